@@ -1,0 +1,164 @@
+"""Real photos, no weights: what the exact backbone and retrieval alone reach, and what adding a class changes.
+
+    python benchmarks/real_photos.py --data ../shared/data --out /tmp/real_photos
+
+Runs the commands that a person would run (they are printed) and writes OUT/real_photos.json and OUT/real_photos.md:
+1. CamVid: a store from the training images, the validation images evaluated with annotated masks and with superpixels.
+2. COCO panoptic: the same.
+3. CamVid without Bicyclist and Pedestrian, evaluated; both added from the training images; evaluated again.
+4. The most confident wrong label of a validation segment, explained as a picture.
+Nothing was chosen on validation images: see benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+import retclip
+from retclip.store.engine import transaction
+
+ADDED = ("Bicyclist", "Pedestrian")
+PROPOSERS = {"annotation": "reference.ground_truth", "superpixels": "reference.superpixels"}
+Figures = dict[str, Any]
+
+
+def command(*arguments: str) -> tuple[Figures, float]:
+    """Run retclip; its JSON and how long it took."""
+    print("$ retclip", shlex.join(arguments), flush=True)
+    clock = time.monotonic()
+    done = subprocess.run([sys.executable, "-m", "retclip.cli", *arguments, "--json"], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return json.loads(done.stdout), time.monotonic() - clock
+
+
+def evaluated(source: str, store: Path) -> Figures:
+    """PQ, mIoU and IoU per class for each proposer."""
+    found = {}
+    for name, proposer in PROPOSERS.items():
+        answer, seconds = command("evaluate", source, "--store", str(store), "--proposer", proposer)
+        keys = ("pq", "sq", "rq", "pq_things", "pq_stuff", "miou", "pixel_accuracy", "segment_accuracy", "images")
+        iou = {one: row["iou"] for one, row in answer["per_class"].items()}
+        found[name] = {**{key: answer[key] for key in keys}, "iou": iou, "seconds": seconds}
+    return found
+
+
+def data_set(address: str, store: Path) -> Figures:
+    """A store from the training part, evaluated on the other."""
+    built, seconds = command("build", f"{address}?split=train", "--store", str(store))
+    images = built["images"]
+    return {"segments": built["segments"], "build_seconds": seconds, "images": images,
+            **evaluated(f"{address}?split=val", store)}  # fmt: skip
+
+
+def stored_vectors(store: Path) -> dict[str, tuple[str, str]]:
+    """Per segment its class and the bytes of its vector."""
+    query = text(
+        "SELECT s.point_id, c.name, h.sha256, f.row_no FROM segment s JOIN category c ON c.id = s.category_id "
+        "JOIN segment_feature f ON f.segment_id = s.id JOIN feature_shard h ON h.id = f.shard_id"
+    )
+    import numpy as np
+
+    with retclip.open(store) as memory, transaction(memory.store.engine) as connection:
+        shards: dict[str, Any] = {}
+        found = {}
+        for point_id, name, shard, row in connection.execute(query):
+            if shard not in shards:
+                shards[shard] = np.load(memory.store.archive.path(shard), allow_pickle=False)
+            found[point_id.hex()] = (name, shards[shard][row].tobytes().hex())
+    return found
+
+
+def incremental(address: str, store: Path, per_image: float) -> Figures:
+    """Two classes left out, then added one by one. per_image: seconds that a build needs for an image."""
+    without = [part for name in ADDED for part in ("--without", name)]
+    command("build", f"{address}?split=train", "--store", str(store), *without)
+    before, vectors = evaluated(f"{address}?split=val", store), stored_vectors(store)
+    added = {}
+    for name in ADDED:
+        report, seconds = command("class", "add", name, f"{address}?split=train", "--store", str(store))
+        own = report["images"] * per_image
+        added[name] = {"segments": report["segments"], "images": report["images"], "seconds": seconds,
+                       "images_own_seconds": own, "beyond_own_seconds": seconds - own}  # fmt: skip
+    after, now = evaluated(f"{address}?split=val", store), stored_vectors(store)
+    changed = sum(now.get(one) != known for one, known in vectors.items())
+    new_of_others = sum(known[0] not in ADDED for one, known in now.items() if one not in vectors)
+    losses = {
+        name: max((before[name]["iou"][one] or 0) - (after[name]["iou"][one] or 0)
+                  for one in before[name]["iou"] if one not in ADDED)
+        for name in PROPOSERS
+    }  # fmt: skip
+    return {"before": before, "after": after, "added": added, "vectors_before": len(vectors),
+            "vectors_changed": changed, "new_vectors_of_other_classes": new_of_others,
+            "largest_loss_of_another_class": losses}  # fmt: skip
+
+
+def most_confident_mistake(address: str, store: Path, picture: Path) -> Figures:
+    """Explain the wrong label with the highest score, on annotated masks."""
+    from retclip.report.explanation import save_picture
+
+    settings = {"components": {"proposer": PROPOSERS["annotation"]}}
+    with retclip.open(store, settings=settings) as memory:
+        source = memory.source(f"{address}?split=val")
+        names = [one.name for one in source.classes()]
+        worst: tuple[float, Any, Any, str] = (-1.0, None, None, "")
+        for record in source.images():
+            image = record.load()
+            result = memory.segment(image, names)
+            for one in (s for s in result.segments if s.area > 2000):
+                truth = image.truth.label_map[result.label_map == one.id] if image.truth else []
+                wanted = {s.id: s.class_name for s in image.truth.segments}.get(int(truth[0])) if len(truth) else None
+                if wanted and wanted != one.class_name and one.score > worst[0]:
+                    worst = (one.score, result, one, wanted)
+        score, result, segment, wanted = worst
+        why = result.explain(segment)
+        save_picture(picture, memory.store, result.panoptic, why)
+        return {"image": Path(why.image_uri).name, "truth": wanted, "label": segment.class_name, "score": score,
+                "votes": why.votes(), "picture": picture.name}  # fmt: skip
+
+
+def table(found: Figures) -> str:
+    """The figures as Markdown."""
+    lines = ["| data | masks | PQ | SQ | RQ | mIoU | segment accuracy |", "|---|---|---:|---:|---:|---:|---:|"]
+    for name in ("camvid", "coco_panoptic"):
+        for proposer in PROPOSERS:
+            row = found[name][proposer]
+            figures = " | ".join(f"{row[key]:.1f}" for key in ("pq", "sq", "rq", "miou", "segment_accuracy"))
+            lines.append(f"| {name} ({row['images']} photos) | {proposer} | {figures} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Run everything and write it down."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--out", type=Path, default=Path("/tmp/real_photos"))
+    given = parser.parse_args()
+    camvid, coco = f"label-maps:{given.data / 'camvid'}", f"coco-panoptic:{given.data / 'coco_panoptic'}"
+    shutil.rmtree(given.out / "stores", ignore_errors=True)
+    stores = given.out / "stores"
+    found: Figures = {"retclip": retclip.__version__}
+    found["camvid"] = data_set(camvid, stores / "camvid")
+    found["coco_panoptic"] = data_set(coco, stores / "coco")
+    per_image = found["camvid"]["build_seconds"] / found["camvid"]["images"]
+    found["incremental"] = incremental(camvid, stores / "incremental", per_image)
+    found["mistake"] = most_confident_mistake(camvid, stores / "camvid", given.out / "mistake.png")
+    (given.out / "real_photos.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
+    (given.out / "real_photos.md").write_text(table(found), encoding="utf-8")
+    print(table(found))
+    print(json.dumps({key: found["incremental"][key] for key in list(found["incremental"])[2:]}, indent=1))
+    print(json.dumps(found["mistake"]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""`reference.superpixels`: SLIC superpixels as masks (Achanta et al., SLIC superpixels, PAMI 2012).
+
+A superpixel is a fragment of an object or of a region, never the whole: as a proposer this is a lower bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from skimage.segmentation import slic
+
+from retclip.types import DenseFeatures, Image, MaskProposals, Vocabulary
+from retclip_reference.area_resize import area_resized
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from retclip.types import Device
+    from retclip_reference import SuperpixelSettings
+
+
+class Superpixels:
+    """A proposer that cuts every image into compact patches of one colour."""
+
+    def __init__(self, settings: SuperpixelSettings, device: Device) -> None:
+        self.settings = settings
+        self.device = device
+
+    def propose(
+        self,
+        images: Sequence[Image],
+        vocabulary: Vocabulary,  # noqa: ARG002
+        features: Sequence[DenseFeatures],  # noqa: ARG002
+    ) -> list[MaskProposals]:
+        """One entry per image: binary masks (n, y, x) that part the image without overlap, objectness 1. The grid is
+        the image's own, or that of the image made smaller where a side is longer than `side`."""
+        return [self._masks(image) for image in images]
+
+    def _masks(self, image: Image) -> MaskProposals:
+        patches = superpixel_map(image.pixels, self.settings)  # (y, x)
+        masks = torch.from_numpy(patches[None] == np.arange(patches.max() + 1)[:, None, None])
+        device = self.device.torch_device
+        return MaskProposals(masks.to(device, torch.float32), torch.ones(len(masks), device=device), image.size)
+
+
+def superpixel_map(pixels: NDArray[np.uint8], settings: SuperpixelSettings) -> NDArray[np.int64]:
+    """(y, x) int64, the number of each grid cell's superpixel, 0 .. n - 1 without gaps."""
+    height, width = pixels.shape[:2]
+    shrink = min(1.0, settings.side / max(height, width))
+    patches = slic(
+        area_resized(pixels, (max(1, round(height * shrink)), max(1, round(width * shrink)))),
+        n_segments=settings.count,
+        compactness=settings.compactness,
+        sigma=settings.sigma,
+        start_label=0,
+        enforce_connectivity=True,
+        channel_axis=-1,
+    )
+    return np.unique(patches, return_inverse=True)[1].reshape(patches.shape)

@@ -1,0 +1,47 @@
+"""`retrieval.vote`: the labels of the nearest stored segments vote (paper, section 2.2). No model, no weights.
+
+Listing components imports this module, so it must not import torch; read next: `vote.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from retclip.plugin import NEIGHBOURS, Component, Settings, impl
+
+if TYPE_CHECKING:
+    from retclip.plugin.contracts import Classifier
+    from retclip.types import Device
+
+
+class VoteSettings(Settings):
+    """How k neighbours become one score per class; the formulas stand in `retclip.algorithms.retrieval_scores`."""
+
+    vote: Literal["minmax", "softmax", "rank"] = Field(
+        "minmax",
+        description="minmax: 1 - the distance scaled by the nearest and farthest of the k (paper, section 2.2); "
+        "softmax: exp(-distance / temperature), normalised over the k; rank: 1 / (2 + rank), normalised",
+    )
+    aggregate: Literal["max", "mean"] = Field(
+        "max", description="minmax vote only: how neighbours of one class combine: the best, or their mean"
+    )
+    temperature: float = Field(0.07, gt=0, description="softmax vote only; smaller trusts the nearest more")
+    max_distance: float | None = Field(
+        None, gt=0, le=2, description="neighbours with a larger cosine distance have no vote; None: all vote"
+    )
+
+
+def _load(settings: VoteSettings, device: Device) -> Classifier:
+    from retclip_retrieval.vote import Vote
+
+    return Vote(settings, device)
+
+
+@impl
+def retclip_classifiers() -> Iterable[Component[Classifier]]:
+    """Announce `retrieval.vote`."""
+    summary = "scores from the labels of the nearest stored segments"
+    return [Component("vote", summary, VoteSettings, _load, needs=frozenset({NEIGHBOURS}))]

@@ -1,0 +1,56 @@
+"""The retrieval term of the ensemble, s_ret (paper, section 2.2): neighbours in, class scores out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from retclip.algorithms.retrieval_scores import retrieval_scores
+from retclip.errors import ConfigError
+from retclip.types import ClassScores, Role
+
+if TYPE_CHECKING:
+    from retclip.types import Device, MaskProposals, Neighbours, SegmentFeatures, Vocabulary
+    from retclip_retrieval import VoteSettings
+
+NAME = "retrieval.vote"
+
+
+class Vote:
+    """A classifier that listens to the neighbours that the feature store found, and to nothing else."""
+
+    role = Role.RETRIEVAL
+
+    def __init__(self, settings: VoteSettings, device: Device) -> None:  # noqa: ARG002  runs where its inputs are
+        self.settings = settings
+
+    def score(
+        self,
+        proposals: MaskProposals,  # noqa: ARG002
+        segments: SegmentFeatures,
+        vocabulary: Vocabulary,
+        neighbours: Neighbours | None,
+    ) -> ClassScores:
+        """(n, c) votes in [0, 1] of the stored segments nearest to each of n masks, for c classes.
+
+        `knows` is the store's own answer, `neighbours.supported`. A mask that covered no cell of the feature grid
+        has no vector, so its row is zero whatever the neighbours say. Raises ConfigError without neighbours.
+        """
+        if neighbours is None:
+            raise ConfigError(
+                f"neighbours for classifier '{NAME}'", "no search in a feature store", "open a store, or drop it"
+            )
+        chosen = self.settings
+        values = retrieval_scores(
+            neighbours.classes,
+            neighbours.distances,
+            len(vocabulary),
+            vote=chosen.vote,
+            aggregate=chosen.aggregate,
+            temperature=chosen.temperature,
+            max_distance=chosen.max_distance,
+        )
+        covered = segments.covered.to(values.device)
+        values = torch.where(covered[:, None], values, torch.zeros_like(values))  # (n, c)
+        return ClassScores(values, neighbours.supported.to(values.device), self.role, classifier=NAME)

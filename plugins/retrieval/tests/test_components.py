@@ -1,0 +1,64 @@
+"""What the distribution announces: a contract kept, settings checked, nothing heavy imported to list it."""
+
+import subprocess
+import sys
+
+import pytest
+
+from retclip.errors import ConfigError
+from retclip.plugin.conformance import check_component
+from retclip.plugin.manager import PluginManager, checked_settings
+
+
+@pytest.fixture
+def info():
+    return PluginManager.discover().find("classifier", "retrieval.vote")
+
+
+def test_it_keeps_its_contract(info):
+    assert [one for one in check_component(info) if one.ok is not True] == []
+
+
+@pytest.mark.parametrize("vote", ["minmax", "softmax", "rank"])
+@pytest.mark.parametrize("aggregate", ["max", "mean"])
+def test_it_keeps_its_contract_with_every_vote(info, vote, aggregate):
+    found = check_component(info, {"vote": vote, "aggregate": aggregate, "max_distance": 0.25})
+    assert [one for one in found if one.ok is not True] == []
+
+
+def test_it_is_the_only_component_and_needs_neighbours(info):
+    found = [one.full_name for one in PluginManager.discover().components() if one.plugin == "retrieval"]
+    assert found == ["retrieval.vote"]
+    assert info.component.needs == {"neighbours"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"votes": "rank"},
+        {"vote": "loudest"},
+        {"aggregate": "sum"},
+        {"temperature": -0.07},
+        {"temperature": 0},
+        {"max_distance": 0},
+        {"max_distance": 2.1},
+    ],
+)
+def test_settings_that_cannot_be_are_refused(info, settings):
+    with pytest.raises(ConfigError, match=r"retrieval\.vote"):
+        checked_settings(info, settings)
+
+
+def test_a_misspelt_setting_is_met_with_a_hint(info):
+    with pytest.raises(ConfigError, match="did you mean 'temperature'"):
+        checked_settings(info, {"temprature": 0.1})
+
+
+def test_importing_the_package_imports_no_torch():
+    code = (
+        "import sys, retclip_retrieval as package\n"
+        "assert list(package.retclip_classifiers())\n"
+        "sys.exit('imported torch' if 'torch' in sys.modules else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

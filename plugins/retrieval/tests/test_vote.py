@@ -1,0 +1,102 @@
+"""Votes worked out by hand, asked of the classifier as a workflow asks it."""
+
+from math import exp, inf
+
+import numpy as np
+import pytest
+import torch
+from retclip_retrieval import VoteSettings
+from retclip_retrieval.vote import Vote
+
+from retclip.errors import ConfigError
+from retclip.types import Device, FeatureSpace, MaskProposals, Neighbours, Role, SegmentFeatures, Vocabulary
+
+# Four classes: a and b have neighbours, the store holds c but nothing of it is near, d is in no store.
+WORDS = Vocabulary(("a", "b", "c", "d"), (True,) * 4)
+SUPPORTED = (True, True, True, False)
+
+
+def near(classes, distances, supported=SUPPORTED):
+    ids = np.full((len(classes), len(classes[0])), None, dtype=object)
+    return Neighbours(ids, torch.tensor(classes), torch.tensor(distances), torch.tensor(supported))
+
+
+def segments(count, covered=None):
+    """Vectors are not looked at: the search has used them already."""
+    space = FeatureSpace("test", "none", "none", "none", 2)
+    flags = torch.tensor(covered if covered is not None else [True] * count, dtype=torch.bool)
+    return SegmentFeatures(torch.zeros(count, 2), flags, space)
+
+
+def score(neighbours, covered=None, words=WORDS, **given):
+    count = len(neighbours.classes)
+    proposals = MaskProposals(torch.ones(count, 1, 1), torch.ones(count), (4, 4))
+    return Vote(VoteSettings(**given), Device()).score(proposals, segments(count, covered), words, neighbours)
+
+
+ABA = near([[0, 1, 0]], [[0.1, 0.2, 0.5]])
+E1, E2, E5 = (exp((1 - d) / 0.1) for d in (0.1, 0.2, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({}, [1, 0.75, 0, 0]),  # of the span 0.4, b lies 0.1 from the nearest
+        ({"aggregate": "mean"}, [(1 + 0) / 2, 0.75, 0, 0]),
+        ({"vote": "rank"}, [9 / 13, 4 / 13, 0, 0]),  # 1/2, 1/3, 1/4 over 13/12
+        ({"vote": "softmax", "temperature": 0.1}, [(E1 + E5) / (E1 + E2 + E5), E2 / (E1 + E2 + E5), 0, 0]),
+        ({"vote": "rank", "aggregate": "mean"}, [9 / 13, 4 / 13, 0, 0]),  # aggregate is for minmax alone
+        ({"max_distance": 0.3}, [1, 0, 0, 0]),  # a and b remain, the nearest and the farthest
+        ({"vote": "rank", "max_distance": 0.3}, [3 / 5, 2 / 5, 0, 0]),
+        ({"max_distance": 0.05}, [0, 0, 0, 0]),
+    ],
+)
+def test_hand_worked_votes(settings, wanted):
+    found = score(ABA, **settings)
+    assert found.values.tolist() == [pytest.approx(wanted, abs=1e-5)]
+    assert found.role is Role.RETRIEVAL
+    assert found.classifier == "retrieval.vote"
+    assert found.void is None
+
+
+def test_a_smaller_temperature_trusts_the_nearest_more():
+    sharp, soft = (score(ABA, vote="softmax", temperature=t).values[0, 0] for t in (0.02, 1.0))
+    assert sharp > 0.99 > 0.7 > soft
+
+
+def test_masks_are_judged_one_by_one():
+    both = near([[0, 1, 0], [1, 0, 1]], [[0.1, 0.2, 0.5], [0.9, 1.0, 1.3]])
+    assert score(both).values.tolist() == [pytest.approx([1, 0.75, 0, 0]), pytest.approx([0.75, 1, 0, 0])]
+
+
+@pytest.mark.parametrize("vote", ["minmax", "softmax", "rank"])
+def test_an_uncovered_mask_has_no_score_whatever_its_neighbours_say(vote):
+    both = near([[0, 1], [0, 1]], [[0.1, 0.2], [0.1, 0.2]])
+    found = score(both, covered=[False, True], vote=vote)
+    assert found.values[0].tolist() == [0, 0, 0, 0]
+    assert found.values[1, 0] > 0.5
+
+
+@pytest.mark.parametrize("vote", ["minmax", "softmax", "rank"])
+def test_places_without_a_neighbour_do_not_vote(vote):
+    gaps = near([[1, -1, -1], [-1, -1, -1]], [[0.7, inf, inf], [inf, inf, inf]])
+    assert score(gaps, vote=vote).values.tolist() == [pytest.approx([0, 1, 0, 0]), [0, 0, 0, 0]]
+
+
+def test_knows_is_what_the_store_holds_and_not_what_came_near():
+    """c scores 0 because nothing of it is near; d scores 0 because there is nothing of it at all."""
+    assert score(ABA).knows.tolist() == [True, True, True, False]
+    assert score(near([[0]], [[0.2]], supported=(True, False, False, False))).knows.tolist() == [True] + [False] * 3
+
+
+def test_no_masks_is_a_valid_question():
+    none = Neighbours(
+        np.empty((0, 3), object), torch.zeros(0, 3, dtype=torch.int64), torch.zeros(0, 3), torch.tensor(SUPPORTED)
+    )
+    assert score(none).values.shape == (0, 4)
+
+
+def test_without_neighbours_it_cannot_answer():
+    proposals = MaskProposals(torch.ones(1, 1, 1), torch.ones(1), (4, 4))
+    with pytest.raises(ConfigError, match=r"retrieval\.vote.*open a store"):
+        Vote(VoteSettings(), Device()).score(proposals, segments(1), WORDS, None)

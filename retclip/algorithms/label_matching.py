@@ -1,0 +1,79 @@
+"""Label matching: which stored class stands for a class of the user's (paper, section 2.2; method.md D15).
+
+In this order: the same name; a synonym on either side; the nearest text, where its cosine is above 0.95. Names are
+compared by `name_key`. What matches nothing is MISSING, with the nearest name as a hint.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from retclip.names import name_key
+from retclip.types import LabelMatch, MatchKind, Vocabulary
+
+THRESHOLD = 0.95  # paper, section 2.2
+
+
+def match_labels(
+    vocabulary: Vocabulary,
+    store_classes: Sequence[str],
+    store_synonyms: Mapping[str, Sequence[str]] | None = None,
+    store_text: Float[Tensor, "s d"] | None = None,
+    threshold: float = THRESHOLD,
+) -> tuple[LabelMatch, ...]:
+    """One match per class of the vocabulary.
+
+    store_text: (s, d) unit vectors, a row per stored class; used where the vocabulary has text vectors too. Equal
+    similarities go to the class that comes first in `store_classes`.
+    """
+    names = {name_key(name): name for name in reversed(store_classes)}  # the first of equal keys wins
+    synonyms = {
+        name_key(synonym): name for name in reversed(store_classes) for synonym in (store_synonyms or {}).get(name, ())
+    }
+    similarities = _similarities(vocabulary, store_text)
+    matches = []
+    for index, name in enumerate(vocabulary.names):
+        mine = vocabulary.synonyms[index] if vocabulary.synonyms else ()
+        row = similarities[index] if similarities is not None else None
+        matches.append(_match(name, mine, names, synonyms) or _by_text(name, store_classes, row, threshold))
+    return tuple(matches)
+
+
+def _match(name: str, mine: Sequence[str], names: Mapping[str, str], synonyms: Mapping[str, str]) -> LabelMatch | None:
+    key = name_key(name)
+    if key in names:
+        return LabelMatch(name, names[key], MatchKind.EXACT)
+    if key in synonyms:
+        return LabelMatch(name, synonyms[key], MatchKind.SYNONYM)
+    for synonym in mine:
+        found = names.get(name_key(synonym)) or synonyms.get(name_key(synonym))
+        if found:
+            return LabelMatch(name, found, MatchKind.SYNONYM)
+    return None
+
+
+def _by_text(name: str, store_classes: Sequence[str], row: Tensor | None, threshold: float) -> LabelMatch:
+    if row is None or not len(store_classes):
+        near = difflib.get_close_matches(name_key(name), [name_key(one) for one in store_classes], n=1, cutoff=0.6)
+        nearest = next((one for one in store_classes if near and name_key(one) == near[0]), None)
+        return LabelMatch(name, None, MatchKind.MISSING, similarity=0.0, nearest=nearest)
+    best = int(row.argmax())
+    similarity = float(row[best])
+    if similarity > threshold:
+        return LabelMatch(name, store_classes[best], MatchKind.TEXT, similarity, store_classes[best])
+    return LabelMatch(name, None, MatchKind.MISSING, similarity, store_classes[best])
+
+
+def _similarities(vocabulary: Vocabulary, store_text: Tensor | None) -> Tensor | None:
+    """(c, s) cosine of each class's best term with each stored class, None where either side has no text."""
+    if vocabulary.text is None or store_text is None or not len(store_text):
+        return None
+    by_term = vocabulary.text @ store_text.T  # (r, s)
+    row_class = torch.from_numpy(vocabulary.row_class).to(by_term.device)
+    best = torch.full((len(vocabulary), len(store_text)), -1.0, dtype=by_term.dtype, device=by_term.device)
+    return best.scatter_reduce(0, row_class[:, None].expand_as(by_term), by_term, reduce="amax")

@@ -1,0 +1,64 @@
+"""Mask pooling: dense features and masks to one vector per mask (paper, section 2.1; method.md 1.3).
+
+    v[n] = sum over cells of w[n, cell] * F[:, cell] / sum over cells of w[n, cell]
+
+where F is the feature grid and w[n, cell] says how much of the cell mask n covers. Two rules give w. `area_weights` is
+the exact covered share of each cell, so that no mask vanishes on a coarse grid. `fcclip_weights` is FC-CLIP's rule
+(bilinear sampling, then > 0), kept for agreement: at stride 32 it loses 94 % of 8-pixel squares (method.md 1.3).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own convention)
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+def area_weights(
+    masks: Float[Tensor, "n y x"], size: tuple[int, int], extent: tuple[float, float] = (1.0, 1.0)
+) -> Float[Tensor, "n h w"]:
+    """The share of each cell of a grid of `size` = (h, w) that each mask covers, in [0, 1], exact for any ratio.
+
+    masks: [0, 1], on any grid over the whole image. extent: the share of the grid's rows and columns that the image
+    covers, in (0, 1]; cells beyond it are padding and get 0.
+
+    Worked example: one row of masks (1, 0, 0) onto 2 cells; each cell is 1.5 mask pixels wide, so the first is covered
+    by 1 / 1.5 = 2/3 and the second by 0.
+    """
+    rows = _overlap(masks.shape[1], size[0], extent[0]).to(masks)  # (h, y)
+    columns = _overlap(masks.shape[2], size[1], extent[1]).to(masks)  # (w, x)
+    return rows @ masks @ columns.T  # (h, y) (n, y, x) (x, w) -> (n, h, w)
+
+
+def fcclip_weights(mask_logits: Float[Tensor, "n y x"], size: tuple[int, int]) -> Float[Tensor, "n h w"]:
+    """FC-CLIP's rule: logits sampled bilinearly (corners not aligned, no smoothing), 1 where the value is above 0."""
+    sampled = F.interpolate(mask_logits[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
+    return (sampled > 0).to(mask_logits.dtype)
+
+
+def mask_pooling(
+    grid: Float[Tensor, "d h w"], weights: Float[Tensor, "n h w"], eps: float = 0.0
+) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "n"]]:
+    """Weighted means of the grid, and whether each mask covered anything; an uncovered mask's row is 0.
+
+    eps is added to the divisor; FC-CLIP has 1e-8 there.
+    """
+    totals = weights.sum(dim=(1, 2))  # (n,)
+    covered = totals > 0
+    sums = torch.einsum("nhw,dhw->nd", weights.to(grid.dtype), grid)
+    divisor = torch.where(covered, totals + eps, torch.ones_like(totals)).to(grid.dtype)
+    return sums / divisor[:, None], covered
+
+
+def _overlap(fine: int, coarse: int, extent: float) -> Float[Tensor, "coarse fine"]:
+    """How much of each coarse cell each fine cell fills, along one axis: rows sum to 1 inside the image.
+
+    Fine cells divide [0, extent], coarse cells divide [0, 1]; float64, so that equal edges meet exactly enough.
+    """
+    fine_edges = torch.arange(fine + 1, dtype=torch.float64) * (extent / fine)
+    coarse_edges = torch.arange(coarse + 1, dtype=torch.float64) / coarse
+    right = torch.minimum(fine_edges[None, 1:], coarse_edges[1:, None])
+    left = torch.maximum(fine_edges[None, :-1], coarse_edges[:-1, None])
+    shares = (right - left).clamp(min=0) * coarse
+    return torch.where(shares > 1e-9, shares, torch.zeros_like(shares))  # rounding must not cover a neighbour's cell

@@ -1,0 +1,57 @@
+"""Mean intersection over union of a semantic map (method.md 5.3).
+
+    IoU_c = pixels of c in both / (pixels of c in the prediction + pixels of c in the truth - pixels of c in both)
+
+counted over all images, on pixels that the truth labels. The mean runs over the classes that occur in the truth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retclip.shapes import check_shape
+
+
+@dataclass(frozen=True)
+class IoUResult:
+    """iou: per class in [0, 1], None where the class is in neither truth nor prediction. miou: over the classes of the
+    truth, nan where there are none. accuracy: the share of labelled pixels with the right class."""
+
+    iou: tuple[float | None, ...]
+    miou: float
+    accuracy: float
+
+
+class ConfusionMatrix:
+    """Counts image after image: `counts (c + 1, c + 1) int64`, rows truth, columns prediction, the last = void."""
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+        self.counts = np.zeros((classes + 1, classes + 1), dtype=np.int64)
+
+    def add(self, predicted: NDArray[np.int64], truth: NDArray[np.int64]) -> None:
+        """Count one image: (H, W) class indices, -1 = void. Raises ShapeError."""
+        sizes = check_shape("truth", truth, "H W")
+        check_shape("predicted", predicted, "H W", sizes)
+        n = self.classes + 1
+        pairs = (truth.ravel() % n) * n + predicted.ravel() % n  # -1 wraps round to the void row and column
+        self.counts += np.bincount(pairs, minlength=n * n).reshape(n, n)
+
+    def merge(self, other: ConfusionMatrix) -> None:
+        """Add the counts of another matrix over the same classes."""
+        self.counts += other.counts
+
+    def result(self) -> IoUResult:
+        """IoU per class and in the mean. A labelled pixel predicted as void is a miss; void truth is not counted."""
+        labelled = self.counts[: self.classes]  # (c, c + 1)
+        both = np.diagonal(labelled)
+        in_truth, in_prediction = labelled.sum(axis=1), labelled[:, : self.classes].sum(axis=0)
+        union = in_truth + in_prediction - both
+        iou = [float(b / u) if u else None for b, u in zip(both, union, strict=True)]
+        present = [value for value, there in zip(iou, in_truth, strict=True) if there and value is not None]
+        total = int(labelled.sum())
+        miou = float(np.mean(present)) if present else float("nan")
+        return IoUResult(tuple(iou), miou, float(both.sum() / total) if total else float("nan"))

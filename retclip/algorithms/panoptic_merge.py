@@ -1,0 +1,108 @@
+"""Panoptic merge: overlapping soft masks to one label per pixel, by FC-CLIP's rule (method.md 1.8).
+
+1. A mask keeps its best class if that beats "no object" and scores above `object_mask_threshold`.
+2. A pixel belongs to the mask with the highest score * probability there.
+3. A mask's segment is its own pixels whose probability is at least `mask_threshold`; it is dropped when the pixels it
+   won are less than `overlap_threshold` of those where its probability reaches 0.5, or when nothing is left.
+4. Stuff segments of one class share one id; ids start at 1 in the order of the masks, 0 is void.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own convention)
+from jaxtyping import Bool, Float, Int32, Int64
+from torch import Tensor
+
+from retclip.types import SegmentInfo
+
+CHUNK = 1 << 24  # pixels of full-size masks looked at together: 64 MB of float32
+PRESENT = 0.5  # the probability at which FC-CLIP counts a pixel as a mask's original area
+
+
+def panoptic_merge(
+    masks: Float[Tensor, "n y x"],
+    scores: Float[Tensor, "n c"],
+    void: Float[Tensor, "n"],
+    is_thing: Bool[Tensor, "c"],
+    size: tuple[int, int] | None = None,
+    object_mask_threshold: float = 0.0,
+    overlap_threshold: float = 0.8,
+    mask_threshold: float = 0.5,
+) -> tuple[Int32[Tensor, "H W"], list[SegmentInfo]]:
+    """The label map (H, W) and its segments; class names are left empty, `proposal` is the mask's index.
+
+    masks: probabilities in [0, 1]. size: (H, W) of the map; masks on another grid are resized bilinearly a few at a
+    time, so the peak does not grow with n. void: (n,), the probability of "no object".
+    """
+    size = size or (int(masks.shape[1]), int(masks.shape[2]))
+    best, labels = scores.max(dim=1) if scores.shape[1] else (void * 0, void.long())
+    kept = ((best > object_mask_threshold) & (best > void)).nonzero()[:, 0]
+    if not len(kept):
+        return torch.zeros(size, dtype=torch.int32, device=masks.device), []
+    owner, probability, present = _owners(masks, best, kept, size)
+    inside = probability >= mask_threshold
+    won, areas = (torch.bincount(owner[where], minlength=len(kept)) for where in (owner >= 0, inside))
+    clear = (areas > 0) & (present > 0) & (won / present.clamp(min=1) >= overlap_threshold)
+    segments, ids = _segments(kept[clear].tolist(), areas[clear].tolist(), best, labels, is_thing)
+    lookup = torch.zeros(len(kept), dtype=torch.int32, device=masks.device)
+    lookup[clear] = torch.tensor(ids, dtype=torch.int32, device=masks.device)
+    return torch.where(inside, lookup[owner], 0).to(torch.int32), segments
+
+
+def _owners(
+    masks: Float[Tensor, "n y x"], best: Float[Tensor, "n"], kept: Int64[Tensor, "m"], size: tuple[int, int]
+) -> tuple[Int64[Tensor, "H W"], Float[Tensor, "H W"], Int64[Tensor, "m"]]:
+    """Per pixel the kept mask with the highest score * probability, the first of equals, and its probability there;
+    per kept mask how many pixels reach PRESENT."""
+    owner = torch.zeros(size, dtype=torch.int64, device=masks.device)
+    highest = torch.full(size, -1.0, dtype=torch.float32, device=masks.device)
+    probability, present = torch.zeros_like(highest), []
+    step = max(1, CHUNK // (size[0] * size[1]))
+    for start in range(0, len(kept), step):
+        chosen = kept[start : start + step]
+        full = _full(masks[chosen], size)
+        value, first = (best[chosen, None, None] * full).max(dim=0)  # the first of equals, as torch documents it
+        higher = value > highest
+        highest = torch.where(higher, value, highest)
+        probability = torch.where(higher, full.gather(0, first[None])[0], probability)
+        owner = torch.where(higher, first + start, owner)
+        present.append((full >= PRESENT).sum(dim=(1, 2)))
+    return owner, probability, torch.cat(present)
+
+
+def _segments(
+    masks: list[int], areas: list[int], best: Float[Tensor, "n"], labels: Tensor, is_thing: Bool[Tensor, "c"]
+) -> tuple[list[SegmentInfo], list[int]]:
+    """The segments, and per mask the id of its segment: masks of one stuff class share one."""
+    segments: list[SegmentInfo] = []
+    ids: list[int] = []
+    stuff: dict[int, int] = {}  # class -> position in `segments`
+    for n, area in zip(masks, areas, strict=True):
+        label, score = int(labels[n]), float(best[n])
+        if label in stuff:
+            segments[stuff[label]] = _grown(segments[stuff[label]], area, score)
+            ids.append(segments[stuff[label]].id)
+            continue
+        thing = bool(is_thing[label])
+        if not thing:
+            stuff[label] = len(segments)
+        segments.append(SegmentInfo(len(segments) + 1, "", thing, area, score, class_index=label, proposal=n))
+        ids.append(len(segments))
+    return segments, ids
+
+
+def _full(masks: Float[Tensor, "n y x"], size: tuple[int, int]) -> Float[Tensor, "n H W"]:
+    if tuple(masks.shape[1:]) == size:
+        return masks.float()
+    return F.interpolate(masks[:, None].float(), size=size, mode="bilinear", align_corners=False)[:, 0]
+
+
+def _grown(earlier: SegmentInfo, area: int, score: float) -> SegmentInfo:
+    """A stuff segment with one more mask: the score becomes the mean weighted by area; the first mask stays its
+    `proposal`, because that one's evidence explains the name."""
+    total = earlier.area + area
+    mean = (earlier.score * earlier.area + score * area) / total
+    return SegmentInfo(
+        earlier.id, "", earlier.is_thing, total, mean, class_index=earlier.class_index, proposal=earlier.proposal
+    )

@@ -1,0 +1,39 @@
+"""CLIP text scores: how well each mask's vector fits each class name (method.md 1.4, 1.6).
+
+    logit[n, c] = scale * max over the terms r of class c of cos(v[n], t[r])
+
+where v are mask vectors, t text vectors, a row per name or synonym. A class scores the *best* of its synonyms; the
+mean would punish a class for having many.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+
+def text_logits(
+    vectors: Float[Tensor, "n d"],
+    text: Float[Tensor, "r d"],
+    row_class: Int64[Tensor, "r"],
+    classes: int,
+    scale: float,
+) -> Float[Tensor, "n c"]:
+    """Logits of unit vectors against unit text rows; row_class (r,) is each row's class. A class without a row gets
+    -inf, and so probability 0."""
+    similarities = vectors @ text.T  # (n, r)
+    best = torch.full((len(vectors), classes), -torch.inf, dtype=similarities.dtype, device=similarities.device)
+    best = best.scatter_reduce(1, row_class.expand(len(vectors), -1), similarities, reduce="amax")
+    return scale * best
+
+
+def text_scores(
+    vectors: Float[Tensor, "n d"],
+    text: Float[Tensor, "r d"],
+    row_class: Int64[Tensor, "r"],
+    classes: int,
+    scale: float,
+) -> Float[Tensor, "n c"]:
+    """Soft-max of the logits over the classes: rows sum to 1."""
+    return torch.softmax(text_logits(vectors, text, row_class, classes, scale), dim=-1)

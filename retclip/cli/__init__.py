@@ -1,0 +1,61 @@
+"""The command line: a file per command group; it prints and exits, nothing more.
+
+Exit codes stand in `retclip.errors` (0 done, 2 setting, 3 data, 4 plugin, 5 store, 6 weights, 7 done in part), 130
+after Ctrl-C. Commands import what they need when they run: `retclip --help` loads no model library.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from retclip import __version__
+from retclip.cli import build, classes, db, demo, doctor, evaluate, explain, output, plugins, segment
+from retclip.errors import RetCLIPError
+
+app = typer.Typer(
+    name="retclip",
+    help="Open-vocabulary panoptic segmentation with a memory you can read and edit.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(demo.demo)
+app.command()(build.init)
+app.command()(build.build)
+app.command()(segment.segment)
+app.add_typer(classes.app, name="class")
+app.command()(explain.explain)
+app.command()(evaluate.evaluate)
+app.command()(doctor.doctor)
+app.add_typer(db.app, name="db")
+app.add_typer(plugins.app, name="plugins")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"retclip {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(  # noqa: ARG001  (its callback does the work)
+        False, "--version", callback=_version, is_eager=True, help="Print the version."
+    ),
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what happens."),
+) -> None:
+    """Common options."""
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s")
+
+
+def main() -> None:
+    """The program's entry: errors become three parts on stderr and an exit code."""
+    try:
+        app()
+    except RetCLIPError as error:
+        output.error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,5 @@
+"""`python -m retclip.cli`."""
+
+from retclip.cli import main
+
+main()

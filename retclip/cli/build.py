@@ -1,0 +1,119 @@
+"""`retclip init` and `retclip build`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from retclip.cli import options, output
+from retclip.cli.progress import Progress
+from retclip.errors import PartialFailure
+
+if TYPE_CHECKING:
+    from retclip.workflows.build_store import BuildReport
+
+
+def init(store: Annotated[Path, typer.Argument(help="Folder to make.")], config: options.Config = None) -> None:
+    """Make an empty store with a commented retclip.toml."""
+    from retclip.cli.settings_file import write_settings
+    from retclip.config import find_file, load
+    from retclip.engine import store_options
+    from retclip.store.feature_store import FeatureStore
+
+    base = find_file(store, config)
+    FeatureStore.create(store, store_options(load(base))).close()
+    write_settings(store, {}, base)
+    output.message(f"made an empty store in {store}; its settings: {store / 'retclip.toml'}")
+
+
+def build(
+    source: Annotated[str, typer.Argument(help="reader:path?split=NAME, e.g. coco-panoptic:data/coco?split=train")],
+    store: options.Store = options.DEFAULT_STORE,
+    classes: Annotated[str | None, typer.Option(help="Only these: a comma list or a file.")] = None,
+    without: Annotated[list[str] | None, typer.Option(help="Leave this class out. Repeatable.")] = None,
+    backbone: options.Backbone = None,
+    proposer: options.Proposer = None,
+    preset: options.Preset = None,
+    settings: options.Set = None,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Add a source's labelled segments to the store. Runs again where it was stopped; Ctrl-C is safe."""
+    from retclip.config import find_file
+
+    given = options.flags(settings, preset, backbone, proposer, building=True)
+    base = find_file(store, config)  # asked before the store has a file of its own
+    with options.opened(store, config, given, create=True) as retclip:
+        retclip.parts(building=True)  # a component that cannot be loaded must not be written down
+        if retclip.store.space() is None:
+            from retclip.cli.settings_file import write_settings
+
+            write_settings(store, given, base)
+        names = class_names(retclip, source, classes, without)
+        report = run_with_progress(f"build {store.name}", lambda step: retclip.build(source, names, step))
+    finish([report], store, json)
+
+
+def class_names(retclip: Any, source: str, classes: str | None, without: list[str] | None) -> list[str] | None:
+    """The classes to build: those named, or the source's, less `without`. Raises ConfigError for an unknown one."""
+    from retclip.engine import as_vocabulary
+    from retclip.errors import ConfigError
+    from retclip.names import name_key
+
+    chosen = as_vocabulary(classes)
+    if not without:
+        return list(chosen.names) if chosen else None
+    names = list(chosen.names) if chosen else [one.name for one in retclip.source(source).classes()]
+    dropped = {name_key(name) for name in without}
+    unknown = dropped - {name_key(name) for name in names}
+    if unknown:
+        raise ConfigError("--without to name classes of the source", ", ".join(sorted(unknown)), "check the spelling")
+    return [name for name in names if name_key(name) not in dropped]
+
+
+def run_with_progress(task: str, action: Any) -> BuildReport:
+    """Run a build-like action with a progress line; Ctrl-C says how to go on."""
+    bar: list[Progress] = []
+    started = time.monotonic()
+
+    def step(report: BuildReport) -> None:
+        if not bar:
+            bar.append(Progress(task, report.total, started).__enter__())
+        bar[0].update(report.seen, len(report.failures), f"{report.segments} segments")
+
+    try:
+        done: BuildReport = action(step)
+        return done
+    except KeyboardInterrupt:
+        output.message("stopped; what was finished is stored. Run the same command again to go on.")
+        raise
+    finally:
+        if bar:
+            bar[0].__exit__(None)
+
+
+def finish(reports: list[BuildReport], store: Path, json: bool) -> None:
+    """Print what was stored, list failures, and exit with PartialFailure's code where there are any."""
+    failures = [failure for report in reports for failure in report.failures]
+    listing = store / "failures.csv"
+    output.write_failures(listing, failures)
+    if json:
+        output.data([_as_dict(report) for report in reports] if len(reports) > 1 else _as_dict(reports[0]))
+    for report in reports:
+        output.message(
+            f"run {report.run}: {report.segments} segments from {report.images} images; "
+            f"{report.skipped} images done before, {report.empty} without these classes, "
+            f"{report.dropped} masks too small, {len(report.failures)} failed"
+        )
+    if failures:
+        first = f"{failures[0].external_id}: {failures[0].reason}"
+        raise PartialFailure("every image to be usable", f"{len(failures)} failures, first {first}", f"see {listing}")
+
+
+def _as_dict(report: BuildReport) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return asdict(report)

@@ -1,0 +1,69 @@
+"""`retclip db upgrade | current | check`: the catalog's schema. Nothing else ever migrates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from retclip.cli import options, output
+from retclip.errors import StoreBehind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from retclip.store.feature_store import FeatureStore
+
+app = typer.Typer(help="The schema of a store's catalog.", no_args_is_help=True)
+
+
+def _open(store: Path, config: Path | None) -> FeatureStore:
+    from retclip.config import find_file, load
+    from retclip.engine import store_options
+    from retclip.store.feature_store import FeatureStore
+
+    return FeatureStore.open(store, store_options(load(find_file(store, config))), check_schema=False)
+
+
+@app.command()
+def current(
+    store: options.Store = options.DEFAULT_STORE, config: options.Config = None, json: options.Json = False
+) -> None:
+    """Print the schema revision of the store, and the one this program speaks."""
+    from retclip.store.engine import transaction
+    from retclip.store.schema import current_revision, newest_revision
+
+    with _open(store, config) as opened, transaction(opened.engine) as connection:
+        found = {"store": current_revision(connection), "program": newest_revision()}
+    if json:
+        output.data(found)
+    else:
+        output.table("schema", ("where", "revision"), found.items())
+
+
+@app.command()
+def check(
+    store: options.Store = options.DEFAULT_STORE, config: options.Config = None, json: options.Json = False
+) -> None:
+    """Compare the database with the schema; exit code 5 where they differ."""
+    from retclip.store.schema import differences, require_head
+
+    with _open(store, config) as opened:
+        require_head(opened.engine)
+        found = differences(opened.engine)
+    if json:
+        output.data({"differences": found})
+    if found:
+        raise StoreBehind("the schema of this program", "; ".join(found), "restore a backup, or report it")
+    output.message("the schema is as it should be")
+
+
+@app.command()
+def upgrade(store: options.Store = options.DEFAULT_STORE, config: options.Config = None) -> None:
+    """Run the missing migrations in one transaction. Make a backup first."""
+    from retclip.store.schema import newest_revision
+    from retclip.store.schema import upgrade as run
+
+    with _open(store, config) as opened:
+        run(opened.engine)
+    output.message(f"the schema of {store} is at revision {newest_revision()}")

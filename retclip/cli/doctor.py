@@ -1,0 +1,38 @@
+"""`retclip doctor`: what is wrong with this installation or this store, and what cures it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retclip.cli import options, output
+
+
+def doctor(
+    store: Annotated[Path | None, typer.Option("--store", "-s", metavar="DIR", help="Check this store too.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Make the index right where it differs from SQL.")] = False,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Check Python, torch, plugins, disk and, with --store, that SQL, archive and index agree. Exit code 1 if not."""
+    from dataclasses import asdict
+
+    from retclip.config import find_file, load
+    from retclip.engine import store_options
+    from retclip.workflows.doctor import check_installation, check_store
+
+    findings = check_installation()
+    if store is not None:
+        options_of_store = store_options(load(find_file(store, config)))
+        findings += check_store(store, options_of_store, repair)
+    if json:
+        output.data([asdict(one) for one in findings])
+    else:
+        marks = {True: "ok", False: "WRONG"}
+        output.table(
+            "doctor", ("", "what", "found", "cure"), [(marks[f.ok], f.what, f.found, f.cure) for f in findings]
+        )
+    if not all(one.ok for one in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,89 @@
+"""`retclip explain`: why a segment got its label, as text, JSON or a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from retclip.cli import options, output
+from retclip.errors import ConfigError
+
+if TYPE_CHECKING:
+    from retclip.types import PanopticSegmentation
+    from retclip.workflows.explain import Explanation
+
+
+def explain(
+    target: Annotated[Path, typer.Argument(help="An .evidence.npz written by `segment`, or a photo.")],
+    store: options.Store = options.DEFAULT_STORE,
+    segment: Annotated[int | None, typer.Option(help="The segment's id (see the COCO JSON or --json).")] = None,
+    at: Annotated[str | None, typer.Option(metavar="X,Y", help="The segment under this pixel.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Write a PNG with the crops.")] = None,
+    classes: Annotated[str | None, typer.Option(help="For a photo: the classes to choose from.")] = None,
+    backbone: options.Backbone = None,
+    proposer: options.Proposer = None,
+    classifier: options.Classifiers = None,
+    settings: options.Set = None,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Show the stored segments that caused a label, with distances, provenance and the scores of each source."""
+    from retclip.workflows.evidence_file import SUFFIX, load_evidence
+    from retclip.workflows.explain import explain as explained
+
+    given = options.flags(settings, None, backbone, proposer, classifier)
+    with options.opened(store, config, given) as retclip:
+        if target.name.endswith(SUFFIX):
+            result, evidence = load_evidence(target)
+        else:
+            found = retclip.segment(target, classes)
+            result, evidence = found.panoptic, found.evidence
+        why = explained(retclip.store, result, evidence, _chosen(result, segment, at))
+        if picture:
+            from retclip.report.explanation import save_picture
+
+            save_picture(picture, retclip.store, result, why)
+            output.message(f"wrote {picture}")
+    if json:
+        output.data(as_dict(why))
+    else:
+        _print(why)
+
+
+def _chosen(result: PanopticSegmentation, segment: int | None, at: str | None) -> int:
+    from retclip.workflows.explain import segment_at
+
+    if (segment is None) == (at is None):
+        raise ConfigError("one of --segment ID and --at X,Y", "both" if segment is not None else "neither", "give one")
+    if segment is not None:
+        return segment
+    x, comma, y = str(at).partition(",")
+    if not (comma and x.strip().isdigit() and y.strip().isdigit()):
+        raise ConfigError("--at X,Y in whole pixels", repr(at), "write e.g. --at 120,80")
+    return segment_at(result, int(x), int(y))
+
+
+def as_dict(why: Explanation) -> dict[str, Any]:
+    """An explanation as plain data."""
+    from dataclasses import asdict
+
+    return asdict(why)
+
+
+def _print(why: Explanation) -> None:
+    one = why.segment
+    output.message(f"segment {one.id} of {why.image_uri}: {one.class_name}, score {one.score:.3f}, {one.area} pixels")
+    for source, scores in {**why.scores, "together": why.combined}.items():
+        output.message(f"  {source}: " + ", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
+    columns = ("distance", "label then", "label now", "said by", "status", "image", "box", "segment")
+    rows = []
+    for near in why.neighbours:
+        known = near.stored
+        now = (
+            (known.class_name, f"{known.label_source} {known.labelled_by}", known.status) if known else ("gone", "", "")
+        )
+        place = (Path(known.image_uri).name, ",".join(map(str, known.box))) if known else ("", "")
+        rows.append((f"{near.distance:.4f}", near.class_then, *now, *place, near.id))
+    output.table("neighbours, nearest first", columns, rows)

@@ -1,0 +1,113 @@
+"""`retclip plugins list | info | check | new`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retclip.cli import options, output
+from retclip.errors import ContractBroken
+
+if TYPE_CHECKING:
+    from retclip.plugin.manager import ComponentInfo, PluginManager
+
+app = typer.Typer(help="Components and the distributions they come from.", no_args_is_help=True)
+
+
+def _manager() -> PluginManager:
+    from retclip.config import load
+    from retclip.plugin.manager import PluginManager
+
+    chosen = load().plugins
+    return PluginManager.discover(chosen.disabled, strict=chosen.strict)
+
+
+def _find(manager: PluginManager, name: str, kind: str | None) -> ComponentInfo:
+    """A component whatever its kind; `manager.find` says what is wrong where there is none or more than one."""
+    matches = [one for one in manager.components(kind) if name in (one.full_name, one.name)]
+    return matches[0] if len(matches) == 1 else manager.find(kind or (matches[0].kind if matches else "proposer"), name)
+
+
+Kind = Annotated[str | None, typer.Option(help="backbone, proposer, classifier or source.")]
+
+
+@app.command("list")
+def list_plugins(json: options.Json = False) -> None:
+    """Every component, and every plugin that failed to load with the reason. Loads no model library."""
+    manager = _manager()
+    rows = [(o.kind, o.full_name, o.version, o.distribution, o.component.summary) for o in manager.components()]
+    if json:
+        keys = ("kind", "name", "version", "distribution", "summary")
+        found = [dict(zip(keys, row, strict=True)) for row in rows]
+        output.data({"components": found, "failures": [vars(one) for one in manager.failures]})
+        return
+    output.table("components", ("kind", "name", "version", "distribution", "what it is"), rows)
+    for one in manager.failures:
+        output.message(f"plugin {one.plugin} ({one.distribution} {one.version}) failed at {one.stage}: {one.reason}")
+
+
+@app.command()
+def info(name: Annotated[str, typer.Argument()], kind: Kind = None, json: options.Json = False) -> None:
+    """A component's settings with their defaults, and what it needs and provides."""
+    found = _find(_manager(), name, kind)
+    schema = found.component.settings.model_json_schema()
+    described = {
+        "kind": found.kind, "name": found.full_name, "summary": found.component.summary,
+        "distribution": found.distribution, "version": found.version,
+        "provides": sorted(found.component.provides), "needs": sorted(found.component.needs),
+        "settings": schema.get("properties", {}),
+    }  # fmt: skip
+    if json:
+        output.data(described)
+        return
+    output.message(f"{found.kind} {found.full_name} ({found.distribution} {found.version}): {found.component.summary}")
+    section = f"[plugin.{found.full_name}]"
+    rows = [
+        (key, one.get("default", "required"), one.get("description", "")) for key, one in described["settings"].items()
+    ]
+    output.table(section, ("setting", "default", "meaning"), rows)
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument()],
+    kind: Kind = None,
+    path: Annotated[str | None, typer.Option(help="For a source: a data set to read.")] = None,
+    settings: options.Set = None,
+    json: options.Json = False,
+) -> None:
+    """Run the conformance kit over a component; exit code 4 where it breaks its contract."""
+    from retclip.config import assignment, load, merged
+    from retclip.device import choose
+    from retclip.plugin.conformance import check_component
+
+    found = _find(_manager(), name, kind)
+    given: dict[str, object] = {"path": path} if path else {}
+    for text in settings or ():
+        given = merged(given, assignment(text))
+    findings = check_component(found, given, choose(load().device, found.kind))
+    if json:
+        output.data([vars(one) for one in findings])
+    else:
+        marks = {True: "ok", False: "BROKEN", None: "skipped"}
+        output.table(found.full_name, ("", "check", "detail"), [(marks[f.ok], f.check, f.detail) for f in findings])
+    broken = [one.check for one in findings if one.ok is False]
+    if broken:
+        got = ", ".join(broken)
+        raise ContractBroken(f"{found.full_name} to keep its contract", got, "see retclip.plugin.contracts")
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Lower-case letters, digits and _.")],
+    kind: Annotated[str, typer.Option(help="backbone, proposer, classifier or source.")] = "proposer",
+    folder: Annotated[Path, typer.Option(help="Where the distribution's folder is made.")] = Path(),
+) -> None:
+    """Write a complete plugin distribution with passing tests."""
+    from retclip.plugin.scaffold import write_plugin
+
+    taken = {one.plugin for one in _manager().components()}
+    where = write_plugin(name, kind, folder, taken)
+    output.message(f"wrote {where}\nnext: pip install -e {where} && retclip plugins check {name}.{name}")

@@ -1,0 +1,51 @@
+"""Progress on stderr: a bar on a terminal, a plain line every few seconds elsewhere; rate, ETA, failures."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from retclip.cli.output import message
+
+EVERY = 5.0  # seconds between plain lines
+
+
+class Progress:
+    """Use as a context manager; `update` may be called as often as one likes. started: when the work began, where that
+    was before the total was known."""
+
+    def __init__(self, task: str, total: int, started: float | None = None) -> None:
+        self.task, self.total = task, total
+        self.last = time.monotonic()
+        self.started = self.last if started is None else started
+        self._bar = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._bar = Bar(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True))
+            self._task = self._bar.add_task(task, total=total or None, note="")
+
+    def __enter__(self) -> Progress:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def update(self, done: int, failed: int = 0, note: str = "") -> None:
+        """Say how many are done and how many of these failed."""
+        elapsed = max(time.monotonic() - self.started, 1e-9)
+        rate = done / elapsed
+        note = f"{rate:.1f}/s{f', {failed} failed' if failed else ''}{f', {note}' if note else ''}"
+        if self._bar:
+            self._bar.update(self._task, completed=done, note=note)
+        elif time.monotonic() - self.last >= EVERY or done == self.total:
+            self.last = time.monotonic()
+            eta = (self.total - done) / rate if rate else 0.0
+            message(f"{self.task} {done}/{self.total}  {note}, {eta:.0f} s left")

@@ -1,0 +1,91 @@
+"""`retclip segment`: photos in, panoptic PNG + COCO JSON, overlay and evidence out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from retclip.cli import options, output
+from retclip.cli.progress import Progress
+from retclip.errors import DataError, PartialFailure
+
+if TYPE_CHECKING:
+    from retclip.engine import RetCLIP
+    from retclip.plugin.contracts import SourceImage
+    from retclip.report.result_writer import ResultWriter
+    from retclip.store.ledger import Failure
+
+Paths = Annotated[list[str], typer.Argument(help="Photos, folders, globs, or reader:path sources.")]
+Classes = Annotated[str | None, typer.Option(help="A comma list or a file [default: the store's classes].")]
+
+
+def segment(
+    paths: Paths,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("retclip-out"),
+    store: options.Store = options.DEFAULT_STORE,
+    classes: Classes = None,
+    backbone: options.Backbone = None,
+    proposer: options.Proposer = None,
+    classifier: options.Classifiers = None,
+    preset: options.Preset = None,
+    settings: options.Set = None,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Label every pixel and every object of photos. A bad photo is listed in failures.csv and never stops the rest."""
+    from retclip.report.result_writer import ResultWriter
+
+    given = options.flags(settings, preset, backbone, proposer, classifier)
+    with options.opened(store, config, given) as retclip:
+        prepared = retclip.prepared(classes)
+        _say_missing(prepared)
+        records = [record for path in paths for record in retclip.source(path).images()]
+        if not records:
+            raise DataError("at least one photo", f"none in {', '.join(paths)}", "name photos, folders or globs")
+        with ResultWriter(out, prepared.vocabulary) as writer, Progress("segment", len(records)) as bar:
+            done, failures = _all(retclip, prepared.vocabulary, records, writer, bar)
+    output.write_failures(out / "failures.csv", failures)
+    if json:
+        output.data({"out": str(out), "images": done, "failures": [vars(one) for one in failures]})
+    output.message(f"{len(done)} photos segmented into {out}, {len(failures)} failed")
+    _exit(out, done, failures)
+
+
+def _all(
+    retclip: RetCLIP, vocabulary: Any, records: Sequence[SourceImage], writer: ResultWriter, bar: Progress
+) -> tuple[list[dict[str, Any]], list[Failure]]:
+    from retclip.store.ledger import Failure
+    from retclip.workflows.decode_ahead import decoded
+
+    done: list[dict[str, Any]] = []
+    failures: list[Failure] = []
+    for record, answer in decoded(records):
+        try:
+            if isinstance(answer, DataError):
+                raise answer
+            result = retclip.segment(answer, vocabulary)
+            name = writer.add(result, Path(record.external_id).stem)
+            done.append({"name": name, "uri": record.uri, "segments": len(result.segments)})
+        except DataError as error:
+            failures.append(Failure(record.external_id, record.uri, str(error)))
+        bar.update(len(done) + len(failures), len(failures))
+    return done, failures
+
+
+def _say_missing(prepared: Any) -> None:
+    from retclip.workflows.vocabulary import missing
+
+    for match in missing(prepared):
+        near = f" (nearest: {match.nearest!r})" if match.nearest else ""
+        output.message(f"note: the store has no segments of {match.name!r}{near}; add some: retclip class add")
+
+
+def _exit(out: Path, done: Sequence[Any], failures: Sequence[Failure]) -> None:
+    if not failures:
+        return
+    first = f"{failures[0].external_id}: {failures[0].reason}"
+    kind = PartialFailure if done else DataError
+    raise kind("every photo to be readable", f"{len(failures)} that failed, first {first}", f"see {out}/failures.csv")

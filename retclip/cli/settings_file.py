@@ -1,0 +1,59 @@
+"""The retclip.toml that a new store gets: what was chosen, and every other setting as a comment with its default."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from retclip import config
+
+
+def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) -> None:
+    """Write STORE/retclip.toml unless it is there: the settings of `base` and `chosen`, the rest as comments."""
+    path = store / config.FILE
+    if path.exists():
+        return
+    given = config.merged(config.read_file(base) if base else {}, chosen)
+    preset = config.PRESETS[given.get("preset", config.DEFAULT_PRESET)]
+    lines = ["# Settings of this store. Lines that start with '#' show the default.", *_preset(given)]
+    for name, field in config.Settings.model_fields.items():
+        if isinstance(field.default, BaseModel):
+            below = field.default.model_copy(update=preset.get(name, {}))
+            lines += ["", f"[{name}]", *_section(type(field.default), below, given.get(name, {}))]
+    for plugin, components in given.get("plugin", {}).items():
+        for component, values in components.items():
+            lines += ["", f"[plugin.{plugin}.{component}]", *(f"{key} = {_toml(one)}" for key, one in values.items())]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _preset(given: Mapping[str, Any]) -> list[str]:
+    return [f"preset = {_toml(given['preset'])}" if "preset" in given else f"# preset = {_toml(config.DEFAULT_PRESET)}"]
+
+
+def _section(model: type[BaseModel], defaults: BaseModel, given: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for key, field in model.model_fields.items():
+        note = f"  # {field.description}" if field.description else ""
+        if key in given and field.annotation is not SecretStr:  # a secret belongs in the environment
+            lines.append(f"{key} = {_toml(given[key])}{note}")
+        else:
+            lines.append(f"# {key} = {_toml(getattr(defaults, key))}{note}")
+    return lines
+
+
+def _toml(value: Any) -> str:
+    """A plain value as TOML; its strings, numbers and booleans are spelt as in JSON."""
+    if isinstance(value, SecretStr):
+        return '""'
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

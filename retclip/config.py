@@ -1,0 +1,234 @@
+"""One `retclip.toml`, environment and flags, checked once: flags > RETCLIP_... > file > preset > defaults.
+
+An environment variable names a key with double underscores: RETCLIP_STORE__INDEX=resident. An unknown key is refused
+with its nearest neighbour. This module alone reads the environment. Each default's line says where it comes from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import PydanticBaseSettingsSource as Source
+
+from retclip.errors import ConfigError
+
+FILE = "retclip.toml"
+ENVIRONMENT = "RETCLIP_"
+NOT_SETTINGS = ("CONFIG", "STRICT_PLUGINS")  # variables of ours that are no keys of the file, like RETCLIP_TEST_...
+
+
+class Section(BaseModel):
+    """A table of retclip.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSection(Section):
+    database: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL; empty = SQLite in the store's folder")
+    index: Literal["edge", "server", "resident"] = Field("edge", description="embedded, Qdrant server, or in memory")
+    qdrant_url: str = Field("", description="for index = server")
+    qdrant_api_key: SecretStr = Field(SecretStr(""), description="better in RETCLIP_STORE__QDRANT_API_KEY")
+    exact_below: int = Field(20_000, ge=0, description="points up to which the embedded index scans exactly")
+
+
+class ComponentsSection(Section):
+    backbone: str = "reference.colour_texture"
+    proposer: str = "reference.superpixels"
+    classifiers: tuple[str, ...] = ("retrieval.vote",)
+
+
+class BuildSection(Section):
+    proposer: str = "reference.ground_truth"
+    commit_images: int = Field(16, ge=1, description="images per shard and transaction: what a kill can cost")
+    max_segments: int = Field(300, ge=1, description="per image, best first (stores.md 5.3)")
+
+
+class RetrievalSection(Section):
+    k: int = Field(32, ge=1, description="not given in the paper (method.md D4)")
+    per_class: bool = Field(False, description="k neighbours of each class instead of k of all")
+
+
+class EnsembleSection(Section):
+    alpha: float = Field(0.4, ge=0, le=1, description="weight of CLIP and retrieval for seen classes (table 4)")
+    beta: float = Field(0.7, ge=0, le=1, description="the same for unseen classes (table 4)")
+    gamma: float = Field(0.3, ge=0, le=1, description="weight of retrieval beside CLIP (table 4)")
+    form: Literal["arithmetic", "geometric"] = Field("arithmetic", description="the paper's, or FC-CLIP's")
+    unknown: Literal["fallback", "zero"] = Field("fallback", description="a source that cannot say: drop it, or 0")
+    renormalise: bool = True
+
+
+class SegmentSection(Section):
+    object_mask_threshold: float = Field(0.0, ge=0, le=1, description="FC-CLIP's value (method.md 1.8)")
+    overlap_threshold: float = Field(0.8, ge=0, le=1, description="FC-CLIP's value (method.md 1.8)")
+    mask_threshold: float = Field(0.5, ge=0, le=1, description="FC-CLIP's value (method.md 1.8)")
+    use_prompts: bool = Field(False, description="drop classes that a prompted proposer never found (paper 2.2)")
+    merge_side: int = Field(2048, ge=64, description="longer side on which masks are merged; the map is full size")
+
+
+class MatchingSection(Section):
+    threshold: float = Field(0.95, ge=-1, le=1, description="cosine of names (paper 2.2)")
+
+
+class DeviceSection(Section):
+    name: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    batch_size: int = Field(1, ge=1)
+    backbone: str = Field("", description="a device for this role alone")
+    proposer: str = Field("", description="a device for this role alone")
+
+
+class PluginsSection(Section):
+    disabled: tuple[str, ...] = ()
+    strict: bool = Field(False, description="a plugin that fails to load stops the program")
+
+
+DEFAULT_PRESET = "appearance"
+# What a named preset changes. Later issues add the paper's systems; values there come from the paper's tables.
+PRESETS: dict[str, dict[str, Any]] = {
+    # No weights: superpixels, colour and texture, retrieval alone. Rank vote and k chosen by cross-validation on
+    # CamVid's training images (benchmarks/README.md): histograms need no min-max, their distances have a scale.
+    "appearance": {"retrieval": {"k": 8}, "plugin": {"retrieval": {"vote": {"vote": "rank"}}}},
+}
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Frozen; made by `load`."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=ENVIRONMENT, env_nested_delimiter="__", validate_default=True
+    )
+    preset: str = DEFAULT_PRESET
+    store: StoreSection = StoreSection()
+    components: ComponentsSection = ComponentsSection()
+    build: BuildSection = BuildSection()
+    retrieval: RetrievalSection = RetrievalSection()
+    ensemble: EnsembleSection = EnsembleSection()
+    segment: SegmentSection = SegmentSection()
+    matching: MatchingSection = MatchingSection()
+    device: DeviceSection = DeviceSection()
+    plugins: PluginsSection = PluginsSection()
+    plugin: dict[str, dict[str, dict[str, Any]]] = Field(
+        default_factory=dict, description="[plugin.NAME.COMPONENT]: settings that the component itself checks"
+    )
+
+    def of_component(self, full_name: str) -> dict[str, Any]:
+        """The settings given for the component "<plugin>.<name>"."""
+        plugin, _, name = full_name.partition(".")
+        return dict(self.plugin.get(plugin, {}).get(name, {}))
+
+
+def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """Settings from `file` (None = defaults), the environment and `flags` (nested dicts). Raises ConfigError."""
+    written, given = read_file(file) if file else {}, dict(flags or {})
+    _check_environment()
+    preset = given.get("preset") or os.environ.get(f"{ENVIRONMENT}PRESET") or written.get("preset", DEFAULT_PRESET)
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise ConfigError(f"a preset, one of {', '.join(PRESETS)}", repr(preset), "choose one of them")
+
+    class Sourced(Settings):
+        @classmethod
+        def settings_customise_sources(  # type: ignore[override]
+            cls, settings_cls: type[BaseSettings], init_settings: Source, env_settings: Source, **_: Source
+        ) -> tuple[Source, ...]:
+            below = (InitSettingsSource(settings_cls, table) for table in (written, PRESETS[preset]))
+            return (init_settings, env_settings, *below)
+
+    try:
+        return Sourced(**given)
+    except ValidationError as error:
+        raise _as_config_error(error, file) from error
+    except SettingsError as error:  # an environment variable that is no JSON where a list is expected
+        raise ConfigError("readable RETCLIP_... variables", str(error), "write lists as JSON") from error
+
+
+def find_file(store: Path | None, explicit: Path | None = None) -> Path | None:
+    """The file to read: the one named, RETCLIP_CONFIG, the store's own, or the one in this folder."""
+    named = explicit or (Path(os.environ[f"{ENVIRONMENT}CONFIG"]) if f"{ENVIRONMENT}CONFIG" in os.environ else None)
+    if named:
+        return named
+    places = [store / FILE] if store else []
+    return next((place for place in [*places, Path(FILE)] if place.is_file()), None)
+
+
+def read_file(file: Path) -> dict[str, Any]:
+    """A TOML file as nested dicts. Raises ConfigError."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(
+            f"a readable TOML file {file}", str(error), "correct it, or name another: --config"
+        ) from error
+
+
+def assignment(text: str) -> dict[str, Any]:
+    """`a.b.c=value` as nested dicts; the value is TOML, or else plain text. Raises ConfigError."""
+    key, equals, value = text.partition("=")
+    if not equals or not all(key.split(".")):
+        raise ConfigError("KEY=VALUE, e.g. retrieval.k=16", repr(text), "write --set retrieval.k=16")
+    nested: Any = parsed(value)
+    for part in reversed(key.strip().split(".")):
+        nested = {part: nested}
+    return dict(nested)
+
+
+def parsed(value: str) -> Any:
+    """Text as the TOML value it spells, else as text."""
+    try:
+        return tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return value
+
+
+def merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, table by table; `high` wins."""
+    result = dict(low)
+    for key, value in high.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def nearest_key(key: str, known: list[str]) -> str:
+    """A hint for a misspelt key: the nearest one, or all of them."""
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+
+
+def _check_environment() -> None:
+    """pydantic-settings passes over a variable whose first part names no table; a typo there must be heard too."""
+    for name in os.environ:
+        key = name.removeprefix(ENVIRONMENT)
+        table = key.lower().partition("__")[0]
+        ours = key in NOT_SETTINGS or key.startswith("TEST_") or table in Settings.model_fields
+        if name.startswith(ENVIRONMENT) and not ours:
+            hint = nearest_key(table, list(Settings.model_fields))
+            raise ConfigError("a variable that names a setting", f"{name} in the environment", hint)
+
+
+def _as_config_error(error: ValidationError, file: Path | None) -> ConfigError:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    where = f" (from {file}, the environment or a flag)" if file else " (from the environment or a flag)"
+    if first["type"] == "extra_forbidden":
+        section: Any = Settings
+        for part in path[:-1]:
+            section = section.model_fields[part].annotation
+        hint = nearest_key(path[-1], list(section.model_fields))
+        return ConfigError("a known setting", f"{'.'.join(path)!r}{where}", hint)
+    got = "something else, not shown" if _holds_secret(path) else repr(first["input"])
+    return ConfigError(f"{'.'.join(path)}: {first['msg']}", f"{got}{where}", "correct the value")
+
+
+def _holds_secret(path: list[str]) -> bool:
+    """Whether the value at that path is a secret, or a whole table that may hold one."""
+    model = getattr(Settings.model_fields.get(path[0]), "annotation", None)
+    fields = model.model_fields if isinstance(model, type) and issubclass(model, BaseModel) else {}
+    inside = [fields[path[1]]] if len(path) > 1 and path[1] in fields else list(fields.values())
+    return any(field.annotation is SecretStr for field in inside)

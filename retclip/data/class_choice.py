@@ -1,0 +1,50 @@
+"""Leaving classes out of a source, or keeping only some: their pixels become void."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from retclip.errors import DataError
+from retclip.names import name_key
+from retclip.plugin.contracts import Settings, SourceClass
+from retclip.types import PanopticSegmentation
+
+
+class AnnotatedSettings(Settings):
+    """What every annotated source can be told."""
+
+    path: str = Field(description="the data set's folder")
+    split: str = Field("", description="a part of the data set, e.g. train or val")
+    exclude: tuple[str, ...] = Field((), description="classes to leave out; their pixels become void")
+    only: tuple[str, ...] = Field((), description="the only classes to keep")
+
+    @field_validator("exclude", "only", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+def chosen(classes: Sequence[SourceClass], settings: AnnotatedSettings) -> tuple[SourceClass, ...]:
+    """The classes that stay. Raises DataError for a name that is no class of the source."""
+    keys = {name_key(one.name) for one in classes}
+    for name in (*settings.exclude, *settings.only):
+        if name_key(name) not in keys:
+            known = ", ".join(one.name for one in classes[:20])
+            raise DataError(f"a class of {settings.path}", repr(name), f"choose from: {known}")
+    excluded = {name_key(name) for name in settings.exclude}
+    only = {name_key(name) for name in settings.only} or keys
+    return tuple(one for one in classes if name_key(one.name) in only - excluded)
+
+
+def keep_classes(truth: PanopticSegmentation, names: frozenset[str]) -> PanopticSegmentation:
+    """The annotation with the segments of other classes made void."""
+    dropped = [one.id for one in truth.segments if one.class_name not in names]
+    if not dropped:
+        return truth
+    label_map = np.where(np.isin(truth.label_map, dropped), 0, truth.label_map).astype(np.int32)
+    return replace(truth, label_map=label_map, segments=tuple(s for s in truth.segments if s.class_name in names))

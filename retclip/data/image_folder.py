@@ -1,0 +1,75 @@
+"""Photos without labels: a file, a folder, or a glob, in natural order."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from pydantic import Field
+
+from retclip.data.images import SUFFIXES, file_digest, read_image
+from retclip.errors import DataError
+from retclip.plugin.contracts import Settings, SourceClass, SourceImage
+
+MAGIC = re.compile(r"[*?\[]")
+
+
+class ImageFolderSettings(Settings):
+    path: str = Field(description="a photo, a folder of photos, or a glob")
+    recursive: bool = Field(False, description="look into the folders below as well")
+
+
+class ImageFolder:
+    """An ImageSource. In a folder, files that do not end like a photo are passed over; what is named outright or ends
+    like a photo is yielded even when it is broken, so that it can be listed with its reason."""
+
+    def __init__(self, settings: ImageFolderSettings) -> None:
+        self._paths, self._root = _find(settings)
+        self.name = self._root.resolve().name or "photos"
+
+    def classes(self) -> Sequence[SourceClass]:
+        """Nobody said what the photos show."""
+        return ()
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def images(self) -> Iterator[SourceImage]:
+        """In natural order: photo2 before photo10."""
+        for path in self._paths:
+            name = str(path.relative_to(self._root)) if path.is_relative_to(self._root) else path.name
+            yield SourceImage(name, str(path), partial(read_image, path), partial(file_digest, path))
+
+
+def _find(settings: ImageFolderSettings) -> tuple[list[Path], Path]:
+    try:
+        return _search(settings, Path(settings.path))
+    except (OSError, ValueError) as error:  # no permission, a name too long, a null character
+        raise DataError(f"a photo, folder or glob: {settings.path}", str(error), "check the path") from error
+
+
+def _search(settings: ImageFolderSettings, path: Path) -> tuple[list[Path], Path]:
+    if path.is_dir():
+        entries = path.rglob("*") if settings.recursive else path.iterdir()
+        return sorted((one for one in entries if _like_a_photo(one)), key=_natural), path
+    if path.exists() or path.is_symlink() or not MAGIC.search(settings.path):
+        if not (path.exists() or path.is_symlink()):
+            raise DataError(f"a photo, folder or glob: {path}", "nothing there", "check the path")
+        return [path], path.parent
+    found = [Path(one) for one in glob.glob(settings.path, recursive=True)]  # noqa: PTH207  (patterns may be absolute)
+    if not found:
+        raise DataError(f"files that match {settings.path}", "none", "check the pattern")
+    return sorted(found, key=_natural), Path(MAGIC.split(settings.path)[0] + "x").parent
+
+
+def _like_a_photo(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def _natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:
+    parts = re.split(r"(\d+)", str(path).lower())
+    key = [(True, int(part), "") if part.isdecimal() else (False, 0, part) for part in parts]
+    return key, str(path)  # photo1 and photo01 are equal in the first part, and the order must be fixed

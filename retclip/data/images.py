@@ -1,0 +1,217 @@
+"""Photos: decoded once, upright, RGB, with the sha256 of the file as identity. Hostile files are refused by name.
+
+Rules (stores.md 5.3): an allow-list of formats; size, side and aspect limits read from the header before any pixel is
+decoded; truncated files refused; 16-bit and float images scaled by range, not clipped; CMYK through its colour profile
+where it has one; transparency composited on white; the first frame of an animation or a multi-page file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+import os
+import stat
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, ImageCms, UnidentifiedImageError
+from PIL import Image as Pillow
+
+from retclip.errors import DataError
+from retclip.types import Image
+
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+T = Pillow.Transpose
+TURNS = {  # what turns a photo of each EXIF orientation upright
+    2: T.FLIP_LEFT_RIGHT, 3: T.ROTATE_180, 4: T.FLIP_TOP_BOTTOM, 5: T.TRANSPOSE, 6: T.ROTATE_270, 7: T.TRANSVERSE,
+    8: T.ROTATE_90,
+}  # fmt: skip
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """What a photo may be. Defaults from stores.md 5.3."""
+
+    pixels: int = 50_000_000
+    side: int = 16_384
+    aspect: float = 50.0
+    file_bytes: int = 64 << 20
+
+
+def read_image(path: Path, limits: ImageLimits | None = None) -> Image:
+    """Decode a file. Raises DataError, naming the file, for anything that is no well-formed photo within the limits."""
+    limits = limits or ImageLimits()
+    return decode(_bytes(path, limits), str(path), limits)
+
+
+def file_digest(path: Path, limits: ImageLimits | None = None) -> str:
+    """The sha256 of a file's bytes: the photo's identity. Raises DataError."""
+    return hashlib.sha256(_bytes(path, limits or ImageLimits())).hexdigest()
+
+
+def decode(content: bytes, uri: str, limits: ImageLimits | None = None) -> Image:
+    """Decode a file's bytes. Raises DataError."""
+    return Image(_pixels(content, uri, limits or ImageLimits()), hashlib.sha256(content).hexdigest(), uri)
+
+
+def from_array(pixels: Any, uri: str = "array") -> Image:
+    """An (H, W, 3) uint8 RGB array, or an (H, W) grey one, as an Image; its identity is the sha256 of its pixels."""
+    array = np.asarray(pixels)
+    if array.ndim == 2:
+        array = np.repeat(array[..., None], 3, axis=2)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
+        raise DataError("an (H, W, 3) uint8 RGB array", f"{array.dtype} {array.shape}", "convert it first")
+    array = np.ascontiguousarray(array)
+    identity = hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()
+    return Image(array, identity, uri)
+
+
+def read_png(path: Path) -> NDArray[np.uint8]:
+    """The raw samples of a label PNG, (H, W) or (H, W, c) uint8, palette indices kept. Raises DataError."""
+    content = _bytes(path, ImageLimits())
+    with _pillow(content, str(path), ImageLimits(), ("PNG",)) as image:
+        depth = content[24]  # of the header; Pillow stretches 2- and 4-bit grey to 0..255 and halves 16-bit colour
+        if image.mode not in ("L", "P", "RGB", "RGBA", "1") or (depth not in (1, 8) and image.mode != "P"):
+            got = f"mode {image.mode}, {depth} bits"
+            raise _refused(str(path), got, "8-bit labels", "save labels as 8-bit grey, palette or RGB")
+        return np.asarray(image, dtype=np.uint8)
+
+
+def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write (H, W) or (H, W, 3) uint8 as PNG; whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    Pillow.fromarray(pixels).save(temporary, format="PNG")
+    temporary.replace(path)
+
+
+def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
+    """(H, W, 3) uint8 as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _bytes(path: Path, limits: ImageLimits) -> bytes:
+    """The file's bytes; never blocks on a pipe and never reads more than the limit."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:
+        raise _refused(str(path), str(error), "a readable file", "check the path and its permissions") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)  # fdopen would refuse a folder in its own words
+        raise _refused(str(path), "a folder, pipe or device", "a regular file", "name a photo")
+    with os.fdopen(descriptor, "rb") as file:
+        if status.st_size > limits.file_bytes:
+            found, allowed = f"{status.st_size >> 20} MiB", f"at most {limits.file_bytes >> 20} MiB"
+            raise _refused(str(path), found, allowed, "make the file smaller")
+        if not status.st_size:
+            raise _refused(str(path), "an empty file", "a photo", "copy it again")
+        return file.read()
+
+
+def _pixels(content: bytes, uri: str, limits: ImageLimits) -> NDArray[np.uint8]:
+    with _pillow(content, uri, limits, FORMATS) as image:
+        if getattr(image, "is_animated", False):  # counting a TIFF's pages would walk them all, damaged ones too
+            log.info("%s has several frames; the first is used", uri)
+        try:
+            upright = _upright(_rgb(image, uri), image)
+        except DataError:
+            raise
+        except Exception as error:  # Pillow's decoders raise many kinds for damaged data
+            raise _refused(
+                uri, f"{type(error).__name__}: {error}", "a whole photo", "copy or export it again"
+            ) from error
+        return np.ascontiguousarray(np.asarray(upright, dtype=np.uint8))
+
+
+def _pillow(content: bytes, uri: str, limits: ImageLimits, formats: tuple[str, ...]) -> Pillow.Image:
+    """The image with its pixels decoded, after header checks."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of bombs, where our own limit is tighter, and of damaged tags
+            image = Pillow.open(io.BytesIO(content), formats=formats)
+            _check_size(image.size, uri, limits)
+            if image.format == "PNG":  # load() passes over the checksums of the pixels
+                Pillow.open(io.BytesIO(content), formats=formats).verify()
+            image.load()
+    except DataError:
+        raise
+    except UnidentifiedImageError as error:
+        raise _refused(uri, "none of these formats", ", ".join(formats), "convert it, or leave it out") from error
+    except Exception as error:  # Pillow's decoders raise many kinds for damaged data
+        raise _refused(uri, f"{type(error).__name__}: {error}", "a whole photo", "copy or export it again") from error
+    return image
+
+
+def _check_size(size: tuple[int, int], uri: str, limits: ImageLimits) -> None:
+    width, height = size
+    shown = f"{width} x {height} pixels"
+    if width * height > limits.pixels or max(size) > limits.side:
+        allowed = f"at most {limits.pixels / 1e6:g} megapixels and {limits.side} a side"
+        raise _refused(uri, shown, allowed, "make the photo smaller")
+    if max(size) > limits.aspect * min(size):
+        raise _refused(uri, shown, f"an aspect of at most {limits.aspect:g}", "crop the photo")
+
+
+def _rgb(image: Pillow.Image, uri: str) -> Pillow.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I") or image.mode == "F":
+        return Pillow.fromarray(_eight_bit(np.asarray(image), uri)).convert("RGB")
+    if image.mode == "CMYK":
+        return _from_cmyk(image)
+    if "A" in image.mode or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        return Pillow.alpha_composite(Pillow.new("RGBA", layer.size, (255, 255, 255, 255)), layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _upright(converted: Pillow.Image, image: Pillow.Image) -> Pillow.Image:
+    """Turned by the EXIF orientation of the file; as it lies where its EXIF data are damaged."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # Pillow's parser raises many kinds, and none makes the photo unreadable
+        log.warning("damaged EXIF data; the photo is taken as it lies")
+        turn = None
+    return converted if turn is None else converted.transpose(turn)
+
+
+def _eight_bit(samples: NDArray[Any], uri: str) -> NDArray[np.uint8]:
+    """16-bit integers by the full range of their type, wider ones and floats by their own range."""
+    if not np.isfinite(samples).all():
+        raise _refused(uri, "NaN or infinite samples", "finite samples", "repair the export")
+    values = samples.astype(np.float64)
+    low, high = float(values.min()), float(values.max())
+    if np.issubdtype(samples.dtype, np.integer) and low >= 0 and high <= 65535:
+        low, high = 0.0, 65535.0
+    scaled = (values - low) / (high - low) * 255.0 if high > low else np.zeros_like(values)
+    return np.round(scaled).astype(np.uint8)
+
+
+def _from_cmyk(image: Pillow.Image) -> Pillow.Image:
+    profile = image.info.get("icc_profile")
+    if profile:
+        try:
+            found = ImageCms.profileToProfile(
+                image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+            if found is not None:
+                return found
+        except (ImageCms.PyCMSError, OSError) as error:
+            log.warning("its colour profile cannot be used (%s); plain conversion", error)
+    return image.convert("RGB")
+
+
+def _refused(uri: str, got: str, expected: str, todo: str) -> DataError:
+    return DataError(f"{expected}: {uri}", got, todo)

@@ -1,0 +1,69 @@
+"""COCO run lengths: masks as text, in both directions, checked before the C decoder sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco
+
+from retclip.errors import DataError
+
+MAX_BYTES = 1 << 20  # of one mask's text (stores.md 5.3)
+MAX_PIXELS = 50_000_000  # of a photo, and so of a mask (stores.md 5.3)
+
+
+def encode(pixels: NDArray[np.bool_]) -> dict[str, Any]:
+    """(H, W) bool as {"size": [H, W], "counts": text}, COCO's compressed form."""
+    found = coco.encode(np.asfortranarray(pixels, dtype=np.uint8))
+    return {"size": [int(side) for side in found["size"]], "counts": found["counts"].decode("ascii")}
+
+
+def decode(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """The mask (H, W) bool of compressed text or of a list of run lengths. Raises DataError where the runs do not fill
+    exactly H * W pixels; the C decoder would read or write past its end."""
+    try:
+        height, width = (int(side) for side in mask["size"])
+        counts = mask["counts"]
+        runs = [int(run) for run in counts] if isinstance(counts, list) else _runs(counts)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _bad("size [H, W] and counts", f"{type(error).__name__}: {error}") from error
+    if height > MAX_PIXELS or width > MAX_PIXELS or height * width > MAX_PIXELS:
+        raise _bad(f"at most {MAX_PIXELS} pixels", f"{height} x {width}")
+    if height < 0 or width < 0 or any(run < 0 for run in runs) or sum(runs) != height * width:
+        raise _bad(f"runs that fill {height} x {width} pixels", f"{len(runs)} runs over {sum(runs)} pixels")
+    values = np.arange(len(runs)) % 2 == 1  # runs of 0 and 1 in turn, 0 first, column by column
+    return np.repeat(values, runs).reshape(width, height).T
+
+
+def _runs(counts: str | bytes) -> list[int]:
+    """Run lengths from COCO's text: 5 bits a character, least first, bit 6 = more follows; from the fourth run on
+    each is the difference to the run two before."""
+    if not isinstance(counts, str | bytes):
+        raise TypeError(f"counts are {type(counts).__name__}")
+    text = counts.encode("ascii") if isinstance(counts, str) else bytes(counts)
+    if len(text) > MAX_BYTES:
+        raise ValueError(f"{len(text)} bytes of text, more than {MAX_BYTES}")
+    runs: list[int] = []
+    position = 0
+    while position < len(text):
+        value = shift = 0
+        more = True
+        while more:
+            if position >= len(text):
+                raise ValueError("the text ends inside a number")
+            digit = text[position] - 48
+            if not 0 <= digit < 64 or shift > 60:  # more digits than any run has: the sum would take hours
+                raise ValueError(f"character {text[position]} at {position}")
+            value |= (digit & 31) << shift
+            more, shift, position = bool(digit & 32), shift + 5, position + 1
+            if not more and digit & 16:
+                value -= 1 << shift
+        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
+    return runs
+
+
+def _bad(expected: str, got: str) -> DataError:
+    return DataError(f"a COCO mask with {expected}", got, "export the annotation again")

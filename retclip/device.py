@@ -1,0 +1,41 @@
+"""The only place that chooses device and precision; everyone else receives a `Device` record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from retclip.config import DeviceSection
+from retclip.errors import ConfigError
+from retclip.types import Device
+
+ROLES = ("backbone", "proposer")
+
+
+def choose(section: DeviceSection, role: str = "") -> Device:
+    """The device for a role: its own setting, else `device.name`; `auto` takes CUDA where there is one, and bfloat16
+    there where it is supported. Raises ConfigError for a device that is not here."""
+    import torch
+
+    name = (getattr(section, role) if role in ROLES else "") or section.name
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # torch says AssertionError where it was built without CUDA
+        raise ConfigError("a device of this machine", f"{name!r}: {error}", "set device.name = 'cpu'") from error
+    dtype = section.dtype
+    if dtype == "auto":
+        dtype = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+    return Device(str(device), dtype, section.batch_size)
+
+
+@contextmanager
+def inference(device: Device) -> Iterator[None]:
+    """Around every call of a plugin's model: no gradients, and autocast where the precision is not float32."""
+    import torch
+
+    kind = torch.device(device.torch_device).type
+    with torch.inference_mode(), torch.autocast(kind, getattr(torch, device.dtype), enabled=device.dtype != "float32"):
+        yield

@@ -1,0 +1,212 @@
+"""The composition root: opens the store, finds and loads components by name, and hands both to the workflows.
+
+with RetCLIP.open("store") as retclip:
+    result = retclip.segment("street.jpg", ["sky", "car"])
+    result.save("out")
+    print(result.explain(result.segments[0]))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from retclip import config
+from retclip.device import choose
+from retclip.errors import ConfigError, DataError, StoreMissing
+from retclip.plugin.manager import PluginManager
+from retclip.result import SegmentationResult
+from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.types import Device, Image, Vocabulary
+from retclip.workflows.parts import Loaded, Parts
+
+if TYPE_CHECKING:
+    from retclip.plugin.contracts import Backbone, Classifier, ImageSource, MaskProposer
+    from retclip.store.catalog import StoreClass
+    from retclip.workflows.build_store import BuildReport
+    from retclip.workflows.evaluate import Evaluation
+    from retclip.workflows.vocabulary import PreparedVocabulary
+
+
+class RetCLIP:
+    """An open store with the components that work on it. Components load on first use and stay."""
+
+    def __init__(self, store: FeatureStore, settings: config.Settings, manager: PluginManager) -> None:
+        self.store, self.settings, self.manager = store, settings, manager
+        self._loaded: dict[tuple[str, str], Loaded[Any]] = {}
+        self._prepared: dict[str, PreparedVocabulary] = {}
+
+    @classmethod
+    def open(
+        cls,
+        store: str | Path,
+        config_file: str | Path | None = None,
+        settings: Mapping[str, Any] | None = None,
+        create: bool = False,
+    ) -> RetCLIP:
+        """Open the store in that folder; with `create`, make it where there is none.
+
+        settings: keys of retclip.toml as nested dicts, above file and environment, e.g. {"retrieval": {"k": 16}}.
+        Raises StoreMissing, StoreBehind, ConfigError.
+        """
+        folder = Path(store)
+        file = config.find_file(folder, Path(config_file) if config_file else None)
+        chosen = config.load(file, settings)
+        manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict)
+        options = store_options(chosen)
+        try:
+            opened = FeatureStore.open(folder, options)
+        except StoreMissing:
+            if not create:
+                raise
+            opened = FeatureStore.create(folder, options)
+        return cls(opened, chosen, manager)
+
+    def __enter__(self) -> RetCLIP:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the store."""
+        self.store.close()
+
+    def component(self, kind: str, name: str, device: Device | None = None) -> Loaded[Any]:
+        """A component by name, loaded once. kind: backbone, proposer, classifier or source."""
+        info = self.manager.find(kind, name)
+        if (kind, info.full_name) not in self._loaded:
+            given = self.settings.of_component(info.full_name)
+            device = device or choose(self.settings.device, kind)
+            thing = self.manager.load(kind, info.full_name, given, device)
+            settings = info.component.settings(**given).model_dump(mode="json")
+            provides, needs = info.component.provides, info.component.needs
+            self._loaded[kind, info.full_name] = Loaded(
+                info.full_name, info.version, thing, device, settings, provides, needs
+            )
+        return self._loaded[kind, info.full_name]
+
+    def parts(self, building: bool = False) -> Parts:
+        """Store and components for a workflow; a build has its own proposer and needs no classifier."""
+        names = self.settings.components
+        proposer = self.settings.build.proposer if building else names.proposer
+        return Parts(
+            self.store,
+            cast("Loaded[Backbone]", self.component("backbone", names.backbone)),
+            cast("Loaded[MaskProposer]", self.component("proposer", proposer)),
+            () if building else self._classifiers(names.classifiers),
+            self.settings,
+        )
+
+    def source(self, address: str) -> ImageSource:
+        """The image source behind `reader:path?split=NAME`."""
+        from retclip.data.source_address import parse_address
+
+        reader, given = parse_address(address)
+        info = self.manager.find("source", reader)
+        merged = config.merged(self.settings.of_component(info.full_name), given)
+        return cast("ImageSource", self.manager.load("source", info.full_name, merged, choose(self.settings.device)))
+
+    def build(
+        self,
+        address: str,
+        classes: Sequence[str] | None = None,
+        on_progress: Callable[[BuildReport], None] = lambda _: None,
+    ) -> BuildReport:
+        """Add the segments of a source to the store (None = all its classes). See `workflows.build_store`."""
+        from retclip.workflows.build_store import build_store
+
+        self._prepared.clear()
+        return build_store(self.parts(building=True), self.source(address), address, classes, on_progress=on_progress)
+
+    def add_class(
+        self,
+        name: str,
+        sources: Sequence[str],
+        is_thing: bool | None = None,
+        on_progress: Callable[[BuildReport], None] = lambda _: None,
+    ) -> list[BuildReport]:
+        """Add one class from sources or photos; no training, and the next `segment` knows it."""
+        from retclip.workflows.add_class import add_class
+
+        self._prepared.clear()
+        parts = self.parts(building=True)
+        return [
+            add_class(parts, name, self.source(address), address, is_thing, on_progress=on_progress)
+            for address in sources
+        ]
+
+    def classes(self) -> list[StoreClass]:
+        """The store's classes with their segment counts."""
+        return self.store.classes()
+
+    def segment(self, image: Any, classes: Sequence[str] | str | Vocabulary | None = None) -> SegmentationResult:
+        """Label every pixel of `image` with one of `classes` (None = every class of the store).
+
+        image: a path, an `Image`, or an (H, W, 3) uint8 RGB array. classes: names, a comma list, a file, or a
+        Vocabulary. Raises DataError, ConfigError, PluginError, StoreError.
+        """
+        from retclip.workflows.segment_image import segment_image
+
+        photo = as_image(image)
+        parts = self.parts()
+        panoptic, evidence = segment_image(parts, photo, self.prepared(classes))
+        return SegmentationResult(photo, panoptic.label_map, panoptic.segments, evidence, self.store)
+
+    def evaluate(self, address: str, on_progress: Callable[[int, int], None] = lambda *_: None) -> Evaluation:
+        """PQ and mIoU over an annotated source. See `workflows.evaluate`."""
+        from retclip.workflows.evaluate import evaluate
+
+        return evaluate(self.parts(), self.source(address), on_progress)
+
+    def prepared(self, classes: Sequence[str] | str | Vocabulary | None) -> PreparedVocabulary:
+        """A vocabulary matched with the store and encoded, kept for the next image."""
+        from retclip.workflows.vocabulary import prepare
+
+        vocabulary = as_vocabulary(classes)
+        key = vocabulary.digest if vocabulary else ""
+        if key not in self._prepared:
+            self._prepared[key] = prepare(self.parts(), vocabulary)
+        return self._prepared[key]
+
+    def _classifiers(self, names: Sequence[str]) -> tuple[Loaded[Classifier], ...]:
+        if not names:
+            raise ConfigError("at least one classifier", "none", "set components.classifiers or --classifier")
+        return tuple(self.component("classifier", name) for name in names)
+
+
+def as_image(image: Any) -> Image:
+    """A path, an `Image` or an array as an Image. Raises DataError."""
+    from retclip.data.images import from_array, read_image
+
+    if isinstance(image, Image):
+        return image
+    if isinstance(image, str | Path):
+        return read_image(Path(image))
+    if hasattr(image, "__array__"):
+        return from_array(image)
+    raise DataError("a path, an Image or an (H, W, 3) uint8 array", type(image).__name__, "pass one of these")
+
+
+def as_vocabulary(classes: Sequence[str] | str | Vocabulary | None) -> Vocabulary | None:
+    """Names, a comma list, a file name or a Vocabulary as a Vocabulary; None stays None. Raises DataError."""
+    from retclip.data.class_list import read_vocabulary, vocabulary_of
+
+    if classes is None or isinstance(classes, Vocabulary):
+        return classes
+    return read_vocabulary(classes) if isinstance(classes, str) else vocabulary_of(classes)
+
+
+def store_options(settings: config.Settings) -> StoreOptions:
+    """The store's engines as the settings name them."""
+    section = settings.store
+    resident = choose(settings.device).torch_device if section.index == "resident" else "cpu"
+    return StoreOptions(
+        database=section.database.get_secret_value(),
+        index=section.index,
+        qdrant_url=section.qdrant_url,
+        qdrant_api_key=section.qdrant_api_key.get_secret_value(),
+        exact_below=section.exact_below,
+        device=resident,
+    )

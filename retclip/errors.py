@@ -1,0 +1,111 @@
+"""Every failure a user can meet, drawn as one tree.
+
+    RetCLIPError                 exit code
+    |- ConfigError                   2     a setting, flag or name that cannot be
+    |- DataError                     3     an image, annotation or class list that cannot be read
+    |- PluginError                   4
+    |  |- PluginUnavailable          4     no such component, or its distribution failed to load
+    |  |- ContractBroken             4     a plugin returned something its contract forbids
+    |- ShapeError                    4     an array with the wrong axes, dtype or range
+    |- StoreError                    5
+    |  |- StoreMissing               5     no store there
+    |  |- StoreBusy                  5     another process writes to it
+    |  |- StoreBehind                5     its schema is older or newer than this program
+    |  |- StoreDamaged               5     a file does not match its checksum
+    |  |- SpaceMismatch              5     vectors of another backbone
+    |  |- UnknownClass               5     a class the store does not know
+    |- WeightsMissing                6     a weight file that is not on this machine
+    |- PartialFailure                7     the work is done, some inputs failed and are listed
+
+A message has three parts: what was expected, what came, what to do. Each class takes them apart so that no
+message forgets one, and `retclip` prints them on stderr and exits with the class's code.
+"""
+
+from __future__ import annotations
+
+
+class RetCLIPError(Exception):
+    """Base of all: `expected`, `got` and `todo` are sentences or fragments, each shown on its own line."""
+
+    exit_code = 1
+
+    def __init__(self, expected: str, got: str, todo: str) -> None:
+        super().__init__(expected, got, todo)
+        self.expected, self.got, self.todo = expected, got, todo
+
+    def __str__(self) -> str:
+        return f"expected {self.expected}; got {self.got}; {self.todo}"
+
+
+class ConfigError(RetCLIPError):
+    """A setting, flag or name that cannot be."""
+
+    exit_code = 2
+
+
+class DataError(RetCLIPError):
+    """An image, annotation or class list that cannot be read."""
+
+    exit_code = 3
+
+
+class PluginError(RetCLIPError):
+    """A plugin that cannot be used."""
+
+    exit_code = 4
+
+
+class PluginUnavailable(PluginError):
+    """No such component, or the distribution that has it failed to load."""
+
+
+class ContractBroken(PluginError):
+    """A plugin returned something that its contract forbids."""
+
+
+class ShapeError(RetCLIPError):
+    """An array with the wrong axes, dtype or range."""
+
+    exit_code = 4
+
+
+class StoreError(RetCLIPError):
+    """The feature store cannot do what was asked."""
+
+    exit_code = 5
+
+
+class StoreMissing(StoreError):
+    """There is no store at that place."""
+
+
+class StoreBusy(StoreError):
+    """Another process holds the store."""
+
+
+class StoreBehind(StoreError):
+    """The store's schema is not the one this program speaks."""
+
+
+class StoreDamaged(StoreError):
+    """A file of the store does not match its checksum."""
+
+
+class SpaceMismatch(StoreError):
+    """The store's vectors were made by another backbone, or another setting of it."""
+
+
+class UnknownClass(StoreError):
+    """A class the store does not know."""
+
+
+class WeightsMissing(RetCLIPError):
+    """A weight file that is not on this machine."""
+
+    exit_code = 6
+
+
+class PartialFailure(RetCLIPError):
+    """The work is done, but some inputs failed; they are listed with their reasons."""
+
+    exit_code = 7

@@ -1,0 +1,50 @@
+"""Work in batches, and smaller ones when memory runs out; for the core and for plugins."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from retclip.errors import ContractBroken
+from retclip.types import Device
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+log = logging.getLogger(__name__)
+SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memory")
+
+
+class BatchSize:
+    """The size that works, remembered from call to call; keep one per model."""
+
+    def __init__(self, device: Device) -> None:
+        self.size = max(1, device.batch_size)
+
+    def run(self, items: Sequence[Item], work: Callable[[Sequence[Item]], Sequence[Answer]]) -> list[Answer]:
+        """`work` over slices of the items, answers in order. On out-of-memory the size is halved, once said, and the
+        same items are tried again; a batch of one that does not fit raises what `work` raised."""
+        answers: list[Answer] = []
+        while len(answers) < len(items):
+            batch = items[len(answers) : len(answers) + self.size]
+            try:
+                found = work(batch)
+            except Exception as error:
+                if len(batch) == 1 or not out_of_memory(error):
+                    raise
+                self.size = max(1, len(batch) // 2)
+                log.warning(
+                    "out of memory with %d at once; going on with device.batch_size = %d", len(batch), self.size
+                )
+                continue
+            if len(found) != len(batch):  # none would be asked for without end
+                raise ContractBroken(f"{len(batch)} answers, one per item", f"{len(found)}", "answer every item once")
+            answers += found
+        return answers
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, on any device; matched by name, so that torch stays unimported."""
+    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in SIGNS)

@@ -1,0 +1,88 @@
+"""The conformance kit: what a component promised, tried out. For `retclip plugins check` and for a plugin's own tests.
+
+    from retclip.plugin.conformance import check_component
+    from retclip.plugin.manager import PluginManager
+
+    def test_it_keeps_its_contract():
+        info = PluginManager.discover().find("proposer", "thirds.thirds")
+        assert [one for one in check_component(info) if one.ok is False] == []
+
+Made-up photos of several shapes go through the component; every answer is checked as the core checks it, and against
+the promises that one answer cannot show: the same alone and in a batch, the same twice, nothing done to the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from retclip.errors import RetCLIPError, WeightsMissing
+from retclip.plugin.conformance import backbones, classifiers, proposers, sources
+from retclip.plugin.contracts import Settings
+from retclip.plugin.manager import ComponentInfo, PluginManager
+from retclip.types import Device
+
+CHECKS: Mapping[str, tuple[tuple[str, Callable[[Any, ComponentInfo], object]], ...]] = {
+    "backbone": backbones.CHECKS,
+    "proposer": proposers.CHECKS,
+    "classifier": classifiers.CHECKS,
+    "source": sources.CHECKS,
+}
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """One promise. ok: kept, broken, or None where it could not be tried (detail says why)."""
+
+    check: str
+    ok: bool | None
+    detail: str = ""
+
+
+def check_component(
+    info: ComponentInfo, settings: Mapping[str, Any] | None = None, device: Device | None = None
+) -> list[CheckResult]:
+    """Try a component with those settings (none: its defaults). Raises nothing: a crash is a broken promise."""
+    results = [_attempt("settings", lambda: _check_settings(info))]
+    loaded: list[Any] = []
+    manager = PluginManager([info], [])
+    chosen = device or Device()
+    results.append(
+        _attempt("load", lambda: loaded.append(manager.load(info.kind, info.full_name, settings or {}, chosen)))
+    )
+    if not loaded:
+        return [*results, *(CheckResult(name, None, "it did not load") for name, _ in CHECKS[info.kind])]
+    return [
+        *results,
+        *(_attempt(name, partial(check, loaded[0], info)) for name, check in CHECKS[info.kind]),
+    ]
+
+
+def _attempt(name: str, action: Callable[[], object]) -> CheckResult:
+    """Run one check; what it returns as text is the reason why it was skipped."""
+    try:
+        skipped = action()
+    except WeightsMissing as error:
+        return CheckResult(name, None, str(error))
+    except RetCLIPError as error:
+        return CheckResult(name, False, str(error))
+    except Exception as error:
+        return CheckResult(name, False, f"{type(error).__name__}: {error}")
+    return CheckResult(name, None, skipped) if isinstance(skipped, str) else CheckResult(name, True)
+
+
+def _check_settings(info: ComponentInfo) -> None:
+    model = info.component.settings
+    if not issubclass(model, Settings):
+        raise TypeError(f"{model.__name__} is not derived from retclip.plugin.Settings")
+    undescribed = [key for key, field in _fields(model) if not field.description]
+    if undescribed:
+        raise ValueError(f"settings without a description: {', '.join(undescribed)}")
+    if not info.component.summary.strip() or "\n" in info.component.summary:
+        raise ValueError("the summary must be one line")
+
+
+def _fields(model: Any) -> Iterator[tuple[str, Any]]:
+    return iter(model.model_fields.items())

@@ -1,0 +1,85 @@
+"""What is tried of a backbone: finite features, unit vectors, a space of its own, the same answer however asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from retclip.errors import ContractBroken
+from retclip.plugin.checks import checked_segments
+from retclip.plugin.conformance.examples import NAMES, equal, masks, photos, unchanged
+from retclip.plugin.contracts import TEXT
+from retclip.plugin.manager import ComponentInfo
+from retclip.types import FeatureSpace
+
+
+def _dense(thing: Any, _: ComponentInfo) -> None:
+    images = photos()
+    found = thing.dense_features(images)
+    if len(found) != len(images):
+        raise ContractBroken(f"{len(images)} answers", f"{len(found)}", "return one entry per image")
+    for features, image in zip(found, images, strict=True):
+        if tuple(features.image_size) != image.size or features.space.id != thing.space.id:
+            raise ContractBroken("image_size and space of its own image", f"{features.image_size}", "set both")
+        if features.grid.ndim != 3 or not bool(torch.isfinite(features.grid).all()):
+            raise ContractBroken("a finite grid (d, h, w)", f"{tuple(features.grid.shape)}", "check the model's output")
+        unchanged(image)
+
+
+def _batch(thing: Any, _: ComponentInfo) -> None:
+    images = photos()
+    together = thing.dense_features(images)
+    for image, features in zip(images, together, strict=True):
+        alone = thing.dense_features([image])[0]
+        one = thing.segment_vectors(alone, masks())
+        other = thing.segment_vectors(features, masks())
+        equal("vectors alone and in a batch", one.vectors[one.covered], other.vectors[one.covered])
+
+
+def _vectors(thing: Any, info: ComponentInfo) -> None:
+    for features in thing.dense_features(photos()):
+        checked_segments(thing.segment_vectors(features, masks()), 3, info.full_name)
+        none = thing.segment_vectors(features, torch.zeros(0, 6, 8))
+        checked_segments(none, 0, info.full_name)
+
+
+def _uncovered(thing: Any, info: ComponentInfo) -> None:
+    features = thing.dense_features(photos()[:1])[0]
+    found = checked_segments(thing.segment_vectors(features, torch.zeros(1, 6, 8)), 1, info.full_name)
+    if bool(found.covered[0]):
+        raise ContractBroken("an empty mask to be uncovered", "covered = True", "set covered to False")
+
+
+def _repeatable(thing: Any, _: ComponentInfo) -> None:
+    one, other = (thing.segment_vectors(thing.dense_features(photos()[:1])[0], masks()) for _ in range(2))
+    equal("vectors twice", one.vectors[one.covered], other.vectors[other.covered])
+
+
+def _space(thing: Any, info: ComponentInfo) -> None:
+    if not isinstance(thing.space, FeatureSpace) or thing.space.backbone != info.full_name:
+        got = getattr(thing.space, "backbone", type(thing.space).__name__)
+        raise ContractBroken(f"a FeatureSpace of {info.full_name}", str(got), "name the component in its space")
+
+
+def _text(thing: Any, info: ComponentInfo) -> object:
+    found = thing.text_vectors(NAMES)
+    if (found is not None) is not (TEXT in info.component.provides):
+        raise ContractBroken("`provides` to say whether there is a text tower", f"{found is not None}", "declare TEXT")
+    if found is None:
+        return "it has no text tower"
+    lengths = found.norm(dim=-1)
+    if tuple(found.shape) != (len(NAMES), thing.space.dim) or not torch.allclose(lengths, torch.ones_like(lengths)):
+        raise ContractBroken("(3, d) unit vectors", f"{tuple(found.shape)}, lengths {lengths.tolist()}", "normalise")
+    return None
+
+
+CHECKS = (
+    ("its space names it", _space),
+    ("dense features", _dense),
+    ("unit vectors", _vectors),
+    ("an empty mask is uncovered", _uncovered),
+    ("alone as in a batch", _batch),
+    ("the same twice", _repeatable),
+    ("text vectors", _text),
+)

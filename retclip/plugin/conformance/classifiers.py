@@ -1,0 +1,58 @@
+"""What is tried of a classifier: scores in range, an honest `knows`, inputs left as they came."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from retclip.errors import ContractBroken
+from retclip.plugin.checks import checked_scores
+from retclip.plugin.conformance.examples import equal, masks, vocabulary
+from retclip.plugin.contracts import NEIGHBOURS
+from retclip.plugin.manager import ComponentInfo
+from retclip.types import FeatureSpace, MaskProposals, Neighbours, Role, SegmentFeatures, Vocabulary
+
+
+def _inputs(
+    info: ComponentInfo, count: int = 3
+) -> tuple[MaskProposals, SegmentFeatures, Vocabulary, Neighbours | None]:
+    generator = torch.Generator().manual_seed(0)
+    vectors = torch.nn.functional.normalize(torch.randn(count, 4, generator=generator), dim=-1)
+    text = torch.nn.functional.normalize(torch.randn(4, 4, generator=generator), dim=-1)
+    covered = torch.ones(count, dtype=torch.bool)
+    covered[1:2] = False
+    space = FeatureSpace("conformance", "none", "none", "none", 4)
+    classes = torch.tensor([[0, 1, 0], [-1, -1, -1], [1, -1, -1]])[:count]
+    distances = torch.tensor([[0.1, 0.2, 0.4], [torch.inf] * 3, [0.3, torch.inf, torch.inf]])[:count]
+    ids = np.full((count, 3), None, dtype=object)
+    near = Neighbours(ids, classes, distances, torch.tensor([True, True, False]))
+    proposals = MaskProposals(masks()[:count], torch.ones(count), (48, 64))
+    wanted = near if NEIGHBOURS in info.component.needs else None
+    return proposals, SegmentFeatures(vectors, covered, space), vocabulary(text), wanted
+
+
+def _scores(thing: Any, info: ComponentInfo) -> None:
+    for count in (3, 0):
+        proposals, segments, words, near = _inputs(info, count)
+        found = checked_scores(thing.score(proposals, segments, words, near), count, words, info.full_name)
+        if not isinstance(thing.role, Role) or found.role is not thing.role:
+            raise ContractBroken("one role", f"{thing.role} and {found.role}", "return scores of your own role")
+        if near is not None and bool(found.knows[2]):
+            raise ContractBroken("knows = False for a class without segments", "True", "use neighbours.supported")
+
+
+def _pure(thing: Any, info: ComponentInfo) -> None:
+    proposals, segments, words, near = _inputs(info)
+    before = segments.vectors.clone(), proposals.masks.clone()
+    one, other = (thing.score(proposals, segments, words, near) for _ in range(2))
+    equal("scores twice", one.values, other.values)
+    equal("vectors as they came", before[0], segments.vectors)
+    equal("masks as they came", before[1], proposals.masks)
+
+
+CHECKS = (
+    ("scores", _scores),
+    ("inputs untouched, the same twice", _pure),
+)

@@ -1,0 +1,57 @@
+"""Made-up inputs for the checks, and the two comparisons that they share."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from retclip.errors import ContractBroken
+from retclip.types import Image, PanopticSegmentation, SegmentInfo, Vocabulary
+
+NAMES = ("sky", "grass", "car")
+SIZES = ((48, 64), (64, 48), (7, 5), (33, 100))  # (H, W): landscape, portrait, tiny, odd
+TOLERANCE = 1e-3
+
+
+def photos() -> list[Image]:
+    """Photos of several shapes with a gradient, noise and an annotation of two segments."""
+    return [_photo(height, width, seed) for seed, (height, width) in enumerate(SIZES)]
+
+
+def _photo(height: int, width: int, seed: int) -> Image:
+    rng = np.random.default_rng(seed)
+    ramp = np.linspace(0, 200, width)[None, :, None] + rng.integers(0, 55, (height, width, 3))
+    pixels = ramp.astype(np.uint8)
+    label_map = np.ones((height, width), dtype=np.int32)
+    label_map[height // 2 :] = 2
+    counts = [int((label_map == one).sum()) for one in (1, 2)]
+    segments = (SegmentInfo(1, NAMES[0], False, counts[0]), SegmentInfo(2, NAMES[1], False, counts[1]))
+    identity = hashlib.sha256(pixels.tobytes()).hexdigest()
+    return Image(pixels, identity, f"conformance-{seed}", PanopticSegmentation(label_map, segments))
+
+
+def vocabulary(text: Tensor | None = None) -> Vocabulary:
+    """Three classes, one with a synonym."""
+    return Vocabulary(NAMES, (False, False, True), ((), ("lawn",), ()), text)
+
+
+def masks() -> Tensor:
+    """(3, 6, 8): everything, the left half, one soft corner."""
+    found = torch.zeros(3, 6, 8)
+    found[0], found[1, :, :4], found[2, :2, :2] = 1.0, 1.0, 0.7
+    return found
+
+
+def equal(what: str, one: Tensor, other: Tensor) -> None:
+    """Raises ContractBroken unless both are the same to TOLERANCE."""
+    if one.shape != other.shape or not torch.allclose(one.float(), other.float(), atol=TOLERANCE):
+        raise ContractBroken(f"the same {what}", "different values", "make the component deterministic")
+
+
+def unchanged(image: Image) -> None:
+    """Raises ContractBroken where somebody wrote into the photo."""
+    if hashlib.sha256(image.pixels.tobytes()).hexdigest() != image.sha256:
+        raise ContractBroken("the photo's pixels untouched", "changed pixels", "copy before you write")

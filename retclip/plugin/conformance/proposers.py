@@ -1,0 +1,61 @@
+"""What is tried of a mask proposer: masks in range and in order, names of the vocabulary, the same in a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from retclip.errors import ContractBroken, DataError
+from retclip.plugin.checks import checked_proposals
+from retclip.plugin.conformance.examples import NAMES, TOLERANCE, equal, photos, unchanged, vocabulary
+from retclip.plugin.contracts import ANNOTATION
+from retclip.plugin.manager import ComponentInfo
+from retclip.types import DenseFeatures, FeatureSpace, Image, MaskProposals
+
+
+def _features(images: Sequence[Image]) -> list[DenseFeatures]:
+    """Features of nothing in particular: a proposer that shares a backbone cannot be tried with them."""
+    space = FeatureSpace("conformance", "none", "none", "none", 4)
+    return [DenseFeatures(torch.zeros(4, 3, 4), space, image.size) for image in images]
+
+
+def _proposals(thing: Any, images: Sequence[Image], info: ComponentInfo) -> list[MaskProposals]:
+    return checked_proposals(thing.propose(images, vocabulary(), _features(images)), images, info.full_name)
+
+
+def _masks(thing: Any, info: ComponentInfo) -> None:
+    images = photos()
+    for proposals, image in zip(_proposals(thing, images, info), images, strict=True):
+        unchanged(image)
+        if len(proposals) and bool((proposals.objectness.diff() > TOLERANCE).any()):
+            raise ContractBroken("the highest objectness first", "another order", "sort the proposals")
+        strange = {prompt for prompt in proposals.prompts or () if prompt is not None} - set(NAMES)
+        if strange:
+            raise ContractBroken("prompts from the vocabulary", ", ".join(sorted(strange)), "use its names")
+
+
+def _masks_in_batch(thing: Any, info: ComponentInfo) -> None:
+    images = photos()
+    for image, together in zip(images, _proposals(thing, images, info), strict=True):
+        equal("masks alone and in a batch", _proposals(thing, [image], info)[0].masks, together.masks)
+
+
+def _named(thing: Any, info: ComponentInfo) -> object:
+    if ANNOTATION not in info.component.provides:
+        return "it does not claim annotated masks"
+    bare = replace(photos()[0], truth=None)
+    try:
+        thing.propose([bare], vocabulary(), _features([bare]))
+    except DataError:
+        return None
+    raise ContractBroken("DataError for a photo without annotation", "an answer", "refuse it")
+
+
+CHECKS = (
+    ("masks", _masks),
+    ("alone as in a batch", _masks_in_batch),
+    ("a photo without annotation", _named),
+)

@@ -1,0 +1,164 @@
+"""What a plugin's parts promise. Contracts are protocols: a plugin inherits nothing.
+
+A plugin imports only floors 0 and 1 (`retclip.types`, `retclip.errors`, `retclip.shapes`, `retclip.algorithms`,
+`retclip.plugin`): never the store, a workflow, the engine or another plugin. A classifier that needs neighbours
+*receives* them. `retclip plugins check NAME` runs the conformance kit over a component.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
+
+from retclip.types import (
+    ClassScores,
+    DenseFeatures,
+    Device,
+    FeatureSpace,
+    Image,
+    MaskProposals,
+    Neighbours,
+    PanopticSegmentation,
+    Role,
+    SegmentFeatures,
+    Vocabulary,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+T = TypeVar("T", covariant=True)
+
+TEXT = "text"  # a backbone provides it where it has a text tower; a classifier may need it
+NEIGHBOURS = "neighbours"  # a classifier needs it where it votes with the feature store
+ANNOTATION = "annotation"  # a proposer provides it where its masks and names were annotated, not detected
+
+
+class Settings(BaseModel):
+    """Base of a component's settings: its fields are the keys allowed in retclip.toml, unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Component(Generic[T]):
+    """One thing a plugin announces. `load` is the only expensive call, and alone may import a model library.
+
+    name: lower case, `[a-z0-9_-]+`; the full name is "<plugin>.<name>". summary: one line for `retclip plugins list`.
+    provides / needs: capabilities checked before any weight is loaded (`TEXT`, `NEIGHBOURS`, `ANNOTATION`).
+    """
+
+    name: str
+    summary: str
+    settings: type[BaseModel]
+    load: Callable[[Any, Device], T]
+    provides: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """Images to dense features, masks to vectors, names to text vectors in the same space."""
+
+    @property
+    def space(self) -> FeatureSpace:
+        """The space of its vectors; constant."""
+
+    def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
+        """One entry per image, in order; the same whether images come alone or in a batch (to float tolerance)."""
+
+    def segment_vectors(self, features: DenseFeatures, masks: Tensor) -> SegmentFeatures:
+        """masks: (n, y, x) float in [0, 1] over the whole image. Unit vectors, finite; covered False where the mask
+        met nothing."""
+
+    def text_vectors(self, names: Sequence[str]) -> Tensor | None:
+        """(r, d) unit length, a row per name; None where the backbone has no text tower."""
+
+
+@runtime_checkable
+class MaskProposer(Protocol):
+    """Images to masks."""
+
+    def propose(
+        self, images: Sequence[Image], vocabulary: Vocabulary, features: Sequence[DenseFeatures]
+    ) -> list[MaskProposals]:
+        """One entry per image, in order, sorted by objectness (highest first). No masks is a valid answer: (0, y, x).
+        prompts, where given, are names of the vocabulary."""
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """Masks to class scores."""
+
+    @property
+    def role(self) -> Role:
+        """Which term of the ensemble its scores feed. An in-vocabulary classifier also has `trained_on`, the terms of
+        its fine-tuning vocabulary (C_train in the paper): alpha and beta need it."""
+
+    def score(
+        self,
+        proposals: MaskProposals,
+        segments: SegmentFeatures,
+        vocabulary: Vocabulary,
+        neighbours: Neighbours | None,
+    ) -> ClassScores:
+        """(n, c) in [0, 1]; `knows` False for classes this source cannot speak of."""
+
+
+@dataclass(frozen=True)
+class SourceClass:
+    """A class of a data set."""
+
+    name: str
+    is_thing: bool = True
+    synonyms: tuple[str, ...] = ()
+    native_id: int = -1  # the data set's own number
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """One record of a source, cheap to list: pixels and annotation are read only by `load`.
+
+    external_id: unique in the source. class_names: the classes present, as far as the source knows without decoding;
+    None = unknown. annotation_digest: changes when the annotation does ("" without annotation). file_digest: returns
+    the sha256 of the file's bytes. load: decodes; raises DataError. uri: where the file lies.
+    """
+
+    external_id: str
+    uri: str
+    load: Callable[[], Image]
+    file_digest: Callable[[], str]
+    class_names: tuple[str, ...] | None = None
+    annotation_digest: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class ImageSource(Protocol):
+    """Images with what is known about them, streamed."""
+
+    @property
+    def name(self) -> str:
+        """The data set's name, e.g. "camvid"."""
+
+    def classes(self) -> Sequence[SourceClass]:
+        """The data set's classes in its own order; empty where it has none (a plain folder of photos)."""
+
+    def images(self) -> Iterator[SourceImage]:
+        """Every record, in a fixed order."""
+
+    def __len__(self) -> int: ...
+
+
+class Trainable(Protocol):
+    """A proposer that can be fine-tuned (figure 2 of the paper, green path)."""
+
+    def losses(self, image: Image, features: DenseFeatures, target: PanopticSegmentation) -> dict[str, Tensor]: ...
+
+    def parameters(self) -> Iterable[Tensor]: ...
+
+    def save(self, folder: Path) -> None: ...

@@ -1,0 +1,74 @@
+"""`retclip plugins new`: a complete plugin distribution with passing tests, from the text files in `template/`."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import retclip
+from retclip.errors import ConfigError
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    module: str  # of the file that does the work
+    usage: str  # a command that uses the component
+    settings: str  # what the contract test gives the component, as Python
+
+
+KINDS = {
+    "proposer": _Kind("stripes", "retclip segment PHOTO --proposer $name.$name", "{}"),
+    "classifier": _Kind("share", "retclip segment PHOTO --classifier $name.$name", "{}"),
+    "backbone": _Kind("mean_colour", "retclip build SOURCE --store NEW --backbone $name.$name", "{}"),
+    "source": _Kind("class_folders", "retclip class add NAME '$name:PATH' --store STORE", '{"path": str(tmp_path)}'),
+}
+
+
+def write_plugin(name: str, kind: str, folder: Path, taken: Collection[str] = ()) -> Path:
+    """Write FOLDER/retclip-NAME and return it. taken: names of plugins that are installed.
+
+    Raises ConfigError for a name that cannot be or is taken, an unknown kind, and a folder that is there already.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"a kind, one of {', '.join(KINDS)}", repr(kind), "choose with --kind")
+    if not NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise ConfigError("a name of lower-case letters, digits and _", repr(name), "choose another, e.g. my_masks")
+    if name in taken:
+        raise ConfigError("a name of its own", f"{name!r}, which an installed plugin has", "choose another")
+    target = folder / f"retclip-{name.replace('_', '-')}"
+    if target.exists():
+        raise ConfigError(f"no {target} yet", "a folder that is there", "remove it, or choose another name")
+    values = _values(name, kind)
+    for path, text in _texts(kind, values).items():
+        place = target / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(Template(text).substitute(values), encoding="utf-8")
+    return target
+
+
+def _values(name: str, kind: str) -> dict[str, str]:
+    found = KINDS[kind]
+    values = {"name": name, "kind": kind, "module": found.module, "settings": found.settings}
+    values |= {"package": f"retclip_{name}", "distribution": f"retclip-{name.replace('_', '-')}"}
+    return {**values, "usage": Template(found.usage).substitute(values), "retclip": retclip.__version__}
+
+
+def _texts(kind: str, values: dict[str, str]) -> dict[str, str]:
+    """Path in the distribution -> template."""
+    template = files("retclip.plugin") / "template"
+    common, own = template / "common", template / "kinds"
+    return {
+        "pyproject.toml": (common / "pyproject.toml.txt").read_text("utf-8"),
+        "README.md": (common / "README.md.txt").read_text("utf-8"),
+        "tests/test_contract.py": (common / "test_contract.py.txt").read_text("utf-8"),
+        f"tests/test_{values['module']}.py": (own / f"{kind}.test.txt").read_text("utf-8"),
+        f"{values['package']}/__init__.py": (own / f"{kind}.init.txt").read_text("utf-8"),
+        f"{values['package']}/{values['module']}.py": (own / f"{kind}.work.txt").read_text("utf-8"),
+    }

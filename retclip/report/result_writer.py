@@ -1,0 +1,56 @@
+"""Results on disk: OUT/panoptic/NAME.png, OUT/panoptic.json, OUT/overlay/NAME.png, OUT/NAME.evidence.npz."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retclip.data.images import write_png
+from retclip.data.panoptic_writer import PanopticWriter
+from retclip.plugin.contracts import SourceClass
+from retclip.types import Vocabulary
+from retclip.workflows.evidence_file import SUFFIX, save_evidence
+
+if TYPE_CHECKING:
+    from retclip.result import SegmentationResult
+
+UNSAFE = re.compile(r"[^\w.-]+")  # letters of any script, digits, _ . - stay
+LONGEST = 200  # bytes of a name; with number and suffix below the 255 that file systems allow
+
+
+class ResultWriter:
+    """Collects results into one folder; use as a context manager. The COCO JSON is written at the end, even when a
+    later photo stops the run."""
+
+    def __init__(self, folder: Path, vocabulary: Vocabulary) -> None:
+        self.folder = folder
+        (folder / "overlay").mkdir(parents=True, exist_ok=True)
+        pairs = zip(vocabulary.names, vocabulary.is_thing, strict=True)
+        self._panoptic = PanopticWriter(folder, [SourceClass(name, is_thing) for name, is_thing in pairs])
+        self._taken: set[str] = set()
+
+    def __enter__(self) -> ResultWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._panoptic.close()
+
+    def add(self, result: SegmentationResult, name: str) -> str:
+        """Write one result; returns the name it got: `name` made safe for files and, where taken, numbered."""
+        stem = UNSAFE.sub("_", name).strip("._").encode()[:LONGEST].decode(errors="ignore") or "image"
+        safe = next(one for one in _numbered(stem, result.image.sha256[:8]) if one not in self._taken)
+        self._taken.add(safe)
+        self._panoptic.add(safe, result.panoptic, Path(result.image.uri).name)
+        write_png(self.folder / "overlay" / f"{safe}.png", result.overlay())
+        save_evidence(self.folder / f"{safe}{SUFFIX}", result.panoptic, result.evidence)
+        return safe
+
+
+def _numbered(stem: str, digest: str) -> Iterator[str]:
+    """The name itself, then with the photo's digest, then counted: one photo may come several times."""
+    yield stem
+    yield f"{stem}_{digest}"
+    yield from (f"{stem}_{digest}_{number}" for number in count(2))

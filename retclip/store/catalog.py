@@ -1,0 +1,199 @@
+"""Questions to SQL: which classes there are, which segments may be seen, what a segment is, where its vector lies.
+
+Every function takes an open connection, so that a caller decides what belongs to one transaction. A segment is visible
+when its image is active, its status normal and its class not retired; no index is ever asked about that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+from sqlalchemy.orm import aliased
+
+from retclip.store.tables import (
+    ACTIVE,
+    NORMAL,
+    QUARANTINED,
+    Category,
+    CategoryAlias,
+    Dataset,
+    ImageRow,
+    Label,
+    Recipe,
+    Segment,
+    SegmentFeature,
+    Shard,
+)
+from retclip.types import StoredSegment
+
+PAGE = 5000  # ids in one IN list: below SQLite's 32,766 and PostgreSQL's 65,535 parameters
+STATUS_NAMES = {NORMAL: "normal", QUARANTINED: "quarantined"}
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class StoreClass:
+    """A class of the store and how much stands behind it."""
+
+    id: int
+    name: str
+    is_thing: bool | None  # None = nobody said
+    aliases: tuple[str, ...]
+    segments: int  # visible ones
+    images: int  # with at least one of them
+
+
+@dataclass(frozen=True)
+class WantedPoint:
+    """What an index should hold of one segment, and where its vector lies."""
+
+    segment_id: int
+    point_id: UUID
+    category_id: int
+    image_id: int
+    dataset_id: int
+    state: int  # 0 searchable, 1 hidden; rows to be removed are not wanted at all
+    rev: int
+    run_id: int
+    shard: str
+    row_no: int
+    crc32: int
+
+
+def pages(items: Sequence[Item], size: int = PAGE) -> Iterator[Sequence[Item]]:
+    """Slices of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def visible() -> ColumnElement[bool]:
+    """The condition under which a segment may be shown; needs image and category joined."""
+    return and_(Segment.status == NORMAL, ImageRow.state == ACTIVE, Category.retired_at.is_(None))
+
+
+def classes(connection: Connection) -> list[StoreClass]:
+    """Every class that is not retired or merged away, by name, with its visible segments counted."""
+    counted = (
+        select(
+            Segment.category_id, func.count().label("segments"), func.count(Segment.image_id.distinct()).label("images")
+        )
+        .join(ImageRow, ImageRow.id == Segment.image_id)
+        .where(Segment.status == NORMAL, ImageRow.state == ACTIVE)
+        .group_by(Segment.category_id)
+        .subquery()
+    )
+    rows = connection.execute(
+        select(Category.id, Category.name, Category.is_thing, counted.c.segments, counted.c.images)
+        .outerjoin(counted, counted.c.category_id == Category.id)
+        .where(Category.retired_at.is_(None), Category.merged_into_id.is_(None))
+    ).all()
+    rows = sorted(rows, key=lambda row: str(row[1]))  # not by SQL: a database sorts as its locale says
+    aliases: dict[int, list[str]] = {}
+    for category_id, alias in connection.execute(
+        select(CategoryAlias.category_id, CategoryAlias.alias).order_by(CategoryAlias.id)
+    ):
+        aliases.setdefault(category_id, []).append(alias)
+    return [StoreClass(r[0], r[1], r[2], tuple(aliases.get(r[0], ())), r[3] or 0, r[4] or 0) for r in rows]
+
+
+def visible_classes(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Of those segments, the visible ones with their class *now*; unknown, retired and quarantined ones drop out."""
+    columns: tuple[Any, ...] = (Segment.point_id, Segment.category_id)
+    found: dict[UUID, int] = {}
+    for page in pages(ids):
+        query = _joined(select(*columns)).where(visible(), Segment.point_id.in_(page))
+        found.update({row[0]: row[1] for row in connection.execute(query)})
+    return found
+
+
+def stored_segments(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, StoredSegment]:
+    """What people may know about those segments, whatever their status; unknown ids are left out."""
+    any_label = aliased(Label)
+    newest = select(func.max(any_label.id)).where(any_label.segment_id == Segment.id).scalar_subquery()
+    columns: tuple[Any, ...] = (
+        Segment.point_id, Category.name, Label.source, Label.confidence, Label.actor, ImageRow.sha256, ImageRow.uri,
+        Dataset.name, Segment.x, Segment.y, Segment.width, Segment.height, Segment.area, Recipe.proposer,
+        Segment.run_id, Segment.status,
+    )  # fmt: skip
+    query = (
+        _joined(select(*columns))
+        .join(Dataset, Dataset.id == ImageRow.dataset_id)
+        .join(Recipe, Recipe.id == Segment.recipe_id)
+        .join(Label, Label.id == newest)
+    )
+    found = {}
+    for page in pages(ids):
+        for row in connection.execute(query.where(Segment.point_id.in_(page))):
+            found[row[0]] = _stored_segment(row)
+    return found
+
+
+def segment_mask(connection: Connection, point_id: UUID) -> tuple[bytes, int, int] | None:
+    """(COCO compressed counts, height, width) of a stored segment's mask, None for an unknown id."""
+    query = select(Segment.rle, ImageRow.height, ImageRow.width).join(ImageRow, ImageRow.id == Segment.image_id)
+    row = connection.execute(query.where(Segment.point_id == point_id)).one_or_none()
+    return (row[0], row[1], row[2]) if row else None
+
+
+def wanted_points(connection: Connection, space_id: int, segment_ids: Sequence[int]) -> list[WantedPoint]:
+    """What an index of that space should hold of those segments. A segment that is missing here should be absent
+    there: it was retired, its image is being deleted, its class is retired, or it has no vector in this space."""
+    found = []
+    for page in pages(segment_ids):
+        found += [WantedPoint(*row) for row in connection.execute(_wanted(space_id).where(Segment.id.in_(page)))]
+    return found
+
+
+def all_wanted_points(connection: Connection, space_id: int, page: int = PAGE) -> Iterator[list[WantedPoint]]:
+    """Everything an index of that space should hold, in pages by ascending segment."""
+    last = -1
+    while True:
+        query = _wanted(space_id).where(Segment.id > last).order_by(Segment.id).limit(page)
+        rows = [WantedPoint(*row) for row in connection.execute(query)]
+        if not rows:
+            return
+        yield rows
+        last = rows[-1].segment_id
+
+
+def wanted_count(connection: Connection, space_id: int) -> int:
+    """How many points an index of that space should hold."""
+    return connection.execute(select(func.count()).select_from(_wanted(space_id).subquery())).scalar_one()
+
+
+def point_ids(connection: Connection, segment_ids: Sequence[int]) -> list[UUID]:
+    """The point ids of segment rows, whatever their status."""
+    found: list[UUID] = []
+    for page in pages(segment_ids):
+        found += connection.execute(select(Segment.point_id).where(Segment.id.in_(page))).scalars()
+    return found
+
+
+def _joined(query: Select[Any]) -> Select[Any]:
+    return query.join(ImageRow, ImageRow.id == Segment.image_id).join(Category, Category.id == Segment.category_id)
+
+
+def _wanted(space_id: int) -> Select[Any]:
+    columns: tuple[Any, ...] = (
+        Segment.id, Segment.point_id, Segment.category_id, Segment.image_id, ImageRow.dataset_id, Segment.status,
+        Segment.rev, Segment.run_id, Shard.sha256, SegmentFeature.row_no, SegmentFeature.crc32,
+    )  # fmt: skip
+    return (
+        _joined(select(*columns).select_from(Segment))
+        .join(SegmentFeature, and_(SegmentFeature.segment_id == Segment.id, SegmentFeature.space_id == space_id))
+        .join(Shard, Shard.id == SegmentFeature.shard_id)
+        .where(Segment.status <= QUARANTINED, ImageRow.state == ACTIVE, Category.retired_at.is_(None))
+    )
+
+
+def _stored_segment(row: Sequence[Any]) -> StoredSegment:
+    x, y, width, height = row[8:12]
+    return StoredSegment(
+        id=row[0], class_name=row[1], label_source=row[2], confidence=row[3], labelled_by=row[4], image_sha256=row[5],
+        image_uri=row[6], dataset=row[7], box=(x, y, x + width, y + height), area=row[12], proposer=row[13],
+        run=row[14], status=STATUS_NAMES.get(row[15], "retired"),
+    )  # fmt: skip

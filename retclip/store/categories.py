@@ -1,0 +1,50 @@
+"""Classes by name: the key under which two spellings are one class, and the rows behind it.
+
+A name that is an alias means its class; a class merged into another means that one. Names live only here: a rename
+writes no vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, insert, select, update
+
+from retclip.names import name_key
+from retclip.store.catalog import pages
+from retclip.store.tables import Category, CategoryAlias
+
+
+def ensure_categories(connection: Connection, names: Mapping[str, bool | None]) -> dict[str, int]:
+    """Row id per name, inserting the unknown ones; values say whether a class is a thing (None = nobody knows)."""
+    keys = {name: name_key(name) for name in names}
+    found = find_categories(connection, list(keys.values()))
+    for name, key in keys.items():
+        if key not in found:
+            row = insert(Category).values(name=name, name_key=key, is_thing=names[name]).returning(Category.id)
+            found[key] = connection.execute(row).scalar_one()
+        elif names[name] is not None:
+            unsaid = update(Category).where(Category.id == found[key], Category.is_thing.is_(None))
+            connection.execute(unsaid.values(is_thing=names[name]))
+    return {name: found[key] for name, key in keys.items()}
+
+
+def find_categories(connection: Connection, keys: list[str]) -> dict[str, int]:
+    """Row id per name key, for the keys that are a class or an alias of one; merges are followed to their end."""
+    found: dict[str, int] = {}
+    for page in pages(keys):
+        aliases = select(CategoryAlias.alias_key, CategoryAlias.category_id).where(CategoryAlias.alias_key.in_(page))
+        found.update({row[0]: row[1] for row in connection.execute(aliases)})
+        direct = select(Category.name_key, Category.id).where(Category.name_key.in_(page))
+        found.update({row[0]: row[1] for row in connection.execute(direct)})
+    moved = select(Category.id, Category.merged_into_id).where(Category.merged_into_id.is_not(None))
+    merged = {row[0]: row[1] for row in connection.execute(moved)}
+    return {key: _end_of_merges(category_id, merged) for key, category_id in found.items()}
+
+
+def _end_of_merges(category_id: int, merged: Mapping[int, int | None]) -> int:
+    seen = {category_id}
+    while (target := merged.get(category_id)) is not None and target not in seen:
+        seen.add(target)
+        category_id = target
+    return category_id

@@ -1,0 +1,85 @@
+"""Database engines: SQLite set up to be safe, PostgreSQL set up to be polite.
+
+SQLite: WAL, synchronous=FULL (a commit survives power loss), foreign keys on; writers begin IMMEDIATE, because a
+deferred begin that turns into a write fails with BUSY_SNAPSHOT instead of waiting (stores.md section 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from retclip.errors import ConfigError, StoreBusy, StoreError
+
+SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "trusted_schema=OFF")
+POSTGRES_OPTIONS = "-c lock_timeout=2s -c statement_timeout=120s -c idle_in_transaction_session_timeout=60s"
+POSTGRES_BUSY = ("55P03", "40P01")  # lock timeout, deadlock; the words beside them are in the server's language
+URL_FORMS = "a database URL like sqlite:////DIR/catalog.sqlite or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME"
+
+
+def open_engine(url: str | URL) -> Engine:
+    """An engine for `sqlite:///PATH` or `postgresql+psycopg://...`; connects to nothing yet.
+
+    Raises ConfigError, which never quotes the URL: it may hold a password, and a malformed one may hold it anywhere.
+    """
+    todo = "set store.database (RETCLIP_STORE__DATABASE)"
+    try:
+        return _engine(make_url(url))
+    except ImportError as error:
+        raise ConfigError(
+            "the database's driver", f"no module {error.name}", "pip install 'retclip[postgresql]', and " + todo
+        ) from None
+    except (ArgumentError, ValueError):
+        raise ConfigError(URL_FORMS, "something else (not shown, it may hold a password)", todo) from None
+
+
+def _engine(url: URL) -> Engine:
+    kind = url.get_backend_name()
+    if kind == "sqlite":
+        engine = create_engine(url, connect_args={"check_same_thread": False})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    if kind == "postgresql":
+        return create_engine(url, poolclass=NullPool, connect_args={"options": POSTGRES_OPTIONS})
+    raise ValueError(kind)
+
+
+@contextmanager
+def transaction(engine: Engine, write: bool = False) -> Iterator[Connection]:
+    """One transaction, committed at the end of the block. Raises StoreBusy or StoreError on the database's refusal."""
+    with refusals(), engine.connect().execution_options(retclip_write=write) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What the database refuses inside the block, as StoreBusy or StoreError."""
+    try:
+        yield
+    except OperationalError as error:
+        if "locked" in str(error.orig) or getattr(error.orig, "sqlstate", None) in POSTGRES_BUSY:
+            raise StoreBusy(
+                "the catalog to be free for writing", str(error.orig), "wait for the other process, then repeat"
+            ) from error
+        raise StoreError("the catalog to answer", str(error.orig), "run `retclip doctor`") from error
+    except DBAPIError as error:  # other errors of SQLAlchemy are mistakes of ours
+        raise StoreError("the catalog to accept the change", str(error.orig), "run `retclip doctor`") from error
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own transactions off: _begin_sqlite decides
+    cursor = connection.cursor()
+    for pragma in SQLITE_PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("retclip_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

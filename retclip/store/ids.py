@@ -1,0 +1,42 @@
+"""Deterministic ids: the name of a slot, not of the bits in it.
+
+Mask pixels differ between GPUs, so an id hashed from them would change with one border pixel and a rebuild would
+double the store. A slot is (image, recipe, prompt, ordinal); the ordinal counts a prompt's segments in one image by
+falling score. The same id serves in every feature space (stores.md, architecture.md section 7).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID, uuid5
+
+NAMESPACE = UUID("6c0f1c59-5f43-5a3c-9d0a-52e7c11f0b7e")
+
+
+def digest(*parts: str) -> str:
+    """sha256 over the parts, in order, as 64 hexadecimal digits. ("a", "bc") and ("ab", "c") differ."""
+    joined = json.dumps(parts, ensure_ascii=True)
+    return hashlib.sha256(joined.encode()).hexdigest()
+
+
+def segment_id(image_sha256: str, recipe: str, prompt: str, ordinal: int) -> UUID:
+    """The UUIDv5 of a slot."""
+    return uuid5(NAMESPACE, json.dumps([image_sha256, recipe, prompt, ordinal]))
+
+
+def recipe_fingerprint(proposer: str, version: str, settings: Mapping[str, Any]) -> str:
+    """What makes masks: the proposer, its version and its settings; weights belong to its settings."""
+    return digest(proposer, version, json.dumps(settings, sort_keys=True, default=str))
+
+
+def unit_key(image_sha256: str, annotation: str, recipe: str, space: str, classes: Iterable[str]) -> str:
+    """A unit of work: this image, this annotation of it, this recipe, this feature space, these classes."""
+    return digest(image_sha256, annotation, recipe, space, *sorted(classes))
+
+
+def failed_key(source: str, external_id: str) -> str:
+    """The key of an image that could not even be read, so has no digest of its own."""
+    return digest("unreadable", source, external_id)

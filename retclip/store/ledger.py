@@ -1,0 +1,160 @@
+"""The ledger: who runs, what is finished, what failed; and the rows that a run refers to.
+
+A unit of work that is finished is not done again; one that failed is tried again by the next run, up to MAX_ATTEMPTS,
+and from then on only named (a poison image must not cost every run its time).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.orm import DeclarativeBase
+
+from retclip.store.catalog import pages
+from retclip.store.columns import now
+from retclip.store.tables import Dataset, Recipe, Run, Space, StoreVersion, Unit
+from retclip.types import FeatureSpace
+
+MAX_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run is about to do."""
+
+    kind: str  # build or class_add
+    source: str
+    dataset: str
+    proposer: str
+    proposer_version: str
+    proposer_settings: Mapping[str, Any]
+    recipe: str  # fingerprint
+    space: FeatureSpace
+    config: Mapping[str, Any]
+    program: str
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """The rows a started run refers to."""
+
+    id: int
+    dataset_id: int
+    recipe_id: int
+    space_id: int
+    recipe: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image that could not be used, and why."""
+
+    external_id: str
+    uri: str
+    reason: str
+    attempts: int = 1
+
+
+def start_run(connection: Connection, plan: RunPlan) -> OpenRun:
+    """Insert the run and whatever rows it refers to."""
+    dataset_id = row_id(connection, Dataset, {"name": plan.dataset}, {"uri": plan.source})
+    recipe_id = row_id(
+        connection,
+        Recipe,
+        {"fingerprint": plan.recipe},
+        {"proposer": plan.proposer, "version": plan.proposer_version, "settings": dict(plan.proposer_settings)},
+    )
+    space_id = ensure_space(connection, plan.space)
+    values = {"kind": plan.kind, "source": plan.source, "config": dict(plan.config), "program": plan.program}
+    keys = {"dataset_id": dataset_id, "recipe_id": recipe_id, "space_id": space_id}
+    run_id = connection.execute(insert(Run).values(**values, **keys).returning(Run.id)).scalar_one()
+    return OpenRun(run_id, dataset_id, recipe_id, space_id, plan.recipe)
+
+
+def finish_run(connection: Connection, run_id: int, state: str, counts: Mapping[str, Any]) -> None:
+    """Close a run as finished, interrupted or failed."""
+    connection.execute(update(Run).where(Run.id == run_id).values(state=state, counts=dict(counts), finished_at=now()))
+
+
+def finished_units(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Those of the units that need no more work."""
+    done: set[str] = set()
+    for page in pages(keys):
+        query = select(Unit.key).where(Unit.key.in_(page), Unit.state == "finished")
+        done.update(connection.execute(query).scalars())
+    return done
+
+
+def poisoned_units(connection: Connection, keys: Sequence[str]) -> dict[str, Failure]:
+    """Those of the units that failed too often to be tried again."""
+    found = {}
+    for page in pages(keys):
+        query = select(Unit.key, Unit.external_id, Unit.uri, Unit.error, Unit.attempts).where(
+            Unit.key.in_(page), Unit.state == "failed", Unit.attempts >= MAX_ATTEMPTS
+        )
+        for key, external_id, uri, error, attempts in connection.execute(query):
+            found[key] = Failure(external_id, uri, error or "", attempts)
+    return found
+
+
+def record_failure(connection: Connection, run_id: int, key: str, failure: Failure) -> None:
+    """Count one more failed attempt at a unit."""
+    tried = connection.execute(select(Unit.attempts).where(Unit.key == key)).scalar()
+    values = {"run_id": run_id, "state": "failed", "error": failure.reason, "at": now()}
+    if tried is None:
+        described = {"key": key, "external_id": failure.external_id[:256], "uri": failure.uri}
+        connection.execute(insert(Unit).values(**described, **values))
+    else:
+        connection.execute(update(Unit).where(Unit.key == key).values(attempts=tried + 1, **values))
+
+
+def ensure_space(connection: Connection, space: FeatureSpace) -> int:
+    """The row of a feature space, with a first active store version."""
+    described = {"backbone": space.backbone, "weights": space.weights, "dim": space.dim}
+    described |= {"preprocessing": space.preprocessing, "pooling": space.pooling}
+    space_id = row_id(connection, Space, {"fingerprint": space.id}, described)
+    if active_version(connection, space_id) is None:
+        number = connection.execute(
+            select(func.coalesce(func.max(StoreVersion.number), 0) + 1).where(StoreVersion.space_id == space_id)
+        ).scalar_one()
+        name = f"seg__{space.id[:8]}__v{number:04d}__{secrets.token_hex(4)}"
+        row = {"space_id": space_id, "number": number, "index_name": name, "state": "active"}
+        connection.execute(insert(StoreVersion).values(**row))
+    return space_id
+
+
+def spaces(connection: Connection) -> list[tuple[int, FeatureSpace]]:
+    """Every feature space of the store with its row id."""
+    columns = (Space.id, Space.backbone, Space.weights, Space.preprocessing, Space.pooling, Space.dim)
+    return [(row[0], FeatureSpace(*row[1:])) for row in connection.execute(select(*columns).order_by(Space.id))]
+
+
+def active_version(connection: Connection, space_id: int) -> tuple[int, str] | None:
+    """(row id, name of its index) of the space's active store version."""
+    query = select(StoreVersion.id, StoreVersion.index_name)
+    row = connection.execute(
+        query.where(StoreVersion.space_id == space_id, StoreVersion.state == "active")
+    ).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def live_versions(connection: Connection) -> list[int]:
+    """The versions that every change must reach: building, active and retiring ones, of all spaces, for a segment that
+    is retired or relabelled is so in each."""
+    return list(connection.execute(select(StoreVersion.id).where(StoreVersion.state != "dropped")).scalars())
+
+
+def row_id(
+    connection: Connection, table: type[DeclarativeBase], key: Mapping[str, Any], values: Mapping[str, Any]
+) -> int:
+    """The id of the row with that unique key, inserted with `values` if it is not there."""
+    columns = table.__table__.c
+    found = connection.execute(select(columns.id).where(*(columns[name] == value for name, value in key.items())))
+    existing = found.scalar()
+    if existing is not None:
+        return int(existing)
+    return int(connection.execute(insert(table).values(**key, **values).returning(columns.id)).scalar_one())

@@ -1,0 +1,124 @@
+"""The vector index: one small protocol, three rooms (`edge`, `server`, `resident`).
+
+An index only answers what is near. It is disposable: SQL and the feature archive are the truth, and
+`store.sync` makes the index what they want. So an index holds integers beside each vector and no names at all.
+Distance is cosine distance, 1 - similarity, in [0, 2]; that conversion is made here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retclip.errors import ShapeError
+from retclip.shapes import check_shape
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# The integers beside each vector: class, image, data set, state (0 = searchable), revision, run.
+PAYLOAD = ("cat", "img", "ds", "st", "rev", "run")
+CLASS, STATE, REVISION = PAYLOAD.index("cat"), PAYLOAD.index("st"), PAYLOAD.index("rev")
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """ids: n UUIDs. vectors: (n, d) float32 of unit length. payload: (n, 6) int64, columns as in PAYLOAD."""
+
+    ids: Sequence[UUID]
+    vectors: NDArray[np.float32]
+    payload: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """Nearest first. ids: (q, k) object, None = none. classes: (q, k) int64 of the payload, -1 = none.
+    distances: (q, k) float32 in [0, 2], inf = none."""
+
+    ids: NDArray[np.object_]
+    classes: NDArray[np.int64]
+    distances: NDArray[np.float32]
+
+
+class VectorIndex(Protocol):
+    """What the feature store needs of an index. Every method may be repeated; order between batches is free."""
+
+    dim: int
+
+    def upsert(self, points: Points) -> None:
+        """Insert or replace; a stored point with the same or a newer revision stays as it is. The whole batch is
+        checked by `check_points` before anything is written, and it is durable when this returns."""
+
+    def delete(self, ids: Sequence[UUID]) -> None:
+        """Remove; unknown ids are no error. Durable when this returns."""
+
+    def search(self, queries: Tensor, k: int, classes: Sequence[int] | None = None) -> Hits:
+        """The k nearest points with state 0, of the given classes (None = all), for each row of queries (q, d)."""
+
+    def search_per_class(self, queries: Tensor, k: int, classes: Sequence[int]) -> Hits:
+        """The k nearest points with state 0 of *each* class: (q, len(classes) * k), nearest first over all."""
+
+    def scan(self) -> Iterator[tuple[UUID, NDArray[np.int64]]]:
+        """Every point's id and payload row (6,), in any order; for the reconcile job."""
+
+    def vectors(self, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
+        """The stored vectors of those ids that are there; for verification."""
+
+    def count(self) -> int:
+        """How many points there are, whatever their state."""
+
+    def optimize(self) -> None:
+        """Maintenance after a bulk load (build the graph); may take minutes and change no answer's meaning."""
+
+    def close(self) -> None:
+        """Release files and locks; safe to call twice."""
+
+
+def check_points(points: Points, dim: int) -> None:
+    """Refuse a batch that an engine would half-apply or silently keep: wrong sizes, NaN, Inf, length not 1.
+
+    Qdrant accepts NaN and applies the good rows of a bad batch (stores.md 1.6), so this runs before every write.
+    """
+    sizes = check_shape("vectors", points.vectors, "n d", {"n": len(points.ids), "d": dim})
+    check_shape("payload", points.payload, f"n {len(PAYLOAD)}", sizes)
+    lengths = np.linalg.norm(points.vectors.astype(np.float64), axis=1)
+    bad = np.flatnonzero(~(np.abs(lengths - 1.0) < 1e-2))  # ~(...) also catches NaN; float16 rounding stays below
+    if bad.size:
+        first = points.ids[int(bad[0])]
+        raise ShapeError(
+            "finite vectors of length 1",
+            f"length {lengths[bad[0]]:g} at segment {first} ({bad.size} such of {len(points)})",
+            "normalise the backbone's vectors and drop uncovered masks",
+        )
+
+
+def empty_hits(queries: int, k: int) -> Hits:
+    """No neighbours at all, in the right shape."""
+    return Hits(
+        np.full((queries, k), None, dtype=object),
+        np.full((queries, k), -1, dtype=np.int64),
+        np.full((queries, k), np.inf, dtype=np.float32),
+    )
+
+
+def gathered(parts: Sequence[Sequence[Sequence[Any]]], queries: int, width: int) -> Hits:
+    """An engine's scored points (with id, score = cosine similarity, payload) as arrays.
+
+    parts: one or several searches, each with a list of points per query; a query's points are merged, nearest first.
+    """
+    hits = empty_hits(queries, width)
+    for row in range(queries):
+        points = sorted((one for part in parts for one in part[row]), key=lambda one: -one.score)
+        for column, one in enumerate(points):
+            hits.ids[row, column] = UUID(str(one.id))
+            hits.classes[row, column] = one.payload[PAYLOAD[CLASS]]
+            hits.distances[row, column] = min(2.0, max(0.0, 1.0 - one.score))
+    return hits

@@ -1,0 +1,271 @@
+"""The words of the field, as frozen dataclasses: what flows between plugins, store and workflows.
+
+Axes everywhere: n segments, c classes, k neighbours, r text rows, d channels, H W image pixels, y x mask grid,
+h w feature grid. Images and results are numpy (the doors); features, masks and scores are torch (the inside).
+A *class* is a name the user gives, a *label* is a class that someone put on a segment. A *similarity* is
+big-is-near, a *distance* small-is-near; neither is ever called a score. Read next: `retclip/algorithms/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # torch takes seconds to import, and listing plugins or printing help must not wait for it
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where and how a component computes: made once by `retclip.device`, handed to every plugin."""
+
+    torch_device: str = "cpu"  # "cpu", "cuda", "cuda:1", ...
+    dtype: str = "float32"  # autocast precision: "float32", "bfloat16" or "float16"
+    batch_size: int = 1  # the first try; `plugin.batches` halves it on out-of-memory
+
+
+@dataclass(frozen=True)
+class SegmentInfo:
+    """One segment of a panoptic map, predicted or annotated."""
+
+    id: int  # its value in the label map, >= 1
+    class_name: str
+    is_thing: bool  # a countable object, else stuff
+    area: int  # pixels
+    score: float = 1.0  # [0, 1]
+    class_index: int = -1  # index into the vocabulary, -1 where there is none
+    proposal: int = -1  # index of the mask proposal it came from; -1 for annotations
+    is_crowd: bool = False  # annotations only: a region of many objects, never matched one by one
+
+
+@dataclass(frozen=True, eq=False)
+class PanopticSegmentation:
+    """Every pixel with a class and every object with an instance.
+
+    label_map: (H, W) int32, original image pixels, 0 = void, else a segment's id.
+    segments: one entry per id in the map, in the order of painting.
+    """
+
+    label_map: NDArray[np.int32]
+    segments: tuple[SegmentInfo, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A decoded photo: `pixels (H, W, 3) uint8 RGB`, upright. Its identity is the sha256 of the file's bytes.
+
+    `truth` holds the annotation where the source has one: a ground-truth proposer and the evaluation read it.
+    """
+
+    pixels: NDArray[np.uint8]
+    sha256: str
+    uri: str = ""
+    truth: PanopticSegmentation | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) in pixels."""
+        return int(self.pixels.shape[0]), int(self.pixels.shape[1])
+
+
+@dataclass(frozen=True)
+class FeatureSpace:
+    """What makes two vectors comparable. Keys of two spaces never meet."""
+
+    backbone: str  # component name, e.g. "openclip.convnext_large"
+    weights: str  # sha256 of the weights, or "none" for an exact backbone
+    preprocessing: str  # resize, mean and std, in words
+    pooling: str  # rule and version, e.g. "area-1"
+    dim: int
+
+    @cached_property
+    def id(self) -> str:
+        """16 hexadecimal digits of the sha256 over all fields."""
+        parts = [self.backbone, self.weights, self.preprocessing, self.pooling, str(self.dim)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, eq=False)
+class DenseFeatures:
+    """What a backbone says of one image.
+
+    grid: (d_grid, h, w) float. levels: named maps (d_i, h_i, w_i) that a proposer may share. extent: the share of
+    the grid's rows and columns that the image covers, in (0, 1]; the rest is padding. Masks are in the image frame.
+    """
+
+    grid: Tensor
+    space: FeatureSpace
+    image_size: tuple[int, int]  # (H, W)
+    stride: float = 1.0  # image pixels per grid cell, after the backbone's own resize
+    levels: Mapping[str, Tensor] = field(default_factory=dict)
+    extent: tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class MaskProposals:
+    """Masks of one image, before anyone says what they show.
+
+    masks: (n, y, x) float in [0, 1], covering the whole image on any grid. objectness: (n,) float in [0, 1].
+    prompts: per mask the class name that found it, or None. embeddings: (n, e), what the proposer itself says of
+    each mask, for an in-vocabulary head.
+    """
+
+    masks: Tensor
+    objectness: Tensor
+    image_size: tuple[int, int]  # (H, W)
+    prompts: tuple[str | None, ...] | None = None
+    embeddings: Tensor | None = None
+
+    def __len__(self) -> int:
+        return int(self.masks.shape[0])
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentFeatures:
+    """One vector per mask: `vectors (n, d) float32` of unit length; `covered (n,) bool` is False where the mask met
+    no cell of the feature grid, and that row of `vectors` must not be used."""
+
+    vectors: Tensor
+    covered: Tensor
+    space: FeatureSpace
+
+
+@dataclass(frozen=True, eq=False)
+class Vocabulary:
+    """The classes the user asks for, in the user's order.
+
+    synonyms: per class, without the name itself. text: (r, d) unit vectors, a row per term, or None where the
+    backbone has no text tower. A class scores the best of its terms (FC-CLIP's rule, method.md 1.4).
+    """
+
+    names: tuple[str, ...]
+    is_thing: tuple[bool, ...]
+    synonyms: tuple[tuple[str, ...], ...] = ()
+    text: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def terms(self) -> tuple[str, ...]:
+        """(r,) every name followed by its synonyms, class after class."""
+        synonyms = self.synonyms or ((),) * len(self.names)
+        return tuple(term for name, more in zip(self.names, synonyms, strict=True) for term in (name, *more))
+
+    @cached_property
+    def row_class(self) -> NDArray[np.int64]:
+        """(r,) the class index of each term."""
+        synonyms = self.synonyms or ((),) * len(self.names)
+        return np.repeat(np.arange(len(self.names)), [1 + len(more) for more in synonyms])
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over names, synonyms and thing flags; part of every result."""
+        return hashlib.sha256(json.dumps([self.names, self.synonyms, self.is_thing]).encode()).hexdigest()
+
+
+class MatchKind(StrEnum):
+    """How a class of the user's was found in the store."""
+
+    EXACT = "exact"
+    SYNONYM = "synonym"
+    TEXT = "text"
+    FALLBACK = "fallback"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class LabelMatch:
+    """A class of the vocabulary and the class of the store that stands for it."""
+
+    name: str
+    store_class: str | None
+    how: MatchKind
+    similarity: float = 1.0  # cosine of the texts where `how` is text, [-1, 1]
+    nearest: str | None = None  # what came nearest where nothing matched
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """The stored segments nearest to each mask, nearest first.
+
+    ids: (n, k) object, segment UUIDs, None = none. classes: (n, k) int64 index into the vocabulary, -1 = none.
+    distances: (n, k) float32 cosine distance 1 - similarity in [0, 2], inf = none. supported: (c,) bool, whether the
+    store holds any live segment of the class: "no neighbour" and "nothing to find" are different answers.
+    """
+
+    ids: NDArray[np.object_]
+    classes: Tensor
+    distances: Tensor
+    supported: Tensor
+
+
+class Role(StrEnum):
+    """Which term of the ensemble a classifier feeds (paper, section 2.2)."""
+
+    RETRIEVAL = "retrieval"
+    CLIP = "clip"
+    IN_VOCABULARY = "in_vocabulary"
+
+
+@dataclass(frozen=True, eq=False)
+class ClassScores:
+    """What one classifier says: `values (n, c) float32 in [0, 1]`.
+
+    knows: (c,) bool, False where this source cannot say anything about the class: that is not the same as 0.
+    void: (n,) float in [0, 1], the probability of "no object", or None where the source has no such notion.
+    """
+
+    values: Tensor
+    knows: Tensor
+    role: Role
+    void: Tensor | None = None
+    classifier: str = ""  # component name
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Why each mask of one image got its label: enough to decide again without the image or a model.
+
+    scores: per source. combined: (n, c) float32 after the ensemble. void: (n,) float32. settings: the numbers that
+    combined them (alpha, beta, gamma, form, vote, k, ...), the versions and the digests that produced the result.
+    """
+
+    image_sha256: str
+    image_uri: str
+    vocabulary: Vocabulary
+    neighbours: Neighbours | None
+    scores: tuple[ClassScores, ...]
+    combined: Tensor
+    void: Tensor
+    boxes: NDArray[np.int64]  # (n, 4) x0 y0 x1 y1 of each proposal, original image pixels, x1 y1 exclusive
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    matches: tuple[LabelMatch, ...] = ()
+
+
+@dataclass(frozen=True)
+class StoredSegment:
+    """A segment of the store as people read it: what it is called, who said so, and where it came from."""
+
+    id: UUID
+    class_name: str
+    label_source: str  # annotation, detector, assigned or person
+    confidence: float
+    labelled_by: str  # run or person
+    image_sha256: str
+    image_uri: str
+    dataset: str
+    box: tuple[int, int, int, int]  # x0 y0 x1 y1, upright image pixels, x1 y1 exclusive
+    area: int
+    proposer: str
+    run: int
+    status: str  # normal, quarantined or retired

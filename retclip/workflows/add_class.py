@@ -1,0 +1,74 @@
+"""Walk 3, add a class: one name and images, walk 1 over that class alone. No training, no restart."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from retclip.errors import DataError
+from retclip.names import name_key
+from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
+from retclip.store import events
+from retclip.store.engine import transaction
+from retclip.workflows.build_store import BuildReport, build_store
+from retclip.workflows.parts import Parts
+
+
+@dataclass(frozen=True)
+class UnlabelledSource:
+    """Photos that all show one class: what a folder becomes when a person says what is in it."""
+
+    photos: ImageSource
+    shown: SourceClass
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.photos.name
+
+    def classes(self) -> Sequence[SourceClass]:
+        """The one class."""
+        return (self.shown,)
+
+    def images(self) -> Iterator[SourceImage]:
+        """Every photo."""
+        return self.photos.images()
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+
+def add_class(
+    parts: Parts,
+    name: str,
+    source: ImageSource,
+    address: str,
+    is_thing: bool | None = None,
+    on_progress: Callable[[BuildReport], None] = lambda _: None,
+) -> BuildReport:
+    """Store the segments of `source` that show the class. Nothing of another class is touched.
+
+    From an annotated source its own masks of that class are taken; from plain photos whatever the build's proposer
+    finds under that name. Raises DataError where the source has classes, but not this one.
+    """
+    known = source.classes()
+    if known:
+        source_name = _same_class(name, known, address)
+    else:
+        source = UnlabelledSource(source, SourceClass(name, is_thing is not False))
+        source_name = name
+    report = build_store(parts, source, address, [source_name], kind="class_add", on_progress=on_progress)
+    with transaction(parts.store.engine, write=True) as connection:
+        after = {"run": report.run, "segments": report.segments, "images": report.images, "source": address}
+        events.record(connection, f"run {report.run}", "class.add", name, {}, after)
+    return report
+
+
+def _same_class(name: str, known: Sequence[SourceClass], address: str) -> str:
+    found = next((one.name for one in known if name_key(one.name) == name_key(name)), None)
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(name, [one.name for one in known], n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]!r}?" if near else "its classes: " + ", ".join(one.name for one in known[:20])
+    raise DataError(f"a class of {address}", repr(name), hint)

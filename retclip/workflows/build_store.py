@@ -1,0 +1,260 @@
+"""Walk 1, build the store: images in, labelled segment vectors out (paper, section 2.1).
+
+    source -> skip what the ledger calls finished -> proposals for the classes present -> mask-pooled vectors
+           -> archive shard + one SQL transaction -> the index follows
+
+Killed anywhere and started again, it continues; Ctrl-C commits what is done first. Adding a class is the same walk
+over one class (`add_class`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+import retclip
+from retclip.data import rle
+from retclip.device import inference
+from retclip.errors import ContractBroken, DataError
+from retclip.plugin.checks import checked_proposals, checked_segments
+from retclip.plugin.contracts import ANNOTATION, ImageSource, SourceImage
+from retclip.store import ledger
+from retclip.store.engine import transaction
+from retclip.store.ids import failed_key, recipe_fingerprint, unit_key
+from retclip.store.ingest import NewSegment, UnitResult
+from retclip.store.ledger import Failure, OpenRun, RunPlan
+from retclip.types import Image, MaskProposals, Vocabulary
+from retclip.workflows.decode_ahead import decoded
+from retclip.workflows.masks import best_first, binary, box
+from retclip.workflows.parts import Parts
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did. skipped: finished by an earlier run. empty: images without one of the classes. dropped:
+    masks that met no feature cell or no pixel. failures: images that could not be used, each with its reason."""
+
+    run: int = 0
+    total: int = 0
+    images: int = 0
+    segments: int = 0
+    skipped: int = 0
+    empty: int = 0
+    dropped: int = 0
+    per_class: Mapping[str, int] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def seen(self) -> int:
+        """How many of `total` images have been dealt with."""
+        return self.images + self.skipped + self.empty + len(self.failures)
+
+
+@dataclass(frozen=True)
+class _Unit:
+    record: SourceImage
+    key: str
+    class_names: tuple[str, ...]
+
+
+def build_store(
+    parts: Parts,
+    source: ImageSource,
+    address: str,
+    class_names: Sequence[str] | None = None,
+    kind: str = "build",
+    on_progress: Callable[[BuildReport], None] = lambda _: None,
+) -> BuildReport:
+    """Store the segments of `source` that show `class_names` (None = every class of the source).
+
+    Raises SpaceMismatch, StoreBusy, PluginError; a bad image is a failure in the report, not an exception. On
+    KeyboardInterrupt the finished images are committed first.
+    """
+    wanted = tuple(class_names) if class_names is not None else tuple(one.name for one in source.classes())
+    if not wanted:
+        raise DataError("a source with classes, or class names", f"{address} names none", "add --classes")
+    is_thing = {one.name: one.is_thing for one in source.classes()}
+    run = parts.store.start_run(_plan(parts, source, address, wanted, kind))
+    report = BuildReport(run=run.id, total=len(source))
+    state = "failed"
+    try:
+        for report in _chunks(parts, source, address, run, wanted, is_thing, report):  # noqa: B020
+            on_progress(report)
+        state = "finished"
+    except KeyboardInterrupt:
+        state = "interrupted"
+        raise
+    finally:
+        with transaction(parts.store.engine, write=True) as connection:
+            ledger.finish_run(connection, run.id, state, _counts(report))
+    return report
+
+
+def _plan(parts: Parts, source: ImageSource, address: str, wanted: Sequence[str], kind: str) -> RunPlan:
+    proposer = parts.proposer
+    return RunPlan(
+        kind=kind,
+        source=address,
+        dataset=source.name,
+        proposer=proposer.name,
+        proposer_version=proposer.version,
+        proposer_settings=proposer.settings,
+        recipe=recipe_fingerprint(proposer.name, proposer.version, proposer.settings),
+        space=parts.backbone.thing.space,
+        config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json")},
+        program=retclip.__version__,
+    )
+
+
+def _chunks(
+    parts: Parts, source: ImageSource, address: str, run: OpenRun,
+    wanted: Sequence[str], is_thing: Mapping[str, bool], report: BuildReport,
+) -> Iterator[BuildReport]:  # fmt: skip
+    """The report after each committed group of images."""
+    records = map(_storable, source.images())
+    while chunk := list(islice(records, parts.settings.build.commit_images)):
+        units, report = _unfinished(parts, address, run, chunk, wanted, report)
+        results: list[UnitResult] = []
+        try:
+            for unit, answer in zip(units, decoded(unit.record for unit in units), strict=True):
+                report = _add(parts, run, unit, answer[1], is_thing, results, report)
+        finally:  # also on Ctrl-C: what is done is kept
+            if results:
+                parts.store.commit(run, results, is_thing)
+        yield report
+
+
+def _storable(record: SourceImage) -> SourceImage:
+    """The record with names that SQL can hold: bytes of a file name that are no Unicode become escapes."""
+    names = {
+        name: getattr(record, name).encode("utf-8", "backslashreplace").decode() for name in ("external_id", "uri")
+    }
+    return replace(record, **names)
+
+
+def _unfinished(
+    parts: Parts, address: str, run: OpenRun, chunk: Sequence[SourceImage], wanted: Sequence[str], report: BuildReport
+) -> tuple[list[_Unit], BuildReport]:
+    """The units of a chunk that need work, and the report with the others counted."""
+    units, failures, empty = [], [], 0
+    for record in chunk:
+        present = tuple(wanted) if record.class_names is None else tuple(n for n in wanted if n in record.class_names)
+        if not present:
+            empty += 1
+            continue
+        try:
+            sha256 = record.file_digest()
+        except DataError as error:
+            failures.append(_failed(parts, run, failed_key(address, record.external_id), record, str(error)))
+            continue
+        space = parts.backbone.thing.space.id
+        units.append(_Unit(record, unit_key(sha256, record.annotation_digest, run.recipe, space, present), present))
+    with transaction(parts.store.engine) as connection:
+        done = ledger.finished_units(connection, [unit.key for unit in units])
+        poison = ledger.poisoned_units(connection, [unit.key for unit in units])
+    todo = [unit for unit in units if unit.key not in done and unit.key not in poison]
+    return todo, replace(
+        report,
+        skipped=report.skipped + sum(unit.key in done for unit in units),
+        empty=report.empty + empty,
+        failures=(*report.failures, *failures, *(poison[unit.key] for unit in units if unit.key in poison)),
+    )
+
+
+def _add(
+    parts: Parts, run: OpenRun, unit: _Unit, answer: Image | DataError, is_thing: Mapping[str, bool],
+    results: list[UnitResult], report: BuildReport,
+) -> BuildReport:  # fmt: skip
+    """Work on one decoded image: append its result, or record its failure."""
+    try:
+        if isinstance(answer, DataError):
+            raise answer
+        result, dropped = describe(parts, unit.record, unit.key, answer, unit.class_names, is_thing)
+    except DataError as error:
+        failure = _failed(parts, run, unit.key, unit.record, str(error))
+        return replace(report, failures=(*report.failures, failure))
+    results.append(result)
+    per_class = dict(report.per_class)
+    for segment in result.segments:
+        per_class[segment.prompt] = per_class.get(segment.prompt, 0) + 1
+    return replace(
+        report,
+        images=report.images + 1,
+        segments=report.segments + len(result.segments),
+        dropped=report.dropped + dropped,
+        per_class=per_class,
+    )
+
+
+def describe(
+    parts: Parts, record: SourceImage, key: str, image: Image, class_names: Sequence[str], is_thing: Mapping[str, bool]
+) -> tuple[UnitResult, int]:
+    """One image's segments of those classes with their vectors, and how many masks had to be dropped."""
+    vocabulary = Vocabulary(tuple(class_names), tuple(is_thing.get(name, True) for name in class_names))
+    with inference(parts.backbone.device):
+        features = parts.backbone.thing.dense_features([image])
+    with inference(parts.proposer.device):
+        found = parts.proposer.thing.propose([image], vocabulary, features)
+    (proposals,) = checked_proposals(found, [image], parts.proposer.name)
+    proposals = best_first(_named(proposals, class_names, parts.proposer.name), parts.settings.build.max_segments)
+    with inference(parts.backbone.device):
+        vectors = parts.backbone.thing.segment_vectors(features[0], proposals.masks)
+    vectors = checked_segments(vectors, len(proposals), parts.backbone.name)
+    segments, kept = _segments(parts, proposals, vectors.covered.tolist())
+    result = UnitResult(
+        key=key, external_id=record.external_id, uri=record.uri, image_sha256=image.sha256, size=image.size,
+        prompts=tuple(class_names), segments=tuple(segments),
+        vectors=vectors.vectors[kept].float().cpu().numpy().reshape(len(kept), parts.backbone.thing.space.dim),
+    )  # fmt: skip
+    return result, len(proposals) - len(kept)
+
+
+def _named(proposals: MaskProposals, class_names: Sequence[str], component: str) -> MaskProposals:
+    """A stored segment needs a class: refuse masks that nobody named, or named what nobody asked for."""
+    if proposals.prompts is None or any(prompt is None for prompt in proposals.prompts):
+        raise DataError(
+            "a proposer that says which class each mask shows",
+            f"masks without a name from {component}",
+            "build with ground-truth masks or a prompted proposer: --proposer reference.ground_truth",
+        )
+    strange = sorted({str(prompt) for prompt in proposals.prompts} - set(class_names))
+    if strange:
+        todo = f"report it to the plugin's author: retclip plugins check {component}"
+        raise ContractBroken(f"prompts from the vocabulary from {component}", f"{strange[0]!r}", todo)
+    return proposals
+
+
+def _segments(parts: Parts, proposals: MaskProposals, covered: Sequence[bool]) -> tuple[list[NewSegment], list[int]]:
+    """The segments to store, numbered per class by falling objectness, and the proposals they come from."""
+    source = "annotation" if ANNOTATION in parts.proposer.provides else "detector"
+    objectness = proposals.objectness.float().cpu().numpy()
+    ordinals: dict[str, int] = {}
+    segments, kept = [], []
+    for n in np.argsort(-objectness, kind="stable").tolist():
+        pixels = binary(proposals.masks[n], proposals.image_size)
+        area = int(pixels.sum())
+        if not covered[n] or area == 0:
+            continue
+        prompt = str(proposals.prompts[n]) if proposals.prompts else ""
+        ordinal = ordinals[prompt] = ordinals.get(prompt, -1) + 1
+        score = float(objectness[n])
+        counts = rle.encode(pixels)["counts"].encode()
+        segments.append(NewSegment(prompt, ordinal, box(pixels), area, score, counts, source, score))
+        kept.append(n)
+    return segments, kept
+
+
+def _failed(parts: Parts, run: OpenRun, key: str, record: SourceImage, reason: str) -> Failure:
+    failure = Failure(record.external_id, record.uri, reason)
+    with transaction(parts.store.engine, write=True) as connection:
+        ledger.record_failure(connection, run.id, key, failure)
+    return failure
+
+
+def _counts(report: BuildReport) -> dict[str, Any]:
+    counted = {name: getattr(report, name) for name in ("total", "images", "segments", "skipped", "empty", "dropped")}
+    return {**counted, "failures": len(report.failures)}

@@ -1,0 +1,96 @@
+"""Doctor: one finding per thing that can be wrong, each with what was found and what cures it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from retclip import config
+from retclip.errors import RetCLIPError
+from retclip.plugin.manager import PluginManager
+from retclip.store import sync
+from retclip.store.engine import transaction
+from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.store.shards import damaged_shards, unreferenced_shards
+
+FREE_BYTES = 2 << 30  # below this an embedded index may die by SIGBUS while it optimises (stores.md 1.6)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One checked thing."""
+
+    what: str
+    ok: bool
+    found: str
+    cure: str = ""
+
+
+def check_installation() -> list[Finding]:
+    """Python, torch with torchvision, and every plugin."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    findings = [Finding("python", sys.version_info >= (3, 11), python, "use Python 3.11 or newer"), _torch()]
+    manager = PluginManager.discover(config.load().plugins.disabled)
+    findings += [Finding(f"{info.kind} {info.full_name}", True, info.version) for info in manager.components()]
+    for failure in manager.failures:
+        cure = f"pip install --force-reinstall {failure.distribution}, or disable it: plugins.disabled"
+        findings.append(Finding(f"plugin {failure.plugin}", False, f"{failure.stage}: {failure.reason}", cure))
+    return findings
+
+
+def _torch() -> Finding:
+    """A torch and a torchvision of two builds break each other at import; that is worth one line of its own."""
+    try:
+        versions = [f"torch {importlib.metadata.version('torch')}"]
+        import torch
+
+        versions.append(f"cuda {torch.cuda.is_available()}")
+        if importlib.util.find_spec("torchvision"):
+            import torchvision
+
+            versions.append(f"torchvision {torchvision.__version__}")
+    except (ImportError, RuntimeError, importlib.metadata.PackageNotFoundError) as error:
+        cure = "install both in one call: pip install --force-reinstall torch torchvision"
+        return Finding("torch", False, f"{type(error).__name__}: {error}", cure)
+    return Finding("torch", True, ", ".join(versions))
+
+
+def check_store(folder: Path, options: StoreOptions, repair: bool) -> list[Finding]:
+    """Disk, schema, archive, and whether the index holds what SQL wants; with `repair`, makes it so."""
+    free = shutil.disk_usage(folder if folder.exists() else Path()).free
+    cure = "make room: below 2 GiB the index may not be written"
+    findings = [Finding("disk", free > FREE_BYTES, f"{free / 2**30:.1f} GiB free", cure)]
+    try:
+        with FeatureStore.open(folder, options) as store:
+            findings.append(Finding("schema", True, "as this program speaks it"))
+            findings += _archive(store)
+            findings += _index(store, repair)
+    except RetCLIPError as error:
+        findings.append(Finding("store", False, f"{error.got} (expected {error.expected})", error.todo))
+    return findings
+
+
+def _archive(store: FeatureStore) -> list[Finding]:
+    with transaction(store.engine) as connection:
+        bad = damaged_shards(connection, store.archive)
+        spare = unreferenced_shards(connection, store.archive)
+    cure = "restore these files from a backup, or remove them and build their sources again"
+    findings = [Finding("archive", not bad, f"{len(bad)} damaged: {', '.join(bad[:3])}" if bad else "whole", cure)]
+    if spare:
+        findings.append(Finding("archive, unreferenced", True, f"{len(spare)} shards of interrupted builds, harmless"))
+    return findings
+
+
+def _index(store: FeatureStore, repair: bool) -> list[Finding]:
+    if store.space() is None:
+        return [Finding("index", True, "the store is empty")]
+    found = sync.reconcile(store.projection(), repair)
+    counts = {kind: len(getattr(found, kind)) for kind in ("missing", "orphan", "stale", "damaged")}
+    told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    if repair and not found.clean:
+        return [Finding("index", True, f"repaired: {told}")]
+    return [Finding("index", found.clean, told, "retclip doctor --store DIR --repair")]

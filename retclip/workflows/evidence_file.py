@@ -1,0 +1,129 @@
+"""Evidence and label map on disk, beside a picture: `NAME.evidence.npz`, so that `explain` needs no image and no model.
+
+An npz of plain arrays (never pickles) with one JSON text, `about`. Segment ids are kept as text because that is how
+people meet them again in the store.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from retclip.errors import DataError
+from retclip.types import (
+    ClassScores,
+    Evidence,
+    LabelMatch,
+    MatchKind,
+    Neighbours,
+    PanopticSegmentation,
+    Role,
+    SegmentInfo,
+    Vocabulary,
+)
+
+SUFFIX = ".evidence.npz"
+
+
+def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) -> None:
+    """Write label map, segments and evidence to `path`."""
+    arrays: dict[str, NDArray[Any]] = {
+        "about": np.array(json.dumps(_about(result, evidence))),
+        "label_map": result.label_map,
+        "boxes": evidence.boxes,
+        "combined": evidence.combined.float().cpu().numpy(),
+        "void": evidence.void.float().cpu().numpy(),
+    }
+    for number, scores in enumerate(evidence.scores):
+        arrays[f"values_{number}"] = scores.values.float().cpu().numpy()
+        arrays[f"knows_{number}"] = scores.knows.cpu().numpy()
+        if scores.void is not None:
+            arrays[f"void_{number}"] = scores.void.float().cpu().numpy()
+    if evidence.neighbours:
+        near = evidence.neighbours
+        texts = [str(one or "") for one in near.ids.ravel()]
+        arrays["neighbour_ids"] = np.array(texts, dtype="U36").reshape(near.ids.shape)
+        arrays["neighbour_classes"] = near.classes.cpu().numpy()
+        arrays["neighbour_distances"] = near.distances.float().cpu().numpy()
+        arrays["supported"] = near.supported.cpu().numpy()
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def load_evidence(path: Path) -> tuple[PanopticSegmentation, Evidence]:
+    """What `save_evidence` wrote. Raises DataError."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = dict(archive)
+        about = json.loads(str(arrays["about"]))
+        result = PanopticSegmentation(arrays["label_map"], tuple(SegmentInfo(**one) for one in about["segments"]))
+        return result, _evidence(arrays, about)
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds for damaged files
+        raise DataError(
+            f"an evidence file written by `retclip segment`: {path}", str(error), "segment the image again"
+        ) from error
+
+
+def _about(result: PanopticSegmentation, evidence: Evidence) -> dict[str, Any]:
+    vocabulary = evidence.vocabulary
+    return {
+        "image_sha256": evidence.image_sha256,
+        "image_uri": evidence.image_uri,
+        "segments": [asdict(info) for info in result.segments],
+        "names": vocabulary.names,
+        "is_thing": vocabulary.is_thing,
+        "synonyms": vocabulary.synonyms,
+        "scores": [{"role": one.role, "classifier": one.classifier} for one in evidence.scores],
+        "settings": evidence.settings,
+        "matches": [asdict(match) for match in evidence.matches],
+    }
+
+
+def _evidence(arrays: dict[str, NDArray[Any]], about: dict[str, Any]) -> Evidence:
+    vocabulary = Vocabulary(
+        tuple(about["names"]), tuple(about["is_thing"]), tuple(tuple(more) for more in about["synonyms"])
+    )
+    scores = tuple(
+        ClassScores(
+            torch.from_numpy(arrays[f"values_{number}"]),
+            torch.from_numpy(arrays[f"knows_{number}"]),
+            Role(one["role"]),
+            torch.from_numpy(arrays[f"void_{number}"]) if f"void_{number}" in arrays else None,
+            one["classifier"],
+        )
+        for number, one in enumerate(about["scores"])
+    )
+    return Evidence(
+        image_sha256=about["image_sha256"],
+        image_uri=about["image_uri"],
+        vocabulary=vocabulary,
+        neighbours=_neighbours(arrays),
+        scores=scores,
+        combined=torch.from_numpy(arrays["combined"]),
+        void=torch.from_numpy(arrays["void"]),
+        boxes=arrays["boxes"],
+        settings=about["settings"],
+        matches=tuple(LabelMatch(**{**one, "how": MatchKind(one["how"])}) for one in about["matches"]),
+    )
+
+
+def _neighbours(arrays: dict[str, NDArray[Any]]) -> Neighbours | None:
+    if "neighbour_ids" not in arrays:
+        return None
+    texts = arrays["neighbour_ids"]
+    ids = np.full(texts.shape, None, dtype=object)
+    for place in zip(*np.nonzero(texts != ""), strict=True):
+        ids[place] = UUID(str(texts[place]))
+    return Neighbours(
+        ids,
+        torch.from_numpy(arrays["neighbour_classes"]),
+        torch.from_numpy(arrays["neighbour_distances"]),
+        torch.from_numpy(arrays["supported"]),
+    )

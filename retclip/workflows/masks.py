@@ -1,0 +1,64 @@
+"""Masks in the image's own pixels: from a proposal's soft, coarse grid to box, area and run lengths."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own convention)
+from numpy.typing import NDArray
+from torch import Tensor
+
+from retclip.types import MaskProposals
+
+
+def full_size(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """One mask (y, x) in [0, 1] on the grid `size`, bilinear as FC-CLIP does it; unchanged where it fits already."""
+    if tuple(mask.shape) == tuple(size):
+        return mask
+    resized = F.interpolate(mask[None, None].float(), size=size, mode="bilinear", align_corners=False)
+    return resized[0, 0]
+
+
+def binary(mask: Tensor, size: tuple[int, int], threshold: float = 0.5) -> NDArray[np.bool_]:
+    """The pixels (H, W) of a mask: where it is more than half there."""
+    pixels: NDArray[np.bool_] = (full_size(mask, size) > threshold).cpu().numpy()
+    return pixels
+
+
+def box(pixels: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """(x, y, width, height) of the pixels that are set; (0, 0, 0, 0) where none is."""
+    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+    if not len(rows):
+        return 0, 0, 0, 0
+    x, y = int(columns[0]), int(rows[0])
+    return x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1
+
+
+def boxes(proposals: MaskProposals) -> NDArray[np.int64]:
+    """(n, 4) x0 y0 x1 y1 of each proposal in image pixels, read off its own grid, x1 y1 exclusive."""
+    count, rows, columns = proposals.masks.shape
+    height, width = proposals.image_size
+    found = np.zeros((count, 4), dtype=np.int64)
+    set_rows = (proposals.masks > 0.5).any(dim=2).cpu().numpy()
+    set_columns = (proposals.masks > 0.5).any(dim=1).cpu().numpy()
+    for n in range(count):
+        y, x = np.flatnonzero(set_rows[n]), np.flatnonzero(set_columns[n])
+        if len(y) and len(x):
+            corners = (x[0] / columns * width, y[0] / rows * height, (x[-1] + 1) / columns * width)
+            found[n] = [int(corners[0]), int(corners[1]), -(-corners[2] // 1), -(-(y[-1] + 1) / rows * height // 1)]
+    return found
+
+
+def best_first(proposals: MaskProposals, limit: int) -> MaskProposals:
+    """At most `limit` proposals, those of the highest objectness, in the order they came where it is equal."""
+    if len(proposals) <= limit:
+        return proposals
+    keep = torch.argsort(proposals.objectness, descending=True, stable=True)[:limit]
+    prompts = proposals.prompts
+    return MaskProposals(
+        masks=proposals.masks[keep],
+        objectness=proposals.objectness[keep],
+        image_size=proposals.image_size,
+        prompts=tuple(prompts[int(n)] for n in keep) if prompts else None,
+        embeddings=proposals.embeddings[keep] if proposals.embeddings is not None else None,
+    )

@@ -1,0 +1,38 @@
+"""The parts a workflow works with: loaded components with their names, beside an open store and the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from retclip.config import Settings
+from retclip.plugin.contracts import Backbone, Classifier, MaskProposer
+from retclip.store.feature_store import FeatureStore
+from retclip.types import Device
+
+T = TypeVar("T", covariant=True)
+
+
+@dataclass(frozen=True)
+class Loaded(Generic[T]):
+    """A component ready for work. `thing` may be loaded only when it is first asked for."""
+
+    name: str
+    version: str
+    thing: T
+    device: Device
+    settings: Mapping[str, Any]
+    provides: frozenset[str]
+    needs: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything `build`, `segment`, `class add` and `evaluate` need."""
+
+    store: FeatureStore
+    backbone: Loaded[Backbone]
+    proposer: Loaded[MaskProposer]
+    classifiers: tuple[Loaded[Classifier], ...]
+    settings: Settings

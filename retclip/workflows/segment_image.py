@@ -1,0 +1,159 @@
+"""Walk 2, segment an image (paper, section 2.2): masks -> vectors -> neighbours -> scores -> ensemble -> one map.
+
+The vocabulary is prepared once for many images. Everything that decided is returned as Evidence, so that the decision
+can be explained, and made again, without the image or a model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import retclip
+from retclip.algorithms.ensemble import EnsembleWeights, ensemble
+from retclip.algorithms.panoptic_merge import panoptic_merge
+from retclip.device import inference
+from retclip.names import name_key
+from retclip.plugin.checks import checked_proposals, checked_scores, checked_segments
+from retclip.types import (
+    ClassScores,
+    Evidence,
+    Image,
+    MaskProposals,
+    Neighbours,
+    PanopticSegmentation,
+    Role,
+    SegmentFeatures,
+)
+from retclip.workflows.masks import boxes
+from retclip.workflows.parts import Parts
+from retclip.workflows.vocabulary import PreparedVocabulary, needs_neighbours
+
+
+def segment_image(parts: Parts, image: Image, prepared: PreparedVocabulary) -> tuple[PanopticSegmentation, Evidence]:
+    """The panoptic map of one image, at its own size, and why each mask was labelled as it was."""
+    proposals, segments = describe_image(parts, image, prepared)
+    evidence = decide(parts, image, prepared, proposals, segments)
+    return merge(parts, evidence, proposals), evidence
+
+
+def describe_image(parts: Parts, image: Image, prepared: PreparedVocabulary) -> tuple[MaskProposals, SegmentFeatures]:
+    """Masks and their vectors; the dense features are computed once and shared."""
+    with inference(parts.backbone.device):
+        features = parts.backbone.thing.dense_features([image])
+    with inference(parts.proposer.device):
+        found = parts.proposer.thing.propose([image], prepared.vocabulary, features)
+    (proposals,) = checked_proposals(found, [image], parts.proposer.name)
+    if not parts.settings.segment.use_prompts:  # what an annotation or a detector calls a mask must not leak in
+        proposals = replace(proposals, prompts=None)
+    with inference(parts.backbone.device):
+        segments = parts.backbone.thing.segment_vectors(features[0], proposals.masks)
+    return proposals, checked_segments(segments, len(proposals), parts.backbone.name)
+
+
+def decide(
+    parts: Parts, image: Image, prepared: PreparedVocabulary, proposals: MaskProposals, segments: SegmentFeatures
+) -> Evidence:
+    """Score every mask by every classifier and combine the scores."""
+    settings, vocabulary = parts.settings, prepared.vocabulary
+    neighbours = _neighbours(parts, prepared, segments) if needs_neighbours(parts) else None
+    scores = []
+    for classifier in parts.classifiers:
+        found = classifier.thing.score(proposals, segments, vocabulary, neighbours)
+        scores.append(
+            replace(checked_scores(found, len(proposals), vocabulary, classifier.name), classifier=classifier.name)
+        )
+    scores = _pruned(scores, proposals, vocabulary.names)
+    weights = EnsembleWeights(**settings.ensemble.model_dump())
+    combined, void = ensemble(scores, _seen(parts, prepared), weights, covered=segments.covered)
+    return Evidence(
+        image_sha256=image.sha256,
+        image_uri=image.uri,
+        vocabulary=vocabulary,
+        neighbours=neighbours,
+        scores=tuple(scores),
+        combined=combined,
+        void=void,
+        boxes=boxes(proposals),
+        settings=provenance(parts),
+        matches=prepared.matches,
+    )
+
+
+def merge(parts: Parts, evidence: Evidence, proposals: MaskProposals) -> PanopticSegmentation:
+    """One map out of overlapping masks: merged on a grid of at most `segment.merge_side`, then brought to full size."""
+    settings, size = parts.settings.segment, proposals.image_size
+    shrink = min(1.0, settings.merge_side / max(size))
+    grid = (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink)))
+    label_map, records = panoptic_merge(
+        proposals.masks,
+        evidence.combined,
+        evidence.void,
+        torch.tensor(evidence.vocabulary.is_thing),
+        size=grid,
+        object_mask_threshold=settings.object_mask_threshold,
+        overlap_threshold=settings.overlap_threshold,
+        mask_threshold=settings.mask_threshold,
+    )
+    full = label_map.cpu().numpy().astype(np.int32)
+    if grid != size:
+        rows = (np.arange(size[0]) * grid[0]) // size[0]
+        columns = (np.arange(size[1]) * grid[1]) // size[1]
+        full = full[rows[:, None], columns[None, :]]
+    areas = np.bincount(full.ravel(), minlength=max((r.id for r in records), default=0) + 1)
+    names = evidence.vocabulary.names
+    infos = (replace(r, class_name=names[r.class_index], area=int(areas[r.id])) for r in records)
+    return PanopticSegmentation(full, tuple(info for info in infos if info.area > 0))
+
+
+def _neighbours(parts: Parts, prepared: PreparedVocabulary, segments: SegmentFeatures) -> Neighbours:
+    """One batched search over the covered masks; an uncovered mask has no neighbours."""
+    settings = parts.settings.retrieval
+    found = parts.store.nearest(
+        segments.vectors[segments.covered].float(), prepared.store_classes, settings.k, settings.per_class
+    )
+    count, k = len(segments.covered), found.distances.shape[1]
+    rows = segments.covered.nonzero()[:, 0].to(found.distances.device)
+    ids = np.full((count, k), None, dtype=object)
+    ids[rows.cpu().numpy()] = found.ids
+    classes = torch.full((count, k), -1, dtype=torch.int64, device=found.classes.device)
+    distances = torch.full((count, k), torch.inf, device=found.distances.device)
+    classes[rows], distances[rows] = found.classes, found.distances
+    return Neighbours(ids, classes, distances, found.supported)
+
+
+def _pruned(scores: list[ClassScores], proposals: MaskProposals, names: tuple[str, ...]) -> list[ClassScores]:
+    """Without the classes that a prompted proposer never found (the training-free path, paper 2.2)."""
+    if proposals.prompts is None:
+        return scores
+    found = torch.tensor([name in set(proposals.prompts) for name in names], dtype=torch.bool)
+    return [replace(one, values=one.values * found.to(one.values.device)) for one in scores]
+
+
+def _seen(parts: Parts, prepared: PreparedVocabulary) -> Tensor:
+    """(c,) bool: the classes that an in-vocabulary head was trained on (exact terms, FC-CLIP's rule, method.md 1.7)."""
+    trained = {
+        name_key(term)
+        for classifier in parts.classifiers
+        if classifier.thing.role is Role.IN_VOCABULARY
+        for term in getattr(classifier.thing, "trained_on", ())
+    }
+    vocabulary = prepared.vocabulary
+    seen = torch.zeros(len(vocabulary), dtype=torch.bool)
+    for term, row in zip(vocabulary.terms, vocabulary.row_class.tolist(), strict=True):
+        seen[row] |= name_key(term) in trained
+    return seen
+
+
+def provenance(parts: Parts) -> dict[str, Any]:
+    """What produced a result: program, components with versions and settings, feature space, numbers."""
+    loaded = {"backbone": parts.backbone, "proposer": parts.proposer}
+    named = {role: {"name": one.name, "version": one.version, **one.settings} for role, one in loaded.items()}
+    settings = parts.settings.model_dump(mode="json", include={"retrieval", "ensemble", "segment", "matching"})
+    classifiers = [{"name": one.name, "version": one.version, **one.settings} for one in parts.classifiers]
+    space = parts.backbone.thing.space.id
+    return {"retclip": retclip.__version__, "space": space, **named, "classifiers": classifiers, **settings}

@@ -1,0 +1,80 @@
+"""From the names a user gives to a vocabulary that store and backbone understand: text vectors and store classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from retclip.algorithms.label_matching import match_labels
+from retclip.device import inference
+from retclip.errors import ConfigError
+from retclip.plugin.contracts import NEIGHBOURS, TEXT
+from retclip.store.catalog import StoreClass
+from retclip.types import LabelMatch, MatchKind, Vocabulary
+from retclip.workflows.parts import Parts
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedVocabulary:
+    """A vocabulary with its text vectors, how each class was matched, and its class row in the store (None = none)."""
+
+    vocabulary: Vocabulary
+    matches: tuple[LabelMatch, ...]
+    store_classes: tuple[int | None, ...]
+
+
+def prepare(parts: Parts, vocabulary: Vocabulary | None) -> PreparedVocabulary:
+    """Match the names with the store's classes and encode them; None = every class of the store that has segments.
+
+    Raises ConfigError where a classifier needs something that this backbone or store does not have, and SpaceMismatch
+    where it would vote with vectors of another feature space: their distances look right and mean nothing.
+    """
+    stored = parts.store.classes()
+    vocabulary = vocabulary or _everything(stored)
+    _check_needs(parts)
+    with inference(parts.backbone.device):
+        text = parts.backbone.thing.text_vectors(vocabulary.terms)
+    matches = match_labels(
+        vocabulary,
+        [one.name for one in stored],
+        {one.name: one.aliases for one in stored},
+        threshold=parts.settings.matching.threshold,
+    )
+    rows = {one.name: one for one in stored}
+    found = [rows[match.store_class] if match.store_class is not None else None for match in matches]
+    things = tuple(
+        one.is_thing if one is not None and one.is_thing is not None else given
+        for one, given in zip(found, vocabulary.is_thing, strict=True)
+    )
+    return PreparedVocabulary(
+        replace(vocabulary, text=text, is_thing=things), matches, tuple(one.id if one else None for one in found)
+    )
+
+
+def missing(prepared: PreparedVocabulary) -> tuple[LabelMatch, ...]:
+    """The classes that the store cannot answer for."""
+    return tuple(match for match in prepared.matches if match.how is MatchKind.MISSING)
+
+
+def _everything(stored: Sequence[StoreClass]) -> Vocabulary:
+    alive = [one for one in stored if one.segments]
+    if not alive:
+        raise ConfigError("class names", "none, and the store is empty", "name them: --classes 'sky, car'")
+    return Vocabulary(tuple(one.name for one in alive), tuple(one.is_thing is not False for one in alive))
+
+
+def _check_needs(parts: Parts) -> None:
+    for classifier in parts.classifiers:
+        if TEXT in classifier.needs and TEXT not in parts.backbone.provides:
+            raise ConfigError(
+                f"a backbone with a text tower for classifier {classifier.name}",
+                f"{parts.backbone.name}, which has none",
+                "choose another backbone, or leave that classifier out",
+            )
+    if needs_neighbours(parts):
+        parts.store.require_space(parts.backbone.thing.space)
+
+
+def needs_neighbours(parts: Parts) -> bool:
+    """Whether any classifier votes with the store."""
+    return any(NEIGHBOURS in classifier.needs for classifier in parts.classifiers)

@@ -1,0 +1,169 @@
+"""The ensemble by hand, against loops in both forms, and what a silent source may and may not do."""
+
+import math
+from itertools import permutations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retclip.algorithms.ensemble import EnsembleWeights, ensemble
+from retclip.types import ClassScores, Role
+
+RET, CLIP, HEAD = Role.RETRIEVAL, Role.CLIP, Role.IN_VOCABULARY
+MASKS, CLASSES = 2, 3
+shares = st.integers(0, 8).map(lambda i: i / 8)  # 0 and 1 come often: they are where logarithms and divisors break
+flags = st.lists(st.booleans(), min_size=CLASSES, max_size=CLASSES)
+matrix = st.lists(st.lists(shares, min_size=CLASSES, max_size=CLASSES), min_size=MASKS, max_size=MASKS)
+void = st.one_of(st.none(), st.lists(shares, min_size=MASKS, max_size=MASKS))
+sources = st.dictionaries(st.sampled_from([RET, CLIP, HEAD]), st.tuples(matrix, flags, void), min_size=1)
+covers = st.lists(st.booleans(), min_size=MASKS, max_size=MASKS)
+weights = st.builds(
+    EnsembleWeights, shares, shares, shares, st.sampled_from(["arithmetic", "geometric"]),
+    st.sampled_from(["fallback", "zero"]), st.booleans(),
+)  # fmt: skip
+
+
+def source(role, values, knows=None, void=None):
+    values = torch.tensor(values, dtype=torch.float64)
+    knows = torch.ones(values.shape[1], dtype=torch.bool) if knows is None else torch.tensor(knows)
+    return ClassScores(values, knows, role, None if void is None else torch.tensor(void, dtype=torch.float64))
+
+
+def combined(found, seen, weights=None, covered=None):
+    weights = weights or EnsembleWeights(renormalise=False)
+    covered = None if covered is None else torch.tensor(covered)
+    return ensemble(found, torch.tensor(seen), weights, covered)[0].tolist()
+
+
+def test_the_worked_example():
+    found = [source(RET, [[1.0, 1.0]]), source(CLIP, [[0.5, 0.5]]), source(HEAD, [[0.25, 0.25]])]
+    # seen: 0.4 * (0.3, 0.7) and 0.6: 0.12 + 0.14 + 0.15 = 0.41; unseen: 0.21 + 0.245 + 0.075 = 0.53
+    assert combined(found, [True, False])[0] == pytest.approx([0.41, 0.53])
+    # brought to sum 1: over 0.94
+    assert combined(found, [True, False], EnsembleWeights())[0] == pytest.approx([0.41 / 0.94, 0.53 / 0.94])
+    # without a head s = s_oov = 0.3 + 0.35
+    assert combined(found[:2], [True, False])[0] == pytest.approx([0.65, 0.65])
+
+
+def test_the_geometric_form_by_hand():
+    found = [source(CLIP, [[0.25, 0.75]]), source(HEAD, [[1.0, 0.0]], void=[0.5])]
+    half = EnsembleWeights(alpha=0.5, beta=0.5, form="geometric")
+    # sqrt(0.25 * 1) and sqrt(0.75 * 0): the head vetoes the second class; half the mass is "no object"
+    assert combined(found, [True, True], half)[0] == pytest.approx([0.5, 0.0])
+    # alpha 0 leaves the head alone; beta 1 leaves CLIP alone, whom the head's 0 must not veto
+    assert combined(found, [False, False], EnsembleWeights(beta=1.0, form="geometric"))[0] == pytest.approx(
+        [0.125, 0.375]
+    )
+
+
+def test_an_unknown_class_falls_back_or_is_capped():
+    found = [source(RET, [[0.0, 0.5]], knows=[False, True]), source(CLIP, [[0.8, 0.2]])]
+    # no segment of class 0 is stored: CLIP alone, 0.8; or literally 0.7 * 0.8 = 0.56
+    assert combined(found, [False, False])[0] == pytest.approx([0.8, 0.29])
+    zero = EnsembleWeights(unknown="zero", renormalise=False)
+    assert combined(found, [False, False], zero)[0] == pytest.approx([0.56, 0.29])
+
+
+def test_an_uncovered_mask_is_judged_by_the_head_alone():
+    found = [source(CLIP, [[math.nan, math.nan], [0.5, 0.5]]), source(HEAD, [[0.75, 0.25]] * 2)]
+    for unknown in ("fallback", "zero"):
+        for form in ("arithmetic", "geometric"):
+            rows = combined(found, [True, False], EnsembleWeights(form=form, unknown=unknown), [False, True])
+            assert rows[0] == pytest.approx([0.75, 0.25])
+    # without a head there is nobody left to judge it
+    assert combined(found[:1], [True, False], None, [False, True]) == [[0.0, 0.0], [0.5, 0.5]]
+
+
+def test_two_classifiers_of_one_role_share_its_voice():
+    found = [source(CLIP, [[0.2, 0.4]], void=[0.5]), source(CLIP, [[0.6, 1.0]], knows=[True, False], void=[0.1])]
+    values, void = ensemble(found, torch.tensor([True, True]), EnsembleWeights(renormalise=False))
+    # the mean of those that know: 0.4, and 0.4 of the first alone; void is the mean 0.3
+    assert void.tolist() == pytest.approx([0.3])
+    assert values[0].tolist() == pytest.approx([0.7 * 0.4, 0.7 * 0.4])
+
+
+def mixed(a, b, weight):
+    """Two sources, either of which may be silent (None)."""
+    if a is None or b is None:
+        return b if a is None else a
+    return weight * a + (1 - weight) * b
+
+
+def slow_cell(told, seen, covered, how):
+    """told: role -> value, None where the role is silent about this class; a role that nobody plays is not in it."""
+    if how.unknown == "zero":
+        told = {role: value or 0.0 for role, value in told.items()}
+    oov = mixed(told.get(RET), told.get(CLIP), how.gamma) if covered else None
+    head = told.get(HEAD)
+    w = how.alpha if seen else how.beta
+    if how.form == "arithmetic" or oov is None or head is None:
+        return mixed(oov, head, w) or 0.0
+    return head ** (1 - w) * oov**w  # soft-max of logarithms = products over their sum; 0 ** 0 is 1 here
+
+
+def slow_ensemble(found, seen, how, covered):
+    """Cell by cell. A role whose one classifier knows no class at all counts as not played."""
+    played = [one for one in found if one.knows.any()]
+    rows = []
+    for n in range(MASKS):
+        told = [{o.role: o.values[n, c].item() if o.knows[c] else None for o in played} for c in range(CLASSES)]
+        row = [slow_cell(told[c], seen[c], covered[n], how) for c in range(CLASSES)]
+        total = sum(row) if how.form == "geometric" or how.renormalise else 1.0
+        voids = [one.void[n].item() for one in found if one.void is not None]
+        solid = 1 - sum(voids) / len(voids) if voids else 1.0
+        rows.append([solid * one / total if total else 0.0 for one in row])
+    return rows
+
+
+@settings(max_examples=100, deadline=None)
+@given(sources, flags, weights, covers)
+def test_agrees_with_loops(told, seen, how, covered):
+    found = [source(role, *one) for role, one in told.items()]
+    before = [(one.values.clone(), one.knows.clone()) for one in found]
+    assert combined(found, seen, how, covered) == [
+        pytest.approx(row) for row in slow_ensemble(found, seen, how, covered)
+    ]
+    for one, (values, knows) in zip(found, before, strict=True):
+        assert torch.equal(one.values, values) and torch.equal(one.knows, knows)
+
+
+@settings(max_examples=60, deadline=None)
+@given(sources, flags, weights, covers)
+def test_rows_sum_to_what_is_left_of_void_and_the_order_of_sources_is_no_matter(told, seen, how, covered):
+    found = [source(role, *one) for role, one in told.items()]
+    values, void = ensemble(found, torch.tensor(seen), how, torch.tensor(covered))
+    assert torch.isfinite(values).all() and (values >= 0).all() and (values <= 1 + 1e-9).all()
+    for row, missing in zip(values, void, strict=True):
+        if row.sum() > 0 and (how.renormalise or how.form == "geometric"):
+            assert row.sum().item() == pytest.approx(1 - missing.item())
+    for order in permutations(found):
+        torch.testing.assert_close(ensemble(order, torch.tensor(seen), how, torch.tensor(covered))[0], values)
+
+
+@settings(max_examples=60, deadline=None)
+@given(matrix, matrix, matrix, flags, st.sampled_from(["arithmetic", "geometric"]))
+def test_extreme_weights_leave_one_source(ret, clip, head, seen, form):
+    found = [source(RET, ret), source(CLIP, clip), source(HEAD, head)]
+    for alone, w, gamma in ((0, 1.0, 1.0), (1, 1.0, 0.0), (2, 0.0, 0.5)):
+        rows = combined(found, seen, EnsembleWeights(w, w, gamma, form))
+        for row, wanted in zip(rows, found[alone].values.tolist(), strict=True):
+            total = sum(wanted) or 1.0
+            assert row == pytest.approx([one / total for one in wanted])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from([RET, CLIP, HEAD]), matrix, flags, weights)
+def test_a_source_alone_is_not_weighed(role, values, seen, how):
+    """A role that nobody plays drops out in every form: its weight must not bend the classes of those who do."""
+    one = source(role, values)
+    for row, wanted in zip(combined([one], seen, how), values, strict=True):
+        total = sum(wanted) if how.renormalise or how.form == "geometric" else 1.0
+        assert row == pytest.approx([one / (total or 1.0) for one in wanted])
+
+
+def test_no_mask_gives_no_row():
+    nothing = ClassScores(torch.zeros(0, 2), torch.ones(2, dtype=torch.bool), CLIP)
+    values, void = ensemble([nothing], torch.tensor([True, False]), EnsembleWeights())
+    assert values.shape == (0, 2) and void.shape == (0,)

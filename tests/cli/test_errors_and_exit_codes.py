@@ -1,0 +1,153 @@
+"""What goes wrong ends in three parts on stderr and its own exit code: never a traceback, never half an answer."""
+
+import csv
+import subprocess
+import sys
+
+import pytest
+
+from retclip import cli, errors
+
+
+def assert_told(ran, code, *parts):
+    """The exit code, the three parts in their order, and nothing on stdout."""
+    assert ran.code == code, ran.err
+    assert ran.out == ""
+    assert "Traceback" not in ran.err
+    told = ran.err[ran.err.index("retclip: expected ") :].splitlines()
+    assert [line[:18].split()[0] for line in told[:3]] == ["retclip:", "got", "to"]
+    for part in parts:
+        assert part in ran.err
+
+
+def every_error(kind=errors.RetCLIPError):
+    return [kind, *(found for one in kind.__subclasses__() for found in every_error(one))]
+
+
+@pytest.mark.parametrize("kind", every_error(), ids=lambda kind: kind.__name__)
+def test_every_error_of_the_tree_ends_with_its_code(run, monkeypatch, kind):
+    def failing():
+        raise kind("a whole number", "a fish", "count again")
+
+    monkeypatch.setattr(cli, "app", failing)
+    assert_told(run(), kind.exit_code, "expected a whole number", "a fish", "count again")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("class", "list"), ("segment", "x.png"), ("evaluate", "label-maps:x"), ("explain", "x.png", "--segment", "1"),
+        ("db", "current"), ("db", "check"), ("class", "add", "sky", "x"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_missing_store_is_5(run, tmp_path, command):
+    assert_told(run(*command, "--store", tmp_path / "gone"), 5, "a store at", "retclip init")
+    assert not (tmp_path / "gone").exists()
+
+
+def test_an_unknown_component_is_4_with_a_near_one(run, built, photos):
+    store = ("--store", built.store)
+    ran = run("segment", photos, *store, "--proposer", "reference.superpixel")
+    assert_told(ran, 4, "'reference.superpixel'", "did you mean 'reference.superpixels'?")
+    assert_told(run("segment", photos, *store, "--classifier", "nope"), 4, "a classifier named 'nope'")
+    assert_told(run("plugins", "info", "nope"), 4, "'nope'")
+    assert_told(run("segment", "nope:x", *store), 4, "a source named 'nope'")
+
+
+def test_an_unknown_or_impossible_setting_is_2(run, built, photos, monkeypatch):
+    segment = ("segment", photos, "--store", built.store)
+    assert_told(run(*segment, "--set", "retrieval.per_clas=true"), 2, "did you mean 'per_class'?")
+    assert_told(run(*segment, "--set", "retrieval.k=0"), 2, "retrieval.k", "greater than or equal to 1")
+    assert_told(run(*segment, "--set", "retrieval.k"), 2, "KEY=VALUE")
+    assert_told(run(*segment, "--set", "plugin.reference.superpixels.cont=3"), 2, "did you mean 'count'?")
+    assert_told(run(*segment, "--preset", "nope"), 2, "a preset")
+    assert_told(run(*segment, "--set", "device.name=nope"), 2, "a device of this machine")
+    monkeypatch.setenv("RETCLIP_RETREIVAL__K", "3")
+    assert_told(run(*segment), 2, "RETCLIP_RETREIVAL__K", "did you mean 'retrieval'?")
+
+
+def test_a_wrong_flag_is_2_and_says_which(run):
+    ran = run("segment", "--no-such-flag")
+    assert (ran.code, ran.out) == (2, "")
+    assert "--no-such-flag" in ran.err
+
+
+def test_a_class_file_or_photo_that_cannot_be_read_is_3(run, built, photos, tmp_path):
+    segment = ("segment", photos / "good.png", "--store", built.store, "--out", tmp_path / "out")
+    assert_told(run(*segment, "--classes", tmp_path / "gone.txt"), 3, "a readable class list")
+    (tmp_path / "odd.json").write_text('[{"nom": "ciel"}]')
+    assert_told(run(*segment, "--classes", tmp_path / "odd.json"), 3, "classes with a name")
+    assert_told(run("segment", tmp_path / "gone.png", "--store", built.store), 3, "nothing there")
+    ran = run("segment", photos / "bad.png", "--store", built.store, "--out", tmp_path / "out")
+    assert_told(ran, 3, "every photo to be readable", "bad.png")
+
+
+def failures(path):
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_bad_photo_among_good_ones_is_7_and_listed(run, built, photos, tmp_path):
+    out = tmp_path / "out"
+    ran = run("segment", photos, "--store", built.store, "--out", out, "--set", "store.index=resident")
+    assert_told(ran, 7, "1 that failed, first bad.png", f"see {out}/failures.csv")
+    ((row),) = failures(out / "failures.csv")
+    assert (row["external_id"], row["uri"]) == ("bad.png", str(photos / "bad.png"))
+    assert "a whole photo" in row["reason"]
+    assert (out / "good.evidence.npz").is_file()
+    (photos / "bad.png").unlink()
+    ran = run("segment", photos, "--store", built.store, "--out", out, "--set", "store.index=resident")
+    assert (ran.code, ran.out) == (0, "")
+    assert not (out / "failures.csv").exists()
+
+
+def test_a_bad_label_map_costs_a_build_that_image_alone(run, labelled, tmp_path):
+    root, whole = labelled
+    store = tmp_path / "store"
+    ran = run("build", f"label-maps:{root}", "--store", store)
+    assert_told(ran, 7, "1 failures, first b.png", f"see {store / 'failures.csv'}", "1 segments from 1 images")
+    assert [one["external_id"] for one in failures(store / "failures.csv")] == ["b.png"]
+    (root / "labels" / "b.png").write_bytes(whole)
+    ran = run("build", f"label-maps:{root}", "--store", store)
+    assert (ran.code, ran.out) == (0, "")
+    assert "1 segments from 1 images; 1 images done before" in ran.err
+    assert not (store / "failures.csv").exists()
+
+
+def test_a_build_without_a_class_that_is_not_there_is_2(run, labelled, tmp_path):
+    ran = run("build", f"label-maps:{labelled[0]}", "--store", tmp_path / "s", "--without", "Gras")
+    assert_told(ran, 2, "--without to name classes of the source", "gras")
+
+
+def test_a_store_of_another_schema_is_5(run, tmp_path):
+    import sqlite3
+
+    assert run("init", tmp_path / "store").code == 0
+    with sqlite3.connect(tmp_path / "store" / "catalog.sqlite") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    assert_told(run("class", "list", "--store", tmp_path / "store"), 5, "revision 9999", "retclip db upgrade")
+    ran = run("db", "current", "--store", tmp_path / "store")
+    assert (ran.code, "9999" in ran.out) == (0, True)
+
+
+def test_making_a_store_twice_is_5(run, tmp_path):
+    assert run("init", tmp_path / "store").code == 0
+    assert_told(run("init", tmp_path / "store"), 5, "a store that is there already")
+
+
+def test_ctrl_c_is_130_and_says_how_to_go_on(run, labelled, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("retclip.engine.RetCLIP.build", interrupted)
+    ran = run("build", f"label-maps:{labelled[0]}", "--store", tmp_path / "store")
+    assert (ran.code, ran.out) == (130, "")
+    assert "Run the same command again to go on." in ran.err
+
+
+def test_the_real_program_ends_alike(tmp_path):
+    command = [sys.executable, "-m", "retclip.cli", "class", "list", "--store", str(tmp_path / "gone"), "--json"]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (ran.returncode, ran.stdout) == (5, "")
+    assert [line.split()[0] for line in ran.stderr.splitlines()] == ["retclip:", "got", "to"]

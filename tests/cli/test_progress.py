@@ -1,0 +1,67 @@
+"""Progress: on stderr alone, a bar for people and few plain lines elsewhere; the clock is ours."""
+
+import io
+import sys
+
+import pytest
+
+from retclip.cli import progress
+from retclip.cli.progress import EVERY, Progress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands until it is set."""
+
+    class Clock:
+        now = 100.0
+
+    monkeypatch.setattr(progress.time, "monotonic", lambda: Clock.now)
+    return Clock
+
+
+def test_elsewhere_than_on_a_terminal_a_line_comes_now_and_then_and_at_the_end(clock, capsys):
+    with Progress("build", 4) as bar:
+        clock.now += EVERY / 2
+        bar.update(1)
+        assert capsys.readouterr().err == ""
+        clock.now += EVERY / 2
+        bar.update(2, failed=1)
+        assert capsys.readouterr().err == "build 2/4  0.4/s, 1 failed, 5 s left\n"
+        bar.update(3)
+        assert capsys.readouterr().err == ""
+        bar.update(4, note="8 segments")
+    out, err = capsys.readouterr()
+    assert err == "build 4/4  0.8/s, 8 segments, 0 s left\n"
+    assert out == ""
+
+
+def test_the_rate_counts_from_when_the_work_began(clock, capsys):
+    with Progress("build", 2, started=clock.now - 20) as bar:
+        bar.update(2)
+    assert "2/2  0.1/s" in capsys.readouterr().err
+
+
+def test_nothing_done_in_no_time_is_no_division_by_zero(clock, capsys):
+    with Progress("build", 0) as bar:
+        bar.update(0)
+    assert capsys.readouterr().err == "build 0/0  0.0/s, 0 s left\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("total", [3, 0])
+def test_on_a_terminal_a_bar_is_drawn_on_stderr_and_ends_even_after_an_error(monkeypatch, capsys, total):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with pytest.raises(KeyboardInterrupt), Progress("build", total) as bar:
+        bar.update(1, failed=1, note="5 segments")
+        raise KeyboardInterrupt
+    drawn = terminal.getvalue()
+    assert "build" in drawn
+    assert "1 failed, 5 segments" in drawn
+    assert capsys.readouterr().out == ""
+    assert not bar._bar.live.is_started

@@ -1,0 +1,125 @@
+"""The retclip.toml of a new store says what the store was made with, and reads back as exactly that."""
+
+import tomllib
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from retclip import config
+from retclip.cli.settings_file import write_settings
+from retclip.config import load
+from retclip.errors import ConfigError
+
+SOURCE = "reference.scenes:{}?count=1&width=96&height=64"
+
+
+def values(found):
+    return found.model_dump(mode="json")
+
+
+@pytest.fixture
+def anywhere(tmp_path, monkeypatch):
+    """A working folder of our own, because a retclip.toml in it is read."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_what_init_writes_sets_nothing_and_reads_back_as_the_defaults(run, anywhere):
+    assert run("init", "store").code == 0
+    path = anywhere / "store" / config.FILE
+    assert values(load(path)) == values(load())
+    assert tomllib.loads(path.read_text()) == {
+        name: {} for name, field in config.Settings.model_fields.items() if isinstance(field.default, BaseModel)
+    }
+
+
+def test_every_setting_is_shown_and_uncommenting_them_all_changes_nothing(run, anywhere):
+    run("init", "store")
+    path = anywhere / "store" / config.FILE
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], *(line.removeprefix("# ") for line in lines[1:])]))
+    assert values(load(path)) == values(load())
+    shown = tomllib.loads(path.read_text())
+    for name, table in values(load()).items():
+        assert name == "plugin" or (set(shown[name]) == set(table) if isinstance(table, dict) else name in shown)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_was_chosen_reads_back_equal(anywhere, data):
+    text = st.text(st.characters(exclude_categories=["Cs"]))
+    plain = st.one_of(text, st.booleans(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False))
+    nested = st.one_of(plain, st.lists(plain), st.dictionaries(st.text("ab .", min_size=1), plain))
+    chosen = {
+        "retrieval": {"k": data.draw(st.integers(1, 999)), "per_class": data.draw(st.booleans())},
+        "ensemble": {"alpha": data.draw(st.floats(0, 1))},
+        "components": {"classifiers": tuple(data.draw(st.lists(st.text("ab.", min_size=1), max_size=3)))},
+        "plugin": {"reference": {"superpixels": {"count": data.draw(nested)}}},
+    }
+    path = anywhere / config.FILE
+    path.unlink(missing_ok=True)
+    write_settings(anywhere, chosen, None)
+    assert values(load(path)) == values(load(None, chosen))
+
+
+def test_the_flags_of_the_first_build_are_kept_for_every_later_command(run, anywhere):
+    grid = "plugin.reference.colour_texture.grid=30"
+    assert run("build", SOURCE.format("scenes"), "--store", "store", "--set", grid, "--set", "retrieval.k=3").code == 0
+    found = load(anywhere / "store" / config.FILE)
+    assert found.retrieval.k == 3
+    assert found.of_component("reference.colour_texture") == {"grid": 30}
+    ran = run("segment", "scenes/train_0_0000.png", "--store", "store", "--out", "out")
+    assert ran.code == 0, ran.err
+
+
+def test_the_file_of_the_working_folder_is_kept_too(run, anywhere):
+    """The store's own file hides it from then on, so what it said must stand there."""
+    (anywhere / config.FILE).write_text("[plugin.reference.colour_texture]\ngrid = 30\n")
+    assert run("build", SOURCE.format("scenes"), "--store", "store").code == 0
+    assert load(anywhere / "store" / config.FILE).of_component("reference.colour_texture") == {"grid": 30}
+    assert run("segment", "scenes/train_0_0000.png", "--store", "store", "--out", "out").code == 0
+    run("init", "empty")
+    assert load(anywhere / "empty" / config.FILE).of_component("reference.colour_texture") == {"grid": 30}
+
+
+def test_a_component_that_does_not_exist_is_not_written_down(run, anywhere):
+    build = ("build", SOURCE.format("scenes"), "--store", "store")
+    assert run(*build, "--proposer", "reference.ground_trut").code == 4
+    assert not (anywhere / "store" / config.FILE).exists()
+    assert run(*build, "--set", "retrieval.k=3").code == 0
+    found = load(anywhere / "store" / config.FILE)
+    assert (found.build.proposer, found.retrieval.k) == ("reference.ground_truth", 3)
+
+
+def test_a_later_builds_flags_do_not_change_the_file(run, anywhere):
+    run("init", "store")
+    before = (anywhere / "store" / config.FILE).read_text()
+    assert run("build", SOURCE.format("scenes"), "--store", "store", "--set", "retrieval.k=3").code == 0
+    assert (anywhere / "store" / config.FILE).read_text() == before
+
+
+def test_a_secret_is_not_copied_into_the_file(anywhere):
+    base = anywhere / "base.toml"
+    base.write_text('[store]\nqdrant_api_key = "s3cret"\ndatabase = "postgresql://u:s3cret@h/d"\nexact_below = 7\n')
+    write_settings(anywhere, {}, base)
+    text = (anywhere / config.FILE).read_text()
+    assert "s3cret" not in text
+    assert load(anywhere / config.FILE).store.exact_below == 7
+
+
+def test_the_defaults_shown_are_those_of_the_preset(anywhere, monkeypatch):
+    monkeypatch.setitem(config.PRESETS, "other", {"retrieval": {"k": 5}})
+    write_settings(anywhere, {"preset": "other"}, None)
+    text = (anywhere / config.FILE).read_text()
+    assert 'preset = "other"' in text.splitlines()
+    assert "# k = 5" in text
+
+
+def test_a_file_that_is_there_is_left_alone(anywhere):
+    (anywhere / config.FILE).write_text("# mine\n")
+    write_settings(anywhere, {"retrieval": {"k": 3}}, None)
+    assert (anywhere / config.FILE).read_text() == "# mine\n"
+    with pytest.raises(ConfigError):
+        write_settings(anywhere / "..", {}, anywhere / "gone.toml")

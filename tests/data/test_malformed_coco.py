@@ -1,0 +1,165 @@
+"""Damaged COCO panoptic annotations: each is refused with the file and the record named, when opened or when loaded."""
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from retclip.data.coco_panoptic import CocoPanoptic, CocoPanopticSettings
+from retclip.errors import DataError
+
+
+def refused(coco, *named):
+    """Open the set and load its first image; the error must hold its three parts and these words."""
+    with pytest.raises(DataError) as caught:
+        next(CocoPanoptic(CocoPanopticSettings(path=str(coco.root))).images()).load()
+    error = caught.value
+    assert all(part.strip() for part in (error.expected, error.got, error.todo))
+    for word in named:
+        assert word in str(error)
+
+
+NO_JSON = {
+    "empty": "",
+    "words": "hello",
+    "cut": '{"images": [',
+    "not utf-8": b'{"images": "\xff\xfe"}',
+    "deeply nested": "[" * 100_000,
+    "a number of 5000 digits": '{"images": [], "annotations": [], "categories": [' + "9" * 5000 + "]}",
+    "null": "null",
+    "a list": "[]",
+    "a string": '"images"',
+    "a detection file": '{"images": [], "annotations": [{"segmentation": []}]}',
+    "images of null": '{"images": null, "annotations": [], "categories": []}',
+    "images in an object": '{"images": {}, "annotations": [], "categories": []}',
+    "categories in an object": '{"images": [], "annotations": [], "categories": {}}',
+}
+
+
+@pytest.mark.parametrize("text", NO_JSON.values(), ids=NO_JSON)
+def test_a_file_that_is_no_panoptic_json(coco, text):
+    coco.raw(text)
+    refused(coco, str(coco.file))
+
+
+def test_a_missing_file_or_photo_folder_or_split(coco):
+    with pytest.raises(DataError, match="split 'test'"):
+        CocoPanoptic(CocoPanopticSettings(path=str(coco.root), split="test"))
+    with pytest.raises(DataError, match=r"elsewhere\.json"):
+        CocoPanoptic(CocoPanopticSettings(path=str(coco.root), annotations=str(coco.root / "elsewhere.json")))
+    (coco.root / "images").rename(coco.root / "pictures")
+    refused(coco, str(coco.root / "a.png"))  # looked for beside the JSON
+    coco.file.rename(coco.root / "panoptic_val.json")
+    with pytest.raises(DataError, match=r"photos of .*panoptic_val\.json"):
+        CocoPanoptic(CocoPanopticSettings(path=str(coco.root), split="val"))
+
+
+MISSING = object()
+RECORDS = {  # name: (list, record, key, value, words that the error must hold)
+    "category without id": ("categories", 1, "id", MISSING, "category 1"),
+    "category without name": ("categories", 0, "name", MISSING, "category 0"),
+    "category without isthing": ("categories", 0, "isthing", MISSING, "category 0"),
+    "category id in words": ("categories", 0, "id", "one", "category 0"),
+    "category id of infinity": ("categories", 0, "id", float("inf"), "category 0"),
+    "category name of null": ("categories", 0, "name", None, "category 0"),
+    "category name empty": ("categories", 0, "name", "", "category 0"),
+    "isthing in words": ("categories", 0, "isthing", "yes", "category 0"),
+    "category id twice": ("categories", 1, "id", 1, "'sky'"),
+    "category name twice": ("categories", 1, "name", "cat", "'cat'"),
+    "image without id": ("images", 1, "id", MISSING, "image 1"),
+    "image without file name": ("images", 0, "file_name", MISSING, "image 0"),
+    "image name of a number": ("images", 0, "file_name", 5, "image 0"),
+    "image id of a list": ("images", 0, "id", [10], "image 0"),
+    "image id twice": ("images", 1, "id", 10, "10"),
+    "photo twice": ("images", 1, "file_name", "a.png", "annotation 1"),
+    "photo above the folder": ("images", 1, "file_name", "../../etc/passwd", "image 1"),
+    "photo at an absolute path": ("images", 0, "file_name", "/etc/passwd", "image 0"),
+    "photo with a null character": ("images", 0, "file_name", "a\0.png", "image 0"),
+    "photo that is not there": ("images", 0, "file_name", "c.png", "c.png"),
+    "photo that is a folder": ("images", 0, "file_name", ".", "images"),
+    "annotation without image": ("annotations", 1, "image_id", MISSING, "annotation 1"),
+    "annotation without file name": ("annotations", 0, "file_name", MISSING, "annotation 0"),
+    "annotation without segments": ("annotations", 0, "segments_info", MISSING, "annotation 0"),
+    "annotation of an unknown image": ("annotations", 0, "image_id", 99, "annotation 0"),
+    "annotation of a list": ("annotations", 0, "image_id", [10], "annotation 0"),
+    "annotation twice": ("annotations", 1, "image_id", 10, "annotation 1"),
+    "annotation name of a number": ("annotations", 1, "file_name", 5, "annotation 1"),
+    "segments of null": ("annotations", 0, "segments_info", None, "annotation 0"),
+    "segments of a number": ("annotations", 0, "segments_info", 3, "annotation 0"),
+    "segments of words": ("annotations", 0, "segments_info", "abc", "annotation 0"),
+    "segments of an object": ("annotations", 0, "segments_info", {"id": 7}, "annotation 0"),
+    "png above the folder": ("annotations", 0, "file_name", "../images/a.png", "annotation 0"),
+    "png at an absolute path": ("annotations", 0, "file_name", "/tmp/a.png", "annotation 0"),
+    "png that is not there": ("annotations", 0, "file_name", "c.png", "c.png"),
+}
+
+
+def damage(record, key, value):
+    if value is MISSING:
+        del record[key]
+    else:
+        record[key] = value
+
+
+@pytest.mark.parametrize(("part", "number", "key", "value", "word"), RECORDS.values(), ids=RECORDS)
+def test_a_damaged_record(coco, part, number, key, value, word):
+    damage(coco.document[part][number], key, value)
+    coco.save()
+    refused(coco, str(coco.root), word)
+
+
+@pytest.mark.parametrize("part", ["categories", "images", "annotations"])
+@pytest.mark.parametrize("value", [None, 5, "text", []])
+def test_a_record_that_is_no_object(coco, part, value):
+    coco.document[part][0] = value
+    coco.save()
+    refused(coco, str(coco.file), f"{ {'categories': 'category'}.get(part, part[:-1]) } 0")
+
+
+SEGMENTS = {
+    "without id": ("id", MISSING),
+    "without category": ("category_id", MISSING),
+    "of an unknown category": ("category_id", 99),
+    "of a category in words": ("category_id", "1"),
+    "of a category in a list": ("category_id", [1]),
+    "with id 0, which is void": ("id", 0),
+    "with a negative id": ("id", -7),
+    "with the id of another": ("id", 300),
+    "with an id in words": ("id", "seven"),
+    "with an infinite id": ("id", float("inf")),
+}
+
+
+@pytest.mark.parametrize(("key", "value"), SEGMENTS.values(), ids=SEGMENTS)
+def test_a_damaged_segment(coco, key, value):
+    damage(coco.document["annotations"][1]["segments_info"][0], key, value)
+    coco.save()
+    refused(coco, str(coco.file), "annotation 1")
+
+
+def test_an_id_only_in_the_png_or_only_in_the_json(coco):
+    del coco.document["annotations"][0]["segments_info"][1]
+    coco.save()
+    refused(coco, str(coco.root / "panoptic" / "a.png"), "[300]")
+    coco.document["annotations"][0]["segments_info"] += [
+        {"id": 300, "category_id": 2},
+        {"id": 256**3, "category_id": 2},
+    ]
+    coco.save()
+    refused(coco, str(coco.root / "panoptic" / "a.png"), "[16777216]")
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 5), (8, 12)])
+def test_a_png_of_another_size_than_its_photo(coco, shape):
+    coco.png("images/a.png", np.zeros((*shape, 3), np.uint8))
+    refused(coco, str(coco.root / "images" / "a.png"), str(shape), "(4, 6)")
+
+
+def test_a_png_that_holds_no_colours_or_is_damaged(coco):
+    path = coco.root / "panoptic" / "a.png"
+    whole = path.read_bytes()
+    Pillow.new("L", (6, 4)).save(path)
+    refused(coco, str(path), "RGB")
+    path.write_bytes(whole[: len(whole) // 2])
+    refused(coco, str(path))
+    Pillow.open(coco.root / "images" / "a.png").save(path, format="JPEG")
+    refused(coco, str(path), "PNG")

@@ -1,0 +1,82 @@
+"""Addresses of image sources: reader, path and settings taken apart, and what is no address refused."""
+
+import pytest
+
+from retclip.data.source_address import parse_address
+from retclip.data.sources import retclip_image_sources
+from retclip.errors import DataError
+
+ADDRESSES = {
+    # a path alone is a folder, file or glob of photos
+    "photos": ("folder", {"path": "photos"}),
+    "/data/my photos": ("folder", {"path": "/data/my photos"}),
+    "../a.jpg": ("folder", {"path": "../a.jpg"}),
+    ".": ("folder", {"path": "."}),
+    "photos/*.jpg": ("folder", {"path": "photos/*.jpg"}),
+    "photos/img?.jpg": ("folder", {"path": "photos/img?.jpg"}),
+    "photos/a?b=c": ("folder", {"path": "photos/a?b=c"}),
+    "C:\\photos": ("folder", {"path": "C:\\photos"}),  # one letter is a drive
+    "c:/photos": ("folder", {"path": "c:/photos"}),
+    "UPPER:photos": ("folder", {"path": "UPPER:photos"}),
+    "./coco:x": ("folder", {"path": "./coco:x"}),
+    "a b:c": ("folder", {"path": "a b:c"}),
+    # a reader in front
+    "folder:photos": ("folder", {"path": "photos"}),
+    "coco-panoptic:/data/coco": ("coco-panoptic", {"path": "/data/coco"}),
+    "my.plugin_2:x": ("my.plugin_2", {"path": "x"}),
+    "label-maps:C:\\camvid": ("label-maps", {"path": "C:\\camvid"}),
+    "label-maps:a:b": ("label-maps", {"path": "a:b"}),
+    "folder:new\nline": ("folder", {"path": "new\nline"}),
+    "folder:a%20b": ("folder", {"path": "a%20b"}),  # the path is taken as it stands
+    # settings behind it
+    "coco-panoptic:c?split=val": ("coco-panoptic", {"path": "c", "split": "val"}),
+    "x2:c?": ("x2", {"path": "c"}),
+    "x2:c?split=": ("x2", {"path": "c", "split": ""}),
+    "x2:c?a=1&b=2": ("x2", {"path": "c", "a": "1", "b": "2"}),
+    "x2:c?a=b=c": ("x2", {"path": "c", "a": "b=c"}),
+    "x2:c?exclude=sky&exclude=tree": ("x2", {"path": "c", "exclude": ("sky", "tree")}),
+    "x2:c?e=1&e=2&e=3": ("x2", {"path": "c", "e": ("1", "2", "3")}),
+    "x2:c?only=traffic%20light": ("x2", {"path": "c", "only": "traffic light"}),
+    "x2:c?only=traffic+light": ("x2", {"path": "c", "only": "traffic light"}),
+    "x2:c?only=a%26b%3Dc": ("x2", {"path": "c", "only": "a&b=c"}),
+    "x2:c?only=%E7%8C%AB": ("x2", {"path": "c", "only": "猫"}),
+    "x2:c?a=what?": ("x2", {"path": "c", "a": "what?"}),
+}
+
+
+@pytest.mark.parametrize(("address", "expected"), ADDRESSES.items(), ids=map(ascii, ADDRESSES))
+def test_an_address_is_taken_apart(address, expected):
+    assert parse_address(address) == expected
+
+
+@pytest.mark.parametrize("address", ["", "folder:", "coco-panoptic:?split=val"])
+def test_an_address_without_a_path_is_refused(address):
+    with pytest.raises(DataError, match="path") as caught:
+        parse_address(address)
+    assert repr(address) in caught.value.got
+
+
+@pytest.mark.parametrize("query", ["split", "split=val&", "&split=val", "split=val&&a=b", "a=1&b"])
+def test_settings_that_are_no_pairs_are_refused(query):
+    with pytest.raises(DataError, match="key=value") as caught:
+        parse_address(f"coco-panoptic:c?{query}")
+    assert repr(query) in caught.value.got
+
+
+def test_the_readers_that_ship_understand_their_addresses():
+    readers = {one.name: one for one in retclip_image_sources()}
+    assert set(readers) == {"folder", "coco-panoptic", "label-maps"}
+    name, settings = parse_address("label-maps:camvid?split=val&exclude=sky&exclude=tree&min_area=20&components=no")
+    found = readers[name].settings(**settings)
+    assert (found.path, found.split, found.exclude, found.min_area) == ("camvid", "val", ("sky", "tree"), 20)
+    assert found.components is False
+    name, settings = parse_address("coco-panoptic:coco?only=cat")
+    assert readers[name].settings(**settings).only == ("cat",)
+
+
+@pytest.mark.parametrize("text", ["folder:a?split=val", "folder:a?path=b", "label-maps:a?min_area=-1", "folder:a?=b"])
+def test_settings_that_a_reader_does_not_have_are_refused(text):
+    readers = {one.name: one for one in retclip_image_sources()}
+    name, settings = parse_address(text)
+    with pytest.raises(ValueError, match="validation error"):
+        readers[name].settings(**settings)

@@ -1,0 +1,155 @@
+"""The kit passes what keeps its contract and catches each way of breaking it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from pydantic import Field
+
+from retclip.errors import DataError
+from retclip.plugin import ANNOTATION, NEIGHBOURS, TEXT, Component, Settings
+from retclip.plugin.conformance import check_component
+from retclip.plugin.manager import ComponentInfo
+from retclip.types import ClassScores, DenseFeatures, FeatureSpace, MaskProposals, Role, SegmentFeatures
+
+
+class Options(Settings):
+    count: int = Field(3, description="how many")
+
+
+class Undescribed(Settings):
+    count: int = 3
+
+
+def info(kind: str, thing: Any, **more: Any) -> ComponentInfo:
+    settings = more.pop("settings", Options)
+    return ComponentInfo(
+        kind, "own", "retclip-own", "1", Component("one", "a line", settings, lambda *_: thing, **more)
+    )
+
+
+def broken(kind: str, thing: Any, **more: Any) -> set[str]:
+    return {one.check for one in check_component(info(kind, thing, **more)) if one.ok is False}
+
+
+class Stripes:
+    """A proposer that keeps its contract; a subclass breaks it in one way."""
+
+    def propose(self, images, vocabulary, features):
+        return [MaskProposals(torch.eye(2)[:, None, :], torch.tensor([1.0, 0.5]), image.size) for image in images]
+
+
+class Colour:
+    """A backbone that keeps its contract."""
+
+    space = FeatureSpace("own.one", "none", "none", "area-1", 2)
+
+    def dense_features(self, images):
+        return [DenseFeatures(torch.full((2, 3, 3), float(one.pixels.mean())), self.space, one.size) for one in images]
+
+    def segment_vectors(self, features, masks):
+        covered = masks.sum((1, 2)) > 0
+        angle = features.grid.mean() / 255 + masks.mean((1, 2)) if len(masks) else torch.zeros(0)
+        return SegmentFeatures(torch.stack([angle.cos(), angle.sin()], dim=1), covered, self.space)
+
+    def text_vectors(self, names):
+        return None
+
+
+class Even:
+    """A classifier that keeps its contract."""
+
+    role = Role.RETRIEVAL
+
+    def score(self, proposals, segments, vocabulary, neighbours):
+        values = torch.full((len(segments.covered), len(vocabulary)), 0.5)
+        return ClassScores(values, neighbours.supported, self.role)
+
+
+def test_what_keeps_its_contract_passes() -> None:
+    assert broken("proposer", Stripes()) == set()
+    assert broken("backbone", Colour()) == set()
+    assert broken("classifier", Even(), needs=frozenset({NEIGHBOURS})) == set()
+
+
+def changed(thing: Any, method: str, change: Any) -> Any:
+    """The thing with the answer of one method changed."""
+    before = getattr(thing, method)
+    setattr(thing, method, lambda *arguments: change(before(*arguments), *arguments))
+    return thing
+
+
+PROPOSERS = {
+    "too few answers": lambda found, *_: found[:-1],
+    "values above 1": lambda found, *_: [replace(one, masks=one.masks * 2) for one in found],
+    "nan": lambda found, *_: [replace(one, masks=one.masks * torch.nan) for one in found],
+    "order": lambda found, *_: [replace(one, objectness=one.objectness.flip(0)) for one in found],
+    "size": lambda found, *_: [replace(one, image_size=(1, 1)) for one in found],
+    "prompts": lambda found, *_: [replace(one, prompts=("unicorn", None)) for one in found],
+    "batch matters": lambda found, *_: [replace(one, masks=one.masks / len(found)) for one in found],
+}
+BACKBONES = {
+    ("dense_features", "too few answers"): lambda found, *_: found[:-1],
+    ("dense_features", "nan"): lambda found, *_: [replace(one, grid=one.grid * torch.nan) for one in found],
+    ("segment_vectors", "not unit"): lambda found, *_: replace(found, vectors=found.vectors * 3),
+    ("segment_vectors", "always covered"): lambda found, *_: replace(found, covered=torch.ones_like(found.covered)),
+    ("segment_vectors", "random"): lambda found, *_: replace(
+        found, vectors=torch.nn.functional.normalize(torch.randn(found.vectors.shape), dim=1)
+    ),
+    ("text_vectors", "undeclared text"): lambda found, names: torch.eye(2)[torch.zeros(len(names), dtype=torch.long)],
+}
+CLASSIFIERS = {
+    "above 1": lambda found, *_: replace(found, values=found.values * 3),
+    "too few classes": lambda found, *_: replace(found, values=found.values[:, 1:]),
+    "knows everything": lambda found, *_: replace(found, knows=torch.ones_like(found.knows)),
+    "another role": lambda found, *_: replace(found, role=Role.CLIP),
+    "random": lambda found, *_: replace(found, values=torch.rand(found.values.shape)),
+}
+
+
+@pytest.mark.parametrize("fault", PROPOSERS)
+def test_each_fault_of_a_proposer_is_caught(fault: str) -> None:
+    assert broken("proposer", changed(Stripes(), "propose", PROPOSERS[fault]))
+
+
+@pytest.mark.parametrize("fault", BACKBONES)
+def test_each_fault_of_a_backbone_is_caught(fault: tuple[str, str]) -> None:
+    assert broken("backbone", changed(Colour(), fault[0], BACKBONES[fault]))
+
+
+@pytest.mark.parametrize("fault", CLASSIFIERS)
+def test_each_fault_of_a_classifier_is_caught(fault: str) -> None:
+    found = broken("classifier", changed(Even(), "score", CLASSIFIERS[fault]), needs=frozenset({NEIGHBOURS}))
+    assert found
+
+
+def test_a_proposer_that_writes_into_the_photo_is_caught() -> None:
+    def scribble(found, images, *_):
+        images[0].pixels[:] = 0
+        return found
+
+    assert "masks" in broken("proposer", changed(Stripes(), "propose", scribble))
+
+
+def test_annotated_masks_need_an_annotation() -> None:
+    assert "a photo without annotation" in broken("proposer", Stripes(), provides=frozenset({ANNOTATION}))
+
+    def refuse(found, images, *_):
+        if images[0].truth is None:
+            raise DataError("an annotation", "none", "label it")
+        return found
+
+    assert broken("proposer", changed(Stripes(), "propose", refuse), provides=frozenset({ANNOTATION})) == set()
+
+
+def test_declared_text_must_be_there() -> None:
+    assert "text vectors" in broken("backbone", Colour(), provides=frozenset({TEXT}))
+
+
+def test_settings_need_descriptions_and_a_crash_is_no_traceback() -> None:
+    assert "settings" in broken("proposer", Stripes(), settings=Undescribed)
+    found = check_component(info("proposer", None))
+    assert [one.ok for one in found[:2]] == [True, False] and all(one.ok is None for one in found[2:])

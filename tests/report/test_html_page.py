@@ -1,0 +1,27 @@
+"""Pages are filled whole, and what comes from outside cannot become markup."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from jinja2 import UndefinedError
+
+from retclip.report.html_page import write_page
+
+VALUES = {
+    "stored": 5, "stored_images": 2, "scenes": 1, "added": "<b>boat</b>", "added_segments": 3, "added_seconds": "0.1",
+    "command": "x", "before_after": [], "table": [], "explained": "boat", "explanation": "e.png", "gallery": [],
+    "seconds": 1,
+}  # fmt: skip
+
+
+def test_values_are_escaped(tmp_path: Path) -> None:
+    write_page(tmp_path / "deep" / "index.html", "demo.html", VALUES)
+    page = (tmp_path / "deep" / "index.html").read_text(encoding="utf-8")
+    assert "&lt;b&gt;boat" in page and "<b>boat" not in page
+
+
+def test_a_value_that_is_missing_is_an_error_and_no_gap(tmp_path: Path) -> None:
+    with pytest.raises(UndefinedError, match="seconds"):
+        write_page(tmp_path / "index.html", "demo.html", {key: VALUES[key] for key in VALUES if key != "seconds"})

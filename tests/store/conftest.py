@@ -1,0 +1,238 @@
+"""Stores over both databases, and made-up work to put into them.
+
+PostgreSQL: a throw-away cluster on a Unix socket, made once per session where the server's binaries are installed.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import select, text
+
+from retclip.data import rle
+from retclip.store import ledger, outbox
+from retclip.store.engine import transaction
+from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.store.ids import digest, recipe_fingerprint, unit_key
+from retclip.store.ingest import NewSegment, UnitResult
+from retclip.store.ledger import OpenRun, RunPlan
+from retclip.store.tables import Segment, StoreVersion
+from retclip.types import FeatureSpace
+
+DIM = 8
+SPACE = FeatureSpace("test.backbone", "none", "none", "area-1", DIM)
+RECIPE = recipe_fingerprint("test.proposer", "1", {})
+CLASSES = ("road", "car", "tree")
+RLE = rle.encode(np.ones((4, 4), dtype=bool))["counts"].encode()
+
+
+def plan(kind: str = "build", space: FeatureSpace = SPACE) -> RunPlan:
+    return RunPlan(kind, "test:", "drawn", "test.proposer", "1", {}, RECIPE, space, {}, "0")
+
+
+def unit(number: int, classes: Sequence[str] = CLASSES, per_class: int = 2, annotation: str = "a") -> UnitResult:
+    """The finished work of image `number`: the same vectors each time it is asked for."""
+    sha = digest("image", str(number))
+    rng = np.random.default_rng(number)
+    segments = tuple(
+        NewSegment(name, ordinal, (0, 0, 4, 4), 16, 1.0, RLE, "annotation", 1.0)
+        for name in classes
+        for ordinal in range(per_class)
+    )
+    vectors = rng.normal(size=(len(segments), DIM)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    key = unit_key(sha, annotation, RECIPE, SPACE.id, classes)
+    return UnitResult(key, f"{number}.jpg", f"/photos/{number}.jpg", sha, (4, 4), tuple(classes), segments, vectors)
+
+
+@dataclass
+class Work:
+    """A store and the means to fill it as a build does."""
+
+    folder: Path
+    options: StoreOptions
+    opened: list[FeatureStore] = field(default_factory=list)
+
+    def open(self) -> FeatureStore:
+        there = (self.folder / "archive").exists()
+        store = (
+            FeatureStore.open(self.folder, self.options) if there else FeatureStore.create(self.folder, self.options)
+        )
+        self.opened.append(store)
+        return store
+
+    def close(self) -> None:
+        for store in self.opened:
+            store.close()
+        self.opened.clear()
+
+    def fill(self, store: FeatureStore, numbers: Sequence[int], chunk: int = 2) -> OpenRun:
+        """Commit units `chunk` at a time, passing over those that are finished, as a resumed build does."""
+        run = store.start_run(plan())
+        for start in range(0, len(numbers), chunk):
+            units = [unit(number) for number in numbers[start : start + chunk]]
+            with transaction(store.engine) as connection:
+                done = ledger.finished_units(connection, [one.key for one in units])
+            rest = [one for one in units if one.key not in done]
+            if rest:
+                store.commit(run, rest, dict.fromkeys(CLASSES, True))
+        return run
+
+
+@dataclass(frozen=True)
+class Made:
+    """What the helpers above give, for tests that cannot import this file."""
+
+    dim: int = DIM
+    space: FeatureSpace = SPACE
+    recipe: str = RECIPE
+    classes: tuple[str, ...] = CLASSES
+
+    def plan(self, *args: object, **options: object) -> RunPlan:
+        return plan(*args, **options)
+
+    def unit(self, *args: object, **options: object) -> UnitResult:
+        return unit(*args, **options)
+
+    def commit(self, store: FeatureStore, *units: UnitResult) -> OpenRun:
+        """Store units in one transaction of a run of their own."""
+        run = store.start_run(plan())
+        store.commit(run, units, dict.fromkeys(CLASSES, True))
+        return run
+
+    def ask(self, store: FeatureStore, statement: str, **values: object) -> list[tuple]:
+        """The rows that a statement of SQL answers."""
+        with transaction(store.engine) as connection:
+            return [tuple(row) for row in connection.execute(text(statement), values)]
+
+    def change(self, store: FeatureStore, statement: str, **values: object) -> int:
+        """Change rows behind the store's back; how many."""
+        with transaction(store.engine, write=True) as connection:
+            return connection.execute(text(statement), values).rowcount
+
+    def ids(self, store: FeatureStore, where: str = "1 = 1", **values: object) -> dict[tuple[str, int], uuid.UUID]:
+        """Point ids by (prompt, ordinal) of the segments of which that condition holds."""
+        query = select(Segment.prompt, Segment.ordinal, Segment.point_id).where(text(where))
+        with transaction(store.engine) as connection:
+            return {(row[0], row[1]): row[2] for row in connection.execute(query, values)}
+
+    def announce(self, store: FeatureStore, where: str = "1 = 1", **values: object) -> None:
+        """Put those segments into the outbox, as the transaction that changed them would have done."""
+        with transaction(store.engine, write=True) as connection:
+            rows = connection.execute(select(Segment.id).where(text(where)), values).scalars().all()
+            versions = connection.execute(select(StoreVersion.id)).scalars().all()
+            outbox.announce(connection, versions, rows)
+
+
+class Cluster:
+    """A PostgreSQL server of our own; `database()` makes an empty database and gives its URL."""
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        self.binaries, self.folder = binaries, folder
+        self._free: list[str] = []
+
+    def run(self, program: str, *arguments: str) -> None:
+        command = [str(self.binaries / program), *arguments]
+        if os.getuid() == 0:  # the server refuses to run as root
+            command = ["runuser", "-u", "postgres", "--", *command]
+        subprocess.run(command, check=True, capture_output=True, cwd="/")
+
+    def start(self) -> None:
+        data = str(self.folder / "data")
+        self.run("initdb", "-D", data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C")
+        flags = f"-k {self.folder} -c listen_addresses='' -c fsync=off -c full_page_writes=off"
+        self.run("pg_ctl", "-D", data, "-w", "-l", str(self.folder / "log"), "-o", flags, "start")
+
+    def stop(self) -> None:
+        self.run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "stop")
+
+    def database(self, options: str = "") -> str:
+        """An empty database, a used one where there is one: a new one costs megabytes."""
+        if self._free and not options:
+            name = self._free.pop()
+            self._ask("DROP SCHEMA public CASCADE", name)
+            self._ask("CREATE SCHEMA public", name)
+        else:
+            name = f"t{uuid.uuid4().hex[:12]}"
+            self._ask(f"CREATE DATABASE {name} {options}", "postgres")
+        return f"postgresql+psycopg://postgres@/{name}?host={self.folder}"
+
+    def give_back(self, url: str) -> None:
+        """The test that used it is over."""
+        self._free.append(url.partition("@/")[2].partition("?")[0])
+
+    def _ask(self, statement: str, name: str) -> None:
+        import psycopg
+
+        with psycopg.connect(f"host={self.folder} user=postgres dbname={name}", autocommit=True) as connection:
+            connection.execute(statement)
+
+
+@pytest.fixture(scope="session")
+def made() -> Made:
+    return Made()
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip("no PostgreSQL server binaries in /usr/lib/postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="retclip-pg-", dir="/tmp"))  # a socket's path must be short
+    if os.getuid() == 0:
+        try:
+            owner = pwd.getpwnam("postgres")
+        except KeyError:
+            pytest.skip("PostgreSQL will not run as root, and there is no user postgres")
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+    server = Cluster(found[-1].parent, folder)
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """An SQLAlchemy URL: "" for SQLite in the store's folder, or an empty PostgreSQL database."""
+    if request.param == "sqlite":
+        yield ""
+        return
+    found: Cluster = request.getfixturevalue("cluster")
+    url = found.database()
+    yield url
+    found.give_back(url)
+
+
+@pytest.fixture
+def work(tmp_path: Path, database: str) -> Iterator[Work]:
+    """An empty place for a store, over SQLite and over PostgreSQL."""
+    made = Work(tmp_path / "store", StoreOptions(database=database))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def light_work(tmp_path: Path, database: str) -> Iterator[Work]:
+    """As `work`, with the index in memory: for what SQL says, where no index on disk is needed."""
+    made = Work(tmp_path / "store", StoreOptions(database=database, index="resident"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sqlite_work(tmp_path: Path) -> Iterator[Work]:
+    """An empty place for a store over SQLite alone, where the engine makes no difference."""
+    made = Work(tmp_path / "store", StoreOptions())
+    yield made
+    made.close()

@@ -1,0 +1,147 @@
+"""Stop the program after every single step of the store's protocol; nothing acknowledged is lost, nothing is left over.
+
+The n-th step raises, for n = 0, 1, 2 ... until a run ends by itself. After each crash either the whole job runs again,
+or only the relay; in both cases SQL, archive and index must agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from retclip.store import sync
+from retclip.store.crash_points import armed
+from retclip.store.engine import transaction
+from retclip.store.shards import damaged_shards
+
+UNITS = range(5)
+SEGMENTS = 5 * 6
+
+
+class Stopped(BaseException):
+    """The program ends here, as a kill would end it: no handler may catch it."""
+
+
+def stop_at(step: int) -> Callable[[str], None]:
+    count = iter(range(10**9))
+
+    def hook(_: str) -> None:
+        if next(count) == step:
+            raise Stopped
+
+    return hook
+
+
+def crash(work, step: int) -> bool:
+    """Run the job up to that step; whether it was stopped."""
+    store = work.open()
+    try:
+        with armed(stop_at(step)):
+            work.fill(store, UNITS)
+    except Stopped:
+        return True
+    finally:
+        work.close()
+    return False
+
+
+def state(work) -> tuple[int, set, list[str]]:
+    """How many segments are visible, what the index holds, and every difference between truth and index."""
+    store = work.open()
+    projection = store.projection()
+    found = sync.differences(projection)
+    held = {point_id for point_id, _ in projection.index.scan()}
+    with transaction(store.engine) as connection:
+        broken = damaged_shards(connection, store.archive)
+    wrong = [*map(str, (*found.missing, *found.orphan, *found.stale, *found.damaged)), *broken]
+    total = sum(one.segments for one in store.classes())
+    assert found.pending == 0
+    work.close()
+    return total, held, wrong
+
+
+@pytest.fixture
+def undisturbed(tmp_path):
+    from retclip.store.feature_store import FeatureStore
+
+    def ids(work) -> set:
+        calm = type(work)(tmp_path / "calm", type(work.options)())
+        store = calm.open()
+        assert isinstance(store, FeatureStore)
+        calm.fill(store, UNITS)
+        held = {point_id for point_id, _ in store.projection().index.scan()}
+        calm.close()
+        return held
+
+    return ids
+
+
+def survives(work, step: int, expected: set) -> bool:
+    """Whether the run was stopped at that step; and what must hold after it, relayed and repeated."""
+    stopped = crash(work, step)
+    if stopped:
+        total, held, wrong = _after_relay(work)
+        assert wrong == [] and len(held) == total and held <= expected, f"only the relay after step {step}"
+        work.fill(work.open(), UNITS)
+        work.close()
+    assert state(work) == (SEGMENTS, expected, []), f"the job again after step {step}"
+    return stopped
+
+
+def test_every_step_can_be_the_last(sqlite_work, undisturbed) -> None:
+    expected = undisturbed(sqlite_work)
+    assert len(expected) == SEGMENTS
+    base, step = sqlite_work.folder, 0
+    while True:
+        sqlite_work.folder = base.with_name(f"store{step}")
+        if not survives(sqlite_work, step, expected):
+            break
+        step += 1
+    assert step > 15, "the protocol has more steps than that"
+
+
+def test_postgresql_survives_too(cluster, tmp_path, undisturbed, sqlite_work) -> None:
+    """Every third step, each over a fresh database."""
+    expected = undisturbed(sqlite_work)
+    for step in range(0, 60, 3):
+        options = type(sqlite_work.options)(database=cluster.database())
+        if not survives(type(sqlite_work)(tmp_path / f"pg{step}", options), step, expected):
+            return
+    raise AssertionError("the run never came to its end")
+
+
+def _after_relay(work) -> tuple[int, set, list[str]]:
+    store = work.open()
+    if store.space() is None:  # stopped before the first row: there is nothing to agree about
+        work.close()
+        return 0, set(), []
+    work.close()
+    return state(work)
+
+
+def test_postgresql_survives_each_step_too(cluster, tmp_path, undisturbed, sqlite_work) -> None:
+    """As above over PostgreSQL, with a fresh database per round."""
+    expected = undisturbed(sqlite_work)
+    for step in range(0, 40, 3):
+        work = type(sqlite_work)(tmp_path / f"pg{step}", type(sqlite_work.options)(database=cluster.database()))
+        stopped = crash(work, step)
+        _, held, wrong = _after_relay(work)
+        assert wrong == [] and held <= expected
+        store = work.open()
+        work.fill(store, UNITS)
+        work.close()
+        assert state(work) == (SEGMENTS, expected, []), f"step {step}"
+        if not stopped:
+            return
+
+
+def test_a_lost_index_is_rebuilt_from_sql_and_archive(work) -> None:
+    import shutil
+
+    store = work.open()
+    work.fill(store, UNITS)
+    work.close()
+    shutil.rmtree(work.folder / "index")
+    total, held, wrong = state(work)
+    assert (total, len(held), wrong) == (SEGMENTS, SEGMENTS, [])

@@ -1,0 +1,186 @@
+"""The store as one thing: made, opened, refused, closed; whichever index answers, the answer is the same."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sqlalchemy import text
+
+from retclip.errors import ConfigError, SpaceMismatch, StoreBehind, StoreBusy, StoreDamaged, StoreError, StoreMissing
+from retclip.store import schema, sync
+from retclip.store.engine import transaction
+from retclip.store.feature_store import FeatureStore, StoreOptions
+
+RESIDENT = StoreOptions(index="resident")
+INDEXES = (StoreOptions(), RESIDENT, StoreOptions(index="server", qdrant_url=":memory:"))
+
+
+def query(count: int = 4) -> torch.Tensor:
+    found = torch.randn(count, 8, generator=torch.Generator().manual_seed(3))
+    return torch.nn.functional.normalize(found, dim=1)
+
+
+def test_create_then_open(work, made) -> None:
+    with FeatureStore.create(work.folder, work.options) as store:
+        assert store.space() is None and store.classes() == []
+        made.commit(store, made.unit(1))
+        known = store.segments(list(made.ids(store).values()))
+    with FeatureStore.open(work.folder, work.options) as store:
+        assert store.space() == made.space
+        assert store.segments(list(known)) == known and len(known) == 6
+        assert store.projection().index.count() == 6
+
+
+def test_a_store_is_not_made_twice(sqlite_work, made) -> None:
+    made.commit(sqlite_work.open(), made.unit(1))
+    with pytest.raises(StoreError, match="there already"):
+        FeatureStore.create(sqlite_work.folder)
+    assert len(FeatureStore.open(sqlite_work.folder).classes()) == 3
+
+
+def test_a_folder_that_holds_other_things_may_become_a_store(tmp_path) -> None:
+    (tmp_path / "retclip.toml").write_text("[store]\n")
+    FeatureStore.create(tmp_path).close()
+    assert (tmp_path / "retclip.toml").read_text() == "[store]\n"
+
+
+def test_creating_that_was_stopped_may_be_repeated(work) -> None:
+    """The archive's folder comes last, so a store without it is none yet; its tables may be there."""
+    FeatureStore.create(work.folder, work.options).close()
+    (work.folder / "archive").rmdir()
+    with pytest.raises(StoreMissing):
+        FeatureStore.open(work.folder, work.options)
+    with FeatureStore.create(work.folder, work.options) as store:
+        assert schema.differences(store.engine) == []
+
+
+def test_no_store_there(tmp_path) -> None:
+    with pytest.raises(StoreMissing, match="retclip init"):
+        FeatureStore.open(tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists(), "looking makes nothing"
+
+
+def test_a_store_of_another_time(work) -> None:
+    store = work.open()
+    with transaction(store.engine, write=True) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    with pytest.raises(StoreBehind, match="db upgrade"):
+        FeatureStore.open(work.folder, work.options)
+
+
+def test_an_empty_store_has_no_index(sqlite_work) -> None:
+    with pytest.raises(StoreMissing, match="retclip build"):
+        sqlite_work.open().projection()
+
+
+@pytest.mark.parametrize(
+    "other", [{"backbone": "b"}, {"weights": "f" * 64}, {"preprocessing": "x"}, {"pooling": "x"}, {"dim": 9}]
+)
+def test_vectors_of_another_space_are_refused(sqlite_work, made, other: dict) -> None:
+    store = sqlite_work.open()
+    strange = replace(made.space, **other)
+    store.require_space(strange)  # an empty store takes any
+    made.commit(store, made.unit(1))
+    store.require_space(made.space)
+    with pytest.raises(SpaceMismatch, match=rf"--backbone {made.space.backbone}"):
+        store.require_space(strange)
+    with pytest.raises(SpaceMismatch):
+        store.start_run(made.plan(space=strange))
+    assert made.ask(store, "SELECT count(*) FROM run") == [(1,)], "and no run was begun"
+
+
+def test_every_index_gives_the_same_answer(sqlite_work, made) -> None:
+    sqlite_work.fill(sqlite_work.open(), range(12), chunk=5)
+    made.change(sqlite_work.open(), "UPDATE segment SET status = 1, rev = 2 WHERE id % 5 = 0")
+    made.announce(sqlite_work.open(), "id % 5 = 0")
+    sqlite_work.close()
+    answers = []
+    for options in INDEXES:
+        with FeatureStore.open(sqlite_work.folder, options) as store:
+            ids = [one.id for one in store.classes()]
+            for per_class in (True, False):
+                found = store.nearest(query(), [ids[1], None, ids[0]], 6, per_class)
+                answers.append((per_class, found.ids.tolist(), found.classes.tolist(), found.supported.tolist()))
+                answers[-1] += (np.round(found.distances.numpy(), 3).tolist(),)
+    for per_class in (0, 1):
+        first, *others = answers[per_class::2]
+        for other in others:
+            assert other[:4] == first[:4]
+            np.testing.assert_allclose(other[4], first[4], atol=3e-3)  # edge and server keep float16
+
+
+def test_a_store_that_is_busy_says_who_holds_it(sqlite_work, made) -> None:
+    made.commit(sqlite_work.open(), made.unit(1))
+    with FeatureStore.open(sqlite_work.folder) as second:
+        assert len(second.classes()) == 3, "questions to SQL need no lock"
+        with pytest.raises(StoreBusy, match=rf"process {os.getpid()}.*store\.index=resident"):
+            second.nearest(query(), [1], 3, True)
+        with pytest.raises(StoreBusy):
+            second.start_run(made.plan())
+        with FeatureStore.open(sqlite_work.folder, RESIDENT) as reader:
+            assert reader.nearest(query(), [1], 3, True).supported.tolist() == [True]
+        sqlite_work.close()
+        assert second.projection().index.count() == 6, "free again"
+
+
+@pytest.mark.parametrize("options", INDEXES)
+def test_closing_twice(sqlite_work, made, options: StoreOptions) -> None:
+    sqlite_work.options = options
+    store = sqlite_work.open()
+    store.close()
+    made.commit(store, made.unit(1))
+    store.close()
+    store.close()
+    with FeatureStore.open(sqlite_work.folder, options) as again:
+        assert again.projection().index.count() == 6
+
+
+def test_an_index_folder_deleted_by_hand_is_made_again(work, made) -> None:
+    store = work.open()
+    work.fill(store, [1, 2, 3])
+    before = store.nearest(query(), [1, 2], 4, True)
+    work.close()
+    shutil.rmtree(work.folder / "index")
+    store = work.open()
+    after = store.nearest(query(), [1, 2], 4, True)
+    assert after.ids.tolist() == before.ids.tolist()
+    torch.testing.assert_close(after.distances, before.distances, atol=1e-3, rtol=0)
+    assert sync.differences(store.projection()).clean
+
+
+def test_half_an_index_never_answers(sqlite_work, made) -> None:
+    """Making it again fails on a damaged archive: each question must say so, not only the first one."""
+    made.commit(sqlite_work.open(), made.unit(1))
+    sqlite_work.close()
+    shutil.rmtree(sqlite_work.folder / "index")
+    store = sqlite_work.open()
+    (name,) = store.archive.names()
+    whole = store.archive.path(name).read_bytes()
+    store.archive.path(name).write_bytes(whole[:-2])
+    for _ in range(2):
+        with pytest.raises(StoreDamaged, match=name):
+            store.nearest(query(), [1], 3, True)
+    store.archive.path(name).write_bytes(whole)
+    assert store.nearest(query(), [1], 3, True).supported.tolist() == [True], "and the lock was given back"
+
+
+def test_what_a_crash_left_is_applied_on_opening(work, made) -> None:
+    made.commit(work.open(), made.unit(1))
+    made.change(work.opened[0], "UPDATE segment SET status = 2, rev = 2 WHERE prompt = 'car'")
+    made.announce(work.opened[0], "prompt = 'car'")
+    work.close()
+    assert work.open().projection().index.count() == 4
+
+
+@pytest.mark.parametrize(
+    "options", [{"index": "faiss"}, {"index": "server"}, {"index": "server", "qdrant_url": "host:6333"}]
+)
+def test_an_index_that_cannot_be_is_a_wrong_setting(sqlite_work, made, options: dict) -> None:
+    made.commit(sqlite_work.open(), made.unit(1))
+    with FeatureStore.open(sqlite_work.folder, StoreOptions(**options)) as store, pytest.raises(ConfigError):
+        store.projection()

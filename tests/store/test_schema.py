@@ -1,0 +1,99 @@
+"""Migrations: up, down, up again on both databases; the tables and the newest migration say the same."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import inspect, text
+
+from retclip.errors import RetCLIPError, StoreBehind
+from retclip.store import schema
+from retclip.store.columns import Base
+from retclip.store.engine import open_engine, transaction
+from retclip.store.feature_store import FeatureStore
+from retclip.store.tables import SCHEMA_HEAD
+
+
+def url_of(work) -> str:
+    work.folder.mkdir(parents=True, exist_ok=True)
+    return work.options.database or f"sqlite:///{work.folder / 'catalog.sqlite'}"
+
+
+def test_the_program_speaks_the_newest_migration() -> None:
+    assert schema.newest_revision() == SCHEMA_HEAD
+
+
+def test_up_down_and_up_again(work) -> None:
+    engine = open_engine(url_of(work))
+    for _ in range(2):
+        schema.upgrade(engine)
+        assert schema.differences(engine) == []
+        with transaction(engine) as connection:
+            assert schema.current_revision(connection) == SCHEMA_HEAD
+            assert set(Base.metadata.tables) <= set(inspect(connection).get_table_names())
+        schema.downgrade(engine, "base")
+        with transaction(engine) as connection:
+            assert set(inspect(connection).get_table_names()) <= {"alembic_version"}
+    engine.dispose()
+
+
+def test_upgrading_twice_changes_nothing(work) -> None:
+    store = work.open()
+    work.fill(store, range(3))
+    schema.upgrade(store.engine)
+    assert sum(one.segments for one in store.classes()) == 18
+
+
+def test_a_store_of_another_schema_is_refused(sqlite_work) -> None:
+    store = sqlite_work.open()
+    with transaction(store.engine, write=True) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreBehind, match="9999"):
+        FeatureStore.open(sqlite_work.folder)
+    assert FeatureStore.open(sqlite_work.folder, check_schema=False).folder == sqlite_work.folder
+
+
+def test_a_database_without_tables_is_refused(sqlite_work) -> None:
+    (sqlite_work.folder / "archive").mkdir(parents=True)
+    with pytest.raises(StoreBehind, match="without RetCLIP"):
+        FeatureStore.open(sqlite_work.folder)
+
+
+def test_check_sees_a_difference(sqlite_work) -> None:
+    store = sqlite_work.open()
+    with transaction(store.engine, write=True) as connection:
+        connection.execute(text("ALTER TABLE dataset ADD COLUMN strange INTEGER"))
+    assert any("strange" in one for one in schema.differences(store.engine))
+
+
+@pytest.mark.parametrize("statement", ["UPDATE event SET actor = 'someone else'", "DELETE FROM event"])
+def test_events_can_only_be_added(work, statement: str) -> None:
+    from retclip.store import events
+
+    store = work.open()
+    with transaction(store.engine, write=True) as connection:
+        events.record(connection, "ann", "class.add", "car", {}, {"segments": 3})
+    with pytest.raises(RetCLIPError), transaction(store.engine, write=True) as connection:
+        connection.execute(text(statement))
+    with transaction(store.engine) as connection:
+        found = events.latest(connection)
+    assert [(one["actor"], one["action"], one["after"]) for one in found] == [("ann", "class.add", {"segments": 3})]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE segment SET status = 7",
+        "UPDATE segment SET area = 0",
+        "UPDATE image SET width = 0",
+        "UPDATE label SET confidence = 1.5",
+        "UPDATE label SET source = 'hearsay'",
+        "UPDATE segment SET category_id = 12345",
+        "INSERT INTO category (name, name_key) VALUES ('Car', 'car')",
+    ],
+)
+def test_the_database_itself_refuses_what_cannot_be(work, statement: str) -> None:
+    store = work.open()
+    work.fill(store, [1])
+    with pytest.raises(RetCLIPError), transaction(store.engine, write=True) as connection:
+        connection.execute(text(statement))
+    assert {one.name for one in store.classes()} == {"road", "car", "tree"}

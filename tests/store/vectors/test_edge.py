@@ -1,0 +1,100 @@
+"""The embedded index's own guards: its lock, its disk, its damaged files, its graph."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from retclip.errors import SpaceMismatch, StoreBusy, StoreDamaged, StoreError
+from retclip.store.vectors import PAYLOAD, Points
+from retclip.store.vectors.edge import EdgeIndex
+
+
+def points(count: int, dim: int = 8) -> Points:
+    vectors = np.random.default_rng(0).normal(size=(count, dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    payload = np.zeros((count, len(PAYLOAD)), dtype=np.int64)
+    payload[:, PAYLOAD.index("rev")] = 1
+    return Points([uuid.UUID(int=n + 1) for n in range(count)], vectors, payload)
+
+
+def test_what_was_acknowledged_is_there_after_reopening(tmp_path: Path) -> None:
+    index = EdgeIndex.open(tmp_path, 8)
+    index.upsert(points(50))
+    index.close()
+    again = EdgeIndex.open(tmp_path, 8)
+    assert again.count() == 50
+    again.close()
+
+
+def test_one_process_at_a_time_and_the_message_names_it(tmp_path: Path) -> None:
+    import os
+
+    index = EdgeIndex.open(tmp_path, 8)
+    with pytest.raises(StoreBusy, match=str(os.getpid())):
+        EdgeIndex.open(tmp_path, 8)
+    code = (
+        "import sys; from pathlib import Path; from retclip.store.vectors.edge import EdgeIndex\n"
+        "from retclip.errors import StoreBusy\n"
+        "try: EdgeIndex.open(Path(sys.argv[1]), 8)\n"
+        "except StoreBusy as e: print('busy', e.exit_code)"
+    )
+    other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert other.stdout == "busy 5\n"
+    index.close()
+    EdgeIndex.open(tmp_path, 8).close()
+
+
+def test_vectors_of_another_size(tmp_path: Path) -> None:
+    EdgeIndex.open(tmp_path, 8).close()
+    with pytest.raises(SpaceMismatch, match="16"):
+        EdgeIndex.open(tmp_path, 16)
+    EdgeIndex.open(tmp_path, 8).close()  # and the refused try left no lock behind
+
+
+def test_a_full_disk_is_refused_before_the_engine_dies_of_it(tmp_path: Path) -> None:
+    index = EdgeIndex.open(tmp_path, 8, free_bytes=1 << 60)
+    with pytest.raises(StoreError, match="GiB free"):
+        index.upsert(points(2))
+    assert index.count() == 0
+    index.close()
+
+
+def test_a_damaged_index_says_that_it_can_be_rebuilt(tmp_path: Path) -> None:
+    index = EdgeIndex.open(tmp_path, 8)
+    index.upsert(points(50))
+    index.close()
+    (tmp_path / "shard" / "edge_config.json").write_text("{ no json")
+    with pytest.raises(StoreDamaged, match="rebuilt from the archive"):
+        EdgeIndex.open(tmp_path, 8)
+
+
+def test_an_index_whose_making_was_interrupted_is_made_again(tmp_path: Path) -> None:
+    (tmp_path / "shard").mkdir()
+    (tmp_path / "shard" / "half").write_text("")
+    index = EdgeIndex.open(tmp_path, 8)
+    index.upsert(points(3))
+    assert index.count() == 3
+    index.close()
+
+
+def test_the_graph_finds_what_the_scan_finds(tmp_path: Path) -> None:
+    """Above `exact_below` the graph answers; with a wide search it misses little."""
+    stored = points(3000)
+    index = EdgeIndex.open(tmp_path, 8, exact_below=0)
+    index.upsert(stored)
+    index.optimize()
+    asked = torch.nn.functional.normalize(torch.randn(20, 8, generator=torch.Generator().manual_seed(1)), dim=1)
+    truth = np.argsort(-(asked.numpy() @ stored.vectors.T), axis=1)[:, :10]
+    found = index.search(asked, 10).ids
+    recall = np.mean(
+        [len({stored.ids[n] for n in right} & set(row)) / 10 for right, row in zip(truth, found, strict=True)]
+    )
+    assert recall >= 0.95
+    index.close()

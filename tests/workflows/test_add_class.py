@@ -1,0 +1,81 @@
+"""Adding a class: from an annotated source its own masks, from plain photos what the proposer finds, nothing else."""
+
+import pytest
+import torch
+from sqlalchemy import select
+
+from retclip.errors import DataError
+from retclip.store.engine import transaction
+from retclip.store.tables import Event, Run
+from retclip.types import Image, MaskProposals
+from retclip.workflows.add_class import add_class
+
+
+def whole_image(image, vocabulary):
+    """What a proposer that is told the class gives for a photo of it: all of it."""
+    return MaskProposals(torch.ones(1, 1, 1), torch.ones(1), image.size, vocabulary.names[:1])
+
+
+@pytest.fixture
+def add(fresh, kit):
+    def run(name, source, answer=kit.annotated, **options):
+        return add_class(kit.parts(fresh.store, answer), name, source, "listed:x", **options)
+
+    return run
+
+
+def plain(kit, seed=0):
+    """A photo that nobody annotated."""
+    image = kit.picture(seed=seed)
+    return Image(image.pixels, image.sha256, image.uri)
+
+
+def test_only_the_segments_of_that_class_are_stored(fresh, add, kit):
+    report = add("car", kit.Source([kit.picture("sky", "car"), kit.picture("sky", "grass")]))
+    assert (report.images, report.segments, report.empty) == (1, 1, 1)
+    assert [(one.name, one.is_thing, one.segments) for one in fresh.classes()] == [("car", True, 1)]
+
+
+def test_the_source_is_asked_by_its_own_spelling(fresh, add, kit):
+    assert add("  Car ", kit.Source([kit.picture("sky", "car")])).per_class == {"car": 1}
+
+
+def test_a_class_the_source_does_not_have_is_answered_with_a_near_one(add, kit):
+    with pytest.raises(DataError, match=r"a class of listed:x; got 'gras'; did you mean 'grass'"):
+        add("gras", kit.Source([kit.picture()]))
+    with pytest.raises(DataError, match="its classes: sky, grass, car, sand"):
+        add("zzz", kit.Source([kit.picture()]))
+
+
+def test_of_plain_photos_the_proposers_masks_get_the_name(fresh, add, kit):
+    report = add("zebra", kit.Source([plain(kit), plain(kit, 1)], names=()), whole_image)
+    assert (report.images, report.segments) == (2, 2)
+    assert [(one.name, one.is_thing, one.images) for one in fresh.classes()] == [("zebra", True, 2)]
+
+
+@pytest.mark.parametrize(("given", "stored"), [(None, True), (True, True), (False, False)])
+def test_of_plain_photos_the_user_says_whether_it_is_countable(fresh, add, kit, given, stored):
+    add("fog", kit.Source([plain(kit)], names=()), whole_image, is_thing=given)
+    assert [one.is_thing for one in fresh.classes()] == [stored]
+
+
+def test_adding_the_same_again_adds_nothing(fresh, add, kit):
+    source = kit.Source([kit.picture("sky", "car")])
+    add("car", source)
+    again = add("car", source)
+    assert (again.skipped, again.segments) == (1, 0)
+    assert [one.segments for one in fresh.classes()] == [1]
+
+
+def test_it_is_written_down_who_added_what_from_where(fresh, add, kit):
+    report = add("car", kit.Source([kit.picture("sky", "car")]))
+    with transaction(fresh.store.engine) as connection:
+        ((action, target, after),) = connection.execute(select(Event.action, Event.target, Event.after)).all()
+        ((kind,),) = connection.execute(select(Run.kind)).all()
+    assert (kind, action, target) == ("class_add", "class.add", "car")
+    assert after == {"run": report.run, "segments": 1, "images": 1, "source": "listed:x"}
+
+
+def test_a_photo_that_cannot_be_read_is_listed(add, kit):
+    report = add("zebra", kit.Source([DataError("a photo", "none", "copy it"), plain(kit)], names=()), whole_image)
+    assert (report.images, len(report.failures)) == (1, 1)

@@ -1,0 +1,199 @@
+"""Building: what is stored of each image, what is skipped, what a bad image costs, and what a stop leaves behind."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from sqlalchemy import select
+
+from retclip.config import load
+from retclip.errors import ContractBroken, DataError, SpaceMismatch
+from retclip.store.engine import transaction
+from retclip.store.ledger import MAX_ATTEMPTS
+from retclip.store.tables import ImageRow, Run, Segment, Unit
+from retclip.types import FeatureSpace, MaskProposals
+from retclip.workflows.build_store import build_store
+
+BAD = DataError("a photo", "half of one", "copy it again")
+
+
+@pytest.fixture
+def build(fresh, kit):
+    def run(items, classes=None, answer=kit.annotated, settings=None, names=("sky", "grass", "car", "sand"), **options):
+        parts = kit.parts(fresh.store, answer, (), load(None, settings))
+        return build_store(parts, kit.Source(items, names), "listed:x", classes, **options)
+
+    return run
+
+
+def rows(fresh, *columns):
+    with transaction(fresh.store.engine) as connection:
+        return [tuple(row) for row in connection.execute(select(*columns))]
+
+
+def counts(fresh):
+    return {one.name: one.segments for one in fresh.classes() if one.segments}
+
+
+def test_every_annotated_segment_is_stored_with_box_area_and_class(fresh, build, kit):
+    report = build([kit.picture(), kit.picture("sky", "car", seed=1)])
+    assert (report.images, report.segments, report.total, report.seen) == (2, 4, 2, 2)
+    assert report.per_class == {"sky": 2, "grass": 1, "car": 1}
+    assert counts(fresh) == {"sky": 2, "grass": 1, "car": 1}
+    things = {one.name: one.is_thing for one in fresh.classes()}
+    assert (things["car"], things["sky"]) == (True, False)
+    found = rows(fresh, Segment.x, Segment.y, Segment.width, Segment.height, Segment.area)
+    assert sorted(found) == [(0, 0, 12, 16, 192)] * 2 + [(12, 0, 12, 16, 192)] * 2
+
+
+def test_the_same_again_does_nothing(fresh, build, kit):
+    images = [kit.picture(), kit.picture(seed=1)]
+    build(images)
+    before = rows(fresh, Segment.point_id, Segment.rev)
+    again = build(images)
+    assert (again.images, again.segments, again.skipped, again.seen) == (0, 0, 2, 2)
+    assert rows(fresh, Segment.point_id, Segment.rev) == before
+    more = build([*images, kit.picture(seed=2)])
+    assert (more.images, more.skipped) == (1, 2)
+
+
+def test_only_the_classes_asked_for_are_stored_and_images_without_them_are_empty(fresh, build, kit):
+    report = build([kit.picture(), kit.picture("grass", "sand")], ["sky"])
+    assert (report.images, report.empty, report.segments) == (1, 1, 1)
+    assert counts(fresh) == {"sky": 1}
+
+
+def test_a_bad_image_is_a_failure_with_its_reason_and_the_others_are_stored(fresh, build, kit):
+    report = build([BAD, kit.picture(), ValueError("odd")])
+    assert (report.images, report.segments, report.seen) == (1, 2, 3)
+    assert [(one.external_id, one.uri) for one in report.failures] == [
+        ("item0", "/photos/bad0.png"),
+        ("item2", "/photos/bad2.png"),
+    ]
+    assert "half of one" in report.failures[0].reason
+    assert "ValueError: odd" in report.failures[1].reason
+    assert counts(fresh) == {"sky": 1, "grass": 1}
+
+
+def test_a_photo_whose_name_is_no_unicode_is_stored_and_a_bad_one_listed(fresh, build, kit):
+    odd = replace(kit.picture(), uri="/photos/caf\udce9.png")
+    assert build([odd]).segments == 2
+    assert rows(fresh, ImageRow.uri) == [("/photos/caf\\udce9.png",)]
+
+    def failing(*_):
+        raise BAD
+
+    report = build([replace(kit.picture(seed=1), uri="/photos/\udcff.png")], answer=failing)
+    assert [one.uri for one in report.failures] == ["/photos/\\udcff.png"]
+
+
+def test_a_failed_image_is_tried_again_until_it_is_poison(fresh, kit):
+    parts, source = kit.parts(fresh.store), kit.Source([BAD])
+    for _ in range(MAX_ATTEMPTS + 2):
+        report = build_store(parts, source, "listed:x")
+        assert len(report.failures) == 1
+    assert source.loaded == [0] * MAX_ATTEMPTS
+    assert report.failures[0].attempts == MAX_ATTEMPTS
+    assert rows(fresh, Unit.state, Unit.attempts) == [("failed", MAX_ATTEMPTS)]
+
+
+def test_an_image_that_was_repaired_is_stored(fresh, build, kit):
+    image = kit.picture()
+
+    def failing(*_):
+        raise BAD
+
+    build([image], answer=failing)
+    assert counts(fresh) == {}
+    assert build([image]).segments == 2
+    assert [state for (state,) in rows(fresh, Unit.state)] == ["finished"]
+
+
+def test_masks_without_names_are_refused_with_a_cure(fresh, build, kit):
+    def unnamed(image, _):
+        return MaskProposals(torch.ones(1, 2, 2), torch.ones(1), image.size)
+
+    report = build([kit.picture()], answer=unnamed)
+    assert "masks without a name from stub.masks; build with ground-truth masks" in report.failures[0].reason
+    assert report.segments == 0
+
+
+def test_a_proposer_that_invents_a_name_is_told_apart_from_a_bad_image(fresh, build, kit):
+    def inventing(image, _):
+        return MaskProposals(torch.ones(1, 2, 2), torch.ones(1), image.size, ("unicorn",))
+
+    with pytest.raises(ContractBroken, match=r"vocabulary from stub\.masks; got 'unicorn'"):
+        build([kit.picture()], answer=inventing)
+    assert counts(fresh) == {}
+    assert [state for (state,) in rows(fresh, Run.state)] == ["failed"]
+
+
+def test_masks_that_meet_nothing_are_dropped_and_counted(fresh, build, kit):
+    def some(image, _):
+        masks = torch.zeros(3, 2, 2)
+        masks[0], masks[2] = 1.0, 0.3  # the second meets nothing, the third is nowhere more than half there
+        return MaskProposals(masks, torch.tensor([0.9, 0.8, 0.7]), image.size, ("sky", "sky", "sky"))
+
+    report = build([kit.picture()], answer=some)
+    assert (report.segments, report.dropped) == (1, 2)
+
+
+def test_of_many_masks_the_best_are_kept_and_numbered_by_falling_objectness(fresh, build, kit):
+    def many(image, _):
+        return MaskProposals(torch.ones(4, 2, 2), torch.tensor([0.2, 0.9, 0.5, 0.1]), image.size, ("sky",) * 4)
+
+    report = build([kit.picture()], answer=many, settings={"build": {"max_segments": 3}})
+    assert report.segments == 3
+    found = sorted(rows(fresh, Segment.ordinal, Segment.score))
+    assert [ordinal for ordinal, _ in found] == [0, 1, 2]
+    assert [score for _, score in found] == pytest.approx([0.9, 0.5, 0.2])
+
+
+def test_a_source_without_classes_needs_names(fresh, build, kit):
+    with pytest.raises(DataError, match="add --classes"):
+        build([kit.picture()], names=())
+
+
+def test_progress_is_told_after_each_committed_group(fresh, build, kit):
+    seen = []
+
+    def step(report):
+        seen.append((report.seen, sum(counts(fresh).values())))
+
+    images = [kit.picture(seed=n) for n in range(5)]
+    build(images, settings={"build": {"commit_images": 2}}, on_progress=step)
+    assert seen == [(2, 4), (4, 8), (5, 10)]
+
+
+def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(fresh, build, kit):
+    images, started = [kit.picture(seed=n) for n in range(4)], []
+
+    def until_stopped(image, vocabulary):
+        started.append(image.uri)
+        if len(started) == 3:
+            raise KeyboardInterrupt
+        return kit.annotated(image, vocabulary)
+
+    with pytest.raises(KeyboardInterrupt):
+        build(images, answer=until_stopped)
+    assert counts(fresh) == {"sky": 2, "grass": 2}
+    assert [state for (state,) in rows(fresh, Run.state)] == ["interrupted"]
+    again = build(images)
+    assert (again.skipped, again.images) == (2, 2)
+    assert counts(fresh) == {"sky": 4, "grass": 4}
+
+
+def test_another_feature_space_is_refused_before_anything_is_done(fresh, build, kit, monkeypatch):
+    build([kit.picture()])
+    monkeypatch.setattr(kit.Backbone, "space", FeatureSpace("stub.colour", "none", "other", "mean-1", 3))
+    source = kit.Source([kit.picture(seed=1)])
+    with pytest.raises(SpaceMismatch, match=r"use --backbone stub\.colour"):
+        build_store(kit.parts(fresh.store), source, "listed:x")
+    assert source.loaded == []
+
+
+def test_a_run_is_recorded_with_what_it_did(fresh, build, kit):
+    build([kit.picture(), BAD])
+    ((kind, source, state, told),) = rows(fresh, Run.kind, Run.source, Run.state, Run.counts)
+    assert (kind, source, state) == ("build", "listed:x", "finished")
+    assert (told["images"], told["segments"], told["failures"]) == (1, 2, 1)

@@ -1,0 +1,102 @@
+"""Doctor: each thing that can be wrong gets its own finding with a cure, and a repair repairs."""
+
+import shutil
+
+import pytest
+
+import retclip
+from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.workflows import doctor
+from retclip.workflows.doctor import Finding, check_installation, check_store
+
+
+@pytest.fixture
+def copied(built, tmp_path):
+    """A copy of the built store that a test may hurt."""
+    return shutil.copytree(built.store, tmp_path / "store")
+
+
+def by_name(findings):
+    return {one.what: one for one in findings}
+
+
+def test_this_installation_has_python_torch_and_the_plugins():
+    found = by_name(check_installation())
+    assert found["python"].ok
+    assert found["torch"].ok
+    assert "torch" in found["torch"].found
+    assert found["backbone reference.colour_texture"].ok
+    assert found["source data.label-maps"].ok
+
+
+def test_a_plugin_that_fails_is_named_with_stage_and_cure(monkeypatch):
+    class Broken:
+        name, dist = "broken", None
+
+        def load(self):
+            raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.setattr(doctor.PluginManager.discover.__func__, "__defaults__", ((), False, [Broken()]))
+    found = by_name(check_installation())["plugin broken"]
+    assert not found.ok
+    assert found.found == "import: RuntimeError: operator torchvision::nms does not exist"
+    assert "plugins.disabled" in found.cure
+
+
+def test_torch_without_its_package_is_one_line_with_a_cure(monkeypatch):
+    def gone(name):
+        raise doctor.importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor.importlib.metadata, "version", gone)
+    found = doctor._torch()
+    assert not found.ok
+    assert "install both in one call" in found.cure
+
+
+def test_a_sound_store_is_sound(copied):
+    found = check_store(copied, StoreOptions(), repair=False)
+    assert [one.what for one in found] == ["disk", "schema", "archive", "index"]
+    assert by_name(found)["schema"].ok
+    assert by_name(found)["archive"] == Finding(
+        "archive", True, "whole", "restore these files from a backup, or remove them and build their sources again"
+    )
+    assert by_name(found)["index"].ok
+    assert by_name(found)["index"].found == "0 missing, 0 orphan, 0 stale, 0 damaged"
+
+
+def test_a_damaged_shard_is_named(copied):
+    shard = next((copied / "archive").glob("??/*.npy"))
+    content = bytearray(shard.read_bytes())
+    content[-1] ^= 1
+    shard.write_bytes(content)
+    found = by_name(check_store(copied, StoreOptions(), repair=False))["archive"]
+    assert not found.ok
+    assert found.found == f"1 damaged: {shard.stem}"
+    shard.unlink()
+    assert not by_name(check_store(copied, StoreOptions(), repair=False))["archive"].ok
+
+
+def test_an_index_that_lacks_points_is_found_and_repaired(copied):
+    with FeatureStore.open(copied) as store:
+        index = store.projection().index
+        index.delete([point for point, _ in list(index.scan())[:3]])
+    check = by_name(check_store(copied, StoreOptions(), repair=False))["index"]
+    assert (check.ok, check.found) == (False, "3 missing, 0 orphan, 0 stale, 0 damaged")
+    assert "--repair" in check.cure
+    repaired = by_name(check_store(copied, StoreOptions(), repair=True))["index"]
+    assert (repaired.ok, repaired.found) == (True, "repaired: 3 missing, 0 orphan, 0 stale, 0 damaged")
+    assert by_name(check_store(copied, StoreOptions(), repair=False))["index"].ok
+
+
+def test_a_store_that_is_not_there_and_one_that_is_empty(tmp_path):
+    gone = by_name(check_store(tmp_path / "gone", StoreOptions(), repair=False))["store"]
+    assert not gone.ok
+    assert "retclip init" in gone.cure
+    retclip.open(tmp_path / "empty", create=True).close()
+    assert by_name(check_store(tmp_path / "empty", StoreOptions(), repair=False))["index"].found == "the store is empty"
+
+
+def test_too_little_room_on_the_disk_is_said(copied, monkeypatch):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1 << 30))
+    disk = by_name(check_store(copied, StoreOptions(), repair=False))["disk"]
+    assert (disk.ok, disk.found) == (False, "1.0 GiB free")

@@ -1,0 +1,108 @@
+"""Explain: the scores and neighbours of one segment, as they were seen and as the store knows them now."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import numpy as np
+import pytest
+import torch
+
+from retclip.errors import DataError
+from retclip.types import PanopticSegmentation, SegmentInfo
+from retclip.workflows.explain import TOP_CLASSES, explain, segment_at
+
+
+def test_every_neighbour_comes_with_distance_class_and_the_photo_it_was_cut_from(memory, built, result):
+    for one in result.segments:
+        why = result.explain(one)
+        near = result.evidence.neighbours
+        there = [item for item in near.ids[one.proposal] if item is not None]
+        assert [item.id for item in why.neighbours] == there
+        assert 0 < len(there) <= 32
+        assert [n.distance for n in why.neighbours] == near.distances[one.proposal][: len(there)].tolist()
+        for item in why.neighbours:
+            assert item.stored.id == item.id
+            assert item.stored.class_name == item.class_then
+            assert item.stored.label_source == "annotation"
+            assert item.stored.dataset == "scenes"
+            assert (built.photos / item.stored.image_uri.rpartition("/")[2]).is_file()
+
+
+def test_the_nearest_neighbour_of_a_stored_segment_is_itself(scene, result):
+    for one in result.segments:
+        nearest = result.explain(one).neighbours[0]
+        assert nearest.distance == pytest.approx(0, abs=1e-3)
+        assert nearest.stored.image_sha256 == scene.sha256
+        assert nearest.stored.area == one.area
+
+
+def test_scores_are_those_of_the_evidence_best_first(result):
+    one, evidence = result.segments[0], result.evidence
+    why = result.explain(one.id)
+    assert (why.segment, why.image_sha256) == (one, evidence.image_sha256)
+    assert list(why.scores) == ["retrieval.vote"]
+    assert len(why.combined) == TOP_CLASSES
+    assert next(iter(why.combined)) == one.class_name
+    assert list(why.combined.values()) == sorted(why.combined.values(), reverse=True)
+    index = evidence.vocabulary.names.index(one.class_name)
+    assert why.combined[one.class_name] == evidence.combined[one.proposal, index].item() == pytest.approx(one.score)
+    assert why.box == tuple(evidence.boxes[one.proposal])
+    assert why.settings["classifiers"][0]["name"] == "retrieval.vote"
+
+
+def test_the_chosen_class_is_shown_even_where_another_source_ranks_it_last(memory, result):
+    names = result.evidence.vocabulary.names
+    values = torch.linspace(1, 0, len(names)).repeat(len(result.evidence.combined), 1)
+    scores = (replace(result.evidence.scores[0], values=values, knows=torch.arange(len(names)) > 1),)
+    one = replace(result.segments[0], class_index=len(names) - 1, class_name=names[-1])
+    changed = PanopticSegmentation(result.label_map, (one,))
+    why = explain(memory.store, changed, replace(result.evidence, scores=scores), one.id)
+    assert list(why.scores["retrieval.vote"]) == [*names[:TOP_CLASSES], names[-1]]
+    assert why.unknown == {"retrieval.vote": list(names[:2])}
+
+
+def test_votes_count_the_neighbours_most_first(result):
+    votes = result.explain(result.segments[0]).votes()
+    assert sum(votes.values()) == len(result.explain(result.segments[0]).neighbours)
+    assert list(votes.values()) == sorted(votes.values(), reverse=True)
+
+
+def test_a_neighbour_that_left_the_store_is_shown_as_gone(memory, result):
+    near = result.evidence.neighbours
+    ids = near.ids.copy()
+    ids[result.segments[0].proposal, 0] = UUID(int=0)
+    why = explain(
+        memory.store,
+        result.panoptic,
+        replace(result.evidence, neighbours=replace(near, ids=ids)),
+        result.segments[0].id,
+    )
+    assert why.neighbours[0].id == UUID(int=0)
+    assert why.neighbours[0].stored is None
+    assert why.neighbours[0].class_then in result.evidence.vocabulary.names
+    assert all(one.stored for one in why.neighbours[1:])
+
+
+def test_without_a_search_there_are_no_neighbours(memory, result):
+    why = explain(memory.store, result.panoptic, replace(result.evidence, neighbours=None), result.segments[0].id)
+    assert why.neighbours == ()
+    assert why.votes() == {}
+
+
+def test_an_id_that_is_not_there_is_answered_with_those_that_are(memory, result):
+    first = result.segments[0]
+    with pytest.raises(DataError, match=rf"got 999; choose one of: {first.id} \({first.class_name}\)"):
+        result.explain(999)
+    empty = PanopticSegmentation(np.zeros((2, 2), np.int32), ())
+    with pytest.raises(DataError, match="choose one of: none"):
+        explain(memory.store, empty, result.evidence, 1)
+
+
+def test_a_pixel_names_its_segment():
+    result = PanopticSegmentation(np.array([[0, 1, 2]], np.int32), (SegmentInfo(1, "a", True, 1),))
+    assert [segment_at(result, x, 0) for x in (1, 2)] == [1, 2]
+    with pytest.raises(DataError, match="no segment covers"):
+        segment_at(result, 0, 0)
+    for x, y in ((3, 0), (0, 1), (-1, 0), (0, -1)):
+        with pytest.raises(DataError, match="inside 3 x 1"):
+            segment_at(result, x, y)

@@ -1,0 +1,111 @@
+"""From the user's names to the store's classes: what matches, what is missing, and what a classifier needs."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from retclip.errors import ConfigError, SpaceMismatch
+from retclip.plugin import NEIGHBOURS, TEXT
+from retclip.store.catalog import StoreClass
+from retclip.types import MatchKind, Vocabulary
+from retclip.workflows.vocabulary import missing, needs_neighbours, prepare
+
+STORED = [
+    StoreClass(3, "car", True, ("automobile",), 5, 2),
+    StoreClass(1, "sky", False, (), 9, 3),
+    StoreClass(7, "ghost", True, (), 0, 0),
+    StoreClass(9, "thing nobody described", None, (), 1, 1),
+]
+
+
+@pytest.fixture
+def parts(kit):
+    return kit.parts(SimpleNamespace(classes=lambda: STORED), classifiers=[kit.Classifier([[1.0]])])
+
+
+def names(*given, things=None, synonyms=()):
+    return Vocabulary(given, things or (True,) * len(given), synonyms)
+
+
+def test_without_names_every_class_that_has_segments_is_asked_for(parts):
+    found = prepare(parts, None)
+    assert found.vocabulary.names == ("car", "sky", "thing nobody described")
+    assert found.vocabulary.is_thing == (True, False, True)
+    assert found.store_classes == (3, 1, 9)
+    assert missing(found) == ()
+
+
+def test_an_empty_store_without_names_says_what_to_do(kit):
+    parts = kit.parts(SimpleNamespace(classes=lambda: STORED[2:3]), classifiers=[kit.Classifier([[1.0]])])
+    with pytest.raises(ConfigError, match="store is empty; name them: --classes"):
+        prepare(parts, None)
+    assert prepare(parts, names("car")).store_classes == (None,)
+
+
+def test_the_users_order_and_spelling_stay_and_the_store_says_what_is_countable(parts):
+    found = prepare(parts, names("  SKY", "Car", things=(True, False)))
+    assert found.vocabulary.names == ("  SKY", "Car")
+    assert found.store_classes == (1, 3)
+    assert found.vocabulary.is_thing == (False, True)
+    assert {match.how for match in found.matches} == {MatchKind.EXACT}
+
+
+def test_where_the_store_does_not_say_the_user_decides(parts):
+    assert prepare(parts, names("thing nobody described", things=(False,))).vocabulary.is_thing == (False,)
+    assert prepare(parts, names("unicorn", things=(False,))).vocabulary.is_thing == (False,)
+
+
+def test_synonyms_of_either_side_match(parts):
+    found = prepare(parts, names("automobile", "heaven", synonyms=((), ("firmament", "Sky"))))
+    assert found.store_classes == (3, 1)
+    assert [match.how for match in found.matches] == [MatchKind.SYNONYM] * 2
+
+
+def test_what_the_store_does_not_have_is_missing_with_the_nearest_name(parts):
+    found = prepare(parts, names("car", "skyy", "qqq"))
+    assert found.store_classes == (3, None, None)
+    assert [(match.name, match.nearest) for match in missing(found)] == [("skyy", "sky"), ("qqq", None)]
+
+
+def test_every_term_gets_a_text_vector_where_the_backbone_can_read(parts, kit, monkeypatch):
+    assert prepare(parts, names("car")).vocabulary.text is None
+    asked = []
+    monkeypatch.setattr(kit.Backbone, "text_vectors", lambda _, terms: asked.append(terms) or torch.eye(len(terms), 3))
+    found = prepare(parts, names("car", "sky", synonyms=(("auto",), ())))
+    assert asked == [("car", "auto", "sky")]
+    assert found.vocabulary.text.shape == (3, 3)
+    assert found.vocabulary.row_class.tolist() == [0, 0, 1]
+
+
+def test_a_classifier_that_reads_needs_a_backbone_that_reads(kit):
+    reader = kit.loaded("stub.reader", kit.Classifier([[1.0]]), needs={TEXT})
+    parts = kit.parts(SimpleNamespace(classes=lambda: STORED), classifiers=[reader])
+    with pytest.raises(ConfigError, match=r"text tower for classifier stub\.reader; got stub\.colour"):
+        prepare(parts, names("car"))
+
+
+def test_a_search_is_needed_only_where_a_classifier_votes_with_the_store(kit):
+    table = kit.loaded("stub.table", kit.Classifier([[1.0]]))
+    voter = kit.loaded("stub.vote", kit.Classifier([[1.0]]), needs={NEIGHBOURS})
+    assert not needs_neighbours(kit.parts(None, classifiers=[table]))
+    assert needs_neighbours(kit.parts(None, classifiers=[table, voter]))
+
+
+def test_vectors_of_another_space_are_refused_only_where_a_classifier_votes_with_them(fresh, kit, tmp_path):
+    fresh.build(f"reference.scenes:{tmp_path / 'scenes'}?count=1&width=96&height=64", ["sky"])
+    table = kit.loaded("stub.table", kit.Classifier([[1.0]]))
+    voter = kit.loaded("stub.vote", kit.Classifier([[1.0]]), needs={NEIGHBOURS})
+    assert prepare(kit.parts(fresh.store, classifiers=[table]), names("sky")).store_classes != (None,)
+    with pytest.raises(SpaceMismatch, match=r"use --backbone reference\.colour_texture"):
+        prepare(kit.parts(fresh.store, classifiers=[table, voter]), names("sky"))
+
+
+def test_the_engine_prepares_once_and_again_after_the_store_has_changed(fresh, tmp_path):
+    source = f"reference.scenes:{tmp_path / 'scenes'}?count=1&width=96&height=64"
+    fresh.build(source, ["sky"])
+    first = fresh.prepared("sky, grass")
+    assert fresh.prepared(["sky", "grass"]) is first
+    assert [match.name for match in missing(first)] == ["grass"]
+    fresh.add_class("grass", [source])
+    assert missing(fresh.prepared("sky, grass")) == ()
