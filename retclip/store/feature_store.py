@@ -133,8 +133,12 @@ class FeatureStore:
         else:
             self._last_row = sync.follow_since(projection, self._last_row)
 
-    def projection(self) -> sync.Projection:
-        """The open index with the truth it follows. Raises StoreMissing for an empty store."""
+    def projection(self, follow: bool = True) -> sync.Projection:
+        """The open index with the truth it follows. Raises StoreMissing for an empty store.
+
+        follow: bring it up to date while opening, as everyone wants who asks it something. A check that must see what
+        is really on the disk says False; an index in memory has nothing of its own, so it is always loaded.
+        """
         if self._projection is None:
             with transaction(self.engine) as connection:
                 known = ledger.spaces(connection)
@@ -146,7 +150,8 @@ class FeatureStore:
             durable = self.options.index != RESIDENT
             projection = sync.Projection(self.engine, self.archive, index, space_id, version[0], durable)
             try:
-                self._last_row = sync.catch_up(projection)
+                if follow or not durable:
+                    self._last_row = sync.catch_up(projection)
             except BaseException:  # half an index must not answer the next question
                 index.close()
                 raise

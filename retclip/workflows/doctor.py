@@ -88,9 +88,11 @@ def _archive(store: FeatureStore) -> list[Finding]:
 def _index(store: FeatureStore, repair: bool) -> list[Finding]:
     if store.space() is None:
         return [Finding("index", True, "the store is empty")]
-    found = sync.reconcile(store.projection(), repair)
+    found = sync.reconcile(store.projection(follow=False), repair)
     counts = {kind: len(getattr(found, kind)) for kind in ("missing", "orphan", "stale", "damaged")}
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    if found.pending:  # what a killed build left; the next command that opens the index applies it
+        told += f"; {found.pending} changes are still to be applied"
     if repair and not found.clean:
         return [Finding("index", True, f"repaired: {told}")]
     return [Finding("index", found.clean, told, "retclip doctor --store DIR --repair")]

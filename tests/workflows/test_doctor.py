@@ -3,8 +3,10 @@
 import shutil
 
 import pytest
+from sqlalchemy import text
 
 import retclip
+from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.workflows import doctor
 from retclip.workflows.doctor import Finding, check_installation, check_store
@@ -86,6 +88,18 @@ def test_an_index_that_lacks_points_is_found_and_repaired(copied):
     repaired = by_name(check_store(copied, StoreOptions(), repair=True))["index"]
     assert (repaired.ok, repaired.found) == (True, "repaired: 3 missing, 0 orphan, 0 stale, 0 damaged")
     assert by_name(check_store(copied, StoreOptions(), repair=False))["index"].ok
+
+
+def test_what_a_killed_build_left_in_the_outbox_is_said_and_not_applied_by_a_check(copied):
+    with FeatureStore.open(copied) as store, transaction(store.engine, write=True) as connection:
+        connection.execute(text("UPDATE outbox SET done_at = NULL"))
+        connection.execute(text("UPDATE segment SET status = 2, rev = rev + 1 WHERE id IN (1, 2)"))
+    for _ in range(2):
+        check = by_name(check_store(copied, StoreOptions(), repair=False))["index"]
+        assert (check.ok, check.found.partition(";")[0]) == (False, "0 missing, 2 orphan, 0 stale, 0 damaged")
+        assert "still to be applied" in check.found
+    assert by_name(check_store(copied, StoreOptions(), repair=True))["index"].ok
+    assert by_name(check_store(copied, StoreOptions(), repair=False))["index"].found.endswith("0 damaged")
 
 
 def test_a_store_that_is_not_there_and_one_that_is_empty(tmp_path):
