@@ -100,6 +100,23 @@ def classes(connection: Connection) -> list[StoreClass]:
     return [StoreClass(r[0], r[1], r[2], tuple(aliases.get(r[0], ())), r[3] or 0, r[4] or 0) for r in rows]
 
 
+def supported_classes(connection: Connection, category_ids: Sequence[int]) -> set[int]:
+    """Those of the classes that have a visible segment. Asked for every image, so it stops at the first one it finds
+    instead of counting."""
+    any_segment = (
+        select(Segment.id)
+        .join(ImageRow, ImageRow.id == Segment.image_id)
+        .where(Segment.category_id == Category.id, Segment.status == NORMAL, ImageRow.state == ACTIVE)
+        .exists()
+    )
+    alive = select(Category.id).where(Category.retired_at.is_(None), Category.merged_into_id.is_(None), any_segment)
+    return {
+        found
+        for page in pages(category_ids)
+        for found in connection.execute(alive.where(Category.id.in_(page))).scalars()
+    }
+
+
 def visible_classes(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, int]:
     """Of those segments, the visible ones with their class *now*; unknown, retired and quarantined ones drop out."""
     columns: tuple[Any, ...] = (Segment.point_id, Segment.category_id)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from retclip.algorithms.label_matching import match_labels
 from retclip.device import inference
 from retclip.errors import ConfigError
@@ -32,14 +34,8 @@ def prepare(parts: Parts, vocabulary: Vocabulary | None) -> PreparedVocabulary:
     stored = parts.store.classes()
     vocabulary = vocabulary or _everything(stored)
     _check_needs(parts)
-    with inference(parts.backbone.device):
-        text = parts.backbone.thing.text_vectors(vocabulary.terms)
-    matches = match_labels(
-        vocabulary,
-        [one.name for one in stored],
-        {one.name: one.aliases for one in stored},
-        threshold=parts.settings.matching.threshold,
-    )
+    vocabulary = replace(vocabulary, text=_text(parts, vocabulary.terms))
+    matches = _matches(parts, vocabulary, stored)
     rows = {one.name: one for one in stored}
     found = [rows[match.store_class] if match.store_class is not None else None for match in matches]
     things = tuple(
@@ -47,13 +43,28 @@ def prepare(parts: Parts, vocabulary: Vocabulary | None) -> PreparedVocabulary:
         for one, given in zip(found, vocabulary.is_thing, strict=True)
     )
     return PreparedVocabulary(
-        replace(vocabulary, text=text, is_thing=things), matches, tuple(one.id if one else None for one in found)
+        replace(vocabulary, is_thing=things), matches, tuple(one.id if one else None for one in found)
     )
 
 
 def missing(prepared: PreparedVocabulary) -> tuple[LabelMatch, ...]:
     """The classes that the store cannot answer for."""
     return tuple(match for match in prepared.matches if match.how is MatchKind.MISSING)
+
+
+def _text(parts: Parts, names: Sequence[str]) -> Tensor | None:
+    with inference(parts.backbone.device):
+        return parts.backbone.thing.text_vectors(names)
+
+
+def _matches(parts: Parts, vocabulary: Vocabulary, stored: Sequence[StoreClass]) -> tuple[LabelMatch, ...]:
+    """By name and synonym; the store's names are encoded only where something is still missing then."""
+    names, threshold = [one.name for one in stored], parts.settings.matching.threshold
+    aliases = {one.name: one.aliases for one in stored}
+    found = match_labels(vocabulary, names, aliases, threshold=threshold)
+    if vocabulary.text is None or not names or all(match.how is not MatchKind.MISSING for match in found):
+        return found
+    return match_labels(vocabulary, names, aliases, _text(parts, names), threshold)
 
 
 def _everything(stored: Sequence[StoreClass]) -> Vocabulary:

@@ -49,6 +49,26 @@ def test_classes_are_counted(store: FeatureStore) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE segment SET status = 1 WHERE prompt = 'car'",
+        "UPDATE image SET state = 2",
+        "UPDATE category SET retired_at = '2024-01-01 00:00:00'",
+        "UPDATE category SET merged_into_id = (SELECT id FROM category c WHERE c.name = 'tree') WHERE name = 'car'",
+    ],
+)
+def test_a_class_is_supported_exactly_while_it_is_listed_with_segments(store: FeatureStore, made, change: str) -> None:
+    ids = [*(one.id for one in store.classes()), 999]
+    assert answers(store, catalog.supported_classes, ids) == set(ids[:3])
+    assert answers(store, catalog.supported_classes, ids[:1]) == {ids[0]}
+    made.change(store, change)
+    assert (
+        answers(store, catalog.supported_classes, ids) == {one.id for one in store.classes() if one.segments} != {*ids}
+    )
+    assert answers(store, catalog.supported_classes, []) == set()
+
+
 @pytest.mark.parametrize("reason", HIDDEN_BY)
 def test_what_is_hidden_drops_out(store: FeatureStore, made, reason: str) -> None:
     statement, still_held = HIDDEN_BY[reason]

@@ -1,5 +1,6 @@
 """From the user's names to the store's classes: what matches, what is missing, and what a classifier needs."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
@@ -76,6 +77,27 @@ def test_every_term_gets_a_text_vector_where_the_backbone_can_read(parts, kit, m
     assert asked == [("car", "auto", "sky")]
     assert found.vocabulary.text.shape == (3, 3)
     assert found.vocabulary.row_class.tolist() == [0, 0, 1]
+
+
+def test_what_is_called_otherwise_is_matched_by_its_text_above_the_threshold(parts, kit, monkeypatch):
+    """Two names with a cosine of 0.96 and two with 0.8; only what is still missing makes the store's names be read."""
+    angles = {"car": 0.0, "auto": math.acos(0.96), "sky": 2.0, "air": 2.0 + math.acos(0.8)}
+    asked = []
+
+    def text_vectors(_, terms):
+        asked.append(tuple(terms))
+        return torch.tensor([[math.cos(a), math.sin(a), 0.0] for a in (angles.get(term, 4.0) for term in terms)])
+
+    monkeypatch.setattr(kit.Backbone, "text_vectors", text_vectors)
+    found = prepare(parts, names("auto", "air"))
+    assert found.store_classes == (3, None)
+    assert [match.how for match in found.matches] == [MatchKind.TEXT, MatchKind.MISSING]
+    assert found.matches[0].similarity == pytest.approx(0.96)
+    assert (found.matches[1].nearest, round(found.matches[1].similarity, 3)) == ("sky", 0.8)
+    assert asked == [("auto", "air"), ("car", "sky", "ghost", "thing nobody described")]
+    asked.clear()
+    prepare(parts, names("car"))
+    assert asked == [("car",)]
 
 
 def test_a_classifier_that_reads_needs_a_backbone_that_reads(kit):
