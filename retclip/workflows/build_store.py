@@ -14,22 +14,17 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-import numpy as np
-
 import retclip
-from retclip.data import rle
-from retclip.device import inference
-from retclip.errors import ContractBroken, DataError
-from retclip.plugin.checks import checked_proposals, checked_segments
-from retclip.plugin.contracts import ANNOTATION, ImageSource, SourceImage
+from retclip.errors import DataError
+from retclip.plugin.contracts import ImageSource, SourceImage
 from retclip.store import ledger
 from retclip.store.engine import transaction
 from retclip.store.ids import failed_key, recipe_fingerprint, unit_key
-from retclip.store.ingest import NewSegment, UnitResult
+from retclip.store.ingest import UnitResult
 from retclip.store.ledger import Failure, OpenRun, RunPlan
-from retclip.types import Image, MaskProposals, Vocabulary
+from retclip.types import Image
 from retclip.workflows.decode_ahead import decoded
-from retclip.workflows.masks import best_first, binary, box
+from retclip.workflows.image_segments import image_segments
 from retclip.workflows.parts import Parts
 
 
@@ -173,7 +168,7 @@ def _add(
     try:
         if isinstance(answer, DataError):
             raise answer
-        result, dropped = describe(parts, unit.record, unit.key, answer, unit.class_names, is_thing)
+        result, dropped = image_segments(parts, unit.record, unit.key, answer, unit.class_names, is_thing)
     except DataError as error:
         failure = _failed(parts, run, unit.key, unit.record, str(error))
         return replace(report, failures=(*report.failures, failure))
@@ -188,64 +183,6 @@ def _add(
         dropped=report.dropped + dropped,
         per_class=per_class,
     )
-
-
-def describe(
-    parts: Parts, record: SourceImage, key: str, image: Image, class_names: Sequence[str], is_thing: Mapping[str, bool]
-) -> tuple[UnitResult, int]:
-    """One image's segments of those classes with their vectors, and how many masks had to be dropped."""
-    vocabulary = Vocabulary(tuple(class_names), tuple(is_thing.get(name, True) for name in class_names))
-    with inference(parts.backbone.device):
-        features = parts.backbone.thing.dense_features([image])
-    with inference(parts.proposer.device):
-        found = parts.proposer.thing.propose([image], vocabulary, features)
-    (proposals,) = checked_proposals(found, [image], parts.proposer.name)
-    proposals = best_first(_named(proposals, class_names, parts.proposer.name), parts.settings.build.max_segments)
-    with inference(parts.backbone.device):
-        vectors = parts.backbone.thing.segment_vectors(features[0], proposals.masks)
-    vectors = checked_segments(vectors, len(proposals), parts.backbone.name)
-    segments, kept = _segments(parts, proposals, vectors.covered.tolist())
-    result = UnitResult(
-        key=key, external_id=record.external_id, uri=record.uri, image_sha256=image.sha256, size=image.size,
-        prompts=tuple(class_names), segments=tuple(segments),
-        vectors=vectors.vectors[kept].float().cpu().numpy().reshape(len(kept), parts.backbone.thing.space.dim),
-    )  # fmt: skip
-    return result, len(proposals) - len(kept)
-
-
-def _named(proposals: MaskProposals, class_names: Sequence[str], component: str) -> MaskProposals:
-    """A stored segment needs a class: refuse masks that nobody named, or named what nobody asked for."""
-    if proposals.prompts is None or any(prompt is None for prompt in proposals.prompts):
-        raise DataError(
-            "a proposer that says which class each mask shows",
-            f"masks without a name from {component}",
-            "build with ground-truth masks or a prompted proposer: --proposer reference.ground_truth",
-        )
-    strange = sorted({str(prompt) for prompt in proposals.prompts} - set(class_names))
-    if strange:
-        todo = f"report it to the plugin's author: retclip plugins check {component}"
-        raise ContractBroken(f"prompts from the vocabulary from {component}", f"{strange[0]!r}", todo)
-    return proposals
-
-
-def _segments(parts: Parts, proposals: MaskProposals, covered: Sequence[bool]) -> tuple[list[NewSegment], list[int]]:
-    """The segments to store, numbered per class by falling objectness, and the proposals they come from."""
-    source = "annotation" if ANNOTATION in parts.proposer.provides else "detector"
-    objectness = proposals.objectness.float().cpu().numpy()
-    ordinals: dict[str, int] = {}
-    segments, kept = [], []
-    for n in np.argsort(-objectness, kind="stable").tolist():
-        pixels = binary(proposals.masks[n], proposals.image_size)
-        area = int(pixels.sum())
-        if not covered[n] or area == 0:
-            continue
-        prompt = str(proposals.prompts[n]) if proposals.prompts else ""
-        ordinal = ordinals[prompt] = ordinals.get(prompt, -1) + 1
-        score = float(objectness[n])
-        counts = rle.encode(pixels)["counts"].encode()
-        segments.append(NewSegment(prompt, ordinal, box(pixels), area, score, counts, source, score))
-        kept.append(n)
-    return segments, kept
 
 
 def _failed(parts: Parts, run: OpenRun, key: str, record: SourceImage, reason: str) -> Failure:

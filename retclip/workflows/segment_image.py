@@ -16,9 +16,8 @@ from torch import Tensor
 import retclip
 from retclip.algorithms.ensemble import EnsembleWeights, ensemble
 from retclip.algorithms.panoptic_merge import panoptic_merge
-from retclip.device import inference
 from retclip.names import name_key
-from retclip.plugin.checks import checked_proposals, checked_scores, checked_segments
+from retclip.plugin.checks import checked_scores
 from retclip.types import (
     ClassScores,
     Evidence,
@@ -29,6 +28,7 @@ from retclip.types import (
     Role,
     SegmentFeatures,
 )
+from retclip.workflows.describe_image import proposals_of, vectors_of
 from retclip.workflows.masks import boxes
 from retclip.workflows.parts import Parts
 from retclip.workflows.vocabulary import PreparedVocabulary, needs_neighbours
@@ -42,17 +42,11 @@ def segment_image(parts: Parts, image: Image, prepared: PreparedVocabulary) -> t
 
 
 def describe_image(parts: Parts, image: Image, prepared: PreparedVocabulary) -> tuple[MaskProposals, SegmentFeatures]:
-    """Masks and their vectors; the dense features are computed once and shared."""
-    with inference(parts.backbone.device):
-        features = parts.backbone.thing.dense_features([image])
-    with inference(parts.proposer.device):
-        found = parts.proposer.thing.propose([image], prepared.vocabulary, features)
-    (proposals,) = checked_proposals(found, [image], parts.proposer.name)
+    """Masks and their vectors."""
+    features, proposals = proposals_of(parts, image, prepared.vocabulary)
     if not parts.settings.segment.use_prompts:  # what an annotation or a detector calls a mask must not leak in
         proposals = replace(proposals, prompts=None)
-    with inference(parts.backbone.device):
-        segments = parts.backbone.thing.segment_vectors(features[0], proposals.masks)
-    return proposals, checked_segments(segments, len(proposals), parts.backbone.name)
+    return proposals, vectors_of(parts, features, proposals)
 
 
 def decide(

@@ -1,0 +1,81 @@
+"""One image's segments: numbered per class by falling score, with box, area, run lengths and a vector each."""
+
+import numpy as np
+import pytest
+import torch
+
+from retclip.config import load
+from retclip.data import rle
+from retclip.errors import DataError
+from retclip.plugin import ANNOTATION, SourceImage
+from retclip.types import MaskProposals
+from retclip.workflows.image_segments import image_segments
+
+THINGS = {"sky": False, "car": True}
+
+
+def work(kit, image, answer=None, classes=("sky", "car"), provides=(), settings=None):
+    proposer = kit.loaded("stub.masks", kit.Proposer(answer or kit.annotated), provides=provides)
+    parts = kit.parts(None, settings=load(None, settings))
+    parts = type(parts)(None, parts.backbone, proposer, (), parts.settings)
+    record = SourceImage("a.png", image.uri, lambda: image, lambda: image.sha256)
+    return image_segments(parts, record, "key", image, classes, THINGS)
+
+
+def quarters(image, _):
+    """Three quarters of the picture, the second nowhere there, in no order of objectness."""
+    masks = torch.zeros(3, 2, 2)
+    masks[0, 0, 0] = masks[2, 1, 1] = 1.0
+    return MaskProposals(masks, torch.tensor([0.2, 0.5, 0.9]), image.size, ("sky", "car", "sky"))
+
+
+def test_slots_are_numbered_per_class_by_falling_score_and_vectors_keep_their_order(kit):
+    image = kit.picture(size=(8, 8))
+    result, dropped = work(kit, image, lambda i, v: MaskProposals(
+        torch.stack([torch.from_numpy(image.truth.label_map == n).float() for n in (1, 2)]), torch.tensor([0.2, 0.9]),
+        i.size, ("sky", "sky")))  # fmt: skip
+    assert dropped == 0
+    assert [(one.prompt, one.ordinal, one.box, one.area) for one in result.segments] == [
+        ("sky", 0, (4, 0, 4, 8), 32), ("sky", 1, (0, 0, 4, 8), 32),
+    ]  # fmt: skip
+    assert [one.score for one in result.segments] == pytest.approx([0.9, 0.2])
+    means = [image.pixels[:, 4:].reshape(-1, 3).mean(0), image.pixels[:, :4].reshape(-1, 3).mean(0)]
+    for vector, mean in zip(result.vectors, means, strict=True):
+        np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-5)
+
+
+def test_the_run_lengths_decode_to_the_mask(kit):
+    image = kit.picture("sky", "car", size=(6, 10))
+    result, _ = work(kit, image)
+    for one, segment in zip(image.truth.segments, result.segments, strict=True):
+        pixels = rle.decode({"size": [6, 10], "counts": segment.rle.decode()})
+        assert (pixels == (image.truth.label_map == one.id)).all()
+
+
+def test_a_mask_that_meets_nothing_is_dropped_with_its_vector(kit):
+    result, dropped = work(kit, kit.picture(size=(8, 8)), quarters)
+    assert dropped == 1
+    assert [one.box for one in result.segments if one.prompt == "sky"] == [(4, 4, 4, 4), (0, 0, 4, 4)]
+    assert result.vectors.shape == (2, 3) and result.prompts == ("sky", "car")
+
+
+def test_who_named_it_is_kept(kit):
+    image = kit.picture("sky", "car")
+    assert {one.label_source for one in work(kit, image)[0].segments} == {"detector"}
+    assert {one.label_source for one in work(kit, image, provides=(ANNOTATION,))[0].segments} == {"annotation"}
+
+
+def test_an_image_without_masks_is_a_result_without_segments(kit):
+    def nothing(image, _):
+        return MaskProposals(torch.zeros(0, 2, 2), torch.zeros(0), image.size, ())
+
+    result, dropped = work(kit, kit.picture(), nothing)
+    assert (result.segments, result.vectors.shape, dropped) == ((), (0, 3), 0)
+
+
+def test_masks_that_nobody_named_cannot_be_stored(kit):
+    def unnamed(image, _):
+        return MaskProposals(torch.ones(2, 2, 2), torch.ones(2), image.size, ("sky", None))
+
+    with pytest.raises(DataError, match=r"masks without a name from stub\.masks"):
+        work(kit, kit.picture(), unnamed)
