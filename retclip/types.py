@@ -2,8 +2,8 @@
 
 Axes everywhere: n segments, c classes, k neighbours, r text rows, d channels, H W image pixels, y x mask grid,
 h w feature grid. Images and results are numpy (the doors); features, masks and scores are torch (the inside).
-A *class* is a name the user gives, a *label* is a class that someone put on a segment. A *similarity* is
-big-is-near, a *distance* small-is-near; neither is ever called a score. Read next: `retclip/algorithms/`.
+A *class* is a name the user gives, a *label* is a class that someone put on a segment. A *similarity* is big-is-near,
+a *distance* small-is-near; neither is ever called a score.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +50,7 @@ class SegmentInfo:
 class PanopticSegmentation:
     """Every pixel with a class and every object with an instance.
 
-    label_map: (H, W) int32, original image pixels, 0 = void, else a segment's id.
-    segments: one entry per id in the map, in the order of painting.
+    label_map: (H, W) int32, image pixels, 0 = void, else a segment's id. segments: one per id, in painting order.
     """
 
     label_map: NDArray[np.int32]
@@ -131,8 +129,8 @@ class MaskProposals:
 
 @dataclass(frozen=True, eq=False)
 class SegmentFeatures:
-    """One vector per mask: `vectors (n, d) float32` of unit length; `covered (n,) bool` is False where the mask met
-    no cell of the feature grid, and that row of `vectors` must not be used."""
+    """One vector per mask: `vectors (n, d) float32` of unit length. `covered (n,) bool`: False where the mask met no
+    cell of the feature grid; that row of `vectors` must not be used."""
 
     vectors: Tensor
     covered: Tensor
@@ -236,8 +234,8 @@ class ClassScores:
 class Evidence:
     """Why each mask of one image got its label: enough to decide again without the image or a model.
 
-    scores: per source. combined: (n, c) float32 after the ensemble. void: (n,) float32. settings: the numbers that
-    combined them (alpha, beta, gamma, form, vote, k, ...), the versions and the digests that produced the result.
+    scores: per source. combined: (n, c) and void: (n,) float32, after the ensemble. settings: the numbers that combined
+    them (alpha, beta, gamma, form, vote, k, ...), and the versions and digests that produced the result.
     """
 
     image_sha256: str
@@ -250,22 +248,3 @@ class Evidence:
     boxes: NDArray[np.int64]  # (n, 4) x0 y0 x1 y1 of each proposal, original image pixels, x1 y1 exclusive
     settings: Mapping[str, Any] = field(default_factory=dict)
     matches: tuple[LabelMatch, ...] = ()
-
-
-@dataclass(frozen=True)
-class StoredSegment:
-    """A segment of the store as people read it: what it is called, who said so, and where it came from."""
-
-    id: UUID
-    class_name: str
-    label_source: str  # annotation, detector, assigned or person
-    confidence: float
-    labelled_by: str  # run or person
-    image_sha256: str
-    image_uri: str
-    dataset: str
-    box: tuple[int, int, int, int]  # x0 y0 x1 y1, upright image pixels, x1 y1 exclusive
-    area: int
-    proposer: str
-    run: int
-    status: str  # normal, quarantined or retired

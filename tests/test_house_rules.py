@@ -38,7 +38,7 @@ OWNERS = {
     "segment_anything": ("plugins/",),
     "torchvision": ("plugins/", "retclip/workflows/doctor.py"),  # doctor asks for its version
 }
-LONGEST_FILE, LONGEST_FUNCTION = 280, 50  # lines; 60-200 and 5-25 are what to aim at
+LONGEST_FILE, LONGEST_FUNCTION = 250, 50  # lines; 60-200 and 5-25 are what to aim at
 PLUGIN_MAY = (0, 1)  # floors; and the one decoder of photos, so that a stranger's source is as safe as ours
 PLUGIN_MAY_TOO = ("retclip.data.images",)
 
@@ -139,7 +139,7 @@ def test_tests_mirror_the_modules(folder: str) -> None:
         str(path.relative_to(ROOT))
         for path in sorted((ROOT / "retclip" / folder).glob("*.py"))
         if path.read_text(encoding="utf-8").strip()
-        and path.stem not in ("__init__", "tables", "crash_points", "sources", "parts")
+        and path.stem not in ("__init__", "tables", "work_tables", "crash_points", "sources", "parts")
         and not (ROOT / "tests" / folder / f"test_{path.stem}.py").exists()
     ]
     assert lacking == []

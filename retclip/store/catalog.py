@@ -1,4 +1,4 @@
-"""Questions to SQL: which classes there are, which segments may be seen, what a segment is, where its vector lies.
+"""Questions to SQL: which classes there are, which segments may be seen, what a segment is.
 
 Every function takes an open connection, so that a caller decides what belongs to one transaction. A segment is visible
 when its image is active, its status normal and its class not retired; no index is ever asked about that.
@@ -25,10 +25,7 @@ from retclip.store.tables import (
     Label,
     Recipe,
     Segment,
-    SegmentFeature,
-    Shard,
 )
-from retclip.types import StoredSegment
 
 PAGE = 5000  # ids in one IN list: below SQLite's 32,766 and PostgreSQL's 65,535 parameters
 STATUS_NAMES = {NORMAL: "normal", QUARANTINED: "quarantined"}
@@ -48,20 +45,22 @@ class StoreClass:
 
 
 @dataclass(frozen=True)
-class WantedPoint:
-    """What an index should hold of one segment, and where its vector lies."""
+class StoredSegment:
+    """A segment of the store as people read it: what it is called, who said so, and where it came from."""
 
-    segment_id: int
-    point_id: UUID
-    category_id: int
-    image_id: int
-    dataset_id: int
-    state: int  # 0 searchable, 1 hidden; rows to be removed are not wanted at all
-    rev: int
-    run_id: int
-    shard: str
-    row_no: int
-    crc32: int
+    id: UUID
+    class_name: str
+    label_source: str  # annotation, detector, assigned or person
+    confidence: float
+    labelled_by: str  # run or person
+    image_sha256: str
+    image_uri: str
+    dataset: str
+    box: tuple[int, int, int, int]  # x0 y0 x1 y1, upright image pixels, x1 y1 exclusive
+    area: int
+    proposer: str
+    run: int
+    status: str  # normal, quarantined or retired
 
 
 def pages(items: Sequence[Item], size: int = PAGE) -> Iterator[Sequence[Item]]:
@@ -73,6 +72,11 @@ def pages(items: Sequence[Item], size: int = PAGE) -> Iterator[Sequence[Item]]:
 def visible() -> ColumnElement[bool]:
     """The condition under which a segment may be shown; needs image and category joined."""
     return and_(Segment.status == NORMAL, ImageRow.state == ACTIVE, Category.retired_at.is_(None))
+
+
+def joined(query: Select[Any]) -> Select[Any]:
+    """A query about segments with image and category joined."""
+    return query.join(ImageRow, ImageRow.id == Segment.image_id).join(Category, Category.id == Segment.category_id)
 
 
 def classes(connection: Connection) -> list[StoreClass]:
@@ -122,7 +126,7 @@ def visible_classes(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, i
     columns: tuple[Any, ...] = (Segment.point_id, Segment.category_id)
     found: dict[UUID, int] = {}
     for page in pages(ids):
-        query = _joined(select(*columns)).where(visible(), Segment.point_id.in_(page))
+        query = joined(select(*columns)).where(visible(), Segment.point_id.in_(page))
         found.update({row[0]: row[1] for row in connection.execute(query)})
     return found
 
@@ -137,7 +141,7 @@ def stored_segments(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, S
         Segment.run_id, Segment.status,
     )  # fmt: skip
     query = (
-        _joined(select(*columns))
+        joined(select(*columns))
         .join(Dataset, Dataset.id == ImageRow.dataset_id)
         .join(Recipe, Recipe.id == Segment.recipe_id)
         .join(Label, Label.id == newest)
@@ -156,55 +160,12 @@ def segment_mask(connection: Connection, point_id: UUID) -> tuple[bytes, int, in
     return (row[0], row[1], row[2]) if row else None
 
 
-def wanted_points(connection: Connection, space_id: int, segment_ids: Sequence[int]) -> list[WantedPoint]:
-    """What an index of that space should hold of those segments. A segment that is missing here should be absent
-    there: it was retired, its image is being deleted, its class is retired, or it has no vector in this space."""
-    found = []
-    for page in pages(segment_ids):
-        found += [WantedPoint(*row) for row in connection.execute(_wanted(space_id).where(Segment.id.in_(page)))]
-    return found
-
-
-def all_wanted_points(connection: Connection, space_id: int, page: int = PAGE) -> Iterator[list[WantedPoint]]:
-    """Everything an index of that space should hold, in pages by ascending segment."""
-    last = -1
-    while True:
-        query = _wanted(space_id).where(Segment.id > last).order_by(Segment.id).limit(page)
-        rows = [WantedPoint(*row) for row in connection.execute(query)]
-        if not rows:
-            return
-        yield rows
-        last = rows[-1].segment_id
-
-
-def wanted_count(connection: Connection, space_id: int) -> int:
-    """How many points an index of that space should hold."""
-    return connection.execute(select(func.count()).select_from(_wanted(space_id).subquery())).scalar_one()
-
-
 def point_ids(connection: Connection, segment_ids: Sequence[int]) -> list[UUID]:
     """The point ids of segment rows, whatever their status."""
     found: list[UUID] = []
     for page in pages(segment_ids):
         found += connection.execute(select(Segment.point_id).where(Segment.id.in_(page))).scalars()
     return found
-
-
-def _joined(query: Select[Any]) -> Select[Any]:
-    return query.join(ImageRow, ImageRow.id == Segment.image_id).join(Category, Category.id == Segment.category_id)
-
-
-def _wanted(space_id: int) -> Select[Any]:
-    columns: tuple[Any, ...] = (
-        Segment.id, Segment.point_id, Segment.category_id, Segment.image_id, ImageRow.dataset_id, Segment.status,
-        Segment.rev, Segment.run_id, Shard.sha256, SegmentFeature.row_no, SegmentFeature.crc32,
-    )  # fmt: skip
-    return (
-        _joined(select(*columns).select_from(Segment))
-        .join(SegmentFeature, and_(SegmentFeature.segment_id == Segment.id, SegmentFeature.space_id == space_id))
-        .join(Shard, Shard.id == SegmentFeature.shard_id)
-        .where(Segment.status <= QUARANTINED, ImageRow.state == ACTIVE, Category.retired_at.is_(None))
-    )
 
 
 def _stored_segment(row: Sequence[Any]) -> StoredSegment:

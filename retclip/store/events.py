@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from retclip.store.tables import Event
+from retclip.store.work_tables import Event
 
 
 def record(

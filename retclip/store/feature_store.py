@@ -24,7 +24,7 @@ from retclip.store.archive import Archive
 from retclip.store.engine import open_engine, transaction
 from retclip.store.ingest import UnitResult, commit_units
 from retclip.store.ledger import OpenRun, RunPlan
-from retclip.types import FeatureSpace, StoredSegment
+from retclip.types import FeatureSpace
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -178,7 +178,7 @@ class FeatureStore:
         with transaction(self.engine) as connection:
             return catalog.classes(connection)
 
-    def segments(self, ids: Sequence[UUID]) -> dict[UUID, StoredSegment]:
+    def segments(self, ids: Sequence[UUID]) -> dict[UUID, catalog.StoredSegment]:
         """What is known of those segments now."""
         with transaction(self.engine) as connection:
             return catalog.stored_segments(connection, ids)

@@ -23,7 +23,8 @@ from retclip.store.engine import transaction
 from retclip.store.ids import segment_id
 from retclip.store.ledger import OpenRun, live_versions, row_id
 from retclip.store.outbox import announce
-from retclip.store.tables import NORMAL, RETIRED, ImageRow, Label, Segment, SegmentFeature, Shard, Unit
+from retclip.store.tables import NORMAL, RETIRED, ImageRow, Label, Segment, SegmentFeature
+from retclip.store.work_tables import Shard, Unit
 
 
 @dataclass(frozen=True)

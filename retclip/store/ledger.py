@@ -16,7 +16,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 from retclip.store.catalog import pages
 from retclip.store.columns import now
-from retclip.store.tables import Dataset, Recipe, Run, Space, StoreVersion, Unit
+from retclip.store.tables import Dataset, Recipe, Space
+from retclip.store.work_tables import Run, StoreVersion, Unit
 from retclip.types import FeatureSpace
 
 MAX_ATTEMPTS = 5

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from retclip.store.catalog import pages
 from retclip.store.columns import now
-from retclip.store.tables import Outbox
+from retclip.store.work_tables import Outbox
 
 SEGMENTS_PER_ROW = 4096
 

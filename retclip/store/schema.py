@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
 from retclip.errors import StoreBehind
+from retclip.store import work_tables  # noqa: F401  (with tables it fills the metadata)
 from retclip.store.columns import Base
 from retclip.store.engine import refusals, transaction
 from retclip.store.tables import SCHEMA_HEAD

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from retclip.store.archive import Archive
-from retclip.store.tables import Shard
+from retclip.store.work_tables import Shard
 
 
 def damaged_shards(connection: Connection, archive: Archive) -> list[str]:

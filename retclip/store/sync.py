@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, insert
 
 from retclip.errors import StoreDamaged
-from retclip.store import catalog
+from retclip.store import catalog, wanted_points
 from retclip.store.archive import Archive
-from retclip.store.catalog import WantedPoint
 from retclip.store.crash_points import reach
 from retclip.store.engine import transaction
 from retclip.store.outbox import announced_since, mark_done, newest_row, pending, pending_count
-from retclip.store.tables import ReconcileRun
 from retclip.store.vectors import PAYLOAD, Points, VectorIndex
+from retclip.store.wanted_points import WantedPoint
+from retclip.store.work_tables import ReconcileRun
 
 ROWS_PER_ROUND = 32  # outbox rows handled between two looks at SQL
 TOLERANCE = 1e-3  # cosine distance between archive and index beyond which a vector is damaged: float16 gives 1e-6
@@ -85,7 +85,7 @@ def catch_up(projection: Projection) -> int:
     """Make an index that was just opened hold what SQL wants: apply what a crash left in the outbox, and load it where
     it is new, was deleted by hand, or its loading was stopped halfway. Returns the newest outbox row it has seen."""
     with transaction(projection.engine) as connection:
-        wanted = catalog.wanted_count(connection, projection.space_id)
+        wanted = wanted_points.count(connection, projection.space_id)
         newest = newest_row(connection, projection.version_id)
     if projection.durable:
         relay(projection)
@@ -98,7 +98,7 @@ def load_all(projection: Projection) -> int:
     """Put everything SQL wants into the index (an empty one, or one that lives in memory); returns the count."""
     total = 0
     with transaction(projection.engine) as connection:
-        for page in catalog.all_wanted_points(connection, projection.space_id):
+        for page in wanted_points.all_points(connection, projection.space_id):
             _upsert(projection, page)
             total += len(page)
     return total
@@ -112,7 +112,7 @@ def differences(projection: Projection, check_vectors: bool = True) -> Differenc
     damaged: list[UUID] = []
     with transaction(projection.engine) as connection:
         waiting = pending_count(connection, projection.version_id)
-        for page in catalog.all_wanted_points(connection, projection.space_id):
+        for page in wanted_points.all_points(connection, projection.space_id):
             there = [point for point in page if point.point_id in held]
             missing += [point.point_id for point in page if point.point_id not in held]
             stale += [point.point_id for point in there if _payload(point) != held[point.point_id].tolist()]
@@ -142,7 +142,7 @@ def reconcile(projection: Projection, repair: bool) -> Differences:
 
 def _follow(projection: Projection, segment_ids: Sequence[int]) -> None:
     with transaction(projection.engine) as connection:
-        wanted = catalog.wanted_points(connection, projection.space_id, segment_ids)
+        wanted = wanted_points.points_of(connection, projection.space_id, segment_ids)
         everyone = catalog.point_ids(connection, segment_ids)
     _upsert(projection, wanted)
     unwanted = set(everyone) - {point.point_id for point in wanted}
@@ -152,7 +152,7 @@ def _follow(projection: Projection, segment_ids: Sequence[int]) -> None:
 
 def _upsert_points(projection: Projection, ids: set[UUID]) -> None:
     with transaction(projection.engine) as connection:
-        for page in catalog.all_wanted_points(connection, projection.space_id):
+        for page in wanted_points.all_points(connection, projection.space_id):
             _upsert(projection, [point for point in page if point.point_id in ids])
 
 

@@ -13,8 +13,9 @@ from uuid import UUID
 import torch
 
 from retclip.errors import DataError
+from retclip.store.catalog import StoredSegment
 from retclip.store.feature_store import FeatureStore
-from retclip.types import Evidence, PanopticSegmentation, SegmentInfo, StoredSegment
+from retclip.types import Evidence, PanopticSegmentation, SegmentInfo
 
 TOP_CLASSES = 5
 

@@ -1,6 +1,6 @@
 """The labelled segments of one image with their vectors: what a build stores of it (paper, section 2.1).
 
-    dense features -> proposals for the classes present -> mask-pooled vectors -> numbered slots with run-length masks
+dense features -> proposals for the classes present -> mask-pooled vectors -> numbered slots with run-length masks
 """
 
 from __future__ import annotations

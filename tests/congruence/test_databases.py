@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from retclip.errors import RetCLIPError
-from retclip.store import catalog, events, ledger, outbox, sync
+from retclip.store import catalog, events, ledger, outbox, sync, wanted_points
 from retclip.store.categories import ensure_categories, find_categories
 from retclip.store.columns import Base
 from retclip.store.engine import transaction
@@ -151,6 +151,6 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "poison": lambda c: ledger.poisoned_units(c, ["key 0", "key 1"]),
     "names": lambda c: sorted(find_categories(c, ["truck", "lorry", "car", "traffic light", "tree", "?"])),
     "waiting": lambda c: outbox.pending_count(c, 1),
-    "wanted": lambda c: catalog.wanted_count(c, 1),
+    "wanted": lambda c: wanted_points.count(c, 1),
     "events": lambda c: [{**one, "at": None} for one in events.latest(c)],
 }

@@ -26,7 +26,8 @@ from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.ids import digest, recipe_fingerprint, unit_key
 from retclip.store.ingest import NewSegment, UnitResult
 from retclip.store.ledger import OpenRun, RunPlan
-from retclip.store.tables import Segment, StoreVersion
+from retclip.store.tables import Segment
+from retclip.store.work_tables import StoreVersion
 from retclip.types import FeatureSpace
 
 DIM = 8

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert
 
-from retclip.store import catalog
+from retclip.store import catalog, wanted_points
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.tables import Label
@@ -78,7 +78,7 @@ def test_what_is_hidden_drops_out(store: FeatureStore, made, reason: str) -> Non
     made.change(store, statement)
     assert set(answers(store, catalog.visible_classes, [*cars, *roads])) == roads
     assert {one.name: one.segments for one in store.classes()}.get("car", 0) in (0, 4)
-    wanted = {one.point_id: one.state for one in answers(store, catalog.wanted_points, space_of(store), range(1, 19))}
+    wanted = {one.point_id: one.state for one in answers(store, wanted_points.points_of, space_of(store), range(1, 19))}
     assert [wanted.get(one) for one in cars] == ([1, 1] if still_held else [None, None])
     assert all(wanted[one] == 0 for one in roads)
 
@@ -160,32 +160,7 @@ def test_masks_come_with_their_image_size(store: FeatureStore, made) -> None:
 def test_unknown_ids_are_left_out(store: FeatureStore) -> None:
     assert store.segments([UUID(int=1)]) == {}
     assert answers(store, catalog.visible_classes, []) == {}
-    assert answers(store, catalog.wanted_points, space_of(store), [10**6]) == []
-
-
-def test_wanted_points_say_where_the_vectors_lie(store: FeatureStore, made) -> None:
-    wanted = answers(store, catalog.wanted_points, space_of(store), rows_of(made, store))
-    assert [one.row_no for one in sorted(wanted, key=lambda one: one.segment_id)] == list(range(18))
-    assert {one.shard for one in wanted} == store.archive.names()
-    assert {(one.rev, one.run_id, one.state, one.dataset_id) for one in wanted} == {(1, 1, 0, 1)}
-
-
-def test_all_wanted_points_are_the_wanted_points_of_all(store: FeatureStore, made) -> None:
-    for statement in ("UPDATE segment SET status = 2 WHERE id = 3", "UPDATE segment SET status = 1 WHERE id = 4"):
-        made.change(store, statement)
-    expected = answers(store, catalog.wanted_points, space_of(store), rows_of(made, store))
-    for page in (1, 4, 17, 18, 5000):
-        paged = answers(store, lambda c, size=page: list(catalog.all_wanted_points(c, space_of(store), size)))
-        assert all(len(one) <= page for one in paged)
-        found = [one for rows in paged for one in rows]
-        assert [one.segment_id for one in found] == sorted(one.segment_id for one in expected), "ascending"
-        assert set(found) == set(expected) and len(expected) == 17
-    assert answers(store, catalog.wanted_count, space_of(store)) == 17
-
-
-def test_another_space_wants_nothing(store: FeatureStore) -> None:
-    assert answers(store, catalog.wanted_points, 99, range(1, 19)) == []
-    assert answers(store, catalog.wanted_count, 99) == 0
+    assert answers(store, wanted_points.points_of, space_of(store), [10**6]) == []
 
 
 def test_more_ids_than_one_statement_may_carry(store: FeatureStore, made) -> None:
@@ -195,7 +170,7 @@ def test_more_ids_than_one_statement_may_carry(store: FeatureStore, made) -> Non
     assert set(answers(store, catalog.visible_classes, ids)) == {first, last}
     assert set(store.segments(ids)) == {first, last}
     rows = [1, *range(1000, 34_000), 18]
-    assert {one.point_id for one in answers(store, catalog.wanted_points, space_of(store), rows)} == {first, last}
+    assert {one.point_id for one in answers(store, wanted_points.points_of, space_of(store), rows)} == {first, last}
     assert answers(store, catalog.point_ids, rows) == [first, last]
 
 

@@ -11,7 +11,8 @@ from retclip.errors import RetCLIPError
 from retclip.store import ledger
 from retclip.store.engine import transaction
 from retclip.store.ledger import MAX_ATTEMPTS, Failure
-from retclip.store.tables import Dataset, Recipe, Run, Space, StoreVersion, Unit
+from retclip.store.tables import Dataset, Recipe, Space
+from retclip.store.work_tables import Run, StoreVersion, Unit
 
 BAD = Failure("7.jpg", "/photos/7.jpg", "truncated")
 

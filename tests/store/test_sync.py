@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from retclip.errors import StoreDamaged
-from retclip.store import catalog, ingest, ledger, sync
+from retclip.store import ingest, ledger, sync, wanted_points
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.vectors import CLASS, PAYLOAD, REVISION, STATE, Points
@@ -210,14 +210,14 @@ def test_an_index_whose_loading_was_stopped_is_loaded_to_the_end(sqlite_work, mo
     sqlite_work.fill(sqlite_work.open(), [1, 2, 3])
     sqlite_work.close()
     shutil.rmtree(sqlite_work.folder / "index")
-    all_pages, upsert, calls = catalog.all_wanted_points, EdgeIndex.upsert, iter(range(100))
+    all_pages, upsert, calls = wanted_points.all_points, EdgeIndex.upsert, iter(range(100))
 
     def stop_at_third(index: EdgeIndex, points: Points) -> None:
         if next(calls) == 2:
             raise KeyboardInterrupt
         upsert(index, points)
 
-    monkeypatch.setattr(catalog, "all_wanted_points", lambda connection, space: all_pages(connection, space, 4))
+    monkeypatch.setattr(wanted_points, "all_points", lambda connection, space: all_pages(connection, space, 4))
     monkeypatch.setattr(EdgeIndex, "upsert", stop_at_third)
     with pytest.raises(KeyboardInterrupt):
         sqlite_work.open().projection()
@@ -235,7 +235,7 @@ def test_two_spaces_in_one_catalog_do_not_mix(store: FeatureStore, made) -> None
     store.refresh()
     assert sync.differences(store.projection()).clean and len(held(store)) == 15
     with transaction(store.engine) as connection:
-        assert catalog.wanted_count(connection, run.space_id) == 9
+        assert wanted_points.count(connection, run.space_id) == 9
 
 
 def test_the_payload_is_integers_of_sql(store: FeatureStore, made) -> None:

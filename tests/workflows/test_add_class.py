@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from retclip.errors import DataError
 from retclip.store.engine import transaction
-from retclip.store.tables import Event, Run
+from retclip.store.work_tables import Event, Run
 from retclip.types import Image, MaskProposals
 from retclip.workflows.add_class import add_class
 

@@ -10,7 +10,8 @@ from retclip.config import load
 from retclip.errors import ContractBroken, DataError, SpaceMismatch
 from retclip.store.engine import transaction
 from retclip.store.ledger import MAX_ATTEMPTS
-from retclip.store.tables import ImageRow, Run, Segment, Unit
+from retclip.store.tables import ImageRow, Segment
+from retclip.store.work_tables import Run, Unit
 from retclip.types import FeatureSpace, MaskProposals
 from retclip.workflows.build_store import build_store
 
