@@ -19,9 +19,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sqlalchemy import text
 
 import retclip
@@ -67,8 +69,6 @@ def stored_vectors(store: Path) -> dict[str, tuple[str, str]]:
         "SELECT s.point_id, c.name, h.sha256, f.row_no FROM segment s JOIN category c ON c.id = s.category_id "
         "JOIN segment_feature f ON f.segment_id = s.id JOIN feature_shard h ON h.id = f.shard_id"
     )
-    import numpy as np
-
     with retclip.open(store) as memory, transaction(memory.store.engine) as connection:
         shards: dict[str, Any] = {}
         found = {}
@@ -104,27 +104,32 @@ def incremental(address: str, store: Path, per_image: float) -> Figures:
 
 
 def most_confident_mistake(address: str, store: Path, picture: Path) -> Figures:
-    """Explain the wrong label with the highest score, on annotated masks."""
+    """Explain the wrong label with the highest score, on annotated masks of at least 2,000 pixels."""
     from retclip.report.explanation import save_picture
+    from retclip.workflows.explain import explain
 
     settings = {"components": {"proposer": PROPOSERS["annotation"]}}
     with retclip.open(store, settings=settings) as memory:
         source = memory.source(f"{address}?split=val")
         names = [one.name for one in source.classes()]
-        worst: tuple[float, Any, Any, str] = (-1.0, None, None, "")
-        for record in source.images():
-            image = record.load()
-            result = memory.segment(image, names)
-            for one in (s for s in result.segments if s.area > 2000):
-                truth = image.truth.label_map[result.label_map == one.id] if image.truth else []
-                wanted = {s.id: s.class_name for s in image.truth.segments}.get(int(truth[0])) if len(truth) else None
-                if wanted and wanted != one.class_name and one.score > worst[0]:
-                    worst = (one.score, result, one, wanted)
-        score, result, segment, wanted = worst
-        why = result.explain(segment)
+        found = (one for record in source.images() for one in mistakes(memory, record.load(), names))
+        score, result, segment, mask, wanted = max(found, key=lambda one: one[0])
+        why = explain(memory.store, result.panoptic, result.evidence, segment.id, mask)
         save_picture(picture, memory.store, result.panoptic, why)
         return {"image": Path(why.image_uri).name, "truth": wanted, "label": segment.class_name, "score": score,
                 "votes": why.votes(), "picture": picture.name}  # fmt: skip
+
+
+def mistakes(memory: Any, image: Any, names: list[str]) -> Iterator[tuple[float, Any, Any, int, str]]:
+    """(score, result, segment, mask, right class) of each annotated mask that got a wrong label."""
+    result = memory.segment(image, names)
+    labelled, truth = {one.id: one for one in result.segments}, {one.id: one for one in image.truth.segments}
+    for mask in set(result.mask_map[result.mask_map >= 0].tolist()):
+        mine = result.mask_map == mask
+        segment = labelled[int(result.label_map[mine][0])]
+        wanted = truth.get(int(np.bincount(image.truth.label_map[mine]).argmax()))
+        if mine.sum() >= 2000 and wanted and wanted.class_name != segment.class_name:
+            yield float(result.evidence.combined[mask].max()), result, segment, mask, wanted.class_name
 
 
 def table(found: Figures) -> str:

@@ -152,7 +152,7 @@ class RetCLIP:
         photo = as_image(image)
         parts = self.parts()
         panoptic, evidence = segment_image(parts, photo, self.prepared(classes))
-        return SegmentationResult(photo, panoptic.label_map, panoptic.segments, evidence, self.store)
+        return SegmentationResult(photo, panoptic.label_map, panoptic.segments, evidence, self.store, panoptic.mask_map)
 
     def evaluate(self, address: str, on_progress: Callable[[int, int], None] = lambda *_: None) -> Evaluation:
         """PQ and mIoU over an annotated source. See `workflows.evaluate`."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from retclip.types import Evidence, Image, PanopticSegmentation, SegmentInfo
+from retclip.evidence import Evidence
+from retclip.types import Image, PanopticSegmentation, SegmentInfo
 
 if TYPE_CHECKING:
     from retclip.store.feature_store import FeatureStore
@@ -25,11 +26,12 @@ class SegmentationResult:
     segments: tuple[SegmentInfo, ...]
     evidence: Evidence
     store: FeatureStore
+    mask_map: NDArray[np.int32] | None = None  # the mask proposal that each pixel came from, -1 = void
 
     @property
     def panoptic(self) -> PanopticSegmentation:
         """Label map and segments as one record."""
-        return PanopticSegmentation(self.label_map, self.segments)
+        return PanopticSegmentation(self.label_map, self.segments, self.mask_map)
 
     def overlay(self) -> NDArray[np.uint8]:
         """The photo with coloured, named segments: (H, W, 3) uint8 RGB, with a legend below."""
@@ -38,11 +40,17 @@ class SegmentationResult:
         return overlay(self.image.pixels, self.panoptic)
 
     def explain(self, segment: SegmentInfo | int) -> Explanation:
-        """Why a segment got its label: its neighbours in the store and the scores per source."""
+        """Why a segment got its label: its neighbours in the store and the scores per source, of its largest mask."""
         from retclip.workflows.explain import explain
 
         chosen = segment if isinstance(segment, int) else segment.id
         return explain(self.store, self.panoptic, self.evidence, chosen)
+
+    def explain_at(self, x: int, y: int) -> Explanation:
+        """Why a pixel got its label: the same of the mask that lies there. x, y: image pixels from the upper left."""
+        from retclip.workflows.explain import explain, segment_at
+
+        return explain(self.store, self.panoptic, self.evidence, *segment_at(self.panoptic, x, y))
 
     def save(self, folder: str | Path, name: str | None = None) -> Path:
         """Write panoptic PNG + COCO JSON, overlay and evidence under `folder`; returns it."""

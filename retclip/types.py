@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,7 @@ class SegmentInfo:
     area: int  # pixels
     score: float = 1.0  # [0, 1]
     class_index: int = -1  # index into the vocabulary, -1 where there is none
-    proposal: int = -1  # index of the mask proposal it came from; -1 for annotations
+    proposal: int = -1  # index of the mask proposal it came from, of several the largest; -1 for annotations
     is_crowd: bool = False  # annotations only: a region of many objects, never matched one by one
 
 
@@ -51,10 +51,12 @@ class PanopticSegmentation:
     """Every pixel with a class and every object with an instance.
 
     label_map: (H, W) int32, image pixels, 0 = void, else a segment's id. segments: one per id, in painting order.
+    mask_map: (H, W) int32, the mask proposal that each pixel came from, -1 = void; None for annotations.
     """
 
     label_map: NDArray[np.int32]
     segments: tuple[SegmentInfo, ...]
+    mask_map: NDArray[np.int32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,23 +230,3 @@ class ClassScores:
     role: Role
     void: Tensor | None = None
     classifier: str = ""  # component name
-
-
-@dataclass(frozen=True, eq=False)
-class Evidence:
-    """Why each mask of one image got its label: enough to decide again without the image or a model.
-
-    scores: per source. combined: (n, c) and void: (n,) float32, after the ensemble. settings: the numbers that combined
-    them (alpha, beta, gamma, form, vote, k, ...), and the versions and digests that produced the result.
-    """
-
-    image_sha256: str
-    image_uri: str
-    vocabulary: Vocabulary
-    neighbours: Neighbours | None
-    scores: tuple[ClassScores, ...]
-    combined: Tensor
-    void: Tensor
-    boxes: NDArray[np.int64]  # (n, 4) x0 y0 x1 y1 of each proposal, original image pixels, x1 y1 exclusive
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    matches: tuple[LabelMatch, ...] = ()

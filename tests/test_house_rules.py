@@ -13,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {  # the longest prefix counts
-    "retclip": 0, "retclip.errors": 0, "retclip.types": 0, "retclip.shapes": 0, "retclip.names": 0,
+    "retclip": 0, "retclip.errors": 0, "retclip.types": 0, "retclip.evidence": 0, "retclip.shapes": 0,
+    "retclip.names": 0,
     "retclip.algorithms": 1, "retclip.plugin": 1,
     "retclip.plugin.manager": 2, "retclip.plugin.conformance": 2, "retclip.plugin.scaffold": 2,
     "retclip.store": 2, "retclip.data": 2, "retclip.config": 2, "retclip.device": 2,

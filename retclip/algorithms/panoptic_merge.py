@@ -5,9 +5,13 @@
 3. A mask's segment is its own pixels whose probability is at least `mask_threshold`; it is dropped when the pixels it
    won are less than `overlap_threshold` of those where its probability reaches 0.5, or when nothing is left.
 4. Stuff segments of one class share one id; ids start at 1 in the order of the masks, 0 is void.
+
+Which mask a pixel came from is kept too: stuff may be made of hundreds of masks, each with reasons of its own.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
@@ -29,8 +33,9 @@ def panoptic_merge(
     object_mask_threshold: float = 0.0,
     overlap_threshold: float = 0.8,
     mask_threshold: float = 0.5,
-) -> tuple[Int32[Tensor, "H W"], list[SegmentInfo]]:
-    """The label map (H, W) and its segments; class names are left empty, `proposal` is the mask's index.
+) -> tuple[Int32[Tensor, "H W"], Int32[Tensor, "H W"], list[SegmentInfo]]:
+    """The label map (H, W), the index of the mask that each pixel came from (-1 = void), and the segments; class names
+    are left empty, `proposal` is the mask that covers most of the segment.
 
     masks: probabilities in [0, 1]. size: (H, W) of the map; masks on another grid are resized bilinearly a few at a
     time, so the peak does not grow with n. void: (n,), the probability of "no object".
@@ -39,7 +44,8 @@ def panoptic_merge(
     best, labels = scores.max(dim=1) if scores.shape[1] else (void * 0, void.long())
     kept = ((best > object_mask_threshold) & (best > void)).nonzero()[:, 0]
     if not len(kept):
-        return torch.zeros(size, dtype=torch.int32, device=masks.device), []
+        nothing = torch.zeros(size, dtype=torch.int32, device=masks.device)
+        return nothing, nothing - 1, []
     owner, probability, present = _owners(masks, best, kept, size)
     inside = probability >= mask_threshold
     won, areas = (torch.bincount(owner[where], minlength=len(kept)) for where in (owner >= 0, inside))
@@ -47,7 +53,8 @@ def panoptic_merge(
     segments, ids = _segments(kept[clear].tolist(), areas[clear].tolist(), best, labels, is_thing)
     lookup = torch.zeros(len(kept), dtype=torch.int32, device=masks.device)
     lookup[clear] = torch.tensor(ids, dtype=torch.int32, device=masks.device)
-    return torch.where(inside, lookup[owner], 0).to(torch.int32), segments
+    label_map = torch.where(inside, lookup[owner], 0).to(torch.int32)
+    return label_map, torch.where(label_map > 0, kept[owner], -1).to(torch.int32), segments
 
 
 def _owners(
@@ -78,15 +85,18 @@ def _segments(
     segments: list[SegmentInfo] = []
     ids: list[int] = []
     stuff: dict[int, int] = {}  # class -> position in `segments`
+    largest: dict[int, int] = {}  # class -> the area of its largest mask
     for n, area in zip(masks, areas, strict=True):
         label, score = int(labels[n]), float(best[n])
         if label in stuff:
-            segments[stuff[label]] = _grown(segments[stuff[label]], area, score)
+            leads = area > largest[label]
+            segments[stuff[label]] = _grown(segments[stuff[label]], area, score, n if leads else None)
+            largest[label] = max(largest[label], area)
             ids.append(segments[stuff[label]].id)
             continue
         thing = bool(is_thing[label])
         if not thing:
-            stuff[label] = len(segments)
+            stuff[label], largest[label] = len(segments), area
         segments.append(SegmentInfo(len(segments) + 1, "", thing, area, score, class_index=label, proposal=n))
         ids.append(len(segments))
     return segments, ids
@@ -98,11 +108,10 @@ def _full(masks: Float[Tensor, "n y x"], size: tuple[int, int]) -> Float[Tensor,
     return F.interpolate(masks[:, None].float(), size=size, mode="bilinear", align_corners=False)[:, 0]
 
 
-def _grown(earlier: SegmentInfo, area: int, score: float) -> SegmentInfo:
-    """A stuff segment with one more mask: the score becomes the mean weighted by area; the first mask stays its
-    `proposal`, because that one's evidence explains the name."""
+def _grown(earlier: SegmentInfo, area: int, score: float, leading: int | None) -> SegmentInfo:
+    """A stuff segment with one more mask; the score becomes the mean weighted by area. leading: the mask's index where
+    it is the largest so far."""
     total = earlier.area + area
     mean = (earlier.score * earlier.area + score * area) / total
-    return SegmentInfo(
-        earlier.id, "", earlier.is_thing, total, mean, class_index=earlier.class_index, proposal=earlier.proposal
-    )
+    proposal = earlier.proposal if leading is None else leading
+    return replace(earlier, area=total, score=mean, proposal=proposal)

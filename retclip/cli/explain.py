@@ -19,7 +19,7 @@ def explain(
     target: Annotated[Path, typer.Argument(help="An .evidence.npz written by `segment`, or a photo.")],
     store: options.Store = options.DEFAULT_STORE,
     segment: Annotated[int | None, typer.Option(help="The segment's id (see the COCO JSON or --json).")] = None,
-    at: Annotated[str | None, typer.Option(metavar="X,Y", help="The segment under this pixel.")] = None,
+    at: Annotated[str | None, typer.Option(metavar="X,Y", help="The mask under this pixel.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Write a PNG with the crops.")] = None,
     classes: Annotated[str | None, typer.Option(help="For a photo: the classes to choose from.")] = None,
     backbone: options.Backbone = None,
@@ -40,7 +40,7 @@ def explain(
         else:
             found = retclip.segment(target, classes)
             result, evidence = found.panoptic, found.evidence
-        why = explained(retclip.store, result, evidence, _chosen(result, segment, at))
+        why = explained(retclip.store, result, evidence, *_chosen(result, segment, at))
         if picture:
             from retclip.report.explanation import save_picture
 
@@ -52,13 +52,13 @@ def explain(
         _print(why)
 
 
-def _chosen(result: PanopticSegmentation, segment: int | None, at: str | None) -> int:
+def _chosen(result: PanopticSegmentation, segment: int | None, at: str | None) -> tuple[int, int | None]:
     from retclip.workflows.explain import segment_at
 
     if (segment is None) == (at is None):
         raise ConfigError("one of --segment ID and --at X,Y", "both" if segment is not None else "neither", "give one")
     if segment is not None:
-        return segment
+        return segment, None
     x, comma, y = str(at).partition(",")
     if not (comma and x.strip().isdigit() and y.strip().isdigit()):
         raise ConfigError("--at X,Y in whole pixels", repr(at), "write e.g. --at 120,80")
@@ -75,6 +75,10 @@ def as_dict(why: Explanation) -> dict[str, Any]:
 def _print(why: Explanation) -> None:
     one = why.segment
     output.message(f"segment {one.id} of {why.image_uri}: {one.class_name}, score {one.score:.3f}, {one.area} pixels")
+    if why.masks > 1:
+        output.message(
+            f"  made of {why.masks} masks; this is number {why.mask}, {why.mask_area} pixels; others: --at X,Y"
+        )
     for source, scores in {**why.scores, "together": why.combined}.items():
         output.message(f"  {source}: " + ", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
     columns = ("distance", "label then", "label now", "said by", "status", "image", "box", "segment")

@@ -18,7 +18,8 @@ from retclip.store.feature_store import FeatureStore
 from retclip.types import PanopticSegmentation
 from retclip.workflows.explain import ExplainedNeighbour, Explanation
 
-TILE, CAPTION, GAP, COLUMNS, SHOWN = 150, 66, 12, 6, 12  # pixels, pixels, pixels, tiles a row, neighbours at most
+TILE, CAPTION, GAP, COLUMNS, SHOWN = 150, 82, 12, 6, 12  # pixels, pixels, pixels, tiles a row, neighbours at most
+QUERY = 220  # height of the segment itself
 LEFT = 340  # width of the column with the segment and its scores
 INK, GREY, PAPER = (25, 25, 30), (110, 110, 118), (255, 255, 255)
 
@@ -33,7 +34,7 @@ def picture(store: FeatureStore, result: PanopticSegmentation, why: Explanation)
     """(H, W, 3) uint8: on the left the segment and its scores, on the right its neighbours, nearest first."""
     near = why.neighbours[:SHOWN]
     rows = max(1, -(-len(near) // COLUMNS))
-    height = max(56 + rows * (TILE + CAPTION + GAP), 84 + TILE + _height_of_scores(why))
+    height = max(56 + rows * (TILE + CAPTION + GAP), 100 + QUERY + _height_of_scores(why))
     sheet = Image.new("RGB", (LEFT + COLUMNS * (TILE + GAP) + GAP, height), PAPER)
     draw, cutter = ImageDraw.Draw(sheet), CropCutter()
     _query(sheet, draw, cutter, result, why)
@@ -54,10 +55,13 @@ def _query(
 ) -> None:
     one = why.segment
     draw.text((GAP, 12), f"segment {one.id}: {one.class_name}", INK, font(18))
-    draw.text((GAP, 36), f"{Path(why.image_uri).name}  score {one.score:.2f}", GREY, font(13))
-    crop = cutter.cut(why.image_uri, why.image_sha256, why.box, result.label_map == one.id)
-    _paste(sheet, draw, crop, (GAP, 58), (LEFT - 3 * GAP, TILE), colour(one.class_name))
-    y = 58 + TILE + 14
+    draw.text((GAP, 36), f"{_shortened(Path(why.image_uri).name, 30)}  score {one.score:.2f}", GREY, font(13))
+    if why.masks > 1:
+        draw.text((GAP, 53), f"one of the {why.masks} masks it is made of", GREY, font(13))
+    mine = result.label_map == one.id if result.mask_map is None else result.mask_map == why.mask
+    crop = cutter.cut(why.image_uri, why.image_sha256, why.box, mine)
+    _paste(sheet, draw, crop, (GAP, 74), (LEFT - 3 * GAP, QUERY), colour(one.class_name))
+    y = 74 + QUERY + 14
     for source, scores in {**why.scores, "together": why.combined}.items():
         draw.text((GAP, y), source, INK, font(14))
         y += 20
@@ -82,8 +86,10 @@ def _neighbour(
     if known is None:
         draw.text((x, y + 32), "no longer in the store", GREY, font(12))
         return
-    draw.text((x, y + 32), f"{known.label_source}, {known.labelled_by}"[:24], GREY, font(12))
-    draw.text((x, y + 47), f"{known.dataset} {Path(known.image_uri).name}"[:24], GREY, font(12))
+    for line, told in enumerate(
+        (f"{known.label_source}, {known.labelled_by}", known.dataset, Path(known.image_uri).name)
+    ):
+        draw.text((x, y + 32 + 15 * line), _shortened(told, 23), GREY, font(12))
 
 
 def _mask(store: FeatureStore, one: ExplainedNeighbour) -> NDArray[np.bool_] | None:
@@ -111,6 +117,11 @@ def _paste(
     size = (max(1, int(crop.shape[1] * scale)), max(1, int(crop.shape[0] * scale)))
     sheet.paste(Image.fromarray(crop).resize(size, Image.Resampling.LANCZOS), place)
     draw.rectangle((x, y, x + size[0] - 1, y + size[1] - 1), outline=edge, width=3)
+
+
+def _shortened(text: str, length: int) -> str:
+    """The beginning and the end of a long name: photos of one folder differ at the end."""
+    return text if len(text) <= length else f"{text[: length // 3]}...{text[len(text) - (length - length // 3 - 3) :]}"
 
 
 def _votes(why: Explanation) -> str:

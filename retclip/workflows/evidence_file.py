@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 
 from retclip.errors import DataError
+from retclip.evidence import Evidence
 from retclip.types import (
     ClassScores,
-    Evidence,
     LabelMatch,
     MatchKind,
     Neighbours,
@@ -46,6 +46,8 @@ def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) 
         arrays[f"knows_{number}"] = scores.knows.cpu().numpy()
         if scores.void is not None:
             arrays[f"void_{number}"] = scores.void.float().cpu().numpy()
+    if result.mask_map is not None:
+        arrays["mask_map"] = result.mask_map
     if evidence.neighbours:
         near = evidence.neighbours
         texts = [str(one or "") for one in near.ids.ravel()]
@@ -63,7 +65,8 @@ def load_evidence(path: Path) -> tuple[PanopticSegmentation, Evidence]:
         with np.load(path, allow_pickle=False) as archive:
             arrays = dict(archive)
         about = json.loads(str(arrays["about"]))
-        result = PanopticSegmentation(arrays["label_map"], tuple(SegmentInfo(**one) for one in about["segments"]))
+        segments = tuple(SegmentInfo(**one) for one in about["segments"])
+        result = PanopticSegmentation(arrays["label_map"], segments, arrays.get("mask_map"))
         return result, _evidence(arrays, about)
     except Exception as error:  # zipfile, zlib and numpy raise many kinds for damaged files
         raise DataError(

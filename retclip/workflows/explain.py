@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 import torch
 
 from retclip.errors import DataError
+from retclip.evidence import Evidence
 from retclip.store.catalog import StoredSegment
 from retclip.store.feature_store import FeatureStore
-from retclip.types import Evidence, PanopticSegmentation, SegmentInfo
+from retclip.types import PanopticSegmentation, SegmentInfo
 
 TOP_CLASSES = 5
 
@@ -32,13 +34,18 @@ class ExplainedNeighbour:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why one predicted segment got its label.
+    """Why one mask of a predicted segment got its label.
 
+    A thing is one mask; stuff may be made of many, each with neighbours of its own. mask: which one this is about, the
+    largest unless a pixel was named; of `masks` in all, it covers `mask_area` pixels of the segment.
     scores: per source, class name -> score, the best classes and the chosen one. unknown: per source the classes of
     the vocabulary that it could not speak of. combined: class name -> score after the ensemble.
     """
 
     segment: SegmentInfo
+    mask: int
+    masks: int
+    mask_area: int
     box: tuple[int, int, int, int]  # x0 y0 x1 y1 of the mask proposal, image pixels
     image_uri: str
     image_sha256: str
@@ -57,13 +64,20 @@ class Explanation:
         return dict(sorted(counted.items(), key=lambda pair: -pair[1]))
 
 
-def explain(store: FeatureStore, result: PanopticSegmentation, evidence: Evidence, segment_id: int) -> Explanation:
-    """The explanation of the segment with that id in the label map. Raises DataError for an id that is not there."""
+def explain(
+    store: FeatureStore, result: PanopticSegmentation, evidence: Evidence, segment_id: int, mask: int | None = None
+) -> Explanation:
+    """The explanation of the segment with that id in the label map. Raises DataError for an id that is not there.
+
+    mask: one of the masks the segment is made of (None = its largest).
+    """
     segment = next((one for one in result.segments if one.id == segment_id), None)
     if segment is None:
         known = ", ".join(f"{one.id} ({one.class_name})" for one in result.segments) or "none"
         raise DataError("a segment id of this result", str(segment_id), f"choose one of: {known}")
-    n = segment.proposal
+    n = segment.proposal if mask is None else mask
+    inside = result.label_map == segment.id
+    parts = np.full(inside.sum(), n) if result.mask_map is None else result.mask_map[inside]
     combined = _best(evidence.combined[n], evidence.vocabulary.names, segment.class_index)
     scores = {
         one.classifier or str(one.role): _best(one.values[n], evidence.vocabulary.names, segment.class_index)
@@ -77,21 +91,23 @@ def explain(store: FeatureStore, result: PanopticSegmentation, evidence: Evidenc
     }
     x0, y0, x1, y1 = (int(edge) for edge in evidence.boxes[n])
     return Explanation(
-        segment=segment, box=(x0, y0, x1, y1), image_uri=evidence.image_uri, image_sha256=evidence.image_sha256,
+        segment=segment, mask=n, masks=len(np.unique(parts)), mask_area=int((parts == n).sum()),
+        box=(x0, y0, x1, y1), image_uri=evidence.image_uri, image_sha256=evidence.image_sha256,
         neighbours=_neighbours(store, evidence, n), scores=scores, unknown=unknown, combined=combined,
         void=float(evidence.void[n]), settings=dict(evidence.settings),
     )  # fmt: skip
 
 
-def segment_at(result: PanopticSegmentation, x: int, y: int) -> int:
-    """The id of the segment under a pixel. Raises DataError outside the image or on void."""
+def segment_at(result: PanopticSegmentation, x: int, y: int) -> tuple[int, int | None]:
+    """The id of the segment under a pixel, and which of its masks lies there (None where the map does not know).
+    Raises DataError outside the image or on void."""
     height, width = result.label_map.shape
     if not (0 <= x < width and 0 <= y < height):
         raise DataError(f"a pixel inside {width} x {height}", f"({x}, {y})", "count from the upper left, x first")
     found = int(result.label_map[y, x])
     if not found:
         raise DataError("a labelled pixel", f"({x}, {y}), which no segment covers", "choose another, see the overlay")
-    return found
+    return found, None if result.mask_map is None else int(result.mask_map[y, x])
 
 
 def _best(row: torch.Tensor, names: tuple[str, ...], chosen: int) -> dict[str, float]:

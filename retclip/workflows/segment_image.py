@@ -16,11 +16,11 @@ from torch import Tensor
 import retclip
 from retclip.algorithms.ensemble import EnsembleWeights, ensemble
 from retclip.algorithms.panoptic_merge import panoptic_merge
+from retclip.evidence import Evidence
 from retclip.names import name_key
 from retclip.plugin.checks import checked_scores
 from retclip.types import (
     ClassScores,
-    Evidence,
     Image,
     MaskProposals,
     Neighbours,
@@ -83,7 +83,7 @@ def merge(parts: Parts, evidence: Evidence, proposals: MaskProposals) -> Panopti
     settings, size = parts.settings.segment, proposals.image_size
     shrink = min(1.0, settings.merge_side / max(size))
     grid = (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink)))
-    label_map, records = panoptic_merge(
+    label_map, mask_map, records = panoptic_merge(
         proposals.masks,
         evidence.combined,
         evidence.void,
@@ -93,15 +93,12 @@ def merge(parts: Parts, evidence: Evidence, proposals: MaskProposals) -> Panopti
         overlap_threshold=settings.overlap_threshold,
         mask_threshold=settings.mask_threshold,
     )
-    full = label_map.cpu().numpy().astype(np.int32)
-    if grid != size:
-        rows = (np.arange(size[0]) * grid[0]) // size[0]
-        columns = (np.arange(size[1]) * grid[1]) // size[1]
-        full = full[rows[:, None], columns[None, :]]
+    rows, columns = ((np.arange(full) * small) // full for full, small in zip(size, grid, strict=True))
+    full, origin = (one.cpu().numpy()[rows[:, None], columns[None, :]] for one in (label_map, mask_map))
     areas = np.bincount(full.ravel(), minlength=max((r.id for r in records), default=0) + 1)
     names = evidence.vocabulary.names
     infos = (replace(r, class_name=names[r.class_index], area=int(areas[r.id])) for r in records)
-    return PanopticSegmentation(full, tuple(info for info in infos if info.area > 0))
+    return PanopticSegmentation(full, tuple(info for info in infos if info.area > 0), origin)
 
 
 def _neighbours(parts: Parts, prepared: PreparedVocabulary, segments: SegmentFeatures) -> Neighbours:

@@ -90,7 +90,7 @@ def test_the_panoptic_merge_agrees_with_fcclip_under_every_threshold(fixture):
     settings = json.loads((fixture.folder / "panoptic.json").read_text())
     assert len(settings) == 7
     for setting in settings.values():
-        label_map, segments = panoptic_merge(
+        label_map, _, segments = panoptic_merge(
             masks,
             probabilities[:, :-1],
             probabilities[:, -1],

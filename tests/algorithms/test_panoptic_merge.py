@@ -35,15 +35,16 @@ thresholds = st.fixed_dictionaries(
 def test_a_hand_worked_row():
     masks = torch.tensor([[[0.9, 0.9, 0.6, 0.1]], [[0.1, 0.2, 0.9, 0.9]], [[0.1, 0.1, 0.6, 0.4]]])
     scores = torch.tensor([[0.8, 0.1], [0.1, 0.5], [0.3, 0.2]])
-    label_map, segments = panoptic_merge(masks, scores, torch.zeros(3), torch.tensor([True, False]))
+    label_map, mask_map, segments = panoptic_merge(masks, scores, torch.zeros(3), torch.tensor([True, False]))
     # score * probability: pixel 2 is 0.48 against 0.45 and 0.18, so mask 0; pixel 3 is 0.08 against 0.45, so mask 1
     # mask 0 won 3 of the 3 pixels where it reaches 0.5; mask 1 won 1 of 2, less than 0.8; mask 2 won nothing
-    assert label_map.tolist() == [[1, 1, 1, 0]]
+    assert label_map.tolist() == [[1, 1, 1, 0]] and mask_map.tolist() == [[0, 0, 0, -1]]
     assert segments == [SegmentInfo(1, "", True, 3, pytest.approx(0.8), class_index=0, proposal=0)]
-    label_map, segments = panoptic_merge(
+    label_map, mask_map, segments = panoptic_merge(
         masks, scores, torch.zeros(3), torch.tensor([True, False]), overlap_threshold=0.5
     )
     assert label_map.tolist() == [[1, 1, 1, 2]], "1 of 2 is not less than 0.5"
+    assert mask_map.tolist() == [[0, 0, 0, 1]]
     assert segments[1] == SegmentInfo(2, "", False, 1, 0.5, class_index=1, proposal=1)
 
 
@@ -51,29 +52,32 @@ def test_masks_that_lose_to_no_object_or_to_the_threshold_do_not_compete():
     masks, things = torch.ones(2, 1, 2), torch.tensor([True])
     scores = torch.tensor([[0.75], [0.5]])
     # the better mask is more likely nothing at all; equal is not better
-    label_map, segments = panoptic_merge(masks, scores, torch.tensor([0.75, 0.25]), things)
-    assert label_map.tolist() == [[1, 1]] and [one.proposal for one in segments] == [1]
+    label_map, mask_map, segments = panoptic_merge(masks, scores, torch.tensor([0.75, 0.25]), things)
+    assert (
+        label_map.tolist() == [[1, 1]] and mask_map.tolist() == [[1, 1]] and [one.proposal for one in segments] == [1]
+    )
     for threshold, kept in ((0.25, [1]), (0.5, [])):
-        _, segments = panoptic_merge(masks, scores, torch.tensor([0.9, 0.0]), things, object_mask_threshold=threshold)
+        *_, segments = panoptic_merge(masks, scores, torch.tensor([0.9, 0.0]), things, object_mask_threshold=threshold)
         assert [one.proposal for one in segments] == kept
 
 
 def test_a_mask_that_is_nowhere_likely_has_no_segment():
     """Nothing reaches 0.5, so there is no area to have kept a share of, however low `mask_threshold` lies."""
     faint, alone = torch.full((1, 1, 2), 0.4), (torch.ones(1, 1), torch.zeros(1), torch.tensor([True]))
-    assert panoptic_merge(faint, *alone, mask_threshold=0.25)[1] == []
+    assert panoptic_merge(faint, *alone, mask_threshold=0.25)[2] == []
     assert panoptic_merge(faint + 0.1, *alone, mask_threshold=0.25)[0].tolist() == [[1, 1]]
 
 
 def test_stuff_is_merged_and_things_are_not():
-    masks = torch.tensor([[[1.0, 1.0, 1.0, 0.0]], [[0.0, 0.0, 0.0, 1.0]]])
-    scores = torch.tensor([[0.5], [1.0]])
-    label_map, segments = panoptic_merge(masks, scores, torch.zeros(2), torch.tensor([False]))
-    assert label_map.tolist() == [[1, 1, 1, 1]]
-    # the score is weighed by area: (3 * 0.5 + 1 * 1) / 4; the first mask stays the proposal
-    assert segments == [SegmentInfo(1, "", False, 4, pytest.approx(0.625), class_index=0, proposal=0)]
-    label_map, segments = panoptic_merge(masks, scores, torch.zeros(2), torch.tensor([True]))
-    assert label_map.tolist() == [[1, 1, 1, 2]] and [one.area for one in segments] == [3, 1]
+    masks = torch.tensor([[[1.0, 0.0, 0.0, 0.0]], [[0.0, 1.0, 1.0, 0.0]], [[0.0, 0.0, 0.0, 1.0]]])
+    scores = torch.tensor([[1.0], [0.5], [1.0]])
+    label_map, mask_map, segments = panoptic_merge(masks, scores, torch.zeros(3), torch.tensor([False]))
+    assert label_map.tolist() == [[1, 1, 1, 1]] and mask_map.tolist() == [[0, 1, 1, 2]]
+    # the score is weighed by area: (1 * 1 + 2 * 0.5 + 1 * 1) / 4; the largest mask stands for the segment
+    assert segments == [SegmentInfo(1, "", False, 4, pytest.approx(0.75), class_index=0, proposal=1)]
+    label_map, mask_map, segments = panoptic_merge(masks, scores, torch.zeros(3), torch.tensor([True]))
+    assert label_map.tolist() == [[1, 2, 2, 3]] and [one.area for one in segments] == [1, 2, 1]
+    assert [one.proposal for one in segments] == [0, 1, 2] and mask_map.tolist() == [[0, 1, 1, 2]]
 
 
 def slow_merge(masks, scores, void, object_mask_threshold, overlap_threshold, mask_threshold):
@@ -103,7 +107,7 @@ def slow_merge(masks, scores, void, object_mask_threshold, overlap_threshold, ma
 @given(proposals(), thresholds)
 def test_agrees_with_a_slow_merge(found, limits):
     before = [one.clone() for one in found]
-    label_map, segments = panoptic_merge(*found, THINGS, **limits)
+    label_map, _, segments = panoptic_merge(*found, THINGS, **limits)
     wanted_map, wanted = slow_merge(*found, **limits)
     assert label_map.tolist() == wanted_map
     assert [[one.class_index, one.area] for one in segments] == wanted
@@ -114,17 +118,21 @@ def test_agrees_with_a_slow_merge(found, limits):
 @given(proposals(), thresholds)
 def test_every_map_is_a_panoptic_segmentation(found, limits):
     masks, scores, void = found
-    label_map, segments = panoptic_merge(masks, scores, void, THINGS, **limits)
+    label_map, mask_map, segments = panoptic_merge(masks, scores, void, THINGS, **limits)
     assert label_map.dtype == torch.int32 and tuple(label_map.shape) == SIZE
     assert [one.id for one in segments] == list(range(1, len(segments) + 1))
     assert set(label_map.unique().tolist()) - {0} == {one.id for one in segments}
-    assert [one.proposal for one in segments] == sorted({one.proposal for one in segments})
+    assert mask_map.dtype == torch.int32 and torch.equal(mask_map >= 0, label_map > 0)
     stuff = [one.class_index for one in segments if not one.is_thing]
     assert len(stuff) == len(set(stuff)), "stuff of one class is one segment"
     best, labels = scores.max(1)
     for one in segments:
         mine = label_map == one.id
         assert int(mine.sum()) == one.area > 0
+        behind = mask_map[mine]
+        assert one.proposal in behind.tolist() and (one.is_thing is False or behind.unique().tolist() == [one.proposal])
+        counted = torch.bincount(behind, minlength=len(masks))
+        assert counted[one.proposal] == counted.max(), "the mask that covers most of it stands for it"
         assert one.is_thing == bool(THINGS[one.class_index])
         # only masks of its class that were kept may stand behind its pixels, one of them at every pixel
         behind = (labels == one.class_index) & (best > limits["object_mask_threshold"]) & (best > void)
@@ -138,13 +146,13 @@ def test_every_map_is_a_panoptic_segmentation(found, limits):
 def test_masks_on_another_grid_are_resized_as_if_before(found, size):
     masks, scores, void = found
     full = torch.zeros(0, *size) if not len(masks) else F.interpolate(masks[None], size=size, mode="bilinear")[0]
-    label_map, segments = panoptic_merge(masks, scores, void, THINGS, size)
-    wanted_map, wanted = panoptic_merge(full, scores, void, THINGS)
-    assert torch.equal(label_map, wanted_map) and segments == wanted
+    *maps, segments = panoptic_merge(masks, scores, void, THINGS, size)
+    *wanted_maps, wanted = panoptic_merge(full, scores, void, THINGS)
+    assert all(torch.equal(one, other) for one, other in zip(maps, wanted_maps, strict=True)) and segments == wanted
 
 
 @pytest.mark.parametrize(("n", "c"), [(0, 2), (0, 0), (2, 0)])
 def test_no_mask_or_no_class_is_all_void(n, c):
     flags = torch.zeros(c, dtype=torch.bool)
-    label_map, segments = panoptic_merge(torch.ones(n, 2, 2), torch.ones(n, c), torch.zeros(n), flags, (3, 5))
-    assert label_map.tolist() == [[0] * 5] * 3 and segments == []
+    label_map, mask_map, segments = panoptic_merge(torch.ones(n, 2, 2), torch.ones(n, c), torch.zeros(n), flags, (3, 5))
+    assert label_map.tolist() == [[0] * 5] * 3 and mask_map.tolist() == [[-1] * 5] * 3 and segments == []

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from retclip.errors import DataError
+from retclip.evidence import Evidence
 from retclip.types import (
     ClassScores,
-    Evidence,
     LabelMatch,
     MatchKind,
     Neighbours,
@@ -47,6 +47,7 @@ def example(neighbours=True):
             SegmentInfo(2, "写真", True, 2, 0.25, 2, 1),
             SegmentInfo(300, "sky", False, 1, is_crowd=True),
         ),
+        np.array([[-1, 0, 1], [5, 0, 1]], dtype=np.int32) if neighbours else None,
     )
     evidence = Evidence(
         "ab" * 32, "/photos/ü.jpg", Vocabulary(NAMES, (False, True, True), ((), ("street", "road"), ())),
@@ -66,6 +67,8 @@ def assert_equal(found, wanted):
     assert (result.label_map == good_result.label_map).all()
     assert result.label_map.dtype == np.int32
     assert result.segments == good_result.segments
+    assert (result.mask_map is None) == (good_result.mask_map is None)
+    assert good_result.mask_map is None or (result.mask_map == good_result.mask_map).all()
     for name in ("image_sha256", "image_uri", "settings", "matches"):
         assert getattr(evidence, name) == getattr(good, name), name
     assert evidence.vocabulary.digest == good.vocabulary.digest

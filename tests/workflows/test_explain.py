@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+import retclip
 from retclip.errors import DataError
 from retclip.types import PanopticSegmentation, SegmentInfo
 from retclip.workflows.explain import TOP_CLASSES, explain, segment_at
@@ -83,6 +84,28 @@ def test_a_neighbour_that_left_the_store_is_shown_as_gone(memory, result):
     assert all(one.stored for one in why.neighbours[1:])
 
 
+def test_stuff_of_many_masks_is_explained_by_its_largest_or_by_the_one_under_a_pixel(built):
+    """Superpixels: the sky is made of many, and each has neighbours of its own."""
+    settings = {"store": {"index": "resident"}, "components": {"proposer": "reference.superpixels"}}
+    with retclip.open(built.store, settings=settings) as plain:
+        result = plain.segment(next(plain.source(built.source).images()).load())
+        stuff = max((one for one in result.segments if not one.is_thing), key=lambda one: one.area)
+        behind, areas = np.unique(result.mask_map[result.label_map == stuff.id], return_counts=True)
+        assert len(behind) > 1
+        largest = result.explain(stuff)
+        assert (largest.mask_area, largest.masks) == (areas.max(), len(behind))
+        assert largest.mask == stuff.proposal
+        other = int(behind[behind != stuff.proposal][0])
+        y, x = np.argwhere(result.mask_map == other)[0].tolist()
+        why = result.explain_at(x, y)
+    assert (why.segment, why.mask, why.mask_area) == (stuff, other, int((result.mask_map == other).sum()))
+    near = result.evidence.neighbours.ids[other]
+    assert [one.id for one in why.neighbours] == [one for one in near if one is not None]
+    assert why.combined[stuff.class_name] == float(result.evidence.combined[other, stuff.class_index])
+    x0, y0, x1, y1 = why.box
+    assert x0 <= x < x1 and y0 <= y < y1
+
+
 def test_without_a_search_there_are_no_neighbours(memory, result):
     why = explain(memory.store, result.panoptic, replace(result.evidence, neighbours=None), result.segments[0].id)
     assert why.neighbours == ()
@@ -98,9 +121,11 @@ def test_an_id_that_is_not_there_is_answered_with_those_that_are(memory, result)
         explain(memory.store, empty, result.evidence, 1)
 
 
-def test_a_pixel_names_its_segment():
-    result = PanopticSegmentation(np.array([[0, 1, 2]], np.int32), (SegmentInfo(1, "a", True, 1),))
-    assert [segment_at(result, x, 0) for x in (1, 2)] == [1, 2]
+def test_a_pixel_names_its_segment_and_its_mask():
+    infos, masks = (SegmentInfo(1, "a", True, 1),), np.array([[-1, 7, 9]], np.int32)
+    result = PanopticSegmentation(np.array([[0, 1, 2]], np.int32), infos, masks)
+    assert [segment_at(result, x, 0) for x in (1, 2)] == [(1, 7), (2, 9)]
+    assert segment_at(replace(result, mask_map=None), 1, 0) == (1, None)
     with pytest.raises(DataError, match="no segment covers"):
         segment_at(result, 0, 0)
     for x, y in ((3, 0), (0, 1), (-1, 0), (0, -1)):
