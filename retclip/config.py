@@ -21,7 +21,7 @@ from retclip.errors import ConfigError
 
 FILE = "retclip.toml"
 ENVIRONMENT = "RETCLIP_"
-NOT_SETTINGS = ("CONFIG", "STRICT_PLUGINS")  # variables of ours that are no keys of the file, like RETCLIP_TEST_...
+NOT_SETTINGS = ("CONFIG",)  # variables of ours that are no keys of the file, like RETCLIP_TEST_...
 
 
 class Section(BaseModel):
@@ -32,20 +32,22 @@ class Section(BaseModel):
 
 class StoreSection(Section):
     database: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL; empty = SQLite in the store's folder")
-    index: Literal["edge", "server", "resident"] = Field("edge", description="embedded, Qdrant server, or in memory")
+    index: Literal["edge", "server", "resident"] = Field(
+        "edge", description="edge: embedded; server: Qdrant; resident: in memory"
+    )
     qdrant_url: str = Field("", description="for index = server")
     qdrant_api_key: SecretStr = Field(SecretStr(""), description="better in RETCLIP_STORE__QDRANT_API_KEY")
     exact_below: int = Field(20_000, ge=0, description="points up to which the embedded index scans exactly")
 
 
 class ComponentsSection(Section):
-    backbone: str = "reference.colour_texture"
-    proposer: str = "reference.superpixels"
-    classifiers: tuple[str, ...] = ("retrieval.vote",)
+    backbone: str = Field("reference.colour_texture", description="turns masks into vectors")
+    proposer: str = Field("reference.superpixels", description="finds masks in photos to be labelled")
+    classifiers: tuple[str, ...] = Field(("retrieval.vote",), description="score masks; the ensemble mixes them")
 
 
 class BuildSection(Section):
-    proposer: str = "reference.ground_truth"
+    proposer: str = Field("reference.ground_truth", description="finds masks to be stored, and names them")
     commit_images: int = Field(16, ge=1, description="images per shard and transaction: what a kill can cost")
     max_segments: int = Field(300, ge=1, description="per image, best first (stores.md 5.3)")
 
@@ -61,7 +63,7 @@ class EnsembleSection(Section):
     gamma: float = Field(0.3, ge=0, le=1, description="weight of retrieval beside CLIP (table 4)")
     form: Literal["arithmetic", "geometric"] = Field("arithmetic", description="the paper's, or FC-CLIP's")
     unknown: Literal["fallback", "zero"] = Field("fallback", description="a source that cannot say: drop it, or 0")
-    renormalise: bool = True
+    renormalise: bool = Field(True, description="bring a mask's scores to sum 1 (arithmetic form)")
 
 
 class SegmentSection(Section):
@@ -78,14 +80,14 @@ class MatchingSection(Section):
 
 class DeviceSection(Section):
     name: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    batch_size: int = Field(1, ge=1)
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="autocast precision of models")
+    batch_size: int = Field(1, ge=1, description="the first try; halved where memory runs out")
     backbone: str = Field("", description="a device for this role alone")
     proposer: str = Field("", description="a device for this role alone")
 
 
 class PluginsSection(Section):
-    disabled: tuple[str, ...] = ()
+    disabled: tuple[str, ...] = Field((), description="plugins or distributions that are not loaded")
     strict: bool = Field(False, description="a plugin that fails to load stops the program")
 
 

@@ -73,7 +73,7 @@ def test_a_variable_that_names_no_table_is_refused(monkeypatch, variable, hint):
 
 
 def test_variables_that_are_no_settings_are_passed_over(monkeypatch):
-    for name in ("RETCLIP_CONFIG", "RETCLIP_TEST_DATABASE", "RETCLIP_STRICT_PLUGINS", "OTHER_RETCLIP_X"):
+    for name in ("RETCLIP_CONFIG", "RETCLIP_TEST_DATABASE", "OTHER_RETCLIP_X"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setitem(config.PRESETS, config.DEFAULT_PRESET, {})
     assert load().model_dump() == Settings().model_dump()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from retclip.engine import RetCLIP
 
 Store = Annotated[Path, typer.Option("--store", "-s", metavar="DIR", help="Folder of the feature store.")]
-Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A retclip.toml [default: the store's].")]
+Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A retclip.toml (default: the store's).")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. retrieval.k=16.")]
 Preset = Annotated[str | None, typer.Option("--preset", help="A named set of settings.")]
 Backbone = Annotated[str | None, typer.Option("--backbone", metavar="NAME", help="Backbone component.")]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from retclip.store.ledger import Failure
 
 Paths = Annotated[list[str], typer.Argument(help="Photos, folders, globs, or reader:path sources.")]
-Classes = Annotated[str | None, typer.Option(help="A comma list or a file [default: the store's classes].")]
+Classes = Annotated[str | None, typer.Option(help="A comma list or a file (default: the store's classes).")]
 
 
 def segment(

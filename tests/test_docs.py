@@ -1,0 +1,124 @@
+"""The pages in docs/ and the README are true: commands run, and every command, setting, exit code and hook is named."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from typer.main import get_command
+
+from retclip import config, errors
+from retclip.plugin.manager import KINDS, PROTOCOLS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def commands() -> dict[str, object]:
+    """Full name -> command, e.g. "class add"."""
+    from retclip.cli import app
+
+    found: dict[str, object] = {}
+    for name, one in get_command(app).commands.items():
+        inner = getattr(one, "commands", None)
+        found |= {f"{name} {below}": it for below, it in inner.items()} if inner else {name: one}
+    return found
+
+
+def setting_rows() -> list[str]:
+    """The table of settings as it must stand in the reference."""
+    preset = config.PRESETS[config.DEFAULT_PRESET]
+    rows = [f'| `preset` | `"{config.DEFAULT_PRESET}"` | a named set of settings: {", ".join(config.PRESETS)} |']
+    for section, field in config.Settings.model_fields.items():
+        if not isinstance(field.default, BaseModel):
+            continue
+        for key, one in type(field.default).model_fields.items():
+            default = preset.get(section, {}).get(key, one.default)
+            shown = default if isinstance(default, str | bool | int | float | tuple) else ""
+            rows.append(f"| `{section}.{key}` | `{_toml(shown)}` | {one.description or ''} |")
+    return rows
+
+
+def _toml(value: object) -> str:
+    from retclip.cli.settings_file import _toml as written
+
+    return written(value)
+
+
+def test_the_commands_of_the_tutorial_run(tmp_path: Path) -> None:
+    lines = [line for block in blocks(page("tutorial.md"), "sh") for line in block.splitlines() if line.strip()]
+    assert len(lines) > 8 and all(line.startswith("retclip ") for line in lines)
+    environment = {**os.environ, "RETCLIP_DEVICE__NAME": "cpu"}
+    for line in lines:
+        command = [sys.executable, "-m", "retclip.cli", *shlex.split(line)[1:]]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, line + "\n" + done.stderr
+        if line.startswith("retclip explain"):
+            assert "made of" in done.stderr or ": boat" in done.stderr, done.stderr
+    assert (tmp_path / "why.png").stat().st_size > 10_000
+    assert {one.name for one in (tmp_path / "out").iterdir()} >= {"overlay", "panoptic", "panoptic.json"}
+
+
+def test_every_command_and_option_is_in_the_reference_and_nothing_else() -> None:
+    text = page("reference.md")
+    table = re.findall(r"^\| `retclip ([^`]+)` \|", text, re.MULTILINE)
+    assert sorted(re.sub(r" ([A-Z.]+|\[.*)", "", row) for row in table) == sorted(commands())
+    common = set(re.findall(r"`(--[a-z-]+)", text))
+    for name, command in commands().items():
+        own = {option for one in command.params for option in one.opts if option.startswith("--")}
+        assert own <= common | {"--help"}, f"{name}: {sorted(own - common)} stand nowhere in the reference"
+
+
+def test_every_setting_stands_in_the_reference_with_its_default() -> None:
+    rows = re.findall(r"^\| `[a-z_.]+` \| `.*` \| .*\|$", page("reference.md"), re.MULTILINE)
+    assert rows == setting_rows()
+    assert not [row for row in rows if row.endswith("|  |")], "every setting says what it is for"
+
+
+def test_every_exit_code_is_explained() -> None:
+    kinds = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.RetCLIPError)}
+    listed = set(re.findall(r"^\| (\d+) \|", page("reference.md"), re.MULTILINE))
+    assert listed == {"0", "130", *(str(one.exit_code) for one in kinds)}
+
+
+def test_every_hook_and_promise_is_in_the_page_on_plugins() -> None:
+    rows = re.findall(r"^\| `(retclip_\w+)` \|.*\| `(\w+)` \|$", page("plugins.md"), re.MULTILINE)
+    assert dict(rows) == {KINDS[one]: PROTOCOLS[one].__name__ for one in KINDS}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_commands_that_a_page_mentions_exist(path: Path) -> None:
+    known = set(commands()) | {name.split()[0] for name in commands()}
+    for found in re.findall(r"\bretclip ([a-z]+(?: [a-z]+)?)", "\n".join(_code(path.read_text(encoding="utf-8")))):
+        first, _, second = found.partition(" ")
+        nested = any(name.startswith(f"{first} ") for name in known)
+        assert (f"{first} {second}" if nested and second else first) in known, f"retclip {found}"
+
+
+def _code(text: str) -> list[str]:
+    """Everything on a page that is set as code."""
+    lines = [line for line in text.splitlines() if line.startswith("    ")]
+    return [*blocks(text, "sh"), *lines, *re.findall(r"`([^`\n]+)`", text)]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_and_files_that_a_page_names_are_there(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert target.startswith("http") or (path.parent / target).exists(), target
+    for name in re.findall(r"`((?:retclip|plugins|tests|benchmarks|docs|migrations)/[\w/]+\.(?:py|md|toml))`", text):
+        assert (ROOT / name).exists(), name
