@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pluggy
+from packaging.requirements import Requirement
 from pydantic import BaseModel, ValidationError
 
+import retclip
 from retclip.errors import ConfigError, ContractBroken, PluginUnavailable, RetCLIPError
 from retclip.plugin import contracts, spec
 from retclip.plugin.contracts import Component
@@ -61,7 +63,7 @@ class ComponentInfo:
 
 @dataclass(frozen=True)
 class PluginFailure:
-    """A plugin that is not used. stage: import, register, announce or clash."""
+    """A plugin that is not used. stage: version, import, register, announce or clash."""
 
     plugin: str
     distribution: str
@@ -169,8 +171,10 @@ def checked_settings(info: ComponentInfo, settings: Mapping[str, Any]) -> BaseMo
 
 
 def _announced(entry: Any, distribution: str, version: str) -> list[ComponentInfo] | PluginFailure:
-    stage = "import"
+    stage = "version"
     try:
+        _check_version(getattr(entry, "dist", None))
+        stage = "import"
         module = entry.load()
         stage = "register"
         registered = _registered(module)
@@ -183,6 +187,16 @@ def _announced(entry: Any, distribution: str, version: str) -> list[ComponentInf
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}"
         return PluginFailure(entry.name, distribution, version, stage, reason)
+
+
+def _check_version(distribution: Any) -> None:
+    """Raises RuntimeError where the distribution asks for another retclip than this: pip's warning scrolled by long
+    ago, and what such a plugin does when it is imported would be named after something else."""
+    for line in getattr(distribution, "requires", None) or ():
+        wanted = Requirement(line)
+        here = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+        if wanted.name == "retclip" and here and not wanted.specifier.contains(retclip.__version__, prereleases=True):
+            raise RuntimeError(f"it needs retclip {wanted.specifier}, this is {retclip.__version__}")
 
 
 def _registered(module: Any) -> pluggy.PluginManager:

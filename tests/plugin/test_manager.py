@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import retclip
 from retclip.errors import ConfigError, ContractBroken, PluginUnavailable
 from retclip.plugin.manager import PluginManager
 from retclip.types import Device
@@ -30,6 +31,7 @@ def retclip_mask_proposers(): return [Component("masks", "some masks", Options, 
 class Distribution:
     name: str
     version: str = "1.2"
+    requires: list[str] | None = None
 
 
 class Entry:
@@ -80,6 +82,29 @@ def test_a_broken_plugin_is_named_and_the_others_work(fault: str) -> None:
     assert failure.version == "1.2"
     assert failure.stage == stage
     assert reason in failure.reason
+
+
+@pytest.mark.parametrize(
+    ("requires", "works"),
+    [
+        (["retclip>=99"], False),
+        (["numpy>=99", "retclip>=0.1,<0.2"], True),
+        (["retclip==0.0.1"], False),
+        (["retclip"], True),
+        (['retclip>=99; python_version < "3"'], True),
+        (['retclip>=99; extra == "test"'], True),
+        (["this is no requirement"], False),
+        (None, True),
+    ],
+)
+def test_a_plugin_for_another_retclip_is_named_before_it_is_imported(requires: list[str] | None, works: bool) -> None:
+    entry = Entry("other", GOOD if works else "raise AssertionError('it was imported')")
+    entry.dist.requires = requires
+    found = PluginManager.discover(entry_points=[entry, Entry("good", GOOD)])
+    assert [one.stage for one in found.failures] == ([] if works else ["version"])
+    assert [one.plugin for one in found.components()] == (["good", "other"] if works else ["good"])
+    if requires == ["retclip>=99"]:
+        assert found.failures[0].reason == f"RuntimeError: it needs retclip >=99, this is {retclip.__version__}"
 
 
 def test_strict_stops_at_the_first_broken_plugin() -> None:
