@@ -33,10 +33,10 @@ from sqlalchemy import text
 import retclip
 import retclip.engine
 import retclip.workflows.build_store
-from retclip.store import sync
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
-from retclip.store.shards import damaged_shards, unreferenced_shards
+from retclip.store.reconcile import differences
+from retclip.store.shards import damaged_shards, shard_names, unreferenced_shards
 
 SETTINGS = {"build": {"commit_images": 2}, "device": {"name": "cpu"}}
 
@@ -82,9 +82,9 @@ def _state(store: FeatureStore) -> State:
     with transaction(store.engine) as connection:
         waiting = connection.execute(text("SELECT count(*) FROM outbox WHERE done_at IS NULL")).scalar_one()
         ids = frozenset(row[0].hex() for row in connection.execute(text("SELECT point_id FROM segment")))
-        damaged = damaged_shards(connection, store.archive)
+        damaged = damaged_shards(store.archive, shard_names(connection))
         spare = unreferenced_shards(connection, store.archive)
-    found = sync.differences(store.projection())
+    found = differences(store.projection())
     kinds = ("missing", "orphan", "stale", "damaged")
     wrong = [f"{len(getattr(found, kind))} {kind}" for kind in kinds if getattr(found, kind)]
     return State(ids, (*wrong, *(f"shard {name}" for name in damaged)), len(spare), int(waiting))

@@ -60,7 +60,7 @@ class RetCLIP:
         except StoreMissing:
             if not create:
                 raise
-            opened = FeatureStore.create(folder, options)
+            opened = FeatureStore.create(folder, options, exist_ok=True)  # another process may be making it, too
         return cls(opened, chosen, manager)
 
     def __enter__(self) -> RetCLIP:

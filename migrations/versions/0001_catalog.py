@@ -83,14 +83,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("fingerprint", name=op.f("uq_feature_space_fingerprint")),
     )
     op.create_table(
-        "recipe",
+        "proposer",
         sa.Column("id", KEY, nullable=False),
-        sa.Column("fingerprint", sa.String(length=64), nullable=False),
-        sa.Column("proposer", sa.String(length=120), nullable=False),
-        sa.Column("version", sa.String(length=64), nullable=False),
-        sa.Column("settings", JSON, nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_recipe")),
-        sa.UniqueConstraint("fingerprint", name=op.f("uq_recipe_fingerprint")),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_proposer")),
+        sa.UniqueConstraint("name", name=op.f("uq_proposer_name")),
+    )
+    op.create_table(
+        "store_identity",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("uuid", UUID, nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_store_identity")),
+        sa.UniqueConstraint("uuid", name=op.f("uq_store_identity_uuid")),
     )
     op.create_table(
         "category_alias",
@@ -141,7 +146,9 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("dataset_id", KEY, nullable=False),
-        sa.Column("recipe_id", KEY, nullable=False),
+        sa.Column("proposer_id", KEY, nullable=False),
+        sa.Column("proposer_version", sa.String(length=64), nullable=False),
+        sa.Column("proposer_settings", JSON, nullable=False),
         sa.Column("space_id", KEY, nullable=False),
         sa.Column("config", JSON, nullable=False),
         sa.Column("program", sa.String(length=64), nullable=False),
@@ -151,7 +158,7 @@ def upgrade() -> None:
         sa.Column("finished_at", MOMENT, nullable=True),
         sa.CheckConstraint("state IN ('running', 'finished', 'interrupted', 'failed')", name=op.f("ck_run_state")),
         sa.ForeignKeyConstraint(["dataset_id"], ["dataset.id"], name=op.f("fk_run_dataset_id_dataset")),
-        sa.ForeignKeyConstraint(["recipe_id"], ["recipe.id"], name=op.f("fk_run_recipe_id_recipe")),
+        sa.ForeignKeyConstraint(["proposer_id"], ["proposer.id"], name=op.f("fk_run_proposer_id_proposer")),
         sa.ForeignKeyConstraint(["space_id"], ["feature_space.id"], name=op.f("fk_run_space_id_feature_space")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_run")),
     )
@@ -162,6 +169,7 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("index_name", sa.String(length=80), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("home", sa.Text(), nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.CheckConstraint(
             "state IN ('building', 'active', 'retiring', 'dropped')", name=op.f("ck_store_version_state")
@@ -233,7 +241,7 @@ def upgrade() -> None:
         sa.Column("id", KEY, nullable=False),
         sa.Column("point_id", UUID, nullable=False),
         sa.Column("image_id", KEY, nullable=False),
-        sa.Column("recipe_id", KEY, nullable=False),
+        sa.Column("proposer_id", KEY, nullable=False),
         sa.Column("prompt", sa.String(length=200), nullable=False),
         sa.Column("ordinal", sa.Integer(), nullable=False),
         sa.Column("category_id", KEY, nullable=False),
@@ -251,10 +259,10 @@ def upgrade() -> None:
         sa.CheckConstraint("status BETWEEN 0 AND 2", name=op.f("ck_segment_status")),
         sa.ForeignKeyConstraint(["category_id"], ["category.id"], name=op.f("fk_segment_category_id_category")),
         sa.ForeignKeyConstraint(["image_id"], ["image.id"], name=op.f("fk_segment_image_id_image"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["recipe_id"], ["recipe.id"], name=op.f("fk_segment_recipe_id_recipe")),
+        sa.ForeignKeyConstraint(["proposer_id"], ["proposer.id"], name=op.f("fk_segment_proposer_id_proposer")),
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_segment_run_id_run")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_segment")),
-        sa.UniqueConstraint("image_id", "recipe_id", "prompt", "ordinal", name="slot"),
+        sa.UniqueConstraint("image_id", "proposer_id", "prompt", "ordinal", name="slot"),
         sa.UniqueConstraint("point_id", name=op.f("uq_segment_point_id")),
     )
     with op.batch_alter_table("segment", schema=None) as batch_op:
@@ -265,6 +273,9 @@ def upgrade() -> None:
         "unit",
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("run_id", KEY, nullable=False),
+        sa.Column("image_id", KEY, nullable=True),
+        sa.Column("classes", JSON, nullable=False),
+        sa.Column("content", sa.String(length=64), nullable=False),
         sa.Column("external_id", sa.String(length=256), nullable=False),
         sa.Column("uri", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
@@ -273,10 +284,12 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("at", MOMENT, nullable=False),
         sa.CheckConstraint("state IN ('finished', 'failed')", name=op.f("ck_unit_state")),
+        sa.ForeignKeyConstraint(["image_id"], ["image.id"], name=op.f("fk_unit_image_id_image"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_unit_run_id_run")),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_unit")),
     )
     with op.batch_alter_table("unit", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_unit_image_id"), ["image_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_unit_run_id"), ["run_id"], unique=False)
 
     op.create_table(
@@ -333,6 +346,7 @@ def downgrade() -> None:
 
     op.drop_table("label")
     with op.batch_alter_table("unit", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_unit_image_id"))
         batch_op.drop_index(batch_op.f("ix_unit_run_id"))
 
     op.drop_table("unit")
@@ -369,7 +383,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_category_alias_category_id"))
 
     op.drop_table("category_alias")
-    op.drop_table("recipe")
+    op.drop_table("store_identity")
+    op.drop_table("proposer")
     op.drop_table("feature_space")
     op.drop_table("event")
     op.drop_table("dataset")

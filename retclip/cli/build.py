@@ -47,31 +47,29 @@ def build(
     given = options.flags(settings, preset, backbone, proposer, building=True)
     base = find_file(store, config)  # asked before the store has a file of its own
     with options.opened(store, config, given, create=True) as retclip:
-        retclip.parts(building=True)  # a component that cannot be loaded must not be written down
-        if retclip.store.space() is None:
+        retclip.parts(building=True)  # what cannot be loaded or read must not be written down
+        names = class_names(retclip, source, classes, without)
+        if retclip.store.space() is None:  # later commands must find what the vectors were made with
             from retclip.cli.settings_file import write_settings
 
-            write_settings(store, given, base)
-        names = class_names(retclip, source, classes, without)
+            earlier = write_settings(store, given, base)
+            if earlier:
+                output.message(f"wrote these settings into {store / 'retclip.toml'}; as it was: {earlier.name}")
         report = run_with_progress(f"build {store.name}", lambda step: retclip.build(source, names, step))
     finish([report], store, json)
 
 
 def class_names(retclip: Any, source: str, classes: str | None, without: list[str] | None) -> list[str] | None:
-    """The classes to build: those named, or the source's, less `without`. Raises ConfigError for an unknown one."""
+    """The classes to build: those named, or the source's, less `without`. Raises DataError for an unknown one."""
     from retclip.engine import as_vocabulary
-    from retclip.errors import ConfigError
-    from retclip.names import name_key
+    from retclip.workflows.source_classes import source_names
 
-    chosen = as_vocabulary(classes)
-    if not without:
-        return list(chosen.names) if chosen else None
-    names = list(chosen.names) if chosen else [one.name for one in retclip.source(source).classes()]
-    dropped = {name_key(name) for name in without}
-    unknown = dropped - {name_key(name) for name in names}
-    if unknown:
-        raise ConfigError("--without to name classes of the source", ", ".join(sorted(unknown)), "check the spelling")
-    return [name for name in names if name_key(name) not in dropped]
+    opened, chosen = retclip.source(source), as_vocabulary(classes)
+    if not chosen and not without:
+        return None
+    names = source_names(opened, chosen.names, source) if chosen else tuple(one.name for one in opened.classes())
+    dropped = source_names(opened, without or (), source)
+    return [name for name in names if name not in dropped]
 
 
 def run_with_progress(task: str, action: Any) -> BuildReport:

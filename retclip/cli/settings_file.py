@@ -13,12 +13,20 @@ from pydantic import BaseModel, SecretStr
 from retclip import config
 
 
-def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) -> None:
-    """Write STORE/retclip.toml unless it is there: the settings of `base` and `chosen`, the rest as comments."""
+def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) -> Path | None:
+    """Write STORE/retclip.toml: the settings of `base` and `chosen`, the rest as comments.
+
+    One that is there stays where it says all that already; else it is kept as retclip.toml.bak, which is returned.
+    """
     path = store / config.FILE
-    if path.exists():
-        return
-    given = config.merged(config.read_file(base) if base else {}, chosen)
+    earlier = path.with_name(f"{path.name}.bak") if path.exists() else None
+    said = path if earlier else base
+    before = config.read_file(said) if said else {}
+    given = config.merged(before, chosen)
+    if earlier:
+        if given == before:
+            return None
+        path.replace(earlier)
     preset = config.PRESETS[given.get("preset", config.DEFAULT_PRESET)]
     lines = ["# Settings of this store. Lines that start with '#' show the default.", *_preset(given)]
     for name, field in config.Settings.model_fields.items():
@@ -28,7 +36,10 @@ def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) ->
     for plugin, components in given.get("plugin", {}).items():
         for component, values in components.items():
             lines += ["", f"[plugin.{plugin}.{component}]", *(f"{key} = {_toml(one)}" for key, one in values.items())]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    temporary.replace(path)
+    return earlier
 
 
 def _preset(given: Mapping[str, Any]) -> list[str]:

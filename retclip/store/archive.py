@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retclip.errors import StoreDamaged
+from retclip.errors import StoreDamaged, StoreError
 from retclip.store.crash_points import reach
 
+CURE = "restore it from a backup, or run `retclip doctor --store DIR --repair` and build its sources again"
 OPEN_SHARDS = 64  # memory maps kept open; a map costs a file handle, not memory
 
 
@@ -41,8 +42,11 @@ class Archive:
         final = self.path(name)
         if not self.verify(name):  # not there, or damaged: building again repairs it
             self._open.pop(name, None)
-            final.parent.mkdir(parents=True, exist_ok=True)
-            write_durably(final, buffer.getvalue())
+            try:
+                self._make_folder(final.parent)
+                write_durably(final, buffer.getvalue())
+            except OSError as error:
+                raise StoreError(f"room for a file in {self.folder}", str(error), "make room, then repeat") from error
         return name
 
     def rows(self, sha256: str, numbers: NDArray[np.int64], checksums: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -56,7 +60,7 @@ class Archive:
             raise StoreDamaged(
                 f"rows of {self.path(sha256)} to match the checksums in SQL",
                 f"{len(wrong)} that differ, first row {wrong[0]}",
-                "restore the file from a backup, or remove it and run `retclip build` on its source again",
+                CURE,
             )
         vectors = stored.astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)  # float16 rounding moves the length by up to 1e-3
@@ -71,6 +75,12 @@ class Archive:
         """The names of all shards on disk, referenced or not."""
         return {path.stem for path in self.folder.glob("??/*.npy")}
 
+    def _make_folder(self, folder: Path) -> None:
+        """Durable too: a file in a folder that a power loss takes away is not kept."""
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(folder.parent)
+
     def _map(self, sha256: str) -> NDArray[np.float16]:
         if sha256 not in self._open:
             try:
@@ -84,7 +94,7 @@ class Archive:
 
     def _unreadable(self, sha256: str, error: Exception) -> StoreDamaged:
         found = f"{type(error).__name__}: {error}"
-        return StoreDamaged(f"a readable shard {self.path(sha256)}", found, "restore it from a backup, or build again")
+        return StoreDamaged(f"a readable shard {self.path(sha256)}", found, CURE)
 
 
 def crc32(vector: NDArray[np.float16]) -> int:
@@ -102,8 +112,13 @@ def write_durably(path: Path, content: bytes) -> None:
     reach("file written")
     temporary.replace(path)
     reach("file renamed")
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)

@@ -23,7 +23,7 @@ from retclip.store.tables import (
     Dataset,
     ImageRow,
     Label,
-    Recipe,
+    Proposer,
     Segment,
 )
 
@@ -72,6 +72,14 @@ def pages(items: Sequence[Item], size: int = PAGE) -> Iterator[Sequence[Item]]:
 def visible() -> ColumnElement[bool]:
     """The condition under which a segment may be shown; needs image and category joined."""
     return and_(Segment.status == NORMAL, ImageRow.state == ACTIVE, Category.retired_at.is_(None))
+
+
+def segment_ids(connection: Connection, ids: Sequence[UUID]) -> list[int]:
+    """The rows of those points, whatever their status; unknown ids are left out."""
+    found: list[int] = []
+    for page in pages(ids):
+        found += connection.execute(select(Segment.id).where(Segment.point_id.in_(page))).scalars()
+    return found
 
 
 def joined(query: Select[Any]) -> Select[Any]:
@@ -137,13 +145,13 @@ def stored_segments(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, S
     newest = select(func.max(any_label.id)).where(any_label.segment_id == Segment.id).scalar_subquery()
     columns: tuple[Any, ...] = (
         Segment.point_id, Category.name, Label.source, Label.confidence, Label.actor, ImageRow.sha256, ImageRow.uri,
-        Dataset.name, Segment.x, Segment.y, Segment.width, Segment.height, Segment.area, Recipe.proposer,
+        Dataset.name, Segment.x, Segment.y, Segment.width, Segment.height, Segment.area, Proposer.name,
         Segment.run_id, Segment.status,
     )  # fmt: skip
     query = (
         joined(select(*columns))
         .join(Dataset, Dataset.id == ImageRow.dataset_id)
-        .join(Recipe, Recipe.id == Segment.recipe_id)
+        .join(Proposer, Proposer.id == Segment.proposer_id)
         .join(Label, Label.id == newest)
     )
     found = {}

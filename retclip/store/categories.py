@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from retclip.names import name_key
 from retclip.store.catalog import pages
+from retclip.store.engine import insert_or_keep
 from retclip.store.tables import Category, CategoryAlias
 
 
@@ -21,8 +22,9 @@ def ensure_categories(connection: Connection, names: Mapping[str, bool | None]) 
     found = find_categories(connection, list(keys.values()))
     for name, key in keys.items():
         if key not in found:
-            row = insert(Category).values(name=name, name_key=key, is_thing=names[name]).returning(Category.id)
-            found[key] = connection.execute(row).scalar_one()
+            row = insert_or_keep(connection, Category).values(name=name, name_key=key, is_thing=names[name])
+            connection.execute(row)
+            found |= find_categories(connection, [key])
         elif names[name] is not None:
             unsaid = update(Category).where(Category.id == found[key], Category.is_thing.is_(None))
             connection.execute(unsaid.values(is_thing=names[name]))

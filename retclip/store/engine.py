@@ -10,15 +10,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Insert, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import NullPool
 
 from retclip.errors import ConfigError, StoreBusy, StoreError
 
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "trusted_schema=OFF")
 POSTGRES_OPTIONS = "-c lock_timeout=2s -c statement_timeout=120s -c idle_in_transaction_session_timeout=60s"
-POSTGRES_BUSY = ("55P03", "40P01")  # lock timeout, deadlock; the words beside them are in the server's language
+# Lock timeout, deadlock, and a row that another process inserted at the same moment; told by their codes, because the
+# words beside them are in the server's language.
+POSTGRES_BUSY = ("55P03", "40P01", "23505")
+WRITERS = 0x52657443  # the number of our advisory lock; any will do, as long as it stays
 URL_FORMS = "a database URL like sqlite:////DIR/catalog.sqlite or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME"
 
 
@@ -62,14 +67,27 @@ def refusals() -> Iterator[None]:
     """What the database refuses inside the block, as StoreBusy or StoreError."""
     try:
         yield
-    except OperationalError as error:
-        if "locked" in str(error.orig) or getattr(error.orig, "sqlstate", None) in POSTGRES_BUSY:
+    except DBAPIError as error:  # other errors of SQLAlchemy are mistakes of ours
+        locked = isinstance(error, OperationalError) and "locked" in str(error.orig)
+        if locked or getattr(error.orig, "sqlstate", None) in POSTGRES_BUSY:
             raise StoreBusy(
                 "the catalog to be free for writing", str(error.orig), "wait for the other process, then repeat"
             ) from error
-        raise StoreError("the catalog to answer", str(error.orig), "run `retclip doctor`") from error
-    except DBAPIError as error:  # other errors of SQLAlchemy are mistakes of ours
-        raise StoreError("the catalog to accept the change", str(error.orig), "run `retclip doctor`") from error
+        expected = "to answer" if isinstance(error, OperationalError) else "to accept the change"
+        raise StoreError(f"the catalog {expected}", str(error.orig), "run `retclip doctor`") from error
+
+
+def insert_or_keep(connection: Connection, table: type[DeclarativeBase]) -> Insert:
+    """An INSERT that leaves a row alone which is there already, also one that another process is just inserting."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def one_writer_at_a_time(connection: Connection) -> None:
+    """Until the transaction ends, writers that ask this wait for each other. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

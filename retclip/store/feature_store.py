@@ -1,10 +1,5 @@
 """Catalog, archive and index together: the memory that decides, opened as one thing.
 
-    STORE/retclip.toml        settings (retclip.config reads it)
-    STORE/catalog.sqlite      SQL, unless `database` names a server
-    STORE/archive/            float16 shards, named by content
-    STORE/index/              the embedded vector index, one folder per feature space and version; can be deleted
-
 Readers never trust the index: every hit is joined with SQL, and what SQL does not call visible drops out.
 """
 
@@ -16,14 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import URL, Engine
+from sqlalchemy import Connection, Engine
 
-from retclip.errors import ConfigError, SpaceMismatch, StoreError, StoreMissing
-from retclip.store import catalog, ledger, schema, sync
+from retclip.errors import ConfigError, SpaceMismatch, StoreDamaged, StoreMissing
+from retclip.store import catalog, ledger, sync
 from retclip.store.archive import Archive
-from retclip.store.engine import open_engine, transaction
+from retclip.store.engine import one_writer_at_a_time, transaction
 from retclip.store.ingest import UnitResult, commit_units
 from retclip.store.ledger import OpenRun, RunPlan
+from retclip.store.places import find_store, make_store
+from retclip.store.reconcile import catch_up
 from retclip.types import FeatureSpace
 
 if TYPE_CHECKING:
@@ -55,31 +52,19 @@ class FeatureStore:
         self.archive = Archive(folder / "archive")
         self._projection: sync.Projection | None = None
         self._last_row = 0  # newest outbox row that a resident index has seen
+        self._behind = False  # whether the index could not be brought up to date when it was opened
 
     @classmethod
-    def create(cls, folder: Path, options: StoreOptions | None = None) -> FeatureStore:
-        """Make an empty store; `folder` may exist but not hold a store. Raises StoreError."""
+    def create(cls, folder: Path, options: StoreOptions | None = None, exist_ok: bool = False) -> FeatureStore:
+        """Make an empty store; `folder` may exist but not hold a store, unless `exist_ok`. Raises StoreError."""
         options = options or StoreOptions()
-        if (folder / "archive").exists():
-            raise StoreError(f"no store at {folder}", "a store that is there already", "choose another folder")
-        folder.mkdir(parents=True, exist_ok=True)
-        engine = open_engine(options.database or _sqlite(folder))
-        schema.upgrade(engine)
-        (folder / "archive").mkdir()  # last: its presence says that the store is whole
-        return cls(folder, options, engine)
+        return cls(folder, options, make_store(folder, options.database, exist_ok))
 
     @classmethod
     def open(cls, folder: Path, options: StoreOptions | None = None, check_schema: bool = True) -> FeatureStore:
-        """Open an existing store. Raises StoreMissing, StoreBehind."""
+        """Open an existing store. Raises StoreMissing, StoreBehind, StoreError."""
         options = options or StoreOptions()
-        if not (folder / "archive").is_dir():
-            raise StoreMissing(
-                f"a store at {folder}", "no such store", f"make one: retclip init {folder}, or build into it"
-            )
-        engine = open_engine(options.database or _sqlite(folder))
-        if check_schema:
-            schema.require_head(engine)
-        return cls(folder, options, engine)
+        return cls(folder, options, find_store(folder, options.database, check_schema))
 
     def __enter__(self) -> FeatureStore:
         return self
@@ -102,27 +87,30 @@ class FeatureStore:
 
     def require_space(self, space: FeatureSpace) -> None:
         """Raises SpaceMismatch unless the store is empty or its vectors are of that space."""
-        mine = self.space()
-        if mine and mine.id != space.id:
-            raise SpaceMismatch(
-                f"vectors of {mine.backbone} (space {mine.id}), which this store holds",
-                f"{space.backbone} (space {space.id}), other weights or settings",
-                f"use --backbone {mine.backbone} with its settings as in {self.folder / 'retclip.toml'}, "
-                "or build a new store",
-            )
+        with transaction(self.engine) as connection:
+            self._require_space(connection, space)
 
     def start_run(self, plan: RunPlan) -> OpenRun:
         """Open the index for writing and record that a run begins. Raises SpaceMismatch, StoreBusy."""
-        self.require_space(plan.space)
         with transaction(self.engine, write=True) as connection:
-            run = ledger.start_run(connection, plan)
-        self.projection()
-        return run
+            one_writer_at_a_time(connection)  # two first builds with different backbones must not both find it empty
+            self._require_space(connection, plan.space)
+            ledger.ensure_space(connection, plan.space)
+        try:
+            self.projection()
+        except StoreDamaged:  # building again is the cure; whoever asks for neighbours is told
+            self.projection(follow=False)
+            self._behind = True
+        with transaction(self.engine, write=True) as connection:
+            return ledger.start_run(connection, plan)
 
     def commit(self, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool]) -> int:
         """Store finished units and let the index follow; returns the number of segments."""
         stored = commit_units(self.engine, self.archive, run, results, is_thing)
-        self.refresh()
+        try:
+            self.refresh()
+        except StoreDamaged:
+            self._behind = True
         return stored
 
     def refresh(self) -> None:
@@ -137,7 +125,7 @@ class FeatureStore:
         """The open index with the truth it follows. Raises StoreMissing for an empty store.
 
         follow: bring it up to date while opening, as everyone wants who asks it something. A check that must see what
-        is really on the disk says False; an index in memory has nothing of its own, so it is always loaded.
+        is really on the disk says False, and so does a builder that cannot read a part of the archive.
         """
         if self._projection is None:
             with transaction(self.engine) as connection:
@@ -147,16 +135,30 @@ class FeatureStore:
                 raise StoreMissing("a store with segments", f"{self.folder} is empty", "run `retclip build` first")
             space_id, space = known[0]
             index = self._open_index(space, version[1])
-            durable = self.options.index != RESIDENT
-            projection = sync.Projection(self.engine, self.archive, index, space_id, version[0], durable)
+            projection = sync.Projection(self.engine, self.archive, index, space_id, version[0], self._home())
             try:
-                if follow or not durable:
-                    self._last_row = sync.catch_up(projection)
+                if follow:
+                    self._last_row = catch_up(projection)
             except BaseException:  # half an index must not answer the next question
                 index.close()
                 raise
             self._projection = projection
         return self._projection
+
+    def _home(self) -> str | None:
+        """Where the index lies; None for one in this process."""
+        return {EDGE: EDGE, SERVER: self.options.qdrant_url}.get(self.options.index)
+
+    def _require_space(self, connection: Connection, space: FeatureSpace) -> None:
+        known = ledger.spaces(connection)
+        mine = known[0][1] if known else None
+        if mine and mine.id != space.id:
+            raise SpaceMismatch(
+                f"vectors of {mine.backbone} (space {mine.id}), which this store holds",
+                f"{space.backbone} (space {space.id}), other weights or settings",
+                f"use --backbone {mine.backbone} with its settings as in {self.folder / 'retclip.toml'}, "
+                "or build a new store",
+            )
 
     def _open_index(self, space: FeatureSpace, name: str) -> VectorIndex:
         if self.options.index == EDGE:
@@ -190,9 +192,9 @@ class FeatureStore:
         """
         from retclip.store.nearest import nearest
 
-        return nearest(self.projection(), vectors, store_classes, k, per_class)
-
-
-def _sqlite(folder: Path) -> URL:
-    """Not as a string: a folder's name may hold a question mark."""
-    return URL.create("sqlite", database=str(folder / "catalog.sqlite"))
+        projection = self.projection()
+        if self._behind:
+            self._last_row, self._behind = catch_up(projection), False
+        elif not projection.durable:  # others may have stored something since
+            self.refresh()
+        return nearest(projection, vectors, store_classes, k, per_class)

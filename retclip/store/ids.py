@@ -1,8 +1,10 @@
 """Deterministic ids: the name of a slot, not of the bits in it.
 
 Mask pixels differ between GPUs, so an id hashed from them would change with one border pixel and a rebuild would
-double the store. A slot is (image, recipe, prompt, ordinal); the ordinal counts a prompt's segments in one image by
-falling score. The same id serves in every feature space (stores.md, architecture.md section 7).
+double the store. A slot is (image, proposer, prompt, ordinal); the ordinal counts a prompt's segments in one image by
+falling score. The same id serves in every feature space (stores.md, architecture.md section 7). A new version of a
+proposer, or another setting of it, fills the same slots again: it replaces what it made before. Prompts count by their
+name key: "Kayak" and "kayak" are one class and one slot.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID, uuid5
 
+from retclip.names import name_key
+
 NAMESPACE = UUID("6c0f1c59-5f43-5a3c-9d0a-52e7c11f0b7e")
 
 
@@ -22,9 +26,9 @@ def digest(*parts: str) -> str:
     return hashlib.sha256(joined.encode()).hexdigest()
 
 
-def segment_id(image_sha256: str, recipe: str, prompt: str, ordinal: int) -> UUID:
+def segment_id(image_sha256: str, proposer: str, prompt: str, ordinal: int) -> UUID:
     """The UUIDv5 of a slot."""
-    return uuid5(NAMESPACE, json.dumps([image_sha256, recipe, prompt, ordinal]))
+    return uuid5(NAMESPACE, json.dumps([image_sha256, proposer, name_key(prompt), ordinal]))
 
 
 def recipe_fingerprint(proposer: str, version: str, settings: Mapping[str, Any]) -> str:
@@ -34,7 +38,7 @@ def recipe_fingerprint(proposer: str, version: str, settings: Mapping[str, Any])
 
 def unit_key(image_sha256: str, annotation: str, recipe: str, space: str, classes: Iterable[str]) -> str:
     """A unit of work: this image, this annotation of it, this recipe, this feature space, these classes."""
-    return digest(image_sha256, annotation, recipe, space, *sorted(classes))
+    return digest(image_sha256, annotation, recipe, space, *sorted(map(name_key, classes)))
 
 
 def failed_key(source: str, external_id: str) -> str:

@@ -2,8 +2,7 @@
 
     vectors -> shard file (durable) -> BEGIN  shard, images, classes, segments, labels, features, ledger, outbox  COMMIT
 
-A crash before COMMIT leaves at most a shard file that nobody refers to; after it, the outbox makes the index follow. A
-prompt's slots are replaced whole: what a repeated run no longer finds is retired, not forgotten.
+A crash before COMMIT leaves at most a shard file that nobody refers to; after it, the outbox makes the index follow.
 """
 
 from __future__ import annotations
@@ -14,39 +13,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, delete, insert, select, update
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
+from retclip.errors import StoreBusy
+from retclip.names import name_key
 from retclip.store.archive import Archive, crc32
 from retclip.store.categories import ensure_categories
 from retclip.store.columns import now
 from retclip.store.crash_points import reach
 from retclip.store.engine import transaction
-from retclip.store.ids import segment_id
 from retclip.store.ledger import OpenRun, live_versions, row_id
 from retclip.store.outbox import announce
-from retclip.store.tables import NORMAL, RETIRED, ImageRow, Label, Segment, SegmentFeature
-from retclip.store.work_tables import Shard, Unit
+from retclip.store.slots import NewSegment, SlotImage, fill_slots
+from retclip.store.tables import ImageRow, SegmentFeature
+from retclip.store.work_tables import Run, Shard, Unit
 
-
-@dataclass(frozen=True)
-class NewSegment:
-    """A segment to be stored. box: (x, y, width, height), upright image pixels. rle: COCO compressed counts."""
-
-    prompt: str
-    ordinal: int
-    box: tuple[int, int, int, int]
-    area: int
-    score: float
-    rle: bytes
-    label_source: str
-    confidence: float
+TRIES = 5  # of a transaction that other writers are in the way of
 
 
 @dataclass(frozen=True, eq=False)
 class UnitResult:
     """One image's finished work. vectors: (n, d) float32 of unit length, a row per segment. prompts: every class that
-    was asked for, found or not: their slots are replaced. size: (H, W)."""
+    was asked for, found or not: their slots are filled anew. absent: classes that the source says the image does not
+    show. content: digest of annotation and recipe. size: (H, W)."""
 
     key: str
+    content: str
     external_id: str
     uri: str
     image_sha256: str
@@ -54,39 +46,52 @@ class UnitResult:
     prompts: tuple[str, ...]
     segments: tuple[NewSegment, ...]
     vectors: NDArray[np.float32]
+    absent: tuple[str, ...] = ()
 
 
 def commit_units(
     engine: Engine, archive: Archive, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool]
 ) -> int:
-    """Store the results in one shard and one transaction; returns how many segments they hold."""
+    """Store the results in one shard and one transaction; returns how many segments they hold. Where another process
+    is in the way, it is tried again. Raises StoreBusy, StoreError."""
     vectors = np.concatenate([result.vectors for result in results])
     shard = archive.write(vectors) if len(vectors) else None
     checksums = [crc32(vector) for vector in vectors.astype("<f2")]
     reach("shard written")
+    again = Retrying(
+        retry=retry_if_exception_type(StoreBusy), stop=stop_after_attempt(TRIES), wait=wait_random(0, 1), reraise=True
+    )
+    again(_commit, engine, run, results, shard, vectors.shape[1], checksums, is_thing)
+    reach("committed")
+    return len(vectors)
+
+
+def _commit(
+    engine: Engine, run: OpenRun, results: Sequence[UnitResult], shard: str | None, dim: int,
+    checksums: Sequence[int], is_thing: Mapping[str, bool],
+) -> None:  # fmt: skip
     with transaction(engine, write=True) as connection:
-        shard_id = _shard_id(connection, run, shard, vectors)
+        shard_id = _shard_id(connection, run, shard, len(checksums), dim)
         names = {prompt: is_thing.get(prompt) for result in results for prompt in result.prompts}
         categories = ensure_categories(connection, names)
         changed: list[int] = []
         row_no = 0
         for result in results:
             image_id = _image_id(connection, run, result)
-            ids, retired = _replace_slots(connection, run, image_id, result, categories)
+            image = SlotImage(image_id, result.image_sha256, result.prompts, result.absent)
+            ids, retired = fill_slots(connection, run, image, result.segments, categories)
             _point_at_rows(connection, run.space_id, shard_id, ids, row_no, checksums)
-            _finish_unit(connection, run, result)
+            _finish_unit(connection, run, image_id, result)
             changed += [*ids, *retired]
             row_no += len(ids)
         announce(connection, live_versions(connection), changed)
         reach("before commit")
-    reach("committed")
-    return len(vectors)
 
 
-def _shard_id(connection: Connection, run: OpenRun, name: str | None, vectors: NDArray[np.float32]) -> int:
+def _shard_id(connection: Connection, run: OpenRun, name: str | None, rows: int, dim: int) -> int:
     if name is None:
         return -1
-    described = {"row_count": len(vectors), "dim": vectors.shape[1], "run_id": run.id}
+    described = {"row_count": rows, "dim": dim, "run_id": run.id}
     return row_id(connection, Shard, {"sha256": name}, described)
 
 
@@ -98,51 +103,6 @@ def _image_id(connection: Connection, run: OpenRun, result: UnitResult) -> int:
     )
     connection.execute(update(ImageRow).where(ImageRow.id == image_id).values(uri=result.uri))  # it may have moved
     return image_id
-
-
-def _replace_slots(
-    connection: Connection, run: OpenRun, image_id: int, result: UnitResult, categories: Mapping[str, int]
-) -> tuple[list[int], list[int]]:
-    """Row ids of the result's segments in their order, and of the surplus ones that were retired."""
-    mine = (Segment.image_id == image_id, Segment.recipe_id == run.recipe_id, Segment.prompt.in_(result.prompts))
-    columns = (Segment.prompt, Segment.ordinal, Segment.id, Segment.status, Segment.rev)
-    existing = {(row[0], row[1]): row for row in connection.execute(select(*columns).where(*mine))}
-    ids = []
-    for new in result.segments:
-        values = _values(run, new)
-        old = existing.pop((new.prompt, new.ordinal), None)
-        if old is None:
-            ids.append(_insert(connection, run, image_id, result, new, values, categories[new.prompt]))
-        else:  # a person's label and quarantine outlive a rebuild; only a retired slot comes back to life
-            status = NORMAL if old.status == RETIRED else old.status
-            connection.execute(
-                update(Segment).where(Segment.id == old.id).values(**values, status=status, rev=old.rev + 1)
-            )
-            ids.append(old.id)
-    surplus = [row.id for row in existing.values() if row.status != RETIRED]
-    if surplus:
-        retire = update(Segment).where(Segment.id.in_(surplus))
-        connection.execute(retire.values(status=RETIRED, rev=Segment.rev + 1))
-    return ids, surplus
-
-
-def _values(run: OpenRun, new: NewSegment) -> dict[str, object]:
-    x, y, width, height = new.box
-    box = {"x": x, "y": y, "width": width, "height": height, "area": new.area}
-    return {**box, "score": new.score, "rle": new.rle, "run_id": run.id}
-
-
-def _insert(
-    connection: Connection, run: OpenRun, image_id: int, result: UnitResult, new: NewSegment,
-    values: Mapping[str, object], category_id: int,
-) -> int:  # fmt: skip
-    point_id = segment_id(result.image_sha256, run.recipe, new.prompt, new.ordinal)
-    slot = {"image_id": image_id, "recipe_id": run.recipe_id, "prompt": new.prompt, "ordinal": new.ordinal}
-    row = insert(Segment).values(point_id=point_id, category_id=category_id, **slot, **values).returning(Segment.id)
-    new_id = connection.execute(row).scalar_one()
-    label = {"segment_id": new_id, "category_id": category_id, "source": new.label_source}
-    connection.execute(insert(Label).values(**label, confidence=new.confidence, actor=f"run {run.id}"))
-    return new_id
 
 
 def _point_at_rows(
@@ -159,8 +119,15 @@ def _point_at_rows(
     connection.execute(insert(SegmentFeature), rows)
 
 
-def _finish_unit(connection: Connection, run: OpenRun, result: UnitResult) -> None:
-    connection.execute(delete(Unit).where(Unit.key == result.key))
+def _finish_unit(connection: Connection, run: OpenRun, image_id: int, result: UnitResult) -> None:
+    """The ledger's row. Units that found the same classes in another annotation of the image, or by another version or
+    setting of the proposer, are not finished any more: their segments were just replaced."""
+    classes = sorted({name_key(name) for name in (*result.prompts, *result.absent)})
+    same = (Unit.image_id == image_id, Run.proposer_id == run.proposer_id, Run.space_id == run.space_id)
+    query = select(Unit.key, Unit.classes).join(Run, Run.id == Unit.run_id).where(*same, Unit.content != result.content)
+    replaced = [key for key, theirs in connection.execute(query).all() if not set(theirs).isdisjoint(classes)]
+    connection.execute(delete(Unit).where(Unit.key.in_([*replaced, result.key])))
     described = {"key": result.key, "external_id": result.external_id[:256], "uri": result.uri}
+    about: dict[str, object] = {"image_id": image_id, "content": result.content, "classes": classes}
     values = {"run_id": run.id, "state": "finished", "segments": len(result.segments), "error": None, "at": now()}
-    connection.execute(insert(Unit).values(**described, **values))
+    connection.execute(insert(Unit).values(**described, **about, **values))

@@ -16,7 +16,8 @@ from sqlalchemy.orm import DeclarativeBase
 
 from retclip.store.catalog import pages
 from retclip.store.columns import now
-from retclip.store.tables import Dataset, Recipe, Space
+from retclip.store.engine import insert_or_keep
+from retclip.store.tables import Dataset, Proposer, Space
 from retclip.store.work_tables import Run, StoreVersion, Unit
 from retclip.types import FeatureSpace
 
@@ -33,7 +34,7 @@ class RunPlan:
     proposer: str
     proposer_version: str
     proposer_settings: Mapping[str, Any]
-    recipe: str  # fingerprint
+    recipe: str  # fingerprint of proposer, version and settings: with another one, finished units are done again
     space: FeatureSpace
     config: Mapping[str, Any]
     program: str
@@ -45,8 +46,9 @@ class OpenRun:
 
     id: int
     dataset_id: int
-    recipe_id: int
+    proposer_id: int
     space_id: int
+    proposer: str
     recipe: str
 
 
@@ -63,17 +65,13 @@ class Failure:
 def start_run(connection: Connection, plan: RunPlan) -> OpenRun:
     """Insert the run and whatever rows it refers to."""
     dataset_id = row_id(connection, Dataset, {"name": plan.dataset}, {"uri": plan.source})
-    recipe_id = row_id(
-        connection,
-        Recipe,
-        {"fingerprint": plan.recipe},
-        {"proposer": plan.proposer, "version": plan.proposer_version, "settings": dict(plan.proposer_settings)},
-    )
+    proposer_id = row_id(connection, Proposer, {"name": plan.proposer}, {})
     space_id = ensure_space(connection, plan.space)
     values = {"kind": plan.kind, "source": plan.source, "config": dict(plan.config), "program": plan.program}
-    keys = {"dataset_id": dataset_id, "recipe_id": recipe_id, "space_id": space_id}
-    run_id = connection.execute(insert(Run).values(**values, **keys).returning(Run.id)).scalar_one()
-    return OpenRun(run_id, dataset_id, recipe_id, space_id, plan.recipe)
+    made_by = {"proposer_version": plan.proposer_version, "proposer_settings": dict(plan.proposer_settings)}
+    keys = {"dataset_id": dataset_id, "proposer_id": proposer_id, "space_id": space_id}
+    run_id = connection.execute(insert(Run).values(**values, **made_by, **keys).returning(Run.id)).scalar_one()
+    return OpenRun(run_id, dataset_id, proposer_id, space_id, plan.proposer, plan.recipe)
 
 
 def finish_run(connection: Connection, run_id: int, state: str, counts: Mapping[str, Any]) -> None:
@@ -143,6 +141,16 @@ def active_version(connection: Connection, space_id: int) -> tuple[int, str] | N
     return (row[0], row[1]) if row else None
 
 
+def home_of(connection: Connection, version_id: int) -> str | None:
+    """Which engine followed a version last, None where none did."""
+    return connection.execute(select(StoreVersion.home).where(StoreVersion.id == version_id)).scalar_one()
+
+
+def set_home(connection: Connection, version_id: int, home: str | None) -> None:
+    """From now on that engine does."""
+    connection.execute(update(StoreVersion).where(StoreVersion.id == version_id).values(home=home))
+
+
 def live_versions(connection: Connection) -> list[int]:
     """The versions that every change must reach: building, active and retiring ones, of all spaces, for a segment that
     is retired or relabelled is so in each."""
@@ -154,8 +162,9 @@ def row_id(
 ) -> int:
     """The id of the row with that unique key, inserted with `values` if it is not there."""
     columns = table.__table__.c
-    found = connection.execute(select(columns.id).where(*(columns[name] == value for name, value in key.items())))
-    existing = found.scalar()
-    if existing is not None:
-        return int(existing)
-    return int(connection.execute(insert(table).values(**key, **values).returning(columns.id)).scalar_one())
+    query = select(columns.id).where(*(columns[name] == value for name, value in key.items()))
+    existing = connection.execute(query).scalar()
+    if existing is None:
+        connection.execute(insert_or_keep(connection, table).values(**key, **values))
+        existing = connection.execute(query).scalar_one()
+    return int(existing)

@@ -13,13 +13,18 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from retclip.store.catalog import pages
 from retclip.store.columns import now
+from retclip.store.engine import one_writer_at_a_time
 from retclip.store.work_tables import Outbox
 
 SEGMENTS_PER_ROW = 4096
 
 
 def announce(connection: Connection, versions: Sequence[int], segment_ids: Sequence[int]) -> None:
-    """Tell every live store version that those segments changed."""
+    """Tell every live store version that those segments changed.
+
+    The last thing in a transaction: rows are numbered in the order in which they are committed, so that an index in
+    memory, which remembers the newest number it has seen, misses none that comes late."""
+    one_writer_at_a_time(connection)
     rows = [
         {"version_id": version, "segment_ids": np.asarray(page, dtype="<i8").tobytes()}
         for version in versions

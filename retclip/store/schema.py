@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -11,6 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, inspect, text
 
 from retclip.errors import StoreBehind
@@ -77,9 +79,19 @@ def alembic_config() -> Config:
     return config
 
 
+@contextmanager
+def _foreign_revision() -> Iterator[None]:
+    """A revision that this program's migrations do not know, as StoreBehind."""
+    try:
+        yield
+    except CommandError as error:
+        todo = "use the program version that wrote this store, or a newer one"
+        raise StoreBehind(f"a schema revision up to {SCHEMA_HEAD}", str(error), todo) from error
+
+
 def _run(engine: Engine, action: Callable[[Config], None]) -> None:
     config = alembic_config()
-    with refusals(), engine.connect().execution_options(retclip_write=True) as connection:
+    with refusals(), _foreign_revision(), engine.connect().execution_options(retclip_write=True) as connection:
         config.attributes["connection"] = connection
         action(config)
         connection.commit()

@@ -1,32 +1,28 @@
-"""Making the index what SQL wants: the relay for what changed, the reconcile job for everything.
+"""Making the index what SQL wants: the relay for what changed, the load for everything.
 
-Both end in `_follow`: read what is true now, upsert it under the revision guard, delete what should not be there. So
-both may be killed anywhere and run again. Repair compares both ways; a check changes nothing.
+All end in `follow`: read what is true now, upsert it under the revision guard, delete what should not be there, and
+look again whether it is still true. So it may be killed anywhere and run again, and several processes may do it.
+What an index holds otherwise than it should is found by `retclip.store.reconcile`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine
 
-from retclip.errors import StoreDamaged
 from retclip.store import catalog, wanted_points
 from retclip.store.archive import Archive
 from retclip.store.crash_points import reach
 from retclip.store.engine import transaction
-from retclip.store.outbox import announced_since, mark_done, newest_row, pending, pending_count
+from retclip.store.outbox import announced_since, mark_done, pending
 from retclip.store.vectors import PAYLOAD, Points, VectorIndex
 from retclip.store.wanted_points import WantedPoint
-from retclip.store.work_tables import ReconcileRun
 
 ROWS_PER_ROUND = 32  # outbox rows handled between two looks at SQL
-TOLERANCE = 1e-3  # cosine distance between archive and index beyond which a vector is damaged: float16 gives 1e-6
 
 
 @dataclass(frozen=True)
@@ -38,23 +34,12 @@ class Projection:
     index: VectorIndex
     space_id: int
     version_id: int
-    durable: bool = True  # False: lives in this process, so it must not mark outbox rows done for the one on disk
-
-
-@dataclass(frozen=True)
-class Differences:
-    """What an index holds otherwise than SQL and the archive: segment ids per kind, and outbox rows still waiting."""
-
-    missing: tuple[UUID, ...]  # wanted, not there
-    orphan: tuple[UUID, ...]  # there, not wanted
-    stale: tuple[UUID, ...]  # there with another class, state or revision
-    damaged: tuple[UUID, ...]  # there with another vector
-    pending: int
+    home: str | None  # where the index lies; None: in this process, so it must not mark rows done for the one on disk
 
     @property
-    def clean(self) -> bool:
-        """Whether index and truth agree."""
-        return not (self.missing or self.orphan or self.stale or self.damaged)
+    def durable(self) -> bool:
+        """Whether it outlives this process."""
+        return self.home is not None
 
 
 def relay(projection: Projection) -> int:
@@ -65,7 +50,7 @@ def relay(projection: Projection) -> int:
             rows, segment_ids = pending(connection, projection.version_id, ROWS_PER_ROUND)
         if not rows:
             return total
-        _follow(projection, segment_ids)
+        follow(projection, segment_ids)
         reach("index written")
         with transaction(projection.engine, write=True) as connection:
             mark_done(connection, rows)
@@ -77,93 +62,52 @@ def follow_since(projection: Projection, last_row: int) -> int:
     """For an index in memory, which must not mark rows done: apply every row after `last_row`, return the newest."""
     with transaction(projection.engine) as connection:
         newest, segment_ids = announced_since(connection, projection.version_id, last_row)
-    _follow(projection, segment_ids)
-    return newest
-
-
-def catch_up(projection: Projection) -> int:
-    """Make an index that was just opened hold what SQL wants: apply what a crash left in the outbox, and load it where
-    it is new, was deleted by hand, or its loading was stopped halfway. Returns the newest outbox row it has seen."""
-    with transaction(projection.engine) as connection:
-        wanted = wanted_points.count(connection, projection.space_id)
-        newest = newest_row(connection, projection.version_id)
-    if projection.durable:
-        relay(projection)
-    if projection.index.count() < wanted:
-        load_all(projection)
+    follow(projection, segment_ids)
     return newest
 
 
 def load_all(projection: Projection) -> int:
     """Put everything SQL wants into the index (an empty one, or one that lives in memory); returns the count."""
     total = 0
-    with transaction(projection.engine) as connection:
-        for page in wanted_points.all_points(connection, projection.space_id):
-            _upsert(projection, page)
-            total += len(page)
+    for page in wanted_points.all_points(projection.engine, projection.space_id):
+        follow(projection, [point.segment_id for point in page], page)
+        total += len(page)
     return total
 
 
-def differences(projection: Projection, check_vectors: bool = True) -> Differences:
-    """Compare both ways, changing nothing."""
-    held = dict(projection.index.scan())
-    missing: list[UUID] = []
-    stale: list[UUID] = []
-    damaged: list[UUID] = []
+def follow(projection: Projection, segment_ids: Sequence[int], known: list[WantedPoint] | None = None) -> None:
+    """Make the index hold of those segments what SQL wants. known: what SQL said of them a moment ago.
+
+    Another process may change them meanwhile and have its index writes overtaken by these. So they are repeated until
+    SQL says the same before and after: then whoever changes them later writes later, too."""
+    if not len(segment_ids):
+        return
     with transaction(projection.engine) as connection:
-        waiting = pending_count(connection, projection.version_id)
-        for page in wanted_points.all_points(connection, projection.space_id):
-            there = [point for point in page if point.point_id in held]
-            missing += [point.point_id for point in page if point.point_id not in held]
-            stale += [point.point_id for point in there if _payload(point) != held[point.point_id].tolist()]
-            damaged += _damaged(projection, there) if check_vectors else []
-            for point in there:
-                del held[point.point_id]
-    return Differences(tuple(missing), tuple(held), tuple(stale), tuple(damaged), waiting)
+        everyone = set(catalog.point_ids(connection, segment_ids))
+    wanted = _wanted(projection, segment_ids) if known is None else known
+    while True:
+        _upsert(projection, wanted)
+        unwanted = everyone - {point.point_id for point in wanted}
+        if unwanted:
+            projection.index.delete(sorted(unwanted))
+        before, wanted = wanted, _wanted(projection, segment_ids)
+        if set(wanted) == set(before):
+            return
 
 
-def reconcile(projection: Projection, repair: bool) -> Differences:
-    """Compare, and with `repair` make the index right and record what was found. Pending rows are relayed first."""
-    if repair and projection.durable:
-        relay(projection)
-    found = differences(projection)
-    if repair:
-        wrong = [*found.stale, *found.damaged]
-        projection.index.delete(
-            [*found.orphan, *wrong]
-        )  # the revision guard would keep a stale point of equal revision
-        _upsert_points(projection, {*found.missing, *wrong})
-        row = {"missing": len(found.missing), "orphan": len(found.orphan), "stale": len(found.stale)}
-        with transaction(projection.engine, write=True) as connection:
-            values = {"version_id": projection.version_id, "damaged": len(found.damaged), "repaired": True}
-            connection.execute(insert(ReconcileRun).values(**row, **values))
-    return found
-
-
-def _follow(projection: Projection, segment_ids: Sequence[int]) -> None:
+def _wanted(projection: Projection, segment_ids: Sequence[int]) -> list[WantedPoint]:
     with transaction(projection.engine) as connection:
-        wanted = wanted_points.points_of(connection, projection.space_id, segment_ids)
-        everyone = catalog.point_ids(connection, segment_ids)
-    _upsert(projection, wanted)
-    unwanted = set(everyone) - {point.point_id for point in wanted}
-    if unwanted:
-        projection.index.delete(sorted(unwanted))
-
-
-def _upsert_points(projection: Projection, ids: set[UUID]) -> None:
-    with transaction(projection.engine) as connection:
-        for page in wanted_points.all_points(connection, projection.space_id):
-            _upsert(projection, [point for point in page if point.point_id in ids])
+        return wanted_points.points_of(connection, projection.space_id, segment_ids)
 
 
 def _upsert(projection: Projection, wanted: Sequence[WantedPoint]) -> None:
     if wanted:
-        vectors = _archived(projection, wanted)
-        payload = np.array([_payload(point) for point in wanted], dtype=np.int64)
+        vectors = archived(projection, wanted)
+        payload = np.array([payload_of(point) for point in wanted], dtype=np.int64)
         projection.index.upsert(Points([point.point_id for point in wanted], vectors, payload))
 
 
-def _archived(projection: Projection, wanted: Sequence[WantedPoint]) -> NDArray[np.float32]:
+def archived(projection: Projection, wanted: Sequence[WantedPoint]) -> NDArray[np.float32]:
     """(n, d) vectors of the points, read shard by shard."""
     vectors = np.empty((len(wanted), projection.index.dim), dtype=np.float32)
     by_shard: dict[str, list[int]] = {}
@@ -176,23 +120,8 @@ def _archived(projection: Projection, wanted: Sequence[WantedPoint]) -> NDArray[
     return vectors
 
 
-def _damaged(projection: Projection, points: Sequence[WantedPoint]) -> list[UUID]:
-    if not points:
-        return []
-    try:
-        truth: NDArray[Any] = _archived(projection, points)
-    except StoreDamaged:  # the archive itself is hurt; `doctor` names the shard, the index cannot be judged
-        return []
-    held = projection.index.vectors([point.point_id for point in points])
-    bad = []
-    for point, vector in zip(points, truth, strict=True):
-        stored = held.get(point.point_id)
-        if stored is None or not float(1.0 - vector @ stored) <= TOLERANCE:
-            bad.append(point.point_id)
-    return bad
-
-
-def _payload(point: WantedPoint) -> list[int]:
+def payload_of(point: WantedPoint) -> list[int]:
+    """The integers that an index should hold of it, in the order of PAYLOAD."""
     named = {
         "cat": point.category_id, "img": point.image_id, "ds": point.dataset_id,
         "st": point.state, "rev": point.rev, "run": point.run_id,

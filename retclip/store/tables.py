@@ -8,7 +8,6 @@ say. States are small integers with a named CHECK. Labels and events are only ev
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -24,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from retclip.store.columns import Base, BigKey, BinaryUuid, Json, Moment, now
+from retclip.store.columns import Base, BigKey, BinaryUuid, Moment, now
 
 SCHEMA_HEAD = "0001"  # the newest migration; a test holds it against migrations/versions
 
@@ -79,15 +78,13 @@ class CategoryAlias(Base):
     source: Mapped[str] = mapped_column(String(64), default="")
 
 
-class Recipe(Base):
-    """What made masks: a proposer, its version and its settings."""
+class Proposer(Base):
+    """Who makes masks. Version and settings belong to the run: another version's masks take the place of the old ones,
+    they do not stand beside them."""
 
-    __tablename__ = "recipe"
+    __tablename__ = "proposer"
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
-    fingerprint: Mapped[str] = mapped_column(String(64), unique=True)
-    proposer: Mapped[str] = mapped_column(String(120))
-    version: Mapped[str] = mapped_column(String(64))
-    settings: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    name: Mapped[str] = mapped_column(String(120), unique=True)
 
 
 class Space(Base):
@@ -112,13 +109,13 @@ class Segment(Base):
         CheckConstraint("status BETWEEN 0 AND 2", name="status"),
         CheckConstraint("area > 0 AND width > 0 AND height > 0 AND x >= 0 AND y >= 0", name="box"),
         Index("ix_segment_category_id_status", "category_id", "status"),
-        UniqueConstraint("image_id", "recipe_id", "prompt", "ordinal", name="slot"),
+        UniqueConstraint("image_id", "proposer_id", "prompt", "ordinal", name="slot"),
     )
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     point_id: Mapped[UUID] = mapped_column(BinaryUuid, unique=True)
     image_id: Mapped[int] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"))
-    recipe_id: Mapped[int] = mapped_column(ForeignKey("recipe.id"))
-    prompt: Mapped[str] = mapped_column(String(200))
+    proposer_id: Mapped[int] = mapped_column(ForeignKey("proposer.id"))
+    prompt: Mapped[str] = mapped_column(String(200))  # the name key of the class that was asked for
     ordinal: Mapped[int]
     category_id: Mapped[int] = mapped_column(ForeignKey("category.id"))
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)

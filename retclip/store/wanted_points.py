@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, and_, func, select
+from sqlalchemy import Connection, Engine, Select, and_, func, select
 
 from retclip.store.catalog import PAGE, joined, pages
+from retclip.store.engine import transaction
 from retclip.store.tables import ACTIVE, QUARANTINED, Category, ImageRow, Segment, SegmentFeature
 from retclip.store.work_tables import Shard
 
@@ -43,12 +44,14 @@ def points_of(connection: Connection, space_id: int, segment_ids: Sequence[int])
     return found
 
 
-def all_points(connection: Connection, space_id: int, page: int = PAGE) -> Iterator[list[WantedPoint]]:
-    """Everything an index of that space should hold, in pages by ascending segment."""
+def all_points(engine: Engine, space_id: int, page: int = PAGE) -> Iterator[list[WantedPoint]]:
+    """Everything an index of that space should hold, in pages by ascending segment. Each page is a transaction of its
+    own: none waits while its reader writes into an index."""
     last = -1
     while True:
         query = _wanted(space_id).where(Segment.id > last).order_by(Segment.id).limit(page)
-        rows = [WantedPoint(*row) for row in connection.execute(query)]
+        with transaction(engine) as connection:
+            rows = [WantedPoint(*row) for row in connection.execute(query)]
         if not rows:
             return
         yield rows

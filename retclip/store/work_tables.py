@@ -6,11 +6,21 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from retclip.store.columns import Base, BigKey, Json, Moment, now
+from retclip.store.columns import Base, BigKey, BinaryUuid, Json, Moment, now
+
+
+class StoreIdentity(Base):
+    """One row: which store this catalog belongs to. The same UUID lies in the store's folder."""
+
+    __tablename__ = "store_identity"
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    uuid: Mapped[UUID] = mapped_column(BinaryUuid, unique=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=now)
 
 
 class Run(Base):
@@ -22,7 +32,9 @@ class Run(Base):
     kind: Mapped[str] = mapped_column(String(32))
     source: Mapped[str] = mapped_column(Text)
     dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id"))
-    recipe_id: Mapped[int] = mapped_column(ForeignKey("recipe.id"))
+    proposer_id: Mapped[int] = mapped_column(ForeignKey("proposer.id"))
+    proposer_version: Mapped[str] = mapped_column(String(64))
+    proposer_settings: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     space_id: Mapped[int] = mapped_column(ForeignKey("feature_space.id"))
     config: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     program: Mapped[str] = mapped_column(String(64))  # version of retclip
@@ -39,6 +51,9 @@ class Unit(Base):
     __table_args__ = (CheckConstraint("state IN ('finished', 'failed')", name="state"),)
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
+    image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), index=True)
+    classes: Mapped[list[str]] = mapped_column(Json, default=list)  # name keys of what was asked for
+    content: Mapped[str] = mapped_column(String(64), default="")  # digest of annotation and recipe
     external_id: Mapped[str] = mapped_column(String(256))
     uri: Mapped[str] = mapped_column(Text, default="")
     state: Mapped[str] = mapped_column(String(16))
@@ -82,6 +97,7 @@ class StoreVersion(Base):
         String(80), unique=True
     )  # its folder or collection; stores may share a server
     state: Mapped[str] = mapped_column(String(16))
+    home: Mapped[str | None] = mapped_column(Text)  # which engine followed last: "edge", or a server's URL
     created_at: Mapped[datetime] = mapped_column(Moment, default=now)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from retclip.errors import DataError
-from retclip.names import name_key
+from retclip.data.class_list import vocabulary_of
 from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
 from retclip.store import events
 from retclip.store.engine import transaction
@@ -52,23 +50,11 @@ def add_class(
     From an annotated source its own masks of that class are taken; from plain photos whatever the build's proposer
     finds under that name. Raises DataError where the source has classes, but not this one.
     """
-    known = source.classes()
-    if known:
-        source_name = _same_class(name, known, address)
-    else:
+    (name,) = vocabulary_of([name]).names  # a name that nobody could ask for later is refused
+    if not source.classes():
         source = UnlabelledSource(source, SourceClass(name, is_thing is not False))
-        source_name = name
-    report = build_store(parts, source, address, [source_name], kind="class_add", on_progress=on_progress)
+    report = build_store(parts, source, address, [name], kind="class_add", on_progress=on_progress)
     with transaction(parts.store.engine, write=True) as connection:
         after = {"run": report.run, "segments": report.segments, "images": report.images, "source": address}
         events.record(connection, f"run {report.run}", "class.add", name, {}, after)
     return report
-
-
-def _same_class(name: str, known: Sequence[SourceClass], address: str) -> str:
-    found = next((one.name for one in known if name_key(one.name) == name_key(name)), None)
-    if found is not None:
-        return found
-    near = difflib.get_close_matches(name, [one.name for one in known], n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]!r}?" if near else "its classes: " + ", ".join(one.name for one in known[:20])
-    raise DataError(f"a class of {address}", repr(name), hint)

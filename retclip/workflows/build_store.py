@@ -16,16 +16,18 @@ from typing import Any
 
 import retclip
 from retclip.errors import DataError
-from retclip.plugin.contracts import ImageSource, SourceImage
+from retclip.plugin.contracts import ImageSource
 from retclip.store import ledger
 from retclip.store.engine import transaction
-from retclip.store.ids import failed_key, recipe_fingerprint, unit_key
+from retclip.store.ids import recipe_fingerprint
 from retclip.store.ingest import UnitResult
 from retclip.store.ledger import Failure, OpenRun, RunPlan
 from retclip.types import Image
 from retclip.workflows.decode_ahead import decoded
 from retclip.workflows.image_segments import image_segments
 from retclip.workflows.parts import Parts
+from retclip.workflows.source_classes import source_names
+from retclip.workflows.units import Planned, Unit, plan_units, record_failure, storable_text
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,6 @@ class BuildReport:
         return self.images + self.skipped + self.empty + len(self.failures)
 
 
-@dataclass(frozen=True)
-class _Unit:
-    record: SourceImage
-    key: str
-    class_names: tuple[str, ...]
-
-
 def build_store(
     parts: Parts,
     source: ImageSource,
@@ -66,10 +61,12 @@ def build_store(
 ) -> BuildReport:
     """Store the segments of `source` that show `class_names` (None = every class of the source).
 
-    Raises SpaceMismatch, StoreBusy, PluginError; a bad image is a failure in the report, not an exception. On
-    KeyboardInterrupt the finished images are committed first.
+    Raises DataError for a class that the source does not have, SpaceMismatch, StoreBusy, PluginError; a bad image is a
+    failure in the report, not an exception. On KeyboardInterrupt the finished images are committed first.
     """
-    wanted = tuple(class_names) if class_names is not None else tuple(one.name for one in source.classes())
+    wanted = tuple(one.name for one in source.classes())
+    if class_names is not None:
+        wanted = source_names(source, class_names, address)
     if not wanted:
         raise DataError("a source with classes, or class names", f"{address} names none", "add --classes")
     is_thing = {one.name: one.is_thing for one in source.classes()}
@@ -90,15 +87,15 @@ def build_store(
 
 
 def _plan(parts: Parts, source: ImageSource, address: str, wanted: Sequence[str], kind: str) -> RunPlan:
-    proposer = parts.proposer
+    proposer, most = parts.proposer, parts.settings.build.max_segments
     return RunPlan(
         kind=kind,
-        source=address,
-        dataset=source.name,
+        source=storable_text(address),
+        dataset=storable_text(source.name),
         proposer=proposer.name,
         proposer_version=proposer.version,
         proposer_settings=proposer.settings,
-        recipe=recipe_fingerprint(proposer.name, proposer.version, proposer.settings),
+        recipe=recipe_fingerprint(proposer.name, proposer.version, {**proposer.settings, "max_segments": most}),
         space=parts.backbone.thing.space,
         config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json")},
         program=retclip.__version__,
@@ -110,12 +107,13 @@ def _chunks(
     wanted: Sequence[str], is_thing: Mapping[str, bool], report: BuildReport,
 ) -> Iterator[BuildReport]:  # fmt: skip
     """The report after each committed group of images."""
-    records = map(_storable, source.images())
+    records, space = source.images(), parts.backbone.thing.space.id
     while chunk := list(islice(records, parts.settings.build.commit_images)):
-        units, report = _unfinished(parts, address, run, chunk, wanted, report)
+        planned = plan_units(parts.store, run, address, chunk, wanted, space)
+        report = _planned(report, planned)
         results: list[UnitResult] = []
         try:
-            for unit, answer in zip(units, decoded(unit.record for unit in units), strict=True):
+            for unit, answer in zip(planned.units, decoded(unit.record for unit in planned.units), strict=True):
                 report = _add(parts, run, unit, answer[1], is_thing, results, report)
         finally:  # also on Ctrl-C: what is done is kept
             if results:
@@ -123,54 +121,26 @@ def _chunks(
         yield report
 
 
-def _storable(record: SourceImage) -> SourceImage:
-    """The record with names that SQL can hold: bytes of a file name that are no Unicode become escapes."""
-    names = {
-        name: getattr(record, name).encode("utf-8", "backslashreplace").decode() for name in ("external_id", "uri")
-    }
-    return replace(record, **names)
-
-
-def _unfinished(
-    parts: Parts, address: str, run: OpenRun, chunk: Sequence[SourceImage], wanted: Sequence[str], report: BuildReport
-) -> tuple[list[_Unit], BuildReport]:
-    """The units of a chunk that need work, and the report with the others counted."""
-    units, failures, empty = [], [], 0
-    for record in chunk:
-        present = tuple(wanted) if record.class_names is None else tuple(n for n in wanted if n in record.class_names)
-        if not present:
-            empty += 1
-            continue
-        try:
-            sha256 = record.file_digest()
-        except DataError as error:
-            failures.append(_failed(parts, run, failed_key(address, record.external_id), record, str(error)))
-            continue
-        space = parts.backbone.thing.space.id
-        units.append(_Unit(record, unit_key(sha256, record.annotation_digest, run.recipe, space, present), present))
-    with transaction(parts.store.engine) as connection:
-        done = ledger.finished_units(connection, [unit.key for unit in units])
-        poison = ledger.poisoned_units(connection, [unit.key for unit in units])
-    todo = [unit for unit in units if unit.key not in done and unit.key not in poison]
-    return todo, replace(
+def _planned(report: BuildReport, planned: Planned) -> BuildReport:
+    return replace(
         report,
-        skipped=report.skipped + sum(unit.key in done for unit in units),
-        empty=report.empty + empty,
-        failures=(*report.failures, *failures, *(poison[unit.key] for unit in units if unit.key in poison)),
+        skipped=report.skipped + planned.finished,
+        empty=report.empty + planned.empty,
+        failures=(*report.failures, *planned.failures),
     )
 
 
 def _add(
-    parts: Parts, run: OpenRun, unit: _Unit, answer: Image | DataError, is_thing: Mapping[str, bool],
+    parts: Parts, run: OpenRun, unit: Unit, answer: Image | DataError, is_thing: Mapping[str, bool],
     results: list[UnitResult], report: BuildReport,
 ) -> BuildReport:  # fmt: skip
     """Work on one decoded image: append its result, or record its failure."""
     try:
         if isinstance(answer, DataError):
             raise answer
-        result, dropped = image_segments(parts, unit.record, unit.key, answer, unit.class_names, is_thing)
+        result, dropped = image_segments(parts, unit, answer, is_thing)
     except DataError as error:
-        failure = _failed(parts, run, unit.key, unit.record, str(error))
+        failure = record_failure(parts.store, run, unit.key, unit.record, str(error))
         return replace(report, failures=(*report.failures, failure))
     results.append(result)
     per_class = dict(report.per_class)
@@ -183,13 +153,6 @@ def _add(
         dropped=report.dropped + dropped,
         per_class=per_class,
     )
-
-
-def _failed(parts: Parts, run: OpenRun, key: str, record: SourceImage, reason: str) -> Failure:
-    failure = Failure(record.external_id, record.uri, reason)
-    with transaction(parts.store.engine, write=True) as connection:
-        ledger.record_failure(connection, run.id, key, failure)
-    return failure
 
 
 def _counts(report: BuildReport) -> dict[str, Any]:

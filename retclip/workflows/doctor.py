@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass
@@ -12,10 +13,10 @@ from pathlib import Path
 from retclip import config
 from retclip.errors import RetCLIPError
 from retclip.plugin.manager import PluginManager
-from retclip.store import sync
 from retclip.store.engine import transaction
-from retclip.store.feature_store import FeatureStore, StoreOptions
-from retclip.store.shards import damaged_shards, unreferenced_shards
+from retclip.store.feature_store import RESIDENT, FeatureStore, StoreOptions
+from retclip.store.reconcile import reconcile
+from retclip.store.shards import build_again, damaged_shards, shard_names, unreferenced_shards
 
 FREE_BYTES = 2 << 30  # below this an embedded index may die by SIGBUS while it optimises (stores.md 1.6)
 
@@ -67,18 +68,23 @@ def check_store(folder: Path, options: StoreOptions, repair: bool) -> list[Findi
     try:
         with FeatureStore.open(folder, options) as store:
             findings.append(Finding("schema", True, "as this program speaks it"))
-            findings += _archive(store)
+            findings += _archive(store, repair)
             findings += _index(store, repair)
     except RetCLIPError as error:
         findings.append(Finding("store", False, f"{error.got} (expected {error.expected})", error.todo))
     return findings
 
 
-def _archive(store: FeatureStore) -> list[Finding]:
+def _archive(store: FeatureStore, repair: bool) -> list[Finding]:
     with transaction(store.engine) as connection:
-        bad = damaged_shards(connection, store.archive)
+        names = shard_names(connection)
         spare = unreferenced_shards(connection, store.archive)
-    cure = "restore these files from a backup, or remove them and build their sources again"
+    bad = damaged_shards(store.archive, names)
+    cure = "restore these files from a backup; or run with --repair, then build their sources again"
+    if bad and repair:
+        with transaction(store.engine, write=True) as connection:
+            sources = build_again(connection, bad)
+        cure = "now run: " + "; ".join(f"retclip build {shlex.quote(one)} --store {store.folder}" for one in sources)
     findings = [Finding("archive", not bad, f"{len(bad)} damaged: {', '.join(bad[:3])}" if bad else "whole", cure)]
     if spare:
         findings.append(Finding("archive, unreferenced", True, f"{len(spare)} shards of interrupted builds, harmless"))
@@ -88,7 +94,9 @@ def _archive(store: FeatureStore) -> list[Finding]:
 def _index(store: FeatureStore, repair: bool) -> list[Finding]:
     if store.space() is None:
         return [Finding("index", True, "the store is empty")]
-    found = sync.reconcile(store.projection(follow=False), repair)
+    if store.options.index == RESIDENT:
+        return [Finding("index", True, "in memory: loaded from the archive whenever it is needed")]
+    found = reconcile(store.projection(follow=False), repair)
     counts = {kind: len(getattr(found, kind)) for kind in ("missing", "orphan", "stale", "damaged")}
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     if found.pending:  # what a killed build left; the next command that opens the index applies it

@@ -8,32 +8,43 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retclip.data import rle
 from retclip.errors import ContractBroken, DataError
-from retclip.plugin.contracts import ANNOTATION, SourceImage
-from retclip.store.ingest import NewSegment, UnitResult
+from retclip.names import name_key
+from retclip.plugin.contracts import ANNOTATION
+from retclip.store.ingest import UnitResult
+from retclip.store.slots import NewSegment
 from retclip.types import Image, MaskProposals, Vocabulary
 from retclip.workflows.describe_image import proposals_of, vectors_of
 from retclip.workflows.masks import best_first, binary, box
 from retclip.workflows.parts import Parts
+from retclip.workflows.units import Unit
 
 
-def image_segments(
-    parts: Parts, record: SourceImage, key: str, image: Image, class_names: Sequence[str], is_thing: Mapping[str, bool]
-) -> tuple[UnitResult, int]:
-    """One image's segments of those classes with their vectors, and how many masks had to be dropped."""
-    vocabulary = Vocabulary(tuple(class_names), tuple(is_thing.get(name, True) for name in class_names))
+def image_segments(parts: Parts, unit: Unit, image: Image, is_thing: Mapping[str, bool]) -> tuple[UnitResult, int]:
+    """One image's segments of the unit's classes with their vectors, and how many masks had to be dropped."""
+    class_names = unit.class_names
+    if not class_names:
+        return _result(parts, unit, image, [], np.zeros((0, parts.backbone.thing.space.dim), np.float32)), 0
+    vocabulary = Vocabulary(class_names, tuple(is_thing.get(name, True) for name in class_names))
     features, found = proposals_of(parts, image, vocabulary)
     proposals = best_first(_named(found, class_names, parts.proposer.name), parts.settings.build.max_segments)
     vectors = vectors_of(parts, features, proposals)
     segments, kept = _segments(parts, proposals, vectors.covered.tolist())
-    result = UnitResult(
-        key=key, external_id=record.external_id, uri=record.uri, image_sha256=image.sha256, size=image.size,
-        prompts=tuple(class_names), segments=tuple(segments),
-        vectors=vectors.vectors[kept].float().cpu().numpy().reshape(len(kept), parts.backbone.thing.space.dim),
-    )  # fmt: skip
+    result = _result(parts, unit, image, segments, vectors.vectors[kept].float().cpu().numpy())
     return result, len(proposals) - len(kept)
+
+
+def _result(
+    parts: Parts, unit: Unit, image: Image, segments: Sequence[NewSegment], vectors: NDArray[np.float32]
+) -> UnitResult:
+    return UnitResult(
+        key=unit.key, content=unit.content, external_id=unit.record.external_id, uri=unit.record.uri,
+        image_sha256=image.sha256, size=image.size, prompts=unit.class_names, absent=unit.absent,
+        segments=tuple(segments), vectors=vectors.reshape(len(segments), parts.backbone.thing.space.dim),
+    )  # fmt: skip
 
 
 def _named(proposals: MaskProposals, class_names: Sequence[str], component: str) -> MaskProposals:
@@ -54,7 +65,9 @@ def _named(proposals: MaskProposals, class_names: Sequence[str], component: str)
 def _segments(parts: Parts, proposals: MaskProposals, covered: Sequence[bool]) -> tuple[list[NewSegment], list[int]]:
     """The segments to store, numbered per class by falling objectness, and the proposals they come from."""
     source = "annotation" if ANNOTATION in parts.proposer.provides else "detector"
-    objectness = proposals.objectness.float().cpu().numpy()
+    objectness = (
+        proposals.objectness.float().cpu().numpy().clip(0.0, 1.0)
+    )  # rounding may leave [0, 1]; SQL refuses that
     ordinals: dict[str, int] = {}
     segments, kept = [], []
     for n in np.argsort(-objectness, kind="stable").tolist():
@@ -63,7 +76,7 @@ def _segments(parts: Parts, proposals: MaskProposals, covered: Sequence[bool]) -
         if not covered[n] or area == 0:
             continue
         prompt = str(proposals.prompts[n]) if proposals.prompts else ""
-        ordinal = ordinals[prompt] = ordinals.get(prompt, -1) + 1
+        ordinal = ordinals[name_key(prompt)] = ordinals.get(name_key(prompt), -1) + 1
         score = float(objectness[n])
         counts = rle.encode(pixels)["counts"].encode()
         segments.append(NewSegment(prompt, ordinal, box(pixels), area, score, counts, source, score))

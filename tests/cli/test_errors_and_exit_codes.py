@@ -115,9 +115,24 @@ def test_a_bad_label_map_costs_a_build_that_image_alone(run, labelled, tmp_path)
     assert not (store / "failures.csv").exists()
 
 
-def test_a_build_without_a_class_that_is_not_there_is_2(run, labelled, tmp_path):
+def test_a_build_without_a_class_that_is_not_there_is_3(run, labelled, tmp_path):
     ran = run("build", f"label-maps:{labelled[0]}", "--store", tmp_path / "s", "--without", "Gras")
-    assert_told(ran, 2, "--without to name classes of the source", "gras")
+    assert_told(ran, 3, "a class of label-maps", "'Gras'", "did you mean 'grass'")
+    ran = run("build", f"label-maps:{labelled[0]}", "--store", tmp_path / "s", "--classes", "sky, gras")
+    assert_told(ran, 3, "a class of label-maps", "'gras'", "did you mean 'grass'")
+
+
+def test_a_class_without_a_name_is_3(run, photos, tmp_path):
+    assert run("init", tmp_path / "s").code == 0
+    ran = run("class", "add", "  ", photos / "good.png", "--store", tmp_path / "s",
+              "--proposer", "reference.whole_image")  # fmt: skip
+    assert_told(ran, 3, "a name of 1 to 200 characters")
+
+
+def test_a_store_where_a_file_lies_is_5(run, tmp_path, labelled):
+    (tmp_path / "file").write_text("in the way")
+    assert_told(run("init", tmp_path / "file"), 5, "a folder that can be made")
+    assert_told(run("build", f"label-maps:{labelled[0]}", "--store", tmp_path / "file"), 5, "a folder that can be made")
 
 
 def test_a_store_of_another_schema_is_5(run, tmp_path):

@@ -93,11 +93,30 @@ def test_a_component_that_does_not_exist_is_not_written_down(run, anywhere):
     assert (found.build.proposer, found.retrieval.k) == ("reference.ground_truth", 3)
 
 
-def test_a_later_builds_flags_do_not_change_the_file(run, anywhere):
+def test_the_first_builds_flags_are_kept_where_later_commands_find_them(run, anywhere):
+    """Also after `init`: without the backbone's settings nothing would match the vectors."""
     run("init", "store")
     before = (anywhere / "store" / config.FILE).read_text()
-    assert run("build", SOURCE.format("scenes"), "--store", "store", "--set", "retrieval.k=3").code == 0
+    build = ("build", SOURCE.format("scenes"), "--store", "store")
+    ran = run(*build, "--set", "plugin.reference.colour_texture.grid=30", "--set", "retrieval.k=3")
+    assert ran.code == 0 and "retclip.toml.bak" in ran.err
+    found = load(anywhere / "store" / config.FILE)
+    assert (found.of_component("reference.colour_texture"), found.retrieval.k) == ({"grid": 30}, 3)
+    assert (anywhere / "store" / f"{config.FILE}.bak").read_text() == before
+    assert run("segment", "scenes/train_0_0000.png", "--store", "store", "--out", "out").code == 0
+
+
+def test_a_later_builds_flags_do_not_change_the_file(run, anywhere):
+    build = ("build", SOURCE.format("scenes"), "--store", "store")
+    assert run(*build).code == 0
+    before = (anywhere / "store" / config.FILE).read_text()
+    assert run(*build, "--set", "retrieval.k=3").code == 0
     assert (anywhere / "store" / config.FILE).read_text() == before
+
+
+def test_a_source_that_cannot_be_read_leaves_nothing_written_down(run, anywhere):
+    assert run("build", "label-maps:gone", "--store", "store", "--set", "retrieval.k=3").code == 3
+    assert not (anywhere / "store" / config.FILE).exists()
 
 
 def test_a_secret_is_not_copied_into_the_file(anywhere):
@@ -117,9 +136,13 @@ def test_the_defaults_shown_are_those_of_the_preset(anywhere, monkeypatch):
     assert "# k = 5" in text
 
 
-def test_a_file_that_is_there_is_left_alone(anywhere):
-    (anywhere / config.FILE).write_text("# mine\n")
-    write_settings(anywhere, {"retrieval": {"k": 3}}, None)
-    assert (anywhere / config.FILE).read_text() == "# mine\n"
+def test_a_file_that_says_it_already_is_left_alone_and_another_is_kept_beside(anywhere):
+    path, mine = anywhere / config.FILE, "# mine\n[retrieval]\nk = 3\n[ensemble]\nalpha = 0.2\n"
+    path.write_text(mine)
+    assert write_settings(anywhere, {"retrieval": {"k": 3}}, None) is None
+    assert path.read_text() == mine
+    earlier = write_settings(anywhere, {"retrieval": {"k": 4}}, None)
+    assert earlier.read_text() == mine
+    assert (load(path).retrieval.k, load(path).ensemble.alpha) == (4, 0.2)
     with pytest.raises(ConfigError):
         write_settings(anywhere / "..", {}, anywhere / "gone.toml")

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from retclip.errors import RetCLIPError
-from retclip.store import catalog, events, ledger, outbox, sync, wanted_points
+from retclip.store import catalog, events, ledger, outbox, reconcile, wanted_points
 from retclip.store.categories import ensure_categories, find_categories
 from retclip.store.columns import Base
 from retclip.store.engine import transaction
@@ -25,10 +25,10 @@ from retclip.store.feature_store import FeatureStore
 from retclip.store.tables import CategoryAlias, Label
 
 NATURAL = {  # what names a row instead of its number
-    "dataset": "name", "image": "sha256", "category": "name_key", "recipe": "fingerprint",
+    "dataset": "name", "image": "sha256", "category": "name_key", "proposer": "name",
     "feature_space": "fingerprint", "feature_shard": "sha256", "segment": "point_id", "store_version": "number",
 }  # fmt: skip
-RANDOM = {("store_version", "index_name")}
+RANDOM = {("store_version", "index_name"), ("store_identity", "uuid")}
 NAMES = ("road", "Car", "Traffic  light", "élan", "Ｔree")
 
 
@@ -78,11 +78,11 @@ def build(work, made) -> FeatureStore:
 
 
 def rebuild(store: FeatureStore, made) -> None:
-    """Fewer, then more segments than before, another recipe, and an image that moved."""
+    """Fewer, then more segments than before, another proposer, and an image that moved."""
     made.commit(store, made.unit(1, classes=NAMES, per_class=1), replace(made.unit(2, classes=NAMES), uri="/moved.jpg"))
     made.commit(store, made.unit(1, classes=NAMES, per_class=3), made.unit(3, classes=NAMES[:2]))
     other = store.start_run(
-        replace(made.plan("class_add"), recipe="f" * 64, proposer_settings={"size": [1, 2.5, None]})
+        replace(made.plan("class_add"), recipe="f" * 64, proposer="another", proposer_settings={"size": [1, 2.5, None]})
     )
     store.commit(other, [made.unit(4, classes=("van",))], {"van": True})
     with transaction(store.engine, write=True) as connection:
@@ -104,7 +104,7 @@ def fail(store: FeatureStore, made) -> None:
 
 def edit(store: FeatureStore, made) -> None:
     """What people do: labels, quarantine, aliases, a merge, events."""
-    point_id = made.ids(store, "image_id = (SELECT min(id) FROM image)")["Car", 0]
+    point_id = made.ids(store, "image_id = (SELECT min(id) FROM image)")["car", 0]
     with transaction(store.engine, write=True) as connection:
         segment = connection.execute(select(Base.metadata.tables["segment"]).where(_is(point_id))).one()
         target = ensure_categories(connection, {"lorry": None, "LORRY ": True})["lorry"]
@@ -131,7 +131,7 @@ def filled(both, made) -> list[FeatureStore]:
         for store in stores:
             step(store, made)
     for store in stores:
-        sync.reconcile(store.projection(), repair=True)
+        reconcile.reconcile(store.projection(), repair=True)
     return stores
 
 

@@ -24,21 +24,23 @@ from retclip.store import ledger, outbox
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.ids import digest, recipe_fingerprint, unit_key
-from retclip.store.ingest import NewSegment, UnitResult
+from retclip.store.ingest import UnitResult
 from retclip.store.ledger import OpenRun, RunPlan
+from retclip.store.slots import NewSegment
 from retclip.store.tables import Segment
 from retclip.store.work_tables import StoreVersion
 from retclip.types import FeatureSpace
 
 DIM = 8
 SPACE = FeatureSpace("test.backbone", "none", "none", "area-1", DIM)
-RECIPE = recipe_fingerprint("test.proposer", "1", {})
+PROPOSER = "test.proposer"
+RECIPE = recipe_fingerprint(PROPOSER, "1", {})
 CLASSES = ("road", "car", "tree")
 RLE = rle.encode(np.ones((4, 4), dtype=bool))["counts"].encode()
 
 
 def plan(kind: str = "build", space: FeatureSpace = SPACE) -> RunPlan:
-    return RunPlan(kind, "test:", "drawn", "test.proposer", "1", {}, RECIPE, space, {}, "0")
+    return RunPlan(kind, "test:", "drawn", PROPOSER, "1", {}, RECIPE, space, {}, "0")
 
 
 def unit(number: int, classes: Sequence[str] = CLASSES, per_class: int = 2, annotation: str = "a") -> UnitResult:
@@ -52,8 +54,9 @@ def unit(number: int, classes: Sequence[str] = CLASSES, per_class: int = 2, anno
     )
     vectors = rng.normal(size=(len(segments), DIM)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    key = unit_key(sha, annotation, RECIPE, SPACE.id, classes)
-    return UnitResult(key, f"{number}.jpg", f"/photos/{number}.jpg", sha, (4, 4), tuple(classes), segments, vectors)
+    key, content = unit_key(sha, annotation, RECIPE, SPACE.id, classes), digest(annotation, RECIPE)
+    names = f"{number}.jpg", f"/photos/{number}.jpg"
+    return UnitResult(key, content, *names, sha, (4, 4), tuple(classes), segments, vectors)
 
 
 @dataclass
@@ -97,6 +100,7 @@ class Made:
     dim: int = DIM
     space: FeatureSpace = SPACE
     recipe: str = RECIPE
+    proposer: str = PROPOSER
     classes: tuple[str, ...] = CLASSES
 
     def plan(self, *args: object, **options: object) -> RunPlan:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retclip.errors import StoreDamaged
+from retclip.errors import StoreDamaged, StoreError
 from retclip.store import archive as module
 from retclip.store.archive import OPEN_SHARDS, Archive, crc32, write_durably
 from retclip.store.crash_points import armed
@@ -81,8 +81,24 @@ def test_the_file_is_synced_before_it_has_its_name_and_the_folder_after(archive:
 
     monkeypatch.setattr(module.os, "fsync", fsync)
     with armed(steps.append):
+        name = archive.write(vectors())
+    assert steps == ["folder synced", "file synced", "file written", "file renamed", "folder synced"], (
+        "a new folder, too"
+    )
+    steps.clear()
+    archive.path(name).unlink()
+    with armed(steps.append):
         archive.write(vectors())
     assert steps == ["file synced", "file written", "file renamed", "folder synced"]
+
+
+def test_no_room_is_a_store_error(archive: Archive, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_durably", full)
+    with pytest.raises(StoreError, match="No space left"):
+        archive.write(vectors())
 
 
 def test_no_temporary_file_is_left_or_taken_for_a_shard(archive: Archive) -> None:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import pytest
 
-from retclip.store import sync
+from retclip.store import reconcile
 from retclip.store.crash_points import armed
 from retclip.store.engine import transaction
-from retclip.store.shards import damaged_shards
+from retclip.store.shards import damaged_shards, shard_names
 
 UNITS = range(5)
 SEGMENTS = 5 * 6
@@ -50,10 +50,11 @@ def state(work) -> tuple[int, set, list[str]]:
     """How many segments are visible, what the index holds, and every difference between truth and index."""
     store = work.open()
     projection = store.projection()
-    found = sync.differences(projection)
+    found = reconcile.differences(projection)
     held = {point_id for point_id, _ in projection.index.scan()}
     with transaction(store.engine) as connection:
-        broken = damaged_shards(connection, store.archive)
+        names = shard_names(connection)
+    broken = damaged_shards(store.archive, names)
     wrong = [*map(str, (*found.missing, *found.orphan, *found.stale, *found.damaged)), *broken]
     total = sum(one.segments for one in store.classes())
     assert found.pending == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from sqlalchemy import text
 
 from retclip.errors import ConfigError, SpaceMismatch, StoreBehind, StoreBusy, StoreDamaged, StoreError, StoreMissing
-from retclip.store import schema, sync
+from retclip.store import reconcile, schema
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore, StoreOptions
 
@@ -150,7 +151,7 @@ def test_an_index_folder_deleted_by_hand_is_made_again(work, made) -> None:
     after = store.nearest(query(), [1, 2], 4, True)
     assert after.ids.tolist() == before.ids.tolist()
     torch.testing.assert_close(after.distances, before.distances, atol=1e-3, rtol=0)
-    assert sync.differences(store.projection()).clean
+    assert reconcile.differences(store.projection()).clean
 
 
 def test_half_an_index_never_answers(sqlite_work, made) -> None:
@@ -175,6 +176,61 @@ def test_what_a_crash_left_is_applied_on_opening(work, made) -> None:
     made.announce(work.opened[0], "prompt = 'car'")
     work.close()
     assert work.open().projection().index.count() == 4
+
+
+def test_an_open_index_in_memory_sees_what_another_process_stored(work, made) -> None:
+    builder = work.open()
+    work.fill(builder, [1])
+    with FeatureStore.open(work.folder, replace(RESIDENT, database=work.options.database)) as reader:
+        assert reader.nearest(query(), [1], 20, False).ids[0].tolist().count(None) == 18
+        work.fill(builder, [2, 3])
+        assert reader.nearest(query(), [1], 20, False).ids[0].tolist().count(None) == 14
+
+
+def test_two_first_builds_with_different_backbones_cannot_both_begin(work, made) -> None:
+    begun, refused = [], []
+
+    def begin(backbone: str) -> None:
+        with FeatureStore.open(work.folder, replace(RESIDENT, database=work.options.database)) as store:
+            barrier.wait()
+            try:
+                begun.append(store.start_run(made.plan(space=replace(made.space, backbone=backbone))))
+            except SpaceMismatch as error:
+                refused.append(error)
+
+    work.open()
+    barrier = threading.Barrier(2)
+    threads = [threading.Thread(target=begin, args=(name,)) for name in ("one", "other")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(begun), len(refused)) == (1, 1)
+    assert made.ask(work.opened[0], "SELECT count(*) FROM feature_space") == [(1,)]
+
+
+def test_a_run_that_cannot_begin_is_not_recorded_as_running(sqlite_work, made) -> None:
+    made.commit(sqlite_work.open(), made.unit(1))
+    with FeatureStore.open(sqlite_work.folder) as second:
+        with pytest.raises(StoreBusy):
+            second.start_run(made.plan())
+        assert made.ask(second, "SELECT count(*) FROM run") == [(1,)]
+
+
+def test_a_builder_goes_on_where_a_part_of_the_archive_cannot_be_read(sqlite_work, made) -> None:
+    """Building again is the cure, so it must not be refused; a question is, until all is there again."""
+    made.commit(sqlite_work.open(), made.unit(1))
+    sqlite_work.close()
+    shutil.rmtree(sqlite_work.folder / "index")
+    store = sqlite_work.open()
+    (name,) = store.archive.names()
+    store.archive.path(name).unlink()
+    made.commit(store, made.unit(2))
+    with pytest.raises(StoreDamaged):
+        store.nearest(query(), [1], 3, True)
+    made.commit(store, made.unit(1))
+    assert store.nearest(query(), [1], 3, True).supported.tolist() == [True]
+    assert reconcile.differences(store.projection()).clean
 
 
 @pytest.mark.parametrize(

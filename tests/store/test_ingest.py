@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,9 @@ import pytest
 from sqlalchemy import insert, select
 
 from retclip.errors import RetCLIPError
-from retclip.store import sync
+from retclip.store import reconcile
 from retclip.store.engine import transaction
-from retclip.store.feature_store import FeatureStore
+from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.ids import segment_id
 from retclip.store.tables import Label, Segment
 
@@ -42,7 +43,7 @@ def held(store: FeatureStore) -> dict:
 
 
 def agree(store: FeatureStore) -> bool:
-    return sync.differences(store.projection()).clean
+    return reconcile.differences(store.projection()).clean
 
 
 def test_a_unit_is_stored_whole(store: FeatureStore, made) -> None:
@@ -52,7 +53,7 @@ def test_a_unit_is_stored_whole(store: FeatureStore, made) -> None:
     found = slots(store)
     assert set(found) == expected
     for (prompt, ordinal), (_, point_id, status, rev, run) in found.items():
-        assert point_id == segment_id(unit.image_sha256, made.recipe, prompt, ordinal)
+        assert point_id == segment_id(unit.image_sha256, made.proposer, prompt, ordinal)
         assert (status, rev, run) == (0, 1, 1)
     counted = made.ask(store, "SELECT name, (SELECT count(*) FROM label WHERE category_id = category.id) FROM category")
     assert dict(counted) == {"road": 2, "car": 2, "tree": 2}
@@ -71,7 +72,7 @@ def test_each_segment_has_its_own_vector(store: FeatureStore, made) -> None:
     assert len(store.archive.names()) == 1
     for unit in units:
         for one, vector in zip(unit.segments, unit.vectors, strict=True):
-            point_id = segment_id(unit.image_sha256, made.recipe, one.prompt, one.ordinal)
+            point_id = segment_id(unit.image_sha256, made.proposer, one.prompt, one.ordinal)
             np.testing.assert_allclose(store.projection().index.vectors([point_id])[point_id], vector, atol=1e-3)
 
 
@@ -130,7 +131,7 @@ def test_a_class_that_is_found_no_more(store: FeatureStore, made) -> None:
     assert agree(store)
 
 
-def test_other_images_and_recipes_keep_their_slots(store: FeatureStore, made) -> None:
+def test_other_images_and_proposers_keep_their_slots(store: FeatureStore, made) -> None:
     made.commit(store, made.unit(1), made.unit(2))
     other = store.start_run(replace(made.plan(), recipe="f" * 64, proposer="another"))
     store.commit(other, [made.unit(1, per_class=1)], {})
@@ -173,15 +174,43 @@ def test_an_image_that_moved_is_the_same_image(store: FeatureStore, made) -> Non
 
 
 def test_one_image_twice_in_one_commit(store: FeatureStore, made) -> None:
-    """Two files with the same bytes: the later one's slots stand."""
+    """Two files with the same bytes, annotated otherwise: the later one's slots stand, and only it is finished."""
     twin = replace(made.unit(1, annotation="b", per_class=1), vectors=made.unit(99).vectors[:3])
     made.commit(store, made.unit(1), twin)
     found = slots(store)
     assert {slot: row[2] for slot, row in found.items()} == {slot: int(slot[1] > 0) * 2 for slot in found}
-    assert made.ask(store, "SELECT count(*) FROM unit") == [(2,)]
+    assert made.ask(store, "SELECT key FROM unit") == [(twin.key,)]
     point_id = found["car", 0][1]
     np.testing.assert_allclose(store.projection().index.vectors([point_id])[point_id], twin.vectors[1], atol=1e-3)
     assert agree(store)
+
+
+def test_several_writers_at_once_lose_nothing(work, made) -> None:
+    """They meet in the same new class, the same image and the same slots; each waits or tries again."""
+    work.open().close()
+    barrier, failed = threading.Barrier(3), []
+
+    def write(number: int) -> None:
+        options = StoreOptions(database=work.options.database, index="resident")
+        with FeatureStore.open(work.folder, options) as store:
+            try:
+                run = store.start_run(made.plan())
+                barrier.wait()
+                for image in range(4):
+                    units = [made.unit(image, classes=("van", "bus")), made.unit(10 * number + image, classes=("van",))]
+                    store.commit(run, units, {})
+            except Exception as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    store = work.open()
+    assert {one.name: one.segments for one in store.classes()} == {"bus": 8, "van": 8 + 3 * 8}
+    assert made.ask(store, "SELECT count(*) FROM category") == [(2,)] and agree(store)
 
 
 def test_a_bad_unit_takes_nothing_with_it(store: FeatureStore, made) -> None:

@@ -11,7 +11,7 @@ from retclip.errors import RetCLIPError
 from retclip.store import ledger
 from retclip.store.engine import transaction
 from retclip.store.ledger import MAX_ATTEMPTS, Failure
-from retclip.store.tables import Dataset, Recipe, Space
+from retclip.store.tables import Dataset, Proposer, Space
 from retclip.store.work_tables import Run, StoreVersion, Unit
 
 BAD = Failure("7.jpg", "/photos/7.jpg", "truncated")
@@ -33,9 +33,8 @@ def test_a_run_starts_with_all_it_refers_to(connection, made) -> None:
     assert (row["id"], row["kind"], row["state"], row["source"]) == (run.id, "build", "running", "test:")
     assert (row["config"], row["program"], row["finished_at"]) == ({"k": 16}, "0", None)
     assert [one["name"] for one in rows(connection, Dataset)] == ["drawn"]
-    assert [(one["proposer"], one["settings"]) for one in rows(connection, Recipe)] == [
-        ("test.proposer", {"size": 1024})
-    ]
+    assert [one["name"] for one in rows(connection, Proposer)] == ["test.proposer"]
+    assert (row["proposer_version"], row["proposer_settings"]) == ("1", {"size": 1024})
     assert [one["fingerprint"] for one in rows(connection, Space)] == [made.space.id]
     assert run.recipe == made.recipe
 
@@ -45,10 +44,10 @@ def test_a_second_run_shares_what_is_the_same(connection, made) -> None:
     second = ledger.start_run(connection, made.plan("class_add"))
     assert second.id == first.id + 1
     assert replace(second, id=0) == replace(first, id=0)
-    other = ledger.start_run(connection, replace(made.plan(), dataset="other", recipe="f" * 64))
-    assert other.dataset_id != first.dataset_id and other.recipe_id != first.recipe_id
+    other = ledger.start_run(connection, replace(made.plan(), dataset="other", proposer="other"))
+    assert other.dataset_id != first.dataset_id and other.proposer_id != first.proposer_id
     assert other.space_id == first.space_id
-    assert [len(rows(connection, table)) for table in (Run, Dataset, Recipe, Space, StoreVersion)] == [3, 2, 2, 1, 1]
+    assert [len(rows(connection, table)) for table in (Run, Dataset, Proposer, Space, StoreVersion)] == [3, 2, 2, 1, 1]
 
 
 @pytest.mark.parametrize("state", ["finished", "interrupted", "failed"])

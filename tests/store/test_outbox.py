@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from retclip.store import outbox, sync
+from retclip.store import outbox, reconcile
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
 from retclip.store.outbox import SEGMENTS_PER_ROW
@@ -106,5 +106,5 @@ def test_any_order_and_any_repetition_end_in_the_same_index(store: FeatureStore,
     for page in np.array_split(ids, 7):
         announce(store, [1], page.tolist())
     store.refresh()
-    assert sync.differences(store.projection()).clean
+    assert reconcile.differences(store.projection()).clean
     assert store.projection().index.count() == 10

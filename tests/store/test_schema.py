@@ -54,8 +54,17 @@ def test_a_store_of_another_schema_is_refused(sqlite_work) -> None:
 
 def test_a_database_without_tables_is_refused(sqlite_work) -> None:
     (sqlite_work.folder / "archive").mkdir(parents=True)
+    (sqlite_work.folder / "catalog.sqlite").touch()
     with pytest.raises(StoreBehind, match="without RetCLIP"):
         FeatureStore.open(sqlite_work.folder)
+
+
+def test_a_revision_of_another_program_cannot_be_upgraded(sqlite_work) -> None:
+    store = sqlite_work.open()
+    with transaction(store.engine, write=True) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreBehind, match=r"9999.*program version that wrote"):
+        schema.upgrade(store.engine)
 
 
 def test_check_sees_a_difference(sqlite_work) -> None:

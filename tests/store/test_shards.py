@@ -6,7 +6,7 @@ import pytest
 
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
-from retclip.store.shards import damaged_shards, unreferenced_shards
+from retclip.store.shards import damaged_shards, shard_names, unreferenced_shards
 
 
 @pytest.fixture
@@ -19,7 +19,8 @@ def store(light_work) -> FeatureStore:
 
 def found(store: FeatureStore) -> tuple[list[str], list[str]]:
     with transaction(store.engine) as connection:
-        return damaged_shards(connection, store.archive), unreferenced_shards(connection, store.archive)
+        names, spare = shard_names(connection), unreferenced_shards(connection, store.archive)
+    return damaged_shards(store.archive, names), spare
 
 
 def test_a_whole_archive(store: FeatureStore) -> None:

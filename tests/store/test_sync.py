@@ -7,19 +7,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from uuid import UUID
 
-import numpy as np
 import pytest
 import torch
 
-from retclip.errors import StoreDamaged
-from retclip.store import ingest, ledger, sync, wanted_points
+from retclip.store import ingest, ledger, reconcile, sync, wanted_points
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore, StoreOptions
-from retclip.store.vectors import CLASS, PAYLOAD, REVISION, STATE, Points
+from retclip.store.vectors import PAYLOAD, REVISION, STATE, Points
 from retclip.store.vectors.edge import EdgeIndex
 
 INDEXES = {"edge": {}, "server": {"qdrant_url": ":memory:"}, "resident": {}}
-KINDS = ("missing", "orphan", "stale", "damaged")
 
 
 @pytest.fixture(params=INDEXES)
@@ -45,34 +42,11 @@ def held(store: FeatureStore) -> dict[UUID, list[int]]:
 
 
 def pending(store: FeatureStore) -> int:
-    return sync.differences(store.projection(), check_vectors=False).pending
-
-
-def put(store: FeatureStore, point_id: UUID, payload: list[int], vector: np.ndarray) -> None:
-    """Overwrite what the index holds, past its revision guard."""
-    index = store.projection().index
-    index.delete([point_id])
-    index.upsert(Points([point_id], vector[None], np.array([payload])))
-
-
-def hurt(store: FeatureStore, kind: str, point_id: UUID) -> UUID:
-    """Make the index wrong in one way; the id that should be named."""
-    index = store.projection().index
-    payload, vector = held(store)[point_id], index.vectors([point_id])[point_id]
-    if kind == "missing":
-        index.delete([point_id])
-    elif kind == "orphan":
-        point_id = UUID(int=7)
-        put(store, point_id, payload, vector)
-    elif kind == "stale":  # of equal revision, as a lost update would leave it
-        put(store, point_id, [payload[CLASS] + 1, *payload[1:]], vector)
-    else:
-        put(store, point_id, payload, np.roll(vector, 1))
-    return point_id
+    return reconcile.differences(store.projection(), check_vectors=False).pending
 
 
 def test_the_relay_leaves_nothing_to_do(store: FeatureStore) -> None:
-    assert sync.differences(store.projection()) == sync.Differences((), (), (), (), pending(store))
+    assert reconcile.differences(store.projection()) == reconcile.Differences((), (), (), (), pending(store))
     assert len(held(store)) == 18
 
 
@@ -91,13 +65,13 @@ def test_the_relay_reads_what_is_true_now(store: FeatureStore, made) -> None:
     ids = made.ids(store, "image_id = 1")
     made.change(store, "UPDATE segment SET status = 1, rev = 5 WHERE prompt = 'car' AND image_id = 1")
     made.change(store, "UPDATE segment SET status = 2, rev = 6 WHERE prompt = 'road' AND image_id = 1")
-    assert sync.differences(store.projection()).stale, "nobody was told yet"
+    assert reconcile.differences(store.projection()).stale, "nobody was told yet"
     made.announce(store, "image_id = 1")
     store.refresh()
     now = held(store)
     assert [now[ids["car", n]][STATE] for n in (0, 1)] == [1, 1] and now[ids["car", 0]][REVISION] == 5
     assert ids["road", 0] not in now and ids["road", 1] not in now and len(now) == 16
-    assert sync.differences(store.projection()).clean
+    assert reconcile.differences(store.projection()).clean
 
 
 def test_many_rows_take_several_rounds(store: FeatureStore, made, monkeypatch) -> None:
@@ -106,7 +80,7 @@ def test_many_rows_take_several_rounds(store: FeatureStore, made, monkeypatch) -
     for image in (1, 2, 3, 1, 2):
         made.announce(store, "image_id = :image", image=image)
     store.refresh()
-    assert sync.differences(store.projection()).clean
+    assert reconcile.differences(store.projection()).clean
 
 
 def test_quarantined_segments_are_held_but_not_found(store: FeatureStore, made) -> None:
@@ -142,47 +116,6 @@ def test_what_should_not_be_held_goes_and_comes_back(store: FeatureStore, made, 
     assert held(store) == before, "with the same revision, and there again"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_reconcile_finds_and_repairs(store: FeatureStore, made, kind: str) -> None:
-    before = held(store)
-    wrong = hurt(store, kind, made.ids(store, "image_id = 2")["car", 1])
-    found = sync.reconcile(store.projection(), repair=True)
-    assert {one: getattr(found, one) for one in KINDS} == {one: (wrong,) if one == kind else () for one in KINDS}
-    assert held(store) == before and sync.differences(store.projection()).clean
-    columns = "missing, orphan, stale, damaged, repaired"
-    expected = (*(int(one == kind) for one in KINDS), True)
-    assert made.ask(store, f"SELECT {columns} FROM reconcile_run") == [expected]
-
-
-def test_a_check_changes_nothing(store: FeatureStore, made) -> None:
-    for number, kind in enumerate(KINDS):
-        hurt(store, kind, made.ids(store, "image_id = 2")["car" if number % 2 else "road", number // 2])
-    made.announce(store, "image_id = 1")
-    before, waiting = held(store), pending(store)
-    found = sync.reconcile(store.projection(), repair=False)
-    assert [len(getattr(found, kind)) for kind in KINDS] == [1, 1, 1, 1] and found.pending == waiting > 0
-    assert held(store) == before and pending(store) == waiting
-    assert made.ask(store, "SELECT count(*) FROM reconcile_run") == [(0,)]
-
-
-def test_vectors_are_only_compared_when_asked(store: FeatureStore, made) -> None:
-    hurt(store, "damaged", made.ids(store, "image_id = 2")["car", 1])
-    assert sync.differences(store.projection(), check_vectors=False).clean
-    assert not sync.differences(store.projection()).clean
-
-
-def test_a_damaged_archive_is_not_the_indexs_fault(store: FeatureStore, made) -> None:
-    """The index may hold the only whole copy: nothing in it is called damaged, and nothing is overwritten."""
-    for name in store.archive.names():
-        store.archive.path(name).write_bytes(b"")
-    store.archive._open.clear()
-    before = held(store)
-    assert sync.reconcile(store.projection(), repair=True).clean and held(store) == before
-    hurt(store, "missing", made.ids(store, "image_id = 2")["car", 1])
-    with pytest.raises(StoreDamaged):
-        sync.reconcile(store.projection(), repair=True)
-
-
 def test_an_index_in_memory_follows_what_another_writes(pair, sqlite_work) -> None:
     on_disk, in_memory = pair
     assert held(in_memory) == held(on_disk) and len(held(on_disk)) == 18
@@ -199,7 +132,7 @@ def test_an_index_in_memory_does_not_answer_for_the_one_on_disk(pair, made) -> N
     made.announce(on_disk, "prompt = 'car'")
     in_memory.refresh()
     assert len(held(in_memory)) == 12 and len(held(on_disk)) == 18
-    sync.reconcile(in_memory.projection(), repair=True)
+    reconcile.reconcile(in_memory.projection(), repair=True)
     assert pending(on_disk) == 1
     on_disk.refresh()
     assert held(on_disk) == held(in_memory)
@@ -217,12 +150,12 @@ def test_an_index_whose_loading_was_stopped_is_loaded_to_the_end(sqlite_work, mo
             raise KeyboardInterrupt
         upsert(index, points)
 
-    monkeypatch.setattr(wanted_points, "all_points", lambda connection, space: all_pages(connection, space, 4))
+    monkeypatch.setattr(wanted_points, "all_points", lambda engine, space: all_pages(engine, space, 4))
     monkeypatch.setattr(EdgeIndex, "upsert", stop_at_third)
     with pytest.raises(KeyboardInterrupt):
         sqlite_work.open().projection()
     store = sqlite_work.open()
-    assert sync.differences(store.projection()).clean and len(held(store)) == 18
+    assert reconcile.differences(store.projection()).clean and len(held(store)) == 18
 
 
 def test_two_spaces_in_one_catalog_do_not_mix(store: FeatureStore, made) -> None:
@@ -233,7 +166,7 @@ def test_two_spaces_in_one_catalog_do_not_mix(store: FeatureStore, made) -> None
         run = ledger.start_run(connection, made.plan(space=other))
     ingest.commit_units(store.engine, store.archive, run, [made.unit(1, per_class=1), made.unit(7)], {})
     store.refresh()
-    assert sync.differences(store.projection()).clean and len(held(store)) == 15
+    assert reconcile.differences(store.projection()).clean and len(held(store)) == 15
     with transaction(store.engine) as connection:
         assert wanted_points.count(connection, run.space_id) == 9
 
@@ -246,3 +179,57 @@ def test_the_payload_is_integers_of_sql(store: FeatureStore, made) -> None:
     )
     assert PAYLOAD == ("cat", "img", "ds", "st", "rev", "run")
     assert sorted(held(store).values()) == sorted([*row] for row in rows)
+
+
+def test_a_relay_that_another_process_overtakes_leaves_what_is_true_last(sqlite_work, made, monkeypatch) -> None:
+    """This one has read that the cars are there; before it writes, another retires them and its relay deletes them."""
+    store = sqlite_work.open()
+    run = sqlite_work.fill(store, [1])
+    made.change(store, "UPDATE outbox SET done_at = NULL")
+    index, written = store.projection().index, []
+    original = EdgeIndex.upsert
+
+    def overtaken(self: EdgeIndex, points: Points) -> None:
+        if not written:
+            made.change(store, "UPDATE segment SET status = 2, rev = rev + 1 WHERE prompt = 'car'")
+            index.delete(list(made.ids(store, "prompt = 'car'").values()))
+        written.append(len(points))
+        original(self, points)
+
+    monkeypatch.setattr(EdgeIndex, "upsert", overtaken)
+    sync.relay(store.projection())
+    assert written == [6, 4], "it looked again, and wrote again"
+    assert reconcile.differences(store.projection()).clean and run.id == 1
+
+
+def test_a_point_that_is_revived_while_it_is_deleted_stays(sqlite_work, made, monkeypatch) -> None:
+    store = sqlite_work.open()
+    sqlite_work.fill(store, [1])
+    made.change(store, "UPDATE segment SET status = 2, rev = rev + 1 WHERE prompt = 'car'")
+    made.announce(store)
+    original, revived = EdgeIndex.delete, []
+
+    def delete(self: EdgeIndex, ids: list) -> None:
+        if not revived:
+            revived.append(made.change(store, "UPDATE segment SET status = 0, rev = rev + 1 WHERE prompt = 'car'"))
+        original(self, ids)
+
+    monkeypatch.setattr(EdgeIndex, "delete", delete)
+    store.refresh()
+    assert revived == [2] and reconcile.differences(store.projection()).clean and len(held(store)) == 6
+
+
+def test_no_transaction_is_open_while_an_index_is_written(sqlite_work, monkeypatch) -> None:
+    """PostgreSQL ends a session that is idle in a transaction; a slow server would be enough."""
+    sqlite_work.fill(sqlite_work.open(), [1, 2])
+    sqlite_work.close()
+    shutil.rmtree(sqlite_work.folder / "index")
+    store, original, seen = sqlite_work.open(), EdgeIndex.upsert, []
+
+    def upsert(self: EdgeIndex, points: Points) -> None:
+        seen.append(store.engine.pool.checkedout())
+        original(self, points)
+
+    monkeypatch.setattr(EdgeIndex, "upsert", upsert)
+    store.projection()
+    assert seen and set(seen) == {0}

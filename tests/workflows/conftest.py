@@ -64,7 +64,8 @@ class ListSource:
             digest = item.sha256 if there else f"{number:064d}"
             uri = item.uri if there else f"/photos/bad{number}.png"
             load = partial(self.load, number, item)
-            yield SourceImage(f"item{number}", uri, load, partial(str, digest), present)
+            annotation = str(item.truth.segments) if there and item.truth else ""
+            yield SourceImage(f"item{number}", uri, load, partial(str, digest), present, annotation)
 
     def load(self, number, item):
         self.loaded.append(number)

@@ -150,6 +150,55 @@ def test_of_many_masks_the_best_are_kept_and_numbered_by_falling_objectness(fres
     assert [score for _, score in found] == pytest.approx([0.9, 0.5, 0.2])
 
 
+def relabelled(image, **names):
+    """The same photo, annotated otherwise."""
+    segments = tuple(replace(one, class_name=names.get(one.class_name, one.class_name)) for one in image.truth.segments)
+    return replace(image, truth=replace(image.truth, segments=segments))
+
+
+def test_a_corrected_annotation_replaces_the_old_one_and_back_again(fresh, build, kit):
+    wrong, other = kit.picture("sky", "car"), kit.picture("grass", "sand")
+    right = relabelled(wrong, car="grass")
+    build([wrong, other])
+    assert counts(fresh) == {"sky": 1, "car": 1, "grass": 1, "sand": 1}
+    assert build([right, other]).skipped == 1
+    assert counts(fresh) == {"sky": 1, "grass": 2, "sand": 1}, "no car is left"
+    assert build([wrong, other]).segments == 2
+    assert counts(fresh) == {"sky": 1, "car": 1, "grass": 1, "sand": 1}
+
+
+def test_an_image_that_lost_the_only_class_asked_for_is_not_passed_over(fresh, build, kit):
+    image = kit.picture("sky", "car")
+    build([image, kit.picture("sky", "grass")], ["car"])
+    assert counts(fresh) == {"car": 1}
+    report = build([relabelled(image, car="sand"), kit.picture("sky", "grass")], ["car"])
+    assert (report.images, report.empty, report.segments) == (1, 1, 0)
+    assert counts(fresh) == {}
+
+
+def test_a_smaller_limit_is_not_final(fresh, build, kit):
+    def many(image, _):
+        return MaskProposals(torch.ones(4, 2, 2), torch.ones(4), image.size, ("sky",) * 4)
+
+    images = [kit.picture()]
+    assert build(images, answer=many, settings={"build": {"max_segments": 1}}).segments == 1
+    assert build(images, answer=many).segments == 4
+    assert counts(fresh) == {"sky": 4}
+
+
+def test_classes_are_found_however_they_are_spelt_and_typos_are_said(fresh, build, kit):
+    assert build([kit.picture()], ["SKY"]).segments == 1
+    assert counts(fresh) == {"sky": 1}
+    with pytest.raises(DataError, match="did you mean 'sky'"):
+        build([kit.picture()], ["skyy"])
+
+
+def test_an_address_that_is_no_unicode_is_recorded(fresh, kit):
+    source = kit.Source([kit.picture()], name="caf\udce9")
+    build_store(kit.parts(fresh.store), source, "listed:caf\udce9")
+    assert rows(fresh, Run.source) == [("listed:caf\\udce9",)]
+
+
 def test_a_source_without_classes_needs_names(fresh, build, kit):
     with pytest.raises(DataError, match="add --classes"):
         build([kit.picture()], names=())

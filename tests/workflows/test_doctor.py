@@ -60,7 +60,10 @@ def test_a_sound_store_is_sound(copied):
     assert [one.what for one in found] == ["disk", "schema", "archive", "index"]
     assert by_name(found)["schema"].ok
     assert by_name(found)["archive"] == Finding(
-        "archive", True, "whole", "restore these files from a backup, or remove them and build their sources again"
+        "archive",
+        True,
+        "whole",
+        "restore these files from a backup; or run with --repair, then build their sources again",
     )
     assert by_name(found)["index"].ok
     assert by_name(found)["index"].found == "0 missing, 0 orphan, 0 stale, 0 damaged"
@@ -76,6 +79,34 @@ def test_a_damaged_shard_is_named(copied):
     assert found.found == f"1 damaged: {shard.stem}"
     shard.unlink()
     assert not by_name(check_store(copied, StoreOptions(), repair=False))["archive"].ok
+
+
+@pytest.mark.parametrize("index_too", [False, True])
+def test_what_a_damaged_shard_held_is_built_again_as_the_cure_says(copied, built, index_too):
+    """A shard is lost, perhaps the index with it: the ledger must not call its images finished for ever."""
+    before = {one.name: one.segments for one in classes_of(copied)}
+    next((copied / "archive").glob("??/*.npy")).unlink()
+    if index_too:
+        shutil.rmtree(copied / "index")
+    with retclip.open(copied) as memory:
+        assert memory.build(built.source).images == 0, "the ledger does not look at files"
+    cure = by_name(check_store(copied, StoreOptions(), repair=True))["archive"].cure
+    assert f"retclip build '{built.source}' --store {copied}" in cure
+    with retclip.open(copied) as memory:
+        assert memory.build(built.source).images == 6
+        assert len(memory.segment(next(memory.source(built.source).images()).load()).segments) > 0
+    assert {one.name: one.segments for one in classes_of(copied)} == before
+    assert all(one.ok for one in check_store(copied, StoreOptions(), repair=False))
+
+
+def classes_of(folder):
+    with FeatureStore.open(folder) as store:
+        return store.classes()
+
+
+def test_an_index_in_memory_has_nothing_to_check(copied):
+    found = by_name(check_store(copied, StoreOptions(index="resident"), repair=False))["index"]
+    assert found.ok and "in memory" in found.found
 
 
 def test_an_index_that_lacks_points_is_found_and_repaired(copied):

@@ -10,6 +10,7 @@ from retclip.errors import DataError
 from retclip.plugin import ANNOTATION, SourceImage
 from retclip.types import MaskProposals
 from retclip.workflows.image_segments import image_segments
+from retclip.workflows.units import Unit
 
 THINGS = {"sky": False, "car": True}
 
@@ -19,7 +20,7 @@ def work(kit, image, answer=None, classes=("sky", "car"), provides=(), settings=
     parts = kit.parts(None, settings=load(None, settings))
     parts = type(parts)(None, parts.backbone, proposer, (), parts.settings)
     record = SourceImage("a.png", image.uri, lambda: image, lambda: image.sha256)
-    return image_segments(parts, record, "key", image, classes, THINGS)
+    return image_segments(parts, Unit(record, "key", "content", classes, ("sand",)), image, THINGS)
 
 
 def quarters(image, _):
@@ -56,7 +57,8 @@ def test_a_mask_that_meets_nothing_is_dropped_with_its_vector(kit):
     result, dropped = work(kit, kit.picture(size=(8, 8)), quarters)
     assert dropped == 1
     assert [one.box for one in result.segments if one.prompt == "sky"] == [(4, 4, 4, 4), (0, 0, 4, 4)]
-    assert result.vectors.shape == (2, 3) and result.prompts == ("sky", "car")
+    assert result.vectors.shape == (2, 3)
+    assert (result.key, result.content, result.prompts, result.absent) == ("key", "content", ("sky", "car"), ("sand",))
 
 
 def test_who_named_it_is_kept(kit):
@@ -79,3 +81,26 @@ def test_masks_that_nobody_named_cannot_be_stored(kit):
 
     with pytest.raises(DataError, match=r"masks without a name from stub\.masks"):
         work(kit, kit.picture(), unnamed)
+
+
+def test_where_nothing_is_to_be_found_no_model_is_asked(kit, monkeypatch):
+    """An image that only lost classes: they are retired, and that is all."""
+    monkeypatch.setattr(kit.Backbone, "dense_features", None)
+    result, dropped = work(kit, kit.picture(), classes=())
+    assert (result.segments, result.vectors.shape, result.prompts, dropped) == ((), (0, 3), (), 0)
+
+
+def test_scores_that_rounding_moved_out_of_range_are_brought_back(kit):
+    def rounded(image, _):
+        return MaskProposals(torch.ones(2, 2, 2), torch.tensor([1.000005, -0.000005]), image.size, ("sky", "car"))
+
+    result, _ = work(kit, kit.picture(), rounded)
+    assert [one.score for one in result.segments] == [one.confidence for one in result.segments] == [1.0, 0.0]
+
+
+def test_two_spellings_of_a_class_share_their_numbers(kit):
+    def several(image, _):
+        return MaskProposals(torch.ones(3, 2, 2), torch.ones(3), image.size, ("sky", "Sky", "sky"))
+
+    result, _ = work(kit, kit.picture(), several, classes=("sky", "Sky"))
+    assert [one.ordinal for one in result.segments] == [0, 1, 2]

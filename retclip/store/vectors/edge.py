@@ -74,13 +74,14 @@ class EdgeIndex:
 
     def search(self, queries: Tensor, k: int, classes: Sequence[int] | None = None) -> Hits:
         """See VectorIndex."""
-        found = self._query([(row, classes) for row in _rows(queries)], k)
+        exact = self.count() <= self.exact_below
+        found = self._query([(row, classes) for row in _rows(queries)], k, exact)
         return gathered([found], len(queries), k)
 
     def search_per_class(self, queries: Tensor, k: int, classes: Sequence[int]) -> Hits:
-        """See VectorIndex: one filtered query per mask and class, in one call."""
-        rows = _rows(queries)
-        parts = [self._query([(row, [one]) for row in rows], k) for one in classes]
+        """See VectorIndex: a filtered query per mask and class, in a batch per class."""
+        rows, exact = _rows(queries), self.count() <= self.exact_below
+        parts = [self._query([(row, [one]) for row in rows], k, exact) for one in classes]
         return gathered(parts, len(rows), k * len(classes))
 
     def scan(self) -> Iterator[tuple[UUID, NDArray[np.int64]]]:
@@ -133,8 +134,7 @@ class EdgeIndex:
         ]
         self._shard.update(edge.UpdateOperation.upsert_points(batch, condition=older))
 
-    def _query(self, rows: Sequence[tuple[list[float], Sequence[int] | None]], k: int) -> list[list[Any]]:
-        exact = self.count() <= self.exact_below
+    def _query(self, rows: Sequence[tuple[list[float], Sequence[int] | None]], k: int, exact: bool) -> list[list[Any]]:
         params = edge.SearchParams(exact=True) if exact else edge.SearchParams(hnsw_ef=WIDE_SEARCH)
         requests = [
             edge.QueryRequest(
@@ -160,19 +160,26 @@ def _load(path: Path, dim: int) -> Any:
     if not (path / "edge_config.json").exists():
         shutil.rmtree(path, ignore_errors=True)  # a shard whose making was interrupted: nothing was ever in it
         path.mkdir(parents=True)
-        shard = edge.EdgeShard.create(str(path), config)
-        for key in PAYLOAD:  # before the first point: the graph gets filter edges only for indexes it finds
-            near = edge.IntegerIndexParams(lookup=key != "rev", range=key == "rev", enable_hnsw=key == "cat")
-            shard.update(edge.UpdateOperation.create_field_index(key, near))
-        shard.flush()
-        return shard
+        return _indexed(edge.EdgeShard.create(str(path), config))
     try:
-        return edge.EdgeShard.load(str(path), config)
+        return _indexed(edge.EdgeShard.load(str(path), config))
     except Exception as error:
         if "dim" in str(error).lower() or "incompatible" in str(error).lower() or "size" in str(error).lower():
             todo = "use the backbone that built this store, or remove the folder to rebuild it from the archive"
             raise SpaceMismatch(f"vectors of {dim} dimensions in {path}", str(error), todo) from error
         raise
+
+
+def _indexed(shard: Any) -> Any:
+    """With an index per field, also where making them was stopped halfway: searches would be right, but slow. Before
+    the first point, because the graph gets filter edges only for the indexes it finds."""
+    lacking = [key for key in PAYLOAD if key not in shard.info().payload_schema]
+    for key in lacking:
+        near = edge.IntegerIndexParams(lookup=key != "rev", range=key == "rev", enable_hnsw=key == "cat")
+        shard.update(edge.UpdateOperation.create_field_index(key, near))
+    if lacking:
+        shard.flush()
+    return shard
 
 
 def _locked(folder: Path) -> IO[str]:

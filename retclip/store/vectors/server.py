@@ -7,7 +7,7 @@ calls may be repeated: upserts are guarded by the revision, deletes go by id.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -47,7 +47,11 @@ class ServerIndex:
         if url != IN_MEMORY and not url.startswith(("http://", "https://")):
             raise ConfigError("store.qdrant_url like http://127.0.0.1:6333", repr(url), "set it for store.index=server")
         local = {"location": IN_MEMORY} if url == IN_MEMORY else {"url": url, "api_key": api_key or None}
-        client = QdrantClient(**local, timeout=timeout, check_compatibility=False)
+        try:
+            client = QdrantClient(**local, timeout=timeout, check_compatibility=False)
+        except Exception as error:  # its URL parser and its transport raise kinds of their own
+            todo = "set store.qdrant_url like http://127.0.0.1:6333"
+            raise ConfigError("the address of a Qdrant server", f"{url!r}: {error}", todo) from error
         index = cls(client, url, name, dim, first_pause)
         index._prepare()
         return index
@@ -113,7 +117,8 @@ class ServerIndex:
     def _prepare(self) -> None:
         if not self._call(self._client.collection_exists, self.name):
             self._call(self._create)
-        params = self._call(self._client.get_collection, self.name).config.params.vectors
+        found = self._call(self._client.get_collection, self.name)
+        params = found.config.params.vectors
         size = params.size if isinstance(params, models.VectorParams) else None
         if size != self.dim:
             raise SpaceMismatch(
@@ -121,9 +126,11 @@ class ServerIndex:
                 f"{size}",
                 "use the backbone that built this store, or delete the collection: it is rebuilt from the archive",
             )
+        if self.url != IN_MEMORY:  # which has no payload indexes
+            self._call(self._index_fields, found.payload_schema or {})
 
     def _create(self) -> None:
-        """Idempotent as a whole: a second process may be doing the same."""
+        """The collection; a second process may be making it at the same moment."""
         half = models.Datatype.FLOAT16  # 0.9994 of the exact float32 top 16 (stores.md 1.1)
         strict = models.StrictModeConfig(
             enabled=True, unindexed_filtering_retrieve=False, unindexed_filtering_update=False
@@ -137,9 +144,11 @@ class ServerIndex:
         except (UnexpectedResponse, ValueError):
             if not self._client.collection_exists(self.name):
                 raise
-        if self.url == IN_MEMORY:
-            return  # it has no payload indexes
-        for key in PAYLOAD:  # before the first point: the graph gets filter edges only for indexes it finds
+
+    def _index_fields(self, there: Mapping[str, Any]) -> None:
+        """An index per field, also where making them was stopped halfway: without them strict mode refuses searches.
+        Before the first point, because the graph gets filter edges only for the indexes it finds."""
+        for key in (key for key in PAYLOAD if key not in there):
             near = models.IntegerIndexParams(
                 type=models.IntegerIndexType.INTEGER, lookup=key != "rev", range=key == "rev", enable_hnsw=key == "cat"
             )

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from retclip.errors import SpaceMismatch, StoreBusy, StoreDamaged, StoreError
-from retclip.store.vectors import PAYLOAD, Points
+from retclip.store.vectors import PAYLOAD, Points, edge
 from retclip.store.vectors.edge import EdgeIndex
 
 
@@ -97,4 +97,14 @@ def test_the_graph_finds_what_the_scan_finds(tmp_path: Path) -> None:
         [len({stored.ids[n] for n in right} & set(row)) / 10 for right, row in zip(truth, found, strict=True)]
     )
     assert recall >= 0.95
+    index.close()
+
+
+def test_a_shard_whose_making_was_stopped_gets_the_indexes_it_lacks(tmp_path, monkeypatch) -> None:
+    """Killed between two of them, it would answer rightly and slowly for ever."""
+    monkeypatch.setattr(edge, "PAYLOAD", PAYLOAD[:2])
+    EdgeIndex.open(tmp_path, 4).close()
+    monkeypatch.undo()
+    index = EdgeIndex.open(tmp_path, 4)
+    assert set(index._shard.info().payload_schema) == set(PAYLOAD)
     index.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from retclip.errors import ConfigError, SpaceMismatch, StoreError
+from retclip.store.vectors import PAYLOAD
 from retclip.store.vectors.server import TRIES, ServerIndex
 
 DIM = 4
@@ -22,7 +23,7 @@ def ok(result: Any) -> Answer:
     return 200, {"Content-Type": "application/json"}, json.dumps({"result": result, "status": "ok", "time": 0.0})
 
 
-def collection(size: int) -> dict[str, Any]:
+def collection(size: int, fields: Sequence[str] = PAYLOAD) -> dict[str, Any]:
     return {
         "status": "green",
         "optimizer_status": "ok",
@@ -33,7 +34,7 @@ def collection(size: int) -> dict[str, Any]:
             "optimizer_config": {"deleted_threshold": 0.2, "vacuum_min_vector_number": 1000,
                                  "default_segment_number": 0, "flush_interval_sec": 5},
         },
-        "payload_schema": {},
+        "payload_schema": {key: {"data_type": "integer", "points": 0} for key in fields},
     }  # fmt: skip
 
 
@@ -43,16 +44,18 @@ class Fake:
     def __init__(self, size: int = DIM) -> None:
         self.script: list[Callable[[BaseHTTPRequestHandler], None] | Answer] = []
         self.calls: list[str] = []
-        self.size = size
+        self.bodies: list[dict[str, Any]] = []
+        self.size, self.fields = size, PAYLOAD
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         length = int(handler.headers.get("Content-Length", 0))
-        handler.rfile.read(length)
+        body = handler.rfile.read(length)
         if handler.path.endswith("/exists"):
             return send(handler, ok({"exists": True}))
         if handler.command == "GET":
-            return send(handler, ok(collection(self.size)))
+            return send(handler, ok(collection(self.size, self.fields)))
         self.calls.append(handler.path)
+        self.bodies.append(json.loads(body or b"{}"))
         step = self.script[min(len(self.calls), len(self.script)) - 1]
         return step(handler) if callable(step) else send(handler, step)
 
@@ -103,6 +106,20 @@ def opened(url: str) -> ServerIndex:
 BUSY: Answer = (503, {}, "busy")
 SLOW_DOWN: Answer = (429, {"Retry-After": "0"}, '{"status":{"error":"rate limit"}}')
 COUNTED = ok({"count": 3})
+
+
+def test_a_collection_whose_making_was_stopped_gets_the_indexes_it_lacks(fake: tuple[Fake, str]) -> None:
+    played, url = fake
+    played.fields, played.script = ("cat", "img"), [ok({"operation_id": 1, "status": "completed"})]
+    opened(url)
+    assert [body["field_name"] for body in played.bodies] == ["ds", "st", "rev", "run"]
+    assert {path.partition("?")[0] for path in played.calls} == {"/collections/segments/index"}
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999999", "http://:80x"])
+def test_an_address_that_cannot_be_is_a_wrong_setting(url: str) -> None:
+    with pytest.raises(ConfigError, match="qdrant_url"):
+        opened(url)
 
 
 @pytest.mark.parametrize("fault", [BUSY, SLOW_DOWN, drop, (502, {}, "<html>bad gateway</html>")])

@@ -1,0 +1,93 @@
+"""What lies where in a store's folder, and which catalog belongs to it.
+
+STORE/retclip.toml        settings (retclip.config reads it)
+STORE/identity            a UUID that the catalog holds too: a folder and a database of two stores never meet
+STORE/catalog.sqlite      SQL, unless `database` names a server
+STORE/archive/            float16 shards, named by content; made last, so its presence says that the store is whole
+STORE/index/              the embedded vector index, one folder per feature space and version; can be deleted
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from sqlalchemy import URL, Engine, select
+
+from retclip.errors import StoreError, StoreMissing
+from retclip.store import schema
+from retclip.store.archive import sync_folder, write_durably
+from retclip.store.engine import insert_or_keep, open_engine, transaction
+from retclip.store.work_tables import StoreIdentity
+
+ARCHIVE, IDENTITY, CATALOG = "archive", "identity", "catalog.sqlite"
+
+
+def make_store(folder: Path, database: str, exist_ok: bool = False) -> Engine:
+    """Folder, tables and identity of an empty store. Each step may be repeated: one that was stopped goes on.
+    Raises StoreError for a store that is there (unless `exist_ok`), a place that cannot be, a catalog in use."""
+    if (folder / ARCHIVE).exists() and not exist_ok:
+        raise StoreError(f"no store at {folder}", "a store that is there already", "choose another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        mine = _own_identity(folder)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"a folder that can be made at {folder}", str(error), "choose another place") from error
+    engine = open_engine(database or sqlite_url(folder))
+    schema.upgrade(engine)
+    with transaction(engine, write=True) as connection:
+        connection.execute(insert_or_keep(connection, StoreIdentity).values(id=1, uuid=mine))
+        known = connection.execute(select(StoreIdentity.uuid)).scalar_one()
+    if known != mine:
+        todo = "set store.database to an empty database, or unset it: each store has a catalog of its own"
+        raise StoreError(f"an empty database for {folder}", f"the catalog of another store ({known})", todo)
+    (folder / ARCHIVE).mkdir(exist_ok=True)
+    return engine
+
+
+def find_store(folder: Path, database: str, check: bool = True) -> Engine:
+    """The catalog of the store in that folder. check: False for whoever repairs the schema.
+
+    Raises StoreMissing, StoreBehind, StoreError."""
+    if not (folder / ARCHIVE).is_dir():
+        todo = f"make one: retclip init {folder}, or build into it"
+        raise StoreMissing(f"a store at {folder}", "no such store", todo)
+    if not database and not (folder / CATALOG).is_file():  # SQLite would make an empty one
+        todo = "restore it from a backup; or set store.database, if this store's catalog is in a database server"
+        raise StoreMissing(f"the catalog {folder / CATALOG}", "no such file", todo)
+    engine = open_engine(database or sqlite_url(folder))
+    if check:
+        schema.require_head(engine)
+        _check_identity(folder, engine)
+    return engine
+
+
+def sqlite_url(folder: Path) -> URL:
+    """Not as a string: a folder's name may hold a question mark."""
+    return URL.create("sqlite", database=str(folder / CATALOG))
+
+
+def _own_identity(folder: Path) -> UUID:
+    """The folder's UUID, a new one where it has none yet."""
+    path, fresh = folder / IDENTITY, uuid4()
+    if not path.exists():
+        mine = folder / f".{IDENTITY}.{fresh.hex}"
+        write_durably(mine, str(fresh).encode())
+        with suppress(FileExistsError):  # another process was faster
+            path.hardlink_to(mine)
+        mine.unlink()
+        sync_folder(folder)
+    return UUID(path.read_text(encoding="ascii").strip())
+
+
+def _check_identity(folder: Path, engine: Engine) -> None:
+    with transaction(engine) as connection:
+        known = connection.execute(select(StoreIdentity.uuid)).scalar()
+    try:
+        mine = UUID((folder / IDENTITY).read_text(encoding="ascii").strip())
+    except (OSError, ValueError) as error:
+        raise StoreError(f"the identity of the store in {folder / IDENTITY}", str(error), f"write {known}") from error
+    if mine != known:
+        todo = "set store.database (RETCLIP_STORE__DATABASE) to this store's own, or unset it"
+        raise StoreError(f"the catalog of store {mine} for {folder}", f"that of store {known}", todo)

@@ -1,0 +1,116 @@
+"""Slots: the places of an image's segments, (image, proposer, prompt, ordinal). They are filled whole.
+
+What a run finds takes the slots of its prompts in order; slots that are left over are retired, not forgotten. So are
+those of classes that the same data set no longer shows in the image. A person's label and quarantine outlive it all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select, update
+
+from retclip.names import name_key
+from retclip.store.catalog import pages
+from retclip.store.ids import segment_id
+from retclip.store.ledger import OpenRun
+from retclip.store.tables import NORMAL, RETIRED, ImageRow, Label, Segment
+from retclip.store.work_tables import Run
+
+
+@dataclass(frozen=True)
+class NewSegment:
+    """A segment to be stored. box: (x, y, width, height), upright image pixels. rle: COCO compressed counts."""
+
+    prompt: str
+    ordinal: int
+    box: tuple[int, int, int, int]
+    area: int
+    score: float
+    rle: bytes
+    label_source: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class SlotImage:
+    """The image whose slots are filled. prompts: what was asked for. absent: classes that the source says it does not
+    show; their slots are emptied."""
+
+    id: int
+    sha256: str
+    prompts: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+def fill_slots(
+    connection: Connection, run: OpenRun, image: SlotImage, found: Sequence[NewSegment], categories: Mapping[str, int]
+) -> tuple[list[int], list[int]]:
+    """Row ids of the found segments in their order, and of the ones that were retired."""
+    mine = (Segment.image_id == image.id, Segment.proposer_id == run.proposer_id)
+    asked = [name_key(prompt) for prompt in image.prompts]
+    columns = (Segment.prompt, Segment.ordinal, Segment.id, Segment.status)
+    query = select(*columns).where(*mine, Segment.prompt.in_(asked))
+    existing = {(row[0], row[1]): row for row in connection.execute(query)}
+    ids = []
+    for new in found:
+        old = existing.pop((name_key(new.prompt), new.ordinal), None)
+        if old is None:
+            ids.append(_insert(connection, run, image, new, categories[new.prompt]))
+        else:
+            status = NORMAL if old.status == RETIRED else old.status
+            values = {**_values(run, new), "status": status, "rev": Segment.rev + 1}
+            connection.execute(update(Segment).where(Segment.id == old.id).values(**values))
+            ids.append(old.id)
+    surplus = [row.id for row in existing.values() if row.status != RETIRED] + _no_longer_shown(connection, run, image)
+    if surplus:
+        retire = update(Segment).where(Segment.id.in_(surplus))
+        connection.execute(retire.values(status=RETIRED, rev=Segment.rev + 1))
+    return ids, surplus
+
+
+def images_with_slots(
+    connection: Connection, run: OpenRun, external_ids: Sequence[str], prompts: Sequence[str]
+) -> set[str]:
+    """Those of the data set's images in which this proposer once found one of the prompts: when the annotation shows
+    none of them any more, there is something to retire."""
+    known: set[str] = set()
+    keys = [name_key(prompt) for prompt in prompts]
+    query = (
+        select(ImageRow.external_id)
+        .join(Segment, Segment.image_id == ImageRow.id)
+        .join(Run, Run.id == Segment.run_id)
+        .where(Run.dataset_id == run.dataset_id, Segment.proposer_id == run.proposer_id, Segment.status != RETIRED)
+        .where(Segment.prompt.in_(keys))
+    )
+    for page in pages(external_ids):
+        known |= set(connection.execute(query.where(ImageRow.external_id.in_(page))).scalars())
+    return known
+
+
+def _no_longer_shown(connection: Connection, run: OpenRun, image: SlotImage) -> list[int]:
+    """Of the absent classes only what this data set put there: another one may annotate more."""
+    query = (
+        select(Segment.id)
+        .join(Run, Run.id == Segment.run_id)
+        .where(Segment.image_id == image.id, Segment.proposer_id == run.proposer_id, Segment.status != RETIRED)
+        .where(Run.dataset_id == run.dataset_id, Segment.prompt.in_([name_key(name) for name in image.absent]))
+    )
+    return list(connection.execute(query).scalars()) if image.absent else []
+
+
+def _values(run: OpenRun, new: NewSegment) -> dict[str, object]:
+    x, y, width, height = new.box
+    box = {"x": x, "y": y, "width": width, "height": height, "area": new.area}
+    return {**box, "score": new.score, "rle": new.rle, "run_id": run.id}
+
+
+def _insert(connection: Connection, run: OpenRun, image: SlotImage, new: NewSegment, category_id: int) -> int:
+    point_id = segment_id(image.sha256, run.proposer, new.prompt, new.ordinal)
+    slot = {"proposer_id": run.proposer_id, "prompt": name_key(new.prompt), "ordinal": new.ordinal}
+    values = {"point_id": point_id, "image_id": image.id, "category_id": category_id, **slot, **_values(run, new)}
+    new_id = connection.execute(insert(Segment).values(**values).returning(Segment.id)).scalar_one()
+    label = {"segment_id": new_id, "category_id": category_id, "source": new.label_source}
+    connection.execute(insert(Label).values(**label, confidence=new.confidence, actor=f"run {run.id}"))
+    return new_id

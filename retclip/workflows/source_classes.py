@@ -1,0 +1,27 @@
+"""A source's classes by the names that a user gives: spelt as the source spells them, typos named."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from retclip.errors import DataError
+from retclip.names import name_key
+from retclip.plugin.contracts import ImageSource
+
+
+def source_names(source: ImageSource, names: Sequence[str], address: str) -> tuple[str, ...]:
+    """The source's own names of those classes, each once. A source without classes takes any name.
+
+    Raises DataError for a class that the source does not have, naming the nearest.
+    """
+    known = {name_key(one.name): one.name for one in source.classes()}
+    if not known:
+        return tuple(names)
+    unknown = next((name for name in names if name_key(name) not in known), None)
+    if unknown is not None:
+        near = difflib.get_close_matches(name_key(unknown), list(known), n=1, cutoff=0.4)
+        some = ", ".join(list(known.values())[:20])
+        hint = f"did you mean {known[near[0]]!r}?" if near else f"its classes: {some}"
+        raise DataError(f"a class of {address}", repr(unknown), hint)
+    return tuple(dict.fromkeys(known[name_key(name)] for name in names))

@@ -1,0 +1,92 @@
+"""Which images of a source still need work: units, what the ledger says of them, and those that only lost a class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from retclip.errors import DataError
+from retclip.plugin.contracts import SourceImage
+from retclip.store import ledger
+from retclip.store.engine import transaction
+from retclip.store.feature_store import FeatureStore
+from retclip.store.ids import digest, failed_key, unit_key
+from retclip.store.ledger import Failure, OpenRun
+from retclip.store.slots import images_with_slots
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One image's work. class_names: what to look for. absent: what the source says is not there, so that what an
+    earlier annotation put there is retired. content: digest of annotation and recipe."""
+
+    record: SourceImage
+    key: str
+    content: str
+    class_names: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A group of images: those to work on, and how many need none. failures: unreadable, or failed too often."""
+
+    units: tuple[Unit, ...]
+    finished: int
+    empty: int
+    failures: tuple[Failure, ...]
+
+
+def plan_units(
+    store: FeatureStore, run: OpenRun, address: str, records: Sequence[SourceImage], wanted: Sequence[str], space: str
+) -> Planned:
+    """What of those records needs work. space: id of the feature space. Reads the files that may need it."""
+    records = [storable(record) for record in records]
+    unseen = [one.external_id for one in records if not _present(one, wanted)]
+    with transaction(store.engine) as connection:
+        emptied = images_with_slots(connection, run, unseen, wanted)
+    units, failures, empty = [], [], 0
+    for record in records:
+        present = _present(record, wanted)
+        if not present and record.external_id not in emptied:
+            empty += 1
+            continue
+        try:
+            units.append(_unit(record, run, wanted, present, space))
+        except DataError as error:
+            failures.append(record_failure(store, run, failed_key(address, record.external_id), record, str(error)))
+    with transaction(store.engine) as connection:
+        done = ledger.finished_units(connection, [unit.key for unit in units])
+        poison = ledger.poisoned_units(connection, [unit.key for unit in units])
+    todo = tuple(unit for unit in units if unit.key not in done and unit.key not in poison)
+    failures += [poison[unit.key] for unit in units if unit.key in poison]
+    return Planned(todo, sum(unit.key in done for unit in units), empty, tuple(failures))
+
+
+def storable(record: SourceImage) -> SourceImage:
+    """The record with names that SQL can hold."""
+    return replace(record, external_id=storable_text(record.external_id), uri=storable_text(record.uri))
+
+
+def storable_text(text: str) -> str:
+    """Bytes of a file name that are no Unicode become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def record_failure(store: FeatureStore, run: OpenRun, key: str, record: SourceImage, reason: str) -> Failure:
+    """Write a failed attempt into the ledger."""
+    failure = Failure(record.external_id, record.uri, reason)
+    with transaction(store.engine, write=True) as connection:
+        ledger.record_failure(connection, run.id, key, failure)
+    return failure
+
+
+def _present(record: SourceImage, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Of the wanted classes those that the image may show."""
+    return tuple(wanted) if record.class_names is None else tuple(n for n in wanted if n in record.class_names)
+
+
+def _unit(record: SourceImage, run: OpenRun, wanted: Sequence[str], present: tuple[str, ...], space: str) -> Unit:
+    key = unit_key(record.file_digest(), record.annotation_digest, run.recipe, space, present)
+    absent = tuple(name for name in wanted if name not in present)
+    return Unit(record, key, digest(record.annotation_digest, run.recipe), present, absent)

@@ -1,0 +1,73 @@
+"""A folder and its catalog belong together: made once, found again, never mistaken for another's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from uuid import UUID
+
+import pytest
+
+from retclip.errors import StoreError, StoreMissing
+from retclip.store.feature_store import FeatureStore, StoreOptions
+
+
+def test_folder_and_catalog_hold_the_same_identity(work, made) -> None:
+    store = work.open()
+    ((known,),) = made.ask(store, "SELECT uuid FROM store_identity")
+    known = known if isinstance(known, UUID) else UUID(bytes=known) if isinstance(known, bytes) else UUID(known)
+    assert (work.folder / "identity").read_text() == str(known)
+
+
+def test_two_stores_cannot_share_a_database(tmp_path, cluster) -> None:
+    """A team's variable is still set when somebody makes a second store."""
+    options = StoreOptions(database=cluster.database())
+    FeatureStore.create(tmp_path / "a", options).close()
+    with pytest.raises(StoreError, match=r"catalog of another store.*set store\.database to an empty database"):
+        FeatureStore.create(tmp_path / "b", options)
+    assert not (tmp_path / "b" / "archive").exists()
+    FeatureStore.create(tmp_path / "c").close()
+    with pytest.raises(StoreError, match="this store's own"):
+        FeatureStore.open(tmp_path / "c", options)
+    FeatureStore.open(tmp_path / "a", options).close()
+
+
+def test_a_forgotten_variable_makes_no_empty_catalog(tmp_path, cluster) -> None:
+    FeatureStore.create(tmp_path / "a", StoreOptions(database=cluster.database())).close()
+    with pytest.raises(StoreMissing, match=r"catalog\.sqlite.*set store\.database"):
+        FeatureStore.open(tmp_path / "a")
+    assert not (tmp_path / "a" / "catalog.sqlite").exists()
+
+
+def test_a_catalog_without_its_folder_is_not_begun_again(tmp_path) -> None:
+    """The archive was lost: an empty one around the full catalog would call every shard damaged."""
+    FeatureStore.create(tmp_path / "a").close()
+    (tmp_path / "a" / "identity").unlink()
+    with pytest.raises(StoreError, match="identity"):
+        FeatureStore.open(tmp_path / "a")
+    (tmp_path / "a" / "archive").rmdir()
+    with pytest.raises(StoreError, match="catalog of another store"):
+        FeatureStore.create(tmp_path / "a")
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/nowhere/store"])
+def test_a_place_that_cannot_be(tmp_path, place: str) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="a folder that can be made"):
+        FeatureStore.create(tmp_path / place)
+
+
+def test_several_processes_may_make_it_at_the_same_moment(tmp_path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from retclip.store.feature_store import FeatureStore\n"
+        "sys.stdin.readline(); FeatureStore.create(Path(sys.argv[1]), exist_ok=True).close()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "store")]
+    running = [subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    for one in running:
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    assert [one.communicate()[1] for one in running] == [""] * 4
+    with FeatureStore.open(tmp_path / "store") as store:
+        assert store.classes() == []
+    assert not list((tmp_path / "store").glob(".identity*"))

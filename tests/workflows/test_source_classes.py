@@ -1,0 +1,22 @@
+"""A user's names as the source spells them; what it does not have is said with the nearest."""
+
+import pytest
+
+from retclip.errors import DataError
+from retclip.workflows.source_classes import source_names
+
+
+def test_names_are_spelt_as_the_source_spells_them_each_once(kit):
+    source = kit.Source([], ("Sky", "Traffic Light", "car"))
+    assert source_names(source, ["traffic  light", "SKY", "sky"], "listed:x") == ("Traffic Light", "Sky")
+    assert source_names(source, [], "listed:x") == ()
+
+
+def test_a_source_that_knows_no_classes_takes_any_name(kit):
+    assert source_names(kit.Source([], ()), ["Kayak", "kayak"], "photos") == ("Kayak", "kayak")
+
+
+@pytest.mark.parametrize(("name", "hint"), [("skyy", "did you mean 'Sky'"), ("submarine", "its classes: Sky, car")])
+def test_a_class_that_the_source_does_not_have(kit, name, hint):
+    with pytest.raises(DataError, match=rf"a class of listed:x; got '{name}'; {hint}"):
+        source_names(kit.Source([], ("Sky", "car")), ["car", name], "listed:x")
