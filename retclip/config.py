@@ -152,11 +152,14 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
 
 def find_file(store: Path | None, explicit: Path | None = None) -> Path | None:
     """The file to read: the one named, RETCLIP_CONFIG, the store's own, or the one in this folder."""
-    named = explicit or (Path(os.environ[f"{ENVIRONMENT}CONFIG"]) if f"{ENVIRONMENT}CONFIG" in os.environ else None)
+    named = explicit or os.environ.get(f"{ENVIRONMENT}CONFIG")
     if named:
-        return named
+        return Path(named)
     places = [store / FILE] if store else []
-    return next((place for place in [*places, Path(FILE)] if place.is_file()), None)
+    try:
+        return next((place for place in [*places, Path(FILE)] if place.is_file()), None)
+    except OSError as error:
+        raise ConfigError(f"a folder that can be read: {store}", str(error), "check its permissions") from error
 
 
 def read_file(file: Path) -> dict[str, Any]:

@@ -24,7 +24,8 @@ def choose(section: DeviceSection, role: str = "") -> Device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:  # torch says AssertionError where it was built without CUDA
-        raise ConfigError("a device of this machine", f"{name!r}: {error}", "set device.name = 'cpu'") from error
+        key = f"device.{role}" if role in ROLES and getattr(section, role) else "device.name"
+        raise ConfigError("a device of this machine", f"{name!r}: {error}", f"set {key} = 'cpu'") from error
     dtype = section.dtype
     if dtype == "auto":
         dtype = "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"

@@ -54,6 +54,7 @@ class RetCLIP:
         file = config.find_file(folder, Path(config_file) if config_file else None)
         chosen = config.load(file, settings)
         manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict)
+        manager.check_names(chosen.plugin)
         options = store_options(chosen)
         try:
             opened = FeatureStore.open(folder, options)
@@ -183,7 +184,7 @@ def as_image(image: Any) -> Image:
     if isinstance(image, Image):
         return image
     if isinstance(image, str | Path):
-        return read_image(Path(image))
+        return read_image(Path(image).absolute())
     if hasattr(image, "__array__"):
         return from_array(image)
     raise DataError("a path, an Image or an (H, W, 3) uint8 array", type(image).__name__, "pass one of these")

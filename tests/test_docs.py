@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 from retclip import config, errors
-from retclip.plugin.manager import KINDS, PROTOCOLS
+from retclip.plugin.discovery import KINDS
+from retclip.plugin.manager import PROTOCOLS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

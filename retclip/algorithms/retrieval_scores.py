@@ -64,9 +64,10 @@ def _softmax(distances: Tensor, valid: Tensor, temperature: float) -> Tensor:
 
 def _rank(distances: Tensor, valid: Tensor) -> Tensor:
     """Equal distances share the mean weight of their ranks, so that the answer does not hang on their order."""
-    d = distances.masked_fill(~valid, torch.inf)
-    before = (d[:, None, :] < d[:, :, None]).sum(2)  # (n, k) how many are strictly nearer
-    tied = ((d[:, None, :] == d[:, :, None]) & valid[:, None, :]).sum(2).clamp(min=1)
+    d = distances.masked_fill(~valid, torch.inf).contiguous()
+    ordered = d.sort(dim=1).values
+    before = torch.searchsorted(ordered, d)  # (n, k) how many are strictly nearer
+    tied = torch.searchsorted(ordered, d, right=True) - before
     weight = 1.0 / (2.0 + torch.arange(2 * d.shape[1] + 1, dtype=distances.dtype, device=distances.device))
     total = torch.cat([weight.new_zeros(1), weight.cumsum(0)])  # total[b] - total[a] = weights of ranks a .. b-1
     units = torch.where(valid, (total[before + tied] - total[before]) / tied, torch.zeros_like(distances))

@@ -13,7 +13,7 @@ import typer
 
 from retclip import __version__
 from retclip.cli import build, classes, db, demo, doctor, evaluate, explain, output, plugins, segment
-from retclip.errors import RetCLIPError
+from retclip.errors import DataError, RetCLIPError
 
 app = typer.Typer(
     name="retclip",
@@ -59,3 +59,7 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:  # the place was not foreseen, but the reader needs no traceback to understand it
+        problem = DataError("files that can be read and written", str(error), "check path, permissions and free space")
+        output.error(problem)
+        sys.exit(problem.exit_code)

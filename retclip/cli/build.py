@@ -10,7 +10,7 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.progress import Progress
-from retclip.errors import PartialFailure
+from retclip.errors import DataError, PartialFailure
 
 if TYPE_CHECKING:
     from retclip.workflows.build_store import BuildReport
@@ -94,7 +94,8 @@ def run_with_progress(task: str, action: Any) -> BuildReport:
 
 
 def finish(reports: list[BuildReport], store: Path, json: bool) -> None:
-    """Print what was stored, list failures, and exit with PartialFailure's code where there are any."""
+    """Print what was stored, list failures, and exit with PartialFailure's code where there are any, with DataError's
+    where nothing could be used."""
     failures = [failure for report in reports for failure in report.failures]
     listing = store / "failures.csv"
     output.write_failures(listing, failures)
@@ -108,7 +109,8 @@ def finish(reports: list[BuildReport], store: Path, json: bool) -> None:
         )
     if failures:
         first = f"{failures[0].external_id}: {failures[0].reason}"
-        raise PartialFailure("every image to be usable", f"{len(failures)} failures, first {first}", f"see {listing}")
+        kind = PartialFailure if any(one.images or one.skipped for one in reports) else DataError
+        raise kind("every image to be usable", f"{len(failures)} failures, first {first}", f"see {listing}")
 
 
 def _as_dict(report: BuildReport) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.build import finish, run_with_progress
+from retclip.errors import DataError
 from retclip.names import name_key
 
 app = typer.Typer(help="The classes of a store.", no_args_is_help=True)
@@ -33,6 +34,9 @@ def add(
     started = time.monotonic()
     given = options.flags(settings, None, backbone, proposer, building=True)
     with options.opened(store, config, given) as retclip:
+        for one in sources:  # a misspelt one must be told before the first is worked on
+            if not len(retclip.source(one)):
+                raise DataError("at least one photo", f"none in {one}", "name photos, folders, globs or sources")
         reports = [
             run_with_progress(f"add {name}", lambda step, one=one: retclip.add_class(name, [one], thing, step)[0])
             for one in sources

@@ -96,10 +96,12 @@ def _run(out: Path, train: str, val: str) -> dict[str, Any]:
 
 def _empty(out: Path) -> None:
     """Start anew, but never empty a folder that this command did not make. Raises ConfigError."""
-    if out.exists() and any(out.iterdir()) and not (out / MARK).exists():
+    from retclip.data.images import make_folder
+
+    if out.is_dir() and any(out.iterdir()) and not (out / MARK).exists():
         raise ConfigError("a new folder, or one of an earlier demo", f"{out}, which holds other files", "choose --out")
     shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    make_folder(out)
     (out / MARK).touch()
 
 

@@ -60,7 +60,7 @@ def _chosen(result: PanopticSegmentation, segment: int | None, at: str | None) -
     if segment is not None:
         return segment, None
     x, comma, y = str(at).partition(",")
-    if not (comma and x.strip().isdigit() and y.strip().isdigit()):
+    if not (comma and x.strip().isdecimal() and y.strip().isdecimal()):
         raise ConfigError("--at X,Y in whole pixels", repr(at), "write e.g. --at 120,80")
     return segment_at(result, int(x), int(y))
 

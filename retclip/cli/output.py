@@ -36,7 +36,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     """A table on stdout: drawn for people, tab-separated where stdout is no terminal."""
     if not sys.stdout.isatty():
         for row in (columns, *rows):
-            typer.echo(_encodable("\t".join("" if cell is None else str(cell) for cell in row)))
+            typer.echo(_encodable("\t".join("" if cell is None else _one_line(cell) for cell in row)))
         return
     from rich.console import Console
     from rich.table import Table
@@ -65,7 +65,12 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def _one_line(cell: Any) -> str:
+    """A cell that cannot break its row: control characters as escapes."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(cell))
+
+
 def _plain(text: str) -> str:
     """Safe in a spreadsheet: no formula can start a cell, no control character moves the cursor."""
-    shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+    shown = _one_line(text)
     return f"'{shown}" if shown[:1] in "=+-@" else shown

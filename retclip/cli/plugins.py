@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retclip.cli import options, output
-from retclip.errors import ContractBroken
+from retclip.errors import ConfigError, ContractBroken
 
 if TYPE_CHECKING:
-    from retclip.plugin.manager import ComponentInfo, PluginManager
+    from retclip.plugin.discovery import ComponentInfo
+    from retclip.plugin.manager import PluginManager
 
 app = typer.Typer(help="Components and the distributions they come from.", no_args_is_help=True)
 
@@ -26,8 +27,14 @@ def _manager() -> PluginManager:
 
 def _find(manager: PluginManager, name: str, kind: str | None) -> ComponentInfo:
     """A component whatever its kind; `manager.find` says what is wrong where there is none or more than one."""
+    from retclip.plugin.discovery import KINDS
+
+    if kind is not None and kind not in KINDS:
+        raise ConfigError(f"a kind, one of {', '.join(KINDS)}", repr(kind), "choose with --kind")
     matches = [one for one in manager.components(kind) if name in (one.full_name, one.name)]
-    return matches[0] if len(matches) == 1 else manager.find(kind or (matches[0].kind if matches else "proposer"), name)
+    if len(matches) == 1:
+        return matches[0]
+    return manager.find(kind or ("component" if not matches else matches[0].kind), name)
 
 
 Kind = Annotated[str | None, typer.Option(help="backbone, proposer, classifier or source.")]
@@ -82,11 +89,13 @@ def check(
     from retclip.config import assignment, load, merged
     from retclip.device import choose
     from retclip.plugin.conformance import check_component
+    from retclip.plugin.manager import checked_settings
 
     found = _find(_manager(), name, kind)
     given: dict[str, object] = {"path": path} if path else {}
     for text in settings or ():
         given = merged(given, assignment(text))
+    checked_settings(found, given)  # what the user gave is the user's mistake, not the plugin's
     findings = check_component(found, given, choose(load().device, found.kind))
     if json:
         output.data([vars(one) for one in findings])

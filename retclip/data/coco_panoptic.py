@@ -35,12 +35,18 @@ class CocoPanoptic:
     """An ImageSource over one split."""
 
     def __init__(self, settings: CocoPanopticSettings) -> None:
-        root, split = Path(settings.path), settings.split
+        root, split = Path(settings.path).absolute(), settings.split  # absolute: stored with each photo
         dotted = f"_{split}" if split else ""
         places = [root / f"panoptic{dotted}.json", root / "annotations" / f"panoptic{dotted}.json"]
-        self.file = Path(settings.annotations) if settings.annotations else _first(places, f"{root}, split {split!r}")
+        self.file = (
+            Path(settings.annotations).absolute()
+            if settings.annotations
+            else _first(places, f"{root}, split {split!r}")
+        )
         photos = [root / "images" / split, root / split, root / "images"]
-        self.photos = Path(settings.images) if settings.images else _first(photos, f"the photos of {self.file}")
+        self.photos = (
+            Path(settings.images).absolute() if settings.images else _first(photos, f"the photos of {self.file}")
+        )
         self.masks = self.file.with_suffix("")
         self._document = _document(self.file)
         self._categories = _categories(self._document, self.file)
@@ -61,7 +67,8 @@ class CocoPanoptic:
         for photo, annotation in self._annotations:
             path = self.photos / photo["file_name"]
             named = {self._categories[one["category_id"]].name for one in annotation["segments_info"]}
-            canonical = json.dumps([annotation, sorted(self._kept)], sort_keys=True)
+            kinds = sorted((key, one.name, one.is_thing) for key, one in self._categories.items())
+            canonical = json.dumps([annotation, kinds, sorted(self._kept)], sort_keys=True)
             yield SourceImage(
                 external_id=photo["file_name"],
                 uri=str(path),

@@ -41,6 +41,7 @@ class ImageFolder:
         """In natural order: photo2 before photo10."""
         for path in self._paths:
             name = str(path.relative_to(self._root)) if path.is_relative_to(self._root) else path.name
+            path = path.absolute()  # stored with each photo, and read from elsewhere later
             yield SourceImage(name, str(path), partial(read_image, path), partial(file_digest, path))
 
 

@@ -85,11 +85,22 @@ def read_png(path: Path) -> NDArray[np.uint8]:
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write (H, W) or (H, W, 3) uint8 as PNG; whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write (H, W) or (H, W, 3) uint8 as PNG; whole or not at all. Raises DataError where it cannot be written."""
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.tmp")
-    Pillow.fromarray(pixels).save(temporary, format="PNG")
-    temporary.replace(path)
+    try:
+        Pillow.fromarray(pixels).save(temporary, format="PNG")
+        temporary.replace(path)
+    except OSError as error:
+        raise DataError(f"a file that can be written: {path}", str(error), "choose another place, make room") from error
+
+
+def make_folder(folder: Path) -> None:
+    """A folder for results, with those above it. Raises DataError where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"a folder for results: {folder}", str(error), "choose another with --out") from error
 
 
 def png_bytes(pixels: NDArray[np.uint8]) -> bytes:

@@ -39,7 +39,7 @@ class LabelMaps:
 
     def __init__(self, settings: LabelMapSettings) -> None:
         self.settings = settings
-        root = Path(settings.path)
+        root = Path(settings.path).absolute()  # stored with each photo, and read from elsewhere later
         self.folder = root / settings.split if settings.split else root
         known, self.void = read_classes(root)
         self._by_id = {one.native_id: one for one in known}
@@ -80,7 +80,8 @@ class LabelMaps:
             content = file_digest(label)
         except DataError:
             return "unreadable"
-        parts = [content, sorted(self._kept), self.settings.min_area, self.settings.components]
+        classes = sorted((one.native_id, one.name, one.is_thing) for one in self._by_id.values())
+        parts = [content, classes, self.void, sorted(self._kept), self.settings.min_area, self.settings.components]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def _load(self, photo: Path, label: Path) -> Image:

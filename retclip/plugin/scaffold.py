@@ -46,10 +46,13 @@ def write_plugin(name: str, kind: str, folder: Path, taken: Collection[str] = ()
     if target.exists():
         raise ConfigError(f"no {target} yet", "a folder that is there", "remove it, or choose another name")
     values = _values(name, kind)
-    for path, text in _texts(kind, values).items():
-        place = target / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(Template(text).substitute(values), encoding="utf-8")
+    try:
+        for path, text in _texts(kind, values).items():
+            place = target / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(Template(text).substitute(values), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"a folder that can be written: {folder}", str(error), "choose another: --folder") from error
     return target
 
 

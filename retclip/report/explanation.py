@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from retclip.data import rle
+from retclip.data.images import write_png
 from retclip.errors import DataError
 from retclip.report.crops import CropCutter
 from retclip.report.palette import colour
@@ -26,8 +27,7 @@ INK, GREY, PAPER = (25, 25, 30), (110, 110, 118), (255, 255, 255)
 
 def save_picture(path: Path, store: FeatureStore, result: PanopticSegmentation, why: Explanation) -> None:
     """Write the explanation as a PNG."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture(store, result, why)).save(path, format="PNG")
+    write_png(path, picture(store, result, why))
 
 
 def picture(store: FeatureStore, result: PanopticSegmentation, why: Explanation) -> NDArray[np.uint8]:

@@ -8,11 +8,11 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retclip.data.images import write_png
+from retclip.data.images import make_folder, write_png
 from retclip.data.panoptic_writer import PanopticWriter
 from retclip.plugin.contracts import SourceClass
 from retclip.types import Vocabulary
-from retclip.workflows.evidence_file import SUFFIX, save_evidence
+from retclip.workflows.evidence_file import SUFFIX, photo_of, save_evidence
 
 if TYPE_CHECKING:
     from retclip.result import SegmentationResult
@@ -27,7 +27,7 @@ class ResultWriter:
 
     def __init__(self, folder: Path, vocabulary: Vocabulary) -> None:
         self.folder = folder
-        (folder / "overlay").mkdir(parents=True, exist_ok=True)
+        make_folder(folder / "overlay")
         pairs = zip(vocabulary.names, vocabulary.is_thing, strict=True)
         self._panoptic = PanopticWriter(folder, [SourceClass(name, is_thing) for name, is_thing in pairs])
         self._taken: set[str] = set()
@@ -41,12 +41,17 @@ class ResultWriter:
     def add(self, result: SegmentationResult, name: str) -> str:
         """Write one result; returns the name it got: `name` made safe for files and, where taken, numbered."""
         stem = UNSAFE.sub("_", name).strip("._").encode()[:LONGEST].decode(errors="ignore") or "image"
-        safe = next(one for one in _numbered(stem, result.image.sha256[:8]) if one not in self._taken)
+        safe = next(one for one in _numbered(stem, result.image.sha256[:8]) if self._free(one, result.image.sha256))
         self._taken.add(safe)
         self._panoptic.add(safe, result.panoptic, Path(result.image.uri).name)
         write_png(self.folder / "overlay" / f"{safe}.png", result.overlay())
         save_evidence(self.folder / f"{safe}{SUFFIX}", result.panoptic, result.evidence)
         return safe
+
+    def _free(self, name: str, sha256: str) -> bool:
+        """Whether a result may have that name: no other photo's does, now or from an earlier run into this folder."""
+        there = self.folder / f"{name}{SUFFIX}"
+        return name not in self._taken and (not there.exists() or photo_of(there) in (sha256, None))
 
 
 def _numbered(stem: str, digest: str) -> Iterator[str]:

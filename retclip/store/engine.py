@@ -6,9 +6,12 @@ deferred begin that turns into a write fails with BUSY_SNAPSHOT instead of waiti
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, Insert, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
@@ -46,13 +49,29 @@ def open_engine(url: str | URL) -> Engine:
 def _engine(url: URL) -> Engine:
     kind = url.get_backend_name()
     if kind == "sqlite":
+        read_only = _read_only(Path(url.database)) if url.database else False
+        if read_only:
+            how = {"mode": "ro", "immutable": "1", "uri": "true"}
+            url = URL.create("sqlite", database=f"file:{quote(str(url.database))}", query=how)
         engine = create_engine(url, connect_args={"check_same_thread": False})
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", _prepare_to_read if read_only else _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     if kind == "postgresql":
         return create_engine(url, poolclass=NullPool, connect_args={"options": POSTGRES_OPTIONS})
     raise ValueError(kind)
+
+
+def _read_only(catalog: Path) -> bool:
+    """Whether it lies where nothing can be written, a mounted share say. SQLite then reads the file alone, so what its
+    log still holds would be missing. Raises StoreError where there is such a log."""
+    if not catalog.is_file() or (os.access(catalog, os.W_OK) and os.access(catalog.parent, os.W_OK)):
+        return False
+    log = catalog.with_name(f"{catalog.name}-wal")
+    if log.exists() and log.stat().st_size:
+        todo = "open the store once where it can be written, or copy it to such a place"
+        raise StoreError(f"a catalog that was closed, to be read only: {catalog}", f"changes left in {log.name}", todo)
+    return True
 
 
 @contextmanager
@@ -96,6 +115,11 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     for pragma in SQLITE_PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _prepare_to_read(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA trusted_schema=OFF")
 
 
 def _begin_sqlite(connection: Connection) -> None:

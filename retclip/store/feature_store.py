@@ -5,6 +5,7 @@ Readers never trust the index: every hit is joined with SQL, and what SQL does n
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,6 +145,14 @@ class FeatureStore:
                 raise
             self._projection = projection
         return self._projection
+
+    def drop_index(self) -> None:
+        """Remove the files of an embedded index that cannot be opened; the next question makes it again."""
+        if self._projection:
+            self._projection.index.close()
+            self._projection = None
+        if self.options.index == EDGE:
+            shutil.rmtree(self.folder / "index", ignore_errors=True)
 
     def _home(self) -> str | None:
         """Where the index lies; None for one in this process."""

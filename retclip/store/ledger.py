@@ -96,7 +96,7 @@ def poisoned_units(connection: Connection, keys: Sequence[str]) -> dict[str, Fai
             Unit.key.in_(page), Unit.state == "failed", Unit.attempts >= MAX_ATTEMPTS
         )
         for key, external_id, uri, error, attempts in connection.execute(query):
-            found[key] = Failure(external_id, uri, error or "", attempts)
+            found[key] = Failure(external_id, uri, f"not tried again after {attempts} attempts: {error}", attempts)
     return found
 
 

@@ -37,7 +37,8 @@ def nearest(
 
 
 def _search(projection: Projection, vectors: Tensor, categories: Sequence[int], k: int, per_class: bool) -> Hits:
-    if not len(vectors) or not categories:
+    k = min(k, projection.index.count())  # more cannot be found, and every place costs memory
+    if not len(vectors) or not categories or not k:
         return empty_hits(len(vectors), k)
     if per_class:
         return projection.index.search_per_class(vectors, k, categories)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retclip import config
-from retclip.errors import RetCLIPError
+from retclip.errors import RetCLIPError, StoreDamaged
 from retclip.plugin.manager import PluginManager
 from retclip.store.engine import transaction
 from retclip.store.feature_store import RESIDENT, FeatureStore, StoreOptions
@@ -96,7 +96,15 @@ def _index(store: FeatureStore, repair: bool) -> list[Finding]:
         return [Finding("index", True, "the store is empty")]
     if store.options.index == RESIDENT:
         return [Finding("index", True, "in memory: loaded from the archive whenever it is needed")]
-    found = reconcile(store.projection(follow=False), repair)
+    try:
+        projection = store.projection(follow=False)
+    except StoreDamaged as error:
+        if not repair:
+            return [Finding("index", False, error.got, "retclip doctor --store DIR --repair")]
+        store.drop_index()
+        count = store.projection().index.count()
+        return [Finding("index", True, f"its files were damaged; {count} points loaded again from the archive")]
+    found = reconcile(projection, repair)
     counts = {kind: len(getattr(found, kind)) for kind in ("missing", "orphan", "stale", "damaged")}
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     if found.pending:  # what a killed build left; the next command that opens the index applies it

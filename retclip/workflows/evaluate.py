@@ -106,7 +106,12 @@ def evaluate(
             failures.append(Failure(record.external_id, record.uri, str(error)))
         on_progress(counters.images + len(failures), len(source))
     if not counters.images:
-        raise DataError("at least one annotated image", f"{len(failures)} failures", f"first: {failures[:1]}")
+        got = (
+            f"{len(failures)} that failed, first {failures[0].external_id}: {failures[0].reason}"
+            if failures
+            else "none"
+        )
+        raise DataError(f"at least one annotated image in {source.name}", got, "check path and split, repair the files")
     return _summary(counters, prepared, tuple(failures), parts)
 
 

@@ -74,6 +74,15 @@ def load_evidence(path: Path) -> tuple[PanopticSegmentation, Evidence]:
         ) from error
 
 
+def photo_of(path: Path) -> str | None:
+    """The sha256 of the photo that an evidence file is about; None where it cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return str(json.loads(str(archive["about"]))["image_sha256"])
+    except Exception:  # zipfile, zlib and numpy raise many kinds for damaged files
+        return None
+
+
 def _about(result: PanopticSegmentation, evidence: Evidence) -> dict[str, Any]:
     vocabulary = evidence.vocabulary
     return {

@@ -53,7 +53,8 @@ def _named(proposals: MaskProposals, class_names: Sequence[str], component: str)
         raise DataError(
             "a proposer that says which class each mask shows",
             f"masks without a name from {component}",
-            "build with ground-truth masks or a prompted proposer: --proposer reference.ground_truth",
+            "build with annotated masks (--proposer reference.ground_truth) or a prompted proposer; a class from "
+            "photos of it: --proposer reference.whole_image",
         )
     strange = sorted({str(prompt) for prompt in proposals.prompts} - set(class_names))
     if strange:

@@ -166,3 +166,53 @@ def test_the_real_program_ends_alike(tmp_path):
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (ran.returncode, ran.stdout) == (5, "")
     assert [line.split()[0] for line in ran.stderr.splitlines()] == ["retclip:", "got", "to"]
+
+
+def test_places_that_cannot_be_written_are_told(run, built, tmp_path, photos):
+    (tmp_path / "file").write_text("in the way")
+    store = ("--store", built.store, "--set", "store.index=resident")
+    good, below = photos / "good.png", tmp_path / "file" / "x.png"
+    assert_told(run("segment", good, *store, "--out", tmp_path / "file"), 3, "a folder for results")
+    ran = run("explain", good, *store, "--at", "5,5", "--picture", below)
+    assert ran.code == 3 and "Traceback" not in ran.err
+    assert_told(run("demo", "--out", tmp_path / "file"), 3, "a folder for results")
+    assert_told(run("plugins", "new", "mine", "--folder", tmp_path / "file"), 2, "a folder that can be written")
+
+
+def test_what_no_door_foresaw_is_told_too(run, monkeypatch):
+    def failing():
+        raise PermissionError(13, "Permission denied", "/somewhere")
+
+    monkeypatch.setattr(cli, "app", failing)
+    assert_told(run(), 3, "/somewhere", "permissions")
+
+
+def test_a_misspelt_component_in_the_settings_is_2(run, built, photos):
+    given = ("--store", built.store, "--set", "store.index=resident")
+    ran = run("segment", photos / "good.png", *given, "--set", "plugin.retreival.vote.vote=rank")
+    assert_told(ran, 2, "[plugin.retreival]", "did you mean 'retrieval'?")
+    ran = run("segment", photos / "good.png", *given, "--set", "plugin.retrieval.vte.vote=rank")
+    assert_told(ran, 2, "[plugin.retrieval.vte]", "its components: vote")
+
+
+def test_a_mistake_in_what_a_check_was_given_is_not_the_plugins(run):
+    assert_told(run("plugins", "check", "folder"), 2, "data.folder, path")
+    assert_told(run("plugins", "check", "vote", "--set", "vote=foo"), 2, "retrieval.vote, vote")
+    assert_told(run("plugins", "info", "nope"), 4, "a component named 'nope'")
+    assert_told(run("plugins", "info", "vote", "--kind", "banana"), 2, "a kind, one of")
+
+
+def test_where_nothing_at_all_could_be_used_is_3(run, photos, tmp_path):
+    assert run("init", tmp_path / "s").code == 0
+    given = ("--store", tmp_path / "s", "--proposer", "reference.whole_image")
+    assert_told(run("class", "add", "cat", photos / "bad.png", *given), 3, "1 failures, first bad.png")
+    (tmp_path / "empty").mkdir()
+    assert_told(run("class", "add", "cat", tmp_path / "empty", *given), 3, "at least one photo")
+    ran = run("class", "add", "cat", photos / "good.png", photos / "typo.png", *given)
+    assert_told(ran, 3, "typo.png", "nothing there")
+    assert "run " not in ran.err, "the first was not worked on"
+
+
+def test_digits_that_are_no_numbers_are_2(run, built, photos):
+    given = ("--store", built.store, "--set", "store.index=resident")
+    assert_told(run("explain", photos / "good.png", *given, "--at", "\u00b2,3"), 2, "whole pixels")

@@ -122,6 +122,33 @@ def test_the_annotation_digest_follows_the_map_and_the_settings(street):
     assert digests()[1] != before[1]
 
 
+def test_the_annotation_digest_follows_the_class_list(street):
+    """A corrected list must be built again: it changes what every pixel is called."""
+    listed = street.root / "classes.json"
+    document = json.loads(listed.read_text())
+
+    def digest():
+        return next(opened(street.root).images()).annotation_digest
+
+    seen = {digest()}
+    first, second = document["classes"][:2]
+    first["id"], second["id"] = second["id"], first["id"]
+    listed.write_text(json.dumps(document))
+    seen.add(digest())
+    listed.write_text(json.dumps({**document, "void_id": 77}))
+    seen.add(digest())
+    first["isthing"] = not first.get("isthing", True)
+    listed.write_text(json.dumps({**document, "void_id": 77}))
+    assert len({*seen, digest()}) == 4
+
+
+def test_photos_are_known_by_where_they_lie_from_everywhere(street, monkeypatch):
+    monkeypatch.chdir(street.root.parent)
+    record = next(opened(street.root.name).images())
+    assert record.uri == record.load().uri
+    assert record.uri.startswith(str(street.root))
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.sampled_from([0, 1, 9]), min_size=6, max_size=6), min_size=4, max_size=4))
 def test_each_pixel_keeps_its_class_on_random_maps(tmp_path_factory, rows):

@@ -107,6 +107,40 @@ def test_a_name_in_any_script_survives(tmp_path):
     same(next(written(tmp_path, one, classes=classes).images()).load().truth, one)
 
 
+def test_what_an_earlier_run_wrote_stays_listed(tmp_path):
+    """Other photos, other classes, some of them the same, into one folder."""
+    first, second = panoptic([[1, 2]]), panoptic([[0, 2]])
+    written(tmp_path, first, second)
+    ants = [SourceClass("ant", True, native_id=17), SourceClass("sky", False, native_id=99)]
+    writer = PanopticWriter(tmp_path, ants)
+    again, more = (panoptic(rows, class_of=lambda one: ants[one % 2]) for rows in ([[3, 3]], [[2, 3]]))
+    writer.add("1", again, "1.png")
+    writer.add("new", more, "new.png")
+    writer.close()
+    Pillow.new("RGB", (2, 1)).save(tmp_path / "images" / "new.png")
+    source = CocoPanoptic(CocoPanopticSettings(path=str(tmp_path)))
+    assert {one.name: one.is_thing for one in source.classes()} == {"cat": True, "sky": False, "ant": True}
+    assert len({one.native_id for one in source.classes()}) == 3
+    found = {record.external_id: record.load().truth for record in source.images()}
+    for name, wanted in (("0.png", first), ("1.png", again), ("new.png", more)):
+        same(found[name], wanted)
+
+
+def test_a_run_that_adds_nothing_changes_nothing(tmp_path):
+    written(tmp_path, panoptic([[1, 2]]))
+    before = (tmp_path / "panoptic.json").read_bytes()
+    PanopticWriter(tmp_path, [SourceClass("other")]).close()
+    assert (tmp_path / "panoptic.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"images": [{}], "annotations": [], "categories": []}', "\udcff"])
+def test_a_json_that_is_something_else_is_not_overwritten(tmp_path, content):
+    (tmp_path / "panoptic.json").write_text(content, errors="surrogateescape")
+    with pytest.raises(DataError, match="another folder"):
+        PanopticWriter(tmp_path, CLASSES)
+    assert (tmp_path / "panoptic.json").read_text(errors="surrogateescape") == content
+
+
 @pytest.mark.parametrize("label", [-1, LARGEST_ID + 1])
 def test_an_id_that_three_bytes_cannot_hold_is_refused(tmp_path, label):
     one = PanopticSegmentation(np.array([[label]], np.int32), (SegmentInfo(label, "cat", True, 1),))

@@ -12,7 +12,7 @@ from pydantic import Field
 from retclip.errors import DataError
 from retclip.plugin import ANNOTATION, NEIGHBOURS, TEXT, Component, Settings
 from retclip.plugin.conformance import check_component
-from retclip.plugin.manager import ComponentInfo
+from retclip.plugin.discovery import ComponentInfo
 from retclip.types import ClassScores, DenseFeatures, FeatureSpace, MaskProposals, Role, SegmentFeatures
 
 

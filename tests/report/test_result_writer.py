@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from retclip.data.images import read_png
+from retclip.errors import DataError
 from retclip.report.result_writer import ResultWriter
 from retclip.workflows.evidence_file import load_evidence
 
@@ -99,3 +100,23 @@ def test_a_result_saves_itself_under_its_photos_name(tmp_path, result):
     nameless = replace(result, image=replace(result.image, uri=""))
     nameless.save(tmp_path / "other")
     assert (tmp_path / "other" / f"{result.image.sha256[:12]}.evidence.npz").is_file()
+
+
+def test_a_later_run_into_the_same_folder_replaces_its_own_photos_only(tmp_path, result):
+    """Another photo of the same name keeps its files; the same photo gets new ones."""
+    other = replace(result, image=replace(result.image, sha256="e" * 64))
+    with ResultWriter(tmp_path, result.evidence.vocabulary) as writer:
+        assert writer.add(result, "scene") == "scene"
+    with ResultWriter(tmp_path, result.evidence.vocabulary) as writer:
+        other = replace(other, evidence=replace(result.evidence, image_sha256="e" * 64))
+        assert writer.add(other, "scene") == "scene_eeeeeeee"
+    with ResultWriter(tmp_path, result.evidence.vocabulary) as writer:
+        assert writer.add(result, "scene") == "scene"
+    document = json.loads((tmp_path / "panoptic.json").read_text(encoding="utf-8"))
+    assert [one["file_name"] for one in document["annotations"]] == ["scene.png", "scene_eeeeeeee.png"]
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, result):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="choose another with --out"):
+        ResultWriter(tmp_path / "file" / "out", result.evidence.vocabulary)

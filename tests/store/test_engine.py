@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 
 import pytest
@@ -144,3 +145,28 @@ def test_a_folder_may_be_called_anything(tmp_path, name: str) -> None:
         assert store.classes() == []
     assert (tmp_path / name / "catalog.sqlite").is_file()
     assert [one.name for one in tmp_path.iterdir()] == [name]
+
+
+@pytest.fixture
+def locked_away(sqlite_work, made, monkeypatch):
+    """A store where nothing can be written, as the system says it: a process of root may write anywhere."""
+    made.commit(sqlite_work.open(), made.unit(1))
+    sqlite_work.close()
+    monkeypatch.setattr(module.os, "access", lambda path, mode: mode != os.W_OK)
+    return sqlite_work.folder
+
+
+def test_a_store_that_cannot_be_written_can_be_read(locked_away) -> None:
+    before = sorted(path.name for path in locked_away.iterdir())
+    with FeatureStore.open(locked_away, StoreOptions(index="resident")) as store:
+        assert [one.segments for one in store.classes()] == [2, 2, 2]
+        assert store.projection().index.count() == 6
+        with pytest.raises(StoreError, match="readonly"), transaction(store.engine, write=True) as connection:
+            connection.execute(text("DELETE FROM segment"))
+    assert sorted(path.name for path in locked_away.iterdir()) == before, "no log, no lock"
+
+
+def test_changes_that_only_the_log_holds_are_not_passed_over(locked_away) -> None:
+    (locked_away / "catalog.sqlite-wal").write_bytes(b"changes")
+    with pytest.raises(StoreError, match="changes left in"):
+        FeatureStore.open(locked_away)

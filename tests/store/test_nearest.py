@@ -70,6 +70,13 @@ def test_the_k_nearest_over_all_classes(store: FeatureStore, classes, made) -> N
     assert {*found.classes.ravel().tolist()} <= {0, 1}
 
 
+def test_no_more_places_than_points(store: FeatureStore, classes) -> None:
+    """Every place costs memory, in the votes with its square."""
+    found = neighbours(store, [classes["car"]], k=1_000_000, per_class=False)
+    assert found.ids.shape == found.distances.shape == (3, 24)
+    assert neighbours(store, [classes["car"], classes["tree"]], k=1_000_000).ids.shape == (3, 48)
+
+
 def test_fewer_than_k(store: FeatureStore, classes) -> None:
     found = neighbours(store, [classes["car"]], k=20)
     assert found.ids.shape == (3, 20)

@@ -145,3 +145,13 @@ def test_too_little_room_on_the_disk_is_said(copied, monkeypatch):
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 1 << 30))
     disk = by_name(check_store(copied, StoreOptions(), repair=False))["disk"]
     assert (disk.ok, disk.found) == (False, "1.0 GiB free")
+
+
+def test_an_index_whose_files_are_damaged_is_made_again_from_the_archive(copied):
+    folder = next((copied / "index").iterdir()) / "shard"
+    (folder / "edge_config.json").write_text("{")
+    found = by_name(check_store(copied, StoreOptions(), repair=False))["index"]
+    assert (found.ok, found.cure) == (False, "retclip doctor --store DIR --repair")
+    found = by_name(check_store(copied, StoreOptions(), repair=True))["index"]
+    assert found.ok and "loaded again from the archive" in found.found
+    assert by_name(check_store(copied, StoreOptions(), repair=False))["index"].found.startswith("0 missing")

@@ -77,7 +77,7 @@ def test_a_bad_image_is_listed_and_the_others_are_counted(kit):
 def test_what_cannot_be_evaluated_is_refused(kit):
     with pytest.raises(DataError, match="listed without classes"):
         evaluate(scored(kit, RIGHT), kit.Source([kit.picture()], names=()))
-    with pytest.raises(DataError, match="1 failures"):
+    with pytest.raises(DataError, match="1 that failed, first item0"):
         evaluate(scored(kit, RIGHT), kit.Source([DataError("a photo", "none", "copy it")]))
 
 

@@ -46,7 +46,8 @@ class GroundTruth:
             raise DataError(
                 f"an annotation for image '{image.uri or image.sha256[:12]}'",
                 "none",
-                "use a data set with labels, or another proposer, e.g. reference.superpixels",
+                "use a data set with labels; or another proposer: reference.superpixels to segment, "
+                "reference.whole_image to add a class from photos of it",
             )
         wanted = [
             segment

@@ -21,7 +21,8 @@ from typing import Any
 from retclip.errors import RetCLIPError, WeightsMissing
 from retclip.plugin.conformance import backbones, classifiers, proposers, sources
 from retclip.plugin.contracts import Settings
-from retclip.plugin.manager import ComponentInfo, PluginManager
+from retclip.plugin.discovery import ComponentInfo
+from retclip.plugin.manager import PluginManager
 from retclip.types import Device
 
 CHECKS: Mapping[str, tuple[tuple[str, Callable[[Any, ComponentInfo], object]], ...]] = {

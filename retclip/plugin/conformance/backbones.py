@@ -10,7 +10,7 @@ from retclip.errors import ContractBroken
 from retclip.plugin.checks import checked_segments
 from retclip.plugin.conformance.examples import NAMES, equal, masks, photos, unchanged
 from retclip.plugin.contracts import TEXT
-from retclip.plugin.manager import ComponentInfo
+from retclip.plugin.discovery import ComponentInfo
 from retclip.types import FeatureSpace
 
 

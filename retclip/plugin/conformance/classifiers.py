@@ -11,7 +11,7 @@ from retclip.errors import ContractBroken
 from retclip.plugin.checks import checked_scores
 from retclip.plugin.conformance.examples import equal, masks, vocabulary
 from retclip.plugin.contracts import NEIGHBOURS
-from retclip.plugin.manager import ComponentInfo
+from retclip.plugin.discovery import ComponentInfo
 from retclip.types import FeatureSpace, MaskProposals, Neighbours, Role, SegmentFeatures, Vocabulary
 
 

@@ -12,7 +12,7 @@ from retclip.errors import ContractBroken, DataError
 from retclip.plugin.checks import checked_proposals
 from retclip.plugin.conformance.examples import NAMES, TOLERANCE, equal, photos, unchanged, vocabulary
 from retclip.plugin.contracts import ANNOTATION
-from retclip.plugin.manager import ComponentInfo
+from retclip.plugin.discovery import ComponentInfo
 from retclip.types import DenseFeatures, FeatureSpace, Image, MaskProposals
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from retclip.errors import ContractBroken
 from retclip.plugin.contracts import SourceImage
-from retclip.plugin.manager import ComponentInfo
+from retclip.plugin.discovery import ComponentInfo
 
 
 def _classes(thing: Any, _: ComponentInfo) -> None:

@@ -27,7 +27,8 @@ from retclip.store.vectors import PAYLOAD, REVISION, Hits, Points, check_points,
 
 BATCH = 256  # points per update; 64-256 is what the makers advise
 SCROLL = 2048
-FREE_BYTES = 1 << 30
+FREE_BYTES = 1 << 30  # for writing
+OPEN_BYTES = 128 << 20  # for opening: the log is given space in pieces of 32 MiB
 WIDE_SEARCH = 256  # hnsw_ef: with the default 0.951 of the true neighbours are found, with this 0.986 (stores.md 1.3)
 SHARD = "shard"
 
@@ -43,9 +44,15 @@ class EdgeIndex:
     def open(cls, folder: Path, dim: int, exact_below: int = 20_000, free_bytes: int = FREE_BYTES) -> EdgeIndex:
         """Open the index in `folder`, made if it is not there. Up to `exact_below` points it scans instead of walking
         its graph. Raises StoreBusy, StoreDamaged, SpaceMismatch."""
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = _locked(folder)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = _locked(folder)
+        except OSError as error:
+            todo = "make the store's folder writable, or read without this index: --set store.index=resident"
+            raise StoreError(f"a folder for the index at {folder}", str(error), todo) from error
+        try:
+            there = (folder / SHARD / "edge_config.json").exists()
+            _check_space(folder, min(free_bytes, OPEN_BYTES) if there else free_bytes)  # its files are memory maps
             with _engine(folder):
                 shard = _load(folder / SHARD, dim)
         except BaseException:
@@ -56,7 +63,7 @@ class EdgeIndex:
     def upsert(self, points: Points) -> None:
         """See VectorIndex. The guard compares with one number per update, so a batch goes revision by revision."""
         check_points(points, self.dim)
-        self._check_space()
+        _check_space(self.folder, self.free_bytes)
         revisions = points.payload[:, REVISION]
         with _engine(self.folder):
             for revision in np.unique(revisions).tolist():
@@ -111,7 +118,7 @@ class EdgeIndex:
 
     def optimize(self) -> None:
         """Build the graph; holds the interpreter while it works (stores.md 1.6), so it is never called in a query."""
-        self._check_space()
+        _check_space(self.folder, self.free_bytes)
         with _engine(self.folder):
             self._shard.optimize()
             self._shard.flush()
@@ -146,12 +153,11 @@ class EdgeIndex:
             found: list[list[Any]] = self._shard.query_batch(edge.QueryBatchRequest(requests)) if requests else []
         return found
 
-    def _check_space(self) -> None:
-        free = shutil.disk_usage(self.folder).free
-        if free < self.free_bytes:
-            raise StoreError(
-                f"{self.free_bytes / 2**30:g} GiB free at {self.folder}", f"{free / 2**30:.2f} GiB", "make room"
-            )
+
+def _check_space(folder: Path, wanted: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < wanted:
+        raise StoreError(f"{wanted / 2**30:g} GiB free at {folder}", f"{free / 2**30:.2f} GiB", "make room")
 
 
 def _load(path: Path, dim: int) -> Any:

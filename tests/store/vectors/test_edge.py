@@ -59,6 +59,7 @@ def test_vectors_of_another_size(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_refused_before_the_engine_dies_of_it(tmp_path: Path) -> None:
+    EdgeIndex.open(tmp_path, 8).close()
     index = EdgeIndex.open(tmp_path, 8, free_bytes=1 << 60)
     with pytest.raises(StoreError, match="GiB free"):
         index.upsert(points(2))
@@ -98,6 +99,24 @@ def test_the_graph_finds_what_the_scan_finds(tmp_path: Path) -> None:
     )
     assert recall >= 0.95
     index.close()
+
+
+def test_a_full_disk_is_told_before_its_files_are_mapped(tmp_path: Path, monkeypatch) -> None:
+    """A memory map that finds no room kills the process by a signal, without a word."""
+    with pytest.raises(StoreError, match="GiB free"):
+        EdgeIndex.open(tmp_path / "new", 8, free_bytes=1 << 60)
+    assert not (tmp_path / "new" / "shard").exists()
+    EdgeIndex.open(tmp_path / "old", 8).close()
+    EdgeIndex.open(tmp_path / "old", 8, free_bytes=1 << 60).close()  # reading needs little
+    monkeypatch.setattr(edge, "OPEN_BYTES", 1 << 60)
+    with pytest.raises(StoreError, match="GiB free"):
+        EdgeIndex.open(tmp_path / "old", 8, free_bytes=1 << 60)
+
+
+def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"store\.index=resident"):
+        EdgeIndex.open(tmp_path / "file" / "index", 8)
 
 
 def test_a_shard_whose_making_was_stopped_gets_the_indexes_it_lacks(tmp_path, monkeypatch) -> None:
