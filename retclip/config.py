@@ -84,6 +84,7 @@ class DeviceSection(Section):
     batch_size: int = Field(1, ge=1, description="the first try; halved where memory runs out")
     backbone: str = Field("", description="a device for this role alone")
     proposer: str = Field("", description="a device for this role alone")
+    classifier: str = Field("", description="a device for this role alone")
 
 
 class PluginsSection(Section):

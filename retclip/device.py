@@ -9,7 +9,7 @@ from retclip.config import DeviceSection
 from retclip.errors import ConfigError
 from retclip.types import Device
 
-ROLES = ("backbone", "proposer")
+ROLES = ("backbone", "proposer", "classifier")
 
 
 def choose(section: DeviceSection, role: str = "") -> Device:

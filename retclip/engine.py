@@ -16,6 +16,7 @@ from retclip import config
 from retclip.device import choose
 from retclip.errors import ConfigError, DataError, StoreMissing
 from retclip.plugin.manager import PluginManager
+from retclip.plugin.pairing import Capable, check_pairing
 from retclip.result import SegmentationResult
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.types import Device, Image, Vocabulary
@@ -92,6 +93,7 @@ class RetCLIP:
         """Store and components for a workflow; a build has its own proposer and needs no classifier."""
         names = self.settings.components
         proposer = self.settings.build.proposer if building else names.proposer
+        self._check_pairing(names.backbone, proposer, () if building else names.classifiers)
         return Parts(
             self.store,
             cast("Loaded[Backbone]", self.component("backbone", names.backbone)),
@@ -170,6 +172,13 @@ class RetCLIP:
         if key not in self._prepared:
             self._prepared[key] = prepare(self.parts(), vocabulary)
         return self._prepared[key]
+
+    def _check_pairing(self, backbone: str, proposer: str, classifiers: Sequence[str]) -> None:
+        """Whether they fit, asked of their announcements: nothing is loaded for it."""
+        named = (("backbone", backbone), ("proposer", proposer), *(("classifier", name) for name in classifiers))
+        found = [self.manager.find(kind, name) for kind, name in named]
+        first, *others = (Capable(one.full_name, one.component.provides, one.component.needs) for one in found)
+        check_pairing(first, others)
 
     def _classifiers(self, names: Sequence[str]) -> tuple[Loaded[Classifier], ...]:
         if not names:

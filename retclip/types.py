@@ -143,12 +143,13 @@ class SegmentFeatures:
 class Vocabulary:
     """The classes the user asks for, in the user's order.
 
-    synonyms: per class, without the name itself. text: (r, d) unit vectors, a row per term, or None where the
-    backbone has no text tower. A class scores the best of its terms (FC-CLIP's rule, method.md 1.4).
+    is_thing: countable or not; None where nobody said, then the store decides, else it is a thing. synonyms: per class,
+    without the name itself. text: (r, d) unit vectors, a row per term, or None where the backbone has no text tower. A
+    class scores the best of its terms (FC-CLIP's rule, method.md 1.4).
     """
 
     names: tuple[str, ...]
-    is_thing: tuple[bool, ...]
+    is_thing: tuple[bool | None, ...]
     synonyms: tuple[tuple[str, ...], ...] = ()
     text: Tensor | None = None
 
@@ -223,6 +224,7 @@ class ClassScores:
 
     knows: (c,) bool, False where this source cannot say anything about the class: that is not the same as 0.
     void: (n,) float in [0, 1], the probability of "no object", or None where the source has no such notion.
+    speaks: (n,) bool, False where it cannot say anything about a mask, whatever the class; None = it speaks of all.
     """
 
     values: Tensor
@@ -230,3 +232,4 @@ class ClassScores:
     role: Role
     void: Tensor | None = None
     classifier: str = ""  # component name
+    speaks: Tensor | None = None

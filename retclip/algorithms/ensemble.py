@@ -6,15 +6,17 @@
 
 Scores are then brought to sum 1 over the classes and multiplied by (1 - v), v being the probability of "no object".
 
-A source that *cannot say* anything about a class is not a source that says 0. With `unknown = "fallback"` it drops out
-for that class and its weight goes to the others: a class without stored segments is judged by CLIP alone instead of
-being capped at (1 - gamma) s_clip. `unknown = "zero"` is the literal formula.
+A source that *cannot say* anything about a class, or about a mask, is not a source that says 0. With
+`unknown = "fallback"` it drops out there and its weight goes to the others: a class without stored segments, or a mask
+without a neighbour in reach, is judged by CLIP alone instead of being capped at (1 - gamma) s_clip. `unknown = "zero"`
+is the literal formula.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from jaxtyping import Bool, Float
@@ -49,17 +51,17 @@ def ensemble(
     Worked example, all sources present: a seen class weighs 0.12 s_ret + 0.28 s_clip + 0.60 s_iv, an unseen one
     0.21 s_ret + 0.49 s_clip + 0.30 s_iv. Without an in-vocabulary head s = s_oov.
     """
-    shape, like = scores[0].values.shape, scores[0].values
+    shape, like = scores[0].values.shape, scores[0].values.to(_precision(scores))
     seen = seen.to(like.device)
     covered = torch.ones(shape[0], dtype=torch.bool, device=like.device) if covered is None else covered.to(like.device)
     ret, knows_ret = _source(scores, Role.RETRIEVAL, shape, like)
     clip, knows_clip = _source(scores, Role.CLIP, shape, like)
     head, knows_head = _source(scores, Role.IN_VOCABULARY, shape, like)
-    gamma = torch.full((shape[1],), weights.gamma, dtype=like.dtype, device=like.device)
+    gamma = torch.full(shape, weights.gamma, dtype=like.dtype, device=like.device)
     oov = _mix(gamma, ret, clip, knows_ret, knows_clip, weights.unknown)
     w = torch.where(seen, weights.alpha, weights.beta).to(like.dtype)
     knows_oov = (knows_ret | knows_clip) & covered[:, None]
-    w = _share(w.expand(shape), knows_oov, knows_head.expand(shape), weights.unknown, covered)
+    w = _share(w.expand(shape), knows_oov, knows_head, weights.unknown, covered)
     oov = torch.where(covered[:, None], oov, torch.zeros_like(oov))  # 0 * NaN would be NaN
     combined = _geometric(w, oov, head) if weights.form == "geometric" else w * oov + (1.0 - w) * head
     if weights.form == "arithmetic" and weights.renormalise:
@@ -69,16 +71,24 @@ def ensemble(
     return combined * (1.0 - void)[:, None], void
 
 
+def _precision(scores: Sequence[ClassScores]) -> torch.dtype:
+    """The finest of the sources', float32 at least: the answer must not hang on which comes first."""
+    return reduce(torch.promote_types, (one.values.dtype for one in scores), torch.float32)
+
+
 def _source(
     scores: Sequence[ClassScores], role: Role, shape: torch.Size, like: Tensor
-) -> tuple[Float[Tensor, "n c"], Bool[Tensor, "c"]]:
-    """The mean of a role's classifiers over those that know a class, and which classes any of them knows."""
-    mine = [one for one in scores if one.role is role]
-    total = torch.zeros(shape, dtype=like.dtype, device=like.device)
-    voices = torch.zeros(shape[1], dtype=like.dtype, device=like.device)
-    for one in mine:
-        knows = one.knows.to(like.device)
-        total = total + torch.where(knows, one.values.to(like), torch.zeros_like(total))
+) -> tuple[Float[Tensor, "n c"], Bool[Tensor, "n c"]]:
+    """The mean of a role's classifiers over those that know a class of a mask, and which any of them knows."""
+    total, voices = torch.zeros_like(like), torch.zeros_like(like)
+    for one in (one for one in scores if one.role is role):
+        knows = one.knows.to(like.device).expand(shape)
+        if one.speaks is not None:
+            knows = knows & one.speaks.to(like.device)[:, None]
+        values = one.values.to(like).clamp(
+            0.0, 1.0
+        )  # a logarithm of rounding below 0 would take the whole mask with it
+        total = total + torch.where(knows, values, torch.zeros_like(values))
         voices = voices + knows.to(like.dtype)
     return total / voices.clamp(min=1.0), voices > 0
 
@@ -111,5 +121,5 @@ def _geometric(w: Tensor, oov: Tensor, head: Tensor) -> Float[Tensor, "n c"]:
 
 
 def _void(scores: Sequence[ClassScores], masks: int, like: Tensor) -> Float[Tensor, "n"]:
-    known = [one.void.to(like) for one in scores if one.void is not None]
+    known = [one.void.to(like).clamp(0.0, 1.0) for one in scores if one.void is not None]
     return torch.stack(known).mean(0) if known else torch.zeros(masks, dtype=like.dtype, device=like.device)

@@ -26,15 +26,29 @@ def area_weights(
     Worked example: one row of masks (1, 0, 0) onto 2 cells; each cell is 1.5 mask pixels wide, so the first is covered
     by 1 / 1.5 = 2/3 and the second by 0.
     """
+    masks = _float32(masks)
     rows = _overlap(masks.shape[1], size[0], extent[0]).to(masks)  # (h, y)
     columns = _overlap(masks.shape[2], size[1], extent[1]).to(masks)  # (w, x)
-    return rows @ masks @ columns.T  # (h, y) (n, y, x) (x, w) -> (n, h, w)
+    with torch.autocast(masks.device.type, enabled=False):
+        return rows @ masks @ columns.T  # (h, y) (n, y, x) (x, w) -> (n, h, w)
 
 
-def fcclip_weights(mask_logits: Float[Tensor, "n y x"], size: tuple[int, int]) -> Float[Tensor, "n h w"]:
-    """FC-CLIP's rule: logits sampled bilinearly (corners not aligned, no smoothing), 1 where the value is above 0."""
-    sampled = F.interpolate(mask_logits[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
-    return (sampled > 0).to(mask_logits.dtype)
+def fcclip_weights(
+    mask_logits: Float[Tensor, "n y x"], size: tuple[int, int], extent: tuple[float, float] = (1.0, 1.0)
+) -> Float[Tensor, "n h w"]:
+    """FC-CLIP's rule: logits sampled bilinearly (corners not aligned, no smoothing), 1 where the value is above 0.
+
+    mask_logits: over the image. extent: as in `area_weights`; a cell whose centre lies in the padding gets 0.
+    """
+    if extent == (1.0, 1.0):
+        sampled = F.interpolate(mask_logits[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
+        return (sampled > 0).to(mask_logits.dtype)
+    y, x = ((torch.arange(n) + 0.5).to(mask_logits) / n / share for n, share in zip(size, extent, strict=True))
+    places = torch.stack(torch.meshgrid(x * 2 - 1, y * 2 - 1, indexing="xy"), dim=-1)  # (h, w, 2) in [-1, 1] inside
+    places = places[None].expand(len(mask_logits), -1, -1, -1)
+    sampled = F.grid_sample(mask_logits[:, None], places, padding_mode="border", align_corners=False)[:, 0]
+    inside = (y < 1)[:, None] & (x < 1)
+    return ((sampled > 0) & inside).to(mask_logits.dtype)
 
 
 def mask_pooling(
@@ -42,13 +56,21 @@ def mask_pooling(
 ) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "n"]]:
     """Weighted means of the grid, and whether each mask covered anything; an uncovered mask's row is 0.
 
-    eps is added to the divisor; FC-CLIP has 1e-8 there.
+    eps is added to the divisor; FC-CLIP has 1e-8 there. Sums are taken in float32 at least, whatever precision a model
+    works in: thousands of cells in half precision lose the difference between two classes.
     """
+    grid, weights = _float32(grid), _float32(weights)
     totals = weights.sum(dim=(1, 2))  # (n,)
     covered = totals > 0
-    sums = torch.einsum("nhw,dhw->nd", weights.to(grid.dtype), grid)
+    with torch.autocast(grid.device.type, enabled=False):
+        sums = torch.einsum("nhw,dhw->nd", weights.to(grid.dtype), grid)
     divisor = torch.where(covered, totals + eps, torch.ones_like(totals)).to(grid.dtype)
     return sums / divisor[:, None], covered
+
+
+def _float32(values: Tensor) -> Tensor:
+    """The same in float32, or finer if it is that already."""
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def _overlap(fine: int, coarse: int, extent: float) -> Float[Tensor, "coarse fine"]:

@@ -20,7 +20,9 @@ def add(
     name: Annotated[str, typer.Argument(help="The class, as you will ask for it.")],
     sources: Annotated[list[str], typer.Argument(help="Annotated sources (reader:path?split=NAME) or photos.")],
     store: options.Store = options.DEFAULT_STORE,
-    thing: Annotated[bool | None, typer.Option("--thing/--stuff", help="Countable, or not (default: thing).")] = None,
+    thing: Annotated[
+        bool | None, typer.Option("--thing/--stuff", help="Countable, or not (default: nobody says).")
+    ] = None,
     backbone: options.Backbone = None,
     proposer: options.Proposer = None,
     settings: options.Set = None,

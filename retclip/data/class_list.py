@@ -22,7 +22,7 @@ from retclip.types import Vocabulary
 LONGEST, MOST = 200, 4096  # characters of a name, classes of a request (stores.md 5.3)
 NUMBERED = re.compile(r"^\d+\s*:\s*")
 KINDS = {"thing": True, "things": True, "stuff": False}
-Entry = tuple[str, tuple[str, ...], bool]  # name, synonyms, is_thing
+Entry = tuple[str, tuple[str, ...], bool | None]  # name, synonyms, is_thing (None = not said)
 
 
 def read_vocabulary(text: str) -> Vocabulary:
@@ -33,8 +33,8 @@ def read_vocabulary(text: str) -> Vocabulary:
 
 
 def vocabulary_of(names: Sequence[str]) -> Vocabulary:
-    """Plain names, all things. Raises DataError."""
-    return _vocabulary([(name, (), True) for name in names], "the list of classes")
+    """Plain names; nobody says whether they count. Raises DataError."""
+    return _vocabulary([(name, (), None) for name in names], "the list of classes")
 
 
 def _is_file(text: str) -> bool:
@@ -66,7 +66,7 @@ def _from_lines(text: str) -> list[Entry]:
         if bar and kind.strip().lower() not in KINDS:
             raise ValueError(f"{kind.strip()!r} after '|' in line {line!r}; write thing or stuff")
         name, *synonyms = (term for term in names.split(",") if term.strip())
-        entries.append((name, tuple(synonyms), KINDS.get(kind.strip().lower(), True)))
+        entries.append((name, tuple(synonyms), KINDS.get(kind.strip().lower())))
     return entries
 
 
@@ -80,12 +80,13 @@ def _from_json(document: Any) -> list[Entry]:
 
 def _entry(one: Any) -> Entry:
     if isinstance(one, str):
-        return one, (), True
+        return one, (), None
     if not isinstance(one["name"], str):
         raise TypeError(f"the name {one['name']!r} is no text")
     terms = one.get("synonyms") or one.get("prompt_names") or one.get("fcclip_synonyms") or ()
     terms = terms.split(",") if isinstance(terms, str) else terms
-    return one["name"], tuple(str(term) for term in terms), bool(one.get("isthing", one.get("is_thing", True)))
+    counts = one.get("isthing", one.get("is_thing"))
+    return one["name"], tuple(str(term) for term in terms), None if counts is None else bool(counts)
 
 
 def _vocabulary(entries: Sequence[Entry], where: str) -> Vocabulary:

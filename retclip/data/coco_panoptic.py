@@ -109,7 +109,9 @@ def read_panoptic(
 def _info(one: Mapping[str, Any], categories: Mapping[int, SourceClass], areas: Mapping[int, int]) -> SegmentInfo:
     category = categories[one["category_id"]]
     crowd = bool(one.get("iscrowd", 0))
-    return SegmentInfo(int(one["id"]), category.name, category.is_thing, areas[int(one["id"])], is_crowd=crowd)
+    return SegmentInfo(
+        int(one["id"]), category.name, category.is_thing is not False, areas[int(one["id"])], is_crowd=crowd
+    )
 
 
 def _document(file: Path) -> dict[str, Any]:

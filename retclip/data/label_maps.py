@@ -105,7 +105,7 @@ class LabelMaps:
             areas = np.bincount(parts.ravel().astype(np.int64), minlength=count + 1)
             for part in range(1, count + 1):
                 if areas[part] >= max(1, self.settings.min_area if one.is_thing else 1):
-                    infos.append(SegmentInfo(len(infos) + 1, one.name, one.is_thing, int(areas[part])))
+                    infos.append(SegmentInfo(len(infos) + 1, one.name, one.is_thing is not False, int(areas[part])))
                     label_map[parts == part] = len(infos)
         return PanopticSegmentation(label_map, tuple(infos))
 

@@ -38,7 +38,7 @@ class PanopticWriter:
             wanted = one.native_id if numbered else number
             free = wanted not in self._ids.values()
             self._ids.setdefault(one.name, wanted if free else max(self._ids.values()) + 1)
-        things = {**earlier.things, **{one.name: one.is_thing for one in classes}}
+        things = {**earlier.things, **{one.name: one.is_thing is not False for one in classes}}
         self._categories = [{"id": self._ids[key], "name": key, "isthing": int(things[key])} for key in self._ids]
         self._added = False
         make_folder(folder / name)

@@ -1,12 +1,21 @@
-"""What the core checks of every plugin's answer before it believes it. Raises ContractBroken, naming the component."""
+"""What the core checks of every plugin's answer before it believes it. Raises ContractBroken, naming the component.
+
+Vectors and scores come back in float32, whatever precision a model works in: in bfloat16 two classes out of a hundred
+are often equal, and the first would win.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from retclip.errors import ContractBroken, ShapeError
 from retclip.shapes import check_flags, check_range, check_shape
-from retclip.types import ClassScores, Image, MaskProposals, SegmentFeatures, Vocabulary
+from retclip.types import ClassScores, FeatureSpace, Image, MaskProposals, SegmentFeatures, Vocabulary
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ROUNDING = 1e-5  # what resizing and softmax may add to a probability
 UNIT_TOLERANCE = 1e-2  # half-precision backbones keep the length to about 1e-3
@@ -20,6 +29,8 @@ def checked_proposals(found: Sequence[MaskProposals], images: Sequence[Image], c
         try:
             sizes = check_shape("masks", proposals.masks, "n y x")
             check_shape("objectness", proposals.objectness, "n", sizes)
+            if 0 in proposals.masks.shape[1:]:
+                raise ShapeError("masks (n, y, x) with y and x above 0", f"{tuple(proposals.masks.shape)}", "")
             check_range("masks", proposals.masks, 0.0, 1.0, ROUNDING)
             check_range("objectness", proposals.objectness, 0.0, 1.0, ROUNDING)
         except ShapeError as error:
@@ -42,7 +53,7 @@ def checked_segments(found: SegmentFeatures, masks: int, component: str) -> Segm
     lengths = found.vectors[found.covered].norm(dim=-1)
     if not bool(((lengths - 1.0).abs() < UNIT_TOLERANCE).all()):  # also false for NaN
         raise _broken(component, "finite vectors of length 1", f"lengths {lengths.min():g} to {lengths.max():g}")
-    return found
+    return replace(found, vectors=found.vectors.float())
 
 
 def checked_scores(found: ClassScores, masks: int, vocabulary: Vocabulary, component: str) -> ClassScores:
@@ -55,9 +66,27 @@ def checked_scores(found: ClassScores, masks: int, vocabulary: Vocabulary, compo
         if found.void is not None:
             check_shape("void", found.void, "n", sizes)
             check_range("void", found.void, 0.0, 1.0, ROUNDING)
+        if found.speaks is not None:
+            check_shape("speaks", found.speaks, "n", sizes)
+            check_flags("speaks", found.speaks)
     except ShapeError as error:
         raise _broken(component, error.expected, error.got) from error
-    return found
+    void = None if found.void is None else found.void.float().clamp(0.0, 1.0)
+    return replace(found, values=found.values.float().clamp(0.0, 1.0), void=void)
+
+
+def checked_text(found: Tensor | None, terms: int, space: FeatureSpace, component: str) -> Tensor | None:
+    """A unit vector (r, d) float32 per term, None from a backbone without a text tower."""
+    if found is None:
+        return None
+    try:
+        check_shape("text vectors", found, "r d", {"r": terms, "d": space.dim})
+    except ShapeError as error:
+        raise _broken(component, error.expected, error.got) from error
+    lengths = found.float().norm(dim=-1)
+    if not bool(((lengths - 1.0).abs() < UNIT_TOLERANCE).all()):
+        raise _broken(component, "finite text vectors of length 1", f"lengths {lengths.min():g} to {lengths.max():g}")
+    return found.float()
 
 
 def _broken(component: str, expected: str, got: str) -> ContractBroken:

@@ -35,6 +35,7 @@ T = TypeVar("T", covariant=True)
 
 TEXT = "text"  # a backbone provides it where it has a text tower; a classifier may need it
 NEIGHBOURS = "neighbours"  # a classifier needs it where it votes with the feature store
+LEVELS = "levels"  # a backbone provides it where its features have named maps; a proposer may need to share them
 ANNOTATION = "annotation"  # a proposer provides it where its masks and names were annotated, not detected
 
 
@@ -49,7 +50,7 @@ class Component(Generic[T]):
     """One thing a plugin announces. `load` is the only expensive call, and alone may import a model library.
 
     name: lower case, `[a-z0-9_-]+`; the full name is "<plugin>.<name>". summary: one line for `retclip plugins list`.
-    provides / needs: capabilities checked before any weight is loaded (`TEXT`, `NEIGHBOURS`, `ANNOTATION`).
+    provides / needs: capabilities checked before any weight is loaded (`TEXT`, `LEVELS`, `NEIGHBOURS`, `ANNOTATION`).
     """
 
     name: str
@@ -72,8 +73,8 @@ class Backbone(Protocol):
         """One entry per image, in order; the same whether images come alone or in a batch (to float tolerance)."""
 
     def segment_vectors(self, features: DenseFeatures, masks: Tensor) -> SegmentFeatures:
-        """masks: (n, y, x) float in [0, 1] over the whole image. Unit vectors, finite; covered False where the mask
-        met nothing."""
+        """masks: (n, y, x) float in [0, 1] over the whole image, as the proposer made them: a backbone that wants them
+        hard or thresholded does that itself. Unit vectors, finite; covered False where the mask met nothing."""
 
     def text_vectors(self, names: Sequence[str]) -> Tensor | None:
         """(r, d) unit length, a row per name; None where the backbone has no text tower."""
@@ -114,7 +115,7 @@ class SourceClass:
     """A class of a data set."""
 
     name: str
-    is_thing: bool = True
+    is_thing: bool | None = True  # None: nobody said
     synonyms: tuple[str, ...] = ()
     native_id: int = -1  # the data set's own number
 
@@ -157,7 +158,9 @@ class ImageSource(Protocol):
 class Trainable(Protocol):
     """A proposer that can be fine-tuned (figure 2 of the paper, green path)."""
 
-    def losses(self, image: Image, features: DenseFeatures, target: PanopticSegmentation) -> dict[str, Tensor]: ...
+    def losses(
+        self, image: Image, features: DenseFeatures, target: PanopticSegmentation, vocabulary: Vocabulary
+    ) -> dict[str, Tensor]: ...
 
     def parameters(self) -> Iterable[Tensor]: ...
 

@@ -105,7 +105,7 @@ class FeatureStore:
         with transaction(self.engine, write=True) as connection:
             return ledger.start_run(connection, plan)
 
-    def commit(self, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool]) -> int:
+    def commit(self, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool | None]) -> int:
         """Store finished units and let the index follow; returns the number of segments."""
         stored = commit_units(self.engine, self.archive, run, results, is_thing)
         try:
@@ -199,8 +199,10 @@ class FeatureStore:
 
         store_classes: per vocabulary class its row id in the catalog, None where the store has none.
         """
-        from retclip.store.nearest import nearest
+        from retclip.store.nearest import nearest, nothing_near
 
+        if self.space() is None:  # nothing is stored yet: other sources decide alone
+            return nothing_near(vectors, len(store_classes))
         projection = self.projection()
         if self._behind:
             self._last_row, self._behind = catch_up(projection), False

@@ -50,7 +50,7 @@ class UnitResult:
 
 
 def commit_units(
-    engine: Engine, archive: Archive, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool]
+    engine: Engine, archive: Archive, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool | None]
 ) -> int:
     """Store the results in one shard and one transaction; returns how many segments they hold. Where another process
     is in the way, it is tried again. Raises StoreBusy, StoreError."""
@@ -68,7 +68,7 @@ def commit_units(
 
 def _commit(
     engine: Engine, run: OpenRun, results: Sequence[UnitResult], shard: str | None, dim: int,
-    checksums: Sequence[int], is_thing: Mapping[str, bool],
+    checksums: Sequence[int], is_thing: Mapping[str, bool | None],
 ) -> None:  # fmt: skip
     with transaction(engine, write=True) as connection:
         shard_id = _shard_id(connection, run, shard, len(checksums), dim)

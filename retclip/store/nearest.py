@@ -36,6 +36,13 @@ def nearest(
     )
 
 
+def nothing_near(vectors: Tensor, classes: int) -> Neighbours:
+    """What an empty store answers: no places, no class supported."""
+    none = empty_hits(len(vectors), 0)
+    near, far = (torch.from_numpy(array).to(vectors.device) for array in (none.classes, none.distances))
+    return Neighbours(none.ids, near, far, torch.zeros(classes, dtype=torch.bool, device=vectors.device))
+
+
 def _search(projection: Projection, vectors: Tensor, categories: Sequence[int], k: int, per_class: bool) -> Hits:
     k = min(k, projection.index.count())  # more cannot be found, and every place costs memory
     if not len(vectors) or not categories or not k:

@@ -52,7 +52,7 @@ def add_class(
     """
     (name,) = vocabulary_of([name]).names  # a name that nobody could ask for later is refused
     if not source.classes():
-        source = UnlabelledSource(source, SourceClass(name, is_thing is not False))
+        source = UnlabelledSource(source, SourceClass(name, is_thing))
     report = build_store(parts, source, address, [name], kind="class_add", on_progress=on_progress)
     with transaction(parts.store.engine, write=True) as connection:
         after = {"run": report.run, "segments": report.segments, "images": report.images, "source": address}

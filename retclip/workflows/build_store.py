@@ -104,7 +104,7 @@ def _plan(parts: Parts, source: ImageSource, address: str, wanted: Sequence[str]
 
 def _chunks(
     parts: Parts, source: ImageSource, address: str, run: OpenRun,
-    wanted: Sequence[str], is_thing: Mapping[str, bool], report: BuildReport,
+    wanted: Sequence[str], is_thing: Mapping[str, bool | None], report: BuildReport,
 ) -> Iterator[BuildReport]:  # fmt: skip
     """The report after each committed group of images."""
     records, space = source.images(), parts.backbone.thing.space.id
@@ -131,7 +131,7 @@ def _planned(report: BuildReport, planned: Planned) -> BuildReport:
 
 
 def _add(
-    parts: Parts, run: OpenRun, unit: Unit, answer: Image | DataError, is_thing: Mapping[str, bool],
+    parts: Parts, run: OpenRun, unit: Unit, answer: Image | DataError, is_thing: Mapping[str, bool | None],
     results: list[UnitResult], report: BuildReport,
 ) -> BuildReport:  # fmt: skip
     """Work on one decoded image: append its result, or record its failure."""

@@ -96,7 +96,7 @@ def evaluate(
     known = source.classes()
     if not known:
         raise DataError("an annotated source", f"{source.name} without classes", "use coco-panoptic: or label-maps:")
-    names, things = tuple(one.name for one in known), tuple(one.is_thing for one in known)
+    names, things = tuple(one.name for one in known), tuple(one.is_thing is not False for one in known)
     prepared = prepare(parts, Vocabulary(names, things, tuple(one.synonyms for one in known)))
     counters, failures = _Counters(names, things), []
     for record, answer in decoded(source.images()):
@@ -122,7 +122,8 @@ def _count(parts: Parts, prepared: PreparedVocabulary, counters: _Counters, answ
         raise DataError(f"an annotation for {answer.uri}", "none", "evaluate on an annotated source")
     proposals, segments = describe_image(parts, answer, prepared)
     evidence = decide(parts, answer, prepared, proposals, segments)
-    semantic = semantic_map(proposals.masks, evidence.combined, answer.size).cpu().numpy()
+    combined = evidence.combined.to(proposals.masks.device)
+    semantic = semantic_map(proposals.masks, combined, answer.size).cpu().numpy()
     counters.add(merge(parts, evidence, proposals), semantic, answer.truth)
 
 

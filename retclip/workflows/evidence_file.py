@@ -46,6 +46,8 @@ def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) 
         arrays[f"knows_{number}"] = scores.knows.cpu().numpy()
         if scores.void is not None:
             arrays[f"void_{number}"] = scores.void.float().cpu().numpy()
+        if scores.speaks is not None:
+            arrays[f"speaks_{number}"] = scores.speaks.cpu().numpy()
     if result.mask_map is not None:
         arrays["mask_map"] = result.mask_map
     if evidence.neighbours:
@@ -109,6 +111,7 @@ def _evidence(arrays: dict[str, NDArray[Any]], about: dict[str, Any]) -> Evidenc
             Role(one["role"]),
             torch.from_numpy(arrays[f"void_{number}"]) if f"void_{number}" in arrays else None,
             one["classifier"],
+            torch.from_numpy(arrays[f"speaks_{number}"]) if f"speaks_{number}" in arrays else None,
         )
         for number, one in enumerate(about["scores"])
     )

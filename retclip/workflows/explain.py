@@ -85,7 +85,9 @@ def explain(
     }
     unknown = {
         one.classifier or str(one.role): [
-            name for name, knows in zip(evidence.vocabulary.names, one.knows.tolist(), strict=True) if not knows
+            name
+            for name, knows in zip(evidence.vocabulary.names, one.knows.tolist(), strict=True)
+            if not knows or (one.speaks is not None and not bool(one.speaks[n]))
         ]
         for one in evidence.scores
     }

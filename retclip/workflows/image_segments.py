@@ -23,7 +23,9 @@ from retclip.workflows.parts import Parts
 from retclip.workflows.units import Unit
 
 
-def image_segments(parts: Parts, unit: Unit, image: Image, is_thing: Mapping[str, bool]) -> tuple[UnitResult, int]:
+def image_segments(
+    parts: Parts, unit: Unit, image: Image, is_thing: Mapping[str, bool | None]
+) -> tuple[UnitResult, int]:
     """One image's segments of the unit's classes with their vectors, and how many masks had to be dropped."""
     class_names = unit.class_names
     if not class_names:

@@ -16,6 +16,7 @@ from torch import Tensor
 import retclip
 from retclip.algorithms.ensemble import EnsembleWeights, ensemble
 from retclip.algorithms.panoptic_merge import panoptic_merge
+from retclip.device import inference
 from retclip.evidence import Evidence
 from retclip.names import name_key
 from retclip.plugin.checks import checked_scores
@@ -30,7 +31,7 @@ from retclip.types import (
 )
 from retclip.workflows.describe_image import proposals_of, vectors_of
 from retclip.workflows.masks import boxes
-from retclip.workflows.parts import Parts
+from retclip.workflows.parts import Loaded, Parts
 from retclip.workflows.vocabulary import PreparedVocabulary, needs_neighbours
 
 
@@ -57,7 +58,8 @@ def decide(
     neighbours = _neighbours(parts, prepared, segments) if needs_neighbours(parts) else None
     scores = []
     for classifier in parts.classifiers:
-        found = classifier.thing.score(proposals, segments, vocabulary, neighbours)
+        with inference(classifier.device):
+            found = classifier.thing.score(proposals, segments, vocabulary, neighbours)
         scores.append(
             replace(checked_scores(found, len(proposals), vocabulary, classifier.name), classifier=classifier.name)
         )
@@ -85,9 +87,9 @@ def merge(parts: Parts, evidence: Evidence, proposals: MaskProposals) -> Panopti
     grid = (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink)))
     label_map, mask_map, records = panoptic_merge(
         proposals.masks,
-        evidence.combined,
-        evidence.void,
-        torch.tensor(evidence.vocabulary.is_thing),
+        evidence.combined.to(proposals.masks.device),  # backbone and proposer may work on different devices
+        evidence.void.to(proposals.masks.device),
+        torch.tensor([one is not False for one in evidence.vocabulary.is_thing]),
         size=grid,
         object_mask_threshold=settings.object_mask_threshold,
         overlap_threshold=settings.overlap_threshold,
@@ -118,11 +120,15 @@ def _neighbours(parts: Parts, prepared: PreparedVocabulary, segments: SegmentFea
 
 
 def _pruned(scores: list[ClassScores], proposals: MaskProposals, names: tuple[str, ...]) -> list[ClassScores]:
-    """Without the classes that a prompted proposer never found (the training-free path, paper 2.2)."""
-    if proposals.prompts is None:
+    """Without the classes that a prompted proposer never found (the training-free path, paper 2.2). Of a mask that
+    nobody prompted, from a grid of points say, nothing is known that way."""
+    prompts = proposals.prompts or ()
+    prompted = torch.tensor([prompt is not None for prompt in prompts], dtype=torch.bool)
+    if not prompted.any():
         return scores
-    found = torch.tensor([name in set(proposals.prompts) for name in names], dtype=torch.bool)
-    return [replace(one, values=one.values * found.to(one.values.device)) for one in scores]
+    found = torch.tensor([name in prompts for name in names], dtype=torch.bool)
+    possible = found[None] | ~prompted[:, None]  # (n, c)
+    return [replace(one, values=one.values * possible.to(one.values.device)) for one in scores]
 
 
 def _seen(parts: Parts, prepared: PreparedVocabulary) -> Tensor:
@@ -143,8 +149,12 @@ def _seen(parts: Parts, prepared: PreparedVocabulary) -> Tensor:
 def provenance(parts: Parts) -> dict[str, Any]:
     """What produced a result: program, components with versions and settings, feature space, numbers."""
     loaded = {"backbone": parts.backbone, "proposer": parts.proposer}
-    named = {role: {"name": one.name, "version": one.version, **one.settings} for role, one in loaded.items()}
+    named = {role: _produced_by(one) for role, one in loaded.items()}
     settings = parts.settings.model_dump(mode="json", include={"retrieval", "ensemble", "segment", "matching"})
-    classifiers = [{"name": one.name, "version": one.version, **one.settings} for one in parts.classifiers]
+    classifiers = [_produced_by(one) for one in parts.classifiers]
     space = parts.backbone.thing.space.id
     return {"retclip": retclip.__version__, "space": space, **named, "classifiers": classifiers, **settings}
+
+
+def _produced_by(one: Loaded[Any]) -> dict[str, Any]:
+    return {"name": one.name, "version": one.version, "settings": dict(one.settings)}

@@ -10,7 +10,9 @@ from torch import Tensor
 from retclip.algorithms.label_matching import match_labels
 from retclip.device import inference
 from retclip.errors import ConfigError
-from retclip.plugin.contracts import NEIGHBOURS, TEXT
+from retclip.plugin.checks import checked_text
+from retclip.plugin.contracts import NEIGHBOURS
+from retclip.plugin.pairing import Capable, check_pairing
 from retclip.store.catalog import StoreClass
 from retclip.types import LabelMatch, MatchKind, Vocabulary
 from retclip.workflows.parts import Parts
@@ -38,10 +40,7 @@ def prepare(parts: Parts, vocabulary: Vocabulary | None) -> PreparedVocabulary:
     matches = _matches(parts, vocabulary, stored)
     rows = {one.name: one for one in stored}
     found = [rows[match.store_class] if match.store_class is not None else None for match in matches]
-    things = tuple(
-        one.is_thing if one is not None and one.is_thing is not None else given
-        for one, given in zip(found, vocabulary.is_thing, strict=True)
-    )
+    things = tuple(map(_is_thing, vocabulary.is_thing, found))
     return PreparedVocabulary(
         replace(vocabulary, is_thing=things), matches, tuple(one.id if one else None for one in found)
     )
@@ -52,15 +51,25 @@ def missing(prepared: PreparedVocabulary) -> tuple[LabelMatch, ...]:
     return tuple(match for match in prepared.matches if match.how is MatchKind.MISSING)
 
 
+def _is_thing(given: bool | None, stored: StoreClass | None) -> bool:
+    """Who says it counts, in this order: the user or the data set, the store, nobody (then it is countable)."""
+    if given is not None:
+        return given
+    return stored is None or stored.is_thing is not False
+
+
 def _text(parts: Parts, names: Sequence[str]) -> Tensor | None:
-    with inference(parts.backbone.device):
-        return parts.backbone.thing.text_vectors(names)
+    backbone = parts.backbone
+    with inference(backbone.device):
+        found = backbone.thing.text_vectors(names)
+    return checked_text(found, len(names), backbone.thing.space, backbone.name)
 
 
 def _matches(parts: Parts, vocabulary: Vocabulary, stored: Sequence[StoreClass]) -> tuple[LabelMatch, ...]:
-    """By name and synonym; the store's names are encoded only where something is still missing then."""
-    names, threshold = [one.name for one in stored], parts.settings.matching.threshold
-    aliases = {one.name: one.aliases for one in stored}
+    """By name and synonym; the store's names are encoded only where something is still missing then. A class without
+    segments stands for nothing: it must neither hide a synonym that has some nor pass for support."""
+    alive, threshold = [one for one in stored if one.segments], parts.settings.matching.threshold
+    names, aliases = [one.name for one in alive], {one.name: one.aliases for one in alive}
     found = match_labels(vocabulary, names, aliases, threshold=threshold)
     if vocabulary.text is None or not names or all(match.how is not MatchKind.MISSING for match in found):
         return found
@@ -71,17 +80,14 @@ def _everything(stored: Sequence[StoreClass]) -> Vocabulary:
     alive = [one for one in stored if one.segments]
     if not alive:
         raise ConfigError("class names", "none, and the store is empty", "name them: --classes 'sky, car'")
-    return Vocabulary(tuple(one.name for one in alive), tuple(one.is_thing is not False for one in alive))
+    return Vocabulary(tuple(one.name for one in alive), tuple(one.is_thing for one in alive))
 
 
 def _check_needs(parts: Parts) -> None:
-    for classifier in parts.classifiers:
-        if TEXT in classifier.needs and TEXT not in parts.backbone.provides:
-            raise ConfigError(
-                f"a backbone with a text tower for classifier {classifier.name}",
-                f"{parts.backbone.name}, which has none",
-                "choose another backbone, or leave that classifier out",
-            )
+    backbone, *others = (
+        Capable(one.name, one.provides, one.needs) for one in (parts.backbone, parts.proposer, *parts.classifiers)
+    )
+    check_pairing(backbone, others)
     if needs_neighbours(parts):
         parts.store.require_space(parts.backbone.thing.space)
 

@@ -167,3 +167,31 @@ def test_no_mask_gives_no_row():
     nothing = ClassScores(torch.zeros(0, 2), torch.ones(2, dtype=torch.bool), CLIP)
     values, void = ensemble([nothing], torch.tensor([True, False]), EnsembleWeights())
     assert values.shape == (0, 2) and void.shape == (0,)
+
+
+def test_a_source_that_cannot_say_anything_about_a_mask_leaves_it_to_the_others():
+    """No neighbour in reach: CLIP alone decides, also between classes that the store holds and those it does not."""
+    silent = ClassScores(torch.zeros(2, 2), torch.tensor([True, False]), RET, speaks=torch.tensor([False, True]))
+    clip = source(CLIP, [[0.55, 0.45], [0.55, 0.45]])
+    first, second = combined([silent, clip], [False, False])
+    assert first == pytest.approx([0.55, 0.45])
+    assert second == pytest.approx([0.7 * 0.55, 0.45]), "here it spoke, and said 0 of the class it knows"
+    literal = EnsembleWeights(unknown="zero", renormalise=False)
+    assert combined([silent, clip], [False, False], literal)[0] == pytest.approx([0.7 * 0.55, 0.7 * 0.45])
+
+
+@pytest.mark.parametrize("form", ["arithmetic", "geometric"])
+def test_rounding_outside_the_range_changes_nothing(form):
+    weights = EnsembleWeights(form=form)
+    clip, head = source(CLIP, [[0.0, 1.0]]), source(HEAD, [[0.1, 0.9]], void=[0.0])
+    off = source(CLIP, [[-1e-7, 1.0 + 1e-7]]), source(HEAD, [[0.1, 0.9]], void=[-1e-7])
+    assert combined(off, [True, True], weights) == combined([clip, head], [True, True], weights)
+
+
+def test_the_answer_does_not_hang_on_which_source_comes_first():
+    rough = ClassScores(torch.tensor([[0.3, 0.7]], dtype=torch.bfloat16), torch.ones(2, dtype=torch.bool), CLIP)
+    fine = ClassScores(torch.tensor([[0.31, 0.69]]), torch.ones(2, dtype=torch.bool), HEAD)
+    answers = [
+        ensemble(pair, torch.tensor([True, False]), EnsembleWeights())[0] for pair in ([rough, fine], [fine, rough])
+    ]
+    assert torch.equal(*answers) and answers[0].dtype == torch.float32

@@ -125,3 +125,31 @@ def test_equal_grids_give_the_mask_back_and_no_mask_gives_no_row():
     torch.testing.assert_close(area_weights(masks, (5, 3)), masks)
     pooled, covered = mask_pooling(torch.ones(4, 2, 2), area_weights(torch.zeros(0, 5, 3), (2, 2)))
     assert pooled.shape == (0, 4) and covered.shape == (0,)
+
+
+def test_fcclips_rule_on_a_padded_grid_by_hand():
+    """An image that fills 3 of 4 rows and 2 of 4 columns of the grid; its mask is the right half."""
+    logits = torch.full((1, 6, 4), -5.0)
+    logits[:, :, 2:] = 5.0
+    weights = fcclip_weights(logits, (4, 4), (3 / 4, 2 / 4))
+    wanted = torch.zeros(1, 4, 4)
+    wanted[0, :3, 1] = 1.0  # the second column is the image's right half; the third and fourth are padding
+    assert torch.equal(weights, wanted)
+    everything = fcclip_weights(torch.full((1, 6, 4), 5.0), (4, 4), (3 / 4, 2 / 4))
+    assert everything[0, :3, :2].all() and everything.sum() == 6
+
+
+def test_fcclips_rule_without_padding_is_the_same_by_both_ways():
+    logits = random(3, 4, 16, 12).float() - 0.5
+    barely = 1.0 - 1e-7
+    assert torch.equal(fcclip_weights(logits, (5, 7)), fcclip_weights(logits, (5, 7), (barely, barely)))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_and_autocast_cost_nothing(dtype):
+    """What a model works in, and what is around the call, must not reach the sums."""
+    masks, grid = (random(0, 3, 40, 40) > 0.5).float(), random(1, 6, 20, 20).float()
+    wanted = mask_pooling(grid.to(dtype).float(), area_weights(masks, (20, 20)))[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        found = mask_pooling(grid.to(dtype), area_weights(masks.to(dtype), (20, 20)))[0]
+    assert found.dtype == torch.float32 and torch.equal(found, wanted)

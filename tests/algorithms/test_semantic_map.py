@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retclip.algorithms import semantic_map as module
 from retclip.algorithms.semantic_map import semantic_map
 
 eighths = st.integers(0, 8).map(lambda i: i / 8)  # sums of products of eighths are exact: ties are ties
@@ -84,3 +85,10 @@ def test_neither_the_order_of_masks_nor_a_common_factor_matters(problem, factor,
 def test_no_mask_or_no_class_is_nowhere(n, c):
     assert semantic_map(torch.ones(n, 2, 2), torch.ones(n, c), (3, 1)).tolist() == [[-1]] * 3
     assert semantic_map(torch.ones(1, 2, 2), torch.zeros(1, 2), (1, 1)).tolist() == [[-1]], "no evidence"
+
+
+def test_classes_in_several_portions_are_the_same_map(monkeypatch):
+    masks, scores = torch.rand(5, 3, 4), torch.rand(5, 11)
+    whole = semantic_map(masks, scores, (6, 8))
+    monkeypatch.setattr(module, "CHUNK", 3 * 12 + 5)  # three classes at a time, and a rest of two
+    assert torch.equal(semantic_map(masks, scores, (6, 8)), whole)

@@ -17,7 +17,7 @@ def in_file(folder, content, name="classes.txt"):
 def test_a_comma_list():
     found = read_vocabulary("sky, traffic  light ,Car")
     assert found.names == ("sky", "traffic light", "Car")
-    assert found.is_thing == (True, True, True)
+    assert found.is_thing == (None, None, None), "nobody said"
     assert found.synonyms == ((), (), ())
     assert found.terms == found.names
 
@@ -39,7 +39,7 @@ def test_a_text_file_with_synonyms_kinds_numbers_and_remarks(tmp_path):
     found = in_file(tmp_path, text)
     assert found.names == ("car", "sky", "wall", "Tree", "road")
     assert found.synonyms == (("automobile", "motor car"), (), ("walls",), (), ())
-    assert found.is_thing == (True, False, True, True, False)
+    assert found.is_thing == (True, False, None, True, False)
 
 
 def test_a_file_of_another_suffix_is_read_as_lines(tmp_path):
@@ -63,8 +63,9 @@ ENTRY = {"name": "car", "isthing": 0}
 @pytest.mark.parametrize(
     ("document", "synonyms", "is_thing"),
     [
-        (["car"], (), True),
-        ([{"name": "car"}], (), True),
+        (["car"], (), None),
+        ([{"name": "car"}], (), None),
+        ([{"name": "car", "isthing": 1}], (), True),
         ([ENTRY], (), False),
         ([{"name": "car", "is_thing": False}], (), False),
         ([{**ENTRY, "synonyms": ["auto", "motor car"]}], ("auto", "motor car"), False),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from retclip.errors import ContractBroken
-from retclip.plugin.checks import checked_proposals, checked_scores, checked_segments
+from retclip.plugin.checks import checked_proposals, checked_scores, checked_segments, checked_text
 from retclip.types import ClassScores, FeatureSpace, Image, MaskProposals, Role, SegmentFeatures, Vocabulary
 
 NAN = float("nan")
@@ -31,19 +31,51 @@ def refused(check, *arguments):
 def test_good_answers_pass_as_they_are():
     (found,) = checked_proposals([PROPOSALS], [IMAGE], "good.plugin")
     assert found is PROPOSALS
-    assert checked_segments(SEGMENTS, 2, "good.plugin") is SEGMENTS, "an uncovered row may hold anything"
-    assert checked_scores(SCORES, 2, WORDS, "good.plugin") is SCORES
+    segments = checked_segments(SEGMENTS, 2, "good.plugin")
+    assert segments.vectors.isnan().any() and same(segments, SEGMENTS), "an uncovered row may hold anything"
+    assert same(checked_scores(SCORES, 2, WORDS, "good.plugin"), SCORES)
+
+
+def same(one, other):
+    """Field by field; what came as float32 and in range is not changed."""
+    pairs = [(getattr(one, name), getattr(other, name)) for name in one.__dataclass_fields__]
+    return all(
+        torch.equal(a.nan_to_num(7), b.nan_to_num(7)) and a.dtype == b.dtype if torch.is_tensor(a) else a == b
+        for a, b in pairs
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_answers_come_back_in_float32_whatever_a_model_works_in(dtype):
+    segments = checked_segments(replace(SEGMENTS, vectors=SEGMENTS.vectors.to(dtype)), 2, "good.plugin")
+    scores = replace(SCORES, values=SCORES.values.to(dtype), void=SCORES.void.to(dtype))
+    found = checked_scores(scores, 2, WORDS, "good.plugin")
+    assert {segments.vectors.dtype, found.values.dtype, found.void.dtype} == {torch.float32}
+    assert checked_text(torch.eye(2, dtype=dtype), 2, SPACE, "good.plugin").dtype == torch.float32
+
+
+def test_text_vectors_are_checked_too():
+    assert checked_text(None, 3, SPACE, "good.plugin") is None
+    assert "r is 3" in refused(checked_text, torch.eye(2), 3, SPACE)
+    assert "length 1" in refused(checked_text, 2 * torch.eye(2), 2, SPACE)
+    assert "length 1" in refused(checked_text, torch.full((2, 2), NAN), 2, SPACE)
+
+
+def test_masks_need_a_grid_even_where_there_are_none():
+    for shape in ((0, 0, 0), (0, 4, 0), (2, 0, 3)):
+        bad = MaskProposals(torch.zeros(shape), torch.zeros(shape[0]), (4, 6))
+        assert "above 0" in refused(checked_proposals, [bad], [IMAGE])
 
 
 def test_no_mask_is_a_good_answer():
     none = MaskProposals(torch.zeros(0, 4, 6), torch.zeros(0), (4, 6))
     assert checked_proposals((none,), (IMAGE,), "good.plugin") == [none]
     nothing = SegmentFeatures(torch.zeros(0, 2), torch.zeros(0, dtype=torch.bool), SPACE)
-    assert checked_segments(nothing, 0, "good.plugin") is nothing
+    assert same(checked_segments(nothing, 0, "good.plugin"), nothing)
     all_lost = replace(SEGMENTS, covered=torch.tensor([False, False]))
-    assert checked_segments(all_lost, 2, "good.plugin") is all_lost
+    assert same(checked_segments(all_lost, 2, "good.plugin"), all_lost)
     silent = ClassScores(torch.zeros(0, 3), torch.ones(3, dtype=torch.bool), Role.CLIP)
-    assert checked_scores(silent, 0, WORDS, "good.plugin") is silent
+    assert same(checked_scores(silent, 0, WORDS, "good.plugin"), silent)
 
 
 def test_an_answer_for_each_image():
@@ -87,7 +119,7 @@ def test_bad_segments(change, says):
 def test_half_precision_is_near_enough_to_length_one():
     vectors = torch.nn.functional.normalize(torch.randn(50, 2, generator=torch.Generator().manual_seed(0)), dim=-1)
     rough = SegmentFeatures(vectors.bfloat16().float(), torch.ones(50, dtype=torch.bool), SPACE)
-    assert checked_segments(rough, 50, "good.plugin") is rough
+    assert same(checked_segments(rough, 50, "good.plugin"), rough)
     refused(checked_segments, replace(rough, vectors=vectors * 1.02), 50)
 
 
@@ -102,6 +134,8 @@ def test_half_precision_is_near_enough_to_length_one():
         ({"knows": torch.ones(3)}, "knows of dtype bool"),
         ({"void": torch.ones(3)}, "void with axes (n) where n is 2"),
         ({"void": torch.tensor([0.5, -0.5])}, "void with finite values"),
+        ({"speaks": torch.ones(3, dtype=torch.bool)}, "speaks with axes (n) where n is 2"),
+        ({"speaks": torch.ones(2)}, "speaks of dtype bool"),
     ],
 )
 def test_bad_scores(change, says):
@@ -110,4 +144,6 @@ def test_bad_scores(change, says):
 
 def test_a_sum_of_shares_may_pass_one_by_rounding():
     barely = replace(SCORES, values=torch.full((2, 3), 1.0 + 1e-6))
-    assert checked_scores(barely, 2, WORDS, "good.plugin") is barely
+    assert checked_scores(barely, 2, WORDS, "good.plugin").values.tolist() == [[1.0] * 3] * 2
+    below = replace(SCORES, values=torch.full((2, 3), -1e-7))
+    assert checked_scores(below, 2, WORDS, "good.plugin").values.tolist() == [[0.0] * 3] * 2, "it has a logarithm"

@@ -9,8 +9,9 @@ import pytest
 import torch
 from pydantic import Field
 
+from retclip.algorithms.mask_pooling import area_weights, mask_pooling
 from retclip.errors import DataError
-from retclip.plugin import ANNOTATION, NEIGHBOURS, TEXT, Component, Settings
+from retclip.plugin import ANNOTATION, LEVELS, NEIGHBOURS, TEXT, Component, Settings
 from retclip.plugin.conformance import check_component
 from retclip.plugin.discovery import ComponentInfo
 from retclip.types import ClassScores, DenseFeatures, FeatureSpace, MaskProposals, Role, SegmentFeatures
@@ -48,11 +49,13 @@ class Colour:
     space = FeatureSpace("own.one", "none", "none", "area-1", 2)
 
     def dense_features(self, images):
-        return [DenseFeatures(torch.full((2, 3, 3), float(one.pixels.mean())), self.space, one.size) for one in images]
+        grey = [torch.from_numpy(one.pixels.mean(2)).float()[None] / 255 for one in images]
+        grids = [torch.nn.functional.adaptive_avg_pool2d(one, (6, 8)) for one in grey]
+        return [DenseFeatures(grid, self.space, one.size) for grid, one in zip(grids, images, strict=True)]
 
     def segment_vectors(self, features, masks):
-        covered = masks.sum((1, 2)) > 0
-        angle = features.grid.mean() / 255 + masks.mean((1, 2)) if len(masks) else torch.zeros(0)
+        angle, covered = mask_pooling(features.grid, area_weights(masks, (6, 8)))
+        angle = angle[:, 0]
         return SegmentFeatures(torch.stack([angle.cos(), angle.sin()], dim=1), covered, self.space)
 
     def text_vectors(self, names):
@@ -153,3 +156,62 @@ def test_settings_need_descriptions_and_a_crash_is_no_traceback() -> None:
     assert "settings" in broken("proposer", Stripes(), settings=Undescribed)
     found = check_component(info("proposer", None))
     assert [one.ok for one in found[:2]] == [True, False] and all(one.ok is None for one in found[2:])
+
+
+def test_a_head_that_cannot_be_tried_alone_is_skipped_but_must_say_what_it_was_trained_on() -> None:
+    class Head(Even):
+        role, trained_on = Role.IN_VOCABULARY, ("car",)
+
+        def score(self, proposals, segments, vocabulary, neighbours):
+            return proposals.embeddings @ torch.zeros(256, 1)
+
+    results = {one.check: one.ok for one in check_component(info("classifier", Head()))}
+    assert results["scores"] is None and False not in results.values()
+    Head.trained_on = ()
+    assert broken("classifier", Head()) == {"role"}
+
+
+def test_a_proposer_that_shares_features_is_skipped_where_it_says_so() -> None:
+    class Sharing(Stripes):
+        def propose(self, images, vocabulary, features):
+            return [one.levels["res2"] for one in features]
+
+    results = {one.check: one.ok for one in check_component(info("proposer", Sharing(), needs=frozenset({LEVELS})))}
+    assert results["masks"] is None and False not in results.values()
+    assert "masks" in broken("proposer", Sharing())
+
+
+def test_a_backbone_that_does_not_look_at_the_masks() -> None:
+    class Blind(Colour):
+        def segment_vectors(self, features, masks):
+            return super().segment_vectors(features, (masks > 0).any((1, 2), keepdim=True).expand_as(masks).float())
+
+    assert broken("backbone", Blind()) == {"masks matter"}
+
+
+def test_an_extent_that_cannot_be() -> None:
+    class Wide(Colour):
+        def dense_features(self, images):
+            return [replace(one, extent=(1.5, 1.0)) for one in super().dense_features(images)]
+
+    assert "dense features" in broken("backbone", Wide())
+
+
+def test_text_that_changes_from_call_to_call() -> None:
+    class Moody(Colour):
+        def text_vectors(self, names):
+            return torch.nn.functional.normalize(torch.rand(len(names), 2), dim=1)
+
+    assert broken("backbone", Moody(), provides=frozenset({TEXT})) == {"text vectors"}
+
+
+def test_components_are_tried_without_gradients_as_the_core_calls_them() -> None:
+    class Learned(Even):
+        def __init__(self):
+            self.layer = torch.nn.Linear(4, 3)
+
+        def score(self, proposals, segments, vocabulary, neighbours):
+            assert torch.is_inference_mode_enabled()
+            return ClassScores(self.layer(segments.vectors).sigmoid(), neighbours.supported, self.role)
+
+    assert broken("classifier", Learned(), needs=frozenset({NEIGHBOURS})) == set()

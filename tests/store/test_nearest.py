@@ -154,6 +154,11 @@ def test_nothing_to_look_for(store: FeatureStore, of: list) -> None:
     assert (found.classes == -1).all() and found.distances.isinf().all()
 
 
+def test_an_empty_store_supports_nothing_and_is_no_error(sqlite_work) -> None:
+    found = sqlite_work.open().nearest(queries(), [None, 1], 4, per_class=False)
+    assert (found.ids.shape, found.classes.shape, found.supported.tolist()) == ((3, 0), (3, 0), [False, False])
+
+
 def test_no_queries(store: FeatureStore, classes) -> None:
     found = store.nearest(torch.zeros(0, 8), [classes["car"]], 4, per_class=True)
     assert len(found.ids) == len(found.classes) == len(found.distances) == 0

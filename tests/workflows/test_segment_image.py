@@ -1,5 +1,6 @@
 """Segmenting one image with stub parts: masks to vectors to scores to one map, every step as worked out by hand."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 from retclip.config import load
 from retclip.errors import ContractBroken
 from retclip.plugin import NEIGHBOURS
-from retclip.types import Image, MaskProposals, Neighbours, Role, Vocabulary
+from retclip.types import ClassScores, Image, MaskProposals, Neighbours, Role, Vocabulary
+from retclip.workflows.evidence_file import save_evidence
 from retclip.workflows.segment_image import segment_image
 from retclip.workflows.vocabulary import prepare
 
@@ -141,8 +143,8 @@ def test_classes_of_fine_tuning_are_weighed_as_seen(kit):
 def test_what_made_a_result_is_written_down(kit):
     settings = segment(kit, kit.picture(), settings={"retrieval": {"k": 3}})[1].settings
     assert settings["retrieval"]["k"] == 3
-    assert settings["backbone"] == {"name": "stub.colour", "version": "1"}
-    assert settings["classifiers"] == [{"name": "stub.table", "version": "1"}]
+    assert settings["backbone"] == {"name": "stub.colour", "version": "1", "settings": {}}
+    assert settings["classifiers"] == [{"name": "stub.table", "version": "1", "settings": {}}]
     assert settings["space"] == kit.Backbone.space.id
 
 
@@ -174,3 +176,34 @@ def test_a_classifier_or_backbone_that_breaks_its_contract_is_named(kit, monkeyp
     monkeypatch.setattr(kit.Backbone, "segment_vectors", lambda *_: long)
     with pytest.raises(ContractBroken, match=r"length 1 from stub\.colour"):
         segment(kit, kit.picture())
+
+
+def test_a_classifier_with_weights_works_without_gradients_and_its_answer_can_be_saved(kit, tmp_path):
+    class Learned(kit.Classifier):
+        def __init__(self):
+            self.layer = torch.nn.Linear(2, 3)
+
+        def score(self, proposals, segments, vocabulary, neighbours):
+            values = self.layer(proposals.embeddings).sigmoid()
+            return ClassScores(values, torch.ones(3, dtype=torch.bool), self.role)
+
+    def described(image, _):
+        return replace(giving(torch.stack([LEFT, RIGHT_HALF]))(image, _), embeddings=torch.ones(2, 2))
+
+    result, evidence = segment(kit, kit.picture(), described, [Learned()])
+    assert not evidence.combined.requires_grad
+    save_evidence(tmp_path / "a.evidence.npz", result, evidence)
+
+
+def test_masks_that_nobody_prompted_keep_every_class(kit):
+    """From a grid of points say; of prompted ones beside them, classes that were never found are pruned."""
+    settings = {"segment": {"use_prompts": True}, "ensemble": {"renormalise": False}}
+    masks = torch.stack([LEFT, RIGHT_HALF])
+    flat = [kit.Classifier([[0.4, 0.5, 0.6]] * 2)]
+    for prompts, rows in (
+        ((None, None), [[0.4, 0.5, 0.6]] * 2),
+        (("sky", None), [[0.4, 0.0, 0.0], [0.4, 0.5, 0.6]]),
+        (("sky", "grass"), [[0.4, 0.5, 0.0]] * 2),
+    ):
+        _, evidence = segment(kit, kit.picture(), giving(masks, prompts), flat, settings)
+        assert evidence.combined.tolist() == [pytest.approx(row) for row in rows], prompts

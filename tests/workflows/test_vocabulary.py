@@ -44,11 +44,13 @@ def test_an_empty_store_without_names_says_what_to_do(kit):
     assert prepare(parts, names("car")).store_classes == (None,)
 
 
-def test_the_users_order_and_spelling_stay_and_the_store_says_what_is_countable(parts):
-    found = prepare(parts, names("  SKY", "Car", things=(True, False)))
-    assert found.vocabulary.names == ("  SKY", "Car")
-    assert found.store_classes == (1, 3)
-    assert found.vocabulary.is_thing == (False, True)
+def test_the_users_order_and_spelling_stay_and_where_nobody_says_the_store_says_what_is_countable(parts):
+    found = prepare(parts, names("  SKY", "Car", "unicorn", things=(None, None, None)))
+    assert found.vocabulary.names == ("  SKY", "Car", "unicorn")
+    assert found.store_classes == (1, 3, None)
+    assert found.vocabulary.is_thing == (False, True, True)
+    assert prepare(parts, names("sky", "car", things=(True, False))).vocabulary.is_thing == (True, False)
+    found = prepare(parts, names("SKY", "Car"))
     assert {match.how for match in found.matches} == {MatchKind.EXACT}
 
 
@@ -94,7 +96,7 @@ def test_what_is_called_otherwise_is_matched_by_its_text_above_the_threshold(par
     assert [match.how for match in found.matches] == [MatchKind.TEXT, MatchKind.MISSING]
     assert found.matches[0].similarity == pytest.approx(0.96)
     assert (found.matches[1].nearest, round(found.matches[1].similarity, 3)) == ("sky", 0.8)
-    assert asked == [("auto", "air"), ("car", "sky", "ghost", "thing nobody described")]
+    assert asked == [("auto", "air"), ("car", "sky", "thing nobody described")]
     asked.clear()
     prepare(parts, names("car"))
     assert asked == [("car",)]
@@ -103,7 +105,7 @@ def test_what_is_called_otherwise_is_matched_by_its_text_above_the_threshold(par
 def test_a_classifier_that_reads_needs_a_backbone_that_reads(kit):
     reader = kit.loaded("stub.reader", kit.Classifier([[1.0]]), needs={TEXT})
     parts = kit.parts(SimpleNamespace(classes=lambda: STORED), classifiers=[reader])
-    with pytest.raises(ConfigError, match=r"text tower for classifier stub\.reader; got stub\.colour"):
+    with pytest.raises(ConfigError, match=r"gives stub\.reader its text; got stub\.colour, which has no text tower"):
         prepare(parts, names("car"))
 
 
@@ -131,3 +133,9 @@ def test_the_engine_prepares_once_and_again_after_the_store_has_changed(fresh, t
     assert [match.name for match in missing(first)] == ["grass"]
     fresh.add_class("grass", [source])
     assert missing(fresh.prepared("sky, grass")) == ()
+
+
+def test_a_class_without_segments_neither_hides_a_synonym_nor_passes_for_support(parts):
+    found = prepare(parts, names("ghost", synonyms=(("car",),)))
+    assert (found.store_classes, found.matches[0].how) == ((3,), MatchKind.SYNONYM)
+    assert [match.name for match in missing(prepare(parts, names("ghost")))] == ["ghost"]

@@ -53,4 +53,9 @@ class Vote:
         )
         covered = segments.covered.to(values.device)
         values = torch.where(covered[:, None], values, torch.zeros_like(values))  # (n, c)
-        return ClassScores(values, neighbours.supported.to(values.device), self.role, classifier=NAME)
+        near = torch.isfinite(neighbours.distances) & (neighbours.classes >= 0)
+        if chosen.max_distance is not None:
+            near = near & (neighbours.distances <= chosen.max_distance)
+        speaks = near.any(dim=1) & covered  # nothing in reach is no vote against the classes that the store holds
+        supported = neighbours.supported.to(values.device)
+        return ClassScores(values, supported, self.role, classifier=NAME, speaks=speaks)

@@ -100,3 +100,10 @@ def test_without_neighbours_it_cannot_answer():
     proposals = MaskProposals(torch.ones(1, 1, 1), torch.ones(1), (4, 4))
     with pytest.raises(ConfigError, match=r"retrieval\.vote.*open a store"):
         Vote(VoteSettings(), Device()).score(proposals, segments(1), WORDS, None)
+
+
+def test_a_mask_without_a_neighbour_in_reach_is_one_it_cannot_speak_of():
+    found = score(near([[0, 1], [0, -1], [-1, -1]], [[0.1, 0.2], [0.5, inf], [inf, inf]]), max_distance=0.3)
+    assert found.speaks.tolist() == [True, False, False]
+    assert score(near([[0]], [[0.5]])).speaks.tolist() == [True]
+    assert score(near([[0]], [[0.5]]), covered=[False]).speaks.tolist() == [False]

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from retclip.device import inference
 from retclip.errors import RetCLIPError, WeightsMissing
 from retclip.plugin.conformance import backbones, classifiers, proposers, sources
 from retclip.plugin.contracts import Settings
@@ -55,10 +56,9 @@ def check_component(
     )
     if not loaded:
         return [*results, *(CheckResult(name, None, "it did not load") for name, _ in CHECKS[info.kind])]
-    return [
-        *results,
-        *(_attempt(name, partial(check, loaded[0], info)) for name, check in CHECKS[info.kind]),
-    ]
+    with inference(chosen):  # as the core calls it
+        found = [_attempt(name, partial(check, loaded[0], info)) for name, check in CHECKS[info.kind]]
+    return [*results, *found]
 
 
 def _attempt(name: str, action: Callable[[], object]) -> CheckResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 from retclip.errors import ContractBroken
@@ -11,7 +12,7 @@ from retclip.plugin.checks import checked_segments
 from retclip.plugin.conformance.examples import NAMES, equal, masks, photos, unchanged
 from retclip.plugin.contracts import TEXT
 from retclip.plugin.discovery import ComponentInfo
-from retclip.types import FeatureSpace
+from retclip.types import FeatureSpace, Image
 
 
 def _dense(thing: Any, _: ComponentInfo) -> None:
@@ -22,6 +23,8 @@ def _dense(thing: Any, _: ComponentInfo) -> None:
     for features, image in zip(found, images, strict=True):
         if tuple(features.image_size) != image.size or features.space.id != thing.space.id:
             raise ContractBroken("image_size and space of its own image", f"{features.image_size}", "set both")
+        if not all(0.0 < share <= 1.0 for share in features.extent):
+            raise ContractBroken("an extent in (0, 1]", f"{features.extent}", "say what share of the grid is photo")
         if features.grid.ndim != 3 or not bool(torch.isfinite(features.grid).all()):
             raise ContractBroken("a finite grid (d, h, w)", f"{tuple(features.grid.shape)}", "check the model's output")
         unchanged(image)
@@ -51,6 +54,17 @@ def _uncovered(thing: Any, info: ComponentInfo) -> None:
         raise ContractBroken("an empty mask to be uncovered", "covered = True", "set covered to False")
 
 
+def _masks_matter(thing: Any, _: ComponentInfo) -> None:
+    """The left half of a photo that is black on the left and white on the right is not the right half."""
+    pixels = np.zeros((64, 64, 3), dtype=np.uint8)
+    pixels[:, 32:] = 255
+    halves = torch.zeros(2, 8, 8)
+    halves[0, :, :4], halves[1, :, 4:] = 1.0, 1.0
+    found = thing.segment_vectors(thing.dense_features([Image(pixels, "0" * 64, "halves")])[0], halves)
+    if bool(found.covered.all()) and torch.allclose(found.vectors[0].float(), found.vectors[1].float(), atol=1e-4):
+        raise ContractBroken("different vectors of a black and a white half", "equal ones", "pool over the masks")
+
+
 def _repeatable(thing: Any, _: ComponentInfo) -> None:
     one, other = (thing.segment_vectors(thing.dense_features(photos()[:1])[0], masks()) for _ in range(2))
     equal("vectors twice", one.vectors[one.covered], other.vectors[other.covered])
@@ -68,6 +82,7 @@ def _text(thing: Any, info: ComponentInfo) -> object:
         raise ContractBroken("`provides` to say whether there is a text tower", f"{found is not None}", "declare TEXT")
     if found is None:
         return "it has no text tower"
+    equal("text vectors twice", found, thing.text_vectors(NAMES))
     lengths = found.norm(dim=-1)
     if tuple(found.shape) != (len(NAMES), thing.space.dim) or not torch.allclose(lengths, torch.ones_like(lengths)):
         raise ContractBroken("(3, d) unit vectors", f"{tuple(found.shape)}, lengths {lengths.tolist()}", "normalise")
@@ -79,6 +94,7 @@ CHECKS = (
     ("dense features", _dense),
     ("unit vectors", _vectors),
     ("an empty mask is uncovered", _uncovered),
+    ("masks matter", _masks_matter),
     ("alone as in a batch", _batch),
     ("the same twice", _repeatable),
     ("text vectors", _text),

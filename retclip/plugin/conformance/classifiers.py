@@ -33,26 +33,44 @@ def _inputs(
     return proposals, SegmentFeatures(vectors, covered, space), vocabulary(text), wanted
 
 
-def _scores(thing: Any, info: ComponentInfo) -> None:
+HEAD = "it reads what its own proposer says of the masks: test it together with that proposer"
+
+
+def _role(thing: Any, _: ComponentInfo) -> None:
+    if not isinstance(thing.role, Role):
+        raise ContractBroken("a Role", repr(thing.role), "set `role`")
+    if thing.role is Role.IN_VOCABULARY and not getattr(thing, "trained_on", ()):
+        todo = "set `trained_on`, the terms of its fine-tuning vocabulary: alpha and beta need it"
+        raise ContractBroken("what an in-vocabulary classifier was trained on", "nothing", todo)
+
+
+def _scores(thing: Any, info: ComponentInfo) -> object:
+    if thing.role is Role.IN_VOCABULARY:
+        return HEAD
     for count in (3, 0):
         proposals, segments, words, near = _inputs(info, count)
         found = checked_scores(thing.score(proposals, segments, words, near), count, words, info.full_name)
-        if not isinstance(thing.role, Role) or found.role is not thing.role:
+        if found.role is not thing.role:
             raise ContractBroken("one role", f"{thing.role} and {found.role}", "return scores of your own role")
         if near is not None and bool(found.knows[2]):
             raise ContractBroken("knows = False for a class without segments", "True", "use neighbours.supported")
+    return None
 
 
-def _pure(thing: Any, info: ComponentInfo) -> None:
+def _pure(thing: Any, info: ComponentInfo) -> object:
+    if thing.role is Role.IN_VOCABULARY:
+        return HEAD
     proposals, segments, words, near = _inputs(info)
     before = segments.vectors.clone(), proposals.masks.clone()
     one, other = (thing.score(proposals, segments, words, near) for _ in range(2))
     equal("scores twice", one.values, other.values)
     equal("vectors as they came", before[0], segments.vectors)
     equal("masks as they came", before[1], proposals.masks)
+    return None
 
 
 CHECKS = (
+    ("role", _role),
     ("scores", _scores),
     ("inputs untouched, the same twice", _pure),
 )

@@ -11,9 +11,11 @@ import torch
 from retclip.errors import ContractBroken, DataError
 from retclip.plugin.checks import checked_proposals
 from retclip.plugin.conformance.examples import NAMES, TOLERANCE, equal, photos, unchanged, vocabulary
-from retclip.plugin.contracts import ANNOTATION
+from retclip.plugin.contracts import ANNOTATION, LEVELS
 from retclip.plugin.discovery import ComponentInfo
 from retclip.types import DenseFeatures, FeatureSpace, Image, MaskProposals
+
+SHARES = "it shares a backbone's features: test it together with that backbone"
 
 
 def _features(images: Sequence[Image]) -> list[DenseFeatures]:
@@ -26,7 +28,9 @@ def _proposals(thing: Any, images: Sequence[Image], info: ComponentInfo) -> list
     return checked_proposals(thing.propose(images, vocabulary(), _features(images)), images, info.full_name)
 
 
-def _masks(thing: Any, info: ComponentInfo) -> None:
+def _masks(thing: Any, info: ComponentInfo) -> object:
+    if LEVELS in info.component.needs:
+        return SHARES
     images = photos()
     for proposals, image in zip(_proposals(thing, images, info), images, strict=True):
         unchanged(image)
@@ -35,12 +39,16 @@ def _masks(thing: Any, info: ComponentInfo) -> None:
         strange = {prompt for prompt in proposals.prompts or () if prompt is not None} - set(NAMES)
         if strange:
             raise ContractBroken("prompts from the vocabulary", ", ".join(sorted(strange)), "use its names")
+    return None
 
 
-def _masks_in_batch(thing: Any, info: ComponentInfo) -> None:
+def _masks_in_batch(thing: Any, info: ComponentInfo) -> object:
+    if LEVELS in info.component.needs:
+        return SHARES
     images = photos()
     for image, together in zip(images, _proposals(thing, images, info), strict=True):
         equal("masks alone and in a batch", _proposals(thing, [image], info)[0].masks, together.masks)
+    return None
 
 
 def _named(thing: Any, info: ComponentInfo) -> object:

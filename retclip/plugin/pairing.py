@@ -1,0 +1,30 @@
+"""Whether components fit together, before any of them loads its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from retclip.errors import ConfigError
+from retclip.plugin.contracts import LEVELS, NEIGHBOURS, TEXT
+
+LACKING = {TEXT: "which has no text tower", LEVELS: "which has no named feature maps"}
+
+
+@dataclass(frozen=True)
+class Capable:
+    """A component by its name, with what it provides and needs."""
+
+    name: str
+    provides: Collection[str]
+    needs: Collection[str]
+
+
+def check_pairing(backbone: Capable, others: Sequence[Capable]) -> None:
+    """What a proposer or classifier needs, the backbone must provide; neighbours come from the store. Raises
+    ConfigError."""
+    for one in others:
+        for need in sorted(set(one.needs) - {NEIGHBOURS} - set(backbone.provides)):
+            lacking = LACKING.get(need, f"which does not provide {need!r}")
+            todo = "choose another backbone, or leave that component out"
+            raise ConfigError(f"a backbone that gives {one.name} its {need}", f"{backbone.name}, {lacking}", todo)
