@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDi
 from pydantic_settings import PydanticBaseSettingsSource as Source
 
 from retclip.errors import ConfigError
+from retclip.presets import DEFAULT_PRESET, PRESETS
 
 FILE = "retclip.toml"
 ENVIRONMENT = "RETCLIP_"
@@ -87,18 +88,20 @@ class DeviceSection(Section):
     classifier: str = Field("", description="a device for this role alone")
 
 
+class WeightsSection(Section):
+    folder: str = Field("", description="where weights and text vectors lie; empty: ~/.cache/retclip")
+    offline: bool = Field(False, description="never touch the network")
+    token: SecretStr = Field(SecretStr(""), description="a Hugging Face token; better in RETCLIP_WEIGHTS__TOKEN")
+
+    @property
+    def place(self) -> Path | None:
+        """The folder, None = the default."""
+        return Path(self.folder).expanduser() if self.folder else None
+
+
 class PluginsSection(Section):
     disabled: tuple[str, ...] = Field((), description="plugins or distributions that are not loaded")
     strict: bool = Field(False, description="a plugin that fails to load stops the program")
-
-
-DEFAULT_PRESET = "appearance"
-# What a named preset changes. Later issues add the paper's systems; values there come from the paper's tables.
-PRESETS: dict[str, dict[str, Any]] = {
-    # No weights: superpixels, colour and texture, retrieval alone. Rank vote and k chosen by cross-validation on
-    # CamVid's training images (benchmarks/README.md): histograms need no min-max, their distances have a scale.
-    "appearance": {"retrieval": {"k": 8}, "plugin": {"retrieval": {"vote": {"vote": "rank"}}}},
-}
 
 
 class Settings(BaseSettings):
@@ -116,6 +119,7 @@ class Settings(BaseSettings):
     segment: SegmentSection = SegmentSection()
     matching: MatchingSection = MatchingSection()
     device: DeviceSection = DeviceSection()
+    weights: WeightsSection = WeightsSection()
     plugins: PluginsSection = PluginsSection()
     plugin: dict[str, dict[str, dict[str, Any]]] = Field(
         default_factory=dict, description="[plugin.NAME.COMPONENT]: settings that the component itself checks"

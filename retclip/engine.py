@@ -54,7 +54,8 @@ class RetCLIP:
         folder = Path(store)
         file = config.find_file(folder, Path(config_file) if config_file else None)
         chosen = config.load(file, settings)
-        manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict)
+        cache = chosen.weights.place
+        manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict, cache=cache)
         manager.check_names(chosen.plugin)
         options = store_options(chosen)
         try:

@@ -5,6 +5,7 @@ import pytest
 from retclip import config
 from retclip.config import Settings, assignment, find_file, load, merged, parsed, read_file
 from retclip.errors import ConfigError
+from retclip.presets import DEFAULT_PRESET, PRESETS
 
 K = "RETCLIP_RETRIEVAL__K"
 
@@ -21,9 +22,9 @@ def toml(tmp_path):
 
 def test_flags_beat_environment_beats_file_beats_preset_beats_defaults(toml, monkeypatch):
     file = toml("[retrieval]\nk = 5\n")
-    monkeypatch.setitem(config.PRESETS, config.DEFAULT_PRESET, {})
+    monkeypatch.setitem(PRESETS, DEFAULT_PRESET, {})
     assert load().retrieval.k == 32
-    monkeypatch.setitem(config.PRESETS, "other", {"retrieval": {"k": 4, "per_class": True}})
+    monkeypatch.setitem(PRESETS, "other", {"retrieval": {"k": 4, "per_class": True}})
     assert load(None, {"preset": "other"}).retrieval.k == 4
     assert load(file, {"preset": "other"}).retrieval.k == 5
     monkeypatch.setenv(K, "6")
@@ -35,7 +36,7 @@ def test_flags_beat_environment_beats_file_beats_preset_beats_defaults(toml, mon
 
 def test_the_preset_itself_follows_the_same_order(toml, monkeypatch):
     for name in ("by_file", "by_environment", "by_flag"):
-        monkeypatch.setitem(config.PRESETS, name, {})
+        monkeypatch.setitem(PRESETS, name, {})
     file = toml('preset = "by_file"\n')
     assert load(file).preset == "by_file"
     monkeypatch.setenv("RETCLIP_PRESET", "by_environment")
@@ -75,7 +76,7 @@ def test_a_variable_that_names_no_table_is_refused(monkeypatch, variable, hint):
 def test_variables_that_are_no_settings_are_passed_over(monkeypatch):
     for name in ("RETCLIP_CONFIG", "RETCLIP_TEST_DATABASE", "OTHER_RETCLIP_X"):
         monkeypatch.setenv(name, "x")
-    monkeypatch.setitem(config.PRESETS, config.DEFAULT_PRESET, {})
+    monkeypatch.setitem(PRESETS, DEFAULT_PRESET, {})
     assert load().model_dump() == Settings().model_dump()
 
 

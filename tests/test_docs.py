@@ -16,6 +16,7 @@ from typer.main import get_command
 from retclip import config, errors
 from retclip.plugin.discovery import KINDS
 from retclip.plugin.manager import PROTOCOLS
+from retclip.presets import DEFAULT_PRESET, PRESETS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -42,8 +43,8 @@ def commands() -> dict[str, object]:
 
 def setting_rows() -> list[str]:
     """The table of settings as it must stand in the reference."""
-    preset = config.PRESETS[config.DEFAULT_PRESET]
-    rows = [f'| `preset` | `"{config.DEFAULT_PRESET}"` | a named set of settings: {", ".join(config.PRESETS)} |']
+    preset = PRESETS[DEFAULT_PRESET]
+    rows = [f'| `preset` | `"{DEFAULT_PRESET}"` | a named set of settings: {", ".join(PRESETS)} |']
     for section, field in config.Settings.model_fields.items():
         if not isinstance(field.default, BaseModel):
             continue

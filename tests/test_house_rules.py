@@ -18,7 +18,7 @@ FLOORS = {  # the longest prefix counts
     "retclip.algorithms": 1, "retclip.plugin": 1,
     "retclip.plugin.discovery": 2, "retclip.plugin.manager": 2, "retclip.plugin.conformance": 2,
     "retclip.plugin.scaffold": 2,
-    "retclip.store": 2, "retclip.data": 2, "retclip.config": 2, "retclip.device": 2,
+    "retclip.store": 2, "retclip.data": 2, "retclip.config": 2, "retclip.presets": 2, "retclip.device": 2,
     "retclip.workflows": 3,
     "retclip.engine": 4, "retclip.result": 4, "retclip.executors": 4, "retclip.report": 4,
     "retclip.cli": 5, "retclip.web": 5,

@@ -12,7 +12,7 @@ import sys
 import typer
 
 from retclip import __version__
-from retclip.cli import build, classes, db, demo, doctor, evaluate, explain, output, plugins, segment
+from retclip.cli import build, classes, db, demo, doctor, evaluate, explain, output, plugins, segment, weights
 from retclip.errors import DataError, RetCLIPError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command()(evaluate.evaluate)
 app.command()(doctor.doctor)
 app.add_typer(db.app, name="db")
 app.add_typer(plugins.app, name="plugins")
+app.add_typer(weights.app, name="weights")
 
 
 def _version(wanted: bool) -> None:

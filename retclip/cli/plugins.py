@@ -21,8 +21,9 @@ def _manager() -> PluginManager:
     from retclip.config import load
     from retclip.plugin.manager import PluginManager
 
-    chosen = load().plugins
-    return PluginManager.discover(chosen.disabled, strict=chosen.strict)
+    settings = load()
+    chosen = settings.plugins
+    return PluginManager.discover(chosen.disabled, strict=chosen.strict, cache=settings.weights.place)
 
 
 def _find(manager: PluginManager, name: str, kind: str | None) -> ComponentInfo:
@@ -96,7 +97,8 @@ def check(
     for text in settings or ():
         given = merged(given, assignment(text))
     checked_settings(found, given)  # what the user gave is the user's mistake, not the plugin's
-    findings = check_component(found, given, choose(load().device, found.kind))
+    chosen = load()
+    findings = check_component(found, given, choose(chosen.device, found.kind), chosen.weights.place)
     if json:
         output.data([vars(one) for one in findings])
     else:

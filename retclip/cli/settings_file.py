@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from retclip import config
+from retclip.presets import DEFAULT_PRESET, PRESETS
 
 
 def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) -> Path | None:
@@ -27,7 +28,7 @@ def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) ->
         if given == before:
             return None
         path.replace(earlier)
-    preset = config.PRESETS[given.get("preset", config.DEFAULT_PRESET)]
+    preset = PRESETS[given.get("preset", DEFAULT_PRESET)]
     lines = ["# Settings of this store. Lines that start with '#' show the default.", *_preset(given)]
     for name, field in config.Settings.model_fields.items():
         if isinstance(field.default, BaseModel):
@@ -43,7 +44,7 @@ def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) ->
 
 
 def _preset(given: Mapping[str, Any]) -> list[str]:
-    return [f"preset = {_toml(given['preset'])}" if "preset" in given else f"# preset = {_toml(config.DEFAULT_PRESET)}"]
+    return [f"preset = {_toml(given['preset'])}" if "preset" in given else f"# preset = {_toml(DEFAULT_PRESET)}"]
 
 
 def _section(model: type[BaseModel], defaults: BaseModel, given: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_check
 
 from pydantic import BaseModel, ConfigDict
 
+from retclip.plugin.weights import Weights
 from retclip.types import (
     ClassScores,
     DenseFeatures,
@@ -39,6 +40,10 @@ LEVELS = "levels"  # a backbone provides it where its features have named maps; 
 ANNOTATION = "annotation"  # a proposer provides it where its masks and names were annotated, not detected
 
 
+def _no_weights(_: Any) -> Sequence[Weights]:
+    return ()
+
+
 class Settings(BaseModel):
     """Base of a component's settings: its fields are the keys allowed in retclip.toml, unknown keys are refused."""
 
@@ -51,6 +56,7 @@ class Component(Generic[T]):
 
     name: lower case, `[a-z0-9_-]+`; the full name is "<plugin>.<name>". summary: one line for `retclip plugins list`.
     provides / needs: capabilities checked before any weight is loaded (`TEXT`, `LEVELS`, `NEIGHBOURS`, `ANNOTATION`).
+    weights: what it needs with those settings; missing ones are told before `load` is called.
     """
 
     name: str
@@ -59,6 +65,7 @@ class Component(Generic[T]):
     load: Callable[[Any, Device], T]
     provides: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
+    weights: Callable[[Any], Sequence[Weights]] = _no_weights
 
 
 @runtime_checkable

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from retclip.errors import ConfigError, ContractBroken, PluginUnavailable, RetCLIPError
 from retclip.plugin import contracts
 from retclip.plugin.discovery import ComponentInfo, PluginFailure, discovered
+from retclip.plugin.weights import Weights, cached_in, located
 from retclip.types import Device
 
 PROTOCOLS: dict[str, Any] = {
@@ -24,19 +26,26 @@ PROTOCOLS: dict[str, Any] = {
 class PluginManager:
     """The components that are there, and the plugins that failed."""
 
-    def __init__(self, found: Sequence[ComponentInfo], failures: Sequence[PluginFailure]) -> None:
-        self._found, self.failures = tuple(found), tuple(failures)
+    def __init__(
+        self, found: Sequence[ComponentInfo], failures: Sequence[PluginFailure], cache: Path | None = None
+    ) -> None:
+        self._found, self.failures, self.cache = tuple(found), tuple(failures), cache
 
     @classmethod
     def discover(
-        cls, disabled: Iterable[str] = (), strict: bool = False, entry_points: Iterable[Any] | None = None
+        cls,
+        disabled: Iterable[str] = (),
+        strict: bool = False,
+        entry_points: Iterable[Any] | None = None,
+        cache: Path | None = None,
     ) -> PluginManager:
-        """What the installed plugins announce. strict: raise PluginUnavailable for the first that failed."""
+        """What the installed plugins announce. strict: raise PluginUnavailable for the first that failed. cache: the
+        folder of weights, None = the default."""
         found, failures = discovered(disabled, entry_points)
         if strict and failures:
             told = _told(failures[0])
             raise PluginUnavailable("every plugin to load", told, "repair it, or set plugins.strict = false")
-        return cls(found, failures)
+        return cls(found, failures, cache)
 
     def check_names(self, sections: Mapping[str, Iterable[str]]) -> None:
         """Refuse settings of components that nobody announces: a typo would be passed over without a word. A plugin
@@ -72,12 +81,15 @@ class PluginManager:
         raise PluginUnavailable(f"a {kind} named {name!r}", self._why_missing(name), self._hint(kind, name))
 
     def load(self, kind: str, name: str, settings: Mapping[str, Any], device: Device) -> Any:
-        """Check the settings and load the component. Raises ConfigError, PluginUnavailable, ContractBroken, or whatever
-        RetCLIPError the component raises itself (a missing weight file, say)."""
+        """Check the settings and load the component. Raises ConfigError, PluginUnavailable, ContractBroken,
+        WeightsMissing before anything is loaded, or whatever RetCLIPError the component raises itself."""
         info = self.find(kind, name)
         checked = checked_settings(info, settings)
         try:
-            thing = info.component.load(checked, device)
+            with cached_in(self.cache):
+                for weights in info.component.weights(checked):
+                    located(weights)
+                thing = info.component.load(checked, device)
         except RetCLIPError:
             raise
         except Exception as error:
@@ -89,6 +101,19 @@ class PluginManager:
             todo = f"report it to the author of {info.distribution}"
             raise ContractBroken(f"{info.full_name} to be a {kind}", f"one without {', '.join(lacking)}", todo)
         return thing
+
+    def weights(self, settings: Callable[[str], Mapping[str, Any]] = lambda _: {}) -> dict[str, Sequence[Weights]]:
+        """What each component that needs weights would need, by full name. settings: a component's own, by its full
+        name; a component whose settings are not complete is left out."""
+        found: dict[str, Sequence[Weights]] = {}
+        for info in self.components():
+            try:
+                needed = info.component.weights(checked_settings(info, settings(info.full_name)))
+            except ConfigError:
+                continue
+            if needed:
+                found[info.full_name] = needed
+        return found
 
     def _why_missing(self, name: str) -> str:
         wanted = name.partition(".")[0]

@@ -11,6 +11,7 @@ from retclip import config
 from retclip.cli.settings_file import write_settings
 from retclip.config import load
 from retclip.errors import ConfigError
+from retclip.presets import PRESETS
 
 SOURCE = "reference.scenes:{}?count=1&width=96&height=64"
 
@@ -129,7 +130,7 @@ def test_a_secret_is_not_copied_into_the_file(anywhere):
 
 
 def test_the_defaults_shown_are_those_of_the_preset(anywhere, monkeypatch):
-    monkeypatch.setitem(config.PRESETS, "other", {"retrieval": {"k": 5}})
+    monkeypatch.setitem(PRESETS, "other", {"retrieval": {"k": 5}})
     write_settings(anywhere, {"preset": "other"}, None)
     text = (anywhere / config.FILE).read_text()
     assert 'preset = "other"' in text.splitlines()

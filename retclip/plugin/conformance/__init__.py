@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from retclip.device import inference
@@ -24,6 +25,7 @@ from retclip.plugin.conformance import backbones, classifiers, proposers, source
 from retclip.plugin.contracts import Settings
 from retclip.plugin.discovery import ComponentInfo
 from retclip.plugin.manager import PluginManager
+from retclip.plugin.weights import cached_in
 from retclip.types import Device
 
 CHECKS: Mapping[str, tuple[tuple[str, Callable[[Any, ComponentInfo], object]], ...]] = {
@@ -44,19 +46,23 @@ class CheckResult:
 
 
 def check_component(
-    info: ComponentInfo, settings: Mapping[str, Any] | None = None, device: Device | None = None
+    info: ComponentInfo,
+    settings: Mapping[str, Any] | None = None,
+    device: Device | None = None,
+    cache: Path | None = None,
 ) -> list[CheckResult]:
-    """Try a component with those settings (none: its defaults). Raises nothing: a crash is a broken promise."""
+    """Try a component with those settings (none: its defaults). Raises nothing: a crash is a broken promise; what
+    lacks its weights cannot be tried. cache: the folder of weights, None = the default."""
     results = [_attempt("settings", lambda: _check_settings(info))]
     loaded: list[Any] = []
-    manager = PluginManager([info], [])
+    manager = PluginManager([info], [], cache)
     chosen = device or Device()
     results.append(
         _attempt("load", lambda: loaded.append(manager.load(info.kind, info.full_name, settings or {}, chosen)))
     )
     if not loaded:
         return [*results, *(CheckResult(name, None, "it did not load") for name, _ in CHECKS[info.kind])]
-    with inference(chosen):  # as the core calls it
+    with cached_in(cache), inference(chosen):  # as the core calls it
         found = [_attempt(name, partial(check, loaded[0], info)) for name, check in CHECKS[info.kind]]
     return [*results, *found]
 

@@ -1,0 +1,135 @@
+"""`retclip weights list | pull | verify | import`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from retclip.cli import options, output
+from retclip.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from retclip.config import Settings
+    from retclip.plugin.weights import Weights
+
+app = typer.Typer(help="Model weights: what there is, where it comes from, whether it is whole.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="Weights, or a component that needs some.")]
+
+
+@contextmanager
+def _known(settings: Iterable[str] | None, config: Path | None) -> Iterator[tuple[Settings, dict[str, list[Weights]]]]:
+    """Weights by name, and by the component that needs them, with the folder of the settings."""
+    from retclip.config import find_file, load
+    from retclip.plugin.manager import PluginManager
+    from retclip.plugin.weights import cached_in
+
+    chosen = load(find_file(None, config), options.flags(list(settings or ())))
+    place = chosen.weights.place
+    manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict, cache=place)
+    found: dict[str, list[Weights]] = {}
+    for component, needed in manager.weights(chosen.of_component).items():
+        found[component] = list(needed)
+        found.update({one.name: [one] for one in needed})
+    with cached_in(place):
+        yield chosen, found
+
+
+def _find(found: dict[str, list[Weights]], name: str) -> list[Weights]:
+    if name in found:
+        return found[name]
+    near = difflib.get_close_matches(name, found, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "see `retclip weights list`"
+    raise ConfigError("weights, or a component that needs some", repr(name), hint)
+
+
+@app.command("list")
+def list_weights(settings: options.Set = None, config: options.Config = None, json: options.Json = False) -> None:
+    """Every set of weights that a component needs as it is set: source, size, licence, whether it is here."""
+    from retclip.plugin.weights import folder_of, missing
+
+    with _known(settings, config) as (_, found):
+        every = {one.name: one for several in found.values() for one in several}
+        rows: list[dict[str, Any]] = [
+            {
+                "name": one.name, "here": not missing(one), "megabytes": one.megabytes, "licence": one.licence,
+                "source": one.source, "sha256": {file.path: file.sha256 for file in one.files},
+                "folder": str(folder_of(one)), "summary": one.summary,
+            }
+            for one in sorted(every.values(), key=lambda one: one.name)
+        ]  # fmt: skip
+    if json:
+        output.data(rows)
+        return
+    columns = ("name", "here", "megabytes", "licence", "source", "summary")
+    output.table("weights", columns, [[{True: "yes", False: "no"}.get(r[c], r[c]) for c in columns] for r in rows])
+
+
+@app.command()
+def pull(
+    name: Name,
+    offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
+    settings: options.Set = None,
+    config: options.Config = None,
+) -> None:
+    """Download weights; run again, it goes on where it stopped."""
+    from retclip.workflows.fetch_weights import pull as fetch
+
+    with _known(settings, config) as (chosen, found):
+        for one in _find(found, name):
+            told: set[tuple[str, int]] = set()
+
+            def tell(file: str, here: int, total: int, told: set[tuple[str, int]] = told) -> None:
+                tenth = 10 * here // total if total else 0
+                if (file, tenth) not in told:
+                    told.add((file, tenth))
+                    output.message(f"{file}: {here / 1e6:.0f} of {total / 1e6:.0f} MB")
+
+            folder = fetch(one, offline or chosen.weights.offline, chosen.weights.token.get_secret_value(), tell)
+            output.message(f"{one.name} is in {folder} (licence: {one.licence})")
+
+
+@app.command()
+def verify(
+    name: Annotated[str | None, typer.Argument(help="Weights or a component (default: all that are here).")] = None,
+    settings: options.Set = None,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Hold every file to the sha256 written down when it came; exit code 3 where one differs or is missing."""
+    from retclip.plugin.weights import missing
+    from retclip.workflows.fetch_weights import verify as check
+
+    with _known(settings, config) as (_, found):
+        every = {one.name: one for several in found.values() for one in several}
+        chosen = _find(found, name) if name else [one for one in every.values() if not missing(one)]
+        rows = [(one.name, finding.path, finding.state) for one in chosen for finding in check(one)]
+    if json:
+        output.data([dict(zip(("weights", "file", "state"), row, strict=True)) for row in rows])
+    else:
+        output.table("weights", ("weights", "file", "state"), rows)
+    bad = [f"{weights}/{file} is {state}" for weights, file, state in rows if state in ("missing", "changed")]
+    if bad:
+        raise DataError("every file as it came", ", ".join(bad), "delete it and run `retclip weights pull` again")
+
+
+@app.command("import")
+def import_file(
+    name: Name,
+    file: Annotated[Path, typer.Argument(help="A file that you have.")],
+    path: Annotated[str, typer.Option("--as", metavar="NAME", help="Which of several files it is.")] = "",
+    settings: options.Set = None,
+    config: options.Config = None,
+) -> None:
+    """Take weights from a file; a pickled checkpoint is converted without running code in it."""
+    from retclip.workflows.fetch_weights import take
+
+    with _known(settings, config) as (_, found):
+        several = _find(found, name)
+        if len(several) != 1:
+            raise ConfigError("one set of weights", ", ".join(one.name for one in several), "name one of them")
+        output.message(f"{name} is in {take(several[0], file, path)}")

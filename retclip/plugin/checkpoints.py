@@ -1,0 +1,86 @@
+"""Tensors by name out of a checkpoint file: safetensors, or a pickle whose code never runs."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from retclip.errors import DataError
+
+WRAPPERS = ("model", "state_dict", "module")  # what training programs put around a state dict
+HARMLESS = ("_reconstruct", "scalar")  # what numpy writes around the numbers of an array
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file. Raises DataError where it is none or damaged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return dict(load_file(path))
+    except (OSError, SafetensorError, ValueError) as error:
+        todo = "convert or fetch it: retclip weights import | pull"
+        raise DataError(f"a safetensors file {path}", str(error), todo) from error
+
+
+def read_pickled(path: Path, name: str = "") -> dict[str, Tensor]:
+    """The tensors of a `.pth` or `.pt` checkpoint, however they are wrapped, read with `weights_only=True`. Raises
+    DataError; a file that holds more than numbers and text is refused."""
+    kinds = {type(np.dtype(one)) for one in ("f2", "f4", "f8", "i4", "i8", "u1", "?")}
+    harmless: list[Any] = [*map(_by_name, HARMLESS), np.ndarray, np.dtype, *kinds]
+    try:
+        with torch.serialization.safe_globals(harmless), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises pickle, zip, runtime and value errors here
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        todo = "use a safetensors file of these weights, or fetch the checkpoint again"
+        raise DataError(f"a checkpoint of plain tensors in {name or path}", first, todo) from error
+    return _tensors(found, name or str(path))
+
+
+def write_safetensors(tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors by name; what shares memory is written twice."""
+    from safetensors.torch import save_file
+
+    save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, path)
+
+
+def without_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors below a prefix, without it; all of them where none has it."""
+    below = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+    return below or dict(tensors)
+
+
+def state_digest(tensors: Mapping[str, Tensor]) -> str:
+    """sha256 over names, types, shapes and values: what weights *are*, whatever file they came in."""
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        value = tensors[key].detach().cpu().contiguous()
+        digest.update(f"{key} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _by_name(function: str) -> tuple[Any, str]:
+    return getattr(np._core.multiarray, function), f"numpy._core.multiarray.{function}"  # type: ignore[attr-defined]
+
+
+def _tensors(found: Any, name: str) -> dict[str, Tensor]:
+    while isinstance(found, Mapping) and not any(isinstance(one, Tensor | np.ndarray) for one in found.values()):
+        inside = next((found[key] for key in WRAPPERS if isinstance(found.get(key), Mapping)), None)
+        if inside is None:
+            break
+        found = inside
+    plain = dict(found.items()) if isinstance(found, Mapping) else {}
+    tensors = {str(key): torch.as_tensor(one) for key, one in plain.items() if isinstance(one, Tensor | np.ndarray)}
+    if not tensors:
+        raise DataError(f"tensors by name in {name}", type(found).__name__, "check that it is a model's checkpoint")
+    return tensors

@@ -1,0 +1,97 @@
+"""Weights that a component needs: what they are, where they lie, and what to say where they are not there.
+
+A component announces them (`Component.weights`), so that everything missing is told before a model library is imported.
+Nothing here, and nothing in a component, touches the network: `retclip weights pull` does, when it is asked to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+
+from retclip.errors import WeightsMissing
+
+DEFAULT_FOLDER = Path.home() / ".cache" / "retclip"
+_place: ContextVar[Path | None] = ContextVar("weights_place", default=None)
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One file. path: its name inside the weights' folder. url: where it can be had, "" = only by hand. sha256: 64
+    digits, "" = not published: then the server's word, or what was first seen, is written down and held to."""
+
+    path: str
+    url: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What one model needs. name: `[A-Za-z0-9_.-]+`, also the name of its folder. megabytes: of all files, about.
+    licence: an SPDX name or the terms' own. source: the page a person reads before using them."""
+
+    name: str
+    summary: str
+    licence: str
+    source: str
+    megabytes: int
+    files: tuple[WeightFile, ...]
+
+
+def cache_folder() -> Path:
+    """Where weights lie (`weights/NAME/`) and what may be computed again from them."""
+    return _place.get() or DEFAULT_FOLDER
+
+
+@contextmanager
+def cached_in(folder: Path | None) -> Iterator[None]:
+    """Look there in this block; None = the default."""
+    token = _place.set(folder)
+    try:
+        yield
+    finally:
+        _place.reset(token)
+
+
+def folder_of(weights: Weights) -> Path:
+    """The folder of these weights, whether they are there or not."""
+    return cache_folder() / "weights" / weights.name
+
+
+def missing(weights: Weights) -> list[str]:
+    """The files that are not there. A pickled file may lie there converted."""
+    folder = folder_of(weights)
+    return [one.path for one in weights.files if not (folder / stored_name(one.path)).is_file()]
+
+
+def stored_name(path: str) -> str:
+    """What a file is called once it is here: pickled checkpoints are converted when they come."""
+    return str(Path(path).with_suffix(".safetensors")) if is_pickled(path) else path
+
+
+def is_pickled(path: str) -> bool:
+    """Whether a file of that name is a pickle, which may hold more than numbers."""
+    return Path(path).suffix in (".pth", ".pt", ".bin", ".pkl", ".ckpt")
+
+
+def located(weights: Weights) -> Path:
+    """Their folder. Raises WeightsMissing: what, how large, where, and the two commands that help."""
+    lacking = missing(weights)
+    if lacking:
+        folder = folder_of(weights)
+        raise WeightsMissing(
+            f"the weights {weights.name!r} ({weights.megabytes} MB) in {folder}",
+            f"no {', '.join(lacking)} there",
+            f"run `retclip weights pull {weights.name}`, or, from a file that you have, "
+            f"`retclip weights import {weights.name} FILE`",
+        )
+    return folder_of(weights)
+
+
+def hub(repository: str, *paths: str, revision: str = "main") -> tuple[WeightFile, ...]:
+    """Files of a model repository on the Hugging Face hub."""
+    base = f"https://huggingface.co/{repository}/resolve/{revision}"
+    return tuple(WeightFile(path, f"{base}/{path}") for path in paths)
