@@ -111,12 +111,26 @@ class DenseFeatures:
 
 
 @dataclass(frozen=True, eq=False)
+class MaskLogits:
+    """Masks before the sigmoid, on a network's own frame, for those who work there too: between cells, logits and
+    probabilities interpolate to different masks.
+
+    values: (n, y, x) float over the whole frame. frame: (H, W) of the network's input in its pixels. inner: (h, w), the
+    part of it that is photo; the rest, right and below, is padding.
+    """
+
+    values: Tensor
+    frame: tuple[int, int]
+    inner: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
 class MaskProposals:
     """Masks of one image, before anyone says what they show.
 
     masks: (n, y, x) float in [0, 1], covering the whole image on any grid. objectness: (n,) float in [0, 1].
     prompts: per mask the class name that found it, or None. embeddings: (n, e), what the proposer itself says of
-    each mask, for an in-vocabulary head.
+    each mask, for an in-vocabulary head. logits: the same masks before the sigmoid, where the proposer has them.
     """
 
     masks: Tensor
@@ -124,9 +138,15 @@ class MaskProposals:
     image_size: tuple[int, int]  # (H, W)
     prompts: tuple[str | None, ...] | None = None
     embeddings: Tensor | None = None
+    logits: MaskLogits | None = None
 
     def __len__(self) -> int:
         return int(self.masks.shape[0])
+
+    @property
+    def finest(self) -> Tensor | MaskLogits:
+        """The masks in the form from which pixels are best painted."""
+        return self.masks if self.logits is None else self.logits
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,6 +38,8 @@ OWNERS = {
     "transformers": ("plugins/",),
     "open_clip": ("plugins/",),
     "segment_anything": ("plugins/",),
+    "timm": ("plugins/",),
+    "httpx": ("retclip/workflows/fetch_weights.py", "retclip/store/vectors/server.py"),
     "torchvision": ("plugins/", "retclip/workflows/doctor.py"),  # doctor asks for its version
 }
 LONGEST_FILE, LONGEST_FUNCTION = 250, 50  # lines; 60-200 and 5-25 are what to aim at

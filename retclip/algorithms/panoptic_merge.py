@@ -14,18 +14,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from jaxtyping import Bool, Float, Int32, Int64
 from torch import Tensor
 
-from retclip.types import SegmentInfo
+from retclip.algorithms.mask_frames import count_and_size, painted
+from retclip.types import MaskLogits, SegmentInfo
 
 CHUNK = 1 << 24  # pixels of full-size masks looked at together: 64 MB of float32
 PRESENT = 0.5  # the probability at which FC-CLIP counts a pixel as a mask's original area
 
 
 def panoptic_merge(
-    masks: Float[Tensor, "n y x"],
+    masks: Float[Tensor, "n y x"] | MaskLogits,
     scores: Float[Tensor, "n c"],
     void: Float[Tensor, "n"],
     is_thing: Bool[Tensor, "c"],
@@ -37,38 +37,42 @@ def panoptic_merge(
     """The label map (H, W), the index of the mask that each pixel came from (-1 = void), and the segments; class names
     are left empty, `proposal` is the mask that covers most of the segment.
 
-    masks: probabilities in [0, 1]. size: (H, W) of the map; masks on another grid are resized bilinearly a few at a
-    time, so the peak does not grow with n. void: (n,), the probability of "no object".
+    masks: probabilities in [0, 1], or logits on a frame. size: (H, W) of the map; masks on another grid are painted a
+    few at a time, so the peak does not grow with n. void: (n,), the probability of "no object".
     """
-    size = size or (int(masks.shape[1]), int(masks.shape[2]))
+    _, natural, device = count_and_size(masks)
+    size = size or natural
     best, labels = scores.max(dim=1) if scores.shape[1] else (void * 0, void.long())
     kept = ((best > object_mask_threshold) & (best > void)).nonzero()[:, 0]
     if not len(kept):
-        nothing = torch.zeros(size, dtype=torch.int32, device=masks.device)
+        nothing = torch.zeros(size, dtype=torch.int32, device=device)
         return nothing, nothing - 1, []
     owner, probability, present = _owners(masks, best, kept, size)
     inside = probability >= mask_threshold
     won, areas = (torch.bincount(owner[where], minlength=len(kept)) for where in (owner >= 0, inside))
     clear = (areas > 0) & (present > 0) & (won / present.clamp(min=1) >= overlap_threshold)
     segments, ids = _segments(kept[clear].tolist(), areas[clear].tolist(), best, labels, is_thing)
-    lookup = torch.zeros(len(kept), dtype=torch.int32, device=masks.device)
-    lookup[clear] = torch.tensor(ids, dtype=torch.int32, device=masks.device)
+    lookup = torch.zeros(len(kept), dtype=torch.int32, device=device)
+    lookup[clear] = torch.tensor(ids, dtype=torch.int32, device=device)
     label_map = torch.where(inside, lookup[owner], 0).to(torch.int32)
     return label_map, torch.where(label_map > 0, kept[owner], -1).to(torch.int32), segments
 
 
 def _owners(
-    masks: Float[Tensor, "n y x"], best: Float[Tensor, "n"], kept: Int64[Tensor, "m"], size: tuple[int, int]
+    masks: Float[Tensor, "n y x"] | MaskLogits,
+    best: Float[Tensor, "n"],
+    kept: Int64[Tensor, "m"],
+    size: tuple[int, int],
 ) -> tuple[Int64[Tensor, "H W"], Float[Tensor, "H W"], Int64[Tensor, "m"]]:
     """Per pixel the kept mask with the highest score * probability, the first of equals, and its probability there;
     per kept mask how many pixels reach PRESENT."""
-    owner = torch.zeros(size, dtype=torch.int64, device=masks.device)
-    highest = torch.full(size, -1.0, dtype=torch.float32, device=masks.device)
+    owner = torch.zeros(size, dtype=torch.int64, device=kept.device)
+    highest = torch.full(size, -1.0, dtype=torch.float32, device=kept.device)
     probability, present = torch.zeros_like(highest), []
     step = max(1, CHUNK // (size[0] * size[1]))
     for start in range(0, len(kept), step):
         chosen = kept[start : start + step]
-        full = _full(masks[chosen], size)
+        full = painted(masks, chosen, size)
         value, first = (best[chosen, None, None] * full).max(dim=0)  # the first of equals, as torch documents it
         higher = value > highest
         highest = torch.where(higher, value, highest)
@@ -100,12 +104,6 @@ def _segments(
         segments.append(SegmentInfo(len(segments) + 1, "", thing, area, score, class_index=label, proposal=n))
         ids.append(len(segments))
     return segments, ids
-
-
-def _full(masks: Float[Tensor, "n y x"], size: tuple[int, int]) -> Float[Tensor, "n H W"]:
-    if tuple(masks.shape[1:]) == size:
-        return masks.float()
-    return F.interpolate(masks[:, None].float(), size=size, mode="bilinear", align_corners=False)[:, 0]
 
 
 def _grown(earlier: SegmentInfo, area: int, score: float, leading: int | None) -> SegmentInfo:

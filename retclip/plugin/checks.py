@@ -37,6 +37,8 @@ def checked_proposals(found: Sequence[MaskProposals], images: Sequence[Image], c
             raise _broken(component, error.expected, error.got) from error
         if tuple(proposals.image_size) != image.size:
             raise _broken(component, f"image_size {image.size}", f"{proposals.image_size}")
+        if proposals.logits is not None and len(proposals.logits.values) != len(proposals):
+            raise _broken(component, f"logits of {len(proposals)} masks", f"of {len(proposals.logits.values)}")
         if proposals.prompts is not None and len(proposals.prompts) != len(proposals):
             raise _broken(component, f"{len(proposals)} prompts", f"{len(proposals.prompts)}")
     return list(found)

@@ -21,6 +21,7 @@ from retclip.types import (
     Device,
     FeatureSpace,
     Image,
+    MaskLogits,
     MaskProposals,
     Neighbours,
     PanopticSegmentation,
@@ -79,9 +80,12 @@ class Backbone(Protocol):
     def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
         """One entry per image, in order; the same whether images come alone or in a batch (to float tolerance)."""
 
-    def segment_vectors(self, features: DenseFeatures, masks: Tensor) -> SegmentFeatures:
+    def segment_vectors(
+        self, features: DenseFeatures, masks: Tensor, logits: MaskLogits | None = None
+    ) -> SegmentFeatures:
         """masks: (n, y, x) float in [0, 1] over the whole image, as the proposer made them: a backbone that wants them
-        hard or thresholded does that itself. Unit vectors, finite; covered False where the mask met nothing."""
+        hard or thresholded does that itself. logits: the same before the sigmoid on the proposer's frame, given only
+        where it has them. Unit vectors, finite; covered False where the mask met nothing."""
 
     def text_vectors(self, names: Sequence[str]) -> Tensor | None:
         """(r, d) unit length, a row per name; None where the backbone has no text tower."""

@@ -24,5 +24,5 @@ def proposals_of(parts: Parts, image: Image, vocabulary: Vocabulary) -> tuple[De
 def vectors_of(parts: Parts, features: DenseFeatures, proposals: MaskProposals) -> SegmentFeatures:
     """A unit vector per mask. Raises ContractBroken."""
     with inference(parts.backbone.device):
-        found = parts.backbone.thing.segment_vectors(features, proposals.masks)
+        found = parts.backbone.thing.segment_vectors(features, proposals.masks, proposals.logits)
     return checked_segments(found, len(proposals), parts.backbone.name)

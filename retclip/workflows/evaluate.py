@@ -123,7 +123,7 @@ def _count(parts: Parts, prepared: PreparedVocabulary, counters: _Counters, answ
     proposals, segments = describe_image(parts, answer, prepared)
     evidence = decide(parts, answer, prepared, proposals, segments)
     combined = evidence.combined.to(proposals.masks.device)
-    semantic = semantic_map(proposals.masks, combined, answer.size).cpu().numpy()
+    semantic = semantic_map(proposals.finest, combined, answer.size).cpu().numpy()
     counters.add(merge(parts, evidence, proposals), semantic, answer.truth)
 
 

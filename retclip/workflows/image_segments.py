@@ -74,7 +74,7 @@ def _segments(parts: Parts, proposals: MaskProposals, covered: Sequence[bool]) -
     ordinals: dict[str, int] = {}
     segments, kept = [], []
     for n in np.argsort(-objectness, kind="stable").tolist():
-        pixels = binary(proposals.masks[n], proposals.image_size)
+        pixels = binary(proposals, n)
         area = int(pixels.sum())
         if not covered[n] or area == 0:
             continue

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from numpy.typing import NDArray
-from torch import Tensor
 
+from retclip.algorithms.mask_frames import painted
 from retclip.types import MaskProposals
 
 
-def full_size(mask: Tensor, size: tuple[int, int]) -> Tensor:
-    """One mask (y, x) in [0, 1] on the grid `size`, bilinear as FC-CLIP does it; unchanged where it fits already."""
-    if tuple(mask.shape) == tuple(size):
-        return mask
-    resized = F.interpolate(mask[None, None].float(), size=size, mode="bilinear", align_corners=False)
-    return resized[0, 0]
-
-
-def binary(mask: Tensor, size: tuple[int, int], threshold: float = 0.5) -> NDArray[np.bool_]:
-    """The pixels (H, W) of a mask: where it is more than half there."""
-    pixels: NDArray[np.bool_] = (full_size(mask, size) > threshold).cpu().numpy()
+def binary(proposals: MaskProposals, n: int, threshold: float = 0.5) -> NDArray[np.bool_]:
+    """The pixels (H, W) of one mask: where it is more than half there."""
+    full = painted(proposals.finest, torch.tensor([n]), proposals.image_size)[0]
+    pixels: NDArray[np.bool_] = (full > threshold).cpu().numpy()
     return pixels
 
 
@@ -54,11 +48,12 @@ def best_first(proposals: MaskProposals, limit: int) -> MaskProposals:
     if len(proposals) <= limit:
         return proposals
     keep = torch.argsort(proposals.objectness, descending=True, stable=True)[:limit]
-    prompts = proposals.prompts
+    prompts, logits = proposals.prompts, proposals.logits
     return MaskProposals(
         masks=proposals.masks[keep],
         objectness=proposals.objectness[keep],
         image_size=proposals.image_size,
         prompts=tuple(prompts[int(n)] for n in keep) if prompts else None,
         embeddings=proposals.embeddings[keep] if proposals.embeddings is not None else None,
+        logits=replace(logits, values=logits.values[keep]) if logits is not None else None,
     )

@@ -86,7 +86,7 @@ def merge(parts: Parts, evidence: Evidence, proposals: MaskProposals) -> Panopti
     shrink = min(1.0, settings.merge_side / max(size))
     grid = (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink)))
     label_map, mask_map, records = panoptic_merge(
-        proposals.masks,
+        proposals.finest,
         evidence.combined.to(proposals.masks.device),  # backbone and proposer may work on different devices
         evidence.void.to(proposals.masks.device),
         torch.tensor([one is not False for one in evidence.vocabulary.is_thing]),

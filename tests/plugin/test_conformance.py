@@ -53,7 +53,7 @@ class Colour:
         grids = [torch.nn.functional.adaptive_avg_pool2d(one, (6, 8)) for one in grey]
         return [DenseFeatures(grid, self.space, one.size) for grid, one in zip(grids, images, strict=True)]
 
-    def segment_vectors(self, features, masks):
+    def segment_vectors(self, features, masks, logits=None):
         angle, covered = mask_pooling(features.grid, area_weights(masks, (6, 8)))
         angle = angle[:, 0]
         return SegmentFeatures(torch.stack([angle.cos(), angle.sin()], dim=1), covered, self.space)
@@ -183,7 +183,7 @@ def test_a_proposer_that_shares_features_is_skipped_where_it_says_so() -> None:
 
 def test_a_backbone_that_does_not_look_at_the_masks() -> None:
     class Blind(Colour):
-        def segment_vectors(self, features, masks):
+        def segment_vectors(self, features, masks, logits=None):
             return super().segment_vectors(features, (masks > 0).any((1, 2), keepdim=True).expand_as(masks).float())
 
     assert broken("backbone", Blind()) == {"masks matter"}

@@ -84,7 +84,7 @@ class StubBackbone:
             DenseFeatures(torch.from_numpy(one.pixels).permute(2, 0, 1).float(), self.space, one.size) for one in images
         ]
 
-    def segment_vectors(self, features, masks):
+    def segment_vectors(self, features, masks, logits=None):
         weights = F.interpolate(masks[None].float(), size=features.grid.shape[1:])[0] if len(masks) else masks
         sums = torch.einsum("nyx,dyx->nd", weights, features.grid) if len(masks) else torch.zeros(0, 3)
         return SegmentFeatures(F.normalize(sums, dim=-1), weights.sum((1, 2)) > 0, self.space)

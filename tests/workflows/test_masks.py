@@ -1,13 +1,15 @@
 """Masks brought to image pixels: sizes, boxes and areas against slow counts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retclip.types import MaskProposals
-from retclip.workflows.masks import best_first, binary, box, boxes, full_size
+from retclip.types import MaskLogits, MaskProposals
+from retclip.workflows.masks import best_first, binary, box, boxes
 
 grids = st.tuples(st.integers(1, 7), st.integers(1, 7)).flatmap(
     lambda size: st.lists(
@@ -18,19 +20,22 @@ grids = st.tuples(st.integers(1, 7), st.integers(1, 7)).flatmap(
 )
 
 
-def test_a_mask_that_fits_is_not_touched():
-    mask = torch.rand(4, 6)
-    assert full_size(mask, (4, 6)) is mask
-
-
-def test_a_coarse_mask_is_enlarged_as_fc_clip_does_it():
-    found = full_size(torch.tensor([[0.0, 1.0]]), (2, 4))
-    assert found.tolist() == [[0.0, 0.25, 0.75, 1.0]] * 2  # bilinear between cell centres, corners not aligned
+def pixels_of(mask, threshold=0.5):
+    mask = torch.tensor(mask)
+    return binary(MaskProposals(mask[None], torch.ones(1), tuple(mask.shape)), 0, threshold).tolist()
 
 
 def test_exactly_half_is_outside():
-    assert binary(torch.tensor([[0.5, 0.51, 1.0, 0.0]]), (1, 4)).tolist() == [[False, True, True, False]]
-    assert binary(torch.tensor([[0.5, 0.9]]), (1, 2), threshold=0.95).tolist() == [[False, False]]
+    assert pixels_of([[0.5, 0.51, 1.0, 0.0]]) == [[False, True, True, False]]
+    assert pixels_of([[0.5, 0.9]], threshold=0.95) == [[False, False]]
+
+
+def test_a_mask_with_logits_is_painted_from_them():
+    """Between +8 and -2 the logit crosses zero nearer to the -2, the probability right in the middle."""
+    logits = MaskLogits(torch.tensor([[[8.0, -2.0]]]), (1, 8), (1, 8))
+    proposals = MaskProposals(logits.values.sigmoid(), torch.ones(1), (1, 8))
+    assert binary(proposals, 0)[0].tolist() == [True] * 4 + [False] * 4
+    assert binary(replace(proposals, logits=logits), 0)[0].tolist() == [True] * 5 + [False] * 3
 
 
 def test_the_box_of_nothing_and_of_one_pixel():

@@ -20,7 +20,7 @@ import torch.nn.functional as F  # noqa: N812
 from scipy import ndimage
 
 from retclip.algorithms.mask_pooling import area_weights, mask_pooling
-from retclip.types import DenseFeatures, FeatureSpace, Image, SegmentFeatures
+from retclip.types import DenseFeatures, FeatureSpace, Image, MaskLogits, SegmentFeatures
 from retclip_reference import appearance
 from retclip_reference.area_resize import area_resized
 from retclip_reference.soft_histograms import cell_histograms
@@ -55,7 +55,12 @@ class ColourTexture:
         """One entry per image: grid (d, h, w) float32 in [0, 1], every group of bins sums to 1 in every cell."""
         return [self._dense(image) for image in images]
 
-    def segment_vectors(self, features: DenseFeatures, masks: Tensor) -> SegmentFeatures:
+    def segment_vectors(
+        self,
+        features: DenseFeatures,
+        masks: Tensor,
+        logits: MaskLogits | None = None,  # noqa: ARG002  a histogram knows no network's frame
+    ) -> SegmentFeatures:
         """masks: (n, y, x) float in [0, 1] over the whole image. Vectors (n, d) float32 of unit length, all >= 0."""
         grid = features.grid
         weights = area_weights(masks.to(grid), (grid.shape[1], grid.shape[2]), features.extent)  # (n, h, w)

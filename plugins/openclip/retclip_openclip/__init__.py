@@ -1,0 +1,139 @@
+"""Every OpenCLIP model as a backbone: the paper's four by name, any other by OpenCLIP's name and tag or a local file.
+
+Listing components imports this module, so it must not import torch or open_clip; read next: `backbone.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from retclip.plugin import LEVELS, TEXT, Component, Settings, impl
+from retclip.plugin.weights import Weights, hub
+
+if TYPE_CHECKING:
+    from retclip.plugin.contracts import Backbone
+    from retclip.types import Device
+
+RANDOM = "random"
+
+
+class OpenClipSettings(Settings):
+    """Which model, on which size of the image, and how a mask becomes a vector."""
+
+    model: str = Field(description="OpenCLIP's name of the architecture")
+    pretrained: str = Field(
+        description="OpenCLIP's tag, a .safetensors file of the model or of an FC-CLIP checkpoint, or 'random'"
+    )
+    config: str = Field("", description="a JSON in OpenCLIP's form for an architecture that OpenCLIP does not list")
+    short_side: int = Field(800, ge=16, description="the shorter side is resized to this, in pixels (method.md 1.1)")
+    long_side: int = Field(1333, ge=16, description="but the longer side to no more than this, in pixels")
+    pooling: Literal["area", "fcclip", "fcclip_or_area"] = Field(
+        "area",
+        description="weight of a cell: the share that the mask covers; FC-CLIP's rule, bilinear and > 0, which loses "
+        "small masks; or that rule, and the share where it leaves nothing",
+    )
+    dense: Literal["clearclip", "maskclip", "sclip", "naclip", "vanilla"] = Field(
+        "clearclip", description="ViT only: the last block (method.md 4.1)"
+    )
+    templates: Literal["vild", "plain"] = Field("vild", description="FC-CLIP's 14 sentences a name, or the name alone")
+    cache_text: bool = Field(True, description="keep text vectors on disk, by text, model and weights")
+
+
+class ConvNextLargeSettings(OpenClipSettings):
+    """FC-CLIP's ConvNeXt-Large (method.md 1.2)."""
+
+    model: str = Field("convnext_large_d_320", description="OpenCLIP's name of the architecture")
+    pretrained: str = Field(
+        "laion2b_s29b_b131k_ft_soup", description="OpenCLIP's tag, a .safetensors file, or 'random'"
+    )
+
+
+class ResNet50x64Settings(OpenClipSettings):
+    """FC-CLIP's RN50x64 (method.md 1.2)."""
+
+    model: str = Field("RN50x64-quickgelu", description="OpenCLIP's name of the architecture")
+    pretrained: str = Field("openai", description="OpenCLIP's tag, a .safetensors file, or 'random'")
+
+
+class VitSettings(OpenClipSettings):
+    """A ViT: its features degrade when it is simply scaled up, so it looks at smaller images (method.md 4.1)."""
+
+    short_side: int = Field(448, ge=16, description="the shorter side is resized to about this, in pixels")
+    long_side: int = Field(896, ge=16, description="but the longer side to no more than about this, in pixels")
+
+
+class VitB16Settings(VitSettings):
+    """The paper's ViT-B/16."""
+
+    model: str = Field("ViT-B-16-quickgelu", description="OpenCLIP's name of the architecture")
+    pretrained: str = Field("openai", description="OpenCLIP's tag, a .safetensors file, or 'random'")
+
+
+class VitL14Settings(VitSettings):
+    """The paper's ViT-L/14."""
+
+    model: str = Field("ViT-L-14-quickgelu", description="OpenCLIP's name of the architecture")
+    pretrained: str = Field("openai", description="OpenCLIP's tag, a .safetensors file, or 'random'")
+
+
+CHECKPOINT = "open_clip_model.safetensors"
+PUBLISHED = {  # what the four need by default; anything else is asked of OpenCLIP's own list
+    ("convnext_large_d_320", "laion2b_s29b_b131k_ft_soup"): (
+        "openclip_convnext_large_d_320_laion2b_s29b_b131k_ft_soup", "MIT", 1407,
+        "laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup",
+    ),
+    ("RN50x64-quickgelu", "openai"): ("openclip_RN50x64_openai", "MIT", 2495, "timm/resnet50x64_clip.openai"),
+    ("ViT-B-16-quickgelu", "openai"): ("openclip_ViT-B-16_openai", "MIT", 598, "timm/vit_base_patch16_clip_224.openai"),
+    ("ViT-L-14-quickgelu", "openai"): (
+        "openclip_ViT-L-14_openai", "MIT", 1710, "timm/vit_large_patch14_clip_224.openai",
+    ),
+}  # fmt: skip
+
+
+def is_file(pretrained: str) -> bool:
+    """Whether it names a file rather than a tag."""
+    return pretrained.endswith(".safetensors") or "/" in pretrained or "\\" in pretrained
+
+
+def weights_of(settings: OpenClipSettings) -> Sequence[Weights]:
+    """The checkpoint that these settings ask for; none for a file of the user's or random weights."""
+    if settings.pretrained == RANDOM or is_file(settings.pretrained):
+        return ()
+    published = PUBLISHED.get((settings.model, settings.pretrained))
+    if published is None:
+        from retclip_openclip.pretrained import listed_weights
+
+        return (listed_weights(settings.model, settings.pretrained),)
+    name, licence, megabytes, repository = published
+    page = f"https://huggingface.co/{repository}"
+    summary = f"OpenCLIP {settings.model}, {settings.pretrained}"
+    return (Weights(name, summary, licence, page, megabytes, hub(repository, CHECKPOINT)),)
+
+
+def _loader(name: str) -> object:
+    def load(settings: OpenClipSettings, device: Device) -> Backbone:
+        from retclip_openclip.backbone import OpenClip
+
+        return OpenClip(f"openclip.{name}", settings, device)
+
+    return load
+
+
+@impl
+def retclip_backbones() -> Iterable[Component[Backbone]]:
+    """Announce the four of the paper, and `openclip.model` for every other."""
+    maps = frozenset({TEXT, LEVELS})
+    several = (
+        ("convnext_large", "CLIP ConvNeXt-Large at 320, LAION-2B soup: FC-CLIP's", ConvNextLargeSettings, maps),
+        ("rn50x64", "CLIP RN50x64, OpenAI: FC-CLIP's, through its attention pool", ResNet50x64Settings, maps),
+        ("vit_b_16", "CLIP ViT-B/16, OpenAI: the training-free path", VitB16Settings, frozenset({TEXT})),
+        ("vit_l_14", "CLIP ViT-L/14, OpenAI: the training-free path", VitL14Settings, frozenset({TEXT})),
+        ("model", "any OpenCLIP model by name and tag or file", OpenClipSettings, maps),
+    )
+    return [
+        Component(name, summary, settings, _loader(name), provides=provides, weights=weights_of)
+        for name, summary, settings, provides in several
+    ]

@@ -1,0 +1,167 @@
+"""An OpenCLIP model as a RetCLIP backbone: dense features, a vector per mask, a vector per name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import open_clip
+import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own convention)
+from torch import Tensor
+
+from retclip.algorithms.mask_pooling import area_weights, fcclip_weights
+from retclip.errors import ConfigError
+from retclip.plugin.batches import BatchSize
+from retclip.plugin.checkpoints import state_digest
+from retclip.plugin.weights import cache_folder
+from retclip.types import DenseFeatures, Device, FeatureSpace, Image, MaskLogits, SegmentFeatures
+from retclip_openclip import preprocessing
+from retclip_openclip.convnext import ConvNextTower
+from retclip_openclip.pretrained import model_with_weights, normalisation
+from retclip_openclip.resnet import ResNetTower
+from retclip_openclip.text import TEMPLATES, TextCache, encoded
+from retclip_openclip.vit import VitTower
+
+if TYPE_CHECKING:
+    from retclip_openclip import OpenClipSettings
+
+VERSION = "1"  # raised whenever a number of these modules changes: vectors of two versions do not compare
+Tower = ConvNextTower | ResNetTower | VitTower
+
+
+class OpenClip:
+    """Frozen. `space` holds the digest of the image tower alone: another text tower leaves a store valid."""
+
+    def __init__(self, name: str, settings: OpenClipSettings, device: Device) -> None:
+        self.settings, self.device = settings, device
+        model = model_with_weights(settings)
+        digest = state_digest(model.visual.state_dict())
+        self.mean, self.std = normalisation(settings)
+        self.model: Any = model.to(device.torch_device)
+        self.tower = tower_of(self.model.visual, settings)
+        if self.tower.pads and device.torch_device.startswith("cuda"):
+            self.model.visual.to(memory_format=torch.channels_last)  # convolutions only; no gain on the CPU
+        self.batches = BatchSize(device)
+        self.tokenizer = (
+            open_clip.get_tokenizer(settings.model)
+            if not settings.config
+            else open_clip.SimpleTokenizer(context_length=self.model.context_length)
+        )
+        self.space = FeatureSpace(name, digest, self._preprocessing(), self._pooling(), self._dim())
+        self.cache = self._cache() if settings.cache_text else None
+
+    def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
+        """One entry per image; images that come out the same size go through the model together."""
+        inputs, frames = zip(*(self._input(image) for image in images), strict=True) if images else ((), ())
+        found: dict[int, DenseFeatures] = {}
+        for group in preprocessing.by_shape(inputs):
+            dense = self.batches.run(group, lambda some: self._dense([inputs[n] for n in some]))
+            for index, (grid, levels) in zip(group, dense, strict=True):
+                image, frame = images[index], frames[index]
+                stride = image.size[0] / frame.inner[0] * frame.size[0] / grid.shape[1]
+                found[index] = DenseFeatures(grid, self.space, image.size, stride, levels, frame.extent)
+        return [found[index] for index in range(len(images))]
+
+    def segment_vectors(
+        self, features: DenseFeatures, masks: Tensor, logits: MaskLogits | None = None
+    ) -> SegmentFeatures:
+        """masks: (n, y, x) float in [0, 1] over the whole image; logits: the same before the sigmoid, on the network's
+        frame, where the proposer works there too. Vectors (n, d) float32 of unit length."""
+        grid = features.grid
+        size = (grid.shape[1], grid.shape[2])
+        area = area_weights(masks.to(grid.device).float(), size, features.extent)  # (n, h, w)
+        if self.settings.pooling == "area":
+            vectors, covered = self.tower.pooled(grid, area, False).float(), _meets(area)
+        else:
+            hard = self._hard(masks, logits, size, features.extent).to(grid.device).float()
+            vectors, covered = self.tower.pooled(grid, hard, True).float(), _meets(hard)
+            rest = ~covered & _meets(area)  # masks that vanish between the samples
+            if self.settings.pooling == "fcclip_or_area" and bool(rest.any()):
+                vectors[rest] = self.tower.pooled(grid, area[rest], False).float()
+                covered = covered | rest
+        return SegmentFeatures(F.normalize(vectors, dim=-1), covered, self.space)
+
+    def text_vectors(self, names: Sequence[str]) -> Tensor | None:
+        """(r, d) float32 of unit length, a row per name."""
+        if not names:
+            return torch.zeros(0, self.space.dim)
+        templates = TEMPLATES[self.settings.templates]
+
+        def encode(some: list[str]) -> Tensor:
+            return encoded(some, templates, self._sentences)
+
+        found = self.cache.vectors(names, encode) if self.cache else encode(list(names))
+        return found.to(self.device.torch_device)
+
+    def _input(self, image: Image) -> tuple[Tensor, preprocessing.Frame]:
+        size = preprocessing.target_size(image.size, self.settings.short_side, self.settings.long_side)
+        if not self.tower.pads:
+            size = preprocessing.fitted(size, self.tower.multiple)
+        values = preprocessing.normalised(preprocessing.resized(image.pixels, size), self.mean, self.std)
+        return preprocessing.padded(values, self.tower.multiple)
+
+    def _dense(self, inputs: Sequence[Tensor]) -> list[tuple[Tensor, dict[str, Tensor]]]:
+        batch = torch.stack(list(inputs)).to(self.device.torch_device)
+        if self.tower.pads and batch.is_cuda:
+            batch = batch.contiguous(memory_format=torch.channels_last)
+        grid, levels = self.tower.dense(batch)
+        return [(grid[n], {key: level[n] for key, level in levels.items()}) for n in range(len(inputs))]
+
+    def _hard(
+        self, masks: Tensor, logits: MaskLogits | None, size: tuple[int, int], extent: tuple[float, float]
+    ) -> Tensor:
+        """FC-CLIP's weights; where only probabilities are known, a half is their zero."""
+        if logits is None:
+            return fcclip_weights(masks.float() - 0.5, size, extent)
+        return fcclip_weights(logits.values.float(), size)
+
+    def _sentences(self, sentences: list[str]) -> Tensor:
+        tokens = self.tokenizer(sentences).to(self.device.torch_device)
+        with torch.autocast(tokens.device.type, enabled=False):  # encoded once, compared for years
+            found: Tensor = self.model.encode_text(tokens)
+        return found
+
+    def _dim(self) -> int:
+        probe = torch.zeros(1, 3, self.tower.multiple * 2, self.tower.multiple * 2, device=self.device.torch_device)
+        with torch.inference_mode():
+            grid = self.tower.dense(probe)[0][0]
+            return int(self.tower.pooled(grid, torch.ones(1, *grid.shape[1:], device=grid.device), False).shape[1])
+
+    def _preprocessing(self) -> str:
+        chosen = self.settings
+        last = f", last block {chosen.dense}" if isinstance(self.tower, VitTower) else ""
+        mean, std = ([round(float(one), 4) for one in values] for values in (self.mean, self.std))
+        how = "padded" if self.tower.pads else "fitted"
+        return (
+            f"version {VERSION}: sides {chosen.short_side} to {chosen.long_side} bilinear, mean {mean}, std {std}, "
+            f"{how} to {self.tower.multiple}{last}"
+        )
+
+    def _pooling(self) -> str:
+        return f"{self.settings.pooling}-1"
+
+    def _cache(self) -> TextCache:
+        text = {key: one for key, one in self.model.state_dict().items() if not key.startswith("visual.")}
+        parts = f"{VERSION} {self.settings.model} {self.settings.templates} {state_digest(text)}"
+        return TextCache(cache_folder(), hashlib.sha256(parts.encode()).hexdigest()[:32])
+
+
+def _meets(weights: Tensor) -> Tensor:
+    """(n,) bool: whether any cell has a weight."""
+    return weights.flatten(1).any(1)
+
+
+def tower_of(visual: Any, settings: OpenClipSettings) -> Tower:
+    """The family of an image tower. Raises ConfigError for one that has no dense path here."""
+    if isinstance(visual, open_clip.model.ModifiedResNet):
+        return ResNetTower(visual)
+    if isinstance(visual, open_clip.transformer.VisionTransformer) and visual.attn_pool is None:
+        return VitTower(visual, settings.dense)
+    trunk = getattr(visual, "trunk", None)
+    if all(hasattr(trunk, part) for part in ("stem", "stages", "norm_pre", "head")):
+        return ConvNextTower(visual)
+    kind = type(trunk if trunk is not None else visual).__name__
+    todo = "choose a ViT, ConvNeXt or ResNet of OpenCLIP's"
+    raise ConfigError(f"an image tower with a dense path in {settings.model}", kind, todo)

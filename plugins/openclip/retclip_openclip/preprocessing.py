@@ -1,0 +1,69 @@
+"""Photos to the network's frame: resized, normalised, and then padded or fitted to whole cells (method.md 1.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The network's input, and the part of it that is photo; the rest, right and below, is padding."""
+
+    size: tuple[int, int]  # (H, W) pixels of the input
+    inner: tuple[int, int]  # (h, w) pixels of the photo in it
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """The share of rows and columns that is photo, in (0, 1]."""
+        return self.inner[0] / self.size[0], self.inner[1] / self.size[1]
+
+
+def target_size(size: tuple[int, int], short: int, long: int) -> tuple[int, int]:
+    """(h, w) with the shorter side `short` unless the longer would pass `long`; detectron2's rounding, half up.
+
+    Worked example: 180 x 320 with short 230, long 1333: the scale is 230/180, so 230 x 408.9 -> 230 x 409.
+    """
+    scale = short / min(size)
+    scale = min(scale, long / max(size))
+    height, width = (max(1, int(side * scale + 0.5)) for side in size)
+    return height, width
+
+
+def fitted(size: tuple[int, int], multiple: int) -> tuple[int, int]:
+    """Both sides to the nearest multiple, at least one."""
+    height, width = (max(1, round(side / multiple)) * multiple for side in size)
+    return height, width
+
+
+def resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(h, w, 3) uint8, bilinear over the 8-bit values as FC-CLIP's pipeline does it."""
+    return np.asarray(Pillow.fromarray(pixels).resize((size[1], size[0]), Pillow.Resampling.BILINEAR))
+
+
+def normalised(pixels: NDArray[np.uint8], mean: Tensor, std: Tensor) -> Tensor:
+    """(3, h, w) float32. mean, std: (3,) of 8-bit values."""
+    values = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float()
+    return (values - mean[:, None, None]) / std[:, None, None]
+
+
+def padded(values: Tensor, multiple: int) -> tuple[Tensor, Frame]:
+    """(3, H, W) with zeros right and below, up to the next multiple; zero is the mean colour, being normalised."""
+    height, width = values.shape[1:]
+    full = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
+    frame = Frame(full, (height, width))
+    return torch.nn.functional.pad(values, (0, full[1] - width, 0, full[0] - height)), frame
+
+
+def by_shape(inputs: Sequence[Tensor]) -> list[list[int]]:
+    """The indices of the inputs that can share a batch, in order of first appearance."""
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, one in enumerate(inputs):
+        groups.setdefault(tuple(one.shape), []).append(index)
+    return list(groups.values())

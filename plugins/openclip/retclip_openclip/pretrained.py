@@ -1,0 +1,133 @@
+"""Where OpenCLIP's checkpoints come from, and a model with one in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import open_clip
+import timm
+import torch
+from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
+from timm.models import register_model
+from timm.models.convnext import ConvNeXt
+
+from retclip.errors import ConfigError, WeightsMissing
+from retclip.plugin.checkpoints import read_state, without_prefix
+from retclip.plugin.weights import WeightFile, Weights, hub, located, stored_name
+from retclip_openclip import CHECKPOINT, RANDOM, is_file, weights_of
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from retclip_openclip import OpenClipSettings
+
+FCCLIP = "backbone.clip_model."  # where an FC-CLIP checkpoint holds the CLIP model
+KWARGS = "timm_model_kwargs"  # our one key beside OpenCLIP's: the shape of a ConvNeXt that timm has no name for
+ABSENT = 0  # megabytes: OpenCLIP's list does not say
+
+
+def listed_weights(model: str, tag: str) -> Weights:
+    """What OpenCLIP's own list says of a tag. Raises ConfigError for one it does not know."""
+    found = get_pretrained_cfg(model, tag)
+    if not found:
+        tags = ", ".join(list_pretrained_tags_by_model(model))
+        todo = f"its tags: {tags}" if tags else "see open_clip.list_pretrained()"
+        raise ConfigError(f"a tag of OpenCLIP's {model}", repr(tag), todo)
+    name, summary = f"openclip_{model}_{tag}".replace("/", "_"), f"OpenCLIP {model}, {tag}"
+    repository = str(found.get("hf_hub", "")).partition("/")
+    if found.get("hf_hub"):
+        owner_and_name = "/".join((repository[0], repository[2].split("/")[0]))
+        page = f"https://huggingface.co/{owner_and_name}"
+        return Weights(name, summary, "see the page", page, ABSENT, hub(owner_and_name, CHECKPOINT))
+    url = str(found["url"])
+    return Weights(name, summary, "see the page", url, ABSENT, (WeightFile(url.rpartition("/")[2], url),))
+
+
+def model_with_weights(settings: OpenClipSettings) -> nn.Module:
+    """The CLIP model, float32, frozen, on the CPU. Raises WeightsMissing, ConfigError or DataError."""
+    state = _state(settings)
+    model = _new_model(settings)
+    if state is not None:
+        _fill(model, state, settings)
+    return model.float().eval().requires_grad_(False)
+
+
+def normalisation(settings: OpenClipSettings) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation (3,) of 8-bit values: what OpenCLIP states of the tag, else OpenAI's."""
+    stated = {} if is_file(settings.pretrained) else get_pretrained_cfg(settings.model, settings.pretrained) or {}
+    mean = stated.get("mean") or open_clip.OPENAI_DATASET_MEAN
+    std = stated.get("std") or open_clip.OPENAI_DATASET_STD
+    return torch.tensor(mean) * 255, torch.tensor(std) * 255
+
+
+def _state(settings: OpenClipSettings) -> dict[str, Tensor] | None:
+    if settings.pretrained == RANDOM:
+        return None
+    if is_file(settings.pretrained):
+        path = Path(settings.pretrained).expanduser()
+        if not path.is_file():
+            todo = "correct `pretrained`, or convert a pickled checkpoint with `retclip weights import`"
+            raise WeightsMissing(f"a .safetensors file {path}", "none there", todo)
+    else:
+        (weights,) = weights_of(settings)
+        path = located(weights) / stored_name(weights.files[0].path)
+    return without_prefix(read_state(path), FCCLIP)
+
+
+def _new_model(settings: OpenClipSettings) -> nn.Module:
+    torch.manual_seed(0)  # random weights must be the same tomorrow: their space has a digest
+    if settings.config:
+        return open_clip.model.CLIP(**_read_config(Path(settings.config).expanduser()))
+    if open_clip.get_model_config(settings.model) is None:
+        todo = "see open_clip.list_models(), or give its architecture in `config`"
+        raise ConfigError("an architecture that OpenCLIP lists", repr(settings.model), todo)
+    return open_clip.create_model(settings.model, pretrained=None)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        vision = dict(config["vision_cfg"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        todo = "give embed_dim, vision_cfg and text_cfg as OpenCLIP's model_configs do"
+        raise ConfigError(f"an OpenCLIP model in {path}", f"{type(error).__name__}: {error}", todo) from error
+    config["vision_cfg"], shape = vision, vision.pop(KWARGS, None)
+    if shape is not None and not timm.is_model(vision["timm_model_name"]):
+        _register(vision["timm_model_name"], shape)
+    return config
+
+
+def _register(name: str, shape: dict[str, Any]) -> None:
+    """A ConvNeXt of that shape under a name that OpenCLIP can ask timm for."""
+
+    def entry(pretrained: bool = False, **more: Any) -> ConvNeXt:  # noqa: ARG001  (timm's own signature)
+        known = {key: value for key, value in more.items() if key in ("drop_path_rate", "num_classes")}
+        model = ConvNeXt(**{"num_classes": 0, **shape, **known})
+        model.default_cfg = {}
+        return model
+
+    entry.__name__ = name
+    register_model(entry)
+
+
+def _fill(model: nn.Module, state: dict[str, Tensor], settings: OpenClipSettings) -> None:
+    """Put the tensors in. Raises ConfigError where they are another architecture's."""
+    wanted = model.state_dict()
+    lacking, strange = wanted.keys() - state.keys(), {key for key in state.keys() - wanted.keys() if _belongs(key)}
+    shapes = [key for key in wanted.keys() & state.keys() if wanted[key].shape != state[key].shape]
+    if lacking or strange or shapes:
+        said = "; ".join(
+            f"{len(keys)} {what}, e.g. {min(keys)}"
+            for what, keys in (("missing", lacking), ("unknown", strange), ("of another shape", shapes))
+            if keys
+        )
+        todo = "name the architecture that these weights are of, or other weights"
+        raise ConfigError(f"the tensors of {settings.model} in {settings.pretrained}", said, todo)
+    model.load_state_dict({key: state[key] for key in wanted})
+
+
+def _belongs(key: str) -> bool:
+    """False for what is no weight of CLIP: OpenAI's archives keep their sizes among the tensors."""
+    return key not in ("input_resolution", "context_length", "vocab_size", "attn_mask")

@@ -1,0 +1,47 @@
+"""Sizes and numbers worked out by hand, as detectron2 and FC-CLIP have them."""
+
+import numpy as np
+import pytest
+import torch
+from retclip_openclip.preprocessing import Frame, by_shape, fitted, normalised, padded, resized, target_size
+
+
+@pytest.mark.parametrize(
+    ("size", "short", "long", "wanted"),
+    [
+        ((180, 320), 230, 1333, (230, 409)),  # 408.9
+        ((480, 640), 800, 1333, (800, 1067)),  # 1066.7
+        ((300, 900), 800, 1333, (444, 1333)),  # the longer side decides: 444.3
+        ((1, 5000), 800, 1333, (1, 1333)),  # never nothing
+    ],
+)
+def test_the_shorter_side_unless_the_longer_passes_its_limit(size, short, long, wanted):
+    assert target_size(size, short, long) == wanted
+    assert target_size(size[::-1], short, long) == wanted[::-1]
+
+
+def test_fitting_takes_the_nearest_multiple():
+    assert fitted((448, 597), 14) == (448, 602)  # 42.6 patches
+    assert fitted((3, 25), 16) == (16, 32)  # at least one; 1.56 patches
+
+
+def test_normalising_and_then_padding_leaves_zeros_beyond_the_photo():
+    pixels = np.full((3, 5, 3), 200, dtype=np.uint8)
+    values, frame = padded(normalised(pixels, torch.tensor([100.0, 0, 200]), torch.tensor([50.0, 100, 1])), 4)
+    assert frame == Frame((4, 8), (3, 5))
+    assert frame.extent == (0.75, 0.625)
+    assert values.shape == (3, 4, 8)
+    assert values[:, 2, 4].tolist() == [2.0, 2.0, 0.0]
+    assert values[:, 3].abs().sum() == 0
+    assert values[:, :, 5:].abs().sum() == 0
+
+
+def test_resizing_keeps_the_same_size_and_mixes_neighbours():
+    pixels = np.array([[[0] * 3, [100] * 3]], dtype=np.uint8)
+    assert resized(pixels, (1, 2)).tolist() == pixels.tolist()
+    assert resized(pixels, (1, 4))[0, :, 0].tolist() == [0, 25, 75, 100]
+
+
+def test_inputs_of_one_shape_share_a_batch():
+    shapes = [(3, 4, 4), (3, 8, 4), (3, 4, 4)]
+    assert by_shape([torch.zeros(shape) for shape in shapes]) == [[0, 2], [1]]
