@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retclip.types import ClassScores, LabelMatch, Neighbours, Vocabulary
+from retclip.names import LabelMatch
+from retclip.types import ClassScores, Neighbours, Vocabulary
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,10 +1,33 @@
-"""When two spellings are one class name: the key that the catalog, the vocabulary reader and label matching share."""
+"""When two names are one class: the key that catalog, vocabulary and label matching share, and a match's record."""
 
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
 
 
 def name_key(name: str) -> str:
     """Unicode NFKC, casefolded, white space collapsed: "Traffic  Light" and "traffic light" are one class."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+class MatchKind(StrEnum):
+    """How a class of the user's was found in the store."""
+
+    EXACT = "exact"
+    SYNONYM = "synonym"
+    TEXT = "text"
+    FALLBACK = "fallback"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class LabelMatch:
+    """A class of the vocabulary and the class of the store that stands for it."""
+
+    name: str
+    store_class: str | None
+    how: MatchKind
+    similarity: float = 1.0  # cosine of the texts where `how` is text, [-1, 1]
+    nearest: str | None = None  # what came nearest where nothing matched

@@ -194,27 +194,6 @@ class Vocabulary:
         return hashlib.sha256(json.dumps([self.names, self.synonyms, self.is_thing]).encode()).hexdigest()
 
 
-class MatchKind(StrEnum):
-    """How a class of the user's was found in the store."""
-
-    EXACT = "exact"
-    SYNONYM = "synonym"
-    TEXT = "text"
-    FALLBACK = "fallback"
-    MISSING = "missing"
-
-
-@dataclass(frozen=True)
-class LabelMatch:
-    """A class of the vocabulary and the class of the store that stands for it."""
-
-    name: str
-    store_class: str | None
-    how: MatchKind
-    similarity: float = 1.0  # cosine of the texts where `how` is text, [-1, 1]
-    nearest: str | None = None  # what came nearest where nothing matched
-
-
 @dataclass(frozen=True, eq=False)
 class Neighbours:
     """The stored segments nearest to each mask, nearest first.

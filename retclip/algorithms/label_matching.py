@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from retclip.names import name_key
-from retclip.types import LabelMatch, MatchKind, Vocabulary
+from retclip.names import LabelMatch, MatchKind, name_key
+from retclip.types import Vocabulary
 
 THRESHOLD = 0.95  # paper, section 2.2
 

@@ -18,16 +18,8 @@ from numpy.typing import NDArray
 
 from retclip.errors import DataError
 from retclip.evidence import Evidence
-from retclip.types import (
-    ClassScores,
-    LabelMatch,
-    MatchKind,
-    Neighbours,
-    PanopticSegmentation,
-    Role,
-    SegmentInfo,
-    Vocabulary,
-)
+from retclip.names import LabelMatch, MatchKind
+from retclip.types import ClassScores, Neighbours, PanopticSegmentation, Role, SegmentInfo, Vocabulary
 
 SUFFIX = ".evidence.npz"
 

@@ -10,11 +10,12 @@ from torch import Tensor
 from retclip.algorithms.label_matching import match_labels
 from retclip.device import inference
 from retclip.errors import ConfigError
+from retclip.names import LabelMatch, MatchKind
 from retclip.plugin.checks import checked_text
 from retclip.plugin.contracts import NEIGHBOURS
 from retclip.plugin.pairing import Capable, check_pairing
 from retclip.store.catalog import StoreClass
-from retclip.types import LabelMatch, MatchKind, Vocabulary
+from retclip.types import Vocabulary
 from retclip.workflows.parts import Parts
 
 

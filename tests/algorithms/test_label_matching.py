@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retclip.algorithms.label_matching import THRESHOLD, match_labels
-from retclip.names import name_key
-from retclip.types import LabelMatch, MatchKind, Vocabulary
+from retclip.names import LabelMatch, MatchKind, name_key
+from retclip.types import Vocabulary
 
 words = st.sampled_from(["cat", "Cat", "DOG", "dog", "wolf", "sea lion", "Sea  Lion", "seal"])
 synonym_lists = st.lists(words, max_size=2).map(tuple)

@@ -12,16 +12,8 @@ from hypothesis import strategies as st
 
 from retclip.errors import DataError
 from retclip.evidence import Evidence
-from retclip.types import (
-    ClassScores,
-    LabelMatch,
-    MatchKind,
-    Neighbours,
-    PanopticSegmentation,
-    Role,
-    SegmentInfo,
-    Vocabulary,
-)
+from retclip.names import LabelMatch, MatchKind
+from retclip.types import ClassScores, Neighbours, PanopticSegmentation, Role, SegmentInfo, Vocabulary
 from retclip.workflows.evidence_file import load_evidence, save_evidence
 
 NAMES = ("sky", "Straße", "写真")

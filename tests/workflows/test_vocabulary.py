@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from retclip.errors import ConfigError, SpaceMismatch
+from retclip.names import MatchKind
 from retclip.plugin import NEIGHBOURS, TEXT
 from retclip.store.catalog import StoreClass
-from retclip.types import MatchKind, Vocabulary
+from retclip.types import Vocabulary
 from retclip.workflows.vocabulary import missing, needs_neighbours, prepare
 
 STORED = [

@@ -1,0 +1,171 @@
+"""FC-CLIP's checkpoints under this plugin's names, and back to a head; every key is accounted for (method.md 3.1)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from retclip.errors import ConfigError, DataError, WeightsMissing
+from retclip.plugin.checkpoints import read_state
+from retclip.plugin.weights import located, stored_name
+from retclip_mask2former import HeadSettings, weights_of
+from retclip_mask2former.head import POINTS, HeadShape, MaskHead
+
+ELSEWHERE = ("backbone.", "criterion.")  # the frozen CLIP is the backbone plugin's; a loss weight is no weight
+DECODER = "transformer.decoder.layers"
+RULES = tuple(
+    (re.compile(rf"sem_seg_head\.{pattern}"), target)
+    for pattern, target in (
+        (r"pixel_decoder\.input_proj\.(.+)", r"pixel_decoder.input_projections.\1"),
+        (r"pixel_decoder\.transformer\.level_embed", r"pixel_decoder.level_embed"),
+        (r"pixel_decoder\.transformer\.(encoder\.layers\.\d+\.self_attn\..+)", r"pixel_decoder.\1"),
+        (
+            r"pixel_decoder\.transformer\.(encoder\.layers\.\d+)\.norm1\.(.+)",
+            r"pixel_decoder.\1.self_attn_layer_norm.\2",
+        ),
+        (r"pixel_decoder\.transformer\.(encoder\.layers\.\d+)\.linear1\.(.+)", r"pixel_decoder.\1.fc1.\2"),
+        (r"pixel_decoder\.transformer\.(encoder\.layers\.\d+)\.linear2\.(.+)", r"pixel_decoder.\1.fc2.\2"),
+        (r"pixel_decoder\.transformer\.(encoder\.layers\.\d+)\.norm2\.(.+)", r"pixel_decoder.\1.final_layer_norm.\2"),
+        (r"pixel_decoder\.((?:adapter|layer)_\d+)\.norm\.(.+)", r"pixel_decoder.\1.1.\2"),
+        (r"pixel_decoder\.((?:adapter|layer)_\d+)\.weight", r"pixel_decoder.\1.0.weight"),
+        (r"pixel_decoder\.mask_features\.(.+)", r"pixel_decoder.mask_projection.\1"),
+        (r"predictor\.input_proj\.(.+)", r"transformer.input_projections.\1"),
+        (r"predictor\.transformer_cross_attention_layers\.(\d+)\.multihead_attn\.(.+)", rf"{DECODER}.\1.cross_attn.\2"),
+        (
+            r"predictor\.transformer_cross_attention_layers\.(\d+)\.norm\.(.+)",
+            rf"{DECODER}.\1.cross_attn_layer_norm.\2",
+        ),
+        (r"predictor\.transformer_self_attention_layers\.(\d+)\.self_attn\.(.+)", rf"{DECODER}.\1.self_attn.\2"),
+        (r"predictor\.transformer_self_attention_layers\.(\d+)\.norm\.(.+)", rf"{DECODER}.\1.self_attn_layer_norm.\2"),
+        (r"predictor\.transformer_ffn_layers\.(\d+)\.linear1\.(.+)", rf"{DECODER}.\1.fc1.\2"),
+        (r"predictor\.transformer_ffn_layers\.(\d+)\.linear2\.(.+)", rf"{DECODER}.\1.fc2.\2"),
+        (r"predictor\.transformer_ffn_layers\.(\d+)\.norm\.(.+)", rf"{DECODER}.\1.final_layer_norm.\2"),
+        (r"predictor\.decoder_norm\.(.+)", r"transformer.decoder.layernorm.\1"),
+        (r"predictor\.query_feat\.weight", r"transformer.queries_features.weight"),
+        (r"predictor\.query_embed\.weight", r"transformer.queries_embedder.weight"),
+        (r"predictor\.level_embed\.weight", r"transformer.level_embed.weight"),
+        (r"predictor\.mask_embed\.layers\.(\d+)\.(.+)", r"transformer.decoder.mask_predictor.mask_embedder.\1.0.\2"),
+        (r"predictor\._mask_pooling_proj\.(.+)", r"pooled_projection.\1"),
+        (r"predictor\.class_embed\.layers\.(.+)", r"class_layers.\1"),
+        (r"predictor\.logit_scale", r"logit_scale"),
+    )
+)
+PACKED = re.compile(
+    rf"({re.escape(DECODER)}\.\d+\.self_attn)\.in_proj_(weight|bias)"
+)  # transformers keeps q, k, v apart
+
+
+def our_name(key: str) -> str | None:
+    """This plugin's name of a key of FC-CLIP's, None for what belongs elsewhere. Raises ConfigError for a stranger."""
+    if key.startswith(ELSEWHERE):
+        return None
+    if key == "void_embedding.weight":
+        return "void"
+    for pattern, target in RULES:
+        found = pattern.fullmatch(key)
+        if found:
+            return found.expand(target)
+    raise ConfigError("a key of FC-CLIP's checkpoints", repr(key), "use a checkpoint of FC-CLIP's own training code")
+
+
+def our_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The head's part of an FC-CLIP checkpoint under this plugin's names. Raises ConfigError for an unknown key."""
+    found: dict[str, Tensor] = {}
+    for key, value in state.items():
+        name = our_name(key)
+        if name is None:
+            continue
+        packed = PACKED.fullmatch(name)
+        if packed is None:
+            found[name] = value
+            continue
+        for letter, part in zip("qkv", value.chunk(3), strict=True):
+            found[f"{packed[1]}.{letter}_proj.{packed[2]}"] = part
+    return found
+
+
+def shape_of(state: Mapping[str, Tensor], pre_norm: bool = False) -> HeadShape:
+    """The sizes of a head, read off its tensors (this plugin's names). Raises ConfigError where one is missing."""
+    try:
+        encoder = _count(state, r"pixel_decoder\.encoder\.layers\.(\d+)\.")
+        decoder = _count(state, r"transformer\.decoder\.layers\.(\d+)\.")
+        finest = state["pixel_decoder.adapter_1.0.weight"].shape[1]
+        coarse = [state[f"pixel_decoder.input_projections.{n}.0.weight"].shape[1] for n in (2, 1, 0)]
+        offsets = state["pixel_decoder.encoder.layers.0.self_attn.sampling_offsets.bias"].shape[0]
+        queries, hidden = state["transformer.queries_features.weight"].shape
+        first = state["pixel_decoder.encoder.layers.0.fc1.weight"]
+        return HeadShape(
+            channels=(finest, coarse[0], coarse[1], coarse[2]), queries=queries, feature=first.shape[1],
+            mask=state["pixel_decoder.mask_projection.weight"].shape[0], hidden=hidden,
+            embed=state["void"].shape[1], heads=offsets // (len(coarse) * POINTS * 2), encoder_layers=encoder,
+            encoder_feedforward=first.shape[0], decoder_layers=decoder,
+            feedforward=state["transformer.decoder.layers.0.fc1.weight"].shape[0], pre_norm=pre_norm,
+        )  # fmt: skip
+    except KeyError as error:
+        todo = "name a checkpoint of FC-CLIP or one that this plugin saved"
+        raise ConfigError("the tensors of a mask head", f"no {error.args[0]}", todo) from error
+
+
+def head_of(state: Mapping[str, Tensor], pre_norm: bool = False) -> MaskHead:
+    """The head with those tensors, FC-CLIP's names or ours, float32, frozen. Raises ConfigError unless they fit
+    without one missing or left over."""
+    ours = our_state(state) if any(key.startswith("sem_seg_head.") for key in state) else dict(state)
+    shape = shape_of(ours, pre_norm)
+    with torch.device("meta"):
+        head = MaskHead(shape)
+    wanted = head.state_dict()
+    lacking, strange = sorted(wanted.keys() - ours.keys()), sorted(ours.keys() - wanted.keys())
+    shapes = sorted(key for key in wanted.keys() & ours.keys() if wanted[key].shape != ours[key].shape)
+    if lacking or strange or shapes:
+        named = (("missing", lacking), ("unknown", strange), ("of another shape", shapes))
+        got = ", ".join(f"{len(keys)} {what} {keys[:2]}" for what, keys in named if keys)
+        raise ConfigError(f"the tensors of a head of {shape.queries} queries", got, "name another checkpoint")
+    head.load_state_dict({key: value.float() for key, value in ours.items()}, assign=True)
+    return head.eval().requires_grad_(False)
+
+
+def load_head(settings: HeadSettings) -> tuple[MaskHead, tuple[str, ...]]:
+    """The head that the settings name, and the terms it was fine-tuned on where its file says so. Raises
+    WeightsMissing, ConfigError, DataError."""
+    path = _file(settings)
+    return head_of(read_state(path)), trained_on_of(path)
+
+
+def save_head(head: MaskHead, path: Path, trained_on: Iterable[str]) -> None:
+    """Own safetensors; the fine-tuning vocabulary stands in the file, because alpha and beta need it."""
+    from safetensors.torch import save_file
+
+    tensors = {key: value.detach().clone().contiguous() for key, value in head.state_dict().items()}
+    save_file(tensors, path, metadata={"trained_on": json.dumps(list(trained_on))})
+
+
+def trained_on_of(path: Path) -> tuple[str, ...]:
+    """The terms in the file's metadata; none where it does not say."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return tuple(json.loads((file.metadata() or {}).get("trained_on", "[]")))
+    except (OSError, SafetensorError, ValueError) as error:
+        raise DataError(f"a safetensors file {path}", str(error), "fetch or save it again") from error
+
+
+def _file(settings: HeadSettings) -> Path:
+    known = weights_of(settings)
+    if known:
+        return located(known[0]) / stored_name(known[0].files[0].path)
+    path = Path(settings.weights).expanduser()
+    if not path.is_file():
+        todo = "correct `weights`: fcclip_convnext_large, fcclip_rn50x64 or a .safetensors file"
+        raise WeightsMissing(f"a .safetensors file {path}", "none there", todo)
+    return path
+
+
+def _count(state: Mapping[str, Tensor], pattern: str) -> int:
+    numbers = {int(found[1]) for key in state if (found := re.match(pattern, key))}
+    return max(numbers, default=-1) + 1

@@ -1,0 +1,132 @@
+"""FC-CLIP's trainable part as one module: pixel decoder, mask queries, and what they say of their masks.
+
+Pixel decoder and transformer decoder are transformers' Mask2Former parts (method.md 3: bit-identical to the original's
+pixel decoder); the head that turns queries into vectors in CLIP's space is FC-CLIP's own (method.md 1.5).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from transformers import Mask2FormerConfig
+from transformers.models.mask2former.modeling_mask2former import (
+    Mask2FormerPixelDecoder,
+    Mask2FormerTransformerModule,
+)
+
+LEVELS = ("res2", "res3", "res4", "res5")
+STRIDES = (4, 8, 16, 32)
+POINTS = 4  # sampling points per head and level in the deformable attention
+LARGEST_SCALE = 100.0  # FC-CLIP clamps its logit scales there
+EPS = 1e-8  # FC-CLIP's, in the divisor of a pooled mask
+
+
+@dataclass(frozen=True)
+class HeadShape:
+    """The sizes of a head. channels: of res2 .. res5. embed: of the text vectors it is compared with."""
+
+    channels: tuple[int, int, int, int]
+    queries: int = 250
+    feature: int = 256
+    mask: int = 256
+    hidden: int = 256
+    embed: int = 768
+    heads: int = 8
+    encoder_layers: int = 6
+    encoder_feedforward: int = 1024
+    decoder_layers: int = 9
+    feedforward: int = 2048
+    pre_norm: bool = False
+
+    @property
+    def config(self) -> Mask2FormerConfig:
+        """In transformers' words; it counts the prediction before the first layer as a layer."""
+        return Mask2FormerConfig(
+            feature_size=self.feature, mask_feature_size=self.mask, hidden_dim=self.hidden,
+            encoder_feedforward_dim=self.encoder_feedforward, encoder_layers=self.encoder_layers,
+            decoder_layers=self.decoder_layers + 1, num_attention_heads=self.heads, dim_feedforward=self.feedforward,
+            num_queries=self.queries, feature_strides=list(STRIDES), common_stride=STRIDES[0], dropout=0.0,
+            pre_norm=self.pre_norm,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What the queries say after each of the L + 1 readings, the last being the answer.
+
+    masks: each (b, q, H/4, W/4) logits. embeddings: each (b, q, embed), not normalised. pixels: the mask features
+    (b, mask, H/4, W/4). levels: the pixel decoder's three maps, coarse to fine.
+    """
+
+    masks: tuple[Tensor, ...]
+    embeddings: tuple[Tensor, ...]
+    pixels: Tensor
+    levels: tuple[Tensor, ...]
+
+
+class MaskHead(nn.Module):
+    """Feature maps to mask logits and a vector per mask."""
+
+    def __init__(self, shape: HeadShape) -> None:
+        super().__init__()
+        self.shape = shape
+        config = shape.config
+        self.pixel_decoder = Mask2FormerPixelDecoder(config, list(shape.channels))
+        self.transformer = Mask2FormerTransformerModule(in_features=shape.feature, config=config)
+        self.pooled_projection = nn.Sequential(nn.LayerNorm(shape.mask), nn.Linear(shape.mask, shape.hidden))
+        sizes = (shape.hidden, shape.hidden, shape.hidden, shape.embed)
+        self.class_layers = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(sizes))
+        self.logit_scale = nn.Parameter(torch.tensor(1 / 0.07).log())
+        self.void = nn.Parameter(torch.randn(1, shape.embed))
+        nn.init.normal_(self.pixel_decoder.level_embed)  # transformers leaves it to whatever memory holds
+
+    def forward(self, levels: Mapping[str, Tensor], every_layer: bool = False) -> Predictions:
+        """levels: res2 .. res5, each (b, channels, H/s, W/s) float32. Without `every_layer` only the last embeddings
+        are worked out."""
+        decoded = self.pixel_decoder([levels[name] for name in LEVELS])
+        pixels = decoded.mask_features
+        found = self.transformer(list(decoded.multi_scale_features), pixels)
+        readings = list(zip(found.intermediate_hidden_states, found.masks_queries_logits, strict=True))
+        embeddings = [self.embedded(q, masks, pixels) for q, masks in (readings if every_layer else readings[-1:])]
+        masks = tuple(found.masks_queries_logits)
+        return Predictions(masks, tuple(embeddings), pixels, tuple(decoded.multi_scale_features))
+
+    def embedded(self, queries: Tensor, masks: Tensor, pixels: Tensor) -> Tensor:
+        """(b, q, embed): the queries (q, b, hidden) with the mean of the mask features inside their masks."""
+        inside = (masks.detach() > 0).to(pixels.dtype)
+        divisor = inside.sum(dim=(2, 3)) + EPS  # (b, q)
+        pooled = torch.einsum("bchw,bqhw->bqc", pixels, inside) / divisor[..., None]
+        x = self.pooled_projection(pooled) + queries.transpose(0, 1)
+        for layer in self.class_layers[:-1]:
+            x = layer(x).relu()
+        x = self.class_layers[-1](x)
+        return x
+
+    @property
+    def scale(self) -> Tensor:
+        """The factor on the cosines, at most 100."""
+        return self.logit_scale.exp().clamp(max=LARGEST_SCALE)
+
+
+def class_logits(
+    embeddings: Tensor, text: Tensor, row_class: Tensor, classes: int, void: Tensor, scale: Tensor
+) -> Tensor:
+    """(n, c + 1): scale * the best cosine over a class's rows, and last the cosine with "no object" (method.md 1.4).
+
+    embeddings: (n, d). text: (r, d) unit rows, row_class (r,) their classes. void: (1, d).
+    """
+    from retclip.algorithms.text_scores import text_logits
+
+    rows = torch.cat((text.to(embeddings), nn.functional.normalize(void.to(embeddings), dim=-1)))
+    owners = torch.cat((row_class.to(embeddings.device), row_class.new_tensor([classes]).to(embeddings.device)))
+    unit = nn.functional.normalize(embeddings, dim=-1)
+    return text_logits(unit, rows, owners, classes + 1, 1.0) * scale
+
+
+def channels_of(levels: Mapping[str, Tensor]) -> Sequence[int]:
+    """The channels of res2 .. res5; 0 for a level that is not there."""
+    return [int(levels[name].shape[-3]) if name in levels else 0 for name in LEVELS]

@@ -1,0 +1,74 @@
+"""`mask2former.in_vocabulary`: the in-vocabulary term of the ensemble, s_iv, and the probability of "no object"."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from retclip.errors import ConfigError
+from retclip.types import ClassScores, Role
+from retclip_mask2former.checkpoint import load_head
+from retclip_mask2former.head import class_logits
+
+if TYPE_CHECKING:
+    from retclip.types import Device, MaskProposals, Neighbours, SegmentFeatures, Vocabulary
+    from retclip_mask2former import InVocabularySettings
+
+NAME = "mask2former.in_vocabulary"
+BUILT_IN = {"coco-panoptic": Path(__file__).with_name("coco_panoptic.txt")}
+
+
+class InVocabulary:
+    """Compares what the mask queries say of their masks with the class names (method.md 1.5, 1.6)."""
+
+    role = Role.IN_VOCABULARY
+
+    def __init__(self, settings: InVocabularySettings, device: Device) -> None:
+        head, told = load_head(settings)
+        self.void = head.void.to(device.torch_device)
+        self.scale = head.scale.to(device.torch_device)
+        self.trained_on = told or read_terms(settings.trained_on)
+
+    def score(
+        self,
+        proposals: MaskProposals,
+        segments: SegmentFeatures,
+        vocabulary: Vocabulary,
+        neighbours: Neighbours | None,  # noqa: ARG002
+    ) -> ClassScores:
+        """values (n, c): the softmax over the classes without "no object"; void (n,): its probability among all. Every
+        class is known. Raises ConfigError where the masks bring no embeddings, or the names no text."""
+        if proposals.embeddings is None:
+            todo = "use it together with --proposer mask2former.queries, or leave the classifier out"
+            raise ConfigError(f"masks with embeddings for {NAME}", "masks without", todo)
+        if vocabulary.text is None:
+            todo = "choose a backbone with a text tower, or leave the classifier out"
+            raise ConfigError(f"text vectors for {NAME}", f"none from {segments.space.backbone}", todo)
+        embeddings = proposals.embeddings.to(self.void.device).float()
+        if embeddings.shape[1] != vocabulary.text.shape[1]:
+            got = f"{embeddings.shape[1]} of the masks, {vocabulary.text.shape[1]} of {segments.space.backbone}"
+            raise ConfigError("mask and text vectors of one length", got, "name the head of this backbone: weights")
+        rows = torch.as_tensor(vocabulary.row_class)
+        classes = len(vocabulary)
+        logits = class_logits(embeddings, vocabulary.text, rows, classes, self.void, self.scale)
+        values, void = logits[:, :-1].softmax(-1), logits.softmax(-1)[:, -1]
+        knows = torch.ones(classes, dtype=torch.bool, device=values.device)
+        return ClassScores(values, knows, self.role, void, NAME)
+
+
+def read_terms(named: str) -> tuple[str, ...]:
+    """The terms of a fine-tuning vocabulary: built in by name, or a file with a class a line, synonyms after commas,
+    '#' before remarks. Raises ConfigError."""
+    path = BUILT_IN.get(named, Path(named).expanduser())
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        todo = f"name {' or '.join(BUILT_IN)}, or a text file with a class a line"
+        raise ConfigError(f"the classes that the head was fine-tuned on: {named}", str(error), todo) from error
+    terms = (term.strip() for line in lines if not line.startswith("#") for term in line.split(","))
+    found = tuple(dict.fromkeys(term for term in terms if term))
+    if not found:
+        raise ConfigError(f"class names in {path}", "none", "write a class a line, synonyms after commas")
+    return found

@@ -1,0 +1,81 @@
+"""A folder of numbers that the original FC-CLIP computed: settings, tensors, comparisons."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from retclip.errors import DataError
+from retclip.plugin.checkpoints import read_state
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison. ok: whether `difference` is within `allowed`."""
+
+    name: str
+    difference: float
+    allowed: float
+    detail: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """False for NaN, too."""
+        return self.difference <= self.allowed
+
+
+class Reference:
+    """A folder of reference numbers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            self.config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            self.panoptic: dict[str, Any] = json.loads((folder / "panoptic.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            todo = "give a folder with config.json, panoptic.json and the safetensors files of a reference run"
+            raise DataError(f"reference numbers in {folder}", str(error), todo) from error
+        self._files: dict[str, Numbers] = {}
+
+    def load(self, name: str) -> Numbers:
+        """The tensors of one file. Raises DataError."""
+        if name not in self._files:
+            self._files[name] = Numbers(read_state(self.folder / f"{name}.safetensors"))
+        return self._files[name]
+
+    def terms(self, which: str) -> list[list[str]]:
+        """The names of each class, in order."""
+        return [[name.strip() for name in one["names"].split(",")] for one in self.config[f"{which}_vocabulary"]]
+
+    @cached_property
+    def backbone_settings(self) -> dict[str, Any]:
+        """For `openclip.model`: that architecture, those weights, FC-CLIP's pooling, the sides of the network input."""
+        architecture = copy.deepcopy(self.config["open_clip_model_config"])
+        if self.config.get("convnext_trunk"):
+            shape = {key: self.config["convnext_trunk"][key] for key in ("depths", "dims")}
+            architecture["vision_cfg"]["timm_model_kwargs"] = shape
+        short, long = sorted(self.config["net_hw"])
+        return {
+            "model": self.config["clip_model_name"], "config": architecture, "pooling": "fcclip", "cache_text": False,
+            "pretrained": str(self.folder / "state.safetensors"), "short_side": short, "long_side": long,
+        }  # fmt: skip
+
+
+class Numbers(dict[str, Tensor]):
+    """The tensors of one file by name; one that is not there is told in three parts."""
+
+    def __missing__(self, name: str) -> Tensor:
+        raise DataError(f"the tensor {name!r} among the reference numbers", f"{len(self)} others", "add it")
+
+
+def close(name: str, found: Tensor, wanted: Tensor, allowed: float) -> Row:
+    """The largest absolute difference; NaN where the sizes differ."""
+    if found.numel() != wanted.numel():
+        return Row(name, float("nan"), allowed, f"shape {tuple(found.shape)}, not {tuple(wanted.shape)}")
+    return Row(name, float((found.float().flatten() - wanted.float().flatten()).abs().max()), allowed)
