@@ -23,7 +23,7 @@ __all__ = ["RetCLIP", "__version__", "open"]
 
 
 def open(store: str | Path, **options: Any) -> RetCLIP:
-    """Open a store. Options as in `RetCLIP.open`: config_file, settings, create."""
+    """Open a store. Options as in `RetCLIP.open`: config_file, settings, create, missing_ok."""
     from retclip.engine import RetCLIP
 
     return RetCLIP.open(store, **options)

@@ -43,6 +43,7 @@ class StoreSection(Section):
 
 class ComponentsSection(Section):
     backbone: str = Field("reference.colour_texture", description="turns masks into vectors")
+    keys: str = Field("", description="a second backbone whose vectors are stored and searched (kNN-CLIP); empty: none")
     proposer: str = Field("reference.superpixels", description="finds masks in photos to be labelled")
     classifiers: tuple[str, ...] = Field(("retrieval.vote",), description="score masks; the ensemble mixes them")
 

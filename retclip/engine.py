@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from retclip import config
 from retclip.device import choose
 from retclip.errors import ConfigError, DataError, StoreMissing
+from retclip.plugin.contracts import LEVELS, NEIGHBOURS
 from retclip.plugin.manager import PluginManager
 from retclip.plugin.pairing import Capable, check_pairing
 from retclip.result import SegmentationResult
@@ -33,8 +35,14 @@ if TYPE_CHECKING:
 class RetCLIP:
     """An open store with the components that work on it. Components load on first use and stay."""
 
-    def __init__(self, store: FeatureStore, settings: config.Settings, manager: PluginManager) -> None:
-        self.store, self.settings, self.manager = store, settings, manager
+    def __init__(
+        self,
+        store: FeatureStore,
+        settings: config.Settings,
+        manager: PluginManager,
+        passing: TemporaryDirectory[str] | None = None,
+    ) -> None:
+        self.store, self.settings, self.manager, self._passing = store, settings, manager, passing
         self._loaded: dict[tuple[str, str], Loaded[Any]] = {}
         self._prepared: dict[str, PreparedVocabulary] = {}
 
@@ -45,8 +53,10 @@ class RetCLIP:
         config_file: str | Path | None = None,
         settings: Mapping[str, Any] | None = None,
         create: bool = False,
+        missing_ok: bool = False,
     ) -> RetCLIP:
-        """Open the store in that folder; with `create`, make it where there is none.
+        """Open the store in that folder; with `create`, make it where there is none. missing_ok: where no classifier
+        votes with a store, go on without one.
 
         settings: keys of retclip.toml as nested dicts, above file and environment, e.g. {"retrieval": {"k": 16}}.
         Raises StoreMissing, StoreBehind, ConfigError.
@@ -61,9 +71,12 @@ class RetCLIP:
         try:
             opened = FeatureStore.open(folder, options)
         except StoreMissing:
-            if not create:
+            if not create and (not missing_ok or _votes(manager, chosen)):
                 raise
-            opened = FeatureStore.create(folder, options, exist_ok=True)  # another process may be making it, too
+            passing = None if create else TemporaryDirectory(prefix="retclip-")
+            where = Path(passing.name) if passing else folder
+            opened = FeatureStore.create(where, options, exist_ok=True)  # another process may be making it, too
+            return cls(opened, chosen, manager, passing)
         return cls(opened, chosen, manager)
 
     def __enter__(self) -> RetCLIP:
@@ -75,6 +88,8 @@ class RetCLIP:
     def close(self) -> None:
         """Release the store."""
         self.store.close()
+        if self._passing is not None:
+            self._passing.cleanup()
 
     def component(self, kind: str, name: str, device: Device | None = None) -> Loaded[Any]:
         """A component by name, loaded once. kind: backbone, proposer, classifier or source."""
@@ -94,13 +109,17 @@ class RetCLIP:
         """Store and components for a workflow; a build has its own proposer and needs no classifier."""
         names = self.settings.components
         proposer = self.settings.build.proposer if building else names.proposer
-        self._check_pairing(names.backbone, proposer, () if building else names.classifiers)
+        backbone, keys = names.backbone, names.keys if names.keys != names.backbone else ""
+        if building and keys and LEVELS not in self.manager.find("proposer", proposer).component.needs:
+            backbone, keys = keys, ""  # nobody would look at the first one's features
+        self._check_pairing(backbone, proposer, () if building else names.classifiers)
         return Parts(
             self.store,
-            cast("Loaded[Backbone]", self.component("backbone", names.backbone)),
+            cast("Loaded[Backbone]", self.component("backbone", backbone)),
             cast("Loaded[MaskProposer]", self.component("proposer", proposer)),
             () if building else self._classifiers(names.classifiers),
             self.settings,
+            cast("Loaded[Backbone]", self.component("backbone", keys)) if keys else None,
         )
 
     def source(self, address: str) -> ImageSource:
@@ -185,6 +204,12 @@ class RetCLIP:
         if not names:
             raise ConfigError("at least one classifier", "none", "set components.classifiers or --classifier")
         return tuple(self.component("classifier", name) for name in names)
+
+
+def _votes(manager: PluginManager, settings: config.Settings) -> bool:
+    """Whether any chosen classifier looks into the store; a database that was named is a store in any case."""
+    found = [manager.find("classifier", name) for name in settings.components.classifiers]
+    return bool(settings.store.database.get_secret_value()) or any(NEIGHBOURS in one.component.needs for one in found)
 
 
 def as_image(image: Any) -> Image:

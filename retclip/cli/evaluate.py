@@ -37,7 +37,7 @@ def evaluate(
         bar[0].update(done)
 
     try:
-        with options.opened(store, config, given) as retclip:
+        with options.opened(store, config, given, missing_ok=True) as retclip:
             found = retclip.evaluate(source, step)
     finally:
         if bar:

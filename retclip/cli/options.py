@@ -50,10 +50,14 @@ def flags(
 
 @contextmanager
 def opened(
-    store: Path, config: Path | None = None, settings: dict[str, Any] | None = None, create: bool = False
+    store: Path,
+    config: Path | None = None,
+    settings: dict[str, Any] | None = None,
+    create: bool = False,
+    missing_ok: bool = False,
 ) -> Iterator[RetCLIP]:
     """The store with its components, closed at the end of the block."""
     from retclip.engine import RetCLIP
 
-    with RetCLIP.open(store, config, settings, create=create) as retclip:
+    with RetCLIP.open(store, config, settings, create=create, missing_ok=missing_ok) as retclip:
         yield retclip

@@ -39,7 +39,7 @@ def segment(
     from retclip.report.result_writer import ResultWriter
 
     given = options.flags(settings, preset, backbone, proposer, classifier)
-    with options.opened(store, config, given) as retclip:
+    with options.opened(store, config, given, missing_ok=True) as retclip:
         prepared = retclip.prepared(classes)
         _say_missing(prepared)
         records = [record for path in paths for record in retclip.source(path).images()]

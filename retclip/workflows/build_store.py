@@ -96,7 +96,7 @@ def _plan(parts: Parts, source: ImageSource, address: str, wanted: Sequence[str]
         proposer_version=proposer.version,
         proposer_settings=proposer.settings,
         recipe=recipe_fingerprint(proposer.name, proposer.version, {**proposer.settings, "max_segments": most}),
-        space=parts.backbone.thing.space,
+        space=parts.keys.thing.space,
         config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json")},
         program=retclip.__version__,
     )
@@ -107,7 +107,7 @@ def _chunks(
     wanted: Sequence[str], is_thing: Mapping[str, bool | None], report: BuildReport,
 ) -> Iterator[BuildReport]:  # fmt: skip
     """The report after each committed group of images."""
-    records, space = source.images(), parts.backbone.thing.space.id
+    records, space = source.images(), parts.keys.thing.space.id
     while chunk := list(islice(records, parts.settings.build.commit_images)):
         planned = plan_units(parts.store, run, address, chunk, wanted, space)
         report = _planned(report, planned)

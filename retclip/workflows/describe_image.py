@@ -5,10 +5,23 @@ Every answer of a plugin is checked before it is believed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from retclip.device import inference
 from retclip.plugin.checks import checked_proposals, checked_segments
+from retclip.plugin.contracts import Backbone
 from retclip.types import DenseFeatures, Image, MaskProposals, SegmentFeatures, Vocabulary
-from retclip.workflows.parts import Parts
+from retclip.workflows.parts import Loaded, Parts
+
+
+@dataclass(frozen=True, eq=False)
+class Description:
+    """Masks, what the classifiers see of them, and what is looked up in the store: the same vectors unless a second
+    backbone makes the keys."""
+
+    proposals: MaskProposals
+    segments: SegmentFeatures
+    keys: SegmentFeatures
 
 
 def proposals_of(parts: Parts, image: Image, vocabulary: Vocabulary) -> tuple[DenseFeatures, MaskProposals]:
@@ -22,7 +35,22 @@ def proposals_of(parts: Parts, image: Image, vocabulary: Vocabulary) -> tuple[De
 
 
 def vectors_of(parts: Parts, features: DenseFeatures, proposals: MaskProposals) -> SegmentFeatures:
-    """A unit vector per mask. Raises ContractBroken."""
-    with inference(parts.backbone.device):
-        found = parts.backbone.thing.segment_vectors(features, proposals.masks, proposals.logits)
-    return checked_segments(found, len(proposals), parts.backbone.name)
+    """A unit vector per mask for the classifiers. Raises ContractBroken."""
+    return _pooled(parts.backbone, features, proposals)
+
+
+def keys_of(
+    parts: Parts, image: Image, features: DenseFeatures, proposals: MaskProposals, segments: SegmentFeatures | None
+) -> SegmentFeatures:
+    """A unit vector per mask for the store: `segments`, where they are known, unless there is a second backbone."""
+    if parts.second_backbone is None:
+        return segments if segments is not None else vectors_of(parts, features, proposals)
+    with inference(parts.keys.device):
+        own = parts.keys.thing.dense_features([image])
+    return _pooled(parts.keys, own[0], proposals)
+
+
+def _pooled(backbone: Loaded[Backbone], features: DenseFeatures, proposals: MaskProposals) -> SegmentFeatures:
+    with inference(backbone.device):
+        found = backbone.thing.segment_vectors(features, proposals.masks, proposals.logits)
+    return checked_segments(found, len(proposals), backbone.name)

@@ -120,8 +120,8 @@ def _count(parts: Parts, prepared: PreparedVocabulary, counters: _Counters, answ
         raise answer
     if answer.truth is None:
         raise DataError(f"an annotation for {answer.uri}", "none", "evaluate on an annotated source")
-    proposals, segments = describe_image(parts, answer, prepared)
-    evidence = decide(parts, answer, prepared, proposals, segments)
+    described = describe_image(parts, answer, prepared)
+    proposals, evidence = described.proposals, decide(parts, answer, prepared, described)
     combined = evidence.combined.to(proposals.masks.device)
     semantic = semantic_map(proposals.finest, combined, answer.size).cpu().numpy()
     counters.add(merge(parts, evidence, proposals), semantic, answer.truth)

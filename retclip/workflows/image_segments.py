@@ -17,7 +17,7 @@ from retclip.plugin.contracts import ANNOTATION
 from retclip.store.ingest import UnitResult
 from retclip.store.slots import NewSegment
 from retclip.types import Image, MaskProposals, Vocabulary
-from retclip.workflows.describe_image import proposals_of, vectors_of
+from retclip.workflows.describe_image import keys_of, proposals_of
 from retclip.workflows.masks import best_first, binary, box
 from retclip.workflows.parts import Parts
 from retclip.workflows.units import Unit
@@ -29,11 +29,11 @@ def image_segments(
     """One image's segments of the unit's classes with their vectors, and how many masks had to be dropped."""
     class_names = unit.class_names
     if not class_names:
-        return _result(parts, unit, image, [], np.zeros((0, parts.backbone.thing.space.dim), np.float32)), 0
+        return _result(parts, unit, image, [], np.zeros((0, parts.keys.thing.space.dim), np.float32)), 0
     vocabulary = Vocabulary(class_names, tuple(is_thing.get(name, True) for name in class_names))
     features, found = proposals_of(parts, image, vocabulary)
     proposals = best_first(_named(found, class_names, parts.proposer.name), parts.settings.build.max_segments)
-    vectors = vectors_of(parts, features, proposals)
+    vectors = keys_of(parts, image, features, proposals, None)
     segments, kept = _segments(parts, proposals, vectors.covered.tolist())
     result = _result(parts, unit, image, segments, vectors.vectors[kept].float().cpu().numpy())
     return result, len(proposals) - len(kept)
@@ -45,7 +45,7 @@ def _result(
     return UnitResult(
         key=unit.key, content=unit.content, external_id=unit.record.external_id, uri=unit.record.uri,
         image_sha256=image.sha256, size=image.size, prompts=unit.class_names, absent=unit.absent,
-        segments=tuple(segments), vectors=vectors.reshape(len(segments), parts.backbone.thing.space.dim),
+        segments=tuple(segments), vectors=vectors.reshape(len(segments), parts.keys.thing.space.dim),
     )  # fmt: skip
 
 

@@ -36,3 +36,10 @@ class Parts:
     proposer: Loaded[MaskProposer]
     classifiers: tuple[Loaded[Classifier], ...]
     settings: Settings
+    second_backbone: Loaded[Backbone] | None = None
+
+    @property
+    def keys(self) -> Loaded[Backbone]:
+        """The backbone whose vectors are stored and searched: a second one where there is one (kNN-CLIP), else the
+        only one."""
+        return self.second_backbone or self.backbone

@@ -29,7 +29,7 @@ from retclip.types import (
     Role,
     SegmentFeatures,
 )
-from retclip.workflows.describe_image import proposals_of, vectors_of
+from retclip.workflows.describe_image import Description, keys_of, proposals_of, vectors_of
 from retclip.workflows.masks import boxes
 from retclip.workflows.parts import Loaded, Parts
 from retclip.workflows.vocabulary import PreparedVocabulary, needs_neighbours
@@ -37,25 +37,25 @@ from retclip.workflows.vocabulary import PreparedVocabulary, needs_neighbours
 
 def segment_image(parts: Parts, image: Image, prepared: PreparedVocabulary) -> tuple[PanopticSegmentation, Evidence]:
     """The panoptic map of one image, at its own size, and why each mask was labelled as it was."""
-    proposals, segments = describe_image(parts, image, prepared)
-    evidence = decide(parts, image, prepared, proposals, segments)
-    return merge(parts, evidence, proposals), evidence
+    described = describe_image(parts, image, prepared)
+    evidence = decide(parts, image, prepared, described)
+    return merge(parts, evidence, described.proposals), evidence
 
 
-def describe_image(parts: Parts, image: Image, prepared: PreparedVocabulary) -> tuple[MaskProposals, SegmentFeatures]:
+def describe_image(parts: Parts, image: Image, prepared: PreparedVocabulary) -> Description:
     """Masks and their vectors."""
     features, proposals = proposals_of(parts, image, prepared.vocabulary)
     if not parts.settings.segment.use_prompts:  # what an annotation or a detector calls a mask must not leak in
         proposals = replace(proposals, prompts=None)
-    return proposals, vectors_of(parts, features, proposals)
+    segments = vectors_of(parts, features, proposals)
+    return Description(proposals, segments, keys_of(parts, image, features, proposals, segments))
 
 
-def decide(
-    parts: Parts, image: Image, prepared: PreparedVocabulary, proposals: MaskProposals, segments: SegmentFeatures
-) -> Evidence:
+def decide(parts: Parts, image: Image, prepared: PreparedVocabulary, described: Description) -> Evidence:
     """Score every mask by every classifier and combine the scores."""
     settings, vocabulary = parts.settings, prepared.vocabulary
-    neighbours = _neighbours(parts, prepared, segments) if needs_neighbours(parts) else None
+    proposals, segments = described.proposals, described.segments
+    neighbours = _neighbours(parts, prepared, described.keys) if needs_neighbours(parts) else None
     scores = []
     for classifier in parts.classifiers:
         with inference(classifier.device):
@@ -149,10 +149,12 @@ def _seen(parts: Parts, prepared: PreparedVocabulary) -> Tensor:
 def provenance(parts: Parts) -> dict[str, Any]:
     """What produced a result: program, components with versions and settings, feature space, numbers."""
     loaded = {"backbone": parts.backbone, "proposer": parts.proposer}
+    if parts.second_backbone is not None:
+        loaded["keys"] = parts.second_backbone
     named = {role: _produced_by(one) for role, one in loaded.items()}
     settings = parts.settings.model_dump(mode="json", include={"retrieval", "ensemble", "segment", "matching"})
     classifiers = [_produced_by(one) for one in parts.classifiers]
-    space = parts.backbone.thing.space.id
+    space = parts.keys.thing.space.id
     return {"retclip": retclip.__version__, "space": space, **named, "classifiers": classifiers, **settings}
 
 

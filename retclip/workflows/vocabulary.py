@@ -90,7 +90,7 @@ def _check_needs(parts: Parts) -> None:
     )
     check_pairing(backbone, others)
     if needs_neighbours(parts):
-        parts.store.require_space(parts.backbone.thing.space)
+        parts.store.require_space(parts.keys.thing.space)
 
 
 def needs_neighbours(parts: Parts) -> bool:

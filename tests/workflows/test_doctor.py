@@ -38,7 +38,7 @@ def test_a_plugin_that_fails_is_named_with_stage_and_cure(monkeypatch):
         def load(self):
             raise RuntimeError("operator torchvision::nms does not exist")
 
-    monkeypatch.setattr(doctor.PluginManager.discover.__func__, "__defaults__", ((), False, [Broken()]))
+    monkeypatch.setattr(doctor.PluginManager.discover.__func__, "__defaults__", ((), False, [Broken()], None))
     found = by_name(check_installation())["plugin broken"]
     assert not found.ok
     assert found.found == "import: RuntimeError: operator torchvision::nms does not exist"
