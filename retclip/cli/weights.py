@@ -31,7 +31,7 @@ def _known(settings: Iterable[str] | None, config: Path | None) -> Iterator[tupl
     chosen = load(find_file(None, config), options.flags(list(settings or ())))
     place = chosen.weights.place
     manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict, cache=place)
-    found: dict[str, list[Weights]] = {}
+    found: dict[str, list[Weights]] = {name: [one] for name, one in manager.published().items()}
     for component, needed in manager.weights(chosen.of_component).items():
         found[component] = list(needed)
         found.update({one.name: [one] for one in needed})

@@ -57,7 +57,8 @@ class Component(Generic[T]):
 
     name: lower case, `[a-z0-9_-]+`; the full name is "<plugin>.<name>". summary: one line for `retclip plugins list`.
     provides / needs: capabilities checked before any weight is loaded (`TEXT`, `LEVELS`, `NEIGHBOURS`, `ANNOTATION`).
-    weights: what it needs with those settings; missing ones are told before `load` is called.
+    weights: what it needs with those settings; missing ones are told before `load` is called. published: every set
+    that some setting of it names, for `retclip weights list`.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Component(Generic[T]):
     provides: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
     weights: Callable[[Any], Sequence[Weights]] = _no_weights
+    published: Sequence[Weights] = ()
 
 
 @runtime_checkable

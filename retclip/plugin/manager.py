@@ -115,6 +115,10 @@ class PluginManager:
                 found[info.full_name] = needed
         return found
 
+    def published(self) -> dict[str, Weights]:
+        """Every set of weights that a component names, whatever its settings are, by name."""
+        return {weights.name: weights for one in self.components() for weights in one.component.published}
+
     def _why_missing(self, name: str) -> str:
         wanted = name.partition(".")[0]
         failed = [one for one in self.failures if one.plugin == wanted] or list(self.failures)

@@ -78,7 +78,10 @@ def _load_in_vocabulary(settings: InVocabularySettings, device: Device) -> Class
 def retclip_mask_proposers() -> Iterable[Component[MaskProposer]]:
     """Announce `mask2former.queries`."""
     summary = "FC-CLIP's mask queries over the backbone's own feature maps"
-    return [Component("queries", summary, HeadSettings, _load_queries, needs=frozenset({LEVELS}), weights=weights_of)]
+    known, needs = tuple(PUBLISHED.values()), frozenset({LEVELS})
+    return [
+        Component("queries", summary, HeadSettings, _load_queries, needs=needs, weights=weights_of, published=known)
+    ]
 
 
 @impl

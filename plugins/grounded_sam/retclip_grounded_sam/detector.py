@@ -1,0 +1,89 @@
+"""Grounding DINO: boxes in image pixels with the term that each shows (method.md 6.1 to 6.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms, nms
+from transformers import AutoImageProcessor, AutoTokenizer, GroundingDinoForObjectDetection
+from transformers.utils import logging
+
+from retclip.errors import WeightsMissing
+from retclip.plugin.weights import located
+from retclip.types import Device, Image
+from retclip_grounded_sam import PUBLISHED, BoxesSettings
+from retclip_grounded_sam.prompts import Prompt, Special, prompts, term_scores
+
+
+@dataclass(frozen=True, eq=False)
+class Detections:
+    """boxes: (m, 4) x0 y0 x1 y1 in image pixels. scores: (m,) in [0, 1]. terms: (m,) indices. Best first."""
+
+    boxes: Tensor
+    scores: Tensor
+    terms: Tensor
+
+
+class Detector:
+    """A frozen Grounding DINO with its tokenizer and image processor, from a folder in transformers' form."""
+
+    def __init__(self, folder: Path, settings: BoxesSettings, device: Device) -> None:
+        self.settings, self.device = settings, device
+        logging.disable_progress_bar()  # stderr is the user's
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.processor: Any = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        model = GroundingDinoForObjectDetection.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        self.model: Any = model.eval().requires_grad_(False).to(device.torch_device)
+        stop = self.tokenizer.convert_tokens_to_ids(".")
+        self.special = Special(self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, stop)
+
+    def detect(self, image: Image, terms: tuple[str, ...]) -> Detections:
+        """Boxes of any of the terms above the threshold, after non-maximum suppression in and between prompts."""
+        channels = {"input_data_format": "channels_last"}  # a photo three pixels high would be misread
+        inputs = self.processor(images=image.pixels, return_tensors="pt", **channels).to(self.device.torch_device)
+        asked = prompts(terms, self._tokens, self.special, self.settings.tokens)
+        several = [self._prompted(inputs, one, image.size) for one in asked]
+        if not several:
+            return Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
+        boxes = torch.cat([one.boxes for one in several])
+        scores, owners = torch.cat([one.scores for one in several]), torch.cat([one.terms for one in several])
+        groups = torch.cat([torch.full((len(one.scores),), n) for n, one in enumerate(several)]).to(boxes.device)
+        kept = batched_nms(boxes, scores, groups, self.settings.nms_within)
+        kept = kept[nms(boxes[kept], scores[kept], self.settings.nms_across)]
+        return Detections(boxes[kept], scores[kept], owners[kept])
+
+    def _tokens(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def _prompted(self, inputs: Any, prompt: Prompt, size: tuple[int, int]) -> Detections:
+        ids = torch.tensor([prompt.ids], device=self.device.torch_device)
+        said = self.model(
+            **inputs, input_ids=ids, attention_mask=torch.ones_like(ids), token_type_ids=torch.zeros_like(ids)
+        )
+        scores, best = term_scores(said.logits[0], prompt).max(dim=1)
+        kept = scores >= self.settings.box_threshold
+        owners = torch.tensor(prompt.terms, device=best.device)[best[kept]]
+        return Detections(in_pixels(said.pred_boxes[0][kept].float(), size), scores[kept], owners)
+
+
+def in_pixels(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """(m, 4) x0 y0 x1 y1 in pixels of `size` = (H, W), kept inside, from centre, width and height in shares of it."""
+    x, y, width, height = boxes.unbind(-1)
+    corners = torch.stack((x - width / 2, y - height / 2, x + width / 2, y + height / 2), dim=-1).clamp(0, 1)
+    return corners * torch.tensor([size[1], size[0], size[1], size[0]], device=boxes.device)
+
+
+def load_detector(settings: BoxesSettings, device: Device) -> Detector:
+    """The detector that the settings name. Raises WeightsMissing."""
+    if settings.detector in PUBLISHED:
+        return Detector(located(PUBLISHED[settings.detector]), settings, device)
+    folder = Path(settings.detector).expanduser()
+    if not (folder / "config.json").is_file():
+        todo = "correct `detector`: grounding_dino_base, grounding_dino_tiny, or a folder that save_pretrained wrote"
+        raise WeightsMissing(f"a Grounding DINO in {folder}", "no config.json there", todo)
+    return Detector(folder, settings, device)

@@ -1,0 +1,83 @@
+"""Segment Anything with its checkpoint: sizes are read off the tensors, so that every published size and any other of
+the same design loads the same way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import torch
+from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
+from torch import Tensor
+
+from retclip.errors import ConfigError, WeightsMissing
+from retclip.plugin.checkpoints import read_state
+from retclip.plugin.weights import located, stored_name
+from retclip_grounded_sam import PUBLISHED
+
+PATCH = 16  # pixels along the side of SAM's patches
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of 8-bit values: ImageNet's
+DECODER_HEADS = 8
+
+
+def load_sam(named: str) -> Sam:
+    """A published SAM or one of the user's, float32, frozen. Raises WeightsMissing, ConfigError, DataError."""
+    if named in PUBLISHED:
+        weights = PUBLISHED[named]
+        path = located(weights) / stored_name(weights.files[0].path)
+    else:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            todo = "correct `sam`: sam_vit_b, sam_vit_l, sam_vit_h, or a .safetensors file"
+            raise WeightsMissing(f"a .safetensors file {path}", "none there", todo)
+    return sam_of(read_state(path), str(path))
+
+
+def sam_of(state: Mapping[str, Tensor], name: str) -> Sam:
+    """A SAM with those tensors. Raises ConfigError where they are not a SAM's."""
+    try:
+        model = _empty(state)
+        model.load_state_dict(dict(state))
+    except (KeyError, RuntimeError, ValueError, ZeroDivisionError) as error:
+        todo = "use a checkpoint of segment-anything"
+        raise ConfigError(f"the tensors of a SAM in {name}", str(error).splitlines()[0], todo) from error
+    return model.float().eval().requires_grad_(False)
+
+
+def _empty(state: Mapping[str, Tensor]) -> Sam:
+    """A SAM of the sizes that the tensors have."""
+    _, grid, _, width = state["image_encoder.pos_embed"].shape
+    depth = 1 + max(int(found[1]) for key in state if (found := re.match(r"image_encoder\.blocks\.(\d+)\.", key)))
+    reach = [len(state[f"image_encoder.blocks.{n}.attn.rel_pos_h"]) for n in range(depth)]
+    everywhere = 2 * grid - 1  # rows of relative positions where a block looks at the whole image
+    prompt = len(state["image_encoder.neck.0.weight"])
+    windows = [length for length in reach if length != everywhere]
+    encoder = ImageEncoderViT(
+        img_size=grid * PATCH, patch_size=PATCH, embed_dim=width, depth=depth,
+        num_heads=width // state["image_encoder.blocks.0.attn.rel_pos_h"].shape[1],
+        mlp_ratio=len(state["image_encoder.blocks.0.mlp.lin1.weight"]) / width, out_chans=prompt, qkv_bias=True,
+        norm_layer=partial(torch.nn.LayerNorm, eps=1e-6), use_rel_pos=True,
+        global_attn_indexes=tuple(n for n, length in enumerate(reach) if length == everywhere),
+        window_size=(windows[0] + 1) // 2 if windows else 0,
+    )  # fmt: skip
+    decoder = "mask_decoder.transformer.layers"
+    layers = 1 + max(int(found[1]) for key in state if (found := re.match(rf"{re.escape(decoder)}\.(\d+)\.", key)))
+    transformer = TwoWayTransformer(
+        depth=layers, embedding_dim=prompt, num_heads=DECODER_HEADS,
+        mlp_dim=len(state[f"{decoder}.0.mlp.lin1.weight"]),
+    )  # fmt: skip
+    return Sam(
+        image_encoder=encoder,
+        prompt_encoder=PromptEncoder(
+            embed_dim=prompt, image_embedding_size=(grid, grid), input_image_size=(grid * PATCH, grid * PATCH),
+            mask_in_chans=len(state["prompt_encoder.mask_downscaling.3.weight"]),
+        ),
+        mask_decoder=MaskDecoder(
+            transformer_dim=prompt, transformer=transformer, num_multimask_outputs=3, iou_head_depth=3,
+            iou_head_hidden_dim=len(state["mask_decoder.iou_prediction_head.layers.0.weight"]),
+        ),
+        pixel_mean=list(MEAN),
+        pixel_std=list(STD),
+    )  # fmt: skip

@@ -1,0 +1,86 @@
+"""SAM's automatic masks: the library's own, coarser, best first."""
+
+import pytest
+import torch
+from retclip_grounded_sam import GridSettings
+from retclip_grounded_sam.grid import Grid
+from retclip_grounded_sam.sam import sam_of
+from segment_anything import SamAutomaticMaskGenerator
+
+from retclip.errors import ConfigError
+from retclip.plugin.checks import checked_proposals
+from retclip.types import Device, Vocabulary
+
+LOOSE = {"points_per_side": 4, "pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}
+
+
+def propose(sam, image, **more):
+    proposer = Grid(sam, GridSettings(**{**LOOSE, **more}), Device())
+    with torch.inference_mode():
+        return checked_proposals(proposer.propose([image], Vocabulary((), ()), []), [image], "grounded_sam.grid")[0]
+
+
+def test_they_are_the_generator_s_own(sam, photo):
+    image = photo(48, 80)
+    found = propose(sam, image)
+    wanted = sorted(
+        SamAutomaticMaskGenerator(sam, **LOOSE).generate(image.pixels), key=lambda one: -one["predicted_iou"]
+    )
+    assert len(found) == len(wanted) > 0
+    assert torch.equal(found.masks.bool(), torch.stack([torch.from_numpy(one["segmentation"]) for one in wanted]))
+    assert found.objectness.tolist() == pytest.approx(
+        [min(1, max(0, one["predicted_iou"])) for one in wanted], abs=1e-6
+    )
+    assert found.prompts is None
+
+
+def test_a_large_photo_has_masks_on_a_coarse_grid(sam, photo):
+    fine, coarse = propose(sam, photo(48, 80)), propose(sam, photo(48, 80), side=20)
+    assert coarse.masks.shape[1:] == (12, 20)
+    assert torch.allclose(coarse.masks, torch.nn.functional.avg_pool2d(fine.masks[:, None], 4)[:, 0], atol=1e-5)
+
+
+def test_nothing_stable_is_no_masks(sam, photo):
+    assert len(propose(sam, photo(48, 80), pred_iou_thresh=1.0, stability_score_thresh=1.0)) == 0
+
+
+def test_removing_islands_needs_opencv(sam, monkeypatch):
+    monkeypatch.setattr("retclip_grounded_sam.grid.find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match="opencv"):
+        Grid(sam, GridSettings(min_mask_region_area=10), Device())
+
+
+def test_sizes_are_read_off_the_tensors(sam):
+    state = sam.state_dict()
+    again = sam_of(state, "mine")
+    assert again.image_encoder.img_size == 64
+    assert again.image_encoder.blocks[0].window_size == 2
+    assert again.image_encoder.blocks[1].window_size == 0
+    assert all(torch.equal(value, state[key]) for key, value in again.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("build", "heads", "everywhere"), [("vit_b", 12, (2, 5, 8, 11)), ("vit_l", 16, (5, 11, 17, 23))]
+)
+def test_the_published_sizes_come_out_of_their_tensors(build, heads, everywhere):
+    from retclip_grounded_sam.sam import _empty
+    from segment_anything import sam_model_registry
+
+    with torch.device("meta"):
+        state = sam_model_registry[build]().state_dict()
+        model = _empty(state)
+    assert {key: value.shape for key, value in model.state_dict().items()} == {k: v.shape for k, v in state.items()}
+    assert model.image_encoder.img_size == 1024
+    blocks = model.image_encoder.blocks
+    assert tuple(n for n, block in enumerate(blocks) if block.window_size == 0) == everywhere
+    assert {block.window_size for block in blocks} == {0, 14}
+    assert blocks[0].attn.num_heads == heads
+
+
+def test_tensors_of_something_else_are_refused(sam):
+    with pytest.raises(ConfigError, match="a SAM in mine"):
+        sam_of({"weight": torch.ones(1)}, "mine")
+    state = dict(sam.state_dict())
+    del state["mask_decoder.iou_token.weight"]
+    with pytest.raises(ConfigError, match="a SAM in mine"):
+        sam_of(state, "mine")
