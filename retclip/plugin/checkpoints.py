@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from retclip.errors import DataError
 
 WRAPPERS = ("model", "state_dict", "module")  # what training programs put around a state dict
 HARMLESS = ("_reconstruct", "scalar")  # what numpy writes around the numbers of an array
+NUMPY_PLACES = ("numpy._core.multiarray", "numpy.core.multiarray")  # of those, in NumPy 2 and before
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -34,23 +36,30 @@ def read_pickled(path: Path, name: str = "") -> dict[str, Tensor]:
     """The tensors of a `.pth` or `.pt` checkpoint, however they are wrapped, read with `weights_only=True`. Raises
     DataError; a file that holds more than numbers and text is refused."""
     kinds = {type(np.dtype(one)) for one in ("f2", "f4", "f8", "i4", "i8", "u1", "?")}
-    harmless: list[Any] = [*map(_by_name, HARMLESS), np.ndarray, np.dtype, *kinds]
+    harmless: list[Any] = [*_by_name(), np.ndarray, np.dtype, *kinds]
     try:
         with torch.serialization.safe_globals(harmless), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises pickle, zip, runtime and value errors here
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
         todo = "use a safetensors file of these weights, or fetch the checkpoint again"
-        raise DataError(f"a checkpoint of plain tensors in {name or path}", first, todo) from error
+        raise DataError(f"a checkpoint of plain tensors in {name or path}", _reason(error), todo) from error
     return _tensors(found, name or str(path))
 
 
 def write_safetensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write tensors by name; what shares memory is written twice."""
+    """Write tensors by name; what shares memory is written twice. Raises DataError for what such a file cannot hold,
+    OSError where it cannot be written."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, path)
+    try:
+        save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, path)
+    except SafetensorError as error:
+        raise OSError(f"{path}: {error}") from error
+    except (KeyError, RuntimeError, ValueError) as error:  # sparse, quantised, without memory, of a rare type
+        got = f"{type(error).__name__}: {error}"
+        raise DataError("tensors that a safetensors file can hold", got, "save them as plain ones") from error
 
 
 def without_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -69,16 +78,24 @@ def state_digest(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _by_name(function: str) -> tuple[Any, str]:
-    return getattr(np._core.multiarray, function), f"numpy._core.multiarray.{function}"  # type: ignore[attr-defined]
+def _by_name() -> list[tuple[Any, str]]:
+    there: Any = np._core.multiarray  # type: ignore[attr-defined]
+    return [(getattr(there, one), f"{place}.{one}") for one in HARMLESS for place in NUMPY_PLACES]
+
+
+def _reason(error: Exception) -> str:
+    """What torch found, without its advice to load the file unsafely."""
+    told = str(error)
+    if code := re.search(r"GLOBAL (\S+) (?:was not an allowed|whose module)", told):
+        return f"more than numbers and text: {code[1]}"
+    inner = re.search(r"WeightsUnpickler error:\s*(.+)", told)
+    return inner[1] if inner else next(iter(told.splitlines()), type(error).__name__)
 
 
 def _tensors(found: Any, name: str) -> dict[str, Tensor]:
-    while isinstance(found, Mapping) and not any(isinstance(one, Tensor | np.ndarray) for one in found.values()):
-        inside = next((found[key] for key in WRAPPERS if isinstance(found.get(key), Mapping)), None)
-        if inside is None:
-            break
-        found = inside
+    for _ in WRAPPERS:  # no more layers than that: a pickle can hold itself
+        layer = found if isinstance(found, Mapping) else {}
+        found = next((layer[key] for key in WRAPPERS if isinstance(layer.get(key), Mapping)), found)
     plain = dict(found.items()) if isinstance(found, Mapping) else {}
     tensors = {str(key): torch.as_tensor(one) for key, one in plain.items() if isinstance(one, Tensor | np.ndarray)}
     if not tensors:

@@ -6,32 +6,42 @@ Nothing here, and nothing in a component, touches the network: `retclip weights 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from retclip.errors import WeightsMissing
+from retclip.errors import ContractBroken, WeightsMissing
 
 DEFAULT_FOLDER = Path.home() / ".cache" / "retclip"
+MANIFEST = "weights.json"  # beside the files: digest and origin of each
 _place: ContextVar[Path | None] = ContextVar("weights_place", default=None)
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One file. path: its name inside the weights' folder. url: where it can be had, "" = only by hand. sha256: 64
-    digits, "" = not published: then the server's word, or what was first seen, is written down and held to."""
+    """One file. path: its name inside the weights' folder, parts joined by "/". url: where it can be had, "" = only by
+    hand. sha256: 64 digits, "" = not published: then the server's word, or what was first seen, is written down and
+    held to. Raises ContractBroken for a path that leaves the folder."""
 
     path: str
     url: str = ""
     sha256: str = ""
 
+    def __post_init__(self) -> None:
+        parts = self.path.split("/")
+        if {"", ".", ".."} & {*parts} or {"\\", ":"} & {*self.path} or self.path == MANIFEST:
+            todo = "report it to the plugin's author"
+            raise ContractBroken("a file's path inside the folder of its weights", repr(self.path), todo)
+
 
 @dataclass(frozen=True)
 class Weights:
-    """What one model needs. name: `[A-Za-z0-9_.-]+`, also the name of its folder. megabytes: of all files, about.
-    licence: an SPDX name or the terms' own. source: the page a person reads before using them."""
+    """What one model needs. name: `[A-Za-z0-9_.-]+`, also the name of its folder, or ContractBroken is raised.
+    megabytes: of all files, about; 0 = not stated. licence: an SPDX name or the terms' own. source: the page a person
+    reads before using them."""
 
     name: str
     summary: str
@@ -39,6 +49,16 @@ class Weights:
     source: str
     megabytes: int
     files: tuple[WeightFile, ...]
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z0-9_.-]+", self.name) or not self.name.strip("."):
+            todo = "report it to the plugin's author"
+            raise ContractBroken("a name of weights, [A-Za-z0-9_.-]+", repr(self.name), todo)
+
+    @property
+    def size(self) -> str:
+        """How large all files are, for people."""
+        return f"{self.megabytes} MB" if self.megabytes else "size not stated"
 
 
 def cache_folder() -> Path:
@@ -69,12 +89,12 @@ def missing(weights: Weights) -> list[str]:
 
 def stored_name(path: str) -> str:
     """What a file is called once it is here: pickled checkpoints are converted when they come."""
-    return str(Path(path).with_suffix(".safetensors")) if is_pickled(path) else path
+    return str(PurePosixPath(path).with_suffix(".safetensors")) if is_pickled(path) else path
 
 
 def is_pickled(path: str) -> bool:
     """Whether a file of that name is a pickle, which may hold more than numbers."""
-    return Path(path).suffix in (".pth", ".pt", ".bin", ".pkl", ".ckpt")
+    return PurePosixPath(path).suffix.lower() in (".pth", ".pt", ".bin", ".pkl", ".ckpt")
 
 
 def located(weights: Weights) -> Path:
@@ -83,7 +103,7 @@ def located(weights: Weights) -> Path:
     if lacking:
         folder = folder_of(weights)
         raise WeightsMissing(
-            f"the weights {weights.name!r} ({weights.megabytes} MB) in {folder}",
+            f"the weights {weights.name!r} ({weights.size}) in {folder}",
             f"no {', '.join(lacking)} there",
             f"run `retclip weights pull {weights.name}`, or, from a file that you have, "
             f"`retclip weights import {weights.name} FILE`",

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from retclip.plugin.weights import WeightFile, Weights, folder_of, is_pickled, m
 
 MANIFEST = "weights.json"
 CHUNK = 1 << 20  # bytes
+TIMEOUT = 30.0  # seconds without a byte
+HUB = "https://huggingface.co/"
 Progress = Callable[[str, int, int], None]  # file, bytes here, bytes in all (0 = unknown)
 
 
@@ -94,19 +97,17 @@ def file_digest(path: Path) -> str:
 
 def _download(one: WeightFile, part: Path, token: str, on_progress: Progress) -> str:
     """Fetch into `part`, going on where an earlier try stopped; the digest that the server states, or ""."""
-    here = part.stat().st_size if part.exists() else 0
-    headers = {"Range": f"bytes={here}-"} if here else {}
-    if token and one.url.startswith("https://huggingface.co/"):
-        headers["Authorization"] = f"Bearer {token}"
     try:
-        with httpx.stream("GET", one.url, headers=headers, follow_redirects=True, timeout=30.0) as answer:
-            if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-                return ""  # it is here whole already; its digest will tell
+        with _answer(one.url, _headers(one, part, token)) as answer:
+            if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:  # of a file that is another by now
+                part.unlink()
+                return _download(one, part, token, on_progress)
             answer.raise_for_status()
-            here = here if answer.status_code == httpx.codes.PARTIAL_CONTENT else 0
+            here = part.stat().st_size if answer.status_code == httpx.codes.PARTIAL_CONTENT else 0
             total = here + int(answer.headers.get("content-length", 0))
+            _tag(part).write_text(answer.headers.get("etag", ""), encoding="utf-8")
             with part.open("ab" if here else "wb") as file:
-                for block in answer.iter_bytes(CHUNK):
+                for block in answer.iter_bytes():  # as they come, so that a break loses none
                     here += file.write(block)
                     on_progress(one.path, here, total)
             return _stated(answer)
@@ -117,6 +118,28 @@ def _download(one: WeightFile, part: Path, token: str, on_progress: Progress) ->
     except httpx.HTTPError as error:
         todo = "run the same command again when the network is there (it goes on where it stopped), or import a file"
         raise WeightsMissing(f"{one.path} from {one.url}", f"{type(error).__name__}: {error}", todo) from error
+
+
+def _answer(url: str, headers: dict[str, str]) -> AbstractContextManager[httpx.Response]:
+    """httpx keeps the token to itself where a redirect leads to another host."""
+    return httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT)
+
+
+def _headers(one: WeightFile, part: Path, token: str) -> dict[str, str]:
+    """Ask for the rest of a part, as long as the server still has the file that it is a part of."""
+    headers = {"Accept-Encoding": "identity"}  # a packed answer has other lengths than the file
+    tag = _tag(part).read_text(encoding="utf-8") if _tag(part).exists() else ""
+    if part.exists() and part.stat().st_size:
+        headers["Range"] = f"bytes={part.stat().st_size}-"
+        if tag and not tag.startswith("W/"):
+            headers["If-Range"] = tag
+    if token and one.url.startswith(HUB):
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
+
+
+def _tag(part: Path) -> Path:
+    return part.with_name(f"{part.name}.etag")
 
 
 def _stated(answer: httpx.Response) -> str:
@@ -133,6 +156,7 @@ def _keep(weights: Weights, one: WeightFile, part: Path, expected: str, origin: 
     came = file_digest(part)
     if expected and came != expected:
         part.unlink()
+        _tag(part).unlink(missing_ok=True)
         todo = "get it again; nothing was kept"
         raise DataError(f"{one.path} with sha256 {expected}", f"sha256 {came}", todo)
     folder, name = folder_of(weights), stored_name(one.path)
@@ -142,6 +166,7 @@ def _keep(weights: Weights, one: WeightFile, part: Path, expected: str, origin: 
         os.fsync(file.fileno())
     digest = file_digest(part)
     part.replace(folder / name)
+    _tag(part).unlink(missing_ok=True)
     entry = {"sha256": digest, "came_as": one.path, "came_with_sha256": came, "from": origin}
     text = json.dumps({**_manifest(folder), name: entry}, indent=2)
     temporary = folder / f".{MANIFEST}.tmp"

@@ -1,0 +1,118 @@
+"""`retclip weights` as a user meets it: a list, an import, a check, and what a missing file is told with."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from retclip.plugin.contracts import Component, Settings
+from retclip.plugin.discovery import ComponentInfo
+from retclip.plugin.manager import PluginManager
+from retclip.plugin.weights import WeightFile, Weights
+
+MODEL = Weights("mine_large", "my model", "MIT", "https://example.org/mine", 12, (WeightFile("model.pth"),))
+OTHER = Weights("mine_small", "my small model", "MIT", "https://example.org/mine", 3, (WeightFile("model.pth"),))
+
+
+class Options(Settings):
+    small: bool = False
+
+
+class Masks:
+    def propose(self, images, vocabulary, features):
+        return []
+
+
+@pytest.fixture(autouse=True)
+def plugin(monkeypatch, tmp_path):
+    """One plugin with weights beside the repository's own without any."""
+    component = Component(
+        "masks", "masks", Options, lambda *_: Masks(),
+        weights=lambda settings: (OTHER if settings.small else MODEL,), published=(MODEL, OTHER),
+    )  # fmt: skip
+    info = ComponentInfo("proposer", "mine", "retclip-mine", "1", component)
+    original = PluginManager.discover
+
+    def discover(*arguments, **options):
+        found = original(*arguments, **options)
+        own = [one for one in found.components() if one.plugin in ("data", "reference", "retrieval", "zero_shot")]
+        return PluginManager([*own, info], [], options.get("cache"))
+
+    monkeypatch.setattr(PluginManager, "discover", discover)
+    monkeypatch.setenv("RETCLIP_WEIGHTS__FOLDER", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "model.pth"
+    torch.save({"a": torch.ones(2)}, path)
+    return path
+
+
+def test_the_list_shows_what_there_is_and_whether_it_is_here(run, file):
+    told = run("weights", "list", "--json")
+    assert told.code == 0
+    rows = {one["name"]: one for one in json.loads(told.out)}
+    assert set(rows) == {"mine_large", "mine_small"}
+    assert rows["mine_large"] == {
+        "name": "mine_large", "here": False, "megabytes": 12, "licence": "MIT", "source": "https://example.org/mine",
+        "sha256": {"model.pth": ""}, "folder": rows["mine_large"]["folder"], "summary": "my model",
+    }  # fmt: skip
+    run("weights", "import", "mine_large", file)
+    assert "mine_large\tyes\t12" in run("weights", "list").out
+
+
+def test_an_imported_file_is_used_and_checked(run, file, tmp_path):
+    assert run("weights", "import", "mine_large", file).code == 0
+    assert run("weights", "verify").out.splitlines()[1:] == ["mine_large\tmodel.safetensors\tok"]
+    assert run("weights", "verify", "mine.masks").code == 0
+    (tmp_path / "cache/weights/mine_large/model.safetensors").write_bytes(b"x")
+    told = run("weights", "verify", "--json")
+    assert told.code == 3
+    assert json.loads(told.out)[0]["state"] == "changed"
+    assert "mine_large/model.safetensors is changed" in told.err
+
+
+def test_a_component_stands_for_the_weights_that_its_settings_name(run, file, tmp_path):
+    small = ("--set", "plugin.mine.masks.small=true")
+    assert run("weights", "import", "mine.masks", file, *small).code == 0
+    assert (tmp_path / "cache/weights/mine_small/model.safetensors").exists()
+    assert run("weights", "verify", "mine_large").code == 3
+
+
+def test_what_only_a_person_can_fetch_is_told_and_an_unknown_name_meets_its_neighbour(run):
+    told = run("weights", "pull", "mine_large")
+    assert told.code == 6
+    assert "https://example.org/mine" in told.err
+    told = run("weights", "pull", "mine_lrage")
+    assert told.code == 2
+    assert "did you mean 'mine_large'?" in told.err
+
+
+def test_offline_is_believed_as_a_flag_and_as_a_setting(run):
+    for arguments in (("--offline",), ("--set", "weights.offline=true")):
+        told = run("weights", "pull", "mine_large", *arguments)
+        assert told.code == 6
+        assert "--offline" in told.err
+
+
+def test_a_command_that_needs_weights_says_so_with_its_own_exit_code(run, photos):
+    told = run("segment", photos, "--proposer", "mine.masks", "--store", "s", "--classes", "sky")
+    assert told.code == 5  # no store yet
+    assert run("init", "s").code == 0
+    told = run("segment", photos, "--proposer", "mine.masks", "--store", "s", "--classes", "sky")
+    assert told.code == 6
+    for part in ("mine_large", "12 MB", "cache/weights/mine_large", "retclip weights pull mine_large", "import"):
+        assert part in told.err
+    assert "Traceback" not in told.err
+
+
+def test_a_file_that_is_no_checkpoint_is_told(run, tmp_path):
+    path = tmp_path / "model.pth"
+    path.write_text("hello")
+    assert run("weights", "import", "mine_large", path).code == 3
+    assert run("weights", "import", "mine_large", tmp_path / "none.pth").code == 3
+    save_file({"a": torch.ones(1)}, path)  # safetensors by another name are as good
+    assert run("weights", "import", "mine_large", path).code == 0

@@ -1,0 +1,93 @@
+"""Where weights lie, and what is said before anything is loaded where they do not."""
+
+import pytest
+from pydantic import BaseModel, ConfigDict
+
+from retclip.errors import WeightsMissing
+from retclip.plugin.contracts import Component
+from retclip.plugin.discovery import ComponentInfo
+from retclip.plugin.manager import PluginManager
+from retclip.plugin.weights import WeightFile, Weights, cached_in, folder_of, hub, located, missing, stored_name
+from retclip.types import Device
+
+BIG = Weights("big", "a big model", "MIT", "https://example.org", 375, (WeightFile("a.json"), WeightFile("sub/b.pth")))
+
+
+class Options(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    small: bool = False
+
+
+class Masks:
+    def propose(self, images, vocabulary, features):
+        return []
+
+
+def manager(cache, loaded):
+    component = Component(
+        "masks", "masks", Options, lambda *_: loaded.append(1) or Masks(),
+        weights=lambda settings: () if settings.small else (BIG,), published=(BIG,),
+    )  # fmt: skip
+    return PluginManager([ComponentInfo("proposer", "mine", "retclip-mine", "1", component)], [], cache)
+
+
+def put(folder, *names):
+    for name in names:
+        path = folder / "weights" / "big" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_a_pickle_is_looked_for_converted(tmp_path):
+    assert stored_name("sub/b.pth") == "sub/b.safetensors"
+    assert stored_name("a.json") == "a.json"
+    with cached_in(tmp_path):
+        assert missing(BIG) == ["a.json", "sub/b.pth"]
+        put(tmp_path, "a.json", "sub/b.safetensors")
+        assert missing(BIG) == []
+        assert located(BIG) == tmp_path / "weights" / "big" == folder_of(BIG)
+
+
+def test_missing_weights_are_told_in_three_parts(tmp_path):
+    put(tmp_path, "a.json")
+    with cached_in(tmp_path), pytest.raises(WeightsMissing) as caught:
+        located(BIG)
+    error = caught.value
+    assert error.expected == f"the weights 'big' (375 MB) in {tmp_path / 'weights' / 'big'}"
+    assert error.got == "no sub/b.pth there"
+    assert "retclip weights pull big" in error.todo
+    assert "retclip weights import big FILE" in error.todo
+
+
+def test_the_place_ends_with_its_block(tmp_path):
+    with cached_in(tmp_path):
+        inside = folder_of(BIG)
+    assert folder_of(BIG) != inside
+    with cached_in(None):
+        assert folder_of(BIG).parts[-4:] == (".cache", "retclip", "weights", "big")
+
+
+def test_nothing_is_loaded_before_the_weights_are_there(tmp_path):
+    loaded = []
+    found = manager(tmp_path, loaded)
+    with pytest.raises(WeightsMissing, match="pull big"):
+        found.load("proposer", "mine.masks", {}, Device())
+    assert loaded == []
+    put(tmp_path, "a.json", "sub/b.safetensors")
+    found.load("proposer", "mine.masks", {}, Device())
+    assert loaded == [1]
+
+
+def test_settings_decide_which_weights_are_needed(tmp_path):
+    found = manager(tmp_path, [])
+    assert found.weights() == {"mine.masks": (BIG,)}
+    assert found.weights(lambda _: {"small": True}) == {}
+    assert found.weights(lambda _: {"large": True}) == {}  # settings that cannot be are told where they are used
+    assert found.published() == {"big": BIG}
+    found.load("proposer", "mine.masks", {"small": True}, Device())
+
+
+def test_files_of_the_hub_have_an_address():
+    (file,) = hub("owner/name", "sub/model.safetensors", revision="abc")
+    assert file.url == "https://huggingface.co/owner/name/resolve/abc/sub/model.safetensors"
+    assert file.path == "sub/model.safetensors"
