@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from retclip.plugin.weights import Weights
 
 app = typer.Typer(help="Model weights: what there is, where it comes from, whether it is whole.", no_args_is_help=True)
+SHOWN = 12  # digits of a sha256 in a table; --json has all
 Name = Annotated[str, typer.Argument(help="Weights, or a component that needs some.")]
 
 
@@ -49,7 +50,7 @@ def _find(found: dict[str, list[Weights]], name: str) -> list[Weights]:
 
 @app.command("list")
 def list_weights(settings: options.Set = None, config: options.Config = None, json: options.Json = False) -> None:
-    """Every set of weights that a component needs as it is set: source, size, licence, whether it is here."""
+    """Every set of weights that a component needs as it is set: source, size, licence, sha256, whether it is here."""
     from retclip.plugin.weights import folder_of, missing
 
     with _known(settings, config) as (_, found):
@@ -65,8 +66,12 @@ def list_weights(settings: options.Set = None, config: options.Config = None, js
     if json:
         output.data(rows)
         return
-    columns = ("name", "here", "megabytes", "licence", "source", "summary")
-    output.table("weights", columns, [[{True: "yes", False: "no"}.get(r[c], r[c]) for c in columns] for r in rows])
+    columns = ("name", "here", "megabytes", "licence", "source", "sha256", "summary")
+    shown = [{**row, "here": "yes" if row["here"] else "no", "megabytes": row["megabytes"] or "?"} for row in rows]
+    for row in shown:
+        known = [digest[:SHOWN] for digest in row["sha256"].values() if digest]
+        row["sha256"] = ", ".join(known) or "not published"
+    output.table("weights", columns, [[row[one] for one in columns] for row in shown])
 
 
 @app.command()
@@ -95,7 +100,9 @@ def pull(
 
 @app.command()
 def verify(
-    name: Annotated[str | None, typer.Argument(help="Weights or a component (default: all that are here).")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Weights or a component (default: all of which a file is here).")
+    ] = None,
     settings: options.Set = None,
     config: options.Config = None,
     json: options.Json = False,
@@ -106,7 +113,8 @@ def verify(
 
     with _known(settings, config) as (_, found):
         every = {one.name: one for several in found.values() for one in several}
-        chosen = _find(found, name) if name else [one for one in every.values() if not missing(one)]
+        begun = [one for one in every.values() if len(missing(one)) < len(one.files)]
+        chosen = _find(found, name) if name else begun
         rows = [(one.name, finding.path, finding.state) for one in chosen for finding in check(one)]
     if json:
         output.data([dict(zip(("weights", "file", "state"), row, strict=True)) for row in rows])
@@ -114,7 +122,7 @@ def verify(
         output.table("weights", ("weights", "file", "state"), rows)
     bad = [f"{weights}/{file} is {state}" for weights, file, state in rows if state in ("missing", "changed")]
     if bad:
-        raise DataError("every file as it came", ", ".join(bad), "delete it and run `retclip weights pull` again")
+        raise DataError("every file as it came", ", ".join(bad), "delete what changed, run `retclip weights pull`")
 
 
 @app.command("import")

@@ -62,6 +62,28 @@ def write_safetensors(tensors: Mapping[str, Tensor], path: Path) -> None:
         raise DataError("tensors that a safetensors file can hold", got, "save them as plain ones") from error
 
 
+def as_safetensors(path: Path, name: str = "") -> Path:
+    """The file itself if it is whole safetensors; a pickled checkpoint is written again beside it, as safetensors.
+    Raises DataError for a file that is neither: a page that asks to log in, say."""
+    from safetensors import SafetensorError, safe_open
+
+    with path.open("rb") as file:
+        starts_as_one = file.read(9)[8:] == b"{"  # eight bytes of length, then JSON
+    if starts_as_one:
+        try:
+            with safe_open(path, framework="pt"):
+                return path
+        except (OSError, SafetensorError, ValueError) as error:
+            raise DataError(f"a whole safetensors file {name or path}", str(error), "get it again") from error
+    tensors, written = read_pickled(path, name), path.with_name(f"{path.name}.safetensors")
+    try:
+        write_safetensors(tensors, written)
+    except Exception:
+        written.unlink(missing_ok=True)
+        raise
+    return written
+
+
 def without_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """The tensors below a prefix, without it; all of them where none has it."""
     below = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

@@ -104,12 +104,13 @@ class PluginManager:
 
     def weights(self, settings: Callable[[str], Mapping[str, Any]] = lambda _: {}) -> dict[str, Sequence[Weights]]:
         """What each component that needs weights would need, by full name. settings: a component's own, by its full
-        name; a component whose settings are not complete is left out."""
+        name; a component that cannot say, because its settings are not complete or it is broken, is left out: that is
+        told where it is used."""
         found: dict[str, Sequence[Weights]] = {}
         for info in self.components():
             try:
                 needed = info.component.weights(checked_settings(info, settings(info.full_name)))
-            except ConfigError:
+            except Exception:  # noqa: S112
                 continue
             if needed:
                 found[info.full_name] = needed

@@ -7,7 +7,7 @@ Nothing here, and nothing in a component, touches the network: `retclip weights 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -115,3 +115,20 @@ def hub(repository: str, *paths: str, revision: str = "main") -> tuple[WeightFil
     """Files of a model repository on the Hugging Face hub."""
     base = f"https://huggingface.co/{repository}/resolve/{revision}"
     return tuple(WeightFile(path, f"{base}/{path}") for path in paths)
+
+
+def chosen(published: Mapping[str, Weights], *names: str) -> tuple[Weights, ...]:
+    """Those of the names that are published ones; the others are the user's own files."""
+    return tuple(published[name] for name in names if name in published)
+
+
+def model_folder(named: str, published: Mapping[str, Weights], setting: str) -> Path:
+    """The folder, in transformers' form, of published weights or the user's own. setting: the key that names them.
+    Raises WeightsMissing."""
+    if named in published:
+        return located(published[named])
+    folder = Path(named).expanduser()
+    if not (folder / "config.json").is_file():
+        todo = f"correct `{setting}`: {', '.join(published)}, or a folder that save_pretrained wrote"
+        raise WeightsMissing(f"a model in {folder}", "no config.json there", todo)
+    return folder

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,9 +19,8 @@ from typing import Any
 import httpx
 
 from retclip.errors import DataError, WeightsMissing
-from retclip.plugin.weights import WeightFile, Weights, folder_of, is_pickled, missing, stored_name
+from retclip.plugin.weights import MANIFEST, WeightFile, Weights, folder_of, missing, stored_name
 
-MANIFEST = "weights.json"
 CHUNK = 1 << 20  # bytes
 TIMEOUT = 30.0  # seconds without a byte
 HUB = "https://huggingface.co/"
@@ -43,7 +43,9 @@ def pull(weights: Weights, offline: bool = False, token: str = "", on_progress: 
     by_hand = [one.path for one in lacking if not one.url]
     if lacking and offline:
         names = ", ".join(one.path for one in lacking)
-        raise WeightsMissing(f"{names} in {folder}", "nothing, and --offline", "pull without it, or import a file")
+        got = "nothing, and --offline or weights.offline = true"
+        todo = f"pull without it, or `retclip weights import {weights.name} FILE`"
+        raise WeightsMissing(f"{names} in {folder}", got, todo)
     if by_hand:
         raise WeightsMissing(
             f"a place to download {', '.join(by_hand)} from",
@@ -52,7 +54,7 @@ def pull(weights: Weights, offline: bool = False, token: str = "", on_progress: 
         )
     for one in lacking:
         part = _part(folder, one.path)
-        said = _download(one, part, token, on_progress)
+        said = _download(weights, one, part, token, on_progress)
         _keep(weights, one, part, one.sha256 or said, one.url)
     return folder
 
@@ -63,14 +65,17 @@ def take(weights: Weights, file: Path, path: str = "") -> Path:
     chosen = known.get(path or file.name) or (weights.files[0] if len(known) == 1 and not path else None)
     if chosen is None:
         raise DataError(f"one of {', '.join(known)}", path or file.name, "say which one it is: --as NAME")
-    part = _part(folder_of(weights), chosen.path)
+    copy = _part(folder_of(weights), chosen.path, "import")  # a download that stopped is left as it is
     try:
-        with file.open("rb") as source, part.open("wb") as target:
+        with file.open("rb") as source, copy.open("wb") as target:
             while block := source.read(CHUNK):
                 target.write(block)
+        return _keep(weights, chosen, copy, chosen.sha256, str(file))
     except OSError as error:
-        raise DataError(f"a readable file {file}", str(error), "check the path") from error
-    return _keep(weights, chosen, part, chosen.sha256, str(file))
+        todo = "check the path and the free space"
+        raise DataError(f"a readable file {file}, and room for a copy", str(error), todo) from error
+    finally:
+        copy.unlink(missing_ok=True)
 
 
 def verify(weights: Weights) -> list[Finding]:
@@ -95,29 +100,55 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _download(one: WeightFile, part: Path, token: str, on_progress: Progress) -> str:
+def _download(weights: Weights, one: WeightFile, part: Path, token: str, on_progress: Progress) -> str:
     """Fetch into `part`, going on where an earlier try stopped; the digest that the server states, or ""."""
     try:
-        with _answer(one.url, _headers(one, part, token)) as answer:
-            if answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:  # of a file that is another by now
-                part.unlink()
-                return _download(one, part, token, on_progress)
-            answer.raise_for_status()
-            here = part.stat().st_size if answer.status_code == httpx.codes.PARTIAL_CONTENT else 0
-            total = here + int(answer.headers.get("content-length", 0))
-            _tag(part).write_text(answer.headers.get("etag", ""), encoding="utf-8")
-            with part.open("ab" if here else "wb") as file:
-                for block in answer.iter_bytes():  # as they come, so that a break loses none
-                    here += file.write(block)
-                    on_progress(one.path, here, total)
-            return _stated(answer)
+        said = _fetched(one, part, token, on_progress)
+        if said is None:  # of another version, or longer than the file
+            _discard(part)
+            said = _fetched(one, part, token, on_progress)
+        return said or ""
     except httpx.HTTPStatusError as error:
         code = error.response.status_code
-        todo = "accept its licence on that page and set RETCLIP_WEIGHTS__TOKEN" if code in (401, 403) else "try again"
+        todo = f"try again later, or get it from {weights.source}: retclip weights import {weights.name} FILE"
+        if code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            todo = f"accept its licence on {weights.source} and set RETCLIP_WEIGHTS__TOKEN"
         raise WeightsMissing(f"{one.path} from {one.url}", f"HTTP {code}", todo) from error
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         todo = "run the same command again when the network is there (it goes on where it stopped), or import a file"
         raise WeightsMissing(f"{one.path} from {one.url}", f"{type(error).__name__}: {error}", todo) from error
+
+
+def _fetched(one: WeightFile, part: Path, token: str, on_progress: Progress) -> str | None:
+    """One try; None where the rest that was asked for does not fit what is here. Raises what httpx raises."""
+    here = part.stat().st_size if part.exists() else 0
+    with _answer(one.url, _headers(one, part, token)) as answer:
+        start, total = _range(answer)
+        if here and answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            said = _stated(answer)
+            whole = total == here if total else bool(one.sha256 or said)  # else the digest will tell
+            return said if whole else None
+        answer.raise_for_status()
+        if answer.status_code != httpx.codes.PARTIAL_CONTENT:
+            packed = answer.headers.get("content-encoding", "identity") != "identity"
+            here, total = 0, 0 if packed else int(answer.headers.get("content-length", 0))
+        elif start != here:
+            return None
+        _tag(part).write_text(answer.headers.get("etag", ""), encoding="utf-8")
+        with part.open("ab" if here else "wb") as file:
+            for block in answer.iter_bytes():  # as they come, so that a break loses none
+                here += file.write(block)
+                on_progress(one.path, here, total)
+        if total and here != total:
+            raise httpx.ReadError(f"{here} of {total} bytes came")
+        return _stated(answer)
+
+
+def _range(answer: httpx.Response) -> tuple[int, int]:
+    """Where the bytes of a part begin and how long the file is; 0 = it does not say."""
+    found = re.match(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", answer.headers.get("content-range", ""))
+    start, total = found.groups() if found else (None, None)
+    return int(start or 0), int(total) if total and total != "*" else 0
 
 
 def _answer(url: str, headers: dict[str, str]) -> AbstractContextManager[httpx.Response]:
@@ -139,34 +170,43 @@ def _headers(one: WeightFile, part: Path, token: str) -> dict[str, str]:
 
 
 def _tag(part: Path) -> Path:
+    """Where the server's name of the version is kept that a part is of."""
     return part.with_name(f"{part.name}.etag")
+
+
+def _discard(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _tag(part).unlink(missing_ok=True)
 
 
 def _stated(answer: httpx.Response) -> str:
     """The sha256 that the Hugging Face hub gives of a large file, on the redirect to its storage."""
     for one in (*answer.history, answer):
         tag = one.headers.get("x-linked-etag", "").strip('"')
-        if len(tag) == hashlib.sha256().digest_size * 2:
+        if re.fullmatch(r"[0-9a-fA-F]{64}", tag):
             return str(tag)
     return ""
 
 
 def _keep(weights: Weights, one: WeightFile, part: Path, expected: str, origin: str) -> Path:
     """Check the digest, make a pickle safe, move the file to its place, write down what it is."""
-    came = file_digest(part)
-    if expected and came != expected:
-        part.unlink()
-        _tag(part).unlink(missing_ok=True)
-        todo = "get it again; nothing was kept"
-        raise DataError(f"{one.path} with sha256 {expected}", f"sha256 {came}", todo)
+    from retclip.plugin.checkpoints import as_safetensors
+
     folder, name = folder_of(weights), stored_name(one.path)
-    if is_pickled(one.path) and not _is_safetensors(part):
-        _convert(part, one.path)
-    with part.open("rb+") as file:
+    came = file_digest(part)
+    try:
+        if expected and came != expected.lower():
+            todo = "get it again; nothing was kept"
+            raise DataError(f"{one.path} with sha256 {expected}", f"sha256 {came}", todo)
+        safe = as_safetensors(part, one.path) if name.endswith(".safetensors") else part
+    except DataError:
+        _discard(part)  # or the next pull would go on with it
+        raise
+    with safe.open("rb+") as file:
         os.fsync(file.fileno())
-    digest = file_digest(part)
-    part.replace(folder / name)
-    _tag(part).unlink(missing_ok=True)
+    digest = file_digest(safe)
+    safe.replace(folder / name)
+    _discard(_part(folder, one.path))
     entry = {"sha256": digest, "came_as": one.path, "came_with_sha256": came, "from": origin}
     text = json.dumps({**_manifest(folder), name: entry}, indent=2)
     temporary = folder / f".{MANIFEST}.tmp"
@@ -175,31 +215,17 @@ def _keep(weights: Weights, one: WeightFile, part: Path, expected: str, origin: 
     return folder / name
 
 
-def _convert(part: Path, name: str) -> None:
-    """A pickled checkpoint as safetensors: read with `weights_only`, so that no code in it runs. Raises DataError."""
-    from retclip.plugin.checkpoints import read_pickled, write_safetensors
-
-    tensors = read_pickled(part, name)
-    written = part.with_name(part.name + ".safetensors")
-    write_safetensors(tensors, written)
-    written.replace(part)
-
-
-def _is_safetensors(path: Path) -> bool:
-    """Whether it starts as one: eight bytes of length, then JSON."""
-    with path.open("rb") as file:
-        return file.read(9)[8:] == b"{"
-
-
-def _part(folder: Path, path: str) -> Path:
-    part = folder / f"{path}.part"
+def _part(folder: Path, path: str, ending: str = "part") -> Path:
+    part = folder / f"{path}.{ending}"
     part.parent.mkdir(parents=True, exist_ok=True)
     return part
 
 
 def _manifest(folder: Path) -> dict[str, dict[str, Any]]:
+    """What is written down of each file; nothing where it is damaged."""
     try:
         found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    entries = found.items() if isinstance(found, dict) else ()
+    return {name: one for name, one in entries if isinstance(one, dict) and isinstance(one.get("sha256"), str)}

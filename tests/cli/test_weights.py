@@ -1,6 +1,8 @@
 """`retclip weights` as a user meets it: a list, an import, a check, and what a missing file is told with."""
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
@@ -32,16 +34,48 @@ def plugin(monkeypatch, tmp_path):
         weights=lambda settings: (OTHER if settings.small else MODEL,), published=(MODEL, OTHER),
     )  # fmt: skip
     info = ComponentInfo("proposer", "mine", "retclip-mine", "1", component)
+    announced = []  # `served` puts some in
+    two = Component("two", "two", Options, lambda *_: Masks(), weights=lambda _: announced)
     original = PluginManager.discover
 
     def discover(*arguments, **options):
         found = original(*arguments, **options)
         own = [one for one in found.components() if one.plugin in ("data", "reference", "retrieval", "zero_shot")]
-        return PluginManager([*own, info], [], options.get("cache"))
+        return PluginManager(
+            [*own, info, ComponentInfo("proposer", "mine", "retclip-mine", "1", two)], [], options.get("cache")
+        )
 
     monkeypatch.setattr(PluginManager, "discover", discover)
     monkeypatch.setenv("RETCLIP_WEIGHTS__FOLDER", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
+    return announced
+
+
+@pytest.fixture
+def served(plugin):
+    """Two sets of weights on a server of this machine, the second of which is gone; the paths that were asked for."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+            self.send_response(404 if self.path == "/gone" else 200)
+            self.send_header("Content-Length", str(len(self.path)))
+            self.end_headers()
+            self.wfile.write(self.path.encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    files = (WeightFile("a.txt", f"{url}/a"), WeightFile("sub/b.txt", f"{url}/b"))
+    plugin.append(Weights("served", "served", "MIT", "https://example.org", 1, files))
+    plugin.append(Weights("gone", "gone", "MIT", "https://example.org", 1, (WeightFile("c.txt", f"{url}/gone"),)))
+    yield asked
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture
@@ -61,7 +95,7 @@ def test_the_list_shows_what_there_is_and_whether_it_is_here(run, file):
         "sha256": {"model.pth": ""}, "folder": rows["mine_large"]["folder"], "summary": "my model",
     }  # fmt: skip
     run("weights", "import", "mine_large", file)
-    assert "mine_large\tyes\t12" in run("weights", "list").out
+    assert "mine_large\tyes\t12\tMIT\thttps://example.org/mine\tnot published\tmy model" in run("weights", "list").out
 
 
 def test_an_imported_file_is_used_and_checked(run, file, tmp_path):
@@ -73,6 +107,53 @@ def test_an_imported_file_is_used_and_checked(run, file, tmp_path):
     assert told.code == 3
     assert json.loads(told.out)[0]["state"] == "changed"
     assert "mine_large/model.safetensors is changed" in told.err
+
+
+def test_weights_that_are_here_in_part_are_not_passed_over(run, tmp_path, served):
+    """Of two files one is gone: the check of all weights must say so."""
+    assert run("weights", "verify").out.splitlines() == ["weights\tfile\tstate"]
+    assert run("weights", "pull", "served").code == 0
+    assert run("weights", "verify").code == 0
+    (tmp_path / "cache/weights/served/sub/b.txt").unlink()
+    told = run("weights", "verify")
+    assert told.code == 3
+    assert "served/sub/b.txt is missing" in told.err
+    assert run("weights", "pull", "served").code == 0
+    assert run("weights", "verify").code == 0
+
+
+def test_a_pull_says_how_far_it_is_and_under_what_licence(run, served, tmp_path):
+    told = run("weights", "pull", "served")
+    assert (told.code, told.out) == (0, "")
+    assert "a.txt: 0 of 0 MB" in told.err
+    assert f"served is in {tmp_path / 'cache/weights/served'} (licence: MIT)" in told.err
+    assert (tmp_path / "cache/weights/served/a.txt").read_text() == "/a"
+    assert served == ["/a", "/b"]
+
+
+def test_offline_touches_no_network(run, served, monkeypatch):
+    assert run("weights", "pull", "served", "--offline").code == 6
+    monkeypatch.setenv("RETCLIP_WEIGHTS__OFFLINE", "true")
+    assert run("weights", "pull", "served").code == 6
+    assert run("weights", "list").code == 0
+    assert served == []
+
+
+def test_a_file_that_is_gone_from_its_server_is_6_in_three_parts(run, served, tmp_path):
+    found = run("weights", "pull", "gone")
+    assert (found.code, found.out) == (6, "")
+    lines = found.err.splitlines()
+    assert [line.split()[0] for line in lines] == ["retclip:", "got", "to"]
+    assert "HTTP 404" in lines[1]
+    assert "retclip weights import gone FILE" in lines[2]
+
+
+def test_a_component_that_needs_two_sets_is_pulled_whole_and_imported_by_name(run, served, file):
+    assert run("weights", "pull", "mine.two").code == 6  # the second is gone from its server
+    assert served == ["/a", "/b", "/gone"]
+    told = run("weights", "import", "mine.two", file)
+    assert told.code == 2
+    assert "served, gone" in told.err
 
 
 def test_a_component_stands_for_the_weights_that_its_settings_name(run, file, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from retclip.errors import WeightsMissing
+from retclip.errors import ContractBroken, WeightsMissing
 from retclip.plugin.contracts import Component
 from retclip.plugin.discovery import ComponentInfo
 from retclip.plugin.manager import PluginManager
@@ -38,8 +38,35 @@ def put(folder, *names):
         path.touch()
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/etc/passwd", "../x", "a/../../x", "..", ".", "", "a//b", "a/", "./a", "..\\x", "C:/x", "c:x", "weights.json"],
+)
+def test_a_file_cannot_leave_the_folder_of_its_weights(path):
+    with pytest.raises(ContractBroken, match="inside the folder"):
+        WeightFile(path)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a b", "ä", "a\n"])
+def test_a_name_that_is_no_folder_is_refused(name):
+    with pytest.raises(ContractBroken, match="a name of weights"):
+        Weights(name, "", "MIT", "", 1, ())
+
+
+def test_a_plugin_that_announces_such_a_file_is_named_and_the_others_work():
+    class Entry:
+        name, dist = "mine", None
+
+        def load(self):
+            return WeightFile("../x")
+
+    (failure,) = PluginManager.discover(entry_points=[Entry()]).failures
+    assert "inside the folder" in failure.reason
+
+
 def test_a_pickle_is_looked_for_converted(tmp_path):
     assert stored_name("sub/b.pth") == "sub/b.safetensors"
+    assert stored_name("A.PTH") == "A.safetensors"
     assert stored_name("a.json") == "a.json"
     with cached_in(tmp_path):
         assert missing(BIG) == ["a.json", "sub/b.pth"]
@@ -57,6 +84,11 @@ def test_missing_weights_are_told_in_three_parts(tmp_path):
     assert error.got == "no sub/b.pth there"
     assert "retclip weights pull big" in error.todo
     assert "retclip weights import big FILE" in error.todo
+
+
+def test_a_size_that_nobody_stated_is_not_told_as_nothing(tmp_path):
+    with cached_in(tmp_path), pytest.raises(WeightsMissing, match="size not stated"):
+        located(Weights("x", "", "MIT", "", 0, (WeightFile("x"),)))
 
 
 def test_the_place_ends_with_its_block(tmp_path):

@@ -7,15 +7,16 @@ import pickle
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 
 from retclip.errors import DataError, WeightsMissing
-from retclip.plugin.weights import WeightFile, Weights, cached_in, folder_of, located
+from retclip.plugin.weights import WeightFile, Weights, cached_in, folder_of, hub, located
 from retclip.workflows.fetch_weights import pull, take, verify
 
-CONTENT = bytes(range(256)) * 5000  # more than one block
+CONTENT = save({"a": torch.arange(320_000.0)})  # more than one block
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -35,11 +36,16 @@ class Handler(BaseHTTPRequestHandler):
         if asked and server.ranges and self.headers.get("If-Range", tag) == tag:
             start = int(asked.removeprefix("bytes=").rstrip("-"))
             if start >= len(content):
-                return self._send(416, {"Content-Length": "0", "Content-Range": f"bytes */{len(content)}"})
-        status = 206 if start else 200
-        headers = {"Content-Length": str(len(content) - start), "ETag": tag}
+                told = {"Content-Range": f"bytes */{len(content)}"} if server.tells_length else {}
+                return self._send(416, {"Content-Length": "0", **told})
+        status, end = 206 if start else 200, len(content)
+        if start and server.at_most:
+            end = min(end, start + server.at_most)
+        headers = {"Content-Length": str(end - start), "ETag": tag}
+        if start:
+            headers["Content-Range"] = f"bytes {start + server.off_by}-{end - 1}/{len(content)}"
         cut = server.cut.pop(0) if server.cut else None
-        self._send(status, headers, content[start:][: cut if cut is not None else None])
+        self._send(status, headers, content[start:end][: cut if cut is not None else None])
         if cut is not None:
             self.wfile.flush()
             self.connection.close()
@@ -60,9 +66,9 @@ class Handler(BaseHTTPRequestHandler):
 def server():
     found = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found.files, found.redirects, found.errors, found.asked, found.cut = {"/model": (CONTENT, '"one"')}, {}, {}, [], []
-    found.ranges = True
+    found.ranges, found.tells_length, found.at_most, found.off_by = True, True, 0, 0
     found.url = f"http://127.0.0.1:{found.server_port}"
-    thread = threading.Thread(target=found.serve_forever, daemon=True)
+    thread = threading.Thread(target=found.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield found
     found.shutdown()
@@ -120,7 +126,7 @@ def test_a_file_that_changed_meanwhile_is_begun_anew(server):
     one = weights(WeightFile("model.safetensors", f"{server.url}/model"))
     with pytest.raises(WeightsMissing):
         pull(one)
-    newer = CONTENT[::-1]
+    newer = save({"a": -torch.arange(320_000.0)})
     server.files["/model"] = (newer, '"two"')
     pull(one)
     assert (folder_of(one) / "model.safetensors").read_bytes() == newer
@@ -133,6 +139,98 @@ def test_a_server_without_ranges_sends_it_all_again(server):
         pull(one)
     pull(one)
     assert (folder_of(one) / "model.safetensors").read_bytes() == CONTENT
+
+
+def stopped(one, content):
+    """As a download leaves it that was killed."""
+    folder_of(one).mkdir(parents=True, exist_ok=True)
+    part = folder_of(one) / f"{one.files[0].path}.part"
+    part.write_bytes(content)
+    return part
+
+
+def requested(server):
+    """The ranges that were asked for, "" = everything."""
+    return [one.get("Range", "") for one in server.asked]
+
+
+@pytest.mark.parametrize("digest", ["", sha256(CONTENT)])
+@pytest.mark.parametrize("tells_length", [True, False])
+def test_a_part_that_is_whole_already_is_not_fetched_again(server, digest, tells_length):
+    """Without a digest and without a length nobody can know, and only then is it fetched again."""
+    server.tells_length = tells_length
+    one = weights(WeightFile("model.safetensors", f"{server.url}/model", digest))
+    stopped(one, CONTENT)
+    assert (pull(one) / "model.safetensors").read_bytes() == CONTENT
+    again = [] if digest or tells_length else [""]
+    assert requested(server) == [f"bytes={len(CONTENT)}-", *again]
+
+
+def test_a_whole_part_is_held_to_the_digest_that_the_hub_states(server):
+    server.redirects["/hub"] = (f"{server.url}/model", {"X-Linked-Etag": f'"{sha256(CONTENT)}"'})
+    one = weights(WeightFile("model.safetensors", f"{server.url}/hub"))
+    part = stopped(one, b"x" * len(CONTENT))
+    with pytest.raises(DataError, match="nothing was kept"):
+        pull(one)
+    assert not part.exists()
+    assert (pull(one) / "model.safetensors").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("length", [10, len(CONTENT)])
+def test_a_part_of_another_version_is_thrown_away_so_that_the_next_pull_begins_anew(server, length):
+    one = weights(WeightFile("model.safetensors", f"{server.url}/model", sha256(CONTENT)))
+    part = stopped(one, b"x" * length)
+    with pytest.raises(DataError, match="nothing was kept"):
+        pull(one)
+    assert not part.exists()
+    assert (pull(one) / "model.safetensors").read_bytes() == CONTENT
+    assert requested(server) == [f"bytes={length}-", ""]
+
+
+def test_a_server_that_sends_other_bytes_than_asked_is_asked_for_all(server):
+    server.off_by = 1
+    one = weights(WeightFile("model.safetensors", f"{server.url}/model"))
+    stopped(one, CONTENT[:500])
+    assert (pull(one) / "model.safetensors").read_bytes() == CONTENT
+    assert requested(server) == ["bytes=500-", ""]
+
+
+def test_a_rest_in_pieces_is_not_taken_for_the_whole(server):
+    """No digest is known; the length of the whole file says that there is more to come."""
+    server.at_most = 700_000
+    one = weights(WeightFile("model.safetensors", f"{server.url}/model"))
+    part = stopped(one, CONTENT[:500])
+    with pytest.raises(WeightsMissing, match=f"700500 of {len(CONTENT)} bytes came"):
+        pull(one)
+    assert part.read_bytes() == CONTENT[:700_500]
+    assert (pull(one) / "model.safetensors").read_bytes() == CONTENT
+
+
+def test_a_body_that_ends_too_soon_is_not_taken_for_the_whole(server):
+    """Of a file of which nothing is known and any length would do."""
+    server.files["/words"] = (b"one two three", '"x"')
+    server.cut = [7]
+    one = weights(WeightFile("words.txt", f"{server.url}/words"))
+    with pytest.raises(WeightsMissing):
+        pull(one)
+    assert [path.name for path in folder_of(one).glob("*.txt")] == []
+    assert (pull(one) / "words.txt").read_bytes() == b"one two three"
+
+
+def test_nothing_is_packed_on_the_way(server):
+    """A packed answer has other lengths than the file: it could be neither gone on with nor counted."""
+    pull(weights(WeightFile("model.safetensors", f"{server.url}/model")))
+    assert server.asked[0]["Accept-Encoding"] == "identity"
+
+
+def test_a_page_instead_of_the_weights_is_not_kept(server):
+    for name in ("model.safetensors", "model.pth"):
+        for content in (b"<html>log in</html>", CONTENT[:-1], b""):
+            server.files["/page"] = (content, '"x"')
+            one = weights(WeightFile(name, f"{server.url}/page"))
+            with pytest.raises(DataError, match=name):
+                pull(one)
+            assert list(folder_of(one).iterdir()) == []
 
 
 def test_a_part_that_is_longer_than_the_file_is_begun_anew(server):
@@ -172,14 +270,45 @@ def test_no_server_is_told_without_a_traceback(server):
         pull(weights(WeightFile("model.safetensors", f"{server.url}/model")))
 
 
+@pytest.mark.parametrize("url", ["http://127.0.0.1:port/x", "gopher://127.0.0.1/x", "x", "http://[::1/x"])
+def test_an_address_that_cannot_be_is_told_too(url):
+    with pytest.raises(WeightsMissing, match="from"):
+        pull(weights(WeightFile("model.safetensors", url)))
+
+
+def test_a_server_that_refuses_ranges_even_where_none_was_asked_for_is_told(server):
+    server.errors["/model"] = 416
+    one = weights(WeightFile("model.safetensors", f"{server.url}/model"))
+    stopped(one, b"x")
+    with pytest.raises(WeightsMissing, match="HTTP 416"):
+        pull(one)
+    assert requested(server) == ["bytes=1-", ""]
+
+
+def test_the_token_does_not_follow_a_redirect_to_another_host(monkeypatch):
+    """As the hub answers: it redirects to its storage, which must never see the token."""
+    seen, storage = [], "https://storage.example.org/blob"
+
+    def answer(request):
+        seen.append((request.url.host, request.headers.get("Authorization")))
+        if request.url.host == "huggingface.co":
+            return httpx.Response(302, headers={"Location": storage, "X-Linked-Etag": f'"{sha256(CONTENT)}"'})
+        return httpx.Response(200, content=CONTENT)
+
+    client = httpx.Client(transport=httpx.MockTransport(answer))
+    monkeypatch.setattr("retclip.workflows.fetch_weights.httpx.stream", client.stream)
+    pull(weights(*hub("owner/name", "model.safetensors")), token="secret")
+    assert seen == [("huggingface.co", "Bearer secret"), ("storage.example.org", None)]
+
+
 def test_the_token_goes_to_the_hub_alone(server):
     pull(weights(WeightFile("model.safetensors", f"{server.url}/model")), token="secret")
     assert all("Authorization" not in headers for headers in server.asked)
     from retclip.workflows.fetch_weights import _headers
 
     part = folder_of(weights()) / "x.part"
-    hub = WeightFile("x", "https://huggingface.co/a/b/resolve/main/x")
-    assert _headers(hub, part, "secret")["Authorization"] == "Bearer secret"
+    theirs = WeightFile("x", "https://huggingface.co/a/b/resolve/main/x")
+    assert _headers(theirs, part, "secret")["Authorization"] == "Bearer secret"
     assert "Authorization" not in _headers(WeightFile("x", "https://huggingface.co.evil.org/x"), part, "secret")
 
 
@@ -238,11 +367,53 @@ def test_code_in_a_pickle_never_runs(tmp_path):
             return os.system, (f"touch {tmp_path / 'ran'}",)
 
     path = tmp_path / "evil.pth"
-    for write in (lambda: torch.save({"a": Evil()}, path), lambda: path.write_bytes(pickle.dumps(Evil()))):
+    for write in (
+        lambda: torch.save({"a": Evil()}, path),
+        lambda: torch.save({"a": Evil()}, path, _use_new_zipfile_serialization=False),
+        lambda: path.write_bytes(pickle.dumps(Evil(), protocol=2)),
+    ):
         write()
-        with pytest.raises(DataError, match="plain tensors"):
-            take(weights(WeightFile("model.pth")), path)
-        assert not (tmp_path / "ran").exists()
+        for name in ("model.pth", "model.safetensors"):
+            one = weights(WeightFile(name))
+            with pytest.raises(DataError, match=r"plain tensors.*system"):
+                take(one, path)
+            assert not (tmp_path / "ran").exists()
+            assert list(folder_of(one).iterdir()) == []
+
+
+def test_a_pickle_with_code_that_was_pulled_is_not_gone_on_with(server, checkpoint):
+    server.files["/model"] = (pickle.dumps(print, protocol=2), '"bad"')
+    one = weights(WeightFile("model.pth", f"{server.url}/model"))
+    with pytest.raises(DataError, match=r"plain tensors.*print"):
+        pull(one)
+    assert list(folder_of(one).iterdir()) == []
+    server.files["/model"] = (checkpoint.read_bytes(), '"good"')
+    assert load_file(pull(one) / "model.safetensors")["a"].shape == (2, 3)
+
+
+def test_a_pickle_under_the_name_of_safetensors_is_converted(checkpoint):
+    one = weights(WeightFile("model.safetensors"))
+    assert load_file(take(one, checkpoint))["b"].tolist() == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_an_import_leaves_a_download_that_stopped_alone_until_it_has_succeeded(checkpoint, tmp_path):
+    one = weights(WeightFile("model.pth"))
+    part = stopped(one, b"half of it")
+    bad = tmp_path / "bad.pth"
+    bad.write_text("hello")
+    with pytest.raises(DataError):
+        take(one, bad)
+    with pytest.raises(DataError, match="readable"):
+        take(one, tmp_path)
+    assert part.read_bytes() == b"half of it"
+    take(one, checkpoint)
+    assert sorted(path.name for path in folder_of(one).iterdir()) == ["model.safetensors", "weights.json"]
+
+
+def test_a_file_may_be_imported_from_its_own_place(checkpoint):
+    one = weights(WeightFile("model.pth"))
+    take(one, take(one, checkpoint))
+    assert [finding.state for finding in verify(one)] == ["ok"]
 
 
 def test_safetensors_are_taken_as_they_are_whatever_they_are_called(tmp_path):
@@ -254,7 +425,7 @@ def test_safetensors_are_taken_as_they_are_whatever_they_are_called(tmp_path):
 
 def test_one_of_several_files_is_named(tmp_path):
     path = tmp_path / "config.json"
-    path.write_text("{}")
+    path.write_bytes(CONTENT)
     one = weights(WeightFile("config.json"), WeightFile("model.safetensors"))
     assert take(one, path).name == "config.json"
     with pytest.raises(DataError, match="--as NAME"):
@@ -267,7 +438,9 @@ def test_one_of_several_files_is_named(tmp_path):
 def test_a_known_digest_is_held_to_on_import_too(checkpoint):
     with pytest.raises(DataError, match="nothing was kept"):
         take(weights(WeightFile("model.pth", sha256=sha256(b"x"))), checkpoint)
-    take(weights(WeightFile("model.pth", sha256=sha256(checkpoint.read_bytes()))), checkpoint)
+    assert list(folder_of(weights()).iterdir()) == []
+    for digest in (sha256(checkpoint.read_bytes()), sha256(checkpoint.read_bytes()).upper()):
+        take(weights(WeightFile("model.pth", sha256=digest)), checkpoint)
 
 
 def test_files_are_missing_changed_or_nobody_wrote_them_down(server):
@@ -276,5 +449,9 @@ def test_files_are_missing_changed_or_nobody_wrote_them_down(server):
     folder = pull(one)
     (folder / "model.safetensors").write_bytes(b"x")
     assert [finding.state for finding in verify(one)] == ["changed"]
-    (folder / "weights.json").write_text("{ damaged")
-    assert [finding.state for finding in verify(one)] == ["unrecorded"]
+    for damaged in ("{ damaged", "", "[]", "3", '{"model.safetensors": 3}', '{"model.safetensors": {"sha256": null}}'):
+        (folder / "weights.json").write_text(damaged)
+        assert [finding.state for finding in verify(one)] == ["unrecorded"]
+    (folder / "model.safetensors").unlink()
+    pull(one)
+    assert [finding.state for finding in verify(one)] == ["ok"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from retclip.plugin import Component, Settings, impl
-from retclip.plugin.weights import WeightFile, Weights, hub
+from retclip.plugin.weights import WeightFile, Weights, chosen, hub
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import MaskProposer
@@ -92,18 +92,14 @@ class GridSettings(SamSettings):
     side: int = Field(512, ge=16, description="longer side of the masks' grid, in cells, at most")
 
 
-def _named(*names: str) -> Sequence[Weights]:
-    return tuple(PUBLISHED[name] for name in names if name in PUBLISHED)
-
-
 def boxes_weights(settings: BoxesSettings) -> Sequence[Weights]:
     """Detector and SAM, as far as they are published ones."""
-    return _named(settings.detector, settings.sam)
+    return chosen(PUBLISHED, settings.detector, settings.sam)
 
 
 def grid_weights(settings: GridSettings) -> Sequence[Weights]:
     """SAM, if it is a published one."""
-    return _named(settings.sam)
+    return chosen(PUBLISHED, settings.sam)
 
 
 def _load_boxes(settings: BoxesSettings, device: Device) -> MaskProposer:

@@ -12,8 +12,7 @@ from torchvision.ops import batched_nms, nms
 from transformers import AutoImageProcessor, AutoTokenizer, GroundingDinoForObjectDetection
 from transformers.utils import logging
 
-from retclip.errors import WeightsMissing
-from retclip.plugin.weights import located
+from retclip.plugin.weights import model_folder
 from retclip.types import Device, Image
 from retclip_grounded_sam import PUBLISHED, BoxesSettings
 from retclip_grounded_sam.prompts import Prompt, Special, prompts, term_scores
@@ -80,10 +79,4 @@ def in_pixels(boxes: Tensor, size: tuple[int, int]) -> Tensor:
 
 def load_detector(settings: BoxesSettings, device: Device) -> Detector:
     """The detector that the settings name. Raises WeightsMissing."""
-    if settings.detector in PUBLISHED:
-        return Detector(located(PUBLISHED[settings.detector]), settings, device)
-    folder = Path(settings.detector).expanduser()
-    if not (folder / "config.json").is_file():
-        todo = "correct `detector`: grounding_dino_base, grounding_dino_tiny, or a folder that save_pretrained wrote"
-        raise WeightsMissing(f"a Grounding DINO in {folder}", "no config.json there", todo)
-    return Detector(folder, settings, device)
+    return Detector(model_folder(settings.detector, PUBLISHED, "detector"), settings, device)

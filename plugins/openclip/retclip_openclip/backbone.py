@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from torch import Tensor
 
+from retclip.algorithms.input_size import fitted_size, target_size
 from retclip.algorithms.mask_pooling import area_weights, fcclip_weights
 from retclip.errors import ConfigError
 from retclip.plugin.batches import BatchSize
@@ -96,9 +97,9 @@ class OpenClip:
         return found.to(self.device.torch_device)
 
     def _input(self, image: Image) -> tuple[Tensor, preprocessing.Frame]:
-        size = preprocessing.target_size(image.size, self.settings.short_side, self.settings.long_side)
+        size = target_size(image.size, self.settings.short_side, self.settings.long_side)
         if not self.tower.pads:
-            size = preprocessing.fitted(size, self.tower.multiple)
+            size = fitted_size(size, self.tower.multiple)
         values = preprocessing.normalised(preprocessing.resized(image.pixels, size), self.mean, self.std)
         return preprocessing.padded(values, self.tower.multiple)
 

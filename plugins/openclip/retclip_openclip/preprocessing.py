@@ -25,23 +25,6 @@ class Frame:
         return self.inner[0] / self.size[0], self.inner[1] / self.size[1]
 
 
-def target_size(size: tuple[int, int], short: int, long: int) -> tuple[int, int]:
-    """(h, w) with the shorter side `short` unless the longer would pass `long`; detectron2's rounding, half up.
-
-    Worked example: 180 x 320 with short 230, long 1333: the scale is 230/180, so 230 x 408.9 -> 230 x 409.
-    """
-    scale = short / min(size)
-    scale = min(scale, long / max(size))
-    height, width = (max(1, int(side * scale + 0.5)) for side in size)
-    return height, width
-
-
-def fitted(size: tuple[int, int], multiple: int) -> tuple[int, int]:
-    """Both sides to the nearest multiple, at least one."""
-    height, width = (max(1, round(side / multiple)) * multiple for side in size)
-    return height, width
-
-
 def resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """(h, w, 3) uint8, bilinear over the 8-bit values as FC-CLIP's pipeline does it."""
     return np.asarray(Pillow.fromarray(pixels).resize((size[1], size[0]), Pillow.Resampling.BILINEAR))

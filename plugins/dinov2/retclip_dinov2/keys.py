@@ -1,0 +1,78 @@
+"""`dinov2.keys`: the patches of DINOv2's last layer, averaged over the mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own convention)
+from PIL import Image as Pillow
+from torch import Tensor
+from transformers import AutoModel
+from transformers.utils import logging
+
+from retclip.algorithms.input_size import fitted_size, target_size
+from retclip.algorithms.mask_pooling import area_weights, mask_pooling
+from retclip.plugin.checkpoints import state_digest
+from retclip.plugin.weights import model_folder
+from retclip.types import DenseFeatures, Device, FeatureSpace, Image, MaskLogits, SegmentFeatures
+from retclip_dinov2 import PUBLISHED, KeysSettings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of values in [0, 1]
+VERSION = "1"  # raised whenever a number of this module changes: vectors of two versions do not compare
+
+
+class Keys:
+    """A backbone without a text tower."""
+
+    def __init__(self, settings: KeysSettings, device: Device) -> None:
+        self.settings, self.device = settings, device
+        folder = model_folder(settings.model, PUBLISHED, "model")
+        logging.disable_progress_bar()  # stderr is the user's
+        model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        digest = state_digest(model.state_dict())
+        self.model: Any = model.eval().requires_grad_(False).to(device.torch_device)
+        self.patch = int(model.config.patch_size)
+        self.first = 1 + int(getattr(model.config, "num_register_tokens", 0))  # tokens that are no patches
+        sides = f"{settings.short_side} to {settings.long_side}"
+        said = f"version {VERSION}: sides {sides} bicubic, ImageNet mean and std, fitted to {self.patch}"
+        self.space = FeatureSpace("dinov2.keys", digest, said, "area-1", int(model.config.hidden_size))
+
+    def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
+        """One entry per image: the normalised patches of the last layer, (d, h, w)."""
+        return [self._dense(image) for image in images]
+
+    def segment_vectors(
+        self,
+        features: DenseFeatures,
+        masks: Tensor,
+        logits: MaskLogits | None = None,  # noqa: ARG002  masks are averaged by the share that they cover
+    ) -> SegmentFeatures:
+        """masks: (n, y, x) float in [0, 1] over the whole image. Vectors (n, d) float32 of unit length."""
+        grid = features.grid
+        weights = area_weights(masks.to(grid.device), (grid.shape[1], grid.shape[2]))
+        vectors, covered = mask_pooling(grid, weights)
+        return SegmentFeatures(F.normalize(vectors.float(), dim=-1), covered, self.space)
+
+    def text_vectors(self, names: Sequence[str]) -> Tensor | None:  # noqa: ARG002
+        """None: DINOv2 cannot read."""
+        return None
+
+    def _dense(self, image: Image) -> DenseFeatures:
+        size = fitted_size(target_size(image.size, self.settings.short_side, self.settings.long_side), self.patch)
+        values = normalised(image.pixels, size)[None].to(self.device.torch_device)
+        tokens = self.model(values).last_hidden_state[0, self.first :]
+        grid = tokens.T.unflatten(1, (size[0] // self.patch, size[1] // self.patch))
+        return DenseFeatures(grid, self.space, image.size, image.size[0] / grid.shape[1])
+
+
+def normalised(pixels: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
+    """(3, h, w) float32: resized bicubically over the 8-bit values, then ImageNet's mean and deviation."""
+    resized = Pillow.fromarray(pixels).resize((size[1], size[0]), Pillow.Resampling.BICUBIC)
+    values = torch.from_numpy(np.asarray(resized).transpose(2, 0, 1).copy()).float() / 255
+    return (values - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]

@@ -1,0 +1,47 @@
+"""A small random DINOv2 in a folder."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    BitImageProcessor,
+    Dinov2Config,
+    Dinov2Model,
+    Dinov2WithRegistersConfig,
+    Dinov2WithRegistersModel,
+)
+
+from retclip.types import Image
+
+SHAPE = {
+    "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 28, "patch_size": 14,
+    "mlp_ratio": 2,
+}  # fmt: skip
+
+
+def saved(folder, model):
+    model.eval().save_pretrained(folder)
+    BitImageProcessor(do_center_crop=False, size={"shortest_edge": 28}).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    torch.manual_seed(0)
+    return saved(tmp_path_factory.mktemp("dinov2"), Dinov2Model(Dinov2Config(**SHAPE)))
+
+
+@pytest.fixture(scope="session")
+def registers(tmp_path_factory):
+    torch.manual_seed(0)
+    config = Dinov2WithRegistersConfig(**SHAPE, num_register_tokens=3)
+    return saved(tmp_path_factory.mktemp("registers"), Dinov2WithRegistersModel(config))
+
+
+@pytest.fixture
+def photo():
+    def of(height, width, seed=0):
+        pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+        return Image(pixels, f"{seed:064d}")
+
+    return of

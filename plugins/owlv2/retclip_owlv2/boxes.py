@@ -1,0 +1,103 @@
+"""`owlv2.boxes`: one filled box per detection, with the class that found it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.ops import nms
+from transformers import AutoImageProcessor, AutoTokenizer, Owlv2ForObjectDetection
+from transformers.utils import logging
+
+from retclip.errors import ConfigError
+from retclip.plugin.batches import BatchSize
+from retclip.plugin.weights import model_folder
+from retclip.types import DenseFeatures, Device, Image, MaskProposals, Vocabulary
+from retclip_owlv2 import PUBLISHED, BoxesSettings
+
+
+class Boxes:
+    """A prompted proposer: a query per name and synonym; the photo is looked at once, however many there are."""
+
+    def __init__(self, settings: BoxesSettings, device: Device) -> None:
+        self.settings, self.device = settings, device
+        folder = model_folder(settings.model, PUBLISHED, "model")
+        logging.disable_progress_bar()  # stderr is the user's
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.processor: Any = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        model = Owlv2ForObjectDetection.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        self.model: Any = model.eval().requires_grad_(False).to(device.torch_device)
+        self.length = int(model.config.text_config.max_position_embeddings)
+        self.batches = BatchSize(Device(device.torch_device, device.dtype, settings.names_at_once))
+
+    def propose(
+        self,
+        images: Sequence[Image],
+        vocabulary: Vocabulary,
+        features: Sequence[DenseFeatures],  # noqa: ARG002
+    ) -> list[MaskProposals]:
+        """One entry per image. A box's class is that of its best term; objectness is that term's score. Raises
+        ConfigError for a name that the model would cut off."""
+        terms = vocabulary.terms
+        queries = torch.stack(self.batches.run(terms, self._read)) if terms else None
+        return [self._proposals(image, vocabulary, queries) for image in images]
+
+    def _read(self, terms: Sequence[str]) -> list[Tensor]:
+        """A text vector per term."""
+        texts = [self.settings.template.format(term) for term in terms]
+        ids = self.tokenizer(texts)["input_ids"]
+        for term, one in zip(terms, ids, strict=True):
+            if len(one) > self.length:
+                got = f"{term[:60]!r} with {len(one)}"
+                raise ConfigError(
+                    f"names of at most {self.length} tokens for OWLv2", got, "shorten it, or leave it out"
+                )
+        packed = self.tokenizer(texts, padding="max_length", max_length=self.length, return_tensors="pt")
+        packed = packed.to(self.device.torch_device)
+        said = self.model.owlv2.text_model(input_ids=packed["input_ids"], attention_mask=packed["attention_mask"])
+        return list(self.model.owlv2.text_projection(said.pooler_output).unbind())
+
+    def _proposals(self, image: Image, vocabulary: Vocabulary, queries: Tensor | None) -> MaskProposals:
+        if queries is None:
+            return MaskProposals(torch.zeros(0, 1, 1), torch.zeros(0), image.size, ())
+        scores, terms, boxes = self._detected(image, queries)
+        kept = (scores >= self.settings.box_threshold).nonzero()[:, 0]
+        kept = kept[nms(boxes[kept], scores[kept], self.settings.nms)]  # best first
+        owners = vocabulary.row_class[terms[kept].cpu().numpy()]
+        masks = filled(boxes[kept] / torch.tensor(image.size[::-1] * 2, device=boxes.device), self._grid(image))
+        return MaskProposals(masks, scores[kept], image.size, tuple(vocabulary.names[owner] for owner in owners))
+
+    def _detected(self, image: Image, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of every patch: score and index of its best term, and its box in image pixels, kept inside."""
+        channels = {"input_data_format": "channels_last"}  # a photo three pixels high would be misread
+        pixels = self.processor(images=image.pixels, return_tensors="pt", **channels)["pixel_values"]
+        maps, _ = self.model.image_embedder(pixel_values=pixels.to(self.device.torch_device))
+        patches = maps.flatten(1, 2)  # (1, hw, width)
+        logits, _ = self.model.class_predictor(patches, queries[None])
+        best, terms = logits[0].float().max(dim=1)
+        x, y, width, height = self.model.box_predictor(patches, maps)[0].float().unbind(-1)
+        corners = torch.stack((x - width / 2, y - height / 2, x + width / 2, y + height / 2), dim=-1)
+        inside = torch.tensor(image.size[::-1] * 2, device=corners.device)
+        boxes = (corners * max(image.size)).clamp(min=0).minimum(inside)  # it was padded to a square
+        return best.sigmoid(), terms, boxes
+
+    def _grid(self, image: Image) -> tuple[int, int]:
+        shrink = self.settings.side / max(image.size)
+        return max(1, round(image.size[0] * shrink)), max(1, round(image.size[1] * shrink))
+
+
+def filled(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """(n, y, x) in [0, 1]: the share of each cell of a grid of `size` that each box covers. boxes: (n, 4), x0 y0 x1 y1
+    in shares of the photo. Worked example: a box over the left third on two columns covers 2/3 and 0."""
+    columns = _covered(boxes[:, 0], boxes[:, 2], size[1])
+    rows = _covered(boxes[:, 1], boxes[:, 3], size[0])
+    return rows[:, :, None] * columns[:, None, :]
+
+
+def _covered(start: Tensor, end: Tensor, cells: int) -> Tensor:
+    edges = torch.arange(cells + 1, device=start.device, dtype=torch.float32)
+    left = torch.maximum(start[:, None] * cells, edges[None, :-1])
+    right = torch.minimum(end[:, None] * cells, edges[None, 1:])
+    return (right - left).clamp(0, 1)

@@ -1,0 +1,81 @@
+"""`sam2.grid`: the photo is encoded once, a grid of points is decoded, the stable masks stay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.ops import masks_to_boxes, nms
+from transformers import AutoImageProcessor, Sam2Model
+from transformers.utils import logging
+
+from retclip.plugin.batches import BatchSize
+from retclip.plugin.weights import model_folder
+from retclip.types import DenseFeatures, Device, Image, MaskLogits, MaskProposals, Vocabulary
+from retclip_sam2 import PUBLISHED, GridSettings
+
+
+class Grid:
+    """A proposer that asks for no class. Masks bring their logits; SAM 2 squeezes the photo into a square, so that its
+    grid covers the photo and nothing else."""
+
+    def __init__(self, settings: GridSettings, device: Device) -> None:
+        self.settings, self.device = settings, device
+        folder = model_folder(settings.model, PUBLISHED, "model")
+        logging.disable_progress_bar()  # stderr is the user's
+        self.processor: Any = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
+        model = Sam2Model.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        self.model: Any = model.eval().requires_grad_(False).to(device.torch_device)
+        self.batches = BatchSize(Device(device.torch_device, device.dtype, settings.points_per_batch))
+
+    def propose(
+        self,
+        images: Sequence[Image],
+        vocabulary: Vocabulary,  # noqa: ARG002
+        features: Sequence[DenseFeatures],  # noqa: ARG002
+    ) -> list[MaskProposals]:
+        """One entry per image, objectness the IoU that SAM predicts. Masks may overlap and leave gaps."""
+        return [self._proposals(image) for image in images]
+
+    def _proposals(self, image: Image) -> MaskProposals:
+        channels = {"input_data_format": "channels_last"}  # a photo three pixels high would be misread
+        pixels = self.processor(images=image.pixels, return_tensors="pt", **channels)["pixel_values"]
+        maps = self.model.get_image_embeddings(pixels.to(self.device.torch_device))
+        points = grid_points(self.settings.points_per_side, (int(pixels.shape[-2]), int(pixels.shape[-1])))
+        answers = self.batches.run(list(points), lambda some: self._decoded(maps, torch.stack(list(some))))
+        logits, quality = (torch.cat(several) for several in zip(*answers, strict=True))
+        kept = self._good(logits, quality)
+        size = (int(logits.shape[1]), int(logits.shape[2]))
+        masks = MaskLogits(logits[kept], size, size)
+        return MaskProposals(masks.values.sigmoid(), quality[kept].clamp(0, 1), image.size, logits=masks)
+
+    def _decoded(self, maps: Any, points: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Of each point its three masks (3, y, x) and their predicted IoU (3,)."""
+        where = points[None, :, None].to(self.device.torch_device)  # (1, points, 1, 2)
+        said = self.model(image_embeddings=maps, input_points=where, multimask_output=True)
+        return list(zip(said.pred_masks[0].float().unbind(), said.iou_scores[0].float().unbind(), strict=True))
+
+    def _good(self, logits: Tensor, quality: Tensor) -> Tensor:
+        """Indices of the masks that are sure, stable and not seen before, best first."""
+        chosen = self.settings
+        stable = stability(logits, chosen.stability_score_offset)
+        good = (quality >= chosen.pred_iou_thresh) & (stable >= chosen.stability_score_thresh)
+        kept = (good & (logits > 0).flatten(1).any(1)).nonzero()[:, 0]
+        if not len(kept):
+            return kept
+        return kept[nms(masks_to_boxes(logits[kept] > 0), quality[kept], chosen.box_nms_thresh)]
+
+
+def grid_points(per_side: int, size: tuple[int, int]) -> Tensor:
+    """(per_side^2, 2) x, y in pixels of `size` = (H, W): the centres of as many equal cells, row by row."""
+    shares = (torch.arange(per_side) + 0.5) / per_side
+    y, x = torch.meshgrid(shares * size[0], shares * size[1], indexing="ij")
+    return torch.stack((x.flatten(), y.flatten()), dim=-1)
+
+
+def stability(logits: Tensor, offset: float) -> Tensor:
+    """(n,): IoU of the mask cut above the threshold with the one cut below it; 0 where both are empty."""
+    high, low = ((logits > cut).flatten(1).sum(1).float() for cut in (offset, -offset))
+    return high / low.clamp(min=1)

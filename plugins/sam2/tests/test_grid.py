@@ -1,0 +1,67 @@
+"""The grid: points and stability by hand, masks against the model's own answers."""
+
+import pytest
+import torch
+from retclip_sam2 import GridSettings
+from retclip_sam2.grid import Grid, grid_points, stability
+
+from retclip.algorithms.mask_frames import painted
+from retclip.plugin.checks import checked_proposals
+from retclip.types import Device, Vocabulary
+
+LOOSE = {"points_per_side": 2, "pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "box_nms_thresh": 1.0}
+
+
+def grid(folder, **more):
+    return Grid(GridSettings(model=str(folder), **{**LOOSE, **more}), Device())
+
+
+def propose(proposer, image):
+    with torch.inference_mode():
+        return checked_proposals(proposer.propose([image], Vocabulary((), ()), []), [image], "sam2.grid")[0]
+
+
+def test_points_are_the_centres_of_equal_cells_row_by_row():
+    assert grid_points(2, (64, 32)).tolist() == [[8, 16], [24, 16], [8, 48], [24, 48]]
+
+
+def test_stability_is_the_overlap_of_a_stricter_and_a_looser_cut():
+    logits = torch.tensor([[[2.0, 0.5, -0.5, -3.0]], [[-5.0] * 4], [[3.0] * 4]])
+    assert stability(logits, 1.0).tolist() == pytest.approx([1 / 3, 0, 1])
+
+
+def test_masks_are_the_model_s_own_of_those_points(folder, photo):
+    proposer, image = grid(folder), photo(48, 80)
+    found = propose(proposer, image)
+    with torch.inference_mode():
+        pixels = proposer.processor(images=image.pixels, return_tensors="pt", input_data_format="channels_last")
+        points = grid_points(2, (64, 64))[None, :, None]
+        said = proposer.model(pixel_values=pixels["pixel_values"], input_points=points, multimask_output=True)
+        masks, quality = said.pred_masks[0].flatten(0, 1), said.iou_scores[0].flatten()
+        full = proposer.processor.post_process_masks([masks[:, None]], [image.size], binarize=False)[0][:, 0]
+    visible = (masks > 0).flatten(1).any(1) & (quality >= 0)
+    order = quality[visible].argsort(descending=True, stable=True)
+    assert 0 < len(found) <= 12
+    assert torch.allclose(found.objectness, quality[visible][order].clamp(0, 1), atol=1e-5)
+    assert torch.allclose(found.logits.values, masks[visible][order], atol=1e-4)
+    mine = painted(found.logits, torch.arange(len(found)), image.size)
+    assert torch.allclose(mine, full[visible][order].sigmoid(), atol=1e-3)
+
+
+def test_fewer_points_at_once_change_nothing(folder, photo):
+    one, several = (propose(grid(folder, points_per_batch=size), photo(48, 80)) for size in (1, 64))
+    assert torch.allclose(one.masks, several.masks, atol=1e-4)
+
+
+def test_unsure_unstable_and_repeated_masks_are_dropped(folder, photo):
+    every = propose(grid(folder), photo(48, 80))
+    assert len(propose(grid(folder, box_nms_thresh=0.2), photo(48, 80))) < len(every)
+    level = float(every.objectness.median())
+    sure = propose(grid(folder, pred_iou_thresh=max(0.0, min(1.0, level))), photo(48, 80))
+    assert (sure.objectness >= level - 1e-6).all()
+    steady = propose(grid(folder, stability_score_thresh=0.9), photo(48, 80))
+    assert (stability(steady.logits.values, 1.0) >= 0.9).all()
+
+
+def test_a_photo_three_pixels_high_is_read_the_right_way(folder, photo):
+    assert propose(grid(folder), photo(3, 9)).image_size == (3, 9)
