@@ -112,7 +112,7 @@ class RetCLIP:
         backbone, keys = names.backbone, names.keys if names.keys != names.backbone else ""
         if building and keys and LEVELS not in self.manager.find("proposer", proposer).component.needs:
             backbone, keys = keys, ""  # nobody would look at the first one's features
-        self._check_pairing(backbone, proposer, () if building else names.classifiers)
+        self._check(backbone, keys, proposer, () if building else names.classifiers)
         return Parts(
             self.store,
             cast("Loaded[Backbone]", self.component("backbone", backbone)),
@@ -193,12 +193,14 @@ class RetCLIP:
             self._prepared[key] = prepare(self.parts(), vocabulary)
         return self._prepared[key]
 
-    def _check_pairing(self, backbone: str, proposer: str, classifiers: Sequence[str]) -> None:
-        """Whether they fit, asked of their announcements: nothing is loaded for it."""
+    def _check(self, backbone: str, keys: str, proposer: str, classifiers: Sequence[str]) -> None:
+        """Whether they fit and their weights are here, asked of their announcements: nothing is loaded for it."""
         named = (("backbone", backbone), ("proposer", proposer), *(("classifier", name) for name in classifiers))
         found = [self.manager.find(kind, name) for kind, name in named]
         first, *others = (Capable(one.full_name, one.component.provides, one.component.needs) for one in found)
         check_pairing(first, others)
+        second = [self.manager.find("backbone", keys)] if keys else []
+        self.manager.require_weights([*found, *second], self.settings.of_component)
 
     def _classifiers(self, names: Sequence[str]) -> tuple[Loaded[Classifier], ...]:
         if not names:

@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Model weights: what there is, where it comes from, whether it is whole.", no_args_is_help=True)
 SHOWN = 12  # digits of a sha256 in a table; --json has all
 Name = Annotated[str, typer.Argument(help="Weights, or a component that needs some.")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAMES...", help="Weights, or components that need some.")]
 
 
 @contextmanager
-def _known(settings: Iterable[str] | None, config: Path | None) -> Iterator[tuple[Settings, dict[str, list[Weights]]]]:
+def _known(
+    settings: Iterable[str] | None, config: Path | None, preset: str | None = None
+) -> Iterator[tuple[Settings, dict[str, list[Weights]]]]:
     """Weights by name, and by the component that needs them, with the folder of the settings."""
     from retclip.config import find_file, load
     from retclip.plugin.manager import PluginManager
     from retclip.plugin.weights import cached_in
 
-    chosen = load(find_file(None, config), options.flags(list(settings or ())))
+    chosen = load(find_file(None, config), options.flags(list(settings or ()), preset))
     place = chosen.weights.place
     manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict, cache=place)
     found: dict[str, list[Weights]] = {name: [one] for name, one in manager.published().items()}
@@ -38,6 +41,12 @@ def _known(settings: Iterable[str] | None, config: Path | None) -> Iterator[tupl
         found.update({one.name: [one] for one in needed})
     with cached_in(place):
         yield chosen, found
+
+
+def _components(settings: Settings) -> list[str]:
+    """The components of a preset, for building and for segmenting."""
+    chosen = settings.components
+    return [chosen.backbone, chosen.keys, chosen.proposer, settings.build.proposer, *chosen.classifiers]
 
 
 def _find(found: dict[str, list[Weights]], name: str) -> list[Weights]:
@@ -76,16 +85,20 @@ def list_weights(settings: options.Set = None, config: options.Config = None, js
 
 @app.command()
 def pull(
-    name: Name,
+    names: Names = None,
+    preset: options.Preset = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
     settings: options.Set = None,
     config: options.Config = None,
 ) -> None:
-    """Download weights; run again, it goes on where it stopped."""
+    """Download weights, or all that a preset's components need; run again, it goes on where it stopped."""
     from retclip.workflows.fetch_weights import pull as fetch
 
-    with _known(settings, config) as (chosen, found):
-        for one in _find(found, name):
+    if not names and not preset:
+        raise ConfigError("names of weights or components, or --preset", "neither", "see `retclip weights list`")
+    with _known(settings, config, preset) as (chosen, found):
+        wanted = list(names or [name for name in _components(chosen) if name in found])
+        for one in {one.name: one for name in wanted for one in _find(found, name)}.values():
             told: set[tuple[str, int]] = set()
 
             def tell(file: str, here: int, total: int, told: set[tuple[str, int]] = told) -> None:

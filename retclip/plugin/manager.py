@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from retclip.errors import ConfigError, ContractBroken, PluginUnavailable, RetCLIPError
 from retclip.plugin import contracts
 from retclip.plugin.discovery import ComponentInfo, PluginFailure, discovered
-from retclip.plugin.weights import Weights, cached_in, located
+from retclip.plugin.weights import Weights, cached_in, require
 from retclip.types import Device
 
 PROTOCOLS: dict[str, Any] = {
@@ -87,8 +87,7 @@ class PluginManager:
         checked = checked_settings(info, settings)
         try:
             with cached_in(self.cache):
-                for weights in info.component.weights(checked):
-                    located(weights)
+                require(info.component.weights(checked))
                 thing = info.component.load(checked, device)
         except RetCLIPError:
             raise
@@ -101,6 +100,15 @@ class PluginManager:
             todo = f"report it to the author of {info.distribution}"
             raise ContractBroken(f"{info.full_name} to be a {kind}", f"one without {', '.join(lacking)}", todo)
         return thing
+
+    def require_weights(self, several: Iterable[ComponentInfo], settings: Callable[[str], Mapping[str, Any]]) -> None:
+        """Whether all that these components need is here. Raises WeightsMissing, once for all; ConfigError."""
+        with cached_in(self.cache):
+            require(
+                weights
+                for one in several
+                for weights in one.component.weights(checked_settings(one, settings(one.full_name)))
+            )
 
     def weights(self, settings: Callable[[str], Mapping[str, Any]] = lambda _: {}) -> dict[str, Sequence[Weights]]:
         """What each component that needs weights would need, by full name. settings: a component's own, by its full

@@ -7,7 +7,7 @@ Nothing here, and nothing in a component, touches the network: `retclip weights 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -99,16 +99,24 @@ def is_pickled(path: str) -> bool:
 
 def located(weights: Weights) -> Path:
     """Their folder. Raises WeightsMissing: what, how large, where, and the two commands that help."""
-    lacking = missing(weights)
-    if lacking:
-        folder = folder_of(weights)
-        raise WeightsMissing(
-            f"the weights {weights.name!r} ({weights.size}) in {folder}",
-            f"no {', '.join(lacking)} there",
-            f"run `retclip weights pull {weights.name}`, or, from a file that you have, "
-            f"`retclip weights import {weights.name} FILE`",
-        )
+    require((weights,))
     return folder_of(weights)
+
+
+def require(several: Iterable[Weights]) -> None:
+    """Raises WeightsMissing, once for all that are not there."""
+    lacking = {one.name: (one, missing(one)) for one in several if missing(one)}
+    if not lacking:
+        return
+    names = " ".join(lacking)
+    sizes = ", ".join(f"{one.name!r} ({one.size})" for one, _ in lacking.values())
+    where = cache_folder() / "weights"
+    folder, which = (where, "NAME") if len(lacking) > 1 else (where / names, names)
+    raise WeightsMissing(
+        f"the weights {sizes} in {folder}",
+        "; ".join(f"no {', '.join(files)} there" for _, files in lacking.values()),
+        f"run `retclip weights pull {names}`, or, from a file that you have, `retclip weights import {which} FILE`",
+    )
 
 
 def hub(repository: str, *paths: str, revision: str = "main") -> tuple[WeightFile, ...]:
