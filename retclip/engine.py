@@ -1,9 +1,7 @@
 """The composition root: opens the store, finds and loads components by name, and hands both to the workflows.
 
 with RetCLIP.open("store") as retclip:
-    result = retclip.segment("street.jpg", ["sky", "car"])
-    result.save("out")
-    print(result.explain(result.segments[0]))
+    retclip.segment("street.jpg", ["sky", "car"]).save("out")
 """
 
 from __future__ import annotations
@@ -129,7 +127,7 @@ class RetCLIP:
         reader, given = parse_address(address)
         info = self.manager.find("source", reader)
         merged = config.merged(self.settings.of_component(info.full_name), given)
-        return cast("ImageSource", self.manager.load("source", info.full_name, merged, choose(self.settings.device)))
+        return cast("ImageSource", self.manager.load("source", info.full_name, merged, Device()))  # it only decodes
 
     def build(
         self,
@@ -151,10 +149,10 @@ class RetCLIP:
         on_progress: Callable[[BuildReport], None] = lambda _: None,
     ) -> list[BuildReport]:
         """Add one class from sources or photos; no training, and the next `segment` knows it."""
-        from retclip.workflows.add_class import add_class
-
         self._prepared.clear()
         parts = self.parts(building=True)
+        from retclip.workflows.add_class import add_class
+
         return [
             add_class(parts, name, self.source(address), address, is_thing, on_progress=on_progress)
             for address in sources
@@ -170,27 +168,29 @@ class RetCLIP:
         image: a path, an `Image`, or an (H, W, 3) uint8 RGB array. classes: names, a comma list, a file, or a
         Vocabulary. Raises DataError, ConfigError, PluginError, StoreError.
         """
+        photo = as_image(image)
+        parts = self.parts()  # first of all: what is missing is told before a model library is imported
         from retclip.workflows.segment_image import segment_image
 
-        photo = as_image(image)
-        parts = self.parts()
         panoptic, evidence = segment_image(parts, photo, self.prepared(classes))
         return SegmentationResult(photo, panoptic.label_map, panoptic.segments, evidence, self.store, panoptic.mask_map)
 
     def evaluate(self, address: str, on_progress: Callable[[int, int], None] = lambda *_: None) -> Evaluation:
         """PQ and mIoU over an annotated source. See `workflows.evaluate`."""
+        parts = self.parts()
         from retclip.workflows.evaluate import evaluate
 
-        return evaluate(self.parts(), self.source(address), on_progress)
+        return evaluate(parts, self.source(address), on_progress)
 
     def prepared(self, classes: Sequence[str] | str | Vocabulary | None) -> PreparedVocabulary:
         """A vocabulary matched with the store and encoded, kept for the next image."""
-        from retclip.workflows.vocabulary import prepare
-
         vocabulary = as_vocabulary(classes)
         key = vocabulary.digest if vocabulary else ""
         if key not in self._prepared:
-            self._prepared[key] = prepare(self.parts(), vocabulary)
+            parts = self.parts()
+            from retclip.workflows.vocabulary import prepare
+
+            self._prepared[key] = prepare(parts, vocabulary)
         return self._prepared[key]
 
     def _check(self, backbone: str, keys: str, proposer: str, classifiers: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ def add(
     ] = None,
     backbone: options.Backbone = None,
     proposer: options.Proposer = None,
+    preset: options.Preset = None,
     settings: options.Set = None,
     config: options.Config = None,
     json: options.Json = False,
@@ -34,7 +35,7 @@ def add(
     Plain photos need a proposer that finds masks by name; `--proposer reference.whole_image` takes each photo whole.
     """
     started = time.monotonic()
-    given = options.flags(settings, None, backbone, proposer, building=True)
+    given = options.flags(settings, preset, backbone, proposer, building=True)
     with options.opened(store, config, given) as retclip:
         for one in sources:  # a misspelt one must be told before the first is worked on
             if not len(retclip.source(one)):

@@ -25,6 +25,7 @@ def explain(
     backbone: options.Backbone = None,
     proposer: options.Proposer = None,
     classifier: options.Classifiers = None,
+    preset: options.Preset = None,
     settings: options.Set = None,
     config: options.Config = None,
     json: options.Json = False,
@@ -33,7 +34,7 @@ def explain(
     from retclip.workflows.evidence_file import SUFFIX, load_evidence
     from retclip.workflows.explain import explain as explained
 
-    given = options.flags(settings, None, backbone, proposer, classifier)
+    given = options.flags(settings, preset, backbone, proposer, classifier)
     with options.opened(store, config, given) as retclip:
         if target.name.endswith(SUFFIX):
             result, evidence = load_evidence(target)

@@ -36,11 +36,11 @@ def segment(
     json: options.Json = False,
 ) -> None:
     """Label every pixel and every object of photos. A bad photo is listed in failures.csv and never stops the rest."""
-    from retclip.report.result_writer import ResultWriter
-
     given = options.flags(settings, preset, backbone, proposer, classifier)
     with options.opened(store, config, given, missing_ok=True) as retclip:
         prepared = retclip.prepared(classes)
+        from retclip.report.result_writer import ResultWriter  # not before the components are known to be here
+
         _say_missing(prepared)
         records = [record for path in paths for record in retclip.source(path).images()]
         if not records:

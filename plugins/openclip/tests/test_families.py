@@ -159,3 +159,22 @@ def test_a_mask_between_the_cells_falls_back_to_the_share_it_covers(built, photo
     alone = vectors(built("convnext", pooling="fcclip"), image, masks)
     assert alone.covered.tolist() == [False, True]
     assert torch.isfinite(alone.vectors).all()
+
+
+@pytest.mark.parametrize("family", ["vit", "convnext", "resnet"])
+def test_half_precision_comes_near(family, given, photo):
+    """As the core calls it with device.dtype = bfloat16: vectors in float32, close to those of float32 throughout."""
+    from retclip.device import inference
+    from retclip.plugin.manager import PluginManager
+    from retclip.types import Device
+
+    found = []
+    for dtype in ("float32", "bfloat16"):
+        device = Device(dtype=dtype, batch_size=2)
+        backbone = PluginManager.discover().load("backbone", "openclip.model", given(family), device)
+        with inference(device):
+            features = backbone.dense_features([photo(64, 64), photo(64, 64, 1)])
+            found.append(backbone.segment_vectors(features[1], FULL).vectors)
+            assert torch.isfinite(backbone.text_vectors(["sky"])).all()
+    assert found[1].dtype == torch.float32
+    assert float((found[0] * found[1]).sum()) > 0.99  # cosine
