@@ -3,8 +3,9 @@
     python benchmarks/full_size_models.py [--photo FILE] [--device cpu|cuda] [--dtype float32|bfloat16] [--side 640]
 
 Each model runs in a process of its own, so that peaks do not add up. ConvNeXt-Large and RN50x64 carry FC-CLIP's mask
-queries (250, six and nine layers) and its in-vocabulary head; the ViTs get superpixels. The answers mean nothing; that
-they are finite, whole and of the right shape is checked. Figures go to benchmarks/results/ as JSON.
+queries (250, six and nine layers) and its in-vocabulary head; the ViTs get superpixels, and ViT-L/14 once the masks of
+SAM ViT-B at 16 x 16 points. The answers mean nothing; that they are finite, whole and of the right shape is checked.
+Figures go to benchmarks/results/ as JSON.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from typing import Any
 
 WORDS = ["sky", "tree", "person", "car", "building", "road", "grass", "water", "dog", "chair"]
 HEADS = {"openclip.convnext_large": ((192, 384, 768, 1536), 768), "openclip.rn50x64": ((512, 1024, 2048, 4096), 1024)}
-BACKBONES = (*HEADS, "openclip.vit_b_16", "openclip.vit_l_14")
+SAM = "openclip.vit_l_14+sam_vit_b"
+SYSTEMS = (*HEADS, "openclip.vit_b_16", "openclip.vit_l_14", SAM)
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -34,13 +36,13 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--side", type=int, default=0, help="shorter side of the input (default: each model's own)")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", choices=BACKBONES, help="run one model in this process and print its figures")
+    parser.add_argument("--only", choices=SYSTEMS, help="run one model in this process and print its figures")
     chosen = parser.parse_args()
     if chosen.only:
         print(json.dumps(run(chosen.only, chosen)))
         return
     rows = []
-    for name in BACKBONES:
+    for name in SYSTEMS:
         command = [sys.executable, __file__, *sys.argv[1:], "--only", name]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -54,7 +56,7 @@ def main() -> None:
     )
 
 
-def run(backbone: str, chosen: argparse.Namespace) -> dict[str, Any]:
+def run(system: str, chosen: argparse.Namespace) -> dict[str, Any]:
     """Load, segment, time."""
     import numpy as np
     import torch
@@ -62,7 +64,7 @@ def run(backbone: str, chosen: argparse.Namespace) -> dict[str, Any]:
     import retclip
 
     with tempfile.TemporaryDirectory() as folder:
-        settings = settings_of(backbone, Path(folder), chosen)
+        settings = settings_of(system, Path(folder), chosen)
         image: Any = chosen.photo or np.random.default_rng(0).integers(0, 256, (480, 640, 3)).astype(np.uint8)
         start = time.perf_counter()
         with retclip.open(Path(folder) / "none", settings=settings, missing_ok=True) as memory:
@@ -78,12 +80,12 @@ def run(backbone: str, chosen: argparse.Namespace) -> dict[str, Any]:
             weights = memory.parts().backbone.thing
             parameters = sum(one.numel() for one in weights.model.parameters())
         if not bool(torch.isfinite(result.evidence.combined).all()):
-            sys.exit(f"{backbone}: scores that are not finite")
+            sys.exit(f"{system}: scores that are not finite")
         if result.label_map.shape != result.image.size:
-            sys.exit(f"{backbone}: a map of {result.label_map.shape} for a photo of {result.image.size}")
+            sys.exit(f"{system}: a map of {result.label_map.shape} for a photo of {result.image.size}")
         peak = torch.cuda.max_memory_allocated() if chosen.device.startswith("cuda") else rss()
     return {
-        "backbone": backbone, "parameters_millions": round(parameters / 1e6, 1), "device": chosen.device,
+        "system": system, "parameters_millions": round(parameters / 1e6, 1), "device": chosen.device,
         "dtype": chosen.dtype, "photo": list(result.image.size), "masks": len(result.evidence.void),
         "load_seconds": round(loaded - start, 2), "first_seconds": round(first - loaded, 2),
         "seconds_per_image": round(seconds, 2), "images_per_second": round(1 / seconds, 3),
@@ -91,8 +93,9 @@ def run(backbone: str, chosen: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def settings_of(backbone: str, folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
+def settings_of(system: str, folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
     """Settings of a run without a store: CLIP's text scores, and FC-CLIP's half where the backbone has maps."""
+    backbone = system.partition("+")[0]
     name = backbone.partition(".")[2]
     model: dict[str, Any] = {"pretrained": "random", "cache_text": False}
     if chosen.side:
@@ -109,6 +112,15 @@ def settings_of(backbone: str, folder: Path, chosen: argparse.Namespace) -> dict
         components |= {"proposer": "mask2former.queries"}
         components["classifiers"] = ("zero_shot.clip_text", "mask2former.in_vocabulary")
         plugin["mask2former"] = {"queries": head, "in_vocabulary": head}
+    if system == SAM:
+        from safetensors.torch import save_file
+        from segment_anything import sam_model_registry
+
+        file = folder / "sam.safetensors"
+        save_file(sam_model_registry["vit_b"]().state_dict(), file)
+        loose = {"points_per_side": 16, "pred_iou_thresh": 0.0, "stability_score_thresh": 0.0, "box_nms_thresh": 0.9}
+        plugin["grounded_sam"] = {"grid": {"sam": str(file), **loose}}
+        components["proposer"] = "grounded_sam.grid"
     device = {"name": chosen.device, "dtype": chosen.dtype}
     return {"components": components, "plugin": plugin, "device": device}
 

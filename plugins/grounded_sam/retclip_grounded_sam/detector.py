@@ -42,8 +42,10 @@ class Detector:
 
     def detect(self, image: Image, terms: tuple[str, ...]) -> Detections:
         """Boxes of any of the terms above the threshold, after non-maximum suppression in and between prompts."""
-        channels = {"input_data_format": "channels_last"}  # a photo three pixels high would be misread
-        inputs = self.processor(images=image.pixels, return_tensors="pt", **channels).to(self.device.torch_device)
+        channels = {"input_data_format": "channels_last"}  # a photo three pixels high is misread otherwise
+        inputs = self.processor(images=image.pixels.copy(), return_tensors="pt", **channels).to(
+            self.device.torch_device
+        )
         asked = prompts(terms, self._tokens, self.special, self.settings.tokens)
         several = [self._prompted(inputs, one, image.size) for one in asked]
         if not several:

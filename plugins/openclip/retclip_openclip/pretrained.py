@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +86,18 @@ def _new_model(settings: OpenClipSettings) -> nn.Module:
     if open_clip.get_model_config(settings.model) is None:
         todo = "see open_clip.list_models(), or give its architecture in `config`"
         raise ConfigError("an architecture that OpenCLIP lists", repr(settings.model), todo)
-    return open_clip.create_model(settings.model, pretrained=None)
+    with _quiet():
+        return open_clip.create_model(settings.model, pretrained=None)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """OpenCLIP warns of random weights, which are about to be replaced or were asked for."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _read_config(path: Path) -> dict[str, Any]:

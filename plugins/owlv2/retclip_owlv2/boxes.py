@@ -71,8 +71,8 @@ class Boxes:
 
     def _detected(self, image: Image, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Of every patch: score and index of its best term, and its box in image pixels, kept inside."""
-        channels = {"input_data_format": "channels_last"}  # a photo three pixels high would be misread
-        pixels = self.processor(images=image.pixels, return_tensors="pt", **channels)["pixel_values"]
+        channels = {"input_data_format": "channels_last"}  # a photo three pixels high is misread otherwise
+        pixels = self.processor(images=image.pixels.copy(), return_tensors="pt", **channels)["pixel_values"]
         maps, _ = self.model.image_embedder(pixel_values=pixels.to(self.device.torch_device))
         patches = maps.flatten(1, 2)  # (1, hw, width)
         logits, _ = self.model.class_predictor(patches, queries[None])

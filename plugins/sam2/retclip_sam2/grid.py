@@ -40,8 +40,8 @@ class Grid:
         return [self._proposals(image) for image in images]
 
     def _proposals(self, image: Image) -> MaskProposals:
-        channels = {"input_data_format": "channels_last"}  # a photo three pixels high would be misread
-        pixels = self.processor(images=image.pixels, return_tensors="pt", **channels)["pixel_values"]
+        channels = {"input_data_format": "channels_last"}  # a photo three pixels high is misread otherwise
+        pixels = self.processor(images=image.pixels.copy(), return_tensors="pt", **channels)["pixel_values"]
         maps = self.model.get_image_embeddings(pixels.to(self.device.torch_device))
         points = grid_points(self.settings.points_per_side, (int(pixels.shape[-2]), int(pixels.shape[-1])))
         answers = self.batches.run(list(points), lambda some: self._decoded(maps, torch.stack(list(some))))

@@ -54,8 +54,8 @@ class Concepts:
     def _proposals(self, image: Image, vocabulary: Vocabulary, texts: Sequence[Any]) -> MaskProposals:
         if not texts:
             return MaskProposals(torch.zeros(0, 1, 1), torch.zeros(0), image.size, ())
-        channels = {"input_data_format": "channels_last"}  # a photo three pixels high would be misread
-        pixels = self.processor(images=image.pixels, return_tensors="pt", **channels)["pixel_values"]
+        channels = {"input_data_format": "channels_last"}  # a photo three pixels high is misread otherwise
+        pixels = self.processor(images=image.pixels.copy(), return_tensors="pt", **channels)["pixel_values"]
         seen = self.model.get_vision_features(pixel_values=pixels.to(self.device.torch_device))
         answers = [self._found(seen, text) for text in texts]
         logits, scores, boxes = (torch.cat(several) for several in zip(*answers, strict=True))
