@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,14 @@ HARMLESS = ("_reconstruct", "scalar")  # what numpy writes around the numbers of
 NUMPY_PLACES = ("numpy._core.multiarray", "numpy.core.multiarray")  # of those, in NumPy 2 and before
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file. Raises DataError where it is none or damaged."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def read_state(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, or those whose names are wanted: nothing else is read. Raises DataError where
+    it is none or damaged."""
+    from safetensors import SafetensorError, safe_open
 
     try:
-        return dict(load_file(path))
+        with safe_open(path, framework="pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys() if wanted(key)}  # noqa: SIM118  (no mapping)
     except (OSError, SafetensorError, ValueError) as error:
         todo = "convert or fetch it: retclip weights import | pull"
         raise DataError(f"a safetensors file {path}", str(error), todo) from error

@@ -133,7 +133,20 @@ def load_head(settings: HeadSettings) -> tuple[MaskHead, tuple[str, ...]]:
     """The head that the settings name, and the terms it was fine-tuned on where its file says so. Raises
     WeightsMissing, ConfigError, DataError."""
     path = _file(settings)
-    return head_of(read_state(path)), trained_on_of(path)
+    return head_of(read_state(path, _ours)), trained_on_of(path)
+
+
+def load_void(settings: HeadSettings) -> tuple[Tensor, Tensor, tuple[str, ...]]:
+    """What the in-vocabulary classifier needs of a head: the vector of "no object" (1, d), the logarithm of the scale,
+    and the terms that it was fine-tuned on. Raises WeightsMissing, ConfigError, DataError."""
+    path = _file(settings)
+    names = {"void": "void", "void_embedding.weight": "void", "logit_scale": "logit_scale"}
+    names["sem_seg_head.predictor.logit_scale"] = "logit_scale"
+    found = {names[key]: value.float() for key, value in read_state(path, names.__contains__).items()}
+    if found.keys() != {"void", "logit_scale"}:
+        todo = "name a checkpoint of FC-CLIP or one that this plugin saved"
+        raise ConfigError(f"a mask head in {path}", "one without void embedding or logit scale", todo)
+    return found["void"], found["logit_scale"], trained_on_of(path)
 
 
 def save_head(head: MaskHead, path: Path, trained_on: Iterable[str]) -> None:
@@ -153,6 +166,10 @@ def trained_on_of(path: Path) -> tuple[str, ...]:
             return tuple(json.loads((file.metadata() or {}).get("trained_on", "[]")))
     except (OSError, SafetensorError, ValueError) as error:
         raise DataError(f"a safetensors file {path}", str(error), "fetch or save it again") from error
+
+
+def _ours(key: str) -> bool:
+    return not key.startswith(ELSEWHERE)
 
 
 def _file(settings: HeadSettings) -> Path:

@@ -109,7 +109,7 @@ class MaskHead(nn.Module):
     @property
     def scale(self) -> Tensor:
         """The factor on the cosines, at most 100."""
-        return self.logit_scale.exp().clamp(max=LARGEST_SCALE)
+        return clamped(self.logit_scale)
 
 
 def class_logits(
@@ -125,6 +125,11 @@ def class_logits(
     owners = torch.cat((row_class.to(embeddings.device), row_class.new_tensor([classes]).to(embeddings.device)))
     unit = nn.functional.normalize(embeddings, dim=-1)
     return text_logits(unit, rows, owners, classes + 1, 1.0) * scale
+
+
+def clamped(log_scale: Tensor) -> Tensor:
+    """The factor on the cosines: FC-CLIP learns its logarithm and lets it reach 100."""
+    return log_scale.exp().clamp(max=LARGEST_SCALE)
 
 
 def channels_of(levels: Mapping[str, Tensor]) -> Sequence[int]:

@@ -9,8 +9,8 @@ import torch
 
 from retclip.errors import ConfigError
 from retclip.types import ClassScores, Role
-from retclip_mask2former.checkpoint import load_head
-from retclip_mask2former.head import class_logits
+from retclip_mask2former.checkpoint import load_void
+from retclip_mask2former.head import clamped, class_logits
 
 if TYPE_CHECKING:
     from retclip.types import Device, MaskProposals, Neighbours, SegmentFeatures, Vocabulary
@@ -26,9 +26,9 @@ class InVocabulary:
     role = Role.IN_VOCABULARY
 
     def __init__(self, settings: InVocabularySettings, device: Device) -> None:
-        head, told = load_head(settings)
-        self.void = head.void.to(device.torch_device)
-        self.scale = head.scale.to(device.torch_device)
+        void, log_scale, told = load_void(settings)
+        self.void = void.to(device.torch_device)
+        self.scale = clamped(log_scale).to(device.torch_device)
         self.trained_on = told or read_terms(settings.trained_on)
 
     def score(

@@ -58,7 +58,9 @@ class Reference:
         """For `openclip.model`: that architecture, those weights, FC-CLIP's pooling, the sides of the network input."""
         architecture = copy.deepcopy(self.config["open_clip_model_config"])
         if self.config.get("convnext_trunk"):
-            shape = {key: self.config["convnext_trunk"][key] for key in ("depths", "dims")}
+            trunk = self.config["convnext_trunk"]
+            shape = {key: trunk[key] for key in ("depths", "dims", "patch_size", "conv_mlp") if key in trunk}
+            shape["kernel_sizes"] = trunk.get("kernel_size", 7)
             architecture["vision_cfg"]["timm_model_kwargs"] = shape
         short, long = sorted(self.config["net_hw"])
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Iterator
@@ -80,13 +81,13 @@ def _state(settings: OpenClipSettings) -> dict[str, Tensor] | None:
 
 
 def _new_model(settings: OpenClipSettings) -> nn.Module:
-    torch.manual_seed(0)  # random weights must be the same tomorrow: their space has a digest
-    if settings.config:
-        return open_clip.model.CLIP(**_read_config(Path(settings.config).expanduser()))
-    if open_clip.get_model_config(settings.model) is None:
+    if not settings.config and open_clip.get_model_config(settings.model) is None:
         todo = "see open_clip.list_models(), or give its architecture in `config`"
         raise ConfigError("an architecture that OpenCLIP lists", repr(settings.model), todo)
-    with _quiet():
+    with torch.random.fork_rng(devices=[]), _quiet():
+        torch.manual_seed(0)  # random weights must be the same tomorrow: their space has a digest
+        if settings.config:
+            return open_clip.model.CLIP(**_read_config(Path(settings.config).expanduser()))
         return open_clip.create_model(settings.model, pretrained=None)
 
 
@@ -108,13 +109,14 @@ def _read_config(path: Path) -> dict[str, Any]:
         todo = "give embed_dim, vision_cfg and text_cfg as OpenCLIP's model_configs do"
         raise ConfigError(f"an OpenCLIP model in {path}", f"{type(error).__name__}: {error}", todo) from error
     config["vision_cfg"], shape = vision, vision.pop(KWARGS, None)
-    if shape is not None and not timm.is_model(vision["timm_model_name"]):
-        _register(vision["timm_model_name"], shape)
+    if shape is not None:
+        vision["timm_model_name"] = _registered(shape)
     return config
 
 
-def _register(name: str, shape: dict[str, Any]) -> None:
-    """A ConvNeXt of that shape under a name that OpenCLIP can ask timm for."""
+def _registered(shape: dict[str, Any]) -> str:
+    """The name of a ConvNeXt of that shape, under which OpenCLIP can ask timm for it: one name, one shape."""
+    name = f"convnext_retclip_{hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:12]}"
 
     def entry(pretrained: bool = False, **more: Any) -> ConvNeXt:  # noqa: ARG001  (timm's own signature)
         known = {key: value for key, value in more.items() if key in ("drop_path_rate", "num_classes")}
@@ -122,8 +124,10 @@ def _register(name: str, shape: dict[str, Any]) -> None:
         model.default_cfg = {}
         return model
 
-    entry.__name__ = name
-    register_model(entry)
+    if not timm.is_model(name):
+        entry.__name__ = name
+        register_model(entry)
+    return name
 
 
 def _fill(model: nn.Module, state: dict[str, Tensor], settings: OpenClipSettings) -> None:
