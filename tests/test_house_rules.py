@@ -20,7 +20,7 @@ FLOORS = {  # the longest prefix counts
     "retclip.plugin.scaffold": 2,
     "retclip.store": 2, "retclip.data": 2, "retclip.config": 2, "retclip.presets": 2, "retclip.device": 2,
     "retclip.workflows": 3,
-    "retclip.engine": 4, "retclip.result": 4, "retclip.executors": 4, "retclip.report": 4,
+    "retclip.engine": 4, "retclip.arguments": 4, "retclip.result": 4, "retclip.executors": 4, "retclip.report": 4,
     "retclip.cli": 5, "retclip.web": 5,
 }  # fmt: skip
 APART = {"retclip.store", "retclip.data", "retclip.config"}  # of floor 2: none imports another

@@ -61,7 +61,7 @@ def build(
 
 def class_names(retclip: Any, source: str, classes: str | None, without: list[str] | None) -> list[str] | None:
     """The classes to build: those named, or the source's, less `without`. Raises DataError for an unknown one."""
-    from retclip.engine import as_vocabulary
+    from retclip.arguments import as_vocabulary
     from retclip.workflows.source_classes import source_names
 
     opened, chosen = retclip.source(source), as_vocabulary(classes)

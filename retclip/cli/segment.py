@@ -59,18 +59,17 @@ def _all(
 ) -> tuple[list[dict[str, Any]], list[Failure]]:
     from retclip.store.ledger import Failure
     from retclip.workflows.decode_ahead import decoded
+    from retclip.workflows.in_groups import in_groups
 
     done: list[dict[str, Any]] = []
     failures: list[Failure] = []
-    for record, answer in decoded(records):
-        try:
-            if isinstance(answer, DataError):
-                raise answer
-            result = retclip.segment(answer, vocabulary)
-            name = writer.add(result, Path(record.external_id).stem)
-            done.append({"name": name, "uri": record.uri, "segments": len(result.segments)})
-        except DataError as error:
-            failures.append(Failure(record.external_id, record.uri, str(error)))
+    size = retclip.settings.device.batch_size
+    for record, answer in in_groups(decoded(records), size, lambda images: retclip.segment_all(images, vocabulary)):
+        if isinstance(answer, DataError):
+            failures.append(Failure(record.external_id, record.uri, str(answer)))
+        else:
+            name = writer.add(answer, Path(record.external_id).stem)
+            done.append({"name": name, "uri": record.uri, "segments": len(answer.segments)})
         bar.update(len(done) + len(failures), len(failures))
     return done, failures
 

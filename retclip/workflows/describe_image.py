@@ -1,10 +1,11 @@
-"""The first half of every walk: an image's masks, and a vector for each, by the components that were chosen.
+"""The first half of every walk: images' masks, and a vector for each, by the components that were chosen.
 
 Every answer of a plugin is checked before it is believed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retclip.device import inference
@@ -24,14 +25,16 @@ class Description:
     keys: SegmentFeatures
 
 
-def proposals_of(parts: Parts, image: Image, vocabulary: Vocabulary) -> tuple[DenseFeatures, MaskProposals]:
-    """The dense features, computed once because a proposer may share them, and the masks. Raises ContractBroken."""
+def proposals_of(
+    parts: Parts, images: Sequence[Image], vocabulary: Vocabulary
+) -> list[tuple[DenseFeatures, MaskProposals]]:
+    """Of each image the dense features, computed once because a proposer may share them, and the masks. Raises
+    ContractBroken."""
     with inference(parts.backbone.device):
-        features = parts.backbone.thing.dense_features([image])
+        features = parts.backbone.thing.dense_features(images)
     with inference(parts.proposer.device):
-        found = parts.proposer.thing.propose([image], vocabulary, features)
-    (proposals,) = checked_proposals(found, [image], parts.proposer.name)
-    return features[0], proposals
+        found = parts.proposer.thing.propose(images, vocabulary, features)
+    return list(zip(features, checked_proposals(found, images, parts.proposer.name), strict=True))
 
 
 def vectors_of(parts: Parts, features: DenseFeatures, proposals: MaskProposals) -> SegmentFeatures:

@@ -7,9 +7,9 @@ with ground-truth masks as proposals, the top-1 accuracy of the classification a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,10 @@ from retclip.plugin.contracts import ImageSource
 from retclip.store.ledger import Failure
 from retclip.types import Image, PanopticSegmentation, Vocabulary
 from retclip.workflows.decode_ahead import decoded
+from retclip.workflows.describe_image import Description
+from retclip.workflows.in_groups import in_groups
 from retclip.workflows.parts import Parts
-from retclip.workflows.segment_image import decide, describe_image, merge, provenance
+from retclip.workflows.segment_image import decide, describe_images, merge, provenance
 from retclip.workflows.vocabulary import PreparedVocabulary, missing, prepare
 
 
@@ -99,11 +101,18 @@ def evaluate(
     names, things = tuple(one.name for one in known), tuple(one.is_thing is not False for one in known)
     prepared = prepare(parts, Vocabulary(names, things, tuple(one.synonyms for one in known)))
     counters, failures = _Counters(names, things), []
-    for record, answer in decoded(source.images()):
-        try:
-            _count(parts, prepared, counters, answer)
-        except DataError as error:
-            failures.append(Failure(record.external_id, record.uri, str(error)))
+
+    def work(images: Sequence[Image]) -> list[tuple[Image, Description]]:
+        for image in images:
+            if image.truth is None:
+                raise DataError(f"an annotation for {image.uri}", "none", "evaluate on an annotated source")
+        return list(zip(images, describe_images(parts, images, prepared), strict=True))
+
+    for record, answer in in_groups(decoded(source.images()), parts.settings.device.batch_size, work):
+        if isinstance(answer, DataError):
+            failures.append(Failure(record.external_id, record.uri, str(answer)))
+        else:
+            _count(parts, prepared, counters, *answer)
         on_progress(counters.images + len(failures), len(source))
     if not counters.images:
         got = (
@@ -115,16 +124,13 @@ def evaluate(
     return _summary(counters, prepared, tuple(failures), parts)
 
 
-def _count(parts: Parts, prepared: PreparedVocabulary, counters: _Counters, answer: Image | DataError) -> None:
-    if isinstance(answer, DataError):
-        raise answer
-    if answer.truth is None:
-        raise DataError(f"an annotation for {answer.uri}", "none", "evaluate on an annotated source")
-    described = describe_image(parts, answer, prepared)
-    proposals, evidence = described.proposals, decide(parts, answer, prepared, described)
+def _count(
+    parts: Parts, prepared: PreparedVocabulary, counters: _Counters, image: Image, described: Description
+) -> None:
+    proposals, evidence = described.proposals, decide(parts, image, prepared, described)
     combined = evidence.combined.to(proposals.masks.device)
-    semantic = semantic_map(proposals.finest, combined, answer.size).cpu().numpy()
-    counters.add(merge(parts, evidence, proposals), semantic, answer.truth)
+    semantic = semantic_map(proposals.finest, combined, image.size).cpu().numpy()
+    counters.add(merge(parts, evidence, proposals), semantic, cast("PanopticSegmentation", image.truth))
 
 
 def _summary(

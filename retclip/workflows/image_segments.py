@@ -31,7 +31,7 @@ def image_segments(
     if not class_names:
         return _result(parts, unit, image, [], np.zeros((0, parts.keys.thing.space.dim), np.float32)), 0
     vocabulary = Vocabulary(class_names, tuple(is_thing.get(name, True) for name in class_names))
-    features, found = proposals_of(parts, image, vocabulary)
+    ((features, found),) = proposals_of(parts, [image], vocabulary)
     proposals = best_first(_named(found, class_names, parts.proposer.name), parts.settings.build.max_segments)
     vectors = keys_of(parts, image, features, proposals, None)
     segments, kept = _segments(parts, proposals, vectors.covered.tolist())

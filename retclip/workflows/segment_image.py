@@ -6,6 +6,7 @@ can be explained, and made again, without the image or a model.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from retclip.names import name_key
 from retclip.plugin.checks import checked_scores
 from retclip.types import (
     ClassScores,
+    DenseFeatures,
     Image,
     MaskProposals,
     Neighbours,
@@ -35,16 +37,24 @@ from retclip.workflows.parts import Loaded, Parts
 from retclip.workflows.vocabulary import PreparedVocabulary, needs_neighbours
 
 
-def segment_image(parts: Parts, image: Image, prepared: PreparedVocabulary) -> tuple[PanopticSegmentation, Evidence]:
-    """The panoptic map of one image, at its own size, and why each mask was labelled as it was."""
-    described = describe_image(parts, image, prepared)
-    evidence = decide(parts, image, prepared, described)
-    return merge(parts, evidence, described.proposals), evidence
+def segment_images(
+    parts: Parts, images: Sequence[Image], prepared: PreparedVocabulary
+) -> list[tuple[PanopticSegmentation, Evidence]]:
+    """Of each image its panoptic map, at its own size, and why each mask was labelled as it was."""
+    answers = []
+    for image, described in zip(images, describe_images(parts, images, prepared), strict=True):
+        evidence = decide(parts, image, prepared, described)
+        answers.append((merge(parts, evidence, described.proposals), evidence))
+    return answers
 
 
-def describe_image(parts: Parts, image: Image, prepared: PreparedVocabulary) -> Description:
-    """Masks and their vectors."""
-    features, proposals = proposals_of(parts, image, prepared.vocabulary)
+def describe_images(parts: Parts, images: Sequence[Image], prepared: PreparedVocabulary) -> list[Description]:
+    """Masks and their vectors, the models looking at all images together."""
+    found = proposals_of(parts, images, prepared.vocabulary)
+    return [_described(parts, image, *one) for image, one in zip(images, found, strict=True)]
+
+
+def _described(parts: Parts, image: Image, features: DenseFeatures, proposals: MaskProposals) -> Description:
     if not parts.settings.segment.use_prompts:  # what an annotation or a detector calls a mask must not leak in
         proposals = replace(proposals, prompts=None)
     segments = vectors_of(parts, features, proposals)

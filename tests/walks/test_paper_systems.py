@@ -136,6 +136,20 @@ def test_a_proposer_that_shares_maps_is_refused_beside_a_backbone_without_any(op
         memory.segment(photo(), WORDS)
 
 
+def test_several_images_at_once_get_the_answers_that_each_gets_alone(opened, tmp_path):
+    figures = []
+    for size in (1, 3):
+        with opened("fc-clip", "nowhere", device={"batch_size": size}) as memory:
+            figures.append(memory.evaluate(SCENES.format(tmp_path / "scenes", "val")))
+            maps = [one.label_map for one in memory.segment_all([photo(0), photo(1)], WORDS)]
+    for key in ("pq", "miou", "pixel_accuracy"):
+        assert getattr(figures[0], key) == pytest.approx(getattr(figures[1], key), abs=0.5)
+    assert figures[1].images == 3
+    with opened("fc-clip", "nowhere") as memory:
+        alone = memory.segment(photo(1), WORDS).label_map
+    assert (alone == maps[1]).mean() > 0.999
+
+
 def test_evaluation_by_the_command_line(tmp_path, weights):
     from retclip.cli import app
 

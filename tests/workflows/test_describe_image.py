@@ -20,14 +20,14 @@ def test_the_proposer_is_given_the_backbones_features_and_the_vocabulary(kit, mo
 
     parts, image = kit.parts(None), kit.picture()
     monkeypatch.setattr(kit.Proposer, "propose", Watching.propose)
-    features, proposals = proposals_of(parts, image, WORDS)
+    ((features, proposals),) = proposals_of(parts, [image], WORDS)
     assert seen == [([image], WORDS, [features])]
     assert len(proposals) == 1 and features.space == parts.backbone.thing.space
 
 
 def test_no_gradients_are_kept(kit):
     parts, image = kit.parts(None), kit.picture()
-    features, proposals = proposals_of(parts, image, WORDS)
+    ((features, proposals),) = proposals_of(parts, [image], WORDS)
     assert vectors_of(parts, features, proposals).vectors.is_inference()
 
 
@@ -41,12 +41,12 @@ def test_no_gradients_are_kept(kit):
 )
 def test_broken_masks_are_refused_by_name(kit, answer):
     with pytest.raises(ContractBroken, match=r"stub\.masks"):
-        proposals_of(kit.parts(None, answer), kit.picture(), WORDS)
+        proposals_of(kit.parts(None, answer), [kit.picture()], WORDS)
 
 
 def test_broken_vectors_are_refused_by_name(kit, monkeypatch):
     parts, image = kit.parts(None), kit.picture()
-    features, proposals = proposals_of(parts, image, WORDS)
+    ((features, proposals),) = proposals_of(parts, [image], WORDS)
     wrong = SegmentFeatures(torch.ones(2, 3), torch.ones(2, dtype=torch.bool), parts.backbone.thing.space)
     monkeypatch.setattr(kit.Backbone, "segment_vectors", lambda *_: wrong)
     with pytest.raises(ContractBroken, match=r"length 1 from stub\.colour"):

@@ -12,7 +12,7 @@ from retclip.errors import ContractBroken
 from retclip.plugin import NEIGHBOURS
 from retclip.types import ClassScores, Image, MaskProposals, Neighbours, Role, Vocabulary
 from retclip.workflows.evidence_file import save_evidence
-from retclip.workflows.segment_image import segment_image
+from retclip.workflows.segment_image import segment_images
 from retclip.workflows.vocabulary import prepare
 
 NAMES = Vocabulary(("sky", "grass", "car"), (False, False, True))
@@ -50,7 +50,7 @@ def segment(kit, image, answer=None, classifiers=None, settings=None, store=None
     flags = {"device": {"name": "cpu"}, **(settings or {})}
     chosen = classifiers if classifiers is not None else [kit.Classifier(RIGHT)]
     parts = kit.parts(store or Store(), answer or kit.annotated, chosen, load(None, flags))
-    return segment_image(parts, image, prepare(parts, NAMES))
+    return segment_images(parts, [image], prepare(parts, NAMES))[0]
 
 
 def test_each_mask_gets_the_class_with_the_highest_score(kit):

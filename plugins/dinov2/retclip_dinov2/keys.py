@@ -15,6 +15,7 @@ from transformers.utils import logging
 
 from retclip.algorithms.input_size import fitted_size, target_size
 from retclip.algorithms.mask_pooling import area_weights, mask_pooling
+from retclip.plugin.batches import BatchSize
 from retclip.plugin.checkpoints import state_digest
 from retclip.plugin.weights import model_folder
 from retclip.types import DenseFeatures, Device, FeatureSpace, Image, MaskLogits, SegmentFeatures
@@ -37,6 +38,7 @@ class Keys:
         model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
         digest = state_digest(model.state_dict())
         self.model: Any = model.eval().requires_grad_(False).to(device.torch_device)
+        self.batches = BatchSize(device)
         self.patch = int(model.config.patch_size)
         self.first = 1 + int(getattr(model.config, "num_register_tokens", 0))  # tokens that are no patches
         sides = f"{settings.short_side} to {settings.long_side}"
@@ -44,8 +46,18 @@ class Keys:
         self.space = FeatureSpace("dinov2.keys", digest, said, "area-1", int(model.config.hidden_size))
 
     def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
-        """One entry per image: the normalised patches of the last layer, (d, h, w)."""
-        return [self._dense(image) for image in images]
+        """One entry per image: the normalised patches of the last layer, (d, h, w) float32. Images that come out the
+        same size go through the model together."""
+        sizes = [self._size(image) for image in images]
+        grids: dict[int, Tensor] = {}
+        for size in dict.fromkeys(sizes):
+            group = [n for n, one in enumerate(sizes) if one == size]
+            inputs = [normalised(images[n].pixels, size) for n in group]
+            grids.update(zip(group, self.batches.run(inputs, self._grids), strict=True))
+        return [
+            DenseFeatures(grids[n], self.space, image.size, image.size[0] / grids[n].shape[1])
+            for n, image in enumerate(images)
+        ]
 
     def segment_vectors(
         self,
@@ -63,12 +75,15 @@ class Keys:
         """None: DINOv2 cannot read."""
         return None
 
-    def _dense(self, image: Image) -> DenseFeatures:
-        size = fitted_size(target_size(image.size, self.settings.short_side, self.settings.long_side), self.patch)
-        values = normalised(image.pixels, size)[None].to(self.device.torch_device)
-        tokens = self.model(values).last_hidden_state[0, self.first :]
-        grid = tokens.T.unflatten(1, (size[0] // self.patch, size[1] // self.patch))
-        return DenseFeatures(grid, self.space, image.size, image.size[0] / grid.shape[1])
+    def _size(self, image: Image) -> tuple[int, int]:
+        return fitted_size(target_size(image.size, self.settings.short_side, self.settings.long_side), self.patch)
+
+    def _grids(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """(d, h, w) of each input (3, H, W), all of one size."""
+        values = torch.stack(list(inputs)).to(self.device.torch_device)
+        tokens = self.model(values).last_hidden_state[:, self.first :].float()  # (b, h * w, d)
+        size = values.shape[2] // self.patch, values.shape[3] // self.patch
+        return list(tokens.transpose(1, 2).unflatten(2, size).unbind())
 
 
 def normalised(pixels: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from retclip_dinov2 import KeysSettings
 from retclip_dinov2.keys import Keys, normalised
-from transformers import AutoImageProcessor, AutoModel
+from transformers import AutoImageProcessor, AutoModel, BitImageProcessor
 
 from retclip.types import Device
 
@@ -45,6 +45,30 @@ def test_numbers_of_the_photo_are_those_of_the_model_s_own_processor(folder, pho
     mean_and_std = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}  # as DINOv2 publishes them
     wanted = processor(images=image.pixels, **given, **mean_and_std)["pixel_values"][0]
     assert torch.allclose(normalised(image.pixels, (28, 28)), wanted, atol=1e-4)
+
+
+def test_a_photo_is_resized_as_by_the_model_s_own_processor(photo):
+    """To one step of 8 bits, 1 / (255 * 0.224): both round after the resize, each in its own way."""
+    image = photo(50, 75)
+    mean_and_std = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+    processor = BitImageProcessor(do_center_crop=False, size={"height": 28, "width": 42}, **mean_and_std)
+    wanted = processor(images=image.pixels, return_tensors="pt", input_data_format="channels_last")["pixel_values"][0]
+    assert torch.allclose(normalised(image.pixels, (28, 42)), wanted, atol=1.01 / (255 * 0.224))
+
+
+def test_photos_of_one_size_go_through_the_model_together(folder, photo):
+    images = [photo(28, 42, 0), photo(42, 28, 1), photo(28, 42, 2), photo(28, 42, 3)]
+    backbone = Keys(KeysSettings(model=str(folder), short_side=28, long_side=56), Device(batch_size=2))
+    seen = []
+    backbone.model.register_forward_pre_hook(lambda _, given: seen.append(tuple(given[0].shape)))
+    with torch.inference_mode():
+        together = backbone.dense_features(images)
+        alone = [keys(folder).dense_features([image])[0] for image in images]
+    assert seen == [(2, 3, 28, 42), (1, 3, 28, 42), (1, 3, 42, 28)]
+    for one, other in zip(together, alone, strict=True):
+        assert one.image_size == other.image_size
+        assert torch.allclose(one.grid, other.grid, atol=1e-5)
+    assert backbone.dense_features([]) == []
 
 
 def test_sides_are_whole_patches_within_their_limits(folder, photo):

@@ -63,7 +63,8 @@ class Boxes:
         if queries is None:
             return MaskProposals(torch.zeros(0, 1, 1), torch.zeros(0), image.size, ())
         scores, terms, boxes = self._detected(image, queries)
-        kept = (scores >= self.settings.box_threshold).nonzero()[:, 0]
+        shown = (boxes[:, 2:] > boxes[:, :2]).all(1)  # not wholly in the padding
+        kept = ((scores >= self.settings.box_threshold) & shown).nonzero()[:, 0]
         kept = kept[nms(boxes[kept], scores[kept], self.settings.nms)]  # best first
         owners = vocabulary.row_class[terms[kept].cpu().numpy()]
         masks = filled(boxes[kept] / torch.tensor(image.size[::-1] * 2, device=boxes.device), self._grid(image))

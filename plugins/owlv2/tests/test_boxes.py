@@ -63,6 +63,13 @@ def test_overlapping_boxes_leave_the_best(folder, photo):
     assert few.objectness[0] == every.objectness[0]
 
 
+@pytest.mark.parametrize("size", [(33, 100), (100, 20)])
+def test_boxes_in_the_padding_are_no_masks(folder, photo, size):
+    found = propose(boxes(folder), photo(*size))
+    assert len(found) > 0
+    assert (found.masks.flatten(1).sum(1) > 0).all()
+
+
 def test_nothing_found_or_asked_for_is_no_masks(folder, photo):
     assert len(propose(boxes(folder, box_threshold=1.0), photo(48, 80))) == 0
     assert len(propose(boxes(folder), photo(48, 80), Vocabulary((), ()))) == 0

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torchvision.ops import masks_to_boxes, nms
-from transformers import AutoImageProcessor, Sam2Model
+from transformers import AutoImageProcessor, Sam2Config, Sam2Model
 from transformers.utils import logging
 
+from retclip.errors import ConfigError
 from retclip.plugin.batches import BatchSize
 from retclip.plugin.weights import model_folder
 from retclip.types import DenseFeatures, Device, Image, MaskLogits, MaskProposals, Vocabulary
 from retclip_sam2 import PUBLISHED, GridSettings
+
+TYPES = ("sam2", "sam2_video")  # the published folders are those of the video model, which holds this one
 
 
 class Grid:
@@ -26,7 +30,9 @@ class Grid:
         folder = model_folder(settings.model, PUBLISHED, "model")
         logging.disable_progress_bar()  # stderr is the user's
         self.processor: Any = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-        model = Sam2Model.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        model = Sam2Model.from_pretrained(
+            folder, config=image_config(folder), local_files_only=True, dtype=torch.float32
+        )
         self.model: Any = model.eval().requires_grad_(False).to(device.torch_device)
         self.batches = BatchSize(Device(device.torch_device, device.dtype, settings.points_per_batch))
 
@@ -46,26 +52,44 @@ class Grid:
         points = grid_points(self.settings.points_per_side, (int(pixels.shape[-2]), int(pixels.shape[-1])))
         answers = self.batches.run(list(points), lambda some: self._decoded(maps, torch.stack(list(some))))
         logits, quality = (torch.cat(several) for several in zip(*answers, strict=True))
-        kept = self._good(logits, quality)
+        kept = nms(mask_boxes(logits), quality, self.settings.box_nms_thresh)  # best first
         size = (int(logits.shape[1]), int(logits.shape[2]))
         masks = MaskLogits(logits[kept], size, size)
         return MaskProposals(masks.values.sigmoid(), quality[kept].clamp(0, 1), image.size, logits=masks)
 
     def _decoded(self, maps: Any, points: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Of each point its three masks (3, y, x) and their predicted IoU (3,)."""
+        """Of each point its sure and stable masks (m, y, x), at most three, and their predicted IoU (m,): the others are
+        dropped at once, since all of a photo's 3,072 masks would take 800 MB."""
         where = points[None, :, None].to(self.device.torch_device)  # (1, points, 1, 2)
         said = self.model(image_embeddings=maps, input_points=where, multimask_output=True)
-        return list(zip(said.pred_masks[0].float().unbind(), said.iou_scores[0].float().unbind(), strict=True))
+        logits, quality = said.pred_masks[0].float(), said.iou_scores[0].float()  # (points, 3, y, x), (points, 3)
+        good = self._good(logits.flatten(0, 1), quality.flatten()).view_as(quality)
+        return [(one[kept], sure[kept]) for one, sure, kept in zip(logits, quality, good, strict=True)]
 
     def _good(self, logits: Tensor, quality: Tensor) -> Tensor:
-        """Indices of the masks that are sure, stable and not seen before, best first."""
+        """(n,) bool: whether a mask is sure, stable and not empty."""
         chosen = self.settings
         stable = stability(logits, chosen.stability_score_offset)
         good = (quality >= chosen.pred_iou_thresh) & (stable >= chosen.stability_score_thresh)
-        kept = (good & (logits > 0).flatten(1).any(1)).nonzero()[:, 0]
-        if not len(kept):
-            return kept
-        return kept[nms(masks_to_boxes(logits[kept] > 0), quality[kept], chosen.box_nms_thresh)]
+        return good & (logits > 0).flatten(1).any(1)
+
+
+def image_config(folder: Path) -> Sam2Config:
+    """The settings of the image model in a folder of it or of the video model. Raises ConfigError for another model:
+    the library would fill SAM 2 with random numbers and go on."""
+    found, _ = Sam2Config.get_config_dict(folder, local_files_only=True)
+    kind = found.get("model_type", "")
+    if kind not in TYPES:
+        raise ConfigError(f"a SAM 2 in {folder}", f"model_type {kind!r}", "correct `model`")
+    return Sam2Config.from_dict({**found, "model_type": "sam2"})  # else it warns of the video model's name
+
+
+def mask_boxes(logits: Tensor) -> Tensor:
+    """(n, 4) float x0 y0 x1 y1 around the cells above 0, ends exclusive: a row of cells has an area too, so that its
+    doubles are found. No mask may be empty."""
+    boxes = masks_to_boxes(logits > 0)
+    boxes[:, 2:] += 1
+    return boxes
 
 
 def grid_points(per_side: int, size: tuple[int, int]) -> Tensor:

@@ -1,11 +1,16 @@
 """The grid: points and stability by hand, masks against the model's own answers."""
 
+import json
+import shutil
+
 import pytest
 import torch
 from retclip_sam2 import GridSettings
-from retclip_sam2.grid import Grid, grid_points, stability
+from retclip_sam2.grid import Grid, grid_points, mask_boxes, stability
+from torchvision.ops import nms
 
 from retclip.algorithms.mask_frames import painted
+from retclip.errors import ConfigError
 from retclip.plugin.checks import checked_proposals
 from retclip.types import Device, Vocabulary
 
@@ -28,6 +33,13 @@ def test_points_are_the_centres_of_equal_cells_row_by_row():
 def test_stability_is_the_overlap_of_a_stricter_and_a_looser_cut():
     logits = torch.tensor([[[2.0, 0.5, -0.5, -3.0]], [[-5.0] * 4], [[3.0] * 4]])
     assert stability(logits, 1.0).tolist() == pytest.approx([1 / 3, 0, 1])
+
+
+def test_doubles_of_a_mask_one_cell_high_are_found():
+    logits = torch.full((2, 6, 8), -1.0)
+    logits[:, 2, 1:5] = 1.0
+    assert mask_boxes(logits)[0].tolist() == [1, 2, 5, 3]
+    assert nms(mask_boxes(logits), torch.tensor([0.8, 0.9]), 0.7).tolist() == [1]
 
 
 def test_masks_are_the_model_s_own_of_those_points(folder, photo):
@@ -61,6 +73,33 @@ def test_unsure_unstable_and_repeated_masks_are_dropped(folder, photo):
     assert (sure.objectness >= level - 1e-6).all()
     steady = propose(grid(folder, stability_score_thresh=0.9), photo(48, 80))
     assert (stability(steady.logits.values, 1.0) >= 0.9).all()
+
+
+def test_only_good_masks_are_kept_while_points_are_decoded(folder, photo, monkeypatch):
+    """Otherwise all masks of a photo lie in memory together."""
+    proposer = grid(folder, pred_iou_thresh=1.0, stability_score_thresh=1.0)
+    kept = []
+    decoded = proposer._decoded
+    monkeypatch.setattr(proposer, "_decoded", lambda *given: kept.extend(found := decoded(*given)) or found)
+    assert len(propose(proposer, photo(48, 80))) == sum(len(one) for one, _ in kept) < 12
+    assert len(kept) == 4
+
+
+def test_the_published_folders_hold_the_video_model_and_are_read_without_a_word(folder, photo, tmp_path, capfd):
+    published = shutil.copytree(folder, tmp_path / "published")
+    config = json.loads((folder / "config.json").read_text())
+    video = {**config, "model_type": "sam2_video", "architectures": ["Sam2VideoModel"], "num_maskmem": 7}
+    (published / "config.json").write_text(json.dumps(video))
+    mine = propose(grid(published), photo(48, 80))
+    assert capfd.readouterr().err == ""
+    assert torch.equal(mine.masks, propose(grid(folder), photo(48, 80)).masks)
+
+
+def test_another_model_is_refused(folder, tmp_path):
+    other = shutil.copytree(folder, tmp_path / "other")
+    (other / "config.json").write_text(json.dumps({"model_type": "dinov2"}))
+    with pytest.raises(ConfigError, match="a SAM 2 in"):
+        grid(other)
 
 
 def test_a_photo_three_pixels_high_is_read_the_right_way(folder, photo):

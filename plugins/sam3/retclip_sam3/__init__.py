@@ -32,6 +32,7 @@ class ConceptsSettings(Settings):
     model: str = Field("sam3", description="sam3, or a folder in transformers' form")
     score_threshold: float = Field(0.3, ge=0, le=1, description="instances below this score are dropped")
     nms: float = Field(0.7, gt=0, le=1, description="of two boxes of one class that overlap more, the better one stays")
+    names_at_once: int = Field(4, ge=1, description="names that are asked for together")
 
 
 def weights_of(settings: ConceptsSettings) -> Sequence[Weights]:

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 from transformers import AutoImageProcessor, AutoTokenizer, Sam3Model
+from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils import logging
 
 from retclip.errors import ConfigError
+from retclip.plugin.batches import BatchSize
 from retclip.plugin.weights import model_folder
 from retclip.types import DenseFeatures, Device, Image, MaskLogits, MaskProposals, Vocabulary
 from retclip_sam3 import PUBLISHED, ConceptsSettings
@@ -31,6 +33,7 @@ class Concepts:
         self.processor: Any = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
         model = Sam3Model.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
         self.model: Any = model.eval().requires_grad_(False).to(device.torch_device)
+        self.batches = BatchSize(Device(device.torch_device, device.dtype, settings.names_at_once))
 
     def propose(
         self,
@@ -40,24 +43,27 @@ class Concepts:
     ) -> list[MaskProposals]:
         """One entry per image. objectness: the instance's score times the probability that the concept is there at all.
         Raises ConfigError for a name that the model would cut off."""
-        texts = [self._text(term) for term in vocabulary.terms]
+        texts = self.batches.run(vocabulary.terms, self._read)
         return [self._proposals(image, vocabulary, texts) for image in images]
 
-    def _text(self, term: str) -> Any:
-        ids = self.tokenizer(term)["input_ids"]
-        if len(ids) > TOKENS:
-            got = f"{term[:60]!r} with {len(ids)}"
-            raise ConfigError(f"names of at most {TOKENS} tokens for SAM 3", got, "shorten it, or leave it out")
-        packed = self.tokenizer(term, padding="max_length", max_length=TOKENS, return_tensors="pt")
-        return packed.to(self.device.torch_device)
+    def _read(self, terms: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
+        """Of each term the features of its tokens (t, d) and which of them are text (t,)."""
+        for term, ids in zip(terms, self.tokenizer(list(terms))["input_ids"], strict=True):
+            if len(ids) > TOKENS:
+                got = f"{term[:60]!r} with {len(ids)}"
+                raise ConfigError(f"names of at most {TOKENS} tokens for SAM 3", got, "shorten it, or leave it out")
+        packed = self.tokenizer(list(terms), padding="max_length", max_length=TOKENS, return_tensors="pt")
+        packed = packed.to(self.device.torch_device)
+        said = self.model.get_text_features(packed["input_ids"], packed["attention_mask"]).pooler_output
+        return list(zip(said.unbind(), packed["attention_mask"].unbind(), strict=True))
 
-    def _proposals(self, image: Image, vocabulary: Vocabulary, texts: Sequence[Any]) -> MaskProposals:
+    def _proposals(self, image: Image, vocabulary: Vocabulary, texts: Sequence[tuple[Tensor, Tensor]]) -> MaskProposals:
         if not texts:
             return MaskProposals(torch.zeros(0, 1, 1), torch.zeros(0), image.size, ())
         channels = {"input_data_format": "channels_last"}  # a photo three pixels high is misread otherwise
         pixels = self.processor(images=image.pixels.copy(), return_tensors="pt", **channels)["pixel_values"]
         seen = self.model.get_vision_features(pixel_values=pixels.to(self.device.torch_device))
-        answers = [self._found(seen, text) for text in texts]
+        answers = self.batches.run(texts, lambda some: self._found(seen, some))
         logits, scores, boxes = (torch.cat(several) for several in zip(*answers, strict=True))
         counts = [len(one[1]) for one in answers]
         owners = torch.as_tensor(vocabulary.row_class).repeat_interleave(torch.tensor(counts)).to(scores.device)
@@ -67,9 +73,21 @@ class Concepts:
         prompts = tuple(vocabulary.names[owner] for owner in owners[kept].tolist())
         return MaskProposals(masks.values.sigmoid(), scores[kept], image.size, prompts, logits=masks)
 
-    def _found(self, seen: Any, text: Any) -> tuple[Tensor, Tensor, Tensor]:
-        """Mask logits (m, y, x), scores (m,) and boxes (m, 4) of one concept's instances above the threshold."""
-        said = self.model(vision_embeds=seen, input_ids=text["input_ids"], attention_mask=text["attention_mask"])
-        scores = said.pred_logits[0].float().sigmoid() * said.presence_logits[0].float().sigmoid()
-        kept = scores > self.settings.score_threshold
-        return said.pred_masks[0][kept].float(), scores[kept], said.pred_boxes[0][kept].float()
+    def _found(self, seen: Any, texts: Sequence[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor, Tensor]]:
+        """Per concept mask logits (m, y, x), scores (m,) and boxes (m, 4) of its instances above the threshold."""
+        features, read = (torch.stack(several) for several in zip(*texts, strict=True))
+        words = BaseModelOutputWithPooling(pooler_output=features)
+        said = self.model(vision_embeds=repeated(seen, len(texts)), text_embeds=words, attention_mask=read)
+        scores = said.pred_logits.float().sigmoid() * said.presence_logits.float().sigmoid()  # (b, q) * (b, 1)
+        return [
+            (masks[kept].float(), some[kept], boxes[kept].float())
+            for masks, some, boxes, kept in zip(
+                said.pred_masks, scores, said.pred_boxes, scores > self.settings.score_threshold, strict=True
+            )
+        ]
+
+
+def repeated(seen: Any, count: int) -> Any:
+    """One photo's vision features as those of a batch of the same photo; nothing is copied."""
+    names = ("fpn_hidden_states", "fpn_position_encoding")
+    return type(seen)(**{name: tuple(one.expand(count, *one.shape[1:]) for one in seen[name]) for name in names})

@@ -1,9 +1,13 @@
 """Concepts: the model's own instances of every name, with its class."""
 
+import json
+import shutil
+
 import pytest
 import torch
 from retclip_sam3 import ConceptsSettings
 from retclip_sam3.concepts import Concepts
+from safetensors.torch import load_file, save_file
 
 from retclip.algorithms.mask_frames import painted
 from retclip.errors import ConfigError
@@ -62,6 +66,49 @@ def test_weak_instances_are_dropped(folder, photo):
     assert len(propose(concepts(folder, score_threshold=level), photo(40, 60))) < len(every)
     assert len(propose(concepts(folder, score_threshold=1.0), photo(40, 60))) == 0
     assert len(propose(concepts(folder), photo(40, 60), Vocabulary((), ()))) == 0
+
+
+def test_names_are_asked_for_in_any_number_of_passes(folder, photo):
+    one, several = (propose(concepts(folder, names_at_once=size), photo(40, 60)) for size in (1, 3))
+    assert torch.allclose(one.masks, several.masks, atol=1e-4)
+    assert torch.allclose(one.objectness, several.objectness, atol=1e-5)
+    assert one.prompts == several.prompts
+
+
+def test_a_photo_and_a_name_are_encoded_once(folder, photo, monkeypatch):
+    proposer, counted = concepts(folder, names_at_once=2), {"get_vision_features": 0, "get_text_features": 0}
+
+    def counting(name):
+        given = getattr(proposer.model, name)
+
+        def call(*values, **named):
+            counted[name] += 1
+            return given(*values, **named)
+
+        return call
+
+    for name in counted:
+        monkeypatch.setattr(proposer.model, name, counting(name))
+    with torch.inference_mode():
+        proposer.propose([photo(40, 60), photo(30, 30)], WORDS, [])
+    assert counted == {"get_vision_features": 2, "get_text_features": 2}  # two photos; three names, two at once
+
+
+def test_the_published_folder_holds_the_video_model(folder, photo, tmp_path):
+    """Its tensors lie one level down, beside a tracker's, and the image processor's numbers in processor_config."""
+    published = shutil.copytree(folder, tmp_path / "published")
+    detector = json.loads((folder / "config.json").read_text())
+    (published / "config.json").write_text(json.dumps({"model_type": "sam3_video", "detector_config": detector}))
+    tensors = {f"detector_model.{key}": one for key, one in load_file(folder / "model.safetensors").items()}
+    tensors |= {"tracker_model.weight": torch.ones(1), "tracker_neck.weight": torch.ones(1)}
+    save_file(tensors, published / "model.safetensors", metadata={"format": "pt"})
+    (published / "preprocessor_config.json").unlink()
+    processor = json.loads((folder / "preprocessor_config.json").read_text())
+    written = {"image_processor": processor, "processor_class": "Sam3VideoProcessor"}
+    (published / "processor_config.json").write_text(json.dumps(written))
+    assert torch.equal(
+        propose(concepts(published), photo(40, 60)).masks, propose(concepts(folder), photo(40, 60)).masks
+    )
 
 
 def test_a_name_that_would_be_cut_off_is_refused(folder, photo):

@@ -1,0 +1,38 @@
+"""Images through the models several at a time, and one by one where a group fails, so that the bad one is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from retclip.errors import DataError
+from retclip.plugin.contracts import SourceImage
+from retclip.types import Image
+
+Answer = TypeVar("Answer")
+
+
+def in_groups(
+    records: Iterable[tuple[SourceImage, Image | DataError]],
+    size: int,
+    work: Callable[[Sequence[Image]], Sequence[Answer]],
+) -> Iterator[tuple[SourceImage, Answer | DataError]]:
+    """Each record, in order, with the answer of `work` for its image, or the reason why there is none."""
+    waiting = iter(records)
+    while group := list(islice(waiting, size)):
+        images = [image for _, image in group if isinstance(image, Image)]
+        answers = iter(_tried(images, work))
+        for record, image in group:
+            yield record, next(answers) if isinstance(image, Image) else image
+
+
+def _tried(images: Sequence[Image], work: Callable[[Sequence[Image]], Sequence[Answer]]) -> list[Answer | DataError]:
+    if not images:
+        return []
+    try:
+        return list(work(images))
+    except DataError as error:
+        if len(images) == 1:
+            return [error]
+    return [answer for image in images for answer in _tried([image], work)]
