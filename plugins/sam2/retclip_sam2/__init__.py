@@ -30,7 +30,7 @@ PUBLISHED = {one.name: one for one in map(_sam2, ("tiny", "small", "base-plus", 
 
 
 class GridSettings(Settings):
-    """Which SAM 2.1; SAM's published parameters of automatic masks (method.md 6.4)."""
+    """Which SAM 2.1; the first SAM's published parameters of automatic masks (method.md 6.4)."""
 
     model: str = Field("sam2_tiny", description="sam2_tiny, sam2_small, sam2_base_plus, sam2_large, or a folder")
     points_per_side: int = Field(32, ge=1, description="points along each side of the photo")

@@ -58,8 +58,8 @@ class Grid:
         return MaskProposals(masks.values.sigmoid(), quality[kept].clamp(0, 1), image.size, logits=masks)
 
     def _decoded(self, maps: Any, points: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Of each point its sure and stable masks (m, y, x), at most three, and their predicted IoU (m,): the others are
-        dropped at once, since all of a photo's 3,072 masks would take 800 MB."""
+        """Of each point its sure and stable masks (m, y, x), m <= 3, and their predicted IoU (m,). The others are
+        dropped at once: all 3,072 masks of a photo would take 800 MB."""
         where = points[None, :, None].to(self.device.torch_device)  # (1, points, 1, 2)
         said = self.model(image_embeddings=maps, input_points=where, multimask_output=True)
         logits, quality = said.pred_masks[0].float(), said.iou_scores[0].float()  # (points, 3, y, x), (points, 3)

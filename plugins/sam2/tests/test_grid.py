@@ -1,6 +1,7 @@
 """The grid: points and stability by hand, masks against the model's own answers."""
 
 import json
+import logging
 import shutil
 
 import pytest
@@ -85,13 +86,16 @@ def test_only_good_masks_are_kept_while_points_are_decoded(folder, photo, monkey
     assert len(kept) == 4
 
 
-def test_the_published_folders_hold_the_video_model_and_are_read_without_a_word(folder, photo, tmp_path, capfd):
+def test_the_published_folders_hold_the_video_model_and_are_read_without_a_word(
+    folder, photo, tmp_path, caplog, monkeypatch
+):
     published = shutil.copytree(folder, tmp_path / "published")
     config = json.loads((folder / "config.json").read_text())
     video = {**config, "model_type": "sam2_video", "architectures": ["Sam2VideoModel"], "num_maskmem": 7}
     (published / "config.json").write_text(json.dumps(video))
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)  # else caplog hears nothing
     mine = propose(grid(published), photo(48, 80))
-    assert capfd.readouterr().err == ""
+    assert caplog.text == ""
     assert torch.equal(mine.masks, propose(grid(folder), photo(48, 80)).masks)
 
 
