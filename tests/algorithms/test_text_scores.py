@@ -91,3 +91,14 @@ def test_one_more_synonym_can_only_help_its_class(owner, scale, seed, lucky):
 def test_no_mask_gives_no_row():
     rows = torch.tensor([0, 1])
     assert text_scores(torch.zeros(0, 5), torch.zeros(2, 5), rows, 2, 100.0).shape == (0, 2)
+
+
+def test_autocast_does_not_blur_the_cosines():
+    """Two classes whose cosines differ by less than bfloat16 can tell apart near 1."""
+    vectors, text = torch.tensor([[1.0, 0.0]]), torch.nn.functional.normalize(torch.tensor([[1.0, 0.01], [1.0, 0.05]]))
+    rows = torch.tensor([0, 1])
+    with torch.autocast("cpu", torch.bfloat16):
+        found = text_logits(vectors, text, rows, 2, 100.0)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, text_logits(vectors, text, rows, 2, 100.0))
+    assert found[0, 0] > found[0, 1]

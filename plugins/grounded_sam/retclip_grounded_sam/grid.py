@@ -31,6 +31,7 @@ class Grid:
             todo = "pip install opencv-python-headless, or set min_mask_region_area = 0"
             raise ConfigError("opencv, which removes small holes and islands", "no module cv2", todo)
         self.side = settings.side
+        _answer_in_float32(sam.mask_decoder)
         # Run-length masks: a hundred full-size ones of a large photo would not fit the memory.
         self.generator = SamAutomaticMaskGenerator(sam.to(device.torch_device), output_mode="uncompressed_rle", **given)
 
@@ -63,3 +64,9 @@ class Grid:
         shrink = min(1.0, self.side / max(pixels.shape))
         size = [max(1, round(length * shrink)) for length in pixels.shape]
         return F.interpolate(pixels[None, None], size=size, mode="area")[0, 0]
+
+
+def _answer_in_float32(decoder: Any) -> None:
+    """The generator turns the decoder's answers into NumPy arrays, which know no bfloat16."""
+    forward = decoder.forward
+    decoder.forward = lambda **given: tuple(answer.float() for answer in forward(**given))
