@@ -65,11 +65,13 @@ def _all(
     failures: list[Failure] = []
     size = retclip.settings.device.batch_size
     for record, answer in in_groups(decoded(records), size, lambda images: retclip.segment_all(images, vocabulary)):
-        if isinstance(answer, DataError):
-            failures.append(Failure(record.external_id, record.uri, str(answer)))
-        else:
+        try:
+            if isinstance(answer, DataError):
+                raise answer
             name = writer.add(answer, Path(record.external_id).stem)
             done.append({"name": name, "uri": record.uri, "segments": len(answer.segments)})
+        except DataError as error:
+            failures.append(Failure(record.external_id, record.uri, str(error)))
         bar.update(len(done) + len(failures), len(failures))
     return done, failures
 

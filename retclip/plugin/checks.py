@@ -12,13 +12,35 @@ from typing import TYPE_CHECKING
 
 from retclip.errors import ContractBroken, ShapeError
 from retclip.shapes import check_flags, check_range, check_shape
-from retclip.types import ClassScores, FeatureSpace, Image, MaskProposals, SegmentFeatures, Vocabulary
+from retclip.types import (
+    ClassScores,
+    DenseFeatures,
+    FeatureSpace,
+    Image,
+    MaskProposals,
+    SegmentFeatures,
+    Vocabulary,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 ROUNDING = 1e-5  # what resizing and softmax may add to a probability
 UNIT_TOLERANCE = 1e-2  # half-precision backbones keep the length to about 1e-3
+
+
+def checked_features(
+    found: Sequence[DenseFeatures], images: Sequence[Image], space: FeatureSpace, component: str
+) -> list[DenseFeatures]:
+    """One answer per image, of that image and in the backbone's own space."""
+    if len(found) != len(images):
+        raise _broken(component, f"{len(images)} dense features, one per image", f"{len(found)}")
+    for features, image in zip(found, images, strict=True):
+        if tuple(features.image_size) != image.size:
+            raise _broken(component, f"image_size {image.size}", f"{features.image_size}")
+        if features.space != space:
+            raise _broken(component, f"features of its space {space.id}", f"of {features.space.id}")
+    return list(found)
 
 
 def checked_proposals(found: Sequence[MaskProposals], images: Sequence[Image], component: str) -> list[MaskProposals]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retclip.device import inference
-from retclip.plugin.checks import checked_proposals, checked_segments
+from retclip.plugin.checks import checked_features, checked_proposals, checked_segments
 from retclip.plugin.contracts import Backbone
 from retclip.types import DenseFeatures, Image, MaskProposals, SegmentFeatures, Vocabulary
 from retclip.workflows.parts import Loaded, Parts
@@ -30,8 +30,7 @@ def proposals_of(
 ) -> list[tuple[DenseFeatures, MaskProposals]]:
     """Of each image the dense features, computed once because a proposer may share them, and the masks. Raises
     ContractBroken."""
-    with inference(parts.backbone.device):
-        features = parts.backbone.thing.dense_features(images)
+    features = _dense(parts.backbone, images)
     with inference(parts.proposer.device):
         found = parts.proposer.thing.propose(images, vocabulary, features)
     return list(zip(features, checked_proposals(found, images, parts.proposer.name), strict=True))
@@ -48,9 +47,13 @@ def keys_of(
     """A unit vector per mask for the store: `segments`, where they are known, unless there is a second backbone."""
     if parts.second_backbone is None:
         return segments if segments is not None else vectors_of(parts, features, proposals)
-    with inference(parts.keys.device):
-        own = parts.keys.thing.dense_features([image])
-    return _pooled(parts.keys, own[0], proposals)
+    return _pooled(parts.keys, _dense(parts.keys, [image])[0], proposals)
+
+
+def _dense(backbone: Loaded[Backbone], images: Sequence[Image]) -> list[DenseFeatures]:
+    with inference(backbone.device):
+        found = backbone.thing.dense_features(images)
+    return checked_features(found, images, backbone.thing.space, backbone.name)
 
 
 def _pooled(backbone: Loaded[Backbone], features: DenseFeatures, proposals: MaskProposals) -> SegmentFeatures:

@@ -109,10 +109,12 @@ def evaluate(
         return list(zip(images, describe_images(parts, images, prepared), strict=True))
 
     for record, answer in in_groups(decoded(source.images()), parts.settings.device.batch_size, work):
-        if isinstance(answer, DataError):
-            failures.append(Failure(record.external_id, record.uri, str(answer)))
-        else:
+        try:
+            if isinstance(answer, DataError):
+                raise answer
             _count(parts, prepared, counters, *answer)
+        except DataError as error:
+            failures.append(Failure(record.external_id, record.uri, str(error)))
         on_progress(counters.images + len(failures), len(source))
     if not counters.images:
         got = (

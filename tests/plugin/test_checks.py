@@ -7,8 +7,17 @@ import pytest
 import torch
 
 from retclip.errors import ContractBroken
-from retclip.plugin.checks import checked_proposals, checked_scores, checked_segments, checked_text
-from retclip.types import ClassScores, FeatureSpace, Image, MaskProposals, Role, SegmentFeatures, Vocabulary
+from retclip.plugin.checks import checked_features, checked_proposals, checked_scores, checked_segments, checked_text
+from retclip.types import (
+    ClassScores,
+    DenseFeatures,
+    FeatureSpace,
+    Image,
+    MaskProposals,
+    Role,
+    SegmentFeatures,
+    Vocabulary,
+)
 
 NAN = float("nan")
 IMAGE = Image(np.zeros((4, 6, 3), np.uint8), "0" * 64)
@@ -147,3 +156,18 @@ def test_a_sum_of_shares_may_pass_one_by_rounding():
     assert checked_scores(barely, 2, WORDS, "good.plugin").values.tolist() == [[1.0] * 3] * 2
     below = replace(SCORES, values=torch.full((2, 3), -1e-7))
     assert checked_scores(below, 2, WORDS, "good.plugin").values.tolist() == [[0.0] * 3] * 2, "it has a logarithm"
+
+
+def test_dense_features_are_one_per_image_of_its_size_and_in_the_backbone_s_space():
+    space = FeatureSpace("a.b", "none", "none", "none", 2)
+    image = Image(np.zeros((4, 6, 3), np.uint8), "0" * 64)
+    good = DenseFeatures(torch.zeros(2, 1, 1), space, (4, 6))
+    assert checked_features([good], [image], space, "a.b") == [good]
+    other = FeatureSpace("a.b", "others", "none", "none", 2)
+    for found, wanted in (
+        ([], "1 dense features"),
+        ([DenseFeatures(torch.zeros(2, 1, 1), space, (6, 4))], r"image_size \(4, 6\)"),
+        ([DenseFeatures(torch.zeros(2, 1, 1), other, (4, 6))], "its space"),
+    ):
+        with pytest.raises(ContractBroken, match=wanted):
+            checked_features(found, [image], space, "a.b")
