@@ -43,6 +43,7 @@ class RetCLIP:
     ) -> None:
         self.store, self.settings, self.manager, self._passing = store, settings, manager, passing
         self._loaded: dict[tuple[str, str], Loaded[Any]] = {}
+        self._parts: dict[bool, Parts] = {}
         self._prepared: dict[str, PreparedVocabulary] = {}
 
     @classmethod
@@ -106,6 +107,11 @@ class RetCLIP:
 
     def parts(self, building: bool = False) -> Parts:
         """Store and components for a workflow; a build has its own proposer and needs no classifier."""
+        if building not in self._parts:
+            self._parts[building] = self._new_parts(building)
+        return self._parts[building]
+
+    def _new_parts(self, building: bool) -> Parts:
         names = self.settings.components
         proposer = self.settings.build.proposer if building else names.proposer
         backbone, keys = names.backbone, names.keys if names.keys != names.backbone else ""

@@ -85,9 +85,8 @@ def _source(
         knows = one.knows.to(like.device).expand(shape)
         if one.speaks is not None:
             knows = knows & one.speaks.to(like.device)[:, None]
-        values = one.values.to(like).clamp(
-            0.0, 1.0
-        )  # a logarithm of rounding below 0 would take the whole mask with it
+        # Clamped, because the logarithm of a rounding error below 0 would take the whole mask with it.
+        values = one.values.to(like).clamp(0.0, 1.0)
         total = total + torch.where(knows, values, torch.zeros_like(values))
         voices = voices + knows.to(like.dtype)
     return total / voices.clamp(min=1.0), voices > 0

@@ -32,10 +32,14 @@ def on_photo(logits: MaskLogits, size: tuple[int, int]) -> Float[Tensor, "n y x"
         (torch.arange(count, device=logits.values.device) + 0.5) / count * (inner / full) * 2 - 1
         for count, inner, full in zip(size, logits.inner, logits.frame, strict=True)
     )
-    places = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # (H, W, 2), the frame spans [-1, 1]
-    places = places[None].expand(len(logits.values), -1, -1, -1)
-    values = logits.values.float()[:, None]
-    return F.grid_sample(values, places, padding_mode="border", align_corners=False)[:, 0].sigmoid()
+    return sampled(logits.values.float(), y, x).sigmoid()
+
+
+def sampled(values: Float[Tensor, "n y x"], y: Float[Tensor, "H"], x: Float[Tensor, "W"]) -> Float[Tensor, "n H W"]:
+    """Bilinear samples at rows y and columns x; a map spans [-1, 1] edge to edge, and its border goes on beyond."""
+    places = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # (H, W, 2)
+    places = places[None].expand(len(values), -1, -1, -1)
+    return F.grid_sample(values[:, None], places, padding_mode="border", align_corners=False)[:, 0]
 
 
 def count_and_size(masks: Float[Tensor, "n y x"] | MaskLogits) -> tuple[int, tuple[int, int], torch.device]:

@@ -14,6 +14,8 @@ import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from retclip.algorithms.mask_frames import sampled
+
 
 def area_weights(
     masks: Float[Tensor, "n y x"], size: tuple[int, int], extent: tuple[float, float] = (1.0, 1.0)
@@ -41,14 +43,11 @@ def fcclip_weights(
     mask_logits: over the image. extent: as in `area_weights`; a cell whose centre lies in the padding gets 0.
     """
     if extent == (1.0, 1.0):
-        sampled = F.interpolate(mask_logits[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
-        return (sampled > 0).to(mask_logits.dtype)
+        resized = F.interpolate(mask_logits[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
+        return (resized > 0).to(mask_logits.dtype)
     y, x = ((torch.arange(n) + 0.5).to(mask_logits) / n / share for n, share in zip(size, extent, strict=True))
-    places = torch.stack(torch.meshgrid(x * 2 - 1, y * 2 - 1, indexing="xy"), dim=-1)  # (h, w, 2) in [-1, 1] inside
-    places = places[None].expand(len(mask_logits), -1, -1, -1)
-    sampled = F.grid_sample(mask_logits[:, None], places, padding_mode="border", align_corners=False)[:, 0]
     inside = (y < 1)[:, None] & (x < 1)
-    return ((sampled > 0) & inside).to(mask_logits.dtype)
+    return ((sampled(mask_logits, y * 2 - 1, x * 2 - 1) > 0) & inside).to(mask_logits.dtype)
 
 
 def mask_pooling(

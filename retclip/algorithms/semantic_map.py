@@ -17,6 +17,7 @@ from retclip.algorithms.mask_frames import painted
 from retclip.types import MaskLogits
 
 CHUNK = 1 << 24  # values of mixed classes held together: 64 MB of float32
+OF_LOGITS = 1 << 26  # the same where masks are logits, 256 MB: each few classes more paint all masks again
 
 
 def semantic_map(
@@ -30,7 +31,8 @@ def semantic_map(
     best = torch.zeros(size, dtype=torch.float32, device=scores.device)
     winner = torch.full(size, -1, dtype=torch.int64, device=scores.device)
     cells = size if isinstance(masks, MaskLogits) else (int(masks.shape[1]), int(masks.shape[2]))
-    step = max(1, CHUNK // max(1, cells[0] * cells[1]))
+    most = OF_LOGITS if isinstance(masks, MaskLogits) else CHUNK
+    step = max(1, most // max(1, cells[0] * cells[1]))
     for start in range(0, scores.shape[1], step):
         for index, grid in enumerate(semantic_scores(masks, scores[:, start : start + step], cells), start):
             full = grid if grid.shape == best.shape else _resized(grid, size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
 from retclip.errors import ContractBroken
@@ -41,6 +41,21 @@ class BatchSize:
                 raise ContractBroken(f"{len(batch)} answers, one per item", f"{len(found)}", "answer every item once")
             answers += found
         return answers
+
+    def run_alike(
+        self,
+        items: Sequence[Item],
+        shape: Callable[[Item], Hashable],
+        work: Callable[[Sequence[Item]], Sequence[Answer]],
+    ) -> list[Answer]:
+        """As `run`, but only items of one shape share a batch; the answers stand in the order of the items."""
+        groups: dict[Hashable, list[int]] = {}
+        for index, item in enumerate(items):
+            groups.setdefault(shape(item), []).append(index)
+        found: dict[int, Answer] = {}
+        for group in groups.values():
+            found.update(zip(group, self.run([items[n] for n in group], work), strict=True))
+        return [found[n] for n in range(len(items))]
 
 
 def out_of_memory(error: BaseException) -> bool:

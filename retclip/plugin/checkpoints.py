@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,23 @@ NUMPY_PLACES = ("numpy._core.multiarray", "numpy.core.multiarray")  # of those, 
 def read_state(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> dict[str, Tensor]:
     """The tensors of a safetensors file, or those whose names are wanted: nothing else is read. Raises DataError where
     it is none or damaged."""
+    with _opened(path) as file:
+        return {key: file.get_tensor(key) for key in file.keys() if wanted(key)}  # noqa: SIM118  (no mapping)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says of itself beside its tensors. Raises DataError where it is none or damaged."""
+    with _opened(path) as file:
+        return dict(file.metadata() or {})
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            return {key: file.get_tensor(key) for key in file.keys() if wanted(key)}  # noqa: SIM118  (no mapping)
+            yield file
     except (OSError, SafetensorError, ValueError) as error:
         todo = "convert or fetch it: retclip weights import | pull"
         raise DataError(f"a safetensors file {path}", str(error), todo) from error
@@ -48,14 +61,15 @@ def read_pickled(path: Path, name: str = "") -> dict[str, Tensor]:
     return _tensors(found, name or str(path))
 
 
-def write_safetensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write tensors by name; what shares memory is written twice. Raises DataError for what such a file cannot hold,
-    OSError where it cannot be written."""
+def write_safetensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write tensors by name; what shares memory is written twice. metadata: texts about them.
+    Raises DataError for what such a file cannot hold, OSError where it cannot be written."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     try:
-        save_file({key: value.detach().clone().contiguous() for key, value in tensors.items()}, path)
+        plain = {key: value.detach().clone().contiguous() for key, value in tensors.items()}
+        save_file(plain, path, metadata=dict(metadata or {}))
     except SafetensorError as error:
         raise OSError(f"{path}: {error}") from error
     except (KeyError, RuntimeError, ValueError) as error:  # sparse, quantised, without memory, of a rare type
@@ -89,6 +103,17 @@ def without_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tens
     """The tensors below a prefix, without it; all of them where none has it."""
     below = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
     return below or dict(tensors)
+
+
+def misfits(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> dict[str, list[str]]:
+    """What keeps a state out of a model: the names that are missing, unknown, of another shape; empty where it fits."""
+    alike = wanted.keys() & given.keys()
+    found = {
+        "missing": wanted.keys() - given.keys(),
+        "unknown": given.keys() - wanted.keys(),
+        "of another shape": {key for key in alike if wanted[key].shape != given[key].shape},
+    }
+    return {what: sorted(keys) for what, keys in found.items() if keys}
 
 
 def state_digest(tensors: Mapping[str, Tensor]) -> str:

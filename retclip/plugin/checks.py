@@ -74,9 +74,7 @@ def checked_segments(found: SegmentFeatures, masks: int, component: str) -> Segm
         check_flags("covered", found.covered)
     except ShapeError as error:
         raise _broken(component, error.expected, error.got) from error
-    lengths = found.vectors[found.covered].norm(dim=-1)
-    if not bool(((lengths - 1.0).abs() < UNIT_TOLERANCE).all()):  # also false for NaN
-        raise _broken(component, "finite vectors of length 1", f"lengths {lengths.min():g} to {lengths.max():g}")
+    _check_unit("vectors", found.vectors[found.covered], component)
     return replace(found, vectors=found.vectors.float())
 
 
@@ -107,10 +105,14 @@ def checked_text(found: Tensor | None, terms: int, space: FeatureSpace, componen
         check_shape("text vectors", found, "r d", {"r": terms, "d": space.dim})
     except ShapeError as error:
         raise _broken(component, error.expected, error.got) from error
-    lengths = found.float().norm(dim=-1)
-    if not bool(((lengths - 1.0).abs() < UNIT_TOLERANCE).all()):
-        raise _broken(component, "finite text vectors of length 1", f"lengths {lengths.min():g} to {lengths.max():g}")
+    _check_unit("text vectors", found, component)
     return found.float()
+
+
+def _check_unit(what: str, vectors: Tensor, component: str) -> None:
+    lengths = vectors.float().norm(dim=-1)
+    if not bool(((lengths - 1.0).abs() < UNIT_TOLERANCE).all()):  # also false for NaN
+        raise _broken(component, f"finite {what} of length 1", f"lengths {lengths.min():g} to {lengths.max():g}")
 
 
 def _broken(component: str, expected: str, got: str) -> ContractBroken:

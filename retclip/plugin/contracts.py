@@ -7,9 +7,8 @@ A plugin imports only floors 0 and 1 (`retclip.types`, `retclip.errors`, `retcli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
@@ -24,7 +23,6 @@ from retclip.types import (
     MaskLogits,
     MaskProposals,
     Neighbours,
-    PanopticSegmentation,
     Role,
     SegmentFeatures,
     Vocabulary,
@@ -32,6 +30,8 @@ from retclip.types import (
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from retclip.plugin.training import Trainable
 
 T = TypeVar("T", covariant=True)
 
@@ -58,7 +58,9 @@ class Component(Generic[T]):
     name: lower case, `[a-z0-9_-]+`; the full name is "<plugin>.<name>". summary: one line for `retclip plugins list`.
     provides / needs: capabilities checked before any weight is loaded (`TEXT`, `LEVELS`, `NEIGHBOURS`, `ANNOTATION`).
     weights: what it needs with those settings; missing ones are told before `load` is called. published: every set
-    that some setting of it names, for `retclip weights list`.
+    that some setting of it names, for `retclip weights list`. trainable: for a proposer that can be fine-tuned,
+    (settings, device, channels of the backbone's levels by name, length of its text vectors) -> what is trained; the
+    settings name the weights it starts from, "random" for none.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Component(Generic[T]):
     needs: frozenset[str] = frozenset()
     weights: Callable[[Any], Sequence[Weights]] = _no_weights
     published: Sequence[Weights] = ()
+    trainable: Callable[[Any, Device, Mapping[str, int], int], Trainable] | None = None
 
 
 @runtime_checkable
@@ -166,15 +169,3 @@ class ImageSource(Protocol):
         """Every record, in a fixed order."""
 
     def __len__(self) -> int: ...
-
-
-class Trainable(Protocol):
-    """A proposer that can be fine-tuned (figure 2 of the paper, green path)."""
-
-    def losses(
-        self, image: Image, features: DenseFeatures, target: PanopticSegmentation, vocabulary: Vocabulary
-    ) -> dict[str, Tensor]: ...
-
-    def parameters(self) -> Iterable[Tensor]: ...
-
-    def save(self, folder: Path) -> None: ...

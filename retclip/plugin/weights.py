@@ -105,7 +105,7 @@ def located(weights: Weights) -> Path:
 
 def require(several: Iterable[Weights]) -> None:
     """Raises WeightsMissing, once for all that are not there."""
-    lacking = {one.name: (one, missing(one)) for one in several if missing(one)}
+    lacking = {one.name: (one, files) for one in several if (files := missing(one))}
     if not lacking:
         return
     names = " ".join(lacking)
@@ -128,6 +128,19 @@ def hub(repository: str, *paths: str, revision: str = "main") -> tuple[WeightFil
 def chosen(published: Mapping[str, Weights], *names: str) -> tuple[Weights, ...]:
     """Those of the names that are published ones; the others are the user's own files."""
     return tuple(published[name] for name in names if name in published)
+
+
+def model_file(named: str, published: Mapping[str, Weights], setting: str) -> Path:
+    """The safetensors file of published weights or the user's own. setting: the key that names them. Raises
+    WeightsMissing."""
+    if named in published:
+        return located(published[named]) / stored_name(published[named].files[0].path)
+    path = Path(named).expanduser()
+    if not path.is_file():
+        names = ", ".join([*published, "or a .safetensors file"])
+        todo = f"correct `{setting}`: {names} (`retclip weights import` makes one of a pickled checkpoint)"
+        raise WeightsMissing(f"a .safetensors file {path}", "none there", todo)
+    return path
 
 
 def model_folder(named: str, published: Mapping[str, Weights], setting: str) -> Path:

@@ -38,8 +38,8 @@ class Finding:
 def pull(weights: Weights, offline: bool = False, token: str = "", on_progress: Progress = lambda *_: None) -> Path:
     """Download what is missing and return the folder. Raises WeightsMissing where it cannot be had, DataError where a
     file is not the one that was announced."""
-    folder = folder_of(weights)
-    lacking = [one for one in weights.files if one.path in missing(weights)]
+    folder, absent = folder_of(weights), missing(weights)
+    lacking = [one for one in weights.files if one.path in absent]
     by_hand = [one.path for one in lacking if not one.url]
     if lacking and offline:
         names = ", ".join(one.path for one in lacking)
@@ -204,7 +204,7 @@ def _keep(weights: Weights, one: WeightFile, part: Path, expected: str, origin: 
         raise
     with safe.open("rb+") as file:
         os.fsync(file.fileno())
-    digest = file_digest(safe)
+    digest = came if safe is part else file_digest(safe)
     safe.replace(folder / name)
     _discard(_part(folder, one.path))
     entry = {"sha256": digest, "came_as": one.path, "came_with_sha256": came, "from": origin}

@@ -68,9 +68,7 @@ def _named(proposals: MaskProposals, class_names: Sequence[str], component: str)
 def _segments(parts: Parts, proposals: MaskProposals, covered: Sequence[bool]) -> tuple[list[NewSegment], list[int]]:
     """The segments to store, numbered per class by falling objectness, and the proposals they come from."""
     source = "annotation" if ANNOTATION in parts.proposer.provides else "detector"
-    objectness = (
-        proposals.objectness.float().cpu().numpy().clip(0.0, 1.0)
-    )  # rounding may leave [0, 1]; SQL refuses that
+    objectness = proposals.objectness.float().cpu().numpy().clip(0.0, 1.0)  # rounding may leave it; SQL refuses that
     ordinals: dict[str, int] = {}
     segments, kept = [], []
     for n in np.argsort(-objectness, kind="stable").tolist():

@@ -97,3 +97,21 @@ def test_a_worker_that_drops_or_adds_answers_is_found_out(answer):
 )
 def test_what_counts_as_out_of_memory(error, wanted):
     assert out_of_memory(error) is wanted
+
+
+def test_items_of_one_shape_share_a_batch_and_answers_keep_their_order():
+    batches, asked = BatchSize(Device(batch_size=8)), []
+
+    def work(batch):
+        asked.append(list(batch))
+        return [one.upper() for one in batch]
+
+    assert batches.run_alike(["ab", "c", "de", "f", "ghi"], len, work) == ["AB", "C", "DE", "F", "GHI"]
+    assert asked == [["ab", "de"], ["c", "f"], ["ghi"]]
+    assert batches.run_alike([], len, work) == []
+
+
+def test_a_group_that_does_not_fit_is_halved_like_any_batch():
+    batches, worker = BatchSize(Device(batch_size=4)), Worker(2)
+    assert batches.run_alike([1, 2, 3, 4, 5], lambda one: one % 2, worker) == [1, 4, 9, 16, 25]
+    assert worker.asked == [3, 1, 1, 1, 1, 1]

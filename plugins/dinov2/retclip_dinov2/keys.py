@@ -48,15 +48,11 @@ class Keys:
     def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
         """One entry per image: the normalised patches of the last layer, (d, h, w) float32. Images that come out the
         same size go through the model together."""
-        sizes = [self._size(image) for image in images]
-        grids: dict[int, Tensor] = {}
-        for size in dict.fromkeys(sizes):
-            group = [n for n, one in enumerate(sizes) if one == size]
-            inputs = [normalised(images[n].pixels, size) for n in group]
-            grids.update(zip(group, self.batches.run(inputs, self._grids), strict=True))
+        inputs = [normalised(image.pixels, self._size(image)) for image in images]
+        grids = self.batches.run_alike(inputs, lambda values: values.shape, self._grids)
         return [
-            DenseFeatures(grids[n], self.space, image.size, image.size[0] / grids[n].shape[1])
-            for n, image in enumerate(images)
+            DenseFeatures(grid, self.space, image.size, image.size[0] / grid.shape[1])
+            for image, grid in zip(images, grids, strict=True)
         ]
 
     def segment_vectors(

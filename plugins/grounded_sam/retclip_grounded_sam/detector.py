@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms, nms
+from torchvision.ops import batched_nms, box_convert, nms
 from transformers import AutoImageProcessor, AutoTokenizer, GroundingDinoForObjectDetection
 from transformers.utils import logging
 
@@ -74,8 +74,7 @@ class Detector:
 
 def in_pixels(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """(m, 4) x0 y0 x1 y1 in pixels of `size` = (H, W), kept inside, from centre, width and height in shares of it."""
-    x, y, width, height = boxes.unbind(-1)
-    corners = torch.stack((x - width / 2, y - height / 2, x + width / 2, y + height / 2), dim=-1).clamp(0, 1)
+    corners = box_convert(boxes, "cxcywh", "xyxy").clamp(0, 1)
     return corners * torch.tensor([size[1], size[0], size[1], size[0]], device=boxes.device)
 
 

@@ -6,15 +6,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import Tensor
 
-from retclip.errors import ConfigError, WeightsMissing
+from retclip.errors import ConfigError
 from retclip.plugin.checkpoints import read_state
-from retclip.plugin.weights import located, stored_name
+from retclip.plugin.weights import model_file
 from retclip_grounded_sam import PUBLISHED
 
 PATCH = 16  # pixels along the side of SAM's patches
@@ -24,14 +23,8 @@ DECODER_HEADS = 8
 
 def load_sam(named: str) -> Sam:
     """A published SAM or one of the user's, float32, frozen. Raises WeightsMissing, ConfigError, DataError."""
-    if named in PUBLISHED:
-        weights = PUBLISHED[named]
-        path = located(weights) / stored_name(weights.files[0].path)
-    else:
-        path = Path(named).expanduser()
-        if not path.is_file():
-            todo = "correct `sam`: sam_vit_b, sam_vit_l, sam_vit_h, or a .safetensors file"
-            raise WeightsMissing(f"a .safetensors file {path}", "none there", todo)
+    sizes = {name: one for name, one in PUBLISHED.items() if name.startswith("sam_")}
+    path = model_file(named, sizes, "sam")
     return sam_of(read_state(path), str(path))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from retclip.plugin import LEVELS, TEXT, Component, Settings, impl
-from retclip.plugin.weights import WeightFile, Weights
+from retclip.plugin.weights import WeightFile, Weights, chosen
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import Classifier, MaskProposer
@@ -59,7 +59,7 @@ class InVocabularySettings(HeadSettings):
 
 def weights_of(settings: HeadSettings) -> Sequence[Weights]:
     """The published checkpoint that these settings name; none for a file of the user's."""
-    return (PUBLISHED[settings.weights],) if settings.weights in PUBLISHED else ()
+    return chosen(PUBLISHED, settings.weights)
 
 
 def _load_queries(settings: HeadSettings, device: Device) -> MaskProposer:

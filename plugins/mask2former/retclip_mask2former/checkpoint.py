@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from retclip.errors import ConfigError, DataError, WeightsMissing
-from retclip.plugin.checkpoints import read_state
-from retclip.plugin.weights import located, stored_name
-from retclip_mask2former import HeadSettings, weights_of
+from retclip.errors import ConfigError, DataError
+from retclip.plugin.checkpoints import misfits, read_metadata, read_state, write_safetensors
+from retclip.plugin.weights import model_file
+from retclip_mask2former import PUBLISHED, HeadSettings
 from retclip_mask2former.head import POINTS, HeadShape, MaskHead
 
 ELSEWHERE = ("backbone.", "criterion.")  # the frozen CLIP is the backbone plugin's; a loss weight is no weight
@@ -118,12 +118,8 @@ def head_of(state: Mapping[str, Tensor], pre_norm: bool = False) -> MaskHead:
     shape = shape_of(ours, pre_norm)
     with torch.device("meta"):
         head = MaskHead(shape)
-    wanted = head.state_dict()
-    lacking, strange = sorted(wanted.keys() - ours.keys()), sorted(ours.keys() - wanted.keys())
-    shapes = sorted(key for key in wanted.keys() & ours.keys() if wanted[key].shape != ours[key].shape)
-    if lacking or strange or shapes:
-        named = (("missing", lacking), ("unknown", strange), ("of another shape", shapes))
-        got = ", ".join(f"{len(keys)} {what} {keys[:2]}" for what, keys in named if keys)
+    if wrong := misfits(head.state_dict(), ours):
+        got = ", ".join(f"{len(keys)} {what} {keys[:2]}" for what, keys in wrong.items())
         raise ConfigError(f"the tensors of a head of {shape.queries} queries", got, "name another checkpoint")
     head.load_state_dict({key: value.float() for key, value in ours.items()}, assign=True)
     return head.eval().requires_grad_(False)
@@ -132,14 +128,14 @@ def head_of(state: Mapping[str, Tensor], pre_norm: bool = False) -> MaskHead:
 def load_head(settings: HeadSettings) -> tuple[MaskHead, tuple[str, ...]]:
     """The head that the settings name, and the terms it was fine-tuned on where its file says so. Raises
     WeightsMissing, ConfigError, DataError."""
-    path = _file(settings)
+    path = model_file(settings.weights, PUBLISHED, "weights")
     return head_of(read_state(path, _ours)), trained_on_of(path)
 
 
 def load_void(settings: HeadSettings) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     """What the in-vocabulary classifier needs of a head: the vector of "no object" (1, d), the logarithm of the scale,
     and the terms that it was fine-tuned on. Raises WeightsMissing, ConfigError, DataError."""
-    path = _file(settings)
+    path = model_file(settings.weights, PUBLISHED, "weights")
     names = {"void": "void", "void_embedding.weight": "void", "logit_scale": "logit_scale"}
     names["sem_seg_head.predictor.logit_scale"] = "logit_scale"
     found = {names[key]: value.float() for key, value in read_state(path, names.__contains__).items()}
@@ -151,36 +147,21 @@ def load_void(settings: HeadSettings) -> tuple[Tensor, Tensor, tuple[str, ...]]:
 
 def save_head(head: MaskHead, path: Path, trained_on: Iterable[str]) -> None:
     """Own safetensors; the fine-tuning vocabulary stands in the file, because alpha and beta need it."""
-    from safetensors.torch import save_file
-
-    tensors = {key: value.detach().clone().contiguous() for key, value in head.state_dict().items()}
-    save_file(tensors, path, metadata={"trained_on": json.dumps(list(trained_on))})
+    write_safetensors(head.state_dict(), path, {"trained_on": json.dumps(list(trained_on))})
 
 
 def trained_on_of(path: Path) -> tuple[str, ...]:
-    """The terms in the file's metadata; none where it does not say."""
-    from safetensors import SafetensorError, safe_open
-
+    """The terms in the file's metadata; none where it does not say. Raises DataError."""
+    told = read_metadata(path).get("trained_on", "[]")
     try:
-        with safe_open(path, framework="pt") as file:
-            return tuple(json.loads((file.metadata() or {}).get("trained_on", "[]")))
-    except (OSError, SafetensorError, ValueError) as error:
-        raise DataError(f"a safetensors file {path}", str(error), "fetch or save it again") from error
+        return tuple(json.loads(told))
+    except ValueError as error:
+        todo = "fetch or save it again"
+        raise DataError(f"a list of terms under trained_on in {path}", str(error), todo) from error
 
 
 def _ours(key: str) -> bool:
     return not key.startswith(ELSEWHERE)
-
-
-def _file(settings: HeadSettings) -> Path:
-    known = weights_of(settings)
-    if known:
-        return located(known[0]) / stored_name(known[0].files[0].path)
-    path = Path(settings.weights).expanduser()
-    if not path.is_file():
-        todo = "correct `weights`: fcclip_convnext_large, fcclip_rn50x64 or a .safetensors file"
-        raise WeightsMissing(f"a .safetensors file {path}", "none there", todo)
-    return path
 
 
 def _count(state: Mapping[str, Tensor], pattern: str) -> int:

@@ -38,13 +38,11 @@ class MaskQueries:
     ) -> list[MaskProposals]:
         """One entry per image. objectness: 1 - the probability of "no object" among the vocabulary's classes, 1 where
         the vocabulary has no text. Raises ConfigError for features that this head was not made for."""
-        pairs = list(zip(images, features, strict=True))
-        found: dict[int, MaskProposals] = {}
-        for group in _by_shape(features):
-            answers = self.batches.run(group, lambda some: self._queried([features[n] for n in some]))
-            for index, (masks, embeddings) in zip(group, answers, strict=True):
-                found[index] = self._proposals(*pairs[index], vocabulary, masks, embeddings)
-        return [found[index] for index in range(len(pairs))]
+        answers = self.batches.run_alike(features, _finest_shape, self._queried)
+        return [
+            self._proposals(image, one, vocabulary, masks, embeddings)
+            for image, one, (masks, embeddings) in zip(images, features, answers, strict=True)
+        ]
 
     def _queried(self, features: Sequence[DenseFeatures]) -> list[tuple[Tensor, Tensor]]:
         """Mask logits (q, y, x) and embeddings (q, embed) of each image."""
@@ -93,9 +91,6 @@ class MaskQueries:
         return 1.0 - logits.float().softmax(-1)[:, -1]
 
 
-def _by_shape(features: Sequence[DenseFeatures]) -> list[list[int]]:
-    """The indices of the images whose feature maps can share a batch."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for index, one in enumerate(features):
-        groups.setdefault(tuple(one.levels[LEVELS[0]].shape) if LEVELS[0] in one.levels else (), []).append(index)
-    return list(groups.values())
+def _finest_shape(features: DenseFeatures) -> tuple[int, ...]:
+    """Images whose finest maps are alike can share a batch."""
+    return tuple(features.levels[LEVELS[0]].shape) if LEVELS[0] in features.levels else ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import open_clip
@@ -50,20 +51,16 @@ class OpenClip:
             if not settings.config
             else open_clip.SimpleTokenizer(context_length=self.model.context_length)
         )
-        self.space = FeatureSpace(name, digest, self._preprocessing(), self._pooling(), self._dim())
-        self.cache = self._cache() if settings.cache_text else None
+        self.space = FeatureSpace(name, digest, self._preprocessing(), f"{settings.pooling}-1", self._dim())
+        self._folder = cache_folder()
 
     def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
         """One entry per image; images that come out the same size go through the model together."""
-        inputs, frames = zip(*(self._input(image) for image in images), strict=True) if images else ((), ())
-        found: dict[int, DenseFeatures] = {}
-        for group in preprocessing.by_shape(inputs):
-            dense = self.batches.run(group, lambda some: self._dense([inputs[n] for n in some]))
-            for index, (grid, levels) in zip(group, dense, strict=True):
-                image, frame = images[index], frames[index]
-                stride = image.size[0] / frame.inner[0] * frame.size[0] / grid.shape[1]
-                found[index] = DenseFeatures(grid, self.space, image.size, stride, levels, frame.extent)
-        return [found[index] for index in range(len(images))]
+        inputs = [self._input(image) for image in images]
+        dense = self.batches.run_alike([values for values, _ in inputs], lambda values: values.shape, self._dense)
+        return [
+            self._features(image, frame, *one) for image, (_, frame), one in zip(images, inputs, dense, strict=True)
+        ]
 
     def segment_vectors(
         self, features: DenseFeatures, masks: Tensor, logits: MaskLogits | None = None
@@ -72,16 +69,18 @@ class OpenClip:
         frame, where the proposer works there too. Vectors (n, d) float32 of unit length."""
         grid = features.grid
         size = (grid.shape[1], grid.shape[2])
-        area = area_weights(masks.to(grid.device).float(), size, features.extent)  # (n, h, w)
-        if self.settings.pooling == "area":
-            vectors, covered = self.tower.pooled(grid, area, False).float(), _meets(area)
+        fcclip = self.settings.pooling != "area"
+        if fcclip:
+            weights = self._hard(masks, logits, size, features.extent).to(grid.device).float()  # (n, h, w)
         else:
-            hard = self._hard(masks, logits, size, features.extent).to(grid.device).float()
-            vectors, covered = self.tower.pooled(grid, hard, True).float(), _meets(hard)
-            rest = ~covered & _meets(area)  # masks that vanish between the samples
-            if self.settings.pooling == "fcclip_or_area" and bool(rest.any()):
-                vectors[rest] = self.tower.pooled(grid, area[rest], False).float()
-                covered = covered | rest
+            weights = area_weights(masks.to(grid.device).float(), size, features.extent)
+        vectors, covered = self.tower.pooled(grid, weights, fcclip).float(), _meets(weights)
+        lost = (~covered).nonzero()[:, 0]  # masks that vanish between the samples
+        if self.settings.pooling == "fcclip_or_area" and len(lost):
+            area = area_weights(masks.to(grid.device)[lost].float(), size, features.extent)
+            found = _meets(area)
+            vectors[lost[found]] = self.tower.pooled(grid, area[found], False).float()
+            covered[lost] = found
         return SegmentFeatures(F.normalize(vectors, dim=-1), covered, self.space)
 
     def text_vectors(self, names: Sequence[str]) -> Tensor | None:
@@ -93,7 +92,7 @@ class OpenClip:
         def encode(some: list[str]) -> Tensor:
             return encoded(some, templates, self._sentences)
 
-        found = self.cache.vectors(names, encode) if self.cache else encode(list(names))
+        found = self.cache.vectors(names, encode) if self.settings.cache_text else encode(list(names))
         return found.to(self.device.torch_device)
 
     def _input(self, image: Image) -> tuple[Tensor, preprocessing.Frame]:
@@ -102,6 +101,12 @@ class OpenClip:
             size = fitted_size(size, self.tower.multiple)
         values = preprocessing.normalised(preprocessing.resized(image.pixels, size), self.mean, self.std)
         return preprocessing.padded(values, self.tower.multiple)
+
+    def _features(
+        self, image: Image, frame: preprocessing.Frame, grid: Tensor, levels: dict[str, Tensor]
+    ) -> DenseFeatures:
+        stride = image.size[0] / frame.inner[0] * frame.size[0] / grid.shape[1]
+        return DenseFeatures(grid, self.space, image.size, stride, levels, frame.extent)
 
     def _dense(self, inputs: Sequence[Tensor]) -> list[tuple[Tensor, dict[str, Tensor]]]:
         batch = torch.stack(list(inputs)).to(self.device.torch_device)
@@ -140,13 +145,12 @@ class OpenClip:
             f"{how} to {self.tower.multiple}{last}"
         )
 
-    def _pooling(self) -> str:
-        return f"{self.settings.pooling}-1"
-
-    def _cache(self) -> TextCache:
+    @cached_property
+    def cache(self) -> TextCache:
+        """Of this model's text vectors. Its key takes a digest of the text tower: not before names are asked for."""
         text = {key: one for key, one in self.model.state_dict().items() if not key.startswith("visual.")}
         parts = f"{VERSION} {self.settings.model} {self.settings.templates} {state_digest(text)}"
-        return TextCache(cache_folder(), hashlib.sha256(parts.encode()).hexdigest()[:32])
+        return TextCache(self._folder, hashlib.sha256(parts.encode()).hexdigest()[:32])
 
 
 def _meets(weights: Tensor) -> Tensor:

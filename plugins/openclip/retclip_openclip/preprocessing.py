@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,11 +41,3 @@ def padded(values: Tensor, multiple: int) -> tuple[Tensor, Frame]:
     full = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
     frame = Frame(full, (height, width))
     return torch.nn.functional.pad(values, (0, full[1] - width, 0, full[0] - height)), frame
-
-
-def by_shape(inputs: Sequence[Tensor]) -> list[list[int]]:
-    """The indices of the inputs that can share a batch, in order of first appearance."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for index, one in enumerate(inputs):
-        groups.setdefault(tuple(one.shape), []).append(index)
-    return list(groups.values())

@@ -17,9 +17,9 @@ from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_mod
 from timm.models import register_model
 from timm.models.convnext import ConvNeXt
 
-from retclip.errors import ConfigError, WeightsMissing
-from retclip.plugin.checkpoints import read_state, without_prefix
-from retclip.plugin.weights import WeightFile, Weights, hub, located, stored_name
+from retclip.errors import ConfigError
+from retclip.plugin.checkpoints import misfits, read_state, without_prefix
+from retclip.plugin.weights import WeightFile, Weights, hub, model_file
 from retclip_openclip import CHECKPOINT, RANDOM, is_file, weights_of
 
 if TYPE_CHECKING:
@@ -40,11 +40,10 @@ def listed_weights(model: str, tag: str) -> Weights:
         todo = f"its tags: {tags}" if tags else "see open_clip.list_pretrained()"
         raise ConfigError(f"a tag of OpenCLIP's {model}", repr(tag), todo)
     name, summary = f"openclip_{model}_{tag}".replace("/", "_"), f"OpenCLIP {model}, {tag}"
-    repository = str(found.get("hf_hub", "")).partition("/")
     if found.get("hf_hub"):
-        owner_and_name = "/".join((repository[0], repository[2].split("/")[0]))
-        page = f"https://huggingface.co/{owner_and_name}"
-        return Weights(name, summary, "see the page", page, ABSENT, hub(owner_and_name, CHECKPOINT))
+        repository = "/".join(found["hf_hub"].split("/")[:2])  # owner and name; a file may follow
+        page = f"https://huggingface.co/{repository}"
+        return Weights(name, summary, "see the page", page, ABSENT, hub(repository, CHECKPOINT))
     url = str(found["url"])
     return Weights(name, summary, "see the page", url, ABSENT, (WeightFile(url.rpartition("/")[2], url),))
 
@@ -69,14 +68,9 @@ def normalisation(settings: OpenClipSettings) -> tuple[Tensor, Tensor]:
 def _state(settings: OpenClipSettings) -> dict[str, Tensor] | None:
     if settings.pretrained == RANDOM:
         return None
-    if is_file(settings.pretrained):
-        path = Path(settings.pretrained).expanduser()
-        if not path.is_file():
-            todo = "correct `pretrained`, or convert a pickled checkpoint with `retclip weights import`"
-            raise WeightsMissing(f"a .safetensors file {path}", "none there", todo)
-    else:
-        (weights,) = weights_of(settings)
-        path = located(weights) / stored_name(weights.files[0].path)
+    published = weights_of(settings)  # none for a file of the user's
+    listed = {settings.pretrained: published[0]} if published else {}
+    path = model_file(settings.pretrained, listed, "pretrained")
     return without_prefix(read_state(path), FCCLIP)
 
 
@@ -133,14 +127,8 @@ def _registered(shape: dict[str, Any]) -> str:
 def _fill(model: nn.Module, state: dict[str, Tensor], settings: OpenClipSettings) -> None:
     """Put the tensors in. Raises ConfigError where they are another architecture's."""
     wanted = model.state_dict()
-    lacking, strange = wanted.keys() - state.keys(), {key for key in state.keys() - wanted.keys() if _belongs(key)}
-    shapes = [key for key in wanted.keys() & state.keys() if wanted[key].shape != state[key].shape]
-    if lacking or strange or shapes:
-        said = "; ".join(
-            f"{len(keys)} {what}, e.g. {min(keys)}"
-            for what, keys in (("missing", lacking), ("unknown", strange), ("of another shape", shapes))
-            if keys
-        )
+    if wrong := misfits(wanted, {key: one for key, one in state.items() if key in wanted or _belongs(key)}):
+        said = "; ".join(f"{len(keys)} {what}, e.g. {keys[0]}" for what, keys in wrong.items())
         todo = "name the architecture that these weights are of, or other weights"
         raise ConfigError(f"the tensors of {settings.model} in {settings.pretrained}", said, todo)
     model.load_state_dict({key: state[key] for key in wanted})

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from retclip_openclip.preprocessing import Frame, by_shape, normalised, padded, resized
+from retclip_openclip.preprocessing import Frame, normalised, padded, resized
 
 
 def test_normalising_and_then_padding_leaves_zeros_beyond_the_photo():
@@ -20,8 +20,3 @@ def test_resizing_keeps_the_same_size_and_mixes_neighbours():
     pixels = np.array([[[0] * 3, [100] * 3]], dtype=np.uint8)
     assert resized(pixels, (1, 2)).tolist() == pixels.tolist()
     assert resized(pixels, (1, 4))[0, :, 0].tolist() == [0, 25, 75, 100]
-
-
-def test_inputs_of_one_shape_share_a_batch():
-    shapes = [(3, 4, 4), (3, 8, 4), (3, 4, 4)]
-    assert by_shape([torch.zeros(shape) for shape in shapes]) == [[0, 2], [1]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchvision.ops import nms
+from torchvision.ops import box_convert, nms
 from transformers import AutoImageProcessor, AutoTokenizer, Owlv2ForObjectDetection
 from transformers.utils import logging
 
@@ -78,8 +78,7 @@ class Boxes:
         patches = maps.flatten(1, 2)  # (1, hw, width)
         logits, _ = self.model.class_predictor(patches, queries[None])
         best, terms = logits[0].float().max(dim=1)
-        x, y, width, height = self.model.box_predictor(patches, maps)[0].float().unbind(-1)
-        corners = torch.stack((x - width / 2, y - height / 2, x + width / 2, y + height / 2), dim=-1)
+        corners = box_convert(self.model.box_predictor(patches, maps)[0].float(), "cxcywh", "xyxy")
         inside = torch.tensor(image.size[::-1] * 2, device=corners.device)
         boxes = (corners * max(image.size)).clamp(min=0).minimum(inside)  # it was padded to a square
         return best.sigmoid(), terms, boxes

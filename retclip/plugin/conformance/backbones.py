@@ -8,21 +8,17 @@ import numpy as np
 import torch
 
 from retclip.errors import ContractBroken
-from retclip.plugin.checks import checked_segments
+from retclip.plugin.checks import checked_features, checked_segments
 from retclip.plugin.conformance.examples import NAMES, equal, masks, photos, unchanged
 from retclip.plugin.contracts import TEXT
 from retclip.plugin.discovery import ComponentInfo
 from retclip.types import FeatureSpace, Image
 
 
-def _dense(thing: Any, _: ComponentInfo) -> None:
+def _dense(thing: Any, info: ComponentInfo) -> None:
     images = photos()
-    found = thing.dense_features(images)
-    if len(found) != len(images):
-        raise ContractBroken(f"{len(images)} answers", f"{len(found)}", "return one entry per image")
+    found = checked_features(thing.dense_features(images), images, thing.space, info.full_name)
     for features, image in zip(found, images, strict=True):
-        if tuple(features.image_size) != image.size or features.space.id != thing.space.id:
-            raise ContractBroken("image_size and space of its own image", f"{features.image_size}", "set both")
         if not all(0.0 < share <= 1.0 for share in features.extent):
             raise ContractBroken("an extent in (0, 1]", f"{features.extent}", "say what share of the grid is photo")
         if features.grid.ndim != 3 or not bool(torch.isfinite(features.grid).all()):
