@@ -18,9 +18,11 @@ FLOORS = {  # the longest prefix counts
     "retclip.algorithms": 1, "retclip.plugin": 1,
     "retclip.plugin.discovery": 2, "retclip.plugin.manager": 2, "retclip.plugin.conformance": 2,
     "retclip.plugin.scaffold": 2,
-    "retclip.store": 2, "retclip.data": 2, "retclip.config": 2, "retclip.presets": 2, "retclip.device": 2,
+    "retclip.store": 2, "retclip.data": 2, "retclip.config": 2, "retclip.config_sections": 2, "retclip.presets": 2,
+    "retclip.device": 2,
     "retclip.workflows": 3,
-    "retclip.engine": 4, "retclip.arguments": 4, "retclip.result": 4, "retclip.executors": 4, "retclip.report": 4,
+    "retclip.engine": 4, "retclip.finetuning": 4, "retclip.arguments": 4, "retclip.result": 4, "retclip.executors": 4,
+    "retclip.report": 4,
     "retclip.cli": 5, "retclip.web": 5,
 }  # fmt: skip
 APART = {"retclip.store", "retclip.data", "retclip.config"}  # of floor 2: none imports another
@@ -39,14 +41,19 @@ OWNERS = {
     "open_clip": ("plugins/",),
     "segment_anything": ("plugins/",),
     "timm": ("plugins/",),
+    "accelerate": ("retclip/workflows/",),
+    "matplotlib": ("retclip/report/",),
     "httpx": ("retclip/workflows/fetch_weights.py", "retclip/store/vectors/server.py"),
     "torchvision": ("plugins/", "retclip/workflows/doctor.py"),  # doctor asks for its version
 }
 LONGEST_FILE, LONGEST_FUNCTION = 250, 50  # lines; 60-200 and 5-25 are what to aim at
 PLUGIN_MAY = (0, 1)  # floors; and the one decoder of photos, so that a stranger's source is as safe as ours
-PLUGIN_MAY_TOO = ("retclip.data.images",)
+PLUGIN_MAY_TOO = ("retclip.data.images", "retclip.data.drawn_scenes")
 # A tool that a plugin ships beside its components finds other components by name, as any program does.
-PLUGIN_TOOLS = {"plugins/mask2former/retclip_mask2former/parity.py": ("retclip.plugin.manager",)}
+PLUGIN_TOOLS = {
+    "plugins/mask2former/retclip_mask2former/parity.py": ("retclip.plugin.manager",),
+    "plugins/miniature/retclip_miniature/export.py": ("retclip.data.panoptic_writer",),
+}
 
 SOURCES = sorted(path for folder in ("retclip", "migrations", "plugins") for path in (ROOT / folder).rglob("*.py"))
 PROJECT = [path for path in SOURCES if "build" not in path.parts and "tests" not in path.parts]

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 from retclip.errors import ContractBroken, WeightsMissing
 
 DEFAULT_FOLDER = Path.home() / ".cache" / "retclip"
+PACKAGE = "package:"  # before a path inside an installed Python package
 MANIFEST = "weights.json"  # beside the files: digest and origin of each
 _place: ContextVar[Path | None] = ContextVar("weights_place", default=None)
 
@@ -130,12 +132,25 @@ def chosen(published: Mapping[str, Weights], *names: str) -> tuple[Weights, ...]
     return tuple(published[name] for name in names if name in published)
 
 
+def local_file(named: str) -> Path:
+    """A path that a setting names: of the user's disk, or `package:NAME/PATH`, a file that comes with an installed
+    Python package. Raises WeightsMissing where there is no such package."""
+    if not named.startswith(PACKAGE):
+        return Path(named).expanduser()
+    package, _, inside = named.removeprefix(PACKAGE).partition("/")
+    found = find_spec(package) if package.isidentifier() else None
+    if found is None or found.origin is None:
+        todo = "install the distribution that brings it, or name a file"
+        raise WeightsMissing(f"a file of the package {package!r}: {named}", "no such package", todo)
+    return Path(found.origin).parent / inside
+
+
 def model_file(named: str, published: Mapping[str, Weights], setting: str) -> Path:
     """The safetensors file of published weights or the user's own. setting: the key that names them. Raises
     WeightsMissing."""
     if named in published:
         return located(published[named]) / stored_name(published[named].files[0].path)
-    path = Path(named).expanduser()
+    path = local_file(named)
     if not path.is_file():
         names = ", ".join([*published, "or a .safetensors file"])
         todo = f"correct `{setting}`: {names} (`retclip weights import` makes one of a pickled checkpoint)"
@@ -148,7 +163,7 @@ def model_folder(named: str, published: Mapping[str, Weights], setting: str) -> 
     Raises WeightsMissing."""
     if named in published:
         return located(published[named])
-    folder = Path(named).expanduser()
+    folder = local_file(named)
     if not (folder / "config.json").is_file():
         todo = f"correct `{setting}`: {', '.join(published)}, or a folder that save_pretrained wrote"
         raise WeightsMissing(f"a model in {folder}", "no config.json there", todo)

@@ -1,5 +1,7 @@
 """Where weights lie, and what is said before anything is loaded where they do not."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import BaseModel, ConfigDict
 
@@ -7,7 +9,18 @@ from retclip.errors import ContractBroken, WeightsMissing
 from retclip.plugin.contracts import Component
 from retclip.plugin.discovery import ComponentInfo
 from retclip.plugin.manager import PluginManager
-from retclip.plugin.weights import WeightFile, Weights, cached_in, folder_of, hub, located, missing, stored_name
+from retclip.plugin.weights import (
+    WeightFile,
+    Weights,
+    cached_in,
+    folder_of,
+    hub,
+    local_file,
+    located,
+    missing,
+    model_file,
+    stored_name,
+)
 from retclip.types import Device
 
 BIG = Weights("big", "a big model", "MIT", "https://example.org", 375, (WeightFile("a.json"), WeightFile("sub/b.pth")))
@@ -123,3 +136,18 @@ def test_files_of_the_hub_have_an_address():
     (file,) = hub("owner/name", "sub/model.safetensors", revision="abc")
     assert file.url == "https://huggingface.co/owner/name/resolve/abc/sub/model.safetensors"
     assert file.path == "sub/model.safetensors"
+
+
+def test_a_setting_may_name_a_file_that_a_package_brings(tmp_path, monkeypatch):
+    (tmp_path / "brought").mkdir()
+    (tmp_path / "brought" / "__init__.py").touch()
+    (tmp_path / "brought" / "x.safetensors").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert local_file("package:brought/x.safetensors") == tmp_path / "brought" / "x.safetensors"
+    assert model_file("package:brought/x.safetensors", {}, "weights").is_file()
+    assert local_file("~/x") == Path.home() / "x"
+    with pytest.raises(WeightsMissing, match="none there"):
+        model_file("package:brought/y.safetensors", {}, "weights")
+    for absent in ("package:not_installed_here/x", "package:/x", "package:a.b/x", "package:"):
+        with pytest.raises(WeightsMissing, match="no such package"):
+            local_file(absent)

@@ -19,7 +19,7 @@ from timm.models.convnext import ConvNeXt
 
 from retclip.errors import ConfigError
 from retclip.plugin.checkpoints import misfits, read_state, without_prefix
-from retclip.plugin.weights import WeightFile, Weights, hub, model_file
+from retclip.plugin.weights import WeightFile, Weights, hub, local_file, model_file
 from retclip_openclip import CHECKPOINT, RANDOM, is_file, weights_of
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _new_model(settings: OpenClipSettings) -> nn.Module:
     with torch.random.fork_rng(devices=[]), _quiet():
         torch.manual_seed(0)  # random weights must be the same tomorrow: their space has a digest
         if settings.config:
-            return open_clip.model.CLIP(**_read_config(Path(settings.config).expanduser()))
+            return open_clip.model.CLIP(**_read_config(local_file(settings.config)))
         return open_clip.create_model(settings.model, pretrained=None)
 
 
