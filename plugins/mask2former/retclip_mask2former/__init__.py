@@ -5,7 +5,7 @@ Listing components imports this module, so it must not import torch or transform
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -15,6 +15,7 @@ from retclip.plugin.weights import WeightFile, Weights, chosen
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import Classifier, MaskProposer
+    from retclip.plugin.training import Trainable
     from retclip.types import Device
 
 PAGE = "https://github.com/bytedance/fc-clip#model-zoo"
@@ -38,6 +39,32 @@ PUBLISHED = {
 }
 
 
+class HeadSizes(Settings):
+    """The sizes of a new head (`weights = "random"`); FC-CLIP's by default (method.md 2.1)."""
+
+    queries: int = Field(250, ge=1, description="masks an image, at most")
+    feature: int = Field(256, ge=32, multiple_of=32, description="channels of the pixel decoder")
+    mask: int = Field(256, ge=1, description="channels of the mask features")
+    hidden: int = Field(256, ge=8, description="length of a query's vector; divisible by `heads`")
+    heads: int = Field(8, ge=1, description="heads of every attention")
+    encoder_layers: int = Field(6, ge=1, description="deformable layers of the pixel decoder")
+    encoder_feedforward: int = Field(1024, ge=1, description="hidden channels of theirs")
+    decoder_layers: int = Field(9, ge=1, description="layers of the transformer decoder")
+    feedforward: int = Field(2048, ge=1, description="hidden channels of theirs")
+
+
+class LossSettings(Settings):
+    """The loss of `retclip finetune`; FC-CLIP's numbers by default (method.md 2.2)."""
+
+    points: int = Field(12544, ge=4, description="points in which two masks are compared")
+    oversample: float = Field(3.0, ge=1, description="so many times as many candidates are drawn")
+    importance: float = Field(0.75, ge=0, le=1, description="share of the points taken where a mask is least sure")
+    class_weight: float = Field(2.0, ge=0, description="of the class term, in the matching and in the loss")
+    mask_weight: float = Field(5.0, ge=0, description="of the binary cross-entropy of masks")
+    dice_weight: float = Field(5.0, ge=0, description="of the Dice term of masks")
+    void_weight: float = Field(0.1, ge=0, description='of "no object" among the classes')
+
+
 class HeadSettings(Settings):
     """Which fine-tuned head."""
 
@@ -45,6 +72,18 @@ class HeadSettings(Settings):
         "fcclip_convnext_large",
         description="fcclip_convnext_large, fcclip_rn50x64, or a .safetensors file (FC-CLIP's names or this plugin's)",
     )
+
+
+class QueriesSettings(HeadSettings):
+    """Which fine-tuned head; how `retclip finetune` makes a new one, and how it is trained."""
+
+    weights: str = Field(
+        "fcclip_convnext_large",
+        description="fcclip_convnext_large, fcclip_rn50x64, a .safetensors file (FC-CLIP's names or this plugin's), or "
+        "random: a new head, for `retclip finetune` alone",
+    )
+    sizes: HeadSizes = Field(HeadSizes(), description="of a new head")
+    loss: LossSettings = Field(LossSettings(), description="of the fine-tuning")
 
 
 class InVocabularySettings(HeadSettings):
@@ -62,16 +101,22 @@ def weights_of(settings: HeadSettings) -> Sequence[Weights]:
     return chosen(PUBLISHED, settings.weights)
 
 
-def _load_queries(settings: HeadSettings, device: Device) -> MaskProposer:
+def _load_queries(settings: QueriesSettings, device: Device) -> MaskProposer:
     from retclip_mask2former.queries import MaskQueries
 
-    return MaskQueries(settings, device)
+    return MaskQueries.loaded(settings, device)
+
+
+def _trainable(settings: QueriesSettings, device: Device, channels: Mapping[str, int], embed: int) -> Trainable:
+    from retclip_mask2former.trainable import TrainableQueries
+
+    return TrainableQueries.started(settings, device, channels, embed)
 
 
 def _load_in_vocabulary(settings: InVocabularySettings, device: Device) -> Classifier:
     from retclip_mask2former.in_vocabulary import InVocabulary
 
-    return InVocabulary(settings, device)
+    return InVocabulary.loaded(settings, device)
 
 
 @impl
@@ -80,7 +125,16 @@ def retclip_mask_proposers() -> Iterable[Component[MaskProposer]]:
     summary = "FC-CLIP's mask queries over the backbone's own feature maps"
     known, needs = tuple(PUBLISHED.values()), frozenset({LEVELS})
     return [
-        Component("queries", summary, HeadSettings, _load_queries, needs=needs, weights=weights_of, published=known)
+        Component(
+            "queries",
+            summary,
+            QueriesSettings,
+            _load_queries,
+            needs=needs,
+            weights=weights_of,
+            published=known,
+            trainable=_trainable,
+        )
     ]
 
 

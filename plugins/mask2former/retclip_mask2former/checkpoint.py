@@ -12,6 +12,7 @@ from torch import Tensor
 
 from retclip.errors import ConfigError, DataError
 from retclip.plugin.checkpoints import misfits, read_metadata, read_state, write_safetensors
+from retclip.plugin.training import RANDOM
 from retclip.plugin.weights import model_file
 from retclip_mask2former import PUBLISHED, HeadSettings
 from retclip_mask2former.head import POINTS, HeadShape, MaskHead
@@ -128,6 +129,9 @@ def head_of(state: Mapping[str, Tensor], pre_norm: bool = False) -> MaskHead:
 def load_head(settings: HeadSettings) -> tuple[MaskHead, tuple[str, ...]]:
     """The head that the settings name, and the terms it was fine-tuned on where its file says so. Raises
     WeightsMissing, ConfigError, DataError."""
+    if settings.weights == RANDOM:
+        todo = "fine-tune it first (`retclip finetune`), or name weights"
+        raise ConfigError("a fine-tuned head to find masks with", 'weights = "random"', todo)
     path = model_file(settings.weights, PUBLISHED, "weights")
     return head_of(read_state(path, _ours)), trained_on_of(path)
 

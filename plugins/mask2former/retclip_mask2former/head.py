@@ -87,7 +87,9 @@ class MaskHead(nn.Module):
     def forward(self, levels: Mapping[str, Tensor], every_layer: bool = False) -> Predictions:
         """levels: res2 .. res5, each (b, channels, H/s, W/s) float32. Without `every_layer` only the last embeddings
         are worked out."""
-        decoded = self.pixel_decoder([levels[name] for name in LEVELS])
+        maps = [levels[name].float() for name in LEVELS]
+        with torch.autocast(maps[0].device.type, enabled=False):  # it stays float32 in mixed precision (method.md 2.1)
+            decoded = self.pixel_decoder(maps)
         pixels = decoded.mask_features
         found = self.transformer(list(decoded.multi_scale_features), pixels)
         readings = list(zip(found.intermediate_hidden_states, found.masks_queries_logits, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from retclip_mask2former.checkpoint import load_void
 from retclip_mask2former.head import clamped, class_logits
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from retclip.types import Device, MaskProposals, Neighbours, SegmentFeatures, Vocabulary
     from retclip_mask2former import InVocabularySettings
 
@@ -25,11 +28,17 @@ class InVocabulary:
 
     role = Role.IN_VOCABULARY
 
-    def __init__(self, settings: InVocabularySettings, device: Device) -> None:
-        void, log_scale, told = load_void(settings)
+    def __init__(self, void: Tensor, log_scale: Tensor, trained_on: Sequence[str], device: Device) -> None:
+        """void: (1, d), the vector of "no object". log_scale: the logarithm of the factor on the cosines."""
         self.void = void.to(device.torch_device)
         self.scale = clamped(log_scale).to(device.torch_device)
-        self.trained_on = told or read_terms(settings.trained_on)
+        self.trained_on = tuple(trained_on)
+
+    @classmethod
+    def loaded(cls, settings: InVocabularySettings, device: Device) -> InVocabulary:
+        """Of the head that the settings name. Raises WeightsMissing, ConfigError, DataError."""
+        void, log_scale, told = load_void(settings)
+        return cls(void, log_scale, told or read_terms(settings.trained_on), device)
 
     def score(
         self,

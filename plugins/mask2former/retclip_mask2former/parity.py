@@ -33,6 +33,7 @@ from retclip.types import ClassScores, Device, Image, MaskLogits, Role
 from retclip_mask2former.checkpoint import head_of, our_name
 from retclip_mask2former.head import LEVELS, class_logits
 from retclip_mask2former.reference_numbers import Numbers, Reference, Row, close
+from retclip_mask2former.train_parity import has_training_step, training_rows
 
 CLIP = "backbone.clip_model."
 RELATIVE, LOGITS, PROBABILITIES, SEMANTIC = 1e-5, 1e-3, 1e-4, 5e-4  # the last three absolute
@@ -45,7 +46,7 @@ def compare(folder: Path) -> list[Row]:
     rows: list[Row] = []
     reference = Reference(folder)
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             for row in _rows(reference):
                 rows.append(row)  # one by one, so that those before a failure stay
     except ConfigError as error:
@@ -84,6 +85,9 @@ def _rows(reference: Reference) -> Iterator[Row]:
     yield close("clip.out_vocab_logits", outside, numbers["clip.out_vocab_logits"][0][:, :-1], LOGITS)
     yield from found
     yield from _outputs(reference, masks, scores, void)
+    if has_training_step(reference):
+        names = [name for one in reference.terms("train") for name in one]
+        yield from training_rows(reference, features, backbone.text_vectors(names))
 
 
 def _backbone(reference: Reference) -> Any:

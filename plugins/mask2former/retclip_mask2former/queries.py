@@ -24,11 +24,15 @@ NAME = "mask2former.queries"
 class MaskQueries:
     """A proposer whose masks carry their logits and a vector each, for FC-CLIP's rules and its in-vocabulary head."""
 
-    def __init__(self, settings: HeadSettings, device: Device) -> None:
-        head, _ = load_head(settings)
+    def __init__(self, head: MaskHead, device: Device) -> None:
         self.device = device
-        self.head: MaskHead = head.to(device.torch_device)
+        self.head = head.to(device.torch_device)
         self.batches = BatchSize(device)
+
+    @classmethod
+    def loaded(cls, settings: HeadSettings, device: Device) -> MaskQueries:
+        """With the head that the settings name. Raises WeightsMissing, ConfigError, DataError."""
+        return cls(load_head(settings)[0], device)
 
     def propose(
         self,

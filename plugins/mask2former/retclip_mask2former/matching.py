@@ -1,0 +1,53 @@
+"""Which query answers for which annotated mask: the assignment of least cost (method.md 2.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own convention)
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from retclip_mask2former.point_sampling import Draw, at_points
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Of the class, mask and Dice terms, in the matching and in the loss; `void` of an unmatched query's class."""
+
+    classes: float = 2.0
+    mask: float = 5.0
+    dice: float = 5.0
+    void: float = 0.1
+
+
+@torch.no_grad()
+def matched(
+    logits: Tensor, masks: Tensor, classes: Tensor, targets: Tensor, draw: Draw, points: int, weights: LossWeights
+) -> tuple[Tensor, Tensor]:
+    """Indices of queries and of the targets they answer for, both (k,), k = min(q, m), queries ascending.
+
+    logits: (q, c + 1), "no object" last. masks: (q, y, x) logits. classes: (m,) int64. targets: (m, H, W) in {0, 1}
+    over the same frame. Both are compared in `points` random points, the same for all.
+
+        cost = classes * -p(class) + mask * mean binary cross-entropy + dice * (1 - (2 p t + 1) / (p + t + 1))
+    """
+    place = draw((1, points, 2)).to(masks.device)
+    found = at_points(masks.float(), place.expand(len(masks), -1, -1))  # (q, p)
+    wanted = at_points(targets.to(found.dtype), place.expand(len(targets), -1, -1))  # (m, p)
+    likely = logits.float().softmax(-1)[:, classes]  # (q, m)
+    cost = weights.mask * _cross_entropy(found, wanted) + weights.dice * _dice(found, wanted) - weights.classes * likely
+    rows, columns = linear_sum_assignment(cost.nan_to_num(1e6, 1e6, -1e6).cpu().numpy())
+    return torch.as_tensor(rows, device=masks.device), torch.as_tensor(columns, device=masks.device)
+
+
+def _cross_entropy(found: Tensor, wanted: Tensor) -> Tensor:
+    """(q, m): the mean over the points of every query with every target."""
+    yes, no = F.softplus(-found), F.softplus(found)  # of a pixel that should be in the mask, and of one that should not
+    return (yes @ wanted.T + no @ (1 - wanted).T) / found.shape[1]
+
+
+def _dice(found: Tensor, wanted: Tensor) -> Tensor:
+    share = found.sigmoid()
+    return 1 - (2 * share @ wanted.T + 1) / (share.sum(1)[:, None] + wanted.sum(1) + 1)

@@ -1,0 +1,149 @@
+"""`mask2former.queries` while it is fine-tuned: frozen features in, losses out (method.md 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own convention)
+from torch import Tensor, nn
+
+from retclip.errors import ConfigError, DataError
+from retclip.plugin.training import RANDOM, MaskTargets
+from retclip.types import DenseFeatures, Device, Vocabulary
+from retclip_mask2former.checkpoint import load_head, save_head
+from retclip_mask2former.head import LEVELS, HeadShape, MaskHead, Predictions, class_logits
+from retclip_mask2former.in_vocabulary import InVocabulary
+from retclip_mask2former.initialisation import initialise
+from retclip_mask2former.losses import FrameTargets, LossShape, prediction_losses, total_masks
+from retclip_mask2former.matching import LossWeights
+from retclip_mask2former.point_sampling import Draw, drawn_from
+from retclip_mask2former.queries import NAME, MaskQueries
+
+if TYPE_CHECKING:
+    from retclip_mask2former import LossSettings, QueriesSettings
+
+UNDECAYED = (nn.LayerNorm, nn.GroupNorm, nn.Embedding)  # Mask2Former's rule: norms and embeddings are not pulled to 0
+
+
+class TrainableQueries(nn.Module):
+    """The head in training mode. Calling it gives the losses of a batch (contract `Trainable`)."""
+
+    def __init__(self, head: MaskHead, device: Device, shape: LossShape) -> None:
+        super().__init__()
+        self.head, self.device, self.shape = head.to(device.torch_device), device, shape
+        self.train().requires_grad_(True)
+
+    @classmethod
+    def started(
+        cls, settings: QueriesSettings, device: Device, channels: Mapping[str, int], embed: int
+    ) -> TrainableQueries:
+        """From the weights that the settings name, or new ones from torch's global random state. channels: of the
+        backbone's levels. embed: length of its text vectors. Raises ConfigError where they do not fit the backbone."""
+        wanted = tuple(channels.get(name, 0) for name in LEVELS)
+        if 0 in wanted:
+            got = ", ".join(channels) or "none"
+            raise ConfigError(f"feature maps {', '.join(LEVELS)} for {NAME}", got, "choose another backbone")
+        head = _new_head(settings, wanted, embed) if settings.weights == RANDOM else load_head(settings)[0]
+        if (head.shape.channels, head.shape.embed) != (wanted, embed):
+            got = f"one for channels {head.shape.channels} and vectors of {head.shape.embed}"
+            todo = 'name another backbone, or other weights; weights = "random" starts a new head'
+            raise ConfigError(f"a head for channels {wanted} and vectors of {embed}", got, todo)
+        return cls(head, device, loss_shape(settings.loss))
+
+    def forward(
+        self,
+        features: Sequence[DenseFeatures],
+        targets: Sequence[MaskTargets],
+        vocabulary: Vocabulary,
+        generator: torch.Generator,
+    ) -> dict[str, Tensor]:
+        """Weighted scalars: `class`, `mask`, `dice` of the answer, `class_0` ... of the readings before it. Raises
+        DataError for features of several sizes, ConfigError for names without text."""
+        if vocabulary.text is None:
+            raise ConfigError(f"text vectors for {NAME}", "none", "choose a backbone with a text tower")
+        if len({tuple(one.levels[LEVELS[0]].shape) for one in features}) > 1:
+            raise DataError("images of one size in a batch", "several", "crop them to one size: finetune.crop")
+        levels = {name: torch.stack([one.levels[name] for one in features]) for name in LEVELS}
+        framed = [on_frame(target, one) for target, one in zip(targets, features, strict=True)]
+        said = self.head(levels, every_layer=True)
+        return self.losses(said, framed, vocabulary, drawn_from(generator))[0]
+
+    def losses(
+        self, said: Predictions, targets: Sequence[FrameTargets], vocabulary: Vocabulary, draw: Draw
+    ) -> tuple[dict[str, Tensor], list[list[tuple[Tensor, Tensor]]]]:
+        """Every term of every prediction, and the matches of each: the answer first, then the earlier readings, which
+        is the order in which the original draws its random numbers."""
+        divisor = total_masks(targets)
+        last = len(said.masks) - 1
+        found: dict[str, Tensor] = {}
+        pairs = []
+        with torch.autocast(said.pixels.device.type, enabled=False):
+            for number in (last, *range(last)):
+                logits = self._class_logits(said.embeddings[number].float(), vocabulary)
+                terms, matches = prediction_losses(
+                    logits, said.masks[number].float(), targets, divisor, draw, self.shape
+                )
+                ending = "" if number == last else f"_{number}"
+                found |= {f"{name}{ending}": value for name, value in terms.items()}
+                pairs.append(matches)
+        return found, pairs
+
+    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        """Two groups: what decays, and norms, embeddings and the vector of "no object" (an embedding in the original),
+        which do not."""
+        still = {id(p) for one in self.modules() if isinstance(one, UNDECAYED) for p in one.parameters(recurse=False)}
+        still.add(id(self.head.void))
+        groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+        for parameter in self.parameters():
+            groups[id(parameter) not in still].append(parameter)
+        return [
+            {"params": groups[True], "weight_decay": weight_decay},
+            {"params": groups[False], "weight_decay": 0.0},
+        ]
+
+    def proposer(self) -> MaskQueries:
+        """A proposer with this head."""
+        return MaskQueries(self.head, self.device)
+
+    def classifier(self, trained_on: Sequence[str]) -> InVocabulary:
+        """An in-vocabulary classifier with this head's vector of "no object" and scale, as they are now."""
+        return InVocabulary(self.head.void.detach(), self.head.logit_scale.detach(), trained_on, self.device)
+
+    def save(self, path: Path, trained_on: Sequence[str]) -> None:
+        """Write this plugin's safetensors, with C_train inside."""
+        save_head(self.head, path, trained_on)
+
+    def _class_logits(self, embeddings: Tensor, vocabulary: Vocabulary) -> Tensor:
+        """(b, q, c + 1) from (b, q, embed)."""
+        rows, text = torch.as_tensor(vocabulary.row_class), cast("Tensor", vocabulary.text)
+        head = self.head
+        flat = class_logits(embeddings.flatten(0, 1), text, rows, len(vocabulary), head.void, head.scale)
+        return flat.unflatten(0, embeddings.shape[:2])
+
+
+def on_frame(target: MaskTargets, features: DenseFeatures) -> FrameTargets:
+    """The masks on the network's frame: what the backbone padded, right and below, is in none."""
+    height, width = target.masks.shape[-2:]
+    down, across = (round(side / share) - side for side, share in zip((height, width), features.extent, strict=True))
+    device = features.levels[LEVELS[0]].device
+    masks = F.pad(target.masks.to(device=device, dtype=torch.float32), (0, across, 0, down))
+    return FrameTargets(masks, target.classes.to(device))
+
+
+def loss_shape(settings: LossSettings) -> LossShape:
+    """The loss as the settings describe it."""
+    weights = LossWeights(settings.class_weight, settings.mask_weight, settings.dice_weight, settings.void_weight)
+    return LossShape(weights, settings.points, settings.oversample, settings.importance)
+
+
+def _new_head(settings: QueriesSettings, channels: tuple[int, ...], embed: int) -> MaskHead:
+    sizes = settings.sizes.model_dump()
+    for name in ("hidden", "feature"):
+        if sizes[name] % sizes["heads"]:
+            raise ConfigError(
+                f"sizes.{name} divisible by sizes.heads", f"{sizes[name]} and {sizes['heads']}", "change one"
+            )
+    return initialise(MaskHead(HeadShape(channels=channels, embed=embed, **sizes)))  # type: ignore[arg-type]
