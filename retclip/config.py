@@ -1,7 +1,7 @@
 """One `retclip.toml`, environment and flags, checked once: flags > RETCLIP_... > file > preset > defaults.
 
 An environment variable names a key with double underscores: RETCLIP_STORE__INDEX=resident. An unknown key is refused
-with its nearest neighbour. This module alone reads the environment. Each default's line says where it comes from.
+with its nearest neighbour. This module alone reads the environment. The tables themselves stand in `config_sections`.
 """
 
 from __future__ import annotations
@@ -11,98 +11,31 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict, SettingsError
 from pydantic_settings import PydanticBaseSettingsSource as Source
 
+from retclip.config_sections import (
+    BuildSection,
+    ComponentsSection,
+    DeviceSection,
+    EnsembleSection,
+    FinetuneSection,
+    MatchingSection,
+    PluginsSection,
+    RetrievalSection,
+    SegmentSection,
+    StoreSection,
+    WeightsSection,
+)
 from retclip.errors import ConfigError
 from retclip.presets import DEFAULT_PRESET, PRESETS
 
 FILE = "retclip.toml"
 ENVIRONMENT = "RETCLIP_"
 NOT_SETTINGS = ("CONFIG",)  # variables of ours that are no keys of the file, like RETCLIP_TEST_...
-
-
-class Section(BaseModel):
-    """A table of retclip.toml."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class StoreSection(Section):
-    database: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL; empty = SQLite in the store's folder")
-    index: Literal["edge", "server", "resident"] = Field(
-        "edge", description="edge: embedded; server: Qdrant; resident: in memory"
-    )
-    qdrant_url: str = Field("", description="for index = server")
-    qdrant_api_key: SecretStr = Field(SecretStr(""), description="better in RETCLIP_STORE__QDRANT_API_KEY")
-    exact_below: int = Field(20_000, ge=0, description="points up to which the embedded index scans exactly")
-
-
-class ComponentsSection(Section):
-    backbone: str = Field("reference.colour_texture", description="turns masks into vectors")
-    keys: str = Field("", description="a second backbone whose vectors are stored and searched (kNN-CLIP); empty: none")
-    proposer: str = Field("reference.superpixels", description="finds masks in photos to be labelled")
-    classifiers: tuple[str, ...] = Field(("retrieval.vote",), description="score masks; the ensemble mixes them")
-
-
-class BuildSection(Section):
-    proposer: str = Field("reference.ground_truth", description="finds masks to be stored, and names them")
-    commit_images: int = Field(16, ge=1, description="images per shard and transaction: what a kill can cost")
-    max_segments: int = Field(300, ge=1, description="per image, best first (stores.md 5.3)")
-
-
-class RetrievalSection(Section):
-    k: int = Field(32, ge=1, description="not given in the paper (method.md D4)")
-    per_class: bool = Field(False, description="k neighbours of each class instead of k of all")
-
-
-class EnsembleSection(Section):
-    alpha: float = Field(0.4, ge=0, le=1, description="weight of CLIP and retrieval for seen classes (table 4)")
-    beta: float = Field(0.7, ge=0, le=1, description="the same for unseen classes (table 4)")
-    gamma: float = Field(0.3, ge=0, le=1, description="weight of retrieval beside CLIP (table 4)")
-    form: Literal["arithmetic", "geometric"] = Field("arithmetic", description="the paper's, or FC-CLIP's")
-    unknown: Literal["fallback", "zero"] = Field("fallback", description="a source that cannot say: drop it, or 0")
-    renormalise: bool = Field(True, description="bring a mask's scores to sum 1 (arithmetic form)")
-
-
-class SegmentSection(Section):
-    object_mask_threshold: float = Field(0.0, ge=0, le=1, description="FC-CLIP's value (method.md 1.8)")
-    overlap_threshold: float = Field(0.8, ge=0, le=1, description="FC-CLIP's value (method.md 1.8)")
-    mask_threshold: float = Field(0.5, ge=0, le=1, description="FC-CLIP's value (method.md 1.8)")
-    use_prompts: bool = Field(False, description="drop classes that a prompted proposer never found (paper 2.2)")
-    merge_side: int = Field(2048, ge=64, description="longer side on which masks are merged; the map is full size")
-
-
-class MatchingSection(Section):
-    threshold: float = Field(0.95, ge=-1, le=1, description="cosine of names (paper 2.2)")
-
-
-class DeviceSection(Section):
-    name: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="autocast precision of models")
-    batch_size: int = Field(1, ge=1, description="the first try; halved where memory runs out")
-    backbone: str = Field("", description="a device for this role alone")
-    proposer: str = Field("", description="a device for this role alone")
-    classifier: str = Field("", description="a device for this role alone")
-
-
-class WeightsSection(Section):
-    folder: str = Field("", description="where weights and text vectors lie; empty: ~/.cache/retclip")
-    offline: bool = Field(False, description="never touch the network")
-    token: SecretStr = Field(SecretStr(""), description="a Hugging Face token; better in RETCLIP_WEIGHTS__TOKEN")
-
-    @property
-    def place(self) -> Path | None:
-        """The folder, None = the default."""
-        return Path(self.folder).expanduser() if self.folder else None
-
-
-class PluginsSection(Section):
-    disabled: tuple[str, ...] = Field((), description="plugins or distributions that are not loaded")
-    strict: bool = Field(False, description="a plugin that fails to load stops the program")
 
 
 class Settings(BaseSettings):
@@ -120,6 +53,7 @@ class Settings(BaseSettings):
     segment: SegmentSection = SegmentSection()
     matching: MatchingSection = MatchingSection()
     device: DeviceSection = DeviceSection()
+    finetune: FinetuneSection = FinetuneSection()
     weights: WeightsSection = WeightsSection()
     plugins: PluginsSection = PluginsSection()
     plugin: dict[str, dict[str, dict[str, Any]]] = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from retclip.config import DeviceSection
+from retclip.config_sections import DeviceSection
 from retclip.errors import ConfigError
 from retclip.types import Device
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from retclip.plugin.contracts import Backbone, Classifier, ImageSource, MaskProposer
     from retclip.store.catalog import StoreClass
     from retclip.workflows.build_store import BuildReport
-    from retclip.workflows.evaluate import Evaluation
+    from retclip.workflows.evaluate import Evaluation, Judged
+    from retclip.workflows.finetune import FinetuneReport
     from retclip.workflows.vocabulary import PreparedVocabulary
 
 
@@ -67,7 +68,7 @@ class RetCLIP:
         cache = chosen.weights.place
         manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict, cache=cache)
         manager.check_names(chosen.plugin)
-        options = store_options(chosen)
+        options, passing = store_options(chosen), None
         try:
             opened = FeatureStore.open(folder, options)
         except StoreMissing:
@@ -76,8 +77,7 @@ class RetCLIP:
             passing = None if create else TemporaryDirectory(prefix="retclip-")
             where = Path(passing.name) if passing else folder
             opened = FeatureStore.create(where, options, exist_ok=True)  # another process may be making it, too
-            return cls(opened, chosen, manager, passing)
-        return cls(opened, chosen, manager)
+        return cls(opened, chosen, manager, passing)
 
     def __enter__(self) -> RetCLIP:
         return self
@@ -94,16 +94,15 @@ class RetCLIP:
     def component(self, kind: str, name: str, device: Device | None = None) -> Loaded[Any]:
         """A component by name, loaded once. kind: backbone, proposer, classifier or source."""
         info = self.manager.find(kind, name)
-        if (kind, info.full_name) not in self._loaded:
+        key = kind, info.full_name
+        if key not in self._loaded:
             given = self.settings.of_component(info.full_name)
             device = device or choose(self.settings.device, kind)
             thing = self.manager.load(kind, info.full_name, given, device)
             settings = info.component.settings(**given).model_dump(mode="json")
             provides, needs = info.component.provides, info.component.needs
-            self._loaded[kind, info.full_name] = Loaded(
-                info.full_name, info.version, thing, device, settings, provides, needs
-            )
-        return self._loaded[kind, info.full_name]
+            self._loaded[key] = Loaded(info.full_name, info.version, thing, device, settings, provides, needs)
+        return self._loaded[key]
 
     def parts(self, building: bool = False) -> Parts:
         """Store and components for a workflow; a build has its own proposer and needs no classifier."""
@@ -191,12 +190,23 @@ class RetCLIP:
             for photo, (found, evidence) in zip(photos, answers, strict=True)
         ]
 
-    def evaluate(self, address: str, on_progress: Callable[[int, int], None] = lambda *_: None) -> Evaluation:
-        """PQ and mIoU over an annotated source. See `workflows.evaluate`."""
+    def evaluate(
+        self, address: str, on_progress: Callable[[int, int], None] = lambda *_: None,
+        seen: Sequence[str] | str | Vocabulary | None = None, on_image: Callable[[Judged], None] = lambda _: None,
+    ) -> Evaluation:  # fmt: skip
+        """PQ, mAP and mIoU over an annotated source, for seen and unseen classes apart. See `workflows.evaluate`."""
         parts = self.parts()
         from retclip.workflows.evaluate import evaluate
 
-        return evaluate(parts, self.source(address), on_progress)
+        return evaluate(parts, self.source(address), on_progress, as_vocabulary(seen), on_image)
+
+    def finetune(
+        self, address: str, out: str | Path, val: str | None = None, fresh: bool = False, **more: Any
+    ) -> FinetuneReport:
+        """Train the proposer on an annotated source; its weights lie in `out` then. See `finetune_job.run`."""
+        from retclip.finetune_job import run
+
+        return run(self, address, Path(out), val, fresh=fresh, **more)
 
     def prepared(self, classes: Sequence[str] | str | Vocabulary | None) -> PreparedVocabulary:
         """A vocabulary matched with the store and encoded, kept for the next image."""
@@ -235,10 +245,6 @@ def store_options(settings: config.Settings) -> StoreOptions:
     section = settings.store
     resident = choose(settings.device).torch_device if section.index == "resident" else "cpu"
     return StoreOptions(
-        database=section.database.get_secret_value(),
-        index=section.index,
-        qdrant_url=section.qdrant_url,
-        qdrant_api_key=section.qdrant_api_key.get_secret_value(),
-        exact_below=section.exact_below,
-        device=resident,
-    )
+        database=section.database.get_secret_value(), index=section.index, qdrant_url=section.qdrant_url,
+        qdrant_api_key=section.qdrant_api_key.get_secret_value(), exact_below=section.exact_below, device=resident,
+    )  # fmt: skip

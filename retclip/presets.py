@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 DEFAULT_PRESET = "appearance"
+FINETUNE_PRESET = "fc-clip-finetune"  # of `retclip finetune`, where none is named
 CLIP_TEXT, HEAD, VOTE = "zero_shot.clip_text", "mask2former.in_vocabulary", "retrieval.vote"
 
 # FC-CLIP's masks and its backbone; its pooling, with the covered share where that rule loses a mask (method.md 1.3).
@@ -21,6 +22,20 @@ _DETECTED_STORE = {"proposer": "grounded_sam.boxes"}
 # The training-free path: ViT-L/14 (ViT-B/16: --backbone openclip.vit_b_16), boxes to masks, absent classes pruned.
 _TRAINING_FREE = {"backbone": "openclip.vit_l_14", "proposer": "grounded_sam.boxes"}
 
+# The small world that ships with the project: plugins/miniature brings the files, openclip and mask2former read them.
+_SHIPPED = "package:retclip_miniature/models/"
+_MINIATURE_CLIP = {
+    "model": "retclip-miniature", "config": f"{_SHIPPED}clip.json", "pretrained": f"{_SHIPPED}clip.safetensors",
+    "short_side": 256, "long_side": 512,
+}  # fmt: skip
+_MINIATURE_PARTS = {"backbone": "openclip.model", "proposer": "mask2former.queries"}
+_MINIATURE_HEAD = {"weights": f"{_SHIPPED}mask_head.safetensors"}
+_MINIATURE = {
+    **_PAPER_VOTE,
+    "openclip": {"model": _MINIATURE_CLIP},
+    "mask2former": {"queries": _MINIATURE_HEAD, "in_vocabulary": _MINIATURE_HEAD},
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
     # No weights: superpixels, colour and texture, retrieval alone. Rank vote and k chosen by cross-validation on
     # CamVid's training images (benchmarks/README.md): histograms need no min-max, their distances have a scale.
@@ -30,6 +45,15 @@ PRESETS: dict[str, dict[str, Any]] = {
         "components": {**_FCCLIP_PARTS, "classifiers": (CLIP_TEXT, HEAD)},
         "ensemble": {"alpha": 0.4, "beta": 0.8, "gamma": 0.0, "form": "geometric"},
         "plugin": _FCCLIP_POOLING,
+    },
+    # Its fine-tuning (method.md 2.3): a new head, its crops go in as they are, its own classifier judges beside CLIP's.
+    "fc-clip-finetune": {
+        "components": {**_FCCLIP_PARTS, "classifiers": (CLIP_TEXT,)},
+        "ensemble": {"alpha": 0.4, "beta": 0.8, "gamma": 0.0, "form": "geometric"},
+        "plugin": {
+            "openclip": {"convnext_large": {"pooling": "fcclip_or_area", "short_side": 1024, "long_side": 1024}},
+            "mask2former": {"queries": {"weights": "random"}},
+        },
     },
     # Table 1 with the best row of table 4.
     "retclip-cross-data-set": {
@@ -63,5 +87,59 @@ PRESETS: dict[str, dict[str, Any]] = {
         "build": {"proposer": "reference.ground_truth"},
         "ensemble": {"alpha": 0.4, "beta": 0.7, "gamma": 0.3, "form": "arithmetic"},
         "plugin": {**_FCCLIP_POOLING, "retrieval": {"vote": {"vote": "softmax"}}},
+    },
+    # The same systems on the miniature: FC-CLIP, retrieval alone (the head still says what is no object), and RetCLIP.
+    "miniature-fc-clip": {
+        "components": {**_MINIATURE_PARTS, "classifiers": (CLIP_TEXT, HEAD)},
+        "ensemble": {"alpha": 0.4, "beta": 0.8, "gamma": 0.0, "form": "geometric"},
+        "plugin": _MINIATURE,
+    },
+    "miniature-retrieval": {
+        "components": {**_MINIATURE_PARTS, "classifiers": (VOTE, HEAD)},
+        "ensemble": {"alpha": 1.0, "beta": 1.0, "gamma": 1.0},
+        "plugin": _MINIATURE,
+    },
+    "miniature": {
+        "components": {**_MINIATURE_PARTS, "classifiers": (VOTE, CLIP_TEXT, HEAD)},
+        "ensemble": {"alpha": 0.4, "beta": 0.7, "gamma": 0.3, "form": "arithmetic"},
+        "plugin": _MINIATURE,
+    },
+    # How the miniature's head was made, on two cores (plugins/miniature/README.md).
+    "miniature-finetune": {
+        "components": {**_MINIATURE_PARTS, "classifiers": (CLIP_TEXT,)},
+        "finetune": {
+            "batch_size": 8,
+            "steps": 3000,
+            "learning_rate": 1e-3,
+            "schedule": "cosine",
+            "warmup": 100,
+            "clip": 1.0,
+            "crop": 256,
+            "smallest_scale": 0.75,
+            "largest_scale": 1.25,
+            "checkpoint_every": 500,
+            "validate_every": 500,
+            "validate_images": 40,
+            "workers": 1,
+        },
+        "plugin": {
+            "openclip": {"model": _MINIATURE_CLIP},
+            "mask2former": {
+                "queries": {
+                    "weights": "random",
+                    "sizes": {
+                        "queries": 32,
+                        "feature": 64,
+                        "mask": 64,
+                        "hidden": 96,
+                        "encoder_layers": 2,
+                        "encoder_feedforward": 128,
+                        "decoder_layers": 3,
+                        "feedforward": 192,
+                    },
+                    "loss": {"points": 1536},
+                }
+            },
+        },
     },
 }

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from retclip.config import DeviceSection
+from retclip.config_sections import DeviceSection
 from retclip.device import choose, inference
 from retclip.errors import ConfigError
 from retclip.types import Device

@@ -12,7 +12,7 @@ import sys
 import typer
 
 from retclip import __version__
-from retclip.cli import build, classes, db, demo, doctor, evaluate, explain, output, plugins, segment, weights
+from retclip.cli import build, classes, db, demo, doctor, evaluate, explain, finetune, output, plugins, segment, weights
 from retclip.errors import DataError, RetCLIPError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command()(segment.segment)
 app.add_typer(classes.app, name="class")
 app.command()(explain.explain)
 app.command()(evaluate.evaluate)
+app.command()(finetune.finetune)
 app.command()(doctor.doctor)
 app.add_typer(db.app, name="db")
 app.add_typer(plugins.app, name="plugins")
@@ -41,7 +42,7 @@ def _version(wanted: bool) -> None:
 
 
 @app.callback()
-def options(
+def common(
     version: bool = typer.Option(  # noqa: ARG001  (its callback does the work)
         False, "--version", callback=_version, is_eager=True, help="Print the version."
     ),

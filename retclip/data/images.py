@@ -110,6 +110,13 @@ def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
+def resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 brought to `size` (H, W): bilinear, smoothed where it shrinks."""
+    if pixels.shape[:2] == size:
+        return pixels
+    return np.asarray(Pillow.fromarray(pixels).resize((size[1], size[0]), Pillow.Resampling.BILINEAR), dtype=np.uint8)
+
+
 def _bytes(path: Path, limits: ImageLimits) -> bytes:
     """The file's bytes; never blocks on a pipe and never reads more than the limit."""
     try:

@@ -15,7 +15,7 @@ WORDS = Vocabulary(("sky", "car"), (False, True), ((), ("cars",)), TEXT)
 
 @pytest.fixture
 def classifier(saved):
-    return InVocabulary(InVocabularySettings(weights=str(saved)), Device())
+    return InVocabulary.loaded(InVocabularySettings(weights=str(saved)), Device())
 
 
 def score(classifier, embeddings, vocabulary=WORDS):
@@ -47,7 +47,7 @@ def test_its_scores_and_its_void_go_through_the_ensemble(classifier):
 
 def test_what_the_file_says_it_was_trained_on_is_believed(classifier, saved):
     assert classifier.trained_on == ("sky", "car", "cars")
-    again = InVocabulary(InVocabularySettings(weights=str(saved), trained_on="coco-panoptic"), Device())
+    again = InVocabulary.loaded(InVocabularySettings(weights=str(saved), trained_on="coco-panoptic"), Device())
     assert again.trained_on == ("sky", "car", "cars")
 
 

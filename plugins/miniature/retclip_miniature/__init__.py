@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from retclip.plugin import Component, Settings, impl
 
@@ -28,11 +28,17 @@ class ScenesSettings(Settings):
     )
     style: Literal["photo", "drawing"] = Field("photo", description="drawing: another artist, flat colours, outlines")
     classes: Literal["all", "seen", "unseen"] = Field("all", description="seen: those that the fine-tuning may see")
+    things: tuple[str, ...] = Field((), description="only these classes of things; empty: all that `classes` allows")
     labels: Literal["masks", "names"] = Field("masks", description="names: only which classes a scene shows")
     count: int = Field(200, ge=1, description="number of scenes")
     seed: int = Field(0, ge=0, description="the same seed draws the same scenes")
     width: int = Field(256, ge=64, description="image width in pixels")
     height: int = Field(256, ge=64, description="image height in pixels")
+
+    @field_validator("things", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
 
 def _load_scenes(settings: ScenesSettings, device: Device) -> ImageSource:  # noqa: ARG001  drawing needs no device

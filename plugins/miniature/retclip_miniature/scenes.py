@@ -5,11 +5,14 @@ Read next: `composition.py` for what stands where.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from retclip.data.drawn_scenes import DrawnScenes
+from retclip.errors import DataError
 from retclip.plugin import SourceClass
 from retclip_miniature.composition import Cast, compose
 from retclip_miniature.glyphs import read_choice
@@ -21,10 +24,16 @@ if TYPE_CHECKING:
 SPLITS = ("train", "store", "val", "test", "demo")  # a scene's random numbers start from (split, seed, index)
 
 
-def cast_of(who: str, style: str) -> Cast:
-    """The classes that may appear: all, seen (by the fine-tuning) or unseen; style: photo or drawing."""
+def cast_of(who: str, style: str, only: Sequence[str] = ()) -> Cast:
+    """The classes that may appear: all, seen (by the fine-tuning) or unseen; style: photo or drawing. only: of the
+    things these. Raises DataError for a name that is none of them."""
     wanted = {"all": (True, False), "seen": (True,), "unseen": (False,)}[who]
     things = [one for one in read_choice() if one.seen in wanted]
+    strange = set(only) - {one.name for one in things}
+    if strange:
+        names = ", ".join(one.name for one in things)
+        raise DataError("things of miniature.scenes", ", ".join(sorted(strange)), f"choose from: {names}")
+    things = [one for one in things if not only or one.name in only]
     return Cast(things, [name for name in TEXTURES if (name not in UNSEEN) in wanted], style)
 
 
@@ -32,7 +41,7 @@ class Scenes(DrawnScenes):
     """An image source of drawn scenes, its classes stuff first."""
 
     def __init__(self, settings: ScenesSettings) -> None:
-        cast, split = cast_of(settings.classes, settings.style), SPLITS.index(settings.split)
+        cast, split = cast_of(settings.classes, settings.style, settings.things), SPLITS.index(settings.split)
         names = {**dict.fromkeys(cast.stuff, False), **dict.fromkeys((one.name for one in cast.things), True)}
         numbers = {name: i for i, name in enumerate((*TEXTURES, *(one.name for one in read_choice())), start=1)}
 
@@ -45,7 +54,15 @@ class Scenes(DrawnScenes):
             [SourceClass(name, is_thing, native_id=numbers[name]) for name, is_thing in names.items()],
             settings.count,
             settings.path,
-            f"{settings.style}_{settings.split}_{settings.seed}_{settings.classes}",
+            _stem(settings),
             draw,
             masks=settings.labels == "masks",
         )
+
+
+def _stem(settings: ScenesSettings) -> str:
+    """Of the files' names: another choice of scenes has other names, so that one folder can hold them all."""
+    parts = [settings.style, settings.split, str(settings.seed), settings.classes]
+    if settings.things:
+        parts.append(hashlib.sha256("\n".join(sorted(settings.things)).encode()).hexdigest()[:8])
+    return "_".join(parts)

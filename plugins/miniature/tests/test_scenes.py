@@ -71,6 +71,17 @@ def test_seen_and_unseen_casts_share_nobody_and_fine_tuning_scenes_show_seen_cla
     assert {name for one in scenes.images() for name in one.class_names} <= allowed
 
 
+def test_a_scene_may_be_of_chosen_things_only(tmp_path):
+    scenes = source(tmp_path, things=("fox", "car"), count=6)
+    assert {one.name for one in scenes.classes()} == {"fox", "car", *TEXTURES}
+    assert {name for one in scenes.images() for name in one.class_names} - set(TEXTURES) == {"fox", "car"}
+    assert set(drawn(tmp_path / "b")).isdisjoint(drawn(tmp_path / "c", things="fox"))  # one folder may hold both
+    with pytest.raises(DataError, match="fax"):
+        source(tmp_path, things=["fax"])
+    with pytest.raises(DataError, match="fox"):
+        source(tmp_path, things=["fox"], classes="seen")
+
+
 def test_image_level_labels_have_names_but_no_masks(tmp_path):
     whole, named = (next(source(tmp_path, labels=labels).images()) for labels in ("masks", "names"))
     assert named.class_names == whole.class_names and named.load().truth is None

@@ -1,0 +1,87 @@
+"""`retclip finetune`: train a proposer over a frozen backbone, by FC-CLIP's recipe."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retclip.cli import options, output
+from retclip.cli.progress import Progress
+from retclip.errors import PartialFailure
+
+if TYPE_CHECKING:
+    from retclip.workflows.finetune import FinetuneReport
+
+STOPPED = 130  # as after any Ctrl-C
+
+
+def finetune(
+    source: Annotated[str, typer.Argument(help="An annotated source: reader:path?split=NAME")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the run.")],
+    val: Annotated[str | None, typer.Option(metavar="SOURCE", help="Validate on it while training.")] = None,
+    classes: Annotated[str | None, typer.Option(help="Only these, a comma list or a file (synonyms count).")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="finetune.steps")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run that lies in --out.")] = False,
+    backbone: options.Backbone = None,
+    proposer: options.Proposer = None,
+    preset: options.Preset = None,
+    settings: options.Set = None,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Fine-tune a proposer on SOURCE. A run that was stopped goes on from its last checkpoint, with the same numbers as
+    one that was not; Ctrl-C writes a checkpoint first. Several GPUs: accelerate launch -m retclip.cli finetune ..."""
+    from retclip.presets import FINETUNE_PRESET
+
+    several = [*(settings or ()), *([f"finetune.steps={steps}"] if steps else [])]
+    given = options.flags(several, preset or (None if config else FINETUNE_PRESET), backbone, proposer)
+    from retclip.finetune_job import opened_for_training, run
+
+    with opened_for_training(config, given) as retclip, TrainingProgress(out) as progress:
+        report = run(retclip, source, out, val, classes, fresh, progress.step)
+    _finish(report, out, json)
+
+
+class TrainingProgress:
+    """The progress line; it begins with the first step, whose number is known only then."""
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.first, self.started = out, 0, time.monotonic()
+        self.bar: Progress | None = None
+
+    def __enter__(self) -> TrainingProgress:
+        return self
+
+    def step(self, report: FinetuneReport) -> None:
+        """After every step."""
+        if self.bar is None:
+            self.first = report.step - 1
+            if self.first:
+                output.message(f"going on after step {self.first}")
+            self.bar = Progress(f"finetune {self.out.name}", report.steps - self.first, self.started).__enter__()
+        note = f"loss {sum(report.losses.values()):.3f}"
+        if report.validation:
+            note += f", PQ {report.validation['pq']:.1f}"
+        self.bar.update(report.step - self.first, len(report.failures), note)
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.__exit__(None)
+
+
+def _finish(report: FinetuneReport, out: Path, json: bool) -> None:
+    if json:
+        output.data({"step": report.step, "steps": report.steps, "weights": str(out / "weights.safetensors"),
+                     "losses": dict(report.losses), "validation": dict(report.validation)})  # fmt: skip
+    for one in report.failures.values():
+        output.message(f"not used: {one.external_id}: {one.reason}")
+    if report.stopped:
+        output.message(f"stopped after step {report.step} of {report.steps}. Run the same command again to go on.")
+        raise typer.Exit(STOPPED)
+    figures = ", ".join(f"{key} {value:.1f}" for key, value in report.validation.items() if key != "images")
+    output.message(f"{report.step} steps done{f', {figures}' if figures else ''}: {out / 'weights.safetensors'}")
+    if report.failures:
+        raise PartialFailure("every image to be usable", f"{len(report.failures)} failures", "repair the files named")

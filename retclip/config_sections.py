@@ -1,0 +1,123 @@
+"""The tables of retclip.toml, checked by `config`. Each default's line says where it comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+
+class Section(BaseModel):
+    """A table of retclip.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSection(Section):
+    database: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL; empty = SQLite in the store's folder")
+    index: Literal["edge", "server", "resident"] = Field(
+        "edge", description="edge: embedded; server: Qdrant; resident: in memory"
+    )
+    qdrant_url: str = Field("", description="for index = server")
+    qdrant_api_key: SecretStr = Field(SecretStr(""), description="better in RETCLIP_STORE__QDRANT_API_KEY")
+    exact_below: int = Field(20_000, ge=0, description="points up to which the embedded index scans exactly")
+
+
+class ComponentsSection(Section):
+    backbone: str = Field("reference.colour_texture", description="turns masks into vectors")
+    keys: str = Field("", description="a second backbone whose vectors are stored and searched (kNN-CLIP); empty: none")
+    proposer: str = Field("reference.superpixels", description="finds masks in photos to be labelled")
+    classifiers: tuple[str, ...] = Field(("retrieval.vote",), description="score masks; the ensemble mixes them")
+
+
+class BuildSection(Section):
+    proposer: str = Field("reference.ground_truth", description="finds masks to be stored, and names them")
+    commit_images: int = Field(16, ge=1, description="images per shard and transaction: what a kill can cost")
+    max_segments: int = Field(300, ge=1, description="per image, best first (stores.md 5.3)")
+
+
+class RetrievalSection(Section):
+    k: int = Field(32, ge=1, description="not given in the paper (method.md D4)")
+    per_class: bool = Field(False, description="k neighbours of each class instead of k of all")
+
+
+class EnsembleSection(Section):
+    alpha: float = Field(0.4, ge=0, le=1, description="weight of CLIP and retrieval for seen classes (table 4)")
+    beta: float = Field(0.7, ge=0, le=1, description="the same for unseen classes (table 4)")
+    gamma: float = Field(0.3, ge=0, le=1, description="weight of retrieval beside CLIP (table 4)")
+    form: Literal["arithmetic", "geometric"] = Field("arithmetic", description="the paper's, or FC-CLIP's")
+    unknown: Literal["fallback", "zero"] = Field("fallback", description="a source that cannot say: drop it, or 0")
+    renormalise: bool = Field(True, description="bring a mask's scores to sum 1 (arithmetic form)")
+
+
+class SegmentSection(Section):
+    object_mask_threshold: float = Field(0.0, ge=0, le=1, description="FC-CLIP's value (method.md 1.8)")
+    overlap_threshold: float = Field(0.8, ge=0, le=1, description="FC-CLIP's value (method.md 1.8)")
+    mask_threshold: float = Field(0.5, ge=0, le=1, description="FC-CLIP's value (method.md 1.8)")
+    use_prompts: bool = Field(False, description="drop classes that a prompted proposer never found (paper 2.2)")
+    merge_side: int = Field(2048, ge=64, description="longer side on which masks are merged; the map is full size")
+
+
+class MatchingSection(Section):
+    threshold: float = Field(0.95, ge=-1, le=1, description="cosine of names (paper 2.2)")
+
+
+class DeviceSection(Section):
+    name: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="autocast precision of models")
+    batch_size: int = Field(1, ge=1, description="the first try; halved where memory runs out")
+    backbone: str = Field("", description="a device for this role alone")
+    proposer: str = Field("", description="a device for this role alone")
+    classifier: str = Field("", description="a device for this role alone")
+
+
+class WeightsSection(Section):
+    folder: str = Field("", description="where weights and text vectors lie; empty: ~/.cache/retclip")
+    offline: bool = Field(False, description="never touch the network")
+    token: SecretStr = Field(SecretStr(""), description="a Hugging Face token; better in RETCLIP_WEIGHTS__TOKEN")
+
+    @property
+    def place(self) -> Path | None:
+        """The folder, None = the default."""
+        return Path(self.folder).expanduser() if self.folder else None
+
+
+class PluginsSection(Section):
+    disabled: tuple[str, ...] = Field((), description="plugins or distributions that are not loaded")
+    strict: bool = Field(False, description="a plugin that fails to load stops the program")
+
+
+class FinetuneSection(Section):
+    """FC-CLIP's recipe on COCO panoptic (method.md 2.3), unless a line says otherwise. A step is one optimiser step."""
+
+    batch_size: int = Field(16, ge=1, description="images a step, over all processes (FC-CLIP)")
+    steps: int = Field(368_750, ge=1, description="how many steps: 50 epochs of COCO (FC-CLIP)")
+    learning_rate: float = Field(1e-4, gt=0, description="of AdamW (FC-CLIP)")
+    weight_decay: float = Field(0.05, ge=0, description="of AdamW; none for norms and embeddings (FC-CLIP)")
+    schedule: Literal["steps", "cosine", "poly"] = Field(
+        "steps", description="steps: times `decay` at each milestone (FC-CLIP); cosine or poly (power 0.9): down to 0"
+    )
+    milestones: tuple[int, ...] = Field((327_778, 355_092), description="for schedule = steps, in steps (FC-CLIP)")
+    decay: float = Field(0.1, gt=0, le=1, description="for schedule = steps (FC-CLIP)")
+    warmup: int = Field(10, ge=0, description="steps in which the learning rate grows to its value (FC-CLIP)")
+    clip: float = Field(0.01, gt=0, description="L2 norm to which the whole gradient is cut (FC-CLIP)")
+    crop: int = Field(1024, ge=16, description="side of the square that is trained on, in pixels (FC-CLIP)")
+    smallest_scale: float = Field(0.1, gt=0, description="the photo fits into `crop` times this at least (FC-CLIP)")
+    largest_scale: float = Field(2.0, gt=0, description="and times this at most, drawn evenly between (FC-CLIP)")
+    flip: bool = Field(True, description="mirror every second photo (FC-CLIP)")
+    seed: int = Field(0, ge=0, description="of weights, order, augmentation and losses")
+    checkpoint_every: int = Field(5_000, ge=1, description="steps: what a kill can cost")
+    keep_checkpoints: int = Field(2, ge=1, description="the newest ones stay; 0.25 GB each with FC-CLIP's head")
+    validate_every: int = Field(5_000, ge=0, description="steps between validations, 0 = only at the end (FC-CLIP)")
+    validate_images: int = Field(0, ge=0, description="the first so many images of --val, 0 = all")
+    log_every: int = Field(20, ge=1, description="steps between lines of metrics.jsonl")
+    workers: int = Field(4, ge=1, description="threads a process that decode and augment")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.smallest_scale > self.largest_scale:
+            raise ValueError("smallest_scale must not be above largest_scale")
+        if list(self.milestones) != sorted(set(self.milestones)) or any(one < 1 for one in self.milestones):
+            raise ValueError("milestones must be steps above 0 that grow")
+        return self

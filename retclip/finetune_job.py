@@ -1,0 +1,188 @@
+"""What `retclip finetune` needs, put together: frozen backbone, trainable proposer, data, folder, validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from retclip import config
+from retclip.arguments import as_vocabulary
+from retclip.data.augmentation import Augmentation
+from retclip.device import choose
+from retclip.errors import ConfigError, DataError
+from retclip.plugin.contracts import LEVELS, NEIGHBOURS, TEXT
+from retclip.plugin.manager import PluginManager, checked_settings
+from retclip.plugin.weights import cached_in
+from retclip.report.training_curve import write_curve
+from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.types import Device, Image, Vocabulary
+from retclip.workflows.evaluate import evaluate
+from retclip.workflows.finetune import FinetuneJob, FinetuneReport, accelerator_of, finetune, frozen_features
+from retclip.workflows.first_images import FirstImages
+from retclip.workflows.parts import Loaded, Parts
+from retclip.workflows.source_classes import source_names
+from retclip.workflows.training_data import TrainingData
+from retclip.workflows.training_run import TrainingRun, read_metrics
+
+if TYPE_CHECKING:
+    from retclip.engine import RetCLIP
+    from retclip.plugin.contracts import ImageSource
+    from retclip.plugin.training import Trainable
+
+GREY = 128
+# Of [finetune]: what may differ between a run and its going on, for no number of the training hangs on it.
+FREE = ("checkpoint_every", "keep_checkpoints", "validate_every", "validate_images", "log_every", "workers")
+
+
+def opened_for_training(config_file: Path | None = None, settings: Mapping[str, Any] | None = None) -> RetCLIP:
+    """Components without a store of the user's: fine-tuning needs none. Raises ConfigError."""
+    from retclip.engine import RetCLIP
+
+    chosen = config.load(config.find_file(None, config_file), settings)
+    manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict, cache=chosen.weights.place)
+    manager.check_names(chosen.plugin)
+    passing = TemporaryDirectory(prefix="retclip-")
+    return RetCLIP(FeatureStore.create(Path(passing.name), StoreOptions(), exist_ok=True), chosen, manager, passing)
+
+
+def run(
+    retclip: RetCLIP,
+    address: str,
+    out: Path,
+    val: str | None = None,
+    classes: Sequence[str] | str | Vocabulary | None = None,
+    fresh: bool = False,
+    on_progress: Callable[[FinetuneReport], None] = lambda _: None,
+) -> FinetuneReport:
+    """Train, and draw the curve. Raises what `finetune_job` and `workflows.finetune` raise."""
+    job = finetune_job(retclip, address, out, val, classes, fresh)
+    report = finetune(job, on_progress)
+    if accelerator_of(job.device).is_main_process:
+        write_curve(out / "curve.png", read_metrics(job.run.metrics))
+    return report
+
+
+def finetune_job(
+    retclip: RetCLIP,
+    address: str,
+    out: Path,
+    val: str | None = None,
+    classes: Sequence[str] | str | Vocabulary | None = None,
+    fresh: bool = False,
+) -> FinetuneJob:
+    """Load and check everything. Raises ConfigError, PluginError, WeightsMissing, DataError."""
+    settings = retclip.settings
+    proposer = retclip.manager.find("proposer", settings.components.proposer)
+    backbone = retclip.manager.find("backbone", settings.components.backbone)
+    if proposer.component.trainable is None:
+        todo = "choose one that can be trained, e.g. --proposer mask2former.queries"
+        raise ConfigError("a proposer that can be fine-tuned", proposer.full_name, todo)
+    lacking = {TEXT, LEVELS} - backbone.component.provides
+    if lacking:
+        todo = "choose another --backbone"
+        raise ConfigError("a backbone with text and named feature maps", f"{backbone.full_name} without "
+                          f"{', '.join(sorted(lacking))}", todo)  # fmt: skip
+    retclip.manager.require_weights([backbone, proposer], settings.of_component)
+    source = retclip.source(address)
+    named = training_classes(source, address, classes)
+    device = _device(retclip)
+    frozen: Loaded[Any] = retclip.component("backbone", backbone.full_name, device)
+    vocabulary = _with_text(frozen, named)
+    section = settings.finetune
+    augmentation = Augmentation(section.crop, section.smallest_scale, section.largest_scale, section.flip)
+    data = TrainingData(source, vocabulary, augmentation, section.seed)
+    checked = checked_settings(proposer, settings.of_component(proposer.full_name))
+    make = proposer.component.trainable
+
+    def start() -> Trainable:
+        channels, embed = _shapes(frozen, vocabulary, section.crop)
+        with cached_in(retclip.manager.cache):
+            return make(checked, device, channels, embed)
+
+    described = {
+        "proposer": {
+            "name": proposer.full_name,
+            "version": proposer.version,
+            "settings": checked.model_dump(mode="json"),
+        },
+        "backbone": {"name": frozen.name, "settings": dict(frozen.settings), "space": frozen.thing.space.id},
+        "finetune": {key: value for key, value in section.model_dump(mode="json").items() if key not in FREE},
+        "data": {"source": source.name, "digest": data.digest, "images": len(data.records)},
+        "classes": vocabulary.digest,
+        "dtype": device.dtype,
+    }
+    run = TrainingRun(out, described, section.keep_checkpoints)
+    validate = _validation(retclip, frozen, vocabulary, retclip.source(val), device) if val else None
+    return FinetuneJob(frozen.thing, start, data, vocabulary, section, run, device, validate, fresh)
+
+
+def training_classes(source: ImageSource, address: str, classes: Sequence[str] | str | Vocabulary | None) -> Vocabulary:
+    """C_train: the source's classes, or those chosen of them, with the synonyms given. Raises DataError."""
+    known = {one.name: one for one in source.classes()}
+    if not known:
+        raise DataError("an annotated source", f"{source.name} without classes", "use coco-panoptic: or label-maps:")
+    chosen = as_vocabulary(classes)
+    names = source_names(source, chosen.names, address) if chosen else tuple(known)
+    synonyms = chosen.synonyms if chosen and chosen.synonyms else tuple(known[name].synonyms for name in names)
+    return Vocabulary(names, tuple(known[name].is_thing is not False for name in names), synonyms)
+
+
+def _device(retclip: RetCLIP) -> Device:
+    """This process's own: under `accelerate launch` each has one."""
+    device = choose(retclip.settings.device, "proposer")
+    if device.torch_device == "cpu":
+        return device
+    return replace(device, torch_device=str(accelerator_of(device).device))
+
+
+def _with_text(backbone: Loaded[Any], vocabulary: Vocabulary) -> Vocabulary:
+    import torch
+
+    with torch.no_grad():
+        text = backbone.thing.text_vectors(vocabulary.terms)
+    return replace(vocabulary, text=text)
+
+
+def _shapes(backbone: Loaded[Any], vocabulary: Vocabulary, crop: int) -> tuple[dict[str, int], int]:
+    """Channels of the backbone's levels, and the length of its text vectors, seen on a grey picture."""
+    grey = Image(np.full((crop, crop, 3), GREY, np.uint8), "0" * 64)
+    (features,) = frozen_features(backbone.thing, [grey], backbone.device)
+    text: Any = vocabulary.text
+    return {name: int(level.shape[0]) for name, level in features.levels.items()}, int(text.shape[1])
+
+
+def _validation(
+    retclip: RetCLIP, backbone: Loaded[Any], trained: Vocabulary, source: ImageSource, device: Device
+) -> Callable[[Trainable], Mapping[str, float]]:
+    """Segments the validation source with the proposer as it is, its own classifier and those of the settings that need
+    no store."""
+    settings, manager = retclip.settings, retclip.manager
+    chosen = [manager.find("classifier", name) for name in settings.components.classifiers]
+    own = manager.find("proposer", settings.components.proposer).plugin
+    others = tuple(
+        retclip.component("classifier", one.full_name, device)
+        for one in chosen
+        if NEIGHBOURS not in one.component.needs and one.plugin != own
+    )
+    count = settings.finetune.validate_images or len(source)
+
+    def validate(model: Trainable) -> Mapping[str, float]:
+        live = model.classifier(trained.terms)
+        classifiers = (*others, *((_loaded("live", live, device),) if live is not None else ()))
+        if not classifiers:
+            todo = "add one: --set 'components.classifiers=[\"zero_shot.clip_text\"]'"
+            raise ConfigError("a classifier to validate with", "none", todo)
+        parts = Parts(retclip.store, backbone, _loaded("live", model.proposer(), device), classifiers, settings)
+        found = evaluate(parts, FirstImages(source, count))
+        return {"pq": found.pq, "sq": found.sq, "rq": found.rq, "miou": found.miou, "images": found.images}
+
+    return validate
+
+
+def _loaded(name: str, thing: Any, device: Device) -> Loaded[Any]:
+    return Loaded(name, "", thing, device, {}, frozenset(), frozenset())

@@ -1,0 +1,63 @@
+"""From an annotation to what a proposer is trained to find: a mask for every thing, one for every kind of stuff."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from retclip.names import name_key
+from retclip.plugin.training import MaskTargets
+from retclip.types import SegmentInfo, Vocabulary
+
+NONE = -1
+
+
+@dataclass(frozen=True, eq=False)
+class IndexedTargets:
+    """Masks that do not overlap, in little memory. index: (H, W) int16, the number of the mask a pixel belongs to, -1 =
+    none. classes: (m,) int64 index into the vocabulary."""
+
+    index: NDArray[np.int16]
+    classes: NDArray[np.int64]
+
+    def on(self, device: str) -> MaskTargets:
+        """The masks (m, H, W) bool themselves, made on that device."""
+        index = torch.from_numpy(self.index).to(device)
+        numbers = torch.arange(len(self.classes), dtype=torch.int16, device=device)
+        return MaskTargets(index[None] == numbers[:, None, None], torch.from_numpy(self.classes).to(device))
+
+
+def class_rows(vocabulary: Vocabulary) -> dict[str, int]:
+    """Class index by the key of its name."""
+    return {name_key(name): row for row, name in enumerate(vocabulary.names)}
+
+
+def targets_of(labels: NDArray[np.int32], segments: Sequence[SegmentInfo], rows: Mapping[str, int]) -> IndexedTargets:
+    """labels: (H, W) ids of segments, 0 = void. Things come first as they are listed, then stuff, merged class by
+    class; crowds, classes without a row and segments that no pixel shows are in none of them."""
+    there = set(np.unique(labels).tolist())
+    seen = [(one, rows.get(name_key(one.class_name))) for one in segments if one.id in there and not one.is_crowd]
+    number_of: dict[int, int] = {}  # segment id -> mask
+    classes: list[int] = []
+    for one, row in seen:
+        if row is not None and one.is_thing:
+            number_of[one.id] = len(classes)
+            classes.append(row)
+    stuff: dict[int, int] = {}  # class -> mask
+    for one, row in seen:
+        if row is not None and not one.is_thing:
+            if row not in stuff:
+                stuff[row] = len(classes)
+                classes.append(row)
+            number_of[one.id] = stuff[row]
+    ids = np.array(sorted(number_of), dtype=np.int64)
+    index = np.full(labels.shape, NONE, dtype=np.int16)
+    if len(ids):
+        place = np.searchsorted(ids, labels).clip(max=len(ids) - 1)
+        numbers = np.array([number_of[one] for one in ids.tolist()], dtype=np.int16)
+        index = np.where(ids[place] == labels, numbers[place], index).astype(np.int16)
+    return IndexedTargets(index, np.array(classes, dtype=np.int64))
