@@ -7,6 +7,7 @@ counted over all images, on pixels that the truth labels. The mean runs over the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +19,29 @@ from retclip.shapes import check_shape
 @dataclass(frozen=True)
 class IoUResult:
     """iou: per class in [0, 1], None where the class is in neither truth nor prediction. miou: over the classes of the
-    truth, nan where there are none. accuracy: the share of labelled pixels with the right class."""
+    truth, nan where there are none. accuracy: the share of labelled pixels with the right class. annotated: per class,
+    whether it is in the truth."""
 
     iou: tuple[float | None, ...]
     miou: float
     accuracy: float
+    annotated: tuple[bool, ...]
+
+    def mean(self, classes: Sequence[int]) -> float | None:
+        """mIoU over some of the classes, those of them that are in the truth; None where none is."""
+        found = [value for one in classes if self.annotated[one] and (value := self.iou[one]) is not None]
+        return sum(found) / len(found) if found else None
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """truth, predicted: two class indices, predicted -1 = void. pixels: how many of the one got the other. share: of
+    all pixels of the truth's class, (0, 1]."""
+
+    truth: int
+    predicted: int
+    pixels: int
+    share: float
 
 
 class ConfusionMatrix:
@@ -44,6 +63,19 @@ class ConfusionMatrix:
         """Add the counts of another matrix over the same classes."""
         self.counts += other.counts
 
+    def mistakes(self, most: int) -> tuple[Mistake, ...]:
+        """The pairs that were mixed up most, by pixels; at most `most`."""
+        labelled = self.counts[: self.classes].copy()  # (c, c + 1)
+        totals = labelled.sum(axis=1)
+        np.fill_diagonal(labelled, 0)
+        order = np.argsort(-labelled, axis=None, kind="stable")[:most]
+        pairs = zip(*(one.tolist() for one in np.unravel_index(order, labelled.shape)), strict=True)
+        return tuple(
+            Mistake(truth, -1 if guess == self.classes else guess, pixels, pixels / int(totals[truth]))
+            for truth, guess in pairs
+            if (pixels := int(labelled[truth, guess]))
+        )
+
     def result(self) -> IoUResult:
         """IoU per class and in the mean. A labelled pixel predicted as void is a miss; void truth is not counted."""
         labelled = self.counts[: self.classes]  # (c, c + 1)
@@ -54,4 +86,5 @@ class ConfusionMatrix:
         present = [value for value, there in zip(iou, in_truth, strict=True) if there and value is not None]
         total = int(labelled.sum())
         miou = float(np.mean(present)) if present else float("nan")
-        return IoUResult(tuple(iou), miou, float(both.sum() / total) if total else float("nan"))
+        accuracy = float(both.sum() / total) if total else float("nan")
+        return IoUResult(tuple(iou), miou, accuracy, tuple(bool(there) for there in in_truth))

@@ -10,7 +10,7 @@ one image the last counts, as in panopticapi. Classes without TP, FP and FN are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,12 +97,14 @@ class PanopticQuality:
         for name, quality in other.per_class.items():
             self._count(name, quality)
 
-    def mean(self, things: bool | None = None) -> MeanQuality:
-        """Means over all classes, or over things or stuff alone; zeros with n = 0 where none occurred."""
+    def mean(self, things: bool | None = None, names: Collection[str] | None = None) -> MeanQuality:
+        """Means over all classes, over things or stuff alone, over some names; zeros with n = 0 where none occurred."""
         found = [
             quality
             for name, quality in self.per_class.items()
-            if quality.counted and (things is None or self.is_thing[name] is things)
+            if quality.counted
+            and (things is None or self.is_thing[name] is things)
+            and (names is None or name in names)
         ]
         n = len(found)
         pq, sq, rq = (sum(getattr(one, key) for one in found) / n if n else 0.0 for key in ("pq", "sq", "rq"))

@@ -1,8 +1,10 @@
-"""`retclip evaluate`: PQ and mIoU over an annotated source."""
+"""`retclip evaluate`: PQ, mAP and mIoU over an annotated source, for seen and unseen classes apart."""
 
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,11 +14,23 @@ from retclip.cli.progress import Progress
 from retclip.errors import PartialFailure
 
 if TYPE_CHECKING:
+    from retclip.report.evaluation_page import EvaluationPage
     from retclip.workflows.evaluate import Evaluation
+
+Seen = Annotated[
+    str | None, typer.Option(help="Seen classes, a comma list or a file (default: the in-vocabulary classifier's).")
+]
+Report = Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write one HTML page, or into a folder.")]
+Pictures = Annotated[int, typer.Option(min=0, help="Images that the report shows.")]
+PerClass = Annotated[bool, typer.Option("--per-class", help="The figures of every class, and what was mixed up.")]
 
 
 def evaluate(
     source: Annotated[str, typer.Argument(help="An annotated source: reader:path?split=NAME")],
+    seen: Seen = None,
+    report: Report = None,
+    pictures: Pictures = 12,
+    per_class: PerClass = False,
     store: options.Store = options.DEFAULT_STORE,
     backbone: options.Backbone = None,
     proposer: options.Proposer = None,
@@ -26,40 +40,65 @@ def evaluate(
     config: options.Config = None,
     json: options.Json = False,
 ) -> None:
-    """Segment every image of SOURCE with its own classes and compare: PQ, SQ, RQ, mIoU, per class and in total."""
+    """Segment every image of SOURCE with its own classes and compare: PQ, SQ, RQ, mAP and mIoU, for all classes and for
+    those that the fine-tuning saw and did not see apart."""
     given = options.flags(settings, preset, backbone, proposer, classifier)
-    bar: list[Progress] = []
-    started = time.monotonic()
+    started, bar = time.monotonic(), ExitStack()
+    bars: list[Progress] = []
 
     def step(done: int, total: int) -> None:
-        if not bar:
-            bar.append(Progress("evaluate", total, started).__enter__())
-        bar[0].update(done)
+        if not bars:
+            bars.append(bar.enter_context(Progress("evaluate", total, started)))
+        bars[0].update(done)
 
-    try:
-        with options.opened(store, config, given, missing_ok=True) as retclip:
-            found = retclip.evaluate(source, step)
-    finally:
-        if bar:
-            bar[0].__exit__(None)
+    with options.opened(store, config, given, missing_ok=True) as retclip:
+        page = _page(report, pictures) if report else None
+        with bar:
+            found = retclip.evaluate(source, step, seen, page.add if page else lambda _: None)
     if json:
         output.data(found.as_dict())
     else:
-        _print(found)
+        _print(found, per_class)
+    if page:
+        output.message(f"wrote {page.write(found, source)}")
     if found.failures:
         raise PartialFailure("every image to be usable", f"{len(found.failures)} failures", "see --json for the list")
 
 
-def _print(found: Evaluation) -> None:
-    columns = ("class", "PQ", "SQ", "RQ", "IoU", "TP", "FP", "FN")
-    keys = ("pq", "sq", "rq", "iou", "tp", "fp", "fn")
-    rows = [(name, *(_shown(one[key]) for key in keys)) for name, one in found.per_class.items()]
-    total = ("all", *(_shown(value) for value in (found.pq, found.sq, found.rq, found.miou)), None, None, None)
-    output.table(f"{found.images} images", columns, [*rows, total])
+def _page(path: Path, pictures: int) -> EvaluationPage:
+    from retclip.report.evaluation_page import EvaluationPage
+
+    return EvaluationPage(path, pictures)
+
+
+def _print(found: Evaluation, per_class: bool) -> None:
+    keys = ("pq", "sq", "rq", "map", "miou")
+    whole = ("all", len(found.per_class), *(_shown(getattr(found, key)) for key in keys))
+    groups = [(name, one.classes, *(_shown(getattr(one, key)) for key in keys)) for name, one in found.groups.items()]
+    columns = ("", "classes", "PQ", "SQ", "RQ", "mAP", "mIoU")
+    output.table(f"{found.images} images", columns, [whole, *groups])
+    if per_class:
+        _print_classes(found)
     output.message(
-        f"PQ {found.pq:.1f} (things {_shown(found.pq_things)}, stuff {_shown(found.pq_stuff)})  mIoU {found.miou:.1f}  "
-        f"pixel accuracy {found.pixel_accuracy:.1f}  segment accuracy {found.segment_accuracy:.1f}"
+        f"PQ things {_shown(found.pq_things)}, stuff {_shown(found.pq_stuff)}  AP50 {_shown(found.map50)}  "
+        f"AP75 {_shown(found.map75)}  pixel accuracy {found.pixel_accuracy:.1f}  "
+        f"segment accuracy {found.segment_accuracy:.1f}"
     )
+    if not found.groups:
+        output.message("no in-vocabulary classifier took part: --seen says which classes count as seen")
+
+
+def _print_classes(found: Evaluation) -> None:
+    columns = ("class", "seen", "PQ", "SQ", "RQ", "AP", "IoU", "TP", "FP", "FN")
+    keys = ("pq", "sq", "rq", "ap", "iou", "tp", "fp", "fn")
+    rows = [(name, _said(one["seen"]), *(_shown(one[key]) for key in keys)) for name, one in found.per_class.items()]
+    output.table("classes", columns, rows)
+    mixed = [(one.annotated, one.predicted or "-", one.pixels, _shown(one.share)) for one in found.confusion]
+    output.table("what is taken for what", ("annotated", "taken for", "pixels", "% of the class"), mixed)
+
+
+def _said(seen: float | int | None) -> str:
+    return "-" if seen is None else "seen" if seen else "unseen"
 
 
 def _shown(value: float | int | None) -> str:

@@ -1,106 +1,68 @@
-"""Evaluate: segment every image of an annotated source; count PQ, SQ, RQ as panopticapi does, and mIoU (method.md 5).
+"""Evaluate: segment every image of an annotated source and compare: PQ, SQ, RQ as panopticapi counts them, mAP as
+pycocotools does, mIoU (method.md 5), for all classes and for seen and unseen ones apart.
 
-The panoptic map gives PQ. mIoU is counted on the semantic map (class scores times soft masks, no threshold), as FC-CLIP
-reports it. `segment_accuracy` is the share of annotated segments most of whose labelled pixels got the right class:
-with ground-truth masks as proposals, the top-1 accuracy of the classification alone.
+With ground-truth masks as proposals, `segment_accuracy` is the top-1 accuracy of the classification alone. Read next:
+`counters.py`, what is counted, and `evaluation_figures.py`, what is told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
-from retclip.algorithms.mean_iou import ConfusionMatrix
-from retclip.algorithms.panoptic_quality import ClassQuality, PanopticQuality
 from retclip.algorithms.semantic_map import semantic_map
 from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.plugin.contracts import ImageSource
 from retclip.store.ledger import Failure
-from retclip.types import Image, PanopticSegmentation, Vocabulary
+from retclip.types import Image, PanopticSegmentation, Role, Vocabulary
+from retclip.workflows.counters import Counters, Prediction
 from retclip.workflows.decode_ahead import decoded
 from retclip.workflows.describe_image import Description
+from retclip.workflows.evaluation_figures import Evaluation, summary
 from retclip.workflows.in_groups import in_groups
+from retclip.workflows.instances import annotated_instances, predicted_instances
 from retclip.workflows.parts import Parts
-from retclip.workflows.segment_image import decide, describe_images, merge, provenance
+from retclip.workflows.segment_image import decide, describe_images, merge, provenance, seen_classes
 from retclip.workflows.vocabulary import PreparedVocabulary, missing, prepare
 
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Figures in percent. per_class: class -> pq, sq, rq, iou, tp, fp, fn; None where a class does not occur."""
-
-    images: int
-    pq: float
-    sq: float
-    rq: float
-    pq_things: float | None
-    pq_stuff: float | None
-    miou: float
-    pixel_accuracy: float
-    segment_accuracy: float
-    per_class: Mapping[str, Mapping[str, float | int | None]]
-    missing: tuple[str, ...]  # classes of the source without a class in the store
-    failures: tuple[Failure, ...]
-    settings: Mapping[str, Any]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
+__all__ = ["Evaluation", "Judged", "evaluate"]
 
 
-class _Counters:
-    """What is counted over all images."""
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """An image after it was counted. number: its place in the source, from 0, of `total`. predicted: its panoptic map.
+    accuracy: the share of its labelled pixels that got the right class, [0, 1], None where none is labelled."""
 
-    def __init__(self, names: tuple[str, ...], is_thing: tuple[bool, ...]) -> None:
-        self.names = names
-        self.index = {name_key(name): number for number, name in enumerate(names)}
-        self.quality = PanopticQuality(dict(zip(names, is_thing, strict=True)))
-        self.confusion = ConfusionMatrix(len(names))
-        self.right = self.judged = self.images = 0
-
-    def add(self, predicted: PanopticSegmentation, semantic: NDArray[np.int64], truth: PanopticSegmentation) -> None:
-        self.quality.add(predicted, truth)
-        classes = self._class_map(truth)
-        self.confusion.add(semantic, classes)
-        self._judge(semantic, truth)
-        self.images += 1
-
-    def _class_map(self, truth: PanopticSegmentation) -> NDArray[np.int64]:
-        """(H, W) class index of every annotated pixel, -1 for void."""
-        ids = np.array([0, *(one.id for one in truth.segments)])
-        values = np.array([-1, *(self.index.get(name_key(one.class_name), -1) for one in truth.segments)])
-        order = np.argsort(ids)
-        found: NDArray[np.int64] = values[order][np.searchsorted(ids[order], truth.label_map)]
-        return found
-
-    def _judge(self, semantic: NDArray[np.int64], truth: PanopticSegmentation) -> None:
-        for one in truth.segments:
-            index = self.index.get(name_key(one.class_name))
-            if index is None or one.is_crowd:
-                continue
-            votes = np.bincount(semantic[truth.label_map == one.id] + 1, minlength=len(self.names) + 1)
-            self.right += int(votes.argmax() == index + 1)
-            self.judged += 1
+    number: int
+    total: int
+    name: str
+    image: Image
+    predicted: PanopticSegmentation
+    accuracy: float | None
 
 
 def evaluate(
-    parts: Parts, source: ImageSource, on_progress: Callable[[int, int], None] = lambda *_: None
+    parts: Parts,
+    source: ImageSource,
+    on_progress: Callable[[int, int], None] = lambda *_: None,
+    seen: Vocabulary | None = None,
+    on_image: Callable[[Judged], None] = lambda _: None,
 ) -> Evaluation:
     """Segment every image with the source's own classes and compare with its annotation.
 
-    Raises DataError where the source has no classes or no image could be used; single bad images are failures.
+    seen: the classes that count as seen in the figures, and only there; None = those that an in-vocabulary classifier
+    was trained on, as the ensemble decides it. on_image: told every image that was counted. Raises DataError where the
+    source has no classes, `seen` names none of them, or no image could be used; single bad images are failures.
     """
     known = source.classes()
     if not known:
         raise DataError("an annotated source", f"{source.name} without classes", "use coco-panoptic: or label-maps:")
     names, things = tuple(one.name for one in known), tuple(one.is_thing is not False for one in known)
     prepared = prepare(parts, Vocabulary(names, things, tuple(one.synonyms for one in known)))
-    counters, failures = _Counters(names, things), []
+    groups = _seen(parts, prepared, seen)
+    counters, failures = Counters(names, things), list[Failure]()
 
     def work(images: Sequence[Image]) -> list[tuple[Image, Description]]:
         for image in images:
@@ -109,58 +71,61 @@ def evaluate(
         return list(zip(images, describe_images(parts, images, prepared), strict=True))
 
     for record, answer in in_groups(decoded(source.images()), parts.settings.device.batch_size, work):
+        judged, number = None, counters.images + len(failures)
         try:
             if isinstance(answer, DataError):
                 raise answer
-            _count(parts, prepared, counters, *answer)
+            found, accuracy = _count(parts, prepared, counters, *answer)
+            judged = Judged(number, len(source), record.external_id, answer[0], found, accuracy)
         except DataError as error:
             failures.append(Failure(record.external_id, record.uri, str(error)))
-        on_progress(counters.images + len(failures), len(source))
+        if judged is not None:
+            on_image(judged)
+        on_progress(number + 1, len(source))
     if not counters.images:
-        got = (
-            f"{len(failures)} that failed, first {failures[0].external_id}: {failures[0].reason}"
-            if failures
-            else "none"
-        )
-        raise DataError(f"at least one annotated image in {source.name}", got, "check path and split, repair the files")
-    return _summary(counters, prepared, tuple(failures), parts)
+        raise _nothing(source, failures)
+    absent = tuple(match.name for match in missing(prepared))
+    return summary(counters, groups, absent, tuple(failures), _settings(parts, groups, seen))
 
 
 def _count(
-    parts: Parts, prepared: PreparedVocabulary, counters: _Counters, image: Image, described: Description
-) -> None:
+    parts: Parts, prepared: PreparedVocabulary, counters: Counters, image: Image, described: Description
+) -> tuple[PanopticSegmentation, float | None]:
+    truth, things = cast("PanopticSegmentation", image.truth), counters.is_thing
     proposals, evidence = described.proposals, decide(parts, image, prepared, described)
     combined = evidence.combined.to(proposals.masks.device)
-    semantic = semantic_map(proposals.finest, combined, image.size).cpu().numpy()
-    counters.add(merge(parts, evidence, proposals), semantic, cast("PanopticSegmentation", image.truth))
-
-
-def _summary(
-    counters: _Counters, prepared: PreparedVocabulary, failures: tuple[Failure, ...], parts: Parts
-) -> Evaluation:
-    iou, quality = counters.confusion.result(), counters.quality
-    everything, things, stuff = quality.mean(), quality.mean(True), quality.mean(False)
-    return Evaluation(
-        images=counters.images,
-        pq=100 * everything.pq,
-        sq=100 * everything.sq,
-        rq=100 * everything.rq,
-        pq_things=100 * things.pq if things.n else None,
-        pq_stuff=100 * stuff.pq if stuff.n else None,
-        miou=100 * iou.miou,
-        pixel_accuracy=100 * iou.accuracy,
-        segment_accuracy=100 * counters.right / max(1, counters.judged),
-        per_class={
-            name: _class_row(quality.per_class[name], value)
-            for name, value in zip(counters.names, iou.iou, strict=True)
-        },
-        missing=tuple(match.name for match in missing(prepared)),
-        failures=failures,
-        settings=provenance(parts),
+    annotated = annotated_instances(truth, counters.index, things)
+    found = Prediction(
+        merge(parts, evidence, proposals),
+        semantic_map(proposals.finest, combined, image.size).cpu().numpy(),
+        predicted_instances(proposals, combined, things, annotated),
     )
+    return found.panoptic, counters.add(found, truth, annotated)
 
 
-def _class_row(quality: ClassQuality, iou: float | None) -> dict[str, float | int | None]:
-    counts = {"tp": quality.tp, "fp": quality.fp, "fn": quality.fn}
-    shares = {key: 100 * getattr(quality, key) if quality.counted else None for key in ("pq", "sq", "rq")}
-    return {**shares, "iou": None if iou is None else 100 * iou, **counts}
+def _seen(parts: Parts, prepared: PreparedVocabulary, given: Vocabulary | None) -> tuple[bool, ...] | None:
+    """Per class whether it counts as seen; None where nobody says. A class that has any term in common with the list is
+    seen (method.md 1.7)."""
+    if given is None:
+        trained = any(one.thing.role is Role.IN_VOCABULARY for one in parts.classifiers)
+        return tuple(seen_classes(parts, prepared).tolist()) if trained else None
+    keys, vocabulary = {name_key(term) for term in given.terms}, prepared.vocabulary
+    found = [False] * len(vocabulary)
+    for term, row in zip(vocabulary.terms, vocabulary.row_class.tolist(), strict=True):
+        found[row] |= name_key(term) in keys
+    if not any(found):
+        shown = ", ".join(vocabulary.names[:5])
+        raise DataError(f"seen classes of the source, e.g. {shown}", ", ".join(given.names[:5]), "correct --seen")
+    return tuple(found)
+
+
+def _settings(parts: Parts, groups: Sequence[bool] | None, given: Vocabulary | None) -> dict[str, Any]:
+    """What produced the result, and who said which classes are seen."""
+    said = "the in-vocabulary classifier" if given is None else "the user"
+    return {**provenance(parts), "seen": None if groups is None else {"said_by": said, "classes": sum(groups)}}
+
+
+def _nothing(source: ImageSource, failures: Sequence[Failure]) -> DataError:
+    first = f", first {failures[0].external_id}: {failures[0].reason}" if failures else ""
+    got = f"{len(failures)} that failed{first}" if failures else "none"
+    return DataError(f"at least one annotated image in {source.name}", got, "check path and split, repair the files")

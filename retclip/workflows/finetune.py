@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,13 @@ from retclip.workflows.training_data import Sample, TrainingData
 from retclip.workflows.training_run import TrainingRun
 
 POINTS = 3  # a stream of random numbers beside those of training_data
+PATIENCE = timedelta(hours=12)  # of processes that wait for the one that validates; torch's own ten minutes are too few
 
 
 @dataclass(frozen=True, eq=False)
 class FinetuneJob:
     """What is trained on what. start: makes the trainable, from torch's random state. vocabulary: C_train, with text.
-    validate: its figures, of the model as it is. fresh: begin anew."""
+    validate: its figures, of the model as it is. fresh: begin anew. A loss is logged as the mean over the processes."""
 
     backbone: Backbone
     start: Callable[[], Trainable]
@@ -49,7 +51,8 @@ class FinetuneJob:
 
 @dataclass
 class FinetuneReport:
-    """How far a run has come. losses: the last step's. validation: the last one's figures."""
+    """How far a run has come. losses: the last step's. validation: the last one's figures. failures: images that this
+    process passed over. main: whether this process speaks for all of them."""
 
     steps: int
     step: int = 0
@@ -57,11 +60,14 @@ class FinetuneReport:
     validation: Mapping[str, float] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     stopped: bool = False  # by a signal, after a checkpoint
+    main: bool = True
 
 
 def finetune(job: FinetuneJob, on_progress: Callable[[FinetuneReport], None] = lambda _: None) -> FinetuneReport:
     """Train to the last step, from the newest checkpoint where there is one. Raises ConfigError, DataError (a loss that
     is no number, images that cannot be used), OSError where the disk does not take a checkpoint."""
+    if job.device.dtype == "float16":  # its small gradients would vanish; bfloat16 has the range of float32
+        raise ConfigError("a precision to train in", "float16", "set device.dtype to bfloat16 or float32")
     accelerator = accelerator_of(job.device)
     section, ranks = job.section, accelerator.num_processes
     if section.batch_size % ranks:
@@ -73,7 +79,7 @@ def finetune(job: FinetuneJob, on_progress: Callable[[FinetuneReport], None] = l
     torch.manual_seed(section.seed)
     model = job.start()
     optimizer = torch.optim.AdamW(model.parameter_groups(section.weight_decay), lr=section.learning_rate)
-    report = FinetuneReport(section.steps, _taken_up(job, model, optimizer))
+    report = FinetuneReport(section.steps, _taken_up(job, model, optimizer), main=accelerator.is_main_process)
     if accelerator.is_main_process:
         job.run.cut(report.step)
     wrapped, optimizer = accelerator.prepare(model, optimizer)
@@ -113,7 +119,7 @@ class _Loop:
                 self._log({"losses": losses, **figures, "images_per_second": speed, "seconds": passed})
             if last or (section.validate_every and report.step % section.validate_every == 0):
                 self._validate()
-            report.stopped = stop.asked and not last
+            report.stopped = self._anyone(stop.asked) and not last
             if last or report.stopped or report.step % section.checkpoint_every == 0:
                 self._save()
             on_progress(report)
@@ -129,18 +135,26 @@ class _Loop:
         seed = _seed(section.seed, number, self.accelerator.process_index)
         with _autocast(device):
             losses = self.wrapped(features, targets, job.vocabulary, torch.Generator().manual_seed(seed))
-        total = torch.stack(list(losses.values())).sum()
-        if not math.isfinite(float(total.detach())):
-            got = ", ".join(f"{name} {float(value.detach()):g}" for name, value in losses.items())
+        values = torch.stack(list(losses.values()))
+        told = dict(zip(losses, self.accelerator.reduce(values.detach().float(), "mean").tolist(), strict=True))
+        if not math.isfinite(sum(told.values())):  # of all processes, so that all of them stop
+            got = ", ".join(f"{name} {value:g}" for name, value in told.items())
             todo = "lower finetune.learning_rate or set device.dtype = 'float32'; the last checkpoint is whole"
             raise DataError(f"finite losses in step {number + 1}", got, todo)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(section, number)
         self.optimizer.zero_grad()
-        self.accelerator.backward(total)
+        self.accelerator.backward(values.sum())
         norm = self.accelerator.clip_grad_norm_(self.wrapped.parameters(), section.clip)
         self.optimizer.step()
-        return {name: float(value.detach()) for name, value in losses.items()}, float(norm)
+        return told, float(norm)
+
+    def _anyone(self, asked: bool) -> bool:
+        """Whether any process was asked to stop: they hear it at different steps, and must stop together."""
+        if self.accelerator.num_processes == 1:
+            return asked
+        flag = torch.tensor([int(asked)], device=self.job.device.torch_device)
+        return bool(self.accelerator.gather(flag).any())
 
     def _log(self, figures: Mapping[str, Any]) -> None:
         if self.accelerator.is_main_process:
@@ -176,12 +190,22 @@ def frozen_features(backbone: Backbone, images: Sequence[Image], device: Device)
 
 
 def accelerator_of(device: Device) -> Any:
-    """accelerate's view of this process. Raises ConfigError where it is not installed."""
+    """accelerate's view of this process. Precision and place are ours: autocast stands around what it is for, and a
+    device that was named is kept. Raises ConfigError where it is not installed."""
     try:
         from accelerate import Accelerator
+        from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
     except ImportError as error:
         raise ConfigError("accelerate, for fine-tuning", str(error), "pip install 'retclip[finetune]'") from error
-    return Accelerator(cpu=device.torch_device == "cpu", step_scheduler_with_optimizer=False)
+    waiting = InitProcessGroupKwargs(timeout=PATIENCE)
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # a crop may show nothing to find
+    return Accelerator(
+        device_placement=False,
+        mixed_precision="no",
+        cpu=device.torch_device == "cpu",
+        step_scheduler_with_optimizer=False,
+        kwargs_handlers=[waiting, unused],
+    )
 
 
 def _taken_up(job: FinetuneJob, model: Trainable, optimizer: torch.optim.Optimizer) -> int:

@@ -75,7 +75,7 @@ def decide(parts: Parts, image: Image, prepared: PreparedVocabulary, described: 
         )
     scores = _pruned(scores, proposals, vocabulary.names)
     weights = EnsembleWeights(**settings.ensemble.model_dump())
-    combined, void = ensemble(scores, _seen(parts, prepared), weights, covered=segments.covered)
+    combined, void = ensemble(scores, seen_classes(parts, prepared), weights, covered=segments.covered)
     return Evidence(
         image_sha256=image.sha256,
         image_uri=image.uri,
@@ -141,7 +141,7 @@ def _pruned(scores: list[ClassScores], proposals: MaskProposals, names: tuple[st
     return [replace(one, values=one.values * possible.to(one.values.device)) for one in scores]
 
 
-def _seen(parts: Parts, prepared: PreparedVocabulary) -> Tensor:
+def seen_classes(parts: Parts, prepared: PreparedVocabulary) -> Tensor:
     """(c,) bool: the classes that an in-vocabulary head was trained on (exact terms, FC-CLIP's rule, method.md 1.7)."""
     trained = {
         name_key(term)

@@ -13,12 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from retclip.errors import ConfigError, DataError
+from retclip.store.archive import write_durably
 from retclip.types import Vocabulary
 from retclip.workflows.training_checkpoint import Checkpoints
 
 SETTINGS, METRICS, TERMS, WEIGHTS, CHECKPOINTS = (
     "settings.json", "metrics.jsonl", "trained_on.txt", "weights.safetensors", "checkpoints"
 )  # fmt: skip
+MADE = (
+    METRICS,
+    WEIGHTS,
+    "curve.png",
+    SETTINGS,
+    TERMS,
+)  # the files of a run, in the order in which --fresh removes them
 TIMES = ("seconds", "images_per_second")  # of a metrics line: what two equal runs need not agree in
 
 
@@ -40,22 +48,31 @@ class TrainingRun:
         return self.folder / METRICS
 
     def begin(self, fresh: bool, vocabulary: Vocabulary) -> None:
-        """Make the folder, or take up the run that lies there. fresh: replace it. Raises ConfigError for a folder of
-        somebody else's and for a run with other settings."""
+        """Make the folder, or take up the run that lies there. fresh: replace it; only files that a run makes are
+        removed. Raises ConfigError for a folder of somebody else's and for a run with other settings."""
         told = self.folder / SETTINGS
-        if self.folder.is_dir() and any(self.folder.iterdir()) and not told.is_file():
+        there = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set[str]()
+        ours = {SETTINGS, TERMS} <= there  # settings.json alone is a name that many programs use
+        begun = (TERMS, f".{TERMS}.", f".{SETTINGS}.")  # all that a kill in this function can leave
+        if not ours and not all(name.startswith(begun) for name in there):
             todo = "choose another folder: --out"
             raise ConfigError("a new folder, or one of an earlier run", f"{self.folder} with other files", todo)
-        if told.is_file() and fresh:
-            shutil.rmtree(self.folder)
-        elif told.is_file():
+        if ours and not fresh:
             self._compare(_read(told))
             return
+        if ours:
+            self._clear()
         self.folder.mkdir(parents=True, exist_ok=True)
         synonyms = vocabulary.synonyms or ((),) * len(vocabulary)
         lines = [", ".join((name, *more)) for name, more in zip(vocabulary.names, synonyms, strict=True)]
-        (self.folder / TERMS).write_text("\n".join(lines) + "\n", encoding="utf-8")
-        told.write_text(json.dumps(self.settings, indent=1, sort_keys=True), encoding="utf-8")
+        write_durably(self.folder / TERMS, ("\n".join(lines) + "\n").encode())
+        write_durably(told, json.dumps(self.settings, indent=1, sort_keys=True).encode())
+
+    def _clear(self) -> None:
+        if self.checkpoints.folder.is_dir():
+            shutil.rmtree(self.checkpoints.folder)
+        for name in MADE:
+            (self.folder / name).unlink(missing_ok=True)
 
     def _compare(self, earlier: Mapping[str, Any]) -> None:
         now, before = _flat(self.settings), _flat(earlier)
@@ -69,7 +86,7 @@ class TrainingRun:
         """Forget what was measured after `step`: the run goes on from there, and will measure it again."""
         if self.metrics.is_file():
             kept = [json.dumps(one) for one in read_metrics(self.metrics) if one["step"] <= step]
-            self.metrics.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+            write_durably(self.metrics, "".join(f"{line}\n" for line in kept).encode())
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Append a line."""

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retclip.algorithms.instance_selection import instance_selection
+from retclip.algorithms import instance_selection as module
+from retclip.algorithms.instance_selection import instance_selection, instances_in_parts
 from retclip.types import MaskLogits
 
 MASKS = torch.tensor([[[0.9, 0.7, 0.2]], [[0.1, 0.6, 1.0]]])
@@ -49,6 +50,20 @@ def test_logits_are_painted_on_the_photo():
     found = instance_selection(logits, torch.tensor([[1.0]]), torch.tensor([True]))
     assert found.masks.tolist() == [[[True, True, False]]]
     assert found.scores[0] == pytest.approx(torch.tensor(4.0).sigmoid())
+
+
+def test_they_come_in_small_parts_and_one_by_one_where_the_photo_is_large(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    masks, scores = torch.rand(9, 4, 6, generator=generator), torch.rand(9, 5, generator=generator)
+    things = torch.tensor([True, True, False, True, False])
+    whole = instance_selection(masks, scores, things, (8, 12))
+    assert [len(one.classes) for one in instances_in_parts(masks, scores, things, (8, 12))] == [16, 11]
+    monkeypatch.setattr(module, "CHUNK", 8 * 12)
+    parts = list(instances_in_parts(masks, scores, things, (8, 12)))
+    assert {tuple(one.masks.shape) for one in parts} == {(1, 8, 12)}
+    assert torch.equal(torch.cat([one.masks for one in parts]), whole.masks)
+    assert torch.equal(torch.cat([one.classes for one in parts]), whole.classes)
+    assert torch.allclose(torch.cat([one.scores for one in parts]), whole.scores)
 
 
 @settings(max_examples=60, deadline=None)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retclip.algorithms.mean_iou import ConfusionMatrix
+from retclip.algorithms.mean_iou import ConfusionMatrix, Mistake
 from retclip.errors import ShapeError
 
 
@@ -16,6 +16,19 @@ def test_a_hand_worked_image():
     assert result.iou == (2 / 5, 2 / 4, None)
     assert result.miou == pytest.approx(0.45)
     assert result.accuracy == pytest.approx(4 / 7)
+    assert result.annotated == (True, True, False)
+    assert (result.mean([0]), result.mean([0, 1, 2]), result.mean([2]), result.mean([])) == (0.4, 0.45, None, None)
+
+
+def test_what_was_mixed_up_comes_with_the_most_pixels_first():
+    matrix = ConfusionMatrix(3)
+    matrix.add(np.array([[1, 1, 1, -1], [1, 0, 2, 2]]), np.array([[0, 0, 0, 0], [1, 1, -1, 1]]))
+    # of class 0's four pixels three became 1 and one void; of class 1's three one became 0 and one became 2
+    wanted = (Mistake(0, 1, 3, 0.75), Mistake(0, -1, 1, 0.25), Mistake(1, 0, 1, 1 / 3), Mistake(1, 2, 1, 1 / 3))
+    assert matrix.mistakes(9) == wanted
+    assert matrix.mistakes(2) == wanted[:2]
+    assert matrix.counts[0, 1] == 3  # looking changes nothing
+    assert ConfusionMatrix(2).mistakes(5) == ()
 
 
 def test_a_class_that_is_only_predicted_is_zero_and_not_in_the_mean():

@@ -34,6 +34,8 @@ def test_a_hand_worked_image():
     assert quality.per_class["dog"] == ClassQuality(tp=0, fp=1, fn=1)
     assert quality.mean().pq == pytest.approx((1 / 1.5 + 0) / 2)
     assert quality.mean().n == 2
+    assert quality.mean(names={"cat"}).pq == pytest.approx(1 / 1.5)
+    assert (quality.mean(names=()).pq, quality.mean(names={"bird"}).n, quality.mean(False, {"cat"}).n) == (0, 0, 0)
 
 
 def test_a_prediction_in_void_or_in_a_crowd_of_its_class_is_no_false_positive():

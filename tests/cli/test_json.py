@@ -71,6 +71,7 @@ def test_evaluate(told, built):
     found, ran = told("evaluate", built.source, "--proposer", "reference.ground_truth", *RESIDENT)
     assert found["images"] == 6
     assert 0 < found["miou"] <= 100
+    assert 0 < found["map"] <= found["map50"] <= 100
     assert found["per_class"]["sky"]["tp"] + found["per_class"]["sky"]["fn"] == 6
     assert "evaluate 6/6" in ran.err
 

@@ -1,0 +1,127 @@
+"""An evaluation as one HTML page that can be sent around: figures, classes, confusions, embedded pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from retclip.data.images import make_folder, resized
+from retclip.errors import DataError
+from retclip.report.html_page import write_page
+from retclip.report.overlay import overlay
+from retclip.report.palette import colour
+from retclip.types import Image, PanopticSegmentation
+from retclip.workflows.evaluate import Judged
+from retclip.workflows.evaluation_figures import Evaluation
+
+SIDE, QUALITY = 560, 82  # longer side of a picture in pixels, so that names stay legible; of its JPEG
+NAMES = ("pq", "sq", "rq", "map", "miou")
+PAGE = "index.html"  # where a folder is named
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A row of the grid: three pictures as data addresses. accuracy: percent of its labelled pixels, or None."""
+
+    name: str
+    photo: str
+    annotation: str
+    prediction: str
+    accuracy: float | None
+
+
+class EvaluationPage:
+    """Collects pictures while images are judged, evenly over the source, then writes the page.
+
+    path: the page itself where it ends in .html, else the folder of an index.html. most: how many images are shown.
+    Raises DataError where the page could not be written: before the work, not after it.
+    """
+
+    def __init__(self, path: Path, most: int) -> None:
+        self.file = path if path.suffix.lower() in (".html", ".htm") else path / PAGE
+        make_folder(self.file.parent)
+        if self.file.is_dir():
+            raise DataError("a file to write, or a folder without .html at its end", str(self.file), "rename --report")
+        self.most = most
+        self.shown: list[Shown] = []
+
+    def add(self, judged: Judged) -> None:
+        """Keep the image's pictures if it is one of those to be shown: every (total / most)th."""
+        most, truth = min(self.most, judged.total), judged.image.truth
+        before, now = ((number * most) // max(1, judged.total) for number in (judged.number - 1, judged.number))
+        if not most or before == now or truth is None:
+            return
+        photo = _fitted(judged.image)
+        annotated, predicted = (_address(overlay(photo, _scaled(one, photo))) for one in (truth, judged.predicted))
+        accuracy = None if judged.accuracy is None else 100 * judged.accuracy
+        self.shown.append(Shown(judged.name, _address(photo), annotated, predicted, accuracy))
+
+    def write(self, found: Evaluation, source: str) -> Path:
+        """Write the page; returns the file. source: its address. Raises DataError where the file cannot be written."""
+        try:
+            write_page(self.file, "evaluation.html", _values(found, source, self.shown))
+        except OSError as error:
+            raise DataError(
+                f"a page that can be written: {self.file}", str(error), "choose another --report"
+            ) from error
+        return self.file
+
+
+def _values(found: Evaluation, source: str, shown: list[Shown]) -> dict[str, Any]:
+    whole = {"classes": len(found.per_class), **{name: getattr(found, name) for name in NAMES}}
+    occurring = {name: row for name, row in found.per_class.items() if _occurs(row)}
+    return {
+        "source": source,
+        "found": found,
+        "system": _system(found.settings),
+        "rows": [("all", whole), *((name, vars(group)) for name, group in found.groups.items())],
+        "columns": list(zip(("PQ", "SQ", "RQ", "mAP", "mIoU"), NAMES, strict=True)),
+        "classes": occurring,
+        "absent": [name for name in found.per_class if name not in occurring],
+        "colours": {name: "rgb({},{},{})".format(*colour(name)) for name in found.per_class},
+        "shown": shown,
+        "settings": json.dumps(found.settings, indent=2, ensure_ascii=False, default=str),
+    }
+
+
+def _occurs(row: Mapping[str, Any]) -> bool:
+    return any(row[key] is not None for key in ("pq", "iou", "ap"))
+
+
+def _system(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was evaluated, in a few words."""
+    parts = [(role, settings[role]["name"]) for role in ("proposer", "backbone", "keys") if role in settings]
+    return [*parts, ("classifiers", ", ".join(one["name"] for one in settings["classifiers"]))]
+
+
+def _fitted(image: Image) -> NDArray[np.uint8]:
+    """The photo with its longer side brought to SIDE, small drawings enlarged as well."""
+    scale = SIDE / max(image.size)
+    return resized(image.pixels, (max(1, round(image.size[0] * scale)), max(1, round(image.size[1] * scale))))
+
+
+def _scaled(result: PanopticSegmentation, photo: NDArray[np.uint8]) -> PanopticSegmentation:
+    """The map at the photo's size, each pixel the nearest one's; segments that vanish are left out."""
+    sizes = zip(photo.shape[:2], result.label_map.shape, strict=True)
+    rows, columns = ((np.arange(small) * full) // small for small, full in sizes)
+    label_map = result.label_map[rows[:, None], columns[None, :]]
+    ids, counts = np.unique(label_map, return_counts=True)
+    areas = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+    infos = (replace(one, area=areas[one.id]) for one in result.segments if one.id in areas)
+    return PanopticSegmentation(label_map, tuple(infos))
+
+
+def _address(pixels: NDArray[np.uint8]) -> str:
+    """A picture as a data address, so that the page needs no other file."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(pixels).save(buffer, format="JPEG", quality=QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

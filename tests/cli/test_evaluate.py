@@ -1,0 +1,79 @@
+"""`retclip evaluate`: three rows of figures, classes on request, the page, and who says what is seen."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("own_plugins")
+
+
+@pytest.fixture
+def evaluate(run, built):
+    """Evaluate the drawn scenes with their own masks."""
+    fixed = ("--store", built.store, "--proposer", "reference.ground_truth", "--set", "store.index=resident")
+    return lambda *more: run("evaluate", built.source, *fixed, *more)
+
+
+def cells(text):
+    return [line.split("\t") for line in text.splitlines()]
+
+
+def test_without_an_in_vocabulary_classifier_there_is_one_row_and_a_hint(evaluate):
+    ran = evaluate()
+    assert ran.code == 0, ran.err
+    head, whole = cells(ran.out)
+    assert head == ["", "classes", "PQ", "SQ", "RQ", "mAP", "mIoU"]
+    assert whole[0] == "all"
+    assert all(0 < float(value) <= 100 for value in whole[1:])
+    assert "--seen says which classes count as seen" in ran.err
+    assert "AP50" in ran.err
+
+
+def test_seen_and_unseen_rows_and_every_class(evaluate):
+    ran = evaluate("--seen", "sky, sun", "--per-class")
+    rows = cells(ran.out)
+    assert [one[0] for one in rows[:4]] == ["", "all", "seen", "unseen"]
+    assert int(rows[1][1]) == int(rows[2][1]) + int(rows[3][1])
+    said = {one[0]: one[1] for one in rows[5 : 5 + int(rows[1][1])]}
+    assert said["sky"] == "seen" and set(said.values()) == {"seen", "unseen"}
+    assert ["annotated", "taken for", "pixels", "% of the class"] in rows
+    assert "--seen" not in ran.err
+
+
+def test_the_seen_list_may_be_a_file(evaluate, tmp_path):
+    (tmp_path / "seen.txt").write_text("heaven, sky | stuff\n")
+    document = json.loads(evaluate("--seen", tmp_path / "seen.txt", "--json").out)
+    assert document["groups"]["seen"]["classes"] == 1
+    assert document["per_class"]["sky"]["seen"] is True
+    assert document["settings"]["seen"] == {"said_by": "the user", "classes": 1}
+
+
+def test_a_seen_list_of_other_classes_is_refused(evaluate):
+    ran = evaluate("--seen", "unicorn")
+    assert (ran.code, ran.out) == (3, "")
+    assert "correct --seen" in ran.err
+
+
+@pytest.mark.parametrize(("place", "file"), [("page.html", "page.html"), ("folder", "folder/index.html")])
+def test_the_report(evaluate, tmp_path, place, file):
+    ran = evaluate("--report", tmp_path / place, "--pictures", "2", "--json")
+    text = (tmp_path / file).read_text(encoding="utf-8")
+    assert f"{json.loads(ran.out)['pq']:.1f}" in text
+    assert text.count("<img") == 6
+    assert f"wrote {tmp_path / file}" in ran.err
+
+
+def test_a_report_that_cannot_be_written_is_told_first(evaluate, tmp_path):
+    (tmp_path / "file").write_text("x")
+    ran = evaluate("--report", tmp_path / "file" / "page.html")
+    assert (ran.code, ran.out) == (3, "")
+
+
+def test_a_bad_image_does_not_keep_the_figures_back(run, labelled, tmp_path):
+    root, _ = labelled
+    fixed = ("--store", tmp_path / "store", "--proposer", "reference.ground_truth", "--set", "store.index=resident")
+    run("build", f"label-maps:{root}", "--store", tmp_path / "store")
+    ran = run("evaluate", f"label-maps:{root}", *fixed, "--report", tmp_path / "page.html")
+    assert ran.code == 7
+    assert cells(ran.out)[1][0] == "all"
+    assert "b.png" in (tmp_path / "page.html").read_text(encoding="utf-8")

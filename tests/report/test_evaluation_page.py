@@ -1,0 +1,143 @@
+"""The page of an evaluation: everything in one file, figures as told, pictures spread evenly, nothing from outside."""
+
+import re
+
+import numpy as np
+import pytest
+
+from retclip.errors import DataError
+from retclip.report.evaluation_page import SIDE, EvaluationPage
+from retclip.store.ledger import Failure
+from retclip.types import Image, PanopticSegmentation, SegmentInfo
+from retclip.workflows.evaluate import Judged
+from retclip.workflows.evaluation_figures import Confusion, Evaluation, GroupFigures
+
+SETTINGS = {
+    "retclip": "0.1", "backbone": {"name": "stub.colour"}, "proposer": {"name": "stub.masks"},
+    "classifiers": [{"name": "stub.table"}], "seen": {"said_by": "the user", "classes": 1},
+}  # fmt: skip
+
+
+def row(pq=None, ap=None, iou=None, seen=True):
+    return {"pq": pq, "sq": pq, "rq": pq, "ap": ap, "iou": iou, "tp": 1, "fp": 2, "fn": 3, "seen": seen}
+
+
+def evaluation(**changes):
+    values = {
+        "images": 7, "pq": 31.26, "sq": 70.0, "rq": 40.0, "pq_things": None, "pq_stuff": 12.5, "map": 9.87,
+        "map50": 20.0, "map75": 5.0, "miou": 44.44, "pixel_accuracy": 60.0, "segment_accuracy": 50.0,
+        "groups": {
+            "seen": GroupFigures(1, 61.1, 1.0, 2.0, None, 3.0), "unseen": GroupFigures(2, 11.1, 1.0, 2.0, 4.0, 5.0),
+        },
+        "per_class": {"sky": row(61.1, None, 3.0), "<b>car": row(11.1, 4.0, 5.0, seen=False), "sea": row(seen=False)},
+        "confusion": (Confusion("sky", "<b>car", 12345, 66.6), Confusion("sky", None, 5, 1.0)),
+        "missing": ("sea",), "failures": (Failure("item3", "/x.png", "a photo; got none"),), "settings": SETTINGS,
+    }  # fmt: skip
+    return Evaluation(**{**values, **changes})
+
+
+def judged(number=0, total=1, size=(20, 40), accuracy=0.5):
+    label_map = np.ones(size, dtype=np.int32)
+    label_map[:, size[1] // 2 :] = 2
+    label_map[0, 0] = 3  # may vanish where the photo is made smaller
+    infos = tuple(SegmentInfo(i, name, False, 1) for i, name in ((1, "sky"), (2, "<b>car"), (3, "sea")))
+    truth = PanopticSegmentation(label_map, infos)
+    pixels = np.random.default_rng(0).integers(0, 255, (*size, 3)).astype(np.uint8)
+    return Judged(number, total, f"photo{number}", Image(pixels, "0" * 64, "", truth), truth, accuracy)
+
+
+def written(page, found, source="label-maps:x"):
+    return page.write(found, source).read_text(encoding="utf-8")
+
+
+def test_the_figures_and_nothing_unescaped(tmp_path):
+    text = written(EvaluationPage(tmp_path / "deep" / "page.html", 3), evaluation(), "label-maps:<i>x?split=val")
+    for told in (
+        "31.3",
+        "9.9",
+        "44.4",
+        "61.1",
+        "11.1",
+        "12,345",
+        "66.6",
+        "item3",
+        "stub.masks",
+        "stub.table",
+        "the user named",
+    ):
+        assert told in text, told
+    assert "&lt;b&gt;car" in text and "<b>car" not in text
+    assert "&lt;i&gt;x" in text and "<i>x" not in text
+    assert re.search(r"<td class=\"text\">seen</td><td>1</td><td>61.1</td>", text)
+    assert "taken for" in text and ">nothing<" in text
+    assert "In neither annotation nor answer: sea." in text
+    assert "<img" not in text
+
+
+def test_without_groups_confusion_failures_it_is_shorter_and_says_why(tmp_path):
+    whole = evaluation()
+    per_class = {name: {**one, "seen": None} for name, one in whole.per_class.items()}
+    settings = {**SETTINGS, "seen": None, "keys": {"name": "stub.keys"}}
+    changes = {
+        "groups": {},
+        "confusion": (),
+        "failures": (),
+        "missing": (),
+        "per_class": per_class,
+        "settings": settings,
+    }
+    text = written(EvaluationPage(tmp_path / "page.html", 3), evaluation(**changes))
+    assert "--seen" in text and "stub.keys" in text
+    assert "badge unseen" not in text and "taken for" not in text and "could not be used" not in text
+
+
+def test_pictures_are_inside_the_page_which_needs_no_other_file(tmp_path):
+    page = EvaluationPage(tmp_path / "folder", 3)
+    page.add(judged())
+    page.add(judged(accuracy=None, size=(900, 1300)))
+    text = written(page, evaluation())
+    assert len(re.findall(r'<img src="data:image/jpeg;base64,[A-Za-z0-9+/=]+"', text)) == 6
+    assert not re.search(r'(src|href)="(?!data:)', text)
+    assert "right pixels 50 %" in text
+    assert [one.name for one in (tmp_path / "folder").iterdir()] == ["index.html"]
+
+
+def test_a_picture_has_a_legible_size(tmp_path):
+    import base64
+    import io
+
+    from PIL import Image as Pillow
+
+    page = EvaluationPage(tmp_path / "page.html", 3)
+    for size in ((20, 40), (900, 1800)):
+        page.add(judged(size=size))
+    for one in page.shown:
+        with Pillow.open(io.BytesIO(base64.b64decode(one.photo.split(",")[1]))) as picture:
+            assert picture.size == (SIDE, SIDE // 2)
+
+
+@pytest.mark.parametrize(
+    ("most", "total", "wanted"),
+    [(3, 9, [0, 3, 6]), (2, 5, [0, 3]), (9, 4, [0, 1, 2, 3]), (0, 4, []), (1, 1, [0]), (4, 10, [0, 3, 5, 8])],
+)
+def test_images_are_taken_evenly_over_the_source(tmp_path, most, total, wanted):
+    page = EvaluationPage(tmp_path / "page.html", most)
+    for number in range(total):
+        page.add(judged(number, total))
+    assert [one.name for one in page.shown] == [f"photo{number}" for number in wanted]
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path):
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(DataError, match="rename --report"):
+        EvaluationPage(tmp_path / "page.html", 3)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match="a folder for results"):
+        EvaluationPage(tmp_path / "file" / "page.html", 3)
+
+
+def test_a_page_that_cannot_be_written_after_all_is_told(tmp_path):
+    page = EvaluationPage(tmp_path / "page.html", 3)
+    page.file.mkdir()
+    with pytest.raises(DataError, match="choose another --report"):
+        page.write(evaluation(), "x")
