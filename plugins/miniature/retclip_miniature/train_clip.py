@@ -48,19 +48,21 @@ WARMUP, WEIGHT_DECAY, TEXT_RATE = 60, 0.05, 3.0  # steps, AdamW's, learning rate
 @dataclass(frozen=True)
 class Stage:
     """side: of the pictures, in pixels. sizes: of things, in pixels. room: pixels a thing, on average; a picture has
-    one at least."""
+    one at least. rounds: so often are so many `scenes` drawn and trained on for `steps`, in batches of `batch`."""
 
     side: int
     sizes: tuple[float, float]
     room: float
+    rounds: int
     scenes: int
     steps: int
     batch: int
 
 
+# A scene is seen three times and never again: models of this size learn thousands of pictures by heart.
 STAGES = (
-    Stage(64, (22.0, 58.0), 1e9, 20000, 900, 256),
-    Stage(128, (26.0, 104.0), 6500.0, 24000, 1800, 128),
+    Stage(64, (22.0, 58.0), 1e9, 4, 40000, 470, 256),
+    Stage(128, (26.0, 104.0), 6500.0, 6, 24000, 560, 128),
 )
 LEARNING_RATE = 1.5e-3
 Scene = tuple[NDArray[np.uint8], PanopticSegmentation, str]
@@ -77,24 +79,35 @@ def draw(index: int, stage: Stage, seed: int) -> Scene:
 
 
 def train(stages: tuple[Stage, ...], seed: int, out: Path) -> None:
-    """Draw the scenes, train stage after stage, write the two files."""
+    """Draw scenes and train, round after round; the two files are written after each."""
     torch.manual_seed(seed)
-    clock, done, total = time.monotonic(), 0, sum(stage.steps for stage in stages)
+    clock, done, total = time.monotonic(), 0, sum(stage.rounds * stage.steps for stage in stages)
+    tokenizer = open_clip.SimpleTokenizer(context_length=CONTEXT)
     model: Any = None
     for stage in stages:
-        with ProcessPoolExecutor() as pool:
-            scenes = list(pool.map(partial(draw, stage=stage, seed=seed), range(stage.scenes), chunksize=100))
         model = _resized(model, stage.side)
-        optimizer, tokenizer = _optimizer(model), open_clip.SimpleTokenizer(context_length=CONTEXT)
-        rng = np.random.default_rng([seed, stage.side])
-        for step in range(stage.steps):
+        optimizer, rng = _optimizer(model), np.random.default_rng([seed, stage.side])
+        for step in range(stage.rounds * stage.steps):
+            if step % stage.steps == 0:
+                scenes = _drawn(stage, seed, step // stage.steps)
             for group in optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * group["share"] * rate(step, done, total)
             loss = _step(model, optimizer, tokenizer, scenes, rng, stage.batch)
-            if step % 20 == 0:
-                print(f"{stage.side} px: {step}/{stage.steps} loss {loss:.3f} {time.monotonic() - clock:.0f} s", flush=True)
             done += 1
-        save(model, out)
+            if step % 20 == 0:
+                print(
+                    f"{stage.side} px: {step} loss {loss:.3f}, {done}/{total}, {time.monotonic() - clock:.0f} s",
+                    flush=True,
+                )
+            if done % stage.steps == 0 or done == total:
+                save(model, out)
+
+
+def _drawn(stage: Stage, seed: int, number: int) -> list[Scene]:
+    """The scenes of a round."""
+    with ProcessPoolExecutor() as pool:
+        indices = range(number * stage.scenes, (number + 1) * stage.scenes)
+        return list(pool.map(partial(draw, stage=stage, seed=seed), indices, chunksize=200))
 
 
 def rate(step: int, done: int, total: int) -> float:
@@ -116,16 +129,25 @@ def _step(model: Any, optimizer: torch.optim.Optimizer, tokenizer: Any, scenes: 
     optimizer.step()
     with torch.no_grad():
         model.logit_scale.clamp_(0, math.log(100))
-    return float(loss)
+    return float(loss.detach())
 
 
 def augmented(pixels: Tensor, rng: np.random.Generator) -> Tensor:
-    """(b, H, W, 3) uint8 to (b, 3, H, W) float32 as the model takes them: mirrored or not, brighter or darker."""
-    found = pixels.permute(0, 3, 1, 2).float().div_(255)
-    mirrored = torch.from_numpy(rng.random(len(found)) < 0.5)
-    found[mirrored] = found[mirrored].flip(-1)
-    found = found * torch.from_numpy(rng.uniform(0.8, 1.2, (len(found), 1, 1, 1)).astype(np.float32))
-    mean, std = (torch.tensor(x).view(1, 3, 1, 1) for x in (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD))
+    """(b, H, W, 3) uint8 to (b, 3, H, W) float32 as the model takes them, each mirrored or not, nearer or further, a
+    little aside, in another light and dye."""
+    found, count = pixels.permute(0, 3, 1, 2).float().div_(255), len(pixels)
+    zoom, mirror = rng.uniform(0.75, 1.15, count), rng.choice([-1.0, 1.0], count)
+    moves = np.zeros((count, 2, 3), np.float32)
+    moves[:, 0, 0], moves[:, 1, 1] = zoom * mirror, zoom
+    moves[:, :, 2] = rng.uniform(-0.1, 0.1, (count, 2))
+    places = nn.functional.affine_grid(torch.from_numpy(moves), list(found.shape), align_corners=False)
+    found = nn.functional.grid_sample(found, places, padding_mode="reflection", align_corners=False)
+    dye = np.eye(3) + rng.normal(0, 0.06, (count, 3, 3))
+    found = torch.einsum("bij,bjhw->bihw", torch.from_numpy(dye.astype(np.float32)), found)
+    found = (found * torch.from_numpy(rng.uniform(0.8, 1.2, (count, 1, 1, 1)).astype(np.float32))).clamp_(0, 1)
+    mean, std = (
+        torch.tensor(x).view(1, 3, 1, 1) for x in (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
+    )
     return ((found - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
@@ -168,11 +190,11 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--share", type=float, default=1.0, help="of the published steps and scenes")
+    parser.add_argument("--share", type=float, default=1.0, help="of the steps and scenes of each round")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     stages = tuple(
-        replace(stage, scenes=max(stage.batch, round(stage.scenes * given.share)), steps=max(1, round(stage.steps * given.share)))
+        replace(stage, scenes=max(1, round(stage.scenes * given.share)), steps=max(1, round(stage.steps * given.share)))
         for stage in STAGES
     )
     train(stages, given.seed, given.out)
