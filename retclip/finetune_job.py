@@ -12,6 +12,7 @@ import numpy as np
 
 from retclip import config
 from retclip.arguments import as_vocabulary
+from retclip.config_sections import FinetuneSection
 from retclip.data.augmentation import Augmentation
 from retclip.device import choose
 from retclip.errors import ConfigError, DataError
@@ -32,7 +33,10 @@ from retclip.workflows.training_run import TrainingRun, read_metrics
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
     from retclip.plugin.contracts import ImageSource
+    from retclip.plugin.discovery import ComponentInfo
     from retclip.plugin.training import Trainable
+
+    Start = Callable[[Any, Device, Mapping[str, int], int], Trainable]
 
 GREY = 128
 # Of [finetune]: what may differ between a run and its going on, for no number of the training hangs on it.
@@ -77,17 +81,7 @@ def finetune_job(
 ) -> FinetuneJob:
     """Load and check everything. Raises ConfigError, PluginError, WeightsMissing, DataError."""
     settings = retclip.settings
-    proposer = retclip.manager.find("proposer", settings.components.proposer)
-    backbone = retclip.manager.find("backbone", settings.components.backbone)
-    if proposer.component.trainable is None:
-        todo = "choose one that can be trained, e.g. --proposer mask2former.queries"
-        raise ConfigError("a proposer that can be fine-tuned", proposer.full_name, todo)
-    lacking = {TEXT, LEVELS} - backbone.component.provides
-    if lacking:
-        todo = "choose another --backbone"
-        raise ConfigError("a backbone with text and named feature maps", f"{backbone.full_name} without "
-                          f"{', '.join(sorted(lacking))}", todo)  # fmt: skip
-    retclip.manager.require_weights([backbone, proposer], settings.of_component)
+    proposer, make, backbone = _chosen(retclip)
     source = retclip.source(address)
     named = training_classes(source, address, classes)
     device = _device(retclip)
@@ -97,7 +91,6 @@ def finetune_job(
     augmentation = Augmentation(section.crop, section.smallest_scale, section.largest_scale, section.flip)
     data = TrainingData(source, vocabulary, augmentation, section.seed)
     checked = checked_settings(proposer, settings.of_component(proposer.full_name))
-    make = proposer.component.trainable
 
     def start() -> Trainable:
         channels, embed = _shapes(frozen, vocabulary, section.crop)
@@ -111,7 +104,7 @@ def finetune_job(
             "settings": checked.model_dump(mode="json"),
         },
         "backbone": {"name": frozen.name, "settings": dict(frozen.settings), "space": frozen.thing.space.id},
-        "finetune": {key: value for key, value in section.model_dump(mode="json").items() if key not in FREE},
+        "finetune": _deciding(section),
         "data": {"source": source.name, "digest": data.digest, "images": len(data.records)},
         "classes": vocabulary.digest,
         "dtype": device.dtype,
@@ -119,6 +112,30 @@ def finetune_job(
     run = TrainingRun(out, described, section.keep_checkpoints)
     validate = _validation(retclip, frozen, vocabulary, retclip.source(val), device) if val else None
     return FinetuneJob(frozen.thing, start, data, vocabulary, section, run, device, validate, fresh)
+
+
+def _chosen(retclip: RetCLIP) -> tuple[ComponentInfo, Start, ComponentInfo]:
+    """The proposer with what makes it trainable, and the backbone; nothing is loaded. Raises ConfigError,
+    PluginUnavailable, WeightsMissing."""
+    settings = retclip.settings
+    proposer = retclip.manager.find("proposer", settings.components.proposer)
+    backbone = retclip.manager.find("backbone", settings.components.backbone)
+    make = proposer.component.trainable
+    if make is None:
+        todo = "choose one that can be trained, e.g. --proposer mask2former.queries"
+        raise ConfigError("a proposer that can be fine-tuned", proposer.full_name, todo)
+    lacking = ", ".join(sorted({TEXT, LEVELS} - backbone.component.provides))
+    if lacking:
+        got = f"{backbone.full_name} without {lacking}"
+        raise ConfigError("a backbone with text and named feature maps", got, "choose another --backbone")
+    retclip.manager.require_weights([backbone, proposer], settings.of_component)
+    return proposer, make, backbone
+
+
+def _deciding(section: FinetuneSection) -> dict[str, Any]:
+    """What a run's numbers hang on. Its length is not among it where no step's learning rate hangs on that."""
+    free = (*FREE, "steps") if section.schedule == "steps" else FREE
+    return {key: value for key, value in section.model_dump(mode="json").items() if key not in free}
 
 
 def training_classes(source: ImageSource, address: str, classes: Sequence[str] | str | Vocabulary | None) -> Vocabulary:
@@ -133,11 +150,13 @@ def training_classes(source: ImageSource, address: str, classes: Sequence[str] |
 
 
 def _device(retclip: RetCLIP) -> Device:
-    """This process's own: under `accelerate launch` each has one."""
+    """The proposer's, or this process's own where `accelerate launch` started several."""
     device = choose(retclip.settings.device, "proposer")
-    if device.torch_device == "cpu":
-        return device
-    return replace(device, torch_device=str(accelerator_of(device).device))
+    accelerator = accelerator_of(device)
+    several = accelerator.num_processes
+    share = max(1, retclip.settings.finetune.batch_size // several)  # all at once through the backbone, if they fit
+    device = replace(device, batch_size=max(share, device.batch_size))
+    return device if several == 1 else replace(device, torch_device=str(accelerator.device))
 
 
 def _with_text(backbone: Loaded[Any], vocabulary: Vocabulary) -> Vocabulary:

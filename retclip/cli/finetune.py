@@ -56,7 +56,9 @@ class TrainingProgress:
         return self
 
     def step(self, report: FinetuneReport) -> None:
-        """After every step."""
+        """After every step; of several processes one speaks."""
+        if not report.main:
+            return
         if self.bar is None:
             self.first = report.step - 1
             if self.first:
@@ -73,15 +75,17 @@ class TrainingProgress:
 
 
 def _finish(report: FinetuneReport, out: Path, json: bool) -> None:
-    if json:
+    if json and report.main:
         output.data({"step": report.step, "steps": report.steps, "weights": str(out / "weights.safetensors"),
                      "losses": dict(report.losses), "validation": dict(report.validation)})  # fmt: skip
     for one in report.failures.values():
         output.message(f"not used: {one.external_id}: {one.reason}")
     if report.stopped:
-        output.message(f"stopped after step {report.step} of {report.steps}. Run the same command again to go on.")
+        if report.main:
+            output.message(f"stopped after step {report.step} of {report.steps}. Run the same command again to go on.")
         raise typer.Exit(STOPPED)
     figures = ", ".join(f"{key} {value:.1f}" for key, value in report.validation.items() if key != "images")
-    output.message(f"{report.step} steps done{f', {figures}' if figures else ''}: {out / 'weights.safetensors'}")
+    if report.main:
+        output.message(f"{report.step} steps done{f', {figures}' if figures else ''}: {out / 'weights.safetensors'}")
     if report.failures:
         raise PartialFailure("every image to be usable", f"{len(report.failures)} failures", "repair the files named")

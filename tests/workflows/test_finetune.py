@@ -3,8 +3,10 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,17 +54,17 @@ class Colours:
 class Pixelwise(torch.nn.Module):
     """Learns the class of every pixel; a part of its loss is random, as a sampling loss's is."""
 
-    def __init__(self, broken_at=None):
+    def __init__(self, broken_at=None, share=0.5):
         super().__init__()
         self.layer = torch.nn.Conv2d(3, 2, 3, padding=1)
-        self.calls, self.broken_at = 0, broken_at
+        self.calls, self.broken_at, self.share = 0, broken_at, share
 
     def forward(self, features, targets, vocabulary, generator):
         self.calls += 1
         found = self.layer(torch.stack([one.levels["res2"] for one in features]))
         wanted = torch.stack([(one.masks * (one.classes[:, None, None] + 1)).sum(0) - 1 for one in targets])
         each = torch.nn.functional.cross_entropy(found, wanted.clamp(min=-1), ignore_index=-1, reduction="none")
-        chosen = torch.rand(each.shape, generator=generator) < 0.5
+        chosen = torch.rand(each.shape, generator=generator) < self.share
         value = (each * chosen).mean()
         return {
             "class": value if self.calls != self.broken_at else value * torch.nan,
@@ -179,6 +181,63 @@ def test_kill_9_of_a_process_then_the_same_numbers(tmp_path, undisturbed):
     same_end(one.run, undisturbed[0])
 
 
+TWO = """
+import importlib.util, os, signal, sys
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("t", {tests!r})
+t = importlib.util.module_from_spec(spec); spec.loader.exec_module(t)
+stop = int(os.environ["STOP_AT"]) if os.environ["RANK"] == "1" else 0
+hear = lambda r: os.kill(os.getpid(), signal.SIGTERM) if r.step == stop else None
+one = t.job(Path(sys.argv[1]), start=lambda: t.Pixelwise(share=1.0))
+print("stopped" if t.finetune(one, hear).stopped else "done")
+"""
+
+
+def two_processes(folder, port, stop_at=0):
+    """What each of two processes says that share a run, on the CPU."""
+    script = folder / "two.py"
+    script.write_text(TWO.format(tests=str(Path(__file__))))
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "STOP_AT": str(stop_at),
+              "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}  # fmt: skip
+    both = [
+        subprocess.Popen(
+            [sys.executable, str(script), str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    try:
+        said = [one.communicate(timeout=300) for one in both]
+    finally:
+        for one in both:
+            one.kill()
+    assert [one.returncode for one in both] == [0, 0], said
+    return [out.strip().splitlines()[-1] for out, _ in said]
+
+
+def free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def test_two_processes_share_a_batch_and_learn_what_one_does_also_when_only_one_hears_the_signal(tmp_path):
+    alone = job(tmp_path, "alone", start=lambda: Pixelwise(share=1.0))
+    finetune(alone)
+    assert two_processes(tmp_path, free_port(), stop_at=5) == ["stopped", "stopped"]
+    both = job(tmp_path).run
+    assert both.checkpoints.steps()[-1] == 6
+    assert two_processes(tmp_path, free_port()) == ["done", "done"]
+    assert len(measured(both)) == len(measured(alone.run)) == 12
+    for mine, theirs in zip(measured(both), measured(alone.run), strict=True):
+        assert mine["step"] == theirs["step"] and mine["losses"] == pytest.approx(theirs["losses"], rel=1e-4)
+
+
+def test_half_precision_without_a_scaler_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="bfloat16"):
+        finetune(replace(job(tmp_path), device=Device("cpu", "float16")))
+
+
 def test_a_finished_run_does_nothing_more_and_another_one_must_be_fresh(tmp_path):
     one = job(tmp_path, steps=3)
     finetune(one)
@@ -234,8 +293,6 @@ def test_a_bad_image_is_passed_over_and_reported(tmp_path):
     def unreadable():
         raise DataError("a readable photo", "noise", "remove it")
 
-    from dataclasses import replace
-
     one.data.records[2] = replace(broken, load=unreadable)
     report = finetune(one)
     assert list(report.failures) == [broken.external_id] and report.step == 4
@@ -246,8 +303,6 @@ def test_a_bad_image_is_passed_over_and_reported(tmp_path):
 
 
 def test_bfloat16_trains_too_and_the_backbone_gets_no_gradient(tmp_path):
-    from dataclasses import replace
-
     one = replace(job(tmp_path, steps=3), device=Device("cpu", "bfloat16"))
     assert finetune(one).step == 3
     (features,) = frozen_features(Colours(), [one.data.sample(0).image], one.device)

@@ -42,6 +42,35 @@ def test_other_settings_are_refused_by_the_key_that_differs(tmp_path, other, tol
     run(tmp_path, other).begin(False, VOCABULARY)
 
 
+def test_beginning_anew_removes_only_what_a_run_makes(tmp_path):
+    one = run(tmp_path)
+    one.begin(False, VOCABULARY)
+    one.log({"step": 1})
+    (one.checkpoints.folder / "step-00000001").mkdir(parents=True)
+    (one.folder / "notes.txt").write_text("mine")
+    run(tmp_path).begin(True, VOCABULARY)
+    assert sorted(path.name for path in one.folder.iterdir()) == ["notes.txt", "settings.json", "trained_on.txt"]
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_another_program_s_settings_are_no_run(tmp_path, fresh):
+    folder = run(tmp_path).folder
+    folder.mkdir()
+    (folder / "settings.json").write_text("{}")
+    (folder / "data.bin").write_bytes(b"years of work")
+    with pytest.raises(ConfigError, match="other files"):
+        run(tmp_path).begin(fresh, VOCABULARY)
+    assert (folder / "data.bin").read_bytes() == b"years of work"
+
+
+def test_a_kill_between_the_two_files_of_a_beginning_costs_nothing(tmp_path):
+    one = run(tmp_path)
+    one.begin(False, VOCABULARY)
+    (one.folder / "settings.json").rename(one.folder / ".settings.json.123.tmp")
+    run(tmp_path).begin(False, VOCABULARY)
+    assert json.loads((one.folder / "settings.json").read_text()) == SETTINGS
+
+
 def test_settings_that_cannot_be_read_are_told(tmp_path):
     one = run(tmp_path)
     one.begin(False, VOCABULARY)
