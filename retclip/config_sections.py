@@ -35,6 +35,20 @@ class BuildSection(Section):
     proposer: str = Field("reference.ground_truth", description="finds masks to be stored, and names them")
     commit_images: int = Field(16, ge=1, description="images per shard and transaction: what a kill can cost")
     max_segments: int = Field(300, ge=1, description="per image, best first (stores.md 5.3)")
+    assign_confidence: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="masks without names: kept where objectness times the label's probability is so high",
+    )
+    assign_absent: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="how likely a class is there that the image's labels do not name, beside one they do",
+    )
+    assign_scale: float = Field(100.0, gt=0, description="factor on the cosines of masks and names, as CLIP's own")
+    assign_overlap: float = Field(0.5, ge=0, le=1, description="of two masks with a larger IoU the surer one is kept")
 
 
 class RetrievalSection(Section):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -142,6 +142,19 @@ class MaskProposals:
 
     def __len__(self) -> int:
         return int(self.masks.shape[0])
+
+    def picked(self, chosen: Tensor) -> MaskProposals:
+        """Those with the indices `chosen` (m,) int64, in that order."""
+        at = chosen.to(self.masks.device)
+        prompts, logits = self.prompts, self.logits
+        return MaskProposals(
+            masks=self.masks[at],
+            objectness=self.objectness[at],
+            image_size=self.image_size,
+            prompts=tuple(prompts[int(n)] for n in chosen) if prompts is not None else None,
+            embeddings=self.embeddings[at] if self.embeddings is not None else None,
+            logits=replace(logits, values=logits.values[at]) if logits is not None else None,
+        )
 
     @property
     def finest(self) -> Tensor | MaskLogits:

@@ -25,9 +25,12 @@ from retclip.store.ledger import Failure, OpenRun, RunPlan
 from retclip.types import Image
 from retclip.workflows.decode_ahead import decoded
 from retclip.workflows.image_segments import image_segments
+from retclip.workflows.label_assignment import LabelAssignment
 from retclip.workflows.parts import Parts
 from retclip.workflows.source_classes import source_names
 from retclip.workflows.units import Planned, Unit, plan_units, record_failure, storable_text
+
+ASSIGNING = {"assign_confidence", "assign_absent", "assign_scale", "assign_overlap"}
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ def build_store(
     report = BuildReport(run=run.id, total=len(source))
     state = "failed"
     try:
-        for report in _chunks(parts, source, address, run, wanted, is_thing, report):  # noqa: B020
+        naming = LabelAssignment(parts, wanted, is_thing)
+        for report in _chunks(parts, source, address, run, naming, report):  # noqa: B020
             on_progress(report)
         state = "finished"
     except KeyboardInterrupt:
@@ -87,7 +91,11 @@ def build_store(
 
 
 def _plan(parts: Parts, source: ImageSource, address: str, wanted: Sequence[str], kind: str) -> RunPlan:
-    proposer, most = parts.proposer, parts.settings.build.max_segments
+    proposer, section = parts.proposer, parts.settings.build
+    # What decides the segments beside the proposer; a default added later must not make old work look undone.
+    chosen = section.model_dump(include=set(section.model_fields_set) & ASSIGNING) | {
+        "max_segments": section.max_segments
+    }
     return RunPlan(
         kind=kind,
         source=storable_text(address),
@@ -95,7 +103,7 @@ def _plan(parts: Parts, source: ImageSource, address: str, wanted: Sequence[str]
         proposer=proposer.name,
         proposer_version=proposer.version,
         proposer_settings=proposer.settings,
-        recipe=recipe_fingerprint(proposer.name, proposer.version, {**proposer.settings, "max_segments": most}),
+        recipe=recipe_fingerprint(proposer.name, proposer.version, {**proposer.settings, **chosen}),
         space=parts.keys.thing.space,
         config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json")},
         program=retclip.__version__,
@@ -103,21 +111,20 @@ def _plan(parts: Parts, source: ImageSource, address: str, wanted: Sequence[str]
 
 
 def _chunks(
-    parts: Parts, source: ImageSource, address: str, run: OpenRun,
-    wanted: Sequence[str], is_thing: Mapping[str, bool | None], report: BuildReport,
+    parts: Parts, source: ImageSource, address: str, run: OpenRun, naming: LabelAssignment, report: BuildReport
 ) -> Iterator[BuildReport]:  # fmt: skip
     """The report after each committed group of images."""
     records, space = source.images(), parts.keys.thing.space.id
     while chunk := list(islice(records, parts.settings.build.commit_images)):
-        planned = plan_units(parts.store, run, address, chunk, wanted, space)
+        planned = plan_units(parts.store, run, address, chunk, naming.names, space)
         report = _planned(report, planned)
         results: list[UnitResult] = []
         try:
             for unit, answer in zip(planned.units, decoded(unit.record for unit in planned.units), strict=True):
-                report = _add(parts, run, unit, answer[1], is_thing, results, report)
+                report = _add(parts, run, unit, answer[1], naming, results, report)
         finally:  # also on Ctrl-C: what is done is kept
             if results:
-                parts.store.commit(run, results, is_thing)
+                parts.store.commit(run, results, naming.is_thing)
         yield report
 
 
@@ -131,14 +138,14 @@ def _planned(report: BuildReport, planned: Planned) -> BuildReport:
 
 
 def _add(
-    parts: Parts, run: OpenRun, unit: Unit, answer: Image | DataError, is_thing: Mapping[str, bool | None],
+    parts: Parts, run: OpenRun, unit: Unit, answer: Image | DataError, naming: LabelAssignment,
     results: list[UnitResult], report: BuildReport,
 ) -> BuildReport:  # fmt: skip
     """Work on one decoded image: append its result, or record its failure."""
     try:
         if isinstance(answer, DataError):
             raise answer
-        result, dropped = image_segments(parts, unit, answer, is_thing)
+        result, dropped = image_segments(parts, unit, answer, naming)
     except DataError as error:
         failure = record_failure(parts.store, run, unit.key, unit.record, str(error))
         return replace(report, failures=(*report.failures, failure))

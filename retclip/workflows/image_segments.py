@@ -5,9 +5,10 @@ dense features -> proposals for the classes present -> mask-pooled vectors -> nu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from retclip.data import rle
@@ -16,27 +17,34 @@ from retclip.names import name_key
 from retclip.plugin.contracts import ANNOTATION
 from retclip.store.ingest import UnitResult
 from retclip.store.slots import NewSegment
-from retclip.types import Image, MaskProposals, Vocabulary
+from retclip.types import Image, MaskProposals
 from retclip.workflows.describe_image import keys_of, proposals_of
+from retclip.workflows.label_assignment import LabelAssignment
 from retclip.workflows.masks import best_first, binary, box
 from retclip.workflows.parts import Parts
 from retclip.workflows.units import Unit
 
 
-def image_segments(
-    parts: Parts, unit: Unit, image: Image, is_thing: Mapping[str, bool | None]
-) -> tuple[UnitResult, int]:
+def image_segments(parts: Parts, unit: Unit, image: Image, naming: LabelAssignment) -> tuple[UnitResult, int]:
     """One image's segments of the unit's classes with their vectors, and how many masks had to be dropped."""
     class_names = unit.class_names
     if not class_names:
         return _result(parts, unit, image, [], np.zeros((0, parts.keys.thing.space.dim), np.float32)), 0
-    vocabulary = Vocabulary(class_names, tuple(is_thing.get(name, True) for name in class_names))
-    ((features, found),) = proposals_of(parts, [image], vocabulary)
-    proposals = best_first(_named(found, class_names, parts.proposer.name), parts.settings.build.max_segments)
-    vectors = keys_of(parts, image, features, proposals, None)
-    segments, kept = _segments(parts, proposals, vectors.covered.tolist())
+    ((features, found),) = proposals_of(parts, [image], naming.vocabulary(class_names))
+    if len(found) and found.prompts is None and not naming.needed:
+        naming.needed = True  # from now on it is asked as one that takes no prompts
+        ((features, found),) = proposals_of(parts, [image], naming.vocabulary(class_names))
+    most = parts.settings.build.max_segments
+    if naming.needed and found.prompts is None:
+        named, sure = naming.assigned(found, features, class_names)
+        named, sure = named.picked(torch.arange(min(most, len(named)))), sure[:most]
+    else:
+        named = best_first(_named(found, class_names, parts.proposer.name), most)
+        sure = []
+    vectors = keys_of(parts, image, features, named, None)
+    segments, kept = _segments(parts, named, vectors.covered.tolist(), sure)
     result = _result(parts, unit, image, segments, vectors.vectors[kept].float().cpu().numpy())
-    return result, len(proposals) - len(kept)
+    return result, min(most, len(found)) - len(kept)
 
 
 def _result(
@@ -65,9 +73,12 @@ def _named(proposals: MaskProposals, class_names: Sequence[str], component: str)
     return proposals
 
 
-def _segments(parts: Parts, proposals: MaskProposals, covered: Sequence[bool]) -> tuple[list[NewSegment], list[int]]:
-    """The segments to store, numbered per class by falling objectness, and the proposals they come from."""
-    source = "annotation" if ANNOTATION in parts.proposer.provides else "detector"
+def _segments(
+    parts: Parts, proposals: MaskProposals, covered: Sequence[bool], sure: Sequence[float]
+) -> tuple[list[NewSegment], list[int]]:
+    """The segments to store, numbered per class by falling objectness, and the proposals they come from. sure: of
+    assigned labels, how sure each is; the proposer's own names are as sure as it is of the mask."""
+    source = "annotation" if ANNOTATION in parts.proposer.provides else "assigned" if sure else "detector"
     objectness = proposals.objectness.float().cpu().numpy().clip(0.0, 1.0)  # rounding may leave it; SQL refuses that
     ordinals: dict[str, int] = {}
     segments, kept = [], []
@@ -79,7 +90,8 @@ def _segments(parts: Parts, proposals: MaskProposals, covered: Sequence[bool]) -
         prompt = str(proposals.prompts[n]) if proposals.prompts else ""
         ordinal = ordinals[name_key(prompt)] = ordinals.get(name_key(prompt), -1) + 1
         score = float(objectness[n])
+        confidence = min(1.0, sure[n]) if sure else score
         counts = rle.encode(pixels)["counts"].encode()
-        segments.append(NewSegment(prompt, ordinal, box(pixels), area, score, counts, source, score))
+        segments.append(NewSegment(prompt, ordinal, box(pixels), area, score, counts, source, confidence))
         kept.append(n)
     return segments, kept

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -47,13 +45,4 @@ def best_first(proposals: MaskProposals, limit: int) -> MaskProposals:
     """At most `limit` proposals, those of the highest objectness, in the order they came where it is equal."""
     if len(proposals) <= limit:
         return proposals
-    keep = torch.argsort(proposals.objectness, descending=True, stable=True)[:limit]
-    prompts, logits = proposals.prompts, proposals.logits
-    return MaskProposals(
-        masks=proposals.masks[keep],
-        objectness=proposals.objectness[keep],
-        image_size=proposals.image_size,
-        prompts=tuple(prompts[int(n)] for n in keep) if prompts else None,
-        embeddings=proposals.embeddings[keep] if proposals.embeddings is not None else None,
-        logits=replace(logits, values=logits.values[keep]) if logits is not None else None,
-    )
+    return proposals.picked(torch.argsort(proposals.objectness, descending=True, stable=True)[:limit])

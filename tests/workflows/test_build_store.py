@@ -115,7 +115,10 @@ def test_masks_without_names_are_refused_with_a_cure(fresh, build, kit):
         return MaskProposals(torch.ones(1, 2, 2), torch.ones(1), image.size)
 
     report = build([kit.picture()], answer=unnamed)
-    assert "masks without a name from stub.masks; build with annotated masks" in report.failures[0].reason
+    assert (
+        "masks without a name from stub.masks, no text tower in stub.colour; build with annotated masks"
+        in report.failures[0].reason
+    )
     assert report.segments == 0
 
 

@@ -10,6 +10,7 @@ from retclip.errors import DataError
 from retclip.plugin import ANNOTATION, SourceImage
 from retclip.types import MaskProposals
 from retclip.workflows.image_segments import image_segments
+from retclip.workflows.label_assignment import LabelAssignment
 from retclip.workflows.units import Unit
 
 THINGS = {"sky": False, "car": True}
@@ -20,7 +21,8 @@ def work(kit, image, answer=None, classes=("sky", "car"), provides=(), settings=
     parts = kit.parts(None, settings=load(None, settings))
     parts = type(parts)(None, parts.backbone, proposer, (), parts.settings)
     record = SourceImage("a.png", image.uri, lambda: image, lambda: image.sha256)
-    return image_segments(parts, Unit(record, "key", "content", classes, ("sand",)), image, THINGS)
+    naming = LabelAssignment(parts, (*classes, "sand"), THINGS)
+    return image_segments(parts, Unit(record, "key", "content", classes, ("sand",)), image, naming)
 
 
 def quarters(image, _):
