@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from retclip_miniature import train_clip
-from retclip_miniature.train_clip import ARCHITECTURE, Stage, augmented, draw, rate, train
+from retclip_miniature.train_clip import ARCHITECTURE, Stage, alike_scenes, augmented, draw, hard_batch, rate, train
 
 from retclip.plugin.manager import PluginManager
-from retclip.types import Device, Image
+from retclip.types import Device, Image, PanopticSegmentation, SegmentInfo
 
 TINY = (Stage(64, (22.0, 58.0), 1e9, 1, 6, 2, 4), Stage(128, (26.0, 104.0), 6500.0, 2, 6, 1, 4))
 
@@ -49,6 +49,25 @@ def test_places_of_the_attention_pool_are_interpolated_between_sizes():
     corners = after[1:].unflatten(0, (4, 4))[[0, 0, 3, 3], [0, 3, 0, 3]]
     assert torch.allclose(corners, before[1:])
     assert torch.equal(small.token_embedding.weight, grown.token_embedding.weight)
+
+
+def test_a_batch_shows_scenes_that_only_their_things_tell_apart():
+    def scene(style, *stuff):
+        segments = [SegmentInfo(n, name, False, 9) for n, name in enumerate(stuff, 1)]
+        thing = SegmentInfo(9, "fox", True, 9)
+        return None, PanopticSegmentation(np.zeros((2, 2), np.int32), (*segments, thing)), style
+
+    kinds = [("photo", "grass", "sky"), ("photo", "sky", "grass"), ("drawing", "grass", "sky"), ("photo", "sand")]
+    scenes = [scene(*kinds[n % 4]) for n in range(40)]
+    alike = alike_scenes(scenes)
+    assert sorted(len(one) for one in alike.values()) == [10, 10, 20]  # the order of the stuff does not matter
+    group_of = {number: key for key, numbers in alike.items() for number in numbers}
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        few, many = (hard_batch(list(alike.values()), size, rng) for size in (8, 30))
+        assert len({group_of[number] for number in few}) == 1 and len(set(few)) == 8
+        assert len(set(many)) == 30 and len({group_of[number] for number in many}) <= 3
+    assert sorted(hard_batch(list(alike.values()), 99, np.random.default_rng(0))) == list(range(40))  # all there are
 
 
 def test_two_steps_leave_files_that_the_openclip_plugin_reads(tmp_path, capsys):
