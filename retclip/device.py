@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from retclip.config_sections import DeviceSection
 from retclip.errors import ConfigError
 from retclip.types import Device
+
+if TYPE_CHECKING:
+    import torch
 
 ROLES = ("backbone", "proposer", "classifier")
 
@@ -37,6 +41,13 @@ def inference(device: Device) -> Iterator[None]:
     """Around every call of a plugin's model: no gradients, and autocast where the precision is not float32."""
     import torch
 
-    kind = torch.device(device.torch_device).type
-    with torch.inference_mode(), torch.autocast(kind, getattr(torch, device.dtype), enabled=device.dtype != "float32"):
+    with torch.inference_mode(), autocast(device):
         yield
+
+
+def autocast(device: Device) -> torch.autocast:
+    """Mixed precision where the device's is not float32; training wants this alone, with gradients."""
+    import torch
+
+    kind = torch.device(device.torch_device).type
+    return torch.autocast(kind, getattr(torch, device.dtype), enabled=device.dtype != "float32")

@@ -15,11 +15,12 @@ from retclip import config
 from retclip.arguments import as_image, as_vocabulary
 from retclip.device import choose
 from retclip.errors import ConfigError, StoreMissing
+from retclip.opening import configured, store_options
 from retclip.plugin.contracts import LEVELS, NEIGHBOURS
 from retclip.plugin.manager import PluginManager
 from retclip.plugin.pairing import Capable, check_pairing
 from retclip.result import SegmentationResult
-from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.store.feature_store import FeatureStore
 from retclip.types import Device, Vocabulary
 from retclip.workflows.parts import Loaded, Parts
 
@@ -63,11 +64,7 @@ class RetCLIP:
         Raises StoreMissing, StoreBehind, ConfigError.
         """
         folder = Path(store)
-        file = config.find_file(folder, Path(config_file) if config_file else None)
-        chosen = config.load(file, settings)
-        cache = chosen.weights.place
-        manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict, cache=cache)
-        manager.check_names(chosen.plugin)
+        chosen, manager = configured(folder, config_file, settings)
         options, passing = store_options(chosen), None
         try:
             opened = FeatureStore.open(folder, options)
@@ -201,12 +198,18 @@ class RetCLIP:
         return evaluate(parts, self.source(address), on_progress, as_vocabulary(seen), on_image)
 
     def finetune(
-        self, address: str, out: str | Path, val: str | None = None, fresh: bool = False, **more: Any
+        self,
+        address: str,
+        out: str | Path,
+        val: str | None = None,
+        classes: Sequence[str] | str | Vocabulary | None = None,
+        fresh: bool = False,
+        on_progress: Callable[[FinetuneReport], None] = lambda _: None,
     ) -> FinetuneReport:
-        """Train the proposer on an annotated source; its weights lie in `out` then. See `finetune_job.run`."""
-        from retclip.finetune_job import run
+        """Train the proposer on an annotated source; its weights lie in `out` then. See `workflows.finetune`."""
+        from retclip.finetune_job import finetune_job, run
 
-        return run(self, address, Path(out), val, fresh=fresh, **more)
+        return run(finetune_job(self, address, Path(out), val, classes, fresh), on_progress)
 
     def prepared(self, classes: Sequence[str] | str | Vocabulary | None) -> PreparedVocabulary:
         """A vocabulary matched with the store and encoded, kept for the next image."""
@@ -238,13 +241,3 @@ def _votes(manager: PluginManager, settings: config.Settings) -> bool:
     """Whether any chosen classifier looks into the store; a database that was named is a store in any case."""
     found = [manager.find("classifier", name) for name in settings.components.classifiers]
     return bool(settings.store.database.get_secret_value()) or any(NEIGHBOURS in one.component.needs for one in found)
-
-
-def store_options(settings: config.Settings) -> StoreOptions:
-    """The store's engines as the settings name them."""
-    section = settings.store
-    resident = choose(settings.device).torch_device if section.index == "resident" else "cpu"
-    return StoreOptions(
-        database=section.database.get_secret_value(), index=section.index, qdrant_url=section.qdrant_url,
-        qdrant_api_key=section.qdrant_api_key.get_secret_value(), exact_below=section.exact_below, device=resident,
-    )  # fmt: skip

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retclip import config
 from retclip.arguments import as_vocabulary
 from retclip.config_sections import FinetuneSection
 from retclip.data.augmentation import Augmentation
 from retclip.device import choose
-from retclip.errors import ConfigError, DataError
+from retclip.errors import ConfigError
+from retclip.opening import configured
 from retclip.plugin.contracts import LEVELS, NEIGHBOURS, TEXT
-from retclip.plugin.manager import PluginManager, checked_settings
+from retclip.plugin.manager import checked_settings
 from retclip.plugin.weights import cached_in
 from retclip.report.training_curve import write_curve
 from retclip.store.feature_store import FeatureStore, StoreOptions
@@ -26,7 +26,7 @@ from retclip.workflows.evaluate import evaluate
 from retclip.workflows.finetune import FinetuneJob, FinetuneReport, accelerator_of, finetune, frozen_features
 from retclip.workflows.first_images import FirstImages
 from retclip.workflows.parts import Loaded, Parts
-from retclip.workflows.source_classes import source_names
+from retclip.workflows.source_classes import annotated_classes, source_names
 from retclip.workflows.training_data import TrainingData
 from retclip.workflows.training_run import TrainingRun, read_metrics
 
@@ -47,27 +47,16 @@ def opened_for_training(config_file: Path | None = None, settings: Mapping[str, 
     """Components without a store of the user's: fine-tuning needs none. Raises ConfigError."""
     from retclip.engine import RetCLIP
 
-    chosen = config.load(config.find_file(None, config_file), settings)
-    manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict, cache=chosen.weights.place)
-    manager.check_names(chosen.plugin)
+    chosen, manager = configured(None, config_file, settings)
     passing = TemporaryDirectory(prefix="retclip-")
     return RetCLIP(FeatureStore.create(Path(passing.name), StoreOptions(), exist_ok=True), chosen, manager, passing)
 
 
-def run(
-    retclip: RetCLIP,
-    address: str,
-    out: Path,
-    val: str | None = None,
-    classes: Sequence[str] | str | Vocabulary | None = None,
-    fresh: bool = False,
-    on_progress: Callable[[FinetuneReport], None] = lambda _: None,
-) -> FinetuneReport:
-    """Train, and draw the curve. Raises what `finetune_job` and `workflows.finetune` raise."""
-    job = finetune_job(retclip, address, out, val, classes, fresh)
+def run(job: FinetuneJob, on_progress: Callable[[FinetuneReport], None] = lambda _: None) -> FinetuneReport:
+    """Train, and draw the curve. Raises what `workflows.finetune` raises."""
     report = finetune(job, on_progress)
-    if accelerator_of(job.device).is_main_process:
-        write_curve(out / "curve.png", read_metrics(job.run.metrics))
+    if report.main:
+        write_curve(job.run.folder / "curve.png", read_metrics(job.run.metrics))
     return report
 
 
@@ -140,9 +129,7 @@ def _deciding(section: FinetuneSection) -> dict[str, Any]:
 
 def training_classes(source: ImageSource, address: str, classes: Sequence[str] | str | Vocabulary | None) -> Vocabulary:
     """C_train: the source's classes, or those chosen of them, with the synonyms given. Raises DataError."""
-    known = {one.name: one for one in source.classes()}
-    if not known:
-        raise DataError("an annotated source", f"{source.name} without classes", "use coco-panoptic: or label-maps:")
+    known = {one.name: one for one in annotated_classes(source)}
     chosen = as_vocabulary(classes)
     names = source_names(source, chosen.names, address) if chosen else tuple(known)
     synonyms = chosen.synonyms if chosen and chosen.synonyms else tuple(known[name].synonyms for name in names)

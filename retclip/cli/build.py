@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from retclip.cli import options, output
-from retclip.cli.progress import Progress
+from retclip.cli.progress import LateProgress
 from retclip.errors import DataError, PartialFailure
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ def init(store: Annotated[Path, typer.Argument(help="Folder to make.")], config:
     """Make an empty store with a commented retclip.toml."""
     from retclip.cli.settings_file import write_settings
     from retclip.config import find_file, load
-    from retclip.engine import store_options
+    from retclip.opening import store_options
     from retclip.store.feature_store import FeatureStore
 
     base = find_file(store, config)
@@ -74,23 +73,17 @@ def class_names(retclip: Any, source: str, classes: str | None, without: list[st
 
 def run_with_progress(task: str, action: Any) -> BuildReport:
     """Run a build-like action with a progress line; Ctrl-C says how to go on."""
-    bar: list[Progress] = []
-    started = time.monotonic()
-
-    def step(report: BuildReport) -> None:
-        if not bar:
-            bar.append(Progress(task, report.total, started).__enter__())
-        bar[0].update(report.seen, len(report.failures), f"{report.segments} segments")
-
     try:
-        done: BuildReport = action(step)
-        return done
+        with LateProgress(task) as line:
+            done: BuildReport = action(
+                lambda report: line.update(
+                    report.seen, report.total, len(report.failures), f"{report.segments} segments"
+                )
+            )
+            return done
     except KeyboardInterrupt:
         output.message("stopped; what was finished is stored. Run the same command again to go on.")
         raise
-    finally:
-        if bar:
-            bar[0].__exit__(None)
 
 
 def finish(reports: list[BuildReport], store: Path, json: bool) -> None:

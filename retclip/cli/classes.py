@@ -58,7 +58,7 @@ def list_classes(
 ) -> None:
     """The store's classes with how many segments and images stand behind each."""
     from retclip.config import find_file, load
-    from retclip.engine import store_options
+    from retclip.opening import store_options
     from retclip.store.feature_store import FeatureStore
 
     with FeatureStore.open(store, store_options(load(find_file(store, config)))) as opened:

@@ -19,7 +19,7 @@ app = typer.Typer(help="The schema of a store's catalog.", no_args_is_help=True)
 
 def _open(store: Path, config: Path | None) -> FeatureStore:
     from retclip.config import find_file, load
-    from retclip.engine import store_options
+    from retclip.opening import store_options
     from retclip.store.feature_store import FeatureStore
 
     return FeatureStore.open(store, store_options(load(find_file(store, config))), check_schema=False)

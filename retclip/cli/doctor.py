@@ -20,7 +20,7 @@ def doctor(
     from dataclasses import asdict
 
     from retclip.config import find_file, load
-    from retclip.engine import store_options
+    from retclip.opening import store_options
     from retclip.workflows.doctor import check_installation, check_store
 
     findings = check_installation()

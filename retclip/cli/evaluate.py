@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retclip.cli import options, output
-from retclip.cli.progress import Progress
+from retclip.cli.progress import LateProgress
 from retclip.errors import PartialFailure
 
 if TYPE_CHECKING:
@@ -43,18 +41,11 @@ def evaluate(
     """Segment every image of SOURCE with its own classes and compare: PQ, SQ, RQ, mAP and mIoU, for all classes and for
     those that the fine-tuning saw and did not see apart."""
     given = options.flags(settings, preset, backbone, proposer, classifier)
-    started, bar = time.monotonic(), ExitStack()
-    bars: list[Progress] = []
-
-    def step(done: int, total: int) -> None:
-        if not bars:
-            bars.append(bar.enter_context(Progress("evaluate", total, started)))
-        bars[0].update(done)
-
+    line = LateProgress("evaluate")
     with options.opened(store, config, given, missing_ok=True) as retclip:
         page = _page(report, pictures) if report else None
-        with bar:
-            found = retclip.evaluate(source, step, seen, page.add if page else lambda _: None)
+        with line:
+            found = retclip.evaluate(source, line.update, seen, page.add if page else lambda _: None)
     if json:
         output.data(found.as_dict())
     else:

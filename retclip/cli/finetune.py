@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retclip.cli import options, output
-from retclip.cli.progress import Progress
+from retclip.cli.progress import LateProgress
 from retclip.errors import PartialFailure
 
 if TYPE_CHECKING:
@@ -38,40 +37,23 @@ def finetune(
 
     several = [*(settings or ()), *([f"finetune.steps={steps}"] if steps else [])]
     given = options.flags(several, preset or (None if config else FINETUNE_PRESET), backbone, proposer)
-    from retclip.finetune_job import opened_for_training, run
+    from retclip.finetune_job import finetune_job, opened_for_training, run
 
-    with opened_for_training(config, given) as retclip, TrainingProgress(out) as progress:
-        report = run(retclip, source, out, val, classes, fresh, progress.step)
+    with opened_for_training(config, given) as retclip, LateProgress(f"finetune {out.name}") as line:
+        report = run(finetune_job(retclip, source, out, val, classes, fresh), lambda one: _show(line, one))
     _finish(report, out, json)
 
 
-class TrainingProgress:
-    """The progress line; it begins with the first step, whose number is known only then."""
-
-    def __init__(self, out: Path) -> None:
-        self.out, self.first, self.started = out, 0, time.monotonic()
-        self.bar: Progress | None = None
-
-    def __enter__(self) -> TrainingProgress:
-        return self
-
-    def step(self, report: FinetuneReport) -> None:
-        """After every step; of several processes one speaks."""
-        if not report.main:
-            return
-        if self.bar is None:
-            self.first = report.step - 1
-            if self.first:
-                output.message(f"going on after step {self.first}")
-            self.bar = Progress(f"finetune {self.out.name}", report.steps - self.first, self.started).__enter__()
-        note = f"loss {sum(report.losses.values()):.3f}"
-        if report.validation:
-            note += f", PQ {report.validation['pq']:.1f}"
-        self.bar.update(report.step - self.first, len(report.failures), note)
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.__exit__(None)
+def _show(line: LateProgress, report: FinetuneReport) -> None:
+    """After every step; of several processes one speaks."""
+    if not report.main:
+        return
+    if report.step == report.begun + 1 and report.begun:
+        output.message(f"going on after step {report.begun}")
+    note = f"loss {sum(report.losses.values()):.3f}"
+    if report.validation:
+        note += f", PQ {report.validation['pq']:.1f}"
+    line.update(report.step - report.begun, report.steps - report.begun, len(report.failures), note)
 
 
 def _finish(report: FinetuneReport, out: Path, json: bool) -> None:

@@ -49,3 +49,24 @@ class Progress:
             self.last = time.monotonic()
             eta = (self.total - done) / rate if rate else 0.0
             message(f"{self.task} {done}/{self.total}  {note}, {eta:.0f} s left")
+
+
+class LateProgress:
+    """A progress line whose total comes with the first step; it begins then, and counts the time since it was made."""
+
+    def __init__(self, task: str) -> None:
+        self.task, self.started = task, time.monotonic()
+        self._line: Progress | None = None
+
+    def __enter__(self) -> LateProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._line is not None:
+            self._line.__exit__(None)
+
+    def update(self, done: int, total: int, failed: int = 0, note: str = "") -> None:
+        """As `Progress.update`."""
+        if self._line is None:
+            self._line = Progress(self.task, total, self.started).__enter__()
+        self._line.update(done, failed, note)

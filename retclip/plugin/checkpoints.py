@@ -149,3 +149,9 @@ def _tensors(found: Any, name: str) -> dict[str, Tensor]:
     if not tensors:
         raise DataError(f"tensors by name in {name}", type(found).__name__, "check that it is a model's checkpoint")
     return tensors
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

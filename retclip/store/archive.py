@@ -79,7 +79,7 @@ class Archive:
         """Durable too: a file in a folder that a power loss takes away is not kept."""
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
-            sync_folder(folder.parent)
+            sync_path(folder.parent)
 
     def _map(self, sha256: str) -> NDArray[np.float16]:
         if sha256 not in self._open:
@@ -112,12 +112,12 @@ def write_durably(path: Path, content: bytes) -> None:
     reach("file written")
     temporary.replace(path)
     reach("file renamed")
-    sync_folder(path.parent)
+    sync_path(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync_path(path: Path) -> None:
+    """Make a file's content, or the names in a folder, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

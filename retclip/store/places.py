@@ -17,7 +17,7 @@ from sqlalchemy import URL, Engine, select
 
 from retclip.errors import StoreError, StoreMissing
 from retclip.store import schema
-from retclip.store.archive import sync_folder, write_durably
+from retclip.store.archive import sync_path, write_durably
 from retclip.store.engine import insert_or_keep, open_engine, transaction
 from retclip.store.work_tables import StoreIdentity
 
@@ -77,7 +77,7 @@ def _own_identity(folder: Path) -> UUID:
         with suppress(FileExistsError):  # another process was faster
             path.hardlink_to(mine)
         mine.unlink()
-        sync_folder(folder)
+        sync_path(folder)
     return UUID(path.read_text(encoding="ascii").strip())
 
 

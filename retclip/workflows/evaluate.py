@@ -24,7 +24,8 @@ from retclip.workflows.evaluation_figures import Evaluation, summary
 from retclip.workflows.in_groups import in_groups
 from retclip.workflows.instances import annotated_instances, predicted_instances
 from retclip.workflows.parts import Parts
-from retclip.workflows.segment_image import decide, describe_images, merge, provenance, seen_classes
+from retclip.workflows.segment_image import classes_with_terms, decide, describe_images, merge, provenance, seen_classes
+from retclip.workflows.source_classes import annotated_classes
 from retclip.workflows.vocabulary import PreparedVocabulary, missing, prepare
 
 __all__ = ["Evaluation", "Judged", "evaluate"]
@@ -56,9 +57,7 @@ def evaluate(
     was trained on, as the ensemble decides it. on_image: told every image that was counted. Raises DataError where the
     source has no classes, `seen` names none of them, or no image could be used; single bad images are failures.
     """
-    known = source.classes()
-    if not known:
-        raise DataError("an annotated source", f"{source.name} without classes", "use coco-panoptic: or label-maps:")
+    known = annotated_classes(source)
     names, things = tuple(one.name for one in known), tuple(one.is_thing is not False for one in known)
     prepared = prepare(parts, Vocabulary(names, things, tuple(one.synonyms for one in known)))
     groups = _seen(parts, prepared, seen)
@@ -109,12 +108,9 @@ def _seen(parts: Parts, prepared: PreparedVocabulary, given: Vocabulary | None) 
     if given is None:
         trained = any(one.thing.role is Role.IN_VOCABULARY for one in parts.classifiers)
         return tuple(seen_classes(parts, prepared).tolist()) if trained else None
-    keys, vocabulary = {name_key(term) for term in given.terms}, prepared.vocabulary
-    found = [False] * len(vocabulary)
-    for term, row in zip(vocabulary.terms, vocabulary.row_class.tolist(), strict=True):
-        found[row] |= name_key(term) in keys
+    found = classes_with_terms(prepared.vocabulary, {name_key(term) for term in given.terms}).tolist()
     if not any(found):
-        shown = ", ".join(vocabulary.names[:5])
+        shown = ", ".join(prepared.vocabulary.names[:5])
         raise DataError(f"seen classes of the source, e.g. {shown}", ", ".join(given.names[:5]), "correct --seen")
     return tuple(found)
 

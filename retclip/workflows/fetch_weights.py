@@ -6,7 +6,6 @@ is whole. `weights.json` there remembers digest and origin of each file; `verify
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -80,6 +79,8 @@ def take(weights: Weights, file: Path, path: str = "") -> Path:
 
 def verify(weights: Weights) -> list[Finding]:
     """Each file against the digest that was written down when it came."""
+    from retclip.plugin.checkpoints import file_digest
+
     folder, recorded = folder_of(weights), _manifest(folder_of(weights))
     found = []
     for one in weights.files:
@@ -92,12 +93,6 @@ def verify(weights: Weights) -> list[Finding]:
             same = file_digest(folder / name) == recorded[name]["sha256"]
             found.append(Finding(name, "ok" if same else "changed"))
     return found
-
-
-def file_digest(path: Path) -> str:
-    """sha256 of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _download(weights: Weights, one: WeightFile, part: Path, token: str, on_progress: Progress) -> str:
@@ -190,7 +185,7 @@ def _stated(answer: httpx.Response) -> str:
 
 def _keep(weights: Weights, one: WeightFile, part: Path, expected: str, origin: str) -> Path:
     """Check the digest, make a pickle safe, move the file to its place, write down what it is."""
-    from retclip.plugin.checkpoints import as_safetensors
+    from retclip.plugin.checkpoints import as_safetensors, file_digest
 
     folder, name = folder_of(weights), stored_name(one.path)
     came = file_digest(part)

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from retclip.config_sections import FinetuneSection
+from retclip.device import autocast
 from retclip.errors import ConfigError, DataError
 from retclip.plugin.contracts import Backbone
 from retclip.plugin.training import Trainable
@@ -51,10 +52,11 @@ class FinetuneJob:
 
 @dataclass
 class FinetuneReport:
-    """How far a run has come. losses: the last step's. validation: the last one's figures. failures: images that this
-    process passed over. main: whether this process speaks for all of them."""
+    """How far a run has come. begun: steps that an earlier process did. losses: the last step's. validation: the last
+    one's figures. failures: images that this process passed over. main: whether it speaks for all processes."""
 
     steps: int
+    begun: int = 0
     step: int = 0
     losses: Mapping[str, float] = field(default_factory=dict)
     validation: Mapping[str, float] = field(default_factory=dict)
@@ -79,7 +81,8 @@ def finetune(job: FinetuneJob, on_progress: Callable[[FinetuneReport], None] = l
     torch.manual_seed(section.seed)
     model = job.start()
     optimizer = torch.optim.AdamW(model.parameter_groups(section.weight_decay), lr=section.learning_rate)
-    report = FinetuneReport(section.steps, _taken_up(job, model, optimizer), main=accelerator.is_main_process)
+    begun = _taken_up(job, model, optimizer)
+    report = FinetuneReport(section.steps, begun, begun, main=accelerator.is_main_process)
     if accelerator.is_main_process:
         job.run.cut(report.step)
     wrapped, optimizer = accelerator.prepare(model, optimizer)
@@ -133,7 +136,7 @@ class _Loop:
         targets = [one.targets.on(device.torch_device) for one in samples]
         features = frozen_features(job.backbone, [one.image for one in samples], device)
         seed = _seed(section.seed, number, self.accelerator.process_index)
-        with _autocast(device):
+        with autocast(device):
             losses = self.wrapped(features, targets, job.vocabulary, torch.Generator().manual_seed(seed))
         values = torch.stack(list(losses.values()))
         told = dict(zip(losses, self.accelerator.reduce(values.detach().float(), "mean").tolist(), strict=True))
@@ -185,7 +188,7 @@ class _Loop:
 
 def frozen_features(backbone: Backbone, images: Sequence[Image], device: Device) -> list[DenseFeatures]:
     """Features without a gradient, that a loss may still be computed of (inference mode would forbid it)."""
-    with torch.no_grad(), _autocast(device):
+    with torch.no_grad(), autocast(device):
         return backbone.dense_features(images)
 
 
@@ -222,8 +225,3 @@ def _taken_up(job: FinetuneJob, model: Trainable, optimizer: torch.optim.Optimiz
 def _seed(seed: int, step: int, rank: int) -> int:
     """A generator's seed for a step of a process, far from those of its neighbours."""
     return int(np.random.SeedSequence([seed, POINTS, step, rank]).generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def _autocast(device: Device) -> torch.autocast:
-    kind = torch.device(device.torch_device).type
-    return torch.autocast(kind, getattr(torch, device.dtype), enabled=device.dtype != "float32")

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from retclip.data import rle
@@ -34,14 +33,12 @@ def image_segments(parts: Parts, unit: Unit, image: Image, naming: LabelAssignme
     if len(found) and found.prompts is None and not naming.needed:
         naming.needed = True  # from now on it is asked as one that takes no prompts
         ((features, found),) = proposals_of(parts, [image], naming.vocabulary(class_names))
-    most = parts.settings.build.max_segments
+    most, described, sure = parts.settings.build.max_segments, None, list[float]()
     if naming.needed and found.prompts is None:
-        named, sure = naming.assigned(found, features, class_names)
-        named, sure = named.picked(torch.arange(min(most, len(named)))), sure[:most]
+        named, described, sure = naming.assigned(found, features, class_names)
     else:
         named = best_first(_named(found, class_names, parts.proposer.name), most)
-        sure = []
-    vectors = keys_of(parts, image, features, named, None)
+    vectors = keys_of(parts, image, features, named, described)
     segments, kept = _segments(parts, named, vectors.covered.tolist(), sure)
     result = _result(parts, unit, image, segments, vectors.vectors[kept].float().cpu().numpy())
     return result, min(most, len(found)) - len(kept)

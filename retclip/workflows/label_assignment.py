@@ -15,7 +15,7 @@ from retclip.algorithms.assigned_labels import assigned_labels, distinct_masks
 from retclip.device import inference
 from retclip.errors import DataError
 from retclip.names import name_key
-from retclip.types import DenseFeatures, MaskProposals, Vocabulary
+from retclip.types import DenseFeatures, MaskProposals, SegmentFeatures, Vocabulary
 from retclip.workflows.describe_image import vectors_of
 from retclip.workflows.parts import Parts
 
@@ -57,8 +57,8 @@ class LabelAssignment:
 
     def assigned(
         self, proposals: MaskProposals, features: DenseFeatures, present: Sequence[str]
-    ) -> tuple[MaskProposals, list[float]]:
-        """The masks that are kept, named, best first, and how sure each name is: `build.assign_*`."""
+    ) -> tuple[MaskProposals, SegmentFeatures, list[float]]:
+        """The masks that are kept, named, best first, their vectors, and how sure each name is: `build.assign_*`."""
         settings, vocabulary = self.parts.settings.build, self.everything()
         wanted = {name_key(name): name for name in present}
         there = torch.tensor([name_key(name) in wanted for name in vocabulary.names])
@@ -71,8 +71,11 @@ class LabelAssignment:
         confidence = (likely * proposals.objectness.to(likely)).cpu()
         sure = (segments.covered.cpu() & (confidence >= settings.assign_confidence)).nonzero()[:, 0]
         chosen = sure[distinct_masks(proposals.masks.cpu()[sure], confidence[sure], settings.assign_overlap)]
+        chosen = chosen[: settings.max_segments]
         names = tuple(wanted[name_key(vocabulary.names[int(labels[n])])] for n in chosen)
-        return replace(proposals.picked(chosen), prompts=names), confidence[chosen].tolist()
+        at = chosen.to(segments.vectors.device)
+        kept = replace(segments, vectors=segments.vectors[at], covered=segments.covered[at])
+        return replace(proposals.picked(chosen), prompts=names), kept, confidence[chosen].tolist()
 
     def _of(self, names: Sequence[str]) -> Vocabulary:
         return Vocabulary(tuple(names), tuple(self.is_thing.get(name, True) for name in names))

@@ -30,6 +30,7 @@ from retclip.types import (
     PanopticSegmentation,
     Role,
     SegmentFeatures,
+    Vocabulary,
 )
 from retclip.workflows.describe_image import Description, keys_of, proposals_of, vectors_of
 from retclip.workflows.masks import boxes
@@ -149,11 +150,15 @@ def seen_classes(parts: Parts, prepared: PreparedVocabulary) -> Tensor:
         if classifier.thing.role is Role.IN_VOCABULARY
         for term in getattr(classifier.thing, "trained_on", ())
     }
-    vocabulary = prepared.vocabulary
-    seen = torch.zeros(len(vocabulary), dtype=torch.bool)
+    return classes_with_terms(prepared.vocabulary, trained)
+
+
+def classes_with_terms(vocabulary: Vocabulary, keys: set[str]) -> Tensor:
+    """(c,) bool: the classes any of whose terms has its key among `keys`."""
+    found = torch.zeros(len(vocabulary), dtype=torch.bool)
     for term, row in zip(vocabulary.terms, vocabulary.row_class.tolist(), strict=True):
-        seen[row] |= name_key(term) in trained
-    return seen
+        found[row] |= name_key(term) in keys
+    return found
 
 
 def provenance(parts: Parts) -> dict[str, Any]:

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 
 from retclip.errors import DataError
 from retclip.names import name_key
-from retclip.plugin.contracts import ImageSource
+from retclip.plugin.contracts import ImageSource, SourceClass
+
+
+def annotated_classes(source: ImageSource) -> Sequence[SourceClass]:
+    """The source's classes. Raises DataError where it has none."""
+    known = source.classes()
+    if not known:
+        raise DataError("an annotated source", f"{source.name} without classes", "use coco-panoptic: or label-maps:")
+    return known
 
 
 def source_names(source: ImageSource, names: Sequence[str], address: str) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ written is never taken for one.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -19,10 +18,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from retclip.errors import DataError
+from retclip.plugin.checkpoints import file_digest, write_safetensors
+from retclip.store.archive import sync_path
 
 NAME = re.compile(r"step-(\d{8})")
 WEIGHTS, OPTIMIZER, STATE = "trainable.safetensors", "optimizer.pt", "state.json"
@@ -62,17 +63,16 @@ class Checkpoints:
         temporary = final.with_name(f".{final.name}.{os.getpid()}")
         self.clear()
         temporary.mkdir(parents=True)
-        save_file({name: value.detach().cpu().contiguous().clone() for name, value in state.tensors.items()},
-                  temporary / WEIGHTS)  # fmt: skip
+        write_safetensors(state.tensors, temporary / WEIGHTS)
         torch.save({"optimizer": dict(state.optimizer), "random": state.random}, temporary / OPTIMIZER)
-        digests = {name: _digest(temporary / name) for name in (WEIGHTS, OPTIMIZER)}
+        digests = {name: file_digest(temporary / name) for name in (WEIGHTS, OPTIMIZER)}
         (temporary / STATE).write_text(json.dumps({"step": state.step, "sha256": digests}), encoding="utf-8")
         for path in (*temporary.iterdir(), temporary):
-            _sync(path)
+            sync_path(path)
         if final.exists():  # the same step again: it was taken up from an earlier one
             shutil.rmtree(final)
         temporary.rename(final)
-        _sync(self.folder)
+        sync_path(self.folder)
         for step in self.steps()[: -self.keep]:
             shutil.rmtree(self.place(step))
         return final
@@ -92,24 +92,10 @@ class Checkpoints:
         todo = f"remove {place}: the run then goes on from the checkpoint before it"
         try:
             told = json.loads((place / STATE).read_text(encoding="utf-8"))
-            wrong = [name for name, digest in told["sha256"].items() if _digest(place / name) != digest]
+            wrong = [name for name, digest in told["sha256"].items() if file_digest(place / name) != digest]
             if wrong:
                 raise DataError(f"a checkpoint as it was written: {place}", f"{', '.join(wrong)} changed", todo)
             kept = torch.load(place / OPTIMIZER, map_location="cpu", weights_only=True)
             return TrainingState(int(told["step"]), load_file(place / WEIGHTS), kept["optimizer"], kept["random"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
             raise DataError(f"a readable checkpoint {place}", f"{type(error).__name__}: {error}", todo) from error
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    """Bring a file or a folder's entries to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -52,7 +52,7 @@ def described(naming, image):
 
 def test_each_mask_gets_the_present_class_it_looks_like_once(kit, reading):
     naming = assignment(kit, reading)
-    named, sure = naming.assigned(*described(naming, kit.picture("sky", "car")), ("sky", "car"))
+    named, _, sure = naming.assigned(*described(naming, kit.picture("sky", "car")), ("sky", "car"))
     assert named.prompts == ("sky", "car") and sure == pytest.approx([0.9, 0.7], abs=1e-4)
     assert torch.equal(named.objectness, torch.tensor([0.9, 0.7]))  # the second said the first again
 
@@ -60,10 +60,10 @@ def test_each_mask_gets_the_present_class_it_looks_like_once(kit, reading):
 def test_what_looks_like_an_absent_class_is_left_out_unless_labels_are_believed(kit, reading):
     image = kit.picture("sky", "grass")
     naming = assignment(kit, reading)
-    named, _ = naming.assigned(*described(naming, image), ("sky", "car"))
+    named, _, _ = naming.assigned(*described(naming, image), ("sky", "car"))
     assert named.prompts == ("sky",)
     naming = assignment(kit, reading, assign_absent=0.0, assign_confidence=0.3)
-    named, sure = naming.assigned(*described(naming, image), ("sky", "car"))
+    named, _, sure = naming.assigned(*described(naming, image), ("sky", "car"))
     assert named.prompts == ("sky", "sky") and sure == pytest.approx([0.9, 0.7], abs=1e-4)  # grass is more like sky
 
 

@@ -1,0 +1,32 @@
+"""How settings become what a program works with: the file that is read, the plugins, the store's engines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from retclip import config
+from retclip.device import choose
+from retclip.plugin.manager import PluginManager
+from retclip.store.feature_store import StoreOptions
+
+
+def configured(
+    folder: Path | None, config_file: str | Path | None, settings: Mapping[str, Any] | None
+) -> tuple[config.Settings, PluginManager]:
+    """The settings, and the plugins they allow. folder: of the store, whose own file counts. Raises ConfigError."""
+    chosen = config.load(config.find_file(folder, Path(config_file) if config_file else None), settings)
+    manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict, cache=chosen.weights.place)
+    manager.check_names(chosen.plugin)
+    return chosen, manager
+
+
+def store_options(settings: config.Settings) -> StoreOptions:
+    """The store's engines as the settings name them."""
+    section = settings.store
+    resident = choose(settings.device).torch_device if section.index == "resident" else "cpu"
+    return StoreOptions(
+        database=section.database.get_secret_value(), index=section.index, qdrant_url=section.qdrant_url,
+        qdrant_api_key=section.qdrant_api_key.get_secret_value(), exact_below=section.exact_below, device=resident,
+    )  # fmt: skip
