@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from retclip.data.class_choice import AnnotatedSettings, chosen, keep_classes
+from retclip.data.coco_records import as_text, bad_record, first_of, photos_by_id, read_document, stay_inside
 from retclip.data.images import file_digest, read_image, read_png
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceClass, SourceImage
@@ -41,14 +42,14 @@ class CocoPanoptic:
         self.file = (
             Path(settings.annotations).absolute()
             if settings.annotations
-            else _first(places, f"{root}, split {split!r}")
+            else first_of(places, f"{root}, split {split!r}")
         )
         photos = [root / "images" / split, root / split, root / "images"]
         self.photos = (
-            Path(settings.images).absolute() if settings.images else _first(photos, f"the photos of {self.file}")
+            Path(settings.images).absolute() if settings.images else first_of(photos, f"the photos of {self.file}")
         )
         self.masks = self.file.with_suffix("")
-        self._document = _document(self.file)
+        self._document = read_document(self.file, "panoptic")
         self._categories = _categories(self._document, self.file)
         self._classes = chosen(list(self._categories.values()), settings)
         self._kept = frozenset(one.name for one in self._classes)
@@ -114,28 +115,14 @@ def _info(one: Mapping[str, Any], categories: Mapping[int, SourceClass], areas: 
     )
 
 
-def _document(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"a readable COCO JSON: {file}", str(error), "check the path, or export it again") from error
-    if not isinstance(found, dict):
-        found = {}
-    found.setdefault("images", [])
-    strange = [key for key in ("images", "categories", "annotations") if not isinstance(found.get(key), list)]
-    if strange:
-        raise DataError(f"a list of {strange[0]} in {file}", "something else", "use a COCO *panoptic* file")
-    return found
-
-
 def _categories(document: Mapping[str, Any], file: Path) -> dict[int, SourceClass]:
     found: dict[int, SourceClass] = {}
     names: set[str] = set()
     for number, one in enumerate(document["categories"]):
         try:
-            new = SourceClass(_text(one["name"]), bool(int(one["isthing"])), native_id=int(one["id"]))
+            new = SourceClass(as_text(one["name"]), bool(int(one["isthing"])), native_id=int(one["id"]))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise _record(file, f"category {number}", "id, name and isthing", error) from error
+            raise bad_record(file, f"category {number}", "id, name and isthing", error) from error
         if new.native_id in found or new.name in names:
             raise DataError(f"different categories in {file}", f"{new.name!r} ({new.native_id}) twice", "remove one")
         found[new.native_id] = new
@@ -147,17 +134,17 @@ def _annotations(
     document: Mapping[str, Any], file: Path, categories: Mapping[int, SourceClass]
 ) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """(image, annotation) records that belong together, every key that is needed checked."""
-    photos = _photos(document, file)
+    photos = photos_by_id(document, file)
     found = []
     seen: set[str] = set()
     for number, one in enumerate(document["annotations"]):
         try:
-            image_id, name, segments = one["image_id"], _text(one["file_name"]), list(one["segments_info"])
+            image_id, name, segments = one["image_id"], as_text(one["file_name"]), list(one["segments_info"])
             strange = [s["category_id"] for s in segments if s["category_id"] not in categories]
             ids = [int(s["id"]) for s in segments]
             photo = photos.get(image_id, {"file_name": str(Path(name).with_suffix(".jpg"))} if not photos else None)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise _record(file, f"annotation {number}", "image_id, file_name and segments_info", error) from error
+            raise bad_record(file, f"annotation {number}", "image_id, file_name and segments_info", error) from error
         where = f"annotation {number} ({name}) of {file}"
         if strange:
             raise DataError(f"known categories in {where}", f"category {strange[0]}", "add it to `categories`")
@@ -168,44 +155,6 @@ def _annotations(
         if photo["file_name"] in seen:
             raise DataError(f"one annotation per photo in {where}", f"{photo['file_name']!r} twice", "remove one")
         seen.add(photo["file_name"])
-        _inside(name, where)
+        stay_inside(name, where)
         found.append((photo, one))
     return found
-
-
-def _photos(document: Mapping[str, Any], file: Path) -> dict[Any, dict[str, Any]]:
-    found: dict[Any, dict[str, Any]] = {}
-    for number, one in enumerate(document["images"]):
-        try:
-            key, name = one["id"], _text(one["file_name"])
-            repeated = key in found
-        except (KeyError, TypeError) as error:
-            raise _record(file, f"image {number}", "id and file_name", error) from error
-        if repeated:
-            raise DataError(f"different image ids in {file}", f"{key!r} twice", "remove one")
-        _inside(name, f"image {number} of {file}")
-        found[key] = one
-    return found
-
-
-def _inside(name: str, where: str) -> None:
-    """A file name must stay inside the data set's folder."""
-    if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
-        raise DataError(f"a file name inside the data set in {where}", repr(name), "use a relative name")
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
-def _first(places: Sequence[Path], what: str) -> Path:
-    found = next((place for place in places if place.exists()), None)
-    if found is None:
-        raise DataError(f"{what} at {' or '.join(map(str, places))}", "none of them", "check path and split")
-    return found
-
-
-def _record(file: Path, record: str, expected: str, error: Exception) -> DataError:
-    return DataError(f"{expected} in {record} of {file}", f"{type(error).__name__}: {error}", "complete the record")

@@ -84,6 +84,14 @@ def read_png(path: Path) -> NDArray[np.uint8]:
         return np.asarray(image, dtype=np.uint8)
 
 
+def read_deep_png(path: Path) -> NDArray[np.int32]:
+    """The raw samples of a grey label PNG of 8 or 16 bits, (H, W) int32. Raises DataError."""
+    with _pillow(_bytes(path, ImageLimits()), str(path), ImageLimits(), ("PNG",)) as image:
+        if image.mode not in ("L", "I", "I;16"):
+            raise _refused(str(path), f"mode {image.mode}", "grey labels of 8 or 16 bits", "save labels as grey")
+        return np.asarray(image).astype(np.int32)
+
+
 def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
     """Write (H, W) or (H, W, 3) uint8 as PNG; whole or not at all. Raises DataError where it cannot be written."""
     make_folder(path.parent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,12 @@ def decode(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
         raise _bad(f"runs that fill {height} x {width} pixels", f"{len(runs)} runs over {sum(runs)} pixels")
     values = np.arange(len(runs)) % 2 == 1  # runs of 0 and 1 in turn, 0 first, column by column
     return np.repeat(values, runs).reshape(width, height).T
+
+
+def fill_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """(H, W) bool, the union of polygons [x, y, x, y, ...] of at least three corners each, in pixels. Their numbers
+    must be finite and moderate: the C code trusts them."""
+    return decode(coco.merge(coco.frPyObjects(list(polygons), *size)))
 
 
 def _runs(counts: str | bytes) -> list[int]:

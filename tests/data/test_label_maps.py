@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from retclip.data.label_maps import LabelMaps, LabelMapSettings
+from retclip.data.label_map_source import LabelMapSettings
+from retclip.data.label_maps import LabelMaps
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceClass
 from retclip.types import SegmentInfo

@@ -1,0 +1,59 @@
+"""Which classes of a vocabulary a caption names: whole words, singular or plural, the longest name first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from retclip.errors import ConfigError
+from retclip.names import name_key
+from retclip.plugin.contracts import SourceClass
+
+WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+
+
+class CaptionWords:
+    """Finds classes in texts. "hot dogs" names hot dog and not dog; what a text denies ("no dog") is found, too."""
+
+    def __init__(self, classes: Sequence[SourceClass]) -> None:
+        """Raises ConfigError where the library that forms plurals is missing."""
+        plural = _plural()
+        self._by_words: dict[tuple[str, ...], str] = {}
+        for one in classes:
+            for term in (one.name, *one.synonyms):
+                for form in (term, plural(term)):
+                    self._by_words.setdefault(_words(form), one.name)
+        self._by_words.pop((), None)
+        self._longest = max(map(len, self._by_words), default=0)
+
+    def classes(self, text: str) -> list[str]:
+        """The classes that a caption names, in the order of their first words."""
+        words, found, place = _words(text), {}, 0
+        while place < len(words):
+            for length in range(min(self._longest, len(words) - place), 0, -1):
+                name = self._by_words.get(words[place : place + length])
+                if name is not None:
+                    found[name] = None
+                    place += length
+                    break
+            else:
+                place += 1
+        return list(found)
+
+    def tag(self, text: str) -> str | None:
+        """The class that a whole tag names."""
+        return self._by_words.get(_words(text))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """Words without case, hyphens parted: "T-shirt" and "t shirt" are one."""
+    return tuple(part for word in WORD.findall(name_key(text)) for part in re.split(r"[-’']", word) if part)
+
+
+def _plural() -> Callable[[str], str]:
+    try:
+        import inflect
+    except ImportError as error:
+        todo = "pip install 'retclip[image-text]'"
+        raise ConfigError("inflect, which forms the plurals of class names", "it is not installed", todo) from error
+    return inflect.engine().plural_noun  # type: ignore[no-any-return]

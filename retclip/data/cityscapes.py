@@ -1,0 +1,80 @@
+"""Cityscapes, read: `leftImg8bit/SPLIT/CITY/*_leftImg8bit.png` and `gtFine/SPLIT/CITY/*_gtFine_instanceIds.png`.
+
+The 19 classes of its benchmark; what that leaves out (parking, bridge, licence plate, ...) is void. A thing's pixels
+hold class x 1000 + number; those of a group that nobody told apart hold the class alone, and count as a crowd.
+Source of the numbers: cityscapesScripts, helpers/labels.py (MIT).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from retclip.data.class_choice import AnnotatedSettings
+from retclip.data.id_map_source import VOID, IdMapSource
+from retclip.data.images import read_deep_png
+from retclip.data.map_pairs import Pair
+from retclip.errors import DataError
+from retclip.plugin.contracts import SourceClass
+
+STUFF = {
+    7: "road", 8: "sidewalk", 11: "building", 12: "wall", 13: "fence", 17: "pole", 19: "traffic light",
+    20: "traffic sign", 21: "vegetation", 22: "terrain", 23: "sky",
+}  # fmt: skip
+THINGS = {24: "person", 25: "rider", 26: "car", 27: "truck", 28: "bus", 31: "train", 32: "motorcycle", 33: "bicycle"}
+INSTANCES = 1000  # of a class: keys from class x 1000
+LARGEST = 34 * INSTANCES
+PHOTO, MAP = "_leftImg8bit.png", "_instanceIds.png"
+
+
+class CityscapesSettings(AnnotatedSettings):
+    annotations: str = Field("gtFine", description="the folder of annotations: gtFine or gtCoarse")
+
+
+class Cityscapes(IdMapSource):
+    """An ImageSource over one split."""
+
+    def __init__(self, settings: CityscapesSettings) -> None:
+        root = Path(settings.path).absolute()
+        split = settings.split or "train"
+        photos, maps = root / "leftImg8bit" / split, root / settings.annotations / split
+        known = [SourceClass(name, False, native_id=number) for number, name in STUFF.items()]
+        known += [SourceClass(name, True, native_id=number) for number, name in THINGS.items()]
+        pairs = _pairs(photos, maps, settings.annotations)
+        super().__init__(f"{root.resolve().name}-{split}", photos, known, pairs, settings)
+
+    def keys(self, file: Path) -> NDArray[np.int64]:
+        """The pixels as they are. Raises DataError for numbers that Cityscapes has not."""
+        found = read_deep_png(file).astype(np.int64)
+        if found.max() >= LARGEST:
+            got = f"{found.max()}"
+            raise DataError(f"instance ids below {LARGEST} in {file}", got, "take *_instanceIds.png of this data set")
+        return found
+
+    def class_number(self, key: int) -> int:
+        """Of an instance or a group."""
+        return key // INSTANCES if key >= INSTANCES else key
+
+    def is_crowd(self, key: int) -> bool:
+        """A group of things."""
+        return VOID < key < INSTANCES and key in THINGS
+
+
+def _pairs(photos: Path, maps: Path, annotations: str) -> list[Pair]:
+    """By city and name. Raises DataError where a folder, a photo or its map is missing."""
+    if not photos.is_dir() or not maps.is_dir():
+        missing = photos if not photos.is_dir() else maps
+        raise DataError(f"{photos} and {maps}", f"no folder {missing}", "check path and split")
+    found = sorted(photos.glob(f"*/*{PHOTO}"))
+    pairs = []
+    for photo in found:
+        name = photo.name.removesuffix(PHOTO)
+        pairs.append((photo, maps / photo.parent.name / f"{name}_{annotations}{MAP}"))
+    lonely = [photo.name for photo, label in pairs if not label.is_file()]
+    if lonely or not found:
+        got = f"{len(lonely)} photos without one, first {lonely[0]}" if lonely else f"no CITY/*{PHOTO}"
+        raise DataError(f"an annotation in {maps} for each photo in {photos}", got, "unpack both archives")
+    return pairs

@@ -1,0 +1,67 @@
+"""What every COCO JSON holds, read and checked: the document, its photos, names that stay inside the data set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from retclip.errors import DataError
+
+
+def read_document(file: Path, kind: str) -> dict[str, Any]:
+    """The lists of images, categories and annotations; kind: what the file should be. Raises DataError."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"a readable COCO JSON: {file}", str(error), "check the path, or export it again") from error
+    if not isinstance(found, dict):
+        found = {}
+    found.setdefault("images", [])
+    strange = [key for key in ("images", "categories", "annotations") if not isinstance(found.get(key), list)]
+    if strange:
+        raise DataError(f"a list of {strange[0]} in {file}", "something else", f"use a COCO *{kind}* file")
+    return found
+
+
+def photos_by_id(document: Mapping[str, Any], file: Path) -> dict[Any, dict[str, Any]]:
+    """The image records by their ids. Raises DataError."""
+    found: dict[Any, dict[str, Any]] = {}
+    for number, one in enumerate(document["images"]):
+        try:
+            key, name = one["id"], as_text(one["file_name"])
+            repeated = key in found
+        except (KeyError, TypeError) as error:
+            raise bad_record(file, f"image {number}", "id and file_name", error) from error
+        if repeated:
+            raise DataError(f"different image ids in {file}", f"{key!r} twice", "remove one")
+        stay_inside(name, f"image {number} of {file}")
+        found[key] = one
+    return found
+
+
+def stay_inside(name: str, where: str) -> None:
+    """A file name must not lead out of the data set's folder. Raises DataError."""
+    if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
+        raise DataError(f"a file name inside the data set in {where}", repr(name), "use a relative name")
+
+
+def as_text(value: Any) -> str:
+    """The text itself. Raises TypeError for anything else, also for none."""
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def first_of(places: Sequence[Path], what: str) -> Path:
+    """The first place that is there. Raises DataError."""
+    found = next((place for place in places if place.exists()), None)
+    if found is None:
+        raise DataError(f"{what} at {' or '.join(map(str, places))}", "none of them", "check path and split")
+    return found
+
+
+def bad_record(file: Path, record: str, expected: str, error: Exception) -> DataError:
+    """What is wrong with a record of a file."""
+    return DataError(f"{expected} in {record} of {file}", f"{type(error).__name__}: {error}", "complete the record")

@@ -1,0 +1,68 @@
+"""Maps of one byte per pixel, a class each. Of a thing class, each 8-connected component stands in for an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy import ndimage
+
+from retclip.data.class_choice import AnnotatedSettings
+from retclip.data.images import read_png
+from retclip.data.map_pairs import MapPairs, Pair
+from retclip.errors import DataError
+from retclip.plugin.contracts import SourceClass
+from retclip.types import PanopticSegmentation, SegmentInfo
+
+EIGHT = np.ones((3, 3), dtype=bool)
+
+
+class LabelMapSettings(AnnotatedSettings):
+    min_area: int = Field(0, ge=0, description="pixels below which a component of a thing becomes void")
+    components: bool = Field(True, description="split things into connected components")
+
+
+class LabelMapSource(MapPairs):
+    """An ImageSource. void: the value of pixels without a class."""
+
+    def __init__(self, name: str, root: Path, known: Sequence[SourceClass], void: int | None, pairs: Sequence[Pair],
+                 settings: LabelMapSettings) -> None:  # fmt: skip
+        super().__init__(name, root, known, pairs, settings)
+        self.void, self.settings = void, settings
+
+    def numbers(self, file: Path) -> set[int]:
+        """The values of its pixels."""
+        return set(np.unique(read_png(file)).tolist())
+
+    def reading(self) -> Any:
+        """The void, and how components are told apart."""
+        return [self.void, self.settings.min_area, self.settings.components]
+
+    def truth(self, file: Path) -> PanopticSegmentation:
+        """The components of each class's pixels. Raises DataError for ids that the class list lacks."""
+        classes = read_png(file)
+        if classes.ndim != 2:
+            raise DataError(f"one id per pixel in {file}", f"shape {classes.shape}", "save it as 8-bit grey")
+        strange = sorted(set(np.unique(classes).tolist()) - self._by_id.keys() - {self.void})
+        if strange:
+            raise DataError(f"ids of the class list in {file}", f"{strange[:5]}", "complete the class list")
+        return self._segments(classes)
+
+    def _segments(self, classes: NDArray[np.uint8]) -> PanopticSegmentation:
+        label_map = np.zeros(classes.shape, dtype=np.int32)
+        infos: list[SegmentInfo] = []
+        for native_id in sorted(set(np.unique(classes).tolist()) & self._by_id.keys()):
+            one, pixels = self._by_id[native_id], classes == native_id
+            parts, count = (pixels, 1)
+            if one.is_thing and self.settings.components:
+                parts, count = ndimage.label(pixels, structure=EIGHT)
+            areas = np.bincount(parts.ravel().astype(np.int64), minlength=count + 1)
+            for part in range(1, count + 1):
+                if areas[part] >= max(1, self.settings.min_area if one.is_thing else 1):
+                    infos.append(SegmentInfo(len(infos) + 1, one.name, one.is_thing is not False, int(areas[part])))
+                    label_map[parts == part] = len(infos)
+        return PanopticSegmentation(label_map, tuple(infos))

@@ -1,0 +1,53 @@
+"""Photos of which somebody said which classes they show, but not where: image-level labels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from retclip.data.class_choice import AnnotatedSettings, chosen
+from retclip.data.images import file_digest, read_image
+from retclip.plugin.contracts import SourceClass, SourceImage
+
+
+@dataclass(frozen=True)
+class NamedImage:
+    """external_id: unique in the source. path: absolute. class_names: what the photo shows; it may show more."""
+
+    external_id: str
+    path: Path
+    class_names: tuple[str, ...]
+
+
+class NamedImages:
+    """An ImageSource without masks. To be stored, its photos need a proposer that finds them."""
+
+    def __init__(
+        self, name: str, known: Sequence[SourceClass], images: Sequence[NamedImage], settings: AnnotatedSettings
+    ) -> None:
+        self.name, self._images = name, images
+        self._classes = chosen(known, settings)
+
+    def classes(self) -> Sequence[SourceClass]:
+        """In the data set's order."""
+        return self._classes
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def images(self) -> Iterator[SourceImage]:
+        """In the data set's order; the classes in that of `classes`."""
+        for one in self._images:
+            said = set(one.class_names)
+            names = tuple(known.name for known in self._classes if known.name in said)
+            yield SourceImage(
+                external_id=one.external_id,
+                uri=str(one.path),
+                load=partial(read_image, one.path),
+                file_digest=partial(file_digest, one.path),
+                class_names=names,
+                annotation_digest=hashlib.sha256("\n".join(names).encode()).hexdigest(),
+            )

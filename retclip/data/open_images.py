@@ -1,0 +1,156 @@
+"""Open Images V4 to V7, read: labels of whole photos, boxes as such labels, or masks.
+
+    FOLDER/class-descriptions*.csv (or oidv7-...)          machine ids and names
+    FOLDER/[oidv?-]SPLIT-annotations-human-imagelabels*.csv  labels; a confidence of 0 says that a class is not there
+    FOLDER/[oidv?-]SPLIT-annotations-bbox.csv              boxes
+    FOLDER/[oidv?-]SPLIT-annotations-object-segmentation.csv and FOLDER/masks/ (or SPLIT-masks/)
+    FOLDER/bbox_labels_600_hierarchy.json                  what is above what, for `ancestors`
+
+Photos are `SPLIT/ID.jpg` or `images/SPLIT/ID.jpg`: all that lie there, or those that `list` names. Tables may be in
+`annotations/`, too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from retclip.data.class_choice import AnnotatedSettings, chosen, keep_classes
+from retclip.data.coco_records import first_of
+from retclip.data.images import SUFFIXES, file_digest, read_image, read_png
+from retclip.data.open_images_tables import all_above, read_names, read_parents, read_rows
+from retclip.data.painted_objects import AnnotatedObject, painted
+from retclip.errors import DataError
+from retclip.plugin.contracts import SourceClass, SourceImage
+from retclip.types import Image
+
+TABLES = {"labels": "human-imagelabels", "boxes": "bbox", "masks": "object-segmentation"}
+Mask = tuple[Path, str]  # file, class
+
+
+class OpenImagesSettings(AnnotatedSettings):
+    kind: Literal["labels", "boxes", "masks"] = Field(
+        "labels", description="what is read; boxes only say what is there"
+    )
+    list: str = Field("", description="a file of photo ids (ID or SPLIT/ID a line), if not all that lie there")
+    ancestors: bool = Field(False, description="what shows a fox shows an animal, too; needs the hierarchy")
+
+
+class OpenImages:
+    """An ImageSource over one split: with `masks` annotated, otherwise with labels of whole photos."""
+
+    def __init__(self, settings: OpenImagesSettings) -> None:
+        root, split = Path(settings.path).absolute(), settings.split or "train"
+        self.name = f"{root.resolve().name}-{split}"
+        self._annotated = settings.kind == "masks"
+        self._photos = _photos(root, split, settings.list)
+        names = read_names(_table(root, "*class-descriptions*.csv", "class descriptions"))
+        self._masks: defaultdict[str, list[Mask]] = defaultdict(list)
+        said = self._read(root, split, settings, names)
+        if settings.ancestors:
+            parents = read_parents(_table(root, "*hierarchy*.json", "the hierarchy of classes"))
+            said = {key: found.union(*(all_above(one, parents) for one in found)) for key, found in said.items()}
+        self._said = {key: {names[one] for one in found if one in names} for key, found in said.items()}
+        occurring = set().union(*self._said.values()) if self._said else set()
+        known = dict.fromkeys(name for name in names.values() if name in occurring)
+        self._classes = chosen([SourceClass(name, True if self._annotated else None) for name in known], settings)
+        self._kept = frozenset(one.name for one in self._classes)
+
+    def _read(self, root: Path, split: str, settings: OpenImagesSettings, names: dict[str, str]) -> dict[str, set[str]]:
+        """photo id -> machine ids of what it shows."""
+        table = _table(root, f"*{split}-annotations-{TABLES[settings.kind]}*.csv", f"the table of {settings.kind}")
+        said: dict[str, set[str]] = {key: set() for key in self._photos}
+        last = "MaskPath" if settings.kind == "masks" else "Confidence"
+        for number, (key, one, value) in read_rows(table, ("ImageID", "LabelName", last), said):
+            if one not in names:
+                raise DataError(f"a known LabelName in row {number} of {table}", one, "add it to class-descriptions")
+            if settings.kind == "masks":
+                self._masks[key].append((_mask(root, split, value, f"row {number} of {table}"), names[one]))
+            elif _confidence(value, f"row {number} of {table}") <= 0:
+                continue
+            said[key].add(one)
+        return said
+
+    def classes(self) -> Sequence[SourceClass]:
+        """Those that some photo shows, in the order of the descriptions."""
+        return self._classes
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def images(self) -> Iterator[SourceImage]:
+        """By id, or in the list's order."""
+        for key, path in self._photos.items():
+            shown = tuple(one.name for one in self._classes if one.name in self._said[key])
+            masks = self._masks[key]
+            parts = [*shown, *(f"{file.name} {name}" for file, name in masks)]
+            yield SourceImage(
+                external_id=key,
+                uri=str(path),
+                load=partial(self._load, path, masks) if self._annotated else partial(read_image, path),
+                file_digest=partial(file_digest, path),
+                class_names=shown,
+                annotation_digest=hashlib.sha256("\n".join(parts).encode()).hexdigest(),
+            )
+
+    def _load(self, path: Path, masks: Sequence[Mask]) -> Image:
+        image = read_image(path)
+        objects = [AnnotatedObject(name, True, _pixels(file, image.size)) for file, name in masks]
+        return Image(image.pixels, image.sha256, image.uri, keep_classes(painted(objects, image.size), self._kept))
+
+
+def _pixels(file: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """(H, W), the nearest pixel of each: masks were drawn on smaller copies of the photos."""
+    found = read_png(file)
+    grey = found if found.ndim == 2 else found.max(axis=-1)
+    rows, columns = (
+        ((np.arange(wanted) + 0.5) * side / wanted).astype(int) for wanted, side in zip(size, grey.shape, strict=True)
+    )
+    return (grey[rows[:, None], columns] > 0).astype(np.bool_)
+
+
+def _table(root: Path, pattern: str, what: str) -> Path:
+    found = sorted(one for folder in (root, root / "annotations") if folder.is_dir() for one in folder.glob(pattern))
+    if not found:
+        raise DataError(f"{what} in {root} or its annotations/, named {pattern}", "no such file", "download it there")
+    return found[0]
+
+
+def _photos(root: Path, split: str, listed: str) -> dict[str, Path]:
+    """photo id -> its file. Raises DataError."""
+    folder = first_of([root / split, root / "images" / split], "the photos")
+    there = {one.stem: one for one in sorted(folder.iterdir()) if one.suffix.lower() in SUFFIXES}
+    if not listed:
+        if not there:
+            raise DataError(f"photos in {folder}", "none", "download some, e.g. with Open Images' downloader.py")
+        return there
+    try:
+        lines = [line.strip() for line in Path(listed).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"a readable list of photo ids: {listed}", str(error), "check the path") from error
+    wanted = [line.split("/")[-1] for line in lines if "/" not in line or line.split("/")[0] == split]
+    if not wanted:
+        raise DataError(f"ids of the split {split!r} in {listed}", f"{lines[:2]}", "write an ID, or SPLIT/ID, a line")
+    return {key: there.get(key, folder / f"{key}.jpg") for key in wanted}  # what is missing is told when it is read
+
+
+def _mask(root: Path, split: str, name: str, where: str) -> Path:
+    if not name or Path(name).name != name:
+        raise DataError(f"a mask's file name in {where}", repr(name), "download the table again")
+    places = [root / "masks" / split, root / f"{split}-masks", root / "masks", root]
+    return next((place / name for place in places if (place / name).is_file()), root / "masks" / name)
+
+
+def _confidence(value: str, where: str) -> float:
+    try:
+        return float(value)
+    except ValueError as error:
+        raise DataError(f"a number as Confidence in {where}", repr(value), "download the table again") from error

@@ -1,0 +1,83 @@
+"""The tables of Open Images: machine ids and names of classes, what is above what, and who shows what."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from retclip.errors import DataError
+
+
+def read_names(table: Path) -> dict[str, str]:
+    """machine id (/m/...) -> name. The table has two columns, with a head or without. Raises DataError."""
+    found: dict[str, str] = {}
+    for number, row in enumerate(_lines(table), start=1):
+        if len(row) < 2 or not row[0].strip() or not row[1].strip():
+            raise DataError(f"a machine id and a name in row {number} of {table}", f"{row}"[:80], "complete the row")
+        if number == 1 and not row[0].startswith("/"):
+            continue
+        if found.setdefault(row[0].strip(), row[1].strip()) != row[1].strip():
+            raise DataError(f"a new machine id in row {number} of {table}", f"{row[0]} twice", "remove one")
+    if not found:
+        raise DataError(f"classes in {table}", "none", "download class-descriptions.csv again")
+    return found
+
+
+def read_parents(file: Path) -> dict[str, set[str]]:
+    """machine id -> those directly above it. Raises DataError."""
+    found: dict[str, set[str]] = {}
+    try:
+        waiting: list[tuple[Any, str]] = [(json.loads(file.read_text(encoding="utf-8-sig")), "")]
+        while waiting:
+            node, above = waiting.pop()
+            name = node["LabelName"]
+            if not isinstance(name, str):
+                raise TypeError(f"the LabelName {name!r}")
+            found.setdefault(name, set()).update({above} - {""})
+            waiting += [(one, name) for one in node.get("Subcategory", [])]
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"a readable hierarchy: {file}", str(error), "download it again") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise DataError(f"LabelName and Subcategory in every node of {file}", got, "download it again") from error
+    return found
+
+
+def all_above(one: str, parents: Mapping[str, set[str]]) -> set[str]:
+    """Every machine id above one; a circle ends where it closes."""
+    found: set[str] = set()
+    waiting = [one]
+    while waiting:
+        new = parents.get(waiting.pop(), set()) - found
+        found |= new
+        waiting += new
+    return found - {one}
+
+
+def read_rows(table: Path, columns: Sequence[str], wanted: Mapping[str, Any]) -> Iterator[tuple[int, list[str]]]:
+    """(row, its cells of those columns), of photos that are wanted: the first of the columns is the photo's id. The
+    table is streamed, because it has millions of rows. Raises DataError with the row's number."""
+    places: list[int] = []
+    for number, row in enumerate(_lines(table), start=1):
+        if number == 1:
+            missing = [name for name in columns if name not in row]
+            if missing:
+                raise DataError(f"a column {missing[0]} in {table}", ", ".join(row)[:80], "download the table again")
+            places = [row.index(name) for name in columns]
+        elif len(row) <= max(places):
+            raise DataError(f"{max(places) + 1} cells in row {number} of {table}", f"{row}"[:80], "download it again")
+        elif row[places[0]] in wanted:
+            yield number, [row[place] for place in places]
+    if not places:
+        raise DataError(f"a head with {', '.join(columns)} in {table}", "an empty table", "download the table again")
+
+
+def _lines(table: Path) -> Iterator[list[str]]:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            yield from (row for row in csv.reader(file, strict=True) if row)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"a readable table: {table}", str(error), "download it again") from error

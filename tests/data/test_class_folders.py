@@ -1,0 +1,84 @@
+"""A folder of photos for each class; and what is refused."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from retclip.data.class_choice import AnnotatedSettings
+from retclip.data.class_folders import ClassFolders
+from retclip.errors import DataError
+
+SPEC = importlib.util.spec_from_file_location("hostile", Path(__file__).with_name("hostile.py"))
+hostile = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(hostile)
+
+
+def photo(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Pillow.fromarray(np.zeros((4, 6, 3), np.uint8)).save(root / name)
+    return root
+
+
+def folders(root, **settings):
+    return ClassFolders(AnnotatedSettings(path=str(root), **settings))
+
+
+def refused(opened, *words):
+    with pytest.raises(DataError) as caught:
+        for record in opened().images():
+            record.load()
+    error = caught.value
+    assert all(part.strip() for part in (error.expected, error.got, error.todo))
+    for word in words:
+        assert word in str(error)
+
+
+def test_a_folder_s_name_is_the_class_of_all_that_lies_below(tmp_path):
+    photo(tmp_path, "red_fox/b.png", "red_fox/deep/a.png", "owl/c.png", ".hidden/d.png")
+    (tmp_path / "owl" / "notes.txt").write_text("no photo")
+    source = folders(tmp_path)
+    assert [(one.name, one.is_thing) for one in source.classes()] == [("owl", None), ("red fox", None)]
+    found = [(one.external_id, one.class_names) for one in source.images()]
+    assert found == [("owl/c.png", ("owl",)), ("red_fox/b.png", ("red fox",)), ("red_fox/deep/a.png", ("red fox",))]
+    assert len(source) == 3 and all(one.load().truth is None for one in source.images())
+    digests = {one.external_id: one.annotation_digest for one in source.images()}
+    (tmp_path / "owl").rename(tmp_path / "barn owl")
+    assert next(folders(tmp_path).images()).annotation_digest not in digests.values()
+
+
+def test_a_split_is_a_folder_above_and_classes_can_be_left_out(tmp_path):
+    photo(tmp_path, "val/owl/c.png", "train/fox/a.png", "train/owl/b.png")
+    assert [one.name for one in folders(tmp_path, split="val").classes()] == ["owl"]
+    found = {one.external_id: one.class_names for one in folders(tmp_path, split="train", exclude="fox").images()}
+    assert found == {"fox/a.png": (), "owl/b.png": ("owl",)}
+
+
+FOLDERS = {
+    "no folder": (lambda root: None, "nowhere"),
+    "no class folder": (lambda root: photo(root, "nowhere/a.png"), "no folder"),
+    "no photo": (lambda root: (root / "nowhere/fox").mkdir(parents=True), "none"),
+    "a file": (lambda root: (root / "nowhere").write_text(""), "nowhere"),
+    "one class twice": (lambda root: photo(root, "nowhere/red fox/a.png", "nowhere/Red_Fox/b.png"), "Red_Fox"),
+    "a name of spaces": (lambda root: photo(root, "nowhere/ _ /a.png"), "' _ '"),
+}
+
+
+@pytest.mark.parametrize(("damage", "word"), FOLDERS.values(), ids=FOLDERS)
+def test_folders_that_name_no_classes(tmp_path, damage, word):
+    damage(tmp_path)
+    refused(lambda: folders(tmp_path / "nowhere"), word, "nowhere")
+
+
+def test_every_hostile_photo_in_a_class_folder_is_refused_by_name(tmp_path):
+    _, bad = hostile.write_corpus(tmp_path / "fox")
+    by_path = {one.uri: one for one in folders(tmp_path).images()}
+    checked = 0
+    for path in bad:
+        if str(path) in by_path:
+            refused(lambda path=path: type("One", (), {"images": lambda _: [by_path[str(path)]]})(), path.name)
+            checked += 1
+    assert checked >= 20

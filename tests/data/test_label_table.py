@@ -1,0 +1,92 @@
+"""Photos and a table of their labels; and what is refused."""
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from retclip.data.label_table import LabelTable, LabelTableSettings
+from retclip.errors import DataError
+
+
+def photo(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Pillow.fromarray(np.zeros((4, 6, 3), np.uint8)).save(root / name)
+    return root
+
+
+def table(root, text, name="labels.csv", **settings):
+    (root / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    return LabelTable(LabelTableSettings(path=str(root), **settings))
+
+
+def refused(opened, *words):
+    with pytest.raises(DataError) as caught:
+        for record in opened().images():
+            record.load()
+    error = caught.value
+    assert all(part.strip() for part in (error.expected, error.got, error.todo))
+    for word in words:
+        assert word in str(error)
+
+
+def test_a_table_names_photos_and_their_classes(tmp_path):
+    photo(tmp_path, "a.png", "images/b.png", "images/c.png")
+    source = table(tmp_path, "file,label\na.png,fox\nb.png, Owl ; fox\n\nc.png,owl\na.png,owl|elk\n")
+    assert [one.name for one in source.classes()] == ["fox", "Owl", "elk"]
+    found = [(one.external_id, one.class_names) for one in source.images()]
+    assert found == [("a.png", ("fox", "Owl", "elk")), ("b.png", ("fox", "Owl")), ("c.png", ("Owl",))]
+    assert all(one.load().size == (4, 6) for one in source.images())
+
+
+def test_tables_with_tabs_other_columns_other_names_and_splits(tmp_path):
+    photo(tmp_path, "a.png")
+    assert (
+        table(tmp_path, "Image\tTags\na.png\tred, fox\n", "labels_val.tsv", split="val").classes()[0].name == "red, fox"
+    )
+    named = table(
+        tmp_path, "n,photo,what\n1,a.png,fox\n", "x.csv", table="x.csv", file_column="photo", label_column="What"
+    )
+    assert [one.class_names for one in named.images()] == [("fox",)]
+
+
+TABLES = {
+    "no table": None,
+    "an empty table": "",
+    "only a head": "file,label\n",
+    "not utf-8": b"file,label\n\xff\xfe,fox\n",
+    "no column of files": "photo,label\na.png,fox\n",
+    "no column of labels": "file,animal\na.png,fox\n",
+    "a short row": "file,label\na.png\n",
+    "no file": "file,label\n,fox\n",
+    "no label": "file,label\na.png,\n",
+    "an empty label among others": "file,label\na.png,fox;;owl\n",
+    "a label of a separator": "file,label\na.png,|\n",
+    "a file above the folder": "file,label\n../a.png,fox\n",
+    "a file at an absolute path": "file,label\n/etc/passwd,fox\n",
+    "a file with a null character": "file,label\na\0.png,fox\n",
+    "a file that is not there": "file,label\nb.png,fox\n",
+    "a folder": "file,label\n.,fox\n",
+    "a file that is no photo": "file,label\nlabels.csv,fox\n",
+    "an open quote": 'file,label\n"a.png,fox\n',
+    "text behind a quote": 'file,label\n"a.png"x,fox\n',
+    "a JSON": '{"file": "a.png"}',
+    "a photo": b"\x89PNG\r\n\x1a\n\0\0",
+}
+
+
+@pytest.mark.parametrize("text", TABLES.values(), ids=TABLES)
+def test_a_damaged_table_is_refused(tmp_path, text):
+    photo(tmp_path, "a.png")
+    if text is None:
+        refused(lambda: LabelTable(LabelTableSettings(path=str(tmp_path))), "labels.csv")
+    else:
+        refused(lambda: table(tmp_path, text), str(tmp_path))
+
+
+def test_a_row_is_named_by_its_number(tmp_path):
+    photo(tmp_path, "a.png")
+    refused(lambda: table(tmp_path, "file,label\na.png,fox\na.png,\n"), "row 3", "labels.csv")
+    refused(lambda: table(tmp_path, "file,label\na.png,fox\n\n../b.png,fox\n"), "row 4", "labels.csv")
+    with pytest.raises(DataError, match="wolf"):
+        table(tmp_path, "file,label\na.png,fox\n", only="wolf")

@@ -1,0 +1,94 @@
+"""Damaged instance annotations: each is refused with the file and the record named, when opened or when loaded."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from retclip.data.coco_instances import CocoInstances, CocoInstancesSettings
+from retclip.errors import DataError
+
+SQUARE = [[1, 1, 6, 1, 6, 6, 1, 6]]
+MISSING = object()
+
+
+@pytest.fixture
+def document(tmp_path):
+    (tmp_path / "images").mkdir()
+    Pillow.fromarray(np.zeros((8, 10, 3), np.uint8)).save(tmp_path / "images" / "a.png")
+    return {
+        "images": [{"id": 1, "file_name": "a.png"}],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+        "annotations": [{"id": 7, "image_id": 1, "category_id": 1, "segmentation": SQUARE}],
+    }
+
+
+def refused(root, text, *named):
+    (root / "instances.json").write_text(text if isinstance(text, str) else json.dumps(text))
+    with pytest.raises(DataError) as caught:
+        next(CocoInstances(CocoInstancesSettings(path=str(root))).images()).load()
+    error = caught.value
+    assert all(part.strip() for part in (error.expected, error.got, error.todo))
+    for word in named:
+        assert word in str(error)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", '{"images": 5}', '{"annotations": {}}', "[" * 100_000])
+def test_a_file_that_is_no_instances_json(tmp_path, text):
+    refused(tmp_path, text, "instances.json")
+
+
+RECORDS = {  # name: (list, key, value, words that the error must hold)
+    "category without id": ("categories", "id", MISSING, "category 0"),
+    "category without name": ("categories", "name", MISSING, "category 0"),
+    "category name empty": ("categories", "name", "", "category 0"),
+    "category id in words": ("categories", "id", "one", "category 0"),
+    "category id infinite": ("categories", "id", float("inf"), "category 0"),
+    "category id twice": ("categories", "id", 2, "twice"),
+    "category name twice": ("categories", "name", "dog", "twice"),
+    "synonyms of a number": ("categories", "synonyms", 5, "category 0"),
+    "synonyms of numbers": ("categories", "synonyms", [5], "category 0"),
+    "image without id": ("images", "id", MISSING, "image 0"),
+    "image without any name": ("images", "file_name", MISSING, "image 0"),
+    "image above the folder": ("images", "file_name", "../x.png", "image 0"),
+    "image that is not there": ("images", "file_name", "c.png", "c.png"),
+    "annotation without image": ("annotations", "image_id", MISSING, "annotation 0"),
+    "annotation without category": ("annotations", "category_id", MISSING, "annotation 0"),
+    "annotation of an unknown image": ("annotations", "image_id", 99, "annotation 0"),
+    "annotation of an unknown category": ("annotations", "category_id", 99, "annotation 0"),
+    "annotation of a list as category": ("annotations", "category_id", [1], "annotation 0"),
+    "no segmentation": ("annotations", "segmentation", MISSING, "annotation 0"),
+    "empty segmentation": ("annotations", "segmentation", [], "annotation 0"),
+    "segmentation of words": ("annotations", "segmentation", "all", "annotation 0"),
+    "a flat polygon": ("annotations", "segmentation", SQUARE[0], "annotation 0"),
+    "two corners": ("annotations", "segmentation", [[1, 1, 5, 5]], "annotation 0"),
+    "an odd number of values": ("annotations", "segmentation", [[*SQUARE[0], 3]], "annotation 0"),
+    "a corner in words": ("annotations", "segmentation", [[1, 1, 6, 1, 6, "6"]], "annotation 0"),
+    "a corner that is no number": ("annotations", "segmentation", [[1, 1, 6, 1, 6, float("nan")]], "annotation 0"),
+    "a corner far away": ("annotations", "segmentation", [[1, 1, 1e30, 1, 6, 6]], "annotation 0"),
+    "runs of another size": ("annotations", "segmentation", {"size": [4, 4], "counts": [16]}, "annotation 0"),
+    "runs that do not fill it": ("annotations", "segmentation", {"size": [8, 10], "counts": [16]}, "annotation 0"),
+    "runs without a size": ("annotations", "segmentation", {"counts": [16]}, "annotation 0"),
+}
+
+
+@pytest.mark.parametrize(("part", "key", "value", "word"), RECORDS.values(), ids=RECORDS)
+def test_a_damaged_record(tmp_path, document, part, key, value, word):
+    if value is MISSING:
+        del document[part][0][key]
+    else:
+        document[part][0][key] = value
+    refused(tmp_path, document, word)
+
+
+@pytest.mark.parametrize("part", ["categories", "images", "annotations"])
+@pytest.mark.parametrize("value", [None, 5, "text", []])
+def test_a_record_that_is_no_object(tmp_path, document, part, value):
+    document[part][0] = value
+    refused(tmp_path, document, "instances.json", "0")
+
+
+def test_a_missing_file_or_folder(tmp_path):
+    with pytest.raises(DataError, match=r"instances_val\.json"):
+        CocoInstances(CocoInstancesSettings(path=str(tmp_path), split="val"))

@@ -1,0 +1,161 @@
+"""Images and texts in CSV, TSV, Parquet and tar shards; and what is refused."""
+
+import io
+import json
+import tarfile
+
+import pyarrow
+import pytest
+from PIL import Image as Pillow
+from pyarrow import parquet
+
+from retclip.data.pair_files import read_pairs
+from retclip.errors import DataError
+
+
+def png(colour):
+    buffer = io.BytesIO()
+    Pillow.new("RGB", (6, 4), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def shard(file, members):
+    with tarfile.open(file, "w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return file
+
+
+def written(file, columns):
+    parquet.write_table(pyarrow.table(columns), file, row_group_size=2)
+    return file
+
+
+def told(pairs):
+    return [(one.key, one.text) for one in pairs]
+
+
+def test_tables_name_files_beside_them(tmp_path):
+    (tmp_path / "a.csv").write_text('n,image,caption\n1,x/a.png,"a fox, an owl"\n\n2,b.png,\n')
+    found = list(read_pairs(tmp_path / "a.csv"))
+    assert told(found) == [("x/a.png", "a fox, an owl"), ("b.png", "")]
+    assert found[0].uri == str(tmp_path / "x/a.png") and found[0].read is None and "row 2" in found[0].where
+    (tmp_path / "a.tsv").write_text("Datei\tText\na.png\tein, Fuchs\n")
+    assert told(read_pairs(tmp_path / "a.tsv", "datei")) == [("a.png", "ein, Fuchs")]
+
+
+def test_parquet_holds_names_or_bytes(tmp_path):
+    names = written(tmp_path / "n.parquet", {"file_name": ["a.png", "b.png"], "text": ["fox", "owl"]})
+    assert told(read_pairs(names)) == [("a.png", "fox"), ("b.png", "owl")]
+    pixels = [png(n) for n in range(5)]
+    plain = written(tmp_path / "p.parquet", {"image": pixels, "caption": list("abcde")})
+    nested = written(
+        tmp_path / "h.parquet", {"image": [{"bytes": one, "path": "x.png"} for one in pixels], "text": list("abcde")}
+    )
+    for file in (plain, nested):
+        found = list(read_pairs(file))
+        assert told(found) == [(str(n), letter) for n, letter in enumerate("abcde", start=1)]
+        assert [one.read() for one in found] == pixels
+
+
+def test_shards_hold_samples_of_equal_stems(tmp_path):
+    listed = json.dumps({"caption": ["red", "owl"]}).encode()
+    members = {
+        "a/1.png": png(1),
+        "a/1.txt": b"fox",
+        "2.json": listed,
+        "2.png": png(2),
+        "3.txt": b"elk",
+        "3.PNG": png(3),
+    }
+    file = shard(tmp_path / "0.tar", {**members, "3.PNG": png(3), "3.cls": b"7"})
+    found = list(read_pairs(file))
+    assert told(found) == [("a/1", "fox"), ("2", "red; owl"), ("3", "elk")]
+    assert [one.read() for one in found] == [png(1), png(2), png(3)] and found[0].uri == f"{file}#a/1.png"
+    other = shard(tmp_path / "1.tar", {"1.png": png(1), "1.json": b'{"alt": "fox"}'})
+    assert told(read_pairs(other, text="alt")) == [("1", "fox")]
+
+
+TABLES = {
+    "empty": "",
+    "no column of images": "url,caption\na.png,x\n",
+    "no column of texts": "image,words\na.png,x\n",
+    "a short row": "image,caption\na.png\n",
+    "no image": "image,caption\n,x\n",
+    "an image on the web": "image,caption\nhttp://x/a.png,x\n",
+    "an image above": "image,caption\n../a.png,x\n",
+    "an absolute image": "image,caption\n/a.png,x\n",
+    "an open quote": 'image,caption\n"a.png,x\n',
+    "not utf-8": b"image,caption\na.png,\xff\xfe\n",
+}
+
+
+@pytest.mark.parametrize("content", TABLES.values(), ids=TABLES)
+def test_a_damaged_table(tmp_path, content):
+    (tmp_path / "a.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
+    refused(tmp_path / "a.csv")
+
+
+def refused(file):
+    with pytest.raises(DataError) as caught:
+        for pair in read_pairs(file):
+            pair.read()
+    error = caught.value
+    assert all(part.strip() for part in (error.expected, error.got, error.todo)) and str(file) in str(error)
+
+
+PARQUETS = {
+    "no column of images": {"url": ["a.png"], "caption": ["x"]},
+    "no column of texts": {"image": ["a.png"], "words": ["x"]},
+    "an image of null": {"image": [None, "a.png"], "caption": ["x", "y"]},
+    "a text of null": {"image": [b"x"], "caption": pyarrow.array([None], pyarrow.string())},
+    "an image of a number": {"image": [5], "caption": ["x"]},
+    "an image on the web": {"image": ["http://x/a.png"], "caption": ["x"]},
+    "a struct without bytes": {"image": [{"bytes": None, "path": None}], "caption": ["x"]},
+}
+
+
+@pytest.mark.parametrize("columns", PARQUETS.values(), ids=PARQUETS)
+def test_a_damaged_parquet_table(tmp_path, columns):
+    refused(written(tmp_path / "a.parquet", columns))
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PAR1" + b"\0" * 40 + b"PAR1"])
+def test_a_file_that_is_no_parquet(tmp_path, content):
+    (tmp_path / "a.parquet").write_bytes(content)
+    refused(tmp_path / "a.parquet")
+
+
+SHARDS = {
+    "no text": {"1.png": b"x"},
+    "no image": {"1.txt": b"x"},
+    "the text of another": {"1.png": b"x", "2.txt": b"x"},
+    "a text that is not utf-8": {"1.png": b"x", "1.txt": b"\xff\xfe"},
+    "a JSON of words": {"1.png": b"x", "1.json": b"hello"},
+    "a JSON of a list": {"1.png": b"x", "1.json": b"[]"},
+    "a JSON without caption": {"1.png": b"x", "1.json": b'{"url": "x"}'},
+    "a caption of a number": {"1.png": b"x", "1.json": b'{"caption": 5}'},
+    "a deep JSON": {"1.png": b"x", "1.json": b"[" * 100_000},
+}
+
+
+@pytest.mark.parametrize("members", SHARDS.values(), ids=SHARDS)
+def test_a_damaged_shard(tmp_path, members):
+    refused(shard(tmp_path / "a.tar", members))
+
+
+@pytest.mark.parametrize("content", [b"", b"hello" * 200])
+def test_a_file_that_is_no_tar(tmp_path, content):
+    (tmp_path / "a.tar").write_bytes(content)
+    refused(tmp_path / "a.tar")
+
+
+def test_a_cut_shard_and_another_kind_of_file(tmp_path):
+    file = shard(tmp_path / "a.tar", {"1.png": b"x" * 5000, "1.txt": b"y" * 5000})
+    file.write_bytes(file.read_bytes()[:7000])
+    refused(file)
+    (tmp_path / "a.xlsx").touch()
+    refused(tmp_path / "a.xlsx")
+    refused(tmp_path / "nowhere.csv")
