@@ -12,7 +12,21 @@ import sys
 import typer
 
 from retclip import __version__
-from retclip.cli import build, classes, db, demo, doctor, evaluate, explain, finetune, output, plugins, segment, weights
+from retclip.cli import (
+    build,
+    catalog,
+    class_edits,
+    db,
+    demo,
+    doctor,
+    evaluate,
+    explain,
+    finetune,
+    output,
+    plugins,
+    segment,
+    weights,
+)
 from retclip.errors import DataError, RetCLIPError
 
 app = typer.Typer(
@@ -25,7 +39,8 @@ app.command()(demo.demo)
 app.command()(build.init)
 app.command()(build.build)
 app.command()(segment.segment)
-app.add_typer(classes.app, name="class")
+app.add_typer(class_edits.app, name="class")
+app.command()(catalog.undo)
 app.command()(explain.explain)
 app.command()(evaluate.evaluate)
 app.command()(finetune.finetune)

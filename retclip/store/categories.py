@@ -28,6 +28,9 @@ def ensure_categories(connection: Connection, names: Mapping[str, bool | None]) 
         elif names[name] is not None:
             unsaid = update(Category).where(Category.id == found[key], Category.is_thing.is_(None))
             connection.execute(unsaid.values(is_thing=names[name]))
+    for page in pages(list(found.values())):  # a removed class that is stored again is there again
+        again = update(Category).where(Category.id.in_(page), Category.retired_at.is_not(None))
+        connection.execute(again.values(retired_at=None))
     return {name: found[key] for name, key in keys.items()}
 
 

@@ -6,15 +6,16 @@ Readers never trust the index: every hit is joined with SQL, and what SQL does n
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from retclip.errors import ConfigError, SpaceMismatch, StoreDamaged, StoreMissing
+from retclip.errors import ConfigError, SpaceMismatch, StoreBusy, StoreDamaged, StoreMissing
 from retclip.store import catalog, ledger, sync
 from retclip.store.archive import Archive
 from retclip.store.engine import one_writer_at_a_time, transaction
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from retclip.store.vectors import VectorIndex
     from retclip.types import Neighbours
 
+Changed = TypeVar("Changed")
 EDGE, SERVER, RESIDENT = "edge", "server", "resident"
 
 
@@ -113,6 +115,16 @@ class FeatureStore:
         except StoreDamaged:
             self._behind = True
         return stored
+
+    def edit(self, change: Callable[[Connection], Changed]) -> Changed:
+        """Change the catalog and let the index follow; one that another process holds follows later: what is true
+        stands in SQL. Raises what the change raises, StoreError."""
+        with transaction(self.engine, write=True) as connection:
+            done = change(connection)
+        if self.space() is not None:
+            with suppress(StoreBusy):
+                self.refresh()
+        return done
 
     def refresh(self) -> None:
         """Let the index follow whatever is pending."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.orm import DeclarativeBase
 
 from retclip.store.catalog import pages
@@ -98,6 +98,13 @@ def poisoned_units(connection: Connection, keys: Sequence[str]) -> dict[str, Fai
         for key, external_id, uri, error, attempts in connection.execute(query):
             found[key] = Failure(external_id, uri, f"not tried again after {attempts} attempts: {error}", attempts)
     return found
+
+
+def forget_units(connection: Connection, class_key: str) -> None:
+    """Units that looked for a class are not finished any more. class_key: its name key."""
+    found = connection.execute(select(Unit.key, Unit.classes)).all()
+    for page in pages([key for key, classes in found if class_key in classes]):
+        connection.execute(delete(Unit).where(Unit.key.in_(page)))
 
 
 def record_failure(connection: Connection, run_id: int, key: str, failure: Failure) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from retclip.data.class_list import vocabulary_of
 from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
-from retclip.store import events
+from retclip.store import class_edits
 from retclip.store.engine import transaction
 from retclip.workflows.build_store import BuildReport, build_store
 from retclip.workflows.parts import Parts
@@ -53,8 +53,10 @@ def add_class(
     (name,) = vocabulary_of([name]).names  # a name that nobody could ask for later is refused
     if not source.classes():
         source = UnlabelledSource(source, SourceClass(name, is_thing))
+    with transaction(parts.store.engine) as connection:
+        known, there = class_edits.segments_of(connection, name)
     report = build_store(parts, source, address, [name], kind="class_add", on_progress=on_progress)
     with transaction(parts.store.engine, write=True) as connection:
         after = {"run": report.run, "segments": report.segments, "images": report.images, "source": address}
-        events.record(connection, f"run {report.run}", "class.add", name, {}, after)
+        class_edits.record_addition(connection, name, {"known": known}, after, there)
     return report

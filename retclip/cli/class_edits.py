@@ -1,0 +1,103 @@
+"""`retclip class rename | alias | merge | remove | history`: what is changed with a class as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from retclip.cli import options, output
+from retclip.cli.catalog import opened_catalog, person
+from retclip.cli.classes import app
+
+if TYPE_CHECKING:
+    from retclip.store.class_edits import Edit
+
+Name = Annotated[str, typer.Argument(help="The class.")]
+
+
+@app.command("rename")
+def rename(
+    old: Name,
+    new: Annotated[str, typer.Argument(help="Its new name; the old one stays as an alias.")],
+    store: options.Store = options.DEFAULT_STORE,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Give a class another name. No vector is written."""
+    from retclip.store.class_edits import rename_class
+
+    _edit(store, config, json, f"{old} is now {new}", partial(rename_class, old=old, new=new, actor=person()))
+
+
+@app.command("alias")
+def alias(
+    name: Name,
+    alias: Annotated[str, typer.Argument(help="One more name that means it.")],
+    store: options.Store = options.DEFAULT_STORE,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Give a class one more name."""
+    from retclip.store.class_edits import add_alias
+
+    _edit(store, config, json, f"{alias} means {name}", partial(add_alias, name=name, alias=alias, actor=person()))
+
+
+@app.command("merge")
+def merge(
+    name: Annotated[str, typer.Argument(help="The class that goes.")],
+    into: Annotated[str, typer.Argument(help="The class that gets its segments.")],
+    store: options.Store = options.DEFAULT_STORE,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Make two classes one."""
+    from retclip.store.class_edits import merge_class
+
+    _edit(store, config, json, f"{name} became {into}", partial(merge_class, name=name, into=into, actor=person()))
+
+
+@app.command("remove")
+def remove(
+    name: Name,
+    store: options.Store = options.DEFAULT_STORE,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Take a class out of the store; it may be added again."""
+    from retclip.store.class_edits import remove_class
+
+    _edit(store, config, json, f"{name} is removed", partial(remove_class, name=name, actor=person()))
+
+
+@app.command("history")
+def history(
+    name: Annotated[str | None, typer.Argument(help="A class (default: every change of any).")] = None,
+    store: options.Store = options.DEFAULT_STORE,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """What was added, renamed, merged, removed and undone, and by whom."""
+    from retclip.store.class_edits import find_class
+    from retclip.store.engine import transaction
+    from retclip.store.events import history as changes
+
+    with opened_catalog(store, config) as opened, transaction(opened.engine) as connection:
+        found = changes(connection, find_class(connection, name).id if name else None)
+    if json:
+        output.data([{**one, "at": f"{one['at']:%Y-%m-%dT%H:%M:%S}"} for one in found])
+        return
+    rows = [(one["id"], f"{one['at']:%Y-%m-%d %H:%M}", one["actor"], one["action"], one["target"]) for one in found]
+    output.table(f"changes in {store}", ("event", "when", "who", "what", "of"), rows)
+
+
+def _edit(store: Path, config: Path | None, json: bool, told: str, change: Callable[[Any], Edit]) -> None:
+    with opened_catalog(store, config) as opened:
+        done = opened.edit(change)
+    if json:
+        output.data({"event": done.event, "segments": done.segments})
+    output.message(f"{told}; {done.segments} segments changed. To go back: retclip undo {done.event} --store {store}")

@@ -1,0 +1,166 @@
+"""Changing classes: another name, one more name, two made one, one removed. Each is one transaction and one event.
+
+Names live in SQL alone, so a rename writes no vector; where segments change, the index is told. Every event holds what
+`store.undo` needs to go back.
+"""
+
+from __future__ import annotations
+
+import base64
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from retclip.errors import DataError
+from retclip.names import name_key
+from retclip.store import events
+from retclip.store.catalog import pages
+from retclip.store.categories import find_categories
+from retclip.store.columns import now
+from retclip.store.ledger import forget_units, live_versions
+from retclip.store.outbox import announce
+from retclip.store.tables import NORMAL, QUARANTINED, RETIRED, Category, CategoryAlias, Label, Segment
+
+LONGEST = 200  # characters of a name
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What was done. event: its number, for `undo`; segments: how many changed."""
+
+    event: int
+    segments: int = 0
+
+
+def rename_class(connection: Connection, old: str, new: str, actor: str) -> Edit:
+    """The old name stays as an alias, so that sources which use it still mean the class. Raises DataError for an
+    unknown class, an empty name, or one that another class has."""
+    one, key = find_class(connection, old), _free_key(connection, new, find_class(connection, old).id)
+    same = key == one.name_key  # only spelled otherwise
+    taken = delete(CategoryAlias).where(CategoryAlias.category_id == one.id, CategoryAlias.alias_key == key)
+    was_alias = connection.execute(taken).rowcount > 0
+    connection.execute(update(Category).where(Category.id == one.id).values(name=new.strip(), name_key=key))
+    if not same:
+        values = {"category_id": one.id, "alias": one.name, "alias_key": one.name_key, "source": "rename"}
+        connection.execute(insert(CategoryAlias).values(**values))
+    before = {"category": one.id, "name": one.name, "was_alias": was_alias}
+    after = {"category": one.id, "name": new.strip()}
+    return Edit(events.record(connection, actor, "class.rename", one.name, before, after))
+
+
+def add_alias(connection: Connection, name: str, alias: str, actor: str) -> Edit:
+    """One more name of a class. Raises DataError where it is unknown or the name is taken."""
+    one = find_class(connection, name)
+    key = _free_key(connection, alias, None)
+    values = {"category_id": one.id, "alias": alias.strip(), "alias_key": key, "source": "person"}
+    connection.execute(insert(CategoryAlias).values(**values))
+    after = {"category": one.id, "alias": alias.strip()}
+    return Edit(events.record(connection, actor, "class.alias", one.name, {"category": one.id}, after))
+
+
+def merge_class(connection: Connection, name: str, into: str, actor: str) -> Edit:
+    """Every segment of a class gets the other's label; its name means the other from now on. Raises DataError."""
+    one, target = find_class(connection, name), find_class(connection, into)
+    if one.id == target.id:
+        raise DataError("two different classes to merge", f"{name!r} is {into!r}", "name another class")
+    ids = list(connection.execute(select(Segment.id).where(Segment.category_id == one.id)).scalars())
+    relabel(connection, ids, target.id, actor)
+    connection.execute(update(Category).where(Category.id == one.id).values(merged_into_id=target.id))
+    before = {"category": one.id, "name": one.name, "segments": packed(ids)}
+    event = events.record(
+        connection, actor, "class.merge", one.name, before, {"category": target.id, "name": target.name}
+    )
+    announce(connection, live_versions(connection), ids)
+    return Edit(event, len(ids))
+
+
+def remove_class(connection: Connection, name: str, actor: str) -> Edit:
+    """Its segments are retired, not forgotten; it may be added again. Raises DataError for an unknown class."""
+    one = find_class(connection, name)
+    query = select(Segment.id).where(Segment.category_id == one.id)
+    normal, hidden = (
+        list(connection.execute(query.where(Segment.status == s)).scalars()) for s in (NORMAL, QUARANTINED)
+    )
+    set_status(connection, [*normal, *hidden], RETIRED)
+    connection.execute(update(Category).where(Category.id == one.id).values(retired_at=now()))
+    forget_units(connection, one.name_key)  # what is finished would not be done again
+    before = {"category": one.id, "name": one.name, "segments": packed(normal), "quarantined": packed(hidden)}
+    event = events.record(connection, actor, "class.remove", one.name, before, {"category": one.id})
+    announce(connection, live_versions(connection), [*normal, *hidden])
+    return Edit(event, len(normal) + len(hidden))
+
+
+def segments_of(connection: Connection, name: str) -> tuple[bool, frozenset[int]]:
+    """Whether the catalog knows a class of that name, removed or not, and its segments that are not retired."""
+    number = find_categories(connection, [name_key(name)]).get(name_key(name))
+    alive = select(Segment.id).where(Segment.category_id == number, Segment.status != RETIRED)
+    found = connection.execute(alive).scalars() if number is not None else ()
+    return number is not None, frozenset(found)
+
+
+def record_addition(
+    connection: Connection, name: str, before: Mapping[str, Any], after: Mapping[str, Any], there: frozenset[int]
+) -> int:
+    """The event of `class add`. after: with its run; there: segments that the class had before, so that an undo leaves
+    alone what the run only made again."""
+    number = find_categories(connection, [name_key(name)]).get(name_key(name))
+    made = connection.execute(select(Segment.id).where(Segment.run_id == after["run"])).scalars()
+    told = {**after, "category": number, "made": packed([one for one in made if one not in there])}
+    return events.record(connection, f"run {after['run']}", "class.add", name, before, told)
+
+
+def find_class(connection: Connection, name: str) -> Row[tuple[int, str, str]]:
+    """(id, name, name_key) of the class that a name or alias means. Raises DataError with the nearest names."""
+    number = find_categories(connection, [name_key(name)]).get(name_key(name))
+    columns = (Category.id, Category.name, Category.name_key)
+    alive = select(*columns).where(Category.retired_at.is_(None), Category.merged_into_id.is_(None))
+    row = connection.execute(alive.where(Category.id == number)).one_or_none() if number is not None else None
+    if row is None:
+        known = list(connection.execute(alive.with_only_columns(Category.name)).scalars())
+        near = difflib.get_close_matches(name, known, 3) or sorted(known)[:10]
+        todo = f"choose one of `retclip class list`, e.g. {', '.join(near)}" if known else "build the store first"
+        raise DataError("a class of the store", repr(name), todo)
+    return row
+
+
+def _free_key(connection: Connection, name: str, mine: int | None) -> str:
+    """The key of a new name. mine: a class that may have it already."""
+    key = name_key(name)
+    if not key or len(name) > LONGEST or "\0" in name:
+        raise DataError(f"a name of 1 to {LONGEST} characters", repr(name[:60]), "choose another")
+    owner = find_categories(connection, [key]).get(key)
+    if owner is not None and owner != mine:
+        raise DataError(
+            "a name that no class has", f"{name!r} is taken", "choose another, or use `retclip class merge`"
+        )
+    return key
+
+
+def relabel(connection: Connection, segment_ids: Sequence[int], category_id: int, actor: str) -> None:
+    """Give segments another class: a newer label each. The caller announces them."""
+    for page in pages(segment_ids):
+        changed = update(Segment).where(Segment.id.in_(page))
+        connection.execute(changed.values(category_id=category_id, rev=Segment.rev + 1))
+        label = {"category_id": category_id, "source": "person", "confidence": 1.0, "actor": actor}
+        connection.execute(insert(Label), [{"segment_id": one, **label} for one in page])
+
+
+def set_status(connection: Connection, segment_ids: Sequence[int], status: int) -> None:
+    """Make segments normal, quarantined or retired. The caller announces them."""
+    for page in pages(segment_ids):
+        changed = update(Segment).where(Segment.id.in_(page))
+        connection.execute(changed.values(status=status, rev=Segment.rev + 1))
+
+
+def packed(segment_ids: Sequence[int]) -> str:
+    """Segment ids as text for an event: little-endian int64, in base64."""
+    return base64.b64encode(np.asarray(segment_ids, dtype="<i8").tobytes()).decode("ascii")
+
+
+def unpacked(text: str) -> list[int]:
+    """The segment ids of such a text."""
+    return [int(one) for one in np.frombuffer(base64.b64decode(text), dtype="<i8")]

@@ -1,0 +1,118 @@
+"""Events played backwards: each kind of edit has its way back, and that is an event of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
+
+from retclip.errors import DataError
+from retclip.names import name_key
+from retclip.store import events
+from retclip.store.catalog import pages
+from retclip.store.class_edits import Edit, relabel, set_status, unpacked
+from retclip.store.columns import now
+from retclip.store.ledger import live_versions
+from retclip.store.outbox import announce
+from retclip.store.tables import NORMAL, QUARANTINED, RETIRED, Category, CategoryAlias, Segment
+from retclip.store.work_tables import Event, Unit
+
+Values = Mapping[str, Any]
+UNDO = "undo"
+
+
+def undo(connection: Connection, event_id: int, actor: str) -> Edit:
+    """Take an event back; what later ones made of the same segments stays. Raises DataError for an unknown event, one
+    that was undone already, one that cannot be, or where a later change of the class stands in the way."""
+    columns = (Event.action, Event.before, Event.after)
+    event = connection.execute(select(*columns).where(Event.id == event_id)).one_or_none()
+    if event is None:
+        raise DataError("the number of an event", f"{event_id}", "look it up with `retclip class history`")
+    again = select(func.count()).select_from(Event).where(Event.action == UNDO, Event.target == str(event_id))
+    if connection.execute(again).scalar_one():
+        raise DataError("an event that still holds", f"{event_id} was undone already", "do it again by its own command")
+    way_back = WAYS_BACK.get(event.action)
+    if way_back is None:
+        raise DataError(
+            f"an event of a kind that can be undone: {', '.join(WAYS_BACK)}", event.action, "choose another"
+        )
+    changed = way_back(connection, event.before, event.after, actor)
+    after = {"action": event.action, "segments": len(changed), "category": event.after.get("category")}
+    number = events.record(connection, actor, UNDO, str(event_id), {}, after)
+    announce(connection, live_versions(connection), changed)
+    return Edit(number, len(changed))
+
+
+def _rename(connection: Connection, before: Values, after: Values, actor: str) -> Sequence[int]:  # noqa: ARG001
+    mine = Category.id == before["category"]
+    if connection.execute(select(Category.name).where(mine)).scalar_one_or_none() != after["name"]:
+        raise _changed(f"a class named {after['name']!r}")
+    gone = (CategoryAlias.category_id == before["category"], CategoryAlias.alias_key == name_key(before["name"]))
+    connection.execute(delete(CategoryAlias).where(*gone))
+    connection.execute(update(Category).where(mine).values(name=before["name"], name_key=name_key(before["name"])))
+    if before["was_alias"]:
+        values = {"alias": after["name"], "alias_key": name_key(after["name"]), "source": "person"}
+        connection.execute(insert(CategoryAlias).values(category_id=before["category"], **values))
+    return ()
+
+
+def _alias(connection: Connection, before: Values, after: Values, actor: str) -> Sequence[int]:  # noqa: ARG001
+    mine = (CategoryAlias.category_id == after["category"], CategoryAlias.alias_key == name_key(after["alias"]))
+    if not connection.execute(delete(CategoryAlias).where(*mine)).rowcount:
+        raise _changed(f"the alias {after['alias']!r}")
+    return ()
+
+
+def _merge(connection: Connection, before: Values, after: Values, actor: str) -> Sequence[int]:
+    mine = (Category.id == before["category"], Category.merged_into_id == after["category"])
+    if not connection.execute(update(Category).where(*mine).values(merged_into_id=None)).rowcount:
+        raise _changed(f"{before['name']!r} merged into {after['name']!r}")
+    still = _those(connection, unpacked(before["segments"]), Segment.category_id == after["category"])
+    relabel(connection, still, before["category"], actor)
+    return still
+
+
+def _remove(connection: Connection, before: Values, after: Values, actor: str) -> Sequence[int]:  # noqa: ARG001
+    connection.execute(update(Category).where(Category.id == before["category"]).values(retired_at=None))
+    changed: list[int] = []
+    for key, status in (("segments", NORMAL), ("quarantined", QUARANTINED)):
+        still = _those(connection, unpacked(before[key]), Segment.status == RETIRED)
+        set_status(connection, still, status)
+        changed += still
+    return changed
+
+
+def _add(connection: Connection, before: Values, after: Values, actor: str) -> Sequence[int]:  # noqa: ARG001
+    """What the run made anew is retired; what it only made again stays."""
+    if "made" not in after:
+        raise DataError("an event that names its segments", "one of an older version", "use `retclip class remove`")
+    mine = (Segment.run_id == after["run"], Segment.status != RETIRED)
+    ids = _those(connection, unpacked(after["made"]), and_(*mine))
+    set_status(connection, ids, RETIRED)
+    connection.execute(delete(Unit).where(Unit.run_id == after["run"]))
+    left = select(Segment.id).where(Segment.category_id == after["category"], Segment.status != RETIRED).limit(1)
+    if not before["known"] and connection.execute(left).first() is None:
+        connection.execute(update(Category).where(Category.id == after["category"]).values(retired_at=now()))
+    return ids
+
+
+def _those(connection: Connection, ids: Sequence[int], condition: Any) -> list[int]:
+    """Of segments those that are still as the event left them."""
+    found: list[int] = []
+    for page in pages(ids):
+        found += connection.execute(select(Segment.id).where(Segment.id.in_(page), condition)).scalars()
+    return found
+
+
+def _changed(expected: str) -> DataError:
+    return DataError(expected, "it was changed since", "undo the later events first, newest before oldest")
+
+
+WAYS_BACK: Mapping[str, Callable[[Connection, Values, Values, str], Sequence[int]]] = {
+    "class.rename": _rename,
+    "class.alias": _alias,
+    "class.merge": _merge,
+    "class.remove": _remove,
+    "class.add": _add,
+}

@@ -1,0 +1,79 @@
+"""A class renamed, merged, removed, added and undone on the command line; and what is said where it cannot be."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("own_plugins")
+
+
+@pytest.fixture
+def store(run, tmp_path):
+    """A store of two drawn scenes."""
+    source = f"reference.scenes:{tmp_path / 'scenes'}?split=train&count=2&width=96&height=64"
+    assert run("build", source, "--store", tmp_path / "store").code == 0
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def classes(run, store):
+    def found():
+        listed = json.loads(run("class", "list", "--store", store, "--json").out)
+        return {one["name"]: one["segments"] for one in listed}
+
+    return found
+
+
+def event(ran):
+    assert ran.code == 0, ran.err
+    return json.loads(ran.out)["event"]
+
+
+def test_every_change_can_be_looked_up_and_undone(run, store, classes):
+    before = classes()
+    renamed = event(run("class", "rename", "sky", "heaven", "--store", store, "--json"))
+    assert "heaven" in classes() and "sky" not in classes()
+    merged = run("class", "merge", "grass", "heaven", "--store", store)
+    assert merged.code == 0 and "retclip undo" in merged.err
+    assert classes()["heaven"] == before["sky"] + before["grass"]
+    shown = run("class", "history", "--store", store)
+    assert "class.rename" in shown.out and "class.merge" in shown.out
+    number = json.loads(run("class", "history", "grass", "--store", store, "--json").out)[-1]["id"]
+    for one in (number, renamed):
+        assert run("undo", one, "--store", store).code == 0
+    assert classes() == before
+
+
+def test_a_class_is_added_undone_and_removed(run, store, classes, photos):
+    before = classes()
+    (photos / "bad.png").unlink()
+    added = ("class", "add", "kayak", photos, "--proposer", "reference.whole_image", "--store", store)
+    assert run(*added).code == 0 and classes()["kayak"] == 1
+    number = json.loads(run("class", "history", "kayak", "--store", store, "--json").out)[-1]["id"]
+    undone = run("undo", number, "--store", store)
+    assert undone.code == 0 and "1 segments" in undone.err and classes() == before
+    assert run(*added).code == 0 and classes()["kayak"] == 1, "what was undone may be done again"
+    assert run("class", "alias", "kayak", "canoe", "--store", store).code == 0
+    assert run("class", "remove", "canoe", "--store", store).code == 0 and classes() == before
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (("class", "rename", "skye", "heaven"), ("'skye'", "sky")),
+        (("class", "rename", "sky", "grass"), ("'grass' is taken",)),
+        (("class", "remove", "kayak"), ("class of the store",)),
+        (("class", "history", "kayak"), ("class of the store",)),
+        (("undo", "99"), ("number of an event", "class history")),
+    ],
+)
+def test_what_cannot_be_is_told_in_three_parts(run, store, command, words):
+    ran = run(*command, "--store", store)
+    assert ran.code == 3 and ran.out == ""
+    for word in words:
+        assert word in ran.err
+
+
+def test_a_store_that_is_not_there(run, tmp_path):
+    ran = run("class", "rename", "a", "b", "--store", tmp_path / "nowhere")
+    assert ran.code == 5 and "nowhere" in ran.err
