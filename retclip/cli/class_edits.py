@@ -11,7 +11,9 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.catalog import opened_catalog, person
-from retclip.cli.classes import app
+from retclip.cli.classes import app as class_app
+
+__all__ = ["class_app"]
 
 if TYPE_CHECKING:
     from retclip.store.class_edits import Edit
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 Name = Annotated[str, typer.Argument(help="The class.")]
 
 
-@app.command("rename")
+@class_app.command("rename")
 def rename(
     old: Name,
     new: Annotated[str, typer.Argument(help="Its new name; the old one stays as an alias.")],
@@ -33,7 +35,7 @@ def rename(
     _edit(store, config, json, f"{old} is now {new}", partial(rename_class, old=old, new=new, actor=person()))
 
 
-@app.command("alias")
+@class_app.command("alias")
 def alias(
     name: Name,
     alias: Annotated[str, typer.Argument(help="One more name that means it.")],
@@ -47,7 +49,7 @@ def alias(
     _edit(store, config, json, f"{alias} means {name}", partial(add_alias, name=name, alias=alias, actor=person()))
 
 
-@app.command("merge")
+@class_app.command("merge")
 def merge(
     name: Annotated[str, typer.Argument(help="The class that goes.")],
     into: Annotated[str, typer.Argument(help="The class that gets its segments.")],
@@ -61,7 +63,7 @@ def merge(
     _edit(store, config, json, f"{name} became {into}", partial(merge_class, name=name, into=into, actor=person()))
 
 
-@app.command("remove")
+@class_app.command("remove")
 def remove(
     name: Name,
     store: options.Store = options.DEFAULT_STORE,
@@ -74,7 +76,7 @@ def remove(
     _edit(store, config, json, f"{name} is removed", partial(remove_class, name=name, actor=person()))
 
 
-@app.command("history")
+@class_app.command("history")
 def history(
     name: Annotated[str | None, typer.Argument(help="A class (default: every change of any).")] = None,
     store: options.Store = options.DEFAULT_STORE,

@@ -28,7 +28,8 @@ class CaptionWords:
 
     def classes(self, text: str) -> list[str]:
         """The classes that a caption names, in the order of their first words."""
-        words, found, place = _words(text), {}, 0
+        words, place = _words(text), 0
+        found: dict[str, None] = {}
         while place < len(words):
             for length in range(min(self._longest, len(words) - place), 0, -1):
                 name = self._by_words.get(words[place : place + length])
@@ -56,4 +57,4 @@ def _plural() -> Callable[[str], str]:
     except ImportError as error:
         todo = "pip install 'retclip[image-text]'"
         raise ConfigError("inflect, which forms the plurals of class names", "it is not installed", todo) from error
-    return inflect.engine().plural_noun  # type: ignore[no-any-return]
+    return inflect.engine().plural_noun

@@ -42,6 +42,7 @@ class ImageText:
 
     def __init__(self, settings: ImageTextSettings) -> None:
         self._settings, self._files = settings, _files(settings.path)
+        self._count: int | None = None
         words = read_vocabulary(settings.vocabulary)
         known = [
             SourceClass(name, thing, more)
@@ -54,6 +55,12 @@ class ImageText:
     def classes(self) -> Sequence[SourceClass]:
         """Those of the vocabulary."""
         return self._classes
+
+    def __len__(self) -> int:
+        """Counted by reading every text once; the images are not touched."""
+        if self._count is None:
+            self._count = sum(1 for _ in self.images())
+        return self._count
 
     def images(self) -> Iterator[SourceImage]:
         """In the files' order."""

@@ -114,7 +114,7 @@ def _pixels(file: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
     rows, columns = (
         ((np.arange(wanted) + 0.5) * side / wanted).astype(int) for wanted, side in zip(size, grey.shape, strict=True)
     )
-    return (grey[rows[:, None], columns] > 0).astype(np.bool_)
+    return np.asarray(grey[rows[:, None], columns] > 0, dtype=np.bool_)
 
 
 def _table(root: Path, pattern: str, what: str) -> Path:

@@ -120,7 +120,8 @@ def _tar(file: Path, image: str, text: str) -> Iterator[Pair]:
     del image
     try:
         with tarfile.open(file) as archive:
-            stem, parts = "", {}
+            stem = ""
+            parts: dict[str, tarfile.TarInfo] = {}
             for member in archive:
                 if not member.isfile():
                     continue

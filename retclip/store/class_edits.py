@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from retclip.errors import DataError
 from retclip.names import name_key
@@ -113,8 +113,17 @@ def record_addition(
     return events.record(connection, f"run {after['run']}", "class.add", name, before, told)
 
 
-def find_class(connection: Connection, name: str) -> Row[tuple[int, str, str]]:
-    """(id, name, name_key) of the class that a name or alias means. Raises DataError with the nearest names."""
+@dataclass(frozen=True)
+class KnownClass:
+    """A class that is neither removed nor merged away."""
+
+    id: int
+    name: str
+    name_key: str
+
+
+def find_class(connection: Connection, name: str) -> KnownClass:
+    """The class that a name or alias means. Raises DataError with the nearest names."""
     number = find_categories(connection, [name_key(name)]).get(name_key(name))
     columns = (Category.id, Category.name, Category.name_key)
     alive = select(*columns).where(Category.retired_at.is_(None), Category.merged_into_id.is_(None))
@@ -124,7 +133,7 @@ def find_class(connection: Connection, name: str) -> Row[tuple[int, str, str]]:
         near = difflib.get_close_matches(name, known, 3) or sorted(known)[:10]
         todo = f"choose one of `retclip class list`, e.g. {', '.join(near)}" if known else "build the store first"
         raise DataError("a class of the store", repr(name), todo)
-    return row
+    return KnownClass(*row)
 
 
 def _free_key(connection: Connection, name: str, mine: int | None) -> str:

@@ -41,6 +41,7 @@ def test_captions_name_classes_by_any_of_their_terms(pairs):
     ]  # fmt: skip
     assert shown(source) == {"1.csv/a.png": ("fox",), "1.csv/c.png": ("fox", "owl"), "2.tar/s": ("owl",)}
     records = list(source.images())
+    assert len(source) == len(source) == 3
     assert [one.load().size for one in records] == [(4, 6)] * 3
     assert records[2].load().pixels[0, 0].tolist() == [255, 0, 0] and records[2].extra["text"] == "an owl"
     assert all(one.file_digest() == one.load().sha256 for one in records)
