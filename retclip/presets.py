@@ -22,6 +22,20 @@ _DETECTED_STORE = {"proposer": "grounded_sam.boxes"}
 # The training-free path: ViT-L/14 (ViT-B/16: --backbone openclip.vit_b_16), boxes to masks, absent classes pruned.
 _TRAINING_FREE = {"backbone": "openclip.vit_l_14", "proposer": "grounded_sam.boxes"}
 
+# The small world that ships with the project: plugins/miniature brings the files, openclip and mask2former read them.
+_SHIPPED = "package:retclip_miniature/models/"
+_MINIATURE_CLIP = {
+    "model": "retclip-miniature", "config": f"{_SHIPPED}clip.json", "pretrained": f"{_SHIPPED}clip.safetensors",
+    "short_side": 256, "long_side": 512,
+}  # fmt: skip
+_MINIATURE_PARTS = {"backbone": "openclip.model", "proposer": "mask2former.queries"}
+_MINIATURE_HEAD = {"weights": f"{_SHIPPED}mask_head.safetensors"}
+_MINIATURE = {
+    **_PAPER_VOTE,
+    "openclip": {"model": _MINIATURE_CLIP},
+    "mask2former": {"queries": _MINIATURE_HEAD, "in_vocabulary": _MINIATURE_HEAD},
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
     # No weights: superpixels, colour and texture, retrieval alone. Rank vote and k chosen by cross-validation on
     # CamVid's training images (benchmarks/README.md): histograms need no min-max, their distances have a scale.
@@ -73,5 +87,59 @@ PRESETS: dict[str, dict[str, Any]] = {
         "build": {"proposer": "reference.ground_truth"},
         "ensemble": {"alpha": 0.4, "beta": 0.7, "gamma": 0.3, "form": "arithmetic"},
         "plugin": {**_FCCLIP_POOLING, "retrieval": {"vote": {"vote": "softmax"}}},
+    },
+    # The same systems on the miniature: FC-CLIP, retrieval alone (the head still says what is no object), and RetCLIP.
+    "miniature-fc-clip": {
+        "components": {**_MINIATURE_PARTS, "classifiers": (CLIP_TEXT, HEAD)},
+        "ensemble": {"alpha": 0.4, "beta": 0.8, "gamma": 0.0, "form": "geometric"},
+        "plugin": _MINIATURE,
+    },
+    "miniature-retrieval": {
+        "components": {**_MINIATURE_PARTS, "classifiers": (VOTE, HEAD)},
+        "ensemble": {"alpha": 1.0, "beta": 1.0, "gamma": 1.0},
+        "plugin": _MINIATURE,
+    },
+    "miniature": {
+        "components": {**_MINIATURE_PARTS, "classifiers": (VOTE, CLIP_TEXT, HEAD)},
+        "ensemble": {"alpha": 0.4, "beta": 0.7, "gamma": 0.3, "form": "arithmetic"},
+        "plugin": _MINIATURE,
+    },
+    # How the miniature's head was made, on two cores (plugins/miniature/README.md).
+    "miniature-finetune": {
+        "components": {**_MINIATURE_PARTS, "classifiers": (CLIP_TEXT,)},
+        "finetune": {
+            "batch_size": 8,
+            "steps": 1700,
+            "learning_rate": 1e-3,
+            "schedule": "cosine",
+            "warmup": 100,
+            "clip": 1.0,
+            "crop": 256,
+            "smallest_scale": 0.75,
+            "largest_scale": 1.25,
+            "checkpoint_every": 500,
+            "validate_every": 500,
+            "validate_images": 40,
+            "workers": 1,
+        },
+        "plugin": {
+            "openclip": {"model": _MINIATURE_CLIP},
+            "mask2former": {
+                "queries": {
+                    "weights": "random",
+                    "sizes": {
+                        "queries": 32,
+                        "feature": 64,
+                        "mask": 64,
+                        "hidden": 96,
+                        "encoder_layers": 2,
+                        "encoder_feedforward": 128,
+                        "decoder_layers": 3,
+                        "feedforward": 192,
+                    },
+                    "loss": {"points": 1536},
+                }
+            },
+        },
     },
 }

@@ -10,8 +10,8 @@ from jinja2 import UndefinedError
 from retclip.report.html_page import write_page
 
 VALUES = {
-    "stored": 5, "stored_images": 2, "scenes": 1, "added": "<b>boat</b>", "added_segments": 3, "added_seconds": "0.1",
-    "command": "x", "before_after": [], "table": [], "explained": "boat", "explanation": "e.png", "gallery": [],
+    "stored": 5, "stored_images": 2, "scenes": 1, "added": "<b>boat</b>", "added_pictures": 3, "added_segments": 3,
+    "added_seconds": "0.1", "before_after": [], "table": [], "compared": [], "explanation": "e.png", "gallery": [],
     "seconds": 1,
 }  # fmt: skip
 

@@ -5,6 +5,7 @@ import torch
 from sqlalchemy import select
 
 from retclip.errors import DataError
+from retclip.store.class_edits import packed
 from retclip.store.engine import transaction
 from retclip.store.work_tables import Event, Run
 from retclip.types import Image, MaskProposals
@@ -73,7 +74,8 @@ def test_it_is_written_down_who_added_what_from_where(fresh, add, kit):
         ((action, target, after),) = connection.execute(select(Event.action, Event.target, Event.after)).all()
         ((kind,),) = connection.execute(select(Run.kind)).all()
     assert (kind, action, target) == ("class_add", "class.add", "car")
-    assert after == {"run": report.run, "segments": 1, "images": 1, "source": "listed:x"}
+    told = {"run": report.run, "segments": 1, "images": 1, "source": "listed:x"}
+    assert after == {**told, "category": 1, "made": packed([1])}  # what an undo needs
 
 
 def test_a_photo_that_cannot_be_read_is_listed(add, kit):

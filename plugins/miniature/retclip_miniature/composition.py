@@ -23,13 +23,13 @@ ARTIST = {"photo": "noto", "drawing": "twemoji"}
 @dataclass(frozen=True)
 class Cast:
     """Who may appear: things, stuff; `style`: photo or drawing. sizes: of things, in pixels. room: pixels of the
-    picture a thing, on average."""
+    picture a thing, on average; a scene has one at least, where there are any."""
 
     things: Sequence[ThingClass]
     stuff: Sequence[str]
     style: str = "photo"
-    sizes: tuple[float, float] = (26.0, 104.0)
-    room: float = 10000.0
+    sizes: tuple[float, float] = (40.0, 140.0)
+    room: float = 13000.0
 
 
 class Picture:
@@ -47,7 +47,7 @@ def compose(rng: Rng, cast: Cast, height: int, width: int) -> tuple[NDArray[np.u
     picture = Picture(height, width)
     _lay_stuff(rng, cast, picture)
     wanted = int(rng.poisson(height * width / cast.room))
-    for _ in range(max(1, min(wanted, 12))):
+    for _ in range(max(1, min(wanted, 12)) if cast.things else 0):
         low, high = np.log(cast.sizes)
         size = min(float(np.exp(rng.uniform(low, high))), 0.8 * min(height, width))
         kind = cast.things[int(rng.integers(len(cast.things)))]
@@ -81,6 +81,7 @@ def _place(rng: Rng, picture: Picture, name: str, thing: Thing, style: str) -> N
     height, width = picture.labels.shape
     h, w = thing.cover.shape
     solid = thing.cover > 0.5
+    visible = np.bincount(picture.labels.ravel(), minlength=len(picture.full))
     for _ in range(6):
         top, left = (
             int(rng.integers(-side // 8, max(1, room - side + side // 8))) for side, room in ((h, height), (w, width))
@@ -88,8 +89,7 @@ def _place(rng: Rng, picture: Picture, name: str, thing: Thing, style: str) -> N
         rows, columns = slice(max(0, top), min(height, top + h)), slice(max(0, left), min(width, left + w))
         inside = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
         hidden = np.bincount(picture.labels[rows, columns][solid[inside]], minlength=len(picture.full))
-        left_over = np.bincount(picture.labels.ravel(), minlength=len(picture.full)) - hidden
-        if all(left_over[n] >= LEAST_VISIBLE * full for n, full in enumerate(picture.full) if full):
+        if all(visible[n] - hidden[n] >= LEAST_VISIBLE * full for n, full in enumerate(picture.full) if full):
             break
     else:
         return
