@@ -65,7 +65,10 @@ def test_settings_that_are_no_pairs_are_refused(query):
 
 def test_the_readers_that_ship_understand_their_addresses():
     readers = {one.name: one for one in retclip_image_sources()}
-    assert set(readers) == {"folder", "coco-panoptic", "label-maps"}
+    assert set(readers) == {
+        "folder", "class-folders", "label-table", "image-text", "label-maps", "coco-panoptic", "coco-instances",
+        "cityscapes", "ade20k", "ade20k-full", "open-images",
+    }  # fmt: skip
     name, settings = parse_address("label-maps:camvid?split=val&exclude=sky&exclude=tree&min_area=20&components=no")
     found = readers[name].settings(**settings)
     assert (found.path, found.split, found.exclude, found.min_area) == ("camvid", "val", ("sky", "tree"), 20)
