@@ -12,28 +12,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import shutil
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
+
+from real_photos import command
 
 SYSTEMS = {"FC-CLIP": "miniature-fc-clip", "retrieval alone": "miniature-retrieval", "RetCLIP": "miniature"}
 OTHER_STYLE = ("--set", "build.proposer=mask2former.queries")  # where there are no masks to take
 FIGURES = ("pq", "map", "miou")
 Figures = dict[str, Any]
-
-
-def command(*arguments: str) -> Figures:
-    """Run retclip; its JSON."""
-    print("$ retclip", shlex.join(arguments), flush=True)
-    clock = time.monotonic()
-    done = subprocess.run([sys.executable, "-m", "retclip.cli", *arguments, "--json"], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    return {**json.loads(done.stdout), "seconds": time.monotonic() - clock}
 
 
 def groups(answer: Figures) -> Figures:
@@ -51,15 +39,15 @@ def measured(out: Path, stored: int, shown: int) -> Figures:
     found: Figures = {"stored_scenes": stored, "test_scenes": shown, "systems": {}}
     for name, source in sources.items():
         store = str(out / f"store_{name}")
-        built = command("build", *source, "--preset", "miniature", "--store", store)
-        found[name] = {key: built[key] for key in ("segments", "seconds")}
+        built, seconds = command("build", *source, "--preset", "miniature", "--store", store)
+        found[name] = {"segments": built["segments"], "seconds": seconds}
         for system, preset in SYSTEMS.items():
             if preset == "miniature-fc-clip" and name == "B":
                 continue
             page = str(out / f"{preset}_{name}.html")
-            answer = command("evaluate", test, "--preset", preset, "--store", store, "--report", page)
+            answer, seconds = command("evaluate", test, "--preset", preset, "--store", store, "--report", page)
             row = system if preset == "miniature-fc-clip" else f"{system}, store {name}"
-            found["systems"][row] = {**groups(answer), "seconds": answer["seconds"]}
+            found["systems"][row] = {**groups(answer), "seconds": seconds}
     return found
 
 

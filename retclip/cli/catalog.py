@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from retclip.cli import options, output
 
 if TYPE_CHECKING:
+    from retclip.store.class_edits import Edit
     from retclip.store.feature_store import FeatureStore
 
 
-@contextmanager
-def opened_catalog(store: Path, config: Path | None) -> Iterator[FeatureStore]:
-    """The store as its settings open it, closed at the end of the block; no plugin is loaded."""
+def open_catalog(store: Path, config: Path | None, check_schema: bool = True) -> FeatureStore:
+    """The store as its settings open it, to be closed (or used as a context manager); no plugin is loaded."""
     from retclip.config import find_file, load
     from retclip.opening import store_options
     from retclip.store.feature_store import FeatureStore
 
-    with FeatureStore.open(store, store_options(load(find_file(store, config)))) as opened:
-        yield opened
+    return FeatureStore.open(store, store_options(load(find_file(store, config))), check_schema)
 
 
 def person() -> str:
@@ -33,6 +31,15 @@ def person() -> str:
         return getpass.getuser()[:120]
     except (KeyError, OSError):  # an account without a name, as in some containers
         return "unknown"
+
+
+def edit(store: Path, config: Path | None, json: bool, change: Callable[[Any], Edit]) -> Edit:
+    """Change a store's classes; as JSON the number of the event and of the segments that changed."""
+    with open_catalog(store, config) as opened:
+        done = opened.edit(change)
+    if json:
+        output.data({"event": done.event, "segments": done.segments})
+    return done
 
 
 def undo(
@@ -44,8 +51,5 @@ def undo(
     """Take a change of the classes back: what was added goes, what was removed, renamed or merged comes back."""
     from retclip.store.undo import undo as take_back
 
-    with opened_catalog(store, config) as opened:
-        done = opened.edit(lambda connection: take_back(connection, event, person()))
-    if json:
-        output.data({"event": done.event, "segments": done.segments})
+    done = edit(store, config, json, lambda connection: take_back(connection, event, person()))
     output.message(f"event {event} is undone; {done.segments} segments changed")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retclip.cli import options, output
-from retclip.cli.catalog import opened_catalog, person
+from retclip.cli.catalog import edit, open_catalog, person
 from retclip.cli.classes import app as class_app
 
 __all__ = ["class_app"]
@@ -88,7 +88,7 @@ def history(
     from retclip.store.engine import transaction
     from retclip.store.events import history as changes
 
-    with opened_catalog(store, config) as opened, transaction(opened.engine) as connection:
+    with open_catalog(store, config) as opened, transaction(opened.engine) as connection:
         found = changes(connection, find_class(connection, name).id if name else None)
     if json:
         output.data([{**one, "at": f"{one['at']:%Y-%m-%dT%H:%M:%S}"} for one in found])
@@ -98,8 +98,5 @@ def history(
 
 
 def _edit(store: Path, config: Path | None, json: bool, told: str, change: Callable[[Any], Edit]) -> None:
-    with opened_catalog(store, config) as opened:
-        done = opened.edit(change)
-    if json:
-        output.data({"event": done.event, "segments": done.segments})
+    done = edit(store, config, json, change)
     output.message(f"{told}; {done.segments} segments changed. To go back: retclip undo {done.event} --store {store}")

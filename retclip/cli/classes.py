@@ -9,7 +9,7 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.build import finish, run_with_progress
-from retclip.cli.catalog import opened_catalog
+from retclip.cli.catalog import open_catalog
 from retclip.errors import DataError
 from retclip.names import name_key
 
@@ -58,7 +58,7 @@ def list_classes(
     store: options.Store = options.DEFAULT_STORE, config: options.Config = None, json: options.Json = False
 ) -> None:
     """The store's classes with how many segments and images stand behind each."""
-    with opened_catalog(store, config) as opened:
+    with open_catalog(store, config) as opened:
         found = opened.classes()
     if json:
         output.data([vars(one) for one in found])

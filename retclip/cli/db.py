@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import typer
 
 from retclip.cli import options, output
+from retclip.cli.catalog import open_catalog
 from retclip.errors import StoreBehind
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from retclip.store.feature_store import FeatureStore
-
 app = typer.Typer(help="The schema of a store's catalog.", no_args_is_help=True)
-
-
-def _open(store: Path, config: Path | None) -> FeatureStore:
-    from retclip.config import find_file, load
-    from retclip.opening import store_options
-    from retclip.store.feature_store import FeatureStore
-
-    return FeatureStore.open(store, store_options(load(find_file(store, config))), check_schema=False)
 
 
 @app.command()
@@ -33,7 +19,7 @@ def current(
     from retclip.store.engine import transaction
     from retclip.store.schema import current_revision, newest_revision
 
-    with _open(store, config) as opened, transaction(opened.engine) as connection:
+    with open_catalog(store, config, check_schema=False) as opened, transaction(opened.engine) as connection:
         found = {"store": current_revision(connection), "program": newest_revision()}
     if json:
         output.data(found)
@@ -48,7 +34,7 @@ def check(
     """Compare the database with the schema; exit code 5 where they differ."""
     from retclip.store.schema import differences, require_head
 
-    with _open(store, config) as opened:
+    with open_catalog(store, config, check_schema=False) as opened:
         require_head(opened.engine)
         found = differences(opened.engine)
     if json:
@@ -64,6 +50,6 @@ def upgrade(store: options.Store = options.DEFAULT_STORE, config: options.Config
     from retclip.store.schema import newest_revision
     from retclip.store.schema import upgrade as run
 
-    with _open(store, config) as opened:
+    with open_catalog(store, config, check_schema=False) as opened:
         run(opened.engine)
     output.message(f"the schema of {store} is at revision {newest_revision()}")

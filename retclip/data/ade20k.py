@@ -12,6 +12,7 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
+from retclip.data.class_choice import data_set_name
 from retclip.data.coco_records import first_of
 from retclip.data.label_map_source import LabelMapSettings, LabelMapSource
 from retclip.data.map_pairs import matched_pairs
@@ -30,7 +31,7 @@ class AdeChallenge(LabelMapSource):
         known = read_classes(first_of([root / name for name in TABLES], "the table of classes"), root)
         photos = root / "images" / split
         pairs = matched_pairs(photos, root / "annotations" / split)
-        super().__init__(f"{root.resolve().name}-{split}", photos, known, 0, pairs, settings)
+        super().__init__(data_set_name(root, split), photos, known, 0, pairs, settings)
 
 
 def read_classes(table: Path, root: Path) -> list[SourceClass]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retclip.data.class_choice import AnnotatedSettings
+from retclip.data.class_choice import AnnotatedSettings, data_set_name
 from retclip.data.id_map_source import IdMapSource
 from retclip.data.images import SUFFIXES, read_png
 from retclip.data.map_pairs import Pair
@@ -35,7 +35,7 @@ class AdeFull(IdMapSource):
         root, split = Path(settings.path).absolute(), settings.split or "training"
         photos = root / "images" / "ADE" / split
         known = _classes(_names(root / INDEX))
-        super().__init__(f"{root.resolve().name}-{split}", photos, known, _pairs(photos), settings)
+        super().__init__(data_set_name(root, split), photos, known, _pairs(photos), settings)
 
     def keys(self, file: Path) -> NDArray[np.int64]:
         """class x 256 + instance. Raises DataError where the colours name no class of the index."""

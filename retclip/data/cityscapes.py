@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from retclip.data.class_choice import AnnotatedSettings
+from retclip.data.class_choice import AnnotatedSettings, data_set_name
 from retclip.data.id_map_source import VOID, IdMapSource
 from retclip.data.images import read_deep_png
 from retclip.data.map_pairs import Pair
@@ -44,7 +44,7 @@ class Cityscapes(IdMapSource):
         known = [SourceClass(name, False, native_id=number) for number, name in STUFF.items()]
         known += [SourceClass(name, True, native_id=number) for number, name in THINGS.items()]
         pairs = _pairs(photos, maps, settings.annotations)
-        super().__init__(f"{root.resolve().name}-{split}", photos, known, pairs, settings)
+        super().__init__(data_set_name(root, split), photos, known, pairs, settings)
 
     def keys(self, file: Path) -> NDArray[np.int64]:
         """The pixels as they are. Raises DataError for numbers that Cityscapes has not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,11 @@ class AnnotatedSettings(Settings):
     @classmethod
     def _as_tuple(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+
+def data_set_name(root: Path, split: str) -> str:
+    """The folder's own name, with the split where there is one."""
+    return f"{root.resolve().name}-{split}" if split else root.resolve().name
 
 
 def chosen(classes: Sequence[SourceClass], settings: AnnotatedSettings) -> tuple[SourceClass, ...]:

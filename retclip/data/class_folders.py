@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from retclip.data.class_choice import AnnotatedSettings
+from retclip.data.class_choice import AnnotatedSettings, data_set_name
 from retclip.data.images import SUFFIXES
 from retclip.data.named_images import NamedImage, NamedImages
 from retclip.errors import DataError
@@ -27,7 +27,7 @@ class ClassFolders(NamedImages):
         ]
         if not images:
             raise DataError(f"photos in the folders of {folder}", "none", "put each class's photos into its folder")
-        name = f"{root.resolve().name}-{settings.split}" if settings.split else root.resolve().name
+        name = data_set_name(root, settings.split)
         super().__init__(name, [SourceClass(one, None) for one in by_name], images, settings)
 
 

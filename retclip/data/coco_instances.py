@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from retclip.data.class_choice import chosen, keep_classes
+from retclip.data.class_choice import chosen, data_set_name, keep_classes
 from retclip.data.coco_panoptic import CocoPanopticSettings
 from retclip.data.coco_records import as_text, bad_record, first_of, photos_by_id, read_document
 from retclip.data.images import file_digest, read_image
@@ -51,7 +51,7 @@ class CocoInstances:
         self._kept = frozenset(one.name for one in self._classes)
         self._photos = photos_by_id(document, self.file)
         self._objects = _objects(document, self.file, self._categories, self._photos)
-        self.name = f"{root.resolve().name}-{split}" if split else root.resolve().name
+        self.name = data_set_name(root, split)
 
     def classes(self) -> Sequence[SourceClass]:
         """In the order of the file's categories, LVIS with its synonyms."""

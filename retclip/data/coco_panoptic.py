@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from retclip.data.class_choice import AnnotatedSettings, chosen, keep_classes
+from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes
 from retclip.data.coco_records import as_text, bad_record, first_of, photos_by_id, read_document, stay_inside
 from retclip.data.images import file_digest, read_image, read_png
 from retclip.errors import DataError
@@ -54,7 +54,7 @@ class CocoPanoptic:
         self._classes = chosen(list(self._categories.values()), settings)
         self._kept = frozenset(one.name for one in self._classes)
         self._annotations = _annotations(self._document, self.file, self._categories)
-        self.name = f"{root.resolve().name}-{split}" if split else root.resolve().name
+        self.name = data_set_name(root, split)
 
     def classes(self) -> Sequence[SourceClass]:
         """In the order of the file's categories."""

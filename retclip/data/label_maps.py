@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from retclip.data.class_choice import data_set_name
 from retclip.data.label_map_source import LabelMapSettings, LabelMapSource
 from retclip.data.map_pairs import matched_pairs
 from retclip.errors import DataError
@@ -26,7 +27,7 @@ class LabelMaps(LabelMapSource):
         root = Path(settings.path).absolute()  # stored with each photo, and read from elsewhere later
         folder = root / settings.split if settings.split else root
         known, void = read_classes(root)
-        name = f"{root.resolve().name}-{settings.split}" if settings.split else root.resolve().name
+        name = data_set_name(root, settings.split)
         photos, labels = folder / "images", folder / "labels"
         super().__init__(name, photos, known, void, matched_pairs(photos, labels), settings)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from retclip.data.class_choice import AnnotatedSettings
+from retclip.data.class_choice import AnnotatedSettings, data_set_name
 from retclip.data.coco_records import first_of, stay_inside
 from retclip.data.named_images import NamedImage, NamedImages
 from retclip.errors import DataError
@@ -51,7 +51,7 @@ class LabelTable(NamedImages):
             NamedImage(file, root / file if (root / file).exists() else folder / file, tuple(names))
             for file, names in said.items()
         ]
-        name = f"{root.resolve().name}-{settings.split}" if settings.split else root.resolve().name
+        name = data_set_name(root, settings.split)
         super().__init__(name, [SourceClass(one, None) for one in spelled.values()], images, settings)
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from retclip.data.class_choice import AnnotatedSettings, chosen, keep_classes
+from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes
 from retclip.data.coco_records import first_of
 from retclip.data.images import SUFFIXES, file_digest, read_image, read_png
 from retclip.data.open_images_tables import all_above, read_names, read_parents, read_rows
@@ -49,7 +49,7 @@ class OpenImages:
 
     def __init__(self, settings: OpenImagesSettings) -> None:
         root, split = Path(settings.path).absolute(), settings.split or "train"
-        self.name = f"{root.resolve().name}-{split}"
+        self.name = data_set_name(root, split)
         self._annotated = settings.kind == "masks"
         self._photos = _photos(root, split, settings.list)
         names = read_names(_table(root, "*class-descriptions*.csv", "class descriptions"))

@@ -39,7 +39,8 @@ class Edit:
 def rename_class(connection: Connection, old: str, new: str, actor: str) -> Edit:
     """The old name stays as an alias, so that sources which use it still mean the class. Raises DataError for an
     unknown class, an empty name, or one that another class has."""
-    one, key = find_class(connection, old), _free_key(connection, new, find_class(connection, old).id)
+    one = find_class(connection, old)
+    key = _free_key(connection, new, one.id)
     same = key == one.name_key  # only spelled otherwise
     taken = delete(CategoryAlias).where(CategoryAlias.category_id == one.id, CategoryAlias.alias_key == key)
     was_alias = connection.execute(taken).rowcount > 0
