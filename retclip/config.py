@@ -83,11 +83,13 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
             return (init_settings, env_settings, *below)
 
     try:
-        return Sourced(**given)
+        found = Sourced(**given)
     except ValidationError as error:
         raise _as_config_error(error, file) from error
     except SettingsError as error:  # an environment variable that is no JSON where a list is expected
         raise ConfigError("readable RETCLIP_... variables", str(error), "write lists as JSON") from error
+    # A plain `Settings`: a class of this function's own could not be sent to another process.
+    return Settings.model_construct(**{name: getattr(found, name) for name in Settings.model_fields})
 
 
 def find_file(store: Path | None, explicit: Path | None = None) -> Path | None:

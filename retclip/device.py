@@ -36,6 +36,14 @@ def choose(section: DeviceSection, role: str = "") -> Device:
     return Device(str(device), dtype, section.batch_size)
 
 
+def all_like(section: DeviceSection) -> list[str]:
+    """The devices over which work may be spread: every GPU where the setting leaves it open, else the one it names."""
+    import torch
+
+    gpus = torch.cuda.device_count() if section.name in ("auto", "cuda") else 0
+    return [f"cuda:{n}" for n in range(gpus)] or [section.name]
+
+
 @contextmanager
 def inference(device: Device) -> Iterator[None]:
     """Around every call of a plugin's model: no gradients, and autocast where the precision is not float32."""

@@ -9,25 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from retclip import config
 from retclip.arguments import as_image, as_vocabulary
-from retclip.device import choose
+from retclip.components import Components
 from retclip.errors import ConfigError, StoreMissing
 from retclip.opening import configured, store_options
-from retclip.plugin.contracts import LEVELS, NEIGHBOURS
+from retclip.plugin.contracts import NEIGHBOURS
 from retclip.plugin.manager import PluginManager
-from retclip.plugin.pairing import Capable, check_pairing
 from retclip.result import SegmentationResult
 from retclip.store.feature_store import FeatureStore
 from retclip.types import Device, Vocabulary
 from retclip.workflows.parts import Loaded, Parts
 
 if TYPE_CHECKING:
-    from retclip.plugin.contracts import Backbone, Classifier, ImageSource, MaskProposer
+    from retclip.plugin.contracts import Classifier, ImageSource
     from retclip.store.catalog import StoreClass
-    from retclip.workflows.build_store import BuildReport
+    from retclip.workflows.build_loop import BuildReport
     from retclip.workflows.evaluate import Evaluation, Judged
     from retclip.workflows.finetune import FinetuneReport
     from retclip.workflows.vocabulary import PreparedVocabulary
@@ -43,8 +42,7 @@ class RetCLIP:
         manager: PluginManager,
         passing: TemporaryDirectory[str] | None = None,
     ) -> None:
-        self.store, self.settings, self.manager, self._passing = store, settings, manager, passing
-        self._loaded: dict[tuple[str, str], Loaded[Any]] = {}
+        self.store, self.components, self._passing = store, Components(settings, manager), passing
         self._parts: dict[bool, Parts] = {}
         self._prepared: dict[str, PreparedVocabulary] = {}
 
@@ -88,18 +86,19 @@ class RetCLIP:
         if self._passing is not None:
             self._passing.cleanup()
 
+    @property
+    def settings(self) -> config.Settings:
+        """What was set, of all sources together."""
+        return self.components.settings
+
+    @property
+    def manager(self) -> PluginManager:
+        """The plugins that are there."""
+        return self.components.manager
+
     def component(self, kind: str, name: str, device: Device | None = None) -> Loaded[Any]:
         """A component by name, loaded once. kind: backbone, proposer, classifier or source."""
-        info = self.manager.find(kind, name)
-        key = kind, info.full_name
-        if key not in self._loaded:
-            given = self.settings.of_component(info.full_name)
-            device = device or choose(self.settings.device, kind)
-            thing = self.manager.load(kind, info.full_name, given, device)
-            settings = info.component.settings(**given).model_dump(mode="json")
-            provides, needs = info.component.provides, info.component.needs
-            self._loaded[key] = Loaded(info.full_name, info.version, thing, device, settings, provides, needs)
-        return self._loaded[key]
+        return self.components.component(kind, name, device)
 
     def parts(self, building: bool = False) -> Parts:
         """Store and components for a workflow; a build has its own proposer and needs no classifier."""
@@ -108,29 +107,13 @@ class RetCLIP:
         return self._parts[building]
 
     def _new_parts(self, building: bool) -> Parts:
-        names = self.settings.components
-        proposer = self.settings.build.proposer if building else names.proposer
-        backbone, keys = names.backbone, names.keys if names.keys != names.backbone else ""
-        if building and keys and LEVELS not in self.manager.find("proposer", proposer).component.needs:
-            backbone, keys = keys, ""  # nobody would look at the first one's features
-        self._check(backbone, keys, proposer, () if building else names.classifiers)
-        return Parts(
-            self.store,
-            cast("Loaded[Backbone]", self.component("backbone", backbone)),
-            cast("Loaded[MaskProposer]", self.component("proposer", proposer)),
-            () if building else self._classifiers(names.classifiers),
-            self.settings,
-            cast("Loaded[Backbone]", self.component("backbone", keys)) if keys else None,
-        )
+        models = self.components.models(building)
+        classifiers = () if building else self._classifiers(self.settings.components.classifiers)
+        return Parts(**vars(models), store=self.store, classifiers=classifiers)
 
     def source(self, address: str) -> ImageSource:
         """The image source behind `reader:path?split=NAME`."""
-        from retclip.data.source_address import parse_address
-
-        reader, given = parse_address(address)
-        info = self.manager.find("source", reader)
-        merged = config.merged(self.settings.of_component(info.full_name), given)
-        return cast("ImageSource", self.manager.load("source", info.full_name, merged, Device()))  # it only decodes
+        return self.components.source(address)
 
     def build(
         self,
@@ -138,11 +121,15 @@ class RetCLIP:
         classes: Sequence[str] | None = None,
         on_progress: Callable[[BuildReport], None] = lambda _: None,
     ) -> BuildReport:
-        """Add the segments of a source to the store (None = all its classes). See `workflows.build_store`."""
+        """Add the segments of a source to the store (None = all its classes). See `workflows.build_store`; the
+        settings `build.executor` and `build.workers` say who does the work."""
+        from retclip.executors import starter
         from retclip.workflows.build_store import build_store
 
         self._prepared.clear()
-        return build_store(self.parts(building=True), self.source(address), address, classes, on_progress=on_progress)
+        parts, source = self.parts(building=True), self.source(address)
+        start = starter(self.settings, address)
+        return build_store(parts, source, address, classes, on_progress=on_progress, start=start)
 
     def add_class(
         self,
@@ -221,15 +208,6 @@ class RetCLIP:
 
             self._prepared[key] = prepare(parts, vocabulary)
         return self._prepared[key]
-
-    def _check(self, backbone: str, keys: str, proposer: str, classifiers: Sequence[str]) -> None:
-        """Whether they fit and their weights are here, asked of their announcements: nothing is loaded for it."""
-        named = (("backbone", backbone), ("proposer", proposer), *(("classifier", name) for name in classifiers))
-        found = [self.manager.find(kind, name) for kind, name in named]
-        first, *others = (Capable(one.full_name, one.component.provides, one.component.needs) for one in found)
-        check_pairing(first, others)
-        second = [self.manager.find("backbone", keys)] if keys else []
-        self.manager.require_weights([*found, *second], self.settings.of_component)
 
     def _classifiers(self, names: Sequence[str]) -> tuple[Loaded[Classifier], ...]:
         if not names:

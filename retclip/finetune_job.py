@@ -178,12 +178,13 @@ def _validation(
     count = settings.finetune.validate_images or len(source)
 
     def validate(model: Trainable) -> Mapping[str, float]:
-        live = model.classifier(trained.terms)
-        classifiers = (*others, *((_loaded("live", live, device),) if live is not None else ()))
+        head = model.classifier(trained.terms)
+        classifiers = (*others, *((_loaded("live", head, device),) if head is not None else ()))
         if not classifiers:
             todo = "add one: --set 'components.classifiers=[\"zero_shot.clip_text\"]'"
             raise ConfigError("a classifier to validate with", "none", todo)
-        parts = Parts(retclip.store, backbone, _loaded("live", model.proposer(), device), classifiers, settings)
+        live = _loaded("live", model.proposer(), device)
+        parts = Parts(backbone, live, settings, store=retclip.store, classifiers=classifiers)
         found = evaluate(parts, FirstImages(source, count))
         return {"pq": found.pq, "sq": found.sq, "rq": found.rq, "miou": found.miou, "images": found.images}
 

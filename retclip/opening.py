@@ -17,9 +17,15 @@ def configured(
 ) -> tuple[config.Settings, PluginManager]:
     """The settings, and the plugins they allow. folder: of the store, whose own file counts. Raises ConfigError."""
     chosen = config.load(config.find_file(folder, Path(config_file) if config_file else None), settings)
-    manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict, cache=chosen.weights.place)
+    manager = plugins_of(chosen)
     manager.check_names(chosen.plugin)
     return chosen, manager
+
+
+def plugins_of(settings: config.Settings) -> PluginManager:
+    """The plugins that the settings allow. Raises PluginUnavailable for one that failed, where they are strict."""
+    section = settings.plugins
+    return PluginManager.discover(section.disabled, strict=section.strict, cache=settings.weights.place)
 
 
 def store_options(settings: config.Settings) -> StoreOptions:

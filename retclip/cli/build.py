@@ -12,7 +12,7 @@ from retclip.cli.progress import LateProgress
 from retclip.errors import DataError, PartialFailure
 
 if TYPE_CHECKING:
-    from retclip.workflows.build_store import BuildReport
+    from retclip.workflows.build_loop import BuildReport
 
 
 def init(store: Annotated[Path, typer.Argument(help="Folder to make.")], config: options.Config = None) -> None:

@@ -7,10 +7,10 @@ deferred begin that turns into a write fails with BUSY_SNAPSHOT instead of waiti
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, Insert, create_engine, event, make_url
@@ -18,6 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import NullPool
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from retclip.errors import ConfigError, StoreBusy, StoreError
 
@@ -26,6 +27,8 @@ POSTGRES_OPTIONS = "-c lock_timeout=2s -c statement_timeout=120s -c idle_in_tran
 # Lock timeout, deadlock, and a row that another process inserted at the same moment; told by their codes, because the
 # words beside them are in the server's language.
 POSTGRES_BUSY = ("55P03", "40P01", "23505")
+TRIES = 5  # of a transaction that other writers are in the way of
+Done = TypeVar("Done")
 WRITERS = 0x52657443  # the number of our advisory lock; any will do, as long as it stays
 URL_FORMS = "a database URL like sqlite:////DIR/catalog.sqlite or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME"
 
@@ -94,6 +97,12 @@ def refusals() -> Iterator[None]:
             ) from error
         expected = "to answer" if isinstance(error, OperationalError) else "to accept the change"
         raise StoreError(f"the catalog {expected}", str(error.orig), "run `retclip doctor`") from error
+
+
+def when_free(action: Callable[[], Done]) -> Done:
+    """Run a transaction, again where other writers were in its way. Raises StoreBusy, StoreError."""
+    busy = retry_if_exception_type(StoreBusy)
+    return Retrying(retry=busy, stop=stop_after_attempt(TRIES), wait=wait_random(0, 1), reraise=True)(action)
 
 
 def insert_or_keep(connection: Connection, table: type[DeclarativeBase]) -> Insert:

@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
 from retclip.errors import ConfigError, SpaceMismatch, StoreBusy, StoreDamaged, StoreMissing
-from retclip.store import catalog, ledger, sync
+from retclip.store import catalog, leases, ledger, sync
 from retclip.store.archive import Archive
-from retclip.store.engine import one_writer_at_a_time, transaction
+from retclip.store.engine import one_writer_at_a_time, transaction, when_free
 from retclip.store.ingest import UnitResult, commit_units
 from retclip.store.ledger import OpenRun, RunPlan
 from retclip.store.places import find_store, make_store
@@ -116,11 +116,34 @@ class FeatureStore:
             self._behind = True
         return stored
 
+    def lease(self, run: OpenRun, units: Sequence[leases.Wanted]) -> leases.Taken:
+        """Take units that nobody else works on into our hands, until they are committed or the run ends."""
+        return self._write(lambda connection: leases.take(connection, run, units))
+
+    def renew_leases(self, run: OpenRun) -> None:
+        """A sign of life, due every few minutes."""
+        self._write(lambda connection: leases.renew(connection, run))
+
+    def finish_run(self, run: OpenRun, state: str, counts: Mapping[str, Any]) -> None:
+        """Close a run as finished, interrupted or failed; what it still held is free."""
+
+        def finish(connection: Connection) -> None:
+            leases.release(connection, run)
+            ledger.finish_run(connection, run.id, state, counts)
+
+        self._write(finish)
+
+    def _write(self, change: Callable[[Connection], Changed]) -> Changed:
+        def write() -> Changed:
+            with transaction(self.engine, write=True) as connection:
+                return change(connection)
+
+        return when_free(write)
+
     def edit(self, change: Callable[[Connection], Changed]) -> Changed:
         """Change the catalog and let the index follow; one that another process holds follows later: what is true
         stands in SQL. Raises what the change raises, StoreError."""
-        with transaction(self.engine, write=True) as connection:
-            done = change(connection)
+        done = self._write(change)
         if self.space() is not None:
             with suppress(StoreBusy):
                 self.refresh()

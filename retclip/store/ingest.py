@@ -13,22 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, delete, insert, select, update
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
-from retclip.errors import StoreBusy
 from retclip.names import name_key
 from retclip.store.archive import Archive, crc32
 from retclip.store.categories import ensure_categories
 from retclip.store.columns import now
 from retclip.store.crash_points import reach
-from retclip.store.engine import transaction
+from retclip.store.engine import transaction, when_free
 from retclip.store.ledger import OpenRun, live_versions, row_id
 from retclip.store.outbox import announce
 from retclip.store.slots import NewSegment, SlotImage, fill_slots
 from retclip.store.tables import ImageRow, SegmentFeature
 from retclip.store.work_tables import Run, Shard, Unit
-
-TRIES = 5  # of a transaction that other writers are in the way of
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +54,7 @@ def commit_units(
     shard = archive.write(vectors) if len(vectors) else None
     checksums = [crc32(vector) for vector in vectors.astype("<f2")]
     reach("shard written")
-    again = Retrying(
-        retry=retry_if_exception_type(StoreBusy), stop=stop_after_attempt(TRIES), wait=wait_random(0, 1), reraise=True
-    )
-    again(_commit, engine, run, results, shard, vectors.shape[1], checksums, is_thing)
+    when_free(lambda: _commit(engine, run, results, shard, vectors.shape[1], checksums, is_thing))
     reach("committed")
     return len(vectors)
 

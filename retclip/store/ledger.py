@@ -96,8 +96,13 @@ def poisoned_units(connection: Connection, keys: Sequence[str]) -> dict[str, Fai
             Unit.key.in_(page), Unit.state == "failed", Unit.attempts >= MAX_ATTEMPTS
         )
         for key, external_id, uri, error, attempts in connection.execute(query):
-            found[key] = Failure(external_id, uri, f"not tried again after {attempts} attempts: {error}", attempts)
+            found[key] = given_up(external_id, uri, error, attempts)
     return found
+
+
+def given_up(external_id: str, uri: str, error: str | None, attempts: int) -> Failure:
+    """A poison image, as it is listed."""
+    return Failure(external_id, uri, f"not tried again after {attempts} attempts: {error}", attempts)
 
 
 def forget_units(connection: Connection, class_key: str) -> None:
@@ -111,6 +116,7 @@ def record_failure(connection: Connection, run_id: int, key: str, failure: Failu
     """Count one more failed attempt at a unit."""
     tried = connection.execute(select(Unit.attempts).where(Unit.key == key)).scalar()
     values = {"run_id": run_id, "state": "failed", "error": failure.reason, "at": now()}
+    values |= {"owner": None, "leased_until": None}
     if tried is None:
         described = {"key": key, "external_id": failure.external_id[:256], "uri": failure.uri}
         connection.execute(insert(Unit).values(**described, **values))

@@ -45,10 +45,11 @@ class Run(Base):
 
 
 class Unit(Base):
-    """The ledger: one image under one recipe, space, annotation and class set. What is finished is not done again."""
+    """The ledger: one image under one recipe, space, annotation and class set. What is finished is not done again, what
+    is leased is being worked on by `owner`, until `leased_until` at the latest."""
 
     __tablename__ = "unit"
-    __table_args__ = (CheckConstraint("state IN ('finished', 'failed')", name="state"),)
+    __table_args__ = (CheckConstraint("state IN ('leased', 'finished', 'failed')", name="state"),)
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
     image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), index=True)
@@ -61,6 +62,8 @@ class Unit(Base):
     attempts: Mapped[int] = mapped_column(default=1)
     error: Mapped[str | None] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(Moment, default=now)
+    owner: Mapped[str | None] = mapped_column(String(300))  # host, process and when it began
+    leased_until: Mapped[datetime | None] = mapped_column(Moment)
 
 
 class Shard(Base):

@@ -9,7 +9,8 @@ from retclip.data.class_list import vocabulary_of
 from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
 from retclip.store import class_edits
 from retclip.store.engine import transaction
-from retclip.workflows.build_store import BuildReport, build_store
+from retclip.workflows.build_loop import BuildReport
+from retclip.workflows.build_store import build_store
 from retclip.workflows.parts import Parts
 
 

@@ -12,7 +12,7 @@ from retclip.device import inference
 from retclip.plugin.checks import checked_features, checked_proposals, checked_segments
 from retclip.plugin.contracts import Backbone
 from retclip.types import DenseFeatures, Image, MaskProposals, SegmentFeatures, Vocabulary
-from retclip.workflows.parts import Loaded, Parts
+from retclip.workflows.parts import Loaded, Models
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,28 +26,28 @@ class Description:
 
 
 def proposals_of(
-    parts: Parts, images: Sequence[Image], vocabulary: Vocabulary
+    models: Models, images: Sequence[Image], vocabulary: Vocabulary
 ) -> list[tuple[DenseFeatures, MaskProposals]]:
     """Of each image the dense features, computed once because a proposer may share them, and the masks. Raises
     ContractBroken."""
-    features = _dense(parts.backbone, images)
-    with inference(parts.proposer.device):
-        found = parts.proposer.thing.propose(images, vocabulary, features)
-    return list(zip(features, checked_proposals(found, images, parts.proposer.name), strict=True))
+    features = _dense(models.backbone, images)
+    with inference(models.proposer.device):
+        found = models.proposer.thing.propose(images, vocabulary, features)
+    return list(zip(features, checked_proposals(found, images, models.proposer.name), strict=True))
 
 
-def vectors_of(parts: Parts, features: DenseFeatures, proposals: MaskProposals) -> SegmentFeatures:
+def vectors_of(models: Models, features: DenseFeatures, proposals: MaskProposals) -> SegmentFeatures:
     """A unit vector per mask for the classifiers. Raises ContractBroken."""
-    return _pooled(parts.backbone, features, proposals)
+    return _pooled(models.backbone, features, proposals)
 
 
 def keys_of(
-    parts: Parts, image: Image, features: DenseFeatures, proposals: MaskProposals, segments: SegmentFeatures | None
+    models: Models, image: Image, features: DenseFeatures, proposals: MaskProposals, segments: SegmentFeatures | None
 ) -> SegmentFeatures:
     """A unit vector per mask for the store: `segments`, where they are known, unless there is a second backbone."""
-    if parts.second_backbone is None:
-        return segments if segments is not None else vectors_of(parts, features, proposals)
-    return _pooled(parts.keys, _dense(parts.keys, [image])[0], proposals)
+    if models.second_backbone is None:
+        return segments if segments is not None else vectors_of(models, features, proposals)
+    return _pooled(models.keys, _dense(models.keys, [image])[0], proposals)
 
 
 def _dense(backbone: Loaded[Backbone], images: Sequence[Image]) -> list[DenseFeatures]:

@@ -20,37 +20,37 @@ from retclip.types import Image, MaskProposals
 from retclip.workflows.describe_image import keys_of, proposals_of
 from retclip.workflows.label_assignment import LabelAssignment
 from retclip.workflows.masks import best_first, binary, box
-from retclip.workflows.parts import Parts
+from retclip.workflows.parts import Models
 from retclip.workflows.units import Unit
 
 
-def image_segments(parts: Parts, unit: Unit, image: Image, naming: LabelAssignment) -> tuple[UnitResult, int]:
+def image_segments(models: Models, unit: Unit, image: Image, naming: LabelAssignment) -> tuple[UnitResult, int]:
     """One image's segments of the unit's classes with their vectors, and how many masks had to be dropped."""
     class_names = unit.class_names
     if not class_names:
-        return _result(parts, unit, image, [], np.zeros((0, parts.keys.thing.space.dim), np.float32)), 0
-    ((features, found),) = proposals_of(parts, [image], naming.vocabulary(class_names))
+        return _result(models, unit, image, [], np.zeros((0, models.keys.thing.space.dim), np.float32)), 0
+    ((features, found),) = proposals_of(models, [image], naming.vocabulary(class_names))
     if len(found) and found.prompts is None and not naming.needed:
         naming.needed = True  # from now on it is asked as one that takes no prompts
-        ((features, found),) = proposals_of(parts, [image], naming.vocabulary(class_names))
-    most, described, sure = parts.settings.build.max_segments, None, list[float]()
+        ((features, found),) = proposals_of(models, [image], naming.vocabulary(class_names))
+    most, described, sure = models.settings.build.max_segments, None, list[float]()
     if naming.needed and found.prompts is None:
         named, described, sure = naming.assigned(found, features, class_names)
     else:
-        named = best_first(_named(found, class_names, parts.proposer.name), most)
-    vectors = keys_of(parts, image, features, named, described)
-    segments, kept = _segments(parts, named, vectors.covered.tolist(), sure)
-    result = _result(parts, unit, image, segments, vectors.vectors[kept].float().cpu().numpy())
+        named = best_first(_named(found, class_names, models.proposer.name), most)
+    vectors = keys_of(models, image, features, named, described)
+    segments, kept = _segments(models, named, vectors.covered.tolist(), sure)
+    result = _result(models, unit, image, segments, vectors.vectors[kept].float().cpu().numpy())
     return result, min(most, len(found)) - len(kept)
 
 
 def _result(
-    parts: Parts, unit: Unit, image: Image, segments: Sequence[NewSegment], vectors: NDArray[np.float32]
+    models: Models, unit: Unit, image: Image, segments: Sequence[NewSegment], vectors: NDArray[np.float32]
 ) -> UnitResult:
     return UnitResult(
         key=unit.key, content=unit.content, external_id=unit.record.external_id, uri=unit.record.uri,
         image_sha256=image.sha256, size=image.size, prompts=unit.class_names, absent=unit.absent,
-        segments=tuple(segments), vectors=vectors.reshape(len(segments), parts.keys.thing.space.dim),
+        segments=tuple(segments), vectors=vectors.reshape(len(segments), models.keys.thing.space.dim),
     )  # fmt: skip
 
 
@@ -71,11 +71,11 @@ def _named(proposals: MaskProposals, class_names: Sequence[str], component: str)
 
 
 def _segments(
-    parts: Parts, proposals: MaskProposals, covered: Sequence[bool], sure: Sequence[float]
+    models: Models, proposals: MaskProposals, covered: Sequence[bool], sure: Sequence[float]
 ) -> tuple[list[NewSegment], list[int]]:
     """The segments to store, numbered per class by falling objectness, and the proposals they come from. sure: of
     assigned labels, how sure each is; the proposer's own names are as sure as it is of the mask."""
-    source = "annotation" if ANNOTATION in parts.proposer.provides else "assigned" if sure else "detector"
+    source = "annotation" if ANNOTATION in models.proposer.provides else "assigned" if sure else "detector"
     objectness = proposals.objectness.float().cpu().numpy().clip(0.0, 1.0)  # rounding may leave it; SQL refuses that
     ordinals: dict[str, int] = {}
     segments, kept = [], []

@@ -17,18 +17,20 @@ from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.types import DenseFeatures, MaskProposals, SegmentFeatures, Vocabulary
 from retclip.workflows.describe_image import vectors_of
-from retclip.workflows.parts import Parts
+from retclip.workflows.parts import Models
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 class LabelAssignment:
-    """For one build. names: every class that is built; those of the store are compared with, too. needed: whether the
-    proposer was seen to give masks without names; then it is asked with all names and their text."""
+    """For one build. names: every class that is built. stored: the store's classes, which are compared with, too.
+    needed: whether the proposer was seen to give masks without names; then it is asked for all, with text."""
 
-    def __init__(self, parts: Parts, names: Sequence[str], is_thing: Mapping[str, bool | None]) -> None:
-        self.parts, self.names, self.is_thing = parts, tuple(names), is_thing
+    def __init__(
+        self, models: Models, names: Sequence[str], is_thing: Mapping[str, bool | None], stored: Sequence[str] = ()
+    ) -> None:
+        self.models, self.names, self.is_thing, self.stored = models, tuple(names), is_thing, tuple(stored)
         self.needed = False
         self._everything: Vocabulary | None = None
 
@@ -40,15 +42,14 @@ class LabelAssignment:
     def everything(self) -> Vocabulary:
         """Every name that a mask could have, with text. Raises DataError for a backbone without."""
         if self._everything is None:
-            stored = [one.name for one in self.parts.store.classes()]
-            names = {name_key(name): name for name in (*stored, *self.names)}  # the build's own spelling wins
-            vocabulary, backbone = self._of(tuple(names.values())), self.parts.backbone
+            names = {name_key(name): name for name in (*self.stored, *self.names)}  # the build's own spelling wins
+            vocabulary, backbone = self._of(tuple(names.values())), self.models.backbone
             with inference(backbone.device):
                 text = backbone.thing.text_vectors(vocabulary.terms)
             if text is None:
                 raise DataError(
                     "a proposer that says which class each mask shows, or a backbone with text that can",
-                    f"masks without a name from {self.parts.proposer.name}, no text tower in {backbone.name}",
+                    f"masks without a name from {self.models.proposer.name}, no text tower in {backbone.name}",
                     "build with annotated masks (--proposer reference.ground_truth), a prompted proposer, or another "
                     "backbone; a class from photos of it: --proposer reference.whole_image",
                 )
@@ -59,10 +60,10 @@ class LabelAssignment:
         self, proposals: MaskProposals, features: DenseFeatures, present: Sequence[str]
     ) -> tuple[MaskProposals, SegmentFeatures, list[float]]:
         """The masks that are kept, named, best first, their vectors, and how sure each name is: `build.assign_*`."""
-        settings, vocabulary = self.parts.settings.build, self.everything()
+        settings, vocabulary = self.models.settings.build, self.everything()
         wanted = {name_key(name): name for name in present}
         there = torch.tensor([name_key(name) in wanted for name in vocabulary.names])
-        segments = vectors_of(self.parts, features, proposals)
+        segments = vectors_of(self.models, features, proposals)
         rows = torch.as_tensor(vocabulary.row_class).to(segments.vectors.device)
         labels, likely = assigned_labels(
             segments.vectors.float(), cast("Tensor", vocabulary.text).float(), rows, there, settings.assign_scale,

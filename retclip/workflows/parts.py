@@ -28,13 +28,11 @@ class Loaded(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Everything `build`, `segment`, `class add` and `evaluate` need."""
+class Models:
+    """What turns an image into segments. It needs no store, so that a worker in another process has it, too."""
 
-    store: FeatureStore
     backbone: Loaded[Backbone]
     proposer: Loaded[MaskProposer]
-    classifiers: tuple[Loaded[Classifier], ...]
     settings: Settings
     second_backbone: Loaded[Backbone] | None = None
 
@@ -43,3 +41,11 @@ class Parts:
         """The backbone whose vectors are stored and searched: a second one where there is one (kNN-CLIP), else the
         only one."""
         return self.second_backbone or self.backbone
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts(Models):
+    """Everything `build`, `segment`, `class add` and `evaluate` need."""
+
+    store: FeatureStore
+    classifiers: tuple[Loaded[Classifier], ...] = ()

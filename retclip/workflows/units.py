@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceImage
-from retclip.store import ledger
+from retclip.store import leases, ledger
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
 from retclip.store.ids import digest, failed_key, unit_key
@@ -18,49 +18,63 @@ from retclip.store.slots import images_with_slots
 @dataclass(frozen=True)
 class Unit:
     """One image's work. class_names: what to look for. absent: what the source says is not there, so that what an
-    earlier annotation put there is retired. content: digest of annotation and recipe."""
+    earlier annotation put there is retired. content: digest of annotation and recipe. position: of the record in its
+    source, counted from 0, by which another process finds it again."""
 
     record: SourceImage
     key: str
     content: str
     class_names: tuple[str, ...]
     absent: tuple[str, ...]
+    position: int = 0
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A group of images: those to work on, and how many need none. failures: unreadable, or failed too often."""
+    """A group of images: those to work on, and how many need none. failures: unreadable, or failed too often.
+    suspects: keys of units on which a process died."""
 
     units: tuple[Unit, ...]
     finished: int
     empty: int
     failures: tuple[Failure, ...]
+    suspects: frozenset[str] = frozenset()
+
+    @property
+    def groups(self) -> list[tuple[Unit, ...]]:
+        """What is worked on and stored together; a suspect is alone, so that it takes no other with it."""
+        sound = tuple(unit for unit in self.units if unit.key not in self.suspects)
+        alone: list[tuple[Unit, ...]] = [(unit,) for unit in self.units if unit.key in self.suspects]
+        return [sound, *alone] if sound else alone
 
 
 def plan_units(
-    store: FeatureStore, run: OpenRun, address: str, records: Sequence[SourceImage], wanted: Sequence[str], space: str
-) -> Planned:
-    """What of those records needs work. space: id of the feature space. Reads the files that may need it."""
+    store: FeatureStore, run: OpenRun, address: str, records: Sequence[SourceImage], wanted: Sequence[str], space: str,
+    first: int = 0,
+) -> Planned:  # fmt: skip
+    """What of those records needs work. space: id of the feature space. first: the position of the first record. Reads
+    the files that may need it."""
     records = [storable(record) for record in records]
     unseen = [one.external_id for one in records if not _present(one, wanted)]
     with transaction(store.engine) as connection:
         emptied = images_with_slots(connection, run, unseen, wanted)
     units, failures, empty = [], [], 0
-    for record in records:
+    for position, record in enumerate(records, start=first):
         present = _present(record, wanted)
         if not present and record.external_id not in emptied:
             empty += 1
             continue
         try:
-            units.append(_unit(record, run, wanted, present, space))
+            units.append(replace(_unit(record, run, wanted, present, space), position=position))
         except DataError as error:
             failures.append(record_failure(store, run, failed_key(address, record.external_id), record, str(error)))
     with transaction(store.engine) as connection:
         done = ledger.finished_units(connection, [unit.key for unit in units])
         poison = ledger.poisoned_units(connection, [unit.key for unit in units])
+        suspects = leases.left_behind(connection, [unit.key for unit in units])
     todo = tuple(unit for unit in units if unit.key not in done and unit.key not in poison)
     failures += [poison[unit.key] for unit in units if unit.key in poison]
-    return Planned(todo, sum(unit.key in done for unit in units), empty, tuple(failures))
+    return Planned(todo, sum(unit.key in done for unit in units), empty, tuple(failures), frozenset(suspects))
 
 
 def storable(record: SourceImage) -> SourceImage:

@@ -142,7 +142,8 @@ class Kit:
         """Parts with stubs in all places."""
         chosen = tuple(one if isinstance(one, Loaded) else loaded("stub.table", one) for one in classifiers)
         proposer = loaded("stub.masks", StubProposer(answer))
-        return Parts(store, loaded("stub.colour", StubBackbone()), proposer, chosen, settings or Settings())
+        models = loaded("stub.colour", StubBackbone()), proposer, settings or Settings()
+        return Parts(*models, store=store, classifiers=chosen)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """One image's segments: numbered per class by falling score, with box, area, run lengths and a vector each."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -18,8 +20,7 @@ THINGS = {"sky": False, "car": True}
 
 def work(kit, image, answer=None, classes=("sky", "car"), provides=(), settings=None):
     proposer = kit.loaded("stub.masks", kit.Proposer(answer or kit.annotated), provides=provides)
-    parts = kit.parts(None, settings=load(None, settings))
-    parts = type(parts)(None, parts.backbone, proposer, (), parts.settings)
+    parts = replace(kit.parts(None, settings=load(None, settings)), proposer=proposer)
     record = SourceImage("a.png", image.uri, lambda: image, lambda: image.sha256)
     naming = LabelAssignment(parts, (*classes, "sand"), THINGS)
     return image_segments(parts, Unit(record, "key", "content", classes, ("sand",)), image, naming)

@@ -45,8 +45,8 @@ def assignment(kit, reading, answer=halves, store=None, names=("sky", "grass", "
 
 
 def described(naming, image):
-    (features,) = naming.parts.backbone.thing.dense_features([image])
-    (proposals,) = naming.parts.proposer.thing.propose([image], naming.everything(), [features])
+    (features,) = naming.models.backbone.thing.dense_features([image])
+    (proposals,) = naming.models.proposer.thing.propose([image], naming.everything(), [features])
     return proposals, features
 
 

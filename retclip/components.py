@@ -1,0 +1,72 @@
+"""Components found and loaded by name, as the settings choose them: once each, and what is missing told before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from retclip import config
+from retclip.device import choose
+from retclip.plugin.contracts import LEVELS
+from retclip.plugin.manager import PluginManager
+from retclip.plugin.pairing import Capable, check_pairing
+from retclip.types import Device
+from retclip.workflows.parts import Loaded, Models
+
+if TYPE_CHECKING:
+    from retclip.plugin.contracts import Backbone, ImageSource, MaskProposer
+
+
+class Components:
+    """The components that some settings name. They load on first use and stay; no store is needed for them."""
+
+    def __init__(self, settings: config.Settings, manager: PluginManager) -> None:
+        self.settings, self.manager = settings, manager
+        self._loaded: dict[tuple[str, str], Loaded[Any]] = {}
+
+    def component(self, kind: str, name: str, device: Device | None = None) -> Loaded[Any]:
+        """A component by name, loaded once. kind: backbone, proposer, classifier or source."""
+        info = self.manager.find(kind, name)
+        key = kind, info.full_name
+        if key not in self._loaded:
+            given = self.settings.of_component(info.full_name)
+            device = device or choose(self.settings.device, kind)
+            thing = self.manager.load(kind, info.full_name, given, device)
+            settings = info.component.settings(**given).model_dump(mode="json")
+            provides, needs = info.component.provides, info.component.needs
+            self._loaded[key] = Loaded(info.full_name, info.version, thing, device, settings, provides, needs)
+        return self._loaded[key]
+
+    def models(self, building: bool) -> Models:
+        """Backbone and proposer for a workflow; a build has its own proposer. Raises ConfigError, WeightsMissing and
+        PluginUnavailable before anything is loaded."""
+        names = self.settings.components
+        proposer = self.settings.build.proposer if building else names.proposer
+        backbone, keys = names.backbone, names.keys if names.keys != names.backbone else ""
+        if building and keys and LEVELS not in self.manager.find("proposer", proposer).component.needs:
+            backbone, keys = keys, ""  # nobody would look at the first one's features
+        self._check(backbone, keys, proposer, () if building else names.classifiers)
+        return Models(
+            cast("Loaded[Backbone]", self.component("backbone", backbone)),
+            cast("Loaded[MaskProposer]", self.component("proposer", proposer)),
+            self.settings,
+            cast("Loaded[Backbone]", self.component("backbone", keys)) if keys else None,
+        )
+
+    def source(self, address: str) -> ImageSource:
+        """The image source behind `reader:path?split=NAME`."""
+        from retclip.data.source_address import parse_address
+
+        reader, given = parse_address(address)
+        info = self.manager.find("source", reader)
+        merged = config.merged(self.settings.of_component(info.full_name), given)
+        return cast("ImageSource", self.manager.load("source", info.full_name, merged, Device()))  # it only decodes
+
+    def _check(self, backbone: str, keys: str, proposer: str, classifiers: Sequence[str]) -> None:
+        """Whether they fit and their weights are here, asked of their announcements: nothing is loaded for it."""
+        named = (("backbone", backbone), ("proposer", proposer), *(("classifier", name) for name in classifiers))
+        found = [self.manager.find(kind, name) for kind, name in named]
+        first, *others = (Capable(one.full_name, one.component.provides, one.component.needs) for one in found)
+        check_pairing(first, others)
+        second = [self.manager.find("backbone", keys)] if keys else []
+        self.manager.require_weights([*found, *second], self.settings.of_component)

@@ -1,0 +1,110 @@
+"""Tasks spread over workers: two with each, so that none waits, and none of them lost when a worker dies.
+
+A task whose worker died is done again image by image, because one of its images may be why: the others must not suffer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from typing import Protocol
+
+from retclip.executors.worker import Ticket
+from retclip.workflows.unit_work import Outcome, Task
+from retclip.workflows.units import Unit
+
+EACH = 2  # tasks a worker has at a time: one that it works on, one that waits
+TRIES = 3  # of an image whose worker dies each time
+
+
+class Crew(Protocol):
+    """Workers by number, from 0."""
+
+    size: int
+
+    def submit(self, worker: int, tickets: Sequence[Ticket]) -> Future[list[Outcome]]:
+        """Let a worker do that. May raise what the future may."""
+
+    def cause(self, error: BaseException) -> BaseException | None:
+        """What a worker raised; None where it did not answer because it died."""
+
+    def replace(self, worker: int) -> None:
+        """Put a new worker in a dead one's place."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Sent:
+    task: Task
+    units: tuple[Unit, ...]
+    worker: int
+    life: int  # of the worker: two tasks that die with it must not replace it twice
+
+
+class InFlight:
+    """What is with the workers of a crew."""
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        self._sent: dict[Future[list[Outcome]], _Sent] = {}
+        self._again: deque[tuple[Task, tuple[Unit, ...]]] = deque()
+        self._lives = [0] * crew.size
+        self._deaths: Counter[str] = Counter()
+
+    def outcomes(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Outcome]]:
+        """Every unit's outcome with its task, as they come. Raises what concerns every image."""
+        free = deque(list(range(self._crew.size)) * EACH)
+        while True:
+            while free and (todo := self._next(tasks)):
+                self._send(*todo, free.popleft())
+            if not self._sent:
+                return
+            done, _ = wait(self._sent, return_when=FIRST_COMPLETED)
+            for future in done:
+                sent = self._sent.pop(future)
+                free.append(sent.worker)
+                yield from self._answers(sent, future)
+
+    def _next(self, tasks: Iterator[Task]) -> tuple[Task, tuple[Unit, ...]] | None:
+        if self._again:
+            return self._again.popleft()
+        task = next(tasks, None)
+        return (task, task.units) if task else None
+
+    def _send(self, task: Task, units: tuple[Unit, ...], worker: int) -> None:
+        tickets = [Ticket.of(unit) for unit in units]
+        try:
+            future = self._crew.submit(worker, tickets)
+        except BaseException as error:
+            if (cause := self._crew.cause(error)) is not None:
+                raise cause from None
+            self._replace(worker, self._lives[worker])
+            future = self._crew.submit(worker, tickets)
+        self._sent[future] = _Sent(task, units, worker, self._lives[worker])
+
+    def _answers(self, sent: _Sent, future: Future[list[Outcome]]) -> Iterator[tuple[Task, Outcome]]:
+        error = future.exception()
+        if error is None:
+            yield from ((sent.task, outcome) for outcome in future.result())
+        elif (cause := self._crew.cause(error)) is not None:
+            raise cause from None
+        else:
+            self._replace(sent.worker, sent.life)
+            yield from self._after_death(sent)
+
+    def _after_death(self, sent: _Sent) -> Iterator[tuple[Task, Outcome]]:
+        if len(sent.units) > 1:
+            self._again.extend((sent.task, (unit,)) for unit in sent.units)
+            return
+        (unit,) = sent.units
+        self._deaths[unit.key] += 1
+        if self._deaths[unit.key] < TRIES:
+            self._again.append((sent.task, sent.units))
+        else:
+            yield sent.task, Outcome(unit.key, reason=f"{TRIES} workers died of it: its size, or a plugin's fault")
+
+    def _replace(self, worker: int, life: int) -> None:
+        if self._lives[worker] == life:
+            self._lives[worker] += 1
+            self._crew.replace(worker)

@@ -1,0 +1,96 @@
+"""Worker processes on this machine, one per GPU unless `build.workers` says otherwise."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import connection, get_context, parent_process
+from multiprocessing.connection import Connection
+
+from retclip.config import Settings
+from retclip.executors.in_flight import InFlight
+from retclip.executors.worker import Job, Ticket, Worker
+from retclip.workflows.label_assignment import LabelAssignment
+from retclip.workflows.unit_work import Executor, Outcome
+
+_here: Worker | None = None  # in a worker process: its worker
+
+
+@contextmanager
+def processes(settings: Settings, address: str, devices: Sequence[str], naming: LabelAssignment) -> Iterator[Executor]:
+    """An executor over worker processes, which end with the block. devices: dealt out to the workers in turn."""
+    count = settings.build.workers or len(devices)
+    threads = max(1, (os.cpu_count() or 1) // count)
+    crew = Processes([Job.of(settings, address, naming, devices[n % len(devices)], threads) for n in range(count)])
+    try:
+        yield lambda tasks: InFlight(crew).outcomes(tasks)
+    finally:
+        crew.close()
+
+
+class Processes:
+    """A process per job. Each is a pool of one: when it dies, only what it had is lost."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.size = len(jobs)
+        self._jobs = jobs
+        self._stops: list[Connection | None] = [None] * self.size
+        self._pools = [self._new_pool(worker) for worker in range(self.size)]
+
+    def submit(self, worker: int, tickets: Sequence[Ticket]) -> Future[list[Outcome]]:
+        """Queue it there. Raises BrokenProcessPool where that process is dead."""
+        return self._pools[worker].submit(_work, self._jobs[worker], tickets)
+
+    def cause(self, error: BaseException) -> BaseException | None:
+        """None for a process that died."""
+        return None if isinstance(error, BrokenProcessPool) else error
+
+    def replace(self, worker: int) -> None:
+        """A new process."""
+        self._end(worker)
+        self._pools[worker] = self._new_pool(worker)
+
+    def numbers(self) -> list[int]:
+        """The processes' own numbers."""
+        return [pool.submit(os.getpid).result() for pool in self._pools]
+
+    def close(self) -> None:
+        """End them at once; what they are working on is dropped."""
+        for worker in range(self.size):
+            self._end(worker)
+
+    def _end(self, worker: int) -> None:
+        stop = self._stops[worker]
+        if stop is not None:
+            stop.close()
+        self._pools[worker].shutdown(wait=False, cancel_futures=True)
+
+    def _new_pool(self, worker: int) -> ProcessPoolExecutor:
+        spawn = get_context("spawn")  # a fork would copy a process that has threads and a GPU open
+        stopped, self._stops[worker] = spawn.Pipe(duplex=False)
+        return ProcessPoolExecutor(1, mp_context=spawn, initializer=_prepare, initargs=(stopped,))
+
+
+def _prepare(stopped: Connection) -> None:
+    """In the worker: Ctrl-C is the parent's business, and the process ends when the parent has ended or says so."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    ends = [stopped, *((parent.sentinel,) if parent else ())]
+
+    def watch() -> None:
+        connection.wait(ends)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _work(job: Job, tickets: Sequence[Ticket]) -> list[Outcome]:
+    global _here
+    if _here is None:
+        _here = Worker(job)
+    return _here.work(tickets)

@@ -1,0 +1,136 @@
+"""Leases: who works on a unit just now, so that several builds of one store share the work (stores.md 4.2).
+
+A lease ends with the unit's result, with its run, after 15 minutes without a sign of life, or at once where the process
+that took it is seen to be dead. A unit that a dead process held counts one attempt more: an image on which the program
+dies is poison, too, and must not stop every run.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psutil
+from sqlalchemy import Connection, delete, insert, select, update
+
+from retclip.store.catalog import pages
+from retclip.store.columns import now
+from retclip.store.engine import one_writer_at_a_time
+from retclip.store.ledger import MAX_ATTEMPTS, Failure, OpenRun, given_up
+from retclip.store.work_tables import Unit
+
+LEASE = timedelta(minutes=15)
+DIED = "the process that worked on it died"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A unit that somebody wants to work on."""
+
+    key: str
+    external_id: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What came of it. mine: leased now. elsewhere: another living process works on them. given_up: a process died of
+    them too often."""
+
+    mine: frozenset[str]
+    elsewhere: frozenset[str]
+    given_up: tuple[Failure, ...]
+
+
+def me() -> str:
+    """This process, by host, number and when it began: numbers come again."""
+    return _process(os.getpid())
+
+
+def left_behind(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Those of the units that a process held when it died: each is tried alone, because one of them may be why."""
+    rows = _rows(connection, keys).values()
+    return {row.key for row in rows if row.state == "leased" and not _alive(row.owner, row.leased_until)}
+
+
+def take(connection: Connection, run: OpenRun, units: Sequence[Wanted]) -> Taken:
+    """Lease the units that nobody else works on; those that are finished meanwhile are in none of the three."""
+    one_writer_at_a_time(connection)
+    mine, elsewhere, lost = set(), set(), list[Failure]()
+    rows = _rows(connection, [unit.key for unit in units])
+    for unit in units:
+        row = rows.get(unit.key)
+        if row is None:
+            connection.execute(insert(Unit).values(**_described(unit), attempts=0, **_lease(run)))
+        elif row.state == "finished":
+            continue
+        elif row.state == "leased" and row.owner != me() and _alive(row.owner, row.leased_until):
+            elsewhere.add(unit.key)
+            continue
+        else:
+            died = row.state == "leased" and row.owner != me()
+            attempts = row.attempts + died
+            if died and attempts >= MAX_ATTEMPTS:
+                lost.append(_give_up(connection, run, unit, attempts))
+                continue
+            about = {"attempts": attempts, **({"error": DIED} if died else {}), **_lease(run)}
+            connection.execute(update(Unit).where(Unit.key == unit.key).values(**about))
+        mine.add(unit.key)
+    return Taken(frozenset(mine), frozenset(elsewhere), tuple(lost))
+
+
+def renew(connection: Connection, run: OpenRun) -> None:
+    """A sign of life: the run's leases hold for another 15 minutes."""
+    own = (Unit.run_id == run.id, Unit.state == "leased", Unit.owner == me())
+    connection.execute(update(Unit).where(*own).values(leased_until=now() + LEASE))
+
+
+def release(connection: Connection, run: OpenRun) -> None:
+    """Give back what the run still holds; a unit that failed before stays what it was."""
+    own = (Unit.run_id == run.id, Unit.state == "leased", Unit.owner == me())
+    connection.execute(delete(Unit).where(*own, Unit.attempts == 0))
+    connection.execute(update(Unit).where(*own).values(state="failed", owner=None, leased_until=None))
+
+
+def _give_up(connection: Connection, run: OpenRun, unit: Wanted, attempts: int) -> Failure:
+    about = {"state": "failed", "error": DIED, "attempts": attempts, "owner": None, "leased_until": None}
+    connection.execute(update(Unit).where(Unit.key == unit.key).values(run_id=run.id, at=now(), **about))
+    return given_up(unit.external_id, unit.uri, DIED, attempts)
+
+
+def _lease(run: OpenRun) -> dict[str, object]:
+    moment = now()
+    return {"run_id": run.id, "state": "leased", "owner": me(), "leased_until": moment + LEASE, "at": moment}
+
+
+def _described(unit: Wanted) -> dict[str, str]:
+    return {"key": unit.key, "external_id": unit.external_id[:256], "uri": unit.uri}
+
+
+def _rows(connection: Connection, keys: Sequence[str]) -> dict[str, Any]:
+    query = select(Unit.key, Unit.state, Unit.attempts, Unit.owner, Unit.leased_until)
+    return {row.key: row for page in pages(keys) for row in connection.execute(query.where(Unit.key.in_(page)))}
+
+
+def _alive(owner: str | None, until: datetime | None) -> bool:
+    """Whether a lease still holds. Of a process on another host nobody here can know; then its time counts."""
+    if owner is None or until is None or until < now():
+        return False
+    host, number, _ = owner.rsplit("/", 2)
+    if host != socket.gethostname()[:200]:
+        return True
+    try:
+        return _process(int(number)) == owner
+    except psutil.Error:
+        return False
+
+
+def _process(number: int) -> str:
+    process = psutil.Process(number)
+    if process.status() == psutil.STATUS_ZOMBIE:
+        raise psutil.NoSuchProcess(number)
+    return f"{socket.gethostname()[:200]}/{number}/{process.create_time():.1f}"

@@ -1,0 +1,164 @@
+"""The loop of a build: records become tasks, outcomes become commits, and a report counts both.
+
+The only writer of a build, whatever executes its units. Each group of images is planned against the ledger, leased,
+worked on, and committed when its last unit has come back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import count, islice
+from typing import Any
+
+from retclip.plugin.contracts import ImageSource
+from retclip.store.ingest import UnitResult
+from retclip.store.leases import Wanted
+from retclip.store.ledger import Failure, OpenRun
+from retclip.workflows.label_assignment import LabelAssignment
+from retclip.workflows.parts import Parts
+from retclip.workflows.unit_work import Executor, Outcome, Task
+from retclip.workflows.units import Planned, Unit, plan_units, record_failure
+
+SIGN_OF_LIFE = 60.0  # seconds between two renewals of the leases
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did. skipped: finished by an earlier run. empty: images without one of the classes. elsewhere:
+    images that another process is working on. dropped: masks that met no feature cell or no pixel. failures: images
+    that could not be used, each with its reason."""
+
+    run: int = 0
+    total: int = 0
+    images: int = 0
+    segments: int = 0
+    skipped: int = 0
+    empty: int = 0
+    elsewhere: int = 0
+    dropped: int = 0
+    per_class: Mapping[str, int] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def seen(self) -> int:
+        """How many of `total` images have been dealt with."""
+        return self.images + self.passed_over + len(self.failures)
+
+    @property
+    def passed_over(self) -> int:
+        """How many of them needed no work here."""
+        return self.skipped + self.empty + self.elsewhere
+
+    def counts(self) -> dict[str, Any]:
+        """The numbers, for the run's row."""
+        names = ("total", "images", "segments", "skipped", "empty", "elsewhere", "dropped")
+        return {**{name: getattr(self, name) for name in names}, "failures": len(self.failures)}
+
+
+@dataclass(eq=False)
+class _Group:
+    """A task that is out: how many of its units have not come back, and the results of those that have."""
+
+    left: int
+    results: list[UnitResult] = field(default_factory=list)
+
+
+class BuildLoop:
+    """One build's. `report` says at any time how far it is."""
+
+    def __init__(
+        self, parts: Parts, source: ImageSource, address: str, run: OpenRun, naming: LabelAssignment,
+        on_progress: Callable[[BuildReport], None],
+    ) -> None:  # fmt: skip
+        self._parts, self._source, self._address, self._run = parts, source, address, run
+        self._naming, self._on_progress = naming, on_progress
+        self.report = BuildReport(run=run.id, total=len(source))
+        self._out: dict[int, _Group] = {}
+        self._last_sign = time.monotonic()
+
+    def work_through(self, executor: Executor) -> None:
+        """Everything that is left to do. What has come back when it ends, however it ends, is committed."""
+        try:
+            for task, outcome in executor(self._tasks()):
+                self._take(task, outcome)
+        finally:
+            for number in list(self._out):
+                self._commit(number)
+
+    def _tasks(self) -> Iterator[Task]:
+        records, space, first, numbers = self._source.images(), self._parts.keys.thing.space.id, 0, count()
+        while chunk := list(islice(records, self._parts.settings.build.commit_images)):
+            planned = plan_units(
+                self._parts.store, self._run, self._address, chunk, self._naming.names, space, first=first
+            )
+            first += len(chunk)
+            self._count(planned)
+            if not planned.units:
+                self._on_progress(self.report)
+            for group in planned.groups:
+                if mine := self._leased(group):
+                    task = Task(next(numbers), mine)
+                    self._out[task.number] = _Group(len(mine))
+                    yield task
+
+    def _count(self, planned: Planned) -> None:
+        self.report = replace(
+            self.report,
+            skipped=self.report.skipped + planned.finished,
+            empty=self.report.empty + planned.empty,
+            failures=(*self.report.failures, *planned.failures),
+        )
+
+    def _leased(self, group: tuple[Unit, ...]) -> tuple[Unit, ...]:
+        """Those of the group that are ours now; the others are counted."""
+        wanted = [Wanted(unit.key, unit.record.external_id, unit.record.uri) for unit in group]
+        taken = self._parts.store.lease(self._run, wanted)
+        mine = tuple(unit for unit in group if unit.key in taken.mine)
+        elsewhere = sum(unit.key in taken.elsewhere for unit in group)
+        self.report = replace(
+            self.report,
+            elsewhere=self.report.elsewhere + elsewhere,
+            skipped=self.report.skipped + len(group) - len(mine) - elsewhere - len(taken.given_up),
+            failures=(*self.report.failures, *taken.given_up),
+        )
+        return mine
+
+    def _take(self, task: Task, outcome: Outcome) -> None:
+        group, report = self._out[task.number], self.report
+        group.left -= 1
+        if outcome.result is None:
+            unit = next(unit for unit in task.units if unit.key == outcome.key)
+            failure = record_failure(self._parts.store, self._run, unit.key, unit.record, outcome.reason)
+            self.report = replace(report, failures=(*report.failures, failure))
+        else:
+            group.results.append(outcome.result)
+            self.report = replace(
+                report,
+                images=report.images + 1,
+                segments=report.segments + len(outcome.result.segments),
+                dropped=report.dropped + outcome.dropped,
+                per_class=_with(report.per_class, outcome.result),
+            )
+        if not group.left:
+            self._commit(task.number)
+            self._on_progress(self.report)
+        self._keep_leases()
+
+    def _commit(self, number: int) -> None:
+        results = self._out.pop(number).results
+        if results:
+            self._parts.store.commit(self._run, results, self._naming.is_thing)
+
+    def _keep_leases(self) -> None:
+        if time.monotonic() - self._last_sign > SIGN_OF_LIFE:
+            self._parts.store.renew_leases(self._run)
+            self._last_sign = time.monotonic()
+
+
+def _with(per_class: Mapping[str, int], result: UnitResult) -> dict[str, int]:
+    counted = dict(per_class)
+    for segment in result.segments:
+        counted[segment.prompt] = counted.get(segment.prompt, 0) + 1
+    return counted
