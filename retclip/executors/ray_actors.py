@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -94,11 +95,19 @@ def _connected(ray: Any, settings: Settings) -> bool:
     address, quiet = settings.build.ray_address, {"log_to_driver": False, "logging_level": "error"}
     try:
         if address:
+            _require_answer(address)
             ray.init(address=address, **quiet)
         else:
             room = max(settings.build.workers, os.cpu_count() or 1)
             ray.init(address="local", num_cpus=room, include_dashboard=False, **quiet)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         todo = "start one (ray start --head), correct build.ray_address, or leave it empty for this machine"
         raise ConfigError(f"a Ray cluster at {address or 'this machine'}", str(error), todo) from error
     return True
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself waits for minutes where nobody is. Raises OSError; names like "auto" are Ray's to find."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=5).close()

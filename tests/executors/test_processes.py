@@ -1,0 +1,97 @@
+"""Worker processes: the same store as by one process, also when one of them is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from functools import partial
+
+import psutil
+import pytest
+
+from retclip.errors import SpaceMismatch
+from retclip.executors import processes, starter
+from retclip.executors.in_flight import InFlight
+from retclip.executors.worker import Job
+from retclip.workflows.unit_work import in_this_process
+
+
+def test_one_worker_is_this_process(world):
+    from retclip.config import load
+
+    assert starter(load(None, {"device": {"name": "cpu"}}), world.source) is in_this_process
+    assert starter(load(None, {"build": {"workers": 1}, "device": {"name": "cpu"}}), world.source) is in_this_process
+
+
+def test_two_processes_make_the_same_store(world, alone):
+    report, segments = world.build("two", workers=2)
+    assert segments == alone[1]
+    assert (report.images, report.segments, dict(report.per_class)) == (
+        alone[0].images, alone[0].segments, dict(alone[0].per_class))  # fmt: skip
+    assert world.build("two", workers=2)[0].skipped == report.images
+    assert not [one for one in psutil.Process().children() if "spawn_main" in " ".join(one.cmdline())]
+
+
+def test_a_killed_process_costs_nothing(world, alone):
+    killed = []
+
+    def start(settings):
+        @contextmanager
+        def started(naming):
+            jobs = [Job.of(settings, world.source, naming, "cpu", 1) for _ in range(2)]
+            crew = processes.Processes(jobs)
+
+            killed.append(crew.numbers()[0])
+
+            def fatal(tasks):
+                for count, task in enumerate(tasks):
+                    if count == 3:  # it has two tasks then
+                        os.kill(killed[0], signal.SIGKILL)
+                    yield task
+
+            yield lambda tasks: InFlight(crew).outcomes(fatal(tasks))
+            assert killed[0] not in crew.numbers()
+            crew.close()
+
+        return started
+
+    report, segments = world.build("killed", start)
+    assert segments == alone[1]
+    assert report.failures == ()
+
+
+def test_what_no_worker_can_do_is_told_as_if_it_were_here(world, monkeypatch):
+    monkeypatch.setattr(processes, "Job", OtherSpace)
+    with pytest.raises(SpaceMismatch, match="bring the same weights"):
+        world.build("mismatch", lambda settings: partial(processes.processes, settings, world.source, ["cpu", "cpu"]))
+
+
+class OtherSpace:
+    """Makes jobs that no worker here can do."""
+
+    @staticmethod
+    def of(*arguments):
+        from dataclasses import replace
+
+        return replace(Job.of(*arguments), space="0" * 16)
+
+
+ORPHANS = """
+import os, sys
+from retclip.executors.processes import Processes
+crew = Processes([None])
+print(crew.numbers()[0], flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_workers_end_with_the_process_that_asked():
+    script = f"if __name__ == '__main__':\n    exec({ORPHANS!r})"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True)
+    number = int(done.stdout)
+    deadline = time.monotonic() + 30
+    while psutil.pid_exists(number) and psutil.Process(number).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "a worker outlives its master"
+        time.sleep(0.05)

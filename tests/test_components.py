@@ -1,0 +1,36 @@
+"""Components by name: loaded once, checked before anything is loaded."""
+
+import pytest
+
+from retclip.components import Components
+from retclip.config import load
+from retclip.errors import PluginUnavailable, WeightsMissing
+from retclip.opening import plugins_of
+
+
+def components(**settings):
+    chosen = load(None, settings)
+    return Components(chosen, plugins_of(chosen))
+
+
+def test_a_component_is_loaded_once():
+    found = components(device={"name": "cpu"})
+    assert found.component("backbone", "colour_texture") is found.component("backbone", "reference.colour_texture")
+
+
+def test_a_build_has_its_own_proposer():
+    found = components(components={"proposer": "reference.superpixels"}, build={"proposer": "reference.ground_truth"})
+    assert found.models(building=True).proposer.name == "reference.ground_truth"
+    assert found.models(building=False).proposer.name == "reference.superpixels"
+
+
+def test_what_is_missing_is_told_before_anything_is_loaded(tmp_path):
+    with pytest.raises(PluginUnavailable, match="did you mean"):
+        components(components={"backbone": "reference.color_texture"}).models(building=True)
+    with pytest.raises(WeightsMissing):
+        components(preset="fc-clip", weights={"folder": str(tmp_path)}).models(building=False)
+
+
+def test_a_source_by_its_address(tmp_path):
+    found = components().source(f"reference.scenes:{tmp_path}?count=2&width=96&height=64")
+    assert len(found) == 2
