@@ -19,6 +19,7 @@ from retclip.opening import configured, store_options
 from retclip.plugin.contracts import LEVELS, NEIGHBOURS
 from retclip.plugin.manager import PluginManager
 from retclip.plugin.pairing import Capable, check_pairing
+from retclip.plugin.weights import files_used
 from retclip.result import SegmentationResult
 from retclip.store.feature_store import FeatureStore
 from retclip.types import Device, Vocabulary
@@ -95,10 +96,11 @@ class RetCLIP:
         if key not in self._loaded:
             given = self.settings.of_component(info.full_name)
             device = device or choose(self.settings.device, kind)
-            thing = self.manager.load(kind, info.full_name, given, device)
+            with files_used() as files:
+                thing = self.manager.load(kind, info.full_name, given, device)
             settings = info.component.settings(**given).model_dump(mode="json")
             provides, needs = info.component.provides, info.component.needs
-            self._loaded[key] = Loaded(info.full_name, info.version, thing, device, settings, provides, needs)
+            self._loaded[key] = Loaded(info.full_name, info.version, thing, device, settings, provides, needs, files)
         return self._loaded[key]
 
     def parts(self, building: bool = False) -> Parts:

@@ -27,6 +27,7 @@ from retclip.workflows.decode_ahead import decoded
 from retclip.workflows.image_segments import image_segments
 from retclip.workflows.label_assignment import LabelAssignment
 from retclip.workflows.parts import Parts
+from retclip.workflows.provenance import components
 from retclip.workflows.source_classes import source_names
 from retclip.workflows.units import Planned, Unit, plan_units, record_failure, storable_text
 
@@ -107,6 +108,7 @@ def _plan(parts: Parts, source: ImageSource, address: str, wanted: Sequence[str]
         space=parts.keys.thing.space,
         config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json")},
         program=retclip.__version__,
+        components=components(parts),
     )
 
 
