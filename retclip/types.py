@@ -131,9 +131,8 @@ class MaskProposals:
     masks: (n, y, x) float in [0, 1], covering the whole image on any grid. objectness: (n,) float in [0, 1].
     prompts: per mask the class name that found it, or None. embeddings: (n, e), what the proposer itself says of
     each mask, for an in-vocabulary head. logits: the same masks before the sigmoid, where the proposer has them.
-    detector_scores, mask_scores: (n,) float in [0, 1], what objectness was made of: how sure the detector was of the
-    box or concept, and how good the mask model thinks its mask is (predicted IoU); None from a proposer that has no
-    such model. They are recorded, and decide nothing.
+    detector_scores, mask_scores: (n,) float in [0, 1], how sure the detector was and the IoU that the mask model
+    predicted, None where there is no such model; they are recorded, objectness decides.
     """
 
     masks: Tensor
@@ -150,18 +149,15 @@ class MaskProposals:
 
     def picked(self, chosen: Tensor) -> MaskProposals:
         """Those with the indices `chosen` (m,) int64, in that order."""
-        at = chosen.to(self.masks.device)
-        prompts, logits = self.prompts, self.logits
-        detector, mask = self.detector_scores, self.mask_scores
-        return MaskProposals(
+        at, prompts, logits = chosen.to(self.masks.device), self.prompts, self.logits
+        optional = {name: getattr(self, name) for name in ("embeddings", "detector_scores", "mask_scores")}
+        return replace(
+            self,
             masks=self.masks[at],
             objectness=self.objectness[at],
-            image_size=self.image_size,
             prompts=tuple(prompts[int(n)] for n in chosen) if prompts is not None else None,
-            embeddings=self.embeddings[at] if self.embeddings is not None else None,
             logits=replace(logits, values=logits.values[at]) if logits is not None else None,
-            detector_scores=detector[chosen.to(detector.device)] if detector is not None else None,
-            mask_scores=mask[chosen.to(mask.device)] if mask is not None else None,
+            **{name: one[chosen.to(one.device)] for name, one in optional.items() if one is not None},
         )
 
     @property
