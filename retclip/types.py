@@ -128,11 +128,10 @@ class MaskLogits:
 class MaskProposals:
     """Masks of one image, before anyone says what they show.
 
-    masks: (n, y, x) float in [0, 1], covering the whole image on any grid. objectness: (n,) float in [0, 1].
-    prompts: per mask the class name that found it, or None. embeddings: (n, e), what the proposer itself says of
-    each mask, for an in-vocabulary head. logits: the same masks before the sigmoid, where the proposer has them.
-    detector_scores, mask_scores: (n,) float in [0, 1], how sure the detector was and the IoU that the mask model
-    predicted, None where there is no such model; they are recorded, objectness decides.
+    masks: (n, y, x) float in [0, 1], covering the whole image on any grid. objectness: (n,) float in [0, 1]. prompts:
+    per mask the class name that found it, or None. embeddings: (n, e), what the proposer itself says of each mask, for
+    an in-vocabulary head. logits: the same masks before the sigmoid. detector_scores, mask_scores: (n,) float in
+    [0, 1], how sure the detector was and the IoU that the mask model predicted: recorded, while objectness decides.
     """
 
     masks: Tensor
