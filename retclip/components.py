@@ -10,6 +10,7 @@ from retclip.device import choose
 from retclip.plugin.contracts import LEVELS
 from retclip.plugin.manager import PluginManager
 from retclip.plugin.pairing import Capable, check_pairing
+from retclip.plugin.weights import files_used
 from retclip.types import Device
 from retclip.workflows.parts import Loaded, Models
 
@@ -31,10 +32,11 @@ class Components:
         if key not in self._loaded:
             given = self.settings.of_component(info.full_name)
             device = device or choose(self.settings.device, kind)
-            thing = self.manager.load(kind, info.full_name, given, device)
+            with files_used() as files:
+                thing = self.manager.load(kind, info.full_name, given, device)
             settings = info.component.settings(**given).model_dump(mode="json")
             provides, needs = info.component.provides, info.component.needs
-            self._loaded[key] = Loaded(info.full_name, info.version, thing, device, settings, provides, needs)
+            self._loaded[key] = Loaded(info.full_name, info.version, thing, device, settings, provides, needs, files)
         return self._loaded[key]
 
     def models(self, building: bool) -> Models:

@@ -128,9 +128,10 @@ class MaskLogits:
 class MaskProposals:
     """Masks of one image, before anyone says what they show.
 
-    masks: (n, y, x) float in [0, 1], covering the whole image on any grid. objectness: (n,) float in [0, 1].
-    prompts: per mask the class name that found it, or None. embeddings: (n, e), what the proposer itself says of
-    each mask, for an in-vocabulary head. logits: the same masks before the sigmoid, where the proposer has them.
+    masks: (n, y, x) float in [0, 1], covering the whole image on any grid. objectness: (n,) float in [0, 1]. prompts:
+    per mask the class name that found it, or None. embeddings: (n, e), what the proposer itself says of each mask, for
+    an in-vocabulary head. logits: the same masks before the sigmoid. detector_scores, mask_scores: (n,) float in
+    [0, 1], how sure the detector was and the IoU that the mask model predicted: recorded, while objectness decides.
     """
 
     masks: Tensor
@@ -139,21 +140,23 @@ class MaskProposals:
     prompts: tuple[str | None, ...] | None = None
     embeddings: Tensor | None = None
     logits: MaskLogits | None = None
+    detector_scores: Tensor | None = None
+    mask_scores: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.masks.shape[0])
 
     def picked(self, chosen: Tensor) -> MaskProposals:
         """Those with the indices `chosen` (m,) int64, in that order."""
-        at = chosen.to(self.masks.device)
-        prompts, logits = self.prompts, self.logits
-        return MaskProposals(
+        at, prompts, logits = chosen.to(self.masks.device), self.prompts, self.logits
+        optional = {name: getattr(self, name) for name in ("embeddings", "detector_scores", "mask_scores")}
+        return replace(
+            self,
             masks=self.masks[at],
             objectness=self.objectness[at],
-            image_size=self.image_size,
             prompts=tuple(prompts[int(n)] for n in chosen) if prompts is not None else None,
-            embeddings=self.embeddings[at] if self.embeddings is not None else None,
             logits=replace(logits, values=logits.values[at]) if logits is not None else None,
+            **{name: one[chosen.to(one.device)] for name, one in optional.items() if one is not None},
         )
 
     @property

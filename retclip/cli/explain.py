@@ -11,8 +11,11 @@ from retclip.cli import options, output
 from retclip.errors import ConfigError
 
 if TYPE_CHECKING:
+    from retclip.store.catalog import StoredSegment
     from retclip.types import PanopticSegmentation
     from retclip.workflows.explain import Explanation
+
+KNOWN = ("label now", "said by", "status", "detector", "mask", "made by", "weights", "image", "box")  # of a neighbour
 
 
 def explain(
@@ -82,13 +85,29 @@ def _print(why: Explanation) -> None:
         )
     for source, scores in {**why.scores, "together": why.combined}.items():
         output.message(f"  {source}: " + ", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
-    columns = ("distance", "label then", "label now", "said by", "status", "image", "box", "segment")
-    rows = []
-    for near in why.neighbours:
-        known = near.stored
-        now = (
-            (known.class_name, f"{known.label_source} {known.labelled_by}", known.status) if known else ("gone", "", "")
-        )
-        place = (Path(known.image_uri).name, ",".join(map(str, known.box))) if known else ("", "")
-        rows.append((f"{near.distance:.4f}", near.class_then, *now, *place, near.id))
-    output.table("neighbours, nearest first", columns, rows)
+    rows = [(f"{near.distance:.4f}", near.class_then, *_known(near.stored), near.id) for near in why.neighbours]
+    output.table("neighbours, nearest first", ("distance", "label then", *KNOWN, "segment"), rows)
+    for run, told in sorted(_runs(why).items()):
+        output.message(f"  run {run}, {told}")
+
+
+def _known(stored: StoredSegment | None) -> tuple[str, ...]:
+    """What the store knows of a neighbour now, in the order of KNOWN."""
+    from retclip.workflows.provenance import told_weights
+
+    if stored is None:
+        return "gone", *[""] * (len(KNOWN) - 1)
+    scores = ("" if one is None else f"{one:.3f}" for one in (stored.detector_score, stored.mask_score))
+    made_by = f"{stored.proposer} {stored.proposer_version}"
+    place = (Path(stored.image_uri).name, ",".join(map(str, stored.box)))
+    said_by = f"{stored.label_source} {stored.labelled_by}"
+    weights = told_weights(stored.components, "proposer")
+    return stored.class_name, said_by, stored.status, *scores, made_by, weights, *place
+
+
+def _runs(why: Explanation) -> dict[int, str]:
+    """What each run that made one of the neighbours read, and with which components."""
+    from retclip.workflows.provenance import told_components
+
+    known = [near.stored for near in why.neighbours if near.stored]
+    return {one.run: f"{one.source}: {told_components(one.components)}" for one in known}

@@ -28,14 +28,10 @@ from retclip.types import Image
 NAMES = ("instances", "lvis_v1")
 
 
-class CocoInstancesSettings(CocoPanopticSettings):
-    """The same as for panoptic annotations."""
-
-
 class CocoInstances:
     """An ImageSource over one split: every photo, also those in which nothing is annotated."""
 
-    def __init__(self, settings: CocoInstancesSettings) -> None:
+    def __init__(self, settings: CocoPanopticSettings) -> None:
         root, split = Path(settings.path).absolute(), settings.split  # absolute: stored with each photo
         dotted = f"_{split}" if split else ""
         places = [folder / f"{name}{dotted}.json" for folder in (root, root / "annotations") for name in NAMES]

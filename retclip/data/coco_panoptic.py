@@ -65,10 +65,10 @@ class CocoPanoptic:
 
     def images(self) -> Iterator[SourceImage]:
         """In the order of the file's annotations."""
+        kinds = sorted((key, one.name, one.is_thing) for key, one in self._categories.items())
         for photo, annotation in self._annotations:
             path = self.photos / photo["file_name"]
             named = {self._categories[one["category_id"]].name for one in annotation["segments_info"]}
-            kinds = sorted((key, one.name, one.is_thing) for key, one in self._categories.items())
             canonical = json.dumps([annotation, kinds, sorted(self._kept)], sort_keys=True)
             yield SourceImage(
                 external_id=photo["file_name"],

@@ -19,6 +19,7 @@ from pydantic import Field
 from retclip.data.class_choice import AnnotatedSettings, data_set_name
 from retclip.data.coco_records import first_of, stay_inside
 from retclip.data.named_images import NamedImage, NamedImages
+from retclip.data.table_columns import column_place
 from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.plugin.contracts import SourceClass
@@ -59,8 +60,8 @@ def read_rows(table: Path, settings: LabelTableSettings) -> Iterator[tuple[int, 
     """(row, file, its labels), the head being row 1. Raises DataError with the row's number."""
     rows = _rows(table)
     head = [cell.strip() for cell in rows[0]]
-    file_at, label_at = (_column(head, table, named, known) for named, known in (
-        (settings.file_column, FILE), (settings.label_column, LABEL)))  # fmt: skip
+    file_at = column_place(head, settings.file_column, FILE, table, "file_column")
+    label_at = column_place(head, settings.label_column, LABEL, table, "label_column")
     for number, row in enumerate(rows[1:], start=2):
         if not any(cell.strip() for cell in row):
             continue
@@ -82,14 +83,3 @@ def _rows(table: Path) -> list[list[str]]:
     if len(rows) < 2:
         raise DataError(f"a head and rows in {table}", f"{len(rows)} rows", "write a photo a row")
     return rows
-
-
-def _column(head: list[str], table: Path, named: str, known: tuple[str, ...]) -> int:
-    """The place of a column, by the name that was given or by one that is usual."""
-    keys = [name_key(one) for one in head]
-    wanted = (named,) if named else known
-    place = next((keys.index(name_key(one)) for one in wanted if name_key(one) in keys), None)
-    if place is None:
-        columns = f"one of the columns {', '.join(wanted)} in {table}"
-        raise DataError(columns, ", ".join(head), "name the columns, or set file_column and label_column")
-    return place

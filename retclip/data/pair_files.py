@@ -5,19 +5,22 @@ from __future__ import annotations
 import csv
 import json
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from retclip.data.coco_records import stay_inside
 from retclip.data.images import SUFFIXES
+from retclip.data.table_columns import column_place
 from retclip.errors import ConfigError, DataError
 
 IMAGE = ("image", "file", "file_name", "filename", "image_path", "path")
 TEXT = ("caption", "text", "title", "tags", "labels")
 BATCH = 1024  # rows of a Parquet file at once
+READING = Lock()  # of a Parquet file's images
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def _table(file: Path, image: str, text: str) -> Iterator[Pair]:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             rows = csv.reader(lines, delimiter="\t" if file.suffix.lower() == ".tsv" else ",", strict=True)
             head = next(rows, [])
-            image_at, text_at = _column(head, image, IMAGE, file), _column(head, text, TEXT, file)
+            image_at, text_at = _places(file, head, image, text)
             for number, row in enumerate(rows, start=2):
                 if len(row) <= max(image_at, text_at):
                     if any(row):
@@ -78,13 +81,14 @@ def _parquet(file: Path, image: str, text: str) -> Iterator[Pair]:
     try:
         with parquet.ParquetFile(file) as table:
             names = table.schema_arrow.names
-            image_at, text_at = names[_column(names, image, IMAGE, file)], names[_column(names, text, TEXT, file)]
+            image_at, text_at = (names[place] for place in _places(file, names, image, text))
             number = 0
             for group in range(table.num_row_groups):
-                for batch in table.iter_batches(BATCH, row_groups=[group], columns=[image_at, text_at]):
-                    for row in batch.to_pylist():
-                        number += 1
-                        yield _row(file, row[image_at], row[text_at], number, partial(_cell, file, image_at, number))
+                batches = table.iter_batches(BATCH, row_groups=[group], columns=[image_at, text_at])
+                for place, row in enumerate(one for batch in batches for one in batch.to_pylist()):
+                    number += 1
+                    read = partial(_cell, file, image_at, group, place, number)
+                    yield _row(file, row[image_at], row[text_at], number, read)
     except (OSError, ArrowException) as error:
         raise DataError(f"a readable Parquet file: {file}", str(error), "write it again") from error
 
@@ -99,20 +103,33 @@ def _row(file: Path, image: Any, text: Any, number: int, read: Callable[[], byte
     return _named(file, image.get("path") if isinstance(image, dict) else image, text, number)
 
 
-def _cell(file: Path, column: str, number: int) -> bytes:
-    """The bytes of an image in a Parquet file, its row read anew: a listed pair must not keep its image."""
+def _cell(file: Path, column: str, group: int, place: int, number: int) -> bytes:
+    """The bytes of an image in a Parquet file, read when it is needed: a listed pair must not keep its image."""
+    from pyarrow import ArrowException
+
+    try:
+        stat = file.stat()
+        with READING:  # else every thread that decodes ahead would read the same group for itself
+            images = _row_group(file, column, group, (stat.st_mtime_ns, stat.st_size))
+        found = images[place].as_py()
+        content = found["bytes"] if isinstance(found, dict) else found
+        if not isinstance(content, bytes):
+            raise IndexError(f"{type(content).__name__} where an image was")
+    except (ArrowException, IndexError, KeyError, OSError) as error:
+        todo = "do not change the file while it is read"
+        raise DataError(f"the image in row {number} of {file}", f"{type(error).__name__}: {error}", todo) from error
+    return content
+
+
+@lru_cache(maxsize=2)  # a walk is in one row group, and at its end already in the next; more would be kept for nothing
+def _row_group(file: Path, column: str, group: int, changed: tuple[int, int]) -> Any:
+    """A column of a row group, a pyarrow.ChunkedArray. changed: the file's time and size, so that what another version
+    of the file held is never given."""
     from pyarrow import parquet
 
+    del changed
     with parquet.ParquetFile(file) as table:
-        before = 0
-        for group in range(table.num_row_groups):
-            rows = table.metadata.row_group(group).num_rows
-            if number <= before + rows:
-                found = table.read_row_group(group, columns=[column]).column(0)[number - before - 1].as_py()
-                content: bytes = found["bytes"] if isinstance(found, dict) else found
-                return content
-            before += rows
-    raise DataError(f"row {number} in {file}", f"{before} rows", "do not change the file while it is read")
+        return table.read_row_group(group, columns=[column]).column(0)
 
 
 def _tar(file: Path, image: str, text: str) -> Iterator[Pair]:
@@ -172,10 +189,7 @@ def _member(file: Path, start: int, size: int) -> bytes:
         return stream.read(size)
 
 
-def _column(head: list[str], named: str, usual: tuple[str, ...], file: Path) -> int:
-    keys = [one.strip().casefold() for one in head]
-    place = next((keys.index(one) for one in ((named.casefold(),) if named else usual) if one in keys), None)
-    if place is None:
-        expected = f"a column {named!r}" if named else f"one of the columns {', '.join(usual)}"
-        raise DataError(f"{expected} in {file}", ", ".join(head)[:80] or "an empty file", "name the columns")
-    return place
+def _places(file: Path, head: Sequence[str], image: str, text: str) -> tuple[int, int]:
+    """Where the images and the texts stand in a table's head."""
+    image_at = column_place(head, image, IMAGE, file, "image_column")
+    return image_at, column_place(head, text, TEXT, file, "text_column")

@@ -12,7 +12,7 @@ from retclip.data.ade20k_full import AdeFull
 from retclip.data.cityscapes import Cityscapes, CityscapesSettings
 from retclip.data.class_choice import AnnotatedSettings
 from retclip.data.class_folders import ClassFolders
-from retclip.data.coco_instances import CocoInstances, CocoInstancesSettings
+from retclip.data.coco_instances import CocoInstances
 from retclip.data.coco_panoptic import CocoPanoptic, CocoPanopticSettings
 from retclip.data.image_folder import ImageFolder, ImageFolderSettings
 from retclip.data.image_text import ImageText, ImageTextSettings
@@ -26,7 +26,7 @@ from retclip.types import Device
 
 READERS: tuple[tuple[str, str, type[BaseModel], Callable[[Any], ImageSource]], ...] = (
     ("coco-panoptic", "COCO panoptic: a JSON and PNGs of ids", CocoPanopticSettings, CocoPanoptic),
-    ("coco-instances", "COCO instances and LVIS: a JSON of objects", CocoInstancesSettings, CocoInstances),
+    ("coco-instances", "COCO instances and LVIS: a JSON of objects", CocoPanopticSettings, CocoInstances),
     ("cityscapes", "Cityscapes: fine or coarse instance ids", CityscapesSettings, Cityscapes),
     ("ade20k", "ADE20K's challenge: 150 classes, a byte per pixel", LabelMapSettings, AdeChallenge),
     ("ade20k-full", "the full ADE20K: its index and coloured maps", AnnotatedSettings, AdeFull),

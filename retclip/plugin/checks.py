@@ -44,17 +44,17 @@ def checked_features(
 
 
 def checked_proposals(found: Sequence[MaskProposals], images: Sequence[Image], component: str) -> list[MaskProposals]:
-    """One valid answer per image: masks (n, y, x) and objectness (n,) in [0, 1], prompts one per mask."""
+    """One valid answer per image: masks (n, y, x) and scores (n,) in [0, 1], prompts one per mask."""
     if len(found) != len(images):
         raise _broken(component, f"{len(images)} answers, one per image", f"{len(found)}")
     for proposals, image in zip(found, images, strict=True):
         try:
             sizes = check_shape("masks", proposals.masks, "n y x")
-            check_shape("objectness", proposals.objectness, "n", sizes)
+            for name in ("objectness", "detector_scores", "mask_scores"):
+                _check_scores(name, getattr(proposals, name), sizes["n"])
             if 0 in proposals.masks.shape[1:]:
                 raise ShapeError("masks (n, y, x) with y and x above 0", f"{tuple(proposals.masks.shape)}", "")
             check_range("masks", proposals.masks, 0.0, 1.0, ROUNDING)
-            check_range("objectness", proposals.objectness, 0.0, 1.0, ROUNDING)
         except ShapeError as error:
             raise _broken(component, error.expected, error.got) from error
         if tuple(proposals.image_size) != image.size:
@@ -107,6 +107,13 @@ def checked_text(found: Tensor | None, terms: int, space: FeatureSpace, componen
         raise _broken(component, error.expected, error.got) from error
     _check_unit("text vectors", found, component)
     return found.float()
+
+
+def _check_scores(name: str, scores: Tensor | None, masks: int) -> None:
+    """A score in [0, 1] per mask, where there are any. Raises ShapeError."""
+    if scores is not None:
+        check_shape(name, scores, "n", {"n": masks})
+        check_range(name, scores, 0.0, 1.0, ROUNDING)
 
 
 def _check_unit(what: str, vectors: Tensor, component: str) -> None:

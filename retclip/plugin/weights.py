@@ -19,7 +19,9 @@ from retclip.errors import ContractBroken, WeightsMissing
 DEFAULT_FOLDER = Path.home() / ".cache" / "retclip"
 PACKAGE = "package:"  # before a path inside an installed Python package
 MANIFEST = "weights.json"  # beside the files: digest and origin of each
+PRETRAINED = (".safetensors", ".bin", ".json", ".txt", ".model")  # what of a folder transformers may read
 _place: ContextVar[Path | None] = ContextVar("weights_place", default=None)
+_used: ContextVar[dict[str, Path] | None] = ContextVar("weights_used", default=None)
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,24 @@ def cached_in(folder: Path | None) -> Iterator[None]:
         _place.reset(token)
 
 
+@contextmanager
+def files_used() -> Iterator[dict[str, Path]]:
+    """The files of weights that are asked for in this block, by FOLDER/NAME: what a component was loaded from."""
+    found: dict[str, Path] = {}
+    token = _used.set(found)
+    try:
+        yield found
+    finally:
+        _used.reset(token)
+
+
+def _note(name: str, path: Path) -> None:
+    used = _used.get()
+    if used is not None:
+        key = name if used.get(name, path) == path else str(path)  # two folders may have the same name
+        used[key] = path
+
+
 def folder_of(weights: Weights) -> Path:
     """The folder of these weights, whether they are there or not."""
     return cache_folder() / "weights" / weights.name
@@ -107,8 +127,12 @@ def located(weights: Weights) -> Path:
 
 def require(several: Iterable[Weights]) -> None:
     """Raises WeightsMissing, once for all that are not there."""
-    lacking = {one.name: (one, files) for one in several if (files := missing(one))}
+    wanted = tuple(several)
+    lacking = {one.name: (one, files) for one in wanted if (files := missing(one))}
     if not lacking:
+        for one in wanted:
+            for name in (stored_name(file.path) for file in one.files):
+                _note(f"{one.name}/{name}", folder_of(one) / name)
         return
     names = " ".join(lacking)
     sizes = ", ".join(f"{one.name!r} ({one.size})" for one, _ in lacking.values())
@@ -135,8 +159,13 @@ def chosen(published: Mapping[str, Weights], *names: str) -> tuple[Weights, ...]
 def local_file(named: str) -> Path:
     """A path that a setting names: of the user's disk, or `package:NAME/PATH`, a file that comes with an installed
     Python package. Raises WeightsMissing where there is no such package."""
-    if not named.startswith(PACKAGE):
-        return Path(named).expanduser()
+    path = _package_file(named) if named.startswith(PACKAGE) else Path(named).expanduser()
+    if path.is_file():
+        _note(f"{path.absolute().parent.name}/{path.name}", path)
+    return path
+
+
+def _package_file(named: str) -> Path:
     package, _, inside = named.removeprefix(PACKAGE).partition("/")
     found = find_spec(package) if package.isidentifier() else None
     if found is None or found.origin is None:
@@ -167,4 +196,7 @@ def model_folder(named: str, published: Mapping[str, Weights], setting: str) -> 
     if not (folder / "config.json").is_file():
         todo = f"correct `{setting}`: {', '.join(published)}, or a folder that save_pretrained wrote"
         raise WeightsMissing(f"a model in {folder}", "no config.json there", todo)
+    for path in sorted(folder.iterdir()):
+        if path.suffix in PRETRAINED and path.is_file():
+            _note(f"{folder.absolute().name}/{path.name}", path)
     return folder

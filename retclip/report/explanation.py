@@ -14,12 +14,14 @@ from retclip.errors import DataError
 from retclip.report.crops import CropCutter
 from retclip.report.palette import colour
 from retclip.store import catalog
+from retclip.store.catalog import StoredSegment
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
 from retclip.types import PanopticSegmentation
 from retclip.workflows.explain import ExplainedNeighbour, Explanation
+from retclip.workflows.provenance import told_weights
 
-TILE, CAPTION, GAP, COLUMNS, SHOWN = 150, 82, 12, 6, 12  # pixels, pixels, pixels, tiles a row, neighbours at most
+TILE, CAPTION, GAP, COLUMNS, SHOWN = 150, 142, 12, 6, 12  # pixels, pixels, pixels, tiles a row, neighbours at most
 QUERY = 220  # height of the segment itself
 LEFT = 340  # width of the column with the segment and its scores
 INK, GREY, PAPER = (25, 25, 30), (110, 110, 118), (255, 255, 255)
@@ -86,10 +88,23 @@ def _neighbour(
     if known is None:
         draw.text((x, y + 32), "no longer in the store", GREY, font(12))
         return
-    for line, told in enumerate(
-        (f"{known.label_source}, {known.labelled_by}", known.dataset, Path(known.image_uri).name)
-    ):
+    for line, told in enumerate(_provenance(known)):
         draw.text((x, y + 32 + 15 * line), _shortened(told, 23), GREY, font(12))
+
+
+def _provenance(known: StoredSegment) -> tuple[str, ...]:
+    """Seven lines: who named it, where it comes from, who made the mask, how sure that was, with which weights."""
+    detector, mask = known.detector_score, known.mask_score
+    behind = {"detector": detector, "mask": mask} if (detector, mask) != (None, None) else {"score": known.score}
+    return (
+        f"{known.label_source}, {known.labelled_by}",
+        known.dataset,
+        Path(known.image_uri).name,
+        known.proposer,
+        f"version {known.proposer_version}",
+        " ".join(f"{name} {value:.2f}" for name, value in behind.items() if value is not None),
+        f"weights {told_weights(known.components, 'proposer')}",
+    )
 
 
 def _mask(store: FeatureStore, one: ExplainedNeighbour) -> NDArray[np.bool_] | None:

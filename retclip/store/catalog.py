@@ -6,7 +6,7 @@ when its image is active, its status normal and its class not retired; no index 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
@@ -26,6 +26,7 @@ from retclip.store.tables import (
     Proposer,
     Segment,
 )
+from retclip.store.work_tables import Run
 
 PAGE = 5000  # ids in one IN list: below SQLite's 32,766 and PostgreSQL's 65,535 parameters
 STATUS_NAMES = {NORMAL: "normal", QUARANTINED: "quarantined"}
@@ -61,6 +62,13 @@ class StoredSegment:
     proposer: str
     run: int
     status: str  # normal, quarantined or retired
+    prompt: str  # the name key of the class that was asked for
+    score: float  # the proposer's objectness
+    detector_score: float | None  # None: there was no detector, or nobody wrote it down
+    mask_score: float | None
+    proposer_version: str
+    source: str  # the address that the run read
+    components: Mapping[str, Any]  # of the run, by role; empty for a run older than these records
 
 
 def pages(items: Sequence[Item], size: int = PAGE) -> Iterator[Sequence[Item]]:
@@ -146,13 +154,15 @@ def stored_segments(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, S
     columns: tuple[Any, ...] = (
         Segment.point_id, Category.name, Label.source, Label.confidence, Label.actor, ImageRow.sha256, ImageRow.uri,
         Dataset.name, Segment.x, Segment.y, Segment.width, Segment.height, Segment.area, Proposer.name,
-        Segment.run_id, Segment.status,
+        Segment.run_id, Segment.status, Segment.prompt, Segment.score, Segment.detector_score, Segment.mask_score,
+        Run.proposer_version, Run.source, Run.components,
     )  # fmt: skip
     query = (
         joined(select(*columns))
         .join(Dataset, Dataset.id == ImageRow.dataset_id)
         .join(Proposer, Proposer.id == Segment.proposer_id)
         .join(Label, Label.id == newest)
+        .join(Run, Run.id == Segment.run_id)
     )
     found = {}
     for page in pages(ids):
@@ -181,5 +191,6 @@ def _stored_segment(row: Sequence[Any]) -> StoredSegment:
     return StoredSegment(
         id=row[0], class_name=row[1], label_source=row[2], confidence=row[3], labelled_by=row[4], image_sha256=row[5],
         image_uri=row[6], dataset=row[7], box=(x, y, x + width, y + height), area=row[12], proposer=row[13],
-        run=row[14], status=STATUS_NAMES.get(row[15], "retired"),
+        run=row[14], status=STATUS_NAMES.get(row[15], "retired"), prompt=row[16], score=row[17],
+        detector_score=row[18], mask_score=row[19], proposer_version=row[20], source=row[21], components=row[22] or {},
     )  # fmt: skip

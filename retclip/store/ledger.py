@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -38,6 +38,7 @@ class RunPlan:
     space: FeatureSpace
     config: Mapping[str, Any]
     program: str
+    components: Mapping[str, Any] = field(default_factory=dict)  # by role: name, version, settings_sha256, weights
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def start_run(connection: Connection, plan: RunPlan) -> OpenRun:
     space_id = ensure_space(connection, plan.space)
     values = {"kind": plan.kind, "source": plan.source, "config": dict(plan.config), "program": plan.program}
     made_by = {"proposer_version": plan.proposer_version, "proposer_settings": dict(plan.proposer_settings)}
+    made_by["components"] = dict(plan.components)
     keys = {"dataset_id": dataset_id, "proposer_id": proposer_id, "space_id": space_id}
     run_id = connection.execute(insert(Run).values(**values, **made_by, **keys).returning(Run.id)).scalar_one()
     return OpenRun(run_id, dataset_id, proposer_id, space_id, plan.proposer, plan.recipe)

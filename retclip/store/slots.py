@@ -21,7 +21,8 @@ from retclip.store.work_tables import Run
 
 @dataclass(frozen=True)
 class NewSegment:
-    """A segment to be stored. box: (x, y, width, height), upright image pixels. rle: COCO compressed counts."""
+    """A segment to be stored. box: (x, y, width, height), upright image pixels. rle: COCO compressed counts. score: the
+    proposer's objectness; detector_score, mask_score: what it was made of, None where there is no such model."""
 
     prompt: str
     ordinal: int
@@ -31,6 +32,8 @@ class NewSegment:
     rle: bytes
     label_source: str
     confidence: float
+    detector_score: float | None = None
+    mask_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,8 @@ def _no_longer_shown(connection: Connection, run: OpenRun, image: SlotImage) -> 
 def _values(run: OpenRun, new: NewSegment) -> dict[str, object]:
     x, y, width, height = new.box
     box = {"x": x, "y": y, "width": width, "height": height, "area": new.area}
-    return {**box, "score": new.score, "rle": new.rle, "run_id": run.id}
+    scores = {"score": new.score, "detector_score": new.detector_score, "mask_score": new.mask_score}
+    return {**box, **scores, "rle": new.rle, "run_id": run.id}
 
 
 def _insert(connection: Connection, run: OpenRun, image: SlotImage, new: NewSegment, category_id: int) -> int:

@@ -25,7 +25,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from retclip.store.columns import Base, BigKey, BinaryUuid, Moment, now
 
-SCHEMA_HEAD = "0002"  # the newest migration; a test holds it against migrations/versions
+SCHEMA_HEAD = "0003"  # the newest migration; a test holds it against migrations/versions
 
 NORMAL, QUARANTINED, RETIRED = 0, 1, 2  # segment.status
 ACTIVE, DELETING, PURGED = 1, 2, 3  # image.state
@@ -108,6 +108,8 @@ class Segment(Base):
     __table_args__ = (
         CheckConstraint("status BETWEEN 0 AND 2", name="status"),
         CheckConstraint("area > 0 AND width > 0 AND height > 0 AND x >= 0 AND y >= 0", name="box"),
+        CheckConstraint("detector_score BETWEEN 0 AND 1", name="detector_score"),
+        CheckConstraint("mask_score BETWEEN 0 AND 1", name="mask_score"),
         Index("ix_segment_category_id_status", "category_id", "status"),
         UniqueConstraint("image_id", "proposer_id", "prompt", "ordinal", name="slot"),
     )
@@ -124,7 +126,9 @@ class Segment(Base):
     width: Mapped[int]
     height: Mapped[int]
     area: Mapped[int]
-    score: Mapped[float]
+    score: Mapped[float]  # the proposer's objectness
+    detector_score: Mapped[float | None]  # of the box or concept; None: there was no detector, or nobody wrote it down
+    mask_score: Mapped[float | None]  # the IoU that the mask model predicted
     rle: Mapped[bytes] = mapped_column(LargeBinary)  # COCO compressed counts, size = the image's
     status: Mapped[int] = mapped_column(SmallInteger, default=NORMAL)
     rev: Mapped[int] = mapped_column(default=1)

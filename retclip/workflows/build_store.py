@@ -19,6 +19,7 @@ from retclip.store.ledger import RunPlan
 from retclip.workflows.build_loop import BuildLoop, BuildReport
 from retclip.workflows.label_assignment import LabelAssignment
 from retclip.workflows.parts import Parts
+from retclip.workflows.provenance import components
 from retclip.workflows.source_classes import source_names
 from retclip.workflows.unit_work import Starter, in_this_process
 from retclip.workflows.units import storable_text
@@ -85,4 +86,5 @@ def _plan(parts: Parts, source: ImageSource, address: str, wanted: Sequence[str]
         space=parts.keys.thing.space,
         config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json")},
         program=retclip.__version__,
+        components=components(parts),
     )

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from retclip.errors import DataError, WeightsMissing
+from retclip.plugin.weight_digests import read_manifest
 from retclip.plugin.weights import MANIFEST, WeightFile, Weights, folder_of, missing, stored_name
 
 CHUNK = 1 << 20  # bytes
@@ -81,7 +81,7 @@ def verify(weights: Weights) -> list[Finding]:
     """Each file against the digest that was written down when it came."""
     from retclip.plugin.checkpoints import file_digest
 
-    folder, recorded = folder_of(weights), _manifest(folder_of(weights))
+    folder, recorded = folder_of(weights), read_manifest(folder_of(weights))
     found = []
     for one in weights.files:
         name = stored_name(one.path)
@@ -203,7 +203,7 @@ def _keep(weights: Weights, one: WeightFile, part: Path, expected: str, origin: 
     safe.replace(folder / name)
     _discard(_part(folder, one.path))
     entry = {"sha256": digest, "came_as": one.path, "came_with_sha256": came, "from": origin}
-    text = json.dumps({**_manifest(folder), name: entry}, indent=2)
+    text = json.dumps({**read_manifest(folder), name: entry}, indent=2)
     temporary = folder / f".{MANIFEST}.tmp"
     temporary.write_text(text + "\n", encoding="utf-8")
     temporary.replace(folder / MANIFEST)
@@ -214,13 +214,3 @@ def _part(folder: Path, path: str, ending: str = "part") -> Path:
     part = folder / f"{path}.{ending}"
     part.parent.mkdir(parents=True, exist_ok=True)
     return part
-
-
-def _manifest(folder: Path) -> dict[str, dict[str, Any]]:
-    """What is written down of each file; nothing where it is damaged."""
-    try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    entries = found.items() if isinstance(found, dict) else ()
-    return {name: one for name, one in entries if isinstance(one, dict) and isinstance(one.get("sha256"), str)}

@@ -6,6 +6,7 @@ dense features -> proposals for the classes present -> mask-pooled vectors -> nu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ from retclip.workflows.label_assignment import LabelAssignment
 from retclip.workflows.masks import best_first, binary, box
 from retclip.workflows.parts import Models
 from retclip.workflows.units import Unit
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def image_segments(models: Models, unit: Unit, image: Image, naming: LabelAssignment) -> tuple[UnitResult, int]:
@@ -76,7 +80,8 @@ def _segments(
     """The segments to store, numbered per class by falling objectness, and the proposals they come from. sure: of
     assigned labels, how sure each is; the proposer's own names are as sure as it is of the mask."""
     source = "annotation" if ANNOTATION in models.proposer.provides else "assigned" if sure else "detector"
-    objectness = proposals.objectness.float().cpu().numpy().clip(0.0, 1.0)  # rounding may leave it; SQL refuses that
+    objectness = _within(proposals.objectness)
+    behind = _behind(proposals)
     ordinals: dict[str, int] = {}
     segments, kept = [], []
     for n in np.argsort(-objectness, kind="stable").tolist():
@@ -89,6 +94,22 @@ def _segments(
         score = float(objectness[n])
         confidence = min(1.0, sure[n]) if sure else score
         counts = rle.encode(pixels)["counts"].encode()
-        segments.append(NewSegment(prompt, ordinal, box(pixels), area, score, counts, source, confidence))
+        segments.append(NewSegment(prompt, ordinal, box(pixels), area, score, counts, source, confidence, *behind[n]))
         kept.append(n)
     return segments, kept
+
+
+def _behind(proposals: MaskProposals) -> list[tuple[float | None, float | None]]:
+    """Of each mask the detector's score and the mask model's, None where the proposer has no such model."""
+    nobody = [None] * len(proposals)
+    several = (
+        _within(scores).tolist() if scores is not None else nobody
+        for scores in (proposals.detector_scores, proposals.mask_scores)
+    )
+    return list(zip(*several, strict=True))
+
+
+def _within(scores: Tensor) -> NDArray[np.float32]:
+    """(n,) in [0, 1]: rounding may leave it, and SQL refuses that."""
+    numbers: NDArray[np.float32] = scores.float().cpu().numpy().clip(0.0, 1.0)
+    return numbers

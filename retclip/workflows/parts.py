@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from retclip.config import Settings
@@ -16,7 +17,8 @@ T = TypeVar("T", covariant=True)
 
 @dataclass(frozen=True)
 class Loaded(Generic[T]):
-    """A component ready for work. `thing` may be loaded only when it is first asked for."""
+    """A component ready for work. `thing` may be loaded only when it is first asked for. files: the weight files that
+    it was loaded from, by FOLDER/NAME."""
 
     name: str
     version: str
@@ -25,6 +27,7 @@ class Loaded(Generic[T]):
     settings: Mapping[str, Any]
     provides: frozenset[str]
     needs: frozenset[str]
+    files: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

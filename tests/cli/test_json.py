@@ -87,6 +87,11 @@ def test_segment_and_explain(told, built, evidence, tmp_path):
     assert found["segment"]["id"] == 1
     assert found["neighbours"][0]["stored"]["image_uri"].endswith(".png")
     assert len(found["neighbours"][0]["id"]) == 36
+    stored = found["neighbours"][0]["stored"]
+    assert stored["source"] == built.source and stored["score"] == 1.0
+    assert (stored["detector_score"], stored["mask_score"]) == (None, None)
+    assert stored["components"]["backbone"]["name"] == "reference.colour_texture"
+    assert stored["components"]["proposer"]["weights"] == {}
     assert ran.err == ""
 
 
@@ -138,3 +143,14 @@ def test_classes_the_store_does_not_have_are_said_on_stderr(run, built, photos, 
     assert json.loads(ran.out)["failures"] == []
     assert "no segments of 'gras' (nearest: 'grass')" in ran.err
     assert "no segments of 'unicorn';" in ran.err
+
+
+def test_explain_as_a_table_says_who_made_each_neighbour(run, built, evidence):
+    ran = run("explain", evidence, "--segment", "1", "--store", built.store)
+    head, *rows = (line.split("\t") for line in ran.out.splitlines())
+    assert ran.code == 0 and rows
+    for row in rows:
+        known = dict(zip(head, row, strict=True))
+        assert known["made by"].startswith("reference.ground_truth ") and known["weights"] == "none"
+        assert (known["detector"], known["mask"]) == ("", "")
+    assert f"run 1, {built.source}: proposer reference.ground_truth" in ran.err

@@ -1,5 +1,6 @@
-"""A small COCO panoptic data set and a small label-map data set, sound until a test damages them."""
+"""Small data sets that are sound until a test damages them, what damages them, and how a refusal is checked."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -7,6 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from retclip.errors import DataError
+
+SPEC = importlib.util.spec_from_file_location("hostile", Path(__file__).with_name("hostile.py"))
+HOSTILE = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(HOSTILE)
 PHOTO = np.full((4, 6, 3), 90, np.uint8)
 IDS = np.array([[0, 7, 7, 7, 300, 300]] * 4, np.int32)  # void, a cat of 12 pixels, the sky of 8
 LABELS = np.array([[0, 0, 1, 9, 1, 1]] * 4, np.uint8)  # sky, a car, void, another car
@@ -66,3 +72,49 @@ def street(tmp_path) -> Folder:
         folder.png(f"images/{name}.png", PHOTO)
         folder.png(f"labels/{name}.png", LABELS)
     return folder
+
+
+@pytest.fixture(scope="session")
+def hostile():
+    """The module of hostile files."""
+    return HOSTILE
+
+
+@pytest.fixture(params=[*HOSTILE.BAD, *HOSTILE.SPECIAL])
+def bad_name(request):
+    """Each hostile file that must be refused."""
+    return request.param
+
+
+@pytest.fixture(params=list(HOSTILE.GOOD))
+def good_name(request):
+    """Each hostile file that is only odd."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def refused():
+    """`refused(work, *words)`: the work must raise a DataError of three parts that holds the words."""
+
+    def check(work, *words):
+        with pytest.raises(DataError) as caught:
+            work()
+        error = caught.value
+        assert all(part.strip() for part in (error.expected, error.got, error.todo))
+        for word in words:
+            assert word in str(error)
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def photo():
+    """`photo(root, *names)`: small black photos below a folder, which it gives back."""
+
+    def write(root, *names):
+        for name in names:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            Pillow.fromarray(np.zeros((4, 6, 3), np.uint8)).save(root / name)
+        return root
+
+    return write

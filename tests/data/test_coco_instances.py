@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from retclip.data.coco_instances import CocoInstances, CocoInstancesSettings
+from retclip.data.coco_instances import CocoInstances
+from retclip.data.coco_panoptic import CocoPanopticSettings
 from retclip.data.rle import encode
 
 SHARED = Path(__file__).parents[3] / "shared" / "data" / "coco_panoptic"
@@ -22,7 +23,7 @@ def written(root, document, photos=("a.png", "b.png"), name="instances.json", sp
     for photo in photos:
         Pillow.fromarray(np.zeros((20, 30, 3), np.uint8)).save(root / "images" / photo)
     (root / name).write_text(json.dumps(document))
-    return CocoInstances(CocoInstancesSettings(path=str(root), split=split))
+    return CocoInstances(CocoPanopticSettings(path=str(root), split=split))
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_a_change_of_an_object_or_of_the_kept_classes_changes_the_digest(tmp_pat
     document["annotations"][0]["segmentation"] = box(4, 4, 9, 8)
     source = written(tmp_path, document)
     after = next(source.images()).annotation_digest
-    without = CocoInstances(CocoInstancesSettings(path=str(tmp_path), exclude=("cat",)))
+    without = CocoInstances(CocoPanopticSettings(path=str(tmp_path), exclude=("cat",)))
     assert len({before, after, next(without.images()).annotation_digest}) == 3
     assert [one.class_name for one in next(without.images()).load().truth.segments] == ["person", "person"]
 
@@ -77,7 +78,7 @@ def test_lvis_names_its_photos_by_url_and_its_classes_with_synonyms(tmp_path, do
     assert len(record.load().truth.segments) == 3
     (tmp_path / "images" / "val2017").mkdir()
     (tmp_path / "images" / "a.png").rename(tmp_path / "images" / "val2017" / "a.png")
-    again = CocoInstances(CocoInstancesSettings(path=str(tmp_path), split="val", images=str(tmp_path / "images")))
+    again = CocoInstances(CocoPanopticSettings(path=str(tmp_path), split="val", images=str(tmp_path / "images")))
     assert next(again.images()).uri == str(tmp_path / "images" / "val2017" / "a.png")
 
 
@@ -88,7 +89,7 @@ def test_masks_of_real_photos_agree_with_pycocotools():
 
     file = SHARED / "instances_val.json"
     reference = COCO(str(file))
-    source = CocoInstances(CocoInstancesSettings(path=str(SHARED), split="val"))
+    source = CocoInstances(CocoPanopticSettings(path=str(SHARED), split="val"))
     checked = 0
     for record, (key, objects) in zip(source.images(), source._objects.items(), strict=False):
         truth = record.load().truth if reference.loadImgs([key])[0]["file_name"] == record.external_id else None

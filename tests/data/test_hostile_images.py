@@ -1,6 +1,5 @@
 """Every damaged or hostile file of the corpus is refused by name; every file that is only odd is read."""
 
-import importlib.util
 import resource
 from pathlib import Path
 
@@ -11,9 +10,6 @@ from retclip.data.image_folder import ImageFolder, ImageFolderSettings
 from retclip.data.images import ImageLimits, decode, file_digest, read_image
 from retclip.errors import DataError
 
-SPEC = importlib.util.spec_from_file_location("hostile", Path(__file__).with_name("hostile.py"))
-hostile = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(hostile)
 SIZES = {  # of the odd files that are not 24 x 32
     "one_pixel.png": (1, 1), "aspect_50.png": (10, 500), "one_bit.png": (9, 9), "sixteen_bit.png": (9, 9),
     "unknown_chunk.png": (9, 9), "second_page_is_the_first.tif": (4, 4), "second_page_beyond_the_end.tif": (4, 4),
@@ -22,7 +18,7 @@ SIZES = {  # of the odd files that are not 24 x 32
 
 
 @pytest.fixture(scope="module")
-def corpus(tmp_path_factory) -> Path:
+def corpus(tmp_path_factory, hostile) -> Path:
     folder = tmp_path_factory.mktemp("hostile")
     good, bad = hostile.write_corpus(folder)
     assert len(good) >= 30
@@ -31,23 +27,17 @@ def corpus(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", [*hostile.BAD, *hostile.SPECIAL])
-def test_a_bad_file_is_refused_by_name(corpus, name):
-    with pytest.raises(DataError) as caught:
-        read_image(corpus / name)
-    error = caught.value
-    assert all(part.strip() for part in (error.expected, error.got, error.todo))
-    assert str(corpus / name) in str(error)
+def test_a_bad_file_is_refused_by_name(corpus, refused, bad_name):
+    refused(lambda: read_image(corpus / bad_name), str(corpus / bad_name))
 
 
-@pytest.mark.parametrize("name", list(hostile.GOOD))
-def test_an_odd_file_is_read(corpus, name):
-    image = read_image(corpus / name)
-    assert image.size == SIZES.get(name, (24, 32))
+def test_an_odd_file_is_read(corpus, good_name):
+    image = read_image(corpus / good_name)
+    assert image.size == SIZES.get(good_name, (24, 32))
     assert image.pixels.shape[2:] == (3,)
     assert image.pixels.dtype == np.uint8
-    assert image.sha256 == file_digest(corpus / name)
-    assert image.uri == str(corpus / name)
+    assert image.sha256 == file_digest(corpus / good_name)
+    assert image.uri == str(corpus / good_name)
 
 
 @pytest.mark.parametrize(
@@ -62,12 +52,12 @@ def test_what_is_odd_about_a_file_does_not_change_its_pixels(corpus, name):
 
 
 @pytest.mark.parametrize("name", ["animated.png", "pages.tif", "png_named.jpg", "trailing_garbage.png", "alpha.webp"])
-def test_lossless_odd_files_keep_every_pixel_of_the_first_frame(corpus, name):
+def test_lossless_odd_files_keep_every_pixel_of_the_first_frame(corpus, name, hostile):
     assert np.array_equal(read_image(corpus / name).pixels, hostile.PHOTO)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP"])
-def test_a_file_cut_anywhere_is_refused_or_read_but_never_a_crash(kind):
+def test_a_file_cut_anywhere_is_refused_or_read_but_never_a_crash(kind, hostile):
     whole = hostile.photo(kind)
     refused = 0
     for end in range(0, len(whole), max(1, len(whole) // 60)):
@@ -79,7 +69,7 @@ def test_a_file_cut_anywhere_is_refused_or_read_but_never_a_crash(kind):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP"])
-def test_flipped_bytes_are_refused_or_read_but_never_a_crash(kind):
+def test_flipped_bytes_are_refused_or_read_but_never_a_crash(kind, hostile):
     random, whole = np.random.default_rng(1), hostile.photo(kind)
     limits = ImageLimits(pixels=100_000)  # a flip may ask for a large image, and a test should not decode it
     for _ in range(120):
@@ -92,7 +82,7 @@ def test_flipped_bytes_are_refused_or_read_but_never_a_crash(kind):
             assert "flipped" in error.expected
 
 
-def test_a_bomb_is_refused_before_it_is_decoded(corpus):
+def test_a_bomb_is_refused_before_it_is_decoded(corpus, hostile):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for name in hostile.BAD:
         if "bomb" in name or "huge" in name:
@@ -104,7 +94,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(corpus):
     assert grown < 100_000  # KiB; the smallest of them would take 192 MB decoded
 
 
-def test_refused_files_are_closed_again(corpus):
+def test_refused_files_are_closed_again(corpus, hostile):
     def count():
         return len(list(Path("/proc/self/fd").iterdir()))
 
@@ -117,7 +107,7 @@ def test_refused_files_are_closed_again(corpus):
     assert count() <= before
 
 
-def test_a_folder_lists_the_bad_files_as_well_and_each_says_why(corpus):
+def test_a_folder_lists_the_bad_files_as_well_and_each_says_why(corpus, hostile):
     records = list(ImageFolder(ImageFolderSettings(path=str(corpus))).images())
     assert {one.external_id for one in records} == {*hostile.GOOD, *hostile.BAD, *hostile.SPECIAL} - {"no_suffix"}
     failed = set()

@@ -9,14 +9,12 @@ from retclip.data.label_maps import LabelMaps
 from retclip.errors import DataError
 
 
-def refused(street, *named):
+@pytest.fixture
+def refused(refused, street):
     """Open the set and load its first image; the error must hold its three parts and these words."""
-    with pytest.raises(DataError) as caught:
-        next(LabelMaps(LabelMapSettings(path=str(street.root))).images()).load()
-    error = caught.value
-    assert all(part.strip() for part in (error.expected, error.got, error.todo))
-    for word in named:
-        assert word in str(error)
+    return lambda *named: refused(
+        lambda: next(LabelMaps(LabelMapSettings(path=str(street.root))).images()).load(), *named
+    )
 
 
 SKY = {"id": 0, "name": "Sky"}
@@ -50,9 +48,9 @@ LISTS = {
 
 
 @pytest.mark.parametrize("document", LISTS.values(), ids=LISTS)
-def test_a_damaged_class_list(street, document):
+def test_a_damaged_class_list(street, refused, document):
     street.raw("null") if document is None else street.save(document)
-    refused(street, str(street.file))
+    refused(str(street.file))
 
 
 @pytest.mark.parametrize(
@@ -60,31 +58,31 @@ def test_a_damaged_class_list(street, document):
     ["", "Sky", '{"classes": [', b'[{"id": 0, "name": "\xff"}]', "[" * 100_000, '[{"id": ' + "9" * 5000 + "}]"],
     ids=["empty", "words", "cut", "not utf-8", "deeply nested", "a number of 5000 digits"],
 )
-def test_a_class_list_that_is_no_json(street, text):
+def test_a_class_list_that_is_no_json(street, refused, text):
     street.raw(text)
-    refused(street, str(street.file))
+    refused(str(street.file))
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\n \n", b"Sky\nSky\n", b"\xff\xfe", "\n".join(map(str, range(257)))])
-def test_a_damaged_list_of_names(street, content):
+def test_a_damaged_list_of_names(street, refused, content):
     street.file.unlink()
     if content is not None:
         (street.root / "classes.txt").write_bytes(content if isinstance(content, bytes) else content.encode())
-    refused(street, str(street.root / "classes.txt"))
+    refused(str(street.root / "classes.txt"))
 
 
 @pytest.mark.parametrize("part", ["images", "labels"])
-def test_a_missing_folder(street, part):
+def test_a_missing_folder(street, refused, part):
     (street.root / part).rename(street.root / "elsewhere")
-    refused(street, str(street.root / part), "missing")
+    refused(str(street.root / part), "missing")
 
 
-def test_a_photo_without_a_map_and_a_folder_without_photos(street):
+def test_a_photo_without_a_map_and_a_folder_without_photos(street, refused):
     (street.root / "labels" / "b.png").rename(street.root / "labels" / "b.jpg")  # a map is a PNG
-    refused(street, "b.png", str(street.root / "labels"))
+    refused("b.png", str(street.root / "labels"))
     for path in (street.root / "images").iterdir():
         path.unlink()
-    refused(street, "no photo", str(street.root / "images"))
+    refused("no photo", str(street.root / "images"))
 
 
 def test_a_map_without_a_photo_is_passed_over(street):
@@ -101,13 +99,13 @@ def test_a_map_without_a_photo_is_passed_over(street):
     ],
     ids=["turned", "another size", "colours", "colours and alpha", "16 bits", "an unlisted id", "an unlisted 255"],
 )  # fmt: skip
-def test_a_damaged_map(street, pixels):
+def test_a_damaged_map(street, refused, pixels):
     street.png("labels/a.png", pixels)
-    refused(street, str(street.root / "labels" / "a.png"))
+    refused(str(street.root / "labels" / "a.png"))
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "a jpeg", "a folder", "a changed byte"])
-def test_a_map_that_cannot_be_read(street, damage):
+def test_a_map_that_cannot_be_read(street, refused, damage):
     path = street.root / "labels" / "a.png"
     whole = path.read_bytes()
     path.unlink()
@@ -119,15 +117,15 @@ def test_a_map_that_cannot_be_read(street, damage):
         at = whole.index(b"IDAT") + 8
         flipped = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
         path.write_bytes({"empty": b"", "cut": whole[:50], "a changed byte": flipped}[damage])
-    refused(street, str(path))
+    refused(str(path))
     record, sound = LabelMaps(LabelMapSettings(path=str(street.root))).images()
     assert record.class_names is None  # listing goes on, so that `load` can tell the reason
     assert record.annotation_digest != sound.annotation_digest
 
 
-def test_a_photo_that_cannot_be_read(street):
+def test_a_photo_that_cannot_be_read(street, refused):
     (street.root / "images" / "a.png").write_bytes(b"no photo")
-    refused(street, str(street.root / "images" / "a.png"))
+    refused(str(street.root / "images" / "a.png"))
 
 
 @pytest.mark.parametrize("options", [{"exclude": "Dog"}, {"only": ("Sky", "Dog")}])

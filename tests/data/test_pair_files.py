@@ -10,7 +10,6 @@ from PIL import Image as Pillow
 from pyarrow import parquet
 
 from retclip.data.pair_files import read_pairs
-from retclip.errors import DataError
 
 
 def png(colour):
@@ -31,6 +30,10 @@ def shard(file, members):
 def written(file, columns):
     parquet.write_table(pyarrow.table(columns), file, row_group_size=2)
     return file
+
+
+def reading(file):
+    return lambda: [pair.read() for pair in read_pairs(file)]
 
 
 def told(pairs):
@@ -93,17 +96,9 @@ TABLES = {
 
 
 @pytest.mark.parametrize("content", TABLES.values(), ids=TABLES)
-def test_a_damaged_table(tmp_path, content):
+def test_a_damaged_table(tmp_path, refused, content):
     (tmp_path / "a.csv").write_bytes(content if isinstance(content, bytes) else content.encode())
-    refused(tmp_path / "a.csv")
-
-
-def refused(file):
-    with pytest.raises(DataError) as caught:
-        for pair in read_pairs(file):
-            pair.read()
-    error = caught.value
-    assert all(part.strip() for part in (error.expected, error.got, error.todo)) and str(file) in str(error)
+    refused(reading(tmp_path / "a.csv"), str(tmp_path / "a.csv"))
 
 
 PARQUETS = {
@@ -118,14 +113,14 @@ PARQUETS = {
 
 
 @pytest.mark.parametrize("columns", PARQUETS.values(), ids=PARQUETS)
-def test_a_damaged_parquet_table(tmp_path, columns):
-    refused(written(tmp_path / "a.parquet", columns))
+def test_a_damaged_parquet_table(tmp_path, refused, columns):
+    refused(reading(written(tmp_path / "a.parquet", columns)), str(tmp_path / "a.parquet"))
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PAR1" + b"\0" * 40 + b"PAR1"])
-def test_a_file_that_is_no_parquet(tmp_path, content):
+def test_a_file_that_is_no_parquet(tmp_path, refused, content):
     (tmp_path / "a.parquet").write_bytes(content)
-    refused(tmp_path / "a.parquet")
+    refused(reading(tmp_path / "a.parquet"), str(tmp_path / "a.parquet"))
 
 
 SHARDS = {
@@ -142,20 +137,59 @@ SHARDS = {
 
 
 @pytest.mark.parametrize("members", SHARDS.values(), ids=SHARDS)
-def test_a_damaged_shard(tmp_path, members):
-    refused(shard(tmp_path / "a.tar", members))
+def test_a_damaged_shard(tmp_path, refused, members):
+    refused(reading(shard(tmp_path / "a.tar", members)), str(tmp_path / "a.tar"))
 
 
 @pytest.mark.parametrize("content", [b"", b"hello" * 200])
-def test_a_file_that_is_no_tar(tmp_path, content):
+def test_a_file_that_is_no_tar(tmp_path, refused, content):
     (tmp_path / "a.tar").write_bytes(content)
-    refused(tmp_path / "a.tar")
+    refused(reading(tmp_path / "a.tar"), str(tmp_path / "a.tar"))
 
 
-def test_a_cut_shard_and_another_kind_of_file(tmp_path):
+def test_a_cut_shard_and_another_kind_of_file(tmp_path, refused):
     file = shard(tmp_path / "a.tar", {"1.png": b"x" * 5000, "1.txt": b"y" * 5000})
     file.write_bytes(file.read_bytes()[:7000])
-    refused(file)
+    refused(reading(file), str(file))
     (tmp_path / "a.xlsx").touch()
-    refused(tmp_path / "a.xlsx")
-    refused(tmp_path / "nowhere.csv")
+    refused(reading(tmp_path / "a.xlsx"), str(tmp_path / "a.xlsx"))
+    refused(reading(tmp_path / "nowhere.csv"), str(tmp_path / "nowhere.csv"))
+
+
+def test_a_row_group_is_read_once_for_all_its_images(tmp_path, monkeypatch):
+    pixels = [png(n) for n in range(5)]
+    found = list(read_pairs(written(tmp_path / "a.parquet", {"image": pixels, "caption": list("abcde")})))
+    groups, read = [], parquet.ParquetFile.read_row_group
+
+    def counted(table, group, **options):
+        groups.append(group)
+        return read(table, group, **options)
+
+    monkeypatch.setattr(parquet.ParquetFile, "read_row_group", counted)
+    assert [one.read() for one in found for _ in range(2)] == [one for one in pixels for _ in range(2)]
+    assert groups == [0, 1, 2]
+
+
+OTHERS = {
+    "fewer rows": {"image": [b"x"], "caption": ["a"]},
+    "no images": {"image": pyarrow.array([None] * 3, pyarrow.binary()), "caption": list("abc")},
+    "names": {"image": ["a.png"] * 3, "caption": list("abc")},
+    "another column": {"photo": [b"x"] * 3, "caption": list("abc")},
+}
+
+
+@pytest.mark.parametrize("columns", OTHERS.values(), ids=OTHERS)
+def test_a_file_that_changes_while_it_is_read(tmp_path, refused, columns):
+    last = list(read_pairs(written(tmp_path / "a.parquet", {"image": [png(1)] * 3, "caption": list("abc")})))[-1]
+    assert last.read() == png(1)
+    written(tmp_path / "a.parquet", columns)
+    refused(last.read, "row 3", str(tmp_path / "a.parquet"), "do not change the file")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"hello"])
+def test_a_file_that_goes_while_it_is_read(tmp_path, refused, content):
+    (pair,) = read_pairs(written(tmp_path / "a.parquet", {"image": [png(1)], "caption": ["a"]}))
+    (tmp_path / "a.parquet").unlink()
+    if content is not None:
+        (tmp_path / "a.parquet").write_bytes(content)
+    refused(pair.read, "row 1", str(tmp_path / "a.parquet"), "do not change the file")

@@ -40,6 +40,8 @@ def refused(check, *arguments):
 def test_good_answers_pass_as_they_are():
     (found,) = checked_proposals([PROPOSALS], [IMAGE], "good.plugin")
     assert found is PROPOSALS
+    scored = replace(PROPOSALS, detector_scores=torch.tensor([0.0, 1.0]), mask_scores=torch.tensor([1.0, 0.5]))
+    assert checked_proposals([scored], [IMAGE], "good.plugin") == [scored]
     segments = checked_segments(SEGMENTS, 2, "good.plugin")
     assert segments.vectors.isnan().any() and same(segments, SEGMENTS), "an uncovered row may hold anything"
     assert same(checked_scores(SCORES, 2, WORDS, "good.plugin"), SCORES)
@@ -101,6 +103,10 @@ def test_an_answer_for_each_image():
         ({"masks": torch.full((2, 1, 2), NAN)}, "masks with finite values"),
         ({"objectness": torch.zeros(3)}, "objectness with axes (n) where n is 2"),
         ({"objectness": torch.tensor([0.5, NAN])}, "objectness with finite values"),
+        ({"detector_scores": torch.zeros(3)}, "detector_scores with axes (n) where n is 2"),
+        ({"detector_scores": torch.tensor([0.5, NAN])}, "detector_scores with finite values"),
+        ({"mask_scores": torch.zeros(2, 1)}, "mask_scores with axes (n)"),
+        ({"mask_scores": torch.tensor([0.5, 1.2])}, "mask_scores with finite values in [0, 1]"),
         ({"image_size": (6, 4)}, "image_size (4, 6) from bad.plugin; got (6, 4)"),
         ({"prompts": ("cat",)}, "2 prompts from bad.plugin; got 1"),
     ],

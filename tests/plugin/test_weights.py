@@ -13,12 +13,14 @@ from retclip.plugin.weights import (
     WeightFile,
     Weights,
     cached_in,
+    files_used,
     folder_of,
     hub,
     local_file,
     located,
     missing,
     model_file,
+    model_folder,
     stored_name,
 )
 from retclip.types import Device
@@ -151,3 +153,34 @@ def test_a_setting_may_name_a_file_that_a_package_brings(tmp_path, monkeypatch):
     for absent in ("package:not_installed_here/x", "package:/x", "package:a.b/x", "package:"):
         with pytest.raises(WeightsMissing, match="no such package"):
             local_file(absent)
+
+
+def test_what_a_component_was_loaded_from_is_noted(tmp_path):
+    put(tmp_path, "a.json", "sub/b.safetensors")
+    folder = tmp_path / "weights" / "big"
+    own = tmp_path / "own" / "model"
+    own.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors", "vocab.txt", "notes.md", "optimizer.pt"):
+        (own / name).touch()
+    with files_used() as files:
+        manager(tmp_path, []).load("proposer", "mine.masks", {}, Device())
+    assert files == {"big/a.json": folder / "a.json", "big/sub/b.safetensors": folder / "sub/b.safetensors"}
+    with files_used() as files:
+        model_folder(str(own), {}, "model")
+        model_file(str(own / "model.safetensors"), {}, "weights")
+    assert list(files) == ["model/config.json", "model/model.safetensors", "model/vocab.txt"]
+    other = tmp_path / "other" / "model" / "model.safetensors"
+    other.parent.mkdir(parents=True)
+    other.touch()
+    with files_used() as files:
+        for path in (own / "model.safetensors", other):
+            model_file(str(path), {}, "weights")
+    assert files == {"model/model.safetensors": own / "model.safetensors", str(other): other}
+
+
+def test_nothing_is_noted_where_weights_are_missing_or_nobody_asks(tmp_path):
+    with files_used() as files, pytest.raises(WeightsMissing):
+        manager(tmp_path, []).load("proposer", "mine.masks", {}, Device())
+    put(tmp_path, "a.json", "sub/b.safetensors")
+    manager(tmp_path, []).load("proposer", "mine.masks", {}, Device())
+    assert files == {}

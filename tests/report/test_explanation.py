@@ -73,3 +73,19 @@ def test_it_is_saved_as_a_png_in_a_folder_made_for_it(memory, result, why, tmp_p
     path = tmp_path / "deep" / "why.png"
     save_picture(path, memory.store, result.panoptic, why)
     assert (np.asarray(Image.open(path)) == picture(memory.store, result.panoptic, why)).all()
+
+
+def test_it_says_who_made_each_neighbour_how_sure_and_with_which_weights(memory, result, why, texts):
+    record = {"proposer": {"name": "a.b", "version": "7", "weights": {"m/x.safetensors": "0123456789abcdef"}}}
+    changes = [
+        {"proposer": "a.b", "proposer_version": "7", "detector_score": 0.5, "mask_score": 0.25, "components": record},
+        {"detector_score": None, "mask_score": 0.75, "components": {}},
+        {"score": 0.125, "detector_score": None, "mask_score": None},
+    ]
+    near = [
+        replace(one, stored=replace(one.stored, **change)) for one, change in zip(why.neighbours, changes, strict=False)
+    ]
+    picture(memory.store, result.panoptic, replace(why, neighbours=tuple(near)))
+    wanted = ["a.b", "version 7", "detector 0.50 mask 0.25", "weights 01234567"]
+    wanted += ["mask 0.75", "weights not recorded", "score 0.12", "weights none"]
+    assert set(wanted) <= set(texts)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from sqlalchemy import select, text
 
 from retclip.data import rle
 from retclip.store import ledger, outbox
+from retclip.store.class_edits import Edit
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.ids import digest, recipe_fingerprint, unit_key
@@ -241,3 +242,17 @@ def sqlite_work(tmp_path: Path) -> Iterator[Work]:
     made = Work(tmp_path / "store", StoreOptions())
     yield made
     made.close()
+
+
+@pytest.fixture
+def store(light_work: Work) -> FeatureStore:
+    """A store of two units, for tests that edit it; a module that needs another one has its own of that name."""
+    opened = light_work.open()
+    Made().commit(opened, unit(1), unit(2))
+    return opened
+
+
+@pytest.fixture(scope="session")
+def edit() -> Callable[..., Edit]:
+    """`edit(store, change, *names)`: a change of classes by ann."""
+    return lambda store, change, *names: store.edit(lambda connection: change(connection, *names, actor="ann"))

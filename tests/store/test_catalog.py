@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -129,6 +130,20 @@ def test_a_segment_as_people_read_it(store: FeatureStore, made) -> None:
     assert (found.image_sha256, found.image_uri, found.dataset) == (unit.image_sha256, "/photos/2.jpg", "drawn")
     assert (found.box, found.area, found.proposer) == ((1, 2, 4, 4), 16, "test.proposer")
     assert (found.run, found.labelled_by, found.status) == (1, "run 1", "normal")
+    assert (found.prompt, found.score, found.detector_score, found.mask_score) == ("car", 1.0, None, None)
+    assert (found.proposer_version, found.source, found.components) == ("1", "test:", {})
+
+
+def test_a_segment_says_who_made_it_and_how_sure_that_was(light_work, made) -> None:
+    store = light_work.open()
+    made_with = {"proposer": {"name": "test.proposer", "version": "1", "weights": {"a/b.safetensors": "f" * 64}}}
+    segments = tuple(replace(one, score=0.4, detector_score=0.8, mask_score=0.5) for one in made.unit(1).segments)
+    run = store.start_run(replace(made.plan(), components=made_with))
+    store.commit(run, [replace(made.unit(1), segments=segments)], {})
+    found = store.segments(list(made.ids(store).values())).values()
+    assert len(found) == 6
+    assert {(one.score, one.detector_score, one.mask_score) for one in found} == {(0.4, 0.8, 0.5)}
+    assert all(one.components == made_with for one in found)
 
 
 def test_the_newest_label_is_the_one_shown(store: FeatureStore, made) -> None:

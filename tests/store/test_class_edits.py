@@ -13,17 +13,6 @@ from retclip.store.class_edits import add_alias, merge_class, packed, remove_cla
 from retclip.store.feature_store import FeatureStore
 
 
-@pytest.fixture
-def store(light_work, made) -> FeatureStore:
-    store = light_work.open()
-    made.commit(store, made.unit(1), made.unit(2))
-    return store
-
-
-def edit(store: FeatureStore, change, *names: str):
-    return store.edit(lambda connection: change(connection, *names, actor="ann"))
-
-
 def classes(store: FeatureStore) -> dict[str, tuple[int, tuple[str, ...]]]:
     return {one.name: (one.segments, one.aliases) for one in store.classes()}
 
@@ -32,7 +21,7 @@ def events(store: FeatureStore, made) -> list[tuple]:
     return made.ask(store, "SELECT action, target, actor FROM event ORDER BY id")
 
 
-def test_a_rename_keeps_the_old_name_as_an_alias_and_touches_no_segment(store: FeatureStore, made) -> None:
+def test_a_rename_keeps_the_old_name_as_an_alias_and_touches_no_segment(store: FeatureStore, edit, made) -> None:
     before = made.ask(store, "SELECT id, rev FROM segment ORDER BY id")
     done = edit(store, rename_class, "car", "Motor car")
     assert done.segments == 0 and classes(store)["Motor car"] == (4, ("car",)) and "car" not in classes(store)
@@ -44,7 +33,7 @@ def test_a_rename_keeps_the_old_name_as_an_alias_and_touches_no_segment(store: F
     assert classes(store)["Car"] == (4, ("Motor car",))
 
 
-def test_an_alias_means_the_class_and_may_not_be_taken(store: FeatureStore) -> None:
+def test_an_alias_means_the_class_and_may_not_be_taken(store: FeatureStore, edit) -> None:
     edit(store, add_alias, "car", "automobile")
     assert classes(store)["car"] == (4, ("automobile",))
     for name in ("automobile", "Tree", "car"):
@@ -54,7 +43,7 @@ def test_an_alias_means_the_class_and_may_not_be_taken(store: FeatureStore) -> N
         edit(store, rename_class, "road", "automobile")
 
 
-def test_merged_classes_are_one_for_people_and_for_a_search(store: FeatureStore, made) -> None:
+def test_merged_classes_are_one_for_people_and_for_a_search(store: FeatureStore, edit, made) -> None:
     vector = torch.from_numpy(made.unit(1).vectors[2:3])  # of a car
     assert edit(store, merge_class, "car", "road").segments == 4
     assert classes(store) == {"road": (8, ()), "tree": (4, ())}
@@ -68,7 +57,7 @@ def test_merged_classes_are_one_for_people_and_for_a_search(store: FeatureStore,
         edit(store, merge_class, "car", "road")
 
 
-def test_a_removed_class_is_found_no_more_and_may_come_again(store: FeatureStore, made) -> None:
+def test_a_removed_class_is_found_no_more_and_may_come_again(store: FeatureStore, edit, made) -> None:
     assert edit(store, remove_class, "car").segments == 4
     assert set(classes(store)) == {"road", "tree"} and reconcile.differences(store.projection()).clean
     assert made.ask(store, "SELECT count(*) FROM unit") == [(0,)], "what is stored again must not look finished"
@@ -90,13 +79,13 @@ def test_a_removed_class_is_found_no_more_and_may_come_again(store: FeatureStore
         (add_alias, ("car", "a\0b"), "1 to 200"),
     ],
 )
-def test_what_cannot_be_is_refused_and_nothing_changes(store: FeatureStore, made, change, names, told) -> None:
+def test_what_cannot_be_is_refused_and_nothing_changes(store: FeatureStore, edit, made, change, names, told) -> None:
     with pytest.raises(DataError, match=told):
         edit(store, change, *names)
     assert events(store, made) == [] and set(classes(store)) == {"car", "road", "tree"}
 
 
-def test_a_removed_class_can_not_be_edited(store: FeatureStore) -> None:
+def test_a_removed_class_can_not_be_edited(store: FeatureStore, edit) -> None:
     edit(store, remove_class, "car")
     for change in (partial(rename_class, new="x"), partial(add_alias, alias="x"), remove_class):
         with pytest.raises(DataError, match="class of the store"):

@@ -28,13 +28,16 @@ def rows(connection, table) -> list[dict]:
 
 
 def test_a_run_starts_with_all_it_refers_to(connection, made) -> None:
-    run = ledger.start_run(connection, replace(made.plan(), config={"k": 16}, proposer_settings={"size": 1024}))
+    made_with = {"proposer": {"name": "test.proposer", "version": "1", "weights": {"a/b.safetensors": "f" * 64}}}
+    planned = replace(made.plan(), config={"k": 16}, proposer_settings={"size": 1024}, components=made_with)
+    run = ledger.start_run(connection, planned)
     (row,) = rows(connection, Run)
     assert (row["id"], row["kind"], row["state"], row["source"]) == (run.id, "build", "running", "test:")
     assert (row["config"], row["program"], row["finished_at"]) == ({"k": 16}, "0", None)
     assert [one["name"] for one in rows(connection, Dataset)] == ["drawn"]
     assert [one["name"] for one in rows(connection, Proposer)] == ["test.proposer"]
     assert (row["proposer_version"], row["proposer_settings"]) == ("1", {"size": 1024})
+    assert row["components"] == made_with
     assert [one["fingerprint"] for one in rows(connection, Space)] == [made.space.id]
     assert run.recipe == made.recipe
 

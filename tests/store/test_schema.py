@@ -43,6 +43,30 @@ def test_upgrading_twice_changes_nothing(work) -> None:
     assert sum(one.segments for one in store.classes()) == 18
 
 
+def test_provenance_comes_to_an_older_store_and_every_row_stays(work, made) -> None:
+    store = work.open()
+    work.fill(store, range(3))
+    made.change(store, "UPDATE segment SET detector_score = 0.5, mask_score = 0.25")
+    everything = "SELECT id, prompt, ordinal, score, area, status FROM segment ORDER BY id"
+    before, parts = made.ask(store, everything), ("label", "segment_feature", "unit", "run", "image")
+    counted = [made.ask(store, f"SELECT count(*) FROM {table}") for table in parts]
+    schema.downgrade(store.engine, "-1")
+    with transaction(store.engine) as connection:
+        columns = {one["name"] for table in ("segment", "run") for one in inspect(connection).get_columns(table)}
+    assert not columns & {"detector_score", "mask_score", "components"}
+    assert made.ask(store, everything) == before
+    schema.upgrade(store.engine)
+    assert schema.differences(store.engine) == [] and made.ask(store, everything) == before
+    assert [made.ask(store, f"SELECT count(*) FROM {table}") for table in parts] == counted
+    for one in store.segments(list(made.ids(store).values())).values():
+        assert (one.detector_score, one.mask_score, one.components) == (None, None, {})
+        assert (one.proposer, one.proposer_version, one.score) == (made.proposer, "1", 1.0)
+    with pytest.raises(RetCLIPError), transaction(store.engine, write=True) as connection:
+        connection.execute(text("UPDATE segment SET area = 0"))  # the CHECKs that were there are there still
+    work.fill(store, range(4))
+    assert sum(one.segments for one in store.classes()) == 24
+
+
 def test_a_store_of_another_schema_is_refused(sqlite_work) -> None:
     store = sqlite_work.open()
     with transaction(store.engine, write=True) as connection:
@@ -93,6 +117,8 @@ def test_events_can_only_be_added(work, statement: str) -> None:
     [
         "UPDATE segment SET status = 7",
         "UPDATE segment SET area = 0",
+        "UPDATE segment SET detector_score = 1.5",
+        "UPDATE segment SET mask_score = -0.5",
         "UPDATE image SET width = 0",
         "UPDATE label SET confidence = 1.5",
         "UPDATE label SET source = 'hearsay'",

@@ -117,3 +117,17 @@ def test_which_images_a_data_set_put_a_class_into(store: FeatureStore, made) -> 
     assert known(run, []) == set()
     assert known(store.start_run(replace(made.plan(), dataset="another")), ["car"]) == set()
     assert known(store.start_run(replace(made.plan(), proposer="another")), ["car"]) == set()
+
+
+def test_scores_are_those_of_the_newest_run(store: FeatureStore, made) -> None:
+    def scored(unit, detector: float | None, mask: float | None):
+        segments = [replace(one, detector_score=detector, mask_score=mask) for one in unit.segments]
+        return replace(unit, segments=tuple(segments))
+
+    def scores() -> list[tuple]:
+        return made.ask(store, "SELECT DISTINCT detector_score, mask_score FROM segment")
+
+    made.commit(store, scored(made.unit(1), 0.25, 0.5))
+    assert scores() == [(0.25, 0.5)]
+    made.commit(store, scored(made.unit(1, annotation="b"), None, 0.75))
+    assert scores() == [(None, 0.75)]

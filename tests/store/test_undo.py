@@ -20,17 +20,6 @@ from retclip.store.feature_store import FeatureStore
 from retclip.store.undo import undo
 
 
-@pytest.fixture
-def store(light_work, made) -> FeatureStore:
-    store = light_work.open()
-    made.commit(store, made.unit(1), made.unit(2))
-    return store
-
-
-def edit(store: FeatureStore, change, *names: str):
-    return store.edit(lambda connection: change(connection, *names, actor="ann"))
-
-
 def back(store: FeatureStore, event: int):
     return store.edit(lambda connection: undo(connection, event, "bob"))
 
@@ -51,7 +40,7 @@ def state(store: FeatureStore, made) -> list[list[tuple]]:
         (add_alias, ("car", "van")), (merge_class, ("car", "road")), (remove_class, ("car",)),
     ],
 )  # fmt: skip
-def test_an_edit_is_undone_completely_and_once(store: FeatureStore, made, change, names) -> None:
+def test_an_edit_is_undone_completely_and_once(store: FeatureStore, edit, made, change, names) -> None:
     edit(store, add_alias, "car", "auto")
     made.change(store, "UPDATE segment SET status = 1, rev = rev + 1 WHERE prompt = 'car' AND ordinal = 1")
     made.announce(store)
@@ -95,7 +84,7 @@ def test_more_of_a_known_class_goes_and_what_it_had_stays(store: FeatureStore, m
     assert {one.name: one.segments for one in store.classes()}["car"] == 4
 
 
-def test_later_changes_stand_in_the_way_or_stay(store: FeatureStore, made) -> None:
+def test_later_changes_stand_in_the_way_or_stay(store: FeatureStore, edit, made) -> None:
     first = edit(store, rename_class, "car", "van").event
     second = edit(store, rename_class, "van", "bus").event
     with pytest.raises(DataError, match="changed since"):
@@ -110,7 +99,7 @@ def test_later_changes_stand_in_the_way_or_stay(store: FeatureStore, made) -> No
     assert {one.name: one.segments for one in store.classes()} == {"car": 3, "road": 4, "tree": 5}
 
 
-def test_what_cannot_be_undone_is_refused(store: FeatureStore) -> None:
+def test_what_cannot_be_undone_is_refused(store: FeatureStore, edit) -> None:
     with pytest.raises(DataError, match="number of an event"):
         back(store, 99)
     event = edit(store, add_alias, "car", "van").event
@@ -119,7 +108,7 @@ def test_what_cannot_be_undone_is_refused(store: FeatureStore) -> None:
         back(store, undone)
 
 
-def test_the_history_of_a_class_and_of_all(store: FeatureStore) -> None:
+def test_the_history_of_a_class_and_of_all(store: FeatureStore, edit) -> None:
     event = edit(store, rename_class, "car", "van").event
     edit(store, add_alias, "road", "street")
     back(store, event)

@@ -1,7 +1,9 @@
 """The paper's systems by their preset names, with small random models in place of the published weights: every part is
 the real one, from the command line to the label map."""
 
+import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from typer.testing import CliRunner
 import retclip
 from retclip.errors import ConfigError, SpaceMismatch, StoreMissing, WeightsMissing
 from retclip.presets import PRESETS
+from retclip.workflows import provenance
 
 pytest.importorskip("retclip_openclip", reason="needs plugins/openclip")
 pytest.importorskip("retclip_mask2former", reason="needs plugins/mask2former")
@@ -18,6 +21,7 @@ SCENES = "reference.scenes:{}?split={}&count=3&width=96&height=64"
 WORDS = ["sky", "grass", "house", "zeppelin"]
 CHANNELS = (8, 8, 16, 24)
 EMBED = 12
+KEYS = {"components": {"keys": "openclip.vit_b_16"}}
 SHIPPED = "miniature"  # its weights come with the project
 
 
@@ -119,9 +123,8 @@ def test_three_sources_decide_and_a_class_without_segments_is_left_to_the_others
 
 def test_a_second_backbone_makes_the_keys(opened, tmp_path):
     """kNN-CLIP: stored vectors are the second backbone's, the names are compared with the first one's."""
-    keys = {"components": {"keys": "openclip.vit_b_16"}}
-    build(opened, tmp_path, "knn-clip", **keys)
-    with opened("knn-clip", **keys) as memory:
+    build(opened, tmp_path, "knn-clip", **KEYS)
+    with opened("knn-clip", **KEYS) as memory:
         result = memory.segment(photo(), WORDS)
         assert memory.parts().keys.name == "openclip.vit_b_16"
         assert memory.parts(building=True).backbone.name == "openclip.vit_b_16"  # the first has nothing to do there
@@ -179,3 +182,24 @@ def test_without_weights_every_preset_says_what_to_fetch(preset, tmp_path):
     assert caught.value.exit_code == 6
     for part in (" MB", str(tmp_path / "cache"), "retclip weights pull", "retclip weights import"):
         assert part in str(caught.value)
+
+
+def test_a_run_writes_down_every_file_that_its_components_were_loaded_from(opened, tmp_path, weights):
+    def named(path):
+        path = Path(path)
+        return {f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+    with opened("knn-clip", build={"proposer": "mask2former.queries"}, **KEYS) as memory:
+        found = provenance.components(memory.parts(building=True))
+    assert {role: one["name"] for role, one in found.items()} == {
+        "proposer": "mask2former.queries", "backbone": "openclip.convnext_large", "keys": "openclip.vit_b_16",
+    }  # fmt: skip
+    assert found["proposer"]["weights"] == named(weights["mask2former"]["queries"]["weights"])
+    assert found["backbone"]["weights"] == named(weights["openclip"]["convnext_large"]["config"])  # "random" is no file
+    assert found["keys"]["weights"] == named(weights["openclip"]["vit_b_16"]["config"])
+    build(opened, tmp_path, "retclip-cross-data-set")
+    with opened("retclip-cross-data-set") as memory:
+        result = memory.segment(photo(), WORDS)
+        stored = result.explain(result.segments[0]).neighbours[0].stored
+    assert stored.components["backbone"] == found["backbone"]
+    assert stored.components["proposer"]["name"] == stored.proposer == "reference.ground_truth"

@@ -1,5 +1,6 @@
 """Building: what is stored of each image, what is skipped, what a bad image costs, and what a stop leaves behind."""
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -250,3 +251,19 @@ def test_a_run_is_recorded_with_what_it_did(fresh, build, kit):
     ((kind, source, state, told),) = rows(fresh, Run.kind, Run.source, Run.state, Run.counts)
     assert (kind, source, state) == ("build", "listed:x", "finished")
     assert (told["images"], told["segments"], told["failures"]) == (1, 2, 1)
+
+
+def test_a_run_and_its_segments_say_what_made_them(fresh, kit, tmp_path):
+    def scored(image, vocabulary):
+        found = kit.annotated(image, vocabulary)
+        return replace(found, detector_scores=torch.tensor([0.5, 0.25]), mask_scores=torch.tensor([0.75, 1.0]))
+
+    (tmp_path / "masks.safetensors").write_bytes(b"weights")
+    parts = kit.parts(fresh.store, scored)
+    proposer = replace(parts.proposer, files={"own/masks.safetensors": tmp_path / "masks.safetensors"})
+    build_store(replace(parts, proposer=proposer), kit.Source([kit.picture()]), "listed:x")
+    ((found,),) = rows(fresh, Run.components)
+    assert {role: one["name"] for role, one in found.items()} == {"proposer": "stub.masks", "backbone": "stub.colour"}
+    assert found["proposer"]["weights"] == {"own/masks.safetensors": hashlib.sha256(b"weights").hexdigest()}
+    scores = rows(fresh, Segment.prompt, Segment.detector_score, Segment.mask_score)
+    assert sorted(scores) == [("grass", 0.25, 1.0), ("sky", 0.5, 0.75)]

@@ -26,6 +26,9 @@ def test_every_neighbour_comes_with_distance_class_and_the_photo_it_was_cut_from
             assert item.stored.class_name == item.class_then
             assert item.stored.label_source == "annotation"
             assert item.stored.dataset == "scenes"
+            assert item.stored.proposer == item.stored.components["proposer"]["name"] == "reference.ground_truth"
+            assert item.stored.proposer_version == item.stored.components["proposer"]["version"] != ""
+            assert item.stored.source == built.source and item.stored.score == 1.0
             assert (built.photos / item.stored.image_uri.rpartition("/")[2]).is_file()
 
 

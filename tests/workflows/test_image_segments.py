@@ -107,3 +107,26 @@ def test_two_spellings_of_a_class_share_their_numbers(kit):
 
     result, _ = work(kit, kit.picture(), several, classes=("sky", "Sky"))
     assert [one.ordinal for one in result.segments] == [0, 1, 2]
+
+
+def test_the_detector_s_and_the_mask_model_s_scores_stay_with_their_mask(kit):
+    def scored(image, vocabulary):
+        scores = {"detector_scores": torch.tensor([0.4, 0.5, 1.000005]), "mask_scores": torch.tensor([0.5, 0.25, 0.9])}
+        return replace(quarters(image, vocabulary), **scores)
+
+    result, _ = work(kit, kit.picture(size=(8, 8)), scored)
+    found = [(one.score, one.detector_score, one.mask_score) for one in result.segments]
+    assert found == [pytest.approx((0.9, 1.0, 0.9)), pytest.approx((0.2, 0.4, 0.5))]
+    assert result.segments[0].detector_score == 1.0  # SQL refuses more
+    best, _ = work(kit, kit.picture(size=(8, 8)), scored, settings={"build": {"max_segments": 1}})
+    assert [one.detector_score for one in best.segments] == [1.0]
+
+
+def test_a_proposer_without_such_models_leaves_them_open(kit):
+    def half(image, vocabulary):
+        return replace(quarters(image, vocabulary), mask_scores=torch.tensor([0.5, 0.25, 0.75]))
+
+    for answer, wanted in ((quarters, [None, None]), (half, [0.75, 0.5])):
+        result, _ = work(kit, kit.picture(size=(8, 8)), answer)
+        assert [one.detector_score for one in result.segments] == [None, None]
+        assert [one.mask_score for one in result.segments] == wanted

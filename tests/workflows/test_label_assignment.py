@@ -32,7 +32,7 @@ def halves(image, vocabulary):
     """The left half, nearly the same again, and the right half; nobody says what they are."""
     masks = torch.zeros(3, 4, 8)
     masks[0, :, :4] = masks[1, :, :3] = masks[2, :, 4:] = 1.0
-    return MaskProposals(masks, torch.tensor([0.9, 0.8, 0.7]), image.size)
+    return MaskProposals(masks, torch.tensor([0.9, 0.8, 0.7]), image.size, mask_scores=torch.tensor([0.6, 0.5, 0.4]))
 
 
 def assignment(kit, reading, answer=halves, store=None, names=("sky", "grass", "car"), **build):
@@ -55,6 +55,7 @@ def test_each_mask_gets_the_present_class_it_looks_like_once(kit, reading):
     named, _, sure = naming.assigned(*described(naming, kit.picture("sky", "car")), ("sky", "car"))
     assert named.prompts == ("sky", "car") and sure == pytest.approx([0.9, 0.7], abs=1e-4)
     assert torch.equal(named.objectness, torch.tensor([0.9, 0.7]))  # the second said the first again
+    assert torch.equal(named.mask_scores, torch.tensor([0.6, 0.4])) and named.detector_scores is None
 
 
 def test_what_looks_like_an_absent_class_is_left_out_unless_labels_are_believed(kit, reading):

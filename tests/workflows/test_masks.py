@@ -84,7 +84,9 @@ def test_the_box_of_a_coarse_mask_holds_its_cells_in_image_pixels(rows, scale, m
 def proposals(objectness, prompts=None):
     count = len(objectness)
     masks = torch.arange(count).float()[:, None, None].expand(count, 2, 2)
-    return MaskProposals(masks, torch.tensor(objectness), (2, 2), prompts, torch.arange(count)[:, None].float())
+    rows = torch.arange(count).float()
+    scores = {"detector_scores": rows / 10, "mask_scores": rows / 20} if prompts else {}
+    return MaskProposals(masks, torch.tensor(objectness), (2, 2), prompts, rows[:, None], **scores)
 
 
 def test_the_best_stay_in_falling_order_with_all_that_belongs_to_them():
@@ -93,9 +95,12 @@ def test_the_best_stay_in_falling_order_with_all_that_belongs_to_them():
     assert found.prompts == ("b", "d", "c")
     assert found.embeddings[:, 0].tolist() == [1, 3, 2]
     assert found.objectness.tolist() == pytest.approx([0.9, 0.9, 0.5])
+    assert found.detector_scores.tolist() == pytest.approx([0.1, 0.3, 0.2])
+    assert found.mask_scores.tolist() == pytest.approx([0.05, 0.15, 0.1])
 
 
 def test_few_enough_stay_as_they_came():
     given = proposals([0.1, 0.9])
     assert best_first(given, 2) is given
-    assert best_first(proposals([0.1, 0.9]), 1).prompts is None
+    one = best_first(proposals([0.1, 0.9]), 1)
+    assert (one.prompts, one.detector_scores, one.mask_scores) == (None, None, None)

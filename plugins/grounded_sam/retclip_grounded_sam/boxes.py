@@ -52,7 +52,8 @@ class Boxes:
         if not len(found.scores):
             return MaskProposals(torch.zeros(0, 1, 1), torch.zeros(0), image.size, ())
         logits, quality = self._masks(image, found.boxes)
-        objectness = (found.scores.to(quality) * quality.clamp(0, 1)).float()
+        detector, quality = found.scores.to(quality).float(), quality.clamp(0, 1).float()
+        objectness = detector * quality
         order = objectness.argsort(descending=True, stable=True)
         owners = vocabulary.row_class[found.terms[order.to(found.terms.device)].cpu().numpy()]
         inner = self.resize.get_preprocess_shape(*image.size, self.side)
@@ -60,7 +61,8 @@ class Boxes:
         cells = logits.shape[1] / self.side
         grid = (max(1, round(inner[0] * cells)), max(1, round(inner[1] * cells)))
         prompts = tuple(vocabulary.names[owner] for owner in owners)
-        return MaskProposals(on_photo(framed, grid), objectness[order], image.size, prompts, logits=framed)
+        scores = {"detector_scores": detector[order], "mask_scores": quality[order]}
+        return MaskProposals(on_photo(framed, grid), objectness[order], image.size, prompts, logits=framed, **scores)
 
     def _masks(self, image: Image, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """Mask logits (m, side/4, side/4) on SAM's frame and predicted IoU (m,), one of each per box."""

@@ -56,7 +56,7 @@ class Grid:
             return MaskProposals(torch.zeros(0, 1, 1), torch.zeros(0), image.size)
         masks = torch.stack([self._coarse(one["segmentation"]) for one in found])
         quality = torch.tensor([one["predicted_iou"] for one in found], dtype=torch.float32).clamp(0, 1)
-        return MaskProposals(masks, quality, image.size)
+        return MaskProposals(masks, quality, image.size, mask_scores=quality)
 
     def _coarse(self, runs: dict[str, Any]) -> Tensor:
         """(y, x) float32 in [0, 1], the longer side at most `side` cells."""

@@ -56,6 +56,8 @@ def test_the_masks_are_what_sam_s_own_predictor_draws(boxes, sam, photo):
     objectness = detections.scores * quality[:, 0].clamp(0, 1)
     order = objectness.argsort(descending=True, stable=True)
     assert torch.allclose(found.objectness, objectness[order], atol=1e-5)
+    assert torch.equal(found.detector_scores, detections.scores[order])
+    assert torch.allclose(found.mask_scores, quality[:, 0].clamp(0, 1)[order], atol=1e-5)
     full = painted(found.logits, torch.arange(len(found)), image.size) > 0.5
     assert (full == masks[order, 0]).float().mean() > 0.999
 

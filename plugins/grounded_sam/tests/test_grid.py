@@ -31,7 +31,8 @@ def test_they_are_the_generator_s_own(sam, photo):
     assert found.objectness.tolist() == pytest.approx(
         [min(1, max(0, one["predicted_iou"])) for one in wanted], abs=1e-6
     )
-    assert found.prompts is None
+    assert found.prompts is None and found.detector_scores is None
+    assert torch.equal(found.mask_scores, found.objectness)
 
 
 def test_a_large_photo_has_masks_on_a_coarse_grid(sam, photo):

@@ -1,5 +1,6 @@
 """The training-free path whole, with small random models: photos and names to a store, and photos to labels by it."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -46,6 +47,21 @@ def test_a_class_is_added_from_photos_and_then_votes(memory, photos):
     assert [str(one.role) for one in evidence.scores] == ["retrieval", "clip"]
     assert evidence.scores[0].knows.tolist() == [True, False]
     assert float(evidence.neighbours.distances[:, 0].min()) < 1e-2  # the photo's own segments are in the store
+
+
+def test_a_stored_segment_says_how_sure_each_model_was_and_which_files_made_it(
+    memory, photos, detector_folder, sam_file
+):
+    memory.add_class("car", [str(photos)])
+    result = memory.segment(photos / "0.png", ["car"])
+    near = [one.stored for segment in result.segments for one in result.explain(segment).neighbours]
+    assert near
+    for one in near:
+        assert one.score == pytest.approx(one.detector_score * one.mask_score, abs=1e-6)
+        assert 0.05 <= one.detector_score <= 1 and 0 <= one.mask_score <= 1 and one.prompt == "car"
+        files = one.components["proposer"]["weights"]
+        for path in (detector_folder / "model.safetensors", detector_folder / "config.json", sam_file):
+            assert files[f"{path.parent.name}/{path.name}"] == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_classes_that_the_detector_never_finds_score_nothing(memory, photos):

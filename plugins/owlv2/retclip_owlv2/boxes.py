@@ -68,7 +68,8 @@ class Boxes:
         kept = kept[nms(boxes[kept], scores[kept], self.settings.nms)]  # best first
         owners = vocabulary.row_class[terms[kept].cpu().numpy()]
         masks = filled(boxes[kept] / torch.tensor(image.size[::-1] * 2, device=boxes.device), self._grid(image))
-        return MaskProposals(masks, scores[kept], image.size, tuple(vocabulary.names[owner] for owner in owners))
+        prompts, sure = tuple(vocabulary.names[owner] for owner in owners), scores[kept]
+        return MaskProposals(masks, sure, image.size, prompts, detector_scores=sure)
 
     def _detected(self, image: Image, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Of every patch: score and index of its best term, and its box in image pixels, kept inside."""

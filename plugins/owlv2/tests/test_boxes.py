@@ -54,6 +54,7 @@ def test_a_synonym_speaks_for_its_class_and_the_best_come_first(folder, photo):
     found = propose(boxes(folder), photo(48, 80))
     assert set(found.prompts) <= {"sky", "vehicle"}
     assert (found.objectness.diff() <= 0).all()
+    assert torch.equal(found.detector_scores, found.objectness) and found.mask_scores is None
     assert found.masks.shape[1:] == (154, 256)
 
 

@@ -55,7 +55,8 @@ class Grid:
         kept = nms(mask_boxes(logits), quality, self.settings.box_nms_thresh)  # best first
         size = (int(logits.shape[1]), int(logits.shape[2]))
         masks = MaskLogits(logits[kept], size, size)
-        return MaskProposals(masks.values.sigmoid(), quality[kept].clamp(0, 1), image.size, logits=masks)
+        sure = quality[kept].clamp(0, 1)
+        return MaskProposals(masks.values.sigmoid(), sure, image.size, logits=masks, mask_scores=sure)
 
     def _decoded(self, maps: Any, points: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Of each point its sure and stable masks (m, y, x), m <= 3, and their predicted IoU (m,). The others are

@@ -56,6 +56,7 @@ def test_masks_are_the_model_s_own_of_those_points(folder, photo):
     order = quality[visible].argsort(descending=True, stable=True)
     assert 0 < len(found) <= 12
     assert torch.allclose(found.objectness, quality[visible][order].clamp(0, 1), atol=1e-5)
+    assert torch.equal(found.mask_scores, found.objectness) and found.detector_scores is None
     assert torch.allclose(found.logits.values, masks[visible][order], atol=1e-4)
     mine = painted(found.logits, torch.arange(len(found)), image.size)
     assert torch.allclose(mine, full[visible][order].sigmoid(), atol=1e-3)

@@ -71,7 +71,8 @@ class Concepts:
         size = (int(logits.shape[1]), int(logits.shape[2]))
         masks = MaskLogits(logits[kept], size, size)
         prompts = tuple(vocabulary.names[owner] for owner in owners[kept].tolist())
-        return MaskProposals(masks.values.sigmoid(), scores[kept], image.size, prompts, logits=masks)
+        sure = scores[kept]
+        return MaskProposals(masks.values.sigmoid(), sure, image.size, prompts, logits=masks, detector_scores=sure)
 
     def _found(self, seen: Any, texts: Sequence[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Per concept mask logits (m, y, x), scores (m,) and boxes (m, 4) of its instances above the threshold."""

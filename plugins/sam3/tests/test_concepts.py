@@ -40,6 +40,7 @@ def test_the_instances_of_a_name_are_the_library_s_own(folder, photo):
     order = wanted["scores"].argsort(descending=True, stable=True)
     assert len(found) == 6
     assert torch.allclose(found.objectness, wanted["scores"][order], atol=1e-5)
+    assert torch.equal(found.detector_scores, found.objectness) and found.mask_scores is None
     mine = painted(found.logits, torch.arange(6), image.size) > 0.5
     assert (mine == wanted["masks"][order].bool()).float().mean() > 0.97  # it resizes after the sigmoid
 

@@ -1,0 +1,74 @@
+"""sha256 of weight files, for what is written down about a run: read where it is known, computed once where it is not.
+
+Published weights have theirs in `weights.json` beside them. Of a large file of the user's own it is remembered in
+`digests.json` in the cache, under its place, size and time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from retclip.errors import DataError
+from retclip.plugin.weights import MANIFEST, cache_folder
+
+REMEMBERED = "digests.json"
+LARGE = 32 << 20  # bytes from which computing it again would be felt: about 0.1 s
+
+
+def weight_digests(files: Mapping[str, Path]) -> dict[str, str]:
+    """name -> sha256 of those files, in the order of the names. Raises DataError for one that cannot be read."""
+    try:
+        return {name: _recorded(files[name]) or _computed(files[name]) for name in sorted(files)}
+    except OSError as error:
+        raise DataError("readable weight files", str(error), "put back what was there when they were loaded") from error
+
+
+def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
+    """What is written down of each file of published weights; nothing where it is damaged."""
+    return {name: one for name, one in _read(folder / MANIFEST).items() if isinstance(one.get("sha256"), str)}
+
+
+def _recorded(path: Path) -> str | None:
+    """The digest that was written down when the file came; None where there is none, or the file is newer than it."""
+    home = cache_folder() / "weights"
+    if not path.is_relative_to(home) or len(path.relative_to(home).parts) < 2:
+        return None
+    folder = home / path.relative_to(home).parts[0]
+    found = read_manifest(folder).get(path.relative_to(folder).as_posix())
+    if found is None or path.stat().st_mtime_ns > (folder / MANIFEST).stat().st_mtime_ns:
+        return None
+    return str(found["sha256"])
+
+
+def _computed(path: Path) -> str:
+    from retclip.plugin.checkpoints import file_digest
+
+    stat, memory = path.stat(), cache_folder() / REMEMBERED
+    if stat.st_size < LARGE:
+        return file_digest(path)
+    key, now = str(path.resolve()), {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    known = _read(memory).get(key, {})
+    if {**now, "sha256": known.get("sha256")} == known:
+        return str(known["sha256"])
+    digest = file_digest(path)
+    with suppress(OSError):  # a cache that cannot be written costs time, nothing else
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        temporary = memory.with_name(f".{REMEMBERED}.{os.getpid()}")
+        entries = {**_read(memory), key: {**now, "sha256": digest}}
+        temporary.write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(memory)
+    return digest
+
+
+def _read(file: Path) -> dict[str, dict[str, Any]]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    entries = found.items() if isinstance(found, dict) else ()
+    return {name: one for name, one in entries if isinstance(one, dict)}

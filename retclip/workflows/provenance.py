@@ -1,0 +1,57 @@
+"""Who made a run's segments: its components with their versions, settings and the files they were loaded from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from retclip.plugin.weight_digests import weight_digests
+from retclip.plugin.weights import cached_in
+from retclip.store.ids import digest
+from retclip.workflows.parts import Loaded, Parts
+
+TENSORS = (".safetensors", ".bin")  # the other files of a model say how to read it
+SHORT = 8  # digits of a digest that people compare
+
+
+def components(parts: Parts) -> dict[str, Any]:
+    """What a run writes down, as plain data: proposer, backbone, and keys where a second backbone makes the stored
+    vectors; of each name, version, settings_sha256 and weights, FOLDER/NAME -> sha256. Raises DataError for a weight
+    file that cannot be read any more."""
+    named: dict[str, Loaded[Any]] = {"proposer": parts.proposer, "backbone": parts.backbone}
+    if parts.second_backbone is not None:
+        named["keys"] = parts.second_backbone
+    with cached_in(parts.settings.weights.place):
+        return {role: _record(one) for role, one in named.items()}
+
+
+def _record(one: Loaded[Any]) -> dict[str, Any]:
+    settings = digest(json.dumps(dict(one.settings), sort_keys=True, default=str))
+    return {
+        "name": one.name,
+        "version": one.version,
+        "settings_sha256": settings,
+        "weights": weight_digests(one.files),
+    }
+
+
+def told_weights(components: Mapping[str, Any], role: str, names: bool = False) -> str:
+    """For people: the first digits of the sha256 of the tensors that a run's component was loaded from, with the files'
+    names where asked for; "none" without weights, "not recorded" of a run older than these records."""
+    if role not in components:
+        return "not recorded"
+    weights = components[role]["weights"]
+    tensors = {name: one for name, one in weights.items() if PurePosixPath(name).suffix in TENSORS} or weights
+    told = [f"{name} {one[:SHORT]}" if names else one[:SHORT] for name, one in tensors.items()]
+    return (", " if names else " ").join(told) or "none"
+
+
+def told_components(components: Mapping[str, Any]) -> str:
+    """For people: every component of a run with its version and weights."""
+    several = [
+        f"{role} {one['name']} {one['version']} (weights: {told_weights(components, role, names=True)})"
+        for role, one in components.items()
+    ]
+    return "; ".join(several) or "components not recorded"
