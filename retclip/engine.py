@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from retclip.plugin.contracts import Classifier, ImageSource
     from retclip.store.catalog import StoreClass
     from retclip.workflows.build_loop import BuildReport
+    from retclip.workflows.estimate_build import Estimate
     from retclip.workflows.evaluate import Evaluation, Judged
     from retclip.workflows.finetune import FinetuneReport
     from retclip.workflows.vocabulary import PreparedVocabulary
@@ -130,6 +131,19 @@ class RetCLIP:
         parts, source = self.parts(building=True), self.source(address)
         start = starter(self.settings, address)
         return build_store(parts, source, address, classes, on_progress=on_progress, start=start)
+
+    def estimate(
+        self,
+        address: str,
+        classes: Sequence[str] | None = None,
+        sample: int = 8,
+        on_progress: Callable[[int, int], None] = lambda *_: None,
+    ) -> Estimate:
+        """What `build` would do, and cost; nothing is written. See `workflows.estimate_build`."""
+        parts = self.parts(building=True)
+        from retclip.workflows.estimate_build import estimate_build
+
+        return estimate_build(parts, self.source(address), address, classes, sample, on_progress=on_progress)
 
     def add_class(
         self,

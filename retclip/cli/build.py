@@ -36,6 +36,10 @@ def build(
     backbone: options.Backbone = None,
     proposer: options.Proposer = None,
     preset: options.Preset = None,
+    executor: Annotated[str | None, typer.Option(help="Who works: local, or ray.")] = None,
+    workers: Annotated[int | None, typer.Option(min=0, help="How many (default: one per GPU).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Estimate time and size; write nothing.")] = False,
+    sample: Annotated[int, typer.Option(min=1, help="Images that a dry run works on.")] = 8,
     settings: options.Set = None,
     config: options.Config = None,
     json: options.Json = False,
@@ -43,7 +47,11 @@ def build(
     """Add a source's labelled segments to the store. Runs again where it was stopped; Ctrl-C is safe."""
     from retclip.config import find_file
 
-    given = options.flags(settings, preset, backbone, proposer, building=True)
+    given = options.flags(settings, preset, backbone, proposer, building=True, executor=executor, workers=workers)
+    if dry_run:
+        from retclip.cli.estimate import estimate
+
+        return estimate(source, store, config, given, (classes, without), sample, json)
     base = find_file(store, config)  # asked before the store has a file of its own
     with options.opened(store, config, given, create=True) as retclip:
         retclip.parts(building=True)  # what cannot be loaded or read must not be written down
@@ -77,7 +85,7 @@ def run_with_progress(task: str, action: Any) -> BuildReport:
         with LateProgress(task) as line:
             done: BuildReport = action(
                 lambda report: line.update(
-                    report.seen, report.total, len(report.failures), f"{report.segments} segments"
+                    report.seen, report.total, len(report.failures), f"{report.segments} segments", report.passed_over
                 )
             )
             return done
@@ -99,6 +107,7 @@ def finish(reports: list[BuildReport], store: Path, json: bool) -> None:
             f"run {report.run}: {report.segments} segments from {report.images} images; "
             f"{report.skipped} images done before, {report.empty} without these classes, "
             f"{report.dropped} masks too small, {len(report.failures)} failed"
+            + (f"; {report.elsewhere} are being worked on by another process" if report.elsewhere else "")
         )
     if failures:
         first = f"{failures[0].external_id}: {failures[0].reason}"

@@ -31,6 +31,8 @@ def flags(
     proposer: str | None = None,
     classifiers: Sequence[str] | None = None,
     building: bool = False,
+    executor: str | None = None,
+    workers: int | None = None,
 ) -> dict[str, Any]:
     """Flags as nested settings; `--proposer` means the build's proposer where a command builds."""
     from retclip.config import assignment, merged
@@ -41,6 +43,9 @@ def flags(
         parts["classifiers"] = tuple(classifiers)
     if proposer:
         given = merged(given, {"build" if building else "components": {"proposer": proposer}})
+    work = {key: value for key, value in (("executor", executor), ("workers", workers)) if value is not None}
+    if work:
+        given = merged(given, {"build": work})
     if parts:
         given = merged(given, {"components": parts})
     for text in settings or ():

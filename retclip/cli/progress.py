@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import timedelta
 from types import TracebackType
 
 from retclip.cli.output import message
@@ -38,17 +39,23 @@ class Progress:
         if self._bar:
             self._bar.stop()
 
-    def update(self, done: int, failed: int = 0, note: str = "") -> None:
-        """Say how many are done and how many of these failed."""
+    def update(self, done: int, failed: int = 0, note: str = "", passed_over: int = 0) -> None:
+        """Say how many are done and how many of these failed. passed_over: how many of them were no work, which would
+        make the rest look fast, too."""
         elapsed = max(time.monotonic() - self.started, 1e-9)
-        rate = done / elapsed
+        rate = (done - passed_over) / elapsed
         note = f"{rate:.1f}/s{f', {failed} failed' if failed else ''}{f', {note}' if note else ''}"
         if self._bar:
             self._bar.update(self._task, completed=done, note=note)
         elif time.monotonic() - self.last >= EVERY or done == self.total:
             self.last = time.monotonic()
-            eta = (self.total - done) / rate if rate else 0.0
-            message(f"{self.task} {done}/{self.total}  {note}, {eta:.0f} s left")
+            message(f"{self.task} {done}/{self.total}  {note}, {self._left(done, rate)}")
+
+    def _left(self, done: int, rate: float) -> str:
+        if done < self.total and not rate:
+            return "nothing to measure the rest by yet"
+        seconds = round((self.total - done) / rate) if rate else 0
+        return f"{seconds} s left" if seconds < 600 else f"{timedelta(seconds=seconds)} left"
 
 
 class LateProgress:
@@ -65,8 +72,8 @@ class LateProgress:
         if self._line is not None:
             self._line.__exit__(None)
 
-    def update(self, done: int, total: int, failed: int = 0, note: str = "") -> None:
+    def update(self, done: int, total: int, failed: int = 0, note: str = "", passed_over: int = 0) -> None:
         """As `Progress.update`."""
         if self._line is None:
             self._line = Progress(self.task, total, self.started).__enter__()
-        self._line.update(done, failed, note)
+        self._line.update(done, failed, note, passed_over)

@@ -76,6 +76,25 @@ def start_run(connection: Connection, plan: RunPlan) -> OpenRun:
     return OpenRun(run_id, dataset_id, proposer_id, space_id, plan.proposer, plan.recipe)
 
 
+def planned_run(connection: Connection, plan: RunPlan) -> OpenRun:
+    """The run as it would be, for whoever only asks what there is to do: nothing is written. Rows that are not there
+    yet have the id 0, to which nothing refers."""
+    named: tuple[tuple[type[DeclarativeBase], str, str], ...] = (
+        (Dataset, "name", plan.dataset), (Proposer, "name", plan.proposer), (Space, "fingerprint", plan.space.id)
+    )  # fmt: skip
+    found: list[int] = []
+    for table, column, value in named:
+        columns = table.__table__.c
+        found.append(connection.execute(select(columns.id).where(columns[column] == value)).scalar() or 0)
+    dataset_id, proposer_id, space_id = found
+    return OpenRun(0, dataset_id, proposer_id, space_id, plan.proposer, plan.recipe)
+
+
+def has_units(connection: Connection) -> bool:
+    """Whether any work was ever finished here."""
+    return connection.execute(select(Unit.key).where(Unit.state == "finished").limit(1)).scalar() is not None
+
+
 def finish_run(connection: Connection, run_id: int, state: str, counts: Mapping[str, Any]) -> None:
     """Close a run as finished, interrupted or failed."""
     connection.execute(update(Run).where(Run.id == run_id).values(state=state, counts=dict(counts), finished_at=now()))

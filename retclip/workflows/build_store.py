@@ -43,7 +43,7 @@ def build_store(
     images are committed first.
     """
     naming = names_for(parts, source, address, class_names)
-    run = parts.store.start_run(_plan(parts, source, address, naming.names, kind))
+    run = parts.store.start_run(run_plan(parts, source, address, naming.names, kind))
     loop = BuildLoop(parts, source, address, run, naming, on_progress)
     state = "failed"
     try:
@@ -69,7 +69,8 @@ def names_for(parts: Parts, source: ImageSource, address: str, class_names: Sequ
     return LabelAssignment(parts, wanted, is_thing, [one.name for one in parts.store.classes()])
 
 
-def _plan(parts: Parts, source: ImageSource, address: str, wanted: Sequence[str], kind: str) -> RunPlan:
+def run_plan(parts: Parts, source: ImageSource, address: str, wanted: Sequence[str], kind: str) -> RunPlan:
+    """What a run writes down of itself before it begins."""
     proposer, section = parts.proposer, parts.settings.build
     # What decides the segments beside the proposer; a default added later must not make old work look undone.
     chosen = section.model_dump(include=set(section.model_fields_set) & ASSIGNING) | {

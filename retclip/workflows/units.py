@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceImage
@@ -13,6 +14,8 @@ from retclip.store.feature_store import FeatureStore
 from retclip.store.ids import digest, failed_key, unit_key
 from retclip.store.ledger import Failure, OpenRun
 from retclip.store.slots import images_with_slots
+
+Note = Callable[[str, SourceImage, str], Failure]  # key, record, reason
 
 
 @dataclass(frozen=True)
@@ -50,24 +53,25 @@ class Planned:
 
 def plan_units(
     store: FeatureStore, run: OpenRun, address: str, records: Sequence[SourceImage], wanted: Sequence[str], space: str,
-    first: int = 0,
+    first: int = 0, note: Note | None = None,
 ) -> Planned:  # fmt: skip
-    """What of those records needs work. space: id of the feature space. first: the position of the first record. Reads
-    the files that may need it."""
+    """What of those records needs work. space: id of the feature space. first: the position of the first record. note:
+    what to do with an unreadable one (None: write it into the ledger). Reads the files that may need it."""
+    note = note or partial(record_failure, store, run)
     records = [storable(record) for record in records]
-    unseen = [one.external_id for one in records if not _present(one, wanted)]
+    unseen = [one.external_id for one in records if not present(one, wanted)]
     with transaction(store.engine) as connection:
         emptied = images_with_slots(connection, run, unseen, wanted)
     units, failures, empty = [], [], 0
     for position, record in enumerate(records, start=first):
-        present = _present(record, wanted)
-        if not present and record.external_id not in emptied:
+        shown = present(record, wanted)
+        if not shown and record.external_id not in emptied:
             empty += 1
             continue
         try:
-            units.append(replace(_unit(record, run, wanted, present, space), position=position))
+            units.append(replace(_unit(record, run, wanted, shown, space), position=position))
         except DataError as error:
-            failures.append(record_failure(store, run, failed_key(address, record.external_id), record, str(error)))
+            failures.append(note(failed_key(address, record.external_id), record, str(error)))
     with transaction(store.engine) as connection:
         done = ledger.finished_units(connection, [unit.key for unit in units])
         poison = ledger.poisoned_units(connection, [unit.key for unit in units])
@@ -95,12 +99,12 @@ def record_failure(store: FeatureStore, run: OpenRun, key: str, record: SourceIm
     return failure
 
 
-def _present(record: SourceImage, wanted: Sequence[str]) -> tuple[str, ...]:
+def present(record: SourceImage, wanted: Sequence[str]) -> tuple[str, ...]:
     """Of the wanted classes those that the image may show."""
     return tuple(wanted) if record.class_names is None else tuple(n for n in wanted if n in record.class_names)
 
 
-def _unit(record: SourceImage, run: OpenRun, wanted: Sequence[str], present: tuple[str, ...], space: str) -> Unit:
-    key = unit_key(record.file_digest(), record.annotation_digest, run.recipe, space, present)
-    absent = tuple(name for name in wanted if name not in present)
-    return Unit(record, key, digest(record.annotation_digest, run.recipe), present, absent)
+def _unit(record: SourceImage, run: OpenRun, wanted: Sequence[str], shown: tuple[str, ...], space: str) -> Unit:
+    key = unit_key(record.file_digest(), record.annotation_digest, run.recipe, space, shown)
+    absent = tuple(name for name in wanted if name not in shown)
+    return Unit(record, key, digest(record.annotation_digest, run.recipe), shown, absent)

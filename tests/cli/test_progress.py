@@ -42,6 +42,23 @@ def test_the_rate_counts_from_when_the_work_began(clock, capsys):
     assert "2/2  0.1/s" in capsys.readouterr().err
 
 
+def test_what_was_no_work_does_not_make_the_rest_look_fast(clock, capsys):
+    with Progress("build", 100) as bar:
+        clock.now += 10
+        bar.update(60, passed_over=60)
+        assert capsys.readouterr().err == "build 60/100  0.0/s, nothing to measure the rest by yet\n"
+        clock.now += 10
+        bar.update(70, passed_over=60)
+        assert capsys.readouterr().err == "build 70/100  0.5/s, 60 s left\n"
+
+
+def test_long_waits_are_told_in_hours(clock, capsys):
+    with Progress("build", 10_000) as bar:
+        clock.now += 10
+        bar.update(10)
+        assert capsys.readouterr().err == "build 10/10000  1.0/s, 2:46:30 left\n"
+
+
 def test_nothing_done_in_no_time_is_no_division_by_zero(clock, capsys):
     with Progress("build", 0) as bar:
         bar.update(0)

@@ -1,0 +1,70 @@
+"""`retclip build --dry-run`: what there is to do, and what it would cost."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from retclip.cli import options, output
+from retclip.cli.progress import LateProgress
+from retclip.errors import DataError, PartialFailure, StoreMissing
+
+if TYPE_CHECKING:
+    from retclip.engine import RetCLIP
+    from retclip.workflows.estimate_build import Estimate
+
+
+def estimate(
+    source: str, store: Path, config: Path | None, given: dict[str, Any], chosen: tuple[str | None, list[str] | None],
+    sample: int, json: bool,
+) -> None:  # fmt: skip
+    """Print the estimate. Raises DataError where no image can be used, PartialFailure where some cannot."""
+    from retclip.cli.build import class_names
+
+    with ExitStack() as stack, LateProgress(f"plan {store.name}") as line:
+        retclip = _opened(stack, store, config, given)
+        found = retclip.estimate(source, class_names(retclip, source, *chosen), sample, line.update)
+        workers = retclip.settings.build.workers
+    if json:
+        output.data(asdict(found))
+    else:
+        output.table(f"build of {source}", ("what", "how much"), _rows(found, workers))
+    if found.failures:
+        first = f"{found.failures[0].external_id}: {found.failures[0].reason}"
+        kind = PartialFailure if found.todo or found.finished else DataError
+        todo = "repair or remove them; nothing was written"
+        raise kind("every image to be usable", f"{len(found.failures)} that are not, first {first}", todo)
+
+
+def _opened(stack: ExitStack, store: Path, config: Path | None, given: dict[str, Any]) -> RetCLIP:
+    """The store, or an empty one that passes where there is none yet: a dry run makes none."""
+    from retclip.config import find_file
+
+    base = find_file(store, config)
+    try:
+        return stack.enter_context(options.opened(store, base, given))
+    except StoreMissing:
+        place = Path(stack.enter_context(TemporaryDirectory(prefix="retclip-")))
+        passing = {**given, "store": {**given.get("store", {}), "database": "", "index": "resident"}}
+        return stack.enter_context(options.opened(place, base, passing, create=True))
+
+
+def _rows(found: Estimate, workers: int) -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = [
+        ("images", found.total), ("to do", found.todo), ("done before", found.finished),
+        ("without these classes", found.empty), ("unusable", len(found.failures)), ("tried", found.sampled),
+    ]  # fmt: skip
+    if not found.sampled:
+        return rows
+    rows += [
+        ("seconds an image", f"{found.seconds_per_image:.3g}"),
+        ("time, one worker", timedelta(seconds=round(found.seconds))),
+    ]
+    if workers > 1:
+        rows.append((f"time, {workers} workers on a device each", timedelta(seconds=round(found.seconds / workers))))
+    sizes = {"archive": found.archive_bytes, "catalog": found.catalog_bytes, "index": found.index_bytes}
+    return [*rows, ("segments", found.segments), *((name, f"{size / 1e6:,.1f} MB") for name, size in sizes.items())]
