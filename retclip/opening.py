@@ -1,14 +1,17 @@
-"""How settings become what a program works with: the file that is read, the plugins, the store's engines."""
+"""How settings become what a program works with: the file that is read, the plugins and whether the chosen ones fit,
+the store's engines."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from retclip import config
 from retclip.device import choose
+from retclip.plugin.contracts import NEIGHBOURS
 from retclip.plugin.manager import PluginManager
+from retclip.plugin.pairing import Capable, check_pairing
 from retclip.store.feature_store import StoreOptions
 
 
@@ -20,6 +23,29 @@ def configured(
     manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict, cache=chosen.weights.place)
     manager.check_names(chosen.plugin)
     return chosen, manager
+
+
+def check_components(
+    manager: PluginManager,
+    settings: config.Settings,
+    backbone: str,
+    keys: str,
+    proposer: str,
+    classifiers: Sequence[str],
+) -> None:
+    """Whether they fit and their weights are here, asked of their announcements: nothing is loaded for it."""
+    named = (("backbone", backbone), ("proposer", proposer), *(("classifier", name) for name in classifiers))
+    found = [manager.find(kind, name) for kind, name in named]
+    first, *others = (Capable(one.full_name, one.component.provides, one.component.needs) for one in found)
+    check_pairing(first, others)
+    second = [manager.find("backbone", keys)] if keys else []
+    manager.require_weights([*found, *second], settings.of_component)
+
+
+def votes(manager: PluginManager, settings: config.Settings) -> bool:
+    """Whether any chosen classifier looks into the store; a database that was named is a store in any case."""
+    found = [manager.find("classifier", name) for name in settings.components.classifiers]
+    return bool(settings.store.database.get_secret_value()) or any(NEIGHBOURS in one.component.needs for one in found)
 
 
 def store_options(settings: config.Settings) -> StoreOptions:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retclip.cli import options, output
+from retclip.cli.fallback import say_missing
 from retclip.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def explain(
         if target.name.endswith(SUFFIX):
             result, evidence = load_evidence(target)
         else:
+            say_missing(retclip, retclip.prepared(classes))
             found = retclip.segment(target, classes)
             result, evidence = found.panoptic, found.evidence
         why = explained(retclip.store, result, evidence, *_chosen(result, segment, at))

@@ -61,9 +61,11 @@ def build_store(
     class_names: Sequence[str] | None = None,
     kind: str = "build",
     on_progress: Callable[[BuildReport], None] = lambda _: None,
+    note: Mapping[str, Any] | None = None,
 ) -> BuildReport:
     """Store the segments of `source` that show `class_names` (None = every class of the source).
 
+    note: what else is written into the run's row.
     Raises DataError for a class that the source does not have, SpaceMismatch, StoreBusy, PluginError; a bad image is a
     failure in the report, not an exception. On KeyboardInterrupt the finished images are committed first.
     """
@@ -73,7 +75,7 @@ def build_store(
     if not wanted:
         raise DataError("a source with classes, or class names", f"{address} names none", "add --classes")
     is_thing = {one.name: one.is_thing for one in source.classes()}
-    run = parts.store.start_run(_plan(parts, source, address, wanted, kind))
+    run = parts.store.start_run(_plan(parts, source, address, wanted, kind, note or {}))
     report = BuildReport(run=run.id, total=len(source))
     state = "failed"
     try:
@@ -90,7 +92,9 @@ def build_store(
     return report
 
 
-def _plan(parts: Parts, source: ImageSource, address: str, wanted: Sequence[str], kind: str) -> RunPlan:
+def _plan(
+    parts: Parts, source: ImageSource, address: str, wanted: Sequence[str], kind: str, note: Mapping[str, Any]
+) -> RunPlan:
     proposer, section = parts.proposer, parts.settings.build
     # What decides the segments beside the proposer; a default added later must not make old work look undone.
     chosen = section.model_dump(include=set(section.model_fields_set) & ASSIGNING) | {
@@ -105,7 +109,7 @@ def _plan(parts: Parts, source: ImageSource, address: str, wanted: Sequence[str]
         proposer_settings=proposer.settings,
         recipe=recipe_fingerprint(proposer.name, proposer.version, {**proposer.settings, **chosen}),
         space=parts.keys.thing.space,
-        config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json")},
+        config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json"), **note},
         program=retclip.__version__,
     )
 

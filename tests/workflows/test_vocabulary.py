@@ -10,6 +10,7 @@ from retclip.errors import ConfigError, SpaceMismatch
 from retclip.names import MatchKind
 from retclip.plugin import NEIGHBOURS, TEXT
 from retclip.store.catalog import StoreClass
+from retclip.store.class_matches import Decisions
 from retclip.types import Vocabulary
 from retclip.workflows.vocabulary import missing, needs_neighbours, prepare
 
@@ -23,7 +24,9 @@ STORED = [
 
 @pytest.fixture
 def parts(kit):
-    return kit.parts(SimpleNamespace(classes=lambda: STORED), classifiers=[kit.Classifier([[1.0]])])
+    return kit.parts(
+        SimpleNamespace(classes=lambda: STORED, decisions=Decisions), classifiers=[kit.Classifier([[1.0]])]
+    )
 
 
 def names(*given, things=None, synonyms=()):
@@ -39,7 +42,9 @@ def test_without_names_every_class_that_has_segments_is_asked_for(parts):
 
 
 def test_an_empty_store_without_names_says_what_to_do(kit):
-    parts = kit.parts(SimpleNamespace(classes=lambda: STORED[2:3]), classifiers=[kit.Classifier([[1.0]])])
+    parts = kit.parts(
+        SimpleNamespace(classes=lambda: STORED[2:3], decisions=Decisions), classifiers=[kit.Classifier([[1.0]])]
+    )
     with pytest.raises(ConfigError, match="store is empty; name them: --classes"):
         prepare(parts, None)
     assert prepare(parts, names("car")).store_classes == (None,)
@@ -105,7 +110,7 @@ def test_what_is_called_otherwise_is_matched_by_its_text_above_the_threshold(par
 
 def test_a_classifier_that_reads_needs_a_backbone_that_reads(kit):
     reader = kit.loaded("stub.reader", kit.Classifier([[1.0]]), needs={TEXT})
-    parts = kit.parts(SimpleNamespace(classes=lambda: STORED), classifiers=[reader])
+    parts = kit.parts(SimpleNamespace(classes=lambda: STORED, decisions=Decisions), classifiers=[reader])
     with pytest.raises(ConfigError, match=r"gives stub\.reader its text; got stub\.colour, which has no text tower"):
         prepare(parts, names("car"))
 
