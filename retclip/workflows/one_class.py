@@ -18,13 +18,15 @@ def records_showing(source: ImageSource, names: Collection[str], most: int) -> d
     """Per class of the source the first records that show it, or may, at most `most`; one pass, which ends where every
     class has enough. No image is read."""
     found: dict[str, list[SourceImage]] = {name: [] for name in names}
-    for record in source.images():
-        open_ones = [name for name, records in found.items() if len(records) < most]
-        if not open_ones:
-            break
-        for name in open_ones:
+    lacking = set(found) if most > 0 else set()
+    for record in source.images() if lacking else ():
+        for name in list(lacking):
             if record.class_names is None or name in record.class_names:
                 found[name].append(record)
+                if len(found[name]) >= most:
+                    lacking.remove(name)
+        if not lacking:
+            break
     return found
 
 
