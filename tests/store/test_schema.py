@@ -43,6 +43,27 @@ def test_upgrading_twice_changes_nothing(work) -> None:
     assert sum(one.segments for one in store.classes()) == 18
 
 
+def test_a_store_of_the_first_schema_is_brought_up_and_back_with_its_rows(work, made) -> None:
+    engine = open_engine(url_of(work))
+    schema.upgrade(engine, "0001")
+    with transaction(engine, write=True) as connection:
+        connection.execute(text("INSERT INTO category (name, name_key) VALUES ('Car', 'car')"))
+    schema.upgrade(engine)
+    with transaction(engine, write=True) as connection:
+        columns = (
+            "query, query_key, matched, dataset, source, how, encoder, threshold, decision, decided_by, at, reason"
+        )
+        values = "'Auto', 'auto', 'Car', '', '', 'map', '', 0.95, 'accepted', 'ann', '2026-01-01 00:00:00', ''"
+        connection.execute(text(f"INSERT INTO class_match ({columns}) VALUES ({values})"))
+    schema.downgrade(engine, "0001")
+    with transaction(engine) as connection:
+        assert connection.execute(text("SELECT name FROM category")).scalars().all() == ["Car"]
+        assert "class_match" not in inspect(connection).get_table_names()
+    schema.upgrade(engine)
+    assert schema.differences(engine) == []
+    engine.dispose()
+
+
 def test_a_store_of_another_schema_is_refused(sqlite_work) -> None:
     store = sqlite_work.open()
     with transaction(store.engine, write=True) as connection:
