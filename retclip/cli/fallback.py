@@ -150,6 +150,9 @@ def filled(retclip: RetCLIP, classes: Any, again: bool = False) -> FillReport:
             output.message(f"{one.name}: {one.segments} segments from {one.images} images of {source}")
     for one in report.of("missing"):
         output.message(f"missing {one.name!r}: {_why(one, report.threshold)}")
+    if report.failures:
+        first = report.failures[0]
+        output.message(f"{len(report.failures)} images could not be used, first {first.external_id}: {first.reason}")
     if report.threshold is None and report.of("missing"):
         output.message("note: this backbone reads no text, so names alone were compared")
     return report
