@@ -22,6 +22,7 @@ from retclip.config_sections import (
     ComponentsSection,
     DeviceSection,
     EnsembleSection,
+    FallbackSection,
     FinetuneSection,
     MatchingSection,
     PluginsSection,
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     ensemble: EnsembleSection = EnsembleSection()
     segment: SegmentSection = SegmentSection()
     matching: MatchingSection = MatchingSection()
+    fallback: FallbackSection = FallbackSection()
     device: DeviceSection = DeviceSection()
     finetune: FinetuneSection = FinetuneSection()
     weights: WeightsSection = WeightsSection()

@@ -80,6 +80,12 @@ class MatchingSection(Section):
     threshold: float = Field(0.95, ge=-1, le=1, description="cosine of names (paper 2.2)")
 
 
+class FallbackSection(Section):
+    source: str = Field("", description="where classes that the store lacks come from, reader:path?...; empty: nowhere")
+    max_images: int = Field(50, ge=1, description="images of a class that are fetched at most (method.md D16)")
+    enough_segments: int = Field(20, ge=1, description="segments of a class after which no more are (method.md D16)")
+
+
 class DeviceSection(Section):
     name: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="autocast precision of models")

@@ -15,8 +15,7 @@ from retclip import config
 from retclip.arguments import as_image, as_vocabulary
 from retclip.components import Components
 from retclip.errors import ConfigError, StoreMissing
-from retclip.opening import configured, store_options
-from retclip.plugin.contracts import NEIGHBOURS
+from retclip.opening import configured, store_options, votes
 from retclip.plugin.manager import PluginManager
 from retclip.result import SegmentationResult
 from retclip.store.feature_store import FeatureStore
@@ -29,7 +28,9 @@ if TYPE_CHECKING:
     from retclip.workflows.build_loop import BuildReport
     from retclip.workflows.estimate_build import Estimate
     from retclip.workflows.evaluate import Evaluation, Judged
+    from retclip.workflows.fill_report import FillReport
     from retclip.workflows.finetune import FinetuneReport
+    from retclip.workflows.look_up import Filling
     from retclip.workflows.vocabulary import PreparedVocabulary
 
 
@@ -68,7 +69,7 @@ class RetCLIP:
         try:
             opened = FeatureStore.open(folder, options)
         except StoreMissing:
-            if not create and (not missing_ok or _votes(manager, chosen)):
+            if not create and (not missing_ok or votes(manager, chosen)):
                 raise
             passing = None if create else TemporaryDirectory(prefix="retclip-")
             where = Path(passing.name) if passing else folder
@@ -162,6 +163,23 @@ class RetCLIP:
             for address in sources
         ]
 
+    def fill_missing(
+        self, classes: Sequence[str] | str | Vocabulary | None, again: bool = False,
+        on_progress: Callable[[str, BuildReport], None] = lambda *_: None,
+    ) -> FillReport:  # fmt: skip
+        """Fetch classes that the store lacks from `fallback.source`. See `workflows.fill_missing`."""
+        from retclip.workflows.fill_missing import fill_missing
+
+        return fill_missing(self.filling(), as_vocabulary(classes), again, on_progress)
+
+    def filling(self) -> Filling:
+        """What a fill works with."""
+        self._prepared.clear()
+        parts = self.parts(building=True)
+        from retclip.workflows.fill_missing import Filling
+
+        return Filling(parts, self.component("backbone", self.settings.components.backbone), self.source)
+
     def classes(self) -> list[StoreClass]:
         """The store's classes with their segment counts."""
         return self.store.classes()
@@ -191,12 +209,13 @@ class RetCLIP:
     def evaluate(
         self, address: str, on_progress: Callable[[int, int], None] = lambda *_: None,
         seen: Sequence[str] | str | Vocabulary | None = None, on_image: Callable[[Judged], None] = lambda _: None,
+        on_prepared: Callable[[PreparedVocabulary], None] = lambda _: None,
     ) -> Evaluation:  # fmt: skip
         """PQ, mAP and mIoU over an annotated source, for seen and unseen classes apart. See `workflows.evaluate`."""
         parts = self.parts()
         from retclip.workflows.evaluate import evaluate
 
-        return evaluate(parts, self.source(address), on_progress, as_vocabulary(seen), on_image)
+        return evaluate(parts, self.source(address), on_progress, as_vocabulary(seen), on_image, on_prepared)
 
     def finetune(
         self,
@@ -227,9 +246,3 @@ class RetCLIP:
         if not names:
             raise ConfigError("at least one classifier", "none", "set components.classifiers or --classifier")
         return tuple(self.component("classifier", name) for name in names)
-
-
-def _votes(manager: PluginManager, settings: config.Settings) -> bool:
-    """Whether any chosen classifier looks into the store; a database that was named is a store in any case."""
-    found = [manager.find("classifier", name) for name in settings.components.classifiers]
-    return bool(settings.store.database.get_secret_value()) or any(NEIGHBOURS in one.component.needs for one in found)

@@ -18,7 +18,8 @@ class MatchKind(StrEnum):
     EXACT = "exact"
     SYNONYM = "synonym"
     TEXT = "text"
-    FALLBACK = "fallback"
+    MAP = "map"  # a person said so
+    FALLBACK = "fallback"  # fetched from the fallback data set under the user's name
     MISSING = "missing"
 
 
@@ -30,4 +31,5 @@ class LabelMatch:
     store_class: str | None
     how: MatchKind
     similarity: float = 1.0  # cosine of the texts where `how` is text, [-1, 1]
-    nearest: str | None = None  # what came nearest where nothing matched
+    nearest: str | None = None  # what came nearest where nothing matched; where `how` is fallback, the class there
+    dataset: str = ""  # where `how` is fallback: the data set it was fetched from

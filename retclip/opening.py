@@ -1,4 +1,5 @@
-"""How settings become what a program works with: the file that is read, the plugins, the store's engines."""
+"""How settings become what a program works with: the file that is read, the plugins and whether the chosen ones fit,
+the store's engines."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any
 
 from retclip import config
 from retclip.device import choose
+from retclip.plugin.contracts import NEIGHBOURS
 from retclip.plugin.manager import PluginManager
 from retclip.store.feature_store import StoreOptions
 
@@ -26,6 +28,12 @@ def plugins_of(settings: config.Settings) -> PluginManager:
     """The plugins that the settings allow. Raises PluginUnavailable for one that failed, where they are strict."""
     section = settings.plugins
     return PluginManager.discover(section.disabled, strict=section.strict, cache=settings.weights.place)
+
+
+def votes(manager: PluginManager, settings: config.Settings) -> bool:
+    """Whether any chosen classifier looks into the store; a database that was named is a store in any case."""
+    found = [manager.find("classifier", name) for name in settings.components.classifiers]
+    return bool(settings.store.database.get_secret_value()) or any(NEIGHBOURS in one.component.needs for one in found)
 
 
 def store_options(settings: config.Settings) -> StoreOptions:

@@ -1,13 +1,14 @@
 """Label matching: which stored class stands for a class of the user's (paper, section 2.2; method.md D15).
 
 In this order: the same name; a synonym on either side; the nearest text, where its cosine is above 0.95. Names are
-compared by `name_key`. What matches nothing is MISSING, with the nearest name as a hint.
+compared by `name_key`. What matches nothing is MISSING, with the nearest name as a hint. A pair that a person has
+rejected is passed over by every rule.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -25,11 +26,13 @@ def match_labels(
     store_synonyms: Mapping[str, Sequence[str]] | None = None,
     store_text: Float[Tensor, "s d"] | None = None,
     threshold: float = THRESHOLD,
+    rejected: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[LabelMatch, ...]:
     """One match per class of the vocabulary.
 
     store_text: (s, d) unit vectors, a row per stored class; used where the vocabulary has text vectors too. Equal
-    similarities go to the class that comes first in `store_classes`.
+    similarities go to the class that comes first in `store_classes`. rejected: by a name's key the stored classes that
+    must not stand for it.
     """
     names = {name_key(name): name for name in reversed(store_classes)}  # the first of equal keys wins
     synonyms = {
@@ -40,21 +43,33 @@ def match_labels(
     for index, name in enumerate(vocabulary.names):
         mine = vocabulary.synonyms[index] if vocabulary.synonyms else ()
         row = similarities[index] if similarities is not None else None
-        matches.append(_match(name, mine, names, synonyms) or _by_text(name, store_classes, row, threshold))
+        barred = (rejected or {}).get(name_key(name), ())
+        matches.append(
+            _match(name, mine, names, synonyms, barred) or _near(name, store_classes, row, threshold, barred)
+        )
     return tuple(matches)
 
 
-def _match(name: str, mine: Sequence[str], names: Mapping[str, str], synonyms: Mapping[str, str]) -> LabelMatch | None:
-    key = name_key(name)
-    if key in names:
-        return LabelMatch(name, names[key], MatchKind.EXACT)
-    if key in synonyms:
-        return LabelMatch(name, synonyms[key], MatchKind.SYNONYM)
-    for synonym in mine:
-        found = names.get(name_key(synonym)) or synonyms.get(name_key(synonym))
-        if found:
-            return LabelMatch(name, found, MatchKind.SYNONYM)
+def _match(
+    name: str, mine: Sequence[str], names: Mapping[str, str], synonyms: Mapping[str, str], barred: Collection[str]
+) -> LabelMatch | None:
+    terms = [(name, names, MatchKind.EXACT), (name, synonyms, MatchKind.SYNONYM)]
+    terms += [(synonym, known, MatchKind.SYNONYM) for synonym in mine for known in (names, synonyms)]
+    for term, known, how in terms:
+        found = known.get(name_key(term))
+        if found is not None and found not in barred:
+            return LabelMatch(name, found, how)
     return None
+
+
+def _near(
+    name: str, store_classes: Sequence[str], row: Tensor | None, threshold: float, barred: Collection[str]
+) -> LabelMatch:
+    """The nearest by text, or a hint by spelling. Rejected classes are neither."""
+    if not barred:
+        return _by_text(name, store_classes, row, threshold)
+    kept = [index for index, one in enumerate(store_classes) if one not in barred]
+    return _by_text(name, [store_classes[index] for index in kept], row[kept] if row is not None else None, threshold)
 
 
 def _by_text(name: str, store_classes: Sequence[str], row: Tensor | None, threshold: float) -> LabelMatch:

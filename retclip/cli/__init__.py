@@ -21,6 +21,7 @@ from retclip.cli import (
     doctor,
     evaluate,
     explain,
+    fallback,
     finetune,
     output,
     plugins,
@@ -41,6 +42,7 @@ app.command()(build.build)
 app.command()(segment.segment)
 app.add_typer(class_edits.class_app, name="class")
 app.command()(catalog.undo)
+app.add_typer(fallback.app, name="fallback")
 app.command()(explain.explain)
 app.command()(evaluate.evaluate)
 app.command()(finetune.finetune)

@@ -48,7 +48,7 @@ def undo(
     config: options.Config = None,
     json: options.Json = False,
 ) -> None:
-    """Take a change of the classes back: what was added goes, what was removed, renamed or merged comes back."""
+    """Take a change of the classes back: what was added or fetched goes, what was removed or renamed comes back."""
     from retclip.store.undo import undo as take_back
 
     done = edit(store, config, json, lambda connection: take_back(connection, event, person()))

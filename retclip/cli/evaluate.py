@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retclip.cli import options, output
+from retclip.cli.fallback import FillMissing, filled, say_missing
 from retclip.cli.progress import LateProgress
 from retclip.errors import PartialFailure
 
@@ -29,6 +30,7 @@ def evaluate(
     report: Report = None,
     pictures: Pictures = 12,
     per_class: PerClass = False,
+    fill_missing: FillMissing = False,
     store: options.Store = options.DEFAULT_STORE,
     backbone: options.Backbone = None,
     proposer: options.Proposer = None,
@@ -41,13 +43,19 @@ def evaluate(
     """Segment every image of SOURCE with its own classes and compare: PQ, SQ, RQ, mAP and mIoU, for all classes and for
     those that the fine-tuning saw and did not see apart."""
     given = options.flags(settings, preset, backbone, proposer, classifier)
+    from retclip.workflows.source_classes import annotated_vocabulary
+
     line = LateProgress("evaluate")
-    with options.opened(store, config, given, missing_ok=True) as retclip:
+    with options.opened(store, config, given, missing_ok=not fill_missing) as retclip:
+        fill = filled(retclip, annotated_vocabulary(retclip.source(source))) if fill_missing else None
         page = _page(report, pictures) if report else None
         with line:
-            found = retclip.evaluate(source, line.update, seen, page.add if page else lambda _: None)
+            found = retclip.evaluate(
+                source, line.update, seen, page.add if page else lambda _: None,
+                lambda prepared: None if fill else say_missing(retclip, prepared),
+            )  # fmt: skip
     if json:
-        output.data(found.as_dict())
+        output.data({**found.as_dict(), "fill": fill.as_dict()} if fill else found.as_dict())
     else:
         _print(found, per_class)
     if page:

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retclip.cli import options, output
+from retclip.cli.fallback import say_missing
 from retclip.errors import ConfigError
+from retclip.names import MatchKind
 
 if TYPE_CHECKING:
+    from retclip.names import LabelMatch
     from retclip.store.catalog import StoredSegment
     from retclip.types import PanopticSegmentation
     from retclip.workflows.explain import Explanation
@@ -42,6 +45,7 @@ def explain(
         if target.name.endswith(SUFFIX):
             result, evidence = load_evidence(target)
         else:
+            say_missing(retclip, retclip.prepared(classes))
             found = retclip.segment(target, classes)
             result, evidence = found.panoptic, found.evidence
         why = explained(retclip.store, result, evidence, *_chosen(result, segment, at))
@@ -76,6 +80,14 @@ def as_dict(why: Explanation) -> dict[str, Any]:
     return asdict(why)
 
 
+def _matched(match: LabelMatch) -> str:
+    """How the class was found in the store, where it is not called so there."""
+    how_far = f", similarity {match.similarity:.3f}" if match.similarity < 1 else ""
+    if match.how is MatchKind.FALLBACK:
+        return f"{match.name}: fetched as {match.nearest!r} from {match.dataset}{how_far}"
+    return f"{match.name}: {match.store_class!r} of the store stands for it ({match.how}{how_far})"
+
+
 def _print(why: Explanation) -> None:
     one = why.segment
     output.message(f"segment {one.id} of {why.image_uri}: {one.class_name}, score {one.score:.3f}, {one.area} pixels")
@@ -83,6 +95,8 @@ def _print(why: Explanation) -> None:
         output.message(
             f"  made of {why.masks} masks; this is number {why.mask}, {why.mask_area} pixels; others: --at X,Y"
         )
+    if why.match is not None and why.match.how not in (MatchKind.EXACT, MatchKind.MISSING):
+        output.message(f"  {_matched(why.match)}")
     for source, scores in {**why.scores, "together": why.combined}.items():
         output.message(f"  {source}: " + ", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
     rows = [(f"{near.distance:.4f}", near.class_then, *_known(near.stored), near.id) for near in why.neighbours]

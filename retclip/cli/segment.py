@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retclip.cli import options, output
+from retclip.cli.fallback import FillMissing, filled, say_missing
 from retclip.cli.progress import Progress
 from retclip.errors import DataError, PartialFailure
 
@@ -27,6 +28,7 @@ def segment(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("retclip-out"),
     store: options.Store = options.DEFAULT_STORE,
     classes: Classes = None,
+    fill_missing: FillMissing = False,
     backbone: options.Backbone = None,
     proposer: options.Proposer = None,
     classifier: options.Classifiers = None,
@@ -37,11 +39,13 @@ def segment(
 ) -> None:
     """Label every pixel and every object of photos. A bad photo is listed in failures.csv and never stops the rest."""
     given = options.flags(settings, preset, backbone, proposer, classifier)
-    with options.opened(store, config, given, missing_ok=True) as retclip:
+    with options.opened(store, config, given, missing_ok=not fill_missing) as retclip:
+        fill = filled(retclip, classes) if fill_missing else None
         prepared = retclip.prepared(classes)
         from retclip.report.result_writer import ResultWriter  # not before the components are known to be here
 
-        _say_missing(prepared)
+        if fill is None:
+            say_missing(retclip, prepared)
         records = [record for path in paths for record in retclip.source(path).images()]
         if not records:
             raise DataError("at least one photo", f"none in {', '.join(paths)}", "name photos, folders or globs")
@@ -49,7 +53,8 @@ def segment(
             done, failures = _all(retclip, prepared.vocabulary, records, writer, bar)
     output.write_failures(out / "failures.csv", failures)
     if json:
-        output.data({"out": str(out), "images": done, "failures": [vars(one) for one in failures]})
+        told = {"out": str(out), "images": done, "failures": [vars(one) for one in failures]}
+        output.data({**told, "fill": fill.as_dict()} if fill else told)
     output.message(f"{len(done)} photos segmented into {out}, {len(failures)} failed")
     _exit(out, done, failures)
 
@@ -74,14 +79,6 @@ def _all(
             failures.append(Failure(record.external_id, record.uri, str(error)))
         bar.update(len(done) + len(failures), len(failures))
     return done, failures
-
-
-def _say_missing(prepared: Any) -> None:
-    from retclip.workflows.vocabulary import missing
-
-    for match in missing(prepared):
-        near = f" (nearest: {match.nearest!r})" if match.nearest else ""
-        output.message(f"note: the store has no segments of {match.name!r}{near}; add some: retclip class add")
 
 
 def _exit(out: Path, done: Sequence[Any], failures: Sequence[Failure]) -> None:

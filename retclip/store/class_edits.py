@@ -104,14 +104,20 @@ def segments_of(connection: Connection, name: str) -> tuple[bool, frozenset[int]
 
 
 def record_addition(
-    connection: Connection, name: str, before: Mapping[str, Any], after: Mapping[str, Any], there: frozenset[int]
+    connection: Connection,
+    name: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    there: frozenset[int],
+    action: str = "class.add",
 ) -> int:
-    """The event of `class add`. after: with its run; there: segments that the class had before, so that an undo leaves
-    alone what the run only made again."""
+    """The event of `class add`, or of another walk that adds to a class. after: with its run, or all its runs; there:
+    segments that the class had before, so that an undo leaves alone what the run only made again."""
     number = find_categories(connection, [name_key(name)]).get(name_key(name))
-    made = connection.execute(select(Segment.id).where(Segment.run_id == after["run"])).scalars()
+    runs = after.get("runs", [after["run"]])
+    made = connection.execute(select(Segment.id).where(Segment.run_id.in_(runs))).scalars()
     told = {**after, "category": number, "made": packed([one for one in made if one not in there])}
-    return events.record(connection, f"run {after['run']}", "class.add", name, before, told)
+    return events.record(connection, f"run {after['run']}", action, name, before, told)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 
 from retclip.errors import ConfigError, SpaceMismatch, StoreBusy, StoreDamaged, StoreMissing
-from retclip.store import catalog, leases, ledger, sync
+from retclip.store import catalog, class_matches, leases, ledger, sync
 from retclip.store.archive import Archive
 from retclip.store.engine import one_writer_at_a_time, transaction, when_free
 from retclip.store.ingest import UnitResult, commit_units
@@ -223,6 +223,11 @@ class FeatureStore:
         """The store's classes with their counts."""
         with transaction(self.engine) as connection:
             return catalog.classes(connection)
+
+    def decisions(self) -> class_matches.Decisions:
+        """What was decided about names."""
+        with transaction(self.engine) as connection:
+            return class_matches.decisions(connection)
 
     def segments(self, ids: Sequence[UUID]) -> dict[UUID, catalog.StoredSegment]:
         """What is known of those segments now."""

@@ -28,7 +28,7 @@ MAX_ATTEMPTS = 5
 class RunPlan:
     """What a run is about to do."""
 
-    kind: str  # build or class_add
+    kind: str  # build, class_add or class_fill
     source: str
     dataset: str
     proposer: str

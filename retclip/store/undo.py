@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from retclip.errors import DataError
 from retclip.names import name_key
-from retclip.store import events
+from retclip.store import class_matches, events
 from retclip.store.catalog import pages
 from retclip.store.class_edits import Edit, relabel, set_status, unpacked
 from retclip.store.columns import now
@@ -87,13 +88,25 @@ def _add(connection: Connection, before: Values, after: Values, actor: str) -> S
     """What the run made anew is retired; what it only made again stays."""
     if "made" not in after:
         raise DataError("an event that names its segments", "one of an older version", "use `retclip class remove`")
-    mine = (Segment.run_id == after["run"], Segment.status != RETIRED)
+    runs = after.get("runs", [after["run"]])
+    mine = (Segment.run_id.in_(runs), Segment.status != RETIRED)
     ids = _those(connection, unpacked(after["made"]), and_(*mine))
     set_status(connection, ids, RETIRED)
-    connection.execute(delete(Unit).where(Unit.run_id == after["run"]))
+    connection.execute(delete(Unit).where(Unit.run_id.in_(runs)))
     left = select(Segment.id).where(Segment.category_id == after["category"], Segment.status != RETIRED).limit(1)
     if not before["known"] and connection.execute(left).first() is None:
         connection.execute(update(Category).where(Category.id == after["category"]).values(retired_at=now()))
+    return ids
+
+
+def _fill(connection: Connection, before: Values, after: Values, actor: str) -> Sequence[int]:
+    """The segments go as after `class add`; unless the decision was changed already, it is rejected, so that the next
+    fill does not fetch them again."""
+    ids = _add(connection, before, after, actor)
+    newest = class_matches.decisions(connection).newest.get(name_key(after["query"]))
+    if newest is not None and newest.holds and newest.run == after["run"]:
+        gone = replace(newest, decision=class_matches.REJECTED, decided_by=actor, reason="the fill was undone")
+        class_matches.record(connection, gone)
     return ids
 
 
@@ -115,4 +128,5 @@ WAYS_BACK: Mapping[str, Callable[[Connection, Values, Values, str], Sequence[int
     "class.merge": _merge,
     "class.remove": _remove,
     "class.add": _add,
+    "class.fill": _fill,
 }

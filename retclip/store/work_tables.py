@@ -24,7 +24,7 @@ class StoreIdentity(Base):
 
 
 class Run(Base):
-    """One run of a build or of `class add`."""
+    """One run of a build, of `class add` or of a fill from the fallback data set."""
 
     __tablename__ = "run"
     __table_args__ = (CheckConstraint("state IN ('running', 'finished', 'interrupted', 'failed')", name="state"),)
@@ -132,6 +132,37 @@ class Event(Base):
     target: Mapped[str] = mapped_column(String(200))
     before: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     after: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+
+
+class ClassMatchRow(Base):
+    """A decision about a name that somebody asked for. A later one names the row that it takes the place of; nothing
+    but run and event of a fill that has just ended is ever changed."""
+
+    __tablename__ = "class_match"
+    __table_args__ = (
+        CheckConstraint("how IN ('exact', 'synonym', 'text', 'map', 'missing')", name="how"),
+        CheckConstraint("decision IN ('auto', 'accepted', 'rejected')", name="decision"),
+        CheckConstraint("similarity BETWEEN -1 AND 1 AND threshold BETWEEN -1 AND 1", name="cosines"),
+        CheckConstraint("how = 'missing' OR matched <> ''", name="matched"),
+        CheckConstraint("supersedes_id IS NULL OR supersedes_id <> id", name="no_self"),
+    )
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    query: Mapped[str] = mapped_column(String(200))
+    query_key: Mapped[str] = mapped_column(String(200), index=True)
+    matched: Mapped[str] = mapped_column(String(200))  # of a missing one what came nearest, "" where nothing did
+    dataset: Mapped[str] = mapped_column(String(120))  # the fallback data set, "" = the store itself
+    source: Mapped[str] = mapped_column(Text)  # its address
+    how: Mapped[str] = mapped_column(String(16))
+    similarity: Mapped[float | None]  # None where names decided, or a person
+    encoder: Mapped[str] = mapped_column(String(64))  # fingerprint of the space of the texts, "" where names decided
+    threshold: Mapped[float]
+    decision: Mapped[str] = mapped_column(String(16))
+    decided_by: Mapped[str] = mapped_column(String(120))
+    at: Mapped[datetime] = mapped_column(Moment, default=now)
+    reason: Mapped[str] = mapped_column(Text)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # the one that ended the fill
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("event.id"))  # what an undo takes back
+    supersedes_id: Mapped[int | None] = mapped_column(ForeignKey("class_match.id"), unique=True)
 
 
 class ReconcileRun(Base):

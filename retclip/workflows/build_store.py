@@ -9,7 +9,8 @@ over one class (`add_class`). What executes the units is handed in; what they gi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import retclip
 from retclip.errors import DataError
@@ -35,15 +36,16 @@ def build_store(
     kind: str = "build",
     on_progress: Callable[[BuildReport], None] = lambda _: None,
     start: Starter = in_this_process,
+    note: Mapping[str, Any] | None = None,
 ) -> BuildReport:
     """Store the segments of `source` that show `class_names` (None = every class of the source).
 
-    start: makes the executor of the units. Raises DataError for a class that the source does not have, SpaceMismatch,
-    StoreBusy, PluginError; a bad image is a failure in the report, not an exception. On KeyboardInterrupt the finished
-    images are committed first.
+    start: makes the executor of the units. note: what else is written into the run's row. Raises DataError for a class
+    that the source does not have, SpaceMismatch, StoreBusy, PluginError; a bad image is a failure in the report, not an
+    exception. On KeyboardInterrupt the finished images are committed first.
     """
     naming = names_for(parts, source, address, class_names)
-    run = parts.store.start_run(run_plan(parts, source, address, naming.names, kind))
+    run = parts.store.start_run(run_plan(parts, source, address, naming.names, kind, note))
     loop = BuildLoop(parts, source, address, run, naming, on_progress)
     state = "failed"
     try:
@@ -69,7 +71,14 @@ def names_for(parts: Parts, source: ImageSource, address: str, class_names: Sequ
     return LabelAssignment(parts, wanted, is_thing, [one.name for one in parts.store.classes()])
 
 
-def run_plan(parts: Parts, source: ImageSource, address: str, wanted: Sequence[str], kind: str) -> RunPlan:
+def run_plan(
+    parts: Parts,
+    source: ImageSource,
+    address: str,
+    wanted: Sequence[str],
+    kind: str,
+    note: Mapping[str, Any] | None = None,
+) -> RunPlan:
     """What a run writes down of itself before it begins."""
     proposer, section = parts.proposer, parts.settings.build
     # What decides the segments beside the proposer; a default added later must not make old work look undone.
@@ -85,7 +94,7 @@ def run_plan(parts: Parts, source: ImageSource, address: str, wanted: Sequence[s
         proposer_settings=proposer.settings,
         recipe=recipe_fingerprint(proposer.name, proposer.version, {**proposer.settings, **chosen}),
         space=parts.keys.thing.space,
-        config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json")},
+        config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json"), **(note or {})},
         program=retclip.__version__,
         components=components(parts),
     )

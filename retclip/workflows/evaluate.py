@@ -25,7 +25,7 @@ from retclip.workflows.in_groups import in_groups
 from retclip.workflows.instances import annotated_instances, predicted_instances
 from retclip.workflows.parts import Parts
 from retclip.workflows.segment_image import classes_with_terms, decide, describe_images, merge, provenance, seen_classes
-from retclip.workflows.source_classes import annotated_classes
+from retclip.workflows.source_classes import annotated_vocabulary
 from retclip.workflows.vocabulary import PreparedVocabulary, missing, prepare
 
 __all__ = ["Evaluation", "Judged", "evaluate"]
@@ -50,16 +50,19 @@ def evaluate(
     on_progress: Callable[[int, int], None] = lambda *_: None,
     seen: Vocabulary | None = None,
     on_image: Callable[[Judged], None] = lambda _: None,
+    on_prepared: Callable[[PreparedVocabulary], None] = lambda _: None,
 ) -> Evaluation:
     """Segment every image with the source's own classes and compare with its annotation.
 
     seen: the classes that count as seen in the figures, and only there; None = those that an in-vocabulary classifier
-    was trained on, as the ensemble decides it. on_image: told every image that was counted. Raises DataError where the
-    source has no classes, `seen` names none of them, or no image could be used; single bad images are failures.
+    was trained on, as the ensemble decides it. on_image: told every image that was counted. on_prepared: told first how
+    the classes match with the store's. Raises DataError where the source has no classes, `seen` names none of them, or
+    no image could be used; single bad images are failures.
     """
-    known = annotated_classes(source)
-    names, things = tuple(one.name for one in known), tuple(one.is_thing is not False for one in known)
-    prepared = prepare(parts, Vocabulary(names, things, tuple(one.synonyms for one in known)))
+    asked = annotated_vocabulary(source)
+    names, things = asked.names, tuple(one is not False for one in asked.is_thing)
+    prepared = prepare(parts, asked)
+    on_prepared(prepared)
     groups = _seen(parts, prepared, seen)
     counters, failures = Counters(names, things), list[Failure]()
 

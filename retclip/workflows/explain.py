@@ -15,6 +15,7 @@ import torch
 
 from retclip.errors import DataError
 from retclip.evidence import Evidence
+from retclip.names import LabelMatch
 from retclip.store.catalog import StoredSegment
 from retclip.store.feature_store import FeatureStore
 from retclip.types import PanopticSegmentation, SegmentInfo
@@ -55,6 +56,7 @@ class Explanation:
     combined: dict[str, float]
     void: float
     settings: dict[str, Any]
+    match: LabelMatch | None = None  # how the segment's class was found in the store
 
     def votes(self) -> dict[str, int]:
         """How many neighbours of each class there are, most first."""
@@ -97,6 +99,7 @@ def explain(
         box=(x0, y0, x1, y1), image_uri=evidence.image_uri, image_sha256=evidence.image_sha256,
         neighbours=_neighbours(store, evidence, n), scores=scores, unknown=unknown, combined=combined,
         void=float(evidence.void[n]), settings=dict(evidence.settings),
+        match=next((one for one in evidence.matches if one.name == segment.class_name), None),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.plugin.contracts import ImageSource, SourceClass
+from retclip.types import Vocabulary
 
 
 def annotated_classes(source: ImageSource) -> Sequence[SourceClass]:
@@ -16,6 +17,13 @@ def annotated_classes(source: ImageSource) -> Sequence[SourceClass]:
     if not known:
         raise DataError("an annotated source", f"{source.name} without classes", "use coco-panoptic: or label-maps:")
     return known
+
+
+def annotated_vocabulary(source: ImageSource) -> Vocabulary:
+    """The source's classes as what is asked for. Raises DataError where it has none."""
+    known = annotated_classes(source)
+    names, things = tuple(one.name for one in known), tuple(one.is_thing is not False for one in known)
+    return Vocabulary(names, things, tuple(one.synonyms for one in known))
 
 
 def source_names(source: ImageSource, names: Sequence[str], address: str) -> tuple[str, ...]:

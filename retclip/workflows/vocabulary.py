@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -10,11 +10,12 @@ from torch import Tensor
 from retclip.algorithms.label_matching import match_labels
 from retclip.device import inference
 from retclip.errors import ConfigError
-from retclip.names import LabelMatch, MatchKind
+from retclip.names import LabelMatch, MatchKind, name_key
 from retclip.plugin.checks import checked_text
 from retclip.plugin.contracts import NEIGHBOURS
 from retclip.plugin.pairing import Capable, check_pairing
 from retclip.store.catalog import StoreClass
+from retclip.store.class_matches import ACCEPTED, ClassMatch
 from retclip.types import Vocabulary
 from retclip.workflows.parts import Parts
 
@@ -37,7 +38,7 @@ def prepare(parts: Parts, vocabulary: Vocabulary | None) -> PreparedVocabulary:
     stored = parts.store.classes()
     vocabulary = vocabulary or _everything(stored)
     _check_needs(parts)
-    vocabulary = replace(vocabulary, text=_text(parts, vocabulary.terms))
+    vocabulary = replace(vocabulary, text=text_of(parts, vocabulary.terms))
     matches = _matches(parts, vocabulary, stored)
     rows = {one.name: one for one in stored}
     found = [rows[match.store_class] if match.store_class is not None else None for match in matches]
@@ -59,7 +60,7 @@ def _is_thing(given: bool | None, stored: StoreClass | None) -> bool:
     return stored is None or stored.is_thing is not False
 
 
-def _text(parts: Parts, names: Sequence[str]) -> Tensor | None:
+def text_of(parts: Parts, names: Sequence[str]) -> Tensor | None:
     backbone = parts.backbone
     with inference(backbone.device):
         found = backbone.thing.text_vectors(names)
@@ -67,14 +68,54 @@ def _text(parts: Parts, names: Sequence[str]) -> Tensor | None:
 
 
 def _matches(parts: Parts, vocabulary: Vocabulary, stored: Sequence[StoreClass]) -> tuple[LabelMatch, ...]:
-    """By name and synonym; the store's names are encoded only where something is still missing then. A class without
-    segments stands for nothing: it must neither hide a synonym that has some nor pass for support."""
-    alive, threshold = [one for one in stored if one.segments], parts.settings.matching.threshold
-    names, aliases = [one.name for one in alive], {one.name: one.aliases for one in alive}
-    found = match_labels(vocabulary, names, aliases, threshold=threshold)
+    """With the store's classes. One without segments stands for nothing: it must neither hide a synonym that has some
+    nor pass for support."""
+    alive, decisions = {one.id: one for one in stored if one.segments}, parts.store.decisions()
+    rejected = {
+        key: {alive[one].name for one in decisions.barred_categories(key) if one in alive} for key in decisions.rejected
+    }
+    aliases = {one.name: one.aliases for one in alive.values()}
+
+    def decided(match: LabelMatch) -> LabelMatch:
+        return _as_decided(match, decisions.newest.get(name_key(match.name)), alive)
+
+    return matches_with(parts, vocabulary, aliases, rejected, decided)
+
+
+def matches_with(
+    parts: Parts,
+    vocabulary: Vocabulary,
+    classes: Mapping[str, Sequence[str]],
+    rejected: Mapping[str, set[str]],
+    decided: Callable[[LabelMatch], LabelMatch] = lambda match: match,
+) -> tuple[LabelMatch, ...]:
+    """A match with one of `classes` per name of the vocabulary, which has its text. By name and synonym; the classes'
+    names are encoded only where something is still missing then.
+
+    classes: names with their synonyms. rejected: as `match_labels` takes it. decided: has the last word on each match.
+    """
+    names, threshold = list(classes), parts.settings.matching.threshold
+    found = tuple(map(decided, match_labels(vocabulary, names, classes, None, threshold, rejected)))
     if vocabulary.text is None or not names or all(match.how is not MatchKind.MISSING for match in found):
         return found
-    return match_labels(vocabulary, names, aliases, _text(parts, names), threshold)
+    return tuple(map(decided, match_labels(vocabulary, names, classes, text_of(parts, names), threshold, rejected)))
+
+
+def _as_decided(match: LabelMatch, said: ClassMatch | None, alive: Mapping[int, StoreClass]) -> LabelMatch:
+    """What was decided before counts: a person's word, and where the class was fetched from. A class of the very name
+    goes before a match that was accepted, not before one that a person made."""
+    if said is None or not said.holds:
+        return match
+    cosine = 1.0 if said.similarity is None else said.similarity
+    if said.dataset:
+        own = next((one for one in alive.values() if one.name == match.store_class), None)
+        if own is None or said.key not in map(name_key, (own.name, *own.aliases)):
+            return match
+        return replace(match, how=MatchKind.FALLBACK, similarity=cosine, nearest=said.matched, dataset=said.dataset)
+    stands = alive.get(said.category) if said.category is not None and said.decision == ACCEPTED else None
+    if stands is None or (match.how is MatchKind.EXACT and said.how is not MatchKind.MAP):
+        return match
+    return LabelMatch(match.name, stands.name, said.how, cosine, stands.name if said.how is MatchKind.TEXT else None)
 
 
 def _everything(stored: Sequence[StoreClass]) -> Vocabulary:

@@ -126,3 +126,27 @@ def test_matching_by_text_agrees_with_loops(counts, stored, threshold, seed):
         if abs(cosines[best] - threshold) > 1e-5:  # nearer than that, rounding decides
             wanted = (store_names[best], MatchKind.TEXT) if cosines[best] > threshold else (None, MatchKind.MISSING)
             assert (one.store_class, one.how) == wanted
+
+
+def test_what_was_rejected_is_passed_over_by_every_rule():
+    stored, more = ["cat", "dog", "hound"], {"dog": ("puppy",), "hound": ("puppy", "whelp")}
+    for asked, barred, wanted in [
+        (vocabulary("Cat"), {"cat": {"cat"}}, (None, MatchKind.MISSING)),
+        (vocabulary("puppy"), {"puppy": {"dog"}}, (None, MatchKind.MISSING)),  # the first of equal synonyms has it
+        (vocabulary("pup", synonyms=(("dog", "whelp"),)), {"pup": {"dog"}}, ("hound", MatchKind.SYNONYM)),
+        (vocabulary("pup", synonyms=(("dog",),)), {"cat": {"dog"}}, ("dog", MatchKind.SYNONYM)),
+    ]:
+        (found,) = match_labels(asked, stored, more, rejected=barred)
+        assert (found.store_class, found.how) == wanted
+
+
+def test_of_texts_the_next_one_is_taken_and_a_rejected_one_is_no_hint():
+    text = F.normalize(torch.tensor([[1.0, 0.1, 0.0]]), dim=-1)
+    stored = torch.eye(3)[[0, 1, 2]]
+    asked = vocabulary("kitten", text=text)
+    (found,) = match_labels(asked, ["cat", "dog", "cow"], None, stored, 0.05, {"kitten": {"cat"}})
+    assert (found.store_class, found.how) == ("dog", MatchKind.TEXT)
+    (found,) = match_labels(asked, ["cat", "dog", "cow"], None, stored, 0.05, {"kitten": {"cat", "dog"}})
+    assert (found.store_class, found.nearest) == (None, "cow")
+    (found,) = match_labels(vocabulary("catt"), ["cat"], rejected={"catt": {"cat"}})
+    assert (found.how, found.nearest) == (MatchKind.MISSING, None)

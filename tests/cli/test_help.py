@@ -52,6 +52,7 @@ def test_importing_the_package_loads_neither_torch_nor_numpy():
     "command",
     [
         ("init",), ("build",), ("segment",), ("class", "add"), ("class", "list"), ("explain",), ("evaluate",),
+        ("fallback", "fill"), ("fallback", "list"), ("fallback", "accept"), ("fallback", "reject"), ("fallback", "map"),
         ("doctor",), ("db", "current"), ("db", "check"), ("db", "upgrade"), ("plugins", "list"), ("plugins", "info"),
         ("plugins", "check"), ("plugins", "new"),
     ],

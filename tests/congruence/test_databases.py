@@ -17,8 +17,21 @@ import pytest
 from sqlalchemy import insert, select
 
 from retclip.errors import RetCLIPError
-from retclip.store import catalog, events, ledger, outbox, reconcile, wanted_points
+from retclip.names import MatchKind
+from retclip.store import (
+    catalog,
+    class_matches,
+    events,
+    fills,
+    ledger,
+    match_edits,
+    outbox,
+    reconcile,
+    wanted_points,
+)
 from retclip.store.categories import ensure_categories, find_categories
+from retclip.store.class_edits import unpacked
+from retclip.store.class_matches import ClassMatch
 from retclip.store.columns import Base
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
@@ -55,7 +68,7 @@ def contents(store: FeatureStore) -> dict[str, list[tuple[str, ...]]]:
 def _plain(table: str, column: str, value: Any, targets: dict, names: dict, numbers: dict) -> Any:
     """A value as both databases must agree on it; ... for what may differ."""
     if isinstance(value, dict):  # PostgreSQL keeps the keys of a JSON object in an order of its own
-        return dict(sorted(value.items()))
+        return {key: _named(key, one, names, numbers) for key, one in sorted(value.items())}
     if isinstance(value, datetime):
         assert value.utcoffset() is not None and value.utcoffset().total_seconds() == 0
         return "a time"
@@ -68,6 +81,13 @@ def _plain(table: str, column: str, value: Any, targets: dict, names: dict, numb
     if column in targets and value is not None and targets[column] in names:
         return str(names[targets[column]][value])
     return value
+
+
+def _named(key: str, value: Any, names: dict, numbers: dict) -> Any:
+    """An entry of an event, which names classes and segments by their rows."""
+    if key == "category" and value is not None:
+        return names["category"][value]
+    return sorted(numbers[one] for one in unpacked(value)) if key == "made" else value
 
 
 def build(work, made) -> FeatureStore:
@@ -117,6 +137,23 @@ def edit(store: FeatureStore, made) -> None:
     made.change(store, "UPDATE image SET state = 2 WHERE external_id = '3.jpg'")
     made.announce(store)
     store.refresh()
+    decide(store, made)
+
+
+def decide(store: FeatureStore, made) -> None:
+    """Names matched by rule, a fill in two runs, and what people say of both."""
+    match = ClassMatch("cab", "car", MatchKind.TEXT, 0.95, similarity=0.1 + 0.2, encoder="e" * 16, reason="ü")
+    fill = ClassMatch("Boat", "Kayak", MatchKind.SYNONYM, 0.95, "world", "world:x")
+    for one in (match, fill, replace(match, query="unicorn", how=MatchKind.MISSING, matched="")):
+        store.edit(lambda connection, one=one: class_matches.record(connection, one))
+    for number in (6, 7):
+        run = store.start_run(replace(made.plan(fills.KIND), config=fills.note(fill, False)))
+        store.commit(run, [made.unit(number, classes=("boat",))], {"boat": True})
+    newest = store.decisions().newest["boat"]
+    store.edit(lambda connection: fills.finish_fill(connection, newest, {"images": 2}))
+    store.edit(lambda connection: match_edits.accept(connection, "BOAT", "ann"))
+    store.edit(lambda connection: match_edits.reject(connection, "boat", "bob", "no boats"))
+    store.edit(lambda connection: match_edits.map_to(connection, "cab", "Truck", 0.95, "ann"))
 
 
 def _is(point_id: Any) -> Any:
@@ -152,5 +189,19 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "names": lambda c: sorted(find_categories(c, ["truck", "lorry", "car", "traffic light", "tree", "?"])),
     "waiting": lambda c: outbox.pending_count(c, 1),
     "wanted": lambda c: wanted_points.count(c, 1),
-    "events": lambda c: [{**one, "at": None} for one in events.latest(c)],
+    "events": lambda c: [(one["actor"], one["action"], one["target"]) for one in events.latest(c)],
+    "decisions": lambda c: [
+        replace(one, at=datetime.min, category=one.category is not None) for one in class_matches.history(c)
+    ],
+    "barred": lambda c: class_matches.decisions(c).barred_names("boat", "world"),
+    "fill": lambda c: fills.fill_runs(c, ClassMatch("boat", "kayak", MatchKind.MAP, 0.5, "world")),
 }
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_both_answer_the_same(filled, question: str) -> None:
+    answers = []
+    for store in filled:
+        with transaction(store.engine) as connection:
+            answers.append(QUESTIONS[question](connection))
+    assert answers[0] == answers[1]

@@ -50,7 +50,7 @@ def test_provenance_comes_to_an_older_store_and_every_row_stays(work, made) -> N
     everything = "SELECT id, prompt, ordinal, score, area, status FROM segment ORDER BY id"
     before, parts = made.ask(store, everything), ("label", "segment_feature", "unit", "run", "image")
     counted = [made.ask(store, f"SELECT count(*) FROM {table}") for table in parts]
-    schema.downgrade(store.engine, "-1")
+    schema.downgrade(store.engine, "0002")
     with transaction(store.engine) as connection:
         columns = {one["name"] for table in ("segment", "run") for one in inspect(connection).get_columns(table)}
     assert not columns & {"detector_score", "mask_score", "components"}
@@ -65,6 +65,27 @@ def test_provenance_comes_to_an_older_store_and_every_row_stays(work, made) -> N
         connection.execute(text("UPDATE segment SET area = 0"))  # the CHECKs that were there are there still
     work.fill(store, range(4))
     assert sum(one.segments for one in store.classes()) == 24
+
+
+def test_a_store_of_the_first_schema_is_brought_up_and_back_with_its_rows(work, made) -> None:
+    engine = open_engine(url_of(work))
+    schema.upgrade(engine, "0001")
+    with transaction(engine, write=True) as connection:
+        connection.execute(text("INSERT INTO category (name, name_key) VALUES ('Car', 'car')"))
+    schema.upgrade(engine)
+    with transaction(engine, write=True) as connection:
+        columns = (
+            "query, query_key, matched, dataset, source, how, encoder, threshold, decision, decided_by, at, reason"
+        )
+        values = "'Auto', 'auto', 'Car', '', '', 'map', '', 0.95, 'accepted', 'ann', '2026-01-01 00:00:00', ''"
+        connection.execute(text(f"INSERT INTO class_match ({columns}) VALUES ({values})"))
+    schema.downgrade(engine, "0001")
+    with transaction(engine) as connection:
+        assert connection.execute(text("SELECT name FROM category")).scalars().all() == ["Car"]
+        assert "class_match" not in inspect(connection).get_table_names()
+    schema.upgrade(engine)
+    assert schema.differences(engine) == []
+    engine.dispose()
 
 
 def test_a_store_of_another_schema_is_refused(sqlite_work) -> None:

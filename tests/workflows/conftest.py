@@ -2,7 +2,8 @@
 components whose answers a test can work out by hand."""
 
 import hashlib
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -12,7 +13,12 @@ import torch.nn.functional as F
 
 import retclip
 from retclip.config import Settings
+from retclip.config_sections import FallbackSection
+from retclip.errors import DataError
+from retclip.names import name_key
 from retclip.plugin import SourceClass, SourceImage
+from retclip.store.class_matches import history
+from retclip.store.engine import transaction
 from retclip.types import (
     ClassScores,
     DenseFeatures,
@@ -24,7 +30,10 @@ from retclip.types import (
     Role,
     SegmentFeatures,
     SegmentInfo,
+    Vocabulary,
 )
+from retclip.workflows.build_store import build_store
+from retclip.workflows.fill_missing import Filling, fill_missing
 from retclip.workflows.parts import Loaded, Parts
 
 COLOURS = {"sky": (40, 90, 220), "grass": (30, 160, 40), "car": (210, 30, 30), "sand": (220, 200, 120)}
@@ -156,3 +165,127 @@ def fresh(tmp_path):
     """An empty store, opened; its index lives in memory."""
     with retclip.open(tmp_path / "store", create=True, settings={"store": {"index": "resident"}}) as memory:
         yield memory
+
+
+# A small world for the fallback: 40 names of which the store lacks 10; the data set "the world" has 6 of these.
+STORED = (*(f"class {n}" for n in range(28)), "car", "sofa")
+ABSENT = ("kayak", "Tractor", "settee", "lorry", "puppy", "bike", "unicorn", "dragon", "couchette", "canoes")
+SYNONYMS = {"settee": ("davenport",), "lorry": ("truck",)}  # the first of nobody's use
+FALLBACK = {  # the fallback data set's classes with their synonyms
+    "Kayak": (), "tractor": (), "Chesterfield": ("settee",), "Truck": (), "Young dog": (), "Bicycle": (),
+    "Horse": (), "class 3": (), "Boat": (),
+}  # fmt: skip
+NEAR = {"puppy": ("Young dog", 0.97), "bike": ("Bicycle", 0.951), "couchette": ("sofa", 0.9),
+        "canoes": ("Boat", 0.949), "unicorn": ("Horse", 0.6)}  # fmt: skip
+DIM = 64
+
+
+def text_vector(name):
+    """A unit vector of its own for each name, turned towards the one that it is near to."""
+    own = {key: n for n, key in enumerate(("Young dog", "Bicycle", "sofa", "Boat", "Horse"))}
+    if name in NEAR:
+        other, cosine = NEAR[name]
+        return cosine * torch.eye(DIM)[own[other]] + math.sqrt(1 - cosine**2) * torch.eye(DIM)[own[other] + 8]
+    if name in own:
+        return torch.eye(DIM)[own[name]]
+    seed = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16)
+    some = torch.randn(DIM - 24, generator=torch.Generator().manual_seed(seed))
+    return torch.nn.functional.pad(torch.nn.functional.normalize(some, dim=0), (24, 0))
+
+
+def photo(*names, seed=0):
+    """Stripes, one for each class, annotated."""
+    rng = np.random.default_rng([seed, *name_key("".join(names)).encode()])
+    label_map = np.repeat(np.arange(1, len(names) + 1, dtype=np.int32), 8)[None].repeat(8, axis=0)
+    pixels = rng.integers(0, 256, (len(names) + 1, 3))[label_map].astype(np.uint8)
+    infos = tuple(SegmentInfo(n, name, True, 64) for n, name in enumerate(names, 1))
+    sha256 = hashlib.sha256(pixels.tobytes()).hexdigest()
+    return Image(pixels, sha256, f"/photos/{sha256[:8]}.png", PanopticSegmentation(label_map, infos))
+
+
+@dataclass
+class Photos:
+    """An annotated source that writes down which photos are read; classes with their synonyms."""
+
+    known: dict
+    items: list
+    name: str = "the world"
+    loaded: list = field(default_factory=list)
+    broken: bool = False
+
+    def classes(self):
+        return tuple(SourceClass(name, True, tuple(more)) for name, more in self.known.items())
+
+    def __len__(self):
+        return len(self.items)
+
+    def images(self):
+        for number, one in enumerate(self.items):
+            names = tuple(segment.class_name for segment in one.truth.segments)
+            load, digest = partial(self.load, number), partial(str, one.sha256)
+            yield SourceImage(f"photo {number}", one.uri, load, digest, names, str(names))
+
+    def load(self, number):
+        if self.broken:
+            raise DataError("a photo", "none", "copy it")
+        self.loaded.append(number)
+        return self.items[number]
+
+
+class Reading(StubBackbone):
+    """Reads names as the vectors above."""
+
+    space = FeatureSpace("stub.reading", "none", "none", "mean-1", DIM)
+
+    def segment_vectors(self, features, masks, logits=None):
+        found = super().segment_vectors(features, masks, logits)
+        return SegmentFeatures(F.pad(found.vectors, (0, DIM - 3)), found.covered, self.space)
+
+    def text_vectors(self, names):
+        return torch.stack([text_vector(name) for name in names])
+
+
+class World:
+    """A store of 30 classes, and the fallback data set: each class in 3 photos, the kayak in 9 with 4 in each."""
+
+    stored_names, absent, photo, Photos = STORED, ABSENT, staticmethod(photo), Photos
+
+    def __init__(self, store):
+        parts = Kit.parts(store, settings=self.settings())
+        self.parts = replace(parts, backbone=loaded("stub.reading", Reading()))
+        items = [photo(name, "class 3", seed=n) for name in FALLBACK for n in range(3) if name != "Kayak"]
+        self.source = Photos(FALLBACK, [*items, *(photo(*["Kayak"] * 4, seed=n) for n in range(9))])
+        self.opened = []
+
+    @staticmethod
+    def settings(**given):
+        return Settings(fallback=FallbackSection(source="world:", **given))
+
+    @staticmethod
+    def vocabulary(*names):
+        names = names or (*STORED, *ABSENT)
+        return Vocabulary(names, (None,) * len(names), tuple(SYNONYMS.get(name, ()) for name in names))
+
+    def filling(self):
+        return Filling(self.parts, self.parts.backbone, lambda address: self.opened.append(address) or self.source)
+
+    def fill(self, *names, **options):
+        self.opened.clear()
+        return fill_missing(self.filling(), self.vocabulary(*names), **options)
+
+    def rows(self, query=None):
+        with transaction(self.parts.store.engine) as connection:
+            return history(connection, query)
+
+    def stored(self):
+        return {one.name: one.segments for one in self.parts.store.classes() if one.segments}
+
+    def edit(self, change, *given):
+        return self.parts.store.edit(lambda connection: change(connection, *given))
+
+
+@pytest.fixture
+def world(fresh):
+    made = World(fresh.store)
+    build_store(made.parts, Photos(dict.fromkeys(STORED, ()), [photo(*STORED)], "home"), "home:")
+    return made

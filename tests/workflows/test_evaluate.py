@@ -8,11 +8,12 @@ import torch
 
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceClass
+from retclip.store.class_matches import Decisions
 from retclip.types import ClassScores, Image, MaskProposals, PanopticSegmentation, Role, Vocabulary
 from retclip.workflows.evaluate import evaluate
 from retclip.workflows.evaluation_figures import Confusion
 
-EMPTY = SimpleNamespace(classes=list)
+EMPTY = SimpleNamespace(classes=list, decisions=Decisions)
 
 
 def scored(kit, values, answer=None):

@@ -3,7 +3,7 @@
 import pytest
 
 from retclip.errors import DataError
-from retclip.workflows.source_classes import source_names
+from retclip.workflows.source_classes import annotated_vocabulary, source_names
 
 
 def test_names_are_spelt_as_the_source_spells_them_each_once(kit):
@@ -20,3 +20,10 @@ def test_a_source_that_knows_no_classes_takes_any_name(kit):
 def test_a_class_that_the_source_does_not_have(kit, name, hint):
     with pytest.raises(DataError, match=rf"a class of listed:x; got '{name}'; {hint}"):
         source_names(kit.Source([], ("Sky", "car")), ["car", name], "listed:x")
+
+
+def test_a_sources_classes_as_what_is_asked_for(kit):
+    asked = annotated_vocabulary(kit.Source([], ("sky", "car")))
+    assert (asked.names, asked.is_thing, asked.synonyms) == (("sky", "car"), (False, True), ((), ()))
+    with pytest.raises(DataError, match="annotated source"):
+        annotated_vocabulary(kit.Source([], ()))

@@ -10,6 +10,7 @@ from retclip.errors import ConfigError, SpaceMismatch
 from retclip.names import MatchKind
 from retclip.plugin import NEIGHBOURS, TEXT
 from retclip.store.catalog import StoreClass
+from retclip.store.class_matches import ClassMatch, Decisions
 from retclip.types import Vocabulary
 from retclip.workflows.vocabulary import missing, needs_neighbours, prepare
 
@@ -23,7 +24,9 @@ STORED = [
 
 @pytest.fixture
 def parts(kit):
-    return kit.parts(SimpleNamespace(classes=lambda: STORED), classifiers=[kit.Classifier([[1.0]])])
+    return kit.parts(
+        SimpleNamespace(classes=lambda: STORED, decisions=Decisions), classifiers=[kit.Classifier([[1.0]])]
+    )
 
 
 def names(*given, things=None, synonyms=()):
@@ -39,7 +42,9 @@ def test_without_names_every_class_that_has_segments_is_asked_for(parts):
 
 
 def test_an_empty_store_without_names_says_what_to_do(kit):
-    parts = kit.parts(SimpleNamespace(classes=lambda: STORED[2:3]), classifiers=[kit.Classifier([[1.0]])])
+    parts = kit.parts(
+        SimpleNamespace(classes=lambda: STORED[2:3], decisions=Decisions), classifiers=[kit.Classifier([[1.0]])]
+    )
     with pytest.raises(ConfigError, match="store is empty; name them: --classes"):
         prepare(parts, None)
     assert prepare(parts, names("car")).store_classes == (None,)
@@ -105,7 +110,7 @@ def test_what_is_called_otherwise_is_matched_by_its_text_above_the_threshold(par
 
 def test_a_classifier_that_reads_needs_a_backbone_that_reads(kit):
     reader = kit.loaded("stub.reader", kit.Classifier([[1.0]]), needs={TEXT})
-    parts = kit.parts(SimpleNamespace(classes=lambda: STORED), classifiers=[reader])
+    parts = kit.parts(SimpleNamespace(classes=lambda: STORED, decisions=Decisions), classifiers=[reader])
     with pytest.raises(ConfigError, match=r"gives stub\.reader its text; got stub\.colour, which has no text tower"):
         prepare(parts, names("car"))
 
@@ -134,6 +139,54 @@ def test_the_engine_prepares_once_and_again_after_the_store_has_changed(fresh, t
     assert [match.name for match in missing(first)] == ["grass"]
     fresh.add_class("grass", [source])
     assert missing(fresh.prepared("sky, grass")) == ()
+
+
+def decided(kit, *matches, rejected=()):
+    """Parts over a store with these decisions."""
+    found = Decisions({one.key: one for one in matches}, {one.key: [one] for one in rejected})
+    store = SimpleNamespace(classes=lambda: STORED, decisions=lambda: found)
+    return kit.parts(store, classifiers=[kit.Classifier([[1.0]])])
+
+
+def said(query, matched, how, category, **more):
+    return ClassMatch(query, matched, how, 0.95, category=category, **{"decision": "accepted", **more})
+
+
+def test_a_person_s_map_counts_before_every_rule_as_long_as_the_class_has_segments(kit):
+    parts = decided(kit, said("car", "sky", MatchKind.MAP, 1), said("sky", "ghost", MatchKind.MAP, 7))
+    found = prepare(parts, names("CAR", "sky", "automobile"))
+    assert found.store_classes == (1, 1, 3)
+    assert [match.how for match in found.matches] == [MatchKind.MAP, MatchKind.EXACT, MatchKind.SYNONYM]
+
+
+def test_an_accepted_match_stays_without_text_and_gives_way_to_a_class_of_the_very_name(kit):
+    mine = said("cab", "car", MatchKind.TEXT, 3, similarity=0.97)
+    found = prepare(decided(kit, mine, said("sky", "car", MatchKind.TEXT, 3, similarity=0.96)), names("cab", "sky"))
+    assert found.store_classes == (3, 1)
+    assert (found.matches[0].how, found.matches[0].similarity) == (MatchKind.TEXT, 0.97)
+    automatic = prepare(decided(kit, said("cab", "car", MatchKind.TEXT, 3, decision="auto")), names("cab"))
+    assert [match.name for match in missing(automatic)] == ["cab"], "the rule decides each time"
+
+
+def test_a_rejected_match_makes_the_class_missing_again(kit, monkeypatch):
+    rejected = said("automobile", "car", MatchKind.SYNONYM, 3, decision="rejected")
+    assert [one.name for one in missing(prepare(decided(kit, rejected=[rejected]), names("automobile")))] == [
+        "automobile"
+    ]
+    text = said("auto", "car", MatchKind.TEXT, 3, decision="rejected")
+    monkeypatch.setattr(kit.Backbone, "text_vectors", lambda _, terms: torch.eye(3)[[0] * len(terms)])
+    found = prepare(decided(kit, text, rejected=[text]), names("auto", "cab"))
+    assert [match.store_class for match in found.matches] == ["sky", "car"], "the next one is as near here"
+
+
+def test_a_class_that_was_fetched_says_from_where(kit):
+    fill = said("Car", "Automobile", MatchKind.TEXT, None, dataset="world", similarity=0.96, decision="auto")
+    (match,) = prepare(decided(kit, fill), names("car")).matches
+    wanted = ("car", MatchKind.FALLBACK, 0.96, "Automobile", "world")
+    assert (match.store_class, match.how, match.similarity, match.nearest, match.dataset) == wanted
+    gone = said("kayak", "Canoe", MatchKind.EXACT, None, dataset="world")
+    (match,) = prepare(decided(kit, gone), names("kayak", synonyms=(("sky",),))).matches
+    assert match.how is MatchKind.SYNONYM, "another class stands for it, which nobody fetched"
 
 
 def test_a_class_without_segments_neither_hides_a_synonym_nor_passes_for_support(parts):

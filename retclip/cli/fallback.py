@@ -1,0 +1,236 @@
+"""`retclip fallback fill | list | accept | reject | map`, and what other commands say of classes that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from retclip.cli import options, output
+from retclip.cli.catalog import open_catalog, person
+from retclip.cli.progress import LateProgress
+from retclip.errors import DataError, PartialFailure
+
+if TYPE_CHECKING:
+    from retclip.engine import RetCLIP
+    from retclip.store.class_matches import ClassMatch
+    from retclip.workflows.build_loop import BuildReport
+    from retclip.workflows.fill_report import FillReport, Near, Outcome
+    from retclip.workflows.vocabulary import PreparedVocabulary
+
+app = typer.Typer(
+    help="Classes that the store lacks: fetched from another data set, by rule or by hand.", no_args_is_help=True
+)
+SHOWN = 20  # missing classes that are named one by one
+
+Query = Annotated[str, typer.Argument(help="A name that was asked for.")]
+Reason = Annotated[str, typer.Option(help="Why, for whoever reads the history.")]
+FillMissing = Annotated[
+    bool, typer.Option("--fill-missing", help="Fetch classes that the store lacks from fallback.source.")
+]
+
+
+@app.command("fill")
+def fill(
+    classes: Annotated[str, typer.Option(help="The names: a comma list or a file.")],
+    again: Annotated[bool, typer.Option("--again", help="Look up once more what was missing before.")] = False,
+    store: options.Store = options.DEFAULT_STORE,
+    backbone: options.Backbone = None,
+    proposer: options.Proposer = None,
+    preset: options.Preset = None,
+    settings: options.Set = None,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Fetch images of the classes that the store lacks, and store them under these names. Runs again where it was
+    stopped; what was decided is not asked again."""
+    given = options.flags(settings, preset, backbone, proposer, building=True)
+    with options.opened(store, config, given) as retclip:
+        report = filled(retclip, classes, again)
+    _finish(report, store, json)
+
+
+@app.command("map")
+def map_to(
+    query: Query,
+    name: Annotated[str, typer.Argument(metavar="CLASS", help="A class of the store or of the fallback data set.")],
+    reason: Reason = "",
+    store: options.Store = options.DEFAULT_STORE,
+    backbone: options.Backbone = None,
+    proposer: options.Proposer = None,
+    preset: options.Preset = None,
+    settings: options.Set = None,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Say which class stands for a name, whatever was decided before. One of the fallback data set is fetched now."""
+    from retclip.workflows.map_class import map_class
+
+    given = options.flags(settings, preset, backbone, proposer, building=True)
+    with options.opened(store, config, given) as retclip:
+        report = _with_progress(lambda step: map_class(retclip.filling(), query, name, person(), reason, step))
+    _finish(report, store, json)
+
+
+@app.command("list")
+def list_matches(
+    query: Annotated[str | None, typer.Argument(help="One name (default: all).")] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Also decisions that a later one took the place of.")
+    ] = False,
+    store: options.Store = options.DEFAULT_STORE,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """The decisions: which class stands for a name, by which rule, how near, who decided and when."""
+    from retclip.store.class_matches import history as decisions
+    from retclip.store.engine import transaction
+
+    with open_catalog(store, config) as opened, transaction(opened.engine) as connection:
+        found = decisions(connection, query)
+    gone = {one.supersedes for one in found}
+    chosen = [one for one in found if history or one.id not in gone]
+    if json:
+        output.data([_as_dict(one) for one in chosen])
+        return
+    columns = ("name", "class", "of", "how", "similarity", "needs", "decision", "by", "when", "event", "reason")
+    rows = [
+        (one.query, one.matched or None, one.dataset or "the store", one.how, _cosine(one.similarity),
+         f"> {one.threshold:g}", one.decision, one.decided_by, f"{one.at:%Y-%m-%d %H:%M}", one.event, one.reason)
+        for one in chosen
+    ]  # fmt: skip
+    output.table(f"decisions in {store}", columns, rows)
+
+
+@app.command("accept")
+def accept(
+    query: Query,
+    reason: Reason = "",
+    store: options.Store = options.DEFAULT_STORE,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Confirm the newest decision about a name, or take its rejection back."""
+    from retclip.store.match_edits import accept as confirm
+
+    with open_catalog(store, config) as opened:
+        found = opened.edit(lambda connection: confirm(connection, query, person(), reason))
+    if json:
+        output.data(_as_dict(found))
+    later = "; the next fill fetches it" if found.is_fill and found.event is None else ""
+    output.message(f"{found.matched} of {found.dataset or 'the store'} stands for {found.query}{later}")
+
+
+@app.command("reject")
+def reject(
+    query: Query,
+    reason: Reason = "",
+    store: options.Store = options.DEFAULT_STORE,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """The newest decision about a name does not count and is not proposed again; what it fetched is taken back."""
+    from retclip.store.match_edits import reject as turn_down
+
+    with open_catalog(store, config) as opened:
+        done = opened.edit(lambda connection: turn_down(connection, query, person(), reason))
+    if json:
+        output.data({"event": done.event or None, "segments": done.segments})
+    output.message(f"what was found for {query} does not count any more; {done.segments} segments were taken back")
+
+
+def filled(retclip: RetCLIP, classes: Any, again: bool = False) -> FillReport:
+    """Fill, with a line of progress for each class, and say on stderr what became of the names."""
+    report = _with_progress(lambda step: retclip.fill_missing(classes, again, step))
+    for one in report.of("filled"):
+        if one.images:
+            source = f"{one.matched!r} of {one.dataset} ({one.how}{_brackets(one.similarity)})"
+            output.message(f"{one.name}: {one.segments} segments from {one.images} images of {source}")
+    for one in report.of("missing"):
+        output.message(f"missing {one.name!r}: {_why(one, report.threshold)}")
+    if report.failures:
+        first = report.failures[0]
+        output.message(f"{len(report.failures)} images could not be used, first {first.external_id}: {first.reason}")
+    if report.threshold is None and report.of("missing"):
+        output.message("note: this backbone reads no text, so names alone were compared")
+    return report
+
+
+def say_missing(retclip: RetCLIP, prepared: PreparedVocabulary) -> None:
+    """Which classes the store cannot answer for, what is nearest and what to do."""
+    from retclip.workflows.vocabulary import missing
+
+    found, settings = missing(prepared), retclip.settings
+    todo = "fetch some: --fill-missing" if settings.fallback.source else "add some: retclip class add"
+    for match in found[:SHOWN]:
+        how_far = f", similarity {match.similarity:.3f}, needs more than {settings.matching.threshold:g}"
+        near = f" (nearest: {match.nearest!r}{how_far if prepared.vocabulary.text is not None else ''})"
+        output.message(f"note: the store has no segments of {match.name!r}{near if match.nearest else ''}; {todo}")
+    if found[SHOWN:]:
+        output.message(f"note: nor of {len(found) - SHOWN} other classes")
+
+
+def _with_progress(action: Callable[[Callable[[str, BuildReport], None]], FillReport]) -> FillReport:
+    lines: dict[str, LateProgress] = {}
+
+    def step(name: str, report: BuildReport) -> None:
+        line = lines.setdefault(name, LateProgress(f"fill {name}"))
+        line.update(report.seen, report.total, len(report.failures), f"{report.segments} segments")
+
+    try:
+        return action(step)
+    except KeyboardInterrupt:
+        output.message("stopped; what was finished is stored. Run the same command again to go on.")
+        raise
+    finally:
+        for line in lines.values():
+            line.__exit__()
+
+
+def _finish(report: FillReport, store: Path, json: bool) -> None:
+    from retclip.workflows.fill_report import summary_line
+
+    if json:
+        output.data(report.as_dict())
+    else:
+        columns = ("name", "state", "class", "of", "how", "similarity", "images", "segments", "event")
+        rows = [
+            (one.name, one.state, one.matched, one.dataset or None, one.how, _cosine(one.similarity), one.images,
+             one.segments, one.event)
+            for one in report.outcomes
+        ]  # fmt: skip
+        output.table("names", columns, rows)
+    output.message(summary_line(report))
+    listing = store / "failures.csv"
+    output.write_failures(listing, report.failures)
+    if report.failures:
+        first = f"{report.failures[0].external_id}: {report.failures[0].reason}"
+        kind = PartialFailure if any(one.images for one in report.outcomes) else DataError
+        raise kind("every image to be usable", f"{len(report.failures)} failures, first {first}", f"see {listing}")
+
+
+def _why(one: Outcome, threshold: float | None) -> str:
+    places = (("the store", one.in_store), ("the fallback data set", one.in_fallback))
+    near = [f"nearest in {place}: {_near(found)}" for place, found in places if found]
+    needs = [f"needs more than {threshold:g}"] if threshold is not None and near else []
+    return "; ".join([*([one.reason] if one.reason else []), *near, *needs]) or "nothing is called so"
+
+
+def _near(found: Near) -> str:
+    return repr(found.name) + (f", similarity {found.similarity:.3f}" if found.similarity is not None else "")
+
+
+def _brackets(similarity: float | None) -> str:
+    return "" if similarity is None else f" {similarity:.3f}"
+
+
+def _cosine(similarity: float | None) -> str | None:
+    return None if similarity is None else f"{similarity:.3f}"
+
+
+def _as_dict(one: ClassMatch) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {**asdict(one), "at": f"{one.at:%Y-%m-%dT%H:%M:%S}"}

@@ -1,0 +1,91 @@
+"""What people decide about class names: accept, reject, or map to another class of the store.
+
+Each is a new row of `class_match`; where a fill from the fallback data set no longer counts, its segments go back by
+the undo of its event.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from retclip.errors import DataError
+from retclip.names import MatchKind, name_key
+from retclip.store.class_edits import Edit, segments_of
+from retclip.store.class_matches import ACCEPTED, REJECTED, ClassMatch, decisions, record
+from retclip.store.fills import fill_runs, finish_fill
+from retclip.store.undo import undo
+
+
+def accept(connection: Connection, query: str, actor: str, reason: str = "") -> ClassMatch:
+    """Confirm the newest decision about a name, or take its rejection back; segments that a rejection took away come
+    with the next fill. Raises DataError where there is none, or nothing was matched."""
+    found = _matched(connection, query)
+    gone = found.decision == REJECTED
+    changed = replace(found, decision=ACCEPTED, decided_by=actor, reason=reason)
+    record(connection, replace(changed, run=None, event=None) if gone else changed)
+    return decisions(connection).newest[found.key]
+
+
+def reject(connection: Connection, query: str, actor: str, reason: str = "") -> Edit:
+    """The newest decision about a name does not count any more and is not proposed again. Raises DataError as `accept`,
+    and where it was rejected already. The Edit's event is 0 where no segment had to go."""
+    found = _matched(connection, query)
+    if found.decision == REJECTED:
+        raise DataError("a decision that holds", f"{query!r} was rejected already", "see `retclip fallback list`")
+    record(connection, replace(found, decision=REJECTED, decided_by=actor, reason=reason))
+    return take_back(connection, found, actor)
+
+
+def map_to(connection: Connection, query: str, stored: str, threshold: float, actor: str, reason: str = "") -> Edit:
+    """From now on the class `stored` stands for the name. Raises DataError where that is what the name is filled as."""
+    earlier = decisions(connection).newest.get(name_key(query))
+    if earlier is not None and earlier.is_fill and name_key(stored) == earlier.key:
+        raise DataError(
+            "another class of the store", f"{stored!r}, which was filled as that", "use `retclip fallback accept`"
+        )
+    decided = ClassMatch(query, stored, MatchKind.MAP, threshold, decision=ACCEPTED, decided_by=actor, reason=reason)
+    record(connection, decided)
+    return take_back(connection, earlier, actor)
+
+
+def map_elsewhere(connection: Connection, new: ClassMatch) -> Edit:
+    """From now on a class of the fallback data set stands for the name; its photos come with the fill that follows.
+    Raises DataError where the store has segments of that name which no fill made."""
+    earlier = decisions(connection).newest.get(new.key)
+    record(connection, new)
+    done = take_back(connection, earlier, new.decided_by)
+    if segments_of(connection, new.query)[1]:
+        todo = f"add to it: retclip class add {new.query!r} {new.source!r}; or remove it first"
+        raise DataError("a name that the store has no segments of", f"{new.query!r}, which it has", todo)
+    return done
+
+
+def take_back(connection: Connection, earlier: ClassMatch | None, actor: str) -> Edit:
+    """The segments of a fill that a newer decision has overruled go, also of one that was stopped in the middle. The
+    Edit's event is 0 where there were none."""
+    if earlier is None or not earlier.is_fill:
+        return Edit(0)
+    event = earlier.event
+    if event is None:
+        if not fill_runs(connection, earlier).ids:
+            return Edit(0)
+        event = finish_fill(connection, earlier, {})
+    return undo(connection, event, actor)
+
+
+def _matched(connection: Connection, query: str) -> ClassMatch:
+    """The newest decision about a name, which names a class."""
+    newest = decisions(connection).newest
+    found = newest.get(name_key(query))
+    if found is None:
+        near = difflib.get_close_matches(query, [one.query for one in newest.values()], 3)
+        hint = f"did you mean {near[0]!r}?" if near else f"decide first: retclip fallback fill --classes '{query}'"
+        raise DataError("a name that was decided about (`retclip fallback list`)", repr(query), hint)
+    if found.how is MatchKind.MISSING:
+        nearest = f"; nearest was {found.matched!r}" if found.matched else ""
+        todo = f"say which class stands for it: retclip fallback map '{query}' CLASS"
+        raise DataError("a name that a class was matched with", f"{query!r}, which is missing{nearest}", todo)
+    return found

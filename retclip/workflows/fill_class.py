@@ -1,0 +1,58 @@
+"""Fetch one class from the fallback data set and store it under the user's name: the walk of `class add`, with a limit
+on images, and one event at the end.
+
+Stopped anywhere, it goes on with the same decision: what is finished is not fetched again, and the event names the
+segments of every run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from retclip.plugin.contracts import SourceClass, SourceImage
+from retclip.store import class_edits, fills
+from retclip.store.class_matches import ClassMatch
+from retclip.store.engine import transaction
+from retclip.workflows.build_loop import BuildReport
+from retclip.workflows.build_store import build_store
+from retclip.workflows.one_class import OneClass
+from retclip.workflows.parts import Parts
+
+LOOK_EVERY = 4  # images between two looks whether there are enough segments
+
+
+def fill_class(
+    parts: Parts,
+    match: ClassMatch,
+    is_thing: bool | None,
+    records: Sequence[SourceImage],
+    on_progress: Callable[[BuildReport], None] = lambda _: None,
+) -> tuple[BuildReport, int | None]:
+    """Store the segments of those photos that show `match.matched` as `match.query`, until there are
+    `fallback.enough_segments`. Returns the report and the number of the event; None where no photo could be used, then
+    the next fill tries them again. Raises SpaceMismatch, StoreBusy, PluginError; Ctrl-C commits what is done first."""
+    with transaction(parts.store.engine) as connection:
+        before = fills.fill_runs(connection, match)
+        known = before.known if before.ids else class_edits.segments_of(connection, match.query)[0]
+    enough, stored = parts.settings.fallback.enough_segments, [before.segments]
+    shown = SourceClass(match.query, is_thing)
+    source = OneClass(match.dataset, match.matched, shown, records, lambda: stored[0] >= enough)
+
+    def count(report: BuildReport) -> None:
+        stored[0] = before.segments + report.segments
+        on_progress(report)
+
+    note = fills.note(match, known)
+    report = build_store(_looking_often(parts), source, match.source, [match.query], fills.KIND, count, note=note)
+    if report.failures and not stored[0]:
+        return report, None
+    with transaction(parts.store.engine, write=True) as connection:
+        event = fills.finish_fill(connection, match, {"images": report.images + report.skipped})
+    return report, event
+
+
+def _looking_often(parts: Parts) -> Parts:
+    build = parts.settings.build
+    often = build.model_copy(update={"commit_images": min(build.commit_images, LOOK_EVERY)})
+    return replace(parts, settings=parts.settings.model_copy(update={"build": often}))
