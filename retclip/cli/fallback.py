@@ -176,8 +176,11 @@ def _with_progress(action: Callable[[Callable[[str, BuildReport], None]], FillRe
     lines: dict[str, LateProgress] = {}
 
     def step(name: str, report: BuildReport) -> None:
-        line = lines.setdefault(name, LateProgress(f"fill {name}"))
-        line.update(report.seen, report.total, len(report.failures), f"{report.segments} segments")
+        if name not in lines:
+            for line in lines.values():  # a terminal shows one bar at a time
+                line.__exit__()
+            lines[name] = LateProgress(f"fill {name}")
+        lines[name].update(report.seen, report.total, len(report.failures), f"{report.segments} segments")
 
     try:
         return action(step)

@@ -96,7 +96,8 @@ def joined(query: Select[Any]) -> Select[Any]:
 
 
 def classes(connection: Connection) -> list[StoreClass]:
-    """Every class that is not retired or merged away, by name, with its visible segments counted."""
+    """Every class that is not retired or merged away, by name, with its visible segments counted. The names of what was
+    merged into it are among its aliases."""
     counted = (
         select(
             Segment.category_id, func.count().label("segments"), func.count(Segment.image_id.distinct()).label("images")
@@ -112,12 +113,27 @@ def classes(connection: Connection) -> list[StoreClass]:
         .where(Category.retired_at.is_(None), Category.merged_into_id.is_(None))
     ).all()
     rows = sorted(rows, key=lambda row: str(row[1]))  # not by SQL: a database sorts as its locale says
-    aliases: dict[int, list[str]] = {}
-    for category_id, alias in connection.execute(
-        select(CategoryAlias.category_id, CategoryAlias.alias).order_by(CategoryAlias.id)
-    ):
-        aliases.setdefault(category_id, []).append(alias)
+    ends, aliases = merged_into(connection), dict[int, list[str]]()
+    given = select(CategoryAlias.category_id, CategoryAlias.alias).order_by(CategoryAlias.id)
+    gone = select(Category.id, Category.name).where(Category.merged_into_id.is_not(None)).order_by(Category.id)
+    for category_id, alias in (*connection.execute(given), *connection.execute(gone)):
+        aliases.setdefault(ends.get(category_id, category_id), []).append(alias)
     return [StoreClass(r[0], r[1], r[2], tuple(aliases.get(r[0], ())), r[3] or 0, r[4] or 0) for r in rows]
+
+
+def merged_into(connection: Connection) -> dict[int, int]:
+    """Of each class that was merged away the one that it is now."""
+    moved = select(Category.id, Category.merged_into_id).where(Category.merged_into_id.is_not(None))
+    merged = {row[0]: int(row[1]) for row in connection.execute(moved) if row[1] is not None}
+    return {one: _end_of_merges(one, merged) for one in merged}
+
+
+def _end_of_merges(category_id: int, merged: Mapping[int, int]) -> int:
+    seen = {category_id}
+    while (target := merged.get(category_id)) is not None and target not in seen:
+        seen.add(target)
+        category_id = target
+    return category_id
 
 
 def supported_classes(connection: Connection, category_ids: Sequence[int]) -> set[int]:

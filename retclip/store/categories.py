@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, select, update
 
 from retclip.names import name_key
-from retclip.store.catalog import pages
+from retclip.store.catalog import merged_into, pages
 from retclip.store.engine import insert_or_keep
 from retclip.store.tables import Category, CategoryAlias
 
@@ -42,14 +42,5 @@ def find_categories(connection: Connection, keys: list[str]) -> dict[str, int]:
         found.update({row[0]: row[1] for row in connection.execute(aliases)})
         direct = select(Category.name_key, Category.id).where(Category.name_key.in_(page))
         found.update({row[0]: row[1] for row in connection.execute(direct)})
-    moved = select(Category.id, Category.merged_into_id).where(Category.merged_into_id.is_not(None))
-    merged = {row[0]: row[1] for row in connection.execute(moved)}
-    return {key: _end_of_merges(category_id, merged) for key, category_id in found.items()}
-
-
-def _end_of_merges(category_id: int, merged: Mapping[int, int | None]) -> int:
-    seen = {category_id}
-    while (target := merged.get(category_id)) is not None and target not in seen:
-        seen.add(target)
-        category_id = target
-    return category_id
+    ends = merged_into(connection)
+    return {key: ends.get(category_id, category_id) for key, category_id in found.items()}

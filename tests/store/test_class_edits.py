@@ -46,7 +46,7 @@ def test_an_alias_means_the_class_and_may_not_be_taken(store: FeatureStore, edit
 def test_merged_classes_are_one_for_people_and_for_a_search(store: FeatureStore, edit, made) -> None:
     vector = torch.from_numpy(made.unit(1).vectors[2:3])  # of a car
     assert edit(store, merge_class, "car", "road").segments == 4
-    assert classes(store) == {"road": (8, ()), "tree": (4, ())}
+    assert classes(store) == {"road": (8, ("car",)), "tree": (4, ())}, "the name means the other from now on"
     road = next(one.id for one in store.classes() if one.name == "road")
     found = store.nearest(vector, [road], 1, per_class=False)
     assert found.distances[0, 0] < 1e-3 and found.classes[0, 0] == 0

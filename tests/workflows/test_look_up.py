@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from retclip.config_sections import MatchingSection
 from retclip.names import MatchKind
+from retclip.store.class_edits import merge_class
 from retclip.store.match_edits import reject
 from retclip.types import Vocabulary
 from retclip.workflows.look_up import look_up
@@ -58,3 +59,8 @@ def test_a_fill_under_way_is_not_decided_anew(world):
     asked = world.vocabulary("bike")
     first = looked_up(world, asked)
     assert looked_up(world, asked, again=True) == first and world.opened == []
+
+
+def test_a_name_that_was_merged_away_is_not_missing(world):
+    world.edit(merge_class, "car", "sofa", "ann")
+    assert looked_up(world, world.vocabulary("car")) == [("car", "synonym", "sofa", "")] and world.opened == []

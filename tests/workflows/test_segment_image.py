@@ -10,6 +10,7 @@ import torch
 from retclip.config import load
 from retclip.errors import ContractBroken
 from retclip.plugin import NEIGHBOURS
+from retclip.store.class_matches import Decisions
 from retclip.types import ClassScores, Image, MaskProposals, Neighbours, Role, Vocabulary
 from retclip.workflows.evidence_file import save_evidence
 from retclip.workflows.segment_image import segment_images
@@ -27,6 +28,9 @@ class Store:
 
     def classes(self):
         return []
+
+    def decisions(self):
+        return Decisions()
 
     def require_space(self, space):
         self.space = space
