@@ -27,6 +27,7 @@ from retclip.workflows.parts import Loaded, Parts
 if TYPE_CHECKING:
     from retclip.plugin.contracts import Backbone, Classifier, ImageSource, MaskProposer
     from retclip.store.catalog import StoreClass
+    from retclip.workflows.add_space import AddSpaceReport
     from retclip.workflows.build_store import BuildReport
     from retclip.workflows.evaluate import Evaluation, Judged
     from retclip.workflows.finetune import FinetuneReport
@@ -145,12 +146,9 @@ class RetCLIP:
         return build_store(self.parts(building=True), self.source(address), address, classes, on_progress=on_progress)
 
     def add_class(
-        self,
-        name: str,
-        sources: Sequence[str],
-        is_thing: bool | None = None,
+        self, name: str, sources: Sequence[str], is_thing: bool | None = None,
         on_progress: Callable[[BuildReport], None] = lambda _: None,
-    ) -> list[BuildReport]:
+    ) -> list[BuildReport]:  # fmt: skip
         """Add one class from sources or photos; no training, and the next `segment` knows it."""
         self._prepared.clear()
         parts = self.parts(building=True)
@@ -160,6 +158,17 @@ class RetCLIP:
             add_class(parts, name, self.source(address), address, is_thing, on_progress=on_progress)
             for address in sources
         ]
+
+    def add_space(
+        self, backbone: str, accept_failed: bool = False,
+        on_progress: Callable[[AddSpaceReport], None] = lambda _: None,
+    ) -> AddSpaceReport:  # fmt: skip
+        """Vectors of one more backbone for all that is stored. See `workflows.add_space`."""
+        self.manager.require_weights([self.manager.find("backbone", backbone)], self.settings.of_component)
+        from retclip.workflows.add_space import add_space
+
+        loaded, images = self.component("backbone", backbone), self.settings.build.commit_images
+        return add_space(self.store, loaded, self.source, images, accept_failed, on_progress)
 
     def classes(self) -> list[StoreClass]:
         """The store's classes with their segment counts."""
@@ -198,14 +207,10 @@ class RetCLIP:
         return evaluate(parts, self.source(address), on_progress, as_vocabulary(seen), on_image)
 
     def finetune(
-        self,
-        address: str,
-        out: str | Path,
-        val: str | None = None,
-        classes: Sequence[str] | str | Vocabulary | None = None,
-        fresh: bool = False,
+        self, address: str, out: str | Path, val: str | None = None,
+        classes: Sequence[str] | str | Vocabulary | None = None, fresh: bool = False,
         on_progress: Callable[[FinetuneReport], None] = lambda _: None,
-    ) -> FinetuneReport:
+    ) -> FinetuneReport:  # fmt: skip
         """Train the proposer on an annotated source; its weights lie in `out` then. See `workflows.finetune`."""
         from retclip.finetune_job import finetune_job, run
 

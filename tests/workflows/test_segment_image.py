@@ -28,10 +28,11 @@ class Store:
     def classes(self):
         return []
 
-    def require_space(self, space):
+    def require_complete(self, space):
         self.space = space
 
-    def nearest(self, vectors, store_classes, k, per_class):
+    def nearest(self, vectors, store_classes, k, per_class, space):
+        assert space == self.space
         self.asked.append((vectors, store_classes, k, per_class))
         count = len(vectors)
         ids = np.full((count, 1), "near", dtype=object)
