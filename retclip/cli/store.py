@@ -36,12 +36,14 @@ def add_space(
 ) -> None:
     """Add another backbone's vectors of what is stored, from its photos and masks; the others stay as they are. Run it
     again to go on, and to make up for segments that were stored since. Ctrl-C is safe."""
-    given = options.flags(settings, preset)
+    from retclip.config import find_file
+
+    given, base = options.flags(settings, preset), find_file(store, config)
     with options.opened(store, config, given) as retclip:
         chosen = retclip.settings.components
         name = retclip.manager.find("backbone", backbone or chosen.keys or chosen.backbone).full_name
         if retclip.store.space() is not None:
-            _write_settings(retclip, name, store)
+            _write_settings(retclip, name, store, base)
         report = _with_progress(retclip, name, accept_failed)
         left = next(one for one in retclip.store.spaces() if one.space.id == report.space)
     output.write_failures(store / "failures.csv", report.failures)
@@ -97,7 +99,7 @@ def _with_progress(retclip: RetCLIP, name: str, accept_failed: bool) -> AddSpace
         raise
 
 
-def _write_settings(retclip: RetCLIP, name: str, store: Path) -> None:
+def _write_settings(retclip: RetCLIP, name: str, store: Path, base: Path | None) -> None:
     """Later commands must find with `--backbone` alone what the vectors were made with. Where another space is of the
     same backbone, one of the two must be asked with its flags."""
     from retclip.cli.settings_file import write_settings
@@ -112,7 +114,7 @@ def _write_settings(retclip: RetCLIP, name: str, store: Path) -> None:
     if not given:
         return
     plugin, component = name.split(".", 1)
-    earlier = write_settings(store, {"plugin": {plugin: {component: given}}}, None)
+    earlier = write_settings(store, {"plugin": {plugin: {component: given}}}, base)
     if earlier:
         output.message(f"wrote the settings of {name} into {store / 'retclip.toml'}; as it was: {earlier.name}")
 
