@@ -94,10 +94,12 @@ class FeatureStore:
         with transaction(self.engine) as connection:
             state = spaces.state_of(connection, *self._row(known, space))
         if not state.complete:
+            twice = sum(one.backbone == space.backbone for _, one in known) > 1
+            same = ", with the settings of this command (--set)" if twice else ""
             raise SpaceIncomplete(
                 f"a vector of {space.backbone} for every segment of {self.folder}",
                 f"{state.lacking} of {state.total} segments have no vector in this space",
-                f"{self._cure(space.backbone)}; or ask with another --backbone (retclip store spaces)",
+                f"{self._cure(space.backbone)}{same}; or ask with another --backbone (retclip store spaces)",
             )
 
     def start_run(self, plan: RunPlan, new_space: bool = False) -> OpenRun:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,12 +104,14 @@ class Indexes:
         for space_id, space in spaces:
             if self.options.index == RESIDENT and space_id not in self._open:
                 continue
-            with suppress(StoreBusy):
-                found = self.to_write(space_id, space)
-                try:
-                    found.follow()
-                except StoreDamaged as error:
-                    found.behind, damage = True, damage or error
+            try:
+                self.to_write(space_id, space).follow()
+            except StoreBusy:
+                continue
+            except StoreDamaged as error:
+                damage = damage or error
+                if space_id in self._open:
+                    self._open[space_id].behind = True
         if damage is not None:
             raise damage
 

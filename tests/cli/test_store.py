@@ -126,12 +126,16 @@ def test_where_nothing_can_be_used_it_is_a_data_error(run, labelled, tmp_path):
 
 def test_other_settings_of_the_same_backbone_are_another_space(run, store, add, two, tmp_path):
     settings = (store / "retclip.toml").read_text()
-    other = ("--set", "plugin.reference.colour_texture.grid=40")
+    other = ("--set", "plugin.reference.colour_texture.grid=20")
     ran = add("--backbone", COLOUR, *other)
     assert ran.code == 0 and "same --set flags" in ran.err
     assert (store / "retclip.toml").read_text() == settings, "the first space must still be found"
     ask = ("segment", two / "scenes" / "train_0_0000.png", "--store", store, "--out", tmp_path / "o")
     assert run(*ask).code == 0 and run(*ask, *other).code == 0
+    assert run("build", VAL.format(tmp_path / "val"), "--store", store).code == 0
+    ran = run(*ask, *other)
+    assert ran.code == 5 and "with the settings of this command (--set)" in ran.err
+    assert add("--backbone", COLOUR, *other).code == 0 and run(*ask, *other).code == 0
     ran = run(*ask, "--set", "plugin.reference.colour_texture.grid=41")
     assert ran.code == 5 and "retclip store add-space" in ran.err
 
