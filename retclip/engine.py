@@ -25,6 +25,7 @@ from retclip.workflows.parts import Loaded, Parts
 if TYPE_CHECKING:
     from retclip.plugin.contracts import Classifier, ImageSource
     from retclip.store.catalog import StoreClass
+    from retclip.workflows.add_space import AddSpaceReport
     from retclip.workflows.build_loop import BuildReport
     from retclip.workflows.estimate_build import Estimate
     from retclip.workflows.evaluate import Evaluation, Judged
@@ -147,12 +148,9 @@ class RetCLIP:
         return estimate_build(parts, self.source(address), address, classes, sample, on_progress=on_progress)
 
     def add_class(
-        self,
-        name: str,
-        sources: Sequence[str],
-        is_thing: bool | None = None,
+        self, name: str, sources: Sequence[str], is_thing: bool | None = None,
         on_progress: Callable[[BuildReport], None] = lambda _: None,
-    ) -> list[BuildReport]:
+    ) -> list[BuildReport]:  # fmt: skip
         """Add one class from sources or photos; no training, and the next `segment` knows it."""
         self._prepared.clear()
         parts = self.parts(building=True)
@@ -179,6 +177,17 @@ class RetCLIP:
         from retclip.workflows.fill_missing import Filling
 
         return Filling(parts, self.component("backbone", self.settings.components.backbone), self.source)
+
+    def add_space(
+        self, backbone: str, accept_failed: bool = False,
+        on_progress: Callable[[AddSpaceReport], None] = lambda _: None,
+    ) -> AddSpaceReport:  # fmt: skip
+        """Vectors of one more backbone for all that is stored. See `workflows.add_space`."""
+        self.manager.require_weights([self.manager.find("backbone", backbone)], self.settings.of_component)
+        from retclip.workflows.add_space import add_space
+
+        loaded, images = self.component("backbone", backbone), self.settings.build.commit_images
+        return add_space(self.store, loaded, self.source, images, accept_failed, on_progress)
 
     def classes(self) -> list[StoreClass]:
         """The store's classes with their segment counts."""
@@ -218,14 +227,10 @@ class RetCLIP:
         return evaluate(parts, self.source(address), on_progress, as_vocabulary(seen), on_image, on_prepared)
 
     def finetune(
-        self,
-        address: str,
-        out: str | Path,
-        val: str | None = None,
-        classes: Sequence[str] | str | Vocabulary | None = None,
-        fresh: bool = False,
+        self, address: str, out: str | Path, val: str | None = None,
+        classes: Sequence[str] | str | Vocabulary | None = None, fresh: bool = False,
         on_progress: Callable[[FinetuneReport], None] = lambda _: None,
-    ) -> FinetuneReport:
+    ) -> FinetuneReport:  # fmt: skip
         """Train the proposer on an annotated source; its weights lie in `out` then. See `workflows.finetune`."""
         from retclip.finetune_job import finetune_job, run
 

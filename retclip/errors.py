@@ -13,6 +13,7 @@
     |  |- StoreBehind                5     its schema is older or newer than this program
     |  |- StoreDamaged               5     a file does not match its checksum
     |  |- SpaceMismatch              5     vectors of another backbone
+    |  |- SpaceIncomplete            5     segments without a vector of that backbone
     |  |- UnknownClass               5     a class the store does not know
     |- WeightsMissing                6     a weight file that is not on this machine
     |- PartialFailure                7     the work is done, some inputs failed and are listed
@@ -93,6 +94,10 @@ class StoreDamaged(StoreError):
 
 class SpaceMismatch(StoreError):
     """The store's vectors were made by another backbone, or another setting of it."""
+
+
+class SpaceIncomplete(StoreError):
+    """Segments of the store have no vector of this backbone yet."""
 
 
 class UnknownClass(StoreError):

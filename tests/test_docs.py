@@ -105,7 +105,9 @@ def test_every_hook_and_promise_is_in_the_page_on_plugins() -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_commands_that_a_page_mentions_exist(path: Path) -> None:
     known = set(commands()) | {name.split()[0] for name in commands()}
-    for found in re.findall(r"\bretclip ([a-z]+(?: [a-z]+)?)", "\n".join(_code(path.read_text(encoding="utf-8")))):
+    for found in re.findall(
+        r"\bretclip ([a-z]+(?: [a-z][a-z-]*)?)", "\n".join(_code(path.read_text(encoding="utf-8")))
+    ):
         first, _, second = found.partition(" ")
         nested = any(name.startswith(f"{first} ") for name in known)
         assert (f"{first} {second}" if nested and second else first) in known, f"retclip {found}"

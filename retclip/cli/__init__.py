@@ -26,6 +26,7 @@ from retclip.cli import (
     output,
     plugins,
     segment,
+    store,
     weights,
 )
 from retclip.errors import DataError, RetCLIPError
@@ -47,6 +48,7 @@ app.command()(explain.explain)
 app.command()(evaluate.evaluate)
 app.command()(finetune.finetune)
 app.command()(doctor.doctor)
+app.add_typer(store.app, name="store")
 app.add_typer(db.app, name="db")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(weights.app, name="weights")

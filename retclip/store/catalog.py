@@ -25,6 +25,7 @@ from retclip.store.tables import (
     Label,
     Proposer,
     Segment,
+    SegmentFeature,
 )
 from retclip.store.work_tables import Run
 
@@ -82,6 +83,11 @@ def visible() -> ColumnElement[bool]:
     return and_(Segment.status == NORMAL, ImageRow.state == ACTIVE, Category.retired_at.is_(None))
 
 
+def living() -> ColumnElement[bool]:
+    """The condition under which an index holds a segment, were it hidden; needs image and category joined."""
+    return and_(Segment.status <= QUARANTINED, ImageRow.state == ACTIVE, Category.retired_at.is_(None))
+
+
 def segment_ids(connection: Connection, ids: Sequence[UUID]) -> list[int]:
     """The rows of those points, whatever their status; unknown ids are left out."""
     found: list[int] = []
@@ -136,12 +142,13 @@ def _end_of_merges(category_id: int, merged: Mapping[int, int]) -> int:
     return category_id
 
 
-def supported_classes(connection: Connection, category_ids: Sequence[int]) -> set[int]:
-    """Those of the classes that have a visible segment. Asked for every image, so it stops at the first one it finds
-    instead of counting."""
+def supported_classes(connection: Connection, category_ids: Sequence[int], space_id: int) -> set[int]:
+    """Those of the classes that have a visible segment with a vector in that space. Asked for every image, so it stops
+    at the first one it finds instead of counting."""
     any_segment = (
         select(Segment.id)
         .join(ImageRow, ImageRow.id == Segment.image_id)
+        .join(SegmentFeature, and_(SegmentFeature.segment_id == Segment.id, SegmentFeature.space_id == space_id))
         .where(Segment.category_id == Category.id, Segment.status == NORMAL, ImageRow.state == ACTIVE)
         .exists()
     )

@@ -1,50 +1,37 @@
-"""Catalog, archive and index together: the memory that decides, opened as one thing.
+"""Catalog, archive and indexes together: the memory that decides, opened as one thing.
 
-Readers never trust the index: every hit is joined with SQL, and what SQL does not call visible drops out.
+Readers never trust an index: every hit is joined with SQL, and what SQL does not call visible drops out. A segment may
+have a vector in each of several feature spaces; a question names the space of the vectors that it brings.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from retclip.errors import ConfigError, SpaceMismatch, StoreBusy, StoreDamaged, StoreMissing
-from retclip.store import catalog, class_matches, leases, ledger, sync
+from retclip.errors import SpaceIncomplete, SpaceMismatch, StoreDamaged, StoreMissing
+from retclip.store import catalog, class_matches, leases, ledger, spaces, sync
+from retclip.store.added_vectors import AddedVectors, commit_added
 from retclip.store.archive import Archive
 from retclip.store.engine import one_writer_at_a_time, transaction, when_free
+from retclip.store.indexes import EDGE, RESIDENT, SERVER, Indexes, StoreOptions
 from retclip.store.ingest import UnitResult, commit_units
 from retclip.store.ledger import OpenRun, RunPlan
 from retclip.store.places import find_store, make_store
-from retclip.store.reconcile import catch_up
 from retclip.types import FeatureSpace
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from retclip.store.vectors import VectorIndex
     from retclip.types import Neighbours
 
+__all__ = ["EDGE", "RESIDENT", "SERVER", "FeatureStore", "StoreOptions"]
 Changed = TypeVar("Changed")
-EDGE, SERVER, RESIDENT = "edge", "server", "resident"
-
-
-@dataclass(frozen=True)
-class StoreOptions:
-    """Which engines stand behind a store. database: an SQLAlchemy URL, "" for SQLite in the store's folder."""
-
-    database: str = ""
-    index: str = EDGE
-    qdrant_url: str = ""
-    qdrant_api_key: str = ""
-    exact_below: int = 20_000  # points up to which the embedded index scans instead of walking its graph
-    device: str = "cpu"  # where a resident index lives
 
 
 class FeatureStore:
@@ -53,9 +40,7 @@ class FeatureStore:
     def __init__(self, folder: Path, options: StoreOptions, engine: Engine) -> None:
         self.folder, self.options, self.engine = folder, options, engine
         self.archive = Archive(folder / "archive")
-        self._projection: sync.Projection | None = None
-        self._last_row = 0  # newest outbox row that a resident index has seen
-        self._behind = False  # whether the index could not be brought up to date when it was opened
+        self._indexes = Indexes(folder, options, engine, self.archive)
 
     @classmethod
     def create(cls, folder: Path, options: StoreOptions | None = None, exist_ok: bool = False) -> FeatureStore:
@@ -76,44 +61,75 @@ class FeatureStore:
         self.close()
 
     def close(self) -> None:
-        """Release the index's lock and the database connections."""
-        if self._projection:
-            self._projection.index.close()
-            self._projection = None
+        """Release the indexes' locks and the database connections."""
+        self._indexes.close()
         self.engine.dispose()
 
     def space(self) -> FeatureSpace | None:
-        """The space whose vectors the store holds, None for an empty store."""
-        with transaction(self.engine) as connection:
-            known = ledger.spaces(connection)
+        """The space of the first build, None for an empty store."""
+        known = self._known()
         return known[0][1] if known else None
 
-    def require_space(self, space: FeatureSpace) -> None:
-        """Raises SpaceMismatch unless the store is empty or its vectors are of that space."""
+    def spaces(self) -> list[spaces.SpaceState]:
+        """Every space whose vectors the store holds, the first build's first, with how complete it is."""
         with transaction(self.engine) as connection:
-            self._require_space(connection, space)
+            return spaces.states(connection)
 
-    def start_run(self, plan: RunPlan) -> OpenRun:
-        """Open the index for writing and record that a run begins. Raises SpaceMismatch, StoreBusy."""
+    def require_space(self, space: FeatureSpace) -> None:
+        """Raises SpaceMismatch unless the store is empty or has that space."""
+        known = self._known()
+        if known and space.id not in {one.id for _, one in known}:
+            raise self._mismatch(known, space)
+
+    def require_complete(self, space: FeatureSpace) -> None:
+        """Raises SpaceMismatch as `require_space`, and SpaceIncomplete where a segment lacks its vector in that space:
+        a memory that knows half of what it was told answers wrongly, and nobody would see it.
+
+        Segments that cannot have one do not count (`spaces.SpaceState.without`). Where there is one space, whatever
+        stores a segment stores its vector, so nothing is counted."""
+        self.require_space(space)
+        known = self._known()
+        if len(known) < 2:
+            return
+        with transaction(self.engine) as connection:
+            state = spaces.state_of(connection, *self._row(known, space))
+        if not state.complete:
+            twice = sum(one.backbone == space.backbone for _, one in known) > 1
+            same = ", with the settings of this command (--set)" if twice else ""
+            raise SpaceIncomplete(
+                f"a vector of {space.backbone} for every segment of {self.folder}",
+                f"{state.lacking} of {state.total} segments have no vector in this space",
+                f"{self._cure(space.backbone)}{same}; or ask with another --backbone (retclip store spaces)",
+            )
+
+    def start_run(self, plan: RunPlan, new_space: bool = False) -> OpenRun:
+        """Open the index for writing and record that a run begins. new_space: a store that holds others gets that one,
+        too. Raises SpaceMismatch, StoreBusy, and with `new_space` StoreMissing for an empty store."""
         with transaction(self.engine, write=True) as connection:
             one_writer_at_a_time(connection)  # two first builds with different backbones must not both find it empty
-            self._require_space(connection, plan.space)
-            ledger.ensure_space(connection, plan.space)
-        try:
-            self.projection()
-        except StoreDamaged:  # building again is the cure; whoever asks for neighbours is told
-            self.projection(follow=False)
-            self._behind = True
+            known = ledger.spaces(connection)
+            if new_space and not known:
+                raise self._empty()
+            if not new_space and known and plan.space.id not in {one.id for _, one in known}:
+                raise self._mismatch(known, plan.space)
+            space_id = ledger.ensure_space(connection, plan.space)
+        self._indexes.to_write(space_id, plan.space)
         with transaction(self.engine, write=True) as connection:
             return ledger.start_run(connection, plan)
 
     def commit(self, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool | None]) -> int:
-        """Store finished units and let the index follow; returns the number of segments."""
+        """Store finished units and let the indexes follow; returns the number of segments."""
         stored = commit_units(self.engine, self.archive, run, results, is_thing)
-        try:
+        with suppress(StoreDamaged):  # whoever asks is told
             self.refresh()
-        except StoreDamaged:
-            self._behind = True
+        return stored
+
+    def add_vectors(self, run: OpenRun, space: FeatureSpace, results: Sequence[AddedVectors]) -> int:
+        """Store vectors of segments that are there, and let that space's index follow; returns how many. Nothing else
+        is touched."""
+        stored = commit_added(self.engine, self.archive, run, space.dim, results)
+        with suppress(StoreDamaged):
+            self._indexes.follow([(run.space_id, space)])
         return stored
 
     def lease(self, run: OpenRun, units: Sequence[leases.Wanted]) -> leases.Taken:
@@ -141,83 +157,34 @@ class FeatureStore:
         return when_free(write)
 
     def edit(self, change: Callable[[Connection], Changed]) -> Changed:
-        """Change the catalog and let the index follow; one that another process holds follows later: what is true
+        """Change the catalog and let the indexes follow; one that another process holds follows later: what is true
         stands in SQL. Raises what the change raises, StoreError."""
         done = self._write(change)
-        if self.space() is not None:
-            with suppress(StoreBusy):
-                self.refresh()
+        self.refresh()
         return done
 
     def refresh(self) -> None:
-        """Let the index follow whatever is pending."""
-        projection = self.projection()
-        if projection.durable:
-            sync.relay(projection)
-        else:
-            self._last_row = sync.follow_since(projection, self._last_row)
+        """Let every index follow whatever is pending; see `Indexes.follow`."""
+        self._indexes.follow(self._known())
 
-    def projection(self, follow: bool = True) -> sync.Projection:
-        """The open index with the truth it follows. Raises StoreMissing for an empty store.
+    def projection(self, space: FeatureSpace | None = None, follow: bool = True) -> sync.Projection:
+        """The open index of a space (None = the first build's) with the truth it follows. Raises StoreMissing for an
+        empty store, SpaceMismatch.
 
         follow: bring it up to date while opening, as everyone wants who asks it something. A check that must see what
-        is really on the disk says False, and so does a builder that cannot read a part of the archive.
+        is really on the disk says False.
         """
-        if self._projection is None:
-            with transaction(self.engine) as connection:
-                known = ledger.spaces(connection)
-                version = ledger.active_version(connection, known[0][0]) if known else None
-            if not version:
-                raise StoreMissing("a store with segments", f"{self.folder} is empty", "run `retclip build` first")
-            space_id, space = known[0]
-            index = self._open_index(space, version[1])
-            projection = sync.Projection(self.engine, self.archive, index, space_id, version[0], self._home())
-            try:
-                if follow:
-                    self._last_row = catch_up(projection)
-            except BaseException:  # half an index must not answer the next question
-                index.close()
-                raise
-            self._projection = projection
-        return self._projection
+        known = self._known()
+        if not known:
+            raise self._empty()
+        space_id, found = known[0] if space is None else self._row(known, space)
+        return self._indexes.of(space_id, found, follow).projection
 
-    def drop_index(self) -> None:
-        """Remove the files of an embedded index that cannot be opened; the next question makes it again."""
-        if self._projection:
-            self._projection.index.close()
-            self._projection = None
-        if self.options.index == EDGE:
-            shutil.rmtree(self.folder / "index", ignore_errors=True)
-
-    def _home(self) -> str | None:
-        """Where the index lies; None for one in this process."""
-        return {EDGE: EDGE, SERVER: self.options.qdrant_url}.get(self.options.index)
-
-    def _require_space(self, connection: Connection, space: FeatureSpace) -> None:
-        known = ledger.spaces(connection)
-        mine = known[0][1] if known else None
-        if mine and mine.id != space.id:
-            raise SpaceMismatch(
-                f"vectors of {mine.backbone} (space {mine.id}), which this store holds",
-                f"{space.backbone} (space {space.id}), other weights or settings",
-                f"use --backbone {mine.backbone} with its settings as in {self.folder / 'retclip.toml'}, "
-                "or build a new store",
-            )
-
-    def _open_index(self, space: FeatureSpace, name: str) -> VectorIndex:
-        if self.options.index == EDGE:
-            from retclip.store.vectors.edge import EdgeIndex
-
-            return EdgeIndex.open(self.folder / "index" / name, space.dim, exact_below=self.options.exact_below)
-        if self.options.index == SERVER:
-            from retclip.store.vectors.server import ServerIndex
-
-            return ServerIndex.open(self.options.qdrant_url, name, space.dim, api_key=self.options.qdrant_api_key)
-        if self.options.index == RESIDENT:
-            from retclip.store.vectors.resident import ResidentIndex
-
-            return ResidentIndex(space.dim, device=self.options.device)
-        raise ConfigError(f"store.index to be {EDGE}, {SERVER} or {RESIDENT}", repr(self.options.index), "choose one")
+    def drop_index(self, space: FeatureSpace | None = None) -> None:
+        """Remove the files of a space's embedded index that cannot be opened; the next question makes it again."""
+        known = self._known()
+        if known:
+            self._indexes.drop((known[0] if space is None else self._row(known, space))[0])
 
     def classes(self) -> list[catalog.StoreClass]:
         """The store's classes with their counts."""
@@ -234,18 +201,47 @@ class FeatureStore:
         with transaction(self.engine) as connection:
             return catalog.stored_segments(connection, ids)
 
-    def nearest(self, vectors: Tensor, store_classes: Sequence[int | None], k: int, per_class: bool) -> Neighbours:
+    def nearest(
+        self, vectors: Tensor, store_classes: Sequence[int | None], k: int, per_class: bool,
+        space: FeatureSpace | None = None,
+    ) -> Neighbours:  # fmt: skip
         """Neighbours of (n, d) unit vectors among the visible segments of the vocabulary's classes.
 
-        store_classes: per vocabulary class its row id in the catalog, None where the store has none.
+        store_classes: per vocabulary class its row id in the catalog, None where the store has none. space: of the
+        vectors; may be left out where the store has one. Raises SpaceMismatch, StoreBusy, StoreDamaged.
         """
         from retclip.store.nearest import nearest, nothing_near
 
-        if self.space() is None:  # nothing is stored yet: other sources decide alone
+        known = self._known()
+        if not known:  # nothing is stored yet: other sources decide alone
             return nothing_near(vectors, len(store_classes))
-        projection = self.projection()
-        if self._behind:
-            self._last_row, self._behind = catch_up(projection), False
-        elif not projection.durable:  # others may have stored something since
-            self.refresh()
-        return nearest(projection, vectors, store_classes, k, per_class)
+        if space is None and len(known) > 1:
+            raise SpaceMismatch("the space of the vectors", f"none, and {len(known)} are stored", "name it: space=")
+        row = known[0] if space is None else self._row(known, space)
+        return nearest(self._indexes.to_ask(*row).projection, vectors, store_classes, k, per_class)
+
+    def _known(self) -> list[tuple[int, FeatureSpace]]:
+        with transaction(self.engine) as connection:
+            return ledger.spaces(connection)
+
+    def _row(self, known: Sequence[tuple[int, FeatureSpace]], space: FeatureSpace) -> tuple[int, FeatureSpace]:
+        found = next((one for one in known if one[1].id == space.id), None)
+        if found is None:
+            raise self._mismatch(known, space)
+        return found
+
+    def _empty(self) -> StoreMissing:
+        return StoreMissing("a store with segments", f"{self.folder} is empty", "run `retclip build` first")
+
+    def _mismatch(self, known: Sequence[tuple[int, FeatureSpace]], space: FeatureSpace) -> SpaceMismatch:
+        there = " or ".join(f"{one.backbone} (space {one.id})" for _, one in known)
+        names = " or ".join(dict.fromkeys(one.backbone for _, one in known))
+        return SpaceMismatch(
+            f"vectors of {there}, which this store holds",
+            f"{space.backbone} (space {space.id}), other weights or settings",
+            f"use --backbone {names} with its settings as in {self.folder / 'retclip.toml'}, "
+            f"or add vectors of this one: {self._cure(space.backbone)}, or build a new store",
+        )
+
+    def _cure(self, backbone: str) -> str:
+        return f"retclip store add-space --backbone {backbone} --store {self.folder}"

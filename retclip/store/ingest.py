@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from retclip.names import name_key
-from retclip.store.archive import Archive, crc32
+from retclip.store import vector_rows
+from retclip.store.archive import Archive
 from retclip.store.categories import ensure_categories
 from retclip.store.columns import now
 from retclip.store.crash_points import reach
@@ -23,8 +24,8 @@ from retclip.store.engine import transaction, when_free
 from retclip.store.ledger import OpenRun, live_versions, row_id
 from retclip.store.outbox import announce
 from retclip.store.slots import NewSegment, SlotImage, fill_slots
-from retclip.store.tables import ImageRow, SegmentFeature
-from retclip.store.work_tables import Run, Shard, Unit
+from retclip.store.tables import ImageRow
+from retclip.store.work_tables import Run, Unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +52,7 @@ def commit_units(
     """Store the results in one shard and one transaction; returns how many segments they hold. Where another process
     is in the way, it is tried again. Raises StoreBusy, StoreError."""
     vectors = np.concatenate([result.vectors for result in results])
-    shard = archive.write(vectors) if len(vectors) else None
-    checksums = [crc32(vector) for vector in vectors.astype("<f2")]
+    shard, checksums = vector_rows.archived(archive, vectors)
     reach("shard written")
     when_free(lambda: _commit(engine, run, results, shard, vectors.shape[1], checksums, is_thing))
     reach("committed")
@@ -64,7 +64,7 @@ def _commit(
     checksums: Sequence[int], is_thing: Mapping[str, bool | None],
 ) -> None:  # fmt: skip
     with transaction(engine, write=True) as connection:
-        shard_id = _shard_id(connection, run, shard, len(checksums), dim)
+        shard_id = vector_rows.shard_id(connection, run, shard, len(checksums), dim)
         names = {prompt: is_thing.get(prompt) for result in results for prompt in result.prompts}
         categories = ensure_categories(connection, names)
         changed: list[int] = []
@@ -73,19 +73,13 @@ def _commit(
             image_id = _image_id(connection, run, result)
             image = SlotImage(image_id, result.image_sha256, result.prompts, result.absent)
             ids, retired = fill_slots(connection, run, image, result.segments, categories)
-            _point_at_rows(connection, run.space_id, shard_id, ids, row_no, checksums)
+            rows = {segment: row for row, segment in enumerate(ids, start=row_no)}
+            vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, checksums)
             _finish_unit(connection, run, image_id, result)
             changed += [*ids, *retired]
             row_no += len(ids)
         announce(connection, live_versions(connection), changed)
         reach("before commit")
-
-
-def _shard_id(connection: Connection, run: OpenRun, name: str | None, rows: int, dim: int) -> int:
-    if name is None:
-        return -1
-    described = {"row_count": rows, "dim": dim, "run_id": run.id}
-    return row_id(connection, Shard, {"sha256": name}, described)
 
 
 def _image_id(connection: Connection, run: OpenRun, result: UnitResult) -> int:
@@ -98,25 +92,11 @@ def _image_id(connection: Connection, run: OpenRun, result: UnitResult) -> int:
     return image_id
 
 
-def _point_at_rows(
-    connection: Connection, space_id: int, shard_id: int, ids: Sequence[int], first_row: int, checksums: Sequence[int]
-) -> None:
-    if not ids:
-        return
-    own = (SegmentFeature.segment_id.in_(ids), SegmentFeature.space_id == space_id)
-    connection.execute(delete(SegmentFeature).where(*own))
-    rows = [
-        {"segment_id": segment, "space_id": space_id, "shard_id": shard_id, "row_no": row, "crc32": checksums[row]}
-        for row, segment in enumerate(ids, start=first_row)
-    ]
-    connection.execute(insert(SegmentFeature), rows)
-
-
 def _finish_unit(connection: Connection, run: OpenRun, image_id: int, result: UnitResult) -> None:
     """The ledger's row. Units that found the same classes in another annotation of the image, or by another version or
-    setting of the proposer, are not finished any more: their segments were just replaced."""
+    setting of the proposer, are not finished any more, in whatever space: their segments were just replaced."""
     classes = sorted({name_key(name) for name in (*result.prompts, *result.absent)})
-    same = (Unit.image_id == image_id, Run.proposer_id == run.proposer_id, Run.space_id == run.space_id)
+    same = (Unit.image_id == image_id, Run.proposer_id == run.proposer_id)
     query = select(Unit.key, Unit.classes).join(Run, Run.id == Unit.run_id).where(*same, Unit.content != result.content)
     replaced = [key for key, theirs in connection.execute(query).all() if not set(theirs).isdisjoint(classes)]
     connection.execute(delete(Unit).where(Unit.key.in_([*replaced, result.key])))

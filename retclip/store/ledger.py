@@ -22,13 +22,14 @@ from retclip.store.work_tables import Run, StoreVersion, Unit
 from retclip.types import FeatureSpace
 
 MAX_ATTEMPTS = 5
+ADD_SPACE = "add_space"  # the kind of a run that makes no segment, only vectors
 
 
 @dataclass(frozen=True)
 class RunPlan:
     """What a run is about to do."""
 
-    kind: str  # build, class_add or class_fill
+    kind: str  # build, class_add, class_fill or add_space
     source: str
     dataset: str
     proposer: str
@@ -185,10 +186,13 @@ def set_home(connection: Connection, version_id: int, home: str | None) -> None:
     connection.execute(update(StoreVersion).where(StoreVersion.id == version_id).values(home=home))
 
 
-def live_versions(connection: Connection) -> list[int]:
+def live_versions(connection: Connection, space_id: int | None = None) -> list[int]:
     """The versions that every change must reach: building, active and retiring ones, of all spaces, for a segment that
-    is retired or relabelled is so in each."""
-    return list(connection.execute(select(StoreVersion.id).where(StoreVersion.state != "dropped")).scalars())
+    is retired or relabelled is so in each. space_id: of that space alone, which got a vector that others do not see."""
+    query = select(StoreVersion.id).where(StoreVersion.state != "dropped")
+    return list(
+        connection.execute(query if space_id is None else query.where(StoreVersion.space_id == space_id)).scalars()
+    )
 
 
 def row_id(

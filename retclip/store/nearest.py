@@ -23,7 +23,7 @@ def nearest(
     """See `FeatureStore.nearest`. A stored class that several vocabulary classes match counts for each of them."""
     wanted = sorted({category for category in store_classes if category is not None})
     with transaction(projection.engine) as connection:
-        alive = catalog.supported_classes(connection, wanted)
+        alive = catalog.supported_classes(connection, wanted, projection.space_id)
     supported = torch.tensor([category in alive for category in store_classes], dtype=torch.bool)
     hits = _search(projection, vectors, [category for category in wanted if category in alive], k, per_class)
     with transaction(projection.engine) as connection:

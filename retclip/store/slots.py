@@ -1,7 +1,8 @@
 """Slots: the places of an image's segments, (image, proposer, prompt, ordinal). They are filled whole.
 
 What a run finds takes the slots of its prompts in order; slots that are left over are retired, not forgotten. So are
-those of classes that the same data set no longer shows in the image. A person's label and quarantine outlive it all.
+those of classes that the same data set no longer shows in the image. A person's label and quarantine outlive it
+all; vectors in other spaces outlive what leaves the mask as it was.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from retclip.store.catalog import pages
 from retclip.store.ids import segment_id
 from retclip.store.ledger import OpenRun
 from retclip.store.tables import NORMAL, RETIRED, ImageRow, Label, Segment
+from retclip.store.vector_rows import forget_stale
 from retclip.store.work_tables import Run
 
 
@@ -53,10 +55,10 @@ def fill_slots(
     """Row ids of the found segments in their order, and of the ones that were retired."""
     mine = (Segment.image_id == image.id, Segment.proposer_id == run.proposer_id)
     asked = [name_key(prompt) for prompt in image.prompts]
-    columns = (Segment.prompt, Segment.ordinal, Segment.id, Segment.status)
+    columns = (Segment.prompt, Segment.ordinal, Segment.id, Segment.status, Segment.rle)
     query = select(*columns).where(*mine, Segment.prompt.in_(asked))
     existing = {(row[0], row[1]): row for row in connection.execute(query)}
-    ids = []
+    ids, redrawn = [], []
     for new in found:
         old = existing.pop((name_key(new.prompt), new.ordinal), None)
         if old is None:
@@ -66,6 +68,9 @@ def fill_slots(
             values = {**_values(run, new), "status": status, "rev": Segment.rev + 1}
             connection.execute(update(Segment).where(Segment.id == old.id).values(**values))
             ids.append(old.id)
+            if bytes(old.rle) != new.rle:
+                redrawn.append(old.id)
+    forget_stale(connection, run.space_id, redrawn)
     surplus = [row.id for row in existing.values() if row.status != RETIRED] + _no_longer_shown(connection, run, image)
     if surplus:
         retire = update(Segment).where(Segment.id.in_(surplus))

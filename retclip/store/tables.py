@@ -25,11 +25,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from retclip.store.columns import Base, BigKey, BinaryUuid, Moment, now
 
-SCHEMA_HEAD = "0004"  # the newest migration; a test holds it against migrations/versions
+SCHEMA_HEAD = "0005"  # the newest migration; a test holds it against migrations/versions
 
 NORMAL, QUARANTINED, RETIRED = 0, 1, 2  # segment.status
 ACTIVE, DELETING, PURGED = 1, 2, 3  # image.state
 LABEL_SOURCES = ("annotation", "detector", "assigned", "person")
+MASK_GAP, PHOTO_GAP = "mask", "photo"  # feature_gap.reason
 
 
 class Dataset(Base):
@@ -160,3 +161,15 @@ class SegmentFeature(Base):
     shard_id: Mapped[int] = mapped_column(ForeignKey("feature_shard.id"), index=True)
     row_no: Mapped[int]
     crc32: Mapped[int] = mapped_column(BigKey)
+
+
+class FeatureGap(Base):
+    """A segment that is let go without a vector in a space. mask: it meets no cell of that backbone's features; photo:
+    its photo could not be used, and a person accepted that."""
+
+    __tablename__ = "feature_gap"
+    __table_args__ = (CheckConstraint("reason IN ('mask', 'photo')", name="reason"),)
+    segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id", ondelete="CASCADE"), primary_key=True)
+    space_id: Mapped[int] = mapped_column(ForeignKey("feature_space.id"), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(16))
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))

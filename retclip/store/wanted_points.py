@@ -13,9 +13,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Select, and_, func, select
 
-from retclip.store.catalog import PAGE, joined, pages
+from retclip.store.catalog import PAGE, joined, living, pages
 from retclip.store.engine import transaction
-from retclip.store.tables import ACTIVE, QUARANTINED, Category, ImageRow, Segment, SegmentFeature
+from retclip.store.tables import ImageRow, Segment, SegmentFeature
 from retclip.store.work_tables import Shard
 
 
@@ -72,5 +72,5 @@ def _wanted(space_id: int) -> Select[Any]:
         joined(select(*columns).select_from(Segment))
         .join(SegmentFeature, and_(SegmentFeature.segment_id == Segment.id, SegmentFeature.space_id == space_id))
         .join(Shard, Shard.id == SegmentFeature.shard_id)
-        .where(Segment.status <= QUARANTINED, ImageRow.state == ACTIVE, Category.retired_at.is_(None))
+        .where(living())
     )

@@ -24,7 +24,7 @@ class StoreIdentity(Base):
 
 
 class Run(Base):
-    """One run of a build, of `class add` or of a fill from the fallback data set."""
+    """One run of a build, of `class add`, of a fill from the fallback data set, or of `store add-space`."""
 
     __tablename__ = "run"
     __table_args__ = (CheckConstraint("state IN ('running', 'finished', 'interrupted', 'failed')", name="state"),)

@@ -30,7 +30,7 @@ def proposals_of(
 ) -> list[tuple[DenseFeatures, MaskProposals]]:
     """Of each image the dense features, computed once because a proposer may share them, and the masks. Raises
     ContractBroken."""
-    features = _dense(models.backbone, images)
+    features = dense(models.backbone, images)
     with inference(models.proposer.device):
         found = models.proposer.thing.propose(images, vocabulary, features)
     return list(zip(features, checked_proposals(found, images, models.proposer.name), strict=True))
@@ -38,7 +38,7 @@ def proposals_of(
 
 def vectors_of(models: Models, features: DenseFeatures, proposals: MaskProposals) -> SegmentFeatures:
     """A unit vector per mask for the classifiers. Raises ContractBroken."""
-    return _pooled(models.backbone, features, proposals)
+    return pooled(models.backbone, features, proposals)
 
 
 def keys_of(
@@ -47,16 +47,18 @@ def keys_of(
     """A unit vector per mask for the store: `segments`, where they are known, unless there is a second backbone."""
     if models.second_backbone is None:
         return segments if segments is not None else vectors_of(models, features, proposals)
-    return _pooled(models.keys, _dense(models.keys, [image])[0], proposals)
+    return pooled(models.keys, dense(models.keys, [image])[0], proposals)
 
 
-def _dense(backbone: Loaded[Backbone], images: Sequence[Image]) -> list[DenseFeatures]:
+def dense(backbone: Loaded[Backbone], images: Sequence[Image]) -> list[DenseFeatures]:
+    """One entry per image. Raises ContractBroken."""
     with inference(backbone.device):
         found = backbone.thing.dense_features(images)
     return checked_features(found, images, backbone.thing.space, backbone.name)
 
 
-def _pooled(backbone: Loaded[Backbone], features: DenseFeatures, proposals: MaskProposals) -> SegmentFeatures:
+def pooled(backbone: Loaded[Backbone], features: DenseFeatures, proposals: MaskProposals) -> SegmentFeatures:
+    """A unit vector per mask in that backbone's space. Raises ContractBroken."""
     with inference(backbone.device):
         found = backbone.thing.segment_vectors(features, proposals.masks, proposals.logits)
     return checked_segments(found, len(proposals), backbone.name)

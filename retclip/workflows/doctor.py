@@ -16,7 +16,9 @@ from retclip.plugin.manager import PluginManager
 from retclip.store.engine import transaction
 from retclip.store.feature_store import RESIDENT, FeatureStore, StoreOptions
 from retclip.store.reconcile import reconcile
-from retclip.store.shards import build_again, damaged_shards, shard_names, unreferenced_shards
+from retclip.store.shards import add_again, build_again, damaged_shards, shard_names, unreferenced_shards
+from retclip.store.spaces import SpaceState
+from retclip.types import FeatureSpace
 
 FREE_BYTES = 2 << 30  # below this an embedded index may die by SIGBUS while it optimises (stores.md 1.6)
 
@@ -61,7 +63,8 @@ def _torch() -> Finding:
 
 
 def check_store(folder: Path, options: StoreOptions, repair: bool) -> list[Finding]:
-    """Disk, schema, archive, and whether the index holds what SQL wants; with `repair`, makes it so."""
+    """Disk, schema, archive, and of every space whether its index holds what SQL wants, and whether segments lack their
+    vector; with `repair`, makes the indexes right."""
     free = shutil.disk_usage(folder if folder.exists() else Path()).free
     cure = "make room: below 2 GiB the index may not be written"
     findings = [Finding("disk", free > FREE_BYTES, f"{free / 2**30:.1f} GiB free", cure)]
@@ -69,7 +72,7 @@ def check_store(folder: Path, options: StoreOptions, repair: bool) -> list[Findi
         with FeatureStore.open(folder, options) as store:
             findings.append(Finding("schema", True, "as this program speaks it"))
             findings += _archive(store, repair)
-            findings += _index(store, repair)
+            findings += _spaces(store, repair)
     except RetCLIPError as error:
         findings.append(Finding("store", False, f"{error.got} (expected {error.expected})", error.todo))
     return findings
@@ -83,32 +86,54 @@ def _archive(store: FeatureStore, repair: bool) -> list[Finding]:
     cure = "restore these files from a backup; or run with --repair, then build their sources again"
     if bad and repair:
         with transaction(store.engine, write=True) as connection:
-            sources = build_again(connection, bad)
-        cure = "now run: " + "; ".join(f"retclip build {shlex.quote(one)} --store {store.folder}" for one in sources)
+            todo = [f"retclip build {shlex.quote(one)} --store {store.folder}" for one in build_again(connection, bad)]
+            todo += [_add(store, backbone) for backbone in add_again(connection, bad)]
+        cure = "now run: " + "; ".join(todo)
     findings = [Finding("archive", not bad, f"{len(bad)} damaged: {', '.join(bad[:3])}" if bad else "whole", cure)]
     if spare:
         findings.append(Finding("archive, unreferenced", True, f"{len(spare)} shards of interrupted builds, harmless"))
     return findings
 
 
-def _index(store: FeatureStore, repair: bool) -> list[Finding]:
-    if store.space() is None:
+def _spaces(store: FeatureStore, repair: bool) -> list[Finding]:
+    """One finding where there is one space, two for each where there are several."""
+    known = store.spaces()
+    if not known:
         return [Finding("index", True, "the store is empty")]
+    if len(known) == 1:
+        return [_index(store, known[0].space, "index", repair)]
+    findings = []
+    for one in known:
+        name = f"{one.space.backbone} ({one.space.id[:8]})"
+        findings += [_complete(store, one, name), _index(store, one.space, f"index of {name}", repair)]
+    return findings
+
+
+def _complete(store: FeatureStore, state: SpaceState, name: str) -> Finding:
+    told = f"{state.segments} of {state.total} segments have a vector, {state.without} go without"
+    return Finding(f"space {name}", state.complete, told, _add(store, state.space.backbone))
+
+
+def _add(store: FeatureStore, backbone: str) -> str:
+    return f"retclip store add-space --backbone {backbone} --store {store.folder}"
+
+
+def _index(store: FeatureStore, space: FeatureSpace, name: str, repair: bool) -> Finding:
     if store.options.index == RESIDENT:
-        return [Finding("index", True, "in memory: loaded from the archive whenever it is needed")]
+        return Finding(name, True, "in memory: loaded from the archive whenever it is needed")
     try:
-        projection = store.projection(follow=False)
+        projection = store.projection(space, follow=False)
     except StoreDamaged as error:
         if not repair:
-            return [Finding("index", False, error.got, "retclip doctor --store DIR --repair")]
-        store.drop_index()
-        count = store.projection().index.count()
-        return [Finding("index", True, f"its files were damaged; {count} points loaded again from the archive")]
+            return Finding(name, False, error.got, "retclip doctor --store DIR --repair")
+        store.drop_index(space)
+        count = store.projection(space).index.count()
+        return Finding(name, True, f"its files were damaged; {count} points loaded again from the archive")
     found = reconcile(projection, repair)
     counts = {kind: len(getattr(found, kind)) for kind in ("missing", "orphan", "stale", "damaged")}
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     if found.pending:  # what a killed build left; the next command that opens the index applies it
         told += f"; {found.pending} changes are still to be applied"
     if repair and not found.clean:
-        return [Finding("index", True, f"repaired: {told}")]
-    return [Finding("index", found.clean, told, "retclip doctor --store DIR --repair")]
+        return Finding(name, True, f"repaired: {told}")
+    return Finding(name, found.clean, told, "retclip doctor --store DIR --repair")

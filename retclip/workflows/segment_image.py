@@ -117,9 +117,8 @@ def merge(parts: Parts, evidence: Evidence, proposals: MaskProposals) -> Panopti
 def _neighbours(parts: Parts, prepared: PreparedVocabulary, segments: SegmentFeatures) -> Neighbours:
     """One batched search over the covered masks; an uncovered mask has no neighbours."""
     settings = parts.settings.retrieval
-    found = parts.store.nearest(
-        segments.vectors[segments.covered].float(), prepared.store_classes, settings.k, settings.per_class
-    )
+    vectors, space = segments.vectors[segments.covered].float(), parts.keys.thing.space
+    found = parts.store.nearest(vectors, prepared.store_classes, settings.k, settings.per_class, space)
     count, k = len(segments.covered), found.distances.shape[1]
     rows = segments.covered.nonzero()[:, 0].to(found.distances.device)
     ids = np.full((count, k), None, dtype=object)

@@ -32,8 +32,9 @@ class PreparedVocabulary:
 def prepare(parts: Parts, vocabulary: Vocabulary | None) -> PreparedVocabulary:
     """Match the names with the store's classes and encode them; None = every class of the store that has segments.
 
-    Raises ConfigError where a classifier needs something that this backbone or store does not have, and SpaceMismatch
-    where it would vote with vectors of another feature space: their distances look right and mean nothing.
+    Raises ConfigError where a classifier needs something that this backbone or store does not have, SpaceMismatch where
+    it would vote with vectors of another feature space, whose distances look right and mean nothing, and
+    SpaceIncomplete where segments lack their vector in it.
     """
     stored = parts.store.classes()
     vocabulary = vocabulary or _everything(stored)
@@ -131,7 +132,7 @@ def _check_needs(parts: Parts) -> None:
     )
     check_pairing(backbone, others)
     if needs_neighbours(parts):
-        parts.store.require_space(parts.keys.thing.space)
+        parts.store.require_complete(parts.keys.thing.space)
 
 
 def needs_neighbours(parts: Parts) -> bool:

@@ -27,6 +27,7 @@ from retclip.store import (
     match_edits,
     outbox,
     reconcile,
+    spaces,
     wanted_points,
 )
 from retclip.store.categories import ensure_categories, find_categories
@@ -36,12 +37,14 @@ from retclip.store.columns import Base
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
 from retclip.store.tables import CategoryAlias, Label
+from retclip.types import FeatureSpace
 
 NATURAL = {  # what names a row instead of its number
     "dataset": "name", "image": "sha256", "category": "name_key", "proposer": "name",
     "feature_space": "fingerprint", "feature_shard": "sha256", "segment": "point_id", "store_version": "number",
 }  # fmt: skip
 RANDOM = {("store_version", "index_name"), ("store_identity", "uuid")}
+OTHER = FeatureSpace("test.other", "none", "none", "area-1", 4)
 NAMES = ("road", "Car", "Traffic  light", "élan", "Ｔree")
 
 
@@ -156,6 +159,18 @@ def decide(store: FeatureStore, made) -> None:
     store.edit(lambda connection: match_edits.map_to(connection, "cab", "Truck", 0.95, "ann"))
 
 
+def add_space(store: FeatureStore, made) -> None:
+    """A second space, not complete: vectors, what is let go, and a mask that is replaced afterwards."""
+    run = made.adding(store, OTHER)
+    first, *rest = made.lacking(store, run.space_id, 1)
+    made.give(store, run, OTHER, rest[1:], without=[first])
+    made.give(store, run, OTHER, [], without=made.lacking(store, run.space_id, 2), reason="photo")
+    again = made.unit(1, classes=NAMES, annotation="b")
+    made.commit(
+        store, replace(again, segments=(again.segments[0], *(replace(one, rle=b"0") for one in again.segments[1:])))
+    )
+
+
 def _is(point_id: Any) -> Any:
     return Base.metadata.tables["segment"].c.point_id == point_id
 
@@ -164,7 +179,7 @@ def _is(point_id: Any) -> Any:
 def filled(both, made) -> list[FeatureStore]:
     """Both after all that work; the tests only read."""
     stores = [build(work, made) for work in both]
-    for step in (rebuild, fail, edit):
+    for step in (rebuild, fail, edit, add_space):
         for store in stores:
             step(store, made)
     for store in stores:
@@ -185,6 +200,15 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
         (one.name, one.is_thing, one.aliases, one.segments, one.images) for one in catalog.classes(c)
     ],
     "spaces": lambda c: [space for _, space in ledger.spaces(c)],
+    "complete": lambda c: [(one.segments, one.lacking, one.without, one.pending) for one in spaces.states(c)],
+    "lacking": lambda c: sorted(
+        (str(one.point_id), one.class_name, one.accepted)
+        for photo in spaces.photos_lacking(c, 2, 0)
+        for one in spaces.masks_lacking(c, 2, photo.id)
+    ),
+    "places": lambda c: [
+        (name, sorted(ids)) for name, ids in spaces.addresses(c, spaces.photos_lacking(c, 2, 0)).items()
+    ],
     "poison": lambda c: ledger.poisoned_units(c, ["key 0", "key 1"]),
     "names": lambda c: sorted(find_categories(c, ["truck", "lorry", "car", "traffic light", "tree", "?"])),
     "waiting": lambda c: outbox.pending_count(c, 1),

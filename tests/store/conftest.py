@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,8 @@ import pytest
 from sqlalchemy import select, text
 
 from retclip.data import rle
-from retclip.store import ledger, outbox
+from retclip.store import ledger, outbox, spaces
+from retclip.store.added_vectors import AddedVectors
 from retclip.store.class_edits import Edit
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore, StoreOptions
@@ -28,6 +29,7 @@ from retclip.store.ids import digest, recipe_fingerprint, unit_key
 from retclip.store.ingest import UnitResult
 from retclip.store.ledger import OpenRun, RunPlan
 from retclip.store.slots import NewSegment
+from retclip.store.spaces import StoredMask
 from retclip.store.tables import Segment
 from retclip.store.work_tables import StoreVersion
 from retclip.types import FeatureSpace
@@ -115,6 +117,25 @@ class Made:
         run = store.start_run(plan())
         store.commit(run, units, dict.fromkeys(CLASSES, True))
         return run
+
+    def adding(self, store: FeatureStore, space: FeatureSpace) -> OpenRun:
+        """A run that gives segments vectors of another space."""
+        return store.start_run(replace(plan(ledger.ADD_SPACE, space), source=""), new_space=True)
+
+    def lacking(self, store: FeatureStore, space_id: int, image_id: int) -> list[StoredMask]:
+        """The segments of an image that are to be given a vector in that space."""
+        with transaction(store.engine) as connection:
+            return spaces.masks_lacking(connection, space_id, image_id)
+
+    def give(
+        self, store: FeatureStore, run: OpenRun, space: FeatureSpace, masks: Sequence[StoredMask],
+        without: Sequence[StoredMask] = (), reason: str = "mask",
+    ) -> int:  # fmt: skip
+        """Store a vector for each of those segments: the same ones each time it is asked for."""
+        rows = [np.random.default_rng(mask.id).normal(size=space.dim) for mask in masks]
+        vectors = np.array(rows, dtype=np.float32).reshape(len(masks), space.dim)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return store.add_vectors(run, space, [AddedVectors(tuple(masks), vectors, tuple(without), reason)])
 
     def ask(self, store: FeatureStore, statement: str, **values: object) -> list[tuple]:
         """The rows that a statement of SQL answers."""

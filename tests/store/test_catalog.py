@@ -61,13 +61,15 @@ def test_classes_are_counted(store: FeatureStore) -> None:
 )
 def test_a_class_is_supported_exactly_while_it_is_listed_with_segments(store: FeatureStore, made, change: str) -> None:
     ids = [*(one.id for one in store.classes()), 999]
-    assert answers(store, catalog.supported_classes, ids) == set(ids[:3])
-    assert answers(store, catalog.supported_classes, ids[:1]) == {ids[0]}
+    assert answers(store, catalog.supported_classes, ids, 1) == set(ids[:3])
+    assert answers(store, catalog.supported_classes, ids[:1], 1) == {ids[0]}
     made.change(store, change)
     assert (
-        answers(store, catalog.supported_classes, ids) == {one.id for one in store.classes() if one.segments} != {*ids}
+        answers(store, catalog.supported_classes, ids, 1)
+        == {one.id for one in store.classes() if one.segments}
+        != {*ids}
     )
-    assert answers(store, catalog.supported_classes, []) == set()
+    assert answers(store, catalog.supported_classes, [], 1) == set()
 
 
 @pytest.mark.parametrize("reason", HIDDEN_BY)

@@ -14,9 +14,11 @@ from retclip.store import reconcile
 from retclip.store.crash_points import armed
 from retclip.store.engine import transaction
 from retclip.store.shards import damaged_shards, shard_names
+from retclip.types import FeatureSpace
 
 UNITS = range(5)
 SEGMENTS = 5 * 6
+SECOND = FeatureSpace("test.second", "none", "none", "area-1", 4)
 
 
 class Stopped(BaseException):
@@ -146,3 +148,61 @@ def test_a_lost_index_is_rebuilt_from_sql_and_archive(work) -> None:
     shutil.rmtree(work.folder / "index")
     total, held, wrong = state(work)
     assert (total, len(held), wrong) == (SEGMENTS, SEGMENTS, [])
+
+
+def add_space(store, made) -> None:
+    """Give every segment its vector in a second space, image by image, as `workflows.add_space` does; one mask of each
+    image is let go."""
+    run = made.adding(store, SECOND)
+    for (image,) in made.ask(store, "SELECT id FROM image ORDER BY id"):
+        masks = made.lacking(store, run.space_id, image)
+        if masks:
+            made.give(store, run, SECOND, masks[:-1], masks[-1:])
+
+
+def test_adding_a_space_survives_every_step_too(work, made) -> None:
+    """Stopped after each step, the next run goes on with what lacks, and the first space does not notice. Over
+    PostgreSQL after every fourth."""
+    work.fill(work.open(), UNITS)
+    work.close()
+    first = state(work)
+    for step in range(0, 10**9, 4 if work.options.database else 1):
+        store, stopped = work.open(), False
+        try:
+            with armed(stop_at(step)):
+                add_space(store, made)
+        except Stopped:
+            stopped = True
+        work.close()
+        store = work.open()
+        found = [one for one in store.spaces() if one.space == SECOND]
+        if found:
+            projection = store.projection(SECOND)
+            differences = reconcile.differences(projection)
+            assert differences.clean and differences.pending == 0 and projection.index.count() == found[0].segments
+        add_space(store, made)
+        (_, second) = store.spaces()
+        assert (second.segments, second.lacking, second.without) == (SEGMENTS - 5, 0, 5), f"step {step}"
+        assert reconcile.differences(store.projection(SECOND)).clean
+        assert damaged_shards(store.archive, sorted(store.archive.names())) == []
+        work.close()
+        assert state(work) == first, f"step {step}"
+        if not stopped:
+            break
+        forget_second(work, made)
+    assert step > 15, "the protocol has more steps than that"
+
+
+def forget_second(work, made) -> None:
+    """Back to before, so that the next round begins with nothing."""
+    store = work.open()
+    if len(store.spaces()) > 1:
+        store.drop_index(SECOND)
+    versions, runs = (f"SELECT id FROM {table} WHERE space_id > 1" for table in ("store_version", "run"))
+    for table, which in (
+        ("segment_feature", "space_id > 1"), ("feature_gap", "space_id > 1"), ("outbox", f"version_id IN ({versions})"),
+        ("store_version", "space_id > 1"), ("feature_shard", f"run_id IN ({runs})"), ("run", "space_id > 1"),
+        ("feature_space", "id > 1"),
+    ):  # fmt: skip
+        made.change(store, f"DELETE FROM {table} WHERE {which}")
+    work.close()

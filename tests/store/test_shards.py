@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from retclip.store import reconcile, shards
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
 from retclip.store.shards import damaged_shards, shard_names, unreferenced_shards
+from retclip.types import FeatureSpace
 
 
 @pytest.fixture
@@ -48,3 +50,28 @@ def test_a_shard_nobody_names(store: FeatureStore, made) -> None:
 
 def test_an_empty_store(light_work) -> None:
     assert found(light_work.open()) == ([], [])
+
+
+def test_vectors_that_add_space_made_are_forgotten_so_that_it_makes_them_again(work, made) -> None:
+    """The first space's own shards are built again instead, and its units leave the ledger; nothing else does."""
+    other = FeatureSpace("test.other", "none", "none", "area-1", 4)
+    store = work.open()
+    made.commit(store, made.unit(1), made.unit(2))
+    run = made.adding(store, other)
+    made.give(store, run, other, made.lacking(store, 2, 1))
+    made.give(store, run, other, made.lacking(store, 2, 2))
+    built, first, _ = (name for (name,) in made.ask(store, "SELECT sha256 FROM feature_shard ORDER BY id"))
+    with transaction(store.engine, write=True) as connection:
+        assert shards.build_again(connection, [first]) == []
+        assert shards.add_again(connection, [first]) == ["test.other"]
+    assert made.ask(store, "SELECT count(*) FROM unit") == [(2,)]
+    state = store.spaces()[1]
+    assert (state.segments, state.lacking, state.pending) == (6, 6, 1)
+    store.refresh()
+    assert store.projection(other).index.count() == 6 and reconcile.differences(store.projection(other)).clean
+    made.give(store, made.adding(store, other), other, made.lacking(store, 2, 1))
+    assert store.spaces()[1].complete and reconcile.differences(store.projection(other)).clean
+    with transaction(store.engine, write=True) as connection:
+        assert shards.add_again(connection, [built]) == []
+        assert shards.build_again(connection, [built]) == ["test:"]
+    assert made.ask(store, "SELECT count(*) FROM unit") == [(0,)]

@@ -155,3 +155,43 @@ def test_an_index_whose_files_are_damaged_is_made_again_from_the_archive(copied)
     found = by_name(check_store(copied, StoreOptions(), repair=True))["index"]
     assert found.ok and "loaded again from the archive" in found.found
     assert by_name(check_store(copied, StoreOptions(), repair=False))["index"].found.startswith("0 missing")
+
+
+@pytest.fixture
+def two_spaces(copied):
+    """The copy with a second space: the same backbone with fewer cells. Its settings, to ask it."""
+    settings = {"plugin": {"reference": {"colour_texture": {"grid": 20}}}}
+    with retclip.open(copied, settings=settings) as memory:
+        assert memory.add_space("reference.colour_texture").lacking == 0
+    return settings
+
+
+def test_every_space_is_checked_and_repaired(copied, built, two_spaces):
+    found = check_store(copied, StoreOptions(), repair=False)
+    assert [one.what.split(" (")[0] for one in found] == [
+        "disk", "schema", "archive", *("space reference.colour_texture", "index of reference.colour_texture") * 2
+    ]  # fmt: skip
+    assert all(one.ok for one in found)
+    with FeatureStore.open(copied) as store:
+        second = store.spaces()[1]
+        index = store.projection(second.space).index
+        index.delete([point for point, _ in list(index.scan())[:3]])
+    name = f"index of reference.colour_texture ({second.space.id[:8]})"
+    wrong = [one for one in check_store(copied, StoreOptions(), repair=False) if not one.ok]
+    assert [(one.what, one.found) for one in wrong] == [(name, "3 missing, 0 orphan, 0 stale, 0 damaged")]
+    assert by_name(check_store(copied, StoreOptions(), repair=True))[name].found.startswith("repaired: 3 missing")
+    assert all(one.ok for one in check_store(copied, StoreOptions(), repair=False))
+
+
+def test_lost_vectors_of_an_added_space_are_added_again_as_the_cure_says(copied, built, two_spaces):
+    with FeatureStore.open(copied) as store, transaction(store.engine) as connection:
+        (name,) = connection.execute(text("SELECT sha256 FROM feature_shard ORDER BY id DESC LIMIT 1")).scalars()
+        store.archive.path(name).unlink()
+    cure = by_name(check_store(copied, StoreOptions(), repair=True))["archive"].cure
+    assert cure == f"now run: retclip store add-space --backbone reference.colour_texture --store {copied}"
+    wrong = [one for one in check_store(copied, StoreOptions(), repair=False) if not one.ok]
+    assert len(wrong) == 1 and wrong[0].what.startswith("space ") and wrong[0].found.startswith("0 of ")
+    with retclip.open(copied, settings=two_spaces) as memory:
+        assert memory.add_space("reference.colour_texture").lacking == 0
+        assert memory.build(built.source).images == 6, "of this space, nothing was built yet"
+    assert all(one.ok for one in check_store(copied, StoreOptions(), repair=False))

@@ -32,10 +32,11 @@ class Store:
     def decisions(self):
         return Decisions()
 
-    def require_space(self, space):
+    def require_complete(self, space):
         self.space = space
 
-    def nearest(self, vectors, store_classes, k, per_class):
+    def nearest(self, vectors, store_classes, k, per_class, space):
+        assert space == self.space
         self.asked.append((vectors, store_classes, k, per_class))
         count = len(vectors)
         ids = np.full((count, 1), "near", dtype=object)

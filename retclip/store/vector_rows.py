@@ -1,0 +1,64 @@
+"""Where vectors lie, as rows of SQL: the shard in the archive, and each segment's row in it.
+
+A vector is of one mask in one space. When its slot is filled with another mask, the vectors in other spaces are stale:
+they go in that same transaction, so that these spaces say honestly what they lack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, delete, insert
+
+from retclip.store.archive import Archive, crc32
+from retclip.store.catalog import pages
+from retclip.store.ledger import OpenRun, row_id
+from retclip.store.tables import FeatureGap, SegmentFeature
+from retclip.store.work_tables import Shard
+
+NO_SHARD = -1
+
+
+def archived(archive: Archive, vectors: NDArray[np.float32]) -> tuple[str | None, list[int]]:
+    """Keep (n, d) vectors: (the shard's name, None where n is 0; the checksum of each row). Durable."""
+    name = archive.write(vectors) if len(vectors) else None
+    return name, [crc32(vector) for vector in vectors.astype("<f2")]
+
+
+def shard_id(connection: Connection, run: OpenRun, name: str | None, rows: int, dim: int) -> int:
+    """The row of a shard; NO_SHARD where there is none."""
+    if name is None:
+        return NO_SHARD
+    return row_id(connection, Shard, {"sha256": name}, {"row_count": rows, "dim": dim, "run_id": run.id})
+
+
+def point_at_rows(
+    connection: Connection, space_id: int, shard: int, rows: Mapping[int, int], checksums: Sequence[int]
+) -> None:
+    """Say of each segment which row of the shard is its vector in that space. rows: segment to row."""
+    forget(connection, space_id, list(rows))
+    values = [
+        {"segment_id": segment, "space_id": space_id, "shard_id": shard, "row_no": row, "crc32": checksums[row]}
+        for segment, row in rows.items()
+    ]
+    if values:
+        connection.execute(insert(SegmentFeature), values)
+
+
+def forget(connection: Connection, space_id: int, segment_ids: Sequence[int]) -> None:
+    """What that space knows of those segments is gone."""
+    _forget(connection, segment_ids, SegmentFeature.space_id == space_id, FeatureGap.space_id == space_id)
+
+
+def forget_stale(connection: Connection, space_id: int, segment_ids: Sequence[int]) -> None:
+    """Segments got another mask in a run of that space: what other spaces know of them is gone."""
+    _forget(connection, segment_ids, SegmentFeature.space_id != space_id, FeatureGap.space_id != space_id)
+
+
+def _forget(connection: Connection, segment_ids: Sequence[int], feature: Any, gap: Any) -> None:
+    for page in pages(segment_ids):
+        connection.execute(delete(SegmentFeature).where(SegmentFeature.segment_id.in_(page), feature))
+        connection.execute(delete(FeatureGap).where(FeatureGap.segment_id.in_(page), gap))

@@ -1,0 +1,126 @@
+"""Stored photos opened again: where they lay, in a tar, drawn anew, in another source; and what is said of those that
+are not there any more."""
+
+import io
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+from PIL import Image as Pillow
+
+import retclip
+from retclip.store import ledger
+from retclip.store.engine import transaction
+from retclip.types import Image
+from retclip.workflows.stored_photos import photos_lacking
+
+SCENES = "reference.scenes:{}?split=train&count=3&width=96&height=64"
+
+
+@pytest.fixture
+def memory(tmp_path):
+    with retclip.open(tmp_path / "store", create=True, settings={"store": {"index": "resident"}}) as opened:
+        yield opened
+
+
+def looked_for(memory):
+    """name -> "found", or what came instead."""
+    with transaction(memory.store.engine, write=True) as connection:
+        other = ledger.ensure_space(connection, retclip.types.FeatureSpace("b", "none", "none", "area-1", 4))
+    answers = photos_lacking(memory.store, other, memory.source)
+    return {
+        photo.external_id: "found" if isinstance(answer, Image) and answer.sha256 == photo.sha256 else str(answer)
+        for photo, answer in answers
+    }
+
+
+def test_photos_that_lie_where_they_lay_are_found_without_their_source(memory, tmp_path, monkeypatch):
+    memory.build(SCENES.format(tmp_path / "scenes"))
+    monkeypatch.setattr(memory, "source", None)
+    assert set(looked_for(memory).values()) == {"found"} and len(looked_for(memory)) == 3
+
+
+def test_what_a_generator_drew_is_drawn_again(memory, tmp_path):
+    memory.build(SCENES.format(tmp_path / "scenes"))
+    (tmp_path / "scenes" / "train_0_0001.png").unlink()
+    (tmp_path / "scenes" / "train_0_0002.png").write_bytes(b"no photo")
+    assert set(looked_for(memory).values()) == {"found"}
+
+
+def png(shade):
+    buffer = io.BytesIO()
+    Pillow.new("RGB", (96, 64), (shade, 90, 30)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def pack(file, *photos):
+    with tarfile.open(file, "w") as archive:
+        for name, content in photos:
+            for member, inside in ((f"{name}.png", content), (f"{name}.txt", b"a boat")):
+                about = tarfile.TarInfo(member)
+                about.size = len(inside)
+                archive.addfile(about, io.BytesIO(inside))
+
+
+@pytest.fixture
+def packed(memory, tmp_path):
+    """A store of two photos in a tar."""
+    pack(tmp_path / "pairs.tar", ("a", png(10)), ("b", png(200)))
+    memory.settings = memory.settings.model_copy(
+        update={"build": memory.settings.build.model_copy(update={"proposer": "reference.whole_image"})}
+    )
+    assert memory.build(f"image-text:{tmp_path / 'pairs.tar'}?vocabulary=boat").segments == 2
+    return tmp_path / "pairs.tar"
+
+
+def test_a_photo_in_a_tar_is_found_through_its_source(memory, packed):
+    assert looked_for(memory) == {"pairs.tar/a": "found", "pairs.tar/b": "found"}
+
+
+def test_a_photo_in_a_tar_that_was_written_anew_counts_only_where_its_bytes_are_the_same(memory, packed):
+    pack(packed, ("b", png(200)), ("a", png(11)), ("c", png(5)))
+    found = looked_for(memory)
+    assert found["pairs.tar/b"] == "found"
+    assert "got another photo" in found["pairs.tar/a"] and "bring the stored one back" in found["pairs.tar/a"]
+
+
+def test_of_a_source_that_cannot_be_read_it_is_said_so(memory, packed):
+    packed.write_bytes(b"no tar")
+    assert all("and its source image-text:" in one and "readable tar" in one for one in looked_for(memory).values())
+    packed.unlink()
+    assert all("and its source image-text:" in one for one in looked_for(memory).values())
+
+
+@pytest.fixture
+def labelled(memory, tmp_path):
+    """A store of two photos with label maps."""
+    for name in ("images", "labels"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    (tmp_path / "data" / "classes.txt").write_text("sky\ngrass\n")
+    for stem, shade in (("a", 40), ("b", 200)):
+        (tmp_path / "data" / "images" / f"{stem}.png").write_bytes(png(shade))
+        Pillow.new("L", (96, 64), 1).save(tmp_path / "data" / "labels" / f"{stem}.png")
+    assert memory.build(f"label-maps:{tmp_path / 'data'}").segments == 2
+    return tmp_path / "data"
+
+
+def test_gone_changed_and_damaged_photos_are_told_apart(memory, labelled):
+    (labelled / "images" / "a.png").unlink()
+    (labelled / "images" / "b.png").write_bytes(png(201))
+    found = {Path(name).name: told for name, told in looked_for(memory).items()}
+    assert "photos" in found["a.png"] or "No such file" in found["a.png"]
+    assert "another photo" in found["b.png"]
+    (labelled / "images" / "b.png").write_bytes(png(200)[:60])
+    assert "whole photo" in {Path(name).name: told for name, told in looked_for(memory).items()}["b.png"]
+
+
+def test_what_another_source_showed_too_is_found_there(memory, labelled, tmp_path):
+    copy = shutil.copytree(labelled, tmp_path / "copy")
+    assert memory.build(f"label-maps:{copy}").skipped == 2, "the same photos and annotations"
+    (copy / "labels" / "a.png").unlink()
+    Pillow.new("L", (96, 64), 0).save(copy / "labels" / "a.png")
+    assert memory.build(f"label-maps:{copy}").images == 1
+    shutil.rmtree(labelled)
+    found = {Path(name).name: told for name, told in looked_for(memory).items()}
+    assert found["a.png"] == "found" and found["b.png"] != "found"
