@@ -45,19 +45,31 @@ def add_class(
     address: str,
     is_thing: bool | None = None,
     on_progress: Callable[[BuildReport], None] = lambda _: None,
+    on_event: Callable[[int], None] = lambda _: None,
 ) -> BuildReport:
     """Store the segments of `source` that show the class. Nothing of another class is touched.
 
     From an annotated source its own masks of that class are taken; from plain photos whatever the build's proposer
-    finds under that name. Raises DataError where the source has classes, but not this one.
+    finds under that name. on_event: told the number of the event, which is written down for an addition that stops
+    half-way, too, so that it can be undone. Raises DataError where the source has classes, but not this one.
     """
     (name,) = vocabulary_of([name]).names  # a name that nobody could ask for later is refused
     if not source.classes():
         source = UnlabelledSource(source, SourceClass(name, is_thing))
     with transaction(parts.store.engine) as connection:
         known, there = class_edits.segments_of(connection, name)
-    report = build_store(parts, source, address, [name], kind="class_add", on_progress=on_progress)
-    with transaction(parts.store.engine, write=True) as connection:
-        after = {"run": report.run, "segments": report.segments, "images": report.images, "source": address}
-        class_edits.record_addition(connection, name, {"known": known}, after, there)
-    return report
+    runs, done = list[int](), [BuildReport()]
+
+    def step(report: BuildReport) -> None:
+        done.append(report)
+        on_progress(report)
+
+    try:
+        done += [build_store(parts, source, address, [name], "class_add", on_progress=step, on_run=runs.append)]
+    finally:
+        for run in runs:
+            after = {"run": run, "segments": done[-1].segments, "images": done[-1].images, "source": address}
+            with transaction(parts.store.engine, write=True) as connection:
+                event = class_edits.record_addition(connection, name, {"known": known}, after, there)
+            on_event(event)
+    return done[-1]

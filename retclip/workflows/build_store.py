@@ -35,15 +35,17 @@ def build_store(
     kind: str = "build",
     on_progress: Callable[[BuildReport], None] = lambda _: None,
     start: Starter = in_this_process,
+    on_run: Callable[[int], None] = lambda _: None,
 ) -> BuildReport:
     """Store the segments of `source` that show `class_names` (None = every class of the source).
 
-    start: makes the executor of the units. Raises DataError for a class that the source does not have, SpaceMismatch,
-    StoreBusy, PluginError; a bad image is a failure in the report, not an exception. On KeyboardInterrupt the finished
-    images are committed first.
+    start: makes the executor of the units. on_run: told the run's number when it begins. Raises DataError for a class
+    that the source does not have, SpaceMismatch, StoreBusy, PluginError; a bad image is a failure in the report, not an
+    exception. On KeyboardInterrupt the finished images are committed first.
     """
     naming = names_for(parts, source, address, class_names)
     run = parts.store.start_run(run_plan(parts, source, address, naming.names, kind))
+    on_run(run.id)
     loop = BuildLoop(parts, source, address, run, naming, on_progress)
     state = "failed"
     try:
