@@ -15,8 +15,7 @@ from retclip import config
 from retclip.arguments import as_image, as_vocabulary
 from retclip.components import Components
 from retclip.errors import ConfigError, StoreMissing
-from retclip.opening import configured, store_options
-from retclip.plugin.contracts import NEIGHBOURS
+from retclip.opening import configured, store_options, votes
 from retclip.plugin.manager import PluginManager
 from retclip.result import SegmentationResult
 from retclip.store.feature_store import FeatureStore
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from retclip.plugin.contracts import Classifier, ImageSource
     from retclip.store.catalog import StoreClass
     from retclip.workflows.build_loop import BuildReport
+    from retclip.workflows.checked_addition import CheckedAddition
     from retclip.workflows.estimate_build import Estimate
     from retclip.workflows.evaluate import Evaluation, Judged
     from retclip.workflows.finetune import FinetuneReport
@@ -68,7 +68,7 @@ class RetCLIP:
         try:
             opened = FeatureStore.open(folder, options)
         except StoreMissing:
-            if not create and (not missing_ok or _votes(manager, chosen)):
+            if not create and (not missing_ok or votes(manager, chosen)):
                 raise
             passing = None if create else TemporaryDirectory(prefix="retclip-")
             where = Path(passing.name) if passing else folder
@@ -162,6 +162,17 @@ class RetCLIP:
             for address in sources
         ]
 
+    def add_class_checked(
+        self, name: str, sources: Sequence[str], probe: str, limit: float | None = None, is_thing: bool | None = None,
+        actor: str = "retclip", on_step: Callable[[str, int, int], None] = lambda *_: None,
+    ) -> CheckedAddition:  # fmt: skip
+        """`add_class` between two looks at a probe; taken back where an old class loses more than `limit` points."""
+        self._prepared.clear()
+        from retclip.workflows.checked_addition import Gate, add_class_checked
+
+        gate, opened = Gate(self.source(probe), limit, actor), [(self.source(one), one) for one in sources]
+        return add_class_checked(self.parts(building=True), self.parts(), name, opened, gate, is_thing, on_step)
+
     def classes(self) -> list[StoreClass]:
         """The store's classes with their segment counts."""
         return self.store.classes()
@@ -227,9 +238,3 @@ class RetCLIP:
         if not names:
             raise ConfigError("at least one classifier", "none", "set components.classifiers or --classifier")
         return tuple(self.component("classifier", name) for name in names)
-
-
-def _votes(manager: PluginManager, settings: config.Settings) -> bool:
-    """Whether any chosen classifier looks into the store; a database that was named is a store in any case."""
-    found = [manager.find("classifier", name) for name in settings.components.classifiers]
-    return bool(settings.store.database.get_secret_value()) or any(NEIGHBOURS in one.component.needs for one in found)

@@ -8,6 +8,7 @@ from typing import Any
 
 from retclip import config
 from retclip.device import choose
+from retclip.plugin.contracts import NEIGHBOURS
 from retclip.plugin.manager import PluginManager
 from retclip.store.feature_store import StoreOptions
 
@@ -36,3 +37,9 @@ def store_options(settings: config.Settings) -> StoreOptions:
         database=section.database.get_secret_value(), index=section.index, qdrant_url=section.qdrant_url,
         qdrant_api_key=section.qdrant_api_key.get_secret_value(), exact_below=section.exact_below, device=resident,
     )  # fmt: skip
+
+
+def votes(manager: PluginManager, settings: config.Settings) -> bool:
+    """Whether any chosen classifier looks into the store; a database that was named is a store in any case."""
+    found = [manager.find("classifier", name) for name in settings.components.classifiers]
+    return bool(settings.store.database.get_secret_value()) or any(NEIGHBOURS in one.component.needs for one in found)
