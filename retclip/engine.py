@@ -155,10 +155,11 @@ class RetCLIP:
         """Add one class from sources or photos; no training, and the next `segment` knows it."""
         self._prepared.clear()
         parts = self.parts(building=True)
+        from retclip.data.source_address import shown_address
         from retclip.workflows.add_class import add_class
 
         return [
-            add_class(parts, name, self.source(address), address, is_thing, on_progress=on_progress)
+            add_class(parts, name, self.source(address), shown_address(address), is_thing, on_progress=on_progress)
             for address in sources
         ]
 
@@ -168,9 +169,11 @@ class RetCLIP:
     ) -> CheckedAddition:  # fmt: skip
         """`add_class` between two looks at a probe; taken back where an old class loses more than `limit` points."""
         self._prepared.clear()
+        from retclip.data.source_address import shown_address
         from retclip.workflows.checked_addition import Gate, add_class_checked
 
-        gate, opened = Gate(self.source(probe), limit, actor), [(self.source(one), one) for one in sources]
+        opened = [(self.source(one), shown_address(one)) for one in sources]
+        gate = Gate(self.source(probe), limit, actor)
         return add_class_checked(self.parts(building=True), self.parts(), name, opened, gate, is_thing, on_step)
 
     def classes(self) -> list[StoreClass]:

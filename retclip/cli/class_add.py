@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retclip.cli import options, output
+from retclip.cli import class_sources, options, output
 from retclip.cli.build import finish, run_with_progress
 from retclip.cli.catalog import person
 from retclip.cli.progress import StepProgress
@@ -32,9 +32,16 @@ Thing = Annotated[bool | None, typer.Option("--thing/--stuff", help="Countable, 
 
 def add(
     name: Annotated[str, typer.Argument(help="The class, as you will ask for it.")],
-    sources: Annotated[list[str], typer.Argument(help="Annotated sources (reader:path?split=NAME) or photos.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="Annotated sources (reader:path?split=NAME) or photos; - reads a list from stdin."),
+    ],
     store: options.Store = options.DEFAULT_STORE,
     thing: Thing = None,
+    crops: class_sources.Crops = False,
+    boxes: class_sources.Boxes = None,
+    points: class_sources.Points = None,
+    masks: class_sources.Masks = None,
     check: Check = None,
     max_regression: MaxRegression = None,
     backbone: options.Backbone = None,
@@ -46,17 +53,25 @@ def add(
 ) -> None:
     """Add one class from images: no training, and the next `segment` knows it. Touches no other class.
 
-    Plain photos need a proposer that finds masks by name; `--proposer reference.whole_image` takes each photo whole.
+    Plain photos need a proposer that finds masks by name; or --crops, where they show nothing else; or --boxes,
+    --points or --masks, which say where it is, in pixels of the upright photo.
     With --check, a probe is segmented before and after; with --max-regression, the class stays only where no other one
     gets worse by more: in IoU where the probe is annotated, else in the share of its pixels.
     """
     if max_regression is not None and check is None:
         raise ConfigError("--check PROBE beside --max-regression", "none", "name the images to compare on")
-    given = options.flags(settings, preset, backbone, proposer, building=True)
-    with options.opened(store, config, given) as retclip:
+    marks = class_sources.Marks(crops, boxes, points, masks)
+    flags = options.flags(settings, preset, backbone, proposer, building=True)
+    given = class_sources.given(sources, marks, name, store, config, flags)
+    sources = list(given.addresses)
+    if given.proposer and not proposer:
+        flags = options.flags(settings, preset, backbone, given.proposer, building=True)
+    with options.opened(store, config, flags) as retclip:
         for one in (*sources, check) if check is not None else sources:  # told before the first is worked on
             if not len(retclip.source(one)):
                 raise DataError("at least one photo", f"none in {one}", "name photos, folders, globs or sources")
+        if given.proposer:
+            output.message(f"masks by {retclip.settings.build.proposer}")
         if check is not None:
             _checked(retclip, name, sources, thing, check, max_regression, store, json)
         else:

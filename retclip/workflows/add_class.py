@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from retclip.data.class_list import vocabulary_of
+from retclip.names import name_key
 from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
 from retclip.store import class_edits
 from retclip.store.engine import transaction
@@ -38,6 +39,34 @@ class UnlabelledSource:
         return len(self.photos)
 
 
+@dataclass(frozen=True)
+class ToldSource:
+    """An annotated source that does not say whether the class counts, and a person who does."""
+
+    inner: ImageSource
+    key: str
+    is_thing: bool
+
+    @property
+    def name(self) -> str:
+        """The source's own name."""
+        return self.inner.name
+
+    def classes(self) -> Sequence[SourceClass]:
+        """The source's, the class as the person says where the source does not."""
+        return tuple(
+            replace(one, is_thing=self.is_thing) if name_key(one.name) == self.key and one.is_thing is None else one
+            for one in self.inner.classes()
+        )
+
+    def images(self) -> Iterator[SourceImage]:
+        """The source's."""
+        return self.inner.images()
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+
 def add_class(
     parts: Parts,
     name: str,
@@ -56,6 +85,8 @@ def add_class(
     (name,) = vocabulary_of([name]).names  # a name that nobody could ask for later is refused
     if not source.classes():
         source = UnlabelledSource(source, SourceClass(name, is_thing))
+    elif is_thing is not None:
+        source = ToldSource(source, name_key(name), is_thing)
     with transaction(parts.store.engine) as connection:
         known, there = class_edits.segments_of(connection, name)
     runs, done = list[int](), [BuildReport()]

@@ -5,6 +5,7 @@ import torch
 from sqlalchemy import select
 
 from retclip.errors import DataError
+from retclip.plugin.contracts import SourceClass
 from retclip.store.class_edits import packed
 from retclip.store.engine import transaction
 from retclip.store.undo import undo
@@ -96,3 +97,11 @@ def test_an_addition_that_stops_half_way_is_written_down_and_can_be_undone(fresh
     (event,) = events
     fresh.store.edit(lambda connection: undo(connection, event, "ann"))
     assert fresh.classes() == []
+
+
+@pytest.mark.parametrize(("said", "given", "stored"), [(None, True, True), (None, None, None), (False, True, False)])
+def test_a_person_may_say_what_an_annotated_source_does_not(fresh, add, kit, said, given, stored):
+    source = kit.Source([kit.picture("sky", "car")])
+    source.classes = lambda: (SourceClass("sky", said), SourceClass("car", None))
+    add("car" if said is None else "sky", source, is_thing=given)
+    assert [one.is_thing for one in fresh.classes()] == [stored]
