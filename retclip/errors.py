@@ -17,6 +17,7 @@
     |  |- UnknownClass               5     a class the store does not know
     |- WeightsMissing                6     a weight file that is not on this machine
     |- PartialFailure                7     the work is done, some inputs failed and are listed
+    |- Regression                    8     what was added made other classes worse, and was taken back
 
 A message has three parts: what was expected, what came, what to do. Each class takes them apart so that no
 message forgets one, and `retclip` prints them on stderr and exits with the class's code.
@@ -114,3 +115,9 @@ class PartialFailure(RetCLIPError):
     """The work is done, but some inputs failed; they are listed with their reasons."""
 
     exit_code = 7
+
+
+class Regression(RetCLIPError):
+    """What was added made other classes worse than was allowed; it was taken back."""
+
+    exit_code = 8

@@ -9,6 +9,7 @@ from typing import Any
 
 from retclip import config
 from retclip.device import choose
+from retclip.errors import PluginUnavailable, WeightsMissing
 from retclip.plugin.contracts import NEIGHBOURS
 from retclip.plugin.manager import PluginManager
 from retclip.store.feature_store import StoreOptions
@@ -44,3 +45,12 @@ def store_options(settings: config.Settings) -> StoreOptions:
         database=section.database.get_secret_value(), index=section.index, qdrant_url=section.qdrant_url,
         qdrant_api_key=section.qdrant_api_key.get_secret_value(), exact_below=section.exact_below, device=resident,
     )  # fmt: skip
+
+
+def has_model(settings: config.Settings, manager: PluginManager, proposer: str) -> bool:
+    """Whether a proposer is installed, with the weights that its settings name."""
+    try:
+        manager.require_weights([manager.find("proposer", proposer)], settings.of_component)
+    except (PluginUnavailable, WeightsMissing):
+        return False
+    return True

@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:  # torch takes seconds to import, and listing plugins or printing help must not wait for it
     from torch import Tensor
 
+    from retclip.regions import Region
+
 
 @dataclass(frozen=True)
 class Device:
@@ -61,15 +63,14 @@ class PanopticSegmentation:
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """A decoded photo: `pixels (H, W, 3) uint8 RGB`, upright. Its identity is the sha256 of the file's bytes.
-
-    `truth` holds the annotation where the source has one: a ground-truth proposer and the evaluation read it.
-    """
+    """A decoded photo: `pixels (H, W, 3) uint8 RGB`, upright. Its identity is the sha256 of the file's bytes. truth:
+    the annotation, for a ground-truth proposer and the evaluation. regions: objects marked, not painted."""
 
     pixels: NDArray[np.uint8]
     sha256: str
     uri: str = ""
     truth: PanopticSegmentation | None = None
+    regions: tuple[Region, ...] = ()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -131,8 +132,7 @@ class MaskProposals:
     masks: (n, y, x) float in [0, 1], covering the whole image on any grid. objectness: (n,) float in [0, 1]. prompts:
     per mask the class name that found it, or None. embeddings: (n, e), what the proposer itself says of each mask, for
     an in-vocabulary head. logits: the same masks before the sigmoid. detector_scores, mask_scores: (n,) float in
-    [0, 1], how sure the detector was and the IoU that the mask model predicted: recorded, while objectness decides.
-    """
+    [0, 1], how sure the detector was and the IoU that the mask model predicted: recorded, while objectness decides."""
 
     masks: Tensor
     objectness: Tensor

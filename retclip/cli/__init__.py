@@ -1,7 +1,7 @@
 """The command line: a file per command group; it prints and exits, nothing more.
 
-Exit codes stand in `retclip.errors` (0 done, 2 setting, 3 data, 4 plugin, 5 store, 6 weights, 7 done in part), 130
-after Ctrl-C. Commands import what they need when they run: `retclip --help` loads no model library.
+Exit codes stand in `retclip.errors` (0 done, 2 setting, 3 data, 4 plugin, 5 store, 6 weights, 7 done in part, 8 taken
+back), 130 after Ctrl-C. Commands import what they need when they run: `retclip --help` loads no model library.
 """
 
 from __future__ import annotations

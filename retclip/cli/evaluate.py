@@ -9,6 +9,7 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.fallback import FillMissing, filled, say_missing
+from retclip.cli.output import figure
 from retclip.cli.progress import LateProgress
 from retclip.errors import PartialFailure
 
@@ -72,15 +73,15 @@ def _page(path: Path, pictures: int) -> EvaluationPage:
 
 def _print(found: Evaluation, per_class: bool) -> None:
     keys = ("pq", "sq", "rq", "map", "miou")
-    whole = ("all", len(found.per_class), *(_shown(getattr(found, key)) for key in keys))
-    groups = [(name, one.classes, *(_shown(getattr(one, key)) for key in keys)) for name, one in found.groups.items()]
+    whole = ("all", len(found.per_class), *(figure(getattr(found, key)) for key in keys))
+    groups = [(name, one.classes, *(figure(getattr(one, key)) for key in keys)) for name, one in found.groups.items()]
     columns = ("", "classes", "PQ", "SQ", "RQ", "mAP", "mIoU")
     output.table(f"{found.images} images", columns, [whole, *groups])
     if per_class:
         _print_classes(found)
     output.message(
-        f"PQ things {_shown(found.pq_things)}, stuff {_shown(found.pq_stuff)}  AP50 {_shown(found.map50)}  "
-        f"AP75 {_shown(found.map75)}  pixel accuracy {found.pixel_accuracy:.1f}  "
+        f"PQ things {figure(found.pq_things)}, stuff {figure(found.pq_stuff)}  AP50 {figure(found.map50)}  "
+        f"AP75 {figure(found.map75)}  pixel accuracy {found.pixel_accuracy:.1f}  "
         f"segment accuracy {found.segment_accuracy:.1f}"
     )
     if not found.groups:
@@ -90,17 +91,11 @@ def _print(found: Evaluation, per_class: bool) -> None:
 def _print_classes(found: Evaluation) -> None:
     columns = ("class", "seen", "PQ", "SQ", "RQ", "AP", "IoU", "TP", "FP", "FN")
     keys = ("pq", "sq", "rq", "ap", "iou", "tp", "fp", "fn")
-    rows = [(name, _said(one["seen"]), *(_shown(one[key]) for key in keys)) for name, one in found.per_class.items()]
+    rows = [(name, _said(one["seen"]), *(figure(one[key]) for key in keys)) for name, one in found.per_class.items()]
     output.table("classes", columns, rows)
-    mixed = [(one.annotated, one.predicted or "-", one.pixels, _shown(one.share)) for one in found.confusion]
+    mixed = [(one.annotated, one.predicted or "-", one.pixels, figure(one.share)) for one in found.confusion]
     output.table("what is taken for what", ("annotated", "taken for", "pixels", "% of the class"), mixed)
 
 
 def _said(seen: float | int | None) -> str:
     return "-" if seen is None else "seen" if seen else "unseen"
-
-
-def _shown(value: float | int | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.1f}" if isinstance(value, float) else str(value)

@@ -47,6 +47,13 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     Console().print(drawn)
 
 
+def figure(value: float | int | None) -> str:
+    """A number for a cell: one decimal where it has any, - for none."""
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
 def write_failures(path: Path, failures: Sequence[Failure]) -> None:
     """`failures.csv`: one line per input that could not be used, with its reason; removed when there are none."""
     if not failures:

@@ -77,3 +77,27 @@ class LateProgress:
         if self._line is None:
             self._line = Progress(self.task, total, self.started).__enter__()
         self._line.update(done, failed, note, passed_over)
+
+
+class StepProgress:
+    """A line for each task of several, one after the other."""
+
+    def __init__(self) -> None:
+        self._line: LateProgress | None = None
+        self._since = time.monotonic()  # a task began when the one before it ended
+
+    def __enter__(self) -> StepProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._line is not None:
+            self._line.__exit__(None)
+
+    def update(self, task: str, done: int, total: int) -> None:
+        """As `Progress.update`; another task begins another line."""
+        if self._line is None or self._line.task != task:
+            self.__exit__()
+            self._line = LateProgress(task)
+            self._line.started = self._since
+        self._line.update(done, total)
+        self._since = time.monotonic()

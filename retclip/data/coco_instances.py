@@ -42,11 +42,11 @@ class CocoInstances:
             Path(settings.images).absolute() if settings.images else first_of(photos, f"photos of {self.file}")
         )
         document = _named(read_document(self.file, "instances"))
-        self._categories = _categories(document, self.file)
+        self._categories = categories_of(document, self.file)
         self._classes = chosen(list(self._categories.values()), settings)
         self._kept = frozenset(one.name for one in self._classes)
         self._photos = photos_by_id(document, self.file)
-        self._objects = _objects(document, self.file, self._categories, self._photos)
+        self._objects = objects_of(document, self.file, self._categories, self._photos)
         self.name = data_set_name(root, split)
 
     def classes(self) -> Sequence[SourceClass]:
@@ -98,7 +98,7 @@ def _named(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _categories(document: Mapping[str, Any], file: Path) -> dict[int, SourceClass]:
+def categories_of(document: Mapping[str, Any], file: Path) -> dict[int, SourceClass]:
     found: dict[int, SourceClass] = {}
     names: set[str] = set()
     for number, one in enumerate(document["categories"]):
@@ -117,7 +117,7 @@ def _categories(document: Mapping[str, Any], file: Path) -> dict[int, SourceClas
     return found
 
 
-def _objects(
+def objects_of(
     document: Mapping[str, Any], file: Path, categories: Mapping[int, Any], photos: Mapping[Any, Any]
 ) -> Mapping[Any, list[tuple[int, dict[str, Any]]]]:
     """image id -> (place in the file, record) of its objects."""

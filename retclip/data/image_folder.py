@@ -1,14 +1,16 @@
-"""Photos without labels: a file, a folder, or a glob, in natural order."""
+"""Photos without labels: a file, a folder, or a glob, in natural order; or several of these."""
 
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from retclip.data.images import SUFFIXES, file_digest, read_image
 from retclip.errors import DataError
@@ -18,8 +20,13 @@ MAGIC = re.compile(r"[*?\[]")
 
 
 class ImageFolderSettings(Settings):
-    path: str = Field(description="a photo, a folder of photos, or a glob")
+    path: tuple[str, ...] = Field(min_length=1, description="a photo, a folder of photos, a glob, or several of them")
     recursive: bool = Field(False, description="look into the folders below as well")
+
+    @field_validator("path", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
 
 
 class ImageFolder:
@@ -27,7 +34,8 @@ class ImageFolder:
     like a photo is yielded even when it is broken, so that it can be listed with its reason."""
 
     def __init__(self, settings: ImageFolderSettings) -> None:
-        self._paths, self._root = _find(settings)
+        found = [_find(one, settings.recursive) for one in settings.path]
+        self._paths, self._root = found[0] if len(found) == 1 else _together(found)
         self.name = self._root.resolve().name or "photos"
 
     def classes(self) -> Sequence[SourceClass]:
@@ -45,25 +53,31 @@ class ImageFolder:
             yield SourceImage(name, str(path), partial(read_image, path), partial(file_digest, path))
 
 
-def _find(settings: ImageFolderSettings) -> tuple[list[Path], Path]:
+def _together(found: Sequence[tuple[list[Path], Path]]) -> tuple[list[Path], Path]:
+    """Every photo once, in the order given, and the folder above all."""
+    paths = dict.fromkeys(path.absolute() for some, _ in found for path in some)
+    return list(paths), Path(os.path.commonpath([root.absolute() for _, root in found]))
+
+
+def _find(named: str, recursive: bool) -> tuple[list[Path], Path]:
     try:
-        return _search(settings, Path(settings.path))
+        return _search(named, Path(named), recursive)
     except (OSError, ValueError) as error:  # no permission, a name too long, a null character
-        raise DataError(f"a photo, folder or glob: {settings.path}", str(error), "check the path") from error
+        raise DataError(f"a photo, folder or glob: {named}", str(error), "check the path") from error
 
 
-def _search(settings: ImageFolderSettings, path: Path) -> tuple[list[Path], Path]:
+def _search(named: str, path: Path, recursive: bool) -> tuple[list[Path], Path]:
     if path.is_dir():
-        entries = path.rglob("*") if settings.recursive else path.iterdir()
+        entries = path.rglob("*") if recursive else path.iterdir()
         return sorted((one for one in entries if _like_a_photo(one)), key=_natural), path
-    if path.exists() or path.is_symlink() or not MAGIC.search(settings.path):
+    if path.exists() or path.is_symlink() or not MAGIC.search(named):
         if not (path.exists() or path.is_symlink()):
             raise DataError(f"a photo, folder or glob: {path}", "nothing there", "check the path")
         return [path], path.parent
-    found = [Path(one) for one in glob.glob(settings.path, recursive=True)]  # noqa: PTH207  (patterns may be absolute)
+    found = [Path(one) for one in glob.glob(named, recursive=True)]  # noqa: PTH207  (patterns may be absolute)
     if not found:
-        raise DataError(f"files that match {settings.path}", "none", "check the pattern")
-    return sorted(found, key=_natural), Path(MAGIC.split(settings.path)[0] + "x").parent
+        raise DataError(f"files that match {named}", "none", "check the pattern")
+    return sorted(found, key=_natural), Path(MAGIC.split(named)[0] + "x").parent
 
 
 def _like_a_photo(path: Path) -> bool:

@@ -58,7 +58,7 @@ class LabelTable(NamedImages):
 
 def read_rows(table: Path, settings: LabelTableSettings) -> Iterator[tuple[int, str, list[str]]]:
     """(row, file, its labels), the head being row 1. Raises DataError with the row's number."""
-    rows = _rows(table)
+    rows = table_rows(table)
     head = [cell.strip() for cell in rows[0]]
     file_at = column_place(head, settings.file_column, FILE, table, "file_column")
     label_at = column_place(head, settings.label_column, LABEL, table, "label_column")
@@ -73,7 +73,7 @@ def read_rows(table: Path, settings: LabelTableSettings) -> Iterator[tuple[int, 
         yield number, file, labels
 
 
-def _rows(table: Path) -> list[list[str]]:
+def table_rows(table: Path) -> list[list[str]]:
     try:
         text = table.read_text(encoding="utf-8-sig")
         tabs = table.suffix.lower() == ".tsv" or "\t" in text.partition("\n")[0]

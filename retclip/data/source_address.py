@@ -1,12 +1,14 @@
 """Addresses of image sources: `reader:path?split=NAME&key=value`, the same in every command.
 
-A path alone is a folder, file or glob of photos. A key that comes twice is a list: `exclude=sky&exclude=tree`.
+A path alone is a folder, file or glob of photos. A key that comes twice is a list: `exclude=sky&exclude=tree`. The path
+may stand among the keys, where it may be several: `folder:?path=a.jpg&path=b.jpg`, special characters as %XX.
 """
 
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl
+from collections.abc import Sequence
+from urllib.parse import parse_qsl, urlencode
 
 from retclip.errors import DataError
 
@@ -19,11 +21,9 @@ def parse_address(address: str) -> tuple[str, dict[str, str | tuple[str, ...]]]:
     found = READER.match(address)
     reader, rest = (found[1], found[2]) if found else (FOLDER, address)
     path, mark, query = rest.partition("?") if found else (rest, "", "")  # a glob may hold a question mark
-    if not path:
-        raise DataError("reader:path?split=NAME, or a path", repr(address), "name a path")
-    settings: dict[str, str | tuple[str, ...]] = {"path": path}
+    settings: dict[str, str | tuple[str, ...]] = {"path": path} if path else {}
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(mark and query))
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(mark and query), errors="surrogateescape")
     except ValueError as error:
         raise DataError("settings as key=value&key=value", repr(query), "write e.g. ?split=train") from error
     for key, value in pairs:
@@ -32,4 +32,27 @@ def parse_address(address: str) -> tuple[str, dict[str, str | tuple[str, ...]]]:
             settings[key] = value
         else:
             settings[key] = (*((earlier,) if isinstance(earlier, str) else earlier), value)
+    paths = settings.get("path", "")
+    if "" in ((paths,) if isinstance(paths, str) else paths):
+        raise DataError("reader:path?split=NAME, or a path", repr(address), "name a path")
     return reader, settings
+
+
+def is_plain(address: str) -> bool:
+    """Whether it is a path alone: photos of which nobody said anything."""
+    return READER.match(address) is None
+
+
+def joined_address(reader: str, paths: Sequence[str], **more: str) -> str:
+    """One address of several paths and whatever else the reader is told."""
+    return f"{reader}:?{urlencode([*(('path', path) for path in paths), *more.items()], errors='surrogateescape')}"
+
+
+def shown_address(address: str) -> str:
+    """An address as people read it, and as it is written down: of many paths the first, and how many there are."""
+    reader, settings = parse_address(address)
+    path = settings["path"]
+    if isinstance(path, str):
+        return address
+    told = "&".join(f"{key}={value}" for key, value in settings.items() if key != "path")
+    return f"{reader}:{path[0]} and {len(path) - 1} more{'?' if told else ''}{told}"

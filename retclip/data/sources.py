@@ -20,6 +20,7 @@ from retclip.data.label_map_source import LabelMapSettings
 from retclip.data.label_maps import LabelMaps
 from retclip.data.label_table import LabelTable, LabelTableSettings
 from retclip.data.open_images import OpenImages, OpenImagesSettings
+from retclip.data.regions import Regions, RegionsSettings
 from retclip.plugin.contracts import Component, ImageSource
 from retclip.plugin.spec import impl
 from retclip.types import Device
@@ -35,6 +36,7 @@ READERS: tuple[tuple[str, str, type[BaseModel], Callable[[Any], ImageSource]], .
     ("class-folders", "a folder of photos for each class", AnnotatedSettings, ClassFolders),
     ("label-table", "photos and a CSV of their labels", LabelTableSettings, LabelTable),
     ("image-text", "images with captions or tags: CSV, Parquet, tar", ImageTextSettings, ImageText),
+    ("regions", "photos with boxes, points or masks of objects", RegionsSettings, Regions),
     ("folder", "photos without labels", ImageFolderSettings, ImageFolder),
 )
 

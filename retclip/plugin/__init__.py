@@ -30,7 +30,28 @@
 `retclip plugins new NAME` writes such a distribution with its tests; `retclip plugins check NAME` proves it.
 '''
 
-from retclip.plugin.contracts import ANNOTATION, LEVELS, NEIGHBOURS, TEXT, Component, Settings, SourceClass, SourceImage
+from retclip.plugin.contracts import (
+    ANNOTATION,
+    LEVELS,
+    NEIGHBOURS,
+    REGIONS,
+    TEXT,
+    Component,
+    Settings,
+    SourceClass,
+    SourceImage,
+)
 from retclip.plugin.spec import impl
 
-__all__ = ["ANNOTATION", "LEVELS", "NEIGHBOURS", "TEXT", "Component", "Settings", "SourceClass", "SourceImage", "impl"]
+__all__ = [
+    "ANNOTATION",
+    "LEVELS",
+    "NEIGHBOURS",
+    "REGIONS",
+    "TEXT",
+    "Component",
+    "Settings",
+    "SourceClass",
+    "SourceImage",
+    "impl",
+]

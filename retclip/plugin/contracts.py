@@ -39,6 +39,7 @@ TEXT = "text"  # a backbone provides it where it has a text tower; a classifier 
 NEIGHBOURS = "neighbours"  # a classifier needs it where it votes with the feature store
 LEVELS = "levels"  # a backbone provides it where its features have named maps; a proposer may need to share them
 ANNOTATION = "annotation"  # a proposer provides it where its masks and names were annotated, not detected
+REGIONS = "regions"  # a proposer provides it where it finds the masks of marked objects, and names them as marked
 
 
 def _no_weights(_: Any) -> Sequence[Weights]:
@@ -56,11 +57,11 @@ class Component(Generic[T]):
     """One thing a plugin announces. `load` is the only expensive call, and alone may import a model library.
 
     name: lower case, `[a-z0-9_-]+`; the full name is "<plugin>.<name>". summary: one line for `retclip plugins list`.
-    provides / needs: capabilities checked before any weight is loaded (`TEXT`, `LEVELS`, `NEIGHBOURS`, `ANNOTATION`).
-    weights: what it needs with those settings; missing ones are told before `load` is called. published: every set
-    that some setting of it names, for `retclip weights list`. trainable: for a proposer that can be fine-tuned,
-    (settings, device, channels of the backbone's levels by name, length of its text vectors) -> what is trained; the
-    settings name the weights it starts from, "random" for none.
+    provides / needs: capabilities checked before any weight is loaded (`TEXT`, `LEVELS`, `NEIGHBOURS`, `ANNOTATION`,
+    `REGIONS`). weights: what it needs with those settings; missing ones are told before `load` is called. published:
+    every set that some setting of it names, for `retclip weights list`. trainable: for a proposer that can be
+    fine-tuned, (settings, device, channels of the backbone's levels by name, length of its text vectors) -> what is
+    trained; the settings name the weights it starts from, "random" for none.
     """
 
     name: str

@@ -26,6 +26,7 @@ from retclip.store.outbox import announce
 from retclip.store.tables import NORMAL, QUARANTINED, RETIRED, Category, CategoryAlias, Label, Segment
 
 LONGEST = 200  # characters of a name
+LEFT = {"segments": NORMAL, "quarantined": QUARANTINED}  # what an event calls segments that it retired
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,13 @@ def remove_class(connection: Connection, name: str, actor: str) -> Edit:
     return Edit(event, len(normal) + len(hidden))
 
 
-def segments_of(connection: Connection, name: str) -> tuple[bool, frozenset[int]]:
-    """Whether the catalog knows a class of that name, removed or not, and its segments that are not retired."""
+def segments_of(connection: Connection, name: str) -> tuple[bool, dict[int, int]]:
+    """Whether the catalog knows a class of that name, removed or not, and the status of its segments that are not
+    retired."""
     number = find_categories(connection, [name_key(name)]).get(name_key(name))
-    alive = select(Segment.id).where(Segment.category_id == number, Segment.status != RETIRED)
-    found = connection.execute(alive).scalars() if number is not None else ()
-    return number is not None, frozenset(found)
+    alive = select(Segment.id, Segment.status).where(Segment.category_id == number, Segment.status != RETIRED)
+    found = connection.execute(alive) if number is not None else ()
+    return number is not None, {row[0]: row[1] for row in found}
 
 
 def record_addition(
@@ -108,16 +110,27 @@ def record_addition(
     name: str,
     before: Mapping[str, Any],
     after: Mapping[str, Any],
-    there: frozenset[int],
+    there: Mapping[int, int],
     action: str = "class.add",
 ) -> int:
     """The event of `class add`, or of another walk that adds to a class. after: with its run, or all its runs; there:
-    segments that the class had before, so that an undo leaves alone what the run only made again."""
+    segments that the class had before with their status, so that an undo leaves alone what the run only made again, and
+    brings back what it found no more."""
     number = find_categories(connection, [name_key(name)]).get(name_key(name))
     runs = after.get("runs", [after["run"]])
     made = connection.execute(select(Segment.id).where(Segment.run_id.in_(runs))).scalars()
     told = {**after, "category": number, "made": packed([one for one in made if one not in there])}
+    if gone := still_so(connection, list(there), Segment.status == RETIRED):
+        told["retired"] = {key: packed([n for n in gone if there[n] == status]) for key, status in LEFT.items()}
     return events.record(connection, f"run {after['run']}", action, name, before, told)
+
+
+def still_so(connection: Connection, ids: Sequence[int], condition: Any) -> list[int]:
+    """Of segments those for which the condition holds."""
+    found: list[int] = []
+    for page in pages(ids):
+        found += connection.execute(select(Segment.id).where(Segment.id.in_(page), condition)).scalars()
+    return found
 
 
 @dataclass(frozen=True)

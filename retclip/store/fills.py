@@ -58,7 +58,7 @@ def finish_fill(connection: Connection, match: ClassMatch, told: Mapping[str, An
         "dataset": match.dataset, "source": match.source, "how": str(match.how), "similarity": match.similarity,
         "segments": runs.segments,
     }  # fmt: skip
-    event = record_addition(connection, match.query, {"known": runs.known}, after, frozenset(), ACTION)
+    event = record_addition(connection, match.query, {"known": runs.known}, after, {}, ACTION)
     ended = update(ClassMatchRow).where(ClassMatchRow.id == match.id)
     connection.execute(ended.values(run_id=runs.ids[-1], event_id=event))
     return event

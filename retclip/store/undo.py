@@ -11,12 +11,11 @@ from sqlalchemy import Connection, and_, delete, func, insert, select, update
 from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.store import class_matches, events
-from retclip.store.catalog import pages
-from retclip.store.class_edits import Edit, relabel, set_status, unpacked
+from retclip.store.class_edits import LEFT, Edit, relabel, set_status, still_so, unpacked
 from retclip.store.columns import now
 from retclip.store.ledger import live_versions
 from retclip.store.outbox import announce
-from retclip.store.tables import NORMAL, QUARANTINED, RETIRED, Category, CategoryAlias, Segment
+from retclip.store.tables import RETIRED, Category, CategoryAlias, Segment
 from retclip.store.work_tables import Event, Unit
 
 Values = Mapping[str, Any]
@@ -69,29 +68,25 @@ def _merge(connection: Connection, before: Values, after: Values, actor: str) ->
     mine = (Category.id == before["category"], Category.merged_into_id == after["category"])
     if not connection.execute(update(Category).where(*mine).values(merged_into_id=None)).rowcount:
         raise _changed(f"{before['name']!r} merged into {after['name']!r}")
-    still = _those(connection, unpacked(before["segments"]), Segment.category_id == after["category"])
+    still = still_so(connection, unpacked(before["segments"]), Segment.category_id == after["category"])
     relabel(connection, still, before["category"], actor)
     return still
 
 
 def _remove(connection: Connection, before: Values, after: Values, actor: str) -> Sequence[int]:  # noqa: ARG001
     connection.execute(update(Category).where(Category.id == before["category"]).values(retired_at=None))
-    changed: list[int] = []
-    for key, status in (("segments", NORMAL), ("quarantined", QUARANTINED)):
-        still = _those(connection, unpacked(before[key]), Segment.status == RETIRED)
-        set_status(connection, still, status)
-        changed += still
-    return changed
+    return _revived(connection, before)
 
 
 def _add(connection: Connection, before: Values, after: Values, actor: str) -> Sequence[int]:  # noqa: ARG001
-    """What the run made anew is retired; what it only made again stays."""
+    """What the run made anew is retired, what it found no more is back; what it only made again stays."""
     if "made" not in after:
         raise DataError("an event that names its segments", "one of an older version", "use `retclip class remove`")
     runs = after.get("runs", [after["run"]])
     mine = (Segment.run_id.in_(runs), Segment.status != RETIRED)
-    ids = _those(connection, unpacked(after["made"]), and_(*mine))
+    ids = still_so(connection, unpacked(after["made"]), and_(*mine))
     set_status(connection, ids, RETIRED)
+    ids += _revived(connection, after.get("retired", {}))
     connection.execute(delete(Unit).where(Unit.run_id.in_(runs)))
     left = select(Segment.id).where(Segment.category_id == after["category"], Segment.status != RETIRED).limit(1)
     if not before["known"] and connection.execute(left).first() is None:
@@ -110,12 +105,14 @@ def _fill(connection: Connection, before: Values, after: Values, actor: str) -> 
     return ids
 
 
-def _those(connection: Connection, ids: Sequence[int], condition: Any) -> list[int]:
-    """Of segments those that are still as the event left them."""
-    found: list[int] = []
-    for page in pages(ids):
-        found += connection.execute(select(Segment.id).where(Segment.id.in_(page), condition)).scalars()
-    return found
+def _revived(connection: Connection, values: Values) -> list[int]:
+    """The segments that an event retired, where they still are, as they were."""
+    changed: list[int] = []
+    for key, status in LEFT.items():
+        still = still_so(connection, unpacked(values.get(key, "")), Segment.status == RETIRED)
+        set_status(connection, still, status)
+        changed += still
+    return changed
 
 
 def _changed(expected: str) -> DataError:

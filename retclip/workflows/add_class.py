@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from retclip.data.class_list import vocabulary_of
+from retclip.names import name_key
 from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
 from retclip.store import class_edits
 from retclip.store.engine import transaction
@@ -38,6 +39,34 @@ class UnlabelledSource:
         return len(self.photos)
 
 
+@dataclass(frozen=True)
+class ToldSource:
+    """An annotated source that does not say whether the class counts, and a person who does."""
+
+    inner: ImageSource
+    key: str
+    is_thing: bool
+
+    @property
+    def name(self) -> str:
+        """The source's own name."""
+        return self.inner.name
+
+    def classes(self) -> Sequence[SourceClass]:
+        """The source's, the class as the person says where the source does not."""
+        return tuple(
+            replace(one, is_thing=self.is_thing) if name_key(one.name) == self.key and one.is_thing is None else one
+            for one in self.inner.classes()
+        )
+
+    def images(self) -> Iterator[SourceImage]:
+        """The source's."""
+        return self.inner.images()
+
+    def __len__(self) -> int:
+        return len(self.inner)
+
+
 def add_class(
     parts: Parts,
     name: str,
@@ -45,19 +74,33 @@ def add_class(
     address: str,
     is_thing: bool | None = None,
     on_progress: Callable[[BuildReport], None] = lambda _: None,
+    on_event: Callable[[int], None] = lambda _: None,
 ) -> BuildReport:
     """Store the segments of `source` that show the class. Nothing of another class is touched.
 
     From an annotated source its own masks of that class are taken; from plain photos whatever the build's proposer
-    finds under that name. Raises DataError where the source has classes, but not this one.
+    finds under that name. on_event: told the number of the event, which is written down for an addition that stops
+    half-way, too, so that it can be undone. Raises DataError where the source has classes, but not this one.
     """
     (name,) = vocabulary_of([name]).names  # a name that nobody could ask for later is refused
     if not source.classes():
         source = UnlabelledSource(source, SourceClass(name, is_thing))
+    elif is_thing is not None:
+        source = ToldSource(source, name_key(name), is_thing)
     with transaction(parts.store.engine) as connection:
         known, there = class_edits.segments_of(connection, name)
-    report = build_store(parts, source, address, [name], kind="class_add", on_progress=on_progress)
-    with transaction(parts.store.engine, write=True) as connection:
-        after = {"run": report.run, "segments": report.segments, "images": report.images, "source": address}
-        class_edits.record_addition(connection, name, {"known": known}, after, there)
-    return report
+    runs, done = list[int](), [BuildReport()]
+
+    def step(report: BuildReport) -> None:
+        done.append(report)
+        on_progress(report)
+
+    try:
+        done += [build_store(parts, source, address, [name], "class_add", on_progress=step, on_run=runs.append)]
+    finally:
+        for run in runs:
+            after = {"run": run, "segments": done[-1].segments, "images": done[-1].images, "source": address}
+            with transaction(parts.store.engine, write=True) as connection:
+                event = class_edits.record_addition(connection, name, {"known": known}, after, there)
+            on_event(event)
+    return done[-1]

@@ -37,15 +37,18 @@ def build_store(
     on_progress: Callable[[BuildReport], None] = lambda _: None,
     start: Starter = in_this_process,
     note: Mapping[str, Any] | None = None,
+    on_run: Callable[[int], None] = lambda _: None,
 ) -> BuildReport:
     """Store the segments of `source` that show `class_names` (None = every class of the source).
 
-    start: makes the executor of the units. note: what else is written into the run's row. Raises DataError for a class
+    start: makes the executor of the units. note: what else is written into the run's row. on_run: told the run's number
+    when it begins. Raises DataError for a class
     that the source does not have, SpaceMismatch, StoreBusy, PluginError; a bad image is a failure in the report, not an
     exception. On KeyboardInterrupt the finished images are committed first.
     """
     naming = names_for(parts, source, address, class_names)
     run = parts.store.start_run(run_plan(parts, source, address, naming.names, kind, note))
+    on_run(run.id)
     loop = BuildLoop(parts, source, address, run, naming, on_progress)
     state = "failed"
     try:

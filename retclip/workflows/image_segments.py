@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from retclip.data import rle
 from retclip.errors import ContractBroken, DataError
 from retclip.names import name_key
-from retclip.plugin.contracts import ANNOTATION
+from retclip.plugin.contracts import ANNOTATION, REGIONS
 from retclip.store.ingest import UnitResult
 from retclip.store.slots import NewSegment
 from retclip.types import Image, MaskProposals
@@ -79,7 +79,8 @@ def _segments(
 ) -> tuple[list[NewSegment], list[int]]:
     """The segments to store, numbered per class by falling objectness, and the proposals they come from. sure: of
     assigned labels, how sure each is; the proposer's own names are as sure as it is of the mask."""
-    source = "annotation" if ANNOTATION in models.proposer.provides else "assigned" if sure else "detector"
+    by_people = models.proposer.provides & {ANNOTATION, REGIONS}  # who marked an object said what it is
+    source = "annotation" if by_people else "assigned" if sure else "detector"
     objectness = _within(proposals.objectness)
     behind = _behind(proposals)
     ordinals: dict[str, int] = {}

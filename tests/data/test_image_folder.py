@@ -140,3 +140,15 @@ def test_the_real_photos_are_all_read(shared_data):
     records = list(ImageFolder(ImageFolderSettings(path=str(shared_data / "photos"))).images())
     assert len(records) >= 10
     assert all(min(one.load().size) > 50 for one in records)
+
+
+def test_several_paths_are_one_source_each_photo_once(tmp_path):
+    for name in ("one/b.png", "one/a.png", "two/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    paths = [str(tmp_path / name) for name in ("two/a.png", "one", "one/a.png")]
+    source = ImageFolder(ImageFolderSettings(path=paths))
+    assert [one.external_id for one in source.images()] == ["two/a.png", "one/a.png", "one/b.png"]
+    assert (len(source), source.name) == (3, tmp_path.name)
+    with pytest.raises(DataError, match=r"gone\.png"):
+        ImageFolder(ImageFolderSettings(path=[*paths, str(tmp_path / "gone.png")]))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from retclip.data.source_address import parse_address
+from retclip.data.source_address import is_plain, joined_address, parse_address, shown_address
 from retclip.data.sources import retclip_image_sources
 from retclip.errors import DataError
 
@@ -68,6 +68,7 @@ def test_the_readers_that_ship_understand_their_addresses():
     assert set(readers) == {
         "folder", "class-folders", "label-table", "image-text", "label-maps", "coco-panoptic", "coco-instances",
         "cityscapes", "ade20k", "ade20k-full", "open-images",
+        "regions",
     }  # fmt: skip
     name, settings = parse_address("label-maps:camvid?split=val&exclude=sky&exclude=tree&min_area=20&components=no")
     found = readers[name].settings(**settings)
@@ -77,9 +78,35 @@ def test_the_readers_that_ship_understand_their_addresses():
     assert readers[name].settings(**settings).only == ("cat",)
 
 
-@pytest.mark.parametrize("text", ["folder:a?split=val", "folder:a?path=b", "label-maps:a?min_area=-1", "folder:a?=b"])
+@pytest.mark.parametrize(
+    "text", ["folder:a?split=val", "class-folders:a?path=b", "label-maps:a?min_area=-1", "folder:a?=b"]
+)
 def test_settings_that_a_reader_does_not_have_are_refused(text):
     readers = {one.name: one for one in retclip_image_sources()}
     name, settings = parse_address(text)
     with pytest.raises(ValueError, match="validation error"):
         readers[name].settings(**settings)
+
+
+def test_paths_of_any_name_become_one_address_and_come_back():
+    paths = ["a b.jpg", "what?.png", "x&y=1#.png", "\udcff.png", "ü.png"]
+    address = joined_address("regions", paths, boxes="my boxes.csv", shows="red fox")
+    assert parse_address(address) == ("regions", {"path": tuple(paths), "boxes": "my boxes.csv", "shows": "red fox"})
+    assert parse_address(joined_address("folder", ["a.jpg"])) == ("folder", {"path": "a.jpg"})
+
+
+@pytest.mark.parametrize("address", ["folder:?path=", "folder:?recursive=true", "folder:?path=a&path="])
+def test_an_empty_path_among_the_keys_is_refused(address):
+    with pytest.raises(DataError, match="name a path"):
+        parse_address(address)
+
+
+def test_an_address_of_many_paths_is_shown_short():
+    assert shown_address("a b?.jpg") == "a b?.jpg"
+    assert shown_address("label-maps:x?split=val") == "label-maps:x?split=val"
+    assert shown_address(joined_address("folder", ["a", "b", "c"])) == "folder:a and 2 more"
+    assert shown_address(joined_address("regions", ["a", "b"], boxes="c.csv")) == "regions:a and 1 more?boxes=c.csv"
+
+
+def test_a_path_alone_is_plain():
+    assert is_plain("photos/a.jpg") and is_plain("C:x") and not is_plain("folder:x") and not is_plain("regions:?path=a")

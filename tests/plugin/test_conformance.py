@@ -11,7 +11,7 @@ from pydantic import Field
 
 from retclip.algorithms.mask_pooling import area_weights, mask_pooling
 from retclip.errors import DataError
-from retclip.plugin import ANNOTATION, LEVELS, NEIGHBOURS, TEXT, Component, Settings
+from retclip.plugin import ANNOTATION, LEVELS, NEIGHBOURS, REGIONS, TEXT, Component, Settings
 from retclip.plugin.conformance import check_component
 from retclip.plugin.discovery import ComponentInfo
 from retclip.types import ClassScores, DenseFeatures, FeatureSpace, MaskProposals, Role, SegmentFeatures
@@ -146,6 +146,30 @@ def test_annotated_masks_need_an_annotation() -> None:
         return found
 
     assert broken("proposer", changed(Stripes(), "propose", refuse), provides=frozenset({ANNOTATION})) == set()
+
+
+class Marked:
+    """A proposer of marked objects that keeps its contract: a mask of everything for each."""
+
+    def propose(self, images, vocabulary, features):
+        if not all(image.regions for image in images):
+            raise DataError("marks", "none", "mark it")
+        return [self.answer(image, [one.class_name for one in image.regions if one.class_name in vocabulary.names])
+                for image in images]  # fmt: skip
+
+    def answer(self, image, names):
+        return MaskProposals(torch.ones(len(names), 1, 1), torch.ones(len(names)), image.size, tuple(names))
+
+
+def test_marked_objects_get_a_mask_each() -> None:
+    class Fewer(Marked):
+        def answer(self, image, names):
+            return super().answer(image, names[:1])
+
+    claim = {"provides": frozenset({REGIONS})}
+    assert broken("proposer", Marked(), **claim) == set()
+    assert broken("proposer", Stripes(), **claim) == {"marked objects"}
+    assert broken("proposer", Fewer(), **claim) == {"marked objects"}
 
 
 def test_declared_text_must_be_there() -> None:

@@ -84,6 +84,21 @@ def test_more_of_a_known_class_goes_and_what_it_had_stays(store: FeatureStore, m
     assert {one.name: one.segments for one in store.classes()}["car"] == 4
 
 
+def test_what_an_addition_found_no_more_is_back_as_it_was(store: FeatureStore, made) -> None:
+    one, other = (row[0] for row in made.ask(store, "SELECT id FROM segment WHERE prompt = 'car' ORDER BY id LIMIT 2"))
+    with transaction(store.engine) as connection:
+        known, there = segments_of(connection, "car")
+    run = made.commit(store, made.unit(3, classes=("boat",)))
+    made.change(store, "UPDATE segment SET status = 2, rev = rev + 1 WHERE id IN (:a, :b)", a=one, b=other)
+    with transaction(store.engine, write=True) as connection:
+        event = record_addition(connection, "car", {"known": known}, {"run": run.id}, {**there, other: 1})
+    assert {row.name: row.segments for row in store.classes()}["car"] == 2
+    assert back(store, event).segments == 4  # two of the run, two that are back
+    assert made.ask(store, f"SELECT id, status FROM segment WHERE id IN ({one}, {other}) ORDER BY id") == [
+        (one, 0), (other, 1),
+    ]  # fmt: skip
+
+
 def test_later_changes_stand_in_the_way_or_stay(store: FeatureStore, edit, made) -> None:
     first = edit(store, rename_class, "car", "van").event
     second = edit(store, rename_class, "van", "bus").event

@@ -17,6 +17,7 @@ from retclip.config_sections import FallbackSection
 from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.plugin import SourceClass, SourceImage
+from retclip.plugin.contracts import NEIGHBOURS
 from retclip.store.class_matches import history
 from retclip.store.engine import transaction
 from retclip.types import (
@@ -134,6 +135,27 @@ def annotated(image, vocabulary):
     return MaskProposals(masks, torch.ones(len(masks)), image.size, tuple(one.class_name for one in wanted))
 
 
+class NearestClassifier:
+    """A class scores the similarity of its nearest stored segment."""
+
+    role = Role.RETRIEVAL
+
+    def score(self, proposals, segments, vocabulary, neighbours):
+        values = torch.zeros(len(proposals), len(vocabulary))
+        for row, (classes, distances) in enumerate(zip(neighbours.classes, neighbours.distances, strict=True)):
+            for index, distance in zip(classes.tolist(), distances.tolist(), strict=True):
+                if index >= 0:
+                    values[row, index] = max(float(values[row, index]), 1 - distance / 2)
+        return ClassScores(values, neighbours.supported, self.role)
+
+
+def halves(image, _):
+    """The left and the right half, without names."""
+    masks = torch.zeros(2, *image.size)
+    masks[0, :, : image.size[1] // 2], masks[1, :, image.size[1] // 2 :] = 1, 1
+    return MaskProposals(masks, torch.ones(2), image.size)
+
+
 def loaded(name, thing, provides=(), needs=()):
     return Loaded(name, "1", thing, Device(), {}, frozenset(provides), frozenset(needs))
 
@@ -145,6 +167,11 @@ class Kit:
     annotated = staticmethod(annotated)
     loaded = staticmethod(loaded)
     Source, Backbone, Proposer, Classifier = ListSource, StubBackbone, StubProposer, StubClassifier
+
+    @staticmethod
+    def voting(store):
+        """Parts that give each half of a picture the class of the nearest stored segment."""
+        return Kit.parts(store, halves, [loaded("stub.nearest", NearestClassifier(), needs=(NEIGHBOURS,))])
 
     @staticmethod
     def parts(store, answer=annotated, classifiers=(), settings=None):

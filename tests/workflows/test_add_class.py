@@ -5,8 +5,10 @@ import torch
 from sqlalchemy import select
 
 from retclip.errors import DataError
+from retclip.plugin.contracts import SourceClass
 from retclip.store.class_edits import packed
 from retclip.store.engine import transaction
+from retclip.store.undo import undo
 from retclip.store.work_tables import Event, Run
 from retclip.types import Image, MaskProposals
 from retclip.workflows.add_class import add_class
@@ -81,3 +83,25 @@ def test_it_is_written_down_who_added_what_from_where(fresh, add, kit):
 def test_a_photo_that_cannot_be_read_is_listed(add, kit):
     report = add("zebra", kit.Source([DataError("a photo", "none", "copy it"), plain(kit)], names=()), whole_image)
     assert (report.images, len(report.failures)) == (1, 1)
+
+
+def test_an_addition_that_stops_half_way_is_written_down_and_can_be_undone(fresh, add, kit):
+    source, events = kit.Source([kit.picture("sky", "car")]), []
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        add("car", source, on_progress=stop, on_event=events.append)
+    assert [one.segments for one in fresh.classes()] == [1]
+    (event,) = events
+    fresh.store.edit(lambda connection: undo(connection, event, "ann"))
+    assert fresh.classes() == []
+
+
+@pytest.mark.parametrize(("said", "given", "stored"), [(None, True, True), (None, None, None), (False, True, False)])
+def test_a_person_may_say_what_an_annotated_source_does_not(fresh, add, kit, said, given, stored):
+    source = kit.Source([kit.picture("sky", "car")])
+    source.classes = lambda: (SourceClass("sky", said), SourceClass("car", None))
+    add("car" if said is None else "sky", source, is_thing=given)
+    assert [one.is_thing for one in fresh.classes()] == [stored]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from retclip.plugin import Component, Settings, impl
+from retclip.plugin import REGIONS, Component, Settings, impl
 from retclip.plugin.weights import WeightFile, Weights, chosen, hub
 
 if TYPE_CHECKING:
@@ -76,6 +76,12 @@ class BoxesSettings(SamSettings):
     boxes_at_once: int = Field(64, ge=1, description="boxes that SAM decodes together")
 
 
+class PromptedSettings(SamSettings):
+    """SAM, and how many marked objects it decodes together."""
+
+    regions_at_once: int = Field(64, ge=1, description="marked objects that SAM decodes together")
+
+
 class GridSettings(SamSettings):
     """SAM's automatic masks, with its published parameters (method.md 6.4)."""
 
@@ -97,7 +103,7 @@ def boxes_weights(settings: BoxesSettings) -> Sequence[Weights]:
     return chosen(PUBLISHED, settings.detector, settings.sam)
 
 
-def grid_weights(settings: GridSettings) -> Sequence[Weights]:
+def sam_weights(settings: SamSettings) -> Sequence[Weights]:
     """SAM, if it is a published one."""
     return chosen(PUBLISHED, settings.sam)
 
@@ -114,14 +120,22 @@ def _load_grid(settings: GridSettings, device: Device) -> MaskProposer:
     return Grid.load(settings, device)
 
 
+def _load_prompted(settings: PromptedSettings, device: Device) -> MaskProposer:
+    from retclip_grounded_sam.prompted import Prompted
+
+    return Prompted.load(settings, device)
+
+
 @impl
 def retclip_mask_proposers() -> Iterable[Component[MaskProposer]]:
-    """Announce `grounded_sam.boxes` and `grounded_sam.grid`."""
+    """Announce `grounded_sam.boxes`, `grounded_sam.grid` and `grounded_sam.prompted`."""
     boxes = "Grounding DINO's boxes of the classes asked for, turned into masks by SAM"
     grid = "SAM's masks of a grid of points, of no class"
+    prompted = "SAM's masks of objects marked with boxes and points"
     return [
         Component(
             "boxes", boxes, BoxesSettings, _load_boxes, weights=boxes_weights, published=tuple(PUBLISHED.values())
         ),
-        Component("grid", grid, GridSettings, _load_grid, weights=grid_weights),
+        Component("prompted", prompted, PromptedSettings, _load_prompted, frozenset({REGIONS}), weights=sam_weights),
+        Component("grid", grid, GridSettings, _load_grid, weights=sam_weights),
     ]

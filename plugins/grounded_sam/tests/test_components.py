@@ -10,7 +10,7 @@ from retclip.plugin.conformance import check_component
 from retclip.plugin.manager import PluginManager, checked_settings
 from retclip.types import Device
 
-NAMES = ["boxes", "grid"]
+NAMES = ["boxes", "grid", "prompted"]
 
 
 def find(name):
@@ -31,10 +31,11 @@ def test_without_weights_nothing_is_called_broken(name, tmp_path):
 def test_small_models_keep_the_contract(detector_folder, sam_file):
     boxes = {"detector": str(detector_folder), "sam": str(sam_file), "box_threshold": 0.0}
     grid = {"sam": str(sam_file), "points_per_side": 3, "pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}
-    for name, settings in (("boxes", boxes), ("grid", grid)):
+    prompted, kept = {"sam": str(sam_file)}, ["settings", "load", "masks", "alone as in a batch"]
+    for name, settings, more in (("boxes", boxes, []), ("grid", grid, []), ("prompted", prompted, ["marked objects"])):
         found = check_component(find(name), settings)
         assert [one for one in found if one.ok is False] == []
-        assert [one.check for one in found if one.ok] == ["settings", "load", "masks", "alone as in a batch"]
+        assert [one.check for one in found if one.ok] == kept + more
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,7 @@ def test_small_models_keep_the_contract(detector_folder, sam_file):
         ("boxes", {}, "grounding_dino_base"),
         ("boxes", {"detector": "grounding_dino_tiny"}, "grounding_dino_tiny"),
         ("grid", {}, "sam_vit_b"),
+        ("prompted", {}, "sam_vit_b"),
         ("grid", {"sam": "sam_vit_h"}, "sam_vit_h"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from retclip.plugin import ANNOTATION, Component, Settings, impl
+from retclip.plugin import ANNOTATION, REGIONS, Component, Settings, impl
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import Backbone, ImageSource, MaskProposer
@@ -33,6 +33,12 @@ class SuperpixelSettings(Settings):
     compactness: float = Field(10.0, gt=0, description="larger: squarer patches; smaller: they follow the colours")
     sigma: float = Field(1.0, ge=0, description="Gaussian smoothing before the cut, in pixels")
     side: int = Field(640, ge=16, description="longer side of the image that is cut, in pixels, at most")
+
+
+class PromptedSuperpixelSettings(SuperpixelSettings):
+    """The same, and which superpixels a box takes."""
+
+    inside: float = Field(0.5, gt=0, le=1, description="share of a superpixel that must lie in a box")
 
 
 class WholeImageSettings(Settings):
@@ -79,6 +85,12 @@ def _load_superpixels(settings: SuperpixelSettings, device: Device) -> MaskPropo
     return Superpixels(settings, device)
 
 
+def _load_prompted(settings: PromptedSuperpixelSettings, device: Device) -> MaskProposer:
+    from retclip_reference.prompted_superpixels import PromptedSuperpixels
+
+    return PromptedSuperpixels(settings, device)
+
+
 def _load_whole_image(settings: WholeImageSettings, device: Device) -> MaskProposer:  # noqa: ARG001
     from retclip_reference.whole_image import WholeImage
 
@@ -106,7 +118,7 @@ def retclip_backbones() -> Iterable[Component[Backbone]]:
 
 @impl
 def retclip_mask_proposers() -> Iterable[Component[MaskProposer]]:
-    """Announce `reference.ground_truth`, `reference.superpixels` and `reference.whole_image`."""
+    """Announce `reference.ground_truth`, `.superpixels`, `.prompted_superpixels` and `.whole_image`."""
     return [
         Component(
             "ground_truth",
@@ -116,6 +128,13 @@ def retclip_mask_proposers() -> Iterable[Component[MaskProposer]]:
             provides=frozenset({ANNOTATION}),
         ),
         Component("superpixels", "patches of one colour: the lower bound", SuperpixelSettings, _load_superpixels),
+        Component(
+            "prompted_superpixels",
+            "the superpixels under the boxes and points that mark an object",
+            PromptedSuperpixelSettings,
+            _load_prompted,
+            provides=frozenset({REGIONS}),
+        ),
         Component(
             "whole_image", "each photo as one segment of the class asked for", WholeImageSettings, _load_whole_image
         ),

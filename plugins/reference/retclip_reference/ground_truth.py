@@ -47,7 +47,7 @@ class GroundTruth:
                 f"an annotation for image '{image.uri or image.sha256[:12]}'",
                 "none",
                 "use a data set with labels; or another proposer: reference.superpixels to segment, "
-                "reference.whole_image to add a class from photos of it",
+                "reference.whole_image to add a class from photos of it, reference.prompted_superpixels from points",
             )
         wanted = [
             segment

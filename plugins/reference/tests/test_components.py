@@ -13,6 +13,7 @@ COMPONENTS = (
     ("backbone", "reference.colour_texture"),
     ("proposer", "reference.ground_truth"),
     ("proposer", "reference.superpixels"),
+    ("proposer", "reference.prompted_superpixels"),
     ("proposer", "reference.whole_image"),
     ("source", "reference.scenes"),
 )

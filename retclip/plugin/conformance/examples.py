@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from retclip.errors import ContractBroken
+from retclip.regions import Point, Region
 from retclip.types import Image, PanopticSegmentation, SegmentInfo, Vocabulary
 
 NAMES = ("sky", "grass", "car")
@@ -17,7 +18,8 @@ TOLERANCE = 1e-3
 
 
 def photos() -> list[Image]:
-    """Photos of several shapes with a gradient, noise and an annotation of two segments."""
+    """Photos of several shapes with a gradient, noise, an annotation of two segments, and as many marked objects of the
+    vocabulary: one with a box, one with points."""
     return [_photo(height, width, seed) for seed, (height, width) in enumerate(SIZES)]
 
 
@@ -30,7 +32,12 @@ def _photo(height: int, width: int, seed: int) -> Image:
     counts = [int((label_map == one).sum()) for one in (1, 2)]
     segments = (SegmentInfo(1, NAMES[0], False, counts[0]), SegmentInfo(2, NAMES[1], False, counts[1]))
     identity = hashlib.sha256(pixels.tobytes()).hexdigest()
-    return Image(pixels, identity, f"conformance-{seed}", PanopticSegmentation(label_map, segments))
+    marked = (
+        Region(NAMES[0], (0.0, 0.0, width / 2, height / 2)),
+        Region(NAMES[1], None, (Point(width / 2, height - 1.0), Point(0.0, 0.0, positive=False))),
+        Region("unasked", None, (Point(0.0, 0.0),)),
+    )
+    return Image(pixels, identity, f"conformance-{seed}", PanopticSegmentation(label_map, segments), marked)
 
 
 def vocabulary(text: Tensor | None = None) -> Vocabulary:

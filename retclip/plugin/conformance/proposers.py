@@ -11,7 +11,7 @@ import torch
 from retclip.errors import ContractBroken, DataError
 from retclip.plugin.checks import checked_proposals
 from retclip.plugin.conformance.examples import NAMES, TOLERANCE, equal, photos, unchanged, vocabulary
-from retclip.plugin.contracts import ANNOTATION, LEVELS
+from retclip.plugin.contracts import ANNOTATION, LEVELS, REGIONS
 from retclip.plugin.discovery import ComponentInfo
 from retclip.types import DenseFeatures, FeatureSpace, Image, MaskProposals
 
@@ -62,8 +62,23 @@ def _named(thing: Any, info: ComponentInfo) -> object:
     raise ContractBroken("DataError for a photo without annotation", "an answer", "refuse it")
 
 
+def _marked(thing: Any, info: ComponentInfo) -> object:
+    if REGIONS not in info.component.provides:
+        return "it does not claim to find marked objects"
+    for proposals in _proposals(thing, photos(), info):
+        if sorted(map(str, proposals.prompts or ())) != sorted(NAMES[:2]):
+            raise ContractBroken("a mask for each marked object that is asked for", f"{proposals.prompts}", "give it")
+    bare = replace(photos()[0], regions=())
+    try:
+        thing.propose([bare], vocabulary(), _features([bare]))
+    except DataError:
+        return None
+    raise ContractBroken("DataError for a photo in which nothing is marked", "an answer", "refuse it")
+
+
 CHECKS = (
     ("masks", _masks),
     ("alone as in a batch", _masks_in_batch),
     ("a photo without annotation", _named),
+    ("marked objects", _marked),
 )

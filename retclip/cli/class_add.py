@@ -1,0 +1,132 @@
+"""`retclip class add`: one class from images, alone or behind a regression gate."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retclip.cli import class_sources, options, output
+from retclip.cli.build import finish, run_with_progress
+from retclip.cli.catalog import person
+from retclip.cli.progress import StepProgress
+from retclip.errors import ConfigError, DataError
+from retclip.names import name_key
+
+if TYPE_CHECKING:
+    from retclip.engine import RetCLIP
+    from retclip.workflows.build_loop import BuildReport
+    from retclip.workflows.checked_addition import CheckedAddition
+
+Check = Annotated[
+    str | None, typer.Option(metavar="PROBE", help="Segment this source or photos before and after; show what changed.")
+]
+MaxRegression = Annotated[
+    float | None,
+    typer.Option(min=0, max=100, metavar="X", help="With --check: take all back where a class loses more points."),
+]
+Thing = Annotated[bool | None, typer.Option("--thing/--stuff", help="Countable, or not (default: nobody says).")]
+
+
+def add(
+    name: Annotated[str, typer.Argument(help="The class, as you will ask for it.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(help="Annotated sources (reader:path?split=NAME) or photos; - reads a list from stdin."),
+    ],
+    store: options.Store = options.DEFAULT_STORE,
+    thing: Thing = None,
+    crops: class_sources.Crops = False,
+    boxes: class_sources.Boxes = None,
+    points: class_sources.Points = None,
+    masks: class_sources.Masks = None,
+    check: Check = None,
+    max_regression: MaxRegression = None,
+    backbone: options.Backbone = None,
+    proposer: options.Proposer = None,
+    preset: options.Preset = None,
+    settings: options.Set = None,
+    config: options.Config = None,
+    json: options.Json = False,
+) -> None:
+    """Add one class from images: no training, and the next `segment` knows it. Touches no other class.
+
+    Plain photos need a proposer that finds masks by name; or --crops, where they show nothing else; or --boxes,
+    --points or --masks, which say where it is, in pixels of the upright photo.
+    With --check, a probe is segmented before and after; with --max-regression, the class stays only where no other one
+    gets worse by more: in IoU where the probe is annotated, else in the share of its pixels.
+    """
+    if max_regression is not None and check is None:
+        raise ConfigError("--check PROBE beside --max-regression", "none", "name the images to compare on")
+    marks = class_sources.Marks(crops, boxes, points, masks)
+    flags = options.flags(settings, preset, backbone, proposer, building=True)
+    given = class_sources.given(sources, marks, name, store, config, flags)
+    sources = list(given.addresses)
+    if given.proposer and not proposer:
+        flags = options.flags(settings, preset, backbone, given.proposer, building=True)
+    with options.opened(store, config, flags) as retclip:
+        for one in (*sources, check) if check is not None else sources:  # told before the first is worked on
+            if not len(retclip.source(one)):
+                raise DataError("at least one photo", f"none in {one}", "name photos, folders, globs or sources")
+        if given.proposer:
+            output.message(f"masks by {retclip.settings.build.proposer}")
+        if check is not None:
+            _checked(retclip, name, sources, thing, check, max_regression, store, json)
+        else:
+            _plain(retclip, name, sources, thing, store, json)
+
+
+def _plain(retclip: RetCLIP, name: str, sources: list[str], thing: bool | None, store: Path, json: bool) -> None:
+    started = time.monotonic()
+    reports = [
+        run_with_progress(f"add {name}", lambda step, one=one: retclip.add_class(name, [one], thing, step)[0])
+        for one in sources
+    ]
+    _say(retclip, name, reports, started)
+    finish(reports, store, json)
+
+
+def _checked(
+    retclip: RetCLIP, name: str, sources: list[str], thing: bool | None, check: str, limit: float | None, store: Path,
+    json: bool,
+) -> None:  # fmt: skip
+    started = time.monotonic()
+    with StepProgress() as line:
+        done = retclip.add_class_checked(name, sources, check, limit, thing, person(), line.update)
+    if json:
+        output.data(done.as_dict())
+    else:
+        _print(done)
+    if not done.kept:
+        raise done.check.error(done.undone)
+    _say(retclip, name, list(done.reports), started)
+    back = ", then ".join(f"retclip undo {one} --store {store}" for one in reversed(done.events))
+    output.message(f"to go back: {back}")
+    finish(list(done.reports), store, False)
+
+
+def _say(retclip: RetCLIP, name: str, reports: list[BuildReport], started: float) -> None:
+    total = next((one.segments for one in retclip.classes() if name_key(one.name) == name_key(name)), None)
+    held = f"; the store now holds {total}" if total is not None else ""
+    output.message(
+        f"{name}: {sum(one.segments for one in reports)} segments{held} ({time.monotonic() - started:.1f} s)"
+    )
+
+
+def _print(done: CheckedAddition) -> None:
+    found = done.check
+    columns = ("class", "pixels before", "after", f"to {found.new.name}", "to others", "to none", "came", "% lost")
+    figures = ("IoU before", "after", "PQ before", "after") if found.annotated else ()
+    rows = []
+    for one in (found.new, *found.classes):
+        if one.before or one.after or one.iou.before is not None:
+            counts = (one.before, one.after, one.to_new, one.to_others, one.to_none, one.came)
+            shares = (one.iou.before, one.iou.after, one.pq.before, one.pq.after) if found.annotated else ()
+            rows.append((one.name, *counts, *(output.figure(value) for value in (one.lost, *shares))))
+    output.table(f"{found.images} images before and after", (*columns, *figures), rows)
+    output.message(f"{found.flipped:.2f} % of the probe's pixels changed their class")
+    if found.failures:
+        first = f"{found.failures[0].external_id}: {found.failures[0].reason}"
+        output.message(f"{len(found.failures)} images of the probe could not be used, first {first}")

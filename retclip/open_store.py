@@ -1,0 +1,127 @@
+"""An open store with the components that work on it: what every walk begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Self
+
+from retclip import config
+from retclip.arguments import as_vocabulary
+from retclip.components import Components
+from retclip.errors import ConfigError, StoreMissing
+from retclip.opening import configured, store_options, votes
+from retclip.plugin.manager import PluginManager
+from retclip.store.feature_store import FeatureStore
+from retclip.types import Device, Vocabulary
+from retclip.workflows.parts import Loaded, Parts
+
+if TYPE_CHECKING:
+    from retclip.plugin.contracts import Classifier, ImageSource
+    from retclip.store.catalog import StoreClass
+    from retclip.workflows.vocabulary import PreparedVocabulary
+
+
+class OpenStore:
+    """Use `open`, and `close` it (or use it as a context manager). Components load on first use and stay."""
+
+    def __init__(
+        self,
+        store: FeatureStore,
+        settings: config.Settings,
+        manager: PluginManager,
+        passing: TemporaryDirectory[str] | None = None,
+    ) -> None:
+        self.store, self.components, self._passing = store, Components(settings, manager), passing
+        self._parts: dict[bool, Parts] = {}
+        self._prepared: dict[str, PreparedVocabulary] = {}
+
+    @classmethod
+    def open(
+        cls,
+        store: str | Path,
+        config_file: str | Path | None = None,
+        settings: Mapping[str, Any] | None = None,
+        create: bool = False,
+        missing_ok: bool = False,
+    ) -> Self:
+        """Open the store in that folder; with `create`, make it where there is none. missing_ok: where no classifier
+        votes with a store, go on without one.
+
+        settings: keys of retclip.toml as nested dicts, above file and environment, e.g. {"retrieval": {"k": 16}}.
+        Raises StoreMissing, StoreBehind, ConfigError.
+        """
+        folder = Path(store)
+        chosen, manager = configured(folder, config_file, settings)
+        options, passing = store_options(chosen), None
+        try:
+            opened = FeatureStore.open(folder, options)
+        except StoreMissing:
+            if not create and (not missing_ok or votes(manager, chosen)):
+                raise
+            passing = None if create else TemporaryDirectory(prefix="retclip-")
+            where = Path(passing.name) if passing else folder
+            opened = FeatureStore.create(where, options, exist_ok=True)  # another process may be making it, too
+        return cls(opened, chosen, manager, passing)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Release the store."""
+        self.store.close()
+        if self._passing is not None:
+            self._passing.cleanup()
+
+    @property
+    def settings(self) -> config.Settings:
+        """What was set, of all sources together."""
+        return self.components.settings
+
+    @property
+    def manager(self) -> PluginManager:
+        """The plugins that are there."""
+        return self.components.manager
+
+    def component(self, kind: str, name: str, device: Device | None = None) -> Loaded[Any]:
+        """A component by name, loaded once. kind: backbone, proposer, classifier or source."""
+        return self.components.component(kind, name, device)
+
+    def parts(self, building: bool = False) -> Parts:
+        """Store and components for a workflow; a build has its own proposer and needs no classifier."""
+        if building not in self._parts:
+            self._parts[building] = self._new_parts(building)
+        return self._parts[building]
+
+    def _new_parts(self, building: bool) -> Parts:
+        models = self.components.models(building)
+        classifiers = () if building else self._classifiers(self.settings.components.classifiers)
+        return Parts(**vars(models), store=self.store, classifiers=classifiers)
+
+    def source(self, address: str) -> ImageSource:
+        """The image source behind `reader:path?split=NAME`."""
+        return self.components.source(address)
+
+    def classes(self) -> list[StoreClass]:
+        """The store's classes with their segment counts."""
+        return self.store.classes()
+
+    def prepared(self, classes: Sequence[str] | str | Vocabulary | None) -> PreparedVocabulary:
+        """A vocabulary matched with the store and encoded, kept for the next image."""
+        vocabulary = as_vocabulary(classes)
+        key = vocabulary.digest if vocabulary else ""
+        if key not in self._prepared:
+            parts = self.parts()
+            from retclip.workflows.vocabulary import prepare
+
+            self._prepared[key] = prepare(parts, vocabulary)
+        return self._prepared[key]
+
+    def _classifiers(self, names: Sequence[str]) -> tuple[Loaded[Classifier], ...]:
+        if not names:
+            raise ConfigError("at least one classifier", "none", "set components.classifiers or --classifier")
+        return tuple(self.component("classifier", name) for name in names)
