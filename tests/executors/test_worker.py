@@ -4,6 +4,7 @@ import pickle
 from dataclasses import replace
 
 import pytest
+import torch
 
 import retclip
 from retclip.errors import SpaceMismatch
@@ -22,7 +23,7 @@ def naming(world):
 
 @pytest.fixture
 def job(naming, world):
-    return Job.of(naming[1].settings, world.source, naming[0], "cpu", 1)
+    return Job.of(naming[1].settings, world.source, naming[0], "cpu", torch.get_num_threads())  # ours stay as they are
 
 
 def units(naming, world):
