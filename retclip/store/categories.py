@@ -20,14 +20,18 @@ def ensure_categories(connection: Connection, names: Mapping[str, bool | None]) 
     """Row id per name, inserting the unknown ones; values say whether a class is a thing (None = nobody knows)."""
     keys = {name: name_key(name) for name in names}
     found = find_categories(connection, list(keys.values()))
+    unknown: dict[str, str] = {}
     for name, key in keys.items():
         if key not in found:
-            row = insert_or_keep(connection, Category).values(name=name, name_key=key, is_thing=names[name])
-            connection.execute(row)
-            found |= find_categories(connection, [key])
-        elif names[name] is not None:
-            unsaid = update(Category).where(Category.id == found[key], Category.is_thing.is_(None))
-            connection.execute(unsaid.values(is_thing=names[name]))
+            unknown.setdefault(key, name)  # the first spelling counts
+    if unknown:
+        rows = [{"name": name, "name_key": key, "is_thing": names[name]} for key, name in unknown.items()]
+        connection.execute(insert_or_keep(connection, Category), rows)
+        found |= find_categories(connection, list(unknown))
+    for kind in (True, False):
+        for page in pages([found[key] for name, key in keys.items() if names[name] is kind]):
+            unsaid = update(Category).where(Category.id.in_(page), Category.is_thing.is_(None))
+            connection.execute(unsaid.values(is_thing=kind))
     for page in pages(list(found.values())):  # a removed class that is stored again is there again
         again = update(Category).where(Category.id.in_(page), Category.retired_at.is_not(None))
         connection.execute(again.values(retired_at=None))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from retclip.names import name_key
 from retclip.store import vector_rows
 from retclip.store.archive import Archive
+from retclip.store.catalog import pages
 from retclip.store.categories import ensure_categories
 from retclip.store.columns import now
 from retclip.store.crash_points import reach
@@ -68,39 +70,68 @@ def _commit(
         names = {prompt: is_thing.get(prompt) for result in results for prompt in result.prompts}
         categories = ensure_categories(connection, names)
         changed: list[int] = []
+        rows: dict[int, int] = {}
         row_no = 0
+        images = _image_ids(connection, run, results)
+        _finish_units(connection, run, images, results)
         for result in results:
-            image_id = _image_id(connection, run, result)
-            image = SlotImage(image_id, result.image_sha256, result.prompts, result.absent)
+            image = SlotImage(images[result.image_sha256], result.image_sha256, result.prompts, result.absent)
             ids, retired = fill_slots(connection, run, image, result.segments, categories)
-            rows = {segment: row for row, segment in enumerate(ids, start=row_no)}
-            vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, checksums)
-            _finish_unit(connection, run, image_id, result)
+            rows |= {segment: row for row, segment in enumerate(ids, start=row_no)}
             changed += [*ids, *retired]
             row_no += len(ids)
+        vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, checksums)
         announce(connection, live_versions(connection), changed)
         reach("before commit")
 
 
-def _image_id(connection: Connection, run: OpenRun, result: UnitResult) -> int:
-    height, width = result.size
-    described = {"dataset_id": run.dataset_id, "external_id": result.external_id[:256], "uri": result.uri}
-    image_id = row_id(
-        connection, ImageRow, {"sha256": result.image_sha256}, {**described, "width": width, "height": height}
+def _image_ids(connection: Connection, run: OpenRun, results: Sequence[UnitResult]) -> dict[str, int]:
+    """Row id of each image by its sha256; new ones are inserted, and one that moved is found at its new place."""
+    shown = {result.image_sha256: result for result in results}
+    query = select(ImageRow.sha256, ImageRow.id, ImageRow.uri)
+    known = [row for page in pages(list(shown)) for row in connection.execute(query.where(ImageRow.sha256.in_(page)))]
+    ids = {row.sha256: row.id for row in known}
+    for row in known:
+        if row.uri != shown[row.sha256].uri:
+            moved = update(ImageRow).where(ImageRow.id == row.id)
+            connection.execute(moved.values(uri=shown[row.sha256].uri))
+    for sha256, result in shown.items():
+        if sha256 not in ids:
+            height, width = result.size
+            described = {"dataset_id": run.dataset_id, "external_id": result.external_id[:256], "uri": result.uri}
+            ids[sha256] = row_id(
+                connection, ImageRow, {"sha256": sha256}, {**described, "width": width, "height": height}
+            )
+    return ids
+
+
+def _finish_units(
+    connection: Connection, run: OpenRun, images: Mapping[str, int], results: Sequence[UnitResult]
+) -> None:
+    """The ledger's rows. Units that found the same classes in another annotation of an image, or by another version or
+    setting of the proposer, are not finished any more, in whatever space: their segments are being replaced."""
+    query = (
+        select(Unit.key, Unit.classes, Unit.content, Unit.image_id)
+        .join(Run, Run.id == Unit.run_id)
+        .where(Run.proposer_id == run.proposer_id)
     )
-    connection.execute(update(ImageRow).where(ImageRow.id == image_id).values(uri=result.uri))  # it may have moved
-    return image_id
-
-
-def _finish_unit(connection: Connection, run: OpenRun, image_id: int, result: UnitResult) -> None:
-    """The ledger's row. Units that found the same classes in another annotation of the image, or by another version or
-    setting of the proposer, are not finished any more, in whatever space: their segments were just replaced."""
-    classes = sorted({name_key(name) for name in (*result.prompts, *result.absent)})
-    same = (Unit.image_id == image_id, Run.proposer_id == run.proposer_id)
-    query = select(Unit.key, Unit.classes).join(Run, Run.id == Unit.run_id).where(*same, Unit.content != result.content)
-    replaced = [key for key, theirs in connection.execute(query).all() if not set(theirs).isdisjoint(classes)]
-    connection.execute(delete(Unit).where(Unit.key.in_([*replaced, result.key])))
-    described = {"key": result.key, "external_id": result.external_id[:256], "uri": result.uri}
-    about: dict[str, object] = {"image_id": image_id, "content": result.content, "classes": classes}
-    values = {"run_id": run.id, "state": "finished", "segments": len(result.segments), "error": None, "at": now()}
-    connection.execute(insert(Unit).values(**described, **about, **values))
+    earlier: dict[int, list[Any]] = {}
+    for page in pages(sorted(set(images.values()))):
+        for row in connection.execute(query.where(Unit.image_id.in_(page))):
+            earlier.setdefault(row.image_id, []).append(row)
+    rows: dict[str, dict[str, Any]] = {}
+    gone: set[str] = set()
+    for result in results:
+        image_id, classes = images[result.image_sha256], {name_key(name) for name in (*result.prompts, *result.absent)}
+        here = [(key, row["content"], row["classes"]) for key, row in rows.items() if row["image_id"] == image_id]
+        others = here + [(one.key, one.content, one.classes) for one in earlier.get(image_id, ())]
+        gone |= {key for key, content, theirs in others if content != result.content and not classes.isdisjoint(theirs)}
+        rows[result.key] = {
+            "key": result.key, "external_id": result.external_id[:256], "uri": result.uri, "image_id": image_id,
+            "content": result.content, "classes": sorted(classes), "run_id": run.id, "state": "finished",
+            "segments": len(result.segments), "at": now(),
+        }  # fmt: skip
+        gone.discard(result.key)
+    for keys in pages([*gone, *rows]):
+        connection.execute(delete(Unit).where(Unit.key.in_(keys)))
+    connection.execute(insert(Unit), [row for key, row in rows.items() if key not in gone])

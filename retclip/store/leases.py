@@ -60,12 +60,12 @@ def left_behind(connection: Connection, keys: Sequence[str]) -> set[str]:
 def take(connection: Connection, run: OpenRun, units: Sequence[Wanted]) -> Taken:
     """Lease the units that nobody else works on; those that are finished meanwhile are in none of the three."""
     one_writer_at_a_time(connection)
-    mine, elsewhere, lost = set(), set(), list[Failure]()
+    mine, elsewhere, lost, fresh = set(), set(), list[Failure](), dict[str, dict[str, object]]()
     rows = _rows(connection, [unit.key for unit in units])
     for unit in units:
         row = rows.get(unit.key)
         if row is None:
-            connection.execute(insert(Unit).values(**_described(unit), attempts=0, **_lease(run)))
+            fresh[unit.key] = {**_described(unit), "attempts": 0, **_lease(run)}
         elif row.state == "finished":
             continue
         elif row.state == "leased" and row.owner != me() and _alive(row.owner, row.leased_until):
@@ -80,6 +80,8 @@ def take(connection: Connection, run: OpenRun, units: Sequence[Wanted]) -> Taken
             about = {"attempts": attempts, **({"error": DIED} if died else {}), **_lease(run)}
             connection.execute(update(Unit).where(Unit.key == unit.key).values(**about))
         mine.add(unit.key)
+    if fresh:
+        connection.execute(insert(Unit), list(fresh.values()))
     return Taken(frozenset(mine), frozenset(elsewhere), tuple(lost))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -53,25 +54,23 @@ def fill_slots(
     connection: Connection, run: OpenRun, image: SlotImage, found: Sequence[NewSegment], categories: Mapping[str, int]
 ) -> tuple[list[int], list[int]]:
     """Row ids of the found segments in their order, and of the ones that were retired."""
-    mine = (Segment.image_id == image.id, Segment.proposer_id == run.proposer_id)
-    asked = [name_key(prompt) for prompt in image.prompts]
-    columns = (Segment.prompt, Segment.ordinal, Segment.id, Segment.status, Segment.rle)
-    query = select(*columns).where(*mine, Segment.prompt.in_(asked))
-    existing = {(row[0], row[1]): row for row in connection.execute(query)}
-    ids, redrawn = [], []
-    for new in found:
-        old = existing.pop((name_key(new.prompt), new.ordinal), None)
-        if old is None:
-            ids.append(_insert(connection, run, image, new, categories[new.prompt]))
-        else:
-            status = NORMAL if old.status == RETIRED else old.status
-            values = {**_values(run, new), "status": status, "rev": Segment.rev + 1}
-            connection.execute(update(Segment).where(Segment.id == old.id).values(**values))
-            ids.append(old.id)
-            if bytes(old.rle) != new.rle:
-                redrawn.append(old.id)
-    forget_stale(connection, run.space_id, redrawn)
-    surplus = [row.id for row in existing.values() if row.status != RETIRED] + _no_longer_shown(connection, run, image)
+    there = _there(connection, run, image)
+    asked = {name_key(prompt) for prompt in image.prompts}
+    existing = {(row.prompt, row.ordinal): row for row in there if row.prompt in asked}
+    slots = [(new, existing.pop((name_key(new.prompt), new.ordinal), None)) for new in found]
+    inserted = iter(_insert(connection, run, image, [new for new, old in slots if old is None], categories))
+    ids = [next(inserted) if old is None else old.id for _, old in slots]
+    refilled = [(new, old) for new, old in slots if old is not None]
+    for new, old in refilled:
+        status = NORMAL if old.status == RETIRED else old.status
+        values = {**_values(run, new), "status": status, "rev": Segment.rev + 1}
+        connection.execute(update(Segment).where(Segment.id == old.id).values(**values))
+    forget_stale(connection, run.space_id, [old.id for new, old in refilled if bytes(old.rle) != new.rle])
+    absent = {
+        name_key(name) for name in image.absent
+    }  # of these only what this data set put there: others may know more
+    unshown = [row for row in there if row.prompt in absent and row.dataset_id == run.dataset_id]
+    surplus = [row.id for row in (*existing.values(), *unshown) if row.status != RETIRED]
     if surplus:
         retire = update(Segment).where(Segment.id.in_(surplus))
         connection.execute(retire.values(status=RETIRED, rev=Segment.rev + 1))
@@ -97,15 +96,14 @@ def images_with_slots(
     return known
 
 
-def _no_longer_shown(connection: Connection, run: OpenRun, image: SlotImage) -> list[int]:
-    """Of the absent classes only what this data set put there: another one may annotate more."""
+def _there(connection: Connection, run: OpenRun, image: SlotImage) -> Sequence[Any]:
+    """Every segment that this proposer has in the image, with the data set of the run that made it."""
     query = (
-        select(Segment.id)
+        select(Segment.prompt, Segment.ordinal, Segment.id, Segment.status, Segment.rle, Run.dataset_id)
         .join(Run, Run.id == Segment.run_id)
-        .where(Segment.image_id == image.id, Segment.proposer_id == run.proposer_id, Segment.status != RETIRED)
-        .where(Run.dataset_id == run.dataset_id, Segment.prompt.in_([name_key(name) for name in image.absent]))
+        .where(Segment.image_id == image.id, Segment.proposer_id == run.proposer_id)
     )
-    return list(connection.execute(query).scalars()) if image.absent else []
+    return connection.execute(query).all()
 
 
 def _values(run: OpenRun, new: NewSegment) -> dict[str, object]:
@@ -115,11 +113,24 @@ def _values(run: OpenRun, new: NewSegment) -> dict[str, object]:
     return {**box, **scores, "rle": new.rle, "run_id": run.id}
 
 
-def _insert(connection: Connection, run: OpenRun, image: SlotImage, new: NewSegment, category_id: int) -> int:
-    point_id = segment_id(image.sha256, run.proposer, new.prompt, new.ordinal)
-    slot = {"proposer_id": run.proposer_id, "prompt": name_key(new.prompt), "ordinal": new.ordinal}
-    values = {"point_id": point_id, "image_id": image.id, "category_id": category_id, **slot, **_values(run, new)}
-    new_id = connection.execute(insert(Segment).values(**values).returning(Segment.id)).scalar_one()
-    label = {"segment_id": new_id, "category_id": category_id, "source": new.label_source}
-    connection.execute(insert(Label).values(**label, confidence=new.confidence, actor=f"run {run.id}"))
-    return new_id
+def _insert(
+    connection: Connection, run: OpenRun, image: SlotImage, found: Sequence[NewSegment], categories: Mapping[str, int]
+) -> list[int]:
+    """Rows and first labels of new segments, all at once: a statement for each would be half of a commit's time."""
+    if not found:
+        return []
+    rows = [
+        {"point_id": segment_id(image.sha256, run.proposer, new.prompt, new.ordinal), "image_id": image.id,
+         "category_id": categories[new.prompt], "proposer_id": run.proposer_id, "prompt": name_key(new.prompt),
+         "ordinal": new.ordinal, **_values(run, new)}
+        for new in found
+    ]  # fmt: skip
+    statement = insert(Segment).returning(Segment.id, sort_by_parameter_order=True)
+    ids = list(connection.execute(statement, rows).scalars())
+    labels = [
+        {"segment_id": each, "category_id": categories[new.prompt], "source": new.label_source,
+         "confidence": new.confidence, "actor": f"run {run.id}"}
+        for each, new in zip(ids, found, strict=True)
+    ]  # fmt: skip
+    connection.execute(insert(Label), labels)
+    return ids
