@@ -6,16 +6,18 @@ A task whose worker died is done again image by image, because one of its images
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Protocol
 
+from retclip.errors import ConfigError
 from retclip.executors.worker import Ticket
 from retclip.workflows.unit_work import Outcome, Task
 from retclip.workflows.units import Unit
 
 EACH = 2  # tasks a worker has at a time: one that it works on, one that waits
+END = object()
 TRIES = 3  # of an image whose worker dies each time
 
 
@@ -23,6 +25,9 @@ class Crew(Protocol):
     """Workers by number, from 0."""
 
     size: int
+
+    def start(self, worker: int) -> Future[int]:
+        """Let a worker load what it needs; the number of its process."""
 
     def submit(self, worker: int, tickets: Sequence[Ticket]) -> Future[list[Outcome]]:
         """Let a worker do that. May raise what the future may."""
@@ -52,25 +57,35 @@ class InFlight:
         self._lives = [0] * crew.size
         self._deaths: Counter[str] = Counter()
 
-    def outcomes(self, tasks: Iterator[Task]) -> Iterator[tuple[Task, Outcome]]:
+    def outcomes(self, tasks: Iterator[Task | None]) -> Iterator[tuple[Task, Outcome]]:
         """Every unit's outcome with its task, as they come. Raises what concerns every image."""
-        free = deque(list(range(self._crew.size)) * EACH)
-        while True:
-            while free and (todo := self._next(tasks)):
-                self._send(*todo, free.popleft())
-            if not self._sent:
-                return
-            done, _ = wait(self._sent, return_when=FIRST_COMPLETED)
+        self._require_start(range(self._crew.size))
+        free, more = deque(list(range(self._crew.size)) * EACH), True
+        while more or self._again or self._sent:
+            if free and self._again:
+                self._send(*self._again.popleft(), free.popleft())
+            elif free and more:
+                task = next(tasks, END)
+                more = task is not END
+                if isinstance(task, Task):
+                    self._send(task, task.units, free.popleft())
+            waiting = free and (more or self._again)
+            done, _ = wait(self._sent, timeout=0 if waiting else None, return_when=FIRST_COMPLETED)
             for future in done:
                 sent = self._sent.pop(future)
                 free.append(sent.worker)
                 yield from self._answers(sent, future)
 
-    def _next(self, tasks: Iterator[Task]) -> tuple[Task, tuple[Unit, ...]] | None:
-        if self._again:
-            return self._again.popleft()
-        task = next(tasks, None)
-        return (task, task.units) if task else None
+    def _require_start(self, workers: Iterable[int]) -> None:
+        """Raises what a worker raised, or ConfigError where it died: no image is to blame for that."""
+        for worker, future in [(worker, self._crew.start(worker)) for worker in workers]:
+            error = future.exception()
+            if error is None:
+                continue
+            if (cause := self._crew.cause(error)) is not None:
+                raise cause from None
+            todo = "lower build.workers if memory is short; a script of yours needs `if __name__ == '__main__':`"
+            raise ConfigError("workers that come up", f"worker {worker} died while it loaded the models", todo)
 
     def _send(self, task: Task, units: tuple[Unit, ...], worker: int) -> None:
         tickets = [Ticket.of(unit) for unit in units]
@@ -108,3 +123,4 @@ class InFlight:
         if self._lives[worker] == life:
             self._lives[worker] += 1
             self._crew.replace(worker)
+            self._require_start([worker])

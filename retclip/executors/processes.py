@@ -55,9 +55,9 @@ class Processes:
         self._end(worker)
         self._pools[worker] = self._new_pool(worker)
 
-    def numbers(self) -> list[int]:
-        """The processes' own numbers."""
-        return [pool.submit(os.getpid).result() for pool in self._pools]
+    def start(self, worker: int) -> Future[int]:
+        """Let it load everything; its process's number."""
+        return self._pools[worker].submit(_start, self._jobs[worker])
 
     def close(self) -> None:
         """End them at once; what they are working on is dropped."""
@@ -89,8 +89,11 @@ def _prepare(stopped: Connection) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _work(job: Job, tickets: Sequence[Ticket]) -> list[Outcome]:
+def _start(job: Job) -> int:
     global _here
-    if _here is None:
-        _here = Worker(job)
-    return _here.work(tickets)
+    _here = Worker(job)
+    return _here.start()
+
+
+def _work(job: Job, tickets: Sequence[Ticket]) -> list[Outcome]:
+    return (_here or Worker(job)).work(tickets)

@@ -48,6 +48,9 @@ class Actors:
         gpus = 0 if settings.device.name == "cpu" else int(there.get("GPU", 0))
         machines = max(1, sum(node["Alive"] for node in ray.nodes()))
         self.size = settings.build.workers or gpus or machines
+        if self.size > int(there.get("CPU", 1)):
+            got = f"{self.size} workers for {int(there.get('CPU', 1))} CPUs"
+            raise ConfigError("a CPU of the cluster for each worker", got, "lower build.workers")
         each = math.ceil(self.size / machines)
         threads = max(1, int(there.get("CPU", 1)) // machines // each)
         self._job = Job.of(settings, address, naming, "cuda" if gpus else "cpu", threads)
@@ -58,6 +61,11 @@ class Actors:
     def submit(self, worker: int, tickets: Sequence[Ticket]) -> Future[list[Outcome]]:
         """Queue it there."""
         future: Future[list[Outcome]] = self.actors[worker].work.remote(tickets).future()
+        return future
+
+    def start(self, worker: int) -> Future[int]:
+        """Let it load everything; its process's number."""
+        future: Future[int] = self.actors[worker].start.remote().future()
         return future
 
     def cause(self, error: BaseException) -> BaseException | None:

@@ -68,7 +68,7 @@ class Ticket:
 
 
 class Worker:
-    """Loads everything with its first task, so that what cannot be loaded is that task's error."""
+    """Loads everything when it is first asked for something, so that what cannot be loaded is an answer."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -88,8 +88,9 @@ class Worker:
         answers = decoded(unit.record for unit in units)
         return outcomes + [outcome_of(naming, unit, answer) for unit, (_, answer) in zip(units, answers, strict=True)]
 
-    def process(self) -> int:
-        """The number of this process."""
+    def start(self) -> int:
+        """Load everything; the number of this process. Raises as `work`."""
+        self._ready()
         return os.getpid()
 
     def _ready(self) -> LabelAssignment:

@@ -1,8 +1,8 @@
 """Leases: who works on a unit just now, so that several builds of one store share the work (stores.md 4.2).
 
-A lease ends with the unit's result, with its run, after 15 minutes without a sign of life, or at once where the process
-that took it is seen to be dead. A unit that a dead process held counts one attempt more: an image on which the program
-dies is poison, too, and must not stop every run.
+A lease ends with the unit's result, with its run, when the process that took it is seen to be dead, or, where nobody
+here can see that because it runs on another machine, after 15 minutes without a sign of life. A unit that the dead held
+counts one attempt more: an image on which the program dies is poison, too, and must not stop every run.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -47,8 +49,8 @@ class Taken:
 
 
 def me() -> str:
-    """This process, by host, number and when it began: numbers come again."""
-    return _process(os.getpid())
+    """This process, by machine, number and when it began: numbers come again."""
+    return _named(os.getpid())
 
 
 def left_behind(connection: Connection, keys: Sequence[str]) -> set[str]:
@@ -58,7 +60,8 @@ def left_behind(connection: Connection, keys: Sequence[str]) -> set[str]:
 
 
 def take(connection: Connection, run: OpenRun, units: Sequence[Wanted]) -> Taken:
-    """Lease the units that nobody else works on; those that are finished meanwhile are in none of the three."""
+    """Lease the units that nobody else works on. Those that are finished meanwhile, or in this run's hands already, are
+    in none of the three."""
     one_writer_at_a_time(connection)
     mine, elsewhere, lost, fresh = set(), set(), list[Failure](), dict[str, dict[str, object]]()
     rows = _rows(connection, [unit.key for unit in units])
@@ -66,13 +69,13 @@ def take(connection: Connection, run: OpenRun, units: Sequence[Wanted]) -> Taken
         row = rows.get(unit.key)
         if row is None:
             fresh[unit.key] = {**_described(unit), "attempts": 0, **_lease(run)}
-        elif row.state == "finished":
+        elif row.state == "finished" or (row.run_id, row.owner) == (run.id, me()):
             continue
-        elif row.state == "leased" and row.owner != me() and _alive(row.owner, row.leased_until):
+        elif row.state == "leased" and _alive(row.owner, row.leased_until):
             elsewhere.add(unit.key)
             continue
         else:
-            died = row.state == "leased" and row.owner != me()
+            died = row.state == "leased"
             attempts = row.attempts + died
             if died and attempts >= MAX_ATTEMPTS:
                 lost.append(_give_up(connection, run, unit, attempts))
@@ -114,25 +117,43 @@ def _described(unit: Wanted) -> dict[str, str]:
 
 
 def _rows(connection: Connection, keys: Sequence[str]) -> dict[str, Any]:
-    query = select(Unit.key, Unit.state, Unit.attempts, Unit.owner, Unit.leased_until)
+    query = select(Unit.key, Unit.state, Unit.attempts, Unit.owner, Unit.leased_until, Unit.run_id)
     return {row.key: row for page in pages(keys) for row in connection.execute(query.where(Unit.key.in_(page)))}
 
 
 def _alive(owner: str | None, until: datetime | None) -> bool:
-    """Whether a lease still holds. Of a process on another host nobody here can know; then its time counts."""
-    if owner is None or until is None or until < now():
+    """Whether a lease still holds."""
+    if owner is None or until is None:
         return False
-    host, number, _ = owner.rsplit("/", 2)
-    if host != socket.gethostname()[:200]:
-        return True
+    machine, number, began = owner.rsplit("/", 2)
+    if machine != _machine():
+        return until > now()
+    return _began(int(number)) == began
+
+
+@cache
+def _named(number: int) -> str:
+    return f"{_machine()}/{number}/{_began(number)}"
+
+
+@cache
+def _machine() -> str:
+    """Its name, and in which name space of processes we are: two containers may share the first."""
     try:
-        return _process(int(number)) == owner
-    except psutil.Error:
-        return False
+        space = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        space = ""
+    return f"{socket.gethostname()[:200]} {space}".strip()
 
 
-def _process(number: int) -> str:
-    process = psutil.Process(number)
-    if process.status() == psutil.STATUS_ZOMBIE:
-        raise psutil.NoSuchProcess(number)
-    return f"{socket.gethostname()[:200]}/{number}/{process.create_time():.1f}"
+def _began(number: int) -> str | None:
+    """When a process began, None where there is none. In ticks since the machine started, where the system says so: the
+    hour may be set anew meanwhile."""
+    try:
+        process = psutil.Process(number)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        stat = Path(f"/proc/{number}/stat")
+        return stat.read_text().rpartition(")")[2].split()[19] if stat.exists() else f"{process.create_time():.0f}"
+    except (psutil.Error, OSError):
+        return None

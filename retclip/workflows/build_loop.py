@@ -6,13 +6,16 @@ worked on, and committed when its last unit has come back.
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from typing import Any
 
+from retclip.errors import StoreError
 from retclip.plugin.contracts import ImageSource
+from retclip.store.feature_store import FeatureStore
 from retclip.store.ingest import UnitResult
 from retclip.store.leases import Wanted
 from retclip.store.ledger import Failure, OpenRun
@@ -21,7 +24,7 @@ from retclip.workflows.parts import Parts
 from retclip.workflows.unit_work import Executor, Outcome, Task
 from retclip.workflows.units import Planned, Unit, plan_units, record_failure
 
-SIGN_OF_LIFE = 60.0  # seconds between two renewals of the leases
+SIGN_OF_LIFE = 60.0  # seconds between two renewals of the leases, which end after 15 minutes
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,6 @@ class BuildLoop:
         self._naming, self._on_progress = naming, on_progress
         self.report = BuildReport(run=run.id, total=len(source))
         self._out: dict[int, _Group] = {}
-        self._last_sign = time.monotonic()
 
     def work_through(self, executor: Executor) -> None:
         """Everything that is left to do. What has come back when it ends, however it ends, is committed."""
@@ -87,7 +89,7 @@ class BuildLoop:
             for number in list(self._out):
                 self._commit(number)
 
-    def _tasks(self) -> Iterator[Task]:
+    def _tasks(self) -> Iterator[Task | None]:
         records, space, first, numbers = self._source.images(), self._parts.keys.thing.space.id, 0, count()
         while chunk := list(islice(records, self._parts.settings.build.commit_images)):
             planned = plan_units(
@@ -97,6 +99,7 @@ class BuildLoop:
             self._count(planned)
             if not planned.units:
                 self._on_progress(self.report)
+                yield None
             for group in planned.groups:
                 if mine := self._leased(group):
                     task = Task(next(numbers), mine)
@@ -144,17 +147,30 @@ class BuildLoop:
         if not group.left:
             self._commit(task.number)
             self._on_progress(self.report)
-        self._keep_leases()
 
     def _commit(self, number: int) -> None:
         results = self._out.pop(number).results
         if results:
             self._parts.store.commit(self._run, results, self._naming.is_thing)
 
-    def _keep_leases(self) -> None:
-        if time.monotonic() - self._last_sign > SIGN_OF_LIFE:
-            self._parts.store.renew_leases(self._run)
-            self._last_sign = time.monotonic()
+
+@contextmanager
+def signs_of_life(store: FeatureStore, run: OpenRun, every: float = SIGN_OF_LIFE) -> Iterator[None]:
+    """Inside the block the run's leases hold, however long an image or a stretch of finished ones takes."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(every):
+            with suppress(StoreError):  # the next one will be heard
+                store.renew_leases(run)
+
+    thread = threading.Thread(target=beat, name="signs of life", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _with(per_class: Mapping[str, int], result: UnitResult) -> dict[str, int]:

@@ -17,7 +17,7 @@ from retclip.errors import DataError
 from retclip.plugin.contracts import ImageSource
 from retclip.store.ids import recipe_fingerprint
 from retclip.store.ledger import RunPlan
-from retclip.workflows.build_loop import BuildLoop, BuildReport
+from retclip.workflows.build_loop import BuildLoop, BuildReport, signs_of_life
 from retclip.workflows.label_assignment import LabelAssignment
 from retclip.workflows.parts import Parts
 from retclip.workflows.provenance import components
@@ -52,7 +52,7 @@ def build_store(
     loop = BuildLoop(parts, source, address, run, naming, on_progress)
     state = "failed"
     try:
-        with start(naming) as executor:
+        with signs_of_life(parts.store, run), start(naming) as executor:
             loop.work_through(executor)
         state = "finished"
     except KeyboardInterrupt:

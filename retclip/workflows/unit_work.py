@@ -37,7 +37,8 @@ class Outcome:
     reason: str = ""
 
 
-Executor = Callable[[Iterator[Task]], Iterator[tuple[Task, Outcome]]]
+# None among the tasks: nothing to do in that stretch, and time to look after what is out.
+Executor = Callable[[Iterator[Task | None]], Iterator[tuple[Task, Outcome]]]
 Starter = Callable[[LabelAssignment], AbstractContextManager[Executor]]
 
 
@@ -56,8 +57,8 @@ def outcome_of(naming: LabelAssignment, unit: Unit, answer: Image | DataError) -
 def in_this_process(naming: LabelAssignment) -> Iterator[Executor]:
     """The executor that needs nothing: one unit after the other, the next ones decoded meanwhile."""
 
-    def outcomes(tasks: Iterator[Task]) -> Iterator[tuple[Task, Outcome]]:
-        for task in tasks:
+    def outcomes(tasks: Iterator[Task | None]) -> Iterator[tuple[Task, Outcome]]:
+        for task in filter(None, tasks):
             answers = decoded(unit.record for unit in task.units)
             for unit, (_, answer) in zip(task.units, answers, strict=True):
                 yield task, outcome_of(naming, unit, answer)

@@ -34,7 +34,8 @@ class Unit:
 
 @dataclass(frozen=True)
 class Planned:
-    """A group of images: those to work on, and how many need none. failures: unreadable, or failed too often.
+    """A group of images: those to work on, and how many need none. finished: done before, or copies of one that is not.
+    failures: unreadable, or failed too often.
     suspects: keys of units on which a process died."""
 
     units: tuple[Unit, ...]
@@ -72,13 +73,15 @@ def plan_units(
             units.append(replace(_unit(record, run, wanted, shown, space), position=position))
         except DataError as error:
             failures.append(note(failed_key(address, record.external_id), record, str(error)))
+    copies = len(units) - len({unit.key for unit in units})  # the same bytes twice are one image
+    units = list({unit.key: unit for unit in reversed(units)}.values())[::-1]
     with transaction(store.engine) as connection:
         done = ledger.finished_units(connection, [unit.key for unit in units])
         poison = ledger.poisoned_units(connection, [unit.key for unit in units])
         suspects = leases.left_behind(connection, [unit.key for unit in units])
     todo = tuple(unit for unit in units if unit.key not in done and unit.key not in poison)
     failures += [poison[unit.key] for unit in units if unit.key in poison]
-    return Planned(todo, sum(unit.key in done for unit in units), empty, tuple(failures), frozenset(suspects))
+    return Planned(todo, sum(unit.key in done for unit in units) + copies, empty, tuple(failures), frozenset(suspects))
 
 
 def storable(record: SourceImage) -> SourceImage:

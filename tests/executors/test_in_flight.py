@@ -4,7 +4,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from retclip.errors import WeightsMissing
+from retclip.errors import ConfigError, WeightsMissing
 from retclip.executors.in_flight import EACH, TRIES, InFlight
 from retclip.plugin import SourceImage
 from retclip.workflows.unit_work import Outcome, Task
@@ -18,9 +18,20 @@ class Died(Exception):
 class Scripted:
     """Workers that answer at once, or die of the images in `deadly`, as many times as it says."""
 
-    def __init__(self, size, deadly=None, error=None, dead_at_start=()):
+    def __init__(self, size, deadly=None, error=None, dead_at_start=(), stillborn=None):
+        self.started, self.stillborn = [], dict(stillborn or {})
         self.size, self.deadly, self.error = size, dict(deadly or {}), error
         self.sent, self.replaced, self.dead = [], [], set(dead_at_start)
+
+    def start(self, worker):
+        future = Future()
+        self.started.append(worker)
+        if self.stillborn.get(worker, 0) > 0:
+            self.stillborn[worker] -= 1
+            future.set_exception(Died())
+        else:
+            future.set_result(worker)
+        return future
 
     def submit(self, worker, tickets):
         if worker in self.dead:
@@ -71,6 +82,7 @@ def test_no_more_tasks_are_taken_than_workers_hold():
     outcomes = InFlight(crew).outcomes(tasks(100, taken=taken))
     next(outcomes)
     assert len(taken) <= 2 * EACH + 1
+    assert len(list(outcomes)) == 199
     assert {worker for worker, _ in crew.sent} == {0, 1}
 
 
@@ -108,6 +120,29 @@ def test_what_concerns_every_image_is_raised():
     missing = WeightsMissing("weights", "none", "pull them")
     with pytest.raises(WeightsMissing, match="pull them"):
         list(InFlight(Scripted(2, error=missing)).outcomes(tasks(6)))
+
+
+def test_workers_that_never_come_up_are_no_image_s_fault():
+    with pytest.raises(ConfigError, match="worker 1 died while it loaded"):
+        list(InFlight(Scripted(2, stillborn={1: 1})).outcomes(tasks(6)))
+    crew = Scripted(2, {"2.1": 1})
+    assert keys(InFlight(crew).outcomes(tasks(6))) == EVERY
+    assert crew.started[:2] == [0, 1] and crew.started[2:] == crew.replaced, "the new one, too, before it gets work"
+
+
+def test_what_is_done_is_not_kept_waiting_by_a_stretch_without_work():
+    crew, given = Scripted(1), []
+
+    def slow():
+        yield from tasks(1)
+        for number in range(50):
+            given.append(number)
+            yield None
+
+    outcomes = InFlight(crew).outcomes(slow())
+    assert next(outcomes)[1].key == "key 0.0"
+    assert len(given) <= 1
+    assert keys(outcomes) == ["key 0.1"]
 
 
 def test_no_tasks_no_outcomes():

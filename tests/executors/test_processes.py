@@ -43,7 +43,7 @@ def test_a_killed_process_costs_nothing(world, alone):
             jobs = [Job.of(settings, world.source, naming, "cpu", 1) for _ in range(2)]
             crew = processes.Processes(jobs)
 
-            killed.append(crew.numbers()[0])
+            killed.append(crew.start(0).result())
 
             def fatal(tasks):
                 for count, task in enumerate(tasks):
@@ -52,7 +52,7 @@ def test_a_killed_process_costs_nothing(world, alone):
                     yield task
 
             yield lambda tasks: InFlight(crew).outcomes(fatal(tasks))
-            assert killed[0] not in crew.numbers()
+            assert killed[0] != crew.start(0).result(), "another one took its place"
             crew.close()
 
         return started
@@ -82,7 +82,7 @@ ORPHANS = """
 import os, sys
 from retclip.executors.processes import Processes
 crew = Processes([None])
-print(crew.numbers()[0], flush=True)
+print(crew._pools[0].submit(os.getpid).result(), flush=True)
 os.kill(os.getpid(), 9)
 """
 

@@ -31,7 +31,7 @@ def test_a_killed_actor_costs_nothing_and_the_store_is_the_same(world, alone, cl
             crew = ray_actors.Actors(ray, settings, world.source, naming)
             assert crew.size == 2
 
-            killed.append(ray.get(crew.actors[0].process.remote()))
+            killed.append(ray.get(crew.actors[0].start.remote()))
 
             def fatal(tasks):
                 for count, task in enumerate(tasks):
@@ -40,7 +40,7 @@ def test_a_killed_actor_costs_nothing_and_the_store_is_the_same(world, alone, cl
                     yield task
 
             yield lambda tasks: InFlight(crew).outcomes(fatal(tasks))
-            assert ray.get(crew.actors[0].process.remote()) != killed[0], "another one took its place"
+            assert ray.get(crew.actors[0].start.remote()) != killed[0], "another one took its place"
             crew.close()
 
         return started

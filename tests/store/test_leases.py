@@ -35,10 +35,12 @@ def run(connection, made):
 
 @pytest.fixture
 def another_process():
-    """The name of a living process that is not ours."""
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        began = psutil.Process(process.pid).create_time()
-        yield leases.me().rsplit("/", 2)[0] + f"/{process.pid}/{began:.1f}"
+    """The name of a living process that is not ours, as it gives it itself."""
+    script = "from retclip.store import leases; print(leases.me(), flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        yield process.stdout.readline().strip()
         process.kill()
 
 
@@ -75,6 +77,27 @@ def test_the_dead_and_the_silent_have_nothing(connection, run, owner):
     assert leases.left_behind(connection, ["a", "b"]) == {"a"}
     assert leases.take(connection, run, [A]).mine == {"a"}
     assert rows(connection) == [("a", "leased", 1, leases.me())]
+
+
+def test_a_living_process_here_holds_its_lease_however_long_it_is_silent(connection, run, another_process):
+    leases.take(connection, run, [A])
+    held_by(connection, another_process, now() - timedelta(hours=1))
+    assert leases.left_behind(connection, ["a"]) == set()
+    assert leases.take(connection, run, [A]).elsewhere == {"a"}
+
+
+def test_a_clock_that_is_set_changes_no_name(monkeypatch):
+    before = leases._began(os.getpid())
+    monkeypatch.setattr(psutil, "boot_time", lambda: 0.0)
+    monkeypatch.setattr(psutil.Process, "create_time", lambda process: 12345.0)
+    assert leases._began(os.getpid()) == before
+
+
+def test_the_copy_of_a_photo_is_in_this_run_s_hands_already(connection, run, made):
+    assert leases.take(connection, run, [A, A]).mine == {"a"}
+    assert leases.take(connection, run, [A, B]).mine == {"b"}
+    other = ledger.start_run(connection, made.plan())
+    assert leases.take(connection, other, [A]).elsewhere == {"a"}
 
 
 def test_another_machine_is_believed_until_its_time_is_over(connection, run):

@@ -1,19 +1,20 @@
 """The loop commits what comes back, whole groups at a time, whatever order it comes in and whoever did it."""
 
 import random
+import threading
 from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import select, update
 
 from retclip.config import load
+from retclip.errors import StoreBusy
 from retclip.store.columns import now
 from retclip.store.engine import transaction
 from retclip.store.leases import LEASE
 from retclip.store.tables import Segment
 from retclip.store.work_tables import Run, Shard, Unit
-from retclip.workflows import build_loop
-from retclip.workflows.build_loop import BuildReport
+from retclip.workflows.build_loop import BuildReport, signs_of_life
 from retclip.workflows.build_store import build_store
 from retclip.workflows.unit_work import Outcome, outcome_of
 
@@ -38,7 +39,7 @@ def shuffled(naming):
     """Everybody's work at once, back in any order, as from several workers."""
 
     def outcomes(tasks):
-        everything = [(task, unit) for task in tasks for unit in task.units]
+        everything = [(task, unit) for task in tasks if task for unit in task.units]
         random.Random(1).shuffle(everything)
         for task, unit in everything:
             yield task, outcome_of(naming, unit, unit.record.load())
@@ -60,6 +61,7 @@ def test_a_stop_in_the_middle_keeps_what_came_back_and_frees_the_rest(fresh, bui
     def stopping(naming):
         def outcomes(tasks):
             first, second = next(tasks), next(tasks)
+            assert None not in (first, second)
             yield first, outcome_of(naming, first.units[0], first.units[0].record.load())
             yield second, outcome_of(naming, second.units[1], second.units[1].record.load())
             raise KeyboardInterrupt
@@ -126,12 +128,48 @@ def test_a_reason_is_a_failure_of_its_image_and_the_group_goes_on(fresh, build, 
     assert (report.images, report.seen) == (2, 4)
 
 
-def test_leases_are_renewed_while_work_goes_on(fresh, build, kit, monkeypatch):
-    monkeypatch.setattr(build_loop, "SIGN_OF_LIFE", -1.0)
-    signs = []
-    monkeypatch.setattr(type(fresh.store), "renew_leases", lambda store, run: signs.append(run.id))
-    build([kit.picture(seed=n) for n in range(3)])
-    assert signs == [1, 1, 1]
+def test_leases_are_renewed_while_the_work_takes_its_time(fresh, monkeypatch):
+    heard, enough = [], threading.Event()
+
+    def renew(store, run):
+        heard.append(run)
+        if len(heard) == 1:
+            raise StoreBusy("the catalog to be free", "locked", "wait")
+        enough.set()
+
+    monkeypatch.setattr(type(fresh.store), "renew_leases", renew)
+    with signs_of_life(fresh.store, "a run", every=0.001):
+        assert enough.wait(30), "a beat that failed is not the last one"
+    count = len(heard)
+    assert not [one for one in threading.enumerate() if one.name == "signs of life"]
+    assert len(heard) == count and set(heard) == {"a run"}
+
+
+def test_a_stretch_without_work_lets_others_look_after_what_is_out(fresh, build, kit):
+    images, seen = [kit.picture(seed=n) for n in range(6)], []
+    build(images[:4])
+
+    @contextmanager
+    def noting(naming):
+        def outcomes(tasks):
+            for task in tasks:
+                seen.append(task and len(task.units))
+                for unit in task.units if task else ():
+                    yield task, outcome_of(naming, unit, unit.record.load())
+
+        yield outcomes
+
+    assert build(images, noting).images == 2
+    assert seen == [None, None, 2]
+
+
+def test_the_same_photo_twice_is_one_image(fresh, build, kit):
+    one, other = kit.picture(), kit.picture(seed=1)
+    report = build([one, one, other, one], commit=2)
+    assert (report.total, report.images, report.skipped, report.segments, report.seen) == (4, 2, 2, 4, 4)
+    assert len(answers(fresh, select(Segment.id))) == 4
+    shuffling = build([kit.picture(seed=7), kit.picture(seed=8), kit.picture(seed=7)], shuffled, commit=2)
+    assert (shuffling.images, shuffling.skipped) == (2, 1), "also while the first of them is still worked on"
 
 
 def test_a_report_counts_every_image_once():
