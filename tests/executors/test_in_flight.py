@@ -105,7 +105,19 @@ def test_of_an_image_that_kills_every_worker_only_it_is_lost():
 
 
 def test_two_tasks_that_die_together_replace_their_worker_once():
-    crew = Scripted(1, {"0.0": 1, "1.0": 1})
+    class Together(Scripted):
+        """Its first worker dies when it has two tasks."""
+
+        def submit(self, worker, tickets):
+            if len(self.sent) >= 2:
+                return super().submit(worker, tickets)
+            self.sent.append((worker, Future()))
+            if len(self.sent) == 2:
+                for _, future in self.sent:
+                    future.set_exception(Died())
+            return self.sent[-1][1]
+
+    crew = Together(1)
     assert keys(InFlight(crew).outcomes(tasks(6))) == EVERY
     assert crew.replaced == [0]
 
