@@ -81,17 +81,13 @@ def class_names(retclip: Any, source: str, classes: str | None, without: list[st
 
 def run_with_progress(task: str, action: Any) -> BuildReport:
     """Run a build-like action with a progress line; Ctrl-C says how to go on."""
-    try:
-        with LateProgress(task) as line:
-            done: BuildReport = action(
-                lambda report: line.update(
-                    report.seen, report.total, len(report.failures), f"{report.segments} segments", report.passed_over
-                )
+    with output.told_when_stopped(), LateProgress(task) as line:
+        done: BuildReport = action(
+            lambda report: line.update(
+                report.seen, report.total, len(report.failures), f"{report.segments} segments", report.passed_over
             )
-            return done
-    except KeyboardInterrupt:
-        output.message("stopped; what was finished is stored. Run the same command again to go on.")
-        raise
+        )
+        return done
 
 
 def finish(reports: list[BuildReport], store: Path, json: bool) -> None:

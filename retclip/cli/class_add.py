@@ -93,7 +93,9 @@ def _checked(
     json: bool,
 ) -> None:  # fmt: skip
     started = time.monotonic()
-    with StepProgress() as line:
+    what = "what was added stays" if limit is None else "what was added went back"
+    told = f"stopped; {what}: see `retclip class history --store {store}`"
+    with output.told_when_stopped(told), StepProgress() as line:
         done = retclip.add_class_checked(name, sources, check, limit, thing, person(), line.update)
     if json:
         output.data(done.as_dict())

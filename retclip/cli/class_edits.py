@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -84,17 +84,33 @@ def history(
     json: options.Json = False,
 ) -> None:
     """What was added, renamed, merged, removed and undone, and by whom."""
+    from retclip.names import name_key
+    from retclip.store.categories import find_categories
     from retclip.store.class_edits import find_class
     from retclip.store.engine import transaction
     from retclip.store.events import history as changes
 
     with open_catalog(store, config) as opened, transaction(opened.engine) as connection:
-        found = changes(connection, find_class(connection, name).id if name else None)
+        mine = (
+            find_categories(connection, [name_key(name)]).get(name_key(name)) if name else None
+        )  # also one that is gone
+        found = changes(connection, mine or (find_class(connection, name).id if name else None))
     if json:
         output.data([{**one, "at": f"{one['at']:%Y-%m-%dT%H:%M:%S}"} for one in found])
         return
-    rows = [(one["id"], f"{one['at']:%Y-%m-%d %H:%M}", one["actor"], one["action"], one["target"]) for one in found]
-    output.table(f"changes in {store}", ("event", "when", "who", "what", "of"), rows)
+    undone = {one["target"]: one["id"] for one in found if one["action"] == "undo"}
+    rows = [
+        (one["id"], f"{one['at']:%Y-%m-%d %H:%M}", one["actor"], one["action"], one["target"], _result(one),
+         one["after"].get("segments"), undone.get(str(one["id"])))
+        for one in found
+    ]  # fmt: skip
+    output.table(f"changes in {store}", ("event", "when", "who", "what", "of", "now", "segments", "undone by"), rows)
+
+
+def _result(event: Mapping[str, Any]) -> str | None:
+    """What a class is called now, or what it was merged into; of a fill where its photos came from."""
+    after = event["after"]
+    return after.get("alias") or after.get("dataset") or (after.get("name") if event["action"] != "undo" else None)
 
 
 def _edit(store: Path, config: Path | None, json: bool, told: str, change: Callable[[Any], Edit]) -> None:

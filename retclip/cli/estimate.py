@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from retclip.cli import options, output
 from retclip.cli.progress import LateProgress
-from retclip.errors import DataError, PartialFailure, StoreMissing
+from retclip.errors import DataError, PartialFailure, StoreError, StoreMissing
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
@@ -25,7 +25,8 @@ def estimate(
     """Print the estimate. Raises DataError where no image can be used, PartialFailure where some cannot."""
     from retclip.cli.build import class_names
 
-    with ExitStack() as stack, LateProgress(f"plan {store.name}") as line:
+    stopped = output.told_when_stopped("stopped; nothing was written")
+    with stopped, ExitStack() as stack, LateProgress(f"plan {store.name}") as line:
         retclip = _opened(stack, store, config, given)
         found = retclip.estimate(source, class_names(retclip, source, *chosen), sample, line.update)
         workers = retclip.settings.build.workers
@@ -48,6 +49,8 @@ def _opened(stack: ExitStack, store: Path, config: Path | None, given: dict[str,
     try:
         return stack.enter_context(options.opened(store, base, given))
     except StoreMissing:
+        if store.exists() and not store.is_dir():
+            raise StoreError(f"a folder, or nothing yet, at {store}", "a file", "choose another place") from None
         place = Path(stack.enter_context(TemporaryDirectory(prefix="retclip-")))
         passing = {**given, "store": {**given.get("store", {}), "database": "", "index": "resident"}}
         return stack.enter_context(options.opened(place, base, passing, create=True))

@@ -50,7 +50,7 @@ def evaluate(
     with options.opened(store, config, given, missing_ok=not fill_missing) as retclip:
         fill = filled(retclip, annotated_vocabulary(retclip.source(source))) if fill_missing else None
         page = _page(report, pictures) if report else None
-        with line:
+        with output.told_when_stopped("stopped; nothing was written"), line:
             found = retclip.evaluate(
                 source, line.update, seen, page.add if page else lambda _: None,
                 lambda prepared: None if fill else say_missing(retclip, prepared),

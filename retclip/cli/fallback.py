@@ -153,6 +153,8 @@ def filled(retclip: RetCLIP, classes: Any, again: bool = False) -> FillReport:
     if report.failures:
         first = report.failures[0]
         output.message(f"{len(report.failures)} images could not be used, first {first.external_id}: {first.reason}")
+    if report.of("missing") and not retclip.settings.fallback.source:
+        output.message("note: fallback.source is empty, so nothing can be fetched; set it in retclip.toml or by --set")
     if report.threshold is None and report.of("missing"):
         output.message("note: this backbone reads no text, so names alone were compared")
     return report
@@ -183,10 +185,8 @@ def _with_progress(action: Callable[[Callable[[str, BuildReport], None]], FillRe
         lines[name].update(report.seen, report.total, len(report.failures), f"{report.segments} segments")
 
     try:
-        return action(step)
-    except KeyboardInterrupt:
-        output.message("stopped; what was finished is stored. Run the same command again to go on.")
-        raise
+        with output.told_when_stopped():
+            return action(step)
     finally:
         for line in lines.values():
             line.__exit__()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,19 @@ from retclip.errors import RetCLIPError
 
 if TYPE_CHECKING:
     from retclip.store.ledger import Failure
+
+
+GO_ON = "stopped; what was finished is stored. Run the same command again to go on."
+
+
+@contextmanager
+def told_when_stopped(told: str = GO_ON) -> Iterator[None]:
+    """Inside the block, Ctrl-C says what became of the work."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        message(told)
+        raise
 
 
 def data(value: Any) -> None:

@@ -49,7 +49,9 @@ def segment(
         records = [record for path in paths for record in retclip.source(path).images()]
         if not records:
             raise DataError("at least one photo", f"none in {', '.join(paths)}", "name photos, folders or globs")
-        with ResultWriter(out, prepared.vocabulary) as writer, Progress("segment", len(records)) as bar:
+        stopped = output.told_when_stopped(f"stopped; what was segmented lies in {out}")
+        bar = Progress("segment", len(records))
+        with stopped, ResultWriter(out, prepared.vocabulary) as writer, bar:
             done, failures = _all(retclip, prepared.vocabulary, records, writer, bar)
     output.write_failures(out / "failures.csv", failures)
     if json:

@@ -91,12 +91,8 @@ def _with_progress(retclip: RetCLIP, name: str, accept_failed: bool) -> AddSpace
     def step(report: AddSpaceReport) -> None:
         line.update(report.seen, report.total, len(report.failures), f"{report.segments} vectors")
 
-    try:
-        with LateProgress("add-space") as line:
-            return retclip.add_space(name, accept_failed, step)
-    except KeyboardInterrupt:
-        output.message("stopped; what was finished is stored. Run the same command again to go on.")
-        raise
+    with output.told_when_stopped(), LateProgress("add-space") as line:
+        return retclip.add_space(name, accept_failed, step)
 
 
 def _write_settings(retclip: RetCLIP, name: str, store: Path, base: Path | None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import parse_qsl, urlencode
 
 from retclip.errors import DataError
@@ -36,6 +37,31 @@ def parse_address(address: str) -> tuple[str, dict[str, str | tuple[str, ...]]]:
     if "" in ((paths,) if isinstance(paths, str) else paths):
         raise DataError("reader:path?split=NAME, or a path", repr(address), "name a path")
     return reader, settings
+
+
+def absolute_address(address: str) -> str:
+    """The same source from whatever folder: its path, and files that other keys name, made absolute. What is no path of
+    this machine (a file of an installed package, an address without a path) stays as it is."""
+    try:
+        reader, settings = parse_address(address)
+    except DataError:
+        return address
+    if is_plain(address):
+        return str(Path(address).absolute())
+    pairs = [
+        (key, _absolute(value, key == "path"))
+        for key, several in settings.items()
+        for value in ((several,) if isinstance(several, str) else several)
+    ]
+    several_paths = not isinstance(settings["path"], str)
+    told = urlencode(pairs if several_paths else pairs[1:], errors="surrogateescape", safe="/:,")
+    return f"{reader}:{'' if several_paths else pairs[0][1]}{'?' if told else ''}{told}"
+
+
+def _absolute(value: str, is_path: bool) -> str:
+    """Of other keys only what names a file that is there: most of them name none."""
+    relative = not Path(value).is_absolute() and not value.startswith("package:")
+    return str(Path(value).absolute()) if relative and (is_path or Path(value).is_file()) else value
 
 
 def is_plain(address: str) -> bool:

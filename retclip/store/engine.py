@@ -95,6 +95,10 @@ def refusals() -> Iterator[None]:
             raise StoreBusy(
                 "the catalog to be free for writing", str(error.orig), "wait for the other process, then repeat"
             ) from error
+        if "readonly database" in str(error.orig):
+            raise StoreError(
+                "a store that can be written", "one that can only be read", "check its permissions"
+            ) from error
         expected = "to answer" if isinstance(error, OperationalError) else "to accept the change"
         raise StoreError(f"the catalog {expected}", str(error.orig), "run `retclip doctor`") from error
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import retclip
+from retclip.data.source_address import absolute_address
 from retclip.errors import DataError
 from retclip.plugin.contracts import ImageSource
 from retclip.store.ids import recipe_fingerprint
@@ -90,7 +91,7 @@ def run_plan(
     }
     return RunPlan(
         kind=kind,
-        source=storable_text(address),
+        source=storable_text(absolute_address(address)),
         dataset=storable_text(source.name),
         proposer=proposer.name,
         proposer_version=proposer.version,

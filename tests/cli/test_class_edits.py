@@ -37,11 +37,17 @@ def test_every_change_can_be_looked_up_and_undone(run, store, classes):
     assert merged.code == 0 and "retclip undo" in merged.err
     assert classes()["heaven"] == before["sky"] + before["grass"]
     shown = run("class", "history", "--store", store)
-    assert "class.rename" in shown.out and "class.merge" in shown.out
+    rows = [line.split("\t") for line in shown.out.splitlines()]
+    assert rows[0] == ["event", "when", "who", "what", "of", "now", "segments", "undone by"]
+    assert [row[3:6] for row in rows[1:]] == [["class.rename", "sky", "heaven"], ["class.merge", "grass", "heaven"]]
     number = json.loads(run("class", "history", "grass", "--store", store, "--json").out)[-1]["id"]
     for one in (number, renamed):
         assert run("undo", one, "--store", store).code == 0
     assert classes() == before
+    rows = [line.split("\t") for line in run("class", "history", "--store", store).out.splitlines()]
+    assert [(row[3], row[7]) for row in rows[1:]] == [
+        ("class.rename", rows[4][0]), ("class.merge", rows[3][0]), ("undo", ""), ("undo", "")
+    ]  # fmt: skip
 
 
 def test_a_class_is_added_undone_and_removed(run, store, classes, photos):
@@ -52,6 +58,8 @@ def test_a_class_is_added_undone_and_removed(run, store, classes, photos):
     number = json.loads(run("class", "history", "kayak", "--store", store, "--json").out)[-1]["id"]
     undone = run("undo", number, "--store", store)
     assert undone.code == 0 and "1 segments" in undone.err and classes() == before
+    told = json.loads(run("class", "history", "kayak", "--store", store, "--json").out)
+    assert [one["action"] for one in told] == ["class.add", "undo"], "also of a class that is gone"
     assert run(*added).code == 0 and classes()["kayak"] == 1, "what was undone may be done again"
     assert run("class", "alias", "kayak", "canoe", "--store", store).code == 0
     assert run("class", "remove", "canoe", "--store", store).code == 0 and classes() == before

@@ -1,8 +1,10 @@
 """Addresses of image sources: reader, path and settings taken apart, and what is no address refused."""
 
+from pathlib import Path
+
 import pytest
 
-from retclip.data.source_address import is_plain, joined_address, parse_address, shown_address
+from retclip.data.source_address import absolute_address, is_plain, joined_address, parse_address, shown_address
 from retclip.data.sources import retclip_image_sources
 from retclip.errors import DataError
 
@@ -110,3 +112,31 @@ def test_an_address_of_many_paths_is_shown_short():
 
 def test_a_path_alone_is_plain():
     assert is_plain("photos/a.jpg") and is_plain("C:x") and not is_plain("folder:x") and not is_plain("regions:?path=a")
+
+
+def _paths(address):
+    paths = parse_address(address)[1]["path"]
+    return (paths,) if isinstance(paths, str) else paths
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_absolute_address_is_the_same_source_from_every_folder(address, tmp_path, monkeypatch):
+    reader, settings = parse_address(address)
+    monkeypatch.chdir(tmp_path)
+    found = absolute_address(address)
+    there, told = parse_address(found)
+    assert there == reader and {**told, "path": 0} == {**settings, "path": 0}
+    assert [Path(one) for one in _paths(found)] == [Path(one).absolute() for one in _paths(address)]
+    monkeypatch.chdir("/")
+    assert absolute_address(found) == found
+
+
+def test_files_that_other_keys_name_are_absolute_where_they_are_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "names.txt").write_text("a")
+    found = parse_address(absolute_address("image-text:pairs.tar?vocabulary=names.txt&text=names&exclude=a&exclude=b"))
+    assert found[1] == {
+        "path": f"{tmp_path}/pairs.tar", "vocabulary": f"{tmp_path}/names.txt", "text": "names", "exclude": ("a", "b"),
+    }  # fmt: skip
+    assert absolute_address("label-maps:package:retclip/x") == "label-maps:package:retclip/x"
+    assert absolute_address("world:") == "world:", "what is no address is left as it is"

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -200,7 +201,7 @@ def test_classes_are_found_however_they_are_spelt_and_typos_are_said(fresh, buil
 def test_an_address_that_is_no_unicode_is_recorded(fresh, kit):
     source = kit.Source([kit.picture()], name="caf\udce9")
     build_store(kit.parts(fresh.store), source, "listed:caf\udce9")
-    assert rows(fresh, Run.source) == [("listed:caf\\udce9",)]
+    assert rows(fresh, Run.source) == [(f"listed:{Path.cwd()}/caf\\udce9",)]
 
 
 def test_a_source_without_classes_needs_names(fresh, build, kit):
@@ -249,7 +250,7 @@ def test_another_feature_space_is_refused_before_anything_is_done(fresh, build, 
 def test_a_run_is_recorded_with_what_it_did(fresh, build, kit):
     build([kit.picture(), BAD])
     ((kind, source, state, told),) = rows(fresh, Run.kind, Run.source, Run.state, Run.counts)
-    assert (kind, source, state) == ("build", "listed:x", "finished")
+    assert (kind, source, state) == ("build", f"listed:{Path.cwd()}/x", "finished")
     assert (told["images"], told["segments"], told["failures"]) == (1, 2, 1)
 
 
