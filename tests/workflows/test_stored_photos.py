@@ -5,14 +5,17 @@ import io
 import shutil
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image as Pillow
+from sqlalchemy import insert
 
 import retclip
 from retclip.errors import DataError
 from retclip.store import ledger
 from retclip.store.engine import transaction
+from retclip.store.work_tables import Unit
 from retclip.types import Image
 from retclip.workflows import stored_photos
 from retclip.workflows.stored_photos import photos_lacking
@@ -44,12 +47,9 @@ def gone(memory, tmp_path):
     for number in (1, 2):
         (tmp_path / "scenes" / f"train_0_000{number}.png").write_bytes(b"no photo" * 1000)
 
-    def none_of_them(address):
-        raise DataError("a source", "none", "bring it back")
-
     with transaction(memory.store.engine, write=True) as connection:
         other = ledger.ensure_space(connection, retclip.types.FeatureSpace("b", "none", "none", "area-1", 4))
-    return lambda: photos_lacking(memory.store, other, none_of_them)
+    return lambda: photos_lacking(memory.store, other, lambda _: SimpleNamespace(images=lambda: iter(())))
 
 
 def test_of_a_lost_photo_only_words_are_kept(gone):
@@ -58,7 +58,7 @@ def test_of_a_lost_photo_only_words_are_kept(gone):
     assert [isinstance(one, Image) for one in answers] == [True, False, False]
     for one in answers[1:]:
         assert one.__traceback__ is None and one.__cause__ is None and one.__context__ is None
-        assert "and its source reference.scenes:" in str(one) and "bring it back" in str(one)
+        assert "none of these formats" in str(one)
 
 
 def test_lost_photos_are_looked_for_so_many_at_a_time(gone, monkeypatch):
@@ -126,9 +126,11 @@ def test_a_photo_in_a_tar_that_was_written_anew_counts_only_where_its_bytes_are_
 
 
 def test_a_photo_that_its_source_has_twice_is_found_once(memory, packed):
+    with transaction(memory.store.engine, write=True) as connection:
+        again = {"key": "k", "external_id": "pairs.tar/c", "run_id": 1, "image_id": 1, "state": "finished"}
+        connection.execute(insert(Unit).values(**again))
     pack(packed, ("a", png(10)), ("b", png(200)), ("c", png(10)))
-    memory.build(f"image-text:{packed}?vocabulary=boat")
-    assert sorted(looked_for(memory).values()) == ["found", "found"]
+    assert looked_for(memory) == {"pairs.tar/a": "found", "pairs.tar/b": "found"}
 
 
 def test_of_a_source_that_cannot_be_read_it_is_said_so(memory, packed):
