@@ -7,7 +7,7 @@ Several processes may carry out the same fill. It has ended when none of them ho
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select, update
 from retclip.names import name_key
 from retclip.store import leases
 from retclip.store.class_edits import record_addition, unpacked
-from retclip.store.class_matches import ClassMatch
+from retclip.store.class_matches import ClassMatch, decisions, record
 from retclip.store.engine import one_writer_at_a_time
 from retclip.store.tables import RETIRED, Segment
 from retclip.store.undo import UNDO
@@ -80,6 +80,18 @@ def finish_fill(connection: Connection, match: ClassMatch, told: Mapping[str, An
     ended = update(ClassMatchRow).where(ClassMatchRow.id == match.id)
     connection.execute(ended.values(run_id=runs.ids[-1], event_id=event))
     return event
+
+
+def go_on(connection: Connection, fill: Mapping[str, str], reason: str) -> str | None:
+    """Let a fill that has ended go on with the next one of its name: a newer row takes the place of its decision. fill:
+    as its runs note it. Returns the name, None where no decision wants the fill any more."""
+    newest = decisions(connection).newest.get(fill["query"])
+    if newest is None or not newest.is_fill or _identity(newest) != fill:
+        return None
+    if newest.event is not None:
+        told = "; ".join(one for one in (newest.reason, reason) if one)
+        record(connection, replace(newest, run=None, event=None, reason=told))
+    return newest.query
 
 
 def _stored_since(connection: Connection, runs: FillRuns, event: int) -> bool:
