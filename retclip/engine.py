@@ -113,7 +113,8 @@ class RetCLIP(OpenStore):
         from retclip.workflows.add_space import add_space
 
         loaded, images = self.component("backbone", backbone), self.settings.build.commit_images
-        return add_space(self.store, loaded, self.source, images, accept_failed, on_progress)
+        place = self.settings.weights.place
+        return add_space(self.store, loaded, self.source, images, accept_failed, on_progress, place)
 
     def segment(self, image: Any, classes: Sequence[str] | str | Vocabulary | None = None) -> SegmentationResult:
         """Label every pixel of `image` with one of `classes` (None = every class of the store).

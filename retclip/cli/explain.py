@@ -120,8 +120,14 @@ def _known(stored: StoredSegment | None) -> tuple[str, ...]:
 
 
 def _runs(why: Explanation) -> dict[int, str]:
-    """What each run that made one of the neighbours read, and with which components."""
+    """What each run that made one of the neighbours read, and with which components; also of runs that made only the
+    vectors by which they were found."""
     from retclip.workflows.provenance import told_components
 
+    vectors = {
+        near.vector_run: f"the vectors that were searched: {told_components(near.vector_components)}"
+        for near in why.neighbours
+        if near.stored and near.vector_run is not None
+    }
     known = [near.stored for near in why.neighbours if near.stored]
-    return {one.run: f"{one.source}: {told_components(one.components)}" for one in known}
+    return vectors | {one.run: f"{one.source}: {told_components(one.components)}" for one in known}

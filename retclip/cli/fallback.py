@@ -148,6 +148,8 @@ def filled(retclip: RetCLIP, classes: Any, again: bool = False) -> FillReport:
         if one.images:
             source = f"{one.matched!r} of {one.dataset} ({one.how}{_brackets(one.similarity)})"
             output.message(f"{one.name}: {one.segments} segments from {one.images} images of {source}")
+        if one.reason:
+            output.message(f"{one.name}: {one.reason}")
     for one in report.of("missing"):
         output.message(f"missing {one.name!r}: {_why(one, report.threshold)}")
     if report.failures:

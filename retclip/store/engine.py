@@ -7,7 +7,7 @@ deferred begin that turns into a write fails with BUSY_SNAPSHOT instead of waiti
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -114,6 +114,18 @@ def insert_or_keep(connection: Connection, table: type[DeclarativeBase]) -> Inse
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def insert_or_change(
+    connection: Connection, table: type[DeclarativeBase], new: Mapping[str, Any], changes: Mapping[str, Any]
+) -> Insert:
+    """An INSERT of a row that changes the one with the same primary key where it is there already, also one that
+    another process is just inserting: this waits for it."""
+    keys = list(table.__table__.primary_key)
+    if connection.dialect.name == "postgresql":
+        row = postgresql.insert(table).values(**new)
+        return row.on_conflict_do_update(index_elements=keys, set_=dict(changes))
+    return sqlite.insert(table).values(**new).on_conflict_do_update(index_elements=keys, set_=dict(changes))
 
 
 def one_writer_at_a_time(connection: Connection) -> None:

@@ -83,10 +83,9 @@ class FeatureStore:
 
     def require_complete(self, space: FeatureSpace) -> None:
         """Raises SpaceMismatch as `require_space`, and SpaceIncomplete where a segment lacks its vector in that space:
-        a memory that knows half of what it was told answers wrongly, and nobody would see it.
-
-        Segments that cannot have one do not count (`spaces.SpaceState.without`). Where there is one space, whatever
-        stores a segment stores its vector, so nothing is counted."""
+        a memory that knows half of what it was told answers wrongly, and nobody would see it. Segments that cannot have
+        one do not count (`spaces.SpaceState.without`). Where there is one space, whatever stores a segment stores its
+        vector, so nothing is counted."""
         self.require_space(space)
         known = self._known()
         if len(known) < 2:
@@ -139,6 +138,10 @@ class FeatureStore:
     def renew_leases(self, run: OpenRun) -> None:
         """A sign of life, due every few minutes."""
         self._write(lambda connection: leases.renew(connection, run))
+
+    def record_failure(self, run: OpenRun, key: str, failure: ledger.Failure) -> None:
+        """Count one more failed attempt at a unit."""
+        self._write(lambda connection: ledger.record_failure(connection, run.id, key, failure))
 
     def finish_run(self, run: OpenRun, state: str, counts: Mapping[str, Any]) -> None:
         """Close a run as finished, interrupted or failed; what it still held is free."""

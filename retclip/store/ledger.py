@@ -16,7 +16,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from retclip.store.catalog import pages
 from retclip.store.columns import now
-from retclip.store.engine import insert_or_keep
+from retclip.store.engine import insert_or_change, insert_or_keep
 from retclip.store.tables import Dataset, Proposer, Space
 from retclip.store.work_tables import Run, StoreVersion, Unit
 from retclip.types import FeatureSpace
@@ -136,14 +136,11 @@ def forget_units(connection: Connection, class_key: str) -> None:
 
 def record_failure(connection: Connection, run_id: int, key: str, failure: Failure) -> None:
     """Count one more failed attempt at a unit."""
-    tried = connection.execute(select(Unit.attempts).where(Unit.key == key)).scalar()
     values = {"run_id": run_id, "state": "failed", "error": failure.reason, "at": now()}
     values |= {"owner": None, "leased_until": None}
-    if tried is None:
-        described = {"key": key, "external_id": failure.external_id[:256], "uri": failure.uri}
-        connection.execute(insert(Unit).values(**described, **values))
-    else:
-        connection.execute(update(Unit).where(Unit.key == key).values(attempts=tried + 1, **values))
+    described = {"key": key, "external_id": failure.external_id[:256], "uri": failure.uri}
+    again = {**values, "attempts": Unit.attempts + 1}  # counted by SQL: another build may meet the same photo now
+    connection.execute(insert_or_change(connection, Unit, {**described, **values}, again))
 
 
 def ensure_space(connection: Connection, space: FeatureSpace) -> int:

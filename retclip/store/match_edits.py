@@ -7,15 +7,18 @@ the undo of its event.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Connection
 
-from retclip.errors import DataError
+from retclip.errors import DataError, StoreBusy
 from retclip.names import MatchKind, name_key
 from retclip.store.class_edits import Edit, segments_of
 from retclip.store.class_matches import ACCEPTED, REJECTED, ClassMatch, decisions, record
-from retclip.store.fills import fill_runs, finish_fill
+from retclip.store.engine import one_writer_at_a_time
+from retclip.store.fills import fill_runs, filled_elsewhere, finish_fill, same_fill
 from retclip.store.undo import undo
 
 
@@ -65,15 +68,36 @@ def map_elsewhere(connection: Connection, new: ClassMatch) -> Edit:
 
 def take_back(connection: Connection, earlier: ClassMatch | None, actor: str) -> Edit:
     """The segments of a fill that a newer decision has overruled go, also of one that was stopped in the middle. The
-    Edit's event is 0 where there were none."""
+    Edit's event is 0 where there were none. Raises StoreBusy while another process works on the fill: what that stores
+    later would stay."""
     if earlier is None or not earlier.is_fill:
         return Edit(0)
+    one_writer_at_a_time(connection)
+    if held := filled_elsewhere(connection, earlier):
+        got = f"another process is storing {held} photos of it"
+        raise StoreBusy(f"the fill of {earlier.query!r} to be over", got, "stop it or let it end, then repeat")
     event = earlier.event
     if event is None:
         if not fill_runs(connection, earlier).ids:
             return Edit(0)
         event = finish_fill(connection, earlier, {})
     return undo(connection, event, actor)
+
+
+def end_fill(connection: Connection, match: ClassMatch, told: Mapping[str, Any]) -> int | None:
+    """Record the end of a fill, from the process that carried it out: the number of its event. None where another one
+    still works on it, which ends it then. Where a newer decision has overruled it meanwhile, all goes back at once, and
+    the answer is None, too. told: as in `finish_fill`."""
+    one_writer_at_a_time(connection)
+    if filled_elsewhere(connection, match):
+        return None
+    newest = decisions(connection).newest.get(match.key)
+    if newest is not None and newest.is_fill and same_fill(newest, match):
+        return finish_fill(connection, newest, told)
+    runs = fill_runs(connection, match)
+    if runs.segments:
+        undo(connection, finish_fill(connection, match, told), f"run {runs.ids[-1]}")
+    return None
 
 
 def _matched(connection: Connection, query: str) -> ClassMatch:

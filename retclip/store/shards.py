@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, and_, delete, or_, select
+from sqlalchemy import Connection, delete, or_, select
 
-from retclip.store import ledger
+from retclip.store import fills, ledger, vector_rows
 from retclip.store.archive import Archive
+from retclip.store.catalog import pages
+from retclip.store.class_edits import set_status
 from retclip.store.ledger import ADD_SPACE
 from retclip.store.outbox import announce
-from retclip.store.tables import Segment, SegmentFeature, Space
+from retclip.store.tables import RETIRED, Proposer, Segment, SegmentFeature, Space
 from retclip.store.work_tables import Run, Shard, Unit
+
+CLASS_ADD = "class_add"  # the kind of a run
 
 
 def shard_names(connection: Connection) -> list[str]:
@@ -30,20 +36,74 @@ def unreferenced_shards(connection: Connection, archive: Archive) -> list[str]:
     return sorted(archive.names() - set(connection.execute(select(Shard.sha256)).scalars()))
 
 
-def build_again(connection: Connection, names: Sequence[str]) -> list[str]:
-    """Take the images whose vectors lay in those shards out of the ledger, so that the next build of their sources
-    makes them again; returns these sources. Of vectors that a build of the first space made; see `add_again`."""
-    hurt = (
-        select(Segment.image_id)
+@dataclass(frozen=True, order=True)
+class Again:
+    """What makes lost vectors again. kind: of the run that made them; source: its address; proposer: who made its
+    masks; name: the class that it added or filled, "" of a build. matched: of a fill that no decision wants any more,
+    the class that it was filled from."""
+
+    kind: str
+    source: str
+    proposer: str
+    name: str = ""
+    matched: str = ""
+
+
+def build_again(connection: Connection, names: Sequence[str]) -> list[Again]:
+    """Take what was made of the images whose vectors lay in those shards out of the ledger, so that whoever made it
+    makes it again; returns who that is. Of vectors that a run of the first space made; see `add_again`.
+
+    Segments of a fill are retired until it has gone on, and its decision counts as not carried out: it would find that
+    it has enough of them. Of segments that are retired already only the place of the vector is forgotten."""
+    shards, space_id = _shards(connection, names, added=False), _first_space(connection)
+    lost = _lost(connection, shards, space_id)
+    vector_rows.forget(connection, space_id, [one.id for one in lost if one.status == RETIRED])
+    lost = [one for one in lost if one.status != RETIRED]
+    units, makers = _units(connection, lost, space_id), dict[int, list[int]]()
+    for one in lost:
+        newest = max((run for _, run in units.get((one.image_id, one.prompt), ())), default=one.run_id)
+        makers.setdefault(newest, []).append(one.id)
+    for page in pages(sorted({key for several in units.values() for key, _ in several})):
+        connection.execute(delete(Unit).where(Unit.key.in_(page)))
+    return sorted({_again(connection, run, ids, space_id) for run, ids in sorted(makers.items())})
+
+
+def _lost(connection: Connection, shards: Sequence[int], space_id: int) -> list[Any]:
+    """The segments whose vector in that space lay in those shards, with the run that made it."""
+    query = (
+        select(Segment.id, Segment.image_id, Segment.prompt, Segment.status, Shard.run_id)
         .join(SegmentFeature, SegmentFeature.segment_id == Segment.id)
-        .where(SegmentFeature.shard_id.in_(_shards(connection, names, added=False)))
+        .join(Shard, Shard.id == SegmentFeature.shard_id)
+        .where(SegmentFeature.space_id == space_id)
     )
-    built = select(Run.id).where(Run.space_id == _first_space(connection))
-    theirs = and_(Unit.image_id.in_(hurt), Unit.run_id.in_(built))
-    sources = connection.execute(select(Run.source).join(Unit, Unit.run_id == Run.id).where(theirs).distinct())
-    found = sorted(sources.scalars())
-    connection.execute(delete(Unit).where(theirs))
+    return [row for page in pages(shards) for row in connection.execute(query.where(Shard.id.in_(page)))]
+
+
+def _units(connection: Connection, lost: Sequence[Any], space_id: int) -> dict[tuple[int, str], list[tuple[str, int]]]:
+    """Of each (image, prompt) among the lost the units of that space that made it: key and run."""
+    query = select(Unit.key, Unit.image_id, Unit.classes, Unit.run_id).join(Run, Run.id == Unit.run_id)
+    wanted, found = {(one.image_id, one.prompt) for one in lost}, dict[tuple[int, str], list[tuple[str, int]]]()
+    for page in pages(sorted({one.image_id for one in lost})):
+        for row in connection.execute(query.where(Unit.image_id.in_(page), Run.space_id == space_id)):
+            for place in wanted & {(row.image_id, prompt) for prompt in row.classes}:
+                found.setdefault(place, []).append((row.key, row.run_id))
     return found
+
+
+def _again(connection: Connection, run_id: int, segment_ids: Sequence[int], space_id: int) -> Again:
+    """Make ready that the run's vectors of those segments are made again."""
+    columns = (Run.kind, Run.source, Run.config, Proposer.name)
+    about = select(*columns).join(Proposer, Proposer.id == Run.proposer_id).where(Run.id == run_id)
+    kind, source, config, proposer = connection.execute(about).one()
+    if kind != fills.KIND:
+        name = config["classes"][0] if kind == CLASS_ADD else ""
+        return Again(kind, source, proposer, name)
+    set_status(connection, segment_ids, RETIRED)
+    vector_rows.forget(connection, space_id, segment_ids)
+    announce(connection, ledger.live_versions(connection), segment_ids)
+    name = fills.go_on(connection, config["fill"], "its vectors were lost")
+    matched = "" if name else config["fill"]["matched"]
+    return Again(kind, source, proposer, name or config["fill"]["query"], matched)
 
 
 def add_again(connection: Connection, names: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ where nothing is lacking.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,8 +19,8 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 from retclip.store import ledger
 from retclip.store.catalog import PAGE, joined, living, pages
 from retclip.store.outbox import pending_count
-from retclip.store.tables import MASK_GAP, Category, FeatureGap, ImageRow, Segment, SegmentFeature
-from retclip.store.work_tables import Run, Unit
+from retclip.store.tables import MASK_GAP, Category, FeatureGap, ImageRow, Segment, SegmentFeature, Space
+from retclip.store.work_tables import Run, Shard, Unit
 from retclip.types import FeatureSpace
 
 
@@ -69,6 +70,14 @@ class StoredMask:
     accepted: bool
 
 
+@dataclass(frozen=True)
+class VectorMaker:
+    """The run that made a vector, with its components by role. None, empty: nobody knows."""
+
+    run: int | None
+    components: Mapping[str, Any]
+
+
 def states(connection: Connection) -> list[SpaceState]:
     """Of every space, the oldest first."""
     return [state_of(connection, space_id, space) for space_id, space in ledger.spaces(connection)]
@@ -106,6 +115,23 @@ def masks_lacking(connection: Connection, space_id: int, image_id: int) -> list[
     query = _lacking(space_id, Segment.id, Segment.point_id, Category.name, Segment.rle, accepted)
     rows = connection.execute(query.where(Segment.image_id == image_id).order_by(Segment.id))
     return [StoredMask(row[0], row[1], row[2], bytes(row[3]), bool(row[4])) for row in rows]
+
+
+def vector_makers(connection: Connection, ids: Sequence[UUID], space: str) -> dict[UUID, VectorMaker]:
+    """Who made the vectors that those segments have in a space. space: its fingerprint. Left out: what has none."""
+    query = (
+        select(Segment.point_id, Run.id, Run.components)
+        .join(SegmentFeature, SegmentFeature.segment_id == Segment.id)
+        .join(Space, Space.id == SegmentFeature.space_id)
+        .join(Shard, Shard.id == SegmentFeature.shard_id)
+        .join(Run, Run.id == Shard.run_id)
+        .where(Space.fingerprint == space)
+    )
+    found = {}
+    for page in pages(ids):
+        for point_id, run, components in connection.execute(query.where(Segment.point_id.in_(page))):
+            found[point_id] = VectorMaker(run, components or {})
+    return found
 
 
 def addresses(connection: Connection, photos: list[StoredPhoto]) -> dict[str, dict[str, list[StoredPhoto]]]:

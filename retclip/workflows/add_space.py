@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ import retclip
 from retclip.data import rle
 from retclip.errors import DataError
 from retclip.plugin.contracts import Backbone
-from retclip.store import ledger, spaces
+from retclip.store import spaces
 from retclip.store.added_vectors import AddedVectors
 from retclip.store.catalog import pages
 from retclip.store.engine import transaction
@@ -33,6 +34,7 @@ from retclip.store.tables import MASK_GAP, PHOTO_GAP
 from retclip.types import Image, MaskProposals
 from retclip.workflows.describe_image import dense, pooled
 from retclip.workflows.parts import Loaded
+from retclip.workflows.provenance import records
 from retclip.workflows.stored_photos import OpenSource, photos_lacking
 
 MASK_CELLS = 1 << 26  # pixels of masks that are pooled at once, 256 MB of float32
@@ -64,50 +66,59 @@ def add_space(
     commit_images: int = 16,
     accept_failed: bool = False,
     on_progress: Callable[[AddSpaceReport], None] = lambda _: None,
+    weights_place: Path | None = None,
 ) -> AddSpaceReport:
     """Give every living segment its vector of that backbone.
 
     open_source: the image source behind an address. accept_failed: segments whose photo cannot be used are let go
     without a vector, and the space is complete without them; a later run makes up for them where the photo is back.
-    Raises StoreMissing for an empty store, StoreBusy, PluginError; a bad photo is a failure in the report. On
-    KeyboardInterrupt the finished images are committed first.
+    weights_place: the folder of weights, where it is not the default (`weights.place`). Raises StoreMissing for an
+    empty store, StoreBusy, PluginError, DataError for weight files that are gone; a bad photo is a failure in the
+    report. On KeyboardInterrupt the finished images are committed first.
     """
-    run = store.start_run(_plan(backbone, commit_images, accept_failed), new_space=True)
+    run = store.start_run(_plan(backbone, commit_images, accept_failed, weights_place), new_space=True)
     with transaction(store.engine) as connection:
         total = spaces.count_photos_lacking(connection, run.space_id)
     report = AddSpaceReport(run.id, backbone.thing.space.id, total)
+
+    def stored(now: AddSpaceReport) -> None:
+        nonlocal report
+        report = now
+
     state = "failed"
     try:
-        for report in _groups(store, backbone, open_source, commit_images, accept_failed, run, report):  # noqa: B020
-            on_progress(report)
+        for now in _groups(store, backbone, open_source, commit_images, accept_failed, run, report, stored):
+            on_progress(now)
         state = "finished"
     except KeyboardInterrupt:
         state = "interrupted"
         raise
     finally:
-        with transaction(store.engine, write=True) as connection:
+        with transaction(store.engine) as connection:
             left = spaces.state_of(connection, run.space_id, backbone.thing.space)
-            report = replace(report, lacking=left.lacking)
-            counts = asdict(replace(report, failures=())) | {"failures": len(report.failures)}
-            ledger.finish_run(connection, run.id, state, counts)
+        report = replace(report, lacking=left.lacking)
+        counts = asdict(replace(report, failures=())) | {"failures": len(report.failures)}
+        store.finish_run(run, state, counts)
     return report
 
 
-def _plan(backbone: Loaded[Backbone], commit_images: int, accept_failed: bool) -> RunPlan:
+def _plan(backbone: Loaded[Backbone], commit_images: int, accept_failed: bool, place: Path | None) -> RunPlan:
     """Its images and masks are the store's own."""
     made_with = {"backbone": backbone.name, "version": backbone.version, "settings": dict(backbone.settings)}
     return RunPlan(
         kind=ADD_SPACE, source="", dataset="(stored images)", proposer="(stored masks)", proposer_version="",
         proposer_settings={}, recipe="", space=backbone.thing.space, program=retclip.__version__,
         config={**made_with, "commit_images": commit_images, "accept_failed": accept_failed},
+        components=records({"backbone": backbone}, place),
     )  # fmt: skip
 
 
 def _groups(
     store: FeatureStore, backbone: Loaded[Backbone], open_source: OpenSource, size: int, accept_failed: bool,
-    run: OpenRun, report: AddSpaceReport,
+    run: OpenRun, report: AddSpaceReport, on_stored: Callable[[AddSpaceReport], None],
 ) -> Iterator[AddSpaceReport]:  # fmt: skip
-    """The report after each committed group of images."""
+    """The report after each committed group of images. on_stored: told the same, also of the group in which it was
+    stopped."""
     photos = photos_lacking(store, run.space_id, open_source)
     for first in photos:
         results: list[AddedVectors] = []
@@ -120,6 +131,7 @@ def _groups(
             if results:
                 stored = store.add_vectors(run, backbone.thing.space, results)
                 report = replace(report, segments=report.segments + stored)
+            on_stored(report)
         yield report
 
 

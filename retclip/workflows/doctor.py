@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import re
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +17,21 @@ from retclip.errors import RetCLIPError, StoreDamaged
 from retclip.plugin.manager import PluginManager
 from retclip.store.engine import transaction
 from retclip.store.feature_store import RESIDENT, FeatureStore, StoreOptions
+from retclip.store.fills import KIND
 from retclip.store.reconcile import reconcile
-from retclip.store.shards import add_again, build_again, damaged_shards, shard_names, unreferenced_shards
+from retclip.store.shards import (
+    CLASS_ADD,
+    Again,
+    add_again,
+    build_again,
+    damaged_shards,
+    shard_names,
+    unreferenced_shards,
+)
 from retclip.store.spaces import SpaceState
 from retclip.types import FeatureSpace
 
+MORE = re.compile(r" and \d+ more(\?|$)")  # as `data.source_address.shown_address` says it of several paths
 FREE_BYTES = 2 << 30  # below this an embedded index may die by SIGBUS while it optimises (stores.md 1.6)
 
 
@@ -83,16 +95,33 @@ def _archive(store: FeatureStore, repair: bool) -> list[Finding]:
         names = shard_names(connection)
         spare = unreferenced_shards(connection, store.archive)
     bad = damaged_shards(store.archive, names)
-    cure = "restore these files from a backup; or run with --repair, then build their sources again"
+    cure = "restore these files from a backup; or run with --repair, then the commands that it names"
     if bad and repair:
         with transaction(store.engine, write=True) as connection:
-            todo = [f"retclip build {shlex.quote(one)} --store {store.folder}" for one in build_again(connection, bad)]
+            todo = _made_again(build_again(connection, bad), store)
             todo += [_add(store, backbone) for backbone in add_again(connection, bad)]
-        cure = "now run: " + "; ".join(todo)
+        cure = "now run: " + "; ".join(todo) if todo else "nothing is left to do: they held removed segments alone"
     findings = [Finding("archive", not bad, f"{len(bad)} damaged: {', '.join(bad[:3])}" if bad else "whole", cure)]
     if spare:
         findings.append(Finding("archive, unreferenced", True, f"{len(spare)} shards of interrupted builds, harmless"))
     return findings
+
+
+def _made_again(lost: Sequence[Again], store: FeatureStore) -> list[str]:
+    """The commands that make lost vectors again: each kind of run by its own. A plural source stands in SQL as people
+    read it, so whoever added it must name its photos."""
+    told, fetched = [], [one.name for one in lost if one.kind == KIND and not one.matched]
+    for one in lost:
+        if one.kind == CLASS_ADD:
+            photos = f"PHOTOS (those of {one.source})" if MORE.search(one.source) else shlex.quote(one.source)
+            told.append(f"class add {shlex.quote(one.name)} {photos} --proposer {one.proposer}")
+        elif one.kind != KIND:
+            told.append(f"build {shlex.quote(one.source)}")
+        elif one.matched:
+            told.append(f"fallback map {shlex.quote(one.name)} {shlex.quote(one.matched)}")
+    if fetched:
+        told.append(f"fallback fill --classes {shlex.quote(', '.join(fetched))}")
+    return [f"retclip {one} --store {store.folder}" for one in told]
 
 
 def _spaces(store: FeatureStore, repair: bool) -> list[Finding]:

@@ -6,7 +6,8 @@ it says *now*; a neighbour that has been removed since is shown as gone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,9 @@ from retclip.errors import DataError
 from retclip.evidence import Evidence
 from retclip.names import LabelMatch
 from retclip.store.catalog import StoredSegment
+from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
+from retclip.store.spaces import VectorMaker, vector_makers
 from retclip.types import PanopticSegmentation, SegmentInfo
 
 TOP_CLASSES = 5
@@ -25,12 +28,16 @@ TOP_CLASSES = 5
 
 @dataclass(frozen=True)
 class ExplainedNeighbour:
-    """One stored segment that was near, as it was seen (distance, label then) and as it is known now."""
+    """One stored segment that was near, as it was seen (distance, label then) and as it is known now. vector_run,
+    vector_components: the run that made its vector in the space that was searched, which is another one than the
+    segment's own where the space was added; None and empty where that is not known."""
 
     id: UUID
     distance: float
     class_then: str
     stored: StoredSegment | None  # None: no longer in the store
+    vector_run: int | None = None
+    vector_components: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,13 +133,18 @@ def _neighbours(store: FeatureStore, evidence: Evidence, n: int) -> tuple[Explai
     if near is None:
         return ()
     there = [column for column in range(near.ids.shape[1]) if near.ids[n, column] is not None]
-    stored = store.segments([near.ids[n, column] for column in there])
+    ids = [near.ids[n, column] for column in there]
+    stored, unknown = store.segments(ids), VectorMaker(None, {})
+    with transaction(store.engine) as connection:
+        makers = vector_makers(connection, ids, str(evidence.settings.get("space", "")))
     return tuple(
         ExplainedNeighbour(
             id=near.ids[n, column],
             distance=float(near.distances[n, column]),
             class_then=evidence.vocabulary.names[int(near.classes[n, column])],
             stored=stored.get(near.ids[n, column]),
+            vector_run=makers.get(near.ids[n, column], unknown).run,
+            vector_components=makers.get(near.ids[n, column], unknown).components,
         )
         for column in there
     )

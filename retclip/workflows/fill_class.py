@@ -2,7 +2,7 @@
 on images, and one event at the end.
 
 Stopped anywhere, it goes on with the same decision: what is finished is not fetched again, and the event names the
-segments of every run.
+segments of every run. Several processes may carry out the same fill: none ends it while another works on it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.store import class_edits, fills
 from retclip.store.class_matches import ClassMatch
 from retclip.store.engine import transaction
+from retclip.store.match_edits import end_fill
 from retclip.workflows.build_loop import BuildReport
 from retclip.workflows.build_store import build_store
 from retclip.workflows.one_class import OneClass
@@ -30,8 +31,10 @@ def fill_class(
     on_progress: Callable[[BuildReport], None] = lambda _: None,
 ) -> tuple[BuildReport, int | None]:
     """Store the segments of those photos that show `match.matched` as `match.query`, until there are
-    `fallback.enough_segments`. Returns the report and the number of the event; None where no photo could be used, then
-    the next fill tries them again. Raises SpaceMismatch, StoreBusy, PluginError; Ctrl-C commits what is done first."""
+    `fallback.enough_segments`. Returns the report and the number of the event; None where the fill has not ended: no
+    photo could be used, or another process works on some (the next fill tries again); or where it was overruled
+    meanwhile, then what it stored is taken back. Raises SpaceMismatch, StoreBusy, PluginError; Ctrl-C commits what is
+    done first."""
     with transaction(parts.store.engine) as connection:
         before = fills.fill_runs(connection, match)
         known = before.known if before.ids else class_edits.segments_of(connection, match.query)[0]
@@ -45,11 +48,10 @@ def fill_class(
 
     note = fills.note(match, known)
     report = build_store(_looking_often(parts), source, match.source, [match.query], fills.KIND, count, note=note)
-    if report.failures and not stored[0]:
+    if report.elsewhere or (report.failures and not stored[0]):
         return report, None
-    with transaction(parts.store.engine, write=True) as connection:
-        event = fills.finish_fill(connection, match, {"images": report.images + report.skipped})
-    return report, event
+    told = {"images": report.images + report.skipped}
+    return report, parts.store.edit(lambda connection: end_fill(connection, match, told))
 
 
 def _looking_often(parts: Parts) -> Parts:

@@ -60,10 +60,10 @@ def fetch(
     todo: Sequence[ClassMatch],
     things: Mapping[str, bool | None],
     on_progress: Progress = lambda *_: None,
-) -> tuple[dict[str, tuple[int, int]], list[Failure]]:
-    """Carry out what was decided: by the name's key how many images and segments came, and the photos that could not be
-    used. things: by the name's key whether the class is countable; where nobody says, the data set does."""
-    fetched, failures = dict[str, tuple[int, int]](), list[Failure]()
+) -> tuple[dict[str, BuildReport], list[Failure]]:
+    """Carry out what was decided: by the name's key what came of it, and the photos that could not be used. things: by
+    the name's key whether the class is countable; where nobody says, the data set does."""
+    fetched, failures = dict[str, BuildReport](), list[Failure]()
     for address in dict.fromkeys(one.source for one in todo):
         mine = [one for one in todo if one.source == address]
         source = filling.opened(address)
@@ -75,7 +75,7 @@ def fetch(
             thing = found.is_thing if thing is None else thing
             told = partial(on_progress, one.query)
             report, _ = fill_class(filling.parts, one, thing, shown[found.name], told)
-            fetched[one.key] = (report.images, report.segments)
+            fetched[one.key] = report
             failures += report.failures
     return fetched, failures
 

@@ -9,6 +9,7 @@ from typing import Any
 from retclip.names import LabelMatch, MatchKind, name_key
 from retclip.store.class_matches import ClassMatch, Decisions
 from retclip.store.ledger import Failure
+from retclip.workflows.build_loop import BuildReport
 
 THERE, MATCHED, FILLED, MISSING = "there", "matched", "filled", "missing"
 
@@ -28,7 +29,8 @@ class Near:
 class Outcome:
     """Of one name. state: there (the store has it), matched (with another class of the store), filled (from the
     fallback data set, now or earlier) or missing. matched, dataset, how, similarity: with what, where ("" = the store),
-    by which rule. images, segments: fetched now. event: of the fill, for `retclip undo`."""
+    by which rule. images, segments: fetched now. event: of the fill, for `retclip undo`; None while it has not
+    ended. reason: why it has not, or why the name is missing."""
 
     name: str
     state: str
@@ -62,25 +64,34 @@ class FillReport:
         return asdict(self)
 
 
-def outcome(match: LabelMatch, decisions: Decisions, compared: bool, fetched: Mapping[str, tuple[int, int]]) -> Outcome:
+def outcome(match: LabelMatch, decisions: Decisions, compared: bool, fetched: Mapping[str, BuildReport]) -> Outcome:
     """What is told of a name. match: with the store, after the fill. compared: whether texts were. fetched: by the
-    name's key, how many images and segments came now."""
+    name's key, what came now."""
     key = name_key(match.name)
     said = decisions.newest.get(key)
     if match.how is MatchKind.MISSING:
         near = Near(match.nearest, match.similarity if compared else None) if match.nearest else None
-        return _missing(match.name, said, decisions.rejected.get(key, ()), near)
-    images, segments = fetched.get(said.key, (0, 0)) if said else (0, 0)
+        return _missing(match.name, said, decisions.rejected.get(key, ()), near, fetched.get(key))
+    now = fetched.get(key, BuildReport())
     if match.how is MatchKind.FALLBACK and said is not None:
         return Outcome(
-            match.name, FILLED, said.matched, said.dataset, str(said.how), said.similarity, images, segments, said.event
-        )
+            match.name, FILLED, said.matched, said.dataset, str(said.how), said.similarity, now.images, now.segments,
+            said.event, reason="" if said.event is not None else not_over(now),
+        )  # fmt: skip
     state = THERE if match.how is MatchKind.EXACT else MATCHED
     cosine = match.similarity if match.how is MatchKind.TEXT else None
     return Outcome(match.name, state, match.store_class, how=str(match.how), similarity=cosine)
 
 
-def _missing(name: str, said: ClassMatch | None, rejected: Sequence[ClassMatch], near: Near | None) -> Outcome:
+def not_over(now: BuildReport) -> str:
+    """Why a fill that stored something has not ended."""
+    held = f"{now.elsewhere} of its photos are" if now.elsewhere else "it is"
+    return f"{held} being worked on by another process; run it again"
+
+
+def _missing(
+    name: str, said: ClassMatch | None, rejected: Sequence[ClassMatch], near: Near | None, now: BuildReport | None
+) -> Outcome:
     reasons = [f"{one.matched!r} of {one.dataset or 'the store'} was rejected by {one.decided_by}" for one in rejected]
     there = None
     if said is not None and said.how is MatchKind.MISSING:
@@ -89,6 +100,8 @@ def _missing(name: str, said: ClassMatch | None, rejected: Sequence[ClassMatch],
         place = f"{said.matched!r} of {said.dataset}"
         ended = f"the fill from {place} (event {said.event}) has no segments"
         begun = f"no photo of {place} could be used; the next fill tries again"
+        if now is not None and now.elsewhere:
+            begun = f"filled from {place}: {not_over(now)}"
         reasons.append(begun if said.event is None else ended)
     return Outcome(name, MISSING, in_store=near, in_fallback=there, reason="; ".join(reasons))
 

@@ -12,7 +12,7 @@ from retclip.names import MatchKind, name_key
 from retclip.store.class_matches import ACCEPTED, ClassMatch
 from retclip.store.match_edits import map_elsewhere, map_to
 from retclip.workflows.fill_missing import Progress, fetch
-from retclip.workflows.fill_report import FILLED, MATCHED, MISSING, FillReport, Outcome
+from retclip.workflows.fill_report import FILLED, MATCHED, MISSING, FillReport, Outcome, not_over
 from retclip.workflows.look_up import Filling
 
 
@@ -51,8 +51,10 @@ def _from_fallback(
     store.edit(partial(map_elsewhere, new=new))
     fetched, failures = fetch(filling, [store.decisions().newest[new.key]], {}, on_progress)
     event = store.decisions().newest[new.key].event
-    state = FILLED if event is not None else MISSING
-    told = Outcome(query, state, theirs, source.name, str(MatchKind.MAP), None, *fetched[new.key], event)
+    state, now = FILLED if event is not None else MISSING, fetched[new.key]
+    reason = not_over(now) if now.elsewhere and event is None else ""
+    how = str(MatchKind.MAP)
+    told = Outcome(query, state, theirs, source.name, how, None, now.images, now.segments, event, reason=reason)
     return FillReport((told,), threshold, tuple(failures))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from retclip.plugin.weight_digests import weight_digests
@@ -23,7 +23,12 @@ def components(parts: Parts) -> dict[str, Any]:
     named: dict[str, Loaded[Any]] = {"proposer": parts.proposer, "backbone": parts.backbone}
     if parts.second_backbone is not None:
         named["keys"] = parts.second_backbone
-    with cached_in(parts.settings.weights.place):
+    return records(named, parts.settings.weights.place)
+
+
+def records(named: Mapping[str, Loaded[Any]], place: Path | None = None) -> dict[str, Any]:
+    """The same of components by role. place: the folder of weights, None = the default."""
+    with cached_in(place):
         return {role: _record(one) for role, one in named.items()}
 
 

@@ -23,27 +23,49 @@ from retclip.workflows.decode_ahead import decoded
 from retclip.workflows.units import storable
 
 PHOTO = "photo"  # the key under which a record carries what is stored of it
+LOST_AT_ONCE = 50_000  # photos that are remembered until their sources are walked over: about 50 MB
 OpenSource = Callable[[str], ImageSource]
+Reason = tuple[str, str, str]  # what was expected, what came, what to do
+Lost = dict[int, tuple[StoredPhoto, Reason]]
 
 
 def photos_lacking(
     store: FeatureStore, space_id: int, open_source: OpenSource
 ) -> Iterator[tuple[StoredPhoto, Image | DataError]]:
     """Every image that has a segment to be given a vector in that space, with its pixels or the reason why there are
-    none. First those that lie where they lay; then one walk over each source that may know the others."""
-    lost: dict[int, tuple[StoredPhoto, DataError]] = {}
+    none. Those that lie where they lay come first; whenever LOST_AT_ONCE others have gathered, and at the end, one walk
+    over each source that may know them."""
+    lost: Lost = {}
     for photo, answer in _opened(map(_file, _stored(store, space_id))):
         if isinstance(answer, Image):
             yield photo, answer
-        else:
-            lost[photo.id] = photo, answer
+            continue
+        lost[photo.id] = photo, _reason(answer)
+        if len(lost) == LOST_AT_ONCE:
+            yield from _looked_for(store, lost, open_source)
+            lost.clear()
+    yield from _looked_for(store, lost, open_source)
+
+
+def _looked_for(
+    store: FeatureStore, lost: Lost, open_source: OpenSource
+) -> Iterator[tuple[StoredPhoto, Image | DataError]]:
+    """Each of the lost photos once, with its pixels where a source has it."""
     for photo, answer in _from_sources(store, lost, open_source):
+        if photo.id not in lost:
+            continue  # the source has it twice, under two names
         if isinstance(answer, Image):
             del lost[photo.id]
             yield photo, answer
         else:
-            lost[photo.id] = photo, answer
-    yield from lost.values()
+            lost[photo.id] = photo, _reason(answer)
+    for photo, reason in lost.values():
+        yield photo, DataError(*reason)
+
+
+def _reason(error: DataError) -> Reason:
+    """What an error says, without the error: that holds the frames it came through, and in them what a file held."""
+    return error.expected, error.got, error.todo
 
 
 def _stored(store: FeatureStore, space_id: int) -> Iterator[StoredPhoto]:
@@ -77,7 +99,7 @@ def _checked(photo: StoredPhoto, place: str, image: Image) -> Image | DataError:
 
 
 def _from_sources(
-    store: FeatureStore, lost: dict[int, tuple[StoredPhoto, DataError]], open_source: OpenSource
+    store: FeatureStore, lost: Lost, open_source: OpenSource
 ) -> Iterator[tuple[StoredPhoto, Image | DataError]]:
     if not lost:
         return
@@ -92,8 +114,8 @@ def _from_sources(
             yield from _opened(_records(open_source(address), wanted))
         except (RetCLIPError, OSError) as error:  # it is gone, or damaged: what it would say is not known
             for photo in [one for photos in wanted.values() for one in photos if one.id in lost]:
-                first = lost[photo.id][1]
-                yield photo, DataError(first.expected, f"{first.got}; and its source {address}: {error}", first.todo)
+                expected, got, todo = lost[photo.id][1]
+                yield photo, DataError(expected, f"{got}; and its source {address}: {error}", todo)
 
 
 def _records(source: ImageSource, wanted: dict[str, list[StoredPhoto]]) -> Iterator[SourceImage]:

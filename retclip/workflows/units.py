@@ -97,8 +97,7 @@ def storable_text(text: str) -> str:
 def record_failure(store: FeatureStore, run: OpenRun, key: str, record: SourceImage, reason: str) -> Failure:
     """Write a failed attempt into the ledger."""
     failure = Failure(record.external_id, record.uri, reason)
-    with transaction(store.engine, write=True) as connection:
-        ledger.record_failure(connection, run.id, key, failure)
+    store.record_failure(run, key, failure)
     return failure
 
 

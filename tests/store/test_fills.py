@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
 
+from retclip.errors import StoreBusy
 from retclip.names import MatchKind
-from retclip.store import reconcile
+from retclip.store import engine, leases, reconcile
 from retclip.store.class_edits import unpacked
 from retclip.store.class_matches import ClassMatch, record
 from retclip.store.engine import transaction
 from retclip.store.events import history
 from retclip.store.feature_store import FeatureStore
-from retclip.store.fills import KIND, FillRuns, fill_runs, finish_fill, note
+from retclip.store.fills import KIND, FillRuns, fill_runs, filled_elsewhere, finish_fill, note
+from retclip.store.match_edits import accept, end_fill, reject
 from retclip.store.undo import undo
 
 FILL = ClassMatch("Boat", "Kayak", MatchKind.EXACT, 0.95, "world", "world:")
@@ -80,15 +83,93 @@ def test_one_event_for_all_runs_and_one_undo(store: FeatureStore, made, fetched)
     assert reconcile.differences(store.projection()).clean
 
 
-def test_the_event_is_recorded_once(store: FeatureStore, fetched) -> None:
+def test_the_event_is_recorded_once_unless_more_was_stored_since(store: FeatureStore, made, fetched) -> None:
     fetched(store, 3)
     event = finish(store)
     ended = store.decisions().newest["boat"]
+    again = lambda connection: finish_fill(connection, ended, {})  # noqa: E731
+    assert store.edit(again) == event
     fetched(store, 4)
-    with transaction(store.engine, write=True) as connection:
-        assert finish_fill(connection, ended, {}) == event
+    newer = store.edit(again)
+    assert newer == event + 1 == store.edit(again) and store.decisions().newest["boat"].event == newer
+    assert store.edit(lambda connection: undo(connection, newer, "ann")).segments == 4, "it names everything"
+    assert store.edit(again) == newer, "nothing is there any more"
+    fetched(store, 3)
+    assert store.edit(again) == newer + 2, "what came after the undo has no event"
+
+
+@pytest.fixture
+def other_process(store: FeatureStore, fetched, made, monkeypatch):
+    """Another process, which has stored one photo of the fill and holds another; to be called when it stops."""
+    living = f"elsewhere/{os.getpid()}/1.0"
+    with monkeypatch.context() as patch:
+        patch.setattr(leases, "me", lambda: living)
+        fetched(store, 3)
+        run = store.start_run(replace(made.plan(KIND), config=note(FILL, False)))
+        store.lease(run, [leases.Wanted("k", "4.jpg", "/4.jpg")])
+    store.edit(lambda connection: record(connection, FILL))
+
+    def stop() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(leases, "me", lambda: living)
+            store.finish_run(run, "interrupted", {})
+
+    return stop
+
+
+def test_a_fill_has_not_ended_while_another_process_holds_a_photo_of_it(store: FeatureStore, other_process) -> None:
+    newest = store.decisions().newest["boat"]
     with transaction(store.engine) as connection:
-        assert len(history(connection)) == 1
+        assert (filled_elsewhere(connection, newest), filled_elsewhere(connection, replace(FILL, query="x"))) == (1, 0)
+    assert store.edit(lambda connection: end_fill(connection, newest, {})) is None
+    assert store.decisions().newest["boat"].event is None
+    other_process()
+    event = store.edit(lambda connection: end_fill(connection, newest, {}))
+    assert store.decisions().newest["boat"].event == event is not None
+
+
+def test_a_photo_that_a_dead_process_held_is_nobodys(store: FeatureStore, other_process, made) -> None:
+    made.change(store, "UPDATE unit SET leased_until = '2020-01-01 00:00:00' WHERE state = 'leased'")
+    with transaction(store.engine) as connection:
+        assert filled_elsewhere(connection, FILL) == 0
+
+
+def test_a_fill_that_another_process_works_on_is_not_taken_back(
+    store: FeatureStore, made, other_process, monkeypatch
+) -> None:
+    monkeypatch.setattr(engine, "TRIES", 1)
+    before = made.ask(store, "SELECT id, status, rev FROM segment ORDER BY id")
+    with pytest.raises(StoreBusy, match="another process is storing 1 photos of it; stop it or let it end"):
+        store.edit(lambda connection: reject(connection, "boat", "ann"))
+    assert store.decisions().newest["boat"].decision == "auto", "nothing was written"
+    assert made.ask(store, "SELECT id, status, rev FROM segment ORDER BY id") == before
+    other_process()
+    assert store.edit(lambda connection: reject(connection, "boat", "ann")).segments == 2
+
+
+def test_what_is_stored_after_a_rejection_goes_back_at_the_end(store: FeatureStore, fetched) -> None:
+    """The other process held nothing for a moment, between two groups of photos."""
+    fetched(store, 3)
+    store.edit(lambda connection: record(connection, FILL))
+    mine = store.decisions().newest["boat"]
+    assert store.edit(lambda connection: reject(connection, "boat", "ann")).segments == 2
+    fetched(store, 4)
+    assert [one.segments for one in store.classes() if one.name == "boat"] == [2]
+    assert store.edit(lambda connection: end_fill(connection, mine, {})) is None
+    assert "boat" not in [one.name for one in store.classes() if one.segments]
+    newest = store.decisions().newest["boat"]
+    assert (newest.decision, newest.decided_by) == ("rejected", "ann")
+    assert store.edit(lambda connection: end_fill(connection, mine, {})) is None, "nothing is left to go back"
+
+
+def test_a_fill_that_was_confirmed_meanwhile_ends_under_the_newer_decision(store: FeatureStore, fetched) -> None:
+    fetched(store, 3)
+    store.edit(lambda connection: record(connection, FILL))
+    mine = store.decisions().newest["boat"]
+    store.edit(lambda connection: accept(connection, "boat", "ann"))
+    event = store.edit(lambda connection: end_fill(connection, mine, {}))
+    newest = store.decisions().newest["boat"]
+    assert newest.id != mine.id and newest.event == event is not None
 
 
 def test_an_undo_rejects_the_fill_and_leaves_a_newer_decision_alone(store: FeatureStore, fetched) -> None:

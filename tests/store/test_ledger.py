@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -109,6 +110,22 @@ def test_a_failure_names_the_run_that_met_it_last(connection, made) -> None:
         run = ledger.start_run(connection, made.plan())
         ledger.record_failure(connection, run.id, "key", BAD)
     assert [(row["run_id"], row["attempts"]) for row in rows(connection, Unit)] == [(run.id, 2)]
+
+
+def test_two_builds_that_meet_the_same_bad_photo_both_count_it_and_go_on(light_work, made) -> None:
+    """The second comes while the first has not committed: it waits, where it used to break off."""
+    first, second = light_work.open(), light_work.open()
+    mine, theirs = first.start_run(made.plan()), second.start_run(made.plan())
+    with first.engine.connect().execution_options(retclip_write=True) as open_one:
+        begun = open_one.begin()
+        ledger.record_failure(open_one, mine.id, "key", BAD)
+        timer = threading.Timer(0.5, begun.commit)
+        timer.start()
+        second.record_failure(theirs, "key", replace(BAD, reason="still truncated"))
+        timer.join()
+    with transaction(first.engine) as connection:
+        (row,) = rows(connection, Unit)
+    assert (row["attempts"], row["run_id"], row["error"]) == (2, theirs.id, "still truncated")
 
 
 def test_a_unit_that_succeeds_at_last_is_finished(light_work, made) -> None:

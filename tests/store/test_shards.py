@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from retclip.names import MatchKind
 from retclip.store import reconcile, shards
+from retclip.store.class_matches import ClassMatch, record
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
-from retclip.store.shards import damaged_shards, shard_names, unreferenced_shards
+from retclip.store.fills import KIND, finish_fill, note
+from retclip.store.match_edits import reject
+from retclip.store.shards import Again, damaged_shards, shard_names, unreferenced_shards
 from retclip.types import FeatureSpace
 
 
@@ -73,5 +79,53 @@ def test_vectors_that_add_space_made_are_forgotten_so_that_it_makes_them_again(w
     assert store.spaces()[1].complete and reconcile.differences(store.projection(other)).clean
     with transaction(store.engine, write=True) as connection:
         assert shards.add_again(connection, [built]) == []
-        assert shards.build_again(connection, [built]) == ["test:"]
+        assert shards.build_again(connection, [built]) == [Again("build", "test:", made.proposer)]
     assert made.ask(store, "SELECT count(*) FROM unit") == [(0,)]
+
+
+@pytest.fixture
+def three_kinds(work, made) -> FeatureStore:
+    """Run 1 built an image, run 2 added a class to it, run 3 filled another class from it: a shard each."""
+    store = work.open()
+    made.commit(store, made.unit(1))
+    fill = ClassMatch("Boat", "Kayak", MatchKind.EXACT, 0.95, "world", "world:")
+    store.edit(lambda connection: record(connection, fill))
+    for kind, name, config in (("class_add", "Kite", {"classes": ["Kite"]}), (KIND, "boat", note(fill, False))):
+        run = store.start_run(replace(made.plan(kind), source=f"{name}:", config=config))
+        store.commit(run, [replace(made.unit(1, classes=(name,)), vectors=made.unit(run.id + 5).vectors[:2])], {})
+    store.edit(lambda connection: finish_fill(connection, store.decisions().newest["boat"], {}))
+    return store
+
+
+def test_each_kind_of_run_is_named_for_what_it_made(three_kinds: FeatureStore, made) -> None:
+    store = three_kinds
+    built, added, filled = (name for (name,) in made.ask(store, "SELECT sha256 FROM feature_shard ORDER BY id"))
+    ended = store.decisions().newest["boat"]
+    for name, wanted, left in (
+        (added, Again("class_add", "Kite:", made.proposer, "Kite"), [(1,), (3,)]),
+        (built, Again("build", "test:", made.proposer), [(3,)]),
+        (filled, Again(KIND, "boat:", made.proposer, "Boat"), []),
+    ):
+        with transaction(store.engine, write=True) as connection:
+            assert shards.build_again(connection, [name]) == [wanted]
+        assert made.ask(store, "SELECT run_id FROM unit ORDER BY run_id") == left, "only what made it"
+    counted = {one.name: one.segments for one in store.classes()}
+    assert counted == {"car": 2, "road": 2, "tree": 2, "Kite": 2, "boat": 0}
+    newest = store.decisions().newest["boat"]
+    assert (newest.supersedes, newest.event, newest.holds) == (ended.id, None, True)
+    assert newest.reason == "its vectors were lost"
+    store.refresh()
+    assert store.projection().index.count() == 8
+    with transaction(store.engine, write=True) as connection:
+        assert shards.build_again(connection, [added]) == [Again("class_add", "Kite:", made.proposer, "Kite")], "still"
+        assert shards.build_again(connection, [filled]) == [] and filled not in shard_names(connection)
+
+
+def test_of_removed_segments_nothing_is_made_again(three_kinds: FeatureStore, made) -> None:
+    store = three_kinds
+    filled = made.ask(store, "SELECT sha256 FROM feature_shard ORDER BY id DESC LIMIT 1")[0][0]
+    store.edit(lambda connection: reject(connection, "boat", "ann"))
+    with transaction(store.engine, write=True) as connection:
+        assert shards.build_again(connection, [filled]) == [] and filled not in shard_names(connection)
+    assert store.decisions().newest["boat"].decision == "rejected"
+    assert made.ask(store, "SELECT count(*) FROM unit") == [(2,)]

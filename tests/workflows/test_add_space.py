@@ -2,6 +2,7 @@
 what it could not do."""
 
 from dataclasses import replace
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -119,6 +120,9 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(built, add, second, 
         add(commit_images=2)
     assert state(built) == (6, 4, 0)
     assert rows(built, Run.kind, Run.state)[-1] == ("add_space", "interrupted")
+    (counts,) = rows(built, Run.counts)[-1]
+    told = ("images", "segments", "seen", "total", "lacking")
+    assert [counts[one] for one in told] == [3, 6, 3, 5, 4], "the group that was stopped counts as far as it is stored"
     report = add()
     assert (report.total, report.segments, state(built)) == (2, 4, (10, 0, 0))
 
@@ -219,6 +223,16 @@ def test_the_run_says_with_what_it_was_made_and_what_it_did(built, add, second):
     assert (counts["total"], counts["images"], counts["segments"], counts["lacking"]) == (5, 5, 10, 0)
     assert {run for (run,) in rows(built, FeatureGap.run_id)} == set() and report.run == 2
     assert len(rows(built, SegmentFeature.segment_id)) == 20
+
+
+def test_the_run_names_the_backbone_and_the_digests_of_its_weights(built, second, world, tmp_path):
+    (tmp_path / "model.safetensors").write_text("tensors")
+    loaded = replace(second, files={"second/model.safetensors": tmp_path / "model.safetensors"})
+    add_space(built, loaded, lambda _: world)
+    (made_with,) = rows(built, Run.components)[-1]
+    assert list(made_with) == ["backbone"]
+    assert (made_with["backbone"]["name"], made_with["backbone"]["version"]) == ("stub.second", "1")
+    assert made_with["backbone"]["weights"] == {"second/model.safetensors": sha256(b"tensors").hexdigest()}
 
 
 def test_an_empty_store_and_a_space_that_is_not_there_are_told(fresh, kit, second, world, add):

@@ -8,7 +8,9 @@ from sqlalchemy import text
 import retclip
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.store.match_edits import reject
 from retclip.workflows import doctor
+from retclip.workflows.add_class import add_class
 from retclip.workflows.doctor import Finding, check_installation, check_store
 
 
@@ -63,7 +65,7 @@ def test_a_sound_store_is_sound(copied):
         "archive",
         True,
         "whole",
-        "restore these files from a backup; or run with --repair, then build their sources again",
+        "restore these files from a backup; or run with --repair, then the commands that it names",
     )
     assert by_name(found)["index"].ok
     assert by_name(found)["index"].found == "0 missing, 0 orphan, 0 stale, 0 damaged"
@@ -195,3 +197,60 @@ def test_lost_vectors_of_an_added_space_are_added_again_as_the_cure_says(copied,
         assert memory.add_space("reference.colour_texture").lacking == 0
         assert memory.build(built.source).images == 6, "of this space, nothing was built yet"
     assert all(one.ok for one in check_store(copied, StoreOptions(), repair=False))
+
+
+def lose(store, kind):
+    """Delete every shard that runs of that kind wrote; how many."""
+    names = "SELECT sha256 FROM feature_shard WHERE run_id IN (SELECT id FROM run WHERE kind = :kind)"
+    with transaction(store.engine) as connection:
+        lost = list(connection.execute(text(names), {"kind": kind}).scalars())
+    for name in lost:
+        store.archive.path(name).unlink()
+    return len(lost)
+
+
+def archive_of(folder, repair):
+    options = StoreOptions(index="resident")
+    return by_name(check_store(folder, options, repair))["archive"]
+
+
+def test_what_a_fill_fetched_is_fetched_again_as_the_cure_says(world):
+    folder, vocabulary = world.parts.store.folder, ("lorry", "puppy")
+    world.fill(*vocabulary)
+    assert lose(world.parts.store, "class_fill") == 2
+    cure = archive_of(folder, repair=True).cure
+    assert cure == f"now run: retclip fallback fill --classes 'lorry, puppy' --store {folder}"
+    assert "lorry" not in world.stored()
+    world.parts.store.archive._open.clear()
+    report = world.fill(*vocabulary)
+    assert [(one.state, one.images) for one in report.outcomes] == [("filled", 3), ("filled", 3)]
+    assert all(one.event is not None for one in report.outcomes)
+    assert (world.stored()["lorry"], world.stored()["puppy"]) == (3, 3)
+    assert archive_of(folder, repair=False).ok
+    assert world.edit(reject, "lorry", "ann").segments == 3, "its new event names them"
+
+
+def test_what_class_add_stored_is_added_again_as_the_cure_says(world):
+    store = world.parts.store
+    add_class(world.parts, "Horse", world.source, "world:")
+    assert lose(store, "class_add") > 0
+    cure = archive_of(store.folder, repair=True).cure
+    assert cure == f"now run: retclip class add Horse world: --proposer stub.masks --store {store.folder}"
+    store.archive._open.clear()
+    assert add_class(world.parts, "Horse", world.source, "world:").images == 3
+    assert archive_of(store.folder, repair=False).ok and world.stored()["Horse"] == 3
+
+
+def test_of_a_class_from_many_photos_they_are_to_be_named(world):
+    add_class(world.parts, "Horse", world.source, "folder:/a b.png and 2 more")
+    lose(world.parts.store, "class_add")
+    cure = archive_of(world.parts.store.folder, repair=True).cure
+    assert "class add Horse PHOTOS (those of folder:/a b.png and 2 more) --proposer stub.masks" in cure
+
+
+def test_of_removed_segments_alone_nothing_is_left_to_do(world):
+    world.fill("lorry")
+    world.edit(reject, "lorry", "ann")
+    lose(world.parts.store, "class_fill")
+    assert "nothing is left to do" in archive_of(world.parts.store.folder, repair=True).cure
+    assert archive_of(world.parts.store.folder, repair=False).ok

@@ -1,5 +1,6 @@
 """Explain: the scores and neighbours of one segment, as they were seen and as the store knows them now."""
 
+import shutil
 from dataclasses import replace
 from uuid import UUID
 
@@ -28,8 +29,26 @@ def test_every_neighbour_comes_with_distance_class_and_the_photo_it_was_cut_from
             assert item.stored.dataset == "scenes"
             assert item.stored.proposer == item.stored.components["proposer"]["name"] == "reference.ground_truth"
             assert item.stored.proposer_version == item.stored.components["proposer"]["version"] != ""
+            assert (item.vector_run, item.vector_components) == (item.stored.run, item.stored.components)
             assert item.stored.source == built.source and item.stored.score == 1.0
             assert (built.photos / item.stored.image_uri.rpartition("/")[2]).is_file()
+
+
+def test_a_neighbour_of_an_added_space_names_the_run_that_made_that_vector(built, scene, tmp_path):
+    folder = shutil.copytree(built.store, tmp_path / "store")
+    settings = {
+        "store": {"index": "resident"}, "components": {"proposer": "reference.ground_truth"},
+        "plugin": {"reference": {"colour_texture": {"grid": 20}}},
+    }  # fmt: skip
+    with retclip.open(folder, settings=settings) as memory:
+        added = memory.add_space("reference.colour_texture").run
+        result = memory.segment(scene)
+        near = result.explain(result.segments[0]).neighbours
+    assert {(one.stored.run, one.vector_run) for one in near} == {(1, added)} and added != 1
+    for one in near:
+        (made_by,) = one.vector_components.values()
+        assert made_by["name"] == "reference.colour_texture"
+        assert made_by["settings_sha256"] != one.stored.components["backbone"]["settings_sha256"]
 
 
 def test_the_nearest_neighbour_of_a_stored_segment_is_itself(scene, result):

@@ -6,11 +6,13 @@ import pytest
 
 from retclip.errors import ConfigError, DataError
 from retclip.names import MatchKind
-from retclip.store import fills
+from retclip.store import leases, match_edits
 from retclip.store.crash_points import armed
 from retclip.store.engine import transaction
+from retclip.store.match_edits import reject
 from retclip.store.undo import undo
 from retclip.types import Vocabulary
+from retclip.workflows.fill_class import LOOK_EVERY
 from retclip.workflows.fill_missing import fill_missing
 from retclip.workflows.vocabulary import prepare
 
@@ -125,7 +127,7 @@ def test_stopped_between_the_last_photo_and_the_event_nothing_is_fetched_twice(w
         raise Stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr(fills, "finish_fill", stop)
+        patch.setattr(match_edits, "finish_fill", stop)
         with pytest.raises(Stopped):
             world.fill("puppy", "bike")
     assert world.stored()["puppy"] == 3 and [one.event for one in world.rows()] == [None, None]
@@ -181,3 +183,31 @@ def test_a_fill_needs_names_and_a_data_set_with_classes(world):
     with pytest.raises(DataError, match="annotated source"):
         world.fill("kayak")
     assert world.rows() == []
+
+
+@pytest.fixture
+def beside(world, monkeypatch):
+    """A fill in which another process fills the same class, when the fifth photo of it is read; what it told."""
+    told, real, count = [], world.source.load, [0]
+
+    def load(number):
+        count[0] += 1
+        if count[0] == LOOK_EVERY + 1:  # the first photos are committed, the next ones held
+            with monkeypatch.context() as patch:
+                patch.setattr(leases, "me", lambda: "another-host/77/1.0")
+                told.append(world.fill("kayak"))
+        return real(number)
+
+    monkeypatch.setattr(world.source, "load", load)
+    return told
+
+
+def test_a_fill_is_not_over_while_another_process_works_on_it(world, beside):
+    report = world.fill("kayak", "puppy")
+    ((other,),) = (one.outcomes for one in beside)
+    assert (other.state, other.event) == ("filled", None)
+    assert "being worked on by another process; run it again" in other.reason
+    mine = next(one for one in report.outcomes if one.name == "kayak")
+    assert mine.event == world.rows("kayak")[-1].event is not None and mine.reason == ""
+    stored = world.stored()["kayak"]
+    assert world.edit(reject, "kayak", "ann").segments == stored and "kayak" not in world.stored()

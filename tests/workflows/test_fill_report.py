@@ -4,6 +4,7 @@ import pytest
 
 from retclip.names import LabelMatch, MatchKind
 from retclip.store.class_matches import ClassMatch, Decisions
+from retclip.workflows.build_loop import BuildReport
 from retclip.workflows.fill_report import FillReport, Near, Outcome, outcome, summary_line
 
 MISS = LabelMatch("kayak", None, MatchKind.MISSING, 0.8, "boat")
@@ -31,7 +32,7 @@ def test_what_the_store_has_is_told(match, wanted):
 
 def test_a_fill_says_from_where_and_what_came_now():
     match = LabelMatch("kayak", "kayak", MatchKind.FALLBACK, 0.97, "Canoe", "world")
-    one = outcome(match, decided(FILLED), True, {"kayak": (3, 5)})
+    one = outcome(match, decided(FILLED), True, {"kayak": BuildReport(images=3, segments=5)})
     assert one == Outcome("kayak", "filled", "Canoe", "world", "text", 0.97, 3, 5, 7)
 
 

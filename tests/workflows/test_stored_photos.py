@@ -5,14 +5,19 @@ import io
 import shutil
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image as Pillow
+from sqlalchemy import insert
 
 import retclip
+from retclip.errors import DataError
 from retclip.store import ledger
 from retclip.store.engine import transaction
+from retclip.store.work_tables import Unit
 from retclip.types import Image
+from retclip.workflows import stored_photos
 from retclip.workflows.stored_photos import photos_lacking
 
 SCENES = "reference.scenes:{}?split=train&count=3&width=96&height=64"
@@ -33,6 +38,41 @@ def looked_for(memory):
         photo.external_id: "found" if isinstance(answer, Image) and answer.sha256 == photo.sha256 else str(answer)
         for photo, answer in answers
     }
+
+
+@pytest.fixture
+def gone(memory, tmp_path):
+    """Two of three photos are no photos any more, and no source knows them."""
+    memory.build(SCENES.format(tmp_path / "scenes"))
+    for number in (1, 2):
+        (tmp_path / "scenes" / f"train_0_000{number}.png").write_bytes(b"no photo" * 1000)
+
+    with transaction(memory.store.engine, write=True) as connection:
+        other = ledger.ensure_space(connection, retclip.types.FeatureSpace("b", "none", "none", "area-1", 4))
+    return lambda: photos_lacking(memory.store, other, lambda _: SimpleNamespace(images=lambda: iter(())))
+
+
+def test_of_a_lost_photo_only_words_are_kept(gone):
+    """An exception would hold its frames, and these what was read of the file."""
+    answers = [answer for _, answer in gone()]
+    assert [isinstance(one, Image) for one in answers] == [True, False, False]
+    for one in answers[1:]:
+        assert one.__traceback__ is None and one.__cause__ is None and one.__context__ is None
+        assert "none of these formats" in str(one)
+
+
+def test_lost_photos_are_looked_for_so_many_at_a_time(gone, monkeypatch):
+    sizes, original = [], stored_photos._from_sources
+
+    def counted(store, lost, open_source):
+        sizes.append(len(lost))
+        return original(store, lost, open_source)
+
+    monkeypatch.setattr(stored_photos, "_from_sources", counted)
+    together = {photo.id: str(answer) for photo, answer in gone() if isinstance(answer, DataError)}
+    monkeypatch.setattr(stored_photos, "LOST_AT_ONCE", 1)
+    alone = {photo.id: str(answer) for photo, answer in gone() if isinstance(answer, DataError)}
+    assert alone == together and len(alone) == 2 and sizes == [2, 1, 1, 0]
 
 
 def test_photos_that_lie_where_they_lay_are_found_without_their_source(memory, tmp_path, monkeypatch):
@@ -83,6 +123,14 @@ def test_a_photo_in_a_tar_that_was_written_anew_counts_only_where_its_bytes_are_
     found = looked_for(memory)
     assert found["pairs.tar/b"] == "found"
     assert "got another photo" in found["pairs.tar/a"] and "bring the stored one back" in found["pairs.tar/a"]
+
+
+def test_a_photo_that_its_source_has_twice_is_found_once(memory, packed):
+    with transaction(memory.store.engine, write=True) as connection:
+        again = {"key": "k", "external_id": "pairs.tar/c", "run_id": 1, "image_id": 1, "state": "finished"}
+        connection.execute(insert(Unit).values(**again))
+    pack(packed, ("a", png(10)), ("b", png(200)), ("c", png(10)))
+    assert looked_for(memory) == {"pairs.tar/a": "found", "pairs.tar/b": "found"}
 
 
 def test_of_a_source_that_cannot_be_read_it_is_said_so(memory, packed):
