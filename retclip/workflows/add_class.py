@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from retclip.data.class_list import vocabulary_of
 from retclip.names import name_key
 from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
-from retclip.store import class_edits
+from retclip.store import additions
 from retclip.store.engine import transaction
 from retclip.workflows.build_loop import BuildReport
 from retclip.workflows.build_store import build_store
@@ -88,7 +88,7 @@ def add_class(
     elif is_thing is not None:
         source = ToldSource(source, name_key(name), is_thing)
     with transaction(parts.store.engine) as connection:
-        known, there = class_edits.segments_of(connection, name)
+        before = additions.class_before(connection, name)
     runs, done = list[int](), [BuildReport()]
 
     def step(report: BuildReport) -> None:
@@ -96,11 +96,11 @@ def add_class(
         on_progress(report)
 
     try:
-        done += [build_store(parts, source, address, [name], "class_add", on_progress=step, on_run=runs.append)]
+        done += [build_store(parts, source, address, [name], additions.KIND, step, on_run=runs.append)]
     finally:
         for run in runs:
             after = {"run": run, "segments": done[-1].segments, "images": done[-1].images, "source": address}
             with transaction(parts.store.engine, write=True) as connection:
-                event = class_edits.record_addition(connection, name, {"known": known}, after, there)
+                event = additions.record_addition(connection, name, before, after)
             on_event(event)
     return done[-1]
