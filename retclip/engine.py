@@ -77,6 +77,7 @@ class RetCLIP(OpenStore):
     def add_class_checked(
         self, name: str, sources: Sequence[str], probe: str, limit: float | None = None, is_thing: bool | None = None,
         actor: str = "retclip", on_step: Callable[[str, int, int], None] = lambda *_: None,
+        on_left: Callable[[Sequence[int]], None] = lambda _: None,
     ) -> CheckedAddition:  # fmt: skip
         """`add_class` between two looks at a probe; taken back where an old class loses more than `limit` points."""
         self._prepared.clear()
@@ -85,7 +86,9 @@ class RetCLIP(OpenStore):
 
         opened = [(self.source(one), shown_address(one)) for one in sources]
         gate = Gate(self.source(probe), limit, actor)
-        return add_class_checked(self.parts(building=True), self.parts(), name, opened, gate, is_thing, on_step)
+        return add_class_checked(
+            self.parts(building=True), self.parts(), name, opened, gate, is_thing, on_step, on_left
+        )
 
     def fill_missing(
         self, classes: Sequence[str] | str | Vocabulary | None, again: bool = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -96,7 +97,7 @@ def _checked(
     what = "what was added stays" if limit is None else "what was added went back"
     told = f"stopped; {what}: see `retclip class history --store {store}`"
     with output.told_when_stopped(told), StepProgress() as line:
-        done = retclip.add_class_checked(name, sources, check, limit, thing, person(), line.update)
+        done = retclip.add_class_checked(name, sources, check, limit, thing, person(), line.update, _tell_left)
     if json:
         output.data(done.as_dict())
     else:
@@ -107,6 +108,11 @@ def _checked(
     back = ", then ".join(f"retclip undo {one} --store {store}" for one in reversed(done.events))
     output.message(f"to go back: {back}")
     finish(list(done.reports), store, False)
+
+
+def _tell_left(events: Sequence[int]) -> None:
+    numbers = ", ".join(map(str, events))
+    output.message(f"an earlier addition of this class was cut off; what it had stored is taken back (event {numbers})")
 
 
 def _say(retclip: RetCLIP, name: str, reports: list[BuildReport], started: float) -> None:

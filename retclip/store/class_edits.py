@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,33 +96,11 @@ def remove_class(connection: Connection, name: str, actor: str) -> Edit:
     return Edit(event, len(normal) + len(hidden))
 
 
-def segments_of(connection: Connection, name: str) -> tuple[bool, dict[int, int]]:
-    """Whether the catalog knows a class of that name, removed or not, and the status of its segments that are not
-    retired."""
+def has_segments(connection: Connection, name: str) -> bool:
+    """Whether the class that a name means has a segment that is not retired."""
     number = find_categories(connection, [name_key(name)]).get(name_key(name))
-    alive = select(Segment.id, Segment.status).where(Segment.category_id == number, Segment.status != RETIRED)
-    found = connection.execute(alive) if number is not None else ()
-    return number is not None, {row[0]: row[1] for row in found}
-
-
-def record_addition(
-    connection: Connection,
-    name: str,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    there: Mapping[int, int],
-    action: str = "class.add",
-) -> int:
-    """The event of `class add`, or of another walk that adds to a class. after: with its run, or all its runs; there:
-    segments that the class had before with their status, so that an undo leaves alone what the run only made again, and
-    brings back what it found no more."""
-    number = find_categories(connection, [name_key(name)]).get(name_key(name))
-    runs = after.get("runs", [after["run"]])
-    made = connection.execute(select(Segment.id).where(Segment.run_id.in_(runs))).scalars()
-    told = {**after, "category": number, "made": packed([one for one in made if one not in there])}
-    if gone := still_so(connection, list(there), Segment.status == RETIRED):
-        told["retired"] = {key: packed([n for n in gone if there[n] == status]) for key, status in LEFT.items()}
-    return events.record(connection, f"run {after['run']}", action, name, before, told)
+    alive = select(Segment.id).where(Segment.category_id == number, Segment.status != RETIRED).limit(1)
+    return number is not None and connection.execute(alive).first() is not None
 
 
 def still_so(connection: Connection, ids: Sequence[int], condition: Any) -> list[int]:

@@ -14,29 +14,31 @@ from sqlalchemy import Connection, func, select, update
 
 from retclip.names import name_key
 from retclip.store import leases
-from retclip.store.class_edits import record_addition, unpacked
+from retclip.store.additions import noted_before, record_addition
+from retclip.store.class_edits import unpacked
 from retclip.store.class_matches import ClassMatch, decisions, record
 from retclip.store.engine import one_writer_at_a_time
+from retclip.store.ledger import CLASS_FILL
 from retclip.store.tables import RETIRED, Segment
 from retclip.store.undo import UNDO
 from retclip.store.work_tables import ClassMatchRow, Event, Run, Unit
 
-KIND, ACTION = "class_fill", "class.fill"  # of runs, of events
+KIND, ACTION = CLASS_FILL, "class.fill"  # of runs, of events
 
 
 @dataclass(frozen=True)
 class FillRuns:
-    """The runs of a fill, oldest first. known: whether the catalog knew the class before the first of them. segments:
-    how many of theirs are not retired."""
+    """The runs of a fill, oldest first. before: what the class was before the first of them (`additions.class_before`).
+    segments: how many of theirs are not retired."""
 
     ids: tuple[int, ...]
-    known: bool
+    before: Mapping[str, Any]
     segments: int
 
 
-def note(match: ClassMatch, known: bool) -> Mapping[str, Any]:
-    """What a run of the fill says of itself. known: as in `FillRuns`."""
-    return {"fill": _identity(match), "known": known}
+def note(match: ClassMatch, before: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a run of the fill says of itself. before: as in `FillRuns`."""
+    return {"fill": _identity(match), "before": dict(before)}
 
 
 def fill_runs(connection: Connection, match: ClassMatch) -> FillRuns:
@@ -47,7 +49,7 @@ def fill_runs(connection: Connection, match: ClassMatch) -> FillRuns:
     ids = tuple(number for number, _ in mine)
     alive = select(func.count()).select_from(Segment).where(Segment.run_id.in_(ids), Segment.status != RETIRED)
     segments = connection.execute(alive).scalar_one() if ids else 0
-    return FillRuns(ids, bool(mine and mine[0][1]["known"]), segments)
+    return FillRuns(ids, noted_before(mine[0][1]) if mine else {}, segments)
 
 
 def same_fill(one: ClassMatch, other: ClassMatch) -> bool:
@@ -76,7 +78,7 @@ def finish_fill(connection: Connection, match: ClassMatch, told: Mapping[str, An
         "dataset": match.dataset, "source": match.source, "how": str(match.how), "similarity": match.similarity,
         "segments": runs.segments,
     }  # fmt: skip
-    event = record_addition(connection, match.query, {"known": runs.known}, after, {}, ACTION)
+    event = record_addition(connection, match.query, runs.before, after, ACTION)
     ended = update(ClassMatchRow).where(ClassMatchRow.id == match.id)
     connection.execute(ended.values(run_id=runs.ids[-1], event_id=event))
     return event

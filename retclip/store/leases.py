@@ -101,6 +101,13 @@ def release(connection: Connection, run: OpenRun) -> None:
     connection.execute(update(Unit).where(*own).values(state="failed", owner=None, leased_until=None))
 
 
+def may_live(owner: str, last_sign: datetime) -> bool:
+    """Whether the process `owner` (as `me` names it) may still be at work. Of one on another host only its last sign of
+    life tells something."""
+    here = owner.rsplit("/", 2)[0] == socket.gethostname()[:200]
+    return _alive(owner, now() + LEASE if here else last_sign + LEASE)
+
+
 def _give_up(connection: Connection, run: OpenRun, unit: Wanted, attempts: int) -> Failure:
     about = {"state": "failed", "error": DIED, "attempts": attempts, "owner": None, "leased_until": None}
     connection.execute(update(Unit).where(Unit.key == unit.key).values(run_id=run.id, at=now(), **about))

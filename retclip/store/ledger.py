@@ -23,6 +23,7 @@ from retclip.types import FeatureSpace
 
 MAX_ATTEMPTS = 5
 ADD_SPACE = "add_space"  # the kind of a run that makes no segment, only vectors
+CLASS_ADD, CLASS_FILL = "class_add", "class_fill"  # the kinds of runs that an undo takes back
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class RunPlan:
 
 @dataclass(frozen=True)
 class OpenRun:
-    """The rows a started run refers to."""
+    """The rows a started run refers to. kind: as in `RunPlan`."""
 
     id: int
     dataset_id: int
@@ -52,6 +53,7 @@ class OpenRun:
     space_id: int
     proposer: str
     recipe: str
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def start_run(connection: Connection, plan: RunPlan) -> OpenRun:
     made_by["components"] = dict(plan.components)
     keys = {"dataset_id": dataset_id, "proposer_id": proposer_id, "space_id": space_id}
     run_id = connection.execute(insert(Run).values(**values, **made_by, **keys).returning(Run.id)).scalar_one()
-    return OpenRun(run_id, dataset_id, proposer_id, space_id, plan.proposer, plan.recipe)
+    return OpenRun(run_id, dataset_id, proposer_id, space_id, plan.proposer, plan.recipe, plan.kind)
 
 
 def planned_run(connection: Connection, plan: RunPlan) -> OpenRun:
@@ -88,7 +90,7 @@ def planned_run(connection: Connection, plan: RunPlan) -> OpenRun:
         columns = table.__table__.c
         found.append(connection.execute(select(columns.id).where(columns[column] == value)).scalar() or 0)
     dataset_id, proposer_id, space_id = found
-    return OpenRun(0, dataset_id, proposer_id, space_id, plan.proposer, plan.recipe)
+    return OpenRun(0, dataset_id, proposer_id, space_id, plan.proposer, plan.recipe, plan.kind)
 
 
 def has_units(connection: Connection) -> bool:

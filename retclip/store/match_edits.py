@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from retclip.errors import DataError, StoreBusy
 from retclip.names import MatchKind, name_key
-from retclip.store.class_edits import Edit, segments_of
+from retclip.store.class_edits import Edit, has_segments
 from retclip.store.class_matches import ACCEPTED, REJECTED, ClassMatch, decisions, record
 from retclip.store.engine import one_writer_at_a_time
 from retclip.store.fills import fill_runs, filled_elsewhere, finish_fill, same_fill
@@ -60,7 +60,7 @@ def map_elsewhere(connection: Connection, new: ClassMatch) -> Edit:
     earlier = decisions(connection).newest.get(new.key)
     record(connection, new)
     done = take_back(connection, earlier, new.decided_by)
-    if segments_of(connection, new.query)[1]:
+    if has_segments(connection, new.query):
         todo = f"add to it: retclip class add {new.query!r} {new.source!r}; or remove it first"
         raise DataError("a name that the store has no segments of", f"{new.query!r}, which it has", todo)
     return done

@@ -2,7 +2,7 @@
 
 What a run finds takes the slots of its prompts in order; slots that are left over are retired, not forgotten. So are
 those of classes that the same data set no longer shows in the image. A person's label and quarantine outlive it
-all; vectors in other spaces outlive what leaves the mask as it was.
+all; vectors in other spaces outlive what leaves the mask as it was. What an addition replaces is kept for its undo.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from retclip.names import name_key
 from retclip.store.catalog import pages
 from retclip.store.ids import segment_id
 from retclip.store.ledger import OpenRun
+from retclip.store.replaced_segments import keep
 from retclip.store.tables import NORMAL, RETIRED, ImageRow, Label, Segment
 from retclip.store.vector_rows import forget_stale
 from retclip.store.work_tables import Run
@@ -61,16 +62,17 @@ def fill_slots(
     inserted = iter(_insert(connection, run, image, [new for new, old in slots if old is None], categories))
     ids = [next(inserted) if old is None else old.id for _, old in slots]
     refilled = [(new, old) for new, old in slots if old is not None]
-    for new, old in refilled:
-        status = NORMAL if old.status == RETIRED else old.status
-        values = {**_values(run, new), "status": status, "rev": Segment.rev + 1}
-        connection.execute(update(Segment).where(Segment.id == old.id).values(**values))
-    forget_stale(connection, run.space_id, [old.id for new, old in refilled if bytes(old.rle) != new.rle])
     absent = {
         name_key(name) for name in image.absent
     }  # of these only what this data set put there: others may know more
     unshown = [row for row in there if row.prompt in absent and row.dataset_id == run.dataset_id]
     surplus = [row.id for row in (*existing.values(), *unshown) if row.status != RETIRED]
+    keep(connection, run, [old.id for _, old in refilled], surplus)
+    for new, old in refilled:
+        status = NORMAL if old.status == RETIRED else old.status
+        values = {**_values(run, new), "status": status, "rev": Segment.rev + 1}
+        connection.execute(update(Segment).where(Segment.id == old.id).values(**values))
+    forget_stale(connection, run.space_id, [old.id for new, old in refilled if bytes(old.rle) != new.rle])
     if surplus:
         retire = update(Segment).where(Segment.id.in_(surplus))
         connection.execute(retire.values(status=RETIRED, rev=Segment.rev + 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
@@ -15,11 +16,14 @@ from retclip.store.class_edits import LEFT, Edit, relabel, set_status, still_so,
 from retclip.store.columns import now
 from retclip.store.ledger import live_versions
 from retclip.store.outbox import announce
+from retclip.store.replaced_segments import give_back
 from retclip.store.tables import RETIRED, Category, CategoryAlias, Segment
 from retclip.store.work_tables import Event, Unit
 
 Values = Mapping[str, Any]
 UNDO = "undo"
+ADDITIONS = ("class.add", "class.fill")
+NUMBER = "event"  # in what a way back is told of the event: its own number
 
 
 def undo(connection: Connection, event_id: int, actor: str) -> Edit:
@@ -37,7 +41,7 @@ def undo(connection: Connection, event_id: int, actor: str) -> Edit:
         raise DataError(
             f"an event of a kind that can be undone: {', '.join(WAYS_BACK)}", event.action, "choose another"
         )
-    changed = way_back(connection, event.before, event.after, actor)
+    changed = way_back(connection, event.before, {**event.after, NUMBER: event_id}, actor)
     after = {"action": event.action, "segments": len(changed), "category": event.after.get("category")}
     number = events.record(connection, actor, UNDO, str(event_id), {}, after)
     announce(connection, live_versions(connection), changed)
@@ -79,19 +83,51 @@ def _remove(connection: Connection, before: Values, after: Values, actor: str) -
 
 
 def _add(connection: Connection, before: Values, after: Values, actor: str) -> Sequence[int]:  # noqa: ARG001
-    """What the run made anew is retired, what it found no more is back; what it only made again stays."""
+    """What the runs replaced or found no more is back as it was, what they made anew is retired, and the class is what
+    it was before. retired: of an event from before `replaced_segment`."""
     if "made" not in after:
         raise DataError("an event that names its segments", "one of an older version", "use `retclip class remove`")
     runs = after.get("runs", [after["run"]])
+    ids = give_back(connection, runs)
     mine = (Segment.run_id.in_(runs), Segment.status != RETIRED)
-    ids = still_so(connection, unpacked(after["made"]), and_(*mine))
-    set_status(connection, ids, RETIRED)
-    ids += _revived(connection, after.get("retired", {}))
+    made = still_so(connection, unpacked(after["made"]), and_(*mine))
+    set_status(connection, made, RETIRED)
+    revived = _revived(connection, after.get("retired", {}))
     connection.execute(delete(Unit).where(Unit.run_id.in_(runs)))
-    left = select(Segment.id).where(Segment.category_id == after["category"], Segment.status != RETIRED).limit(1)
-    if not before["known"] and connection.execute(left).first() is None:
-        connection.execute(update(Category).where(Category.id == after["category"]).values(retired_at=now()))
-    return ids
+    _class_as_before(connection, after, before)
+    return list(dict.fromkeys([*ids, *made, *revived]))
+
+
+def _class_as_before(connection: Connection, after: Values, before: Values) -> None:
+    """A class that was not there, or removed, is so again, unless it has segments of others."""
+    category = after["category"]
+    mine = update(Category).where(Category.id == category)
+    if before["known"] and before.get("is_thing", False) is None:
+        connection.execute(mine.values(is_thing=None))  # nobody had said whether it counts
+    left = select(Segment.id).where(Segment.category_id == category, Segment.status != RETIRED).limit(1)
+    if connection.execute(left).first() is not None:
+        return
+    first = _first_before(connection, after, before)
+    retired_at = first.get("retired_at")
+    if not first["known"] or retired_at:
+        moment = datetime.fromisoformat(retired_at) if retired_at else now()
+        connection.execute(mine.values(retired_at=moment))
+
+
+def _first_before(connection: Connection, after: Values, before: Values) -> Values:
+    """What the class was before the additions that were undone out of turn: where an earlier one was undone since this
+    one, the class was there because of it alone."""
+    undone = select(Event.target, Event.id).where(Event.action == UNDO)
+    when = {row[0]: row[1] for row in connection.execute(undone)}
+    query = select(Event.id, Event.before).where(Event.action.in_(ADDITIONS), Event.id < after[NUMBER])
+    query = query.where(Event.after["category"].as_integer() == after["category"])
+    last, found = after[NUMBER], before
+    for number, earlier in connection.execute(query.order_by(Event.id.desc())):
+        if str(number) not in when:
+            break
+        if when[str(number)] > last:
+            last, found = number, earlier
+    return found
 
 
 def _fill(connection: Connection, before: Values, after: Values, actor: str) -> Sequence[int]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, select, true
 
 from retclip.store.archive import Archive, crc32
 from retclip.store.catalog import pages
@@ -46,6 +46,31 @@ def point_at_rows(
     ]
     if values:
         connection.execute(insert(SegmentFeature), values)
+
+
+def vectors_of(connection: Connection, segment_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """What every space knows of those segments, as JSON can hold it: "features" with [space, shard, row, crc32] each,
+    "gaps" with [space, reason, run] each."""
+    found: dict[int, dict[str, Any]] = {one: {"features": [], "gaps": []} for one in segment_ids}
+    feature = (SegmentFeature.space_id, SegmentFeature.shard_id, SegmentFeature.row_no, SegmentFeature.crc32)
+    gap = (FeatureGap.space_id, FeatureGap.reason, FeatureGap.run_id)
+    for page in pages(segment_ids):
+        for table, key, columns in ((SegmentFeature, "features", feature), (FeatureGap, "gaps", gap)):
+            query = select(table.segment_id, *columns).where(table.segment_id.in_(page)).order_by(table.space_id)
+            for segment, *values in connection.execute(query):
+                found[segment][key].append(values)
+    return found
+
+
+def put_back(connection: Connection, segment_id: int, vectors: Mapping[str, Any]) -> None:
+    """Make what every space knows of a segment what `vectors_of` once answered. Shards are never changed or removed
+    from SQL, so their rows still hold the same vectors."""
+    _forget(connection, [segment_id], true(), true())
+    for space, shard, row, checksum in vectors["features"]:
+        values = {"shard_id": shard, "row_no": row, "crc32": checksum}
+        connection.execute(insert(SegmentFeature).values(segment_id=segment_id, space_id=space, **values))
+    for space, reason, run in vectors["gaps"]:
+        connection.execute(insert(FeatureGap).values(segment_id=segment_id, space_id=space, reason=reason, run_id=run))
 
 
 def forget(connection: Connection, space_id: int, segment_ids: Sequence[int]) -> None:

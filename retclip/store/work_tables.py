@@ -8,7 +8,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from retclip.store.columns import Base, BigKey, BinaryUuid, Json, Moment, now
@@ -132,6 +142,31 @@ class Event(Base):
     target: Mapped[str] = mapped_column(String(200))
     before: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     after: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+
+
+class ReplacedSegment(Base):
+    """What a segment was before a run of an addition touched it first, so that an undo can give it back. Taken away by
+    that undo. Ids ascend in the order of the touches. Never more than one row per run and segment."""
+
+    __tablename__ = "replaced_segment"
+    __table_args__ = (UniqueConstraint("run_id", "segment_id"),)
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id", ondelete="CASCADE"), index=True)
+    redrawn: Mapped[bool] = mapped_column(default=False)  # the run filled the slot anew
+    emptied: Mapped[bool] = mapped_column(default=False)  # the run retired it, and did so last
+    was_run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)  # from here on: the segment's columns
+    x: Mapped[int]
+    y: Mapped[int]
+    width: Mapped[int]
+    height: Mapped[int]
+    area: Mapped[int]
+    score: Mapped[float]
+    detector_score: Mapped[float | None]
+    mask_score: Mapped[float | None]
+    rle: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int] = mapped_column(SmallInteger)
+    vectors: Mapped[dict[str, Any]] = mapped_column(Json)  # `vector_rows.vectors_of`
 
 
 class ClassMatchRow(Base):

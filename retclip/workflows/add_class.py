@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from retclip.data.class_list import vocabulary_of
 from retclip.names import name_key
 from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
-from retclip.store import class_edits
+from retclip.store import additions
 from retclip.store.engine import transaction
 from retclip.workflows.build_loop import BuildReport
 from retclip.workflows.build_store import build_store
@@ -75,12 +75,14 @@ def add_class(
     is_thing: bool | None = None,
     on_progress: Callable[[BuildReport], None] = lambda _: None,
     on_event: Callable[[int], None] = lambda _: None,
+    gated: bool = False,
 ) -> BuildReport:
     """Store the segments of `source` that show the class. Nothing of another class is touched.
 
     From an annotated source its own masks of that class are taken; from plain photos whatever the build's proposer
     finds under that name. on_event: told the number of the event, which is written down for an addition that stops
-    half-way, too, so that it can be undone. Raises DataError where the source has classes, but not this one.
+    half-way, too, so that it can be undone; where the process died before, the next addition of the class answers for
+    it. gated: the caller judges the class afterwards. Raises DataError where the source has classes, but not this one.
     """
     (name,) = vocabulary_of([name]).names  # a name that nobody could ask for later is refused
     if not source.classes():
@@ -88,7 +90,7 @@ def add_class(
     elif is_thing is not None:
         source = ToldSource(source, name_key(name), is_thing)
     with transaction(parts.store.engine) as connection:
-        known, there = class_edits.segments_of(connection, name)
+        note = additions.note(connection, name, gated)
     runs, done = list[int](), [BuildReport()]
 
     def step(report: BuildReport) -> None:
@@ -96,11 +98,11 @@ def add_class(
         on_progress(report)
 
     try:
-        done += [build_store(parts, source, address, [name], "class_add", on_progress=step, on_run=runs.append)]
+        done += [build_store(parts, source, address, [name], additions.KIND, step, note=note, on_run=runs.append)]
     finally:
         for run in runs:
-            after = {"run": run, "segments": done[-1].segments, "images": done[-1].images, "source": address}
+            told = {"segments": done[-1].segments, "images": done[-1].images, "source": address}
             with transaction(parts.store.engine, write=True) as connection:
-                event = class_edits.record_addition(connection, name, {"known": known}, after, there)
+                event = additions.finish_addition(connection, name, run, told)
             on_event(event)
     return done[-1]

@@ -2,7 +2,8 @@
 
     probe before -> every source of the class -> probe after -> stays, or `retclip undo` of each, the newest first
 
-Where a limit was set, an addition that could not be judged, because it or the second walk stopped, goes back, too.
+Where a limit was set, an addition that could not be judged, because it or the second walk stopped, goes back, too. What
+one left behind whose process died is taken back before the first walk: it must not count as the store's own.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from retclip.data.class_list import vocabulary_of
 from retclip.names import name_key
 from retclip.plugin.contracts import ImageSource
+from retclip.store import additions
 from retclip.store.feature_store import FeatureStore
 from retclip.store.undo import undo
 from retclip.workflows.add_class import add_class
@@ -65,28 +67,36 @@ def add_class_checked(
     gate: Gate,
     is_thing: bool | None = None,
     on_step: Callable[[str, int, int], None] = lambda *_: None,
+    on_left: Callable[[Sequence[int]], None] = lambda _: None,
 ) -> CheckedAddition:
     """Add a class from every source (with its address) unless an old class would lose more than the gate's limit.
 
-    building, segmenting: parts over one store. on_step: told a task, how much is done and of how much. Raises what
-    `add_class` and `evaluate` raise; with a limit, the store is as before then.
+    building, segmenting: parts over one store. on_step: told a task, how much is done and of how much. on_left: told
+    the events that an addition left behind whose process died, and that were taken back. Raises what `add_class` and
+    `evaluate` raise; with a limit, the store is as before then.
     """
     (name,) = vocabulary_of([name]).names
     said = is_thing if is_thing is not None else _said(name, sources)
     events, reports = list[int](), list[BuildReport]()
+    if left := building.store.edit(partial(additions.take_back_left, name=name, actor=gate.actor)):
+        on_left(left)
     with TemporaryDirectory(prefix="retclip-probe-") as folder:
         check = RegressionCheck(segmenting, gate.probe, name, said, Path(folder))
         check.before(gate.limit, partial(on_step, "probe before"))
         try:
             for source, address in sources:
                 step = partial(_tell, on_step, f"add {name}")
-                reports.append(add_class(building, name, source, address, is_thing, step, events.append))
+                reports.append(
+                    add_class(building, name, source, address, is_thing, step, events.append, gate.limit is not None)
+                )
             found = check.after(gate.limit, partial(on_step, "probe after"))
         except BaseException:
             if gate.limit is not None:
                 take_back(building.store, events, gate.actor)
             raise
     undone = take_back(building.store, events, gate.actor) if found.worse else ()
+    if not undone:
+        building.store.edit(partial(additions.judge, event_ids=events))
     return CheckedAddition(tuple(reports), tuple(events), undone, found)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from retclip.plugin.contracts import SourceClass, SourceImage
-from retclip.store import class_edits, fills
+from retclip.store import additions, fills
 from retclip.store.class_matches import ClassMatch
 from retclip.store.engine import transaction
 from retclip.store.match_edits import end_fill
@@ -36,17 +36,17 @@ def fill_class(
     meanwhile, then what it stored is taken back. Raises SpaceMismatch, StoreBusy, PluginError; Ctrl-C commits what is
     done first."""
     with transaction(parts.store.engine) as connection:
-        before = fills.fill_runs(connection, match)
-        known = before.known if before.ids else class_edits.segments_of(connection, match.query)[0]
-    enough, stored = parts.settings.fallback.enough_segments, [before.segments]
+        earlier = fills.fill_runs(connection, match)
+        before = earlier.before if earlier.ids else additions.class_before(connection, match.query)
+    enough, stored = parts.settings.fallback.enough_segments, [earlier.segments]
     shown = SourceClass(match.query, is_thing)
     source = OneClass(match.dataset, match.matched, shown, records, lambda: stored[0] >= enough)
 
     def count(report: BuildReport) -> None:
-        stored[0] = before.segments + report.segments
+        stored[0] = earlier.segments + report.segments
         on_progress(report)
 
-    note = fills.note(match, known)
+    note = fills.note(match, before)
     report = build_store(_looking_often(parts), source, match.source, [match.query], fills.KIND, count, note=note)
     if report.elsewhere or (report.failures and not stored[0]):
         return report, None

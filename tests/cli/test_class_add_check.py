@@ -84,3 +84,15 @@ def test_a_probe_that_cannot_be_decoded_costs_nothing_either(run, world, photos)
     ran = run("class", "add", "boat", train, "--check", photos, "--store", store)
     assert ran.code == 3 and "readable photo to probe with" in ran.err and "bad.png" in ran.err
     assert json.loads(run("class", "history", "--store", store, "--json").out) == []
+
+
+def test_what_an_earlier_addition_left_behind_is_told(run, world, monkeypatch):
+    store, train, probe = world
+    before = held(run, store)
+    with monkeypatch.context() as patch:  # as if the process had been killed before its event
+        patch.setattr("retclip.store.additions.finish_addition", lambda *_: 0)
+        run("class", "add", "boat", train, "--store", store)
+    assert held(run, store) != before
+    ran = run("class", "add", "boat", train, "--check", probe, "--max-regression", "0", "--store", store)
+    assert ran.code == 8 and held(run, store) == before
+    assert "an earlier addition of this class was cut off; what it had stored is taken back (event 1)" in ran.err

@@ -112,6 +112,12 @@ def rebuild(store: FeatureStore, made) -> None:
         ledger.finish_run(connection, other.id, "finished", {"images": 1, "rate": 0.1})
 
 
+def replace_some(store: FeatureStore, made) -> None:
+    """An addition that makes masks again and finds one no more: what they were is kept."""
+    run = store.start_run(made.plan("class_add"))
+    store.commit(run, [made.unit(2, classes=("road", "Car"), per_class=1, annotation="c")], {})
+
+
 def fail(store: FeatureStore, made) -> None:
     """Failed units and refused changes; PostgreSQL counts its sequences on even where a change is refused."""
     run = store.start_run(made.plan())
@@ -150,7 +156,7 @@ def decide(store: FeatureStore, made) -> None:
     for one in (match, fill, replace(match, query="unicorn", how=MatchKind.MISSING, matched="")):
         store.edit(lambda connection, one=one: class_matches.record(connection, one))
     for number in (6, 7):
-        run = store.start_run(replace(made.plan(fills.KIND), config=fills.note(fill, False)))
+        run = store.start_run(replace(made.plan(fills.KIND), config=fills.note(fill, {"known": False})))
         store.commit(run, [made.unit(number, classes=("boat",))], {"boat": True})
     newest = store.decisions().newest["boat"]
     store.edit(lambda connection: fills.finish_fill(connection, newest, {"images": 2}))
@@ -179,7 +185,7 @@ def _is(point_id: Any) -> Any:
 def filled(both, made) -> list[FeatureStore]:
     """Both after all that work; the tests only read."""
     stores = [build(work, made) for work in both]
-    for step in (rebuild, fail, edit, add_space):
+    for step in (rebuild, fail, edit, add_space, replace_some):
         for store in stores:
             step(store, made)
     for store in stores:

@@ -34,7 +34,7 @@ def fetched(made):
     """One run of the fill that stores the segments of an image."""
 
     def run(store: FeatureStore, number: int, known: bool = False, match: ClassMatch = FILL) -> int:
-        opened = store.start_run(replace(made.plan(KIND), config=note(match, known)))
+        opened = store.start_run(replace(made.plan(KIND), config=note(match, {"known": known})))
         store.commit(opened, [made.unit(number, classes=("boat",), annotation=f"a{number}")], {"boat": True})
         return opened.id
 
@@ -55,11 +55,11 @@ def finish(store: FeatureStore) -> int:
 
 
 def test_the_runs_of_a_fill_are_those_of_its_name_class_and_data_set(store: FeatureStore, fetched) -> None:
-    assert runs(store) == FillRuns((), False, 0)
+    assert runs(store) == FillRuns((), {}, 0)
     first = fetched(store, 3, known=True)
     fetched(store, 5, match=replace(FILL, matched="Canoe"))
     second = fetched(store, 4)
-    assert runs(store) == FillRuns((first, second), True, 4)
+    assert runs(store) == FillRuns((first, second), {"known": True}, 4)
     assert runs(store, replace(FILL, query=" boat ", matched="KAYAK")).ids == (first, second)
     assert runs(store, replace(FILL, dataset="moon")).ids == ()
 

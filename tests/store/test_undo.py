@@ -6,16 +6,16 @@ import pytest
 
 from retclip.errors import DataError
 from retclip.store import reconcile
+from retclip.store.additions import class_before, record_addition
 from retclip.store.class_edits import (
     add_alias,
     merge_class,
-    record_addition,
+    packed,
     remove_class,
     rename_class,
-    segments_of,
 )  # fmt: skip
 from retclip.store.engine import transaction
-from retclip.store.events import history
+from retclip.store.events import history, record
 from retclip.store.feature_store import FeatureStore
 from retclip.store.undo import undo
 
@@ -57,10 +57,11 @@ def test_an_edit_is_undone_completely_and_once(store: FeatureStore, edit, made, 
 def added(store: FeatureStore, made, name: str, number: int) -> int:
     """As `class add` does it; the event."""
     with transaction(store.engine) as connection:
-        known, there = segments_of(connection, name)
-    run = made.commit(store, made.unit(number, classes=(name,), annotation=f"a{number}"))
+        before = class_before(connection, name)
+    run = store.start_run(made.plan("class_add"))
+    store.commit(run, [made.unit(number, classes=(name,), annotation=f"a{number}")], {})
     with transaction(store.engine, write=True) as connection:
-        return record_addition(connection, name, {"known": known}, {"run": run.id}, there)
+        return record_addition(connection, name, before, {"run": run.id})
 
 
 def test_an_added_class_goes_and_no_other_segment_is_touched(store: FeatureStore, made) -> None:
@@ -80,18 +81,21 @@ def test_more_of_a_known_class_goes_and_what_it_had_stays(store: FeatureStore, m
     event = added(store, made, "car", 3)
     repeated = added(store, made, "car", 1)  # the same slots, filled again from another annotation
     assert {one.name: one.segments for one in store.classes()}["car"] == 6
-    assert back(store, repeated).segments == 0 and back(store, event).segments == 2
+    assert back(store, repeated).segments == 2 and back(store, event).segments == 2
     assert {one.name: one.segments for one in store.classes()}["car"] == 4
 
 
-def test_what_an_addition_found_no_more_is_back_as_it_was(store: FeatureStore, made) -> None:
+def test_an_event_of_an_older_version_names_what_its_run_retired(store: FeatureStore, made) -> None:
+    """There was no `replaced_segment` then: the event itself says what comes back."""
     one, other = (row[0] for row in made.ask(store, "SELECT id FROM segment WHERE prompt = 'car' ORDER BY id LIMIT 2"))
-    with transaction(store.engine) as connection:
-        known, there = segments_of(connection, "car")
     run = made.commit(store, made.unit(3, classes=("boat",)))
     made.change(store, "UPDATE segment SET status = 2, rev = rev + 1 WHERE id IN (:a, :b)", a=one, b=other)
+    ids = [row[0] for row in made.ask(store, "SELECT id FROM segment WHERE prompt = 'boat'")]
+    retired = {"segments": packed([one]), "quarantined": packed([other])}
+    car = next(row.id for row in store.classes() if row.name == "car")
+    after = {"run": run.id, "category": car, "made": packed(ids), "retired": retired}
     with transaction(store.engine, write=True) as connection:
-        event = record_addition(connection, "car", {"known": known}, {"run": run.id}, {**there, other: 1})
+        event = record(connection, f"run {run.id}", "class.add", "car", {"known": True}, after)
     assert {row.name: row.segments for row in store.classes()}["car"] == 2
     assert back(store, event).segments == 4  # two of the run, two that are back
     assert made.ask(store, f"SELECT id, status FROM segment WHERE id IN ({one}, {other}) ORDER BY id") == [

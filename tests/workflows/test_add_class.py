@@ -1,5 +1,8 @@
 """Adding a class: from an annotated source its own masks, from plain photos what the proposer finds, nothing else."""
 
+import os
+from dataclasses import replace
+
 import pytest
 import torch
 from sqlalchemy import select
@@ -105,3 +108,31 @@ def test_a_person_may_say_what_an_annotated_source_does_not(fresh, add, kit, sai
     source.classes = lambda: (SourceClass("sky", said), SourceClass("car", None))
     add("car" if said is None else "sky", source, is_thing=given)
     assert [one.is_thing for one in fresh.classes()] == [stored]
+
+
+def test_what_a_kill_left_is_taken_over_by_the_same_addition(world):
+    """The process ends between two commits: no `finally` runs, no event is written."""
+    source, load = world.source, world.source.load
+    build = world.parts.settings.build.model_copy(update={"commit_images": 1})
+    settings = world.parts.settings.model_copy(update={"build": build})
+    world.parts = replace(world.parts, settings=settings)
+    before, calls = world.stored(), []
+
+    def die(number):
+        calls.append(number)
+        if len(calls) == 6:
+            os._exit(9)
+        return load(number)
+
+    child = os.fork()
+    if child == 0:
+        source.load = die
+        add_class(world.parts, "Kayak", source, "world:")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    some, events = world.stored()["Kayak"], []
+    assert 0 < some < 36 and world.rows() == []
+    report = add_class(world.parts, "Kayak", source, "world:", on_event=events.append)
+    assert report.skipped and world.stored()["Kayak"] == 36
+    world.edit(undo, events[0], "ann")
+    assert world.stored() == before

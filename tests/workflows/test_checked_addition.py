@@ -10,8 +10,11 @@ from retclip.store.engine import transaction
 from retclip.store.events import history
 from retclip.store.tables import RETIRED, Category, CategoryAlias, Segment
 from retclip.types import Image, MaskProposals
+from retclip.workflows import add_class as add_module
+from retclip.workflows import checked_addition
 from retclip.workflows.build_store import build_store
 from retclip.workflows.checked_addition import Gate, add_class_checked
+from retclip.workflows.regression_check import RegressionCheck
 
 
 @pytest.fixture
@@ -162,3 +165,43 @@ def test_the_source_says_whether_a_class_counts(store, kit):
     assert add(store, kit, None, given=given).check.new.after > 0
     told = {one.name: one.is_thing for one in store.classes()}
     assert told["sky"] is False
+
+
+def stopped(store, kit, given, at):
+    """The gate of a process that is killed there: neither its roll-back nor its event is reached."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checked_addition, "take_back", lambda *_: ())
+        if at == "event":
+            patch.setattr(add_module.additions, "finish_addition", lambda *_: 0)
+        else:
+            patch.setattr(RegressionCheck, "after", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            add(store, kit, 33.0, given=given)
+
+
+@pytest.mark.parametrize("at", ["event", "after"])
+def test_what_a_kill_left_behind_is_taken_back_before_the_gate_looks(store, kit, at):
+    before = rows(store), store.classes(), answers(store)
+    bad = (kit.Source([kit.picture("sky", "sand", seed=3)]), "listed:x")
+    given = sources(kit, *([bad] if at == "event" else []))
+    bad[0].images = lambda: 1 / 0  # the last source of the addition that is cut off
+    stopped(store, kit, given, at)
+    assert {one.name: one.segments for one in store.classes()}["sky"] == 2
+    left = []
+    done = add(store, kit, 33.0, on_left=left.extend)
+    assert len(left) == (1 if at == "event" else 2)
+    assert not done.kept and [one.name for one in done.check.worse] == ["grass"], "judged as if it were the first time"
+    as_before(store, *before)
+    assert add(store, kit, 34.0, on_left=left.append).kept and len(left) == (1 if at == "event" else 2)
+
+
+def test_two_sources_of_one_photo_both_go(store, kit):
+    """The second annotates the photo of the first otherwise, so it fills the same slots."""
+    before = rows(store), store.classes(), answers(store)
+    image = kit.picture("sky", "sand", seed=1)
+    other = kit.picture("sand", "sky", seed=2)
+    again = Image(image.pixels, image.sha256, image.uri, other.truth)
+    given = [(kit.Source([image]), "listed:1"), (kit.Source([again]), "listed:2")]
+    done = add(store, kit, 0.0, given=given)
+    assert not done.kept and [one.segments for one in done.reports] == [1, 1]
+    as_before(store, *before)
