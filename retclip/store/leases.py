@@ -102,10 +102,9 @@ def release(connection: Connection, run: OpenRun) -> None:
 
 
 def may_live(owner: str, last_sign: datetime) -> bool:
-    """Whether the process `owner` (as `me` names it) may still be at work. Of one on another host only its last sign of
-    life tells something."""
-    here = owner.rsplit("/", 2)[0] == socket.gethostname()[:200]
-    return _alive(owner, now() + LEASE if here else last_sign + LEASE)
+    """Whether the process `owner` (as `me` names it) may still be at work. Of one on another machine only its last sign
+    of life tells something."""
+    return _alive(owner, last_sign + LEASE)
 
 
 def _give_up(connection: Connection, run: OpenRun, unit: Wanted, attempts: int) -> Failure:

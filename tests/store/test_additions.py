@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import replace
 
 import pytest
@@ -15,7 +14,7 @@ from retclip.store.events import history
 from retclip.store.feature_store import FeatureStore
 from retclip.store.undo import undo
 
-DEAD = f"{socket.gethostname()[:200]}/999999999/0.0"
+DEAD = f"{leases.me().rsplit('/', 2)[0]}/999999999/0.0"
 FAR = "another.host/1/0.0"
 
 

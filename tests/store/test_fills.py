@@ -105,7 +105,7 @@ def other_process(store: FeatureStore, fetched, made, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(leases, "me", lambda: living)
         fetched(store, 3)
-        run = store.start_run(replace(made.plan(KIND), config=note(FILL, False)))
+        run = store.start_run(replace(made.plan(KIND), config=note(FILL, {"known": False})))
         store.lease(run, [leases.Wanted("k", "4.jpg", "/4.jpg")])
     store.edit(lambda connection: record(connection, FILL))
 

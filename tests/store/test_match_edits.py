@@ -28,7 +28,7 @@ def store(light_work, made) -> FeatureStore:
     nothing = ClassMatch("unicorn", "horse", MatchKind.MISSING, 0.95, "world", "world:", 0.6)
     for one in (TEXT, nothing, FILL):
         store.edit(lambda connection, one=one: record(connection, one))
-    run = store.start_run(replace(made.plan(KIND), config=note(FILL, False)))
+    run = store.start_run(replace(made.plan(KIND), config=note(FILL, {"known": False})))
     store.commit(run, [made.unit(2, classes=("boat",))], {"boat": True})
     return store
 

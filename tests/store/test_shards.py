@@ -90,7 +90,10 @@ def three_kinds(work, made) -> FeatureStore:
     made.commit(store, made.unit(1))
     fill = ClassMatch("Boat", "Kayak", MatchKind.EXACT, 0.95, "world", "world:")
     store.edit(lambda connection: record(connection, fill))
-    for kind, name, config in (("class_add", "Kite", {"classes": ["Kite"]}), (KIND, "boat", note(fill, False))):
+    for kind, name, config in (
+        ("class_add", "Kite", {"classes": ["Kite"]}),
+        (KIND, "boat", note(fill, {"known": False})),
+    ):
         run = store.start_run(replace(made.plan(kind), source=f"{name}:", config=config))
         store.commit(run, [replace(made.unit(1, classes=(name,)), vectors=made.unit(run.id + 5).vectors[:2])], {})
     store.edit(lambda connection: finish_fill(connection, store.decisions().newest["boat"], {}))
