@@ -126,6 +126,7 @@ def test_what_a_kill_left_is_taken_over_by_the_same_addition(world):
 
     child = os.fork()
     if child == 0:
+        torch.set_num_threads(1)  # the threads that computed with us are not forked
         source.load = die
         add_class(world.parts, "Kayak", source, "world:")
         os._exit(0)
