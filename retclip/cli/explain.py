@@ -40,6 +40,9 @@ def explain(
     from retclip.workflows.evidence_file import SUFFIX, load_evidence
     from retclip.workflows.explain import explain as explained
 
+    choices = {"--classes": classes, "--backbone": backbone, "--proposer": proposer, "--classifier": classifier}
+    if target.name.endswith(SUFFIX):
+        _refuse(target, [flag for flag, chosen in choices.items() if chosen])
     given = options.flags(settings, preset, backbone, proposer, classifier)
     with options.opened(store, config, given) as retclip:
         if target.name.endswith(SUFFIX):
@@ -58,6 +61,13 @@ def explain(
         output.data(as_dict(why))
     else:
         _print(why)
+
+
+def _refuse(evidence: Path, flags: list[str]) -> None:
+    """What was decided already takes no choices of models or classes."""
+    if flags:
+        came = f"{evidence.name}, which tells of what was decided already, with {', '.join(flags)}"
+        raise ConfigError("a photo where models or classes are chosen", came, "leave them out, or name the photo")
 
 
 def _chosen(result: PanopticSegmentation, segment: int | None, at: str | None) -> tuple[int, int | None]:

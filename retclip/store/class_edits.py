@@ -39,9 +39,11 @@ class Edit:
 
 def rename_class(connection: Connection, old: str, new: str, actor: str) -> Edit:
     """The old name stays as an alias, so that sources which use it still mean the class. Raises DataError for an
-    unknown class, an empty name, or one that another class has."""
+    unknown class, an empty name, the name that it has, or one that another class has."""
     one = find_class(connection, old)
     key = _free_key(connection, new, one.id)
+    if new.strip() == one.name:
+        raise DataError("another name", f"{one.name!r}, which the class has already", "choose another")
     same = key == one.name_key  # only spelled otherwise
     taken = delete(CategoryAlias).where(CategoryAlias.category_id == one.id, CategoryAlias.alias_key == key)
     was_alias = connection.execute(taken).rowcount > 0

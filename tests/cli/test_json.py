@@ -109,6 +109,12 @@ def test_explain_wants_one_segment(run, built, evidence, choice):
     assert (ran.code, ran.out) == (2, "")
 
 
+def test_explain_of_what_was_decided_takes_no_choice_of_models(run, built, evidence):
+    given = ("--backbone", "reference.appearance", "--classes", "sky")
+    ran = run("explain", evidence, "--segment", "1", "--store", built.store, *given)
+    assert (ran.code, ran.out) == (2, "") and "decided already, with --classes, --backbone" in ran.err
+
+
 def test_explain_of_a_photo_segments_it_first(told, built):
     photo = built.photos / "train_0_0000.png"
     found, _ = told("explain", photo, "--at", "48,2", "--classes", "sky,grass", *RESIDENT)

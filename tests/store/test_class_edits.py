@@ -73,6 +73,7 @@ def test_a_removed_class_is_found_no_more_and_may_come_again(store: FeatureStore
         (rename_class, ("car", "  "), "1 to 200"),
         (rename_class, ("car", "x" * 201), "1 to 200"),
         (rename_class, ("car", "tree"), "taken"),
+        (rename_class, ("Car", " car "), "has already"),
         (merge_class, ("cars", "tree"), "car"),
         (merge_class, ("car", "trees"), "tree"),
         (remove_class, ("",), "class of the store"),
