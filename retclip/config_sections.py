@@ -33,7 +33,7 @@ class ComponentsSection(Section):
 
 class BuildSection(Section):
     proposer: str = Field("reference.ground_truth", description="finds masks to be stored, and names them")
-    commit_images: int = Field(16, ge=1, description="images per shard and transaction: what a kill can cost")
+    commit_images: int = Field(32, ge=1, description="images per shard and transaction: what a kill can cost")
     max_segments: int = Field(300, ge=1, description="per image, best first (stores.md 5.3)")
     executor: Literal["local", "ray"] = Field("local", description="who works on the images: this machine, or Ray")
     workers: int = Field(0, ge=0, description="processes that work; 0: one per GPU, without a GPU this process alone")

@@ -219,7 +219,7 @@ def test_the_run_says_with_what_it_was_made_and_what_it_did(built, add, second):
     report = add()
     kind, program, config, counts = rows(built, Run.kind, Run.program, Run.config, Run.counts)[-1]
     assert kind == "add_space" and program == __import__("retclip").__version__
-    assert (config["backbone"], config["settings"], config["commit_images"]) == ("stub.second", {}, 16)
+    assert (config["backbone"], config["settings"], config["commit_images"]) == ("stub.second", {}, 32)
     assert (counts["total"], counts["images"], counts["segments"], counts["lacking"]) == (5, 5, 10, 0)
     assert {run for (run,) in rows(built, FeatureGap.run_id)} == set() and report.run == 2
     assert len(rows(built, SegmentFeature.segment_id)) == 20
