@@ -18,6 +18,14 @@ from retclip.executors.worker import Job
 from retclip.workflows.unit_work import in_this_process
 
 
+def is_worker(process):
+    """Whether it runs as one; of what has just ended nobody may have asked for the exit code."""
+    try:
+        return "spawn_main" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return False
+
+
 def test_one_worker_is_this_process(world):
     from retclip.config import load
 
@@ -31,7 +39,8 @@ def test_two_processes_make_the_same_store(world, alone):
     assert (report.images, report.segments, dict(report.per_class)) == (
         alone[0].images, alone[0].segments, dict(alone[0].per_class))  # fmt: skip
     assert world.build("two", workers=2)[0].skipped == report.images
-    assert not [one for one in psutil.Process().children() if "spawn_main" in " ".join(one.cmdline())]
+    _, left = psutil.wait_procs([one for one in psutil.Process().children() if is_worker(one)], timeout=30)
+    assert left == [], "workers outlive the build"
 
 
 def test_a_killed_process_costs_nothing(world, alone):
