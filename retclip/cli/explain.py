@@ -40,12 +40,14 @@ def explain(
     from retclip.workflows.evidence_file import SUFFIX, load_evidence
     from retclip.workflows.explain import explain as explained
 
+    decided = target.name.endswith(SUFFIX)
     choices = {"--classes": classes, "--backbone": backbone, "--proposer": proposer, "--classifier": classifier}
-    if target.name.endswith(SUFFIX):
-        _refuse(target, [flag for flag, chosen in choices.items() if chosen])
+    if decided and (chosen := [flag for flag, value in choices.items() if value]):
+        came = f"{target.name}, which tells of what was decided already, with {', '.join(chosen)}"
+        raise ConfigError("a photo where models or classes are chosen", came, "leave them out, or name the photo")
     given = options.flags(settings, preset, backbone, proposer, classifier)
     with options.opened(store, config, given) as retclip:
-        if target.name.endswith(SUFFIX):
+        if decided:
             result, evidence = load_evidence(target)
         else:
             say_missing(retclip, retclip.prepared(classes))
@@ -61,13 +63,6 @@ def explain(
         output.data(as_dict(why))
     else:
         _print(why)
-
-
-def _refuse(evidence: Path, flags: list[str]) -> None:
-    """What was decided already takes no choices of models or classes."""
-    if flags:
-        came = f"{evidence.name}, which tells of what was decided already, with {', '.join(flags)}"
-        raise ConfigError("a photo where models or classes are chosen", came, "leave them out, or name the photo")
 
 
 def _chosen(result: PanopticSegmentation, segment: int | None, at: str | None) -> tuple[int, int | None]:
