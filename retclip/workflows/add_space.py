@@ -63,7 +63,7 @@ def add_space(
     store: FeatureStore,
     backbone: Loaded[Backbone],
     open_source: OpenSource,
-    commit_images: int = 32,
+    commit_images: int,
     accept_failed: bool = False,
     on_progress: Callable[[AddSpaceReport], None] = lambda _: None,
     weights_place: Path | None = None,

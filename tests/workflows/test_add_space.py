@@ -56,7 +56,7 @@ def world(kit, tmp_path):
 @pytest.fixture
 def add(fresh, kit, second, world):
     def run(**options):
-        return add_space(fresh.store, second, lambda _: world, **options)
+        return add_space(fresh.store, second, lambda _: world, **{"commit_images": 32, **options})
 
     return run
 
@@ -228,7 +228,7 @@ def test_the_run_says_with_what_it_was_made_and_what_it_did(built, add, second):
 def test_the_run_names_the_backbone_and_the_digests_of_its_weights(built, second, world, tmp_path):
     (tmp_path / "model.safetensors").write_text("tensors")
     loaded = replace(second, files={"second/model.safetensors": tmp_path / "model.safetensors"})
-    add_space(built, loaded, lambda _: world)
+    add_space(built, loaded, lambda _: world, commit_images=32)
     (made_with,) = rows(built, Run.components)[-1]
     assert list(made_with) == ["backbone"]
     assert (made_with["backbone"]["name"], made_with["backbone"]["version"]) == ("stub.second", "1")
