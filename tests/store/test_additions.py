@@ -14,7 +14,7 @@ from retclip.store.events import history
 from retclip.store.feature_store import FeatureStore
 from retclip.store.undo import undo
 
-DEAD = f"{leases.me().rsplit('/', 2)[0]}/999999999/0.0"
+DEAD = f"{leases._machine()}/999999999/0.0"
 FAR = "another.host/1/0.0"
 
 

@@ -71,7 +71,7 @@ def test_what_a_living_process_has_is_left_to_it(connection, run, another_proces
 
 @pytest.mark.parametrize("owner", ["elsewhere/1/0.0", "{host}/{pid}/1.0", "{host}/4194999/1.0"])
 def test_the_dead_and_the_silent_have_nothing(connection, run, owner):
-    owner = owner.format(host=leases.me().rsplit("/", 2)[0], pid=os.getpid())
+    owner = owner.format(host=leases._machine(), pid=os.getpid())
     leases.take(connection, run, [A])
     held_by(connection, owner, now() - timedelta(seconds=1) if owner.startswith("elsewhere") else None)
     assert leases.left_behind(connection, ["a", "b"]) == {"a"}
@@ -110,9 +110,9 @@ def test_another_machine_is_believed_until_its_time_is_over(connection, run):
 def test_what_kills_again_and_again_is_given_up_and_named(connection, run):
     leases.take(connection, run, [A])
     for _ in range(MAX_ATTEMPTS - 1):
-        held_by(connection, f"{leases.me().rsplit('/', 2)[0]}/4194999/1.0")
+        held_by(connection, f"{leases._machine()}/4194999/1.0")
         assert leases.take(connection, run, [A]).mine == {"a"}
-    held_by(connection, f"{leases.me().rsplit('/', 2)[0]}/4194999/1.0")
+    held_by(connection, f"{leases._machine()}/4194999/1.0")
     taken = leases.take(connection, run, [A, B])
     reason = f"not tried again after {MAX_ATTEMPTS} attempts: {DIED}"
     assert (taken.mine, taken.given_up) == ({"b"}, (Failure("1.jpg", "/photos/1.jpg", reason, MAX_ATTEMPTS),))
