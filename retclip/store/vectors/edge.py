@@ -29,6 +29,7 @@ BATCH = 256  # points per update; 64-256 is what the makers advise
 SCROLL = 2048
 FREE_BYTES = 1 << 30  # for writing
 OPEN_BYTES = 128 << 20  # for opening: the log is given space in pieces of 32 MiB
+HELD_BYTES = 32 << 20  # of vectors written before their pages are let go: one file of theirs
 WIDE_SEARCH = 256  # hnsw_ef: with the default 0.951 of the true neighbours are found, with this 0.986 (stores.md 1.3)
 SHARD = "shard"
 
@@ -38,7 +39,7 @@ class EdgeIndex:
 
     def __init__(self, folder: Path, shard: Any, lock: IO[str], dim: int, exact_below: int, free_bytes: int) -> None:
         self.folder, self.dim, self.exact_below, self.free_bytes = folder, dim, exact_below, free_bytes
-        self._shard, self._lock = shard, lock
+        self._shard, self._lock, self._held = shard, lock, 0
 
     @classmethod
     def open(cls, folder: Path, dim: int, exact_below: int = 20_000, free_bytes: int = FREE_BYTES) -> EdgeIndex:
@@ -71,6 +72,7 @@ class EdgeIndex:
                 for start in range(0, len(rows), BATCH):
                     self._upsert(points, rows[start : start + BATCH], revision)
             self._shard.flush()
+            self._let_go(points.vectors.size * 2)
 
     def delete(self, ids: Sequence[UUID]) -> None:
         """See VectorIndex."""
@@ -141,6 +143,15 @@ class EdgeIndex:
         ]
         self._shard.update(edge.UpdateOperation.upsert_points(batch, condition=older))
 
+    def _let_go(self, written: int) -> None:
+        """Load the shard anew after every HELD_BYTES of flushed vectors: what was written stays in this process's maps,
+        and the memory of a build would grow with its store."""
+        self._held += written
+        if self._held >= HELD_BYTES:
+            shard, self._shard, self._held = self._shard, None, 0
+            shard.close()
+            self._shard = _load(self.folder / SHARD, self.dim)
+
     def _query(self, rows: Sequence[tuple[list[float], Sequence[int] | None]], k: int, exact: bool) -> list[list[Any]]:
         params = edge.SearchParams(exact=True) if exact else edge.SearchParams(hnsw_ef=WIDE_SEARCH)
         requests = [
@@ -161,7 +172,8 @@ def _check_space(folder: Path, wanted: int) -> None:
 
 
 def _load(path: Path, dim: int) -> Any:
-    vector = edge.EdgeVectorParams(size=dim, distance=edge.Distance.Cosine, datatype=edge.VectorStorageDatatype.Float16)
+    half, cold = edge.VectorStorageDatatype.Float16, edge.Memory.Cold  # read when asked for, not all while opening
+    vector = edge.EdgeVectorParams(size=dim, distance=edge.Distance.Cosine, datatype=half, memory=cold)
     config = edge.EdgeConfig(vectors=vector)
     if not (path / "edge_config.json").exists():
         shutil.rmtree(path, ignore_errors=True)  # a shard whose making was interrupted: nothing was ever in it

@@ -24,6 +24,34 @@ def points(count: int, dim: int = 8) -> Points:
     return Points([uuid.UUID(int=n + 1) for n in range(count)], vectors, payload)
 
 
+def mapped_bytes(folder: Path) -> int:
+    """Resident bytes of the vectors' files under `folder` in this process."""
+    total, inside = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        field = line.split()
+        if "-" in field[0]:
+            inside = field[-1].startswith(str(folder)) and "/vector_storage/" in field[-1]
+        elif field[0] == "Rss:" and inside:
+            total += int(field[1]) * 1024
+    return total
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="no /proc: resident pages cannot be counted")
+def test_what_was_written_does_not_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build's memory must not grow with its store; and the index stays what it was."""
+    monkeypatch.setattr(edge, "HELD_BYTES", 1 << 20)
+    index, whole = EdgeIndex.open(tmp_path, 512), points(4096, dim=512)  # 4 MiB of float16
+    for start in range(0, len(whole), 256):
+        part = slice(start, start + 256)
+        index.upsert(Points(whole.ids[part], whole.vectors[part], whole.payload[part]))
+    assert mapped_bytes(tmp_path) < 2 << 20
+    older = Points(whole.ids[:1], whole.vectors[1:2], whole.payload[:1] - 1)
+    index.upsert(older)  # the guard of revisions holds after loading, too
+    nearest = index.search(torch.from_numpy(whole.vectors[[0, 4095]]), k=1)
+    assert nearest.ids[:, 0].tolist() == [whole.ids[0], whole.ids[4095]] and index.count() == 4096
+    index.close()
+
+
 def test_what_was_acknowledged_is_there_after_reopening(tmp_path: Path) -> None:
     index = EdgeIndex.open(tmp_path, 8)
     index.upsert(points(50))
