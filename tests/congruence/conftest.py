@@ -30,7 +30,7 @@ cluster, made = _module.cluster, _module.made
 def both(cluster, tmp_path_factory):
     """The same empty store twice: over SQLite and over PostgreSQL."""
     folder = tmp_path_factory.mktemp("both")
-    options = (_module.StoreOptions(), _module.StoreOptions(database=cluster.database()))
+    options = (_module.StoreOptions(), _module.StoreOptions(database=cluster.migrated()))
     works = [_module.Work(folder / name, one) for name, one in zip(("sqlite", "postgresql"), options, strict=True)]
     yield works
     for work in works:

@@ -13,6 +13,12 @@ from retclip.store.feature_store import FeatureStore
 from retclip.store.tables import SCHEMA_HEAD
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request) -> str:
+    """Without tables, for the migrations to make them."""
+    return "" if request.param == "sqlite" else request.getfixturevalue("cluster").database()
+
+
 def url_of(work) -> str:
     work.folder.mkdir(parents=True, exist_ok=True)
     return work.options.database or f"sqlite:///{work.folder / 'catalog.sqlite'}"
