@@ -100,7 +100,7 @@ class OpenStore:
     def _new_parts(self, building: bool) -> Parts:
         models = self.components.models(building)
         classifiers = () if building else self._classifiers(self.settings.components.classifiers)
-        return Parts(**vars(models), store=self.store, classifiers=classifiers)
+        return Parts(**vars(models), store=self.store, classifiers=classifiers, reader=self.components.reader)
 
     def source(self, address: str) -> ImageSource:
         """The image source behind `reader:path?split=NAME`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from retclip import config
+from retclip.errors import StoreError
 from retclip.presets import DEFAULT_PRESET, PRESETS
 
 
@@ -18,16 +20,33 @@ def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) ->
     """Write STORE/retclip.toml: the settings of `base` and `chosen`, the rest as comments.
 
     One that is there stays where it says all that already; else it is kept as retclip.toml.bak, which is returned.
+    Raises StoreError where the folder cannot be written; the file is as before then.
     """
     path = store / config.FILE
     earlier = path.with_name(f"{path.name}.bak") if path.exists() else None
     said = path if earlier else base
     before = config.read_file(said) if said else {}
     given = config.merged(before, chosen)
+    if earlier and given == before:
+        return None
+    try:
+        _replace(path, _told(given), earlier)
+    except OSError as error:
+        todo = "make the folder writable, or make room"
+        raise StoreError(f"a settings file that can be written: {path}", str(error), todo) from error
+    return earlier
+
+
+def _replace(path: Path, text: str, earlier: Path | None) -> None:
+    """The file under its name is the old one or the new one, whenever this is stopped."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
     if earlier:
-        if given == before:
-            return None
-        path.replace(earlier)
+        shutil.copy2(path, earlier)
+    temporary.replace(path)
+
+
+def _told(given: Mapping[str, Any]) -> str:
     preset = PRESETS[given.get("preset", DEFAULT_PRESET)]
     lines = ["# Settings of this store. Lines that start with '#' show the default.", *_preset(given)]
     for name, field in config.Settings.model_fields.items():
@@ -37,10 +56,7 @@ def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) ->
     for plugin, components in given.get("plugin", {}).items():
         for component, values in components.items():
             lines += ["", f"[plugin.{plugin}.{component}]", *(f"{key} = {_toml(one)}" for key, one in values.items())]
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    temporary.replace(path)
-    return earlier
+    return "\n".join(lines) + "\n"
 
 
 def _preset(given: Mapping[str, Any]) -> list[str]:

@@ -100,5 +100,5 @@ def run_plan(
         space=parts.keys.thing.space,
         config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json"), **(note or {})},
         program=retclip.__version__,
-        components=components(parts),
+        components=components(parts, address),
     )

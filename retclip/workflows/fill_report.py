@@ -107,6 +107,9 @@ def _missing(
 
 
 def summary_line(report: FillReport) -> str:
-    """One line: how many of each."""
-    counted = {state: len(report.of(state)) for state in (THERE, MATCHED, FILLED, MISSING)}
-    return ", ".join(f"{number} {state}" for state, number in counted.items())
+    """One line: how many of each, and how many of the filled ones came with an earlier fill."""
+    told = [f"{len(report.of(state))} {state}" for state in (THERE, MATCHED, FILLED, MISSING)]
+    earlier = sum(one.event is not None and not one.images for one in report.of(FILLED))
+    if earlier:
+        told[2] += f" ({earlier} of them before)"
+    return ", ".join(told)

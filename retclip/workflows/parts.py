@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -48,7 +48,9 @@ class Models:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts(Models):
-    """Everything `build`, `segment`, `class add` and `evaluate` need."""
+    """Everything `build`, `segment`, `class add` and `evaluate` need. reader: name and version of the image source that
+    reads an address, for a run's record."""
 
     store: FeatureStore
     classifiers: tuple[Loaded[Classifier], ...] = ()
+    reader: Callable[[str], Mapping[str, str]] = lambda _: {}

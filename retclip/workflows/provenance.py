@@ -16,14 +16,16 @@ TENSORS = (".safetensors", ".bin")  # the other files of a model say how to read
 SHORT = 8  # digits of a digest that people compare
 
 
-def components(parts: Parts) -> dict[str, Any]:
+def components(parts: Parts, address: str) -> dict[str, Any]:
     """What a run writes down, as plain data: proposer, backbone, and keys where a second backbone makes the stored
-    vectors; of each name, version, settings_sha256 and weights, FOLDER/NAME -> sha256. Raises DataError for a weight
-    file that cannot be read any more."""
+    vectors; of each name, version, settings_sha256 and weights, FOLDER/NAME -> sha256. And the source that reads the
+    address, of which the run has the settings: name and version. Raises DataError for a weight file that cannot be read
+    any more."""
     named: dict[str, Loaded[Any]] = {"proposer": parts.proposer, "backbone": parts.backbone}
     if parts.second_backbone is not None:
         named["keys"] = parts.second_backbone
-    return records(named, parts.settings.weights.place)
+    reader = parts.reader(address)
+    return records(named, parts.settings.weights.place) | ({"source": dict(reader)} if reader else {})
 
 
 def records(named: Mapping[str, Loaded[Any]], place: Path | None = None) -> dict[str, Any]:
@@ -56,7 +58,8 @@ def told_weights(components: Mapping[str, Any], role: str, names: bool = False) 
 def told_components(components: Mapping[str, Any]) -> str:
     """For people: every component of a run with its version and weights."""
     several = [
-        f"{role} {one['name']} {one['version']} (weights: {told_weights(components, role, names=True)})"
+        f"{role} {one['name']} {one['version']}"
+        + (f" (weights: {told_weights(components, role, names=True)})" if "weights" in one else "")
         for role, one in components.items()
     ]
     return "; ".join(several) or "components not recorded"

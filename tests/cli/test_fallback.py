@@ -128,6 +128,7 @@ def test_the_tables_for_people(run, world, names):
         "scenes",
         "exact",
     ]
+    assert "2 filled (2 of them before)" in run("fallback", "fill", *names, "--store", world).err
     ran = run("fallback", "list", "--store", world)
     assert ran.out.splitlines()[1].split("\t")[:7] == [
         "automobile",

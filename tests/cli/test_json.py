@@ -1,6 +1,7 @@
 """With --json, stdout is one JSON document and nothing else; what is said to people goes to stderr."""
 
 import json
+from importlib.metadata import version
 
 import pytest
 
@@ -92,6 +93,8 @@ def test_segment_and_explain(told, built, evidence, tmp_path):
     assert (stored["detector_score"], stored["mask_score"]) == (None, None)
     assert stored["components"]["backbone"]["name"] == "reference.colour_texture"
     assert stored["components"]["proposer"]["weights"] == {}
+    reader = stored["components"]["source"]
+    assert reader == {"name": "reference.scenes", "version": version("retclip-reference")}
     assert ran.err == ""
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from retclip import config
 from retclip.cli.settings_file import write_settings
 from retclip.config import load
-from retclip.errors import ConfigError
+from retclip.errors import ConfigError, StoreError
 from retclip.presets import PRESETS
 
 SOURCE = "reference.scenes:{}?count=1&width=96&height=64"
@@ -147,3 +147,12 @@ def test_a_file_that_says_it_already_is_left_alone_and_another_is_kept_beside(an
     assert (load(path).retrieval.k, load(path).ensemble.alpha) == (4, 0.2)
     with pytest.raises(ConfigError):
         write_settings(anywhere / "..", {}, anywhere / "gone.toml")
+
+
+def test_what_cannot_be_written_leaves_the_file_as_it_was(anywhere):
+    path, mine = anywhere / config.FILE, "[retrieval]\nk = 3\n"
+    path.write_text(mine)
+    (anywhere / f".{config.FILE}.tmp").mkdir()  # root may write anywhere, but not here
+    with pytest.raises(StoreError, match=r"retclip\.toml"):
+        write_settings(anywhere, {"retrieval": {"k": 4}}, None)
+    assert path.read_text() == mine

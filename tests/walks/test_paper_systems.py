@@ -190,9 +190,10 @@ def test_a_run_writes_down_every_file_that_its_components_were_loaded_from(opene
         return {f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()}
 
     with opened("knn-clip", build={"proposer": "mask2former.queries"}, **KEYS) as memory:
-        found = provenance.components(memory.parts(building=True))
+        found = provenance.components(memory.parts(building=True), "scenes:somewhere")
     assert {role: one["name"] for role, one in found.items()} == {
         "proposer": "mask2former.queries", "backbone": "openclip.convnext_large", "keys": "openclip.vit_b_16",
+        "source": "reference.scenes",
     }  # fmt: skip
     assert found["proposer"]["weights"] == named(weights["mask2former"]["queries"]["weights"])
     assert found["backbone"]["weights"] == named(weights["openclip"]["convnext_large"]["config"])  # "random" is no file

@@ -65,3 +65,5 @@ def test_the_counts():
     report = FillReport((Outcome("a", "there"), Outcome("b", "missing"), Outcome("c", "missing")), 0.95)
     assert summary_line(report) == "1 there, 0 matched, 0 filled, 2 missing"
     assert report.as_dict()["outcomes"][1]["state"] == "missing"
+    filled = [Outcome("d", "filled", event=1), Outcome("e", "filled", event=2, images=3), Outcome("f", "filled")]
+    assert summary_line(FillReport(tuple(filled), 0.95)) == "0 there, 0 matched, 3 filled (1 of them before), 0 missing"
