@@ -16,7 +16,6 @@ from retclip.workflows.parts import Loaded, Models
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import Backbone, ImageSource, MaskProposer
-    from retclip.plugin.discovery import ComponentInfo
 
 
 class Components:
@@ -57,21 +56,20 @@ class Components:
         )
 
     def reader(self, address: str) -> dict[str, str]:
-        """Name and version of what reads `reader:path?split=NAME`."""
-        info, _ = self._reader(address)
+        """Name and version of what reads an address, which may be a shortened one (`source_address.shown_address`)."""
+        from retclip.data.source_address import reader_of
+
+        info = self.manager.find("source", reader_of(address))
         return {"name": info.full_name, "version": info.version}
 
     def source(self, address: str) -> ImageSource:
         """The image source behind `reader:path?split=NAME`."""
-        info, given = self._reader(address)
-        merged = config.merged(self.settings.of_component(info.full_name), given)
-        return cast("ImageSource", self.manager.load("source", info.full_name, merged, Device()))  # it only decodes
-
-    def _reader(self, address: str) -> tuple[ComponentInfo, dict[str, Any]]:
         from retclip.data.source_address import parse_address
 
         reader, given = parse_address(address)
-        return self.manager.find("source", reader), dict(given)
+        info = self.manager.find("source", reader)
+        merged = config.merged(self.settings.of_component(info.full_name), given)
+        return cast("ImageSource", self.manager.load("source", info.full_name, merged, Device()))  # it only decodes
 
     def _check(self, backbone: str, keys: str, proposer: str, classifiers: Sequence[str]) -> None:
         """Whether they fit and their weights are here, asked of their announcements: nothing is loaded for it."""

@@ -17,10 +17,16 @@ READER = re.compile(r"^([a-z][a-z0-9_.-]+):(.*)$", re.DOTALL)  # two letters at 
 FOLDER = "folder"
 
 
+def reader_of(address: str) -> str:
+    """The name of the reader, also of an address as it is shown (`shown_address`)."""
+    found = READER.match(address)
+    return found[1] if found else FOLDER
+
+
 def parse_address(address: str) -> tuple[str, dict[str, str | tuple[str, ...]]]:
     """(reader name, its settings as text). Raises DataError."""
-    found = READER.match(address)
-    reader, rest = (found[1], found[2]) if found else (FOLDER, address)
+    found, reader = READER.match(address), reader_of(address)
+    rest = found[2] if found else address
     path, mark, query = rest.partition("?") if found else (rest, "", "")  # a glob may hold a question mark
     settings: dict[str, str | tuple[str, ...]] = {"path": path} if path else {}
     try:

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from retclip.data.source_address import absolute_address, is_plain, joined_address, parse_address, shown_address
+from retclip.data.source_address import (
+    absolute_address,
+    is_plain,
+    joined_address,
+    parse_address,
+    reader_of,
+    shown_address,
+)
 from retclip.data.sources import retclip_image_sources
 from retclip.errors import DataError
 
@@ -107,6 +114,7 @@ def test_an_address_of_many_paths_is_shown_short():
     assert shown_address("a b?.jpg") == "a b?.jpg"
     assert shown_address("label-maps:x?split=val") == "label-maps:x?split=val"
     assert shown_address(joined_address("folder", ["a", "b", "c"])) == "folder:a and 2 more"
+    assert reader_of(shown_address(joined_address("regions", ["a?b", "c"]))) == "regions" and reader_of("a") == "folder"
     assert shown_address(joined_address("regions", ["a", "b"], boxes="c.csv")) == "regions:a and 1 more?boxes=c.csv"
 
 

@@ -190,7 +190,7 @@ def test_a_run_writes_down_every_file_that_its_components_were_loaded_from(opene
         return {f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()}
 
     with opened("knn-clip", build={"proposer": "mask2former.queries"}, **KEYS) as memory:
-        found = provenance.components(memory.parts(building=True), "scenes:somewhere")
+        found = provenance.components(memory.parts(building=True), "reference.scenes:somewhere")
     assert {role: one["name"] for role, one in found.items()} == {
         "proposer": "mask2former.queries", "backbone": "openclip.convnext_large", "keys": "openclip.vit_b_16",
         "source": "reference.scenes",
