@@ -23,15 +23,16 @@ class Components:
 
     def __init__(self, settings: config.Settings, manager: PluginManager) -> None:
         self.settings, self.manager = settings, manager
-        self._loaded: dict[tuple[str, str], Loaded[Any]] = {}
+        self._loaded: dict[tuple[str, str, Device], Loaded[Any]] = {}
 
     def component(self, kind: str, name: str, device: Device | None = None) -> Loaded[Any]:
-        """A component by name, loaded once. kind: backbone, proposer, classifier or source."""
+        """A component by name, loaded once on each device. kind: backbone, proposer, classifier or source. device: None
+        for the one that is set."""
         info = self.manager.find(kind, name)
-        key = kind, info.full_name
+        device = device or choose(self.settings.device, kind)
+        key = kind, info.full_name, device
         if key not in self._loaded:
             given = self.settings.of_component(info.full_name)
-            device = device or choose(self.settings.device, kind)
             with files_used() as files:
                 thing = self.manager.load(kind, info.full_name, given, device)
             settings = info.component.settings(**given).model_dump(mode="json")
@@ -39,9 +40,9 @@ class Components:
             self._loaded[key] = Loaded(info.full_name, info.version, thing, device, settings, provides, needs, files)
         return self._loaded[key]
 
-    def models(self, building: bool) -> Models:
-        """Backbone and proposer for a workflow; a build has its own proposer. Raises ConfigError, WeightsMissing and
-        PluginUnavailable before anything is loaded."""
+    def models(self, building: bool, device: Device | None = None) -> Models:
+        """Backbone and proposer for a workflow; a build has its own proposer. device: as in `component`. Raises
+        ConfigError, WeightsMissing and PluginUnavailable before anything is loaded."""
         names = self.settings.components
         proposer = self.settings.build.proposer if building else names.proposer
         backbone, keys = names.backbone, names.keys if names.keys != names.backbone else ""
@@ -49,10 +50,10 @@ class Components:
             backbone, keys = keys, ""  # nobody would look at the first one's features
         self._check(backbone, keys, proposer, () if building else names.classifiers)
         return Models(
-            cast("Loaded[Backbone]", self.component("backbone", backbone)),
-            cast("Loaded[MaskProposer]", self.component("proposer", proposer)),
+            cast("Loaded[Backbone]", self.component("backbone", backbone, device)),
+            cast("Loaded[MaskProposer]", self.component("proposer", proposer, device)),
             self.settings,
-            cast("Loaded[Backbone]", self.component("backbone", keys)) if keys else None,
+            cast("Loaded[Backbone]", self.component("backbone", keys, device)) if keys else None,
         )
 
     def reader(self, address: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from retclip.workflows.fill_report import FillReport
     from retclip.workflows.finetune import FinetuneReport
     from retclip.workflows.look_up import Filling
+    from retclip.workflows.parts import Parts
     from retclip.workflows.vocabulary import PreparedVocabulary
 
 
@@ -42,9 +43,15 @@ class RetCLIP(OpenStore):
         from retclip.workflows.build_store import build_store
 
         self._prepared.clear()
-        parts, source = self.parts(building=True), self.source(address)
+        parts, source = self.parts_to_build(), self.source(address)
         start = starter(self.settings, address)
         return build_store(parts, source, address, classes, on_progress=on_progress, start=start)
+
+    def parts_to_build(self) -> Parts:
+        """What `build` works with. Raises what cannot be loaded."""
+        from retclip.executors import others_work
+
+        return self.parts(building=True, idle=others_work(self.settings))
 
     def estimate(
         self,

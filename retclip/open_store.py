@@ -34,7 +34,7 @@ class OpenStore:
         passing: TemporaryDirectory[str] | None = None,
     ) -> None:
         self.store, self.components, self._passing = store, Components(settings, manager), passing
-        self._parts: dict[bool, Parts] = {}
+        self._parts: dict[tuple[bool, bool], Parts] = {}
         self._prepared: dict[str, PreparedVocabulary] = {}
 
     @classmethod
@@ -91,14 +91,15 @@ class OpenStore:
         """A component by name, loaded once. kind: backbone, proposer, classifier or source."""
         return self.components.component(kind, name, device)
 
-    def parts(self, building: bool = False) -> Parts:
-        """Store and components for a workflow; a build has its own proposer and needs no classifier."""
-        if building not in self._parts:
-            self._parts[building] = self._new_parts(building)
-        return self._parts[building]
+    def parts(self, building: bool = False, idle: bool = False) -> Parts:
+        """Store and components for a workflow; a build has its own proposer and needs no classifier. idle: others do
+        the work, so that the models here only say what they are, and leave the GPU alone."""
+        if (building, idle) not in self._parts:
+            self._parts[building, idle] = self._new_parts(building, Device() if idle else None)
+        return self._parts[building, idle]
 
-    def _new_parts(self, building: bool) -> Parts:
-        models = self.components.models(building)
+    def _new_parts(self, building: bool, device: Device | None) -> Parts:
+        models = self.components.models(building, device)
         classifiers = () if building else self._classifiers(self.settings.components.classifiers)
         return Parts(**vars(models), store=self.store, classifiers=classifiers, reader=self.components.reader)
 

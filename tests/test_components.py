@@ -6,6 +6,7 @@ from retclip.components import Components
 from retclip.config import load
 from retclip.errors import PluginUnavailable, WeightsMissing
 from retclip.opening import plugins_of
+from retclip.types import Device
 
 
 def components(**settings):
@@ -15,7 +16,10 @@ def components(**settings):
 
 def test_a_component_is_loaded_once():
     found = components(device={"name": "cpu"})
-    assert found.component("backbone", "colour_texture") is found.component("backbone", "reference.colour_texture")
+    mine = found.component("backbone", "colour_texture")
+    assert mine is found.component("backbone", "reference.colour_texture")
+    other = found.component("backbone", "colour_texture", Device(dtype="bfloat16"))
+    assert other is not mine and other.device.dtype == "bfloat16", "one for each device"
 
 
 def test_a_build_has_its_own_proposer():

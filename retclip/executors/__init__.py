@@ -12,16 +12,24 @@ from retclip.device import all_like
 from retclip.workflows.unit_work import Starter, in_this_process
 
 
+def others_work(settings: Settings) -> bool:
+    """Whether `build.executor` and `build.workers` give the work of a build to other processes."""
+    return settings.build.executor == "ray" or _workers(settings) != 1
+
+
 def starter(settings: Settings, address: str) -> Starter:
     """What `build.executor` and `build.workers` ask for. address: of the source, which every worker opens itself."""
-    section = settings.build
-    if section.executor == "ray":
+    if settings.build.executor == "ray":
         from retclip.executors.ray_actors import ray_actors
 
         return partial(ray_actors, settings, address)
-    devices = all_like(settings.device)
-    if (section.workers or len(devices)) == 1:
+    if not others_work(settings):
         return in_this_process
     from retclip.executors.processes import processes
 
-    return partial(processes, settings, address, devices)
+    return partial(processes, settings, address, all_like(settings.device))
+
+
+def _workers(settings: Settings) -> int:
+    """As many as there are GPUs, where nobody says."""
+    return settings.build.workers or len(all_like(settings.device))

@@ -11,6 +11,7 @@ from functools import partial
 import psutil
 import pytest
 
+import retclip
 from retclip.errors import SpaceMismatch
 from retclip.executors import processes, starter
 from retclip.executors.in_flight import InFlight
@@ -31,6 +32,17 @@ def test_one_worker_is_this_process(world):
 
     assert starter(load(None, {"device": {"name": "cpu"}}), world.source) is in_this_process
     assert starter(load(None, {"build": {"workers": 1}, "device": {"name": "cpu"}}), world.source) is in_this_process
+
+
+@pytest.mark.parametrize(("section", "precision"), [({"workers": 1}, "bfloat16"), ({"workers": 2}, "float32"),
+                                                    ({"executor": "ray"}, "float32")])  # fmt: skip
+def test_who_only_hands_out_work_keeps_its_models_off_the_device(tmp_path, section, precision):
+    """There may be no GPU here, so precision tells whether a model is on the device that is set."""
+    settings = {"build": section, "device": {"name": "cpu", "dtype": "bfloat16"}, "store": {"index": "resident"}}
+    with retclip.open(tmp_path / "store", create=True, settings=settings) as memory:
+        mine, adding = memory.parts_to_build(), memory.parts(building=True)
+        assert mine.backbone.device.dtype == mine.proposer.device.dtype == precision
+        assert adding.backbone.device.dtype == "bfloat16", "what this process works on itself"
 
 
 def test_two_processes_make_the_same_store(world, alone):
