@@ -98,7 +98,7 @@ class FeatureStore:
             raise SpaceIncomplete(
                 f"a vector of {space.backbone} for every segment of {self.folder}",
                 f"{state.lacking} of {state.total} segments have no vector in this space",
-                f"{self._cure(space.backbone)}{same}; or ask with another --backbone (retclip store spaces)",
+                f"{spaces.to_add(space.backbone, self.folder)}{same}; or ask with another --backbone",
             )
 
     def start_run(self, plan: RunPlan, new_space: bool = False) -> OpenRun:
@@ -237,14 +237,5 @@ class FeatureStore:
         return StoreMissing("a store with segments", f"{self.folder} is empty", "run `retclip build` first")
 
     def _mismatch(self, known: Sequence[tuple[int, FeatureSpace]], space: FeatureSpace) -> SpaceMismatch:
-        there = " or ".join(f"{one.backbone} (space {one.id})" for _, one in known)
-        names = " or ".join(dict.fromkeys(one.backbone for _, one in known))
-        return SpaceMismatch(
-            f"vectors of {there}, which this store holds",
-            f"{space.backbone} (space {space.id}), other weights or settings",
-            f"use --backbone {names} with its settings as in {self.folder / 'retclip.toml'}, "
-            f"or add vectors of this one: {self._cure(space.backbone)}, or build a new store",
-        )
-
-    def _cure(self, backbone: str) -> str:
-        return f"retclip store add-space --backbone {backbone} --store {self.folder}"
+        with transaction(self.engine) as connection:
+            return spaces.mismatch(connection, self.folder, [one for _, one in known], space)

@@ -73,9 +73,10 @@ def _commit(
         rows: dict[int, int] = {}
         row_no = 0
         images = _image_ids(connection, run, results)
-        _finish_units(connection, run, images, results)
+        elsewhere = _finish_units(connection, run, images, results)
         for result in results:
-            image = SlotImage(images[result.image_sha256], result.image_sha256, result.prompts, result.absent)
+            absent = tuple(name for name in result.absent if name_key(name) not in elsewhere[result.key])
+            image = SlotImage(images[result.image_sha256], result.image_sha256, result.prompts, absent)
             ids, retired = fill_slots(connection, run, image, result.segments, categories)
             rows |= {segment: row for row, segment in enumerate(ids, start=row_no)}
             changed += [*ids, *retired]
@@ -105,33 +106,68 @@ def _image_ids(connection: Connection, run: OpenRun, results: Sequence[UnitResul
     return ids
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What a finished unit says of its photo. name: of its record in the data set. shown: None where nobody wrote it
+    down."""
+
+    key: str
+    name: str
+    dataset_id: int
+    content: str
+    classes: frozenset[str]
+    shown: frozenset[str] | None
+
+    def beside(self, other: _Said) -> bool:
+        """Whether it is another record of the same data set: a folder per class holds a photo of two classes twice."""
+        return self.dataset_id == other.dataset_id and self.name != other.name and self.shown is not None
+
+    def replaced_by(self, other: _Said) -> bool:
+        """Whether the other found the same classes in another annotation, or by another version of the proposer."""
+        return self.content != other.content and not self.classes.isdisjoint(other.classes) and not self.beside(other)
+
+
 def _finish_units(
     connection: Connection, run: OpenRun, images: Mapping[str, int], results: Sequence[UnitResult]
-) -> None:
-    """The ledger's rows. Units that found the same classes in another annotation of an image, or by another version or
-    setting of the proposer, are not finished any more, in whatever space: their segments are being replaced."""
-    query = (
-        select(Unit.key, Unit.classes, Unit.content, Unit.image_id)
-        .join(Run, Run.id == Unit.run_id)
-        .where(Run.proposer_id == run.proposer_id)
-    )
-    earlier: dict[int, list[Any]] = {}
-    for page in pages(sorted(set(images.values()))):
-        for row in connection.execute(query.where(Unit.image_id.in_(page))):
-            earlier.setdefault(row.image_id, []).append(row)
-    rows: dict[str, dict[str, Any]] = {}
-    gone: set[str] = set()
+) -> dict[str, set[str]]:
+    """The ledger's rows. Units whose segments are being replaced are not finished any more, in whatever space. Returns
+    by unit key the name keys of what other records of its photo show, which it must not call absent."""
+    known, gone = _said_earlier(connection, run, sorted(set(images.values()))), set[str]()
+    rows, elsewhere = dict[str, dict[str, Any]](), dict[str, set[str]]()
     for result in results:
-        image_id, classes = images[result.image_sha256], {name_key(name) for name in (*result.prompts, *result.absent)}
-        here = [(key, row["content"], row["classes"]) for key, row in rows.items() if row["image_id"] == image_id]
-        others = here + [(one.key, one.content, one.classes) for one in earlier.get(image_id, ())]
-        gone |= {key for key, content, theirs in others if content != result.content and not classes.isdisjoint(theirs)}
-        rows[result.key] = {
-            "key": result.key, "external_id": result.external_id[:256], "uri": result.uri, "image_id": image_id,
-            "content": result.content, "classes": sorted(classes), "run_id": run.id, "state": "finished",
-            "segments": len(result.segments), "at": now(),
+        image_id, mine = images[result.image_sha256], _said_by(run, result)
+        there = [one for one in known.get(image_id, ()) if one.key != mine.key]
+        elsewhere[mine.key] = {key for one in there if one.beside(mine) for key in one.shown or ()}
+        gone = (gone | {one.key for one in there if one.replaced_by(mine)}) - {mine.key}
+        known[image_id] = [*there, mine]
+        rows[mine.key] = {
+            "key": mine.key, "external_id": mine.name, "uri": result.uri, "image_id": image_id,
+            "content": mine.content, "classes": sorted(mine.classes), "shown": sorted(mine.shown or ()),
+            "run_id": run.id, "state": "finished", "segments": len(result.segments), "at": now(),
         }  # fmt: skip
-        gone.discard(result.key)
     for keys in pages([*gone, *rows]):
         connection.execute(delete(Unit).where(Unit.key.in_(keys)))
     connection.execute(insert(Unit), [row for key, row in rows.items() if key not in gone])
+    return elsewhere
+
+
+def _said_by(run: OpenRun, result: UnitResult) -> _Said:
+    shown, absent = ({name_key(name) for name in names} for names in (result.prompts, result.absent))
+    name = result.external_id[:256]
+    return _Said(result.key, name, run.dataset_id, result.content, frozenset(shown | absent), frozenset(shown))
+
+
+def _said_earlier(connection: Connection, run: OpenRun, image_ids: Sequence[int]) -> dict[int, list[_Said]]:
+    """By image what was said of it with this proposer."""
+    query = (
+        select(Unit.image_id, Unit.key, Unit.external_id, Run.dataset_id, Unit.content, Unit.classes, Unit.shown)
+        .join(Run, Run.id == Unit.run_id)
+        .where(Run.proposer_id == run.proposer_id)
+    )
+    found: dict[int, list[_Said]] = {}
+    for page in pages(image_ids):
+        for row in connection.execute(query.where(Unit.image_id.in_(page))):
+            shown = None if row.shown is None else frozenset(row.shown)
+            said = _Said(row.key, row.external_id, row.dataset_id, row.content, frozenset(row.classes), shown)
+            found.setdefault(row.image_id or 0, []).append(said)
+    return found

@@ -40,13 +40,14 @@ def unreferenced_shards(connection: Connection, archive: Archive) -> list[str]:
 class Again:
     """What makes lost vectors again. kind: of the run that made them; source: its address; proposer: who made its
     masks; name: the class that it added or filled, "" of a build. matched: of a fill that no decision wants any more,
-    the class that it was filled from."""
+    the class that it was filled from. classes: of a build, those that it was told to build; none: every one."""
 
     kind: str
     source: str
     proposer: str
     name: str = ""
     matched: str = ""
+    classes: tuple[str, ...] = ()
 
 
 def build_again(connection: Connection, names: Sequence[str]) -> list[Again]:
@@ -96,8 +97,10 @@ def _again(connection: Connection, run_id: int, segment_ids: Sequence[int], spac
     about = select(*columns).join(Proposer, Proposer.id == Run.proposer_id).where(Run.id == run_id)
     kind, source, config, proposer = connection.execute(about).one()
     if kind != fills.KIND:
-        name = config["classes"][0] if kind == CLASS_ADD else ""
-        return Again(kind, source, proposer, name)
+        names = tuple(config.get("classes", ()))
+        if kind == CLASS_ADD:
+            return Again(kind, source, proposer, names[0])
+        return Again(kind, source, proposer, classes=() if config.get("every_class") else names)
     set_status(connection, segment_ids, RETIRED)
     vector_rows.forget(connection, space_id, segment_ids)
     announce(connection, ledger.live_versions(connection), segment_ids)

@@ -82,8 +82,8 @@ def fill_slots(
 def images_with_slots(
     connection: Connection, run: OpenRun, external_ids: Sequence[str], prompts: Sequence[str]
 ) -> set[str]:
-    """Those of the data set's images in which this proposer once found one of the prompts: when the annotation shows
-    none of them any more, there is something to retire."""
+    """Those of the data set's images, by the first 256 characters of their names, in which this proposer once found one
+    of the prompts: when the annotation shows none of them any more, there is something to retire."""
     known: set[str] = set()
     keys = [name_key(prompt) for prompt in prompts]
     query = (
@@ -93,7 +93,7 @@ def images_with_slots(
         .where(Run.dataset_id == run.dataset_id, Segment.proposer_id == run.proposer_id, Segment.status != RETIRED)
         .where(Segment.prompt.in_(keys))
     )
-    for page in pages(external_ids):
+    for page in pages([one[:256] for one in external_ids]):
         known |= set(connection.execute(query.where(ImageRow.external_id.in_(page))).scalars())
     return known
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
+from retclip.errors import SpaceMismatch
 from retclip.store import ledger
 from retclip.store.catalog import PAGE, joined, living, pages
 from retclip.store.outbox import pending_count
@@ -170,3 +172,22 @@ def _living(space_id: int, *columns: Any) -> Select[Any]:
 def _lacking(space_id: int, *columns: Any) -> Select[Any]:
     to_do = or_(FeatureGap.reason.is_(None), FeatureGap.reason != MASK_GAP)
     return _living(space_id, *columns).where(SegmentFeature.segment_id.is_(None), to_do)
+
+
+def mismatch(connection: Connection, folder: Path, known: Sequence[FeatureSpace], space: FeatureSpace) -> SpaceMismatch:
+    """Why a store of the known spaces cannot be worked on in that one, and what to do."""
+    there = " or ".join(f"{one.backbone} (space {one.id})" for one in known)
+    names = " or ".join(dict.fromkeys(one.backbone for one in known))
+    todo = (
+        f"use --backbone {names} with its settings as in {folder / 'retclip.toml'}, "
+        f"or add vectors of this one: {to_add(space.backbone, folder)}, or build a new store"
+    )
+    if not ledger.has_units(connection):  # whoever began it stored nothing
+        todo = f"nothing is stored there yet: remove {folder}, or build into another folder; or {todo}"
+    got = f"{space.backbone} (space {space.id}), other weights or settings"
+    return SpaceMismatch(f"vectors of {there}, which this store holds", got, todo)
+
+
+def to_add(backbone: str, folder: Path) -> str:
+    """The command that makes up for what lacks in the backbone's space."""
+    return f"retclip store add-space --backbone {backbone} --store {folder}"

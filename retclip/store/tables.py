@@ -25,7 +25,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from retclip.store.columns import Base, BigKey, BinaryUuid, Moment, now
 
-SCHEMA_HEAD = "0006"  # the newest migration; a test holds it against migrations/versions
+SCHEMA_HEAD = "0007"  # the newest migration; a test holds it against migrations/versions
 
 NORMAL, QUARANTINED, RETIRED = 0, 1, 2  # segment.status
 ACTIVE, DELETING, PURGED = 1, 2, 3  # image.state
@@ -51,7 +51,7 @@ class ImageRow(Base):
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id"), index=True)
-    external_id: Mapped[str] = mapped_column(String(256))
+    external_id: Mapped[str] = mapped_column(String(256), index=True)
     uri: Mapped[str] = mapped_column(Text, default="")
     width: Mapped[int]
     height: Mapped[int]

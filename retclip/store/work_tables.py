@@ -65,6 +65,7 @@ class Unit(Base):
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
     image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), index=True)
     classes: Mapped[list[str]] = mapped_column(Json, default=list)  # name keys of what was asked for
+    shown: Mapped[list[str] | None] = mapped_column(Json)  # of these what its record shows; None: not written down
     content: Mapped[str] = mapped_column(String(64), default="")  # digest of annotation and recipe
     external_id: Mapped[str] = mapped_column(String(256))
     uri: Mapped[str] = mapped_column(Text, default="")

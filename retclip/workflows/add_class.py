@@ -13,6 +13,7 @@ from retclip.store.engine import transaction
 from retclip.workflows.build_loop import BuildReport
 from retclip.workflows.build_store import build_store
 from retclip.workflows.parts import Parts
+from retclip.workflows.units import storable_text
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def add_class(
         done += [build_store(parts, source, address, [name], additions.KIND, step, note=note, on_run=runs.append)]
     finally:
         for run in runs:
-            told = {"segments": done[-1].segments, "images": done[-1].images, "source": address}
+            told = {"segments": done[-1].segments, "images": done[-1].images, "source": storable_text(address)}
             with transaction(parts.store.engine, write=True) as connection:
                 event = additions.finish_addition(connection, name, run, told)
             on_event(event)

@@ -66,7 +66,7 @@ def plan_units(
     units, failures, empty = [], [], 0
     for position, record in enumerate(records, start=first):
         shown = present(record, wanted)
-        if not shown and record.external_id not in emptied:
+        if not shown and record.external_id[:256] not in emptied:
             empty += 1
             continue
         try:
@@ -90,13 +90,13 @@ def storable(record: SourceImage) -> SourceImage:
 
 
 def storable_text(text: str) -> str:
-    """Bytes of a file name that are no Unicode become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """Bytes of a file name that are no Unicode become escapes, and so does a zero, which PostgreSQL does not take."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
 def record_failure(store: FeatureStore, run: OpenRun, key: str, record: SourceImage, reason: str) -> Failure:
     """Write a failed attempt into the ledger."""
-    failure = Failure(record.external_id, record.uri, reason)
+    failure = Failure(record.external_id, record.uri, storable_text(reason))
     store.record_failure(run, key, failure)
     return failure
 

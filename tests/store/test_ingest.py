@@ -131,6 +131,31 @@ def test_a_class_that_is_found_no_more(store: FeatureStore, made) -> None:
     assert agree(store)
 
 
+def test_a_photo_under_two_names_shows_what_both_say(store: FeatureStore, made) -> None:
+    """A folder per class, and the photo in two of them: each says that the other's class is absent."""
+
+    def under(name: str, shown: str, absent: tuple[str, ...], annotation: str):
+        return replace(made.unit(1, classes=(shown,), annotation=annotation), external_id=name, absent=absent)
+
+    def alive() -> set[str]:
+        return {slot[0] for slot, row in slots(store).items() if row[2] == 0}
+
+    first, second = under("car/1", "car", ("tree", "road"), "a"), under("tree/1", "tree", ("car", "road"), "b")
+    for _ in range(2):
+        made.commit(store, first)
+        made.commit(store, second)
+        assert alive() == {"car", "tree"}
+        assert made.ask(store, "SELECT count(*) FROM unit") == [(2,)], "both are finished"
+    made.commit(store, first, second)
+    assert alive() == {"car", "tree"} and made.ask(store, "SELECT count(*) FROM unit") == [(2,)]
+    corrected = under("car/1", "road", ("car", "tree"), "c")
+    made.commit(store, corrected)
+    assert alive() == {"road", "tree"}, "a record still takes back what it said itself"
+    keys = {key for (key,) in made.ask(store, "SELECT key FROM unit")}
+    assert keys == {second.key, corrected.key}
+    assert agree(store)
+
+
 def test_other_images_and_proposers_keep_their_slots(store: FeatureStore, made) -> None:
     made.commit(store, made.unit(1), made.unit(2))
     other = store.start_run(replace(made.plan(), recipe="f" * 64, proposer="another"))

@@ -124,6 +124,17 @@ def test_each_kind_of_run_is_named_for_what_it_made(three_kinds: FeatureStore, m
         assert shards.build_again(connection, [filled]) == [] and filled not in shard_names(connection)
 
 
+@pytest.mark.parametrize("every", [True, False])
+def test_a_build_of_some_classes_is_not_told_as_one_of_all(sqlite_work, made, every: bool) -> None:
+    store = sqlite_work.open()
+    run = store.start_run(replace(made.plan(), config={"classes": list(made.classes), "every_class": every}))
+    store.commit(run, [made.unit(1)], {})
+    ((name,),) = made.ask(store, "SELECT sha256 FROM feature_shard")
+    with transaction(store.engine, write=True) as connection:
+        (found,) = shards.build_again(connection, [name])
+    assert found == Again("build", "test:", made.proposer, classes=() if every else made.classes)
+
+
 def test_of_removed_segments_nothing_is_made_again(three_kinds: FeatureStore, made) -> None:
     store = three_kinds
     filled = made.ask(store, "SELECT sha256 FROM feature_shard ORDER BY id DESC LIMIT 1")[0][0]

@@ -71,15 +71,15 @@ class EdgeIndex:
                 rows = np.flatnonzero(revisions == revision)
                 for start in range(0, len(rows), BATCH):
                     self._upsert(points, rows[start : start + BATCH], revision)
-            self._shard.flush()
+            self._live().flush()
             self._let_go(points.vectors.size * 2)
 
     def delete(self, ids: Sequence[UUID]) -> None:
         """See VectorIndex."""
         with _engine(self.folder):
             for start in range(0, len(ids), BATCH):
-                self._shard.update(edge.UpdateOperation.delete_points(list(ids[start : start + BATCH])))
-            self._shard.flush()
+                self._live().update(edge.UpdateOperation.delete_points(list(ids[start : start + BATCH])))
+            self._live().flush()
 
     def search(self, queries: Tensor, k: int, classes: Sequence[int] | None = None) -> Hits:
         """See VectorIndex."""
@@ -99,7 +99,7 @@ class EdgeIndex:
         while True:
             with _engine(self.folder):
                 request = edge.ScrollRequest(offset=offset, limit=SCROLL, with_payload=True, with_vector=False)
-                records, offset = self._shard.scroll(request)
+                records, offset = self._live().scroll(request)
             for one in records:
                 yield UUID(str(one.id)), np.array([one.payload[key] for key in PAYLOAD], dtype=np.int64)
             if offset is None:
@@ -108,7 +108,7 @@ class EdgeIndex:
     def vectors(self, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
         """See VectorIndex."""
         with _engine(self.folder):
-            records = self._shard.retrieve(list(ids), with_payload=False, with_vector=True)
+            records = self._live().retrieve(list(ids), with_payload=False, with_vector=True)
         return {
             UUID(str(one.id)): np.asarray(one.vector, dtype=np.float32) for one in records if one.vector is not None
         }
@@ -116,20 +116,22 @@ class EdgeIndex:
     def count(self) -> int:
         """See VectorIndex."""
         with _engine(self.folder):
-            return int(self._shard.count(edge.CountRequest(exact=True)))
+            return int(self._live().count(edge.CountRequest(exact=True)))
 
     def optimize(self) -> None:
         """Build the graph; holds the interpreter while it works (stores.md 1.6), so it is never called in a query."""
         _check_space(self.folder, self.free_bytes)
         with _engine(self.folder):
-            self._shard.optimize()
-            self._shard.flush()
+            self._live().optimize()
+            self._live().flush()
 
     def close(self) -> None:
         """See VectorIndex."""
-        if self._shard is not None:
-            with _engine(self.folder):
-                self._shard.close()
+        try:
+            if self._shard is not None:
+                with _engine(self.folder):
+                    self._shard.close()
+        finally:
             self._shard = None
             self._lock.close()
 
@@ -141,16 +143,22 @@ class EdgeIndex:
             )
             for n in rows.tolist()
         ]
-        self._shard.update(edge.UpdateOperation.upsert_points(batch, condition=older))
+        self._live().update(edge.UpdateOperation.upsert_points(batch, condition=older))
 
     def _let_go(self, written: int) -> None:
-        """Load the shard anew after every HELD_BYTES of flushed vectors: what was written stays in this process's maps,
-        and the memory of a build would grow with its store."""
+        """Close the shard after every HELD_BYTES of flushed vectors: what was written stays in this process's maps, and
+        the memory of a build would grow with its store. Whoever needs it next loads it."""
         self._held += written
         if self._held >= HELD_BYTES:
             shard, self._shard, self._held = self._shard, None, 0
             shard.close()
+
+    def _live(self) -> Any:
+        if self._lock.closed:
+            raise ValueError("the index is closed")
+        if self._shard is None:
             self._shard = _load(self.folder / SHARD, self.dim)
+        return self._shard
 
     def _query(self, rows: Sequence[tuple[list[float], Sequence[int] | None]], k: int, exact: bool) -> list[list[Any]]:
         params = edge.SearchParams(exact=True) if exact else edge.SearchParams(hnsw_ef=WIDE_SEARCH)
@@ -161,7 +169,7 @@ class EdgeIndex:
             for row, classes in rows
         ]
         with _engine(self.folder):
-            found: list[list[Any]] = self._shard.query_batch(edge.QueryBatchRequest(requests)) if requests else []
+            found: list[list[Any]] = self._live().query_batch(edge.QueryBatchRequest(requests)) if requests else []
         return found
 
 

@@ -52,6 +52,27 @@ def test_what_was_written_does_not_stay_in_memory(tmp_path: Path, monkeypatch: p
     index.close()
 
 
+def test_stopped_while_it_is_loaded_anew_it_works_on_and_gives_its_lock_back(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(edge, "HELD_BYTES", 1)
+    load, stops = edge._load, [KeyboardInterrupt()]
+    index = EdgeIndex.open(tmp_path, 8)
+    monkeypatch.setattr(edge, "_load", lambda *given: load(*given) if not stops else raised(stops.pop()))
+    index.upsert(points(3))
+    with pytest.raises(KeyboardInterrupt):
+        index.count()
+    assert index.count() == 3
+    index.upsert(points(4))
+    index.close()
+    index.close()
+    with pytest.raises(StoreDamaged, match="closed"):
+        index.count()
+    EdgeIndex.open(tmp_path, 8).close()
+
+
+def raised(error: BaseException) -> None:
+    raise error
+
+
 def test_what_was_acknowledged_is_there_after_reopening(tmp_path: Path) -> None:
     index = EdgeIndex.open(tmp_path, 8)
     index.upsert(points(50))
