@@ -23,16 +23,15 @@ def doctor(
     from retclip.opening import store_options
     from retclip.workflows.doctor import check_installation, check_store
 
-    findings = check_installation()
+    chosen = load(find_file(store, config))
+    findings = check_installation(chosen.plugins.disabled)
     if store is not None:
-        options_of_store = store_options(load(find_file(store, config)))
-        findings += check_store(store, options_of_store, repair)
+        findings += check_store(store, store_options(chosen), repair)
     if json:
         output.data([asdict(one) for one in findings])
     else:
         marks = {True: "ok", False: "WRONG"}
-        output.table(
-            "doctor", ("", "what", "found", "cure"), [(marks[f.ok], f.what, f.found, f.cure) for f in findings]
-        )
+        rows = [(marks[one.ok], one.what, one.found, "" if one.ok else one.cure) for one in findings]
+        output.table("doctor", ("", "what", "found", "cure"), rows)
     if not all(one.ok for one in findings):
         raise typer.Exit(1)

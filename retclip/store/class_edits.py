@@ -91,7 +91,8 @@ def remove_class(connection: Connection, name: str, actor: str) -> Edit:
     )
     set_status(connection, [*normal, *hidden], RETIRED)
     connection.execute(update(Category).where(Category.id == one.id).values(retired_at=now()))
-    forget_units(connection, one.name_key)  # what is finished would not be done again
+    asked = select(Segment.prompt).where(Segment.category_id == one.id).distinct()  # sources may call it otherwise
+    forget_units(connection, {one.name_key, *connection.execute(asked).scalars()})  # finished, it is not done again
     before = {"category": one.id, "name": one.name, "segments": packed(normal), "quarantined": packed(hidden)}
     event = events.record(connection, actor, "class.remove", one.name, before, {"category": one.id})
     announce(connection, live_versions(connection), [*normal, *hidden])

@@ -104,17 +104,18 @@ class FeatureStore:
     def start_run(self, plan: RunPlan, new_space: bool = False) -> OpenRun:
         """Open the index for writing and record that a run begins. new_space: a store that holds others gets that one,
         too. Raises SpaceMismatch, StoreBusy, and with `new_space` StoreMissing for an empty store."""
-        with transaction(self.engine, write=True) as connection:
+
+        def begin(connection: Connection) -> int:
             one_writer_at_a_time(connection)  # two first builds with different backbones must not both find it empty
             known = ledger.spaces(connection)
             if new_space and not known:
                 raise self._empty()
             if not new_space and known and plan.space.id not in {one.id for _, one in known}:
                 raise self._mismatch(known, plan.space)
-            space_id = ledger.ensure_space(connection, plan.space)
-        self._indexes.to_write(space_id, plan.space)
-        with transaction(self.engine, write=True) as connection:
-            return ledger.start_run(connection, plan)
+            return ledger.ensure_space(connection, plan.space)
+
+        self._indexes.to_write(self.write(begin), plan.space)
+        return self.write(lambda connection: ledger.start_run(connection, plan))
 
     def commit(self, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool | None]) -> int:
         """Store finished units and let the indexes follow; returns the number of segments."""
@@ -133,15 +134,15 @@ class FeatureStore:
 
     def lease(self, run: OpenRun, units: Sequence[leases.Wanted]) -> leases.Taken:
         """Take units that nobody else works on into our hands, until they are committed or the run ends."""
-        return self._write(lambda connection: leases.take(connection, run, units))
+        return self.write(lambda connection: leases.take(connection, run, units))
 
     def renew_leases(self, run: OpenRun) -> None:
         """A sign of life, due every few minutes."""
-        self._write(lambda connection: leases.renew(connection, run))
+        self.write(lambda connection: leases.renew(connection, run))
 
     def record_failure(self, run: OpenRun, key: str, failure: ledger.Failure) -> None:
         """Count one more failed attempt at a unit."""
-        self._write(lambda connection: ledger.record_failure(connection, run.id, key, failure))
+        self.write(lambda connection: ledger.record_failure(connection, run.id, key, failure))
 
     def finish_run(self, run: OpenRun, state: str, counts: Mapping[str, Any]) -> None:
         """Close a run as finished, interrupted or failed; what it still held is free."""
@@ -150,20 +151,24 @@ class FeatureStore:
             leases.release(connection, run)
             ledger.finish_run(connection, run.id, state, counts)
 
-        self._write(finish)
+        self.write(finish)
 
-    def _write(self, change: Callable[[Connection], Changed]) -> Changed:
-        def write() -> Changed:
+    def write(self, change: Callable[[Connection], Changed]) -> Changed:
+        """Change the catalog alone, again where other writers were in the way. Raises what the change raises,
+        StoreBusy, StoreError."""
+
+        def once() -> Changed:
             with transaction(self.engine, write=True) as connection:
                 return change(connection)
 
-        return when_free(write)
+        return when_free(once)
 
     def edit(self, change: Callable[[Connection], Changed]) -> Changed:
-        """Change the catalog and let the indexes follow; one that another process holds follows later: what is true
-        stands in SQL. Raises what the change raises, StoreError."""
-        done = self._write(change)
-        self.refresh()
+        """As `write`, and let the indexes follow; one that another process holds, or that is damaged, follows later:
+        what is true stands in SQL."""
+        done = self.write(change)
+        with suppress(StoreDamaged):
+            self.refresh()
         return done
 
     def refresh(self) -> None:

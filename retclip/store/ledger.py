@@ -7,7 +7,7 @@ and from then on only named (a poison image must not cost every run its time).
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,10 +129,10 @@ def given_up(external_id: str, uri: str, error: str | None, attempts: int) -> Fa
     return Failure(external_id, uri, f"not tried again after {attempts} attempts: {error}", attempts)
 
 
-def forget_units(connection: Connection, class_key: str) -> None:
-    """Units that looked for a class are not finished any more. class_key: its name key."""
-    found = connection.execute(select(Unit.key, Unit.classes)).all()
-    for page in pages([key for key, classes in found if class_key in classes]):
+def forget_units(connection: Connection, class_keys: Set[str]) -> None:
+    """Units that looked for one of these name keys are not finished any more."""
+    rows = connection.execute(select(Unit.key, Unit.classes))
+    for page in pages([key for key, classes in rows if not class_keys.isdisjoint(classes)]):
         connection.execute(delete(Unit).where(Unit.key.in_(page)))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, true, update
 
 from retclip.errors import DataError
 from retclip.names import name_key
@@ -48,6 +48,11 @@ def undo(connection: Connection, event_id: int, actor: str) -> Edit:
     return Edit(number, len(changed))
 
 
+def undo_all(connection: Connection, event_ids: Sequence[int], actor: str) -> tuple[int, ...]:
+    """Take events back, the last of them first; the numbers of the events that this makes. Raises as `undo`."""
+    return tuple(undo(connection, one, actor).event for one in reversed(event_ids))
+
+
 def _rename(connection: Connection, before: Values, after: Values, actor: str) -> Sequence[int]:  # noqa: ARG001
     mine = Category.id == before["category"]
     if connection.execute(select(Category.name).where(mine)).scalar_one_or_none() != after["name"]:
@@ -78,8 +83,29 @@ def _merge(connection: Connection, before: Values, after: Values, actor: str) ->
 
 
 def _remove(connection: Connection, before: Values, after: Values, actor: str) -> Sequence[int]:  # noqa: ARG001
-    connection.execute(update(Category).where(Category.id == before["category"]).values(retired_at=None))
-    return _revived(connection, before)
+    """What it retired lives again, but for what an addition had made that was undone since; a class that was there
+    because of such an addition alone stays removed."""
+    mine = update(Category).where(Category.id == before["category"])
+    undone = _undone_additions(connection, before["category"])
+    runs = [run for _, several in undone for run in several]
+    changed = _revived(connection, before, Segment.run_id.not_in(runs))
+    theirs = any(not first["known"] or first.get("retired_at") for first, _ in undone)
+    gone = theirs and not _alive(connection, before["category"])
+    connection.execute(mine.values(retired_at=now() if gone else None))
+    return changed
+
+
+def _undone_additions(connection: Connection, category: int) -> list[tuple[Values, Sequence[int]]]:
+    """(what the class was before, its runs) of each addition to the class that does not hold any more."""
+    undone = {int(one) for one in connection.execute(select(Event.target).where(Event.action == UNDO)).scalars()}
+    query = select(Event.id, Event.before, Event.after).where(Event.action.in_(ADDITIONS))
+    rows = connection.execute(query.where(Event.after["category"].as_integer() == category))
+    return [(before, after.get("runs", [after["run"]])) for number, before, after in rows if number in undone]
+
+
+def _alive(connection: Connection, category: int) -> bool:
+    left = select(Segment.id).where(Segment.category_id == category, Segment.status != RETIRED).limit(1)
+    return connection.execute(left).first() is not None
 
 
 def _add(connection: Connection, before: Values, after: Values, actor: str) -> Sequence[int]:  # noqa: ARG001
@@ -104,8 +130,7 @@ def _class_as_before(connection: Connection, after: Values, before: Values) -> N
     mine = update(Category).where(Category.id == category)
     if before["known"] and before.get("is_thing", False) is None:
         connection.execute(mine.values(is_thing=None))  # nobody had said whether it counts
-    left = select(Segment.id).where(Segment.category_id == category, Segment.status != RETIRED).limit(1)
-    if connection.execute(left).first() is not None:
+    if _alive(connection, category):
         return
     first = _first_before(connection, after, before)
     retired_at = first.get("retired_at")
@@ -141,11 +166,11 @@ def _fill(connection: Connection, before: Values, after: Values, actor: str) -> 
     return ids
 
 
-def _revived(connection: Connection, values: Values) -> list[int]:
-    """The segments that an event retired, where they still are, as they were."""
+def _revived(connection: Connection, values: Values, also: ColumnElement[bool] = true()) -> list[int]:
+    """The segments that an event retired, where they still are and that condition holds, as they were."""
     changed: list[int] = []
     for key, status in LEFT.items():
-        still = still_so(connection, unpacked(values.get(key, "")), Segment.status == RETIRED)
+        still = still_so(connection, unpacked(values.get(key, "")), and_(Segment.status == RETIRED, also))
         set_status(connection, still, status)
         changed += still
     return changed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from retclip.data.class_list import vocabulary_of
 from retclip.names import name_key
@@ -103,7 +104,6 @@ def add_class(
     finally:
         for run in runs:
             told = {"segments": done[-1].segments, "images": done[-1].images, "source": storable_text(address)}
-            with transaction(parts.store.engine, write=True) as connection:
-                event = additions.finish_addition(connection, name, run, told)
-            on_event(event)
+            end = partial(additions.finish_addition, name=name, run=run, told=told)
+            on_event(parts.store.write(end))
     return done[-1]

@@ -48,7 +48,8 @@ def build_store(
     exception. On KeyboardInterrupt the finished images are committed first.
     """
     naming = names_for(parts, source, address, class_names)
-    run = parts.store.start_run(run_plan(parts, source, address, naming.names, kind, note))
+    said = {"every_class": class_names is None, **(note or {})}
+    run = parts.store.start_run(run_plan(parts, source, address, naming.names, kind, said))
     on_run(run.id)
     loop = BuildLoop(parts, source, address, run, naming, on_progress)
     state = "failed"

@@ -20,7 +20,7 @@ from retclip.names import name_key
 from retclip.plugin.contracts import ImageSource
 from retclip.store import additions
 from retclip.store.feature_store import FeatureStore
-from retclip.store.undo import undo
+from retclip.store.undo import undo_all
 from retclip.workflows.add_class import add_class
 from retclip.workflows.build_loop import BuildReport
 from retclip.workflows.parts import Parts
@@ -101,8 +101,8 @@ def add_class_checked(
 
 
 def take_back(store: FeatureStore, events: Sequence[int], actor: str) -> tuple[int, ...]:
-    """Undo events, the newest first; the numbers of the events that this makes."""
-    return tuple(store.edit(partial(undo, event_id=one, actor=actor)).event for one in reversed(events))
+    """Undo events, the newest first, all or none; the numbers of the events that this makes."""
+    return store.edit(partial(undo_all, event_ids=events, actor=actor)) if events else ()
 
 
 def _said(name: str, sources: Sequence[tuple[ImageSource, str]]) -> bool | None:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from retclip import config
 from retclip.errors import RetCLIPError, StoreDamaged
 from retclip.plugin.manager import PluginManager
 from retclip.store.engine import transaction
@@ -28,7 +27,7 @@ from retclip.store.shards import (
     shard_names,
     unreferenced_shards,
 )
-from retclip.store.spaces import SpaceState
+from retclip.store.spaces import SpaceState, to_add
 from retclip.types import FeatureSpace
 
 MORE = re.compile(r" and \d+ more(\?|$)")  # as `data.source_address.shown_address` says it of several paths
@@ -45,11 +44,11 @@ class Finding:
     cure: str = ""
 
 
-def check_installation() -> list[Finding]:
-    """Python, torch with torchvision, and every plugin."""
+def check_installation(disabled: Sequence[str] = ()) -> list[Finding]:
+    """Python, torch with torchvision, and every plugin but those that are disabled."""
     python = ".".join(map(str, sys.version_info[:3]))
     findings = [Finding("python", sys.version_info >= (3, 11), python, "use Python 3.11 or newer"), _torch()]
-    manager = PluginManager.discover(config.load().plugins.disabled)
+    manager = PluginManager.discover(disabled)
     findings += [Finding(f"{info.kind} {info.full_name}", True, info.version) for info in manager.components()]
     for failure in manager.failures:
         cure = f"pip install --force-reinstall {failure.distribution}, or disable it: plugins.disabled"
@@ -99,7 +98,7 @@ def _archive(store: FeatureStore, repair: bool) -> list[Finding]:
     if bad and repair:
         with transaction(store.engine, write=True) as connection:
             todo = _made_again(build_again(connection, bad), store)
-            todo += [_add(store, backbone) for backbone in add_again(connection, bad)]
+            todo += [to_add(backbone, store.folder) for backbone in add_again(connection, bad)]
         cure = "now run: " + "; ".join(todo) if todo else "nothing is left to do: they held removed segments alone"
     findings = [Finding("archive", not bad, f"{len(bad)} damaged: {', '.join(bad[:3])}" if bad else "whole", cure)]
     if spare:
@@ -116,7 +115,8 @@ def _made_again(lost: Sequence[Again], store: FeatureStore) -> list[str]:
             photos = f"PHOTOS (those of {one.source})" if MORE.search(one.source) else shlex.quote(one.source)
             told.append(f"class add {shlex.quote(one.name)} {photos} --proposer {one.proposer}")
         elif one.kind != KIND:
-            told.append(f"build {shlex.quote(one.source)}")
+            only = f" --classes {shlex.quote(', '.join(one.classes))}" if one.classes else ""
+            told.append(f"build {shlex.quote(one.source)}{only} --proposer {one.proposer}")
         elif one.matched:
             told.append(f"fallback map {shlex.quote(one.name)} {shlex.quote(one.matched)}")
     if fetched:
@@ -140,21 +140,18 @@ def _spaces(store: FeatureStore, repair: bool) -> list[Finding]:
 
 def _complete(store: FeatureStore, state: SpaceState, name: str) -> Finding:
     told = f"{state.segments} of {state.total} segments have a vector, {state.without} go without"
-    return Finding(f"space {name}", state.complete, told, _add(store, state.space.backbone))
-
-
-def _add(store: FeatureStore, backbone: str) -> str:
-    return f"retclip store add-space --backbone {backbone} --store {store.folder}"
+    return Finding(f"space {name}", state.complete, told, to_add(state.space.backbone, store.folder))
 
 
 def _index(store: FeatureStore, space: FeatureSpace, name: str, repair: bool) -> Finding:
     if store.options.index == RESIDENT:
         return Finding(name, True, "in memory: loaded from the archive whenever it is needed")
+    cure = f"retclip doctor --store {store.folder} --repair"
     try:
         projection = store.projection(space, follow=False)
     except StoreDamaged as error:
         if not repair:
-            return Finding(name, False, error.got, "retclip doctor --store DIR --repair")
+            return Finding(name, False, error.got, cure)
         store.drop_index(space)
         count = store.projection(space).index.count()
         return Finding(name, True, f"its files were damaged; {count} points loaded again from the archive")
@@ -165,4 +162,4 @@ def _index(store: FeatureStore, space: FeatureSpace, name: str, repair: bool) ->
         told += f"; {found.pending} changes are still to be applied"
     if repair and not found.clean:
         return Finding(name, True, f"repaired: {told}")
-    return Finding(name, found.clean, told, "retclip doctor --store DIR --repair")
+    return Finding(name, found.clean, told, cure)

@@ -53,6 +53,13 @@ def test_doctor(told):
     assert ran.err == ""
 
 
+def test_doctor_leaves_out_what_is_disabled_in_the_file(run, tmp_path, monkeypatch):
+    monkeypatch.delenv("RETCLIP_PLUGINS__DISABLED", raising=False)  # it would count for more than the file
+    (tmp_path / "c.toml").write_text('[plugins]\ndisabled = ["zero_shot"]\n')
+    assert "zero_shot" in run("doctor").out
+    assert "zero_shot" not in run("doctor", "--config", tmp_path / "c.toml").out
+
+
 def test_doctor_says_with_its_exit_code_that_something_is_wrong(run, tmp_path):
     ran = run("doctor", "--store", tmp_path / "gone", "--json")
     assert ran.code == 1

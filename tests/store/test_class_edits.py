@@ -7,9 +7,10 @@ from functools import partial
 import pytest
 import torch
 
-from retclip.errors import DataError
-from retclip.store import reconcile
+from retclip.errors import DataError, StoreDamaged
+from retclip.store import ledger, reconcile
 from retclip.store.class_edits import add_alias, merge_class, packed, remove_class, rename_class, unpacked
+from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
 
 
@@ -84,6 +85,25 @@ def test_what_cannot_be_is_refused_and_nothing_changes(store: FeatureStore, edit
     with pytest.raises(DataError, match=told):
         edit(store, change, *names)
     assert events(store, made) == [] and set(classes(store)) == {"car", "road", "tree"}
+
+
+@pytest.mark.parametrize(("change", "names", "removed"), [(rename_class, ("car", "van"), "van"),
+                                                           (merge_class, ("car", "road"), "road")])  # fmt: skip
+def test_a_class_removed_under_another_name_may_come_again(store: FeatureStore, edit, made, change, names, removed):
+    """Its sources go on calling it what they did."""
+    edit(store, change, *names)
+    edit(store, remove_class, removed)
+    keys = [made.unit(number).key for number in (1, 2)]
+    with transaction(store.engine) as connection:
+        assert ledger.finished_units(connection, keys) == set()
+
+
+def test_a_damaged_index_is_no_reason_to_call_an_edit_failed(store: FeatureStore, edit, monkeypatch) -> None:
+    def damaged(*_: object) -> None:
+        raise StoreDamaged("an index", "half of one", "remove it")
+
+    monkeypatch.setattr(type(store), "refresh", damaged)
+    assert edit(store, remove_class, "car").segments == 4
 
 
 def test_a_removed_class_can_not_be_edited(store: FeatureStore, edit) -> None:

@@ -17,7 +17,7 @@ from retclip.store.class_edits import (
 from retclip.store.engine import transaction
 from retclip.store.events import history, record
 from retclip.store.feature_store import FeatureStore
-from retclip.store.undo import undo
+from retclip.store.undo import undo, undo_all
 
 
 def back(store: FeatureStore, event: int):
@@ -75,6 +75,34 @@ def test_an_added_class_goes_and_no_other_segment_is_touched(store: FeatureStore
     again = added(store, made, "boat", 3)  # not finished any more, and the class is there again
     assert {one.name: one.segments for one in store.classes()}["boat"] == 2
     assert back(store, again).segments == 2
+
+
+def test_an_addition_that_was_undone_does_not_come_back_with_its_removed_class(store: FeatureStore, edit, made) -> None:
+    before = state(store, made)[0]
+    event = added(store, made, "boat", 3)
+    removed = edit(store, remove_class, "boat").event
+    back(store, event)
+    assert back(store, removed).segments == 0
+    assert [one.name for one in store.classes()] == ["car", "road", "tree"]
+    assert [row for row in state(store, made)[0] if row[2] == 0] == before
+    assert reconcile.differences(store.projection()).clean
+
+
+def test_of_a_removed_class_what_was_no_part_of_the_undone_addition_comes_back(store: FeatureStore, edit, made) -> None:
+    event = added(store, made, "car", 3)
+    removed = edit(store, remove_class, "car").event
+    back(store, event)
+    assert back(store, removed).segments == 4
+    assert {one.name: one.segments for one in store.classes()}["car"] == 4
+
+
+def test_several_are_undone_together_or_none(store: FeatureStore, made) -> None:
+    events = [added(store, made, "boat", 3), added(store, made, "kite", 4)]
+    with pytest.raises(DataError, match="number of an event"):
+        store.edit(lambda connection: undo_all(connection, [99, *events], "bob"))
+    assert len(store.classes()) == 5, "nothing went back"
+    assert len(store.edit(lambda connection: undo_all(connection, events, "bob"))) == 2
+    assert [one.name for one in store.classes()] == ["car", "road", "tree"]
 
 
 def test_more_of_a_known_class_goes_and_what_it_had_stays(store: FeatureStore, made) -> None:

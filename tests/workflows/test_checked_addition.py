@@ -172,7 +172,7 @@ def stopped(store, kit, given, at):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checked_addition, "take_back", lambda *_: ())
         if at == "event":
-            patch.setattr(add_module.additions, "finish_addition", lambda *_: 0)
+            patch.setattr(add_module.additions, "finish_addition", lambda *_, **__: 0)
         else:
             patch.setattr(RegressionCheck, "after", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):

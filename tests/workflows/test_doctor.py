@@ -31,6 +31,7 @@ def test_this_installation_has_python_torch_and_the_plugins():
     assert "torch" in found["torch"].found
     assert found["backbone reference.colour_texture"].ok
     assert found["source data.label-maps"].ok
+    assert "backbone reference.colour_texture" not in by_name(check_installation(["reference"]))
 
 
 def test_a_plugin_that_fails_is_named_with_stage_and_cure(monkeypatch):
@@ -93,12 +94,20 @@ def test_what_a_damaged_shard_held_is_built_again_as_the_cure_says(copied, built
     with retclip.open(copied) as memory:
         assert memory.build(built.source).images == 0, "the ledger does not look at files"
     cure = by_name(check_store(copied, StoreOptions(), repair=True))["archive"].cure
-    assert f"retclip build '{built.source}' --store {copied}" in cure
+    assert f"retclip build '{built.source}' --proposer reference.ground_truth --store {copied}" in cure
     with retclip.open(copied) as memory:
         assert memory.build(built.source).images == 6
         assert len(memory.segment(next(memory.source(built.source).images()).load()).segments) > 0
     assert {one.name: one.segments for one in classes_of(copied)} == before
     assert all(one.ok for one in check_store(copied, StoreOptions(), repair=False))
+
+
+def test_the_cure_of_a_build_of_some_classes_names_them(tmp_path, built):
+    with retclip.open(tmp_path / "store", create=True, settings={"store": {"index": "resident"}}) as memory:
+        memory.build(built.source, ["sky", "boat"])
+    next((tmp_path / "store" / "archive").glob("??/*.npy")).unlink()
+    cure = by_name(check_store(tmp_path / "store", StoreOptions(index="resident"), repair=True))["archive"].cure
+    assert f"retclip build '{built.source}' --classes 'sky, boat' --proposer" in cure
 
 
 def classes_of(folder):
@@ -153,7 +162,7 @@ def test_an_index_whose_files_are_damaged_is_made_again_from_the_archive(copied)
     folder = next((copied / "index").iterdir()) / "shard"
     (folder / "edge_config.json").write_text("{")
     found = by_name(check_store(copied, StoreOptions(), repair=False))["index"]
-    assert (found.ok, found.cure) == (False, "retclip doctor --store DIR --repair")
+    assert (found.ok, found.cure) == (False, f"retclip doctor --store {copied} --repair")
     found = by_name(check_store(copied, StoreOptions(), repair=True))["index"]
     assert found.ok and "loaded again from the archive" in found.found
     assert by_name(check_store(copied, StoreOptions(), repair=False))["index"].found.startswith("0 missing")
