@@ -1,6 +1,7 @@
 """Tasks spread over workers: two with each, so that none waits, and none of them lost when a worker dies.
 
-A task whose worker died is done again image by image, because one of its images may be why: the others must not suffer.
+A task on which a worker died is done again image by image, because one of its images may be why: the others must not
+suffer. Nor must the task that waited behind it: that is sent again as it was.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
+from itertools import count
 from typing import Protocol
 
 from retclip.errors import ConfigError
@@ -41,6 +43,7 @@ class Crew(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Sent:
+    number: int  # a worker takes them in this order
     task: Task
     units: tuple[Unit, ...]
     worker: int
@@ -56,6 +59,8 @@ class InFlight:
         self._again: deque[tuple[Task, tuple[Unit, ...]]] = deque()
         self._lives = [0] * crew.size
         self._deaths: Counter[str] = Counter()
+        self._numbers = count()
+        self._fatal: dict[tuple[int, int], int] = {}  # by worker and life the number of the task on which it died
 
     def outcomes(self, tasks: Iterator[Task | None]) -> Iterator[tuple[Task, Outcome]]:
         """Every unit's outcome with its task, as they come. Raises what concerns every image."""
@@ -96,7 +101,7 @@ class InFlight:
                 raise cause from None
             self._replace(worker, self._lives[worker])
             future = self._crew.submit(worker, tickets)
-        self._sent[future] = _Sent(task, units, worker, self._lives[worker])
+        self._sent[future] = _Sent(next(self._numbers), task, units, worker, self._lives[worker])
 
     def _answers(self, sent: _Sent, future: Future[list[Outcome]]) -> Iterator[tuple[Task, Outcome]]:
         error = future.exception()
@@ -104,9 +109,23 @@ class InFlight:
             yield from ((sent.task, outcome) for outcome in future.result())
         elif (cause := self._crew.cause(error)) is not None:
             raise cause from None
+        elif self._died_on(sent) != sent.number:
+            self._again.append((sent.task, sent.units))
         else:
             self._replace(sent.worker, sent.life)
             yield from self._after_death(sent)
+
+    def _died_on(self, sent: _Sent) -> int:
+        """The number of the task that the worker was at: the first of those that it had and did not answer."""
+        place = sent.worker, sent.life
+        if place not in self._fatal:
+            behind = [
+                one.number
+                for future, one in self._sent.items()
+                if (one.worker, one.life) == place and not (future.done() and future.exception() is None)
+            ]
+            self._fatal[place] = min([sent.number, *behind])
+        return self._fatal[place]
 
     def _after_death(self, sent: _Sent) -> Iterator[tuple[Task, Outcome]]:
         if len(sent.units) > 1:

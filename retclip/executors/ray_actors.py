@@ -12,7 +12,7 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from retclip.config import Settings
@@ -69,15 +69,23 @@ class Actors:
         return future
 
     def cause(self, error: BaseException) -> BaseException | None:
-        """None for an actor that died, or whose machine did."""
+        """None for an actor that died, or whose machine did, or whose answer was lost with a machine."""
         kinds = self._ray.exceptions
         if isinstance(error, kinds.RayTaskError):
             cause: BaseException = error.cause
             return cause
-        return None if isinstance(error, kinds.RayActorError | kinds.NodeDiedError) else error
+        died = kinds.RayActorError | kinds.NodeDiedError | kinds.OutOfMemoryError | kinds.WorkerCrashedError
+        if isinstance(error, died | kinds.ObjectLostError):
+            return None
+        if isinstance(error, kinds.RayError):
+            todo = "look at Ray's own logs (/tmp/ray), then build again: it goes on where it stopped"
+            return ConfigError("a cluster of Ray that carries tasks through", f"{type(error).__name__}: {error}", todo)
+        return error
 
     def replace(self, worker: int) -> None:
-        """A new actor, wherever there is room."""
+        """A new actor, wherever there is room; the old one may live still, where only its answer was lost."""
+        with suppress(Exception):
+            self._ray.kill(self.actors[worker])
         self.actors[worker] = self._kind.remote(self._job)
 
     def close(self) -> None:

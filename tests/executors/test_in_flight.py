@@ -1,6 +1,7 @@
 """Two tasks with each worker, deaths survived image by image, errors of everybody raised."""
 
 from concurrent.futures import Future
+from threading import Timer
 
 import pytest
 
@@ -56,6 +57,32 @@ class Scripted:
         self.dead.discard(worker)
 
 
+class Queued(Scripted):
+    """Workers that take a moment and then what waits in turn; with one that dies, all that waits behind is lost."""
+
+    def __init__(self, size, deadly):
+        super().__init__(size, deadly)
+        self.waiting = [[] for _ in range(size)]
+
+    def submit(self, worker, tickets):
+        future, names = Future(), [one.external_id for one in tickets]
+        self.sent.append((worker, names))
+        self.waiting[worker].append((future, tickets))
+        if len(self.waiting[worker]) == 1:
+            Timer(0.05, self.work, (worker,)).start()
+        return future
+
+    def work(self, worker):
+        queue, self.waiting[worker] = self.waiting[worker], []
+        dead = False
+        for future, tickets in queue:
+            dead = dead or any(self.deadly.get(one.external_id, 0) > 0 for one in tickets)
+            if dead:
+                future.set_exception(Died())
+            else:
+                future.set_result([Outcome(one.key) for one in tickets])
+
+
 def tasks(count, each=2, taken=None):
     for number in range(count):
         if taken is not None:
@@ -75,6 +102,15 @@ def test_every_unit_comes_back_once_with_its_task():
     found = list(InFlight(Scripted(3)).outcomes(tasks(6)))
     assert keys(found) == EVERY
     assert all(any(unit.key == outcome.key for unit in task.units) for task, outcome in found)
+
+
+@pytest.mark.parametrize("deadly", [f"{task}.{n}" for task in range(4) for n in range(2)])
+def test_what_waits_behind_a_deadly_image_is_not_blamed(deadly):
+    crew = Queued(2, {deadly: 99})
+    found = {outcome.key: outcome for _, outcome in InFlight(crew).outcomes(tasks(6))}
+    assert sorted(found) == EVERY
+    assert [key for key, outcome in found.items() if outcome.reason] == [f"key {deadly}"]
+    assert len(crew.replaced) == 1 + TRIES, "the task, and the image alone"
 
 
 def test_no_more_tasks_are_taken_than_workers_hold():
