@@ -1,9 +1,10 @@
 """ADE20K's scene parsing challenge, read: 150 classes, a byte per pixel (ADEChallengeData2016).
 
-`images/SPLIT/*.jpg`, `annotations/SPLIT/*.png` with 0 = void and 1 to 150, names in `objectInfo150.txt` or `.csv`
-(columns Idx and Name; synonyms after commas). Which classes are things is said by `categoryMapping.txt` of the
-instance challenge where it is there; otherwise nobody says it, and the store decides. Such maps have no instances. For
-annotations with instances use `coco-panoptic` (ade20k_panoptic_SPLIT.json) or `ade20k-full`.
+`images/SPLIT/*.jpg`, `annotations/SPLIT/*.png` with 0 = void and 1 to 150, names in `objectInfo150.txt`, or `.csv`
+where that is missing (columns Idx and Name; synonyms after commas). Which classes are things is said by
+`categoryMapping.txt` of the instance challenge where it is there; otherwise nobody says it, and the store decides. Such
+maps have no instances. For annotations with instances use `coco-panoptic` (ade20k_panoptic_SPLIT.json) or
+`ade20k-full`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from retclip.data.map_pairs import matched_pairs
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceClass
 
-TABLES = ("objectInfo150.csv", "objectInfo150.txt")
+TABLES = ("objectInfo150.txt", "objectInfo150.csv")
 THINGS = ("categoryMapping.txt", "annotations_instance/categoryMapping.txt")
 
 
@@ -41,11 +42,14 @@ def read_classes(table: Path, root: Path) -> list[SourceClass]:
     names: set[str] = set()
     for number, row in enumerate(_rows(table), start=2):
         try:
-            index = int(row["Idx"])
-            terms = [term.strip() for term in row["Name"].replace(";", ",").split(",")]
+            index, name = int(row["Idx"]), row["Name"]
+            terms = [term.strip() for term in name.replace(";", ",").split(",")]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             got = f"{type(error).__name__}: {error}"
             raise DataError(f"Idx and Name in row {number} of {table}", got, "take the challenge's own file") from error
+        if ";" in name and table.suffix.lower() == ".csv":  # "traffic;light;signal": nobody knows where a term ends
+            got = repr(name)[:80]
+            raise DataError(f"synonyms after commas in row {number} of {table}", got, "take objectInfo150.txt")
         if not 1 <= index <= 255 or index in found or not terms[0] or terms[0] in names:
             got = f"{index} {terms[0]!r}"
             raise DataError(f"a new Idx of 1 to 255 and a new Name in row {number} of {table}", got, "correct the row")

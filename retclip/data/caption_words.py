@@ -18,11 +18,12 @@ class CaptionWords:
     def __init__(self, classes: Sequence[SourceClass]) -> None:
         """Raises ConfigError where the library that forms plurals is missing."""
         plural = _plural()
+        names = [(one.name, one.name) for one in classes]
+        synonyms = [(term, one.name) for one in classes for term in one.synonyms]
+        plurals = [(plural(term), name) for term, name in (*names, *synonyms)]
         self._by_words: dict[tuple[str, ...], str] = {}
-        for one in classes:
-            for term in (one.name, *one.synonyms):
-                for form in (term, plural(term)):
-                    self._by_words.setdefault(_words(form), one.name)
+        for form, name in (*names, *synonyms, *plurals):  # a class's own name is never another's synonym or plural
+            self._by_words.setdefault(_words(form), name)
         self._by_words.pop((), None)
         self._longest = max(map(len, self._by_words), default=0)
 

@@ -32,19 +32,29 @@ class ClassFolders(NamedImages):
 
 
 def _folders(folder: Path) -> dict[str, Path]:
-    """class -> its folder. Raises DataError where there is none, or two of one name."""
+    """class -> its folder. Raises DataError where there is none, two of one name, or a name that is no text."""
     try:
         places = sorted(one for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
     except OSError as error:
         raise DataError(f"a folder of class folders: {folder}", str(error), "check path and split") from error
     found: dict[str, Path] = {}
+    spelled: dict[str, Path] = {}
     for place in places:
-        name = " ".join(place.name.replace("_", " ").split())
-        other = next((known for known in found if name_key(known) == name_key(name)), None)
-        if not name or other:
-            got = f"{place.name!r}" + (f" beside {found[other].name!r}" if other else "")
+        name = _class_name(place)
+        other = spelled.setdefault(name_key(name), place)
+        if not name or other is not place:
+            got = f"{place.name!r}" + (f" beside {other.name!r}" if other is not place else "")
             raise DataError(f"folders named after different classes in {folder}", got, "rename or join the folders")
         found[name] = place
     if not found:
         raise DataError(f"a folder for each class in {folder}", "no folder", "check path and split")
     return found
+
+
+def _class_name(place: Path) -> str:
+    try:
+        place.name.encode()
+    except UnicodeEncodeError as error:  # a name that nobody could type, to ask for the class
+        expected = f"a class folder named in UTF-8 in {place.parent}"
+        raise DataError(expected, repr(place.name), "rename it in UTF-8") from error
+    return " ".join(place.name.replace("_", " ").split())

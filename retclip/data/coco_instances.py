@@ -2,7 +2,8 @@
 
 Found as `instances_SPLIT.json` or `lvis_v1_SPLIT.json` in the folder or in `annotations/`, without a split as
 `instances.json`; photos in `images/SPLIT/`, `SPLIT/` or `images/`. LVIS names no files: its photos are COCO's, named by
-the last two parts of `coco_url`. Objects may overlap; smaller ones are painted over larger ones, the rest is void.
+the last two parts of `coco_url`, and underscores in its class names count as spaces. Objects may overlap; smaller ones
+are painted over larger ones, the rest is void.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 from retclip.data.class_choice import chosen, data_set_name, keep_classes
 from retclip.data.coco_panoptic import CocoPanopticSettings
-from retclip.data.coco_records import as_text, bad_record, first_of, photos_by_id, read_document
+from retclip.data.coco_records import as_text, bad_record, check_size, first_of, photos_by_id, read_document
 from retclip.data.images import file_digest, read_image
 from retclip.data.object_masks import read_mask
 from retclip.data.painted_objects import AnnotatedObject, painted
@@ -26,6 +27,7 @@ from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.types import Image
 
 NAMES = ("instances", "lvis_v1")
+LVIS_FIELDS = frozenset({"synset", "frequency"})  # of a category; no other COCO file has them
 
 
 class CocoInstances:
@@ -45,7 +47,7 @@ class CocoInstances:
         self._categories = categories_of(document, self.file)
         self._classes = chosen(list(self._categories.values()), settings)
         self._kept = frozenset(one.name for one in self._classes)
-        self._photos = photos_by_id(document, self.file)
+        self._photos = _different(photos_by_id(document, self.file), self.file)
         self._objects = objects_of(document, self.file, self._categories, self._photos)
         self.name = data_set_name(root, split)
 
@@ -66,7 +68,7 @@ class CocoInstances:
             yield SourceImage(
                 external_id=photo["file_name"],
                 uri=str(path),
-                load=partial(self._load, path, objects),
+                load=partial(self._load, path, photo, objects),
                 file_digest=partial(file_digest, path),
                 class_names=tuple(one.name for one in self._classes if one.name in named),
                 annotation_digest=hashlib.sha256(canonical.encode()).hexdigest(),
@@ -79,15 +81,16 @@ class CocoInstances:
             whole if whole.exists() or not (self.photos / Path(name).name).exists() else self.photos / Path(name).name
         )
 
-    def _load(self, path: Path, objects: Sequence[tuple[int, Mapping[str, Any]]]) -> Image:
+    def _load(self, path: Path, photo: Mapping[str, Any], objects: Sequence[tuple[int, Mapping[str, Any]]]) -> Image:
         image = read_image(path)
-        found = []
-        for number, one in objects:
-            category = self._categories[one["category_id"]]
-            mask = read_mask(one.get("segmentation"), image.size, f"annotation {number} of {self.file}")
-            crowd = bool(one.get("iscrowd", 0))
-            found.append(AnnotatedObject(category.name, category.is_thing is not False, mask, crowd))
+        check_size(photo, image, str(self.file))
+        found = (self._object(number, one, image.size) for number, one in objects)  # one by one: masks are large
         return Image(image.pixels, image.sha256, image.uri, keep_classes(painted(found, image.size), self._kept))
+
+    def _object(self, number: int, one: Mapping[str, Any], size: tuple[int, int]) -> AnnotatedObject:
+        category = self._categories[one["category_id"]]
+        mask = read_mask(one.get("segmentation"), size, f"annotation {number} of {self.file}")
+        return AnnotatedObject(category.name, category.is_thing is not False, mask, bool(one.get("iscrowd", 0)))
 
 
 def _named(document: dict[str, Any]) -> dict[str, Any]:
@@ -98,16 +101,29 @@ def _named(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def _different(photos: dict[Any, dict[str, Any]], file: Path) -> dict[Any, dict[str, Any]]:
+    """The image records themselves. Raises DataError where two name one photo."""
+    seen: set[str] = set()
+    for number, one in enumerate(photos.values()):
+        if one["file_name"] in seen:
+            got = f"{one['file_name']!r} twice"
+            raise DataError(f"one image per photo in image {number} of {file}", got, "join the two under one id")
+        seen.add(one["file_name"])
+    return photos
+
+
 def categories_of(document: Mapping[str, Any], file: Path) -> dict[int, SourceClass]:
+    """By their ids, in the file's order. Raises DataError."""
     found: dict[int, SourceClass] = {}
     names: set[str] = set()
+    lvis = any(isinstance(one, dict) and not LVIS_FIELDS.isdisjoint(one) for one in document["categories"])
+    spelled = _spaced if lvis or file.name.startswith("lvis") else as_text
     for number, one in enumerate(document["categories"]):
         try:
-            name = as_text(one["name"])
-            terms = tuple(as_text(term) for term in one.get("synonyms", ()))
-            new = SourceClass(
-                name, bool(int(one.get("isthing", 1))), tuple(t for t in terms if t != name), int(one["id"])
-            )
+            name, terms = spelled(one["name"]), one.get("synonyms", ())
+            terms = [term.strip() for term in terms.split(",") if term.strip()] if isinstance(terms, str) else terms
+            synonyms = tuple(dict.fromkeys(term for term in map(spelled, terms) if term != name))
+            new = SourceClass(name, bool(int(one.get("isthing", 1))), synonyms, int(one["id"]))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise bad_record(file, f"category {number}", "id and name, synonyms as a list", error) from error
         if new.native_id in found or name in names:
@@ -115,6 +131,11 @@ def categories_of(document: Mapping[str, Any], file: Path) -> dict[int, SourceCl
         found[int(one["id"])] = new
         names.add(name)
     return found
+
+
+def _spaced(value: Any) -> str:
+    """LVIS's "alarm_clock" as people write it."""
+    return as_text(" ".join(as_text(value).replace("_", " ").split()))
 
 
 def objects_of(

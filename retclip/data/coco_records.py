@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from retclip.errors import DataError
+from retclip.types import Image
 
 
 def read_document(file: Path, kind: str) -> dict[str, Any]:
     """The lists of images, categories and annotations; kind: what the file should be. Raises DataError."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"a readable COCO JSON: {file}", str(error), "check the path, or export it again") from error
     if not isinstance(found, dict):
@@ -39,6 +40,23 @@ def photos_by_id(document: Mapping[str, Any], file: Path) -> dict[Any, dict[str,
         stay_inside(name, f"image {number} of {file}")
         found[key] = one
     return found
+
+
+def check_size(record: Mapping[str, Any], image: Image, where: str) -> None:
+    """The photo must be as large as its record says: elsewhere the record's coordinates are other pixels. A record may
+    leave its size out. where: what the record belongs to, for errors. Raises DataError."""
+    height, width = image.size
+    said = record.get("height"), record.get("width")
+    numbers = [one for one in said if isinstance(one, int | float) and not isinstance(one, bool) and one > 0]
+    if len(numbers) < 2 or said == image.size:
+        return
+    todo = "use the photo that was annotated"
+    if said == (width, height):
+        turned = "the photo is turned by its EXIF orientation, its annotation was made on the un-turned pixels"
+        todo = f"{turned}: remove the orientation"
+    named = f"image {record.get('id')!r} ({record.get('file_name')}) of {where}"
+    expected = f"a photo of {numbers[1]:g} x {numbers[0]:g} pixels, as {named} says"
+    raise DataError(expected, f"{image.uri}, {width} x {height} pixels", todo)
 
 
 def stay_inside(name: str, where: str) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -41,6 +42,9 @@ class ImageText:
     """An ImageSource without masks, streamed: the pairs are read anew for each walk."""
 
     def __init__(self, settings: ImageTextSettings) -> None:
+        if settings.split:
+            todo = "name the split's folder or files as path"
+            raise DataError(f"no split, as the path names the files: {settings.path}", repr(settings.split), todo)
         self._settings, self._files = settings, _files(settings.path)
         self._count: int | None = None
         words = read_vocabulary(settings.vocabulary)
@@ -63,13 +67,16 @@ class ImageText:
         return self._count
 
     def images(self) -> Iterator[SourceImage]:
-        """In the files' order."""
+        """In the files' order. The ids begin with the file's place below the folder that all files have in common."""
         seen: set[bytes] = set()
+        above = os.path.commonpath([file.parent for file in self._files])
         for file in self._files:
+            place = file.relative_to(above)
             for pair in read_pairs(file, self._settings.image_column, self._settings.text_column):
                 names = self._named(pair.text)
-                key = f"{file.name}/{pair.key}"
-                digest = hashlib.blake2b(key.encode(), digest_size=16).digest()  # of millions of keys, 16 bytes each
+                key = f"{place}/{pair.key}"
+                known = key.encode(errors="surrogateescape")
+                digest = hashlib.blake2b(known, digest_size=16).digest()  # of millions of keys, 16 bytes each
                 if digest in seen:
                     raise DataError(f"every image once in {file}", f"{pair.key!r} twice: {pair.where}", "remove one")
                 seen.add(digest)
@@ -93,7 +100,7 @@ def _record(key: str, pair: Pair, names: tuple[str, ...]) -> SourceImage:
         load=partial(_decoded, pair) if pair.read else partial(read_image, path),
         file_digest=partial(_digest, pair) if pair.read else partial(file_digest, path),
         class_names=names,
-        annotation_digest=hashlib.sha256("\n".join(names).encode()).hexdigest(),
+        annotation_digest=hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest(),
         extra={"text": pair.text},
     )
 
@@ -116,9 +123,16 @@ def _digest(pair: Pair) -> str:
 def _files(path: str) -> list[Path]:
     """The files of pairs. Raises DataError where there are none."""
     root = Path(path).absolute()
-    found = [root] if root.is_file() else [one for one in root.iterdir() if one.is_file()] if root.is_dir() else []
+    inside = [one for one in root.iterdir() if one.is_file() and not one.name.startswith(".")] if root.is_dir() else []
+    found = [root] if root.is_file() else inside
     found = found or [Path(one).absolute() for one in glob.glob(path, recursive=True)]  # noqa: PTH207  (any pattern)
-    pairs = sorted(one for one in found if one.suffix.lower() in KINDS)
+    shards = {one.with_suffix("") for one in found if one.suffix.lower() == ".tar"}
+    pairs = sorted(one for one in found if one.suffix.lower() in KINDS and not _about_a_shard(one, shards))
     if not pairs:
         raise DataError(f"files of pairs ({', '.join(KINDS)}) at {path}", "none", "check the path")
     return pairs
+
+
+def _about_a_shard(file: Path, shards: Set[Path]) -> bool:
+    """img2dataset writes 00000.parquet beside 00000.tar: links and sizes of the same pairs, without the images."""
+    return file.suffix.lower() == ".parquet" and file.with_suffix("") in shards

@@ -57,12 +57,13 @@ class LabelMapSource(MapPairs):
         infos: list[SegmentInfo] = []
         for native_id in sorted(set(np.unique(classes).tolist()) & self._by_id.keys()):
             one, pixels = self._by_id[native_id], classes == native_id
-            parts, count = (pixels, 1)
+            parts = np.ones(np.count_nonzero(pixels), dtype=np.int32)  # the component of each of its pixels
             if one.is_thing and self.settings.components:
-                parts, count = ndimage.label(pixels, structure=EIGHT)
-            areas = np.bincount(parts.ravel().astype(np.int64), minlength=count + 1)
-            for part in range(1, count + 1):
-                if areas[part] >= max(1, self.settings.min_area if one.is_thing else 1):
-                    infos.append(SegmentInfo(len(infos) + 1, one.name, one.is_thing is not False, int(areas[part])))
-                    label_map[parts == part] = len(infos)
+                parts = ndimage.label(pixels, structure=EIGHT)[0][pixels]
+            areas = np.bincount(parts)
+            kept = np.flatnonzero(areas >= max(1, self.settings.min_area if one.is_thing else 1))
+            ids = np.zeros(len(areas), dtype=np.int32)  # by component: there may be more than one can compare with
+            ids[kept] = np.arange(len(infos) + 1, len(infos) + 1 + len(kept))
+            label_map[pixels] = ids[parts]
+            infos += [SegmentInfo(int(ids[n]), one.name, one.is_thing is not False, int(areas[n])) for n in kept]
         return PanopticSegmentation(label_map, tuple(infos))

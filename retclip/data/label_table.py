@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import Field
@@ -77,9 +77,22 @@ def table_rows(table: Path) -> list[list[str]]:
     try:
         text = table.read_text(encoding="utf-8-sig")
         tabs = table.suffix.lower() == ".tsv" or "\t" in text.partition("\n")[0]
-        rows = list(csv.reader(text.splitlines(), delimiter="\t" if tabs else ",", strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"a readable table: {table}", str(error), "save it as CSV in UTF-8") from error
+    rows = list(csv_rows(text.splitlines(), tabs, table))
     if len(rows) < 2:
         raise DataError(f"a head and rows in {table}", f"{len(rows)} rows", "write a photo a row")
     return rows
+
+
+def csv_rows(lines: Iterable[str], tabs: bool, table: Path) -> Iterator[list[str]]:
+    """The rows of a table's lines. Raises DataError with the line where a row of malformed quotes begins: an open
+    quote is noticed far behind it."""
+    rows, line = csv.reader(lines, delimiter="\t" if tabs else ",", strict=True), 1
+    try:
+        for row in rows:
+            yield row
+            line = rows.line_num + 1
+    except csv.Error as error:
+        expected = f"well-formed quotes in line {line} of {table}"
+        raise DataError(expected, str(error), "double or remove the quotes") from error

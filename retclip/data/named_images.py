@@ -30,6 +30,7 @@ class NamedImages:
     ) -> None:
         self.name, self._images = name, images
         self._classes = chosen(known, settings)
+        self._places = {one.name: place for place, one in enumerate(self._classes)}
 
     def classes(self) -> Sequence[SourceClass]:
         """In the data set's order."""
@@ -41,13 +42,12 @@ class NamedImages:
     def images(self) -> Iterator[SourceImage]:
         """In the data set's order; the classes in that of `classes`."""
         for one in self._images:
-            said = set(one.class_names)
-            names = tuple(known.name for known in self._classes if known.name in said)
+            names = sorted(self._places.keys() & one.class_names, key=self._places.__getitem__)
             yield SourceImage(
                 external_id=one.external_id,
                 uri=str(one.path),
                 load=partial(read_image, one.path),
                 file_digest=partial(file_digest, one.path),
-                class_names=names,
-                annotation_digest=hashlib.sha256("\n".join(names).encode()).hexdigest(),
+                class_names=tuple(names),
+                annotation_digest=hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest(),
             )

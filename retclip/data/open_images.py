@@ -13,7 +13,6 @@ Photos are `SPLIT/ID.jpg` or `images/SPLIT/ID.jpg`: all that lie there, or those
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -41,7 +40,9 @@ class OpenImagesSettings(AnnotatedSettings):
         "labels", description="what is read; boxes only say what is there"
     )
     list: str = Field("", description="a file of photo ids (ID or SPLIT/ID a line), if not all that lie there")
-    ancestors: bool = Field(False, description="what shows a fox shows an animal, too; needs the hierarchy")
+    ancestors: bool = Field(
+        False, description="what shows a fox shows an animal, too; needs the hierarchy, and is not for masks"
+    )
 
 
 class OpenImages:
@@ -51,9 +52,12 @@ class OpenImages:
         root, split = Path(settings.path).absolute(), settings.split or "train"
         self.name = data_set_name(root, split)
         self._annotated = settings.kind == "masks"
+        if self._annotated and settings.ancestors:  # a mask has one class: photos would show animals without a mask
+            todo = "leave ancestors out, and name the classes that have masks"
+            raise DataError(f"ancestors with kind=labels or kind=boxes in {root}", "kind=masks", todo)
         self._photos = _photos(root, split, settings.list)
         names = read_names(_table(root, "*class-descriptions*.csv", "class descriptions"))
-        self._masks: defaultdict[str, list[Mask]] = defaultdict(list)
+        self._masks: dict[str, list[Mask]] = {}
         said = self._read(root, split, settings, names)
         if settings.ancestors:
             parents = read_parents(_table(root, "*hierarchy*.json", "the hierarchy of classes"))
@@ -62,7 +66,8 @@ class OpenImages:
         occurring = set().union(*self._said.values()) if self._said else set()
         known = dict.fromkeys(name for name in names.values() if name in occurring)
         self._classes = chosen([SourceClass(name, True if self._annotated else None) for name in known], settings)
-        self._kept = frozenset(one.name for one in self._classes)
+        self._places = {one.name: place for place, one in enumerate(self._classes)}
+        self._kept = frozenset(self._places)
 
     def _read(self, root: Path, split: str, settings: OpenImagesSettings, names: dict[str, str]) -> dict[str, set[str]]:
         """photo id -> machine ids of what it shows."""
@@ -73,7 +78,8 @@ class OpenImages:
             if one not in names:
                 raise DataError(f"a known LabelName in row {number} of {table}", one, "add it to class-descriptions")
             if settings.kind == "masks":
-                self._masks[key].append((_mask(root, split, value, f"row {number} of {table}"), names[one]))
+                found = _mask(root, split, value, f"row {number} of {table}"), names[one]
+                self._masks.setdefault(key, []).append(found)
             elif _confidence(value, f"row {number} of {table}") <= 0:
                 continue
             said[key].add(one)
@@ -89,21 +95,21 @@ class OpenImages:
     def images(self) -> Iterator[SourceImage]:
         """By id, or in the list's order."""
         for key, path in self._photos.items():
-            shown = tuple(one.name for one in self._classes if one.name in self._said[key])
-            masks = self._masks[key]
+            shown = sorted(self._said[key] & self._kept, key=self._places.__getitem__)
+            masks = self._masks.get(key, ())
             parts = [*shown, *(f"{file.name} {name}" for file, name in masks)]
             yield SourceImage(
                 external_id=key,
                 uri=str(path),
                 load=partial(self._load, path, masks) if self._annotated else partial(read_image, path),
                 file_digest=partial(file_digest, path),
-                class_names=shown,
-                annotation_digest=hashlib.sha256("\n".join(parts).encode()).hexdigest(),
+                class_names=tuple(shown),
+                annotation_digest=hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest(),
             )
 
     def _load(self, path: Path, masks: Sequence[Mask]) -> Image:
         image = read_image(path)
-        objects = [AnnotatedObject(name, True, _pixels(file, image.size)) for file, name in masks]
+        objects = (AnnotatedObject(name, True, _pixels(file, image.size)) for file, name in masks)
         return Image(image.pixels, image.sha256, image.uri, keep_classes(painted(objects, image.size), self._kept))
 
 
@@ -118,9 +124,15 @@ def _pixels(file: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def _table(root: Path, pattern: str, what: str) -> Path:
-    found = sorted(one for folder in (root, root / "annotations") if folder.is_dir() for one in folder.glob(pattern))
+    """The file of that name; of a full table and its part for the classes with boxes, the full one."""
+    places = [folder for folder in (root, root / "annotations") if folder.is_dir()]
+    found = sorted(one for folder in places for one in folder.glob(pattern) if not one.name.startswith("."))
+    found = [one for one in found if not one.stem.endswith("-boxable")] or found
     if not found:
         raise DataError(f"{what} in {root} or its annotations/, named {pattern}", "no such file", "download it there")
+    if len(found) > 1:
+        got = ", ".join(str(one.relative_to(root)) for one in found)
+        raise DataError(f"one file of {what} in {root}, named {pattern}", got, "keep one there")
     return found[0]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,11 +13,14 @@ from typing import Any
 
 from retclip.data.coco_records import stay_inside
 from retclip.data.images import SUFFIXES
+from retclip.data.label_table import csv_rows
 from retclip.data.table_columns import column_place
 from retclip.errors import ConfigError, DataError
 
 IMAGE = ("image", "file", "file_name", "filename", "image_path", "path")
 TEXT = ("caption", "text", "title", "tags", "labels")
+NAMES = ("string", "large_string", "string_view", "null")  # pyarrow's types of columns
+BYTES = ("binary", "large_binary", "binary_view", "fixed_size_binary")
 BATCH = 1024  # rows of a Parquet file at once
 READING = Lock()  # of a Parquet file's images
 
@@ -48,7 +50,7 @@ def read_pairs(file: Path, image: str = "", text: str = "") -> Iterator[Pair]:
 def _table(file: Path, image: str, text: str) -> Iterator[Pair]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows = csv.reader(lines, delimiter="\t" if file.suffix.lower() == ".tsv" else ",", strict=True)
+            rows = csv_rows(lines, file.suffix.lower() == ".tsv", file)
             head = next(rows, [])
             image_at, text_at = _places(file, head, image, text)
             for number, row in enumerate(rows, start=2):
@@ -57,7 +59,7 @@ def _table(file: Path, image: str, text: str) -> Iterator[Pair]:
                         raise DataError(f"{len(head)} cells in row {number} of {file}", f"{len(row)}", "complete it")
                     continue
                 yield _named(file, row[image_at], row[text_at], number)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"a readable table: {file}", str(error), "save it as CSV in UTF-8") from error
 
 
@@ -84,23 +86,49 @@ def _parquet(file: Path, image: str, text: str) -> Iterator[Pair]:
             image_at, text_at = (names[place] for place in _places(file, names, image, text))
             number = 0
             for group in range(table.num_row_groups):
-                batches = table.iter_batches(BATCH, row_groups=[group], columns=[image_at, text_at])
+                columns = [*_name_columns(table, group, image_at, file), text_at]
+                batches = table.iter_batches(BATCH, row_groups=[group], columns=columns)
                 for place, row in enumerate(one for batch in batches for one in batch.to_pylist()):
                     number += 1
                     read = partial(_cell, file, image_at, group, place, number)
-                    yield _row(file, row[image_at], row[text_at], number, read)
-    except (OSError, ArrowException) as error:
+                    yield _row(file, row.get(image_at), row[text_at], number, read)
+    except (OSError, ArrowException, UnicodeDecodeError) as error:
         raise DataError(f"a readable Parquet file: {file}", str(error), "write it again") from error
 
 
+def _name_columns(table: Any, group: int, image: str, file: Path) -> list[str]:
+    """What a listing reads of a row group's images: their file names, but never their bytes. The column is of names,
+    of bytes, or of {"bytes", "path"}, as Hugging Face writes them."""
+    kind = table.schema_arrow.types[table.schema_arrow.names.index(image)]
+    told = str(kind.value_type if hasattr(kind, "index_type") else kind).partition("[")[0]  # a dictionary has an index
+    fields = {one.name: str(one.type) for one in kind} if told.startswith("struct<") else {}
+    path = [f"{image}.path"] if "path" in fields else []
+    if "bytes" in fields:
+        return path if fields["bytes"] == "null" or _all_null(table, group, f"{image}.bytes") else []
+    if path or told in BYTES:
+        return path
+    if told in NAMES:
+        return [image]
+    raise DataError(f"file names or bytes as {image} in {file}", str(kind)[:80], "name another column as image_column")
+
+
+def _all_null(table: Any, group: int, leaf: str) -> bool:
+    """Whether a row group has no value of a column, as its statistics say."""
+    told = table.metadata.row_group(group)
+    columns = (told.column(place) for place in range(told.num_columns))
+    counts = next((one.statistics for one in columns if one.path_in_schema == leaf), None)
+    return counts is not None and counts.has_null_count and counts.null_count == told.num_rows
+
+
 def _row(file: Path, image: Any, text: Any, number: int, read: Callable[[], bytes]) -> Pair:
-    """The image is a file name, or bytes in the table (also as {"bytes", "path"}, as Hugging Face writes them)."""
-    inside = image.get("bytes") if isinstance(image, dict) else image
-    if isinstance(inside, bytes):
-        if not isinstance(text, str):
-            raise DataError(f"a text in row {number} of {file}", f"{text!r}"[:80], "complete the row")
-        return Pair(str(number), text, f"{file}#{number}", read, f"row {number} of {file}")
-    return _named(file, image.get("path") if isinstance(image, dict) else image, text, number)
+    """image: a file name, also as {"path"}, or None where it was not listed, or is null: `read` will tell."""
+    name = image.get("path") if isinstance(image, dict) else image
+    text = "" if text is None else text
+    if name is not None:
+        return _named(file, name, text, number)
+    if not isinstance(text, str):
+        raise DataError(f"a text in row {number} of {file}", f"{text!r}"[:80], "complete the row")
+    return Pair(str(number), text, f"{file}#{number}", read, f"row {number} of {file}")
 
 
 def _cell(file: Path, column: str, group: int, place: int, number: int) -> bytes:
@@ -112,13 +140,22 @@ def _cell(file: Path, column: str, group: int, place: int, number: int) -> bytes
         with READING:  # else every thread that decodes ahead would read the same group for itself
             images = _row_group(file, column, group, (stat.st_mtime_ns, stat.st_size))
         found = images[place].as_py()
-        content = found["bytes"] if isinstance(found, dict) else found
+        content, name = (found.get("bytes"), found.get("path")) if isinstance(found, dict) else (found, None)
+        content = _beside(file, name, number) if content is None and name is not None else content
         if not isinstance(content, bytes):
-            raise IndexError(f"{type(content).__name__} where an image was")
-    except (ArrowException, IndexError, KeyError, OSError) as error:
-        todo = "do not change the file while it is read"
+            raise IndexError("null" if content is None else f"{type(content).__name__} where an image was")
+    except (ArrowException, IndexError, KeyError, OSError, UnicodeDecodeError) as error:
+        todo = "complete or remove the row; do not change the file while it is read"
         raise DataError(f"the image in row {number} of {file}", f"{type(error).__name__}: {error}", todo) from error
     return content
+
+
+def _beside(file: Path, name: Any, number: int) -> bytes:
+    """The bytes of a file that a row names, where other rows of its group hold bytes themselves."""
+    path = Path(_named(file, name, "", number).uri)
+    if not path.is_file():  # to read a pipe would wait for ever
+        raise FileNotFoundError(f"no file {path}")
+    return path.read_bytes()
 
 
 @lru_cache(maxsize=2)  # a walk is in one row group, and at its end already in the next; more would be kept for nothing
@@ -140,10 +177,11 @@ def _tar(file: Path, image: str, text: str) -> Iterator[Pair]:
             stem = ""
             parts: dict[str, tarfile.TarInfo] = {}
             for member in archive:
-                if not member.isfile():
+                folder, _, base = member.name.rpartition("/")
+                if not member.isfile() or base.startswith("."):  # macOS adds ._a.jpg beside a.jpg
                     continue
-                key, _, kind = member.name.rpartition("/")[2].partition(".")
-                key = f"{member.name.rpartition('/')[0]}/{key}".lstrip("/")
+                key, _, kind = base.partition(".")
+                key = f"{folder}/{key}".lstrip("/")
                 if key != stem and parts:
                     yield _shard_pair(file, archive, stem, parts, text)
                     parts = {}
@@ -175,7 +213,7 @@ def _shard_pair(file: Path, archive: tarfile.TarFile, stem: str, parts: dict[str
 def _from_json(found: Any, key: str) -> str:
     wanted = (key,) if key else TEXT
     name = next((one for one in wanted if one in found), wanted[0])
-    value = found[name]
+    value = "" if found[name] is None else found[name]
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         value = "; ".join(value)
     if not isinstance(value, str):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,13 @@ YES, NO = frozenset({"1", "true", "yes", "+", "positive"}), frozenset({"0", "fal
 
 @dataclass(frozen=True)
 class Mark:
-    """An object as a file marks it. image: the photo as the file names it. where: the record, for errors."""
+    """An object as a file marks it. image: the photo as the file names it. where: the record, for errors. photo: what
+    a COCO JSON says of the photo."""
 
     image: str
     where: str
     region: Region
+    photo: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -138,17 +140,21 @@ def _box(x: float, y: float, width: float, height: float, where: str) -> Box:
 
 
 def _coco_boxes(file: Path) -> list[Mark]:
+    """Without crowds: the box of several objects tells nothing of any of them."""
     document = read_document(file, "instances")
     categories, photos = categories_of(document, file), photos_by_id(document, file)
     marks = []
     for key, objects in objects_of(document, file, categories, photos).items():
         for number, one in objects:
+            if one.get("iscrowd"):
+                continue
             where = f"annotation {number} of {file}"
             x, y, width, height = _four_numbers(one.get("bbox"), where)
             region = Region(categories[one["category_id"]].name, _box(x, y, width, height, where))
-            marks.append(Mark(photos[key]["file_name"], where, region))
+            marks.append(Mark(photos[key]["file_name"], where, region, photos[key]))
     if not marks:
-        raise DataError(f"a box in {file}", "no annotation", "use a file with `bbox` in its annotations")
+        got = "crowds only" if document["annotations"] else "no annotation"
+        raise DataError(f"a box in {file}", got, "use a file with `bbox` in its annotations")
     return marks
 
 

@@ -22,6 +22,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from retclip.data.coco_records import check_size
 from retclip.data.image_folder import ImageFolder, ImageFolderSettings
 from retclip.data.images import file_digest
 from retclip.data.painted_objects import AnnotatedObject, painted
@@ -104,6 +105,8 @@ class Regions:
             (name,) = self._spelled.values()
             mask = read_object(marked.mask, image.size)
             return replace(image, truth=painted([AnnotatedObject(name, True, mask)], image.size))
+        for mark in marked.marks:
+            check_size(mark.photo, image, mark.where)
         inside = tuple(_inside(region, mark.where, image) for region, mark in zip(regions, marked.marks, strict=True))
         if not self._painted:
             return replace(image, regions=inside)

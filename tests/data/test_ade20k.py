@@ -50,12 +50,20 @@ def test_the_mapping_of_the_instance_challenge_says_what_is_a_thing(challenge):
 
 
 def test_the_table_may_have_commas(challenge):
+    (challenge / "objectInfo150.txt").unlink()
     (challenge / "objectInfo150.csv").write_text(
-        'Idx,Ratio,Train,Val,Stuff,Name\n1,0,1,1,1,wall\n2,0,1,1,0,"a;b"\n3,0,1,1,0,c\n'
+        'Idx,Ratio,Train,Val,Stuff,Name\n1,0,1,1,1,wall\n2,0,1,1,0,"a, b"\n3,0,1,1,0,c\n'
     )
     assert [(one.name, one.synonyms) for one in challenged(challenge).classes()] == [
         ("wall", ()), ("a", ("b",)), ("c", ()),
     ]  # fmt: skip
+
+
+def test_a_csv_that_parts_the_words_of_a_name_is_refused_and_the_other_table_preferred(challenge, refused):
+    (challenge / "objectInfo150.csv").write_text("Idx,Ratio,Name\n1,0,wall\n2,0,traffic;light;traffic;signal\n3,0,c\n")
+    assert [one.name for one in challenged(challenge).classes()] == ["wall", "building", "sky"]
+    (challenge / "objectInfo150.txt").unlink()
+    refused(lambda: challenged(challenge), "row 3", "objectInfo150.csv", "traffic;light", "take objectInfo150.txt")
 
 
 def table(text):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from retclip.data import class_folders
 from retclip.data.class_choice import AnnotatedSettings
 from retclip.data.class_folders import ClassFolders
 
@@ -42,6 +43,7 @@ FOLDERS = {
     "no photo": (lambda root, _: (root / "nowhere/fox").mkdir(parents=True), "none"),
     "a file": (lambda root, _: (root / "nowhere").write_text(""), "nowhere"),
     "one class twice": (lambda root, photo: photo(root, "nowhere/red fox/a.png", "nowhere/Red_Fox/b.png"), "Red_Fox"),
+    "a name that is no UTF-8": (lambda root, photo: photo(root, "nowhere/caf\udce9/a.png"), "rename it in UTF-8"),
     "a name of spaces": (lambda root, photo: photo(root, "nowhere/ _ /a.png"), "' _ '"),
 }
 
@@ -50,6 +52,13 @@ FOLDERS = {
 def test_folders_that_name_no_classes(tmp_path, photo, refused, damage, word):
     damage(tmp_path, photo)
     refused(lambda: folders(tmp_path / "nowhere"), word, "nowhere")
+
+
+def test_the_names_of_many_folders_are_compared_once_each(tmp_path, photo, monkeypatch):
+    photo(tmp_path, *(f"class {number}/a.png" for number in range(20)))
+    keys, key = [], class_folders.name_key
+    monkeypatch.setattr(class_folders, "name_key", lambda name: keys.append(name) or key(name))
+    assert len(folders(tmp_path)) == 20 and len(keys) == 20
 
 
 def test_every_hostile_photo_in_a_class_folder_is_refused_by_name(tmp_path, hostile, refused):

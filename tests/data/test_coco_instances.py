@@ -82,6 +82,22 @@ def test_lvis_names_its_photos_by_url_and_its_classes_with_synonyms(tmp_path, do
     assert next(again.images()).uri == str(tmp_path / "images" / "val2017" / "a.png")
 
 
+def test_lvis_writes_underscores_for_spaces_and_others_mean_them(tmp_path, document):
+    clock = {"id": 5, "name": "alarm_clock", "synonyms": ["alarm_clock", "bow_(decorative_ribbons)"]}
+    document["categories"][0] = clock
+    (plain, _) = written(tmp_path, document).classes()
+    assert (plain.name, plain.synonyms) == ("alarm_clock", ("bow_(decorative_ribbons)",))
+    document["categories"][0] = {**clock, "synset": "alarm_clock.n.01", "frequency": "f"}
+    (one, _) = written(tmp_path, document).classes()
+    assert (one.name, one.synonyms) == ("alarm clock", ("bow (decorative ribbons)",))
+    assert next(written(tmp_path, document).images()).class_names == ("alarm clock", "person")
+
+
+def test_synonyms_may_be_a_text_with_commas(tmp_path, document):
+    document["categories"][0]["synonyms"] = "tabby, kitten,cat,"
+    assert written(tmp_path, document).classes()[0].synonyms == ("tabby", "kitten")
+
+
 @pytest.mark.filterwarnings("ignore:__array__")  # pycocotools and numpy 2
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/data/coco_panoptic")
 def test_masks_of_real_photos_agree_with_pycocotools():

@@ -3,11 +3,24 @@
 import io
 import tarfile
 
+import pyarrow
 import pytest
 from PIL import Image as Pillow
+from pyarrow import parquet
 
 from retclip.data.image_text import ImageText, ImageTextSettings
 from retclip.errors import DataError
+
+
+def shard(file, stem="s"):
+    buffer = io.BytesIO()
+    Pillow.new("RGB", (6, 4), (255, 0, 0)).save(buffer, "PNG")
+    file.parent.mkdir(exist_ok=True)
+    with tarfile.open(file, "w") as archive:
+        for name, content in ((f"{stem}.png", buffer.getvalue()), (f"{stem}.txt", b"an owl")):
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
 
 
 @pytest.fixture
@@ -15,13 +28,7 @@ def pairs(tmp_path):
     for name in "abc":
         Pillow.new("RGB", (6, 4)).save(tmp_path / f"{name}.png")
     (tmp_path / "1.csv").write_text("image,caption\na.png,Two foxes\nb.png,nothing\nc.png,a vixen and owls\n")
-    buffer = io.BytesIO()
-    Pillow.new("RGB", (6, 4), (255, 0, 0)).save(buffer, "PNG")
-    with tarfile.open(tmp_path / "2.tar", "w") as archive:
-        for name, content in (("s.png", buffer.getvalue()), ("s.txt", b"an owl")):
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
+    shard(tmp_path / "2.tar")
     (tmp_path / "words.txt").write_text("fox, vixen | thing\nowl\n")
     return tmp_path
 
@@ -70,3 +77,41 @@ def test_an_image_twice_a_missing_one_and_no_pairs_are_told(pairs):
         opened(pairs, "nowhere")
     with pytest.raises(DataError, match=r"none\.txt"):
         opened(pairs, vocabulary="none.txt")
+
+
+def test_a_key_that_is_no_unicode(pairs):
+    shard(pairs / "3.tar", "caf\udce9")
+    (found,) = opened(pairs, "3.tar").images()
+    assert found.external_id == "3.tar/caf\udce9" and found.load().size == (4, 6)
+
+
+def test_what_lies_beside_the_shards_of_img2dataset_and_macos_is_passed_over(pairs):
+    parquet.write_table(pyarrow.table({"url": ["http://x/s.png"], "caption": ["an owl"]}), pairs / "2.parquet")
+    (pairs / "._2.tar").write_bytes(b"\0\5\x16\7")
+    (pairs / "1.csv").unlink()
+    assert list(shown(opened(pairs))) == ["2.tar/s"] == list(shown(opened(pairs, "2.*")))
+    with pytest.raises(DataError, match=r"2\.parquet"):
+        shown(opened(pairs, "2.parquet"))  # named outright
+
+
+def test_files_of_one_name_in_several_folders(pairs):
+    for folder in "xy":
+        shard(pairs / folder / "0.tar")
+    assert list(shown(opened(pairs, "?/0.tar"))) == ["x/0.tar/s", "y/0.tar/s"]
+    assert list(shown(opened(pairs, "x/*.tar"))) == ["0.tar/s"]
+
+
+def test_captions_and_images_of_null_end_no_walk(pairs):
+    content = (pairs / "a.png").read_bytes()
+    columns = {"image": [content, None, content], "caption": ["an owl", "a fox", None]}
+    parquet.write_table(pyarrow.table(columns), pairs / "3.parquet")
+    first, second, third = opened(pairs, "3.parquet", keep_unnamed=True).images()
+    assert [one.class_names for one in (first, second, third)] == [("owl",), ("fox",), ()] and third.load()
+    for work in (second.load, second.file_digest):
+        with pytest.raises(DataError, match=r"row 2 of .*null.*complete or remove the row"):
+            work()
+
+
+def test_a_split_is_refused(pairs):
+    with pytest.raises(DataError, match=r"no split.*'train'"):
+        opened(pairs, split="train")

@@ -77,3 +77,9 @@ def test_a_row_is_named_by_its_number(tmp_path, photo, refused):
     refused(lambda: table(tmp_path, "file,label\na.png,fox\n\n../b.png,fox\n"), "row 4", "labels.csv")
     with pytest.raises(DataError, match="wolf"):
         table(tmp_path, "file,label\na.png,fox\n", only="wolf")
+
+
+@pytest.mark.parametrize("row", ['"b.png"x,fox', '"b.png,fox\nc.png,owl', '"b.png,fox\n"c.png",owl'])
+def test_malformed_quotes_are_told_with_the_line_where_their_row_begins(tmp_path, refused, row):
+    text = f'file,label\n"a\n.png",fox\n{row}\n'
+    refused(lambda: table(tmp_path, text), "line 4", "labels.csv", "double or remove the quotes")

@@ -91,6 +91,18 @@ def test_a_record_that_is_no_object(refused, document, part, value):
     refused(document, "instances.json", "0")
 
 
+def test_two_records_of_one_photo(refused, document):
+    document["images"].append({"id": 2, "file_name": "a.png"})
+    refused(document, "image 1 of", "instances.json", "'a.png' twice")
+
+
+def test_a_photo_of_another_size_than_its_record_says(refused, document):
+    document["images"][0] |= {"width": 40, "height": 32}
+    refused(document, "image 1 (a.png) of", "instances.json", "40 x 32", "10 x 8", "photo that was annotated")
+    document["images"][0] |= {"width": 8, "height": 10}
+    refused(document, "turned by its EXIF orientation", "un-turned pixels")
+
+
 def test_a_missing_file_or_folder(tmp_path):
     with pytest.raises(DataError, match=r"instances_val\.json"):
         CocoInstances(CocoPanopticSettings(path=str(tmp_path), split="val"))

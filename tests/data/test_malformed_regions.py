@@ -128,6 +128,14 @@ def test_a_damaged_coco_json(root, part, key, value, word):
     refused(marks(root, "boxes", json.dumps(document), "boxes.json"), word, "boxes.json")
 
 
+@pytest.mark.parametrize(("width", "height", "word"), [(40, 24, "40 x 24"), (6, 10, "turned by its EXIF orientation")])
+def test_a_coco_json_of_photos_of_another_size(root, width, height, word):
+    document = json.loads(json.dumps(DOCUMENT))
+    document["images"][0] |= {"width": width, "height": height}
+    where = "image 1 (b.png) of annotation 0 of"
+    refused(marks(root, "boxes", json.dumps(document), "boxes.json"), where, "boxes.json", "10 x 6", word)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"images": 5}', json.dumps({**DOCUMENT, "annotations": []})])
 def test_a_file_that_is_no_coco_json(root, text):
     refused(marks(root, "boxes", text, "boxes.json"), "boxes.json")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from retclip.data import open_images
 from retclip.data.open_images import OpenImages, OpenImagesSettings
 from retclip.errors import DataError
 
@@ -77,6 +78,34 @@ def test_masks_of_smaller_copies_are_brought_to_the_photo_s_size(world):
     assert [one.class_name for one in next(only.images()).load().truth.segments] == ["Fox"]
 
 
+def test_a_full_table_goes_before_that_of_the_classes_with_boxes(world):
+    for key in ("names", "labels"):
+        full = world / FILES[key]
+        boxable = full.with_name(f"{full.stem}-boxable.csv")
+        boxable.write_text("".join(line for line in full.open() if "owl" not in line))
+    (world / "._oidv7-class-descriptions.csv").write_bytes(b"\0")  # as macOS leaves them
+    assert shown(opened(world)) == {"a": ("Fox",), "b": ("Owl",)}
+    for key in ("names", "labels"):
+        (world / FILES[key]).unlink()
+    assert shown(opened(world)) == {"a": ("Fox",), "b": ()}
+
+
+def test_a_walk_neither_goes_through_all_classes_for_every_photo_nor_remembers_it(world, monkeypatch):
+    passes = []
+
+    class Counted(tuple):
+        def __iter__(self):
+            passes.append(1)
+            return super().__iter__()
+
+    chosen = open_images.chosen
+    monkeypatch.setattr(open_images, "chosen", lambda known, settings: Counted(chosen(known, settings)))
+    source = opened(world, kind="masks")
+    passes.clear()
+    assert shown(source) == {"a": ("Fox", "Car"), "b": ()} and passes == []
+    assert list(source._masks) == ["a"]
+
+
 def test_a_list_chooses_photos_and_one_that_is_missing_is_told_when_it_is_read(world):
     (world / "mine.txt").write_text("val/b\ntrain/a\n c \n")
     source = opened(world, list=str(world / "mine.txt"))
@@ -139,6 +168,8 @@ DAMAGE = {  # name: (settings, what is done, words that the error must hold)
     "a mask that is not there": ({"kind": "masks"}, mask_row("c.png,a,/m/fox"), "c.png"),
     "a mask of words": ({"kind": "masks"}, lambda root: (root / "masks/a_fox_1.png").write_text("x"), "a_fox_1"),
     "a mask of an unknown class": ({"kind": "masks"}, mask_row("a_fox_1.png,a,/m/wolf"), "row 2"),
+    "ancestors of masks": ({"kind": "masks", "ancestors": True, "only": "Animal"}, lambda root: None, "kind=masks"),
+    "two descriptions": ({}, lambda root: (root / "annotations/class-descriptions.csv").touch(), "one file of"),
     "no hierarchy": ({"ancestors": True}, lambda root: (root / FILES["tree"]).unlink(), "hierarchy"),
     "a hierarchy of words": ({"ancestors": True}, text("tree", "hello"), FILES["tree"]),
     "a hierarchy of a list": ({"ancestors": True}, text("tree", "[]"), FILES["tree"]),

@@ -81,6 +81,74 @@ def test_shards_hold_samples_of_equal_stems(tmp_path):
     assert told(read_pairs(other, text="alt")) == [("1", "fox")]
 
 
+@pytest.mark.parametrize("inside", [{"bytes": b"x", "path": "a.png"}, b"x"], ids=["nested", "plain"])
+def test_a_listing_of_parquet_reads_no_images(tmp_path, monkeypatch, inside):
+    file = written(tmp_path / "a.parquet", {"image": [inside, None, inside], "caption": ["a", None, "c"]})
+    columns, batches = [], parquet.ParquetFile.iter_batches
+
+    def listed(table, *given, **options):
+        columns.extend(options["columns"])
+        return batches(table, *given, **options)
+
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", listed)
+    found = list(read_pairs(file))
+    assert told(found) == [("1", "a"), ("2", ""), ("3", "c")] and set(columns) == {"caption"}
+    assert found[0].read() == found[2].read() == b"x"
+
+
+def test_a_struct_of_bytes_and_paths_is_told_apart(tmp_path):
+    (tmp_path / "b.png").write_bytes(b"y")
+    kind = pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()})
+    images = [{"path": "a.png"}, {"path": "b.png"}, {"bytes": b"x", "path": "b.png"}, {"path": "b.png"}]
+    file = written(tmp_path / "a.parquet", {"image": pyarrow.array(images, kind), "caption": list("abcd")})
+    first, second, third, fourth = read_pairs(file)  # two row groups: of paths alone, and of both
+    assert (first.key, second.key) == ("a.png", "b.png") and second.uri == str(tmp_path / "b.png")
+    assert first.read is None and third.read() == b"x" and fourth.read() == b"y"
+
+
+@pytest.mark.parametrize("path", ["nowhere.png", "../a.png", "http://x/a.png", "."])
+def test_a_path_among_bytes_is_checked_when_it_is_read(tmp_path, refused, path):
+    images = [{"bytes": b"x", "path": None}, {"bytes": None, "path": path}]
+    _, found = read_pairs(written(tmp_path / "a.parquet", {"image": images, "caption": list("ab")}))
+    refused(found.read, "row 2", str(tmp_path / "a.parquet"))
+
+
+NULLS = {
+    "plain": pyarrow.array([None], pyarrow.binary()),
+    "names": pyarrow.array([None], pyarrow.string()),
+    "nested": pyarrow.array([None], pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()})),
+    "of no type": pyarrow.array([None]),
+}
+
+
+@pytest.mark.parametrize("images", NULLS.values(), ids=NULLS)
+def test_an_image_of_null_is_told_when_it_is_read(tmp_path, refused, images):
+    (found,) = read_pairs(written(tmp_path / "a.parquet", {"image": images, "caption": ["a fox"]}))
+    assert (found.key, found.text) == ("1", "a fox")
+    refused(found.read, "row 1", str(tmp_path / "a.parquet"), "complete or remove the row")
+
+
+def test_shards_of_macos_and_captions_of_null(tmp_path):
+    members = {
+        "._s.png": b"x",
+        "s.png": png(1),
+        "./._s.txt": b"\xff",
+        "s.txt": b"fox",
+        "t.png": png(2),
+        "t.json": b"{}",
+    }
+    found = list(read_pairs(shard(tmp_path / "0.tar", {**members, "t.json": b'{"caption": null}'})))
+    assert told(found) == [("s", "fox"), ("t", "")] and found[0].read() == png(1)
+
+
+@pytest.mark.parametrize("row", ['"b.png"x,fox', '"b.png,fox\nc.png,owl', '"b.png,fox\n"c.png",owl'])
+def test_malformed_quotes_are_told_with_the_line_where_their_row_begins(tmp_path, refused, row):
+    (tmp_path / "a.csv").write_text(f'image,caption\na.png,"two\nlines"\n{row}\n')
+    refused(
+        lambda: list(read_pairs(tmp_path / "a.csv")), "line 4", str(tmp_path / "a.csv"), "double or remove the quotes"
+    )
+
+
 TABLES = {
     "empty": "",
     "no column of images": "url,caption\na.png,x\n",
@@ -101,11 +169,17 @@ def test_a_damaged_table(tmp_path, refused, content):
     refused(reading(tmp_path / "a.csv"), str(tmp_path / "a.csv"))
 
 
+BROKEN = pyarrow.Array.from_buffers(
+    pyarrow.string(), 1, [None, *map(pyarrow.py_buffer, (b"\0\0\0\0\2\0\0\0", b"\xff\xfe"))]
+)
 PARQUETS = {
     "no column of images": {"url": ["a.png"], "caption": ["x"]},
     "no column of texts": {"image": ["a.png"], "words": ["x"]},
     "an image of null": {"image": [None, "a.png"], "caption": ["x", "y"]},
-    "a text of null": {"image": [b"x"], "caption": pyarrow.array([None], pyarrow.string())},
+    "a text of a number": {"image": [b"x"], "caption": [5]},
+    "names of no unicode": {"image": BROKEN, "caption": ["x"]},
+    "an image of numbers": {"image": [[1, 2]], "caption": ["x"]},
+    "a struct of neither": {"image": [{"url": "x"}], "caption": ["x"]},
     "an image of a number": {"image": [5], "caption": ["x"]},
     "an image on the web": {"image": ["http://x/a.png"], "caption": ["x"]},
     "a struct without bytes": {"image": [{"bytes": None, "path": None}], "caption": ["x"]},

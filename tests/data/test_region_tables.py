@@ -43,6 +43,22 @@ def test_boxes_of_a_coco_json(tmp_path):
     ]  # fmt: skip
 
 
+def test_the_box_of_a_crowd_is_no_mark(tmp_path, refused):
+    document = {
+        "images": [{"id": 3, "file_name": "a.png"}, {"id": 4, "file_name": "b.png"}],
+        "categories": [{"id": 1, "name": "fox"}],
+        "annotations": [
+            {"image_id": 3, "category_id": 1, "bbox": [0, 1, 2, 3], "iscrowd": 1},
+            {"image_id": 4, "category_id": 1, "bbox": [0, 1, 2, 3], "iscrowd": 1},
+            {"image_id": 4, "category_id": 1, "bbox": [1, 1, 2, 3], "iscrowd": 0},
+        ],
+    }
+    marks = read_boxes(table(tmp_path, json.dumps(document), "boxes.json"), "")
+    assert [(one.image, one.region.box) for one in marks] == [("b.png", (1.0, 1.0, 3.0, 4.0))]
+    document["annotations"].pop()
+    refused(lambda: read_boxes(table(tmp_path, json.dumps(document), "boxes.json"), ""), "boxes.json", "crowds only")
+
+
 def test_without_an_object_column_each_positive_point_is_one_and_negatives_hold_for_all(tmp_path):
     text = "image,x,y,positive\na.png,1,2,1\nb.png,5,5,\na.png,3,4,yes\na.png,9,9,0\n"
     marks = read_points(table(tmp_path, text.replace("5,5,\n", "5,5,+\n")), "fox")
