@@ -34,9 +34,9 @@ class ComponentsSection(Section):
 class BuildSection(Section):
     proposer: str = Field("reference.ground_truth", description="finds masks to be stored, and names them")
     commit_images: int = Field(32, ge=1, description="images per shard and transaction: what a kill can cost")
-    max_segments: int = Field(300, ge=1, description="per image, best first (stores.md 5.3)")
+    max_segments: int = Field(300, ge=1, description="per image, best first")
     executor: Literal["local", "ray"] = Field("local", description="who works on the images: this machine, or Ray")
-    workers: int = Field(0, ge=0, description="processes that work; 0: one per GPU, without a GPU this process alone")
+    workers: int = Field(0, ge=0, description="processes of a build; 0: one per GPU, without a GPU this process alone")
     ray_address: str = Field("", description="of a running Ray cluster, e.g. auto; empty: Ray on this machine")
     assign_confidence: float = Field(
         0.5,
@@ -55,7 +55,7 @@ class BuildSection(Section):
 
 
 class RetrievalSection(Section):
-    k: int = Field(32, ge=1, description="not given in the paper (method.md D4)")
+    k: int = Field(32, ge=1, description="the paper does not say; our choice")
     per_class: bool = Field(False, description="k neighbours of each class instead of k of all")
 
 
@@ -69,9 +69,9 @@ class EnsembleSection(Section):
 
 
 class SegmentSection(Section):
-    object_mask_threshold: float = Field(0.0, ge=0, le=1, description="FC-CLIP's value (method.md 1.8)")
-    overlap_threshold: float = Field(0.8, ge=0, le=1, description="FC-CLIP's value (method.md 1.8)")
-    mask_threshold: float = Field(0.5, ge=0, le=1, description="FC-CLIP's value (method.md 1.8)")
+    object_mask_threshold: float = Field(0.0, ge=0, le=1, description="FC-CLIP's value")
+    overlap_threshold: float = Field(0.8, ge=0, le=1, description="FC-CLIP's value")
+    mask_threshold: float = Field(0.5, ge=0, le=1, description="FC-CLIP's value")
     use_prompts: bool = Field(False, description="drop classes that a prompted proposer never found (paper 2.2)")
     merge_side: int = Field(2048, ge=64, description="longer side on which masks are merged; the map is full size")
 
@@ -82,8 +82,8 @@ class MatchingSection(Section):
 
 class FallbackSection(Section):
     source: str = Field("", description="where classes that the store lacks come from, reader:path?...; empty: nowhere")
-    max_images: int = Field(50, ge=1, description="images of a class that are fetched at most (method.md D16)")
-    enough_segments: int = Field(20, ge=1, description="segments of a class after which no more are (method.md D16)")
+    max_images: int = Field(50, ge=1, description="images of a class that are fetched at most")
+    enough_segments: int = Field(20, ge=1, description="segments of a class after which no more are")
 
 
 class DeviceSection(Section):

@@ -14,7 +14,6 @@
     |  |- StoreDamaged               5     a file does not match its checksum
     |  |- SpaceMismatch              5     vectors of another backbone
     |  |- SpaceIncomplete            5     segments without a vector of that backbone
-    |  |- UnknownClass               5     a class the store does not know
     |- WeightsMissing                6     a weight file that is not on this machine
     |- PartialFailure                7     the work is done, some inputs failed and are listed
     |- Regression                    8     what was added made other classes worse, and was taken back
@@ -99,10 +98,6 @@ class SpaceMismatch(StoreError):
 
 class SpaceIncomplete(StoreError):
     """Segments of the store have no vector of this backbone yet."""
-
-
-class UnknownClass(StoreError):
-    """A class the store does not know."""
 
 
 class WeightsMissing(RetCLIPError):

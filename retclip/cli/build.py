@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,11 +60,20 @@ def build(
         if retclip.store.space() is None:  # later commands must find what the vectors were made with
             from retclip.cli.settings_file import write_settings
 
-            earlier = write_settings(store, given, base)
+            earlier = write_settings(store, lasting(given), base)
             if earlier:
                 output.message(f"wrote these settings into {store / 'retclip.toml'}; as it was: {earlier.name}")
         report = run_with_progress(f"build {store.name}", lambda step: retclip.build(source, names, step))
     finish([report], store, json)
+
+
+def lasting(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of settings those that the store is to remember: what its vectors and masks were made with, not by how many
+    processes and on which device that was."""
+    kept = {name: section for name, section in given.items() if name != "device"}
+    of_machine = ("executor", "workers", "ray_address")
+    build = {key: value for key, value in given.get("build", {}).items() if key not in of_machine}
+    return {**kept, **({"build": build} if "build" in given else {})}
 
 
 def class_names(retclip: Any, source: str, classes: str | None, without: list[str] | None) -> list[str] | None:

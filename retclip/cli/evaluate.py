@@ -61,8 +61,11 @@ def evaluate(
         _print(found, per_class)
     if page:
         output.message(f"wrote {page.write(found, source)}")
-    if found.failures:
-        raise PartialFailure("every image to be usable", f"{len(found.failures)} failures", "see --json for the list")
+    if unusable := [*(fill.failures if fill else ()), *found.failures]:
+        first = f"{unusable[0].external_id}: {unusable[0].reason}"
+        raise PartialFailure(
+            "every image to be usable", f"{len(unusable)} failures, first {first}", "list them: --json"
+        )
 
 
 def _page(path: Path, pictures: int) -> EvaluationPage:

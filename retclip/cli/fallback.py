@@ -10,7 +10,7 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.catalog import open_catalog, person
-from retclip.cli.progress import LateProgress
+from retclip.cli.progress import StepProgress
 from retclip.errors import DataError, PartialFailure
 
 if TYPE_CHECKING:
@@ -177,21 +177,13 @@ def say_missing(retclip: RetCLIP, prepared: PreparedVocabulary) -> None:
 
 
 def _with_progress(action: Callable[[Callable[[str, BuildReport], None]], FillReport]) -> FillReport:
-    lines: dict[str, LateProgress] = {}
+    with output.told_when_stopped(), StepProgress() as line:
 
-    def step(name: str, report: BuildReport) -> None:
-        if name not in lines:
-            for line in lines.values():  # a terminal shows one bar at a time
-                line.__exit__()
-            lines[name] = LateProgress(f"fill {name}")
-        lines[name].update(report.seen, report.total, len(report.failures), f"{report.segments} segments")
+        def step(name: str, report: BuildReport) -> None:
+            told = len(report.failures), f"{report.segments} segments"
+            line.update(f"fill {name}", report.seen, report.total, *told)
 
-    try:
-        with output.told_when_stopped():
-            return action(step)
-    finally:
-        for line in lines.values():
-            line.__exit__()
+        return action(step)
 
 
 def _finish(report: FillReport, store: Path, json: bool) -> None:

@@ -93,11 +93,11 @@ class StepProgress:
         if self._line is not None:
             self._line.__exit__(None)
 
-    def update(self, task: str, done: int, total: int) -> None:
+    def update(self, task: str, done: int, total: int, failed: int = 0, note: str = "") -> None:
         """As `Progress.update`; another task begins another line."""
         if self._line is None or self._line.task != task:
             self.__exit__()
             self._line = LateProgress(task)
             self._line.started = self._since
-        self._line.update(done, total)
+        self._line.update(done, total, failed, note)
         self._since = time.monotonic()

@@ -37,7 +37,8 @@ def segment(
     config: options.Config = None,
     json: options.Json = False,
 ) -> None:
-    """Label every pixel and every object of photos. A bad photo is listed in failures.csv and never stops the rest."""
+    """Label every pixel and every object of photos. A bad photo, also one of --fill-missing, is listed in failures.csv
+    and never stops the rest."""
     given = options.flags(settings, preset, backbone, proposer, classifier)
     with options.opened(store, config, given, missing_ok=not fill_missing) as retclip:
         fill = filled(retclip, classes) if fill_missing else None
@@ -53,12 +54,13 @@ def segment(
         bar = Progress("segment", len(records))
         with stopped, ResultWriter(out, prepared.vocabulary) as writer, bar:
             done, failures = _all(retclip, prepared.vocabulary, records, writer, bar)
-    output.write_failures(out / "failures.csv", failures)
+    unusable = [*(fill.failures if fill else ()), *failures]
+    output.write_failures(out / "failures.csv", unusable)
     if json:
         told = {"out": str(out), "images": done, "failures": [vars(one) for one in failures]}
         output.data({**told, "fill": fill.as_dict()} if fill else told)
     output.message(f"{len(done)} photos segmented into {out}, {len(failures)} failed")
-    _exit(out, done, failures)
+    _exit(out, done, unusable)
 
 
 def _all(

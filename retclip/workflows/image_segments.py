@@ -45,7 +45,7 @@ def image_segments(models: Models, unit: Unit, image: Image, naming: LabelAssign
     vectors = keys_of(models, image, features, named, described)
     segments, kept = _segments(models, named, vectors.covered.tolist(), sure)
     result = _result(models, unit, image, segments, vectors.vectors[kept].float().cpu().numpy())
-    return result, min(most, len(found)) - len(kept)
+    return result, len(named) - len(kept)
 
 
 def _result(

@@ -31,7 +31,7 @@ def map_class(
     if found is None:
         return _from_fallback(filling, query, name, list(stored), actor, reason, on_progress)
     store.edit(partial(map_to, query=query, stored=found, threshold=threshold, actor=actor, reason=reason))
-    return FillReport((Outcome(query, MATCHED, found, how=str(MatchKind.MAP)),), threshold)
+    return FillReport((Outcome(query, MATCHED, found, how=str(MatchKind.MAP)),), None)
 
 
 def _from_fallback(
@@ -55,7 +55,7 @@ def _from_fallback(
     reason = not_over(now) if now.elsewhere and event is None else ""
     how = str(MatchKind.MAP)
     told = Outcome(query, state, theirs, source.name, how, None, now.images, now.segments, event, reason=reason)
-    return FillReport((told,), threshold, tuple(failures))
+    return FillReport((told,), None, tuple(failures))
 
 
 def _called(name: str, classes: Mapping[str, Sequence[str]]) -> str | None:

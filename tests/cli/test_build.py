@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from retclip.config import load
+
 SCENES = "reference.scenes:{}?split=train&count={}&width=96&height=64"
 
 
@@ -32,6 +34,14 @@ def test_two_workers_by_a_flag(run, source, tmp_path):
     alone = json.loads(run("build", source(5), "--store", str(one), "--json").out)
     both = json.loads(run("build", source(5), "--store", str(two), "--workers", "2", "--json").out)
     assert {**alone, "run": 0} == {**both, "run": 0}
+
+
+def test_the_store_remembers_what_it_was_made_with_not_by_which_machine(run, source, tmp_path):
+    machine = ("--workers", "1", "--set", "device.name=cpu", "--set", "build.ray_address=auto")
+    assert run("build", source(2), "--store", tmp_path / "store", "--set", "build.max_segments=7", *machine).code == 0
+    written = load(tmp_path / "store" / "retclip.toml")
+    assert written.build.max_segments == 7
+    assert (written.build.model_fields_set, written.device.model_fields_set) == ({"max_segments"}, set())
 
 
 @pytest.mark.parametrize("flags", [("--executor", "dask"), ("--workers", "-1"), ("--dry-run", "--sample", "0")])

@@ -155,6 +155,9 @@ def test_photos_that_cannot_be_read_are_listed(run, world, tmp_path, labelled, m
     ran = run("fallback", "fill", "--classes", "meadow,sky", "--store", world)
     assert ran.code in (3, 7) and "failures.csv" in ran.err
     assert "b.png" in (world / "failures.csv").read_text()
+    out = tmp_path / "segmented"
+    ran = run("segment", root / "images", "--classes", "meadow,sky", "--fill-missing", "--store", world, "--out", out)
+    assert ran.code == 7 and "b.png" in (out / "failures.csv").read_text()
 
 
 @pytest.mark.parametrize(
