@@ -13,7 +13,7 @@ import torch
 
 from retclip.algorithms.assigned_labels import assigned_labels, distinct_masks
 from retclip.device import inference
-from retclip.errors import DataError
+from retclip.errors import ConfigError
 from retclip.names import name_key
 from retclip.types import DenseFeatures, MaskProposals, SegmentFeatures, Vocabulary
 from retclip.workflows.describe_image import vectors_of
@@ -40,14 +40,15 @@ class LabelAssignment:
         return self.everything() if self.needed else self._of(present)
 
     def everything(self) -> Vocabulary:
-        """Every name that a mask could have, with text. Raises DataError for a backbone without."""
+        """Every name that a mask could have, with text. Raises ConfigError for a backbone without, which no image is to
+        blame for."""
         if self._everything is None:
             names = {name_key(name): name for name in (*self.stored, *self.names)}  # the build's own spelling wins
             vocabulary, backbone = self._of(tuple(names.values())), self.models.backbone
             with inference(backbone.device):
                 text = backbone.thing.text_vectors(vocabulary.terms)
             if text is None:
-                raise DataError(
+                raise ConfigError(
                     "a proposer that says which class each mask shows, or a backbone with text that can",
                     f"masks without a name from {self.models.proposer.name}, no text tower in {backbone.name}",
                     "build with annotated masks (--proposer reference.ground_truth), a prompted proposer, or another "

@@ -9,7 +9,7 @@ import torch
 from sqlalchemy import select
 
 from retclip.config import load
-from retclip.errors import ContractBroken, DataError, SpaceMismatch
+from retclip.errors import ConfigError, ContractBroken, DataError, SpaceMismatch
 from retclip.store.engine import transaction
 from retclip.store.ledger import MAX_ATTEMPTS
 from retclip.store.tables import ImageRow, Segment
@@ -116,12 +116,10 @@ def test_masks_without_names_are_refused_with_a_cure(fresh, build, kit):
     def unnamed(image, _):
         return MaskProposals(torch.ones(1, 2, 2), torch.ones(1), image.size)
 
-    report = build([kit.picture()], answer=unnamed)
-    assert (
-        "masks without a name from stub.masks, no text tower in stub.colour; build with annotated masks"
-        in report.failures[0].reason
-    )
-    assert report.segments == 0
+    words = "masks without a name from stub.masks, no text tower in stub.colour; build with annotated masks"
+    with pytest.raises(ConfigError, match=words):
+        build([kit.picture(), kit.picture(seed=1)], answer=unnamed)
+    assert rows(fresh, Unit.state) == [], "no photo is to blame: none has used up an attempt"
 
 
 def test_a_proposer_that_invents_a_name_is_told_apart_from_a_bad_image(fresh, build, kit):
