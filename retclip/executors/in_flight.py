@@ -109,11 +109,13 @@ class InFlight:
             yield from ((sent.task, outcome) for outcome in future.result())
         elif (cause := self._crew.cause(error)) is not None:
             raise cause from None
-        elif self._died_on(sent) != sent.number:
-            self._again.append((sent.task, sent.units))
         else:
+            blamed = self._died_on(sent) == sent.number
             self._replace(sent.worker, sent.life)
-            yield from self._after_death(sent)
+            if blamed:
+                yield from self._after_death(sent)
+            else:
+                self._again.append((sent.task, sent.units))
 
     def _died_on(self, sent: _Sent) -> int:
         """The number of the task that the worker was at: the first of those that it had and did not answer."""
