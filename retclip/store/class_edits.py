@@ -75,9 +75,8 @@ def merge_class(connection: Connection, name: str, into: str, actor: str) -> Edi
     relabel(connection, ids, target.id, actor)
     connection.execute(update(Category).where(Category.id == one.id).values(merged_into_id=target.id))
     before = {"category": one.id, "name": one.name, "segments": packed(ids)}
-    event = events.record(
-        connection, actor, "class.merge", one.name, before, {"category": target.id, "name": target.name}
-    )
+    after = {"category": target.id, "name": target.name, "segments": len(ids)}
+    event = events.record(connection, actor, "class.merge", one.name, before, after)
     announce(connection, live_versions(connection), ids)
     return Edit(event, len(ids))
 
@@ -94,9 +93,10 @@ def remove_class(connection: Connection, name: str, actor: str) -> Edit:
     asked = select(Segment.prompt).where(Segment.category_id == one.id).distinct()  # sources may call it otherwise
     forget_units(connection, {one.name_key, *connection.execute(asked).scalars()})  # finished, it is not done again
     before = {"category": one.id, "name": one.name, "segments": packed(normal), "quarantined": packed(hidden)}
-    event = events.record(connection, actor, "class.remove", one.name, before, {"category": one.id})
+    after = {"category": one.id, "segments": len(normal) + len(hidden)}
+    event = events.record(connection, actor, "class.remove", one.name, before, after)
     announce(connection, live_versions(connection), [*normal, *hidden])
-    return Edit(event, len(normal) + len(hidden))
+    return Edit(event, after["segments"])
 
 
 def has_segments(connection: Connection, name: str) -> bool:

@@ -43,9 +43,9 @@ def build_store(
     """Store the segments of `source` that show `class_names` (None = every class of the source).
 
     start: makes the executor of the units. note: what else is written into the run's row. on_run: told the run's number
-    when it begins. Raises DataError for a class
-    that the source does not have, SpaceMismatch, StoreBusy, PluginError; a bad image is a failure in the report, not an
-    exception. On KeyboardInterrupt the finished images are committed first.
+    when it begins. Raises DataError for a class that the source does not have, ConfigError for masks that nobody can
+    name, SpaceMismatch, StoreBusy, PluginError; a bad image is a failure in the report, not an exception. On
+    KeyboardInterrupt the finished images are committed first.
     """
     naming = names_for(parts, source, address, class_names)
     said = {"every_class": class_names is None, **(note or {})}

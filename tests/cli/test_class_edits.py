@@ -40,6 +40,7 @@ def test_every_change_can_be_looked_up_and_undone(run, store, classes):
     rows = [line.split("\t") for line in shown.out.splitlines()]
     assert rows[0] == ["event", "when", "who", "what", "of", "now", "segments", "undone by"]
     assert [row[3:6] for row in rows[1:]] == [["class.rename", "sky", "heaven"], ["class.merge", "grass", "heaven"]]
+    assert rows[2][6] == str(before["grass"]), "how many segments changed"
     number = json.loads(run("class", "history", "grass", "--store", store, "--json").out)[-1]["id"]
     for one in (number, renamed):
         assert run("undo", one, "--store", store).code == 0
