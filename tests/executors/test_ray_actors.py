@@ -3,6 +3,7 @@
 import os
 import signal
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 
@@ -81,3 +82,15 @@ def test_no_ray(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(ConfigError, match=r"retclip\[ray\]"):
         ray_actors._imported()
+
+
+def test_which_errors_of_ray_are_deaths_and_which_concern_everybody():
+    def cause(error):
+        return ray_actors.Actors.cause(SimpleNamespace(_ray=ray), error)
+
+    kinds = ray.exceptions
+    for death in (kinds.OutOfMemoryError("memory"), kinds.WorkerCrashedError(), kinds.ObjectLostError("ab", None, "")):
+        assert cause(death) is None, type(death).__name__
+    assert isinstance(cause(kinds.RayError("odd")), ConfigError), "no traceback for what Ray does"
+    mine = SpaceMismatch("a", "b", "c")
+    assert cause(mine) is mine

@@ -59,6 +59,12 @@ def test_a_file_that_cannot_be_read_is_a_failure_until_it_is_only_named(planned)
         assert len(found.units) == 1
 
 
+def test_a_reason_that_names_a_file_which_is_no_unicode_can_be_written_down(planned):
+    bad = record("bad", digest=DataError("a readable file", "/photos/caf\udce9.png: \0", "check the path"))
+    found = planned([bad, record("a")])
+    assert "caf\\udce9.png: \\x00" in found.failures[0].reason and len(found.units) == 1
+
+
 def test_names_that_are_no_unicode_are_escaped():
     odd = storable(replace(record("caf\udce9.png"), uri="/photos/caf\udce9.png"))
     assert (odd.external_id, odd.uri) == ("caf\\udce9.png", "/photos/caf\\udce9.png")
