@@ -116,9 +116,8 @@ def finish(reports: list[BuildReport], store: Path, json: bool) -> None:
             + (f"; {report.elsewhere} are being worked on by another process" if report.elsewhere else "")
         )
     if failures:
-        first = f"{failures[0].external_id}: {failures[0].reason}"
         kind = PartialFailure if any(one.images or one.skipped for one in reports) else DataError
-        raise kind("every image to be usable", f"{len(failures)} failures, first {first}", f"see {listing}")
+        raise kind("every image to be usable", f"{len(failures)} failures, first {failures[0]}", f"see {listing}")
 
 
 def _as_dict(report: BuildReport) -> dict[str, Any]:

@@ -136,5 +136,4 @@ def _print(done: CheckedAddition) -> None:
     output.table(f"{found.images} images before and after", (*columns, *figures), rows)
     output.message(f"{found.flipped:.2f} % of the probe's pixels changed their class")
     if found.failures:
-        first = f"{found.failures[0].external_id}: {found.failures[0].reason}"
-        output.message(f"{len(found.failures)} images of the probe could not be used, first {first}")
+        output.message(f"{len(found.failures)} images of the probe could not be used, first {found.failures[0]}")

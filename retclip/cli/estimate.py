@@ -35,10 +35,9 @@ def estimate(
     else:
         output.table(f"build of {source}", ("what", "how much"), _rows(found, workers))
     if found.failures:
-        first = f"{found.failures[0].external_id}: {found.failures[0].reason}"
         kind = PartialFailure if found.todo or found.finished else DataError
         todo = "repair or remove them; nothing was written"
-        raise kind("every image to be usable", f"{len(found.failures)} that are not, first {first}", todo)
+        raise kind("every image to be usable", f"{len(found.failures)} that are not, first {found.failures[0]}", todo)
 
 
 def _opened(stack: ExitStack, store: Path, config: Path | None, given: dict[str, Any]) -> RetCLIP:

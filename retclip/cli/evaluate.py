@@ -62,9 +62,8 @@ def evaluate(
     if page:
         output.message(f"wrote {page.write(found, source)}")
     if unusable := [*(fill.failures if fill else ()), *found.failures]:
-        first = f"{unusable[0].external_id}: {unusable[0].reason}"
         raise PartialFailure(
-            "every image to be usable", f"{len(unusable)} failures, first {first}", "list them: --json"
+            "every image to be usable", f"{len(unusable)} failures, first {unusable[0]}", "list them: --json"
         )
 
 

@@ -153,8 +153,7 @@ def filled(retclip: RetCLIP, classes: Any, again: bool = False) -> FillReport:
     for one in report.of("missing"):
         output.message(f"missing {one.name!r}: {_why(one, report.threshold)}")
     if report.failures:
-        first = report.failures[0]
-        output.message(f"{len(report.failures)} images could not be used, first {first.external_id}: {first.reason}")
+        output.message(f"{len(report.failures)} images could not be used, first {report.failures[0]}")
     if report.of("missing") and not retclip.settings.fallback.source:
         output.message("note: fallback.source is empty, so nothing can be fetched; set it in retclip.toml or by --set")
     if report.threshold is None and report.of("missing"):
@@ -203,9 +202,10 @@ def _finish(report: FillReport, store: Path, json: bool) -> None:
     listing = store / "failures.csv"
     output.write_failures(listing, report.failures)
     if report.failures:
-        first = f"{report.failures[0].external_id}: {report.failures[0].reason}"
         kind = PartialFailure if any(one.images for one in report.outcomes) else DataError
-        raise kind("every image to be usable", f"{len(report.failures)} failures, first {first}", f"see {listing}")
+        raise kind(
+            "every image to be usable", f"{len(report.failures)} failures, first {report.failures[0]}", f"see {listing}"
+        )
 
 
 def _why(one: Outcome, threshold: float | None) -> str:

@@ -61,7 +61,7 @@ def _finish(report: FinetuneReport, out: Path, json: bool) -> None:
         output.data({"step": report.step, "steps": report.steps, "weights": str(out / "weights.safetensors"),
                      "losses": dict(report.losses), "validation": dict(report.validation)})  # fmt: skip
     for one in report.failures.values():
-        output.message(f"not used: {one.external_id}: {one.reason}")
+        output.message(f"not used: {one}")
     if report.stopped:
         if report.main:
             output.message(f"stopped after step {report.step} of {report.steps}. Run the same command again to go on.")

@@ -88,6 +88,7 @@ def _all(
 def _exit(out: Path, done: Sequence[Any], failures: Sequence[Failure]) -> None:
     if not failures:
         return
-    first = f"{failures[0].external_id}: {failures[0].reason}"
     kind = PartialFailure if done else DataError
-    raise kind("every photo to be readable", f"{len(failures)} that failed, first {first}", f"see {out}/failures.csv")
+    raise kind(
+        "every photo to be readable", f"{len(failures)} that failed, first {failures[0]}", f"see {out}/failures.csv"
+    )

@@ -118,9 +118,10 @@ def _write_settings(retclip: RetCLIP, name: str, store: Path, base: Path | None)
 def _exit(report: AddSpaceReport, left: SpaceState, store: Path) -> None:
     if not report.failures:
         return
-    first = f"{report.failures[0].external_id}: {report.failures[0].reason}"
     todo = f"see {store / 'failures.csv'}"
     if left.lacking:
         todo += "; repair the photos and repeat, or let their segments go without a vector: --accept-failed"
     kind = PartialFailure if left.segments else DataError
-    raise kind("every photo and mask to be usable", f"{len(report.failures)} failures, first {first}", todo)
+    raise kind(
+        "every photo and mask to be usable", f"{len(report.failures)} failures, first {report.failures[0]}", todo
+    )

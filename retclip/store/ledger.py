@@ -65,6 +65,9 @@ class Failure:
     reason: str
     attempts: int = 1
 
+    def __str__(self) -> str:
+        return f"{self.external_id}: {self.reason}"
+
 
 def start_run(connection: Connection, plan: RunPlan) -> OpenRun:
     """Insert the run and whatever rows it refers to."""

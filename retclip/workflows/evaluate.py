@@ -125,6 +125,5 @@ def _settings(parts: Parts, groups: Sequence[bool] | None, given: Vocabulary | N
 
 
 def _nothing(source: ImageSource, failures: Sequence[Failure]) -> DataError:
-    first = f", first {failures[0].external_id}: {failures[0].reason}" if failures else ""
-    got = f"{len(failures)} that failed{first}" if failures else "none"
+    got = f"{len(failures)} that failed, first {failures[0]}" if failures else "none"
     return DataError(f"at least one annotated image in {source.name}", got, "check path and split, repair the files")

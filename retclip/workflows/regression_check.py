@@ -105,8 +105,7 @@ class RegressionCheck:
                 on_map(number, class_map(answer))
             on_progress(number + 1, len(self.probe))
         if len(failures) == len(self.probe):
-            first = f"{failures[0].external_id}: {failures[0].reason}"
-            raise DataError("at least one usable image to probe with", f"none, first {first}", "repair the files")
+            raise DataError("at least one usable image to probe with", f"none, first {failures[0]}", "repair the files")
         return tuple(failures)
 
     def _keep(self, number: int, classes: NDArray[np.int64]) -> None:

@@ -93,7 +93,7 @@ class TrainingData:
                 failures.append(Failure(record.external_id, record.uri, str(error)))
                 continue
             return replace(self._augmented(image, truth, number), failures=tuple(failures))
-        got = f"{len(failures)} that failed, first {failures[0].external_id}: {failures[0].reason}"
+        got = f"{len(failures)} that failed, first {failures[0]}"
         raise DataError("an image that can be trained on", got, "check the source, repair the files")
 
     def _augmented(self, image: Image, truth: PanopticSegmentation, number: int) -> Sample:
