@@ -20,7 +20,7 @@ from retclip.store.class_edits import packed
 from retclip.store.leases import may_live, me
 from retclip.store.ledger import CLASS_ADD
 from retclip.store.tables import Category, Segment
-from retclip.store.undo import UNDO, undo
+from retclip.store.undo import UNDO, runs_of, undo
 from retclip.store.work_tables import Event, Run, Unit
 
 KIND, ACTION = CLASS_ADD, "class.add"  # of runs, of events
@@ -55,8 +55,7 @@ def record_addition(
     or all its runs. The event names the segments that are theirs now; an undo gives those among them back that were
     there before (`replaced_segments`), and retires the others."""
     number = find_categories(connection, [name_key(name)]).get(name_key(name))
-    runs = after.get("runs", [after["run"]])
-    made = connection.execute(select(Segment.id).where(Segment.run_id.in_(runs))).scalars()
+    made = connection.execute(select(Segment.id).where(Segment.run_id.in_(runs_of(after)))).scalars()
     told = {**after, "category": number, "made": packed(list(made))}
     return events.record(connection, f"run {after['run']}", action, name, before, told)
 

@@ -102,8 +102,13 @@ def remove_class(connection: Connection, name: str, actor: str) -> Edit:
 def has_segments(connection: Connection, name: str) -> bool:
     """Whether the class that a name means has a segment that is not retired."""
     number = find_categories(connection, [name_key(name)]).get(name_key(name))
-    alive = select(Segment.id).where(Segment.category_id == number, Segment.status != RETIRED).limit(1)
-    return number is not None and connection.execute(alive).first() is not None
+    return number is not None and is_alive(connection, number)
+
+
+def is_alive(connection: Connection, category: int) -> bool:
+    """Whether the class with that number has a segment that is not retired."""
+    left = select(Segment.id).where(Segment.category_id == category, Segment.status != RETIRED).limit(1)
+    return connection.execute(left).first() is not None
 
 
 def still_so(connection: Connection, ids: Sequence[int], condition: Any) -> list[int]:

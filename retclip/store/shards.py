@@ -12,12 +12,10 @@ from retclip.store import fills, ledger, vector_rows
 from retclip.store.archive import Archive
 from retclip.store.catalog import pages
 from retclip.store.class_edits import set_status
-from retclip.store.ledger import ADD_SPACE
+from retclip.store.ledger import ADD_SPACE, CLASS_ADD
 from retclip.store.outbox import announce
 from retclip.store.tables import RETIRED, Proposer, Segment, SegmentFeature, Space
 from retclip.store.work_tables import Run, Shard, Unit
-
-CLASS_ADD = "class_add"  # the kind of a run
 
 
 def shard_names(connection: Connection) -> list[str]:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.store import class_matches, events
-from retclip.store.class_edits import LEFT, Edit, relabel, set_status, still_so, unpacked
+from retclip.store.class_edits import LEFT, Edit, is_alive, relabel, set_status, still_so, unpacked
 from retclip.store.columns import now
 from retclip.store.ledger import live_versions
 from retclip.store.outbox import announce
@@ -24,6 +24,12 @@ Values = Mapping[str, Any]
 UNDO = "undo"
 ADDITIONS = ("class.add", "class.fill")
 NUMBER = "event"  # in what a way back is told of the event: its own number
+
+
+def runs_of(after: Values) -> Sequence[int]:
+    """The runs that an addition's event answers for. after: what the event says."""
+    runs: Sequence[int] = after.get("runs", [after["run"]])
+    return runs
 
 
 def undo(connection: Connection, event_id: int, actor: str) -> Edit:
@@ -90,7 +96,7 @@ def _remove(connection: Connection, before: Values, after: Values, actor: str) -
     runs = [run for _, several in undone for run in several]
     changed = _revived(connection, before, Segment.run_id.not_in(runs))
     theirs = any(not first["known"] or first.get("retired_at") for first, _ in undone)
-    gone = theirs and not _alive(connection, before["category"])
+    gone = theirs and not is_alive(connection, before["category"])
     connection.execute(mine.values(retired_at=now() if gone else None))
     return changed
 
@@ -100,12 +106,7 @@ def _undone_additions(connection: Connection, category: int) -> list[tuple[Value
     undone = {int(one) for one in connection.execute(select(Event.target).where(Event.action == UNDO)).scalars()}
     query = select(Event.id, Event.before, Event.after).where(Event.action.in_(ADDITIONS))
     rows = connection.execute(query.where(Event.after["category"].as_integer() == category))
-    return [(before, after.get("runs", [after["run"]])) for number, before, after in rows if number in undone]
-
-
-def _alive(connection: Connection, category: int) -> bool:
-    left = select(Segment.id).where(Segment.category_id == category, Segment.status != RETIRED).limit(1)
-    return connection.execute(left).first() is not None
+    return [(before, runs_of(after)) for number, before, after in rows if number in undone]
 
 
 def _add(connection: Connection, before: Values, after: Values, actor: str) -> Sequence[int]:  # noqa: ARG001
@@ -113,7 +114,7 @@ def _add(connection: Connection, before: Values, after: Values, actor: str) -> S
     it was before. retired: of an event from before `replaced_segment`."""
     if "made" not in after:
         raise DataError("an event that names its segments", "one of an older version", "use `retclip class remove`")
-    runs = after.get("runs", [after["run"]])
+    runs = runs_of(after)
     ids = give_back(connection, runs)
     mine = (Segment.run_id.in_(runs), Segment.status != RETIRED)
     made = still_so(connection, unpacked(after["made"]), and_(*mine))
@@ -130,7 +131,7 @@ def _class_as_before(connection: Connection, after: Values, before: Values) -> N
     mine = update(Category).where(Category.id == category)
     if before["known"] and before.get("is_thing", False) is None:
         connection.execute(mine.values(is_thing=None))  # nobody had said whether it counts
-    if _alive(connection, category):
+    if is_alive(connection, category):
         return
     first = _first_before(connection, after, before)
     retired_at = first.get("retired_at")

@@ -17,9 +17,9 @@ from retclip.plugin.manager import PluginManager
 from retclip.store.engine import transaction
 from retclip.store.feature_store import RESIDENT, FeatureStore, StoreOptions
 from retclip.store.fills import KIND
+from retclip.store.ledger import CLASS_ADD
 from retclip.store.reconcile import reconcile
 from retclip.store.shards import (
-    CLASS_ADD,
     Again,
     add_again,
     build_again,
