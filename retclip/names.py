@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+def spaced(name: str) -> str:
+    """A name that was written with underscores, as people write it: single spaces between its words."""
+    return " ".join(name.replace("_", " ").split())
+
+
 def name_key(name: str) -> str:
     """Unicode NFKC, casefolded, white space collapsed: "Traffic  Light" and "traffic light" are one class."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

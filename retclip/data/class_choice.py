@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +46,11 @@ def chosen(classes: Sequence[SourceClass], settings: AnnotatedSettings) -> tuple
     excluded = {name_key(name) for name in settings.exclude}
     only = {name_key(name) for name in settings.only} or keys
     return tuple(one for one in classes if name_key(one.name) in only - excluded)
+
+
+def text_digest(lines: Sequence[str]) -> str:
+    """The sha256 of lines, for an annotation that is names alone; of bytes that are no text, too."""
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def keep_classes(truth: PanopticSegmentation, names: frozenset[str]) -> PanopticSegmentation:

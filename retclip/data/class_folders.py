@@ -8,7 +8,7 @@ from retclip.data.class_choice import AnnotatedSettings, data_set_name
 from retclip.data.images import SUFFIXES
 from retclip.data.named_images import NamedImage, NamedImages
 from retclip.errors import DataError
-from retclip.names import name_key
+from retclip.names import name_key, spaced
 from retclip.plugin.contracts import SourceClass
 
 
@@ -57,4 +57,4 @@ def _class_name(place: Path) -> str:
     except UnicodeEncodeError as error:  # a name that nobody could type, to ask for the class
         expected = f"a class folder named in UTF-8 in {place.parent}"
         raise DataError(expected, repr(place.name), "rename it in UTF-8") from error
-    return " ".join(place.name.replace("_", " ").split())
+    return spaced(place.name)

@@ -23,6 +23,7 @@ from retclip.data.images import file_digest, read_image
 from retclip.data.object_masks import read_mask
 from retclip.data.painted_objects import AnnotatedObject, painted
 from retclip.errors import DataError
+from retclip.names import spaced
 from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.types import Image
 
@@ -135,7 +136,7 @@ def categories_of(document: Mapping[str, Any], file: Path) -> dict[int, SourceCl
 
 def _spaced(value: Any) -> str:
     """LVIS's "alarm_clock" as people write it."""
-    return as_text(" ".join(as_text(value).replace("_", " ").split()))
+    return as_text(spaced(as_text(value)))
 
 
 def objects_of(

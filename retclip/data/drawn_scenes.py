@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retclip.data.class_choice import text_digest
 from retclip.data.images import png_bytes
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceClass, SourceImage
@@ -61,9 +62,7 @@ class DrawnScenes:
             load=lambda: self._drawn(index)[0],
             file_digest=lambda: digest,
             class_names=names,
-            annotation_digest=_map_digest(truth)
-            if self.masks
-            else hashlib.sha256("\n".join(names).encode()).hexdigest(),
+            annotation_digest=_map_digest(truth) if self.masks else text_digest(names),
         )
 
     def _drawn(self, index: int) -> tuple[Image, PanopticSegmentation]:

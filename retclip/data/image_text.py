@@ -19,7 +19,7 @@ from typing import Literal
 from pydantic import Field
 
 from retclip.data.caption_words import CaptionWords
-from retclip.data.class_choice import AnnotatedSettings, chosen
+from retclip.data.class_choice import AnnotatedSettings, chosen, text_digest
 from retclip.data.class_list import read_vocabulary
 from retclip.data.images import decode, file_digest, read_image
 from retclip.data.pair_files import Pair, read_pairs
@@ -100,7 +100,7 @@ def _record(key: str, pair: Pair, names: tuple[str, ...]) -> SourceImage:
         load=partial(_decoded, pair) if pair.read else partial(read_image, path),
         file_digest=partial(_digest, pair) if pair.read else partial(file_digest, path),
         class_names=names,
-        annotation_digest=hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest(),
+        annotation_digest=text_digest(names),
         extra={"text": pair.text},
     )
 

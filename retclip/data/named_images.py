@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from retclip.data.class_choice import AnnotatedSettings, chosen
+from retclip.data.class_choice import AnnotatedSettings, chosen, text_digest
 from retclip.data.images import file_digest, read_image
 from retclip.plugin.contracts import SourceClass, SourceImage
 
@@ -49,5 +48,5 @@ class NamedImages:
                 load=partial(read_image, one.path),
                 file_digest=partial(file_digest, one.path),
                 class_names=tuple(names),
-                annotation_digest=hashlib.sha256("\n".join(names).encode(errors="surrogateescape")).hexdigest(),
+                annotation_digest=text_digest(names),
             )

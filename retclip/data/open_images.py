@@ -12,7 +12,6 @@ Photos are `SPLIT/ID.jpg` or `images/SPLIT/ID.jpg`: all that lie there, or those
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes
+from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes, text_digest
 from retclip.data.coco_records import first_of
 from retclip.data.images import SUFFIXES, file_digest, read_image, read_png
 from retclip.data.open_images_tables import all_above, read_names, read_parents, read_rows
@@ -104,7 +103,7 @@ class OpenImages:
                 load=partial(self._load, path, masks) if self._annotated else partial(read_image, path),
                 file_digest=partial(file_digest, path),
                 class_names=tuple(shown),
-                annotation_digest=hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest(),
+                annotation_digest=text_digest(parts),
             )
 
     def _load(self, path: Path, masks: Sequence[Mask]) -> Image:
