@@ -14,7 +14,7 @@ from retclip.workflows.unit_work import Starter, in_this_process
 
 def others_work(settings: Settings) -> bool:
     """Whether `build.executor` and `build.workers` give the work of a build to other processes."""
-    return settings.build.executor == "ray" or _workers(settings) != 1
+    return settings.build.executor == "ray" or len(_devices(settings)) != 1
 
 
 def starter(settings: Settings, address: str) -> Starter:
@@ -27,9 +27,10 @@ def starter(settings: Settings, address: str) -> Starter:
         return in_this_process
     from retclip.executors.processes import processes
 
-    return partial(processes, settings, address, all_like(settings.device))
+    return partial(processes, settings, address, _devices(settings))
 
 
-def _workers(settings: Settings) -> int:
-    """As many as there are GPUs, where nobody says."""
-    return settings.build.workers or len(all_like(settings.device))
+def _devices(settings: Settings) -> list[str]:
+    """A device for each worker, dealt out in turn; where nobody says how many, each has its own."""
+    found = all_like(settings.device)
+    return [found[n % len(found)] for n in range(settings.build.workers or len(found))]
