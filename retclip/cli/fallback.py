@@ -179,8 +179,8 @@ def _with_progress(action: Callable[[Callable[[str, BuildReport], None]], FillRe
     with output.told_when_stopped(), StepProgress() as line:
 
         def step(name: str, report: BuildReport) -> None:
-            told = len(report.failures), f"{report.segments} segments"
-            line.update(f"fill {name}", report.seen, report.total, *told)
+            segments = f"{report.segments} segments"
+            line.update(f"fill {name}", report.seen, report.total, len(report.failures), segments)
 
         return action(step)
 
