@@ -1,4 +1,4 @@
-"""One check for arrays at the doors: axes, dtype kind, range, in the project's axis letters.
+"""The checks at the doors: of arrays axes, dtype kind and range, in the project's axis letters; of words the choice.
 
 Axes everywhere: n segments, c classes, k neighbours, r text rows, d channels, H W image pixels, y x mask grid,
 h w feature grid. The same letter in two arguments of one call means the same length.
@@ -6,9 +6,10 @@ h w feature grid. The same letter in two arguments of one call means the same le
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from retclip.errors import ShapeError
+from retclip.errors import ConfigError, ShapeError
 
 
 def check_shape(name: str, array: Any, axes: str, sizes: dict[str, int] | None = None) -> dict[str, int]:
@@ -51,3 +52,11 @@ def check_flags(name: str, array: Any) -> None:
     """Check that the dtype is bool: 0 and 1 of another dtype would be read as row numbers. Raises ShapeError."""
     if str(array.dtype).removeprefix("torch.") != "bool":
         raise ShapeError(f"{name} of dtype bool", f"{array.dtype}", "compare or cast to bool")
+
+
+def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
+    """Check that a setting is one of the words it may be; nothing near them counts, lest another formula is computed
+    than was asked for. Raises ConfigError."""
+    words = tuple(choices)
+    if value not in words:
+        raise ConfigError(f"{name} to be one of {', '.join(words)}", repr(value), "choose one of these")

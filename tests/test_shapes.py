@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retclip.errors import ShapeError
-from retclip.shapes import check_flags, check_range, check_shape
+from retclip.errors import ConfigError, ShapeError
+from retclip.shapes import check_choice, check_flags, check_range, check_shape
 
 both = pytest.mark.parametrize("make", [np.array, torch.tensor], ids=["numpy", "torch"])
 shapes = st.lists(st.integers(0, 4), max_size=4)
@@ -69,3 +69,10 @@ def test_flags_are_bool_and_not_numbers_that_look_like_it(make):
     for numbers in ([1, 0], [1.0, 0.0]):
         with pytest.raises(ShapeError, match="covered of dtype bool; got"):
             check_flags("covered", make(numbers))
+
+
+def test_a_word_is_one_of_those_it_may_be():
+    check_choice("form", "arithmetic", {"arithmetic": 1, "geometric": 2})
+    for wrong in ("Arithmetic", "arith", "", None, 1):
+        with pytest.raises(ConfigError, match="form to be one of arithmetic, geometric; got"):
+            check_choice("form", wrong, ("arithmetic", "geometric"))

@@ -14,61 +14,82 @@ without a neighbour scores 0, a mask without any neighbour 0 everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Literal
+
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-VOTES = ("minmax", "softmax", "rank")
+from retclip.shapes import check_choice
+
+Vote = Literal["minmax", "softmax", "rank"]
+Aggregate = Literal["max", "mean"]
 
 
 def retrieval_scores(
     neighbour_classes: Int64[Tensor, "n k"],
     distances: Float[Tensor, "n k"],
     classes: int,
-    vote: str = "minmax",
-    aggregate: str = "max",
+    vote: Vote = "minmax",
+    aggregate: Aggregate = "max",
     temperature: float = 0.07,
     max_distance: float | None = None,
 ) -> Float[Tensor, "n c"]:
-    """Scores in [0, 1]. neighbour_classes: -1 = none. distances: cosine, [0, 2], inf = none. aggregate: "max" or
-    "mean", for minmax alone. max_distance: neighbours beyond it do not vote.
+    """Scores in [0, 1].
+
+    neighbour_classes: (n, k), -1 = none.
+    distances: (n, k), cosine distance in [0, 2], inf = none.
+    aggregate: how minmax joins the neighbours of one class, by their best or by their mean; it alone reads it.
+    temperature: t of softmax, which alone reads it.
+    max_distance: neighbours beyond it do not vote.
+    Raises ConfigError for a vote or an aggregate that does not exist.
 
     Worked example: distances (0.1, 0.2, 0.5) of classes (a, b, a). minmax: u = (1, 0.75, 0), so a = 1 and b = 0.75.
     rank: 1/2, 1/3, 1/4 over their sum 13/12, so a = 9/13 and b = 4/13.
     """
-    valid = (neighbour_classes >= 0) & torch.isfinite(distances)
+    check_choice("vote", vote, VOTES)
+    check_choice("aggregate", aggregate, REDUCTIONS)
+    valid = (neighbour_classes >= 0) & torch.isfinite(distances)  # (n, k)
     if max_distance is not None:
         valid = valid & (distances <= max_distance)
-    units = {"minmax": _minmax, "rank": _rank}.get(vote, lambda d, v: _softmax(d, v, temperature))(distances, valid)
+    units = VOTES[vote](distances, valid, temperature)  # (n, k)
     target = torch.where(valid, neighbour_classes, torch.full_like(neighbour_classes, classes))  # one bin for "none"
-    empty = torch.zeros(len(distances), classes + 1, dtype=distances.dtype, device=distances.device)
+    bins = distances.new_zeros(len(distances), classes + 1)  # (n, c + 1)
     if vote != "minmax":
-        return empty.scatter_add(1, target, units)[:, :classes]
-    reduce = "amax" if aggregate == "max" else "mean"
-    return empty.scatter_reduce(1, target, units, reduce=reduce, include_self=False)[:, :classes]
+        return bins.scatter_add(1, target, units)[:, :classes]
+    return bins.scatter_reduce(1, target, units, reduce=REDUCTIONS[aggregate], include_self=False)[:, :classes]
 
 
-def _minmax(distances: Tensor, valid: Tensor) -> Tensor:
-    nearest = distances.masked_fill(~valid, torch.inf).amin(1, keepdim=True) if distances.shape[1] else distances
-    farthest = distances.masked_fill(~valid, -torch.inf).amax(1, keepdim=True) if distances.shape[1] else distances
-    spread = farthest - nearest
-    share = (distances - nearest) / torch.where(spread > 1e-6, spread, torch.ones_like(spread))
+def _minmax(distances: Float[Tensor, "n k"], valid: Bool[Tensor, "n k"], _: float) -> Float[Tensor, "n k"]:
+    if not distances.shape[1]:
+        return distances
+    nearest = distances.masked_fill(~valid, torch.inf).amin(1, keepdim=True)  # (n, 1)
+    farthest = distances.masked_fill(~valid, -torch.inf).amax(1, keepdim=True)  # (n, 1)
+    spread = farthest - nearest  # (n, 1)
+    share = (distances - nearest) / torch.where(spread > 1e-6, spread, torch.ones_like(spread))  # (n, k)
     units = torch.where(spread > 1e-6, 1.0 - share, torch.ones_like(share))
     return torch.where(valid, units, torch.zeros_like(units)).clamp(0.0, 1.0)
 
 
-def _softmax(distances: Tensor, valid: Tensor, temperature: float) -> Tensor:
-    logits = ((1.0 - distances) / temperature).masked_fill(~valid, -torch.inf)
+def _softmax(distances: Float[Tensor, "n k"], valid: Bool[Tensor, "n k"], temperature: float) -> Float[Tensor, "n k"]:
+    logits = ((1.0 - distances) / temperature).masked_fill(~valid, -torch.inf)  # (n, k)
     return torch.softmax(logits, dim=1).nan_to_num(0.0)  # a row without neighbours is 0/0
 
 
-def _rank(distances: Tensor, valid: Tensor) -> Tensor:
+def _rank(distances: Float[Tensor, "n k"], valid: Bool[Tensor, "n k"], _: float) -> Float[Tensor, "n k"]:
     """Equal distances share the mean weight of their ranks, so that the answer does not hang on their order."""
-    d = distances.masked_fill(~valid, torch.inf).contiguous()
+    d = distances.masked_fill(~valid, torch.inf).contiguous()  # (n, k)
     ordered = d.sort(dim=1).values
     before = torch.searchsorted(ordered, d)  # (n, k) how many are strictly nearer
     tied = torch.searchsorted(ordered, d, right=True) - before
     weight = 1.0 / (2.0 + torch.arange(2 * d.shape[1] + 1, dtype=distances.dtype, device=distances.device))
     total = torch.cat([weight.new_zeros(1), weight.cumsum(0)])  # total[b] - total[a] = weights of ranks a .. b-1
-    units = torch.where(valid, (total[before + tied] - total[before]) / tied, torch.zeros_like(distances))
+    units = torch.where(valid, (total[before + tied] - total[before]) / tied, torch.zeros_like(distances))  # (n, k)
     return units / units.sum(1, keepdim=True).clamp(min=1e-12)
+
+
+VOTES: Mapping[str, Callable[[Tensor, Tensor, float], Tensor]] = {
+    "minmax": _minmax, "softmax": _softmax, "rank": _rank,
+}  # fmt: skip
+REDUCTIONS: Mapping[str, str] = {"max": "amax", "mean": "mean"}

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retclip.algorithms.retrieval_scores import VOTES, retrieval_scores
+from retclip.errors import ConfigError
 
 CLASSES = 3
 # eighths are exact in float32, so that ties are ties; None is a place without a neighbour
@@ -141,3 +142,15 @@ def test_a_colder_softmax_is_surer_of_the_nearest():
     # 1 / (1 + e^(-0.25 / t))
     assert shares == pytest.approx([1 / (1 + math.exp(-0.25 / t)) for t in (1.0, 0.1, 0.01)], abs=1e-5)
     assert shares == sorted(shares)
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [("vote", "min-max"), ("vote", "MinMax"), ("vote", ""), ("aggregate", "avg"), ("aggregate", "amax")],
+)
+def test_a_vote_that_does_not_exist_is_refused(unhooked, setting, word):
+    """Before, "min-max" was softmax and "avg" was mean. An aggregate is checked whether or not the vote reads it."""
+    classes, distances = torch.tensor([[0, 1]]), torch.tensor([[0.1, 0.2]])
+    for vote in ("minmax", "rank"):
+        with pytest.raises(ConfigError, match=f"{setting} to be one of .*; got '{word}'"):
+            unhooked("retrieval_scores").retrieval_scores(classes, distances, 2, **{"vote": vote, setting: word})
