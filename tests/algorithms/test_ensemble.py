@@ -1,6 +1,7 @@
 """The ensemble by hand, against loops in both forms, and what a silent source may and may not do."""
 
 import math
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -8,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retclip.algorithms.ensemble import EnsembleWeights, ensemble
+from retclip.algorithms.ensemble import EnsembleWeights, combine, ensemble
+from retclip.errors import ConfigError
 from retclip.types import ClassScores, Role
 
 RET, CLIP, HEAD = Role.RETRIEVAL, Role.CLIP, Role.IN_VOCABULARY
@@ -104,11 +106,10 @@ def slow_cell(told, seen, covered, how):
 
 
 def slow_ensemble(found, seen, how, covered):
-    """Cell by cell. A role whose one classifier knows no class at all counts as not played."""
-    played = [one for one in found if one.knows.any()]
+    """Cell by cell. A role is played where its classifier is there, whether or not that knows anything."""
     rows = []
     for n in range(MASKS):
-        told = [{o.role: o.values[n, c].item() if o.knows[c] else None for o in played} for c in range(CLASSES)]
+        told = [{o.role: o.values[n, c].item() if o.knows[c] else None for o in found} for c in range(CLASSES)]
         row = [slow_cell(told[c], seen[c], covered[n], how) for c in range(CLASSES)]
         total = sum(row) if how.form == "geometric" or how.renormalise else 1.0
         voids = [one.void[n].item() for one in found if one.void is not None]
@@ -195,3 +196,79 @@ def test_the_answer_does_not_hang_on_which_source_comes_first():
         ensemble(pair, torch.tensor([True, False]), EnsembleWeights())[0] for pair in ([rough, fine], [fine, rough])
     ]
     assert torch.equal(*answers) and answers[0].dtype == torch.float32
+
+
+speaking = st.lists(st.booleans(), min_size=MASKS, max_size=MASKS)
+heard = st.dictionaries(st.sampled_from([RET, CLIP, HEAD]), st.tuples(matrix, flags, void, speaking), min_size=1)
+
+
+def one_mask(found, n):
+    """The same classifiers in an image that has only mask n."""
+    part = slice(n, n + 1)
+    return [
+        replace(s, values=s.values[part], void=None if s.void is None else s.void[part], speaks=s.speaks[part])
+        for s in found
+    ]
+
+
+@settings(max_examples=200, deadline=None)
+@given(heard, flags, weights, covers)
+def test_a_mask_scores_the_same_alone_and_in_company(told, seen, how, covered):
+    """Also where no mask of the image has a neighbour, or none is covered: the classifier is there all the same."""
+    found = [replace(source(role, *s), speaks=torch.tensor(speaks)) for role, (*s, speaks) in told.items()]
+    together, void = ensemble(found, torch.tensor(seen), how, torch.tensor(covered))
+    for n in range(MASKS):
+        alone, gone = ensemble(one_mask(found, n), torch.tensor(seen), how, torch.tensor(covered[n : n + 1]))
+        assert torch.equal(alone[0], together[n]) and torch.equal(gone[0], void[n])
+
+
+def test_the_literal_formula_does_not_drop_a_classifier_that_is_there():
+    """By hand: no mask has a neighbour, so s_ret is 0, and 0.3 * 0 + 0.7 * s_clip is left; not s_clip."""
+    silent = replace(source(RET, [[0.0, 0.0]]), speaks=torch.tensor([False]))
+    clip, head = source(CLIP, [[0.6, 0.4]]), source(HEAD, [[0.5, 0.5]])
+    literal = EnsembleWeights(unknown="zero", renormalise=False)
+    assert combined([silent, clip], [False, False], literal)[0] == pytest.approx([0.42, 0.28])
+    # seen: 0.4 * 0.42 + 0.6 * 0.5; unseen: 0.7 * 0.28 + 0.3 * 0.5
+    assert combined([silent, clip, head], [True, False], literal)[0] == pytest.approx([0.468, 0.346])
+    # a store without any of the classes says 0 as well
+    empty = source(RET, [[0.0, 0.0]], knows=[False, False])
+    assert combined([empty, clip, head], [True, False], literal)[0] == pytest.approx([0.468, 0.346])
+    # while nobody who could say is not the same as a classifier that says nothing
+    assert combined([clip, head], [True, False], literal)[0] == pytest.approx([0.54, 0.43])
+
+
+def test_the_formula_alone():
+    """s_oov = 0.3 * 1 + 0.7 * 0.5 = 0.65; arithmetic 0.4 * 0.65 + 0.6 * 0.25 = 0.41 and 0.7 * 0.65 + 0.3 * 0.25 = 0.53;
+    geometric 0.65^w 0.25^(1 - w) over the sum of both."""
+    ret, clip, head = (torch.full((1, 2), value, dtype=torch.float64) for value in (1.0, 0.5, 0.25))
+    w, gamma = torch.tensor([0.4, 0.7], dtype=torch.float64), torch.tensor(0.3, dtype=torch.float64)
+    assert combine(ret, clip, head, w, gamma)[0].tolist() == pytest.approx([0.41, 0.53])
+    powers = [0.65**0.4 * 0.25**0.6, 0.65**0.7 * 0.25**0.3]
+    wanted = [power / sum(powers) for power in powers]
+    assert combine(ret, clip, head, w, gamma, "geometric")[0].tolist() == pytest.approx(wanted)
+
+
+@settings(max_examples=60, deadline=None)
+@given(*[st.floats(0, 1)] * 6, st.booleans())
+def test_the_weights_are_as_exact_as_the_scores(ret, clip, head, alpha, beta, gamma, is_seen):
+    """float64 scores get float64 weights: 0.4 by way of float32 is 0.4000000059604645."""
+    found = [source(RET, [[ret]]), source(CLIP, [[clip]]), source(HEAD, [[head]])]
+    how = EnsembleWeights(alpha, beta, gamma, renormalise=False)
+    w = alpha if is_seen else beta
+    exact = w * (gamma * ret + (1 - gamma) * clip) + (1 - w) * head
+    assert combined(found, [is_seen], how)[0][0] == pytest.approx(exact, rel=1e-14, abs=1e-300)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"form": "Arithmetic"}, {"form": "mean"}, {"unknown": "Zero"}, {"unknown": "drop"}, {"form": ""}]
+)
+def test_a_formula_that_does_not_exist_is_refused(unhooked, wrong):
+    """Before, "Arithmetic" was arithmetic without renormalising, and "drop" was fallback."""
+    module = unhooked("ensemble")
+    (name, word), *_ = wrong.items()
+    with pytest.raises(ConfigError, match=f"ensemble.{name} to be one of .*; got '{word}'"):
+        module.EnsembleWeights(**wrong)
+    if name == "form":
+        one = torch.ones(1, 1)
+        with pytest.raises(ConfigError, match="arithmetic, geometric"):
+            module.combine(one, one, one, one, one, word)
