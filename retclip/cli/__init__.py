@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import typer
 
@@ -27,6 +29,7 @@ from retclip.cli import (
     plugins,
     segment,
     store,
+    streams,
     weights,
 )
 from retclip.errors import DataError, RetCLIPError
@@ -36,6 +39,7 @@ app = typer.Typer(
     help="Open-vocabulary panoptic segmentation with a memory you can read and edit.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},  # inherited by every command
 )
 app.command()(demo.demo)
 app.command()(build.init)
@@ -73,14 +77,24 @@ def common(
 
 def main() -> None:
     """The program's entry: errors become three parts on stderr and an exit code."""
+    streams.guard()
+    code = _exit_code(app)
+    flushed = _exit_code(streams.flush)  # what could not be written decides where nothing else went wrong
+    sys.exit(code or flushed)
+
+
+def _exit_code(action: Callable[[], object]) -> Any:
     try:
-        app()
+        action()
+    except SystemExit as stop:
+        return stop.code
     except RetCLIPError as error:
         output.error(error)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
     except OSError as error:  # the place was not foreseen, but the reader needs no traceback to understand it
         problem = DataError("files that can be read and written", str(error), "check path, permissions and free space")
         output.error(problem)
-        sys.exit(problem.exit_code)
+        return problem.exit_code
+    return 0

@@ -60,6 +60,7 @@ def test_importing_the_package_loads_neither_torch_nor_numpy():
 def test_every_command_has_a_help_with_a_sentence(run, command):
     ran = run(*command, "--help")
     assert (ran.code, ran.err) == (0, "")
+    assert run(*command, "-h") == ran
     assert "Usage" in ran.out
     assert "." in ran.out
 
