@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from retclip.home import expanded
+
 
 class Section(BaseModel):
     """A table of retclip.toml."""
@@ -102,8 +104,8 @@ class WeightsSection(Section):
 
     @property
     def place(self) -> Path | None:
-        """The folder, None = the default."""
-        return Path(self.folder).expanduser() if self.folder else None
+        """The folder, None = the default. Raises ConfigError for a ~ that stands for nothing."""
+        return expanded(self.folder) if self.folder else None
 
 
 class PluginsSection(Section):

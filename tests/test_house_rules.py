@@ -15,12 +15,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = {  # the longest prefix counts
     "retclip": 0, "retclip.errors": 0, "retclip.types": 0, "retclip.evidence": 0, "retclip.shapes": 0,
-    "retclip.names": 0,
+    "retclip.names": 0, "retclip.home": 0,
     "retclip.algorithms": 1, "retclip.plugin": 1,
     "retclip.plugin.discovery": 2, "retclip.plugin.manager": 2, "retclip.plugin.conformance": 2,
     "retclip.plugin.scaffold": 2,
     "retclip.store": 2, "retclip.data": 2, "retclip.config": 2, "retclip.config_sections": 2, "retclip.presets": 2,
-    "retclip.device": 2,
+    "retclip.device": 2, "retclip.environment": 2,
     "retclip.workflows": 3,
     "retclip.opening": 4, "retclip.components": 4, "retclip.open_store": 4, "retclip.finetune_job": 4,
     "retclip.engine": 4, "retclip.arguments": 4, "retclip.result": 4, "retclip.executors": 4,

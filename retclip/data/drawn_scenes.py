@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from retclip.data.class_choice import text_digest
 from retclip.data.images import png_bytes
 from retclip.errors import DataError
+from retclip.home import expanded
 from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.types import Image, PanopticSegmentation
 
@@ -36,7 +37,7 @@ class DrawnScenes:
         draw: Draw,
         masks: bool = True,
     ) -> None:
-        self.name, self.folder, self.masks = name, folder.expanduser().resolve(), masks
+        self.name, self.folder, self.masks = name, expanded(folder).resolve(), masks
         self._classes, self._count, self._stem, self._draw = tuple(classes), count, stem, draw
 
     def classes(self) -> Sequence[SourceClass]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from retclip.errors import DataError
-from retclip.plugin.weights import MANIFEST, cache_folder
+from retclip.plugin.weights import MANIFEST, cache_folder_if_any
 
 REMEMBERED = "digests.json"
 LARGE = 32 << 20  # bytes from which computing it again would be felt: about 0.1 s
@@ -35,8 +35,9 @@ def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
 
 def _recorded(path: Path) -> str | None:
     """The digest that was written down when the file came; None where there is none, or the file is newer than it."""
-    home = cache_folder() / "weights"
-    if not path.is_relative_to(home) or len(path.relative_to(home).parts) < 2:
+    cache = cache_folder_if_any()
+    home = cache / "weights" if cache else None
+    if home is None or not path.is_relative_to(home) or len(path.relative_to(home).parts) < 2:
         return None
     folder = home / path.relative_to(home).parts[0]
     found = read_manifest(folder).get(path.relative_to(folder).as_posix())
@@ -48,9 +49,10 @@ def _recorded(path: Path) -> str | None:
 def _computed(path: Path) -> str:
     from retclip.plugin.checkpoints import file_digest
 
-    stat, memory = path.stat(), cache_folder() / REMEMBERED
-    if stat.st_size < LARGE:
+    stat, cache = path.stat(), cache_folder_if_any()
+    if stat.st_size < LARGE or cache is None:
         return file_digest(path)
+    memory = cache / REMEMBERED
     key, now = str(path.resolve()), {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
     known = _read(memory).get(key, {})
     if {**now, "sha256": known.get("sha256")} == known:

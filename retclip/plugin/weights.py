@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
-from retclip.errors import ContractBroken, WeightsMissing
+from retclip.errors import ConfigError, ContractBroken, WeightsMissing
+from retclip.home import expanded, home_folder
 
-DEFAULT_FOLDER = Path.home() / ".cache" / "retclip"
 PACKAGE = "package:"  # before a path inside an installed Python package
 MANIFEST = "weights.json"  # beside the files: digest and origin of each
 PRETRAINED = (".safetensors", ".bin", ".json", ".txt", ".model")  # what of a folder transformers may read
@@ -66,8 +66,17 @@ class Weights:
 
 
 def cache_folder() -> Path:
-    """Where weights lie (`weights/NAME/`) and what may be computed again from them."""
-    return _place.get() or DEFAULT_FOLDER
+    """Where weights lie (`weights/NAME/`) and what may be computed again from them: as `cached_in` says, else
+    ~/.cache/retclip. Raises ConfigError where the user has no home."""
+    return _place.get() or home_folder() / ".cache" / "retclip"
+
+
+def cache_folder_if_any() -> Path | None:
+    """`cache_folder` for what is only faster with it; None where the user has no home."""
+    try:
+        return cache_folder()
+    except ConfigError:
+        return None
 
 
 @contextmanager
@@ -106,7 +115,15 @@ def folder_of(weights: Weights) -> Path:
 def missing(weights: Weights) -> list[str]:
     """The files that are not there. A pickled file may lie there converted."""
     folder = folder_of(weights)
-    return [one.path for one in weights.files if not (folder / stored_name(one.path)).is_file()]
+    return [one.path for one in weights.files if not _is_here(folder / stored_name(one.path))]
+
+
+def _is_here(path: Path) -> bool:
+    """A file that nobody lets us look at is not here: another user's home."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def stored_name(path: str) -> str:
@@ -159,7 +176,7 @@ def chosen(published: Mapping[str, Weights], *names: str) -> tuple[Weights, ...]
 def local_file(named: str) -> Path:
     """A path that a setting names: of the user's disk, or `package:NAME/PATH`, a file that comes with an installed
     Python package. Raises WeightsMissing where there is no such package."""
-    path = _package_file(named) if named.startswith(PACKAGE) else Path(named).expanduser()
+    path = _package_file(named) if named.startswith(PACKAGE) else expanded(named)
     if path.is_file():
         _note(f"{path.absolute().parent.name}/{path.name}", path)
     return path

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from retclip.errors import ConfigError
+from retclip.home import expanded
 from retclip.types import ClassScores, Role
 from retclip_mask2former.checkpoint import load_void
 from retclip_mask2former.head import clamped, class_logits
@@ -70,7 +71,7 @@ class InVocabulary:
 def read_terms(named: str) -> tuple[str, ...]:
     """The terms of a fine-tuning vocabulary: built in by name, or a file with a class a line, synonyms after commas,
     '#' before remarks. Raises ConfigError."""
-    path = BUILT_IN.get(named, Path(named).expanduser())
+    path = BUILT_IN.get(named, expanded(named))
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

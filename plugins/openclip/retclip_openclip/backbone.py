@@ -17,7 +17,7 @@ from retclip.algorithms.mask_pooling import area_weights, fcclip_weights
 from retclip.errors import ConfigError
 from retclip.plugin.batches import BatchSize
 from retclip.plugin.checkpoints import state_digest
-from retclip.plugin.weights import cache_folder
+from retclip.plugin.weights import cache_folder_if_any
 from retclip.types import DenseFeatures, Device, FeatureSpace, Image, MaskLogits, SegmentFeatures
 from retclip_openclip import preprocessing
 from retclip_openclip.convnext import ConvNextTower
@@ -52,7 +52,7 @@ class OpenClip:
             else open_clip.SimpleTokenizer(context_length=self.model.context_length)
         )
         self.space = FeatureSpace(name, digest, self._preprocessing(), f"{settings.pooling}-1", self._dim())
-        self._folder = cache_folder()
+        self._folder = cache_folder_if_any()
 
     def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
         """One entry per image; images that come out the same size go through the model together."""
@@ -92,7 +92,7 @@ class OpenClip:
         def encode(some: list[str]) -> Tensor:
             return encoded(some, templates, self._sentences)
 
-        found = self.cache.vectors(names, encode) if self.settings.cache_text else encode(list(names))
+        found = self.cache.vectors(names, encode) if self.cache else encode(list(names))
         return found.to(self.device.torch_device)
 
     def _input(self, image: Image) -> tuple[Tensor, preprocessing.Frame]:
@@ -146,8 +146,11 @@ class OpenClip:
         )
 
     @cached_property
-    def cache(self) -> TextCache:
-        """Of this model's text vectors. Its key takes a digest of the text tower: not before names are asked for."""
+    def cache(self) -> TextCache | None:
+        """Of this model's text vectors, None where there is none to be. Its key takes a digest of the text tower: not
+        before names are asked for."""
+        if not self.settings.cache_text or self._folder is None:
+            return None
         text = {key: one for key, one in self.model.state_dict().items() if not key.startswith("visual.")}
         parts = f"{VERSION} {self.settings.model} {self.settings.templates} {state_digest(text)}"
         return TextCache(self._folder, hashlib.sha256(parts.encode()).hexdigest()[:32])
