@@ -1,20 +1,24 @@
 """One `retclip.toml`, environment and flags, checked once: flags > RETCLIP_... > file > preset > defaults.
 
 An environment variable names a key with double underscores: RETCLIP_STORE__INDEX=resident. An unknown key is refused
-with its nearest neighbour. This module alone reads the environment. The tables themselves stand in `config_sections`.
+with its nearest neighbour. The tables stand in `config_sections`, what variables are called in `environment`.
 """
 
 from __future__ import annotations
 
-import difflib
-import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, InitSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 from pydantic_settings import PydanticBaseSettingsSource as Source
 
 from retclip.config_sections import (
@@ -31,19 +35,18 @@ from retclip.config_sections import (
     StoreSection,
     WeightsSection,
 )
+from retclip.environment import CONFIG, NOT_SETTINGS, PREFIX, check_variables, nearest_key, variable
 from retclip.errors import ConfigError
 from retclip.presets import DEFAULT_PRESET, PRESETS
 
 FILE = "retclip.toml"
-ENVIRONMENT = "RETCLIP_"
-NOT_SETTINGS = ("CONFIG",)  # variables of ours that are no keys of the file, like RETCLIP_TEST_...
 
 
 class Settings(BaseSettings):
     """Everything that can be set. Frozen; made by `load`."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, env_prefix=ENVIRONMENT, env_nested_delimiter="__", validate_default=True
+        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__", validate_default=True
     )
     preset: str = DEFAULT_PRESET
     store: StoreSection = StoreSection()
@@ -62,6 +65,13 @@ class Settings(BaseSettings):
         default_factory=dict, description="[plugin.NAME.COMPONENT]: settings that the component itself checks"
     )
 
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]
+        cls, _: type[BaseSettings], init_settings: Source, env_settings: Source, **__: Source
+    ) -> tuple[Source, ...]:
+        """Flags, then the environment; `load` adds file and preset."""
+        return init_settings, _settings_alone(env_settings)
+
     def of_component(self, full_name: str) -> dict[str, Any]:
         """The settings given for the component "<plugin>.<name>"."""
         plugin, _, name = full_name.partition(".")
@@ -71,8 +81,8 @@ class Settings(BaseSettings):
 def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
     """Settings from `file` (None = defaults), the environment and `flags` (nested dicts). Raises ConfigError."""
     written, given = read_file(file) if file else {}, dict(flags or {})
-    _check_environment()
-    preset = given.get("preset") or os.environ.get(f"{ENVIRONMENT}PRESET") or written.get("preset", DEFAULT_PRESET)
+    check_variables(_tables())
+    preset = given.get("preset") or variable("PRESET") or written.get("preset", DEFAULT_PRESET)
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ConfigError(f"a preset, one of {', '.join(PRESETS)}", repr(preset), "choose one of them")
 
@@ -82,7 +92,7 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
             cls, settings_cls: type[BaseSettings], init_settings: Source, env_settings: Source, **_: Source
         ) -> tuple[Source, ...]:
             below = (InitSettingsSource(settings_cls, table) for table in (written, PRESETS[preset]))
-            return (init_settings, env_settings, *below)
+            return (*super().settings_customise_sources(settings_cls, init_settings, env_settings), *below)
 
     try:
         found = Sourced(**given)
@@ -96,7 +106,7 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
 
 def find_file(store: Path | None, explicit: Path | None = None) -> Path | None:
     """The file to read: the one named, RETCLIP_CONFIG, the store's own, or the one in this folder."""
-    named = explicit or os.environ.get(f"{ENVIRONMENT}CONFIG")
+    named = explicit or variable(CONFIG)
     if named:
         return Path(named)
     places = [store / FILE] if store else []
@@ -144,21 +154,18 @@ def merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def nearest_key(key: str, known: list[str]) -> str:
-    """A hint for a misspelt key: the nearest one, or all of them."""
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+def _tables() -> dict[str, list[str]]:
+    """The keys of each table, none of a plain setting or of the plugins' table."""
+    fields = Settings.model_fields.items()
+    return {name: list(getattr(type(field.default), "model_fields", ())) for name, field in fields}
 
 
-def _check_environment() -> None:
-    """pydantic-settings passes over a variable whose first part names no table; a typo there must be heard too."""
-    for name in os.environ:
-        key = name.removeprefix(ENVIRONMENT)
-        table = key.lower().partition("__")[0]
-        ours = key in NOT_SETTINGS or key.startswith("TEST_") or table in Settings.model_fields
-        if name.startswith(ENVIRONMENT) and not ours:
-            hint = nearest_key(table, list(Settings.model_fields))
-            raise ConfigError("a variable that names a setting", f"{name} in the environment", hint)
+def _settings_alone(source: Source) -> Source:
+    """The environment without the variables that are no settings: RETCLIP_STORE is a folder, not the table `store`."""
+    if isinstance(source, EnvSettingsSource):
+        other = {f"{PREFIX}{name}".lower() for name in NOT_SETTINGS}
+        source.env_vars = {name: value for name, value in source.env_vars.items() if name.lower() not in other}
+    return source
 
 
 def _as_config_error(error: ValidationError, file: Path | None) -> ConfigError:

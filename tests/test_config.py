@@ -44,6 +44,14 @@ def test_the_preset_itself_follows_the_same_order(toml, monkeypatch):
     assert load(file, {"preset": "by_flag"}).preset == "by_flag"
 
 
+def test_the_preset_and_the_file_are_found_in_whatever_case_their_variable_is_written(toml, monkeypatch):
+    monkeypatch.setitem(PRESETS, "other", {"retrieval": {"k": 4}})
+    monkeypatch.setenv("retclip_preset", "other")
+    assert (load().preset, load().retrieval.k) == ("other", 4)
+    monkeypatch.setenv("Retclip_Config", str(toml("")))
+    assert find_file(None) == toml("")
+
+
 def test_a_plugins_settings_come_from_all_places_at_once(toml, monkeypatch):
     file = toml("[plugin.reference.superpixels]\ncount = 10\nsigma = 2.0\n")
     monkeypatch.setenv("RETCLIP_PLUGIN__REFERENCE__SUPERPIXELS__COUNT", "20")
@@ -74,7 +82,7 @@ def test_a_variable_that_names_no_table_is_refused(monkeypatch, variable, hint):
 
 
 def test_variables_that_are_no_settings_are_passed_over(monkeypatch):
-    for name in ("RETCLIP_CONFIG", "RETCLIP_TEST_DATABASE", "OTHER_RETCLIP_X"):
+    for name in ("RETCLIP_CONFIG", "RETCLIP_STORE", "RETCLIP_TEST_DATABASE", "OTHER_RETCLIP_X"):
         monkeypatch.setenv(name, "x")
     monkeypatch.setitem(PRESETS, DEFAULT_PRESET, {})
     assert load().model_dump() == Settings().model_dump()

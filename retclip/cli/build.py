@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from retclip.workflows.build_loop import BuildReport
 
 
-def init(store: Annotated[Path, typer.Argument(help="Folder to make.")], config: options.Config = None) -> None:
+def init(
+    store: Annotated[Path, typer.Argument(help="Folder to make.", **options.VARIABLE)] = options.DEFAULT_STORE,
+    config: options.Config = None,
+) -> None:
     """Make an empty store with a commented retclip.toml."""
     from retclip.cli.settings_file import write_settings
     from retclip.config import find_file, load

@@ -11,7 +11,9 @@ from retclip.cli import options, output
 
 
 def doctor(
-    store: Annotated[Path | None, typer.Option("--store", "-s", metavar="DIR", help="Check this store too.")] = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", "-s", metavar="DIR", help="Check this store too.", **options.VARIABLE)
+    ] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Make the index right where it differs from SQL.")] = False,
     config: options.Config = None,
     json: options.Json = False,

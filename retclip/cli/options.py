@@ -12,7 +12,22 @@ import typer
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
 
-Store = Annotated[Path, typer.Option("--store", "-s", metavar="DIR", help="Folder of the feature store.")]
+DEFAULT_STORE = Path("retclip-store")
+
+
+def store_or_variable(context: typer.Context, parameter: typer.CallbackParam, value: Path | None) -> Path | None:
+    """A store that is not named: the folder of RETCLIP_STORE, in whatever case the variable is written."""
+    source = context.get_parameter_source(str(parameter.name))
+    if source is not None and source.name != "DEFAULT":
+        return value
+    from retclip.environment import STORE, variable
+
+    named = variable(STORE)
+    return Path(named) if named else value
+
+
+VARIABLE: dict[str, Any] = {"envvar": "RETCLIP_STORE", "callback": store_or_variable}
+Store = Annotated[Path, typer.Option("--store", "-s", metavar="DIR", help="Folder of the feature store.", **VARIABLE)]
 Config = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="A retclip.toml (default: the store's).")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. retrieval.k=16.")]
 Preset = Annotated[str | None, typer.Option("--preset", help="A named set of settings.")]
@@ -20,8 +35,6 @@ Backbone = Annotated[str | None, typer.Option("--backbone", metavar="NAME", help
 Proposer = Annotated[str | None, typer.Option("--proposer", metavar="NAME", help="Mask proposer component.")]
 Classifiers = Annotated[list[str] | None, typer.Option("--classifier", metavar="NAME", help="Repeatable.")]
 Json = Annotated[bool, typer.Option("--json", help="Data as JSON on stdout.")]
-
-DEFAULT_STORE = Path("retclip-store")
 
 
 def flags(

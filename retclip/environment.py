@@ -1,0 +1,53 @@
+"""What the environment's RETCLIP_... variables are called, and what a misspelt one is told.
+
+RETCLIP_TABLE__KEY is a setting, RETCLIP_CONFIG a file of settings, RETCLIP_STORE the folder where `--store` names none.
+A name counts in whatever case it is written.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+
+from retclip.errors import ConfigError
+
+PREFIX = "RETCLIP_"
+CONFIG, STORE = "CONFIG", "STORE"
+NOT_SETTINGS = (CONFIG, STORE)  # variables of ours that are no keys of the file, like RETCLIP_TEST_...
+
+
+def variable(key: str) -> str | None:
+    """The value of RETCLIP_`key`, None where it is not set or empty."""
+    wanted = f"{PREFIX}{key}"
+    return next((value for name, value in os.environ.items() if name.upper() == wanted and value), None)
+
+
+def check_variables(tables: Mapping[str, Sequence[str]]) -> None:
+    """Refuse a variable that names no setting, and two that differ only by case: one of them would win by chance.
+
+    tables: the keys of each table of settings, by the table's name. Raises ConfigError.
+    """
+    spelt: dict[str, str] = {}
+    for name in (name for name in os.environ if name.upper().startswith(PREFIX)):
+        key = name.upper().removeprefix(PREFIX)
+        if not (key in NOT_SETTINGS or key.startswith("TEST_") or key.lower().partition("__")[0] in tables):
+            raise ConfigError("a variable that names a setting", f"{name} in the environment", _nearest(key, tables))
+        earlier = spelt.setdefault(name.upper(), name)
+        if os.environ[earlier] != os.environ[name]:
+            raise ConfigError("one value of a setting", f"{earlier} and {name} in the environment", "unset one of them")
+
+
+def nearest_key(key: str, known: Sequence[str]) -> str:
+    """A hint for a misspelt key: the nearest one, or all of them."""
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+
+
+def _nearest(key: str, tables: Mapping[str, Sequence[str]]) -> str:
+    """One underscore where two part table and key is the likeliest mistake; then a near table."""
+    names = [f"{table}__{one}".upper() for table, keys in tables.items() for one in keys]
+    with_one = {name.replace("__", "_"): name for name in names}
+    if key in with_one:
+        return f"did you mean {PREFIX}{with_one[key]}?"
+    return nearest_key(key.lower().partition("__")[0], list(tables))
