@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from retclip.store.vectors import VectorIndex
 
 EDGE, SERVER, RESIDENT = "edge", "server", "resident"
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,23 +59,12 @@ class Indexes:
     def __init__(self, folder: Path, options: StoreOptions, engine: Engine, archive: Archive) -> None:
         self.folder, self.options, self.engine, self.archive = folder, options, engine, archive
         self._open: dict[int, OpenIndex] = {}
+        self._stand_ins: dict[int, OpenIndex] = {}  # in memory, for questions, where another process holds the index
 
     def of(self, space_id: int, space: FeatureSpace, follow: bool = True) -> OpenIndex:
         """The index of a space. follow: bring it up to date while opening. Raises StoreBusy, StoreDamaged."""
         if space_id not in self._open:
-            with transaction(self.engine) as connection:
-                version = ledger.active_version(connection, space_id)
-            if version is None:
-                raise StoreMissing(f"an index of {space.backbone}", "none", "build into the store first")
-            index = self._opened(space, version[1])
-            found = OpenIndex(sync.Projection(self.engine, self.archive, index, space_id, version[0], self._home()))
-            try:
-                if follow:
-                    found.last_row = catch_up(found.projection)
-            except BaseException:  # half an index must not answer the next question
-                index.close()
-                raise
-            self._open[space_id] = found
+            self._open[space_id] = self._opened(space_id, space, self.options.index, follow)
         return self._open[space_id]
 
     def to_write(self, space_id: int, space: FeatureSpace) -> OpenIndex:
@@ -88,8 +79,15 @@ class Indexes:
 
     def to_ask(self, space_id: int, space: FeatureSpace) -> OpenIndex:
         """As `of`, with what others changed since it was opened. On a server they let it follow themselves; one in this
-        process, and one that this process holds, they cannot reach."""
-        found = self.of(space_id, space)
+        process, and one that this process holds, they cannot reach. Where another process holds the embedded index, a
+        build say, an index in memory answers, and the log says so."""
+        if space_id in self._stand_ins:
+            self._stand_ins[space_id].follow()
+            return self._stand_ins[space_id]
+        try:
+            found = self.of(space_id, space)
+        except StoreBusy as busy:
+            return self._stand_in(space_id, space, busy)
         if found.behind:
             found.last_row, found.behind = catch_up(found.projection), False
         elif self.options.index != SERVER:
@@ -126,24 +124,46 @@ class Indexes:
 
     def close(self) -> None:
         """Give every index's lock back."""
-        while self._open:
-            self._open.popitem()[1].projection.index.close()
+        for indexes in (self._open, self._stand_ins):
+            while indexes:
+                indexes.popitem()[1].projection.index.close()
 
-    def _home(self) -> str | None:
-        """Where the indexes lie; None for those in this process."""
-        return {EDGE: EDGE, SERVER: self.options.qdrant_url}.get(self.options.index)
+    def _stand_in(self, space_id: int, space: FeatureSpace, busy: StoreBusy) -> OpenIndex:
+        """It stays until this process ends, so that the builder gets its lock back whenever it wants it."""
+        found = self._stand_ins[space_id] = self._opened(space_id, space, RESIDENT)
+        log.warning(
+            "the vector index is in use (%s): this process answers from the archive's %d vectors, loaded into memory",
+            busy.got, found.projection.index.count(),
+        )  # fmt: skip
+        return found
 
-    def _opened(self, space: FeatureSpace, name: str) -> VectorIndex:
-        if self.options.index == EDGE:
+    def _opened(self, space_id: int, space: FeatureSpace, kind: str, follow: bool = True) -> OpenIndex:
+        with transaction(self.engine) as connection:
+            version = ledger.active_version(connection, space_id)
+        if version is None:
+            raise StoreMissing(f"an index of {space.backbone}", "none", "build into the store first")
+        index = self._index(space, version[1], kind)
+        home = {EDGE: EDGE, SERVER: self.options.qdrant_url}.get(kind)  # None for one in this process
+        found = OpenIndex(sync.Projection(self.engine, self.archive, index, space_id, version[0], home))
+        try:
+            if follow:
+                found.last_row = catch_up(found.projection)
+        except BaseException:  # half an index must not answer the next question
+            index.close()
+            raise
+        return found
+
+    def _index(self, space: FeatureSpace, name: str, kind: str) -> VectorIndex:
+        if kind == EDGE:
             from retclip.store.vectors.edge import EdgeIndex
 
             return EdgeIndex.open(self.folder / "index" / name, space.dim, exact_below=self.options.exact_below)
-        if self.options.index == SERVER:
+        if kind == SERVER:
             from retclip.store.vectors.server import ServerIndex
 
             return ServerIndex.open(self.options.qdrant_url, name, space.dim, api_key=self.options.qdrant_api_key)
-        if self.options.index == RESIDENT:
+        if kind == RESIDENT:
             from retclip.store.vectors.resident import ResidentIndex
 
             return ResidentIndex(space.dim, device=self.options.device)
-        raise ConfigError(f"store.index to be {EDGE}, {SERVER} or {RESIDENT}", repr(self.options.index), "choose one")
+        raise ConfigError(f"store.index to be {EDGE}, {SERVER} or {RESIDENT}", repr(kind), "choose one")

@@ -1,6 +1,7 @@
 """What goes wrong ends in three parts on stderr and its own exit code: never a traceback, never half an answer."""
 
 import csv
+import os
 import subprocess
 import sys
 
@@ -100,6 +101,19 @@ def test_a_bad_photo_among_good_ones_is_7_and_listed(run, built, photos, tmp_pat
     ran = run("segment", photos, "--store", built.store, "--out", out, "--set", "store.index=resident")
     assert (ran.code, ran.out) == (0, "")
     assert not (out / "failures.csv").exists()
+
+
+def test_a_second_segment_beside_a_build_reads_from_memory_and_says_so(run, built, photos, tmp_path, caplog):
+    """The build holds the embedded index's lock; before, the second command ended with exit code 5."""
+    from retclip.store.feature_store import FeatureStore
+
+    (photos / "bad.png").unlink()
+    with FeatureStore.open(built.store) as builder:
+        builder.projection()
+        ran = run("segment", photos, "--store", built.store, "--out", tmp_path / "out")
+    assert ran.code == 0 and (tmp_path / "out" / "good.evidence.npz").is_file()
+    (warning,) = [record for record in caplog.records if record.name == "retclip.store.indexes"]
+    assert warning.levelname == "WARNING" and f"held by process {os.getpid()}" in warning.getMessage()
 
 
 def test_a_bad_label_map_costs_a_build_that_image_alone(run, labelled, tmp_path):

@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from retclip.errors import ConfigError, SpaceMismatch, StoreBehind, StoreBusy, StoreDamaged, StoreError, StoreMissing
 from retclip.store import reconcile, schema
+from retclip.store.class_edits import remove_class
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore, StoreOptions
 
@@ -115,18 +116,38 @@ def test_every_index_gives_the_same_answer(sqlite_work, made) -> None:
             np.testing.assert_allclose(other[4], first[4], atol=3e-3)  # edge and server keep float16
 
 
-def test_a_store_that_is_busy_says_who_holds_it(sqlite_work, made) -> None:
+def test_who_wants_to_write_into_a_busy_store_is_told_who_holds_it(sqlite_work, made) -> None:
     made.commit(sqlite_work.open(), made.unit(1))
     with FeatureStore.open(sqlite_work.folder) as second:
         assert len(second.classes()) == 3, "questions to SQL need no lock"
         with pytest.raises(StoreBusy, match=rf"process {os.getpid()}.*store\.index=resident"):
-            second.nearest(query(), [1], 3, True)
-        with pytest.raises(StoreBusy):
             second.start_run(made.plan())
         with FeatureStore.open(sqlite_work.folder, RESIDENT) as reader:
             assert reader.nearest(query(), [1], 3, True).supported.tolist() == [True]
         sqlite_work.close()
         assert second.projection().index.count() == 6, "free again"
+
+
+def test_who_asks_a_busy_store_is_answered_from_memory_and_told_so(sqlite_work, made, caplog) -> None:
+    """Beside a running build: the same answer, once said, with what the builder stores meanwhile, and no lock taken."""
+    builder = sqlite_work.open()
+    sqlite_work.fill(builder, [1, 2])
+    wanted = builder.nearest(query(), [1, 2], 9, False)
+    with FeatureStore.open(sqlite_work.folder) as reader:
+        answer = reader.nearest(query(), [1, 2], 9, False)
+        assert answer.ids.tolist() == wanted.ids.tolist() and answer.classes.tolist() == wanted.classes.tolist()
+        np.testing.assert_allclose(answer.distances.numpy(), wanted.distances.numpy(), atol=3e-3)  # float16 there
+        sqlite_work.fill(builder, [3])
+        builder.edit(lambda connection: remove_class(connection, "car", "ann"))
+        seen = {one for one in reader.nearest(query(), [1, 2], 99, False).ids[0] if one is not None}
+        assert seen == {one for one in builder.nearest(query(), [1, 2], 99, False).ids[0] if one is not None}
+        assert len(seen) == 6, "three roads of two segments; the cars are gone"
+        sqlite_work.close()
+        reader.nearest(query(), [1, 2], 9, False)
+        with FeatureStore.open(sqlite_work.folder) as next_builder:
+            next_builder.start_run(made.plan())  # the reader did not take what became free
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "retclip.store.indexes"]
+    assert f"held by process {os.getpid()}" in told and "12 vectors" in told and "memory" in told
 
 
 @pytest.mark.parametrize("options", INDEXES)

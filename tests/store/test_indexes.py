@@ -66,7 +66,7 @@ def test_one_that_another_process_holds_follows_when_that_one_asks(sqlite_work, 
         made.commit(builder, made.unit(2))
         builder.edit(lambda connection: remove_class(connection, "car", "ann"))
         with pytest.raises(StoreBusy, match=str(os.getpid())):
-            builder.nearest(torch.eye(4)[:1], [1], 3, False, OTHER)
+            builder.projection(OTHER)
     assert ask() == 4 and holder.projection(OTHER).index.count() == 4
     assert counts(holder, made) == (8, 4)
 
