@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from retclip.algorithms.mask_frames import sampled
+from retclip.algorithms.precision import at_least_float32
 
 
 def area_weights(
@@ -28,7 +29,7 @@ def area_weights(
     Worked example: one row of masks (1, 0, 0) onto 2 cells; each cell is 1.5 mask pixels wide, so the first is covered
     by 1 / 1.5 = 2/3 and the second by 0.
     """
-    masks = _float32(masks)
+    masks = at_least_float32(masks)
     rows = _overlap(masks.shape[1], size[0], extent[0]).to(masks)  # (h, y)
     columns = _overlap(masks.shape[2], size[1], extent[1]).to(masks)  # (w, x)
     with torch.autocast(masks.device.type, enabled=False):
@@ -58,18 +59,13 @@ def mask_pooling(
     eps is added to the divisor; FC-CLIP has 1e-8 there. Sums are taken in float32 at least, whatever precision a model
     works in: thousands of cells in half precision lose the difference between two classes.
     """
-    grid, weights = _float32(grid), _float32(weights)
+    grid, weights = at_least_float32(grid), at_least_float32(weights)
     totals = weights.sum(dim=(1, 2))  # (n,)
     covered = totals > 0
     with torch.autocast(grid.device.type, enabled=False):
         sums = torch.einsum("nhw,dhw->nd", weights.to(grid.dtype), grid)
     divisor = torch.where(covered, totals + eps, torch.ones_like(totals)).to(grid.dtype)
     return sums / divisor[:, None], covered
-
-
-def _float32(values: Tensor) -> Tensor:
-    """The same in float32, or finer if it is that already."""
-    return values if values.dtype == torch.float64 else values.float()
 
 
 def _overlap(fine: int, coarse: int, extent: float) -> Float[Tensor, "coarse fine"]:

@@ -18,6 +18,8 @@ from transformers.models.mask2former.modeling_mask2former import (
     Mask2FormerTransformerModule,
 )
 
+from retclip.algorithms.precision import at_least_float32
+
 LEVELS = ("res2", "res3", "res4", "res5")
 STRIDES = (4, 8, 16, 32)
 POINTS = 4  # sampling points per head and level in the deformable attention
@@ -85,9 +87,9 @@ class MaskHead(nn.Module):
         nn.init.normal_(self.pixel_decoder.level_embed)  # transformers leaves it to whatever memory holds
 
     def forward(self, levels: Mapping[str, Tensor], every_layer: bool = False) -> Predictions:
-        """levels: res2 .. res5, each (b, channels, H/s, W/s) float32. Without `every_layer` only the last embeddings
-        are worked out."""
-        maps = [levels[name].float() for name in LEVELS]
+        """levels: res2 .. res5, each (b, channels, H/s, W/s), float32 or finer. Without `every_layer` only the last
+        embeddings are worked out."""
+        maps = [at_least_float32(levels[name]) for name in LEVELS]
         with torch.autocast(maps[0].device.type, enabled=False):  # it stays float32 in mixed precision (method.md 2.1)
             decoded = self.pixel_decoder(maps)
         pixels = decoded.mask_features

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from torch import Tensor
 
-from retclip_mask2former.matching import LossWeights, matched
+from retclip.algorithms.precision import at_least_float32
+from retclip_mask2former.matching import Assignment, LossWeights, least_cost, matched
 from retclip_mask2former.point_sampling import Draw, at_points, uncertain_points
 
 
@@ -44,11 +45,13 @@ def total_masks(targets: Sequence[FrameTargets]) -> float:
 
 
 def prediction_losses(
-    logits: Tensor, masks: Tensor, targets: Sequence[FrameTargets], divisor: float, draw: Draw, shape: LossShape
-) -> tuple[dict[str, Tensor], list[tuple[Tensor, Tensor]]]:
+    logits: Tensor, masks: Tensor, targets: Sequence[FrameTargets], divisor: float, draw: Draw, shape: LossShape,
+    assign: Assignment = least_cost,
+) -> tuple[dict[str, Tensor], list[tuple[Tensor, Tensor]]]:  # fmt: skip
     """The weighted terms `class`, `mask` and `dice` of one prediction, and which query answered for which target.
 
-    logits: (b, q, c + 1), "no object" last. masks: (b, q, y, x) logits. divisor: see `total_masks`.
+    logits: (b, q, c + 1), "no object" last. masks: (b, q, y, x) logits. divisor: see `total_masks`. assign: which
+    query answers for which target, from the costs of one image.
 
         class = cross-entropy of every query, an unmatched one's being "no object" with weight `void`
         mask  = sum over matched masks of the mean binary cross-entropy in their points / divisor
@@ -56,7 +59,7 @@ def prediction_losses(
     """
     weights = shape.weights
     pairs = [
-        matched(one_logits, one_masks, one.classes, one.masks, draw, shape.points, weights)
+        matched(one_logits, one_masks, one.classes, one.masks, draw, shape.points, weights, assign)
         for one_logits, one_masks, one in zip(logits, masks, targets, strict=True)
     ]
     terms = {"class": weights.classes * _class_term(logits, targets, pairs, weights.void)}
@@ -71,16 +74,17 @@ def _class_term(
     wanted = torch.full(logits.shape[:2], nothing, dtype=torch.int64, device=logits.device)
     for row, one, (queries, chosen) in zip(wanted, targets, pairs, strict=True):
         row[queries] = one.classes[chosen]
-    weight = torch.ones(nothing + 1, device=logits.device)
+    logits = at_least_float32(logits)
+    weight = torch.ones(nothing + 1, dtype=logits.dtype, device=logits.device)
     weight[-1] = void
-    return F.cross_entropy(logits.float().transpose(1, 2), wanted, weight)
+    return F.cross_entropy(logits.transpose(1, 2), wanted, weight)
 
 
 def _mask_terms(
     masks: Tensor, targets: Sequence[FrameTargets], pairs: Sequence[tuple[Tensor, Tensor]], draw: Draw, shape: LossShape
 ) -> tuple[Tensor, Tensor]:
     """Sums over the matched masks; 0, with a gradient of 0, where there are none."""
-    found = torch.cat([one[queries] for one, (queries, _) in zip(masks, pairs, strict=True)]).float()
+    found = at_least_float32(torch.cat([one[queries] for one, (queries, _) in zip(masks, pairs, strict=True)]))
     if not len(found):
         return masks.sum() * 0.0, masks.sum() * 0.0
     wanted = torch.cat([one.masks[chosen] for one, (_, chosen) in zip(targets, pairs, strict=True)]).to(found.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from retclip.algorithms.precision import at_least_float32
 from retclip_mask2former.point_sampling import Draw, at_points
 
 
@@ -22,24 +24,33 @@ class LossWeights:
     void: float = 0.1
 
 
+Assignment = Callable[[Tensor], tuple[Tensor, Tensor]]  # costs (q, m) to rows and columns, both (k,)
+
+
+def least_cost(cost: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows (ascending) and columns, both (k,), k = min(q, m), whose costs have the least sum. cost: (q, m), finite."""
+    rows, columns = linear_sum_assignment(cost.cpu().numpy())
+    return torch.as_tensor(rows, device=cost.device), torch.as_tensor(columns, device=cost.device)
+
+
 @torch.no_grad()
 def matched(
-    logits: Tensor, masks: Tensor, classes: Tensor, targets: Tensor, draw: Draw, points: int, weights: LossWeights
-) -> tuple[Tensor, Tensor]:
+    logits: Tensor, masks: Tensor, classes: Tensor, targets: Tensor, draw: Draw, points: int, weights: LossWeights,
+    assign: Assignment = least_cost,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Indices of queries and of the targets they answer for, both (k,), k = min(q, m), queries ascending.
 
     logits: (q, c + 1), "no object" last. masks: (q, y, x) logits. classes: (m,) int64. targets: (m, H, W) in {0, 1}
-    over the same frame. Both are compared in `points` random points, the same for all.
+    over the same frame. Both are compared in `points` random points, the same for all. assign: the rule of least sum.
 
         cost = classes * -p(class) + mask * mean binary cross-entropy + dice * (1 - (2 p t + 1) / (p + t + 1))
     """
     place = draw((1, points, 2)).to(masks.device)
-    found = at_points(masks.float(), place.expand(len(masks), -1, -1))  # (q, p)
+    found = at_points(at_least_float32(masks), place.expand(len(masks), -1, -1))  # (q, p)
     wanted = at_points(targets.to(found.dtype), place.expand(len(targets), -1, -1))  # (m, p)
-    likely = logits.float().softmax(-1)[:, classes]  # (q, m)
+    likely = at_least_float32(logits).softmax(-1)[:, classes]  # (q, m)
     cost = weights.mask * _cross_entropy(found, wanted) + weights.dice * _dice(found, wanted) - weights.classes * likely
-    rows, columns = linear_sum_assignment(cost.nan_to_num(1e6, 1e6, -1e6).cpu().numpy())
-    return torch.as_tensor(rows, device=masks.device), torch.as_tensor(columns, device=masks.device)
+    return assign(cost.nan_to_num(1e6, 1e6, -1e6))
 
 
 def _cross_entropy(found: Tensor, wanted: Tensor) -> Tensor:

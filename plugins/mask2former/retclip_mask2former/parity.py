@@ -3,9 +3,10 @@
     python -m retclip_mask2former.parity FOLDER [FOLDER ...]      exit code 1 where something disagrees
 
 The folder holds the original's state, one image and every intermediate tensor (its README says which). The image goes
-through the same components that a user runs, the backbone found by name through the plugin host; nothing of the
-reference is fed in on the way but the resized image and the vocabulary. Tolerances are about ten times what the
-original differs from itself with other kernels.
+through the backbone as a user runs it, found by name through the plugin host. The head begins with the recorded feature
+maps and works in float64: it decides at hard thresholds, and with the rounding of float32 its decisions would hang on
+the processor (`train_parity.py` says which). Tolerances are about ten times what the original differs from itself with
+other kernels.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from retclip.plugin.manager import PluginManager
 from retclip.types import ClassScores, Device, Image, MaskLogits, Role
 from retclip_mask2former.checkpoint import head_of, our_name
 from retclip_mask2former.head import LEVELS, class_logits
-from retclip_mask2former.reference_numbers import Numbers, Reference, Row, close
+from retclip_mask2former.reference_numbers import Numbers, Reference, Row, close, recorded_features
 from retclip_mask2former.train_parity import has_training_step, training_rows
 
 CLIP = "backbone.clip_model."
@@ -58,13 +59,14 @@ def _rows(reference: Reference) -> Iterator[Row]:
     config, state = reference.config, reference.load("state")
     strange = [key for key in state if not key.startswith(CLIP) and our_name(key) is None and "criterion." not in key]
     yield Row("state: keys that nobody takes", len(strange), 0, ", ".join(strange[:3]))
-    head = head_of(state, bool(config.get("pre_norm")))
+    head = head_of(state, bool(config.get("pre_norm"))).double()
     backbone = _backbone(reference)
     pixels = reference.load("input")["resized_uint8_chw"].permute(1, 2, 0).contiguous().numpy()
     (features,) = backbone.dense_features([Image(pixels, "0" * 64)])
     yield from (_relative(f"backbone.{name}", features.levels[name], reference.load("backbone")) for name in LEVELS)
     yield _relative("backbone.clip_vis_dense", features.grid, reference.load("backbone"))
-    said = head({name: level[None] for name, level in features.levels.items()}, every_layer=True)
+    recorded = recorded_features(reference).levels
+    said = head({name: level.double()[None] for name, level in recorded.items()}, every_layer=True)
     yield from _pixel_decoder(reference, said)
     test = reference.terms("test")
     text = backbone.text_vectors([name for names in test for name in names])
@@ -86,8 +88,7 @@ def _rows(reference: Reference) -> Iterator[Row]:
     yield from found
     yield from _outputs(reference, masks, scores, void)
     if has_training_step(reference):
-        names = [name for one in reference.terms("train") for name in one]
-        yield from training_rows(reference, features, backbone.text_vectors(names))
+        yield from training_rows(reference)
 
 
 def _backbone(reference: Reference) -> Any:

@@ -22,7 +22,7 @@ def drawn_from(generator: torch.Generator) -> Draw:
 
 def at_points(maps: Tensor, points: Tensor) -> Tensor:
     """(n, p): each of the maps (n, H, W) at its points (n, p, 2), bilinear between cell centres, 0 outside."""
-    return F.grid_sample(maps[:, None], 2 * points[:, None] - 1, align_corners=False)[:, 0, 0]
+    return F.grid_sample(maps[:, None], 2 * points[:, None].to(maps.dtype) - 1, align_corners=False)[:, 0, 0]
 
 
 def uncertain_points(logits: Tensor, draw: Draw, points: int, oversample: float, importance: float) -> Tensor:

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from retclip.errors import DataError
 from retclip.plugin.checkpoints import read_state
+from retclip.types import DenseFeatures, FeatureSpace
+from retclip_mask2former.head import LEVELS
 
 
 @dataclass(frozen=True)
@@ -80,4 +82,13 @@ def close(name: str, found: Tensor, wanted: Tensor, allowed: float) -> Row:
     """The largest absolute difference; NaN where the sizes differ."""
     if found.numel() != wanted.numel():
         return Row(name, float("nan"), allowed, f"shape {tuple(found.shape)}, not {tuple(wanted.shape)}")
-    return Row(name, float((found.float().flatten() - wanted.float().flatten()).abs().max()), allowed)
+    return Row(name, float((found.double().flatten() - wanted.double().flatten()).abs().max()), allowed)
+
+
+def recorded_features(reference: Reference) -> DenseFeatures:
+    """The original's feature maps of the image. Raises DataError."""
+    numbers, config = reference.load("backbone"), reference.config
+    levels = {name: numbers[f"backbone.{name}"][0] for name in LEVELS}
+    extent = tuple(inner / whole for inner, whole in zip(config["net_hw"], config["padded_hw"], strict=True))
+    space = FeatureSpace("reference", "none", "none", "none", levels["res5"].shape[0])
+    return DenseFeatures(levels["res5"], space, tuple(config["image_hw"]), 32.0, levels, (extent[0], extent[1]))

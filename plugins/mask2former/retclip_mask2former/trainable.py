@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from torch import Tensor, nn
 
+from retclip.algorithms.precision import at_least_float32
 from retclip.errors import ConfigError, DataError
 from retclip.plugin.training import RANDOM, MaskTargets
 from retclip.types import DenseFeatures, Device, Vocabulary
@@ -18,7 +19,7 @@ from retclip_mask2former.head import LEVELS, HeadShape, MaskHead, Predictions, c
 from retclip_mask2former.in_vocabulary import InVocabulary
 from retclip_mask2former.initialisation import initialise
 from retclip_mask2former.losses import FrameTargets, LossShape, prediction_losses, total_masks
-from retclip_mask2former.matching import LossWeights
+from retclip_mask2former.matching import Assignment, LossWeights, least_cost
 from retclip_mask2former.point_sampling import Draw, drawn_from
 from retclip_mask2former.queries import NAME, MaskQueries
 
@@ -72,8 +73,9 @@ class TrainableQueries(nn.Module):
         return self.losses(said, framed, vocabulary, drawn_from(generator))[0]
 
     def losses(
-        self, said: Predictions, targets: Sequence[FrameTargets], vocabulary: Vocabulary, draw: Draw
-    ) -> tuple[dict[str, Tensor], list[list[tuple[Tensor, Tensor]]]]:
+        self, said: Predictions, targets: Sequence[FrameTargets], vocabulary: Vocabulary, draw: Draw,
+        assign: Assignment = least_cost,
+    ) -> tuple[dict[str, Tensor], list[list[tuple[Tensor, Tensor]]]]:  # fmt: skip
         """Every term of every prediction, and the matches of each: the answer first, then the earlier readings, which
         is the order in which the original draws its random numbers."""
         divisor = total_masks(targets)
@@ -82,9 +84,9 @@ class TrainableQueries(nn.Module):
         pairs = []
         with torch.autocast(said.pixels.device.type, enabled=False):
             for number in (last, *range(last)):
-                logits = self._class_logits(said.embeddings[number].float(), vocabulary)
+                logits = self._class_logits(at_least_float32(said.embeddings[number]), vocabulary)
                 terms, matches = prediction_losses(
-                    logits, said.masks[number].float(), targets, divisor, draw, self.shape
+                    logits, at_least_float32(said.masks[number]), targets, divisor, draw, self.shape, assign
                 )
                 ending = "" if number == last else f"_{number}"
                 found |= {f"{name}{ending}": value for name, value in terms.items()}

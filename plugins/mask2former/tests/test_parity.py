@@ -5,13 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-from retclip_mask2former.head import LEVELS
+import torch
+from retclip_mask2former import train_parity
+from retclip_mask2former.checkpoint import head_of
 from retclip_mask2former.parity import compare, main
-from retclip_mask2former.reference_numbers import Reference
-from retclip_mask2former.train_parity import GRADIENT, training_rows
+from retclip_mask2former.reference_numbers import Reference, recorded_features
+from retclip_mask2former.train_parity import GRADIENT, recorded_gradients, scale_of
 from safetensors.torch import load_file, save_file
-
-from retclip.types import DenseFeatures, FeatureSpace
 
 PARITY = Path(__file__).parents[3].parent / "shared" / "data" / "fcclip_parity"
 needs_numbers = pytest.mark.skipif(not PARITY.is_dir(), reason="the reference fixtures in ../shared are not here")
@@ -79,19 +79,77 @@ def test_one_wrong_number_is_noticed_where_it_stands(file, key, row, copy):
     assert [one.name for one in compare(copy(file, edit)) if not one.ok] == [row]
 
 
+NEAR_ZERO = 1e-6  # what float32's rounding may do to a hidden unit of the pixel decoder: 64 products of numbers up to 4
+
+
+def gradients_of(reference, switched=(), near=None):
+    """The step's gradients with some hidden units awake that are asleep, and the other way round. near: takes the
+    places of those nearest to 0."""
+    model = train_parity.model_of(reference)
+    for number, layer in enumerate(model.head.pixel_decoder.encoder.layers):
+
+        def relu(z, number=number):
+            awake = z > 0
+            if near is not None:
+                near.extend((number, *place) for place in (z.abs() < NEAR_ZERO).nonzero().tolist())
+            for place in switched:
+                if place[0] == number:
+                    awake[place[1:]] = ~awake[place[1:]]
+            return z * awake
+
+        layer.activation_fn = relu
+    matches = train_parity.recorded_losses(reference)["matches_query_gt"]
+    draw, _ = train_parity.replayed(reference)
+    train_parity.step(reference, model, draw, train_parity.RecordedMatches(matches))
+    return train_parity.gradients(model)
+
+
+def largest_difference(found, recorded):
+    """In shares of the largest gradient of each layer."""
+    return max(float((found[name] - recorded[name]).abs().max()) / scale_of(name, recorded) for name in recorded)
+
+
+@needs_numbers
+@pytest.mark.parametrize(("name", "asleep"), [("convnext", 1), ("resnet", 0)])
+def test_from_the_recorded_features_every_gradient_agrees_closely(name, asleep):
+    """Once every hidden unit of the pixel decoder is awake that was awake in the original's run: in float32 a unit at 0
+    falls on either side, and of 4 million there are always some."""
+    reference, near = Reference(PARITY / name), []
+    recorded = recorded_gradients(reference)
+    least = largest_difference(gradients_of(reference, near=near), recorded)
+    switched = []
+    for place in near if least > GRADIENT else []:
+        found = largest_difference(gradients_of(reference, [*switched, place]), recorded)
+        if found < least:
+            least, switched = found, [*switched, place]
+    assert least < 5e-6
+    assert len(switched) == asleep
+
+
 @needs_numbers
 @pytest.mark.parametrize("name", ["convnext", "resnet"])
-def test_from_the_recorded_features_every_gradient_agrees_closely(name):
-    """Without the backbone's rounding, which lets a hidden unit at 0 wake or sleep."""
+def test_in_float32_the_head_says_the_same_up_to_its_first_decision(name):
+    """What comes after may differ wherever a logit lies within the rounding of 0 (see `train_parity`)."""
     reference = Reference(PARITY / name)
-    recorded, config = reference.load("backbone"), reference.config
-    levels = {key: recorded[f"backbone.{key}"][0] for key in LEVELS}
-    extent = tuple(inner / whole for inner, whole in zip(config["net_hw"], config["padded_hw"], strict=True))
-    space = FeatureSpace("tests", "none", "none", "none", 1)
-    features = DenseFeatures(levels["res5"], space, tuple(config["image_hw"]), 32.0, levels, extent)
-    rows = list(training_rows(reference, features, reference.load("text")["train.classifier"]))
-    assert len(rows) == 187 and all(one.ok for one in rows)
-    assert max(one.difference / one.allowed * GRADIENT for one in rows if "gradient of" in one.name) < 5e-5
+    recorded = recorded_features(reference).levels
+    head = head_of(reference.load("state"))
+    with torch.no_grad():
+        coarse = head({name: level[None] for name, level in recorded.items()}, every_layer=True)
+        fine = head.double()({name: level.double()[None] for name, level in recorded.items()}, every_layer=True)
+    assert coarse.masks[0].dtype == torch.float32 and fine.masks[0].dtype == torch.float64
+    for found, wanted in zip((*coarse.levels, coarse.pixels), (*fine.levels, fine.pixels), strict=True):
+        torch.testing.assert_close(found.double(), wanted, atol=1e-5 * float(wanted.abs().max()), rtol=0)
+    torch.testing.assert_close(coarse.masks[0].double(), fine.masks[0], atol=1e-3, rtol=0)
+
+
+def test_an_assignment_that_costs_more_is_noticed_and_one_that_costs_the_same_is_not():
+    cost = torch.tensor([[1.0, 2.0, 2.0], [1.0, 3.0, 3.0], [5.0, 3.0, 3.0]], dtype=torch.float64)
+    queries = [0, 1, 2]
+    recorded = train_parity.RecordedMatches([(queries, one) for one in ([1, 0, 2], [2, 0, 1], [2, 1, 0], [0, 0, 0])])
+    found = [recorded(cost)[1].tolist() for _ in range(4)]
+    assert found == [[1, 0, 2], [2, 0, 1], [2, 1, 0], [0, 0, 0]], "they are used whatever they cost"
+    assert [row.ok for row in recorded.rows] == [True, True, False, False]
+    assert [row.difference for row in recorded.rows[:3]] == [0, 0, 4]
 
 
 @needs_numbers
