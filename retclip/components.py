@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from retclip import config
@@ -43,18 +42,26 @@ class Components:
     def models(self, building: bool, device: Device | None = None) -> Models:
         """Backbone and proposer for a workflow; a build has its own proposer. device: as in `component`. Raises
         ConfigError, WeightsMissing and PluginUnavailable before anything is loaded."""
-        names = self.settings.components
-        proposer = self.settings.build.proposer if building else names.proposer
-        backbone, keys = names.backbone, names.keys if names.keys != names.backbone else ""
-        if building and keys and LEVELS not in self.manager.find("proposer", proposer).component.needs:
-            backbone, keys = keys, ""  # nobody would look at the first one's features
-        self._check(backbone, keys, proposer, () if building else names.classifiers)
+        backbone, keys, proposer = self._roles(building)
+        self.require(building)
         return Models(
             cast("Loaded[Backbone]", self.component("backbone", backbone, device)),
             cast("Loaded[MaskProposer]", self.component("proposer", proposer, device)),
             self.settings,
             cast("Loaded[Backbone]", self.component("backbone", keys, device)) if keys else None,
         )
+
+    def require(self, building: bool) -> None:
+        """Whether the components that build, or segment, fit together and their weights are here, asked of their
+        announcements: nothing is loaded. Raises ConfigError, WeightsMissing and PluginUnavailable."""
+        backbone, keys, proposer = self._roles(building)
+        classifiers = () if building else self.settings.components.classifiers
+        named = (("backbone", backbone), ("proposer", proposer), *(("classifier", name) for name in classifiers))
+        found = [self.manager.find(kind, name) for kind, name in named]
+        first, *others = (Capable(one.full_name, one.component.provides, one.component.needs) for one in found)
+        check_pairing(first, others)
+        second = [self.manager.find("backbone", keys)] if keys else []
+        self.manager.require_weights([*found, *second], self.settings.of_component)
 
     def reader(self, address: str) -> dict[str, str]:
         """Name and version of what reads an address, which may be a shortened one (`source_address.shown_address`)."""
@@ -72,11 +79,11 @@ class Components:
         merged = config.merged(self.settings.of_component(info.full_name), given)
         return cast("ImageSource", self.manager.load("source", info.full_name, merged, Device()))  # it only decodes
 
-    def _check(self, backbone: str, keys: str, proposer: str, classifiers: Sequence[str]) -> None:
-        """Whether they fit and their weights are here, asked of their announcements: nothing is loaded for it."""
-        named = (("backbone", backbone), ("proposer", proposer), *(("classifier", name) for name in classifiers))
-        found = [self.manager.find(kind, name) for kind, name in named]
-        first, *others = (Capable(one.full_name, one.component.provides, one.component.needs) for one in found)
-        check_pairing(first, others)
-        second = [self.manager.find("backbone", keys)] if keys else []
-        self.manager.require_weights([*found, *second], self.settings.of_component)
+    def _roles(self, building: bool) -> tuple[str, str, str]:
+        """The names of backbone, second backbone ("" = none) and proposer."""
+        names = self.settings.components
+        proposer = self.settings.build.proposer if building else names.proposer
+        backbone, keys = names.backbone, names.keys if names.keys != names.backbone else ""
+        if building and keys and LEVELS not in self.manager.find("proposer", proposer).component.needs:
+            return keys, "", proposer  # nobody would look at the first one's features
+        return backbone, keys, proposer

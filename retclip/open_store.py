@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from retclip import config
 from retclip.arguments import as_vocabulary
 from retclip.components import Components
-from retclip.errors import ConfigError, StoreMissing
+from retclip.errors import ConfigError, StoreMissing, WeightsMissing
 from retclip.opening import configured, store_options, votes
 from retclip.plugin.manager import PluginManager
 from retclip.store.feature_store import FeatureStore
@@ -45,9 +45,11 @@ class OpenStore:
         settings: Mapping[str, Any] | None = None,
         create: bool = False,
         missing_ok: bool = False,
+        required: Callable[[Components], object] = lambda _: None,
     ) -> Self:
         """Open the store in that folder; with `create`, make it where there is none. missing_ok: where no classifier
-        votes with a store, go on without one.
+        votes with a store, go on without one. required: asked before a store that is not there is told or made; raises
+        what else is missing, so that nobody makes a store first and learns of missing weights afterwards.
 
         settings: keys of retclip.toml as nested dicts, above file and environment, e.g. {"retrieval": {"k": 16}}.
         Raises StoreMissing, StoreBehind, ConfigError.
@@ -57,8 +59,10 @@ class OpenStore:
         options, passing = store_options(chosen), None
         try:
             opened = FeatureStore.open(folder, options)
-        except StoreMissing:
-            if not create and (not missing_ok or votes(manager, chosen)):
+        except StoreMissing as error:
+            needed = not create and (not missing_ok or votes(manager, chosen))
+            _ask_first(required, Components(chosen, manager), f"; nor {error.expected}" if needed else "")
+            if needed:
                 raise
             passing = None if create else TemporaryDirectory(prefix="retclip-")
             where = Path(passing.name) if passing else folder
@@ -126,3 +130,11 @@ class OpenStore:
         if not names:
             raise ConfigError("at least one classifier", "none", "set components.classifiers or --classifier")
         return tuple(self.component("classifier", name) for name in names)
+
+
+def _ask_first(required: Callable[[Components], object], components: Components, also: str) -> None:
+    """also: what else is not there, told beside missing weights."""
+    try:
+        required(components)
+    except WeightsMissing as error:
+        raise WeightsMissing(error.expected, error.got + also, error.todo) from error

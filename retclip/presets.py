@@ -36,6 +36,22 @@ _MINIATURE = {
     "mask2former": {"queries": _MINIATURE_HEAD, "in_vocabulary": _MINIATURE_HEAD},
 }
 
+ABOUT = {  # a line for whoever chooses among them
+    "appearance": "colours and textures of superpixels, retrieval alone: no model, only names that the store knows",
+    "fc-clip": "FC-CLIP as published: mask queries, CLIP text, in-vocabulary head",
+    "fc-clip-finetune": "FC-CLIP's recipe, for `retclip finetune`",
+    "retclip-cross-data-set": "the paper's best: FC-CLIP with retrieval (tables 1 and 4)",
+    "clip": "training-free: detected boxes, CLIP text alone (table 2)",
+    "retrieval": "training-free: detected boxes, retrieval alone (table 2)",
+    "retclip-training-free": "training-free: detected boxes, CLIP text and retrieval (table 2)",
+    "knn-clip": "kNN-CLIP: FC-CLIP with retrieval by a second backbone",
+    "miniature-fc-clip": "fc-clip, small, trained on drawn scenes: of photos it knows little",
+    "miniature-retrieval": "retrieval alone with the same small models",
+    "miniature": "retclip-cross-data-set with the same small models",
+    "miniature-finetune": "how the small mask head was trained, for `retclip finetune`",
+}
+FOR_FINETUNING = ("fc-clip-finetune", "miniature-finetune")
+
 PRESETS: dict[str, dict[str, Any]] = {
     # No weights: superpixels, colour and texture, retrieval alone. Rank vote and k chosen by cross-validation on
     # CamVid's training images (benchmarks/README.md): histograms need no min-max, their distances have a scale.

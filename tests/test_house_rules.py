@@ -24,7 +24,7 @@ FLOORS = {  # the longest prefix counts
     "retclip.workflows": 3,
     "retclip.opening": 4, "retclip.components": 4, "retclip.open_store": 4, "retclip.finetune_job": 4,
     "retclip.engine": 4, "retclip.arguments": 4, "retclip.result": 4, "retclip.executors": 4,
-    "retclip.report": 4,
+    "retclip.report": 4, "retclip.preset_needs": 4,
     "retclip.cli": 5, "retclip.web": 5,
 }  # fmt: skip
 APART = {"retclip.store", "retclip.data", "retclip.config"}  # of floor 2: none imports another

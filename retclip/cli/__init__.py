@@ -25,14 +25,16 @@ from retclip.cli import (
     explain,
     fallback,
     finetune,
+    options,
     output,
     plugins,
+    presets,
     segment,
     store,
     streams,
     weights,
 )
-from retclip.errors import DataError, RetCLIPError
+from retclip.errors import DataError, RetCLIPError, StoreMissing
 
 app = typer.Typer(
     name="retclip",
@@ -51,6 +53,7 @@ app.add_typer(fallback.app, name="fallback")
 app.command()(explain.explain)
 app.command()(evaluate.evaluate)
 app.command()(finetune.finetune)
+app.command()(presets.presets)
 app.command()(doctor.doctor)
 app.add_typer(store.app, name="store")
 app.add_typer(db.app, name="db")
@@ -88,6 +91,10 @@ def _exit_code(action: Callable[[], object]) -> Any:
         action()
     except SystemExit as stop:
         return stop.code
+    except StoreMissing as error:
+        output.error(error)
+        options.tell_stores_here()
+        return error.exit_code
     except RetCLIPError as error:
         output.error(error)
         return error.exit_code

@@ -57,7 +57,7 @@ def build(
 
         return estimate(source, store, config, given, (classes, without), sample, json)
     base = find_file(store, config)  # asked before the store has a file of its own
-    with options.opened(store, config, given, create=True) as retclip:
+    with options.opened(store, config, given, create=True, required=options.to_build) as retclip:
         retclip.parts_to_build()  # what cannot be loaded or read must not be written down
         names = class_names(retclip, source, classes, without)
         if retclip.store.space() is None:  # later commands must find what the vectors were made with

@@ -67,7 +67,7 @@ def add(
     sources = list(given.addresses)
     if given.proposer and not proposer:
         flags = options.flags(settings, preset, backbone, given.proposer, building=True)
-    with options.opened(store, config, flags) as retclip:
+    with options.opened(store, config, flags, required=options.to_build) as retclip:
         for one in (*sources, check) if check is not None else sources:  # told before the first is worked on
             if not len(retclip.source(one)):
                 raise DataError("at least one photo", f"none in {one}", "name photos, folders, globs or sources")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from retclip.cli import output
+
 if TYPE_CHECKING:
+    from retclip.components import Components
     from retclip.engine import RetCLIP
 
 DEFAULT_STORE = Path("retclip-store")
@@ -66,6 +69,20 @@ def flags(
     return given
 
 
+def nothing(_: Components) -> None:
+    """A store is enough."""
+
+
+def to_segment(components: Components) -> None:
+    """What segmenting needs beside a store. Raises WeightsMissing, PluginUnavailable, ConfigError."""
+    components.require(building=False)
+
+
+def to_build(components: Components) -> None:
+    """The same for whatever stores segments."""
+    components.require(building=True)
+
+
 @contextmanager
 def opened(
     store: Path,
@@ -73,9 +90,38 @@ def opened(
     settings: dict[str, Any] | None = None,
     create: bool = False,
     missing_ok: bool = False,
+    required: Callable[[Components], object] = nothing,
 ) -> Iterator[RetCLIP]:
-    """The store with its components, closed at the end of the block."""
+    """The store with its components, closed at the end of the block. required: what must be here beside the store, and
+    is told first: `to_segment`, `to_build`. missing_ok: a command that some presets do without a store; which, is told
+    where the chosen one needs it."""
     from retclip.engine import RetCLIP
+    from retclip.errors import StoreMissing
 
-    with RetCLIP.open(store, config, settings, create=create, missing_ok=missing_ok) as retclip:
+    try:
+        opening = RetCLIP.open(store, config, settings, create, missing_ok, required)
+    except StoreMissing as error:
+        todo = f"{error.todo}; or choose a preset that needs none: {_without_store(store, config, settings)}"
+        raise StoreMissing(error.expected, error.got, todo if missing_ok else error.todo) from error
+    with opening as retclip:
         yield retclip
+
+
+def _without_store(store: Path, config: Path | None, settings: dict[str, Any] | None) -> str:
+    from retclip.opening import configured
+    from retclip.preset_needs import all_presets, without_store
+
+    return f"{without_store(all_presets(*configured(store, config, settings)))}; see `retclip presets`"
+
+
+def tell_stores_here() -> None:
+    """Name the stores in this folder: one of them may be meant."""
+    from contextlib import suppress
+
+    from retclip.store.places import is_store
+
+    here: list[str] = []
+    with suppress(OSError):  # a folder that cannot be listed
+        here = sorted(path.name for path in Path().iterdir() if is_store(path))
+    if here:
+        output.message(f"stores in this folder: {', '.join(here)}; choose with --store or RETCLIP_STORE")

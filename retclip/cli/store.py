@@ -13,6 +13,7 @@ from retclip.cli.progress import LateProgress
 from retclip.errors import DataError, PartialFailure
 
 if TYPE_CHECKING:
+    from retclip.components import Components
     from retclip.engine import RetCLIP
     from retclip.store.spaces import SpaceState
     from retclip.workflows.add_space import AddSpaceReport
@@ -38,10 +39,15 @@ def add_space(
     again to go on, and to make up for segments that were stored since. Ctrl-C is safe."""
     from retclip.config import find_file
 
+    def found(components: Components) -> str:
+        chosen = components.settings.components
+        info = components.manager.find("backbone", backbone or chosen.keys or chosen.backbone)
+        components.manager.require_weights([info], components.settings.of_component)
+        return info.full_name
+
     given, base = options.flags(settings, preset), find_file(store, config)
-    with options.opened(store, config, given) as retclip:
-        chosen = retclip.settings.components
-        name = retclip.manager.find("backbone", backbone or chosen.keys or chosen.backbone).full_name
+    with options.opened(store, config, given, required=found) as retclip:
+        name = found(retclip.components)
         if retclip.store.space() is not None:
             _write_settings(retclip, name, store, base)
         report = _with_progress(retclip, name, accept_failed)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from retclip.errors import ConfigError, ContractBroken, PluginUnavailable, RetCLIPError
 from retclip.plugin import contracts
 from retclip.plugin.discovery import ComponentInfo, PluginFailure, discovered
-from retclip.plugin.weights import Weights, cached_in, require
+from retclip.plugin.weights import Weights, cached_in, require, require_packaged
 from retclip.types import Device
 
 PROTOCOLS: dict[str, Any] = {
@@ -103,12 +103,11 @@ class PluginManager:
 
     def require_weights(self, several: Iterable[ComponentInfo], settings: Callable[[str], Mapping[str, Any]]) -> None:
         """Whether all that these components need is here. Raises WeightsMissing, once for all; ConfigError."""
+        checked = [(info.component, checked_settings(info, settings(info.full_name))) for info in several]
+        for _, values in checked:
+            require_packaged(vars(values).values())
         with cached_in(self.cache):
-            require(
-                weights
-                for one in several
-                for weights in one.component.weights(checked_settings(one, settings(one.full_name)))
-            )
+            require(weights for component, values in checked for weights in component.weights(values))
 
     def weights(self, settings: Callable[[str], Mapping[str, Any]] = lambda _: {}) -> dict[str, Sequence[Weights]]:
         """What each component that needs weights would need, by full name. settings: a component's own, by its full

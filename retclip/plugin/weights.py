@@ -191,6 +191,14 @@ def _package_file(named: str) -> Path:
     return Path(found.origin).parent / inside
 
 
+def require_packaged(settings: Iterable[object]) -> None:
+    """Whether the files of installed packages are here that these values of settings name. Raises WeightsMissing."""
+    for named in settings:
+        if isinstance(named, str) and named.startswith(PACKAGE) and not local_file(named).is_file():
+            todo = "install the distribution that brings it, or name another file"
+            raise WeightsMissing(f"a file that a package brings: {named}", "none there", todo)
+
+
 def model_file(named: str, published: Mapping[str, Weights], setting: str) -> Path:
     """The safetensors file of published weights or the user's own. setting: the key that names them. Raises
     WeightsMissing."""

@@ -51,7 +51,7 @@ def find_store(folder: Path, database: str, check: bool = True) -> Engine:
 
     Raises StoreMissing, StoreBehind, StoreError."""
     if not (folder / ARCHIVE).is_dir():
-        todo = f"make one: retclip init {folder}, or build into it"
+        todo = f"make one: retclip init {folder}, or retclip build SOURCE --store {folder}"
         raise StoreMissing(f"a store at {folder}", "no such store", todo)
     if not database and not (folder / CATALOG).is_file():  # SQLite would make an empty one
         todo = "restore it from a backup; or set store.database, if this store's catalog is in a database server"
@@ -61,6 +61,11 @@ def find_store(folder: Path, database: str, check: bool = True) -> Engine:
         schema.require_head(engine)
         _check_identity(folder, engine)
     return engine
+
+
+def is_store(folder: Path) -> bool:
+    """Whether a store lies in that folder, whole or not."""
+    return (folder / ARCHIVE).is_dir() and (folder / IDENTITY).is_file()
 
 
 def sqlite_url(folder: Path) -> URL:

@@ -42,6 +42,12 @@ def test_the_listing_of_components_loads_no_model_library():
     assert not names & {"torch", "torchvision", "skimage"}
 
 
+def test_the_listing_of_presets_loads_no_model_library(tmp_path):
+    out, code, names = modules_after("presets", "--json", "--store", str(tmp_path / "gone"))
+    assert code in (0, None) and len(json.loads(out)) > 5
+    assert not names & {"torch", "torchvision", "skimage"}
+
+
 def test_importing_the_package_loads_neither_torch_nor_numpy():
     script = "import sys, retclip; print(sorted({'torch', 'numpy'} & set(sys.modules)), retclip.__version__)"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)

@@ -1,0 +1,98 @@
+"""`retclip presets`: the named systems, what each needs, and whether it is here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retclip.cli import options, output
+from retclip.errors import RetCLIPError, StoreMissing
+
+if TYPE_CHECKING:
+    from retclip.preset_needs import PresetNeeds
+
+
+@dataclass(frozen=True)
+class StoreState:
+    """A store as far as presets are concerned. segments: by the backbone whose vectors they have. problem: why it
+    cannot be asked, "" where it can."""
+
+    segments: dict[str, int]
+    problem: str = ""
+
+    def tell(self, needs: PresetNeeds) -> tuple[bool, str]:
+        """Whether the preset can ask this store, and the word for it."""
+        if self.problem:
+            return False, self.problem
+        if not self.segments:
+            return False, "empty"
+        here = self.segments.get(needs.keys, 0)
+        return (True, f"{here} segments") if here else (False, f"of {', '.join(self.segments)}")
+
+
+def presets(
+    store: options.Store = options.DEFAULT_STORE, config: options.Config = None, json: options.Json = False
+) -> None:
+    """The presets: what each needs (weights, a store, plugins), and whether it is here."""
+    from retclip.config import find_file, load
+    from retclip.opening import plugins_of
+    from retclip.preset_needs import all_presets
+
+    settings = load(find_file(store, config))
+    found, state = all_presets(settings, plugins_of(settings)), _state(store, config)
+    if json:
+        output.data([{**_as_dict(one, state, store), "default": one.name == settings.preset} for one in found])
+        return
+    columns = ("preset", "ready", "store", "weights", "names", "what it is")
+    output.table(f"presets, with the store {store}", columns, [_row(one, state, settings.preset) for one in found])
+    for one in found:
+        for reason in one.lacking:
+            output.message(f"{one.name} lacks {reason}")
+    if any(one.absent for one in found):
+        output.message("weights that are not here: retclip weights pull --preset NAME (which: --json)")
+    output.message(f"a preset is chosen with --preset NAME; without it, {settings.preset}")
+
+
+def _state(store: Path, config: Path | None) -> StoreState:
+    from retclip.cli.catalog import open_catalog
+
+    try:
+        with open_catalog(store, config) as opened:
+            return StoreState({one.space.backbone: one.segments for one in opened.spaces() if one.segments})
+    except StoreMissing:
+        return StoreState({}, "none yet")
+    except RetCLIPError as error:  # a listing is no check; `doctor` says more
+        return StoreState({}, f"cannot be asked: {error.got}")
+
+
+def _ready(needs: PresetNeeds, state: StoreState) -> bool:
+    return needs.installed and (not needs.votes or state.tell(needs)[0])
+
+
+def _row(needs: PresetNeeds, state: StoreState, default: str) -> tuple[str, ...]:
+    lacking = sum(one.megabytes for one in needs.absent)
+    weights = f"{lacking} MB not here" if needs.absent else "here" if needs.weights else "none"
+    return (
+        f"{needs.name} (default)" if needs.name == default else needs.name,
+        "yes" if _ready(needs, state) else "no",
+        state.tell(needs)[1] if needs.votes else "needs none",
+        weights,
+        "any" if needs.any_name else "the store's",
+        needs.about,
+    )
+
+
+def _as_dict(needs: PresetNeeds, state: StoreState, store: Path) -> dict[str, Any]:
+    here, told = state.tell(needs)
+    return {
+        "name": needs.name,
+        "about": needs.about,
+        "for": "finetune" if needs.for_finetuning else "segment",
+        "ready": _ready(needs, state),
+        "names": "any" if needs.any_name else "store",
+        "components": {role: list(names) for role, names in needs.components.items()},
+        "plugins": {"here": not needs.lacking, "lacking": list(needs.lacking)},
+        "weights": [{"name": one.name, "megabytes": one.megabytes, "here": there} for one, there in needs.weights],
+        "store": {"needed": needs.votes, "folder": str(store), "here": here, "state": told},
+    }

@@ -1,0 +1,112 @@
+"""What each preset needs, and what of it is here: plugins, weights, a store. Nothing is loaded to find out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from retclip import config
+from retclip.errors import PluginUnavailable, WeightsMissing
+from retclip.plugin.contracts import NEIGHBOURS, TEXT
+from retclip.plugin.discovery import ComponentInfo
+from retclip.plugin.manager import PluginManager, checked_settings
+from retclip.plugin.weights import Weights, cached_in, missing, require_packaged
+from retclip.presets import ABOUT, FOR_FINETUNING, PRESETS
+
+
+@dataclass(frozen=True)
+class PresetNeeds:
+    """components: full names by role, those that are not here left out. votes: whether a classifier asks the store.
+    any_name: whether a classifier judges names that no store knows. weights: with whether they are here. lacking: the
+    plugins and packages that are not here, each with the reason."""
+
+    name: str
+    about: str
+    for_finetuning: bool
+    components: Mapping[str, tuple[str, ...]]
+    votes: bool
+    any_name: bool
+    weights: tuple[tuple[Weights, bool], ...]
+    lacking: tuple[str, ...]
+
+    @property
+    def absent(self) -> tuple[Weights, ...]:
+        """The weights that are not here."""
+        return tuple(weights for weights, here in self.weights if not here)
+
+    @property
+    def installed(self) -> bool:
+        """Whether plugins and weights are all here; a store is another matter."""
+        return not (self.lacking or self.absent)
+
+    @property
+    def keys(self) -> str:
+        """The backbone whose vectors a store of this preset holds."""
+        return next((name for role in ("keys", "backbone") for name in self.components.get(role, ())), "")
+
+
+def all_presets(settings: config.Settings, manager: PluginManager) -> list[PresetNeeds]:
+    """Every preset, the one for no weights first. settings: of which the folder of weights counts."""
+    with cached_in(settings.weights.place):
+        return [_needs(name, config.load(None, {"preset": name}), manager) for name in PRESETS]
+
+
+def _needs(name: str, settings: config.Settings, manager: PluginManager) -> PresetNeeds:
+    infos, lacking = _infos(settings, manager)
+    weights: dict[str, Weights] = {}
+    for info in (info for several in infos.values() for info in several):
+        values = checked_settings(info, settings.of_component(info.full_name))
+        weights |= {one.name: one for one in info.component.weights(values)}
+        try:
+            require_packaged(vars(values).values())
+        except WeightsMissing as error:
+            lacking.append(str(error.expected))
+    needs = [info.component.needs for info in infos.get("classifiers", ())]
+    return PresetNeeds(
+        name=name,
+        about=ABOUT.get(name, ""),
+        for_finetuning=name in FOR_FINETUNING,
+        components={role: tuple(info.full_name for info in several) for role, several in infos.items()},
+        votes=any(NEIGHBOURS in one for one in needs),
+        any_name=any(TEXT in one and NEIGHBOURS not in one for one in needs),
+        weights=tuple((one, not missing(one)) for one in weights.values()),
+        lacking=tuple(dict.fromkeys(lacking)),
+    )
+
+
+def _infos(settings: config.Settings, manager: PluginManager) -> tuple[dict[str, tuple[ComponentInfo, ...]], list[str]]:
+    """The components by role, and what is not installed."""
+    chosen = settings.components
+    roles = {
+        "backbone": ("backbone", (chosen.backbone,)),
+        "keys": ("backbone", (chosen.keys,) if chosen.keys else ()),
+        "proposer": ("proposer", (chosen.proposer,)),
+        "build proposer": ("proposer", (settings.build.proposer,)),
+        "classifiers": ("classifier", chosen.classifiers),
+    }
+    found: dict[str, tuple[ComponentInfo, ...]] = {}
+    lacking: list[str] = []
+    for role, (kind, names) in roles.items():
+        for name in names:
+            try:
+                found[role] = (*found.get(role, ()), manager.find(kind, name))
+            except PluginUnavailable as error:
+                reason = "" if error.got == "none" else f": {error.got}"
+                lacking.append(f"the plugin {name.partition('.')[0]}, for the {kind} {name}{reason}")
+    return found, lacking
+
+
+def without_store(presets: Iterable[PresetNeeds]) -> str:
+    """The presets that segment without a store, those that are ready first, with the weights that the others lack."""
+    free = [one for one in presets if not (one.votes or one.for_finetuning)]
+    told = [f"{one.name} ({_lacks(one)})" for one in sorted(free, key=lambda one: not one.installed)]
+    return ", ".join(told)
+
+
+def _lacks(needs: PresetNeeds) -> str:
+    if needs.lacking:
+        return f"not here: {needs.lacking[0]}"
+    if not needs.absent:
+        return f"ready: {needs.about}"
+    size = sum(one.megabytes for one in needs.absent)
+    return f"not here: the weights {', '.join(one.name for one in needs.absent)}, {size} MB"
