@@ -47,13 +47,13 @@ def evaluate(
     from retclip.workflows.source_classes import annotated_vocabulary
 
     line = LateProgress("evaluate")
-    with options.opened(store, config, given, missing_ok=not fill_missing) as retclip:
+    with options.opened(store, config, given, missing_ok=not fill_missing, required=options.to_segment) as retclip:
         fill = filled(retclip, annotated_vocabulary(retclip.source(source))) if fill_missing else None
         page = _page(report, pictures) if report else None
         with output.told_when_stopped("stopped; nothing was written"), line:
             found = retclip.evaluate(
                 source, line.update, seen, page.add if page else lambda _: None,
-                lambda prepared: None if fill else say_missing(retclip, prepared),
+                lambda prepared: None if fill else say_missing(retclip, prepared, store),
             )  # fmt: skip
     if json:
         output.data({**found.as_dict(), "fill": fill.as_dict()} if fill else found.as_dict())

@@ -46,11 +46,12 @@ def explain(
         came = f"{target.name}, which tells of what was decided already, with {', '.join(chosen)}"
         raise ConfigError("a photo where models or classes are chosen", came, "leave them out, or name the photo")
     given = options.flags(settings, preset, backbone, proposer, classifier)
-    with options.opened(store, config, given) as retclip:
+    required = options.nothing if decided else options.to_segment
+    with options.opened(store, config, given, required=required) as retclip:
         if decided:
             result, evidence = load_evidence(target)
         else:
-            say_missing(retclip, retclip.prepared(classes))
+            say_missing(retclip, retclip.prepared(classes), store)
             found = retclip.segment(target, classes)
             result, evidence = found.panoptic, found.evidence
         why = explained(retclip.store, result, evidence, *_chosen(result, segment, at))

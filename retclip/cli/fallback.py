@@ -47,7 +47,7 @@ def fill(
     """Fetch images of the classes that the store lacks, and store them under these names. Runs again where it was
     stopped; what was decided is not asked again."""
     given = options.flags(settings, preset, backbone, proposer, building=True)
-    with options.opened(store, config, given) as retclip:
+    with options.opened(store, config, given, required=options.to_build) as retclip:
         report = filled(retclip, classes, again)
     _finish(report, store, json)
 
@@ -69,7 +69,7 @@ def map_to(
     from retclip.workflows.map_class import map_class
 
     given = options.flags(settings, preset, backbone, proposer, building=True)
-    with options.opened(store, config, given) as retclip:
+    with options.opened(store, config, given, required=options.to_build) as retclip:
         report = _with_progress(lambda step: map_class(retclip.filling(), query, name, person(), reason, step))
     _finish(report, store, json)
 
@@ -161,12 +161,15 @@ def filled(retclip: RetCLIP, classes: Any, again: bool = False) -> FillReport:
     return report
 
 
-def say_missing(retclip: RetCLIP, prepared: PreparedVocabulary) -> None:
-    """Which classes the store cannot answer for, what is nearest and what to do."""
-    from retclip.workflows.vocabulary import missing
+def say_missing(retclip: RetCLIP, prepared: PreparedVocabulary, store: Path) -> None:
+    """Which classes the store cannot answer for, what is nearest and what to do; none where no classifier asks it."""
+    from retclip.workflows.vocabulary import missing, needs_neighbours
 
+    if not needs_neighbours(retclip.parts()):
+        return
     found, settings = missing(prepared), retclip.settings
-    todo = "fetch some: --fill-missing" if settings.fallback.source else "add some: retclip class add"
+    add = f"add some: retclip class add NAME PHOTOS --store {store}"
+    todo = "fetch some: --fill-missing" if settings.fallback.source else add
     for match in found[:SHOWN]:
         how_far = f", similarity {match.similarity:.3f}, needs more than {settings.matching.threshold:g}"
         near = f" (nearest: {match.nearest!r}{how_far if prepared.vocabulary.text is not None else ''})"

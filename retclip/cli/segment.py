@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,11 +18,25 @@ from retclip.errors import DataError, PartialFailure
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
     from retclip.plugin.contracts import SourceImage
+    from retclip.report.result_summary import Nothing
     from retclip.report.result_writer import ResultWriter
+    from retclip.result import SegmentationResult
     from retclip.store.ledger import Failure
+
+SHOWN = 5  # photos, or classes of a store, that a line names
 
 Paths = Annotated[list[str], typer.Argument(help="Photos, folders, globs, or reader:path sources.")]
 Classes = Annotated[str | None, typer.Option(help="A comma list or a file (default: the store's classes).")]
+
+
+@dataclass
+class _Done:
+    """What became of the photos. images: for --json, empty without. nothing: photos without any label, and why."""
+
+    count: int = 0
+    images: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    nothing: dict[str, Nothing] = field(default_factory=dict)
 
 
 def segment(
@@ -37,58 +53,104 @@ def segment(
     config: options.Config = None,
     json: options.Json = False,
 ) -> None:
-    """Label every pixel and every object of photos. A bad photo, also one of --fill-missing, is listed in failures.csv
-    and never stops the rest."""
+    """Label every pixel and every object of photos, and say of each photo what was found. A bad photo, also one of
+    --fill-missing, is listed in failures.csv and never stops the rest."""
     given = options.flags(settings, preset, backbone, proposer, classifier)
-    with options.opened(store, config, given, missing_ok=not fill_missing) as retclip:
+    with options.opened(store, config, given, missing_ok=not fill_missing, required=options.to_segment) as retclip:
         fill = filled(retclip, classes) if fill_missing else None
         prepared = retclip.prepared(classes)
         from retclip.report.result_writer import ResultWriter  # not before the components are known to be here
 
         if fill is None:
-            say_missing(retclip, prepared)
+            say_missing(retclip, prepared, store)
         records = [record for path in paths for record in retclip.source(path).images()]
         if not records:
             raise DataError("at least one photo", f"none in {', '.join(paths)}", "name photos, folders or globs")
         stopped = output.told_when_stopped(f"stopped; what was segmented lies in {out}")
         bar = Progress("segment", len(records))
         with stopped, ResultWriter(out, prepared.vocabulary) as writer, bar:
-            done, failures = _all(retclip, prepared.vocabulary, records, writer, bar)
-    unusable = [*(fill.failures if fill else ()), *failures]
+            done = _all(retclip, prepared.vocabulary, records, writer, bar, json)
+        knows = [one.name for one in retclip.classes() if one.segments]
+        preset = retclip.settings.preset
+    unusable = [*(fill.failures if fill else ()), *done.failures]
     output.write_failures(out / "failures.csv", unusable)
     if json:
-        told = {"out": str(out), "images": done, "failures": [vars(one) for one in failures]}
+        told = {"out": str(out), "images": done.images, "failures": [vars(one) for one in done.failures]}
         output.data({**told, "fill": fill.as_dict()} if fill else told)
-    output.message(f"{len(done)} photos segmented into {out}, {len(failures)} failed")
+    output.message(f"{done.count} photos segmented into {out} (look at {out / 'overlay'}), {len(done.failures)} failed")
+    if done.nothing:
+        _warn(done, preset, knows, store)
     _exit(out, done, unusable)
 
 
 def _all(
-    retclip: RetCLIP, vocabulary: Any, records: Sequence[SourceImage], writer: ResultWriter, bar: Progress
-) -> tuple[list[dict[str, Any]], list[Failure]]:
+    retclip: RetCLIP, vocabulary: Any, records: Sequence[SourceImage], writer: ResultWriter, bar: Progress, json: bool
+) -> _Done:
     from retclip.store.ledger import Failure
     from retclip.workflows.decode_ahead import decoded
     from retclip.workflows.in_groups import in_groups
 
-    done: list[dict[str, Any]] = []
-    failures: list[Failure] = []
-    size = retclip.settings.device.batch_size
+    done, size = _Done(), retclip.settings.device.batch_size
     for record, answer in in_groups(decoded(records), size, lambda images: retclip.segment_all(images, vocabulary)):
         try:
             if isinstance(answer, DataError):
                 raise answer
             name = writer.add(answer, Path(record.external_id).stem)
-            done.append({"name": name, "uri": record.uri, "segments": len(answer.segments)})
+            _tell(record, answer, done)
+            if json:
+                done.images.append(_as_dict(record, answer, name, writer))
         except DataError as error:
-            failures.append(Failure(record.external_id, record.uri, str(error)))
-        bar.update(len(done) + len(failures), len(failures))
-    return done, failures
+            done.failures.append(Failure(record.external_id, record.uri, str(error)))
+        bar.update(done.count + len(done.failures), len(done.failures))
+    return done
 
 
-def _exit(out: Path, done: Sequence[Any], failures: Sequence[Failure]) -> None:
-    if not failures:
-        return
-    kind = PartialFailure if done else DataError
-    raise kind(
-        "every photo to be readable", f"{len(failures)} that failed, first {failures[0]}", f"see {out}/failures.csv"
-    )
+def _tell(record: SourceImage, answer: SegmentationResult, done: _Done) -> None:
+    """A line for a photo: what was found, or why nothing."""
+    from retclip.report.result_summary import summary_line, told_nothing, why_nothing
+
+    done.count += 1
+    if answer.segments:
+        output.message(f"{record.external_id}: {summary_line(answer.panoptic)}")
+    else:
+        done.nothing[record.external_id] = why_nothing(answer.evidence)
+        output.message(f"{record.external_id}: nothing labelled: {told_nothing(answer.evidence)}")
+
+
+def _as_dict(record: SourceImage, answer: SegmentationResult, name: str, writer: ResultWriter) -> dict[str, Any]:
+    from retclip.report.result_summary import as_dict, told_nothing
+
+    files = {kind: str(path) for kind, path in writer.files(name).items()}
+    nothing = None if answer.segments else told_nothing(answer.evidence)
+    return {"name": name, "uri": record.uri, **as_dict(answer.panoptic), "nothing": nothing, "files": files}
+
+
+def _warn(done: _Done, preset: str, knows: Sequence[str], store: Path) -> None:
+    """Say which photos stayed empty, and what can be done about each reason."""
+    from retclip.report.result_summary import Nothing
+
+    empty, names = f"{len(done.nothing)} of {done.count}", _some(done.nothing)
+    output.message(f"warning: nothing was labelled in {empty} photos: {names}")
+    for reason, count in Counter(done.nothing.values()).items():
+        output.message(f"  {reason}: {count} photos")
+    if Nothing.NO_NAMES in done.nothing.values():
+        holds = f"the store {store} holds {_some(knows)}" if knows else f"the store {store} is empty"
+        output.message(f"  the preset {preset} reads no names, it knows only what a store holds; {holds}")
+        output.message(f"  add what you ask for: retclip class add NAME PHOTOS --crops --store {store}")
+        output.message("  or choose a preset that reads any name: retclip presets")
+
+
+def _some(names: Sequence[str] | dict[str, Any]) -> str:
+    """The first few names, and how many more there are."""
+    shown = ", ".join(list(names)[:SHOWN])
+    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
+
+
+def _exit(out: Path, done: _Done, failures: Sequence[Failure]) -> None:
+    if failures:
+        kind = PartialFailure if done.count else DataError
+        got = f"{len(failures)} that failed, first {failures[0]}"
+        raise kind("every photo to be readable", got, f"see {out}/failures.csv")
+    if len(done.nothing) == done.count:
+        got = f"none in any of {done.count}: {next(iter(done.nothing.values()))}"
+        raise PartialFailure("labels in the photos", got, "name what they show, or choose another preset or store")

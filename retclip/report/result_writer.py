@@ -48,6 +48,14 @@ class ResultWriter:
         save_evidence(self.folder / f"{safe}{SUFFIX}", result.panoptic, result.evidence)
         return safe
 
+    def files(self, name: str) -> dict[str, Path]:
+        """What was written for the result of that name, by kind."""
+        return {
+            "panoptic": self.folder / "panoptic" / f"{name}.png",
+            "overlay": self.folder / "overlay" / f"{name}.png",
+            "evidence": self.folder / f"{name}{SUFFIX}",
+        }
+
     def _free(self, name: str, sha256: str) -> bool:
         """Whether a result may have that name: no other photo's does, now or from an earlier run into this folder."""
         there = self.folder / f"{name}{SUFFIX}"

@@ -122,7 +122,8 @@ def _as_decided(match: LabelMatch, said: ClassMatch | None, alive: Mapping[int, 
 def _everything(stored: Sequence[StoreClass]) -> Vocabulary:
     alive = [one for one in stored if one.segments]
     if not alive:
-        raise ConfigError("class names", "none, and the store is empty", "name them: --classes 'sky, car'")
+        todo = "name them: --classes 'sky, car', where a classifier reads names; else add some first: retclip class add"
+        raise ConfigError("class names", "none, and the store is empty", todo)
     return Vocabulary(tuple(one.name for one in alive), tuple(one.is_thing for one in alive))
 
 

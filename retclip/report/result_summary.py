@@ -1,0 +1,122 @@
+"""What a result holds, in a line and as plain data; and where it holds nothing, why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from retclip.evidence import Evidence
+from retclip.names import MatchKind
+from retclip.types import PanopticSegmentation
+
+NAMED = 8  # classes in a line; the rest are counted
+
+
+class Nothing(StrEnum):
+    """Why nothing of a photo was labelled."""
+
+    NO_MASKS = "no mask was found in the photo"
+    NO_NAMES = "none of the classifiers knows any of these names"
+    NO_OBJECT = "the models took every mask for no object"
+    TOO_UNSURE = "no mask scored high enough"
+    OVERLAPPED = "no mask kept enough of its pixels beside the others"
+
+
+@dataclass(frozen=True)
+class ClassShare:
+    """One class of a result. share: of the photo's pixels, [0, 1]."""
+
+    name: str
+    is_thing: bool
+    segments: int
+    share: float
+
+
+def class_shares(result: PanopticSegmentation) -> tuple[ClassShare, ...]:
+    """The classes of a result, things before stuff, the largest first."""
+    shares: dict[str, ClassShare] = {}
+    for segment in result.segments:
+        earlier = shares.get(segment.class_name, ClassShare(segment.class_name, segment.is_thing, 0, 0.0))
+        share = earlier.share + segment.area / result.label_map.size
+        shares[segment.class_name] = ClassShare(earlier.name, earlier.is_thing, earlier.segments + 1, share)
+    return tuple(sorted(shares.values(), key=lambda one: (not one.is_thing, -one.share, one.name)))
+
+
+def labelled_share(result: PanopticSegmentation) -> float:
+    """The share of the photo's pixels that got a label, [0, 1]."""
+    return float(np.count_nonzero(result.label_map) / max(1, result.label_map.size))
+
+
+def summary_line(result: PanopticSegmentation) -> str:
+    """Things by their number, stuff by its share, and how much is labelled: "1 cat, sky 41 %, 93 % labelled"."""
+    classes = class_shares(result)
+    named = [
+        f"{one.segments} {one.name}" if one.is_thing else f"{one.name} {percent(one.share)}" for one in classes[:NAMED]
+    ]
+    more = [f"{len(classes) - NAMED} other classes"] if len(classes) > NAMED else []
+    return ", ".join([*named, *more, f"{percent(labelled_share(result))} labelled"])
+
+
+def percent(share: float) -> str:
+    """A share in whole percent; only nothing is 0 and only everything is 100."""
+    rounded = round(100 * share)
+    if share > 0 and rounded == 0:
+        return "under 1 %"
+    return "over 99 %" if share < 1 and rounded == 100 else f"{rounded} %"
+
+
+def as_dict(result: PanopticSegmentation) -> dict[str, Any]:
+    """Segments with class, score, area and box, the classes, and how much is labelled. A box is [x, y, width, height]
+    in pixels, as in COCO's JSON."""
+    places = ndimage.find_objects(result.label_map)
+    segments = [
+        {
+            "id": one.id, "class": one.class_name, "is_thing": one.is_thing, "score": round(one.score, 6),
+            "area": one.area, "bbox": _box(places[one.id - 1]),
+        }
+        for one in result.segments
+    ]  # fmt: skip
+    classes = {
+        one.name: {"is_thing": one.is_thing, "segments": one.segments, "share": round(one.share, 6)}
+        for one in class_shares(result)
+    }
+    return {"labelled": round(labelled_share(result), 6), "classes": classes, "segments": segments}
+
+
+def _box(place: tuple[slice, slice]) -> list[int]:
+    rows, columns = place
+    return [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start]
+
+
+def why_nothing(evidence: Evidence) -> Nothing:
+    """Why a result without segments has none. Which of the rules took the last mask is read off the scores."""
+    if not len(evidence.combined):
+        return Nothing.NO_MASKS
+    if not any(bool(scores.knows.any()) for scores in evidence.scores):
+        return Nothing.NO_NAMES
+    best = evidence.combined.max(dim=1).values if evidence.combined.shape[1] else evidence.void * 0
+    if not bool((best > evidence.void).any()):
+        return Nothing.NO_OBJECT if bool(evidence.void.any()) else Nothing.TOO_UNSURE
+    threshold = float(evidence.settings.get("segment", {}).get("object_mask_threshold", 0.0))
+    return Nothing.OVERLAPPED if bool((best > threshold).any()) else Nothing.TOO_UNSURE
+
+
+def told_nothing(evidence: Evidence) -> str:
+    """Why, for a person, with the name that came nearest."""
+    reason = why_nothing(evidence)
+    if reason in (Nothing.NO_MASKS, Nothing.NO_NAMES):
+        return reason
+    best, classes = evidence.combined.max(dim=1)
+    mask = int(best.argmax())
+    name = evidence.vocabulary.names[int(classes[mask])]
+    beside = f" beside {float(evidence.void[mask]):.2f} for none" if reason is Nothing.NO_OBJECT else ""
+    return f"{reason} (surest: {name} {float(best[mask]):.2f}{beside})"
+
+
+def unknown_names(evidence: Evidence) -> tuple[str, ...]:
+    """The names that the store has nothing for."""
+    return tuple(match.name for match in evidence.matches if match.how is MatchKind.MISSING)

@@ -1,0 +1,86 @@
+"""`retclip segment` says of each photo what it found, or why nothing; a run that labelled nothing is not done."""
+
+import json
+import re
+
+import pytest
+
+RESIDENT = ("--set", "store.index=resident")
+
+
+@pytest.fixture
+def segment(run, built, tmp_path):
+    def call(*arguments, store=built.store):
+        return run("segment", *arguments, "--store", store, "--out", tmp_path / "out", *RESIDENT)
+
+    return call
+
+
+def test_a_line_for_each_photo(segment, built):
+    ran = segment(built.photos / "train_0_0000.png", built.photos / "train_0_0001.png")
+    assert (ran.code, ran.out) == (0, "")
+    for name in ("train_0_0000", "train_0_0001"):
+        assert re.search(rf"^{name}\S*: .*sky \d+ %.*, (\d+|over 99) % labelled$", ran.err, re.MULTILINE), ran.err
+    assert "warning" not in ran.err
+
+
+def test_as_json_segments_classes_scores_boxes_and_files(segment, built, tmp_path):
+    (photo,) = json.loads(segment(built.photos / "train_0_0000.png", "--json").out)["images"]
+    assert 0.5 < photo["labelled"] <= 1 and photo["nothing"] is None
+    assert sum(one["segments"] for one in photo["classes"].values()) == len(photo["segments"])
+    for one in photo["segments"]:
+        x, y, width, height = one["bbox"]
+        assert 0 <= x < x + width <= 96 and 0 <= y < y + height <= 64 and one["area"] <= width * height
+        assert 0 < one["score"] <= 1 and one["class"] in photo["classes"]
+    assert set(photo["files"]) >= {"panoptic", "overlay", "evidence"}
+    for path in photo["files"].values():
+        assert path.startswith(str(tmp_path / "out"))
+        assert (tmp_path / path).is_file()
+
+
+def test_names_that_nobody_knows_label_nothing_and_it_is_said_why(segment, built, photos):
+    (photos / "bad.png").unlink()
+    ran = segment(photos, "--classes", "kayak, unicorn", "--json")
+    assert ran.code == 7
+    assert "good.png: nothing labelled: none of the classifiers knows any of these names" in ran.err
+    assert "warning: nothing was labelled in 1 of 1 photos: good.png" in ran.err
+    assert "the preset appearance reads no names" in ran.err
+    assert re.search(r"the store \S+ holds [\w ,]+ and \d+ more", ran.err)
+    assert "retclip class add NAME PHOTOS --crops" in ran.err and "retclip presets" in ran.err
+    (photo,) = json.loads(ran.out)["images"]
+    assert (photo["segments"], photo["labelled"]) == ([], 0)
+    assert photo["nothing"] == "none of the classifiers knows any of these names"
+
+
+def test_an_empty_store_is_called_empty(segment, run, photos, tmp_path):
+    assert run("init", tmp_path / "empty").code == 0
+    ran = segment(photos / "good.png", "--classes", "sky", store=tmp_path / "empty")
+    assert ran.code == 7 and f"the store {tmp_path / 'empty'} is empty" in ran.err
+    ran = segment(photos / "good.png", store=tmp_path / "empty")
+    assert ran.code == 2 and "retclip class add" in ran.err
+
+
+def test_one_photo_that_is_labelled_is_enough_for_exit_code_0(segment, photos, monkeypatch):
+    """A photo in which a model found nothing is an answer; it is counted and named."""
+    from retclip.engine import RetCLIP
+
+    original = RetCLIP.segment_all
+
+    def segment_all(self, images, classes=None):
+        from dataclasses import replace
+
+        answers = original(self, images, classes)
+        return [replace(one, segments=()) if "empty" in one.image.uri else one for one in answers]
+
+    monkeypatch.setattr(RetCLIP, "segment_all", segment_all)
+    (photos / "bad.png").unlink()
+    (photos / "empty.png").write_bytes((photos / "good.png").read_bytes())
+    ran = segment(photos)
+    assert ran.code == 0
+    assert "warning: nothing was labelled in 1 of 2 photos: empty.png" in ran.err
+
+
+def test_a_preset_that_asks_no_store_complains_of_none(run, photos, tmp_path):
+    given = ("--preset", "miniature-fc-clip", "--classes", "sky, car", "--store", tmp_path / "gone")
+    ran = run("segment", photos / "good.png", *given, "--out", tmp_path / "out")
+    assert ran.code in (0, 7) and "the store has no segments" not in ran.err
