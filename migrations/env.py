@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from retclip.store import tables, work_tables  # noqa: F401  (their import fills the metadata)
+from retclip.store import seals  # noqa: F401  (its import fills the metadata)
 from retclip.store.columns import Base
 
 

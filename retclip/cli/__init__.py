@@ -35,7 +35,6 @@ from retclip.cli import (
     weights,
 )
 from retclip.errors import DataError, RetCLIPError, StoreMissing
-from retclip.escaping import HarmlessFormatter
 
 app = typer.Typer(
     name="retclip",
@@ -76,9 +75,7 @@ def common(
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what happens."),
 ) -> None:
     """Common options."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(HarmlessFormatter("%(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s")
 
 
 def main() -> None:

@@ -21,6 +21,8 @@ from sqlalchemy.pool import NullPool
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from retclip.errors import ConfigError, StoreBusy, StoreError
+from retclip.store.row_checksum import SEAL
+from retclip.store.seals import seal_rows
 
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "trusted_schema=OFF")
 POSTGRES_OPTIONS = "-c lock_timeout=2s -c statement_timeout=120s -c idle_in_transaction_session_timeout=60s"
@@ -79,9 +81,12 @@ def _read_only(catalog: Path) -> bool:
 
 @contextmanager
 def transaction(engine: Engine, write: bool = False) -> Iterator[Connection]:
-    """One transaction, committed at the end of the block. Raises StoreBusy or StoreError on the database's refusal."""
+    """One transaction, committed at the end of the block, with checksums for the rows that it wrote. Raises StoreBusy
+    or StoreError on the database's refusal."""
     with refusals(), engine.connect().execution_options(retclip_write=write) as connection, connection.begin():
         yield connection
+        if write:
+            seal_rows(connection)
 
 
 @contextmanager
@@ -120,12 +125,12 @@ def insert_or_change(
     connection: Connection, table: type[DeclarativeBase], new: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> Insert:
     """An INSERT of a row that changes the one with the same primary key where it is there already, also one that
-    another process is just inserting: this waits for it."""
-    keys = list(table.__table__.primary_key)
+    another process is just inserting: this waits for it. Of a table with checksums."""
+    keys, changes = list(table.__table__.primary_key), {**changes, SEAL: None}
     if connection.dialect.name == "postgresql":
         row = postgresql.insert(table).values(**new)
-        return row.on_conflict_do_update(index_elements=keys, set_=dict(changes))
-    return sqlite.insert(table).values(**new).on_conflict_do_update(index_elements=keys, set_=dict(changes))
+        return row.on_conflict_do_update(index_elements=keys, set_=changes)
+    return sqlite.insert(table).values(**new).on_conflict_do_update(index_elements=keys, set_=changes)
 
 
 def one_writer_at_a_time(connection: Connection) -> None:

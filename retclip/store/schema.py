@@ -16,9 +16,9 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, inspect, text
 
 from retclip.errors import StoreBehind
-from retclip.store import work_tables  # noqa: F401  (with tables it fills the metadata)
 from retclip.store.columns import Base
 from retclip.store.engine import refusals, transaction
+from retclip.store.seals import seal_rows
 from retclip.store.tables import SCHEMA_HEAD
 
 
@@ -42,7 +42,7 @@ def require_head(engine: Engine) -> None:
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Run all missing migrations in one transaction."""
+    """Run all missing migrations in one transaction; rows that they changed get their checksums in it, too."""
     _run(engine, lambda config: command.upgrade(config, revision))
 
 
@@ -94,4 +94,6 @@ def _run(engine: Engine, action: Callable[[Config], None]) -> None:
     with refusals(), _foreign_revision(), engine.connect().execution_options(retclip_write=True) as connection:
         config.attributes["connection"] = connection
         action(config)
+        if current_revision(connection) == SCHEMA_HEAD:
+            seal_rows(connection)
         connection.commit()

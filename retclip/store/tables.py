@@ -24,8 +24,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from retclip.store.columns import Base, BigKey, BinaryUuid, Moment, now
+from retclip.store.row_checksum import Sealed
 
-SCHEMA_HEAD = "0007"  # the newest migration; a test holds it against migrations/versions
+SCHEMA_HEAD = "0008"  # the newest migration; a test holds it against migrations/versions
 
 NORMAL, QUARANTINED, RETIRED = 0, 1, 2  # segment.status
 ACTIVE, DELETING, PURGED = 1, 2, 3  # image.state
@@ -33,7 +34,7 @@ LABEL_SOURCES = ("annotation", "detector", "assigned", "person")
 MASK_GAP, PHOTO_GAP = "mask", "photo"  # feature_gap.reason
 
 
-class Dataset(Base):
+class Dataset(Sealed, Base):
     __tablename__ = "dataset"
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     name: Mapped[str] = mapped_column(String(120), unique=True)
@@ -41,8 +42,9 @@ class Dataset(Base):
     created_at: Mapped[datetime] = mapped_column(Moment, default=now)
 
 
-class ImageRow(Base):
+class ImageRow(Sealed, Base):
     __tablename__ = "image"
+    NUMBERED_LATER = True
     __table_args__ = (
         CheckConstraint("width > 0 AND height > 0", name="size"),
         CheckConstraint("state BETWEEN 1 AND 3", name="state"),
@@ -59,7 +61,7 @@ class ImageRow(Base):
     created_at: Mapped[datetime] = mapped_column(Moment, default=now)
 
 
-class Category(Base):
+class Category(Sealed, Base):
     __tablename__ = "category"
     __table_args__ = (CheckConstraint("merged_into_id IS NULL OR merged_into_id <> id", name="no_self_merge"),)
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
@@ -70,7 +72,7 @@ class Category(Base):
     retired_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
-class CategoryAlias(Base):
+class CategoryAlias(Sealed, Base):
     __tablename__ = "category_alias"
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     category_id: Mapped[int] = mapped_column(ForeignKey("category.id", ondelete="CASCADE"), index=True)
@@ -79,7 +81,7 @@ class CategoryAlias(Base):
     source: Mapped[str] = mapped_column(String(64), default="")
 
 
-class Proposer(Base):
+class Proposer(Sealed, Base):
     """Who makes masks. Version and settings belong to the run: another version's masks take the place of the old ones,
     they do not stand beside them."""
 
@@ -88,7 +90,7 @@ class Proposer(Base):
     name: Mapped[str] = mapped_column(String(120), unique=True)
 
 
-class Space(Base):
+class Space(Sealed, Base):
     """A feature space: which backbone, weights, preprocessing and pooling make two vectors comparable."""
 
     __tablename__ = "feature_space"
@@ -102,10 +104,11 @@ class Space(Base):
     dim: Mapped[int]
 
 
-class Segment(Base):
+class Segment(Sealed, Base):
     """A stored segment. `category_id` is what its newest label says; `rev` grows with every change."""
 
     __tablename__ = "segment"
+    NUMBERED_LATER = True
     __table_args__ = (
         CheckConstraint("status BETWEEN 0 AND 2", name="status"),
         CheckConstraint("area > 0 AND width > 0 AND height > 0 AND x >= 0 AND y >= 0", name="box"),
@@ -135,10 +138,11 @@ class Segment(Base):
     rev: Mapped[int] = mapped_column(default=1)
 
 
-class Label(Base):
+class Label(Sealed, Base):
     """Who called a segment what. Never changed: a correction is a newer row."""
 
     __tablename__ = "label"
+    NUMBERED_LATER = True
     __table_args__ = (
         CheckConstraint("source IN ('annotation', 'detector', 'assigned', 'person')", name="source"),
         CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
@@ -152,7 +156,7 @@ class Label(Base):
     at: Mapped[datetime] = mapped_column(Moment, default=now)
 
 
-class SegmentFeature(Base):
+class SegmentFeature(Sealed, Base):
     """Where a segment's vector lies: shard and row, with the checksum of its float16 bytes."""
 
     __tablename__ = "segment_feature"
@@ -163,7 +167,7 @@ class SegmentFeature(Base):
     crc32: Mapped[int] = mapped_column(BigKey)
 
 
-class FeatureGap(Base):
+class FeatureGap(Sealed, Base):
     """A segment that is let go without a vector in a space. mask: it meets no cell of that backbone's features; photo:
     its photo could not be used, and a person accepted that."""
 

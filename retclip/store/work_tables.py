@@ -22,9 +22,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from retclip.store.columns import Base, BigKey, BinaryUuid, Json, Moment, now
+from retclip.store.row_checksum import Sealed
 
 
-class StoreIdentity(Base):
+class StoreIdentity(Sealed, Base):
     """One row: which store this catalog belongs to. The same UUID lies in the store's folder."""
 
     __tablename__ = "store_identity"
@@ -33,7 +34,7 @@ class StoreIdentity(Base):
     created_at: Mapped[datetime] = mapped_column(Moment, default=now)
 
 
-class Run(Base):
+class Run(Sealed, Base):
     """One run of a build, of `class add`, of a fill from the fallback data set, or of `store add-space`."""
 
     __tablename__ = "run"
@@ -55,7 +56,7 @@ class Run(Base):
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
-class Unit(Base):
+class Unit(Sealed, Base):
     """The ledger: one image under one recipe, space, annotation and class set. What is finished is not done again, what
     is leased is being worked on by `owner`, until `leased_until` at the latest."""
 
@@ -78,7 +79,7 @@ class Unit(Base):
     leased_until: Mapped[datetime | None] = mapped_column(Moment)
 
 
-class Shard(Base):
+class Shard(Sealed, Base):
     """A file of the archive: float16 vectors, named by its content."""
 
     __tablename__ = "feature_shard"
@@ -90,7 +91,7 @@ class Shard(Base):
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
 
 
-class StoreVersion(Base):
+class StoreVersion(Sealed, Base):
     """One vector index of one space. At most one version of a space is active."""
 
     __tablename__ = "store_version"
@@ -132,7 +133,7 @@ class Outbox(Base):
     done_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
-class Event(Base):
+class Event(Sealed, Base):
     """Who changed what, from what, to what. Append-only (triggers refuse UPDATE and DELETE)."""
 
     __tablename__ = "event"
@@ -145,7 +146,7 @@ class Event(Base):
     after: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
 
 
-class ReplacedSegment(Base):
+class ReplacedSegment(Sealed, Base):
     """What a segment was before a run of an addition touched it first, so that an undo can give it back. Taken away by
     that undo. Ids ascend in the order of the touches. Never more than one row per run and segment."""
 
@@ -170,7 +171,7 @@ class ReplacedSegment(Base):
     vectors: Mapped[dict[str, Any]] = mapped_column(Json)  # `vector_rows.vectors_of`
 
 
-class ClassMatchRow(Base):
+class ClassMatchRow(Sealed, Base):
     """A decision about a name that somebody asked for. A later one names the row that it takes the place of; nothing
     but run and event of a fill that has just ended is ever changed."""
 

@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import select, text
 
 from retclip.data import rle
-from retclip.store import ledger, outbox, schema, spaces
+from retclip.store import ledger, outbox, schema, seals, spaces
 from retclip.store.added_vectors import AddedVectors
 from retclip.store.class_edits import Edit
 from retclip.store.engine import open_engine, transaction
@@ -85,7 +85,11 @@ class Work:
         return store
 
     def close(self) -> None:
+        """Close what was opened. Whatever a test did through the store's own doors has left every row sealed."""
         for store in self.opened:
+            if not getattr(store, "meddled_with", False) and self.folder.is_dir():
+                with transaction(store.engine) as connection:
+                    assert not seals.broken_rows(connection)
             store.close()
         self.opened.clear()
 
@@ -150,6 +154,7 @@ class Made:
 
     def change(self, store: FeatureStore, statement: str, **values: object) -> int:
         """Change rows behind the store's back; how many."""
+        store.meddled_with = True
         with transaction(store.engine, write=True) as connection:
             return connection.execute(text(statement), values).rowcount
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID, uuid4
 
@@ -23,8 +24,8 @@ BOX = Table(
 
 
 @pytest.fixture
-def engine(database: str, tmp_path):
-    opened = open_engine(database or f"sqlite:///{tmp_path / 'columns.sqlite'}")
+def engine(database: str, tmp_path, catalog):
+    opened = open_engine(database or f"sqlite:///{shutil.copy(catalog, tmp_path / 'columns.sqlite')}")
     with transaction(opened, write=True) as connection:
         connection.execute(CreateTable(BOX))
     yield opened

@@ -76,7 +76,7 @@ def test_provenance_comes_to_an_older_store_and_every_row_stays(work, made) -> N
 def test_a_store_of_the_first_schema_is_brought_up_and_back_with_its_rows(work, made) -> None:
     engine = open_engine(url_of(work))
     schema.upgrade(engine, "0001")
-    with transaction(engine, write=True) as connection:
+    with engine.begin() as connection:  # without the checksums that rows have today
         connection.execute(text("INSERT INTO category (name, name_key) VALUES ('Car', 'car')"))
     schema.upgrade(engine)
     with transaction(engine, write=True) as connection:

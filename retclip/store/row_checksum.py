@@ -1,0 +1,94 @@
+"""The checksum of a row: CRC-32 over what all its columns say, the same on both databases.
+
+A page of a database may be damaged where the database itself sees nothing: a class in a segment's row, a coordinate, a
+name. So every row that decides something carries a checksum, `seal`. An INSERT computes it from its plain values, an
+UPDATE empties it, and `seals.seal_rows` fills what is empty before the transaction ends: no writer has to think of it.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Integer, Table, null
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+
+SEAL = "seal"
+PLAIN = ((Boolean, bool), (Float, float), (Integer, int))  # NumPy's numbers among them are spelt as Python's
+
+
+class Sealed:
+    """A table whose rows carry a checksum."""
+
+    __table__: ClassVar[Any]
+    NUMBERED_LATER: ClassVar[bool] = (
+        False  # True for rows in bulk: their own number, given by the database, is left out
+    )
+
+    @declared_attr
+    @classmethod
+    def seal(cls) -> Mapped[int | None]:
+        """Empty only inside a transaction. The last column: its default sees the values of all others."""
+        model: Any = cls
+        return mapped_column(BigInteger, default=lambda row: _of_insert(model, row), onupdate=null(), sort_order=99)
+
+
+def sealed_columns(table: Table, numbered_later: bool) -> list[Column[Any]]:
+    """The columns that a table's checksum covers, by name: their order in the code does not matter."""
+    own = {table.autoincrement_column} if numbered_later else set()
+    return sorted((one for one in table.columns if one.name != SEAL and one not in own), key=lambda one: one.name)
+
+
+def row_checksum(columns: Sequence[Column[Any]], values: Sequence[Any]) -> int:
+    """The CRC-32 of a row. values: one per column, as Python objects, in that order."""
+    parts = [_spelt(value) for value in values]
+    lengths = [-1 if value is None else len(part) for value, part in zip(values, parts, strict=True)]
+    return zlib.crc32(b"".join(parts), zlib.crc32(repr(lengths).encode(), zlib.crc32(columns[0].table.name.encode())))
+
+
+def _of_insert(model: type[Sealed], context: Any) -> int | None:
+    """The checksum of a row that is being inserted; None where it has no number yet, and one is covered."""
+    given, values = context.get_current_parameters(), []
+    columns = sealed_columns(model.__table__, model.NUMBERED_LATER)
+    for column in columns:
+        if column.name not in given and (column.primary_key or not column.nullable):
+            return None
+        values.append(_plain(column, given.get(column.name)))
+    return row_checksum(columns, values)
+
+
+def _plain(column: Column[Any], value: Any) -> Any:
+    for kind, plain in PLAIN:
+        if value is not None and isinstance(column.type, kind):
+            return plain(value)
+    return value
+
+
+def _spelt(value: Any) -> bytes:
+    """A value in bytes, alike for what a statement brings and what either database gives back for it."""
+    if value is None:
+        return b""
+    if isinstance(value, bytes | memoryview):
+        return bytes(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if isinstance(value, UUID):
+        return value.bytes
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds").encode()
+    if isinstance(value, bool | int | float):
+        return repr(value).encode()
+    return json.dumps(_json(value), sort_keys=True).encode()
+
+
+def _json(value: Any) -> Any:
+    """As PostgreSQL's JSONB gives it back: 1e+22 comes as a whole number."""
+    if isinstance(value, Mapping):
+        return {str(key): _json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
