@@ -15,6 +15,7 @@
     |  |- SpaceMismatch              5     vectors of another backbone
     |  |- SpaceIncomplete            5     segments without a vector of that backbone
     |- WeightsMissing                6     a weight file that is not on this machine
+    |- WeightsDamaged                6     one that is not whole: a tensor missing, left over, misshapen
     |- PartialFailure                7     the work is done, some inputs failed and are listed
     |- Regression                    8     what was added made other classes worse, and was taken back
 
@@ -102,6 +103,12 @@ class SpaceIncomplete(StoreError):
 
 class WeightsMissing(RetCLIPError):
     """A weight file that is not on this machine."""
+
+    exit_code = 6
+
+
+class WeightsDamaged(RetCLIPError):
+    """Weights that are not whole: tensors are missing, left over or of another shape, or the file cannot be read."""
 
     exit_code = 6
 

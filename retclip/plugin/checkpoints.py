@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from retclip.errors import DataError
+from retclip.errors import DataError, WeightsDamaged
+from retclip.plugin.stand_ins import stand_in
 
 WRAPPERS = ("model", "state_dict", "module")  # what training programs put around a state dict
 HARMLESS = ("_reconstruct", "scalar")  # what numpy writes around the numbers of an array
@@ -22,14 +23,14 @@ NUMPY_PLACES = ("numpy._core.multiarray", "numpy.core.multiarray")  # of those, 
 
 
 def read_state(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, or those whose names are wanted: nothing else is read. Raises DataError where
-    it is none or damaged."""
+    """The tensors of a safetensors file, or those whose names are wanted: nothing else is read. Raises WeightsDamaged
+    where it is none or damaged."""
     with _opened(path) as file:
         return {key: file.get_tensor(key) for key in file.keys() if wanted(key)}  # noqa: SIM118  (no mapping)
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """What a safetensors file says of itself beside its tensors. Raises DataError where it is none or damaged."""
+    """What a safetensors file says of itself beside its tensors. Raises WeightsDamaged where it is none or damaged."""
     with _opened(path) as file:
         return dict(file.metadata() or {})
 
@@ -43,7 +44,7 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
     except (OSError, SafetensorError, ValueError) as error:
         todo = "convert or fetch it: retclip weights import | pull"
-        raise DataError(f"a safetensors file {path}", str(error), todo) from error
+        raise WeightsDamaged(f"a safetensors file {path}", stand_in(path) or str(error), todo) from error
 
 
 def read_pickled(path: Path, name: str = "") -> dict[str, Tensor]:
@@ -103,17 +104,6 @@ def without_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tens
     """The tensors below a prefix, without it; all of them where none has it."""
     below = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
     return below or dict(tensors)
-
-
-def misfits(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> dict[str, list[str]]:
-    """What keeps a state out of a model: the names that are missing, unknown, of another shape; empty where it fits."""
-    alike = wanted.keys() & given.keys()
-    found = {
-        "missing": wanted.keys() - given.keys(),
-        "unknown": given.keys() - wanted.keys(),
-        "of another shape": {key for key in alike if wanted[key].shape != given[key].shape},
-    }
-    return {what: sorted(keys) for what, keys in found.items() if keys}
 
 
 def state_digest(tensors: Mapping[str, Tensor]) -> str:

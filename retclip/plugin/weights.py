@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from retclip.errors import ConfigError, ContractBroken, WeightsMissing
 from retclip.home import expanded, home_folder
+from retclip.plugin.stand_ins import stand_in
 
 PACKAGE = "package:"  # before a path inside an installed Python package
 MANIFEST = "weights.json"  # beside the files: digest and origin of each
@@ -113,9 +114,20 @@ def folder_of(weights: Weights) -> Path:
 
 
 def missing(weights: Weights) -> list[str]:
-    """The files that are not there. A pickled file may lie there converted."""
-    folder = folder_of(weights)
-    return [one.path for one in weights.files if not _is_here(folder / stored_name(one.path))]
+    """The files that are not there; a Git LFS pointer or a web page is not the file in whose place it lies. A pickled
+    file may lie there converted."""
+    return list(_lacking(weights))
+
+
+def _lacking(weights: Weights) -> dict[str, str]:
+    """Each file that is not there with what lies in its place, "" = nothing."""
+    folder, lacking = folder_of(weights), dict[str, str]()
+    for file in weights.files:
+        path = folder / stored_name(file.path)
+        there = _is_here(path)
+        if not there or stand_in(path):
+            lacking[file.path] = stand_in(path) if there else ""
+    return lacking
 
 
 def _is_here(path: Path) -> bool:
@@ -145,7 +157,7 @@ def located(weights: Weights) -> Path:
 def require(several: Iterable[Weights]) -> None:
     """Raises WeightsMissing, once for all that are not there."""
     wanted = tuple(several)
-    lacking = {one.name: (one, files) for one in wanted if (files := missing(one))}
+    lacking = {one.name: (one, files) for one in wanted if (files := _lacking(one))}
     if not lacking:
         for one in wanted:
             for name in (stored_name(file.path) for file in one.files):
@@ -157,9 +169,15 @@ def require(several: Iterable[Weights]) -> None:
     folder, which = (where, "NAME") if len(lacking) > 1 else (where / names, names)
     raise WeightsMissing(
         f"the weights {sizes} in {folder}",
-        "; ".join(f"no {', '.join(files)} there" for _, files in lacking.values()),
+        "; ".join(_what_is_there(files) for _, files in lacking.values()),
         f"run `retclip weights pull {names}`, or, from a file that you have, `retclip weights import {which} FILE`",
     )
+
+
+def _what_is_there(lacking: Mapping[str, str]) -> str:
+    absent = [path for path, instead in lacking.items() if not instead]
+    others = [f"in place of {path} {instead}" for path, instead in lacking.items() if instead]
+    return ", ".join([*([f"no {', '.join(absent)} there"] if absent else ()), *others])
 
 
 def hub(repository: str, *paths: str, revision: str = "main") -> tuple[WeightFile, ...]:
@@ -209,6 +227,7 @@ def model_file(named: str, published: Mapping[str, Weights], setting: str) -> Pa
         names = ", ".join([*published, "or a .safetensors file"])
         todo = f"correct `{setting}`: {names} (`retclip weights import` makes one of a pickled checkpoint)"
         raise WeightsMissing(f"a .safetensors file {path}", "none there", todo)
+    _require_themselves([path], setting)
     return path
 
 
@@ -221,7 +240,16 @@ def model_folder(named: str, published: Mapping[str, Weights], setting: str) -> 
     if not (folder / "config.json").is_file():
         todo = f"correct `{setting}`: {', '.join(published)}, or a folder that save_pretrained wrote"
         raise WeightsMissing(f"a model in {folder}", "no config.json there", todo)
-    for path in sorted(folder.iterdir()):
-        if path.suffix in PRETRAINED and path.is_file():
-            _note(f"{folder.absolute().name}/{path.name}", path)
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in PRETRAINED and path.is_file()]
+    _require_themselves(files, setting)
+    for path in files:
+        _note(f"{folder.absolute().name}/{path.name}", path)
     return folder
+
+
+def _require_themselves(files: Iterable[Path], setting: str) -> None:
+    """Raises WeightsMissing where a pointer or a page lies in the place of one."""
+    for path in files:
+        if instead := stand_in(path):
+            todo = f"fetch the file itself, or correct `{setting}`"
+            raise WeightsMissing(f"the weights themselves in {path}", instead, todo)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from retclip.errors import DataError
+from retclip.errors import DataError, WeightsDamaged
 from retclip.plugin.checkpoints import (
     as_safetensors,
     read_pickled,
@@ -129,14 +129,14 @@ def test_safetensors_come_back_as_they_went(tmp_path):
 
 def test_a_damaged_file_is_told(tmp_path):
     path = tmp_path / "x.safetensors"
-    with pytest.raises(DataError, match="weights import"):
+    with pytest.raises(WeightsDamaged, match="weights import"):
         read_state(path)
     save_file({"a": torch.ones(100)}, path)
     for content in (path.read_bytes()[:-10], b"", b"<html>log in</html>", b"\xff" * 100):
         path.write_bytes(content)
-        with pytest.raises(DataError, match=r"x\.safetensors"):
+        with pytest.raises(WeightsDamaged, match=r"x\.safetensors"):
             read_state(path)
-    with pytest.raises(DataError, match="safetensors file"):
+    with pytest.raises(WeightsDamaged, match="safetensors file"):
         read_state(tmp_path)
 
 

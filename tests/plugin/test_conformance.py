@@ -137,6 +137,34 @@ def test_a_proposer_that_writes_into_the_photo_is_caught() -> None:
     assert "masks" in broken("proposer", changed(Stripes(), "propose", scribble))
 
 
+class Noise(Colour):
+    """A backbone whose library made up the numbers that its file lacks."""
+
+    def __init__(self) -> None:
+        self.shift = torch.rand(1)
+
+    def segment_vectors(self, features, masks, logits=None):
+        found = super().segment_vectors(features, masks, logits)
+        angle = found.vectors[:, 1].atan2(found.vectors[:, 0]) + self.shift
+        return replace(found, vectors=torch.stack([angle.cos(), angle.sin()], dim=1))
+
+
+class NoisyStripes(Stripes):
+    """A proposer of which the same is true."""
+
+    def __init__(self) -> None:
+        self.masks = torch.rand(2, 1, 2)
+
+    def propose(self, images, vocabulary, features):
+        return [MaskProposals(self.masks, torch.tensor([1.0, 0.5]), image.size) for image in images]
+
+
+@pytest.mark.parametrize(("kind", "noise"), [("backbone", Noise), ("proposer", NoisyStripes)])
+def test_weights_that_are_made_up_at_every_start_are_caught(kind: str, noise: Any) -> None:
+    made_up = ComponentInfo(kind, "own", "retclip-own", "1", Component("one", "a line", Options, lambda *_: noise()))
+    assert {one.check for one in check_component(made_up) if one.ok is False} == {"loaded twice, the same"}
+
+
 def test_annotated_masks_need_an_annotation() -> None:
     assert "a photo without annotation" in broken("proposer", Stripes(), provides=frozenset({ANNOTATION}))
 

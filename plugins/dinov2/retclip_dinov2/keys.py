@@ -18,6 +18,7 @@ from retclip.algorithms.mask_pooling import area_weights, mask_pooling
 from retclip.plugin.batches import BatchSize
 from retclip.plugin.checkpoints import state_digest
 from retclip.plugin.weights import model_folder
+from retclip.plugin.whole_weights import pretrained
 from retclip.types import DenseFeatures, Device, FeatureSpace, Image, MaskLogits, SegmentFeatures
 from retclip_dinov2 import PUBLISHED, KeysSettings
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of values in [0, 1]
+HEADS = ("classifier.",)  # what DINOv2 was fine-tuned with may lie beside it: its patches are the same without
 VERSION = "1"  # raised whenever a number of this module changes: vectors of two versions do not compare
 
 
@@ -35,9 +37,9 @@ class Keys:
         self.settings, self.device = settings, device
         folder = model_folder(settings.model, PUBLISHED, "model")
         logging.disable_progress_bar()  # stderr is the user's
-        model = AutoModel.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+        model = pretrained(AutoModel.from_pretrained, folder, beside=HEADS)
         digest = state_digest(model.state_dict())
-        self.model: Any = model.eval().requires_grad_(False).to(device.torch_device)
+        self.model: Any = model.to(device.torch_device)
         self.batches = BatchSize(device)
         self.patch = int(model.config.patch_size)
         self.first = 1 + int(getattr(model.config, "num_register_tokens", 0))  # tokens that are no patches

@@ -13,6 +13,7 @@ from transformers import AutoImageProcessor, AutoTokenizer, GroundingDinoForObje
 from transformers.utils import logging
 
 from retclip.plugin.weights import model_folder
+from retclip.plugin.whole_weights import companion, pretrained
 from retclip.types import Device, Image
 from retclip_grounded_sam import PUBLISHED, BoxesSettings
 from retclip_grounded_sam.prompts import Prompt, Special, prompts, term_scores
@@ -33,10 +34,10 @@ class Detector:
     def __init__(self, folder: Path, settings: BoxesSettings, device: Device) -> None:
         self.settings, self.device = settings, device
         logging.disable_progress_bar()  # stderr is the user's
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self.processor: Any = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-        model = GroundingDinoForObjectDetection.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        self.model: Any = model.eval().requires_grad_(False).to(device.torch_device)
+        self.tokenizer: Any = companion(AutoTokenizer.from_pretrained, folder)
+        self.processor: Any = companion(AutoImageProcessor.from_pretrained, folder)
+        model = pretrained(GroundingDinoForObjectDetection.from_pretrained, folder)
+        self.model: Any = model.to(device.torch_device)
         stop = self.tokenizer.convert_tokens_to_ids(".")
         self.special = Special(self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, stop)
 
@@ -79,5 +80,5 @@ def in_pixels(boxes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def load_detector(settings: BoxesSettings, device: Device) -> Detector:
-    """The detector that the settings name. Raises WeightsMissing."""
+    """The detector that the settings name. Raises WeightsMissing, WeightsDamaged."""
     return Detector(model_folder(settings.detector, PUBLISHED, "detector"), settings, device)

@@ -11,9 +11,10 @@ import torch
 from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, Sam, TwoWayTransformer
 from torch import Tensor
 
-from retclip.errors import ConfigError
+from retclip.errors import WeightsDamaged
 from retclip.plugin.checkpoints import read_state
 from retclip.plugin.weights import model_file
+from retclip.plugin.whole_weights import fill, incomplete
 from retclip_grounded_sam import PUBLISHED
 
 PATCH = 16  # pixels along the side of SAM's patches
@@ -22,20 +23,22 @@ DECODER_HEADS = 8
 
 
 def load_sam(named: str) -> Sam:
-    """A published SAM or one of the user's, float32, frozen. Raises WeightsMissing, ConfigError, DataError."""
+    """A published SAM or one of the user's, float32, frozen. Raises WeightsMissing, WeightsDamaged."""
     sizes = {name: one for name, one in PUBLISHED.items() if name.startswith("sam_")}
     path = model_file(named, sizes, "sam")
     return sam_of(read_state(path), str(path))
 
 
 def sam_of(state: Mapping[str, Tensor], name: str) -> Sam:
-    """A SAM with those tensors. Raises ConfigError where they are not a SAM's."""
+    """A SAM with those tensors. Raises WeightsDamaged where they are not those of a whole SAM."""
     try:
         model = _empty(state)
-        model.load_state_dict(dict(state))
-    except (KeyError, RuntimeError, ValueError, ZeroDivisionError) as error:
+    except KeyError as error:  # its sizes are read off its tensors
+        raise incomplete(str(error.args[0]), f"a SAM in {name}") from error
+    except (RuntimeError, ValueError, TypeError, ZeroDivisionError) as error:
         todo = "use a checkpoint of segment-anything"
-        raise ConfigError(f"the tensors of a SAM in {name}", str(error).splitlines()[0], todo) from error
+        raise WeightsDamaged(f"the tensors of a SAM in {name}", str(error).splitlines()[0], todo) from error
+    fill(model, state, name)
     return model.float().eval().requires_grad_(False)
 
 

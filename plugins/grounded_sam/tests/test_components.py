@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from retclip.errors import ConfigError, WeightsMissing
+from retclip.errors import ConfigError, WeightsDamaged, WeightsMissing
 from retclip.plugin.conformance import check_component
+from retclip.plugin.conformance.damaged_weights import damaged_copies
 from retclip.plugin.manager import PluginManager, checked_settings
 from retclip.types import Device
 
@@ -35,7 +36,19 @@ def test_small_models_keep_the_contract(detector_folder, sam_file):
     for name, settings, more in (("boxes", boxes, []), ("grid", grid, []), ("prompted", prompted, ["marked objects"])):
         found = check_component(find(name), settings)
         assert [one for one in found if one.ok is False] == []
-        assert [one.check for one in found if one.ok] == kept + more
+        assert [one.check for one in found if one.ok] == [*kept, *more, "loaded twice, the same"]
+
+
+@pytest.mark.parametrize(("name", "setting"), [("boxes", "detector"), ("boxes", "sam"), ("grid", "sam")])
+def test_weights_that_are_not_whole_are_refused_by_name(name, setting, detector_folder, sam_file, tmp_path):
+    whole = {"sam": str(sam_file)} if name == "grid" else {"sam": str(sam_file), "detector": str(detector_folder)}
+    manager = PluginManager.discover()
+    for damage, copy in damaged_copies(detector_folder if setting == "detector" else sam_file, tmp_path):
+        with pytest.raises((WeightsDamaged, WeightsMissing)) as caught:
+            manager.load("proposer", f"grounded_sam.{name}", {**whole, setting: str(copy)}, Device())
+        assert caught.value.exit_code == 6 and str(copy) in str(caught.value), damage
+        if damage in ("missing", "left over", "of another shape"):
+            assert caught.value.got.startswith(f"1 {damage}: "), damage
 
 
 @pytest.mark.parametrize(

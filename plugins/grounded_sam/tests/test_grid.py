@@ -7,7 +7,7 @@ from retclip_grounded_sam.grid import Grid
 from retclip_grounded_sam.sam import sam_of
 from segment_anything import SamAutomaticMaskGenerator
 
-from retclip.errors import ConfigError
+from retclip.errors import ConfigError, WeightsDamaged
 from retclip.plugin.checks import checked_proposals
 from retclip.types import Device, Vocabulary
 
@@ -79,9 +79,9 @@ def test_the_published_sizes_come_out_of_their_tensors(build, heads, everywhere)
 
 
 def test_tensors_of_something_else_are_refused(sam):
-    with pytest.raises(ConfigError, match="a SAM in mine"):
+    with pytest.raises(WeightsDamaged, match="a SAM in mine"):
         sam_of({"weight": torch.ones(1)}, "mine")
     state = dict(sam.state_dict())
     del state["mask_decoder.iou_token.weight"]
-    with pytest.raises(ConfigError, match="a SAM in mine"):
+    with pytest.raises(WeightsDamaged, match=r"Sam in mine.*1 missing: mask_decoder\.iou_token\.weight"):
         sam_of(state, "mine")

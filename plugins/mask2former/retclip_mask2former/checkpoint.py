@@ -10,14 +10,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from retclip.errors import ConfigError, DataError
-from retclip.plugin.checkpoints import misfits, read_metadata, read_state, write_safetensors
+from retclip.errors import ConfigError, WeightsDamaged
+from retclip.plugin.checkpoints import read_metadata, read_state, write_safetensors
 from retclip.plugin.training import RANDOM
 from retclip.plugin.weights import model_file
+from retclip.plugin.whole_weights import fill, incomplete, require_whole
 from retclip_mask2former import PUBLISHED, HeadSettings
 from retclip_mask2former.head import POINTS, HeadShape, MaskHead
 
 ELSEWHERE = ("backbone.", "criterion.")  # the frozen CLIP is the backbone plugin's; a loss weight is no weight
+CHECKPOINTS = "name a checkpoint of FC-CLIP or one that this plugin saved"
 DECODER = "transformer.decoder.layers"
 RULES = tuple(
     (re.compile(rf"sem_seg_head\.{pattern}"), target)
@@ -62,7 +64,7 @@ PACKED = re.compile(
 
 
 def our_name(key: str) -> str | None:
-    """This plugin's name of a key of FC-CLIP's, None for what belongs elsewhere. Raises ConfigError for a stranger."""
+    """This plugin's name of FC-CLIP's key, None where it belongs elsewhere. Raises WeightsDamaged for any other."""
     if key.startswith(ELSEWHERE):
         return None
     if key == "void_embedding.weight":
@@ -71,11 +73,11 @@ def our_name(key: str) -> str | None:
         found = pattern.fullmatch(key)
         if found:
             return found.expand(target)
-    raise ConfigError("a key of FC-CLIP's checkpoints", repr(key), "use a checkpoint of FC-CLIP's own training code")
+    raise WeightsDamaged("keys of FC-CLIP's checkpoints alone", f"1 left over: {key}", CHECKPOINTS)
 
 
 def our_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The head's part of an FC-CLIP checkpoint under this plugin's names. Raises ConfigError for an unknown key."""
+    """The head's part of an FC-CLIP checkpoint under this plugin's names. Raises WeightsDamaged for an unknown key."""
     found: dict[str, Tensor] = {}
     for key, value in state.items():
         name = our_name(key)
@@ -91,7 +93,7 @@ def our_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def shape_of(state: Mapping[str, Tensor], pre_norm: bool = False) -> HeadShape:
-    """The sizes of a head, read off its tensors (this plugin's names). Raises ConfigError where one is missing."""
+    """The sizes of a head, read off its tensors (this plugin's names). Raises WeightsDamaged where one is missing."""
     try:
         encoder = _count(state, r"pixel_decoder\.encoder\.layers\.(\d+)\.")
         decoder = _count(state, r"transformer\.decoder\.layers\.(\d+)\.")
@@ -108,44 +110,38 @@ def shape_of(state: Mapping[str, Tensor], pre_norm: bool = False) -> HeadShape:
             feedforward=state["transformer.decoder.layers.0.fc1.weight"].shape[0], pre_norm=pre_norm,
         )  # fmt: skip
     except KeyError as error:
-        todo = "name a checkpoint of FC-CLIP or one that this plugin saved"
-        raise ConfigError("the tensors of a mask head", f"no {error.args[0]}", todo) from error
+        raise incomplete(str(error.args[0]), "a mask head", CHECKPOINTS) from error
 
 
-def head_of(state: Mapping[str, Tensor], pre_norm: bool = False) -> MaskHead:
-    """The head with those tensors, FC-CLIP's names or ours, float32, frozen. Raises ConfigError unless they fit
-    without one missing or left over."""
+def head_of(state: Mapping[str, Tensor], pre_norm: bool = False, where: str = "a checkpoint") -> MaskHead:
+    """The head with those tensors, FC-CLIP's names or ours, float32, frozen. where: the file that they are from. Raises
+    WeightsDamaged unless they fit without one missing or left over."""
     ours = our_state(state) if any(key.startswith("sem_seg_head.") for key in state) else dict(state)
     shape = shape_of(ours, pre_norm)
     with torch.device("meta"):
         head = MaskHead(shape)
-    if wrong := misfits(head.state_dict(), ours):
-        got = ", ".join(f"{len(keys)} {what} {keys[:2]}" for what, keys in wrong.items())
-        raise ConfigError(f"the tensors of a head of {shape.queries} queries", got, "name another checkpoint")
-    head.load_state_dict({key: value.float() for key, value in ours.items()}, assign=True)
+    fill(head, {key: value.float() for key, value in ours.items()}, where, assign=True)
     return head.eval().requires_grad_(False)
 
 
 def load_head(settings: HeadSettings) -> tuple[MaskHead, tuple[str, ...]]:
     """The head that the settings name, and the terms it was fine-tuned on where its file says so. Raises
-    WeightsMissing, ConfigError, DataError."""
+    WeightsMissing, WeightsDamaged, ConfigError."""
     if settings.weights == RANDOM:
         todo = "fine-tune it first (`retclip finetune`), or name weights"
         raise ConfigError("a fine-tuned head to find masks with", 'weights = "random"', todo)
     path = model_file(settings.weights, PUBLISHED, "weights")
-    return head_of(read_state(path, _ours)), trained_on_of(path)
+    return head_of(read_state(path, _ours), where=str(path)), trained_on_of(path)
 
 
 def load_void(settings: HeadSettings) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     """What the in-vocabulary classifier needs of a head: the vector of "no object" (1, d), the logarithm of the scale,
-    and the terms that it was fine-tuned on. Raises WeightsMissing, ConfigError, DataError."""
+    and the terms that it was fine-tuned on. Raises WeightsMissing, WeightsDamaged."""
     path = model_file(settings.weights, PUBLISHED, "weights")
     names = {"void": "void", "void_embedding.weight": "void", "logit_scale": "logit_scale"}
     names["sem_seg_head.predictor.logit_scale"] = "logit_scale"
     found = {names[key]: value.float() for key, value in read_state(path, names.__contains__).items()}
-    if found.keys() != {"void", "logit_scale"}:
-        todo = "name a checkpoint of FC-CLIP or one that this plugin saved"
-        raise ConfigError(f"a mask head in {path}", "one without void embedding or logit scale", todo)
+    require_whole({"missing": sorted({"void", "logit_scale"} - found.keys())}, f"a mask head in {path}", CHECKPOINTS)
     return found["void"], found["logit_scale"], trained_on_of(path)
 
 
@@ -155,13 +151,13 @@ def save_head(head: MaskHead, path: Path, trained_on: Iterable[str]) -> None:
 
 
 def trained_on_of(path: Path) -> tuple[str, ...]:
-    """The terms in the file's metadata; none where it does not say. Raises DataError."""
+    """The terms in the file's metadata; none where it does not say. Raises WeightsDamaged."""
     told = read_metadata(path).get("trained_on", "[]")
     try:
         return tuple(json.loads(told))
     except ValueError as error:
         todo = "fetch or save it again"
-        raise DataError(f"a list of terms under trained_on in {path}", str(error), todo) from error
+        raise WeightsDamaged(f"a list of terms under trained_on in {path}", str(error), todo) from error
 
 
 def _ours(key: str) -> bool:

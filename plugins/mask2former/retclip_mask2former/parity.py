@@ -28,7 +28,7 @@ from retclip.algorithms.instance_selection import Instances, instance_selection
 from retclip.algorithms.panoptic_merge import panoptic_merge
 from retclip.algorithms.semantic_map import semantic_scores
 from retclip.algorithms.text_scores import text_logits
-from retclip.errors import ConfigError, RetCLIPError
+from retclip.errors import RetCLIPError, WeightsDamaged
 from retclip.plugin.manager import PluginManager
 from retclip.types import ClassScores, Device, Image, MaskLogits, Role
 from retclip_mask2former.checkpoint import head_of, our_name
@@ -50,7 +50,7 @@ def compare(folder: Path) -> list[Row]:
         with torch.no_grad():
             for row in _rows(reference):
                 rows.append(row)  # one by one, so that those before a failure stay
-    except ConfigError as error:
+    except WeightsDamaged as error:
         rows.append(Row("the original's state loads", math.nan, 0, str(error)))
     return rows
 

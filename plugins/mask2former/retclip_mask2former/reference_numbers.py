@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from retclip.errors import DataError
+from retclip.errors import DataError, WeightsDamaged
 from retclip.plugin.checkpoints import read_state
 from retclip.types import DenseFeatures, FeatureSpace
 from retclip_mask2former.head import LEVELS
@@ -48,7 +48,11 @@ class Reference:
     def load(self, name: str) -> Numbers:
         """The tensors of one file. Raises DataError."""
         if name not in self._files:
-            self._files[name] = Numbers(read_state(self.folder / f"{name}.safetensors"))
+            path = self.folder / f"{name}.safetensors"
+            try:
+                self._files[name] = Numbers(read_state(path))
+            except WeightsDamaged as error:
+                raise DataError(f"reference numbers in {path}", error.got, "copy the folder again") from error
         return self._files[name]
 
     def terms(self, which: str) -> list[list[str]]:

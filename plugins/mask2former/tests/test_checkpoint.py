@@ -10,7 +10,7 @@ from retclip_mask2former.checkpoint import head_of, load_head, our_name, our_sta
 from retclip_mask2former.head import MaskHead
 from safetensors.torch import save_file
 
-from retclip.errors import ConfigError, DataError, WeightsMissing
+from retclip.errors import WeightsDamaged, WeightsMissing
 
 FULL = Path(__file__).parents[3].parent / "shared" / "data" / "fcclip_parity" / "full_keys"
 
@@ -36,7 +36,7 @@ def test_what_is_not_the_head_s_is_left_to_others_and_a_stranger_is_named():
     assert our_name("backbone.clip_model.visual.conv1.weight") is None
     assert our_name("criterion.empty_weight") is None
     assert our_name("void_embedding.weight") == "void"
-    with pytest.raises(ConfigError, match=r"sem_seg_head\.predictor\.new_layer"):
+    with pytest.raises(WeightsDamaged, match=r"1 left over: sem_seg_head\.predictor\.new_layer"):
         our_name("sem_seg_head.predictor.new_layer.weight")
 
 
@@ -67,9 +67,10 @@ def test_a_missing_an_unknown_and_a_misshapen_tensor_are_told(head, tmp_path):
     del state["logit_scale"]
     state["more"] = torch.ones(1)
     state["class_layers.0.bias"] = torch.ones(3)
-    with pytest.raises(ConfigError, match=r"1 missing \['logit_scale'\], 1 unknown \['more'\], 1 of another shape"):
+    told = r"1 missing: logit_scale; 1 left over: more; 1 of another shape: class_layers\.0\.bias"
+    with pytest.raises(WeightsDamaged, match=told):
         head_of(state)
-    with pytest.raises(ConfigError, match=r"no pixel_decoder\.adapter_1"):
+    with pytest.raises(WeightsDamaged, match=r"1 missing: pixel_decoder\.adapter_1"):
         head_of({"weight": torch.ones(1)})
 
 
@@ -78,7 +79,7 @@ def test_files_that_are_none_are_told(tmp_path):
         load_head(HeadSettings(weights=str(tmp_path / "none.safetensors")))
     path = tmp_path / "bad.safetensors"
     path.write_bytes(b"no tensors at all")
-    with pytest.raises(DataError, match=r"bad\.safetensors"):
+    with pytest.raises(WeightsDamaged, match=r"bad\.safetensors"):
         load_head(HeadSettings(weights=str(path)))
 
 

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from retclip.errors import ConfigError, WeightsMissing
+from retclip.errors import ConfigError, WeightsDamaged, WeightsMissing
 from retclip.plugin.conformance import check_component
+from retclip.plugin.conformance.damaged_weights import damaged_copies
 from retclip.plugin.manager import PluginManager, checked_settings
 from retclip.types import Device
 
@@ -22,6 +23,16 @@ def test_without_weights_nothing_is_called_broken(kind, name, tmp_path):
     found = check_component(find(kind, name), cache=tmp_path)
     assert [one for one in found if one.ok is False] == []
     assert [one.ok for one in found if one.check == "load"] == [None]
+
+
+def test_weights_that_are_not_whole_are_refused_by_name(saved, tmp_path):
+    manager = PluginManager.discover()
+    for damage, copy in damaged_copies(saved, tmp_path):
+        with pytest.raises((WeightsDamaged, WeightsMissing)) as caught:
+            manager.load("proposer", "mask2former.queries", {"weights": str(copy)}, Device())
+        assert caught.value.exit_code == 6 and str(copy) in str(caught.value), damage
+        if damage in ("missing", "left over", "of another shape"):
+            assert caught.value.got.startswith(f"1 {damage}: "), damage
 
 
 @pytest.mark.parametrize(("kind", "name"), BOTH)

@@ -18,8 +18,9 @@ from timm.models import register_model
 from timm.models.convnext import ConvNeXt
 
 from retclip.errors import ConfigError
-from retclip.plugin.checkpoints import misfits, read_state, without_prefix
+from retclip.plugin.checkpoints import read_state, without_prefix
 from retclip.plugin.weights import WeightFile, Weights, hub, local_file, model_file
+from retclip.plugin.whole_weights import fill
 from retclip_openclip import CHECKPOINT, RANDOM, is_file, weights_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from retclip_openclip import OpenClipSettings
 
 FCCLIP = "backbone.clip_model."  # where an FC-CLIP checkpoint holds the CLIP model
+OPENAI = ("input_resolution", "context_length", "vocab_size", "attn_mask")  # its archives keep sizes among the tensors
 KWARGS = "timm_model_kwargs"  # our one key beside OpenCLIP's: the shape of a ConvNeXt that timm has no name for
 ABSENT = 0  # megabytes: OpenCLIP's list does not say
 
@@ -49,11 +51,11 @@ def listed_weights(model: str, tag: str) -> Weights:
 
 
 def model_with_weights(settings: OpenClipSettings) -> nn.Module:
-    """The CLIP model, float32, frozen, on the CPU. Raises WeightsMissing, ConfigError or DataError."""
+    """The CLIP model, float32, frozen, on the CPU. Raises WeightsMissing, WeightsDamaged, ConfigError."""
     state = _state(settings)
     model = _new_model(settings)
     if state is not None:
-        _fill(model, state, settings)
+        fill(model, state, f"{settings.pretrained} as {settings.model}", beside=OPENAI)
     return model.float().eval().requires_grad_(False)
 
 
@@ -122,18 +124,3 @@ def _registered(shape: dict[str, Any]) -> str:
         entry.__name__ = name
         register_model(entry)
     return name
-
-
-def _fill(model: nn.Module, state: dict[str, Tensor], settings: OpenClipSettings) -> None:
-    """Put the tensors in. Raises ConfigError where they are another architecture's."""
-    wanted = model.state_dict()
-    if wrong := misfits(wanted, {key: one for key, one in state.items() if key in wanted or _belongs(key)}):
-        said = "; ".join(f"{len(keys)} {what}, e.g. {keys[0]}" for what, keys in wrong.items())
-        todo = "name the architecture that these weights are of, or other weights"
-        raise ConfigError(f"the tensors of {settings.model} in {settings.pretrained}", said, todo)
-    model.load_state_dict({key: state[key] for key in wanted})
-
-
-def _belongs(key: str) -> bool:
-    """False for what is no weight of CLIP: OpenAI's archives keep their sizes among the tensors."""
-    return key not in ("input_resolution", "context_length", "vocab_size", "attn_mask")

@@ -6,7 +6,8 @@ from retclip_openclip import OpenClipSettings, is_file, weights_of
 from retclip_openclip.pretrained import listed_weights, model_with_weights, normalisation
 from safetensors.torch import load_file, save_file
 
-from retclip.errors import ConfigError, DataError, WeightsMissing
+from retclip.errors import ConfigError, WeightsDamaged, WeightsMissing
+from retclip.plugin.conformance.damaged_weights import damaged_copies
 
 
 @pytest.fixture
@@ -64,10 +65,25 @@ def test_an_fcclip_checkpoint_holds_the_model_below_its_prefix(given, saved, tmp
 
 def test_tensors_of_another_architecture_are_refused_with_an_example(given, saved):
     path = saved("resnet", strange=torch.ones(1))
-    with pytest.raises(ConfigError, match=r"1 unknown, e\.g\. strange"):
+    with pytest.raises(WeightsDamaged, match=r"resnet\.safetensors as resnet.*got 1 left over: strange;"):
         model_with_weights(OpenClipSettings(**given("resnet", pretrained=str(path))))
-    with pytest.raises(ConfigError, match=r"missing, e\.g\. visual"):
+    with pytest.raises(WeightsDamaged, match=r"missing: visual\."):
         model_with_weights(OpenClipSettings(**given("vit", pretrained=str(path))))
+
+
+@pytest.mark.parametrize("family", ["vit", "convnext", "resnet"])
+def test_weights_that_are_not_whole_are_refused_by_name(family, given, saved, tmp_path):
+    for damage, copy in damaged_copies(saved(family), tmp_path / "damaged"):
+        with pytest.raises((WeightsDamaged, WeightsMissing)) as caught:
+            model_with_weights(OpenClipSettings(**given(family, pretrained=str(copy))))
+        assert caught.value.exit_code == 6 and str(copy) in str(caught.value), damage
+        if damage in ("missing", "left over", "of another shape"):
+            assert caught.value.got.startswith(f"1 {damage}: "), damage
+
+
+def test_what_openai_keeps_among_the_tensors_is_passed_over(given, saved):
+    path = saved("vit", input_resolution=torch.tensor(32), vocab_size=torch.tensor(100))
+    assert model_with_weights(OpenClipSettings(**given("vit", pretrained=str(path))))
 
 
 def test_a_missing_or_damaged_file_is_named(given, tmp_path):
@@ -75,7 +91,7 @@ def test_a_missing_or_damaged_file_is_named(given, tmp_path):
     with pytest.raises(WeightsMissing, match=r"none\.safetensors.*retclip weights import"):
         model_with_weights(OpenClipSettings(**given("vit", pretrained=str(path))))
     path.write_bytes(b"\x00" * 20)
-    with pytest.raises(DataError, match=r"none\.safetensors"):
+    with pytest.raises(WeightsDamaged, match=r"none\.safetensors"):
         model_with_weights(OpenClipSettings(**given("vit", pretrained=str(path))))
 
 

@@ -15,6 +15,7 @@ from transformers.utils import logging
 from retclip.errors import ConfigError
 from retclip.plugin.batches import BatchSize
 from retclip.plugin.weights import model_folder
+from retclip.plugin.whole_weights import companion, pretrained
 from retclip.types import DenseFeatures, Device, Image, MaskLogits, MaskProposals, Vocabulary
 from retclip_sam2 import PUBLISHED, GridSettings
 
@@ -29,11 +30,9 @@ class Grid:
         self.settings, self.device = settings, device
         folder = model_folder(settings.model, PUBLISHED, "model")
         logging.disable_progress_bar()  # stderr is the user's
-        self.processor: Any = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-        model = Sam2Model.from_pretrained(
-            folder, config=image_config(folder), local_files_only=True, dtype=torch.float32
-        )
-        self.model: Any = model.eval().requires_grad_(False).to(device.torch_device)
+        self.processor: Any = companion(AutoImageProcessor.from_pretrained, folder)
+        model = pretrained(Sam2Model.from_pretrained, folder, config=image_config(folder))
+        self.model: Any = model.to(device.torch_device)
         self.batches = BatchSize(Device(device.torch_device, device.dtype, settings.points_per_batch))
 
     def propose(
@@ -78,7 +77,7 @@ class Grid:
 def image_config(folder: Path) -> Sam2Config:
     """The settings of the image model in a folder of it or of the video model. Raises ConfigError for another model:
     the library would fill SAM 2 with random numbers and go on."""
-    found, _ = Sam2Config.get_config_dict(folder, local_files_only=True)
+    found, _ = companion(Sam2Config.get_config_dict, folder)
     kind = found.get("model_type", "")
     if kind not in TYPES:
         raise ConfigError(f"a SAM 2 in {folder}", f"model_type {kind!r}", "correct `model`")

@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from retclip.errors import WeightsMissing
+from retclip.errors import WeightsDamaged, WeightsMissing
 from retclip.plugin.conformance import check_component
+from retclip.plugin.conformance.damaged_weights import damaged_copies
 from retclip.plugin.manager import PluginManager
 from retclip.types import Device
 
@@ -37,6 +38,16 @@ def test_missing_weights_say_what_how_large_where_and_two_commands(model, tmp_pa
         PluginManager.discover(cache=tmp_path).load(KIND, NAME, {"model": model}, Device())
     for part in (model, " MB", str(tmp_path), f"retclip weights pull {model}", f"import {model} FILE"):
         assert part in str(caught.value)
+
+
+def test_weights_that_are_not_whole_are_refused_by_name(folder, tmp_path):
+    manager = PluginManager.discover()
+    for damage, copy in damaged_copies(folder, tmp_path):
+        with pytest.raises((WeightsDamaged, WeightsMissing)) as caught:
+            manager.load(KIND, NAME, {"model": str(copy)}, Device())
+        assert caught.value.exit_code == 6 and str(copy) in str(caught.value), damage
+        if damage in ("missing", "left over", "of another shape"):
+            assert caught.value.got.startswith(f"1 {damage}: "), damage
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):

@@ -9,9 +9,11 @@ import torch
 from retclip_sam2 import GridSettings
 from retclip_sam2.grid import Grid, grid_points, mask_boxes, stability
 from torchvision.ops import nms
+from transformers import Sam2VideoConfig, Sam2VideoModel
 
 from retclip.algorithms.mask_frames import painted
 from retclip.errors import ConfigError
+from retclip.plugin.checkpoints import read_state
 from retclip.plugin.checks import checked_proposals
 from retclip.types import Device, Vocabulary
 
@@ -91,9 +93,20 @@ def test_the_published_folders_hold_the_video_model_and_are_read_without_a_word(
     folder, photo, tmp_path, caplog, monkeypatch
 ):
     published = shutil.copytree(folder, tmp_path / "published")
-    config = json.loads((folder / "config.json").read_text())
-    video = {**config, "model_type": "sam2_video", "architectures": ["Sam2VideoModel"], "num_maskmem": 7}
-    (published / "config.json").write_text(json.dumps(video))
+    config, memory = json.loads((folder / "config.json").read_text()), 32
+    sizes = dict.fromkeys(("memory_attention_hidden_size", "memory_encoder_hidden_size"), memory)
+    parts = {name: config[name] for name in ("vision_config", "prompt_encoder_config", "mask_decoder_config")}
+    video = Sam2VideoModel(
+        Sam2VideoConfig(
+            **parts, **sizes, image_size=64, memory_attention_num_layers=1,
+            memory_attention_feed_forward_hidden_size=16,
+            memory_encoder_output_channels=8, mask_downsampler_embed_dim=memory, memory_fuser_embed_dim=memory,
+            memory_fuser_intermediate_dim=16, memory_fuser_num_layers=1,
+        )
+    )  # fmt: skip
+    state = {**video.state_dict(), **read_state(folder / "model.safetensors")}
+    video.load_state_dict(state)
+    video.save_pretrained(published)
     monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)  # else caplog hears nothing
     mine = propose(grid(published), photo(48, 80))
     assert caplog.text == ""

@@ -15,6 +15,7 @@ from transformers.utils import logging
 from retclip.errors import ConfigError
 from retclip.plugin.batches import BatchSize
 from retclip.plugin.weights import model_folder
+from retclip.plugin.whole_weights import companion, pretrained
 from retclip.types import DenseFeatures, Device, Image, MaskLogits, MaskProposals, Vocabulary
 from retclip_sam3 import PUBLISHED, ConceptsSettings
 
@@ -29,10 +30,9 @@ class Concepts:
         self.settings, self.device = settings, device
         folder = model_folder(settings.model, PUBLISHED, "model")
         logging.disable_progress_bar()  # stderr is the user's
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self.processor: Any = AutoImageProcessor.from_pretrained(folder, local_files_only=True)
-        model = Sam3Model.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-        self.model: Any = model.eval().requires_grad_(False).to(device.torch_device)
+        self.tokenizer: Any = companion(AutoTokenizer.from_pretrained, folder)
+        self.processor: Any = companion(AutoImageProcessor.from_pretrained, folder)
+        self.model: Any = pretrained(Sam3Model.from_pretrained, folder).to(device.torch_device)
         self.batches = BatchSize(Device(device.torch_device, device.dtype, settings.names_at_once))
 
     def propose(

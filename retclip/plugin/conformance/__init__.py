@@ -8,7 +8,8 @@
         assert [one for one in check_component(info) if one.ok is False] == []
 
 Made-up photos of several shapes go through the component; every answer is checked as the core checks it, and against
-the promises that one answer cannot show: the same alone and in a batch, the same twice, nothing done to the input.
+the promises that one answer cannot show: the same alone and in a batch, the same twice, the same after it was loaded
+anew, nothing done to the input.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from retclip.device import inference
-from retclip.errors import RetCLIPError, WeightsMissing
+from retclip.errors import RetCLIPError, WeightsDamaged, WeightsMissing
 from retclip.plugin.conformance import backbones, classifiers, proposers, sources
+from retclip.plugin.conformance.examples import equal
 from retclip.plugin.contracts import Settings
 from retclip.plugin.discovery import ComponentInfo
 from retclip.plugin.manager import PluginManager
@@ -34,6 +36,12 @@ CHECKS: Mapping[str, tuple[tuple[str, Callable[[Any, ComponentInfo], object]], .
     "classifier": classifiers.CHECKS,
     "source": sources.CHECKS,
 }
+ANSWERS: Mapping[str, Callable[[Any, ComponentInfo], Any]] = {
+    "backbone": backbones.answers,
+    "proposer": proposers.answers,
+    "classifier": classifiers.answers,
+}
+TWICE = "loaded twice, the same"
 
 
 @dataclass(frozen=True)
@@ -51,8 +59,9 @@ def check_component(
     device: Device | None = None,
     cache: Path | None = None,
 ) -> list[CheckResult]:
-    """Try a component with those settings (none: its defaults). Raises nothing: a crash is a broken promise; what
-    lacks its weights cannot be tried. cache: the folder of weights, None = the default."""
+    """Try a component with those settings (none: its defaults). cache: the folder of weights, None = the default. A
+    crash is a broken promise; what lacks its weights cannot be tried. Raises WeightsDamaged for weights that are not
+    whole, which a component does right to refuse, and nothing else."""
     results = [_attempt("settings", lambda: _check_settings(info))]
     loaded: list[Any] = []
     manager = PluginManager([info], [], cache)
@@ -61,16 +70,36 @@ def check_component(
         _attempt("load", lambda: loaded.append(manager.load(info.kind, info.full_name, settings or {}, chosen)))
     )
     if not loaded:
-        return [*results, *(CheckResult(name, None, "it did not load") for name, _ in CHECKS[info.kind])]
+        names = [*(name for name, _ in CHECKS[info.kind]), TWICE]
+        return [*results, *(CheckResult(name, None, "it did not load") for name in names)]
     with cached_in(cache), inference(chosen):  # as the core calls it
         found = [_attempt(name, partial(check, loaded[0], info)) for name, check in CHECKS[info.kind]]
+        again = partial(manager.load, info.kind, info.full_name, settings or {}, chosen)
+        found.append(_attempt(TWICE, partial(_loaded_twice, loaded, again, info)))
     return [*results, *found]
+
+
+def _loaded_twice(loaded: list[Any], load: Callable[[], Any], info: ComponentInfo) -> object:
+    """Whether the component says the same after it was loaded anew: weights that a model library made up do not. The
+    first is let go before the second comes, for two may not fit into memory."""
+    if info.kind not in ANSWERS:
+        return "it loads no weights"
+    before = ANSWERS[info.kind](loaded[0], info)
+    if isinstance(before, str):
+        return before
+    loaded.clear()
+    after = ANSWERS[info.kind](load(), info)
+    for one, other in zip(before, after, strict=True):
+        equal("answers of a component that is loaded twice", one, other)
+    return None
 
 
 def _attempt(name: str, action: Callable[[], object]) -> CheckResult:
     """Run one check; what it returns as text is the reason why it was skipped."""
     try:
         skipped = action()
+    except WeightsDamaged:
+        raise
     except WeightsMissing as error:
         return CheckResult(name, None, str(error))
     except RetCLIPError as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from retclip.errors import ContractBroken
 from retclip.plugin.checks import checked_features, checked_segments
@@ -83,6 +84,12 @@ def _text(thing: Any, info: ComponentInfo) -> object:
     if tuple(found.shape) != (len(NAMES), thing.space.dim) or not torch.allclose(lengths, torch.ones_like(lengths)):
         raise ContractBroken("(3, d) unit vectors", f"{tuple(found.shape)}, lengths {lengths.tolist()}", "normalise")
     return None
+
+
+def answers(thing: Any, _: ComponentInfo) -> list[Tensor]:
+    """What it says of a photo, to be compared with what it says after it was loaded anew."""
+    found = thing.segment_vectors(thing.dense_features(photos()[:1])[0], masks())
+    return [found.vectors[found.covered].clone()]
 
 
 CHECKS = (

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from retclip.errors import ContractBroken
 from retclip.plugin.checks import checked_scores
@@ -67,6 +68,14 @@ def _pure(thing: Any, info: ComponentInfo) -> object:
     equal("vectors as they came", before[0], segments.vectors)
     equal("masks as they came", before[1], proposals.masks)
     return None
+
+
+def answers(thing: Any, info: ComponentInfo) -> list[Tensor] | str:
+    """What it says of some masks, to be compared with what it says after it was loaded anew; or why it is not asked."""
+    if thing.role is Role.IN_VOCABULARY:
+        return HEAD
+    proposals, segments, words, near = _inputs(info)
+    return [thing.score(proposals, segments, words, near).values.clone()]
 
 
 CHECKS = (

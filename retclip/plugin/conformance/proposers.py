@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from retclip.errors import ContractBroken, DataError
 from retclip.plugin.checks import checked_proposals
@@ -74,6 +75,14 @@ def _marked(thing: Any, info: ComponentInfo) -> object:
     except DataError:
         return None
     raise ContractBroken("DataError for a photo in which nothing is marked", "an answer", "refuse it")
+
+
+def answers(thing: Any, info: ComponentInfo) -> list[Tensor] | str:
+    """What it says of a photo, to be compared with what it says after it was loaded anew; or why it is not asked."""
+    if LEVELS in info.component.needs:
+        return SHARES
+    (found,) = _proposals(thing, photos()[:1], info)
+    return [found.masks.clone(), found.objectness.clone()]
 
 
 CHECKS = (

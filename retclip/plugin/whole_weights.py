@@ -1,0 +1,114 @@
+"""Models whose weights are whole: no tensor missing, left over or of another shape.
+
+Model libraries fill what is missing with random numbers, say so in passing and go on: the vectors of such a model are
+noise, and other noise at every start. Every loader of ours puts its tensors in through this module.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from retclip.errors import RetCLIPError, WeightsDamaged
+from retclip.plugin.batches import out_of_memory
+
+SHOWN = 3  # names of each kind in a message
+AGAIN = "get them again (retclip weights pull | import), or name the model that these weights are of"
+
+
+def pretrained(load: Callable[..., Any], folder: Path, beside: Sequence[str] = (), **options: Any) -> Any:
+    """Load a model of transformers, in float32 and frozen, and look whether its weights are whole.
+
+    load: a class's `from_pretrained`. folder: in transformers' form. beside: beginnings of the names that may lie in
+    the file beside the model, a head for another task, say. options: handed to `load`. What the library itself declares
+    needless is not asked for, and of tied tensors one is enough. Raises WeightsDamaged.
+    """
+    whole = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}  # told here instead
+    with _no_report():
+        model, report = companion(load, folder, **whole, **options)
+    lacking = {
+        "missing": sorted(report["missing_keys"]),
+        "left over": sorted(key for key in report["unexpected_keys"] if not key.startswith(tuple(beside))),
+        "of another shape": sorted(key for key, *_ in report["mismatched_keys"]),
+    }
+    require_whole(lacking, f"{type(model).__name__} in {folder}")
+    return model.eval().requires_grad_(False)
+
+
+def companion(load: Callable[..., Any], folder: Path, **options: Any) -> Any:
+    """Load what lies beside a model in its folder: tokenizer, image processor, configuration. Raises WeightsDamaged
+    for files that are missing or that the library cannot read."""
+    try:
+        return load(folder, local_files_only=True, **options)
+    except (RetCLIPError, ImportError):
+        raise
+    except Exception as error:  # OSError, ValueError, KeyError, RuntimeError, SafetensorError: the library's words vary
+        if out_of_memory(error):
+            raise
+        what = getattr(getattr(load, "__self__", None), "__name__", "a model")
+        got = f"{type(error).__name__}: {_first_line(error)}"
+        raise WeightsDamaged(f"files of {what} that can be read in {folder}", got, AGAIN) from error
+
+
+def fill(
+    model: nn.Module, state: Mapping[str, Tensor], where: str, beside: Sequence[str] = (), assign: bool = False
+) -> None:
+    """Put the tensors into the model by name.
+
+    where: the file or folder that they are from. beside: beginnings of the names that may lie there beside the model.
+    assign: take the tensors themselves, for a model on the meta device. Raises WeightsDamaged.
+    """
+    wanted = model.state_dict()
+    ours = {key: value for key, value in state.items() if key in wanted or not key.startswith(tuple(beside))}
+    require_whole(misfits(wanted, ours), f"{type(model).__name__} in {where}")
+    model.load_state_dict(ours, assign=assign)
+
+
+def require_whole(lacking: Mapping[str, Sequence[str]], where: str, todo: str = AGAIN) -> None:
+    """Raise WeightsDamaged where any tensor is named. lacking: names by what is wrong with them, as `misfits` gives
+    them. where: of which model, from which file."""
+    told = "; ".join(f"{len(names)} {what}: {_shortened(names)}" for what, names in lacking.items() if names)
+    if told:
+        raise WeightsDamaged(f"every tensor of {where}, and no other", told, todo)
+
+
+def incomplete(name: str, where: str, todo: str = AGAIN) -> WeightsDamaged:
+    """The error for a tensor off which a model's size would have been read."""
+    return WeightsDamaged(f"every tensor of {where}", f"1 missing: {name}", todo)
+
+
+def misfits(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> dict[str, list[str]]:
+    """What keeps a state out of a model: the names that are missing, left over, of another shape; empty if it fits."""
+    alike = wanted.keys() & given.keys()
+    found = {
+        "missing": wanted.keys() - given.keys(),
+        "left over": given.keys() - wanted.keys(),
+        "of another shape": {key for key in alike if wanted[key].shape != given[key].shape},
+    }
+    return {what: sorted(keys) for what, keys in found.items() if keys}
+
+
+def _shortened(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
+
+
+@contextmanager
+def _no_report() -> Iterator[None]:
+    """Inside the block transformers' own table of missing tensors is not printed: it is told in three parts."""
+    reporter = logging.getLogger("transformers.modeling_utils")
+    before, reporter.disabled = reporter.disabled, True
+    try:
+        yield
+    finally:
+        reporter.disabled = before
