@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from retclip import config
 from retclip.device import choose
+from retclip.plugin.checks import check_classes
 from retclip.plugin.contracts import LEVELS
 from retclip.plugin.manager import PluginManager
 from retclip.plugin.pairing import Capable, check_pairing
@@ -71,13 +72,15 @@ class Components:
         return {"name": info.full_name, "version": info.version}
 
     def source(self, address: str) -> ImageSource:
-        """The image source behind `reader:path?split=NAME`."""
+        """The image source behind `reader:path?split=NAME`, its class names checked: no reader has another rule."""
         from retclip.data.source_address import parse_address
 
         reader, given = parse_address(address)
         info = self.manager.find("source", reader)
         merged = config.merged(self.settings.of_component(info.full_name), given)
-        return cast("ImageSource", self.manager.load("source", info.full_name, merged, Device()))  # it only decodes
+        source = cast("ImageSource", self.manager.load("source", info.full_name, merged, Device()))  # it only decodes
+        check_classes(source.classes(), info.full_name)
+        return source
 
     def _roles(self, building: bool) -> tuple[str, str, str]:
         """The names of backbone, second backbone ("" = none) and proposer."""

@@ -164,7 +164,7 @@ def _shapes(backbone: Loaded[Any], vocabulary: Vocabulary, crop: int) -> tuple[d
 
 def _validation(
     retclip: RetCLIP, backbone: Loaded[Any], trained: Vocabulary, source: ImageSource, device: Device
-) -> Callable[[Trainable], Mapping[str, float]]:
+) -> Callable[[Trainable], Mapping[str, float | None]]:
     """Segments the validation source with the proposer as it is, its own classifier and those of the settings that need
     no store."""
     settings, manager = retclip.settings, retclip.manager
@@ -177,7 +177,7 @@ def _validation(
     )
     count = settings.finetune.validate_images or len(source)
 
-    def validate(model: Trainable) -> Mapping[str, float]:
+    def validate(model: Trainable) -> Mapping[str, float | None]:
         head = model.classifier(trained.terms)
         classifiers = (*others, *((_loaded("live", head, device),) if head is not None else ()))
         if not classifiers:

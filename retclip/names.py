@@ -1,10 +1,55 @@
-"""When two names are one class: the key that catalog, vocabulary and label matching share, and a match's record."""
+"""What a class name may be, when two names are one class, and a match's record.
+
+One rule for names wherever they come from: class lists, annotations, tables, folders, plugins, edits of the store.
+White space of any kind is one space, letters are in Unicode's composed form (NFC), invisible characters are left out,
+except where they write something: the joiners of Persian, Indic scripts and emoji, the variation selectors and tags of
+emoji. Control characters, lone surrogates, blanks and names too long for the catalog are refused.
+"""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+from retclip.errors import DataError
+
+LONGEST = 200  # characters of a name, and of its key: what the catalog's columns hold
+JOINERS = frozenset("\u200c\u200d")
+UNCASED = frozenset({"Lo", "Lm", "Mn", "Mc", "So", "Sk"})  # letters without case, marks, pictographs: what joins
+FLAG, TAGS = "\U0001f3f4", range(0xE0020, 0xE0080)  # the flags of England, Scotland and Wales are a flag and tags
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")  # marks and letters that nobody sees
+SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))  # how a character is drawn
+
+
+def checked_name(name: Any, where: str) -> str:
+    """The name as it is kept and shown.
+
+    where: the record that it stands in, for errors. Raises DataError for what is no text, empty or blank, longer than
+    `LONGEST` characters (its key included), or holds a control character or half of a surrogate pair.
+    """
+    if not isinstance(name, str):
+        raise _refused(where, f"{name!r}"[:80])
+    strange = next(filter(_is_forbidden, name), None)
+    if strange is not None:
+        raise _refused(where, f"U+{ord(strange):04X} in {name[:60]!r}")
+    shown = _visible(name)
+    if not 0 < len(shown) <= LONGEST or not 0 < len(name_key(shown)) <= LONGEST:
+        raise _refused(where, f"{len(shown)} characters, {shown[:60]!r}" if shown else f"a blank one, {name[:60]!r}")
+    return shown
+
+
+def distinct(names: Iterable[str], where: str) -> None:
+    """Check that no two names are one class. Raises DataError with both spellings and their places."""
+    seen: dict[str, tuple[int, str]] = {}
+    for number, name in enumerate(names, 1):
+        earlier, spelled = seen.setdefault(name_key(name), (number, name))
+        if earlier != number:
+            both = f"{name!r} twice" if spelled == name else f"{spelled!r} and {name!r}, which are one name"
+            got = f"{both}, at {earlier} and {number}"
+            raise DataError(f"each class once in {where}", got, "join the two, rename or remove one")
 
 
 def spaced(name: str) -> str:
@@ -13,8 +58,51 @@ def spaced(name: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """Unicode NFKC, casefolded, white space collapsed: "Traffic  Light" and "traffic light" are one class."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    """What names one class: without case, white space collapsed, Unicode forms alike (NFKC), nothing invisible.
+
+    "Traffic  Light" and "traffic light" are one class, "ＴＶ" and "tv" too; a joiner that writes something counts.
+    Every text has a key that a database can hold, also one that is no name.
+    """
+    text = "".join(one for one in _visible(name) if one not in SELECTORS and not _is_forbidden(one))
+    for _ in range(2):  # to fold case can take a composed letter apart
+        text = unicodedata.normalize("NFKC", text).casefold()
+    return _visible(text)
+
+
+def _visible(name: str) -> str:
+    """Composed, white space as single spaces, without invisible characters that write nothing."""
+    if name.isascii() and name.isprintable():
+        return " ".join(name.split())
+    kept: list[str] = []
+    for letter in " ".join(unicodedata.normalize("NFC", name).split()):
+        while letter == " " and kept and kept[-1] in JOINERS:
+            kept.pop()
+        if letter not in BLANK and (not _is_format(letter) or _writes(letter, kept)):
+            kept.append(letter)
+    return " ".join("".join(kept).rstrip("\u200c\u200d").split())
+
+
+def _is_forbidden(letter: str) -> bool:
+    return unicodedata.category(letter) in ("Cc", "Cs") and not letter.isspace()
+
+
+def _is_format(letter: str) -> bool:
+    return letter in SELECTORS or unicodedata.category(letter) == "Cf"
+
+
+def _writes(letter: str, before: list[str]) -> bool:
+    """Whether an invisible character changes what is written. before: the letters that it follows."""
+    last = before[-1] if before else " "
+    if letter in SELECTORS:
+        return last != " " and last not in SELECTORS
+    if letter in JOINERS:
+        return unicodedata.category(last) in UNCASED
+    return ord(letter) in TAGS and (last == FLAG or ord(last) in TAGS)
+
+
+def _refused(where: str, got: str) -> DataError:
+    expected = f"a name of 1 to {LONGEST} characters in {where}"
+    return DataError(expected, got, "correct or shorten the name; leave control characters out")
 
 
 class MatchKind(StrEnum):

@@ -4,8 +4,9 @@ import pytest
 
 from retclip.components import Components
 from retclip.config import load
-from retclip.errors import PluginUnavailable, WeightsMissing
+from retclip.errors import DataError, PluginUnavailable, WeightsMissing
 from retclip.opening import plugins_of
+from retclip.plugin.contracts import SourceClass
 from retclip.types import Device
 
 
@@ -38,3 +39,11 @@ def test_what_is_missing_is_told_before_anything_is_loaded(tmp_path):
 def test_a_source_by_its_address(tmp_path):
     found = components().source(f"reference.scenes:{tmp_path}?count=2&width=96&height=64")
     assert len(found) == 2
+
+
+def test_the_classes_of_every_source_are_checked_also_of_a_plugin_s(tmp_path, monkeypatch):
+    from retclip_reference.scenes import Scenes
+
+    monkeypatch.setattr(Scenes, "classes", lambda _: (SourceClass("fish"), SourceClass("Fish")))
+    with pytest.raises(DataError, match=r"the classes of reference\.scenes"):
+        components().source(f"reference.scenes:{tmp_path}?count=2&width=96&height=64")

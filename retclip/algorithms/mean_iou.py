@@ -19,12 +19,12 @@ from retclip.shapes import check_shape
 @dataclass(frozen=True)
 class IoUResult:
     """iou: per class in [0, 1], None where the class is in neither truth nor prediction. miou: over the classes of the
-    truth, nan where there are none. accuracy: the share of labelled pixels with the right class. annotated: per class,
-    whether it is in the truth."""
+    truth. accuracy: the share of labelled pixels with the right class. Both None where nothing is labelled. annotated:
+    per class, whether it is in the truth."""
 
     iou: tuple[float | None, ...]
-    miou: float
-    accuracy: float
+    miou: float | None
+    accuracy: float | None
     annotated: tuple[bool, ...]
 
     def mean(self, classes: Sequence[int]) -> float | None:
@@ -85,6 +85,6 @@ class ConfusionMatrix:
         iou = [float(b / u) if u else None for b, u in zip(both, union, strict=True)]
         present = [value for value, there in zip(iou, in_truth, strict=True) if there and value is not None]
         total = int(labelled.sum())
-        miou = float(np.mean(present)) if present else float("nan")
-        accuracy = float(both.sum() / total) if total else float("nan")
+        miou = float(np.mean(present)) if present else None
+        accuracy = float(both.sum() / total) if total else None
         return IoUResult(tuple(iou), miou, accuracy, tuple(bool(there) for there in in_truth))

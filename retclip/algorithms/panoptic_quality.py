@@ -57,11 +57,11 @@ class ClassQuality:
 
 @dataclass(frozen=True)
 class MeanQuality:
-    """Means over the classes that occurred: pq, sq, rq in [0, 1], n classes."""
+    """Means over the n classes that occurred: pq, sq, rq in [0, 1], None where none did."""
 
-    pq: float
-    sq: float
-    rq: float
+    pq: float | None
+    sq: float | None
+    rq: float | None
     n: int
 
 
@@ -98,7 +98,7 @@ class PanopticQuality:
             self._count(name, quality)
 
     def mean(self, things: bool | None = None, names: Collection[str] | None = None) -> MeanQuality:
-        """Means over all classes, over things or stuff alone, over some names; zeros with n = 0 where none occurred."""
+        """Means over all classes, over things or stuff alone, over some names."""
         found = [
             quality
             for name, quality in self.per_class.items()
@@ -107,7 +107,7 @@ class PanopticQuality:
             and (names is None or name in names)
         ]
         n = len(found)
-        pq, sq, rq = (sum(getattr(one, key) for one in found) / n if n else 0.0 for key in ("pq", "sq", "rq"))
+        pq, sq, rq = (sum(getattr(one, key) for one in found) / n if n else None for key in ("pq", "sq", "rq"))
         return MeanQuality(pq, sq, rq, n)
 
     def _segments(self, result: PanopticSegmentation, what: str) -> dict[int, SegmentInfo]:

@@ -35,6 +35,7 @@ from retclip.cli import (
     weights,
 )
 from retclip.errors import DataError, RetCLIPError, StoreMissing
+from retclip.escaping import HarmlessFormatter
 
 app = typer.Typer(
     name="retclip",
@@ -75,7 +76,9 @@ def common(
     verbose: bool = typer.Option(False, "--verbose", "-v", help="Log what happens."),
 ) -> None:
     """Common options."""
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(HarmlessFormatter("%(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
 
 
 def main() -> None:

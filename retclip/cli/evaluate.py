@@ -83,8 +83,8 @@ def _print(found: Evaluation, per_class: bool) -> None:
         _print_classes(found)
     output.message(
         f"PQ things {figure(found.pq_things)}, stuff {figure(found.pq_stuff)}  AP50 {figure(found.map50)}  "
-        f"AP75 {figure(found.map75)}  pixel accuracy {found.pixel_accuracy:.1f}  "
-        f"segment accuracy {found.segment_accuracy:.1f}"
+        f"AP75 {figure(found.map75)}  pixel accuracy {figure(found.pixel_accuracy)}  "
+        f"segment accuracy {figure(found.segment_accuracy)}"
     )
     if not found.groups:
         output.message("no in-vocabulary classifier took part: --seen says which classes count as seen")

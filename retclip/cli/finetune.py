@@ -52,7 +52,7 @@ def _show(line: LateProgress, report: FinetuneReport) -> None:
         output.message(f"going on after step {report.begun}")
     note = f"loss {sum(report.losses.values()):.3f}"
     if report.validation:
-        note += f", PQ {report.validation['pq']:.1f}"
+        note += f", PQ {output.figure(report.validation['pq'])}"
     line.update(report.step - report.begun, report.steps - report.begun, len(report.failures), note)
 
 
@@ -66,7 +66,7 @@ def _finish(report: FinetuneReport, out: Path, json: bool) -> None:
         if report.main:
             output.message(f"stopped after step {report.step} of {report.steps}. Run the same command again to go on.")
         raise typer.Exit(STOPPED)
-    figures = ", ".join(f"{key} {value:.1f}" for key, value in report.validation.items() if key != "images")
+    figures = ", ".join(f"{key} {output.figure(value)}" for key, value in report.validation.items() if key != "images")
     if report.main:
         output.message(f"{report.step} steps done{f', {figures}' if figures else ''}: {out / 'weights.safetensors'}")
     if report.failures:

@@ -1,18 +1,22 @@
-"""What commands print: data on stdout, messages on stderr, errors in three parts with their exit code."""
+"""What commands print: data on stdout, messages on stderr, errors in three parts with their exit code.
+
+Everything that is printed passes here, and nothing that a file name, a class name or a library says can do harm to a
+terminal: it is escaped, and no markup is read from it.
+"""
 
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
 from retclip.errors import RetCLIPError
+from retclip.escaping import json_text, one_line
 
 if TYPE_CHECKING:
     from retclip.store.ledger import Failure
@@ -32,32 +36,37 @@ def told_when_stopped(told: str = GO_ON) -> Iterator[None]:
 
 
 def data(value: Any) -> None:
-    """JSON on stdout."""
-    typer.echo(_encodable(json.dumps(value, indent=2, default=str, ensure_ascii=False)))
+    """JSON on stdout; null for what is no number."""
+    _echo(json_text(value))
 
 
 def message(text: str) -> None:
     """A line on stderr."""
-    typer.echo(text, err=True)
+    _echo(one_line(text), err=True)
 
 
 def error(problem: RetCLIPError) -> None:
     """The three parts of an error on stderr."""
-    message(f"retclip: expected {problem.expected}\n         got      {problem.got}\n         to do    {problem.todo}")
+    message(f"retclip: expected {problem.expected}")
+    message(f"         got      {problem.got}")
+    message(f"         to do    {problem.todo}")
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table on stdout: drawn for people, tab-separated where stdout is no terminal."""
     if not sys.stdout.isatty():
         for row in (columns, *rows):
-            typer.echo(_encodable("\t".join("" if cell is None else _one_line(cell) for cell in row)))
+            _echo("\t".join(map(_cell, row)))
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    drawn = Table(*columns, title=title, title_justify="left")
+    drawn = Table(title=Text(_cell(title), "table.title"), title_justify="left")  # a Text has no markup
+    for column in columns:
+        drawn.add_column(Text(_cell(column)))
     for row in rows:
-        drawn.add_row(*("" if cell is None else str(cell) for cell in row))
+        drawn.add_row(*(Text(_cell(cell)) for cell in row))
     Console().print(drawn)
 
 
@@ -81,17 +90,21 @@ def write_failures(path: Path, failures: Sequence[Failure]) -> None:
             writer.writerow((_plain(one.external_id), _plain(one.uri), _plain(one.reason), one.attempts))
 
 
-def _encodable(text: str) -> str:
-    """File names that are no Unicode as escapes, which JSON reads back."""
-    return text.encode("utf-8", "backslashreplace").decode()
+def _echo(text: str, err: bool = False) -> None:
+    typer.echo(_encodable(text, sys.stderr if err else sys.stdout), err=err)
 
 
-def _one_line(cell: Any) -> str:
-    """A cell that cannot break its row: control characters as escapes."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(cell))
+def _cell(value: Any) -> str:
+    return "" if value is None else _encodable(one_line(value), sys.stdout)
+
+
+def _encodable(text: str, stream: TextIO) -> str:
+    """Letters that the stream has no code for as escapes."""
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _plain(text: str) -> str:
     """Safe in a spreadsheet: no formula can start a cell, no control character moves the cursor."""
-    shown = _one_line(text)
+    shown = one_line(text)
     return f"'{shown}" if shown[:1] in "=+-@" else shown

@@ -121,4 +121,5 @@ def new(
 
     taken = {one.plugin for one in _manager().components()}
     where = write_plugin(name, kind, folder, taken)
-    output.message(f"wrote {where}\nnext: pip install -e {where} && retclip plugins check {name}.{name}")
+    output.message(f"wrote {where}")
+    output.message(f"next: pip install -e {where} && retclip plugins check {name}.{name}")

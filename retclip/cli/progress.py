@@ -8,6 +8,7 @@ from datetime import timedelta
 from types import TracebackType
 
 from retclip.cli.output import message
+from retclip.escaping import one_line
 
 EVERY = 5.0  # seconds between plain lines
 
@@ -26,9 +27,10 @@ class Progress:
             from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bar
 
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._bar = Bar(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True))
-            self._task = self._bar.add_task(task, total=total or None, note="")
+            name, note = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[note]}"))
+            columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), note)
+            self._bar = Bar(*columns, console=Console(stderr=True))
+            self._task = self._bar.add_task(one_line(task), total=total or None, note="")
 
     def __enter__(self) -> Progress:
         if self._bar:
@@ -46,7 +48,7 @@ class Progress:
         rate = (done - passed_over) / elapsed
         note = f"{rate:.1f}/s{f', {failed} failed' if failed else ''}{f', {note}' if note else ''}"
         if self._bar:
-            self._bar.update(self._task, completed=done, note=note)
+            self._bar.update(self._task, completed=done, note=one_line(note))
         elif time.monotonic() - self.last >= EVERY or done == self.total:
             self.last = time.monotonic()
             message(f"{self.task} {done}/{self.total}  {note}, {self._left(done, rate)}")

@@ -18,6 +18,7 @@ from retclip.data.coco_records import first_of
 from retclip.data.label_map_source import LabelMapSettings, LabelMapSource
 from retclip.data.map_pairs import matched_pairs
 from retclip.errors import DataError
+from retclip.names import checked_name, name_key
 from retclip.plugin.contracts import SourceClass
 
 TABLES = ("objectInfo150.txt", "objectInfo150.csv")
@@ -43,18 +44,19 @@ def read_classes(table: Path, root: Path) -> list[SourceClass]:
     for number, row in enumerate(_rows(table), start=2):
         try:
             index, name = int(row["Idx"]), row["Name"]
-            terms = [term.strip() for term in name.replace(";", ",").split(",")]
+            where = f"row {number} of {table}"
+            terms = [checked_name(one, where) for one in name.replace(";", ",").split(",") if one.strip()]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             got = f"{type(error).__name__}: {error}"
             raise DataError(f"Idx and Name in row {number} of {table}", got, "take the challenge's own file") from error
         if ";" in name and table.suffix.lower() == ".csv":  # "traffic;light;signal": nobody knows where a term ends
             got = repr(name)[:80]
             raise DataError(f"synonyms after commas in row {number} of {table}", got, "take objectInfo150.txt")
-        if not 1 <= index <= 255 or index in found or not terms[0] or terms[0] in names:
-            got = f"{index} {terms[0]!r}"
+        if not 1 <= index <= 255 or index in found or not terms or name_key(terms[0]) in names:
+            got = f"{index} {name!r}"[:80]
             raise DataError(f"a new Idx of 1 to 255 and a new Name in row {number} of {table}", got, "correct the row")
-        names.add(terms[0])
-        synonyms = tuple(dict.fromkeys(term for term in terms[1:] if term and term != terms[0]))
+        names.add(name_key(terms[0]))
+        synonyms = tuple(dict.fromkeys(term for term in terms[1:] if term != terms[0]))
         found[index] = SourceClass(terms[0], None if things is None else index in things, synonyms, index)
     if not found:
         raise DataError(f"rows of classes in {table}", "none", "take the challenge's own file")

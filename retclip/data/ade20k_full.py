@@ -20,6 +20,7 @@ from retclip.data.id_map_source import IdMapSource
 from retclip.data.images import SUFFIXES, read_png
 from retclip.data.map_pairs import Pair
 from retclip.errors import DataError
+from retclip.names import LONGEST, checked_name, name_key
 from retclip.plugin.contracts import SourceClass
 
 INDEX, MAP = "index_ade20k.pkl", "_seg.png"
@@ -81,10 +82,12 @@ def _classes(names: list[str]) -> list[SourceClass]:
     taken: set[str] = set()
     found = []
     for number, whole in enumerate(names, start=1):
-        terms = [term.strip() for term in whole.split(",") if term.strip()]
-        choices = (terms[0], ", ".join(terms), f"{terms[0]} ({number})")
-        name = next(one for one in choices if one not in taken)
-        taken.add(name)
+        where = f"name {number} of {INDEX}"
+        terms = [checked_name(term, where) for term in whole.split(",") if term.strip()]
+        choices = (terms[0], ", ".join(terms))
+        free = (one for one in choices if name_key(one) not in taken and len(one) <= LONGEST)
+        name = next(free, f"{terms[0][: LONGEST - 12]} ({number})")
+        taken.add(name_key(name))
         found.append(SourceClass(name, None, tuple(dict.fromkeys(t for t in terms if t != name)), number))
     return found
 

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from retclip.errors import DataError
-from retclip.names import name_key
+from retclip.names import distinct, name_key
 from retclip.plugin.contracts import Settings, SourceClass
 from retclip.types import PanopticSegmentation
 
@@ -37,7 +37,9 @@ def data_set_name(root: Path, split: str) -> str:
 
 
 def chosen(classes: Sequence[SourceClass], settings: AnnotatedSettings) -> tuple[SourceClass, ...]:
-    """The classes that stay. Raises DataError for a name that is no class of the source."""
+    """The classes that stay. Raises DataError for a name that is no class of the source, and where two are one class:
+    what is annotated as the one would count as a miss of the other."""
+    distinct((one.name for one in classes), f"the classes of {settings.path}")
     keys = {name_key(one.name) for one in classes}
     for name in (*settings.exclude, *settings.only):
         if name_key(name) not in keys:

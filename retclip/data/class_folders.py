@@ -8,7 +8,7 @@ from retclip.data.class_choice import AnnotatedSettings, data_set_name
 from retclip.data.images import SUFFIXES
 from retclip.data.named_images import NamedImage, NamedImages
 from retclip.errors import DataError
-from retclip.names import name_key, spaced
+from retclip.names import checked_name, name_key, spaced
 from retclip.plugin.contracts import SourceClass
 
 
@@ -42,8 +42,8 @@ def _folders(folder: Path) -> dict[str, Path]:
     for place in places:
         name = _class_name(place)
         other = spelled.setdefault(name_key(name), place)
-        if not name or other is not place:
-            got = f"{place.name!r}" + (f" beside {other.name!r}" if other is not place else "")
+        if other is not place:
+            got = f"{place.name!r} beside {other.name!r}"
             raise DataError(f"folders named after different classes in {folder}", got, "rename or join the folders")
         found[name] = place
     if not found:
@@ -57,4 +57,4 @@ def _class_name(place: Path) -> str:
     except UnicodeEncodeError as error:  # a name that nobody could type, to ask for the class
         expected = f"a class folder named in UTF-8 in {place.parent}"
         raise DataError(expected, repr(place.name), "rename it in UTF-8") from error
-    return spaced(place.name)
+    return checked_name(spaced(place.name), f"the folder {place.name!r} of {place.parent}")

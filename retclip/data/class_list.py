@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from retclip.errors import DataError
-from retclip.names import name_key
+from retclip.names import checked_name, distinct, name_key
 from retclip.types import Vocabulary
 
-LONGEST, MOST = 200, 4096  # characters of a name, classes of a request (stores.md 5.3)
+MOST = 4096  # classes of a request
 NUMBERED = re.compile(r"^\d+\s*:\s*")
 KINDS = {"thing": True, "things": True, "stuff": False}
 Entry = tuple[str, tuple[str, ...], bool | None]  # name, synonyms, is_thing (None = not said)
@@ -91,28 +90,14 @@ def _entry(one: Any) -> Entry:
 
 def _vocabulary(entries: Sequence[Entry], where: str) -> Vocabulary:
     names, synonyms, things = [], [], []
-    seen: dict[str, int] = {}
     for number, (name, more, is_thing) in enumerate(entries, 1):
-        shown = _clean(name, where, number)
-        key = name_key(shown)
-        if key in seen:
-            raise DataError(f"each class once in {where}", f"{shown!r} at {seen[key]} and {number}", "remove one")
-        seen[key] = number
-        terms = {name_key(term): term for term in (_clean(one, where, number) for one in more)}
+        record = f"{where}, class {number}"
+        shown = checked_name(name, record)
+        terms = {name_key(term): term for term in (checked_name(one, record) for one in more)}
         names.append(shown)
-        synonyms.append(tuple(term for other, term in terms.items() if other != key))
+        synonyms.append(tuple(term for other, term in terms.items() if other != name_key(shown)))
         things.append(is_thing)
+    distinct(names, where)
     if not 0 < len(names) <= MOST:
         raise DataError(f"1 to {MOST} classes in {where}", f"{len(names)}", "name at least one class")
     return Vocabulary(tuple(names), tuple(things), tuple(synonyms))
-
-
-def _clean(name: Any, where: str, number: int) -> str:
-    """Normalised, without control and direction characters, which can make a name look like another one."""
-    text = unicodedata.normalize("NFKC", str(name))
-    shown = " ".join("".join(one for one in text if one.isspace() or unicodedata.category(one)[0] != "C").split())
-    if not 0 < len(shown) <= LONGEST:
-        raise DataError(
-            f"a name of 1 to {LONGEST} characters in {where}, class {number}", f"{len(shown)}", "correct the name"
-        )
-    return shown

@@ -18,12 +18,20 @@ from typing import Any
 
 from retclip.data.class_choice import chosen, data_set_name, keep_classes
 from retclip.data.coco_panoptic import CocoPanopticSettings
-from retclip.data.coco_records import as_text, bad_record, check_size, first_of, photos_by_id, read_document
+from retclip.data.coco_records import (
+    as_text,
+    bad_record,
+    check_size,
+    first_of,
+    photos_by_id,
+    read_document,
+    real_categories,
+)
 from retclip.data.images import file_digest, read_image
 from retclip.data.object_masks import read_mask
 from retclip.data.painted_objects import AnnotatedObject, painted
 from retclip.errors import DataError
-from retclip.names import spaced
+from retclip.names import checked_name, spaced
 from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.types import Image
 
@@ -45,7 +53,7 @@ class CocoInstances:
             Path(settings.images).absolute() if settings.images else first_of(photos, f"photos of {self.file}")
         )
         document = _named(read_document(self.file, "instances"))
-        self._categories = categories_of(document, self.file)
+        self._categories = real_categories(categories_of(document, self.file), document, self.file)
         self._classes = chosen(list(self._categories.values()), settings)
         self._kept = frozenset(one.name for one in self._classes)
         self._photos = _different(photos_by_id(document, self.file), self.file)
@@ -116,27 +124,27 @@ def _different(photos: dict[Any, dict[str, Any]], file: Path) -> dict[Any, dict[
 def categories_of(document: Mapping[str, Any], file: Path) -> dict[int, SourceClass]:
     """By their ids, in the file's order. Raises DataError."""
     found: dict[int, SourceClass] = {}
-    names: set[str] = set()
     lvis = any(isinstance(one, dict) and not LVIS_FIELDS.isdisjoint(one) for one in document["categories"])
     spelled = _spaced if lvis or file.name.startswith("lvis") else as_text
     for number, one in enumerate(document["categories"]):
         try:
-            name, terms = spelled(one["name"]), one.get("synonyms", ())
-            terms = [term.strip() for term in terms.split(",") if term.strip()] if isinstance(terms, str) else terms
-            synonyms = tuple(dict.fromkeys(term for term in map(spelled, terms) if term != name))
-            new = SourceClass(name, bool(int(one.get("isthing", 1))), synonyms, int(one["id"]))
+            where = f"category {number} of {file}"
+            name, terms = checked_name(spelled(one["name"]), where), one.get("synonyms", ())
+            terms = [term for term in terms.split(",") if term.strip()] if isinstance(terms, str) else terms
+            synonyms = dict.fromkeys(checked_name(spelled(raw), where) for raw in terms)
+            synonyms.pop(name, None)
+            new = SourceClass(name, bool(int(one.get("isthing", 1))), tuple(synonyms), int(one["id"]))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise bad_record(file, f"category {number}", "id and name, synonyms as a list", error) from error
-        if new.native_id in found or name in names:
-            raise DataError(f"different categories in {file}", f"{name!r} ({new.native_id}) twice", "remove one")
-        found[int(one["id"])] = new
-        names.add(name)
+        if new.native_id in found:
+            raise DataError(f"different category ids in {file}", f"{name!r} ({new.native_id}) twice", "remove one")
+        found[new.native_id] = new
     return found
 
 
 def _spaced(value: Any) -> str:
     """LVIS's "alarm_clock" as people write it."""
-    return as_text(spaced(as_text(value)))
+    return spaced(as_text(value))
 
 
 def objects_of(

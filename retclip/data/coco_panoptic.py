@@ -18,9 +18,18 @@ import numpy as np
 from pydantic import Field
 
 from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes
-from retclip.data.coco_records import as_text, bad_record, first_of, photos_by_id, read_document, stay_inside
+from retclip.data.coco_records import (
+    as_text,
+    bad_record,
+    first_of,
+    photos_by_id,
+    read_document,
+    real_categories,
+    stay_inside,
+)
 from retclip.data.images import file_digest, read_image, read_png
 from retclip.errors import DataError
+from retclip.names import checked_name
 from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.types import Image, PanopticSegmentation, SegmentInfo
 
@@ -50,7 +59,7 @@ class CocoPanoptic:
         )
         self.masks = self.file.with_suffix("")
         self._document = read_document(self.file, "panoptic")
-        self._categories = _categories(self._document, self.file)
+        self._categories = real_categories(_categories(self._document, self.file), self._document, self.file)
         self._classes = chosen(list(self._categories.values()), settings)
         self._kept = frozenset(one.name for one in self._classes)
         self._annotations = _annotations(self._document, self.file, self._categories)
@@ -117,16 +126,15 @@ def _info(one: Mapping[str, Any], categories: Mapping[int, SourceClass], areas: 
 
 def _categories(document: Mapping[str, Any], file: Path) -> dict[int, SourceClass]:
     found: dict[int, SourceClass] = {}
-    names: set[str] = set()
     for number, one in enumerate(document["categories"]):
         try:
-            new = SourceClass(as_text(one["name"]), bool(int(one["isthing"])), native_id=int(one["id"]))
+            name = checked_name(one["name"], f"category {number} of {file}")
+            new = SourceClass(name, bool(int(one["isthing"])), native_id=int(one["id"]))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise bad_record(file, f"category {number}", "id, name and isthing", error) from error
-        if new.native_id in found or new.name in names:
-            raise DataError(f"different categories in {file}", f"{new.name!r} ({new.native_id}) twice", "remove one")
+        if new.native_id in found:
+            raise DataError(f"different category ids in {file}", f"{name!r} ({new.native_id}) twice", "remove one")
         found[new.native_id] = new
-        names.add(new.name)
     return found
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from retclip.errors import DataError
+from retclip.names import distinct, spaced
+from retclip.plugin.contracts import SourceClass
 from retclip.types import Image
+
+log = logging.getLogger(__name__)
 
 
 def read_document(file: Path, kind: str) -> dict[str, Any]:
@@ -40,6 +45,38 @@ def photos_by_id(document: Mapping[str, Any], file: Path) -> dict[Any, dict[str,
         stay_inside(name, f"image {number} of {file}")
         found[key] = one
     return found
+
+
+def real_categories(
+    categories: Mapping[int, SourceClass], document: Mapping[str, Any], file: Path
+) -> dict[int, SourceClass]:
+    """The categories without those that only head others, as Roboflow writes one: it is the `supercategory` of others,
+    under none itself, and nothing is annotated as it. Raises DataError where two of the rest are one class."""
+    above = {int(one["id"]): one.get("supercategory") for one in document["categories"]}
+    heads = {
+        spaced(head) for key, head in above.items() if isinstance(head, str) and spaced(head) != categories[key].name
+    }
+    annotated = set(_annotated(document))
+    roots = {
+        key
+        for key, one in categories.items()
+        if one.name in heads and str(above[key] or "none").casefold() == "none" and key not in annotated
+    }
+    if roots:
+        names = ", ".join(categories[key].name for key in sorted(roots))
+        log.info("left out, as they only head other categories and nothing is annotated as them: %s", names)
+    kept = {key: one for key, one in categories.items() if key not in roots}
+    distinct((one.name for one in kept.values()), f"the categories of {file}")
+    return kept
+
+
+def _annotated(document: Mapping[str, Any]) -> Iterator[int]:
+    """The category ids that annotations name; what is wrong with a record is told where it is read."""
+    for one in document["annotations"]:
+        inner = one.get("segments_info", [one]) if isinstance(one, dict) else []
+        for record in inner if isinstance(inner, list) else []:
+            if isinstance(record, dict) and isinstance(record.get("category_id"), int):
+                yield record["category_id"]
 
 
 def check_size(record: Mapping[str, Any], image: Image, where: str) -> None:

@@ -17,6 +17,7 @@ from retclip.data.class_choice import data_set_name
 from retclip.data.label_map_source import LabelMapSettings, LabelMapSource
 from retclip.data.map_pairs import matched_pairs
 from retclip.errors import DataError
+from retclip.names import checked_name, distinct
 from retclip.plugin.contracts import SourceClass
 
 
@@ -40,7 +41,7 @@ def read_classes(root: Path) -> tuple[list[SourceClass], int | None]:
             document = json.loads(listed.read_text(encoding="utf-8-sig"))
             records = document["classes"] if isinstance(document, dict) else document
             void = document.get("void_id") if isinstance(document, dict) else None
-            classes = [_source_class(one) for one in records]
+            classes = [_source_class(one, f"class {number} of {listed}") for number, one in enumerate(records)]
             named = [one for one in classes if void is None or one.native_id != int(void)]  # "unlabelled" is no class
             return _checked(named, listed), None if void is None else int(void)
         names = [line.strip() for line in plain.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
@@ -49,27 +50,23 @@ def read_classes(root: Path) -> tuple[list[SourceClass], int | None]:
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DataError(f"classes with id and name in {listed}", got, "complete the list") from error
-    return _checked([SourceClass(name, native_id=number) for number, name in enumerate(names)], plain), None
+    known = (checked_name(name, f"class {number} of {plain}") for number, name in enumerate(names))
+    return _checked([SourceClass(name, native_id=number) for number, name in enumerate(known)], plain), None
 
 
-def _source_class(one: Mapping[str, Any]) -> SourceClass:
-    name = one["name"]
-    if not isinstance(name, str):
-        raise TypeError(f"the name {name!r} is no text")
+def _source_class(one: Mapping[str, Any], where: str) -> SourceClass:
+    name = checked_name(one["name"], where)
     found = one.get("prompt_names", one.get("synonyms", ()))
-    terms = [term.strip() for term in found.split(",")] if isinstance(found, str) else [str(term) for term in found]
-    synonyms = tuple(term for term in terms if term and term != name)
+    given = [term for term in found.split(",") if term.strip()] if isinstance(found, str) else found
+    synonyms = tuple(term for raw in given if (term := checked_name(raw, where)) != name)
     return SourceClass(name, bool(one.get("isthing", one.get("is_thing", True))), synonyms, int(one["id"]))
 
 
 def _checked(classes: list[SourceClass], file: Path) -> list[SourceClass]:
-    for what, found in (
-        ("id", Counter(one.native_id for one in classes)),
-        ("name", Counter(one.name for one in classes)),
-    ):
-        repeated = [value for value, times in found.items() if times > 1]
-        if repeated:
-            raise DataError(f"each class {what} once in {file}", f"{repeated[0]!r} twice", "remove one")
-    if not classes or any(not 0 <= one.native_id <= 255 for one in classes) or not all(one.name for one in classes):
+    distinct((one.name for one in classes), str(file))
+    repeated = [number for number, times in Counter(one.native_id for one in classes).items() if times > 1]
+    if repeated:
+        raise DataError(f"each class id once in {file}", f"{repeated[0]} twice", "remove one")
+    if not classes or any(not 0 <= one.native_id <= 255 for one in classes):
         raise DataError(f"named classes with ids 0..255 in {file}", f"{len(classes)} classes", "correct the list")
     return classes

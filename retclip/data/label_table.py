@@ -21,7 +21,7 @@ from retclip.data.coco_records import first_of, stay_inside
 from retclip.data.named_images import NamedImage, NamedImages
 from retclip.data.table_columns import column_place
 from retclip.errors import DataError
-from retclip.names import name_key
+from retclip.names import checked_name, name_key
 from retclip.plugin.contracts import SourceClass
 
 FILE = ("file", "file_name", "filename", "image", "path")
@@ -70,7 +70,7 @@ def read_rows(table: Path, settings: LabelTableSettings) -> Iterator[tuple[int, 
         file, labels = row[file_at].strip(), [one.strip() for one in re.split(r"[;|]", row[label_at])]
         if not file or not all(labels):
             raise DataError(f"a file and its labels in row {number} of {table}", f"{row}"[:80], "complete the row")
-        yield number, file, labels
+        yield number, file, [checked_name(one, f"row {number} of {table}") for one in labels]
 
 
 def table_rows(table: Path) -> list[list[str]]:

@@ -9,17 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from retclip.errors import DataError
+from retclip.names import checked_name, name_key
 
 
 def read_names(table: Path) -> dict[str, str]:
-    """machine id (/m/...) -> name. The table has two columns, with a head or without. Raises DataError."""
+    """machine id (/m/...) -> name; ids of one name have one spelling. The table has two columns, with a head or
+    without. Raises DataError."""
     found: dict[str, str] = {}
+    spelled: dict[str, str] = {}
     for number, row in enumerate(_lines(table), start=1):
         if len(row) < 2 or not row[0].strip() or not row[1].strip():
             raise DataError(f"a machine id and a name in row {number} of {table}", f"{row}"[:80], "complete the row")
         if number == 1 and not row[0].startswith("/"):
             continue
-        if found.setdefault(row[0].strip(), row[1].strip()) != row[1].strip():
+        name = checked_name(row[1], f"row {number} of {table}")
+        name = spelled.setdefault(name_key(name), name)
+        if found.setdefault(row[0].strip(), name) != name:
             raise DataError(f"a new machine id in row {number} of {table}", f"{row[0]} twice", "remove one")
     if not found:
         raise DataError(f"classes in {table}", "none", "download class-descriptions.csv again")

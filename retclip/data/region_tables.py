@@ -21,7 +21,7 @@ from retclip.data.coco_records import photos_by_id, read_document
 from retclip.data.label_table import FILE, LABEL, table_rows
 from retclip.data.table_columns import column_place
 from retclip.errors import DataError
-from retclip.names import name_key
+from retclip.names import checked_name, name_key
 from retclip.regions import Box, Point, Region
 
 YES, NO = frozenset({"1", "true", "yes", "+", "positive"}), frozenset({"0", "false", "no", "-", "negative"})
@@ -120,7 +120,7 @@ def _rows(file: Path, needed: tuple[str, ...], class_name: str) -> list[_Row]:
         image, shown = row[image_at].strip(), class_name if class_at is None else row[class_at].strip()
         if not image or not shown:
             raise DataError(f"a photo and what it shows in {where}", f"{row}"[:80], "complete the row")
-        found.append(_Row(where, image, shown, cells))
+        found.append(_Row(where, image, checked_name(shown, where), cells))
     if not found:
         raise DataError(f"a marked object in {file}", "empty rows only", "write a row for each")
     return found

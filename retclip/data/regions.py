@@ -29,7 +29,7 @@ from retclip.data.painted_objects import AnnotatedObject, painted
 from retclip.data.region_masks import is_mask, masks_of, read_object
 from retclip.data.region_tables import Mark, read_boxes, read_points
 from retclip.errors import DataError
-from retclip.names import name_key
+from retclip.names import checked_name, name_key
 from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.regions import Box, Region
 from retclip.types import Image
@@ -70,7 +70,8 @@ class Regions:
             raise DataError(f"at least one photo in {', '.join(settings.path)[:200]}", "none", "check the path")
         self.name, self._records = folder.name, records
         self._marked = _with_masks(records, settings) if settings.masks else _with_marks(records, _table(settings))
-        spelled: dict[str, str] = {name_key(settings.shows): settings.shows.strip()} if settings.masks else {}
+        shown = checked_name(settings.shows, "shows") if settings.masks else ""
+        spelled: dict[str, str] = {name_key(shown): shown} if shown else {}
         for one in self._marked.values():
             for mark in one.marks:
                 spelled.setdefault(name_key(mark.region.class_name), mark.region.class_name)

@@ -11,6 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retclip.errors import ContractBroken, ShapeError
+from retclip.names import checked_name, distinct
+from retclip.plugin.contracts import SourceClass
 from retclip.shapes import check_flags, check_range, check_shape
 from retclip.types import (
     ClassScores,
@@ -27,6 +29,16 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-5  # what resizing and softmax may add to a probability
 UNIT_TOLERANCE = 1e-2  # half-precision backbones keep the length to about 1e-3
+
+
+def check_classes(found: Sequence[SourceClass], source: str) -> None:
+    """Names that follow the rule for names (`retclip.names`), and no two that are one class. Raises DataError for a
+    name that cannot be, too."""
+    where = f"the classes of {source}"
+    for term in (term for one in found for term in (one.name, *one.synonyms)):
+        if checked_name(term, where) != term:
+            raise _broken(source, "class names as retclip.names.checked_name gives them", repr(term))
+    distinct((one.name for one in found), where)
 
 
 def checked_features(

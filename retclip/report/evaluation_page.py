@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from PIL import Image as Pillow
 
 from retclip.data.images import make_folder, resized
 from retclip.errors import DataError
+from retclip.escaping import json_text
 from retclip.report.html_page import write_page
 from retclip.report.overlay import overlay
 from retclip.report.palette import colour
@@ -89,7 +89,7 @@ def _values(found: Evaluation, source: str, shown: list[Shown]) -> dict[str, Any
         "absent": [name for name in found.per_class if name not in occurring],
         "colours": {name: "rgb({},{},{})".format(*colour(name)) for name in found.per_class},
         "shown": shown,
-        "settings": json.dumps(found.settings, indent=2, ensure_ascii=False, default=str),
+        "settings": json_text(found.settings),
     }
 
 

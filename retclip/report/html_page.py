@@ -1,4 +1,4 @@
-"""HTML pages from the templates beside this file; every value is escaped."""
+"""HTML pages from the templates beside this file; every value is escaped, also what turns the order of letters."""
 
 from __future__ import annotations
 
@@ -7,10 +7,19 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from retclip.escaping import one_line
+
 
 def write_page(path: Path, template: str, values: dict[str, Any]) -> None:
     """Fill `template` (a file of report/templates) and write it to `path`."""
     loader = PackageLoader("retclip.report", "templates")
-    environment = Environment(loader=loader, autoescape=select_autoescape(), undefined=StrictUndefined)
+    environment = Environment(
+        loader=loader, autoescape=select_autoescape(), undefined=StrictUndefined, finalize=_harmless
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(environment.get_template(template).render(values), encoding="utf-8")
+
+
+def _harmless(value: Any) -> Any:
+    """A text with what is harmful escaped, but for line ends; what a macro gives went through here already."""
+    return one_line(value, keep="\n") if isinstance(value, str) and not hasattr(value, "__html__") else value

@@ -10,14 +10,15 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, select, update
 
-from retclip.names import name_key
+from retclip.names import checked_name, name_key
 from retclip.store.catalog import merged_into, pages
 from retclip.store.engine import insert_or_keep
 from retclip.store.tables import Category, CategoryAlias
 
 
 def ensure_categories(connection: Connection, names: Mapping[str, bool | None]) -> dict[str, int]:
-    """Row id per name, inserting the unknown ones; values say whether a class is a thing (None = nobody knows)."""
+    """Row id per name, inserting the unknown ones; values say whether a class is a thing (None = nobody knows). Raises
+    DataError for a new name that no class may have: SQLite would take what PostgreSQL refuses."""
     keys = {name: name_key(name) for name in names}
     found = find_categories(connection, list(keys.values()))
     unknown: dict[str, str] = {}
@@ -25,7 +26,8 @@ def ensure_categories(connection: Connection, names: Mapping[str, bool | None]) 
         if key not in found:
             unknown.setdefault(key, name)  # the first spelling counts
     if unknown:
-        rows = [{"name": name, "name_key": key, "is_thing": names[name]} for key, name in unknown.items()]
+        spelled = {key: checked_name(name, "a class to be stored") for key, name in unknown.items()}
+        rows = [{"name": spelled[key], "name_key": key, "is_thing": names[name]} for key, name in unknown.items()]
         connection.execute(insert_or_keep(connection, Category), rows)
         found |= find_categories(connection, list(unknown))
     for kind in (True, False):

@@ -16,7 +16,7 @@ import numpy as np
 from sqlalchemy import Connection, delete, insert, select, update
 
 from retclip.errors import DataError
-from retclip.names import name_key
+from retclip.names import checked_name, name_key
 from retclip.store import events
 from retclip.store.catalog import pages
 from retclip.store.categories import find_categories
@@ -25,7 +25,6 @@ from retclip.store.ledger import forget_units, live_versions
 from retclip.store.outbox import announce
 from retclip.store.tables import NORMAL, QUARANTINED, RETIRED, Category, CategoryAlias, Label, Segment
 
-LONGEST = 200  # characters of a name
 LEFT = {"segments": NORMAL, "quarantined": QUARANTINED}  # what an event calls segments that it retired
 
 
@@ -41,28 +40,28 @@ def rename_class(connection: Connection, old: str, new: str, actor: str) -> Edit
     """The old name stays as an alias, so that sources which use it still mean the class. Raises DataError for an
     unknown class, an empty name, the name that it has, or one that another class has."""
     one = find_class(connection, old)
-    key = _free_key(connection, new, one.id)
-    if new.strip() == one.name:
+    name, key = _free_name(connection, new, one.id)
+    if name == one.name:
         raise DataError("another name", f"{one.name!r}, which the class has already", "choose another")
     same = key == one.name_key  # only spelled otherwise
     taken = delete(CategoryAlias).where(CategoryAlias.category_id == one.id, CategoryAlias.alias_key == key)
     was_alias = connection.execute(taken).rowcount > 0
-    connection.execute(update(Category).where(Category.id == one.id).values(name=new.strip(), name_key=key))
+    connection.execute(update(Category).where(Category.id == one.id).values(name=name, name_key=key))
     if not same:
         values = {"category_id": one.id, "alias": one.name, "alias_key": one.name_key, "source": "rename"}
         connection.execute(insert(CategoryAlias).values(**values))
     before = {"category": one.id, "name": one.name, "was_alias": was_alias}
-    after = {"category": one.id, "name": new.strip()}
+    after = {"category": one.id, "name": name}
     return Edit(events.record(connection, actor, "class.rename", one.name, before, after))
 
 
 def add_alias(connection: Connection, name: str, alias: str, actor: str) -> Edit:
     """One more name of a class. Raises DataError where it is unknown or the name is taken."""
     one = find_class(connection, name)
-    key = _free_key(connection, alias, None)
-    values = {"category_id": one.id, "alias": alias.strip(), "alias_key": key, "source": "person"}
+    term, key = _free_name(connection, alias, None)
+    values = {"category_id": one.id, "alias": term, "alias_key": key, "source": "person"}
     connection.execute(insert(CategoryAlias).values(**values))
-    after = {"category": one.id, "alias": alias.strip()}
+    after = {"category": one.id, "alias": term}
     return Edit(events.record(connection, actor, "class.alias", one.name, {"category": one.id}, after))
 
 
@@ -142,17 +141,16 @@ def find_class(connection: Connection, name: str) -> KnownClass:
     return KnownClass(*row)
 
 
-def _free_key(connection: Connection, name: str, mine: int | None) -> str:
-    """The key of a new name. mine: a class that may have it already."""
+def _free_name(connection: Connection, name: str, mine: int | None) -> tuple[str, str]:
+    """A new name as it is kept, and its key. mine: a class that may have it already."""
+    name = checked_name(name, "the new name")
     key = name_key(name)
-    if not key or len(name) > LONGEST or "\0" in name:
-        raise DataError(f"a name of 1 to {LONGEST} characters", repr(name[:60]), "choose another")
     owner = find_categories(connection, [key]).get(key)
     if owner is not None and owner != mine:
         raise DataError(
             "a name that no class has", f"{name!r} is taken", "choose another, or use `retclip class merge`"
         )
-    return key
+    return name, key
 
 
 def relabel(connection: Connection, segment_ids: Sequence[int], category_id: int, actor: str) -> None:

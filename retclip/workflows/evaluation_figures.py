@@ -46,22 +46,23 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures in percent. map, map50, map75: None where no thing is annotated. groups: "seen" and "unseen"; empty where
-    nobody says which classes the fine-tuning saw. per_class: class -> pq, sq, rq, ap, iou, tp, fp, fn and seen; None
-    where a class does not occur, or nobody says. confusion: the most pixels first."""
+    """Figures in percent, None for what was not counted: pq, sq, rq where no class occurs in annotation or answer, map,
+    map50, map75 where no thing is annotated, miou and the accuracies where nothing is. groups: "seen" and "unseen";
+    empty where nobody says which classes the fine-tuning saw. per_class: class -> pq, sq, rq, ap, iou, tp, fp, fn and
+    seen; None where a class does not occur, or nobody says. confusion: the most pixels first."""
 
     images: int
-    pq: float
-    sq: float
-    rq: float
+    pq: float | None
+    sq: float | None
+    rq: float | None
     pq_things: float | None
     pq_stuff: float | None
     map: float | None
     map50: float | None
     map75: float | None
-    miou: float
-    pixel_accuracy: float
-    segment_accuracy: float
+    miou: float | None
+    pixel_accuracy: float | None
+    segment_accuracy: float | None
     groups: Mapping[str, GroupFigures]
     per_class: Mapping[str, ClassRow]
     confusion: tuple[Confusion, ...]
@@ -87,17 +88,17 @@ def summary(
     everything, things, stuff = quality.mean(), quality.mean(True), quality.mean(False)
     return Evaluation(
         images=counters.images,
-        pq=100 * everything.pq,
-        sq=100 * everything.sq,
-        rq=100 * everything.rq,
-        pq_things=100 * things.pq if things.n else None,
-        pq_stuff=100 * stuff.pq if stuff.n else None,
+        pq=_percent(everything.pq),
+        sq=_percent(everything.sq),
+        rq=_percent(everything.rq),
+        pq_things=_percent(things.pq),
+        pq_stuff=_percent(stuff.pq),
         map=_percent(precision.ap),
         map50=_percent(precision.ap50),
         map75=_percent(precision.ap75),
-        miou=100 * iou.miou,
-        pixel_accuracy=100 * iou.accuracy,
-        segment_accuracy=100 * counters.right / max(1, counters.judged),
+        miou=_percent(iou.miou),
+        pixel_accuracy=_percent(iou.accuracy),
+        segment_accuracy=100 * counters.right / counters.judged if counters.judged else None,
         groups=_groups(quality, precision, iou, counters.names, seen),
         per_class={
             name: {
@@ -120,7 +121,7 @@ def _groups(
     for group, wanted in () if seen is None else (("seen", True), ("unseen", False)):
         chosen = [index for index, value in enumerate(seen or ()) if bool(value) is wanted]
         mean = quality.mean(names={names[index] for index in chosen})
-        pq, sq, rq = (100 * value if mean.n else None for value in (mean.pq, mean.sq, mean.rq))
+        pq, sq, rq = map(_percent, (mean.pq, mean.sq, mean.rq))
         average, overlap = _percent(precision.mean(chosen)), _percent(iou.mean(chosen))
         found[group] = GroupFigures(len(chosen), pq, sq, rq, average, overlap)
     return found

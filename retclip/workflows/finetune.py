@@ -46,7 +46,7 @@ class FinetuneJob:
     section: FinetuneSection
     run: TrainingRun
     device: Device
-    validate: Callable[[Trainable], Mapping[str, float]] | None = None
+    validate: Callable[[Trainable], Mapping[str, float | None]] | None = None
     fresh: bool = False
 
 
@@ -59,7 +59,7 @@ class FinetuneReport:
     begun: int = 0
     step: int = 0
     losses: Mapping[str, float] = field(default_factory=dict)
-    validation: Mapping[str, float] = field(default_factory=dict)
+    validation: Mapping[str, float | None] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
     stopped: bool = False  # by a signal, after a checkpoint
     main: bool = True

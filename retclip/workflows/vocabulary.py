@@ -10,7 +10,7 @@ from torch import Tensor
 from retclip.algorithms.label_matching import match_labels
 from retclip.device import inference
 from retclip.errors import ConfigError
-from retclip.names import LabelMatch, MatchKind, name_key
+from retclip.names import LabelMatch, MatchKind, distinct, name_key
 from retclip.plugin.checks import checked_text
 from retclip.plugin.contracts import NEIGHBOURS
 from retclip.plugin.pairing import Capable, check_pairing
@@ -36,6 +36,8 @@ def prepare(parts: Parts, vocabulary: Vocabulary | None) -> PreparedVocabulary:
     it would vote with vectors of another feature space, whose distances look right and mean nothing, and
     SpaceIncomplete where segments lack their vector in it.
     """
+    if vocabulary is not None:
+        distinct(vocabulary.names, "the vocabulary")
     stored = parts.store.classes()
     vocabulary = vocabulary or _everything(stored)
     _check_needs(parts)

@@ -41,7 +41,7 @@ def test_a_class_that_is_only_predicted_is_zero_and_not_in_the_mean():
 def test_nothing_labelled_has_no_mean():
     matrix = ConfusionMatrix(2)
     matrix.add(np.array([[0]]), np.array([[-1]]))
-    assert np.isnan(matrix.result().miou)
+    assert (matrix.result().miou, matrix.result().accuracy) == (None, None)
 
 
 def test_sizes_must_agree_and_parts_add_up():

@@ -35,7 +35,7 @@ def test_a_hand_worked_image():
     assert quality.mean().pq == pytest.approx((1 / 1.5 + 0) / 2)
     assert quality.mean().n == 2
     assert quality.mean(names={"cat"}).pq == pytest.approx(1 / 1.5)
-    assert (quality.mean(names=()).pq, quality.mean(names={"bird"}).n, quality.mean(False, {"cat"}).n) == (0, 0, 0)
+    assert (quality.mean(names=()).pq, quality.mean(names={"bird"}).n, quality.mean(False, {"cat"}).n) == (None, 0, 0)
 
 
 def test_a_prediction_in_void_or_in_a_crowd_of_its_class_is_no_false_positive():
@@ -161,3 +161,12 @@ def test_a_perfect_prediction_has_quality_one(rows, names):
     quality = PanopticQuality({"a": True, "b": False})
     quality.add(one, one)
     assert all(found.pq == 1.0 for found in quality.per_class.values() if found.counted)
+
+
+def test_nothing_to_count_has_no_mean():
+    quality = PanopticQuality({"a": True, "b": False})
+    quality.add(
+        panoptic([[1, 1]], {1: "a", 2: "b", 3: "a", 4: "b"}), panoptic([[0, 0]], {1: "a", 2: "b", 3: "a", 4: "b"})
+    )
+    mean = quality.mean()
+    assert (mean.pq, mean.sq, mean.rq, mean.n) == (None, None, None, 0), "what lies in void is no false alarm"

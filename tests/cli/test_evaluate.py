@@ -77,3 +77,21 @@ def test_a_bad_image_does_not_keep_the_figures_back(run, labelled, tmp_path):
     assert ran.code == 7
     assert cells(ran.out)[1][0] == "all"
     assert "b.png" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_where_nothing_is_labelled_json_has_null_and_the_table_dashes(run, labelled, tmp_path):
+    root, whole = labelled
+    fixed = ("--store", tmp_path / "store", "--proposer", "reference.ground_truth", "--set", "store.index=resident")
+    (root / "labels" / "b.png").write_bytes(whole)
+    run("build", f"label-maps:{root}", "--store", tmp_path / "store")
+    classes = [{"id": 0, "name": "sky"}, {"id": 3, "name": "grass"}]
+    (root / "classes.json").write_text(json.dumps({"classes": classes, "void_id": 1}))
+    ran = run("evaluate", f"label-maps:{root}", *fixed, "--json", "--report", tmp_path / "page.html")
+    assert ran.code == 0, ran.err
+    document = json.loads(ran.out, parse_constant=pytest.fail)
+    figures = ("pq", "sq", "rq", "pq_things", "pq_stuff", "map", "map50", "map75", "miou", "pixel_accuracy")
+    assert {document[key] for key in (*figures, "segment_accuracy")} == {None}
+    assert "nan" not in (tmp_path / "page.html").read_text(encoding="utf-8").lower()
+    ran = run("evaluate", f"label-maps:{root}", *fixed, "--per-class")
+    assert cells(ran.out)[1] == ["all", "2", "-", "-", "-", "-", "-"]
+    assert "pixel accuracy -  segment accuracy -" in ran.err

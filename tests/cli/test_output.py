@@ -1,7 +1,9 @@
 """What is printed, where, and that nothing a file name holds can do harm in a terminal or a spreadsheet."""
 
 import csv
+import io
 import json
+import logging
 import sys
 from uuid import UUID
 
@@ -9,6 +11,7 @@ import pytest
 
 from retclip.cli import output
 from retclip.errors import DataError
+from retclip.escaping import HarmlessFormatter
 from retclip.store.ledger import Failure
 
 
@@ -47,6 +50,71 @@ def test_a_table_is_drawn_for_people(capsys, monkeypatch):
     assert "the classes" in out
     assert "sky" in out
     assert "\t" not in out
+
+
+HOSTILE = [
+    ("[/b]x", "[/b]x"),  # markup that closes nothing ended the program
+    ("[sky]", "[sky]"),  # markup that means nothing was shown as nothing
+    ("[link=http://evil]click[/link]", "[link=http://evil]click[/link]"),
+    (":smile:", ":smile:"),
+    ("\x1b]0;title\x07\x1b[31mred", "\\x1b]0;title\\x07\\x1b[31mred"),
+    ("\x9b31mred", "\\x9b31mred"),
+    ("a\nretclip: expected", "a\\nretclip: expected"),
+    ("a\rb\tc", "a\\rb\\tc"),
+    ("\u202egnp.exe", "\\u202egnp.exe"),
+    ("caf\udce9", "caf\\udce9"),
+    ("می\u200cدان", "می\u200cدان"),
+    ("👩\u200d🚀", "👩\u200d🚀"),
+]
+
+
+@pytest.mark.parametrize(("text", "shown"), HOSTILE)
+@pytest.mark.parametrize("terminal", [True, False])
+def test_every_place_of_a_table_is_text_and_nothing_else(capsys, monkeypatch, terminal, text, shown):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    monkeypatch.setenv("COLUMNS", "200")
+    output.table(text, ("class", text), [(text, 3)])
+    out = capsys.readouterr().out
+    assert out.count(shown) == (3 if terminal else 2)
+    assert text == shown or text not in out
+    assert len(out.splitlines()) == (6 if terminal else 2)
+
+
+@pytest.mark.parametrize(("text", "shown"), HOSTILE)
+def test_messages_errors_and_json_are_text_too(capsys, text, shown):
+    output.message(f"wrote {text}")
+    output.error(DataError(text, text, text))
+    output.data({"name": text})
+    out, err = capsys.readouterr()
+    assert err.splitlines() == [
+        f"wrote {shown}", f"retclip: expected {shown}", f"         got      {shown}", f"         to do    {shown}",
+    ]  # fmt: skip
+    assert json.loads(out) == {"name": text}
+    assert text == shown or text not in out
+
+
+def test_log_records_are_one_line_each_and_harmless(capsys):
+    handler = logging.StreamHandler()
+    handler.setFormatter(HarmlessFormatter("%(name)s: %(message)s"))
+    handler.handle(logging.LogRecord("retclip.data", logging.WARNING, "", 0, "%s", ("a\x1b[2J\nb",), None))
+    assert capsys.readouterr().err == "retclip.data: a\\x1b[2J\\nb\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_letters_that_a_stream_cannot_write_are_escaped(monkeypatch, terminal):
+    stream = io.TextIOWrapper(io.BytesIO(), "latin-1")
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(stream, "isatty", lambda: terminal, raising=False)
+    output.table("photos", ("uri",), [("写é",)])
+    stream.flush()
+    assert "\\u5199é" in stream.buffer.getvalue().decode("latin-1")
+
+
+def test_what_is_no_number_is_null_in_json(capsys):
+    output.data({"miou": float("nan"), "rows": [{"pq": (1.0, float("inf"))}], "none": None})
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail) == {
+        "miou": None, "rows": [{"pq": [1.0, None]}], "none": None,
+    }  # fmt: skip
 
 
 def read(path):

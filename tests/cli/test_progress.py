@@ -82,3 +82,14 @@ def test_on_a_terminal_a_bar_is_drawn_on_stderr_and_ends_even_after_an_error(mon
     assert "1 failed, 5 segments" in drawn
     assert capsys.readouterr().out == ""
     assert not bar._bar.live.is_started
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_hostile_name_is_only_text(capsys, monkeypatch, terminal):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    monkeypatch.setenv("COLUMNS", "200")
+    with Progress("add [/b]\x1b]0;t\x07", 1) as bar:
+        bar.update(1, note="[red]x[/red]\n")
+    err = capsys.readouterr().err
+    assert "add [/b]\\x1b]0;t\\x07" in err and "[red]x[/red]\\n" in err
+    assert "\x1b]0" not in err and "\x07" not in err

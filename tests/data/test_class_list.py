@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from retclip.data.class_list import LONGEST, MOST, read_vocabulary, vocabulary_of
+from retclip.data.class_list import MOST, read_vocabulary, vocabulary_of
 from retclip.errors import DataError
+from retclip.names import LONGEST
 
 
 def in_file(folder, content, name="classes.txt"):
@@ -97,17 +98,14 @@ def test_a_class_that_comes_twice_is_refused_with_both_places(names):
 @pytest.mark.parametrize(
     ("name", "shown"),
     [
-        ("sky\x00", "sky"),
-        ("s\x1b[31mky", "s[31mky"),
         ("\u202eyks", "yks"),  # direction marks can make one name look like another
         ("\u2066sky\u2069", "sky"),
         ("s\u200bk\u200dy\ufeff", "sky"),
         ("sky\nand\tsea", "sky and sea"),
         ("\u00a0sky\u3000blue\u2028", "sky blue"),
-        ("ﬁre", "fire"),
         ("e\u0301tang", "étang"),
-        ("sky\ud800", "sky"),
-        ("sky\ue000", "sky"),
+        ("sky\ue000", "sky\ue000"),
+        ("می\u200cدان", "می\u200cدان"),  # Persian joins its letters otherwise without it
         ("猫", "猫"),
         ("<script>alert(1)</script>", "<script>alert(1)</script>"),  # text, escaped where it is shown
     ],
@@ -117,7 +115,19 @@ def test_names_are_normalised_and_lose_invisible_characters(name, shown):
 
 
 @pytest.mark.parametrize(
-    "names", [[], [""], ["sky", " "], ["\u200b\u202e"], ["\x00\x01"], ["a" * (LONGEST + 1)], ["\ufdfa" * 100]]
+    "names",
+    [
+        [],
+        [""],
+        ["sky", " "],
+        ["\u200b\u202e"],
+        ["\x00\x01"],
+        ["sky\x00"],
+        ["s\x1b[31mky"],
+        ["sky\ud800"],
+        ["a" * (LONGEST + 1)],
+        ["\ufdfa" * 100],
+    ],
 )
 def test_names_that_are_empty_or_too_long_are_refused(names):
     with pytest.raises(DataError):

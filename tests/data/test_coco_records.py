@@ -1,13 +1,15 @@
 """What every COCO JSON holds: names that stay inside, the first place that is there, the size of a photo."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from retclip.data.coco_records import as_text, check_size, first_of, read_document, stay_inside
+from retclip.data.coco_records import as_text, check_size, first_of, read_document, real_categories, stay_inside
 from retclip.data.images import from_array
 from retclip.errors import DataError
+from retclip.plugin.contracts import SourceClass
 
 
 @pytest.mark.parametrize("name", ["../a.png", "a/../../b", "/etc/passwd", "a\0.png"])
@@ -52,3 +54,35 @@ def test_a_photo_of_another_size_than_its_record_says_is_refused(refused):
 )  # fmt: skip
 def test_a_record_need_not_say_its_photo_s_size(said):
     check_size({"id": 3, "file_name": "a.png", **said}, from_array(np.zeros((75, 100), np.uint8)), "a.json")
+
+
+CATEGORIES = [
+    {"id": 0, "name": "Fish", "supercategory": "none"},
+    {"id": 1, "name": "fish", "supercategory": "Fish"},
+    {"id": 2, "name": "crab", "supercategory": "Fish"},
+]
+
+
+def kept(categories, *annotated, key="category_id"):
+    annotations = [{"category_id": number} for number in annotated]
+    if key == "segments_info":
+        annotations = [{"image_id": 1, "segments_info": annotations}]
+    known = {one["id"]: SourceClass(one["name"]) for one in categories}
+    document = {"categories": categories, "annotations": annotations}
+    return list(real_categories(known, document, Path("a.json")))
+
+
+@pytest.mark.parametrize("key", ["category_id", "segments_info"])
+def test_a_category_that_only_heads_the_others_is_left_out(key, refused):
+    assert kept(CATEGORIES, 1, 2, key=key) == [1, 2]
+    refused(lambda: kept(CATEGORIES, 0, 1, key=key), "'Fish' and 'fish'", "the categories of a.json")
+
+
+def test_a_category_of_its_own_stays_annotated_or_not(refused):
+    other = [{**CATEGORIES[0], "name": "sea life"}, *CATEGORIES[1:]]
+    assert kept(other) == [0, 1, 2], "no other says that it is under it"
+    nested = [CATEGORIES[0], {"id": 1, "name": "crab", "supercategory": "crab"}, {"id": 2, "name": "eel"}]
+    assert kept(nested) == [0, 1, 2], "its own name heads nothing"
+    middle = [{"id": 0, "name": "eel", "supercategory": "fish"}, {"id": 1, "name": "moray", "supercategory": "eel"}]
+    assert kept(middle) == [0, 1], "it is under another, so it is no root"
+    refused(lambda: kept([CATEGORIES[0], {"id": 1, "name": "fish"}], 1), "'Fish' and 'fish', which are one name")

@@ -102,7 +102,7 @@ def test_each_class_gets_a_number_of_its_own(tmp_path, numbers):
 
 
 def test_a_name_in_any_script_survives(tmp_path):
-    classes = [SourceClass('猫 "quoted" é', native_id=1), SourceClass("\u202eevil", native_id=2)]
+    classes = [SourceClass('猫 "quoted" é', native_id=1), SourceClass("می\u200cدان", native_id=2)]
     one = panoptic([[1, 2]], class_of=lambda i: classes[i - 1])
     same(next(written(tmp_path, one, classes=classes).images()).load().truth, one)
 

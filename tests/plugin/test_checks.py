@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from retclip.errors import ContractBroken
-from retclip.plugin.checks import checked_features, checked_proposals, checked_scores, checked_segments, checked_text
+from retclip.errors import ContractBroken, DataError
+from retclip.plugin.checks import (
+    check_classes,
+    checked_features,
+    checked_proposals,
+    checked_scores,
+    checked_segments,
+    checked_text,
+)
+from retclip.plugin.contracts import SourceClass
 from retclip.types import (
     ClassScores,
     DenseFeatures,
@@ -177,3 +185,15 @@ def test_dense_features_are_one_per_image_of_its_size_and_in_the_backbone_s_spac
     ):
         with pytest.raises(ContractBroken, match=wanted):
             checked_features(found, [image], space, "a.b")
+
+
+def test_class_names_of_a_source_follow_the_one_rule():
+    check_classes([SourceClass("می\u200cدان", synonyms=("square",)), SourceClass("fish")], "my.source")
+    for name in ("fi\u200bsh", "two  spaces", "cafe\u0301"):
+        with pytest.raises(ContractBroken, match="checked_name"):
+            check_classes([SourceClass(name)], "my.source")
+    for classes in (["fish", "Fish"], ["a\0b"], ["n" * 5000], [" "], ["\ud800x"]):
+        with pytest.raises(DataError, match=r"the classes of my\.source"):
+            check_classes([SourceClass(name) for name in classes], "my.source")
+    with pytest.raises(DataError, match=r"the classes of my\.source"):
+        check_classes([SourceClass("fish", synonyms=("\0",))], "my.source")

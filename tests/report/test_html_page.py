@@ -22,6 +22,13 @@ def test_values_are_escaped(tmp_path: Path) -> None:
     assert "&lt;b&gt;boat" in page and "<b>boat" not in page
 
 
+def test_what_is_harmful_is_shown_and_lines_stay(tmp_path: Path) -> None:
+    hostile = {"added": "a\x1b[31m\u202egnp", "seconds": "caf\udce9\nb"}
+    write_page(tmp_path / "index.html", "demo.html", {**VALUES, **hostile})
+    page = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "a\\x1b[31m\\u202egnp" in page and "caf\\udce9\nb" in page
+
+
 def test_a_value_that_is_missing_is_an_error_and_no_gap(tmp_path: Path) -> None:
     with pytest.raises(UndefinedError, match="seconds"):
         write_page(tmp_path / "index.html", "demo.html", {key: VALUES[key] for key in VALUES if key != "seconds"})

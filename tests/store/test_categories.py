@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
+from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.store.categories import ensure_categories, find_categories
 from retclip.store.engine import transaction
@@ -108,3 +109,20 @@ def test_more_names_than_one_statement_may_carry(connection) -> None:
 def test_no_names(connection) -> None:
     assert ensure_categories(connection, {}) == {}
     assert find_categories(connection, []) == {}
+
+
+@pytest.mark.parametrize("name", ["n" * 5000, "a\0b", "   ", "\ud800x", "\ufdfa" * 20])
+def test_a_name_that_no_class_may_have_is_refused_by_both_databases_alike(connection, name) -> None:
+    with pytest.raises(DataError, match="a name of 1 to 200 characters"):
+        ensure_categories(connection, {"road": True, name: True})
+    assert found(connection, name) == [None], "and a question for it is no error"
+    assert ensure_categories(connection, {"road": True})
+
+
+@pytest.mark.parametrize("name", ["می\u200cدان", "क\u094d\u200dष", "👩\u200d🚀", "n" * 200])
+def test_joiners_and_long_names_are_kept_by_both_databases(connection, name) -> None:
+    (number,) = ensure_categories(connection, {name: True}).values()
+    row = connection.execute(select(Category.name, Category.name_key).where(Category.id == number)).one()
+    assert row == (name, name)
+    assert found(connection, f" {name}\u200b") == [number]
+    assert found(connection, name.replace("\u200c", "").replace("\u200d", "")) == [number if name[0] == "n" else None]

@@ -44,6 +44,24 @@ def test_an_alias_means_the_class_and_may_not_be_taken(store: FeatureStore, edit
         edit(store, rename_class, "road", "automobile")
 
 
+@pytest.mark.parametrize("name", ["n" * 5000, "a\0b", "   ", "\ud800x", "\x1b[31mred", "\ufdfa" * 20])
+def test_a_name_that_cannot_be_is_refused_and_a_question_for_it_finds_nothing(store: FeatureStore, edit, name) -> None:
+    before = classes(store)
+    for change, names in ((rename_class, ("car", name)), (add_alias, ("car", name))):
+        with pytest.raises(DataError, match="a name of 1 to 200 characters"):
+            edit(store, change, *names)
+    for change, names in ((remove_class, (name,)), (merge_class, (name, "car"))):
+        with pytest.raises(DataError, match="a class of the store"):
+            edit(store, change, *names)
+    assert classes(store) == before
+
+
+def test_a_new_name_is_kept_as_it_is_kept_everywhere(store: FeatureStore, edit) -> None:
+    edit(store, rename_class, "car", " موتور\u200c  سیکلت\u200b\n")
+    edit(store, add_alias, "car", "cafe\u0301\u200d")
+    assert classes(store)["موتور سیکلت"][1] == ("car", "café")
+
+
 def test_merged_classes_are_one_for_people_and_for_a_search(store: FeatureStore, edit, made) -> None:
     vector = torch.from_numpy(made.unit(1).vectors[2:3])  # of a car
     assert edit(store, merge_class, "car", "road").segments == 4

@@ -46,6 +46,17 @@ def test_over_all_classes(counters):
     assert (found.missing, found.failures, found.settings, found.groups) == (("sea",), (), SETTINGS, {})
 
 
+def test_what_was_not_counted_has_no_figure():
+    empty = Counters(NAMES, THINGS)
+    empty.images = 1
+    empty.confusion.add(np.array([[0, 1]]), np.array([[-1, -1]]))
+    found = told(empty)
+    figures = ("pq", "sq", "rq", "pq_things", "pq_stuff", "map", "map50", "map75", "miou")
+    assert {getattr(found, key) for key in (*figures, "pixel_accuracy", "segment_accuracy")} == {None}
+    assert {row[key] for row in found.per_class.values() for key in ("pq", "sq", "rq", "ap", "iou")} == {None}
+    json.dumps(found.as_dict(), allow_nan=False)
+
+
 def test_groups_are_means_over_their_classes(counters):
     found = told(counters, (True, True, False, False))
     assert found.groups["seen"] == GroupFigures(

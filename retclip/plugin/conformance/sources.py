@@ -6,14 +6,13 @@ from itertools import islice
 from typing import Any
 
 from retclip.errors import ContractBroken
+from retclip.plugin.checks import check_classes
 from retclip.plugin.contracts import SourceImage
 from retclip.plugin.discovery import ComponentInfo
 
 
 def _classes(thing: Any, _: ComponentInfo) -> None:
-    names = [one.name for one in thing.classes()]
-    if len(set(names)) != len(names) or not all(names):
-        raise ContractBroken("each class once, with a name", f"{names[:10]}", "clean the class list")
+    check_classes(thing.classes(), str(thing.name))
     if not isinstance(thing.name, str) or not thing.name:
         raise ContractBroken("a name", repr(thing.name), "name the data set")
 
