@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from retclip.cli.progress import LateProgress
 from retclip.errors import DataError, PartialFailure
 
 if TYPE_CHECKING:
+    from retclip.components import Components
     from retclip.workflows.build_loop import BuildReport
 
 
@@ -57,7 +59,7 @@ def build(
 
         return estimate(source, store, config, given, (classes, without), sample, json)
     base = find_file(store, config)  # asked before the store has a file of its own
-    with options.opened(store, config, given, create=True, required=options.to_build) as retclip:
+    with options.opened(store, config, given, create=True, required=partial(_required, source=source)) as retclip:
         retclip.parts_to_build()  # what cannot be loaded or read must not be written down
         names = class_names(retclip, source, classes, without)
         if retclip.store.space() is None:  # later commands must find what the vectors were made with
@@ -68,6 +70,19 @@ def build(
                 output.message(f"wrote these settings into {store / 'retclip.toml'}; as it was: {earlier.name}")
         report = run_with_progress(f"build {store.name}", lambda step: retclip.build(source, names, step))
     finish([report], store, json)
+
+
+def _required(components: Components, source: str) -> None:
+    """What is told before a store is made for it: what cannot be loaded, and photos that nobody annotated."""
+    from retclip.data.source_address import is_plain
+    from retclip.workflows.build_store import UNANNOTATED
+    from retclip.workflows.source_classes import require_annotation
+
+    components.require(building=True)
+    if is_plain(source):
+        info = components.manager.find("proposer", components.settings.build.proposer)
+        photos, provides = components.source(source), info.component.provides
+        require_annotation(photos, source, info.full_name, provides, UNANNOTATED)
 
 
 def lasting(given: Mapping[str, Any]) -> dict[str, Any]:

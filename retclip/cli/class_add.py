@@ -12,12 +12,14 @@ import typer
 from retclip.cli import class_sources, options, output
 from retclip.cli.build import finish, run_with_progress
 from retclip.cli.catalog import person
+from retclip.cli.class_kind import kind_of
 from retclip.cli.progress import StepProgress
 from retclip.errors import ConfigError, DataError
 from retclip.names import name_key
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
+    from retclip.plugin.contracts import ImageSource
     from retclip.workflows.build_loop import BuildReport
     from retclip.workflows.checked_addition import CheckedAddition
 
@@ -64,19 +66,35 @@ def add(
     marks = class_sources.Marks(crops, boxes, points, masks)
     flags = options.flags(settings, preset, backbone, proposer, building=True)
     given = class_sources.given(sources, marks, name, store, config, flags)
-    sources = list(given.addresses)
+    listed, sources = sources, list(given.addresses)
     if given.proposer and not proposer:
         flags = options.flags(settings, preset, backbone, given.proposer, building=True)
     with options.opened(store, config, flags, required=options.to_build) as retclip:
-        for one in (*sources, check) if check is not None else sources:  # told before the first is worked on
-            if not len(retclip.source(one)):
-                raise DataError("at least one photo", f"none in {one}", "name photos, folders, globs or sources")
+        opened = _opened(retclip, sources, check)
+        if thing is None:
+            thing = kind_of(retclip, name, opened, class_sources.STDIN in listed)
         if given.proposer:
             output.message(f"masks by {retclip.settings.build.proposer}")
         if check is not None:
             _checked(retclip, name, sources, thing, check, max_regression, store, json)
         else:
             _plain(retclip, name, sources, thing, store, json)
+
+
+def _opened(retclip: RetCLIP, sources: Sequence[str], check: str | None) -> list[ImageSource]:
+    """The sources, looked through before the first is worked on. Raises DataError where one has no photo, or photos
+    that do not say where the class is."""
+    from retclip.workflows.add_class import UNMARKED
+    from retclip.workflows.source_classes import require_annotation
+
+    proposer = retclip.manager.find("proposer", retclip.settings.build.proposer)
+    opened = {one: retclip.source(one) for one in (*sources, *([check] if check is not None else ()))}
+    for one, source in opened.items():
+        if not len(source):
+            raise DataError("at least one photo", f"none in {one}", "name photos, folders, globs or sources")
+        if one in sources:
+            require_annotation(source, one, proposer.full_name, proposer.component.provides, UNMARKED)
+    return [opened[one] for one in sources]
 
 
 def _plain(retclip: RetCLIP, name: str, sources: list[str], thing: bool | None, store: Path, json: bool) -> None:
@@ -105,8 +123,9 @@ def _checked(
     if not done.kept:
         raise done.check.error(done.undone)
     _say(retclip, name, list(done.reports), started)
-    back = ", then ".join(f"retclip undo {one} --store {store}" for one in reversed(done.events))
-    output.message(f"to go back: {back}")
+    if done.events:
+        back = ", then ".join(f"retclip undo {one} --store {store}" for one in reversed(done.events))
+        output.message(f"to go back: {back}")
     finish(list(done.reports), store, False)
 
 

@@ -20,11 +20,11 @@ from retclip.store.class_edits import packed
 from retclip.store.leases import may_live, me
 from retclip.store.ledger import CLASS_ADD
 from retclip.store.tables import Category, Segment
-from retclip.store.undo import UNDO, runs_of, undo
-from retclip.store.work_tables import Event, Run, Unit
+from retclip.store.undo import UNDO, class_as_before, runs_of, undo
+from retclip.store.work_tables import Event, ReplacedSegment, Run, Unit
 
 KIND, ACTION = CLASS_ADD, "class.add"  # of runs, of events
-GATED = "gated"  # in a run's settings: its class must still be judged
+ADDING, GATED = "adding", "gated"  # in a run's settings: which class it adds; that this must still be judged
 
 
 def class_before(connection: Connection, name: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def class_before(connection: Connection, name: str) -> dict[str, Any]:
 def note(connection: Connection, name: str, gated: bool = False) -> Mapping[str, Any]:
     """What a run of the addition says of itself before it begins."""
     before = class_before(connection, name)
-    return {"adding": name_key(name), "before": before, "owner": me(), GATED: gated}
+    return {ADDING: name_key(name), "before": before, "owner": me(), GATED: gated}
 
 
 def noted_before(config: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -60,17 +60,40 @@ def record_addition(
     return events.record(connection, f"run {after['run']}", action, name, before, told)
 
 
-def finish_addition(connection: Connection, name: str, run: int, told: Mapping[str, Any]) -> int:
+def finish_addition(connection: Connection, name: str, run: int, told: Mapping[str, Any]) -> int | None:
     """The event of a run that ends, and of the runs of the class that ended without one. told: what the event says
-    beside the runs. An addition without a gate answers for what an earlier gate never judged."""
+    beside the runs. An addition without a gate answers for what an earlier gate never judged. None where the runs
+    stored nothing and took nothing away: there is nothing to undo, and the class is what it was before them."""
     config = _configs(connection)[run]
     earlier = {number: one for number, one in _unfinished(connection, name).items() if number != run}
     runs = [*earlier, run]
+    if not _left_a_trace(connection, runs):
+        _forget(connection, name, runs, noted_before(earlier.get(runs[0], config)))
+        return None
     after = {"run": run, **told, **({"runs": runs} if earlier else {})}
     event = record_addition(connection, name, noted_before(earlier.get(runs[0], config)), after)
     if not config[GATED]:
         _pass_gate(connection, [*runs, *(number for number, _ in _unjudged(connection, name))])
     return event
+
+
+def _left_a_trace(connection: Connection, runs: Sequence[int]) -> bool:
+    """Whether a segment is theirs, or was another run's before them."""
+    made = select(Segment.id).where(Segment.run_id.in_(runs)).limit(1)
+    touched = select(ReplacedSegment.id).where(ReplacedSegment.run_id.in_(runs)).limit(1)
+    return any(connection.execute(query).first() is not None for query in (made, touched))
+
+
+def _forget(connection: Connection, name: str, runs: Sequence[int], before: Mapping[str, Any]) -> None:
+    """Runs that came to nothing add to no class: no later addition answers for them. A class that their search alone
+    had made, or brought back, goes."""
+    for number, config in _configs(connection).items():
+        if number in runs:
+            mine = {key: value for key, value in config.items() if key != ADDING}
+            connection.execute(update(Run).where(Run.id == number).values(config=mine))
+    category = find_categories(connection, [name_key(name)]).get(name_key(name))
+    if category is not None:
+        class_as_before(connection, category, before, before)
 
 
 def take_back_left(connection: Connection, name: str, actor: str) -> list[int]:
@@ -102,18 +125,18 @@ def _pass_gate(connection: Connection, runs: Sequence[int]) -> None:
 def _configs(connection: Connection) -> dict[int, Mapping[str, Any]]:
     """The settings of every run that noted what it adds, by its number, oldest first."""
     rows = connection.execute(select(Run.id, Run.config).where(Run.kind == KIND).order_by(Run.id))
-    return {number: config for number, config in rows if "adding" in config}
+    return {number: config for number, config in rows if ADDING in config}
 
 
 def _deserted(connection: Connection, name: str) -> dict[int, Mapping[str, Any]]:
     """Runs that add the class, by whatever name of it, and whose process is not at work on them."""
     configs, key = _configs(connection), name_key(name)
-    numbers = find_categories(connection, [key, *{one["adding"] for one in configs.values()}])
+    numbers = find_categories(connection, [key, *{one[ADDING] for one in configs.values()}])
     mine = {key, *(one for one, number in numbers.items() if number == numbers.get(key))}
     return {
         number: config
         for number, config in configs.items()
-        if config["adding"] in mine and not _at_work(connection, number, config["owner"])
+        if config[ADDING] in mine and not _at_work(connection, number, config["owner"])
     }
 
 

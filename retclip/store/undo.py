@@ -121,19 +121,18 @@ def _add(connection: Connection, before: Values, after: Values, actor: str) -> S
     set_status(connection, made, RETIRED)
     revived = _revived(connection, after.get("retired", {}))
     connection.execute(delete(Unit).where(Unit.run_id.in_(runs)))
-    _class_as_before(connection, after, before)
+    class_as_before(connection, after["category"], before, _first_before(connection, after, before))
     return list(dict.fromkeys([*ids, *made, *revived]))
 
 
-def _class_as_before(connection: Connection, after: Values, before: Values) -> None:
-    """A class that was not there, or removed, is so again, unless it has segments of others."""
-    category = after["category"]
+def class_as_before(connection: Connection, category: int, before: Values, first: Values) -> None:
+    """A class that was not there, or removed, is so again, unless it has segments of others. before: the class before
+    the addition that goes; first: before the earliest of those that went together with it."""
     mine = update(Category).where(Category.id == category)
     if before["known"] and before.get("is_thing", False) is None:
         connection.execute(mine.values(is_thing=None))  # nobody had said whether it counts
     if is_alive(connection, category):
         return
-    first = _first_before(connection, after, before)
     retired_at = first.get("retired_at")
     if not first["known"] or retired_at:
         moment = datetime.fromisoformat(retired_at) if retired_at else now()

@@ -14,7 +14,13 @@ from retclip.store.engine import transaction
 from retclip.workflows.build_loop import BuildReport
 from retclip.workflows.build_store import build_store
 from retclip.workflows.parts import Parts
+from retclip.workflows.source_classes import require_annotation
 from retclip.workflows.units import storable_text
+
+UNMARKED = (
+    "say where it is: --crops where each photo shows it and nothing else, else --boxes, --points or --masks; or choose "
+    "a proposer that finds masks: --proposer"
+)
 
 
 @dataclass(frozen=True)
@@ -83,10 +89,12 @@ def add_class(
 
     From an annotated source its own masks of that class are taken; from plain photos whatever the build's proposer
     finds under that name. on_event: told the number of the event, which is written down for an addition that stops
-    half-way, too, so that it can be undone; where the process died before, the next addition of the class answers for
-    it. gated: the caller judges the class afterwards. Raises DataError where the source has classes, but not this one.
+    half-way, too, so that it can be undone, and not for one that came to nothing; where the process died before, the
+    next addition of the class answers for it. gated: the caller judges the class afterwards. Raises DataError where the
+    source has classes, but not this one, and for plain photos where the proposer only reads annotations.
     """
     (name,) = vocabulary_of([name]).names  # a name that nobody could ask for later is refused
+    require_annotation(source, address, parts.proposer.name, parts.proposer.provides, UNMARKED)
     if not source.classes():
         source = UnlabelledSource(source, SourceClass(name, is_thing))
     elif is_thing is not None:
@@ -105,5 +113,7 @@ def add_class(
         for run in runs:
             told = {"segments": done[-1].segments, "images": done[-1].images, "source": storable_text(address)}
             end = partial(additions.finish_addition, name=name, run=run, told=told)
-            on_event(parts.store.write(end))
+            event = parts.store.write(end)
+            if event is not None:
+                on_event(event)
     return done[-1]

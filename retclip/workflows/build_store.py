@@ -22,10 +22,14 @@ from retclip.workflows.build_loop import BuildLoop, BuildReport, signs_of_life
 from retclip.workflows.label_assignment import LabelAssignment
 from retclip.workflows.parts import Parts
 from retclip.workflows.provenance import components
-from retclip.workflows.source_classes import source_names
+from retclip.workflows.source_classes import require_annotation, source_names
 from retclip.workflows.unit_work import Starter, in_this_process
 from retclip.workflows.units import storable_text
 
+UNANNOTATED = (
+    "build from a data set with labels, reader:path; add a class from photos of it: retclip class add NAME PHOTOS "
+    "--crops; or choose a proposer that finds masks, with --classes"
+)
 ASSIGNING = {"assign_confidence", "assign_absent", "assign_scale", "assign_overlap"}
 
 
@@ -67,6 +71,7 @@ def build_store(
 
 def names_for(parts: Parts, source: ImageSource, address: str, class_names: Sequence[str] | None) -> LabelAssignment:
     """The classes that are built, as the source spells them, and how masks without names get one."""
+    require_annotation(source, address, parts.proposer.name, parts.proposer.provides, UNANNOTATED)
     wanted = tuple(one.name for one in source.classes())
     if class_names is not None:
         wanted = source_names(source, class_names, address)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from retclip.errors import DataError
 from retclip.names import name_key
-from retclip.plugin.contracts import ImageSource, SourceClass
+from retclip.plugin.contracts import ANNOTATION, ImageSource, SourceClass
 from retclip.types import Vocabulary
 
 
@@ -17,6 +17,14 @@ def annotated_classes(source: ImageSource) -> Sequence[SourceClass]:
     if not known:
         raise DataError("an annotated source", f"{source.name} without classes", "use coco-panoptic: or label-maps:")
     return known
+
+
+def require_annotation(source: ImageSource, address: str, proposer: str, provides: Collection[str], todo: str) -> None:
+    """Refuse plain photos where the proposer only reads annotations: each of them would fail by itself. provides: what
+    the proposer announces. Raises DataError."""
+    if ANNOTATION in provides and not source.classes():
+        got = f"{address}, photos without annotation, and {proposer}, which reads annotations"
+        raise DataError("photos that say what they show and where", got, todo)
 
 
 def annotated_vocabulary(source: ImageSource) -> Vocabulary:

@@ -227,6 +227,18 @@ def test_where_nothing_at_all_could_be_used_is_3(run, photos, tmp_path):
     assert "run " not in ran.err, "the first was not worked on"
 
 
+def test_own_photos_without_annotation_are_told_the_flags_and_leave_nothing(run, photos, tmp_path):
+    store = ("--store", tmp_path / "s")
+    assert_told(run("build", photos, *store), 3, "photos without annotation", "retclip class add NAME PHOTOS --crops")
+    assert not (tmp_path / "s").exists()
+    assert run("init", tmp_path / "s").code == 0
+    told = ("photos without annotation", "--crops where each photo shows it", "--boxes, --points or --masks")
+    assert_told(run("class", "add", "cat", photos / "good.png", *store), 3, *told)
+    assert_told(run("class", "add", "cat", photos / "bad.png", *store, "--crops"), 3, "bad.png")
+    assert len(run("class", "history", *store).out.splitlines()) == 1, "the head alone"
+    assert len(run("class", "list", *store).out.splitlines()) == 1
+
+
 def test_digits_that_are_no_numbers_are_2(run, built, photos):
     given = ("--store", built.store, "--set", "store.index=resident")
     assert_told(run("explain", photos / "good.png", *given, "--at", "\u00b2,3"), 2, "whole pixels")

@@ -8,7 +8,7 @@ import pytest
 
 from retclip.store import additions, leases
 from retclip.store.additions import finish_addition, judge, note, take_back_left
-from retclip.store.class_edits import rename_class, unpacked
+from retclip.store.class_edits import remove_class, rename_class, unpacked
 from retclip.store.engine import transaction
 from retclip.store.events import history
 from retclip.store.feature_store import FeatureStore
@@ -117,3 +117,64 @@ def test_a_run_that_noted_only_whether_the_class_was_known(store) -> None:
     with transaction(store.engine) as connection:
         assert additions.class_before(connection, "CAR") == {"known": True, "is_thing": True, "retired_at": None}
         assert additions.class_before(connection, "boat") == {"known": False}
+
+
+def start(store, made, name, owner=None):
+    """A run of an addition that has stored nothing yet."""
+    with transaction(store.engine) as connection:
+        config = {**note(connection, name), "owner": owner or leases.me()}
+    return store.start_run(replace(made.plan("class_add"), config=config))
+
+
+def events(store):
+    with transaction(store.engine) as connection:
+        return [(one["action"], one["target"]) for one in history(connection)]
+
+
+def test_a_run_that_came_to_nothing_leaves_no_event_and_no_class(store, made, cut_off) -> None:
+    before, known = held(store), events(store)
+    run = start(store, made, "Boat")
+    store.commit(run, [made.unit(3, ("Boat",), per_class=0)], {"Boat": False})
+    assert held(store) == {**before, "Boat": 0}
+    assert finish(store, "boat", run.id) is None
+    assert (held(store), events(store), left(store, "boat")) == (before, known, [])
+    second = cut_off(store, "Boat", 4, leases.me())
+    assert finish(store, "boat", second) is not None
+    with transaction(store.engine) as connection:
+        told = next(one for one in history(connection) if one["action"] == "class.add")
+    assert told["before"]["known"] and "runs" not in told["after"], "it answers for itself alone"
+
+
+def test_a_removed_class_stays_removed_where_nothing_of_it_was_found(store, made) -> None:
+    name = next(iter(held(store)))
+    store.edit(lambda connection: remove_class(connection, name, "ann"))
+    run = start(store, made, name)
+    store.commit(run, [made.unit(7, (name,), per_class=0)], {name: None})
+    assert held(store)[name] == 0
+    assert finish(store, name, run.id) is None and name not in held(store)
+
+
+def test_a_run_that_only_took_away_has_an_event_and_an_undo(store, made) -> None:
+    """An annotation that no longer shows the class retires its segments: that must be undoable."""
+    before = held(store)
+    name = next(iter(before))
+    run = start(store, made, name)
+    store.commit(run, [made.unit(1, (name,), per_class=0, annotation="corrected")], {name: None})
+    assert held(store)[name] < before[name]
+    event = finish(store, name, run.id)
+    assert event is not None
+    store.edit(lambda connection: undo(connection, event, "ann"))
+    assert held(store) == before
+
+
+def test_nothing_found_after_a_run_that_died_still_answers_for_that_one(store, made, cut_off) -> None:
+    before = held(store)
+    first = cut_off(store, "boat", 3)
+    second = start(store, made, "boat")
+    event = finish(store, "boat", second.id)
+    assert event is not None and held(store)["boat"] == 2
+    with transaction(store.engine) as connection:
+        (told,) = [one for one in history(connection) if one["id"] == event]
+    assert told["after"]["runs"] == [first, second.id]
+    store.edit(lambda connection: undo(connection, event, "ann"))
+    assert held(store) == before

@@ -8,7 +8,7 @@ import torch
 from sqlalchemy import select
 
 from retclip.errors import DataError
-from retclip.plugin.contracts import SourceClass
+from retclip.plugin.contracts import ANNOTATION, SourceClass
 from retclip.store.class_edits import packed
 from retclip.store.engine import transaction
 from retclip.store.undo import undo
@@ -20,6 +20,10 @@ from retclip.workflows.add_class import add_class
 def whole_image(image, vocabulary):
     """What a proposer that is told the class gives for a photo of it: all of it."""
     return MaskProposals(torch.ones(1, 1, 1), torch.ones(1), image.size, vocabulary.names[:1])
+
+
+def nothing_found(image, _):
+    return MaskProposals(torch.zeros(0, 1, 1), torch.zeros(0), image.size, ())
 
 
 @pytest.fixture
@@ -86,6 +90,27 @@ def test_it_is_written_down_who_added_what_from_where(fresh, add, kit):
 def test_a_photo_that_cannot_be_read_is_listed(add, kit):
     report = add("zebra", kit.Source([DataError("a photo", "none", "copy it"), plain(kit)], names=()), whole_image)
     assert (report.images, len(report.failures)) == (1, 1)
+
+
+def test_an_addition_that_comes_to_nothing_leaves_no_event(fresh, add, kit):
+    events = []
+    broken = kit.Source([DataError("a photo", "none", "copy it")], names=())
+    assert add("zebra", broken, whole_image, on_event=events.append).segments == 0
+    assert add("zebra", kit.Source([plain(kit)], names=()), nothing_found, on_event=events.append).images == 1
+    assert (events, fresh.classes()) == ([], [])
+    with transaction(fresh.store.engine) as connection:
+        assert connection.execute(select(Event.id)).all() == []
+    assert add("zebra", kit.Source([plain(kit, 1)], names=()), whole_image, on_event=events.append).segments == 1
+    assert len(events) == 1 and [one.name for one in fresh.classes()] == ["zebra"]
+
+
+def test_photos_without_annotation_are_refused_before_a_run_where_annotations_alone_are_read(fresh, kit):
+    parts = kit.parts(fresh.store)
+    parts = replace(parts, proposer=replace(parts.proposer, provides=frozenset({ANNOTATION})))
+    with pytest.raises(DataError, match=r"listed:x, photos without annotation, and stub\.masks.*--crops where each"):
+        add_class(parts, "zebra", kit.Source([plain(kit)], names=()), "listed:x")
+    with transaction(fresh.store.engine) as connection:
+        assert connection.execute(select(Run.id)).all() == []
 
 
 def test_an_addition_that_stops_half_way_is_written_down_and_can_be_undone(fresh, add, kit):

@@ -3,7 +3,8 @@
 import pytest
 
 from retclip.errors import DataError
-from retclip.workflows.source_classes import annotated_vocabulary, source_names
+from retclip.plugin.contracts import ANNOTATION, TEXT
+from retclip.workflows.source_classes import annotated_vocabulary, require_annotation, source_names
 
 
 def test_names_are_spelt_as_the_source_spells_them_each_once(kit):
@@ -27,3 +28,11 @@ def test_a_sources_classes_as_what_is_asked_for(kit):
     assert (asked.names, asked.is_thing, asked.synonyms) == (("sky", "car"), (False, True), ((), ()))
     with pytest.raises(DataError, match="annotated source"):
         annotated_vocabulary(kit.Source([], ()))
+
+
+def test_plain_photos_are_refused_where_annotations_alone_are_read(kit):
+    photos, annotated = kit.Source([], ()), kit.Source([], ("sky",))
+    with pytest.raises(DataError, match="photos without annotation, and masks, which reads annotations; mark them"):
+        require_annotation(photos, "listed:x", "masks", {ANNOTATION}, "mark them")
+    require_annotation(photos, "listed:x", "masks", {TEXT}, "mark them")
+    require_annotation(annotated, "listed:x", "masks", {ANNOTATION}, "mark them")
