@@ -79,8 +79,9 @@ def _invite(rng: Rng, canvas: Canvas, kind: int, names: list[str]) -> None:
 def _lit(rng: Rng, pixels: Floats) -> NDArray[np.uint8]:
     """The picture in this scene's light: brightness, tint, contrast, and a little grain of the sensor."""
     tint = rng.uniform(0.93, 1.07, 3).astype(np.float32)
-    bright = pixels.clip(0, 1) ** np.float32(rng.uniform(0.85, 1.3)) * np.float32(rng.uniform(0.75, 1.05)) * tint
-    grain = rng.normal(0, 0.012, pixels.shape).astype(np.float32)
+    gamma, brightness = rng.uniform(0.85, 1.3), rng.uniform(0.75, 1.05)
+    bright = pixels.clip(0, 1).astype(np.float64) ** gamma * brightness * tint  # float32 powers differ by processor
+    grain = rng.normal(0, 0.012, pixels.shape)
     return ((bright + grain).clip(0, 1) * 255).round().astype(np.uint8)
 
 
