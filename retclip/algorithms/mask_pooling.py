@@ -19,19 +19,24 @@ from retclip.algorithms.precision import at_least_float32
 
 
 def area_weights(
-    masks: Float[Tensor, "n y x"], size: tuple[int, int], extent: tuple[float, float] = (1.0, 1.0)
+    masks: Float[Tensor, "n y x"],
+    size: tuple[int, int],
+    extent: tuple[float, float] = (1.0, 1.0),
+    steps: int = 0,
 ) -> Float[Tensor, "n h w"]:
     """The share of each cell of a grid of `size` = (h, w) that each mask covers, in [0, 1], exact for any ratio.
 
     masks: [0, 1], on any grid over the whole image. extent: the share of the grid's rows and columns that the image
-    covers, in (0, 1]; cells beyond it are padding and get 0.
+    covers, in (0, 1]; cells beyond it are padding and get 0. steps: where above 0, the masks' pixels begin and end at
+    multiples of 1/steps of a cell. With 256, and masks whose values are multiples of 1/256, every sum is exact in
+    float32, and the same in whatever order a machine adds.
 
     Worked example: one row of masks (1, 0, 0) onto 2 cells; each cell is 1.5 mask pixels wide, so the first is covered
     by 1 / 1.5 = 2/3 and the second by 0.
     """
     masks = at_least_float32(masks)
-    rows = _overlap(masks.shape[1], size[0], extent[0]).to(masks)  # (h, y)
-    columns = _overlap(masks.shape[2], size[1], extent[1]).to(masks)  # (w, x)
+    rows = _overlap(masks.shape[1], size[0], extent[0], steps).to(masks)  # (h, y)
+    columns = _overlap(masks.shape[2], size[1], extent[1], steps).to(masks)  # (w, x)
     with torch.autocast(masks.device.type, enabled=False):
         return rows @ masks @ columns.T  # (h, y) (n, y, x) (x, w) -> (n, h, w)
 
@@ -68,14 +73,14 @@ def mask_pooling(
     return sums / divisor[:, None], covered
 
 
-def _overlap(fine: int, coarse: int, extent: float) -> Float[Tensor, "coarse fine"]:
+def _overlap(fine: int, coarse: int, extent: float, steps: int) -> Float[Tensor, "coarse fine"]:
     """How much of each coarse cell each fine cell fills, along one axis: rows sum to 1 inside the image.
 
-    Fine cells divide [0, extent], coarse cells divide [0, 1]; float64, so that equal edges meet exactly enough.
+    In units of coarse cells; float64, so that equal edges meet exactly enough.
     """
-    fine_edges = torch.arange(fine + 1, dtype=torch.float64) * (extent / fine)
-    coarse_edges = torch.arange(coarse + 1, dtype=torch.float64) / coarse
-    right = torch.minimum(fine_edges[None, 1:], coarse_edges[1:, None])
-    left = torch.maximum(fine_edges[None, :-1], coarse_edges[:-1, None])
-    shares = (right - left).clamp(min=0) * coarse
+    edges = torch.arange(fine + 1, dtype=torch.float64) * (extent * coarse / fine)
+    if steps:
+        edges = torch.round(edges * steps) / steps
+    cell = torch.arange(coarse, dtype=torch.float64)[:, None]
+    shares = (torch.minimum(edges[1:], cell + 1) - torch.maximum(edges[:-1], cell)).clamp(min=0)
     return torch.where(shares > 1e-9, shares, torch.zeros_like(shares))  # rounding must not cover a neighbour's cell

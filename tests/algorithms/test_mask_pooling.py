@@ -153,3 +153,14 @@ def test_half_precision_and_autocast_cost_nothing(dtype):
     with torch.autocast("cpu", torch.bfloat16):
         found = mask_pooling(grid.to(dtype), area_weights(masks.to(dtype), (20, 20)))[0]
     assert found.dtype == torch.float32 and torch.equal(found, wanted)
+
+
+@settings(max_examples=50, deadline=None)
+@given(sizes, sizes, seeds)
+def test_with_steps_every_share_is_a_multiple_and_none_of_the_area_is_lost(mask_size, size, seed):
+    labels = torch.from_numpy(np.random.default_rng(seed).integers(0, 3, mask_size))
+    masks = torch.stack([(labels == n).float() for n in range(3)])
+    found, exact = area_weights(masks, size, steps=256), area_weights(masks, size)
+    assert (found * 2**16 == (found * 2**16).round()).all()
+    assert (found.sum(dim=0) == 1).all(), "masks that part the image part every cell"
+    assert (found - exact).abs().max() <= 2 * 2 * 9 / 512  # two edges, two axes, nine pixels, half a step each

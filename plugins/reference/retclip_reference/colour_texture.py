@@ -7,6 +7,9 @@ histogram that sums to 1. Pooling over a mask averages histograms, and a segment
 
 so it has unit length, and the cosine of two segments is sum over g of w_g * sum over bins of sqrt(h_g * h'_g): a
 weighted mean of Bhattacharyya coefficients in [0, 1] (Bhattacharyya 1943; "Hellinger kernel").
+
+Histograms, masks and weights lie on grids (`fixed_point`) that are coarse enough for every sum to be exact: a photo has
+the same vectors on every processor, with any number of threads and with any matrix library.
 """
 
 from __future__ import annotations
@@ -16,14 +19,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
-from scipy import ndimage
 
 from retclip.algorithms.mask_pooling import area_weights, mask_pooling
 from retclip.types import DenseFeatures, FeatureSpace, Image, MaskLogits, SegmentFeatures
 from retclip_reference import appearance
 from retclip_reference.area_resize import area_resized
-from retclip_reference.soft_histograms import cell_histograms
+from retclip_reference.fixed_point import gaussian, on_grid
+from retclip_reference.soft_histograms import CELL, cell_histograms
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +34,12 @@ if TYPE_CHECKING:
     from retclip.types import Device
     from retclip_reference import ColourTextureSettings
 
-VERSION = "2"  # raised whenever a number of `appearance.py` changes: vectors of two versions do not compare
+VERSION = "3"  # raised whenever a number of this backbone changes: vectors of two versions do not compare
+EDGE_STEPS = 256  # a mask's edge lies on one of so many places of a cell
+MASK, COVER = 8, 16  # bits of a mask's values; of the share of a cell that it covers
+BLUR = 16  # bits of the surroundings' weights: with the histograms' 20 on both axes they fill float64
+LENGTH = 24  # bits of a vector's length
+MASKS_AT_ONCE = 4
 
 
 class ColourTexture:
@@ -62,11 +69,12 @@ class ColourTexture:
         logits: MaskLogits | None = None,  # noqa: ARG002  a histogram knows no network's frame
     ) -> SegmentFeatures:
         """masks: (n, y, x) float in [0, 1] over the whole image. Vectors (n, d) float32 of unit length, all >= 0."""
-        grid = features.grid
-        weights = area_weights(masks.to(grid), (grid.shape[1], grid.shape[2]), features.extent)  # (n, h, w)
-        histograms, covered = mask_pooling(grid, weights)  # (n, d), (n,)
-        vectors = torch.sqrt(histograms.clamp(min=0) * self._shares.to(grid))
-        return SegmentFeatures(F.normalize(vectors, dim=-1), covered, self.space)
+        grid, device = features.grid, features.grid.device
+        weights = _covered_shares(masks.to(device), (grid.shape[1], grid.shape[2]), features.extent)  # (n, h, w)
+        histograms, covered = mask_pooling(grid.double(), weights.double())  # (n, d), (n,)
+        squares = histograms * self._shares.to(device)
+        lengths = _rounded(squares.sum(dim=1, keepdim=True), LENGTH).clamp(min=2.0**-LENGTH)  # 1 but for the rounding
+        return SegmentFeatures(torch.sqrt(squares / lengths).float(), covered, self.space)
 
     def text_vectors(self, names: Sequence[str]) -> Tensor | None:  # noqa: ARG002
         """None: a histogram cannot read."""
@@ -100,15 +108,33 @@ class ColourTexture:
 def surroundings(histograms: NDArray[np.float32], radius: float) -> NDArray[np.float32]:
     """(b, h, w): each cell's histogram becomes the Gaussian mean of those around it, itself included; sums stay 1.
 
-    `radius` is the Gaussian's standard deviation in cells. As two matrix products, because a filter over hundreds of
-    bins takes ten times as long."""
+    `radius` is the Gaussian's standard deviation in cells; cells beyond the edge count as the last one. As two matrix
+    products, because a filter over hundreds of bins takes ten times as long."""
     rows, columns = (_blur(length, radius) for length in histograms.shape[1:])
-    return rows @ histograms @ columns.T
+    return on_grid(rows @ histograms @ columns.T, CELL).astype(np.float32)
 
 
-def _blur(length: int, radius: float) -> NDArray[np.float32]:
-    """(length, length): row i holds the Gaussian weights around i; cells beyond the edge count as the last one."""
-    return ndimage.gaussian_filter1d(np.eye(length, dtype=np.float32), radius, axis=0, mode="nearest")
+def _blur(length: int, radius: float) -> NDArray[np.float64]:
+    """(length, length): row i holds the weights around i."""
+    weights = gaussian(radius, BLUR)
+    reach = len(weights) // 2
+    blur = np.zeros((length, length))
+    for step, weight in enumerate(weights, start=-reach):
+        np.add.at(blur, (np.arange(length), (np.arange(length) + step).clip(0, length - 1)), weight)
+    return blur
+
+
+def _covered_shares(masks: Tensor, size: tuple[int, int], extent: tuple[float, float]) -> Tensor:
+    """(n, h, w) float32 on the grid of `COVER` bits; a few masks at a time, which stay in the processor's cache."""
+    if not len(masks):
+        return masks.new_zeros((0, *size))
+    groups = (_rounded(some.float(), MASK) for some in masks.split(MASKS_AT_ONCE))
+    return torch.cat([_rounded(area_weights(some, size, extent, EDGE_STEPS), COVER) for some in groups])
+
+
+def _rounded(values: Tensor, bits: int) -> Tensor:
+    """To the nearest multiple of 2^-bits, in memory of its own."""
+    return values.mul(2.0**bits).round_().div_(2.0**bits)
 
 
 def working_image(pixels: NDArray[np.uint8], grid: int, stride: int) -> NDArray[np.uint8]:
@@ -120,6 +146,6 @@ def working_image(pixels: NDArray[np.uint8], grid: int, stride: int) -> NDArray[
 
 
 def _channel_shares(groups: Sequence[tuple[float, int]]) -> Tensor:
-    """(d,) the weight of each channel's group, over the sum of all weights."""
+    """(d,) float64, the weight of each channel's group, over the sum of all weights."""
     total = sum(weight for weight, _ in groups)
-    return torch.cat([torch.full((bins,), weight / total) for weight, bins in groups])
+    return torch.cat([torch.full((bins,), weight / total, dtype=torch.float64) for weight, bins in groups])

@@ -13,13 +13,16 @@ import torch
 from skimage.segmentation import slic
 
 from retclip.types import DenseFeatures, Image, MaskProposals, Vocabulary
+from retclip_reference import appearance
 from retclip_reference.area_resize import area_resized
+from retclip_reference.fixed_point import gaussian, on_grid
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from retclip.types import Device
     from retclip_reference import SuperpixelSettings
+    from retclip_reference.fixed_point import Doubles
 
 
 class Superpixels:
@@ -50,13 +53,27 @@ def superpixel_map(pixels: NDArray[np.uint8], settings: SuperpixelSettings) -> N
     """(y, x) int64, the number of each grid cell's superpixel, 0 .. n - 1 without gaps."""
     height, width = pixels.shape[:2]
     shrink = min(1.0, settings.side / max(height, width))
+    colours = _smooth_colours(
+        area_resized(pixels, (max(1, round(height * shrink)), max(1, round(width * shrink)))), settings.sigma
+    )
     patches = slic(
-        area_resized(pixels, (max(1, round(height * shrink)), max(1, round(width * shrink)))),
+        colours,
         n_segments=settings.count,
-        compactness=settings.compactness,
-        sigma=settings.sigma,
+        compactness=settings.compactness / (float(np.ptp(colours)) or 1.0),  # slic brings them to [0, 1]
+        sigma=0,
+        convert2lab=False,
         start_label=0,
         enforce_connectivity=True,
         channel_axis=-1,
     )
     return np.unique(patches, return_inverse=True)[1].reshape(patches.shape)
+
+
+def _smooth_colours(pixels: NDArray[np.uint8], sigma: float) -> Doubles:
+    """(y, x, 3) L*a*b* between the image's darkest and brightest sample, smoothed. On a grid, for the last bit of a
+    colour decides to which of two equally near patches a pixel goes, and processors differ in it."""
+    colours = appearance.lab(pixels, int(pixels.min()), int(pixels.max()))
+    if not sigma:
+        return colours
+    weights = gaussian(sigma, appearance.FILTER)
+    return on_grid(appearance.filtered(colours, weights, weights), appearance.COLOUR)

@@ -156,7 +156,7 @@ def test_it_has_no_text():
 def test_surroundings_are_a_gaussian_filter(shape, radius):
     histograms = np.random.default_rng(0).random(shape, dtype=np.float32)
     wanted = ndimage.gaussian_filter(histograms, (0, radius, radius), mode="nearest")
-    assert surroundings(histograms, radius) == pytest.approx(wanted, abs=1e-5)
+    assert surroundings(histograms, radius) == pytest.approx(wanted, abs=1e-4)  # weights of 16 bits
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_every_pixel_and_every_cell_has_mass_one(values, turns, count):
 def test_the_mean_of_the_centres_is_the_value(values):
     """What a hard histogram lacks: no value is rounded to its bin."""
     found = per_pixel(line_bins(row(values), CENTRES)) @ np.array(CENTRES)
-    assert found == pytest.approx(np.clip(values, 0, 30), abs=1e-4)
+    assert found == pytest.approx(np.clip(values, 0, 30), abs=1e-3)  # shares of 14 bits
 
 
 @settings(max_examples=100, deadline=None)
