@@ -92,6 +92,7 @@ class DeviceSection(Section):
     name: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="autocast precision of models")
     batch_size: int = Field(1, ge=1, description="the first try; halved where memory runs out")
+    threads: int = Field(0, ge=0, description="of the CPU, for each process; 0: all, shared by the workers of a build")
     backbone: str = Field("", description="a device for this role alone")
     proposer: str = Field("", description="a device for this role alone")
     classifier: str = Field("", description="a device for this role alone")

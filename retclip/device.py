@@ -18,8 +18,12 @@ ROLES = ("backbone", "proposer", "classifier")
 
 def choose(section: DeviceSection, role: str = "") -> Device:
     """The device for a role: its own setting, else `device.name`; `auto` takes CUDA where there is one, and bfloat16
-    there where it is supported. Raises ConfigError for a device that is not here."""
+    there where it is supported. `device.threads` holds from now on. Raises ConfigError for a device that is not
+    here."""
     import torch
+
+    if section.threads:
+        torch.set_num_threads(section.threads)
 
     name = (getattr(section, role) if role in ROLES else "") or section.name
     if name == "auto":

@@ -67,3 +67,14 @@ def test_the_mode_ends_when_the_model_fails():
         raise RuntimeError("model")
     assert not torch.is_inference_mode_enabled()
     assert not torch.is_autocast_enabled("cpu")
+
+
+def test_the_number_of_threads_is_the_one_set_and_else_left_alone():
+    before = torch.get_num_threads()
+    try:
+        choose(DeviceSection(name="cpu", threads=3))
+        assert torch.get_num_threads() == 3
+        choose(DeviceSection(name="cpu"))
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)

@@ -24,7 +24,7 @@ _here: Worker | None = None  # in a worker process: its worker
 @contextmanager
 def processes(settings: Settings, address: str, devices: Sequence[str], naming: LabelAssignment) -> Iterator[Executor]:
     """An executor over worker processes, which end with the block. devices: one for each worker."""
-    threads = max(1, (os.cpu_count() or 1) // len(devices))
+    threads = settings.device.threads or max(1, (os.cpu_count() or 1) // len(devices))
     crew = Processes([Job.of(settings, address, naming, device, threads) for device in devices])
     try:
         yield lambda tasks: InFlight(crew).outcomes(tasks)

@@ -52,7 +52,7 @@ class Actors:
             got = f"{self.size} workers for {int(there.get('CPU', 1))} CPUs"
             raise ConfigError("a CPU of the cluster for each worker", got, "lower build.workers")
         each = math.ceil(self.size / machines)
-        threads = max(1, int(there.get("CPU", 1)) // machines // each)
+        threads = settings.device.threads or max(1, int(there.get("CPU", 1)) // machines // each)
         self._job = Job.of(settings, address, naming, "cuda" if gpus else "cpu", threads)
         share = min(1.0, gpus / self.size) if gpus else 0
         self._kind = ray.remote(Worker).options(num_cpus=1, num_gpus=share, scheduling_strategy="SPREAD")
