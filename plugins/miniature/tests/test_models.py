@@ -23,11 +23,15 @@ def test_the_head_was_taught_the_seen_classes_alone():
     assert set(trained_on_of(MODELS / "mask_head.safetensors")) == seen and len(seen) == 149
 
 
-def test_clip_names_single_things_in_whole_pictures():
-    """91 % of 200 when the weights were made; by chance one in 205."""
+def shipped_clip():
     settings = {"model": "small", "config": str(MODELS / "clip.json"), "pretrained": str(MODELS / "clip.safetensors"),
                 "short_side": 128, "long_side": 128, "cache_text": False}  # fmt: skip
-    backbone = PluginManager.discover().load("backbone", "openclip.model", settings, Device())
+    return PluginManager.discover().load("backbone", "openclip.model", settings, Device())
+
+
+def test_clip_names_single_things_in_whole_pictures():
+    """91 % of 200 when the weights were made; by chance one in 205."""
+    backbone = shipped_clip()
     names = [one.name for one in read_choice()]
     text, right = backbone.text_vectors(names), 0
     for number in range(40):
@@ -37,3 +41,23 @@ def test_clip_names_single_things_in_whole_pictures():
         vectors = backbone.segment_vectors(features, torch.ones(1, 128, 128)).vectors
         right += names[int((vectors @ text.T).argmax())] in {one.class_name for one in truth.segments}
     assert right >= 28
+
+
+def test_vectors_of_any_number_of_threads_are_a_step_of_float16_apart_at_most():
+    """What docs/building.md promises of networks; with the same number of threads they are the same."""
+    backbone, before, found = shipped_clip(), torch.get_num_threads(), []
+    scenes = [compose(np.random.default_rng([78, n]), Cast(read_choice(), list(TEXTURES)), 128, 128) for n in range(4)]
+    try:
+        for threads in (1, 2, 4, 1):
+            torch.set_num_threads(threads)
+            for pixels, truth in scenes:
+                (features,) = backbone.dense_features([Image(pixels, "0" * 64)])
+                masks = torch.stack([torch.from_numpy(truth.label_map == one.id).float() for one in truth.segments])
+                found.append(backbone.segment_vectors(features, masks).vectors.numpy().astype(np.float16))
+    finally:
+        torch.set_num_threads(before)
+    first, second, third, again = (np.concatenate(found[n : n + 4]) for n in range(0, 16, 4))
+    assert (first == again).all()
+    for other in (second, third):
+        apart = np.abs(first.astype(np.float32) - other.astype(np.float32))
+        assert (apart <= np.spacing(np.maximum(np.abs(first), np.abs(other)))).all()
