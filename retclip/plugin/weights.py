@@ -20,7 +20,6 @@ from retclip.plugin.stand_ins import stand_in
 
 PACKAGE = "package:"  # before a path inside an installed Python package
 MANIFEST = "weights.json"  # beside the files: digest and origin of each
-PRETRAINED = (".safetensors", ".bin", ".json", ".txt", ".model")  # what of a folder transformers may read
 _place: ContextVar[Path | None] = ContextVar("weights_place", default=None)
 _used: ContextVar[dict[str, Path] | None] = ContextVar("weights_used", default=None)
 
@@ -101,7 +100,8 @@ def files_used() -> Iterator[dict[str, Path]]:
         _used.reset(token)
 
 
-def _note(name: str, path: Path) -> None:
+def note_used(name: str, path: Path) -> None:
+    """Note a file for `files_used`. name: FOLDER/NAME."""
     used = _used.get()
     if used is not None:
         key = name if used.get(name, path) == path else str(path)  # two folders may have the same name
@@ -161,7 +161,7 @@ def require(several: Iterable[Weights]) -> None:
     if not lacking:
         for one in wanted:
             for name in (stored_name(file.path) for file in one.files):
-                _note(f"{one.name}/{name}", folder_of(one) / name)
+                note_used(f"{one.name}/{name}", folder_of(one) / name)
         return
     names = " ".join(lacking)
     sizes = ", ".join(f"{one.name!r} ({one.size})" for one, _ in lacking.values())
@@ -196,7 +196,7 @@ def local_file(named: str) -> Path:
     Python package. Raises WeightsMissing where there is no such package."""
     path = _package_file(named) if named.startswith(PACKAGE) else expanded(named)
     if path.is_file():
-        _note(f"{path.absolute().parent.name}/{path.name}", path)
+        note_used(f"{path.absolute().parent.name}/{path.name}", path)
     return path
 
 
@@ -215,41 +215,3 @@ def require_packaged(settings: Iterable[object]) -> None:
         if isinstance(named, str) and named.startswith(PACKAGE) and not local_file(named).is_file():
             todo = "install the distribution that brings it, or name another file"
             raise WeightsMissing(f"a file that a package brings: {named}", "none there", todo)
-
-
-def model_file(named: str, published: Mapping[str, Weights], setting: str) -> Path:
-    """The safetensors file of published weights or the user's own. setting: the key that names them. Raises
-    WeightsMissing."""
-    if named in published:
-        return located(published[named]) / stored_name(published[named].files[0].path)
-    path = local_file(named)
-    if not path.is_file():
-        names = ", ".join([*published, "or a .safetensors file"])
-        todo = f"correct `{setting}`: {names} (`retclip weights import` makes one of a pickled checkpoint)"
-        raise WeightsMissing(f"a .safetensors file {path}", "none there", todo)
-    _require_themselves([path], setting)
-    return path
-
-
-def model_folder(named: str, published: Mapping[str, Weights], setting: str) -> Path:
-    """The folder, in transformers' form, of published weights or the user's own. setting: the key that names them.
-    Raises WeightsMissing."""
-    if named in published:
-        return located(published[named])
-    folder = local_file(named)
-    if not (folder / "config.json").is_file():
-        todo = f"correct `{setting}`: {', '.join(published)}, or a folder that save_pretrained wrote"
-        raise WeightsMissing(f"a model in {folder}", "no config.json there", todo)
-    files = [path for path in sorted(folder.iterdir()) if path.suffix in PRETRAINED and path.is_file()]
-    _require_themselves(files, setting)
-    for path in files:
-        _note(f"{folder.absolute().name}/{path.name}", path)
-    return folder
-
-
-def _require_themselves(files: Iterable[Path], setting: str) -> None:
-    """Raises WeightsMissing where a pointer or a page lies in the place of one."""
-    for path in files:
-        if instead := stand_in(path):
-            todo = f"fetch the file itself, or correct `{setting}`"
-            raise WeightsMissing(f"the weights themselves in {path}", instead, todo)

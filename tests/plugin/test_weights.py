@@ -9,6 +9,7 @@ from retclip.errors import ContractBroken, WeightsMissing
 from retclip.plugin.contracts import Component
 from retclip.plugin.discovery import ComponentInfo
 from retclip.plugin.manager import PluginManager
+from retclip.plugin.model_files import model_file, model_folder
 from retclip.plugin.weights import (
     WeightFile,
     Weights,
@@ -19,8 +20,6 @@ from retclip.plugin.weights import (
     local_file,
     located,
     missing,
-    model_file,
-    model_folder,
     stored_name,
 )
 from retclip.types import Device

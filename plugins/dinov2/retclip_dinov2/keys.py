@@ -17,7 +17,7 @@ from retclip.algorithms.input_size import fitted_size, target_size
 from retclip.algorithms.mask_pooling import area_weights, mask_pooling
 from retclip.plugin.batches import BatchSize
 from retclip.plugin.checkpoints import state_digest
-from retclip.plugin.weights import model_folder
+from retclip.plugin.model_files import model_folder
 from retclip.plugin.whole_weights import pretrained
 from retclip.types import DenseFeatures, Device, FeatureSpace, Image, MaskLogits, SegmentFeatures
 from retclip_dinov2 import PUBLISHED, KeysSettings

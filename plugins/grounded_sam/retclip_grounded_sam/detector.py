@@ -12,7 +12,7 @@ from torchvision.ops import batched_nms, box_convert, nms
 from transformers import AutoImageProcessor, AutoTokenizer, GroundingDinoForObjectDetection
 from transformers.utils import logging
 
-from retclip.plugin.weights import model_folder
+from retclip.plugin.model_files import model_folder
 from retclip.plugin.whole_weights import companion, pretrained
 from retclip.types import Device, Image
 from retclip_grounded_sam import PUBLISHED, BoxesSettings

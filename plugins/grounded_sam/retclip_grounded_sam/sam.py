@@ -13,7 +13,7 @@ from torch import Tensor
 
 from retclip.errors import WeightsDamaged
 from retclip.plugin.checkpoints import read_state
-from retclip.plugin.weights import model_file
+from retclip.plugin.model_files import model_file
 from retclip.plugin.whole_weights import fill, incomplete
 from retclip_grounded_sam import PUBLISHED
 

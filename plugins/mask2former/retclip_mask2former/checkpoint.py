@@ -12,8 +12,8 @@ from torch import Tensor
 
 from retclip.errors import ConfigError, WeightsDamaged
 from retclip.plugin.checkpoints import read_metadata, read_state, write_safetensors
+from retclip.plugin.model_files import model_file
 from retclip.plugin.training import RANDOM
-from retclip.plugin.weights import model_file
 from retclip.plugin.whole_weights import fill, incomplete, require_whole
 from retclip_mask2former import PUBLISHED, HeadSettings
 from retclip_mask2former.head import POINTS, HeadShape, MaskHead

@@ -19,7 +19,8 @@ from timm.models.convnext import ConvNeXt
 
 from retclip.errors import ConfigError
 from retclip.plugin.checkpoints import read_state, without_prefix
-from retclip.plugin.weights import WeightFile, Weights, hub, local_file, model_file
+from retclip.plugin.model_files import model_file
+from retclip.plugin.weights import WeightFile, Weights, hub, local_file
 from retclip.plugin.whole_weights import fill
 from retclip_openclip import CHECKPOINT, RANDOM, is_file, weights_of
 

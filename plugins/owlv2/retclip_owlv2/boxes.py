@@ -13,7 +13,7 @@ from transformers.utils import logging
 
 from retclip.errors import ConfigError
 from retclip.plugin.batches import BatchSize
-from retclip.plugin.weights import model_folder
+from retclip.plugin.model_files import model_folder
 from retclip.plugin.whole_weights import companion, pretrained
 from retclip.types import DenseFeatures, Device, Image, MaskProposals, Vocabulary
 from retclip_owlv2 import PUBLISHED, BoxesSettings
