@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:  # torch takes seconds to import, and listing plugins or printing help must not wait for it
     from torch import Tensor
 
+    from retclip.annotated_objects import AnnotatedObjects
     from retclip.regions import Region
 
 
@@ -50,15 +51,14 @@ class SegmentInfo:
 
 @dataclass(frozen=True, eq=False)
 class PanopticSegmentation:
-    """Every pixel with a class and every object with an instance.
-
-    label_map: (H, W) int32, image pixels, 0 = void, else a segment's id. segments: one per id, in painting order.
-    mask_map: (H, W) int32, the mask proposal that each pixel came from, -1 = void; None for annotations.
-    """
+    """Every pixel with a class and every object with an instance. label_map: (H, W) int32, image pixels, 0 = void, else
+    a segment's id. segments: one per id, in painting order. mask_map: (H, W) int32, the mask proposal that each pixel
+    came from, -1 = void; None for annotations. objects: whole masks of an annotation's objects, which may overlap."""
 
     label_map: NDArray[np.int32]
     segments: tuple[SegmentInfo, ...]
     mask_map: NDArray[np.int32] | None = None
+    objects: AnnotatedObjects | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,6 +86,11 @@ def _print(found: Evaluation, per_class: bool) -> None:
         f"AP75 {figure(found.map75)}  pixel accuracy {figure(found.pixel_accuracy)}  "
         f"segment accuracy {figure(found.segment_accuracy)}"
     )
+    if found.no_map:
+        output.message(f"AP is not counted: {found.no_map}")
+    else:
+        sizes = (figure(one) for one in (found.map_small, found.map_medium, found.map_large))
+        output.message("AP of small things {}, of medium ones {}, of large ones {}".format(*sizes))
     if not found.groups:
         output.message("no in-vocabulary classifier took part: --seen says which classes count as seen")
 

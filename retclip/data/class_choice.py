@@ -57,8 +57,10 @@ def text_digest(lines: Sequence[str]) -> str:
 
 def keep_classes(truth: PanopticSegmentation, names: frozenset[str]) -> PanopticSegmentation:
     """The annotation with the segments of other classes made void."""
+    objects = truth.objects and truth.objects.renamed(lambda name: name if name in names else None)
     dropped = [one.id for one in truth.segments if one.class_name not in names]
     if not dropped:
-        return truth
+        return truth if objects is None else replace(truth, objects=objects)
     label_map = np.where(np.isin(truth.label_map, dropped), 0, truth.label_map).astype(np.int32)
-    return replace(truth, label_map=label_map, segments=tuple(s for s in truth.segments if s.class_name in names))
+    kept = tuple(one for one in truth.segments if one.class_name in names)
+    return replace(truth, label_map=label_map, segments=kept, objects=objects)

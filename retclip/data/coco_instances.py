@@ -3,15 +3,17 @@
 Found as `instances_SPLIT.json` or `lvis_v1_SPLIT.json` in the folder or in `annotations/`, without a split as
 `instances.json`; photos in `images/SPLIT/`, `SPLIT/` or `images/`. LVIS names no files: its photos are COCO's, named by
 the last two parts of `coco_url`, and underscores in its class names count as spaces. Objects may overlap; smaller ones
-are painted over larger ones, the rest is void.
+are painted over larger ones, the rest is void; beside that map, the annotation keeps their whole masks.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from retclip.data.coco_records import (
     real_categories,
 )
 from retclip.data.images import file_digest, read_image
+from retclip.data.lvis import ABSENT, is_lvis, looked_for
 from retclip.data.object_masks import read_mask
 from retclip.data.painted_objects import AnnotatedObject, painted
 from retclip.errors import DataError
@@ -36,7 +39,6 @@ from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.types import Image
 
 NAMES = ("instances", "lvis_v1")
-LVIS_FIELDS = frozenset({"synset", "frequency"})  # of a category; no other COCO file has them
 
 
 class CocoInstances:
@@ -53,6 +55,7 @@ class CocoInstances:
             Path(settings.images).absolute() if settings.images else first_of(photos, f"photos of {self.file}")
         )
         document = _named(read_document(self.file, "instances"))
+        self._lvis = is_lvis(document, self.file)
         self._categories = real_categories(categories_of(document, self.file), document, self.file)
         self._classes = chosen(list(self._categories.values()), settings)
         self._kept = frozenset(one.name for one in self._classes)
@@ -94,12 +97,24 @@ class CocoInstances:
         image = read_image(path)
         check_size(photo, image, str(self.file))
         found = (self._object(number, one, image.size) for number, one in objects)  # one by one: masks are large
-        return Image(image.pixels, image.sha256, image.uri, keep_classes(painted(found, image.size), self._kept))
+        truth = painted(found, image.size)
+        if truth.objects and (self._lvis or ABSENT in photo):
+            truth = replace(truth, objects=looked_for(truth.objects, photo, self._categories, self.file))
+        return Image(image.pixels, image.sha256, image.uri, keep_classes(truth, self._kept))
 
     def _object(self, number: int, one: Mapping[str, Any], size: tuple[int, int]) -> AnnotatedObject:
         category = self._categories[one["category_id"]]
         mask = read_mask(one.get("segmentation"), size, f"annotation {number} of {self.file}")
-        return AnnotatedObject(category.name, category.is_thing is not False, mask, bool(one.get("iscrowd", 0)))
+        is_crowd, area = bool(one.get("iscrowd", 0)), stated_area(one)
+        return AnnotatedObject(category.name, category.is_thing is not False, mask, is_crowd, area)
+
+
+def stated_area(one: Mapping[str, Any]) -> float | None:
+    """The area of an object as its record states it; None where it states none that can be."""
+    area = one.get("area")
+    if not isinstance(area, int | float) or isinstance(area, bool) or not math.isfinite(area) or area < 0:
+        return None
+    return float(area)
 
 
 def _named(document: dict[str, Any]) -> dict[str, Any]:
@@ -124,8 +139,7 @@ def _different(photos: dict[Any, dict[str, Any]], file: Path) -> dict[Any, dict[
 def categories_of(document: Mapping[str, Any], file: Path) -> dict[int, SourceClass]:
     """By their ids, in the file's order. Raises DataError."""
     found: dict[int, SourceClass] = {}
-    lvis = any(isinstance(one, dict) and not LVIS_FIELDS.isdisjoint(one) for one in document["categories"])
-    spelled = _spaced if lvis or file.name.startswith("lvis") else as_text
+    spelled = _spaced if is_lvis(document, file) else as_text
     for number, one in enumerate(document["categories"]):
         try:
             where = f"category {number} of {file}"

@@ -1,8 +1,8 @@
 """What an evaluation counts, image after image: panoptic quality, the confusion of classes, instances, and segments.
 
 PQ is counted on the panoptic map. mIoU and confusion are counted on the semantic map (class scores times soft masks, no
-threshold), as FC-CLIP reports it. AP is counted on the instances, which may overlap. `right` of `judged`: annotated
-segments most of whose labelled pixels got the right class.
+threshold), as FC-CLIP reports it. AP is counted on the instances, which may overlap, as may the annotation's own masks,
+against which they are held. `right` of `judged`: annotated segments most of whose labelled pixels got the right class.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from retclip.algorithms.mean_iou import ConfusionMatrix
 from retclip.algorithms.panoptic_quality import PanopticQuality
 from retclip.names import name_key
 from retclip.types import PanopticSegmentation
+from retclip.workflows.instances import Annotated
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +40,14 @@ class Counters:
         self.confusion = ConfusionMatrix(len(names))
         self.precision = AveragePrecision(len(names))
         self.right = self.judged = self.images = 0
+        self.no_precision = ""  # why AP is not counted
 
-    def add(self, found: Prediction, truth: PanopticSegmentation, instances: Sequence[Instance]) -> float | None:
-        """Count one image. instances: the annotated things. Returns the share of its labelled pixels that got the right
-        class, [0, 1], None where no pixel is labelled. Raises DataError where prediction and annotation do not fit."""
+    def add(self, found: Prediction, truth: PanopticSegmentation, annotated: Annotated) -> float | None:
+        """Count one image. annotated: its things. Returns the share of its labelled pixels that got the right class,
+        [0, 1], None where no pixel is labelled. Raises DataError where prediction and annotation do not fit."""
         self.quality.add(found.panoptic, truth)
-        self.precision.add(found.instances, instances)
+        self.precision.add(found.instances, annotated.instances, annotated.absent, annotated.incomplete)
+        self.no_precision = self.no_precision or annotated.uncounted
         classes = self._class_map(truth)
         self.confusion.add(found.semantic, classes)
         self._judge(found.semantic, truth)

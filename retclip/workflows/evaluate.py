@@ -1,8 +1,9 @@
 """Evaluate: segment every image of an annotated source and compare: PQ, SQ, RQ as panopticapi counts them, mAP as
 pycocotools does, mIoU (method.md 5), for all classes and for seen and unseen ones apart.
 
-With ground-truth masks as proposals, `segment_accuracy` is the top-1 accuracy of the classification alone. Read next:
-`counters.py`, what is counted, and `evaluation_figures.py`, what is told.
+With ground-truth masks as proposals, `segment_accuracy` is the top-1 accuracy of the classification alone, and each
+mask is an instance of its best class alone. Read next: `counters.py`, what is counted, and `evaluation_figures.py`,
+what is told.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, cast
 from retclip.algorithms.semantic_map import semantic_map
 from retclip.errors import DataError
 from retclip.names import name_key
-from retclip.plugin.contracts import ImageSource
+from retclip.plugin.contracts import ANNOTATION, ImageSource
 from retclip.store.ledger import Failure
 from retclip.types import Image, PanopticSegmentation, Role, Vocabulary
 from retclip.workflows.counters import Counters, Prediction
@@ -100,7 +101,7 @@ def _count(
     found = Prediction(
         merge(parts, evidence, proposals),
         semantic_map(proposals.finest, combined, image.size).cpu().numpy(),
-        predicted_instances(proposals, combined, things, annotated),
+        predicted_instances(proposals, combined, things, annotated, ANNOTATION in parts.proposer.provides),
     )
     return found.panoptic, counters.add(found, truth, annotated)
 

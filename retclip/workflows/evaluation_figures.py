@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from retclip.algorithms.average_precision import Precision
+from retclip.algorithms.average_precision import Precision, no_precision
 from retclip.algorithms.mean_iou import IoUResult
 from retclip.algorithms.panoptic_quality import ClassQuality, PanopticQuality
 from retclip.store.ledger import Failure
@@ -46,10 +46,17 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures in percent, None for what was not counted: pq, sq, rq where no class occurs in annotation or answer, map,
-    map50, map75 where no thing is annotated, miou and the accuracies where nothing is. groups: "seen" and "unseen";
-    empty where nobody says which classes the fine-tuning saw. per_class: class -> pq, sq, rq, ap, iou, tp, fp, fn and
-    seen; None where a class does not occur, or nobody says. confusion: the most pixels first."""
+    """Figures in percent, None for what was not counted.
+
+    pq, sq, rq: None where no class occurs in annotation or answer.
+    map, map50, map75: against the annotation's own masks; None where no thing is annotated.
+    map_small, map_medium, map_large: of things below 32 x 32 pixels, below 96 x 96, and larger.
+    no_map: why no AP is counted at all; empty where it is.
+    miou, pixel_accuracy, segment_accuracy: None where nothing is labelled.
+    groups: "seen" and "unseen"; empty where nobody says which classes the fine-tuning saw.
+    per_class: class -> pq, sq, rq, ap, iou, tp, fp, fn and seen; None where a class does not occur, or nobody says.
+    confusion: the most pixels first.
+    """
 
     images: int
     pq: float | None
@@ -69,6 +76,10 @@ class Evaluation:
     missing: tuple[str, ...]  # classes of the source without a class in the store
     failures: tuple[Failure, ...]
     settings: Mapping[str, Any]
+    map_small: float | None = None
+    map_medium: float | None = None
+    map_large: float | None = None
+    no_map: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -84,7 +95,8 @@ def summary(
 ) -> Evaluation:
     """The figures. seen: (c,) in the order of the counters' names, whether the fine-tuning saw a class; None = nobody
     says."""
-    quality, iou, precision = counters.quality, counters.confusion.result(), counters.precision.result()
+    quality, iou = counters.quality, counters.confusion.result()
+    precision = no_precision(len(counters.names)) if counters.no_precision else counters.precision.result()
     everything, things, stuff = quality.mean(), quality.mean(True), quality.mean(False)
     return Evaluation(
         images=counters.images,
@@ -96,6 +108,10 @@ def summary(
         map=_percent(precision.ap),
         map50=_percent(precision.ap50),
         map75=_percent(precision.ap75),
+        map_small=_percent(precision.small),
+        map_medium=_percent(precision.medium),
+        map_large=_percent(precision.large),
+        no_map=counters.no_precision,
         miou=_percent(iou.miou),
         pixel_accuracy=_percent(iou.accuracy),
         segment_accuracy=100 * counters.right / counters.judged if counters.judged else None,

@@ -6,7 +6,8 @@ annotated in the image overlaps with nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,28 +19,67 @@ from retclip.names import name_key
 from retclip.types import MaskProposals, PanopticSegmentation
 
 MOST = 100  # pairs of mask and class of an image, FC-CLIP's TEST.DETECTIONS_PER_IMAGE
+MOST_LOOKED_FOR = 300  # the same where an annotation says which classes were looked for, LVIS' own limit
+
+
+@dataclass(frozen=True, eq=False)
+class Annotated:
+    """The annotated things of an image.
+
+    instances: crowds included.
+    absent: classes that were looked for and are not there; None = all that are not annotated.
+    incomplete: classes of which not every instance is annotated.
+    uncounted: why AP cannot be counted against them; empty where it can.
+    """
+
+    instances: Sequence[Instance]
+    absent: frozenset[int] | None = None
+    incomplete: frozenset[int] = frozenset()
+    uncounted: str = ""
 
 
 def predicted_instances(
-    proposals: MaskProposals, scores: Tensor, is_thing: tuple[bool, ...], annotated: list[Instance]
+    proposals: MaskProposals, scores: Tensor, is_thing: tuple[bool, ...], annotated: Annotated, drawn: bool = False
 ) -> list[Instance]:
-    """The instances of an image, best pair of mask and class first. scores: (n, c) already times 1 - void."""
-    wanted = {one.class_index for one in annotated}
+    """The instances of an image, best pair of mask and class first.
+
+    scores: (n, c), already times 1 - void.
+    drawn: a person drew the masks, so that each is one object of one class: its best class alone is an instance, where
+    FC-CLIP's rule offers a network's masks under several.
+    """
+    wanted = {one.class_index for one in annotated.instances}
+    most = MOST if annotated.absent is None else MOST_LOOKED_FOR
     things, found = torch.tensor(is_thing, dtype=torch.bool), []
-    for part in instances_in_parts(proposals.finest, scores, things, proposals.image_size, MOST):
-        for mask, index, score in zip(part.masks, part.classes.tolist(), part.scores.tolist(), strict=True):
-            runs = rle.encode(mask.cpu().numpy()) if index in wanted else None
-            found.append(Instance(index, runs, score))
+    best = scores.argmax(dim=1) if scores.numel() else None
+    for part in instances_in_parts(proposals.finest, scores, things, proposals.image_size, most):
+        areas = part.masks.flatten(1).sum(1).double().tolist()
+        for n, (index, score) in enumerate(zip(part.classes.tolist(), part.scores.tolist(), strict=True)):
+            if drawn and best is not None and index != int(best[part.proposals[n]]):
+                continue
+            runs = rle.encode(part.masks[n].cpu().numpy()) if index in wanted else None
+            found.append(Instance(index, runs, score, area=areas[n]))
     return found
 
 
-def annotated_instances(
-    truth: PanopticSegmentation, index: Mapping[str, int], is_thing: tuple[bool, ...]
-) -> list[Instance]:
-    """The annotated things of an image, crowds included. index: key of a class's name -> its number."""
-    found = []
-    for one in truth.segments:
-        number = index.get(name_key(one.class_name))
-        if number is not None and is_thing[number]:
-            found.append(Instance(number, rle.encode(truth.label_map == one.id), is_crowd=one.is_crowd))
-    return found
+def annotated_instances(truth: PanopticSegmentation, index: Mapping[str, int], is_thing: tuple[bool, ...]) -> Annotated:
+    """The annotated things of an image: whole, where the annotation has its objects so, else as the map shows them.
+    index: key of a class's name -> its number."""
+    objects = truth.objects
+    if objects is None:
+        shown = ((one.class_name, truth.label_map == one.id, one.is_crowd, float(one.area)) for one in truth.segments)
+    else:
+        shown = ((one.class_name, one.mask(), one.is_crowd, one.area) for one in objects.objects)
+    numbers = {name: number for name, number in index.items() if is_thing[number]}
+    instances = [
+        Instance(number, rle.encode(mask), is_crowd=is_crowd, area=area)
+        for name, mask, is_crowd, area in shown
+        if (number := numbers.get(name_key(name))) is not None
+    ]
+    if objects is None:
+        return Annotated(instances)
+    absent = None if objects.absent is None else _numbers(objects.absent, numbers)
+    return Annotated(instances, absent, _numbers(objects.incomplete, numbers), objects.uncounted)
+
+
+def _numbers(names: Collection[str], numbers: Mapping[str, int]) -> frozenset[int]:
+    return frozenset(numbers[key] for key in map(name_key, names) if key in numbers)

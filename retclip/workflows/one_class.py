@@ -70,4 +70,5 @@ class OneClass:
             return image
         truth = keep_classes(image.truth, frozenset((self.theirs,)))
         segments = tuple(replace(one, class_name=self.mine.name) for one in truth.segments)
-        return replace(image, truth=replace(truth, segments=segments))
+        objects = truth.objects and truth.objects.renamed(lambda _: self.mine.name)
+        return replace(image, truth=replace(truth, segments=segments, objects=objects))

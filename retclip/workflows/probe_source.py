@@ -56,7 +56,8 @@ def renamed(truth: PanopticSegmentation, meanings: Mapping[str, str]) -> Panopti
     names = {one.id: meanings.get(name_key(one.class_name)) for one in truth.segments}
     segments = tuple(replace(one, class_name=name) for one in truth.segments if (name := names[one.id]) is not None)
     kept = np.isin(truth.label_map, [one.id for one in segments])
-    return PanopticSegmentation(np.where(kept, truth.label_map, 0).astype(np.int32), segments)
+    objects = truth.objects and truth.objects.renamed(lambda name: meanings.get(name_key(name)))
+    return PanopticSegmentation(np.where(kept, truth.label_map, 0).astype(np.int32), segments, objects=objects)
 
 
 def meanings(source: Sequence[SourceClass], stored: Sequence[StoreClass], name: str) -> dict[str, str]:

@@ -1,12 +1,16 @@
 """AP by hand, against pycocotools run on whole files, and against a slow count of the definition."""
 
+import io
 import json
+from contextlib import redirect_stdout
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as coco
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from retclip.algorithms.average_precision import AveragePrecision, Instance
 from retclip.errors import DataError
@@ -98,6 +102,91 @@ def test_a_false_alarm_in_an_image_without_the_class_counts_without_its_mask():
 def test_only_a_hundred_of_a_class_and_image_are_looked_at():
     many = [Instance(0, bar(12, 20), 0.9)] * 100
     assert ap(([*many, Instance(0, bar(0, 10), 0.1)], [Instance(0, bar(0, 10))])).ap == 0.0
+
+
+def test_where_an_image_says_what_was_looked_for_no_other_class_is_judged():
+    """Two classes, 0 annotated in both images; the answers of class 1 are false alarms only where 1 was looked for."""
+    right, wrong = Instance(0, bar(0, 10), 0.5), Instance(0, bar(12, 20), 0.9)
+    truth, alarm = [Instance(0, bar(0, 10))], Instance(1, None, 0.9)
+    bus = ([Instance(1, bar(0, 5), 0.4)], [Instance(1, bar(0, 5))])
+
+    def figures(absent, incomplete=()):
+        counted = AveragePrecision(2)
+        counted.add([right, wrong, alarm], truth, absent, incomplete)
+        counted.add(*bus)
+        return counted.result().per_class
+
+    assert figures(None) == (pytest.approx(0.5), pytest.approx(0.5)), "everything was looked for"
+    assert figures([1]) == (pytest.approx(0.5), pytest.approx(0.5)), "class 1 was, and is not there"
+    assert figures([]) == (pytest.approx(0.5), pytest.approx(1.0)), "class 1 was not"
+    # not every instance of class 0 is annotated, so what matches none of them may well be one
+    assert figures([], [0]) == (pytest.approx(1.0), pytest.approx(1.0))
+
+
+def test_an_unmatched_prediction_of_an_incomplete_class_is_excused_and_a_match_counts():
+    truth, half = [Instance(0, bar(0, 10))], Instance(0, bar(0, 8), 0.9)
+    counted = AveragePrecision(1)
+    counted.add([half], truth, [], [0])
+    assert counted.result().ap == pytest.approx(0.7), "a match below IoU .85, above it nothing at all"
+
+
+def test_areas_are_those_that_the_annotation_states():
+    small, large = Instance(0, bar(0, 10), area=32.0**2 - 1), Instance(0, bar(12, 20), area=96.0**2 + 1)
+    found = ap(([Instance(0, bar(0, 10), 0.9)], [small, large]))
+    assert (found.small, found.medium, found.large) == (pytest.approx(1.0), None, 0.0)
+    assert found.ap == pytest.approx(51 / 101)
+    # an unmatched answer counts where its own area lies
+    wide = Instance(0, None, 0.95, area=100.0**2)
+    found = ap(([Instance(0, bar(0, 10), 0.9)], [small]), ([wide], []))
+    assert (found.ap, found.small, found.large) == (pytest.approx(0.5), pytest.approx(1.0), None)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_crowds_and_areas_agree_with_pycocotools_run_on_whole_files(seed):
+    rng = np.random.default_rng(seed)
+    counted, truth, guesses = AveragePrecision(3), [], []
+    for image in range(8):
+        annotated, predicted = [], []
+        for _ in range(rng.integers(0, 6)):
+            mask, index, is_crowd = block(rng), int(rng.integers(3)), bool(rng.random() < 0.2)
+            area = float(rng.choice([coco.area(mask), 900.0, 5000.0, 20000.0]))
+            annotated.append(Instance(index, mask, is_crowd=is_crowd, area=area))
+            entry = {"id": len(truth) + 1, "image_id": image, "category_id": index, "area": area}
+            truth.append({**entry, "iscrowd": int(is_crowd), "segmentation": mask, "bbox": [0, 0, 1, 1]})
+            if rng.random() < 0.7:
+                predicted.append(Instance(index, mask, float(rng.random())))
+        predicted += [Instance(int(rng.integers(3)), block(rng), float(rng.random())) for _ in range(3)]
+        guesses += [
+            {"image_id": image, "category_id": one.class_index, "segmentation": one.mask, "score": one.score}
+            for one in predicted
+        ]
+        counted.add(predicted, annotated)
+    found, wanted = counted.result(), whole_files(truth, guesses)
+    mine = (found.ap, found.ap50, found.ap75, found.small, found.medium, found.large)
+    assert [-1 if one is None else one for one in mine] == pytest.approx(wanted, abs=1e-9)
+
+
+def block(rng, side=120):
+    """Run lengths of a random block."""
+    pixels = np.zeros((side, side), dtype=np.uint8, order="F")
+    y, x, height, width = rng.integers(0, side - 4, 2).tolist() + rng.integers(4, side, 2).tolist()
+    pixels[y : y + height, x : x + width] = 1
+    runs = coco.encode(pixels)
+    return {"size": [side, side], "counts": runs["counts"].decode()}
+
+
+def whole_files(truth, guesses):
+    """AP, AP50, AP75, and of small, medium and large instances, as COCOeval itself tells them."""
+    images = [{"id": image, "height": 120, "width": 120} for image in range(8)]
+    with redirect_stdout(io.StringIO()):
+        annotation = COCO()
+        annotation.dataset = {"images": images, "annotations": truth, "categories": [{"id": n} for n in range(3)]}
+        annotation.createIndex()
+        judge = COCOeval(annotation, annotation.loadRes(guesses), "segm")
+        judge.evaluate()
+        judge.accumulate()
+        judge.summarize()
+    return judge.stats[:6].tolist()
 
 
 def test_nothing_is_printed(capsys):

@@ -120,3 +120,29 @@ def test_masks_of_real_photos_agree_with_pycocotools():
             assert (mine | ~mask | others).all()
             checked += 1
     assert checked > 100
+
+
+def test_the_annotation_keeps_whole_masks_with_their_areas_beside_the_map(tmp_path, document):
+    document["annotations"][1] |= {"area": 290.5}
+    document["annotations"][0] |= {"area": "large"}
+    document["annotations"].append({"id": 4, "image_id": 1, "category_id": 5, "segmentation": box(5, 5, 7, 7)})
+    document["annotations"].append({"id": 5, "image_id": 1, "category_id": 5, "segmentation": box(5, 5, 7, 7)})
+    truth = next(written(tmp_path, document).images()).load().truth
+    whole = truth.objects.objects
+    assert [(one.class_name, one.is_crowd, one.area) for one in whole] == [
+        ("cat", False, 16.0), ("person", False, 290.5), ("person", True, 300.0), ("cat", False, 4.0),
+        ("cat", False, 4.0),
+    ]  # fmt: skip
+    assert whole[1].mask().sum() == 300 and next(one.area for one in truth.segments if one.id == 2) < 300
+    assert [one.id for one in truth.segments] == [1, 2, 3, 5], "the fourth is hidden by the fifth, and still annotated"
+    assert truth.objects.absent is None
+    kept = CocoInstances(CocoPanopticSettings(path=str(tmp_path), only=("cat",)))
+    assert [one.class_name for one in next(kept.images()).load().truth.objects.objects] == ["cat"] * 3
+
+
+def test_lvis_says_which_classes_were_looked_for(tmp_path, document):
+    document["categories"] += [{"id": 11, "name": "alarm_clock", "frequency": "r"}, {"id": 12, "name": "kite"}]
+    document["images"][0] |= {"neg_category_ids": [11], "not_exhaustive_category_ids": [5]}
+    first, second = (one.load().truth.objects for one in written(tmp_path, document).images())
+    assert (first.absent, first.incomplete, first.uncounted) == ({"alarm clock"}, {"cat"}, "")
+    assert "does not say which classes were looked for" in second.uncounted

@@ -141,3 +141,8 @@ def test_a_page_that_cannot_be_written_after_all_is_told(tmp_path):
     page.file.mkdir()
     with pytest.raises(DataError, match="choose another --report"):
         page.write(evaluation(), "x")
+
+
+def test_why_no_ap_is_counted_stands_beside_the_figures(tmp_path):
+    text = EvaluationPage(tmp_path, 0).write(evaluation(no_map="nobody looked"), "coco:x").read_text(encoding="utf-8")
+    assert "It is not counted here: nobody looked." in text

@@ -7,7 +7,7 @@ from retclip.algorithms.average_precision import Instance
 from retclip.errors import DataError
 from retclip.types import PanopticSegmentation, SegmentInfo
 from retclip.workflows.counters import Counters, Prediction
-from retclip.workflows.instances import annotated_instances
+from retclip.workflows.instances import Annotated, annotated_instances
 
 NAMES, THINGS = ("sky", "car", "bus"), (False, True, True)
 
@@ -26,7 +26,7 @@ SEMANTIC = np.array([[0, 0, 1, 1], [0, 0, 1, 2]])
 def counted(truth=TRUTH, guess=GUESS):
     counters = Counters(NAMES, THINGS)
     annotated = annotated_instances(truth, counters.index, THINGS)
-    predicted = [Instance(1, annotated[0].mask, 0.9), Instance(0, None, 0.2)]
+    predicted = [Instance(1, annotated.instances[0].mask, 0.9), Instance(0, None, 0.2)]
     return counters, counters.add(Prediction(guess, SEMANTIC, predicted), truth, annotated)
 
 
@@ -46,12 +46,20 @@ def test_a_crowd_is_not_judged_and_an_image_without_labels_has_no_accuracy():
     assert (counters.right, counters.judged) == (2, 2)
     void = panoptic([[0, 0, 0, 0], [0, 0, 0, 0]], {})
     counters = Counters(NAMES, THINGS)
-    assert counters.add(Prediction(GUESS, SEMANTIC, []), void, []) is None
+    assert counters.add(Prediction(GUESS, SEMANTIC, []), void, Annotated([])) is None
     assert (counters.images, counters.judged) == (1, 0)
 
 
 def test_what_does_not_fit_is_counted_nowhere():
     counters = Counters(NAMES, THINGS)
     with pytest.raises(DataError, match="same ids"):
-        counters.add(Prediction(panoptic([[1, 1, 2, 2], [1, 1, 3, 3]], {1: "sky"}), SEMANTIC, []), TRUTH, [])
+        counters.add(Prediction(panoptic([[1, 1, 2, 2], [1, 1, 3, 3]], {1: "sky"}), SEMANTIC, []), TRUTH, Annotated([]))
     assert (counters.images, int(counters.confusion.counts.sum())) == (0, 0)
+
+
+def test_one_annotation_that_ap_cannot_be_counted_against_is_told_and_the_rest_is_counted():
+    counters, _ = counted()
+    told = Annotated([], uncounted="nobody says what was looked for")
+    counters.add(Prediction(GUESS, SEMANTIC, []), TRUTH, told)
+    counters.add(Prediction(GUESS, SEMANTIC, []), TRUTH, Annotated([]))
+    assert (counters.images, counters.no_precision) == (3, "nobody says what was looked for")
