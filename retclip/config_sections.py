@@ -74,6 +74,12 @@ class SegmentSection(Section):
     object_mask_threshold: float = Field(0.0, ge=0, le=1, description="FC-CLIP's value")
     overlap_threshold: float = Field(0.8, ge=0, le=1, description="FC-CLIP's value")
     mask_threshold: float = Field(0.5, ge=0, le=1, description="FC-CLIP's value")
+    smallest_void: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="smaller void islands (share of the photo) go to the segments around them; 0: none",
+    )
     use_prompts: bool = Field(False, description="drop classes that a prompted proposer never found (paper 2.2)")
     merge_side: int = Field(2048, ge=64, description="longer side on which masks are merged; the map is full size")
 

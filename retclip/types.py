@@ -12,18 +12,24 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retclip.scores import ClassScores as ClassScores  # these three are words of the field like those below
+from retclip.scores import Neighbours as Neighbours
+from retclip.scores import Role as Role
+
 if TYPE_CHECKING:  # torch takes seconds to import, and listing plugins or printing help must not wait for it
     from torch import Tensor
 
     from retclip.annotated_objects import AnnotatedObjects
     from retclip.regions import Region
+
+
+SHOWN_NAMES = 5  # of a vocabulary as text
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class SegmentInfo:
     is_crowd: bool = False  # annotations only: a region of many objects, never matched one by one
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PanopticSegmentation:
     """Every pixel with a class and every object with an instance. label_map: (H, W) int32, image pixels, 0 = void, else
     a segment's id. segments: one per id, in painting order. mask_map: (H, W) int32, the mask proposal that each pixel
@@ -60,8 +66,12 @@ class PanopticSegmentation:
     mask_map: NDArray[np.int32] | None = None
     objects: AnnotatedObjects | None = None
 
+    def __repr__(self) -> str:
+        height, width = self.label_map.shape
+        return f"<PanopticSegmentation of {width} x {height} pixels: {len(self.segments)} segments>"
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Image:
     """A decoded photo: `pixels (H, W, 3) uint8 RGB`, upright. Its identity is the sha256 of the file's bytes. truth:
     the annotation, for a ground-truth proposer and the evaluation. regions: objects marked, not painted."""
@@ -76,6 +86,9 @@ class Image:
     def size(self) -> tuple[int, int]:
         """(H, W) in pixels."""
         return int(self.pixels.shape[0]), int(self.pixels.shape[1])
+
+    def __repr__(self) -> str:
+        return f"<Image {self.uri!r}, {self.size[1]} x {self.size[0]} pixels, sha256 {self.sha256[:8]}>"
 
 
 @dataclass(frozen=True)
@@ -175,7 +188,7 @@ class SegmentFeatures:
     space: FeatureSpace
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Vocabulary:
     """The classes the user asks for, in the user's order.
 
@@ -191,6 +204,10 @@ class Vocabulary:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __repr__(self) -> str:
+        more = ", ..." if len(self) > SHOWN_NAMES else ""
+        return f"<Vocabulary of {len(self)} classes: {', '.join(self.names[:SHOWN_NAMES])}{more}>"
 
     @cached_property
     def terms(self) -> tuple[str, ...]:
@@ -208,43 +225,3 @@ class Vocabulary:
     def digest(self) -> str:
         """sha256 over names, synonyms and thing flags; part of every result."""
         return hashlib.sha256(json.dumps([self.names, self.synonyms, self.is_thing]).encode()).hexdigest()
-
-
-@dataclass(frozen=True, eq=False)
-class Neighbours:
-    """The stored segments nearest to each mask, nearest first.
-
-    ids: (n, k) object, segment UUIDs, None = none. classes: (n, k) int64 index into the vocabulary, -1 = none.
-    distances: (n, k) float32 cosine distance 1 - similarity in [0, 2], inf = none. supported: (c,) bool, whether the
-    store holds any live segment of the class: "no neighbour" and "nothing to find" are different answers.
-    """
-
-    ids: NDArray[np.object_]
-    classes: Tensor
-    distances: Tensor
-    supported: Tensor
-
-
-class Role(StrEnum):
-    """Which term of the ensemble a classifier feeds (paper, section 2.2)."""
-
-    RETRIEVAL = "retrieval"
-    CLIP = "clip"
-    IN_VOCABULARY = "in_vocabulary"
-
-
-@dataclass(frozen=True, eq=False)
-class ClassScores:
-    """What one classifier says: `values (n, c) float32 in [0, 1]`.
-
-    knows: (c,) bool, False where this source cannot say anything about the class: that is not the same as 0.
-    void: (n,) float in [0, 1], the probability of "no object", or None where the source has no such notion.
-    speaks: (n,) bool, False where it cannot say anything about a mask, whatever the class; None = it speaks of all.
-    """
-
-    values: Tensor
-    knows: Tensor
-    role: Role
-    void: Tensor | None = None
-    classifier: str = ""  # component name
-    speaks: Tensor | None = None

@@ -59,6 +59,7 @@ def memory(built: Built) -> Iterator["object"]:
         "store": {"index": "resident"},
         "components": {"proposer": "reference.ground_truth"},
         "retrieval": {"k": 32},
+        "segment": {"smallest_void": 0.0},
         "plugin": {"retrieval": {"vote": {"vote": "minmax"}}},  # written out: better defaults must not change a test
     }
     with retclip.open(built.store, settings=settings) as opened:

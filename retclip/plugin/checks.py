@@ -20,6 +20,7 @@ from retclip.types import (
     FeatureSpace,
     Image,
     MaskProposals,
+    Neighbours,
     SegmentFeatures,
     Vocabulary,
 )  # fmt: skip
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 ROUNDING = 1e-5  # what resizing and softmax may add to a probability
 UNIT_TOLERANCE = 1e-2  # half-precision backbones keep the length to about 1e-3
+SHARES_TOLERANCE = 1e-3  # a class's shares, summed in float32 or half precision
 
 
 def check_classes(found: Sequence[SourceClass], source: str) -> None:
@@ -90,8 +92,11 @@ def checked_segments(found: SegmentFeatures, masks: int, component: str) -> Segm
     return replace(found, vectors=found.vectors.float())
 
 
-def checked_scores(found: ClassScores, masks: int, vocabulary: Vocabulary, component: str) -> ClassScores:
-    """(n, c) scores in [0, 1], and whether each class is known."""
+def checked_scores(
+    found: ClassScores, masks: int, vocabulary: Vocabulary, component: str, neighbours: Neighbours | None = None
+) -> ClassScores:
+    """(n, c) scores in [0, 1], and whether each class is known. neighbours: what the component was given; its shares,
+    where it says them, sum to its scores."""
     try:
         sizes = check_shape("values", found.values, "n c", {"n": masks, "c": len(vocabulary)})
         check_shape("knows", found.knows, "c", sizes)
@@ -103,10 +108,13 @@ def checked_scores(found: ClassScores, masks: int, vocabulary: Vocabulary, compo
         if found.speaks is not None:
             check_shape("speaks", found.speaks, "n", sizes)
             check_flags("speaks", found.speaks)
+        if found.shares is not None:
+            _check_shares(found.shares, found.values, neighbours)
     except ShapeError as error:
         raise _broken(component, error.expected, error.got) from error
     void = None if found.void is None else found.void.float().clamp(0.0, 1.0)
-    return replace(found, values=found.values.float().clamp(0.0, 1.0), void=void)
+    shares = None if found.shares is None else found.shares.float().clamp(0.0, 1.0)
+    return replace(found, values=found.values.float().clamp(0.0, 1.0), void=void, shares=shares)
 
 
 def checked_text(found: Tensor | None, terms: int, space: FeatureSpace, component: str) -> Tensor | None:
@@ -126,6 +134,20 @@ def _check_scores(name: str, scores: Tensor | None, masks: int) -> None:
     if scores is not None:
         check_shape(name, scores, "n", {"n": masks})
         check_range(name, scores, 0.0, 1.0, ROUNDING)
+
+
+def _check_shares(shares: Tensor, values: Tensor, neighbours: Neighbours | None) -> None:
+    """A share in [0, 1] per neighbour, those of a class with that class's value as their sum. Raises ShapeError."""
+    if neighbours is None:
+        raise ShapeError("no shares where there are no neighbours", f"{tuple(shares.shape)}", "")
+    classes = neighbours.classes.to(shares.device)
+    check_shape("shares", shares, "n k", {"n": classes.shape[0], "k": classes.shape[1]})
+    check_range("shares", shares, 0.0, 1.0, ROUNDING)
+    bins = values.new_zeros(len(values), values.shape[1] + 1, dtype=shares.dtype).float()  # the last: no neighbour
+    summed = bins.scatter_add(1, classes % bins.shape[1], shares.float())
+    apart = (summed[:, :-1] - values.float()).abs()
+    if bool((apart > SHARES_TOLERANCE).any()) or bool((summed[:, -1] > 0).any()):
+        raise ShapeError("shares that sum to their class's value", f"sums that are {apart.max():g} apart", "")
 
 
 def _check_unit(what: str, vectors: Tensor, component: str) -> None:

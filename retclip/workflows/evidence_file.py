@@ -40,6 +40,8 @@ def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) 
             arrays[f"void_{number}"] = scores.void.float().cpu().numpy()
         if scores.speaks is not None:
             arrays[f"speaks_{number}"] = scores.speaks.cpu().numpy()
+        if scores.shares is not None:
+            arrays[f"shares_{number}"] = scores.shares.float().cpu().numpy()
     if result.mask_map is not None:
         arrays["mask_map"] = result.mask_map
     if evidence.neighbours:
@@ -86,7 +88,7 @@ def _about(result: PanopticSegmentation, evidence: Evidence) -> dict[str, Any]:
         "names": vocabulary.names,
         "is_thing": vocabulary.is_thing,
         "synonyms": vocabulary.synonyms,
-        "scores": [{"role": one.role, "classifier": one.classifier} for one in evidence.scores],
+        "scores": [{"role": one.role, "classifier": one.classifier, "rule": one.rule} for one in evidence.scores],
         "settings": evidence.settings,
         "matches": [asdict(match) for match in evidence.matches],
     }
@@ -104,6 +106,8 @@ def _evidence(arrays: dict[str, NDArray[Any]], about: dict[str, Any]) -> Evidenc
             torch.from_numpy(arrays[f"void_{number}"]) if f"void_{number}" in arrays else None,
             one["classifier"],
             torch.from_numpy(arrays[f"speaks_{number}"]) if f"speaks_{number}" in arrays else None,
+            torch.from_numpy(arrays[f"shares_{number}"]) if f"shares_{number}" in arrays else None,
+            one.get("rule", ""),
         )
         for number, one in enumerate(about["scores"])
     )

@@ -17,6 +17,7 @@ from torch import Tensor
 import retclip
 from retclip.algorithms.ensemble import EnsembleWeights, ensemble
 from retclip.algorithms.panoptic_merge import panoptic_merge
+from retclip.algorithms.void_specks import close_void_specks
 from retclip.device import inference
 from retclip.evidence import Evidence
 from retclip.names import name_key
@@ -71,10 +72,9 @@ def decide(parts: Parts, image: Image, prepared: PreparedVocabulary, described: 
     for classifier in parts.classifiers:
         with inference(classifier.device):
             found = classifier.thing.score(proposals, segments, vocabulary, neighbours)
-        scores.append(
-            replace(checked_scores(found, len(proposals), vocabulary, classifier.name), classifier=classifier.name)
-        )
-    scores = _pruned(scores, proposals, vocabulary.names)
+        found = checked_scores(found, len(proposals), vocabulary, classifier.name, neighbours)
+        scores.append(replace(found, classifier=classifier.name))
+    scores = _pruned(scores, proposals, vocabulary.names, neighbours)
     weights = EnsembleWeights(**settings.ensemble.model_dump())
     combined, void = ensemble(scores, seen_classes(parts, prepared), weights, covered=segments.covered)
     return Evidence(
@@ -106,8 +106,10 @@ def merge(parts: Parts, evidence: Evidence, proposals: MaskProposals) -> Panopti
         overlap_threshold=settings.overlap_threshold,
         mask_threshold=settings.mask_threshold,
     )
+    specks = int(settings.smallest_void * grid[0] * grid[1])
+    maps = close_void_specks(label_map.cpu().numpy(), mask_map.cpu().numpy(), specks)
     rows, columns = ((np.arange(full) * small) // full for full, small in zip(size, grid, strict=True))
-    full, origin = (one.cpu().numpy()[rows[:, None], columns[None, :]] for one in (label_map, mask_map))
+    full, origin = (one[rows[:, None], columns[None, :]] for one in maps)
     areas = np.bincount(full.ravel(), minlength=max((r.id for r in records), default=0) + 1)
     names = evidence.vocabulary.names
     infos = (replace(r, class_name=names[r.class_index], area=int(areas[r.id])) for r in records)
@@ -129,16 +131,23 @@ def _neighbours(parts: Parts, prepared: PreparedVocabulary, segments: SegmentFea
     return Neighbours(ids, classes, distances, found.supported)
 
 
-def _pruned(scores: list[ClassScores], proposals: MaskProposals, names: tuple[str, ...]) -> list[ClassScores]:
-    """Without the classes that a prompted proposer never found (the training-free path, paper 2.2). Of a mask that
-    nobody prompted, from a grid of points say, nothing is known that way."""
+def _pruned(
+    scores: list[ClassScores], proposals: MaskProposals, names: tuple[str, ...], neighbours: Neighbours | None
+) -> list[ClassScores]:
+    """Without the classes that a prompted proposer never found (the training-free path, paper 2.2), and without what
+    neighbours gave them. Of a mask that nobody prompted, from a grid of points say, nothing is known that way."""
     prompts = proposals.prompts or ()
     prompted = torch.tensor([prompt is not None for prompt in prompts], dtype=torch.bool)
     if not prompted.any():
         return scores
     found = torch.tensor([name in prompts for name in names], dtype=torch.bool)
     possible = found[None] | ~prompted[:, None]  # (n, c)
-    return [replace(one, values=one.values * possible.to(one.values.device)) for one in scores]
+    pruned = [replace(one, values=one.values * possible.to(one.values.device)) for one in scores]
+    if neighbours is None:
+        return pruned
+    classes = neighbours.classes.clamp(min=0)  # (n, k); where there is no neighbour, there is no share either
+    voting = possible.to(classes.device).gather(1, classes)  # (n, k)
+    return [one if one.shares is None else replace(one, shares=one.shares * voting) for one in pruned]
 
 
 def seen_classes(parts: Parts, prepared: PreparedVocabulary) -> Tensor:

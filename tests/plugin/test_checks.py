@@ -22,6 +22,7 @@ from retclip.types import (
     FeatureSpace,
     Image,
     MaskProposals,
+    Neighbours,
     Role,
     SegmentFeatures,
     Vocabulary,
@@ -36,10 +37,10 @@ WORDS = Vocabulary(("a", "b", "c"), (True, True, False))
 SCORES = ClassScores(torch.tensor([[0.0, 1.0, 0.5]] * 2), torch.tensor([True, False, True]), Role.CLIP, torch.ones(2))
 
 
-def refused(check, *arguments):
+def refused(check, *arguments, **more):
     """What the check says; it must name the component twice, once in what to do."""
     with pytest.raises(ContractBroken) as caught:
-        check(*arguments, "bad.plugin")
+        check(*arguments, "bad.plugin", **more)
     assert "from bad.plugin" in caught.value.expected
     assert "retclip plugins check bad.plugin" in caught.value.todo
     return str(caught.value)
@@ -163,6 +164,42 @@ def test_half_precision_is_near_enough_to_length_one():
 )
 def test_bad_scores(change, says):
     assert says in refused(checked_scores, replace(SCORES, **change), 2, WORDS)
+
+
+NEAR = Neighbours(
+    np.full((2, 3), None), torch.tensor([[0, 1, 1], [2, -1, -1]]), torch.zeros(2, 3), torch.ones(3).bool()
+)
+SHARES = torch.tensor([[0.0, 0.75, 0.25], [0.5, 0.0, 0.0]])  # of SCORES' row (0, 1, 0.5): 0.5 of class 2 is not there
+VOTED = replace(SCORES, values=torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 0.5]]), shares=SHARES, rule="by hand")
+
+
+def test_shares_that_sum_to_their_classes_are_taken():
+    found = checked_scores(VOTED, 2, WORDS, "good.plugin", NEAR)
+    assert found.shares.tolist() == SHARES.tolist() and found.rule == "by hand"
+    rough = replace(VOTED, shares=SHARES.bfloat16())
+    assert checked_scores(rough, 2, WORDS, "good.plugin", NEAR).shares.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"shares": torch.ones(2, 2)}, "shares with axes (n k) where k is 3"),
+        ({"shares": torch.ones(1, 3)}, "shares with axes (n k) where n is 2"),
+        ({"shares": SHARES * 3}, "shares with finite values"),
+        ({"shares": SHARES * 0.9}, "shares that sum to their class's value"),
+        ({"shares": torch.tensor([[0.0, 0.75, 0.25], [0.0, 0.5, 0.0]])}, "shares that sum to their class's value"),
+        ({"shares": torch.tensor([[0.0, 0.75, 0.25], [0.5, 0.5, 0.0]])}, "shares that sum to their class's value"),
+    ],
+)
+def test_bad_shares(change, says):
+    assert says in refused(checked_scores, replace(VOTED, **change), 2, WORDS, neighbours=NEAR)
+
+
+def test_shares_of_no_neighbours():
+    assert "no shares where there are no neighbours" in refused(checked_scores, VOTED, 2, WORDS)
+    silent = ClassScores(torch.zeros(0, 3), torch.ones(3).bool(), Role.RETRIEVAL, shares=torch.zeros(0, 5))
+    none = Neighbours(np.full((0, 5), None), torch.zeros(0, 5).long(), torch.zeros(0, 5), torch.ones(3).bool())
+    assert checked_scores(silent, 0, WORDS, "good.plugin", none).shares.shape == (0, 5)
 
 
 def test_a_sum_of_shares_may_pass_one_by_rounding():

@@ -110,6 +110,7 @@ CLASSIFIERS = {
     "knows everything": lambda found, *_: replace(found, knows=torch.ones_like(found.knows)),
     "another role": lambda found, *_: replace(found, role=Role.CLIP),
     "random": lambda found, *_: replace(found, values=torch.rand(found.values.shape)),
+    "shares of nothing": lambda found, *_: replace(found, shares=torch.full((len(found.values), 3), 0.5)),
 }
 
 

@@ -12,7 +12,11 @@ from retclip.store.tables import Category, Segment
 from retclip.workflows.vocabulary import missing
 
 # Written out, so that better defaults do not change what these tests prove.
-VOTE = {"retrieval": {"k": 32}, "plugin": {"retrieval": {"vote": {"vote": "minmax"}}}}
+VOTE = {
+    "retrieval": {"k": 32},
+    "segment": {"smallest_void": 0.0},
+    "plugin": {"retrieval": {"vote": {"vote": "minmax"}}},
+}
 TRUTH = config.merged(VOTE, {"components": {"proposer": "reference.ground_truth"}})
 SUPERPIXELS = config.merged(
     VOTE,

@@ -200,6 +200,42 @@ def test_a_classifier_with_weights_works_without_gradients_and_its_answer_can_be
     save_evidence(tmp_path / "a.evidence.npz", result, evidence)
 
 
+def test_what_is_pruned_has_no_share_of_the_vote_either(kit):
+    """Neighbours of grass: their shares go with the class where the detector never found grass, else they stay."""
+
+    class Shared(kit.Classifier):
+        role = Role.RETRIEVAL
+
+        def score(self, proposals, segments, vocabulary, neighbours):
+            shares = torch.full((2, 1), 0.5)
+            values = torch.tensor([[0.0, 0.5, 0.0]] * 2)
+            return ClassScores(values, neighbours.supported, self.role, shares=shares, rule="half each")
+
+    settings = {"segment": {"use_prompts": True}}
+    voting = [kit.loaded("stub.shared", Shared([]), needs=(NEIGHBOURS,))]
+    for prompts, wanted in ((("sky", None), [0.0, 0.5]), (("sky", "grass"), [0.5, 0.5]), ((None, None), [0.5, 0.5])):
+        answer = giving(torch.stack([LEFT, RIGHT_HALF]), prompts)
+        _, evidence = segment(kit, kit.picture(), answer, voting, settings)
+        (scores,) = evidence.scores
+        assert scores.shares[:, 0].tolist() == scores.values[:, 1].tolist() == wanted, prompts
+        assert scores.rule == "half each"
+
+
+def test_void_specks_are_closed_only_where_it_is_set_and_in_the_map_itself(kit):
+    """Two halves that are unsure of a pixel in the corner of each: 8 x 8 pixels, two specks of 1 and of 2 pixels."""
+    image = Image(np.full((8, 8, 3), 100, dtype=np.uint8), "a" * 64, "x")
+    masks = torch.zeros(2, 8, 8)
+    masks[0, :, :4], masks[1, :, 4:] = 1, 1
+    masks[0, 0, 0] = masks[1, 7, 6:] = 0.4
+    plain, _ = segment(kit, image, giving(masks))
+    assert [one.area for one in plain.segments] == [31, 30]
+    assert [int(plain.label_map[place]) for place in ((0, 0), (7, 6), (7, 7))] == [0, 0, 0]
+    for share, areas in ((1 / 64, [32, 30]), (2 / 64, [32, 32]), (0.0, [31, 30])):
+        result, _ = segment(kit, image, giving(masks), settings={"segment": {"smallest_void": share}})
+        assert [one.area for one in result.segments] == areas
+        assert (result.mask_map == result.label_map - 1).all()
+
+
 def test_masks_that_nobody_prompted_keep_every_class(kit):
     """From a grid of points say; of prompted ones beside them, classes that were never found are pruned."""
     settings = {"segment": {"use_prompts": True}, "ensemble": {"renormalise": False}}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from retclip.algorithms.retrieval_scores import retrieval_scores
+from retclip.algorithms.vote_shares import vote_rule, vote_shares
 from retclip.errors import ConfigError
 from retclip.types import ClassScores, Role
 
@@ -34,28 +35,25 @@ class Vote:
     ) -> ClassScores:
         """(n, c) votes in [0, 1] of the stored segments nearest to each of n masks, for c classes.
 
-        `knows` is the store's own answer, `neighbours.supported`. A mask that covered no cell of the feature grid
-        has no vector, so its row is zero whatever the neighbours say. Raises ConfigError without neighbours.
+        `knows` is the store's own answer, `neighbours.supported`. A mask that covered no cell of the feature grid has
+        no vector, so its row is zero whatever the neighbours say. `shares` says what each neighbour gave, `rule` how.
+        Raises ConfigError without neighbours.
         """
         if neighbours is None:
             raise ConfigError(
                 f"neighbours for classifier '{NAME}'", "no search in a feature store", "open a store, or drop it"
             )
-        chosen = self.settings
-        values = retrieval_scores(
-            neighbours.classes,
-            neighbours.distances,
-            len(vocabulary),
-            vote=chosen.vote,
-            aggregate=chosen.aggregate,
-            temperature=chosen.temperature,
-            max_distance=chosen.max_distance,
-        )
+        rule = self.settings.model_dump()
+        classes, distances = neighbours.classes, neighbours.distances
+        values = retrieval_scores(classes, distances, len(vocabulary), **rule)  # (n, c)
+        shares = vote_shares(classes, distances, **rule)  # (n, k)
         covered = segments.covered.to(values.device)
-        values = torch.where(covered[:, None], values, torch.zeros_like(values))  # (n, c)
-        near = torch.isfinite(neighbours.distances) & (neighbours.classes >= 0)
-        if chosen.max_distance is not None:
-            near = near & (neighbours.distances <= chosen.max_distance)
+        values, shares = (torch.where(covered[:, None], one, torch.zeros_like(one)) for one in (values, shares))
+        near = torch.isfinite(distances) & (classes >= 0)
+        if self.settings.max_distance is not None:
+            near = near & (distances <= self.settings.max_distance)
         speaks = near.any(dim=1) & covered  # nothing in reach is no vote against the classes that the store holds
         supported = neighbours.supported.to(values.device)
-        return ClassScores(values, supported, self.role, classifier=NAME, speaks=speaks)
+        return ClassScores(
+            values, supported, self.role, classifier=NAME, speaks=speaks, shares=shares, rule=vote_rule(**rule)
+        )

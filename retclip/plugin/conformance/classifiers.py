@@ -50,7 +50,7 @@ def _scores(thing: Any, info: ComponentInfo) -> object:
         return HEAD
     for count in (3, 0):
         proposals, segments, words, near = _inputs(info, count)
-        found = checked_scores(thing.score(proposals, segments, words, near), count, words, info.full_name)
+        found = checked_scores(thing.score(proposals, segments, words, near), count, words, info.full_name, near)
         if found.role is not thing.role:
             raise ContractBroken("one role", f"{thing.role} and {found.role}", "return scores of your own role")
         if near is not None and bool(found.knows[2]):
