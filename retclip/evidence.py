@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evidence:
     """Why each mask of one image got its label: enough to decide again without the image or a model.
 
@@ -34,3 +34,8 @@ class Evidence:
     boxes: NDArray[np.int64]  # (n, 4) x0 y0 x1 y1 of each proposal, original image pixels, x1 y1 exclusive
     settings: Mapping[str, Any] = field(default_factory=dict)
     matches: tuple[LabelMatch, ...] = ()
+
+    def __repr__(self) -> str:
+        masks, classes = self.combined.shape
+        sources = ", ".join(scores.classifier or str(scores.role) for scores in self.scores)
+        return f"<Evidence of {self.image_uri!r}: {masks} masks, {classes} classes; {sources}>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +14,12 @@ from retclip.evidence import Evidence
 from retclip.types import Image, PanopticSegmentation, SegmentInfo
 
 if TYPE_CHECKING:
+    from retclip.report.result_writer import Overlays
     from retclip.store.feature_store import FeatureStore
-    from retclip.workflows.explain import Explanation
+    from retclip.workflows.explanation import Explanation
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class SegmentationResult:
     """label_map: (H, W) int32 at the image's size, 0 = void. segments: one per id in the map."""
 
@@ -33,29 +35,67 @@ class SegmentationResult:
         """Label map and segments as one record."""
         return PanopticSegmentation(self.label_map, self.segments, self.mask_map)
 
-    def overlay(self) -> NDArray[np.uint8]:
-        """The photo with coloured, named segments: (H, W, 3) uint8 RGB, with a legend below."""
+    def overlay(self, legend: bool = True, alpha: float = 0.4) -> NDArray[np.uint8]:
+        """The photo with coloured, named segments: (H, W, 3) uint8 RGB.
+
+        legend: below the photo, so that the picture is higher than it.
+        alpha: how much of the photo's light and shade is painted over, [0, 1].
+        """
         from retclip.report.overlay import overlay
 
-        return overlay(self.image.pixels, self.panoptic)
+        return overlay(self.image.pixels, self.panoptic, alpha, self.evidence.vocabulary.names, legend)
 
     def explain(self, segment: SegmentInfo | int) -> Explanation:
-        """Why a segment got its label: its neighbours in the store and the scores per source, of its largest mask."""
+        """Why a segment got its label: its neighbours in the store and the scores per source, of its largest mask.
+        Raises DataError for a segment that is not one of this result."""
         from retclip.workflows.explain import explain
 
         chosen = segment if isinstance(segment, int) else segment.id
-        return explain(self.store, self.panoptic, self.evidence, chosen)
+        return explain(self.store, self.panoptic, self.evidence, chosen, painter=self._painter())
 
     def explain_at(self, x: int, y: int) -> Explanation:
-        """Why a pixel got its label: the same of the mask that lies there. x, y: image pixels from the upper left."""
+        """Why a pixel got its label: the same of the mask that lies there. x, y: image pixels from the upper left.
+        Raises DataError for a pixel that no segment covers."""
         from retclip.workflows.explain import explain, segment_at
 
-        return explain(self.store, self.panoptic, self.evidence, *segment_at(self.panoptic, x, y))
+        chosen = segment_at(self.panoptic, x, y)
+        return explain(self.store, self.panoptic, self.evidence, *chosen, painter=self._painter())
 
-    def save(self, folder: str | Path, name: str | None = None) -> Path:
-        """Write panoptic PNG + COCO JSON, overlay and evidence under `folder`; returns it."""
+    def save(self, folder: str | Path, name: str | None = None, overlays: Overlays = "both") -> Path:
+        """Write panoptic PNG + COCO JSON, overlays and evidence under `folder`; returns it.
+
+        name: of the files (None = the photo's). overlays: "none", "plain" (of the photo's size), "legend" or "both".
+        """
         from retclip.report.result_writer import ResultWriter
 
-        with ResultWriter(Path(folder), self.evidence.vocabulary) as writer:
+        with ResultWriter(Path(folder), self.evidence.vocabulary, overlays) as writer:
             writer.add(self, name or Path(self.image.uri).stem or self.image.sha256[:12])
         return Path(folder)
+
+    def show(self) -> None:
+        """Open the overlay in a notebook, else in the desktop's viewer. Raises ConfigError where there is neither."""
+        from retclip.data.viewer import show_picture
+
+        show_picture(self.overlay())
+
+    def _painter(self) -> partial[NDArray[np.uint8]]:
+        from retclip.report.explanation import picture
+
+        return partial(picture, self.store, self.panoptic, image=self.image)
+
+    def _repr_png_(self) -> bytes:
+        from retclip.report.notebook import small_png
+
+        return small_png(self.overlay())
+
+    def _repr_html_(self) -> str:
+        from retclip.report.notebook import result_html
+
+        return result_html(self)
+
+    def __repr__(self) -> str:
+        from retclip.report.result_summary import summary_line
+
+        height, width = self.image.size
+        name = Path(self.image.uri).name or self.image.sha256[:12]
+        return f"<SegmentationResult of {name}, {width} x {height} pixels: {summary_line(self.panoptic)}>"

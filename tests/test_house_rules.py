@@ -34,7 +34,7 @@ OWNERS = {
     "sqlalchemy": ("retclip/store/", "migrations/"),
     "alembic": ("retclip/store/schema.py", "migrations/"),
     "pluggy": ("retclip/plugin/",),
-    "PIL": ("retclip/data/images.py", "retclip/report/", "plugins/"),
+    "PIL": ("retclip/data/images.py", "retclip/data/viewer.py", "retclip/report/", "plugins/"),
     "pycocotools": ("retclip/data/rle.py", "retclip/algorithms/average_precision.py"),  # its COCOeval is the formula
     "jinja2": ("retclip/report/html_page.py",),
     "typer": ("retclip/cli/",),

@@ -14,8 +14,10 @@ from retclip.cli.progress import LateProgress
 from retclip.errors import PartialFailure
 
 if TYPE_CHECKING:
+    from retclip.engine import RetCLIP
     from retclip.report.evaluation_page import EvaluationPage
     from retclip.workflows.evaluate import Evaluation
+    from retclip.workflows.vocabulary import PreparedVocabulary
 
 Seen = Annotated[
     str | None, typer.Option(help="Seen classes, a comma list or a file (default: the in-vocabulary classifier's).")
@@ -53,7 +55,7 @@ def evaluate(
         with output.told_when_stopped("stopped; nothing was written"), line:
             found = retclip.evaluate(
                 source, line.update, seen, page.add if page else lambda _: None,
-                lambda prepared: None if fill else say_missing(retclip, prepared, store),
+                lambda prepared: _prepared(retclip, prepared, page, None if fill else store),
             )  # fmt: skip
     if json:
         output.data({**found.as_dict(), "fill": fill.as_dict()} if fill else found.as_dict())
@@ -65,6 +67,14 @@ def evaluate(
         raise PartialFailure(
             "every image to be usable", f"{len(unusable)} failures, first {unusable[0]}", "list them: --json"
         )
+
+
+def _prepared(retclip: RetCLIP, prepared: PreparedVocabulary, page: EvaluationPage | None, store: Path | None) -> None:
+    """Once the classes are known. store: None where what it lacks was told before."""
+    if page:
+        page.names = prepared.vocabulary.names
+    if store is not None:
+        say_missing(retclip, prepared, store)
 
 
 def _page(path: Path, pictures: int) -> EvaluationPage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,19 @@ if TYPE_CHECKING:
 
 SHOWN = 5  # photos, or classes of a store, that a line names
 
+
+class Overlays(StrEnum):
+    """Which pictures are made of a photo."""
+
+    none = "none"
+    plain = "plain"
+    legend = "legend"
+    both = "both"
+
+
+Overlay = Annotated[
+    Overlays, typer.Option(help="Pictures of each photo: none, plain (of its own size), with a legend, or both.")
+]
 Paths = Annotated[list[str], typer.Argument(help="Photos, folders, globs, or reader:path sources.")]
 Classes = Annotated[str | None, typer.Option(help="A comma list or a file (default: the store's classes).")]
 
@@ -45,6 +59,7 @@ def segment(
     store: options.Store = options.DEFAULT_STORE,
     classes: Classes = None,
     fill_missing: FillMissing = False,
+    overlay: Overlay = Overlays.both,
     backbone: options.Backbone = None,
     proposer: options.Proposer = None,
     classifier: options.Classifiers = None,
@@ -68,8 +83,9 @@ def segment(
             raise DataError("at least one photo", f"none in {', '.join(paths)}", "name photos, folders or globs")
         stopped = output.told_when_stopped(f"stopped; what was segmented lies in {out}")
         bar = Progress("segment", len(records))
-        with stopped, ResultWriter(out, prepared.vocabulary) as writer, bar:
+        with stopped, ResultWriter(out, prepared.vocabulary, overlay.value) as writer, bar:
             done = _all(retclip, prepared.vocabulary, records, writer, bar, json)
+            look = f" (look at {writer.pictures})" if writer.pictures else ""
         knows = [one.name for one in retclip.classes() if one.segments]
         preset = retclip.settings.preset
     unusable = [*(fill.failures if fill else ()), *done.failures]
@@ -77,7 +93,7 @@ def segment(
     if json:
         told = {"out": str(out), "images": done.images, "failures": [vars(one) for one in done.failures]}
         output.data({**told, "fill": fill.as_dict()} if fill else told)
-    output.message(f"{done.count} photos segmented into {out} (look at {out / 'overlay'}), {len(done.failures)} failed")
+    output.message(f"{done.count} photos segmented into {out}{look}, {len(done.failures)} failed")
     if done.nothing:
         _warn(done, preset, knows, store)
     _exit(out, done, unusable)

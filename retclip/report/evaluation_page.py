@@ -18,7 +18,7 @@ from retclip.errors import DataError
 from retclip.escaping import json_text
 from retclip.report.html_page import write_page
 from retclip.report.overlay import overlay
-from retclip.report.palette import colour
+from retclip.report.palette import class_colours
 from retclip.types import Image, PanopticSegmentation
 from retclip.workflows.evaluate import Judged
 from retclip.workflows.evaluation_figures import Evaluation
@@ -52,6 +52,7 @@ class EvaluationPage:
         if self.file.is_dir():
             raise DataError("a file to write, or a folder without .html at its end", str(self.file), "rename --report")
         self.most = most
+        self.names: tuple[str, ...] = ()  # the vocabulary, which decides the colours
         self.shown: list[Shown] = []
 
     def add(self, judged: Judged) -> None:
@@ -61,7 +62,8 @@ class EvaluationPage:
         if not most or before == now or truth is None:
             return
         photo = _fitted(judged.image)
-        annotated, predicted = (_address(overlay(photo, _scaled(one, photo))) for one in (truth, judged.predicted))
+        maps = (_scaled(one, photo) for one in (truth, judged.predicted))
+        annotated, predicted = (_address(overlay(photo, one, names=self.names)) for one in maps)
         accuracy = None if judged.accuracy is None else 100 * judged.accuracy
         self.shown.append(Shown(judged.name, _address(photo), annotated, predicted, accuracy))
 
@@ -87,7 +89,7 @@ def _values(found: Evaluation, source: str, shown: list[Shown]) -> dict[str, Any
         "columns": list(zip(("PQ", "SQ", "RQ", "mAP", "mIoU"), NAMES, strict=True)),
         "classes": occurring,
         "absent": [name for name in found.per_class if name not in occurring],
-        "colours": {name: "rgb({},{},{})".format(*colour(name)) for name in found.per_class},
+        "colours": {name: "rgb({},{},{})".format(*rgb) for name, rgb in class_colours(found.per_class).items()},
         "shown": shown,
         "settings": json_text(found.settings),
     }

@@ -1,30 +1,31 @@
-"""An explanation as one picture: the segment, the scores of each source, and the stored segments that caused them."""
+"""An explanation as one picture: the segment, the scores of each source, the vote, and the segments that voted."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
 from retclip.data import rle
 from retclip.data.images import write_png
 from retclip.errors import DataError
 from retclip.report.crops import CropCutter
-from retclip.report.palette import colour
+from retclip.report.palette import RGB, class_colours
+from retclip.report.sheet import GREY, Sheet, shortened
 from retclip.store import catalog
 from retclip.store.catalog import StoredSegment
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
-from retclip.types import PanopticSegmentation
-from retclip.workflows.explain import ExplainedNeighbour, Explanation
+from retclip.types import Image, PanopticSegmentation
+from retclip.workflows.explanation import ExplainedNeighbour, Explanation
 from retclip.workflows.provenance import told_weights
 
-TILE, CAPTION, GAP, COLUMNS, SHOWN = 150, 142, 12, 6, 12  # pixels, pixels, pixels, tiles a row, neighbours at most
-QUERY = 220  # height of the segment itself
-LEFT = 340  # width of the column with the segment and its scores
-INK, GREY, PAPER = (25, 25, 30), (110, 110, 118), (255, 255, 255)
+LEFT, GAP = 360, 14  # width of the column with the segment and its scores; between things
+SIDE, CAPTION, COLUMNS, SHOWN = 122, 108, 4, 12  # of a crop; under it; tiles a row; neighbours at most
+TILE = 2 * SIDE + 6  # a crop and beside it the whole photo
+QUERY = 200  # height of the segment itself
 
 
 def save_picture(path: Path, store: FeatureStore, result: PanopticSegmentation, why: Explanation) -> None:
@@ -32,79 +33,97 @@ def save_picture(path: Path, store: FeatureStore, result: PanopticSegmentation, 
     write_png(path, picture(store, result, why))
 
 
-def picture(store: FeatureStore, result: PanopticSegmentation, why: Explanation) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8: on the left the segment and its scores, on the right its neighbours, nearest first."""
+def picture(
+    store: FeatureStore, result: PanopticSegmentation, why: Explanation, image: Image | None = None
+) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8: on the left the segment and its scores, on the right its neighbours, nearest first.
+
+    image: the photo where it is at hand (None = it is read from its file, if it is still the same).
+    """
     near = why.neighbours[:SHOWN]
     rows = max(1, -(-len(near) // COLUMNS))
-    height = max(56 + rows * (TILE + CAPTION + GAP), 100 + QUERY + _height_of_scores(why))
-    sheet = Image.new("RGB", (LEFT + COLUMNS * (TILE + GAP) + GAP, height), PAPER)
-    draw, cutter = ImageDraw.Draw(sheet), CropCutter()
-    _query(sheet, draw, cutter, result, why)
-    draw.text((LEFT, 12), f"{len(why.neighbours)} nearest stored segments{_votes(why)}", INK, font(16))
+    height = max(160 + rows * (SIDE + CAPTION + GAP), 220 + QUERY + _height_of_scores(why))
+    sheet = Sheet(LEFT + COLUMNS * (TILE + GAP), height)
+    cutter = CropCutter({image.uri: image} if image is not None else {})
+    colours = class_colours([*why.classes, why.segment.class_name])
+    bottom = _query(sheet, cutter, result, why, colours)
+    top = _vote(sheet, why)
     for number, one in enumerate(near):
-        place = (LEFT + number % COLUMNS * (TILE + GAP), 44 + number // COLUMNS * (TILE + CAPTION + GAP))
-        _neighbour(sheet, draw, cutter, store, one, number + 1, place)
-    return np.asarray(sheet)
-
-
-def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own scalable font."""
-    return ImageFont.load_default(size)
+        x, y = LEFT + number % COLUMNS * (TILE + GAP), top + number // COLUMNS * (SIDE + CAPTION + GAP)
+        _neighbour(sheet, cutter, store, one, number + 1, (x, y), colours)
+    return sheet.pixels(max(bottom, top + rows * (SIDE + CAPTION + GAP)))
 
 
 def _query(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, cutter: CropCutter, result: PanopticSegmentation, why: Explanation
-) -> None:
-    one = why.segment
-    draw.text((GAP, 12), f"segment {one.id}: {one.class_name}", INK, font(18))
-    draw.text((GAP, 36), f"{_shortened(Path(why.image_uri).name, 30)}  score {one.score:.2f}", GREY, font(13))
+    sheet: Sheet, cutter: CropCutter, result: PanopticSegmentation, why: Explanation, colours: Mapping[str, RGB]
+) -> int:
+    """The left column; returns the y below it."""
+    segment = why.segment
+    sheet.text((GAP, 12), shortened(f"segment {segment.id}: {segment.class_name}", 36), size=18)
+    sheet.text((GAP, 36), f"{shortened(Path(why.image_uri).name, 30)}  score {segment.score:.2f}", GREY)
     if why.masks > 1:
-        draw.text((GAP, 53), f"one of the {why.masks} masks it is made of", GREY, font(13))
-    mine = result.label_map == one.id if result.mask_map is None else result.mask_map == why.mask
-    crop = cutter.cut(why.image_uri, why.image_sha256, why.box, mine)
-    _paste(sheet, draw, crop, (GAP, 74), (LEFT - 3 * GAP, QUERY), colour(one.class_name))
-    y = 74 + QUERY + 14
+        sheet.text((GAP, 53), f"one of the {why.masks} masks it is made of", GREY)
+    mask = result.label_map == segment.id if result.mask_map is None else result.mask_map == why.mask
+    photo, colour = (why.image_uri, why.image_sha256), colours[segment.class_name]
+    y, half = 76, (LEFT - 3 * GAP) // 2
+    _cut(sheet, cutter, photo, why.box, mask, colour, (GAP, y), (half, QUERY))
+    y = sheet.paragraph((GAP, y + QUERY + 8), why.verdict(), LEFT - 2 * GAP) + 10
     for source, scores in {**why.scores, "together": why.combined}.items():
-        draw.text((GAP, y), source, INK, font(14))
+        sheet.text((GAP, y), source, size=14)
         y += 20
         for name, value in scores.items():
-            draw.rectangle((GAP + 120, y + 3, GAP + 120 + int(130 * min(value, 1.0)), y + 14), fill=colour(name))
-            draw.text((GAP, y), name[:18], INK, font(13))
-            draw.text((GAP + 256, y), f"{value:.3f}", GREY, font(13))
+            sheet.bar((GAP + 130, y + 3), value, 130, colours.get(name, GREY))
+            sheet.text((GAP, y), shortened(name, 19))
+            sheet.text((GAP + 268, y), f"{value:.3f}", GREY)
             y += 18
         y += 8
+    return y
+
+
+def _vote(sheet: Sheet, why: Explanation) -> int:
+    """What stands above the neighbours; returns the y below it."""
+    width = COLUMNS * (TILE + GAP) - GAP
+    shown = f", {SHOWN} of them shown" if len(why.neighbours) > SHOWN else ""
+    sheet.text((LEFT, 12), f"{len(why.neighbours)} nearest stored segments{shown}", size=18)
+    if why.vote is None or not why.votes():
+        return 46
+    y = sheet.paragraph((LEFT, 38), f"{why.vote.classifier}: {why.told_votes()}", width)
+    return sheet.paragraph((LEFT, y), f"the rule: {why.vote.rule}", width, GREY) + 8
 
 
 def _neighbour(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, cutter: CropCutter, store: FeatureStore,
-    one: ExplainedNeighbour, rank: int, place: tuple[int, int],
+    sheet: Sheet, cutter: CropCutter, store: FeatureStore, one: ExplainedNeighbour, rank: int, place: tuple[int, int],
+    colours: Mapping[str, RGB],
 ) -> None:  # fmt: skip
-    known = one.stored
-    crop = cutter.cut(known.image_uri, known.image_sha256, known.box, _mask(store, one)) if known else None
-    _paste(sheet, draw, crop, place, (TILE, TILE), colour(one.class_then))
-    x, y = place[0], place[1] + TILE + 2
-    draw.text((x, y), f"{rank}. {one.class_then}"[:22], INK, font(14))
-    draw.text((x, y + 17), f"distance {one.distance:.3f}", GREY, font(12))
+    known, colour, (x, y) = one.stored, colours.get(one.class_then, GREY), place
     if known is None:
-        draw.text((x, y + 32), "no longer in the store", GREY, font(12))
-        return
-    for line, told in enumerate(_provenance(known)):
-        draw.text((x, y + 32 + 15 * line), _shortened(told, 23), GREY, font(12))
+        sheet.empty(place, (SIDE, SIDE), "gone")
+    else:
+        photo = (known.image_uri, known.image_sha256)
+        _cut(sheet, cutter, photo, known.box, _mask(store, one), colour, place, (SIDE, SIDE))
+    y += SIDE + 3
+    sheet.text((x, y), shortened(f"{rank}. {one.class_then}", 34), size=14)
+    share = "" if one.share is None else f"share {one.share:.4f}, "
+    sheet.text((x, y + 18), f"{share}distance {one.distance:.4f}", GREY)
+    for number, told in enumerate(_provenance(one.class_then, known)):
+        sheet.text((x, y + 34 + 14 * number), shortened(told, 42), GREY, 12)
 
 
-def _provenance(known: StoredSegment) -> tuple[str, ...]:
-    """Seven lines: who named it, where it comes from, who made the mask, how sure that was, with which weights."""
+def _provenance(class_then: str, known: StoredSegment | None) -> tuple[str, ...]:
+    """Who named it, the photo and data set, who made the mask and how sure that was, with which weights."""
+    if known is None:
+        return ("no longer in the store",)
     detector, mask = known.detector_score, known.mask_score
     behind = {"detector": detector, "mask": mask} if (detector, mask) != (None, None) else {"score": known.score}
+    now = "" if known.class_name == class_then else f", now {known.class_name}"
     return (
-        f"{known.label_source}, {known.labelled_by}",
-        known.dataset,
-        Path(known.image_uri).name,
-        known.proposer,
-        f"version {known.proposer_version}",
-        " ".join(f"{name} {value:.2f}" for name, value in behind.items() if value is not None),
-        f"weights {told_weights(known.components, 'proposer')}",
-    )
+        f"said by {known.label_source}, {known.labelled_by}{now}",
+        f"{Path(known.image_uri).name}",
+        f"of {known.dataset}",
+        f"{known.proposer} {known.proposer_version}",
+        " ".join([*(f"{name} {value:.2f}" for name, value in behind.items() if value is not None),
+                  f"weights {told_weights(known.components, 'proposer')}"]),
+    )  # fmt: skip
 
 
 def _mask(store: FeatureStore, one: ExplainedNeighbour) -> NDArray[np.bool_] | None:
@@ -119,29 +138,17 @@ def _mask(store: FeatureStore, one: ExplainedNeighbour) -> NDArray[np.bool_] | N
         return None
 
 
-def _paste(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, crop: NDArray[np.uint8] | None,
-    place: tuple[int, int], room: tuple[int, int], edge: tuple[int, int, int],
+def _cut(
+    sheet: Sheet, cutter: CropCutter, photo: tuple[str, str], box: tuple[int, int, int, int],
+    mask: NDArray[np.bool_] | None, colour: RGB, place: tuple[int, int], room: tuple[int, int],
 ) -> None:  # fmt: skip
-    x, y = place
-    if crop is None or not crop.size:
-        draw.rectangle((x, y, x + room[0] - 1, y + room[1] - 1), outline=GREY)
-        draw.text((x + 10, y + room[1] // 2 - 8), "photo not found", GREY, font(13))
+    """The segment, and beside it the whole photo with the mask in it, each within `room`."""
+    crop, whole = cutter.cut(*photo, box, mask), cutter.whole(*photo, box, mask, colour, room)
+    if crop is None or not crop.size or whole is None:
+        sheet.empty(place, room, "photo not found")
         return
-    scale = min(room[0] / crop.shape[1], room[1] / crop.shape[0])
-    size = (max(1, int(crop.shape[1] * scale)), max(1, int(crop.shape[0] * scale)))
-    sheet.paste(Image.fromarray(crop).resize(size, Image.Resampling.LANCZOS), place)
-    draw.rectangle((x, y, x + size[0] - 1, y + size[1] - 1), outline=edge, width=3)
-
-
-def _shortened(text: str, length: int) -> str:
-    """The beginning and the end of a long name: photos of one folder differ at the end."""
-    return text if len(text) <= length else f"{text[: length // 3]}...{text[len(text) - (length - length // 3 - 3) :]}"
-
-
-def _votes(why: Explanation) -> str:
-    votes = list(why.votes().items())[:4]
-    return ": " + ", ".join(f"{count} {name}" for name, count in votes) if votes else ""
+    sheet.picture(place, crop, room, colour)
+    sheet.picture((place[0] + room[0] + 6, place[1]), whole, room, GREY, 1)
 
 
 def _height_of_scores(why: Explanation) -> int:

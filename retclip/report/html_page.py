@@ -10,14 +10,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from retclip.escaping import one_line
 
 
-def write_page(path: Path, template: str, values: dict[str, Any]) -> None:
-    """Fill `template` (a file of report/templates) and write it to `path`."""
+def filled(template: str, values: dict[str, Any]) -> str:
+    """The text of `template` (a file of report/templates) with its values."""
     loader = PackageLoader("retclip.report", "templates")
     environment = Environment(
         loader=loader, autoescape=select_autoescape(), undefined=StrictUndefined, finalize=_harmless
     )
+    return environment.get_template(template).render(values)
+
+
+def write_page(path: Path, template: str, values: dict[str, Any]) -> None:
+    """Fill `template` and write it to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(environment.get_template(template).render(values), encoding="utf-8")
+    path.write_text(filled(template, values), encoding="utf-8")
 
 
 def _harmless(value: Any) -> Any:

@@ -1,38 +1,89 @@
-"""A photo with its segments: class colours, crisp borders, names inside the segments, and a legend below."""
+"""A photo with its segments: class colours, crisp borders, names inside the segments, and a legend below.
+
+A segment wears its colour with the photo's light and shade on it, so that on average it has exactly that colour
+whatever the photo shows there, and the patch in the legend has the colour of the area:
+
+    painted = colour + (1 - alpha) * (grey - mean of grey over the segment)      grey: luminance, ITU-R BT.601
+"""
 
 from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from retclip.report.palette import colour
+from retclip.escaping import one_line
+from retclip.report.palette import RGB, class_colours, shade
+from retclip.report.result_summary import labelled_share, percent
+from retclip.report.sheet import Font, shortened
 from retclip.types import PanopticSegmentation, SegmentInfo
 
-WHITE, BLACK = (255, 255, 255), (20, 20, 24)
+WHITE, BLACK, GREY = (255, 255, 255), (20, 20, 24), (110, 110, 118)
+LEAST_VOID = 0.005  # share of the photo from which the legend speaks of it
+ROWS, SAMPLED = 256, 2_000_000  # rows painted together; pixels out of which a patch's mean is taken, about
 Box = tuple[float, float, float, float]
 
 
-def overlay(pixels: NDArray[np.uint8], result: PanopticSegmentation, alpha: float = 0.5) -> NDArray[np.uint8]:
-    """(H + legend, W, 3) uint8. alpha: how much of the colour covers the photo, [0, 1]; void stays as it was."""
+def overlay(
+    pixels: NDArray[np.uint8],
+    result: PanopticSegmentation,
+    alpha: float = 0.4,
+    names: Iterable[str] = (),
+    legend: bool = True,
+) -> NDArray[np.uint8]:
+    """The photo with coloured, named segments, (H, W, 3) uint8 RGB; with a legend (H + its height, W, 3).
+
+    pixels: (H, W, 3) uint8 RGB, the photo.
+    result: label map (H, W) of the photo's size; void stays as the photo is.
+    alpha: how much of the photo's light and shade is painted over, [0, 1].
+    names: the whole vocabulary, so that a class has one colour in all pictures of it; empty: the classes of `result`.
+    legend: below the photo a patch, the name, the number of segments and the share of the photo of each class.
+    """
     height, width = result.label_map.shape
-    largest = max((one.id for one in result.segments), default=0)
-    lookup = np.zeros((largest + 1, 3), dtype=np.float32)
-    for one in result.segments:
-        lookup[one.id] = colour(one.class_name)
+    largest = max((segment.id for segment in result.segments), default=0)
     ids = np.where(result.label_map <= largest, result.label_map, 0)
-    tinted = pixels * (1 - alpha) + lookup[ids] * alpha
-    mixed = np.where((ids > 0)[..., None], tinted, pixels).astype(np.uint8)
-    mixed[_borders(ids)] = WHITE
-    sheet = Image.fromarray(mixed)
+    colours = class_colours([*names, *(segment.class_name for segment in result.segments)])
+    painted = _painted(pixels, ids, _shades(result.segments, colours, largest), alpha)
+    edges = _borders(ids)
+    sheet = Image.fromarray(np.where(edges[..., None], np.uint8(255), painted))
     size = max(11, min(26, round(min(height, width) / 26)))
     _write_names(sheet, result, ids, size)
-    legend = _legend(result, width, size)
-    joined = Image.new("RGB", (width, height + legend.height), WHITE)
+    if not legend:
+        return np.asarray(sheet)
+    strip = _legend(result, _patches(painted, ids, edges, result.segments), (width, height), size)
+    joined = Image.new("RGB", (width, height + strip.height), WHITE)
     joined.paste(sheet, (0, 0))
-    joined.paste(legend, (0, height))
+    joined.paste(strip, (0, height))
     return np.asarray(joined)
+
+
+def _shades(segments: Iterable[SegmentInfo], colours: Mapping[str, RGB], largest: int) -> NDArray[np.float32]:
+    """(ids, 3): the colour of each segment; the instances of a class wear its colour in several shades."""
+    lookup = np.zeros((largest + 1, 3), dtype=np.float32)
+    seen: Counter[str] = Counter()
+    for segment in segments:
+        lookup[segment.id] = shade(colours[segment.class_name], seen[segment.class_name])
+        seen[segment.class_name] += 1
+    return lookup
+
+
+def _painted(
+    pixels: NDArray[np.uint8], ids: NDArray[np.int32], shades: NDArray[np.float32], alpha: float
+) -> NDArray[np.uint8]:
+    grey = np.asarray(Image.fromarray(pixels).convert("L"))  # (H, W)
+    counts = np.bincount(ids.ravel(), minlength=len(shades))
+    means = np.bincount(ids.ravel(), grey.ravel(), len(shades)) / counts.clip(min=1)
+    painted = pixels.copy()
+    for start in range(0, len(ids), ROWS):
+        rows = slice(start, start + ROWS)
+        detail = (1 - alpha) * (grey[rows] - means.astype(np.float32)[ids[rows]])  # of mean 0 in each segment
+        coloured = (shades[ids[rows]] + detail[..., None]).round().clip(0, 255).astype(np.uint8)
+        painted[rows] = np.where((ids[rows] > 0)[..., None], coloured, pixels[rows])
+    return painted
 
 
 def _borders(ids: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -48,18 +99,19 @@ def _write_names(sheet: Image.Image, result: PanopticSegmentation, ids: NDArray[
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
     taken: list[Box] = []
     slices = ndimage.find_objects(ids)
-    for one in sorted(result.segments, key=lambda segment: -segment.area):
-        where = slices[one.id - 1] if one.id <= len(slices) else None
-        if where is None or one.area < 6 * size * size:
+    for segment in sorted(result.segments, key=lambda each: -each.area):
+        where = slices[segment.id - 1] if segment.id <= len(slices) else None
+        if where is None or segment.area < 6 * size * size:
             continue
-        x, y = _deepest(ids[where] == one.id)
+        x, y = _deepest(ids[where] == segment.id)
         centre = (x + where[1].start, y + where[0].start)
-        box = _kept_inside(draw.textbbox(centre, one.class_name, font, anchor="mm"), sheet.size)
+        name = one_line(segment.class_name)
+        box = _kept_inside(draw.textbbox(centre, name, font, anchor="mm"), sheet.size)
         if any(_overlap(box, other) for other in taken):
             continue
         taken.append(box)
         middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-        draw.text(middle, one.class_name, WHITE, font, anchor="mm", stroke_width=max(2, size // 8), stroke_fill=BLACK)
+        draw.text(middle, name, WHITE, font, anchor="mm", stroke_width=max(2, size // 8), stroke_fill=BLACK)
 
 
 def _deepest(mask: NDArray[np.bool_]) -> tuple[int, int]:
@@ -80,12 +132,49 @@ def _overlap(one: Box, other: Box) -> bool:
     return one[0] < other[2] + 3 and other[0] < one[2] + 3 and one[1] < other[3] + 3 and other[1] < one[3] + 3
 
 
-def _legend(result: PanopticSegmentation, width: int, size: int) -> Image.Image:
-    """A strip with a patch of colour, the name and the count of each class, in as many lines as needed."""
-    font, step = ImageFont.load_default(size), round(size * 1.6)
+def _patches(
+    painted: NDArray[np.uint8], ids: NDArray[np.int32], edges: NDArray[np.bool_], segments: Iterable[SegmentInfo]
+) -> dict[str, tuple[int, int, int]]:
+    """Per class the mean colour of its area as it was painted, borders left out; the largest class first."""
+    classes = {name: number for number, name in enumerate(_areas(segments))}
+    lookup = np.full(int(ids.max(initial=0)) + 1, len(classes))
+    for segment in segments:
+        lookup[segment.id : segment.id + 1] = classes[segment.class_name]
+    step = max(1, int((ids.size / SAMPLED) ** 0.5))
+    some = ids[::step, ::step], painted[::step, ::step]
+    means = _means(some[1], np.where(edges[::step, ::step], len(classes), lookup[some[0]]), len(classes))
+    rare = np.isnan(means[:, 0])  # classes of nothing but borders, or of very few pixels
+    if rare.any():
+        means[rare] = _means(painted, lookup[ids], len(classes))[rare]
+    means = np.nan_to_num(means, nan=255.0).round().clip(0, 255)  # a segment without a pixel: white
+    return {name: (int(means[n, 0]), int(means[n, 1]), int(means[n, 2])) for name, n in classes.items()}
+
+
+def _means(painted: NDArray[np.uint8], groups: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    """(count, 3): the mean colour of each group of pixels, NaN where it has none; other groups are left out."""
+    flat = groups.ravel()
+    pixels = np.bincount(flat, minlength=count)[:count, None]
+    sums = np.stack([np.bincount(flat, painted[..., axis].ravel(), count)[:count] for axis in range(3)], axis=1)
+    return np.where(pixels > 0, sums / pixels.clip(min=1), np.nan)
+
+
+def _legend(
+    result: PanopticSegmentation, patches: Mapping[str, tuple[int, int, int]], photo: tuple[int, int], size: int
+) -> Image.Image:
+    """A strip with a patch of colour, the name, the number of segments and the share of the photo of each class, in as
+    many lines as needed, and how much is unlabelled. photo: (width, height)."""
+    font, step, (width, height) = ImageFont.load_default(size), round(size * 1.6), photo
+    counts, areas = Counter(segment.class_name for segment in result.segments), _areas(result.segments)
+    texts = {}
+    for name in patches:
+        number = f" ({counts[name]})" if counts[name] > 1 else ""
+        texts[name] = f"{one_line(name)}{number} {percent(areas[name] / (width * height))}"
+    void = 1 - labelled_share(result)
+    if void >= LEAST_VOID:
+        texts[""] = f"unlabelled {percent(void)}"
     lines, x, row = [], 6.0, 0
-    for name, count in _counts(result.segments).items():
-        text = f"{name} ({count})" if count > 1 else name
+    for name, text in texts.items():
+        text = _fitted(text, font, width - size - 18)
         needed = size + 6 + font.getlength(text) + 14
         if x + needed > width and x > 6:
             x, row = 6.0, row + 1
@@ -95,16 +184,20 @@ def _legend(result: PanopticSegmentation, width: int, size: int) -> Image.Image:
     draw = ImageDraw.Draw(strip)
     for x, row, name, text in lines:
         y = 4 + row * step
-        draw.rectangle((x, y + 3, x + size, y + 3 + size), fill=colour(name))
+        draw.rectangle((x, y + 3, x + size, y + 3 + size), fill=patches.get(name), outline=None if name else GREY)
         draw.text((x + size + 6, y + 3 + size / 2), text, BLACK, font, anchor="lm")
     return strip
 
 
-def _counts(segments: tuple[SegmentInfo, ...]) -> dict[str, int]:
-    """Segments per class, the class with the largest area first."""
-    areas: dict[str, int] = {}
-    counts: dict[str, int] = {}
-    for one in segments:
-        areas[one.class_name] = areas.get(one.class_name, 0) + one.area
-        counts[one.class_name] = counts.get(one.class_name, 0) + 1
-    return {name: counts[name] for name in sorted(counts, key=lambda key: -areas[key])}
+def _fitted(text: str, font: Font, room: int) -> str:
+    """The text, its middle left out where it is wider than `room` pixels."""
+    length = font.getlength(text)
+    return text if length <= room else shortened(text, max(4, int(len(text) * room / length)))
+
+
+def _areas(segments: Iterable[SegmentInfo]) -> dict[str, int]:
+    """Pixels per class, the largest first."""
+    areas: Counter[str] = Counter()
+    for segment in segments:
+        areas[segment.class_name] += segment.area
+    return dict(areas.most_common())

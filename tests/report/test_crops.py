@@ -8,6 +8,7 @@ from PIL import Image
 
 from retclip.report import crops
 from retclip.report.crops import CropCutter
+from retclip.types import Image as Image_
 
 
 @pytest.fixture
@@ -64,3 +65,28 @@ def test_each_photo_is_decoded_once_while_it_is_remembered(photo, tmp_path, monk
         cutter.cut(str(tmp_path / f"gone{number}.png"), sha256, (0, 0, 5, 5))
     assert cutter.cut(str(path), sha256, (0, 0, 5, 5)) is not None
     assert read.count("photo.png") == 2
+
+
+def test_the_whole_photo_fits_its_room_with_the_mask_clear_and_its_box_framed(photo):
+    path, sha256, pixels = photo
+    mask = np.zeros((80, 100), dtype=bool)
+    mask[30:50, 40:60] = True
+    red = (220, 20, 60)
+    whole = CropCutter().whole(str(path), sha256, (40, 30, 60, 50), mask, red, (100, 200))
+    assert whole.shape == (80, 100, 3)  # the width decides; it keeps its shape
+    assert (whole[31:50, 41:60] == pixels[31:50, 41:60]).all()
+    assert (whole[28:30, 38:60] == red).all() and (whole[38:50, 38:40] == red).all()
+    assert whole[:20].min() >= 160  # faded
+    half = CropCutter().whole(str(path), sha256, (0, 0, 100, 80), None, red, (50, 50))
+    assert half.shape == (40, 50, 3)
+    large = CropCutter().whole(str(path), sha256, (0, 0, 10, 10), mask, red, (200, 400))
+    assert large.shape == (160, 200, 3)
+    assert CropCutter().whole(str(path), "0" * 64, (0, 0, 5, 5), None, red, (50, 50)) is None
+
+
+def test_a_photo_at_hand_is_not_read_unless_it_is_another(photo):
+    path, sha256, pixels = photo
+    at_hand = Image_(255 - pixels, "f" * 64, "PIL image")
+    cutter = CropCutter({"PIL image": at_hand, str(path): at_hand})
+    assert (cutter.cut("PIL image", "f" * 64, (40, 30, 60, 50)) == 255 - pixels[25:55, 35:65]).all()
+    assert (cutter.cut(str(path), sha256, (40, 30, 60, 50)) == pixels[25:55, 35:65]).all()

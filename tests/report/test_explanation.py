@@ -7,8 +7,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from retclip.report import explanation
-from retclip.report.explanation import COLUMNS, GAP, LEFT, SHOWN, TILE, picture, save_picture
-from retclip.report.palette import colour
+from retclip.report.explanation import COLUMNS, GAP, LEFT, SHOWN, SIDE, TILE, picture, save_picture
+from retclip.report.palette import class_colours
+from retclip.types import Image as Photo
 
 
 @pytest.fixture
@@ -30,26 +31,69 @@ def texts(monkeypatch):
     return said
 
 
-def test_it_names_the_segment_its_scores_and_each_neighbours_distance_and_photo(memory, result, why, texts):
+def tile(sheet, why, number):
+    """The crop and the whole photo of a neighbour, found by the colour that frames the crop."""
+    colour = class_colours([*why.classes])[why.neighbours[number].class_then]
+    columns = slice(LEFT + number * (TILE + GAP), LEFT + number * (TILE + GAP) + SIDE)
+    rows = np.flatnonzero((sheet[:, columns] == colour).all(axis=2).sum(axis=1) > 20)
+    return sheet[rows.min() : rows.min() + SIDE, columns.start : columns.start + TILE], colour
+
+
+def test_it_names_the_segment_its_scores_and_each_neighbours_share_distance_and_photo(memory, result, why, texts):
     sheet = picture(memory.store, result.panoptic, why)
     assert sheet.dtype == np.uint8
-    assert sheet.shape[1:] == (LEFT + COLUMNS * (TILE + GAP) + GAP, 3)
+    assert sheet.shape[1:] == (LEFT + COLUMNS * (TILE + GAP), 3)
     said = "\n".join(texts)
     assert f"segment {why.segment.id}: {why.segment.class_name}" in said
-    assert {"retrieval.vote", "together"} <= set(texts)
+    assert {"retrieval.vote", "together", why.verdict()} <= set(texts)
     for rank, near in enumerate(why.neighbours[:SHOWN], 1):
         assert f"{rank}. {near.class_then}" in said
-        assert f"distance {near.distance:.3f}" in said
-        assert near.stored.image_uri.rpartition("/")[2] in said
+        assert f"share {near.share:.4f}, distance {near.distance:.4f}" in texts
+        assert near.stored.image_uri.rpartition("/")[2] in texts
     assert f"{SHOWN + 1}. " not in said
+
+
+def test_it_says_the_vote_its_rule_and_counts_that_add_up(memory, result, why, texts):
+    picture(memory.store, result.panoptic, why)
+    said = " ".join(texts).replace("  ", " ")
+    assert f"the rule: {why.vote.rule}" in said
+    assert f"{len(why.neighbours)} nearest stored segments, {SHOWN} of them shown" in said
+    start = said.index("retrieval.vote: ")
+    parts = said[start : said.index(" the rule:")].removeprefix("retrieval.vote: ").split("), ")
+    numbers = [int(part.rstrip(")").rpartition("(")[2]) for part in parts]
+    assert len(parts) == 6 and " more " in parts[-1]
+    assert sum(numbers) == len(why.neighbours) == 32
 
 
 def test_each_neighbours_crop_stands_in_its_tile_framed_in_the_colour_of_its_class(memory, result, why):
     sheet = picture(memory.store, result.panoptic, why)
-    for number, near in enumerate(why.neighbours[:3]):
-        tile = sheet[44 : 44 + TILE, LEFT + number * (TILE + GAP) :][:, :TILE]
-        assert (tile == colour(near.class_then)).all(axis=2).sum() > 100
-        assert len(np.unique(tile.reshape(-1, 3), axis=0)) > 50  # a photo, not a flat box
+    for number in range(3):
+        crop, colour = tile(sheet, why, number)
+        assert (crop[:, :SIDE] == colour).all(axis=2).sum() > 100
+        assert len(np.unique(crop[:, :SIDE].reshape(-1, 3), axis=0)) > 50  # a photo, not a flat box
+
+
+def test_the_whole_photo_stands_beside_it_with_the_mask_in_it(memory, result, why, monkeypatch):
+    asked = []
+    original = explanation.CropCutter.whole
+
+    def whole(self, uri, sha256, box, mask, colour, room):
+        found = original(self, uri, sha256, box, mask, colour, room)
+        asked.append((uri, box, mask, found))
+        return found
+
+    monkeypatch.setattr(explanation.CropCutter, "whole", whole)
+    sheet = picture(memory.store, result.panoptic, why)
+    (uri, box, mask, _), *neighbours = asked
+    assert (uri, box) == (why.image_uri, why.box) and (mask == (result.mask_map == why.mask)).all()
+    assert [(one[0], one[1]) for one in neighbours] == [
+        (near.stored.image_uri, near.stored.box) for near in why.neighbours[:SHOWN]
+    ]
+    assert [int(one[2].sum()) for one in neighbours] == [near.stored.area for near in why.neighbours[:SHOWN]]
+    pair, _ = tile(sheet, why, 0)
+    drawn = neighbours[0][3]
+    height, width = drawn.shape[:2]
+    assert (pair[1 : height - 1, SIDE + 7 : SIDE + 5 + width] == drawn[1:-1, 1:-1]).all()
 
 
 def test_a_photo_that_is_gone_is_said_and_the_rest_is_drawn(memory, result, why, texts, monkeypatch):
@@ -58,15 +102,32 @@ def test_a_photo_that_is_gone_is_said_and_the_rest_is_drawn(memory, result, why,
     assert texts.count("photo not found") == 1 + min(SHOWN, len(why.neighbours))
 
 
+def test_a_photo_that_is_no_file_is_drawn_where_it_is_at_hand(memory, scene, texts):
+    loose = memory.segment(Photo(scene.pixels, scene.sha256, "PIL image", truth=scene.truth))
+    why = loose.explain(loose.segments[0])
+    picture(memory.store, loose.panoptic, why)
+    assert "photo not found" in texts
+    texts.clear()
+    picture(memory.store, loose.panoptic, why, loose.image)
+    assert "photo not found" not in texts
+
+
 def test_a_neighbour_that_left_the_store_is_said(memory, result, why, texts):
     gone = replace(why, neighbours=tuple(replace(one, stored=None) for one in why.neighbours[:2]))
     picture(memory.store, result.panoptic, gone)
     assert texts.count("no longer in the store") == 2
 
 
+def test_a_neighbour_that_was_renamed_since_says_so(memory, result, why, texts):
+    first = why.neighbours[0]
+    renamed = replace(first, stored=replace(first.stored, class_name="heaven"))
+    picture(memory.store, result.panoptic, replace(why, neighbours=(renamed,)))
+    assert any(text.endswith(", now heaven") for text in texts)
+
+
 def test_without_neighbours_there_is_still_a_picture(memory, result, why):
-    alone = replace(why, neighbours=())
-    assert picture(memory.store, result.panoptic, alone).shape[0] >= 200 + TILE
+    alone = replace(why, neighbours=(), vote=None)
+    assert picture(memory.store, result.panoptic, alone).shape[0] >= 200
 
 
 def test_it_is_saved_as_a_png_in_a_folder_made_for_it(memory, result, why, tmp_path):
@@ -80,12 +141,12 @@ def test_it_says_who_made_each_neighbour_how_sure_and_with_which_weights(memory,
     changes = [
         {"proposer": "a.b", "proposer_version": "7", "detector_score": 0.5, "mask_score": 0.25, "components": record},
         {"detector_score": None, "mask_score": 0.75, "components": {}},
-        {"score": 0.125, "detector_score": None, "mask_score": None},
+        {"score": 0.125, "detector_score": None, "mask_score": None, "label_source": "person", "labelled_by": "ann"},
     ]
     near = [
         replace(one, stored=replace(one.stored, **change)) for one, change in zip(why.neighbours, changes, strict=False)
     ]
     picture(memory.store, result.panoptic, replace(why, neighbours=tuple(near)))
-    wanted = ["a.b", "version 7", "detector 0.50 mask 0.25", "weights 01234567"]
-    wanted += ["mask 0.75", "weights not recorded", "score 0.12", "weights none"]
+    wanted = ["a.b 7", "detector 0.50 mask 0.25 weights 01234567", "mask 0.75 weights not recorded"]
+    wanted += ["score 0.12 weights none", "said by person, ann"]
     assert set(wanted) <= set(texts)

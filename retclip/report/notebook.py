@@ -1,0 +1,42 @@
+"""A result as notebooks show it: a small picture, and a piece of HTML with a row for each class."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retclip.data.images import png_bytes, resized
+from retclip.report.html_page import filled
+from retclip.report.palette import class_colours
+from retclip.report.result_summary import class_shares, labelled_share, percent
+
+if TYPE_CHECKING:
+    from retclip.result import SegmentationResult
+
+SIDE = 800  # longer side of a picture in pixels: a notebook keeps all that it shows
+
+
+def small_png(pixels: NDArray[np.uint8]) -> bytes:
+    """(H, W, 3) uint8 as PNG, its longer side brought to at most SIDE."""
+    scale = min(1.0, SIDE / max(pixels.shape[:2]))
+    return png_bytes(resized(pixels, (max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale)))))
+
+
+def result_html(result: SegmentationResult) -> str:
+    """The overlay, and per class its colour, how many segments it has, its share of the photo and its best score."""
+    shares = class_shares(result.panoptic)
+    colours = class_colours([*result.evidence.vocabulary.names, *(each.name for each in shares)])
+    best: dict[str, float] = {}
+    for segment in result.segments:
+        best[segment.class_name] = max(segment.score, best.get(segment.class_name, 0.0))
+    rows = [
+        {"name": each.name, "colour": "rgb({},{},{})".format(*colours[each.name]), "count": each.segments,
+         "share": percent(each.share), "score": best[each.name]}
+        for each in shares
+    ]  # fmt: skip
+    picture = base64.b64encode(small_png(result.overlay(legend=False))).decode("ascii")
+    unlabelled = percent(1 - labelled_share(result.panoptic))
+    return filled("result.html", {"picture": picture, "said": repr(result), "rows": rows, "unlabelled": unlabelled})
