@@ -70,7 +70,7 @@ def test_the_commands_of_the_tutorial_run(tmp_path: Path) -> None:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
         assert done.returncode == 0, line + "\n" + done.stderr
         if line.startswith("retclip explain"):
-            assert "made of" in done.stderr or ": boat" in done.stderr, done.stderr
+            assert "made of" in done.stdout or ": boat" in done.stdout, done.stdout
     assert (tmp_path / "why.png").stat().st_size > 10_000
     assert {one.name for one in (tmp_path / "out").iterdir()} >= {"overlay", "panoptic", "panoptic.json"}
 

@@ -7,7 +7,9 @@ terminal: it is escaped, and no markup is read from it.
 from __future__ import annotations
 
 import csv
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +42,15 @@ def data(value: Any) -> None:
     _echo(json_text(value))
 
 
+def line(text: str, indent: str = "") -> None:
+    """A line for people on stdout: on a terminal broken between words at its width, the rest indented."""
+    shown = indent + one_line(text)
+    if sys.stdout.isatty():
+        width, further = shutil.get_terminal_size().columns, f"{indent}  "
+        shown = textwrap.fill(shown, width, subsequent_indent=further, break_on_hyphens=False)
+    _echo(shown)
+
+
 def message(text: str) -> None:
     """A line on stderr."""
     _echo(one_line(text), err=True)
@@ -56,17 +67,17 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     """A table on stdout: drawn for people, tab-separated where stdout is no terminal."""
     if not sys.stdout.isatty():
         for row in (columns, *rows):
-            _echo("\t".join(map(_cell, row)))
+            _echo("\t".join(map(cell, row)))
         return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=Text(_cell(title), "table.title"), title_justify="left")  # a Text has no markup
+    drawn = Table(title=Text(cell(title), "table.title"), title_justify="left")  # a Text has no markup
     for column in columns:
-        drawn.add_column(Text(_cell(column)))
+        drawn.add_column(Text(cell(column)), overflow="fold")  # a name is never cut
     for row in rows:
-        drawn.add_row(*(Text(_cell(cell)) for cell in row))
+        drawn.add_row(*(Text(cell(value)) for value in row))
     Console().print(drawn)
 
 
@@ -94,7 +105,8 @@ def _echo(text: str, err: bool = False) -> None:
     typer.echo(_encodable(text, sys.stderr if err else sys.stdout), err=err)
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """What stands in a table's cell: one line, nothing that moves the cursor, letters that stdout has a code for."""
     return "" if value is None else _encodable(one_line(value), sys.stdout)
 
 

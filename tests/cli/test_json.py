@@ -94,6 +94,13 @@ def test_segment_and_explain(told, built, evidence, tmp_path):
     found, ran = told("explain", evidence, "--segment", "1")
     assert found["segment"]["id"] == 1
     assert found["neighbours"][0]["stored"]["image_uri"].endswith(".png")
+    votes = found["vote"]["scores"]
+    for name, score in votes.items():
+        shares = [near["share"] for near in found["neighbours"] if near["class_then"] == name]
+        assert sum(shares) == pytest.approx(score, abs=1e-5) and len(shares) == found["counts"][name]
+    assert votes.items() >= {n: s for n, s in found["scores"]["retrieval.vote"].items() if s}.items()
+    assert found["verdict"] == f"{found['segment']['class_name']}, and so says the vote"
+    assert found["vote"]["rule"].startswith("each neighbour counts 1 / (2 + rank)")
     assert len(found["neighbours"][0]["id"]) == 36
     stored = found["neighbours"][0]["stored"]
     assert stored["source"] == built.source and stored["score"] == 1.0
@@ -163,7 +170,7 @@ def test_classes_the_store_does_not_have_are_said_on_stderr(run, built, photos, 
 
 def test_explain_as_a_table_says_who_made_each_neighbour(run, built, evidence):
     ran = run("explain", evidence, "--segment", "1", "--store", built.store)
-    head, *rows = (line.split("\t") for line in ran.out.splitlines())
+    head, *rows = (line.split("\t") for line in ran.out.splitlines() if "\t" in line)
     assert ran.code == 0 and rows
     for row in rows:
         known = dict(zip(head, row, strict=True))

@@ -56,7 +56,7 @@ def test_both_are_asked_by_name_and_each_says_what_it_lacks(run, store, spaces, 
         found = run("evaluate", source, *chosen, "--proposer", "reference.ground_truth", "--json")
         assert found.code == 0 and json.loads(found.out)["settings"]["backbone"]["name"] == backbone
         why = run("explain", tmp_path / backbone / "train_0_0000.evidence.npz", "--segment", "1", "--store", store)
-        assert why.code == 0 and "retrieval.vote" in why.err
+        assert why.code == 0 and "retrieval.vote" in why.out
         told = f"run 2, the vectors that were searched: backbone {MODEL}"
         assert (told in why.err) == (backbone == MODEL) and "run 1, reference.scenes:" in why.err
     assert run("build", source, "--store", store, "--backbone", MODEL).code == 0

@@ -10,7 +10,7 @@ import torch
 
 import retclip
 from retclip.errors import DataError
-from retclip.types import PanopticSegmentation, SegmentInfo
+from retclip.types import ClassScores, PanopticSegmentation, Role, SegmentInfo, Vocabulary
 from retclip.workflows.explain import TOP_CLASSES, explain, segment_at
 
 
@@ -84,10 +84,76 @@ def test_the_chosen_class_is_shown_even_where_another_source_ranks_it_last(memor
     assert why.unknown == {"retrieval.vote": list(names[:2])}
 
 
-def test_votes_count_the_neighbours_most_first(result):
-    votes = result.explain(result.segments[0]).votes()
-    assert sum(votes.values()) == len(result.explain(result.segments[0]).neighbours)
-    assert list(votes.values()) == sorted(votes.values(), reverse=True)
+RULES = [
+    {"vote": "minmax", "aggregate": "max"},
+    {"vote": "minmax", "aggregate": "mean"},
+    {"vote": "softmax"},
+    {"vote": "rank"},
+    {"vote": "rank", "max_distance": 0.2},
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_the_shares_of_the_neighbours_sum_to_the_votes_whose_first_is_the_label(built, scene, rule):
+    settings = {
+        "store": {"index": "resident"}, "components": {"proposer": "reference.ground_truth"}, "retrieval": {"k": 12},
+        "plugin": {"retrieval": {"vote": rule}},
+    }  # fmt: skip
+    with retclip.open(built.store, settings=settings) as memory:
+        result = memory.segment(scene)
+        whys = [result.explain(one) for one in result.segments]
+    assert len(whys) > 3
+    for why in whys:
+        assert why.vote.classifier == "retrieval.vote"
+        assert ("none beyond distance 0.2" in why.vote.rule) == ("max_distance" in rule)
+        summed = {}
+        for near in why.neighbours:
+            summed[near.class_then] = summed.get(near.class_then, 0.0) + near.share
+        assert summed == pytest.approx(why.votes(), abs=1e-5)
+        assert why.votes().items() >= {n: v for n, v in why.scores["retrieval.vote"].items() if n in summed}.items()
+        assert list(why.votes().values()) == sorted(why.votes().values(), reverse=True)
+        assert why.votes()[why.segment.class_name] == next(iter(why.votes().values()))
+        assert sum(why.counts().values()) == len(why.neighbours) == 12
+        assert all(near.share == 0 for near in why.neighbours if near.distance > rule.get("max_distance", 2))
+
+
+def test_two_names_for_one_class_of_the_store_count_its_segments_for_each(memory, scene):
+    memory_names = ["sky", "grass", "mountain"]
+    twice = Vocabulary((*memory_names, "heaven"), (False,) * 4, ((), (), (), ("sky",)))
+    result = memory.segment(scene, twice)
+    why = result.explain(next(one for one in result.segments if one.class_name in ("sky", "heaven")))
+    counts = why.counts()
+    assert counts["sky"] == counts["heaven"] and sum(counts.values()) == len(why.neighbours)
+    assert why.votes()["sky"] == why.votes()["heaven"] == 1.0
+    assert why.verdict() == f"{why.segment.class_name}, and so says the vote"
+    shares = {name: sum(n.share for n in why.neighbours if n.class_then == name) for name in counts}
+    assert shares == pytest.approx(why.votes(), abs=1e-5)
+
+
+def test_where_other_sources_turn_the_vote_the_verdict_says_so(memory, result):
+    """The head is sure of another class than the neighbours are."""
+    evidence, first = result.evidence, result.segments[0]
+    other = next(n for n, name in enumerate(evidence.vocabulary.names) if name != first.class_name)
+    name = evidence.vocabulary.names[other]
+    values = torch.zeros(len(evidence.combined), len(evidence.vocabulary))
+    values[:, other] = 1.0
+    head = ClassScores(values, torch.ones(len(evidence.vocabulary)).bool(), Role.CLIP, classifier="a.head")
+    turned = replace(first, class_index=other, class_name=name)
+    changed = replace(evidence, scores=(*evidence.scores, head), combined=values)
+    why = explain(memory.store, PanopticSegmentation(result.label_map, (turned,)), changed, turned.id)
+    votes = why.votes()
+    assert next(iter(votes)) == first.class_name != name
+    said = f"{name}, although the vote says {first.class_name} (1.000 to {votes.get(name, 0):.3f}): a.head decided"
+    assert why.verdict() == said
+
+
+def test_a_classifier_that_does_not_say_its_shares_has_no_vote_but_neighbours(memory, result):
+    silent = replace(result.evidence, scores=tuple(replace(one, shares=None) for one in result.evidence.scores))
+    why = explain(memory.store, result.panoptic, silent, result.segments[0].id)
+    assert (why.vote, why.votes()) == (None, {})
+    assert {near.share for near in why.neighbours} == {None}
+    assert sum(why.counts().values()) == len(why.neighbours) == 32
+    assert why.verdict().endswith("what each neighbour gave is not known")
 
 
 def test_a_neighbour_that_left_the_store_is_shown_as_gone(memory, result):
@@ -131,7 +197,8 @@ def test_stuff_of_many_masks_is_explained_by_its_largest_or_by_the_one_under_a_p
 def test_without_a_search_there_are_no_neighbours(memory, result):
     why = explain(memory.store, result.panoptic, replace(result.evidence, neighbours=None), result.segments[0].id)
     assert why.neighbours == ()
-    assert why.votes() == {}
+    assert (why.votes(), why.counts(), why.vote) == ({}, {}, None)
+    assert why.verdict().endswith("no stored segment voted")
 
 
 def test_an_id_that_is_not_there_is_answered_with_those_that_are(memory, result):

@@ -1,0 +1,112 @@
+"""An explanation as text on stdout: the verdict, the vote, and the stored segments that voted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retclip.cli import output
+from retclip.cli.fitted_table import fitted_table
+from retclip.names import MatchKind
+
+if TYPE_CHECKING:
+    from retclip.names import LabelMatch
+    from retclip.workflows.explanation import ExplainedNeighbour, Explanation
+
+KEYS = ("share", "distance", "label", "said by", "photo", "id")  # of a neighbour; label: what it was called then
+OTHERS = ("status", "detector", "mask", "made by", "weights", "box", "segment")
+NOW = "label now"  # empty where it still is
+SHORT_ID, SHOWN_CLASSES = 8, 5
+
+
+def print_explanation(why: Explanation, wide: bool = False) -> None:
+    """Print it. wide: every column of the neighbours."""
+    segment = why.segment
+    about = f"{segment.class_name}, score {segment.score:.3f}, {segment.area} pixels"
+    output.line(f"segment {segment.id} of {why.image_uri}: {about}")
+    output.line(why.verdict(), "  ")
+    if why.masks > 1:
+        made_of = f"made of {why.masks} masks; this is number {why.mask}, {why.mask_area} pixels"
+        output.line(f"{made_of}; others: --at X,Y", "  ")
+    if why.match is not None and why.match.how not in (MatchKind.EXACT, MatchKind.MISSING):
+        output.line(_matched(why.match), "  ")
+    for source, scores in {**why.scores, "together": why.combined}.items():
+        told = _votes(why) if why.vote and source == why.vote.classifier else _best(scores, segment.class_name)
+        output.line(f"{source}: {told}{_silent(why, source)}", "  ")
+    if why.vote:
+        output.line(f"the rule of {why.vote.classifier}: {why.vote.rule}", "  ")
+    rows = [_row(near) for near in why.neighbours]
+    renamed = any(row[NOW] for row in rows)
+    keys, others = ((*KEYS, NOW), OTHERS) if renamed else (KEYS, (*OTHERS, NOW))
+    fitted_table("neighbours, nearest first", keys, others, rows, wide)
+    for run, components in sorted(_runs(why).items()):
+        output.message(f"  run {run}, {components}")
+
+
+def _best(scores: Mapping[str, float], label: str) -> str:
+    return ", ".join(f"{name} {value:.3f}" for name, value in scores.items() if value or name == label)
+
+
+def _votes(why: Explanation) -> str:
+    """The vote, and how many neighbours it is made of."""
+    different = len({near.id for near in why.neighbours})
+    twice = "" if different == len(why.neighbours) else f" ({different} segments, some under several names)"
+    return f"{why.told_votes() or 'nothing'} from {len(why.neighbours)} neighbours{twice}"
+
+
+def _silent(why: Explanation, source: str) -> str:
+    names = why.unknown.get(source, [])
+    if not names:
+        return ""
+    if len(names) == len(why.classes):
+        return " (it can say nothing of this mask)"
+    more = f" and {len(names) - SHOWN_CLASSES} more" if len(names) > SHOWN_CLASSES else ""
+    return f" (it can say nothing of {', '.join(names[:SHOWN_CLASSES])}{more})"
+
+
+def _matched(match: LabelMatch) -> str:
+    """How the class was found in the store, where it is not called so there."""
+    how_far = f", similarity {match.similarity:.3f}" if match.similarity < 1 else ""
+    if match.how is MatchKind.FALLBACK:
+        return f"{match.name}: fetched as {match.nearest!r} from {match.dataset}{how_far}"
+    return f"{match.name}: {match.store_class!r} of the store stands for it ({match.how}{how_far})"
+
+
+def _row(near: ExplainedNeighbour) -> dict[str, Any]:
+    """A neighbour's cells, by column."""
+    from retclip.workflows.provenance import told_weights
+
+    share = None if near.share is None else f"{near.share:.4f}"
+    seen = {"share": share, "distance": f"{near.distance:.4f}", "label": near.class_then}
+    names = {"id": str(near.id)[:SHORT_ID], "segment": near.id}
+    cells = {**dict.fromkeys((*KEYS, *OTHERS, NOW)), **seen, **names}
+    stored = near.stored
+    if stored is None:
+        return {**cells, NOW: "gone"}
+    scores = {"detector": stored.detector_score, "mask": stored.mask_score}
+    return {
+        **cells,
+        NOW: stored.class_name if stored.class_name != near.class_then else None,
+        "said by": f"{stored.label_source} {stored.labelled_by}",
+        "photo": Path(stored.image_uri).name,
+        "status": stored.status,
+        "made by": f"{stored.proposer} {stored.proposer_version}",
+        "weights": told_weights(stored.components, "proposer"),
+        "box": ",".join(map(str, stored.box)),
+        **{name: None if value is None else f"{value:.3f}" for name, value in scores.items()},
+    }
+
+
+def _runs(why: Explanation) -> dict[int, str]:
+    """What each run that made one of the neighbours read, and with which components; also of runs that made only the
+    vectors by which they were found."""
+    from retclip.workflows.provenance import told_components
+
+    vectors = {
+        near.vector_run: f"the vectors that were searched: {told_components(near.vector_components)}"
+        for near in why.neighbours
+        if near.stored and near.vector_run is not None
+    }
+    known = [near.stored for near in why.neighbours if near.stored]
+    return vectors | {one.run: f"{one.source}: {told_components(one.components)}" for one in known}

@@ -1,0 +1,76 @@
+"""A table that a narrow terminal never cuts: key columns whole, others where there is room, constant ones said once."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from retclip.cli import output
+
+GAPS = (2, 1)  # blanks between two columns, and where that is too much
+
+
+def fitted_table(
+    title: str, keys: Sequence[str], others: Sequence[str], rows: Sequence[Mapping[str, Any]], wide: bool = False
+) -> None:
+    """Print the rows on stdout.
+
+    keys: columns that are always shown; where even they do not fit, a cell goes on in the next line.
+    others: columns that are shown where they differ between the rows and there is room; one value for all is said once.
+    rows: a value per column, None = nothing.
+    wide: show every column, however wide the terminal is. Without a terminal every column is written, tab-separated.
+    """
+    cells = [{name: output.cell(row[name]) for name in (*keys, *others)} for row in rows]
+    if not sys.stdout.isatty():
+        output.table(title, (*keys, *others), [[row[name] for name in (*keys, *others)] for row in cells])
+        return
+    room = shutil.get_terminal_size().columns
+    constant = {} if wide else {name: cells[0][name] for name in others if cells and _constant(name, cells)}
+    varying = [name for name in others if name not in constant]
+    shown = [*keys, *(varying if wide else _that_fit(keys, varying, cells, room))]
+    gap = next((gap for gap in GAPS if _width(shown, cells, gap) <= room), GAPS[-1])
+    _draw(title, shown, cells, gap, max(room, _width(shown, cells, gap)) if wide else room)
+    said = ", ".join(f"{name} {value}" for name, value in constant.items() if value)
+    if said:
+        output.line(f"the same for all: {said}", "  ")
+    hidden = [name for name in varying if name not in shown]
+    if hidden:
+        output.line(f"no room for {', '.join(hidden)}: --wide", "  ")
+
+
+def _constant(name: str, cells: Sequence[Mapping[str, str]]) -> bool:
+    return len({row[name] for row in cells}) == 1
+
+
+def _that_fit(keys: Sequence[str], others: Sequence[str], cells: Sequence[Mapping[str, str]], room: int) -> list[str]:
+    fitting: list[str] = []
+    for name in others:
+        if _width([*keys, *fitting, name], cells, GAPS[0]) <= room:
+            fitting.append(name)
+    return fitting
+
+
+def _width(names: Sequence[str], cells: Sequence[Mapping[str, str]], gap: int) -> int:
+    """How many places the columns take side by side."""
+    from rich.cells import cell_len
+
+    widest = [max([cell_len(name), *(cell_len(row[name]) for row in cells)]) for name in names]
+    return sum(widest) + gap * (len(widest) - 1)
+
+
+def _draw(title: str, names: Sequence[str], cells: Sequence[Mapping[str, str]], gap: int, width: int) -> None:
+    from rich.box import Box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    rule = Box("    \n    \n -- \n    \n    \n    \n    \n    ")  # a line under the head, nothing else
+    padding = (0, gap - 1, 0, 0)  # the box has a blank between two columns
+    table = Table(title=Text(title), title_justify="left", box=rule, show_edge=False, pad_edge=False, padding=padding)
+    for name in names:
+        table.add_column(Text(name), overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(row[name]) for name in names))
+    Console(width=width).print(table)
