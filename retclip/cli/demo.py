@@ -33,44 +33,56 @@ def demo(
     label; writes pictures and one page."""
     started = time.monotonic()
     _empty(out)
-    from retclip.cli.demo_steps import ADDED, Demo
+    from retclip.cli.demo_steps import Demo
 
-    values = _run(Demo(out, STORED, SHOWN, PICTURES), ADDED)
+    values = _run(Demo(out, STORED, SHOWN, PICTURES))
     values["seconds"] = round(time.monotonic() - started)
     from retclip.report.html_page import write_page
 
     write_page(out / "index.html", "demo.html", values)
     if json:
-        told = {key: values[key] for key in ("table", "seconds", "stored")}
+        told = {key: values[key] for key in ("table", "comparison", "addition", "seconds", "stored")}
         output.data({"page": str(out / "index.html"), **told})
-    output.message(f"done in {values['seconds']} s: open {out / 'index.html'}")
+    for sentence in (values["comparison"], values["addition"]):
+        output.message(sentence)
+    output.message(f"done in {values['seconds']} s: open {out / 'index.html'}; then, for instance:")
+    for command in values["next"]:
+        output.message(f"  {command.line}")
 
 
-def _run(steps: Demo, added: str) -> dict[str, Any]:
+def _run(steps: Demo) -> dict[str, Any]:
     """Every step of the demo; what the page shows."""
-    output.message(f"building a store from {STORED} scenes, without {added!r}")
+    from retclip.cli import demo_page
+    from retclip.cli.demo_steps import ADDED, OURS, THEIRS
+
+    output.message(f"building a store from {STORED} scenes, without {ADDED!r}")
     stored = steps.build()
     table = []
     for name in steps.systems:
         row = steps.evaluate(name)
         table.append(row)
         output.message(f"  {name}: PQ {row['pq']:.1f}, mIoU {row['miou']:.1f}, unseen mIoU {row['unseen_miou']:.1f}")
-    before = steps.segment("RetCLIP")
-    output.message(f"adding {added!r} from {PICTURES} pictures")
+    before = steps.segment(OURS)
+    output.message(f"adding {ADDED!r} from {PICTURES} pictures")
     clock = time.monotonic()
-    segments = steps.add()
+    segments, event = steps.add()
     seconds = time.monotonic() - clock
     after = {name: steps.segment(name) for name in steps.systems}
+    pictures = steps.pictures(before, after)
     return {
         "stored": stored,
         "stored_images": STORED,
         "scenes": SHOWN,
-        "added": added,
+        "added": ADDED,
         "added_pictures": PICTURES,
         "added_segments": segments,
         "added_seconds": f"{seconds:.1f}",
         "table": table,
-        **steps.pictures(before, after),
+        "columns": demo_page.COLUMNS,
+        "best": demo_page.best_of(table),
+        "comparison": demo_page.comparison(table, OURS, THEIRS),
+        "next": demo_page.next_commands(steps.out, pictures["photo"], ADDED, event, pictures["at"]),
+        **pictures,
     }
 
 

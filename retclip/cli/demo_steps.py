@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from retclip.cli import demo_page
+from retclip.cli.demo_page import Results
+from retclip.cli.settings_file import write_settings
 from retclip.data.images import write_png
 from retclip.engine import RetCLIP
 from retclip.report.explanation import save_picture
+from retclip.report.overlay import overlay
 from retclip.result import SegmentationResult
+from retclip.store import events
+from retclip.store.engine import transaction
+from retclip.types import SegmentInfo
 from retclip.workflows.explain import explain
 
 ADDED = "fox"  # unseen by the fine-tuning, and at first also absent from the store
@@ -22,6 +31,7 @@ UNSEEN = (
     "house",
 )  # fmt: skip
 SYSTEMS = {"FC-CLIP": "miniature-fc-clip", "retrieval alone": "miniature-retrieval", "RetCLIP": "miniature"}
+OURS, THEIRS = "RetCLIP", "FC-CLIP"
 SHOWN_SYSTEMS, GALLERY = 4, 4  # scenes shown by all three systems; more of the last
 
 
@@ -33,7 +43,12 @@ class Picture:
     caption: str
 
 
-Results = Mapping[str, SegmentationResult]
+@dataclass(frozen=True)
+class Scene:
+    """A scene of the page, with a line that says what is in its pictures."""
+
+    title: str
+    pictures: tuple[Picture, ...]
 
 
 class Demo:
@@ -54,16 +69,20 @@ class Demo:
         return RetCLIP.open(self.out / "store", settings={"preset": SYSTEMS[system]}, create=create)
 
     def build(self) -> int:
-        """A store without the class that is added later; the number of its segments."""
-        with self.opened("RetCLIP", create=True) as memory:
+        """A store without the class that is added later; the number of its segments. Its settings are written down, so
+        that commands find them."""
+        with self.opened(OURS, create=True) as memory:
+            write_settings(self.out / "store", {"preset": SYSTEMS[OURS]}, None)
             names = [one.name for one in memory.source(self.store_scenes).classes()]
             return memory.build(self.store_scenes, [name for name in names if name != ADDED]).segments
 
-    def add(self) -> int:
-        """The class, from a few pictures; the number of its segments."""
-        with self.opened("RetCLIP") as memory:
+    def add(self) -> tuple[int, int]:
+        """The class, from a few pictures; the number of its segments, and of the event."""
+        with self.opened(OURS) as memory:
             (report,) = memory.add_class(ADDED, [self.new_pictures])
-            return report.segments
+            with transaction(memory.store.engine) as connection:
+                event = max(one["id"] for one in events.history(connection))
+            return report.segments, event
 
     def evaluate(self, system: str) -> dict[str, Any]:
         """The figures of one system, in percent."""
@@ -84,34 +103,65 @@ class Demo:
 
     def pictures(self, before: Results, after: Mapping[str, Results]) -> dict[str, Any]:
         """Write the pictures; what the page's template needs of them."""
-        last = after["RetCLIP"]
+        last = after[OURS]
+        numbers = {scene: number for number, scene in enumerate(last, 1)}
         shown = max(last, key=lambda scene: _area(last[scene]))
         compared = [scene for scene in last if scene != shown][:SHOWN_SYSTEMS]
+        chosen = _surest(last[shown])
+        changed = [*self._given(last[shown], shown), *(
+            self._picture(results[shown].overlay(), when, f"answer {when} the addition")
+            for when, results in (("before", before), ("after", last))
+        )]  # fmt: skip
         return {
-            "before_after": [
-                self._picture(before[shown], "before", f"before: no {ADDED} in the store"),
-                self._picture(last[shown], "after", f"after: {ADDED} was added"),
+            "before_after": Scene(f"scene {numbers[shown]}", tuple(changed)),
+            "addition": demo_page.addition(ADDED, before, last),
+            "explanation": self._explain(last[shown], chosen),
+            "why": f"Scene {numbers[shown]} again, and its segment of {chosen.class_name} (score {chosen.score:.2f}).",
+            "compared": [self._compared(scene, numbers[scene], after) for scene in compared],
+            "gallery": [
+                self._picture(last[scene].overlay(), scene, demo_page.scene_caption(numbers[scene], last[scene]))
+                for scene in list(last)[-GALLERY:]
             ],
-            "explanation": self._explain(last[shown]),
-            "compared": [
-                [self._picture(after[system][scene], f"{scene}_{n}", system) for n, system in enumerate(SYSTEMS)]
-                for scene in compared
-            ],
-            "gallery": [self._picture(last[scene], scene, scene) for scene in list(last)[-GALLERY:]],
+            "at": _inside(last[shown], chosen),
+            "photo": last[shown].image.uri,
         }
 
-    def _picture(self, result: SegmentationResult, name: str, caption: str) -> Picture:
-        write_png(self.out / "pictures" / f"{name}.png", result.overlay())
+    def _compared(self, scene: str, number: int, after: Mapping[str, Results]) -> Scene:
+        answers = [
+            self._picture(after[system][scene].overlay(), f"{scene}_{n}", system) for n, system in enumerate(SYSTEMS)
+        ]
+        return Scene(f"scene {number}", (*self._given(after[OURS][scene], scene), *answers))
+
+    def _given(self, result: SegmentationResult, scene: str) -> list[Picture]:
+        """The photo and what it shows, for comparison."""
+        pictures = [self._picture(result.image.pixels, f"{scene}_photo", "photo")]
+        if result.image.truth is not None:
+            painted = overlay(result.image.pixels, result.image.truth)
+            pictures.append(self._picture(painted, f"{scene}_annotation", "annotation"))
+        return pictures
+
+    def _picture(self, pixels: np.ndarray[Any, np.dtype[np.uint8]], name: str, caption: str) -> Picture:
+        write_png(self.out / "pictures" / f"{name}.png", pixels)
         return Picture(f"pictures/{name}.png", caption)
 
-    def _explain(self, result: SegmentationResult) -> str:
-        """Why the surest segment of the added class, or else the largest of all, is what it is."""
-        mine = [one for one in result.segments if one.class_name == ADDED] or list(result.segments)
-        chosen = max(mine, key=lambda one: (round(one.score, 2), one.area))
-        with self.opened("RetCLIP") as memory:
+    def _explain(self, result: SegmentationResult, chosen: SegmentInfo) -> str:
+        with self.opened(OURS) as memory:
             why = explain(memory.store, result.panoptic, result.evidence, chosen.id)
             save_picture(self.out / "explanation.png", memory.store, result.panoptic, why)
         return "explanation.png"
+
+
+def _surest(result: SegmentationResult) -> SegmentInfo:
+    """The surest segment of the added class, or else the largest of all."""
+    mine = [one for one in result.segments if one.class_name == ADDED] or list(result.segments)
+    return max(mine, key=lambda one: (round(one.score, 2), one.area))
+
+
+def _inside(result: SegmentationResult, segment: SegmentInfo) -> tuple[int, int]:
+    """(x, y) of a pixel of the segment, in the middle of its pixels as they are read."""
+    rows, columns = np.nonzero(result.label_map == segment.id)
+    middle = len(rows) // 2
+    return int(columns[middle]), int(rows[middle])
 
 
 def _area(result: SegmentationResult) -> int:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import shlex
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,9 +31,27 @@ def test_the_class_is_learned_and_the_page_is_whole(
     table = {row["system"]: row for row in told["table"]}
     assert list(table) == ["FC-CLIP", "retrieval alone", "RetCLIP"]
     assert all(0 < row["pq"] <= row["sq"] <= 100 and 0 < row["miou"] <= 100 for row in table.values())
-    page = (out / "index.html").read_text(encoding="utf-8")
+    page = html.unescape((out / "index.html").read_text(encoding="utf-8"))
     linked = re.findall(r'src="([^"]+)"', page)
     assert len(linked) >= 9 and all((out / one).is_file() for one in linked)
+    assert told["comparison"] in page and told["addition"] in page
+    captions = re.findall(r"<figcaption>([^<]+)</figcaption>", page)
+    assert captions[:5] == ["photo", "annotation", "FC-CLIP", "retrieval alone", "RetCLIP"]
+    assert captions.count("photo") == captions.count("annotation") == len(re.findall("<h3>", page))
+    assert not [one for one in captions if "_" in one], "no names of files"
+
+
+def test_the_commands_that_it_proposes_run(
+    small: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Callable[..., Any]
+) -> None:
+    out = tmp_path / "demo"
+    demo.demo(out)
+    printed = [line.strip() for line in capsys.readouterr().err.splitlines() if line.startswith("  retclip ")]
+    own = [line for line in printed if str(out) in line]
+    assert [line.split()[1] for line in own] == ["class", "segment", "explain", "undo"]
+    for line in own:
+        assert run(*shlex.split(line)[1:]).code == 0, line
+        assert line in html.unescape((out / "index.html").read_text(encoding="utf-8"))
     demo.demo(out)  # again: its own folder may be made anew
 
 
