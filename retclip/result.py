@@ -69,7 +69,7 @@ class SegmentationResult:
         from retclip.report.result_writer import ResultWriter
 
         with ResultWriter(Path(folder), self.evidence.vocabulary, overlays) as writer:
-            writer.add(self, name or Path(self.image.uri).stem or self.image.sha256[:12])
+            writer.add(self, name)
         return Path(folder)
 
     def show(self) -> None:

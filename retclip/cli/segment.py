@@ -78,7 +78,8 @@ def segment(
 
         if fill is None:
             say_missing(retclip, prepared, store)
-        records = [record for path in paths for record in retclip.source(path).images()]
+        found = (record for path in paths for record in retclip.source(path).images())
+        records = list({record.uri or record.external_id: record for record in found}.values())  # every photo once
         if not records:
             raise DataError("at least one photo", f"none in {', '.join(paths)}", "name photos, folders or globs")
         stopped = output.told_when_stopped(f"stopped; what was segmented lies in {out}")
@@ -102,35 +103,38 @@ def segment(
 def _all(
     retclip: RetCLIP, vocabulary: Any, records: Sequence[SourceImage], writer: ResultWriter, bar: Progress, json: bool
 ) -> _Done:
+    from retclip.report.result_names import result_names
     from retclip.store.ledger import Failure
     from retclip.workflows.decode_ahead import decoded
     from retclip.workflows.in_groups import in_groups
 
     done, size = _Done(), retclip.settings.device.batch_size
-    for record, answer in in_groups(decoded(records), size, lambda images: retclip.segment_all(images, vocabulary)):
+    answers = in_groups(decoded(records), size, lambda images: retclip.segment_all(images, vocabulary))
+    wanted = result_names([(record.uri, record.external_id) for record in records])
+    for name, (record, answer) in zip(wanted, answers, strict=True):
         try:
             if isinstance(answer, DataError):
                 raise answer
-            name = writer.add(answer, Path(record.external_id).stem)
-            _tell(record, answer, done)
+            stem = writer.add(answer, name)
+            _tell(name.photo, answer, done)
             if json:
-                done.images.append(_as_dict(record, answer, name, writer))
+                done.images.append(_as_dict(record, answer, stem, writer))
         except DataError as error:
             done.failures.append(Failure(record.external_id, record.uri, str(error)))
         bar.update(done.count + len(done.failures), len(done.failures))
     return done
 
 
-def _tell(record: SourceImage, answer: SegmentationResult, done: _Done) -> None:
+def _tell(photo: str, answer: SegmentationResult, done: _Done) -> None:
     """A line for a photo: what was found, or why nothing."""
     from retclip.report.result_summary import summary_line, told_nothing, why_nothing
 
     done.count += 1
     if answer.segments:
-        output.message(f"{record.external_id}: {summary_line(answer.panoptic)}")
+        output.message(f"{photo}: {summary_line(answer.panoptic)}")
     else:
-        done.nothing[record.external_id] = why_nothing(answer.evidence)
-        output.message(f"{record.external_id}: nothing labelled: {told_nothing(answer.evidence)}")
+        done.nothing[photo] = why_nothing(answer.evidence)
+        output.message(f"{photo}: nothing labelled: {told_nothing(answer.evidence)}")
 
 
 def _as_dict(record: SourceImage, answer: SegmentationResult, name: str, writer: ResultWriter) -> dict[str, Any]:

@@ -33,6 +33,8 @@ class PanopticWriter:
         numbered = len(own) == len(classes) and min(own, default=0) >= 0
         earlier = _earlier(folder / f"{name}.json")
         self._kept: dict[str, tuple[dict[str, Any], dict[str, Any]]] = earlier.images  # PNG -> (image, annotation)
+        self._stems = {image["file_name"]: Path(png).with_suffix("").as_posix() for png, (image, _) in
+                       earlier.images.items()}  # fmt: skip
         self._ids = dict(earlier.ids)
         for number, one in enumerate(classes, 1):
             wanted = one.native_id if numbered else number
@@ -42,6 +44,10 @@ class PanopticWriter:
         self._categories = [{"id": self._ids[key], "name": key, "isthing": int(things[key])} for key in self._ids]
         self._added = False
         make_folder(folder / name)
+
+    def stem_of(self, photo: str) -> str | None:
+        """Of the image that the JSON lists under a photo's file name; None where there is none."""
+        return self._stems.get(photo)
 
     def add(self, stem: str, result: PanopticSegmentation, photo: str = "") -> None:
         """Write one image's map as STEM.png. photo: the photo's file name. Raises DataError for an id or a class that
@@ -53,6 +59,7 @@ class PanopticWriter:
         write_png(self.folder / self.name / f"{stem}.png", colours)
         height, width = label_map.shape
         image = {"file_name": photo or f"{stem}.jpg", "height": height, "width": width}
+        self._stems[image["file_name"]] = stem
         self._kept[f"{stem}.png"] = image, {"file_name": f"{stem}.png", "segments_info": self._segments(result)}
         self._added = True
 

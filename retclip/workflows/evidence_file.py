@@ -51,6 +51,7 @@ def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) 
         arrays["neighbour_classes"] = near.classes.cpu().numpy()
         arrays["neighbour_distances"] = near.distances.float().cpu().numpy()
         arrays["supported"] = near.supported.cpu().numpy()
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 

@@ -4,6 +4,9 @@ import json
 import re
 
 import pytest
+from PIL import Image
+
+from retclip.data.coco_panoptic import CocoPanoptic, CocoPanopticSettings
 
 RESIDENT = ("--set", "store.index=resident")
 
@@ -84,3 +87,18 @@ def test_a_preset_that_asks_no_store_complains_of_none(run, photos, tmp_path):
     given = ("--preset", "miniature-fc-clip", "--classes", "sky, car", "--store", tmp_path / "gone")
     ran = run("segment", photos / "good.png", *given, "--out", tmp_path / "out")
     assert ran.code in (0, 7) and "the store has no segments" not in ran.err
+
+
+def test_two_folders_with_photos_of_one_name_make_a_readable_data_set(segment, photos, tmp_path):
+    for name in ("A", "B", "C"):
+        (tmp_path / name).mkdir()
+    for place in ("A/x.png", "B/x.png", "C/y.png", "C/y.jpg"):
+        Image.open(photos / "good.png").rotate(len(place)).save(tmp_path / place)
+    ran = segment(*(tmp_path / name for name in "ABC"), tmp_path / "A" / "x.png")
+    assert ran.code == 0, ran.err
+    assert "4 photos segmented" in ran.err, "one that is named twice is worked on once"
+    assert "A/x.png: " in ran.err and "B/x.png: " in ran.err
+    read = CocoPanoptic(CocoPanopticSettings(path=str(tmp_path / "out"), images=str(tmp_path)))
+    assert [one.external_id for one in read.images()] == ["A/x.png", "B/x.png", "C/y.jpg", "C/y.png"]
+    assert all(one.load().truth is not None for one in read.images())
+    assert (tmp_path / "out" / "B" / "x.evidence.npz").is_file()

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from retclip.data.coco_panoptic import CocoPanoptic, CocoPanopticSettings
 from retclip.data.images import read_png
 from retclip.errors import DataError
+from retclip.report.result_names import result_names
 from retclip.report.result_writer import ResultWriter
 from retclip.workflows.evidence_file import load_evidence
 
@@ -120,3 +122,47 @@ def test_a_folder_that_cannot_be_made(tmp_path, result):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="choose another with --out"):
         ResultWriter(tmp_path / "file" / "out", result.evidence.vocabulary)
+
+
+def photo(result, uri, digest):
+    """The result as one of another photo."""
+    image, evidence = (
+        replace(result.image, uri=uri, sha256=digest * 64),
+        replace(result.evidence, image_sha256=digest * 64),
+    )
+    return replace(result, image=image, evidence=evidence)
+
+
+def read_back(folder):
+    return [one.external_id for one in CocoPanoptic(CocoPanopticSettings(path=str(folder))).images()]
+
+
+def test_photos_of_one_name_are_told_apart_and_our_own_reader_reads_them(tmp_path, result):
+    several = [
+        photo(result, "/data/A/x.jpg", "a"),
+        photo(result, "/data/B/x.jpg", "b"),
+        photo(result, "/data/B/x.png", "c"),
+    ]
+    names = result_names([(one.image.uri, "") for one in several])
+    with ResultWriter(tmp_path, result.evidence.vocabulary) as writer:
+        stems = [writer.add(one, name) for one, name in zip(several, names, strict=True)]
+    assert stems == ["A/x", "B/x.jpg", "B/x.png"]
+    assert read_back(tmp_path) == ["A/x.jpg", "B/x.jpg", "B/x.png"]
+    for stem, one in zip(stems, several, strict=True):
+        assert all(path.is_file() for path in writer.files(stem).values())
+        assert load_evidence(writer.files(stem)["evidence"])[1].image_sha256 == one.image.sha256
+
+
+def test_a_later_run_over_another_folder_takes_no_name_away(tmp_path, result):
+    for uri, digest in (("/data/A/x.jpg", "a"), ("/data/B/x.jpg", "b"), ("/data/A/x.jpg", "a"), ("/data/A/x.png", "c")):
+        photo(result, uri, digest).save(tmp_path)
+    assert read_back(tmp_path) == ["x.jpg", "B/x.jpg", "x.png"]
+    assert sorted(path.name for path in tmp_path.rglob("*.evidence.npz")) == [
+        "x.evidence.npz", "x.evidence.npz", "x.png.evidence.npz",
+    ]  # fmt: skip
+
+
+def test_one_photo_under_several_names_is_readable_too(tmp_path, result):
+    for name in ("before", "after", "before"):
+        result.save(tmp_path, name)
+    assert read_back(tmp_path) == ["train_0_0000.png", "after.png"]
