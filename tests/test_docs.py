@@ -17,6 +17,7 @@ from retclip import config, errors
 from retclip.plugin.discovery import KINDS
 from retclip.plugin.manager import PROTOCOLS
 from retclip.presets import DEFAULT_PRESET, PRESETS
+from retclip.workflows.stop_signal import SIGNALS, exit_code
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -94,7 +95,7 @@ def test_every_setting_stands_in_the_reference_with_its_default() -> None:
 def test_every_exit_code_is_explained() -> None:
     kinds = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.RetCLIPError)}
     listed = set(re.findall(r"^\| (\d+) \|", page("reference.md"), re.MULTILINE))
-    assert listed == {"0", "130", *(str(one.exit_code) for one in kinds)}
+    assert listed == {"0", *(str(exit_code(one)) for one in SIGNALS), *(str(one.exit_code) for one in kinds)}
 
 
 def test_every_hook_and_promise_is_in_the_page_on_plugins() -> None:

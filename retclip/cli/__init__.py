@@ -1,12 +1,14 @@
 """The command line: a file per command group; it prints and exits, nothing more.
 
 Exit codes stand in `retclip.errors` (0 done, 2 setting, 3 data, 4 plugin, 5 store, 6 weights, 7 done in part, 8 taken
-back), 130 after Ctrl-C. Commands import what they need when they run: `retclip --help` loads no model library.
+back), 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP. Commands import what they need when they run:
+`retclip --help` loads no model library.
 """
 
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +38,7 @@ from retclip.cli import (
 )
 from retclip.errors import DataError, RetCLIPError, StoreMissing
 from retclip.escaping import HarmlessFormatter
+from retclip.workflows.stop_signal import RaisingStopSignal, exit_code
 
 app = typer.Typer(
     name="retclip",
@@ -84,7 +87,10 @@ def common(
 def main() -> None:
     """The program's entry: errors become three parts on stderr and an exit code."""
     streams.guard()
-    code = _exit_code(app)
+    with RaisingStopSignal() as stop:
+        code = _exit_code(app)
+    if stop.number and code:  # whatever the work ended with: the signal was the reason
+        code = exit_code(stop.number)
     flushed = _exit_code(streams.flush)  # what could not be written decides where nothing else went wrong
     sys.exit(code or flushed)
 
@@ -102,7 +108,7 @@ def _exit_code(action: Callable[[], object]) -> Any:
         output.error(error)
         return error.exit_code
     except KeyboardInterrupt:
-        return 130
+        return exit_code(signal.SIGINT)
     except OSError as error:  # the place was not foreseen, but the reader needs no traceback to understand it
         problem = DataError("files that can be read and written", str(error), "check path, permissions and free space")
         output.error(problem)

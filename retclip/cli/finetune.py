@@ -10,11 +10,10 @@ import typer
 from retclip.cli import options, output
 from retclip.cli.progress import LateProgress
 from retclip.errors import PartialFailure
+from retclip.workflows.stop_signal import exit_code
 
 if TYPE_CHECKING:
     from retclip.workflows.finetune import FinetuneReport
-
-STOPPED = 130  # as after any Ctrl-C
 
 
 def finetune(
@@ -32,7 +31,8 @@ def finetune(
     json: options.Json = False,
 ) -> None:
     """Fine-tune a proposer on SOURCE. A run that was stopped goes on from its last checkpoint, with the same numbers as
-    one that was not; Ctrl-C writes a checkpoint first. Several GPUs: accelerate launch -m retclip.cli finetune ..."""
+    one that was not; Ctrl-C and SIGTERM write a checkpoint first. Several GPUs: accelerate launch -m retclip.cli
+    finetune ..."""
     from retclip.presets import FINETUNE_PRESET
 
     several = [*(settings or ()), *([f"finetune.steps={steps}"] if steps else [])]
@@ -65,7 +65,7 @@ def _finish(report: FinetuneReport, out: Path, json: bool) -> None:
     if report.stopped:
         if report.main:
             output.message(f"stopped after step {report.step} of {report.steps}. Run the same command again to go on.")
-        raise typer.Exit(STOPPED)
+        raise typer.Exit(exit_code(report.stopped))
     figures = ", ".join(f"{key} {output.figure(value)}" for key, value in report.validation.items() if key != "images")
     if report.main:
         output.message(f"{report.step} steps done{f', {figures}' if figures else ''}: {out / 'weights.safetensors'}")

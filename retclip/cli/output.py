@@ -29,7 +29,7 @@ GO_ON = "stopped; what was finished is stored. Run the same command again to go 
 
 @contextmanager
 def told_when_stopped(told: str = GO_ON) -> Iterator[None]:
-    """Inside the block, Ctrl-C says what became of the work."""
+    """Inside the block, a signal that ends the work (Ctrl-C) says what became of it."""
     try:
         yield
     except KeyboardInterrupt:

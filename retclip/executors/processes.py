@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
+from typing import Any, TypeVar
 
 from retclip.config import Settings
 from retclip.executors.in_flight import InFlight
 from retclip.executors.worker import Job, Ticket, Worker
 from retclip.workflows.label_assignment import LabelAssignment
+from retclip.workflows.stop_signal import signals_held
 from retclip.workflows.unit_work import Executor, Outcome
 
+Done = TypeVar("Done")
 _here: Worker | None = None  # in a worker process: its worker
 
 
@@ -43,7 +45,7 @@ class Processes:
 
     def submit(self, worker: int, tickets: Sequence[Ticket]) -> Future[list[Outcome]]:
         """Queue it there. Raises BrokenProcessPool where that process is dead."""
-        return self._pools[worker].submit(_work, self._jobs[worker], tickets)
+        return self._submit(worker, _work, self._jobs[worker], tickets)
 
     def cause(self, error: BaseException) -> BaseException | None:
         """None for a process that died."""
@@ -56,12 +58,16 @@ class Processes:
 
     def start(self, worker: int) -> Future[int]:
         """Let it load everything; its process's number."""
-        return self._pools[worker].submit(_start, self._jobs[worker])
+        return self._submit(worker, _start, self._jobs[worker])
 
     def close(self) -> None:
         """End them at once; what they are working on is dropped."""
         for worker in range(self.size):
             self._end(worker)
+
+    def _submit(self, worker: int, action: Callable[..., Done], *arguments: Any) -> Future[Done]:
+        with signals_held():  # the first task starts the process
+            return self._pools[worker].submit(action, *arguments)
 
     def _end(self, worker: int) -> None:
         stop = self._stops[worker]
@@ -72,12 +78,12 @@ class Processes:
     def _new_pool(self, worker: int) -> ProcessPoolExecutor:
         spawn = get_context("spawn")  # a fork would copy a process that has threads and a GPU open
         stopped, self._stops[worker] = spawn.Pipe(duplex=False)
-        return ProcessPoolExecutor(1, mp_context=spawn, initializer=_prepare, initargs=(stopped,))
+        with signals_held():  # the first pool starts a process that looks after locks
+            return ProcessPoolExecutor(1, mp_context=spawn, initializer=_prepare, initargs=(stopped,))
 
 
 def _prepare(stopped: Connection) -> None:
-    """In the worker: Ctrl-C is the parent's business, and the process ends when the parent has ended or says so."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """In the worker: the process ends when the parent has ended or says so; signals are the parent's business."""
     parent = parent_process()
     ends = [stopped, *((parent.sentinel,) if parent else ())]
 

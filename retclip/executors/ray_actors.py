@@ -20,6 +20,7 @@ from retclip.errors import ConfigError
 from retclip.executors.in_flight import InFlight
 from retclip.executors.worker import Job, Ticket, Worker
 from retclip.workflows.label_assignment import LabelAssignment
+from retclip.workflows.stop_signal import handlers_kept
 from retclip.workflows.unit_work import Executor, Outcome
 
 
@@ -112,10 +113,12 @@ def _connected(ray: Any, settings: Settings) -> bool:
     try:
         if address:
             _require_answer(address)
-            ray.init(address=address, **quiet)
+            where: dict[str, Any] = {"address": address}
         else:
             room = max(settings.build.workers, os.cpu_count() or 1)
-            ray.init(address="local", num_cpus=room, include_dashboard=False, **quiet)
+            where = {"address": "local", "num_cpus": room, "include_dashboard": False}
+        with handlers_kept():  # Ray takes SIGTERM, to end without giving back what is leased
+            ray.init(**where, **quiet)
     except (OSError, ValueError, RuntimeError) as error:
         todo = "start one (ray start --head), correct build.ray_address, or leave it empty for this machine"
         raise ConfigError(f"a Ray cluster at {address or 'this machine'}", str(error), todo) from error

@@ -61,7 +61,7 @@ class FinetuneReport:
     losses: Mapping[str, float] = field(default_factory=dict)
     validation: Mapping[str, float | None] = field(default_factory=dict)
     failures: dict[str, Failure] = field(default_factory=dict)
-    stopped: bool = False  # by a signal, after a checkpoint
+    stopped: int = 0  # the number of the signal that did it, after a checkpoint
     main: bool = True
 
 
@@ -122,7 +122,7 @@ class _Loop:
                 self._log({"losses": losses, **figures, "images_per_second": speed, "seconds": passed})
             if last or (section.validate_every and report.step % section.validate_every == 0):
                 self._validate()
-            report.stopped = self._anyone(stop.asked) and not last
+            report.stopped = 0 if last else self._anyone(stop.number)
             if last or report.stopped or report.step % section.checkpoint_every == 0:
                 self._save()
             on_progress(report)
@@ -152,12 +152,12 @@ class _Loop:
         self.optimizer.step()
         return told, float(norm)
 
-    def _anyone(self, asked: bool) -> bool:
-        """Whether any process was asked to stop: they hear it at different steps, and must stop together."""
+    def _anyone(self, signal: int) -> int:
+        """The signal that any process has heard: they hear it at different steps, and must stop together."""
         if self.accelerator.num_processes == 1:
-            return asked
-        flag = torch.tensor([int(asked)], device=self.job.device.torch_device)
-        return bool(self.accelerator.gather(flag).any())
+            return signal
+        heard = torch.tensor([signal], device=self.job.device.torch_device)
+        return int(self.accelerator.gather(heard).max())
 
     def _log(self, figures: Mapping[str, Any]) -> None:
         if self.accelerator.is_main_process:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from retclip.config import load
 from retclip.errors import ConfigError, SpaceMismatch
 from retclip.executors import ray_actors
 from retclip.executors.in_flight import InFlight
@@ -82,6 +83,17 @@ def test_no_ray(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(ConfigError, match=r"retclip\[ray\]"):
         ray_actors._imported()
+
+
+def test_a_ray_that_starts_here_leaves_the_signals_to_us():
+    """It takes SIGTERM, to end the program at once, with everything leased still."""
+
+    def init(**_):
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert ray_actors._connected(SimpleNamespace(is_initialized=lambda: False, init=init), load(None))
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_which_errors_of_ray_are_deaths_and_which_concern_everybody():
