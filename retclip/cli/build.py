@@ -32,6 +32,7 @@ def init(
     FeatureStore.create(store, store_options(load(base))).close()
     write_settings(store, {}, base)
     output.message(f"made an empty store in {store}; its settings: {store / 'retclip.toml'}")
+    output.message(f"next: retclip class add NAME PHOTOS --crops --store {store}, or retclip build SOURCE the same way")
 
 
 def build(

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retclip.cli import options, output
+from retclip.cli.fitted_table import fitted_table
 from retclip.errors import RetCLIPError, StoreMissing
 
 if TYPE_CHECKING:
     from retclip.preset_needs import PresetNeeds
+
+
+COLUMNS = ("preset", "ready", "store", "weights", "names")
+OTHER = "other backbone"
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class StoreState:
         if not self.segments:
             return False, "empty"
         here = self.segments.get(needs.keys, 0)
-        return (True, f"{here} segments") if here else (False, f"of {', '.join(self.segments)}")
+        return (True, f"{here} segments") if here else (False, OTHER)
 
 
 def presets(
@@ -44,14 +51,23 @@ def presets(
     if json:
         output.data([{**_as_dict(one, state, store), "default": one.name == settings.preset} for one in found])
         return
-    columns = ("preset", "ready", "store", "weights", "names", "what it is")
-    output.table(f"presets, with the store {store}", columns, [_row(one, state, settings.preset) for one in found])
+    _print(f"presets, with the store {store}", [_row(one, state, settings.preset) for one in found])
     for one in found:
         for reason in one.lacking:
             output.message(f"{one.name} lacks {reason}")
     if any(one.absent for one in found):
         output.message("weights that are not here: retclip weights pull --preset NAME (which: --json)")
     output.message(f"a preset is chosen with --preset NAME; without it, {settings.preset}")
+
+
+def _print(title: str, rows: Sequence[tuple[str, ...]]) -> None:
+    """Everything in one table; on a terminal, which has no room for that, what each is stands below."""
+    if not sys.stdout.isatty():
+        output.table(title, (*COLUMNS, "what it is"), rows)
+        return
+    fitted_table(title, COLUMNS, (), [dict(zip(COLUMNS, row[:-1], strict=True)) for row in rows])
+    for row in rows:
+        output.line(f"{row[0]}: {row[-1]}", "  ")
 
 
 def _state(store: Path, config: Path | None) -> StoreState:
@@ -94,5 +110,7 @@ def _as_dict(needs: PresetNeeds, state: StoreState, store: Path) -> dict[str, An
         "components": {role: list(names) for role, names in needs.components.items()},
         "plugins": {"here": not needs.lacking, "lacking": list(needs.lacking)},
         "weights": [{"name": one.name, "megabytes": one.megabytes, "here": there} for one, there in needs.weights],
-        "store": {"needed": needs.votes, "folder": str(store), "here": here, "state": told},
-    }
+        "store": {
+            "needed": needs.votes, "folder": str(store), "here": here, "state": told, "backbones": list(state.segments),
+        },
+    }  # fmt: skip

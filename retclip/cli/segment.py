@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from retclip.store.ledger import Failure
 
 SHOWN = 5  # photos, or classes of a store, that a line names
+FEW = 5  # names; of so few, it is likely that none fits much of a photo
 
 
 class Overlays(StrEnum):
@@ -45,12 +46,14 @@ Classes = Annotated[str | None, typer.Option(help="A comma list or a file (defau
 
 @dataclass
 class _Done:
-    """What became of the photos. images: for --json, empty without. nothing: photos without any label, and why."""
+    """What became of the photos. images: for --json, empty without. nothing: photos without any label, and why.
+    refuses: whether a classifier may call a mask no object."""
 
     count: int = 0
     images: list[dict[str, Any]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     nothing: dict[str, Nothing] = field(default_factory=dict)
+    refuses: bool = False
 
 
 def segment(
@@ -97,6 +100,8 @@ def segment(
     output.message(f"{done.count} photos segmented into {out}{look}, {len(done.failures)} failed")
     if done.nothing:
         _warn(done, preset, knows, store)
+    elif done.count and not done.refuses and len(prepared.vocabulary) <= FEW:
+        output.message(f"note: the preset {preset} has no answer 'none of these': every mask got the nearest name")
     _exit(out, done, unusable)
 
 
@@ -130,6 +135,7 @@ def _tell(photo: str, answer: SegmentationResult, done: _Done) -> None:
     from retclip.report.result_summary import summary_line, told_nothing, why_nothing
 
     done.count += 1
+    done.refuses |= any(scores.void is not None for scores in answer.evidence.scores)
     if answer.segments:
         output.message(f"{photo}: {summary_line(answer.panoptic)}")
     else:

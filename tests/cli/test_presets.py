@@ -1,6 +1,7 @@
 """`retclip presets`: what each needs, whether it is here, and what becomes of a command whose preset needs more."""
 
 import json
+import re
 
 import pytest
 
@@ -29,7 +30,7 @@ def test_every_preset_with_what_is_here(listed, tmp_path):
     default = found[DEFAULT_PRESET]
     assert not default["ready"] and default["weights"] == [] and default["names"] == "store"
     assert default["store"] == {
-        "needed": True, "folder": str(tmp_path / "gone"), "here": False, "state": "none yet"
+        "needed": True, "folder": str(tmp_path / "gone"), "here": False, "state": "none yet", "backbones": []
     }  # fmt: skip
     assert not found["fc-clip"]["ready"] and not found["fc-clip"]["store"]["needed"]
     assert {one["here"] for one in found["fc-clip"]["weights"]} == {False}
@@ -41,7 +42,8 @@ def test_a_store_is_here_for_the_presets_of_its_backbone_alone(listed, built, ru
     found = listed(built.store)
     assert found[DEFAULT_PRESET]["ready"]
     assert not found["miniature"]["ready"]
-    assert found["miniature"]["store"]["state"] == "of reference.colour_texture"
+    assert found["miniature"]["store"]["state"] == "other backbone"
+    assert found["miniature"]["store"]["backbones"] == ["reference.colour_texture"]
     assert run("init", tmp_path / "empty").code == 0
     assert listed(tmp_path / "empty")[DEFAULT_PRESET]["store"]["state"] == "empty"
 
@@ -53,6 +55,16 @@ def test_as_a_table_with_what_to_do(run, built):
     assert rows[f"{DEFAULT_PRESET} (default)"][0] == "yes"
     assert rows["fc-clip"][:3] == ["no", "needs none", "2897 MB not here"]
     assert "retclip weights pull --preset NAME" in ran.err
+
+
+def test_on_a_terminal_of_80_columns_no_name_is_cut(run, built, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", run("presets", "--store", built.store).out).splitlines()
+    assert max(map(len, lines)) <= 80
+    for name in PRESETS:
+        assert sum(name in line.split() for line in lines) >= 1, name
+        assert any(line.startswith((f"  {name}: ", f"  {name} (default): ")) for line in lines)
 
 
 @pytest.mark.usefixtures("own_plugins")

@@ -55,6 +55,12 @@ def test_names_that_nobody_knows_label_nothing_and_it_is_said_why(segment, built
     assert photo["nothing"] == "none of the classifiers knows any of these names"
 
 
+def test_a_preset_that_cannot_say_none_of_these_says_so_where_the_names_are_few(segment, built):
+    photo = built.photos / "train_0_0000.png"
+    assert "has no answer 'none of these'" in segment(photo, "--classes", "sky, grass").err
+    assert "has no answer" not in segment(photo).err
+
+
 def test_an_empty_store_is_called_empty(segment, run, photos, tmp_path):
     assert run("init", tmp_path / "empty").code == 0
     ran = segment(photos / "good.png", "--classes", "sky", store=tmp_path / "empty")
