@@ -23,7 +23,9 @@ class StoreSection(Section):
     )
     qdrant_url: str = Field("", description="for index = server")
     qdrant_api_key: SecretStr = Field(SecretStr(""), description="better in RETCLIP_STORE__QDRANT_API_KEY")
-    exact_below: int = Field(20_000, ge=0, description="points up to which the embedded index scans exactly")
+    exact_below: int = Field(
+        20_000, ge=0, description="points that the embedded index may scan exactly; for more it builds a graph"
+    )
 
 
 class ComponentsSection(Section):

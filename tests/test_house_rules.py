@@ -30,7 +30,7 @@ FLOORS = {  # the longest prefix counts
 APART = {"retclip.store", "retclip.data", "retclip.config"}  # of floor 2: none imports another
 OWNERS = {
     "qdrant_client": ("retclip/store/vectors/server.py",),
-    "qdrant_edge": ("retclip/store/vectors/edge.py",),
+    "qdrant_edge": ("retclip/store/vectors/edge",),
     "sqlalchemy": ("retclip/store/", "migrations/"),
     "alembic": ("retclip/store/schema.py", "migrations/"),
     "pluggy": ("retclip/plugin/",),

@@ -145,13 +145,15 @@ class FeatureStore:
         self.write(lambda connection: ledger.record_failure(connection, run.id, key, failure))
 
     def finish_run(self, run: OpenRun, state: str, counts: Mapping[str, Any]) -> None:
-        """Close a run as finished, interrupted or failed; what it still held is free."""
+        """Close a run as finished, interrupted or failed; what it still held is free. A finished one has its graph."""
 
         def finish(connection: Connection) -> None:
             leases.release(connection, run)
             ledger.finish_run(connection, run.id, state, counts)
 
         self.write(finish)
+        if state == "finished":
+            self._indexes.keep_up()
 
     def write(self, change: Callable[[Connection], Changed]) -> Changed:
         """Change the catalog alone, again where other writers were in the way. Raises what the change raises,
@@ -169,6 +171,7 @@ class FeatureStore:
         done = self.write(change)
         with suppress(StoreDamaged):
             self.refresh()
+            self._indexes.keep_up()
         return done
 
     def refresh(self) -> None:

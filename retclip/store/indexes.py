@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +33,7 @@ class StoreOptions:
     index: str = EDGE
     qdrant_url: str = ""
     qdrant_api_key: str = ""
-    exact_below: int = 20_000  # points up to which the embedded index scans instead of walking its graph
+    exact_below: int = 20_000  # points that the embedded index may scan; for more it builds a graph
     device: str = "cpu"  # where a resident index lives
 
 
@@ -112,6 +113,13 @@ class Indexes:
                     self._open[space_id].behind = True
         if damage is not None:
             raise damage
+
+    def keep_up(self) -> None:
+        """Build the graphs that the end of a build, an addition or an edit leaves to be built; see VectorIndex. A
+        damaged index is left to who asks it."""
+        for found in self._open.values():
+            with suppress(StoreDamaged):
+                found.projection.index.keep_up()
 
     def drop(self, space_id: int) -> None:
         """Remove the files of an embedded index that cannot be opened; the next question makes it again."""

@@ -55,6 +55,7 @@ def catch_up(projection: Projection) -> int:
         wanted = wanted_points.count(connection, projection.space_id)
     if projection.index.count() < wanted:
         sync.load_all(projection)
+    projection.index.keep_up()
     return newest
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from retclip.errors import RetCLIPError, StoreDamaged
+from retclip.errors import RetCLIPError, StoreDamaged, StoreError
 from retclip.plugin.manager import PluginManager
 from retclip.store.engine import transaction
 from retclip.store.feature_store import RESIDENT, FeatureStore, StoreOptions
@@ -130,11 +130,13 @@ def _spaces(store: FeatureStore, repair: bool) -> list[Finding]:
     if not known:
         return [Finding("index", True, "the store is empty")]
     if len(known) == 1:
-        return [_index(store, known[0].space, "index", repair)]
+        space = known[0].space
+        return [_index(store, space, "index", repair), *_graph(store, space, "graph", repair)]
     findings = []
     for one in known:
         name = f"{one.space.backbone} ({one.space.id[:8]})"
         findings += [_complete(store, one, name), _index(store, one.space, f"index of {name}", repair)]
+        findings += _graph(store, one.space, f"graph of {name}", repair)
     return findings
 
 
@@ -163,3 +165,25 @@ def _index(store: FeatureStore, space: FeatureSpace, name: str, repair: bool) ->
     if repair and not found.clean:
         return Finding(name, True, f"repaired: {told}")
     return Finding(name, found.clean, told, cure)
+
+
+def _graph(store: FeatureStore, space: FeatureSpace, name: str, repair: bool) -> list[Finding]:
+    """How many vectors the graph of an embedded index holds. Too few are no wrong answers, but slow ones."""
+    try:
+        index = store.projection(space, follow=False).index
+        graph = index.graph()
+        if graph is not None and graph.due and repair:
+            index.optimize()
+            graph = index.graph()
+    except StoreDamaged:  # the index has a finding of its own
+        return []
+    except StoreError as error:
+        return [Finding(name, False, f"{error.got} (expected {error.expected})", error.todo)]
+    if graph is None:
+        return []
+    if graph.points <= graph.outside:
+        return [Finding(name, True, f"none needed: up to {graph.outside} vectors are searched one by one")]
+    found = f"{graph.indexed} of {graph.points} vectors are in it"
+    if graph.due:
+        found += ": searches read the others one by one"
+    return [Finding(name, not graph.due, found, f"retclip doctor --store {store.folder} --repair")]

@@ -112,3 +112,45 @@ def test_indexes_in_memory_are_loaded_for_who_asks_alone(sqlite_work, made) -> N
     store.edit(lambda connection: remove_class(connection, "car", "ann"))
     assert store._indexes._open == {}
     assert counts(store, made) == (4, 4)
+
+
+SMALL, UNITS = StoreOptions(exact_below=10), range(1, 13)  # 72 segments: below a kilobyte the engine builds none
+
+
+def in_graph(store) -> int:
+    """What the engine says of the first space's index."""
+    return store.projection().index._live().info().indexed_vectors_count
+
+
+def test_a_build_that_ends_leaves_the_graph_built(sqlite_work, made) -> None:
+    """Before, nothing ever built it: at 200,000 segments every question was a scan."""
+    sqlite_work.options = SMALL
+    store = sqlite_work.open()
+    run = sqlite_work.fill(store, [1])
+    store.finish_run(run, "finished", {})
+    assert in_graph(store) == 0, "6 are scanned"
+    run = sqlite_work.fill(store, UNITS)
+    assert in_graph(store) == 0, "not between two commits of a few"
+    store.finish_run(run, "finished", {})
+    assert in_graph(store) == 72
+    assert reconcile.differences(store.projection()).clean
+
+
+def test_who_stops_a_build_does_not_wait_for_the_graph(sqlite_work, made) -> None:
+    sqlite_work.options = SMALL
+    store = sqlite_work.open()
+    store.finish_run(sqlite_work.fill(store, UNITS), "interrupted", {})
+    assert in_graph(store) == 0
+
+
+def test_a_load_and_an_edit_leave_the_graph_built(sqlite_work, made) -> None:
+    sqlite_work.options = SMALL
+    store = sqlite_work.open()
+    store.finish_run(sqlite_work.fill(store, UNITS), "finished", {})
+    sqlite_work.close()
+    shutil.rmtree(sqlite_work.folder / "index")
+    store = sqlite_work.open()
+    assert in_graph(store) == 72, "loaded again from the archive"
+    done = store.edit(lambda connection: remove_class(connection, "car", "ann"))
+    store.edit(lambda connection: undo(connection, done.event, "ann"))
+    assert store.projection().index.graph().indexed == 72, "the 24 that came back are in it"

@@ -9,6 +9,7 @@ import retclip
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.match_edits import reject
+from retclip.store.vectors import edge_graph
 from retclip.workflows import doctor
 from retclip.workflows.add_class import add_class
 from retclip.workflows.doctor import Finding, check_installation, check_store
@@ -60,7 +61,9 @@ def test_torch_without_its_package_is_one_line_with_a_cure(monkeypatch):
 
 def test_a_sound_store_is_sound(copied):
     found = check_store(copied, StoreOptions(), repair=False)
-    assert [one.what for one in found] == ["disk", "schema", "archive", "index"]
+    assert [one.what for one in found] == ["disk", "schema", "archive", "index", "graph"]
+    assert by_name(found)["graph"].ok
+    assert by_name(found)["graph"].found == "none needed: up to 20000 vectors are searched one by one"
     assert by_name(found)["schema"].ok
     assert by_name(found)["archive"] == Finding(
         "archive",
@@ -179,9 +182,8 @@ def two_spaces(copied):
 
 def test_every_space_is_checked_and_repaired(copied, built, two_spaces):
     found = check_store(copied, StoreOptions(), repair=False)
-    assert [one.what.split(" (")[0] for one in found] == [
-        "disk", "schema", "archive", *("space reference.colour_texture", "index of reference.colour_texture") * 2
-    ]  # fmt: skip
+    of_each = [f"{what} reference.colour_texture" for what in ("space", "index of", "graph of")]
+    assert [one.what.split(" (")[0] for one in found] == ["disk", "schema", "archive", *of_each * 2]
     assert all(one.ok for one in found)
     with FeatureStore.open(copied) as store:
         second = store.spaces()[1]
@@ -263,3 +265,21 @@ def test_of_removed_segments_alone_nothing_is_left_to_do(world):
     lose(world.parts.store, "class_fill")
     assert "nothing is left to do" in archive_of(world.parts.store.folder, repair=True).cure
     assert archive_of(world.parts.store.folder, repair=False).ok
+
+
+def test_a_graph_that_was_never_built_is_told_and_repaired(copied):
+    options = StoreOptions(exact_below=5)
+    found = by_name(check_store(copied, options, repair=False))["graph"]
+    assert not found.ok and found.cure == f"retclip doctor --store {copied} --repair"
+    assert found.found.startswith("0 of ") and found.found.endswith("are in it: searches read the others one by one")
+    points = found.found.split()[2]
+    repaired = by_name(check_store(copied, options, repair=True))["graph"]
+    assert repaired.ok and repaired.found == f"{points} of {points} vectors are in it"
+    assert by_name(check_store(copied, options, repair=False))["graph"].ok
+    assert "graph" not in by_name(check_store(copied, StoreOptions(index="resident"), repair=False))
+
+
+def test_a_graph_that_cannot_be_built_says_why(copied, monkeypatch):
+    monkeypatch.setattr(edge_graph.sys, "executable", "/bin/false")
+    found = by_name(check_store(copied, StoreOptions(exact_below=5), repair=True))["graph"]
+    assert not found.ok and "exit code 1" in found.found and "make room" in found.cure

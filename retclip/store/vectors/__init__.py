@@ -48,6 +48,20 @@ class Hits:
     distances: NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class Graph:
+    """How many of an index's points its graph holds; up to `outside` others may be scanned in every search."""
+
+    points: int
+    indexed: int
+    outside: int
+
+    @property
+    def due(self) -> bool:
+        """Whether so many points lack the graph that searches are slow."""
+        return self.points - self.indexed > self.outside
+
+
 class VectorIndex(Protocol):
     """What the feature store needs of an index. Every method may be repeated; order between batches is free."""
 
@@ -75,8 +89,15 @@ class VectorIndex(Protocol):
     def count(self) -> int:
         """How many points there are, whatever their state."""
 
+    def graph(self) -> Graph | None:
+        """How far the graph has come; None where there is none, or another program builds it."""
+
+    def keep_up(self) -> None:
+        """Build the graph where this object has written and too many points lack it: at the end of a build, an addition
+        or a load. What cannot be built is logged. May take minutes; changes no answer's meaning."""
+
     def optimize(self) -> None:
-        """Maintenance after a bulk load (build the graph); may take minutes and change no answer's meaning."""
+        """Build the graph over all that is stored; may take minutes and changes no answer's meaning."""
 
     def close(self) -> None:
         """Release files and locks; safe to call twice."""

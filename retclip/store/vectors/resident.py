@@ -91,8 +91,14 @@ class ResidentIndex:
         """See VectorIndex."""
         return len(self._row)
 
+    def graph(self) -> None:
+        """None: an exact search needs none."""
+
+    def keep_up(self) -> None:
+        """See `graph`."""
+
     def optimize(self) -> None:
-        """Nothing to build."""
+        """See `graph`."""
 
     def close(self) -> None:
         """Give the memory back."""

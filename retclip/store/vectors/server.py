@@ -107,8 +107,14 @@ class ServerIndex:
         """See VectorIndex."""
         return int(self._call(self._client.count, self.name, exact=True).count)
 
+    def graph(self) -> None:
+        """None: a server builds its own by itself, in the background."""
+
+    def keep_up(self) -> None:
+        """See `graph`."""
+
     def optimize(self) -> None:
-        """Nothing: a server builds its graph by itself, in the background."""
+        """See `graph`."""
 
     def close(self) -> None:
         """See VectorIndex."""

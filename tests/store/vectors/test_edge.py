@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from retclip.errors import SpaceMismatch, StoreBusy, StoreDamaged, StoreError
-from retclip.store.vectors import PAYLOAD, Points, edge
+from retclip.store.vectors import PAYLOAD, Points, edge, edge_shard
 from retclip.store.vectors.edge import EdgeIndex
 
 
@@ -54,9 +54,9 @@ def test_what_was_written_does_not_stay_in_memory(tmp_path: Path, monkeypatch: p
 
 def test_stopped_while_it_is_loaded_anew_it_works_on_and_gives_its_lock_back(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(edge, "HELD_BYTES", 1)
-    load, stops = edge._load, [KeyboardInterrupt()]
+    load, stops = edge.load, [KeyboardInterrupt()]
     index = EdgeIndex.open(tmp_path, 8)
-    monkeypatch.setattr(edge, "_load", lambda *given: load(*given) if not stops else raised(stops.pop()))
+    monkeypatch.setattr(edge, "load", lambda *given: load(*given) if not stops else raised(stops.pop()))
     index.upsert(points(3))
     with pytest.raises(KeyboardInterrupt):
         index.count()
@@ -170,7 +170,7 @@ def test_a_folder_that_cannot_be_is_told(tmp_path: Path) -> None:
 
 def test_a_shard_whose_making_was_stopped_gets_the_indexes_it_lacks(tmp_path, monkeypatch) -> None:
     """Killed between two of them, it would answer rightly and slowly for ever."""
-    monkeypatch.setattr(edge, "PAYLOAD", PAYLOAD[:2])
+    monkeypatch.setattr(edge_shard, "PAYLOAD", PAYLOAD[:2])
     EdgeIndex.open(tmp_path, 4).close()
     monkeypatch.undo()
     index = EdgeIndex.open(tmp_path, 4)
