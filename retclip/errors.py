@@ -2,6 +2,7 @@
 
     RetCLIPError                 exit code
     |- ConfigError                   2     a setting, flag or name that cannot be
+    |  |- NamesTooLong               2     class names of which a model would read the beginning only
     |- DataError                     3     an image, annotation or class list that cannot be read
     |- PluginError                   4
     |  |- PluginUnavailable          4     no such component, or its distribution failed to load
@@ -43,6 +44,12 @@ class ConfigError(RetCLIPError):
     """A setting, flag or name that cannot be."""
 
     exit_code = 2
+
+
+class NamesTooLong(ConfigError):
+    """Class names of which a model would read the beginning only."""
+
+    names: tuple[str, ...] = ()  # all of them, for those who can go on without
 
 
 class DataError(RetCLIPError):

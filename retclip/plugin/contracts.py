@@ -94,7 +94,8 @@ class Backbone(Protocol):
         where it has them. Unit vectors, finite; covered False where the mask met nothing."""
 
     def text_vectors(self, names: Sequence[str]) -> Tensor | None:
-        """(r, d) unit length, a row per name; None where the backbone has no text tower."""
+        """(r, d) unit length, a row per name; None where the backbone has no text tower. Raises NamesTooLong for names
+        of which it would read the beginning only (`plugin.read_names`)."""
 
 
 @runtime_checkable

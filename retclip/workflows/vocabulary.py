@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from retclip.algorithms.label_matching import match_labels
 from retclip.device import inference
-from retclip.errors import ConfigError
+from retclip.errors import ConfigError, NamesTooLong
 from retclip.names import LabelMatch, MatchKind, distinct, name_key
 from retclip.plugin.checks import checked_text
 from retclip.plugin.contracts import NEIGHBOURS
@@ -18,6 +19,8 @@ from retclip.store.catalog import StoreClass
 from retclip.store.class_matches import ACCEPTED, ClassMatch
 from retclip.types import Vocabulary
 from retclip.workflows.parts import Parts
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +104,27 @@ def matches_with(
     found = tuple(map(decided, match_labels(vocabulary, names, classes, None, threshold, rejected)))
     if vocabulary.text is None or not names or all(match.how is not MatchKind.MISSING for match in found):
         return found
-    return tuple(map(decided, match_labels(vocabulary, names, classes, text_of(parts, names), threshold, rejected)))
+    text = _text_of_classes(parts, names)
+    return tuple(map(decided, match_labels(vocabulary, names, classes, text, threshold, rejected)))
+
+
+def _text_of_classes(parts: Parts, names: Sequence[str]) -> Tensor | None:
+    """A row per name of the store. Of those that the backbone does not read whole zeros, which match nothing: one long
+    name, stored when another backbone was chosen, must not keep the others from being asked for."""
+    try:
+        return text_of(parts, names)
+    except NamesTooLong as error:
+        log.warning(
+            "classes of the store matched by their spelling alone: expected %s; got %s", error.expected, error.got
+        )
+        long = set(error.names)
+    whole = [index for index, name in enumerate(names) if name not in long]
+    found = text_of(parts, [names[index] for index in whole]) if whole else None
+    if found is None:
+        return None
+    rows = found.new_zeros(len(names), found.shape[1])
+    rows[whole] = found
+    return rows
 
 
 def _as_decided(match: LabelMatch, said: ClassMatch | None, alive: Mapping[int, StoreClass]) -> LabelMatch:

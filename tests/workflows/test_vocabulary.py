@@ -1,12 +1,14 @@
 """From the user's names to the store's classes: what matches, what is missing, and what a classifier needs."""
 
+import logging
 import math
 from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from retclip.errors import ConfigError, SpaceMismatch
+from retclip.errors import ConfigError, DataError, NamesTooLong, SpaceMismatch
 from retclip.names import MatchKind
 from retclip.plugin import NEIGHBOURS, TEXT
 from retclip.store.catalog import StoreClass
@@ -193,3 +195,30 @@ def test_a_class_without_segments_neither_hides_a_synonym_nor_passes_for_support
     found = prepare(parts, names("ghost", synonyms=(("car",),)))
     assert (found.store_classes, found.matches[0].how) == ((3,), MatchKind.SYNONYM)
     assert [match.name for match in missing(prepare(parts, names("ghost")))] == ["ghost"]
+
+
+def test_two_names_of_one_class_are_refused_wherever_the_vocabulary_comes_from(parts):
+    with pytest.raises(DataError, match="'sky' and 'SKY', which are one name"):
+        prepare(parts, names("sky", "car", "SKY"))
+
+
+def test_a_stored_class_that_the_backbone_cannot_read_whole_is_matched_by_spelling_and_costs_no_other(kit, caplog):
+    """The fourth class of the store has a name that is too long for the backbone's text tower."""
+
+    def text_vectors(some):
+        if long := [name for name in some if len(name) > 12]:
+            error = NamesTooLong("short names", "a long one", "shorten it")
+            error.names = tuple(long)
+            raise error
+        return F.normalize(torch.tensor([[1.0, float("auto" in name), 0.1] for name in some]), dim=-1)
+
+    parts = kit.parts(
+        SimpleNamespace(classes=lambda: STORED, decisions=Decisions), classifiers=[kit.Classifier([[1.0]])]
+    )
+    parts.backbone.thing.text_vectors = text_vectors
+    with caplog.at_level(logging.WARNING):
+        found = prepare(parts, names("autos", "heavens"))
+    assert [(one.how, one.store_class) for one in found.matches] == [(MatchKind.MISSING, None), (MatchKind.TEXT, "car")]
+    assert "matched by their spelling alone" in caplog.text
+    with pytest.raises(NamesTooLong):
+        prepare(parts, names("thing nobody described"))

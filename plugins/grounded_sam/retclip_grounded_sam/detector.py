@@ -39,7 +39,8 @@ class Detector:
         model = pretrained(GroundingDinoForObjectDetection.from_pretrained, folder)
         self.model: Any = model.to(device.torch_device)
         stop = self.tokenizer.convert_tokens_to_ids(".")
-        self.special = Special(self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, stop)
+        unknown = self.tokenizer.unk_token_id
+        self.special = Special(self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, stop, unknown)
 
     def detect(self, image: Image, terms: tuple[str, ...]) -> Detections:
         """Boxes of any of the terms above the threshold, after non-maximum suppression in and between prompts."""

@@ -14,17 +14,19 @@ import torch
 from torch import Tensor
 
 from retclip.errors import ConfigError
+from retclip.plugin.read_names import check_read_whole, tell_read_alike
 
 LIMIT = 256  # tokens that the model reads
 
 
 @dataclass(frozen=True)
 class Special:
-    """The tokenizer's ids of [CLS], [SEP] and the full stop that ends a phrase."""
+    """The tokenizer's ids of [CLS], [SEP], the full stop that ends a phrase, and of what it does not know."""
 
     first: int
     last: int
     stop: int
+    unknown: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,15 @@ def spelling(term: str) -> str:
 
 def prompts(terms: Sequence[str], tokenize: Callable[[str], list[int]], special: Special, budget: int) -> list[Prompt]:
     """Every term in exactly one prompt of at most `budget` tokens, or alone in a longer one if it needs that. Terms of
-    one spelling are asked for once, for the first of them. Raises ConfigError for a term that no prompt can hold.
+    one spelling are asked for once, for the first of them. Raises NamesTooLong for a term that no prompt can hold,
+    ConfigError for one of which nothing is left.
 
     tokenize: a text to ids without special tokens. Worked example: terms of 1, 2 and 3 tokens, budget 8: the first two
     make [CLS] a . b b . [SEP], 7 tokens; the third would make it 11, so it opens the next prompt.
     """
     found: list[Prompt] = []
     ids, owners, spans = [special.first], [], []
-    for index, tokens in _tokenized(terms, tokenize).items():
+    for index, tokens in _tokenized(terms, tokenize, special.unknown).items():
         if owners and len(ids) + len(tokens) + 2 > budget:
             found.append(Prompt((*ids, special.last), tuple(owners), tuple(spans)))
             ids, owners, spans = [special.first], [], []
@@ -69,14 +72,17 @@ def term_scores(logits: Tensor, prompt: Prompt) -> Tensor:
     return torch.stack([probabilities[:, start:end].mean(1) for start, end in prompt.spans], dim=1)
 
 
-def _tokenized(terms: Sequence[str], tokenize: Callable[[str], list[int]]) -> dict[int, list[int]]:
+def _tokenized(terms: Sequence[str], tokenize: Callable[[str], list[int]], unknown: int | None) -> dict[int, list[int]]:
     """The tokens of every spelling, by the index of the first term that has it."""
     first: dict[str, int] = {}
     for index, term in enumerate(terms):
         first.setdefault(spelling(term), index)
     found = {index: tokenize(text) for text, index in first.items()}
-    for index, tokens in found.items():
-        if not tokens or len(tokens) + 3 > LIMIT:
-            got = f"{terms[index][:60]!r} with {len(tokens)} tokens"
-            raise ConfigError(f"class names of 1 to {LIMIT - 3} tokens", got, "shorten it, or leave it out")
+    check_read_whole({terms[index]: len(tokens) for index, tokens in found.items()}, LIMIT - 3, "Grounding DINO")
+    empty = next((terms[index] for index, tokens in found.items() if not tokens), None)
+    if empty is not None:
+        raise ConfigError(
+            "class names with a token at least", f"{empty[:60]!r} with 0 tokens", "write it in words, or leave it out"
+        )
+    tell_read_alike({terms[index]: tokens for index, tokens in found.items()}, "Grounding DINO", unknown)
     return found

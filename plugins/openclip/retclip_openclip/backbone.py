@@ -23,7 +23,7 @@ from retclip_openclip import preprocessing
 from retclip_openclip.convnext import ConvNextTower
 from retclip_openclip.pretrained import model_with_weights, normalisation
 from retclip_openclip.resnet import ResNetTower
-from retclip_openclip.text import TEMPLATES, TextCache, encoded
+from retclip_openclip.text import TEMPLATES, TextCache, check_names, encoded
 from retclip_openclip.vit import VitTower
 
 if TYPE_CHECKING:
@@ -84,10 +84,11 @@ class OpenClip:
         return SegmentFeatures(F.normalize(vectors, dim=-1), covered, self.space)
 
     def text_vectors(self, names: Sequence[str]) -> Tensor | None:
-        """(r, d) float32 of unit length, a row per name."""
+        """(r, d) float32 of unit length, a row per name. Raises NamesTooLong."""
         if not names:
             return torch.zeros(0, self.space.dim)
         templates = TEMPLATES[self.settings.templates]
+        check_names(names, templates, self.tokenizer, self.settings.model)
 
         def encode(some: list[str]) -> Tensor:
             return encoded(some, templates, self._sentences)

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
@@ -18,7 +19,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from retclip.names import LONGEST
+from retclip.plugin.read_names import check_read_whole, tell_read_alike
+
 BATCH = 128  # sentences at once (method.md 1.4)
+MOST_BYTES = 4 * LONGEST  # of a name in UTF-8, and so the most tokens that it can be
 SIZES = ("small", "medium", "large")
 TEMPLATES = {
     "plain": ("{}",),
@@ -42,6 +47,27 @@ def encoded(names: Sequence[str], templates: Sequence[str], encode: Callable[[li
     rows = [encode(sentences[start : start + BATCH]).float() for start in range(0, len(sentences), BATCH)]
     vectors = F.normalize(torch.cat(rows), dim=-1).unflatten(0, (len(names), len(templates)))
     return F.normalize(vectors.mean(dim=1), dim=-1)
+
+
+def check_names(names: Sequence[str], templates: Sequence[str], tokenizer: Any, model: str) -> None:
+    """Check that the model reads every name whole in every template. Raises NamesTooLong.
+
+    tokenizer: OpenCLIP's, sentences to (s, t) tokens, cut to its context length or to another one that it is given.
+    """
+    limit = int(tokenizer.context_length)
+    filler = tokenizer([""], limit)[0, -1]
+    sizes = (tokenizer([template.format("") for template in templates], limit) != filler).sum(dim=1)
+    template = templates[int(sizes.argmax())]  # what is whole in the longest is whole in the others
+
+    def tokens(some: Sequence[str], length: int) -> Tensor:
+        found: Tensor = tokenizer([template.format(name) for name in some], length)
+        return found
+
+    ids = tokens(names, limit + 1)
+    long = [names[n] for n in (ids[:, -1] != filler).nonzero()[:, 0].tolist()]
+    whole = tokens(long, limit + MOST_BYTES) if long else ids[:0]
+    check_read_whole(dict(zip(long, (whole != filler).sum(dim=1).tolist(), strict=True)), limit, model)
+    tell_read_alike(dict(zip(names, ids.tolist(), strict=True)), model)
 
 
 class TextCache:

@@ -1,9 +1,12 @@
 """Names to vectors: templates and means by hand, the file on the disk, what makes it invalid."""
 
+import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
-from retclip_openclip.text import TEMPLATES, TextCache, encoded
+from retclip_openclip.text import TEMPLATES, TextCache, check_names, encoded
+
+from retclip.errors import NamesTooLong
 
 
 def test_the_templates_are_fourteen_and_name_what_they_are_given():
@@ -74,3 +77,27 @@ def test_the_vectors_are_openclip_s_encode_text(built):
         wanted = backbone.model.encode_text(tokens, normalize=True)
         assert torch.allclose(backbone.text_vectors(["a dog", "the sea"]), wanted, atol=1e-6)
         assert backbone.text_vectors([]).shape == (0, 12)
+
+
+LONG = "a very small dog " * 20  # 80 words, each of them a token
+
+
+def test_names_that_the_model_would_cut_are_refused(built):
+    backbone = built("resnet", cache_text=True)
+    for ending in ("left", "right"):
+        with pytest.raises(NamesTooLong, match="at most 77 tokens for resnet"):
+            backbone.text_vectors(["dog", f"{LONG} {ending}"])
+    assert backbone.text_vectors(["dog"]).shape == (1, 12)
+
+
+def test_the_longest_template_decides_to_the_token():
+    tokenizer = open_clip.SimpleTokenizer(context_length=16)
+    check_names(["dog " * 7], ["{}", "a photo of a {} in the scene"], tokenizer, "m")  # 2 + 7 + 7
+    with pytest.raises(NamesTooLong, match="with 17 tokens"):
+        check_names(["cat", "dog " * 8], ["{}", "a photo of a {} in the scene"], tokenizer, "m")
+
+
+def test_letters_of_scripts_that_take_many_tokens_are_counted_as_such():
+    tokenizer = open_clip.SimpleTokenizer(context_length=77)
+    with pytest.raises(NamesTooLong):
+        check_names(["हिन्दी " * 16], TEMPLATES["vild"], tokenizer, "m")  # 112 characters

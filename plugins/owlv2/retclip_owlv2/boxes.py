@@ -11,9 +11,9 @@ from torchvision.ops import box_convert, nms
 from transformers import AutoImageProcessor, AutoTokenizer, Owlv2ForObjectDetection
 from transformers.utils import logging
 
-from retclip.errors import ConfigError
 from retclip.plugin.batches import BatchSize
 from retclip.plugin.model_files import model_folder
+from retclip.plugin.read_names import check_read_whole, tell_read_alike
 from retclip.plugin.whole_weights import companion, pretrained
 from retclip.types import DenseFeatures, Device, Image, MaskProposals, Vocabulary
 from retclip_owlv2 import PUBLISHED, BoxesSettings
@@ -39,7 +39,7 @@ class Boxes:
         features: Sequence[DenseFeatures],  # noqa: ARG002
     ) -> list[MaskProposals]:
         """One entry per image. A box's class is that of its best term; objectness is that term's score. Raises
-        ConfigError for a name that the model would cut off."""
+        NamesTooLong."""
         terms = vocabulary.terms
         queries = torch.stack(self.batches.run(terms, self._read)) if terms else None
         return [self._proposals(image, vocabulary, queries) for image in images]
@@ -47,13 +47,9 @@ class Boxes:
     def _read(self, terms: Sequence[str]) -> list[Tensor]:
         """A text vector per term."""
         texts = [self.settings.template.format(term) for term in terms]
-        ids = self.tokenizer(texts)["input_ids"]
-        for term, one in zip(terms, ids, strict=True):
-            if len(one) > self.length:
-                got = f"{term[:60]!r} with {len(one)}"
-                raise ConfigError(
-                    f"names of at most {self.length} tokens for OWLv2", got, "shorten it, or leave it out"
-                )
+        ids = dict(zip(terms, self.tokenizer(texts)["input_ids"], strict=True))
+        check_read_whole({term: len(several) for term, several in ids.items()}, self.length, "OWLv2")
+        tell_read_alike(ids, "OWLv2")
         packed = self.tokenizer(texts, padding="max_length", max_length=self.length, return_tensors="pt")
         packed = packed.to(self.device.torch_device)
         said = self.model.owlv2.text_model(input_ids=packed["input_ids"], attention_mask=packed["attention_mask"])

@@ -12,9 +12,9 @@ from transformers import AutoImageProcessor, AutoTokenizer, Sam3Model
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.utils import logging
 
-from retclip.errors import ConfigError
 from retclip.plugin.batches import BatchSize
 from retclip.plugin.model_files import model_folder
+from retclip.plugin.read_names import check_read_whole, tell_read_alike
 from retclip.plugin.whole_weights import companion, pretrained
 from retclip.types import DenseFeatures, Device, Image, MaskLogits, MaskProposals, Vocabulary
 from retclip_sam3 import PUBLISHED, ConceptsSettings
@@ -42,16 +42,15 @@ class Concepts:
         features: Sequence[DenseFeatures],  # noqa: ARG002
     ) -> list[MaskProposals]:
         """One entry per image. objectness: the instance's score times the probability that the concept is there at all.
-        Raises ConfigError for a name that the model would cut off."""
+        Raises NamesTooLong."""
         texts = self.batches.run(vocabulary.terms, self._read)
         return [self._proposals(image, vocabulary, texts) for image in images]
 
     def _read(self, terms: Sequence[str]) -> list[tuple[Tensor, Tensor]]:
         """Of each term the features of its tokens (t, d) and which of them are text (t,)."""
-        for term, ids in zip(terms, self.tokenizer(list(terms))["input_ids"], strict=True):
-            if len(ids) > TOKENS:
-                got = f"{term[:60]!r} with {len(ids)}"
-                raise ConfigError(f"names of at most {TOKENS} tokens for SAM 3", got, "shorten it, or leave it out")
+        ids = dict(zip(terms, self.tokenizer(list(terms))["input_ids"], strict=True))
+        check_read_whole({term: len(several) for term, several in ids.items()}, TOKENS, "SAM 3")
+        tell_read_alike(ids, "SAM 3")
         packed = self.tokenizer(list(terms), padding="max_length", max_length=TOKENS, return_tensors="pt")
         packed = packed.to(self.device.torch_device)
         said = self.model.get_text_features(packed["input_ids"], packed["attention_mask"]).pooler_output
