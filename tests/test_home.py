@@ -5,10 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from retclip.errors import ConfigError
+from retclip.errors import ConfigError, WeightsMissing
 from retclip.home import expanded, home_folder
 from retclip.plugin.weight_digests import weight_digests
-from retclip.plugin.weights import cache_folder, cache_folder_if_any, cached_in
+from retclip.plugin.weights import (
+    WeightFile,
+    Weights,
+    cache_folder,
+    cache_folder_if_any,
+    cached_in,
+    missing,
+    require,
+)
 
 
 @pytest.fixture
@@ -42,3 +50,23 @@ def test_without_a_home_only_the_cache_is_missing(homeless, tmp_path):
     assert list(weight_digests({"w": tmp_path / "w"})) == ["w"]
     with cached_in(tmp_path):
         assert cache_folder() == cache_folder_if_any() == tmp_path
+
+
+def test_without_a_home_no_weights_are_here_and_it_is_said_what_to_set(homeless):
+    weights = Weights("big", "a model", "MIT", "https://example.org", 3, (WeightFile("a.json"), WeightFile("b.bin")))
+    assert missing(weights) == ["a.json", "b.bin"]
+    with pytest.raises(
+        WeightsMissing, match=r"the weights 'big' \(3 MB\); got no home folder.*RETCLIP_WEIGHTS__FOLDER"
+    ):
+        require([weights])
+
+
+def test_without_a_home_listings_go_on(homeless, tmp_path):
+    from retclip import config
+    from retclip.opening import has_model, plugins_of
+    from retclip.preset_needs import all_presets
+
+    settings = config.load()
+    found = {one.name: one for one in all_presets(settings, plugins_of(settings))}
+    assert found["miniature"].installed and not found["fc-clip"].installed
+    assert not has_model(settings, plugins_of(settings), "grounded_sam.prompted")

@@ -60,7 +60,7 @@ def _find(found: dict[str, list[Weights]], name: str) -> list[Weights]:
 @app.command("list")
 def list_weights(settings: options.Set = None, config: options.Config = None, json: options.Json = False) -> None:
     """Every set of weights that a component needs as it is set: source, size, licence, sha256, whether it is here."""
-    from retclip.plugin.weights import folder_of, missing
+    from retclip.plugin.weights import cache_folder_if_any, folder_of, missing
 
     with _known(settings, config) as (_, found):
         every = {one.name: one for several in found.values() for one in several}
@@ -68,7 +68,7 @@ def list_weights(settings: options.Set = None, config: options.Config = None, js
             {
                 "name": one.name, "here": not missing(one), "megabytes": one.megabytes, "licence": one.licence,
                 "source": one.source, "sha256": {file.path: file.sha256 for file in one.files},
-                "folder": str(folder_of(one)), "summary": one.summary,
+                "folder": str(folder_of(one)) if cache_folder_if_any() else "", "summary": one.summary,
             }
             for one in sorted(every.values(), key=lambda one: one.name)
         ]  # fmt: skip

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
 from retclip.errors import ConfigError, ContractBroken, WeightsMissing
-from retclip.home import expanded, home_folder
+from retclip.home import TODO, expanded, home_folder
 from retclip.plugin.stand_ins import stand_in
 
 PACKAGE = "package:"  # before a path inside an installed Python package
@@ -121,6 +121,8 @@ def missing(weights: Weights) -> list[str]:
 
 def _lacking(weights: Weights) -> dict[str, str]:
     """Each file that is not there with what lies in its place, "" = nothing."""
+    if cache_folder_if_any() is None:
+        return {file.path: "" for file in weights.files}
     folder, lacking = folder_of(weights), dict[str, str]()
     for file in weights.files:
         path = folder / stored_name(file.path)
@@ -165,7 +167,10 @@ def require(several: Iterable[Weights]) -> None:
         return
     names = " ".join(lacking)
     sizes = ", ".join(f"{one.name!r} ({one.size})" for one, _ in lacking.values())
-    where = cache_folder() / "weights"
+    cache = cache_folder_if_any()
+    if cache is None:
+        raise WeightsMissing(f"the weights {sizes}", "no home folder, where they would be looked for", TODO)
+    where = cache / "weights"
     folder, which = (where, "NAME") if len(lacking) > 1 else (where / names, names)
     raise WeightsMissing(
         f"the weights {sizes} in {folder}",
