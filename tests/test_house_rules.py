@@ -21,7 +21,7 @@ FLOORS = {  # the longest prefix counts
     "retclip.plugin.scaffold": 2,
     "retclip.store": 2, "retclip.data": 2, "retclip.config": 2, "retclip.config_sections": 2, "retclip.presets": 2,
     "retclip.device": 2, "retclip.environment": 2,
-    "retclip.workflows": 3,
+    "retclip.migrations": 2, "retclip.workflows": 3,
     "retclip.opening": 4, "retclip.components": 4, "retclip.open_store": 4, "retclip.finetune_job": 4,
     "retclip.engine": 4, "retclip.arguments": 4, "retclip.result": 4, "retclip.executors": 4,
     "retclip.report": 4, "retclip.preset_needs": 4,
@@ -31,8 +31,8 @@ APART = {"retclip.store", "retclip.data", "retclip.config"}  # of floor 2: none 
 OWNERS = {
     "qdrant_client": ("retclip/store/vectors/server.py",),
     "qdrant_edge": ("retclip/store/vectors/edge",),
-    "sqlalchemy": ("retclip/store/", "migrations/"),
-    "alembic": ("retclip/store/schema.py", "migrations/"),
+    "sqlalchemy": ("retclip/store/", "retclip/migrations/"),
+    "alembic": ("retclip/store/schema.py", "retclip/migrations/"),
     "pluggy": ("retclip/plugin/",),
     "PIL": ("retclip/data/images.py", "retclip/data/viewer.py", "retclip/report/", "plugins/"),
     "pycocotools": ("retclip/data/rle.py", "retclip/algorithms/average_precision.py"),  # its COCOeval is the formula
@@ -59,7 +59,7 @@ PLUGIN_TOOLS = {
     "plugins/miniature/retclip_miniature/export.py": ("retclip.data.panoptic_writer",),
 }
 
-SOURCES = sorted(path for folder in ("retclip", "migrations", "plugins") for path in (ROOT / folder).rglob("*.py"))
+SOURCES = sorted(path for folder in ("retclip", "plugins") for path in (ROOT / folder).rglob("*.py"))
 PROJECT = [path for path in SOURCES if "build" not in path.parts and "tests" not in path.parts]
 
 
