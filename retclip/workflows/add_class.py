@@ -8,7 +8,7 @@ from functools import partial
 
 from retclip.data.class_list import vocabulary_of
 from retclip.names import name_key
-from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
+from retclip.plugin.contracts import PERSON, SAID_BY, ImageSource, SourceClass, SourceImage
 from retclip.store import additions
 from retclip.store.engine import transaction
 from retclip.workflows.build_loop import BuildReport
@@ -40,8 +40,9 @@ class UnlabelledSource:
         return (self.shown,)
 
     def images(self) -> Iterator[SourceImage]:
-        """Every photo."""
-        return self.photos.images()
+        """Every photo, with who says what it shows."""
+        for record in self.photos.images():
+            yield replace(record, extra={**record.extra, SAID_BY: PERSON})
 
     def __len__(self) -> int:
         return len(self.photos)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from retclip.data import rle
 from retclip.errors import ContractBroken, DataError
 from retclip.names import name_key
-from retclip.plugin.contracts import ANNOTATION, REGIONS
+from retclip.plugin.contracts import ANNOTATION, PERSON, REGIONS, SAID_BY, WHOLE
 from retclip.store.ingest import UnitResult
 from retclip.store.slots import NewSegment
 from retclip.types import Image, MaskProposals
@@ -43,7 +43,8 @@ def image_segments(models: Models, unit: Unit, image: Image, naming: LabelAssign
     else:
         named = best_first(_named(found, class_names, models.proposer.name), most)
     vectors = keys_of(models, image, features, named, described)
-    segments, kept = _segments(models, named, vectors.covered.tolist(), sure)
+    said_by = _said_by(models, unit, bool(sure))
+    segments, kept = _segments(named, vectors.covered.tolist(), sure, said_by)
     result = _result(models, unit, image, segments, vectors.vectors[kept].float().cpu().numpy())
     return result, len(named) - len(kept)
 
@@ -75,12 +76,11 @@ def _named(proposals: MaskProposals, class_names: Sequence[str], component: str)
 
 
 def _segments(
-    models: Models, proposals: MaskProposals, covered: Sequence[bool], sure: Sequence[float]
+    proposals: MaskProposals, covered: Sequence[bool], sure: Sequence[float], said_by: str
 ) -> tuple[list[NewSegment], list[int]]:
     """The segments to store, numbered per class by falling objectness, and the proposals they come from. sure: of
-    assigned labels, how sure each is; the proposer's own names are as sure as it is of the mask."""
-    by_people = models.proposer.provides & {ANNOTATION, REGIONS}  # who marked an object said what it is
-    source = "annotation" if by_people else "assigned" if sure else "detector"
+    assigned labels, how sure each is; the proposer's own names are as sure as it is of the mask. said_by: who named
+    them."""
     objectness = _within(proposals.objectness)
     behind = _behind(proposals)
     ordinals: dict[str, int] = {}
@@ -95,9 +95,19 @@ def _segments(
         score = float(objectness[n])
         confidence = min(1.0, sure[n]) if sure else score
         counts = rle.encode(pixels)["counts"].encode()
-        segments.append(NewSegment(prompt, ordinal, box(pixels), area, score, counts, source, confidence, *behind[n]))
+        segments.append(NewSegment(prompt, ordinal, box(pixels), area, score, counts, said_by, confidence, *behind[n]))
         kept.append(n)
     return segments, kept
+
+
+def _said_by(models: Models, unit: Unit, assigned: bool) -> str:
+    """Who named the masks: an annotation, a person, a detector, or the assignment of the photo's labels."""
+    provides = models.proposer.provides
+    if provides & {ANNOTATION, REGIONS}:  # who marked an object said what it is
+        return "annotation"
+    if WHOLE in provides:
+        return PERSON if unit.record.extra.get(SAID_BY) == PERSON else "annotation"
+    return "assigned" if assigned else "detector"
 
 
 def _behind(proposals: MaskProposals) -> list[tuple[float | None, float | None]]:

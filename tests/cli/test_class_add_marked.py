@@ -63,7 +63,7 @@ def test_several_crops_are_one_run(add, foxes, stored):
     report, told = add(*sorted(foxes.iterdir()), "--crops", "--thing")
     assert (report["images"], report["segments"]) == (3, 3) and "masks by reference.whole_image" in told
     segments, sources = stored()
-    assert segments == [(2400, "detector", "reference.whole_image")] * 3
+    assert segments == [(2400, "person", "reference.whole_image")] * 3  # no detector looked; a person said it
     assert sources == [f"folder:{foxes / 'f0.png'} and 2 more"]
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from retclip.algorithms.mask_pooling import area_weights, mask_pooling
 from retclip.errors import DataError
-from retclip.plugin import ANNOTATION, LEVELS, NEIGHBOURS, REGIONS, TEXT, Component, Settings
+from retclip.plugin import ANNOTATION, LEVELS, NEIGHBOURS, REGIONS, TEXT, WHOLE, Component, Settings
 from retclip.plugin.conformance import check_component
 from retclip.plugin.discovery import ComponentInfo
 from retclip.types import ClassScores, DenseFeatures, FeatureSpace, MaskProposals, Role, SegmentFeatures
@@ -175,6 +175,17 @@ def test_annotated_masks_need_an_annotation() -> None:
         return found
 
     assert broken("proposer", changed(Stripes(), "propose", refuse), provides=frozenset({ANNOTATION})) == set()
+
+
+def test_a_proposer_that_claims_the_whole_photo_takes_it() -> None:
+    assert "the whole photo" in broken("proposer", Stripes(), provides=frozenset({WHOLE}))
+
+    class All(Stripes):
+        def propose(self, images, vocabulary, features):
+            ones = torch.ones(1, 1, 1)
+            return [MaskProposals(ones, ones[0, 0], image.size, vocabulary.names[:1]) for image in images]
+
+    assert broken("proposer", All(), provides=frozenset({WHOLE})) == set()
 
 
 class Marked:

@@ -9,7 +9,7 @@ import torch
 from retclip.config import load
 from retclip.data import rle
 from retclip.errors import DataError
-from retclip.plugin import ANNOTATION, SourceImage
+from retclip.plugin import ANNOTATION, WHOLE, SourceImage
 from retclip.types import MaskProposals
 from retclip.workflows.image_segments import image_segments
 from retclip.workflows.label_assignment import LabelAssignment
@@ -18,10 +18,10 @@ from retclip.workflows.units import Unit
 THINGS = {"sky": False, "car": True}
 
 
-def work(kit, image, answer=None, classes=("sky", "car"), provides=(), settings=None):
+def work(kit, image, answer=None, classes=("sky", "car"), provides=(), settings=None, extra=()):
     proposer = kit.loaded("stub.masks", kit.Proposer(answer or kit.annotated), provides=provides)
     parts = replace(kit.parts(None, settings=load(None, settings)), proposer=proposer)
-    record = SourceImage("a.png", image.uri, lambda: image, lambda: image.sha256)
+    record = SourceImage("a.png", image.uri, lambda: image, lambda: image.sha256, extra=dict(extra))
     naming = LabelAssignment(parts, (*classes, "sand"), THINGS)
     return image_segments(parts, Unit(record, "key", "content", classes, ("sand",)), image, naming)
 
@@ -68,6 +68,15 @@ def test_who_named_it_is_kept(kit):
     image = kit.picture("sky", "car")
     assert {one.label_source for one in work(kit, image)[0].segments} == {"detector"}
     assert {one.label_source for one in work(kit, image, provides=(ANNOTATION,))[0].segments} == {"annotation"}
+
+
+def test_a_whole_photo_is_named_by_whoever_said_what_it_shows(kit):
+    """No detector looked: a data set's folder or table said it, or the person who added the photos."""
+    image = kit.picture("sky", "car")
+    for extra, said_by in (({}, "annotation"), ({"said_by": "person"}, "person"), ({"said_by": "a"}, "annotation")):
+        found = work(kit, image, provides=(WHOLE,), extra=extra)[0].segments
+        assert {one.label_source for one in found} == {said_by}
+    assert {one.label_source for one in work(kit, image, extra={"said_by": "person"})[0].segments} == {"detector"}
 
 
 def test_an_image_without_masks_is_a_result_without_segments(kit):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from retclip.plugin import ANNOTATION, REGIONS, Component, Settings, impl
+from retclip.plugin import ANNOTATION, REGIONS, WHOLE, Component, Settings, impl
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import Backbone, ImageSource, MaskProposer
@@ -136,7 +136,11 @@ def retclip_mask_proposers() -> Iterable[Component[MaskProposer]]:
             provides=frozenset({REGIONS}),
         ),
         Component(
-            "whole_image", "each photo as one segment of the class asked for", WholeImageSettings, _load_whole_image
+            "whole_image",
+            "each photo as one segment of the class asked for",
+            WholeImageSettings,
+            _load_whole_image,
+            provides=frozenset({WHOLE}),
         ),
     ]
 

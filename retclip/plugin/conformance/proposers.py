@@ -12,7 +12,7 @@ from torch import Tensor
 from retclip.errors import ContractBroken, DataError
 from retclip.plugin.checks import checked_proposals
 from retclip.plugin.conformance.examples import NAMES, TOLERANCE, equal, photos, unchanged, vocabulary
-from retclip.plugin.contracts import ANNOTATION, LEVELS, REGIONS
+from retclip.plugin.contracts import ANNOTATION, LEVELS, REGIONS, WHOLE
 from retclip.plugin.discovery import ComponentInfo
 from retclip.types import DenseFeatures, FeatureSpace, Image, MaskProposals
 
@@ -77,6 +77,15 @@ def _marked(thing: Any, info: ComponentInfo) -> object:
     raise ContractBroken("DataError for a photo in which nothing is marked", "an answer", "refuse it")
 
 
+def _whole(thing: Any, info: ComponentInfo) -> object:
+    if WHOLE not in info.component.provides:
+        return "it does not claim to take the whole photo"
+    for proposals in _proposals(thing, photos(), info):
+        if len(proposals) != 1 or not bool((proposals.masks == 1).all()):
+            raise ContractBroken("one mask, of ones, of the whole photo", f"{len(proposals)} masks", "leave out WHOLE")
+    return None
+
+
 def answers(thing: Any, info: ComponentInfo) -> list[Tensor] | str:
     """What it says of a photo, to be compared with what it says after it was loaded anew; or why it is not asked."""
     if LEVELS in info.component.needs:
@@ -90,4 +99,5 @@ CHECKS = (
     ("alone as in a batch", _masks_in_batch),
     ("a photo without annotation", _named),
     ("marked objects", _marked),
+    ("the whole photo", _whole),
 )
