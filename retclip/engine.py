@@ -6,14 +6,13 @@ with RetCLIP.open("store") as retclip:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
-from retclip.arguments import as_image, as_vocabulary
+from retclip.arguments import Classes, ImageInput, as_image, as_vocabulary, several
 from retclip.open_store import OpenStore
 from retclip.result import SegmentationResult
-from retclip.types import Vocabulary
 
 if TYPE_CHECKING:
     from retclip.workflows.add_space import AddSpaceReport
@@ -98,7 +97,7 @@ class RetCLIP(OpenStore):
         )
 
     def fill_missing(
-        self, classes: Sequence[str] | str | Vocabulary | None, again: bool = False,
+        self, classes: Classes, again: bool = False,
         on_progress: Callable[[str, BuildReport], None] = lambda *_: None,
     ) -> FillReport:  # fmt: skip
         """Fetch classes that the store lacks from `fallback.source`. See `workflows.fill_missing`."""
@@ -126,17 +125,25 @@ class RetCLIP(OpenStore):
         place = self.settings.weights.place
         return add_space(self.store, loaded, self.source, images, accept_failed, on_progress, place)
 
-    def segment(self, image: Any, classes: Sequence[str] | str | Vocabulary | None = None) -> SegmentationResult:
+    @overload
+    def segment(self, image: ImageInput, classes: Classes = None) -> SegmentationResult: ...
+
+    @overload
+    def segment(
+        self, image: list[Any] | tuple[Any, ...] | Iterator[Any], classes: Classes = None
+    ) -> list[SegmentationResult]: ...
+
+    def segment(self, image: Any, classes: Classes = None) -> SegmentationResult | list[SegmentationResult]:
         """Label every pixel of `image` with one of `classes` (None = every class of the store).
 
-        image: a path, an `Image`, or an (H, W, 3) uint8 RGB array. classes: names, a comma list, a file, or a
-        Vocabulary. Raises DataError, ConfigError, PluginError, StoreError.
+        image: a path; a file's bytes, or one that is open; a Pillow image (upright, as its EXIF data say); an (H, W, 3)
+        uint8 RGB or (H, W) grey array; an `Image`. Of a list of these a list of results.
+        classes: names, a comma list, a file, or a Vocabulary.
+        Raises DataError, ConfigError, PluginError, and StoreError, also after `close`.
         """
-        return self.segment_all([as_image(image)], classes)[0]
+        return self.segment_all(image, classes) if several(image) else self.segment_all([image], classes)[0]
 
-    def segment_all(
-        self, images: Sequence[Any], classes: Sequence[str] | str | Vocabulary | None = None
-    ) -> list[SegmentationResult]:
+    def segment_all(self, images: Iterable[Any], classes: Classes = None) -> list[SegmentationResult]:
         """`segment` for several images at once, which a GPU does faster; one result each, in order."""
         parts = self.parts()  # first of all: what is missing is told before a model library is imported
         from retclip.workflows.segment_image import segment_images
@@ -150,7 +157,7 @@ class RetCLIP(OpenStore):
 
     def evaluate(
         self, address: str, on_progress: Callable[[int, int], None] = lambda *_: None,
-        seen: Sequence[str] | str | Vocabulary | None = None, on_image: Callable[[Judged], None] = lambda _: None,
+        seen: Classes = None, on_image: Callable[[Judged], None] = lambda _: None,
         on_prepared: Callable[[PreparedVocabulary], None] = lambda _: None,
     ) -> Evaluation:  # fmt: skip
         """PQ, mAP and mIoU over an annotated source, for seen and unseen classes apart. See `workflows.evaluate`."""
@@ -161,7 +168,7 @@ class RetCLIP(OpenStore):
 
     def finetune(
         self, address: str, out: str | Path, val: str | None = None,
-        classes: Sequence[str] | str | Vocabulary | None = None, fresh: bool = False,
+        classes: Classes = None, fresh: bool = False,
         on_progress: Callable[[FinetuneReport], None] = lambda _: None,
     ) -> FinetuneReport:  # fmt: skip
         """Train the proposer on an annotated source; its weights lie in `out` then. See `workflows.finetune`."""

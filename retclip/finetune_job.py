@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retclip.arguments import as_vocabulary
+from retclip.arguments import Classes, as_vocabulary
 from retclip.config_sections import FinetuneSection
 from retclip.data.augmentation import Augmentation
 from retclip.device import choose
@@ -65,7 +65,7 @@ def finetune_job(
     address: str,
     out: Path,
     val: str | None = None,
-    classes: Sequence[str] | str | Vocabulary | None = None,
+    classes: Classes = None,
     fresh: bool = False,
 ) -> FinetuneJob:
     """Load and check everything. Raises ConfigError, PluginError, WeightsMissing, DataError."""
@@ -127,7 +127,7 @@ def _deciding(section: FinetuneSection) -> dict[str, Any]:
     return {key: value for key, value in section.model_dump(mode="json").items() if key not in free}
 
 
-def training_classes(source: ImageSource, address: str, classes: Sequence[str] | str | Vocabulary | None) -> Vocabulary:
+def training_classes(source: ImageSource, address: str, classes: Classes) -> Vocabulary:
     """C_train: the source's classes, or those chosen of them, with the synonyms given. Raises DataError."""
     known = {one.name: one for one in annotated_classes(source)}
     chosen = as_vocabulary(classes)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self
 
 from retclip import config
-from retclip.arguments import as_vocabulary
+from retclip.arguments import Classes, as_vocabulary
 from retclip.components import Components
-from retclip.errors import ConfigError, StoreMissing, WeightsMissing
+from retclip.errors import ConfigError, StoreError, StoreMissing, WeightsMissing
 from retclip.opening import configured, store_options, votes
 from retclip.plugin.manager import PluginManager
 from retclip.store.feature_store import FeatureStore
-from retclip.types import Device, Vocabulary
+from retclip.types import Device
 from retclip.workflows.parts import Loaded, Parts
 
 if TYPE_CHECKING:
@@ -33,29 +34,33 @@ class OpenStore:
         manager: PluginManager,
         passing: TemporaryDirectory[str] | None = None,
     ) -> None:
-        self.store, self.components, self._passing = store, Components(settings, manager), passing
+        self._store, self.components, self._passing = store, Components(settings, manager), passing
+        self._closed = False
         self._parts: dict[tuple[bool, bool], Parts] = {}
         self._prepared: dict[str, PreparedVocabulary] = {}
 
     @classmethod
     def open(
         cls,
-        store: str | Path,
-        config_file: str | Path | None = None,
+        store: str | PathLike[str],
+        config_file: str | PathLike[str] | None = None,
         settings: Mapping[str, Any] | None = None,
         create: bool = False,
         missing_ok: bool = False,
         required: Callable[[Components], object] = lambda _: None,
+        preset: str | None = None,
     ) -> Self:
         """Open the store in that folder; with `create`, make it where there is none. missing_ok: where no classifier
         votes with a store, go on without one. required: asked before a store that is not there is told or made; raises
         what else is missing, so that nobody makes a store first and learns of missing weights afterwards.
 
         settings: keys of retclip.toml as nested dicts, above file and environment, e.g. {"retrieval": {"k": 16}}.
+        preset: a named set of settings, as `settings={"preset": ...}`, which it goes before.
         Raises StoreMissing, StoreBehind, ConfigError.
         """
         folder = Path(store)
-        chosen, manager = configured(folder, config_file, settings)
+        given = {**(settings or {}), "preset": preset} if preset is not None else settings
+        chosen, manager = configured(folder, Path(config_file) if config_file else None, given)
         options, passing = store_options(chosen), None
         try:
             opened = FeatureStore.open(folder, options)
@@ -70,14 +75,29 @@ class OpenStore:
         return cls(opened, chosen, manager, passing)
 
     def __enter__(self) -> Self:
+        _ = self.store
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        parts, state = self.settings.components, ", closed" if self._closed else ""
+        models = f"{parts.proposer}, {parts.backbone}, {', '.join(parts.classifiers)}"
+        return f"<{type(self).__name__} of {str(self._store.folder)!r}, preset {self.settings.preset}: {models}{state}>"
+
+    @property
+    def store(self) -> FeatureStore:
+        """The open store. Raises StoreError after `close`."""
+        if self._closed:
+            got, todo = f"{self._store.folder}, which was closed", "open it again, or work inside the `with` block"
+            raise StoreError("an open store", got, todo)
+        return self._store
+
     def close(self) -> None:
-        """Release the store."""
-        self.store.close()
+        """Release the store. What was found in it stays: results can still be looked at, saved and explained."""
+        self._closed = True
+        self._store.close()
         if self._passing is not None:
             self._passing.cleanup()
 
@@ -98,14 +118,15 @@ class OpenStore:
     def parts(self, building: bool = False, idle: bool = False) -> Parts:
         """Store and components for a workflow; a build has its own proposer and needs no classifier. idle: others do
         the work, so that the models here only say what they are, and leave the GPU alone."""
+        store = self.store  # an error after `close`, whatever was loaded before
         if (building, idle) not in self._parts:
-            self._parts[building, idle] = self._new_parts(building, Device() if idle else None)
+            self._parts[building, idle] = self._new_parts(store, building, Device() if idle else None)
         return self._parts[building, idle]
 
-    def _new_parts(self, building: bool, device: Device | None) -> Parts:
+    def _new_parts(self, store: FeatureStore, building: bool, device: Device | None) -> Parts:
         models = self.components.models(building, device)
         classifiers = () if building else self._classifiers(self.settings.components.classifiers)
-        return Parts(**vars(models), store=self.store, classifiers=classifiers, reader=self.components.reader)
+        return Parts(**vars(models), store=store, classifiers=classifiers, reader=self.components.reader)
 
     def source(self, address: str) -> ImageSource:
         """The image source behind `reader:path?split=NAME`."""
@@ -115,7 +136,7 @@ class OpenStore:
         """The store's classes with their segment counts."""
         return self.store.classes()
 
-    def prepared(self, classes: Sequence[str] | str | Vocabulary | None) -> PreparedVocabulary:
+    def prepared(self, classes: Classes) -> PreparedVocabulary:
         """A vocabulary matched with the store and encoded, kept for the next image."""
         vocabulary = as_vocabulary(classes)
         key = vocabulary.digest if vocabulary else ""

@@ -1,4 +1,4 @@
-"""Types reach whoever uses the package: an editable install is a path that tools follow, and the front door is typed."""
+"""Types reach whoever uses the package: an editable install is a path that tools follow, the front door is typed."""
 
 import tomllib
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SCRIPT = '''
+SCRIPT = """
 import retclip
 
 with retclip.open("store", preset="appearance") as memory:
@@ -20,7 +20,7 @@ with retclip.open("store", preset="appearance") as memory:
     reveal_type(result.overlay(legend=False))
     memory.segment("photo.jpg", 3)
     retclip.open("store", presett="appearance")
-'''
+"""
 
 
 def setuptools_table():

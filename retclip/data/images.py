@@ -13,6 +13,7 @@ import logging
 import os
 import stat
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,11 @@ def decode(content: bytes, uri: str, limits: ImageLimits | None = None) -> Image
 
 
 def from_array(pixels: Any, uri: str = "array") -> Image:
-    """An (H, W, 3) uint8 RGB array, or an (H, W) grey one, as an Image; its identity is the sha256 of its pixels."""
+    """An (H, W, 3) uint8 RGB array, an (H, W) grey one, or a Pillow image, turned upright, as an Image; its identity is
+    the sha256 of its pixels."""
+    if isinstance(pixels, Pillow.Image):
+        uri = str(getattr(pixels, "filename", "") or "Pillow image")
+        pixels = _decoded(lambda: _upright(_rgb(pixels, uri), pixels), uri)
     array = np.asarray(pixels)
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=2)
@@ -148,15 +153,16 @@ def _pixels(content: bytes, uri: str, limits: ImageLimits) -> NDArray[np.uint8]:
     with _pillow(content, uri, limits, FORMATS) as image:
         if getattr(image, "is_animated", False):  # counting a TIFF's pages would walk them all, damaged ones too
             log.info("%s has several frames; the first is used", uri)
-        try:
-            upright = _upright(_rgb(image, uri), image)
-        except DataError:
-            raise
-        except Exception as error:  # Pillow's decoders raise many kinds for damaged data
-            raise _refused(
-                uri, f"{type(error).__name__}: {error}", "a whole photo", "copy or export it again"
-            ) from error
-        return np.ascontiguousarray(np.asarray(upright, dtype=np.uint8))
+        return np.ascontiguousarray(_decoded(lambda: _upright(_rgb(image, uri), image), uri))
+
+
+def _decoded(convert: Callable[[], Pillow.Image], uri: str) -> NDArray[np.uint8]:
+    try:
+        return np.asarray(convert(), dtype=np.uint8)
+    except DataError:
+        raise
+    except Exception as error:  # Pillow's decoders raise many kinds for damaged data
+        raise _refused(uri, f"{type(error).__name__}: {error}", "a whole photo", "copy or export it again") from error
 
 
 def _pillow(content: bytes, uri: str, limits: ImageLimits, formats: tuple[str, ...]) -> Pillow.Image:

@@ -11,8 +11,9 @@ from retclip.report.html_page import write_page
 
 VALUES = {
     "stored": 5, "stored_images": 2, "scenes": 1, "added": "<b>boat</b>", "added_pictures": 3, "added_segments": 3,
-    "added_seconds": "0.1", "before_after": [], "table": [], "compared": [], "explanation": "e.png", "gallery": [],
-    "seconds": 1,
+    "added_seconds": "0.1", "before_after": {"title": "", "pictures": []}, "table": [], "compared": [], "gallery": [],
+    "explanation": "e.png", "seconds": 1, "comparison": "", "addition": "", "why": "", "columns": {}, "best": {},
+    "next": [],
 }  # fmt: skip
 
 

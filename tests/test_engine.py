@@ -1,0 +1,95 @@
+"""The front door: what `segment` takes, presets by name, short texts, and clear errors after `close`."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+import retclip
+from retclip.errors import ConfigError, DataError, StoreError
+
+SUPERPIXELS = {"store": {"index": "resident"}, "plugin": {"reference": {"superpixels": {"count": 30}}}}
+
+
+@pytest.fixture(scope="module")
+def plain(built):
+    """The built store with superpixels."""
+    with retclip.open(built.store, settings=SUPERPIXELS) as memory:
+        yield memory
+
+
+def test_every_form_of_a_photo_gives_the_same_answer(plain, built):
+    path = built.photos / "train_0_0000.png"
+    content = path.read_bytes()
+    forms = [path, str(path), content, io.BytesIO(content), Pillow.open(path), np.asarray(Pillow.open(path))]
+    results = plain.segment(forms, "sky, grass, tree")
+    assert [one.label_map.tolist() for one in results] == [results[0].label_map.tolist()] * len(forms)
+    assert plain.segment(Pillow.open(path), ["sky", "grass", "tree"]).segments == results[0].segments
+
+
+def test_of_several_photos_there_is_a_result_each_in_their_order(plain, built):
+    paths = sorted(built.photos.glob("train_*.png"))[:3]
+    for given in (paths, tuple(paths), iter(paths), (Pillow.open(path) for path in paths)):
+        assert [one.image.uri for one in plain.segment(given, "sky, grass")] == [str(path) for path in paths]
+    assert plain.segment([], "sky") == []
+    with pytest.raises(DataError, match="a list of them"):
+        plain.segment([paths[0], 3], "sky")
+
+
+def test_classes_may_be_a_path(plain, built, tmp_path):
+    (tmp_path / "names.txt").write_text("sky\ngrass\n")
+    result = plain.segment(built.photos / "train_0_0000.png", tmp_path / "names.txt")
+    assert result.evidence.vocabulary.names == ("sky", "grass")
+
+
+def test_a_preset_is_named_and_goes_before_the_one_in_the_settings(built):
+    with retclip.open(built.store, preset="retrieval") as memory:
+        assert (memory.settings.preset, memory.settings.build.proposer) == ("retrieval", "grounded_sam.boxes")
+    with retclip.open(built.store, preset="clip", settings={"preset": "retrieval", "retrieval": {"k": 3}}) as memory:
+        assert (memory.settings.preset, memory.settings.retrieval.k) == ("clip", 3)
+    with retclip.open(built.store) as memory:
+        assert memory.settings.preset == "appearance"
+    with pytest.raises(ConfigError, match=r"a preset, one of appearance.*got 'retreival'"):
+        retclip.open(built.store, preset="retreival")
+
+
+def test_an_option_that_is_not_there_is_an_error(built):
+    with pytest.raises(TypeError, match="presett"):
+        retclip.open(built.store, presett="appearance")
+
+
+def test_it_is_short_as_text_and_says_when_it_is_closed(built):
+    memory = retclip.open(built.store, settings=SUPERPIXELS)
+    said = repr(memory)
+    assert said.startswith(f"<RetCLIP of {str(built.store)!r}, preset appearance: reference.superpixels, ")
+    memory.close()
+    assert repr(memory) == f"{said[:-1]}, closed>"
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_after_close_everything_that_needs_the_store_says_so(built, loaded):
+    photo = built.photos / "train_0_0000.png"
+    with retclip.open(built.store, settings=SUPERPIXELS) as memory:
+        result = memory.segment(photo, "sky, grass") if loaded else None
+    calls = [
+        lambda: memory.segment(photo, "sky, grass"), lambda: memory.segment([photo]),
+        lambda: memory.segment_all([photo]), lambda: memory.build(built.source),
+        lambda: memory.classes(), lambda: memory.evaluate(built.source),
+        lambda: memory.add_class("kayak", [built.source]), lambda: memory.store, lambda: memory.__enter__(),
+        lambda: memory.prepared("sky"), lambda: memory.estimate(built.source),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(StoreError, match=r"an open store; got .* was closed; open it again"):
+            call()
+    memory.close()  # twice is no error
+    if result is not None:
+        why = result.explain(result.segments[0])
+        assert why.neighbours and result.overlay().any()
+
+
+def test_public_names_are_there_and_importing_them_is_lazy():
+    assert set(retclip.__all__) <= set(dir(retclip))
+    assert all(getattr(retclip, name) is not None for name in retclip.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Imagee'"):
+        _ = retclip.Imagee
