@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from retclip import config
+from retclip import config, limits
 from retclip.device import choose
 from retclip.plugin.checks import check_classes
 from retclip.plugin.contracts import LEVELS
@@ -23,6 +23,7 @@ class Components:
 
     def __init__(self, settings: config.Settings, manager: PluginManager) -> None:
         self.settings, self.manager = settings, manager
+        limits.use(settings.limits.limits)  # of this process, which may be a worker
         self._loaded: dict[tuple[str, str, Device], Loaded[Any]] = {}
 
     def component(self, kind: str, name: str, device: Device | None = None) -> Loaded[Any]:

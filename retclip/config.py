@@ -28,6 +28,7 @@ from retclip.config_sections import (
     EnsembleSection,
     FallbackSection,
     FinetuneSection,
+    LimitsSection,
     MatchingSection,
     PluginsSection,
     RetrievalSection,
@@ -40,6 +41,7 @@ from retclip.errors import ConfigError
 from retclip.presets import DEFAULT_PRESET, PRESETS
 
 FILE = "retclip.toml"
+DEEPEST = 20  # levels of tables; those here have four
 
 
 class Settings(BaseSettings):
@@ -57,6 +59,7 @@ class Settings(BaseSettings):
     segment: SegmentSection = SegmentSection()
     matching: MatchingSection = MatchingSection()
     fallback: FallbackSection = FallbackSection()
+    limits: LimitsSection = LimitsSection()
     device: DeviceSection = DeviceSection()
     finetune: FinetuneSection = FinetuneSection()
     weights: WeightsSection = WeightsSection()
@@ -98,6 +101,8 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
         found = Sourced(**given)
     except ValidationError as error:
         raise _as_config_error(error, file) from error
+    except RecursionError as error:
+        raise _too_deep("RETCLIP_... variables and --set") from error
     except SettingsError as error:  # an environment variable that is no JSON where a list is expected
         raise ConfigError("readable RETCLIP_... variables", str(error), "write lists as JSON") from error
     # A plain `Settings`: a class of this function's own could not be sent to another process.
@@ -124,11 +129,15 @@ def read_file(file: Path) -> dict[str, Any]:
         raise ConfigError(
             f"a readable TOML file {file}", str(error), "correct it, or name another: --config"
         ) from error
+    except RecursionError as error:
+        raise _too_deep(str(file)) from error
 
 
 def assignment(text: str) -> dict[str, Any]:
     """`a.b.c=value` as nested dicts; the value is TOML, or else plain text. Raises ConfigError."""
     key, equals, value = text.partition("=")
+    if key.count(".") > DEEPEST:
+        raise _too_deep(f"--set {key[:40]}...")
     if not equals or not all(key.split(".")):
         raise ConfigError("KEY=VALUE, e.g. retrieval.k=16", repr(text), "write --set retrieval.k=16")
     nested: Any = parsed(value)
@@ -143,6 +152,8 @@ def parsed(value: str) -> Any:
         return tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return value
+    except RecursionError as error:
+        raise _too_deep(f"the value {value[:40]}...") from error
 
 
 def merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,6 +177,11 @@ def _settings_alone(source: Source) -> Source:
         other = {f"{PREFIX}{name}".lower() for name in NOT_SETTINGS}
         source.env_vars = {name: value for name, value in source.env_vars.items() if name.lower() not in other}
     return source
+
+
+def _too_deep(where: str) -> ConfigError:
+    """What is told of settings that nest as no table here does."""
+    return ConfigError(f"settings that nest at most {DEEPEST} levels deep in {where}", "many more", "write them flat")
 
 
 def _as_config_error(error: ValidationError, file: Path | None) -> ConfigError:

@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from retclip.home import expanded
+from retclip.limits import KIB, MIB, Limits
 
 
 class Section(BaseModel):
@@ -94,6 +95,26 @@ class FallbackSection(Section):
     source: str = Field("", description="where classes that the store lacks come from, reader:path?...; empty: nowhere")
     max_images: int = Field(50, ge=1, description="images of a class that are fetched at most")
     enough_segments: int = Field(20, ge=1, description="segments of a class after which no more are")
+
+
+class LimitsSection(Section):
+    """What a file of others may unpack to; of data that you trust they may be raised."""
+
+    image_pixels: int = Field(50_000_000, ge=1, description="pixels of a photo, a label map or a mask")
+    image_side: int = Field(16_384, ge=1, description="pixels of their longer side")
+    image_aspect: float = Field(50.0, ge=1, description="their longer side over the shorter one")
+    file_mib: int = Field(64, ge=1, description="MiB of an image file, also of one in a tar or Parquet file")
+    text_kib: int = Field(1024, ge=1, description="KiB of an image's caption or tags, and of a mask's run lengths")
+    document_mib: int = Field(2048, ge=1, description="MiB of a JSON document, a table or a class list")
+    unpacked_mib: int = Field(1024, ge=1, description="MiB of an evidence file, and of a column of a Parquet row group")
+
+    @property
+    def limits(self) -> Limits:
+        """The same in bytes."""
+        return Limits(
+            self.image_pixels, self.image_side, self.image_aspect, self.file_mib * MIB, self.text_kib * KIB,
+            self.document_mib * MIB, self.unpacked_mib * MIB,
+        )  # fmt: skip
 
 
 class DeviceSection(Section):

@@ -197,3 +197,19 @@ def test_a_secret_of_a_wrong_type_is_not_printed_either(toml, text):
 def test_settings_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         load().retrieval.k = 3
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = " + "{x=" * 50_000])
+def test_a_file_that_nests_too_deeply_is_refused(tmp_path, text):
+    (tmp_path / "retclip.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"nest at most 20 levels deep in .*retclip\.toml"):
+        load(tmp_path / "retclip.toml")
+
+
+def test_a_flag_or_variable_that_nests_too_deeply_is_refused(monkeypatch):
+    for flag in ("a=" + "[" * 100_000, ".".join("a" * 1 for _ in range(10_000)) + "=1"):
+        with pytest.raises(ConfigError, match="nest at most 20 levels"):
+            assignment(flag)
+    monkeypatch.setenv("RETCLIP_COMPONENTS__CLASSIFIERS", "[" * 100_000)
+    with pytest.raises(ConfigError, match="nest at most 20 levels"):
+        load()

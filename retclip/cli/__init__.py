@@ -109,6 +109,13 @@ def _exit_code(action: Callable[[], object]) -> Any:
         return error.exit_code
     except KeyboardInterrupt:
         return exit_code(signal.SIGINT)
+    except (RecursionError, MemoryError) as error:  # the same: what was read nests too deeply, or is too large
+        expected = "data that nest less deeply" if isinstance(error, RecursionError) else "data that fit into memory"
+        problem = DataError(
+            expected, type(error).__name__, "look at the file that was read; lower the settings limits.*"
+        )
+        output.error(problem)
+        return problem.exit_code
     except OSError as error:  # the place was not foreseen, but the reader needs no traceback to understand it
         problem = DataError("files that can be read and written", str(error), "check path, permissions and free space")
         output.error(problem)

@@ -14,7 +14,7 @@ import os
 import stat
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from PIL import ExifTags, ImageCms, UnidentifiedImageError
 from PIL import Image as Pillow
 
 from retclip.errors import DataError
+from retclip.limits import current
 from retclip.types import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
@@ -38,12 +39,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """What a photo may be. Defaults from stores.md 5.3."""
+    """What a photo may be; the defaults are those of the process (`retclip.limits`)."""
 
-    pixels: int = 50_000_000
-    side: int = 16_384
-    aspect: float = 50.0
-    file_bytes: int = 64 << 20
+    pixels: int = field(default_factory=lambda: current().image_pixels)
+    side: int = field(default_factory=lambda: current().image_side)
+    aspect: float = field(default_factory=lambda: current().image_aspect)
+    file_bytes: int = field(default_factory=lambda: current().file_bytes)
 
 
 def read_image(path: Path, limits: ImageLimits | None = None) -> Image:
@@ -143,10 +144,10 @@ def _bytes(path: Path, limits: ImageLimits) -> bytes:
     with os.fdopen(descriptor, "rb") as file:
         if status.st_size > limits.file_bytes:
             found, allowed = f"{status.st_size >> 20} MiB", f"at most {limits.file_bytes >> 20} MiB"
-            raise _refused(str(path), found, allowed, "make the file smaller")
+            raise _refused(str(path), found, allowed, "make the file smaller, or raise limits.file_mib")
         if not status.st_size:
             raise _refused(str(path), "an empty file", "a photo", "copy it again")
-        return file.read()
+        return file.read(limits.file_bytes + 1)  # it may grow meanwhile
 
 
 def _pixels(content: bytes, uri: str, limits: ImageLimits) -> NDArray[np.uint8]:
@@ -168,6 +169,8 @@ def _decoded(convert: Callable[[], Pillow.Image], uri: str) -> NDArray[np.uint8]
 def _pillow(content: bytes, uri: str, limits: ImageLimits, formats: tuple[str, ...]) -> Pillow.Image:
     """The image with its pixels decoded, after header checks."""
     try:
+        if Pillow.MAX_IMAGE_PIXELS is not None:  # Pillow's own limit must not undercut one that was raised
+            Pillow.MAX_IMAGE_PIXELS = max(Pillow.MAX_IMAGE_PIXELS, limits.pixels)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of bombs, where our own limit is tighter, and of damaged tags
             image = Pillow.open(io.BytesIO(content), formats=formats)
@@ -189,9 +192,10 @@ def _check_size(size: tuple[int, int], uri: str, limits: ImageLimits) -> None:
     shown = f"{width} x {height} pixels"
     if width * height > limits.pixels or max(size) > limits.side:
         allowed = f"at most {limits.pixels / 1e6:g} megapixels and {limits.side} a side"
-        raise _refused(uri, shown, allowed, "make the photo smaller")
+        raise _refused(uri, shown, allowed, "make the photo smaller, or raise limits.image_pixels and image_side")
     if max(size) > limits.aspect * min(size):
-        raise _refused(uri, shown, f"an aspect of at most {limits.aspect:g}", "crop the photo")
+        todo = "crop the photo, or raise limits.image_aspect"
+        raise _refused(uri, shown, f"an aspect of at most {limits.aspect:g}", todo)
 
 
 def _rgb(image: Pillow.Image, uri: str) -> Pillow.Image:

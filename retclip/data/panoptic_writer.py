@@ -106,7 +106,7 @@ def _earlier(path: Path) -> _Earlier:
         images = {one["file_name"]: (photos[one.pop("image_id")], one) for one in document["annotations"]}
         ids = {str(one["name"]): int(one["id"]) for one in document["categories"]}
         return _Earlier(images, ids, {str(one["name"]): bool(one["isthing"]) for one in document["categories"]})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DataError(
             f"the COCO panoptic JSON of an earlier run: {path}", got, "write into another folder"

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from retclip.errors import DataError
+from retclip.limits import current
 
-MAX_BYTES = 1 << 20  # of one mask's text (stores.md 5.3)
-MAX_PIXELS = 50_000_000  # of a photo, and so of a mask (stores.md 5.3)
+OUTLINE = 25  # the longest outline of a polygon is a photo's most pixels over this: it is drawn at five times its size
 
 
 def encode(pixels: NDArray[np.bool_]) -> dict[str, Any]:
@@ -30,8 +30,9 @@ def decode(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
         runs = [int(run) for run in counts] if isinstance(counts, list) else _runs(counts)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _bad("size [H, W] and counts", f"{type(error).__name__}: {error}") from error
-    if height > MAX_PIXELS or width > MAX_PIXELS or height * width > MAX_PIXELS:
-        raise _bad(f"at most {MAX_PIXELS} pixels", f"{height} x {width}")
+    most = current().image_pixels
+    if height > most or width > most or height * width > most:
+        raise _bad(f"at most {most} pixels", f"{height} x {width}")
     if height < 0 or width < 0 or any(run < 0 for run in runs) or sum(runs) != height * width:
         raise _bad(f"runs that fill {height} x {width} pixels", f"{len(runs)} runs over {sum(runs)} pixels")
     values = np.arange(len(runs)) % 2 == 1  # runs of 0 and 1 in turn, 0 first, column by column
@@ -40,8 +41,20 @@ def decode(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
 
 def fill_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> NDArray[np.bool_]:
     """(H, W) bool, the union of polygons [x, y, x, y, ...] of at least three corners each, in pixels. Their numbers
-    must be finite and moderate: the C code trusts them."""
+    must be finite and moderate: the C code trusts them. Raises DataError for an outline so long that it would fill the
+    memory: the C code keeps every pixel of it."""
+    most = current().image_pixels // OUTLINE
+    for polygon in polygons:
+        length = _outline(polygon)
+        if length > most:
+            raise _bad(f"an outline of at most {most} pixels", f"one of {length:.0f}")
     return decode(coco.merge(coco.frPyObjects(list(polygons), *size)))
+
+
+def _outline(polygon: Sequence[float]) -> float:
+    """Its length in pixels, as the C code walks it: the longer of both ways from corner to corner."""
+    corners = np.asarray(polygon, dtype=np.float64).reshape(-1, 2)
+    return float(np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum())
 
 
 def _runs(counts: str | bytes) -> list[int]:
@@ -50,8 +63,8 @@ def _runs(counts: str | bytes) -> list[int]:
     if not isinstance(counts, str | bytes):
         raise TypeError(f"counts are {type(counts).__name__}")
     text = counts.encode("ascii") if isinstance(counts, str) else bytes(counts)
-    if len(text) > MAX_BYTES:
-        raise ValueError(f"{len(text)} bytes of text, more than {MAX_BYTES}")
+    if len(text) > current().text_bytes:
+        raise ValueError(f"{len(text)} bytes of text, more than {current().text_bytes} (limits.text_kib)")
     runs: list[int] = []
     position = 0
     while position < len(text):

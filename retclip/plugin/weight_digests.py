@@ -70,7 +70,7 @@ def _computed(path: Path) -> str:
 def _read(file: Path) -> dict[str, dict[str, Any]]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     entries = found.items() if isinstance(found, dict) else ()
     return {name: one for name, one in entries if isinstance(one, dict)}

@@ -7,6 +7,7 @@ people meet them again in the store.
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from retclip.errors import DataError
 from retclip.evidence import Evidence
+from retclip.limits import current, shown
 from retclip.names import LabelMatch, MatchKind
 from retclip.types import ClassScores, Neighbours, PanopticSegmentation, Role, SegmentInfo, Vocabulary
 
@@ -59,12 +61,14 @@ def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) 
 def load_evidence(path: Path) -> tuple[PanopticSegmentation, Evidence]:
     """What `save_evidence` wrote. Raises DataError."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with _archive(path) as archive:
             arrays = dict(archive)
         about = json.loads(str(arrays["about"]))
         segments = tuple(SegmentInfo(**one) for one in about["segments"])
         result = PanopticSegmentation(arrays["label_map"], segments, arrays.get("mask_map"))
         return result, _evidence(arrays, about)
+    except DataError:
+        raise
     except Exception as error:  # zipfile, zlib and numpy raise many kinds for damaged files
         raise DataError(
             f"an evidence file written by `retclip segment`: {path}", str(error), "segment the image again"
@@ -74,10 +78,21 @@ def load_evidence(path: Path) -> tuple[PanopticSegmentation, Evidence]:
 def photo_of(path: Path) -> str | None:
     """The sha256 of the photo that an evidence file is about; None where it cannot be read."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with _archive(path) as archive:
             return str(json.loads(str(archive["about"]))["image_sha256"])
     except Exception:  # zipfile, zlib and numpy raise many kinds for damaged files
         return None
+
+
+def _archive(path: Path) -> Any:
+    """The archive, opened: not before what it unpacks to was asked for. Raises DataError where that is too much."""
+    allowed = current().unpacked_bytes
+    with zipfile.ZipFile(path) as archive:  # which reads no more of a member than its size says
+        size = sum(member.file_size for member in archive.infolist())
+    if size > allowed:
+        todo = "segment the image again, or raise limits.unpacked_mib where you trust the file"
+        raise DataError(f"an evidence file of at most {shown(allowed)} unpacked: {path}", shown(size), todo)
+    return np.load(path, allow_pickle=False)
 
 
 def _about(result: PanopticSegmentation, evidence: Evidence) -> dict[str, Any]:

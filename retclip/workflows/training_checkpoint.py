@@ -97,5 +97,5 @@ class Checkpoints:
                 raise DataError(f"a checkpoint as it was written: {place}", f"{', '.join(wrong)} changed", todo)
             kept = torch.load(place / OPTIMIZER, map_location="cpu", weights_only=True)
             return TrainingState(int(told["step"]), load_file(place / WEIGHTS), kept["optimizer"], kept["random"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
             raise DataError(f"a readable checkpoint {place}", f"{type(error).__name__}: {error}", todo) from error

@@ -101,7 +101,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     for number, line in enumerate(lines[:-1], start=1):
         try:
             found.append(dict(json.loads(line)))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"a JSON object in line {number} of {path}", str(error), "remove that line") from error
     return found
 
@@ -109,7 +109,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"the settings of a run in {path}", str(error), "begin anew: --fresh") from error
 
 

@@ -242,3 +242,12 @@ def test_own_photos_without_annotation_are_told_the_flags_and_leave_nothing(run,
 def test_digits_that_are_no_numbers_are_2(run, built, photos):
     given = ("--store", built.store, "--set", "store.index=resident")
     assert_told(run("explain", photos / "good.png", *given, "--at", "\u00b2,3"), 2, "whole pixels")
+
+
+@pytest.mark.parametrize(("kind", "told"), [(RecursionError, "nest less deeply"), (MemoryError, "fit into memory")])
+def test_data_that_no_check_foresaw_are_no_traceback(run, tmp_path, monkeypatch, kind, told):
+    def explode(*_, **__):
+        raise kind
+
+    monkeypatch.setattr("retclip.cli.options.opened", explode)
+    assert_told(run("segment", tmp_path, "--store", tmp_path / "s"), 3, told, kind.__name__)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco
 
-from retclip.data.rle import MAX_BYTES, decode, encode
+from retclip.data.rle import decode, encode, fill_polygons
 from retclip.errors import DataError
+from retclip.limits import MIB
 
 # pycocotools, not ours
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -111,7 +112,7 @@ MALFORMED = {
     "not ascii": {"size": [6, 6], "counts": "é" + GOOD["counts"]},
     "a number without an end": {"size": [6, 6], "counts": "o" * 100_000},
     "a run of 64 bits": {"size": [6, 6], "counts": "o" * 12 + "1"},
-    "text over the limit": {"size": [6, 6], "counts": "0" * (MAX_BYTES + 1)},
+    "text over the limit": {"size": [6, 6], "counts": "0" * (MIB + 1)},
     "runs that end early": {"size": [6, 6], "counts": [10, 10]},
     "runs that end late": {"size": [6, 6], "counts": [10, 27]},
     "a negative run": {"size": [6, 6], "counts": [40, -4]},
@@ -136,7 +137,7 @@ def test_hostile_text_is_given_up_early():
     with pytest.raises(DataError, match=r"at 1[0-9];"):  # within the first digits, not after all of them
         decode({"size": [6, 6], "counts": "o" * 100_000})
     with pytest.raises(DataError, match="bytes of text"):
-        decode({"size": [6, 6], "counts": "0" * (MAX_BYTES + 1)})
+        decode({"size": [6, 6], "counts": "0" * (MIB + 1)})
 
 
 @settings(max_examples=300, deadline=None)
@@ -147,3 +148,12 @@ def test_any_text_is_either_a_mask_of_that_size_or_refused(counts, height, width
     except DataError:
         return
     assert found.shape == (height, width)
+
+
+def test_an_outline_that_would_fill_the_memory_is_refused():
+    """The C code keeps five points for each pixel of an outline: this one has 2 000 000 000 of them."""
+    zigzag = [value for corner in range(200) for value in (-1e6 if corner % 2 else 1e6, float(corner))]
+    with pytest.raises(DataError, match="an outline of at most 2000000 pixels"):
+        fill_polygons([zigzag], (40, 60))
+    far = fill_polygons([[-1000.0, -1000.0, 1000.0, -1000.0, 1000.0, 1000.0, -1000.0, 1000.0]], (4, 6))
+    assert far.all()

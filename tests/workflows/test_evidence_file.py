@@ -1,6 +1,8 @@
 """Evidence on disk: read back equal, damage named, and nothing a stranger's file says is ever executed."""
 
 import json
+import tracemalloc
+import zipfile
 from dataclasses import replace
 from uuid import UUID
 
@@ -10,11 +12,12 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from retclip import limits
 from retclip.errors import DataError
 from retclip.evidence import Evidence
 from retclip.names import LabelMatch, MatchKind
 from retclip.types import ClassScores, Neighbours, PanopticSegmentation, Role, SegmentInfo, Vocabulary
-from retclip.workflows.evidence_file import load_evidence, save_evidence
+from retclip.workflows.evidence_file import load_evidence, photo_of, save_evidence
 
 NAMES = ("sky", "Straße", "写真")
 
@@ -198,3 +201,35 @@ def test_a_file_that_is_not_there_or_is_something_else(tmp_path):
     for name in ("gone.npz", "empty.npz", "text.npz", "array.npy", "."):
         with pytest.raises(DataError, match="segment the image again"):
             load_evidence(tmp_path / name)
+
+
+def bomb(path, size):
+    """An evidence file of a few kilobytes whose label map has `size` bytes of zeros."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("label_map.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, {"descr": "|u1", "fortran_order": False, "shape": (size,)})
+        for _ in range(size >> 20):
+            member.write(bytes(1 << 20))
+
+
+def test_a_file_that_unpacks_to_more_than_is_allowed_is_not_unpacked(tmp_path, monkeypatch):
+    path = tmp_path / "x.evidence.npz"
+    bomb(path, 64 << 20)
+    assert path.stat().st_size < 100_000
+    monkeypatch.setattr(limits, "_current", limits.Limits(unpacked_bytes=32 << 20))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"at most 32 MiB unpacked: .*; got 64 MiB; .*limits\.unpacked_mib"):
+            load_evidence(path)
+        assert photo_of(path) is None
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+def test_a_header_that_promises_more_than_there_is_takes_no_memory(tmp_path):
+    path = tmp_path / "x.evidence.npz"
+    with zipfile.ZipFile(path, "w") as archive, archive.open("about.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, {"descr": "|u1", "fortran_order": False, "shape": (1 << 33,)})
+    with pytest.raises(DataError, match="an evidence file written by"):
+        load_evidence(path)

@@ -155,7 +155,7 @@ def trained_on_of(path: Path) -> tuple[str, ...]:
     told = read_metadata(path).get("trained_on", "[]")
     try:
         return tuple(json.loads(told))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         todo = "fetch or save it again"
         raise WeightsDamaged(f"a list of terms under trained_on in {path}", str(error), todo) from error
 

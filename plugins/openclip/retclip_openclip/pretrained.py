@@ -102,7 +102,7 @@ def _read_config(path: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         vision = dict(config["vision_cfg"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         todo = "give embed_dim, vision_cfg and text_cfg as OpenCLIP's model_configs do"
         raise ConfigError(f"an OpenCLIP model in {path}", f"{type(error).__name__}: {error}", todo) from error
     config["vision_cfg"], shape = vision, vision.pop(KWARGS, None)

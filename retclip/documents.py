@@ -1,0 +1,42 @@
+"""Text and JSON files of others, read whole: no larger than `limits` allow, and refused in three parts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from retclip import limits
+from retclip.errors import DataError
+
+
+def read_text(file: Path, what: str) -> str:
+    """A text in UTF-8, with or without a byte order mark. what: the file should be, for errors. Raises DataError."""
+    allowed = limits.current().document_bytes
+    try:
+        if not file.is_file() and file.exists():
+            raise OSError("a folder, pipe or device")
+        with file.open("rb") as stream:
+            content = stream.read(allowed + 1)
+        if len(content) > allowed:
+            expected = f"at most {limits.shown(allowed)} of {what}: {file}"
+            todo = "split it, or raise limits.document_mib where you trust it"
+            raise DataError(expected, limits.shown(file.stat().st_size), todo)
+        return content.decode("utf-8-sig")
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that no file can have
+        raise DataError(f"a readable {what}: {file}", str(error), "check the path; save it as UTF-8") from error
+
+
+def read_json(file: Path, what: str) -> Any:
+    """A JSON document, parsed. Raises DataError."""
+    return parse_json(read_text(file, what), f"{what}: {file}")
+
+
+def parse_json(text: str, what: str) -> Any:
+    """JSON text, parsed. what: it is, for errors. Raises DataError."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise DataError(f"JSON that nests less deeply in {what}", "hundreds of levels", "write it flat") from error
+    except ValueError as error:
+        raise DataError(f"well-formed JSON in {what}", str(error), "check the file, or export it again") from error
