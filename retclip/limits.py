@@ -6,7 +6,7 @@ a file asks `current` before it unpacks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -51,3 +51,13 @@ def shown(size: int) -> str:
         if size >= unit:
             return f"{size / unit:.4g} {name}"
     return f"{size} bytes"
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """What a photo may be; the defaults are those of the process."""
+
+    pixels: int = field(default_factory=lambda: current().image_pixels)
+    side: int = field(default_factory=lambda: current().image_side)
+    aspect: float = field(default_factory=lambda: current().image_aspect)
+    file_bytes: int = field(default_factory=lambda: current().file_bytes)

@@ -5,8 +5,7 @@ import pytest
 from retclip import limits
 from retclip.components import Components
 from retclip.config import load
-from retclip.data.images import ImageLimits
-from retclip.limits import MIB, Limits, shown
+from retclip.limits import MIB, ImageLimits, Limits, shown
 from retclip.opening import plugins_of
 
 

@@ -14,7 +14,6 @@ import os
 import stat
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from PIL import ExifTags, ImageCms, UnidentifiedImageError
 from PIL import Image as Pillow
 
 from retclip.errors import DataError
-from retclip.limits import current
+from retclip.limits import ImageLimits
 from retclip.types import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
@@ -35,16 +34,6 @@ TURNS = {  # what turns a photo of each EXIF orientation upright
     8: T.ROTATE_90,
 }  # fmt: skip
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ImageLimits:
-    """What a photo may be; the defaults are those of the process (`retclip.limits`)."""
-
-    pixels: int = field(default_factory=lambda: current().image_pixels)
-    side: int = field(default_factory=lambda: current().image_side)
-    aspect: float = field(default_factory=lambda: current().image_aspect)
-    file_bytes: int = field(default_factory=lambda: current().file_bytes)
 
 
 def read_image(path: Path, limits: ImageLimits | None = None) -> Image:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from retclip.data.image_folder import ImageFolder, ImageFolderSettings
-from retclip.data.images import ImageLimits, decode, file_digest, read_image
+from retclip.data.images import decode, file_digest, read_image
 from retclip.errors import DataError
+from retclip.limits import ImageLimits
 
 SIZES = {  # of the odd files that are not 24 x 32
     "one_pixel.png": (1, 1), "aspect_50.png": (10, 500), "one_bit.png": (9, 9), "sixteen_bit.png": (9, 9),

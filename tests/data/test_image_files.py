@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from retclip.data.images import ImageLimits, file_digest, from_array, png_bytes, read_image, read_png, write_png
+from retclip.data.images import file_digest, from_array, png_bytes, read_image, read_png, write_png
 from retclip.errors import DataError
+from retclip.limits import ImageLimits
 
 NOISE = np.random.default_rng(3).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 
