@@ -42,6 +42,7 @@ class BuildSection(Section):
     max_segments: int = Field(300, ge=1, description="per image, best first")
     executor: Literal["local", "ray"] = Field("local", description="who works on the images: this machine, or Ray")
     workers: int = Field(0, ge=0, description="processes of a build; 0: one per GPU, without a GPU this process alone")
+    retry_failed: bool = Field(False, description="try images again that failed too often: --retry-failed")
     ray_address: str = Field("", description="of a running Ray cluster, e.g. auto; empty: Ray on this machine")
     assign_confidence: float = Field(
         0.5,

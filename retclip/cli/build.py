@@ -45,6 +45,7 @@ def build(
     preset: options.Preset = None,
     executor: Annotated[str | None, typer.Option(help="Who works: local, or ray.")] = None,
     workers: Annotated[int | None, typer.Option(min=0, help="How many (default: one per GPU).")] = None,
+    retry_failed: options.RetryFailed = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Estimate time and size; write nothing.")] = False,
     sample: Annotated[int, typer.Option(min=1, help="Images that a dry run works on.")] = 8,
     settings: options.Set = None,
@@ -54,7 +55,9 @@ def build(
     """Add a source's labelled segments to the store. Runs again where it was stopped; Ctrl-C is safe."""
     from retclip.config import find_file
 
-    given = options.flags(settings, preset, backbone, proposer, building=True, executor=executor, workers=workers)
+    given = options.flags(
+        settings, preset, backbone, proposer, None, True, executor=executor, workers=workers, retry_failed=retry_failed
+    )
     if dry_run:
         from retclip.cli.estimate import estimate
 
@@ -88,9 +91,9 @@ def _required(components: Components, source: str) -> None:
 
 def lasting(given: Mapping[str, Any]) -> dict[str, Any]:
     """Of settings those that the store is to remember: what its vectors and masks were made with, not by how many
-    processes and on which device that was."""
+    processes, on which device and at which attempt that was."""
     kept = {name: section for name, section in given.items() if name != "device"}
-    of_machine = ("executor", "workers", "ray_address")
+    of_machine = ("executor", "workers", "ray_address", "retry_failed")
     build = {key: value for key, value in given.get("build", {}).items() if key not in of_machine}
     return {**kept, **({"build": build} if "build" in given else {})}
 

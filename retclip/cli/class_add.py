@@ -47,6 +47,7 @@ def add(
     masks: class_sources.Masks = None,
     check: Check = None,
     max_regression: MaxRegression = None,
+    retry_failed: options.RetryFailed = False,
     backbone: options.Backbone = None,
     proposer: options.Proposer = None,
     preset: options.Preset = None,
@@ -64,11 +65,11 @@ def add(
     if max_regression is not None and check is None:
         raise ConfigError("--check PROBE beside --max-regression", "none", "name the images to compare on")
     marks = class_sources.Marks(crops, boxes, points, masks)
-    flags = options.flags(settings, preset, backbone, proposer, building=True)
+    flags = options.flags(settings, preset, backbone, proposer, building=True, retry_failed=retry_failed)
     given = class_sources.given(sources, marks, name, store, config, flags)
     listed, sources = sources, list(given.addresses)
     if given.proposer and not proposer:
-        flags = options.flags(settings, preset, backbone, given.proposer, building=True)
+        flags = options.flags(settings, preset, backbone, given.proposer, building=True, retry_failed=retry_failed)
     with options.opened(store, config, flags, required=options.to_build) as retclip:
         opened = _opened(retclip, sources, check)
         if thing is None:

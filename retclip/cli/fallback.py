@@ -36,6 +36,7 @@ FillMissing = Annotated[
 def fill(
     classes: Annotated[str, typer.Option(help="The names: a comma list or a file.")],
     again: Annotated[bool, typer.Option("--again", help="Look up once more what was missing before.")] = False,
+    retry_failed: options.RetryFailed = False,
     store: options.Store = options.DEFAULT_STORE,
     backbone: options.Backbone = None,
     proposer: options.Proposer = None,
@@ -46,7 +47,7 @@ def fill(
 ) -> None:
     """Fetch images of the classes that the store lacks, and store them under these names. Runs again where it was
     stopped; what was decided is not asked again."""
-    given = options.flags(settings, preset, backbone, proposer, building=True)
+    given = options.flags(settings, preset, backbone, proposer, building=True, retry_failed=retry_failed)
     with options.opened(store, config, given, required=options.to_build) as retclip:
         report = filled(retclip, classes, again)
     _finish(report, store, json)
@@ -57,6 +58,7 @@ def map_to(
     query: Query,
     name: Annotated[str, typer.Argument(metavar="CLASS", help="A class of the store or of the fallback data set.")],
     reason: Reason = "",
+    retry_failed: options.RetryFailed = False,
     store: options.Store = options.DEFAULT_STORE,
     backbone: options.Backbone = None,
     proposer: options.Proposer = None,
@@ -68,7 +70,7 @@ def map_to(
     """Say which class stands for a name, whatever was decided before. One of the fallback data set is fetched now."""
     from retclip.workflows.map_class import map_class
 
-    given = options.flags(settings, preset, backbone, proposer, building=True)
+    given = options.flags(settings, preset, backbone, proposer, building=True, retry_failed=retry_failed)
     with options.opened(store, config, given, required=options.to_build) as retclip:
         report = _with_progress(lambda step: map_class(retclip.filling(), query, name, person(), reason, step))
     _finish(report, store, json)

@@ -37,6 +37,7 @@ Preset = Annotated[str | None, typer.Option("--preset", help="A named set of set
 Backbone = Annotated[str | None, typer.Option("--backbone", metavar="NAME", help="Backbone component.")]
 Proposer = Annotated[str | None, typer.Option("--proposer", metavar="NAME", help="Mask proposer component.")]
 Classifiers = Annotated[list[str] | None, typer.Option("--classifier", metavar="NAME", help="Repeatable.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Also images that failed five times.")]
 Json = Annotated[bool, typer.Option("--json", help="Data as JSON on stdout.")]
 
 
@@ -49,6 +50,7 @@ def flags(
     building: bool = False,
     executor: str | None = None,
     workers: int | None = None,
+    retry_failed: bool = False,
 ) -> dict[str, Any]:
     """Flags as nested settings; `--proposer` means the build's proposer where a command builds."""
     from retclip.config import assignment, merged
@@ -59,7 +61,8 @@ def flags(
         parts["classifiers"] = tuple(classifiers)
     if proposer:
         given = merged(given, {"build" if building else "components": {"proposer": proposer}})
-    work = {key: value for key, value in (("executor", executor), ("workers", workers)) if value is not None}
+    told = {"executor": executor, "workers": workers, "retry_failed": retry_failed or None}
+    work = {key: value for key, value in told.items() if value is not None}
     if work:
         given = merged(given, {"build": work})
     if parts:

@@ -132,9 +132,9 @@ class FeatureStore:
             self._indexes.follow([(run.space_id, space)])
         return stored
 
-    def lease(self, run: OpenRun, units: Sequence[leases.Wanted]) -> leases.Taken:
+    def lease(self, run: OpenRun, units: Sequence[leases.Wanted], afresh: bool = False) -> leases.Taken:
         """Take units that nobody else works on into our hands, until they are committed or the run ends."""
-        return self.write(lambda connection: leases.take(connection, run, units))
+        return self.write(lambda connection: leases.take(connection, run, units, afresh))
 
     def renew_leases(self, run: OpenRun) -> None:
         """A sign of life, due every few minutes."""

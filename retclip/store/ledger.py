@@ -129,7 +129,8 @@ def poisoned_units(connection: Connection, keys: Sequence[str]) -> dict[str, Fai
 
 def given_up(external_id: str, uri: str, error: str | None, attempts: int) -> Failure:
     """A poison image, as it is listed."""
-    return Failure(external_id, uri, f"not tried again after {attempts} attempts: {error}", attempts)
+    reason = f"not tried again after {attempts} attempts, unless you say --retry-failed: {error}"
+    return Failure(external_id, uri, reason, attempts)
 
 
 def forget_units(connection: Connection, class_keys: Set[str]) -> None:
@@ -142,7 +143,7 @@ def forget_units(connection: Connection, class_keys: Set[str]) -> None:
 def record_failure(connection: Connection, run_id: int, key: str, failure: Failure) -> None:
     """Count one more failed attempt at a unit."""
     values = {"run_id": run_id, "state": "failed", "error": failure.reason, "at": now()}
-    values |= {"owner": None, "leased_until": None}
+    values |= {"owner": None, "leased_until": None, "begun": False}
     described = {"key": key, "external_id": failure.external_id[:256], "uri": failure.uri}
     again = {**values, "attempts": Unit.attempts + 1}  # counted by SQL: another build may meet the same photo now
     connection.execute(insert_or_change(connection, Unit, {**described, **values}, again))

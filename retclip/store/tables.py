@@ -26,7 +26,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from retclip.store.columns import Base, BigKey, BinaryUuid, Moment, now
 from retclip.store.row_checksum import Sealed
 
-SCHEMA_HEAD = "0008"  # the newest migration; a test holds it against migrations/versions
+SCHEMA_HEAD = "0009"  # the newest migration; a test holds it against migrations/versions
 
 NORMAL, QUARANTINED, RETIRED = 0, 1, 2  # segment.status
 ACTIVE, DELETING, PURGED = 1, 2, 3  # image.state

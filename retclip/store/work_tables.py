@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -77,6 +78,7 @@ class Unit(Sealed, Base):
     at: Mapped[datetime] = mapped_column(Moment, default=now)
     owner: Mapped[str | None] = mapped_column(String(300))  # host, process and when it began
     leased_until: Mapped[datetime | None] = mapped_column(Moment)
+    begun: Mapped[bool] = mapped_column(default=False, server_default=false())  # the owner itself is at it
 
 
 class Shard(Sealed, Base):

@@ -10,11 +10,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count, islice
 from typing import Any
 
 from retclip.errors import StoreError
 from retclip.plugin.contracts import ImageSource
+from retclip.store import leases
 from retclip.store.feature_store import FeatureStore
 from retclip.store.ingest import UnitResult
 from retclip.store.leases import Wanted
@@ -91,10 +93,12 @@ class BuildLoop:
 
     def _tasks(self) -> Iterator[Task | None]:
         records, space, first, numbers = self._source.images(), self._parts.keys.thing.space.id, 0, count()
-        while chunk := list(islice(records, self._parts.settings.build.commit_images)):
+        section = self._parts.settings.build
+        while chunk := list(islice(records, section.commit_images)):
             planned = plan_units(
-                self._parts.store, self._run, self._address, chunk, self._naming.names, space, first=first
-            )
+                self._parts.store, self._run, self._address, chunk, self._naming.names, space, first=first,
+                retry=section.retry_failed,
+            )  # fmt: skip
             first += len(chunk)
             self._count(planned)
             if not planned.units:
@@ -102,7 +106,7 @@ class BuildLoop:
                 yield None
             for group in planned.groups:
                 if mine := self._leased(group):
-                    task = Task(next(numbers), mine)
+                    task = Task(next(numbers), mine, self._begin)
                     self._out[task.number] = _Group(len(mine))
                     yield task
 
@@ -117,7 +121,7 @@ class BuildLoop:
     def _leased(self, group: tuple[Unit, ...]) -> tuple[Unit, ...]:
         """Those of the group that are ours now; the others are counted."""
         wanted = [Wanted(unit.key, unit.record.external_id, unit.record.uri) for unit in group]
-        taken = self._parts.store.lease(self._run, wanted)
+        taken = self._parts.store.lease(self._run, wanted, self._parts.settings.build.retry_failed)
         mine = tuple(unit for unit in group if unit.key in taken.mine)
         elsewhere = sum(unit.key in taken.elsewhere for unit in group)
         self.report = replace(
@@ -127,6 +131,9 @@ class BuildLoop:
             failures=(*self.report.failures, *taken.given_up),
         )
         return mine
+
+    def _begin(self, key: str) -> None:
+        self._parts.store.write(partial(leases.begin, run=self._run, key=key))
 
     def _take(self, task: Task, outcome: Outcome) -> None:
         group, report = self._out[task.number], self.report

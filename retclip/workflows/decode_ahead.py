@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from retclip.errors import DataError
@@ -15,7 +15,7 @@ AHEAD = 2  # decoded images waiting: enough to hide the disk, few enough for 50-
 
 def decoded(
     records: Iterable[SourceImage], ahead: int = AHEAD, threads: int = 1
-) -> Iterator[tuple[SourceImage, Image | DataError]]:
+) -> Generator[tuple[SourceImage, Image | DataError], None, None]:
     """Each record, in order, with its image or the reason why there is none."""
     waiting: deque[tuple[SourceImage, Future[Image | DataError]]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:

@@ -89,7 +89,8 @@ def _plan(parts: Parts, source: ImageSource, address: str, names: Sequence[str])
         run, known = ledger.planned_run(connection, plan), ledger.has_units(connection)
     while chunk := list(islice(records, CHUNK)):
         if known:
-            yield plan_units(parts.store, run, address, chunk, names, space, first=first, note=_unwritten)
+            again = parts.settings.build.retry_failed
+            yield plan_units(parts.store, run, address, chunk, names, space, first, _unwritten, again)
         else:
             yield _all_to_do(chunk, names, first)
         first += len(chunk)

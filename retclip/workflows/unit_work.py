@@ -7,7 +7,7 @@ commits what comes back, so that a store has one writer however many work for it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 
 from retclip.errors import DataError
@@ -21,10 +21,14 @@ from retclip.workflows.units import Unit
 
 @dataclass(frozen=True)
 class Task:
-    """Units that are worked on together and stored together."""
+    """Units that are worked on together and stored together.
+
+    begin: told the key of the unit that this process itself is about to work on, and "" when it has done the last one;
+    where others work, their deaths say more."""
 
     number: int
     units: tuple[Unit, ...]
+    begin: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +63,12 @@ def in_this_process(naming: LabelAssignment) -> Iterator[Executor]:
 
     def outcomes(tasks: Iterator[Task | None]) -> Iterator[tuple[Task, Outcome]]:
         for task in filter(None, tasks):
-            answers = decoded(unit.record for unit in task.units)
-            for unit, (_, answer) in zip(task.units, answers, strict=True):
-                yield task, outcome_of(naming, unit, answer)
+            with closing(decoded(unit.record for unit in task.units)) as answers:
+                for unit in task.units:
+                    task.begin(unit.key)  # before it is decoded: decoders die, too
+                    outcome = outcome_of(naming, unit, next(answers)[1])
+                    if unit is task.units[-1]:
+                        task.begin("")
+                    yield task, outcome
 
     yield outcomes

@@ -54,10 +54,11 @@ class Planned:
 
 def plan_units(
     store: FeatureStore, run: OpenRun, address: str, records: Sequence[SourceImage], wanted: Sequence[str], space: str,
-    first: int = 0, note: Note | None = None,
+    first: int = 0, note: Note | None = None, retry: bool = False,
 ) -> Planned:  # fmt: skip
     """What of those records needs work. space: id of the feature space. first: the position of the first record. note:
-    what to do with an unreadable one (None: write it into the ledger). Reads the files that may need it."""
+    what to do with an unreadable one (None: write it into the ledger). retry: also those that failed too often. Reads
+    the files that may need it."""
     note = note or partial(record_failure, store, run)
     records = [storable(record) for record in records]
     unseen = [one.external_id for one in records if not present(one, wanted)]
@@ -77,8 +78,8 @@ def plan_units(
     units = list({unit.key: unit for unit in reversed(units)}.values())[::-1]
     with transaction(store.engine) as connection:
         done = ledger.finished_units(connection, [unit.key for unit in units])
-        poison = ledger.poisoned_units(connection, [unit.key for unit in units])
-        suspects = leases.left_behind(connection, [unit.key for unit in units])
+        poison = {} if retry else ledger.poisoned_units(connection, [unit.key for unit in units])
+        suspects = leases.suspects(connection, [unit.key for unit in units])
     todo = tuple(unit for unit in units if unit.key not in done and unit.key not in poison)
     failures += [poison[unit.key] for unit in units if unit.key in poison]
     return Planned(todo, sum(unit.key in done for unit in units) + copies, empty, tuple(failures), frozenset(suspects))

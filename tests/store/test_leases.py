@@ -46,6 +46,7 @@ def another_process():
 
 def rows(connection):
     columns = (Unit.key, Unit.state, Unit.attempts, Unit.owner)
+    assert connection.execute(select(Unit.key).where(Unit.begun, Unit.state != "leased")).all() == []
     return [tuple(row) for row in connection.execute(select(*columns).order_by(Unit.key))]
 
 
@@ -76,7 +77,66 @@ def test_the_dead_and_the_silent_have_nothing(connection, run, owner):
     held_by(connection, owner, now() - timedelta(seconds=1) if owner.startswith("elsewhere") else None)
     assert leases.left_behind(connection, ["a", "b"]) == {"a"}
     assert leases.take(connection, run, [A]).mine == {"a"}
-    assert rows(connection) == [("a", "leased", 1, leases.me())]
+    assert rows(connection) == [("a", "leased", 0, leases.me())]
+
+
+def killed(connection):
+    """The process that holds the leases dies."""
+    held_by(connection, f"{leases._machine()}/4194999/1.0")
+
+
+def test_only_what_the_dead_was_working_on_is_suspect_and_counts_an_attempt(connection, run):
+    leases.take(connection, run, [A, B])
+    for _ in range(2 * MAX_ATTEMPTS):  # leased, waiting: whoever dies, they are innocent
+        killed(connection)
+        assert leases.suspects(connection, ["a", "b"]) == set()
+        assert leases.take(connection, run, [A, B]).mine == {"a", "b"}
+    leases.begin(connection, run, "a")
+    leases.begin(connection, run, "b")
+    killed(connection)
+    assert leases.suspects(connection, ["a", "b"]) == {"b"}
+    assert leases.take(connection, run, [A, B]).mine == {"a", "b"}
+    assert rows(connection) == [("a", "leased", 0, leases.me()), ("b", "leased", 1, leases.me())]
+    leases.begin(connection, run, "b")
+    leases.begin(connection, run, "")  # it has come to its end, and is being stored
+    killed(connection)
+    assert leases.take(connection, run, [A, B]).mine == {"a", "b"}
+    assert rows(connection) == [("a", "leased", 0, leases.me()), ("b", "leased", 1, leases.me())]
+
+
+def test_a_suspect_stays_one_until_it_comes_to_an_end(connection, run):
+    leases.take(connection, run, [A])
+    leases.begin(connection, run, "a")
+    killed(connection)
+    leases.take(connection, run, [A])
+    killed(connection)
+    assert leases.suspects(connection, ["a"]) == {"a"}, "nobody tried it since"
+    leases.take(connection, run, [A])
+    leases.release(connection, run)
+    assert leases.suspects(connection, ["a"]) == {"a"}, "Ctrl-C before it was tried"
+    ledger.record_failure(connection, run.id, "a", Failure("1.jpg", "/photos/1.jpg", "truncated"))
+    assert leases.suspects(connection, ["a"]) == set()
+
+
+def test_another_process_cannot_say_what_we_work_on(connection, run, another_process):
+    leases.take(connection, run, [A])
+    held_by(connection, another_process)
+    leases.begin(connection, run, "a")
+    killed(connection)
+    assert leases.suspects(connection, ["a"]) == set()
+
+
+def test_a_clock_that_goes_wrong_on_this_machine_ends_no_lease_of_a_shared_database(connection, run, monkeypatch):
+    leases.take(connection, run, [A])
+    held_by(connection, "elsewhere/1/0.0")
+    tomorrow = now() + timedelta(days=1)
+    monkeypatch.setattr(leases, "now", lambda: tomorrow)
+    shared = connection.dialect.name == "postgresql"
+    assert (leases.take(connection, run, [A]).elsewhere == {"a"}) is shared
+    if shared:
+        leases.take(connection, run, [B])
+        found = dict(connection.execute(select(Unit.key, Unit.leased_until)).all())
+        assert found["b"] < tomorrow, "nor does it begin one that never ends"
 
 
 def test_a_living_process_here_holds_its_lease_however_long_it_is_silent(connection, run, another_process):
@@ -108,15 +168,16 @@ def test_another_machine_is_believed_until_its_time_is_over(connection, run):
 
 
 def test_what_kills_again_and_again_is_given_up_and_named(connection, run):
-    leases.take(connection, run, [A])
-    for _ in range(MAX_ATTEMPTS - 1):
-        held_by(connection, f"{leases._machine()}/4194999/1.0")
+    for _ in range(MAX_ATTEMPTS):
         assert leases.take(connection, run, [A]).mine == {"a"}
-    held_by(connection, f"{leases._machine()}/4194999/1.0")
+        leases.begin(connection, run, "a")
+        killed(connection)
     taken = leases.take(connection, run, [A, B])
-    reason = f"not tried again after {MAX_ATTEMPTS} attempts: {DIED}"
+    reason = f"not tried again after {MAX_ATTEMPTS} attempts, unless you say --retry-failed: {DIED}"
     assert (taken.mine, taken.given_up) == ({"b"}, (Failure("1.jpg", "/photos/1.jpg", reason, MAX_ATTEMPTS),))
     assert ledger.poisoned_units(connection, ["a"]) == {"a": taken.given_up[0]}
+    assert leases.take(connection, run, [A], afresh=True).mine == {"a"}
+    assert ("a", "leased", 0, leases.me()) in rows(connection), "the earlier attempts are forgotten"
 
 
 def test_a_run_that_ends_holds_nothing_and_failures_stay_failures(connection, run):

@@ -97,7 +97,8 @@ def test_failures_are_counted_until_they_are_poison(connection, made) -> None:
     for attempt in range(1, MAX_ATTEMPTS + 1):
         assert ledger.poisoned_units(connection, ["key"]) == {}, f"after {attempt - 1} attempts it is tried again"
         ledger.record_failure(connection, run.id, "key", replace(BAD, reason=f"truncated, try {attempt}"))
-    reason = f"not tried again after {MAX_ATTEMPTS} attempts: truncated, try {MAX_ATTEMPTS}"
+    told = f"truncated, try {MAX_ATTEMPTS}"
+    reason = f"not tried again after {MAX_ATTEMPTS} attempts, unless you say --retry-failed: {told}"
     last = replace(BAD, reason=reason, attempts=MAX_ATTEMPTS)
     assert ledger.poisoned_units(connection, ["key", "other"]) == {"key": last}
     assert ledger.finished_units(connection, ["key"]) == set()

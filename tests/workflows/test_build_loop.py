@@ -91,7 +91,8 @@ def test_an_image_on_which_a_process_died_is_worked_on_alone(fresh, build, kit):
     images = [kit.picture(seed=n) for n in range(4)]
     build(images)
     with transaction(fresh.store.engine, write=True) as connection:
-        values = {"state": "leased", "owner": "elsewhere/1/0.0", "leased_until": now() - LEASE, "attempts": 0}
+        held = {"state": "leased", "owner": "elsewhere/1/0.0", "leased_until": now() - LEASE}
+        values = {**held, "attempts": 0, "begun": True}
         connection.execute(update(Unit).values(**values))
         connection.execute(Unit.__table__.delete().where(Unit.external_id.in_(["item1", "item3"])))
     groups = []

@@ -100,6 +100,30 @@ def test_a_failed_image_is_tried_again_until_it_is_poison(fresh, kit):
     assert rows(fresh, Unit.state, Unit.attempts) == [("failed", MAX_ATTEMPTS)]
 
 
+def test_what_failed_too_often_is_tried_when_somebody_says_so_and_counts_anew(fresh, kit):
+    parts, source = kit.parts(fresh.store), kit.Source([BAD, kit.picture()])
+    for _ in range(MAX_ATTEMPTS + 1):
+        (failure,) = build_store(parts, source, "listed:x").failures
+    assert source.loaded.count(0) == MAX_ATTEMPTS and "unless you say --retry-failed" in failure.reason
+    again = kit.parts(fresh.store, settings=load(None, {"build": {"retry_failed": True}}))
+    (failure,) = build_store(again, source, "listed:x").failures
+    assert source.loaded.count(0) == MAX_ATTEMPTS + 1 and "retry" not in failure.reason
+    assert sorted(rows(fresh, Unit.state, Unit.attempts)) == [("failed", 1), ("finished", 1)]
+
+
+def test_while_an_image_is_worked_on_it_alone_is_to_blame_for_a_death(fresh, build, kit):
+    blamed = []
+
+    def looking(image, vocabulary):
+        (begun,) = [name for name, begun in rows(fresh, Unit.external_id, Unit.begun) if begun]
+        blamed.append(begun)
+        return kit.annotated(image, vocabulary)
+
+    build([kit.picture(seed=n) for n in range(3)], answer=looking)
+    assert blamed == ["item0", "item1", "item2"]
+    assert not any(begun for (begun,) in rows(fresh, Unit.begun))
+
+
 def test_an_image_that_was_repaired_is_stored(fresh, build, kit):
     image = kit.picture()
 

@@ -64,3 +64,22 @@ def test_tasks_are_taken_only_when_the_one_before_is_done(kit, naming):
             assert good.result is not None and bad.result is None
             assert [good.key, bad.key] == [one.key for one in task.units]
         assert list(outcomes) == []
+
+
+def test_this_process_says_what_it_is_about_to_work_on_before_it_is_decoded_and_when_it_is_through(kit, naming):
+    said = []
+
+    def loaded(name):
+        said.append(f"{name} is decoded")
+        return kit.picture()
+
+    units = tuple(
+        Unit(SourceImage(name, name, lambda name=name: loaded(name), lambda: "a" * 64), name, "", ("sky",), ())
+        for name in ("one", "two")
+    )
+    with in_this_process(naming) as executor:
+        for _, outcome in executor(iter([Task(0, units, said.append)])):
+            said.append(f"{outcome.key} is done")
+    for name in ("one", "two"):
+        assert said.index(name) < said.index(f"{name} is done")
+    assert said[0] == "one" and said.index("") < said.index("two is done"), "what is stored then is nobody's fault"
