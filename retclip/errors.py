@@ -16,7 +16,7 @@
     |  |- SpaceMismatch              5     vectors of another backbone
     |  |- SpaceIncomplete            5     segments without a vector of that backbone
     |- WeightsMissing                6     a weight file that is not on this machine
-    |- WeightsDamaged                6     one that is not whole: a tensor missing, left over, misshapen
+    |- WeightsDamaged                6     one that is not whole, or not the pinned one
     |- PartialFailure                7     the work is done, some inputs failed and are listed
     |- Regression                    8     what was added made other classes worse, and was taken back
 
@@ -115,7 +115,8 @@ class WeightsMissing(RetCLIPError):
 
 
 class WeightsDamaged(RetCLIPError):
-    """Weights that are not whole: tensors are missing, left over or of another shape, or the file cannot be read."""
+    """Weights that are not whole (tensors are missing, left over or of another shape), that cannot be read, or that are
+    another file than the pinned one."""
 
     exit_code = 6
 

@@ -9,8 +9,9 @@ from retclip import config
 from retclip.errors import PluginUnavailable, WeightsMissing
 from retclip.plugin.contracts import NEIGHBOURS, TEXT
 from retclip.plugin.discovery import ComponentInfo
+from retclip.plugin.local_files import require_packaged
 from retclip.plugin.manager import PluginManager, checked_settings
-from retclip.plugin.weights import Weights, cached_in, missing, require_packaged
+from retclip.plugin.weights import Weights, cached_in, missing
 from retclip.presets import ABOUT, FOR_FINETUNING, PRESETS
 
 

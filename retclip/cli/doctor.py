@@ -18,15 +18,21 @@ def doctor(
     config: options.Config = None,
     json: options.Json = False,
 ) -> None:
-    """Check Python, torch, plugins, disk and, with --store, that SQL, archive and index agree. Exit code 1 if not."""
+    """Check Python, torch, plugins, weights and, with --store, whether its parts agree. Exit code 1 if not."""
     from dataclasses import asdict
 
     from retclip.config import find_file, load
     from retclip.opening import store_options
+    from retclip.plugin.manager import PluginManager
+    from retclip.plugin.weights import cached_in
     from retclip.workflows.doctor import check_installation, check_store
+    from retclip.workflows.doctor_weights import check_weights
 
     chosen = load(find_file(store, config))
     findings = check_installation(chosen.plugins.disabled)
+    with cached_in(chosen.weights.place):
+        manager = PluginManager.discover(chosen.plugins.disabled)
+        findings += check_weights(manager.listed_weights(chosen.of_component).values())
     if store is not None:
         findings += check_store(store, store_options(chosen), repair)
     if json:

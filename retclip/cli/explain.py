@@ -22,7 +22,7 @@ def explain(
     segment: Annotated[int | None, typer.Option(help="The segment's id (see the COCO JSON or --json).")] = None,
     at: Annotated[str | None, typer.Option(metavar="X,Y", help="The mask under this pixel.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Write a PNG with the crops.")] = None,
-    wide: Annotated[bool, typer.Option("--wide", help="Every column, however narrow the terminal is.")] = False,
+    wide: options.Wide = False,
     classes: Annotated[str | None, typer.Option(help="For a photo: the classes to choose from.")] = None,
     backbone: options.Backbone = None,
     proposer: options.Proposer = None,

@@ -38,6 +38,7 @@ Backbone = Annotated[str | None, typer.Option("--backbone", metavar="NAME", help
 Proposer = Annotated[str | None, typer.Option("--proposer", metavar="NAME", help="Mask proposer component.")]
 Classifiers = Annotated[list[str] | None, typer.Option("--classifier", metavar="NAME", help="Repeatable.")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Also images that failed five times.")]
+Wide = Annotated[bool, typer.Option("--wide", help="Every column, however narrow the terminal is.")]
 Json = Annotated[bool, typer.Option("--json", help="Data as JSON on stdout.")]
 
 

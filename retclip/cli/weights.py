@@ -6,11 +6,12 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retclip.cli import options, output
+from retclip.cli.listed_weights import how_sure, print_weights
 from retclip.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from retclip.plugin.weights import Weights
 
 app = typer.Typer(help="Model weights: what there is, where it comes from, whether it is whole.", no_args_is_help=True)
-SHOWN = 12  # digits of a sha256 in a table; --json has all
+BAD = ("missing", "changed", "another")  # states of a file
 Name = Annotated[str, typer.Argument(help="Weights, or a component that needs some.")]
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAMES...", help="Weights, or components that need some.")]
 
@@ -58,29 +59,14 @@ def _find(found: dict[str, list[Weights]], name: str) -> list[Weights]:
 
 
 @app.command("list")
-def list_weights(settings: options.Set = None, config: options.Config = None, json: options.Json = False) -> None:
-    """Every set of weights that a component needs as it is set: source, size, licence, sha256, whether it is here."""
-    from retclip.plugin.weights import cache_folder_if_any, folder_of, missing
-
+def list_weights(
+    settings: options.Set = None, config: options.Config = None, json: options.Json = False, wide: options.Wide = False
+) -> None:
+    """Every set of weights that a component needs as it is set: size, licence, what pins it, whether it is here."""
     with _known(settings, config) as (_, found):
-        every = {one.name: one for several in found.values() for one in several}
-        rows: list[dict[str, Any]] = [
-            {
-                "name": one.name, "here": not missing(one), "megabytes": one.megabytes, "licence": one.licence,
-                "source": one.source, "sha256": {file.path: file.sha256 for file in one.files},
-                "folder": str(folder_of(one)) if cache_folder_if_any() else "", "summary": one.summary,
-            }
-            for one in sorted(every.values(), key=lambda one: one.name)
-        ]  # fmt: skip
-    if json:
-        output.data(rows)
-        return
-    columns = ("name", "here", "megabytes", "licence", "source", "sha256", "summary")
-    shown = [{**row, "here": "yes" if row["here"] else "no", "megabytes": row["megabytes"] or "?"} for row in rows]
-    for row in shown:
-        known = [digest[:SHOWN] for digest in row["sha256"].values() if digest]
-        row["sha256"] = ", ".join(known) or "not published"
-    output.table("weights", columns, [[row[one] for one in columns] for row in shown])
+        every = {weights.name: weights for several in found.values() for weights in several}
+        chosen = sorted(every.values(), key=lambda weights: weights.name)
+        print_weights(chosen, json, wide)
 
 
 @app.command()
@@ -88,10 +74,14 @@ def pull(
     names: Names = None,
     preset: options.Preset = None,
     offline: Annotated[bool, typer.Option("--offline", help="Never touch the network.")] = False,
+    revision: Annotated[
+        str, typer.Option("--revision", metavar="COMMIT", help="Of weights of which no commit is known to us.")
+    ] = "",
     settings: options.Set = None,
     config: options.Config = None,
 ) -> None:
     """Download weights, or all that a preset's components need; run again, it goes on where it stopped."""
+    from retclip.plugin.pins import pin_of
     from retclip.workflows.fetch_weights import pull as fetch
 
     if not names and not preset:
@@ -107,8 +97,9 @@ def pull(
                     told.add((file, tenth))
                     output.message(f"{file}: {here / 1e6:.0f} of {total / 1e6:.0f} MB")
 
-            folder = fetch(one, offline or chosen.weights.offline, chosen.weights.token.get_secret_value(), tell)
-            output.message(f"{one.name} is in {folder} (licence: {one.licence})")
+            token = chosen.weights.token.get_secret_value()
+            folder = fetch(one, offline or chosen.weights.offline, token, tell, revision)
+            output.message(f"{one.name} is in {folder} (licence: {one.licence}; pinned by {pin_of(one)})")
 
 
 @app.command()
@@ -122,7 +113,7 @@ def verify(
 ) -> None:
     """Hold every file to the sha256 written down when it came; exit code 3 where one differs or is missing."""
     from retclip.plugin.weights import missing
-    from retclip.workflows.fetch_weights import verify as check
+    from retclip.workflows.verify_weights import verify as check
 
     with _known(settings, config) as (_, found):
         every = {one.name: one for several in found.values() for one in several}
@@ -133,9 +124,9 @@ def verify(
         output.data([dict(zip(("weights", "file", "state"), row, strict=True)) for row in rows])
     else:
         output.table("weights", ("weights", "file", "state"), rows)
-    bad = [f"{weights}/{file} is {state}" for weights, file, state in rows if state in ("missing", "changed")]
+    bad = [f"{weights}/{file} is {state}" for weights, file, state in rows if state in BAD]
     if bad:
-        raise DataError("every file as it came", ", ".join(bad), "delete what changed, run `retclip weights pull`")
+        raise DataError("every file as it came", ", ".join(bad), "delete those, run `retclip weights pull`")
 
 
 @app.command("import")
@@ -154,3 +145,5 @@ def import_file(
         if len(several) != 1:
             raise ConfigError("one set of weights", ", ".join(one.name for one in several), "name one of them")
         output.message(f"{name} is in {take(several[0], file, path)}")
+        for told in how_sure(several[0]):
+            output.message(told)

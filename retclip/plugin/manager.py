@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from retclip.errors import ConfigError, ContractBroken, PluginUnavailable, RetCLIPError
 from retclip.plugin import contracts
 from retclip.plugin.discovery import ComponentInfo, PluginFailure, discovered
-from retclip.plugin.weights import Weights, cached_in, require, require_packaged
+from retclip.plugin.local_files import require_packaged
+from retclip.plugin.weights import Weights, cached_in, require
 from retclip.types import Device
 
 PROTOCOLS: dict[str, Any] = {
@@ -126,6 +127,11 @@ class PluginManager:
     def published(self) -> dict[str, Weights]:
         """Every set of weights that a component names, whatever its settings are, by name."""
         return {weights.name: weights for one in self.components() for weights in one.component.published}
+
+    def listed_weights(self, settings: Callable[[str], Mapping[str, Any]] = lambda _: {}) -> dict[str, Weights]:
+        """The published sets and those that the components need as they are set, by name."""
+        needed = (weights for several in self.weights(settings).values() for weights in several)
+        return self.published() | {weights.name: weights for weights in needed}
 
     def _why_missing(self, name: str) -> str:
         wanted = name.partition(".")[0]

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from retclip.errors import WeightsMissing
+from retclip.plugin.local_files import local_file
 from retclip.plugin.stand_ins import stand_in
-from retclip.plugin.weights import Weights, local_file, located, note_used, stored_name
+from retclip.plugin.weights import Weights, located, note_used, stored_name
 
 PRETRAINED = (".safetensors", ".bin", ".json", ".txt", ".model")  # what of a folder transformers may read
 

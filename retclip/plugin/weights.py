@@ -10,15 +10,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
-from importlib.util import find_spec
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from retclip.errors import ConfigError, ContractBroken, WeightsMissing
-from retclip.home import TODO, expanded, home_folder
+from retclip.home import TODO, home_folder
+from retclip.plugin.pins import HUB, ONE_PROJECT, REVISION, require_fixed
 from retclip.plugin.stand_ins import stand_in
 
-PACKAGE = "package:"  # before a path inside an installed Python package
 MANIFEST = "weights.json"  # beside the files: digest and origin of each
 _place: ContextVar[Path | None] = ContextVar("weights_place", default=None)
 _used: ContextVar[dict[str, Path] | None] = ContextVar("weights_used", default=None)
@@ -26,26 +25,43 @@ _used: ContextVar[dict[str, Path] | None] = ContextVar("weights_used", default=N
 
 @dataclass(frozen=True)
 class WeightFile:
-    """One file. path: its name inside the weights' folder, parts joined by "/". url: where it can be had, "" = only by
-    hand. sha256: 64 digits, "" = not published: then the server's word, or what was first seen, is written down and
-    held to. Raises ContractBroken for a path that leaves the folder."""
+    """One file. Raises ContractBroken for a path that leaves the folder, or an address that names a branch.
+
+    path: its name inside the weights' folder, parts joined by "/".
+    url: where it can be had, "" = only by hand; `pins.REVISION` stands in it where no commit is known to us.
+    sha256: 64 digits, "" = not known to us: then the server's word, or what was first seen, is written down and held
+        to.
+    size: bytes, 0 = not known to us.
+    projects: independent public projects that state the digest, 0 = its publisher does. What a single one states is
+        compared and told, and not held to.
+    page: where a person finds it, "" = the source of the weights.
+    """
 
     path: str
     url: str = ""
     sha256: str = ""
+    size: int = 0
+    projects: int = 0
+    page: str = ""
 
     def __post_init__(self) -> None:
         parts = self.path.split("/")
         if {"", ".", ".."} & {*parts} or {"\\", ":"} & {*self.path} or self.path == MANIFEST:
             todo = "report it to the plugin's author"
             raise ContractBroken("a file's path inside the folder of its weights", repr(self.path), todo)
+        require_fixed(self.url, self.sha256)
+
+    @property
+    def held(self) -> str:
+        """The sha256 that a file must have to be kept, "" = any."""
+        return "" if self.projects == ONE_PROJECT else self.sha256.lower()
 
 
 @dataclass(frozen=True)
 class Weights:
     """What one model needs. name: `[A-Za-z0-9_.-]+`, also the name of its folder, or ContractBroken is raised.
     megabytes: of all files, about; 0 = not stated. licence: an SPDX name or the terms' own. source: the page a person
-    reads before using them."""
+    reads before using them. note: what of all this could not be confirmed."""
 
     name: str
     summary: str
@@ -53,6 +69,7 @@ class Weights:
     source: str
     megabytes: int
     files: tuple[WeightFile, ...]
+    note: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", self.name) or not self.name.strip("."):
@@ -185,38 +202,20 @@ def _what_is_there(lacking: Mapping[str, str]) -> str:
     return ", ".join([*([f"no {', '.join(absent)} there"] if absent else ()), *others])
 
 
-def hub(repository: str, *paths: str, revision: str = "main") -> tuple[WeightFile, ...]:
-    """Files of a model repository on the Hugging Face hub."""
-    base = f"https://huggingface.co/{repository}/resolve/{revision}"
-    return tuple(WeightFile(path, f"{base}/{path}") for path in paths)
+def hub(repository: str, *files: str | WeightFile, revision: str = "") -> tuple[WeightFile, ...]:
+    """Files of a model repository on the Hugging Face hub, by name or with what is known of them. revision: a commit,
+    "" = none is known to us, and a person names it."""
+    base = f"{HUB}{repository}/resolve/{revision or REVISION}"
+    several = (file if isinstance(file, WeightFile) else WeightFile(file) for file in files)
+    return tuple(replace(file, url=f"{base}/{file.path}") for file in several)
+
+
+def at_revision(weights: Weights, revision: str) -> Weights:
+    """The same from the commit that a person named."""
+    files = (replace(file, url=file.url.replace(REVISION, revision)) for file in weights.files)
+    return replace(weights, files=tuple(files))
 
 
 def chosen(published: Mapping[str, Weights], *names: str) -> tuple[Weights, ...]:
     """Those of the names that are published ones; the others are the user's own files."""
     return tuple(published[name] for name in names if name in published)
-
-
-def local_file(named: str) -> Path:
-    """A path that a setting names: of the user's disk, or `package:NAME/PATH`, a file that comes with an installed
-    Python package. Raises WeightsMissing where there is no such package."""
-    path = _package_file(named) if named.startswith(PACKAGE) else expanded(named)
-    if path.is_file():
-        note_used(f"{path.absolute().parent.name}/{path.name}", path)
-    return path
-
-
-def _package_file(named: str) -> Path:
-    package, _, inside = named.removeprefix(PACKAGE).partition("/")
-    found = find_spec(package) if package.isidentifier() else None
-    if found is None or found.origin is None:
-        todo = "install the distribution that brings it, or name a file"
-        raise WeightsMissing(f"a file of the package {package!r}: {named}", "no such package", todo)
-    return Path(found.origin).parent / inside
-
-
-def require_packaged(settings: Iterable[object]) -> None:
-    """Whether the files of installed packages are here that these values of settings name. Raises WeightsMissing."""
-    for named in settings:
-        if isinstance(named, str) and named.startswith(PACKAGE) and not local_file(named).is_file():
-            todo = "install the distribution that brings it, or name another file"
-            raise WeightsMissing(f"a file that a package brings: {named}", "none there", todo)

@@ -1,7 +1,8 @@
 """Weights onto this machine: downloaded with resume or taken from a file, checked by sha256, pickles made safe.
 
 Every file is written beside its place as `NAME.part` and renamed when its digest fits, so that what lies in the folder
-is whole. `weights.json` there remembers digest and origin of each file; `verify` holds the files to it.
+is whole. `weights.json` there remembers digest and origin of each file; `verify_weights` holds the files to it. A file
+that is not the pinned one is refused (exit code 6), before it is fetched where the server already says so.
 """
 
 from __future__ import annotations
@@ -11,35 +12,38 @@ import os
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
-from retclip.errors import DataError, WeightsMissing
+from retclip.errors import ConfigError, DataError, WeightsDamaged, WeightsMissing
+from retclip.plugin.pins import COMMIT, HUB, REVISION, pin_of, require_digest, require_size
 from retclip.plugin.weight_digests import read_manifest
-from retclip.plugin.weights import MANIFEST, WeightFile, Weights, folder_of, missing, stored_name
+from retclip.plugin.weights import MANIFEST, WeightFile, Weights, at_revision, folder_of, missing, stored_name
 
 CHUNK = 1 << 20  # bytes
 TIMEOUT = 30.0  # seconds without a byte
-HUB = "https://huggingface.co/"
 Progress = Callable[[str, int, int], None]  # file, bytes here, bytes in all (0 = unknown)
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One file's state: ok, missing, changed or unrecorded."""
+def pull(
+    weights: Weights,
+    offline: bool = False,
+    token: str = "",
+    on_progress: Progress = lambda *_: None,
+    revision: str = "",
+) -> Path:
+    """Download what is missing and return the folder.
 
-    path: str
-    state: str
-
-
-def pull(weights: Weights, offline: bool = False, token: str = "", on_progress: Progress = lambda *_: None) -> Path:
-    """Download what is missing and return the folder. Raises WeightsMissing where it cannot be had, DataError where a
-    file is not the one that was announced."""
+    revision: the commit to take, of weights of which none is known to us.
+    Raises WeightsMissing where they cannot be had, WeightsDamaged where a file is not the pinned one, DataError for one
+    that is no checkpoint, ConfigError for a revision that is no commit or another than the pinned one.
+    """
+    if revision:
+        weights = _from_commit(weights, revision)
     folder, absent = folder_of(weights), missing(weights)
     lacking = [one for one in weights.files if one.path in absent]
-    by_hand = [one.path for one in lacking if not one.url]
+    by_hand = [one for one in lacking if not one.url]
     if lacking and offline:
         names = ", ".join(one.path for one in lacking)
         got = "nothing, and --offline or weights.offline = true"
@@ -47,52 +51,52 @@ def pull(weights: Weights, offline: bool = False, token: str = "", on_progress: 
         raise WeightsMissing(f"{names} in {folder}", got, todo)
     if by_hand:
         raise WeightsMissing(
-            f"a place to download {', '.join(by_hand)} from",
-            f"none that a program may read; a person finds it at {weights.source}",
+            f"a place to download {', '.join(one.path for one in by_hand)} from",
+            f"none that a program may read; a person finds it at {by_hand[0].page or weights.source}",
             f"download it there, then run `retclip weights import {weights.name} FILE`",
+        )
+    if any(REVISION in one.url for one in lacking):
+        raise WeightsMissing(
+            f"the commit to download {weights.name} from",
+            "none that is known to us, and a branch may hold another file tomorrow",
+            f"choose one of {weights.source}/commits, then `retclip weights pull {weights.name} --revision COMMIT`",
         )
     for one in lacking:
         part = _part(folder, one.path)
         said = _download(weights, one, part, token, on_progress)
-        _keep(weights, one, part, one.sha256 or said, one.url)
+        _keep(weights, one, part, one.held or said, one.url)
     return folder
 
 
+def _from_commit(weights: Weights, revision: str) -> Weights:
+    if not COMMIT.fullmatch(revision):
+        todo = f"copy one from {weights.source}/commits"
+        raise ConfigError("a commit, 40 hex digits in small letters", repr(revision), todo)
+    if pin_of(weights) != "none":
+        todo = "leave --revision away, or import a file that you have"
+        raise ConfigError(f"weights of which no commit is known to us, for --revision {revision}", weights.name, todo)
+    return at_revision(weights, revision)
+
+
 def take(weights: Weights, file: Path, path: str = "") -> Path:
-    """Take a file that a person has; `path` says which of several it is. Raises DataError."""
+    """Take a file that a person has; `path` says which of several it is. Raises DataError, WeightsDamaged
+    for another file than the pinned one."""
     known = {one.path: one for one in weights.files}
     chosen = known.get(path or file.name) or (weights.files[0] if len(known) == 1 and not path else None)
     if chosen is None:
         raise DataError(f"one of {', '.join(known)}", path or file.name, "say which one it is: --as NAME")
     copy = _part(folder_of(weights), chosen.path, "import")  # a download that stopped is left as it is
     try:
+        require_size(chosen, file.stat().st_size)
         with file.open("rb") as source, copy.open("wb") as target:
             while block := source.read(CHUNK):
                 target.write(block)
-        return _keep(weights, chosen, copy, chosen.sha256, str(file))
+        return _keep(weights, chosen, copy, chosen.held, str(file))
     except OSError as error:
         todo = "check the path and the free space"
         raise DataError(f"a readable file {file}, and room for a copy", str(error), todo) from error
     finally:
         copy.unlink(missing_ok=True)
-
-
-def verify(weights: Weights) -> list[Finding]:
-    """Each file against the digest that was written down when it came."""
-    from retclip.plugin.checkpoints import file_digest
-
-    folder, recorded = folder_of(weights), read_manifest(folder_of(weights))
-    found = []
-    for one in weights.files:
-        name = stored_name(one.path)
-        if not (folder / name).is_file():
-            found.append(Finding(name, "missing"))
-        elif name not in recorded:
-            found.append(Finding(name, "unrecorded"))
-        else:
-            same = file_digest(folder / name) == recorded[name]["sha256"]
-            found.append(Finding(name, "ok" if same else "changed"))
-    return found
 
 
 def _download(weights: Weights, one: WeightFile, part: Path, token: str, on_progress: Progress) -> str:
@@ -121,9 +125,10 @@ def _fetched(one: WeightFile, part: Path, token: str, on_progress: Progress) -> 
         start, total = _range(answer)
         if here and answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             said = _stated(answer)
-            whole = total == here if total else bool(one.sha256 or said)  # else the digest will tell
+            whole = total == here if total else bool(one.held or said)  # else the digest will tell
             return said if whole else None
         answer.raise_for_status()
+        _require_announced(one, answer, total)
         if answer.status_code != httpx.codes.PARTIAL_CONTENT:
             packed = answer.headers.get("content-encoding", "identity") != "identity"
             here, total = 0, 0 if packed else int(answer.headers.get("content-length", 0))
@@ -137,6 +142,16 @@ def _fetched(one: WeightFile, part: Path, token: str, on_progress: Progress) -> 
         if total and here != total:
             raise httpx.ReadError(f"{here} of {total} bytes came")
         return _stated(answer)
+
+
+def _require_announced(one: WeightFile, answer: httpx.Response, total: int) -> None:
+    """Raises WeightsDamaged where the server already says that its file is not the pinned one. total: the length of the
+    whole, where only a part of it comes."""
+    require_digest(one, _stated(answer))
+    if answer.status_code != httpx.codes.PARTIAL_CONTENT:
+        packed = answer.headers.get("content-encoding", "identity") != "identity"
+        total = 0 if packed else int(answer.headers.get("content-length", 0))
+    require_size(one, total)
 
 
 def _range(answer: httpx.Response) -> tuple[int, int]:
@@ -190,11 +205,10 @@ def _keep(weights: Weights, one: WeightFile, part: Path, expected: str, origin: 
     folder, name = folder_of(weights), stored_name(one.path)
     came = file_digest(part)
     try:
-        if expected and came != expected.lower():
-            todo = "get it again; nothing was kept"
-            raise DataError(f"{one.path} with sha256 {expected}", f"sha256 {came}", todo)
+        require_size(one, part.stat().st_size)
+        require_digest(one, came, expected)
         safe = as_safetensors(part, one.path) if name.endswith(".safetensors") else part
-    except DataError:
+    except (DataError, WeightsDamaged):
         _discard(part)  # or the next pull would go on with it
         raise
     with safe.open("rb+") as file:

@@ -1,7 +1,9 @@
 """`retclip weights` as a user meets it: a list, an import, a check, and what a missing file is told with."""
 
+import hashlib
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -11,7 +13,7 @@ from safetensors.torch import save_file
 from retclip.plugin.contracts import Component, Settings
 from retclip.plugin.discovery import ComponentInfo
 from retclip.plugin.manager import PluginManager
-from retclip.plugin.weights import WeightFile, Weights
+from retclip.plugin.weights import WeightFile, Weights, hub
 
 MODEL = Weights("mine_large", "my model", "MIT", "https://example.org/mine", 12, (WeightFile("model.pth"),))
 OTHER = Weights("mine_small", "my small model", "MIT", "https://example.org/mine", 3, (WeightFile("model.pth"),))
@@ -90,12 +92,18 @@ def test_the_list_shows_what_there_is_and_whether_it_is_here(run, file):
     assert told.code == 0
     rows = {one["name"]: one for one in json.loads(told.out)}
     assert set(rows) == {"mine_large", "mine_small"}
+    (model,) = rows["mine_large"].pop("files")
     assert rows["mine_large"] == {
         "name": "mine_large", "here": False, "megabytes": 12, "licence": "MIT", "source": "https://example.org/mine",
-        "sha256": {"model.pth": ""}, "folder": rows["mine_large"]["folder"], "summary": "my model",
+        "pinned_by": "by hand", "note": "", "folder": rows["mine_large"]["folder"], "summary": "my model",
     }  # fmt: skip
-    run("weights", "import", "mine_large", file)
-    assert "mine_large\tyes\t12\tMIT\thttps://example.org/mine\tnot published\tmy model" in run("weights", "list").out
+    assert (model["path"], model["sha256"], model["how_sure"]) == ("model.pth", "", "sha256 not known to us")
+    told = run("weights", "import", "mine_large", file)
+    assert f"model.pth: sha256 {hashlib.sha256(file.read_bytes()).hexdigest()}, written down" in told.err
+    told = run("weights", "list")
+    line = "mine_large\tyes\t12\tby hand\tMIT\t-\tsha256 not known to us\thttps://example.org/mine\tmy model"
+    assert line in told.out
+    assert "mine_small: model.pth is downloaded by hand from https://example.org/mine" in told.err
 
 
 def test_an_imported_file_is_used_and_checked(run, file, tmp_path):
@@ -126,9 +134,34 @@ def test_a_pull_says_how_far_it_is_and_under_what_licence(run, served, tmp_path)
     told = run("weights", "pull", "served")
     assert (told.code, told.out) == (0, "")
     assert "a.txt: 0 of 0 MB" in told.err
-    assert f"served is in {tmp_path / 'cache/weights/served'} (licence: MIT)" in told.err
+    assert f"served is in {tmp_path / 'cache/weights/served'} (licence: MIT; pinned by address)" in told.err
     assert (tmp_path / "cache/weights/served/a.txt").read_text() == "/a"
     assert served == ["/a", "/b"]
+
+
+def test_another_file_is_6_and_a_commit_is_asked_for_where_none_is_known(run, plugin, served, tmp_path):
+    url = plugin[0].files[0].url
+    plugin[:] = [Weights("held", "held", "MIT", "https://example.org", 1, (WeightFile("a.txt", url, "0" * 64),))]
+    told = run("weights", "pull", "held")
+    assert (told.code, told.out) == (6, "")
+    assert "nothing was kept" in told.err and [*(tmp_path / "cache/weights/held").iterdir()] == []
+    plugin[:] = [Weights("free", "free", "MIT", "https://example.org/free", 1, hub("owner/name", "a.txt"))]
+    told = run("weights", "pull", "free")
+    assert told.code == 6
+    assert "https://example.org/free/commits" in told.err and "--revision COMMIT" in told.err
+    told = run("weights", "pull", "free", "--revision", "main")
+    assert told.code == 2
+    assert "40 hex digits" in told.err
+
+
+def test_what_came_before_it_was_pinned_is_told_by_verify(run, plugin, file):
+    plugin[:] = [OTHER]
+    run("weights", "import", "mine_small", file)
+    held = WeightFile("model.pth", sha256="0" * 64, projects=2)
+    plugin[:] = [replace(OTHER, name="mine_small", files=(held,))]
+    told = run("weights", "verify", "mine.two")
+    assert told.code == 3
+    assert "mine_small/model.safetensors is another" in told.err
 
 
 def test_offline_touches_no_network(run, served, monkeypatch):

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from retclip.errors import ContractBroken, WeightsMissing
 from retclip.plugin.contracts import Component
 from retclip.plugin.discovery import ComponentInfo
+from retclip.plugin.local_files import local_file
 from retclip.plugin.manager import PluginManager
 from retclip.plugin.model_files import model_file, model_folder
 from retclip.plugin.weights import (
@@ -17,7 +18,6 @@ from retclip.plugin.weights import (
     files_used,
     folder_of,
     hub,
-    local_file,
     located,
     missing,
     stored_name,
@@ -134,8 +134,9 @@ def test_settings_decide_which_weights_are_needed(tmp_path):
 
 
 def test_files_of_the_hub_have_an_address():
-    (file,) = hub("owner/name", "sub/model.safetensors", revision="abc")
-    assert file.url == "https://huggingface.co/owner/name/resolve/abc/sub/model.safetensors"
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    (file,) = hub("owner/name", "sub/model.safetensors", revision=commit)
+    assert file.url == f"https://huggingface.co/owner/name/resolve/{commit}/sub/model.safetensors"
     assert file.path == "sub/model.safetensors"
 
 

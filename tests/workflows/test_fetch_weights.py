@@ -12,10 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save, save_file
 
-from retclip.errors import DataError, WeightsMissing
+from retclip.errors import ConfigError, DataError, WeightsDamaged, WeightsMissing
 from retclip.plugin.weights import WeightFile, Weights, cached_in, folder_of, hub, located
-from retclip.workflows.fetch_weights import pull, take, verify
+from retclip.workflows.fetch_weights import pull, take
+from retclip.workflows.verify_weights import verify
 
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CONTENT = save({"a": torch.arange(320_000.0)})  # more than one block
 
 
@@ -170,7 +172,7 @@ def test_a_whole_part_is_held_to_the_digest_that_the_hub_states(server):
     server.redirects["/hub"] = (f"{server.url}/model", {"X-Linked-Etag": f'"{sha256(CONTENT)}"'})
     one = weights(WeightFile("model.safetensors", f"{server.url}/hub"))
     part = stopped(one, b"x" * len(CONTENT))
-    with pytest.raises(DataError, match="nothing was kept"):
+    with pytest.raises(WeightsDamaged, match="nothing was kept"):
         pull(one)
     assert not part.exists()
     assert (pull(one) / "model.safetensors").read_bytes() == CONTENT
@@ -180,7 +182,7 @@ def test_a_whole_part_is_held_to_the_digest_that_the_hub_states(server):
 def test_a_part_of_another_version_is_thrown_away_so_that_the_next_pull_begins_anew(server, length):
     one = weights(WeightFile("model.safetensors", f"{server.url}/model", sha256(CONTENT)))
     part = stopped(one, b"x" * length)
-    with pytest.raises(DataError, match="nothing was kept"):
+    with pytest.raises(WeightsDamaged, match="nothing was kept"):
         pull(one)
     assert not part.exists()
     assert (pull(one) / "model.safetensors").read_bytes() == CONTENT
@@ -243,7 +245,7 @@ def test_a_part_that_is_longer_than_the_file_is_begun_anew(server):
 
 def test_another_file_than_was_announced_is_not_kept(server):
     one = weights(WeightFile("model.safetensors", f"{server.url}/model", sha256(b"another")))
-    with pytest.raises(DataError, match="nothing was kept"):
+    with pytest.raises(WeightsDamaged, match="nothing was kept"):
         pull(one)
     assert [path.name for path in folder_of(one).iterdir()] == []
 
@@ -252,7 +254,7 @@ def test_the_digest_that_the_hub_states_on_its_redirect_is_held_to(server):
     server.redirects["/right"] = (f"{server.url}/model", {"X-Linked-Etag": f'"{sha256(CONTENT)}"'})
     server.redirects["/wrong"] = (f"{server.url}/model", {"X-Linked-Etag": f'"{sha256(b"else")}"'})
     pull(weights(WeightFile("right.safetensors", f"{server.url}/right")))
-    with pytest.raises(DataError, match=sha256(b"else")):
+    with pytest.raises(WeightsDamaged, match=sha256(b"else")):
         pull(weights(WeightFile("wrong.safetensors", f"{server.url}/wrong")))
 
 
@@ -297,7 +299,7 @@ def test_the_token_does_not_follow_a_redirect_to_another_host(monkeypatch):
 
     client = httpx.Client(transport=httpx.MockTransport(answer))
     monkeypatch.setattr("retclip.workflows.fetch_weights.httpx.stream", client.stream)
-    pull(weights(*hub("owner/name", "model.safetensors")), token="secret")
+    pull(weights(*hub("owner/name", "model.safetensors", revision=COMMIT)), token="secret")
     assert seen == [("huggingface.co", "Bearer secret"), ("storage.example.org", None)]
 
 
@@ -307,7 +309,7 @@ def test_the_token_goes_to_the_hub_alone(server):
     from retclip.workflows.fetch_weights import _headers
 
     part = folder_of(weights()) / "x.part"
-    theirs = WeightFile("x", "https://huggingface.co/a/b/resolve/main/x")
+    theirs = WeightFile("x", f"https://huggingface.co/a/b/resolve/{COMMIT}/x")
     assert _headers(theirs, part, "secret")["Authorization"] == "Bearer secret"
     assert "Authorization" not in _headers(WeightFile("x", "https://huggingface.co.evil.org/x"), part, "secret")
 
@@ -436,22 +438,94 @@ def test_one_of_several_files_is_named(tmp_path):
 
 
 def test_a_known_digest_is_held_to_on_import_too(checkpoint):
-    with pytest.raises(DataError, match="nothing was kept"):
+    with pytest.raises(WeightsDamaged, match="nothing was kept"):
         take(weights(WeightFile("model.pth", sha256=sha256(b"x"))), checkpoint)
     assert list(folder_of(weights()).iterdir()) == []
     for digest in (sha256(checkpoint.read_bytes()), sha256(checkpoint.read_bytes()).upper()):
         take(weights(WeightFile("model.pth", sha256=digest)), checkpoint)
 
 
-def test_files_are_missing_changed_or_nobody_wrote_them_down(server):
-    one = weights(WeightFile("model.safetensors", f"{server.url}/model"))
-    assert [finding.state for finding in verify(one)] == ["missing"]
-    folder = pull(one)
-    (folder / "model.safetensors").write_bytes(b"x")
-    assert [finding.state for finding in verify(one)] == ["changed"]
-    for damaged in ("{ damaged", "", "[]", "3", '{"model.safetensors": 3}', '{"model.safetensors": {"sha256": null}}'):
-        (folder / "weights.json").write_text(damaged)
-        assert [finding.state for finding in verify(one)] == ["unrecorded"]
-    (folder / "model.safetensors").unlink()
-    pull(one)
-    assert [finding.state for finding in verify(one)] == ["ok"]
+@pytest.fixture
+def hub_answers(monkeypatch):
+    """The hub on this machine: what it is asked for is kept, and answered with CONTENT, its length and a digest."""
+    asked, says = [], {"content": CONTENT, "digest": sha256(CONTENT)}
+
+    def answer(request):
+        asked.append(request.url.path)
+        headers = {"X-Linked-Etag": f'"{says["digest"]}"'} if says["digest"] else {}
+        return httpx.Response(200, content=says["content"], headers=headers)
+
+    client = httpx.Client(transport=httpx.MockTransport(answer))
+    monkeypatch.setattr("retclip.workflows.fetch_weights.httpx.stream", client.stream)
+    return asked, says
+
+
+def pinned(**known):
+    return weights(*hub("owner/name", WeightFile("model.safetensors", **known), revision=COMMIT))
+
+
+def test_a_pull_asks_for_the_pinned_commit_and_keeps_the_pinned_file(hub_answers):
+    asked, _ = hub_answers
+    model = pinned(sha256=sha256(CONTENT), size=len(CONTENT), projects=2)
+    folder = pull(model)
+    assert asked == [f"/owner/name/resolve/{COMMIT}/model.safetensors"]
+    assert (folder / "model.safetensors").read_bytes() == CONTENT
+    recorded = json.loads((folder / "weights.json").read_text())["model.safetensors"]
+    assert (recorded["sha256"], COMMIT in recorded["from"]) == (sha256(CONTENT), True)
+
+
+@pytest.mark.parametrize("says_digest", [True, False])
+@pytest.mark.parametrize(
+    "known",
+    [{"sha256": sha256(b"another")}, {"size": len(CONTENT) + 1}, {"sha256": sha256(b"x"), "size": len(CONTENT)}],
+)
+def test_another_file_or_another_length_than_the_pinned_one_is_refused(hub_answers, known, says_digest):
+    _, says = hub_answers
+    says["digest"] = sha256(CONTENT) if says_digest else ""
+    with pytest.raises(WeightsDamaged, match="nothing was kept") as refused:
+        pull(pinned(**known))
+    assert refused.value.exit_code == 6
+    assert [path.name for path in folder_of(pinned()).iterdir()] == []
+
+
+def test_a_server_that_announces_another_file_is_refused_before_it_sends_any(server):
+    server.redirects["/hub"] = (f"{server.url}/model", {"X-Linked-Etag": f'"{sha256(CONTENT)}"'})
+    for known in ({"sha256": sha256(b"another")}, {"size": 3}):
+        told = []
+        with pytest.raises(WeightsDamaged, match="nothing was kept"):
+            pull(weights(WeightFile("model.safetensors", f"{server.url}/hub", **known)), on_progress=told.append)
+        assert told == []
+
+
+def test_a_digest_that_one_project_states_is_not_held_to(hub_answers):
+    pull(pinned(sha256=sha256(b"a mistake"), projects=1))
+    assert [finding.state for finding in verify(pinned())] == ["ok"]
+
+
+def test_where_no_commit_is_known_a_person_names_it(hub_answers):
+    asked, _ = hub_answers
+    model = weights(*hub("owner/name", "model.safetensors"))
+    with pytest.raises(WeightsMissing, match="--revision COMMIT"):
+        pull(model)
+    for wrong in ("main", "v1.0", COMMIT[:-1], COMMIT.upper(), f"{COMMIT}/../../x"):
+        with pytest.raises(ConfigError, match="40 hex digits"):
+            pull(model, revision=wrong)
+    assert asked == []
+    pull(model, revision=COMMIT)
+    assert asked == [f"/owner/name/resolve/{COMMIT}/model.safetensors"]
+    with pytest.raises(ConfigError, match="no commit is known"):
+        pull(pinned(), revision=COMMIT)
+
+
+def test_an_import_of_another_length_is_refused_and_leaves_what_was_here(tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(CONTENT)
+    with pytest.raises(WeightsDamaged, match="4 bytes"):
+        take(pinned(size=4), path)
+    take(pinned(size=len(CONTENT), sha256=sha256(CONTENT)), path)
+
+
+def test_a_page_for_people_is_named_where_a_program_may_not_fetch():
+    model = weights(WeightFile("model.pth", page="https://example.org/drive/model"))
+    with pytest.raises(WeightsMissing, match=r"https://example\.org/drive/model"):
+        pull(model)

@@ -19,38 +19,45 @@ if TYPE_CHECKING:
 
 SAM_PAGE = "https://github.com/facebookresearch/segment-anything#model-checkpoints"
 SAM_FILES = "https://dl.fbaipublicfiles.com/segment_anything"
-DINO_MODEL = ("config.json", "model.safetensors", "preprocessor_config.json")
-DINO_FILES = (*DINO_MODEL, "tokenizer.json", "tokenizer_config.json", "vocab.txt")
+BESIDE = ("preprocessor_config.json", "tokenizer.json", "tokenizer_config.json", "vocab.txt")
 
 
-def _sam(name: str, megabytes: int, file: str, sha256: str) -> Weights:
-    files = (WeightFile(file, f"{SAM_FILES}/{file}", sha256),)
-    return Weights(name, f"Segment Anything, {name[4:]}", "Apache-2.0", SAM_PAGE, megabytes, files)
+def _sam(name: str, length: int, file: str, sha256: str) -> Weights:
+    files = (WeightFile(file, f"{SAM_FILES}/{file}", sha256, length, projects=5),)
+    return Weights(name, f"Segment Anything, {name[4:]}", "Apache-2.0", SAM_PAGE, round(length / 1e6), files)
 
 
-def _dino(size: str, megabytes: int) -> Weights:
+def _dino(size: str, revision: str, length: int, sha256: str, projects: int) -> Weights:
     repository = f"IDEA-Research/grounding-dino-{size}"
+    tensors = WeightFile("model.safetensors", sha256=sha256, size=length, projects=projects)
+    files = hub(repository, "config.json", tensors, *BESIDE, revision=revision)
     page, summary = f"https://huggingface.co/{repository}", f"Grounding DINO, {size}"
-    return Weights(f"grounding_dino_{size}", summary, "Apache-2.0", page, megabytes, hub(repository, *DINO_FILES))
+    return Weights(f"grounding_dino_{size}", summary, "Apache-2.0", page, round(length / 1e6), files)
 
 
 PUBLISHED = {
     one.name: one
     for one in (
         _sam(
-            "sam_vit_b", 375, "sam_vit_b_01ec64.pth",
+            "sam_vit_b", 375_042_383, "sam_vit_b_01ec64.pth",
             "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
         ),
         _sam(
-            "sam_vit_l", 1249, "sam_vit_l_0b3195.pth",
+            "sam_vit_l", 1_249_524_607, "sam_vit_l_0b3195.pth",
             "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
         ),
         _sam(
-            "sam_vit_h", 2564, "sam_vit_h_4b8939.pth",
+            "sam_vit_h", 2_564_550_879, "sam_vit_h_4b8939.pth",
             "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
         ),
-        _dino("base", 933),
-        _dino("tiny", 690),
+        _dino(
+            "base", "12bdfa3120f3e7ec7b434d90674b3396eccf88eb", 933_400_872,
+            "5548f844c928c4b6f411fa8cbcc2bfa8dbbba437cb1d513975519f93c2a9ed21", 3,
+        ),
+        _dino(
+            "tiny", "a2bb814dd30d776dcf7e30523b00659f4f141c71", 689_359_096,
+            "1a2412ef99bd74bcd3c2a246fa1e48581f8889a1300c9051974741314fc042f3", 2,
+        ),
     )
 }  # fmt: skip
 

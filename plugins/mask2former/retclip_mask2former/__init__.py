@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from retclip.types import Device
 
 PAGE = "https://github.com/bytedance/fc-clip#model-zoo"
+DRIVE = "https://drive.google.com/file/d"  # where a program may not fetch them: a person does
 PUBLISHED = {
     "fcclip_convnext_large": Weights(
         "fcclip_convnext_large",
@@ -26,7 +27,14 @@ PUBLISHED = {
         "Apache-2.0",
         PAGE,
         1490,
-        (WeightFile("fcclip_cocopan.pth"),),  # on Google Drive: a person fetches it
+        (
+            WeightFile(
+                "fcclip_cocopan.pth",
+                sha256="241c141e0fec7f3be7e06915daee60807502de3b7ae8b8cbef2560d6df346257",
+                projects=1,
+                page=f"{DRIVE}/1-91PIns86vyNaL3CzMmDD39zKGnPMtvj/view",
+            ),
+        ),
     ),
     "fcclip_rn50x64": Weights(
         "fcclip_rn50x64",
@@ -34,7 +42,8 @@ PUBLISHED = {
         "Apache-2.0",
         PAGE,
         2580,
-        (WeightFile("fcclip_cocopan_r50x64.pth"),),
+        (WeightFile("fcclip_cocopan_r50x64.pth", page=f"{DRIVE}/1rvfFVp5p3PZQsHp2NGVEBeYYcqgVVaZX/view"),),
+        note="the name of its file could not be confirmed: whatever the page gives is imported under it",
     ),
 }
 

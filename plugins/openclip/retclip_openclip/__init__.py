@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from retclip.plugin import LEVELS, TEXT, Component, Settings, impl
-from retclip.plugin.weights import Weights, hub
+from retclip.plugin.weights import WeightFile, Weights, hub
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import Backbone
@@ -80,15 +80,30 @@ class VitL14Settings(VitSettings):
 
 
 CHECKPOINT = "open_clip_model.safetensors"
+OPENAI_FILES = "https://openaipublic.azureedge.net/clip/models"  # then the sha256 of the file, then its name
+RN50X64 = "be1cfb55d75a9666199fb2206c106743da0f6468c9d327f3e0d0a543a9919d9c"
 PUBLISHED = {  # what the four need by default; anything else is asked of OpenCLIP's own list
     ("convnext_large_d_320", "laion2b_s29b_b131k_ft_soup"): (
-        "openclip_convnext_large_d_320_laion2b_s29b_b131k_ft_soup", "MIT", 1407,
-        "laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup",
+        "laion/CLIP-convnext_large_d_320.laion2B-s29B-b131K-ft-soup", 1407,
+        WeightFile(CHECKPOINT, size=1_407_151_868), "654d0f80ff73c58e7281a3ca7dc425589049e2e1",
     ),
-    ("RN50x64-quickgelu", "openai"): ("openclip_RN50x64_openai", "MIT", 2495, "timm/resnet50x64_clip.openai"),
-    ("ViT-B-16-quickgelu", "openai"): ("openclip_ViT-B-16_openai", "MIT", 598, "timm/vit_base_patch16_clip_224.openai"),
+    ("RN50x64-quickgelu", "openai"): (
+        "", 1250, WeightFile("RN50x64.pt", f"{OPENAI_FILES}/{RN50X64}/RN50x64.pt", RN50X64), "",
+    ),
+    ("ViT-B-16-quickgelu", "openai"): (
+        "timm/vit_base_patch16_clip_224.openai", 599,
+        WeightFile(
+            CHECKPOINT, sha256="4b8699299b1e8997753c64b052ba32031449d5d853f55a039148560ee02b820f",
+            size=598_516_980, projects=4,
+        ),
+        "977e3dd0ec55ab8da155f2fbeb6b5f54948b6e3d",
+    ),
     ("ViT-L-14-quickgelu", "openai"): (
-        "openclip_ViT-L-14_openai", "MIT", 1710, "timm/vit_large_patch14_clip_224.openai",
+        "timm/vit_large_patch14_clip_224.openai", 1710,
+        WeightFile(
+            CHECKPOINT, sha256="9ce2e8a8ebfff3793d7d375ad6d3c35cb9aebf3de7ace0fc7308accab7cd207e", projects=3,
+        ),
+        "18d0535469bb561bf468d76c1d73aa35156c922b",
     ),
 }  # fmt: skip
 
@@ -107,10 +122,12 @@ def weights_of(settings: OpenClipSettings) -> Sequence[Weights]:
         from retclip_openclip.pretrained import listed_weights
 
         return (listed_weights(settings.model, settings.pretrained),)
-    name, licence, megabytes, repository = published
-    page = f"https://huggingface.co/{repository}"
+    repository, megabytes, file, revision = published
+    page = f"https://huggingface.co/{repository}" if repository else "https://github.com/openai/CLIP"
+    name = f"openclip_{settings.model.removesuffix('-quickgelu')}_{settings.pretrained}"
     summary = f"OpenCLIP {settings.model}, {settings.pretrained}"
-    return (Weights(name, summary, licence, page, megabytes, hub(repository, CHECKPOINT)),)
+    files = hub(repository, file, revision=revision) if repository else (file,)
+    return (Weights(name, summary, "MIT", page, megabytes, files),)
 
 
 def _loader(name: str) -> object:

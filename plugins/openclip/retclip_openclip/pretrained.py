@@ -19,10 +19,11 @@ from timm.models.convnext import ConvNeXt
 
 from retclip.errors import ConfigError
 from retclip.plugin.checkpoints import read_state, without_prefix
+from retclip.plugin.local_files import local_file
 from retclip.plugin.model_files import model_file
-from retclip.plugin.weights import WeightFile, Weights, hub, local_file
+from retclip.plugin.weights import WeightFile, Weights, hub
 from retclip.plugin.whole_weights import fill
-from retclip_openclip import CHECKPOINT, RANDOM, is_file, weights_of
+from retclip_openclip import CHECKPOINT, OPENAI_FILES, RANDOM, is_file, weights_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -43,12 +44,14 @@ def listed_weights(model: str, tag: str) -> Weights:
         todo = f"its tags: {tags}" if tags else "see open_clip.list_pretrained()"
         raise ConfigError(f"a tag of OpenCLIP's {model}", repr(tag), todo)
     name, summary = f"openclip_{model}_{tag}".replace("/", "_"), f"OpenCLIP {model}, {tag}"
-    if found.get("hf_hub"):
-        repository = "/".join(found["hf_hub"].split("/")[:2])  # owner and name; a file may follow
+    url = str(found.get("url", ""))
+    repository = "/".join(str(found.get("hf_hub", "")).split("/")[:2])  # owner and name; a file may follow
+    if repository and OPENAI_FILES not in url:
         page = f"https://huggingface.co/{repository}"
         return Weights(name, summary, "see the page", page, ABSENT, hub(repository, CHECKPOINT))
-    url = str(found["url"])
-    return Weights(name, summary, "see the page", url, ABSENT, (WeightFile(url.rpartition("/")[2], url),))
+    *_, parent, file = url.split("/")
+    digest = parent if url.startswith(OPENAI_FILES) else ""
+    return Weights(name, summary, "see the page", url, ABSENT, (WeightFile(file, url, digest),))
 
 
 def model_with_weights(settings: OpenClipSettings) -> nn.Module:

@@ -11,24 +11,38 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from retclip.plugin import Component, Settings, impl
-from retclip.plugin.weights import Weights, chosen, hub
+from retclip.plugin.weights import WeightFile, Weights, chosen, hub
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import MaskProposer
     from retclip.types import Device
 
-MODEL = ("config.json", "model.safetensors", "preprocessor_config.json")
-FILES = (*MODEL, "tokenizer_config.json", "vocab.json", "merges.txt")
+BESIDE = ("preprocessor_config.json", "tokenizer_config.json", "vocab.json", "merges.txt")
 
 
-def _owlv2(name: str, megabytes: int) -> Weights:
+def _owlv2(name: str, megabytes: int, revision: str, tensors: WeightFile, note: str = "") -> Weights:
     repository = f"google/owlv2-{name}"
-    page = f"https://huggingface.co/{repository}"
-    key = f"owlv2_{name.split('-')[0]}"
-    return Weights(key, f"OWLv2, {name}", "Apache-2.0", page, megabytes, hub(repository, *FILES))
+    page, files = f"https://huggingface.co/{repository}", ("config.json", tensors, *BESIDE)
+    key, summary = f"owlv2_{name.split('-')[0]}", f"OWLv2, {name}"
+    return Weights(key, summary, "Apache-2.0", page, megabytes, hub(repository, *files, revision=revision), note)
 
 
-PUBLISHED = {one.name: one for one in (_owlv2("base-patch16-ensemble", 620), _owlv2("large-patch14-ensemble", 1750))}
+PUBLISHED = {
+    weights.name: weights
+    for weights in (
+        _owlv2(
+            "base-patch16-ensemble", 620, "cfd3195ba4ea9592eec887ded089f4c08eff231d",
+            WeightFile(
+                "model.safetensors", size=619_918_824, projects=6,
+                sha256="e1e130b9e404cf91a75ad45644c1da9d7fa5284085eecc864266a6923efb99e7",
+            ),
+        ),
+        _owlv2(
+            "large-patch14-ensemble", 1750, "d638f16c163f70a8b6bd643b2ddbfc8be2c34807",
+            WeightFile("model.safetensors"), note="the commit is stated by one project only",
+        ),
+    )
+}  # fmt: skip
 
 
 class BoxesSettings(Settings):

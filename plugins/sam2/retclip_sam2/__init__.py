@@ -11,22 +11,42 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from retclip.plugin import Component, Settings, impl
-from retclip.plugin.weights import Weights, chosen, hub
+from retclip.plugin.weights import WeightFile, Weights, chosen, hub
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import MaskProposer
     from retclip.types import Device
 
-FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 
-
-def _sam2(size: str, megabytes: int) -> Weights:
+def _sam2(size: str, revision: str, length: int, sha256: str, projects: int) -> Weights:
     repository = f"facebook/sam2.1-hiera-{size}"
+    tensors = WeightFile("model.safetensors", sha256=sha256, size=length, projects=projects)
+    files = hub(repository, "config.json", tensors, "preprocessor_config.json", revision=revision)
     page, name = f"https://huggingface.co/{repository}", f"sam2_{size.replace('-', '_')}"
-    return Weights(name, f"SAM 2.1, Hiera {size}", "Apache-2.0", page, megabytes, hub(repository, *FILES))
+    return Weights(name, f"SAM 2.1, Hiera {size}", "Apache-2.0", page, round(length / 1e6), files)
 
 
-PUBLISHED = {one.name: one for one in map(_sam2, ("tiny", "small", "base-plus", "large"), (156, 184, 324, 898))}
+PUBLISHED = {
+    weights.name: weights
+    for weights in (
+        _sam2(
+            "tiny", "de431c4043854a71d8101e17995dfe596bf101a5", 155_908_064,
+            "48c14467e5cf9e51870511feb72c89688e82dd74523142c0538b663e193ac2a7", 5,
+        ),
+        _sam2(
+            "small", "ee5bba1d82bb8749febdf90f45e84b687142ba03", 184_305_280,
+            "0a4067b11ce1e23d5229203f11c718a823060d15a4b23fa2372a7d4b77cbbc60", 4,
+        ),
+        _sam2(
+            "base-plus", "b7320756a13354e7530a63935656d35b2f91a290", 323_476_296,
+            "2012733a0de5d03efd1bba550a2847c4551be9ef2e0d497c83074df66189f780", 3,
+        ),
+        _sam2(
+            "large", "665f8e2ad61cf5f53d65644ff27c8ee525124610", 897_897_416,
+            "dc407dce21301fd94abb395c5099b4f2c455fdc8a8f261ac3d0ea6d4cd197230", 6,
+        ),
+    )
+}  # fmt: skip
 
 
 class GridSettings(Settings):

@@ -11,17 +11,25 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from retclip.plugin import Component, Settings, impl
-from retclip.plugin.weights import Weights, chosen, hub
+from retclip.plugin.weights import WeightFile, Weights, chosen, hub
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import MaskProposer
     from retclip.types import Device
 
-FILES = ("config.json", "model.safetensors", "processor_config.json", "tokenizer.json", "tokenizer_config.json")
+FILES = (
+    "config.json",
+    WeightFile(
+        "model.safetensors", projects=7, size=3_439_938_512,
+        sha256="6d06f0a5f84e435071fe6603e61d0b4cc7b40e0d39d487cfd4d67d8cc11cc14a",
+    ),
+    "processor_config.json", "tokenizer.json", "tokenizer_config.json",
+)  # fmt: skip
+REVISION = "3c879f39826c281e95690f02c7821c4de09afae7"
 PUBLISHED = {
     "sam3": Weights(
         "sam3", "SAM 3 (gated: accept its licence on the page, set RETCLIP_WEIGHTS__TOKEN)", "SAM License",
-        "https://huggingface.co/facebook/sam3", 3440, hub("facebook/sam3", *FILES),
+        "https://huggingface.co/facebook/sam3", 3440, hub("facebook/sam3", *FILES, revision=REVISION),
     )
 }  # fmt: skip
 

@@ -1,0 +1,35 @@
+"""Weights that are here against what was written down when they came, and that against what pins them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from retclip.plugin.weight_digests import read_manifest
+from retclip.plugin.weights import Weights, folder_of, stored_name
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One file's state: ok, missing, changed, another (than the pinned one), or unrecorded."""
+
+    path: str
+    state: str
+
+
+def verify(weights: Weights) -> list[Finding]:
+    """Each file against the digest that was written down when it came, and that against the pinned one."""
+    from retclip.plugin.checkpoints import file_digest
+
+    folder, recorded = folder_of(weights), read_manifest(folder_of(weights))
+    found = []
+    for one in weights.files:
+        name = stored_name(one.path)
+        if not (folder / name).is_file():
+            found.append(Finding(name, "missing"))
+        elif name not in recorded:
+            found.append(Finding(name, "unrecorded"))
+        else:
+            same = file_digest(folder / name) == recorded[name]["sha256"]
+            pinned = one.held in ("", recorded[name].get("came_with_sha256", one.held))
+            found.append(Finding(name, "changed" if not same else "ok" if pinned else "another"))
+    return found
