@@ -137,7 +137,7 @@ def gathered(parts: Sequence[Sequence[Sequence[Any]]], queries: int, width: int)
     """
     hits = empty_hits(queries, width)
     for row in range(queries):
-        points = sorted((one for part in parts for one in part[row]), key=lambda one: -one.score)
+        points = sorted((one for part in parts for one in part[row]), key=lambda one: (-one.score, str(one.id)))
         for column, one in enumerate(points):
             hits.ids[row, column] = UUID(str(one.id))
             hits.classes[row, column] = one.payload[PAYLOAD[CLASS]]

@@ -1,7 +1,9 @@
 """Exact search over a copy of the vectors held on the compute device (torch): recall 1, no graph, no file.
 
 Where the device multiplies bfloat16 faster than float32, a bfloat16 copy is searched first and only what may be among
-the k best is compared in float32; see `retclip.store.vectors.top_k` for why nothing is lost.
+the k best is compared exactly; see `retclip.store.vectors.top_k` for why nothing is lost. What may not be found,
+because its class was not asked for or it is hidden, is masked in the scores. Of equal distances the smaller id comes
+first, so that an answer does not hang on the order in which the points came.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from retclip.store.vectors import CLASS, PAYLOAD, REVISION, STATE, Hits, Points, check_points, empty_hits
-from retclip.store.vectors.top_k import Coarse, bfloat16_is_faster, exact_top_k
+from retclip.store.vectors.coarse_keys import Coarse, bfloat16_is_faster
+from retclip.store.vectors.top_k import exact_top_k, exact_top_k_per_group
 
 COARSE_FROM = 16_384  # rows from which a first pass in bfloat16 is worth its copy
 FIRST = 1024  # rows of the first allocation
@@ -31,11 +34,11 @@ class ResidentIndex:
         self._ids = np.full(FIRST, None, dtype=object)
         self._row: dict[UUID, int] = {}
         self._coarse: Coarse | None = None  # bfloat16 copy of the rows in use, made on the first large search
+        self._ranks: Tensor | None = None  # of the rows' ids, made on the first search
 
     def upsert(self, points: Points) -> None:
         """See VectorIndex."""
         check_points(points, self.dim)
-        self._coarse = None
         rows, sources = [], []
         for n, point_id in enumerate(points.ids):
             row = self._row.get(point_id)
@@ -47,12 +50,13 @@ class ResidentIndex:
             rows.append(row)
             sources.append(n)
         if rows:
+            self._coarse = self._ranks = None
             values = torch.from_numpy(points.vectors[sources]).to(self.device, torch.float32)
             self._vectors[torch.tensor(rows, device=self.device)] = values / values.norm(dim=1, keepdim=True)
 
     def delete(self, ids: Sequence[UUID]) -> None:
         """See VectorIndex."""
-        self._coarse = None
+        self._coarse = self._ranks = None
         for point_id in ids:
             row = self._row.pop(point_id, None)
             if row is None:
@@ -67,16 +71,30 @@ class ResidentIndex:
 
     def search(self, queries: Tensor, k: int, classes: Sequence[int] | None = None) -> Hits:
         """See VectorIndex."""
-        return self._search(queries, k, self._allowed(classes))
+        allowed = self._visible()  # (n,)
+        if classes is not None:
+            allowed = allowed & np.isin(self._payload[: len(self._row), CLASS], np.asarray(classes, dtype=np.int64))
+        total = int(allowed.sum())
+        if not total or not len(queries):
+            return empty_hits(len(queries), k)
+        every, coarse = total == len(allowed), self._coarse_keys(total)
+        mask = None if every else torch.from_numpy(allowed).to(self.device)
+        asked, keys = queries.to(self.device, torch.float32), self._vectors[: len(self._row)]
+        return self._hits(*exact_top_k(asked, keys, min(k, total), coarse, mask, self._order()), k)
 
     def search_per_class(self, queries: Tensor, k: int, classes: Sequence[int]) -> Hits:
-        """See VectorIndex."""
-        parts = [self._search(queries, k, self._allowed([one])) for one in classes]
-        if not parts:
-            return empty_hits(len(queries), 0)
-        joined = [np.concatenate([getattr(part, name) for part in parts], axis=1) for name in Hits.__dataclass_fields__]
-        order = np.argsort(joined[2], axis=1, kind="stable")
-        return Hits(*(np.take_along_axis(array, order, axis=1) for array in joined))
+        """See VectorIndex: one product, and of it the best of each class."""
+        visible, labels = self._visible(), self._payload[: len(self._row), CLASS]
+        members = [torch.from_numpy(np.flatnonzero(visible & (labels == category))) for category in classes]
+        if not members or not len(queries):
+            return empty_hits(len(queries), k * len(classes))
+        asked, keys = queries.to(self.device, torch.float32), self._vectors[: len(self._row)]
+        groups = [rows.to(self.device) for rows in members]
+        values, columns = exact_top_k_per_group(asked, keys, k, groups, self._order())  # (q, c, k)
+        values, columns = values.flatten(1), columns.flatten(1)  # (q, c * k)
+        order = self._order()[columns.clamp(min=0)]
+        by = torch.from_numpy(np.lexsort([order.cpu().numpy(), -values.cpu().numpy()], axis=1)).to(self.device)
+        return self._hits(values.gather(1, by), columns.gather(1, by), k * len(classes))
 
     def scan(self) -> Iterator[tuple[UUID, NDArray[np.int64]]]:
         """See VectorIndex."""
@@ -113,31 +131,31 @@ class ResidentIndex:
         self._ids[row], self._row[point_id] = point_id, row
         return row
 
-    def _allowed(self, classes: Sequence[int] | None) -> NDArray[np.int64] | None:
-        """Rows that may be found, None where all may."""
-        payload = self._payload[: len(self._row)]
-        allowed = payload[:, STATE] == 0
-        if classes is not None:
-            allowed &= np.isin(payload[:, CLASS], np.asarray(classes, dtype=np.int64))
-        return None if allowed.all() else np.flatnonzero(allowed)
+    def _visible(self) -> NDArray[np.bool_]:
+        """(n,) which rows may be found at all."""
+        visible: NDArray[np.bool_] = self._payload[: len(self._row), STATE] == 0
+        return visible
 
-    def _search(self, queries: Tensor, k: int, rows: NDArray[np.int64] | None) -> Hits:
-        total = len(self._row) if rows is None else len(rows)
-        found = min(k, total)
-        hits = empty_hits(len(queries), k)
-        if not found or not len(queries):
-            return hits
-        keys, coarse = self._vectors[: len(self._row)], self._coarse_keys(total)
-        if rows is not None:
-            chosen = torch.from_numpy(rows).to(self.device)
-            keys, coarse = keys[chosen], Coarse(coarse.keys[chosen], coarse.rounding) if coarse else None
-        similarities, columns = exact_top_k(queries.to(self.device, torch.float32), keys, found, coarse)
-        places = columns.cpu().numpy()
-        places = places if rows is None else rows[places]
-        hits.ids[:, :found] = self._ids[places]
-        hits.classes[:, :found] = self._payload[places, CLASS]
-        hits.distances[:, :found] = (1.0 - similarities).clamp(0.0, 2.0).cpu().numpy()
+    def _hits(self, similarities: Tensor, columns: Tensor, width: int) -> Hits:
+        """similarities, columns: (q, m) nearest first, -inf and -1 where there is none."""
+        hits, found = empty_hits(len(columns), width), columns.shape[1]
+        places, distances = columns.cpu().numpy(), (1.0 - similarities).clamp(min=0.0).cpu().numpy()
+        some = places >= 0
+        hits.ids[:, :found] = np.where(some, self._ids[places], None)
+        hits.classes[:, :found] = np.where(some, self._payload[places, CLASS], -1)
+        hits.distances[:, :found] = np.where(some, np.minimum(distances, 2.0), np.inf)
         return hits
+
+    def _order(self) -> Tensor:
+        """(n,) the rank of each row's id."""
+        if self._ranks is None:
+            names = np.frombuffer(b"".join(one.bytes for one in self._ids[: len(self._row)]), dtype=">u8").reshape(
+                -1, 2
+            )
+            ranks = np.empty(len(names), dtype=np.int64)
+            ranks[np.lexsort([names[:, 1], names[:, 0]])] = np.arange(len(names))
+            self._ranks = torch.from_numpy(ranks).to(self.device)
+        return self._ranks
 
     def _coarse_keys(self, searched: int) -> Coarse | None:
         """The bfloat16 copy, where it pays."""

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retclip.store.vectors import resident, top_k
+from retclip.store.vectors.coarse_keys import Coarse, coarse_error
 from retclip.store.vectors.resident import ResidentIndex
-from retclip.store.vectors.top_k import Coarse, coarse_error, exact_top_k
+from retclip.store.vectors.top_k import exact_top_k, exact_top_k_per_group
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -26,13 +27,19 @@ def small_blocks() -> Iterator[None]:
         yield
 
 
-def same_as_a_full_product(queries: torch.Tensor, keys: torch.Tensor, k: int, coarse: Coarse | None) -> None:
-    values, columns = exact_top_k(queries, keys, k, coarse)
-    scores = queries @ keys.T
-    truth = scores.topk(k, dim=1).values
-    torch.testing.assert_close(values, truth, atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(scores.gather(1, columns), truth, atol=1e-6, rtol=1e-5)
-    assert all(len(set(row.tolist())) == k for row in columns), "no column twice"
+def reference(queries, keys, k, allowed=None, order=None) -> tuple[list[list[float]], list[list[int]]]:
+    """A full product in float64, rounded to float32, sorted by value and then by order."""
+    scores = (queries.double() @ keys.double().T).float().numpy()
+    columns = np.arange(len(keys)) if allowed is None else np.flatnonzero(allowed)
+    ranks = columns if order is None else order.numpy()[columns]
+    best = [columns[np.lexsort([ranks, -row[columns]])][:k] for row in scores]
+    return [row[chosen].tolist() for row, chosen in zip(scores, best, strict=True)], [row.tolist() for row in best]
+
+
+def same_as_a_full_product(queries, keys, k, coarse=None, allowed=None, order=None) -> None:
+    """To the last bit and in the same order, equal products included."""
+    values, columns = exact_top_k(queries, keys, k, coarse, allowed, order)
+    assert (values.tolist(), columns.tolist()) == reference(queries, keys, k, allowed, order)
 
 
 @settings(max_examples=60, deadline=None)
@@ -40,10 +47,75 @@ def same_as_a_full_product(queries: torch.Tensor, keys: torch.Tensor, k: int, co
 def test_equal_to_one_product_and_one_sort(count: int, k: int, asked: int, seed: int, ties: bool) -> None:
     generator = torch.Generator().manual_seed(seed)
     keys = torch.randn(count, 5, generator=generator)
-    if ties:  # many equal scores: which of them come is free, their values are not
+    if ties:  # many equal vectors, and different ones with equal products
         keys = keys.round()
+    keys = keys / max(1.0, float(keys.norm(dim=1).max()))
     queries = torch.randn(asked, 5, generator=generator).round()
-    same_as_a_full_product(queries, keys, min(k, count), None)
+    order = torch.randperm(count, generator=generator)
+    same_as_a_full_product(queries, keys, min(k, count))
+    same_as_a_full_product(queries, keys, min(k, count), order=order)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(1, 400), st.integers(1, 9), st.integers(0, 2**31), st.floats(0.01, 1), st.booleans(), st.booleans()
+)  # fmt: skip
+def test_what_is_not_allowed_is_not_found_and_nothing_else_is_lost(count, k, seed, share, ties, coarse) -> None:
+    """Few allowed keys are copied, of many the others' scores are masked: the answer is the same."""
+    generator = torch.Generator().manual_seed(seed)
+    keys = torch.nn.functional.normalize(torch.randn(max(1, count // 3) if ties else count, 6, generator=generator))
+    keys = keys[torch.randint(0, len(keys), (count,), generator=generator)] if ties else keys
+    queries = torch.nn.functional.normalize(torch.randn(3, 6, generator=generator))
+    allowed = torch.rand(count, generator=generator) < share
+    allowed[0] = True
+    order, rounded = torch.randperm(count, generator=generator), Coarse.of(keys) if coarse else None
+    same_as_a_full_product(queries, keys, min(k, int(allowed.sum())), rounded, allowed, order)
+
+
+@pytest.mark.parametrize("coarse", [False, True])
+def test_more_equal_vectors_than_any_list_of_candidates_holds(coarse: bool) -> None:
+    """Blank crops all have one vector. Which of them come is told by the order, not by what was multiplied first."""
+    one = torch.nn.functional.normalize(torch.randn(2, 16, generator=torch.Generator().manual_seed(0)))
+    keys = one[torch.arange(300) % 2]
+    order = torch.randperm(300, generator=torch.Generator().manual_seed(1))
+    for k in (1, 40, 200, 300):
+        same_as_a_full_product(one, keys, k, Coarse.of(keys) if coarse else None, order=order)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.integers(1, 300), st.integers(0, 6), st.integers(0, 4), st.integers(0, 2**31), st.integers(0, 12), st.booleans()
+)  # fmt: skip
+def test_each_group_for_itself_by_one_product(count, k, asked, seed, labels, ties) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    keys = torch.nn.functional.normalize(torch.randn(count, 6, generator=generator))
+    keys = keys[torch.randint(0, max(1, count // 4), (count,), generator=generator)] if ties else keys
+    queries = torch.nn.functional.normalize(torch.randn(asked, 6, generator=generator))
+    label, order = torch.randint(0, 8, (count,), generator=generator), torch.randperm(count, generator=generator)
+    groups = [(label == number).nonzero()[:, 0] for number in range(labels)]  # those above 7 are empty
+    values, columns = exact_top_k_per_group(queries, keys, k, groups, order)
+    assert values.shape == columns.shape == (asked, labels, k)
+    for number, group in enumerate(groups):
+        wanted = reference(queries, keys, k, np.isin(np.arange(count), group.numpy()), order)
+        missing = max(0, k - len(group))
+        assert values[:, number].tolist() == [row + [-torch.inf] * missing for row in wanted[0]]
+        assert columns[:, number].tolist() == [row + [-1] * missing for row in wanted[1]]
+
+
+def test_a_program_that_wants_quick_products_gets_exact_answers_all_the_same() -> None:
+    """Autocast, and torch's setting by which float32 products may be made of rounded numbers."""
+    generator = torch.Generator().manual_seed(0)
+    keys = torch.nn.functional.normalize(torch.randn(500, 64, generator=generator))
+    queries = torch.nn.functional.normalize(torch.randn(5, 64, generator=generator))
+    before = torch.get_float32_matmul_precision()
+    try:
+        for precision in ("highest", "high", "medium"):
+            torch.set_float32_matmul_precision(precision)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                found = exact_top_k(queries, keys, 9)
+            assert (found[0].tolist(), found[1].tolist()) == reference(queries, keys, 9)
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 @settings(max_examples=60, deadline=None)
@@ -54,7 +126,7 @@ def test_a_coarse_first_pass_loses_nothing(count: int, k: int, asked: int, seed:
     centre = torch.randn(1, 16, generator=generator)
     keys = torch.nn.functional.normalize(centre + spread * torch.randn(count, 16, generator=generator), dim=1)
     queries = torch.nn.functional.normalize(centre + spread * torch.randn(asked, 16, generator=generator), dim=1)
-    same_as_a_full_product(queries, keys, min(k, count), Coarse.of(keys))
+    same_as_a_full_product(queries, keys, min(k, count), Coarse.of(keys), order=torch.arange(count).flip(0))
 
 
 @pytest.mark.parametrize("dim", [8, 768])
