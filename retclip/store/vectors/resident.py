@@ -2,7 +2,7 @@
 
 Where the device multiplies bfloat16 faster than float32, a bfloat16 copy is searched first and only what may be among
 the k best is compared exactly; see `retclip.store.vectors.top_k` for why nothing is lost. What may not be found,
-because its class was not asked for or it is hidden, is masked in the scores. Of equal distances the smaller id comes
+because its class was not asked for or it is hidden, is masked in the scores. Of equal products the smaller id comes
 first, so that an answer does not hang on the order in which the points came.
 """
 
@@ -86,7 +86,7 @@ class ResidentIndex:
         """See VectorIndex: one product, and of it the best of each class."""
         visible, labels = self._visible(), self._payload[: len(self._row), CLASS]
         members = [torch.from_numpy(np.flatnonzero(visible & (labels == category))) for category in classes]
-        if not members or not len(queries):
+        if not any(map(len, members)) or not len(queries):
             return empty_hits(len(queries), k * len(classes))
         asked, keys = queries.to(self.device, torch.float32), self._vectors[: len(self._row)]
         groups = [rows.to(self.device) for rows in members]

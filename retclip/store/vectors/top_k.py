@@ -98,9 +98,18 @@ def _parts(array: Tensor, groups: Sequence[Tensor]) -> Sequence[Tensor]:
 def _fine_error(queries: Tensor) -> Tensor:
     """(q,) How far a float32 product with a unit vector, and its rounding in the end, may be from the truth: the sum's
     bound, and what a program that asked torch for quick products gets instead."""
-    quick = 0.0 if torch.get_float32_matmul_precision() == "highest" else 2.0**-7
+    quick = 2.0**-7 if _quick_products() else 0.0
     lengths: Tensor = torch.linalg.vector_norm(queries, dim=1)
     return lengths * ((queries.shape[1] + 2) * 2.0**-23 + quick)
+
+
+def _quick_products() -> bool:
+    """Whether float32 products may be made of rounded numbers; assumed where torch refuses to say, as it does once its
+    settings per backend (`fp32_precision`) were touched. It costs time, not answers."""
+    try:
+        return torch.get_float32_matmul_precision() != "highest"
+    except RuntimeError:
+        return True
 
 
 def _candidates(

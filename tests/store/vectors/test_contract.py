@@ -68,6 +68,18 @@ def test_search_per_class_is_a_search_for_each_class(index: VectorIndex) -> None
     assert (np.diff(hits.distances, axis=1) >= -1e-6).all(), "nearest first over all classes"
 
 
+def test_an_empty_index_has_nothing_of_any_class(index: VectorIndex) -> None:
+    """Before the first point and after the last one went; and of classes that have none beside some that have."""
+    for points in (make_points(0), make_points(3)):
+        index.upsert(points)
+        index.delete(points.ids)
+        assert index.search_per_class(queries(), 2, [0, 4]).ids.tolist() == [[None] * 4] * 4
+    index.upsert(make_points(3, seed=1, classes=1))
+    hits = index.search_per_class(queries(2), 2, [8, 0, 9])
+    assert [sum(one is not None for one in row) for row in hits.ids] == [2, 2]
+    assert np.isinf(hits.distances[:, 2:]).all()
+
+
 def test_hidden_points_are_never_found(index: VectorIndex) -> None:
     index.upsert(make_points(20))
     hidden = make_points(20, revision=2, state=1)

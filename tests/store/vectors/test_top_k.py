@@ -118,6 +118,20 @@ def test_a_program_that_wants_quick_products_gets_exact_answers_all_the_same() -
         torch.set_float32_matmul_precision(before)
 
 
+def test_a_setting_of_one_backend_alone_is_no_error() -> None:
+    """torch refuses to name its precision once both ways to set it were used."""
+    generator = torch.Generator().manual_seed(0)
+    keys = torch.nn.functional.normalize(torch.randn(500, 64, generator=generator))
+    queries = torch.nn.functional.normalize(torch.randn(5, 64, generator=generator))
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    try:
+        torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+        values, columns = exact_top_k(queries, keys, 9)
+    finally:
+        torch.backends.mkldnn.matmul.fp32_precision = before
+    assert (values.tolist(), columns.tolist()) == reference(queries, keys, 9)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 700), st.integers(1, 20), st.integers(1, 5), st.integers(0, 2**31), st.sampled_from([1.0, 0.01]))
 def test_a_coarse_first_pass_loses_nothing(count: int, k: int, asked: int, seed: int, spread: float) -> None:
