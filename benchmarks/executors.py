@@ -18,7 +18,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from real_photos import command
+from real_photos import command, take_folder
 from sqlalchemy import text
 
 from retclip.store.engine import transaction
@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("--stored", type=int, default=200, help="scenes in each store")
     parser.add_argument("--shown", type=int, default=60, help="test scenes")
     given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
+    take_folder(given.out)
     rows = measured(given.out, given.stored, given.shown)
     (given.out / "executors.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     for world in {row["world"] for row in rows}:

@@ -18,7 +18,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from real_photos import command
+from real_photos import command, take_folder
 
 STORED = (
     "apple", "backpack", "banana", "bear", "bed", "bell", "bus", "butterfly", "cactus", "camera", "car", "castle",
@@ -79,8 +79,8 @@ def main() -> None:
     parser.add_argument("--others", type=int, default=600, help="scenes of the fallback data set")
     given = parser.parse_args()
     store, names = given.out / "store", given.out / "names.txt"
+    take_folder(given.out)
     shutil.rmtree(store, ignore_errors=True)
-    given.out.mkdir(parents=True, exist_ok=True)
     names.write_text("\n".join((*STORED, *ABSENT)) + "\n", encoding="utf-8")
     scenes = f"miniature.scenes:{given.out / 'scenes'}?split=store"
     things = "".join(f"&things={name}" for name in STORED)

@@ -16,7 +16,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from real_photos import command
+from real_photos import command, take_folder
 
 SYSTEMS = {"FC-CLIP": "miniature-fc-clip", "retrieval alone": "miniature-retrieval", "RetCLIP": "miniature"}
 OTHER_STYLE = ("--set", "build.proposer=mask2former.queries")  # where there are no masks to take
@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("--stored", type=int, default=1000, help="scenes in each store")
     parser.add_argument("--shown", type=int, default=200, help="test scenes")
     given = parser.parse_args()
+    take_folder(given.out)
     for name in "AB":
         shutil.rmtree(given.out / f"store_{name}", ignore_errors=True)
     found = measured(given.out, given.stored, given.shown)

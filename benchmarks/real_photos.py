@@ -27,6 +27,8 @@ import numpy as np
 from sqlalchemy import text
 
 import retclip
+from retclip.errors import RetCLIPError
+from retclip.own_files import claim_folder
 from retclip.store.engine import transaction
 
 ADDED = ("Bicyclist", "Pedestrian")
@@ -143,6 +145,14 @@ def table(found: Figures) -> str:
     return "\n".join(lines) + "\n"
 
 
+def take_folder(out: Path) -> None:
+    """Make the folder of the results; ends the program where it holds what no benchmark wrote."""
+    try:
+        claim_folder(out, "benchmarks")
+    except RetCLIPError as error:
+        raise SystemExit(str(error)) from error
+
+
 def main() -> None:
     """Run everything and write it down."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -150,6 +160,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("/tmp/real_photos"))
     given = parser.parse_args()
     camvid, coco = f"label-maps:{given.data / 'camvid'}", f"coco-panoptic:{given.data / 'coco_panoptic'}"
+    take_folder(given.out)
     shutil.rmtree(given.out / "stores", ignore_errors=True)
     stores = given.out / "stores"
     found: Figures = {"retclip": retclip.__version__}

@@ -126,8 +126,7 @@ def finish(reports: list[BuildReport], store: Path, json: bool) -> None:
     """Print what was stored, list failures, and exit with PartialFailure's code where there are any, with DataError's
     where nothing could be used."""
     failures = [failure for report in reports for failure in report.failures]
-    listing = store / "failures.csv"
-    output.write_failures(listing, failures)
+    listing = output.write_failures(store / "failures.csv", failures)
     if json:
         output.data([_as_dict(report) for report in reports] if len(reports) > 1 else _as_dict(reports[0]))
     for report in reports:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retclip.cli import options, output
-from retclip.errors import ConfigError
+from retclip.own_files import claim_folder
 
 if TYPE_CHECKING:
     from retclip.cli.demo_steps import Demo
 
 STORED, SHOWN, PICTURES = 60, 30, 3  # scenes in the store, scenes segmented, pictures of the added class
-MARK = ".retclip-demo"  # so that only a folder of our own is ever emptied
+KIND = "demo"  # what its folder is marked as
+MADE = ("store", "scenes", "pictures", "explanation.png", "index.html")  # in its folder; what else is there stays
 
 
 def demo(
@@ -87,11 +88,10 @@ def _run(steps: Demo) -> dict[str, Any]:
 
 
 def _empty(out: Path) -> None:
-    """Start anew, but never empty a folder that this command did not make. Raises ConfigError."""
-    from retclip.data.images import make_folder
-
-    if out.is_dir() and any(out.iterdir()) and not (out / MARK).exists():
-        raise ConfigError("a new folder, or one of an earlier demo", f"{out}, which holds other files", "choose --out")
-    shutil.rmtree(out, ignore_errors=True)
-    make_folder(out)
-    (out / MARK).touch()
+    """Start anew, without what an earlier demo made. Raises ConfigError for a folder that no demo made."""
+    claim_folder(out, KIND)
+    for place in (out / name for name in MADE):
+        if place.is_dir() and not place.is_symlink():
+            shutil.rmtree(place, ignore_errors=True)
+        else:
+            place.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from retclip.cli import options, output
 from retclip.cli.explained import print_explanation
 from retclip.cli.fallback import say_missing
 from retclip.errors import ConfigError
+from retclip.own_files import require_replaceable
 
 if TYPE_CHECKING:
     from retclip.types import PanopticSegmentation
@@ -42,6 +43,8 @@ def explain(
     if decided and (chosen := [flag for flag, value in choices.items() if value]):
         came = f"{target.name}, which tells of what was decided already, with {', '.join(chosen)}"
         raise ConfigError("a photo where models or classes are chosen", came, "leave them out, or name the photo")
+    if picture:
+        require_replaceable(picture, "--picture")
     given = options.flags(settings, preset, backbone, proposer, classifier)
     required = options.nothing if decided else options.to_segment
     with options.opened(store, config, given, required=required) as retclip:

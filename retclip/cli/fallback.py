@@ -204,8 +204,7 @@ def _finish(report: FillReport, store: Path, json: bool) -> None:
         ]  # fmt: skip
         output.table("names", columns, rows)
     output.message(summary_line(report))
-    listing = store / "failures.csv"
-    output.write_failures(listing, report.failures)
+    listing = output.write_failures(store / "failures.csv", report.failures)
     if report.failures:
         kind = PartialFailure if any(one.images for one in report.outcomes) else DataError
         raise kind(

@@ -19,6 +19,7 @@ import typer
 
 from retclip.errors import RetCLIPError
 from retclip.escaping import json_text, one_line
+from retclip.own_files import FAILURES_HEAD, replaceable
 
 if TYPE_CHECKING:
     from retclip.store.ledger import Failure
@@ -88,17 +89,20 @@ def figure(value: float | int | None) -> str:
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
-def write_failures(path: Path, failures: Sequence[Failure]) -> None:
-    """`failures.csv`: one line per input that could not be used, with its reason; removed when there are none."""
+def write_failures(path: Path, failures: Sequence[Failure]) -> Path:
+    """`failures.csv`: one line per input that could not be used, with its reason; removed when there are none. Returns
+    where it lies: a file of somebody else's keeps that name, and ours is numbered."""
+    listing = replaceable(path)
     if not failures:
-        path.unlink(missing_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+        listing.unlink(missing_ok=True)
+        return listing
+    listing.parent.mkdir(parents=True, exist_ok=True)
+    with listing.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
-        writer.writerow(("external_id", "uri", "reason", "attempts"))
+        writer.writerow(FAILURES_HEAD)
         for one in failures:
             writer.writerow((_plain(one.external_id), _plain(one.uri), _plain(one.reason), one.attempts))
+    return listing
 
 
 def _echo(text: str, err: bool = False) -> None:

@@ -15,6 +15,7 @@ from retclip.cli import options, output
 from retclip.cli.fallback import FillMissing, filled, say_missing
 from retclip.cli.progress import Progress
 from retclip.errors import DataError, PartialFailure
+from retclip.own_files import RESULTS, require_own_folder
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
@@ -73,6 +74,7 @@ def segment(
 ) -> None:
     """Label every pixel and every object of photos, and say of each photo what was found. A bad photo, also one of
     --fill-missing, is listed in failures.csv and never stops the rest."""
+    require_own_folder(out, RESULTS)  # before the work, not after it
     given = options.flags(settings, preset, backbone, proposer, classifier)
     with options.opened(store, config, given, missing_ok=not fill_missing, required=options.to_segment) as retclip:
         fill = filled(retclip, classes) if fill_missing else None
@@ -93,7 +95,7 @@ def segment(
         knows = [one.name for one in retclip.classes() if one.segments]
         preset = retclip.settings.preset
     unusable = [*(fill.failures if fill else ()), *done.failures]
-    output.write_failures(out / "failures.csv", unusable)
+    listing = output.write_failures(out / "failures.csv", unusable)
     if json:
         told = {"out": str(out), "images": done.images, "failures": [vars(one) for one in done.failures]}
         output.data({**told, "fill": fill.as_dict()} if fill else told)
@@ -102,7 +104,7 @@ def segment(
         _warn(done, preset, knows, store)
     elif done.count and not done.refuses and len(prepared.vocabulary) <= FEW:
         output.message(f"note: the preset {preset} has no answer 'none of these': every mask got the nearest name")
-    _exit(out, done, unusable)
+    _exit(listing, done, unusable)
 
 
 def _all(
@@ -172,11 +174,11 @@ def _some(names: Sequence[str] | dict[str, Any]) -> str:
     return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
 
 
-def _exit(out: Path, done: _Done, failures: Sequence[Failure]) -> None:
+def _exit(listing: Path, done: _Done, failures: Sequence[Failure]) -> None:
     if failures:
         kind = PartialFailure if done.count else DataError
         got = f"{len(failures)} that failed, first {failures[0]}"
-        raise kind("every photo to be readable", got, f"see {out}/failures.csv")
+        raise kind("every photo to be readable", got, f"see {listing}")
     if len(done.nothing) == done.count:
         got = f"none in any of {done.count}: {next(iter(done.nothing.values()))}"
         raise PartialFailure("labels in the photos", got, "name what they show, or choose another preset or store")

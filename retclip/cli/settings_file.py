@@ -6,6 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from retclip.presets import DEFAULT_PRESET, PRESETS
 def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) -> Path | None:
     """Write STORE/retclip.toml: the settings of `base` and `chosen`, the rest as comments.
 
-    One that is there stays where it says all that already; else it is kept as retclip.toml.bak, which is returned.
+    One that is there stays where it says all that already; else it is kept as retclip.toml.bak (or .bak2, .bak3 ...
+    where there is another already), which is returned.
     Raises StoreError where the folder cannot be written; the file is as before then.
     """
     path = store / config.FILE
-    earlier = path.with_name(f"{path.name}.bak") if path.exists() else None
+    earlier = _free_backup(path) if path.exists() else None
     said = path if earlier else base
     before = config.read_file(said) if said else {}
     given = config.merged(before, chosen)
@@ -35,6 +37,12 @@ def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) ->
         todo = "make the folder writable, or make room"
         raise StoreError(f"a settings file that can be written: {path}", str(error), todo) from error
     return earlier
+
+
+def _free_backup(path: Path) -> Path:
+    """A name for a copy of the file that no other copy has."""
+    names = (path.with_name(f"{path.name}.bak{number if number > 1 else ''}") for number in count(1))
+    return next(name for name in names if not name.exists())
 
 
 def _replace(path: Path, text: str, earlier: Path | None) -> None:

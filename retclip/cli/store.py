@@ -52,7 +52,7 @@ def add_space(
             _write_settings(retclip, name, store, base)
         report = _with_progress(retclip, name, accept_failed)
         left = next(one for one in retclip.store.spaces() if one.space.id == report.space)
-    output.write_failures(store / "failures.csv", report.failures)
+    listing = output.write_failures(store / "failures.csv", report.failures)
     if json:
         from dataclasses import asdict
 
@@ -62,7 +62,7 @@ def add_space(
         f"{left.segments} of {left.total} segments have one, {left.lacking} lack it, {left.without} go without; "
         f"{len(report.failures)} failed"
     )
-    _exit(report, left, store)
+    _exit(report, left, listing)
 
 
 @app.command("spaces")
@@ -121,10 +121,10 @@ def _write_settings(retclip: RetCLIP, name: str, store: Path, base: Path | None)
         output.message(f"wrote the settings of {name} into {store / 'retclip.toml'}; as it was: {earlier.name}")
 
 
-def _exit(report: AddSpaceReport, left: SpaceState, store: Path) -> None:
+def _exit(report: AddSpaceReport, left: SpaceState, listing: Path) -> None:
     if not report.failures:
         return
-    todo = f"see {store / 'failures.csv'}"
+    todo = f"see {listing}"
     if left.lacking:
         todo += "; repair the photos and repeat, or let their segments go without a vector: --accept-failed"
     kind = PartialFailure if left.segments else DataError

@@ -13,9 +13,11 @@ from retclip.data.class_choice import text_digest
 from retclip.data.images import png_bytes
 from retclip.errors import DataError
 from retclip.home import expanded
+from retclip.own_files import claim_folder, is_own_folder
 from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.types import Image, PanopticSegmentation
 
+KIND = "scenes"  # what its folder is marked as
 Draw = Callable[[int], tuple[NDArray[np.uint8], PanopticSegmentation]]
 
 
@@ -73,12 +75,20 @@ class DrawnScenes:
         target = self.folder / f"{self._stem}_{index:04d}.png"
         try:
             if not target.is_file() or target.read_bytes() != png:
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(png)
+                self._write(target, png)
         except OSError as error:
             raise DataError("a folder to write scenes into", f"{target}: {error}", "choose another `path`") from error
         digest = hashlib.sha256(png).hexdigest()
         return Image(pixels, digest, str(target), truth if self.masks else None), truth
+
+    def _write(self, target: Path, png: bytes) -> None:
+        """Over an earlier picture of ours only, in a folder that was made for pictures."""
+        if not (self.folder.is_dir() and any(self.folder.iterdir())):
+            claim_folder(self.folder, KIND, "`path`")
+        elif target.is_file() and not is_own_folder(self.folder, KIND):
+            got = f"{target}, another picture, in a folder that was not made for scenes"
+            raise DataError("a folder of its own to write scenes into", got, "choose another `path`")
+        target.write_bytes(png)
 
 
 def _map_digest(truth: PanopticSegmentation) -> str:

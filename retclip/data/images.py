@@ -19,11 +19,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, ImageCms, UnidentifiedImageError
+from PIL import ExifTags, ImageCms, PngImagePlugin, UnidentifiedImageError
 from PIL import Image as Pillow
 
 from retclip.errors import DataError
 from retclip.limits import ImageLimits
+from retclip.own_files import PROGRAM
 from retclip.types import Image
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
@@ -88,11 +89,14 @@ def read_deep_png(path: Path) -> NDArray[np.int32]:
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write (H, W) or (H, W, 3) uint8 as PNG; whole or not at all. Raises DataError where it cannot be written."""
+    """Write (H, W) or (H, W, 3) uint8 as PNG that says who wrote it; whole or not at all. Raises DataError where it
+    cannot be written."""
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.tmp")
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Software", PROGRAM)
     try:
-        Pillow.fromarray(pixels).save(temporary, format="PNG")
+        Pillow.fromarray(pixels).save(temporary, format="PNG", pnginfo=about)
         temporary.replace(path)
     except OSError as error:
         raise DataError(f"a file that can be written: {path}", str(error), "choose another place, make room") from error

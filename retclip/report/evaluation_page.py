@@ -16,6 +16,7 @@ from PIL import Image as Pillow
 from retclip.data.images import make_folder, resized
 from retclip.errors import DataError
 from retclip.escaping import json_text
+from retclip.own_files import require_replaceable
 from retclip.report.html_page import write_page
 from retclip.report.overlay import overlay
 from retclip.report.palette import class_colours
@@ -43,7 +44,8 @@ class EvaluationPage:
     """Collects pictures while images are judged, evenly over the source, then writes the page.
 
     path: the page itself where it ends in .html, else the folder of an index.html. most: how many images are shown.
-    Raises DataError where the page could not be written: before the work, not after it.
+    Raises DataError where the page could not be written, ConfigError where another one stands there: before the work,
+    not after it.
     """
 
     def __init__(self, path: Path, most: int) -> None:
@@ -51,6 +53,7 @@ class EvaluationPage:
         make_folder(self.file.parent)
         if self.file.is_dir():
             raise DataError("a file to write, or a folder without .html at its end", str(self.file), "rename --report")
+        require_replaceable(self.file, "--report")
         self.most = most
         self.names: tuple[str, ...] = ()  # the vocabulary, which decides the colours
         self.shown: list[Shown] = []

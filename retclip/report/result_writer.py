@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from retclip.data.images import make_folder, write_png
 from retclip.data.panoptic_writer import PanopticWriter
+from retclip.own_files import RESULTS, claim_folder
 from retclip.plugin.contracts import SourceClass
 from retclip.report.result_names import ResultName, name_of, named, others
 from retclip.types import Vocabulary
@@ -22,12 +23,14 @@ FOLDERS = {"legend": "overlay", "plain": "overlay_plain"}  # plain: of the photo
 
 class ResultWriter:
     """Collects results into one folder; use as a context manager. The COCO JSON is written at the end, even when a
-    later photo stops the run. overlays: which pictures are written of each photo."""
+    later photo stops the run. overlays: which pictures are written of each photo. Raises ConfigError for a folder that
+    holds what is no result of ours: its annotations might have the names of ours."""
 
     def __init__(self, folder: Path, vocabulary: Vocabulary, overlays: Overlays = "both") -> None:
         self.folder = folder
         self._overlays = {kind: folder / name for kind, name in FOLDERS.items() if overlays in (kind, "both")}
-        for place in (folder, *self._overlays.values()):
+        claim_folder(folder, RESULTS)
+        for place in self._overlays.values():
             make_folder(place)
         pairs = zip(vocabulary.names, vocabulary.is_thing, strict=True)
         self._panoptic = PanopticWriter(folder, [SourceClass(name, is_thing) for name, is_thing in pairs])

@@ -9,8 +9,10 @@ STORE/index/              the embedded vector index, one folder per feature spac
 
 from __future__ import annotations
 
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from sqlalchemy import URL, Engine, select
@@ -29,6 +31,7 @@ def make_store(folder: Path, database: str, exist_ok: bool = False) -> Engine:
     Raises StoreError for a store that is there (unless `exist_ok`), a place that cannot be, a catalog in use."""
     if (folder / ARCHIVE).exists() and not exist_ok:
         raise StoreError(f"no store at {folder}", "a store that is there already", "choose another folder")
+    _require_no_other(folder, database)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         mine = _own_identity(folder)
@@ -71,6 +74,22 @@ def is_store(folder: Path) -> bool:
 def sqlite_url(folder: Path) -> URL:
     """Not as a string: a folder's name may hold a question mark."""
     return URL.create("sqlite", database=str(folder / CATALOG))
+
+
+def _require_no_other(folder: Path, database: str) -> None:
+    """Raises StoreError where another program's file has the catalog's name. It is not opened for writing."""
+    path = folder / CATALOG
+    if database or not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as catalog:
+            tables = {name for (name,) in catalog.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        got = "" if not tables or "alembic_version" in tables else "another program's database"
+    except sqlite3.Error as error:
+        got = str(error)
+    if got:
+        todo = "choose another folder; nothing was written"
+        raise StoreError(f"no file {path} yet, or a catalog", got, todo)
 
 
 def _own_identity(folder: Path) -> UUID:

@@ -27,7 +27,7 @@ SUFFIX = ".evidence.npz"
 
 
 def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) -> None:
-    """Write label map, segments and evidence to `path`."""
+    """Write label map, segments and evidence to `path`; whole or not at all."""
     arrays: dict[str, NDArray[Any]] = {
         "about": np.array(json.dumps(_about(result, evidence))),
         "label_map": result.label_map,
@@ -54,8 +54,10 @@ def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) 
         arrays["neighbour_distances"] = near.distances.float().cpu().numpy()
         arrays["supported"] = near.supported.cpu().numpy()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    temporary.replace(path)
 
 
 def load_evidence(path: Path) -> tuple[PanopticSegmentation, Evidence]:

@@ -19,6 +19,7 @@ from retclip.data.images import png_bytes, write_png
 from retclip.data.viewer import show_picture
 from retclip.errors import ConfigError, DataError
 from retclip.names import LabelMatch
+from retclip.own_files import require_replaceable
 from retclip.store.catalog import StoredSegment
 from retclip.types import SegmentInfo
 
@@ -127,10 +128,11 @@ class Explanation:
 
     def save(self, path: str | Path) -> Path:
         """Write its picture as PNG; returns the path. Raises DataError for a name that does not end in .png, and where
-        the file cannot be written."""
+        the file cannot be written; ConfigError for a file of somebody else's."""
         file = Path(path)
         if file.suffix.lower() != ".png":
             raise DataError("a file name that ends in .png", repr(str(path)), "write e.g. save('why.png')")
+        require_replaceable(file, "save()")
         write_png(file, self._painted())
         return file
 

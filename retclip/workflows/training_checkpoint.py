@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,15 @@ class Checkpoints:
         """Remove what a kill left half written."""
         for path in self.folder.glob(".step-*") if self.folder.is_dir() else ():
             shutil.rmtree(path)
+
+    def remove(self) -> None:
+        """Remove every checkpoint; what else lies in the folder stays, and the folder with it."""
+        self.clear()
+        for path in self.folder.iterdir() if self.folder.is_dir() else ():
+            if NAME.fullmatch(path.name) and path.is_dir():
+                shutil.rmtree(path)
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def latest(self) -> TrainingState | None:
         """The newest one, None where there is none. Raises DataError for one whose files are not as they were

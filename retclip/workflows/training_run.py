@@ -7,7 +7,6 @@ metrics.jsonl (a line per logged step and per validation), weights.safetensors, 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -69,8 +68,7 @@ class TrainingRun:
         write_durably(told, json.dumps(self.settings, indent=1, sort_keys=True).encode())
 
     def _clear(self) -> None:
-        if self.checkpoints.folder.is_dir():
-            shutil.rmtree(self.checkpoints.folder)
+        self.checkpoints.remove()
         for name in MADE:
             (self.folder / name).unlink(missing_ok=True)
 

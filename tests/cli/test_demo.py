@@ -52,11 +52,14 @@ def test_the_commands_that_it_proposes_run(
     for line in own:
         assert run(*shlex.split(line)[1:]).code == 0, line
         assert line in html.unescape((out / "index.html").read_text(encoding="utf-8"))
-    demo.demo(out)  # again: its own folder may be made anew
+    (out / "notes.txt").write_text("mine")
+    demo.demo(out)  # again: what a demo made is made anew, what others put there stays
+    assert (out / "notes.txt").read_text() == "mine" and (out / "found" / "panoptic.json").is_file()
+    assert "retclip undo" in (out / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_folder_of_somebody_s_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(ConfigError, match="other files"):
+    with pytest.raises(ConfigError, match=r"demo; got .*thesis\.tex; choose a new folder with --out"):
         demo.demo(tmp_path)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"

@@ -63,6 +63,19 @@ def test_the_report(evaluate, tmp_path, place, file):
     assert f"wrote {tmp_path / file}" in ran.err
 
 
+@pytest.mark.parametrize("place", ["index.html", "."])
+def test_a_page_of_somebody_else_is_not_written_over(evaluate, tmp_path, place):
+    page = tmp_path / "site" / "index.html"
+    page.parent.mkdir()
+    page.write_text("<p>mine</p>")
+    ran = evaluate("--report", page.parent / place)
+    assert (ran.code, ran.out) == (2, "") and "choose another name for --report" in ran.err
+    assert page.read_text() == "<p>mine</p>"
+    page.unlink()
+    for _ in range(2):
+        assert evaluate("--report", page.parent / place, "--pictures", 0).code == 0
+
+
 def test_a_report_that_cannot_be_written_is_told_first(evaluate, tmp_path):
     (tmp_path / "file").write_text("x")
     ran = evaluate("--report", tmp_path / "file" / "page.html")

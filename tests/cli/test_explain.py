@@ -101,3 +101,16 @@ def test_a_name_with_control_characters_moves_nothing(terminal, monkeypatch, mem
     monkeypatch.setattr(explanation.Explanation, "verdict", lambda _: "[/b]\x1b[31mred\x07")
     lines = terminal(80)
     assert any("[/b]\\x1b[31mred\\x07" in line for line in lines)
+
+
+def test_a_picture_replaces_a_picture_of_ours_and_no_photo(run, built, evidence, tmp_path):
+    photo, why = tmp_path / "photo.png", tmp_path / "why.png"
+    shutil.copy(built.photos / "train_0_0000.png", photo)
+    before = photo.read_bytes()
+    explain = ("explain", evidence, "--segment", "1", "--store", built.store, "--picture")
+    ran = run(*explain, photo)
+    assert (ran.code, ran.out) == (2, "") and "choose another name for --picture" in ran.err
+    assert photo.read_bytes() == before
+    for _ in range(2):
+        assert run(*explain, why).code == 0
+    assert why.is_file()

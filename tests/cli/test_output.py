@@ -160,3 +160,13 @@ def test_a_name_is_neither_a_formula_nor_a_command_to_the_terminal(tmp_path, nam
     (row,) = read(tmp_path / "f.csv")
     assert (row["external_id"], row["uri"], row["reason"]) == (shown, shown, shown)
     assert len((tmp_path / "f.csv").read_bytes().splitlines()) == 2
+
+
+def test_a_list_of_somebody_else_is_neither_written_over_nor_removed(tmp_path):
+    path = tmp_path / "failures.csv"
+    path.write_text("photo,what the lab said\n")
+    assert output.write_failures(path, [Failure("a", "b", "c")]) == tmp_path / "failures_2.csv"
+    assert read(tmp_path / "failures_2.csv")[0]["reason"] == "c"
+    output.write_failures(path, [])
+    assert [one.name for one in tmp_path.iterdir()] == ["failures.csv"]
+    assert path.read_text() == "photo,what the lab said\n"

@@ -108,3 +108,28 @@ def test_two_folders_with_photos_of_one_name_make_a_readable_data_set(segment, p
     assert [one.external_id for one in read.images()] == ["A/x.png", "B/x.png", "C/y.jpg", "C/y.png"]
     assert all(one.load().truth is not None for one in read.images())
     assert (tmp_path / "out" / "B" / "x.evidence.npz").is_file()
+
+
+def test_a_folder_that_holds_anything_else_is_refused_before_the_work_and_stays_as_it_is(run, built, labelled):
+    """An annotated data set has files of the names that results have: panoptic.json, panoptic/*.png."""
+    root, _ = labelled
+    (root / "panoptic").mkdir()
+    Image.new("RGB", (96, 64), (1, 0, 0)).save(root / "panoptic" / "a.png")
+    (root / "panoptic.json").write_text(json.dumps({"images": [], "annotations": [], "categories": []}))
+    (root / "failures.csv").write_text("mine\n")
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    for out in (root, root / "images", built.store):
+        ran = run("segment", root / "images", "--store", "no store at all", "--out", out)
+        assert (ran.code, ran.out) == (2, "") and "choose a new folder with --out" in ran.err, ran.err
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
+def test_our_own_folder_is_written_into_again_and_a_foreign_list_in_it_stays(segment, photos, tmp_path):
+    assert segment(photos).code == 7
+    assert (tmp_path / "out" / "failures.csv").is_file()
+    (tmp_path / "out" / "failures.csv").write_text("mine\n")
+    ran = segment(photos)
+    assert ran.code == 7 and f"see {tmp_path / 'out' / 'failures_2.csv'}" in ran.err
+    (photos / "bad.png").unlink()
+    assert segment(photos).code == 0
+    assert [one.read_text() for one in (tmp_path / "out").glob("failures*.csv")] == ["mine\n"]

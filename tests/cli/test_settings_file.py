@@ -104,6 +104,8 @@ def test_the_first_builds_flags_are_kept_where_later_commands_find_them(run, any
     found = load(anywhere / "store" / config.FILE)
     assert (found.of_component("reference.colour_texture"), found.retrieval.k) == ({"grid": 30}, 3)
     assert (anywhere / "store" / f"{config.FILE}.bak").read_text() == before
+    assert write_settings(anywhere / "store", {"retrieval": {"k": 4}}, None).name == f"{config.FILE}.bak2"
+    assert (anywhere / "store" / f"{config.FILE}.bak").read_text() == before, "an earlier copy is not written over"
     assert run("segment", "scenes/train_0_0000.png", "--store", "store", "--out", "out").code == 0
 
 

@@ -58,5 +58,14 @@ def test_a_damaged_picture_is_written_again_and_a_whole_one_is_left_alone(tmp_pa
 
 def test_a_folder_that_cannot_be_written_is_a_data_error(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(DataError, match="choose another `path`"):
+    with pytest.raises(DataError, match="choose another with `path`"):
         next(source(tmp_path / "file" / "below").images())
+
+
+def test_a_picture_of_somebody_else_is_not_drawn_over(tmp_path):
+    (tmp_path / "grey_0001.png").write_bytes(b"a photo")
+    records = source(tmp_path).images()
+    next(records)
+    with pytest.raises(DataError, match=r"grey_0001\.png, another picture, .*choose another `path`"):
+        next(records)
+    assert (tmp_path / "grey_0001.png").read_bytes() == b"a photo"

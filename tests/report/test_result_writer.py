@@ -9,7 +9,7 @@ from PIL import Image
 
 from retclip.data.coco_panoptic import CocoPanoptic, CocoPanopticSettings
 from retclip.data.images import read_png
-from retclip.errors import DataError
+from retclip.errors import ConfigError, DataError
 from retclip.report.result_names import result_names
 from retclip.report.result_writer import ResultWriter
 from retclip.workflows.evidence_file import load_evidence
@@ -166,3 +166,10 @@ def test_one_photo_under_several_names_is_readable_too(tmp_path, result):
     for name in ("before", "after", "before"):
         result.save(tmp_path, name)
     assert read_back(tmp_path) == ["train_0_0000.png", "after.png"]
+
+
+def test_a_folder_of_other_annotations_is_refused(tmp_path, result):
+    (tmp_path / "panoptic.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    with pytest.raises(ConfigError, match=r"which holds panoptic\.json; choose a new folder"):
+        result.save(tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == ["panoptic.json"]

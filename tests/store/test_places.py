@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from uuid import UUID
 
 import pytest
@@ -71,3 +73,18 @@ def test_several_processes_may_make_it_at_the_same_moment(tmp_path) -> None:
     with FeatureStore.open(tmp_path / "store") as store:
         assert store.classes() == []
     assert not list((tmp_path / "store").glob(".identity*"))
+
+
+@pytest.mark.parametrize("content", ["table", "text"])
+def test_a_file_of_another_program_is_no_catalog(tmp_path, content: str) -> None:
+    path = tmp_path / "catalog.sqlite"
+    if content == "table":
+        with closing(sqlite3.connect(path)) as theirs:
+            theirs.execute("CREATE TABLE books (title TEXT)")
+            theirs.commit()
+    else:
+        path.write_text("a list of books, one a line\n" * 200)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="choose another folder; nothing was written"):
+        FeatureStore.create(tmp_path)
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == {"catalog.sqlite": before}

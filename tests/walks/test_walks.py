@@ -170,7 +170,7 @@ def test_an_image_may_be_a_path_an_array_or_an_image_and_nothing_else(memory, sc
     with retclip.open(memory.store.folder, settings=SUPERPIXELS) as plain:
         maps = [plain.segment(one, "sky, grass, mountain").label_map for one in (scene.uri, scene.pixels, scene)]
     assert all((one == maps[0]).all() for one in maps)
-    with pytest.raises(DataError, match="a path, an Image or an"):
+    with pytest.raises(DataError, match="a path, bytes, a Pillow image"):
         memory.segment(3)
 
 

@@ -50,6 +50,10 @@ def test_beginning_anew_removes_only_what_a_run_makes(tmp_path):
     (one.folder / "notes.txt").write_text("mine")
     run(tmp_path).begin(True, VOCABULARY)
     assert sorted(path.name for path in one.folder.iterdir()) == ["notes.txt", "settings.json", "trained_on.txt"]
+    (one.checkpoints.folder / "step-00000002").mkdir(parents=True)
+    (one.checkpoints.folder / "best.pt").write_text("mine")
+    run(tmp_path).begin(True, VOCABULARY)
+    assert [path.name for path in one.checkpoints.folder.iterdir()] == ["best.pt"]
 
 
 @pytest.mark.parametrize("fresh", [False, True])

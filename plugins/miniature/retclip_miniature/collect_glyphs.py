@@ -14,6 +14,8 @@ from pathlib import Path
 
 from PIL import Image as PILImage
 
+from retclip.errors import RetCLIPError
+from retclip.own_files import claim_folder
 from retclip_miniature.glyphs import COLUMNS, SIDE, read_choice
 
 COLOURS = 255  # of a sheet's palette; it keeps the files small
@@ -25,7 +27,10 @@ def main() -> None:
     for name in ("google", "twitter", "out"):
         parser.add_argument(name, type=Path)
     given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
+    try:
+        claim_folder(given.out, "glyphs", "OUT_FOLDER")
+    except RetCLIPError as error:
+        parser.exit(error.exit_code, f"{error}\n")
     for sheet, artist, folder in (("noto", "google", given.google), ("twemoji", "twitter", given.twitter)):
         pictures = {one["short_name"]: one["image"] for one in json.loads((folder / "emoji.json").read_text("utf-8"))}
         files = [folder / "img" / artist / "64" / pictures[name] for one in read_choice() for name in one.glyphs]

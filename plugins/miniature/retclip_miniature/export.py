@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from retclip.data.panoptic_writer import PanopticWriter
+from retclip.errors import RetCLIPError
+from retclip.own_files import claim_folder
 from retclip_miniature import ScenesSettings
 from retclip_miniature.captions import caption
 from retclip_miniature.scenes import SPLITS, Scenes
@@ -28,7 +30,8 @@ CAPTIONS_A_SCENE = 2
 
 def export(settings: ScenesSettings, out: Path) -> None:
     """Write the scenes that the settings describe; their `path` is not used. Raises DataError where `out` cannot be
-    written."""
+    written, ConfigError where it holds another data set."""
+    claim_folder(out, "export", "OUT_FOLDER")
     split = settings.split
     scenes = Scenes(settings.model_copy(update={"path": out / "images" / split, "labels": "masks"}))
     writer = PanopticWriter(out, scenes.classes(), f"panoptic_{split}")
@@ -55,7 +58,10 @@ def main() -> None:
         if name not in ("path", "labels"):
             parser.add_argument(f"--{name}", default=field.default, help=field.description)
     given = vars(parser.parse_args())
-    export(ScenesSettings(path=given["out"], **{key: given[key] for key in given if key != "out"}), given["out"])
+    try:
+        export(ScenesSettings(path=given["out"], **{key: given[key] for key in given if key != "out"}), given["out"])
+    except RetCLIPError as error:
+        parser.exit(error.exit_code, f"{error}\n")
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ from open_clip.loss import ClipLoss
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from retclip.errors import RetCLIPError
+from retclip.own_files import claim_folder
 from retclip_miniature.clip_batches import Batches, Stage, augmented, draw_round, words_of
 
 CONTEXT = 40  # tokens of a caption
@@ -141,6 +143,10 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="of the steps and scenes of each round")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    try:
+        claim_folder(given.out, "models", "OUT_FOLDER")
+    except RetCLIPError as error:
+        parser.exit(error.exit_code, f"{error}\n")
     train([[_part(stage, given.share) for stage in stages] for stages in CYCLES], given.seed, given.out)
 
 

@@ -21,7 +21,7 @@ def source(path, **given):
 
 def drawn(folder, **given):
     list(source(folder, **given).images())
-    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    return {path.name: path.read_bytes() for path in Path(folder).glob("*.png")}
 
 
 def test_there_are_enough_classes_each_with_glyphs_of_both_artists():
@@ -121,11 +121,21 @@ def test_an_export_reads_back_as_the_same_maps(tmp_path, monkeypatch):
         assert found.sha256 == wanted.sha256
         assert (found.truth.label_map == wanted.truth.label_map).all()
         assert [one.class_name for one in found.truth.segments] == [one.class_name for one in wanted.truth.segments]
+    export.main()  # its own folder, again
     said = json.loads((tmp_path / "out" / "captions_val.json").read_text())
     assert [one["image_id"] for one in said["annotations"]] == [1, 1, 2, 2, 3, 3]
 
 
 def test_a_folder_that_cannot_be_written_is_a_data_error(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(DataError, match="choose another `path`"):
+    with pytest.raises(DataError, match="choose another with `path`"):
         next(source(tmp_path / "file" / "below").images())
+
+
+def test_an_export_goes_into_no_other_data_set(tmp_path, monkeypatch, capsys):
+    (tmp_path / "captions_val.json").write_text("mine")
+    monkeypatch.setattr("sys.argv", ["export", str(tmp_path), "--split", "val", "--count", "1"])
+    with pytest.raises(SystemExit) as stop:
+        export.main()
+    assert stop.value.code == 2 and "choose a new folder with OUT_FOLDER" in capsys.readouterr().err
+    assert [one.read_text() for one in tmp_path.iterdir()] == ["mine"]

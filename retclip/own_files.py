@@ -1,0 +1,88 @@
+"""What is ours to replace: a command writes over what RetCLIP wrote, and over nothing else unless somebody asks.
+
+A folder of results carries a hidden mark, `.retclip-KIND`, written before anything else. A single file carries its mark
+in itself: `Software` of a PNG, `generator` of a page, the first line of a list of failures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from retclip.errors import ConfigError, DataError
+
+PROGRAM, RESULTS = "RetCLIP", "results"
+FAILURES_HEAD = ("external_id", "uri", "reason", "attempts")
+MARKS = (  # of a file, in its first bytes
+    f"Software\0{PROGRAM}".encode(),
+    f'<meta name="generator" content="{PROGRAM}">'.encode(),
+)
+HEAD = 8192  # bytes of a file in which its mark stands
+LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"})  # what systems leave in a new folder
+
+
+def is_own_folder(folder: Path, kind: str) -> bool:
+    """Tell whether a command that writes `kind` made that folder."""
+    return _mark(folder, kind).is_file()
+
+
+def require_own_folder(folder: Path, kind: str, flag: str = "--out") -> None:
+    """Refuse a folder of somebody else's: one that is neither new, nor empty, nor marked.
+
+    flag: how another folder is chosen.
+    Raises ConfigError, and DataError for a folder that cannot be read.
+    """
+    try:
+        holds = sorted({path.name for path in folder.iterdir()} - LITTER) if folder.is_dir() else []
+    except OSError as error:
+        raise DataError(f"a folder for {kind}: {folder}", str(error), f"choose another with {flag}") from error
+    if holds and not is_own_folder(folder, kind):
+        shown = ", ".join(holds[:3]) + (f" and {len(holds) - 3} more" if len(holds) > 3 else "")
+        todo = f"choose a new folder with {flag}; nothing was written"
+        raise ConfigError(f"a new folder, or one that RetCLIP made: {kind}", f"{folder}, which holds {shown}", todo)
+
+
+def claim_folder(folder: Path, kind: str, flag: str = "--out") -> None:
+    """Make a folder, or take up one of ours, and mark it. Raises as `require_own_folder`."""
+    require_own_folder(folder, kind, flag)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _mark(folder, kind).touch()
+    except OSError as error:
+        raise DataError(f"a folder for {kind}: {folder}", str(error), f"choose another with {flag}") from error
+
+
+def is_own_file(path: Path) -> bool:
+    """Tell whether RetCLIP wrote that file: a picture, a page, a list of failures."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    return any(mark in head for mark in MARKS) or head.startswith(",".join(FAILURES_HEAD).encode())
+
+
+def require_replaceable(path: Path, flag: str) -> None:
+    """Refuse a file that holds what somebody else wrote. Raises ConfigError, and DataError for one that cannot be read.
+
+    flag: how another name is chosen."""
+    try:
+        foreign = path.is_file() and path.stat().st_size > 0 and not is_own_file(path)
+    except OSError as error:
+        raise DataError(f"a file that can be read: {path}", str(error), f"choose another name for {flag}") from error
+    if foreign:
+        todo = f"choose another name for {flag}, or remove the file; nothing was written"
+        raise ConfigError("a new file, or one that RetCLIP wrote", f"{path}, which it did not write", todo)
+
+
+def replaceable(path: Path) -> Path:
+    """That path, or where it is somebody else's the first of NAME_2, NAME_3 ... that is not."""
+    numbered = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in count(2))
+    return next(one for one in _in_turn(path, numbered) if not one.exists() or (one.is_file() and is_own_file(one)))
+
+
+def _in_turn(path: Path, others: Iterator[Path]) -> Iterator[Path]:
+    yield path
+    yield from others
+
+
+def _mark(folder: Path, kind: str) -> Path:
+    return folder / f".retclip-{kind}"
