@@ -45,9 +45,10 @@ def nearest_key(key: str, known: Sequence[str]) -> str:
 
 
 def _nearest(key: str, tables: Mapping[str, Sequence[str]]) -> str:
-    """One underscore where two part table and key is the likeliest mistake; then a near table."""
+    """One underscore where two part table and key is the likeliest mistake; then a near variable, then all tables."""
     names = [f"{table}__{one}".upper() for table, keys in tables.items() for one in keys]
     with_one = {name.replace("__", "_"): name for name in names}
-    if key in with_one:
-        return f"did you mean {PREFIX}{with_one[key]}?"
-    return nearest_key(key.lower().partition("__")[0], list(tables))
+    near = difflib.get_close_matches(key, [*NOT_SETTINGS, *names, *map(str.upper, tables)], n=1, cutoff=0.7)
+    if key in with_one or near:
+        return f"did you mean {PREFIX}{with_one.get(key) or near[0]}?"
+    return f"known: {', '.join(tables)}"

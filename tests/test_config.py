@@ -73,7 +73,12 @@ def test_a_misspelt_key_is_told_its_neighbour_wherever_it_stands(toml, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("variable", "hint"), [("RETCLIP_STOER__INDEX", "'store'"), ("RETCLIP_CONFIG_FILE", "known: preset, store")]
+    ("variable", "hint"),
+    [
+        ("RETCLIP_STOER__INDEX", "did you mean RETCLIP_STORE__INDEX"),
+        ("RETCLIP_CONFIG_FILE", r"did you mean RETCLIP_CONFIG\?"),
+        ("RETCLIP_ZZZ", "known: preset, store"),
+    ],
 )
 def test_a_variable_that_names_no_table_is_refused(monkeypatch, variable, hint):
     monkeypatch.setenv(variable, "x")

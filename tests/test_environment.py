@@ -24,9 +24,11 @@ def test_an_empty_variable_is_none(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("RETCLIP_RETREIVAL__K", "did you mean 'retrieval'"),
-        ("Retclip_Retreival__K", "did you mean 'retrieval'"),
-        ("retclip_stor", "did you mean 'store'"),
+        ("RETCLIP_RETREIVAL__K", "did you mean RETCLIP_RETRIEVAL__K"),
+        ("Retclip_Retreival__K", "did you mean RETCLIP_RETRIEVAL__K"),
+        ("retclip_stor", "did you mean RETCLIP_STORE"),
+        ("RetClip_Stroe", "did you mean RETCLIP_STORE"),
+        ("RETCLIP_CONFG", "did you mean RETCLIP_CONFIG"),
         ("retclip_zzz", "known: preset, retrieval, store, plugin"),
         ("RETCLIP_RETRIEVAL_K", "did you mean RETCLIP_RETRIEVAL__K"),
         ("retclip_retrieval_per_class", "did you mean RETCLIP_RETRIEVAL__PER_CLASS"),
