@@ -71,10 +71,11 @@ def _query(
     for source, scores in {**why.scores, "together": why.combined}.items():
         sheet.text((GAP, y), source, size=14)
         y += 20
+        silent = why.unknown.get(source, ())
         for name, value in scores.items():
             sheet.bar((GAP + 130, y + 3), value, 130, colours.get(name, GREY))
             sheet.text((GAP, y), shortened(name, 19))
-            sheet.text((GAP + 268, y), f"{value:.3f}", GREY)
+            sheet.text((GAP + 268, y), "unknown" if name in silent else f"{value:.3f}", GREY)
             y += 18
         y += 8
     return y

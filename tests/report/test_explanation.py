@@ -150,3 +150,10 @@ def test_it_says_who_made_each_neighbour_how_sure_and_with_which_weights(memory,
     wanted = ["a.b 7", "detector 0.50 mask 0.25 weights 01234567", "mask 0.75 weights not recorded"]
     wanted += ["score 0.12 weights none", "said by person, ann"]
     assert set(wanted) <= set(texts)
+
+
+def test_a_class_of_which_a_source_cannot_speak_has_no_score_of_zero(memory, result, why, texts):
+    (source, scores) = next(iter(why.scores.items()))
+    name = next(iter(scores))
+    picture(memory.store, result.panoptic, replace(why, unknown={source: [name]}))
+    assert texts.count("unknown") == 1
