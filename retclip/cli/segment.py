@@ -48,13 +48,15 @@ Classes = Annotated[str | None, typer.Option(help="A comma list or a file (defau
 @dataclass
 class _Done:
     """What became of the photos. images: for --json, empty without. nothing: photos without any label, and why.
-    refuses: whether a classifier may call a mask no object."""
+    refuses: whether a classifier may call a mask no object. repeated: the first class of things that is there several
+    times in one photo, with their number."""
 
     count: int = 0
     images: list[dict[str, Any]] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     nothing: dict[str, Nothing] = field(default_factory=dict)
     refuses: bool = False
+    repeated: str = ""
 
 
 def segment(
@@ -93,7 +95,7 @@ def segment(
             done = _all(retclip, prepared.vocabulary, records, writer, bar, json)
             look = f" (look at {writer.pictures})" if writer.pictures else ""
         knows = [one.name for one in retclip.classes() if one.segments]
-        preset = retclip.settings.preset
+        preset, patches = retclip.settings.preset, _patches(retclip)
     unusable = [*(fill.failures if fill else ()), *done.failures]
     listing = output.write_failures(out / "failures.csv", unusable)
     if json:
@@ -104,7 +106,17 @@ def segment(
         _warn(done, preset, knows, store)
     elif done.count and not done.refuses and len(prepared.vocabulary) <= FEW:
         output.message(f"note: the preset {preset} has no answer 'none of these': every mask got the nearest name")
+    if patches and done.repeated:
+        output.message(f"note: the masks of {patches} are patches, not objects: {done.repeated} means so many patches")
     _exit(listing, done, unusable)
+
+
+def _patches(retclip: RetCLIP) -> str:
+    """The proposer, where its masks are no whole objects."""
+    from retclip.plugin import PATCHES
+
+    proposer = retclip.manager.find("proposer", retclip.settings.components.proposer)
+    return proposer.full_name if PATCHES in proposer.component.provides else ""
 
 
 def _all(
@@ -138,6 +150,8 @@ def _tell(photo: str, answer: SegmentationResult, done: _Done) -> None:
 
     done.count += 1
     done.refuses |= any(scores.void is not None for scores in answer.evidence.scores)
+    things = Counter(segment.class_name for segment in answer.segments if segment.is_thing)
+    done.repeated = done.repeated or next((f"{n} {name}" for name, n in things.most_common(1) if n > 1), "")
     if answer.segments:
         output.message(f"{photo}: {summary_line(answer.panoptic)}")
     else:

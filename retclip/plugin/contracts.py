@@ -41,6 +41,7 @@ LEVELS = "levels"  # a backbone provides it where its features have named maps; 
 ANNOTATION = "annotation"  # a proposer provides it where its masks and names were annotated, not detected
 REGIONS = "regions"  # a proposer provides it where it finds the masks of marked objects, and names them as marked
 WHOLE = "whole"  # a proposer provides it where its mask is the whole photo: who says what that shows, named the mask
+PATCHES = "patches"  # a proposer provides it where its masks are patches of objects: what is counted are patches
 SAID_BY, PERSON = "said_by", "person"  # key of `SourceImage.extra`, and its value where a person named the classes
 
 
@@ -60,7 +61,7 @@ class Component(Generic[T]):
 
     name: lower case, `[a-z0-9_-]+`; the full name is "<plugin>.<name>". summary: one line for `retclip plugins list`.
     provides / needs: capabilities checked before any weight is loaded (`TEXT`, `LEVELS`, `NEIGHBOURS`, `ANNOTATION`,
-    `REGIONS`, `WHOLE`). weights: what it needs with those settings; missing ones are told before `load` is called.
+    `REGIONS`, `WHOLE`, `PATCHES`). weights: what it needs with those settings; missing ones are told before `load`.
     published: every set that some setting of it names, for `retclip weights list`. trainable: for a proposer that can
     be fine-tuned, (settings, device, channels of the backbone's levels by name, length of its text vectors) -> what is
     trained; the settings name the weights it starts from, "random" for none.

@@ -61,6 +61,18 @@ def test_a_preset_that_cannot_say_none_of_these_says_so_where_the_names_are_few(
     assert "has no answer" not in segment(photo).err
 
 
+def test_patches_are_not_counted_as_if_they_were_objects(segment, run, built, tmp_path):
+    """Superpixels of one thing: the first photo of a newcomer is cut into hundreds."""
+    store, photo = tmp_path / "own", built.photos / "train_0_0000.png"
+    assert run("init", store).code == 0
+    assert run("class", "add", "cat", photo, "--crops", "--thing", "--store", store).code == 0
+    told = segment(photo, store=store).err
+    assert re.search(r"^note: the masks of reference.superpixels are patches, not objects: \d+ cat means", told, re.M)
+    assert run("undo", "1", "--store", store).code == 0
+    assert run("class", "add", "wall", photo, "--crops", "--stuff", "--store", store).code == 0
+    assert "are patches" not in segment(photo, store=store).err  # nobody counts stuff
+
+
 def test_an_empty_store_is_called_empty(segment, run, photos, tmp_path):
     assert run("init", tmp_path / "empty").code == 0
     ran = segment(photos / "good.png", "--classes", "sky", store=tmp_path / "empty")

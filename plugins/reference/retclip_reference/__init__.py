@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from retclip.plugin import ANNOTATION, REGIONS, WHOLE, Component, Settings, impl
+from retclip.plugin import ANNOTATION, PATCHES, REGIONS, WHOLE, Component, Settings, impl
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import Backbone, ImageSource, MaskProposer
@@ -127,7 +127,13 @@ def retclip_mask_proposers() -> Iterable[Component[MaskProposer]]:
             _load_ground_truth,
             provides=frozenset({ANNOTATION}),
         ),
-        Component("superpixels", "patches of one colour: the lower bound", SuperpixelSettings, _load_superpixels),
+        Component(
+            "superpixels",
+            "patches of one colour: the lower bound",
+            SuperpixelSettings,
+            _load_superpixels,
+            provides=frozenset({PATCHES}),
+        ),
         Component(
             "prompted_superpixels",
             "the superpixels under the boxes and points that mark an object",
