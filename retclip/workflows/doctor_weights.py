@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from retclip.plugin.pins import NOT_KNOWN, pin_of
+from retclip.plugin.pins import NOT_KNOWN, ONE_PROJECT, pin_of
 from retclip.plugin.weight_digests import read_manifest
 from retclip.plugin.weights import Weights, folder_of, missing, stored_name
 from retclip.workflows.doctor import Finding
@@ -35,5 +35,11 @@ def _state(weights: Weights) -> Finding:
     unknown = [file.path for file, digest in came.items() if not digest]
     if unknown:
         return Finding(what, True, f"here; nobody wrote down how it came: {', '.join(unknown)}")
-    sure = "the pinned file" if pin_of(weights) == "sha256" else f"sha256 {NOT_KNOWN}, written down when it came"
+    stated = {digest == file.sha256.lower() for file, digest in came.items() if file.projects == ONE_PROJECT}
+    if pin_of(weights) == "sha256":
+        sure = "the pinned file"
+    elif stated:
+        sure = f"{'the' if all(stated) else 'not the'} file of which one project states the sha256"
+    else:
+        sure = f"sha256 {NOT_KNOWN}, written down when it came"
     return Finding(what, True, f"here, {sure}")

@@ -59,7 +59,7 @@ def pull(
         raise WeightsMissing(
             f"the commit to download {weights.name} from",
             "none that is known to us, and a branch may hold another file tomorrow",
-            f"choose one of {weights.source}/commits, then `retclip weights pull {weights.name} --revision COMMIT`",
+            f"choose one of {weights.source}/commits/main, then run the same command with --revision COMMIT",
         )
     for one in lacking:
         part = _part(folder, one.path)
@@ -70,7 +70,7 @@ def pull(
 
 def _from_commit(weights: Weights, revision: str) -> Weights:
     if not COMMIT.fullmatch(revision):
-        todo = f"copy one from {weights.source}/commits"
+        todo = f"copy one from {weights.source}/commits/main"
         raise ConfigError("a commit, 40 hex digits in small letters", repr(revision), todo)
     if pin_of(weights) != "none":
         todo = "leave --revision away, or import a file that you have"

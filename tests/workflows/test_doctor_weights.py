@@ -53,3 +53,11 @@ def test_a_file_that_somebody_put_there_is_told_as_that(file):
     (folder_of(HELD) / "model.safetensors").write_bytes(CONTENT)
     _, held = check_weights([HELD])
     assert (held.ok, held.found) == (True, "here; nobody wrote down how it came: model.safetensors")
+
+
+@pytest.mark.parametrize(("digest", "told"), [(DIGEST, "here, the file"), ("0" * 64, "here, not the file")])
+def test_what_a_single_project_states_is_compared_and_decides_nothing(file, digest, told):
+    weights = replace(FREE, files=(WeightFile("model.safetensors", sha256=digest, projects=1),))
+    take(weights, file)
+    _, found = check_weights([weights])
+    assert (found.ok, found.found) == (True, f"{told} of which one project states the sha256")
