@@ -36,6 +36,7 @@ from retclip.config_sections import (
     StoreSection,
     WeightsSection,
 )
+from retclip.documents import check_file
 from retclip.environment import CONFIG, NOT_SETTINGS, PREFIX, check_variables, nearest_key, variable
 from retclip.errors import ConfigError
 from retclip.presets import DEFAULT_PRESET, PRESETS
@@ -124,8 +125,9 @@ def find_file(store: Path | None, explicit: Path | None = None) -> Path | None:
 def read_file(file: Path) -> dict[str, Any]:
     """A TOML file as nested dicts. Raises ConfigError."""
     try:
+        check_file(file)
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no UTF-8, no TOML, a number of thousands of digits
         raise ConfigError(
             f"a readable TOML file {file}", str(error), "correct it, or name another: --config"
         ) from error
@@ -150,7 +152,7 @@ def parsed(value: str) -> Any:
     """Text as the TOML value it spells, else as text."""
     try:
         return tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except ValueError:  # no TOML, or a number of thousands of digits
         return value
     except RecursionError as error:
         raise _too_deep(f"the value {value[:40]}...") from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +16,25 @@ def read_text(file: Path, what: str) -> str:
     """A text in UTF-8, with or without a byte order mark. what: the file should be, for errors. Raises DataError."""
     allowed = limits.current().document_bytes
     try:
-        if not file.is_file() and file.exists():
-            raise OSError("a folder, pipe or device")
+        check_file(file)
         with file.open("rb") as stream:
             content = stream.read(allowed + 1)
-        if len(content) > allowed:
-            expected = f"at most {limits.shown(allowed)} of {what}: {file}"
-            todo = "split it, or raise limits.document_mib where you trust it"
-            raise DataError(expected, limits.shown(file.stat().st_size), todo)
+            limits.check_size(max(len(content), file.stat().st_size), allowed, f"{what}: {file}", "limits.document_mib")
         return content.decode("utf-8-sig")
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that no file can have
         raise DataError(f"a readable {what}: {file}", str(error), "check the path; save it as UTF-8") from error
+
+
+def check_file(file: Path) -> None:
+    """Check that nobody waits for ever where a file is read. Raises OSError for a folder, pipe or device, and where
+    nothing is there."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise OSError(f"a folder, pipe or device: {file}")
+
+
+def lines_of(text: str) -> list[str]:
+    """Its lines: parted where editors show an end, and nowhere else. A vertical tab in a name parts no names."""
+    return re.split("\r\n|\r|\n", text)
 
 
 def read_json(file: Path, what: str) -> Any:

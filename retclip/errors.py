@@ -26,6 +26,8 @@ message forgets one, and `retclip` prints them on stderr and exits with the clas
 
 from __future__ import annotations
 
+LONGEST = 4000  # characters of a part: what a file holds is quoted in it, and may be a gigabyte
+
 
 class RetCLIPError(Exception):
     """Base of all: `expected`, `got` and `todo` are sentences or fragments, each shown on its own line."""
@@ -33,11 +35,18 @@ class RetCLIPError(Exception):
     exit_code = 1
 
     def __init__(self, expected: str, got: str, todo: str) -> None:
-        super().__init__(expected, got, todo)
-        self.expected, self.got, self.todo = expected, got, todo
+        parts = _shortened(expected), _shortened(got), _shortened(todo)
+        super().__init__(*parts)
+        self.expected, self.got, self.todo = parts
 
     def __str__(self) -> str:
         return f"expected {self.expected}; got {self.got}; {self.todo}"
+
+
+def _shortened(part: str) -> str:
+    """Its beginning and its end where it is too long for anybody to read."""
+    half = LONGEST // 2 - 5
+    return part if len(part) <= LONGEST else f"{part[:half]} ... {part[-half:]}"
 
 
 class ConfigError(RetCLIPError):

@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import re
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,11 +21,18 @@ HARMFUL = re.compile(
     "\u2028\u2029"  # line ends of Unicode
     "\ud800-\udfff]"  # bytes of a file name that are no UTF-8
 )
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxstring, _BRIEF.maxother = 3, 80, 80
 
 
 def one_line(text: Any, keep: str = "") -> str:
     """The text with everything harmful escaped. keep: control characters that stay, e.g. line ends on a page."""
     return HARMFUL.sub(lambda found: found[0] if found[0] in keep else repr(found[0])[1:-1], str(text))
+
+
+def brief(value: Any) -> str:
+    """Python's spelling of a value out of a file, in few characters, however large or deep it is."""
+    return _BRIEF.repr(value)
 
 
 def json_text(value: Any, indent: int | None = 2) -> str:

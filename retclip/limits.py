@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from retclip.errors import DataError
+
 KIB, MIB = 1 << 10, 1 << 20
 
 
@@ -51,6 +53,14 @@ def shown(size: int) -> str:
         if size >= unit:
             return f"{size / unit:.4g} {name}"
     return f"{size} bytes"
+
+
+def check_size(size: int, most: int, what: str, setting: str) -> None:
+    """Check a size in bytes before so much is read. what: it is the size of. setting: raises the limit. Raises
+    DataError."""
+    if size > most:
+        todo = f"leave it out, or raise {setting} where you trust the data"
+        raise DataError(f"at most {shown(most)} of {what}", shown(size), todo)
 
 
 @dataclass(frozen=True)

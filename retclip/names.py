@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from retclip.errors import DataError
+from retclip.escaping import brief
 
 LONGEST = 200  # characters of a name, and of its key: what the catalog's columns hold
 JOINERS = frozenset("\u200c\u200d")
@@ -31,7 +32,7 @@ def checked_name(name: Any, where: str) -> str:
     `LONGEST` characters (its key included), or holds a control character or half of a surrogate pair.
     """
     if not isinstance(name, str):
-        raise _refused(where, f"{name!r}"[:80])
+        raise _refused(where, brief(name))
     strange = next(filter(_is_forbidden, name), None)
     if strange is not None:
         raise _refused(where, f"U+{ord(strange):04X} in {name[:60]!r}")

@@ -1,5 +1,7 @@
 """Settings: who wins, what a typo gets told, what is refused, and that a secret is never printed."""
 
+import os
+
 import pytest
 
 from retclip import config
@@ -218,3 +220,12 @@ def test_a_flag_or_variable_that_nests_too_deeply_is_refused(monkeypatch):
     monkeypatch.setenv("RETCLIP_COMPONENTS__CLASSIFIERS", "[" * 100_000)
     with pytest.raises(ConfigError, match="nest at most 20 levels"):
         load()
+
+
+def test_a_number_of_thousands_of_digits_and_a_pipe_are_no_settings(tmp_path):
+    (tmp_path / "retclip.toml").write_text("[retrieval]\nk = " + "9" * 5000)
+    os.mkfifo(tmp_path / "pipe")
+    for file in (tmp_path / "retclip.toml", tmp_path / "pipe"):
+        with pytest.raises(ConfigError, match=f"a readable TOML file {file}"):
+            load(file)
+    assert assignment("retrieval.k=" + "9" * 5000) == {"retrieval": {"k": "9" * 5000}}

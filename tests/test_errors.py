@@ -6,7 +6,7 @@ import re
 import pytest
 
 from retclip import errors
-from retclip.errors import ConfigError, RetCLIPError
+from retclip.errors import LONGEST, ConfigError, DataError, RetCLIPError
 
 CLASSES = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, RetCLIPError)]
 every = pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
@@ -68,3 +68,9 @@ def test_an_error_of_a_family_can_be_caught_as_the_family():
     with pytest.raises(RetCLIPError) as caught:
         raise ConfigError("a", "b", "c")
     assert caught.value.exit_code == 2
+
+
+def test_a_part_too_long_to_be_read_keeps_its_beginning_and_its_end():
+    error = DataError("a name", "a" + "x" * 10_000_000 + "z", "give one")
+    assert len(str(error)) < LONGEST + 100 and error.got.startswith("axx") and error.got.endswith("xxz")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)

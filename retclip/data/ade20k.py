@@ -17,6 +17,7 @@ from retclip.data.class_choice import data_set_name
 from retclip.data.coco_records import first_of
 from retclip.data.label_map_source import LabelMapSettings, LabelMapSource
 from retclip.data.map_pairs import matched_pairs
+from retclip.documents import lines_of, read_text
 from retclip.errors import DataError
 from retclip.names import checked_name, name_key
 from retclip.plugin.contracts import SourceClass
@@ -65,20 +66,21 @@ def read_classes(table: Path, root: Path) -> list[SourceClass]:
 
 def _rows(table: Path) -> list[Mapping[str, str]]:
     """By the names of its columns, tabs or commas between them."""
+    text = read_text(table, "table of classes")
     try:
-        text = table.read_text(encoding="utf-8-sig")
         head = text.partition("\n")[0]
-        rows = csv.DictReader(text.splitlines(), delimiter="\t" if "\t" in head else ",", skipinitialspace=True)
+        rows = csv.DictReader(lines_of(text), delimiter="\t" if "\t" in head else ",", skipinitialspace=True)
         return [{str(key).strip(): value for key, value in row.items()} for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
         raise DataError(f"a readable table of classes: {table}", str(error), "unpack it again") from error
 
 
 def _things(file: Path) -> frozenset[int]:
     """The second column of numbers: of the 100 classes with instances, their places among the 150."""
+    text = read_text(file, "table of things")
     try:
-        lines = [line.split() for line in file.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        lines = [line.split() for line in lines_of(text) if line.strip()]
         return frozenset(int(line[1]) for line in lines if line[0].isdecimal())
-    except (OSError, UnicodeDecodeError, ValueError, IndexError) as error:
+    except (ValueError, IndexError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DataError(f"two numbers in each line of {file}", got, "take the challenge's own file") from error

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from retclip.data.images import make_folder, write_png
+from retclip.documents import read_text
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceClass
 from retclip.types import PanopticSegmentation
@@ -101,12 +102,12 @@ def _earlier(path: Path) -> _Earlier:
     if not path.exists():
         return _Earlier()
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(read_text(path, "result of an earlier run"))
         photos = {one.pop("id"): one for one in document["images"]}
         images = {one["file_name"]: (photos[one.pop("image_id")], one) for one in document["annotations"]}
         ids = {str(one["name"]): int(one["id"]) for one in document["categories"]}
         return _Earlier(images, ids, {str(one["name"]): bool(one["isthing"]) for one in document["categories"]})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (DataError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DataError(
             f"the COCO panoptic JSON of an earlier run: {path}", got, "write into another folder"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +16,12 @@ import torch
 from torch import Tensor
 
 from retclip.errors import DataError, WeightsDamaged
+from retclip.limits import check_size, current
 from retclip.plugin.stand_ins import stand_in
-from retclip.plugin.torchscript import is_torchscript, scripted_tensors
 
 WRAPPERS = ("model", "state_dict", "module")  # what training programs put around a state dict
 HARMLESS = ("_reconstruct", "scalar")  # what numpy writes around the numbers of an array
+SHARED = 4  # tensors may share what the file holds once: so many times its size is no bomb
 NUMPY_PLACES = ("numpy._core.multiarray", "numpy.core.multiarray")  # of those, in NumPy 2 and before
 
 
@@ -49,20 +51,29 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def read_pickled(path: Path, name: str = "") -> dict[str, Tensor]:
-    """The tensors of a `.pth` or `.pt` checkpoint, however they are wrapped, read with `weights_only=True`, or of a
-    TorchScript archive, whose code is not run. Raises DataError; a file that holds more than numbers and text is
-    refused."""
+    """The tensors of a `.pth` or `.pt` checkpoint, however they are wrapped, read with `weights_only=True`. Raises
+    DataError; a file that holds more than numbers and text is refused."""
     kinds = {type(np.dtype(one)) for one in ("f2", "f4", "f8", "i4", "i8", "u1", "?")}
     harmless: list[Any] = [*_by_name(), np.ndarray, np.dtype, *kinds]
+    size, told = path.stat().st_size, name or str(path)
+    allowed = max(SHARED * size, current().unpacked_bytes)
     try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                unpacked = sum(member.file_size for member in archive.infolist())
+                check_size(unpacked, allowed, f"an unpacked checkpoint {told}", "limits.unpacked_mib")
         with torch.serialization.safe_globals(harmless), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            scripted = is_torchscript(path)
-            found = scripted_tensors(path) if scripted else torch.load(path, map_location="cpu", weights_only=True)
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except DataError:
+        raise
     except Exception as error:  # torch raises pickle, zip, runtime and value errors here
         todo = "use a safetensors file of these weights, or fetch the checkpoint again"
         raise DataError(f"a checkpoint of plain tensors in {name or path}", _reason(error), todo) from error
-    return _tensors(found, name or str(path))
+    tensors = _tensors(found, told)
+    unpacked = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    check_size(unpacked, allowed, f"tensors in {told}", "limits.unpacked_mib")  # a stride of 0 repeats a number
+    return tensors
 
 
 def write_safetensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str] | None = None) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from retclip.errors import DataError
 from retclip.evidence import Evidence
-from retclip.limits import current, shown
+from retclip.limits import check_size, current
 from retclip.names import LabelMatch, MatchKind
 from retclip.types import ClassScores, Neighbours, PanopticSegmentation, Role, SegmentInfo, Vocabulary
 
@@ -91,9 +91,7 @@ def _archive(path: Path) -> Any:
     allowed = current().unpacked_bytes
     with zipfile.ZipFile(path) as archive:  # which reads no more of a member than its size says
         size = sum(member.file_size for member in archive.infolist())
-    if size > allowed:
-        todo = "segment the image again, or raise limits.unpacked_mib where you trust the file"
-        raise DataError(f"an evidence file of at most {shown(allowed)} unpacked: {path}", shown(size), todo)
+    check_size(size, allowed, f"an unpacked evidence file: {path}", "limits.unpacked_mib")
     return np.load(path, allow_pickle=False)
 
 

@@ -1,6 +1,7 @@
 """Tensors out of files: what is read, what is refused, and when two states are one."""
 
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from retclip import limits
 from retclip.errors import DataError, WeightsDamaged
 from retclip.plugin.checkpoints import (
     as_safetensors,
@@ -157,3 +159,22 @@ def test_a_state_is_its_names_types_shapes_and_values_in_any_order():
         assert state_digest({"x": torch.ones(2, dtype=dtype)}) != state_digest({"x": torch.zeros(2, dtype=dtype)})
     assert state_digest({"x": torch.zeros(0)}) != state_digest({"x": torch.zeros(0, 3)})
     assert state_digest({"x": torch.nn.Parameter(torch.ones(2))}) == state_digest({"x": torch.ones(2)})
+
+
+def test_a_checkpoint_that_unpacks_to_more_than_is_allowed_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "_current", limits.Limits(unpacked_bytes=1 << 20))
+    path = tmp_path / "x.pth"
+    torch.save({"a": torch.zeros(1 << 20)}, path)
+    with zipfile.ZipFile(path) as whole, zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as small:
+        for name in whole.namelist():
+            small.writestr(name, whole.read(name))
+    assert read_pickled(path)["a"].shape == (1 << 20,)  # as large as it is on the disk
+    with pytest.raises(DataError, match=r"at most 1 MiB of an unpacked checkpoint .*limits\.unpacked_mib"):
+        read_pickled(tmp_path / "bomb.pth")
+
+
+def test_a_number_that_a_stride_of_zero_repeats_is_not_written_out(tmp_path):
+    path = tmp_path / "x.pth"
+    torch.save({"a": torch.zeros(1).expand(1 << 40)}, path)
+    with pytest.raises(DataError, match=r"at most 1 GiB of tensors in .*x\.pth; got 4096 GiB"):
+        read_pickled(path)

@@ -218,7 +218,7 @@ def test_a_file_that_unpacks_to_more_than_is_allowed_is_not_unpacked(tmp_path, m
     monkeypatch.setattr(limits, "_current", limits.Limits(unpacked_bytes=32 << 20))
     tracemalloc.start()
     try:
-        with pytest.raises(DataError, match=r"at most 32 MiB unpacked: .*; got 64 MiB; .*limits\.unpacked_mib"):
+        with pytest.raises(DataError, match=r"at most 32 MiB of an unpacked .*; got 64 MiB; .*limits\.unpacked_mib"):
             load_evidence(path)
         assert photo_of(path) is None
         peak = tracemalloc.get_traced_memory()[1]
