@@ -40,6 +40,7 @@ from retclip.documents import check_file
 from retclip.environment import CONFIG, NOT_SETTINGS, PREFIX, check_variables, nearest_key, variable
 from retclip.errors import ConfigError
 from retclip.presets import DEFAULT_PRESET, PRESETS
+from retclip.secret_addresses import require_own_addresses
 
 FILE = "retclip.toml"
 DEEPEST = 20  # levels of tables; those here have four
@@ -106,6 +107,7 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
         raise _too_deep("RETCLIP_... variables and --set") from error
     except SettingsError as error:  # an environment variable that is no JSON where a list is expected
         raise ConfigError("readable RETCLIP_... variables", str(error), "write lists as JSON") from error
+    require_own_addresses(found.store, given.get("store", {}), file)
     # A plain `Settings`: a class of this function's own could not be sent to another process.
     return Settings.model_construct(**{name: getattr(found, name) for name in Settings.model_fields})
 

@@ -23,6 +23,11 @@ def variable(key: str) -> str | None:
     return next((value for name, value in os.environ.items() if name.upper() == wanted and value), None)
 
 
+def password_of_postgresql() -> bool:
+    """Whether the environment holds a password that PostgreSQL's client gives to whatever server it talks to."""
+    return bool(os.environ.get("PGPASSWORD"))
+
+
 def check_variables(tables: Mapping[str, Sequence[str]]) -> None:
     """Refuse a variable that names no setting, and two that differ only by case: one of them would win by chance.
 

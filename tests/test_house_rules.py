@@ -20,7 +20,7 @@ FLOORS = {  # the longest prefix counts
     "retclip.plugin.discovery": 2, "retclip.plugin.manager": 2, "retclip.plugin.conformance": 2,
     "retclip.plugin.scaffold": 2,
     "retclip.store": 2, "retclip.data": 2, "retclip.config": 2, "retclip.config_sections": 2, "retclip.presets": 2,
-    "retclip.device": 2, "retclip.environment": 2,
+    "retclip.device": 2, "retclip.environment": 2, "retclip.secret_addresses": 2,
     "retclip.migrations": 2, "retclip.workflows": 3,
     "retclip.opening": 4, "retclip.components": 4, "retclip.open_store": 4, "retclip.finetune_job": 4,
     "retclip.engine": 4, "retclip.arguments": 4, "retclip.result": 4, "retclip.executors": 4,
@@ -29,7 +29,7 @@ FLOORS = {  # the longest prefix counts
 }  # fmt: skip
 APART = {"retclip.store", "retclip.data", "retclip.config"}  # of floor 2: none imports another
 OWNERS = {
-    "qdrant_client": ("retclip/store/vectors/server.py",),
+    "qdrant_client": ("retclip/store/vectors/server",),
     "qdrant_edge": ("retclip/store/vectors/edge",),
     "sqlalchemy": ("retclip/store/", "retclip/migrations/"),
     "alembic": ("retclip/store/schema.py", "retclip/migrations/"),
