@@ -7,7 +7,7 @@ Distance is cosine distance, 1 - similarity, in [0, 2]; that conversion is made 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -83,6 +83,10 @@ class VectorIndex(Protocol):
     def scan(self) -> Iterator[tuple[UUID, NDArray[np.int64]]]:
         """Every point's id and payload row (6,), in any order; for the reconcile job."""
 
+    def filtered(self, category: int, state: int) -> Iterator[UUID]:
+        """The points that a search for that class and state looks among; for verification: what answers a filter is
+        other data than the payload that `scan` reads."""
+
     def vectors(self, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
         """The stored vectors of those ids that are there; for verification."""
 
@@ -119,6 +123,12 @@ def check_points(points: Points, dim: int) -> None:
             f"length {lengths[bad[0]]:g} at segment {first} ({bad.size} such of {len(points)})",
             "normalise the backbone's vectors and drop uncovered masks",
         )
+
+
+def payload_row(payload: Mapping[str, Any] | None) -> NDArray[np.int64]:
+    """The integers beside a vector, (6,); -1 for what is not there or no integer, which nothing wants: it is damage."""
+    values = (payload or {}).get
+    return np.array([value if isinstance(value := values(key), int) else -1 for key in PAYLOAD], dtype=np.int64)
 
 
 def empty_hits(queries: int, k: int) -> Hits:

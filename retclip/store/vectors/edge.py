@@ -21,7 +21,17 @@ import qdrant_edge as edge
 from numpy.typing import NDArray
 
 from retclip.errors import StoreDamaged, StoreError
-from retclip.store.vectors import PAYLOAD, REVISION, Graph, Hits, Points, check_points, edge_graph, gathered
+from retclip.store.vectors import (
+    PAYLOAD,
+    REVISION,
+    Graph,
+    Hits,
+    Points,
+    check_points,
+    edge_graph,
+    gathered,
+    payload_row,
+)
 from retclip.store.vectors.edge_searches import EdgeSearches, class_sizes
 from retclip.store.vectors.edge_shard import SHARD, check_space, engine_faults, load, locked
 from retclip.store.vectors.nearest_in_classes import nearest_in_classes, nearest_of_each
@@ -97,33 +107,35 @@ class EdgeIndex:
         """See VectorIndex."""
         with engine_faults(self.folder):
             found = nearest_in_classes(self._engine(), _rows(queries), k, classes, self.exact_below)
-        return gathered([found], len(queries), k)
+            return gathered([found], len(queries), k)
 
     def search_per_class(self, queries: Tensor, k: int, classes: Sequence[int]) -> Hits:
         """See VectorIndex."""
         with engine_faults(self.folder):
             parts = nearest_of_each(self._engine(), _rows(queries), k, classes, self.exact_below)
-        return gathered(parts, len(queries), k * len(classes))
+            return gathered(parts, len(queries), k * len(classes))
 
     def scan(self) -> Iterator[tuple[UUID, NDArray[np.int64]]]:
         """See VectorIndex."""
-        offset = None
-        while True:
-            with engine_faults(self.folder):
-                request = edge.ScrollRequest(offset=offset, limit=SCROLL, with_payload=True, with_vector=False)
-                records, offset = self._live().scroll(request)
-            for one in records:
-                yield UUID(str(one.id)), np.array([one.payload[key] for key in PAYLOAD], dtype=np.int64)
-            if offset is None:
-                return
+        for record in self._scroll(with_payload=True):
+            yield UUID(str(record.id)), payload_row(record.payload)
+
+    def filtered(self, category: int, state: int) -> Iterator[UUID]:
+        """See VectorIndex."""
+        of_class = edge.FieldCondition("cat", match=edge.MatchValue(category))
+        wanted = edge.Filter(must=[edge.FieldCondition("st", match=edge.MatchValue(state)), of_class])
+        for record in self._scroll(with_payload=False, filter=wanted):
+            yield UUID(str(record.id))
 
     def vectors(self, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
         """See VectorIndex."""
         with engine_faults(self.folder):
             records = self._live().retrieve(list(ids), with_payload=False, with_vector=True)
-        return {
-            UUID(str(one.id)): np.asarray(one.vector, dtype=np.float32) for one in records if one.vector is not None
-        }
+            return {
+                UUID(str(one.id)): np.asarray(one.vector, dtype=np.float32)
+                for one in records
+                if isinstance(one.vector, list)  # a point that lost its vector has something else there
+            }
 
     def count(self) -> int:
         """See VectorIndex."""
@@ -205,6 +217,16 @@ class EdgeIndex:
         if self._sizes is None:
             self._sizes = class_sizes(shard)
         return EdgeSearches(shard, self._sizes)
+
+    def _scroll(self, **what: Any) -> Iterator[Any]:
+        offset = None
+        while True:
+            with engine_faults(self.folder):
+                request = edge.ScrollRequest(offset=offset, limit=SCROLL, with_vector=False, **what)
+                records, offset = self._live().scroll(request)
+            yield from records
+            if offset is None:
+                return
 
     def _live(self) -> Any:
         if self._lock.closed:

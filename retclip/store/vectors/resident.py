@@ -101,6 +101,12 @@ class ResidentIndex:
         for point_id, row in list(self._row.items()):
             yield point_id, self._payload[row].copy()
 
+    def filtered(self, category: int, state: int) -> Iterator[UUID]:
+        """See VectorIndex."""
+        payload = self._payload[: len(self._row)]
+        rows = (payload[:, CLASS] == category) & (payload[:, STATE] == state)
+        yield from self._ids[: len(self._row)][rows]
+
     def vectors(self, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
         """See VectorIndex."""
         return {one: self._vectors[self._row[one]].cpu().numpy().copy() for one in ids if one in self._row}

@@ -1,58 +1,49 @@
-"""A Qdrant server or cluster, and the only importer of qdrant_client.
-
-The client retries nothing by itself and lets a proxy's HTML page through as a JSON error (stores.md 1.4). So every call
-goes through `_call`: what may pass is tried again with growing pauses, what will not is a typed error at once. All
-calls may be repeated: upserts are guarded by the revision, deletes go by id.
-"""
+"""A Qdrant server or cluster: a collection for each index. How it is called, and what is an error: `server_calls`."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 from qdrant_client import QdrantClient, models
-from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
-from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
+from qdrant_client.http.exceptions import UnexpectedResponse
 from torch import Tensor
 
-from retclip.errors import ConfigError, SpaceMismatch, StoreError
-from retclip.store.vectors import PAYLOAD, REVISION, Hits, Points, check_points, gathered
+from retclip.errors import SpaceMismatch, StoreDamaged, StoreError
+from retclip.store.vectors import PAYLOAD, REVISION, Hits, Points, check_points, gathered, payload_row
+from retclip.store.vectors.server_calls import FIRST_PAUSE, IN_MEMORY, TRIES, ServerCalls, connect
 
-Answer = TypeVar("Answer")
+__all__ = ["IN_MEMORY", "TRIES", "ServerIndex"]
 BATCH = 256  # points per upsert; the makers advise 64-256
 SCROLL = 2048
 QUERIES = 128  # searches per request: 128 x 768 numbers as JSON stay far below the server's 32 MB
 WIDE_SEARCH = 256  # hnsw_ef; recall 0.986 instead of 0.951 (stores.md 1.3)
-TRIES, FIRST_PAUSE, LONGEST_PAUSE = 5, 0.2, 30.0  # seconds
-IN_MEMORY = ":memory:"
+OLDEST = (
+    1,
+    16,
+)  # the first version that updates a point only where a condition holds; older ones pass over it silently
+ORDERING = models.WriteOrdering.STRONG  # of every write: an upsert must not be overtaken by a delete, nor the reverse
 
 
 class ServerIndex:
     """One collection of a server. Use `open`. Several processes may write: the revision guard orders them."""
 
-    def __init__(self, client: QdrantClient, url: str, name: str, dim: int, first_pause: float = FIRST_PAUSE) -> None:
-        self.url, self.name, self.dim = url, name, dim
-        self._client, self._first_pause = client, first_pause
+    def __init__(self, client: QdrantClient, calls: ServerCalls, dim: int) -> None:
+        self.url, self.name, self.dim = calls.url, calls.collection, dim
+        self._client, self._call = client, calls
 
     @classmethod
     def open(
-        cls, url: str, name: str, dim: int, api_key: str = "", timeout: int = 30, first_pause: float = FIRST_PAUSE
+        cls, url: str, name: str, dim: int, api_key: str = "", timeout: float = 30.0, first_pause: float = FIRST_PAUSE
     ) -> ServerIndex:
         """Connect, and make the collection where it is not there. url: http(s)://host:port, or ":memory:" for tests.
-        Raises ConfigError for no url, StoreError where the server cannot be used, SpaceMismatch."""
-        if url != IN_MEMORY and not url.startswith(("http://", "https://")):
-            raise ConfigError("store.qdrant_url like http://127.0.0.1:6333", repr(url), "set it for store.index=server")
-        local = {"location": IN_MEMORY} if url == IN_MEMORY else {"url": url, "api_key": api_key or None}
-        try:
-            client = QdrantClient(**local, timeout=timeout, check_compatibility=False)
-        except Exception as error:  # its URL parser and its transport raise kinds of their own
-            todo = "set store.qdrant_url like http://127.0.0.1:6333"
-            raise ConfigError("the address of a Qdrant server", f"{url!r}: {error}", todo) from error
-        index = cls(client, url, name, dim, first_pause)
+        timeout: seconds in which a call must be answered, tries included. Raises ConfigError for an address or key that
+        cannot be used so, StoreError where the server cannot be used, SpaceMismatch."""
+        index = cls(connect(url, api_key, timeout), ServerCalls(url, name, timeout, first_pause), dim)
         index._prepare()
         return index
 
@@ -69,43 +60,44 @@ class ServerIndex:
         """See VectorIndex."""
         for start in range(0, len(ids), BATCH):
             page = models.PointIdsList(points=[str(one) for one in ids[start : start + BATCH]])
-            self._write(self._client.delete, self.name, page, wait=True, ordering=models.WriteOrdering.STRONG)
+            self._write(self._client.delete, self.name, page, wait=True, ordering=ORDERING)
 
     def search(self, queries: Tensor, k: int, classes: Sequence[int] | None = None) -> Hits:
         """See VectorIndex."""
         found = self._query([(row, classes) for row in _rows(queries)], k)
-        return gathered([found], len(queries), k)
+        return self._gathered([found], len(queries), k)
 
     def search_per_class(self, queries: Tensor, k: int, classes: Sequence[int]) -> Hits:
         """See VectorIndex: one filtered query per mask and class. Grouped queries would miss rare classes, because
         they group what a plain search found (stores.md 1.2)."""
         rows = _rows(queries)
         parts = [self._query([(row, [one]) for row in rows], k) for one in classes]
-        return gathered(parts, len(rows), k * len(classes))
+        return self._gathered(parts, len(rows), k * len(classes))
 
     def scan(self) -> Iterator[tuple[UUID, NDArray[np.int64]]]:
         """See VectorIndex."""
-        offset: Any = None
-        while True:
-            records, offset = self._call(self._client.scroll, self.name, limit=SCROLL, offset=offset, with_payload=True)
-            for one in records:
-                yield UUID(str(one.id)), np.array([(one.payload or {})[key] for key in PAYLOAD], dtype=np.int64)
-            if offset is None:
-                return
+        yield from self._scroll(lambda one: (UUID(str(one.id)), payload_row(one.payload)), with_payload=True)
+
+    def filtered(self, category: int, state: int) -> Iterator[UUID]:
+        """See VectorIndex."""
+        of_class, of_state = (
+            models.FieldCondition(key=key, match=models.MatchValue(value=number))
+            for key, number in (("cat", category), ("st", state))
+        )
+        wanted = models.Filter(must=[of_state, of_class])
+        yield from self._scroll(lambda one: UUID(str(one.id)), scroll_filter=wanted, with_payload=False)
 
     def vectors(self, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
         """See VectorIndex."""
-        found = {}
+        found: dict[UUID, NDArray[np.float32]] = {}
         for start in range(0, len(ids), BATCH):
             page = [str(one) for one in ids[start : start + BATCH]]
-            for one in self._call(self._client.retrieve, self.name, page, with_vectors=True):
-                if one.vector is not None:
-                    found[UUID(str(one.id))] = np.asarray(one.vector, dtype=np.float32)
+            found |= self._call(lambda page: _vectors(self._client.retrieve(self.name, page, with_vectors=True)), page)
         return found
 
     def count(self) -> int:
         """See VectorIndex."""
-        return int(self._call(self._client.count, self.name, exact=True).count)
+        return self._call(lambda: int(self._client.count(self.name, exact=True).count))
 
     def graph(self) -> None:
         """None: a server builds its own by itself, in the background."""
@@ -121,11 +113,11 @@ class ServerIndex:
         self._client.close()
 
     def _prepare(self) -> None:
+        if self.url != IN_MEMORY:
+            self._require_version(self._call(lambda: str(self._client.info().version)))
         if not self._call(self._client.collection_exists, self.name):
             self._call(self._create)
-        found = self._call(self._client.get_collection, self.name)
-        params = found.config.params.vectors
-        size = params.size if isinstance(params, models.VectorParams) else None
+        size, fields = self._call(lambda: _shape(self._client.get_collection(self.name)))
         if size != self.dim:
             raise SpaceMismatch(
                 f"collection {self.name!r} at {self.url} with {self.dim} dimensions",
@@ -133,7 +125,15 @@ class ServerIndex:
                 "use the backbone that built this store, or delete the collection: it is rebuilt from the archive",
             )
         if self.url != IN_MEMORY:  # which has no payload indexes
-            self._call(self._index_fields, found.payload_schema or {})
+            self._call(self._index_fields, fields)
+
+    def _require_version(self, version: str) -> None:
+        numbers = re.match(r"v?(\d+)\.(\d+)", version)
+        if numbers is None or (int(numbers[1]), int(numbers[2])) < OLDEST:
+            oldest = ".".join(map(str, OLDEST))
+            todo = "update the server (docker-compose.yml names a version that works), or use another --set store.index"
+            wanted = f"a Qdrant server of version {oldest} or newer at {self.url}, which guards updates by a condition"
+            raise StoreError(wanted, repr(version), todo)
 
     def _create(self) -> None:
         """The collection; a second process may be making it at the same moment."""
@@ -170,7 +170,7 @@ class ServerIndex:
             for n in rows.tolist()
         ]
         older = models.Filter(must=[models.FieldCondition(key="rev", range=models.Range(lt=revision))])
-        self._write(self._client.upsert, self.name, batch, wait=True, update_filter=older)
+        self._write(self._client.upsert, self.name, batch, wait=True, update_filter=older, ordering=ORDERING)
 
     def _query(self, rows: Sequence[tuple[list[float], Sequence[int] | None]], k: int) -> list[list[Any]]:
         params = None if self.url == IN_MEMORY else models.SearchParams(hnsw_ef=max(WIDE_SEARCH, k))
@@ -180,9 +180,35 @@ class ServerIndex:
                 models.QueryRequest(query=row, limit=k, with_payload=True, filter=_filter(classes), params=params)
                 for row, classes in rows[start : start + QUERIES]
             ]
-            answers = self._call(self._client.query_batch_points, self.name, requests)
-            found += [answer.points for answer in answers]
+            found += self._call(self._answers, requests)
         return found
+
+    def _answers(self, requests: Sequence[models.QueryRequest]) -> list[list[Any]]:
+        answers = [answer.points for answer in self._client.query_batch_points(self.name, requests)]
+        if len(answers) != len(requests):
+            raise ValueError(f"{len(answers)} answers to {len(requests)} questions")
+        return answers
+
+    def _gathered(self, parts: Sequence[Sequence[Sequence[Any]]], queries: int, width: int) -> Hits:
+        try:
+            return gathered(parts, queries, width)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            got, todo = f"{type(error).__name__}: {error}", "run `retclip doctor --store DIR --repair`"
+            raise StoreDamaged(f"points of collection {self.name!r} with their payload", got, todo) from error
+
+    def _scroll(self, read: Callable[[Any], Any], **what: Any) -> Iterator[Any]:
+        """Every point, as `read` takes it."""
+
+        def page(offset: Any) -> tuple[list[Any], Any]:
+            records, following = self._client.scroll(self.name, limit=SCROLL, offset=offset, **what)
+            return [read(record) for record in records], following
+
+        offset: Any = None
+        while True:
+            found, offset = self._call(page, offset)
+            yield from found
+            if offset is None:
+                return
 
     def _write(self, action: Callable[..., models.UpdateResult], *args: Any, **options: Any) -> None:
         """A write is done only when the server says completed: `wait_timeout` comes back as a plain answer."""
@@ -194,43 +220,15 @@ class ServerIndex:
 
         self._call(done)
 
-    def _call(self, action: Callable[..., Answer], *args: Any, **options: Any) -> Answer:
-        retrying = Retrying(
-            retry=retry_if_exception(_may_pass), stop=stop_after_attempt(TRIES), wait=self._pause, reraise=True
-        )
-        try:
-            return retrying(action, *args, **options)
-        except (ResourceExhaustedResponse, ResponseHandlingException, UnexpectedResponse, OSError, ValueError) as error:
-            raise _as_store_error(error, self.url, self.name) from error
 
-    def _pause(self, state: RetryCallState) -> float:
-        """Exponential with jitter, or what the server asked for."""
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, ResourceExhaustedResponse):
-            return min(float(error.retry_after_s), LONGEST_PAUSE)
-        growing = wait_exponential(multiplier=self._first_pause, max=LONGEST_PAUSE)
-        return growing(state) + wait_random(0, self._first_pause)(state)
+def _shape(about: models.CollectionInfo) -> tuple[int | None, Mapping[str, Any]]:
+    """The size of a collection's vectors, and its indexed fields."""
+    params = about.config.params.vectors
+    return (params.size if isinstance(params, models.VectorParams) else None), about.payload_schema or {}
 
 
-def _may_pass(error: BaseException) -> bool:
-    """Too busy, unreachable, a server's own fault, or an answer that broke off; a refusal will be one again."""
-    if isinstance(error, UnexpectedResponse):
-        return error.status_code is None or error.status_code >= 500
-    return isinstance(error, ResourceExhaustedResponse | ResponseHandlingException | TimeoutError | ConnectionError)
-
-
-def _as_store_error(error: Exception, url: str, name: str) -> StoreError:
-    status = error.status_code if isinstance(error, UnexpectedResponse) else None
-    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if status in (401, 403):
-        todo = "set RETCLIP_STORE__QDRANT_API_KEY to a key that may read and write"
-    elif isinstance(error, ValueError):
-        todo = "check store.qdrant_url: something that is no Qdrant server answers there"
-    elif status is not None and status < 500:
-        todo = "check the server's version and limits, and run `retclip doctor`"
-    else:
-        todo = f"check that the server runs and is reachable, then repeat; {TRIES} tries were made"
-    return StoreError(f"collection {name!r} at {url} to answer", first_line, todo)
+def _vectors(records: Sequence[models.Record]) -> dict[UUID, NDArray[np.float32]]:
+    return {UUID(str(one.id)): np.asarray(one.vector, np.float32) for one in records if isinstance(one.vector, list)}
 
 
 def _rows(queries: Tensor) -> list[list[float]]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from retclip.errors import ShapeError
-from retclip.store.vectors import PAYLOAD, Points, VectorIndex
+from retclip.store.vectors import PAYLOAD, Points, VectorIndex, payload_row
 
 DIM = 8
 DISTANCE = 2e-3  # float16 storage moves a cosine by up to about 1e-3
@@ -176,3 +176,21 @@ def test_optimize_changes_no_answer(index: VectorIndex) -> None:
     assert index.search(asked, 5).ids.tolist() == before
     index.close()
     index.close()  # twice is no error
+
+
+def test_filtered_is_what_a_search_for_class_and_state_looks_among(index: VectorIndex) -> None:
+    shown, hidden = make_points(30), make_points(10, seed=1, state=1)
+    index.upsert(shown)
+    index.upsert(hidden)
+    for category in range(6):
+        for state, points in ((0, shown), (1, hidden)):
+            own = {one for one, row in zip(points.ids, points.payload, strict=True) if row[0] == category}
+            assert set(index.filtered(category, state)) == own
+    assert list(index.filtered(0, 2)) == []
+
+
+def test_a_payload_that_lost_an_integer_is_none_that_anything_wants() -> None:
+    whole = {"cat": 1, "img": 2, "ds": 3, "st": 0, "rev": 5, "run": 6}
+    assert payload_row(whole).tolist() == [1, 2, 3, 0, 5, 6]
+    assert payload_row({**whole, "st": "zero", "run": None}).tolist() == [1, 2, 3, -1, 5, -1]
+    assert payload_row(None).tolist() == payload_row({}).tolist() == [-1] * 6
