@@ -24,6 +24,9 @@ class StoreSection(Section):
     )
     qdrant_url: str = Field("", description="for index = server")
     qdrant_api_key: SecretStr = Field(SecretStr(""), description="better in RETCLIP_STORE__QDRANT_API_KEY")
+    qdrant_timeout: float = Field(
+        30.0, gt=0, allow_inf_nan=False, description="seconds in which the server must answer a call, tries included"
+    )
     exact_below: int = Field(
         20_000, ge=0, description="points that the embedded index may scan exactly; for more it builds a graph"
     )

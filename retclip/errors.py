@@ -7,13 +7,13 @@
     |- PluginError                   4
     |  |- PluginUnavailable          4     no such component, or its distribution failed to load
     |  |- ContractBroken             4     a plugin returned something its contract forbids
-    |  |- PluginFailed               4     a plugin raised something, and no photo is to blame
     |- ShapeError                    4     an array with the wrong axes, dtype or range
     |- StoreError                    5
     |  |- StoreMissing               5     no store there
     |  |- StoreBusy                  5     another process writes to it
     |  |- StoreBehind                5     its schema is older or newer than this program
-    |  |- StoreDamaged               5     a file does not match its checksum
+    |  |- StoreUnreachable           5     its database does not answer
+    |  |- StoreDamaged               5     a file or a row is lost, unreadable, or does not match its checksum
     |  |- SpaceMismatch              5     vectors of another backbone
     |  |- SpaceIncomplete            5     segments without a vector of that backbone
     |- WeightsMissing                6     a weight file that is not on this machine
@@ -82,10 +82,6 @@ class ContractBroken(PluginError):
     """A plugin returned something that its contract forbids."""
 
 
-class PluginFailed(PluginError):
-    """A plugin raised something that no photo is to blame for."""
-
-
 class ShapeError(RetCLIPError):
     """An array with the wrong axes, dtype or range."""
 
@@ -110,8 +106,12 @@ class StoreBehind(StoreError):
     """The store's schema is not the one this program speaks."""
 
 
+class StoreUnreachable(StoreError):
+    """The database that holds the store's catalog does not answer."""
+
+
 class StoreDamaged(StoreError):
-    """A file of the store does not match its checksum."""
+    """A file or a row of the store is lost, cannot be read, or does not match its checksum."""
 
 
 class SpaceMismatch(StoreError):

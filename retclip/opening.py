@@ -43,7 +43,8 @@ def store_options(settings: config.Settings) -> StoreOptions:
     resident = choose(settings.device).torch_device if section.index == "resident" else "cpu"
     return StoreOptions(
         database=section.database.get_secret_value(), index=section.index, qdrant_url=section.qdrant_url,
-        qdrant_api_key=section.qdrant_api_key.get_secret_value(), exact_below=section.exact_below, device=resident,
+        qdrant_api_key=section.qdrant_api_key.get_secret_value(), qdrant_timeout=section.qdrant_timeout,
+        exact_below=section.exact_below, device=resident,
     )  # fmt: skip
 
 

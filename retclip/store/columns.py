@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,9 @@ from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, LargeBinary
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from retclip.errors import StoreDamaged
+from retclip.store.refusals import RESTORE
 
 NAMES = {  # Alembic finds a constraint by its name, and SQLite's batch rebuild drops unnamed ones (stores.md 3)
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -26,7 +30,24 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMES)
 
 
-class BinaryUuid(TypeDecorator[UUID]):
+class Decoded:
+    """A column whose value is read from bytes or text: one that cannot be read is damage, not a fault of ours."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """SQLAlchemy's way from the database's value to Python's."""
+        decode = super().result_processor(dialect, coltype)  # type: ignore[misc]
+
+        def checked(value: Any) -> Any:
+            try:
+                return decode(value) if decode else value
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                got = f"{type(error).__name__}: {error}"
+                raise StoreDamaged("a catalog whose values can be read", got, RESTORE) from error
+
+        return checked
+
+
+class BinaryUuid(Decoded, TypeDecorator[UUID]):
     """A UUID as 16 bytes on SQLite (half of its text form) and natively on PostgreSQL."""
 
     impl = Uuid
@@ -42,7 +63,7 @@ class BinaryUuid(TypeDecorator[UUID]):
         return UUID(bytes=value) if value is not None and dialect.name == "sqlite" else value
 
 
-class Moment(TypeDecorator[datetime]):
+class Moment(Decoded, TypeDecorator[datetime]):
     """A moment in UTC. SQLite drops the zone, PostgreSQL answers in the session's: both come back in UTC."""
 
     impl = DateTime(timezone=True)
@@ -58,7 +79,19 @@ class Moment(TypeDecorator[datetime]):
 
 
 BigKey = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only on INTEGER keys
-Json = JSON().with_variant(JSONB, "postgresql")
+
+
+class Json(Decoded, TypeDecorator[Any]):
+    """JSON, as text on SQLite and as JSONB on PostgreSQL."""
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(JSONB() if dialect.name == "postgresql" else JSON())
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        return self.impl_instance.coerce_compared_value(op, value)
 
 
 def now() -> datetime:

@@ -8,27 +8,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, Insert, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, Insert, RootTransaction, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import NullPool
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from retclip.errors import ConfigError, StoreBusy, StoreError
+from retclip.store.connections import CONNECTING, connected, transaction_number, was_committed
+from retclip.store.refusals import ConnectionLost, refusals
 from retclip.store.row_checksum import SEAL
 from retclip.store.seals import seal_rows
 
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "trusted_schema=OFF")
 POSTGRES_OPTIONS = "-c lock_timeout=2s -c statement_timeout=120s -c idle_in_transaction_session_timeout=60s"
-# Lock timeout, deadlock, and a row that another process inserted at the same moment; told by their codes, because the
-# words beside them are in the server's language.
-POSTGRES_BUSY = ("55P03", "40P01", "23505")
 TRIES = 5  # of a transaction that other writers are in the way of
 Done = TypeVar("Done")
 WRITERS = 0x52657443  # the number of our advisory lock; any will do, as long as it stays
@@ -63,7 +62,8 @@ def _engine(url: URL) -> Engine:
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     if kind == "postgresql":
-        return create_engine(url, poolclass=NullPool, connect_args={"options": POSTGRES_OPTIONS})
+        own = {key: value for key, value in CONNECTING.items() if key not in url.query}
+        return create_engine(url, poolclass=NullPool, connect_args={**own, "options": POSTGRES_OPTIONS})
     raise ValueError(kind)
 
 
@@ -81,37 +81,57 @@ def _read_only(catalog: Path) -> bool:
 
 @contextmanager
 def transaction(engine: Engine, write: bool = False) -> Iterator[Connection]:
-    """One transaction, committed at the end of the block, with checksums for the rows that it wrote. Raises StoreBusy
-    or StoreError on the database's refusal."""
-    with refusals(), engine.connect().execution_options(retclip_write=write) as connection, connection.begin():
-        yield connection
-        if write:
-            seal_rows(connection)
+    """One transaction, committed at the end of the block, with checksums for the rows that it wrote. Raises StoreBusy,
+    StoreDamaged, StoreUnreachable or StoreError on the database's refusal."""
+    with refusals(), connected(engine).execution_options(retclip_write=write) as connection:
+        with _rolled_back(connection.begin()) as begun:
+            yield connection
+            if write:
+                seal_rows(connection)
+            number = transaction_number(connection) if write else None
+        try:
+            begun.commit()
+        except DBAPIError as error:
+            if not error.connection_invalidated or (number and not was_committed(engine, number, error)):
+                raise  # a lost connection that had changed nothing has lost nothing
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
-    """What the database refuses inside the block, as StoreBusy or StoreError."""
+def _rolled_back(begun: RootTransaction) -> Iterator[RootTransaction]:
+    """Inside the block, whatever is raised takes the transaction back; over a lost connection the server does it."""
     try:
-        yield
-    except DBAPIError as error:  # other errors of SQLAlchemy are mistakes of ours
-        locked = isinstance(error, OperationalError) and "locked" in str(error.orig)
-        if locked or getattr(error.orig, "sqlstate", None) in POSTGRES_BUSY:
-            raise StoreBusy(
-                "the catalog to be free for writing", str(error.orig), "wait for the other process, then repeat"
-            ) from error
-        if "readonly database" in str(error.orig):
-            raise StoreError(
-                "a store that can be written", "one that can only be read", "check its permissions"
-            ) from error
-        expected = "to answer" if isinstance(error, OperationalError) else "to accept the change"
-        raise StoreError(f"the catalog {expected}", str(error.orig), "run `retclip doctor`") from error
+        yield begun
+    except BaseException:
+        with suppress(DBAPIError):
+            begun.rollback()
+        raise
+
+
+def read(engine: Engine, question: Callable[[Connection], Done]) -> Done:
+    """Ask the catalog in a transaction of its own, again where the connection broke. Raises StoreError."""
+
+    def once() -> Done:
+        with transaction(engine) as connection:
+            return question(connection)
+
+    return when_free(once)
+
+
+def write(engine: Engine, change: Callable[[Connection], Done]) -> Done:
+    """Change the catalog in a transaction of its own; again as `when_free` says. Raises what the change raises."""
+
+    def once() -> Done:
+        with transaction(engine, write=True) as connection:
+            return change(connection)
+
+    return when_free(once)
 
 
 def when_free(action: Callable[[], Done]) -> Done:
-    """Run a transaction, again where other writers were in its way. Raises StoreBusy, StoreError."""
-    busy = retry_if_exception_type(StoreBusy)
-    return Retrying(retry=busy, stop=stop_after_attempt(TRIES), wait=wait_random(0, 1), reraise=True)(action)
+    """Run a transaction, again where other writers were in its way or the connection broke before its COMMIT. Raises
+    StoreBusy, StoreUnreachable, StoreError."""
+    again = retry_if_exception_type((StoreBusy, ConnectionLost))
+    return Retrying(retry=again, stop=stop_after_attempt(TRIES), wait=wait_random(0, 1), reraise=True)(action)
 
 
 def insert_or_keep(connection: Connection, table: type[DeclarativeBase]) -> Insert:

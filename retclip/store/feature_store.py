@@ -6,23 +6,23 @@ have a vector in each of several feature spaces; a question names the space of t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from retclip.errors import SpaceIncomplete, SpaceMismatch, StoreDamaged, StoreMissing
+from retclip.errors import SpaceIncomplete, SpaceMismatch, StoreMissing, StoreUnreachable
 from retclip.store import catalog, class_matches, leases, ledger, spaces, sync
 from retclip.store.added_vectors import AddedVectors, commit_added
 from retclip.store.archive import Archive
-from retclip.store.engine import one_writer_at_a_time, transaction, when_free
+from retclip.store.engine import one_writer_at_a_time, read, write
 from retclip.store.indexes import EDGE, RESIDENT, SERVER, Indexes, StoreOptions
 from retclip.store.ingest import UnitResult, commit_units
 from retclip.store.ledger import OpenRun, RunPlan
-from retclip.store.places import find_store, make_store
+from retclip.store.places import check_identity, find_store, make_store
 from retclip.types import FeatureSpace
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EDGE", "RESIDENT", "SERVER", "FeatureStore", "StoreOptions"]
 Changed = TypeVar("Changed")
+log = logging.getLogger(__name__)
 
 
 class FeatureStore:
@@ -65,6 +66,10 @@ class FeatureStore:
         self._indexes.close()
         self.engine.dispose()
 
+    def check_identity(self) -> None:
+        """Raises StoreError where the catalog is another store's."""
+        check_identity(self.folder, self.engine)
+
     def space(self) -> FeatureSpace | None:
         """The space of the first build, None for an empty store."""
         known = self._known()
@@ -72,8 +77,7 @@ class FeatureStore:
 
     def spaces(self) -> list[spaces.SpaceState]:
         """Every space whose vectors the store holds, the first build's first, with how complete it is."""
-        with transaction(self.engine) as connection:
-            return spaces.states(connection)
+        return read(self.engine, spaces.states)
 
     def require_space(self, space: FeatureSpace) -> None:
         """Raises SpaceMismatch unless the store is empty or has that space."""
@@ -90,8 +94,8 @@ class FeatureStore:
         known = self._known()
         if len(known) < 2:
             return
-        with transaction(self.engine) as connection:
-            state = spaces.state_of(connection, *self._row(known, space))
+        row = self._row(known, space)
+        state = read(self.engine, lambda connection: spaces.state_of(connection, *row))
         if not state.complete:
             twice = sum(one.backbone == space.backbone for _, one in known) > 1
             same = ", with the settings of this command (--set)" if twice else ""
@@ -114,22 +118,20 @@ class FeatureStore:
                 raise self._mismatch(known, plan.space)
             return ledger.ensure_space(connection, plan.space)
 
-        self._indexes.to_write(self.write(begin), plan.space)
+        self._indexes.prepare(self.write(begin), plan.space)
         return self.write(lambda connection: ledger.start_run(connection, plan))
 
     def commit(self, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool | None]) -> int:
         """Store finished units and let the indexes follow; returns the number of segments."""
         stored = commit_units(self.engine, self.archive, run, results, is_thing)
-        with suppress(StoreDamaged):  # whoever asks is told
-            self.refresh()
+        self.refresh()
         return stored
 
     def add_vectors(self, run: OpenRun, space: FeatureSpace, results: Sequence[AddedVectors]) -> int:
         """Store vectors of segments that are there, and let that space's index follow; returns how many. Nothing else
         is touched."""
         stored = commit_added(self.engine, self.archive, run, space.dim, results)
-        with suppress(StoreDamaged):
-            self._indexes.follow([(run.space_id, space)])
+        self._indexes.follow([(run.space_id, space)])
         return stored
 
     def lease(self, run: OpenRun, units: Sequence[leases.Wanted], afresh: bool = False) -> leases.Taken:
@@ -157,26 +159,26 @@ class FeatureStore:
 
     def write(self, change: Callable[[Connection], Changed]) -> Changed:
         """Change the catalog alone, again where other writers were in the way. Raises what the change raises,
-        StoreBusy, StoreError."""
-
-        def once() -> Changed:
-            with transaction(self.engine, write=True) as connection:
-                return change(connection)
-
-        return when_free(once)
+        StoreBusy, StoreUnreachable, StoreError."""
+        return write(self.engine, change)
 
     def edit(self, change: Callable[[Connection], Changed]) -> Changed:
-        """As `write`, and let the indexes follow; one that another process holds, or that is damaged, follows later:
-        what is true stands in SQL."""
+        """As `write`, and let the indexes follow. One that cannot is warned of and follows later: what is true stands
+        in SQL, and done is done."""
         done = self.write(change)
-        with suppress(StoreDamaged):
-            self.refresh()
-            self._indexes.keep_up()
+        self.refresh()
+        self._indexes.keep_up()
         return done
 
     def refresh(self) -> None:
-        """Let every index follow whatever is pending; see `Indexes.follow`."""
-        self._indexes.follow(self._known())
+        """Let every index follow whatever is pending; see `Indexes.follow`. What was stored before stays so, also where
+        the database goes away now."""
+        try:
+            known = self._known()
+        except StoreUnreachable as error:
+            log.warning("what was stored is stored; the vector index follows later: %s", error)
+            return
+        self._indexes.follow(known)
 
     def projection(self, space: FeatureSpace | None = None, follow: bool = True) -> sync.Projection:
         """The open index of a space (None = the first build's) with the truth it follows. Raises StoreMissing for an
@@ -199,18 +201,15 @@ class FeatureStore:
 
     def classes(self) -> list[catalog.StoreClass]:
         """The store's classes with their counts."""
-        with transaction(self.engine) as connection:
-            return catalog.classes(connection)
+        return read(self.engine, catalog.classes)
 
     def decisions(self) -> class_matches.Decisions:
         """What was decided about names."""
-        with transaction(self.engine) as connection:
-            return class_matches.decisions(connection)
+        return read(self.engine, class_matches.decisions)
 
     def segments(self, ids: Sequence[UUID]) -> dict[UUID, catalog.StoredSegment]:
         """What is known of those segments now."""
-        with transaction(self.engine) as connection:
-            return catalog.stored_segments(connection, ids)
+        return read(self.engine, lambda connection: catalog.stored_segments(connection, ids))
 
     def nearest(
         self, vectors: Tensor, store_classes: Sequence[int | None], k: int, per_class: bool,
@@ -229,11 +228,10 @@ class FeatureStore:
         if space is None and len(known) > 1:
             raise SpaceMismatch("the space of the vectors", f"none, and {len(known)} are stored", "name it: space=")
         row = known[0] if space is None else self._row(known, space)
-        return nearest(self._indexes.to_ask(*row).projection, vectors, store_classes, k, per_class)
+        return self._indexes.ask(*row, lambda index: nearest(index, vectors, store_classes, k, per_class))
 
     def _known(self) -> list[tuple[int, FeatureSpace]]:
-        with transaction(self.engine) as connection:
-            return ledger.spaces(connection)
+        return read(self.engine, ledger.spaces)
 
     def _row(self, known: Sequence[tuple[int, FeatureSpace]], space: FeatureSpace) -> tuple[int, FeatureSpace]:
         found = next((one for one in known if one[1].id == space.id), None)
@@ -245,5 +243,5 @@ class FeatureStore:
         return StoreMissing("a store with segments", f"{self.folder} is empty", "run `retclip build` first")
 
     def _mismatch(self, known: Sequence[tuple[int, FeatureSpace]], space: FeatureSpace) -> SpaceMismatch:
-        with transaction(self.engine) as connection:
-            return spaces.mismatch(connection, self.folder, [one for _, one in known], space)
+        there = [one for _, one in known]
+        return read(self.engine, lambda connection: spaces.mismatch(connection, self.folder, there, space))

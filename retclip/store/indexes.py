@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from sqlalchemy import Engine
 
-from retclip.errors import ConfigError, StoreBusy, StoreDamaged, StoreMissing
-from retclip.store import ledger, sync
+from retclip.errors import (
+    ConfigError,
+    RetCLIPError,
+    StoreBusy,
+    StoreDamaged,
+    StoreError,
+    StoreMissing,
+    StoreUnreachable,
+)
+from retclip.store import ledger, sync, wanted_points
 from retclip.store.archive import Archive
-from retclip.store.engine import transaction
+from retclip.store.engine import read
 from retclip.store.reconcile import catch_up
 from retclip.types import FeatureSpace
 
@@ -22,6 +34,9 @@ if TYPE_CHECKING:
     from retclip.store.vectors import VectorIndex
 
 EDGE, SERVER, RESIDENT = "edge", "server", "resident"
+SERVER_PAUSE = 60.0  # seconds until a server that did not answer is told of the next change
+MEMORY_SHARE = 0.5  # of the machine's memory that vectors may fill which stand in for an index
+Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
 
 
@@ -33,6 +48,7 @@ class StoreOptions:
     index: str = EDGE
     qdrant_url: str = ""
     qdrant_api_key: str = ""
+    qdrant_timeout: float = 30.0  # seconds in which a server must answer a call, tries included
     exact_below: int = 20_000  # points that the embedded index may scan; for more it builds a graph
     device: str = "cpu"  # where a resident index lives
 
@@ -60,7 +76,9 @@ class Indexes:
     def __init__(self, folder: Path, options: StoreOptions, engine: Engine, archive: Archive) -> None:
         self.folder, self.options, self.engine, self.archive = folder, options, engine, archive
         self._open: dict[int, OpenIndex] = {}
-        self._stand_ins: dict[int, OpenIndex] = {}  # in memory, for questions, where another process holds the index
+        self._stand_ins: dict[int, OpenIndex] = {}  # in memory, for questions, where the index cannot be used
+        self._said: set[tuple[int, str]] = set()  # what was warned of already
+        self._not_before: dict[int, float] = {}  # when a server that did not answer is asked again
 
     def of(self, space_id: int, space: FeatureSpace, follow: bool = True) -> OpenIndex:
         """The index of a space. follow: bring it up to date while opening. Raises StoreBusy, StoreDamaged."""
@@ -78,41 +96,46 @@ class Indexes:
             found.behind = True
             return found
 
-    def to_ask(self, space_id: int, space: FeatureSpace) -> OpenIndex:
-        """As `of`, with what others changed since it was opened. On a server they let it follow themselves; one in this
-        process, and one that this process holds, they cannot reach. Where another process holds the embedded index, a
-        build say, an index in memory answers, and the log says so."""
-        if space_id in self._stand_ins:
-            self._stand_ins[space_id].follow()
-            return self._stand_ins[space_id]
+    def prepare(self, space_id: int, space: FeatureSpace) -> None:
+        """Open an index before something is stored that it shall follow. Raises StoreBusy; another index that cannot be
+        used is warned of: what is stored lies in SQL and the archive, and it follows when it can."""
         try:
-            found = self.of(space_id, space)
-        except StoreBusy as busy:
-            return self._stand_in(space_id, space, busy)
-        if found.behind:
-            found.last_row, found.behind = catch_up(found.projection), False
-        elif self.options.index != SERVER:
-            found.follow()
-        return found
+            self.to_write(space_id, space)
+        except StoreBusy:
+            raise
+        except RetCLIPError as error:
+            self._lags(space_id, space, error)
+
+    def ask(self, space_id: int, space: FeatureSpace, question: Callable[[sync.Projection], Answer]) -> Answer:
+        """Ask an index, with what others changed since it was opened. On a server they let it follow themselves; one in
+        this process, and one that this process holds, they cannot reach. Where it cannot be used (another process
+        holds it, its files are damaged or another user's, its server is gone), an index in memory answers, and the log
+        says so. Raises StoreUnreachable, and what the index raised where memory does not suffice."""
+        if space_id not in self._stand_ins:
+            try:
+                return question(self._current(space_id, space).projection)
+            except (StoreMissing, StoreUnreachable):
+                raise
+            except StoreError as error:
+                self._stand_in(space_id, space, error)
+        self._stand_ins[space_id].follow()
+        return question(self._stand_ins[space_id].projection)
 
     def follow(self, spaces: list[tuple[int, FeatureSpace]]) -> None:
         """Let the index of each of these spaces follow what is pending. One in memory only where it is open; one that
-        another process holds follows when that one asks it, or when it is opened next. Raises StoreDamaged, after the
-        others have followed."""
-        damage: StoreDamaged | None = None
+        another process holds follows when that one asks it, or when it is opened next. One that cannot is warned of:
+        what is stored is stored."""
         for space_id, space in spaces:
             if self.options.index == RESIDENT and space_id not in self._open:
+                continue
+            if time.monotonic() < self._not_before.get(space_id, 0.0):
                 continue
             try:
                 self.to_write(space_id, space).follow()
             except StoreBusy:
                 continue
-            except StoreDamaged as error:
-                damage = damage or error
-                if space_id in self._open:
-                    self._open[space_id].behind = True
-        if damage is not None:
-            raise damage
+            except RetCLIPError as error:
+                self._lags(space_id, space, error)
 
     def keep_up(self) -> None:
         """Build the graphs that the end of a build, an addition or an edit leaves to be built; see VectorIndex. A
@@ -122,13 +145,17 @@ class Indexes:
                 found.projection.index.keep_up()
 
     def drop(self, space_id: int) -> None:
-        """Remove the files of an embedded index that cannot be opened; the next question makes it again."""
+        """Remove the files of an embedded index that is damaged; the next question makes it again. Raises StoreError
+        where they cannot be removed."""
         if space_id in self._open:
             self._open.pop(space_id).projection.index.close()
-        with transaction(self.engine) as connection:
-            version = ledger.active_version(connection, space_id)
+        version = read(self.engine, partial(ledger.active_version, space_id=space_id))
         if self.options.index == EDGE and version is not None:
-            shutil.rmtree(self.folder / "index" / version[1], ignore_errors=True)
+            files = self.folder / "index" / version[1]
+            shutil.rmtree(files, ignore_errors=True)
+            if files.exists():
+                todo = "remove it as the user whom it belongs to; it is made again from the archive"
+                raise StoreError(f"a folder that can be removed: {files}", "one that cannot", todo)
 
     def close(self) -> None:
         """Give every index's lock back."""
@@ -136,18 +163,42 @@ class Indexes:
             while indexes:
                 indexes.popitem()[1].projection.index.close()
 
-    def _stand_in(self, space_id: int, space: FeatureSpace, busy: StoreBusy) -> OpenIndex:
-        """It stays until this process ends, so that the builder gets its lock back whenever it wants it."""
-        found = self._stand_ins[space_id] = self._opened(space_id, space, RESIDENT)
-        log.warning(
-            "the vector index is in use (%s): this process answers from the archive's %d vectors, loaded into memory",
-            busy.got, found.projection.index.count(),
-        )  # fmt: skip
+    def _current(self, space_id: int, space: FeatureSpace) -> OpenIndex:
+        found = self.of(space_id, space)
+        if found.behind:
+            found.last_row, found.behind = catch_up(found.projection), False
+        elif self.options.index != SERVER:
+            found.follow()
         return found
 
+    def _lags(self, space_id: int, space: FeatureSpace, error: RetCLIPError) -> None:
+        """The index does not hold what was stored. That waits in the outbox."""
+        if space_id in self._open:
+            self._open[space_id].behind = True
+        if self.options.index == SERVER:
+            self._not_before[space_id] = time.monotonic() + SERVER_PAUSE
+        if (space_id, error.got) not in self._said:
+            self._said.add((space_id, error.got))
+            log.warning(
+                "what was stored is stored, but the vector index of %s could not follow: expected %s; got %s. It "
+                "follows with the next command that can use it; to mend it: %s",
+                space.backbone, error.expected, error.got, error.todo,
+            )  # fmt: skip
+
+    def _stand_in(self, space_id: int, space: FeatureSpace, error: StoreError) -> None:
+        """It stays until this process ends, so that a builder gets its lock back whenever it wants it."""
+        points = read(self.engine, partial(wanted_points.count, space_id=space_id))
+        if self.options.index == RESIDENT or points * space.dim * 4 > _memory() * MEMORY_SHARE:
+            raise error
+        found = self._stand_ins[space_id] = self._opened(space_id, space, RESIDENT)
+        cure = "" if isinstance(error, StoreBusy) else f". To mend it: {error.todo}"
+        log.warning(
+            "the vector index cannot be used (%s): this process answers from the archive's %d vectors, loaded into "
+            "memory%s", error.got, found.projection.index.count(), cure,
+        )  # fmt: skip
+
     def _opened(self, space_id: int, space: FeatureSpace, kind: str, follow: bool = True) -> OpenIndex:
-        with transaction(self.engine) as connection:
-            version = ledger.active_version(connection, space_id)
+        version = read(self.engine, partial(ledger.active_version, space_id=space_id))
         if version is None:
             raise StoreMissing(f"an index of {space.backbone}", "none", "build into the store first")
         index = self._index(space, version[1], kind)
@@ -169,9 +220,17 @@ class Indexes:
         if kind == SERVER:
             from retclip.store.vectors.server import ServerIndex
 
-            return ServerIndex.open(self.options.qdrant_url, name, space.dim, api_key=self.options.qdrant_api_key)
+            options = self.options
+            return ServerIndex.open(
+                options.qdrant_url, name, space.dim, api_key=options.qdrant_api_key, timeout=options.qdrant_timeout
+            )
         if kind == RESIDENT:
             from retclip.store.vectors.resident import ResidentIndex
 
             return ResidentIndex(space.dim, device=self.options.device)
         raise ConfigError(f"store.index to be {EDGE}, {SERVER} or {RESIDENT}", repr(kind), "choose one")
+
+
+def _memory() -> int:
+    """Bytes of this machine's memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

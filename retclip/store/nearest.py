@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from retclip.store import catalog
-from retclip.store.engine import transaction
+from retclip.store.engine import read
 from retclip.store.sync import Projection
 from retclip.store.vectors import Hits, empty_hits
 from retclip.types import Neighbours
@@ -22,13 +23,12 @@ def nearest(
 ) -> Neighbours:
     """See `FeatureStore.nearest`. A stored class that several vocabulary classes match counts for each of them."""
     wanted = sorted({category for category in store_classes if category is not None})
-    with transaction(projection.engine) as connection:
-        alive = catalog.supported_classes(connection, wanted, projection.space_id)
+    asked = partial(catalog.supported_classes, category_ids=wanted, space_id=projection.space_id)
+    alive = read(projection.engine, asked)
     supported = torch.tensor([category in alive for category in store_classes], dtype=torch.bool)
     hits = _search(projection, vectors, [category for category in wanted if category in alive], k, per_class)
-    with transaction(projection.engine) as connection:
-        found = [point_id for point_id in hits.ids.ravel() if point_id is not None]
-        visible = catalog.visible_classes(connection, list(dict.fromkeys(found)))
+    found = list(dict.fromkeys(point_id for point_id in hits.ids.ravel() if point_id is not None))
+    visible = read(projection.engine, partial(catalog.visible_classes, ids=found))
     ids, classes, distances = _translate(hits, visible, store_classes)
     device = vectors.device
     return Neighbours(

@@ -15,22 +15,29 @@ from pathlib import Path
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
-from sqlalchemy import URL, Engine, select
+from sqlalchemy import URL, Connection, Engine, func, select
 
-from retclip.errors import StoreError, StoreMissing
+from retclip.errors import StoreDamaged, StoreError, StoreMissing
 from retclip.store import schema
 from retclip.store.archive import sync_path, write_durably
-from retclip.store.engine import insert_or_keep, open_engine, transaction
-from retclip.store.work_tables import StoreIdentity
+from retclip.store.engine import insert_or_keep, open_engine, read, transaction
+from retclip.store.work_tables import Shard, StoreIdentity
 
+ELSEWHERE = (
+    "set store.database (RETCLIP_STORE__DATABASE) to the database that this store was made with; or restore its "
+    "catalog from a backup"
+)
 ARCHIVE, IDENTITY, CATALOG = "archive", "identity", "catalog.sqlite"
 
 
 def make_store(folder: Path, database: str, exist_ok: bool = False) -> Engine:
     """Folder, tables and identity of an empty store. Each step may be repeated: one that was stopped goes on.
-    Raises StoreError for a store that is there (unless `exist_ok`), a place that cannot be, a catalog in use."""
-    if (folder / ARCHIVE).exists() and not exist_ok:
-        raise StoreError(f"no store at {folder}", "a store that is there already", "choose another folder")
+    Raises StoreError for a store that is there (unless `exist_ok`), a place that cannot be, a catalog in use, and
+    StoreDamaged where one of a store's two halves is lost: nothing empty takes its place."""
+    if (folder / ARCHIVE).exists():
+        if not exist_ok:
+            raise StoreError(f"no store at {folder}", "a store that is there already", "choose another folder")
+        return find_store(folder, database)  # another process was faster
     _require_no_other(folder, database)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,6 +52,7 @@ def make_store(folder: Path, database: str, exist_ok: bool = False) -> Engine:
     if known != mine:
         todo = "set store.database to an empty database, or unset it: each store has a catalog of its own"
         raise StoreError(f"an empty database for {folder}", f"the catalog of another store ({known})", todo)
+    _require_no_shards(folder, engine)
     (folder / ARCHIVE).mkdir(exist_ok=True)
     return engine
 
@@ -52,17 +60,23 @@ def make_store(folder: Path, database: str, exist_ok: bool = False) -> Engine:
 def find_store(folder: Path, database: str, check: bool = True) -> Engine:
     """The catalog of the store in that folder. check: False for whoever repairs the schema.
 
-    Raises StoreMissing, StoreBehind, StoreError."""
+    Raises StoreMissing where there is no store at all, StoreDamaged where half of it is lost, StoreBehind, StoreError.
+    """
+    there = bool(database) or (folder / CATALOG).is_file()  # SQLite would make an empty one
     if not (folder / ARCHIVE).is_dir():
+        if there and (folder / IDENTITY).is_file():
+            _require_no_shards(folder, open_engine(database or sqlite_url(folder)))
         todo = f"make one: retclip init {folder}, or retclip build SOURCE --store {folder}"
         raise StoreMissing(f"a store at {folder}", "no such store", todo)
-    if not database and not (folder / CATALOG).is_file():  # SQLite would make an empty one
-        todo = "restore it from a backup; or set store.database, if this store's catalog is in a database server"
-        raise StoreMissing(f"the catalog {folder / CATALOG}", "no such file", todo)
+    if not there:
+        raise StoreDamaged(f"the catalog {folder / CATALOG}", "no such file", ELSEWHERE)
     engine = open_engine(database or sqlite_url(folder))
+    if read(engine, schema.current_revision) is None:  # a store gets its tables before its archive
+        got = "no tables of RetCLIP in the database that store.database names" if database else "a file without tables"
+        raise StoreDamaged(f"the catalog of the store {folder}", got, ELSEWHERE)
     if check:
         schema.require_head(engine)
-        _check_identity(folder, engine)
+        check_identity(folder, engine)
     return engine
 
 
@@ -92,6 +106,21 @@ def _require_no_other(folder: Path, database: str) -> None:
         raise StoreError(f"no file {path} yet, or a catalog", got, todo)
 
 
+def _require_no_shards(folder: Path, engine: Engine) -> None:
+    """Raises StoreDamaged where the folder's catalog knows of an archive, which is not there."""
+
+    def shards(connection: Connection) -> int:
+        if schema.current_revision(connection) is None:
+            return 0
+        mine = (folder / IDENTITY).read_text(encoding="ascii").strip()
+        known = connection.execute(select(StoreIdentity.uuid)).scalar()
+        return connection.execute(select(func.count()).select_from(Shard)).scalar_one() if str(known) == mine else 0
+
+    if count := read(engine, shards):
+        todo = "restore the folder from a backup, or build the sources into another store"
+        raise StoreDamaged(f"the archive {folder / ARCHIVE}, {count} files", "no such folder", todo)
+
+
 def _own_identity(folder: Path) -> UUID:
     """The folder's UUID, a new one where it has none yet."""
     path, fresh = folder / IDENTITY, uuid4()
@@ -105,7 +134,8 @@ def _own_identity(folder: Path) -> UUID:
     return UUID(path.read_text(encoding="ascii").strip())
 
 
-def _check_identity(folder: Path, engine: Engine) -> None:
+def check_identity(folder: Path, engine: Engine) -> None:
+    """Raises StoreError unless the catalog is this folder's."""
     with transaction(engine) as connection:
         known = connection.execute(select(StoreIdentity.uuid)).scalar()
     try:

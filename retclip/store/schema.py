@@ -17,7 +17,8 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from retclip.errors import StoreBehind
 from retclip.store.columns import Base
-from retclip.store.engine import refusals, transaction
+from retclip.store.engine import transaction
+from retclip.store.refusals import refusals
 from retclip.store.seals import seal_rows
 from retclip.store.tables import SCHEMA_HEAD
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Index, Select, Table, Update, bindparam, exists, select, update
 
+from retclip.errors import StoreDamaged
 from retclip.store import tables, work_tables  # noqa: F401  (their import fills the registry)
 from retclip.store.columns import Base
+from retclip.store.refusals import refusals
 from retclip.store.row_checksum import Sealed, row_checksum, sealed_columns
 
 PAGE = 5000  # rows that are read or sealed at once
@@ -76,15 +78,21 @@ def seal_rows(connection: Connection) -> None:
 
 
 def broken_rows(connection: Connection) -> Mapping[str, list[tuple[Any, ...]]]:
-    """The keys of all rows that do not say what they once said, by table. Reads every row, in the order of the table
-    itself: an index may be damaged, too."""
+    """The keys of all rows that do not say what they once said, by table; in the place of those that cannot be read
+    stands why. Reads every row, in the order of the table itself: an index may be damaged, too. Raises StoreError."""
     return {sealed.table.name: broken for sealed in SEALED if (broken := list(_broken(connection, sealed)))}
 
 
 def _broken(connection: Connection, sealed: SealedTable) -> Iterator[tuple[Any, ...]]:
-    for row in connection.execute(sealed.read().execution_options(yield_per=PAGE)):
-        if sealed.checksum(row) != row[-1]:
-            yield sealed.name(row)
+    try:
+        with refusals():
+            for row in connection.execute(sealed.read().execution_options(yield_per=PAGE)):
+                if sealed.checksum(row) != row[-1]:
+                    yield sealed.name(row)
+    except StoreDamaged as error:
+        if connection.dialect.name != "sqlite":  # its transaction is over
+            raise
+        yield (error.got,)
 
 
 @cache

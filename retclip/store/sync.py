@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from sqlalchemy import Engine
 from retclip.store import catalog, wanted_points
 from retclip.store.archive import Archive
 from retclip.store.crash_points import reach
-from retclip.store.engine import transaction
+from retclip.store.engine import read, write
 from retclip.store.outbox import announced_since, mark_done, pending
 from retclip.store.vectors import PAYLOAD, Points, VectorIndex
 from retclip.store.wanted_points import WantedPoint
@@ -46,22 +47,22 @@ def relay(projection: Projection) -> int:
     """Apply every pending outbox row of the version; returns how many segments were looked at."""
     total = 0
     while True:
-        with transaction(projection.engine) as connection:
-            rows, segment_ids = pending(connection, projection.version_id, ROWS_PER_ROUND)
+        rows, segment_ids = read(
+            projection.engine, partial(pending, version_id=projection.version_id, limit=ROWS_PER_ROUND)
+        )
         if not rows:
             return total
         follow(projection, segment_ids)
         reach("index written")
-        with transaction(projection.engine, write=True) as connection:
-            mark_done(connection, rows)
+        write(projection.engine, partial(mark_done, row_ids=rows))
         reach("outbox done")
         total += len(segment_ids)
 
 
 def follow_since(projection: Projection, last_row: int) -> int:
     """For an index in memory, which must not mark rows done: apply every row after `last_row`, return the newest."""
-    with transaction(projection.engine) as connection:
-        newest, segment_ids = announced_since(connection, projection.version_id, last_row)
+    version = projection.version_id
+    newest, segment_ids = read(projection.engine, lambda connection: announced_since(connection, version, last_row))
     follow(projection, segment_ids)
     return newest
 
@@ -82,8 +83,7 @@ def follow(projection: Projection, segment_ids: Sequence[int], known: list[Wante
     SQL says the same before and after: then whoever changes them later writes later, too."""
     if not len(segment_ids):
         return
-    with transaction(projection.engine) as connection:
-        everyone = set(catalog.point_ids(connection, segment_ids))
+    everyone = set(read(projection.engine, partial(catalog.point_ids, segment_ids=segment_ids)))
     wanted = _wanted(projection, segment_ids) if known is None else known
     while True:
         _upsert(projection, wanted)
@@ -96,8 +96,8 @@ def follow(projection: Projection, segment_ids: Sequence[int], known: list[Wante
 
 
 def _wanted(projection: Projection, segment_ids: Sequence[int]) -> list[WantedPoint]:
-    with transaction(projection.engine) as connection:
-        return wanted_points.points_of(connection, projection.space_id, segment_ids)
+    space_id = projection.space_id
+    return read(projection.engine, partial(wanted_points.points_of, space_id=space_id, segment_ids=segment_ids))
 
 
 def _upsert(projection: Projection, wanted: Sequence[WantedPoint]) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Select, and_, func, select
 
 from retclip.store.catalog import PAGE, joined, living, pages
-from retclip.store.engine import transaction
+from retclip.store.engine import read
 from retclip.store.tables import ImageRow, Segment, SegmentFeature
 from retclip.store.work_tables import Shard
 
@@ -40,7 +41,7 @@ def points_of(connection: Connection, space_id: int, segment_ids: Sequence[int])
     """What an index of that space should hold of those segments."""
     found = []
     for page in pages(segment_ids):
-        found += [WantedPoint(*row) for row in connection.execute(_wanted(space_id).where(Segment.id.in_(page)))]
+        found += _points(connection, _wanted(space_id).where(Segment.id.in_(page)))
     return found
 
 
@@ -50,12 +51,15 @@ def all_points(engine: Engine, space_id: int, page: int = PAGE) -> Iterator[list
     last = -1
     while True:
         query = _wanted(space_id).where(Segment.id > last).order_by(Segment.id).limit(page)
-        with transaction(engine) as connection:
-            rows = [WantedPoint(*row) for row in connection.execute(query)]
+        rows = read(engine, partial(_points, query=query))
         if not rows:
             return
         yield rows
         last = rows[-1].segment_id
+
+
+def _points(connection: Connection, query: Select[Any]) -> list[WantedPoint]:
+    return [WantedPoint(*row) for row in connection.execute(query)]
 
 
 def count(connection: Connection, space_id: int) -> int:

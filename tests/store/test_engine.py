@@ -161,7 +161,10 @@ def test_a_store_that_cannot_be_written_can_be_read(locked_away) -> None:
     with FeatureStore.open(locked_away, StoreOptions(index="resident")) as store:
         assert [one.segments for one in store.classes()] == [2, 2, 2]
         assert store.projection().index.count() == 6
-        with pytest.raises(StoreError, match="can only be read"), transaction(store.engine, write=True) as connection:
+        with (
+            pytest.raises(StoreError, match="a store that can be written"),
+            transaction(store.engine, write=True) as connection,
+        ):
             connection.execute(text("DELETE FROM segment"))
     assert sorted(path.name for path in locked_away.iterdir()) == before, "no log, no lock"
 

@@ -9,11 +9,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from retclip.errors import StoreBusy, StoreDamaged
-from retclip.store import reconcile
+from retclip.errors import StoreBusy, StoreDamaged, StoreError
+from retclip.store import indexes, reconcile
 from retclip.store.class_edits import remove_class
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.undo import undo
+from retclip.store.vectors import edge, edge_shard, server
 from retclip.types import FeatureSpace
 
 OTHER = FeatureSpace("test.other", "none", "none", "area-1", 4)
@@ -154,3 +155,118 @@ def test_a_load_and_an_edit_leave_the_graph_built(sqlite_work, made) -> None:
     done = store.edit(lambda connection: remove_class(connection, "car", "ann"))
     store.edit(lambda connection: undo(connection, done.event, "ann"))
     assert store.projection().index.graph().indexed == 72, "the 24 that came back are in it"
+
+
+def unusable(store, kind: str, monkeypatch) -> None:
+    """Make the embedded index one that this process cannot write."""
+    folder = store.folder / "index" / store.spaces()[0].index
+    store.close()
+    if kind == "another user's":  # as root, who may write anywhere: a folder where the lock should be
+        (folder / "lock").unlink()
+        (folder / "lock").mkdir()
+    elif kind == "no room":
+        usage = shutil.disk_usage(store.folder)
+        monkeypatch.setattr(edge_shard.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    else:
+        (folder / "shard" / "edge_config.json").write_text("{")
+
+
+def usable(store, monkeypatch) -> None:
+    folder = store.folder / "index" / store.spaces()[0].index
+    monkeypatch.undo()
+    if (folder / "lock").is_dir():
+        (folder / "lock").rmdir()
+    if (folder / "shard" / "edge_config.json").read_text() == "{":
+        shutil.rmtree(folder)
+
+
+def said(caplog) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name == "retclip.store.indexes"]
+
+
+@pytest.mark.parametrize("kind", ["another user's", "no room", "damaged"])
+def test_done_is_done_though_the_index_cannot_follow(sqlite_work, made, monkeypatch, caplog, kind) -> None:
+    """Edits, undo and builds end well, once warned of; answers come from memory; and the index makes up for it."""
+    store = sqlite_work.open()
+    made.commit(store, made.unit(1))
+    unusable(store, kind, monkeypatch)
+    done = store.edit(lambda connection: remove_class(connection, "car", "ann"))
+    store.edit(lambda connection: remove_class(connection, "tree", "ann"))
+    store.edit(lambda connection: undo(connection, done.event, "ann"))
+    made.commit(store, made.unit(2))
+    assert {one.name: one.segments for one in store.classes()} == {"car": 4, "road": 4, "tree": 2}
+    (warned,) = said(caplog)
+    assert "what was stored is stored" in warned and "follows with the next command that can use it" in warned
+    answer = store.nearest(torch.eye(8)[:1], [1, 2, 3], 99, False)
+    assert sum(one is not None for one in answer.ids[0]) == 10
+    assert len(said(caplog)) == 2 and "10 vectors, loaded into memory" in said(caplog)[1]
+    assert "To mend it: " in said(caplog)[1]
+    store.nearest(torch.eye(8)[:1], [1], 9, False)
+    assert len(said(caplog)) == 2, "said once"
+    usable(store, monkeypatch)
+    sqlite_work.close()
+    again = sqlite_work.open()
+    assert again.projection().index.count() == 10 and reconcile.differences(again.projection()).clean
+
+
+def test_memory_stands_in_only_where_it_suffices(sqlite_work, made, monkeypatch) -> None:
+    store = sqlite_work.open()
+    made.commit(store, made.unit(1))
+    unusable(store, "another user's", monkeypatch)
+    monkeypatch.setattr(indexes, "_memory", lambda: 6 * 8 * 4)
+    with pytest.raises(StoreError, match="writable"):
+        store.nearest(torch.eye(8)[:1], [1], 3, False)
+    usable(store, monkeypatch)
+
+
+@pytest.mark.parametrize("error", [KeyError("cat"), TypeError("no number"), StoreDamaged("an index", "damage", "mend")])
+def test_damage_that_a_search_meets_is_answered_from_memory(sqlite_work, made, monkeypatch, caplog, error) -> None:
+    store = sqlite_work.open()
+    made.commit(store, made.unit(1))
+    wanted = store.nearest(torch.eye(8)[:1], [1, 2], 9, False)
+
+    def raising(*_):
+        raise error
+
+    monkeypatch.setattr(edge, "nearest_in_classes", raising)
+    answer = store.nearest(torch.eye(8)[:1], [1, 2], 9, False)
+    assert answer.ids.tolist() == wanted.ids.tolist() and "loaded into memory" in said(caplog)[0]
+
+
+def test_a_server_that_is_gone_costs_an_edit_nothing_and_is_not_asked_at_once_again(sqlite_work, made, monkeypatch):
+    sqlite_work.options = INDEXES[2]
+    store = sqlite_work.open()
+    made.commit(store, made.unit(1))
+    asked = []
+
+    def gone(self, *_):
+        asked.append(self)
+        raise StoreError("collection x to answer", "nobody there", "check that the server runs")
+
+    monkeypatch.setattr(server.ServerIndex, "delete", gone)
+    for name in ("car", "road"):
+        store.edit(lambda connection, name=name: remove_class(connection, name, "ann"))
+    assert len(asked) == 1 and {one.name for one in store.classes()} == {"tree"}
+    assert sum(one is not None for one in store.nearest(torch.eye(8)[:1], [3], 9, False).ids[0]) == 2
+    monkeypatch.undo()
+    store.refresh()
+    monkeypatch.setattr(indexes.time, "monotonic", lambda: 1e12)
+    store.refresh()
+    assert store.projection().index.count() == 2
+
+
+def test_a_setting_that_cannot_be_does_not_make_a_done_edit_a_failed_one(sqlite_work, made, caplog) -> None:
+    made.commit(sqlite_work.open(), made.unit(1))
+    sqlite_work.close()
+    with FeatureStore.open(sqlite_work.folder, StoreOptions(index="server", qdrant_url="nowhere")) as store:
+        store.edit(lambda connection: remove_class(connection, "car", "ann"))
+        assert {one.name for one in store.classes()} == {"road", "tree"}
+    assert "qdrant_url" in said(caplog)[0]
+
+
+def test_an_index_that_cannot_be_removed_is_told(sqlite_work, made, monkeypatch) -> None:
+    store = sqlite_work.open()
+    made.commit(store, made.unit(1))
+    monkeypatch.setattr(indexes.shutil, "rmtree", lambda *_, **__: None)
+    with pytest.raises(StoreError, match="can be removed"):
+        store.drop_index()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from retclip.errors import StoreError, StoreMissing
+from retclip.errors import StoreDamaged, StoreError, StoreMissing
 from retclip.store.feature_store import FeatureStore, StoreOptions
 
 
@@ -36,9 +37,47 @@ def test_two_stores_cannot_share_a_database(tmp_path, cluster) -> None:
 
 def test_a_forgotten_variable_makes_no_empty_catalog(tmp_path, cluster) -> None:
     FeatureStore.create(tmp_path / "a", StoreOptions(database=cluster.database())).close()
-    with pytest.raises(StoreMissing, match=r"catalog\.sqlite.*set store\.database"):
-        FeatureStore.open(tmp_path / "a")
+    for attempt in (FeatureStore.open, lambda folder: FeatureStore.create(folder, exist_ok=True)):
+        with pytest.raises(StoreDamaged, match=r"catalog\.sqlite.*set store\.database"):
+            attempt(tmp_path / "a")
     assert not (tmp_path / "a" / "catalog.sqlite").exists()
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_another_database_than_the_store_was_made_with_is_never_filled(tmp_path, cluster, made, check: bool) -> None:
+    """Not by `db upgrade`, either, which opens a store without looking at its schema."""
+    with FeatureStore.create(tmp_path / "a") as store:
+        made.commit(store, made.unit(1))
+    other = StoreOptions(database=cluster.database())
+    with pytest.raises(StoreDamaged, match=r"no tables of RetCLIP.*set store\.database"):
+        FeatureStore.open(tmp_path / "a", other, check)
+    with pytest.raises(StoreDamaged, match=r"no tables of RetCLIP"):
+        FeatureStore.create(tmp_path / "a", other, exist_ok=True)
+    (tmp_path / "a" / "catalog.sqlite").write_bytes(b"")
+    with pytest.raises(StoreDamaged, match="a file without tables"):
+        FeatureStore.open(tmp_path / "a", check_schema=check)
+
+
+def test_a_lost_archive_is_not_begun_again(work, made) -> None:
+    store = work.open()
+    made.commit(store, made.unit(1))
+    work.close()
+    shutil.rmtree(work.folder / "archive")
+    for attempt in (FeatureStore.open, FeatureStore.create):
+        with pytest.raises(StoreDamaged, match=r"archive, 1 files; got no such folder.*from a backup"):
+            attempt(work.folder, work.options)
+    assert not (work.folder / "archive").exists()
+
+
+def test_making_a_store_goes_on_where_it_was_stopped(work) -> None:
+    """Everything is there but the archive, which comes last: no store yet."""
+    work.open()
+    work.close()
+    (work.folder / "archive").rmdir()
+    with pytest.raises(StoreMissing, match="retclip init"):
+        FeatureStore.open(work.folder, work.options)
+    FeatureStore.create(work.folder, work.options).close()
+    FeatureStore.open(work.folder, work.options).close()
 
 
 def test_a_catalog_without_its_folder_is_not_begun_again(tmp_path) -> None:

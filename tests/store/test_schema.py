@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import inspect, text
 
-from retclip.errors import RetCLIPError, StoreBehind
+from retclip.errors import RetCLIPError, StoreBehind, StoreDamaged
 from retclip.store import schema
 from retclip.store.columns import Base
 from retclip.store.engine import open_engine, transaction
@@ -106,7 +106,7 @@ def test_a_store_of_another_schema_is_refused(sqlite_work) -> None:
 def test_a_database_without_tables_is_refused(sqlite_work) -> None:
     (sqlite_work.folder / "archive").mkdir(parents=True)
     (sqlite_work.folder / "catalog.sqlite").touch()
-    with pytest.raises(StoreBehind, match="without RetCLIP"):
+    with pytest.raises(StoreDamaged, match="without tables"):
         FeatureStore.open(sqlite_work.folder)
 
 
