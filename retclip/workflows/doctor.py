@@ -9,16 +9,14 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from retclip.errors import RetCLIPError, StoreDamaged, StoreError
+from retclip.errors import RetCLIPError, StoreDamaged
 from retclip.plugin.manager import PluginManager
 from retclip.store.engine import transaction
-from retclip.store.feature_store import RESIDENT, FeatureStore, StoreOptions
+from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.fills import KIND
 from retclip.store.ledger import CLASS_ADD
-from retclip.store.reconcile import reconcile
 from retclip.store.shards import (
     Again,
     add_again,
@@ -28,20 +26,12 @@ from retclip.store.shards import (
     unreferenced_shards,
 )
 from retclip.store.spaces import SpaceState, to_add
-from retclip.types import FeatureSpace
+from retclip.workflows.catalog_finding import Finding, catalog_findings, unreadable
+from retclip.workflows.index_finding import graph_findings, index_finding
 
 MORE = re.compile(r" and \d+ more(\?|$)")  # as `data.source_address.shown_address` says it of several paths
+__all__ = ["Finding", "check_installation", "check_store"]
 FREE_BYTES = 2 << 30  # below this an embedded index may die by SIGBUS while it optimises (stores.md 1.6)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One checked thing."""
-
-    what: str
-    ok: bool
-    found: str
-    cure: str = ""
 
 
 def check_installation(disabled: Sequence[str] = ()) -> list[Finding]:
@@ -74,16 +64,20 @@ def _torch() -> Finding:
 
 
 def check_store(folder: Path, options: StoreOptions, repair: bool) -> list[Finding]:
-    """Disk, schema, archive, and of every space whether its index holds what SQL wants, and whether segments lack their
-    vector; with `repair`, makes the indexes right."""
+    """Disk, catalog, schema, archive, and of every space whether its index holds what SQL wants, and whether segments
+    lack their vector; with `repair`, makes the indexes right. Nothing is held against a catalog that is damaged."""
     free = shutil.disk_usage(folder if folder.exists() else Path()).free
     cure = "make room: below 2 GiB the index may not be written"
     findings = [Finding("disk", free > FREE_BYTES, f"{free / 2**30:.1f} GiB free", cure)]
     try:
-        with FeatureStore.open(folder, options) as store:
-            findings.append(Finding("schema", True, "as this program speaks it"))
-            findings += _archive(store, repair)
-            findings += _spaces(store, repair)
+        with FeatureStore.open(folder, options, check_schema=False) as store:
+            whole, said = catalog_findings(store, repair)
+            findings += said
+            if whole:
+                archive = _archive(store, repair)
+                findings += [*archive, *_spaces(store, repair, archive[0].ok)]
+    except StoreDamaged as error:
+        findings += unreadable(error)
     except RetCLIPError as error:
         findings.append(Finding("store", False, f"{error.got} (expected {error.expected})", error.todo))
     return findings
@@ -124,66 +118,24 @@ def _made_again(lost: Sequence[Again], store: FeatureStore) -> list[str]:
     return [f"retclip {one} --store {store.folder}" for one in told]
 
 
-def _spaces(store: FeatureStore, repair: bool) -> list[Finding]:
+def _spaces(store: FeatureStore, repair: bool, archive_whole: bool) -> list[Finding]:
     """One finding where there is one space, two for each where there are several."""
     known = store.spaces()
     if not known:
         return [Finding("index", True, "the store is empty")]
     if len(known) == 1:
         space = known[0].space
-        return [_index(store, space, "index", repair), *_graph(store, space, "graph", repair)]
+        of_index = index_finding(store, space, "index", repair, archive_whole)
+        return [of_index, *graph_findings(store, space, "graph", repair)]
     findings = []
     for one in known:
         name = f"{one.space.backbone} ({one.space.id[:8]})"
-        findings += [_complete(store, one, name), _index(store, one.space, f"index of {name}", repair)]
-        findings += _graph(store, one.space, f"graph of {name}", repair)
+        findings.append(_complete(store, one, name))
+        findings.append(index_finding(store, one.space, f"index of {name}", repair, archive_whole))
+        findings += graph_findings(store, one.space, f"graph of {name}", repair)
     return findings
 
 
 def _complete(store: FeatureStore, state: SpaceState, name: str) -> Finding:
     told = f"{state.segments} of {state.total} segments have a vector, {state.without} go without"
     return Finding(f"space {name}", state.complete, told, to_add(state.space.backbone, store.folder))
-
-
-def _index(store: FeatureStore, space: FeatureSpace, name: str, repair: bool) -> Finding:
-    if store.options.index == RESIDENT:
-        return Finding(name, True, "in memory: loaded from the archive whenever it is needed")
-    cure = f"retclip doctor --store {store.folder} --repair"
-    try:
-        projection = store.projection(space, follow=False)
-    except StoreDamaged as error:
-        if not repair:
-            return Finding(name, False, error.got, cure)
-        store.drop_index(space)
-        count = store.projection(space).index.count()
-        return Finding(name, True, f"its files were damaged; {count} points loaded again from the archive")
-    found = reconcile(projection, repair)
-    counts = {kind: len(getattr(found, kind)) for kind in ("missing", "orphan", "stale", "damaged")}
-    told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
-    if found.pending:  # what a killed build left; the next command that opens the index applies it
-        told += f"; {found.pending} changes are still to be applied"
-    if repair and not found.clean:
-        return Finding(name, True, f"repaired: {told}")
-    return Finding(name, found.clean, told, cure)
-
-
-def _graph(store: FeatureStore, space: FeatureSpace, name: str, repair: bool) -> list[Finding]:
-    """How many vectors the graph of an embedded index holds. Too few are no wrong answers, but slow ones."""
-    try:
-        index = store.projection(space, follow=False).index
-        graph = index.graph()
-        if graph is not None and graph.due and repair:
-            index.optimize()
-            graph = index.graph()
-    except StoreDamaged:  # the index has a finding of its own
-        return []
-    except StoreError as error:
-        return [Finding(name, False, f"{error.got} (expected {error.expected})", error.todo)]
-    if graph is None:
-        return []
-    if graph.points <= graph.outside:
-        return [Finding(name, True, f"none needed: up to {graph.outside} vectors are searched one by one")]
-    found = f"{graph.indexed} of {graph.points} vectors are in it"
-    if graph.due:
-        found += ": searches read the others one by one"
-    return [Finding(name, not graph.due, found, f"retclip doctor --store {store.folder} --repair")]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 import numpy as np
 import pytest
 
 from retclip.errors import StoreDamaged
-from retclip.store import reconcile, sync
+from retclip.store import reconcile, sync, wanted_points
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.vectors import CLASS, Points
 
@@ -133,3 +134,55 @@ def test_an_index_that_another_engine_followed_last_is_compared_whole(sqlite_wor
     assert again.projection().index.count() == 12
     assert reconcile.differences(again.projection()).clean
     assert made.ask(again, ledger_says) == [("edge",)]
+
+
+def test_a_vector_may_differ_by_the_last_bit_of_float16_and_by_no_more(store: FeatureStore, made) -> None:
+    """Half a step of rounding on each side; the bit above it is damage, however little the cosine shows of it."""
+    projection = store.projection()
+    point = sync.archived(projection, points_of(projection)[:1])[0]
+    one_step, two_bits = point.copy(), point.copy()
+    one_step[0] = np.nextafter(np.float16(point[0]), np.float16(2))
+    two_bits[0] += abs(point[0]) * 2.0**-9
+    assert 1 - point @ two_bits / np.linalg.norm(two_bits) < 1e-5
+    for stored, damaged in ((one_step, False), (two_bits, True), (np.full_like(point, np.nan), True)):
+        found = reconcile._damaged(
+            replace(projection, index=Holding(projection.index, stored)), points_of(projection)[:1]
+        )
+        assert bool(found) is damaged
+
+
+def points_of(projection):
+    return [point for page in wanted_points.all_points(projection.engine, projection.space_id) for point in page]
+
+
+class Holding:
+    """An index that says it holds that vector."""
+
+    def __init__(self, index, vector: np.ndarray) -> None:
+        self.dim, self._vector = index.dim, vector
+
+    def vectors(self, ids):
+        return dict.fromkeys(ids, self._vector)
+
+
+class Misfiled:
+    """An index whose filters put a point into another class than its payload says."""
+
+    def __init__(self, index, point_id: UUID, to: int | None) -> None:
+        self._index, self.point_id, self.to, self.dim = index, point_id, to, index.dim
+
+    def __getattr__(self, name: str):
+        return getattr(self._index, name)
+
+    def filtered(self, category: int, state: int):
+        found = set(self._index.filtered(category, state)) - {self.point_id}
+        return found | ({self.point_id} if (category, state) == (self.to, 0) else set())
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_a_point_that_filters_do_not_find_where_it_is_is_told(store: FeatureStore, made, elsewhere: bool) -> None:
+    point_id, projection = made.ids(store, "image_id = 2")["car", 1], store.projection()
+    to = held(store)[point_id][CLASS] + 1 if elsewhere else None
+    found = reconcile.differences(replace(projection, index=Misfiled(projection.index, point_id, to)))
+    assert found.unfindable == (point_id,) and not found.clean
+    assert not (found.missing or found.orphan or found.stale or found.damaged)

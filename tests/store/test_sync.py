@@ -46,7 +46,7 @@ def pending(store: FeatureStore) -> int:
 
 
 def test_the_relay_leaves_nothing_to_do(store: FeatureStore) -> None:
-    assert reconcile.differences(store.projection()) == reconcile.Differences((), (), (), (), pending(store))
+    assert reconcile.differences(store.projection()) == reconcile.Differences((), (), (), (), (), pending(store))
     assert len(held(store)) == 18
 
 

@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import text
 
 import retclip
+from retclip.store.class_edits import set_status
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.match_edits import reject
+from retclip.store.tables import RETIRED
 from retclip.store.vectors import edge_graph
 from retclip.workflows import doctor
 from retclip.workflows.add_class import add_class
@@ -61,7 +63,7 @@ def test_torch_without_its_package_is_one_line_with_a_cure(monkeypatch):
 
 def test_a_sound_store_is_sound(copied):
     found = check_store(copied, StoreOptions(), repair=False)
-    assert [one.what for one in found] == ["disk", "schema", "archive", "index", "graph"]
+    assert [one.what for one in found] == ["disk", "catalog", "schema", "archive", "index", "graph"]
     assert by_name(found)["graph"].ok
     assert by_name(found)["graph"].found == "none needed: up to 20000 vectors are searched one by one"
     assert by_name(found)["schema"].ok
@@ -138,7 +140,7 @@ def test_an_index_that_lacks_points_is_found_and_repaired(copied):
 def test_what_a_killed_build_left_in_the_outbox_is_said_and_not_applied_by_a_check(copied):
     with FeatureStore.open(copied) as store, transaction(store.engine, write=True) as connection:
         connection.execute(text("UPDATE outbox SET done_at = NULL"))
-        connection.execute(text("UPDATE segment SET status = 2, rev = rev + 1 WHERE id IN (1, 2)"))
+        set_status(connection, [1, 2], RETIRED)
     for _ in range(2):
         check = by_name(check_store(copied, StoreOptions(), repair=False))["index"]
         assert (check.ok, check.found.partition(";")[0]) == (False, "0 missing, 2 orphan, 0 stale, 0 damaged")
@@ -183,7 +185,7 @@ def two_spaces(copied):
 def test_every_space_is_checked_and_repaired(copied, built, two_spaces):
     found = check_store(copied, StoreOptions(), repair=False)
     of_each = [f"{what} reference.colour_texture" for what in ("space", "index of", "graph of")]
-    assert [one.what.split(" (")[0] for one in found] == ["disk", "schema", "archive", *of_each * 2]
+    assert [one.what.split(" (")[0] for one in found] == ["disk", "catalog", "schema", "archive", *of_each * 2]
     assert all(one.ok for one in found)
     with FeatureStore.open(copied) as store:
         second = store.spaces()[1]
