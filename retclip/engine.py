@@ -41,7 +41,6 @@ class RetCLIP(OpenStore):
         from retclip.executors import starter
         from retclip.workflows.build_store import build_store
 
-        self._prepared.clear()
         parts, source = self.parts_to_build(), self.source(address)
         start = starter(self.settings, address)
         return build_store(parts, source, address, classes, on_progress=on_progress, start=start)
@@ -70,7 +69,6 @@ class RetCLIP(OpenStore):
         on_progress: Callable[[BuildReport], None] = lambda _: None,
     ) -> list[BuildReport]:  # fmt: skip
         """Add one class from sources or photos; no training, and the next `segment` knows it."""
-        self._prepared.clear()
         parts = self.parts(building=True)
         from retclip.data.source_address import shown_address
         from retclip.workflows.add_class import add_class
@@ -86,7 +84,6 @@ class RetCLIP(OpenStore):
         on_left: Callable[[Sequence[int]], None] = lambda _: None,
     ) -> CheckedAddition:  # fmt: skip
         """`add_class` between two looks at a probe; taken back where an old class loses more than `limit` points."""
-        self._prepared.clear()
         from retclip.data.source_address import shown_address
         from retclip.workflows.checked_addition import Gate, add_class_checked
 
@@ -107,7 +104,6 @@ class RetCLIP(OpenStore):
 
     def filling(self) -> Filling:
         """What a fill works with."""
-        self._prepared.clear()
         parts = self.parts(building=True)
         from retclip.workflows.fill_missing import Filling
 

@@ -14,7 +14,9 @@ from retclip.components import Components
 from retclip.errors import ConfigError, StoreError, StoreMissing, WeightsMissing
 from retclip.opening import configured, store_options, votes
 from retclip.plugin.manager import PluginManager
+from retclip.store.engine import read
 from retclip.store.feature_store import FeatureStore
+from retclip.store.vocabulary_state import VocabularyState, vocabulary_state
 from retclip.types import Device
 from retclip.workflows.parts import Loaded, Parts
 
@@ -37,7 +39,7 @@ class OpenStore:
         self._store, self.components, self._passing = store, Components(settings, manager), passing
         self._closed = False
         self._parts: dict[tuple[bool, bool], Parts] = {}
-        self._prepared: dict[str, PreparedVocabulary] = {}
+        self._prepared: dict[str, tuple[VocabularyState, PreparedVocabulary]] = {}
 
     @classmethod
     def open(
@@ -137,15 +139,17 @@ class OpenStore:
         return self.store.classes()
 
     def prepared(self, classes: Classes) -> PreparedVocabulary:
-        """A vocabulary matched with the store and encoded, kept for the next image."""
+        """A vocabulary matched with the store and encoded, kept for the next image while the store says the same of all
+        names: another process may change it."""
         vocabulary = as_vocabulary(classes)
-        key = vocabulary.digest if vocabulary else ""
-        if key not in self._prepared:
+        key, now = vocabulary.digest if vocabulary else "", read(self.store.engine, vocabulary_state)
+        kept = self._prepared.get(key)
+        if kept is None or kept[0] != now:
             parts = self.parts()
             from retclip.workflows.vocabulary import prepare
 
-            self._prepared[key] = prepare(parts, vocabulary)
-        return self._prepared[key]
+            kept = self._prepared[key] = now, prepare(parts, vocabulary)
+        return kept[1]
 
     def _classifiers(self, names: Sequence[str]) -> tuple[Loaded[Classifier], ...]:
         if not names:

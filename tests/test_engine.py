@@ -1,6 +1,8 @@
 """The front door: what `segment` takes, presets by name, short texts, and clear errors after `close`."""
 
 import io
+import shutil
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,6 +10,9 @@ from PIL import Image as Pillow
 
 import retclip
 from retclip.errors import ConfigError, DataError, StoreError
+from retclip.names import MatchKind
+from retclip.store.class_edits import add_alias, remove_class
+from retclip.workflows.vocabulary import missing
 
 SUPERPIXELS = {"store": {"index": "resident"}, "plugin": {"reference": {"superpixels": {"count": 30}}}}
 
@@ -93,3 +98,20 @@ def test_public_names_are_there_and_importing_them_is_lazy():
     assert all(getattr(retclip, name) is not None for name in retclip.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Imagee'"):
         _ = retclip.Imagee
+
+
+def test_an_open_store_knows_what_another_one_changed(built, tmp_path):
+    """Two handles of one store: what one says of a name must not be what the other once prepared."""
+    shutil.copytree(built.store, tmp_path / "store")
+    photo = built.photos / "train_0_0000.png"
+    with retclip.open(tmp_path / "store", settings=SUPERPIXELS) as one, retclip.open(tmp_path / "store") as other:
+        names = ["heaven", "grass"]
+        kept = one.prepared(names)
+        assert [match.how for match in missing(kept)] == [MatchKind.MISSING]
+        assert one.prepared(names) is kept
+        other.store.edit(partial(add_alias, name="sky", alias="heaven", actor="ann"))
+        assert missing(one.prepared(names)) == ()
+        assert one.segment(photo, names).evidence.vocabulary.names == ("heaven", "grass")
+        other.store.edit(partial(remove_class, name="grass", actor="ann"))
+        assert [match.name for match in missing(one.prepared(names))] == ["grass"]
+        assert "grass" not in one.prepared(None).vocabulary.names
