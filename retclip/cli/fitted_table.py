@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from retclip.cli import output, streams
+from retclip.cli import output
 
 GAPS = (2, 1)  # blanks between two columns, and where that is too much
 
@@ -22,7 +23,7 @@ def fitted_table(
     wide: show every column, however wide the terminal is. Without a terminal every column is written, tab-separated.
     """
     cells = [{name: output.cell(row[name]) for name in (*keys, *others)} for row in rows]
-    if not streams.for_data().isatty():
+    if not sys.stdout.isatty():
         output.table(title, (*keys, *others), [[row[name] for name in (*keys, *others)] for row in cells])
         return
     room = shutil.get_terminal_size().columns
@@ -72,4 +73,4 @@ def _draw(title: str, names: Sequence[str], cells: Sequence[Mapping[str, str]], 
         table.add_column(Text(name), overflow="fold")
     for row in cells:
         table.add_row(*(Text(row[name]) for name in names))
-    Console(file=streams.for_data(), width=width).print(table)
+    Console(width=width).print(table)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
-from retclip.cli import streams
 from retclip.errors import RetCLIPError
 from retclip.escaping import json_text, one_line
 from retclip.own_files import FAILURES_HEAD, replaceable
@@ -47,7 +46,7 @@ def data(value: Any) -> None:
 def line(text: str, indent: str = "") -> None:
     """A line for people on stdout: on a terminal broken between words at its width, the rest indented."""
     shown = indent + one_line(text)
-    if streams.for_data().isatty():
+    if sys.stdout.isatty():
         width, further = shutil.get_terminal_size().columns, f"{indent}  "
         shown = textwrap.fill(shown, width, subsequent_indent=further, break_on_hyphens=False)
     _echo(shown)
@@ -67,7 +66,7 @@ def error(problem: RetCLIPError) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table on stdout: drawn for people, tab-separated where stdout is no terminal."""
-    if not streams.for_data().isatty():
+    if not sys.stdout.isatty():
         for row in (columns, *rows):
             _echo("\t".join(map(cell, row)))
         return
@@ -80,7 +79,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
         drawn.add_column(Text(cell(column)), overflow="fold")  # a name is never cut
     for row in rows:
         drawn.add_row(*(Text(cell(value)) for value in row))
-    Console(file=streams.for_data()).print(drawn)
+    Console().print(drawn)
 
 
 def figure(value: float | int | None) -> str:
@@ -107,13 +106,12 @@ def write_failures(path: Path, failures: Sequence[Failure]) -> Path:
 
 
 def _echo(text: str, err: bool = False) -> None:
-    stream = sys.stderr if err else streams.for_data()
-    typer.echo(_encodable(text, stream), file=stream)
+    typer.echo(_encodable(text, sys.stderr if err else sys.stdout), err=err)
 
 
 def cell(value: Any) -> str:
     """What stands in a table's cell: one line, nothing that moves the cursor, letters that stdout has a code for."""
-    return "" if value is None else _encodable(one_line(value), streams.for_data())
+    return "" if value is None else _encodable(one_line(value), sys.stdout)
 
 
 def _encodable(text: str, stream: TextIO) -> str:
