@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from retclip import config, limits
 from retclip.device import choose
-from retclip.plugin.checks import check_classes
+from retclip.plugin.checked_source import CheckedSource
 from retclip.plugin.contracts import LEVELS
 from retclip.plugin.manager import PluginManager
 from retclip.plugin.pairing import Capable, check_pairing
@@ -73,14 +73,14 @@ class Components:
         return {"name": info.full_name, "version": info.version}
 
     def source(self, address: str) -> ImageSource:
-        """The image source behind `reader:path?split=NAME`, its class names checked: no reader has another rule."""
+        """The image source behind `reader:path?split=NAME`, all that it says checked: no reader has another rule."""
         from retclip.data.source_address import parse_address
 
         reader, given = parse_address(address)
         info = self.manager.find("source", reader)
         merged = config.merged(self.settings.of_component(info.full_name), given)
-        source = cast("ImageSource", self.manager.load("source", info.full_name, merged, Device()))  # it only decodes
-        check_classes(source.classes(), info.full_name)
+        source = CheckedSource(self.manager.load("source", info.full_name, merged, Device()), info.full_name)
+        source.classes()
         return source
 
     def _roles(self, building: bool) -> tuple[str, str, str]:

@@ -7,6 +7,7 @@
     |- PluginError                   4
     |  |- PluginUnavailable          4     no such component, or its distribution failed to load
     |  |- ContractBroken             4     a plugin returned something its contract forbids
+    |  |- PluginFailed               4     a plugin raised something, and no photo is to blame
     |- ShapeError                    4     an array with the wrong axes, dtype or range
     |- StoreError                    5
     |  |- StoreMissing               5     no store there
@@ -80,6 +81,10 @@ class PluginUnavailable(PluginError):
 
 class ContractBroken(PluginError):
     """A plugin returned something that its contract forbids."""
+
+
+class PluginFailed(PluginError):
+    """A plugin raised something that no photo is to blame for."""
 
 
 class ShapeError(RetCLIPError):

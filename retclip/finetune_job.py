@@ -16,6 +16,8 @@ from retclip.data.augmentation import Augmentation
 from retclip.device import choose
 from retclip.errors import ConfigError
 from retclip.opening import configured
+from retclip.plugin.calls import at_work
+from retclip.plugin.checks import checked_text
 from retclip.plugin.contracts import LEVELS, NEIGHBOURS, TEXT
 from retclip.plugin.manager import checked_settings
 from retclip.plugin.weights import cached_in
@@ -149,9 +151,9 @@ def _device(retclip: RetCLIP) -> Device:
 def _with_text(backbone: Loaded[Any], vocabulary: Vocabulary) -> Vocabulary:
     import torch
 
-    with torch.no_grad():
+    with torch.no_grad(), at_work(backbone.name, f"read {len(vocabulary.terms)} names"):
         text = backbone.thing.text_vectors(vocabulary.terms)
-    return replace(vocabulary, text=text)
+    return replace(vocabulary, text=checked_text(text, len(vocabulary.terms), backbone.thing.space, backbone.name))
 
 
 def _shapes(backbone: Loaded[Any], vocabulary: Vocabulary, crop: int) -> tuple[dict[str, int], int]:

@@ -10,7 +10,7 @@ from retclip.errors import PluginUnavailable, WeightsMissing
 from retclip.plugin.contracts import NEIGHBOURS, TEXT
 from retclip.plugin.discovery import ComponentInfo
 from retclip.plugin.local_files import require_packaged
-from retclip.plugin.manager import PluginManager, checked_settings
+from retclip.plugin.manager import PluginManager, checked_settings, needed_weights
 from retclip.plugin.weights import Weights, cached_in, missing
 from retclip.presets import ABOUT, FOR_FINETUNING, PRESETS
 
@@ -57,7 +57,7 @@ def _needs(name: str, settings: config.Settings, manager: PluginManager) -> Pres
     weights: dict[str, Weights] = {}
     for info in (info for several in infos.values() for info in several):
         values = checked_settings(info, settings.of_component(info.full_name))
-        weights |= {one.name: one for one in info.component.weights(values)}
+        weights |= {one.name: one for one in needed_weights(info, values)}
         try:
             require_packaged(vars(values).values())
         except WeightsMissing as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import typer
@@ -87,12 +87,31 @@ def common(
 def main() -> None:
     """The program's entry: errors become three parts on stderr and an exit code."""
     streams.guard()
+    streams.reserve_stdout()
     with RaisingStopSignal() as stop:
-        code = _exit_code(app)
+        code = _exit_code(_command())
     if stop.number and code:  # whatever the work ended with: the signal was the reason
         code = exit_code(stop.number)
     flushed = _exit_code(streams.flush)  # what could not be written decides where nothing else went wrong
     sys.exit(code or flushed)
+
+
+def _command() -> Callable[[], object]:
+    """The program, in which the body of every command talks on stderr; help, versions and usage come before it."""
+    program = typer.main.get_command(app)
+    for command in _leaves(program):
+        command.callback = streams.talk_on_stderr()(command.callback)
+    return program
+
+
+def _leaves(command: Any) -> Iterator[Any]:
+    """The commands below a group."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield command
+        return
+    for one in inner.values():
+        yield from _leaves(one)
 
 
 def _exit_code(action: Callable[[], object]) -> Any:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from retclip.cli import output
+from retclip.cli import output, streams
 
 GAPS = (2, 1)  # blanks between two columns, and where that is too much
 
@@ -23,7 +22,7 @@ def fitted_table(
     wide: show every column, however wide the terminal is. Without a terminal every column is written, tab-separated.
     """
     cells = [{name: output.cell(row[name]) for name in (*keys, *others)} for row in rows]
-    if not sys.stdout.isatty():
+    if not streams.for_data().isatty():
         output.table(title, (*keys, *others), [[row[name] for name in (*keys, *others)] for row in cells])
         return
     room = shutil.get_terminal_size().columns
@@ -73,4 +72,4 @@ def _draw(title: str, names: Sequence[str], cells: Sequence[Mapping[str, str]], 
         table.add_column(Text(name), overflow="fold")
     for row in cells:
         table.add_row(*(Text(row[name]) for name in names))
-    Console(width=width).print(table)
+    Console(file=streams.for_data(), width=width).print(table)

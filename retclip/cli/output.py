@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
+from retclip.cli import streams
 from retclip.errors import RetCLIPError
 from retclip.escaping import json_text, one_line
 from retclip.own_files import FAILURES_HEAD, replaceable
@@ -46,7 +47,7 @@ def data(value: Any) -> None:
 def line(text: str, indent: str = "") -> None:
     """A line for people on stdout: on a terminal broken between words at its width, the rest indented."""
     shown = indent + one_line(text)
-    if sys.stdout.isatty():
+    if streams.for_data().isatty():
         width, further = shutil.get_terminal_size().columns, f"{indent}  "
         shown = textwrap.fill(shown, width, subsequent_indent=further, break_on_hyphens=False)
     _echo(shown)
@@ -66,7 +67,7 @@ def error(problem: RetCLIPError) -> None:
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table on stdout: drawn for people, tab-separated where stdout is no terminal."""
-    if not sys.stdout.isatty():
+    if not streams.for_data().isatty():
         for row in (columns, *rows):
             _echo("\t".join(map(cell, row)))
         return
@@ -79,7 +80,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
         drawn.add_column(Text(cell(column)), overflow="fold")  # a name is never cut
     for row in rows:
         drawn.add_row(*(Text(cell(value)) for value in row))
-    Console().print(drawn)
+    Console(file=streams.for_data()).print(drawn)
 
 
 def figure(value: float | int | None) -> str:
@@ -106,12 +107,13 @@ def write_failures(path: Path, failures: Sequence[Failure]) -> Path:
 
 
 def _echo(text: str, err: bool = False) -> None:
-    typer.echo(_encodable(text, sys.stderr if err else sys.stdout), err=err)
+    stream = sys.stderr if err else streams.for_data()
+    typer.echo(_encodable(text, stream), file=stream)
 
 
 def cell(value: Any) -> str:
     """What stands in a table's cell: one line, nothing that moves the cursor, letters that stdout has a code for."""
-    return "" if value is None else _encodable(one_line(value), sys.stdout)
+    return "" if value is None else _encodable(one_line(value), streams.for_data())
 
 
 def _encodable(text: str, stream: TextIO) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retclip.cli import options, output
+from retclip.cli import options, output, streams
 from retclip.cli.fitted_table import fitted_table
 from retclip.errors import RetCLIPError, StoreMissing
 
@@ -62,7 +61,7 @@ def presets(
 
 def _print(title: str, rows: Sequence[tuple[str, ...]]) -> None:
     """Everything in one table; on a terminal, which has no room for that, what each is stands below."""
-    if not sys.stdout.isatty():
+    if not streams.for_data().isatty():
         output.table(title, (*COLUMNS, "what it is"), rows)
         return
     fitted_table(title, COLUMNS, (), [dict(zip(COLUMNS, row[:-1], strict=True)) for row in rows])

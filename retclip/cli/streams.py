@@ -3,6 +3,9 @@
 A reader that leaves (`| head`, a terminal that was closed) ends no work and decides no exit code: what it would have
 read is dropped. A stream that was closed by the caller (`<&- >&- 2>&-`) is opened on the null device, or the next file
 that is opened, a store's catalog say, would be taken for it. A full disk behind stdout stays an error: data was lost.
+
+Standard output is kept for data. What plugins and the libraries below them print while a command works goes to stderr,
+from Python, from native code and from worker processes alike: a line between them would be no JSON any more.
 """
 
 from __future__ import annotations
@@ -11,12 +14,14 @@ import errno
 import io
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from retclip.errors import DataError
 
 STDIN, STDOUT, STDERR = 0, 1, 2
+_for_data: TextIO | None = None  # standard output, while `sys.stdout` is another stream
 GONE = (errno.EPIPE, errno.EIO, errno.ECONNRESET, errno.ESHUTDOWN)  # nobody is there to read
 
 
@@ -52,12 +57,41 @@ def guard() -> None:
     sys.stderr = _guarded(sys.stderr, STDERR)
 
 
+def reserve_stdout() -> None:
+    """Keep standard output for this program: `sys.stdout` writes to it as before, over another descriptor, and whatever
+    is written to descriptor 1, here or in a process that is started, goes to stderr. Nothing changes where somebody
+    put another stream in its place."""
+    if _descriptor(sys.stdout) != STDOUT:
+        return
+    sys.stdout.flush()
+    kept = os.dup(STDOUT)
+    os.dup2(STDERR, STDOUT)
+    sys.stdout = _over(Outlet(kept, forgiving=False), sys.stdout)
+
+
+@contextmanager
+def talk_on_stderr() -> Iterator[None]:
+    """Inside the block what is printed goes to stderr; `for_data` still names standard output."""
+    global _for_data
+    _for_data = data = sys.stdout
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout, _for_data = data, None
+
+
+def for_data() -> TextIO:
+    """Standard output, whatever `sys.stdout` is now."""
+    return _for_data or sys.stdout
+
+
 def flush() -> None:
     """Write out what stdout still holds. Raises DataError where it cannot be written; then it is dropped."""
     try:
         sys.stdout.flush()
     except OSError as error:
-        discard(STDOUT)
+        discard(_descriptor(sys.stdout) or STDOUT)
         with suppress(OSError):
             sys.stdout.flush()  # or the interpreter would try once more, and end with an exit code of its own
         raise DataError(
@@ -83,6 +117,11 @@ def _guarded(stream: TextIO | None, descriptor: int) -> TextIO:
     if type(stream) is not io.TextIOWrapper or _descriptor(stream) != descriptor or _is_guarded(stream):
         return stream
     stream.flush()
+    return _over(outlet, stream)
+
+
+def _over(outlet: Any, stream: Any) -> TextIO:
+    """A stream over the outlet that is otherwise as the given one."""
     unbuffered = isinstance(stream.buffer, io.RawIOBase)  # python -u
     return io.TextIOWrapper(
         outlet if unbuffered else io.BufferedWriter(outlet),

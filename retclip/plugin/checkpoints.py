@@ -18,6 +18,7 @@ from torch import Tensor
 from retclip.errors import DataError, WeightsDamaged
 from retclip.limits import check_size, current
 from retclip.plugin.stand_ins import stand_in
+from retclip.plugin.torchscript import is_torchscript, scripted_tensors
 
 WRAPPERS = ("model", "state_dict", "module")  # what training programs put around a state dict
 HARMLESS = ("_reconstruct", "scalar")  # what numpy writes around the numbers of an array
@@ -51,8 +52,9 @@ def _opened(path: Path) -> Iterator[Any]:
 
 
 def read_pickled(path: Path, name: str = "") -> dict[str, Tensor]:
-    """The tensors of a `.pth` or `.pt` checkpoint, however they are wrapped, read with `weights_only=True`. Raises
-    DataError; a file that holds more than numbers and text is refused."""
+    """The tensors of a `.pth` or `.pt` checkpoint, however they are wrapped, read with `weights_only=True`, or of a
+    TorchScript archive, whose code is not run. Raises DataError; a file that holds more than numbers and text is
+    refused."""
     kinds = {type(np.dtype(one)) for one in ("f2", "f4", "f8", "i4", "i8", "u1", "?")}
     harmless: list[Any] = [*_by_name(), np.ndarray, np.dtype, *kinds]
     size, told = path.stat().st_size, name or str(path)
@@ -64,7 +66,8 @@ def read_pickled(path: Path, name: str = "") -> dict[str, Tensor]:
                 check_size(unpacked, allowed, f"an unpacked checkpoint {told}", "limits.unpacked_mib")
         with torch.serialization.safe_globals(harmless), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            scripted = is_torchscript(path)
+            found = scripted_tensors(path) if scripted else torch.load(path, map_location="cpu", weights_only=True)
     except DataError:
         raise
     except Exception as error:  # torch raises pickle, zip, runtime and value errors here

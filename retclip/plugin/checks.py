@@ -6,21 +6,24 @@ are often equal, and the first would win.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from retclip.errors import ContractBroken, ShapeError
-from retclip.names import checked_name, distinct
-from retclip.plugin.contracts import SourceClass
+from retclip.plugin.calls import reason_of
 from retclip.shapes import check_flags, check_range, check_shape
 from retclip.types import (
     ClassScores,
     DenseFeatures,
     FeatureSpace,
     Image,
+    MaskLogits,
     MaskProposals,
     Neighbours,
+    Role,
     SegmentFeatures,
     Vocabulary,
 )  # fmt: skip
@@ -31,118 +34,189 @@ if TYPE_CHECKING:
 ROUNDING = 1e-5  # what resizing and softmax may add to a probability
 UNIT_TOLERANCE = 1e-2  # half-precision backbones keep the length to about 1e-3
 SHARES_TOLERANCE = 1e-3  # a class's shares, summed in float32 or half precision
+Answer = TypeVar("Answer")
 
 
-def check_classes(found: Sequence[SourceClass], source: str) -> None:
-    """Names that follow the rule for names (`retclip.names`), and no two that are one class. Raises DataError for a
-    name that cannot be, too."""
-    where = f"the classes of {source}"
-    for term in (term for one in found for term in (one.name, *one.synonyms)):
-        if checked_name(term, where) != term:
-            raise _broken(source, "class names as retclip.names.checked_name gives them", repr(term))
-    distinct((one.name for one in found), where)
+def checked_features(found: Any, images: Sequence[Image], space: FeatureSpace, component: str) -> list[DenseFeatures]:
+    """One answer per image: a grid (d, h, w) of that image, in the backbone's own space."""
+    with _judging(component):
+        answers = _one_each(found, images, DenseFeatures)
+        for features, image in zip(answers, images, strict=True):
+            _check_size(features, image)
+            if features.space != space:
+                raise ShapeError(f"features of its space {space.id}", f"of {features.space.id}", "")
+            for name, values in {"grid": features.grid, **features.levels}.items():
+                _check_numbers(name, values, "d h w")
+            if not all(0.0 < share <= 1.0 for share in features.extent) or len(features.extent) != 2:
+                raise ShapeError("extent, two shares in (0, 1]", f"{features.extent}", "")
+    return answers
 
 
-def checked_features(
-    found: Sequence[DenseFeatures], images: Sequence[Image], space: FeatureSpace, component: str
-) -> list[DenseFeatures]:
-    """One answer per image, of that image and in the backbone's own space."""
-    if len(found) != len(images):
-        raise _broken(component, f"{len(images)} dense features, one per image", f"{len(found)}")
-    for features, image in zip(found, images, strict=True):
-        if tuple(features.image_size) != image.size:
-            raise _broken(component, f"image_size {image.size}", f"{features.image_size}")
-        if features.space != space:
-            raise _broken(component, f"features of its space {space.id}", f"of {features.space.id}")
-    return list(found)
-
-
-def checked_proposals(found: Sequence[MaskProposals], images: Sequence[Image], component: str) -> list[MaskProposals]:
+def checked_proposals(found: Any, images: Sequence[Image], component: str) -> list[MaskProposals]:
     """One valid answer per image: masks (n, y, x) and scores (n,) in [0, 1], prompts one per mask."""
-    if len(found) != len(images):
-        raise _broken(component, f"{len(images)} answers, one per image", f"{len(found)}")
-    for proposals, image in zip(found, images, strict=True):
-        try:
-            sizes = check_shape("masks", proposals.masks, "n y x")
-            for name in ("objectness", "detector_scores", "mask_scores"):
-                _check_scores(name, getattr(proposals, name), sizes["n"])
-            if 0 in proposals.masks.shape[1:]:
-                raise ShapeError("masks (n, y, x) with y and x above 0", f"{tuple(proposals.masks.shape)}", "")
-            check_range("masks", proposals.masks, 0.0, 1.0, ROUNDING)
-        except ShapeError as error:
-            raise _broken(component, error.expected, error.got) from error
-        if tuple(proposals.image_size) != image.size:
-            raise _broken(component, f"image_size {image.size}", f"{proposals.image_size}")
-        if proposals.logits is not None and len(proposals.logits.values) != len(proposals):
-            raise _broken(component, f"logits of {len(proposals)} masks", f"of {len(proposals.logits.values)}")
-        if proposals.prompts is not None and len(proposals.prompts) != len(proposals):
-            raise _broken(component, f"{len(proposals)} prompts", f"{len(proposals.prompts)}")
-    return list(found)
+    with _judging(component):
+        answers = _one_each(found, images, MaskProposals)
+        for proposals, image in zip(answers, images, strict=True):
+            _check_masks(proposals)
+            _check_size(proposals, image)
+    return answers
 
 
-def checked_segments(found: SegmentFeatures, masks: int, component: str) -> SegmentFeatures:
-    """A unit vector per covered mask, in the space the backbone says."""
-    try:
-        check_shape("vectors", found.vectors, "n d", {"n": masks, "d": found.space.dim})
+def _check_masks(proposals: MaskProposals) -> None:
+    sizes = _check_numbers("masks", proposals.masks, "n y x")
+    _check_shares("objectness", proposals.objectness, "n", sizes)
+    for name in ("detector_scores", "mask_scores"):
+        scores = getattr(proposals, name)
+        if scores is not None:
+            _check_shares(name, scores, "n", sizes)
+    if 0 in proposals.masks.shape[1:]:
+        raise ShapeError("masks (n, y, x) with y and x above 0", f"{tuple(proposals.masks.shape)}", "")
+    check_range("masks", proposals.masks, 0.0, 1.0, ROUNDING)
+    if proposals.embeddings is not None:
+        _check_numbers("embeddings", proposals.embeddings, "n e", {"n": sizes["n"]})
+    if proposals.logits is not None:
+        _check_logits(proposals.logits, sizes["n"])
+    if proposals.prompts is not None:
+        if not isinstance(proposals.prompts, tuple | list) or len(proposals.prompts) != sizes["n"]:
+            raise ShapeError(f"{sizes['n']} prompts", _amount(proposals.prompts), "")
+        strange = [one for one in proposals.prompts if one is not None and not isinstance(one, str)]
+        if strange:
+            raise ShapeError("prompts that are names or None", _kind(strange[0]), "")
+
+
+def _check_logits(logits: MaskLogits, masks: int) -> None:
+    _check_kind("logits", logits, MaskLogits)
+    count = _check_numbers("logits", logits.values, "n y x")["n"]
+    if count != masks:
+        raise ShapeError(f"logits of {masks} masks", f"of {count}", "")
+    if not bool(logits.values.isfinite().all()):
+        raise ShapeError("finite logits", "NaN or infinity among them", "")
+    inside = all(0 < inner <= whole for inner, whole in zip(logits.inner, logits.frame, strict=True))
+    if not inside:
+        raise ShapeError("logits whose photo lies inside their frame", f"{logits.inner} in {logits.frame}", "")
+
+
+def checked_segments(found: Any, masks: int, space: FeatureSpace, component: str) -> SegmentFeatures:
+    """A unit vector per covered mask, in the backbone's own space."""
+    with _judging(component):
+        _check_kind("the answer", found, SegmentFeatures)
+        if found.space != space:
+            raise ShapeError(f"vectors of its space {space.id}", f"of {found.space.id}", "")
+        _check_numbers("vectors", found.vectors, "n d", {"n": masks, "d": space.dim})
+        _check_tensor("covered", found.covered)
         check_shape("covered", found.covered, "n", {"n": masks})
         check_flags("covered", found.covered)
-    except ShapeError as error:
-        raise _broken(component, error.expected, error.got) from error
-    _check_unit("vectors", found.vectors[found.covered], component)
-    return replace(found, vectors=found.vectors.float())
+        _check_unit("vectors", found.vectors[found.covered])
+    answer: SegmentFeatures = replace(found, vectors=found.vectors.float())
+    return answer
 
 
 def checked_scores(
-    found: ClassScores, masks: int, vocabulary: Vocabulary, component: str, neighbours: Neighbours | None = None
+    found: Any, masks: int, vocabulary: Vocabulary, component: str, neighbours: Neighbours | None = None
 ) -> ClassScores:
     """(n, c) scores in [0, 1], and whether each class is known. neighbours: what the component was given; its shares,
     where it says them, sum to its scores."""
-    try:
-        sizes = check_shape("values", found.values, "n c", {"n": masks, "c": len(vocabulary)})
-        check_shape("knows", found.knows, "c", sizes)
-        check_flags("knows", found.knows)
-        check_range("values", found.values, 0.0, 1.0, ROUNDING)
+    with _judging(component):
+        _check_kind("the answer", found, ClassScores)
+        _check_kind("its role", found.role, Role)
+        sizes = {"n": masks, "c": len(vocabulary)}
+        _check_shares("values", found.values, "n c", sizes)
         if found.void is not None:
-            check_shape("void", found.void, "n", sizes)
-            check_range("void", found.void, 0.0, 1.0, ROUNDING)
-        if found.speaks is not None:
-            check_shape("speaks", found.speaks, "n", sizes)
-            check_flags("speaks", found.speaks)
+            _check_shares("void", found.void, "n", sizes)
+        for name, axis in (("knows", "c"), ("speaks", "n")):
+            flags = getattr(found, name)
+            if flags is not None or name == "knows":
+                _check_tensor(name, flags)
+                check_shape(name, flags, axis, sizes)
+                check_flags(name, flags)
         if found.shares is not None:
-            _check_shares(found.shares, found.values, neighbours)
-    except ShapeError as error:
-        raise _broken(component, error.expected, error.got) from error
+            _check_votes(found.shares, found.values, neighbours)
     void = None if found.void is None else found.void.float().clamp(0.0, 1.0)
     shares = None if found.shares is None else found.shares.float().clamp(0.0, 1.0)
-    return replace(found, values=found.values.float().clamp(0.0, 1.0), void=void, shares=shares)
+    answer: ClassScores = replace(found, values=found.values.float().clamp(0.0, 1.0), void=void, shares=shares)
+    return answer
 
 
-def checked_text(found: Tensor | None, terms: int, space: FeatureSpace, component: str) -> Tensor | None:
+def checked_text(found: Any, terms: int, space: FeatureSpace, component: str) -> Tensor | None:
     """A unit vector (r, d) float32 per term, None from a backbone without a text tower."""
     if found is None:
         return None
+    with _judging(component):
+        _check_numbers("text vectors", found, "r d", {"r": terms, "d": space.dim})
+        _check_unit("text vectors", found)
+    vectors: Tensor = found.float()
+    return vectors
+
+
+def broken(component: str, expected: str, got: str) -> ContractBroken:
+    """The error for an answer that the contract forbids."""
+    return ContractBroken(
+        f"{expected} from {component}", got, f"report it to the plugin's author: retclip plugins check {component}"
+    )
+
+
+@contextmanager
+def _judging(component: str) -> Iterator[None]:
+    """Inside the block whatever is wrong with an answer is its component's broken contract, also what nobody thought
+    of: an answer off which nothing can be read."""
     try:
-        check_shape("text vectors", found, "r d", {"r": terms, "d": space.dim})
+        yield
+    except ContractBroken:
+        raise
     except ShapeError as error:
-        raise _broken(component, error.expected, error.got) from error
-    _check_unit("text vectors", found, component)
-    return found.float()
+        raise broken(component, error.expected, error.got) from error
+    except (AttributeError, TypeError, ValueError, LookupError, RuntimeError) as error:
+        raise broken(component, "an answer of the form that its contract states", reason_of(error)) from error
 
 
-def _check_scores(name: str, scores: Tensor | None, masks: int) -> None:
-    """A score in [0, 1] per mask, where there are any. Raises ShapeError."""
-    if scores is not None:
-        check_shape(name, scores, "n", {"n": masks})
-        check_range(name, scores, 0.0, 1.0, ROUNDING)
+def _one_each(found: Any, images: Sequence[Image], kind: type[Answer]) -> list[Answer]:
+    wanted = f"{len(images)} answers, one per image"
+    if not isinstance(found, list | tuple):
+        raise ShapeError(f"a list of {wanted}", _kind(found), "")
+    if len(found) != len(images):
+        raise ShapeError(wanted, f"{len(found)}", "")
+    for answer in found:
+        _check_kind("an answer", answer, kind)
+    return list(found)
 
 
-def _check_shares(shares: Tensor, values: Tensor, neighbours: Neighbours | None) -> None:
+def _check_kind(what: str, value: Any, kind: type[Any]) -> None:
+    if not isinstance(value, kind):
+        raise ShapeError(f"{what} of type {kind.__name__}", _kind(value), "")
+
+
+def _check_size(answer: DenseFeatures | MaskProposals, image: Image) -> None:
+    if tuple(answer.image_size) != image.size:
+        raise ShapeError(f"image_size {image.size}", f"{answer.image_size}", "")
+
+
+def _check_tensor(name: str, value: Any) -> None:
+    torch = sys.modules.get("torch")  # there, where a tensor is: this module must not import it for others
+    if torch is None or not isinstance(value, torch.Tensor):
+        raise ShapeError(f"{name}, a torch tensor", _kind(value), "")
+
+
+def _check_numbers(name: str, value: Any, axes: str, sizes: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Check for a tensor of those axes in floating point; the length of each axis."""
+    _check_tensor(name, value)
+    found = check_shape(name, value, axes, dict(sizes or {}))
+    if not value.dtype.is_floating_point:
+        raise ShapeError(f"{name} in floating point", f"{value.dtype}", "")
+    return found
+
+
+def _check_shares(name: str, value: Any, axes: str, sizes: Mapping[str, int]) -> None:
+    _check_numbers(name, value, axes, {letter: sizes[letter] for letter in axes.split()})
+    check_range(name, value, 0.0, 1.0, ROUNDING)
+
+
+def _check_votes(shares: Any, values: Tensor, neighbours: Neighbours | None) -> None:
     """A share in [0, 1] per neighbour, those of a class with that class's value as their sum. Raises ShapeError."""
     if neighbours is None:
-        raise ShapeError("no shares where there are no neighbours", f"{tuple(shares.shape)}", "")
+        raise ShapeError("no shares where there are no neighbours", _kind(shares), "")
+    rows, found = neighbours.classes.shape
+    _check_shares("shares", shares, "n k", {"n": rows, "k": found})
     classes = neighbours.classes.to(shares.device)
-    check_shape("shares", shares, "n k", {"n": classes.shape[0], "k": classes.shape[1]})
-    check_range("shares", shares, 0.0, 1.0, ROUNDING)
     bins = values.new_zeros(len(values), values.shape[1] + 1, dtype=shares.dtype).float()  # the last: no neighbour
     summed = bins.scatter_add(1, classes % bins.shape[1], shares.float())
     apart = (summed[:, :-1] - values.float()).abs()
@@ -150,13 +224,19 @@ def _check_shares(shares: Tensor, values: Tensor, neighbours: Neighbours | None)
         raise ShapeError("shares that sum to their class's value", f"sums that are {apart.max():g} apart", "")
 
 
-def _check_unit(what: str, vectors: Tensor, component: str) -> None:
+def _check_unit(what: str, vectors: Tensor) -> None:
     lengths = vectors.float().norm(dim=-1)
     if not bool(((lengths - 1.0).abs() < UNIT_TOLERANCE).all()):  # also false for NaN
-        raise _broken(component, f"finite {what} of length 1", f"lengths {lengths.min():g} to {lengths.max():g}")
+        raise ShapeError(f"finite {what} of length 1", f"lengths {lengths.min():g} to {lengths.max():g}", "")
 
 
-def _broken(component: str, expected: str, got: str) -> ContractBroken:
-    return ContractBroken(
-        f"{expected} from {component}", got, f"report it to the plugin's author: retclip plugins check {component}"
-    )
+def _kind(value: Any) -> str:
+    """What a value is, for messages: None, "a generator", "a numpy.ndarray"."""
+    if value is None:
+        return "None"
+    module = type(value).__module__
+    return f"a {'' if module == 'builtins' else module + '.'}{type(value).__qualname__}"
+
+
+def _amount(value: Any) -> str:
+    return f"{len(value)}" if isinstance(value, tuple | list) else _kind(value)

@@ -2,7 +2,7 @@
 
 pluggy's own loader has no guard: the first plugin that cannot be imported stops all. So the entry points of the group
 "retclip" are walked here, and everything a plugin may raise, a bad torch/torchvision pair's RuntimeError included, is
-kept as a `PluginFailure`. Announcing loads no model library.
+kept as a `PluginFailure`; so is a panic of native code, which is no `Exception`. Announcing loads no model library.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pydantic import BaseModel
 import retclip
 from retclip.plugin import spec
 from retclip.plugin.contracts import Component
+from retclip.plugin.weights import Weights
 
 GROUP = "retclip"
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -101,7 +102,9 @@ def _announced(entry: Any, distribution: str, version: str) -> list[ComponentInf
             for kind, hook in KINDS.items()
             for component in _components(getattr(registered.hook, hook), kind)
         ]
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         reason = f"{type(error).__name__}: {error}"
         return PluginFailure(entry.name, distribution, version, stage, reason)
 
@@ -139,8 +142,13 @@ def _components(hook: Callable[[], Iterable[Iterable[Any]]], kind: str) -> list[
             raise TypeError(f"the settings of {one.name!r} are no pydantic model")
         if one.settings.model_config.get("extra") != "forbid":
             raise TypeError(f"the settings of {one.name!r} let unknown keys pass; derive them from retclip's Settings")
-        if not callable(one.load):
-            raise TypeError(f"`load` of {one.name!r} cannot be called")
+        for what in ("load", "weights", *(("trainable",) if one.trainable is not None else ())):
+            if not callable(getattr(one, what)):
+                raise TypeError(f"`{what}` of {one.name!r} cannot be called")
+        if not isinstance(one.summary, str) or any(not isinstance(weights, Weights) for weights in one.published):
+            raise TypeError(f"the summary of {one.name!r} is no text, or `published` holds what are no Weights")
+        if any(not isinstance(names, frozenset | set) for names in (one.provides, one.needs)):
+            raise TypeError(f"`provides` and `needs` of {one.name!r} are no sets")
         names.add(one.name)
     return found
 

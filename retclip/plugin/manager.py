@@ -11,10 +11,12 @@ from pydantic import BaseModel, ValidationError
 
 from retclip.errors import ConfigError, ContractBroken, PluginUnavailable, RetCLIPError
 from retclip.plugin import contracts
+from retclip.plugin.calls import at_work, reason_of
+from retclip.plugin.checks import broken
 from retclip.plugin.discovery import ComponentInfo, PluginFailure, discovered
 from retclip.plugin.local_files import require_packaged
 from retclip.plugin.weights import Weights, cached_in, require
-from retclip.types import Device
+from retclip.types import Device, FeatureSpace, Role
 
 PROTOCOLS: dict[str, Any] = {
     "backbone": contracts.Backbone,
@@ -88,27 +90,23 @@ class PluginManager:
         checked = checked_settings(info, settings)
         try:
             with cached_in(self.cache):
-                require(info.component.weights(checked))
-                thing = info.component.load(checked, device)
-        except RetCLIPError:
+                require(needed_weights(info, checked))
+                component = info.component.load(checked, device)
+            _check_form(component, info, kind)
+        except (RetCLIPError, KeyboardInterrupt):
             raise
-        except Exception as error:
-            got = f"{type(error).__name__}: {error}"
+        except BaseException as error:  # a panic of native code, or an attempt to end the program, too
             todo = f"retclip plugins check {info.full_name}; the plugin is {info.distribution} {info.version}"
-            raise PluginUnavailable(f"{kind} {info.full_name} to load", got, todo) from error
-        if not isinstance(thing, PROTOCOLS[kind]):
-            lacking = [one for one in _members(PROTOCOLS[kind]) if not hasattr(thing, one)]
-            todo = f"report it to the author of {info.distribution}"
-            raise ContractBroken(f"{info.full_name} to be a {kind}", f"one without {', '.join(lacking)}", todo)
-        return thing
+            raise PluginUnavailable(f"{kind} {info.full_name} to load", reason_of(error), todo) from error
+        return component
 
     def require_weights(self, several: Iterable[ComponentInfo], settings: Callable[[str], Mapping[str, Any]]) -> None:
         """Whether all that these components need is here. Raises WeightsMissing, once for all; ConfigError."""
-        checked = [(info.component, checked_settings(info, settings(info.full_name))) for info in several]
+        checked = [(info, checked_settings(info, settings(info.full_name))) for info in several]
         for _, values in checked:
             require_packaged(vars(values).values())
         with cached_in(self.cache):
-            require(weights for component, values in checked for weights in component.weights(values))
+            require(weights for info, values in checked for weights in needed_weights(info, values))
 
     def weights(self, settings: Callable[[str], Mapping[str, Any]] = lambda _: {}) -> dict[str, Sequence[Weights]]:
         """What each component that needs weights would need, by full name. settings: a component's own, by its full
@@ -117,8 +115,8 @@ class PluginManager:
         found: dict[str, Sequence[Weights]] = {}
         for info in self.components():
             try:
-                needed = info.component.weights(checked_settings(info, settings(info.full_name)))
-            except Exception:  # noqa: S112
+                needed = needed_weights(info, checked_settings(info, settings(info.full_name)))
+            except RetCLIPError:
                 continue
             if needed:
                 found[info.full_name] = needed
@@ -160,6 +158,30 @@ def checked_settings(info: ComponentInfo, settings: Mapping[str, Any]) -> BaseMo
             raise ConfigError(f"a setting of {info.full_name}", repr(key), hint) from error
         got = "nothing" if first["type"] == "missing" else repr(first.get("input"))
         raise ConfigError(f"{info.full_name}, {key}: {first['msg']}", got, "correct the setting") from error
+
+
+def needed_weights(info: ComponentInfo, settings: BaseModel) -> Sequence[Weights]:
+    """The weights that a component needs with these settings. Raises ContractBroken, PluginFailed, and what the
+    component means to raise: ConfigError for a tag that nobody published, say."""
+    with at_work(info.full_name, "say which weights it needs"):
+        found = info.component.weights(settings)
+        weights = tuple(found) if isinstance(found, Iterable) else (found,)
+    strange = [one for one in weights if not isinstance(one, Weights)]
+    if strange:
+        raise broken(info.full_name, "weights of type Weights", type(strange[0]).__name__)
+    return weights
+
+
+def _check_form(component: Any, info: ComponentInfo, kind: str) -> None:
+    """Raises ContractBroken where a component lacks what its kind has, or states it in another form."""
+    if not isinstance(component, PROTOCOLS[kind]):
+        lacking = [member for member in _members(PROTOCOLS[kind]) if getattr(component, member, None) is None]
+        todo = f"report it to the author of {info.distribution}"
+        raise ContractBroken(f"{info.full_name} to be a {kind}", f"one without {', '.join(lacking)}", todo)
+    if kind == "backbone" and not isinstance(component.space, FeatureSpace):
+        raise broken(info.full_name, "a FeatureSpace for `space`", type(component.space).__name__)
+    if kind == "classifier" and not isinstance(component.role, Role):
+        raise broken(info.full_name, "a Role for `role`", f"{component.role!r}"[:80])
 
 
 def _members(protocol: Any) -> list[str]:

@@ -182,7 +182,7 @@ def _vectors(
     for page in pages(masks, at_once):
         drawn = np.stack([rle.decode({"size": image.size, "counts": mask.rle}) for mask in page])
         stack = torch.from_numpy(drawn).to(device).float()
-        found = pooled(backbone, features, MaskProposals(stack, torch.ones(len(page)), image.size))
+        found = pooled(backbone, image, features, MaskProposals(stack, torch.ones(len(page)), image.size))
         vectors.append(found.vectors.float().cpu().numpy())
         covered.append(found.covered.cpu().numpy())
     return np.concatenate(vectors), np.concatenate(covered)

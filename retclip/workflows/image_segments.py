@@ -39,7 +39,7 @@ def image_segments(models: Models, unit: Unit, image: Image, naming: LabelAssign
         ((features, found),) = proposals_of(models, [image], naming.vocabulary(class_names))
     most, described, sure = models.settings.build.max_segments, None, list[float]()
     if naming.needed and found.prompts is None:
-        named, described, sure = naming.assigned(found, features, class_names)
+        named, described, sure = naming.assigned(image, found, features, class_names)
     else:
         named = best_first(_named(found, class_names, models.proposer.name), most)
     vectors = keys_of(models, image, features, named, described)

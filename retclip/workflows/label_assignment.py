@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from retclip.algorithms.assigned_labels import assigned_labels, distinct_masks
-from retclip.device import inference
 from retclip.errors import ConfigError
 from retclip.names import name_key
-from retclip.types import DenseFeatures, MaskProposals, SegmentFeatures, Vocabulary
-from retclip.workflows.describe_image import vectors_of
+from retclip.types import DenseFeatures, Image, MaskProposals, SegmentFeatures, Vocabulary
+from retclip.workflows.describe_image import text_of, vectors_of
 from retclip.workflows.parts import Models
 
 if TYPE_CHECKING:
@@ -45,8 +44,7 @@ class LabelAssignment:
         if self._everything is None:
             names = {name_key(name): name for name in (*self.stored, *self.names)}  # the build's own spelling wins
             vocabulary, backbone = self._of(tuple(names.values())), self.models.backbone
-            with inference(backbone.device):
-                text = backbone.thing.text_vectors(vocabulary.terms)
+            text = text_of(backbone, vocabulary.terms)
             if text is None:
                 raise ConfigError(
                     "a proposer that says which class each mask shows, or a backbone with text that can",
@@ -58,13 +56,13 @@ class LabelAssignment:
         return self._everything
 
     def assigned(
-        self, proposals: MaskProposals, features: DenseFeatures, present: Sequence[str]
+        self, image: Image, proposals: MaskProposals, features: DenseFeatures, present: Sequence[str]
     ) -> tuple[MaskProposals, SegmentFeatures, list[float]]:
         """The masks that are kept, named, best first, their vectors, and how sure each name is: `build.assign_*`."""
         settings, vocabulary = self.models.settings.build, self.everything()
         wanted = {name_key(name): name for name in present}
         there = torch.tensor([name_key(name) in wanted for name in vocabulary.names])
-        segments = vectors_of(self.models, features, proposals)
+        segments = vectors_of(self.models, image, features, proposals)
         rows = torch.as_tensor(vocabulary.row_class).to(segments.vectors.device)
         labels, likely = assigned_labels(
             segments.vectors.float(), cast("Tensor", vocabulary.text).float(), rows, there, settings.assign_scale,

@@ -21,6 +21,7 @@ from retclip.algorithms.void_specks import close_void_specks
 from retclip.device import inference
 from retclip.evidence import Evidence
 from retclip.names import name_key
+from retclip.plugin.calls import on_photos
 from retclip.plugin.checks import checked_scores
 from retclip.types import (
     ClassScores,
@@ -33,7 +34,7 @@ from retclip.types import (
     SegmentFeatures,
     Vocabulary,
 )
-from retclip.workflows.describe_image import Description, keys_of, proposals_of, vectors_of
+from retclip.workflows.describe_image import Description, addresses, keys_of, proposals_of, vectors_of
 from retclip.workflows.masks import boxes
 from retclip.workflows.parts import Loaded, Parts
 from retclip.workflows.vocabulary import PreparedVocabulary, needs_neighbours
@@ -59,7 +60,7 @@ def describe_images(parts: Parts, images: Sequence[Image], prepared: PreparedVoc
 def _described(parts: Parts, image: Image, features: DenseFeatures, proposals: MaskProposals) -> Description:
     if not parts.settings.segment.use_prompts:  # what an annotation or a detector calls a mask must not leak in
         proposals = replace(proposals, prompts=None)
-    segments = vectors_of(parts, features, proposals)
+    segments = vectors_of(parts, image, features, proposals)
     return Description(proposals, segments, keys_of(parts, image, features, proposals, segments))
 
 
@@ -70,7 +71,7 @@ def decide(parts: Parts, image: Image, prepared: PreparedVocabulary, described: 
     neighbours = _neighbours(parts, prepared, described.keys) if needs_neighbours(parts) else None
     scores = []
     for classifier in parts.classifiers:
-        with inference(classifier.device):
+        with inference(classifier.device), on_photos(classifier.name, addresses([image])):
             found = classifier.thing.score(proposals, segments, vocabulary, neighbours)
         found = checked_scores(found, len(proposals), vocabulary, classifier.name, neighbours)
         scores.append(replace(found, classifier=classifier.name))

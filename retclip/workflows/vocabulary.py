@@ -5,20 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from retclip.algorithms.label_matching import match_labels
-from retclip.device import inference
 from retclip.errors import ConfigError, NamesTooLong
 from retclip.names import LabelMatch, MatchKind, distinct, name_key
-from retclip.plugin.checks import checked_text
 from retclip.plugin.contracts import NEIGHBOURS
 from retclip.plugin.pairing import Capable, check_pairing
 from retclip.store.catalog import StoreClass
 from retclip.store.class_matches import ACCEPTED, ClassMatch
 from retclip.types import Vocabulary
+from retclip.workflows.describe_image import text_of
 from retclip.workflows.parts import Parts
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def prepare(parts: Parts, vocabulary: Vocabulary | None) -> PreparedVocabulary:
     stored = parts.store.classes()
     vocabulary = vocabulary or _everything(stored)
     _check_needs(parts)
-    vocabulary = replace(vocabulary, text=text_of(parts, vocabulary.terms))
+    vocabulary = replace(vocabulary, text=text_of(parts.backbone, vocabulary.terms))
     matches = _matches(parts, vocabulary, stored)
     rows = {one.name: one for one in stored}
     found = [rows[match.store_class] if match.store_class is not None else None for match in matches]
@@ -64,13 +65,6 @@ def _is_thing(given: bool | None, stored: StoreClass | None) -> bool:
     if given is not None:
         return given
     return stored is None or stored.is_thing is not False
-
-
-def text_of(parts: Parts, names: Sequence[str]) -> Tensor | None:
-    backbone = parts.backbone
-    with inference(backbone.device):
-        found = backbone.thing.text_vectors(names)
-    return checked_text(found, len(names), backbone.thing.space, backbone.name)
 
 
 def _matches(parts: Parts, vocabulary: Vocabulary, stored: Sequence[StoreClass]) -> tuple[LabelMatch, ...]:
@@ -112,14 +106,14 @@ def _text_of_classes(parts: Parts, names: Sequence[str]) -> Tensor | None:
     """A row per name of the store. Of those that the backbone does not read whole zeros, which match nothing: one long
     name, stored when another backbone was chosen, must not keep the others from being asked for."""
     try:
-        return text_of(parts, names)
+        return text_of(parts.backbone, names)
     except NamesTooLong as error:
         log.warning(
             "classes of the store matched by their spelling alone: expected %s; got %s", error.expected, error.got
         )
         long = set(error.names)
     whole = [index for index, name in enumerate(names) if name not in long]
-    found = text_of(parts, [names[index] for index in whole]) if whole else None
+    found = text_of(parts.backbone, [names[index] for index in whole]) if whole else None
     if found is None:
         return None
     rows = found.new_zeros(len(names), found.shape[1])

@@ -30,7 +30,7 @@ def test_every_error_of_the_tree_ends_with_its_code(run, monkeypatch, kind):
     def failing():
         raise kind("a whole number", "a fish", "count again")
 
-    monkeypatch.setattr(cli, "app", failing)
+    monkeypatch.setattr(cli, "_command", lambda: failing)
     assert_told(run(), kind.exit_code, "expected a whole number", "a fish", "count again")
 
 
@@ -197,7 +197,7 @@ def test_what_no_door_foresaw_is_told_too(run, monkeypatch):
     def failing():
         raise PermissionError(13, "Permission denied", "/somewhere")
 
-    monkeypatch.setattr(cli, "app", failing)
+    monkeypatch.setattr(cli, "_command", lambda: failing)
     assert_told(run(), 3, "/somewhere", "permissions")
 
 

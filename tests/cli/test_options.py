@@ -6,7 +6,7 @@ import pytest
 from typer.main import get_command
 
 from retclip import cli
-from retclip.cli import options
+from retclip.cli import options, output
 
 
 def every_command():
@@ -31,7 +31,7 @@ def test_a_store_that_is_named_goes_before_the_variable_and_that_before_the_defa
     for name in (str(options.DEFAULT_STORE), "named", "set"):
         assert run("init", name).code == 0
     shown = "classes of {}".format
-    monkeypatch.setattr("retclip.cli.output.table", lambda title, *_: print(title))
+    monkeypatch.setattr("retclip.cli.output.table", lambda title, *_: output.line(title))
     assert run("class", "list").out.strip() == shown(options.DEFAULT_STORE)
     monkeypatch.setenv(variable, "set")
     assert run("class", "list").out.strip() == shown("set")

@@ -74,6 +74,48 @@ def test_streams_that_somebody_put_in_their_place_stay(monkeypatch):
     output.message("said")
 
 
+TALKING = """
+import ctypes, os, sys
+from retclip.cli import output, streams
+from retclip.cli.streams import talk_on_stderr
+
+streams.guard()
+streams.reserve_stdout()
+with talk_on_stderr():
+    print("from Python")
+    print("from Python, past what is in place", file=sys.__stdout__, flush=True)
+    libc = ctypes.CDLL(None)
+    libc.puts(b"from C, kept back until the program ends")
+    os.write(1, b"from native code\\n")
+    os.system("echo from a process that was started")
+    output.data({"a": 1})
+print("the program's own")
+streams.flush()
+"""
+
+
+def test_standard_output_is_kept_for_data_whoever_prints(tmp_path):
+    ran = subprocess.run([sys.executable, "-c", TALKING], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout == '{\n  "a": 1\n}\nthe program\'s own\n'
+    assert sorted(ran.stderr.splitlines()) == [
+        "from C, kept back until the program ends", "from Python", "from Python, past what is in place",
+        "from a process that was started", "from native code",
+    ]  # fmt: skip
+
+
+def test_output_that_somebody_took_stays_theirs(monkeypatch):
+    mine, talk = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", mine)
+    monkeypatch.setattr(sys, "stderr", talk)
+    streams.reserve_stdout()
+    with pytest.raises(KeyError), streams.talk_on_stderr():
+        print("talk")
+        output.data([1])
+        raise KeyError
+    print("after")
+    assert mine.getvalue() == "[\n  1\n]\nafter\n" and talk.getvalue() == "talk\n"
+
+
 def shell(command, folder):
     ran = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert "Traceback" not in ran.stderr and "Exception ignored" not in ran.stderr, ran.stderr

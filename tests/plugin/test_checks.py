@@ -6,21 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from retclip.errors import ContractBroken, DataError
+from retclip.errors import ContractBroken
 from retclip.plugin.checks import (
-    check_classes,
     checked_features,
     checked_proposals,
     checked_scores,
     checked_segments,
     checked_text,
 )
-from retclip.plugin.contracts import SourceClass
 from retclip.types import (
     ClassScores,
     DenseFeatures,
     FeatureSpace,
     Image,
+    MaskLogits,
     MaskProposals,
     Neighbours,
     Role,
@@ -51,7 +50,7 @@ def test_good_answers_pass_as_they_are():
     assert found is PROPOSALS
     scored = replace(PROPOSALS, detector_scores=torch.tensor([0.0, 1.0]), mask_scores=torch.tensor([1.0, 0.5]))
     assert checked_proposals([scored], [IMAGE], "good.plugin") == [scored]
-    segments = checked_segments(SEGMENTS, 2, "good.plugin")
+    segments = checked_segments(SEGMENTS, 2, SPACE, "good.plugin")
     assert segments.vectors.isnan().any() and same(segments, SEGMENTS), "an uncovered row may hold anything"
     assert same(checked_scores(SCORES, 2, WORDS, "good.plugin"), SCORES)
 
@@ -67,7 +66,7 @@ def same(one, other):
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 def test_answers_come_back_in_float32_whatever_a_model_works_in(dtype):
-    segments = checked_segments(replace(SEGMENTS, vectors=SEGMENTS.vectors.to(dtype)), 2, "good.plugin")
+    segments = checked_segments(replace(SEGMENTS, vectors=SEGMENTS.vectors.to(dtype)), 2, SPACE, "good.plugin")
     scores = replace(SCORES, values=SCORES.values.to(dtype), void=SCORES.void.to(dtype))
     found = checked_scores(scores, 2, WORDS, "good.plugin")
     assert {segments.vectors.dtype, found.values.dtype, found.void.dtype} == {torch.float32}
@@ -91,9 +90,9 @@ def test_no_mask_is_a_good_answer():
     none = MaskProposals(torch.zeros(0, 4, 6), torch.zeros(0), (4, 6))
     assert checked_proposals((none,), (IMAGE,), "good.plugin") == [none]
     nothing = SegmentFeatures(torch.zeros(0, 2), torch.zeros(0, dtype=torch.bool), SPACE)
-    assert same(checked_segments(nothing, 0, "good.plugin"), nothing)
+    assert same(checked_segments(nothing, 0, SPACE, "good.plugin"), nothing)
     all_lost = replace(SEGMENTS, covered=torch.tensor([False, False]))
-    assert same(checked_segments(all_lost, 2, "good.plugin"), all_lost)
+    assert same(checked_segments(all_lost, 2, SPACE, "good.plugin"), all_lost)
     silent = ClassScores(torch.zeros(0, 3), torch.ones(3, dtype=torch.bool), Role.CLIP)
     assert same(checked_scores(silent, 0, WORDS, "good.plugin"), silent)
 
@@ -137,14 +136,14 @@ def test_bad_proposals(change, says):
     ],
 )
 def test_bad_segments(change, says):
-    assert says in refused(checked_segments, replace(SEGMENTS, **change), 2)
+    assert says in refused(checked_segments, replace(SEGMENTS, **change), 2, SPACE)
 
 
 def test_half_precision_is_near_enough_to_length_one():
     vectors = torch.nn.functional.normalize(torch.randn(50, 2, generator=torch.Generator().manual_seed(0)), dim=-1)
     rough = SegmentFeatures(vectors.bfloat16().float(), torch.ones(50, dtype=torch.bool), SPACE)
-    assert same(checked_segments(rough, 50, "good.plugin"), rough)
-    refused(checked_segments, replace(rough, vectors=vectors * 1.02), 50)
+    assert same(checked_segments(rough, 50, SPACE, "good.plugin"), rough)
+    refused(checked_segments, replace(rough, vectors=vectors * 1.02), 50, SPACE)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +215,7 @@ def test_dense_features_are_one_per_image_of_its_size_and_in_the_backbone_s_spac
     assert checked_features([good], [image], space, "a.b") == [good]
     other = FeatureSpace("a.b", "others", "none", "none", 2)
     for found, wanted in (
-        ([], "1 dense features"),
+        ([], "1 answers, one per image"),
         ([DenseFeatures(torch.zeros(2, 1, 1), space, (6, 4))], r"image_size \(4, 6\)"),
         ([DenseFeatures(torch.zeros(2, 1, 1), other, (4, 6))], "its space"),
     ):
@@ -224,13 +223,106 @@ def test_dense_features_are_one_per_image_of_its_size_and_in_the_backbone_s_spac
             checked_features(found, [image], space, "a.b")
 
 
-def test_class_names_of_a_source_follow_the_one_rule():
-    check_classes([SourceClass("می\u200cدان", synonyms=("square",)), SourceClass("fish")], "my.source")
-    for name in ("fi\u200bsh", "two  spaces", "cafe\u0301"):
-        with pytest.raises(ContractBroken, match="checked_name"):
-            check_classes([SourceClass(name)], "my.source")
-    for classes in (["fish", "Fish"], ["a\0b"], ["n" * 5000], [" "], ["\ud800x"]):
-        with pytest.raises(DataError, match=r"the classes of my\.source"):
-            check_classes([SourceClass(name) for name in classes], "my.source")
-    with pytest.raises(DataError, match=r"the classes of my\.source"):
-        check_classes([SourceClass("fish", synonyms=("\0",))], "my.source")
+def listed(found):
+    yield from found
+
+
+NOT_ANSWERS = {
+    "None": (lambda _: None, "got None"),
+    "a generator": (listed, "got a generator"),
+    "a tensor": (lambda _: torch.ones(1, 4, 6), "got a torch.Tensor"),
+    "an array": (lambda _: np.ones((1, 4, 6)), "got a numpy.ndarray"),
+    "a dict": (lambda found: dict(enumerate(found)), "got a dict"),
+    "None inside": (lambda _: [None], "got None"),
+    "an array inside": (lambda _: [np.ones((1, 4, 6))], "got a numpy.ndarray"),
+    "another kind inside": (lambda _: [SCORES], "got a retclip.scores.ClassScores"),
+}
+
+
+@pytest.mark.parametrize("answer", NOT_ANSWERS)
+def test_what_is_no_answer_is_told_for_what_it_is(answer):
+    change, says = NOT_ANSWERS[answer]
+    assert says in refused(checked_proposals, change([PROPOSALS]), [IMAGE])
+    dense = DenseFeatures(torch.zeros(2, 1, 1), SPACE, (4, 6))
+    assert says in refused(checked_features, change([dense]), [IMAGE], SPACE)
+    alone = change([SEGMENTS]) if "inside" not in answer else change([SEGMENTS])[0]
+    assert says in refused(checked_segments, alone, 2, SPACE)
+    if answer != "another kind inside":
+        assert says in refused(checked_scores, alone, 2, WORDS)
+    if answer not in ("None", "None inside", "a tensor", "another kind inside"):
+        assert says in refused(checked_text, alone, 3, SPACE)
+
+
+LOGITS = MaskLogits(torch.zeros(2, 4, 4), (16, 16), (16, 12))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"masks": np.zeros((2, 1, 2))}, "masks, a torch tensor from bad.plugin; got a numpy.ndarray"),
+        ({"masks": None}, "masks, a torch tensor from bad.plugin; got None"),
+        (
+            {"masks": torch.zeros(2, 1, 2, dtype=torch.uint8)},
+            "masks in floating point",
+        ),
+        ({"objectness": [1.0, 0.5]}, "objectness, a torch tensor from bad.plugin; got a list"),
+        ({"objectness": None}, "objectness, a torch tensor"),
+        ({"image_size": None}, "of the form that its contract states"),
+        ({"prompts": "sky"}, "2 prompts from bad.plugin; got a str"),
+        ({"prompts": (1, None)}, "prompts that are names or None from bad.plugin; got a int"),
+        ({"embeddings": torch.zeros(3, 5)}, "embeddings with axes (n e) where n is 2"),
+        ({"logits": torch.zeros(2, 4, 4)}, "logits of type MaskLogits"),
+        ({"logits": replace(LOGITS, values=torch.zeros(1, 4, 4))}, "logits of 2 masks from bad.plugin; got of 1"),
+        ({"logits": replace(LOGITS, values=torch.full((2, 4, 4), NAN))}, "finite logits"),
+        ({"logits": replace(LOGITS, inner=(17, 12))}, "inside their frame"),
+        ({"logits": replace(LOGITS, inner=None)}, "of the form that its contract states"),
+    ],
+)
+def test_proposals_of_other_forms(change, says):
+    assert says in refused(checked_proposals, [replace(PROPOSALS, **change)], [IMAGE])
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"grid": np.zeros((2, 1, 1))}, "grid, a torch tensor"),
+        ({"grid": torch.zeros(2, 1)}, "grid with axes (d h w)"),
+        ({"grid": torch.zeros(2, 1, 1, dtype=torch.int64)}, "grid in floating point"),
+        ({"levels": {"res2": torch.zeros(1, 2, 1, 1)}}, "res2 with axes (d h w)"),
+        ({"levels": None}, "of the form that its contract states"),
+        ({"extent": (1.0, 0.0)}, "two shares in (0, 1]"),
+        ({"space": None}, "of the form that its contract states"),
+    ],
+)
+def test_dense_features_of_other_forms(change, says):
+    dense = DenseFeatures(torch.zeros(2, 1, 1), SPACE, (4, 6))
+    assert says in refused(checked_features, [replace(dense, **change)], [IMAGE], SPACE)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"vectors": np.ones((2, 2))}, "vectors, a torch tensor"),
+        ({"vectors": torch.ones(2, 2, dtype=torch.int32)}, "vectors in floating point"),
+        ({"covered": np.ones(2, bool)}, "covered, a torch tensor"),
+        ({"covered": None}, "covered, a torch tensor from bad.plugin; got None"),
+        ({"space": replace(SPACE, dim=3), "vectors": torch.eye(3)[:2]}, "vectors of its space"),  # of another dimension
+    ],
+)
+def test_segments_of_other_forms(change, says):
+    assert says in refused(checked_segments, replace(SEGMENTS, **change), 2, SPACE)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"values": np.ones((2, 3))}, "values, a torch tensor"),
+        ({"values": torch.ones(2, 3, dtype=torch.int64)}, "values in floating point"),
+        ({"knows": None}, "knows, a torch tensor from bad.plugin; got None"),
+        ({"knows": [True] * 3}, "knows, a torch tensor from bad.plugin; got a list"),
+        ({"void": 0.5}, "void, a torch tensor from bad.plugin; got a float"),
+        ({"role": "clip"}, "its role of type Role from bad.plugin; got a str"),
+    ],
+)
+def test_scores_of_other_forms(change, says):
+    assert says in refused(checked_scores, replace(SCORES, **change), 2, WORDS)

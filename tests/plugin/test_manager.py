@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import retclip
-from retclip.errors import ConfigError, ContractBroken, PluginUnavailable
+from retclip.errors import ConfigError, ContractBroken, PluginFailed, PluginUnavailable
 from retclip.plugin.manager import PluginManager
 from retclip.types import Device
 
@@ -52,6 +52,13 @@ BROKEN = {
     "runtime error": ("raise RuntimeError('operator torchvision::nms does not exist')", "import", "nms"),
     "syntax error": ("def (", "import", "SyntaxError"),
     "exits": ("raise SystemExit(3)", "import", "SystemExit"),
+    "panics": ("class PanicException(BaseException): pass\nraise PanicException('unwrap')", "import", "PanicException"),
+    "exits while announcing": (
+        GOOD.split("@impl")[0] + "@impl\ndef retclip_backbones(): raise SystemExit(3)", "announce", "SystemExit",
+    ),
+    "weights not to be called": (GOOD.replace("Options, Masks", "Options, Masks, weights=3"), "announce", "weights"),
+    "no weights": (GOOD.replace("Options, Masks", "Options, Masks, published=['x']"), "announce", "Weights"),
+    "provides a text": (GOOD.replace("Options, Masks", "Options, Masks, provides='text'"), "announce", "sets"),
     "no hook": ("x = 1", "register", "no hook"),
     "misspelt hook": (GOOD.replace("retclip_mask_proposers", "retclip_mask_proposer"), "register", "proposer"),
     "wrong argument": (GOOD.replace("proposers():", "proposers(colour):"), "register", "colour"),
@@ -157,6 +164,49 @@ def test_a_component_that_cannot_load_says_whose_it_is() -> None:
     source = GOOD.replace("self.options = options", "raise OSError('no weights')")
     with pytest.raises(PluginUnavailable, match=r"no weights.*retclip-good 1\.2"):
         manager(source).load("proposer", "masks", {}, Device())
+
+
+@pytest.mark.parametrize("fault", ["SystemExit(3)", "type('PanicException', (BaseException,), {})('unwrap')"])
+def test_an_exit_or_a_panic_while_loading_ends_no_program(fault: str) -> None:
+    source = GOOD.replace("self.options = options", f"raise {fault}")
+    with pytest.raises(PluginUnavailable, match=r"SystemExit: 3|PanicException: unwrap"):
+        manager(source).load("proposer", "masks", {}, Device())
+
+
+@pytest.mark.parametrize("weights", ["None", "'a name'", "[3]"])
+def test_what_are_no_weights_is_a_broken_contract(weights: str) -> None:
+    source = GOOD.replace("Options, Masks", f"Options, Masks, weights=lambda _: {weights}")
+    with pytest.raises(ContractBroken, match=r"weights of type Weights from good\.masks"):
+        manager(source).load("proposer", "masks", {}, Device())
+    info = manager(source).find("proposer", "masks")
+    with pytest.raises(ContractBroken):
+        manager(source).require_weights([info], lambda _: {})
+    assert manager(source).weights() == {}
+
+
+def test_weights_that_cannot_be_told_are_the_plugin_s_fault() -> None:
+    source = GOOD.replace("Options, Masks", "Options, Masks, weights=lambda _: 1 / 0")
+    with pytest.raises(PluginFailed, match=r"good\.masks to say which weights it needs; got ZeroDivisionError"):
+        manager(source).load("proposer", "masks", {}, Device())
+
+
+@pytest.mark.parametrize(
+    ("hook", "kind", "body", "says"),
+    [
+        (
+            "backbones",
+            "backbone",
+            "space = 3; dense_features = segment_vectors = text_vectors = len",
+            "FeatureSpace",
+        ),
+        ("classifiers", "classifier", "role = 'clip'; score = len", "Role"),
+    ],
+)
+def test_a_component_that_states_itself_in_another_form_is_told(hook: str, kind: str, body: str, says: str) -> None:
+    source = GOOD.replace("def propose(self, images, vocabulary, features): return []", body)
+    source = source.replace("retclip_mask_proposers", f"retclip_{hook}")
+    with pytest.raises(ContractBroken, match=rf"{says}.* from good\.masks"):
+        manager(source).load(kind, "masks", {}, Device())
 
 
 def test_ours_all_load_and_import_no_model_library() -> None:

@@ -206,9 +206,9 @@ def test_a_bad_mask_in_the_catalog_is_a_failure_of_its_image(built, add):
 def test_many_masks_are_pooled_a_few_at_a_time(built, add, monkeypatch, second):
     sizes, original = [], workflow.pooled
 
-    def counted(backbone, features, proposals):
+    def counted(backbone, image, features, proposals):
         sizes.append(len(proposals))
-        return original(backbone, features, proposals)
+        return original(backbone, image, features, proposals)
 
     monkeypatch.setattr(workflow, "pooled", counted)
     monkeypatch.setattr(workflow, "MASK_CELLS", 16 * 24)

@@ -28,7 +28,7 @@ def test_the_proposer_is_given_the_backbones_features_and_the_vocabulary(kit, mo
 def test_no_gradients_are_kept(kit):
     parts, image = kit.parts(None), kit.picture()
     ((features, proposals),) = proposals_of(parts, [image], WORDS)
-    assert vectors_of(parts, features, proposals).vectors.is_inference()
+    assert vectors_of(parts, image, features, proposals).vectors.is_inference()
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_broken_vectors_are_refused_by_name(kit, monkeypatch):
     wrong = SegmentFeatures(torch.ones(2, 3), torch.ones(2, dtype=torch.bool), parts.backbone.thing.space)
     monkeypatch.setattr(kit.Backbone, "segment_vectors", lambda *_: wrong)
     with pytest.raises(ContractBroken, match=r"length 1 from stub\.colour"):
-        vectors_of(parts, features, proposals)
+        vectors_of(parts, image, features, proposals)

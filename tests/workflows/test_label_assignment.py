@@ -47,7 +47,7 @@ def assignment(kit, reading, answer=halves, store=None, names=("sky", "grass", "
 def described(naming, image):
     (features,) = naming.models.backbone.thing.dense_features([image])
     (proposals,) = naming.models.proposer.thing.propose([image], naming.everything(), [features])
-    return proposals, features
+    return image, proposals, features
 
 
 def test_each_mask_gets_the_present_class_it_looks_like_once(kit, reading):

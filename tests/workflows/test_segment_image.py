@@ -1,7 +1,6 @@
 """Segmenting one image with stub parts: masks to vectors to scores to one map, every step as worked out by hand."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from retclip.config import load
 from retclip.errors import ContractBroken
 from retclip.plugin import NEIGHBOURS
 from retclip.store.class_matches import Decisions
-from retclip.types import ClassScores, Image, MaskProposals, Neighbours, Role, Vocabulary
+from retclip.types import ClassScores, Image, MaskProposals, Neighbours, Role, SegmentFeatures, Vocabulary
 from retclip.workflows.evidence_file import save_evidence
 from retclip.workflows.segment_image import segment_images
 from retclip.workflows.vocabulary import prepare
@@ -177,7 +176,7 @@ def test_a_classifier_or_backbone_that_breaks_its_contract_is_named(kit, monkeyp
         segment(kit, kit.picture(), classifiers=[kit.Classifier([[0.5, 0.5]] * 2)])
     with pytest.raises(ContractBroken, match=r"stub\.table"):
         segment(kit, kit.picture(), classifiers=[kit.Classifier([[0.5, 0.5, 7.0]] * 2)])
-    long = SimpleNamespace(vectors=torch.full((2, 3), 2.0), covered=torch.ones(2).bool(), space=kit.Backbone.space)
+    long = SegmentFeatures(torch.full((2, 3), 2.0), torch.ones(2).bool(), kit.Backbone.space)
     monkeypatch.setattr(kit.Backbone, "segment_vectors", lambda *_: long)
     with pytest.raises(ContractBroken, match=r"length 1 from stub\.colour"):
         segment(kit, kit.picture())

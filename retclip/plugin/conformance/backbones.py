@@ -39,14 +39,14 @@ def _batch(thing: Any, _: ComponentInfo) -> None:
 
 def _vectors(thing: Any, info: ComponentInfo) -> None:
     for features in thing.dense_features(photos()):
-        checked_segments(thing.segment_vectors(features, masks()), 3, info.full_name)
+        checked_segments(thing.segment_vectors(features, masks()), 3, thing.space, info.full_name)
         none = thing.segment_vectors(features, torch.zeros(0, 6, 8))
-        checked_segments(none, 0, info.full_name)
+        checked_segments(none, 0, thing.space, info.full_name)
 
 
 def _uncovered(thing: Any, info: ComponentInfo) -> None:
     features = thing.dense_features(photos()[:1])[0]
-    found = checked_segments(thing.segment_vectors(features, torch.zeros(1, 6, 8)), 1, info.full_name)
+    found = checked_segments(thing.segment_vectors(features, torch.zeros(1, 6, 8)), 1, thing.space, info.full_name)
     if bool(found.covered[0]):
         raise ContractBroken("an empty mask to be uncovered", "covered = True", "set covered to False")
 

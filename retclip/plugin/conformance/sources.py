@@ -6,18 +6,20 @@ from itertools import islice
 from typing import Any
 
 from retclip.errors import ContractBroken
-from retclip.plugin.checks import check_classes
+from retclip.plugin.checked_source import CheckedSource
 from retclip.plugin.contracts import SourceImage
 from retclip.plugin.discovery import ComponentInfo
 
 
-def _classes(thing: Any, _: ComponentInfo) -> None:
-    check_classes(thing.classes(), str(thing.name))
-    if not isinstance(thing.name, str) or not thing.name:
-        raise ContractBroken("a name", repr(thing.name), "name the data set")
+def _classes(thing: Any, info: ComponentInfo) -> None:
+    source = CheckedSource(thing, info.full_name)
+    source.classes()
+    if not source.name:
+        raise ContractBroken("a name", repr(source.name), "name the data set")
 
 
-def _records(thing: Any, _: ComponentInfo) -> object:
+def _records(thing: Any, info: ComponentInfo) -> object:
+    thing = CheckedSource(thing, info.full_name)
     first: list[SourceImage] = list(islice(thing.images(), 20))
     if not first:
         return "it has no images"

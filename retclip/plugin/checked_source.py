@@ -1,0 +1,118 @@
+"""An image source whose every answer is guarded and checked: what it lists, and what each record gives.
+
+A record that cannot be read is that photo's failure; a source that raises while it lists its records, or lists what are
+none, is a plugin's fault.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+
+from retclip.errors import DataError
+from retclip.names import checked_name, distinct
+from retclip.plugin.calls import at_work, on_photos, reason_of
+from retclip.plugin.checks import broken
+from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
+from retclip.types import Image
+
+SHA256 = 64  # digits
+Answer = TypeVar("Answer")
+
+
+class CheckedSource:
+    """The source itself, its answers checked. What it has beside the contract is handed through as it is."""
+
+    def __init__(self, source: ImageSource, component: str) -> None:
+        self._source, self._component = source, component
+        self._classes: tuple[SourceClass, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """The data set's name. Raises ContractBroken, PluginFailed."""
+        with at_work(self._component, "name its data set"):
+            name = self._source.name
+        if not isinstance(name, str):
+            raise broken(self._component, "the name of the data set, a text", f"{name!r}"[:80])
+        return name
+
+    def classes(self) -> Sequence[SourceClass]:
+        """Its classes, looked at once. Raises ContractBroken, PluginFailed, DataError for a name that cannot be."""
+        if self._classes is None:
+            with at_work(self._component, "list its classes"):
+                found = list(self._source.classes())
+            check_classes(found, self._component)
+            self._classes = tuple(found)
+        return self._classes
+
+    def images(self) -> Iterator[SourceImage]:
+        """Its records. Raises ContractBroken, PluginFailed, and what the source means to raise."""
+        with at_work(self._component, "list its images"):
+            records = iter(self._source.images())
+        while True:
+            with at_work(self._component, "list its images"):
+                record = next(records, None)
+            if record is None:
+                return
+            yield self._checked(record)
+
+    def __len__(self) -> int:
+        with at_work(self._component, "count its images"):
+            return len(self._source)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def _checked(self, record: Any) -> SourceImage:
+        if not isinstance(record, SourceImage):
+            raise broken(self._component, "records of type SourceImage", type(record).__name__)
+        for name in ("external_id", "uri", "annotation_digest"):
+            if not isinstance(getattr(record, name), str):
+                raise broken(self._component, f"a text for {name} of a record", f"{getattr(record, name)!r}"[:80])
+        if not isinstance(record.class_names, tuple | list | set | frozenset | None):
+            raise broken(self._component, "class_names of a record, a tuple or None", f"{record.class_names!r}"[:80])
+        load, digest = partial(self._loaded, record.load, record.uri), partial(self._digest, record)
+        return replace(record, load=load, file_digest=digest)
+
+    def _loaded(self, load: Callable[[], Image], uri: str) -> Image:
+        image = self._read(load, uri)
+        if not isinstance(image, Image) or not isinstance(image.pixels, np.ndarray):
+            raise broken(self._component, "an Image", type(image).__name__)
+        shape, dtype = image.pixels.shape, image.pixels.dtype
+        if len(shape) != 3 or shape[2] != 3 or 0 in shape or dtype != np.uint8:
+            raise broken(self._component, "pixels (H, W, 3) uint8", f"{shape} {dtype}")
+        if image.truth is not None and np.shape(image.truth.label_map) != image.size:
+            got = f"{np.shape(image.truth.label_map)} for a photo of {image.size}"
+            raise broken(self._component, "a label map of the photo's size", got)
+        return image
+
+    def _digest(self, record: SourceImage) -> str:
+        digest = self._read(record.file_digest, record.uri)
+        if not isinstance(digest, str) or len(digest) != SHA256:
+            raise broken(self._component, "the sha256 of a file, 64 digits", f"{digest!r}"[:80])
+        return digest
+
+    def _read(self, action: Callable[[], Answer], uri: str) -> Answer:
+        """What a record gives. Raises DataError where its file cannot be read, or the source raises on it."""
+        with on_photos(self._component, [uri]):
+            try:
+                return action()
+            except (OSError, ValueError, MemoryError) as error:  # the file's fault, not the reader's
+                raise DataError("a readable image", reason_of(error), "repair or remove the file") from error
+
+
+def check_classes(found: Sequence[SourceClass], source: str) -> None:
+    """Check for names that follow the rule for names (`retclip.names`), and no two that are one class. source: of the
+    component. Raises ContractBroken; DataError for a name that cannot be, which the data set's files may hold."""
+    where = f"the classes of {source}"
+    strange = [entry for entry in found if not isinstance(entry, SourceClass)]
+    if strange:
+        raise broken(source, "classes of type SourceClass", type(strange[0]).__name__)
+    for term in (term for entry in found for term in (entry.name, *entry.synonyms)):
+        if checked_name(term, where) != term:
+            raise broken(source, "class names as retclip.names.checked_name gives them", repr(term))
+    distinct((entry.name for entry in found), where)
