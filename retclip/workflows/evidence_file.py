@@ -16,12 +16,13 @@ from uuid import UUID
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from retclip.errors import DataError
 from retclip.evidence import Evidence
 from retclip.limits import check_size, current
-from retclip.names import LabelMatch, MatchKind
-from retclip.types import ClassScores, Neighbours, PanopticSegmentation, Role, SegmentInfo, Vocabulary
+from retclip.types import ClassScores, Neighbours, PanopticSegmentation, Vocabulary
+from retclip.workflows.evidence_checks import About, check_evidence
 
 SUFFIX = ".evidence.npz"
 
@@ -65,16 +66,23 @@ def load_evidence(path: Path) -> tuple[PanopticSegmentation, Evidence]:
     try:
         with _archive(path) as archive:
             arrays = dict(archive)
-        about = json.loads(str(arrays["about"]))
-        segments = tuple(SegmentInfo(**one) for one in about["segments"])
-        result = PanopticSegmentation(arrays["label_map"], segments, arrays.get("mask_map"))
-        return result, _evidence(arrays, about)
+        about = About.model_validate_json(str(arrays["about"]))
+        result = PanopticSegmentation(arrays["label_map"], about.segments, arrays.get("mask_map"))
+        evidence = _evidence(arrays, about)
+        check_evidence(result, evidence)
+        return result, evidence
     except DataError:
         raise
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        got = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise DataError(_expected(path), got, "segment the image again") from error
     except Exception as error:  # zipfile, zlib and numpy raise many kinds for damaged files
-        raise DataError(
-            f"an evidence file written by `retclip segment`: {path}", str(error), "segment the image again"
-        ) from error
+        raise DataError(_expected(path), str(error), "segment the image again") from error
+
+
+def _expected(path: Path) -> str:
+    return f"an evidence file written by `retclip segment`: {path}"
 
 
 def photo_of(path: Path) -> str | None:
@@ -110,34 +118,31 @@ def _about(result: PanopticSegmentation, evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def _evidence(arrays: dict[str, NDArray[Any]], about: dict[str, Any]) -> Evidence:
-    vocabulary = Vocabulary(
-        tuple(about["names"]), tuple(about["is_thing"]), tuple(tuple(more) for more in about["synonyms"])
-    )
+def _evidence(arrays: dict[str, NDArray[Any]], about: About) -> Evidence:
     scores = tuple(
         ClassScores(
             torch.from_numpy(arrays[f"values_{number}"]),
             torch.from_numpy(arrays[f"knows_{number}"]),
-            Role(one["role"]),
+            one.role,
             torch.from_numpy(arrays[f"void_{number}"]) if f"void_{number}" in arrays else None,
-            one["classifier"],
+            one.classifier,
             torch.from_numpy(arrays[f"speaks_{number}"]) if f"speaks_{number}" in arrays else None,
             torch.from_numpy(arrays[f"shares_{number}"]) if f"shares_{number}" in arrays else None,
-            one.get("rule", ""),
+            one.rule,
         )
-        for number, one in enumerate(about["scores"])
+        for number, one in enumerate(about.scores)
     )
     return Evidence(
-        image_sha256=about["image_sha256"],
-        image_uri=about["image_uri"],
-        vocabulary=vocabulary,
+        image_sha256=about.image_sha256,
+        image_uri=about.image_uri,
+        vocabulary=Vocabulary(about.names, about.is_thing, about.synonyms),
         neighbours=_neighbours(arrays),
         scores=scores,
         combined=torch.from_numpy(arrays["combined"]),
         void=torch.from_numpy(arrays["void"]),
         boxes=arrays["boxes"],
-        settings=about["settings"],
-        matches=tuple(LabelMatch(**{**one, "how": MatchKind(one["how"])}) for one in about["matches"]),
+        settings=about.settings,
+        matches=about.matches,
     )
 
 

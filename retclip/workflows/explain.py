@@ -38,6 +38,10 @@ def explain(
         known = ", ".join(f"{one.id} ({one.class_name})" for one in result.segments) or "none"
         raise DataError("a segment id of this result", str(segment_id), f"choose one of: {known}")
     n = segment.proposal if mask is None else mask
+    if not 0 <= n < len(evidence.combined):
+        raise DataError(
+            "a segment that a mask of this result became", f"segment {segment.id}", "segment the image again"
+        )
     inside = result.label_map == segment.id
     parts = np.full(inside.sum(), n) if result.mask_map is None else result.mask_map[inside]
     names, voter = evidence.vocabulary.names, _voter(evidence)

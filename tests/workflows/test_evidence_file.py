@@ -50,7 +50,7 @@ def example(neighbours=True):
             SegmentInfo(2, "写真", True, 2, 0.25, 2, 1),
             SegmentInfo(300, "sky", False, 1, is_crowd=True),
         ),
-        np.array([[-1, 0, 1], [5, 0, 1]], dtype=np.int32) if neighbours else None,
+        np.array([[-1, 0, 1], [1, 0, 1]], dtype=np.int32) if neighbours else None,
     )
     evidence = Evidence(
         "ab" * 32, "/photos/ü.jpg", Vocabulary(NAMES, (False, True, True), ((), ("street", "road"), ())),

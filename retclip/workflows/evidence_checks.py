@@ -1,0 +1,114 @@
+"""What an evidence file may say: the words by their types, the arrays by their axes, every index within its array.
+
+A file of a stranger, or one that was damaged, is found out when it is opened, not where a walk stumbles over it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+from torch import Tensor
+
+from retclip.evidence import Evidence
+from retclip.names import LabelMatch
+from retclip.shapes import check_flags, check_shape
+from retclip.types import ClassScores, Neighbours, PanopticSegmentation, Role, SegmentInfo
+
+
+class Source(BaseModel):
+    """A source of scores."""
+
+    role: Role
+    classifier: str
+    rule: str = ""
+
+
+class About(BaseModel):
+    """What stands in words in an evidence file."""
+
+    image_sha256: str
+    image_uri: str
+    segments: tuple[SegmentInfo, ...]
+    names: tuple[str, ...]
+    is_thing: tuple[bool | None, ...]
+    synonyms: tuple[tuple[str, ...], ...]
+    scores: tuple[Source, ...]
+    settings: dict[str, Any]
+    matches: tuple[LabelMatch, ...]
+
+
+def check_evidence(result: PanopticSegmentation, evidence: Evidence) -> None:
+    """Check that arrays fit each other and that indices stay within them. Raises ShapeError, ValueError."""
+    words = evidence.vocabulary
+    if len(words.is_thing) != len(words) or len(words.synonyms) not in (0, len(words)):
+        raise ValueError(f"{len(words)} names, {len(words.is_thing)} kinds, synonyms of {len(words.synonyms)}")
+    sizes = _check_numbers("combined", evidence.combined, "n c", {"c": len(words)})
+    _check_numbers("void", evidence.void, "n", sizes)
+    check_shape("boxes", evidence.boxes, "n 4", sizes)
+    _check_kind("boxes", evidence.boxes)
+    _check_map(result, sizes["n"], len(words))
+    if evidence.neighbours is not None:
+        sizes = _check_neighbours(evidence.neighbours, sizes)
+    for scores in evidence.scores:
+        _check_scores(scores, sizes)
+
+
+def _check_scores(scores: ClassScores, sizes: dict[str, int]) -> None:
+    _check_numbers("values", scores.values, "n c", sizes)
+    _check_flags("knows", scores.knows, "c", sizes)
+    if scores.speaks is not None:
+        _check_flags("speaks", scores.speaks, "n", sizes)
+    if scores.void is not None:
+        _check_numbers("void", scores.void, "n", sizes)
+    if scores.shares is not None:
+        _check_numbers("shares", scores.shares, "n k", sizes)
+
+
+def _check_map(result: PanopticSegmentation, masks: int, classes: int) -> None:
+    sizes = check_shape("label_map", result.label_map, "H W")
+    _check_kind("label_map", result.label_map)
+    if result.mask_map is not None:
+        check_shape("mask_map", result.mask_map, "H W", sizes)
+        _check_kind("mask_map", result.mask_map)
+        _check_indices("mask_map", result.mask_map, masks)
+    for segment in result.segments:
+        if not -1 <= segment.proposal < masks or not -1 <= segment.class_index < classes:
+            got = f"mask {segment.proposal} of {masks} and class {segment.class_index} of {classes}"
+            raise ValueError(f"segment {segment.id} names {got}")
+
+
+def _check_neighbours(near: Neighbours, sizes: dict[str, int]) -> dict[str, int]:
+    sizes = check_shape("neighbour_ids", near.ids, "n k", sizes)
+    _check_numbers("neighbour_distances", near.distances, "n k", sizes)
+    _check_flags("supported", near.supported, "c", sizes)
+    classes = near.classes.numpy()
+    check_shape("neighbour_classes", classes, "n k", sizes)
+    _check_kind("neighbour_classes", classes)
+    _check_indices("neighbour_classes", classes, sizes["c"])
+    if ((near.ids != None) != (classes >= 0)).any():  # noqa: E711  (each of an array)
+        raise ValueError("neighbours without a class, or classes without a neighbour")
+    return sizes
+
+
+def _check_numbers(name: str, array: Tensor, axes: str, sizes: dict[str, int]) -> dict[str, int]:
+    if not array.is_floating_point():
+        raise ValueError(f"{name} of dtype {array.dtype}, which is no float")
+    return check_shape(name, array, axes, sizes)
+
+
+def _check_flags(name: str, array: Tensor, axes: str, sizes: dict[str, int]) -> None:
+    check_flags(name, array)
+    check_shape(name, array, axes, sizes)
+
+
+def _check_kind(name: str, array: Any) -> None:
+    if array.dtype.kind not in "iu":
+        raise ValueError(f"{name} of dtype {array.dtype}, which counts nothing")
+
+
+def _check_indices(name: str, array: Any, count: int) -> None:
+    """-1 stands for none."""
+    if array.size and not -1 <= int(np.min(array)) <= int(np.max(array)) < count:
+        raise ValueError(f"{name} from {np.min(array)} to {np.max(array)}, of {count}")
