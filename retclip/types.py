@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from retclip.passed_over import PassedOver
 from retclip.scores import ClassScores as ClassScores  # these three are words of the field like those below
 from retclip.scores import Neighbours as Neighbours
 from retclip.scores import Role as Role
@@ -74,13 +75,16 @@ class PanopticSegmentation:
 @dataclass(frozen=True, eq=False, repr=False)
 class Image:
     """A decoded photo: `pixels (H, W, 3) uint8 RGB`, upright. Its identity is the sha256 of the file's bytes. truth:
-    the annotation, for a ground-truth proposer and the evaluation. regions: objects marked, not painted."""
+    the annotation, for a ground-truth proposer and the evaluation. regions: objects marked, not painted. orientation:
+    the EXIF tag, 1 to 8, by which the file's pixels were turned upright. passed_over: of its annotation."""
 
     pixels: NDArray[np.uint8]
     sha256: str
     uri: str = ""
     truth: PanopticSegmentation | None = None
     regions: tuple[Region, ...] = ()
+    orientation: int = 1
+    passed_over: PassedOver = field(default_factory=PassedOver)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -110,11 +114,9 @@ class FeatureSpace:
 
 @dataclass(frozen=True, eq=False)
 class DenseFeatures:
-    """What a backbone says of one image.
-
-    grid: (d_grid, h, w) float. levels: named maps (d_i, h_i, w_i) that a proposer may share. extent: the share of
-    the grid's rows and columns that the image covers, in (0, 1]; the rest is padding. Masks are in the image frame.
-    """
+    """What a backbone says of one image. grid: (d_grid, h, w) float. levels: named maps (d_i, h_i, w_i) that a proposer
+    may share. extent: the share of the grid's rows and columns that the image covers, in (0, 1]; the rest is padding.
+    Masks are in the image frame."""
 
     grid: Tensor
     space: FeatureSpace
@@ -127,10 +129,8 @@ class DenseFeatures:
 @dataclass(frozen=True, eq=False)
 class MaskLogits:
     """Masks before the sigmoid, on a network's own frame, for those who work there too: between cells, logits and
-    probabilities interpolate to different masks.
-
-    values: (n, y, x) float over the whole frame. frame: (H, W) of the network's input in its pixels. inner: (h, w), the
-    part of it that is photo; the rest, right and below, is padding.
+    probabilities interpolate to different masks. values: (n, y, x) float over the whole frame. frame: (H, W) of the
+    network's input in its pixels. inner: (h, w), the part of it that is photo; the rest, right and below, is padding.
     """
 
     values: Tensor
@@ -190,11 +190,9 @@ class SegmentFeatures:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Vocabulary:
-    """The classes the user asks for, in the user's order.
-
-    is_thing: countable or not; None where nobody said, then the store decides, else it is a thing. synonyms: per class,
-    without the name itself. text: (r, d) unit vectors, a row per term, or None where the backbone has no text tower. A
-    class scores the best of its terms (FC-CLIP's rule, method.md 1.4).
+    """The classes the user asks for, in the user's order. is_thing: countable or not; None where nobody said, then the
+    store decides, else it is a thing. synonyms: per class, without the name itself. text: (r, d) unit vectors, a row
+    per term, or None where the backbone has no text tower. A class scores the best of its terms (FC-CLIP's rule).
     """
 
     names: tuple[str, ...]

@@ -12,6 +12,7 @@ import typer
 from retclip.cli import options, output
 from retclip.cli.progress import LateProgress
 from retclip.errors import DataError, PartialFailure
+from retclip.passed_over import by_reason
 
 if TYPE_CHECKING:
     from retclip.components import Components
@@ -116,7 +117,7 @@ def run_with_progress(task: str, action: Any) -> BuildReport:
     with output.told_when_stopped(), LateProgress(task) as line:
         done: BuildReport = action(
             lambda report: line.update(
-                report.seen, report.total, len(report.failures), f"{report.segments} segments", report.passed_over
+                report.seen, report.total, len(report.failures), f"{report.segments} segments", report.without_work
             )
         )
         return done
@@ -135,10 +136,16 @@ def finish(reports: list[BuildReport], store: Path, json: bool) -> None:
             f"{report.skipped} images done before, {report.empty} without these classes, "
             f"{report.dropped} masks too small, {len(report.failures)} failed"
             + (f"; {report.elsewhere} are being worked on by another process" if report.elsewhere else "")
+            + (f"; passed over: {by_reason(report.passed_over)}" if report.passed_over else "")
         )
+        output.say_assumed(report.assumed)
     if failures:
         kind = PartialFailure if any(one.images or one.skipped for one in reports) else DataError
-        raise kind("every image to be usable", f"{len(failures)} failures, first {failures[0]}", f"see {listing}")
+        raise kind(
+            "every input to be usable",
+            f"{len(failures)} failures, first {failures[0]}",
+            f"see {listing}",
+        )
 
 
 def _as_dict(report: BuildReport) -> dict[str, Any]:

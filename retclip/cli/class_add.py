@@ -16,6 +16,7 @@ from retclip.cli.class_kind import kind_of
 from retclip.cli.progress import StepProgress
 from retclip.errors import ConfigError, DataError
 from retclip.names import name_key
+from retclip.passed_over import by_reason, passed_over_by
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
@@ -92,7 +93,9 @@ def _opened(retclip: RetCLIP, sources: Sequence[str], check: str | None) -> list
     opened = {one: retclip.source(one) for one in (*sources, *([check] if check is not None else ()))}
     for one, source in opened.items():
         if not len(source):
-            raise DataError("at least one photo", f"none in {one}", "name photos, folders, globs or sources")
+            beside = by_reason(passed_over_by(source).counts)
+            got = f"none in {one}" + (f"; passed over: {beside}" if beside else "")
+            raise DataError("at least one photo", got, "name photos, folders, globs or sources")
         if one in sources:
             require_annotation(source, one, proposer.full_name, proposer.component.provides, UNMARKED)
     return [opened[one] for one in sources]

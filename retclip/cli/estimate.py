@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from retclip.cli import options, output
 from retclip.cli.progress import LateProgress
 from retclip.errors import DataError, PartialFailure, StoreError, StoreMissing
+from retclip.passed_over import by_reason
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
@@ -34,10 +35,12 @@ def estimate(
         output.data(asdict(found))
     else:
         output.table(f"build of {source}", ("what", "how much"), _rows(found, workers))
+        if found.passed_over:
+            output.message(f"passed over: {by_reason(found.passed_over)}")
     if found.failures:
         kind = PartialFailure if found.todo or found.finished else DataError
         todo = "repair or remove them; nothing was written"
-        raise kind("every image to be usable", f"{len(found.failures)} that are not, first {found.failures[0]}", todo)
+        raise kind("every input to be usable", f"{len(found.failures)} that are not, first {found.failures[0]}", todo)
 
 
 def _opened(stack: ExitStack, store: Path, config: Path | None, given: dict[str, Any]) -> RetCLIP:

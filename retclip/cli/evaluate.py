@@ -12,6 +12,7 @@ from retclip.cli.fallback import FillMissing, filled, say_missing
 from retclip.cli.output import figure
 from retclip.cli.progress import LateProgress
 from retclip.errors import PartialFailure
+from retclip.passed_over import by_reason
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
@@ -61,11 +62,14 @@ def evaluate(
         output.data({**found.as_dict(), "fill": fill.as_dict()} if fill else found.as_dict())
     else:
         _print(found, per_class)
+    if found.passed_over:
+        output.message(f"passed over: {by_reason(found.passed_over)}")
+    output.say_assumed(found.assumed)
     if page:
         output.message(f"wrote {page.write(found, source)}")
     if unusable := [*(fill.failures if fill else ()), *found.failures]:
         raise PartialFailure(
-            "every image to be usable", f"{len(unusable)} failures, first {unusable[0]}", "list them: --json"
+            "every input to be usable", f"{len(unusable)} failures, first {unusable[0]}", "list them: --json"
         )
 
 

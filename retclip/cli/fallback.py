@@ -208,7 +208,7 @@ def _finish(report: FillReport, store: Path, json: bool) -> None:
     if report.failures:
         kind = PartialFailure if any(one.images for one in report.outcomes) else DataError
         raise kind(
-            "every image to be usable", f"{len(report.failures)} failures, first {report.failures[0]}", f"see {listing}"
+            "every input to be usable", f"{len(report.failures)} failures, first {report.failures[0]}", f"see {listing}"
         )
 
 

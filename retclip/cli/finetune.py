@@ -70,4 +70,4 @@ def _finish(report: FinetuneReport, out: Path, json: bool) -> None:
     if report.main:
         output.message(f"{report.step} steps done{f', {figures}' if figures else ''}: {out / 'weights.safetensors'}")
     if report.failures:
-        raise PartialFailure("every image to be usable", f"{len(report.failures)} failures", "repair the files named")
+        raise PartialFailure("every input to be usable", f"{len(report.failures)} failures", "repair the files named")

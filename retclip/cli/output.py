@@ -10,7 +10,7 @@ import csv
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -21,6 +21,7 @@ from retclip.cli import streams
 from retclip.errors import RetCLIPError
 from retclip.escaping import json_text, one_line
 from retclip.own_files import FAILURES_HEAD, replaceable
+from retclip.passed_over import by_reason
 
 if TYPE_CHECKING:
     from retclip.store.ledger import Failure
@@ -63,6 +64,13 @@ def error(problem: RetCLIPError) -> None:
     message(f"retclip: expected {problem.expected}")
     message(f"         got      {problem.got}")
     message(f"         to do    {problem.todo}")
+
+
+def say_assumed(assumed: Mapping[str, int]) -> None:
+    """A line on stderr for what was taken under an assumption, and the setting that decides."""
+    if assumed:
+        cure = "`orientation` decides (upright or stored), in the address or as data.orientation"
+        message(f"{by_reason(assumed)}: {cure}")
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

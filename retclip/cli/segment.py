@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +16,7 @@ from retclip.cli.fallback import FillMissing, filled, say_missing
 from retclip.cli.progress import Progress
 from retclip.errors import DataError, PartialFailure
 from retclip.own_files import RESULTS, require_own_folder
+from retclip.passed_over import Tally, by_reason, passed_over_by
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
@@ -85,10 +86,7 @@ def segment(
 
         if fill is None:
             say_missing(retclip, prepared, store)
-        found = (record for path in paths for record in retclip.source(path).images())
-        records = list({record.uri or record.external_id: record for record in found}.values())  # every photo once
-        if not records:
-            raise DataError("at least one photo", f"none in {', '.join(paths)}", "name photos, folders or globs")
+        records, beside = _records(retclip, paths)
         stopped = output.told_when_stopped(f"stopped; what was segmented lies in {out}")
         bar = Progress("segment", len(records))
         with stopped, ResultWriter(out, prepared.vocabulary, overlay.value) as writer, bar:
@@ -99,9 +97,12 @@ def segment(
     unusable = [*(fill.failures if fill else ()), *done.failures]
     listing = output.write_failures(out / "failures.csv", unusable)
     if json:
-        told = {"out": str(out), "images": done.images, "failures": [vars(one) for one in done.failures]}
+        failed = [vars(one) for one in done.failures]
+        told = {"out": str(out), "images": done.images, "failures": failed, "passed_over": beside}
         output.data({**told, "fill": fill.as_dict()} if fill else told)
     output.message(f"{done.count} photos segmented into {out}{look}, {len(done.failures)} failed")
+    if beside:
+        output.message(f"passed over: {by_reason(beside)}")
     if done.nothing:
         _warn(done, preset, knows, store)
     elif done.count and not done.refuses and len(prepared.vocabulary) <= FEW:
@@ -117,6 +118,18 @@ def _patches(retclip: RetCLIP) -> str:
 
     proposer = retclip.manager.find("proposer", retclip.settings.components.proposer)
     return proposer.full_name if PATCHES in proposer.component.provides else ""
+
+
+def _records(retclip: RetCLIP, paths: Sequence[str]) -> tuple[list[SourceImage], Mapping[str, int]]:
+    """Every photo once, and how many of what else lies there is passed over. Raises DataError where there is none."""
+    sources = [retclip.source(path) for path in paths]
+    found = (record for source in sources for record in source.images())
+    records = list({record.uri or record.external_id: record for record in found}.values())
+    beside = Tally(*map(passed_over_by, sources)).total.counts
+    if not records:
+        got = f"none in {', '.join(paths)}" + (f"; passed over: {by_reason(beside)}" if beside else "")
+        raise DataError("at least one photo", got, "name photos, folders or globs")
+    return records, beside
 
 
 def _all(

@@ -8,7 +8,7 @@ A crash before COMMIT leaves at most a shard file that nobody refers to; after i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from retclip.names import name_key
+from retclip.passed_over import PassedOver
 from retclip.store import vector_rows
 from retclip.store.archive import Archive
 from retclip.store.catalog import pages
@@ -34,7 +35,7 @@ from retclip.store.work_tables import Run, Unit
 class UnitResult:
     """One image's finished work. vectors: (n, d) float32 of unit length, a row per segment. prompts: every class that
     was asked for, found or not: their slots are filled anew. absent: classes that the source says the image does not
-    show. content: digest of annotation and recipe. size: (H, W)."""
+    show. content: digest of annotation and recipe. size: (H, W). passed_over: of the image and its annotation."""
 
     key: str
     content: str
@@ -46,6 +47,7 @@ class UnitResult:
     segments: tuple[NewSegment, ...]
     vectors: NDArray[np.float32]
     absent: tuple[str, ...] = ()
+    passed_over: PassedOver = field(default_factory=PassedOver)
 
 
 def commit_units(

@@ -8,6 +8,7 @@ from functools import partial
 
 from retclip.data.class_list import vocabulary_of
 from retclip.names import name_key
+from retclip.passed_over import PassedOver, passed_over_by
 from retclip.plugin.contracts import PERSON, SAID_BY, ImageSource, SourceClass, SourceImage
 from retclip.store import additions
 from retclip.store.engine import transaction
@@ -44,6 +45,10 @@ class UnlabelledSource:
         for record in self.photos.images():
             yield replace(record, extra={**record.extra, SAID_BY: PERSON})
 
+    def passed_over(self) -> PassedOver:
+        """What the photos' source says of itself."""
+        return passed_over_by(self.photos)
+
     def __len__(self) -> int:
         return len(self.photos)
 
@@ -71,6 +76,10 @@ class ToldSource:
     def images(self) -> Iterator[SourceImage]:
         """The source's."""
         return self.inner.images()
+
+    def passed_over(self) -> PassedOver:
+        """What the source says of itself."""
+        return passed_over_by(self.inner)
 
     def __len__(self) -> int:
         return len(self.inner)

@@ -15,6 +15,7 @@ from itertools import count, islice
 from typing import Any
 
 from retclip.errors import StoreError
+from retclip.passed_over import Tally, passed_over_by
 from retclip.plugin.contracts import ImageSource
 from retclip.store import leases
 from retclip.store.feature_store import FeatureStore
@@ -24,7 +25,7 @@ from retclip.store.ledger import Failure, OpenRun
 from retclip.workflows.label_assignment import LabelAssignment
 from retclip.workflows.parts import Parts
 from retclip.workflows.unit_work import Executor, Outcome, Task
-from retclip.workflows.units import Planned, Unit, plan_units, record_failure
+from retclip.workflows.units import Planned, Unit, plan_units, record_failure, storable_text
 
 SIGN_OF_LIFE = 60.0  # seconds between two renewals of the leases, which end after 15 minutes
 
@@ -32,8 +33,9 @@ SIGN_OF_LIFE = 60.0  # seconds between two renewals of the leases, which end aft
 @dataclass(frozen=True)
 class BuildReport:
     """What a build did. skipped: finished by an earlier run. empty: images without one of the classes. elsewhere:
-    images that another process is working on. dropped: masks that met no feature cell or no pixel. failures: images
-    that could not be used, each with its reason."""
+    images that another process is working on. dropped: masks that met no feature cell or no pixel. passed_over: what
+    else was left out, by reason. assumed: images taken under an assumption, by reason. failures: images, and
+    `bad_parts` rows, records and objects, that could not be used, each with its reason."""
 
     run: int = 0
     total: int = 0
@@ -43,23 +45,27 @@ class BuildReport:
     empty: int = 0
     elsewhere: int = 0
     dropped: int = 0
+    bad_parts: int = 0
     per_class: Mapping[str, int] = field(default_factory=dict)
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    assumed: Mapping[str, int] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
 
     @property
     def seen(self) -> int:
         """How many of `total` images have been dealt with."""
-        return self.images + self.passed_over + len(self.failures)
+        return self.images + self.without_work + len(self.failures) - self.bad_parts
 
     @property
-    def passed_over(self) -> int:
+    def without_work(self) -> int:
         """How many of them needed no work here."""
         return self.skipped + self.empty + self.elsewhere
 
     def counts(self) -> dict[str, Any]:
         """The numbers, for the run's row."""
         names = ("total", "images", "segments", "skipped", "empty", "elsewhere", "dropped")
-        return {**{name: getattr(self, name) for name in names}, "failures": len(self.failures)}
+        told = {"passed_over": dict(self.passed_over), "assumed": dict(self.assumed)}
+        return {**{name: getattr(self, name) for name in names}, "failures": len(self.failures), **told}
 
 
 @dataclass(eq=False)
@@ -79,8 +85,20 @@ class BuildLoop:
     ) -> None:  # fmt: skip
         self._parts, self._source, self._address, self._run = parts, source, address, run
         self._naming, self._on_progress = naming, on_progress
-        self.report = BuildReport(run=run.id, total=len(source))
+        self._counted = BuildReport(run=run.id, total=len(source))
+        self._failures = list[Failure]()
+        self._tally = Tally(passed_over_by(source))
         self._out: dict[int, _Group] = {}
+
+    @property
+    def report(self) -> BuildReport:
+        """What was done so far."""
+        total = self._tally.total
+        bad = tuple(Failure(part.record, part.uri, storable_text(part.reason)) for part in total.bad)
+        return replace(
+            self._counted, passed_over=total.counts, assumed=total.assumed, bad_parts=len(bad),
+            failures=(*self._failures, *bad),
+        )  # fmt: skip
 
     def work_through(self, executor: Executor) -> None:
         """Everything that is left to do. What has come back when it ends, however it ends, is committed."""
@@ -111,11 +129,10 @@ class BuildLoop:
                     yield task
 
     def _count(self, planned: Planned) -> None:
-        self.report = replace(
-            self.report,
-            skipped=self.report.skipped + planned.finished,
-            empty=self.report.empty + planned.empty,
-            failures=(*self.report.failures, *planned.failures),
+        counted = self._counted
+        self._failures += planned.failures
+        self._counted = replace(
+            counted, skipped=counted.skipped + planned.finished, empty=counted.empty + planned.empty
         )
 
     def _leased(self, group: tuple[Unit, ...]) -> tuple[Unit, ...]:
@@ -124,11 +141,11 @@ class BuildLoop:
         taken = self._parts.store.lease(self._run, wanted, self._parts.settings.build.retry_failed)
         mine = tuple(unit for unit in group if unit.key in taken.mine)
         elsewhere = sum(unit.key in taken.elsewhere for unit in group)
-        self.report = replace(
-            self.report,
-            elsewhere=self.report.elsewhere + elsewhere,
-            skipped=self.report.skipped + len(group) - len(mine) - elsewhere - len(taken.given_up),
-            failures=(*self.report.failures, *taken.given_up),
+        self._failures += taken.given_up
+        self._counted = replace(
+            self._counted,
+            elsewhere=self._counted.elsewhere + elsewhere,
+            skipped=self._counted.skipped + len(group) - len(mine) - elsewhere - len(taken.given_up),
         )
         return mine
 
@@ -136,20 +153,20 @@ class BuildLoop:
         self._parts.store.write(partial(leases.begin, run=self._run, key=key))
 
     def _take(self, task: Task, outcome: Outcome) -> None:
-        group, report = self._out[task.number], self.report
+        group, counted = self._out[task.number], self._counted
         group.left -= 1
         if outcome.result is None:
             unit = next(unit for unit in task.units if unit.key == outcome.key)
-            failure = record_failure(self._parts.store, self._run, unit.key, unit.record, outcome.reason)
-            self.report = replace(report, failures=(*report.failures, failure))
+            self._failures.append(record_failure(self._parts.store, self._run, unit.key, unit.record, outcome.reason))
         else:
             group.results.append(outcome.result)
-            self.report = replace(
-                report,
-                images=report.images + 1,
-                segments=report.segments + len(outcome.result.segments),
-                dropped=report.dropped + outcome.dropped,
-                per_class=_with(report.per_class, outcome.result),
+            self._tally.add(outcome.result.passed_over)
+            self._counted = replace(
+                counted,
+                images=counted.images + 1,
+                segments=counted.segments + len(outcome.result.segments),
+                dropped=counted.dropped + outcome.dropped,
+                per_class=_with(counted.per_class, outcome.result),
             )
         if not group.left:
             self._commit(task.number)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from retclip.passed_over import PassedOver, passed_over_by
 from retclip.plugin.contracts import ImageSource, SourceImage
 from retclip.store import ledger
 from retclip.store.engine import transaction
@@ -31,7 +32,7 @@ CHUNK = 256
 class Estimate:
     """A forecast. todo: images to work on. finished: done before. empty: without one of the classes. sampled: of those
     to do, how many were tried; seconds and bytes follow from them, 0 where none could be. failures: what could not be
-    read, or was given up. seconds: of one worker; divide by the number of GPUs."""
+    read, or was given up. passed_over: by the source, by reason. seconds: of one worker."""
 
     total: int = 0
     todo: int = 0
@@ -45,6 +46,7 @@ class Estimate:
     catalog_bytes: int = 0
     index_bytes: int = 0
     failures: tuple[Failure, ...] = ()
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
 
 def estimate_build(
@@ -72,6 +74,7 @@ def estimate_build(
             failures=(*found.failures, *planned.failures),
         )
         on_progress(found.todo + found.finished + found.empty + len(found.failures), found.total)
+    found = _with_parts(found, passed_over_by(source))
     clock, outcomes, starts = time.monotonic(), list[Outcome](), 0.0
     for unit, (_, answer) in zip(tried, decoded(unit.record for unit in tried), strict=True):
         outcomes.append(outcome_of(naming, unit, answer))
@@ -79,6 +82,12 @@ def estimate_build(
     warm = len(outcomes) > 1
     seconds = (time.monotonic() - starts) / (len(outcomes) - 1) if warm else time.monotonic() - clock
     return _told(found, outcomes, seconds, parts.keys.thing.space.dim)
+
+
+def _with_parts(found: Estimate, told: PassedOver) -> Estimate:
+    """What the source says of itself; what is wrong within its images shows when they are loaded."""
+    bad = (Failure(part.record, part.uri, part.reason) for part in told.bad)
+    return replace(found, failures=(*found.failures, *bad), passed_over=told.counts)
 
 
 def _plan(parts: Parts, source: ImageSource, address: str, names: Sequence[str]) -> Iterator[Planned]:

@@ -9,12 +9,13 @@ what is told.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from retclip.algorithms.semantic_map import semantic_map
 from retclip.errors import DataError
 from retclip.names import name_key
+from retclip.passed_over import Tally, passed_over_by
 from retclip.plugin.contracts import ANNOTATION, ImageSource
 from retclip.store.ledger import Failure
 from retclip.types import Image, PanopticSegmentation, Role, Vocabulary
@@ -65,7 +66,7 @@ def evaluate(
     prepared = prepare(parts, asked)
     on_prepared(prepared)
     groups = _seen(parts, prepared, seen)
-    counters, failures = Counters(names, things), list[Failure]()
+    counters, failures, tally = Counters(names, things), list[Failure](), Tally(passed_over_by(source))
 
     def work(images: Sequence[Image]) -> list[tuple[Image, Description]]:
         for image in images:
@@ -83,12 +84,15 @@ def evaluate(
         except DataError as error:
             failures.append(Failure(record.external_id, record.uri, str(error)))
         if judged is not None:
+            tally.add(judged.image.passed_over)
             on_image(judged)
         on_progress(number + 1, len(source))
     if not counters.images:
         raise _nothing(source, failures)
     absent = tuple(match.name for match in missing(prepared))
-    return summary(counters, groups, absent, tuple(failures), _settings(parts, groups, seen))
+    failures += (Failure(part.record, part.uri, part.reason) for part in tally.total.bad)
+    figures = summary(counters, groups, absent, tuple(failures), _settings(parts, groups, seen))
+    return replace(figures, passed_over=tally.total.counts, assumed=tally.total.assumed)
 
 
 def _count(

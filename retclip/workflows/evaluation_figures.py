@@ -8,7 +8,7 @@ miss or a false alarm are left out of PQ, SQ and RQ, those that are not annotate
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from retclip.algorithms.average_precision import Precision, no_precision
@@ -74,12 +74,14 @@ class Evaluation:
     per_class: Mapping[str, ClassRow]
     confusion: tuple[Confusion, ...]
     missing: tuple[str, ...]  # classes of the source without a class in the store
-    failures: tuple[Failure, ...]
+    failures: tuple[Failure, ...]  # of images, and of rows and objects of their annotation
     settings: Mapping[str, Any]
     map_small: float | None = None
     map_medium: float | None = None
     map_large: float | None = None
     no_map: str = ""
+    passed_over: Mapping[str, int] = field(default_factory=dict)  # reason -> how many
+    assumed: Mapping[str, int] = field(default_factory=dict)  # reason -> how many images
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from retclip.passed_over import PassedOver, passed_over_by
 from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
 
 
@@ -28,6 +29,10 @@ class FirstImages:
     def images(self) -> Iterator[SourceImage]:
         """In the source's order."""
         return islice(self.source.images(), self.count)
+
+    def passed_over(self) -> PassedOver:
+        """What the source says of itself."""
+        return passed_over_by(self.source)
 
     def __len__(self) -> int:
         return min(self.count, len(self.source))

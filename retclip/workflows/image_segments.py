@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from retclip.data import rle
 from retclip.errors import ContractBroken, DataError
 from retclip.names import name_key
+from retclip.passed_over import CROWDS, Tally
 from retclip.plugin.contracts import ANNOTATION, PERSON, REGIONS, SAID_BY, WHOLE
 from retclip.store.ingest import UnitResult
 from retclip.store.slots import NewSegment
@@ -27,35 +28,51 @@ from retclip.workflows.units import Unit
 if TYPE_CHECKING:
     from torch import Tensor
 
+TOO_MANY = "masks beyond build.max_segments"
+UNPROPOSED = "annotated segments that the proposer left out"
+
 
 def image_segments(models: Models, unit: Unit, image: Image, naming: LabelAssignment) -> tuple[UnitResult, int]:
     """One image's segments of the unit's classes with their vectors, and how many masks had to be dropped."""
-    class_names = unit.class_names
+    class_names, tally = unit.class_names, Tally(image.passed_over)
     if not class_names:
-        return _result(models, unit, image, [], np.zeros((0, models.keys.thing.space.dim), np.float32)), 0
+        nothing = np.zeros((0, models.keys.thing.space.dim), np.float32)
+        return _result(models, unit, image, [], nothing, tally), 0
     ((features, found),) = proposals_of(models, [image], naming.vocabulary(class_names))
     if len(found) and found.prompts is None and not naming.needed:
         naming.needed = True  # from now on it is asked as one that takes no prompts
         ((features, found),) = proposals_of(models, [image], naming.vocabulary(class_names))
     most, described, sure = models.settings.build.max_segments, None, list[float]()
+    _count_annotated(models, class_names, image, len(found), tally)
     if naming.needed and found.prompts is None:
         named, described, sure = naming.assigned(image, found, features, class_names)
     else:
         named = best_first(_named(found, class_names, models.proposer.name), most)
+        tally.skip(TOO_MANY, len(found) - len(named))
     vectors = keys_of(models, image, features, named, described)
     said_by = _said_by(models, unit, bool(sure))
     segments, kept = _segments(named, vectors.covered.tolist(), sure, said_by)
-    result = _result(models, unit, image, segments, vectors.vectors[kept].float().cpu().numpy())
+    result = _result(models, unit, image, segments, vectors.vectors[kept].float().cpu().numpy(), tally)
     return result, len(named) - len(kept)
 
 
+def _count_annotated(models: Models, class_names: Sequence[str], image: Image, proposed: int, tally: Tally) -> None:
+    """Of an annotation the crowds, which stand for no single object, and what its proposer left out."""
+    if ANNOTATION in models.proposer.provides and image.truth is not None:
+        asked = [segment for segment in image.truth.segments if segment.class_name in class_names]
+        crowds = sum(segment.is_crowd for segment in asked)
+        tally.skip(CROWDS, crowds)
+        tally.skip(UNPROPOSED, max(0, len(asked) - crowds - proposed))
+
+
 def _result(
-    models: Models, unit: Unit, image: Image, segments: Sequence[NewSegment], vectors: NDArray[np.float32]
+    models: Models, unit: Unit, image: Image, segments: Sequence[NewSegment], vectors: NDArray[np.float32], tally: Tally
 ) -> UnitResult:
     return UnitResult(
         key=unit.key, content=unit.content, external_id=unit.record.external_id, uri=unit.record.uri,
         image_sha256=image.sha256, size=image.size, prompts=unit.class_names, absent=unit.absent,
         segments=tuple(segments), vectors=vectors.reshape(len(segments), models.keys.thing.space.dim),
+        passed_over=tally.total,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from retclip.errors import DataError
 from retclip.names import name_key
+from retclip.passed_over import PassedOver, passed_over_by
 from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
 from retclip.store.catalog import StoreClass
 from retclip.types import Image, PanopticSegmentation
@@ -38,6 +39,10 @@ class ProbeSource:
     def images(self) -> Iterator[SourceImage]:
         """Every image, in the source's order."""
         return (replace(one, load=partial(self._load, one.load)) for one in self.source.images())
+
+    def passed_over(self) -> PassedOver:
+        """What the source says of itself."""
+        return passed_over_by(self.source)
 
     def __len__(self) -> int:
         return len(self.source)

@@ -3,12 +3,14 @@
 import random
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select, update
 
 from retclip.config import load
 from retclip.errors import StoreBusy
+from retclip.passed_over import BadPart, PassedOver
 from retclip.store.columns import now
 from retclip.store.engine import transaction
 from retclip.store.leases import LEASE
@@ -84,7 +86,7 @@ def test_what_another_process_works_on_is_counted_and_left(fresh, build, kit):
         values = {"state": "leased", "owner": "elsewhere/1/0.0", "leased_until": now() + LEASE}
         connection.execute(update(Unit).where(Unit.external_id == "item1").values(**values))
     report = build(images)
-    assert (report.skipped, report.elsewhere, report.images, report.passed_over) == (2, 1, 0, 3)
+    assert (report.skipped, report.elsewhere, report.images, report.without_work) == (2, 1, 0, 3)
 
 
 def test_an_image_on_which_a_process_died_is_worked_on_alone(fresh, build, kit):
@@ -175,5 +177,20 @@ def test_the_same_photo_twice_is_one_image(fresh, build, kit):
 
 def test_a_report_counts_every_image_once():
     report = BuildReport(total=9, images=2, skipped=3, empty=1, elsewhere=1)
-    assert (report.passed_over, report.seen) == (5, 7)
+    assert (report.without_work, report.seen) == (5, 7)
     assert report.counts()["elsewhere"] == 1 and report.counts()["failures"] == 0
+
+
+def test_what_source_and_images_passed_over_is_summed_by_reason_and_listed(fresh, build, kit, monkeypatch):
+    part = PassedOver({"objects": 1}, (BadPart("object 7", "a.png", "no mask"),), {"turned": 1})
+    beside = PassedOver({"rows": 2, "files": 3}, (BadPart("row 5", "a.csv", "no number"),))
+    monkeypatch.setattr(kit.Source, "passed_over", lambda source: beside, raising=False)
+    pictures = [kit.picture(seed=number) for number in range(3)]
+    images = [replace(pictures[0], passed_over=part), replace(pictures[1], passed_over=part), pictures[2]]
+    steps = []
+    report = build(images, on_progress=lambda one: steps.append((one.seen, len(one.failures))))
+    assert dict(report.passed_over) == {"rows": 2, "files": 3, "objects": 2} and dict(report.assumed) == {"turned": 2}
+    assert [one.external_id for one in report.failures] == ["row 5", "object 7", "object 7"]
+    assert (report.images, report.seen, report.bad_parts) == (3, 3, 3) and steps[-1] == (3, 3)
+    ((counts,),) = answers(fresh, select(Run.counts))
+    assert counts["passed_over"] == {"rows": 2, "files": 3, "objects": 2} and counts["failures"] == 3

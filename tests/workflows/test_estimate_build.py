@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from retclip.config import load
 from retclip.errors import DataError
+from retclip.passed_over import BadPart, PassedOver
 from retclip.store.engine import transaction
 from retclip.workflows.build_store import build_store
 from retclip.workflows.estimate_build import INDEX_BYTES, SQL_BYTES, estimate_build
@@ -103,3 +104,11 @@ def test_the_settings_that_decide_count(fresh, kit):
     images = [kit.picture()]
     parts = kit.parts(fresh.store, settings=load(None, {"build": {"max_segments": 1}}))
     assert estimate_build(parts, kit.Source(images), "listed:x").segments == 1
+
+
+def test_what_the_source_passed_over_is_told_before_a_build_meets_it(estimate, kit, monkeypatch):
+    told = PassedOver({"rows": 1}, (BadPart("row 5", "a.csv", "no number"),))
+    monkeypatch.setattr(kit.Source, "passed_over", lambda source: told, raising=False)
+    found = estimate([kit.picture()])
+    assert dict(found.passed_over) == {"rows": 1} and [str(one) for one in found.failures] == ["row 5: no number"]
+    assert (found.todo, found.sampled) == (1, 1)

@@ -9,6 +9,7 @@ import torch
 from retclip.config import load
 from retclip.data import rle
 from retclip.errors import DataError
+from retclip.passed_over import CROWDS, PassedOver
 from retclip.plugin import ANNOTATION, WHOLE, SourceImage
 from retclip.types import MaskProposals
 from retclip.workflows.image_segments import image_segments
@@ -139,3 +140,25 @@ def test_a_proposer_without_such_models_leaves_them_open(kit):
         result, _ = work(kit, kit.picture(size=(8, 8)), answer)
         assert [one.detector_score for one in result.segments] == [None, None]
         assert [one.mask_score for one in result.segments] == wanted
+
+
+def test_what_an_image_passed_over_is_told_crowds_and_what_its_proposer_left_out(kit):
+    image = kit.picture("sky", "car", size=(8, 8))
+    sky, car = image.truth.segments
+    told = PassedOver({"objects": 2}, (), {"turned": 1})
+    image = replace(image, truth=replace(image.truth, segments=(replace(sky, is_crowd=True), car)), passed_over=told)
+
+    def nothing(image, _):
+        return MaskProposals(torch.zeros(0, *image.size), torch.zeros(0), image.size, ())
+
+    result, _ = work(kit, image, nothing, provides={ANNOTATION})
+    counts = {"objects": 2, CROWDS: 1, "annotated segments that the proposer left out": 1}
+    assert (dict(result.passed_over.counts), dict(result.passed_over.assumed)) == (counts, {"turned": 1})
+    result, _ = work(kit, image, nothing, classes=("car",), provides={ANNOTATION})
+    assert CROWDS not in result.passed_over.counts, "nobody asked for the sky"
+    assert work(kit, image, nothing)[0].passed_over.counts == {"objects": 2}, "a detector owes no annotated segment"
+
+
+def test_masks_beyond_the_limit_are_counted(kit):
+    result, _ = work(kit, kit.picture(size=(8, 8)), quarters, settings={"build": {"max_segments": 2}})
+    assert dict(result.passed_over.counts) == {"masks beyond build.max_segments": 1}
