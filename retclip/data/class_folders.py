@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from retclip.data.class_choice import AnnotatedSettings, data_set_name
-from retclip.data.images import SUFFIXES
 from retclip.data.named_images import NamedImage, NamedImages
+from retclip.data.photo_files import photos_in
 from retclip.errors import DataError
 from retclip.names import checked_name, name_key, spaced
+from retclip.passed_over import PassedOver, Tally
 from retclip.plugin.contracts import SourceClass
+
+IN_NO_FOLDER = "photos in no class's folder"
 
 
 class ClassFolders(NamedImages):
@@ -19,16 +22,21 @@ class ClassFolders(NamedImages):
         root = Path(settings.path).absolute()
         folder = root / settings.split if settings.split else root
         by_name = _folders(folder)
-        images = [
-            NamedImage(str(file.relative_to(folder)), file, (name,))
-            for name, place in by_name.items()
-            for file in sorted(place.rglob("*"))
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-        ]
+        self._tally = Tally()
+        images = []
+        for name, place in by_name.items():
+            photos, other = photos_in(place, recursive=True)
+            self._tally.add(other)
+            images += [NamedImage(str(file.relative_to(folder)), file, (name,)) for file in photos]
+        self._tally.skip(IN_NO_FOLDER, len(photos_in(folder)[0]))
         if not images:
             raise DataError(f"photos in the folders of {folder}", "none", "put each class's photos into its folder")
         name = data_set_name(root, settings.split)
         super().__init__(name, [SourceClass(one, None) for one in by_name], images, settings)
+
+    def passed_over(self) -> PassedOver:
+        """Files that are no photos, and photos in no class's folder."""
+        return self._tally.total
 
 
 def _folders(folder: Path) -> dict[str, Path]:

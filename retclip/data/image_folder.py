@@ -12,8 +12,10 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from retclip.data.images import SUFFIXES, file_digest, read_image
+from retclip.data.images import file_digest, read_image
+from retclip.data.photo_files import photos_in
 from retclip.errors import DataError
+from retclip.passed_over import PassedOver, Tally
 from retclip.plugin.contracts import Settings, SourceClass, SourceImage
 
 MAGIC = re.compile(r"[*?\[]")
@@ -30,11 +32,12 @@ class ImageFolderSettings(Settings):
 
 
 class ImageFolder:
-    """An ImageSource. In a folder, files that do not end like a photo are passed over; what is named outright or ends
-    like a photo is yielded even when it is broken, so that it can be listed with its reason."""
+    """An ImageSource. In a folder, files that do not end like a photo are passed over and counted; what is named
+    outright or ends like a photo is yielded even when it is broken, so that it can be listed with its reason."""
 
     def __init__(self, settings: ImageFolderSettings) -> None:
-        found = [_find(one, settings.recursive) for one in settings.path]
+        self._tally = Tally()
+        found = [self._find(one, settings.recursive) for one in settings.path]
         self._paths, self._root = found[0] if len(found) == 1 else _together(found)
         self.name = self._root.resolve().name or "photos"
 
@@ -45,6 +48,10 @@ class ImageFolder:
     def __len__(self) -> int:
         return len(self._paths)
 
+    def passed_over(self) -> PassedOver:
+        """The files of its folders that are no photos."""
+        return self._tally.total
+
     def images(self) -> Iterator[SourceImage]:
         """In natural order: photo2 before photo10."""
         for path in self._paths:
@@ -52,36 +59,31 @@ class ImageFolder:
             path = path.absolute()  # stored with each photo, and read from elsewhere later
             yield SourceImage(name, str(path), partial(read_image, path), partial(file_digest, path))
 
+    def _find(self, named: str, recursive: bool) -> tuple[list[Path], Path]:
+        try:
+            return self._search(named, Path(named), recursive)
+        except (OSError, ValueError) as error:  # no permission, a name too long, a null character
+            raise DataError(f"a photo, folder or glob: {named}", str(error), "check the path") from error
+
+    def _search(self, named: str, path: Path, recursive: bool) -> tuple[list[Path], Path]:
+        if path.is_dir():
+            photos, other = photos_in(path, recursive)
+            self._tally.add(other)
+            return sorted(photos, key=_natural), path
+        if path.exists() or path.is_symlink() or not MAGIC.search(named):
+            if not (path.exists() or path.is_symlink()):
+                raise DataError(f"a photo, folder or glob: {path}", "nothing there", "check the path")
+            return [path], path.parent
+        found = [Path(one) for one in glob.glob(named, recursive=True)]  # noqa: PTH207  (patterns may be absolute)
+        if not found:
+            raise DataError(f"files that match {named}", "none", "check the pattern")
+        return sorted(found, key=_natural), Path(MAGIC.split(named)[0] + "x").parent
+
 
 def _together(found: Sequence[tuple[list[Path], Path]]) -> tuple[list[Path], Path]:
     """Every photo once, in the order given, and the folder above all."""
     paths = dict.fromkeys(path.absolute() for some, _ in found for path in some)
     return list(paths), Path(os.path.commonpath([root.absolute() for _, root in found]))
-
-
-def _find(named: str, recursive: bool) -> tuple[list[Path], Path]:
-    try:
-        return _search(named, Path(named), recursive)
-    except (OSError, ValueError) as error:  # no permission, a name too long, a null character
-        raise DataError(f"a photo, folder or glob: {named}", str(error), "check the path") from error
-
-
-def _search(named: str, path: Path, recursive: bool) -> tuple[list[Path], Path]:
-    if path.is_dir():
-        entries = path.rglob("*") if recursive else path.iterdir()
-        return sorted((one for one in entries if _like_a_photo(one)), key=_natural), path
-    if path.exists() or path.is_symlink() or not MAGIC.search(named):
-        if not (path.exists() or path.is_symlink()):
-            raise DataError(f"a photo, folder or glob: {path}", "nothing there", "check the path")
-        return [path], path.parent
-    found = [Path(one) for one in glob.glob(named, recursive=True)]  # noqa: PTH207  (patterns may be absolute)
-    if not found:
-        raise DataError(f"files that match {named}", "none", "check the pattern")
-    return sorted(found, key=_natural), Path(MAGIC.split(named)[0] + "x").parent
-
-
-def _like_a_photo(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
 
 
 def _natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:

@@ -13,27 +13,28 @@ import logging
 import os
 import stat
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, ImageCms, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, ImageCms, PngImagePlugin, UnidentifiedImageError, features
 from PIL import Image as Pillow
 
+from retclip.data.orientation import turned
 from retclip.errors import DataError
 from retclip.limits import ImageLimits
 from retclip.own_files import PROGRAM
 from retclip.types import Image
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-T = Pillow.Transpose
-TURNS = {  # what turns a photo of each EXIF orientation upright
-    2: T.FLIP_LEFT_RIGHT, 3: T.ROTATE_180, 4: T.FLIP_TOP_BOTTOM, 5: T.TRANSPOSE, 6: T.ROTATE_270, 7: T.TRANSVERSE,
-    8: T.ROTATE_90,
+ENDINGS = {  # of the files of each format that is read, as far as this Pillow was built with it
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "PNG": (".png", ".apng"), "WEBP": (".webp",), "BMP": (".bmp",),
+    "DIB": (".dib",), "TIFF": (".tif", ".tiff"), "GIF": (".gif",), "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    **({"AVIF": (".avif",)} if features.check("avif") else {}),
+    **({"JPEG2000": (".jp2",)} if features.check("jpg_2000") else {}),
 }  # fmt: skip
+FORMATS = tuple(ENDINGS)
+SUFFIXES = frozenset(ending for endings in ENDINGS.values() for ending in endings)
 log = logging.getLogger(__name__)
 
 
@@ -50,7 +51,8 @@ def file_digest(path: Path, limits: ImageLimits | None = None) -> str:
 
 def decode(content: bytes, uri: str, limits: ImageLimits | None = None) -> Image:
     """Decode a file's bytes. Raises DataError."""
-    return Image(_pixels(content, uri, limits or ImageLimits()), hashlib.sha256(content).hexdigest(), uri)
+    pixels, orientation = _pixels(content, uri, limits or ImageLimits())
+    return Image(pixels, hashlib.sha256(content).hexdigest(), uri, orientation=orientation)
 
 
 def from_array(pixels: Any, uri: str = "array") -> Image:
@@ -58,7 +60,7 @@ def from_array(pixels: Any, uri: str = "array") -> Image:
     the sha256 of its pixels."""
     if isinstance(pixels, Pillow.Image):
         uri = str(getattr(pixels, "filename", "") or "Pillow image")
-        pixels = _decoded(lambda: _upright(_rgb(pixels, uri), pixels), uri)
+        pixels, _ = _upright(pixels, uri)
     array = np.asarray(pixels)
     if array.ndim == 2:
         array = np.repeat(array[..., None], 3, axis=2)
@@ -143,20 +145,23 @@ def _bytes(path: Path, limits: ImageLimits) -> bytes:
         return file.read(limits.file_bytes + 1)  # it may grow meanwhile
 
 
-def _pixels(content: bytes, uri: str, limits: ImageLimits) -> NDArray[np.uint8]:
+def _pixels(content: bytes, uri: str, limits: ImageLimits) -> tuple[NDArray[np.uint8], int]:
+    """The upright pixels, and the EXIF orientation that says how the file's own were turned for it."""
     with _pillow(content, uri, limits, FORMATS) as image:
         if getattr(image, "is_animated", False):  # counting a TIFF's pages would walk them all, damaged ones too
             log.info("%s has several frames; the first is used", uri)
-        return np.ascontiguousarray(_decoded(lambda: _upright(_rgb(image, uri), image), uri))
+        return _upright(image, uri)
 
 
-def _decoded(convert: Callable[[], Pillow.Image], uri: str) -> NDArray[np.uint8]:
+def _upright(image: Pillow.Image, uri: str) -> tuple[NDArray[np.uint8], int]:
     try:
-        return np.asarray(convert(), dtype=np.uint8)
+        converted, orientation = _rgb(image, uri), _orientation(image)
+        upright = turned(np.asarray(converted, dtype=np.uint8), orientation)
     except DataError:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds for damaged data
         raise _refused(uri, f"{type(error).__name__}: {error}", "a whole photo", "copy or export it again") from error
+    return np.ascontiguousarray(upright), orientation
 
 
 def _pillow(content: bytes, uri: str, limits: ImageLimits, formats: tuple[str, ...]) -> Pillow.Image:
@@ -204,16 +209,16 @@ def _rgb(image: Pillow.Image, uri: str) -> Pillow.Image:
     return image.convert("RGB")
 
 
-def _upright(converted: Pillow.Image, image: Pillow.Image) -> Pillow.Image:
-    """Turned by the EXIF orientation of the file; as it lies where its EXIF data are damaged."""
+def _orientation(image: Pillow.Image) -> int:
+    """The EXIF orientation of the file, 1 to 8; 1, as it lies, where it says none or its EXIF data are damaged."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+            found = image.getexif().get(ExifTags.Base.Orientation, 1)
+            return int(found) if found in range(1, 9) else 1
     except Exception:  # Pillow's parser raises many kinds, and none makes the photo unreadable
         log.warning("damaged EXIF data; the photo is taken as it lies")
-        turn = None
-    return converted if turn is None else converted.transpose(turn)
+        return 1
 
 
 def _eight_bit(samples: NDArray[Any], uri: str) -> NDArray[np.uint8]:

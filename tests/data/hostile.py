@@ -117,18 +117,24 @@ GOOD: dict[str, bytes] = {
     "second_page_beyond_the_end.tif": tiff(next_page=0x7FFFFFFF),
     "second_page_is_garbage.tif": tiff(next_page=3),
     "top_down.bmp": bmp(4, -4),
+    "gif.jpg": photo("GIF"),
+    "pixmap.png": photo("PPM"),
+    "camera.jfif": JPEG,
+    "animated.gif": photo("GIF", save_all=True, append_images=[SECOND.copy()]),
+    "satellite.jp2": photo("JPEG2000"),
+    "still.avif": photo("AVIF"),
     **dict.fromkeys(ODD_NAMES, JPEG),
 }
+
+CUT = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
 
 BAD: dict[str, bytes] = {
     "empty.jpg": b"",
     "text.jpg": b"this is not a photo\n" * 50,
     "page.jpg": b"<!DOCTYPE html><html><body>404 Not Found</body></html>",
-    "gif.jpg": photo("GIF"),
-    "pixmap.png": photo("PPM"),
     "postscript.jpg": photo("EPS"),
     "phone.heic.jpg": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 200,
-    **{f"truncated.{kind}": photo(kind)[: len(photo(kind)) // 2] for kind in ("JPEG", "PNG", "WEBP", "TIFF", "BMP")},
+    **{f"truncated.{kind}": photo(kind)[: len(photo(kind)) // 2] for kind in CUT},
     "header_only.jpg": JPEG[:SIZE],
     "start_and_end.jpg": b"\xff\xd8\xff\xd9",
     "huge_header.jpg": patched(JPEG, SIZE, b"\xff\xff\xff\xff"),
