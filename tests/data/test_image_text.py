@@ -66,10 +66,58 @@ def test_tags_are_whole_names(pairs):
     assert shown(opened(pairs, "1.csv", text="tags")) == {"1.csv/a.png": ("owl",), "1.csv/b.png": ("fox",)}
 
 
-def test_an_image_twice_a_missing_one_and_no_pairs_are_told(pairs):
-    with pytest.raises(DataError, match=r"b\.png"):
-        (pairs / "1.csv").write_text("image,caption\nb.png,fox\nb.png,owl\n")
-        list(opened(pairs, "1.csv").images())
+def test_an_image_of_several_captions_shows_the_classes_of_all(pairs):
+    text = "image,caption\nb.png,a fox\na.png,nothing\nb.png,big\n./b.png,an owl\na.png,two\nc.png,owl\na.png,vixen\n"
+    (pairs / "1.csv").write_text(text)
+    source = opened(pairs, "1.csv")
+    wanted = {"1.csv/b.png": ("fox", "owl"), "1.csv/a.png": ("fox",), "1.csv/c.png": ("owl",)}
+    assert shown(source) == wanted == shown(source) and len(source) == 3 and not source.passed_over()
+    (pairs / "1.csv").write_text("image,tags\na.png,the big\na.png,owl;x\na.png,red\na.png,fox\n")
+    assert shown(opened(pairs, "1.csv", text="tags", vocabulary="big owl,owl,fox")) == {"1.csv/a.png": ("owl", "fox")}
+
+
+def test_words_of_two_captions_make_no_name(pairs):
+    columns = {"image": ["a.png", "b.png"], "caption": [["it is red", "square tiles"], ["a red square", "x"]]}
+    parquet.write_table(pyarrow.table(columns), pairs / "3.parquet")
+    assert shown(opened(pairs, "3.parquet", vocabulary="red square")) == {"3.parquet/b.png": ("red square",)}
+
+
+def test_a_bad_record_costs_that_record_and_is_listed(pairs):
+    (pairs / "1.csv").write_text("image,caption\na.png,fox\n,owl\nc.png,an elk\nhttp://x/b.png,owl\nb.png,owl\n")
+    source = opened(pairs)
+    assert shown(source) == {"1.csv/a.png": ("fox",), "1.csv/b.png": ("owl",), "2.tar/s": ("owl",)}
+    told = source.passed_over()
+    assert told.counts == {"records that cannot be read": 2, "images whose text names no class": 1}
+    assert [part.record for part in told.bad] == [f"row {number} of {pairs / '1.csv'}" for number in (3, 5)]
+    assert "download the images first" in told.bad[1].reason and told.bad[0].uri == str(pairs / "1.csv")
+    assert "images whose text names no class" not in opened(pairs, keep_unnamed=True).passed_over().counts
+
+
+def test_a_damaged_file_costs_what_lies_behind_the_damage(pairs):
+    shard(pairs / "3.tar", "t")
+    content = (pairs / "3.tar").read_bytes()
+    (pairs / "3.tar").write_bytes(content[:1100])  # in the header of the text
+    source = opened(pairs, "*.tar")
+    assert list(shown(source)) == ["2.tar/s"] and len(source) == 1
+    assert [part.uri for part in source.passed_over().bad] == [str(pairs / "3.tar")] * 2  # the sample, and the rest
+    (pairs / "2.tar").unlink()
+    with pytest.raises(DataError, match=r"3\.tar"):
+        len(opened(pairs, "*.tar"))
+
+
+def test_two_samples_of_one_name_are_not_joined(pairs):
+    with tarfile.open(pairs / "3.tar", "w") as archive:
+        for stem in "sts":
+            for name, content in ((f"{stem}.png", (pairs / "a.png").read_bytes()), (f"{stem}.txt", b"an owl, a fox")):
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+    source = opened(pairs, "3.tar")
+    assert list(shown(source)) == ["3.tar/s", "3.tar/t"] and len(source) == 2
+    assert [part.record for part in source.passed_over().bad] == [f"sample 's' of {pairs / '3.tar'}"]
+
+
+def test_a_missing_image_and_no_pairs_are_told(pairs):
     (pairs / "1.csv").write_text("image,caption\nd.png,fox\n")
     with pytest.raises(DataError, match=r"d\.png"):
         next(opened(pairs, "1.csv").images()).load()

@@ -1,0 +1,109 @@
+"""Tables as people save them: cells parted by commas, semicolons, tabs or bars, read row by row.
+
+A row that cannot be read costs that row: malformed quotes are noticed far behind the place where they stand, so reading
+goes on with the line behind the one where the row began. White space in quotes stays, line breaks too.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from retclip.errors import DataError
+from retclip.passed_over import BAD_ROWS, Tally
+
+Row = list[str] | DataError
+DELIMITERS = (",", ";", "\t", "|")  # the first of those that come most often in a head
+
+
+def table_rows(table: Path, delimiter: str = "") -> Iterator[tuple[int, Row]]:
+    """Read a table, streamed: the number of each row, the head being 1, with its cells, or what is wrong with it.
+
+    delimiter: between cells; "" for tabs in a .tsv, else whichever the head shows.
+
+    Raises DataError where the file cannot be read at all.
+    """
+    try:
+        with table.open(encoding=_encoding(table), errors="surrogateescape", newline="") as lines:
+            head = lines.readline()
+            delimiter = delimiter or ("\t" if table.suffix.lower() == ".tsv" else delimiter_of(head))
+            yield from enumerate(csv_rows(_again(head, lines), delimiter, table), start=1)
+    except (OSError, UnicodeError) as error:
+        raise DataError(f"a readable table: {table}", str(error), "check the path; save it as CSV in UTF-8") from error
+
+
+def usable_rows(table: Path, tally: Tally) -> Iterator[tuple[str, list[str]]]:
+    """(where it stands, cells) of the head, then of each row that holds anything. tally: of rows that cannot be read,
+    and of those with cells beyond the head's. Raises DataError for a table without a head."""
+    rows = table_rows(table)
+    head = next(rows, (1, []))[1]
+    if isinstance(head, DataError):
+        raise head
+    if not head:
+        raise DataError(f"a head and rows in {table}", "none", "name the columns in the first row")
+    yield f"row 1 of {table}", [cell.strip() for cell in head]
+    for number, row in rows:
+        where = f"row {number} of {table}"
+        if isinstance(row, DataError):
+            tally.fault(BAD_ROWS, where, str(table), row)
+        elif any(cell.strip() for cell in row[len(head) :]):
+            error = DataError(f"{len(head)} cells in {where}", f"{len(row)}", "quote cells that hold separators")
+            tally.fault(BAD_ROWS, where, str(table), error)
+        elif any(cell.strip() for cell in row):
+            yield where, row
+
+
+def _encoding(table: Path) -> str:
+    """UTF-8 but for what spreadsheets call Unicode text."""
+    with table.open("rb") as file:
+        return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+
+
+def delimiter_of(head: str) -> str:
+    """What parts the cells of a head: "image;caption" are two columns."""
+    return max(DELIMITERS, key=head.count)
+
+
+def csv_rows(lines: Iterable[str], delimiter: str, table: Path) -> Iterator[Row]:
+    """The rows of a table's lines, with their ends. A malformed one is a DataError with the line where it begins."""
+    waiting, following, number = deque[str](), iter(lines), 1
+    taken: list[str] = []
+
+    def next_lines() -> Iterator[str]:
+        while (line := waiting.popleft() if waiting else next(following, None)) is not None:
+            taken.append(line)
+            yield line
+
+    rows = csv.reader(next_lines(), delimiter=delimiter, strict=True, skipinitialspace=delimiter != "\t")
+    while True:
+        taken.clear()
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            expected = f"well-formed quotes in line {number} of {table}"
+            yield DataError(expected, str(error), "double or remove the quotes")
+            waiting.extendleft(reversed(taken[1:]))
+            rows = csv.reader(next_lines(), delimiter=delimiter, strict=True, skipinitialspace=delimiter != "\t")
+            number += 1
+            continue
+        if row is None:
+            return
+        yield row if all(map(_is_text, taken)) else _undecodable(number, table)
+        number += len(taken)
+
+
+def _again(head: str, lines: Iterable[str]) -> Iterator[str]:
+    if head:
+        yield head
+    yield from lines
+
+
+def _is_text(line: str) -> bool:
+    return line.isascii() or not any("\udc80" <= letter <= "\udcff" for letter in line)
+
+
+def _undecodable(number: int, table: Path) -> DataError:
+    return DataError(f"text in UTF-8 in line {number} of {table}", "other bytes", "save the table as CSV in UTF-8")
