@@ -150,7 +150,7 @@ def test_the_limits_themselves_are_allowed_and_one_more_is_not():
 
 MALFORMED = {  # file name and content
     "empty": ("classes.txt", ""),
-    "only remarks": ("classes.txt", "# sky\n#car"),
+    "only remarks": ("classes.txt", "# sky\n## car\n#"),
     "not utf-8": ("classes.txt", b"sk\xff"),
     "an unknown kind": ("classes.txt", "sky | gas"),
     "a bar without a kind": ("classes.txt", "sky |"),

@@ -1,0 +1,18 @@
+"""Yes and no as files write them: JSON's own, numbers, and the words that spreadsheets and converters write instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+YES = frozenset({"1", "true", "yes", "y", "t", "on", "+", "positive"})
+NO = frozenset({"0", "false", "no", "n", "f", "off", "-", "negative"})
+
+
+def as_flag(value: Any) -> bool:
+    """Whether a value says yes: `True`, 1, 1.0, "1", "true", "Yes" ... Raises ValueError for what says neither."""
+    if isinstance(value, int | float) and value in (0, 1):
+        return bool(value)
+    word = value.strip().casefold().removesuffix(".0") if isinstance(value, str) else ""
+    if word in YES or word in NO:
+        return word in YES
+    raise ValueError(f"{value!r} is neither yes nor no")
