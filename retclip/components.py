@@ -73,12 +73,15 @@ class Components:
         return {"name": info.full_name, "version": info.version}
 
     def source(self, address: str) -> ImageSource:
-        """The image source behind `reader:path?split=NAME`, all that it says checked: no reader has another rule."""
+        """The image source behind `reader:path?split=NAME`, all that it says checked: no reader has another rule. What
+        `data` says holds for every reader that has such a setting, unless its own section or the address says else."""
         from retclip.data.source_address import parse_address
 
         reader, given = parse_address(address)
         info = self.manager.find("source", reader)
-        merged = config.merged(self.settings.of_component(info.full_name), given)
+        fields, section = info.component.settings.model_fields, self.settings.data
+        shared = {key: getattr(section, key) for key in section.model_fields_set if key in fields}
+        merged = config.merged(config.merged(shared, self.settings.of_component(info.full_name)), given)
         source = CheckedSource(self.manager.load("source", info.full_name, merged, Device()), info.full_name)
         source.classes()
         return source

@@ -24,6 +24,7 @@ from pydantic_settings import PydanticBaseSettingsSource as Source
 from retclip.config_sections import (
     BuildSection,
     ComponentsSection,
+    DataSection,
     DeviceSection,
     EnsembleSection,
     FallbackSection,
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     store: StoreSection = StoreSection()
     components: ComponentsSection = ComponentsSection()
     build: BuildSection = BuildSection()
+    data: DataSection = DataSection()
     retrieval: RetrievalSection = RetrievalSection()
     ensemble: EnsembleSection = EnsembleSection()
     segment: SegmentSection = SegmentSection()

@@ -63,6 +63,13 @@ class BuildSection(Section):
     assign_overlap: float = Field(0.5, ge=0, le=1, description="of two masks with a larger IoU the surer one is kept")
 
 
+class DataSection(Section):
+    orientation: Literal["upright", "stored"] = Field(
+        "upright",
+        description="how annotations of photos with an EXIF orientation lie: upright, or stored as in the file",
+    )
+
+
 class RetrievalSection(Section):
     k: int = Field(32, ge=1, description="the paper does not say; our choice")
     per_class: bool = Field(False, description="k neighbours of each class instead of k of all")

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retclip.data.class_choice import AnnotatedSettings, data_set_name
+from retclip.data.class_choice import data_set_name
 from retclip.data.id_map_source import IdMapSource
 from retclip.data.images import SUFFIXES, read_png
-from retclip.data.map_pairs import Pair
+from retclip.data.map_pairs import MapSettings, Pairs, with_maps
 from retclip.errors import DataError
 from retclip.names import LONGEST, checked_name, name_key
 from retclip.plugin.contracts import SourceClass
@@ -32,25 +32,24 @@ HARMLESS = {("numpy", "ndarray"), ("numpy", "dtype")} | {(a, b) for a in _ARRAYS
 class AdeFull(IdMapSource):
     """An ImageSource over one split."""
 
-    def __init__(self, settings: AnnotatedSettings) -> None:
+    def __init__(self, settings: MapSettings) -> None:
         root, split = Path(settings.path).absolute(), settings.split or "training"
         photos = root / "images" / "ADE" / split
         known = _classes(_names(root / INDEX))
         super().__init__(data_set_name(root, split), photos, known, _pairs(photos), settings)
 
     def keys(self, file: Path) -> NDArray[np.int64]:
-        """class x 256 + instance. Raises DataError where the colours name no class of the index."""
+        """class x 256 + instance. Raises DataError where the map holds no colours."""
         colours = read_png(file)
         if colours.ndim != 3 or colours.shape[2] < 3:
             raise DataError(f"an RGB PNG of classes and instances: {file}", f"shape {colours.shape}", "unpack it again")
         red, green, blue = (colours[..., channel].astype(np.int64) for channel in range(3))
         classes = red // 10 * 256 + green
-        strange = sorted(set(np.unique(classes).tolist()) - self._by_id.keys() - {0})
-        if strange:
-            raise DataError(
-                f"classes of {INDEX} in {file}", f"number {strange[0]}", "take index and photos of one version"
-            )
         return np.where(classes > 0, classes * INSTANCES + blue, 0)
+
+    def is_foreign(self, key: int) -> bool:
+        """A class that the index lacks."""
+        return self.class_number(key) not in self._by_id
 
     def class_number(self, key: int) -> int:
         """Without the instance."""
@@ -92,12 +91,13 @@ def _classes(names: list[str]) -> list[SourceClass]:
     return found
 
 
-def _pairs(photos: Path) -> list[Pair]:
+def _pairs(photos: Path) -> Pairs:
     if not photos.is_dir():
         raise DataError(f"the photos' folder {photos}", "nothing there", "check path and split (training, validation)")
     found = sorted(path for path in photos.rglob("*") if path.suffix.lower() in SUFFIXES and path.suffix != ".png")
-    lonely = [path.name for path in found if not path.with_name(f"{path.stem}{MAP}").is_file()]
-    if lonely or not found:
-        got = f"{len(lonely)} photos without one, first {lonely[0]}" if lonely else "no photo"
-        raise DataError(f"a *{MAP} beside each photo below {photos}", got, "unpack the data set again")
-    return [(path, path.with_name(f"{path.stem}{MAP}")) for path in found]
+
+    def map_of(photo: Path) -> Path | None:
+        label = photo.with_name(f"{photo.stem}{MAP}")
+        return label if label.is_file() else None
+
+    return Pairs(with_maps(found, map_of, photos, photos))

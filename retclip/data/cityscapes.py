@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from retclip.data.class_choice import AnnotatedSettings, data_set_name
+from retclip.data.class_choice import data_set_name
 from retclip.data.id_map_source import VOID, IdMapSource
 from retclip.data.images import read_deep_png
-from retclip.data.map_pairs import Pair
+from retclip.data.map_pairs import MapSettings, Pairs, with_maps
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceClass
 
@@ -30,7 +30,7 @@ LARGEST = 34 * INSTANCES
 PHOTO, MAP = "_leftImg8bit.png", "_instanceIds.png"
 
 
-class CityscapesSettings(AnnotatedSettings):
+class CityscapesSettings(MapSettings):
     annotations: str = Field("gtFine", description="the folder of annotations: gtFine or gtCoarse")
 
 
@@ -47,12 +47,12 @@ class Cityscapes(IdMapSource):
         super().__init__(data_set_name(root, split), photos, known, pairs, settings)
 
     def keys(self, file: Path) -> NDArray[np.int64]:
-        """The pixels as they are. Raises DataError for numbers that Cityscapes has not."""
-        found = read_deep_png(file).astype(np.int64)
-        if found.max() >= LARGEST:
-            got = f"{found.max()}"
-            raise DataError(f"instance ids below {LARGEST} in {file}", got, "take *_instanceIds.png of this data set")
-        return found
+        """The pixels as they are."""
+        return read_deep_png(file).astype(np.int64)
+
+    def is_foreign(self, key: int) -> bool:
+        """A number that Cityscapes has not."""
+        return key >= LARGEST
 
     def class_number(self, key: int) -> int:
         """Of an instance or a group."""
@@ -63,18 +63,17 @@ class Cityscapes(IdMapSource):
         return VOID < key < INSTANCES and key in THINGS
 
 
-def _pairs(photos: Path, maps: Path, annotations: str) -> list[Pair]:
-    """By city and name. Raises DataError where a folder, a photo or its map is missing."""
+def _pairs(photos: Path, maps: Path, annotations: str) -> Pairs:
+    """By city and name. Raises DataError where a folder, every photo or every map is missing."""
     if not photos.is_dir() or not maps.is_dir():
         missing = photos if not photos.is_dir() else maps
         raise DataError(f"{photos} and {maps}", f"no folder {missing}", "check path and split")
+
+    def map_of(photo: Path) -> Path | None:
+        label = maps / photo.parent.name / f"{photo.name.removesuffix(PHOTO)}_{annotations}{MAP}"
+        return label if label.is_file() else None
+
     found = sorted(photos.glob(f"*/*{PHOTO}"))
-    pairs = []
-    for photo in found:
-        name = photo.name.removesuffix(PHOTO)
-        pairs.append((photo, maps / photo.parent.name / f"{name}_{annotations}{MAP}"))
-    lonely = [photo.name for photo, label in pairs if not label.is_file()]
-    if lonely or not found:
-        got = f"{len(lonely)} photos without one, first {lonely[0]}" if lonely else f"no CITY/*{PHOTO}"
-        raise DataError(f"an annotation in {maps} for each photo in {photos}", got, "unpack both archives")
-    return pairs
+    if not found:
+        raise DataError(f"CITY/*{PHOTO} in {photos}", "none", "unpack both archives; check path and split")
+    return Pairs(with_maps(found, map_of, photos, maps))

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from retclip.data.annotated_photo import AnnotatedPhoto, frame_digest
 from retclip.data.class_choice import chosen, data_set_name, keep_classes
 from retclip.data.coco_panoptic import CocoPanopticSettings
 from retclip.data.coco_records import (
@@ -29,12 +30,15 @@ from retclip.data.coco_records import (
     read_document,
     real_categories,
 )
+from retclip.data.flags import as_flag
 from retclip.data.images import file_digest, read_image
 from retclip.data.lvis import ABSENT, is_lvis, looked_for
 from retclip.data.object_masks import read_mask
 from retclip.data.painted_objects import AnnotatedObject, painted
+from retclip.data.photo_files import NamedPhotos
 from retclip.errors import DataError
 from retclip.names import checked_name, spaced
+from retclip.passed_over import BAD_OBJECTS, PassedOver, Tally
 from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.types import Image
 
@@ -59,8 +63,13 @@ class CocoInstances:
         self._categories = real_categories(categories_of(document, self.file), document, self.file)
         self._classes = chosen(list(self._categories.values()), settings)
         self._kept = frozenset(one.name for one in self._classes)
-        self._photos = _different(photos_by_id(document, self.file), self.file)
-        self._objects = objects_of(document, self.file, self._categories, self._photos)
+        self._tally = Tally()
+        self._photos = photos_by_id(document, self.file, self._tally)
+        self._objects = objects_of(document, self.file, self._categories, self._photos, self._tally)
+        folders = [self.photos] if settings.images else [self.photos, root]
+        names = (photo["file_name"] for photo in self._photos.values())
+        self._places = NamedPhotos(folders, names, stand_in=True)  # LVIS names COCO's folder, too
+        self._frame = settings.orientation
         self.name = data_set_name(root, split)
 
     def classes(self) -> Sequence[SourceClass]:
@@ -70,13 +79,18 @@ class CocoInstances:
     def __len__(self) -> int:
         return len(self._photos)
 
+    def passed_over(self) -> PassedOver:
+        """Images and objects that belong to none that is known."""
+        return self._tally.total
+
     def images(self) -> Iterator[SourceImage]:
         """In the order of the file's images."""
         kinds = sorted((key, one.name, one.is_thing) for key, one in self._categories.items())
+        read_as = frame_digest(self._frame)
         for key, photo in self._photos.items():
-            path, objects = self._path(photo["file_name"]), self._objects.get(key, [])
+            path, objects = self._places.path(photo["file_name"]), self._objects.get(key, [])
             named = {self._categories[one["category_id"]].name for _, one in objects}
-            canonical = json.dumps([[one for _, one in objects], kinds, sorted(self._kept)], sort_keys=True)
+            canonical = json.dumps([[one for _, one in objects], kinds, sorted(self._kept), *read_as], sort_keys=True)
             yield SourceImage(
                 external_id=photo["file_name"],
                 uri=str(path),
@@ -86,27 +100,25 @@ class CocoInstances:
                 annotation_digest=hashlib.sha256(canonical.encode()).hexdigest(),
             )
 
-    def _path(self, name: str) -> Path:
-        """LVIS names COCO's folder, too: it is looked for with and without."""
-        whole = self.photos / name
-        return (
-            whole if whole.exists() or not (self.photos / Path(name).name).exists() else self.photos / Path(name).name
-        )
+    def _load(self, path: Path, record: Mapping[str, Any], objects: Sequence[tuple[int, Mapping[str, Any]]]) -> Image:
+        photo = AnnotatedPhoto(read_image(path), self._frame)
+        check_size(record, photo, str(self.file))
+        masks = (self._object(number, one, photo) for number, one in objects)  # one by one: they are large
+        truth = painted((mask for mask in masks if mask is not None), photo.size, photo.tally)
+        if truth.objects and (self._lvis or ABSENT in record):
+            truth = replace(truth, objects=looked_for(truth.objects, record, self._categories, self.file))
+        return photo.annotated(keep_classes(truth, self._kept))
 
-    def _load(self, path: Path, photo: Mapping[str, Any], objects: Sequence[tuple[int, Mapping[str, Any]]]) -> Image:
-        image = read_image(path)
-        check_size(photo, image, str(self.file))
-        found = (self._object(number, one, image.size) for number, one in objects)  # one by one: masks are large
-        truth = painted(found, image.size)
-        if truth.objects and (self._lvis or ABSENT in photo):
-            truth = replace(truth, objects=looked_for(truth.objects, photo, self._categories, self.file))
-        return Image(image.pixels, image.sha256, image.uri, keep_classes(truth, self._kept))
-
-    def _object(self, number: int, one: Mapping[str, Any], size: tuple[int, int]) -> AnnotatedObject:
-        category = self._categories[one["category_id"]]
-        mask = read_mask(one.get("segmentation"), size, f"annotation {number} of {self.file}")
-        is_crowd, area = bool(one.get("iscrowd", 0)), stated_area(one)
-        return AnnotatedObject(category.name, category.is_thing is not False, mask, is_crowd, area)
+    def _object(self, number: int, one: Mapping[str, Any], photo: AnnotatedPhoto) -> AnnotatedObject | None:
+        """An object, or None where it cannot be read, which costs the object."""
+        category, where = self._categories[one["category_id"]], f"annotation {number} of {self.file}"
+        try:
+            mask = read_mask(one.get("segmentation"), photo, where)
+            is_crowd = crowd_flag(one, where)
+        except DataError as error:
+            photo.fault(where, error)
+            return None
+        return AnnotatedObject(category.name, category.is_thing is not False, mask, is_crowd, stated_area(one))
 
 
 def stated_area(one: Mapping[str, Any]) -> float | None:
@@ -125,17 +137,6 @@ def _named(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-def _different(photos: dict[Any, dict[str, Any]], file: Path) -> dict[Any, dict[str, Any]]:
-    """The image records themselves. Raises DataError where two name one photo."""
-    seen: set[str] = set()
-    for number, one in enumerate(photos.values()):
-        if one["file_name"] in seen:
-            got = f"{one['file_name']!r} twice"
-            raise DataError(f"one image per photo in image {number} of {file}", got, "join the two under one id")
-        seen.add(one["file_name"])
-    return photos
-
-
 def categories_of(document: Mapping[str, Any], file: Path) -> dict[int, SourceClass]:
     """By their ids, in the file's order. Raises DataError."""
     found: dict[int, SourceClass] = {}
@@ -147,9 +148,9 @@ def categories_of(document: Mapping[str, Any], file: Path) -> dict[int, SourceCl
             terms = [term for term in terms.split(",") if term.strip()] if isinstance(terms, str) else terms
             synonyms = dict.fromkeys(checked_name(spelled(raw), where) for raw in terms)
             synonyms.pop(name, None)
-            new = SourceClass(name, bool(int(one.get("isthing", 1))), tuple(synonyms), int(one["id"]))
+            new = SourceClass(name, as_flag(one.get("isthing", 1)), tuple(synonyms), int(one["id"]))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-            raise bad_record(file, f"category {number}", "id and name, synonyms as a list", error) from error
+            raise bad_record(where, "id and name, synonyms as a list", error) from error
         if new.native_id in found:
             raise DataError(f"different category ids in {file}", f"{name!r} ({new.native_id}) twice", "remove one")
         found[new.native_id] = new
@@ -162,18 +163,31 @@ def _spaced(value: Any) -> str:
 
 
 def objects_of(
-    document: Mapping[str, Any], file: Path, categories: Mapping[int, Any], photos: Mapping[Any, Any]
+    document: Mapping[str, Any], file: Path, categories: Mapping[int, Any], photos: Mapping[Any, Any], tally: Tally
 ) -> Mapping[Any, list[tuple[int, dict[str, Any]]]]:
-    """image id -> (place in the file, record) of its objects."""
+    """image id -> (place in the file, record) of its objects. tally: of those of no known category or image."""
     found: defaultdict[Any, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     for number, one in enumerate(document["annotations"]):
+        where = f"annotation {number} of {file}"
         try:
             category, image = one["category_id"], one["image_id"]
             known = (category in categories, image in photos)
         except (KeyError, TypeError) as error:
-            raise bad_record(file, f"annotation {number}", "image_id, category_id, segmentation", error) from error
-        if not all(known):
-            what, value = ("a known category", category) if not known[0] else ("an image", image)
-            raise DataError(f"{what} for annotation {number} of {file}", f"id {value!r}, which is not there", "add it")
-        found[image].append((number, one))
+            told = bad_record(where, "image_id, category_id, segmentation", error)
+            tally.fault(BAD_OBJECTS, where, str(file), told)
+            continue
+        if all(known):
+            found[image].append((number, one))
+            continue
+        what, value = ("a known category", category) if not known[0] else ("an image", image)
+        lost = DataError(f"{what} for {where}", f"id {value!r}, which is not there", "add it")
+        tally.fault(BAD_OBJECTS, where, str(file), lost)
     return found
+
+
+def crowd_flag(one: Mapping[str, Any], where: str) -> bool:
+    """Whether a record stands for several objects. Raises DataError for a word that says neither."""
+    try:
+        return as_flag(one.get("iscrowd") or 0)
+    except ValueError as error:
+        raise DataError(f"iscrowd as 0 or 1 in {where}", str(error), "correct it") from error

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes
 from retclip.data.coco_records import (
     as_text,
@@ -25,18 +27,22 @@ from retclip.data.coco_records import (
     photos_by_id,
     read_document,
     real_categories,
-    stay_inside,
 )
+from retclip.data.flags import as_flag
 from retclip.data.images import file_digest, read_image, read_png
+from retclip.data.photo_files import NamedPhotos, inside_name, spelled
 from retclip.errors import DataError
 from retclip.names import checked_name
+from retclip.passed_over import BAD_OBJECTS, BAD_RECORDS, PassedOver, Tally
 from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.types import Image, PanopticSegmentation, SegmentInfo
 
+UNANNOTATED = "photos without an annotation"
+DISAGREE = "export both again"
 POWERS = np.array([1, 256, 65536], dtype=np.int32)
 
 
-class CocoPanopticSettings(AnnotatedSettings):
+class CocoPanopticSettings(FrameSettings, AnnotatedSettings):
     annotations: str = Field("", description="the JSON file, if it lies elsewhere")
     images: str = Field("", description="the folder of photos, if it lies elsewhere")
 
@@ -62,7 +68,11 @@ class CocoPanoptic:
         self._categories = real_categories(_categories(self._document, self.file), self._document, self.file)
         self._classes = chosen(list(self._categories.values()), settings)
         self._kept = frozenset(one.name for one in self._classes)
-        self._annotations = _annotations(self._document, self.file, self._categories)
+        self._tally = Tally()
+        self._annotations = _annotations(self._document, self.file, self._categories, self._tally)
+        folders = [self.photos] if settings.images else [self.photos, root]
+        self._places = NamedPhotos(folders, (one.photo["file_name"] for one in self._annotations))
+        self._frame = settings.orientation
         self.name = data_set_name(root, split)
 
     def classes(self) -> Sequence[SourceClass]:
@@ -72,36 +82,57 @@ class CocoPanoptic:
     def __len__(self) -> int:
         return len(self._annotations)
 
+    def passed_over(self) -> PassedOver:
+        """Records that cannot be used, and photos without an annotation."""
+        return self._tally.total
+
     def images(self) -> Iterator[SourceImage]:
         """In the order of the file's annotations."""
         kinds = sorted((key, one.name, one.is_thing) for key, one in self._categories.items())
-        for photo, annotation in self._annotations:
-            path = self.photos / photo["file_name"]
-            named = {self._categories[one["category_id"]].name for one in annotation["segments_info"]}
-            canonical = json.dumps([annotation, kinds, sorted(self._kept)], sort_keys=True)
+        for annotation in self._annotations:
+            name = annotation.photo["file_name"]
+            path = self._places.path(name)
+            named = {self._categories[one["category_id"]].name for one in annotation.segments}
+            told = [annotation.record, kinds, sorted(self._kept), *frame_digest(self._frame)]
             yield SourceImage(
-                external_id=photo["file_name"],
+                external_id=name,
                 uri=str(path),
                 load=partial(self._load, path, annotation),
                 file_digest=partial(file_digest, path),
                 class_names=tuple(one.name for one in self._classes if one.name in named),
-                annotation_digest=hashlib.sha256(canonical.encode()).hexdigest(),
+                annotation_digest=hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest(),
             )
 
-    def _load(self, path: Path, annotation: Mapping[str, Any]) -> Image:
-        image = read_image(path)
-        truth = read_panoptic(self.masks / annotation["file_name"], annotation["segments_info"], self._categories)
-        if truth.label_map.shape != image.size:
-            raise DataError(
-                f"an annotation of size {image.size} for {path}", f"{truth.label_map.shape}", "match photo and PNG"
-            )
-        return Image(image.pixels, image.sha256, image.uri, keep_classes(truth, self._kept))
+    def _load(self, path: Path, annotation: _Annotation) -> Image:
+        photo = AnnotatedPhoto(read_image(path), self._frame)
+        png = spelled(self.masks, annotation.png)
+        truth = read_panoptic(png, annotation.segments, self._categories, photo.tally, annotation.dropped)
+        height, width = truth.label_map.shape
+        if not photo.fits((height, width)):
+            todo = photo.cure((height, width), "match photo and PNG")
+            raise DataError(f"an annotation of size {photo.size} for {path}", f"{(height, width)}", todo)
+        return photo.annotated(keep_classes(truth, self._kept))
+
+
+@dataclass(frozen=True)
+class _Annotation:
+    """What the JSON says of a photo. photo: its image record. png: the map's name. segments: those that can be used.
+    dropped: ids of those that cannot, which were listed. record: all of it."""
+
+    photo: Mapping[str, Any]
+    png: str
+    segments: tuple[Mapping[str, Any], ...]
+    dropped: frozenset[int]
+    record: Mapping[str, Any]
 
 
 def read_panoptic(
-    png: Path, segments: Sequence[Mapping[str, Any]], categories: Mapping[int, SourceClass]
-) -> PanopticSegmentation:
-    """A PNG of ids with its segments. Raises DataError where the two disagree."""
+    png: Path, segments: Sequence[Mapping[str, Any]], categories: Mapping[int, SourceClass],
+    tally: Tally | None = None, dropped: Collection[int] = (),
+) -> PanopticSegmentation:  # fmt: skip
+    """A PNG of ids with its segments. An id of which the JSON says nothing becomes void, and a segment without a pixel
+    is left out: both are listed in `tally`, where there is one. dropped: ids that are void and need no listing. Raises
+    DataError where the two have nothing in common, or disagree and there is no tally."""
     colours = read_png(png)
     if colours.ndim != 3 or colours.shape[2] < 3:
         raise DataError(f"an RGB PNG of segment ids: {png}", f"shape {colours.shape}", "export it as COCO panoptic")
@@ -109,16 +140,22 @@ def read_panoptic(
     ids, areas = np.unique(label_map, return_counts=True)
     counted = {int(i): int(area) for i, area in zip(ids, areas, strict=True) if i}
     named = {int(one["id"]) for one in segments}
-    if counted.keys() != named:
-        strange = sorted(counted.keys() ^ named)[:5]
-        raise DataError(f"the same ids in {png} and its JSON", f"only in one of them: {strange}", "export both again")
-    infos = tuple(_info(one, categories, counted) for one in segments)
+    strange = sorted((counted.keys() ^ named) - set(dropped))
+    common = counted.keys() & (named | set(dropped))
+    if strange and (tally is None or not common):
+        raise DataError(f"the same ids in {png} and its JSON", f"only in one of them: {strange[:5]}", DISAGREE)
+    for key in strange:
+        where = "the JSON" if key in named else "the PNG"
+        error = DataError(f"segment {key} in {png} and its JSON", f"only in {where}", DISAGREE)
+        tally.fault(BAD_OBJECTS, f"segment {key} of {png}", str(png), error) if tally is not None else None
+    label_map[np.isin(label_map, list(counted.keys() - named))] = 0
+    infos = tuple(_info(one, categories, counted) for one in segments if int(one["id"]) in counted)
     return PanopticSegmentation(label_map, infos)
 
 
 def _info(one: Mapping[str, Any], categories: Mapping[int, SourceClass], areas: Mapping[int, int]) -> SegmentInfo:
     category = categories[one["category_id"]]
-    crowd = bool(one.get("iscrowd", 0))
+    crowd = as_flag(one.get("iscrowd") or 0)
     return SegmentInfo(
         int(one["id"]), category.name, category.is_thing is not False, areas[int(one["id"])], is_crowd=crowd
     )
@@ -128,10 +165,11 @@ def _categories(document: Mapping[str, Any], file: Path) -> dict[int, SourceClas
     found: dict[int, SourceClass] = {}
     for number, one in enumerate(document["categories"]):
         try:
-            name = checked_name(one["name"], f"category {number} of {file}")
-            new = SourceClass(name, bool(int(one["isthing"])), native_id=int(one["id"]))
+            where = f"category {number} of {file}"
+            name = checked_name(one["name"], where)
+            new = SourceClass(name, as_flag(one["isthing"]), native_id=int(one["id"]))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise bad_record(file, f"category {number}", "id, name and isthing", error) from error
+            raise bad_record(where, "id, name and isthing", error) from error
         if new.native_id in found:
             raise DataError(f"different category ids in {file}", f"{name!r} ({new.native_id}) twice", "remove one")
         found[new.native_id] = new
@@ -139,30 +177,56 @@ def _categories(document: Mapping[str, Any], file: Path) -> dict[int, SourceClas
 
 
 def _annotations(
-    document: Mapping[str, Any], file: Path, categories: Mapping[int, SourceClass]
-) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """(image, annotation) records that belong together, every key that is needed checked."""
-    photos = photos_by_id(document, file)
-    found = []
-    seen: set[str] = set()
+    document: Mapping[str, Any], file: Path, categories: Mapping[int, SourceClass], tally: Tally
+) -> list[_Annotation]:
+    """The annotations with their image records. tally: of records and segments that cannot be used."""
+    photos = photos_by_id(document, file, tally)
+    found: dict[str, _Annotation] = {}
     for number, one in enumerate(document["annotations"]):
+        where = f"annotation {number} of {file}"
         try:
-            image_id, name, segments = one["image_id"], as_text(one["file_name"]), list(one["segments_info"])
-            strange = [s["category_id"] for s in segments if s["category_id"] not in categories]
-            ids = [int(s["id"]) for s in segments]
-            photo = photos.get(image_id, {"file_name": str(Path(name).with_suffix(".jpg"))} if not photos else None)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise bad_record(file, f"annotation {number}", "image_id, file_name and segments_info", error) from error
-        where = f"annotation {number} ({name}) of {file}"
-        if strange:
-            raise DataError(f"known categories in {where}", f"category {strange[0]}", "add it to `categories`")
-        if len(set(ids)) != len(ids) or any(i <= 0 for i in ids):
-            raise DataError(f"different segment ids above 0 in {where}", f"{ids[:10]}", "number them anew")
-        if photo is None:
-            raise DataError(f"an image for {where}", f"image_id {image_id!r}, which is not there", "add it to `images`")
-        if photo["file_name"] in seen:
-            raise DataError(f"one annotation per photo in {where}", f"{photo['file_name']!r} twice", "remove one")
-        seen.add(photo["file_name"])
-        stay_inside(name, where)
-        found.append((photo, one))
-    return found
+            annotation = _annotation(one, file, where, photos, categories, tally)
+            name = annotation.photo["file_name"]
+            if name in found:
+                raise DataError(f"one annotation per photo in {where}", f"{name!r} twice", "remove one")
+        except (KeyError, TypeError) as error:
+            told = bad_record(where, "image_id, file_name and segments_info", error)
+            tally.fault(BAD_RECORDS, where, str(file), told)
+        except DataError as error:
+            tally.fault(BAD_RECORDS, where, str(file), error)
+        else:
+            found[name] = annotation
+    tally.skip(UNANNOTATED, max(0, len(photos) - len(found)))
+    return list(found.values())
+
+
+def _annotation(
+    one: Mapping[str, Any], file: Path, where: str, photos: Mapping[Any, dict[str, Any]],
+    categories: Mapping[int, SourceClass], tally: Tally,
+) -> _Annotation:  # fmt: skip
+    """One record. Raises KeyError, TypeError and DataError."""
+    key, png, segments = one["image_id"], inside_name(as_text(one["file_name"]), where), one["segments_info"]
+    if not isinstance(segments, list):
+        raise TypeError(f"segments_info is {segments!r}"[:80])
+    photo = photos.get(key, {"file_name": Path(png).with_suffix(".jpg").as_posix()} if not photos else None)
+    if photo is None:
+        raise DataError(f"an image for {where}", f"image_id {key!r}, which is not there", "add it to `images`")
+    good, dropped = dict[int, Mapping[str, Any]](), set[int]()
+    for place, segment in enumerate(segments):
+        record = f"segment {place} of {where}"
+        try:
+            number = int(segment["id"])
+            dropped.add(number)
+            if number <= 0 or number in good:
+                raise DataError(f"different segment ids above 0 in {record}", f"{number}", "number them anew")
+            if segment["category_id"] not in categories:
+                got = f"category {segment['category_id']!r}"
+                raise DataError(f"a known category in {record}", got, "add it to `categories`")
+            as_flag(segment.get("iscrowd") or 0)
+        except DataError as error:
+            tally.fault(BAD_OBJECTS, record, str(file), error)
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            tally.fault(BAD_OBJECTS, record, str(file), bad_record(record, "id, category_id, iscrowd", error))
+        else:
+            good[number] = segment
+    return _Annotation(photo, png, tuple(good.values()), frozenset(dropped - good.keys()), one)

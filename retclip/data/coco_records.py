@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from retclip.data.annotated_photo import AnnotatedPhoto
+from retclip.data.photo_files import inside_name
 from retclip.errors import DataError
 from retclip.names import distinct, spaced
+from retclip.passed_over import BAD_RECORDS, Tally
 from retclip.plugin.contracts import SourceClass
-from retclip.types import Image
 
 log = logging.getLogger(__name__)
 
@@ -31,19 +33,26 @@ def read_document(file: Path, kind: str) -> dict[str, Any]:
     return found
 
 
-def photos_by_id(document: Mapping[str, Any], file: Path) -> dict[Any, dict[str, Any]]:
-    """The image records by their ids. Raises DataError."""
+def photos_by_id(document: Mapping[str, Any], file: Path, tally: Tally) -> dict[Any, dict[str, Any]]:
+    """The image records by their ids, each with a `file_name` of its own below the data set's folder. tally: of the
+    records that cannot be used."""
     found: dict[Any, dict[str, Any]] = {}
+    names: set[str] = set()
     for number, one in enumerate(document["images"]):
+        where = f"image {number} of {file}"
         try:
-            key, name = one["id"], as_text(one["file_name"])
-            repeated = key in found
+            name = inside_name(as_text(one["file_name"]), where)
+            if one["id"] in found:
+                raise DataError(f"different image ids in {where}", f"{one['id']!r} twice", "remove one")
+            if name in names:
+                raise DataError(f"one image per photo in {where}", f"{name!r} twice", "join the two under one id")
         except (KeyError, TypeError) as error:
-            raise bad_record(file, f"image {number}", "id and file_name", error) from error
-        if repeated:
-            raise DataError(f"different image ids in {file}", f"{key!r} twice", "remove one")
-        stay_inside(name, f"image {number} of {file}")
-        found[key] = one
+            tally.fault(BAD_RECORDS, where, str(file), bad_record(where, "id and file_name", error))
+        except DataError as error:
+            tally.fault(BAD_RECORDS, where, str(file), error)
+        else:
+            names.add(name)
+            found[one["id"]] = {**one, "file_name": name}
     return found
 
 
@@ -79,27 +88,17 @@ def _annotated(document: Mapping[str, Any]) -> Iterator[int]:
                 yield record["category_id"]
 
 
-def check_size(record: Mapping[str, Any], image: Image, where: str) -> None:
+def check_size(record: Mapping[str, Any], photo: AnnotatedPhoto, where: str) -> None:
     """The photo must be as large as its record says: elsewhere the record's coordinates are other pixels. A record may
     leave its size out. where: what the record belongs to, for errors. Raises DataError."""
-    height, width = image.size
-    said = record.get("height"), record.get("width")
-    numbers = [one for one in said if isinstance(one, int | float) and not isinstance(one, bool) and one > 0]
-    if len(numbers) < 2 or said == image.size:
+    numbers = [record.get(key) for key in ("height", "width")]
+    height, width = (int(n) if isinstance(n, int | float) and 0 < n < 1e9 else 0 for n in numbers)
+    if not (height and width) or photo.fits((height, width)):
         return
-    todo = "use the photo that was annotated"
-    if said == (width, height):
-        turned = "the photo is turned by its EXIF orientation, its annotation was made on the un-turned pixels"
-        todo = f"{turned}: remove the orientation"
     named = f"image {record.get('id')!r} ({record.get('file_name')}) of {where}"
-    expected = f"a photo of {numbers[1]:g} x {numbers[0]:g} pixels, as {named} says"
-    raise DataError(expected, f"{image.uri}, {width} x {height} pixels", todo)
-
-
-def stay_inside(name: str, where: str) -> None:
-    """A file name must not lead out of the data set's folder. Raises DataError."""
-    if Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name:
-        raise DataError(f"a file name inside the data set in {where}", repr(name), "use a relative name")
+    expected = f"a photo of {width} x {height} pixels, as {named} says"
+    got = f"{photo.image.uri}, {photo.size[1]} x {photo.size[0]} pixels"
+    raise DataError(expected, got, photo.cure((height, width), "use the photo that was annotated"))
 
 
 def as_text(value: Any) -> str:
@@ -117,6 +116,6 @@ def first_of(places: Sequence[Path], what: str) -> Path:
     return found
 
 
-def bad_record(file: Path, record: str, expected: str, error: Exception) -> DataError:
-    """What is wrong with a record of a file."""
-    return DataError(f"{expected} in {record} of {file}", f"{type(error).__name__}: {error}", "complete the record")
+def bad_record(where: str, expected: str, error: Exception) -> DataError:
+    """What is wrong with the record `where`."""
+    return DataError(f"{expected} in {where}", f"{type(error).__name__}: {error}", "complete the record")

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retclip.data.annotated_photo import AnnotatedPhoto
 from retclip.data.map_pairs import MapPairs
+from retclip.errors import DataError
 from retclip.types import PanopticSegmentation, SegmentInfo
 
 VOID = 0  # the key of pixels without a segment
@@ -25,21 +27,33 @@ class IdMapSource(MapPairs):
     def class_number(self, key: int) -> int:
         """The number of the class of a segment; one of no class makes it void."""
 
+    def is_foreign(self, key: int) -> bool:  # noqa: ARG002  (readers with numbers of their own look at the key)
+        """Whether the data set has no such key at all: then the map is damaged there, or another data set's."""
+        return False
+
     def is_crowd(self, key: int) -> bool:  # noqa: ARG002  (readers that know crowds look at the key)
         """Whether a segment is several objects that nobody told apart."""
         return False
 
     def numbers(self, file: Path) -> set[int]:
         """The classes of its keys."""
-        return {self.class_number(int(key)) for key in np.unique(self.keys(file)) if key != VOID}
+        keys = (int(key) for key in np.unique(self.keys(file)) if key != VOID)
+        return {self.class_number(key) for key in keys if not self.is_foreign(key)}
 
-    def truth(self, file: Path) -> PanopticSegmentation:
-        """A segment for each key, in the keys' order."""
+    def truth(self, file: Path, photo: AnnotatedPhoto) -> PanopticSegmentation:
+        """A segment for each key, in the keys' order. A foreign key costs its segment, unless there is no other."""
         keys, places, areas = np.unique(self.keys(file), return_inverse=True, return_counts=True)
+        foreign = [key for key in keys.tolist() if key != VOID and self.is_foreign(key)]
+        for key in foreign:
+            got = f"{key}, class {self.class_number(key)}"
+            error = DataError(f"numbers of this data set in {file}", got, "take maps and classes of one version")
+            if len(foreign) == np.count_nonzero(keys != VOID):
+                raise error
+            photo.fault(f"number {key} of {file}", error)
         ids = np.zeros(len(keys), np.int32)
         segments: list[SegmentInfo] = []
         for place, (key, area) in enumerate(zip(keys.tolist(), areas.tolist(), strict=True)):
-            one = self._by_id.get(self.class_number(key)) if key != VOID else None
+            one = None if key == VOID or key in foreign else self._by_id.get(self.class_number(key))
             if one is not None:
                 ids[place] = len(segments) + 1
                 thing = one.is_thing is not False

@@ -1,8 +1,9 @@
 """Label maps: one byte per pixel and a list of classes; CamVid's and many own data sets' form.
 
 FOLDER/classes.json ([{"id", "name", "isthing", "prompt_names"}], "void_id") or FOLDER/classes.txt (a name per line, ids
-from 0), FOLDER[/SPLIT]/images and FOLDER[/SPLIT]/labels with equal stems. Such maps have no instances: of a thing
-class, each 8-connected component stands in for one, so touching objects are one segment.
+from 0), FOLDER[/SPLIT]/images and FOLDER[/SPLIT]/labels with equal stems. 255 is void where nobody says otherwise. Such
+maps have no instances: of a thing class, each 8-connected component stands in for one, so touching objects are one
+segment.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from retclip.data.class_choice import data_set_name
+from retclip.data.class_list import is_remark
+from retclip.data.flags import as_flag
 from retclip.data.label_map_source import LabelMapSettings, LabelMapSource
 from retclip.data.map_pairs import matched_pairs
 from retclip.errors import DataError
@@ -44,12 +47,13 @@ def read_classes(root: Path) -> tuple[list[SourceClass], int | None]:
             classes = [_source_class(one, f"class {number} of {listed}") for number, one in enumerate(records)]
             named = [one for one in classes if void is None or one.native_id != int(void)]  # "unlabelled" is no class
             return _checked(named, listed), None if void is None else int(void)
-        names = [line.strip() for line in plain.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        text = plain.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise DataError(f"a class list at {listed} or {plain}", str(error), "write one name per line") from error
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DataError(f"classes with id and name in {listed}", got, "complete the list") from error
+    names = [line.strip() for line in text.splitlines() if line.strip() and not is_remark(line)]
     known = (checked_name(name, f"class {number} of {plain}") for number, name in enumerate(names))
     return _checked([SourceClass(name, native_id=number) for number, name in enumerate(known)], plain), None
 
@@ -59,7 +63,8 @@ def _source_class(one: Mapping[str, Any], where: str) -> SourceClass:
     found = one.get("prompt_names", one.get("synonyms", ()))
     given = [term for term in found.split(",") if term.strip()] if isinstance(found, str) else found
     synonyms = tuple(term for raw in given if (term := checked_name(raw, where)) != name)
-    return SourceClass(name, bool(one.get("isthing", one.get("is_thing", True))), synonyms, int(one["id"]))
+    counts = one.get("isthing", one.get("is_thing", True))
+    return SourceClass(name, None if counts is None else as_flag(counts), synonyms, int(one["id"]))
 
 
 def _checked(classes: list[SourceClass], file: Path) -> list[SourceClass]:

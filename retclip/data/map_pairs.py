@@ -5,34 +5,53 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, keep_classes
-from retclip.data.images import SUFFIXES, file_digest, read_image
+from retclip.data.images import file_digest, read_image
+from retclip.data.photo_files import composed, photos_in
 from retclip.errors import DataError
+from retclip.passed_over import PassedOver, Tally
 from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.types import Image, PanopticSegmentation
 
-Pair = tuple[Path, Path]  # photo, map
+Pair = tuple[Path, Path | DataError]  # photo, its map or why there is none
+UNUSED = "maps without a photo"
+
+
+class MapSettings(FrameSettings, AnnotatedSettings):
+    """What every reader of photos and maps can be told."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The photos of a folder with their maps, and what lies beside them."""
+
+    pairs: tuple[Pair, ...]
+    passed_over: PassedOver = field(default_factory=PassedOver)
 
 
 class MapPairs(ABC):
     """An ImageSource. A reader says how a map is read, and by which numbers it names its classes."""
 
     def __init__(
-        self, name: str, root: Path, known: Sequence[SourceClass], pairs: Sequence[Pair], settings: AnnotatedSettings
+        self, name: str, root: Path, known: Sequence[SourceClass], pairs: Pairs, settings: MapSettings
     ) -> None:
-        self.name, self._root, self._pairs = name, root, pairs
+        self.name, self._root, self._pairs, self._beside = name, root, pairs.pairs, pairs.passed_over
+        self._frame = settings.orientation
         self._by_id: Mapping[int, SourceClass] = {one.native_id: one for one in known if one.native_id is not None}
         self._classes = chosen(known, settings)
         self._kept = frozenset(one.name for one in self._classes)
 
     @abstractmethod
-    def truth(self, file: Path) -> PanopticSegmentation:
-        """The annotation in a map. Raises DataError."""
+    def truth(self, file: Path, photo: AnnotatedPhoto) -> PanopticSegmentation:
+        """The annotation in a map; `photo` is told what of it cannot be used. Raises DataError."""
 
     @abstractmethod
     def numbers(self, file: Path) -> set[int]:
@@ -49,6 +68,10 @@ class MapPairs(ABC):
     def __len__(self) -> int:
         return len(self._pairs)
 
+    def passed_over(self) -> PassedOver:
+        """What lies beside the photos and maps."""
+        return self._beside
+
     def images(self) -> Iterator[SourceImage]:
         """In the order of the pairs, which is the file names'."""
         for photo, label in self._pairs:
@@ -61,37 +84,69 @@ class MapPairs(ABC):
                 annotation_digest=self._digest(label),
             )
 
-    def _present(self, label: Path) -> tuple[str, ...] | None:
+    def _present(self, label: Path | DataError) -> tuple[str, ...] | None:
         """The classes in a map; None where it cannot be read, so that `load` names the reason."""
+        if isinstance(label, DataError):
+            return None
         try:
             found = self.numbers(label)
         except DataError:
             return None
         return tuple(one.name for one in self._classes if one.native_id in found)
 
-    def _digest(self, label: Path) -> str:
+    def _digest(self, label: Path | DataError) -> str:
+        if isinstance(label, DataError):
+            return "unreadable"
         try:
             content = file_digest(label)
         except DataError:
             return "unreadable"
         classes = sorted((one.native_id, one.name, one.is_thing) for one in self._by_id.values())
-        return hashlib.sha256(json.dumps([content, classes, sorted(self._kept), self.reading()]).encode()).hexdigest()
+        told = [content, classes, sorted(self._kept), self.reading(), *frame_digest(self._frame)]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
-    def _load(self, photo: Path, label: Path) -> Image:
-        image, truth = read_image(photo), self.truth(label)
-        if truth.label_map.shape != image.size:
-            raise DataError(f"a map of size {image.size} for {photo}", f"{truth.label_map.shape}", f"correct {label}")
-        return Image(image.pixels, image.sha256, image.uri, keep_classes(truth, self._kept))
+    def _load(self, path: Path, label: Path | DataError) -> Image:
+        if isinstance(label, DataError):
+            raise DataError(label.expected, label.got, label.todo)
+        photo = AnnotatedPhoto(read_image(path), self._frame)
+        truth = self.truth(label, photo)
+        height, width = truth.label_map.shape
+        if not photo.fits((height, width)):
+            todo = photo.cure((height, width), f"correct {label}")
+            raise DataError(f"a map of size {photo.size} for {path}", f"{(height, width)}", todo)
+        return photo.annotated(keep_classes(truth, self._kept))
 
 
-def matched_pairs(photos: Path, labels: Path) -> list[Pair]:
-    """The photos of a folder with the PNGs of equal stems in another, by name. Raises DataError."""
+def matched_pairs(photos: Path, labels: Path) -> Pairs:
+    """The photos of a folder with the PNGs of equal stems in another, by name. A photo without a map, or whose map may
+    be another one's, costs that photo. Raises DataError where a folder or every map is missing."""
     if not photos.is_dir() or not labels.is_dir():
         raise DataError(f"{photos} and {labels}", "a folder is missing", "check path and split")
-    named = {path.stem: path for path in labels.iterdir() if path.suffix.lower() == ".png"}
-    found = sorted(path for path in photos.iterdir() if path.suffix.lower() in SUFFIXES)
-    lonely = [path.name for path in found if path.stem not in named]
-    if lonely or not found:
-        got = f"{len(lonely)} photos without a label map, first {lonely[0]}" if lonely else "no photo"
-        raise DataError(f"a PNG in {labels} for each photo in {photos}", got, "add the maps, or move the photos")
-    return [(path, named[path.stem]) for path in found]
+    maps = {composed(path.stem): path for path in sorted(labels.iterdir()) if path.suffix.lower() == ".png"}
+    found, beside = photos_in(photos)
+    tally = Tally(beside)
+    tally.skip(UNUSED, len(maps.keys() - {composed(path.stem) for path in found}))
+    return Pairs(with_maps(found, lambda photo: maps.get(composed(photo.stem)), photos, labels), tally.total)
+
+
+def with_maps(
+    photos: Sequence[Path], map_of: Callable[[Path], Path | None], folder: Path, labels: Path
+) -> tuple[Pair, ...]:
+    """Each photo with its map. map_of: a photo's map, None where it has none; one of two photos is nobody's. Raises
+    DataError where there is no photo in `folder`, or no map in `labels`."""
+    chosen_maps = {photo: map_of(photo) for photo in photos}
+    owners = Counter(label for label in chosen_maps.values() if label is not None)
+    if not owners:
+        got = f"{len(photos)} photos without one, first {photos[0].name}" if photos else "no photo"
+        raise DataError(f"an annotation in {labels} for each photo in {folder}", got, "check path and split")
+    pairs: list[Pair] = []
+    for photo, label in chosen_maps.items():
+        if label is None:
+            lacking = DataError(f"an annotation in {labels} for {photo}", "none", "add it, or move the photo")
+            pairs.append((photo, lacking))
+        elif owners[label] > 1:
+            shared = DataError(f"a photo for {label}", f"{owners[label]} of that name, {photo}", "rename the photos")
+            pairs.append((photo, shared))
+        else:
+            pairs.append((photo, label))
+    return tuple(pairs)

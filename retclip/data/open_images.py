@@ -21,12 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes, text_digest
 from retclip.data.coco_records import first_of
-from retclip.data.images import SUFFIXES, file_digest, read_image, read_png
+from retclip.data.images import file_digest, read_image, read_png
 from retclip.data.open_images_tables import all_above, read_names, read_parents, read_rows
 from retclip.data.painted_objects import AnnotatedObject, painted
+from retclip.data.photo_files import photos_in
 from retclip.errors import DataError
+from retclip.passed_over import BAD_RECORDS, BAD_ROWS, PassedOver, Tally
 from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.types import Image
 
@@ -34,7 +37,7 @@ TABLES = {"labels": "human-imagelabels", "boxes": "bbox", "masks": "object-segme
 Mask = tuple[Path, str]  # file, class
 
 
-class OpenImagesSettings(AnnotatedSettings):
+class OpenImagesSettings(FrameSettings, AnnotatedSettings):
     kind: Literal["labels", "boxes", "masks"] = Field(
         "labels", description="what is read; boxes only say what is there"
     )
@@ -54,7 +57,8 @@ class OpenImages:
         if self._annotated and settings.ancestors:  # a mask has one class: photos would show animals without a mask
             todo = "leave ancestors out, and name the classes that have masks"
             raise DataError(f"ancestors with kind=labels or kind=boxes in {root}", "kind=masks", todo)
-        self._photos = _photos(root, split, settings.list)
+        self._tally, self._frame = Tally(), settings.orientation
+        self._photos = _photos(root, split, settings.list, self._tally)
         names = read_names(_table(root, "*class-descriptions*.csv", "class descriptions"))
         self._masks: dict[str, list[Mask]] = {}
         said = self._read(root, split, settings, names)
@@ -73,16 +77,24 @@ class OpenImages:
         table = _table(root, f"*{split}-annotations-{TABLES[settings.kind]}*.csv", f"the table of {settings.kind}")
         said: dict[str, set[str]] = {key: set() for key in self._photos}
         last = "MaskPath" if settings.kind == "masks" else "Confidence"
-        for number, (key, one, value) in read_rows(table, ("ImageID", "LabelName", last), said):
-            if one not in names:
-                raise DataError(f"a known LabelName in row {number} of {table}", one, "add it to class-descriptions")
-            if settings.kind == "masks":
-                found = _mask(root, split, value, f"row {number} of {table}"), names[one]
-                self._masks.setdefault(key, []).append(found)
-            elif _confidence(value, f"row {number} of {table}") <= 0:
-                continue
-            said[key].add(one)
+        for where, (key, one, value) in read_rows(table, ("ImageID", "LabelName", last), said, self._tally):
+            try:
+                if one not in names:
+                    raise DataError(f"a known LabelName in {where}", one, "add it to class-descriptions")
+                if settings.kind == "masks":
+                    found = _mask(root, split, value, where), names[one]
+                    self._masks.setdefault(key, []).append(found)
+                elif _confidence(value, where) <= 0:
+                    continue
+            except DataError as error:
+                self._tally.fault(BAD_ROWS, where, str(table), error)
+            else:
+                said[key].add(one)
         return said
+
+    def passed_over(self) -> PassedOver:
+        """Rows that cannot be used, and files that are no photos."""
+        return self._tally.total
 
     def classes(self) -> Sequence[SourceClass]:
         """Those that some photo shows, in the order of the descriptions."""
@@ -97,6 +109,7 @@ class OpenImages:
             shown = sorted(self._said[key] & self._kept, key=self._places.__getitem__)
             masks = self._masks.get(key, ())
             parts = [*shown, *(f"{file.name} {name}" for file, name in masks)]
+            parts += frame_digest(self._frame) if masks else []
             yield SourceImage(
                 external_id=key,
                 uri=str(path),
@@ -107,17 +120,32 @@ class OpenImages:
             )
 
     def _load(self, path: Path, masks: Sequence[Mask]) -> Image:
-        image = read_image(path)
-        objects = (AnnotatedObject(name, True, _pixels(file, image.size)) for file, name in masks)
-        return Image(image.pixels, image.sha256, image.uri, keep_classes(painted(objects, image.size), self._kept))
+        photo = AnnotatedPhoto(read_image(path), self._frame)
+        objects = (self._object(file, name, photo) for file, name in masks)
+        truth = painted((one for one in objects if one is not None), photo.size, photo.tally)
+        return photo.annotated(keep_classes(truth, self._kept))
+
+    def _object(self, file: Path, name: str, photo: AnnotatedPhoto) -> AnnotatedObject | None:
+        """An object, or None where its mask cannot be read, which costs the object."""
+        try:
+            return AnnotatedObject(name, True, _pixels(file, photo))
+        except DataError as error:
+            photo.fault(file.name, error)
+            return None
 
 
-def _pixels(file: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """(H, W), the nearest pixel of each: masks were drawn on smaller copies of the photos."""
+def _pixels(file: Path, photo: AnnotatedPhoto) -> NDArray[np.bool_]:
+    """(H, W), the nearest pixel of each: masks were drawn on smaller copies of the photos. Raises DataError for one of
+    another shape than the photo, whose pixels it would lie beside."""
     found = read_png(file)
     grey = found if found.ndim == 2 else found.max(axis=-1)
+    if not photo.fits_shape((height := grey.shape[0], width := grey.shape[1])):
+        todo = photo.cure_shape((height, width), "match photo and mask")
+        expected = f"a mask of the shape of {photo.image.uri}, {photo.size[1]} x {photo.size[0]} pixels: {file}"
+        raise DataError(expected, f"{width} x {height} pixels", todo)
     rows, columns = (
-        ((np.arange(wanted) + 0.5) * side / wanted).astype(int) for wanted, side in zip(size, grey.shape, strict=True)
+        ((np.arange(wanted) + 0.5) * side / wanted).astype(int)
+        for wanted, side in zip(photo.size, grey.shape, strict=True)
     )
     return np.asarray(grey[rows[:, None], columns] > 0, dtype=np.bool_)
 
@@ -135,10 +163,19 @@ def _table(root: Path, pattern: str, what: str) -> Path:
     return found[0]
 
 
-def _photos(root: Path, split: str, listed: str) -> dict[str, Path]:
+def _photos(root: Path, split: str, listed: str, tally: Tally) -> dict[str, Path]:
     """photo id -> its file. Raises DataError."""
     folder = first_of([root / split, root / "images" / split], "the photos")
-    there = {one.stem: one for one in sorted(folder.iterdir()) if one.suffix.lower() in SUFFIXES}
+    photos, other = photos_in(folder)
+    tally.add(other)
+    there: dict[str, Path] = {}
+    for path in sorted(photos, key=lambda path: path.suffix.lower() != ".jpg"):  # which is what they are called
+        if there.setdefault(path.stem, path) != path:
+            twice = DataError(
+                f"one photo {path.stem} in {folder}", f"{there[path.stem].name} and {path.name}", "remove one"
+            )
+            tally.fault(BAD_RECORDS, path.name, str(path), twice)
+    there = dict(sorted(there.items()))
     if not listed:
         if not there:
             raise DataError(f"photos in {folder}", "none", "download some, e.g. with Open Images' downloader.py")

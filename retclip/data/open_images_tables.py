@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from retclip.data.text_tables import table_rows
 from retclip.errors import DataError
 from retclip.names import checked_name, name_key
+from retclip.passed_over import BAD_ROWS, Tally
 
 
 def read_names(table: Path) -> dict[str, str]:
@@ -62,27 +63,36 @@ def all_above(one: str, parents: Mapping[str, set[str]]) -> set[str]:
     return found - {one}
 
 
-def read_rows(table: Path, columns: Sequence[str], wanted: Mapping[str, Any]) -> Iterator[tuple[int, list[str]]]:
-    """(row, its cells of those columns), of photos that are wanted: the first of the columns is the photo's id. The
-    table is streamed, because it has millions of rows. Raises DataError with the row's number."""
-    places: list[int] = []
-    for number, row in enumerate(_lines(table), start=1):
-        if number == 1:
-            missing = [name for name in columns if name not in row]
-            if missing:
-                raise DataError(f"a column {missing[0]} in {table}", ", ".join(row)[:80], "download the table again")
-            places = [row.index(name) for name in columns]
-        elif len(row) <= max(places):
-            raise DataError(f"{max(places) + 1} cells in row {number} of {table}", f"{row}"[:80], "download it again")
-        elif row[places[0]] in wanted:
-            yield number, [row[place] for place in places]
-    if not places:
-        raise DataError(f"a head with {', '.join(columns)} in {table}", "an empty table", "download the table again")
+def read_rows(
+    table: Path, columns: Sequence[str], wanted: Mapping[str, Any], tally: Tally
+) -> Iterator[tuple[str, list[str]]]:
+    """(where it stands, its cells of those columns) of each row of a photo that is wanted: the first of the columns is
+    the photo's id. The table is streamed, because it has millions of rows. tally: of rows that cannot be read. Raises
+    DataError for a head without the columns."""
+    rows = table_rows(table, ",")
+    head = next(rows, (1, []))[1]
+    if isinstance(head, DataError):
+        raise head
+    missing = [name for name in columns if name not in head]
+    if missing:
+        got = ", ".join(head)[:80] or "an empty table"
+        raise DataError(f"a column {missing[0]} in {table}", got, "download the table again")
+    places = [head.index(name) for name in columns]
+    for number, row in rows:
+        if isinstance(row, DataError):
+            tally.fault(BAD_ROWS, f"row {number} of {table}", str(table), row)
+        elif row and len(row) <= max(places):
+            where = f"row {number} of {table}"
+            short = DataError(f"{max(places) + 1} cells in {where}", f"{row}"[:80], "download it again")
+            tally.fault(BAD_ROWS, where, str(table), short)
+        elif row and row[places[0]] in wanted:
+            yield f"row {number} of {table}", [row[place] for place in places]
 
 
 def _lines(table: Path) -> Iterator[list[str]]:
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            yield from (row for row in csv.reader(file, strict=True) if row)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"a readable table: {table}", str(error), "download it again") from error
+    """Every row that holds anything; here one that cannot be read costs the table, of which all else hangs."""
+    for _, row in table_rows(table, ","):
+        if isinstance(row, DataError):
+            raise row
+        if row:
+            yield row

@@ -14,8 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retclip.data.annotated_photo import AnnotatedPhoto
 from retclip.data.images import read_png
+from retclip.data.photo_files import composed
 from retclip.errors import DataError
+from retclip.passed_over import BAD_RECORDS, Tally
 
 ENDS = ("_mask", ".mask")
 
@@ -25,49 +28,59 @@ def is_mask(file: Path) -> bool:
     return file.suffix.lower() == ".png" and file.stem.lower().endswith(ENDS)
 
 
-def masks_of(photos: Sequence[Path], place: Path) -> dict[Path, Path]:
-    """photo -> its PNG. place: a folder of them, or one PNG for one photo. Raises DataError for a photo without a mask,
-    a mask without a photo, or two that claim one."""
+def masks_of(photos: Sequence[Path], place: Path, tally: Tally) -> dict[Path, Path | DataError]:
+    """photo -> its PNG, or why it has none that is surely its own. place: a folder of them, or one PNG for one photo.
+    tally: of masks without a photo. Raises DataError where no mask fits any photo."""
     if place.is_file():
         if len(photos) != 1:
             raise DataError(f"one photo for the mask {place}", f"{len(photos)} photos", "name a folder of masks")
         return {photos[0]: place}
     beside = any(photo.parent.resolve() == place.resolve() for photo in photos)
-    same = next((stem for stem, count in Counter(photo.stem for photo in photos).items() if count > 1), None)
-    if same is not None:
-        raise DataError(f"photos of different names for the masks in {place}", f"two named {same}", "rename one")
-    by_stem: dict[str, Path] = {}
-    for mask in _pngs(place):
-        if not beside or is_mask(mask):
-            stem = mask.stem[: -len(ENDS[0])] if is_mask(mask) else mask.stem
-            if stem in by_stem:
-                raise DataError(
-                    f"one mask for {stem} in {place}", f"{by_stem[stem].name} and {mask.name}", "remove one"
-                )
-            by_stem[stem] = mask
-    found: dict[Path, Path] = {}
+    owners, by_stem = Counter(composed(photo.stem) for photo in photos), _by_stem(place, beside)
+    found: dict[Path, Path | DataError] = {}
     for photo in photos:
-        if photo.stem not in by_stem:
-            name = f"{photo.stem}_mask.png" if beside else f"{photo.stem}.png"
-            raise DataError(f"a mask for each photo in {place}", f"none for {photo}", f"add {name}, or leave it out")
-        found[photo] = by_stem.pop(photo.stem)
-    if by_stem:
-        other = next(iter(by_stem.values()))
-        raise DataError(
-            f"a photo for each mask in {place}", f"none for {other.name}", "name its photo, too, or move it"
-        )
+        stem = composed(photo.stem)
+        masks = by_stem.get(stem, [])
+        name = f"{photo.stem}_mask.png" if beside else f"{photo.stem}.png"
+        if owners[stem] > 1 and masks:
+            got = f"{owners[stem]} named {photo.stem}"
+            found[photo] = DataError(f"photos of different names for the masks in {place}", got, "rename one")
+        elif len(masks) > 1:
+            both = " and ".join(mask.name for mask in masks)
+            found[photo] = DataError(f"one mask for {photo} in {place}", both, "remove one")
+        elif not masks:
+            todo = f"add {name}, or leave it out"
+            found[photo] = DataError(f"a mask for each photo in {place}", f"none for {photo}", todo)
+        else:
+            found[photo] = masks[0]
+    if not any(isinstance(mask, Path) for mask in found.values()):
+        raise next(mask for mask in found.values() if isinstance(mask, DataError))
+    for mask in (mask for stem, masks in by_stem.items() if stem not in owners for mask in masks):
+        other = DataError(f"a photo for each mask in {place}", f"none for {mask.name}", "name its photo, or move it")
+        tally.fault(BAD_RECORDS, mask.name, str(mask), other)
     return found
 
 
-def read_object(file: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """(H, W) bool, where the PNG is not 0. size: (H, W) of the upright photo. Raises DataError."""
+def _by_stem(place: Path, beside: bool) -> dict[str, list[Path]]:
+    """A photo's stem -> the masks that are named after it. beside: photos lie there, too."""
+    found: dict[str, list[Path]] = {}
+    for mask in _pngs(place):
+        if not beside or is_mask(mask):
+            stem = mask.stem[: -len(ENDS[0])] if is_mask(mask) else mask.stem
+            found.setdefault(composed(stem), []).append(mask)
+    return found
+
+
+def read_object(file: Path, photo: AnnotatedPhoto) -> NDArray[np.bool_]:
+    """(H, W) bool, where the PNG is not 0, in the frame of the photo's annotation. Raises DataError."""
     samples = read_png(file)
     if samples.ndim == 3 and samples.shape[2] == 4:
         raise DataError(f"a mask without transparency: {file}", "four channels", "save it as grey, palette or RGB")
     mask = np.asarray(samples.any(axis=2) if samples.ndim == 3 else samples != 0, dtype=bool)
-    if mask.shape != size:
-        turned = "; the photo is turned by its EXIF data, so must be the mask" if mask.shape == size[::-1] else ""
-        raise DataError(f"a mask of the photo's size {size}: {file}", f"{mask.shape}", f"match photo and mask{turned}")
+    height, width = mask.shape
+    if not photo.fits((height, width)):
+        todo = photo.cure((height, width), "match photo and mask")
+        raise DataError(f"a mask of the photo's size {photo.size}: {file}", f"{mask.shape}", todo)
     if not mask.any():
         raise DataError(f"an object in the mask {file}", "0 everywhere", "draw it in any other value, or remove it")
     return mask

@@ -19,6 +19,7 @@ from retclip.data.image_text import ImageText, ImageTextSettings
 from retclip.data.label_map_source import LabelMapSettings
 from retclip.data.label_maps import LabelMaps
 from retclip.data.label_table import LabelTable, LabelTableSettings
+from retclip.data.map_pairs import MapSettings
 from retclip.data.open_images import OpenImages, OpenImagesSettings
 from retclip.data.regions import Regions, RegionsSettings
 from retclip.plugin.contracts import Component, ImageSource
@@ -30,7 +31,7 @@ READERS: tuple[tuple[str, str, type[BaseModel], Callable[[Any], ImageSource]], .
     ("coco-instances", "COCO instances and LVIS: a JSON of objects", CocoPanopticSettings, CocoInstances),
     ("cityscapes", "Cityscapes: fine or coarse instance ids", CityscapesSettings, Cityscapes),
     ("ade20k", "ADE20K's challenge: 150 classes, a byte per pixel", LabelMapSettings, AdeChallenge),
-    ("ade20k-full", "the full ADE20K: its index and coloured maps", AnnotatedSettings, AdeFull),
+    ("ade20k-full", "the full ADE20K: its index and coloured maps", MapSettings, AdeFull),
     ("open-images", "Open Images: labels, boxes or masks", OpenImagesSettings, OpenImages),
     ("label-maps", "one byte per pixel and a class list", LabelMapSettings, LabelMaps),
     ("class-folders", "a folder of photos for each class", AnnotatedSettings, ClassFolders),

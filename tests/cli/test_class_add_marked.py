@@ -148,12 +148,15 @@ def test_a_proposer_that_is_named_is_used(add, foxes, tmp_path, stored):
     assert stored()[0][-1][2] == "reference.whole_image" and "masks by reference.whole_image" in told
 
 
-def test_a_bad_row_is_told_before_anything_and_a_bad_place_costs_its_photo(add, foxes, tmp_path, store):
+def test_a_bad_row_costs_that_row_and_a_bad_place_its_object(add, foxes, tmp_path, store):
     (tmp_path / "points.csv").write_text("image,x,y\nf0.png,5,20\ngone.png,1,1\n")
-    assert "row 3 of" in add(foxes, "--points", tmp_path / "points.csv", code=3)[1]
+    report, told = add(foxes, "--points", tmp_path / "points.csv", code=7)
+    assert report["segments"] == 1 and "row 3 of" in told
+    (tmp_path / "points.csv").write_text("image,x,y\ngone.png,1,1\n")
+    assert "row 2 of" in add(foxes, "--points", tmp_path / "points.csv", code=3)[1]
     (tmp_path / "points.csv").write_text("image,x,y\nf0.png,5,20\nf1.png,60,1\n")
     report, told = add(foxes, "--points", tmp_path / "points.csv", code=7)
-    assert report["segments"] == 1 and "60 x 40 pixels, in row 3" in told
+    assert report["skipped"] == 1 and "60 x 40 pixels, in row 3" in told
     assert (store / "failures.csv").read_text().count("f1.png") >= 1
 
 

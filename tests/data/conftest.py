@@ -9,6 +9,7 @@ import pytest
 from PIL import Image as Pillow
 
 from retclip.errors import DataError
+from retclip.passed_over import passed_over_by
 
 SPEC = importlib.util.spec_from_file_location("hostile", Path(__file__).with_name("hostile.py"))
 HOSTILE = importlib.util.module_from_spec(SPEC)
@@ -105,6 +106,28 @@ def refused():
             assert word in str(error)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def told():
+    """`told(opened)`: everything that a source says of what it cannot use: why it is refused when it is opened, why an
+    image is when it is loaded, and the parts that it lists."""
+
+    def collect(opened):
+        try:
+            source = opened()
+            said = [part.reason for part in passed_over_by(source).bad]
+            for record in source.images():
+                try:
+                    said += [part.reason for part in record.load().passed_over.bad]
+                except DataError as error:
+                    said.append(str(error))
+        except DataError as error:
+            assert all(part.strip() for part in (error.expected, error.got, error.todo))
+            return [str(error)]
+        return said
+
+    return collect
 
 
 @pytest.fixture(scope="session")

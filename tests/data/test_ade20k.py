@@ -101,6 +101,7 @@ CHALLENGE = {  # name: (what is done, words that the error must hold)
 
 
 @pytest.mark.parametrize(("damage", "word"), CHALLENGE.values(), ids=CHALLENGE)
-def test_a_damaged_challenge_is_refused(challenge, refused, damage, word):
+def test_a_damaged_challenge_is_told(challenge, told, damage, word):
     damage(challenge)
-    refused(lambda: next(challenged(challenge).images()).load(), word)
+    said = told(lambda: challenged(challenge))
+    assert any(word in one for one in said), said

@@ -71,15 +71,36 @@ def test_a_damaged_table_is_refused(tmp_path, photo, refused, text):
         refused(lambda: table(tmp_path, text), str(tmp_path))
 
 
-def test_a_row_is_named_by_its_number(tmp_path, photo, refused):
+def test_a_bad_row_costs_that_row_and_is_named_by_its_number(tmp_path, photo):
     photo(tmp_path, "a.png")
-    refused(lambda: table(tmp_path, "file,label\na.png,fox\na.png,\n"), "row 3", "labels.csv")
-    refused(lambda: table(tmp_path, "file,label\na.png,fox\n\n../b.png,fox\n"), "row 4", "labels.csv")
+    rows = ["a.png,fox", "a.png,", "", "../b.png,fox", "a.png", "c.png,elk,owl", ",fox", "a.png,owl|elk"]
+    source = table(tmp_path, "\n".join(["file,label", *rows]))
+    assert [(one.external_id, one.class_names) for one in source.images()] == [("a.png", ("fox", "owl", "elk"))]
+    told = source.passed_over()
+    assert [part.record for part in told.bad] == [f"row {n} of {tmp_path / 'labels.csv'}" for n in (3, 5, 6, 7, 8)]
+    assert told.counts == {"rows that cannot be read": 5}
     with pytest.raises(DataError, match="wolf"):
         table(tmp_path, "file,label\na.png,fox\n", only="wolf")
 
 
 @pytest.mark.parametrize("row", ['"b.png"x,fox', '"b.png,fox\nc.png,owl', '"b.png,fox\n"c.png",owl'])
-def test_malformed_quotes_are_told_with_the_line_where_their_row_begins(tmp_path, refused, row):
-    text = f'file,label\n"a\n.png",fox\n{row}\n'
-    refused(lambda: table(tmp_path, text), "line 4", "labels.csv", "double or remove the quotes")
+def test_malformed_quotes_are_told_with_the_line_where_their_row_begins(tmp_path, row):
+    text = f'file,label\n"a.png","red\nfox"\n{row}\n'
+    source = table(tmp_path, text)
+    (part,) = source.passed_over().bad
+    assert "line 4" in part.reason and "labels.csv" in part.reason and "double or remove the quotes" in part.reason
+    assert source.classes()[0].name == "red fox"
+
+
+def test_semicolons_names_of_windows_and_of_macos(tmp_path, photo):
+    photo(tmp_path, "images/sub/e\u0301.png")
+    source = table(tmp_path, "file;label\nsub\\\u00e9.png;fox | owl\n")
+    (record,) = source.images()
+    assert record.load().size == (4, 6) and record.class_names == ("fox", "owl")
+
+
+def test_a_photo_is_not_another_one_of_its_name(tmp_path, photo):
+    photo(tmp_path, "0001.png")
+    (record,) = table(tmp_path, "file,label\nrear/0001.png,fox\n").images()
+    with pytest.raises(DataError, match=r"rear/0001\.png"):
+        record.load()

@@ -1,4 +1,4 @@
-"""Damaged COCO panoptic annotations: each is refused with the file and the record named, when opened or when loaded."""
+"""Damaged COCO panoptic annotations: each is told with file and record, and costs no more than it must."""
 
 import numpy as np
 import pytest
@@ -7,13 +7,20 @@ from PIL import Image as Pillow
 from retclip.data.coco_panoptic import CocoPanoptic, CocoPanopticSettings
 from retclip.errors import DataError
 
+PHOTO = np.full((4, 6, 3), 90, np.uint8)
+COLOURS = np.zeros((4, 6, 3), np.uint8)  # as the fixture's maps
+COLOURS[:, 1:4, 0], COLOURS[:, 4:, :2] = 7, (44, 1)
+
 
 @pytest.fixture
-def refused(refused, coco):
-    """Open the set and load its first image; the error must hold its three parts and these words."""
-    return lambda *named: refused(
-        lambda: next(CocoPanoptic(CocoPanopticSettings(path=str(coco.root))).images()).load(), *named
-    )
+def refused(told, coco):
+    """Open the set and load all of it; something that is told must hold these words."""
+
+    def check(*named):
+        said = told(lambda: CocoPanoptic(CocoPanopticSettings(path=str(coco.root))))
+        assert any(all(word in one for word in named) for one in said), said
+
+    return check
 
 
 NO_JSON = {
@@ -60,7 +67,7 @@ RECORDS = {  # name: (list, record, key, value, words that the error must hold)
     "category id of infinity": ("categories", 0, "id", float("inf"), "category 0"),
     "category name of null": ("categories", 0, "name", None, "category 0"),
     "category name empty": ("categories", 0, "name", "", "category 0"),
-    "isthing in words": ("categories", 0, "isthing", "yes", "category 0"),
+    "isthing in words": ("categories", 0, "isthing", "perhaps", "category 0"),
     "category id twice": ("categories", 1, "id", 1, "'sky'"),
     "category name twice": ("categories", 1, "name", "cat", "'cat'"),
     "image without id": ("images", 1, "id", MISSING, "image 1"),
@@ -137,13 +144,15 @@ def test_a_damaged_segment(coco, refused, key, value):
 def test_an_id_only_in_the_png_or_only_in_the_json(coco, refused):
     del coco.document["annotations"][0]["segments_info"][1]
     coco.save()
-    refused(str(coco.root / "panoptic" / "a.png"), "[300]")
+    refused(str(coco.root / "panoptic" / "a.png"), "segment 300", "only in the PNG")
     coco.document["annotations"][0]["segments_info"] += [
         {"id": 300, "category_id": 2},
         {"id": 256**3, "category_id": 2},
     ]
     coco.save()
-    refused(str(coco.root / "panoptic" / "a.png"), "[16777216]")
+    refused(str(coco.root / "panoptic" / "a.png"), "segment 16777216", "only in the JSON")
+    coco.png("panoptic/a.png", np.where(COLOURS == 7, 8, np.where(COLOURS == 44, 45, COLOURS)))
+    refused(str(coco.root / "panoptic" / "a.png"), "the same ids", "[7, 8, 300, 301, 16777216]")
 
 
 @pytest.mark.parametrize("shape", [(6, 4), (4, 5), (8, 12)])
@@ -161,3 +170,60 @@ def test_a_png_that_holds_no_colours_or_is_damaged(coco, refused):
     refused(str(path))
     Pillow.open(coco.root / "images" / "a.png").save(path, format="JPEG")
     refused(str(path), "PNG")
+
+
+def test_a_damaged_segment_costs_that_segment_and_its_pixels_are_void(coco):
+    coco.document["annotations"][0]["segments_info"][1]["category_id"] = 99
+    coco.document["annotations"][1]["segments_info"].append({"id": 5, "category_id": 1})
+    coco.save()
+    source = CocoPanoptic(CocoPanopticSettings(path=str(coco.root)))
+    first, second = (record.load() for record in source.images())
+    assert [(one.class_name, one.area) for one in first.truth.segments] == [("cat", 12)]
+    assert not first.truth.label_map[:, 4:].any() and not first.passed_over  # told of the source, once
+    assert [part.record for part in source.passed_over().bad] == [f"segment 1 of annotation 0 of {coco.file}"]
+    assert [one.class_name for one in second.truth.segments] == ["cat", "sky"]
+    assert second.passed_over.counts == {"objects that cannot be read": 1}
+
+
+@pytest.mark.parametrize("name", [name for name in RECORDS if not name.startswith(("category", "isthing"))])
+def test_a_damaged_record_costs_that_photo_alone(coco, told, name):
+    part, number, key, value, _ = RECORDS[name]
+    for other in ("c", "d"):
+        coco.png(f"images/{other}.jpg", PHOTO)
+        coco.png(f"panoptic/{other}z.png", COLOURS)
+        coco.document["images"].append({"id": other, "file_name": f"{other}.jpg"})
+        segments = [{"id": 7, "category_id": 1}, {"id": 300, "category_id": 2}]
+        record = {"image_id": other, "file_name": f"{other}z.png", "segments_info": segments}
+        coco.document["annotations"].append(record)
+    damage(coco.document[part][number], key, value)
+    coco.save()
+    source = CocoPanoptic(CocoPanopticSettings(path=str(coco.root)))
+    loaded = {one.external_id: one for one in source.images()}
+    for other in ("c.jpg", "d.jpg"):
+        assert [one.class_name for one in loaded[other].load().truth.segments] == ["cat", "sky"]
+
+
+@pytest.mark.parametrize("word", ["0", "false", "No", 0, False, None, 0.0])
+def test_no_in_any_spelling_is_no_crowd(coco, word):
+    for one in coco.document["annotations"][0]["segments_info"]:
+        one["iscrowd"] = word
+    coco.document["categories"][1]["isthing"] = "0" if word is None else word
+    coco.save()
+    source = CocoPanoptic(CocoPanopticSettings(path=str(coco.root)))
+    assert [one.is_crowd for one in next(source.images()).load().truth.segments] == [False, False]
+    assert [one.is_thing for one in source.classes()] == [True, False]
+
+
+def test_names_of_windows_and_photos_beside_the_folder(coco):
+    coco.document["images"][0]["file_name"] = "images\\a.png"
+    coco.document["annotations"][0]["file_name"] = ".\\a.png"
+    coco.save()
+    record = next(CocoPanoptic(CocoPanopticSettings(path=str(coco.root))).images())
+    assert record.external_id == "images/a.png" and record.load().truth.segments
+
+
+def test_a_photo_without_an_annotation_is_counted(coco):
+    del coco.document["annotations"][1]
+    coco.save()
+    source = CocoPanoptic(CocoPanopticSettings(path=str(coco.root)))
+    assert len(source) == 1 and source.passed_over().counts == {"photos without an annotation": 1}

@@ -1,4 +1,4 @@
-"""Damaged boxes, points and masks: each is refused with file, record and cure, when opened or when loaded."""
+"""Damaged boxes, points and masks: each is told with file, record and cure, and costs no more than it must."""
 
 import json
 
@@ -7,7 +7,6 @@ import pytest
 from PIL import Image as Pillow
 
 from retclip.data.regions import Regions, RegionsSettings
-from retclip.errors import DataError
 
 MISSING = object()
 
@@ -20,14 +19,15 @@ def root(tmp_path):
     return tmp_path
 
 
-def refused(settings, *words):
-    with pytest.raises(DataError) as caught:
-        for record in Regions(RegionsSettings(**settings)).images():
-            record.load()
-    error = caught.value
-    assert all(part.strip() for part in (error.expected, error.got, error.todo))
-    for word in words:
-        assert word in str(error), str(error)
+@pytest.fixture
+def refused(told):
+    """Open the source and load all of it; something that is told must hold these words."""
+
+    def check(settings, *words):
+        said = told(lambda: Regions(RegionsSettings(**settings)))
+        assert any(all(word in one for word in words) for one in said), said
+
+    return check
 
 
 def marks(root, kind, text, name="marks.csv", **more):
@@ -66,7 +66,7 @@ BOXES = {  # name: (text, words that the error must hold)
 
 
 @pytest.mark.parametrize(("text", "word"), BOXES.values(), ids=BOXES)
-def test_a_damaged_table_of_boxes(root, text, word):
+def test_a_damaged_table_of_boxes(refused, root, text, word):
     refused(marks(root, "boxes", text, recursive=True), word)
 
 
@@ -90,11 +90,11 @@ POINTS = {
 
 
 @pytest.mark.parametrize(("text", "word"), POINTS.values(), ids=POINTS)
-def test_a_damaged_table_of_points(root, text, word):
+def test_a_damaged_table_of_points(refused, root, text, word):
     refused(marks(root, "points", text, recursive=True), word)
 
 
-def test_a_table_that_says_no_class_needs_one(root):
+def test_a_table_that_says_no_class_needs_one(refused, root):
     refused({**marks(root, "boxes", B + "b.png,1,1,2,2\n"), "shows": ""}, "marks.csv", "shows=CLASS")
 
 
@@ -119,7 +119,7 @@ RECORDS = {
 
 
 @pytest.mark.parametrize(("part", "key", "value", "word"), RECORDS.values(), ids=RECORDS)
-def test_a_damaged_coco_json(root, part, key, value, word):
+def test_a_damaged_coco_json(refused, root, part, key, value, word):
     document = json.loads(json.dumps(DOCUMENT))
     if value is MISSING:
         del document[part][0][key]
@@ -128,8 +128,8 @@ def test_a_damaged_coco_json(root, part, key, value, word):
     refused(marks(root, "boxes", json.dumps(document), "boxes.json"), word, "boxes.json")
 
 
-@pytest.mark.parametrize(("width", "height", "word"), [(40, 24, "40 x 24"), (6, 10, "turned by its EXIF orientation")])
-def test_a_coco_json_of_photos_of_another_size(root, width, height, word):
+@pytest.mark.parametrize(("width", "height", "word"), [(40, 24, "40 x 24"), (6, 10, "photo that was annotated")])
+def test_a_coco_json_of_photos_of_another_size(refused, root, width, height, word):
     document = json.loads(json.dumps(DOCUMENT))
     document["images"][0] |= {"width": width, "height": height}
     where = "image 1 (b.png) of annotation 0 of"
@@ -137,7 +137,7 @@ def test_a_coco_json_of_photos_of_another_size(root, width, height, word):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"images": 5}', json.dumps({**DOCUMENT, "annotations": []})])
-def test_a_file_that_is_no_coco_json(root, text):
+def test_a_file_that_is_no_coco_json(refused, root, text):
     refused(marks(root, "boxes", text, "boxes.json"), "boxes.json")
 
 
@@ -154,7 +154,7 @@ ONE = np.ones((6, 10), np.uint8)
 MASKS = {
     "0 everywhere": ({"a": ONE, "b": ONE * 0}, "b.png"),
     "another size": ({"a": ONE, "b": np.ones((5, 10), np.uint8)}, "b.png"),
-    "turned": ({"a": ONE, "b": ONE.T.copy()}, "turned by its EXIF"),
+    "turned": ({"a": ONE, "b": ONE.T.copy()}, "match photo and mask"),
     "transparent": ({"a": ONE, "b": np.ones((6, 10, 4), np.uint8)}, "b.png"),
     "16 bits": ({"a": ONE, "b": np.ones((6, 10), np.uint16)}, "b.png"),
     "cut off": ({"a": ONE, "b": b"\x89PNG\r\n\x1a\n123"}, "b.png"),
@@ -168,19 +168,19 @@ MASKS = {
 
 
 @pytest.mark.parametrize(("files", "word"), MASKS.values(), ids=MASKS)
-def test_a_damaged_mask(root, files, word):
+def test_a_damaged_mask(refused, root, files, word):
     refused(masks(root, **files), word, "masks")
 
 
-def test_masks_that_fit_no_photo_by_name(root):
+def test_masks_that_fit_no_photo_by_name(refused, root):
     given = masks(root, a=ONE, b=ONE)
     refused({**given, "masks": str(root / "gone")}, "gone")
     refused({**given, "masks": str(root / "masks" / "a.png")}, "one photo for the mask")
-    refused({**given, "recursive": True}, "two named a")
+    refused({**given, "recursive": True}, "2 named a")
 
 
 @pytest.mark.parametrize("kind", ["boxes", "points"])
-def test_a_table_that_is_not_there_and_photos_that_are_not(root, kind):
+def test_a_table_that_is_not_there_and_photos_that_are_not(refused, root, kind):
     refused({"path": str(root / "photos"), kind: str(root / "gone.csv"), "shows": "fox"}, "gone.csv")
     (root / "empty").mkdir()
     refused({"path": str(root / "empty"), kind: str(root / "gone.csv"), "shows": "fox"}, "at least one photo", "empty")

@@ -184,9 +184,46 @@ DAMAGE = {  # name: (settings, what is done, words that the error must hold)
 
 
 @pytest.mark.parametrize(("settings", "damage", "word"), DAMAGE.values(), ids=DAMAGE)
-def test_what_is_damaged_is_refused_with_its_file(world, refused, settings, damage, word):
+def test_what_is_damaged_is_told_with_its_file(world, told, settings, damage, word):
     damage(world)
-    refused(lambda: next(opened(world, **settings).images()).load(), word)
+    said = told(lambda: opened(world, **settings))
+    assert any(word in one for one in said), said
+
+
+def test_a_bad_row_costs_that_row(world):
+    rows = ["a,x,/m/fox,1", "a,x", "a,x,/m/wolf,1", "a,x,/m/car,yes", 'a,x,"/m/owl,1', "b,x,/m/owl,1", "z,x"]
+    (world / FILES["labels"]).write_text("\n".join(["ImageID,Source,LabelName,Confidence", *rows]))
+    source = opened(world)
+    assert shown(source) == {"a": ("Fox",), "b": ("Owl",)}
+    bad = [part.record.partition(" of ")[0] for part in source.passed_over().bad]
+    assert sorted(bad) == [f"row {number}" for number in (3, 4, 5, 6, 8)]
+
+
+def test_a_bad_mask_costs_that_object(world):
+    (world / "masks" / "a_fox_1.png").write_text("x")
+    source = opened(world, kind="masks")
+    image = next(source.images()).load()
+    assert [one.class_name for one in image.truth.segments] == ["Car"]
+    assert [part.record for part in image.passed_over.bad] == ["a_fox_1.png"]
+
+
+@pytest.mark.parametrize(("shape", "right"), [((4, 6), True), ((16, 24), True), ((5, 8), True), ((8, 12), True),
+                                              ((80, 80), False), ((60, 40), False)])  # fmt: skip
+def test_a_mask_of_another_shape_than_its_photo_is_not_stretched(world, shape, right):
+    Pillow.fromarray(np.full(shape, 255, np.uint8)).save(world / "masks" / "a_fox_1.png")
+    (world / "masks" / "a_car_2.png").unlink()
+    image = next(opened(world, kind="masks").images()).load()
+    assert ([one.area for one in image.truth.segments] == [96]) is right
+    reasons = [part.reason for part in image.passed_over.bad if part.record == "a_fox_1.png"]
+    assert (not reasons) is right and all("12 x 8 pixels" in one for one in reasons)
+
+
+def test_two_photos_of_one_id_are_told_and_other_files_counted(world):
+    Pillow.fromarray(np.zeros((8, 12, 3), np.uint8)).save(world / "val" / "a.bmp")
+    (world / "val" / "c.heic").touch()
+    source = opened(world)
+    assert next(source.images()).uri.endswith("a.jpg") and len(source) == 2
+    assert source.passed_over().counts == {"files that are not read (.heic)": 1, "records that cannot be read": 1}
 
 
 def test_a_list_of_another_split_is_refused(world):

@@ -3,6 +3,7 @@
 import json
 
 from retclip.data.open_images_tables import all_above, read_names, read_parents, read_rows
+from retclip.passed_over import Tally
 
 
 def test_everything_above_a_class_also_by_two_ways(tmp_path):
@@ -18,7 +19,8 @@ def test_everything_above_a_class_also_by_two_ways(tmp_path):
 
 def test_rows_of_wanted_photos_with_their_numbers(tmp_path):
     (tmp_path / "t.csv").write_text('X,ImageID,LabelName\n1,a,fox\n2,b,owl\n3,a,"o, l"\n')
-    rows = list(read_rows(tmp_path / "t.csv", ("ImageID", "LabelName"), {"a": 1}))
-    assert rows == [(2, ["a", "fox"]), (4, ["a", "o, l"])]
+    rows = list(read_rows(tmp_path / "t.csv", ("ImageID", "LabelName"), {"a": 1}, Tally()))
+    where = [f"row {number} of {tmp_path / 't.csv'}" for number in (2, 4)]
+    assert rows == [(where[0], ["a", "fox"]), (where[1], ["a", "o, l"])]
     (tmp_path / "n.csv").write_text("/m/1,Fox\n/m/1,Fox\n/m/2, Owl\n")
     assert read_names(tmp_path / "n.csv") == {"/m/1": "Fox", "/m/2": "Owl"}

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from PIL import ExifTags
 from PIL import Image as Pillow
 
 from retclip.data.regions import Regions, RegionsSettings
+from retclip.passed_over import TURNED_STORED
 from retclip.plugin.conformance import check_component
 from retclip.plugin.manager import PluginManager
 from retclip.regions import Point, Region
@@ -131,3 +133,58 @@ def test_it_keeps_its_contract(tmp_path):
 def test_settings_that_cannot_be_are_refused(settings):
     with pytest.raises(ValueError, match="validation error"):
         RegionsSettings(**{"path": "photos", **settings})
+
+
+@pytest.mark.parametrize("kind", ["boxes", "points"])
+def test_a_row_of_another_photo_of_that_name_is_none_of_this_one(tmp_path, kind):
+    (tmp_path / "front").mkdir()
+    Pillow.fromarray(np.zeros((6, 10, 3), np.uint8)).save(tmp_path / "front" / "1.png")
+    text = "image,x,y,width,height\nfront\\1.png,1,1,2,2\n1.png,4,1,3,3\n"
+    (tmp_path / "marks.csv").write_text(text)
+    settings = RegionsSettings(path=str(tmp_path), recursive=True, shows="fox", **{kind: str(tmp_path / "marks.csv")})
+    source = Regions(settings)
+    assert len(next(source.images()).load().regions) == 1
+    assert [part.record for part in source.passed_over().bad] == [f"row 3 of {tmp_path / 'marks.csv'}"]
+
+
+def test_a_box_that_lies_outside_costs_that_box(tmp_path):
+    Pillow.fromarray(np.zeros((6, 10, 3), np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "boxes.csv").write_text("image,x,y,width,height\na.png,1,1,2,2\na.png,8,1,9,2\n")
+    source = Regions(RegionsSettings(path=str(tmp_path), shows="fox", boxes=str(tmp_path / "boxes.csv")))
+    image = next(source.images()).load()
+    assert [one.box for one in image.regions] == [(1, 1, 3, 3)] and len(image.truth.segments) == 1
+    assert [part.record for part in image.passed_over.bad] == [f"row 3 of {tmp_path / 'boxes.csv'}"]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_boxes_points_and_masks_of_the_stored_pixels_are_turned_with_their_photo(tmp_path, orientation):
+    exif = Pillow.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    stored = np.zeros((6, 10, 3), np.uint8)
+    stored[1:3, 2:5] = 255
+    (tmp_path / "masks").mkdir()
+    Pillow.fromarray(stored).save(tmp_path / "a.png", exif=exif)
+    Pillow.fromarray(stored[..., 0]).save(tmp_path / "masks" / "a.png")
+    (tmp_path / "boxes.csv").write_text("image,x,y,width,height\na.png,2,1,3,2\n")
+    (tmp_path / "points.csv").write_text("image,x,y\na.png,4,1\n")
+
+    def image(frame, **marks):
+        given = {key: str(tmp_path / name) for key, name in marks.items()}
+        settings = RegionsSettings(path=str(tmp_path / "a.png"), shows="fox", orientation=frame, **given)
+        record = next(Regions(settings).images())
+        return record.load(), record.annotation_digest
+
+    boxed, digest = image("stored", boxes="boxes.csv")
+    white = boxed.pixels[..., 0] == 255
+    assert np.array_equal(boxed.truth.label_map == 1, white)
+    x0, y0, x1, y1 = map(int, boxed.regions[0].box)
+    assert white[y0:y1, x0:x1].all() and white.sum() == (x1 - x0) * (y1 - y0)
+    masked, _ = image("stored", masks="masks")
+    assert np.array_equal(masked.truth.label_map == 1, white)
+    pointed, _ = image("stored", points="points.csv")
+    (point,) = pointed.regions[0].points
+    assert white[int(point.y), int(point.x)]
+    told = {TURNED_STORED: 1} if orientation > 1 else {}
+    assert boxed.passed_over.assumed == pointed.passed_over.assumed == told  # tables say no size
+    if orientation < 5:  # else the upright frame does not fit
+        assert digest != image("upright", boxes="boxes.csv")[1]
