@@ -202,3 +202,61 @@ def test_real_vocabularies_are_read_whole(shared_data, name, count):
     assert len(found) == count
     assert len(found.terms) >= count
     assert all(term == " ".join(term.split()) for term in found.terms)
+
+
+def test_a_hash_belongs_to_a_name_but_for_remarks_of_their_own_line(tmp_path):
+    found = in_file(tmp_path, "# my classes\nred square\nC# book\n#1 jersey, # 2 | thing # or not\n##\n#\n")
+    assert found.names == ("red square", "C# book", "#1 jersey") and found.synonyms[2] == ("# 2",)
+    assert found.is_thing == (None, None, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["names:\n  1: blue square\n  0: red square\n", "names: [red square, blue square]", "- red square\n- blue square\n",
+     "path: ../squares\ntrain: images/train\nnc: 2\nnames:\n- 'red square'\n- name: blue square\n"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["data.yaml", "DATA.YML"])
+def test_the_names_of_a_yolo_data_set(tmp_path, name, text):
+    assert in_file(tmp_path, text, name).names == ("red square", "blue square")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["train: images", "names: 3", "names: {a: sky}", "names: [[sky]]", "names: [no]", "names: [", "[" * 5000, "!!a b"],
+)
+def test_a_yaml_without_names_is_refused(tmp_path, text):
+    with pytest.raises(DataError, match=r"data\.yaml"):
+        in_file(tmp_path, text, "data.yaml")
+
+
+def test_numbers_are_names_too(tmp_path):
+    assert in_file(tmp_path, "names: {0: 7, 1: 8}", "data.yaml").names == ("7", "8")
+
+
+TABLES = {
+    "id,name\n0,red square\n1,blue square\n": ((), ()),
+    "Name;synonyms;isthing\nred square;scarlet square, box;1\nblue square;;false\n": (("scarlet square", "box"), ()),
+    '\ufeffIdx,Ratio,"Name"\n1,0.1,"red square;box"\n\n2,0.2,blue square\n': (("box",), ()),
+    "LabelName,DisplayName\n/m/1,red square\n/m/2,blue square\n": ((), ()),
+    "name\nred square\nblue square\n": ((), ()),
+    "id\tname\n0\tred square\n1\tblue square\n": ((), ()),
+}
+
+
+@pytest.mark.parametrize(("text", "synonyms"), TABLES.items())
+def test_a_head_makes_a_csv_a_table(tmp_path, text, synonyms):
+    found = in_file(tmp_path, text, "names.csv")
+    assert (found.names, found.synonyms) == (("red square", "blue square"), synonyms)
+    assert found.is_thing == ((True, False) if "isthing" in text else (None, None))
+
+
+@pytest.mark.parametrize("row", ['"red', ",", "red square,perhaps"])
+def test_a_damaged_row_of_a_table_is_refused(tmp_path, row):
+    with pytest.raises(DataError, match=r"names\.csv"):
+        in_file(tmp_path, f"name,isthing\n{row}\nx,1\n" if row != "," else "name,isthing\n,1\n", "names.csv")
+
+
+@pytest.mark.parametrize("word", ["0", "false", "No", 0, False])
+def test_no_in_any_spelling_is_stuff(tmp_path, word):
+    text = json.dumps([{"name": "sky", "isthing": word}])
+    assert in_file(tmp_path, text, "classes.json").is_thing == (False,)

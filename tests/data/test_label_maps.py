@@ -185,3 +185,16 @@ def test_camvid_keeps_every_pixel_of_every_class(shared_data, split, photos):
         assert counted == {name: int((labels == one).sum()) for name, one in listed.items()}
         assert np.array_equal(truth.label_map == 0, labels == 11)
         assert set(record.class_names) == {name for name, area in counted.items() if area}
+
+
+@pytest.mark.parametrize(("word", "thing"), [("0", False), ("false", False), ("1", True), (0, False), (None, None)])
+def test_yes_and_no_in_any_spelling(street, word, thing):
+    street.document["classes"][1]["isthing"] = word
+    street.save()
+    assert opened(street.root).classes()[1].is_thing is thing
+
+
+def test_a_remark_is_no_class_and_takes_no_number(street):
+    street.file.unlink()
+    (street.root / "classes.txt").write_text("# my classes\nSky\n#1 car\n")
+    assert [(one.name, one.native_id) for one in opened(street.root).classes()] == [("Sky", 0), ("#1 car", 1)]
