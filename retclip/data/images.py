@@ -22,6 +22,7 @@ from PIL import ExifTags, ImageCms, PngImagePlugin, UnidentifiedImageError, feat
 from PIL import Image as Pillow
 
 from retclip.data.orientation import turned
+from retclip.data.sample_depth import eight_bit
 from retclip.errors import DataError
 from retclip.limits import ImageLimits
 from retclip.own_files import PROGRAM
@@ -200,7 +201,7 @@ def _rgb(image: Pillow.Image, uri: str) -> Pillow.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I") or image.mode == "F":
-        return Pillow.fromarray(_eight_bit(np.asarray(image), uri)).convert("RGB")
+        return Pillow.fromarray(eight_bit(np.asarray(image), uri)).convert("RGB")
     if image.mode == "CMYK":
         return _from_cmyk(image)
     if "A" in image.mode or "transparency" in image.info:
@@ -219,18 +220,6 @@ def _orientation(image: Pillow.Image) -> int:
     except Exception:  # Pillow's parser raises many kinds, and none makes the photo unreadable
         log.warning("damaged EXIF data; the photo is taken as it lies")
         return 1
-
-
-def _eight_bit(samples: NDArray[Any], uri: str) -> NDArray[np.uint8]:
-    """16-bit integers by the full range of their type, wider ones and floats by their own range."""
-    if not np.isfinite(samples).all():
-        raise _refused(uri, "NaN or infinite samples", "finite samples", "repair the export")
-    values = samples.astype(np.float64)
-    low, high = float(values.min()), float(values.max())
-    if np.issubdtype(samples.dtype, np.integer) and low >= 0 and high <= 65535:
-        low, high = 0.0, 65535.0
-    scaled = (values - low) / (high - low) * 255.0 if high > low else np.zeros_like(values)
-    return np.round(scaled).astype(np.uint8)
 
 
 def _from_cmyk(image: Pillow.Image) -> Pillow.Image:
