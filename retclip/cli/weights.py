@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -69,6 +69,10 @@ def list_weights(
         print_weights(chosen, json, wide)
 
 
+def _waiting(weights: Weights) -> Callable[[str], None]:
+    return lambda holder: output.message(f"{weights.name}: {holder} is at work on it; waiting for it to end")
+
+
 @app.command()
 def pull(
     names: Names = None,
@@ -98,7 +102,7 @@ def pull(
                     output.message(f"{file}: {here / 1e6:.0f} of {total / 1e6:.0f} MB")
 
             token = chosen.weights.token.get_secret_value()
-            folder = fetch(one, offline or chosen.weights.offline, token, tell, revision)
+            folder = fetch(one, offline or chosen.weights.offline, token, tell, revision, _waiting(one))
             output.message(f"{one.name} is in {folder} (licence: {one.licence}; pinned by {pin_of(one)})")
 
 
@@ -134,16 +138,17 @@ def import_file(
     name: Name,
     file: Annotated[Path, typer.Argument(help="A file that you have.")],
     path: Annotated[str, typer.Option("--as", metavar="NAME", help="Which of several files it is.")] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="Take it instead of other weights that are here.")] = False,
     settings: options.Set = None,
     config: options.Config = None,
 ) -> None:
     """Take weights from a file; a pickled checkpoint is converted without running code in it."""
-    from retclip.workflows.fetch_weights import take
+    from retclip.workflows.keep_weights import take
 
     with _known(settings, config) as (_, found):
         several = _find(found, name)
         if len(several) != 1:
             raise ConfigError("one set of weights", ", ".join(one.name for one in several), "name one of them")
-        output.message(f"{name} is in {take(several[0], file, path)}")
+        output.message(f"{name} is in {take(several[0], file, path, replace, _waiting(several[0]))}")
         for told in how_sure(several[0]):
             output.message(told)

@@ -72,7 +72,9 @@ def read_pickled(path: Path, name: str = "") -> dict[str, Tensor]:
         raise
     except Exception as error:  # torch raises pickle, zip, runtime and value errors here
         todo = "use a safetensors file of these weights, or fetch the checkpoint again"
-        raise DataError(f"a checkpoint of plain tensors in {name or path}", _reason(error), todo) from error
+        raise DataError(
+            f"a checkpoint of plain tensors in {name or path}", stand_in(path) or _reason(error), todo
+        ) from error
     tensors = _tensors(found, told)
     unpacked = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     check_size(unpacked, allowed, f"tensors in {told}", "limits.unpacked_mib")  # a stride of 0 repeats a number

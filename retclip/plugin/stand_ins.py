@@ -6,6 +6,7 @@ from pathlib import Path
 
 LOOKED_AT = 512  # bytes
 POINTER = b"version https://git-lfs.github.com/spec/"
+PAGE = "a web page, not the file (the server wants a log-in, a licence accepted, or has no such file)"
 PAGES = (b"<!doctype html", b"<html", b"<?xml")  # a hub's log-in page, a drive's warning, a storage's refusal
 
 
@@ -20,5 +21,5 @@ def stand_in(path: Path) -> str:
     if begin.startswith(POINTER):
         return "a Git LFS pointer, not the file that it points to (fetch that with `git lfs pull`)"
     if begin.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(PAGES):
-        return "a web page, not the file (the server wants a log-in, a licence accepted, or has no such file)"
+        return PAGE
     return ""

@@ -1,14 +1,12 @@
-"""Weights onto this machine: downloaded with resume or taken from a file, checked by sha256, pickles made safe.
+"""Weights onto this machine from where they are published, gone on with where a download stopped.
 
-Every file is written beside its place as `NAME.part` and renamed when its digest fits, so that what lies in the folder
-is whole. `weights.json` there remembers digest and origin of each file; `verify_weights` holds the files to it. A file
-that is not the pinned one is refused (exit code 6), before it is fetched where the server already says so.
+Every file is written beside its place as `NAME.part` until it is whole and `keep_weights` has checked it. One program
+at a time downloads a set; who comes later waits and finds it. A file that is not the pinned one is refused (exit code
+6), before it is fetched where the server already says so.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -18,10 +16,11 @@ import httpx
 
 from retclip.errors import ConfigError, DataError, WeightsDamaged, WeightsMissing
 from retclip.plugin.pins import COMMIT, HUB, REVISION, pin_of, require_digest, require_size
-from retclip.plugin.weight_digests import read_manifest
-from retclip.plugin.weights import MANIFEST, WeightFile, Weights, at_revision, folder_of, missing, stored_name
+from retclip.plugin.stand_ins import PAGE
+from retclip.plugin.weights import WeightFile, Weights, at_revision, folder_of, missing
+from retclip.workflows.keep_weights import discard, keep, part_of, tag_of
+from retclip.workflows.weights_lock import alone
 
-CHUNK = 1 << 20  # bytes
 TIMEOUT = 30.0  # seconds without a byte
 Progress = Callable[[str, int, int], None]  # file, bytes here, bytes in all (0 = unknown)
 
@@ -32,17 +31,18 @@ def pull(
     token: str = "",
     on_progress: Progress = lambda *_: None,
     revision: str = "",
+    on_wait: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Download what is missing and return the folder.
 
     revision: the commit to take, of weights of which none is known to us.
+    on_wait: called once, with whose it is, where another program is at work on the folder.
     Raises WeightsMissing where they cannot be had, WeightsDamaged where a file is not the pinned one, DataError for one
     that is no checkpoint, ConfigError for a revision that is no commit or another than the pinned one.
     """
     if revision:
         weights = _from_commit(weights, revision)
-    folder, absent = folder_of(weights), missing(weights)
-    lacking = [one for one in weights.files if one.path in absent]
+    folder, lacking = folder_of(weights), _lacking(weights)
     by_hand = [one for one in lacking if not one.url]
     if lacking and offline:
         names = ", ".join(one.path for one in lacking)
@@ -61,11 +61,18 @@ def pull(
             "none that is known to us, and a branch may hold another file tomorrow",
             f"choose one of {weights.source}/commits/main, then run the same command with --revision COMMIT",
         )
-    for one in lacking:
-        part = _part(folder, one.path)
-        said = _download(weights, one, part, token, on_progress)
-        _keep(weights, one, part, one.held or said, one.url)
+    if lacking:
+        with alone(weights, on_wait):
+            for one in _lacking(weights):  # what another program has fetched meanwhile is here
+                part = part_of(folder, one.path)
+                said = _download(weights, one, part, token, on_progress)
+                keep(weights, one, part, one.held or said, one.url)
     return folder
+
+
+def _lacking(weights: Weights) -> list[WeightFile]:
+    absent = missing(weights)
+    return [one for one in weights.files if one.path in absent]
 
 
 def _from_commit(weights: Weights, revision: str) -> Weights:
@@ -78,33 +85,12 @@ def _from_commit(weights: Weights, revision: str) -> Weights:
     return at_revision(weights, revision)
 
 
-def take(weights: Weights, file: Path, path: str = "") -> Path:
-    """Take a file that a person has; `path` says which of several it is. Raises DataError, WeightsDamaged
-    for another file than the pinned one."""
-    known = {one.path: one for one in weights.files}
-    chosen = known.get(path or file.name) or (weights.files[0] if len(known) == 1 and not path else None)
-    if chosen is None:
-        raise DataError(f"one of {', '.join(known)}", path or file.name, "say which one it is: --as NAME")
-    copy = _part(folder_of(weights), chosen.path, "import")  # a download that stopped is left as it is
-    try:
-        require_size(chosen, file.stat().st_size)
-        with file.open("rb") as source, copy.open("wb") as target:
-            while block := source.read(CHUNK):
-                target.write(block)
-        return _keep(weights, chosen, copy, chosen.held, str(file))
-    except OSError as error:
-        todo = "check the path and the free space"
-        raise DataError(f"a readable file {file}, and room for a copy", str(error), todo) from error
-    finally:
-        copy.unlink(missing_ok=True)
-
-
 def _download(weights: Weights, one: WeightFile, part: Path, token: str, on_progress: Progress) -> str:
     """Fetch into `part`, going on where an earlier try stopped; the digest that the server states, or ""."""
     try:
         said = _fetched(one, part, token, on_progress)
         if said is None:  # of another version, or longer than the file
-            _discard(part)
+            discard(part)
             said = _fetched(one, part, token, on_progress)
         return said or ""
     except httpx.HTTPStatusError as error:
@@ -134,7 +120,7 @@ def _fetched(one: WeightFile, part: Path, token: str, on_progress: Progress) -> 
             here, total = 0, 0 if packed else int(answer.headers.get("content-length", 0))
         elif start != here:
             return None
-        _tag(part).write_text(answer.headers.get("etag", ""), encoding="utf-8")
+        tag_of(part).write_text(answer.headers.get("etag", ""), encoding="utf-8")
         with part.open("ab" if here else "wb") as file:
             for block in answer.iter_bytes():  # as they come, so that a break loses none
                 here += file.write(block)
@@ -145,8 +131,18 @@ def _fetched(one: WeightFile, part: Path, token: str, on_progress: Progress) -> 
 
 
 def _require_announced(one: WeightFile, answer: httpx.Response, total: int) -> None:
-    """Raises WeightsDamaged where the server already says that its file is not the pinned one. total: the length of the
-    whole, where only a part of it comes."""
+    """Raises WeightsDamaged where the server already says that its file is not the pinned one, DataError where that
+    is a page for people. total: the length of the whole, where only a part of it comes."""
+    try:
+        _require_pinned(one, answer, total)
+    except WeightsDamaged as error:
+        if answer.headers.get("content-type", "").lower().startswith("text/html"):
+            todo = "nothing was kept; open the address in a browser to see what it wants"
+            raise DataError(f"{one.path} from {one.url}", PAGE, todo) from error
+        raise
+
+
+def _require_pinned(one: WeightFile, answer: httpx.Response, total: int) -> None:
     require_digest(one, _stated(answer))
     if answer.status_code != httpx.codes.PARTIAL_CONTENT:
         packed = answer.headers.get("content-encoding", "identity") != "identity"
@@ -169,7 +165,7 @@ def _answer(url: str, headers: dict[str, str]) -> AbstractContextManager[httpx.R
 def _headers(one: WeightFile, part: Path, token: str) -> dict[str, str]:
     """Ask for the rest of a part, as long as the server still has the file that it is a part of."""
     headers = {"Accept-Encoding": "identity"}  # a packed answer has other lengths than the file
-    tag = _tag(part).read_text(encoding="utf-8") if _tag(part).exists() else ""
+    tag = tag_of(part).read_text(encoding="utf-8") if tag_of(part).exists() else ""
     if part.exists() and part.stat().st_size:
         headers["Range"] = f"bytes={part.stat().st_size}-"
         if tag and not tag.startswith("W/"):
@@ -179,16 +175,6 @@ def _headers(one: WeightFile, part: Path, token: str) -> dict[str, str]:
     return headers
 
 
-def _tag(part: Path) -> Path:
-    """Where the server's name of the version is kept that a part is of."""
-    return part.with_name(f"{part.name}.etag")
-
-
-def _discard(part: Path) -> None:
-    part.unlink(missing_ok=True)
-    _tag(part).unlink(missing_ok=True)
-
-
 def _stated(answer: httpx.Response) -> str:
     """The sha256 that the Hugging Face hub gives of a large file, on the redirect to its storage."""
     for one in (*answer.history, answer):
@@ -196,35 +182,3 @@ def _stated(answer: httpx.Response) -> str:
         if re.fullmatch(r"[0-9a-fA-F]{64}", tag):
             return str(tag)
     return ""
-
-
-def _keep(weights: Weights, one: WeightFile, part: Path, expected: str, origin: str) -> Path:
-    """Check the digest, make a pickle safe, move the file to its place, write down what it is."""
-    from retclip.plugin.checkpoints import as_safetensors, file_digest
-
-    folder, name = folder_of(weights), stored_name(one.path)
-    came = file_digest(part)
-    try:
-        require_size(one, part.stat().st_size)
-        require_digest(one, came, expected)
-        safe = as_safetensors(part, one.path) if name.endswith(".safetensors") else part
-    except (DataError, WeightsDamaged):
-        _discard(part)  # or the next pull would go on with it
-        raise
-    with safe.open("rb+") as file:
-        os.fsync(file.fileno())
-    digest = came if safe is part else file_digest(safe)
-    safe.replace(folder / name)
-    _discard(_part(folder, one.path))
-    entry = {"sha256": digest, "came_as": one.path, "came_with_sha256": came, "from": origin}
-    text = json.dumps({**read_manifest(folder), name: entry}, indent=2)
-    temporary = folder / f".{MANIFEST}.tmp"
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(folder / MANIFEST)
-    return folder / name
-
-
-def _part(folder: Path, path: str, ending: str = "part") -> Path:
-    part = folder / f"{path}.{ending}"
-    part.parent.mkdir(parents=True, exist_ok=True)
-    return part

@@ -230,3 +230,15 @@ def test_a_file_that_is_no_checkpoint_is_told(run, tmp_path):
     assert run("weights", "import", "mine_large", tmp_path / "none.pth").code == 3
     save_file({"a": torch.ones(1)}, path)  # safetensors by another name are as good
     assert run("weights", "import", "mine_large", path).code == 0
+
+
+def test_an_import_in_the_place_of_other_weights_is_refused_until_it_is_asked_for(run, file, tmp_path):
+    assert run("weights", "import", "mine_large", file).code == 0
+    other = tmp_path / "other.safetensors"
+    save_file({"b": torch.ones(3)}, other)
+    told = run("weights", "import", "mine_large", other)
+    assert told.code == 2
+    assert "--replace" in told.err
+    assert run("weights", "import", "mine_large", file).code == 0
+    assert run("weights", "import", "mine_large", other, "--replace").code == 0
+    assert (tmp_path / "cache/weights/mine_large/model.safetensors").read_bytes() == other.read_bytes()

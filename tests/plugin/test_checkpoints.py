@@ -178,3 +178,9 @@ def test_a_number_that_a_stride_of_zero_repeats_is_not_written_out(tmp_path):
     torch.save({"a": torch.zeros(1).expand(1 << 40)}, path)
     with pytest.raises(DataError, match=r"at most 1 GiB of tensors in .*x\.pth; got 4096 GiB"):
         read_pickled(path)
+
+
+def test_a_pointer_in_the_place_of_a_pickle_is_told_for_what_it_is(tmp_path):
+    (tmp_path / "x.pth").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n")
+    with pytest.raises(DataError, match="Git LFS pointer"):
+        read_pickled(tmp_path / "x.pth")

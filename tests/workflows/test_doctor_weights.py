@@ -9,7 +9,7 @@ from safetensors.torch import save
 
 from retclip.plugin.weights import WeightFile, Weights, cached_in, folder_of
 from retclip.workflows.doctor_weights import check_weights
-from retclip.workflows.fetch_weights import take
+from retclip.workflows.keep_weights import take
 
 CONTENT = save({"a": torch.arange(3.0)})
 DIGEST = hashlib.sha256(CONTENT).hexdigest()

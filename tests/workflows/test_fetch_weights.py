@@ -10,11 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 import torch
-from safetensors.torch import load_file, save, save_file
+from safetensors.torch import load_file, save
 
 from retclip.errors import ConfigError, DataError, WeightsDamaged, WeightsMissing
 from retclip.plugin.weights import WeightFile, Weights, cached_in, folder_of, hub, located
-from retclip.workflows.fetch_weights import pull, take
+from retclip.workflows.fetch_weights import pull
 from retclip.workflows.verify_weights import verify
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -43,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
         status, end = 206 if start else 200, len(content)
         if start and server.at_most:
             end = min(end, start + server.at_most)
-        headers = {"Content-Length": str(end - start), "ETag": tag}
+        headers = {"Content-Length": str(end - start), "ETag": tag, "Content-Type": server.kind}
         if start:
             headers["Content-Range"] = f"bytes {start + server.off_by}-{end - 1}/{len(content)}"
         cut = server.cut.pop(0) if server.cut else None
@@ -68,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
 def server():
     found = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found.files, found.redirects, found.errors, found.asked, found.cut = {"/model": (CONTENT, '"one"')}, {}, {}, [], []
-    found.ranges, found.tells_length, found.at_most, found.off_by = True, True, 0, 0
+    found.ranges, found.tells_length, found.at_most, found.off_by, found.kind = True, True, 0, 0, "binary/octet-stream"
     found.url = f"http://127.0.0.1:{found.server_port}"
     thread = threading.Thread(target=found.serve_forever, args=(0.01,), daemon=True)
     thread.start()
@@ -344,43 +344,10 @@ def checkpoint(tmp_path):
     return path
 
 
-def test_a_pickled_checkpoint_becomes_safetensors(checkpoint):
-    one = weights(WeightFile("model.pth"))
-    path = take(one, checkpoint)
-    assert path.name == "model.safetensors"
-    found = load_file(path)
-    assert found["a"].tolist() == [[0, 1, 2], [3, 4, 5]]
-    assert found["b"].tolist() == [[0, 3], [1, 4], [2, 5]]
-    assert located(one) == path.parent
-    written = json.loads((path.parent / "weights.json").read_text())["model.safetensors"]
-    assert written["came_with_sha256"] == sha256(checkpoint.read_bytes())
-    assert [finding.state for finding in verify(one)] == ["ok"]
-
-
 def test_a_pulled_pickle_is_converted_too(server, checkpoint):
     server.files["/model"] = (checkpoint.read_bytes(), '"x"')
     one = weights(WeightFile("model.pth", f"{server.url}/model", sha256(checkpoint.read_bytes())))
     assert load_file(pull(one) / "model.safetensors")["a"].shape == (2, 3)
-
-
-def test_code_in_a_pickle_never_runs(tmp_path):
-    class Evil:
-        def __reduce__(self):
-            return os.system, (f"touch {tmp_path / 'ran'}",)
-
-    path = tmp_path / "evil.pth"
-    for write in (
-        lambda: torch.save({"a": Evil()}, path),
-        lambda: torch.save({"a": Evil()}, path, _use_new_zipfile_serialization=False),
-        lambda: path.write_bytes(pickle.dumps(Evil(), protocol=2)),
-    ):
-        write()
-        for name in ("model.pth", "model.safetensors"):
-            one = weights(WeightFile(name))
-            with pytest.raises(DataError, match=r"plain tensors.*system"):
-                take(one, path)
-            assert not (tmp_path / "ran").exists()
-            assert list(folder_of(one).iterdir()) == []
 
 
 def test_a_pickle_with_code_that_was_pulled_is_not_gone_on_with(server, checkpoint):
@@ -391,58 +358,6 @@ def test_a_pickle_with_code_that_was_pulled_is_not_gone_on_with(server, checkpoi
     assert list(folder_of(one).iterdir()) == []
     server.files["/model"] = (checkpoint.read_bytes(), '"good"')
     assert load_file(pull(one) / "model.safetensors")["a"].shape == (2, 3)
-
-
-def test_a_pickle_under_the_name_of_safetensors_is_converted(checkpoint):
-    one = weights(WeightFile("model.safetensors"))
-    assert load_file(take(one, checkpoint))["b"].tolist() == [[0, 3], [1, 4], [2, 5]]
-
-
-def test_an_import_leaves_a_download_that_stopped_alone_until_it_has_succeeded(checkpoint, tmp_path):
-    one = weights(WeightFile("model.pth"))
-    part = stopped(one, b"half of it")
-    bad = tmp_path / "bad.pth"
-    bad.write_text("hello")
-    with pytest.raises(DataError):
-        take(one, bad)
-    with pytest.raises(DataError, match="readable"):
-        take(one, tmp_path)
-    assert part.read_bytes() == b"half of it"
-    take(one, checkpoint)
-    assert sorted(path.name for path in folder_of(one).iterdir()) == ["model.safetensors", "weights.json"]
-
-
-def test_a_file_may_be_imported_from_its_own_place(checkpoint):
-    one = weights(WeightFile("model.pth"))
-    take(one, take(one, checkpoint))
-    assert [finding.state for finding in verify(one)] == ["ok"]
-
-
-def test_safetensors_are_taken_as_they_are_whatever_they_are_called(tmp_path):
-    path = tmp_path / "mine.safetensors"
-    save_file({"a": torch.ones(2)}, path)
-    one = weights(WeightFile("model.pth"))
-    assert take(one, path).read_bytes() == path.read_bytes()
-
-
-def test_one_of_several_files_is_named(tmp_path):
-    path = tmp_path / "config.json"
-    path.write_bytes(CONTENT)
-    one = weights(WeightFile("config.json"), WeightFile("model.safetensors"))
-    assert take(one, path).name == "config.json"
-    with pytest.raises(DataError, match="--as NAME"):
-        take(one, tmp_path / "other.json")
-    assert take(one, path, "model.safetensors").name == "model.safetensors"
-    with pytest.raises(DataError, match="readable"):
-        take(one, tmp_path / "config.json.none", "config.json")
-
-
-def test_a_known_digest_is_held_to_on_import_too(checkpoint):
-    with pytest.raises(WeightsDamaged, match="nothing was kept"):
-        take(weights(WeightFile("model.pth", sha256=sha256(b"x"))), checkpoint)
-    assert list(folder_of(weights()).iterdir()) == []
-    for digest in (sha256(checkpoint.read_bytes()), sha256(checkpoint.read_bytes()).upper()):
-        take(weights(WeightFile("model.pth", sha256=digest)), checkpoint)
 
 
 @pytest.fixture
@@ -517,15 +432,59 @@ def test_where_no_commit_is_known_a_person_names_it(hub_answers):
         pull(pinned(), revision=COMMIT)
 
 
-def test_an_import_of_another_length_is_refused_and_leaves_what_was_here(tmp_path):
-    path = tmp_path / "model.safetensors"
-    path.write_bytes(CONTENT)
-    with pytest.raises(WeightsDamaged, match="4 bytes"):
-        take(pinned(size=4), path)
-    take(pinned(size=len(CONTENT), sha256=sha256(CONTENT)), path)
-
-
 def test_a_page_for_people_is_named_where_a_program_may_not_fetch():
     model = weights(WeightFile("model.pth", page="https://example.org/drive/model"))
     with pytest.raises(WeightsMissing, match=r"https://example\.org/drive/model"):
         pull(model)
+
+
+def test_two_pulls_of_one_file_wait_for_each_other_and_ask_for_it_once(server, cache):
+    """The first is held up in the middle of its download until the second waits."""
+    one = weights(WeightFile("model.safetensors", f"{server.url}/model"))
+    holders, ended, waiting = [], [], threading.Event()
+
+    def on_wait(holder):
+        holders.append(holder)
+        waiting.set()
+
+    def second():
+        with cached_in(cache):
+            ended.append(pull(one, on_wait=on_wait))
+
+    thread = threading.Thread(target=second)
+
+    def on_progress(*_):
+        if thread.ident is None:
+            thread.start()
+            assert waiting.wait(30)
+
+    first = pull(one, on_progress=on_progress)
+    thread.join(30)
+    assert ended == [first]
+    assert [holder.split(" on ")[0] for holder in holders] == [f"process {os.getpid()}"]
+    assert len(server.asked) == 1
+    assert (first / "model.safetensors").read_bytes() == CONTENT
+    assert sorted(path.name for path in first.iterdir()) == ["model.safetensors", "weights.json"]
+
+
+@pytest.mark.parametrize("known", [{}, {"size": 500}, {"sha256": sha256(CONTENT)}], ids=["", "length", "sha256"])
+@pytest.mark.parametrize("name", ["model.safetensors", "model.pth", "config.json"])
+@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", ""])
+def test_a_web_page_in_the_place_of_a_file_is_told_for_what_it_is(server, known, name, kind):
+    server.files["/page"], server.kind = (b"<!DOCTYPE html><html>Sign in</html>", '"x"'), kind
+    one = weights(WeightFile(name, f"{server.url}/page", **known))
+    if "size" in known and not kind:  # then its length is all that is seen of it
+        with pytest.raises(WeightsDamaged, match="500 bytes"):
+            pull(one)
+    else:
+        with pytest.raises(DataError, match="a web page, not the file"):
+            pull(one)
+    assert list(folder_of(one).iterdir()) == []
+
+
+def test_a_pointer_that_a_repository_serves_is_told_for_what_it_is(server):
+    server.files["/raw"] = (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n", '"x"')
+    one = weights(WeightFile("model.safetensors", f"{server.url}/raw", sha256(CONTENT)))
+    with pytest.raises(DataError, match="a Git LFS pointer"):
+        pull(one)
+    assert list(folder_of(one).iterdir()) == []

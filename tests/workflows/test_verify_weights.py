@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save
 
 from retclip.plugin.weights import WeightFile, Weights, cached_in, folder_of
-from retclip.workflows.fetch_weights import take
+from retclip.workflows.keep_weights import take
 from retclip.workflows.verify_weights import verify
 
 CONTENT = save({"a": torch.arange(3.0)})
