@@ -11,7 +11,6 @@ names: {0: sky, 1: car}        a YOLO data set's .yaml
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ import yaml
 
 from retclip.data.flags import as_flag
 from retclip.data.text_tables import Row, table_rows
+from retclip.documents import check_file, lines_of, parse_json, read_text
 from retclip.errors import DataError
 from retclip.names import checked_name, distinct, name_key
 from retclip.types import Vocabulary
@@ -56,7 +56,7 @@ def _is_file(text: str) -> bool:
 def _read_file(path: Path) -> Vocabulary:
     try:
         return _vocabulary(_entries(path), str(path))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, yaml.YAMLError, RecursionError) as error:
+    except (OSError, yaml.YAMLError, RecursionError) as error:
         raise DataError(f"a readable class list: {path}", str(error), "check the path; save it as UTF-8") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         got = f"{type(error).__name__}: {error}"
@@ -64,15 +64,24 @@ def _read_file(path: Path) -> Vocabulary:
 
 
 def _entries(path: Path) -> list[Entry]:
-    path.open("rb").close()  # what is no file is no table either
+    check_file(path)  # what is no file is no table either
     kind = path.suffix.lower()
     table = list(table_rows(path)) if kind in (".csv", ".tsv") else []
     if table and (name_at := _column(table[0][1], NAME)) is not None:
         return _from_table(table, name_at)
-    text = path.read_text(encoding="utf-8-sig")
+    text = read_text(path, "class list")
     if kind in (".yaml", ".yml"):
-        return _from_yaml(yaml.safe_load(text))
-    return _from_json(json.loads(text)) if kind == ".json" else _from_lines(text)
+        return _from_yaml(yaml.load(text, _Plain))  # noqa: S506  (no more than a SafeLoader)
+    return _from_json(parse_json(text, f"class list: {path}")) if kind == ".json" else _from_lines(text)
+
+
+class _Plain(yaml.SafeLoader):  # type: ignore[misc]
+    """YAML without aliases: a few lines of them can stand for more names than any memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"an alias, *{self.peek_event().anchor}; write out what it stands for")
+        return super().compose_node(parent, index)
 
 
 def is_remark(line: str) -> bool:
@@ -83,7 +92,7 @@ def is_remark(line: str) -> bool:
 
 def _from_lines(text: str) -> list[Entry]:
     entries: list[Entry] = []
-    for line in text.splitlines():
+    for line in lines_of(text):
         names, bar, kind = ("" if is_remark(line) else NUMBERED.sub("", line.strip())).partition("|")
         if not (names or bar):
             continue

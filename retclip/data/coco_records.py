@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from retclip.data.annotated_photo import AnnotatedPhoto
 from retclip.data.photo_files import inside_name
+from retclip.documents import read_json
 from retclip.errors import DataError
 from retclip.names import distinct, spaced
 from retclip.passed_over import BAD_RECORDS, Tally
@@ -20,10 +20,7 @@ log = logging.getLogger(__name__)
 
 def read_document(file: Path, kind: str) -> dict[str, Any]:
     """The lists of images, categories and annotations; kind: what the file should be. Raises DataError."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"a readable COCO JSON: {file}", str(error), "check the path, or export it again") from error
+    found = read_json(file, "COCO JSON")
     if not isinstance(found, dict):
         found = {}
     found.setdefault("images", [])

@@ -24,7 +24,7 @@ from PIL import Image as Pillow
 from retclip.data.orientation import turned
 from retclip.data.sample_depth import eight_bit
 from retclip.errors import DataError
-from retclip.limits import ImageLimits
+from retclip.limits import ImageLimits, check_size
 from retclip.own_files import PROGRAM
 from retclip.types import Image
 
@@ -42,17 +42,19 @@ log = logging.getLogger(__name__)
 def read_image(path: Path, limits: ImageLimits | None = None) -> Image:
     """Decode a file. Raises DataError, naming the file, for anything that is no well-formed photo within the limits."""
     limits = limits or ImageLimits()
-    return decode(_bytes(path, limits), str(path), limits)
+    return decode(image_bytes(path, limits), str(path), limits)
 
 
 def file_digest(path: Path, limits: ImageLimits | None = None) -> str:
     """The sha256 of a file's bytes: the photo's identity. Raises DataError."""
-    return hashlib.sha256(_bytes(path, limits or ImageLimits())).hexdigest()
+    return hashlib.sha256(image_bytes(path, limits)).hexdigest()
 
 
 def decode(content: bytes, uri: str, limits: ImageLimits | None = None) -> Image:
     """Decode a file's bytes. Raises DataError."""
-    pixels, orientation = _pixels(content, uri, limits or ImageLimits())
+    limits = limits or ImageLimits()
+    check_size(len(content), limits.file_bytes, f"an image file: {uri}", "limits.file_mib")
+    pixels, orientation = _pixels(content, uri, limits)
     return Image(pixels, hashlib.sha256(content).hexdigest(), uri, orientation=orientation)
 
 
@@ -74,7 +76,7 @@ def from_array(pixels: Any, uri: str = "array") -> Image:
 
 def read_png(path: Path) -> NDArray[np.uint8]:
     """The raw samples of a label PNG, (H, W) or (H, W, c) uint8, palette indices kept. Raises DataError."""
-    content = _bytes(path, ImageLimits())
+    content = image_bytes(path)
     with _pillow(content, str(path), ImageLimits(), ("PNG",)) as image:
         depth = content[24]  # of the header; Pillow stretches 2- and 4-bit grey to 0..255 and halves 16-bit colour
         if image.mode not in ("L", "P", "RGB", "RGBA", "1") or (depth not in (1, 8) and image.mode != "P"):
@@ -85,7 +87,7 @@ def read_png(path: Path) -> NDArray[np.uint8]:
 
 def read_deep_png(path: Path) -> NDArray[np.int32]:
     """The raw samples of a grey label PNG of 8 or 16 bits, (H, W) int32. Raises DataError."""
-    with _pillow(_bytes(path, ImageLimits()), str(path), ImageLimits(), ("PNG",)) as image:
+    with _pillow(image_bytes(path), str(path), ImageLimits(), ("PNG",)) as image:
         if image.mode not in ("L", "I", "I;16"):
             raise _refused(str(path), f"mode {image.mode}", "grey labels of 8 or 16 bits", "save labels as grey")
         return np.asarray(image).astype(np.int32)
@@ -127,8 +129,9 @@ def resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint
     return np.asarray(Pillow.fromarray(pixels).resize((size[1], size[0]), Pillow.Resampling.BILINEAR), dtype=np.uint8)
 
 
-def _bytes(path: Path, limits: ImageLimits) -> bytes:
-    """The file's bytes; never blocks on a pipe and never reads more than the limit."""
+def image_bytes(path: Path, limits: ImageLimits | None = None) -> bytes:
+    """The file's bytes; never blocks on a pipe and never reads more than the limit. Raises DataError."""
+    limits = limits or ImageLimits()
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
@@ -138,9 +141,7 @@ def _bytes(path: Path, limits: ImageLimits) -> bytes:
         os.close(descriptor)  # fdopen would refuse a folder in its own words
         raise _refused(str(path), "a folder, pipe or device", "a regular file", "name a photo")
     with os.fdopen(descriptor, "rb") as file:
-        if status.st_size > limits.file_bytes:
-            found, allowed = f"{status.st_size >> 20} MiB", f"at most {limits.file_bytes >> 20} MiB"
-            raise _refused(str(path), found, allowed, "make the file smaller, or raise limits.file_mib")
+        check_size(status.st_size, limits.file_bytes, f"an image file: {path}", "limits.file_mib")
         if not status.st_size:
             raise _refused(str(path), "an empty file", "a photo", "copy it again")
         return file.read(limits.file_bytes + 1)  # it may grow meanwhile

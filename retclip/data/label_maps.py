@@ -8,7 +8,6 @@ segment.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,9 +15,11 @@ from typing import Any
 
 from retclip.data.class_choice import data_set_name
 from retclip.data.class_list import is_remark
+from retclip.data.coco_records import first_of
 from retclip.data.flags import as_flag
 from retclip.data.label_map_source import LabelMapSettings, LabelMapSource
 from retclip.data.map_pairs import matched_pairs
+from retclip.documents import lines_of, read_json, read_text
 from retclip.errors import DataError
 from retclip.names import checked_name, distinct
 from retclip.plugin.contracts import SourceClass
@@ -38,24 +39,26 @@ class LabelMaps(LabelMapSource):
 
 def read_classes(root: Path) -> tuple[list[SourceClass], int | None]:
     """(classes, the void id or None) of a folder. Raises DataError."""
-    listed, plain = root / "classes.json", root / "classes.txt"
+    listed = first_of([root / "classes.json", root / "classes.txt"], "a class list")
+    if listed.suffix == ".json":
+        return _read_json(listed)
+    lines = lines_of(read_text(listed, "class list"))
+    names = [line.strip() for line in lines if line.strip() and not is_remark(line)]
+    known = (checked_name(name, f"class {number} of {listed}") for number, name in enumerate(names))
+    return _checked([SourceClass(name, native_id=number) for number, name in enumerate(known)], listed), None
+
+
+def _read_json(listed: Path) -> tuple[list[SourceClass], int | None]:
+    document = read_json(listed, "class list")
     try:
-        if listed.exists():
-            document = json.loads(listed.read_text(encoding="utf-8-sig"))
-            records = document["classes"] if isinstance(document, dict) else document
-            void = document.get("void_id") if isinstance(document, dict) else None
-            classes = [_source_class(one, f"class {number} of {listed}") for number, one in enumerate(records)]
-            named = [one for one in classes if void is None or one.native_id != int(void)]  # "unlabelled" is no class
-            return _checked(named, listed), None if void is None else int(void)
-        text = plain.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise DataError(f"a class list at {listed} or {plain}", str(error), "write one name per line") from error
+        records = document["classes"] if isinstance(document, dict) else document
+        void = document.get("void_id") if isinstance(document, dict) else None
+        classes = [_source_class(one, f"class {number} of {listed}") for number, one in enumerate(records)]
+        named = [one for one in classes if void is None or one.native_id != int(void)]  # "unlabelled" is no class
+        return _checked(named, listed), None if void is None else int(void)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DataError(f"classes with id and name in {listed}", got, "complete the list") from error
-    names = [line.strip() for line in text.splitlines() if line.strip() and not is_remark(line)]
-    known = (checked_name(name, f"class {number} of {plain}") for number, name in enumerate(names))
-    return _checked([SourceClass(name, native_id=number) for number, name in enumerate(known)], plain), None
 
 
 def _source_class(one: Mapping[str, Any], where: str) -> SourceClass:

@@ -28,6 +28,7 @@ from retclip.data.images import file_digest, read_image, read_png
 from retclip.data.open_images_tables import all_above, read_names, read_parents, read_rows
 from retclip.data.painted_objects import AnnotatedObject, painted
 from retclip.data.photo_files import photos_in
+from retclip.documents import lines_of, read_text
 from retclip.errors import DataError
 from retclip.passed_over import BAD_RECORDS, BAD_ROWS, PassedOver, Tally
 from retclip.plugin.contracts import SourceClass, SourceImage
@@ -180,10 +181,8 @@ def _photos(root: Path, split: str, listed: str, tally: Tally) -> dict[str, Path
         if not there:
             raise DataError(f"photos in {folder}", "none", "download some, e.g. with Open Images' downloader.py")
         return there
-    try:
-        lines = [line.strip() for line in Path(listed).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"a readable list of photo ids: {listed}", str(error), "check the path") from error
+    text = read_text(Path(listed), "list of photo ids")
+    lines = [line.strip() for line in lines_of(text) if line.strip()]
     wanted = [line.split("/")[-1] for line in lines if "/" not in line or line.split("/")[0] == split]
     if not wanted:
         raise DataError(f"ids of the split {split!r} in {listed}", f"{lines[:2]}", "write an ID, or SPLIT/ID, a line")

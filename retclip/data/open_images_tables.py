@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from retclip.data.text_tables import table_rows
+from retclip.documents import read_json
 from retclip.errors import DataError
 from retclip.names import checked_name, name_key
 from retclip.passed_over import BAD_ROWS, Tally
@@ -35,8 +35,8 @@ def read_names(table: Path) -> dict[str, str]:
 def read_parents(file: Path) -> dict[str, set[str]]:
     """machine id -> those directly above it. Raises DataError."""
     found: dict[str, set[str]] = {}
+    waiting: list[tuple[Any, str]] = [(read_json(file, "hierarchy"), "")]
     try:
-        waiting: list[tuple[Any, str]] = [(json.loads(file.read_text(encoding="utf-8-sig")), "")]
         while waiting:
             node, above = waiting.pop()
             name = node["LabelName"]
@@ -44,8 +44,6 @@ def read_parents(file: Path) -> dict[str, set[str]]:
                 raise TypeError(f"the LabelName {name!r}")
             found.setdefault(name, set()).update({above} - {""})
             waiting += [(one, name) for one in node.get("Subcategory", [])]
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"a readable hierarchy: {file}", str(error), "download it again") from error
     except (KeyError, TypeError, AttributeError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DataError(f"LabelName and Subcategory in every node of {file}", got, "download it again") from error

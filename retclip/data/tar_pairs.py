@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tarfile
 from collections.abc import Iterator
 from functools import partial
@@ -11,7 +10,9 @@ from typing import Any
 
 from retclip.data.images import SUFFIXES
 from retclip.data.pairs import TEXT, BadPair, Pair, texts_of, tried
+from retclip.documents import parse_json
 from retclip.errors import DataError
+from retclip.limits import check_size, current
 
 
 def tar_pairs(file: Path, image: str, text: str) -> Iterator[Pair | BadPair]:
@@ -70,12 +71,14 @@ def _shard_pair(file: Path, archive: tarfile.TarFile, stem: str, parts: dict[str
     said = next((parts[kind] for kind in (".txt", ".json") if kind in parts), None)
     if image is None or said is None:
         raise DataError(f"an image and a .txt or .json in {where}", f"{', '.join(parts)}", "complete the sample")
+    check_size(said.size, current().text_bytes, f"text in {where}", "limits.text_kib")
+    check_size(image.size, current().file_bytes, f"image in {where}", "limits.file_mib")
     stream = archive.extractfile(said)
     content = stream.read() if stream else b""
     try:
         found = content.decode("utf-8-sig")
-        texts = _from_json(json.loads(found), text) if said.name.lower().endswith(".json") else (found,)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        texts = _from_json(parse_json(found, where), text) if said.name.lower().endswith(".json") else (found,)
+    except (ValueError, KeyError, TypeError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DataError(f"a text in UTF-8, or JSON with a caption, in {where}", got, "correct the sample") from error
     return Pair(stem, texts, f"{file}#{image.name}", partial(_member, file, image.offset_data, image.size), where)

@@ -11,8 +11,11 @@ import csv
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
+from retclip.documents import check_file
 from retclip.errors import DataError
+from retclip.limits import current, shown
 from retclip.passed_over import BAD_ROWS, Tally
 
 Row = list[str] | DataError
@@ -27,8 +30,10 @@ def table_rows(table: Path, delimiter: str = "") -> Iterator[tuple[int, Row]]:
     Raises DataError where the file cannot be read at all.
     """
     try:
-        with table.open(encoding=_encoding(table), errors="surrogateescape", newline="") as lines:
-            head = lines.readline()
+        check_file(table)
+        with table.open(encoding=_encoding(table), errors="surrogateescape", newline="") as file:
+            lines = _lines(file)
+            head = next(lines, "")
             delimiter = delimiter or ("\t" if table.suffix.lower() == ".tsv" else delimiter_of(head))
             yield from enumerate(csv_rows(_again(head, lines), delimiter, table), start=1)
     except (OSError, UnicodeError) as error:
@@ -62,6 +67,15 @@ def _encoding(table: Path) -> str:
         return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
 
 
+def _lines(file: TextIO) -> Iterator[str]:
+    """The lines, with their ends; of one that is too long for a row a little more than a row may have."""
+    most = current().text_bytes
+    while line := file.readline(most + 1):
+        yield line
+        while len(line) > most and line[-1] not in "\r\n":
+            line = file.readline(most + 1)
+
+
 def delimiter_of(head: str) -> str:
     """What parts the cells of a head: "image;caption" are two columns."""
     return max(DELIMITERS, key=head.count)
@@ -71,15 +85,21 @@ def csv_rows(lines: Iterable[str], delimiter: str, table: Path) -> Iterator[Row]
     """The rows of a table's lines, with their ends. A malformed one is a DataError with the line where it begins."""
     waiting, following, number = deque[str](), iter(lines), 1
     taken: list[str] = []
+    most, length = current().text_bytes, 0
 
     def next_lines() -> Iterator[str]:
+        nonlocal length
         while (line := waiting.popleft() if waiting else next(following, None)) is not None:
             taken.append(line)
+            length += len(line)
+            if length > most:  # also of short lines, in quotes
+                raise csv.Error(f"more than {shown(most)} in a row (limits.text_kib)")
             yield line
 
     rows = csv.reader(next_lines(), delimiter=delimiter, strict=True, skipinitialspace=delimiter != "\t")
     while True:
         taken.clear()
+        length = 0
         try:
             row = next(rows, None)
         except csv.Error as error:

@@ -260,3 +260,21 @@ def test_a_damaged_row_of_a_table_is_refused(tmp_path, row):
 def test_no_in_any_spelling_is_stuff(tmp_path, word):
     text = json.dumps([{"name": "sky", "isthing": word}])
     assert in_file(tmp_path, text, "classes.json").is_thing == (False,)
+
+
+def test_yaml_that_stands_for_more_than_any_memory_holds_is_refused(tmp_path, refused):
+    lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)), "names: [{name: *a39}]"]
+    (tmp_path / "bomb.yaml").write_text("\n".join(lines))
+    refused(lambda: read_vocabulary(str(tmp_path / "bomb.yaml")), "bomb.yaml", "alias")
+
+
+@pytest.mark.parametrize("ending", ["json", "yaml"])
+def test_a_list_that_nests_too_deeply_is_refused(tmp_path, refused, ending):
+    (tmp_path / f"deep.{ending}").write_text("[" * 100_000)
+    refused(lambda: read_vocabulary(str(tmp_path / f"deep.{ending}")), f"deep.{ending}")
+
+
+@pytest.mark.parametrize("strange", ["\x0b", "\x0c", "\x85", "\u2028"])
+def test_what_no_editor_takes_for_a_line_end_parts_no_names(tmp_path, strange):
+    (tmp_path / "a.txt").write_text(f"fire{strange}truck\r\ncar\rbus\n", newline="")
+    assert read_vocabulary(str(tmp_path / "a.txt")).names == ("fire truck", "car", "bus")

@@ -7,8 +7,11 @@ import pytest
 from PIL import Image as Pillow
 from pyarrow import parquet
 
+from retclip import limits
+from retclip.data.images import decode
 from retclip.data.pair_files import read_pairs
 from retclip.data.pairs import BadPair
+from retclip.errors import DataError
 
 
 def png(colour):
@@ -177,3 +180,49 @@ def test_a_bad_row_costs_that_row(tmp_path):
     first, second, third = read_pairs(file)
     assert told([first, third]) == [("a.png", "a"), ("c.png", "c")]
     assert isinstance(second, BadPair) and "row 2" in second.where and "inside the data set" in str(second.error)
+
+
+def shared(folder, content, rows):
+    """A file of kilobytes in which every row has the same image and the same text, each stored once."""
+    places = pyarrow.array([0] * rows, pyarrow.int32())
+    image = pyarrow.DictionaryArray.from_arrays(places, pyarrow.array([content], pyarrow.binary()))
+    text = pyarrow.DictionaryArray.from_arrays(places, pyarrow.array(["o" * len(content)]))
+    file = folder / "a.parquet"
+    table = pyarrow.table({"image": pyarrow.StructArray.from_arrays([image], ["bytes"]), "caption": text})
+    parquet.write_table(table, file, store_schema=False, dictionary_pagesize_limit=1 << 30)
+    return file
+
+
+def test_a_value_that_many_rows_share_is_kept_once(tmp_path):
+    size, rows = 1 << 19, 4096  # 2 GiB, were each row to have its own
+    file = shared(tmp_path, bytes(size), rows)
+    assert file.stat().st_size < 4 * size
+    before = pyarrow.total_allocated_bytes()
+    pairs = read_pairs(file)
+    first = next(pairs)
+    assert len(first.texts[0]) == len(first.read()) == size
+    assert pyarrow.total_allocated_bytes() - before < 64 << 20
+    assert sum(1 for _ in pairs) == rows - 1
+
+
+@pytest.mark.parametrize("codec", ["none", "zstd"])
+def test_a_row_group_that_unpacks_to_more_than_is_allowed_is_not_read(tmp_path, monkeypatch, refused, codec):
+    file = tmp_path / "a.parquet"
+    table = pyarrow.table({"image": [b"x"] * 9, "caption": ["o" * 200] * 9})
+    parquet.write_table(table, file, compression=codec, use_dictionary=False)
+    monkeypatch.setattr(limits, "_current", limits.Limits(unpacked_bytes=1000))
+    refused(lambda: list(read_pairs(file)), "at most 1000 bytes of caption in row group 0", "limits.unpacked_mib")
+
+
+def test_a_long_text_and_a_large_image_cost_their_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "_current", limits.Limits(text_bytes=100, file_bytes=1000))
+    table = {"image": [b"x", b"y" * 1001, b"z"], "captions": [["o" * 60, "p" * 60], ["owl"], ["elk", "deer"]]}
+    long, large, good = read_pairs(written(tmp_path / "a.parquet", table))
+    assert "at most 100 bytes of text in row 1" in str(long.error) and good.texts == ("elk", "deer")
+    with pytest.raises(DataError, match=r"at most 1000 bytes of an image file: here; got .*limits\.file_mib"):
+        decode(large.read(), "here")
+
+
+def test_lists_of_lists_are_no_texts(tmp_path, refused):
+    file = written(tmp_path / "a.parquet", {"image": [b"x"], "caption": [[["a"]]]})
+    refused(lambda: list(read_pairs(file)), "texts as caption", "text_column")

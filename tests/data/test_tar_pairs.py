@@ -7,6 +7,7 @@ import tarfile
 import pytest
 from PIL import Image as Pillow
 
+from retclip import limits
 from retclip.data.pair_files import read_pairs
 from retclip.data.pairs import BadPair
 from retclip.errors import DataError
@@ -132,3 +133,26 @@ def test_a_damaged_header_is_not_the_end_of_a_shard(tmp_path):
     file.write_bytes(bytes(content))
     found, error = before(file)
     assert told(found) == [("0", "fox")] and "damaged header at byte" in error
+
+
+def test_what_is_too_large_costs_its_sample_and_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "_current", limits.Limits(text_bytes=100, file_bytes=1000))
+    members = {
+        "1.png": b"x" * 1001,
+        "1.txt": b"fox",
+        "2.png": png(2),
+        "2.txt": b"o" * 101,
+        "3.png": png(3),
+        "3.txt": b"elk",
+    }
+    large, long, good = read_pairs(shard(tmp_path / "0.tar", members))
+    assert "at most 1000 bytes of image in sample '1'" in str(large.error) and "limits.file_mib" in large.error.todo
+    assert "at most 100 bytes of text in sample '2'" in str(long.error) and "limits.text_kib" in long.error.todo
+    assert good.texts == ("elk",)
+
+
+def test_json_that_nests_too_deeply_costs_its_sample(tmp_path):
+    deep, good = read_pairs(
+        shard(tmp_path / "0.tar", {"1.png": png(1), "1.json": b"[" * 100_000, "2.png": png(2), "2.txt": b"elk"})
+    )
+    assert "nests less deeply in sample '1'" in str(deep.error) and good.key == "2"

@@ -1,7 +1,10 @@
 """Tables row by row: separators, line breaks in cells, encodings, and rows that cost themselves alone."""
 
+import os
+
 import pytest
 
+from retclip import limits
 from retclip.data.text_tables import csv_rows, delimiter_of, table_rows
 from retclip.errors import DataError
 
@@ -79,3 +82,18 @@ def test_a_table_that_cannot_be_read(tmp_path, refused):
     for path in (tmp_path / "nowhere.csv", tmp_path):
         refused(lambda path=path: list(table_rows(path)), str(path))
     assert rows_of(tmp_path, "") == []
+
+
+def test_a_row_that_is_too_long_costs_that_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "_current", limits.Limits(text_bytes=100))
+    long, lines = "b.png," + "x" * 1000, 'c.png,"' + "y\n" * 60 + '"'
+    found = rows_of(tmp_path, f"file,label\na.png,fox\n{long}\nd.png,owl\n{lines}\ne.png,elk\n")
+    good = [row[0] for _, row in found if not isinstance(row, DataError) and len(row) == 2]
+    assert [one for one in good if one.endswith(".png")] == ["a.png", "d.png", "e.png"]
+    bad = [row for _, row in found if isinstance(row, DataError)]
+    assert all("more than 100 bytes in a row (limits.text_kib)" in error.got for error in bad[:2])
+
+
+def test_a_pipe_keeps_nobody_waiting(tmp_path, refused):
+    os.mkfifo(tmp_path / "a.csv")
+    refused(lambda: list(table_rows(tmp_path / "a.csv")), "a.csv", "pipe")
