@@ -20,6 +20,7 @@ from retclip.data.id_map_source import IdMapSource
 from retclip.data.images import SUFFIXES, read_png
 from retclip.data.map_pairs import MapSettings, Pairs, with_maps
 from retclip.errors import DataError
+from retclip.escaping import brief
 from retclip.names import LONGEST, checked_name, name_key
 from retclip.plugin.contracts import SourceClass
 
@@ -72,7 +73,7 @@ def _names(index: Path) -> list[str]:
         got = f"{type(error).__name__}: {error}"
         raise DataError(f"the index with `objectnames`: {index}", got, "unpack the data set again") from error
     if not names or not all(isinstance(one, str) and one.strip(" ,") for one in names):
-        raise DataError(f"texts under `objectnames` in {index}", f"{names[:3]}", "unpack the data set again")
+        raise DataError(f"texts under `objectnames` in {index}", brief(names), "unpack the data set again")
     return names
 
 

@@ -182,6 +182,9 @@ def _pillow(content: bytes, uri: str, limits: ImageLimits, formats: tuple[str, .
         raise
     except UnidentifiedImageError as error:
         raise _refused(uri, "none of these formats", ", ".join(formats), "convert it, or leave it out") from error
+    except Pillow.DecompressionBombError as error:  # from the header, far above our own limit
+        todo = "make the photo smaller, or raise limits.image_pixels and image_side"
+        raise _refused(uri, str(error), f"at most {limits.pixels / 1e6:g} megapixels", todo) from error
     except Exception as error:  # Pillow's decoders raise many kinds for damaged data
         raise _refused(uri, f"{type(error).__name__}: {error}", "a whole photo", "copy or export it again") from error
     return image

@@ -116,3 +116,11 @@ def test_a_class_that_the_index_lacks_costs_its_segments(full):
     ]
     assert not image.truth.label_map[:2, :2].any()
     assert [part.record for part in image.passed_over.bad] == [f"number {6 * 256 + 1} of {full / SEG}"]
+
+
+def test_an_index_of_lists_that_hold_each_other_is_told_in_few_characters(full, told):
+    names = "x"
+    for _ in range(60):
+        names = [names, names]
+    (full / "index_ade20k.pkl").write_bytes(pickle.dumps({"objectnames": names}))
+    assert all(len(one) < 1000 for one in told(lambda: opened(full)))

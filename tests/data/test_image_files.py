@@ -50,6 +50,17 @@ def test_each_limit_is_kept(tmp_path, limits, reason):
         read_image(tmp_path / "a.png", limits)
 
 
+@pytest.mark.parametrize("side", [8_000, 60_000])  # above our limit, and above Pillow's own
+def test_a_photo_whose_header_is_too_large_is_told_the_setting(tmp_path, side):
+    write_png(tmp_path / "a.png", NOISE)
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    content[16:24] = side.to_bytes(4, "big") * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(DataError, match=r"at most 50 megapixels.*limits\.image_pixels"):
+        read_image(tmp_path / "a.png")
+
+
 def test_a_photo_at_every_limit_is_read(tmp_path):
     write_png(tmp_path / "a.png", NOISE)
     limits = ImageLimits(54, 9, 1.5, (tmp_path / "a.png").stat().st_size)
