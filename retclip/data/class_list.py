@@ -22,6 +22,7 @@ from retclip.data.flags import as_flag
 from retclip.data.text_tables import Row, table_rows
 from retclip.documents import check_file, lines_of, parse_json, read_text
 from retclip.errors import DataError
+from retclip.escaping import brief
 from retclip.names import checked_name, distinct, name_key
 from retclip.types import Vocabulary
 
@@ -56,7 +57,11 @@ def _is_file(text: str) -> bool:
 def _read_file(path: Path) -> Vocabulary:
     try:
         return _vocabulary(_entries(path), str(path))
-    except (OSError, yaml.YAMLError, RecursionError) as error:
+    except RecursionError as error:
+        raise DataError(
+            f"a class list that nests less deeply: {path}", "hundreds of levels", "write it flat"
+        ) from error
+    except (OSError, yaml.YAMLError) as error:
         raise DataError(f"a readable class list: {path}", str(error), "check the path; save it as UTF-8") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         got = f"{type(error).__name__}: {error}"
@@ -149,7 +154,7 @@ def _entry(one: Any) -> Entry:
     if isinstance(one, str):
         return one, (), None
     if not isinstance(one["name"], str):
-        raise TypeError(f"the name {one['name']!r} is no text")
+        raise TypeError(f"the name {brief(one['name'])} is no text")
     terms = one.get("synonyms") or one.get("prompt_names") or one.get("fcclip_synonyms") or ()
     terms = terms.split(",") if isinstance(terms, str) else terms
     counts = one.get("isthing", one.get("is_thing"))

@@ -37,6 +37,7 @@ from retclip.data.object_masks import read_mask
 from retclip.data.painted_objects import AnnotatedObject, painted
 from retclip.data.photo_files import NamedPhotos
 from retclip.errors import DataError
+from retclip.escaping import brief
 from retclip.names import checked_name, spaced
 from retclip.passed_over import BAD_OBJECTS, PassedOver, Tally
 from retclip.plugin.contracts import SourceClass, SourceImage
@@ -180,7 +181,7 @@ def objects_of(
             found[image].append((number, one))
             continue
         what, value = ("a known category", category) if not known[0] else ("an image", image)
-        lost = DataError(f"{what} for {where}", f"id {value!r}, which is not there", "add it")
+        lost = DataError(f"{what} for {where}", f"id {brief(value)}, which is not there", "add it")
         tally.fault(BAD_OBJECTS, where, str(file), lost)
     return found
 

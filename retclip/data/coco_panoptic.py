@@ -32,6 +32,7 @@ from retclip.data.flags import as_flag
 from retclip.data.images import file_digest, read_image, read_png
 from retclip.data.photo_files import NamedPhotos, inside_name, spelled
 from retclip.errors import DataError
+from retclip.escaping import brief
 from retclip.names import checked_name
 from retclip.passed_over import BAD_OBJECTS, BAD_RECORDS, PassedOver, Tally
 from retclip.plugin.contracts import SourceClass, SourceImage
@@ -207,10 +208,10 @@ def _annotation(
     """One record. Raises KeyError, TypeError and DataError."""
     key, png, segments = one["image_id"], inside_name(as_text(one["file_name"]), where), one["segments_info"]
     if not isinstance(segments, list):
-        raise TypeError(f"segments_info is {segments!r}"[:80])
+        raise TypeError(f"segments_info is {brief(segments)}")
     photo = photos.get(key, {"file_name": Path(png).with_suffix(".jpg").as_posix()} if not photos else None)
     if photo is None:
-        raise DataError(f"an image for {where}", f"image_id {key!r}, which is not there", "add it to `images`")
+        raise DataError(f"an image for {where}", f"image_id {brief(key)}, which is not there", "add it to `images`")
     good, dropped = dict[int, Mapping[str, Any]](), set[int]()
     for place, segment in enumerate(segments):
         record = f"segment {place} of {where}"
@@ -220,7 +221,7 @@ def _annotation(
             if number <= 0 or number in good:
                 raise DataError(f"different segment ids above 0 in {record}", f"{number}", "number them anew")
             if segment["category_id"] not in categories:
-                got = f"category {segment['category_id']!r}"
+                got = f"category {brief(segment['category_id'])}"
                 raise DataError(f"a known category in {record}", got, "add it to `categories`")
             as_flag(segment.get("iscrowd") or 0)
         except DataError as error:

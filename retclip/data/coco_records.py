@@ -11,6 +11,7 @@ from retclip.data.annotated_photo import AnnotatedPhoto
 from retclip.data.photo_files import inside_name
 from retclip.documents import read_json
 from retclip.errors import DataError
+from retclip.escaping import brief
 from retclip.names import distinct, spaced
 from retclip.passed_over import BAD_RECORDS, Tally
 from retclip.plugin.contracts import SourceClass
@@ -40,7 +41,7 @@ def photos_by_id(document: Mapping[str, Any], file: Path, tally: Tally) -> dict[
         try:
             name = inside_name(as_text(one["file_name"]), where)
             if one["id"] in found:
-                raise DataError(f"different image ids in {where}", f"{one['id']!r} twice", "remove one")
+                raise DataError(f"different image ids in {where}", f"{brief(one['id'])} twice", "remove one")
             if name in names:
                 raise DataError(f"one image per photo in {where}", f"{name!r} twice", "join the two under one id")
         except (KeyError, TypeError) as error:
@@ -101,7 +102,7 @@ def check_size(record: Mapping[str, Any], photo: AnnotatedPhoto, where: str) -> 
 def as_text(value: Any) -> str:
     """The text itself. Raises TypeError for anything else, also for none."""
     if not isinstance(value, str) or not value:
-        raise TypeError(f"{value!r} is no text")
+        raise TypeError(f"{brief(value)} is no text")
     return value
 
 

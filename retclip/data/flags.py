@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from retclip.escaping import brief
+
 YES = frozenset({"1", "true", "yes", "y", "t", "on", "+", "positive"})
 NO = frozenset({"0", "false", "no", "n", "f", "off", "-", "negative"})
 
@@ -15,4 +17,4 @@ def as_flag(value: Any) -> bool:
     word = value.strip().casefold().removesuffix(".0") if isinstance(value, str) else ""
     if word in YES or word in NO:
         return word in YES
-    raise ValueError(f"{value!r} is neither yes nor no")
+    raise ValueError(f"{brief(value)} is neither yes nor no")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from retclip.data.annotated_photo import AnnotatedPhoto
 from retclip.data.rle import decode, fill_polygons
 from retclip.errors import DataError
+from retclip.escaping import brief
 
 
 def read_mask(found: Any, photo: AnnotatedPhoto, where: str) -> NDArray[np.bool_]:
@@ -33,7 +34,7 @@ def _polygons(found: Any, where: str) -> list[list[float]]:
     """At least one polygon of at least three finite corners. The C code would read past a shorter one's end."""
     if not isinstance(found, list) or not found or not all(isinstance(one, list) for one in found):
         todo = "complete `segmentation`; boxes alone are read by regions:PHOTOS?boxes=FILE"
-        raise DataError(f"polygons or run lengths in {where}", repr(found)[:60], todo)
+        raise DataError(f"polygons or run lengths in {where}", brief(found), todo)
     for one in found:
         numbers = all(isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in one)
         if not numbers or len(one) < 6 or len(one) % 2 or max(map(abs, one)) > 1e6:

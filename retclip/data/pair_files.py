@@ -10,6 +10,7 @@ from retclip.data.pairs import BadPair, Pair, named_pair, places_of, tried
 from retclip.data.parquet_pairs import parquet_pairs
 from retclip.data.tar_pairs import tar_pairs
 from retclip.data.text_tables import table_rows
+from retclip.documents import check_file
 from retclip.errors import DataError
 
 
@@ -21,6 +22,10 @@ def read_pairs(file: Path, image: str = "", text: str = "") -> Iterator[Pair | B
     reader = readers.get(file.suffix.lower())
     if reader is None:
         raise DataError("pairs in a .csv, .tsv, .parquet or .tar file", str(file), "convert them, or name another file")
+    try:
+        check_file(file)
+    except OSError as error:
+        raise DataError(f"a readable file of pairs: {file}", str(error), "check the path") from error
     return reader(file, image, text)
 
 

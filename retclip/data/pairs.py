@@ -10,6 +10,7 @@ from typing import Any
 from retclip.data.photo_files import inside_name, spelled
 from retclip.data.table_columns import column_place
 from retclip.errors import DataError
+from retclip.escaping import brief
 
 IMAGE = ("image", "file", "file_name", "filename", "image_name", "image_path", "path")
 TEXT = ("caption", "captions", "text", "title", "comment", "tags", "labels")
@@ -49,7 +50,7 @@ def named_pair(file: Path, image: Any, text: Any, number: int) -> Pair:
     where = f"row {number} of {file}"
     texts = texts_of(text)
     if not isinstance(image, str) or not image.strip() or texts is None:
-        raise DataError(f"an image file and a text in {where}", f"{image!r}, {text!r}"[:80], "complete the row")
+        raise DataError(f"an image file and a text in {where}", f"{brief(image)}, {brief(text)}", "complete the row")
     if "://" in image:
         raise DataError(f"a local image file in {where}", image[:80], "download the images first")
     name = inside_name(image, where)

@@ -25,6 +25,7 @@ from retclip.data.photo_files import slashed
 from retclip.data.table_columns import column_place
 from retclip.data.text_tables import usable_rows
 from retclip.errors import DataError
+from retclip.escaping import brief
 from retclip.names import checked_name, name_key
 from retclip.passed_over import BAD_OBJECTS, BAD_ROWS, CROWDS, Tally
 from retclip.regions import Box, Point, Region
@@ -214,6 +215,6 @@ def _four_numbers(found: Any, where: str) -> tuple[float, float, float, float]:
     if not right or not all(
         isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one) for one in found
     ):
-        raise DataError(f"bbox as [x, y, width, height] in {where}", repr(found)[:60], "correct or remove it")
+        raise DataError(f"bbox as [x, y, width, height] in {where}", brief(found), "correct or remove it")
     x, y, width, height = map(float, found)
     return x, y, width, height

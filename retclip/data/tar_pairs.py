@@ -12,6 +12,7 @@ from retclip.data.images import SUFFIXES
 from retclip.data.pairs import TEXT, BadPair, Pair, texts_of, tried
 from retclip.documents import parse_json
 from retclip.errors import DataError
+from retclip.escaping import brief
 from retclip.limits import check_size, current
 
 
@@ -25,7 +26,14 @@ def tar_pairs(file: Path, image: str, text: str) -> Iterator[Pair | BadPair]:
                 yield tried(f"sample {stem!r} of {file}", pair)
             _check_end(file, archive.offset)
     except (OSError, tarfile.TarError, EOFError) as error:
-        raise DataError(f"a readable tar file: {file}", str(error), "write the shard again") from error
+        todo = "unpack it first: samples are read from their places" if _is_packed(file) else "write the shard again"
+        raise DataError(f"a readable tar file: {file}", str(error), todo) from error
+
+
+def _is_packed(file: Path) -> bool:
+    """Whether a file is gzip, bzip2, xz or zstd, whatever its name says."""
+    with file.open("rb") as stream:
+        return stream.read(6).startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"))
 
 
 def _samples(archive: tarfile.TarFile) -> Iterator[tuple[str, dict[str, tarfile.TarInfo]]]:
@@ -89,7 +97,7 @@ def _from_json(found: Any, key: str) -> tuple[str, ...]:
     name = next((one for one in wanted if one in found), wanted[0])
     texts = texts_of("" if found[name] is None else found[name])
     if texts is None:
-        raise TypeError(f"{name} is {found[name]!r}"[:80])
+        raise TypeError(f"{name} is {brief(found[name])}")
     return texts
 
 

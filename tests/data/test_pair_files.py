@@ -1,5 +1,7 @@
 """Images and texts in CSV and TSV, and which reader takes which file; what is refused."""
 
+import os
+
 import pytest
 
 from retclip.data.pair_files import read_pairs
@@ -85,3 +87,9 @@ def test_another_kind_of_file_and_none(tmp_path, refused):
     (tmp_path / "a.xlsx").touch()
     for name in ("a.xlsx", "nowhere.csv"):
         refused(lambda name=name: list(read_pairs(tmp_path / name)), str(tmp_path / name))
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "parquet", "tar"])
+def test_a_pipe_keeps_nobody_waiting(tmp_path, refused, ending):
+    os.mkfifo(tmp_path / f"a.{ending}")
+    refused(lambda: list(read_pairs(tmp_path / f"a.{ending}")), "pipe")

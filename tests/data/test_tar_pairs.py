@@ -156,3 +156,10 @@ def test_json_that_nests_too_deeply_costs_its_sample(tmp_path):
         shard(tmp_path / "0.tar", {"1.png": png(1), "1.json": b"[" * 100_000, "2.png": png(2), "2.txt": b"elk"})
     )
     assert "nests less deeply in sample '1'" in str(deep.error) and good.key == "2"
+
+
+@pytest.mark.parametrize("packed", ["w:gz", "w:bz2", "w:xz"])
+def test_a_compressed_shard_is_told_as_such(tmp_path, refused, packed):
+    with tarfile.open(tmp_path / "0.tar", packed) as archive:
+        archive.addfile(tarfile.TarInfo("1.txt"))
+    refused(lambda: list(read_pairs(tmp_path / "0.tar")), "0.tar", "unpack it first")
