@@ -99,7 +99,7 @@ def _require_no_other(folder: Path, database: str) -> None:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as catalog:
             tables = {name for (name,) in catalog.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         got = "" if not tables or "alembic_version" in tables else "another program's database"
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         got = str(error)
     if got:
         todo = "choose another folder; nothing was written"

@@ -77,6 +77,8 @@ def refusals() -> Iterator[None]:
         yield
     except DBAPIError as error:  # other errors of SQLAlchemy are mistakes of ours
         raise as_store_error(error) from error
+    except UnicodeDecodeError as error:  # SQLite quotes what is hurt, and its driver cannot read the quotation
+        raise StoreDamaged("a catalog that can be read", f"no text: {error}", RESTORE) from error
 
 
 def as_store_error(error: DBAPIError) -> StoreError:

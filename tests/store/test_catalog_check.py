@@ -7,10 +7,11 @@ import sqlite3
 import pytest
 from sqlalchemy import text
 
-from retclip.errors import StoreBehind
+from retclip.errors import StoreBehind, StoreDamaged
 from retclip.store import catalog_check as module
 from retclip.store import schema
 from retclip.store.catalog_check import CatalogState, check_catalog, remake_indexes
+from retclip.store.feature_store import FeatureStore
 
 
 def sqlite_file(store) -> str:
@@ -81,6 +82,16 @@ def test_a_value_that_cannot_be_read_is_named_with_its_table(sqlite_store, made)
     made.change(sqlite_store, "UPDATE image SET created_at = 'yesterday' WHERE id = 1")
     state = check_catalog(sqlite_store.engine)
     assert set(state.broken) == {"image", "run"} and "JSONDecodeError" in str(state) and "isoformat" in str(state)
+
+
+def test_a_schema_that_is_no_text_is_damage_wherever_it_is_met(sqlite_store) -> None:
+    """SQLite quotes it in its complaint, which its driver then cannot read."""
+    turn(sqlite_store, b"CREATE INDEX ix_outbox", b"CR\xc5ATE INDEX ix_outbox")
+    assert any("no text" in line for line in check_catalog(sqlite_store.engine).structure)
+    with pytest.raises(StoreDamaged, match="from a backup"):
+        sqlite_store.classes()
+    with pytest.raises(StoreDamaged, match="from a backup"):
+        FeatureStore.open(sqlite_store.folder)
 
 
 def test_an_index_that_lost_a_row_is_made_again_from_rows_that_are_whole(sqlite_store) -> None:
