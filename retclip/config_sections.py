@@ -115,9 +115,13 @@ class LimitsSection(Section):
     image_side: int = Field(16_384, ge=1, description="pixels of their longer side")
     image_aspect: float = Field(50.0, ge=1, description="their longer side over the shorter one")
     file_mib: int = Field(64, ge=1, description="MiB of an image file, also of one in a tar or Parquet file")
-    text_kib: int = Field(1024, ge=1, description="KiB of an image's caption or tags, a table's row, a mask's run lengths")
+    text_kib: int = Field(
+        1024, ge=1, description="KiB of an image's caption or tags, a table's row, a mask's run lengths"
+    )
     document_mib: int = Field(2048, ge=1, description="MiB of a JSON document, a table or a class list")
-    unpacked_mib: int = Field(1024, ge=1, description="MiB of an evidence file, a checkpoint, a column of a Parquet row group")
+    unpacked_mib: int = Field(
+        1024, ge=1, description="MiB of an evidence file, a checkpoint, a column of a Parquet row group"
+    )
 
     @property
     def limits(self) -> Limits:
