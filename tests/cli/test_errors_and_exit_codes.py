@@ -65,7 +65,7 @@ def test_an_unknown_or_impossible_setting_is_2(run, built, photos, monkeypatch):
     assert_told(run(*segment, "--preset", "nope"), 2, "a preset")
     assert_told(run(*segment, "--set", "device.name=nope"), 2, "a device of this machine")
     monkeypatch.setenv("RETCLIP_RETREIVAL__K", "3")
-    assert_told(run(*segment), 2, "RETCLIP_RETREIVAL__K", "did you mean 'retrieval'?")
+    assert_told(run(*segment), 2, "RETCLIP_RETREIVAL__K", "did you mean RETCLIP_RETRIEVAL__K?")
 
 
 def test_a_wrong_flag_is_2_and_says_which(run):
