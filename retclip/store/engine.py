@@ -20,11 +20,11 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import NullPool
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
-from retclip.errors import ConfigError, StoreBusy, StoreError
+from retclip.errors import ConfigError, StoreBusy, StoreDamaged, StoreError
 from retclip.store.connections import CONNECTING, connected, transaction_number, was_committed
-from retclip.store.refusals import ConnectionLost, refusals
+from retclip.store.refusals import RESTORE, ConnectionLost, refusals
 from retclip.store.row_checksum import SEAL
-from retclip.store.seals import seal_rows
+from retclip.store.seals import broken_rows, seal_rows
 
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "trusted_schema=OFF")
 POSTGRES_OPTIONS = "-c lock_timeout=2s -c statement_timeout=120s -c idle_in_transaction_session_timeout=60s"
@@ -114,7 +114,7 @@ def read(engine: Engine, question: Callable[[Connection], Done]) -> Done:
         with transaction(engine) as connection:
             return question(connection)
 
-    return when_free(once)
+    return _or_damage(engine, once)
 
 
 def write(engine: Engine, change: Callable[[Connection], Done]) -> Done:
@@ -124,7 +124,21 @@ def write(engine: Engine, change: Callable[[Connection], Done]) -> Done:
         with transaction(engine, write=True) as connection:
             return change(connection)
 
-    return when_free(once)
+    return _or_damage(engine, once)
+
+
+def _or_damage(engine: Engine, action: Callable[[], Done]) -> Done:
+    """As `when_free`. From a row whose head is hurt SQLite gives text for a number: what breaks over such a value
+    is looked into. Raises StoreDamaged where rows are not what was stored, else what the action raised."""
+    try:
+        return when_free(action)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        with transaction(engine) as connection:
+            broken = broken_rows(connection)
+        if not broken:
+            raise
+        got = f"{type(error).__name__}: {error}; other rows in {', '.join(broken)}"
+        raise StoreDamaged("rows that are what was stored", got, RESTORE) from error
 
 
 def when_free(action: Callable[[], Done]) -> Done:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -11,6 +12,7 @@ from retclip.errors import StoreBehind, StoreDamaged
 from retclip.store import catalog_check as module
 from retclip.store import schema
 from retclip.store.catalog_check import CatalogState, check_catalog, remake_indexes
+from retclip.store.engine import read
 from retclip.store.feature_store import FeatureStore
 
 
@@ -92,6 +94,18 @@ def test_a_schema_that_is_no_text_is_damage_wherever_it_is_met(sqlite_store) -> 
         sqlite_store.classes()
     with pytest.raises(StoreDamaged, match="from a backup"):
         FeatureStore.open(sqlite_store.folder)
+
+
+def test_what_breaks_over_a_damaged_value_is_told_as_damage(sqlite_store, made) -> None:
+    """A number that comes back as text, as after a flipped bit in the head of a row."""
+    ids = [UUID(bytes=row[0]) for row in made.ask(sqlite_store, "SELECT point_id FROM segment ORDER BY id LIMIT 3")]
+    made.change(sqlite_store, "UPDATE segment SET x = 'one' WHERE id = 2")
+    with pytest.raises(StoreDamaged, match=r"TypeError: .*; other rows in segment"):
+        sqlite_store.segments(ids)
+    assert len(sqlite_store.segments(ids[:1])) == 1
+    with pytest.raises(TypeError):  # a mistake of ours stays one where every row is whole
+        made.change(sqlite_store, "UPDATE segment SET seal = NULL, x = 1 WHERE id = 2")
+        read(sqlite_store.engine, lambda _: "1" + 1)
 
 
 def test_an_index_that_lost_a_row_is_made_again_from_rows_that_are_whole(sqlite_store) -> None:
