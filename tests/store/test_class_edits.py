@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from retclip.errors import DataError, StoreDamaged
-from retclip.store import ledger, reconcile
+from retclip.store import ledger, reconcile, sync
 from retclip.store.class_edits import add_alias, merge_class, packed, remove_class, rename_class, unpacked
 from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
@@ -116,12 +116,13 @@ def test_a_class_removed_under_another_name_may_come_again(store: FeatureStore, 
         assert ledger.finished_units(connection, keys) == set()
 
 
-def test_a_damaged_index_is_no_reason_to_call_an_edit_failed(store: FeatureStore, edit, monkeypatch) -> None:
+def test_a_damaged_index_is_no_reason_to_call_an_edit_failed(store: FeatureStore, edit, monkeypatch, caplog) -> None:
     def damaged(*_: object) -> None:
         raise StoreDamaged("an index", "half of one", "remove it")
 
-    monkeypatch.setattr(type(store), "refresh", damaged)
+    monkeypatch.setattr(sync, "relay", damaged)
     assert edit(store, remove_class, "car").segments == 4
+    assert "what was stored is stored" in caplog.text and "to mend it: remove it" in caplog.text
 
 
 def test_a_removed_class_can_not_be_edited(store: FeatureStore, edit) -> None:
