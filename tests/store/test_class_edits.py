@@ -120,7 +120,8 @@ def test_a_damaged_index_is_no_reason_to_call_an_edit_failed(store: FeatureStore
     def damaged(*_: object) -> None:
         raise StoreDamaged("an index", "half of one", "remove it")
 
-    monkeypatch.setattr(sync, "relay", damaged)
+    store.projection()  # open, so that it follows
+    monkeypatch.setattr(sync, "follow", damaged)
     assert edit(store, remove_class, "car").segments == 4
     assert "what was stored is stored" in caplog.text and "to mend it: remove it" in caplog.text
 
