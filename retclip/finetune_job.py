@@ -17,7 +17,7 @@ from retclip.device import choose
 from retclip.errors import ConfigError
 from retclip.opening import configured
 from retclip.plugin.calls import at_work
-from retclip.plugin.checks import checked_text
+from retclip.plugin.checks import broken, checked_text
 from retclip.plugin.contracts import LEVELS, NEIGHBOURS, TEXT
 from retclip.plugin.manager import checked_settings
 from retclip.plugin.weights import cached_in
@@ -25,10 +25,11 @@ from retclip.report.training_curve import write_curve
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.types import Device, Image, Vocabulary
 from retclip.workflows.evaluate import evaluate
-from retclip.workflows.finetune import FinetuneJob, FinetuneReport, accelerator_of, finetune, frozen_features
+from retclip.workflows.finetune import FinetuneJob, FinetuneReport, accelerator_of, finetune
 from retclip.workflows.first_images import FirstImages
 from retclip.workflows.parts import Loaded, Parts
 from retclip.workflows.source_classes import annotated_classes, source_names
+from retclip.workflows.training_calls import frozen_features
 from retclip.workflows.training_data import TrainingData
 from retclip.workflows.training_run import TrainingRun, read_metrics
 
@@ -85,7 +86,7 @@ def finetune_job(
 
     def start() -> Trainable:
         channels, embed = _shapes(frozen, vocabulary, section.crop)
-        with cached_in(retclip.manager.cache):
+        with cached_in(retclip.manager.cache), at_work(proposer.full_name, "start to be trained"):
             return make(checked, device, channels, embed)
 
     described = {
@@ -102,7 +103,7 @@ def finetune_job(
     }
     run = TrainingRun(out, described, section.keep_checkpoints)
     validate = _validation(retclip, frozen, vocabulary, retclip.source(val), device) if val else None
-    return FinetuneJob(frozen.thing, start, data, vocabulary, section, run, device, validate, fresh)
+    return FinetuneJob(frozen, start, data, vocabulary, section, run, device, validate, fresh, proposer.full_name)
 
 
 def _chosen(retclip: RetCLIP) -> tuple[ComponentInfo, Start, ComponentInfo]:
@@ -153,13 +154,16 @@ def _with_text(backbone: Loaded[Any], vocabulary: Vocabulary) -> Vocabulary:
 
     with torch.no_grad(), at_work(backbone.name, f"read {len(vocabulary.terms)} names"):
         text = backbone.thing.text_vectors(vocabulary.terms)
-    return replace(vocabulary, text=checked_text(text, len(vocabulary.terms), backbone.thing.space, backbone.name))
+    checked = checked_text(text, len(vocabulary.terms), backbone.thing.space, backbone.name)
+    if checked is None:
+        raise broken(backbone.name, "text vectors, as it provides text", "None")
+    return replace(vocabulary, text=checked)
 
 
 def _shapes(backbone: Loaded[Any], vocabulary: Vocabulary, crop: int) -> tuple[dict[str, int], int]:
     """Channels of the backbone's levels, and the length of its text vectors, seen on a grey picture."""
     grey = Image(np.full((crop, crop, 3), GREY, np.uint8), "0" * 64)
-    (features,) = frozen_features(backbone.thing, [grey], backbone.device)
+    (features,) = frozen_features(backbone, [grey], backbone.device)
     text: Any = vocabulary.text
     return {name: int(level.shape[0]) for name, level in features.levels.items()}, int(text.shape[1])
 

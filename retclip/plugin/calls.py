@@ -52,14 +52,19 @@ def at_work(component: str, task: str) -> Iterator[None]:
     except BaseException as error:
         log.info("%s raised", component, exc_info=True)
         todo = f"report it to its author: retclip plugins check {component} (retclip -v shows where it was raised)"
+        if out_of_memory(error):
+            todo = "ask less of it at once (a smaller batch, fewer names), or choose a device with more memory"
         raise PluginFailed(f"{component} to {task}", reason_of(error), todo) from error
 
 
 def reason_of(error: BaseException) -> str:
-    """What was raised, on one line."""
-    lines = (line.strip() for line in str(error).splitlines())
-    told = next((line for line in lines if line), "")
-    return f"{type(error).__name__}: {told}"[:LONGEST] if told else type(error).__name__
+    """What was raised, on one line; its kind alone where it does not say more, or raises when it is asked."""
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    first = next((line for line in map(str.strip, text.splitlines()) if line), "")
+    return f"{type(error).__name__}: {first}"[:LONGEST] if first else type(error).__name__
 
 
 def _ended(component: str, stop: SystemExit) -> ContractBroken:

@@ -38,15 +38,16 @@ Answer = TypeVar("Answer")
 
 
 def checked_features(found: Any, images: Sequence[Image], space: FeatureSpace, component: str) -> list[DenseFeatures]:
-    """One answer per image: a grid (d, h, w) of that image, in the backbone's own space."""
+    """One answer per image: a grid (d, h, w) of that image, d the same for all, in the backbone's own space."""
     with _judging(component):
-        answers = _one_each(found, images, DenseFeatures)
+        answers, channels = _one_each(found, images, DenseFeatures), dict[str, int]()
         for features, image in zip(answers, images, strict=True):
             _check_size(features, image)
             if features.space != space:
                 raise ShapeError(f"features of its space {space.id}", f"of {features.space.id}", "")
             for name, values in {"grid": features.grid, **features.levels}.items():
-                _check_numbers(name, values, "d h w")
+                sizes = {"d": channels[name]} if name in channels else {}
+                channels[name] = _check_numbers(name, values, "d h w", sizes)["d"]
             if not all(0.0 < share <= 1.0 for share in features.extent) or len(features.extent) != 2:
                 raise ShapeError("extent, two shares in (0, 1]", f"{features.extent}", "")
     return answers

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,11 @@ from retclip.errors import ConfigError, DataError
 from retclip.plugin.contracts import Backbone
 from retclip.plugin.training import Trainable
 from retclip.store.ledger import Failure
-from retclip.types import DenseFeatures, Device, Image, Vocabulary
+from retclip.types import Device, Vocabulary
 from retclip.workflows.learning_rate import learning_rate
+from retclip.workflows.parts import Loaded
 from retclip.workflows.stop_signal import StopSignal
+from retclip.workflows.training_calls import batch_of, checked_losses
 from retclip.workflows.training_checkpoint import TrainingState
 from retclip.workflows.training_data import Sample, TrainingData
 from retclip.workflows.training_run import TrainingRun
@@ -37,9 +40,10 @@ PATIENCE = timedelta(hours=12)  # of processes that wait for the one that valida
 @dataclass(frozen=True, eq=False)
 class FinetuneJob:
     """What is trained on what. start: makes the trainable, from torch's random state. vocabulary: C_train, with text.
-    validate: its figures, of the model as it is. fresh: begin anew. A loss is logged as the mean over the processes."""
+    validate: its figures, of the model as it is. fresh: begin anew. proposer: its name, for messages. A loss is logged
+    as the mean over the processes."""
 
-    backbone: Backbone
+    backbone: Loaded[Backbone]
     start: Callable[[], Trainable]
     data: TrainingData
     vocabulary: Vocabulary
@@ -48,6 +52,7 @@ class FinetuneJob:
     device: Device
     validate: Callable[[Trainable], Mapping[str, float | None]] | None = None
     fresh: bool = False
+    proposer: str = "the proposer"
 
 
 @dataclass
@@ -130,14 +135,18 @@ class _Loop:
                 return
 
     def _step(self, samples: Sequence[Sample]) -> tuple[dict[str, float], float]:
-        """One optimiser step; its losses and the gradient's norm before it was cut. Raises DataError."""
+        """One optimiser step; its losses and the gradient's norm before it was cut. Raises DataError,
+        PluginFailed, ContractBroken."""
         job, number = self.job, self.report.step
         section, device = job.section, job.device
-        targets = [one.targets.on(device.torch_device) for one in samples]
-        features = frozen_features(job.backbone, [one.image for one in samples], device)
+        batch = batch_of(job.backbone, samples, device)
+        self.report.failures |= {one.external_id: one for one in batch.failures}
+        targets = [one.targets.on(device.torch_device) for one in batch.samples]
         seed = _seed(section.seed, number, self.accelerator.process_index)
         with autocast(device):
-            losses = self.wrapped(features, targets, job.vocabulary, torch.Generator().manual_seed(seed))
+            generator = torch.Generator().manual_seed(seed)
+            compute = partial(self.wrapped, batch.features, targets, job.vocabulary, generator)
+            losses = checked_losses(job.proposer, number + 1, compute)
         values = torch.stack(list(losses.values()))
         told = dict(zip(losses, self.accelerator.reduce(values.detach().float(), "mean").tolist(), strict=True))
         if not math.isfinite(sum(told.values())):  # of all processes, so that all of them stop
@@ -184,12 +193,6 @@ class _Loop:
             self.model.save(temporary, job.vocabulary.terms)
             temporary.replace(job.run.weights)
         self.accelerator.wait_for_everyone()
-
-
-def frozen_features(backbone: Backbone, images: Sequence[Image], device: Device) -> list[DenseFeatures]:
-    """Features without a gradient, that a loss may still be computed of (inference mode would forbid it)."""
-    with torch.no_grad(), autocast(device):
-        return backbone.dense_features(images)
 
 
 def accelerator_of(device: Device) -> Any:

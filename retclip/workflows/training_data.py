@@ -35,6 +35,7 @@ class Sample:
     image: Image
     targets: IndexedTargets
     failures: tuple[Failure, ...] = ()
+    external_id: str = ""
 
 
 class TrainingData:
@@ -92,7 +93,9 @@ class TrainingData:
             except DataError as error:
                 failures.append(Failure(record.external_id, record.uri, str(error)))
                 continue
-            return replace(self._augmented(image, truth, number), failures=tuple(failures))
+            return replace(
+                self._augmented(image, truth, number), failures=tuple(failures), external_id=record.external_id
+            )
         got = f"{len(failures)} that failed, first {failures[0]}"
         raise DataError("an image that can be trained on", got, "check the source, repair the files")
 

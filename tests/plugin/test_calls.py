@@ -55,3 +55,19 @@ def test_memory_that_ran_out_has_a_cure_of_its_own_and_a_traceback_is_kept_for_t
 
 def test_a_long_reason_is_cut():
     assert len(reason_of(ValueError("x" * 10_000))) == 300
+
+
+def test_an_error_that_raises_when_it_is_asked_what_it_says_is_told_by_its_kind():
+    class Odd(Exception):
+        def __str__(self):
+            raise KeyError("no text")
+
+    assert reason_of(Odd()) == "Odd"
+    with pytest.raises(DataError) as caught, on_photos("their.masks", ["a"]):
+        raise Odd
+    assert caught.value.got == "Odd"
+
+
+def test_memory_that_ran_out_elsewhere_is_no_fault_of_the_author_s():
+    with pytest.raises(PluginFailed, match="a smaller batch"), at_work("their.head", "compute losses"):
+        raise RuntimeError("CUDA out of memory")

@@ -326,3 +326,8 @@ def test_segments_of_other_forms(change, says):
 )
 def test_scores_of_other_forms(change, says):
     assert says in refused(checked_scores, replace(SCORES, **change), 2, WORDS)
+
+
+def test_a_grid_has_as_many_channels_for_every_image():
+    apart = [DenseFeatures(torch.zeros(channels, 2, 3), SPACE, (4, 6)) for channels in (2, 1)]
+    assert "d is 2" in refused(checked_features, apart, [IMAGE, IMAGE], SPACE)

@@ -279,3 +279,17 @@ def test_components_are_tried_without_gradients_as_the_core_calls_them() -> None
             return ClassScores(self.layer(segments.vectors).sigmoid(), neighbours.supported, self.role)
 
     assert broken("classifier", Learned(), needs=frozenset({NEIGHBOURS})) == set()
+
+
+class PanicException(BaseException):
+    """As the bridge to Rust raises it: no `Exception`."""
+
+
+@pytest.mark.parametrize("error", [PanicException("unwrap on None"), SystemExit(0)], ids=["panic", "exit"])
+def test_a_panic_and_an_exit_are_findings_not_the_end_of_the_check(error):
+    class Ending(Stripes):
+        def propose(self, images, vocabulary, features):
+            raise error
+
+    failed = [one for one in check_component(info("proposer", Ending())) if one.ok is False]
+    assert failed and all(type(error).__name__ in one.detail for one in failed)

@@ -17,10 +17,12 @@ from safetensors.torch import load_file, save_file
 from retclip.config_sections import FinetuneSection
 from retclip.data.augmentation import Augmentation
 from retclip.data.drawn_scenes import DrawnScenes
-from retclip.errors import ConfigError, DataError
+from retclip.errors import ConfigError, ContractBroken, DataError, PluginFailed
 from retclip.plugin.contracts import SourceClass
 from retclip.types import DenseFeatures, Device, FeatureSpace, PanopticSegmentation, SegmentInfo, Vocabulary
-from retclip.workflows.finetune import FinetuneJob, finetune, frozen_features
+from retclip.workflows.finetune import FinetuneJob, finetune
+from retclip.workflows.parts import Loaded
+from retclip.workflows.training_calls import frozen_features
 from retclip.workflows.training_data import TrainingData
 from retclip.workflows.training_run import TIMES, TrainingRun, read_metrics
 
@@ -47,7 +49,7 @@ class Colours:
     def dense_features(self, images):
         grids = [torch.from_numpy(one.pixels).permute(2, 0, 1).float() / 255 for one in images]
         return [
-            DenseFeatures(grid, SPACE, one.size, 1.0, {"res2": grid}) for grid, one in zip(grids, images, strict=True)
+            DenseFeatures(grid, SPACE, one.size, levels={"res2": grid}) for grid, one in zip(grids, images, strict=True)
         ]
 
 
@@ -79,6 +81,10 @@ class Pixelwise(torch.nn.Module):
         save_file(dict(self.state_dict()), path, {"trained_on": json.dumps(list(trained_on))})
 
 
+def loaded(backbone):
+    return Loaded("tests.colours", "", backbone, Device(), {}, frozenset(), frozenset())
+
+
 def job(folder, run="run", steps=12, start=Pixelwise, validate=None, fresh=False, **given):
     section = FinetuneSection(
         **{"batch_size": 4, "steps": steps, "learning_rate": 0.3, "milestones": (8,), "warmup": 3, "crop": 32,
@@ -88,7 +94,7 @@ def job(folder, run="run", steps=12, start=Pixelwise, validate=None, fresh=False
     data = TrainingData(source, VOCABULARY, Augmentation(32, 0.5, 1.5, True), section.seed)
     described = {"steps": steps, "learning_rate": section.learning_rate, "data": data.digest}
     run = TrainingRun(folder / run, described, section.keep_checkpoints)
-    return FinetuneJob(Colours(), start, data, VOCABULARY, section, run, Device(), validate, fresh)
+    return FinetuneJob(loaded(Colours()), start, data, VOCABULARY, section, run, Device(), validate, fresh)
 
 
 def measured(run):
@@ -305,5 +311,47 @@ def test_a_bad_image_is_passed_over_and_reported(tmp_path):
 def test_bfloat16_trains_too_and_the_backbone_gets_no_gradient(tmp_path):
     one = replace(job(tmp_path, steps=3), device=Device("cpu", "bfloat16"))
     assert finetune(one).step == 3
-    (features,) = frozen_features(Colours(), [one.data.sample(0).image], one.device)
+    (features,) = frozen_features(loaded(Colours()), [one.data.sample(0).image], one.device)
     assert not features.grid.requires_grad and not features.grid.is_inference()
+
+
+class Poisoned(Colours):
+    """Raises on one photo, alone or in a batch."""
+
+    def __init__(self, address):
+        self.address = address
+
+    def dense_features(self, images):
+        if any(one.uri == self.address for one in images):
+            raise ValueError("no pixels to speak of")
+        return super().dense_features(images)
+
+
+def test_a_photo_on_which_the_backbone_raises_is_passed_over_and_the_others_are_trained_on(tmp_path):
+    one = job(tmp_path, steps=4)
+    record = one.data.records[2]
+    report = finetune(replace(one, backbone=loaded(Poisoned(record.load().uri))))
+    assert report.step == 4 and list(report.failures) == [record.external_id]
+    assert "ValueError: no pixels to speak of" in report.failures[record.external_id].reason
+
+
+@pytest.mark.parametrize(
+    ("losses", "error", "says"),
+    [
+        (lambda: torch.zeros(2) @ torch.zeros(3), PluginFailed, "the losses of step 1"),
+        (lambda: sys.exit(3), ContractBroken, "SystemExit: 3"),
+        (lambda: None, ContractBroken, "losses by name"),
+        (dict, ContractBroken, "losses by name"),
+        (lambda: {"class": 0.5}, ContractBroken, "loss 'class'"),
+        (lambda: {"class": torch.zeros(2, requires_grad=True)}, ContractBroken, "loss 'class'"),
+    ],
+    ids=["raises", "exit", "none", "empty", "number", "not a scalar"],
+)
+def test_what_a_proposer_does_wrong_in_training_is_told_as_its_own_fault(tmp_path, losses, error, says):
+    class Wrong(Pixelwise):
+        def forward(self, *_):
+            return losses()
+
+    with pytest.raises(error, match=says) as told:
+        finetune(replace(job(tmp_path, start=Wrong), proposer="tests.wrong"))
+    assert "tests.wrong" in str(told.value)

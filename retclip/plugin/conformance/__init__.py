@@ -22,6 +22,7 @@ from typing import Any
 
 from retclip.device import inference
 from retclip.errors import RetCLIPError, WeightsDamaged, WeightsMissing
+from retclip.plugin.calls import reason_of
 from retclip.plugin.conformance import backbones, classifiers, proposers, sources
 from retclip.plugin.conformance.examples import equal
 from retclip.plugin.contracts import Settings
@@ -104,8 +105,10 @@ def _attempt(name: str, action: Callable[[], object]) -> CheckResult:
         return CheckResult(name, None, str(error))
     except RetCLIPError as error:
         return CheckResult(name, False, str(error))
-    except Exception as error:
-        return CheckResult(name, False, f"{type(error).__name__}: {error}")
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:  # a panic of native code, or an attempt to end the program, too
+        return CheckResult(name, False, reason_of(error))
     return CheckResult(name, None, skipped) if isinstance(skipped, str) else CheckResult(name, True)
 
 
