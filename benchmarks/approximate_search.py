@@ -32,9 +32,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retclip.store.vectors import PAYLOAD, Hits, Points, gathered
-from retclip.store.vectors.edge import EdgeIndex
-from retclip.store.vectors.resident import ResidentIndex
+from retclip.store.index.edge import EdgeIndex
+from retclip.store.index.protocol import PAYLOAD, Hits, Points, gathered
+from retclip.store.index.resident import ResidentIndex
 
 RARE = 20  # segments
 BUILD_FROM = 10_000  # points outside the graph; the smallest size is larger, so that each gets one

@@ -33,14 +33,16 @@ import torch
 
 import retclip
 import retclip.engine
-import retclip.workflows.build_store
+import retclip.workflows.building.build_store
 from retclip.errors import RetCLIPError
-from retclip.store import catalog, class_matches, events, sync, wanted_points
-from retclip.store.class_edits import add_alias, merge_class, remove_class, rename_class
-from retclip.store.engine import read
+from retclip.store.classes import class_matches, events
+from retclip.store.classes.class_edits import add_alias, merge_class, remove_class, rename_class
 from retclip.store.feature_store import FeatureStore, StoreOptions
-from retclip.store.vectors.edge import EdgeIndex  # noqa: F401  (imported before the forks, used after them)
-from retclip.workflows.doctor import check_store
+from retclip.store.index import sync, wanted_points
+from retclip.store.index.edge import EdgeIndex  # noqa: F401  (imported before the forks, used after them)
+from retclip.store.sql import catalog
+from retclip.store.sql.engine import read
+from retclip.workflows.doctor.doctor import check_store
 
 HEAD = 512  # bytes
 SCENES = "reference.scenes:scenes?split=train&count=14&width=96&height=72"

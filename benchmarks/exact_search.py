@@ -21,9 +21,9 @@ from statistics import median
 import numpy as np
 import torch
 
-from retclip.store.vectors import PAYLOAD, Points
-from retclip.store.vectors.coarse_keys import bfloat16_is_faster
-from retclip.store.vectors.resident import ResidentIndex
+from retclip.store.index.coarse_keys import bfloat16_is_faster
+from retclip.store.index.protocol import PAYLOAD, Points
+from retclip.store.index.resident import ResidentIndex
 
 CLASSES = 50
 

@@ -21,8 +21,8 @@ from typing import Any
 from real_photos import command, take_folder
 from sqlalchemy import text
 
-from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
+from retclip.store.sql.engine import transaction
 
 EXECUTORS = {
     "this process": (),

@@ -32,11 +32,11 @@ from sqlalchemy import text
 
 import retclip
 import retclip.engine
-import retclip.workflows.build_store
-from retclip.store.engine import transaction
+import retclip.workflows.building.build_store
 from retclip.store.feature_store import FeatureStore
-from retclip.store.reconcile import differences
-from retclip.store.shards import damaged_shards, shard_names, unreferenced_shards
+from retclip.store.index.reconcile import differences
+from retclip.store.repair import damaged_shards, shard_names, unreferenced_shards
+from retclip.store.sql.engine import transaction
 
 SETTINGS = {"build": {"commit_images": 2}, "device": {"name": "cpu"}}
 

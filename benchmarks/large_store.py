@@ -26,12 +26,12 @@ from sqlalchemy import text
 
 import retclip
 from retclip.data import rle
-from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
-from retclip.store.ids import digest, recipe_fingerprint, unit_key
-from retclip.store.ingest import UnitResult
-from retclip.store.ledger import RunPlan
-from retclip.store.slots import NewSegment
+from retclip.store.segments.ids import digest, recipe_fingerprint, unit_key
+from retclip.store.segments.ingest import UnitResult
+from retclip.store.segments.slots import NewSegment
+from retclip.store.sql.engine import transaction
+from retclip.store.work.ledger import RunPlan
 
 CLASSES, PER_IMAGE, SIDE = 50, 20, 16
 PROPOSER, NEW = "reference.ground_truth", "kite"
@@ -127,7 +127,7 @@ def main() -> None:
                 classes = connection.execute(text("SELECT max(id) FROM category")).scalar_one()
             scene = next(one for one in memory.source(source).images() if NEW in (one.class_names or ()))
             from retclip.types import Vocabulary
-            from retclip.workflows.describe_image import keys_of, proposals_of
+            from retclip.workflows.segment.describe_image import keys_of, proposals_of
 
             parts = memory.parts(building=True)
             image = scene.load()

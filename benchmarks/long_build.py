@@ -27,8 +27,8 @@ from typing import Any
 from sqlalchemy import text
 
 import retclip
-from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
+from retclip.store.sql.engine import transaction
 
 Sample = tuple[int, int, int]  # images done, resident bytes, of these not backed by files
 STEP = re.compile(rb" (\d+)/\d+  ")

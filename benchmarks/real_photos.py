@@ -29,7 +29,7 @@ from sqlalchemy import text
 import retclip
 from retclip.errors import RetCLIPError
 from retclip.own_files import claim_folder
-from retclip.store.engine import transaction
+from retclip.store.sql.engine import transaction
 
 ADDED = ("Bicyclist", "Pedestrian")
 PROPOSERS = {"annotation": "reference.ground_truth", "superpixels": "reference.superpixels"}
@@ -108,7 +108,7 @@ def incremental(address: str, store: Path, per_image: float) -> Figures:
 def most_confident_mistake(address: str, store: Path, picture: Path) -> Figures:
     """Explain the wrong label with the highest score, on annotated masks of at least 2,000 pixels."""
     from retclip.report.explanation import save_picture
-    from retclip.workflows.explain import explain
+    from retclip.workflows.explain.explain import explain
 
     settings = {"components": {"proposer": PROPOSERS["annotation"]}}
     with retclip.open(store, settings=settings) as memory:

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from retclip.engine import RetCLIP
     from retclip.result import SegmentationResult
     from retclip.types import Image, SegmentInfo, Vocabulary
-    from retclip.workflows.explanation import Explanation
+    from retclip.workflows.explain.explanation import Explanation
 
 __version__ = "0.1.0"
 __all__ = [
     "Explanation", "Image", "RetCLIP", "SegmentInfo", "SegmentationResult", "Vocabulary", "__version__", "open",
 ]  # fmt: skip
 _HOMES = {  # imported when they are first asked for
-    "Explanation": "retclip.workflows.explanation", "Image": "retclip.types", "RetCLIP": "retclip.engine",
+    "Explanation": "retclip.workflows.explain.explanation", "Image": "retclip.types", "RetCLIP": "retclip.engine",
     "SegmentInfo": "retclip.types", "SegmentationResult": "retclip.result", "Vocabulary": "retclip.types",
 }  # fmt: skip
 

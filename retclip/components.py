@@ -12,7 +12,7 @@ from retclip.plugin.manager import PluginManager
 from retclip.plugin.pairing import Capable, check_pairing
 from retclip.plugin.weights import files_used
 from retclip.types import Device
-from retclip.workflows.parts import Loaded, Models
+from retclip.workflows.segment.parts import Loaded, Models
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import Backbone, ImageSource, MaskProposer

@@ -15,16 +15,16 @@ from retclip.open_store import OpenStore
 from retclip.result import SegmentationResult
 
 if TYPE_CHECKING:
-    from retclip.workflows.add_space import AddSpaceReport
-    from retclip.workflows.build_loop import BuildReport
-    from retclip.workflows.checked_addition import CheckedAddition
-    from retclip.workflows.estimate_build import Estimate
-    from retclip.workflows.evaluate import Evaluation, Judged
-    from retclip.workflows.fill_report import FillReport
-    from retclip.workflows.finetune import FinetuneReport
-    from retclip.workflows.look_up import Filling
-    from retclip.workflows.parts import Parts
-    from retclip.workflows.vocabulary import PreparedVocabulary
+    from retclip.workflows.building.add_space import AddSpaceReport
+    from retclip.workflows.building.build_loop import BuildReport
+    from retclip.workflows.building.estimate_build import Estimate
+    from retclip.workflows.classes.checked_addition import CheckedAddition
+    from retclip.workflows.classes.fill_report import FillReport
+    from retclip.workflows.classes.look_up import Filling
+    from retclip.workflows.evaluation.evaluate import Evaluation, Judged
+    from retclip.workflows.segment.parts import Parts
+    from retclip.workflows.segment.vocabulary import PreparedVocabulary
+    from retclip.workflows.training.finetune import FinetuneReport
 
 
 class RetCLIP(OpenStore):
@@ -39,7 +39,7 @@ class RetCLIP(OpenStore):
         """Add the segments of a source to the store (None = all its classes). See `workflows.build_store`; the
         settings `build.executor` and `build.workers` say who does the work."""
         from retclip.executors import starter
-        from retclip.workflows.build_store import build_store
+        from retclip.workflows.building.build_store import build_store
 
         parts, source = self.parts_to_build(), self.source(address)
         start = starter(self.settings, address)
@@ -60,7 +60,7 @@ class RetCLIP(OpenStore):
     ) -> Estimate:
         """What `build` would do, and cost; nothing is written. See `workflows.estimate_build`."""
         parts = self.parts(building=True)
-        from retclip.workflows.estimate_build import estimate_build
+        from retclip.workflows.building.estimate_build import estimate_build
 
         return estimate_build(parts, self.source(address), address, classes, sample, on_progress=on_progress)
 
@@ -71,7 +71,7 @@ class RetCLIP(OpenStore):
         """Add one class from sources or photos; no training, and the next `segment` knows it."""
         parts = self.parts(building=True)
         from retclip.data.source_address import shown_address
-        from retclip.workflows.add_class import add_class
+        from retclip.workflows.classes.add_class import add_class
 
         return [
             add_class(parts, name, self.source(address), shown_address(address), is_thing, on_progress=on_progress)
@@ -85,7 +85,7 @@ class RetCLIP(OpenStore):
     ) -> CheckedAddition:  # fmt: skip
         """`add_class` between two looks at a probe; taken back where an old class loses more than `limit` points."""
         from retclip.data.source_address import shown_address
-        from retclip.workflows.checked_addition import Gate, add_class_checked
+        from retclip.workflows.classes.checked_addition import Gate, add_class_checked
 
         opened = [(self.source(one), shown_address(one)) for one in sources]
         gate = Gate(self.source(probe), limit, actor)
@@ -98,14 +98,14 @@ class RetCLIP(OpenStore):
         on_progress: Callable[[str, BuildReport], None] = lambda *_: None,
     ) -> FillReport:  # fmt: skip
         """Fetch classes that the store lacks from `fallback.source`. See `workflows.fill_missing`."""
-        from retclip.workflows.fill_missing import fill_missing
+        from retclip.workflows.classes.fill_missing import fill_missing
 
         return fill_missing(self.filling(), as_vocabulary(classes), again, on_progress)
 
     def filling(self) -> Filling:
         """What a fill works with."""
         parts = self.parts(building=True)
-        from retclip.workflows.fill_missing import Filling
+        from retclip.workflows.classes.fill_missing import Filling
 
         return Filling(parts, self.component("backbone", self.settings.components.backbone), self.source)
 
@@ -115,7 +115,7 @@ class RetCLIP(OpenStore):
     ) -> AddSpaceReport:  # fmt: skip
         """Vectors of one more backbone for all that is stored. See `workflows.add_space`."""
         self.manager.require_weights([self.manager.find("backbone", backbone)], self.settings.of_component)
-        from retclip.workflows.add_space import add_space
+        from retclip.workflows.building.add_space import add_space
 
         loaded, images = self.component("backbone", backbone), self.settings.build.commit_images
         place = self.settings.weights.place
@@ -142,7 +142,7 @@ class RetCLIP(OpenStore):
     def segment_all(self, images: Iterable[Any], classes: Classes = None) -> list[SegmentationResult]:
         """`segment` for several images at once, which a GPU does faster; one result each, in order."""
         parts = self.parts()  # first of all: what is missing is told before a model library is imported
-        from retclip.workflows.segment_image import segment_images
+        from retclip.workflows.segment.segment_image import segment_images
 
         photos = [as_image(image) for image in images]
         answers = segment_images(parts, photos, self.prepared(classes))
@@ -158,7 +158,7 @@ class RetCLIP(OpenStore):
     ) -> Evaluation:  # fmt: skip
         """PQ, mAP and mIoU over an annotated source, for seen and unseen classes apart. See `workflows.evaluate`."""
         parts = self.parts()
-        from retclip.workflows.evaluate import evaluate
+        from retclip.workflows.evaluation.evaluate import evaluate
 
         return evaluate(parts, self.source(address), on_progress, as_vocabulary(seen), on_image, on_prepared)
 

@@ -24,14 +24,14 @@ from retclip.plugin.weights import cached_in
 from retclip.report.training_curve import write_curve
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.types import Device, Image, Vocabulary
-from retclip.workflows.evaluate import evaluate
-from retclip.workflows.finetune import FinetuneJob, FinetuneReport, accelerator_of, finetune
-from retclip.workflows.first_images import FirstImages
-from retclip.workflows.parts import Loaded, Parts
-from retclip.workflows.source_classes import annotated_classes, source_names
-from retclip.workflows.training_calls import frozen_features
-from retclip.workflows.training_data import TrainingData
-from retclip.workflows.training_run import TrainingRun, read_metrics
+from retclip.workflows.building.source_classes import annotated_classes, source_names
+from retclip.workflows.evaluation.evaluate import evaluate
+from retclip.workflows.segment.parts import Loaded, Parts
+from retclip.workflows.training.finetune import FinetuneJob, FinetuneReport, accelerator_of, finetune
+from retclip.workflows.training.first_images import FirstImages
+from retclip.workflows.training.training_calls import frozen_features
+from retclip.workflows.training.training_data import TrainingData
+from retclip.workflows.training.training_run import TrainingRun, read_metrics
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP

@@ -14,16 +14,16 @@ from retclip.components import Components
 from retclip.errors import ConfigError, StoreError, StoreMissing, WeightsMissing
 from retclip.opening import configured, store_options, votes
 from retclip.plugin.manager import PluginManager
-from retclip.store.engine import read
+from retclip.store.classes.vocabulary_state import VocabularyState, vocabulary_state
 from retclip.store.feature_store import FeatureStore
-from retclip.store.vocabulary_state import VocabularyState, vocabulary_state
+from retclip.store.sql.engine import read
 from retclip.types import Device
-from retclip.workflows.parts import Loaded, Parts
+from retclip.workflows.segment.parts import Loaded, Parts
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import Classifier, ImageSource
-    from retclip.store.catalog import StoreClass
-    from retclip.workflows.vocabulary import PreparedVocabulary
+    from retclip.store.sql.catalog import StoreClass
+    from retclip.workflows.segment.vocabulary import PreparedVocabulary
 
 
 class OpenStore:
@@ -146,7 +146,7 @@ class OpenStore:
         kept = self._prepared.get(key)
         if kept is None or kept[0] != now:
             parts = self.parts()
-            from retclip.workflows.vocabulary import prepare
+            from retclip.workflows.segment.vocabulary import prepare
 
             kept = self._prepared[key] = now, prepare(parts, vocabulary)
         return kept[1]

@@ -16,7 +16,7 @@ from retclip.types import Image, PanopticSegmentation, SegmentInfo
 if TYPE_CHECKING:
     from retclip.report.result_writer import Overlays
     from retclip.store.feature_store import FeatureStore
-    from retclip.workflows.explanation import Explanation
+    from retclip.workflows.explain.explanation import Explanation
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,7 +48,7 @@ class SegmentationResult:
     def explain(self, segment: SegmentInfo | int) -> Explanation:
         """Why a segment got its label: its neighbours in the store and the scores per source, of its largest mask.
         Raises DataError for a segment that is not one of this result."""
-        from retclip.workflows.explain import explain
+        from retclip.workflows.explain.explain import explain
 
         chosen = segment if isinstance(segment, int) else segment.id
         return explain(self.store, self.panoptic, self.evidence, chosen, painter=self._painter())
@@ -56,7 +56,7 @@ class SegmentationResult:
     def explain_at(self, x: int, y: int) -> Explanation:
         """Why a pixel got its label: the same of the mask that lies there. x, y: image pixels from the upper left.
         Raises DataError for a pixel that no segment covers."""
-        from retclip.workflows.explain import explain, segment_at
+        from retclip.workflows.explain.explain import explain, segment_at
 
         chosen = segment_at(self.panoptic, x, y)
         return explain(self.store, self.panoptic, self.evidence, *chosen, painter=self._painter())

@@ -17,7 +17,7 @@ from retclip import config, errors
 from retclip.plugin.discovery import KINDS
 from retclip.plugin.manager import PROTOCOLS
 from retclip.presets import DEFAULT_PRESET, PRESETS
-from retclip.workflows.stop_signal import SIGNALS, exit_code
+from retclip.workflows.training.stop_signal import SIGNALS, exit_code
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -11,8 +11,8 @@ from PIL import Image as Pillow
 import retclip
 from retclip.errors import ConfigError, DataError, StoreError
 from retclip.names import MatchKind
-from retclip.store.class_edits import add_alias, remove_class
-from retclip.workflows.vocabulary import missing
+from retclip.store.classes.class_edits import add_alias, remove_class
+from retclip.workflows.segment.vocabulary import missing
 
 SUPERPIXELS = {"store": {"index": "resident"}, "plugin": {"reference": {"superpixels": {"count": 30}}}}
 

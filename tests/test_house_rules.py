@@ -29,10 +29,10 @@ FLOORS = {  # the longest prefix counts
 }  # fmt: skip
 APART = {"retclip.store", "retclip.data", "retclip.config"}  # of floor 2: none imports another
 OWNERS = {
-    "qdrant_client": ("retclip/store/vectors/server",),
-    "qdrant_edge": ("retclip/store/vectors/edge",),
+    "qdrant_client": ("retclip/store/index/server",),
+    "qdrant_edge": ("retclip/store/index/edge",),
     "sqlalchemy": ("retclip/store/", "retclip/migrations/"),
-    "alembic": ("retclip/store/schema.py", "retclip/migrations/"),
+    "alembic": ("retclip/store/sql/schema.py", "retclip/migrations/"),
     "pluggy": ("retclip/plugin/",),
     "PIL": ("retclip/data/images.py", "retclip/data/viewer.py", "retclip/report/", "plugins/"),
     "pycocotools": ("retclip/data/rle.py", "retclip/algorithms/average_precision.py"),  # its COCOeval is the formula
@@ -45,11 +45,11 @@ OWNERS = {
     "segment_anything": ("plugins/",),
     "timm": ("plugins/",),
     "ray": ("retclip/executors/ray_actors.py",),
-    "psutil": ("retclip/store/leases.py",),
+    "psutil": ("retclip/store/work/leases.py",),
     "accelerate": ("retclip/workflows/",),
     "matplotlib": ("retclip/report/",),
-    "httpx": ("retclip/workflows/fetch_weights.py", "retclip/store/vectors/server.py"),
-    "torchvision": ("plugins/", "retclip/workflows/doctor.py"),  # doctor asks for its version
+    "httpx": ("retclip/workflows/weights/fetch_weights.py", "retclip/store/index/server.py"),
+    "torchvision": ("plugins/", "retclip/workflows/doctor/doctor.py"),  # doctor asks for its version
 }
 LONGEST_FILE, LONGEST_FUNCTION = 250, 50  # lines; 60-200 and 5-25 are what to aim at
 PLUGIN_MAY = (0, 1)  # floors; and the one decoder of photos, so that a stranger's source is as safe as ours
@@ -174,7 +174,7 @@ def test_only_device_py_chooses_a_device(word: str) -> None:
     for path in PROJECT:
         place = path.relative_to(ROOT).as_posix()
         if place.startswith(("plugins/", "retclip/algorithms/", "retclip/store/", "retclip/workflows/")):
-            allowed = place == "retclip/workflows/doctor.py"
+            allowed = place == "retclip/workflows/doctor/doctor.py"
             assert allowed or word not in path.read_text(encoding="utf-8"), f"{place} uses {word}"
 
 

@@ -38,7 +38,7 @@ from retclip.cli import (
 )
 from retclip.errors import DataError, RetCLIPError, StoreMissing
 from retclip.escaping import HarmlessFormatter
-from retclip.workflows.stop_signal import RaisingStopSignal, exit_code
+from retclip.workflows.training.stop_signal import RaisingStopSignal, exit_code
 
 app = typer.Typer(
     name="retclip",

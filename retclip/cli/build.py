@@ -16,7 +16,7 @@ from retclip.passed_over import by_reason
 
 if TYPE_CHECKING:
     from retclip.components import Components
-    from retclip.workflows.build_loop import BuildReport
+    from retclip.workflows.building.build_loop import BuildReport
 
 
 def init(
@@ -80,8 +80,8 @@ def build(
 def _required(components: Components, source: str) -> None:
     """What is told before a store is made for it: what cannot be loaded, and photos that nobody annotated."""
     from retclip.data.source_address import is_plain
-    from retclip.workflows.build_store import UNANNOTATED
-    from retclip.workflows.source_classes import require_annotation
+    from retclip.workflows.building.build_store import UNANNOTATED
+    from retclip.workflows.building.source_classes import require_annotation
 
     components.require(building=True)
     if is_plain(source):
@@ -102,7 +102,7 @@ def lasting(given: Mapping[str, Any]) -> dict[str, Any]:
 def class_names(retclip: Any, source: str, classes: str | None, without: list[str] | None) -> list[str] | None:
     """The classes to build: those named, or the source's, less `without`. Raises DataError for an unknown one."""
     from retclip.arguments import as_vocabulary
-    from retclip.workflows.source_classes import source_names
+    from retclip.workflows.building.source_classes import source_names
 
     opened, chosen = retclip.source(source), as_vocabulary(classes)
     if not chosen and not without:

@@ -12,7 +12,7 @@ import typer
 from retclip.cli import options, output
 
 if TYPE_CHECKING:
-    from retclip.store.class_edits import Edit
+    from retclip.store.classes.class_edits import Edit
     from retclip.store.feature_store import FeatureStore
 
 
@@ -49,7 +49,7 @@ def undo(
     json: options.Json = False,
 ) -> None:
     """Take a change of the classes back: what was added or fetched goes, what was removed or renamed comes back."""
-    from retclip.store.undo import undo as take_back
+    from retclip.store.classes.undo import undo as take_back
 
     done = edit(store, config, json, lambda connection: take_back(connection, event, person()))
     output.message(f"event {event} is undone; {done.segments} segments changed")

@@ -21,8 +21,8 @@ from retclip.passed_over import by_reason, passed_over_by
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
     from retclip.plugin.contracts import ImageSource
-    from retclip.workflows.build_loop import BuildReport
-    from retclip.workflows.checked_addition import CheckedAddition
+    from retclip.workflows.building.build_loop import BuildReport
+    from retclip.workflows.classes.checked_addition import CheckedAddition
 
 Check = Annotated[
     str | None, typer.Option(metavar="PROBE", help="Segment this source or photos before and after; show what changed.")
@@ -86,8 +86,8 @@ def add(
 def _opened(retclip: RetCLIP, sources: Sequence[str], check: str | None) -> list[ImageSource]:
     """The sources, looked through before the first is worked on. Raises DataError where one has no photo, or photos
     that do not say where the class is."""
-    from retclip.workflows.add_class import UNMARKED
-    from retclip.workflows.source_classes import require_annotation
+    from retclip.workflows.building.source_classes import require_annotation
+    from retclip.workflows.classes.add_class import UNMARKED
 
     proposer = retclip.manager.find("proposer", retclip.settings.build.proposer)
     opened = {one: retclip.source(one) for one in (*sources, *([check] if check is not None else ()))}

@@ -16,7 +16,7 @@ from retclip.cli.classes import app as class_app
 __all__ = ["class_app"]
 
 if TYPE_CHECKING:
-    from retclip.store.class_edits import Edit
+    from retclip.store.classes.class_edits import Edit
 
 Name = Annotated[str, typer.Argument(help="The class.")]
 
@@ -30,7 +30,7 @@ def rename(
     json: options.Json = False,
 ) -> None:
     """Give a class another name. No vector is written."""
-    from retclip.store.class_edits import rename_class
+    from retclip.store.classes.class_edits import rename_class
 
     _edit(store, config, json, f"{old} is now {new}", partial(rename_class, old=old, new=new, actor=person()))
 
@@ -44,7 +44,7 @@ def alias(
     json: options.Json = False,
 ) -> None:
     """Give a class one more name."""
-    from retclip.store.class_edits import add_alias
+    from retclip.store.classes.class_edits import add_alias
 
     _edit(store, config, json, f"{alias} means {name}", partial(add_alias, name=name, alias=alias, actor=person()))
 
@@ -58,7 +58,7 @@ def merge(
     json: options.Json = False,
 ) -> None:
     """Make two classes one."""
-    from retclip.store.class_edits import merge_class
+    from retclip.store.classes.class_edits import merge_class
 
     _edit(store, config, json, f"{name} became {into}", partial(merge_class, name=name, into=into, actor=person()))
 
@@ -71,7 +71,7 @@ def remove(
     json: options.Json = False,
 ) -> None:
     """Take a class out of the store; it may be added again."""
-    from retclip.store.class_edits import remove_class
+    from retclip.store.classes.class_edits import remove_class
 
     _edit(store, config, json, f"{name} is removed", partial(remove_class, name=name, actor=person()))
 
@@ -85,10 +85,10 @@ def history(
 ) -> None:
     """What was added, renamed, merged, removed and undone, and by whom."""
     from retclip.names import name_key
-    from retclip.store.categories import find_categories
-    from retclip.store.class_edits import find_class
-    from retclip.store.engine import transaction
-    from retclip.store.events import history as changes
+    from retclip.store.classes.class_edits import find_class
+    from retclip.store.classes.events import history as changes
+    from retclip.store.segments.categories import find_categories
+    from retclip.store.sql.engine import transaction
 
     with open_catalog(store, config) as opened, transaction(opened.engine) as connection:
         mine = (

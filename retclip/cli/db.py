@@ -16,8 +16,8 @@ def current(
     store: options.Store = options.DEFAULT_STORE, config: options.Config = None, json: options.Json = False
 ) -> None:
     """Print the schema revision of the store, and the one this program speaks."""
-    from retclip.store.engine import transaction
-    from retclip.store.schema import current_revision, newest_revision
+    from retclip.store.sql.engine import transaction
+    from retclip.store.sql.schema import current_revision, newest_revision
 
     with open_catalog(store, config, check_schema=False) as opened, transaction(opened.engine) as connection:
         found = {"store": current_revision(connection), "program": newest_revision()}
@@ -32,7 +32,7 @@ def check(
     store: options.Store = options.DEFAULT_STORE, config: options.Config = None, json: options.Json = False
 ) -> None:
     """Compare the database with the schema; exit code 5 where they differ."""
-    from retclip.store.schema import differences, require_head
+    from retclip.store.sql.schema import differences, require_head
 
     with open_catalog(store, config, check_schema=False) as opened:
         require_head(opened.engine)
@@ -47,8 +47,8 @@ def check(
 @app.command()
 def upgrade(store: options.Store = options.DEFAULT_STORE, config: options.Config = None) -> None:
     """Run the missing migrations in one transaction. Make a backup first."""
-    from retclip.store.schema import newest_revision
-    from retclip.store.schema import upgrade as run
+    from retclip.store.sql.schema import newest_revision
+    from retclip.store.sql.schema import upgrade as run
 
     with open_catalog(store, config, check_schema=False) as opened:
         run(opened.engine)

@@ -17,10 +17,10 @@ from retclip.engine import RetCLIP
 from retclip.report.explanation import save_picture
 from retclip.report.overlay import overlay
 from retclip.result import SegmentationResult
-from retclip.store import events
-from retclip.store.engine import transaction
+from retclip.store.classes import events
+from retclip.store.sql.engine import transaction
 from retclip.types import SegmentInfo
-from retclip.workflows.explain import explain
+from retclip.workflows.explain.explain import explain
 
 ADDED = "fox"  # unseen by the fine-tuning, and at first also absent from the store
 SEEN = (

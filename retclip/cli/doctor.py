@@ -25,8 +25,8 @@ def doctor(
     from retclip.opening import store_options
     from retclip.plugin.manager import PluginManager
     from retclip.plugin.weights import cached_in
-    from retclip.workflows.doctor import check_installation, check_store
-    from retclip.workflows.doctor_weights import check_weights
+    from retclip.workflows.doctor.doctor import check_installation, check_store
+    from retclip.workflows.doctor.doctor_weights import check_weights
 
     chosen = load(find_file(store, config))
     findings = check_installation(chosen.plugins.disabled)

@@ -16,7 +16,7 @@ from retclip.passed_over import by_reason
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
-    from retclip.workflows.estimate_build import Estimate
+    from retclip.workflows.building.estimate_build import Estimate
 
 
 def estimate(

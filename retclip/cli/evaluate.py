@@ -17,8 +17,8 @@ from retclip.passed_over import by_reason
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
     from retclip.report.evaluation_page import EvaluationPage
-    from retclip.workflows.evaluate import Evaluation
-    from retclip.workflows.vocabulary import PreparedVocabulary
+    from retclip.workflows.evaluation.evaluate import Evaluation
+    from retclip.workflows.segment.vocabulary import PreparedVocabulary
 
 Seen = Annotated[
     str | None, typer.Option(help="Seen classes, a comma list or a file (default: the in-vocabulary classifier's).")
@@ -47,7 +47,7 @@ def evaluate(
     """Segment every image of SOURCE with its own classes and compare: PQ, SQ, RQ, mAP and mIoU, for all classes and for
     those that the fine-tuning saw and did not see apart."""
     given = options.flags(settings, preset, backbone, proposer, classifier)
-    from retclip.workflows.source_classes import annotated_vocabulary
+    from retclip.workflows.building.source_classes import annotated_vocabulary
 
     line = LateProgress("evaluate")
     with options.opened(store, config, given, missing_ok=not fill_missing, required=options.to_segment) as retclip:

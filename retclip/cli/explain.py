@@ -35,8 +35,8 @@ def explain(
 ) -> None:
     """Show the stored segments that caused a label: what each gave to the vote, how near it is, where it came from; and
     the scores of each source."""
-    from retclip.workflows.evidence_file import SUFFIX, load_evidence
-    from retclip.workflows.explain import explain as explained
+    from retclip.workflows.explain.evidence_file import SUFFIX, load_evidence
+    from retclip.workflows.explain.explain import explain as explained
 
     decided = target.name.endswith(SUFFIX)
     choices = {"--classes": classes, "--backbone": backbone, "--proposer": proposer, "--classifier": classifier}
@@ -67,7 +67,7 @@ def explain(
 
 
 def _chosen(result: PanopticSegmentation, segment: int | None, at: str | None) -> tuple[int, int | None]:
-    from retclip.workflows.explain import segment_at
+    from retclip.workflows.explain.explain import segment_at
 
     if (segment is None) == (at is None):
         raise ConfigError("one of --segment ID and --at X,Y", "both" if segment is not None else "neither", "give one")

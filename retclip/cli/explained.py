@@ -12,7 +12,7 @@ from retclip.names import MatchKind
 
 if TYPE_CHECKING:
     from retclip.names import LabelMatch
-    from retclip.workflows.explanation import ExplainedNeighbour, Explanation
+    from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation
 
 KEYS = ("share", "distance", "label", "said by", "photo", "id")  # of a neighbour; label: what it was called then
 OTHERS = ("status", "detector", "mask", "made by", "weights", "box", "segment")
@@ -75,7 +75,7 @@ def _matched(match: LabelMatch) -> str:
 
 def _row(near: ExplainedNeighbour) -> dict[str, Any]:
     """A neighbour's cells, by column."""
-    from retclip.workflows.provenance import told_weights
+    from retclip.workflows.building.provenance import told_weights
 
     share = None if near.share is None else f"{near.share:.4f}"
     seen = {"share": share, "distance": f"{near.distance:.4f}", "label": near.class_then}
@@ -101,7 +101,7 @@ def _row(near: ExplainedNeighbour) -> dict[str, Any]:
 def _runs(why: Explanation) -> dict[int, str]:
     """What each run that made one of the neighbours read, and with which components; also of runs that made only the
     vectors by which they were found."""
-    from retclip.workflows.provenance import told_components
+    from retclip.workflows.building.provenance import told_components
 
     vectors = {
         near.vector_run: f"the vectors that were searched: {told_components(near.vector_components)}"

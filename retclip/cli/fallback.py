@@ -15,10 +15,10 @@ from retclip.errors import DataError, PartialFailure
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
-    from retclip.store.class_matches import ClassMatch
-    from retclip.workflows.build_loop import BuildReport
-    from retclip.workflows.fill_report import FillReport, Near, Outcome
-    from retclip.workflows.vocabulary import PreparedVocabulary
+    from retclip.store.classes.class_matches import ClassMatch
+    from retclip.workflows.building.build_loop import BuildReport
+    from retclip.workflows.classes.fill_report import FillReport, Near, Outcome
+    from retclip.workflows.segment.vocabulary import PreparedVocabulary
 
 app = typer.Typer(
     help="Classes that the store lacks: fetched from another data set, by rule or by hand.", no_args_is_help=True
@@ -68,7 +68,7 @@ def map_to(
     json: options.Json = False,
 ) -> None:
     """Say which class stands for a name, whatever was decided before. One of the fallback data set is fetched now."""
-    from retclip.workflows.map_class import map_class
+    from retclip.workflows.classes.map_class import map_class
 
     given = options.flags(settings, preset, backbone, proposer, building=True, retry_failed=retry_failed)
     with options.opened(store, config, given, required=options.to_build) as retclip:
@@ -87,8 +87,8 @@ def list_matches(
     json: options.Json = False,
 ) -> None:
     """The decisions: which class stands for a name, by which rule, how near, who decided and when."""
-    from retclip.store.class_matches import history as decisions
-    from retclip.store.engine import transaction
+    from retclip.store.classes.class_matches import history as decisions
+    from retclip.store.sql.engine import transaction
 
     with open_catalog(store, config) as opened, transaction(opened.engine) as connection:
         found = decisions(connection, query)
@@ -115,7 +115,7 @@ def accept(
     json: options.Json = False,
 ) -> None:
     """Confirm the newest decision about a name, or take its rejection back."""
-    from retclip.store.match_edits import accept as confirm
+    from retclip.store.classes.match_edits import accept as confirm
 
     with open_catalog(store, config) as opened:
         found = opened.edit(lambda connection: confirm(connection, query, person(), reason))
@@ -134,7 +134,7 @@ def reject(
     json: options.Json = False,
 ) -> None:
     """The newest decision about a name does not count and is not proposed again; what it fetched is taken back."""
-    from retclip.store.match_edits import reject as turn_down
+    from retclip.store.classes.match_edits import reject as turn_down
 
     with open_catalog(store, config) as opened:
         done = opened.edit(lambda connection: turn_down(connection, query, person(), reason))
@@ -165,7 +165,7 @@ def filled(retclip: RetCLIP, classes: Any, again: bool = False) -> FillReport:
 
 def say_missing(retclip: RetCLIP, prepared: PreparedVocabulary, store: Path) -> None:
     """Which classes the store cannot answer for, what is nearest and what to do; none where no classifier asks it."""
-    from retclip.workflows.vocabulary import missing, needs_neighbours
+    from retclip.workflows.segment.vocabulary import missing, needs_neighbours
 
     if not needs_neighbours(retclip.parts()):
         return
@@ -191,7 +191,7 @@ def _with_progress(action: Callable[[Callable[[str, BuildReport], None]], FillRe
 
 
 def _finish(report: FillReport, store: Path, json: bool) -> None:
-    from retclip.workflows.fill_report import summary_line
+    from retclip.workflows.classes.fill_report import summary_line
 
     if json:
         output.data(report.as_dict())

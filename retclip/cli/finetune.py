@@ -10,10 +10,10 @@ import typer
 from retclip.cli import options, output
 from retclip.cli.progress import LateProgress
 from retclip.errors import PartialFailure
-from retclip.workflows.stop_signal import exit_code
+from retclip.workflows.training.stop_signal import exit_code
 
 if TYPE_CHECKING:
-    from retclip.workflows.finetune import FinetuneReport
+    from retclip.workflows.training.finetune import FinetuneReport
 
 
 def finetune(

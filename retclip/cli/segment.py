@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from retclip.report.result_summary import Nothing
     from retclip.report.result_writer import ResultWriter
     from retclip.result import SegmentationResult
-    from retclip.store.ledger import Failure
+    from retclip.store.work.ledger import Failure
 
 SHOWN = 5  # photos, or classes of a store, that a line names
 FEW = 5  # names; of so few, it is likely that none fits much of a photo
@@ -136,9 +136,9 @@ def _all(
     retclip: RetCLIP, vocabulary: Any, records: Sequence[SourceImage], writer: ResultWriter, bar: Progress, json: bool
 ) -> _Done:
     from retclip.report.result_names import result_names
-    from retclip.store.ledger import Failure
-    from retclip.workflows.decode_ahead import decoded
-    from retclip.workflows.in_groups import in_groups
+    from retclip.store.work.ledger import Failure
+    from retclip.workflows.segment.decode_ahead import decoded
+    from retclip.workflows.segment.in_groups import in_groups
 
     done, size = _Done(), retclip.settings.device.batch_size
     answers = in_groups(decoded(records), size, lambda images: retclip.segment_all(images, vocabulary))

@@ -86,7 +86,7 @@ def pull(
 ) -> None:
     """Download weights, or all that a preset's components need; run again, it goes on where it stopped."""
     from retclip.plugin.pins import pin_of
-    from retclip.workflows.fetch_weights import pull as fetch
+    from retclip.workflows.weights.fetch_weights import pull as fetch
 
     if not names and not preset:
         raise ConfigError("names of weights or components, or --preset", "neither", "see `retclip weights list`")
@@ -117,7 +117,7 @@ def verify(
 ) -> None:
     """Hold every file to the sha256 written down when it came; exit code 3 where one differs or is missing."""
     from retclip.plugin.weights import missing
-    from retclip.workflows.verify_weights import verify as check
+    from retclip.workflows.weights.verify_weights import verify as check
 
     with _known(settings, config) as (_, found):
         every = {one.name: one for several in found.values() for one in several}
@@ -143,7 +143,7 @@ def import_file(
     config: options.Config = None,
 ) -> None:
     """Take weights from a file; a pickled checkpoint is converted without running code in it."""
-    from retclip.workflows.keep_weights import take
+    from retclip.workflows.weights.keep_weights import take
 
     with _known(settings, config) as (_, found):
         several = _find(found, name)

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from retclip.data.flags import as_flag
-from retclip.data.text_tables import Row, table_rows
+from retclip.data.readers.text.text_tables import Row, table_rows
 from retclip.documents import check_file, lines_of, parse_json, read_text
 from retclip.errors import DataError
 from retclip.escaping import brief

@@ -7,21 +7,21 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from retclip.data.ade20k import AdeChallenge
-from retclip.data.ade20k_full import AdeFull
-from retclip.data.cityscapes import Cityscapes, CityscapesSettings
 from retclip.data.class_choice import AnnotatedSettings
-from retclip.data.class_folders import ClassFolders
-from retclip.data.coco_instances import CocoInstances
-from retclip.data.coco_panoptic import CocoPanoptic, CocoPanopticSettings
 from retclip.data.image_folder import ImageFolder, ImageFolderSettings
-from retclip.data.image_text import ImageText, ImageTextSettings
-from retclip.data.label_map_source import LabelMapSettings
-from retclip.data.label_maps import LabelMaps
-from retclip.data.label_table import LabelTable, LabelTableSettings
-from retclip.data.map_pairs import MapSettings
-from retclip.data.open_images import OpenImages, OpenImagesSettings
-from retclip.data.regions import Regions, RegionsSettings
+from retclip.data.readers.ade20k.ade20k import AdeChallenge
+from retclip.data.readers.ade20k.ade20k_full import AdeFull
+from retclip.data.readers.coco.coco_instances import CocoInstances
+from retclip.data.readers.coco.coco_panoptic import CocoPanoptic, CocoPanopticSettings
+from retclip.data.readers.label_maps.cityscapes import Cityscapes, CityscapesSettings
+from retclip.data.readers.label_maps.label_map_source import LabelMapSettings
+from retclip.data.readers.label_maps.label_maps import LabelMaps
+from retclip.data.readers.label_maps.map_pairs import MapSettings
+from retclip.data.readers.open_images.open_images import OpenImages, OpenImagesSettings
+from retclip.data.readers.regions.regions import Regions, RegionsSettings
+from retclip.data.readers.text.class_folders import ClassFolders
+from retclip.data.readers.text.image_text import ImageText, ImageTextSettings
+from retclip.data.readers.text.label_table import LabelTable, LabelTableSettings
 from retclip.plugin.contracts import Component, ImageSource
 from retclip.plugin.spec import impl
 from retclip.types import Device

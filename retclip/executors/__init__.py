@@ -9,7 +9,7 @@ from functools import partial
 
 from retclip.config import Settings
 from retclip.device import all_like
-from retclip.workflows.unit_work import Starter, in_this_process
+from retclip.workflows.building.unit_work import Starter, in_this_process
 
 
 def others_work(settings: Settings) -> bool:

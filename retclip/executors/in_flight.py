@@ -15,8 +15,8 @@ from typing import Protocol
 
 from retclip.errors import ConfigError
 from retclip.executors.worker import Ticket
-from retclip.workflows.unit_work import Outcome, Task
-from retclip.workflows.units import Unit
+from retclip.workflows.building.unit_work import Outcome, Task
+from retclip.workflows.building.units import Unit
 
 EACH = 2  # tasks a worker has at a time: one that it works on, one that waits
 END = object()

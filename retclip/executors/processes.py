@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from retclip.config import Settings
 from retclip.executors.in_flight import InFlight
 from retclip.executors.worker import Job, Ticket, Worker
-from retclip.workflows.label_assignment import LabelAssignment
-from retclip.workflows.stop_signal import signals_held
-from retclip.workflows.unit_work import Executor, Outcome
+from retclip.workflows.building.label_assignment import LabelAssignment
+from retclip.workflows.building.unit_work import Executor, Outcome
+from retclip.workflows.training.stop_signal import signals_held
 
 Done = TypeVar("Done")
 _here: Worker | None = None  # in a worker process: its worker

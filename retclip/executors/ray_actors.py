@@ -19,9 +19,9 @@ from retclip.config import Settings
 from retclip.errors import ConfigError
 from retclip.executors.in_flight import InFlight
 from retclip.executors.worker import Job, Ticket, Worker
-from retclip.workflows.label_assignment import LabelAssignment
-from retclip.workflows.stop_signal import handlers_kept
-from retclip.workflows.unit_work import Executor, Outcome
+from retclip.workflows.building.label_assignment import LabelAssignment
+from retclip.workflows.building.unit_work import Executor, Outcome
+from retclip.workflows.training.stop_signal import handlers_kept
 
 
 @contextmanager

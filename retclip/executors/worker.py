@@ -19,10 +19,10 @@ from retclip.config_sections import StoreSection, WeightsSection
 from retclip.errors import DataError, SpaceMismatch
 from retclip.opening import plugins_of
 from retclip.plugin.contracts import SourceImage
-from retclip.workflows.decode_ahead import decoded
-from retclip.workflows.label_assignment import LabelAssignment
-from retclip.workflows.unit_work import Outcome, outcome_of
-from retclip.workflows.units import Unit, storable
+from retclip.workflows.building.label_assignment import LabelAssignment
+from retclip.workflows.building.unit_work import Outcome, outcome_of
+from retclip.workflows.building.units import Unit, storable
+from retclip.workflows.segment.decode_ahead import decoded
 
 
 @dataclass(frozen=True)

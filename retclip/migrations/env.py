@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `retclip.store.schema` hands over.
+"""Alembic's entry: runs the migrations on the connection that `retclip.store.sql.schema` hands over.
 
 On SQLite a batch migration rebuilds a table by dropping the old one. With foreign keys on, that drop deletes every
 child row through ON DELETE CASCADE without a word (seen: 2 of 2 children lost), so they are off during migrations and
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from alembic import context
 
-from retclip.store import seals  # noqa: F401  (its import fills the metadata)
-from retclip.store.columns import Base
+from retclip.store.sql import seals  # noqa: F401  (its import fills the metadata)
+from retclip.store.sql.columns import Base
 
 
 def run() -> None:

@@ -21,8 +21,8 @@ from retclip.report.html_page import write_page
 from retclip.report.overlay import overlay
 from retclip.report.palette import class_colours
 from retclip.types import Image, PanopticSegmentation
-from retclip.workflows.evaluate import Judged
-from retclip.workflows.evaluation_figures import Evaluation
+from retclip.workflows.evaluation.evaluate import Judged
+from retclip.workflows.evaluation.evaluation_figures import Evaluation
 
 SIDE, QUALITY = 560, 82  # longer side of a picture in pixels, so that names stay legible; of its JPEG
 NAMES = ("pq", "sq", "rq", "map", "miou")

@@ -14,13 +14,13 @@ from retclip.errors import DataError
 from retclip.report.crops import CropCutter
 from retclip.report.palette import RGB, class_colours
 from retclip.report.sheet import GREY, Sheet, shortened
-from retclip.store import catalog
-from retclip.store.catalog import StoredSegment
-from retclip.store.engine import transaction
 from retclip.store.feature_store import FeatureStore
+from retclip.store.sql import catalog
+from retclip.store.sql.catalog import StoredSegment
+from retclip.store.sql.engine import transaction
 from retclip.types import Image, PanopticSegmentation
-from retclip.workflows.explanation import ExplainedNeighbour, Explanation
-from retclip.workflows.provenance import told_weights
+from retclip.workflows.building.provenance import told_weights
+from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation
 
 LEFT, GAP = 360, 14  # width of the column with the segment and its scores; between things
 SIDE, CAPTION, COLUMNS, SHOWN = 122, 108, 4, 12  # of a crop; under it; tiles a row; neighbours at most

@@ -12,7 +12,7 @@ from retclip.own_files import RESULTS, claim_folder
 from retclip.plugin.contracts import SourceClass
 from retclip.report.result_names import ResultName, name_of, named, others
 from retclip.types import Vocabulary
-from retclip.workflows.evidence_file import SUFFIX, photo_of, save_evidence
+from retclip.workflows.explain.evidence_file import SUFFIX, photo_of, save_evidence
 
 if TYPE_CHECKING:
     from retclip.result import SegmentationResult

@@ -15,14 +15,18 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 
 from retclip.errors import SpaceIncomplete, SpaceMismatch, StoreMissing, StoreUnreachable
-from retclip.store import catalog, class_matches, leases, ledger, spaces, sync
-from retclip.store.added_vectors import AddedVectors, commit_added
-from retclip.store.archive import Archive
-from retclip.store.engine import one_writer_at_a_time, read, write
-from retclip.store.indexes import EDGE, RESIDENT, SERVER, Indexes, StoreOptions
-from retclip.store.ingest import UnitResult, commit_units
-from retclip.store.ledger import OpenRun, RunPlan
+from retclip.store.archive.shards import Archive
+from retclip.store.classes import class_matches
+from retclip.store.index import sync
+from retclip.store.index.indexes import EDGE, RESIDENT, SERVER, Indexes, StoreOptions
 from retclip.store.places import check_identity, find_store, make_store
+from retclip.store.segments import spaces
+from retclip.store.segments.added_vectors import AddedVectors, commit_added
+from retclip.store.segments.ingest import UnitResult, commit_units
+from retclip.store.sql import catalog
+from retclip.store.sql.engine import one_writer_at_a_time, read, write
+from retclip.store.work import leases, ledger
+from retclip.store.work.ledger import OpenRun, RunPlan
 from retclip.types import FeatureSpace
 
 if TYPE_CHECKING:
@@ -220,7 +224,7 @@ class FeatureStore:
         store_classes: per vocabulary class its row id in the catalog, None where the store has none. space: of the
         vectors; may be left out where the store has one. Raises SpaceMismatch, StoreBusy, StoreDamaged.
         """
-        from retclip.store.nearest import nearest, nothing_near
+        from retclip.store.index.nearest import nearest, nothing_near
 
         known = self._known()
         if not known:  # nothing is stored yet: other sources decide alone

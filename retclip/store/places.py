@@ -18,10 +18,10 @@ from uuid import UUID, uuid4
 from sqlalchemy import URL, Connection, Engine, func, select
 
 from retclip.errors import StoreDamaged, StoreError, StoreMissing
-from retclip.store import schema
-from retclip.store.archive import sync_path, write_durably
-from retclip.store.engine import insert_or_keep, open_engine, read, transaction
-from retclip.store.work_tables import Shard, StoreIdentity
+from retclip.store.archive.shards import sync_path, write_durably
+from retclip.store.sql import schema
+from retclip.store.sql.engine import insert_or_keep, open_engine, read, transaction
+from retclip.store.sql.work_tables import Shard, StoreIdentity
 
 ELSEWHERE = (
     "set store.database (RETCLIP_STORE__DATABASE) to the database that this store was made with; or restore its "

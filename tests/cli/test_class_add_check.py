@@ -90,7 +90,7 @@ def test_what_an_earlier_addition_left_behind_is_told(run, world, monkeypatch):
     store, train, probe = world
     before = held(run, store)
     with monkeypatch.context() as patch:  # as if the process had been killed before its event
-        patch.setattr("retclip.store.additions.finish_addition", lambda *_, **__: 0)
+        patch.setattr("retclip.store.classes.additions.finish_addition", lambda *_, **__: 0)
         run("class", "add", "boat", train, "--store", store)
     assert held(run, store) != before
     ran = run("class", "add", "boat", train, "--check", probe, "--max-regression", "0", "--store", store)

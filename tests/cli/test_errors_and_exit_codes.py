@@ -112,7 +112,7 @@ def test_a_second_segment_beside_a_build_reads_from_memory_and_says_so(run, buil
         builder.projection()
         ran = run("segment", photos, "--store", built.store, "--out", tmp_path / "out")
     assert ran.code == 0 and (tmp_path / "out" / "good.evidence.npz").is_file()
-    (warning,) = [record for record in caplog.records if record.name == "retclip.store.indexes"]
+    (warning,) = [record for record in caplog.records if record.name == "retclip.store.index.indexes"]
     assert warning.levelname == "WARNING" and f"held by process {os.getpid()}" in warning.getMessage()
 
 

@@ -36,8 +36,8 @@ def terminal(monkeypatch, run, built, evidence):
 
 def known(memory, evidence):
     """The neighbours of the first segment, as the store knows them."""
-    from retclip.workflows.evidence_file import load_evidence
-    from retclip.workflows.explain import explain
+    from retclip.workflows.explain.evidence_file import load_evidence
+    from retclip.workflows.explain.explain import explain
 
     return explain(memory.store, *load_evidence(evidence), 1)
 
@@ -96,7 +96,7 @@ def test_verdict_vote_and_rule_are_on_stdout_and_the_counts_add_up(run, built, e
 
 def test_a_name_with_control_characters_moves_nothing(terminal, monkeypatch, memory, evidence):
     """Names come from strangers: neither markup nor escapes reach the terminal."""
-    from retclip.workflows import explanation
+    from retclip.workflows.explain import explanation
 
     monkeypatch.setattr(explanation.Explanation, "verdict", lambda _: "[/b]\x1b[31mred\x07")
     lines = terminal(80)

@@ -73,7 +73,7 @@ def test_it_trains_validates_draws_its_curve_and_what_it_made_segments(finetune,
 def test_a_run_goes_on_in_another_process_with_the_same_numbers(finetune, tmp_path, monkeypatch):
     whole = finetune("--steps", "4", out="whole")
     assert whole.code == 0, whole.err
-    from retclip.workflows import finetune as workflow
+    from retclip.workflows.training import finetune as workflow
 
     original = workflow._Loop._step
 

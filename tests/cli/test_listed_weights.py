@@ -10,7 +10,7 @@ import pytest
 from retclip.cli.listed_weights import how_sure, print_weights
 from retclip.plugin.manager import PluginManager
 from retclip.plugin.weights import WeightFile, Weights, cached_in
-from retclip.workflows.keep_weights import take
+from retclip.workflows.weights.keep_weights import take
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ import re
 import pytest
 from PIL import Image
 
-from retclip.data.coco_panoptic import CocoPanoptic, CocoPanopticSettings
+from retclip.data.readers.coco.coco_panoptic import CocoPanoptic, CocoPanopticSettings
 
 RESIDENT = ("--set", "store.index=resident")
 

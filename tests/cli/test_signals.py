@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 import retclip
-from retclip.store.engine import transaction
-from retclip.workflows.build_loop import BuildLoop
+from retclip.store.sql.engine import transaction
+from retclip.workflows.building.build_loop import BuildLoop
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 IMAGES = 8
@@ -88,12 +88,12 @@ def stopping(monkeypatch, place):
 @pytest.mark.parametrize(
     ("place", "command", "told"),
     [
-        ("retclip.workflows.segment_image.segment_images", ("segment", "PHOTO", "--out", "OUT"), "lies in"),
-        ("retclip.workflows.evaluate.describe_images", ("evaluate", "SOURCE"), "nothing was written"),
-        ("retclip.workflows.add_space.pooled", ("store", "add-space", "--backbone", "reference.colour_texture",
+        ("retclip.workflows.segment.segment_image.segment_images", ("segment", "PHOTO", "--out", "OUT"), "lies in"),
+        ("retclip.workflows.evaluation.evaluate.describe_images", ("evaluate", "SOURCE"), "nothing was written"),
+        ("retclip.workflows.building.add_space.pooled", ("store", "add-space", "--backbone", "reference.colour_texture",
             "--set", "plugin.reference.colour_texture.grid=20"), "Run the same command again to go on."),
-        ("retclip.workflows.unit_work.image_segments", ("class", "add", "sky", "SOURCE"), "again to go on."),
-        ("retclip.workflows.doctor.check_store", ("doctor",), ""),
+        ("retclip.workflows.building.unit_work.image_segments", ("class", "add", "sky", "SOURCE"), "again to go on."),
+        ("retclip.workflows.doctor.doctor.check_store", ("doctor",), ""),
     ],
 )  # fmt: skip
 def test_every_long_command_ends_so(run, built, tmp_path, monkeypatch, place, command, told):

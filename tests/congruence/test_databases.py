@@ -18,27 +18,19 @@ from sqlalchemy import insert, select
 
 from retclip.errors import RetCLIPError
 from retclip.names import MatchKind
-from retclip.store import (
-    catalog,
-    class_matches,
-    events,
-    fills,
-    ledger,
-    match_edits,
-    outbox,
-    reconcile,
-    seals,
-    spaces,
-    wanted_points,
-)
-from retclip.store.categories import ensure_categories, find_categories
-from retclip.store.class_edits import unpacked
-from retclip.store.class_matches import ClassMatch
-from retclip.store.columns import Base
-from retclip.store.engine import transaction
+from retclip.store.classes import class_matches, events, fills, match_edits
+from retclip.store.classes.class_edits import unpacked
+from retclip.store.classes.class_matches import ClassMatch
 from retclip.store.feature_store import FeatureStore
-from retclip.store.row_checksum import SEAL
-from retclip.store.tables import CategoryAlias, Label
+from retclip.store.index import reconcile, wanted_points
+from retclip.store.segments import spaces
+from retclip.store.segments.categories import ensure_categories, find_categories
+from retclip.store.sql import catalog, seals
+from retclip.store.sql.columns import Base
+from retclip.store.sql.engine import transaction
+from retclip.store.sql.row_checksum import SEAL
+from retclip.store.sql.tables import CategoryAlias, Label
+from retclip.store.work import ledger, outbox
 from retclip.types import FeatureSpace
 
 NATURAL = {  # what names a row instead of its number

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from retclip.data.coco_panoptic import CocoPanoptic, CocoPanopticSettings
+from retclip.data.readers.coco.coco_panoptic import CocoPanoptic, CocoPanopticSettings
 from retclip.errors import DataError
 
 PHOTO = np.full((4, 6, 3), 90, np.uint8)

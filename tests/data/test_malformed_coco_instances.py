@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from retclip.data.coco_instances import CocoInstances
-from retclip.data.coco_panoptic import CocoPanopticSettings
+from retclip.data.readers.coco.coco_instances import CocoInstances
+from retclip.data.readers.coco.coco_panoptic import CocoPanopticSettings
 from retclip.errors import DataError
 
 SQUARE = [[1, 1, 6, 1, 6, 6, 1, 6]]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from retclip.data.label_map_source import LabelMapSettings
-from retclip.data.label_maps import LabelMaps
+from retclip.data.readers.label_maps.label_map_source import LabelMapSettings
+from retclip.data.readers.label_maps.label_maps import LabelMaps
 from retclip.errors import DataError
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from retclip.data.regions import Regions, RegionsSettings
+from retclip.data.readers.regions.regions import Regions, RegionsSettings
 
 MISSING = object()
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
-from retclip.data.coco_panoptic import CocoPanoptic, CocoPanopticSettings, read_panoptic
 from retclip.data.panoptic_writer import LARGEST_ID, PanopticWriter
+from retclip.data.readers.coco.coco_panoptic import CocoPanoptic, CocoPanopticSettings, read_panoptic
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceClass
 from retclip.types import PanopticSegmentation, SegmentInfo

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 import retclip
-from retclip.store.engine import transaction
+from retclip.store.sql.engine import transaction
 
 IMAGES = 10
 
@@ -24,7 +24,7 @@ class World:
         settings = {"build": {"commit_images": 2, **section}, "store": {"index": "resident"}}
         with retclip.open(self.folder / name, create=True, settings=settings) as memory:
             if start is not None:
-                from retclip.workflows.build_store import build_store
+                from retclip.workflows.building.build_store import build_store
 
                 parts = memory.parts(building=True)
                 report = build_store(parts, memory.source(self.source), self.source, start=start(memory.settings))

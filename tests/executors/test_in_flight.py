@@ -8,8 +8,8 @@ import pytest
 from retclip.errors import ConfigError, WeightsMissing
 from retclip.executors.in_flight import EACH, TRIES, InFlight
 from retclip.plugin import SourceImage
-from retclip.workflows.unit_work import Outcome, Task
-from retclip.workflows.units import Unit
+from retclip.workflows.building.unit_work import Outcome, Task
+from retclip.workflows.building.units import Unit
 
 
 class Died(Exception):

@@ -16,7 +16,7 @@ from retclip.errors import SpaceMismatch
 from retclip.executors import processes, starter
 from retclip.executors.in_flight import InFlight
 from retclip.executors.worker import Job
-from retclip.workflows.unit_work import in_this_process
+from retclip.workflows.building.unit_work import in_this_process
 
 
 def is_worker(process):

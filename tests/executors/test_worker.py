@@ -9,9 +9,9 @@ import torch
 import retclip
 from retclip.errors import SpaceMismatch
 from retclip.executors.worker import Job, Ticket, Worker
-from retclip.workflows.build_store import names_for
-from retclip.workflows.unit_work import outcome_of
-from retclip.workflows.units import Unit, storable
+from retclip.workflows.building.build_store import names_for
+from retclip.workflows.building.unit_work import outcome_of
+from retclip.workflows.building.units import Unit, storable
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import pytest
 
 from retclip.errors import DataError
 from retclip.report.evaluation_page import SIDE, EvaluationPage
-from retclip.store.ledger import Failure
+from retclip.store.work.ledger import Failure
 from retclip.types import Image, PanopticSegmentation, SegmentInfo
-from retclip.workflows.evaluate import Judged
-from retclip.workflows.evaluation_figures import Confusion, Evaluation, GroupFigures
+from retclip.workflows.evaluation.evaluate import Judged
+from retclip.workflows.evaluation.evaluation_figures import Confusion, Evaluation, GroupFigures
 
 SETTINGS = {
     "retclip": "0.1", "backbone": {"name": "stub.colour"}, "proposer": {"name": "stub.masks"},

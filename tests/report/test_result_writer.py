@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retclip.data.coco_panoptic import CocoPanoptic, CocoPanopticSettings
 from retclip.data.images import read_png
+from retclip.data.readers.coco.coco_panoptic import CocoPanoptic, CocoPanopticSettings
 from retclip.errors import ConfigError, DataError
 from retclip.report.result_names import result_names
 from retclip.report.result_writer import ResultWriter
-from retclip.workflows.evidence_file import load_evidence
+from retclip.workflows.explain.evidence_file import load_evidence
 
 
 @pytest.fixture

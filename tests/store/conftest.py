@@ -21,19 +21,21 @@ import pytest
 from sqlalchemy import Engine, TextClause, event, select, text
 
 from retclip.data import rle
-from retclip.store import ledger, outbox, schema, seals, spaces
-from retclip.store.added_vectors import AddedVectors
-from retclip.store.class_edits import Edit
-from retclip.store.engine import open_engine, transaction
+from retclip.store.classes.class_edits import Edit
 from retclip.store.feature_store import FeatureStore, StoreOptions
-from retclip.store.ids import digest, recipe_fingerprint, unit_key
-from retclip.store.ingest import UnitResult
-from retclip.store.ledger import OpenRun, RunPlan
 from retclip.store.places import CATALOG
-from retclip.store.slots import NewSegment
-from retclip.store.spaces import StoredMask
-from retclip.store.tables import SCHEMA_HEAD, Segment
-from retclip.store.work_tables import StoreVersion
+from retclip.store.segments import spaces
+from retclip.store.segments.added_vectors import AddedVectors
+from retclip.store.segments.ids import digest, recipe_fingerprint, unit_key
+from retclip.store.segments.ingest import UnitResult
+from retclip.store.segments.slots import NewSegment
+from retclip.store.segments.spaces import StoredMask
+from retclip.store.sql import schema, seals
+from retclip.store.sql.engine import open_engine, transaction
+from retclip.store.sql.tables import SCHEMA_HEAD, Segment
+from retclip.store.sql.work_tables import StoreVersion
+from retclip.store.work import ledger, outbox
+from retclip.store.work.ledger import OpenRun, RunPlan
 from retclip.types import FeatureSpace
 
 DIM = 8

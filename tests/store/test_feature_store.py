@@ -13,10 +13,11 @@ import torch
 from sqlalchemy import text
 
 from retclip.errors import ConfigError, SpaceMismatch, StoreBehind, StoreBusy, StoreDamaged, StoreError, StoreMissing
-from retclip.store import reconcile, schema
-from retclip.store.class_edits import remove_class
-from retclip.store.engine import transaction
+from retclip.store.classes.class_edits import remove_class
 from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.store.index import reconcile
+from retclip.store.sql import schema
+from retclip.store.sql.engine import transaction
 
 RESIDENT = StoreOptions(index="resident")
 INDEXES = (StoreOptions(), RESIDENT, StoreOptions(index="server", qdrant_url=":memory:"))
@@ -146,7 +147,7 @@ def test_who_asks_a_busy_store_is_answered_from_memory_and_told_so(sqlite_work, 
         reader.nearest(query(), [1, 2], 9, False)
         with FeatureStore.open(sqlite_work.folder) as next_builder:
             next_builder.start_run(made.plan())  # the reader did not take what became free
-    (told,) = [record.getMessage() for record in caplog.records if record.name == "retclip.store.indexes"]
+    (told,) = [record.getMessage() for record in caplog.records if record.name == "retclip.store.index.indexes"]
     assert f"held by process {os.getpid()}" in told and "12 vectors" in told and "memory" in told
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import retclip
 from retclip.errors import ConfigError, SpaceMismatch, StoreMissing, WeightsMissing
 from retclip.presets import PRESETS
-from retclip.workflows import provenance
+from retclip.workflows.building import provenance
 
 pytest.importorskip("retclip_openclip", reason="needs plugins/openclip")
 pytest.importorskip("retclip_mask2former", reason="needs plugins/mask2former")

@@ -7,9 +7,9 @@ from sqlalchemy import select
 import retclip
 from retclip import config
 from retclip.errors import DataError, SpaceMismatch, StoreMissing
-from retclip.store.engine import transaction
-from retclip.store.tables import Category, Segment
-from retclip.workflows.vocabulary import missing
+from retclip.store.sql.engine import transaction
+from retclip.store.sql.tables import Category, Segment
+from retclip.workflows.segment.vocabulary import missing
 
 # Written out, so that better defaults do not change what these tests prove.
 VOTE = {
@@ -141,8 +141,8 @@ def test_an_answer_is_explained_by_the_photos_it_came_from(memory, built, scene,
 
 
 def test_a_saved_answer_is_explained_without_image_or_model(memory, result, tmp_path):
-    from retclip.workflows.evidence_file import load_evidence
-    from retclip.workflows.explain import explain
+    from retclip.workflows.explain.evidence_file import load_evidence
+    from retclip.workflows.explain.explain import explain
 
     result.save(tmp_path)
     panoptic, evidence = load_evidence(next(tmp_path.glob("*.evidence.npz")))

@@ -18,8 +18,8 @@ from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.plugin import SourceClass, SourceImage
 from retclip.plugin.contracts import NEIGHBOURS
-from retclip.store.class_matches import history
-from retclip.store.engine import transaction
+from retclip.store.classes.class_matches import history
+from retclip.store.sql.engine import transaction
 from retclip.types import (
     ClassScores,
     DenseFeatures,
@@ -33,9 +33,9 @@ from retclip.types import (
     SegmentInfo,
     Vocabulary,
 )
-from retclip.workflows.build_store import build_store
-from retclip.workflows.fill_missing import Filling, fill_missing
-from retclip.workflows.parts import Loaded, Parts
+from retclip.workflows.building.build_store import build_store
+from retclip.workflows.classes.fill_missing import Filling, fill_missing
+from retclip.workflows.segment.parts import Loaded, Parts
 
 COLOURS = {"sky": (40, 90, 220), "grass": (30, 160, 40), "car": (210, 30, 30), "sand": (220, 200, 120)}
 

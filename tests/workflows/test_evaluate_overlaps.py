@@ -9,12 +9,12 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
-from retclip.data.coco_instances import CocoInstances
-from retclip.data.coco_panoptic import CocoPanopticSettings
+from retclip.data.readers.coco.coco_instances import CocoInstances
+from retclip.data.readers.coco.coco_panoptic import CocoPanopticSettings
 from retclip.plugin.contracts import ANNOTATION
-from retclip.store.class_matches import Decisions
+from retclip.store.classes.class_matches import Decisions
 from retclip.types import MaskProposals
-from retclip.workflows.evaluate import evaluate
+from retclip.workflows.evaluation.evaluate import evaluate
 
 EMPTY = SimpleNamespace(classes=list, decisions=Decisions)
 PERSON, SHIRT = [4, 4, 24, 4, 24, 44, 4, 44], [4, 14, 24, 14, 24, 39, 4, 39]  # 20 x 40 pixels, 20 x 25 of them hidden

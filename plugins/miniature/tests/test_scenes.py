@@ -11,7 +11,7 @@ from retclip_miniature.glyphs import SHEETS, read_choice, sheet
 from retclip_miniature.scenes import SPLITS, Scenes, cast_of
 from retclip_miniature.stuff import TEXTURES, UNSEEN
 
-from retclip.data.coco_panoptic import CocoPanoptic, CocoPanopticSettings
+from retclip.data.readers.coco.coco_panoptic import CocoPanoptic, CocoPanopticSettings
 from retclip.errors import DataError
 
 

@@ -1,0 +1,104 @@
+"""The full ADE20K, read: `index_ade20k.pkl` and the photos of `images/ADE/SPLIT/`, each with `NAME_seg.png` beside it.
+
+In those, a pixel's class is its place in the index' `objectnames`, R // 10 x 256 + G, counted from 1; B tells the
+instances apart. What is a thing nobody says, so the store decides. Parts (`NAME_parts_1.png`) are not read. Source of
+the layout: CSAILVision/ADE20K, utils/utils_ade20k.py. The index is a pickle: nothing but arrays, texts and numbers is
+taken from it, whatever else it holds is refused.
+"""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retclip.data.class_choice import data_set_name
+from retclip.data.images import SUFFIXES, read_png
+from retclip.data.readers.label_maps.id_map_source import IdMapSource
+from retclip.data.readers.label_maps.map_pairs import MapSettings, Pairs, with_maps
+from retclip.errors import DataError
+from retclip.escaping import brief
+from retclip.names import LONGEST, checked_name, name_key
+from retclip.plugin.contracts import SourceClass
+
+INDEX, MAP = "index_ade20k.pkl", "_seg.png"
+INSTANCES = 256  # of a class in one photo, in the blue channel
+_ARRAYS = ("numpy.core.multiarray", "numpy._core.multiarray")  # before and since numpy 2
+HARMLESS = {("numpy", "ndarray"), ("numpy", "dtype")} | {(a, b) for a in _ARRAYS for b in ("_reconstruct", "scalar")}
+
+
+class AdeFull(IdMapSource):
+    """An ImageSource over one split."""
+
+    def __init__(self, settings: MapSettings) -> None:
+        root, split = Path(settings.path).absolute(), settings.split or "training"
+        photos = root / "images" / "ADE" / split
+        known = _classes(_names(root / INDEX))
+        super().__init__(data_set_name(root, split), photos, known, _pairs(photos), settings)
+
+    def keys(self, file: Path) -> NDArray[np.int64]:
+        """class x 256 + instance. Raises DataError where the map holds no colours."""
+        colours = read_png(file)
+        if colours.ndim != 3 or colours.shape[2] < 3:
+            raise DataError(f"an RGB PNG of classes and instances: {file}", f"shape {colours.shape}", "unpack it again")
+        red, green, blue = (colours[..., channel].astype(np.int64) for channel in range(3))
+        classes = red // 10 * 256 + green
+        return np.where(classes > 0, classes * INSTANCES + blue, 0)
+
+    def is_foreign(self, key: int) -> bool:
+        """A class that the index lacks."""
+        return self.class_number(key) not in self._by_id
+
+    def class_number(self, key: int) -> int:
+        """Without the instance."""
+        return key // INSTANCES
+
+
+class _Plain(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in HARMLESS:
+            raise pickle.UnpicklingError(f"it holds {module}.{name}, which no index needs")
+        return super().find_class(module, name)
+
+
+def _names(index: Path) -> list[str]:
+    """The index' class names, with synonyms after commas."""
+    try:
+        with index.open("rb") as file:
+            names = list(_Plain(file).load()["objectnames"])
+    except Exception as error:  # a pickle may raise anything
+        got = f"{type(error).__name__}: {error}"
+        raise DataError(f"the index with `objectnames`: {index}", got, "unpack the data set again") from error
+    if not names or not all(isinstance(one, str) and one.strip(" ,") for one in names):
+        raise DataError(f"texts under `objectnames` in {index}", brief(names), "unpack the data set again")
+    return names
+
+
+def _classes(names: list[str]) -> list[SourceClass]:
+    """The first term is the class's name, or the whole where another class has it already."""
+    taken: set[str] = set()
+    found = []
+    for number, whole in enumerate(names, start=1):
+        where = f"name {number} of {INDEX}"
+        terms = [checked_name(term, where) for term in whole.split(",") if term.strip()]
+        choices = (terms[0], ", ".join(terms))
+        free = (one for one in choices if name_key(one) not in taken and len(one) <= LONGEST)
+        name = next(free, f"{terms[0][: LONGEST - 12]} ({number})")
+        taken.add(name_key(name))
+        found.append(SourceClass(name, None, tuple(dict.fromkeys(t for t in terms if t != name)), number))
+    return found
+
+
+def _pairs(photos: Path) -> Pairs:
+    if not photos.is_dir():
+        raise DataError(f"the photos' folder {photos}", "nothing there", "check path and split (training, validation)")
+    found = sorted(path for path in photos.rglob("*") if path.suffix.lower() in SUFFIXES and path.suffix != ".png")
+
+    def map_of(photo: Path) -> Path | None:
+        label = photo.with_name(f"{photo.stem}{MAP}")
+        return label if label.is_file() else None
+
+    return Pairs(with_maps(found, map_of, photos, photos))

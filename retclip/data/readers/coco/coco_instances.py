@@ -1,0 +1,194 @@
+"""COCO instance annotations and LVIS, read: a JSON of objects with polygons or run lengths.
+
+Found as `instances_SPLIT.json` or `lvis_v1_SPLIT.json` in the folder or in `annotations/`, without a split as
+`instances.json`; photos in `images/SPLIT/`, `SPLIT/` or `images/`. LVIS names no files: its photos are COCO's, named by
+the last two parts of `coco_url`, and underscores in its class names count as spaces. Objects may overlap; smaller ones
+are painted over larger ones, the rest is void; beside that map, the annotation keeps their whole masks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from retclip.data.annotated_photo import AnnotatedPhoto, frame_digest
+from retclip.data.class_choice import chosen, data_set_name, keep_classes
+from retclip.data.flags import as_flag
+from retclip.data.images import file_digest, read_image
+from retclip.data.photo_files import NamedPhotos
+from retclip.data.readers.coco.coco_panoptic import CocoPanopticSettings
+from retclip.data.readers.coco.coco_records import (
+    as_text,
+    bad_record,
+    check_size,
+    first_of,
+    photos_by_id,
+    read_document,
+    real_categories,
+)
+from retclip.data.readers.coco.lvis import ABSENT, is_lvis, looked_for
+from retclip.data.readers.regions.object_masks import read_mask
+from retclip.data.readers.regions.painted_objects import AnnotatedObject, painted
+from retclip.errors import DataError
+from retclip.escaping import brief
+from retclip.names import checked_name, spaced
+from retclip.passed_over import BAD_OBJECTS, PassedOver, Tally
+from retclip.plugin.contracts import SourceClass, SourceImage
+from retclip.types import Image
+
+NAMES = ("instances", "lvis_v1")
+
+
+class CocoInstances:
+    """An ImageSource over one split: every photo, also those in which nothing is annotated."""
+
+    def __init__(self, settings: CocoPanopticSettings) -> None:
+        root, split = Path(settings.path).absolute(), settings.split  # absolute: stored with each photo
+        dotted = f"_{split}" if split else ""
+        places = [folder / f"{name}{dotted}.json" for folder in (root, root / "annotations") for name in NAMES]
+        given = Path(settings.annotations).absolute() if settings.annotations else None
+        self.file = given or first_of(places, f"{root}, split {split!r}")
+        photos = [root / "images" / split, root / split, root / "images", root]
+        self.photos = (
+            Path(settings.images).absolute() if settings.images else first_of(photos, f"photos of {self.file}")
+        )
+        document = _named(read_document(self.file, "instances"))
+        self._lvis = is_lvis(document, self.file)
+        self._categories = real_categories(categories_of(document, self.file), document, self.file)
+        self._classes = chosen(list(self._categories.values()), settings)
+        self._kept = frozenset(one.name for one in self._classes)
+        self._tally = Tally()
+        self._photos = photos_by_id(document, self.file, self._tally)
+        self._objects = objects_of(document, self.file, self._categories, self._photos, self._tally)
+        folders = [self.photos] if settings.images else [self.photos, root]
+        names = (photo["file_name"] for photo in self._photos.values())
+        self._places = NamedPhotos(folders, names, stand_in=True)  # LVIS names COCO's folder, too
+        self._frame = settings.orientation
+        self.name = data_set_name(root, split)
+
+    def classes(self) -> Sequence[SourceClass]:
+        """In the order of the file's categories, LVIS with its synonyms."""
+        return self._classes
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def passed_over(self) -> PassedOver:
+        """Images and objects that belong to none that is known."""
+        return self._tally.total
+
+    def images(self) -> Iterator[SourceImage]:
+        """In the order of the file's images."""
+        kinds = sorted((key, one.name, one.is_thing) for key, one in self._categories.items())
+        read_as = frame_digest(self._frame)
+        for key, photo in self._photos.items():
+            path, objects = self._places.path(photo["file_name"]), self._objects.get(key, [])
+            named = {self._categories[one["category_id"]].name for _, one in objects}
+            canonical = json.dumps([[one for _, one in objects], kinds, sorted(self._kept), *read_as], sort_keys=True)
+            yield SourceImage(
+                external_id=photo["file_name"],
+                uri=str(path),
+                load=partial(self._load, path, photo, objects),
+                file_digest=partial(file_digest, path),
+                class_names=tuple(one.name for one in self._classes if one.name in named),
+                annotation_digest=hashlib.sha256(canonical.encode()).hexdigest(),
+            )
+
+    def _load(self, path: Path, record: Mapping[str, Any], objects: Sequence[tuple[int, Mapping[str, Any]]]) -> Image:
+        photo = AnnotatedPhoto(read_image(path), self._frame)
+        check_size(record, photo, str(self.file))
+        masks = (self._object(number, one, photo) for number, one in objects)  # one by one: they are large
+        truth = painted((mask for mask in masks if mask is not None), photo.size, photo.tally)
+        if truth.objects and (self._lvis or ABSENT in record):
+            truth = replace(truth, objects=looked_for(truth.objects, record, self._categories, self.file))
+        return photo.annotated(keep_classes(truth, self._kept))
+
+    def _object(self, number: int, one: Mapping[str, Any], photo: AnnotatedPhoto) -> AnnotatedObject | None:
+        """An object, or None where it cannot be read, which costs the object."""
+        category, where = self._categories[one["category_id"]], f"annotation {number} of {self.file}"
+        try:
+            mask = read_mask(one.get("segmentation"), photo, where)
+            is_crowd = crowd_flag(one, where)
+        except DataError as error:
+            photo.fault(where, error)
+            return None
+        return AnnotatedObject(category.name, category.is_thing is not False, mask, is_crowd, stated_area(one))
+
+
+def stated_area(one: Mapping[str, Any]) -> float | None:
+    """The area of an object as its record states it; None where it states none that can be."""
+    area = one.get("area")
+    if not isinstance(area, int | float) or isinstance(area, bool) or not math.isfinite(area) or area < 0:
+        return None
+    return float(area)
+
+
+def _named(document: dict[str, Any]) -> dict[str, Any]:
+    """Images without `file_name` (LVIS) get the end of their `coco_url`."""
+    for one in document["images"]:
+        if isinstance(one, dict) and "file_name" not in one and isinstance(one.get("coco_url"), str):
+            one["file_name"] = "/".join(one["coco_url"].split("/")[-2:])
+    return document
+
+
+def categories_of(document: Mapping[str, Any], file: Path) -> dict[int, SourceClass]:
+    """By their ids, in the file's order. Raises DataError."""
+    found: dict[int, SourceClass] = {}
+    spelled = _spaced if is_lvis(document, file) else as_text
+    for number, one in enumerate(document["categories"]):
+        try:
+            where = f"category {number} of {file}"
+            name, terms = checked_name(spelled(one["name"]), where), one.get("synonyms", ())
+            terms = [term for term in terms.split(",") if term.strip()] if isinstance(terms, str) else terms
+            synonyms = dict.fromkeys(checked_name(spelled(raw), where) for raw in terms)
+            synonyms.pop(name, None)
+            new = SourceClass(name, as_flag(one.get("isthing", 1)), tuple(synonyms), int(one["id"]))
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            raise bad_record(where, "id and name, synonyms as a list", error) from error
+        if new.native_id in found:
+            raise DataError(f"different category ids in {file}", f"{name!r} ({new.native_id}) twice", "remove one")
+        found[new.native_id] = new
+    return found
+
+
+def _spaced(value: Any) -> str:
+    """LVIS's "alarm_clock" as people write it."""
+    return spaced(as_text(value))
+
+
+def objects_of(
+    document: Mapping[str, Any], file: Path, categories: Mapping[int, Any], photos: Mapping[Any, Any], tally: Tally
+) -> Mapping[Any, list[tuple[int, dict[str, Any]]]]:
+    """image id -> (place in the file, record) of its objects. tally: of those of no known category or image."""
+    found: defaultdict[Any, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    for number, one in enumerate(document["annotations"]):
+        where = f"annotation {number} of {file}"
+        try:
+            category, image = one["category_id"], one["image_id"]
+            known = (category in categories, image in photos)
+        except (KeyError, TypeError) as error:
+            told = bad_record(where, "image_id, category_id, segmentation", error)
+            tally.fault(BAD_OBJECTS, where, str(file), told)
+            continue
+        if all(known):
+            found[image].append((number, one))
+            continue
+        what, value = ("a known category", category) if not known[0] else ("an image", image)
+        lost = DataError(f"{what} for {where}", f"id {brief(value)}, which is not there", "add it")
+        tally.fault(BAD_OBJECTS, where, str(file), lost)
+    return found
+
+
+def crowd_flag(one: Mapping[str, Any], where: str) -> bool:
+    """Whether a record stands for several objects. Raises DataError for a word that says neither."""
+    try:
+        return as_flag(one.get("iscrowd") or 0)
+    except ValueError as error:
+        raise DataError(f"iscrowd as 0 or 1 in {where}", str(error), "correct it") from error

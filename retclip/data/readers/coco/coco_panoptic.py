@@ -1,0 +1,233 @@
+"""COCO panoptic annotations, read: a JSON of segments and a PNG of ids (id = R + 256 G + 65536 B, 0 = void).
+
+Found in any of these layouts: `panoptic_SPLIT.json` beside `panoptic_SPLIT/` and `images/SPLIT/`; the official
+`annotations/panoptic_SPLIT.json`, `annotations/panoptic_SPLIT/` and `SPLIT/`; without a split `panoptic.json`,
+`panoptic/`, `images/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
+from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes
+from retclip.data.flags import as_flag
+from retclip.data.images import file_digest, read_image, read_png
+from retclip.data.photo_files import NamedPhotos, inside_name, spelled
+from retclip.data.readers.coco.coco_records import (
+    as_text,
+    bad_record,
+    first_of,
+    photos_by_id,
+    read_document,
+    real_categories,
+)
+from retclip.errors import DataError
+from retclip.escaping import brief
+from retclip.names import checked_name
+from retclip.passed_over import BAD_OBJECTS, BAD_RECORDS, PassedOver, Tally
+from retclip.plugin.contracts import SourceClass, SourceImage
+from retclip.types import Image, PanopticSegmentation, SegmentInfo
+
+UNANNOTATED = "photos without an annotation"
+DISAGREE = "export both again"
+POWERS = np.array([1, 256, 65536], dtype=np.int32)
+
+
+class CocoPanopticSettings(FrameSettings, AnnotatedSettings):
+    annotations: str = Field("", description="the JSON file, if it lies elsewhere")
+    images: str = Field("", description="the folder of photos, if it lies elsewhere")
+
+
+class CocoPanoptic:
+    """An ImageSource over one split."""
+
+    def __init__(self, settings: CocoPanopticSettings) -> None:
+        root, split = Path(settings.path).absolute(), settings.split  # absolute: stored with each photo
+        dotted = f"_{split}" if split else ""
+        places = [root / f"panoptic{dotted}.json", root / "annotations" / f"panoptic{dotted}.json"]
+        self.file = (
+            Path(settings.annotations).absolute()
+            if settings.annotations
+            else first_of(places, f"{root}, split {split!r}")
+        )
+        photos = [root / "images" / split, root / split, root / "images"]
+        self.photos = (
+            Path(settings.images).absolute() if settings.images else first_of(photos, f"the photos of {self.file}")
+        )
+        self.masks = self.file.with_suffix("")
+        self._document = read_document(self.file, "panoptic")
+        self._categories = real_categories(_categories(self._document, self.file), self._document, self.file)
+        self._classes = chosen(list(self._categories.values()), settings)
+        self._kept = frozenset(one.name for one in self._classes)
+        self._tally = Tally()
+        self._annotations = _annotations(self._document, self.file, self._categories, self._tally)
+        folders = [self.photos] if settings.images else [self.photos, root]
+        self._places = NamedPhotos(folders, (one.photo["file_name"] for one in self._annotations))
+        self._frame = settings.orientation
+        self.name = data_set_name(root, split)
+
+    def classes(self) -> Sequence[SourceClass]:
+        """In the order of the file's categories."""
+        return self._classes
+
+    def __len__(self) -> int:
+        return len(self._annotations)
+
+    def passed_over(self) -> PassedOver:
+        """Records that cannot be used, and photos without an annotation."""
+        return self._tally.total
+
+    def images(self) -> Iterator[SourceImage]:
+        """In the order of the file's annotations."""
+        kinds = sorted((key, one.name, one.is_thing) for key, one in self._categories.items())
+        for annotation in self._annotations:
+            name = annotation.photo["file_name"]
+            path = self._places.path(name)
+            named = {self._categories[one["category_id"]].name for one in annotation.segments}
+            told = [annotation.record, kinds, sorted(self._kept), *frame_digest(self._frame)]
+            yield SourceImage(
+                external_id=name,
+                uri=str(path),
+                load=partial(self._load, path, annotation),
+                file_digest=partial(file_digest, path),
+                class_names=tuple(one.name for one in self._classes if one.name in named),
+                annotation_digest=hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest(),
+            )
+
+    def _load(self, path: Path, annotation: _Annotation) -> Image:
+        photo = AnnotatedPhoto(read_image(path), self._frame)
+        png = spelled(self.masks, annotation.png)
+        truth = read_panoptic(png, annotation.segments, self._categories, photo.tally, annotation.dropped)
+        height, width = truth.label_map.shape
+        if not photo.fits((height, width)):
+            todo = photo.cure((height, width), "match photo and PNG")
+            raise DataError(f"an annotation of size {photo.size} for {path}", f"{(height, width)}", todo)
+        return photo.annotated(keep_classes(truth, self._kept))
+
+
+@dataclass(frozen=True)
+class _Annotation:
+    """What the JSON says of a photo. photo: its image record. png: the map's name. segments: those that can be used.
+    dropped: ids of those that cannot, which were listed. record: all of it."""
+
+    photo: Mapping[str, Any]
+    png: str
+    segments: tuple[Mapping[str, Any], ...]
+    dropped: frozenset[int]
+    record: Mapping[str, Any]
+
+
+def read_panoptic(
+    png: Path, segments: Sequence[Mapping[str, Any]], categories: Mapping[int, SourceClass],
+    tally: Tally | None = None, dropped: Collection[int] = (),
+) -> PanopticSegmentation:  # fmt: skip
+    """A PNG of ids with its segments. An id of which the JSON says nothing becomes void, and a segment without a pixel
+    is left out: both are listed in `tally`, where there is one. dropped: ids that are void and need no listing. Raises
+    DataError where the two have nothing in common, or disagree and there is no tally."""
+    colours = read_png(png)
+    if colours.ndim != 3 or colours.shape[2] < 3:
+        raise DataError(f"an RGB PNG of segment ids: {png}", f"shape {colours.shape}", "export it as COCO panoptic")
+    label_map = (colours[..., :3].astype(np.int32) @ POWERS).astype(np.int32)
+    ids, areas = np.unique(label_map, return_counts=True)
+    counted = {int(i): int(area) for i, area in zip(ids, areas, strict=True) if i}
+    named = {int(one["id"]) for one in segments}
+    strange = sorted((counted.keys() ^ named) - set(dropped))
+    common = counted.keys() & (named | set(dropped))
+    if strange and (tally is None or not common):
+        raise DataError(f"the same ids in {png} and its JSON", f"only in one of them: {strange[:5]}", DISAGREE)
+    for key in strange:
+        where = "the JSON" if key in named else "the PNG"
+        error = DataError(f"segment {key} in {png} and its JSON", f"only in {where}", DISAGREE)
+        tally.fault(BAD_OBJECTS, f"segment {key} of {png}", str(png), error) if tally is not None else None
+    label_map[np.isin(label_map, list(counted.keys() - named))] = 0
+    infos = tuple(_info(one, categories, counted) for one in segments if int(one["id"]) in counted)
+    return PanopticSegmentation(label_map, infos)
+
+
+def _info(one: Mapping[str, Any], categories: Mapping[int, SourceClass], areas: Mapping[int, int]) -> SegmentInfo:
+    category = categories[one["category_id"]]
+    crowd = as_flag(one.get("iscrowd") or 0)
+    return SegmentInfo(
+        int(one["id"]), category.name, category.is_thing is not False, areas[int(one["id"])], is_crowd=crowd
+    )
+
+
+def _categories(document: Mapping[str, Any], file: Path) -> dict[int, SourceClass]:
+    found: dict[int, SourceClass] = {}
+    for number, one in enumerate(document["categories"]):
+        try:
+            where = f"category {number} of {file}"
+            name = checked_name(one["name"], where)
+            new = SourceClass(name, as_flag(one["isthing"]), native_id=int(one["id"]))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise bad_record(where, "id, name and isthing", error) from error
+        if new.native_id in found:
+            raise DataError(f"different category ids in {file}", f"{name!r} ({new.native_id}) twice", "remove one")
+        found[new.native_id] = new
+    return found
+
+
+def _annotations(
+    document: Mapping[str, Any], file: Path, categories: Mapping[int, SourceClass], tally: Tally
+) -> list[_Annotation]:
+    """The annotations with their image records. tally: of records and segments that cannot be used."""
+    photos = photos_by_id(document, file, tally)
+    found: dict[str, _Annotation] = {}
+    for number, one in enumerate(document["annotations"]):
+        where = f"annotation {number} of {file}"
+        try:
+            annotation = _annotation(one, file, where, photos, categories, tally)
+            name = annotation.photo["file_name"]
+            if name in found:
+                raise DataError(f"one annotation per photo in {where}", f"{name!r} twice", "remove one")
+        except (KeyError, TypeError) as error:
+            told = bad_record(where, "image_id, file_name and segments_info", error)
+            tally.fault(BAD_RECORDS, where, str(file), told)
+        except DataError as error:
+            tally.fault(BAD_RECORDS, where, str(file), error)
+        else:
+            found[name] = annotation
+    tally.skip(UNANNOTATED, max(0, len(photos) - len(found)))
+    return list(found.values())
+
+
+def _annotation(
+    one: Mapping[str, Any], file: Path, where: str, photos: Mapping[Any, dict[str, Any]],
+    categories: Mapping[int, SourceClass], tally: Tally,
+) -> _Annotation:  # fmt: skip
+    """One record. Raises KeyError, TypeError and DataError."""
+    key, png, segments = one["image_id"], inside_name(as_text(one["file_name"]), where), one["segments_info"]
+    if not isinstance(segments, list):
+        raise TypeError(f"segments_info is {brief(segments)}")
+    photo = photos.get(key, {"file_name": Path(png).with_suffix(".jpg").as_posix()} if not photos else None)
+    if photo is None:
+        raise DataError(f"an image for {where}", f"image_id {brief(key)}, which is not there", "add it to `images`")
+    good, dropped = dict[int, Mapping[str, Any]](), set[int]()
+    for place, segment in enumerate(segments):
+        record = f"segment {place} of {where}"
+        try:
+            number = int(segment["id"])
+            dropped.add(number)
+            if number <= 0 or number in good:
+                raise DataError(f"different segment ids above 0 in {record}", f"{number}", "number them anew")
+            if segment["category_id"] not in categories:
+                got = f"category {brief(segment['category_id'])}"
+                raise DataError(f"a known category in {record}", got, "add it to `categories`")
+            as_flag(segment.get("iscrowd") or 0)
+        except DataError as error:
+            tally.fault(BAD_OBJECTS, record, str(file), error)
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
+            tally.fault(BAD_OBJECTS, record, str(file), bad_record(record, "id, category_id, iscrowd", error))
+        else:
+            good[number] = segment
+    return _Annotation(photo, png, tuple(good.values()), frozenset(dropped - good.keys()), one)

@@ -1,0 +1,80 @@
+"""Maps of one byte per pixel, a class each. Of a thing class, each 8-connected component stands in for an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy import ndimage
+
+from retclip.data.annotated_photo import AnnotatedPhoto
+from retclip.data.images import read_png
+from retclip.data.readers.label_maps.map_pairs import MapPairs, MapSettings, Pairs
+from retclip.errors import DataError
+from retclip.passed_over import Tally
+from retclip.plugin.contracts import SourceClass
+from retclip.types import PanopticSegmentation, SegmentInfo
+
+USUAL_VOID = 255
+SMALL = "components below min_area"
+EIGHT = np.ones((3, 3), dtype=bool)
+
+
+class LabelMapSettings(MapSettings):
+    min_area: int = Field(0, ge=0, description="pixels below which a component of a thing becomes void")
+    components: bool = Field(True, description="split things into connected components")
+
+
+class LabelMapSource(MapPairs):
+    """An ImageSource. void: the value of pixels without a class; None where nobody said: then 255, as is usual, unless
+    that is a class."""
+
+    def __init__(self, name: str, root: Path, known: Sequence[SourceClass], void: int | None, pairs: Pairs,
+                 settings: LabelMapSettings) -> None:  # fmt: skip
+        super().__init__(name, root, known, pairs, settings)
+        self.void, self.settings = void, settings
+
+    def numbers(self, file: Path) -> set[int]:
+        """The values of its pixels."""
+        return set(np.unique(read_png(file)).tolist())
+
+    def reading(self) -> Any:
+        """The void, and how components are told apart."""
+        return [self.void, self.settings.min_area, self.settings.components]
+
+    def truth(self, file: Path, photo: AnnotatedPhoto) -> PanopticSegmentation:
+        """The components of each class's pixels. An id that the class list lacks costs its pixels. Raises DataError
+        where the list has none of the ids."""
+        classes = read_png(file)
+        if classes.ndim != 2:
+            raise DataError(f"one id per pixel in {file}", f"shape {classes.shape}", "save it as 8-bit grey")
+        void = USUAL_VOID if self.void is None and USUAL_VOID not in self._by_id else self.void
+        present = set(np.unique(classes).tolist()) - {void}
+        for number in sorted(present - self._by_id.keys()):
+            todo = f"complete the class list; if {number} is void, say so: `void_id` in classes.json"
+            error = DataError(f"ids of the class list in {file}", f"{number}", todo)
+            if present.isdisjoint(self._by_id):
+                raise error
+            photo.fault(f"id {number} of {file}", error)
+        return self._segments(classes, photo.tally)
+
+    def _segments(self, classes: NDArray[np.uint8], tally: Tally) -> PanopticSegmentation:
+        label_map = np.zeros(classes.shape, dtype=np.int32)
+        infos: list[SegmentInfo] = []
+        for native_id in sorted(set(np.unique(classes).tolist()) & self._by_id.keys()):
+            one, pixels = self._by_id[native_id], classes == native_id
+            parts = np.ones(np.count_nonzero(pixels), dtype=np.int32)  # the component of each of its pixels
+            if one.is_thing and self.settings.components:
+                parts = ndimage.label(pixels, structure=EIGHT)[0][pixels]
+            areas = np.bincount(parts)
+            kept = np.flatnonzero(areas >= max(1, self.settings.min_area if one.is_thing else 1))
+            tally.skip(SMALL, int(np.count_nonzero(areas)) - len(kept))
+            ids = np.zeros(len(areas), dtype=np.int32)  # by component: there may be more than one can compare with
+            ids[kept] = np.arange(len(infos) + 1, len(infos) + 1 + len(kept))
+            label_map[pixels] = ids[parts]
+            infos += [SegmentInfo(int(ids[n]), one.name, one.is_thing is not False, int(areas[n])) for n in kept]
+        return PanopticSegmentation(label_map, tuple(infos))

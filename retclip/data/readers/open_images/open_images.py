@@ -1,0 +1,203 @@
+"""Open Images V4 to V7, read: labels of whole photos, boxes as such labels, or masks.
+
+    FOLDER/class-descriptions*.csv (or oidv7-...)          machine ids and names
+    FOLDER/[oidv?-]SPLIT-annotations-human-imagelabels*.csv  labels; a confidence of 0 says that a class is not there
+    FOLDER/[oidv?-]SPLIT-annotations-bbox.csv              boxes
+    FOLDER/[oidv?-]SPLIT-annotations-object-segmentation.csv and FOLDER/masks/ (or SPLIT-masks/)
+    FOLDER/bbox_labels_600_hierarchy.json                  what is above what, for `ancestors`
+
+Photos are `SPLIT/ID.jpg` or `images/SPLIT/ID.jpg`: all that lie there, or those that `list` names. Tables may be in
+`annotations/`, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
+from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes, text_digest
+from retclip.data.images import file_digest, read_image, read_png
+from retclip.data.photo_files import photos_in
+from retclip.data.readers.coco.coco_records import first_of
+from retclip.data.readers.open_images.open_images_tables import all_above, read_names, read_parents, read_rows
+from retclip.data.readers.regions.painted_objects import AnnotatedObject, painted
+from retclip.documents import lines_of, read_text
+from retclip.errors import DataError
+from retclip.passed_over import BAD_RECORDS, BAD_ROWS, PassedOver, Tally
+from retclip.plugin.contracts import SourceClass, SourceImage
+from retclip.types import Image
+
+TABLES = {"labels": "human-imagelabels", "boxes": "bbox", "masks": "object-segmentation"}
+Mask = tuple[Path, str]  # file, class
+
+
+class OpenImagesSettings(FrameSettings, AnnotatedSettings):
+    kind: Literal["labels", "boxes", "masks"] = Field(
+        "labels", description="what is read; boxes only say what is there"
+    )
+    list: str = Field("", description="a file of photo ids (ID or SPLIT/ID a line), if not all that lie there")
+    ancestors: bool = Field(
+        False, description="what shows a fox shows an animal, too; needs the hierarchy, and is not for masks"
+    )
+
+
+class OpenImages:
+    """An ImageSource over one split: with `masks` annotated, otherwise with labels of whole photos."""
+
+    def __init__(self, settings: OpenImagesSettings) -> None:
+        root, split = Path(settings.path).absolute(), settings.split or "train"
+        self.name = data_set_name(root, split)
+        self._annotated = settings.kind == "masks"
+        if self._annotated and settings.ancestors:  # a mask has one class: photos would show animals without a mask
+            todo = "leave ancestors out, and name the classes that have masks"
+            raise DataError(f"ancestors with kind=labels or kind=boxes in {root}", "kind=masks", todo)
+        self._tally, self._frame = Tally(), settings.orientation
+        self._photos = _photos(root, split, settings.list, self._tally)
+        names = read_names(_table(root, "*class-descriptions*.csv", "class descriptions"))
+        self._masks: dict[str, list[Mask]] = {}
+        said = self._read(root, split, settings, names)
+        if settings.ancestors:
+            parents = read_parents(_table(root, "*hierarchy*.json", "the hierarchy of classes"))
+            said = {key: found.union(*(all_above(one, parents) for one in found)) for key, found in said.items()}
+        self._said = {key: {names[one] for one in found if one in names} for key, found in said.items()}
+        occurring = set().union(*self._said.values()) if self._said else set()
+        known = dict.fromkeys(name for name in names.values() if name in occurring)
+        self._classes = chosen([SourceClass(name, True if self._annotated else None) for name in known], settings)
+        self._places = {one.name: place for place, one in enumerate(self._classes)}
+        self._kept = frozenset(self._places)
+
+    def _read(self, root: Path, split: str, settings: OpenImagesSettings, names: dict[str, str]) -> dict[str, set[str]]:
+        """photo id -> machine ids of what it shows."""
+        table = _table(root, f"*{split}-annotations-{TABLES[settings.kind]}*.csv", f"the table of {settings.kind}")
+        said: dict[str, set[str]] = {key: set() for key in self._photos}
+        last = "MaskPath" if settings.kind == "masks" else "Confidence"
+        for where, (key, one, value) in read_rows(table, ("ImageID", "LabelName", last), said, self._tally):
+            try:
+                if one not in names:
+                    raise DataError(f"a known LabelName in {where}", one, "add it to class-descriptions")
+                if settings.kind == "masks":
+                    found = _mask(root, split, value, where), names[one]
+                    self._masks.setdefault(key, []).append(found)
+                elif _confidence(value, where) <= 0:
+                    continue
+            except DataError as error:
+                self._tally.fault(BAD_ROWS, where, str(table), error)
+            else:
+                said[key].add(one)
+        return said
+
+    def passed_over(self) -> PassedOver:
+        """Rows that cannot be used, and files that are no photos."""
+        return self._tally.total
+
+    def classes(self) -> Sequence[SourceClass]:
+        """Those that some photo shows, in the order of the descriptions."""
+        return self._classes
+
+    def __len__(self) -> int:
+        return len(self._photos)
+
+    def images(self) -> Iterator[SourceImage]:
+        """By id, or in the list's order."""
+        for key, path in self._photos.items():
+            shown = sorted(self._said[key] & self._kept, key=self._places.__getitem__)
+            masks = self._masks.get(key, ())
+            parts = [*shown, *(f"{file.name} {name}" for file, name in masks)]
+            parts += frame_digest(self._frame) if masks else []
+            yield SourceImage(
+                external_id=key,
+                uri=str(path),
+                load=partial(self._load, path, masks) if self._annotated else partial(read_image, path),
+                file_digest=partial(file_digest, path),
+                class_names=tuple(shown),
+                annotation_digest=text_digest(parts),
+            )
+
+    def _load(self, path: Path, masks: Sequence[Mask]) -> Image:
+        photo = AnnotatedPhoto(read_image(path), self._frame)
+        objects = (self._object(file, name, photo) for file, name in masks)
+        truth = painted((one for one in objects if one is not None), photo.size, photo.tally)
+        return photo.annotated(keep_classes(truth, self._kept))
+
+    def _object(self, file: Path, name: str, photo: AnnotatedPhoto) -> AnnotatedObject | None:
+        """An object, or None where its mask cannot be read, which costs the object."""
+        try:
+            return AnnotatedObject(name, True, _pixels(file, photo))
+        except DataError as error:
+            photo.fault(file.name, error)
+            return None
+
+
+def _pixels(file: Path, photo: AnnotatedPhoto) -> NDArray[np.bool_]:
+    """(H, W), the nearest pixel of each: masks were drawn on smaller copies of the photos. Raises DataError for one of
+    another shape than the photo, whose pixels it would lie beside."""
+    found = read_png(file)
+    grey = found if found.ndim == 2 else found.max(axis=-1)
+    if not photo.fits_shape((height := grey.shape[0], width := grey.shape[1])):
+        todo = photo.cure_shape((height, width), "match photo and mask")
+        expected = f"a mask of the shape of {photo.image.uri}, {photo.size[1]} x {photo.size[0]} pixels: {file}"
+        raise DataError(expected, f"{width} x {height} pixels", todo)
+    rows, columns = (
+        ((np.arange(wanted) + 0.5) * side / wanted).astype(int)
+        for wanted, side in zip(photo.size, grey.shape, strict=True)
+    )
+    return np.asarray(grey[rows[:, None], columns] > 0, dtype=np.bool_)
+
+
+def _table(root: Path, pattern: str, what: str) -> Path:
+    """The file of that name; of a full table and its part for the classes with boxes, the full one."""
+    places = [folder for folder in (root, root / "annotations") if folder.is_dir()]
+    found = sorted(one for folder in places for one in folder.glob(pattern) if not one.name.startswith("."))
+    found = [one for one in found if not one.stem.endswith("-boxable")] or found
+    if not found:
+        raise DataError(f"{what} in {root} or its annotations/, named {pattern}", "no such file", "download it there")
+    if len(found) > 1:
+        got = ", ".join(str(one.relative_to(root)) for one in found)
+        raise DataError(f"one file of {what} in {root}, named {pattern}", got, "keep one there")
+    return found[0]
+
+
+def _photos(root: Path, split: str, listed: str, tally: Tally) -> dict[str, Path]:
+    """photo id -> its file. Raises DataError."""
+    folder = first_of([root / split, root / "images" / split], "the photos")
+    photos, other = photos_in(folder)
+    tally.add(other)
+    there: dict[str, Path] = {}
+    for path in sorted(photos, key=lambda path: path.suffix.lower() != ".jpg"):  # which is what they are called
+        if there.setdefault(path.stem, path) != path:
+            twice = DataError(
+                f"one photo {path.stem} in {folder}", f"{there[path.stem].name} and {path.name}", "remove one"
+            )
+            tally.fault(BAD_RECORDS, path.name, str(path), twice)
+    there = dict(sorted(there.items()))
+    if not listed:
+        if not there:
+            raise DataError(f"photos in {folder}", "none", "download some, e.g. with Open Images' downloader.py")
+        return there
+    text = read_text(Path(listed), "list of photo ids")
+    lines = [line.strip() for line in lines_of(text) if line.strip()]
+    wanted = [line.split("/")[-1] for line in lines if "/" not in line or line.split("/")[0] == split]
+    if not wanted:
+        raise DataError(f"ids of the split {split!r} in {listed}", f"{lines[:2]}", "write an ID, or SPLIT/ID, a line")
+    return {key: there.get(key, folder / f"{key}.jpg") for key in wanted}  # what is missing is told when it is read
+
+
+def _mask(root: Path, split: str, name: str, where: str) -> Path:
+    if not name or Path(name).name != name:
+        raise DataError(f"a mask's file name in {where}", repr(name), "download the table again")
+    places = [root / "masks" / split, root / f"{split}-masks", root / "masks", root]
+    return next((place / name for place in places if (place / name).is_file()), root / "masks" / name)
+
+
+def _confidence(value: str, where: str) -> float:
+    try:
+        return float(value)
+    except ValueError as error:
+        raise DataError(f"a number as Confidence in {where}", repr(value), "download the table again") from error

@@ -1,0 +1,211 @@
+"""Image-text pairs as a source: a CSV, TSV or Parquet file, or tar shards, of images with captions or tags.
+
+Which classes an image shows is read off its text: the vocabulary's names and synonyms, singular or plural, as whole
+words. Images whose text names none are passed over unless `keep_unnamed` says otherwise. A path may be a file, or a
+folder or glob of files.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from retclip.data.class_choice import AnnotatedSettings, chosen, text_digest
+from retclip.data.class_list import read_vocabulary
+from retclip.data.images import decode, file_digest, read_image
+from retclip.data.readers.text.caption_words import CaptionWords
+from retclip.data.readers.text.pair_files import read_pairs
+from retclip.data.readers.text.pairs import BadPair, Pair
+from retclip.errors import DataError
+from retclip.passed_over import BAD_RECORDS, PassedOver, Tally
+from retclip.plugin.contracts import SourceClass, SourceImage
+from retclip.types import Image
+
+KINDS = (".csv", ".tsv", ".parquet", ".tar")
+UNNAMED = "images whose text names no class"
+
+
+class ImageTextSettings(AnnotatedSettings):
+    vocabulary: str = Field(description="the classes to look for: a file of class names, or a comma list")
+    text: Literal["captions", "tags"] = Field("captions", description="tags: whole names, parted by ; | or commas")
+    image_column: str = Field("", description="the column of images, if not a usual name")
+    text_column: str = Field("", description="the column of texts, if not a usual name")
+    keep_unnamed: bool = Field(False, description="also images whose text names none of the classes")
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """What one walk over every text found. count: images to be yielded. joined: digest of the key of each image that
+    comes several times -> the classes that its texts name together. damaged: files that end before their end."""
+
+    count: int
+    joined: Mapping[bytes, frozenset[str]]
+    damaged: frozenset[Path]
+    passed_over: PassedOver
+
+
+class ImageText:
+    """An ImageSource without masks, streamed: the pairs are read anew for each walk. An image that a table names once
+    for each of its captions is one image."""
+
+    def __init__(self, settings: ImageTextSettings) -> None:
+        if settings.split:
+            todo = "name the split's folder or files as path"
+            raise DataError(f"no split, as the path names the files: {settings.path}", repr(settings.split), todo)
+        self._settings, self._files = settings, _files(settings.path)
+        self._above = os.path.commonpath([file.parent for file in self._files])
+        words = read_vocabulary(settings.vocabulary)
+        known = [
+            SourceClass(name, thing, more)
+            for name, thing, more in zip(words.names, words.is_thing, words.synonyms or ((),) * len(words), strict=True)
+        ]
+        self._classes = chosen(known, settings)
+        self._words = CaptionWords(self._classes)
+        self.name = Path(settings.path).resolve().stem or "pairs"
+
+    def classes(self) -> Sequence[SourceClass]:
+        """Those of the vocabulary."""
+        return self._classes
+
+    def __len__(self) -> int:
+        """Counted by reading every text once; the images are not touched."""
+        return self._survey.count
+
+    def passed_over(self) -> PassedOver:
+        """Records that cannot be used, and images whose texts name none of the classes."""
+        return self._survey.passed_over
+
+    def images(self) -> Iterator[SourceImage]:
+        """In the files' order. The ids begin with the file's place below the folder that all files have in common."""
+        joined, given = self._survey.joined, set[bytes]()
+        for file in self._files:
+            for pair in self._pairs(file):
+                if isinstance(pair, BadPair):
+                    continue
+                key = self._key(file, pair)
+                digest = _key_digest(key) if joined else b""
+                if digest in given:
+                    continue
+                names = joined.get(digest)
+                if names is None:
+                    names = self._named(pair.texts)
+                else:
+                    given.add(digest)
+                if names or self._settings.keep_unnamed:
+                    yield _record(key, pair, tuple(one.name for one in self._classes if one.name in names))
+
+    def _pairs(self, file: Path) -> Iterator[Pair | BadPair]:
+        """Of a file that is damaged, which the survey listed, those before the damage."""
+        try:
+            yield from read_pairs(file, self._settings.image_column, self._settings.text_column)
+        except DataError:
+            if file not in self._survey.damaged:
+                raise
+
+    @cached_property
+    def _survey(self) -> _Survey:
+        tally, joined, count, damage = Tally(), dict[bytes, frozenset[str]](), 0, dict[Path, DataError]()
+        for file in self._files:
+            named: dict[bytes, frozenset[str]] = {}  # keys begin with their file
+            try:
+                self._survey_file(file, named, joined, tally)
+            except DataError as error:
+                damage[file] = error
+                tally.fault(BAD_RECORDS, f"{file.name}, from where it is damaged", str(file), error)
+            unnamed = 0 if self._settings.keep_unnamed else sum(not names for names in named.values())
+            tally.skip(UNNAMED, unnamed)
+            count += len(named) - unnamed
+        if len(damage) == len(self._files) and not count:
+            raise next(iter(damage.values()))
+        return _Survey(count, joined, frozenset(damage), tally.total)
+
+    def _survey_file(
+        self, file: Path, named: dict[bytes, frozenset[str]], joined: dict[bytes, frozenset[str]], tally: Tally
+    ) -> None:
+        """Add to what each image shows, and to what those show that come again."""
+        alike: dict[frozenset[str], frozenset[str]] = {}  # of millions of images few differ in their classes
+        for pair in read_pairs(file, self._settings.image_column, self._settings.text_column):
+            if isinstance(pair, BadPair):
+                tally.fault(BAD_RECORDS, pair.where, str(file), pair.error)
+                continue
+            digest, names = _key_digest(self._key(file, pair)), self._named(pair.texts)
+            if digest in named:
+                joined[digest] = named[digest]
+                if pair.read is not None:  # it brings an image of its own, of which nobody knows whether it is the same
+                    error = DataError(
+                        f"samples of different names: {pair.where}", "one of that name before", "rename it"
+                    )
+                    tally.fault(BAD_RECORDS, pair.where, str(file), error)
+                    continue
+                names = joined[digest] = named[digest] | names
+            named[digest] = alike.setdefault(names, names)
+
+    def _key(self, file: Path, pair: Pair) -> str:
+        return f"{file.relative_to(self._above)}/{pair.key}"
+
+    def _named(self, texts: Sequence[str]) -> frozenset[str]:
+        """The classes in an image's texts."""
+        if self._settings.text == "tags":
+            tags = [part for text in texts for part in (text, *re.split(r"[;|,]", text))]
+            return frozenset(name for name in map(self._words.tag, tags) if name)
+        return frozenset(name for text in texts for name in self._words.classes(text))
+
+
+def _key_digest(key: str) -> bytes:
+    """Of millions of keys 16 bytes each."""
+    return hashlib.blake2b(key.encode(errors="surrogateescape"), digest_size=16).digest()
+
+
+def _record(key: str, pair: Pair, names: tuple[str, ...]) -> SourceImage:
+    path = Path(pair.uri)
+    return SourceImage(
+        external_id=key,
+        uri=pair.uri,
+        load=partial(_decoded, pair) if pair.read else partial(read_image, path),
+        file_digest=partial(_digest, pair) if pair.read else partial(file_digest, path),
+        class_names=names,
+        annotation_digest=text_digest(names),
+        extra={"text": "\n".join(pair.texts)},
+    )
+
+
+def _content(pair: Pair) -> bytes:
+    try:
+        return pair.read() if pair.read else b""
+    except OSError as error:
+        raise DataError(f"the image of {pair.where}", str(error), "check the file") from error
+
+
+def _decoded(pair: Pair) -> Image:
+    return decode(_content(pair), pair.uri)
+
+
+def _digest(pair: Pair) -> str:
+    return hashlib.sha256(_content(pair)).hexdigest()
+
+
+def _files(path: str) -> list[Path]:
+    """The files of pairs. Raises DataError where there are none."""
+    root = Path(path).absolute()
+    inside = [one for one in root.iterdir() if one.is_file() and not one.name.startswith(".")] if root.is_dir() else []
+    found = [root] if root.is_file() else inside
+    found = found or [Path(one).absolute() for one in glob.glob(path, recursive=True)]  # noqa: PTH207  (any pattern)
+    shards = {one.with_suffix("") for one in found if one.suffix.lower() == ".tar"}
+    pairs = sorted(one for one in found if one.suffix.lower() in KINDS and not _about_a_shard(one, shards))
+    if not pairs:
+        raise DataError(f"files of pairs ({', '.join(KINDS)}) at {path}", "none", "check the path")
+    return pairs
+
+
+def _about_a_shard(file: Path, shards: Set[Path]) -> bool:
+    """img2dataset writes 00000.parquet beside 00000.tar: links and sizes of the same pairs, without the images."""
+    return file.suffix.lower() == ".parquet" and file.with_suffix("") in shards

@@ -1,0 +1,69 @@
+"""An image with the texts that a file of pairs gives it, and the records that cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retclip.data.photo_files import inside_name, spelled
+from retclip.data.readers.text.table_columns import column_place
+from retclip.errors import DataError
+from retclip.escaping import brief
+
+IMAGE = ("image", "file", "file_name", "filename", "image_name", "image_path", "path")
+TEXT = ("caption", "captions", "text", "title", "comment", "tags", "labels")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image with its texts. key: unique in its file, but for tables that name an image once for each of its texts.
+    texts: as they stand there. uri: an image file where `read` is None, else what `read` reads. where: the record, for
+    errors."""
+
+    key: str
+    texts: tuple[str, ...]
+    uri: str
+    read: Callable[[], bytes] | None
+    where: str
+
+
+@dataclass(frozen=True)
+class BadPair:
+    """A record that cannot be used: where it stands, and what is wrong with it."""
+
+    where: str
+    error: DataError
+
+
+def tried(where: str, work: Callable[[], Pair]) -> Pair | BadPair:
+    """What `work` makes of the record `where`, or why it makes nothing."""
+    try:
+        return work()
+    except DataError as error:
+        return BadPair(where, error)
+
+
+def named_pair(file: Path, image: Any, text: Any, number: int) -> Pair:
+    """A pair whose image is a file beside the table, in row `number`. Raises DataError."""
+    where = f"row {number} of {file}"
+    texts = texts_of(text)
+    if not isinstance(image, str) or not image.strip() or texts is None:
+        raise DataError(f"an image file and a text in {where}", f"{brief(image)}, {brief(text)}", "complete the row")
+    if "://" in image:
+        raise DataError(f"a local image file in {where}", image[:80], "download the images first")
+    name = inside_name(image, where)
+    return Pair(name, texts, str(spelled(file.parent, name)), None, where)
+
+
+def texts_of(text: Any) -> tuple[str, ...] | None:
+    """A text, or a list of texts, of which some may be null; None where it is neither."""
+    several = [one for one in text if one is not None] if isinstance(text, list) else [text]
+    return tuple(several) if all(isinstance(one, str) for one in several) else None
+
+
+def places_of(file: Path, head: Sequence[str], image: str, text: str) -> tuple[int, int]:
+    """Where the images and the texts stand in a table's head."""
+    image_at = column_place(head, image, IMAGE, file, "image_column")
+    return image_at, column_place(head, text, TEXT, file, "text_column")

@@ -1,0 +1,107 @@
+"""Pairs in a tar shard (WebDataset): members of one stem are a sample, an image and its text."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from retclip.data.images import SUFFIXES
+from retclip.data.readers.text.pairs import TEXT, BadPair, Pair, texts_of, tried
+from retclip.documents import parse_json
+from retclip.errors import DataError
+from retclip.escaping import brief
+from retclip.limits import check_size, current
+
+
+def tar_pairs(file: Path, image: str, text: str) -> Iterator[Pair | BadPair]:
+    """As `read_pairs`. Members of one stem in a row are a pair: an image, and a .txt or a .json with the text."""
+    del image
+    try:
+        with tarfile.open(file, "r:") as archive:
+            for stem, parts in _samples(archive):
+                pair = partial(_shard_pair, file, archive, stem, parts, text)
+                yield tried(f"sample {stem!r} of {file}", pair)
+            _check_end(file, archive.offset)
+    except (OSError, tarfile.TarError, EOFError) as error:
+        todo = "unpack it first: samples are read from their places" if _is_packed(file) else "write the shard again"
+        raise DataError(f"a readable tar file: {file}", str(error), todo) from error
+
+
+def _is_packed(file: Path) -> bool:
+    """Whether a file is gzip, bzip2, xz or zstd, whatever its name says."""
+    with file.open("rb") as stream:
+        return stream.read(6).startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"))
+
+
+def _samples(archive: tarfile.TarFile) -> Iterator[tuple[str, dict[str, tarfile.TarInfo]]]:
+    """(stem, its members by their endings), also of what lies before a damaged place."""
+    stem, parts, damage = "", dict[str, tarfile.TarInfo](), None
+    members = iter(archive)
+    while damage is None:
+        try:
+            member = next(members, None)
+        except (OSError, tarfile.TarError, EOFError) as error:
+            member, damage = None, error
+        if member is None:
+            break
+        folder, _, base = member.name.rpartition("/")
+        if not member.isfile() or base.startswith("."):  # macOS adds ._a.jpg beside a.jpg
+            continue
+        key, _, kind = base.partition(".")
+        key = f"{folder}/{key}".lstrip("/")
+        if key != stem and parts:
+            yield stem, parts
+            parts = {}
+        stem = key
+        parts[f".{kind.lower()}"] = member
+    if parts:
+        yield stem, parts
+    if damage is not None:
+        raise damage
+
+
+def _check_end(file: Path, offset: int) -> None:
+    """Check that a tar file ends where its listing ended: `tarfile` takes a damaged header for the end. Raises
+    DataError."""
+    with file.open("rb") as stream:
+        stream.seek(offset)
+        if any(stream.read(tarfile.BLOCKSIZE)):
+            got = f"a damaged header at byte {offset}; what lies behind it is lost"
+            raise DataError(f"a whole tar file: {file}", got, "write the shard again")
+
+
+def _shard_pair(file: Path, archive: tarfile.TarFile, stem: str, parts: dict[str, tarfile.TarInfo], text: str) -> Pair:
+    where = f"sample {stem!r} of {file}"
+    image = next((member for kind, member in parts.items() if kind in SUFFIXES), None)
+    said = next((parts[kind] for kind in (".txt", ".json") if kind in parts), None)
+    if image is None or said is None:
+        raise DataError(f"an image and a .txt or .json in {where}", f"{', '.join(parts)}", "complete the sample")
+    check_size(said.size, current().text_bytes, f"text in {where}", "limits.text_kib")
+    check_size(image.size, current().file_bytes, f"image in {where}", "limits.file_mib")
+    stream = archive.extractfile(said)
+    content = stream.read() if stream else b""
+    try:
+        found = content.decode("utf-8-sig")
+        texts = _from_json(parse_json(found, where), text) if said.name.lower().endswith(".json") else (found,)
+    except (ValueError, KeyError, TypeError) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise DataError(f"a text in UTF-8, or JSON with a caption, in {where}", got, "correct the sample") from error
+    return Pair(stem, texts, f"{file}#{image.name}", partial(_member, file, image.offset_data, image.size), where)
+
+
+def _from_json(found: Any, key: str) -> tuple[str, ...]:
+    wanted = (key,) if key else TEXT
+    name = next((one for one in wanted if one in found), wanted[0])
+    texts = texts_of("" if found[name] is None else found[name])
+    if texts is None:
+        raise TypeError(f"{name} is {brief(found[name])}")
+    return texts
+
+
+def _member(file: Path, start: int, size: int) -> bytes:
+    with file.open("rb") as stream:
+        stream.seek(start)
+        return stream.read(size)

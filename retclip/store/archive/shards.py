@@ -1,0 +1,124 @@
+"""The feature archive: immutable float16 shards named by their content.
+
+A shard is written once (temporary file, fsync, rename, fsync of the folder), so a name that exists holds whole, right
+bytes. With SQL it is the truth from which any vector index is made again without a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zlib
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retclip.errors import StoreDamaged, StoreError
+from retclip.store.archive.crash_points import reach
+
+CURE = "restore it from a backup, or run `retclip doctor --store DIR --repair` and build its sources again"
+OPEN_SHARDS = 64  # memory maps kept open; a map costs a file handle, not memory
+
+
+class Archive:
+    """Shards under `folder`, as `ab/abcdef...npy`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._open: OrderedDict[str, NDArray[np.float16]] = OrderedDict()
+
+    def path(self, sha256: str) -> Path:
+        """Where the shard of that name lies."""
+        return self.folder / sha256[:2] / f"{sha256}.npy"
+
+    def write(self, vectors: NDArray[np.float32]) -> str:
+        """Keep (n, d) vectors as float16, n >= 1, and return the shard's name; durable when this returns."""
+        buffer = io.BytesIO()
+        np.save(buffer, np.ascontiguousarray(vectors, dtype="<f2"), allow_pickle=False)
+        name = hashlib.sha256(buffer.getbuffer()).hexdigest()
+        final = self.path(name)
+        if not self.verify(name):  # not there, or damaged: building again repairs it
+            self._open.pop(name, None)
+            try:
+                self._make_folder(final.parent)
+                write_durably(final, buffer.getvalue())
+            except OSError as error:
+                raise StoreError(f"room for a file in {self.folder}", str(error), "make room, then repeat") from error
+        return name
+
+    def rows(self, sha256: str, numbers: NDArray[np.int64], checksums: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Rows of a shard as unit float32 vectors. Raises StoreDamaged where a row does not match its checksum."""
+        try:
+            stored = np.ascontiguousarray(self._map(sha256)[numbers])
+        except IndexError as error:
+            raise self._unreadable(sha256, error) from error
+        wrong = [int(row) for row, vector, crc in zip(numbers, stored, checksums, strict=True) if crc32(vector) != crc]
+        if wrong:
+            raise StoreDamaged(
+                f"rows of {self.path(sha256)} to match the checksums in SQL",
+                f"{len(wrong)} that differ, first row {wrong[0]}",
+                CURE,
+            )
+        vectors = stored.astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)  # float16 rounding moves the length by up to 1e-3
+        return vectors
+
+    def verify(self, sha256: str) -> bool:
+        """Whether the shard is there and its bytes are the ones it is named after."""
+        path = self.path(sha256)
+        return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+
+    def names(self) -> set[str]:
+        """The names of all shards on disk, referenced or not."""
+        return {path.stem for path in self.folder.glob("??/*.npy")}
+
+    def _make_folder(self, folder: Path) -> None:
+        """Durable too: a file in a folder that a power loss takes away is not kept."""
+        if not folder.is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            sync_path(folder.parent)
+
+    def _map(self, sha256: str) -> NDArray[np.float16]:
+        if sha256 not in self._open:
+            try:
+                self._open[sha256] = np.load(self.path(sha256), mmap_mode="r", allow_pickle=False)
+            except Exception as error:  # numpy answers a damaged header with half a dozen kinds, TokenError among them
+                raise self._unreadable(sha256, error) from error
+            while len(self._open) > OPEN_SHARDS:
+                self._open.popitem(last=False)
+        self._open.move_to_end(sha256)
+        return self._open[sha256]
+
+    def _unreadable(self, sha256: str, error: Exception) -> StoreDamaged:
+        found = f"{type(error).__name__}: {error}"
+        return StoreDamaged(f"a readable shard {self.path(sha256)}", found, CURE)
+
+
+def crc32(vector: NDArray[np.float16]) -> int:
+    """The checksum of one vector's little-endian float16 bytes."""
+    return zlib.crc32(np.ascontiguousarray(vector, dtype="<f2").tobytes())
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write so that after a crash or power loss the file is either whole or not there."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    reach("file written")
+    temporary.replace(path)
+    reach("file renamed")
+    sync_path(path.parent)
+
+
+def sync_path(path: Path) -> None:
+    """Make a file's content, or the names in a folder, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

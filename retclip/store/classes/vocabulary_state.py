@@ -1,0 +1,32 @@
+"""What the names of a store mean now, as a value that is cheap to ask for: whoever keeps what follows from it compares.
+
+Another process may add a class, an alias or a decision, or take a class's last segment, while this one has the store
+open. The checksums of the rows (`row_checksum`) say so without their contents being read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from retclip.store.sql.tables import Category, CategoryAlias
+from retclip.store.sql.work_tables import ClassMatchRow, Outbox
+
+NAMING = (Category, CategoryAlias, ClassMatchRow)
+
+
+@dataclass(frozen=True)
+class VocabularyState:
+    """names: of each table that names stand in, how many rows it has and the sum of their checksums. outbox: its newest
+    row; every change of a segment adds one."""
+
+    names: tuple[tuple[int, int], ...]
+    outbox: int
+
+
+def vocabulary_state(connection: Connection) -> VocabularyState:
+    """Two that are equal mean the same classes with segments, names, synonyms and decisions."""
+    counted = (select(func.count(), func.sum(table.seal)).select_from(table) for table in NAMING)
+    names = tuple((rows, int(total or 0)) for rows, total in (connection.execute(one).one() for one in counted))
+    return VocabularyState(names, connection.execute(select(func.coalesce(func.max(Outbox.id), 0))).scalar_one())

@@ -1,0 +1,232 @@
+"""Qdrant Edge: the vector index in this process.
+
+Up to `exact_below` points it scans. Beyond, a graph is walked that it builds itself as points come: the engine builds
+none unasked (stores.md 1.6), and what no graph holds is scanned in every search.
+
+Guards, each for something that was seen to happen (stores.md 1.6; more in `edge_shard`): every write is flushed before
+it is acknowledged (without flush a power loss costs the last writes); a batch is checked whole before it is sent (a bad
+one is half-applied).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from uuid import UUID
+
+import numpy as np
+import qdrant_edge as edge
+from numpy.typing import NDArray
+
+from retclip.errors import StoreDamaged, StoreError
+from retclip.store.index import edge_graph
+from retclip.store.index.edge_searches import EdgeSearches, class_sizes
+from retclip.store.index.edge_shard import SHARD, check_space, engine_faults, load, locked
+from retclip.store.index.nearest_in_classes import nearest_in_classes, nearest_of_each
+from retclip.store.index.protocol import PAYLOAD, REVISION, Graph, Hits, Points, check_points, gathered, payload_row
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+BATCH = 256  # points per update; 64-256 is what the makers advise
+SCROLL = 2048
+FREE_BYTES = 1 << 30  # for writing
+OPEN_BYTES = 128 << 20  # for opening: the log is given space in pieces of 32 MiB
+HELD_BYTES = 32 << 20  # of vectors written before their pages are let go: one file of theirs
+STEP = 20_000  # points between two steps of the graph while many come: what a kill can cost of it
+log = logging.getLogger(__name__)
+
+
+class EdgeIndex:
+    """One Edge shard in `folder/shard`, locked for this process. Use `open`."""
+
+    def __init__(self, folder: Path, shard: Any, lock: IO[str], dim: int, exact_below: int, free_bytes: int) -> None:
+        self.folder, self.dim, self.exact_below, self.free_bytes = folder, dim, exact_below, free_bytes
+        self._shard, self._lock, self._held = shard, lock, 0
+        self._sizes: Mapping[int, int] | None = None  # of the classes, until the next write
+        self._outside = edge_graph.outside(folder, shard)  # points that the graph lacks, at most
+        self._wrote, self._builds_graph = False, True
+
+    @classmethod
+    def open(cls, folder: Path, dim: int, exact_below: int = 20_000, free_bytes: int = FREE_BYTES) -> EdgeIndex:
+        """Open the index in `folder`, made if it is not there. Up to `exact_below` points it scans instead of walking
+        its graph. Raises StoreBusy, StoreDamaged, SpaceMismatch."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = locked(folder)
+        except OSError as error:
+            todo = "make the store's folder writable, or read without this index: --set store.index=resident"
+            raise StoreError(f"a folder for the index at {folder}", str(error), todo) from error
+        try:
+            there = (folder / SHARD / "edge_config.json").exists()
+            check_space(folder, min(free_bytes, OPEN_BYTES) if there else free_bytes)  # its files are memory maps
+            with engine_faults(folder):
+                shard = load(folder / SHARD, dim)
+        except BaseException:
+            lock.close()
+            raise
+        return cls(folder, shard, lock, dim, exact_below, free_bytes)
+
+    def upsert(self, points: Points) -> None:
+        """See VectorIndex. The guard compares with one number per update, so a batch goes revision by revision."""
+        check_points(points, self.dim)
+        check_space(self.folder, self.free_bytes)
+        self._sizes, self._wrote = None, True
+        self._note_outside(self._outside + len(points))
+        revisions = points.payload[:, REVISION]
+        with engine_faults(self.folder):
+            for revision in np.unique(revisions).tolist():
+                rows = np.flatnonzero(revisions == revision)
+                for start in range(0, len(rows), BATCH):
+                    self._upsert(points, rows[start : start + BATCH], revision)
+            self._live().flush()
+            self._let_go(points.vectors.size * 2)
+        if self._outside > max(self.exact_below, STEP):
+            self._build_where_lacking(self._points() // 4)  # a share: each step copies what was built before
+
+    def delete(self, ids: Sequence[UUID]) -> None:
+        """See VectorIndex."""
+        self._sizes = None
+        with engine_faults(self.folder):
+            for start in range(0, len(ids), BATCH):
+                self._live().update(edge.UpdateOperation.delete_points(list(ids[start : start + BATCH])))
+            self._live().flush()
+
+    def search(self, queries: Tensor, k: int, classes: Sequence[int] | None = None) -> Hits:
+        """See VectorIndex."""
+        with engine_faults(self.folder):
+            found = nearest_in_classes(self._engine(), _rows(queries), k, classes, self.exact_below)
+            return gathered([found], len(queries), k)
+
+    def search_per_class(self, queries: Tensor, k: int, classes: Sequence[int]) -> Hits:
+        """See VectorIndex."""
+        with engine_faults(self.folder):
+            parts = nearest_of_each(self._engine(), _rows(queries), k, classes, self.exact_below)
+            return gathered(parts, len(queries), k * len(classes))
+
+    def scan(self) -> Iterator[tuple[UUID, NDArray[np.int64]]]:
+        """See VectorIndex."""
+        for record in self._scroll(with_payload=True):
+            yield UUID(str(record.id)), payload_row(record.payload)
+
+    def filtered(self, category: int, state: int) -> Iterator[UUID]:
+        """See VectorIndex."""
+        of_class = edge.FieldCondition("cat", match=edge.MatchValue(category))
+        wanted = edge.Filter(must=[edge.FieldCondition("st", match=edge.MatchValue(state)), of_class])
+        for record in self._scroll(with_payload=False, filter=wanted):
+            yield UUID(str(record.id))
+
+    def vectors(self, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
+        """See VectorIndex."""
+        with engine_faults(self.folder):
+            records = self._live().retrieve(list(ids), with_payload=False, with_vector=True)
+            return {
+                UUID(str(one.id)): np.asarray(one.vector, dtype=np.float32)
+                for one in records
+                if isinstance(one.vector, list)  # a point that lost its vector has something else there
+            }
+
+    def count(self) -> int:
+        """See VectorIndex."""
+        with engine_faults(self.folder):
+            return int(self._live().count(edge.CountRequest(exact=True)))
+
+    def graph(self) -> Graph:
+        """See VectorIndex."""
+        points = self.count()
+        return Graph(points, points - min(self._outside, points), self.exact_below)
+
+    def keep_up(self) -> None:
+        """See VectorIndex."""
+        if self._wrote:
+            self._build_where_lacking(self.exact_below)
+
+    def optimize(self) -> None:
+        """See VectorIndex. Another process builds it, `edge_graph` says why; this one waits. Raises StoreError."""
+        if self._points():
+            with engine_faults(self.folder):
+                shard, self._shard, self._held = self._live(), None, 0
+                shard.close()
+            edge_graph.build(self.folder, self.dim, self._lock, self.free_bytes)
+            self._note_outside(0)
+
+    def close(self) -> None:
+        """See VectorIndex."""
+        try:
+            if self._shard is not None:
+                with engine_faults(self.folder):
+                    self._shard.close()
+        finally:
+            self._shard = None
+            self._lock.close()
+
+    def _upsert(self, points: Points, rows: NDArray[np.int64], revision: int) -> None:
+        older = edge.Filter(must=[edge.FieldCondition("rev", range=edge.RangeFloat(lt=float(revision)))])
+        batch = [
+            edge.Point(
+                points.ids[n], points.vectors[n].tolist(), dict(zip(PAYLOAD, points.payload[n].tolist(), strict=True))
+            )
+            for n in rows.tolist()
+        ]
+        self._live().update(edge.UpdateOperation.upsert_points(batch, condition=older))
+
+    def _let_go(self, written: int) -> None:
+        """Close the shard after every HELD_BYTES of flushed vectors: what was written stays in this process's maps, and
+        the memory of a build would grow with its store. Whoever needs it next loads it."""
+        self._held += written
+        if self._held >= HELD_BYTES:
+            shard, self._shard, self._held = self._shard, None, 0
+            shard.close()
+
+    def _build_where_lacking(self, limit: int) -> None:
+        """Build the graph where more than `limit` points lack it. Where it cannot be built, or building is stopped,
+        this process tries no more: without it answers are right, and `doctor` tells."""
+        if self._outside <= limit or not self._builds_graph:
+            return
+        self._builds_graph = False
+        try:
+            self.optimize()
+        except StoreDamaged:
+            raise
+        except StoreError as error:
+            log.warning("searches stay slow: %s", error)
+            return
+        self._builds_graph = True
+
+    def _note_outside(self, points: int) -> None:
+        edge_graph.note_outside(self.folder, points)
+        self._outside = points
+
+    def _points(self) -> int:
+        with engine_faults(self.folder):
+            return int(self._live().info().points_count)
+
+    def _engine(self) -> EdgeSearches:
+        shard = self._live()
+        if self._sizes is None:
+            self._sizes = class_sizes(shard)
+        return EdgeSearches(shard, self._sizes)
+
+    def _scroll(self, **what: Any) -> Iterator[Any]:
+        offset = None
+        while True:
+            with engine_faults(self.folder):
+                request = edge.ScrollRequest(offset=offset, limit=SCROLL, with_vector=False, **what)
+                records, offset = self._live().scroll(request)
+            yield from records
+            if offset is None:
+                return
+
+    def _live(self) -> Any:
+        if self._lock.closed:
+            raise ValueError("the index is closed")
+        if self._shard is None:
+            self._shard = load(self.folder / SHARD, self.dim)
+        return self._shard
+
+
+def _rows(queries: Tensor) -> list[list[float]]:
+    rows: list[list[float]] = queries.float().cpu().tolist()
+    return rows

@@ -1,0 +1,237 @@
+"""The vector indexes of a store, one per feature space, each opened when it is first asked for."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy import Engine
+
+from retclip.errors import (
+    ConfigError,
+    RetCLIPError,
+    StoreBusy,
+    StoreDamaged,
+    StoreError,
+    StoreMissing,
+    StoreUnreachable,
+)
+from retclip.store.archive.shards import Archive
+from retclip.store.index import sync, wanted_points
+from retclip.store.index.reconcile import catch_up
+from retclip.store.sql.engine import read
+from retclip.store.work import ledger
+from retclip.types import FeatureSpace
+
+if TYPE_CHECKING:
+    from retclip.store.index.protocol import VectorIndex
+
+EDGE, SERVER, RESIDENT = "edge", "server", "resident"
+SERVER_PAUSE = 60.0  # seconds until a server that did not answer is told of the next change
+MEMORY_SHARE = 0.5  # of the machine's memory that vectors may fill which stand in for an index
+Answer = TypeVar("Answer")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StoreOptions:
+    """Which engines stand behind a store. database: an SQLAlchemy URL, "" for SQLite in the store's folder."""
+
+    database: str = ""
+    index: str = EDGE
+    qdrant_url: str = ""
+    qdrant_api_key: str = ""
+    qdrant_timeout: float = 30.0  # seconds in which a server must answer a call, tries included
+    exact_below: int = 20_000  # points that the embedded index may scan; for more it builds a graph
+    device: str = "cpu"  # where a resident index lives
+
+
+@dataclass
+class OpenIndex:
+    """last_row: the newest outbox row that an index in memory has seen. behind: it could not be brought up to date when
+    it was opened, or when something was stored."""
+
+    projection: sync.Projection
+    last_row: int = 0
+    behind: bool = False
+
+    def follow(self) -> None:
+        """Apply whatever is pending."""
+        if self.projection.durable:
+            sync.relay(self.projection)
+        else:
+            self.last_row = sync.follow_since(self.projection, self.last_row)
+
+
+class Indexes:
+    """Spaces are named by their row in SQL."""
+
+    def __init__(self, folder: Path, options: StoreOptions, engine: Engine, archive: Archive) -> None:
+        self.folder, self.options, self.engine, self.archive = folder, options, engine, archive
+        self._open: dict[int, OpenIndex] = {}
+        self._stand_ins: dict[int, OpenIndex] = {}  # in memory, for questions, where the index cannot be used
+        self._said: set[tuple[int, str]] = set()  # what was warned of already
+        self._not_before: dict[int, float] = {}  # when a server that did not answer is asked again
+
+    def of(self, space_id: int, space: FeatureSpace, follow: bool = True) -> OpenIndex:
+        """The index of a space. follow: bring it up to date while opening. Raises StoreBusy, StoreDamaged."""
+        if space_id not in self._open:
+            self._open[space_id] = self._opened(space_id, space, self.options.index, follow)
+        return self._open[space_id]
+
+    def to_write(self, space_id: int, space: FeatureSpace) -> OpenIndex:
+        """As `of`, for who stores something: where a part of the archive cannot be read, building again is the cure;
+        whoever asks for neighbours is told."""
+        try:
+            return self.of(space_id, space)
+        except StoreDamaged:
+            found = self.of(space_id, space, follow=False)
+            found.behind = True
+            return found
+
+    def prepare(self, space_id: int, space: FeatureSpace) -> None:
+        """Open an index before something is stored that it shall follow. Raises StoreBusy; another index that cannot be
+        used is warned of: what is stored lies in SQL and the archive, and it follows when it can."""
+        try:
+            self.to_write(space_id, space)
+        except StoreBusy:
+            raise
+        except RetCLIPError as error:
+            self._lags(space_id, space, error)
+
+    def ask(self, space_id: int, space: FeatureSpace, question: Callable[[sync.Projection], Answer]) -> Answer:
+        """Ask an index, with what others changed since it was opened. On a server they let it follow themselves; one in
+        this process, and one that this process holds, they cannot reach. Where it cannot be used (another process
+        holds it, its files are damaged or another user's, its server is gone), an index in memory answers, and the log
+        says so. Raises StoreUnreachable, and what the index raised where memory does not suffice."""
+        if space_id not in self._stand_ins:
+            try:
+                return question(self._current(space_id, space).projection)
+            except (StoreMissing, StoreUnreachable):
+                raise
+            except StoreError as error:
+                self._stand_in(space_id, space, error)
+        self._stand_ins[space_id].follow()
+        return question(self._stand_ins[space_id].projection)
+
+    def follow(self, spaces: list[tuple[int, FeatureSpace]]) -> None:
+        """Let the index of each of these spaces follow what is pending. One in memory only where it is open; one that
+        another process holds follows when that one asks it, or when it is opened next. One that cannot is warned of:
+        what is stored is stored."""
+        for space_id, space in spaces:
+            if self.options.index == RESIDENT and space_id not in self._open:
+                continue
+            if time.monotonic() < self._not_before.get(space_id, 0.0):
+                continue
+            try:
+                self.to_write(space_id, space).follow()
+            except StoreBusy:
+                continue
+            except RetCLIPError as error:
+                self._lags(space_id, space, error)
+
+    def keep_up(self) -> None:
+        """Build the graphs that the end of a build, an addition or an edit leaves to be built; see VectorIndex. A
+        damaged index is left to who asks it."""
+        for found in self._open.values():
+            with suppress(StoreDamaged):
+                found.projection.index.keep_up()
+
+    def drop(self, space_id: int) -> None:
+        """Remove the files of an embedded index that is damaged; the next question makes it again. Raises StoreError
+        where they cannot be removed."""
+        if space_id in self._open:
+            self._open.pop(space_id).projection.index.close()
+        version = read(self.engine, partial(ledger.active_version, space_id=space_id))
+        if self.options.index == EDGE and version is not None:
+            files = self.folder / "index" / version[1]
+            shutil.rmtree(files, ignore_errors=True)
+            if files.exists():
+                todo = "remove it as the user whom it belongs to; it is made again from the archive"
+                raise StoreError(f"a folder that can be removed: {files}", "one that cannot", todo)
+
+    def close(self) -> None:
+        """Give every index's lock back."""
+        for indexes in (self._open, self._stand_ins):
+            while indexes:
+                indexes.popitem()[1].projection.index.close()
+
+    def _current(self, space_id: int, space: FeatureSpace) -> OpenIndex:
+        found = self.of(space_id, space)
+        if found.behind:
+            found.last_row, found.behind = catch_up(found.projection), False
+        elif self.options.index != SERVER:
+            found.follow()
+        return found
+
+    def _lags(self, space_id: int, space: FeatureSpace, error: RetCLIPError) -> None:
+        """The index does not hold what was stored. That waits in the outbox."""
+        if space_id in self._open:
+            self._open[space_id].behind = True
+        if self.options.index == SERVER:
+            self._not_before[space_id] = time.monotonic() + SERVER_PAUSE
+        if (space_id, error.got) not in self._said:
+            self._said.add((space_id, error.got))
+            log.warning(
+                "what was stored is stored, but the vector index of %s could not follow: expected %s; got %s. It "
+                "follows with the next command that can use it; to mend it: %s",
+                space.backbone, error.expected, error.got, error.todo,
+            )  # fmt: skip
+
+    def _stand_in(self, space_id: int, space: FeatureSpace, error: StoreError) -> None:
+        """It stays until this process ends, so that a builder gets its lock back whenever it wants it."""
+        points = read(self.engine, partial(wanted_points.count, space_id=space_id))
+        if self.options.index == RESIDENT or points * space.dim * 4 > _memory() * MEMORY_SHARE:
+            raise error
+        found = self._stand_ins[space_id] = self._opened(space_id, space, RESIDENT)
+        cure = "" if isinstance(error, StoreBusy) else f". To mend it: {error.todo}"
+        log.warning(
+            "the vector index cannot be used (%s): this process answers from the archive's %d vectors, loaded into "
+            "memory%s", error.got, found.projection.index.count(), cure,
+        )  # fmt: skip
+
+    def _opened(self, space_id: int, space: FeatureSpace, kind: str, follow: bool = True) -> OpenIndex:
+        version = read(self.engine, partial(ledger.active_version, space_id=space_id))
+        if version is None:
+            raise StoreMissing(f"an index of {space.backbone}", "none", "build into the store first")
+        index = self._index(space, version[1], kind)
+        home = {EDGE: EDGE, SERVER: self.options.qdrant_url}.get(kind)  # None for one in this process
+        found = OpenIndex(sync.Projection(self.engine, self.archive, index, space_id, version[0], home))
+        try:
+            if follow:
+                found.last_row = catch_up(found.projection)
+        except BaseException:  # half an index must not answer the next question
+            index.close()
+            raise
+        return found
+
+    def _index(self, space: FeatureSpace, name: str, kind: str) -> VectorIndex:
+        if kind == EDGE:
+            from retclip.store.index.edge import EdgeIndex
+
+            return EdgeIndex.open(self.folder / "index" / name, space.dim, exact_below=self.options.exact_below)
+        if kind == SERVER:
+            from retclip.store.index.server import ServerIndex
+
+            options = self.options
+            return ServerIndex.open(
+                options.qdrant_url, name, space.dim, api_key=options.qdrant_api_key, timeout=options.qdrant_timeout
+            )
+        if kind == RESIDENT:
+            from retclip.store.index.resident import ResidentIndex
+
+            return ResidentIndex(space.dim, device=self.options.device)
+        raise ConfigError(f"store.index to be {EDGE}, {SERVER} or {RESIDENT}", repr(kind), "choose one")
+
+
+def _memory() -> int:
+    """Bytes of this machine's memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

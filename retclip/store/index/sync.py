@@ -1,0 +1,130 @@
+"""Making the index what SQL wants: the relay for what changed, the load for everything.
+
+All end in `follow`: read what is true now, upsert it under the revision guard, delete what should not be there, and
+look again whether it is still true. So it may be killed anywhere and run again, and several processes may do it.
+What an index holds otherwise than it should is found by `retclip.store.index.reconcile`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine
+
+from retclip.store.archive.crash_points import reach
+from retclip.store.archive.shards import Archive
+from retclip.store.index import wanted_points
+from retclip.store.index.protocol import PAYLOAD, Points, VectorIndex
+from retclip.store.index.wanted_points import WantedPoint
+from retclip.store.sql import catalog
+from retclip.store.sql.engine import read, write
+from retclip.store.work.outbox import announced_since, mark_done, pending
+
+ROWS_PER_ROUND = 32  # outbox rows handled between two looks at SQL
+
+
+@dataclass(frozen=True)
+class Projection:
+    """An index and the truth it should follow."""
+
+    engine: Engine
+    archive: Archive
+    index: VectorIndex
+    space_id: int
+    version_id: int
+    home: str | None  # where the index lies; None: in this process, so it must not mark rows done for the one on disk
+
+    @property
+    def durable(self) -> bool:
+        """Whether it outlives this process."""
+        return self.home is not None
+
+
+def relay(projection: Projection) -> int:
+    """Apply every pending outbox row of the version; returns how many segments were looked at."""
+    total = 0
+    while True:
+        rows, segment_ids = read(
+            projection.engine, partial(pending, version_id=projection.version_id, limit=ROWS_PER_ROUND)
+        )
+        if not rows:
+            return total
+        follow(projection, segment_ids)
+        reach("index written")
+        write(projection.engine, partial(mark_done, row_ids=rows))
+        reach("outbox done")
+        total += len(segment_ids)
+
+
+def follow_since(projection: Projection, last_row: int) -> int:
+    """For an index in memory, which must not mark rows done: apply every row after `last_row`, return the newest."""
+    version = projection.version_id
+    newest, segment_ids = read(projection.engine, lambda connection: announced_since(connection, version, last_row))
+    follow(projection, segment_ids)
+    return newest
+
+
+def load_all(projection: Projection) -> int:
+    """Put everything SQL wants into the index (an empty one, or one that lives in memory); returns the count."""
+    total = 0
+    for page in wanted_points.all_points(projection.engine, projection.space_id):
+        follow(projection, [point.segment_id for point in page], page)
+        total += len(page)
+    return total
+
+
+def follow(projection: Projection, segment_ids: Sequence[int], known: list[WantedPoint] | None = None) -> None:
+    """Make the index hold of those segments what SQL wants. known: what SQL said of them a moment ago.
+
+    Another process may change them meanwhile and have its index writes overtaken by these. So they are repeated until
+    SQL says the same before and after: then whoever changes them later writes later, too."""
+    if not len(segment_ids):
+        return
+    everyone = set(read(projection.engine, partial(catalog.point_ids, segment_ids=segment_ids)))
+    wanted = _wanted(projection, segment_ids) if known is None else known
+    while True:
+        _upsert(projection, wanted)
+        unwanted = everyone - {point.point_id for point in wanted}
+        if unwanted:
+            projection.index.delete(sorted(unwanted))
+        before, wanted = wanted, _wanted(projection, segment_ids)
+        if set(wanted) == set(before):
+            return
+
+
+def _wanted(projection: Projection, segment_ids: Sequence[int]) -> list[WantedPoint]:
+    space_id = projection.space_id
+    return read(projection.engine, partial(wanted_points.points_of, space_id=space_id, segment_ids=segment_ids))
+
+
+def _upsert(projection: Projection, wanted: Sequence[WantedPoint]) -> None:
+    if wanted:
+        vectors = archived(projection, wanted)
+        payload = np.array([payload_of(point) for point in wanted], dtype=np.int64)
+        projection.index.upsert(Points([point.point_id for point in wanted], vectors, payload))
+
+
+def archived(projection: Projection, wanted: Sequence[WantedPoint]) -> NDArray[np.float32]:
+    """(n, d) vectors of the points, read shard by shard."""
+    vectors = np.empty((len(wanted), projection.index.dim), dtype=np.float32)
+    by_shard: dict[str, list[int]] = {}
+    for position, point in enumerate(wanted):
+        by_shard.setdefault(point.shard, []).append(position)
+    for shard, positions in by_shard.items():
+        rows = np.array([wanted[position].row_no for position in positions], dtype=np.int64)
+        checksums = np.array([wanted[position].crc32 for position in positions], dtype=np.int64)
+        vectors[positions] = projection.archive.rows(shard, rows, checksums)
+    return vectors
+
+
+def payload_of(point: WantedPoint) -> list[int]:
+    """The integers that an index should hold of it, in the order of PAYLOAD."""
+    named = {
+        "cat": point.category_id, "img": point.image_id, "ds": point.dataset_id,
+        "st": point.state, "rev": point.rev, "run": point.run_id,
+    }  # fmt: skip
+    return [named[key] for key in PAYLOAD]

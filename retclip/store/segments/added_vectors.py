@@ -1,0 +1,82 @@
+"""Vectors of one more space for segments that are there: archive first, then one SQL transaction.
+
+Segments, labels, units and the vectors of other spaces are only read. Killed before COMMIT it leaves at most a shard
+that nobody refers to; after it, the outbox makes that space's index follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, Engine, select
+
+from retclip.store.archive import vector_rows
+from retclip.store.archive.crash_points import reach
+from retclip.store.archive.shards import Archive
+from retclip.store.segments.spaces import StoredMask
+from retclip.store.sql.catalog import pages
+from retclip.store.sql.engine import insert_or_keep, transaction, when_free
+from retclip.store.sql.tables import FeatureGap, Segment
+from retclip.store.work.ledger import OpenRun, live_versions
+from retclip.store.work.outbox import announce
+
+
+@dataclass(frozen=True, eq=False)
+class AddedVectors:
+    """vectors: (n, d) float32 of unit length, a row per mask of `masks`. without: masks that are let go without a
+    vector, and why: `tables.MASK_GAP` or `tables.PHOTO_GAP`."""
+
+    masks: tuple[StoredMask, ...]
+    vectors: NDArray[np.float32]
+    without: tuple[StoredMask, ...] = ()
+    reason: str = ""
+
+
+def commit_added(engine: Engine, archive: Archive, run: OpenRun, dim: int, results: Sequence[AddedVectors]) -> int:
+    """Store the results in one shard and one transaction; returns how many vectors. A segment whose mask was replaced
+    since it was read is passed over, and still lacks its vector. Raises StoreBusy, StoreError."""
+    vectors = np.concatenate([one.vectors for one in results]) if results else np.zeros((0, dim), np.float32)
+    shard, checksums = vector_rows.archived(archive, vectors)
+    reach("shard written")
+    stored = when_free(lambda: _commit(engine, run, results, shard, dim, checksums))
+    reach("committed")
+    return stored
+
+
+def _commit(
+    engine: Engine, run: OpenRun, results: Sequence[AddedVectors], shard: str | None, dim: int, checksums: Sequence[int]
+) -> int:
+    masks = [mask for one in results for mask in one.masks]
+    with transaction(engine, write=True) as connection:
+        same = _unchanged(connection, [*masks, *(mask for one in results for mask in one.without)])
+        rows = {mask.id: row for row, mask in enumerate(masks) if mask.id in same}
+        shard_id = vector_rows.shard_id(connection, run, shard, len(checksums), dim)
+        vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, checksums)
+        for one in results:
+            _let_go(connection, run, one, same)
+        announce(connection, live_versions(connection, run.space_id), list(rows))
+        reach("before commit")
+    return len(rows)
+
+
+def _unchanged(connection: Connection, masks: Sequence[StoredMask]) -> set[int]:
+    """Those that are as they were read. Their rows are held until the transaction ends: who replaces a mask then
+    forgets the vector that was stored here."""
+    read, same = {mask.id: mask.rle for mask in masks}, set[int]()
+    for page in pages(sorted(read)):
+        rows = connection.execute(
+            select(Segment.id, Segment.rle).where(Segment.id.in_(page)).order_by(Segment.id).with_for_update()
+        )
+        same |= {row[0] for row in rows if bytes(row[1]) == read[row[0]]}
+    return same
+
+
+def _let_go(connection: Connection, run: OpenRun, one: AddedVectors, same: set[int]) -> None:
+    ids = [mask.id for mask in one.without if mask.id in same]
+    vector_rows.forget(connection, run.space_id, ids)
+    rows = [{"segment_id": each, "space_id": run.space_id, "reason": one.reason, "run_id": run.id} for each in ids]
+    if rows:
+        connection.execute(insert_or_keep(connection, FeatureGap), rows)

@@ -1,0 +1,99 @@
+"""Column types and conventions shared by all tables and both engines (SQLite, PostgreSQL)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, LargeBinary, MetaData, Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from retclip.errors import StoreDamaged
+from retclip.store.sql.refusals import RESTORE
+
+NAMES = {  # Alembic finds a constraint by its name, and SQLite's batch rebuild drops unnamed ones (stores.md 3)
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """The root of all tables."""
+
+    metadata = MetaData(naming_convention=NAMES)
+
+
+class Decoded:
+    """A column whose value is read from bytes or text: one that cannot be read is damage, not a fault of ours."""
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """SQLAlchemy's way from the database's value to Python's."""
+        decode = super().result_processor(dialect, coltype)  # type: ignore[misc]
+
+        def checked(value: Any) -> Any:
+            try:
+                return decode(value) if decode else value
+            except (ValueError, TypeError, AttributeError, RecursionError) as error:
+                got = f"{type(error).__name__}: {error}"
+                raise StoreDamaged("a catalog whose values can be read", got, RESTORE) from error
+
+        return checked
+
+
+class BinaryUuid(Decoded, TypeDecorator[UUID]):
+    """A UUID as 16 bytes on SQLite (half of its text form) and natively on PostgreSQL."""
+
+    impl = Uuid
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(LargeBinary(16) if dialect.name == "sqlite" else Uuid())
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
+        return value.bytes if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
+        return UUID(bytes=value) if value is not None and dialect.name == "sqlite" else value
+
+
+class Moment(Decoded, TypeDecorator[datetime]):
+    """A moment in UTC. SQLite drops the zone, PostgreSQL answers in the session's: both come back in UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+BigKey = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only on INTEGER keys
+
+
+class Json(Decoded, TypeDecorator[Any]):
+    """JSON, as text on SQLite and as JSONB on PostgreSQL."""
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(JSONB() if dialect.name == "postgresql" else JSON())
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        return self.impl_instance.coerce_compared_value(op, value)
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,191 @@
+"""Database engines: SQLite set up to be safe, PostgreSQL set up to be polite.
+
+SQLite: WAL, synchronous=FULL (a commit survives power loss), foreign keys on; writers begin IMMEDIATE, because a
+deferred begin that turns into a write fails with BUSY_SNAPSHOT instead of waiting (stores.md section 3).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, Insert, RootTransaction, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import NullPool
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
+
+from retclip.errors import ConfigError, StoreBusy, StoreDamaged, StoreError
+from retclip.store.sql.connections import CONNECTING, connected, transaction_number, was_committed
+from retclip.store.sql.refusals import RESTORE, ConnectionLost, refusals
+from retclip.store.sql.row_checksum import SEAL
+from retclip.store.sql.seals import broken_rows, seal_rows
+
+SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "trusted_schema=OFF")
+POSTGRES_OPTIONS = "-c lock_timeout=2s -c statement_timeout=120s -c idle_in_transaction_session_timeout=60s"
+TRIES = 5  # of a transaction that other writers are in the way of
+Done = TypeVar("Done")
+WRITERS = 0x52657443  # the number of our advisory lock; any will do, as long as it stays
+URL_FORMS = "a database URL like sqlite:////DIR/catalog.sqlite or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME"
+
+
+def open_engine(url: str | URL) -> Engine:
+    """An engine for `sqlite:///PATH` or `postgresql+psycopg://...`; connects to nothing yet.
+
+    Raises ConfigError, which never quotes the URL: it may hold a password, and a malformed one may hold it anywhere.
+    """
+    todo = "set store.database (RETCLIP_STORE__DATABASE)"
+    try:
+        return _engine(make_url(url))
+    except ImportError as error:
+        raise ConfigError(
+            "the database's driver", f"no module {error.name}", "pip install 'retclip[postgresql]', and " + todo
+        ) from None
+    except (ArgumentError, ValueError):
+        raise ConfigError(URL_FORMS, "something else (not shown, it may hold a password)", todo) from None
+
+
+def _engine(url: URL) -> Engine:
+    kind = url.get_backend_name()
+    if kind == "sqlite":
+        read_only = _read_only(Path(url.database)) if url.database else False
+        if read_only:
+            how = {"mode": "ro", "immutable": "1", "uri": "true"}
+            url = URL.create("sqlite", database=f"file:{quote(str(url.database))}", query=how)
+        engine = create_engine(url, connect_args={"check_same_thread": False})
+        event.listen(engine, "connect", _prepare_to_read if read_only else _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    if kind == "postgresql":
+        own = {key: value for key, value in CONNECTING.items() if key not in url.query}
+        return create_engine(url, poolclass=NullPool, connect_args={**own, "options": POSTGRES_OPTIONS})
+    raise ValueError(kind)
+
+
+def _read_only(catalog: Path) -> bool:
+    """Whether it lies where nothing can be written, a mounted share say. SQLite then reads the file alone, so what its
+    log still holds would be missing. Raises StoreError where there is such a log."""
+    if not catalog.is_file() or (os.access(catalog, os.W_OK) and os.access(catalog.parent, os.W_OK)):
+        return False
+    log = catalog.with_name(f"{catalog.name}-wal")
+    if log.exists() and log.stat().st_size:
+        todo = "open the store once where it can be written, or copy it to such a place"
+        raise StoreError(f"a catalog that was closed, to be read only: {catalog}", f"changes left in {log.name}", todo)
+    return True
+
+
+@contextmanager
+def transaction(engine: Engine, write: bool = False) -> Iterator[Connection]:
+    """One transaction, committed at the end of the block, with checksums for the rows that it wrote. Raises StoreBusy,
+    StoreDamaged, StoreUnreachable or StoreError on the database's refusal."""
+    with refusals(), connected(engine).execution_options(retclip_write=write) as connection:
+        with _rolled_back(connection.begin()) as begun:
+            yield connection
+            if write:
+                seal_rows(connection)
+            number = transaction_number(connection) if write else None
+        try:
+            begun.commit()
+        except DBAPIError as error:
+            if not error.connection_invalidated or (number and not was_committed(engine, number, error)):
+                raise  # a lost connection that had changed nothing has lost nothing
+
+
+@contextmanager
+def _rolled_back(begun: RootTransaction) -> Iterator[RootTransaction]:
+    """Inside the block, whatever is raised takes the transaction back; over a lost connection the server does it."""
+    try:
+        yield begun
+    except BaseException:
+        with suppress(DBAPIError):
+            begun.rollback()
+        raise
+
+
+def read(engine: Engine, question: Callable[[Connection], Done]) -> Done:
+    """Ask the catalog in a transaction of its own, again where the connection broke. Raises StoreError."""
+
+    def once() -> Done:
+        with transaction(engine) as connection:
+            return question(connection)
+
+    return _or_damage(engine, once)
+
+
+def write(engine: Engine, change: Callable[[Connection], Done]) -> Done:
+    """Change the catalog in a transaction of its own; again as `when_free` says. Raises what the change raises."""
+
+    def once() -> Done:
+        with transaction(engine, write=True) as connection:
+            return change(connection)
+
+    return _or_damage(engine, once)
+
+
+def _or_damage(engine: Engine, action: Callable[[], Done]) -> Done:
+    """As `when_free`. From a row whose head is hurt SQLite gives text for a number: what breaks over such a value
+    is looked into. Raises StoreDamaged where rows are not what was stored, else what the action raised."""
+    try:
+        return when_free(action)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        with transaction(engine) as connection:
+            broken = broken_rows(connection)
+        if not broken:
+            raise
+        got = f"{type(error).__name__}: {error}; other rows in {', '.join(broken)}"
+        raise StoreDamaged("rows that are what was stored", got, RESTORE) from error
+
+
+def when_free(action: Callable[[], Done]) -> Done:
+    """Run a transaction, again where other writers were in its way or the connection broke before its COMMIT. Raises
+    StoreBusy, StoreUnreachable, StoreError."""
+    again = retry_if_exception_type((StoreBusy, ConnectionLost))
+    return Retrying(retry=again, stop=stop_after_attempt(TRIES), wait=wait_random(0, 1), reraise=True)(action)
+
+
+def insert_or_keep(connection: Connection, table: type[DeclarativeBase]) -> Insert:
+    """An INSERT that leaves a row alone which is there already, also one that another process is just inserting."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def insert_or_change(
+    connection: Connection, table: type[DeclarativeBase], new: Mapping[str, Any], changes: Mapping[str, Any]
+) -> Insert:
+    """An INSERT of a row that changes the one with the same primary key where it is there already, also one that
+    another process is just inserting: this waits for it. Of a table with checksums."""
+    keys, changes = list(table.__table__.primary_key), {**changes, SEAL: None}
+    if connection.dialect.name == "postgresql":
+        row = postgresql.insert(table).values(**new)
+        return row.on_conflict_do_update(index_elements=keys, set_=changes)
+    return sqlite.insert(table).values(**new).on_conflict_do_update(index_elements=keys, set_=changes)
+
+
+def one_writer_at_a_time(connection: Connection) -> None:
+    """Until the transaction ends, writers that ask this wait for each other. SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own transactions off: _begin_sqlite decides
+    cursor = connection.cursor()
+    for pragma in SQLITE_PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _prepare_to_read(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA trusted_schema=OFF")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("retclip_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,0 +1,100 @@
+"""The schema's revision: read it, compare it, bring it up to date. Never migrates without being asked."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, Engine, inspect, text
+
+from retclip.errors import StoreBehind
+from retclip.store.sql.columns import Base
+from retclip.store.sql.engine import transaction
+from retclip.store.sql.refusals import refusals
+from retclip.store.sql.seals import seal_rows
+from retclip.store.sql.tables import SCHEMA_HEAD
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The revision in the database, None where it holds no RetCLIP tables."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def require_head(engine: Engine) -> None:
+    """Raises StoreBehind unless the database has the schema that this program speaks."""
+    with transaction(engine) as connection:
+        revision = current_revision(connection)
+    if revision != SCHEMA_HEAD:
+        raise StoreBehind(
+            f"schema revision {SCHEMA_HEAD}",
+            f"revision {revision}" if revision else "a database without RetCLIP's tables",
+            "run `retclip db upgrade --store DIR` (after a backup), or use the program version that wrote it",
+        )
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Run all missing migrations in one transaction; rows that they changed get their checksums in it, too."""
+    _run(engine, lambda config: command.upgrade(config, revision))
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Take migrations back down to `revision` ("base" for none)."""
+    _run(engine, lambda config: command.downgrade(config, revision))
+
+
+def differences(engine: Engine) -> list[str]:
+    """What stands in the database otherwise than in `store.tables`; empty when they agree."""
+    with transaction(engine) as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "render_as_batch": True})
+        return [str(difference) for difference in compare_metadata(context, Base.metadata)]
+
+
+def newest_revision() -> str | None:
+    """The newest migration in the package."""
+    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+
+
+def _folder() -> str:
+    """Where the migrations lie: a folder of their own in the repository, a sub-package in a wheel."""
+    found = importlib.util.find_spec("retclip.migrations")
+    places = found.submodule_search_locations if found else None
+    if not places:
+        raise StoreBehind("the migrations beside the program", "none", "install retclip again")
+    return str(Path(places[0]))
+
+
+def alembic_config() -> Config:
+    """Alembic's configuration for the migrations that ship with the package."""
+    config = Config()
+    config.set_main_option("script_location", _folder())
+    return config
+
+
+@contextmanager
+def _foreign_revision() -> Iterator[None]:
+    """A revision that this program's migrations do not know, as StoreBehind."""
+    try:
+        yield
+    except CommandError as error:
+        todo = "use the program version that wrote this store, or a newer one"
+        raise StoreBehind(f"a schema revision up to {SCHEMA_HEAD}", str(error), todo) from error
+
+
+def _run(engine: Engine, action: Callable[[Config], None]) -> None:
+    config = alembic_config()
+    with refusals(), _foreign_revision(), engine.connect().execution_options(retclip_write=True) as connection:
+        config.attributes["connection"] = connection
+        action(config)
+        if current_revision(connection) == SCHEMA_HEAD:
+            seal_rows(connection)
+        connection.commit()

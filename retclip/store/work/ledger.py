@@ -1,0 +1,211 @@
+"""The ledger: who runs, what is finished, what failed; and the rows that a run refers to.
+
+A unit of work that is finished is not done again; one that failed is tried again by the next run, up to MAX_ATTEMPTS,
+and from then on only named (a poison image must not cost every run its time).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy.orm import DeclarativeBase
+
+from retclip.store.sql.catalog import pages
+from retclip.store.sql.columns import now
+from retclip.store.sql.engine import insert_or_change, insert_or_keep
+from retclip.store.sql.tables import Dataset, Proposer, Space
+from retclip.store.sql.work_tables import Run, StoreVersion, Unit
+from retclip.types import FeatureSpace
+
+MAX_ATTEMPTS = 5
+ADD_SPACE = "add_space"  # the kind of a run that makes no segment, only vectors
+CLASS_ADD, CLASS_FILL = "class_add", "class_fill"  # the kinds of runs that an undo takes back
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run is about to do."""
+
+    kind: str  # build, class_add, class_fill or add_space
+    source: str
+    dataset: str
+    proposer: str
+    proposer_version: str
+    proposer_settings: Mapping[str, Any]
+    recipe: str  # fingerprint of proposer, version and settings: with another one, finished units are done again
+    space: FeatureSpace
+    config: Mapping[str, Any]
+    program: str
+    components: Mapping[str, Any] = field(default_factory=dict)  # by role: name, version, settings_sha256, weights
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """The rows a started run refers to. kind: as in `RunPlan`."""
+
+    id: int
+    dataset_id: int
+    proposer_id: int
+    space_id: int
+    proposer: str
+    recipe: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image that could not be used, and why."""
+
+    external_id: str
+    uri: str
+    reason: str
+    attempts: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.external_id}: {self.reason}"
+
+
+def start_run(connection: Connection, plan: RunPlan) -> OpenRun:
+    """Insert the run and whatever rows it refers to."""
+    dataset_id = row_id(connection, Dataset, {"name": plan.dataset}, {"uri": plan.source})
+    proposer_id = row_id(connection, Proposer, {"name": plan.proposer}, {})
+    space_id = ensure_space(connection, plan.space)
+    values = {"kind": plan.kind, "source": plan.source, "config": dict(plan.config), "program": plan.program}
+    made_by = {"proposer_version": plan.proposer_version, "proposer_settings": dict(plan.proposer_settings)}
+    made_by["components"] = dict(plan.components)
+    keys = {"dataset_id": dataset_id, "proposer_id": proposer_id, "space_id": space_id}
+    run_id = connection.execute(insert(Run).values(**values, **made_by, **keys).returning(Run.id)).scalar_one()
+    return OpenRun(run_id, dataset_id, proposer_id, space_id, plan.proposer, plan.recipe, plan.kind)
+
+
+def planned_run(connection: Connection, plan: RunPlan) -> OpenRun:
+    """The run as it would be, for whoever only asks what there is to do: nothing is written. Rows that are not there
+    yet have the id 0, to which nothing refers."""
+    named: tuple[tuple[type[DeclarativeBase], str, str], ...] = (
+        (Dataset, "name", plan.dataset), (Proposer, "name", plan.proposer), (Space, "fingerprint", plan.space.id)
+    )  # fmt: skip
+    found: list[int] = []
+    for table, column, value in named:
+        columns = table.__table__.c
+        found.append(connection.execute(select(columns.id).where(columns[column] == value)).scalar() or 0)
+    dataset_id, proposer_id, space_id = found
+    return OpenRun(0, dataset_id, proposer_id, space_id, plan.proposer, plan.recipe, plan.kind)
+
+
+def has_units(connection: Connection) -> bool:
+    """Whether any work was ever finished here."""
+    return connection.execute(select(Unit.key).where(Unit.state == "finished").limit(1)).scalar() is not None
+
+
+def finish_run(connection: Connection, run_id: int, state: str, counts: Mapping[str, Any]) -> None:
+    """Close a run as finished, interrupted or failed."""
+    connection.execute(update(Run).where(Run.id == run_id).values(state=state, counts=dict(counts), finished_at=now()))
+
+
+def finished_units(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Those of the units that need no more work."""
+    done: set[str] = set()
+    for page in pages(keys):
+        query = select(Unit.key).where(Unit.key.in_(page), Unit.state == "finished")
+        done.update(connection.execute(query).scalars())
+    return done
+
+
+def poisoned_units(connection: Connection, keys: Sequence[str]) -> dict[str, Failure]:
+    """Those of the units that failed too often to be tried again."""
+    found = {}
+    for page in pages(keys):
+        query = select(Unit.key, Unit.external_id, Unit.uri, Unit.error, Unit.attempts).where(
+            Unit.key.in_(page), Unit.state == "failed", Unit.attempts >= MAX_ATTEMPTS
+        )
+        for key, external_id, uri, error, attempts in connection.execute(query):
+            found[key] = given_up(external_id, uri, error, attempts)
+    return found
+
+
+def given_up(external_id: str, uri: str, error: str | None, attempts: int) -> Failure:
+    """A poison image, as it is listed."""
+    reason = f"not tried again after {attempts} attempts, unless you say --retry-failed: {error}"
+    return Failure(external_id, uri, reason, attempts)
+
+
+def forget_units(connection: Connection, class_keys: Set[str]) -> None:
+    """Units that looked for one of these name keys are not finished any more."""
+    rows = connection.execute(select(Unit.key, Unit.classes))
+    for page in pages([key for key, classes in rows if not class_keys.isdisjoint(classes)]):
+        connection.execute(delete(Unit).where(Unit.key.in_(page)))
+
+
+def record_failure(connection: Connection, run_id: int, key: str, failure: Failure) -> None:
+    """Count one more failed attempt at a unit."""
+    values = {"run_id": run_id, "state": "failed", "error": failure.reason, "at": now()}
+    values |= {"owner": None, "leased_until": None, "begun": False}
+    described = {"key": key, "external_id": failure.external_id[:256], "uri": failure.uri}
+    again = {**values, "attempts": Unit.attempts + 1}  # counted by SQL: another build may meet the same photo now
+    connection.execute(insert_or_change(connection, Unit, {**described, **values}, again))
+
+
+def ensure_space(connection: Connection, space: FeatureSpace) -> int:
+    """The row of a feature space, with a first active store version."""
+    described = {"backbone": space.backbone, "weights": space.weights, "dim": space.dim}
+    described |= {"preprocessing": space.preprocessing, "pooling": space.pooling}
+    space_id = row_id(connection, Space, {"fingerprint": space.id}, described)
+    if active_version(connection, space_id) is None:
+        number = connection.execute(
+            select(func.coalesce(func.max(StoreVersion.number), 0) + 1).where(StoreVersion.space_id == space_id)
+        ).scalar_one()
+        name = f"seg__{space.id[:8]}__v{number:04d}__{secrets.token_hex(4)}"
+        row = {"space_id": space_id, "number": number, "index_name": name, "state": "active"}
+        connection.execute(insert(StoreVersion).values(**row))
+    return space_id
+
+
+def spaces(connection: Connection) -> list[tuple[int, FeatureSpace]]:
+    """Every feature space of the store with its row id."""
+    columns = (Space.id, Space.backbone, Space.weights, Space.preprocessing, Space.pooling, Space.dim)
+    return [(row[0], FeatureSpace(*row[1:])) for row in connection.execute(select(*columns).order_by(Space.id))]
+
+
+def active_version(connection: Connection, space_id: int) -> tuple[int, str] | None:
+    """(row id, name of its index) of the space's active store version."""
+    query = select(StoreVersion.id, StoreVersion.index_name)
+    row = connection.execute(
+        query.where(StoreVersion.space_id == space_id, StoreVersion.state == "active")
+    ).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
+def home_of(connection: Connection, version_id: int) -> str | None:
+    """Which engine followed a version last, None where none did."""
+    return connection.execute(select(StoreVersion.home).where(StoreVersion.id == version_id)).scalar_one()
+
+
+def set_home(connection: Connection, version_id: int, home: str | None) -> None:
+    """From now on that engine does."""
+    connection.execute(update(StoreVersion).where(StoreVersion.id == version_id).values(home=home))
+
+
+def live_versions(connection: Connection, space_id: int | None = None) -> list[int]:
+    """The versions that every change must reach: building, active and retiring ones, of all spaces, for a segment that
+    is retired or relabelled is so in each. space_id: of that space alone, which got a vector that others do not see."""
+    query = select(StoreVersion.id).where(StoreVersion.state != "dropped")
+    return list(
+        connection.execute(query if space_id is None else query.where(StoreVersion.space_id == space_id)).scalars()
+    )
+
+
+def row_id(
+    connection: Connection, table: type[DeclarativeBase], key: Mapping[str, Any], values: Mapping[str, Any]
+) -> int:
+    """The id of the row with that unique key, inserted with `values` if it is not there."""
+    columns = table.__table__.c
+    query = select(columns.id).where(*(columns[name] == value for name, value in key.items()))
+    existing = connection.execute(query).scalar()
+    if existing is None:
+        connection.execute(insert_or_keep(connection, table).values(**key, **values))
+        existing = connection.execute(query).scalar_one()
+    return int(existing)

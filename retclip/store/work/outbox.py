@@ -1,0 +1,70 @@
+"""The outbox: which segments an index must look at again.
+
+A row is written in the same transaction as the change, so a change without its row cannot exist. The row carries only
+segment ids: the relay (`store.sync`) reads what is true *now*, so rows may be repeated and come in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from sqlalchemy import Connection, func, insert, select, update
+
+from retclip.store.sql.catalog import pages
+from retclip.store.sql.columns import now
+from retclip.store.sql.engine import one_writer_at_a_time
+from retclip.store.sql.work_tables import Outbox
+
+SEGMENTS_PER_ROW = 4096
+
+
+def announce(connection: Connection, versions: Sequence[int], segment_ids: Sequence[int]) -> None:
+    """Tell every live store version that those segments changed.
+
+    The last thing in a transaction: rows are numbered in the order in which they are committed, so that an index in
+    memory, which remembers the newest number it has seen, misses none that comes late."""
+    one_writer_at_a_time(connection)
+    rows = [
+        {"version_id": version, "segment_ids": np.asarray(page, dtype="<i8").tobytes()}
+        for version in versions
+        for page in pages(segment_ids, SEGMENTS_PER_ROW)
+    ]
+    if rows:
+        connection.execute(insert(Outbox), rows)
+
+
+def pending(connection: Connection, version_id: int, limit: int) -> tuple[list[int], list[int]]:
+    """The oldest pending rows of a version: (row ids, the segment ids they name, each once, ascending)."""
+    query = select(Outbox.id, Outbox.segment_ids).where(Outbox.version_id == version_id, Outbox.done_at.is_(None))
+    rows = connection.execute(query.order_by(Outbox.id).limit(limit)).all()
+    return [row[0] for row in rows], _named([row[1] for row in rows])
+
+
+def announced_since(connection: Connection, version_id: int, last_row: int) -> tuple[int, list[int]]:
+    """Rows of a version after `last_row`, done or not: (the newest row id, the segment ids they name)."""
+    query = select(Outbox.id, Outbox.segment_ids).where(Outbox.version_id == version_id, Outbox.id > last_row)
+    rows = connection.execute(query.order_by(Outbox.id)).all()
+    return rows[-1][0] if rows else last_row, _named([row[1] for row in rows])
+
+
+def newest_row(connection: Connection, version_id: int) -> int:
+    """The id of the version's newest row, 0 where it has none."""
+    query = select(func.coalesce(func.max(Outbox.id), 0)).where(Outbox.version_id == version_id)
+    return connection.execute(query).scalar_one()
+
+
+def pending_count(connection: Connection, version_id: int) -> int:
+    """How many rows wait for the relay."""
+    query = select(func.count()).select_from(Outbox).where(Outbox.version_id == version_id, Outbox.done_at.is_(None))
+    return connection.execute(query).scalar_one()
+
+
+def mark_done(connection: Connection, row_ids: Sequence[int]) -> None:
+    """The index holds what those rows asked for."""
+    for page in pages(row_ids):
+        connection.execute(update(Outbox).where(Outbox.id.in_(page)).values(done_at=now()))
+
+
+def _named(blobs: Sequence[bytes]) -> list[int]:
+    return [int(number) for number in np.unique(np.frombuffer(b"".join(blobs), dtype="<i8"))]

@@ -1,0 +1,188 @@
+"""A second key for every segment: vectors of another backbone, pooled over the stored masks of the stored photos.
+
+    segments without a vector in the space -> their photo again -> stored masks -> mask-pooled vectors
+           -> archive shard + one SQL transaction -> that space's index follows
+
+No mask is proposed again and nothing of another space is touched. There is no ledger: what is left to do is what lacks
+a vector, so a run that was killed anywhere goes on. A photo that cannot be used leaves its segments lacking, and the
+space is not asked, until the photo is back or somebody accepts it (`accept_failed`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import retclip
+from retclip.data import rle
+from retclip.errors import DataError
+from retclip.plugin.contracts import Backbone
+from retclip.store.feature_store import FeatureStore
+from retclip.store.segments import spaces
+from retclip.store.segments.added_vectors import AddedVectors
+from retclip.store.segments.spaces import StoredMask, StoredPhoto
+from retclip.store.sql.catalog import pages
+from retclip.store.sql.engine import transaction
+from retclip.store.sql.tables import MASK_GAP, PHOTO_GAP
+from retclip.store.work.ledger import ADD_SPACE, Failure, OpenRun, RunPlan
+from retclip.types import Image, MaskProposals
+from retclip.workflows.building.provenance import records
+from retclip.workflows.building.stored_photos import OpenSource, photos_lacking
+from retclip.workflows.segment.describe_image import dense, pooled
+from retclip.workflows.segment.parts import Loaded
+
+MASK_CELLS = 1 << 26  # pixels of masks that are pooled at once, 256 MB of float32
+
+
+@dataclass(frozen=True)
+class AddSpaceReport:
+    """What was done. total: images with a segment to be given a vector; images: those that could be used. segments:
+    vectors stored; dropped: masks that meet no feature cell; accepted: segments let go because their photo cannot be
+    used, now or earlier; lacking: segments that still have none. failures: photos that could not be used, and dropped
+    masks, each with its reason."""
+
+    run: int = 0
+    space: str = ""
+    total: int = 0
+    images: int = 0
+    segments: int = 0
+    dropped: int = 0
+    accepted: int = 0
+    lacking: int = 0
+    failures: tuple[Failure, ...] = ()
+    seen: int = 0  # of `total` images
+
+
+def add_space(
+    store: FeatureStore,
+    backbone: Loaded[Backbone],
+    open_source: OpenSource,
+    commit_images: int,
+    accept_failed: bool = False,
+    on_progress: Callable[[AddSpaceReport], None] = lambda _: None,
+    weights_place: Path | None = None,
+) -> AddSpaceReport:
+    """Give every living segment its vector of that backbone.
+
+    open_source: the image source behind an address. accept_failed: segments whose photo cannot be used are let go
+    without a vector, and the space is complete without them; a later run makes up for them where the photo is back.
+    weights_place: the folder of weights, where it is not the default (`weights.place`). Raises StoreMissing for an
+    empty store, StoreBusy, PluginError, DataError for weight files that are gone; a bad photo is a failure in the
+    report. On KeyboardInterrupt the finished images are committed first.
+    """
+    run = store.start_run(_plan(backbone, commit_images, accept_failed, weights_place), new_space=True)
+    with transaction(store.engine) as connection:
+        total = spaces.count_photos_lacking(connection, run.space_id)
+    report = AddSpaceReport(run.id, backbone.thing.space.id, total)
+
+    def stored(now: AddSpaceReport) -> None:
+        nonlocal report
+        report = now
+
+    state = "failed"
+    try:
+        for now in _groups(store, backbone, open_source, commit_images, accept_failed, run, report, stored):
+            on_progress(now)
+        state = "finished"
+    except KeyboardInterrupt:
+        state = "interrupted"
+        raise
+    finally:
+        with transaction(store.engine) as connection:
+            left = spaces.state_of(connection, run.space_id, backbone.thing.space)
+        report = replace(report, lacking=left.lacking)
+        counts = asdict(replace(report, failures=())) | {"failures": len(report.failures)}
+        store.finish_run(run, state, counts)
+    return report
+
+
+def _plan(backbone: Loaded[Backbone], commit_images: int, accept_failed: bool, place: Path | None) -> RunPlan:
+    """Its images and masks are the store's own."""
+    made_with = {"backbone": backbone.name, "version": backbone.version, "settings": dict(backbone.settings)}
+    return RunPlan(
+        kind=ADD_SPACE, source="", dataset="(stored images)", proposer="(stored masks)", proposer_version="",
+        proposer_settings={}, recipe="", space=backbone.thing.space, program=retclip.__version__,
+        config={**made_with, "commit_images": commit_images, "accept_failed": accept_failed},
+        components=records({"backbone": backbone}, place),
+    )  # fmt: skip
+
+
+def _groups(
+    store: FeatureStore, backbone: Loaded[Backbone], open_source: OpenSource, size: int, accept_failed: bool,
+    run: OpenRun, report: AddSpaceReport, on_stored: Callable[[AddSpaceReport], None],
+) -> Iterator[AddSpaceReport]:  # fmt: skip
+    """The report after each committed group of images. on_stored: told the same, also of the group in which it was
+    stopped."""
+    photos = photos_lacking(store, run.space_id, open_source)
+    for first in photos:
+        results: list[AddedVectors] = []
+        try:
+            for photo, answer in chain([first], islice(photos, size - 1)):
+                with transaction(store.engine) as connection:
+                    masks = spaces.masks_lacking(connection, run.space_id, photo.id)
+                report = _one(backbone, photo, answer, masks, accept_failed, results, report)
+        finally:  # also on Ctrl-C: what is done is kept
+            if results:
+                stored = store.add_vectors(run, backbone.thing.space, results)
+                report = replace(report, segments=report.segments + stored)
+            on_stored(report)
+        yield report
+
+
+def _one(
+    backbone: Loaded[Backbone], photo: StoredPhoto, answer: Image | DataError, masks: list[StoredMask],
+    accept_failed: bool, results: list[AddedVectors], report: AddSpaceReport,
+) -> AddSpaceReport:  # fmt: skip
+    """Work on one image: append its result, and note what failed."""
+    report = replace(report, seen=report.seen + 1)
+    try:
+        if isinstance(answer, DataError):
+            raise answer
+        vectors, covered = _vectors(backbone, answer, masks)
+    except DataError as error:
+        known = all(mask.accepted for mask in masks)  # it was told, and accepted, in an earlier run
+        failures = [] if known else [Failure(photo.external_id, photo.uri, str(error))]
+        if accept_failed or known:
+            nothing = np.zeros((0, backbone.thing.space.dim), np.float32)
+            results.append(AddedVectors((), nothing, tuple(masks), PHOTO_GAP))
+            report = replace(report, accepted=report.accepted + len(masks))
+        return replace(report, failures=(*report.failures, *failures))
+    there = tuple(mask for mask, met in zip(masks, covered, strict=True) if met)
+    without = tuple(mask for mask, met in zip(masks, covered, strict=True) if not met)
+    results.append(AddedVectors(there, vectors[covered], without, MASK_GAP))
+    failures = [_dropped(backbone.name, photo, mask) for mask in without]
+    return replace(
+        report,
+        images=report.images + 1,
+        dropped=report.dropped + len(without),
+        failures=(*report.failures, *failures),
+    )
+
+
+def _dropped(backbone: str, photo: StoredPhoto, mask: StoredMask) -> Failure:
+    reason = f"dropped: the mask of segment {mask.point_id} ({mask.class_name}) meets no feature cell of {backbone}"
+    return Failure(photo.external_id, photo.uri, reason)
+
+
+def _vectors(
+    backbone: Loaded[Backbone], image: Image, masks: list[StoredMask]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """(n, d) of unit length and (n,) whether each mask met a cell; so many masks at once as memory allows. Raises
+    DataError for a stored mask that does not fill its image."""
+    (features,) = dense(backbone, [image])
+    height, width = image.size
+    at_once, device = max(1, MASK_CELLS // (height * width)), backbone.device.torch_device
+    vectors, covered = [np.zeros((0, backbone.thing.space.dim), np.float32)], [np.zeros(0, bool)]
+    for page in pages(masks, at_once):
+        drawn = np.stack([rle.decode({"size": image.size, "counts": mask.rle}) for mask in page])
+        stack = torch.from_numpy(drawn).to(device).float()
+        found = pooled(backbone, image, features, MaskProposals(stack, torch.ones(len(page)), image.size))
+        vectors.append(found.vectors.float().cpu().numpy())
+        covered.append(found.covered.cpu().numpy())
+    return np.concatenate(vectors), np.concatenate(covered)

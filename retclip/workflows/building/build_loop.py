@@ -1,0 +1,204 @@
+"""The loop of a build: records become tasks, outcomes become commits, and a report counts both.
+
+The only writer of a build, whatever executes its units. Each group of images is planned against the ledger, leased,
+worked on, and committed when its last unit has come back.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count, islice
+from typing import Any
+
+from retclip.errors import StoreError
+from retclip.passed_over import Tally, passed_over_by
+from retclip.plugin.contracts import ImageSource
+from retclip.store.feature_store import FeatureStore
+from retclip.store.segments.ingest import UnitResult
+from retclip.store.work import leases
+from retclip.store.work.leases import Wanted
+from retclip.store.work.ledger import Failure, OpenRun
+from retclip.workflows.building.label_assignment import LabelAssignment
+from retclip.workflows.building.unit_work import Executor, Outcome, Task
+from retclip.workflows.building.units import Planned, Unit, plan_units, record_failure, storable_text
+from retclip.workflows.segment.parts import Parts
+
+SIGN_OF_LIFE = 60.0  # seconds between two renewals of the leases, which end after 15 minutes
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What a build did. skipped: finished by an earlier run. empty: images without one of the classes. elsewhere:
+    images that another process is working on. dropped: masks that met no feature cell or no pixel. passed_over: what
+    else was left out, by reason. assumed: images taken under an assumption, by reason. failures: images, and
+    `bad_parts` rows, records and objects, that could not be used, each with its reason."""
+
+    run: int = 0
+    total: int = 0
+    images: int = 0
+    segments: int = 0
+    skipped: int = 0
+    empty: int = 0
+    elsewhere: int = 0
+    dropped: int = 0
+    bad_parts: int = 0
+    per_class: Mapping[str, int] = field(default_factory=dict)
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    assumed: Mapping[str, int] = field(default_factory=dict)
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def seen(self) -> int:
+        """How many of `total` images have been dealt with."""
+        return self.images + self.without_work + len(self.failures) - self.bad_parts
+
+    @property
+    def without_work(self) -> int:
+        """How many of them needed no work here."""
+        return self.skipped + self.empty + self.elsewhere
+
+    def counts(self) -> dict[str, Any]:
+        """The numbers, for the run's row."""
+        names = ("total", "images", "segments", "skipped", "empty", "elsewhere", "dropped")
+        told = {"passed_over": dict(self.passed_over), "assumed": dict(self.assumed)}
+        return {**{name: getattr(self, name) for name in names}, "failures": len(self.failures), **told}
+
+
+@dataclass(eq=False)
+class _Group:
+    """A task that is out: how many of its units have not come back, and the results of those that have."""
+
+    left: int
+    results: list[UnitResult] = field(default_factory=list)
+
+
+class BuildLoop:
+    """One build's. `report` says at any time how far it is."""
+
+    def __init__(
+        self, parts: Parts, source: ImageSource, address: str, run: OpenRun, naming: LabelAssignment,
+        on_progress: Callable[[BuildReport], None],
+    ) -> None:  # fmt: skip
+        self._parts, self._source, self._address, self._run = parts, source, address, run
+        self._naming, self._on_progress = naming, on_progress
+        self._counted = BuildReport(run=run.id, total=len(source))
+        self._failures = list[Failure]()
+        self._tally = Tally(passed_over_by(source))
+        self._out: dict[int, _Group] = {}
+
+    @property
+    def report(self) -> BuildReport:
+        """What was done so far."""
+        total = self._tally.total
+        bad = tuple(Failure(part.record, part.uri, storable_text(part.reason)) for part in total.bad)
+        return replace(
+            self._counted, passed_over=total.counts, assumed=total.assumed, bad_parts=len(bad),
+            failures=(*self._failures, *bad),
+        )  # fmt: skip
+
+    def work_through(self, executor: Executor) -> None:
+        """Everything that is left to do. What has come back when it ends, however it ends, is committed."""
+        try:
+            for task, outcome in executor(self._tasks()):
+                self._take(task, outcome)
+        finally:
+            for number in list(self._out):
+                self._commit(number)
+
+    def _tasks(self) -> Iterator[Task | None]:
+        records, space, first, numbers = self._source.images(), self._parts.keys.thing.space.id, 0, count()
+        section = self._parts.settings.build
+        while chunk := list(islice(records, section.commit_images)):
+            planned = plan_units(
+                self._parts.store, self._run, self._address, chunk, self._naming.names, space, first=first,
+                retry=section.retry_failed,
+            )  # fmt: skip
+            first += len(chunk)
+            self._count(planned)
+            if not planned.units:
+                self._on_progress(self.report)
+                yield None
+            for group in planned.groups:
+                if mine := self._leased(group):
+                    task = Task(next(numbers), mine, self._begin)
+                    self._out[task.number] = _Group(len(mine))
+                    yield task
+
+    def _count(self, planned: Planned) -> None:
+        counted = self._counted
+        self._failures += planned.failures
+        self._counted = replace(
+            counted, skipped=counted.skipped + planned.finished, empty=counted.empty + planned.empty
+        )
+
+    def _leased(self, group: tuple[Unit, ...]) -> tuple[Unit, ...]:
+        """Those of the group that are ours now; the others are counted."""
+        wanted = [Wanted(unit.key, unit.record.external_id, unit.record.uri) for unit in group]
+        taken = self._parts.store.lease(self._run, wanted, self._parts.settings.build.retry_failed)
+        mine = tuple(unit for unit in group if unit.key in taken.mine)
+        elsewhere = sum(unit.key in taken.elsewhere for unit in group)
+        self._failures += taken.given_up
+        self._counted = replace(
+            self._counted,
+            elsewhere=self._counted.elsewhere + elsewhere,
+            skipped=self._counted.skipped + len(group) - len(mine) - elsewhere - len(taken.given_up),
+        )
+        return mine
+
+    def _begin(self, key: str) -> None:
+        self._parts.store.write(partial(leases.begin, run=self._run, key=key))
+
+    def _take(self, task: Task, outcome: Outcome) -> None:
+        group, counted = self._out[task.number], self._counted
+        group.left -= 1
+        if outcome.result is None:
+            unit = next(unit for unit in task.units if unit.key == outcome.key)
+            self._failures.append(record_failure(self._parts.store, self._run, unit.key, unit.record, outcome.reason))
+        else:
+            group.results.append(outcome.result)
+            self._tally.add(outcome.result.passed_over)
+            self._counted = replace(
+                counted,
+                images=counted.images + 1,
+                segments=counted.segments + len(outcome.result.segments),
+                dropped=counted.dropped + outcome.dropped,
+                per_class=_with(counted.per_class, outcome.result),
+            )
+        if not group.left:
+            self._commit(task.number)
+            self._on_progress(self.report)
+
+    def _commit(self, number: int) -> None:
+        results = self._out.pop(number).results
+        if results:
+            self._parts.store.commit(self._run, results, self._naming.is_thing)
+
+
+@contextmanager
+def signs_of_life(store: FeatureStore, run: OpenRun, every: float = SIGN_OF_LIFE) -> Iterator[None]:
+    """Inside the block the run's leases hold, however long an image or a stretch of finished ones takes."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(every):
+            with suppress(StoreError):  # the next one will be heard
+                store.renew_leases(run)
+
+    thread = threading.Thread(target=beat, name="signs of life", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _with(per_class: Mapping[str, int], result: UnitResult) -> dict[str, int]:
+    counted = dict(per_class)
+    for segment in result.segments:
+        counted[segment.prompt] = counted.get(segment.prompt, 0) + 1
+    return counted

@@ -1,0 +1,110 @@
+"""Walk 1, build the store: images in, labelled segment vectors out (paper, section 2.1).
+
+    source -> skip what the ledger calls finished -> proposals for the classes present -> mask-pooled vectors
+           -> archive shard + one SQL transaction -> the index follows
+
+Killed anywhere and started again, it continues; Ctrl-C commits what is done first. Adding a class is the same walk
+over one class (`add_class`). What executes the units is handed in; what they give is committed here, by `BuildLoop`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import retclip
+from retclip.data.source_address import absolute_address
+from retclip.errors import DataError
+from retclip.plugin.contracts import ImageSource
+from retclip.store.segments.ids import recipe_fingerprint
+from retclip.store.work.ledger import RunPlan
+from retclip.workflows.building.build_loop import BuildLoop, BuildReport, signs_of_life
+from retclip.workflows.building.label_assignment import LabelAssignment
+from retclip.workflows.building.provenance import components
+from retclip.workflows.building.source_classes import require_annotation, source_names
+from retclip.workflows.building.unit_work import Starter, in_this_process
+from retclip.workflows.building.units import storable_text
+from retclip.workflows.segment.parts import Parts
+
+UNANNOTATED = (
+    "build from a data set with labels, reader:path; add a class from photos of it: retclip class add NAME PHOTOS "
+    "--crops; or choose a proposer that finds masks, with --classes"
+)
+ASSIGNING = {"assign_confidence", "assign_absent", "assign_scale", "assign_overlap"}
+
+
+def build_store(
+    parts: Parts,
+    source: ImageSource,
+    address: str,
+    class_names: Sequence[str] | None = None,
+    kind: str = "build",
+    on_progress: Callable[[BuildReport], None] = lambda _: None,
+    start: Starter = in_this_process,
+    note: Mapping[str, Any] | None = None,
+    on_run: Callable[[int], None] = lambda _: None,
+) -> BuildReport:
+    """Store the segments of `source` that show `class_names` (None = every class of the source).
+
+    start: makes the executor of the units. note: what else is written into the run's row. on_run: told the run's number
+    when it begins. Raises DataError for a class that the source does not have, ConfigError for masks that nobody can
+    name, SpaceMismatch, StoreBusy, PluginError; a bad image is a failure in the report, not an exception. On
+    KeyboardInterrupt the finished images are committed first.
+    """
+    naming = names_for(parts, source, address, class_names)
+    said = {"every_class": class_names is None, **(note or {})}
+    run = parts.store.start_run(run_plan(parts, source, address, naming.names, kind, said))
+    on_run(run.id)
+    loop = BuildLoop(parts, source, address, run, naming, on_progress)
+    state = "failed"
+    try:
+        with signs_of_life(parts.store, run), start(naming) as executor:
+            loop.work_through(executor)
+        state = "finished"
+    except KeyboardInterrupt:
+        state = "interrupted"
+        raise
+    finally:
+        parts.store.finish_run(run, state, loop.report.counts())
+    return loop.report
+
+
+def names_for(parts: Parts, source: ImageSource, address: str, class_names: Sequence[str] | None) -> LabelAssignment:
+    """The classes that are built, as the source spells them, and how masks without names get one."""
+    require_annotation(source, address, parts.proposer.name, parts.proposer.provides, UNANNOTATED)
+    wanted = tuple(one.name for one in source.classes())
+    if class_names is not None:
+        wanted = source_names(source, class_names, address)
+    if not wanted:
+        raise DataError("a source with classes, or class names", f"{address} names none", "add --classes")
+    is_thing = {one.name: one.is_thing for one in source.classes()}
+    return LabelAssignment(parts, wanted, is_thing, [one.name for one in parts.store.classes()])
+
+
+def run_plan(
+    parts: Parts,
+    source: ImageSource,
+    address: str,
+    wanted: Sequence[str],
+    kind: str,
+    note: Mapping[str, Any] | None = None,
+) -> RunPlan:
+    """What a run writes down of itself before it begins."""
+    proposer, section = parts.proposer, parts.settings.build
+    # What decides the segments beside the proposer; a default added later must not make old work look undone.
+    chosen = section.model_dump(include=set(section.model_fields_set) & ASSIGNING) | {
+        "max_segments": section.max_segments
+    }
+    return RunPlan(
+        kind=kind,
+        source=storable_text(absolute_address(address)),
+        dataset=storable_text(source.name),
+        proposer=proposer.name,
+        proposer_version=proposer.version,
+        proposer_settings=proposer.settings,
+        recipe=recipe_fingerprint(proposer.name, proposer.version, {**proposer.settings, **chosen}),
+        space=parts.keys.thing.space,
+        config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json"), **(note or {})},
+        program=retclip.__version__,
+        components=components(parts, address),
+    )

@@ -1,0 +1,134 @@
+"""What a build would do, and cost: the plan against the ledger, and a sample of images worked on, nothing written.
+
+Sizes: an archive row is d float16; SQL keeps about 200 bytes beside a segment's run lengths (stores.md 3, measured at
+60,000 segments); the index keeps float16 vectors, a graph, ids and payload, twice while it optimises (stores.md 4.3).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from retclip.passed_over import PassedOver, passed_over_by
+from retclip.plugin.contracts import ImageSource, SourceImage
+from retclip.store.sql.engine import transaction
+from retclip.store.work import ledger
+from retclip.store.work.ledger import Failure
+from retclip.workflows.building.build_store import names_for, run_plan
+from retclip.workflows.building.unit_work import Outcome, outcome_of
+from retclip.workflows.building.units import Planned, Unit, plan_units, present
+from retclip.workflows.segment.decode_ahead import decoded
+from retclip.workflows.segment.parts import Parts
+
+SQL_BYTES = 200
+INDEX_BYTES = 290  # of a graph with m = 16, a UUID and six integers
+CHUNK = 256
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A forecast. todo: images to work on. finished: done before. empty: without one of the classes. sampled: of those
+    to do, how many were tried; seconds and bytes follow from them, 0 where none could be. failures: what could not be
+    read, or was given up. passed_over: by the source, by reason. seconds: of one worker."""
+
+    total: int = 0
+    todo: int = 0
+    finished: int = 0
+    empty: int = 0
+    sampled: int = 0
+    seconds_per_image: float = 0.0
+    segments: int = 0
+    seconds: float = 0.0
+    archive_bytes: int = 0
+    catalog_bytes: int = 0
+    index_bytes: int = 0
+    failures: tuple[Failure, ...] = ()
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+
+
+def estimate_build(
+    parts: Parts,
+    source: ImageSource,
+    address: str,
+    class_names: Sequence[str] | None = None,
+    sample: int = 8,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] = lambda *_: None,
+) -> Estimate:
+    """Plan a build of `source` and work on `sample` of its images, drawn at random. Writes nothing. Raises what
+    `build_store` raises before it starts."""
+    naming = names_for(parts, source, address, class_names)
+    found, tried, chance = Estimate(total=len(source)), list[Unit](), random.Random(seed)
+    for planned in _plan(parts, source, address, naming.names):
+        for unit in planned.units:  # reservoir sampling: every image to do is as likely
+            found = replace(found, todo=found.todo + 1)
+            place = len(tried) if len(tried) < sample + 1 else chance.randrange(found.todo)
+            tried[place : place + 1] = [unit] if place <= sample else []
+        found = replace(
+            found,
+            finished=found.finished + planned.finished,
+            empty=found.empty + planned.empty,
+            failures=(*found.failures, *planned.failures),
+        )
+        on_progress(found.todo + found.finished + found.empty + len(found.failures), found.total)
+    found = _with_parts(found, passed_over_by(source))
+    clock, outcomes, starts = time.monotonic(), list[Outcome](), 0.0
+    for unit, (_, answer) in zip(tried, decoded(unit.record for unit in tried), strict=True):
+        outcomes.append(outcome_of(naming, unit, answer))
+        starts = starts or time.monotonic()  # the first image pays for what is made once
+    warm = len(outcomes) > 1
+    seconds = (time.monotonic() - starts) / (len(outcomes) - 1) if warm else time.monotonic() - clock
+    return _told(found, outcomes, seconds, parts.keys.thing.space.dim)
+
+
+def _with_parts(found: Estimate, told: PassedOver) -> Estimate:
+    """What the source says of itself; what is wrong within its images shows when they are loaded."""
+    bad = (Failure(part.record, part.uri, part.reason) for part in told.bad)
+    return replace(found, failures=(*found.failures, *bad), passed_over=told.counts)
+
+
+def _plan(parts: Parts, source: ImageSource, address: str, names: Sequence[str]) -> Iterator[Planned]:
+    """Of an empty ledger no photo needs to be read to know that it is not in there."""
+    plan, records, first = run_plan(parts, source, address, names, "build"), source.images(), 0
+    space = parts.keys.thing.space.id
+    with transaction(parts.store.engine) as connection:
+        run, known = ledger.planned_run(connection, plan), ledger.has_units(connection)
+    while chunk := list(islice(records, CHUNK)):
+        if known:
+            again = parts.settings.build.retry_failed
+            yield plan_units(parts.store, run, address, chunk, names, space, first, _unwritten, again)
+        else:
+            yield _all_to_do(chunk, names, first)
+        first += len(chunk)
+
+
+def _all_to_do(records: Sequence[SourceImage], names: Sequence[str], first: int) -> Planned:
+    shown = [(position, one, present(one, names)) for position, one in enumerate(records, start=first)]
+    units = tuple(Unit(one, "", "", classes, (), position) for position, one, classes in shown if classes)
+    return Planned(units, 0, len(records) - len(units), ())
+
+
+def _unwritten(_: str, record: SourceImage, reason: str) -> Failure:
+    return Failure(record.external_id, record.uri, reason)
+
+
+def _told(found: Estimate, outcomes: Sequence[Outcome], seconds: float, dim: int) -> Estimate:
+    results = [one.result for one in outcomes if one.result is not None]
+    segments = [segment for result in results for segment in result.segments]
+    if not results:
+        return replace(found, sampled=len(outcomes))
+    stored = round(len(segments) * found.todo / len(outcomes))
+    lengths = sum(len(segment.rle) for segment in segments) / max(1, len(segments))
+    return replace(
+        found,
+        sampled=len(outcomes),
+        seconds_per_image=seconds,
+        segments=stored,
+        seconds=seconds * found.todo,
+        archive_bytes=stored * dim * 2,
+        catalog_bytes=round(stored * (SQL_BYTES + lengths)),
+        index_bytes=stored * 2 * (dim * 2 + INDEX_BYTES),
+    )

@@ -1,0 +1,143 @@
+"""The labelled segments of one image with their vectors: what a build stores of it (paper, section 2.1).
+
+dense features -> proposals for the classes present -> mask-pooled vectors -> numbered slots with run-length masks
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retclip.data import rle
+from retclip.errors import ContractBroken, DataError
+from retclip.names import name_key
+from retclip.passed_over import CROWDS, Tally
+from retclip.plugin.contracts import ANNOTATION, PERSON, REGIONS, SAID_BY, WHOLE
+from retclip.store.segments.ingest import UnitResult
+from retclip.store.segments.slots import NewSegment
+from retclip.types import Image, MaskProposals
+from retclip.workflows.building.label_assignment import LabelAssignment
+from retclip.workflows.building.units import Unit
+from retclip.workflows.segment.describe_image import keys_of, proposals_of
+from retclip.workflows.segment.masks import best_first, binary, box
+from retclip.workflows.segment.parts import Models
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+TOO_MANY = "masks beyond build.max_segments"
+UNPROPOSED = "annotated segments that the proposer left out"
+
+
+def image_segments(models: Models, unit: Unit, image: Image, naming: LabelAssignment) -> tuple[UnitResult, int]:
+    """One image's segments of the unit's classes with their vectors, and how many masks had to be dropped."""
+    class_names, tally = unit.class_names, Tally(image.passed_over)
+    if not class_names:
+        nothing = np.zeros((0, models.keys.thing.space.dim), np.float32)
+        return _result(models, unit, image, [], nothing, tally), 0
+    ((features, found),) = proposals_of(models, [image], naming.vocabulary(class_names))
+    if len(found) and found.prompts is None and not naming.needed:
+        naming.needed = True  # from now on it is asked as one that takes no prompts
+        ((features, found),) = proposals_of(models, [image], naming.vocabulary(class_names))
+    most, described, sure = models.settings.build.max_segments, None, list[float]()
+    _count_annotated(models, class_names, image, len(found), tally)
+    if naming.needed and found.prompts is None:
+        named, described, sure = naming.assigned(image, found, features, class_names)
+    else:
+        named = best_first(_named(found, class_names, models.proposer.name), most)
+        tally.skip(TOO_MANY, len(found) - len(named))
+    vectors = keys_of(models, image, features, named, described)
+    said_by = _said_by(models, unit, bool(sure))
+    segments, kept = _segments(named, vectors.covered.tolist(), sure, said_by)
+    result = _result(models, unit, image, segments, vectors.vectors[kept].float().cpu().numpy(), tally)
+    return result, len(named) - len(kept)
+
+
+def _count_annotated(models: Models, class_names: Sequence[str], image: Image, proposed: int, tally: Tally) -> None:
+    """Of an annotation the crowds, which stand for no single object, and what its proposer left out."""
+    if ANNOTATION in models.proposer.provides and image.truth is not None:
+        asked = [segment for segment in image.truth.segments if segment.class_name in class_names]
+        crowds = sum(segment.is_crowd for segment in asked)
+        tally.skip(CROWDS, crowds)
+        tally.skip(UNPROPOSED, max(0, len(asked) - crowds - proposed))
+
+
+def _result(
+    models: Models, unit: Unit, image: Image, segments: Sequence[NewSegment], vectors: NDArray[np.float32], tally: Tally
+) -> UnitResult:
+    return UnitResult(
+        key=unit.key, content=unit.content, external_id=unit.record.external_id, uri=unit.record.uri,
+        image_sha256=image.sha256, size=image.size, prompts=unit.class_names, absent=unit.absent,
+        segments=tuple(segments), vectors=vectors.reshape(len(segments), models.keys.thing.space.dim),
+        passed_over=tally.total,
+    )  # fmt: skip
+
+
+def _named(proposals: MaskProposals, class_names: Sequence[str], component: str) -> MaskProposals:
+    """A stored segment needs a class: refuse masks that nobody named, or named what nobody asked for."""
+    if proposals.prompts is None or any(prompt is None for prompt in proposals.prompts):
+        raise DataError(
+            "a proposer that says which class each mask shows",
+            f"masks without a name from {component}",
+            "build with annotated masks (--proposer reference.ground_truth) or a prompted proposer; a class from "
+            "photos of it: --proposer reference.whole_image",
+        )
+    strange = sorted({str(prompt) for prompt in proposals.prompts} - set(class_names))
+    if strange:
+        todo = f"report it to the plugin's author: retclip plugins check {component}"
+        raise ContractBroken(f"prompts from the vocabulary from {component}", f"{strange[0]!r}", todo)
+    return proposals
+
+
+def _segments(
+    proposals: MaskProposals, covered: Sequence[bool], sure: Sequence[float], said_by: str
+) -> tuple[list[NewSegment], list[int]]:
+    """The segments to store, numbered per class by falling objectness, and the proposals they come from. sure: of
+    assigned labels, how sure each is; the proposer's own names are as sure as it is of the mask. said_by: who named
+    them."""
+    objectness = _within(proposals.objectness)
+    behind = _behind(proposals)
+    ordinals: dict[str, int] = {}
+    segments, kept = [], []
+    for n in np.argsort(-objectness, kind="stable").tolist():
+        pixels = binary(proposals, n)
+        area = int(pixels.sum())
+        if not covered[n] or area == 0:
+            continue
+        prompt = str(proposals.prompts[n]) if proposals.prompts else ""
+        ordinal = ordinals[name_key(prompt)] = ordinals.get(name_key(prompt), -1) + 1
+        score = float(objectness[n])
+        confidence = min(1.0, sure[n]) if sure else score
+        counts = rle.encode(pixels)["counts"].encode()
+        segments.append(NewSegment(prompt, ordinal, box(pixels), area, score, counts, said_by, confidence, *behind[n]))
+        kept.append(n)
+    return segments, kept
+
+
+def _said_by(models: Models, unit: Unit, assigned: bool) -> str:
+    """Who named the masks: an annotation, a person, a detector, or the assignment of the photo's labels."""
+    provides = models.proposer.provides
+    if provides & {ANNOTATION, REGIONS}:  # who marked an object said what it is
+        return "annotation"
+    if WHOLE in provides:
+        return PERSON if unit.record.extra.get(SAID_BY) == PERSON else "annotation"
+    return "assigned" if assigned else "detector"
+
+
+def _behind(proposals: MaskProposals) -> list[tuple[float | None, float | None]]:
+    """Of each mask the detector's score and the mask model's, None where the proposer has no such model."""
+    nobody = [None] * len(proposals)
+    several = (
+        _within(scores).tolist() if scores is not None else nobody
+        for scores in (proposals.detector_scores, proposals.mask_scores)
+    )
+    return list(zip(*several, strict=True))
+
+
+def _within(scores: Tensor) -> NDArray[np.float32]:
+    """(n,) in [0, 1]: rounding may leave it, and SQL refuses that."""
+    numbers: NDArray[np.float32] = scores.float().cpu().numpy().clip(0.0, 1.0)
+    return numbers

@@ -1,0 +1,81 @@
+"""Masks without names in a build: each gets a class that its image is known to show, or is left out.
+
+For sources that know which classes an image shows, but not where, and a proposer that takes no prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from retclip.algorithms.assigned_labels import assigned_labels, distinct_masks
+from retclip.errors import ConfigError
+from retclip.names import name_key
+from retclip.types import DenseFeatures, Image, MaskProposals, SegmentFeatures, Vocabulary
+from retclip.workflows.segment.describe_image import text_of, vectors_of
+from retclip.workflows.segment.parts import Models
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class LabelAssignment:
+    """For one build. names: every class that is built. stored: the store's classes, which are compared with, too.
+    needed: whether the proposer was seen to give masks without names; then it is asked for all, with text."""
+
+    def __init__(
+        self, models: Models, names: Sequence[str], is_thing: Mapping[str, bool | None], stored: Sequence[str] = ()
+    ) -> None:
+        self.models, self.names, self.is_thing, self.stored = models, tuple(names), is_thing, tuple(stored)
+        self.needed = False
+        self._everything: Vocabulary | None = None
+
+    def vocabulary(self, present: Sequence[str]) -> Vocabulary:
+        """What the proposer is asked for: the classes present, as a prompted one wants them, or every name with its
+        text, as one that only says how sure it is of an object wants them."""
+        return self.everything() if self.needed else self._of(present)
+
+    def everything(self) -> Vocabulary:
+        """Every name that a mask could have, with text. Raises ConfigError for a backbone without, which no image is to
+        blame for."""
+        if self._everything is None:
+            names = {name_key(name): name for name in (*self.stored, *self.names)}  # the build's own spelling wins
+            vocabulary, backbone = self._of(tuple(names.values())), self.models.backbone
+            text = text_of(backbone, vocabulary.terms)
+            if text is None:
+                raise ConfigError(
+                    "a proposer that says which class each mask shows, or a backbone with text that can",
+                    f"masks without a name from {self.models.proposer.name}, no text tower in {backbone.name}",
+                    "build with annotated masks (--proposer reference.ground_truth), a prompted proposer, or another "
+                    "backbone; a class from photos of it: --proposer reference.whole_image",
+                )
+            self._everything = replace(vocabulary, text=text)
+        return self._everything
+
+    def assigned(
+        self, image: Image, proposals: MaskProposals, features: DenseFeatures, present: Sequence[str]
+    ) -> tuple[MaskProposals, SegmentFeatures, list[float]]:
+        """The masks that are kept, named, best first, their vectors, and how sure each name is: `build.assign_*`."""
+        settings, vocabulary = self.models.settings.build, self.everything()
+        wanted = {name_key(name): name for name in present}
+        there = torch.tensor([name_key(name) in wanted for name in vocabulary.names])
+        segments = vectors_of(self.models, image, features, proposals)
+        rows = torch.as_tensor(vocabulary.row_class).to(segments.vectors.device)
+        labels, likely = assigned_labels(
+            segments.vectors.float(), cast("Tensor", vocabulary.text).float(), rows, there, settings.assign_scale,
+            settings.assign_absent,
+        )  # fmt: skip
+        confidence = (likely * proposals.objectness.to(likely)).cpu()
+        sure = (segments.covered.cpu() & (confidence >= settings.assign_confidence)).nonzero()[:, 0]
+        chosen = sure[distinct_masks(proposals.masks.cpu()[sure], confidence[sure], settings.assign_overlap)]
+        chosen = chosen[: settings.max_segments]
+        names = tuple(wanted[name_key(vocabulary.names[int(labels[n])])] for n in chosen)
+        at = chosen.to(segments.vectors.device)
+        kept = replace(segments, vectors=segments.vectors[at], covered=segments.covered[at])
+        return replace(proposals.picked(chosen), prompts=names), kept, confidence[chosen].tolist()
+
+    def _of(self, names: Sequence[str]) -> Vocabulary:
+        return Vocabulary(tuple(names), tuple(self.is_thing.get(name, True) for name in names))

@@ -1,0 +1,65 @@
+"""Who made a run's segments: its components with their versions, settings and the files they were loaded from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from retclip.plugin.weight_digests import weight_digests
+from retclip.plugin.weights import cached_in
+from retclip.store.segments.ids import digest
+from retclip.workflows.segment.parts import Loaded, Parts
+
+TENSORS = (".safetensors", ".bin")  # the other files of a model say how to read it
+SHORT = 8  # digits of a digest that people compare
+
+
+def components(parts: Parts, address: str) -> dict[str, Any]:
+    """What a run writes down, as plain data: proposer, backbone, and keys where a second backbone makes the stored
+    vectors; of each name, version, settings_sha256 and weights, FOLDER/NAME -> sha256. And the source that reads the
+    address, of which the run has the settings: name and version. Raises DataError for a weight file that cannot be read
+    any more."""
+    named: dict[str, Loaded[Any]] = {"proposer": parts.proposer, "backbone": parts.backbone}
+    if parts.second_backbone is not None:
+        named["keys"] = parts.second_backbone
+    reader = parts.reader(address)
+    return records(named, parts.settings.weights.place) | ({"source": dict(reader)} if reader else {})
+
+
+def records(named: Mapping[str, Loaded[Any]], place: Path | None = None) -> dict[str, Any]:
+    """The same of components by role. place: the folder of weights, None = the default."""
+    with cached_in(place):
+        return {role: _record(one) for role, one in named.items()}
+
+
+def _record(one: Loaded[Any]) -> dict[str, Any]:
+    settings = digest(json.dumps(dict(one.settings), sort_keys=True, default=str))
+    return {
+        "name": one.name,
+        "version": one.version,
+        "settings_sha256": settings,
+        "weights": weight_digests(one.files),
+    }
+
+
+def told_weights(components: Mapping[str, Any], role: str, names: bool = False) -> str:
+    """For people: the first digits of the sha256 of the tensors that a run's component was loaded from, with the files'
+    names where asked for; "none" without weights, "not recorded" of a run older than these records."""
+    if role not in components:
+        return "not recorded"
+    weights = components[role]["weights"]
+    tensors = {name: one for name, one in weights.items() if PurePosixPath(name).suffix in TENSORS} or weights
+    told = [f"{name} {one[:SHORT]}" if names else one[:SHORT] for name, one in tensors.items()]
+    return (", " if names else " ").join(told) or "none"
+
+
+def told_components(components: Mapping[str, Any]) -> str:
+    """For people: every component of a run with its version and weights."""
+    several = [
+        f"{role} {one['name']} {one['version']}"
+        + (f" (weights: {told_weights(components, role, names=True)})" if "weights" in one else "")
+        for role, one in components.items()
+    ]
+    return "; ".join(several) or "components not recorded"

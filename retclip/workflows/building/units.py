@@ -1,0 +1,113 @@
+"""Which images of a source still need work: units, what the ledger says of them, and those that only lost a class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from retclip.errors import DataError
+from retclip.plugin.contracts import SourceImage
+from retclip.store.feature_store import FeatureStore
+from retclip.store.segments.ids import digest, failed_key, unit_key
+from retclip.store.segments.slots import images_with_slots
+from retclip.store.sql.engine import transaction
+from retclip.store.work import leases, ledger
+from retclip.store.work.ledger import Failure, OpenRun
+
+Note = Callable[[str, SourceImage, str], Failure]  # key, record, reason
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One image's work. class_names: what to look for. absent: what the source says is not there, so that what an
+    earlier annotation put there is retired. content: digest of annotation and recipe. position: of the record in its
+    source, counted from 0, by which another process finds it again."""
+
+    record: SourceImage
+    key: str
+    content: str
+    class_names: tuple[str, ...]
+    absent: tuple[str, ...]
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A group of images: those to work on, and how many need none. finished: done before, or copies of one that is not.
+    failures: unreadable, or failed too often.
+    suspects: keys of units on which a process died."""
+
+    units: tuple[Unit, ...]
+    finished: int
+    empty: int
+    failures: tuple[Failure, ...]
+    suspects: frozenset[str] = frozenset()
+
+    @property
+    def groups(self) -> list[tuple[Unit, ...]]:
+        """What is worked on and stored together; a suspect is alone, so that it takes no other with it."""
+        sound = tuple(unit for unit in self.units if unit.key not in self.suspects)
+        alone: list[tuple[Unit, ...]] = [(unit,) for unit in self.units if unit.key in self.suspects]
+        return [sound, *alone] if sound else alone
+
+
+def plan_units(
+    store: FeatureStore, run: OpenRun, address: str, records: Sequence[SourceImage], wanted: Sequence[str], space: str,
+    first: int = 0, note: Note | None = None, retry: bool = False,
+) -> Planned:  # fmt: skip
+    """What of those records needs work. space: id of the feature space. first: the position of the first record. note:
+    what to do with an unreadable one (None: write it into the ledger). retry: also those that failed too often. Reads
+    the files that may need it."""
+    note = note or partial(record_failure, store, run)
+    records = [storable(record) for record in records]
+    unseen = [one.external_id for one in records if not present(one, wanted)]
+    with transaction(store.engine) as connection:
+        emptied = images_with_slots(connection, run, unseen, wanted)
+    units, failures, empty = [], [], 0
+    for position, record in enumerate(records, start=first):
+        shown = present(record, wanted)
+        if not shown and record.external_id[:256] not in emptied:
+            empty += 1
+            continue
+        try:
+            units.append(replace(_unit(record, run, wanted, shown, space), position=position))
+        except DataError as error:
+            failures.append(note(failed_key(address, record.external_id), record, str(error)))
+    copies = len(units) - len({unit.key for unit in units})  # the same bytes twice are one image
+    units = list({unit.key: unit for unit in reversed(units)}.values())[::-1]
+    with transaction(store.engine) as connection:
+        done = ledger.finished_units(connection, [unit.key for unit in units])
+        poison = {} if retry else ledger.poisoned_units(connection, [unit.key for unit in units])
+        suspects = leases.suspects(connection, [unit.key for unit in units])
+    todo = tuple(unit for unit in units if unit.key not in done and unit.key not in poison)
+    failures += [poison[unit.key] for unit in units if unit.key in poison]
+    return Planned(todo, sum(unit.key in done for unit in units) + copies, empty, tuple(failures), frozenset(suspects))
+
+
+def storable(record: SourceImage) -> SourceImage:
+    """The record with names that SQL can hold."""
+    return replace(record, external_id=storable_text(record.external_id), uri=storable_text(record.uri))
+
+
+def storable_text(text: str) -> str:
+    """Bytes of a file name that are no Unicode become escapes, and so does a zero, which PostgreSQL does not take."""
+    return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
+def record_failure(store: FeatureStore, run: OpenRun, key: str, record: SourceImage, reason: str) -> Failure:
+    """Write a failed attempt into the ledger."""
+    failure = Failure(record.external_id, record.uri, storable_text(reason))
+    store.record_failure(run, key, failure)
+    return failure
+
+
+def present(record: SourceImage, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Of the wanted classes those that the image may show."""
+    return tuple(wanted) if record.class_names is None else tuple(n for n in wanted if n in record.class_names)
+
+
+def _unit(record: SourceImage, run: OpenRun, wanted: Sequence[str], shown: tuple[str, ...], space: str) -> Unit:
+    key = unit_key(record.file_digest(), record.annotation_digest, run.recipe, space, shown)
+    absent = tuple(name for name in wanted if name not in shown)
+    return Unit(record, key, digest(record.annotation_digest, run.recipe), shown, absent)

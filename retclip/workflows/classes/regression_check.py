@@ -1,0 +1,126 @@
+"""The regression gate's two walks: a probe segmented before and after a class is added, with the same classes.
+
+Both walks ask for the store's old classes and the new one, each thing or stuff as it will be, and match names exactly:
+what differs between them is the memory alone. Class maps of the first walk lie compressed in a folder, one file an
+image, so that memory stays flat however long the probe is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retclip.algorithms.mean_iou import ConfusionMatrix
+from retclip.errors import DataError
+from retclip.names import name_key
+from retclip.plugin.contracts import ImageSource, SourceClass
+from retclip.store.segments.categories import find_categories
+from retclip.store.sql.engine import transaction
+from retclip.store.work.ledger import Failure
+from retclip.types import Image, PanopticSegmentation, Vocabulary
+from retclip.workflows.classes.probe_source import ProbeSource, is_annotated, meanings
+from retclip.workflows.classes.regression_figures import RegressionReport, class_map, regression_report
+from retclip.workflows.evaluation.evaluate import Evaluation, Judged, evaluate
+from retclip.workflows.segment.decode_ahead import decoded
+from retclip.workflows.segment.in_groups import in_groups
+from retclip.workflows.segment.parts import Parts
+from retclip.workflows.segment.segment_image import provenance, segment_images
+from retclip.workflows.segment.vocabulary import prepare
+
+Progress = Callable[[int, int], None]
+
+
+class RegressionCheck:
+    """For one addition: `before` it is made, and `after`. folder: empty, for the maps of the first walk; the caller
+    removes it. Raises DataError for a probe that cannot be read."""
+
+    def __init__(self, parts: Parts, probe: ImageSource, name: str, is_thing: bool | None, folder: Path) -> None:
+        stored = [one for one in parts.store.classes() if one.segments]
+        with transaction(parts.store.engine) as connection:  # it may be a name of a class that is there
+            number = find_categories(connection, [name_key(name)]).get(name_key(name))
+        self.old = tuple(one.name for one in stored)
+        self.new = next((one.name for one in stored if one.id == number), name)
+        things = {self.new: is_thing} | {one.name: one.is_thing for one in stored}
+        self.names = (*self.old, *(() if self.new in self.old else (self.new,)))
+        known = tuple(SourceClass(one, things[one] is not False) for one in self.names)
+        section = parts.settings.matching.model_copy(update={"threshold": 1.0})
+        exact = parts.settings.model_copy(update={"matching": section})
+        self.parts = replace(parts, settings=exact)
+        self.annotated = is_annotated(probe)
+        self.probe = ProbeSource(probe, known, meanings(probe.classes(), stored, self.new))
+        self.folder, self.pairs = folder, ConfusionMatrix(len(self.names))
+        self._first: Evaluation | None = None
+        self._failed: tuple[Failure, ...] = ()
+        self._images = 0
+
+    def before(self, limit: float | None, on_progress: Progress = lambda *_: None) -> None:
+        """The first walk. Raises DataError where a limit could be held against nothing: no old class is annotated."""
+        self._first, self._failed = self._walk(self._keep, on_progress)
+        others = set(self.old) - {self.new}
+        if limit is not None and self.annotated and others and not others & self.probe.shown:
+            some, todo = ", ".join(sorted(others)[:5]), "probe with other images, or with plain photos"
+            raise DataError(f"a probe whose annotation shows an old class, e.g. {some}", "none of them", todo)
+
+    def after(self, limit: float | None, on_progress: Progress = lambda *_: None) -> RegressionReport:
+        """The second walk, and what it shows. Raises DataError where an image was usable in one walk only."""
+        second, failed = self._walk(self._compare, on_progress)
+        if [one.external_id for one in failed] != [one.external_id for one in self._failed]:
+            reasons = {one.external_id: one.reason for one in (*self._failed, *failed)}
+            got = f"{len(self._failed)} unusable before, {len(failed)} after: {'; '.join(list(reasons.values())[:2])}"
+            raise DataError("the same images of the probe before and after", got, "repair them and add it again")
+        walks = (self._first, second) if self._first is not None and second is not None else None
+        return regression_report(
+            self.names, self.new, self.pairs, walks, self.probe.shown, self._images, limit, failed,
+            provenance(self.parts),
+        )  # fmt: skip
+
+    def _walk(
+        self, on_map: Callable[[int, NDArray[np.int64]], None], on_progress: Progress
+    ) -> tuple[Evaluation | None, tuple[Failure, ...]]:
+        if not self.annotated:
+            return None, self._segment(on_map, on_progress)
+
+        def judge(one: Judged) -> None:
+            on_map(one.number, class_map(one.predicted))
+
+        found = evaluate(self.parts, self.probe, on_progress, on_image=judge)
+        return found, found.failures
+
+    def _segment(self, on_map: Callable[[int, NDArray[np.int64]], None], on_progress: Progress) -> tuple[Failure, ...]:
+        things = tuple(one.is_thing for one in self.probe.known)
+        prepared, failures = prepare(self.parts, Vocabulary(self.names, things)), list[Failure]()
+
+        def work(images: Sequence[Image]) -> list[PanopticSegmentation]:
+            return [found for found, _ in segment_images(self.parts, images, prepared)]
+
+        records = decoded(self.probe.images())
+        for number, (record, answer) in enumerate(in_groups(records, self.parts.settings.device.batch_size, work)):
+            if isinstance(answer, DataError):
+                failures.append(Failure(record.external_id, record.uri, str(answer)))
+            else:
+                on_map(number, class_map(answer))
+            on_progress(number + 1, len(self.probe))
+        if len(failures) == len(self.probe):
+            raise DataError("at least one usable image to probe with", f"none, first {failures[0]}", "repair the files")
+        return tuple(failures)
+
+    def _keep(self, number: int, classes: NDArray[np.int64]) -> None:
+        small = np.min_scalar_type(len(self.names))  # -1 is kept as the number after the last class
+        kept = np.where(classes < 0, len(self.names), classes).astype(small)
+        np.savez_compressed(self.folder / f"{number}.npz", classes=kept)
+
+    def _compare(self, number: int, classes: NDArray[np.int64]) -> None:
+        file = self.folder / f"{number}.npz"
+        if not file.exists():  # it failed before: `after` tells
+            return
+        with np.load(file) as kept:
+            earlier = kept["classes"].astype(np.int64)
+        if earlier.shape != classes.shape:
+            got = f"image {number} of {earlier.shape} before, {classes.shape} after"
+            raise DataError("the same images of the probe before and after", got, "add the class again")
+        self.pairs.add(classes, np.where(earlier == len(self.names), -1, earlier))
+        self._images += 1

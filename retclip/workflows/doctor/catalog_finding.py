@@ -1,0 +1,59 @@
+"""What doctor says of a store's catalog: first of all, for nothing may be held against a catalog that is damaged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from retclip.errors import StoreBehind, StoreDamaged
+from retclip.store.feature_store import FeatureStore
+from retclip.store.sql import refusals
+from retclip.store.sql.catalog_check import CatalogState, check_catalog, remake_indexes
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One checked thing."""
+
+    what: str
+    ok: bool
+    found: str
+    cure: str = ""
+
+
+RESTORE = (
+    "restore the catalog from a backup (docs/team.md), with nothing else running, then run this again; without a "
+    "backup build its sources into a new store: what a damaged catalog says may not be copied"
+)
+NOT_COMPARED = Finding("archive, index", False, "not compared: the catalog that says what they should hold is damaged",
+                       "mend the catalog first")  # fmt: skip
+
+
+def catalog_findings(store: FeatureStore, repair: bool) -> tuple[bool, list[Finding]]:
+    """Whether the catalog is whole, what the database and the rows' checksums say, and whether this program speaks its
+    schema. With `repair`, what finds rows is made again from rows that are all whole; rows are never guessed.
+
+    Raises StoreBehind for a whole catalog of another schema, StoreError for another store's."""
+    try:
+        state, told = check_catalog(store.engine), ""
+    except StoreBehind:
+        store.check_identity()  # a database that this store was not made with has no tables of ours, either
+        raise
+    if repair and state.indexes and state.rows_whole:
+        told = f"its indexes were damaged and made again from its rows, all of which are whole: {state}"
+        remake_indexes(store.engine)
+        state = check_catalog(store.engine)
+    finding = Finding("catalog", state.whole, told if told and state.whole else str(state), _cure(state, store))
+    if not state.whole:
+        return False, [finding, NOT_COMPARED]
+    store.check_identity()
+    return True, [finding, Finding("schema", True, "as this program speaks it")]
+
+
+def unreadable(error: StoreDamaged) -> list[Finding]:
+    """Of a store whose catalog cannot even be opened, or that lost half of itself."""
+    what, cure = ("catalog", RESTORE) if error.todo == refusals.RESTORE else ("store", error.todo)
+    return [Finding(what, False, f"{error.got} (expected {error.expected})", cure), NOT_COMPARED]
+
+
+def _cure(state: CatalogState, store: FeatureStore) -> str:
+    return f"retclip doctor --store {store.folder} --repair" if state.rows_whole else RESTORE

@@ -1,0 +1,141 @@
+"""Doctor: one finding per thing that can be wrong, each with what was found and what cures it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from retclip.errors import RetCLIPError, StoreDamaged
+from retclip.plugin.manager import PluginManager
+from retclip.store.classes.fills import KIND
+from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.store.repair import (
+    Again,
+    add_again,
+    build_again,
+    damaged_shards,
+    shard_names,
+    unreferenced_shards,
+)
+from retclip.store.segments.spaces import SpaceState, to_add
+from retclip.store.sql.engine import transaction
+from retclip.store.work.ledger import CLASS_ADD
+from retclip.workflows.doctor.catalog_finding import Finding, catalog_findings, unreadable
+from retclip.workflows.doctor.index_finding import graph_findings, index_finding
+
+MORE = re.compile(r" and \d+ more(\?|$)")  # as `data.source_address.shown_address` says it of several paths
+__all__ = ["Finding", "check_installation", "check_store"]
+FREE_BYTES = 2 << 30  # below this an embedded index may die by SIGBUS while it optimises (stores.md 1.6)
+
+
+def check_installation(disabled: Sequence[str] = ()) -> list[Finding]:
+    """Python, torch with torchvision, and every plugin but those that are disabled."""
+    python = ".".join(map(str, sys.version_info[:3]))
+    findings = [Finding("python", sys.version_info >= (3, 11), python, "use Python 3.11 or newer"), _torch()]
+    manager = PluginManager.discover(disabled)
+    findings += [Finding(f"{info.kind} {info.full_name}", True, info.version) for info in manager.components()]
+    for failure in manager.failures:
+        cure = f"pip install --force-reinstall {failure.distribution}, or disable it: plugins.disabled"
+        findings.append(Finding(f"plugin {failure.plugin}", False, f"{failure.stage}: {failure.reason}", cure))
+    return findings
+
+
+def _torch() -> Finding:
+    """A torch and a torchvision of two builds break each other at import; that is worth one line of its own."""
+    try:
+        versions = [f"torch {importlib.metadata.version('torch')}"]
+        import torch
+
+        versions.append(f"cuda {torch.cuda.is_available()}")
+        if importlib.util.find_spec("torchvision"):
+            import torchvision
+
+            versions.append(f"torchvision {torchvision.__version__}")
+    except (ImportError, RuntimeError, importlib.metadata.PackageNotFoundError) as error:
+        cure = "install both in one call: pip install --force-reinstall torch torchvision"
+        return Finding("torch", False, f"{type(error).__name__}: {error}", cure)
+    return Finding("torch", True, ", ".join(versions))
+
+
+def check_store(folder: Path, options: StoreOptions, repair: bool) -> list[Finding]:
+    """Disk, catalog, schema, archive, and of every space whether its index holds what SQL wants, and whether segments
+    lack their vector; with `repair`, makes the indexes right. Nothing is held against a catalog that is damaged."""
+    free = shutil.disk_usage(folder if folder.exists() else Path()).free
+    cure = "make room: below 2 GiB the index may not be written"
+    findings = [Finding("disk", free > FREE_BYTES, f"{free / 2**30:.1f} GiB free", cure)]
+    try:
+        with FeatureStore.open(folder, options, check_schema=False) as store:
+            whole, said = catalog_findings(store, repair)
+            findings += said
+            if whole:
+                archive = _archive(store, repair)
+                findings += [*archive, *_spaces(store, repair, archive[0].ok)]
+    except StoreDamaged as error:
+        findings += unreadable(error)
+    except RetCLIPError as error:
+        findings.append(Finding("store", False, f"{error.got} (expected {error.expected})", error.todo))
+    return findings
+
+
+def _archive(store: FeatureStore, repair: bool) -> list[Finding]:
+    with transaction(store.engine) as connection:
+        names = shard_names(connection)
+        spare = unreferenced_shards(connection, store.archive)
+    bad = damaged_shards(store.archive, names)
+    cure = "restore these files from a backup; or run with --repair, then the commands that it names"
+    if bad and repair:
+        with transaction(store.engine, write=True) as connection:
+            todo = _made_again(build_again(connection, bad), store)
+            todo += [to_add(backbone, store.folder) for backbone in add_again(connection, bad)]
+        cure = "now run: " + "; ".join(todo) if todo else "nothing is left to do: they held removed segments alone"
+    findings = [Finding("archive", not bad, f"{len(bad)} damaged: {', '.join(bad[:3])}" if bad else "whole", cure)]
+    if spare:
+        findings.append(Finding("archive, unreferenced", True, f"{len(spare)} shards of interrupted builds, harmless"))
+    return findings
+
+
+def _made_again(lost: Sequence[Again], store: FeatureStore) -> list[str]:
+    """The commands that make lost vectors again: each kind of run by its own. A plural source stands in SQL as people
+    read it, so whoever added it must name its photos."""
+    told, fetched = [], [one.name for one in lost if one.kind == KIND and not one.matched]
+    for one in lost:
+        if one.kind == CLASS_ADD:
+            photos = f"PHOTOS (those of {one.source})" if MORE.search(one.source) else shlex.quote(one.source)
+            told.append(f"class add {shlex.quote(one.name)} {photos} --proposer {one.proposer}")
+        elif one.kind != KIND:
+            only = f" --classes {shlex.quote(', '.join(one.classes))}" if one.classes else ""
+            told.append(f"build {shlex.quote(one.source)}{only} --proposer {one.proposer}")
+        elif one.matched:
+            told.append(f"fallback map {shlex.quote(one.name)} {shlex.quote(one.matched)}")
+    if fetched:
+        told.append(f"fallback fill --classes {shlex.quote(', '.join(fetched))}")
+    return [f"retclip {one} --store {store.folder}" for one in told]
+
+
+def _spaces(store: FeatureStore, repair: bool, archive_whole: bool) -> list[Finding]:
+    """One finding where there is one space, two for each where there are several."""
+    known = store.spaces()
+    if not known:
+        return [Finding("index", True, "the store is empty")]
+    if len(known) == 1:
+        space = known[0].space
+        of_index = index_finding(store, space, "index", repair, archive_whole)
+        return [of_index, *graph_findings(store, space, "graph", repair)]
+    findings = []
+    for one in known:
+        name = f"{one.space.backbone} ({one.space.id[:8]})"
+        findings.append(_complete(store, one, name))
+        findings.append(index_finding(store, one.space, f"index of {name}", repair, archive_whole))
+        findings += graph_findings(store, one.space, f"graph of {name}", repair)
+    return findings
+
+
+def _complete(store: FeatureStore, state: SpaceState, name: str) -> Finding:
+    told = f"{state.segments} of {state.total} segments have a vector, {state.without} go without"
+    return Finding(f"space {name}", state.complete, told, to_add(state.space.backbone, store.folder))

@@ -1,0 +1,45 @@
+"""Doctor's part about weights: which are here, whole, and the pinned files; nothing large is read for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from retclip.plugin.pins import NOT_KNOWN, ONE_PROJECT, pin_of
+from retclip.plugin.weight_digests import read_manifest
+from retclip.plugin.weights import Weights, folder_of, missing, stored_name
+from retclip.workflows.doctor.doctor import Finding
+
+
+def check_weights(listed: Iterable[Weights]) -> list[Finding]:
+    """One finding for all sets, one for each set of which a file is here."""
+    known = {weights.name: weights for weights in listed}
+    begun = [weights for weights in known.values() if len(missing(weights)) < len(weights.files)]
+    pins = ", ".join(f"{pin} {count}" for pin, count in Counter(map(pin_of, known.values())).most_common())
+    told = f"{len(begun)} of {len(known)} sets here; pinned by: {pins or 'none'} (retclip weights list)"
+    return [Finding("weights", True, told), *map(_state, begun)]
+
+
+def _state(weights: Weights) -> Finding:
+    what, again = f"weights {weights.name}", f"retclip weights pull {weights.name}"
+    if lacking := missing(weights):
+        return Finding(what, False, f"not whole: no {', '.join(lacking)}", again)
+    recorded = read_manifest(folder_of(weights))
+    came = {file: recorded.get(stored_name(file.path), {}).get("came_with_sha256") for file in weights.files}
+    others = [file.path for file, digest in came.items() if digest and file.held not in ("", digest)]
+    if others:
+        cure = (
+            f"delete {folder_of(weights)}, then {again}; a store built with other weights is of another feature space"
+        )
+        return Finding(what, False, f"another file than the pinned one: {', '.join(others)}", cure)
+    unknown = [file.path for file, digest in came.items() if not digest]
+    if unknown:
+        return Finding(what, True, f"here; nobody wrote down how it came: {', '.join(unknown)}")
+    stated = {digest == file.sha256.lower() for file, digest in came.items() if file.projects == ONE_PROJECT}
+    if pin_of(weights) == "sha256":
+        sure = "the pinned file"
+    elif stated:
+        sure = f"{'the' if all(stated) else 'not the'} file of which one project states the sha256"
+    else:
+        sure = f"sha256 {NOT_KNOWN}, written down when it came"
+    return Finding(what, True, f"here, {sure}")

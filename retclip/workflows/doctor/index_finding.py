@@ -1,0 +1,105 @@
+"""What doctor says of a vector index: held against SQL and the archive point by point, and mended or made again.
+
+An index is a copy. So whatever is wrong with it, or goes wrong while it is read, ends the same way under `--repair`:
+what differs is stored again, and where that does not help its files go and it is loaded anew.
+"""
+
+from __future__ import annotations
+
+from retclip.errors import SpaceMismatch, StoreDamaged, StoreError
+from retclip.store.feature_store import EDGE, RESIDENT, FeatureStore
+from retclip.store.index.reconcile import Differences, differences, reconcile
+from retclip.types import FeatureSpace
+from retclip.workflows.doctor.catalog_finding import Finding
+
+KINDS = ("missing", "orphan", "stale", "damaged")
+
+
+def index_finding(store: FeatureStore, space: FeatureSpace, name: str, repair: bool, archive_whole: bool) -> Finding:
+    """How an index differs from what it should hold; with `repair`, makes it right. archive_whole: whether it may be
+    made again from the archive."""
+    if store.options.index == RESIDENT:
+        return Finding(name, True, "in memory: loaded from the archive whenever it is needed")
+    try:
+        found = _looked(store, space)
+        if found.clean:
+            return Finding(name, True, _said(found))
+        if not repair:
+            return Finding(name, False, _said(found), _repair(store))
+        try:
+            reconcile(store.projection(space, follow=False), repair=True)
+            if _looked(store, space).clean:
+                return Finding(name, True, f"repaired: {_said(found)}")
+        except StoreDamaged:
+            if not archive_whole:
+                raise
+        return _made_again(store, space, name, _said(found), archive_whole)
+    except (StoreDamaged, SpaceMismatch) as error:
+        if not repair:
+            return Finding(name, False, error.got, _repair(store))
+        return _made_again(store, space, name, error.got, archive_whole)
+    except StoreError as error:  # in use, unreachable, no room: it cannot be looked at, and is not damaged for that
+        return Finding(name, False, f"{error.got} (expected {error.expected})", error.todo)
+
+
+def graph_findings(store: FeatureStore, space: FeatureSpace, name: str, repair: bool) -> list[Finding]:
+    """How many vectors the graph of an embedded index holds. Too few are no wrong answers, but slow ones."""
+    try:
+        index = store.projection(space, follow=False).index
+        graph = index.graph()
+        if graph is not None and graph.due and repair:
+            index.optimize()
+            graph = index.graph()
+    except StoreDamaged:  # the index has a finding of its own
+        return []
+    except StoreError as error:
+        return [Finding(name, False, f"{error.got} (expected {error.expected})", error.todo)]
+    if graph is None:
+        return []
+    if graph.points <= graph.outside:
+        return [Finding(name, True, f"none needed: up to {graph.outside} vectors are searched one by one")]
+    found = f"{graph.indexed} of {graph.points} vectors are in it"
+    if graph.due:
+        found += ": searches read the others one by one"
+    return [Finding(name, not graph.due, found, f"retclip doctor --store {store.folder} --repair")]
+
+
+def _looked(store: FeatureStore, space: FeatureSpace) -> Differences:
+    """Raises StoreDamaged for whatever goes wrong while an index is read: what engines make of damage has no list."""
+    try:
+        return differences(store.projection(space, follow=False))
+    except StoreError:
+        raise
+    except Exception as error:
+        raise StoreDamaged("an index that can be read", f"{type(error).__name__}: {error}", "") from error
+
+
+def _made_again(store: FeatureStore, space: FeatureSpace, name: str, hurt: str, archive_whole: bool) -> Finding:
+    if not archive_whole:
+        return Finding(name, False, hurt, "mend the archive first, then run this again")
+    if store.options.index != EDGE:
+        lost = next(state.index for state in store.spaces() if state.space.id == space.id)
+        cure = f"delete the collection {lost} of the server; the next command loads it from the archive"
+        return Finding(name, False, hurt, cure)
+    try:
+        store.drop_index(space)
+        count, left = store.projection(space).index.count(), _looked(store, space)
+    except StoreError as error:
+        return Finding(name, False, f"{hurt}; then {error.got} (expected {error.expected})", error.todo)
+    cure = "check disk and memory of this machine: files that were just written are wrong again"
+    return Finding(
+        name, left.clean, f"its files were damaged ({hurt}); {count} points loaded again from the archive", cure
+    )
+
+
+def _repair(store: FeatureStore) -> str:
+    return f"retclip doctor --store {store.folder} --repair"
+
+
+def _said(found: Differences) -> str:
+    told = ", ".join(f"{len(getattr(found, kind))} {kind}" for kind in KINDS)
+    if found.unfindable:
+        told += f", {len(found.unfindable)} that searches take for another class or state"
+    if found.pending:  # what a killed build left; the next command that opens the index applies it
+        told += f"; {found.pending} changes are still to be applied"
+    return told

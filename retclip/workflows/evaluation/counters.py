@@ -1,0 +1,73 @@
+"""What an evaluation counts, image after image: panoptic quality, the confusion of classes, instances, and segments.
+
+PQ is counted on the panoptic map. mIoU and confusion are counted on the semantic map (class scores times soft masks, no
+threshold), as FC-CLIP reports it. AP is counted on the instances, which may overlap, as may the annotation's own masks,
+against which they are held. `right` of `judged`: annotated segments most of whose labelled pixels got the right class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retclip.algorithms.average_precision import AveragePrecision, Instance
+from retclip.algorithms.mean_iou import ConfusionMatrix
+from retclip.algorithms.panoptic_quality import PanopticQuality
+from retclip.names import name_key
+from retclip.types import PanopticSegmentation
+from retclip.workflows.evaluation.instances import Annotated
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """An image as a system sees it. semantic: (H, W) int64 class index, -1 = none. instances: of things, best first."""
+
+    panoptic: PanopticSegmentation
+    semantic: NDArray[np.int64]
+    instances: Sequence[Instance]
+
+
+class Counters:
+    """What is counted over all images. names, is_thing: the classes of the annotation."""
+
+    def __init__(self, names: tuple[str, ...], is_thing: tuple[bool, ...]) -> None:
+        self.names, self.is_thing = names, is_thing
+        self.index = {name_key(name): number for number, name in enumerate(names)}
+        self.quality = PanopticQuality(dict(zip(names, is_thing, strict=True)))
+        self.confusion = ConfusionMatrix(len(names))
+        self.precision = AveragePrecision(len(names))
+        self.right = self.judged = self.images = 0
+        self.no_precision = ""  # why AP is not counted
+
+    def add(self, found: Prediction, truth: PanopticSegmentation, annotated: Annotated) -> float | None:
+        """Count one image. annotated: its things. Returns the share of its labelled pixels that got the right class,
+        [0, 1], None where no pixel is labelled. Raises DataError where prediction and annotation do not fit."""
+        self.quality.add(found.panoptic, truth)
+        self.precision.add(found.instances, annotated.instances, annotated.absent, annotated.incomplete)
+        self.no_precision = self.no_precision or annotated.uncounted
+        classes = self._class_map(truth)
+        self.confusion.add(found.semantic, classes)
+        self._judge(found.semantic, truth)
+        self.images += 1
+        labelled = classes >= 0
+        return float((found.semantic == classes)[labelled].mean()) if labelled.any() else None
+
+    def _class_map(self, truth: PanopticSegmentation) -> NDArray[np.int64]:
+        """(H, W) class index of every annotated pixel, -1 for void."""
+        ids = np.array([0, *(one.id for one in truth.segments)])
+        values = np.array([-1, *(self.index.get(name_key(one.class_name), -1) for one in truth.segments)])
+        order = np.argsort(ids)
+        found: NDArray[np.int64] = values[order][np.searchsorted(ids[order], truth.label_map)]
+        return found
+
+    def _judge(self, semantic: NDArray[np.int64], truth: PanopticSegmentation) -> None:
+        for one in truth.segments:
+            index = self.index.get(name_key(one.class_name))
+            if index is None or one.is_crowd:
+                continue
+            votes = np.bincount(semantic[truth.label_map == one.id] + 1, minlength=len(self.names) + 1)
+            self.right += int(votes.argmax() == index + 1)
+            self.judged += 1

@@ -1,0 +1,163 @@
+"""What an evaluation tells, and how the figures come out of the counts: for all classes, and for those that the
+fine-tuning saw and did not see apart (paper, section 3; method.md 1.7 and 5).
+
+A figure of a group is the mean over its classes, as panopticapi takes it over categories: classes without a match, a
+miss or a false alarm are left out of PQ, SQ and RQ, those that are not annotated out of mAP and mIoU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from retclip.algorithms.average_precision import Precision, no_precision
+from retclip.algorithms.mean_iou import IoUResult
+from retclip.algorithms.panoptic_quality import ClassQuality, PanopticQuality
+from retclip.store.work.ledger import Failure
+from retclip.workflows.evaluation.counters import Counters
+
+CONFUSED = 30  # pairs of classes that are told
+ClassRow = Mapping[str, float | int | None]
+
+
+@dataclass(frozen=True)
+class GroupFigures:
+    """Of some of the classes, in percent; None where none of them occurs. classes: how many they are."""
+
+    classes: int
+    pq: float | None
+    sq: float | None
+    rq: float | None
+    map: float | None
+    miou: float | None
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Two classes that were mixed up. predicted: None = no class at all. pixels: how many annotated as the one got the
+    other. share: of all pixels annotated as the one, percent."""
+
+    annotated: str
+    predicted: str | None
+    pixels: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures in percent, None for what was not counted.
+
+    pq, sq, rq: None where no class occurs in annotation or answer.
+    map, map50, map75: against the annotation's own masks; None where no thing is annotated.
+    map_small, map_medium, map_large: of things below 32 x 32 pixels, below 96 x 96, and larger.
+    no_map: why no AP is counted at all; empty where it is.
+    miou, pixel_accuracy, segment_accuracy: None where nothing is labelled.
+    groups: "seen" and "unseen"; empty where nobody says which classes the fine-tuning saw.
+    per_class: class -> pq, sq, rq, ap, iou, tp, fp, fn and seen; None where a class does not occur, or nobody says.
+    confusion: the most pixels first.
+    """
+
+    images: int
+    pq: float | None
+    sq: float | None
+    rq: float | None
+    pq_things: float | None
+    pq_stuff: float | None
+    map: float | None
+    map50: float | None
+    map75: float | None
+    miou: float | None
+    pixel_accuracy: float | None
+    segment_accuracy: float | None
+    groups: Mapping[str, GroupFigures]
+    per_class: Mapping[str, ClassRow]
+    confusion: tuple[Confusion, ...]
+    missing: tuple[str, ...]  # classes of the source without a class in the store
+    failures: tuple[Failure, ...]  # of images, and of rows and objects of their annotation
+    settings: Mapping[str, Any]
+    map_small: float | None = None
+    map_medium: float | None = None
+    map_large: float | None = None
+    no_map: str = ""
+    passed_over: Mapping[str, int] = field(default_factory=dict)  # reason -> how many
+    assumed: Mapping[str, int] = field(default_factory=dict)  # reason -> how many images
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return asdict(self)
+
+
+def summary(
+    counters: Counters,
+    seen: Sequence[bool] | None,
+    missing: tuple[str, ...],
+    failures: tuple[Failure, ...],
+    settings: Mapping[str, Any],
+) -> Evaluation:
+    """The figures. seen: (c,) in the order of the counters' names, whether the fine-tuning saw a class; None = nobody
+    says."""
+    quality, iou = counters.quality, counters.confusion.result()
+    precision = no_precision(len(counters.names)) if counters.no_precision else counters.precision.result()
+    everything, things, stuff = quality.mean(), quality.mean(True), quality.mean(False)
+    return Evaluation(
+        images=counters.images,
+        pq=_percent(everything.pq),
+        sq=_percent(everything.sq),
+        rq=_percent(everything.rq),
+        pq_things=_percent(things.pq),
+        pq_stuff=_percent(stuff.pq),
+        map=_percent(precision.ap),
+        map50=_percent(precision.ap50),
+        map75=_percent(precision.ap75),
+        map_small=_percent(precision.small),
+        map_medium=_percent(precision.medium),
+        map_large=_percent(precision.large),
+        no_map=counters.no_precision,
+        miou=_percent(iou.miou),
+        pixel_accuracy=_percent(iou.accuracy),
+        segment_accuracy=100 * counters.right / counters.judged if counters.judged else None,
+        groups=_groups(quality, precision, iou, counters.names, seen),
+        per_class={
+            name: {
+                **_class_row(quality.per_class[name], precision.per_class[index], iou.iou[index]),
+                "seen": None if seen is None else bool(seen[index]),
+            }
+            for index, name in enumerate(counters.names)
+        },
+        confusion=_confusion(counters),
+        missing=missing,
+        failures=failures,
+        settings=settings,
+    )
+
+
+def _groups(
+    quality: PanopticQuality, precision: Precision, iou: IoUResult, names: Sequence[str], seen: Sequence[bool] | None
+) -> dict[str, GroupFigures]:
+    found = {}
+    for group, wanted in () if seen is None else (("seen", True), ("unseen", False)):
+        chosen = [index for index, value in enumerate(seen or ()) if bool(value) is wanted]
+        mean = quality.mean(names={names[index] for index in chosen})
+        pq, sq, rq = map(_percent, (mean.pq, mean.sq, mean.rq))
+        average, overlap = _percent(precision.mean(chosen)), _percent(iou.mean(chosen))
+        found[group] = GroupFigures(len(chosen), pq, sq, rq, average, overlap)
+    return found
+
+
+def _class_row(quality: ClassQuality, ap: float | None, iou: float | None) -> dict[str, float | int | None]:
+    counts = {"tp": quality.tp, "fp": quality.fp, "fn": quality.fn}
+    shares = {key: 100 * getattr(quality, key) if quality.counted else None for key in ("pq", "sq", "rq")}
+    return {**shares, "ap": _percent(ap), "iou": _percent(iou), **counts}
+
+
+def _confusion(counters: Counters) -> tuple[Confusion, ...]:
+    names = (*counters.names, None)  # -1, the last, is no class
+    return tuple(
+        Confusion(counters.names[one.truth], names[one.predicted], one.pixels, 100 * one.share)
+        for one in counters.confusion.mistakes(CONFUSED)
+    )
+
+
+def _percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value

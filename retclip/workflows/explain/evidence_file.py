@@ -1,0 +1,161 @@
+"""Evidence and label map on disk, beside a picture: `NAME.evidence.npz`, so that `explain` needs no image and no model.
+
+An npz of plain arrays (never pickles) with one JSON text, `about`. Segment ids are kept as text because that is how
+people meet them again in the store.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from retclip.errors import DataError
+from retclip.evidence import Evidence
+from retclip.limits import check_size, current
+from retclip.types import ClassScores, Neighbours, PanopticSegmentation, Vocabulary
+from retclip.workflows.explain.evidence_checks import About, check_evidence
+
+SUFFIX = ".evidence.npz"
+
+
+def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) -> None:
+    """Write label map, segments and evidence to `path`; whole or not at all."""
+    arrays: dict[str, NDArray[Any]] = {
+        "about": np.array(json.dumps(_about(result, evidence))),
+        "label_map": result.label_map,
+        "boxes": evidence.boxes,
+        "combined": evidence.combined.float().cpu().numpy(),
+        "void": evidence.void.float().cpu().numpy(),
+    }
+    for number, scores in enumerate(evidence.scores):
+        arrays[f"values_{number}"] = scores.values.float().cpu().numpy()
+        arrays[f"knows_{number}"] = scores.knows.cpu().numpy()
+        if scores.void is not None:
+            arrays[f"void_{number}"] = scores.void.float().cpu().numpy()
+        if scores.speaks is not None:
+            arrays[f"speaks_{number}"] = scores.speaks.cpu().numpy()
+        if scores.shares is not None:
+            arrays[f"shares_{number}"] = scores.shares.float().cpu().numpy()
+    if result.mask_map is not None:
+        arrays["mask_map"] = result.mask_map
+    if evidence.neighbours:
+        near = evidence.neighbours
+        texts = [str(one or "") for one in near.ids.ravel()]
+        arrays["neighbour_ids"] = np.array(texts, dtype="U36").reshape(near.ids.shape)
+        arrays["neighbour_classes"] = near.classes.cpu().numpy()
+        arrays["neighbour_distances"] = near.distances.float().cpu().numpy()
+        arrays["supported"] = near.supported.cpu().numpy()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    temporary.replace(path)
+
+
+def load_evidence(path: Path) -> tuple[PanopticSegmentation, Evidence]:
+    """What `save_evidence` wrote. Raises DataError."""
+    try:
+        with _archive(path) as archive:
+            arrays = dict(archive)
+        about = About.model_validate_json(str(arrays["about"]))
+        result = PanopticSegmentation(arrays["label_map"], about.segments, arrays.get("mask_map"))
+        evidence = _evidence(arrays, about)
+        check_evidence(result, evidence)
+        return result, evidence
+    except DataError:
+        raise
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        got = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise DataError(_expected(path), got, "segment the image again") from error
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds for damaged files
+        raise DataError(_expected(path), str(error), "segment the image again") from error
+
+
+def _expected(path: Path) -> str:
+    return f"an evidence file written by `retclip segment`: {path}"
+
+
+def photo_of(path: Path) -> str | None:
+    """The sha256 of the photo that an evidence file is about; None where it cannot be read."""
+    try:
+        with _archive(path) as archive:
+            return str(json.loads(str(archive["about"]))["image_sha256"])
+    except Exception:  # zipfile, zlib and numpy raise many kinds for damaged files
+        return None
+
+
+def _archive(path: Path) -> Any:
+    """The archive, opened: not before what it unpacks to was asked for. Raises DataError where that is too much."""
+    allowed = current().unpacked_bytes
+    with zipfile.ZipFile(path) as archive:  # which reads no more of a member than its size says
+        size = sum(member.file_size for member in archive.infolist())
+    check_size(size, allowed, f"an unpacked evidence file: {path}", "limits.unpacked_mib")
+    return np.load(path, allow_pickle=False)
+
+
+def _about(result: PanopticSegmentation, evidence: Evidence) -> dict[str, Any]:
+    vocabulary = evidence.vocabulary
+    return {
+        "image_sha256": evidence.image_sha256,
+        "image_uri": evidence.image_uri,
+        "segments": [asdict(info) for info in result.segments],
+        "names": vocabulary.names,
+        "is_thing": vocabulary.is_thing,
+        "synonyms": vocabulary.synonyms,
+        "scores": [{"role": one.role, "classifier": one.classifier, "rule": one.rule} for one in evidence.scores],
+        "settings": evidence.settings,
+        "matches": [asdict(match) for match in evidence.matches],
+    }
+
+
+def _evidence(arrays: dict[str, NDArray[Any]], about: About) -> Evidence:
+    scores = tuple(
+        ClassScores(
+            torch.from_numpy(arrays[f"values_{number}"]),
+            torch.from_numpy(arrays[f"knows_{number}"]),
+            one.role,
+            torch.from_numpy(arrays[f"void_{number}"]) if f"void_{number}" in arrays else None,
+            one.classifier,
+            torch.from_numpy(arrays[f"speaks_{number}"]) if f"speaks_{number}" in arrays else None,
+            torch.from_numpy(arrays[f"shares_{number}"]) if f"shares_{number}" in arrays else None,
+            one.rule,
+        )
+        for number, one in enumerate(about.scores)
+    )
+    return Evidence(
+        image_sha256=about.image_sha256,
+        image_uri=about.image_uri,
+        vocabulary=Vocabulary(about.names, about.is_thing, about.synonyms),
+        neighbours=_neighbours(arrays),
+        scores=scores,
+        combined=torch.from_numpy(arrays["combined"]),
+        void=torch.from_numpy(arrays["void"]),
+        boxes=arrays["boxes"],
+        settings=about.settings,
+        matches=about.matches,
+    )
+
+
+def _neighbours(arrays: dict[str, NDArray[Any]]) -> Neighbours | None:
+    if "neighbour_ids" not in arrays:
+        return None
+    texts = arrays["neighbour_ids"]
+    ids = np.full(texts.shape, None, dtype=object)
+    for place in zip(*np.nonzero(texts != ""), strict=True):
+        ids[place] = UUID(str(texts[place]))
+    return Neighbours(
+        ids,
+        torch.from_numpy(arrays["neighbour_classes"]),
+        torch.from_numpy(arrays["neighbour_distances"]),
+        torch.from_numpy(arrays["supported"]),
+    )

@@ -1,0 +1,126 @@
+"""Walk 5, explain: a predicted segment -> the scores of each source -> the stored segments that caused them.
+
+Works on evidence alone: no image is decoded again and no model is loaded. What the store says of a neighbour is what
+it says *now*; a neighbour that has been removed since is shown as gone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from retclip.errors import DataError
+from retclip.evidence import Evidence
+from retclip.store.feature_store import FeatureStore
+from retclip.store.segments.spaces import VectorMaker, vector_makers
+from retclip.store.sql.engine import transaction
+from retclip.types import ClassScores, PanopticSegmentation
+from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation, Painter, Vote
+
+TOP_CLASSES = 5
+
+
+def explain(
+    store: FeatureStore,
+    result: PanopticSegmentation,
+    evidence: Evidence,
+    segment_id: int,
+    mask: int | None = None,
+    painter: Painter | None = None,
+) -> Explanation:
+    """The explanation of the segment with that id in the label map. Raises DataError for an id that is not there.
+
+    mask: one of the masks the segment is made of (None = its largest).
+    painter: draws the explanation (None = it has no picture).
+    """
+    segment = next((one for one in result.segments if one.id == segment_id), None)
+    if segment is None:
+        known = ", ".join(f"{one.id} ({one.class_name})" for one in result.segments) or "none"
+        raise DataError("a segment id of this result", str(segment_id), f"choose one of: {known}")
+    n = segment.proposal if mask is None else mask
+    if not 0 <= n < len(evidence.combined):
+        raise DataError(
+            "a segment that a mask of this result became", f"segment {segment.id}", "segment the image again"
+        )
+    inside = result.label_map == segment.id
+    parts = np.full(inside.sum(), n) if result.mask_map is None else result.mask_map[inside]
+    names, voter = evidence.vocabulary.names, _voter(evidence)
+    scores = {_source(one): _best(one.values[n], names, segment.class_index) for one in evidence.scores}
+    unknown = {_source(one): _unknown(one, n, names) for one in evidence.scores}
+    x0, y0, x1, y1 = (int(edge) for edge in evidence.boxes[n])
+    return Explanation(
+        segment=segment, mask=n, masks=len(np.unique(parts)), mask_area=int((parts == n).sum()),
+        box=(x0, y0, x1, y1), image_uri=evidence.image_uri, image_sha256=evidence.image_sha256,
+        neighbours=_neighbours(store, evidence, n, voter), scores=scores, unknown=unknown,
+        combined=_best(evidence.combined[n], names, segment.class_index),
+        void=float(evidence.void[n]), settings=dict(evidence.settings),
+        match=next((one for one in evidence.matches if one.name == segment.class_name), None),
+        vote=_vote(evidence, n, voter), classes=names, painter=painter,
+    )  # fmt: skip
+
+
+def segment_at(result: PanopticSegmentation, x: int, y: int) -> tuple[int, int | None]:
+    """The id of the segment under a pixel, and which of its masks lies there (None where the map does not know).
+    Raises DataError outside the image or on void."""
+    height, width = result.label_map.shape
+    if not (0 <= x < width and 0 <= y < height):
+        raise DataError(f"a pixel inside {width} x {height}", f"({x}, {y})", "count from the upper left, x first")
+    found = int(result.label_map[y, x])
+    if not found:
+        raise DataError("a labelled pixel", f"({x}, {y}), which no segment covers", "choose another, see the overlay")
+    return found, None if result.mask_map is None else int(result.mask_map[y, x])
+
+
+def _best(row: torch.Tensor, names: tuple[str, ...], chosen: int) -> dict[str, float]:
+    order = torch.argsort(row, descending=True, stable=True)[:TOP_CLASSES].tolist()
+    keep = order if chosen in order or chosen < 0 else [*order, chosen]
+    return {names[index]: float(row[index]) for index in keep}
+
+
+def _source(scores: ClassScores) -> str:
+    return scores.classifier or str(scores.role)
+
+
+def _unknown(scores: ClassScores, n: int, names: tuple[str, ...]) -> list[str]:
+    """The classes that a source cannot speak of for mask `n`."""
+    silent = scores.speaks is not None and not bool(scores.speaks[n])
+    return [name for name, knows in zip(names, scores.knows.tolist(), strict=True) if silent or not knows]
+
+
+def _voter(evidence: Evidence) -> ClassScores | None:
+    """The first source that says what each neighbour gave."""
+    return next((one for one in evidence.scores if evidence.neighbours and one.shares is not None), None)
+
+
+def _vote(evidence: Evidence, n: int, voter: ClassScores | None) -> Vote | None:
+    if voter is None or evidence.neighbours is None:
+        return None
+    near = evidence.neighbours.classes[n]
+    classes = sorted(set(near[near >= 0].tolist()))
+    values = {evidence.vocabulary.names[c]: float(voter.values[n, c]) for c in classes}
+    return Vote(_source(voter), voter.rule, dict(sorted(values.items(), key=lambda pair: -pair[1])))
+
+
+def _neighbours(
+    store: FeatureStore, evidence: Evidence, n: int, voter: ClassScores | None
+) -> tuple[ExplainedNeighbour, ...]:
+    near = evidence.neighbours
+    if near is None:
+        return ()
+    there = [column for column in range(near.ids.shape[1]) if near.ids[n, column] is not None]
+    ids = [near.ids[n, column] for column in there]
+    stored, unknown = store.segments(ids), VectorMaker(None, {})
+    with transaction(store.engine) as connection:
+        makers = vector_makers(connection, ids, str(evidence.settings.get("space", "")))
+    return tuple(
+        ExplainedNeighbour(
+            id=near.ids[n, column],
+            distance=float(near.distances[n, column]),
+            class_then=evidence.vocabulary.names[int(near.classes[n, column])],
+            stored=stored.get(near.ids[n, column]),
+            share=None if voter is None or voter.shares is None else float(voter.shares[n, column]),
+            vector_run=makers.get(near.ids[n, column], unknown).run,
+            vector_components=makers.get(near.ids[n, column], unknown).components,
+        )
+        for column in there
+    )

@@ -1,0 +1,155 @@
+"""What an explanation holds: a label, the scores of each source, the vote, and the stored segments that were near.
+
+`workflows.explain` makes it. A value like any other: what it shows was looked up when it was made.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retclip.data.images import png_bytes, write_png
+from retclip.data.viewer import show_picture
+from retclip.errors import ConfigError, DataError
+from retclip.names import LabelMatch
+from retclip.own_files import require_replaceable
+from retclip.store.sql.catalog import StoredSegment
+from retclip.types import SegmentInfo
+
+SHOWN_VOTES = 5  # classes in a line of text
+
+Painter = Callable[["Explanation"], NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class ExplainedNeighbour:
+    """One stored segment that was near, as it was seen (distance, label then) and as it is known now.
+
+    share: how much of its class's retrieval score it gave; None where the classifier does not say. vector_run,
+    vector_components: the run that made its vector in the space that was searched, which is another one than the
+    segment's own where the space was added; None and empty where that is not known.
+    """
+
+    id: UUID
+    distance: float
+    class_then: str
+    stored: StoredSegment | None  # None: no longer in the store
+    share: float | None = None
+    vector_run: int | None = None
+    vector_components: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Vote:
+    """How a classifier counted the neighbours. rule: in one line. scores: every class that has a neighbour with its
+    score, the sum of its neighbours' shares, best first."""
+
+    classifier: str
+    rule: str
+    scores: dict[str, float]
+
+
+@dataclass(frozen=True, repr=False)
+class Explanation:
+    """Why one mask of a predicted segment got its label.
+
+    A thing is one mask; stuff may be made of many, each with neighbours of its own. mask: which one this is about, the
+    largest unless a pixel was named; of `masks` in all, it covers `mask_area` pixels of the segment.
+    scores: per source, class name -> score, the best classes and the chosen one. unknown: per source the classes of
+    the vocabulary that it could not speak of. combined: class name -> score after the ensemble. vote: None where no
+    classifier says what each neighbour gave. classes: the names that could be chosen. painter: draws it.
+    """
+
+    segment: SegmentInfo
+    mask: int
+    masks: int
+    mask_area: int
+    box: tuple[int, int, int, int]  # x0 y0 x1 y1 of the mask proposal, image pixels
+    image_uri: str
+    image_sha256: str
+    neighbours: tuple[ExplainedNeighbour, ...]
+    scores: dict[str, dict[str, float]]
+    unknown: dict[str, list[str]]
+    combined: dict[str, float]
+    void: float
+    settings: dict[str, Any]
+    match: LabelMatch | None = None  # how the segment's class was found in the store
+    vote: Vote | None = None
+    classes: tuple[str, ...] = ()
+    painter: Painter | None = field(default=None, compare=False)
+
+    def votes(self) -> dict[str, float]:
+        """What the vote gave each class, best first: its retrieval score. The first is the label where retrieval alone
+        decides. Empty where no neighbour voted."""
+        return dict(self.vote.scores) if self.vote else {}
+
+    def counts(self) -> dict[str, int]:
+        """How many of `neighbours` each class has, most first. They are not the vote: near ones count for more."""
+        return dict(Counter(near.class_then for near in self.neighbours).most_common())
+
+    def told_votes(self) -> str:
+        """The vote in a line: class, score and how many neighbours it has; these sum to all of them."""
+        counts = Counter(near.class_then for near in self.neighbours)
+        shown, rest = list(self.votes().items())[:SHOWN_VOTES], list(self.votes().items())[SHOWN_VOTES:]
+        parts = [f"{name} {score:.3f} ({counts[name]})" for name, score in shown]
+        if rest:
+            score, number = sum(score for _, score in rest), sum(counts[name] for name, _ in rest)
+            parts.append(f"{len(rest)} more {score:.3f} ({number})")
+        return ", ".join(parts)
+
+    def verdict(self) -> str:
+        """What the vote alone says beside the label, in a sentence."""
+        label, votes = self.segment.class_name, self.votes()
+        if not votes:
+            near = "what each neighbour gave is not known" if self.neighbours else "no stored segment voted"
+            return f"{label}; {near}"
+        first = next(iter(votes))
+        if votes.get(label, 0.0) >= votes[first]:
+            return f"{label}, and so says the vote"
+        others = ", ".join(name for name in self.scores if self.vote and name != self.vote.classifier)
+        vote = f"{label}, although the vote says {first} ({votes[first]:.3f} to {votes.get(label, 0.0):.3f})"
+        return f"{vote}: {others} decided" if others else vote
+
+    def as_dict(self) -> dict[str, Any]:
+        """It as plain data, for JSON."""
+        left_out = ("painter", "classes")  # neither is part of why
+        plain = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in left_out}
+        records = (SegmentInfo, LabelMatch, Vote)
+        told = {name: asdict(value) if isinstance(value, records) else value for name, value in plain.items()}
+        neighbours = [asdict(near) for near in self.neighbours]
+        return {**told, "neighbours": neighbours, "counts": self.counts(), "verdict": self.verdict()}
+
+    def save(self, path: str | Path) -> Path:
+        """Write its picture as PNG; returns the path. Raises DataError for a name that does not end in .png, and where
+        the file cannot be written; ConfigError for a file of somebody else's."""
+        file = Path(path)
+        if file.suffix.lower() != ".png":
+            raise DataError("a file name that ends in .png", repr(str(path)), "write e.g. save('why.png')")
+        require_replaceable(file, "save()")
+        write_png(file, self._painted())
+        return file
+
+    def show(self) -> None:
+        """Open the picture in a notebook, else in the desktop's viewer. Raises ConfigError where there is neither."""
+        show_picture(self._painted())
+
+    def _painted(self) -> NDArray[np.uint8]:
+        if self.painter is None:
+            raise ConfigError("an explanation that a result gave", "one without its picture", "use result.explain(...)")
+        return self.painter(self)
+
+    def _repr_png_(self) -> bytes | None:
+        return png_bytes(self._painted()) if self.painter else None
+
+    def __repr__(self) -> str:
+        one, votes = self.segment, self.votes()
+        voted = ", ".join(f"{name} {value:.3f}" for name, value in list(votes.items())[:SHOWN_VOTES])
+        near = f"{len(self.neighbours)} neighbours" + (f" vote {voted}" if voted else "")
+        return f"<Explanation of segment {one.id}: {one.class_name} {one.score:.3f}; {near}>"

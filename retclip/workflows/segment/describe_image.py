@@ -1,0 +1,83 @@
+"""The first half of every walk: images' masks, and a vector for each, by the components that were chosen.
+
+Every call of a plugin is guarded, and every answer is checked before it is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retclip.device import inference
+from retclip.plugin.calls import at_work, on_photos
+from retclip.plugin.checks import checked_features, checked_proposals, checked_segments, checked_text
+from retclip.plugin.contracts import Backbone
+from retclip.types import DenseFeatures, Image, MaskProposals, SegmentFeatures, Vocabulary
+from retclip.workflows.segment.parts import Loaded, Models
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Description:
+    """Masks, what the classifiers see of them, and what is looked up in the store: the same vectors unless a second
+    backbone makes the keys."""
+
+    proposals: MaskProposals
+    segments: SegmentFeatures
+    keys: SegmentFeatures
+
+
+def proposals_of(
+    models: Models, images: Sequence[Image], vocabulary: Vocabulary
+) -> list[tuple[DenseFeatures, MaskProposals]]:
+    """Of each image the dense features, computed once because a proposer may share them, and the masks. Raises
+    DataError for what a component raises on them, ContractBroken for what it must not answer."""
+    features = dense(models.backbone, images)
+    with inference(models.proposer.device), on_photos(models.proposer.name, addresses(images)):
+        found = models.proposer.thing.propose(images, vocabulary, features)
+    return list(zip(features, checked_proposals(found, images, models.proposer.name), strict=True))
+
+
+def vectors_of(models: Models, image: Image, features: DenseFeatures, proposals: MaskProposals) -> SegmentFeatures:
+    """A unit vector per mask for the classifiers. Raises DataError, ContractBroken."""
+    return pooled(models.backbone, image, features, proposals)
+
+
+def keys_of(
+    models: Models, image: Image, features: DenseFeatures, proposals: MaskProposals, segments: SegmentFeatures | None
+) -> SegmentFeatures:
+    """A unit vector per mask for the store: `segments`, where they are known, unless there is a second backbone."""
+    if models.second_backbone is None:
+        return segments if segments is not None else vectors_of(models, image, features, proposals)
+    return pooled(models.keys, image, dense(models.keys, [image])[0], proposals)
+
+
+def dense(backbone: Loaded[Backbone], images: Sequence[Image]) -> list[DenseFeatures]:
+    """One entry per image. Raises DataError for what the backbone raises on them, ContractBroken."""
+    with inference(backbone.device), on_photos(backbone.name, addresses(images)):
+        found = backbone.thing.dense_features(images)
+    return checked_features(found, images, backbone.thing.space, backbone.name)
+
+
+def pooled(
+    backbone: Loaded[Backbone], image: Image, features: DenseFeatures, proposals: MaskProposals
+) -> SegmentFeatures:
+    """A unit vector per mask in that backbone's space. Raises DataError, ContractBroken."""
+    with inference(backbone.device), on_photos(backbone.name, addresses([image])):
+        found = backbone.thing.segment_vectors(features, proposals.masks, proposals.logits)
+    return checked_segments(found, len(proposals), backbone.thing.space, backbone.name)
+
+
+def text_of(backbone: Loaded[Backbone], names: Sequence[str]) -> Tensor | None:
+    """A unit vector per name, None from a backbone that cannot read. Raises PluginFailed, ContractBroken."""
+    with inference(backbone.device), at_work(backbone.name, f"read {len(names)} names"):
+        found = backbone.thing.text_vectors(names)
+    return checked_text(found, len(names), backbone.thing.space, backbone.name)
+
+
+def addresses(images: Sequence[Image]) -> list[str]:
+    """Where each image lies, for messages."""
+    return [image.uri or f"an image of {image.size[1]} x {image.size[0]}" for image in images]

@@ -1,0 +1,186 @@
+"""Walk 2, segment an image (paper, section 2.2): masks -> vectors -> neighbours -> scores -> ensemble -> one map.
+
+The vocabulary is prepared once for many images. Everything that decided is returned as Evidence, so that the decision
+can be explained, and made again, without the image or a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import retclip
+from retclip.algorithms.ensemble import EnsembleWeights, ensemble
+from retclip.algorithms.panoptic_merge import panoptic_merge
+from retclip.algorithms.void_specks import close_void_specks
+from retclip.device import inference
+from retclip.evidence import Evidence
+from retclip.names import name_key
+from retclip.plugin.calls import on_photos
+from retclip.plugin.checks import checked_scores
+from retclip.types import (
+    ClassScores,
+    DenseFeatures,
+    Image,
+    MaskProposals,
+    Neighbours,
+    PanopticSegmentation,
+    Role,
+    SegmentFeatures,
+    Vocabulary,
+)
+from retclip.workflows.segment.describe_image import Description, addresses, keys_of, proposals_of, vectors_of
+from retclip.workflows.segment.masks import boxes
+from retclip.workflows.segment.parts import Loaded, Parts
+from retclip.workflows.segment.vocabulary import PreparedVocabulary, needs_neighbours
+
+
+def segment_images(
+    parts: Parts, images: Sequence[Image], prepared: PreparedVocabulary
+) -> list[tuple[PanopticSegmentation, Evidence]]:
+    """Of each image its panoptic map, at its own size, and why each mask was labelled as it was."""
+    answers = []
+    for image, described in zip(images, describe_images(parts, images, prepared), strict=True):
+        evidence = decide(parts, image, prepared, described)
+        answers.append((merge(parts, evidence, described.proposals), evidence))
+    return answers
+
+
+def describe_images(parts: Parts, images: Sequence[Image], prepared: PreparedVocabulary) -> list[Description]:
+    """Masks and their vectors, the models looking at all images together."""
+    found = proposals_of(parts, images, prepared.vocabulary)
+    return [_described(parts, image, *one) for image, one in zip(images, found, strict=True)]
+
+
+def _described(parts: Parts, image: Image, features: DenseFeatures, proposals: MaskProposals) -> Description:
+    if not parts.settings.segment.use_prompts:  # what an annotation or a detector calls a mask must not leak in
+        proposals = replace(proposals, prompts=None)
+    segments = vectors_of(parts, image, features, proposals)
+    return Description(proposals, segments, keys_of(parts, image, features, proposals, segments))
+
+
+def decide(parts: Parts, image: Image, prepared: PreparedVocabulary, described: Description) -> Evidence:
+    """Score every mask by every classifier and combine the scores."""
+    settings, vocabulary = parts.settings, prepared.vocabulary
+    proposals, segments = described.proposals, described.segments
+    neighbours = _neighbours(parts, prepared, described.keys) if needs_neighbours(parts) else None
+    scores = []
+    for classifier in parts.classifiers:
+        with inference(classifier.device), on_photos(classifier.name, addresses([image])):
+            found = classifier.thing.score(proposals, segments, vocabulary, neighbours)
+        found = checked_scores(found, len(proposals), vocabulary, classifier.name, neighbours)
+        scores.append(replace(found, classifier=classifier.name))
+    scores = _pruned(scores, proposals, vocabulary.names, neighbours)
+    weights = EnsembleWeights(**settings.ensemble.model_dump())
+    combined, void = ensemble(scores, seen_classes(parts, prepared), weights, covered=segments.covered)
+    return Evidence(
+        image_sha256=image.sha256,
+        image_uri=image.uri,
+        vocabulary=vocabulary,
+        neighbours=neighbours,
+        scores=tuple(scores),
+        combined=combined,
+        void=void,
+        boxes=boxes(proposals),
+        settings=provenance(parts),
+        matches=prepared.matches,
+    )
+
+
+def merge(parts: Parts, evidence: Evidence, proposals: MaskProposals) -> PanopticSegmentation:
+    """One map out of overlapping masks: merged on a grid of at most `segment.merge_side`, then brought to full size."""
+    settings, size = parts.settings.segment, proposals.image_size
+    shrink = min(1.0, settings.merge_side / max(size))
+    grid = (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink)))
+    label_map, mask_map, records = panoptic_merge(
+        proposals.finest,
+        evidence.combined.to(proposals.masks.device),  # backbone and proposer may work on different devices
+        evidence.void.to(proposals.masks.device),
+        torch.tensor([one is not False for one in evidence.vocabulary.is_thing]),
+        size=grid,
+        object_mask_threshold=settings.object_mask_threshold,
+        overlap_threshold=settings.overlap_threshold,
+        mask_threshold=settings.mask_threshold,
+    )
+    specks = int(settings.smallest_void * grid[0] * grid[1])
+    maps = close_void_specks(label_map.cpu().numpy(), mask_map.cpu().numpy(), specks)
+    rows, columns = ((np.arange(full) * small) // full for full, small in zip(size, grid, strict=True))
+    full, origin = (one[rows[:, None], columns[None, :]] for one in maps)
+    areas = np.bincount(full.ravel(), minlength=max((r.id for r in records), default=0) + 1)
+    names = evidence.vocabulary.names
+    infos = (replace(r, class_name=names[r.class_index], area=int(areas[r.id])) for r in records)
+    return PanopticSegmentation(full, tuple(info for info in infos if info.area > 0), origin)
+
+
+def _neighbours(parts: Parts, prepared: PreparedVocabulary, segments: SegmentFeatures) -> Neighbours:
+    """One batched search over the covered masks; an uncovered mask has no neighbours."""
+    settings = parts.settings.retrieval
+    vectors, space = segments.vectors[segments.covered].float(), parts.keys.thing.space
+    found = parts.store.nearest(vectors, prepared.store_classes, settings.k, settings.per_class, space)
+    count, k = len(segments.covered), found.distances.shape[1]
+    rows = segments.covered.nonzero()[:, 0].to(found.distances.device)
+    ids = np.full((count, k), None, dtype=object)
+    ids[rows.cpu().numpy()] = found.ids
+    classes = torch.full((count, k), -1, dtype=torch.int64, device=found.classes.device)
+    distances = torch.full((count, k), torch.inf, device=found.distances.device)
+    classes[rows], distances[rows] = found.classes, found.distances
+    return Neighbours(ids, classes, distances, found.supported)
+
+
+def _pruned(
+    scores: list[ClassScores], proposals: MaskProposals, names: tuple[str, ...], neighbours: Neighbours | None
+) -> list[ClassScores]:
+    """Without the classes that a prompted proposer never found (the training-free path, paper 2.2), and without what
+    neighbours gave them. Of a mask that nobody prompted, from a grid of points say, nothing is known that way."""
+    prompts = proposals.prompts or ()
+    prompted = torch.tensor([prompt is not None for prompt in prompts], dtype=torch.bool)
+    if not prompted.any():
+        return scores
+    found = torch.tensor([name in prompts for name in names], dtype=torch.bool)
+    possible = found[None] | ~prompted[:, None]  # (n, c)
+    pruned = [replace(one, values=one.values * possible.to(one.values.device)) for one in scores]
+    if neighbours is None:
+        return pruned
+    classes = neighbours.classes.clamp(min=0)  # (n, k); where there is no neighbour, there is no share either
+    voting = possible.to(classes.device).gather(1, classes)  # (n, k)
+    return [one if one.shares is None else replace(one, shares=one.shares * voting) for one in pruned]
+
+
+def seen_classes(parts: Parts, prepared: PreparedVocabulary) -> Tensor:
+    """(c,) bool: the classes that an in-vocabulary head was trained on (exact terms, FC-CLIP's rule, method.md 1.7)."""
+    trained = {
+        name_key(term)
+        for classifier in parts.classifiers
+        if classifier.thing.role is Role.IN_VOCABULARY
+        for term in getattr(classifier.thing, "trained_on", ())
+    }
+    return classes_with_terms(prepared.vocabulary, trained)
+
+
+def classes_with_terms(vocabulary: Vocabulary, keys: set[str]) -> Tensor:
+    """(c,) bool: the classes any of whose terms has its key among `keys`."""
+    found = torch.zeros(len(vocabulary), dtype=torch.bool)
+    for term, row in zip(vocabulary.terms, vocabulary.row_class.tolist(), strict=True):
+        found[row] |= name_key(term) in keys
+    return found
+
+
+def provenance(parts: Parts) -> dict[str, Any]:
+    """What produced a result: program, components with versions and settings, feature space, numbers."""
+    loaded = {"backbone": parts.backbone, "proposer": parts.proposer}
+    if parts.second_backbone is not None:
+        loaded["keys"] = parts.second_backbone
+    named = {role: _produced_by(one) for role, one in loaded.items()}
+    settings = parts.settings.model_dump(mode="json", include={"retrieval", "ensemble", "segment", "matching"})
+    classifiers = [_produced_by(one) for one in parts.classifiers]
+    space = parts.keys.thing.space.id
+    return {"retclip": retclip.__version__, "space": space, **named, "classifiers": classifiers, **settings}
+
+
+def _produced_by(one: Loaded[Any]) -> dict[str, Any]:
+    return {"name": one.name, "version": one.version, "settings": dict(one.settings)}

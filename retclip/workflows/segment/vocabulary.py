@@ -1,0 +1,160 @@
+"""From the names a user gives to a vocabulary that store and backbone understand: text vectors and store classes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from retclip.algorithms.label_matching import match_labels
+from retclip.errors import ConfigError, NamesTooLong
+from retclip.names import LabelMatch, MatchKind, distinct, name_key
+from retclip.plugin.contracts import NEIGHBOURS
+from retclip.plugin.pairing import Capable, check_pairing
+from retclip.store.classes.class_matches import ACCEPTED, ClassMatch
+from retclip.store.sql.catalog import StoreClass
+from retclip.types import Vocabulary
+from retclip.workflows.segment.describe_image import text_of
+from retclip.workflows.segment.parts import Parts
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedVocabulary:
+    """A vocabulary with its text vectors, how each class was matched, and its class row in the store (None = none)."""
+
+    vocabulary: Vocabulary
+    matches: tuple[LabelMatch, ...]
+    store_classes: tuple[int | None, ...]
+
+
+def prepare(parts: Parts, vocabulary: Vocabulary | None) -> PreparedVocabulary:
+    """Match the names with the store's classes and encode them; None = every class of the store that has segments.
+
+    Raises ConfigError where a classifier needs something that this backbone or store does not have, SpaceMismatch where
+    it would vote with vectors of another feature space, whose distances look right and mean nothing, and
+    SpaceIncomplete where segments lack their vector in it.
+    """
+    if vocabulary is not None:
+        distinct(vocabulary.names, "the vocabulary")
+    stored = parts.store.classes()
+    vocabulary = vocabulary or _everything(stored)
+    _check_needs(parts)
+    vocabulary = replace(vocabulary, text=text_of(parts.backbone, vocabulary.terms))
+    matches = _matches(parts, vocabulary, stored)
+    rows = {one.name: one for one in stored}
+    found = [rows[match.store_class] if match.store_class is not None else None for match in matches]
+    things = tuple(map(_is_thing, vocabulary.is_thing, found))
+    return PreparedVocabulary(
+        replace(vocabulary, is_thing=things), matches, tuple(one.id if one else None for one in found)
+    )
+
+
+def missing(prepared: PreparedVocabulary) -> tuple[LabelMatch, ...]:
+    """The classes that the store cannot answer for."""
+    return tuple(match for match in prepared.matches if match.how is MatchKind.MISSING)
+
+
+def _is_thing(given: bool | None, stored: StoreClass | None) -> bool:
+    """Who says it counts, in this order: the user or the data set, the store, nobody (then it is countable)."""
+    if given is not None:
+        return given
+    return stored is None or stored.is_thing is not False
+
+
+def _matches(parts: Parts, vocabulary: Vocabulary, stored: Sequence[StoreClass]) -> tuple[LabelMatch, ...]:
+    """With the store's classes. One without segments stands for nothing: it must neither hide a synonym that has some
+    nor pass for support."""
+    alive, decisions = {one.id: one for one in stored if one.segments}, parts.store.decisions()
+    rejected = {
+        key: {alive[one].name for one in decisions.barred_categories(key) if one in alive} for key in decisions.rejected
+    }
+    aliases = {one.name: one.aliases for one in alive.values()}
+
+    def decided(match: LabelMatch) -> LabelMatch:
+        return _as_decided(match, decisions.newest.get(name_key(match.name)), alive)
+
+    return matches_with(parts, vocabulary, aliases, rejected, decided)
+
+
+def matches_with(
+    parts: Parts,
+    vocabulary: Vocabulary,
+    classes: Mapping[str, Sequence[str]],
+    rejected: Mapping[str, set[str]],
+    decided: Callable[[LabelMatch], LabelMatch] = lambda match: match,
+) -> tuple[LabelMatch, ...]:
+    """A match with one of `classes` per name of the vocabulary, which has its text. By name and synonym; the classes'
+    names are encoded only where something is still missing then.
+
+    classes: names with their synonyms. rejected: as `match_labels` takes it. decided: has the last word on each match.
+    """
+    names, threshold = list(classes), parts.settings.matching.threshold
+    found = tuple(map(decided, match_labels(vocabulary, names, classes, None, threshold, rejected)))
+    if vocabulary.text is None or not names or all(match.how is not MatchKind.MISSING for match in found):
+        return found
+    text = _text_of_classes(parts, names)
+    return tuple(map(decided, match_labels(vocabulary, names, classes, text, threshold, rejected)))
+
+
+def _text_of_classes(parts: Parts, names: Sequence[str]) -> Tensor | None:
+    """A row per name of the store. Of those that the backbone does not read whole zeros, which match nothing: one long
+    name, stored when another backbone was chosen, must not keep the others from being asked for."""
+    try:
+        return text_of(parts.backbone, names)
+    except NamesTooLong as error:
+        log.warning(
+            "classes of the store matched by their spelling alone: expected %s; got %s", error.expected, error.got
+        )
+        long = set(error.names)
+    whole = [index for index, name in enumerate(names) if name not in long]
+    found = text_of(parts.backbone, [names[index] for index in whole]) if whole else None
+    if found is None:
+        return None
+    rows = found.new_zeros(len(names), found.shape[1])
+    rows[whole] = found
+    return rows
+
+
+def _as_decided(match: LabelMatch, said: ClassMatch | None, alive: Mapping[int, StoreClass]) -> LabelMatch:
+    """What was decided before counts: a person's word, and where the class was fetched from. A class of the very name
+    goes before a match that was accepted, not before one that a person made."""
+    if said is None or not said.holds:
+        return match
+    cosine = 1.0 if said.similarity is None else said.similarity
+    if said.dataset:
+        own = next((one for one in alive.values() if one.name == match.store_class), None)
+        if own is None or said.key not in map(name_key, (own.name, *own.aliases)):
+            return match
+        return replace(match, how=MatchKind.FALLBACK, similarity=cosine, nearest=said.matched, dataset=said.dataset)
+    stands = alive.get(said.category) if said.category is not None and said.decision == ACCEPTED else None
+    if stands is None or (match.how is MatchKind.EXACT and said.how is not MatchKind.MAP):
+        return match
+    return LabelMatch(match.name, stands.name, said.how, cosine, stands.name if said.how is MatchKind.TEXT else None)
+
+
+def _everything(stored: Sequence[StoreClass]) -> Vocabulary:
+    alive = [one for one in stored if one.segments]
+    if not alive:
+        todo = "name them: --classes 'sky, car', where a classifier reads names; else add some first: retclip class add"
+        raise ConfigError("class names", "none, and the store is empty", todo)
+    return Vocabulary(tuple(one.name for one in alive), tuple(one.is_thing for one in alive))
+
+
+def _check_needs(parts: Parts) -> None:
+    backbone, *others = (
+        Capable(one.name, one.provides, one.needs) for one in (parts.backbone, parts.proposer, *parts.classifiers)
+    )
+    check_pairing(backbone, others)
+    if needs_neighbours(parts):
+        parts.store.require_complete(parts.keys.thing.space)
+
+
+def needs_neighbours(parts: Parts) -> bool:
+    """Whether any classifier votes with the store."""
+    return any(NEIGHBOURS in classifier.needs for classifier in parts.classifiers)

@@ -1,0 +1,230 @@
+"""Walk 6, fine-tune a proposer: frozen features -> losses -> AdamW; the store stays valid, for its space is unchanged.
+
+A step is a function of the weights before it, the seed and its number: order, crops and random points come from
+generators seeded by them. A run that was killed and goes on from its checkpoint therefore ends with the same numbers as
+one that was left alone. With accelerate, several processes share a step: gradients are averaged over them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from retclip.config_sections import FinetuneSection
+from retclip.device import autocast
+from retclip.errors import ConfigError, DataError
+from retclip.plugin.contracts import Backbone
+from retclip.plugin.training import Trainable
+from retclip.store.work.ledger import Failure
+from retclip.types import Device, Vocabulary
+from retclip.workflows.segment.parts import Loaded
+from retclip.workflows.training.checkpoint import TrainingState
+from retclip.workflows.training.learning_rate import learning_rate
+from retclip.workflows.training.stop_signal import StopSignal
+from retclip.workflows.training.training_calls import batch_of, checked_losses
+from retclip.workflows.training.training_data import Sample, TrainingData
+from retclip.workflows.training.training_run import TrainingRun
+
+POINTS = 3  # a stream of random numbers beside those of training_data
+PATIENCE = timedelta(hours=12)  # of processes that wait for the one that validates; torch's own ten minutes are too few
+
+
+@dataclass(frozen=True, eq=False)
+class FinetuneJob:
+    """What is trained on what. start: makes the trainable, from torch's random state. vocabulary: C_train, with text.
+    validate: its figures, of the model as it is. fresh: begin anew. proposer: its name, for messages. A loss is logged
+    as the mean over the processes."""
+
+    backbone: Loaded[Backbone]
+    start: Callable[[], Trainable]
+    data: TrainingData
+    vocabulary: Vocabulary
+    section: FinetuneSection
+    run: TrainingRun
+    device: Device
+    validate: Callable[[Trainable], Mapping[str, float | None]] | None = None
+    fresh: bool = False
+    proposer: str = "the proposer"
+
+
+@dataclass
+class FinetuneReport:
+    """How far a run has come. begun: steps that an earlier process did. losses: the last step's. validation: the last
+    one's figures. failures: images that this process passed over. main: whether it speaks for all processes."""
+
+    steps: int
+    begun: int = 0
+    step: int = 0
+    losses: Mapping[str, float] = field(default_factory=dict)
+    validation: Mapping[str, float | None] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
+    stopped: int = 0  # the number of the signal that did it, after a checkpoint
+    main: bool = True
+
+
+def finetune(job: FinetuneJob, on_progress: Callable[[FinetuneReport], None] = lambda _: None) -> FinetuneReport:
+    """Train to the last step, from the newest checkpoint where there is one. Raises ConfigError, DataError (a loss that
+    is no number, images that cannot be used), OSError where the disk does not take a checkpoint."""
+    if job.device.dtype == "float16":  # its small gradients would vanish; bfloat16 has the range of float32
+        raise ConfigError("a precision to train in", "float16", "set device.dtype to bfloat16 or float32")
+    accelerator = accelerator_of(job.device)
+    section, ranks = job.section, accelerator.num_processes
+    if section.batch_size % ranks:
+        todo = "set finetune.batch_size to a multiple of it"
+        raise ConfigError(f"a batch that {ranks} processes can share", str(section.batch_size), todo)
+    if accelerator.is_main_process:
+        job.run.begin(job.fresh, job.vocabulary)
+    accelerator.wait_for_everyone()
+    torch.manual_seed(section.seed)
+    model = job.start()
+    optimizer = torch.optim.AdamW(model.parameter_groups(section.weight_decay), lr=section.learning_rate)
+    begun = _taken_up(job, model, optimizer)
+    report = FinetuneReport(section.steps, begun, begun, main=accelerator.is_main_process)
+    if accelerator.is_main_process:
+        job.run.cut(report.step)
+    wrapped, optimizer = accelerator.prepare(model, optimizer)
+    loop = _Loop(job, accelerator, model, wrapped, optimizer, report)
+    with StopSignal() as stop:
+        loop.go(stop, on_progress)
+    return report
+
+
+class _Loop:
+    """The steps of one process."""
+
+    def __init__(
+        self, job: FinetuneJob, accelerator: Any, model: Trainable, wrapped: Any, optimizer: Any, report: FinetuneReport
+    ) -> None:
+        self.job, self.accelerator, self.model, self.wrapped = job, accelerator, model, wrapped
+        self.optimizer, self.report = optimizer, report
+        share = job.section.batch_size // accelerator.num_processes
+        self.places = range(accelerator.process_index * share, (accelerator.process_index + 1) * share)
+
+    def go(self, stop: StopSignal, on_progress: Callable[[FinetuneReport], None]) -> None:
+        """Every step that is left, with what is due after each."""
+        section, report = self.job.section, self.report
+        clock, first = time.monotonic(), report.step
+        batches = self.job.data.batches(first, section.steps, section.batch_size, self.places, section.workers)
+        for samples in batches:
+            losses, norm = self._step(samples)
+            report.step += 1
+            report.losses = losses
+            report.failures |= {one.external_id: one for sample in samples for one in sample.failures}
+            last = report.step == section.steps
+            if report.step % section.log_every == 0 or last:
+                passed = time.monotonic() - clock
+                speed = (report.step - first) * section.batch_size / passed
+                rate = learning_rate(section, report.step - 1)
+                figures = {"total": sum(losses.values()), "learning_rate": rate, "gradient_norm": norm}
+                self._log({"losses": losses, **figures, "images_per_second": speed, "seconds": passed})
+            if last or (section.validate_every and report.step % section.validate_every == 0):
+                self._validate()
+            report.stopped = 0 if last else self._anyone(stop.number)
+            if last or report.stopped or report.step % section.checkpoint_every == 0:
+                self._save()
+            on_progress(report)
+            if report.stopped:
+                return
+
+    def _step(self, samples: Sequence[Sample]) -> tuple[dict[str, float], float]:
+        """One optimiser step; its losses and the gradient's norm before it was cut. Raises DataError,
+        PluginFailed, ContractBroken."""
+        job, number = self.job, self.report.step
+        section, device = job.section, job.device
+        batch = batch_of(job.backbone, samples, device)
+        self.report.failures |= {one.external_id: one for one in batch.failures}
+        targets = [one.targets.on(device.torch_device) for one in batch.samples]
+        seed = _seed(section.seed, number, self.accelerator.process_index)
+        with autocast(device):
+            generator = torch.Generator().manual_seed(seed)
+            compute = partial(self.wrapped, batch.features, targets, job.vocabulary, generator)
+            losses = checked_losses(job.proposer, number + 1, compute)
+        values = torch.stack(list(losses.values()))
+        told = dict(zip(losses, self.accelerator.reduce(values.detach().float(), "mean").tolist(), strict=True))
+        if not math.isfinite(sum(told.values())):  # of all processes, so that all of them stop
+            got = ", ".join(f"{name} {value:g}" for name, value in told.items())
+            todo = "lower finetune.learning_rate or set device.dtype = 'float32'; the last checkpoint is whole"
+            raise DataError(f"finite losses in step {number + 1}", got, todo)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(section, number)
+        self.optimizer.zero_grad()
+        self.accelerator.backward(values.sum())
+        norm = self.accelerator.clip_grad_norm_(self.wrapped.parameters(), section.clip)
+        self.optimizer.step()
+        return told, float(norm)
+
+    def _anyone(self, signal: int) -> int:
+        """The signal that any process has heard: they hear it at different steps, and must stop together."""
+        if self.accelerator.num_processes == 1:
+            return signal
+        heard = torch.tensor([signal], device=self.job.device.torch_device)
+        return int(self.accelerator.gather(heard).max())
+
+    def _log(self, figures: Mapping[str, Any]) -> None:
+        if self.accelerator.is_main_process:
+            self.job.run.log({"step": self.report.step, **figures})
+
+    def _validate(self) -> None:
+        """Of the model as it is; the other processes wait."""
+        if self.job.validate is not None and self.accelerator.is_main_process:
+            modules: Any = self.model
+            modules.eval()
+            self.report.validation = self.job.validate(self.model)
+            modules.train()
+            self._log({"validation": dict(self.report.validation)})
+        self.accelerator.wait_for_everyone()
+
+    def _save(self) -> None:
+        if self.accelerator.is_main_process:
+            job = self.job
+            state = TrainingState(
+                self.report.step, self.model.state_dict(), self.optimizer.state_dict(), torch.get_rng_state()
+            )
+            job.run.checkpoints.save(state)
+            temporary = job.run.weights.with_name(f".{job.run.weights.name}")
+            self.model.save(temporary, job.vocabulary.terms)
+            temporary.replace(job.run.weights)
+        self.accelerator.wait_for_everyone()
+
+
+def accelerator_of(device: Device) -> Any:
+    """accelerate's view of this process. Precision and place are ours: autocast stands around what it is for, and a
+    device that was named is kept. Raises ConfigError where it is not installed."""
+    try:
+        from accelerate import Accelerator
+        from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
+    except ImportError as error:
+        raise ConfigError("accelerate, for fine-tuning", str(error), "pip install 'retclip[finetune]'") from error
+    waiting = InitProcessGroupKwargs(timeout=PATIENCE)
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)  # a crop may show nothing to find
+    return Accelerator(
+        device_placement=False,
+        mixed_precision="no",
+        cpu=device.torch_device == "cpu",
+        step_scheduler_with_optimizer=False,
+        kwargs_handlers=[waiting, unused],
+    )
+
+
+def _taken_up(job: FinetuneJob, model: Trainable, optimizer: torch.optim.Optimizer) -> int:
+    """Steps that are done already; model, optimiser and random state are then as they were after them."""
+    found = job.run.checkpoints.latest()
+    if found is None:
+        return 0
+    model.load_state_dict(found.tensors)
+    optimizer.load_state_dict(dict(found.optimizer))
+    torch.set_rng_state(found.random)
+    return found.step
+
+
+def _seed(seed: int, step: int, rank: int) -> int:
+    """A generator's seed for a step of a process, far from those of its neighbours."""
+    return int(np.random.SeedSequence([seed, POINTS, step, rank]).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -1,0 +1,74 @@
+"""What fine-tuning asks of its two components, guarded and checked: frozen features, and the losses of a batch.
+
+A photo on which the backbone raises is that photo's failure: the others of its batch are trained on. The losses are of
+all of them together, so what the proposer raises there is its own failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from retclip.device import autocast
+from retclip.errors import DataError
+from retclip.plugin.calls import at_work, on_photos
+from retclip.plugin.checks import broken, checked_features
+from retclip.plugin.contracts import Backbone
+from retclip.store.work.ledger import Failure
+from retclip.types import DenseFeatures, Device, Image
+from retclip.workflows.segment.describe_image import addresses
+from retclip.workflows.segment.parts import Loaded
+from retclip.workflows.training.training_data import Sample
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Samples with their features, and those on which the backbone raised."""
+
+    samples: Sequence[Sample]
+    features: Sequence[DenseFeatures]
+    failures: Sequence[Failure] = ()
+
+
+def frozen_features(backbone: Loaded[Backbone], images: Sequence[Image], device: Device) -> list[DenseFeatures]:
+    """Features without a gradient, that a loss may still be computed of (inference mode would forbid it). Raises
+    DataError for what the backbone raises on the images, ContractBroken."""
+    with torch.no_grad(), autocast(device), on_photos(backbone.name, addresses(images)):
+        found = backbone.thing.dense_features(images)
+    return checked_features(found, images, backbone.thing.space, backbone.name)
+
+
+def batch_of(backbone: Loaded[Backbone], samples: Sequence[Sample], device: Device) -> Batch:
+    """The samples that the backbone reads. Raises DataError where it reads none of them, ContractBroken."""
+    try:
+        return Batch(samples, frozen_features(backbone, [sample.image for sample in samples], device))
+    except DataError:
+        if len(samples) == 1:
+            raise
+    kept, features, failures = list[Sample](), list[DenseFeatures](), list[Failure]()
+    for sample in samples:
+        try:
+            features += frozen_features(backbone, [sample.image], device)
+            kept.append(sample)
+        except DataError as error:
+            reason, last = str(error), error
+            failures.append(Failure(sample.external_id, sample.image.uri, reason))
+    if not kept:
+        raise last
+    return Batch(kept, features, failures)
+
+
+def checked_losses(component: str, step: int, losses: Callable[[], Any]) -> Mapping[str, Tensor]:
+    """The losses of a step by name, scalars. Raises PluginFailed for what computing them raises, ContractBroken."""
+    with at_work(component, f"compute the losses of step {step}"):
+        found = losses()
+    if not isinstance(found, Mapping) or not found:
+        raise broken(component, "losses by name", f"{type(found).__name__}")
+    for name, value in found.items():
+        if not isinstance(value, Tensor) or value.ndim != 0 or not value.dtype.is_floating_point:
+            raise broken(component, f"a scalar tensor for the loss {name!r}", f"{value!r}"[:80])
+    return found

@@ -1,0 +1,123 @@
+"""Which image is trained on at which step, and its crop: a function of the seed and the place in line, nothing else.
+
+Image number g of a run (g = step * batch size + place in the batch) is the same whatever the number of processes, and
+whether the run was interrupted or not. An epoch is a permutation of its own. An image that cannot be used is
+replaced by the next one of its epoch and reported.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retclip.data.augmentation import Augmentation, draw, placed
+from retclip.errors import DataError
+from retclip.names import name_key
+from retclip.plugin.contracts import ImageSource, SourceImage
+from retclip.store.work.ledger import Failure
+from retclip.types import Image, PanopticSegmentation, Vocabulary
+from retclip.workflows.training.training_targets import IndexedTargets, class_rows, targets_of
+
+ORDER, LOOK = 1, 2  # streams of random numbers that must not meet
+AHEAD = 2  # batches decoded before they are wanted
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """An augmented image with what it shows, and which images had to be passed over to find it."""
+
+    image: Image
+    targets: IndexedTargets
+    failures: tuple[Failure, ...] = ()
+    external_id: str = ""
+
+
+class TrainingData:
+    """The images of a source that show a class of the vocabulary; the others teach nothing and are left out.
+
+    Raises DataError where none is left.
+    """
+
+    def __init__(self, source: ImageSource, vocabulary: Vocabulary, augmentation: Augmentation, seed: int) -> None:
+        self.augmentation, self.seed = augmentation, seed
+        self.rows = class_rows(vocabulary)
+        self.records = [one for one in source.images() if self._shows_a_class(one)]
+        self.left_out = len(source) - len(self.records)
+        if not self.records:
+            todo = "check path, split and --classes"
+            raise DataError(f"an image in {source.name} that shows a class to train", "none", todo)
+
+    def _shows_a_class(self, record: SourceImage) -> bool:
+        return record.class_names is None or any(name_key(name) in self.rows for name in record.class_names)
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 over the images' identities and annotations, in order: whether another run sees the same data."""
+        import hashlib
+
+        listed = "\n".join(f"{one.external_id} {one.annotation_digest}" for one in self.records)
+        return hashlib.sha256(listed.encode()).hexdigest()
+
+    def batches(self, start: int, steps: int, batch: int, places: range, workers: int) -> Iterator[list[Sample]]:
+        """The samples of steps start .. steps - 1, those at `places` of each batch of `batch`, decoded ahead by
+        threads. Raises DataError where no image of an epoch can be used."""
+        waiting: deque[list[Future[Sample]]] = deque()
+        with ThreadPoolExecutor(workers, thread_name_prefix="train") as pool:
+            try:
+                for step in range(start, steps):
+                    waiting.append([pool.submit(self.sample, step * batch + place) for place in places])
+                    if len(waiting) > AHEAD:
+                        yield [one.result() for one in waiting.popleft()]
+                while waiting:
+                    yield [one.result() for one in waiting.popleft()]
+            finally:
+                for futures in waiting:
+                    for one in futures:
+                        one.cancel()
+
+    def sample(self, number: int) -> Sample:
+        """Image number `number` of the run, augmented by random numbers of its own. Raises DataError where no image of
+        the epoch can be used."""
+        epoch, first = divmod(number, len(self.records))
+        order, failures = permutation(self.seed, epoch, len(self.records)), []
+        for further in range(len(self.records)):
+            record = self.records[int(order[(first + further) % len(order)])]
+            try:
+                image, truth = _loaded(record)
+            except DataError as error:
+                failures.append(Failure(record.external_id, record.uri, str(error)))
+                continue
+            return replace(
+                self._augmented(image, truth, number), failures=tuple(failures), external_id=record.external_id
+            )
+        got = f"{len(failures)} that failed, first {failures[0]}"
+        raise DataError("an image that can be trained on", got, "check the source, repair the files")
+
+    def _augmented(self, image: Image, truth: PanopticSegmentation, number: int) -> Sample:
+        random = np.random.default_rng([self.seed, LOOK, number])
+        where = draw(image.size, self.augmentation, random)
+        pixels, labels = placed(image.pixels, truth.label_map, where, self.augmentation.crop)
+        return Sample(Image(pixels, image.sha256, image.uri), targets_of(labels, truth.segments, self.rows))
+
+
+@lru_cache(maxsize=4)  # threads of one run work in one epoch, at its end in two
+def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    """The order of an epoch's images."""
+    return np.random.default_rng([seed, ORDER, epoch]).permutation(count)
+
+
+def _loaded(record: SourceImage) -> tuple[Image, PanopticSegmentation]:
+    """A record with its annotation. Raises DataError."""
+    try:
+        image = record.load()
+    except (OSError, ValueError, MemoryError) as error:  # a source of a stranger's that did not wrap its reader
+        raise DataError("a readable image", f"{type(error).__name__}: {error}", "repair or remove the file") from error
+    if image.truth is None:
+        raise DataError(f"an annotation for {image.uri}", "none", "train on an annotated source")
+    return image, image.truth

@@ -1,0 +1,119 @@
+"""A training run's folder: what it was started with, what it has measured, and what it has made.
+
+settings.json (what must be the same to go on), trained_on.txt (C_train: a class a line, synonyms after commas),
+metrics.jsonl (a line per logged step and per validation), weights.safetensors, checkpoints/, curve.png.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from retclip.errors import ConfigError, DataError
+from retclip.store.archive.shards import write_durably
+from retclip.types import Vocabulary
+from retclip.workflows.training.checkpoint import Checkpoints
+
+SETTINGS, METRICS, TERMS, WEIGHTS, CHECKPOINTS = (
+    "settings.json", "metrics.jsonl", "trained_on.txt", "weights.safetensors", "checkpoints"
+)  # fmt: skip
+MADE = (
+    METRICS,
+    WEIGHTS,
+    "curve.png",
+    SETTINGS,
+    TERMS,
+)  # the files of a run, in the order in which --fresh removes them
+TIMES = ("seconds", "images_per_second")  # of a metrics line: what two equal runs need not agree in
+
+
+class TrainingRun:
+    """The folder of one run. settings: plain data; a run is only taken up by the same."""
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any], keep: int) -> None:
+        self.folder, self.settings = folder, json.loads(json.dumps(settings))
+        self.checkpoints = Checkpoints(folder / CHECKPOINTS, keep)
+
+    @property
+    def weights(self) -> Path:
+        """What `Component.load` reads."""
+        return self.folder / WEIGHTS
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a line."""
+        return self.folder / METRICS
+
+    def begin(self, fresh: bool, vocabulary: Vocabulary) -> None:
+        """Make the folder, or take up the run that lies there. fresh: replace it; only files that a run makes are
+        removed. Raises ConfigError for a folder of somebody else's and for a run with other settings."""
+        told = self.folder / SETTINGS
+        there = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set[str]()
+        ours = {SETTINGS, TERMS} <= there  # settings.json alone is a name that many programs use
+        begun = (TERMS, f".{TERMS}.", f".{SETTINGS}.")  # all that a kill in this function can leave
+        if not ours and not all(name.startswith(begun) for name in there):
+            todo = "choose another folder: --out"
+            raise ConfigError("a new folder, or one of an earlier run", f"{self.folder} with other files", todo)
+        if ours and not fresh:
+            self._compare(_read(told))
+            return
+        if ours:
+            self._clear()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        synonyms = vocabulary.synonyms or ((),) * len(vocabulary)
+        lines = [", ".join((name, *more)) for name, more in zip(vocabulary.names, synonyms, strict=True)]
+        write_durably(self.folder / TERMS, ("\n".join(lines) + "\n").encode())
+        write_durably(told, json.dumps(self.settings, indent=1, sort_keys=True).encode())
+
+    def _clear(self) -> None:
+        self.checkpoints.remove()
+        for name in MADE:
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _compare(self, earlier: Mapping[str, Any]) -> None:
+        now, before = _flat(self.settings), _flat(earlier)
+        for key in sorted(now.keys() | before.keys()):
+            if now.get(key) != before.get(key):
+                got = f"{key} = {now.get(key)!r}, it began with {before.get(key)!r}"
+                todo = "set it as it was, choose another --out, or begin anew: --fresh"
+                raise ConfigError(f"the settings of the run in {self.folder}", got, todo)
+
+    def cut(self, step: int) -> None:
+        """Forget what was measured after `step`: the run goes on from there, and will measure it again."""
+        if self.metrics.is_file():
+            kept = [json.dumps(one) for one in read_metrics(self.metrics) if one["step"] <= step]
+            write_durably(self.metrics, "".join(f"{line}\n" for line in kept).encode())
+
+    def log(self, line: Mapping[str, Any]) -> None:
+        """Append a line."""
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Every line; a last one that a kill cut short is left out. Raises DataError for any other that is no JSON."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    found = []
+    for number, line in enumerate(lines[:-1], start=1):
+        try:
+            found.append(dict(json.loads(line)))
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"a JSON object in line {number} of {path}", str(error), "remove that line") from error
+    return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise DataError(f"the settings of a run in {path}", str(error), "begin anew: --fresh") from error
+
+
+def _flat(nested: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested tables as dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in nested.items():
+        found |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
+    return found

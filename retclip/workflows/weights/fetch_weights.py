@@ -1,0 +1,184 @@
+"""Weights onto this machine from where they are published, gone on with where a download stopped.
+
+Every file is written beside its place as `NAME.part` until it is whole and `keep_weights` has checked it. One program
+at a time downloads a set; who comes later waits and finds it. A file that is not the pinned one is refused (exit code
+6), before it is fetched where the server already says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import httpx
+
+from retclip.errors import ConfigError, DataError, WeightsDamaged, WeightsMissing
+from retclip.plugin.pins import COMMIT, HUB, REVISION, pin_of, require_digest, require_size
+from retclip.plugin.stand_ins import PAGE
+from retclip.plugin.weights import WeightFile, Weights, at_revision, folder_of, missing
+from retclip.workflows.weights.keep_weights import discard, keep, part_of, tag_of
+from retclip.workflows.weights.weights_lock import alone
+
+TIMEOUT = 30.0  # seconds without a byte
+Progress = Callable[[str, int, int], None]  # file, bytes here, bytes in all (0 = unknown)
+
+
+def pull(
+    weights: Weights,
+    offline: bool = False,
+    token: str = "",
+    on_progress: Progress = lambda *_: None,
+    revision: str = "",
+    on_wait: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """Download what is missing and return the folder.
+
+    revision: the commit to take, of weights of which none is known to us.
+    on_wait: called once, with whose it is, where another program is at work on the folder.
+    Raises WeightsMissing where they cannot be had, WeightsDamaged where a file is not the pinned one, DataError for one
+    that is no checkpoint, ConfigError for a revision that is no commit or another than the pinned one.
+    """
+    if revision:
+        weights = _from_commit(weights, revision)
+    folder, lacking = folder_of(weights), _lacking(weights)
+    by_hand = [one for one in lacking if not one.url]
+    if lacking and offline:
+        names = ", ".join(one.path for one in lacking)
+        got = "nothing, and --offline or weights.offline = true"
+        todo = f"pull without it, or `retclip weights import {weights.name} FILE`"
+        raise WeightsMissing(f"{names} in {folder}", got, todo)
+    if by_hand:
+        raise WeightsMissing(
+            f"a place to download {', '.join(one.path for one in by_hand)} from",
+            f"none that a program may read; a person finds it at {by_hand[0].page or weights.source}",
+            f"download it there, then run `retclip weights import {weights.name} FILE`",
+        )
+    if any(REVISION in one.url for one in lacking):
+        raise WeightsMissing(
+            f"the commit to download {weights.name} from",
+            "none that is known to us, and a branch may hold another file tomorrow",
+            f"choose one of {weights.source}/commits/main, then run the same command with --revision COMMIT",
+        )
+    if lacking:
+        with alone(weights, on_wait):
+            for one in _lacking(weights):  # what another program has fetched meanwhile is here
+                part = part_of(folder, one.path)
+                said = _download(weights, one, part, token, on_progress)
+                keep(weights, one, part, one.held or said, one.url)
+    return folder
+
+
+def _lacking(weights: Weights) -> list[WeightFile]:
+    absent = missing(weights)
+    return [one for one in weights.files if one.path in absent]
+
+
+def _from_commit(weights: Weights, revision: str) -> Weights:
+    if not COMMIT.fullmatch(revision):
+        todo = f"copy one from {weights.source}/commits/main"
+        raise ConfigError("a commit, 40 hex digits in small letters", repr(revision), todo)
+    if pin_of(weights) != "none":
+        todo = "leave --revision away, or import a file that you have"
+        raise ConfigError(f"weights of which no commit is known to us, for --revision {revision}", weights.name, todo)
+    return at_revision(weights, revision)
+
+
+def _download(weights: Weights, one: WeightFile, part: Path, token: str, on_progress: Progress) -> str:
+    """Fetch into `part`, going on where an earlier try stopped; the digest that the server states, or ""."""
+    try:
+        said = _fetched(one, part, token, on_progress)
+        if said is None:  # of another version, or longer than the file
+            discard(part)
+            said = _fetched(one, part, token, on_progress)
+        return said or ""
+    except httpx.HTTPStatusError as error:
+        code = error.response.status_code
+        todo = f"try again later, or get it from {weights.source}: retclip weights import {weights.name} FILE"
+        if code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            todo = f"accept its licence on {weights.source} and set RETCLIP_WEIGHTS__TOKEN"
+        raise WeightsMissing(f"{one.path} from {one.url}", f"HTTP {code}", todo) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        todo = "run the same command again when the network is there (it goes on where it stopped), or import a file"
+        raise WeightsMissing(f"{one.path} from {one.url}", f"{type(error).__name__}: {error}", todo) from error
+
+
+def _fetched(one: WeightFile, part: Path, token: str, on_progress: Progress) -> str | None:
+    """One try; None where the rest that was asked for does not fit what is here. Raises what httpx raises."""
+    here = part.stat().st_size if part.exists() else 0
+    with _answer(one.url, _headers(one, part, token)) as answer:
+        start, total = _range(answer)
+        if here and answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            said = _stated(answer)
+            whole = total == here if total else bool(one.held or said)  # else the digest will tell
+            return said if whole else None
+        answer.raise_for_status()
+        _require_announced(one, answer, total)
+        if answer.status_code != httpx.codes.PARTIAL_CONTENT:
+            packed = answer.headers.get("content-encoding", "identity") != "identity"
+            here, total = 0, 0 if packed else int(answer.headers.get("content-length", 0))
+        elif start != here:
+            return None
+        tag_of(part).write_text(answer.headers.get("etag", ""), encoding="utf-8")
+        with part.open("ab" if here else "wb") as file:
+            for block in answer.iter_bytes():  # as they come, so that a break loses none
+                here += file.write(block)
+                on_progress(one.path, here, total)
+        if total and here != total:
+            raise httpx.ReadError(f"{here} of {total} bytes came")
+        return _stated(answer)
+
+
+def _require_announced(one: WeightFile, answer: httpx.Response, total: int) -> None:
+    """Raises WeightsDamaged where the server already says that its file is not the pinned one, DataError where that
+    is a page for people. total: the length of the whole, where only a part of it comes."""
+    try:
+        _require_pinned(one, answer, total)
+    except WeightsDamaged as error:
+        if answer.headers.get("content-type", "").lower().startswith("text/html"):
+            todo = "nothing was kept; open the address in a browser to see what it wants"
+            raise DataError(f"{one.path} from {one.url}", PAGE, todo) from error
+        raise
+
+
+def _require_pinned(one: WeightFile, answer: httpx.Response, total: int) -> None:
+    require_digest(one, _stated(answer))
+    if answer.status_code != httpx.codes.PARTIAL_CONTENT:
+        packed = answer.headers.get("content-encoding", "identity") != "identity"
+        total = 0 if packed else int(answer.headers.get("content-length", 0))
+    require_size(one, total)
+
+
+def _range(answer: httpx.Response) -> tuple[int, int]:
+    """Where the bytes of a part begin and how long the file is; 0 = it does not say."""
+    found = re.match(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", answer.headers.get("content-range", ""))
+    start, total = found.groups() if found else (None, None)
+    return int(start or 0), int(total) if total and total != "*" else 0
+
+
+def _answer(url: str, headers: dict[str, str]) -> AbstractContextManager[httpx.Response]:
+    """httpx keeps the token to itself where a redirect leads to another host."""
+    return httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT)
+
+
+def _headers(one: WeightFile, part: Path, token: str) -> dict[str, str]:
+    """Ask for the rest of a part, as long as the server still has the file that it is a part of."""
+    headers = {"Accept-Encoding": "identity"}  # a packed answer has other lengths than the file
+    tag = tag_of(part).read_text(encoding="utf-8") if tag_of(part).exists() else ""
+    if part.exists() and part.stat().st_size:
+        headers["Range"] = f"bytes={part.stat().st_size}-"
+        if tag and not tag.startswith("W/"):
+            headers["If-Range"] = tag
+    if token and one.url.startswith(HUB):
+        headers["Authorization"] = f"Bearer {token}"
+    return headers
+
+
+def _stated(answer: httpx.Response) -> str:
+    """The sha256 that the Hugging Face hub gives of a large file, on the redirect to its storage."""
+    for one in (*answer.history, answer):
+        tag = one.headers.get("x-linked-etag", "").strip('"')
+        if re.fullmatch(r"[0-9a-fA-F]{64}", tag):
+            return str(tag)
+    return ""

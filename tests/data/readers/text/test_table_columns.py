@@ -1,0 +1,31 @@
+"""A column is found by its name or by a usual one; where it is missing, the file and the settings are told."""
+
+from pathlib import Path
+
+import pytest
+
+from retclip.data.readers.text.table_columns import column_place
+from retclip.errors import DataError
+
+FILE, USUAL = Path("a.csv"), ("image", "file")
+
+
+@pytest.mark.parametrize(
+    ("head", "named", "place"),
+    [
+        (["n", "file", "image"], "", 2), (["n", " File "], "", 1), (["image", "My  Photo"], "my photo", 1),
+        (["file", "FILE"], "file", 0),
+    ],
+)  # fmt: skip
+def test_the_given_name_counts_else_the_first_usual_one(head, named, place):
+    assert column_place(head, named, USUAL, FILE, "image_column") == place
+
+
+@pytest.mark.parametrize(
+    ("head", "named", "words"),
+    [(["n", "x"], "", ("image, file", "n, x")), (["image"], "photo", ("'photo'",)), ([], "", ("no columns",))],
+)
+def test_a_column_that_is_missing_is_told(head, named, words):
+    with pytest.raises(DataError) as caught:
+        column_place(head, named, USUAL, FILE, "image_column")
+    assert all(word in str(caught.value) for word in (*words, "a.csv", "image_column"))

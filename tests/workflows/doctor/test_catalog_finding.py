@@ -1,0 +1,95 @@
+"""Doctor and the catalog: it comes first, nothing is held against a damaged one, and no cure leads back to doctor."""
+
+import shutil
+import sqlite3
+
+import pytest
+
+from retclip.store.classes.class_edits import rename_class
+from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.workflows.doctor.doctor import check_store
+
+
+@pytest.fixture
+def copied(built, tmp_path):
+    """A copy of the built store that a test may hurt."""
+    return shutil.copytree(built.store, tmp_path / "store")
+
+
+def looked_at(folder, repair=False, **options):
+    return {one.what: one for one in check_store(folder, StoreOptions(**options), repair)}
+
+
+def content(folder):
+    """Every file but the catalog's own, which a check may tidy up."""
+    files = [one for one in sorted(folder.rglob("*")) if one.is_file() and not one.name.startswith("catalog.sqlite")]
+    return [(one, one.read_bytes()) for one in files]
+
+
+def by_hand(folder, statement):
+    with sqlite3.connect(folder / "catalog.sqlite") as connection:
+        assert connection.execute(statement).rowcount
+    connection.close()
+
+
+def test_a_changed_row_stops_everything_that_would_copy_from_it(copied):
+    """The index holds the right class. A repair that believed the catalog would make it wrong."""
+    by_hand(copied, "UPDATE segment SET category_id = category_id % 3 + 1, rev = rev + 1 WHERE id = 5")
+    before = content(copied)
+    for repair in (False, True):
+        found = looked_at(copied, repair)
+        assert not found["catalog"].ok and "segment that are not what was stored: 1 (5)" in found["catalog"].found
+        assert "from a backup" in found["catalog"].cure and "doctor" not in found["catalog"].cure
+        assert not found["archive, index"].ok and "index" not in found
+    assert content(copied) == before
+
+
+def test_an_edit_of_the_store_s_own_is_no_damage(copied):
+    with FeatureStore.open(copied) as store:
+        name = store.classes()[0].name
+        store.edit(lambda connection: rename_class(connection, name, "anything", "ann"))
+    assert all(one.ok for one in looked_at(copied).values())
+
+
+def test_a_damaged_index_of_the_catalog_is_made_again(copied):
+    path = copied / "catalog.sqlite"
+    with sqlite3.connect(path) as connection:
+        name, page = connection.execute(
+            "SELECT name, rootpage FROM sqlite_master WHERE name = 'ix_segment_category_id_status'"
+        ).fetchone()
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    with path.open("r+b") as file:  # the last byte of the page: in the first entry, the last integer
+        file.seek(page * size - 1)
+        old = file.read(1)[0]
+        file.seek(page * size - 1)
+        file.write(bytes([old ^ 1]))
+    check = looked_at(copied)["catalog"]
+    assert not check.ok and name in check.found and check.cure == f"retclip doctor --store {copied} --repair"
+    repaired = looked_at(copied, repair=True)
+    assert repaired["catalog"].ok and "made again from its rows" in repaired["catalog"].found
+    assert repaired["index"].ok and all(one.ok for one in looked_at(copied).values())
+
+
+@pytest.mark.parametrize("damage", ["head", "lost", "empty"])
+def test_a_catalog_that_cannot_be_opened_is_told_with_what_to_do(copied, damage):
+    path = copied / "catalog.sqlite"
+    if damage == "head":
+        path.write_bytes(b"a letter to my aunt, " * 1000)
+    elif damage == "empty":
+        path.write_bytes(b"")
+    else:
+        path.unlink()
+    for repair in (False, True):
+        found = looked_at(copied, repair)
+        wrong = found["catalog" if damage == "head" else "store"]
+        assert not wrong.ok and "from a backup" in wrong.cure and "doctor" not in wrong.cure
+
+
+def test_another_schema_is_told_as_such(copied):
+    with FeatureStore.open(copied) as store:
+        from retclip.store.sql import schema
+
+        schema.downgrade(store.engine, "0007")
+    assert "retclip db upgrade" in looked_at(copied)["store"].cure

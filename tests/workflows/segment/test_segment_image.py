@@ -1,0 +1,249 @@
+"""Segmenting one image with stub parts: masks to vectors to scores to one map, every step as worked out by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from retclip.config import load
+from retclip.errors import ContractBroken
+from retclip.plugin import NEIGHBOURS
+from retclip.store.classes.class_matches import Decisions
+from retclip.types import ClassScores, Image, MaskProposals, Neighbours, Role, SegmentFeatures, Vocabulary
+from retclip.workflows.explain.evidence_file import save_evidence
+from retclip.workflows.segment.segment_image import segment_images
+from retclip.workflows.segment.vocabulary import prepare
+
+NAMES = Vocabulary(("sky", "grass", "car"), (False, False, True))
+RIGHT = [[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]]
+
+
+class Store:
+    """Remembers what was searched for; every mask finds one grass segment."""
+
+    def __init__(self):
+        self.asked = []
+
+    def classes(self):
+        return []
+
+    def decisions(self):
+        return Decisions()
+
+    def require_complete(self, space):
+        self.space = space
+
+    def nearest(self, vectors, store_classes, k, per_class, space):
+        assert space == self.space
+        self.asked.append((vectors, store_classes, k, per_class))
+        count = len(vectors)
+        ids = np.full((count, 1), "near", dtype=object)
+        return Neighbours(ids, torch.ones(count, 1).long(), torch.zeros(count, 1), torch.tensor([False, True, False]))
+
+
+def giving(masks, prompts=None):
+    """A proposer's answer: these masks, for every image."""
+    return lambda image, _: MaskProposals(masks, torch.ones(len(masks)), image.size, prompts)
+
+
+LEFT, RIGHT_HALF = torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([[0.0, 1.0], [0.0, 1.0]])
+
+
+def segment(kit, image, answer=None, classifiers=None, settings=None, store=None):
+    flags = {"device": {"name": "cpu"}, **(settings or {})}
+    chosen = classifiers if classifiers is not None else [kit.Classifier(RIGHT)]
+    parts = kit.parts(store or Store(), answer or kit.annotated, chosen, load(None, flags))
+    return segment_images(parts, [image], prepare(parts, NAMES))[0]
+
+
+def test_each_mask_gets_the_class_with_the_highest_score(kit):
+    image = kit.picture()
+    result, evidence = segment(kit, image)
+    assert [(one.class_name, one.is_thing, one.class_index) for one in result.segments] == [
+        ("sky", False, 0),
+        ("grass", False, 1),
+    ]
+    assert (result.label_map == image.truth.label_map).all()
+    assert result.label_map.dtype == np.int32
+    assert [one.score for one in result.segments] == pytest.approx([0.9, 0.8])
+    assert evidence.combined.tolist() == [pytest.approx(row) for row in RIGHT]
+    assert evidence.boxes.tolist() == [[0, 0, 12, 16], [12, 0, 24, 16]]
+    assert (evidence.image_sha256, evidence.image_uri) == (image.sha256, image.uri)
+    assert [one.classifier for one in evidence.scores] == ["stub.table"]
+
+
+def test_areas_are_those_of_the_map_whatever_the_masks_grid(kit):
+    """Masks on 2 x 2 cells, an image of 150 x 101 pixels, merged on at most 64 pixels and brought to full size."""
+    image = Image(np.full((150, 101, 3), 100, dtype=np.uint8), "a" * 64, "x")
+    coarse = giving(torch.stack([LEFT, RIGHT_HALF]))
+    result, _ = segment(kit, image, coarse, settings={"segment": {"merge_side": 64}})
+    assert result.label_map.shape == (150, 101)
+    assert {one.id: one.area for one in result.segments} == {
+        i: int((result.label_map == i).sum()) for i in np.unique(result.label_map) if i
+    }
+    assert (result.label_map[:, 0] == 1).all()
+    assert (result.label_map[:, -1] == 2).all()
+
+
+def test_stuff_of_one_class_grows_together_and_things_stay_apart(kit):
+    image = kit.picture()
+    stuff, _ = segment(kit, image, classifiers=[kit.Classifier([[0.9, 0.1, 0], [0.5, 0.3, 0.2]])])
+    assert [(one.class_name, one.area) for one in stuff.segments] == [("sky", image.pixels[..., 0].size)]
+    things, _ = segment(kit, image, classifiers=[kit.Classifier([[0, 0.1, 0.9], [0.0, 0.3, 0.7]])])
+    assert [(one.class_name, one.id) for one in things.segments] == [("car", 1), ("car", 2)]
+
+
+def test_prompts_count_only_where_they_were_asked_for(kit):
+    both_sky = [kit.Classifier([[0.9, 0.0, 0.1], [0.6, 0.4, 0.0]])]
+    prompted = giving(torch.stack([LEFT, RIGHT_HALF]), ("grass", "car"))
+    plain, _ = segment(kit, kit.picture(), prompted, both_sky)
+    assert [one.class_name for one in plain.segments] == ["sky"]
+    pruned, evidence = segment(kit, kit.picture(), prompted, both_sky, {"segment": {"use_prompts": True}})
+    assert [one.class_name for one in pruned.segments] == ["car", "grass"]
+    assert evidence.scores[0].values[:, 0].tolist() == [0, 0]
+
+
+def test_a_mask_that_meets_no_feature_has_no_neighbours_and_the_others_keep_theirs(kit):
+    store = Store()
+    answer = giving(torch.stack([torch.zeros(2, 2), RIGHT_HALF]))
+    voter = kit.loaded("stub.vote", kit.Classifier(RIGHT), needs={NEIGHBOURS})
+    settings = {"retrieval": {"k": 5, "per_class": True}}
+    _, evidence = segment(kit, kit.picture(), answer, [voter], settings, store)
+    ((vectors, store_classes, k, per_class),) = store.asked
+    assert (len(vectors), store_classes, k, per_class) == (1, (None, None, None), 5, True)
+    assert evidence.neighbours.ids.tolist() == [[None], ["near"]]
+    assert evidence.neighbours.classes.tolist() == [[-1], [1]]
+    assert evidence.neighbours.distances.tolist() == [[torch.inf], [0]]
+    assert evidence.combined[0].tolist() == [0, 0, 0]
+
+
+def test_an_image_without_masks_is_void_all_over(kit):
+    voter = kit.loaded("stub.vote", kit.Classifier(RIGHT), needs={NEIGHBOURS})
+    result, evidence = segment(kit, kit.picture(), giving(torch.zeros(0, 4, 4)), [voter])
+    assert not result.label_map.any()
+    assert result.segments == ()
+    assert evidence.neighbours.ids.shape[0] == 0
+
+
+def test_what_is_probably_nothing_is_left_void(kit):
+    sure = kit.Classifier(RIGHT, void=torch.tensor([0.0, 0.9]))
+    result, evidence = segment(kit, kit.picture(), classifiers=[sure])
+    assert [one.class_name for one in result.segments] == ["sky"]
+    assert evidence.void.tolist() == pytest.approx([0.0, 0.9])
+    assert (result.label_map[:, 12:] == 0).all()
+
+
+def test_classes_of_fine_tuning_are_weighed_as_seen(kit):
+    head = kit.Classifier([[0.0, 0.0, 1.0]] * 2)
+    head.role, head.trained_on = Role.IN_VOCABULARY, ("SKY", "house")
+    weights = {"ensemble": {"alpha": 0.5, "beta": 1.0, "renormalise": False}}
+    _, evidence = segment(kit, kit.picture(), classifiers=[kit.Classifier(RIGHT), head], settings=weights)
+    assert evidence.combined[0].tolist() == pytest.approx(
+        [0.45, 0.1, 0.0]
+    )  # sky is seen: half its weight is the head's
+
+
+def test_what_made_a_result_is_written_down(kit):
+    settings = segment(kit, kit.picture(), settings={"retrieval": {"k": 3}})[1].settings
+    assert settings["retrieval"]["k"] == 3
+    assert settings["backbone"] == {"name": "stub.colour", "version": "1", "settings": {}}
+    assert settings["classifiers"] == [{"name": "stub.table", "version": "1", "settings": {}}]
+    assert settings["space"] == kit.Backbone.space.id
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"objectness": torch.ones(3)}, "objectness with axes"),
+        ({"masks": torch.full((2, 4, 4), 1.5)}, r"values in \[1.5, 1.5\]"),
+        ({"masks": torch.full((2, 4, 4), torch.nan)}, "finite"),
+        ({"image_size": (1, 1)}, "image_size"),
+        ({"prompts": ("sky",)}, "2 prompts"),
+    ],
+)
+def test_a_proposer_that_breaks_its_contract_is_named(kit, change, said):
+    def answer(image, _):
+        good = {"masks": torch.ones(2, 4, 4), "objectness": torch.ones(2), "image_size": image.size}
+        return MaskProposals(**{**good, **change})
+
+    with pytest.raises(ContractBroken, match=rf"{said}.*plugins check stub\.masks"):
+        segment(kit, kit.picture(), answer)
+
+
+def test_a_classifier_or_backbone_that_breaks_its_contract_is_named(kit, monkeypatch):
+    with pytest.raises(ContractBroken, match=r"stub\.table"):
+        segment(kit, kit.picture(), classifiers=[kit.Classifier([[0.5, 0.5]] * 2)])
+    with pytest.raises(ContractBroken, match=r"stub\.table"):
+        segment(kit, kit.picture(), classifiers=[kit.Classifier([[0.5, 0.5, 7.0]] * 2)])
+    long = SegmentFeatures(torch.full((2, 3), 2.0), torch.ones(2).bool(), kit.Backbone.space)
+    monkeypatch.setattr(kit.Backbone, "segment_vectors", lambda *_: long)
+    with pytest.raises(ContractBroken, match=r"length 1 from stub\.colour"):
+        segment(kit, kit.picture())
+
+
+def test_a_classifier_with_weights_works_without_gradients_and_its_answer_can_be_saved(kit, tmp_path):
+    class Learned(kit.Classifier):
+        def __init__(self):
+            self.layer = torch.nn.Linear(2, 3)
+
+        def score(self, proposals, segments, vocabulary, neighbours):
+            values = self.layer(proposals.embeddings).sigmoid()
+            return ClassScores(values, torch.ones(3, dtype=torch.bool), self.role)
+
+    def described(image, _):
+        return replace(giving(torch.stack([LEFT, RIGHT_HALF]))(image, _), embeddings=torch.ones(2, 2))
+
+    result, evidence = segment(kit, kit.picture(), described, [Learned()])
+    assert not evidence.combined.requires_grad
+    save_evidence(tmp_path / "a.evidence.npz", result, evidence)
+
+
+def test_what_is_pruned_has_no_share_of_the_vote_either(kit):
+    """Neighbours of grass: their shares go with the class where the detector never found grass, else they stay."""
+
+    class Shared(kit.Classifier):
+        role = Role.RETRIEVAL
+
+        def score(self, proposals, segments, vocabulary, neighbours):
+            shares = torch.full((2, 1), 0.5)
+            values = torch.tensor([[0.0, 0.5, 0.0]] * 2)
+            return ClassScores(values, neighbours.supported, self.role, shares=shares, rule="half each")
+
+    settings = {"segment": {"use_prompts": True}}
+    voting = [kit.loaded("stub.shared", Shared([]), needs=(NEIGHBOURS,))]
+    for prompts, wanted in ((("sky", None), [0.0, 0.5]), (("sky", "grass"), [0.5, 0.5]), ((None, None), [0.5, 0.5])):
+        answer = giving(torch.stack([LEFT, RIGHT_HALF]), prompts)
+        _, evidence = segment(kit, kit.picture(), answer, voting, settings)
+        (scores,) = evidence.scores
+        assert scores.shares[:, 0].tolist() == scores.values[:, 1].tolist() == wanted, prompts
+        assert scores.rule == "half each"
+
+
+def test_void_specks_are_closed_only_where_it_is_set_and_in_the_map_itself(kit):
+    """Two halves that are unsure of a pixel in the corner of each: 8 x 8 pixels, two specks of 1 and of 2 pixels."""
+    image = Image(np.full((8, 8, 3), 100, dtype=np.uint8), "a" * 64, "x")
+    masks = torch.zeros(2, 8, 8)
+    masks[0, :, :4], masks[1, :, 4:] = 1, 1
+    masks[0, 0, 0] = masks[1, 7, 6:] = 0.4
+    plain, _ = segment(kit, image, giving(masks))
+    assert [one.area for one in plain.segments] == [31, 30]
+    assert [int(plain.label_map[place]) for place in ((0, 0), (7, 6), (7, 7))] == [0, 0, 0]
+    for share, areas in ((1 / 64, [32, 30]), (2 / 64, [32, 32]), (0.0, [31, 30])):
+        result, _ = segment(kit, image, giving(masks), settings={"segment": {"smallest_void": share}})
+        assert [one.area for one in result.segments] == areas
+        assert (result.mask_map == result.label_map - 1).all()
+
+
+def test_masks_that_nobody_prompted_keep_every_class(kit):
+    """From a grid of points say; of prompted ones beside them, classes that were never found are pruned."""
+    settings = {"segment": {"use_prompts": True}, "ensemble": {"renormalise": False}}
+    masks = torch.stack([LEFT, RIGHT_HALF])
+    flat = [kit.Classifier([[0.4, 0.5, 0.6]] * 2)]
+    for prompts, rows in (
+        ((None, None), [[0.4, 0.5, 0.6]] * 2),
+        (("sky", None), [[0.4, 0.0, 0.0], [0.4, 0.5, 0.6]]),
+        (("sky", "grass"), [[0.4, 0.5, 0.0]] * 2),
+    ):
+        _, evidence = segment(kit, kit.picture(), giving(masks, prompts), flat, settings)
+        assert evidence.combined.tolist() == [pytest.approx(row) for row in rows], prompts
