@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from retclip._version import __version__
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from retclip.types import Image, SegmentInfo, Vocabulary
     from retclip.workflows.explain.explanation import Explanation
 
-__version__ = "0.1.0"
 __all__ = [
     "Explanation", "Image", "RetCLIP", "SegmentInfo", "SegmentationResult", "Vocabulary", "__version__", "open",
 ]  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,14 +14,12 @@ from retclip.config_sections import FinetuneSection
 from retclip.data.augmentation import Augmentation
 from retclip.device import choose
 from retclip.errors import ConfigError
-from retclip.opening import configured
 from retclip.plugin.calls import at_work
 from retclip.plugin.checks import broken, checked_text
 from retclip.plugin.contracts import LEVELS, NEIGHBOURS, TEXT
 from retclip.plugin.manager import checked_settings
 from retclip.plugin.weights import cached_in
 from retclip.report.training_curve import write_curve
-from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.types import Device, Image, Vocabulary
 from retclip.workflows.building.source_classes import annotated_classes, source_names
 from retclip.workflows.evaluation.evaluate import evaluate
@@ -44,15 +41,6 @@ if TYPE_CHECKING:
 GREY = 128
 # Of [finetune]: what may differ between a run and its going on, for no number of the training hangs on it.
 FREE = ("checkpoint_every", "keep_checkpoints", "validate_every", "validate_images", "log_every", "workers")
-
-
-def opened_for_training(config_file: Path | None = None, settings: Mapping[str, Any] | None = None) -> RetCLIP:
-    """Components without a store of the user's: fine-tuning needs none. Raises ConfigError."""
-    from retclip.engine import RetCLIP
-
-    chosen, manager = configured(None, config_file, settings)
-    passing = TemporaryDirectory(prefix="retclip-")
-    return RetCLIP(FeatureStore.create(Path(passing.name), StoreOptions(), exist_ok=True), chosen, manager, passing)
 
 
 def run(job: FinetuneJob, on_progress: Callable[[FinetuneReport], None] = lambda _: None) -> FinetuneReport:

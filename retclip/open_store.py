@@ -15,7 +15,7 @@ from retclip.errors import ConfigError, StoreError, StoreMissing, WeightsMissing
 from retclip.opening import configured, store_options, votes
 from retclip.plugin.manager import PluginManager
 from retclip.store.classes.vocabulary_state import VocabularyState, vocabulary_state
-from retclip.store.feature_store import FeatureStore
+from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.sql.engine import read
 from retclip.types import Device
 from retclip.workflows.segment.parts import Loaded, Parts
@@ -74,6 +74,14 @@ class OpenStore:
             passing = None if create else TemporaryDirectory(prefix="retclip-")
             where = Path(passing.name) if passing else folder
             opened = FeatureStore.create(where, options, exist_ok=True)  # another process may be making it, too
+        return cls(opened, chosen, manager, passing)
+
+    @classmethod
+    def without_store(cls, config_file: Path | None = None, settings: Mapping[str, Any] | None = None) -> Self:
+        """Components beside an empty store that passes with them: fine-tuning needs none. Raises ConfigError."""
+        chosen, manager = configured(None, config_file, settings)
+        passing = TemporaryDirectory(prefix="retclip-")
+        opened = FeatureStore.create(Path(passing.name), StoreOptions(), exist_ok=True)
         return cls(opened, chosen, manager, passing)
 
     def __enter__(self) -> Self:

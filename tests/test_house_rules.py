@@ -1,4 +1,4 @@
-"""The rules of the house, read off the syntax trees: who may import whom, who owns which library, how long things are.
+"""The rules of the house, read off the syntax trees: who imports whom, who owns which library, where the arrows lead.
 
 docs/architecture.md explains them. A new file that breaks one either moves or gives a reason to change the page.
 """
@@ -6,6 +6,7 @@ docs/architecture.md explains them. A new file that breaks one either moves or g
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {  # the longest prefix counts
-    "retclip": 0, "retclip.errors": 0, "retclip.types": 0, "retclip.evidence": 0, "retclip.shapes": 0,
+    "retclip": 0, "retclip._version": 0,
+    "retclip.errors": 0, "retclip.types": 0, "retclip.evidence": 0, "retclip.shapes": 0,
     "retclip.names": 0, "retclip.limits": 0, "retclip.passed_over": 0, "retclip.home": 0,
     "retclip.algorithms": 1, "retclip.plugin": 1,
     "retclip.plugin.discovery": 2, "retclip.plugin.manager": 2, "retclip.plugin.conformance": 2,
@@ -51,7 +53,8 @@ OWNERS = {
     "httpx": ("retclip/workflows/weights/fetch_weights.py", "retclip/store/index/server.py"),
     "torchvision": ("plugins/", "retclip/workflows/doctor/doctor.py"),  # doctor asks for its version
 }
-LONGEST_FILE, LONGEST_FUNCTION = 250, 50  # lines; 60-200 and 5-25 are what to aim at
+LONG_FILE, LONG_FUNCTION = 400, 50  # lines; 60-250 and 5-25 are what to aim at
+MIRRORED = ("algorithms", "store", "data", "workflows", "report")
 PLUGIN_MAY = (0, 1)  # floors; and the one decoder of photos, so that a stranger's source is as safe as ours
 PLUGIN_MAY_TOO = ("retclip.data.images", "retclip.data.drawn_scenes")
 # A tool that a plugin ships beside its components finds other components by name, as any program does.
@@ -141,14 +144,51 @@ def test_a_library_has_one_owner(library: str) -> None:
 
 
 @pytest.mark.parametrize("path", PROJECT, ids=name_of)
-def test_files_and_functions_stay_short_and_input_is_never_asserted(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= LONGEST_FILE or "versions" in path.parts, f"{lines} lines"
+def test_input_is_never_asserted(path: Path) -> None:
     for node in ast.walk(tree(path)):
         assert not isinstance(node, ast.Assert), f"line {node.lineno}: raise an error of retclip.errors"
-        if isinstance(node, ast.FunctionDef):
-            length = (node.end_lineno or node.lineno) - node.lineno + 1
-            assert length <= LONGEST_FUNCTION or "versions" in path.parts, f"{node.name} has {length} lines"
+
+
+def test_long_files_and_functions_are_told() -> None:
+    """A signal for whoever reviews, no failure: a file is as long as its subject."""
+    for path in PROJECT:
+        lines = len(path.read_text(encoding="utf-8").splitlines())
+        if lines > LONG_FILE:
+            warnings.warn(f"{name_of(path)} has {lines} lines", stacklevel=1)
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= LONG_FUNCTION:
+                warnings.warn(f"{name_of(path)}.{node.name} is longer than {LONG_FUNCTION} lines", stacklevel=1)
+
+
+def run_time_imports() -> dict[str, set[str]]:
+    """module -> the core's modules that it imports, also within functions; imports for types alone do not count."""
+    core = {name_of(path): path for path in PROJECT if path.relative_to(ROOT).parts[0] == "retclip"}
+    return {
+        module: {other for other, typing_only in imports(path) if not typing_only and other in core and other != module}
+        for module, path in core.items()
+    }
+
+
+def test_no_module_needs_itself() -> None:
+    """No circle of imports at run time: what imports a module has its place above it."""
+    left = run_time_imports()
+    while lowest := {module for module, needed in left.items() if not needed & left.keys()}:
+        left = {module: needed for module, needed in left.items() if module not in lowest}
+    assert left == {}, f"these import one another: {sorted(left)}"
+
+
+@pytest.mark.parametrize("top", ["store", "workflows"])
+def test_folders_lie_above_one_another(top: str) -> None:
+    """No two folders of store or workflows need each other."""
+    arrows: dict[str, set[str]] = {}
+    for module, needed in run_time_imports().items():
+        if module.startswith(f"retclip.{top}.") and len(module.split(".")) > 3:
+            folder = module.split(".")[2]
+            others = {one.split(".")[2] for one in needed if one.startswith(f"retclip.{top}.")}
+            arrows.setdefault(folder, set()).update(others - {folder})
+    while lowest := {folder for folder, needed in arrows.items() if not needed & arrows.keys()}:
+        arrows = {folder: needed for folder, needed in arrows.items() if folder not in lowest}
+    assert arrows == {}
 
 
 @pytest.mark.parametrize("path", [p for p in PROJECT if p.name != "__main__.py"], ids=name_of)
@@ -157,16 +197,11 @@ def test_every_module_says_what_it_is_for(path: Path) -> None:
         assert ast.get_docstring(tree(path)), f"{path} has no docstring"
 
 
-@pytest.mark.parametrize("folder", ["algorithms", "store", "data", "workflows", "report"])
-def test_tests_mirror_the_modules(folder: str) -> None:
-    lacking = [
-        str(path.relative_to(ROOT))
-        for path in sorted((ROOT / "retclip" / folder).glob("*.py"))
-        if path.read_text(encoding="utf-8").strip()
-        and path.stem not in ("__init__", "tables", "work_tables", "crash_points", "sources", "parts")
-        and not (ROOT / "tests" / folder / f"test_{path.stem}.py").exists()
-    ]
-    assert lacking == []
+def test_tests_mirror_the_folders() -> None:
+    """Who looks for the tests of a folder finds them in the folder of the same name."""
+    folders = {path.parent.relative_to(ROOT / "retclip") for path in PROJECT if path.is_relative_to(ROOT / "retclip")}
+    mirrored = [one for one in folders if one.parts and one.parts[0] in MIRRORED]
+    assert [str(one) for one in sorted(mirrored) if not list((ROOT / "tests" / one).glob("**/test_*.py"))] == []
 
 
 @pytest.mark.parametrize("word", [".cuda(", "set_default_device", "torch.cuda."])

@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 
-from retclip import __version__
+from retclip._version import __version__
 from retclip.cli import (
     build,
     catalog,

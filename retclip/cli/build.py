@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retclip.cli import options, output
+from retclip.cli.chosen_names import chosen_names
 from retclip.cli.progress import LateProgress
 from retclip.errors import DataError, PartialFailure
 from retclip.passed_over import by_reason
@@ -66,7 +67,7 @@ def build(
     base = find_file(store, config)  # asked before the store has a file of its own
     with options.opened(store, config, given, create=True, required=partial(_required, source=source)) as retclip:
         retclip.parts_to_build()  # what cannot be loaded or read must not be written down
-        names = class_names(retclip, source, classes, without)
+        names = chosen_names(retclip, source, classes, without)
         if retclip.store.space() is None:  # later commands must find what the vectors were made with
             from retclip.cli.settings_file import write_settings
 
@@ -97,19 +98,6 @@ def lasting(given: Mapping[str, Any]) -> dict[str, Any]:
     of_machine = ("executor", "workers", "ray_address", "retry_failed")
     build = {key: value for key, value in given.get("build", {}).items() if key not in of_machine}
     return {**kept, **({"build": build} if "build" in given else {})}
-
-
-def class_names(retclip: Any, source: str, classes: str | None, without: list[str] | None) -> list[str] | None:
-    """The classes to build: those named, or the source's, less `without`. Raises DataError for an unknown one."""
-    from retclip.arguments import as_vocabulary
-    from retclip.workflows.building.source_classes import source_names
-
-    opened, chosen = retclip.source(source), as_vocabulary(classes)
-    if not chosen and not without:
-        return None
-    names = source_names(opened, chosen.names, source) if chosen else tuple(one.name for one in opened.classes())
-    dropped = source_names(opened, without or (), source)
-    return [name for name in names if name not in dropped]
 
 
 def run_with_progress(task: str, action: Any) -> BuildReport:

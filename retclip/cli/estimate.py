@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from retclip.cli import options, output
+from retclip.cli.chosen_names import chosen_names
 from retclip.cli.progress import LateProgress
 from retclip.errors import DataError, PartialFailure, StoreError, StoreMissing
 from retclip.passed_over import by_reason
@@ -24,12 +25,10 @@ def estimate(
     sample: int, json: bool,
 ) -> None:  # fmt: skip
     """Print the estimate. Raises DataError where no image can be used, PartialFailure where some cannot."""
-    from retclip.cli.build import class_names
-
     stopped = output.told_when_stopped("stopped; nothing was written")
     with stopped, ExitStack() as stack, LateProgress(f"plan {store.name}") as line:
         retclip = _opened(stack, store, config, given)
-        found = retclip.estimate(source, class_names(retclip, source, *chosen), sample, line.update)
+        found = retclip.estimate(source, chosen_names(retclip, source, *chosen), sample, line.update)
         workers = retclip.settings.build.workers
     if json:
         output.data(asdict(found))

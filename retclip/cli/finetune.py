@@ -37,9 +37,10 @@ def finetune(
 
     several = [*(settings or ()), *([f"finetune.steps={steps}"] if steps else [])]
     given = options.flags(several, preset or (None if config else FINETUNE_PRESET), backbone, proposer)
-    from retclip.finetune_job import finetune_job, opened_for_training, run
+    from retclip.engine import RetCLIP
+    from retclip.finetune_job import finetune_job, run
 
-    with opened_for_training(config, given) as retclip, LateProgress(f"finetune {out.name}") as line:
+    with RetCLIP.without_store(config, given) as retclip, LateProgress(f"finetune {out.name}") as line:
         report = run(finetune_job(retclip, source, out, val, classes, fresh), lambda one: _show(line, one))
     _finish(report, out, json)
 

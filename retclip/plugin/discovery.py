@@ -17,7 +17,7 @@ import pluggy
 from packaging.requirements import Requirement
 from pydantic import BaseModel
 
-import retclip
+from retclip._version import __version__
 from retclip.plugin import spec
 from retclip.plugin.contracts import Component
 from retclip.plugin.weights import Weights
@@ -115,8 +115,8 @@ def _check_version(distribution: Any) -> None:
     for line in getattr(distribution, "requires", None) or ():
         wanted = Requirement(line)
         here = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
-        if wanted.name == "retclip" and here and not wanted.specifier.contains(retclip.__version__, prereleases=True):
-            raise RuntimeError(f"it needs retclip {wanted.specifier}, this is {retclip.__version__}")
+        if wanted.name == "retclip" and here and not wanted.specifier.contains(__version__, prereleases=True):
+            raise RuntimeError(f"it needs retclip {wanted.specifier}, this is {__version__}")
 
 
 def _registered(module: Any) -> pluggy.PluginManager:

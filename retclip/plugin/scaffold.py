@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-import retclip
+from retclip._version import __version__
 from retclip.errors import ConfigError
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -60,7 +60,7 @@ def _values(name: str, kind: str) -> dict[str, str]:
     found = KINDS[kind]
     values = {"name": name, "kind": kind, "module": found.module, "settings": found.settings}
     values |= {"package": f"retclip_{name}", "distribution": f"retclip-{name.replace('_', '-')}"}
-    return {**values, "usage": Template(found.usage).substitute(values), "retclip": retclip.__version__}
+    return {**values, "usage": Template(found.usage).substitute(values), "retclip": __version__}
 
 
 def _texts(kind: str, values: dict[str, str]) -> dict[str, str]:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import retclip
+from retclip._version import __version__
 from retclip.data import rle
 from retclip.errors import DataError
 from retclip.plugin.contracts import Backbone
@@ -107,7 +107,7 @@ def _plan(backbone: Loaded[Backbone], commit_images: int, accept_failed: bool, p
     made_with = {"backbone": backbone.name, "version": backbone.version, "settings": dict(backbone.settings)}
     return RunPlan(
         kind=ADD_SPACE, source="", dataset="(stored images)", proposer="(stored masks)", proposer_version="",
-        proposer_settings={}, recipe="", space=backbone.thing.space, program=retclip.__version__,
+        proposer_settings={}, recipe="", space=backbone.thing.space, program=__version__,
         config={**made_with, "commit_images": commit_images, "accept_failed": accept_failed},
         components=records({"backbone": backbone}, place),
     )  # fmt: skip

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import retclip
+from retclip._version import __version__
 from retclip.data.source_address import absolute_address
 from retclip.errors import DataError
 from retclip.plugin.contracts import ImageSource
@@ -105,6 +105,6 @@ def run_plan(
         recipe=recipe_fingerprint(proposer.name, proposer.version, {**proposer.settings, **chosen}),
         space=parts.keys.thing.space,
         config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json"), **(note or {})},
-        program=retclip.__version__,
+        program=__version__,
         components=components(parts, address),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import retclip
+from retclip._version import __version__
 from retclip.names import LabelMatch, MatchKind, name_key
 from retclip.plugin.contracts import Backbone, ImageSource
 from retclip.store.classes import class_matches
@@ -21,7 +21,7 @@ from retclip.workflows.classes.fill_report import Near
 from retclip.workflows.segment.parts import Loaded, Parts
 from retclip.workflows.segment.vocabulary import PreparedVocabulary, matches_with
 
-BY_RULE = f"retclip {retclip.__version__}"  # who decides where nobody was asked
+BY_RULE = f"retclip {__version__}"  # who decides where nobody was asked
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-import retclip
+from retclip._version import __version__
 from retclip.algorithms.ensemble import EnsembleWeights, ensemble
 from retclip.algorithms.panoptic_merge import panoptic_merge
 from retclip.algorithms.void_specks import close_void_specks
@@ -179,7 +179,7 @@ def provenance(parts: Parts) -> dict[str, Any]:
     settings = parts.settings.model_dump(mode="json", include={"retrieval", "ensemble", "segment", "matching"})
     classifiers = [_produced_by(one) for one in parts.classifiers]
     space = parts.keys.thing.space.id
-    return {"retclip": retclip.__version__, "space": space, **named, "classifiers": classifiers, **settings}
+    return {"retclip": __version__, "space": space, **named, "classifiers": classifiers, **settings}
 
 
 def _produced_by(one: Loaded[Any]) -> dict[str, Any]:
