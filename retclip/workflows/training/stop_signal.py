@@ -87,11 +87,17 @@ def handlers_kept() -> Iterator[None]:
 def signals_held() -> Iterator[None]:
     """Let signals wait until the end of the block. Processes that are started in it never hear any: what stops a
     service or closes a terminal signals all processes, and theirs end when this one says so."""
+    waiting: list[int] = []
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    earlier = _heard(lambda number, _: waiting.append(number))  # a thread that some library started hears them still
     try:
         yield
     finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        for number in waiting:
+            signal.raise_signal(number)
 
 
 def _heard(handler: Handler) -> dict[int, Any]:

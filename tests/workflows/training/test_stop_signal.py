@@ -107,8 +107,13 @@ def test_a_library_that_takes_the_signals_gives_them_back():
         assert stop.number == signal.SIGTERM
 
 
-def test_signals_that_are_held_come_afterwards_and_never_to_what_was_started_meanwhile():
-    script = "import os, signal; os.kill(os.getpid(), signal.SIGTERM); print('alive')"
+@pytest.mark.parametrize("threads", [0, 1])
+def test_signals_that_are_held_come_afterwards_and_never_to_what_was_started_meanwhile(threads):
+    """Also where a thread that began before does not hold them back, as those of numeric libraries do not."""
+    script, end = "import os, signal; os.kill(os.getpid(), signal.SIGTERM); print('alive')", threading.Event()
+    others = [threading.Thread(target=end.wait) for _ in range(threads)]
+    for thread in others:
+        thread.start()
     with RaisingStopSignal() as stop:
         with pytest.raises(Stopped), signals_held():
             os.kill(os.getpid(), signal.SIGTERM)
@@ -116,6 +121,9 @@ def test_signals_that_are_held_come_afterwards_and_never_to_what_was_started_mea
             assert stop.number == 0
         assert stop.number == signal.SIGTERM
     assert child.stdout == "alive\n"
+    end.set()
+    for thread in others:
+        thread.join()
 
 
 def test_another_thread_hears_nothing_and_breaks_nothing():
