@@ -2,6 +2,7 @@
 store of drawn scenes is built once for everything that only reads it."""
 
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ jaxtyping.install_import_hook("retclip.algorithms", "beartype.beartype")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 for variable in [name for name in os.environ if name.startswith("RETCLIP_") and not name.startswith("RETCLIP_TEST_")]:
     del os.environ[variable]  # settings of whoever runs the tests must not decide what they see
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # `nohup`, or the background of a shell, ignores some
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -24,15 +24,6 @@ class Ended(BaseException):
     pass
 
 
-@pytest.fixture(autouse=True)
-def heard():
-    """Signals as they are by default: under `nohup` or in the background of a shell a run begins with some ignored."""
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.fixture
 def clock(monkeypatch):
     """A clock that the test sets, and a process that says with which code it would end."""
