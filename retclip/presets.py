@@ -17,7 +17,7 @@ _FCCLIP_PARTS = {"backbone": "openclip.convnext_large", "proposer": "mask2former
 _FCCLIP_POOLING = {"openclip": {"convnext_large": {"pooling": "fcclip_or_area"}}}
 # The paper's own vote: min-max over the k retrieved, the best of a class's neighbours (method.md 7.4 D5, D6).
 _PAPER_VOTE = {"retrieval": {"vote": {"vote": "minmax", "aggregate": "max"}}}
-# Stores are built from boxes that are surer than those for inference (method.md 6.3).
+# Stores are built from detected boxes; the cross-data-set path takes surer ones than inference does (method.md 6.3).
 _DETECTED_STORE = {"proposer": "grounded_sam.boxes"}
 # The training-free path: ViT-L/14 (ViT-B/16: --backbone openclip.vit_b_16), boxes to masks, absent classes pruned.
 _TRAINING_FREE = {"backbone": "openclip.vit_l_14", "proposer": "grounded_sam.boxes"}

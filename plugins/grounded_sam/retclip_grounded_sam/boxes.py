@@ -65,4 +65,4 @@ class Boxes:
         return torch.stack(masks), torch.stack(quality)
 
     def _decoded(self, embedding: Tensor, boxes: Tensor) -> list[tuple[Tensor, Tensor]]:
-        return list(zip(*self.masks.decoded(embedding, boxes, None), strict=True))  # a box says what is meant (6.4)
+        return list(zip(*self.masks.decoded(embedding, boxes, None), strict=True))  # one mask a box (method.md 6.4)

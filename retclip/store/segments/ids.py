@@ -2,7 +2,7 @@
 
 Mask pixels differ between GPUs, so an id hashed from them would change with one border pixel and a rebuild would
 double the store. A slot is (image, proposer, prompt, ordinal); the ordinal counts a prompt's segments in one image by
-falling score. The same id serves in every feature space (stores.md, architecture.md section 7). A new version of a
+falling score. The same id serves in every feature space (stores.md 3). A new version of a
 proposer, or another setting of it, fills the same slots again: it replaces what it made before. Prompts count by their
 name key: "Kayak" and "kayak" are one class and one slot.
 """
