@@ -14,9 +14,8 @@ from retclip.components import Components
 from retclip.errors import ConfigError, StoreError, StoreMissing, WeightsMissing
 from retclip.opening import configured, store_options, votes
 from retclip.plugin.manager import PluginManager
-from retclip.store.classes.vocabulary_state import VocabularyState, vocabulary_state
+from retclip.store.classes.vocabulary_state import VocabularyState
 from retclip.store.feature_store import FeatureStore, StoreOptions
-from retclip.store.sql.engine import read
 from retclip.types import Device
 from retclip.workflows.segment.parts import Loaded, Parts
 
@@ -150,7 +149,7 @@ class OpenStore:
         """A vocabulary matched with the store and encoded, kept for the next image while the store says the same of all
         names: another process may change it."""
         vocabulary = as_vocabulary(classes)
-        key, now = vocabulary.digest if vocabulary else "", read(self.store.engine, vocabulary_state)
+        key, now = vocabulary.digest if vocabulary else "", self.store.vocabulary_state()
         kept = self._prepared.get(key)
         if kept is None or kept[0] != now:
             parts = self.parts()

@@ -135,6 +135,13 @@ def test_a_plugin_stays_at_its_door(path: Path) -> None:
         assert not first.startswith("retclip_") or first == own, f"{path} imports another plugin, {first}"
 
 
+def test_no_transaction_is_opened_outside_the_store() -> None:
+    """What is asked of a store is a method of FeatureStore."""
+    for path in PROJECT:
+        if not path.relative_to(ROOT).as_posix().startswith(("retclip/store/", "retclip/migrations/")):
+            assert "retclip.store.sql.engine" not in {module for module, _ in imports(path)}, f"{path}"
+
+
 @pytest.mark.parametrize("library", OWNERS)
 def test_a_library_has_one_owner(library: str) -> None:
     for path in PROJECT:

@@ -84,17 +84,8 @@ def history(
     json: options.Json = False,
 ) -> None:
     """What was added, renamed, merged, removed and undone, and by whom."""
-    from retclip.names import name_key
-    from retclip.store.classes.class_edits import find_class
-    from retclip.store.classes.events import history as changes
-    from retclip.store.segments.categories import find_categories
-    from retclip.store.sql.engine import transaction
-
-    with open_catalog(store, config) as opened, transaction(opened.engine) as connection:
-        mine = (
-            find_categories(connection, [name_key(name)]).get(name_key(name)) if name else None
-        )  # also one that is gone
-        found = changes(connection, mine or (find_class(connection, name).id if name else None))
+    with open_catalog(store, config) as opened:
+        found = opened.class_history(name)
     if json:
         output.data([{**one, "at": f"{one['at']:%Y-%m-%dT%H:%M:%S}"} for one in found])
         return

@@ -16,11 +16,10 @@ def current(
     store: options.Store = options.DEFAULT_STORE, config: options.Config = None, json: options.Json = False
 ) -> None:
     """Print the schema revision of the store, and the one this program speaks."""
-    from retclip.store.sql.engine import transaction
-    from retclip.store.sql.schema import current_revision, newest_revision
+    from retclip.store.sql.schema import newest_revision
 
-    with open_catalog(store, config, check_schema=False) as opened, transaction(opened.engine) as connection:
-        found = {"store": current_revision(connection), "program": newest_revision()}
+    with open_catalog(store, config, check_schema=False) as opened:
+        found = {"store": opened.schema_revision(), "program": newest_revision()}
     if json:
         output.data(found)
     else:

@@ -17,8 +17,6 @@ from retclip.engine import RetCLIP
 from retclip.report.explanation import save_picture
 from retclip.report.overlay import overlay
 from retclip.result import SegmentationResult
-from retclip.store.classes import events
-from retclip.store.sql.engine import transaction
 from retclip.types import SegmentInfo
 from retclip.workflows.explain.explain import explain
 
@@ -80,8 +78,7 @@ class Demo:
         """The class, from a few pictures; the number of its segments, and of the event."""
         with self.opened(OURS) as memory:
             (report,) = memory.add_class(ADDED, [self.new_pictures])
-            with transaction(memory.store.engine) as connection:
-                event = max(one["id"] for one in events.history(connection))
+            event = max(one["id"] for one in memory.store.class_history())
             return report.segments, event
 
     def evaluate(self, system: str) -> dict[str, Any]:

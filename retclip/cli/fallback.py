@@ -87,11 +87,9 @@ def list_matches(
     json: options.Json = False,
 ) -> None:
     """The decisions: which class stands for a name, by which rule, how near, who decided and when."""
-    from retclip.store.classes.class_matches import history as decisions
-    from retclip.store.sql.engine import transaction
 
-    with open_catalog(store, config) as opened, transaction(opened.engine) as connection:
-        found = decisions(connection, query)
+    with open_catalog(store, config) as opened:
+        found = opened.decision_history(query)
     gone = {one.supersedes for one in found}
     chosen = [one for one in found if history or one.id not in gone]
     if json:

@@ -15,9 +15,7 @@ from retclip.report.crops import CropCutter
 from retclip.report.palette import RGB, class_colours
 from retclip.report.sheet import GREY, Sheet, shortened
 from retclip.store.feature_store import FeatureStore
-from retclip.store.sql import catalog
 from retclip.store.sql.catalog import StoredSegment
-from retclip.store.sql.engine import transaction
 from retclip.types import Image, PanopticSegmentation
 from retclip.workflows.building.provenance import told_weights
 from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation
@@ -128,8 +126,7 @@ def _provenance(class_then: str, known: StoredSegment | None) -> tuple[str, ...]
 
 
 def _mask(store: FeatureStore, one: ExplainedNeighbour) -> NDArray[np.bool_] | None:
-    with transaction(store.engine) as connection:
-        found = catalog.segment_mask(connection, one.id)
+    found = store.segment_mask(one.id)
     if found is None:
         return None
     counts, height, width = found

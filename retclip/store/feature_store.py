@@ -15,16 +15,23 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 
 from retclip.errors import SpaceIncomplete, SpaceMismatch, StoreMissing, StoreUnreachable
+from retclip.names import name_key
+from retclip.store import repair
 from retclip.store.archive.shards import Archive
-from retclip.store.classes import class_matches
+from retclip.store.classes import additions, class_edits, class_matches, fills
+from retclip.store.classes.vocabulary_state import VocabularyState, vocabulary_state
 from retclip.store.index import sync
 from retclip.store.index.indexes import EDGE, RESIDENT, SERVER, Indexes, StoreOptions
 from retclip.store.places import check_identity, find_store, make_store
 from retclip.store.segments import spaces
 from retclip.store.segments.added_vectors import AddedVectors, commit_added
+from retclip.store.segments.categories import find_categories
 from retclip.store.segments.ingest import UnitResult, commit_units
+from retclip.store.segments.slots import images_with_slots
+from retclip.store.segments.spaces import SpaceState, StoredMask, StoredPhoto, VectorMaker
 from retclip.store.sql import catalog
 from retclip.store.sql.engine import one_writer_at_a_time, read, write
+from retclip.store.sql.schema import current_revision
 from retclip.store.work import leases, ledger
 from retclip.store.work.ledger import OpenRun, RunPlan
 from retclip.types import FeatureSpace
@@ -79,7 +86,7 @@ class FeatureStore:
         known = self._known()
         return known[0][1] if known else None
 
-    def spaces(self) -> list[spaces.SpaceState]:
+    def spaces(self) -> list[SpaceState]:
         """Every space whose vectors the store holds, the first build's first, with how complete it is."""
         return read(self.engine, spaces.states)
 
@@ -92,7 +99,7 @@ class FeatureStore:
     def require_complete(self, space: FeatureSpace) -> None:
         """Raises SpaceMismatch as `require_space`, and SpaceIncomplete where a segment lacks its vector in that space:
         a memory that knows half of what it was told answers wrongly, and nobody would see it. Segments that cannot have
-        one do not count (`spaces.SpaceState.without`). Where there is one space, whatever stores a segment stores its
+        one do not count (`SpaceState.without`). Where there is one space, whatever stores a segment stores its
         vector, so nothing is counted."""
         self.require_space(space)
         known = self._known()
@@ -214,6 +221,89 @@ class FeatureStore:
     def segments(self, ids: Sequence[UUID]) -> dict[UUID, catalog.StoredSegment]:
         """What is known of those segments now."""
         return read(self.engine, lambda connection: catalog.stored_segments(connection, ids))
+
+    def segment_mask(self, point_id: UUID) -> tuple[bytes, int, int] | None:
+        """(COCO compressed counts, height, width) of a segment's mask, None for an unknown one."""
+        return read(self.engine, lambda connection: catalog.segment_mask(connection, point_id))
+
+    def vector_makers(self, ids: Sequence[UUID], space: str) -> dict[UUID, VectorMaker]:
+        """Who made the vectors of those segments in a space. space: its fingerprint."""
+        return read(self.engine, lambda connection: spaces.vector_makers(connection, ids, space))
+
+    def class_id(self, name: str) -> int | None:
+        """The row of the class that a name means, by name or alias, None where no class has it."""
+        key = name_key(name)
+        return read(self.engine, lambda connection: find_categories(connection, [key])).get(key)
+
+    def class_history(self, name: str | None = None) -> list[dict[str, Any]]:
+        """The events of one class, also of one that is gone; of every class where no name is given. Raises DataError
+        for a name that no class ever had."""
+        return read(self.engine, lambda connection: class_edits.class_history(connection, name))
+
+    def decision_history(self, query: str | None = None) -> list[class_matches.ClassMatch]:
+        """Every decision about a name, about all names where none is given, the overruled ones among them."""
+        return read(self.engine, lambda connection: class_matches.history(connection, query))
+
+    def record_decisions(self, matches: Sequence[class_matches.ClassMatch]) -> None:
+        """Write down those decisions that do not stand already."""
+        self.write(lambda connection: class_matches.record_new(connection, matches))
+
+    def vocabulary_state(self) -> VocabularyState:
+        """What a prepared vocabulary hangs on; while it is the same, so are the names."""
+        return read(self.engine, vocabulary_state)
+
+    def note_of_addition(self, name: str, gated: bool) -> Mapping[str, Any]:
+        """What the run of an addition says of itself. gated: somebody judges the class afterwards."""
+        return read(self.engine, lambda connection: additions.note(connection, name, gated))
+
+    def fill_runs(self, match: class_matches.ClassMatch) -> fills.FillRuns:
+        """The runs that carried this decision out so far; before the first of them, the class as it is now."""
+        return read(self.engine, lambda connection: fills.runs_or_class(connection, match))
+
+    def planned_run(self, plan: RunPlan) -> tuple[OpenRun, bool]:
+        """The run as it would be, and whether any work was ever finished here. Nothing is written."""
+        return read(self.engine, lambda c: (ledger.planned_run(c, plan), ledger.has_units(c)))
+
+    def unit_states(self, keys: Sequence[str]) -> ledger.UnitStates:
+        """What the ledger says of those units of work."""
+        return read(self.engine, lambda connection: leases.unit_states(connection, keys))
+
+    def images_with_slots(self, run: OpenRun, external_ids: Sequence[str], prompts: Sequence[str]) -> set[str]:
+        """Of those images the ones that hold a segment of that run's proposer for one of the prompts."""
+        return read(self.engine, lambda connection: images_with_slots(connection, run, external_ids, prompts))
+
+    def photos_lacking(self, space_id: int, after: int = 0) -> list[StoredPhoto]:
+        """A page of photos with a segment that lacks its vector in a space. after: the last row of the page before."""
+        return read(self.engine, lambda connection: spaces.photos_lacking(connection, space_id, after))
+
+    def count_photos_lacking(self, space_id: int) -> int:
+        """How many photos `photos_lacking` has in all its pages."""
+        return read(self.engine, lambda connection: spaces.count_photos_lacking(connection, space_id))
+
+    def masks_lacking(self, space_id: int, image_id: int) -> list[StoredMask]:
+        """The masks of a photo that lack their vector in a space."""
+        return read(self.engine, lambda connection: spaces.masks_lacking(connection, space_id, image_id))
+
+    def space_state(self, space_id: int, space: FeatureSpace) -> SpaceState:
+        """How complete a space is."""
+        return read(self.engine, lambda connection: spaces.state_of(connection, space_id, space))
+
+    def addresses(self, photos: list[StoredPhoto]) -> dict[str, dict[str, list[StoredPhoto]]]:
+        """By address of a source, by name in it, the photos that it showed."""
+        return read(self.engine, lambda connection: spaces.addresses(connection, photos))
+
+    def schema_revision(self) -> str | None:
+        """The revision of the database's schema, None where it holds no tables of ours."""
+        return read(self.engine, current_revision)
+
+    def shards(self) -> tuple[list[str], list[str]]:
+        """The names of the shards that hold a vector of some segment, and of files in the archive that no row names."""
+        return read(self.engine, lambda c: (repair.shard_names(c), repair.unreferenced_shards(c, self.archive)))
+
+    def forget_shards(self, names: Sequence[str]) -> tuple[list[repair.Again], list[str]]:
+        """Take what lay in damaged shards out of the ledger, so that it is made again; returns what makes it again, and
+        the backbones of further spaces that lack vectors now."""
+        return self.write(lambda c: (repair.build_again(c, names), repair.add_again(c, names)))
 
     def nearest(
         self, vectors: Tensor, store_classes: Sequence[int | None], k: int, per_class: bool,

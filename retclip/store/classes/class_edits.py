@@ -127,6 +127,14 @@ class KnownClass:
     name_key: str
 
 
+def class_history(connection: Connection, name: str | None) -> list[dict[str, Any]]:
+    """The events of a class, also of one that is gone, or of all classes. Raises DataError for a name that none had."""
+    if name is None:
+        return events.history(connection)
+    number = find_categories(connection, [name_key(name)]).get(name_key(name))
+    return events.history(connection, number or find_class(connection, name).id)
+
+
 def find_class(connection: Connection, name: str) -> KnownClass:
     """The class that a name or alias means. Raises DataError with the nearest names."""
     number = find_categories(connection, [name_key(name)]).get(name_key(name))

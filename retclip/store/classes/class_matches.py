@@ -92,6 +92,24 @@ def record(connection: Connection, new: ClassMatch) -> int:
     return int(connection.execute(insert(ClassMatchRow).values(**values).returning(ClassMatchRow.id)).scalar_one())
 
 
+def record_new(connection: Connection, matches: Sequence[ClassMatch]) -> None:
+    """Write down those decisions that do not stand already."""
+    newest = decisions(connection).newest
+    for match in matches:
+        if not _stands(newest.get(match.key), match):
+            record(connection, match)
+
+
+def _stands(old: ClassMatch | None, new: ClassMatch) -> bool:
+    """Whether a decision stands already; a fill that has ended is another one."""
+    if old is None or (name_key(old.matched), old.dataset) != (name_key(new.matched), new.dataset):
+        return False
+    if new.how is MatchKind.MISSING:
+        rule = (new.how, new.source, new.threshold, new.encoder)
+        return (old.how, old.source, old.threshold, old.encoder) == rule
+    return old.holds and not (new.dataset and old.event is not None)
+
+
 def history(connection: Connection, query: str | None = None) -> list[ClassMatch]:
     """Every decision, oldest first; of one name alone where it is given."""
     rows = select(ClassMatchRow.__table__).order_by(ClassMatchRow.id)

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from retclip.names import name_key
-from retclip.store.classes.additions import noted_before, record_addition
+from retclip.store.classes.additions import class_before, noted_before, record_addition
 from retclip.store.classes.class_edits import unpacked
 from retclip.store.classes.class_matches import ClassMatch, decisions, record
 from retclip.store.classes.undo import UNDO
@@ -50,6 +50,12 @@ def fill_runs(connection: Connection, match: ClassMatch) -> FillRuns:
     alive = select(func.count()).select_from(Segment).where(Segment.run_id.in_(ids), Segment.status != RETIRED)
     segments = connection.execute(alive).scalar_one() if ids else 0
     return FillRuns(ids, noted_before(mine[0][1]) if mine else {}, segments)
+
+
+def runs_or_class(connection: Connection, match: ClassMatch) -> FillRuns:
+    """As `fill_runs`; before a first run, `before` is the class as it is now."""
+    runs = fill_runs(connection, match)
+    return runs if runs.ids else replace(runs, before=class_before(connection, match.query))
 
 
 def same_fill(one: ClassMatch, other: ClassMatch) -> bool:

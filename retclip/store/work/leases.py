@@ -24,7 +24,15 @@ from retclip.store.sql.catalog import pages
 from retclip.store.sql.columns import Moment, now
 from retclip.store.sql.engine import one_writer_at_a_time
 from retclip.store.sql.work_tables import Unit
-from retclip.store.work.ledger import MAX_ATTEMPTS, Failure, OpenRun, given_up
+from retclip.store.work.ledger import (
+    MAX_ATTEMPTS,
+    Failure,
+    OpenRun,
+    UnitStates,
+    finished_units,
+    given_up,
+    poisoned_units,
+)
 
 LEASE = timedelta(minutes=15)
 DIED = "the process that worked on it died"
@@ -59,6 +67,12 @@ def left_behind(connection: Connection, keys: Sequence[str]) -> set[str]:
     """Those of the units that a process held when it died."""
     rows, moment = _rows(connection, keys).values(), _moment(connection)
     return {row.key for row in rows if row.state == "leased" and not _alive(row.owner, row.leased_until, moment)}
+
+
+def unit_states(connection: Connection, keys: Sequence[str]) -> UnitStates:
+    """What is known of those units in one transaction."""
+    finished, poisoned = finished_units(connection, keys), poisoned_units(connection, keys)
+    return UnitStates(frozenset(finished), poisoned, frozenset(suspects(connection, keys)))
 
 
 def suspects(connection: Connection, keys: Sequence[str]) -> set[str]:

@@ -127,6 +127,16 @@ def poisoned_units(connection: Connection, keys: Sequence[str]) -> dict[str, Fai
     return found
 
 
+@dataclass(frozen=True)
+class UnitStates:
+    """What is known of units. finished: keys that need no more work. poisoned: by key those that failed too often.
+    suspects: keys on which a process died."""
+
+    finished: frozenset[str]
+    poisoned: Mapping[str, Failure]
+    suspects: frozenset[str]
+
+
 def given_up(external_id: str, uri: str, error: str | None, attempts: int) -> Failure:
     """A poison image, as it is listed."""
     reason = f"not tried again after {attempts} attempts, unless you say --retry-failed: {error}"

@@ -24,11 +24,9 @@ from retclip.data import rle
 from retclip.errors import DataError
 from retclip.plugin.contracts import Backbone
 from retclip.store.feature_store import FeatureStore
-from retclip.store.segments import spaces
 from retclip.store.segments.added_vectors import AddedVectors
 from retclip.store.segments.spaces import StoredMask, StoredPhoto
 from retclip.store.sql.catalog import pages
-from retclip.store.sql.engine import transaction
 from retclip.store.sql.tables import MASK_GAP, PHOTO_GAP
 from retclip.store.work.ledger import ADD_SPACE, Failure, OpenRun, RunPlan
 from retclip.types import Image, MaskProposals
@@ -77,9 +75,7 @@ def add_space(
     report. On KeyboardInterrupt the finished images are committed first.
     """
     run = store.start_run(_plan(backbone, commit_images, accept_failed, weights_place), new_space=True)
-    with transaction(store.engine) as connection:
-        total = spaces.count_photos_lacking(connection, run.space_id)
-    report = AddSpaceReport(run.id, backbone.thing.space.id, total)
+    report = AddSpaceReport(run.id, backbone.thing.space.id, store.count_photos_lacking(run.space_id))
 
     def stored(now: AddSpaceReport) -> None:
         nonlocal report
@@ -94,8 +90,7 @@ def add_space(
         state = "interrupted"
         raise
     finally:
-        with transaction(store.engine) as connection:
-            left = spaces.state_of(connection, run.space_id, backbone.thing.space)
+        left = store.space_state(run.space_id, backbone.thing.space)
         report = replace(report, lacking=left.lacking)
         counts = asdict(replace(report, failures=())) | {"failures": len(report.failures)}
         store.finish_run(run, state, counts)
@@ -124,8 +119,7 @@ def _groups(
         results: list[AddedVectors] = []
         try:
             for photo, answer in chain([first], islice(photos, size - 1)):
-                with transaction(store.engine) as connection:
-                    masks = spaces.masks_lacking(connection, run.space_id, photo.id)
+                masks = store.masks_lacking(run.space_id, photo.id)
                 report = _one(backbone, photo, answer, masks, accept_failed, results, report)
         finally:  # also on Ctrl-C: what is done is kept
             if results:

@@ -14,8 +14,6 @@ from itertools import islice
 
 from retclip.passed_over import PassedOver, passed_over_by
 from retclip.plugin.contracts import ImageSource, SourceImage
-from retclip.store.sql.engine import transaction
-from retclip.store.work import ledger
 from retclip.store.work.ledger import Failure
 from retclip.workflows.building.build_store import names_for, run_plan
 from retclip.workflows.building.unit_work import Outcome, outcome_of
@@ -94,8 +92,7 @@ def _plan(parts: Parts, source: ImageSource, address: str, names: Sequence[str])
     """Of an empty ledger no photo needs to be read to know that it is not in there."""
     plan, records, first = run_plan(parts, source, address, names, "build"), source.images(), 0
     space = parts.keys.thing.space.id
-    with transaction(parts.store.engine) as connection:
-        run, known = ledger.planned_run(connection, plan), ledger.has_units(connection)
+    run, known = parts.store.planned_run(plan)
     while chunk := list(islice(records, CHUNK)):
         if known:
             again = parts.settings.build.retry_failed

@@ -15,9 +15,7 @@ from retclip.data.images import read_image
 from retclip.errors import DataError, RetCLIPError
 from retclip.plugin.contracts import ImageSource, SourceImage
 from retclip.store.feature_store import FeatureStore
-from retclip.store.segments import spaces
 from retclip.store.segments.spaces import StoredPhoto
-from retclip.store.sql.engine import transaction
 from retclip.types import Image
 from retclip.workflows.building.units import storable
 from retclip.workflows.segment.decode_ahead import decoded
@@ -71,8 +69,7 @@ def _reason(error: DataError) -> Reason:
 def _stored(store: FeatureStore, space_id: int) -> Iterator[StoredPhoto]:
     last = 0
     while True:
-        with transaction(store.engine) as connection:
-            page = spaces.photos_lacking(connection, space_id, last)
+        page = store.photos_lacking(space_id, last)
         if not page:
             return
         yield from page
@@ -103,8 +100,7 @@ def _from_sources(
 ) -> Iterator[tuple[StoredPhoto, Image | DataError]]:
     if not lost:
         return
-    with transaction(store.engine) as connection:
-        places = spaces.addresses(connection, [photo for photo, _ in lost.values()])
+    places = store.addresses([photo for photo, _ in lost.values()])
     for address, named in places.items():
         still = {name: [one for one in photos if one.id in lost] for name, photos in named.items()}
         wanted = {name: photos for name, photos in still.items() if photos}

@@ -10,9 +10,6 @@ from retclip.errors import DataError
 from retclip.plugin.contracts import SourceImage
 from retclip.store.feature_store import FeatureStore
 from retclip.store.segments.ids import digest, failed_key, unit_key
-from retclip.store.segments.slots import images_with_slots
-from retclip.store.sql.engine import transaction
-from retclip.store.work import leases, ledger
 from retclip.store.work.ledger import Failure, OpenRun
 
 Note = Callable[[str, SourceImage, str], Failure]  # key, record, reason
@@ -62,8 +59,7 @@ def plan_units(
     note = note or partial(record_failure, store, run)
     records = [storable(record) for record in records]
     unseen = [one.external_id for one in records if not present(one, wanted)]
-    with transaction(store.engine) as connection:
-        emptied = images_with_slots(connection, run, unseen, wanted)
+    emptied = store.images_with_slots(run, unseen, wanted)
     units, failures, empty = [], [], 0
     for position, record in enumerate(records, start=first):
         shown = present(record, wanted)
@@ -76,13 +72,11 @@ def plan_units(
             failures.append(note(failed_key(address, record.external_id), record, str(error)))
     copies = len(units) - len({unit.key for unit in units})  # the same bytes twice are one image
     units = list({unit.key: unit for unit in reversed(units)}.values())[::-1]
-    with transaction(store.engine) as connection:
-        done = ledger.finished_units(connection, [unit.key for unit in units])
-        poison = {} if retry else ledger.poisoned_units(connection, [unit.key for unit in units])
-        suspects = leases.suspects(connection, [unit.key for unit in units])
+    known = store.unit_states([unit.key for unit in units])
+    done, poison = known.finished, {} if retry else known.poisoned
     todo = tuple(unit for unit in units if unit.key not in done and unit.key not in poison)
     failures += [poison[unit.key] for unit in units if unit.key in poison]
-    return Planned(todo, sum(unit.key in done for unit in units) + copies, empty, tuple(failures), frozenset(suspects))
+    return Planned(todo, sum(unit.key in done for unit in units) + copies, empty, tuple(failures), known.suspects)
 
 
 def storable(record: SourceImage) -> SourceImage:

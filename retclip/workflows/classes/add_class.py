@@ -11,7 +11,6 @@ from retclip.names import name_key
 from retclip.passed_over import PassedOver, passed_over_by
 from retclip.plugin.contracts import PERSON, SAID_BY, ImageSource, SourceClass, SourceImage
 from retclip.store.classes import additions
-from retclip.store.sql.engine import transaction
 from retclip.workflows.building.build_loop import BuildReport
 from retclip.workflows.building.build_store import build_store
 from retclip.workflows.building.source_classes import require_annotation
@@ -109,8 +108,7 @@ def add_class(
         source = UnlabelledSource(source, SourceClass(name, is_thing))
     elif is_thing is not None:
         source = ToldSource(source, name_key(name), is_thing)
-    with transaction(parts.store.engine) as connection:
-        note = additions.note(connection, name, gated)
+    note = parts.store.note_of_addition(name, gated)
     runs, done = list[int](), [BuildReport()]
 
     def step(report: BuildReport) -> None:

@@ -11,10 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from retclip.plugin.contracts import SourceClass, SourceImage
-from retclip.store.classes import additions, fills
+from retclip.store.classes import fills
 from retclip.store.classes.class_matches import ClassMatch
 from retclip.store.classes.match_edits import end_fill
-from retclip.store.sql.engine import transaction
 from retclip.workflows.building.build_loop import BuildReport
 from retclip.workflows.building.build_store import build_store
 from retclip.workflows.classes.one_class import OneClass
@@ -35,9 +34,7 @@ def fill_class(
     photo could be used, or another process works on some (the next fill tries again); or where it was overruled
     meanwhile, then what it stored is taken back. Raises SpaceMismatch, StoreBusy, PluginError; Ctrl-C commits what is
     done first."""
-    with transaction(parts.store.engine) as connection:
-        earlier = fills.fill_runs(connection, match)
-        before = earlier.before if earlier.ids else additions.class_before(connection, match.query)
+    earlier = parts.store.fill_runs(match)
     enough, stored = parts.settings.fallback.enough_segments, [earlier.segments]
     shown = SourceClass(match.query, is_thing)
     source = OneClass(match.dataset, match.matched, shown, records, lambda: stored[0] >= enough)
@@ -46,7 +43,7 @@ def fill_class(
         stored[0] = earlier.segments + report.segments
         on_progress(report)
 
-    note = fills.note(match, before)
+    note = fills.note(match, earlier.before)
     report = build_store(_looking_often(parts), source, match.source, [match.query], fills.KIND, count, note=note)
     if report.elsewhere or (report.failures and not stored[0]):
         return report, None

@@ -12,9 +12,7 @@ from dataclasses import dataclass, replace
 from retclip._version import __version__
 from retclip.names import LabelMatch, MatchKind, name_key
 from retclip.plugin.contracts import Backbone, ImageSource
-from retclip.store.classes import class_matches
 from retclip.store.classes.class_matches import ClassMatch, Decisions
-from retclip.store.sql.engine import transaction
 from retclip.types import Vocabulary
 from retclip.workflows.building.source_classes import annotated_classes
 from retclip.workflows.classes.fill_report import Near
@@ -45,7 +43,7 @@ def look_up(filling: Filling, found: PreparedVocabulary, again: bool) -> None:
     found: the names as they match with the store. again: look up also what was found missing, or has lost its segments.
     Raises DataError for a fallback data set without classes.
     """
-    engine, decisions = filling.parts.store.engine, filling.parts.store.decisions()
+    decisions = filling.parts.store.decisions()
     blank = _blank(filling, found)
     new = [_as_row(one, blank) for one in found.matches if one.how in (MatchKind.SYNONYM, MatchKind.TEXT)]
     asked = [
@@ -55,11 +53,7 @@ def look_up(filling: Filling, found: PreparedVocabulary, again: bool) -> None:
     ]
     if asked:
         new += _elsewhere(filling, found, asked, decisions, blank)
-    with transaction(engine, write=True) as connection:
-        newest = class_matches.decisions(connection).newest
-        for one in new:
-            if not _says_the_same(newest.get(one.key), one):
-                class_matches.record(connection, one)
+    filling.parts.store.record_decisions(new)
 
 
 def _blank(filling: Filling, found: PreparedVocabulary) -> ClassMatch:
@@ -129,13 +123,3 @@ def _part(vocabulary: Vocabulary, asked: Sequence[int]) -> Vocabulary:
         tuple(vocabulary.synonyms[index] for index in asked) if vocabulary.synonyms else (),
         None if vocabulary.text is None else vocabulary.text[rows],
     )
-
-
-def _says_the_same(old: ClassMatch | None, new: ClassMatch) -> bool:
-    """Whether a decision stands already; a fill that has ended is another one."""
-    if old is None or (name_key(old.matched), old.dataset) != (name_key(new.matched), new.dataset):
-        return False
-    if new.how is MatchKind.MISSING:
-        rule = (new.how, new.source, new.threshold, new.encoder)
-        return (old.how, old.source, old.threshold, old.encoder) == rule
-    return old.holds and not (new.dataset and old.event is not None)

@@ -16,10 +16,7 @@ from numpy.typing import NDArray
 
 from retclip.algorithms.mean_iou import ConfusionMatrix
 from retclip.errors import DataError
-from retclip.names import name_key
 from retclip.plugin.contracts import ImageSource, SourceClass
-from retclip.store.segments.categories import find_categories
-from retclip.store.sql.engine import transaction
 from retclip.store.work.ledger import Failure
 from retclip.types import Image, PanopticSegmentation, Vocabulary
 from retclip.workflows.classes.probe_source import ProbeSource, is_annotated, meanings
@@ -40,8 +37,7 @@ class RegressionCheck:
 
     def __init__(self, parts: Parts, probe: ImageSource, name: str, is_thing: bool | None, folder: Path) -> None:
         stored = [one for one in parts.store.classes() if one.segments]
-        with transaction(parts.store.engine) as connection:  # it may be a name of a class that is there
-            number = find_categories(connection, [name_key(name)]).get(name_key(name))
+        number = parts.store.class_id(name)  # it may be a name of a class that is there
         self.old = tuple(one.name for one in stored)
         self.new = next((one.name for one in stored if one.id == number), name)
         things = {self.new: is_thing} | {one.name: one.is_thing for one in stored}

@@ -17,14 +17,9 @@ from retclip.store.classes.fills import KIND
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.repair import (
     Again,
-    add_again,
-    build_again,
     damaged_shards,
-    shard_names,
-    unreferenced_shards,
 )
 from retclip.store.segments.spaces import SpaceState, to_add
-from retclip.store.sql.engine import transaction
 from retclip.store.work.ledger import CLASS_ADD
 from retclip.workflows.doctor.catalog_finding import Finding, catalog_findings, unreadable
 from retclip.workflows.doctor.index_finding import graph_findings, index_finding
@@ -84,15 +79,12 @@ def check_store(folder: Path, options: StoreOptions, repair: bool) -> list[Findi
 
 
 def _archive(store: FeatureStore, repair: bool) -> list[Finding]:
-    with transaction(store.engine) as connection:
-        names = shard_names(connection)
-        spare = unreferenced_shards(connection, store.archive)
+    names, spare = store.shards()
     bad = damaged_shards(store.archive, names)
     cure = "restore these files from a backup; or run with --repair, then the commands that it names"
     if bad and repair:
-        with transaction(store.engine, write=True) as connection:
-            todo = _made_again(build_again(connection, bad), store)
-            todo += [to_add(backbone, store.folder) for backbone in add_again(connection, bad)]
+        lost, backbones = store.forget_shards(bad)
+        todo = [*_made_again(lost, store), *(to_add(backbone, store.folder) for backbone in backbones)]
         cure = "now run: " + "; ".join(todo) if todo else "nothing is left to do: they held removed segments alone"
     findings = [Finding("archive", not bad, f"{len(bad)} damaged: {', '.join(bad[:3])}" if bad else "whole", cure)]
     if spare:

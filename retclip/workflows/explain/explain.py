@@ -12,8 +12,7 @@ import torch
 from retclip.errors import DataError
 from retclip.evidence import Evidence
 from retclip.store.feature_store import FeatureStore
-from retclip.store.segments.spaces import VectorMaker, vector_makers
-from retclip.store.sql.engine import transaction
+from retclip.store.segments.spaces import VectorMaker
 from retclip.types import ClassScores, PanopticSegmentation
 from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation, Painter, Vote
 
@@ -110,8 +109,7 @@ def _neighbours(
     there = [column for column in range(near.ids.shape[1]) if near.ids[n, column] is not None]
     ids = [near.ids[n, column] for column in there]
     stored, unknown = store.segments(ids), VectorMaker(None, {})
-    with transaction(store.engine) as connection:
-        makers = vector_makers(connection, ids, str(evidence.settings.get("space", "")))
+    makers = store.vector_makers(ids, str(evidence.settings.get("space", "")))
     return tuple(
         ExplainedNeighbour(
             id=near.ids[n, column],
