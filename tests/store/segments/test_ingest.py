@@ -23,7 +23,7 @@ def store(light_work) -> FeatureStore:
 
 
 def slots(store: FeatureStore) -> dict[tuple[str, int], tuple]:
-    """(row id, point id, status, rev, run) by prompt and ordinal."""
+    """(row id, point id, status, rev, run) by prompt and ordinal; of several images those of the last."""
     columns = (
         Segment.prompt,
         Segment.ordinal,
@@ -34,7 +34,7 @@ def slots(store: FeatureStore) -> dict[tuple[str, int], tuple]:
         Segment.run_id,
     )
     with transaction(store.engine) as connection:
-        return {(row[0], row[1]): tuple(row[2:]) for row in connection.execute(select(*columns))}
+        return {(row[0], row[1]): tuple(row[2:]) for row in connection.execute(select(*columns).order_by(Segment.id))}
 
 
 def held(store: FeatureStore) -> dict:
@@ -85,8 +85,10 @@ def test_the_same_unit_twice_is_the_same_rows(store: FeatureStore, made) -> None
     assert made.ask(store, "SELECT count(*) FROM label") == [(12,)], "a rebuild says nothing new"
     assert made.ask(store, "SELECT count(*) FROM feature_shard") == [(1,)]
     assert made.ask(store, "SELECT count(*) FROM segment_feature") == [(12,)]
+    every = made.ask(store, "SELECT id, point_id FROM segment ORDER BY id")
     made.commit(store, made.unit(1), made.unit(2))
     again = slots(store)
+    assert made.ask(store, "SELECT id, point_id FROM segment ORDER BY id") == every
     assert {slot: row[:2] for slot, row in again.items()} == {slot: row[:2] for slot, row in first.items()}
     assert {row[2:] for row in first.values()} == {(0, 2, 2)} and {row[2:] for row in again.values()} == {(0, 3, 3)}
     assert len(held(store)) == 12 and agree(store)
