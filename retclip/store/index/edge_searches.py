@@ -13,7 +13,7 @@ from retclip.store.index.nearest_in_classes import Found, Row
 WIDE = (
     256  # hnsw_ef of a walk: with the default 0.951 of the true neighbours are found, with this 0.986 (stores.md 1.3)
 )
-WIDE_WITHIN = 512  # in one class the links are fewer: 0.92 with 256, 0.986 with this (benchmarks/README.md)
+WIDE_WITHIN = 512  # in one class the links are fewer: with this 0.97 to 0.98 are found (benchmarks/README.md)
 ALL_CLASSES = 1 << 20
 
 
