@@ -63,8 +63,8 @@ def reason_of(error: BaseException) -> str:
         text = str(error)
     except Exception:
         text = ""
-    first = next((line for line in map(str.strip, text.splitlines()) if line), "")
-    return f"{type(error).__name__}: {first}"[:LONGEST] if first else type(error).__name__
+    said = " ".join(text.split())
+    return f"{type(error).__name__}: {said}"[:LONGEST] if said else type(error).__name__
 
 
 def _ended(component: str, stop: SystemExit) -> ContractBroken:

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from retclip._version import __version__
 from retclip.plugin import spec
+from retclip.plugin.calls import reason_of
 from retclip.plugin.contracts import Component
 from retclip.plugin.weights import Weights
 
@@ -105,8 +106,7 @@ def _announced(entry: Any, distribution: str, version: str) -> list[ComponentInf
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        reason = f"{type(error).__name__}: {error}"
-        return PluginFailure(entry.name, distribution, version, stage, reason)
+        return PluginFailure(entry.name, distribution, version, stage, reason_of(error))
 
 
 def _check_version(distribution: Any) -> None:

@@ -52,6 +52,9 @@ BROKEN = {
     "runtime error": ("raise RuntimeError('operator torchvision::nms does not exist')", "import", "nms"),
     "syntax error": ("def (", "import", "SyntaxError"),
     "exits": ("raise SystemExit(3)", "import", "SystemExit"),
+    "speechless": (
+        "class Odd(Exception):\n    def __str__(self): raise KeyError('no text')\nraise Odd", "import", "Odd"
+    ),
     "panics": ("class PanicException(BaseException): pass\nraise PanicException('unwrap')", "import", "PanicException"),
     "exits while announcing": (
         GOOD.split("@impl")[0] + "@impl\ndef retclip_backbones(): raise SystemExit(3)", "announce", "SystemExit",
