@@ -15,7 +15,6 @@ from uuid import UUID
 from sqlalchemy import Connection, Engine
 
 from retclip.errors import SpaceIncomplete, SpaceMismatch, StoreMissing, StoreUnreachable
-from retclip.names import name_key
 from retclip.store import repair
 from retclip.store.archive.shards import Archive
 from retclip.store.classes import additions, class_edits, class_matches, fills
@@ -25,7 +24,7 @@ from retclip.store.index.indexes import EDGE, RESIDENT, SERVER, Indexes, StoreOp
 from retclip.store.places import check_identity, find_store, make_store
 from retclip.store.segments import spaces
 from retclip.store.segments.added_vectors import AddedVectors, commit_added
-from retclip.store.segments.categories import find_categories
+from retclip.store.segments.categories import find_category
 from retclip.store.segments.ingest import UnitResult, commit_units
 from retclip.store.segments.slots import images_with_slots
 from retclip.store.segments.spaces import SpaceState, StoredMask, StoredPhoto, VectorMaker
@@ -105,8 +104,7 @@ class FeatureStore:
         known = self._known()
         if len(known) < 2:
             return
-        row = self._row(known, space)
-        state = read(self.engine, lambda connection: spaces.state_of(connection, *row))
+        state = self.space_state(*self._row(known, space))
         if not state.complete:
             twice = sum(one.backbone == space.backbone for _, one in known) > 1
             same = ", with the settings of this command (--set)" if twice else ""
@@ -232,8 +230,7 @@ class FeatureStore:
 
     def class_id(self, name: str) -> int | None:
         """The row of the class that a name means, by name or alias, None where no class has it."""
-        key = name_key(name)
-        return read(self.engine, lambda connection: find_categories(connection, [key])).get(key)
+        return read(self.engine, lambda connection: find_category(connection, name))
 
     def class_history(self, name: str | None = None) -> list[dict[str, Any]]:
         """The events of one class, also of one that is gone; of every class where no name is given. Raises DataError

@@ -17,7 +17,7 @@ from retclip.names import name_key
 from retclip.store.classes import events
 from retclip.store.classes.class_edits import packed
 from retclip.store.classes.undo import UNDO, class_as_before, runs_of, undo
-from retclip.store.segments.categories import find_categories
+from retclip.store.segments.categories import find_categories, find_category
 from retclip.store.sql.tables import Category, Segment
 from retclip.store.sql.work_tables import Event, ReplacedSegment, Run, Unit
 from retclip.store.work.leases import may_live, me
@@ -30,7 +30,7 @@ ADDING, GATED = "adding", "gated"  # in a run's settings: which class it adds; t
 def class_before(connection: Connection, name: str) -> dict[str, Any]:
     """What an undo of an addition needs to know of the class: whether the catalog knows it, removed or not; if so,
     whether it counts, and when it was removed."""
-    number = find_categories(connection, [name_key(name)]).get(name_key(name))
+    number = find_category(connection, name)
     if number is None:
         return {"known": False}
     row = connection.execute(select(Category.is_thing, Category.retired_at).where(Category.id == number)).one()
@@ -54,7 +54,7 @@ def record_addition(
     """The event of `class add`, or of another walk that adds to a class. before: `class_before`; after: with its run,
     or all its runs. The event names the segments that are theirs now; an undo gives those among them back that were
     there before (`replaced_segments`), and retires the others."""
-    number = find_categories(connection, [name_key(name)]).get(name_key(name))
+    number = find_category(connection, name)
     made = connection.execute(select(Segment.id).where(Segment.run_id.in_(runs_of(after)))).scalars()
     told = {**after, "category": number, "made": packed(list(made))}
     return events.record(connection, f"run {after['run']}", action, name, before, told)
@@ -91,7 +91,7 @@ def _forget(connection: Connection, name: str, runs: Sequence[int], before: Mapp
         if number in runs:
             mine = {key: value for key, value in config.items() if key != ADDING}
             connection.execute(update(Run).where(Run.id == number).values(config=mine))
-    category = find_categories(connection, [name_key(name)]).get(name_key(name))
+    category = find_category(connection, name)
     if category is not None:
         class_as_before(connection, category, before, before)
 

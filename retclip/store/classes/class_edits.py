@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from retclip.errors import DataError
 from retclip.names import checked_name, name_key
 from retclip.store.classes import events
-from retclip.store.segments.categories import find_categories
+from retclip.store.segments.categories import find_category
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.columns import now
 from retclip.store.sql.tables import NORMAL, QUARANTINED, RETIRED, Category, CategoryAlias, Label, Segment
@@ -100,7 +100,7 @@ def remove_class(connection: Connection, name: str, actor: str) -> Edit:
 
 def has_segments(connection: Connection, name: str) -> bool:
     """Whether the class that a name means has a segment that is not retired."""
-    number = find_categories(connection, [name_key(name)]).get(name_key(name))
+    number = find_category(connection, name)
     return number is not None and is_alive(connection, number)
 
 
@@ -131,13 +131,13 @@ def class_history(connection: Connection, name: str | None) -> list[dict[str, An
     """The events of a class, also of one that is gone, or of all classes. Raises DataError for a name that none had."""
     if name is None:
         return events.history(connection)
-    number = find_categories(connection, [name_key(name)]).get(name_key(name))
+    number = find_category(connection, name)
     return events.history(connection, number or find_class(connection, name).id)
 
 
 def find_class(connection: Connection, name: str) -> KnownClass:
     """The class that a name or alias means. Raises DataError with the nearest names."""
-    number = find_categories(connection, [name_key(name)]).get(name_key(name))
+    number = find_category(connection, name)
     columns = (Category.id, Category.name, Category.name_key)
     alive = select(*columns).where(Category.retired_at.is_(None), Category.merged_into_id.is_(None))
     row = connection.execute(alive.where(Category.id == number)).one_or_none() if number is not None else None
@@ -153,7 +153,7 @@ def _free_name(connection: Connection, name: str, mine: int | None) -> tuple[str
     """A new name as it is kept, and its key. mine: a class that may have it already."""
     name = checked_name(name, "the new name")
     key = name_key(name)
-    owner = find_categories(connection, [key]).get(key)
+    owner = find_category(connection, name)
     if owner is not None and owner != mine:
         raise DataError(
             "a name that no class has", f"{name!r} is taken", "choose another, or use `retclip class merge`"

@@ -40,6 +40,12 @@ def ensure_categories(connection: Connection, names: Mapping[str, bool | None]) 
     return {name: found[key] for name, key in keys.items()}
 
 
+def find_category(connection: Connection, name: str) -> int | None:
+    """The row of the class that a name means, itself or as an alias, removed ones included; None where none has it."""
+    key = name_key(name)
+    return find_categories(connection, [key]).get(key)
+
+
 def find_categories(connection: Connection, keys: list[str]) -> dict[str, int]:
     """Row id per name key, for the keys that are a class or an alias of one; merges are followed to their end."""
     found: dict[str, int] = {}
