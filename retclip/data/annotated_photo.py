@@ -15,7 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from retclip.data.orientation import SWAPPED, turned, turned_corner, turned_point
+from retclip.data.orientation import SWAPPED, TURNS, turned, turned_corner, turned_point
+from retclip.errors import DataError
 from retclip.passed_over import BAD_OBJECTS, TURNED_STORED, TURNED_UPRIGHT, Tally
 from retclip.plugin.contracts import Settings
 from retclip.regions import Point, Region
@@ -42,7 +43,7 @@ class AnnotatedPhoto:
         height, width = image.size
         self._is_turned = frame == "stored" and image.orientation in SWAPPED
         self.size = (width, height) if self._is_turned else (height, width)
-        self._is_certain = image.orientation not in range(2, 9)
+        self._is_certain = image.orientation not in TURNS
 
     def fits(self, size: tuple[int, int]) -> bool:
         """Whether something of the annotation has the photo's size. size: (H, W). Where the frames differ in size, one
@@ -50,6 +51,16 @@ class AnnotatedPhoto:
         if size == self.size:
             self._is_certain |= self.image.orientation in SWAPPED and size[0] != size[1]
         return size == self.size
+
+    def require_fit(self, size: tuple[int, ...], expected: str, otherwise: str) -> None:
+        """Check that something of the annotation has the photo's size.
+
+        size: (H, W). expected: for the error. otherwise: its cure where the photo's orientation is not the reason.
+        Raises DataError.
+        """
+        height, width = size
+        if not self.fits((height, width)):
+            raise DataError(expected, f"{(height, width)}", self.cure((height, width), otherwise))
 
     def fits_shape(self, size: tuple[int, int]) -> bool:
         """As `fits`, of something that was drawn on a copy of another size: to a pixel of the photo's aspect."""
@@ -76,7 +87,7 @@ class AnnotatedPhoto:
     def upright_region(self, region: Region) -> Region:
         """A region of the annotation's frame, as it lies upright."""
         orientation = self.image.orientation
-        if self.frame == "upright" or orientation not in range(2, 9):
+        if self.frame == "upright" or orientation not in TURNS:
             return region
         points = tuple(
             Point(*turned_point(point.x, point.y, self.size, orientation), positive=point.positive)

@@ -108,10 +108,8 @@ class CocoPanoptic:
         photo = AnnotatedPhoto(read_image(path), self._frame)
         png = spelled(self.masks, annotation.png)
         truth = read_panoptic(png, annotation.segments, self._categories, photo.tally, annotation.dropped)
-        height, width = truth.label_map.shape
-        if not photo.fits((height, width)):
-            todo = photo.cure((height, width), "match photo and PNG")
-            raise DataError(f"an annotation of size {photo.size} for {path}", f"{(height, width)}", todo)
+        expected = f"an annotation of size {photo.size} for {path}"
+        photo.require_fit(truth.label_map.shape, expected, "match photo and PNG")
         return photo.annotated(keep_classes(truth, self._kept))
 
 
@@ -148,7 +146,8 @@ def read_panoptic(
     for key in strange:
         where = "the JSON" if key in named else "the PNG"
         error = DataError(f"segment {key} in {png} and its JSON", f"only in {where}", DISAGREE)
-        tally.fault(BAD_OBJECTS, f"segment {key} of {png}", str(png), error) if tally is not None else None
+        if tally is not None:
+            tally.fault(BAD_OBJECTS, f"segment {key} of {png}", str(png), error)
     label_map[np.isin(label_map, list(counted.keys() - named))] = 0
     infos = tuple(_info(one, categories, counted) for one in segments if int(one["id"]) in counted)
     return PanopticSegmentation(label_map, infos)

@@ -110,10 +110,8 @@ class MapPairs(ABC):
             raise DataError(label.expected, label.got, label.todo)
         photo = AnnotatedPhoto(read_image(path), self._frame)
         truth = self.truth(label, photo)
-        height, width = truth.label_map.shape
-        if not photo.fits((height, width)):
-            todo = photo.cure((height, width), f"correct {label}")
-            raise DataError(f"a map of size {photo.size} for {path}", f"{(height, width)}", todo)
+        expected = f"a map of size {photo.size} for {path}"
+        photo.require_fit(truth.label_map.shape, expected, f"correct {label}")
         return photo.annotated(keep_classes(truth, self._kept))
 
 

@@ -22,10 +22,7 @@ def read_mask(found: Any, photo: AnnotatedPhoto, where: str) -> NDArray[np.bool_
             mask = decode(found)
         except DataError as error:
             raise DataError(f"{error.expected} in {where}", error.got, error.todo) from error
-        height, width = mask.shape
-        if not photo.fits((height, width)):
-            todo = photo.cure((height, width), "match photo and mask")
-            raise DataError(f"a mask of the photo's size {photo.size} in {where}", f"{mask.shape}", todo)
+        photo.require_fit(mask.shape, f"a mask of the photo's size {photo.size} in {where}", "match photo and mask")
         return mask
     return fill_polygons(_polygons(found, where), photo.size)
 

@@ -77,10 +77,7 @@ def read_object(file: Path, photo: AnnotatedPhoto) -> NDArray[np.bool_]:
     if samples.ndim == 3 and samples.shape[2] == 4:
         raise DataError(f"a mask without transparency: {file}", "four channels", "save it as grey, palette or RGB")
     mask = np.asarray(samples.any(axis=2) if samples.ndim == 3 else samples != 0, dtype=bool)
-    height, width = mask.shape
-    if not photo.fits((height, width)):
-        todo = photo.cure((height, width), "match photo and mask")
-        raise DataError(f"a mask of the photo's size {photo.size}: {file}", f"{mask.shape}", todo)
+    photo.require_fit(mask.shape, f"a mask of the photo's size {photo.size}: {file}", "match photo and mask")
     if not mask.any():
         raise DataError(f"an object in the mask {file}", "0 everywhere", "draw it in any other value, or remove it")
     return mask
