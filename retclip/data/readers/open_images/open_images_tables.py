@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from retclip.data.readers.text.text_tables import table_rows
+from retclip.data.readers.text.text_tables import head_of, table_rows
 from retclip.documents import read_json
 from retclip.errors import DataError
 from retclip.names import checked_name, name_key
@@ -68,9 +68,7 @@ def read_rows(
     the photo's id. The table is streamed, because it has millions of rows. tally: of rows that cannot be read. Raises
     DataError for a head without the columns."""
     rows = table_rows(table, ",")
-    head = next(rows, (1, []))[1]
-    if isinstance(head, DataError):
-        raise head
+    head = head_of(rows)
     missing = [name for name in columns if name not in head]
     if missing:
         got = ", ".join(head)[:80] or "an empty table"

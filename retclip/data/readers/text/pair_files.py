@@ -9,7 +9,7 @@ from pathlib import Path
 from retclip.data.readers.text.pairs import BadPair, Pair, named_pair, places_of, tried
 from retclip.data.readers.text.parquet_pairs import parquet_pairs
 from retclip.data.readers.text.tar_pairs import tar_pairs
-from retclip.data.readers.text.text_tables import table_rows
+from retclip.data.readers.text.text_tables import head_of, table_rows
 from retclip.documents import check_file
 from retclip.errors import DataError
 
@@ -31,9 +31,7 @@ def read_pairs(file: Path, image: str = "", text: str = "") -> Iterator[Pair | B
 
 def _table(file: Path, image: str, text: str) -> Iterator[Pair | BadPair]:
     rows = table_rows(file)
-    head = next(rows, (1, []))[1]
-    if isinstance(head, DataError):
-        raise head
+    head = head_of(rows)
     image_at, text_at = places_of(file, head, image, text)
     for number, row in rows:
         where = f"row {number} of {file}"

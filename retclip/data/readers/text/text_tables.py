@@ -40,13 +40,19 @@ def table_rows(table: Path, delimiter: str = "") -> Iterator[tuple[int, Row]]:
         raise DataError(f"a readable table: {table}", str(error), "check the path; save it as CSV in UTF-8") from error
 
 
+def head_of(rows: Iterator[tuple[int, Row]]) -> list[str]:
+    """The first of a table's rows, [] of an empty one. Raises DataError where it cannot be read."""
+    head = next(rows, (1, []))[1]
+    if isinstance(head, DataError):
+        raise head
+    return head
+
+
 def usable_rows(table: Path, tally: Tally) -> Iterator[tuple[str, list[str]]]:
     """(where it stands, cells) of the head, then of each row that holds anything. tally: of rows that cannot be read,
     and of those with cells beyond the head's. Raises DataError for a table without a head."""
     rows = table_rows(table)
-    head = next(rows, (1, []))[1]
-    if isinstance(head, DataError):
-        raise head
+    head = head_of(rows)
     if not head:
         raise DataError(f"a head and rows in {table}", "none", "name the columns in the first row")
     yield f"row 1 of {table}", [cell.strip() for cell in head]
