@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from retclip.errors import ContractBroken, DataError, PluginFailed, RetCLIPError
@@ -24,25 +24,38 @@ log = logging.getLogger(__name__)
 def on_photos(component: str, photos: Sequence[str]) -> Iterator[None]:
     """Around a call that looks at these photos (their addresses). Raises DataError for what the call raises,
     ContractBroken where it tries to end the program."""
-    try:
-        yield
-    except (RetCLIPError, KeyboardInterrupt, GeneratorExit):
-        raise
-    except SystemExit as stop:
-        raise _ended(component, stop) from stop
-    except BaseException as error:
-        log.info("%s raised on %s", component, ", ".join(photos), exc_info=True)
+
+    def failed(error: BaseException) -> DataError:
+        log.info("%s raised on %s", component, ", ".join(photos), exc_info=error)
         which = photos[0] if len(photos) == 1 else f"{len(photos)} photos"
         todo = f"leave it out, or report it to the author of {component} (retclip -v shows where it was raised)"
         if out_of_memory(error):
             todo = "make it smaller, or choose a device with more memory"
-        raise DataError(f"{component} to work on {which}", reason_of(error), todo) from error
+        return DataError(f"{component} to work on {which}", reason_of(error), todo)
+
+    with _guarded(component, failed):
+        yield
 
 
 @contextmanager
 def at_work(component: str, task: str) -> Iterator[None]:
     """Around a call that looks at no photo. task: what it should do, "list its classes". Raises PluginFailed for what
     the call raises, ContractBroken where it tries to end the program."""
+
+    def failed(error: BaseException) -> PluginFailed:
+        log.info("%s raised", component, exc_info=error)
+        todo = f"report it to its author: retclip plugins check {component} (retclip -v shows where it was raised)"
+        if out_of_memory(error):
+            todo = "ask less of it at once (a smaller batch, fewer names), or choose a device with more memory"
+        return PluginFailed(f"{component} to {task}", reason_of(error), todo)
+
+    with _guarded(component, failed):
+        yield
+
+
+@contextmanager
+def _guarded(component: str, failed: Callable[[BaseException], RetCLIPError]) -> Iterator[None]:
+    """failed: the error for what a call raises."""
     try:
         yield
     except (RetCLIPError, KeyboardInterrupt, GeneratorExit):
@@ -50,11 +63,7 @@ def at_work(component: str, task: str) -> Iterator[None]:
     except SystemExit as stop:
         raise _ended(component, stop) from stop
     except BaseException as error:
-        log.info("%s raised", component, exc_info=True)
-        todo = f"report it to its author: retclip plugins check {component} (retclip -v shows where it was raised)"
-        if out_of_memory(error):
-            todo = "ask less of it at once (a smaller batch, fewer names), or choose a device with more memory"
-        raise PluginFailed(f"{component} to {task}", reason_of(error), todo) from error
+        raise failed(error) from error
 
 
 def reason_of(error: BaseException) -> str:
