@@ -36,12 +36,11 @@ def print_weights(weights: Sequence[Weights], json: bool = False, wide: bool = F
 def how_sure(weights: Weights) -> Iterator[str]:
     """What was kept of a set: the digest with which each file came, against what is known of it."""
     from retclip.plugin.pins import told_digest
-    from retclip.plugin.weight_digests import read_manifest
-    from retclip.plugin.weights import folder_of, stored_name
+    from retclip.plugin.weight_digests import came_with
 
-    recorded = read_manifest(folder_of(weights))
+    digests = came_with(weights)
     for file in weights.files:
-        came = str(recorded.get(stored_name(file.path), {}).get("came_with_sha256", ""))
+        came = digests[file.path]
         if came and came == file.sha256.lower():
             yield f"{file.path}: {told_digest(file)}; it is that file"
         elif came and file.sha256:

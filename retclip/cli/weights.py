@@ -116,12 +116,12 @@ def verify(
     json: options.Json = False,
 ) -> None:
     """Hold every file to the sha256 written down when it came; exit code 3 where one differs or is missing."""
-    from retclip.plugin.weights import missing
+    from retclip.plugin.weights import is_begun
     from retclip.workflows.weights.verify_weights import verify as check
 
     with _known(settings, config) as (_, found):
         every = {one.name: one for several in found.values() for one in several}
-        begun = [one for one in every.values() if len(missing(one)) < len(one.files)]
+        begun = [one for one in every.values() if is_begun(one)]
         chosen = _find(found, name) if name else begun
         rows = [(one.name, finding.path, finding.state) for one in chosen for finding in check(one)]
     if json:

@@ -19,7 +19,8 @@ REVISION = "{revision}"  # in an address, in the place of the commit that a pers
 COMMIT = re.compile(r"[0-9a-f]{40}")
 ON_HUB = re.compile(re.escape(HUB) + r".+?/resolve/([^/]+)/")
 MOVING = {"main", "master", "head", "latest"}
-TENSORS = (".safetensors", ".pth", ".pt", ".bin", ".pkl", ".ckpt")
+PICKLED = (".pth", ".pt", ".bin", ".pkl", ".ckpt")
+TENSORS = (".safetensors", *PICKLED)
 ONE_PROJECT = 1  # a digest that a single project states may be its mistake
 NOT_KNOWN = "not known to us"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from retclip.errors import DataError
-from retclip.plugin.weights import MANIFEST, cache_folder_if_any
+from retclip.plugin.weights import MANIFEST, Weights, cache_folder_if_any, folder_of, stored_name
 
 REMEMBERED = "digests.json"
 LARGE = 32 << 20  # bytes from which computing it again would be felt: about 0.1 s
@@ -31,6 +31,14 @@ def weight_digests(files: Mapping[str, Path]) -> dict[str, str]:
 def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
     """What is written down of each file of published weights; nothing where it is damaged."""
     return {name: one for name, one in _read(folder / MANIFEST).items() if isinstance(one.get("sha256"), str)}
+
+
+def came_with(weights: Weights) -> dict[str, str]:
+    """By its path the sha256 with which each file came, "" where nobody wrote it down."""
+    recorded = read_manifest(folder_of(weights))
+    return {
+        file.path: str(recorded.get(stored_name(file.path), {}).get("came_with_sha256", "")) for file in weights.files
+    }
 
 
 def _recorded(path: Path) -> str | None:

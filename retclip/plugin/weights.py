@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from retclip.errors import ConfigError, ContractBroken, WeightsMissing
 from retclip.home import TODO, home_folder
-from retclip.plugin.pins import HUB, ONE_PROJECT, REVISION, require_fixed
+from retclip.plugin.pins import HUB, ONE_PROJECT, PICKLED, REVISION, require_fixed
 from retclip.plugin.stand_ins import stand_in
 
 MANIFEST = "weights.json"  # beside the files: digest and origin of each
@@ -136,6 +136,11 @@ def missing(weights: Weights) -> list[str]:
     return list(_lacking(weights))
 
 
+def is_begun(weights: Weights) -> bool:
+    """Whether any of their files is there."""
+    return len(missing(weights)) < len(weights.files)
+
+
 def _lacking(weights: Weights) -> dict[str, str]:
     """Each file that is not there with what lies in its place, "" = nothing."""
     if cache_folder_if_any() is None:
@@ -164,7 +169,7 @@ def stored_name(path: str) -> str:
 
 def is_pickled(path: str) -> bool:
     """Whether a file of that name is a pickle, which may hold more than numbers."""
-    return PurePosixPath(path).suffix.lower() in (".pth", ".pt", ".bin", ".pkl", ".ckpt")
+    return PurePosixPath(path).suffix.lower() in PICKLED
 
 
 def located(weights: Weights) -> Path:

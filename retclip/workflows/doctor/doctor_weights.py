@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Iterable
 
 from retclip.plugin.pins import NOT_KNOWN, ONE_PROJECT, pin_of
-from retclip.plugin.weight_digests import read_manifest
-from retclip.plugin.weights import Weights, folder_of, missing, stored_name
+from retclip.plugin.weight_digests import came_with
+from retclip.plugin.weights import Weights, folder_of, is_begun, missing
 from retclip.workflows.doctor.doctor import Finding
 
 
 def check_weights(listed: Iterable[Weights]) -> list[Finding]:
     """One finding for all sets, one for each set of which a file is here."""
     known = {weights.name: weights for weights in listed}
-    begun = [weights for weights in known.values() if len(missing(weights)) < len(weights.files)]
+    begun = [weights for weights in known.values() if is_begun(weights)]
     pins = ", ".join(f"{pin} {count}" for pin, count in Counter(map(pin_of, known.values())).most_common())
     told = f"{len(begun)} of {len(known)} sets here; pinned by: {pins or 'none'} (retclip weights list)"
     return [Finding("weights", True, told), *map(_state, begun)]
@@ -24,8 +24,8 @@ def _state(weights: Weights) -> Finding:
     what, again = f"weights {weights.name}", f"retclip weights pull {weights.name}"
     if lacking := missing(weights):
         return Finding(what, False, f"not whole: no {', '.join(lacking)}", again)
-    recorded = read_manifest(folder_of(weights))
-    came = {file: recorded.get(stored_name(file.path), {}).get("came_with_sha256") for file in weights.files}
+    digests = came_with(weights)
+    came = {file: digests[file.path] for file in weights.files}
     others = [file.path for file, digest in came.items() if digest and file.held not in ("", digest)]
     if others:
         cure = (

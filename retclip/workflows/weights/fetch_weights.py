@@ -114,10 +114,11 @@ def _fetched(one: WeightFile, part: Path, token: str, on_progress: Progress) -> 
             whole = total == here if total else bool(one.held or said)  # else the digest will tell
             return said if whole else None
         answer.raise_for_status()
+        is_part = answer.status_code == httpx.codes.PARTIAL_CONTENT
+        total = total if is_part else _length(answer)
         _require_announced(one, answer, total)
-        if answer.status_code != httpx.codes.PARTIAL_CONTENT:
-            packed = answer.headers.get("content-encoding", "identity") != "identity"
-            here, total = 0, 0 if packed else int(answer.headers.get("content-length", 0))
+        if not is_part:
+            here = 0
         elif start != here:
             return None
         tag_of(part).write_text(answer.headers.get("etag", ""), encoding="utf-8")
@@ -132,9 +133,10 @@ def _fetched(one: WeightFile, part: Path, token: str, on_progress: Progress) -> 
 
 def _require_announced(one: WeightFile, answer: httpx.Response, total: int) -> None:
     """Raises WeightsDamaged where the server already says that its file is not the pinned one, DataError where that
-    is a page for people. total: the length of the whole, where only a part of it comes."""
+    is a page for people. total: the length of the whole, 0 = it does not say."""
     try:
-        _require_pinned(one, answer, total)
+        require_digest(one, _stated(answer))
+        require_size(one, total)
     except WeightsDamaged as error:
         if answer.headers.get("content-type", "").lower().startswith("text/html"):
             todo = "nothing was kept; open the address in a browser to see what it wants"
@@ -142,12 +144,10 @@ def _require_announced(one: WeightFile, answer: httpx.Response, total: int) -> N
         raise
 
 
-def _require_pinned(one: WeightFile, answer: httpx.Response, total: int) -> None:
-    require_digest(one, _stated(answer))
-    if answer.status_code != httpx.codes.PARTIAL_CONTENT:
-        packed = answer.headers.get("content-encoding", "identity") != "identity"
-        total = 0 if packed else int(answer.headers.get("content-length", 0))
-    require_size(one, total)
+def _length(answer: httpx.Response) -> int:
+    """How long a whole file is; 0 = it does not say, or comes packed."""
+    packed = answer.headers.get("content-encoding", "identity") != "identity"
+    return 0 if packed else int(answer.headers.get("content-length", 0))
 
 
 def _range(answer: httpx.Response) -> tuple[int, int]:
