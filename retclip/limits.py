@@ -6,7 +6,7 @@ a file asks `current` before it unpacks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from retclip.errors import DataError
 
@@ -61,13 +61,3 @@ def check_size(size: int, most: int, what: str, setting: str) -> None:
     if size > most:
         todo = f"leave it out, or raise {setting} where you trust the data"
         raise DataError(f"at most {shown(most)} of {what}", shown(size), todo)
-
-
-@dataclass(frozen=True)
-class ImageLimits:
-    """What a photo may be; the defaults are those of the process."""
-
-    pixels: int = field(default_factory=lambda: current().image_pixels)
-    side: int = field(default_factory=lambda: current().image_side)
-    aspect: float = field(default_factory=lambda: current().image_aspect)
-    file_bytes: int = field(default_factory=lambda: current().file_bytes)

@@ -1,11 +1,14 @@
 """What a file may unpack to: one value for the process, set where the settings are applied."""
 
+import numpy as np
 import pytest
 
 from retclip import limits
 from retclip.components import Components
 from retclip.config import load
-from retclip.limits import MIB, ImageLimits, Limits, shown
+from retclip.data.images import decode, png_bytes
+from retclip.errors import DataError
+from retclip.limits import MIB, Limits, shown
 from retclip.opening import plugins_of
 
 
@@ -24,7 +27,10 @@ def test_the_limits_of_the_settings_hold_once_components_are_made():
     chosen = load(None, {"limits": {"image_pixels": 99, "file_mib": 3, "text_kib": 2, "unpacked_mib": 5}})
     Components(chosen, plugins_of(chosen))
     assert limits.current() == Limits(image_pixels=99, file_bytes=3 * MIB, text_bytes=2048, unpacked_bytes=5 * MIB)
-    assert (ImageLimits().pixels, ImageLimits().file_bytes) == (99, 3 * MIB)
+    with pytest.raises(DataError, match=r"limits\.image_pixels"):
+        decode(png_bytes(np.zeros((10, 10, 3), np.uint8)), "a.png")
+    with pytest.raises(DataError, match=r"3 MiB .*limits\.file_mib"):
+        decode(b"\0" * (3 * MIB + 1), "b.png")
 
 
 @pytest.mark.parametrize(

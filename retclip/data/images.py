@@ -24,7 +24,7 @@ from PIL import Image as Pillow
 from retclip.data.orientation import turned
 from retclip.data.sample_depth import eight_bit
 from retclip.errors import DataError
-from retclip.limits import ImageLimits, check_size
+from retclip.limits import Limits, check_size, current
 from retclip.own_files import PROGRAM
 from retclip.types import Image
 
@@ -39,20 +39,20 @@ SUFFIXES = frozenset(ending for endings in ENDINGS.values() for ending in ending
 log = logging.getLogger(__name__)
 
 
-def read_image(path: Path, limits: ImageLimits | None = None) -> Image:
+def read_image(path: Path, limits: Limits | None = None) -> Image:
     """Decode a file. Raises DataError, naming the file, for anything that is no well-formed photo within the limits."""
-    limits = limits or ImageLimits()
+    limits = limits or current()
     return decode(image_bytes(path, limits), str(path), limits)
 
 
-def file_digest(path: Path, limits: ImageLimits | None = None) -> str:
+def file_digest(path: Path, limits: Limits | None = None) -> str:
     """The sha256 of a file's bytes: the photo's identity. Raises DataError."""
     return hashlib.sha256(image_bytes(path, limits)).hexdigest()
 
 
-def decode(content: bytes, uri: str, limits: ImageLimits | None = None) -> Image:
+def decode(content: bytes, uri: str, limits: Limits | None = None) -> Image:
     """Decode a file's bytes. Raises DataError."""
-    limits = limits or ImageLimits()
+    limits = limits or current()
     check_size(len(content), limits.file_bytes, f"an image file: {uri}", "limits.file_mib")
     pixels, orientation = _pixels(content, uri, limits)
     return Image(pixels, hashlib.sha256(content).hexdigest(), uri, orientation=orientation)
@@ -77,7 +77,7 @@ def from_array(pixels: Any, uri: str = "array") -> Image:
 def read_png(path: Path) -> NDArray[np.uint8]:
     """The raw samples of a label PNG, (H, W) or (H, W, c) uint8, palette indices kept. Raises DataError."""
     content = image_bytes(path)
-    with _pillow(content, str(path), ImageLimits(), ("PNG",)) as image:
+    with _pillow(content, str(path), current(), ("PNG",)) as image:
         depth = content[24]  # of the header; Pillow stretches 2- and 4-bit grey to 0..255 and halves 16-bit colour
         if image.mode not in ("L", "P", "RGB", "RGBA", "1") or (depth not in (1, 8) and image.mode != "P"):
             got = f"mode {image.mode}, {depth} bits"
@@ -87,7 +87,7 @@ def read_png(path: Path) -> NDArray[np.uint8]:
 
 def read_deep_png(path: Path) -> NDArray[np.int32]:
     """The raw samples of a grey label PNG of 8 or 16 bits, (H, W) int32. Raises DataError."""
-    with _pillow(image_bytes(path), str(path), ImageLimits(), ("PNG",)) as image:
+    with _pillow(image_bytes(path), str(path), current(), ("PNG",)) as image:
         if image.mode not in ("L", "I", "I;16"):
             raise _refused(str(path), f"mode {image.mode}", "grey labels of 8 or 16 bits", "save labels as grey")
         return np.asarray(image).astype(np.int32)
@@ -129,9 +129,9 @@ def resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint
     return np.asarray(Pillow.fromarray(pixels).resize((size[1], size[0]), Pillow.Resampling.BILINEAR), dtype=np.uint8)
 
 
-def image_bytes(path: Path, limits: ImageLimits | None = None) -> bytes:
+def image_bytes(path: Path, limits: Limits | None = None) -> bytes:
     """The file's bytes; never blocks on a pipe and never reads more than the limit. Raises DataError."""
-    limits = limits or ImageLimits()
+    limits = limits or current()
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
@@ -147,7 +147,7 @@ def image_bytes(path: Path, limits: ImageLimits | None = None) -> bytes:
         return file.read(limits.file_bytes + 1)  # it may grow meanwhile
 
 
-def _pixels(content: bytes, uri: str, limits: ImageLimits) -> tuple[NDArray[np.uint8], int]:
+def _pixels(content: bytes, uri: str, limits: Limits) -> tuple[NDArray[np.uint8], int]:
     """The upright pixels, and the EXIF orientation that says how the file's own were turned for it."""
     with _pillow(content, uri, limits, FORMATS) as image:
         if getattr(image, "is_animated", False):  # counting a TIFF's pages would walk them all, damaged ones too
@@ -166,11 +166,11 @@ def _upright(image: Pillow.Image, uri: str) -> tuple[NDArray[np.uint8], int]:
     return np.ascontiguousarray(upright), orientation
 
 
-def _pillow(content: bytes, uri: str, limits: ImageLimits, formats: tuple[str, ...]) -> Pillow.Image:
+def _pillow(content: bytes, uri: str, limits: Limits, formats: tuple[str, ...]) -> Pillow.Image:
     """The image with its pixels decoded, after header checks."""
     try:
         if Pillow.MAX_IMAGE_PIXELS is not None:  # Pillow's own limit must not undercut one that was raised
-            Pillow.MAX_IMAGE_PIXELS = max(Pillow.MAX_IMAGE_PIXELS, limits.pixels)
+            Pillow.MAX_IMAGE_PIXELS = max(Pillow.MAX_IMAGE_PIXELS, limits.image_pixels)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of bombs, where our own limit is tighter, and of damaged tags
             image = Pillow.open(io.BytesIO(content), formats=formats)
@@ -184,21 +184,21 @@ def _pillow(content: bytes, uri: str, limits: ImageLimits, formats: tuple[str, .
         raise _refused(uri, "none of these formats", ", ".join(formats), "convert it, or leave it out") from error
     except Pillow.DecompressionBombError as error:  # from the header, far above our own limit
         todo = "make the photo smaller, or raise limits.image_pixels and image_side"
-        raise _refused(uri, str(error), f"at most {limits.pixels / 1e6:g} megapixels", todo) from error
+        raise _refused(uri, str(error), f"at most {limits.image_pixels / 1e6:g} megapixels", todo) from error
     except Exception as error:  # Pillow's decoders raise many kinds for damaged data
         raise _refused(uri, f"{type(error).__name__}: {error}", "a whole photo", "copy or export it again") from error
     return image
 
 
-def _check_size(size: tuple[int, int], uri: str, limits: ImageLimits) -> None:
+def _check_size(size: tuple[int, int], uri: str, limits: Limits) -> None:
     width, height = size
     shown = f"{width} x {height} pixels"
-    if width * height > limits.pixels or max(size) > limits.side:
-        allowed = f"at most {limits.pixels / 1e6:g} megapixels and {limits.side} a side"
+    if width * height > limits.image_pixels or max(size) > limits.image_side:
+        allowed = f"at most {limits.image_pixels / 1e6:g} megapixels and {limits.image_side} a side"
         raise _refused(uri, shown, allowed, "make the photo smaller, or raise limits.image_pixels and image_side")
-    if max(size) > limits.aspect * min(size):
+    if max(size) > limits.image_aspect * min(size):
         todo = "crop the photo, or raise limits.image_aspect"
-        raise _refused(uri, shown, f"an aspect of at most {limits.aspect:g}", todo)
+        raise _refused(uri, shown, f"an aspect of at most {limits.image_aspect:g}", todo)
 
 
 def _rgb(image: Pillow.Image, uri: str) -> Pillow.Image:

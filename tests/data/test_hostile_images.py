@@ -9,7 +9,7 @@ import pytest
 from retclip.data.image_folder import ImageFolder, ImageFolderSettings
 from retclip.data.images import decode, file_digest, read_image
 from retclip.errors import DataError
-from retclip.limits import ImageLimits
+from retclip.limits import Limits
 
 KINDS = ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF"]
 SIZES = {  # of the odd files that are not 24 x 32
@@ -73,7 +73,7 @@ def test_a_file_cut_anywhere_is_refused_or_read_but_never_a_crash(kind, hostile)
 @pytest.mark.parametrize("kind", KINDS)
 def test_flipped_bytes_are_refused_or_read_but_never_a_crash(kind, hostile):
     random, whole = np.random.default_rng(1), hostile.photo(kind)
-    limits = ImageLimits(pixels=100_000)  # a flip may ask for a large image, and a test should not decode it
+    limits = Limits(image_pixels=100_000)  # a flip may ask for a large image, and a test should not decode it
     for _ in range(120):
         damaged = np.frombuffer(whole, dtype=np.uint8).copy()
         at = random.integers(0, min(len(whole), 400), 4)  # the head, where the structure lies

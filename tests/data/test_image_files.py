@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 
 from retclip.data.images import file_digest, from_array, png_bytes, read_image, read_png, write_png
 from retclip.errors import DataError
-from retclip.limits import ImageLimits
+from retclip.limits import Limits
 
 NOISE = np.random.default_rng(3).integers(0, 256, (6, 9, 3), dtype=np.uint8)
 
@@ -38,10 +38,10 @@ def test_equal_pixels_in_other_bytes_are_another_file(tmp_path):
 @pytest.mark.parametrize(
     ("limits", "reason"),
     [
-        (ImageLimits(pixels=53), "megapixels"),
-        (ImageLimits(side=8), "a side"),
-        (ImageLimits(aspect=1.4), "aspect"),
-        (ImageLimits(file_bytes=100), "100 bytes"),
+        (Limits(image_pixels=53), "megapixels"),
+        (Limits(image_side=8), "a side"),
+        (Limits(image_aspect=1.4), "aspect"),
+        (Limits(file_bytes=100), "100 bytes"),
     ],
 )
 def test_each_limit_is_kept(tmp_path, limits, reason):
@@ -63,7 +63,7 @@ def test_a_photo_whose_header_is_too_large_is_told_the_setting(tmp_path, side):
 
 def test_a_photo_at_every_limit_is_read(tmp_path):
     write_png(tmp_path / "a.png", NOISE)
-    limits = ImageLimits(54, 9, 1.5, (tmp_path / "a.png").stat().st_size)
+    limits = Limits(54, 9, 1.5, (tmp_path / "a.png").stat().st_size)
     assert np.array_equal(read_image(tmp_path / "a.png", limits).pixels, NOISE)
     assert file_digest(tmp_path / "a.png", limits)
 
