@@ -7,6 +7,7 @@ in itself: `Software` of a PNG, `generator` of a page, the first line of a list 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -71,6 +72,15 @@ def require_replaceable(path: Path, flag: str) -> None:
     if foreign:
         todo = f"choose another name for {flag}, or remove the file; nothing was written"
         raise ConfigError("a new file, or one that RetCLIP wrote", f"{path}, which it did not write", todo)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a place beside that path to write to, which takes its name at the end of the block: the file is the old one
+    or the new one, whenever this is stopped."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    yield temporary
+    temporary.replace(path)
 
 
 def replaceable(path: Path) -> Path:

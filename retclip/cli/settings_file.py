@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr
 
 from retclip import config
 from retclip.errors import StoreError
+from retclip.own_files import written_whole
 from retclip.presets import DEFAULT_PRESET, PRESETS
 
 
@@ -47,11 +48,10 @@ def _free_backup(path: Path) -> Path:
 
 def _replace(path: Path, text: str, earlier: Path | None) -> None:
     """The file under its name is the old one or the new one, whenever this is stopped."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    if earlier:
-        shutil.copy2(path, earlier)
-    temporary.replace(path)
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        if earlier:
+            shutil.copy2(path, earlier)
 
 
 def _told(given: Mapping[str, Any]) -> str:

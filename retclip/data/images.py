@@ -25,7 +25,7 @@ from retclip.data.orientation import turned
 from retclip.data.sample_depth import eight_bit
 from retclip.errors import DataError
 from retclip.limits import Limits, check_size, current
-from retclip.own_files import PROGRAM
+from retclip.own_files import PROGRAM, written_whole
 from retclip.types import Image
 
 ENDINGS = {  # of the files of each format that is read, as far as this Pillow was built with it
@@ -97,12 +97,11 @@ def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
     """Write (H, W) or (H, W, 3) uint8 as PNG that says who wrote it; whole or not at all. Raises DataError where it
     cannot be written."""
     make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.tmp")
     about = PngImagePlugin.PngInfo()
     about.add_text("Software", PROGRAM)
     try:
-        Pillow.fromarray(pixels).save(temporary, format="PNG", pnginfo=about)
-        temporary.replace(path)
+        with written_whole(path) as temporary:
+            Pillow.fromarray(pixels).save(temporary, format="PNG", pnginfo=about)
     except OSError as error:
         raise DataError(f"a file that can be written: {path}", str(error), "choose another place, make room") from error
 

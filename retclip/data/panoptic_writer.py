@@ -16,6 +16,7 @@ import numpy as np
 from retclip.data.images import make_folder, write_png
 from retclip.documents import read_text
 from retclip.errors import DataError
+from retclip.own_files import written_whole
 from retclip.plugin.contracts import SourceClass
 from retclip.types import PanopticSegmentation
 
@@ -72,10 +73,9 @@ class PanopticWriter:
         annotations = [{"image_id": number, **one} for number, (_, one) in enumerate(self._kept.values(), 1)]
         document = {"images": images, "annotations": annotations, "categories": self._categories}
         path = self.folder / f"{self.name}.json"
-        temporary = path.with_name(f".{path.name}.tmp")
         text = json.dumps(document, ensure_ascii=False)
-        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # a file name may be no Unicode
-        temporary.replace(path)
+        with written_whole(path) as temporary:
+            temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # a file name may be no Unicode
 
     def _segments(self, result: PanopticSegmentation) -> list[dict[str, Any]]:
         boxes = _boxes(result)

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 from retclip.errors import DataError
 from retclip.evidence import Evidence
 from retclip.limits import check_size, current
+from retclip.own_files import written_whole
 from retclip.types import ClassScores, Neighbours, PanopticSegmentation, Vocabulary
 from retclip.workflows.explain.evidence_checks import About, check_evidence
 
@@ -55,10 +56,8 @@ def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) 
         arrays["neighbour_distances"] = near.distances.float().cpu().numpy()
         arrays["supported"] = near.supported.cpu().numpy()
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
+    with written_whole(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-    temporary.replace(path)
 
 
 def load_evidence(path: Path) -> tuple[PanopticSegmentation, Evidence]:

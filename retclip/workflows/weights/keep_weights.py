@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from retclip.errors import ConfigError, DataError, WeightsDamaged
+from retclip.own_files import written_whole
 from retclip.plugin.pins import require_digest, require_size
 from retclip.plugin.stand_ins import stand_in
 from retclip.plugin.weight_digests import read_manifest
@@ -73,9 +74,8 @@ def keep(weights: Weights, one: WeightFile, came: Path, expected: str, origin: s
     discard(part_of(folder, one.path))
     entry = {"sha256": digest, "came_as": one.path, "came_with_sha256": sha256, "from": origin}
     text = json.dumps({**read_manifest(folder), name: entry}, indent=2)
-    temporary = folder / f".{MANIFEST}.tmp"
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(folder / MANIFEST)
+    with written_whole(folder / MANIFEST) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
     return folder / name
 
 
