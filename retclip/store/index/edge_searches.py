@@ -9,10 +9,8 @@ from typing import Any
 import qdrant_edge as edge
 
 from retclip.store.index.nearest_in_classes import Found, Row
+from retclip.store.index.protocol import WIDE_SEARCH
 
-WIDE = (
-    256  # hnsw_ef of a walk: with the default 0.951 of the true neighbours are found, with this 0.986 (stores.md 1.3)
-)
 WIDE_WITHIN = 512  # in one class the links are fewer: with this 0.97 to 0.98 are found (benchmarks/README.md)
 ALL_CLASSES = 1 << 20
 
@@ -40,7 +38,7 @@ class EdgeSearches:
 
     def walk(self, rows: Sequence[Row], k: int) -> Found:
         """See Engine."""
-        return self._query(rows, k, None, edge.SearchParams(hnsw_ef=max(WIDE, k)))
+        return self._query(rows, k, None, edge.SearchParams(hnsw_ef=max(WIDE_SEARCH, k)))
 
     def walk_within(self, rows: Sequence[Row], k: int, classes: Sequence[int]) -> Found:
         """See Engine."""

@@ -14,18 +14,24 @@ from qdrant_client.http.exceptions import UnexpectedResponse
 from torch import Tensor
 
 from retclip.errors import SpaceMismatch, StoreDamaged, StoreError
-from retclip.store.index.protocol import PAYLOAD, REVISION, Hits, Points, check_points, gathered, payload_row
+from retclip.store.index.protocol import (
+    PAYLOAD,
+    REVISION,
+    WIDE_SEARCH,
+    Hits,
+    Points,
+    check_points,
+    gathered,
+    payload_row,
+)
 from retclip.store.index.server_calls import FIRST_PAUSE, IN_MEMORY, TRIES, ServerCalls, connect
 
 __all__ = ["IN_MEMORY", "TRIES", "ServerIndex"]
 BATCH = 256  # points per upsert; the makers advise 64-256
 SCROLL = 2048
 QUERIES = 128  # searches per request: 128 x 768 numbers as JSON stay far below the server's 32 MB
-WIDE_SEARCH = 256  # hnsw_ef; recall 0.986 instead of 0.951 (stores.md 1.3)
-OLDEST = (
-    1,
-    16,
-)  # the first version that updates a point only where a condition holds; older ones pass over it silently
+# The first version that updates a point only where a condition holds; older ones pass over it silently.
+OLDEST = (1, 16)
 ORDERING = models.WriteOrdering.STRONG  # of every write: an upsert must not be overtaken by a delete, nor the reverse
 
 

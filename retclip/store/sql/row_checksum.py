@@ -25,9 +25,8 @@ class Sealed:
     """A table whose rows carry a checksum."""
 
     __table__: ClassVar[Any]
-    NUMBERED_LATER: ClassVar[bool] = (
-        False  # True for rows in bulk: their own number, given by the database, is left out
-    )
+    # True for rows in bulk: their own number, given by the database, is left out.
+    NUMBERED_LATER: ClassVar[bool] = False
 
     @declared_attr
     @classmethod
