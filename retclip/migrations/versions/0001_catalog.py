@@ -36,6 +36,16 @@ EVENT_TRIGGERS = {
 
 
 def upgrade() -> None:
+    _classes_and_names()
+    _images_and_runs()
+    _indexes()
+    _segments()
+    for statement in EVENT_TRIGGERS[op.get_bind().dialect.name]:
+        op.execute(statement)
+
+
+def _classes_and_names() -> None:
+    """What others refer to: classes, data sets, feature spaces, proposers, the store itself; and the events."""
     op.create_table(
         "category",
         sa.Column("id", KEY, nullable=False),
@@ -113,6 +123,9 @@ def upgrade() -> None:
     with op.batch_alter_table("category_alias", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_category_alias_category_id"), ["category_id"], unique=False)
 
+
+def _images_and_runs() -> None:
+    """What was read, and by which run."""
     op.create_table(
         "image",
         sa.Column("id", KEY, nullable=False),
@@ -162,6 +175,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["space_id"], ["feature_space.id"], name=op.f("fk_run_space_id_feature_space")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_run")),
     )
+
+
+def _indexes() -> None:
+    """The versions of each space's index, the shards that it is made of, and what it has still to follow."""
     op.create_table(
         "store_version",
         sa.Column("id", KEY, nullable=False),
@@ -236,6 +253,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reconcile_run")),
     )
+
+
+def _segments() -> None:
+    """What was found in the images, its ledger, its labels and vectors."""
     op.create_table(
         "segment",
         sa.Column("id", KEY, nullable=False),
@@ -332,8 +353,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("segment_feature", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_segment_feature_shard_id"), ["shard_id"], unique=False)
-    for statement in EVENT_TRIGGERS[op.get_bind().dialect.name]:
-        op.execute(statement)
 
 
 def downgrade() -> None:
