@@ -9,10 +9,6 @@ from retclip.data.readers.text.pairs import BadPair
 from retclip.errors import DataError
 
 
-def told(pairs):
-    return [(one.key, *one.texts) for one in pairs]
-
-
 def refused_or_bad(file):
     """What a damaged table is told to be: refused whole, or its records one by one."""
     try:
@@ -21,7 +17,7 @@ def refused_or_bad(file):
         return str(error)
 
 
-def test_tables_name_files_beside_them(tmp_path):
+def test_tables_name_files_beside_them(tmp_path, told):
     (tmp_path / "a.csv").write_text('n,image,caption\n1,x/a.png,"a fox, an owl"\n\n2,b.png,\n')
     found = list(read_pairs(tmp_path / "a.csv"))
     assert told(found) == [("x/a.png", "a fox, an owl"), ("b.png", "")]
@@ -30,7 +26,7 @@ def test_tables_name_files_beside_them(tmp_path):
     assert told(read_pairs(tmp_path / "a.tsv", "datei")) == [("a.png", "ein, Fuchs")]
 
 
-def test_other_separators_are_understood(tmp_path):
+def test_other_separators_are_understood(tmp_path, told):
     for number, text in enumerate(
         ("image;caption\na.png;a fox, an owl\n", "image_name| comment\na.png| a fox, an owl\n")
     ):
@@ -46,7 +42,7 @@ def test_names_of_windows_and_of_macos(tmp_path):
     assert (found.key, found.uri) == ("x/\u00e9.png", str(tmp_path / "x" / "e\u0301.png"))
 
 
-def test_commas_that_nobody_quoted_belong_to_a_last_text_and_are_told_elsewhere(tmp_path):
+def test_commas_that_nobody_quoted_belong_to_a_last_text_and_are_told_elsewhere(tmp_path, told):
     (tmp_path / "a.csv").write_text("image,caption\na.png,a fox, an owl,\n")
     assert told(read_pairs(tmp_path / "a.csv")) == [("a.png", "a fox, an owl, ")]
     (tmp_path / "b.csv").write_text("caption,image\na fox, an owl,a.png\nan elk,b.png,\n")

@@ -1,10 +1,7 @@
 """Pairs in Parquet files: names or bytes of images, read once, and only when they are needed; and what is refused."""
 
-import io
-
 import pyarrow
 import pytest
-from PIL import Image as Pillow
 from pyarrow import parquet
 
 from retclip import limits
@@ -14,34 +11,12 @@ from retclip.data.readers.text.pairs import BadPair
 from retclip.errors import DataError
 
 
-def png(colour):
-    buffer = io.BytesIO()
-    Pillow.new("RGB", (6, 4), colour).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
 def written(file, columns):
     parquet.write_table(pyarrow.table(columns), file, row_group_size=2)
     return file
 
 
-def reading(file):
-    """Every image of the file; the first record that cannot be used is raised."""
-
-    def work():
-        for pair in read_pairs(file):
-            if isinstance(pair, BadPair):
-                raise pair.error
-            pair.read()
-
-    return work
-
-
-def told(pairs):
-    return [(one.key, *one.texts) for one in pairs]
-
-
-def test_parquet_holds_names_or_bytes(tmp_path):
+def test_parquet_holds_names_or_bytes(tmp_path, png, told):
     names = written(tmp_path / "n.parquet", {"file_name": ["a.png", "b.png"], "text": ["fox", "owl"]})
     assert told(read_pairs(names)) == [("a.png", "fox"), ("b.png", "owl")]
     pixels = [png(n) for n in range(5)]
@@ -56,7 +31,7 @@ def test_parquet_holds_names_or_bytes(tmp_path):
 
 
 @pytest.mark.parametrize("inside", [{"bytes": b"x", "path": "a.png"}, b"x"], ids=["nested", "plain"])
-def test_a_listing_of_parquet_reads_no_images(tmp_path, monkeypatch, inside):
+def test_a_listing_of_parquet_reads_no_images(tmp_path, monkeypatch, inside, told):
     file = written(tmp_path / "a.parquet", {"image": [inside, None, inside], "caption": ["a", None, "c"]})
     columns, batches = [], parquet.ParquetFile.iter_batches
 
@@ -96,7 +71,7 @@ NULLS = {
 
 
 @pytest.mark.parametrize("images", NULLS.values(), ids=NULLS)
-def test_an_image_of_null_is_told_when_it_is_read(tmp_path, refused, images):
+def test_an_image_of_null_is_told_when_it_is_read(tmp_path, refused, images, told):
     (found,) = read_pairs(written(tmp_path / "a.parquet", {"image": images, "caption": ["a fox"]}))
     assert told([found]) == [("1", "a fox")]
     refused(found.read, "row 1", str(tmp_path / "a.parquet"), "complete or remove the row")
@@ -120,17 +95,17 @@ PARQUETS = {
 
 
 @pytest.mark.parametrize("columns", PARQUETS.values(), ids=PARQUETS)
-def test_a_damaged_parquet_table(tmp_path, refused, columns):
+def test_a_damaged_parquet_table(tmp_path, refused, columns, reading):
     refused(reading(written(tmp_path / "a.parquet", columns)), str(tmp_path / "a.parquet"))
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PAR1" + b"\0" * 40 + b"PAR1"])
-def test_a_file_that_is_no_parquet(tmp_path, refused, content):
+def test_a_file_that_is_no_parquet(tmp_path, refused, content, reading):
     (tmp_path / "a.parquet").write_bytes(content)
     refused(reading(tmp_path / "a.parquet"), str(tmp_path / "a.parquet"))
 
 
-def test_a_row_group_is_read_once_for_all_its_images(tmp_path, monkeypatch):
+def test_a_row_group_is_read_once_for_all_its_images(tmp_path, monkeypatch, png):
     pixels = [png(n) for n in range(5)]
     found = list(read_pairs(written(tmp_path / "a.parquet", {"image": pixels, "caption": list("abcde")})))
     groups, read = [], parquet.ParquetFile.read_row_group
@@ -153,7 +128,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("columns", OTHERS.values(), ids=OTHERS)
-def test_a_file_that_changes_while_it_is_read(tmp_path, refused, columns):
+def test_a_file_that_changes_while_it_is_read(tmp_path, refused, columns, png):
     last = list(read_pairs(written(tmp_path / "a.parquet", {"image": [png(1)] * 3, "caption": list("abc")})))[-1]
     assert last.read() == png(1)
     written(tmp_path / "a.parquet", columns)
@@ -161,7 +136,7 @@ def test_a_file_that_changes_while_it_is_read(tmp_path, refused, columns):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"hello"])
-def test_a_file_that_goes_while_it_is_read(tmp_path, refused, content):
+def test_a_file_that_goes_while_it_is_read(tmp_path, refused, content, png):
     (pair,) = read_pairs(written(tmp_path / "a.parquet", {"image": [png(1)], "caption": ["a"]}))
     (tmp_path / "a.parquet").unlink()
     if content is not None:
@@ -169,13 +144,13 @@ def test_a_file_that_goes_while_it_is_read(tmp_path, refused, content):
     refused(pair.read, "row 1", str(tmp_path / "a.parquet"), "do not change the file")
 
 
-def test_a_list_of_captions_is_several_texts_and_a_null_among_them_none(tmp_path):
+def test_a_list_of_captions_is_several_texts_and_a_null_among_them_none(tmp_path, told):
     captions = [["a fox", "red"], ["an owl", None], [], None]
     file = written(tmp_path / "a.parquet", {"image": [b"x"] * 4, "captions": captions})
     assert told(read_pairs(file)) == [("1", "a fox", "red"), ("2", "an owl"), ("3",), ("4", "")]
 
 
-def test_a_bad_row_costs_that_row(tmp_path):
+def test_a_bad_row_costs_that_row(tmp_path, told):
     file = written(tmp_path / "a.parquet", {"image": ["a.png", "../b.png", "c.png"], "caption": list("abc")})
     first, second, third = read_pairs(file)
     assert told([first, third]) == [("a.png", "a"), ("c.png", "c")]

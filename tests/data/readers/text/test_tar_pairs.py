@@ -5,18 +5,11 @@ import json
 import tarfile
 
 import pytest
-from PIL import Image as Pillow
 
 from retclip import limits
 from retclip.data.readers.text.pair_files import read_pairs
 from retclip.data.readers.text.pairs import BadPair
 from retclip.errors import DataError
-
-
-def png(colour):
-    buffer = io.BytesIO()
-    Pillow.new("RGB", (6, 4), colour).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def shard(file, members):
@@ -28,23 +21,7 @@ def shard(file, members):
     return file
 
 
-def reading(file):
-    """Every image of the file; the first record that cannot be used is raised."""
-
-    def work():
-        for pair in read_pairs(file):
-            if isinstance(pair, BadPair):
-                raise pair.error
-            pair.read()
-
-    return work
-
-
-def told(pairs):
-    return [(one.key, *one.texts) for one in pairs]
-
-
-def test_shards_hold_samples_of_equal_stems(tmp_path):
+def test_shards_hold_samples_of_equal_stems(tmp_path, png, told):
     listed = json.dumps({"caption": ["red", "owl"]}).encode()
     members = {
         "a/1.png": png(1),
@@ -62,7 +39,7 @@ def test_shards_hold_samples_of_equal_stems(tmp_path):
     assert told(read_pairs(other, text="alt")) == [("1", "fox")]
 
 
-def test_shards_of_macos_and_captions_of_null(tmp_path):
+def test_shards_of_macos_and_captions_of_null(tmp_path, png, told):
     members = {
         "._s.png": b"x",
         "s.png": png(1),
@@ -89,17 +66,17 @@ SHARDS = {
 
 
 @pytest.mark.parametrize("members", SHARDS.values(), ids=SHARDS)
-def test_a_damaged_shard(tmp_path, refused, members):
+def test_a_damaged_shard(tmp_path, refused, members, reading):
     refused(reading(shard(tmp_path / "a.tar", members)), str(tmp_path / "a.tar"))
 
 
 @pytest.mark.parametrize("content", [b"", b"hello" * 200])
-def test_a_file_that_is_no_tar(tmp_path, refused, content):
+def test_a_file_that_is_no_tar(tmp_path, refused, content, reading):
     (tmp_path / "a.tar").write_bytes(content)
     refused(reading(tmp_path / "a.tar"), str(tmp_path / "a.tar"))
 
 
-def test_a_sample_without_a_caption_costs_that_sample(tmp_path):
+def test_a_sample_without_a_caption_costs_that_sample(tmp_path, png, told):
     members = {"a.png": png(1), "a.txt": b"fox", "b.png": png(2), "c.png": png(3), "c.txt": b"owl"}
     first, second, third = read_pairs(shard(tmp_path / "0.tar", members))
     assert told([first, third]) == [("a", "fox"), ("c", "owl")]
@@ -115,7 +92,7 @@ def before(file):
     return found, str(caught.value)
 
 
-def test_a_shard_that_is_cut_gives_what_lies_before(tmp_path):
+def test_a_shard_that_is_cut_gives_what_lies_before(tmp_path, png, told):
     members = {"1.png": png(1), "1.txt": b"fox", "2.png": b"x" * 5000, "2.txt": b"y" * 5000}
     file = shard(tmp_path / "a.tar", members)
     file.write_bytes(file.read_bytes()[:4000])
@@ -125,7 +102,7 @@ def test_a_shard_that_is_cut_gives_what_lies_before(tmp_path):
     assert str(file) in error and "write the shard again" in error
 
 
-def test_a_damaged_header_is_not_the_end_of_a_shard(tmp_path):
+def test_a_damaged_header_is_not_the_end_of_a_shard(tmp_path, png, told):
     members = {name: content for n in range(3) for name, content in ((f"{n}.png", png(n)), (f"{n}.txt", b"fox"))}
     file = shard(tmp_path / "a.tar", members)
     content = bytearray(file.read_bytes())
@@ -135,7 +112,7 @@ def test_a_damaged_header_is_not_the_end_of_a_shard(tmp_path):
     assert told(found) == [("0", "fox")] and "damaged header at byte" in error
 
 
-def test_what_is_too_large_costs_its_sample_and_is_not_read(tmp_path, monkeypatch):
+def test_what_is_too_large_costs_its_sample_and_is_not_read(tmp_path, monkeypatch, png):
     monkeypatch.setattr(limits, "_current", limits.Limits(text_bytes=100, file_bytes=1000))
     members = {
         "1.png": b"x" * 1001,
@@ -151,7 +128,7 @@ def test_what_is_too_large_costs_its_sample_and_is_not_read(tmp_path, monkeypatc
     assert good.texts == ("elk",)
 
 
-def test_json_that_nests_too_deeply_costs_its_sample(tmp_path):
+def test_json_that_nests_too_deeply_costs_its_sample(tmp_path, png):
     deep, good = read_pairs(
         shard(tmp_path / "0.tar", {"1.png": png(1), "1.json": b"[" * 100_000, "2.png": png(2), "2.txt": b"elk"})
     )
