@@ -3,7 +3,7 @@ store of drawn scenes is built once for everything that only reads it."""
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,18 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs the real-data packs in {SHARED}")
     return SHARED
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Callable[[str], Path]:
+    """Writes a text as a retclip.toml."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "retclip.toml"
+        path.write_text(text)
+        return path
+
+    return write
 
 
 @dataclass(frozen=True)

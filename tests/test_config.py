@@ -12,16 +12,6 @@ from retclip.presets import DEFAULT_PRESET, PRESETS
 K = "RETCLIP_RETRIEVAL__K"
 
 
-@pytest.fixture
-def toml(tmp_path):
-    def write(text):
-        path = tmp_path / "retclip.toml"
-        path.write_text(text)
-        return path
-
-    return write
-
-
 def test_flags_beat_environment_beats_file_beats_preset_beats_defaults(toml, monkeypatch):
     file = toml("[retrieval]\nk = 5\n")
     monkeypatch.setitem(PRESETS, DEFAULT_PRESET, {})

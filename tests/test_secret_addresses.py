@@ -5,17 +5,6 @@ import pytest
 from retclip.config import load
 from retclip.errors import ConfigError
 
-
-@pytest.fixture
-def toml(tmp_path):
-    def write(text):
-        path = tmp_path / "retclip.toml"
-        path.write_text(text)
-        return path
-
-    return write
-
-
 SERVED = '[store]\nindex = "server"\nqdrant_url = "https://theirs.example"\n'
 
 

@@ -77,12 +77,6 @@ def server():
     found.server_close()
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path):
-    with cached_in(tmp_path / "cache"):
-        yield tmp_path / "cache"
-
-
 def weights(*files):
     return Weights("model", "a model", "MIT", "https://example.org/model", 1, files)
 

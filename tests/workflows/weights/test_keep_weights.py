@@ -10,19 +10,13 @@ import torch
 from safetensors.torch import load_file, save, save_file
 
 from retclip.errors import ConfigError, DataError, WeightsDamaged
-from retclip.plugin.weights import WeightFile, Weights, cached_in, folder_of, located
+from retclip.plugin.weights import WeightFile, Weights, folder_of, located
 from retclip.workflows.weights.keep_weights import take
 from retclip.workflows.weights.verify_weights import verify
 
 CONTENT = save({"a": torch.arange(320_000.0)})  # more than one block
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 12345\n"
 PAGE = b"\n<!DOCTYPE html><html><head><title>Sign in</title></head></html>"
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path):
-    with cached_in(tmp_path / "cache"):
-        yield tmp_path / "cache"
 
 
 def weights(*files):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from retclip.plugin.weights import WeightFile, Weights, cached_in, folder_of
+from retclip.plugin.weights import WeightFile, Weights, folder_of
 from retclip.workflows.weights.keep_weights import take
 from retclip.workflows.weights.verify_weights import verify
 
@@ -19,8 +19,7 @@ MODEL = Weights("model", "a model", "MIT", "https://example.org/model", 1, (Weig
 def file(tmp_path):
     """A file of these weights beside the folder that they lie in."""
     (tmp_path / "model.safetensors").write_bytes(CONTENT)
-    with cached_in(tmp_path / "cache"):
-        yield tmp_path / "model.safetensors"
+    return tmp_path / "model.safetensors"
 
 
 def states(weights=MODEL):

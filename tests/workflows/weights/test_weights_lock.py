@@ -14,12 +14,6 @@ from retclip.workflows.weights.weights_lock import alone
 MODEL, OTHER = (Weights(name, "a model", "MIT", "https://example.org", 1, ()) for name in ("model", "other"))
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path):
-    with cached_in(tmp_path / "cache"):
-        yield tmp_path / "cache"
-
-
 def test_the_second_waits_for_the_first_and_is_told_whose_it_is(cache):
     told, order, waiting = [], [], threading.Event()
 
