@@ -25,7 +25,17 @@ from retclip.store.index import edge_graph
 from retclip.store.index.edge_searches import EdgeSearches, class_sizes
 from retclip.store.index.edge_shard import SHARD, check_space, engine_faults, load, locked
 from retclip.store.index.nearest_in_classes import nearest_in_classes, nearest_of_each
-from retclip.store.index.protocol import PAYLOAD, REVISION, Graph, Hits, Points, check_points, gathered, payload_row
+from retclip.store.index.protocol import (
+    PAYLOAD,
+    REVISION,
+    Graph,
+    Hits,
+    Points,
+    check_points,
+    gathered,
+    payload_row,
+    query_rows,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,13 +107,13 @@ class EdgeIndex:
     def search(self, queries: Tensor, k: int, classes: Sequence[int] | None = None) -> Hits:
         """See VectorIndex."""
         with engine_faults(self.folder):
-            found = nearest_in_classes(self._engine(), _rows(queries), k, classes, self.exact_below)
+            found = nearest_in_classes(self._engine(), query_rows(queries), k, classes, self.exact_below)
             return gathered([found], len(queries), k)
 
     def search_per_class(self, queries: Tensor, k: int, classes: Sequence[int]) -> Hits:
         """See VectorIndex."""
         with engine_faults(self.folder):
-            parts = nearest_of_each(self._engine(), _rows(queries), k, classes, self.exact_below)
+            parts = nearest_of_each(self._engine(), query_rows(queries), k, classes, self.exact_below)
             return gathered(parts, len(queries), k * len(classes))
 
     def scan(self) -> Iterator[tuple[UUID, NDArray[np.int64]]]:
@@ -225,8 +235,3 @@ class EdgeIndex:
         if self._shard is None:
             self._shard = load(self.folder / SHARD, self.dim)
         return self._shard
-
-
-def _rows(queries: Tensor) -> list[list[float]]:
-    rows: list[list[float]] = queries.float().cpu().tolist()
-    return rows

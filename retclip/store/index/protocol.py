@@ -143,6 +143,12 @@ def empty_hits(queries: int, k: int) -> Hits:
     )
 
 
+def query_rows(queries: Tensor) -> list[list[float]]:
+    """(q, d) queries as the lists of numbers that an engine takes."""
+    rows: list[list[float]] = queries.float().cpu().tolist()
+    return rows
+
+
 def gathered(parts: Sequence[Sequence[Sequence[Any]]], queries: int, width: int) -> Hits:
     """An engine's scored points (with id, score = cosine similarity, payload) as arrays.
 

@@ -23,6 +23,7 @@ from retclip.store.index.protocol import (
     check_points,
     gathered,
     payload_row,
+    query_rows,
 )
 from retclip.store.index.server_calls import FIRST_PAUSE, IN_MEMORY, TRIES, ServerCalls, connect
 
@@ -70,13 +71,13 @@ class ServerIndex:
 
     def search(self, queries: Tensor, k: int, classes: Sequence[int] | None = None) -> Hits:
         """See VectorIndex."""
-        found = self._query([(row, classes) for row in _rows(queries)], k)
+        found = self._query([(row, classes) for row in query_rows(queries)], k)
         return self._gathered([found], len(queries), k)
 
     def search_per_class(self, queries: Tensor, k: int, classes: Sequence[int]) -> Hits:
         """See VectorIndex: one filtered query per mask and class. Grouped queries would miss rare classes, because
         they group what a plain search found (stores.md 1.2)."""
-        rows = _rows(queries)
+        rows = query_rows(queries)
         parts = [self._query([(row, [one]) for row in rows], k) for one in classes]
         return self._gathered(parts, len(rows), k * len(classes))
 
@@ -235,11 +236,6 @@ def _shape(about: models.CollectionInfo) -> tuple[int | None, Mapping[str, Any]]
 
 def _vectors(records: Sequence[models.Record]) -> dict[UUID, NDArray[np.float32]]:
     return {UUID(str(one.id)): np.asarray(one.vector, np.float32) for one in records if isinstance(one.vector, list)}
-
-
-def _rows(queries: Tensor) -> list[list[float]]:
-    rows: list[list[float]] = queries.float().cpu().tolist()
-    return rows
 
 
 def _filter(classes: Sequence[int] | None) -> models.Filter:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -65,8 +65,7 @@ def me() -> str:
 
 def left_behind(connection: Connection, keys: Sequence[str]) -> set[str]:
     """Those of the units that a process held when it died."""
-    rows, moment = _rows(connection, keys).values(), _moment(connection)
-    return {row.key for row in rows if row.state == "leased" and not _alive(row.owner, row.leased_until, moment)}
+    return _left_behind(connection, _rows(connection, keys))
 
 
 def unit_states(connection: Connection, keys: Sequence[str]) -> UnitStates:
@@ -78,7 +77,8 @@ def unit_states(connection: Connection, keys: Sequence[str]) -> UnitStates:
 def suspects(connection: Connection, keys: Sequence[str]) -> set[str]:
     """Those of the units that a process was working on when it died, the last time that anybody tried: each is tried
     alone, so that it takes no other with it."""
-    rows, held = _rows(connection, keys), left_behind(connection, keys)
+    rows = _rows(connection, keys)
+    held = _left_behind(connection, rows)
     told = {row.key for row in rows.values() if row.state == "failed" and row.error == DIED}
     return told | {key for key in held if rows[key].begun or rows[key].error == DIED}
 
@@ -135,6 +135,13 @@ def may_live(owner: str, last_sign: datetime) -> bool:
     """Whether the process `owner` (as `me` names it) may still be at work. Of one on another machine only its last sign
     of life tells something."""
     return _alive(owner, last_sign + LEASE, now())
+
+
+def _left_behind(connection: Connection, rows: Mapping[str, Any]) -> set[str]:
+    moment = _moment(connection)
+    return {
+        key for key, row in rows.items() if row.state == "leased" and not _alive(row.owner, row.leased_until, moment)
+    }
 
 
 def _give_up(connection: Connection, run: OpenRun, unit: Wanted, attempts: int) -> Failure:
