@@ -18,7 +18,7 @@ from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.types import Image, PanopticSegmentation
 
 KIND = "scenes"  # what its folder is marked as
-Draw = Callable[[int], tuple[NDArray[np.uint8], PanopticSegmentation]]
+Drawing = tuple[NDArray[np.uint8], PanopticSegmentation]  # pixels (H, W, 3) and what they show
 
 
 class DrawnScenes:
@@ -36,7 +36,7 @@ class DrawnScenes:
         count: int,
         folder: Path,
         stem: str,
-        draw: Draw,
+        draw: Callable[[int], Drawing],
         masks: bool = True,
     ) -> None:
         self.name, self.folder, self.masks = name, expanded(folder).resolve(), masks

@@ -76,7 +76,7 @@ class Detector:
 
 def in_pixels(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """(m, 4) x0 y0 x1 y1 in pixels of `size` = (H, W), kept inside, from centre, width and height in shares of it."""
-    corners = box_convert(boxes, "cxcywh", "xyxy").clamp(0, 1)
+    corners: Tensor = box_convert(boxes, "cxcywh", "xyxy").clamp(0, 1)
     return corners * torch.tensor([size[1], size[0], size[1], size[0]], device=boxes.device)
 
 

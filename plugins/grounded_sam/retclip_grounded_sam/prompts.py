@@ -53,7 +53,9 @@ def prompts(terms: Sequence[str], tokenize: Callable[[str], list[int]], special:
     make [CLS] a . b b . [SEP], 7 tokens; the third would make it 11, so it opens the next prompt.
     """
     found: list[Prompt] = []
-    ids, owners, spans = [special.first], [], []
+    ids = [special.first]
+    owners: list[int] = []
+    spans: list[tuple[int, int]] = []
     for index, tokens in _tokenized(terms, tokenize, special.unknown).items():
         if owners and len(ids) + len(tokens) + 2 > budget:
             found.append(Prompt((*ids, special.last), tuple(owners), tuple(spans)))

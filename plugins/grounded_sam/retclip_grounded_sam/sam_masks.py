@@ -59,8 +59,8 @@ class SamMasks:
         framed = MaskLogits(logits, (self.side, self.side), inner)
         cells = logits.shape[1] / self.side
         grid = (max(1, round(inner[0] * cells)), max(1, round(inner[1] * cells)))
-        scored = {"logits": framed, "mask_scores": quality}
-        return MaskProposals(on_photo(framed, grid), objectness, image.size, prompts, **scored)
+        masks = on_photo(framed, grid)
+        return MaskProposals(masks, objectness, image.size, prompts, logits=framed, mask_scores=quality)
 
 
 def no_masks(image: Image) -> MaskProposals:

@@ -19,6 +19,7 @@ from transformers.models.mask2former.modeling_mask2former import (
 )
 
 from retclip.algorithms.precision import at_least_float32
+from retclip.algorithms.text_scores import text_logits
 
 LEVELS = ("res2", "res3", "res4", "res5")
 STRIDES = (4, 8, 16, 32)
@@ -107,8 +108,8 @@ class MaskHead(nn.Module):
         x = self.pooled_projection(pooled) + queries.transpose(0, 1)
         for layer in self.class_layers[:-1]:
             x = layer(x).relu()
-        x = self.class_layers[-1](x)
-        return x
+        vectors: Tensor = self.class_layers[-1](x)
+        return vectors
 
     @property
     def scale(self) -> Tensor:
@@ -123,8 +124,6 @@ def class_logits(
 
     embeddings: (n, d). text: (r, d) unit rows, row_class (r,) their classes. void: (1, d).
     """
-    from retclip.algorithms.text_scores import text_logits
-
     rows = torch.cat((text.to(embeddings), nn.functional.normalize(void.to(embeddings), dim=-1)))
     owners = torch.cat((row_class.to(embeddings.device), row_class.new_tensor([classes]).to(embeddings.device)))
     unit = nn.functional.normalize(embeddings, dim=-1)

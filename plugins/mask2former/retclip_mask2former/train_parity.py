@@ -76,7 +76,7 @@ def step(
         said = model.head(levels, every_layer=True)
         losses, _ = model.losses(said, [on_frame(_targets(reference), features)], vocabulary, draw, assign)
         total = torch.stack(list(losses.values())).sum()
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
     return {name: value.detach() for name, value in losses.items()}, total.detach()
 
 

@@ -43,7 +43,8 @@ class TrainableQueries(nn.Module):
     ) -> TrainableQueries:
         """From the weights that the settings name, or new ones from torch's global random state. channels: of the
         backbone's levels. embed: length of its text vectors. Raises ConfigError where they do not fit the backbone."""
-        wanted = tuple(channels.get(name, 0) for name in LEVELS)
+        res2, res3, res4, res5 = (channels.get(name, 0) for name in LEVELS)
+        wanted = res2, res3, res4, res5
         if 0 in wanted:
             got = ", ".join(channels) or "none"
             raise ConfigError(f"feature maps {', '.join(LEVELS)} for {NAME}", got, "choose another backbone")
@@ -123,7 +124,8 @@ class TrainableQueries(nn.Module):
         rows, text = torch.as_tensor(vocabulary.row_class), cast("Tensor", vocabulary.text)
         head = self.head
         flat = class_logits(embeddings.flatten(0, 1), text, rows, len(vocabulary), head.void, head.scale)
-        return flat.unflatten(0, embeddings.shape[:2])
+        logits: Tensor = flat.unflatten(0, embeddings.shape[:2])
+        return logits
 
 
 def on_frame(target: MaskTargets, features: DenseFeatures) -> FrameTargets:
@@ -141,11 +143,11 @@ def loss_shape(settings: LossSettings) -> LossShape:
     return LossShape(weights, settings.points, settings.oversample, settings.importance)
 
 
-def _new_head(settings: QueriesSettings, channels: tuple[int, ...], embed: int) -> MaskHead:
+def _new_head(settings: QueriesSettings, channels: tuple[int, int, int, int], embed: int) -> MaskHead:
     sizes = settings.sizes.model_dump()
     for name in ("hidden", "feature"):
         if sizes[name] % sizes["heads"]:
             raise ConfigError(
                 f"sizes.{name} divisible by sizes.heads", f"{sizes[name]} and {sizes['heads']}", "change one"
             )
-    return initialise(MaskHead(HeadShape(channels=channels, embed=embed, **sizes)))  # type: ignore[arg-type]
+    return initialise(MaskHead(HeadShape(channels=channels, embed=embed, **sizes)))

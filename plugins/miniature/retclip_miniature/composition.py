@@ -116,7 +116,8 @@ def _as_photo(rng: Rng, pixels: Floats) -> Floats:
     y, x = np.linspace(-1, 1, height, dtype=np.float32)[:, None], np.linspace(-1, 1, width, dtype=np.float32)
     side = 1 + np.float32(rng.normal(0, 0.12)) * y + np.float32(rng.normal(0, 0.12)) * x
     tint = rng.normal(1, 0.05, 3).astype(np.float32) * np.float32(rng.uniform(0.75, 1.08))
-    return pixels * side[..., None] * tint + rng.standard_normal(pixels.shape, np.float32) * np.float32(0.018)
+    lit: Floats = pixels * side[..., None] * tint + rng.standard_normal(pixels.shape, np.float32) * np.float32(0.018)
+    return lit
 
 
 def _as_drawing(picture: Picture) -> Floats:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -35,7 +35,8 @@ def export(settings: ScenesSettings, out: Path) -> None:
     split = settings.split
     scenes = Scenes(settings.model_copy(update={"path": out / "images" / split, "labels": "masks"}))
     writer = PanopticWriter(out, scenes.classes(), f"panoptic_{split}")
-    photos, captions = [], []
+    photos: list[dict[str, Any]] = []
+    captions: list[dict[str, Any]] = []
     for number, record in enumerate(scenes.images(), start=1):
         truth = cast("PanopticSegmentation", record.load().truth)
         name = Path(record.uri).name

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retclip.data.drawn_scenes import DrawnScenes
+from retclip.data.drawn_scenes import Drawing, DrawnScenes
 from retclip.errors import DataError
 from retclip.plugin import SourceClass
 from retclip_miniature.composition import Cast, compose
@@ -45,7 +45,7 @@ class Scenes(DrawnScenes):
         names = {**dict.fromkeys(cast.stuff, False), **dict.fromkeys((one.name for one in cast.things), True)}
         numbers = {name: i for i, name in enumerate((*TEXTURES, *(one.name for one in read_choice())), start=1)}
 
-        def draw(index: int):  # noqa: ANN202  (see DrawnScenes)
+        def draw(index: int) -> Drawing:
             rng = np.random.default_rng([split, settings.seed, index])
             return compose(rng, cast, settings.height, settings.width)
 

@@ -29,14 +29,16 @@ def grain(rng: Rng, height: int, width: int) -> Floats:
 
 def between(share: Floats, low: Colour, high: Colour) -> Floats:
     """(H, W, 3): `low` where share is 0, `high` where it is 1."""
-    return np.float32(low) + share[..., None] * (np.float32(high) - np.float32(low))
+    start, end = np.array(low, np.float32), np.array(high, np.float32)
+    return start + share[..., None] * (end - start)
 
 
 def _sky(rng: Rng, height: int, width: int) -> Floats:
     fall = np.repeat(np.linspace(0, 1, height, dtype=np.float32)[:, None], width, axis=1)
     clear = between(fall, (0.25, 0.5, 0.85), (0.75, 0.87, 0.97))
     cloud = ((noise(rng, height, width, 20, 45) - rng.uniform(0.4, 0.7)) * 3).clip(0, 1)[..., None]
-    return clear * (1 - cloud) + np.float32(0.97) * cloud
+    painted: Floats = clear * (1 - cloud) + np.float32(0.97) * cloud
+    return painted
 
 
 def _grass(rng: Rng, height: int, width: int) -> Floats:
@@ -68,7 +70,7 @@ def _brick_wall(rng: Rng, height: int, width: int) -> Floats:
     tall = int(rng.integers(7, 12))
     face, joint = _courses(rng, height, width, tall, round(2.2 * tall), shift=0.5)
     bricks = between(face, (0.45, 0.17, 0.12), (0.74, 0.36, 0.25))
-    return np.where(joint[..., None], np.float32([0.78, 0.75, 0.7]), bricks)
+    return np.where(joint[..., None], np.array([0.78, 0.75, 0.7], np.float32), bricks)
 
 
 def _wooden_floor(rng: Rng, height: int, width: int) -> Floats:
@@ -98,7 +100,7 @@ def _tiled_floor(rng: Rng, height: int, width: int) -> Floats:
     y, x = np.mgrid[:height, :width]
     chequer = ((y // side + x // side) % 2).astype(np.float32)
     tiles = between(0.75 * chequer + 0.25 * face, (0.35, 0.45, 0.5), (0.92, 0.93, 0.9))
-    return np.where(joint[..., None], np.float32([0.25, 0.25, 0.27]), tiles)
+    return np.where(joint[..., None], np.array([0.25, 0.25, 0.27], np.float32), tiles)
 
 
 def _gravel(rng: Rng, height: int, width: int) -> Floats:

@@ -11,7 +11,7 @@ from PIL import Image as PILImage
 from retclip_miniature.glyphs import SIDE, ThingClass, sheet
 from retclip_miniature.stuff import Floats, Rng
 
-GREY = np.float32([0.299, 0.587, 0.114])  # how bright each channel looks (ITU-R BT.601)
+GREY = np.array([0.299, 0.587, 0.114], np.float32)  # how bright each channel looks (ITU-R BT.601)
 TURN = 18.0  # degrees, standard deviation; one thing in eight lies anyhow
 
 
@@ -33,7 +33,8 @@ def draw_thing(rng: Rng, kind: ThingClass, artist: str, size: float) -> Thing:
     shape = (max(4, round(size * min(1, stretch))), max(4, round(size * min(1, 1 / stretch))))
     picture = PILImage.fromarray(_premultiplied(glyph)).resize(shape, PILImage.Resampling.BOX if size < SIDE else
                                                               PILImage.Resampling.BICUBIC)  # fmt: skip
-    pixels = np.asarray(picture.rotate(angle, PILImage.Resampling.BILINEAR, expand=True)).astype(np.float32) / 255
+    turned = np.asarray(picture.rotate(angle, PILImage.Resampling.BILINEAR, expand=True))
+    pixels = turned.astype(np.float32) / np.float32(255)
     cover = pixels[..., 3]
     colours = (pixels[..., :3] / np.maximum(cover, 1e-3)[..., None]).clip(0, 1)
     return Thing(_recoloured(rng, colours), cover)

@@ -5,7 +5,7 @@ Listing components imports this module, so it must not import torch or open_clip
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
@@ -130,7 +130,7 @@ def weights_of(settings: OpenClipSettings) -> Sequence[Weights]:
     return (Weights(name, summary, "MIT", page, megabytes, files),)
 
 
-def _loader(name: str) -> object:
+def _loader(name: str) -> Callable[[OpenClipSettings, Device], Backbone]:
     def load(settings: OpenClipSettings, device: Device) -> Backbone:
         from retclip_openclip.backbone import OpenClip
 

@@ -38,7 +38,7 @@ class OpenClip:
 
     def __init__(self, name: str, settings: OpenClipSettings, device: Device) -> None:
         self.settings, self.device = settings, device
-        model = model_with_weights(settings)
+        model: Any = model_with_weights(settings)  # OpenCLIP's classes are untyped
         digest = state_digest(model.visual.state_dict())
         self.mean, self.std = normalisation(settings)
         self.model: Any = model.to(device.torch_device)

@@ -87,8 +87,10 @@ def _new_model(settings: OpenClipSettings) -> nn.Module:
     with torch.random.fork_rng(devices=[]), _quiet():
         torch.manual_seed(0)  # random weights must be the same tomorrow: their space has a digest
         if settings.config:
-            return open_clip.model.CLIP(**_read_config(local_file(settings.config)))
-        return open_clip.create_model(settings.model, pretrained=None)
+            model: nn.Module = open_clip.model.CLIP(**_read_config(local_file(settings.config)))
+        else:
+            model = open_clip.create_model(settings.model, pretrained=None)
+    return model
 
 
 @contextmanager
@@ -118,9 +120,9 @@ def _registered(shape: dict[str, Any]) -> str:
     """The name of a ConvNeXt of that shape, under which OpenCLIP can ask timm for it: one name, one shape."""
     name = f"convnext_retclip_{hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:12]}"
 
-    def entry(pretrained: bool = False, **more: Any) -> ConvNeXt:  # noqa: ARG001  (timm's own signature)
+    def entry(pretrained: bool = False, **more: Any) -> Any:  # noqa: ARG001  (timm's own signature)
         known = {key: value for key, value in more.items() if key in ("drop_path_rate", "num_classes")}
-        model = ConvNeXt(**{"num_classes": 0, **shape, **known})
+        model: Any = ConvNeXt(**{"num_classes": 0, **shape, **known})
         model.default_cfg = {}
         return model
 

@@ -75,5 +75,5 @@ class ResNetTower:
 
     def _split(self, project: Any, tokens: Tensor) -> Tensor:
         """(m, heads, d_head) float32."""
-        found: Tensor = project(tokens).float()
-        return found.unflatten(-1, (self.pool.num_heads, -1))
+        found: Tensor = project(tokens).float().unflatten(-1, (self.pool.num_heads, -1))
+        return found

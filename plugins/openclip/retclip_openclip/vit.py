@@ -62,7 +62,7 @@ class VitTower:
 
     def _positions(self, rows: int, columns: int) -> Tensor:
         """(1 + hw, width): the table that was trained, its grid resized bicubically as OpenCLIP does it."""
-        table = self.visual.positional_embedding.float()
+        table: Tensor = self.visual.positional_embedding.float()
         native = tuple(self.visual.grid_size)
         if (rows, columns) == native:
             return table
@@ -76,7 +76,7 @@ class VitTower:
             found: Tensor = block(x)
             return found
         q, k, v = _projections(block.attn, block.ln_1(x))
-        values = block.ls_1(block.attn.out_proj(_joined(self._attended(q, k, v, rows, columns))))
+        values: Tensor = block.ls_1(block.attn.out_proj(_joined(self._attended(q, k, v, rows, columns))))
         if self.variant in ("clearclip", "naclip"):
             return values
         x = x + values
@@ -85,7 +85,7 @@ class VitTower:
 
     def _attended(self, q: Tensor, k: Tensor, v: Tensor, rows: int, columns: int) -> Tensor:
         """(b, heads, l, d_head)."""
-        scale = q.shape[-1] ** -0.5
+        scale: float = q.shape[-1] ** -0.5
         if self.variant == "maskclip":
             return v
         if self.variant == "clearclip":

@@ -68,4 +68,4 @@ class Canvas:
         return x * self.width * OVERSAMPLE, y * self.height * OVERSAMPLE
 
     def _coverage(self, picture: PILImage.Image) -> Floats:
-        return np.asarray(picture.reduce(OVERSAMPLE), dtype=np.float32) / 255
+        return np.asarray(picture.reduce(OVERSAMPLE), dtype=np.float32) / np.float32(255)

@@ -92,6 +92,7 @@ class ColourTexture:
         working = working_image(pixels, chosen.grid, chosen.stride)
         lab = appearance.lab(working)
         lightness = lab[..., 0]
+        height, width = lightness.shape
         colour = cell_histograms(appearance.colour_bins(lab), chosen.stride)
         coarse = cell_histograms(appearance.edge_bins(lightness, 2.5), chosen.stride)
         return [
@@ -101,7 +102,7 @@ class ColourTexture:
             (chosen.contrast, cell_histograms(appearance.contrast_bins(lightness, 5, 15), chosen.stride)),
             (chosen.colour_around, surroundings(colour, chosen.around)),
             (chosen.edges_around, surroundings(coarse, chosen.around)),
-            (chosen.height, cell_histograms(appearance.height_bins(*lightness.shape, 12), chosen.stride)),
+            (chosen.height, cell_histograms(appearance.height_bins(height, width, 12), chosen.stride)),
         ]
 
 

@@ -61,7 +61,8 @@ def _below(rng: Rng, canvas: Canvas, edge: float, waviness: float) -> Floats:
     """(H, W) 1 below a wavy edge, 0 above."""
     wave = textures.noise(rng, 1, canvas.width, 1, canvas.width / 4)[0] - 0.5
     edge_rows = (edge + 2 * waviness * wave) * canvas.height  # (W,)
-    return (np.arange(canvas.height)[:, None] >= edge_rows).astype(np.float32)
+    below: NDArray[np.bool_] = np.arange(canvas.height)[:, None] >= edge_rows
+    return below.astype(np.float32)
 
 
 def _invite(rng: Rng, canvas: Canvas, kind: int, names: list[str]) -> None:

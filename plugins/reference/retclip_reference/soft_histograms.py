@@ -27,7 +27,7 @@ class SoftBins:
     count: int
 
 
-def line_bins(values: NDArray[np.floating], centres: Sequence[float]) -> SoftBins:
+def line_bins(values: NDArray[np.floating], centres: Sequence[float] | Doubles) -> SoftBins:
     """Linear interpolation between the two nearest of the rising `centres`; values outside count as the end centre."""
     centre = np.asarray(centres, dtype=np.float64)
     inside = np.clip(values, centre[0], centre[-1])

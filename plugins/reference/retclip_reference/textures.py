@@ -21,8 +21,9 @@ def noise(rng: Rng, height: int, width: int, down: float, across: float) -> Floa
 
 def mix(share: Floats, low: tuple[float, float, float], high: tuple[float, float, float]) -> Floats:
     """(H, W, 3): `low` where share is 0, `high` where it is 1."""
-    start, end = np.float32(low), np.float32(high)
-    return start + share[..., None] * (end - start)
+    start, end = np.array(low, np.float32), np.array(high, np.float32)
+    mixed: Floats = start + share[..., None] * (end - start)
+    return mixed
 
 
 def sky(rng: Rng, height: int, width: int) -> Floats:
@@ -31,8 +32,9 @@ def sky(rng: Rng, height: int, width: int) -> Floats:
     bottom = (0.75, 0.86, 0.96) if top[2] > 0.8 else (0.98, 0.76, 0.56)
     gradient = np.broadcast_to(np.linspace(0, 1.6, height, dtype=np.float32)[:, None], (height, width)).clip(0, 1)
     cloud = 0.6 * noise(rng, height, width, height / 8, width / 5) + 0.4 * noise(rng, height, width, 7, 15)
-    cover = np.clip((cloud - rng.uniform(0.45, 0.65)) * 3, 0, 1)[..., None]
-    return mix(gradient, top, bottom) * (1 - cover) + np.float32([0.97, 0.97, 0.98]) * cover
+    cover = np.clip((cloud - rng.uniform(0.45, 0.65)) * 3, 0, 1).astype(np.float32)[..., None]
+    painted: Floats = mix(gradient, top, bottom) * (1 - cover) + np.array([0.97, 0.97, 0.98], np.float32) * cover
+    return painted
 
 
 def grass(rng: Rng, height: int, width: int) -> Floats:
@@ -87,5 +89,5 @@ def brick_wall(rng: Rng, height: int, width: int) -> Floats:
     shades = rng.random((height // tall + 1, (width + long) // long + 1)).astype(np.float32)
     face = mix(shades[course, shifted // long], (0.48, 0.20, 0.14), (0.72, 0.36, 0.26))
     mortar = ((y % tall == 0) | (shifted % long == 0))[..., None]
-    face = np.where(mortar, np.float32([0.78, 0.74, 0.68]), face)
+    face = np.where(mortar, np.array([0.78, 0.74, 0.68], np.float32), face)
     return face * (0.9 + 0.2 * noise(rng, height, width, 2, 2))[..., None]

@@ -77,8 +77,8 @@ def house(canvas: Canvas, rng: Rng, x: float, y: float, size: float, segment: in
     brush = Brush(canvas, x, y, size, segment)
     brush.shadow(0.8)
     walls: tuple[Colour, ...] = ((0.93, 0.88, 0.76), (0.90, 0.74, 0.58), (0.86, 0.86, 0.88), (0.95, 0.84, 0.55))
-    wall = np.float32(walls[int(rng.integers(len(walls)))])
-    brush.box(-0.6, 0, 0.6, 0.58, mix(brush.noise(rng, 2, 2), tuple(wall * 0.92), tuple(wall)))
+    wall = walls[int(rng.integers(len(walls)))]
+    brush.box(-0.6, 0, 0.6, 0.58, mix(brush.noise(rng, 2, 2), (wall[0] * 0.92, wall[1] * 0.92, wall[2] * 0.92), wall))
     tiles = 0.5 * brush.noise(rng, 2, 7) + 0.5 * brush.noise(rng, 2, 2)
     brush.polygon(
         [(-0.72, 0.55), (0.72, 0.55), (0.45, 1), (-0.45, 1)], mix(tiles, (0.38, 0.14, 0.12), (0.66, 0.30, 0.2))

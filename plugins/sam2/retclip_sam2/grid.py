@@ -87,7 +87,7 @@ def image_config(folder: Path) -> Sam2Config:
 def mask_boxes(logits: Tensor) -> Tensor:
     """(n, 4) float x0 y0 x1 y1 around the cells above 0, ends exclusive: a row of cells has an area too, so that its
     doubles are found. No mask may be empty."""
-    boxes = masks_to_boxes(logits > 0)
+    boxes: Tensor = masks_to_boxes(logits > 0)
     boxes[:, 2:] += 1
     return boxes
 
