@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
+from sqlalchemy import Connection, text
 
+from retclip.errors import StoreBusy
 from retclip.store.feature_store import FeatureStore
 from retclip.store.index import reconcile
 from retclip.store.sql.engine import transaction
@@ -109,3 +113,28 @@ def test_any_order_and_any_repetition_end_in_the_same_index(store: FeatureStore,
     store.refresh()
     assert reconcile.differences(store.projection()).clean
     assert store.projection().index.count() == 10
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_rows_are_numbered_in_the_order_in_which_they_are_committed(light_work, made) -> None:
+    """An index in memory remembers the newest number it has seen: of two writers the one who took its number first
+    must not come last. SQLite has one writer at a time."""
+    reader, writer = light_work.open(), light_work.open()
+    made.commit(reader, made.unit(1), made.unit(2))
+    held = reader.projection().index
+
+    def retire(connection: Connection, image: int) -> None:
+        ids = connection.execute(text(f"SELECT id FROM segment WHERE image_id = {image}")).scalars().all()
+        connection.execute(text(f"UPDATE segment SET status = 2, rev = rev + 1 WHERE image_id = {image}"))
+        outbox.announce(connection, [1], ids)
+
+    with transaction(writer.engine, write=True) as first:
+        retire(first, image=1)
+        with suppress(StoreBusy), transaction(writer.engine, write=True) as second:
+            second.execute(text("SET LOCAL lock_timeout = '1ms'"))  # it need not wait to be made to
+            retire(second, image=2)
+        reader.refresh()
+    with transaction(writer.engine, write=True) as second:
+        retire(second, image=2)
+    reader.refresh()
+    assert held.count() == 0, "every segment was retired, and the index was told of each"
