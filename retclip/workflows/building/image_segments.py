@@ -21,7 +21,7 @@ from retclip.store.segments.slots import NewSegment
 from retclip.types import Image, MaskProposals
 from retclip.workflows.building.label_assignment import LabelAssignment
 from retclip.workflows.building.units import Unit
-from retclip.workflows.segment.describe_image import keys_of, proposals_of
+from retclip.workflows.segment.describe_image import key_features, keys_of, proposals_of
 from retclip.workflows.segment.masks import best_first, binary, box
 from retclip.workflows.segment.parts import Models
 
@@ -49,7 +49,8 @@ def image_segments(models: Models, unit: Unit, image: Image, naming: LabelAssign
     else:
         named = best_first(_named(found, class_names, models.proposer.name), most)
         tally.skip(TOO_MANY, len(found) - len(named))
-    vectors = keys_of(models, image, features, named, described)
+    (key_grid,) = key_features(models, [image], [features])
+    vectors = keys_of(models, image, key_grid, named, described)
     said_by = _said_by(models, unit, bool(sure))
     segments, kept = _segments(named, vectors.covered.tolist(), sure, said_by)
     result = _result(models, unit, image, segments, vectors.vectors[kept].float().cpu().numpy(), tally)

@@ -46,13 +46,23 @@ def vectors_of(models: Models, image: Image, features: DenseFeatures, proposals:
     return pooled(models.backbone, image, features, proposals)
 
 
+def key_features(models: Models, images: Sequence[Image], features: Sequence[DenseFeatures]) -> list[DenseFeatures]:
+    """Compute the dense features that keys are pooled from: a second backbone's, of all images together.
+
+    features: one entry per image, the first backbone's; where it is the only one, its keys are pooled from them. Raises
+    DataError, ContractBroken."""
+    return list(features) if models.second_backbone is None else dense(models.second_backbone, images)
+
+
 def keys_of(
     models: Models, image: Image, features: DenseFeatures, proposals: MaskProposals, segments: SegmentFeatures | None
 ) -> SegmentFeatures:
-    """A unit vector per mask for the store: `segments`, where they are known, unless there is a second backbone."""
-    if models.second_backbone is None:
-        return segments if segments is not None else vectors_of(models, image, features, proposals)
-    return pooled(models.keys, image, dense(models.keys, [image])[0], proposals)
+    """A unit vector per mask for the store: `segments`, where they are known, unless there is a second backbone.
+
+    features: of the image, as `key_features` gives them. Raises DataError, ContractBroken."""
+    if models.second_backbone is None and segments is not None:
+        return segments
+    return pooled(models.keys, image, features, proposals)
 
 
 def dense(backbone: Loaded[Backbone], images: Sequence[Image]) -> list[DenseFeatures]:

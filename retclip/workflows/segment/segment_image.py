@@ -34,7 +34,14 @@ from retclip.types import (
     SegmentFeatures,
     Vocabulary,
 )
-from retclip.workflows.segment.describe_image import Description, addresses, keys_of, proposals_of, vectors_of
+from retclip.workflows.segment.describe_image import (
+    Description,
+    addresses,
+    key_features,
+    keys_of,
+    proposals_of,
+    vectors_of,
+)
 from retclip.workflows.segment.masks import boxes
 from retclip.workflows.segment.parts import Loaded, Parts
 from retclip.workflows.segment.vocabulary import PreparedVocabulary, needs_neighbours
@@ -53,15 +60,21 @@ def segment_images(
 
 def describe_images(parts: Parts, images: Sequence[Image], prepared: PreparedVocabulary) -> list[Description]:
     """Masks and their vectors, the models looking at all images together."""
-    found = proposals_of(parts, images, prepared.vocabulary)
-    return [_described(parts, image, *one) for image, one in zip(images, found, strict=True)]
+    proposed = proposals_of(parts, images, prepared.vocabulary)
+    keyed = key_features(parts, images, [features for features, _ in proposed])
+    return [
+        _described(parts, image, features, key_grid, proposals)
+        for image, (features, proposals), key_grid in zip(images, proposed, keyed, strict=True)
+    ]
 
 
-def _described(parts: Parts, image: Image, features: DenseFeatures, proposals: MaskProposals) -> Description:
+def _described(
+    parts: Parts, image: Image, features: DenseFeatures, key_grid: DenseFeatures, proposals: MaskProposals
+) -> Description:
     if not parts.settings.segment.use_prompts:  # what an annotation or a detector calls a mask must not leak in
         proposals = replace(proposals, prompts=None)
     segments = vectors_of(parts, image, features, proposals)
-    return Description(proposals, segments, keys_of(parts, image, features, proposals, segments))
+    return Description(proposals, segments, keys_of(parts, image, key_grid, proposals, segments))
 
 
 def decide(parts: Parts, image: Image, prepared: PreparedVocabulary, described: Description) -> Evidence:

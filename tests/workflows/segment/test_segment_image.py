@@ -12,7 +12,7 @@ from retclip.plugin import NEIGHBOURS
 from retclip.store.classes.class_matches import Decisions
 from retclip.types import ClassScores, Image, MaskProposals, Neighbours, Role, SegmentFeatures, Vocabulary
 from retclip.workflows.explain.evidence_file import save_evidence
-from retclip.workflows.segment.segment_image import segment_images
+from retclip.workflows.segment.segment_image import describe_images, segment_images
 from retclip.workflows.segment.vocabulary import prepare
 
 NAMES = Vocabulary(("sky", "grass", "car"), (False, False, True))
@@ -247,3 +247,30 @@ def test_masks_that_nobody_prompted_keep_every_class(kit):
     ):
         _, evidence = segment(kit, kit.picture(), giving(masks, prompts), flat, settings)
         assert evidence.combined.tolist() == [pytest.approx(row) for row in rows], prompts
+
+
+def test_both_backbones_look_at_all_images_together(kit):
+    """A second one (kNN-CLIP) as the first; each image's keys are those that it gets alone."""
+
+    class Counting(kit.Backbone):
+        def __init__(self, space):
+            self.space, self.calls = space, []
+
+        def dense_features(self, images):
+            self.calls.append(len(images))
+            return super().dense_features(images)
+
+    first, second = Counting(kit.Backbone.space), Counting(replace(kit.Backbone.space, backbone="stub.keys"))
+    parts = replace(
+        kit.parts(Store()),
+        backbone=kit.loaded("stub.colour", first),
+        second_backbone=kit.loaded("stub.keys", second),
+    )
+    images, prepared = [kit.picture("sky", right) for right in ("grass", "car", "sand")], prepare(parts, NAMES)
+    together = describe_images(parts, images, prepared)
+    assert first.calls == second.calls == [3]
+    for image, described in zip(images, together, strict=True):
+        (alone,) = describe_images(parts, [image], prepared)
+        assert described.keys.space == second.space
+        assert torch.equal(described.keys.vectors, alone.keys.vectors)
+    assert not torch.equal(together[0].keys.vectors, together[1].keys.vectors)
