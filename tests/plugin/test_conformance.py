@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,13 @@ import torch
 from pydantic import Field
 
 from retclip.algorithms.mask_pooling import area_weights, mask_pooling
-from retclip.errors import DataError
+from retclip.errors import DataError, WeightsDamaged
 from retclip.plugin import ANNOTATION, LEVELS, NEIGHBOURS, REGIONS, TEXT, WHOLE, Component, Settings
+from retclip.plugin.checkpoints import read_state, write_safetensors
 from retclip.plugin.conformance import check_component
+from retclip.plugin.conformance.damaged_weights import DAMAGES, check_refusals
 from retclip.plugin.discovery import ComponentInfo
+from retclip.plugin.whole_weights import fill
 from retclip.types import ClassScores, DenseFeatures, FeatureSpace, MaskProposals, Role, SegmentFeatures
 
 
@@ -34,6 +38,13 @@ def info(kind: str, thing: Any, **more: Any) -> ComponentInfo:
 
 def broken(kind: str, thing: Any, **more: Any) -> set[str]:
     return {one.check for one in check_component(info(kind, thing, **more)) if one.ok is False}
+
+
+def raising(error: Exception) -> Any:
+    def load(*_: Any) -> None:
+        raise error
+
+    return load
 
 
 class Stripes:
@@ -293,3 +304,38 @@ def test_a_panic_and_an_exit_are_findings_not_the_end_of_the_check(error):
 
     failed = [one for one in check_component(info("proposer", Ending())) if one.ok is False]
     assert failed and all(type(error).__name__ in one.detail for one in failed)
+
+
+def loading(load: Any) -> ComponentInfo:
+    return ComponentInfo("proposer", "own", "retclip-own", "1", Component("one", "a line", Named, load))
+
+
+class Named(Settings):
+    weights: str = Field("", description="a file")
+
+
+def test_a_loader_that_refuses_damaged_weights_by_their_name_passes(tmp_path):
+    write_safetensors({"a": torch.ones(2, 3), "b": torch.ones(1)}, tmp_path / "whole.safetensors", {})
+
+    def load(settings: Named, _: Any) -> Stripes:
+        path = Path(settings.weights)
+        fill(torch.nn.ParameterDict({"a": torch.ones(2, 3), "b": torch.ones(1)}), read_state(path), str(path))
+        return Stripes()
+
+    results = check_refusals(loading(load), "weights", tmp_path / "whole.safetensors", tmp_path / "copies")
+    assert [(one.check, one.ok) for one in results] == [(f"weights: {damage}", True) for damage in DAMAGES]
+
+
+@pytest.mark.parametrize(
+    ("load", "detail"),
+    [
+        (lambda settings, _: Stripes(), "it loaded"),
+        (raising(WeightsDamaged("weights", "others", "get them again")), "it was refused as: expected weights; got"),
+        (raising(ValueError("what is this")), "ValueError: what is this"),
+    ],
+)
+def test_a_loader_that_takes_them_or_does_not_name_them_breaks_its_promise(load, detail, tmp_path):
+    write_safetensors({"a": torch.ones(2)}, tmp_path / "whole.safetensors", {})
+    results = check_refusals(loading(load), "weights", tmp_path / "whole.safetensors", tmp_path / "copies")
+    assert {one.ok for one in results} == {False} and len(results) == len(DAMAGES)
+    assert all(detail in one.detail for one in results)

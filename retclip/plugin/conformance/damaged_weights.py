@@ -1,37 +1,74 @@
-"""Copies of weights that are not whole, for the tests of whoever writes a loader: each must be refused.
+"""Weights that are not whole, for the tests of whoever writes a loader: each copy must be refused by its name.
 
-for damage, copy in damaged_copies(folder, tmp_path):
-    with pytest.raises(WeightsDamaged):
-        manager.load("backbone", "mine.keys", {"model": str(copy)}, Device())
+def test_weights_that_are_not_whole_are_refused(folder, tmp_path):
+    info = PluginManager.discover().find("backbone", "mine.keys")
+    assert [one for one in check_refusals(info, "model", folder, tmp_path) if one.ok is not True] == []
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from retclip.errors import WeightsDamaged, WeightsMissing
+from retclip.plugin.calls import reason_of
 from retclip.plugin.checkpoints import read_metadata, read_state, write_safetensors
+from retclip.plugin.conformance import CheckResult
+from retclip.plugin.discovery import ComponentInfo
+from retclip.plugin.manager import PluginManager
+from retclip.types import Device
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 1\n"
 PAGE = "<!DOCTYPE html>\n<html><head><title>Log in</title></head></html>\n"
+OF_TENSORS = ("missing", "left over", "of another shape")
+DAMAGES = (*OF_TENSORS, "cut short", "a pointer", "a page", "gone")
+
+
+def check_refusals(
+    info: ComponentInfo, setting: str, weights: Path, into: Path, settings: Mapping[str, Any] | None = None
+) -> list[CheckResult]:
+    """Load a component with each damaged copy of its weights.
+
+    setting: the key that names them. weights: a .safetensors file or a folder with a model.safetensors, whole. into:
+    where the copies go. settings: the others that it needs.
+
+    A copy is refused well by WeightsDamaged or WeightsMissing that names it, and of a wrong tensor says what is wrong.
+    """
+    manager = PluginManager([info], [])
+    results = []
+    for damage, copy in damaged_copies(weights, into):
+        try:
+            manager.load(info.kind, info.full_name, {**(settings or {}), setting: str(copy)}, Device())
+            detail = "it loaded"
+        except (WeightsDamaged, WeightsMissing) as error:
+            named = str(copy) in str(error) and (damage not in OF_TENSORS or error.got.startswith(f"1 {damage}: "))
+            detail = "" if named else f"it was refused as: {error}"
+        except Exception as error:
+            detail = reason_of(error)
+        results.append(CheckResult(f"weights: {damage}", not detail, detail))
+    return results
 
 
 def damaged_copies(weights: Path, into: Path) -> Iterator[tuple[str, Path]]:
     """Of a .safetensors file, or a folder with a model.safetensors, one copy after the other, each below `into`, with
-    what was done to it: a tensor missing, one left over, one of another shape, the file cut short, or something else in
-    its place."""
-    for damage in ("missing", "left over", "of another shape", "cut short", "a pointer", "a page"):
+    what was done to it: a tensor missing, one left over, one of another shape, the file cut short, something else in
+    its place, or nothing there any more."""
+    for damage in DAMAGES:
         folder = into / damage.replace(" ", "-")
         if weights.is_dir():
             copy, file = shutil.copytree(weights, folder), folder / "model.safetensors"
         else:
             folder.mkdir(parents=True)
             copy = file = Path(shutil.copy(weights, folder / weights.name))
-        _damage(file, damage)
+        if damage == "gone":
+            shutil.rmtree(folder)
+        else:
+            _damage(file, damage)
         yield damage, copy
 
 
