@@ -64,7 +64,7 @@ PLUGIN_TOOLS = {
 }
 
 SOURCES = sorted(path for folder in ("retclip", "plugins") for path in (ROOT / folder).rglob("*.py"))
-PROJECT = [path for path in SOURCES if "build" not in path.parts and "tests" not in path.parts]
+PROJECT = [path for path in SOURCES if not {"build", "tests", "conftest.py"} & {*path.parts}]
 
 
 @cache

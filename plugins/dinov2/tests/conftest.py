@@ -1,6 +1,5 @@
 """A small random DINOv2 in a folder."""
 
-import numpy as np
 import pytest
 import torch
 from transformers import (
@@ -10,8 +9,6 @@ from transformers import (
     Dinov2WithRegistersConfig,
     Dinov2WithRegistersModel,
 )
-
-from retclip.types import Image
 
 SHAPE = {
     "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 28, "patch_size": 14,
@@ -36,12 +33,3 @@ def registers(tmp_path_factory):
     torch.manual_seed(0)
     config = Dinov2WithRegistersConfig(**SHAPE, num_register_tokens=3)
     return saved(tmp_path_factory.mktemp("registers"), Dinov2WithRegistersModel(config))
-
-
-@pytest.fixture
-def photo():
-    def of(height, width, seed=0):
-        pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
-        return Image(pixels, f"{seed:064d}")
-
-    return of

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -15,8 +14,6 @@ from transformers import (
     GroundingDinoImageProcessor,
     SwinConfig,
 )  # fmt: skip
-
-from retclip.types import Image
 
 WORDS = ["sky", "car", "traffic", "light", "fire", "hyd", "##rant", "a", "b", "c", "##a", "##b", "##c"]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ".", "?", "-", "(", ")", "'", "/", "&", ","]
@@ -78,12 +75,3 @@ def sam_file(tmp_path_factory, sam):
     path = tmp_path_factory.mktemp("sam") / "sam.safetensors"
     save_file({key: value.clone().contiguous() for key, value in sam.state_dict().items()}, path)
     return path
-
-
-@pytest.fixture
-def photo():
-    def of(height, width, seed=0):
-        pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
-        return Image(pixels, f"{seed:064d}")
-
-    return of

@@ -2,11 +2,10 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from retclip.plugin.manager import PluginManager
-from retclip.types import Device, Image
+from retclip.types import Device
 
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
 VISION = {
@@ -49,12 +48,3 @@ def built(given, tmp_path):
         return manager.load("backbone", "openclip.model", given(family, **more), Device())
 
     return backbone
-
-
-@pytest.fixture
-def photo():
-    def of(height, width, seed=0):
-        pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
-        return Image(pixels, f"{seed:064d}")
-
-    return of

@@ -2,12 +2,9 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 from transformers import CLIPTokenizer, Owlv2Config, Owlv2ForObjectDetection, Owlv2ImageProcessor
-
-from retclip.types import Image
 
 
 @pytest.fixture(scope="session")
@@ -36,12 +33,3 @@ def folder(tmp_path_factory, tokenizer):
     tokenizer.save_pretrained(folder)
     Owlv2ImageProcessor(size={"height": 64, "width": 64}).save_pretrained(folder)
     return folder
-
-
-@pytest.fixture
-def photo():
-    def of(height, width, seed=0):
-        pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
-        return Image(pixels, f"{seed:064d}")
-
-    return of

@@ -1,11 +1,8 @@
 """A small random SAM 2 in a folder."""
 
-import numpy as np
 import pytest
 import torch
 from transformers import Sam2Config, Sam2ImageProcessor, Sam2Model
-
-from retclip.types import Image
 
 
 @pytest.fixture(scope="session")
@@ -30,12 +27,3 @@ def folder(tmp_path_factory):
     model.eval().save_pretrained(folder)
     Sam2ImageProcessor(size={"height": 64, "width": 64}).save_pretrained(folder)
     return folder
-
-
-@pytest.fixture
-def photo():
-    def of(height, width, seed=0):
-        pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
-        return Image(pixels, f"{seed:064d}")
-
-    return of
