@@ -21,7 +21,7 @@ from retclip.errors import StoreDamaged, StoreError, StoreMissing
 from retclip.store.archive.shards import sync_path, write_durably
 from retclip.store.sql import schema
 from retclip.store.sql.engine import insert_or_keep, open_engine, read, transaction
-from retclip.store.sql.work_tables import Shard, StoreIdentity
+from retclip.store.sql.tables import Shard, StoreIdentity
 
 ELSEWHERE = (
     "set store.database (RETCLIP_STORE__DATABASE) to the database that this store was made with; or restore its "

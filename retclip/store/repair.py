@@ -13,8 +13,7 @@ from retclip.store.archive.shards import Archive
 from retclip.store.classes import fills
 from retclip.store.classes.class_edits import set_status
 from retclip.store.sql.catalog import pages
-from retclip.store.sql.tables import RETIRED, Proposer, Segment, SegmentFeature, Space
-from retclip.store.sql.work_tables import Run, Shard, Unit
+from retclip.store.sql.tables import RETIRED, Proposer, Run, Segment, SegmentFeature, Shard, Space, Unit
 from retclip.store.work import ledger
 from retclip.store.work.ledger import ADD_SPACE, CLASS_ADD
 from retclip.store.work.outbox import announce

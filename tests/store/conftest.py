@@ -32,8 +32,7 @@ from retclip.store.segments.slots import NewSegment
 from retclip.store.segments.spaces import StoredMask
 from retclip.store.sql import schema, seals
 from retclip.store.sql.engine import open_engine, transaction
-from retclip.store.sql.tables import SCHEMA_HEAD, Segment
-from retclip.store.sql.work_tables import StoreVersion
+from retclip.store.sql.tables import SCHEMA_HEAD, Segment, StoreVersion
 from retclip.store.work import ledger, outbox
 from retclip.store.work.ledger import OpenRun, RunPlan
 from retclip.types import FeatureSpace

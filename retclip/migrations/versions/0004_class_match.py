@@ -1,6 +1,6 @@
 """Decisions about class names: what stands for a name that somebody asked for, who said so, and what came of it.
 
-Revision 0004. Self-contained on purpose: later changes of `store.work_tables` must not change what this once did.
+Revision 0004. Self-contained on purpose: later changes of `store.sql.tables` must not change what this once did.
 """
 
 from __future__ import annotations

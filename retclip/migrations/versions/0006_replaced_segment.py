@@ -1,6 +1,6 @@
 """What segments were before an addition touched them, for its undo.
 
-Revision 0006. Self-contained on purpose: later changes of `store.work_tables` must not change what this once did.
+Revision 0006. Self-contained on purpose: later changes of `store.sql.tables` must not change what this once did.
 """
 
 from __future__ import annotations

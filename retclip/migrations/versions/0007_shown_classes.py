@@ -1,6 +1,6 @@
 """Which classes a unit's record shows, apart from those that it says are absent; and images found by name.
 
-Revision 0007. Self-contained on purpose: later changes of `store.work_tables` must not change what this once did.
+Revision 0007. Self-contained on purpose: later changes of `store.sql.tables` must not change what this once did.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which leased units are being worked on in the owner's own process, so that only they are blamed for its death.
 
-Revision 0009. Self-contained on purpose: later changes of `store.work_tables` must not change what this once did.
+Revision 0009. Self-contained on purpose: later changes of `store.sql.tables` must not change what this once did.
 """
 
 from __future__ import annotations

@@ -15,8 +15,7 @@ from sqlalchemy import Connection, delete, insert, select, true
 
 from retclip.store.archive.shards import Archive, crc32
 from retclip.store.sql.catalog import pages
-from retclip.store.sql.tables import FeatureGap, SegmentFeature
-from retclip.store.sql.work_tables import Shard
+from retclip.store.sql.tables import FeatureGap, SegmentFeature, Shard
 from retclip.store.work.ledger import OpenRun, row_id
 
 NO_SHARD = -1

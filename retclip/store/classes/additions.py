@@ -18,8 +18,7 @@ from retclip.store.classes import events
 from retclip.store.classes.class_edits import packed
 from retclip.store.classes.undo import UNDO, class_as_before, runs_of, undo
 from retclip.store.segments.categories import find_categories, find_category
-from retclip.store.sql.tables import Category, Segment
-from retclip.store.sql.work_tables import Event, ReplacedSegment, Run, Unit
+from retclip.store.sql.tables import Category, Event, ReplacedSegment, Run, Segment, Unit
 from retclip.store.work.leases import may_live, me
 from retclip.store.work.ledger import CLASS_ADD
 

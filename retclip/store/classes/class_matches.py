@@ -16,7 +16,7 @@ from retclip.names import MatchKind, name_key
 from retclip.store.segments.categories import find_categories
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import one_writer_at_a_time
-from retclip.store.sql.work_tables import ClassMatchRow
+from retclip.store.sql.tables import ClassMatchRow
 
 AUTO, ACCEPTED, REJECTED = "auto", "accepted", "rejected"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, or_, select
 
-from retclip.store.sql.work_tables import Event
+from retclip.store.sql.tables import Event
 
 
 def record(

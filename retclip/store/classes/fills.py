@@ -18,8 +18,7 @@ from retclip.store.classes.class_edits import unpacked
 from retclip.store.classes.class_matches import ClassMatch, decisions, record
 from retclip.store.classes.undo import UNDO
 from retclip.store.sql.engine import one_writer_at_a_time
-from retclip.store.sql.tables import RETIRED, Segment
-from retclip.store.sql.work_tables import ClassMatchRow, Event, Run, Unit
+from retclip.store.sql.tables import RETIRED, ClassMatchRow, Event, Run, Segment, Unit
 from retclip.store.work import leases
 from retclip.store.work.ledger import CLASS_FILL
 

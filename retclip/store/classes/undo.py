@@ -15,8 +15,7 @@ from retclip.store.classes import class_matches, events
 from retclip.store.classes.class_edits import LEFT, Edit, is_alive, relabel, set_status, still_so, unpacked
 from retclip.store.segments.replaced_segments import give_back
 from retclip.store.sql.columns import now
-from retclip.store.sql.tables import RETIRED, Category, CategoryAlias, Segment
-from retclip.store.sql.work_tables import Event, Unit
+from retclip.store.sql.tables import RETIRED, Category, CategoryAlias, Event, Segment, Unit
 from retclip.store.work.ledger import live_versions
 from retclip.store.work.outbox import announce
 

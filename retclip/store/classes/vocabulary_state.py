@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from retclip.store.sql.tables import Category, CategoryAlias
-from retclip.store.sql.work_tables import ClassMatchRow, Outbox
+from retclip.store.sql.tables import Category, CategoryAlias, ClassMatchRow, Outbox
 
 NAMING = (Category, CategoryAlias, ClassMatchRow)
 

@@ -18,7 +18,7 @@ from retclip.store.index.sync import Projection, archived, payload_of
 from retclip.store.index.wanted_points import WantedPoint
 from retclip.store.sql import catalog
 from retclip.store.sql.engine import read, write
-from retclip.store.sql.work_tables import ReconcileRun
+from retclip.store.sql.tables import ReconcileRun
 from retclip.store.work import ledger
 from retclip.store.work.outbox import newest_row, pending_count
 

@@ -16,8 +16,7 @@ from sqlalchemy import Connection, Engine, Select, and_, func, select
 
 from retclip.store.sql.catalog import PAGE, joined, living, pages
 from retclip.store.sql.engine import read
-from retclip.store.sql.tables import ImageRow, Segment, SegmentFeature
-from retclip.store.sql.work_tables import Shard
+from retclip.store.sql.tables import ImageRow, Segment, SegmentFeature, Shard
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,7 @@ from retclip.store.segments.slots import NewSegment, SlotImage, fill_slots
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import transaction, when_free
-from retclip.store.sql.tables import ImageRow
-from retclip.store.sql.work_tables import Run, Unit
+from retclip.store.sql.tables import ImageRow, Run, Unit
 from retclip.store.work.ledger import OpenRun, live_versions, row_id
 from retclip.store.work.outbox import announce
 

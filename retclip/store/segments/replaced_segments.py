@@ -15,8 +15,7 @@ from sqlalchemy import Connection, delete, select, update
 from retclip.store.archive.vector_rows import put_back, vectors_of
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.engine import insert_or_keep
-from retclip.store.sql.tables import RETIRED, Segment
-from retclip.store.sql.work_tables import ReplacedSegment
+from retclip.store.sql.tables import RETIRED, ReplacedSegment, Segment
 from retclip.store.work.ledger import CLASS_ADD, CLASS_FILL, OpenRun
 
 UNDONE = (CLASS_ADD, CLASS_FILL)  # kinds of runs that have an undo; others would only fill the table

@@ -18,8 +18,7 @@ from retclip.store.archive.vector_rows import forget_stale
 from retclip.store.segments.ids import segment_id
 from retclip.store.segments.replaced_segments import keep
 from retclip.store.sql.catalog import pages
-from retclip.store.sql.tables import NORMAL, RETIRED, ImageRow, Label, Segment
-from retclip.store.sql.work_tables import Run
+from retclip.store.sql.tables import NORMAL, RETIRED, ImageRow, Label, Run, Segment
 from retclip.store.work.ledger import OpenRun
 
 

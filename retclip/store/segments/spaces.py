@@ -19,8 +19,18 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from retclip.errors import SpaceMismatch
 from retclip.store.sql.catalog import PAGE, joined, living, pages
-from retclip.store.sql.tables import MASK_GAP, Category, FeatureGap, ImageRow, Segment, SegmentFeature, Space
-from retclip.store.sql.work_tables import Run, Shard, Unit
+from retclip.store.sql.tables import (
+    MASK_GAP,
+    Category,
+    FeatureGap,
+    ImageRow,
+    Run,
+    Segment,
+    SegmentFeature,
+    Shard,
+    Space,
+    Unit,
+)
 from retclip.store.work import ledger
 from retclip.store.work.outbox import pending_count
 from retclip.types import FeatureSpace

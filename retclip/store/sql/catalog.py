@@ -24,10 +24,10 @@ from retclip.store.sql.tables import (
     ImageRow,
     Label,
     Proposer,
+    Run,
     Segment,
     SegmentFeature,
 )
-from retclip.store.sql.work_tables import Run
 
 PAGE = 5000  # ids in one IN list: below SQLite's 32,766 and PostgreSQL's 65,535 parameters
 STATUS_NAMES = {NORMAL: "normal", QUARANTINED: "quarantined"}

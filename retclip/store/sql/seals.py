@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Index, Select, Table, Update, bindparam, exists, select, update
 
 from retclip.errors import StoreDamaged
-from retclip.store.sql import tables, work_tables  # noqa: F401  (their import fills the registry)
+from retclip.store.sql import tables  # noqa: F401  (its import fills the registry)
 from retclip.store.sql.columns import Base
 from retclip.store.sql.refusals import refusals
 from retclip.store.sql.row_checksum import Sealed, row_checksum, sealed_columns

@@ -1,13 +1,15 @@
-"""The SQL schema, first half: what is known of data sets, images, classes, segments, labels and feature spaces.
+"""The SQL schema. First what is known: data sets, images, classes, segments, labels, feature spaces. Then the work: runs
+and their ledger, shards of the archive, indexes and what they still have to follow, events, decisions about names.
 
 SQL and the feature archive are the truth; a vector index is a copy of what `segment`, `segment_feature` and `category`
-say. States are small integers with a named CHECK. Labels and events are only ever added. Rooms for later issues
-(tombstones, traces, API keys) come with their own migrations. Second half: `work_tables`.
+say. States of images and segments are small integers with a named CHECK. Labels and events are only ever added. Tables
+for later subjects (tombstones, traces, API keys) come with their own migrations.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -19,11 +21,12 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from retclip.store.sql.columns import Base, BigKey, BinaryUuid, Moment, now
+from retclip.store.sql.columns import Base, BigKey, BinaryUuid, Json, Moment, now
 from retclip.store.sql.row_checksum import Sealed
 
 SCHEMA_HEAD = "0009"  # the newest migration; a test holds it against migrations/versions
@@ -177,3 +180,195 @@ class FeatureGap(Sealed, Base):
     space_id: Mapped[int] = mapped_column(ForeignKey("feature_space.id"), primary_key=True)
     reason: Mapped[str] = mapped_column(String(16))
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+
+
+class StoreIdentity(Sealed, Base):
+    """One row: which store this catalog belongs to. The same UUID lies in the store's folder."""
+
+    __tablename__ = "store_identity"
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    uuid: Mapped[UUID] = mapped_column(BinaryUuid, unique=True)
+    created_at: Mapped[datetime] = mapped_column(Moment, default=now)
+
+
+class Run(Sealed, Base):
+    """One run of a build, of `class add`, of a fill from the fallback data set, or of `store add-space`."""
+
+    __tablename__ = "run"
+    __table_args__ = (CheckConstraint("state IN ('running', 'finished', 'interrupted', 'failed')", name="state"),)
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(32))
+    source: Mapped[str] = mapped_column(Text)
+    dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id"))
+    proposer_id: Mapped[int] = mapped_column(ForeignKey("proposer.id"))
+    proposer_version: Mapped[str] = mapped_column(String(64))
+    proposer_settings: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    components: Mapped[dict[str, Any] | None] = mapped_column(Json)  # by role: name, version, settings_sha256, weights
+    space_id: Mapped[int] = mapped_column(ForeignKey("feature_space.id"))
+    config: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    program: Mapped[str] = mapped_column(String(64))  # version of retclip
+    state: Mapped[str] = mapped_column(String(16), default="running")
+    counts: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    started_at: Mapped[datetime] = mapped_column(Moment, default=now)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class Unit(Sealed, Base):
+    """The ledger: one image under one recipe, space, annotation and class set. What is finished is not done again, what
+    is leased is being worked on by `owner`, until `leased_until` at the latest."""
+
+    __tablename__ = "unit"
+    __table_args__ = (CheckConstraint("state IN ('leased', 'finished', 'failed')", name="state"),)
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
+    image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), index=True)
+    classes: Mapped[list[str]] = mapped_column(Json, default=list)  # name keys of what was asked for
+    shown: Mapped[list[str] | None] = mapped_column(Json)  # of these what its record shows; None: not written down
+    content: Mapped[str] = mapped_column(String(64), default="")  # digest of annotation and recipe
+    external_id: Mapped[str] = mapped_column(String(256))
+    uri: Mapped[str] = mapped_column(Text, default="")
+    state: Mapped[str] = mapped_column(String(16))
+    segments: Mapped[int] = mapped_column(default=0)
+    attempts: Mapped[int] = mapped_column(default=1)
+    error: Mapped[str | None] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(Moment, default=now)
+    owner: Mapped[str | None] = mapped_column(String(300))  # host, process and when it began
+    leased_until: Mapped[datetime | None] = mapped_column(Moment)
+    begun: Mapped[bool] = mapped_column(default=False, server_default=false())  # the owner itself is at it
+
+
+class Shard(Sealed, Base):
+    """A file of the archive: float16 vectors, named by its content."""
+
+    __tablename__ = "feature_shard"
+    __table_args__ = (CheckConstraint("row_count > 0", name="rows"),)
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    row_count: Mapped[int]
+    dim: Mapped[int]
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+
+
+class StoreVersion(Sealed, Base):
+    """One vector index of one space. At most one version of a space is active."""
+
+    __tablename__ = "store_version"
+    __table_args__ = (
+        CheckConstraint("state IN ('building', 'active', 'retiring', 'dropped')", name="state"),
+        UniqueConstraint("space_id", "number"),
+        Index(
+            "uq_store_version_one_active",
+            "space_id",
+            unique=True,
+            sqlite_where=text("state = 'active'"),
+            postgresql_where=text("state = 'active'"),
+        ),
+    )
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    space_id: Mapped[int] = mapped_column(ForeignKey("feature_space.id"))
+    number: Mapped[int]
+    index_name: Mapped[str] = mapped_column(
+        String(80), unique=True
+    )  # its folder or collection; stores may share a server
+    state: Mapped[str] = mapped_column(String(16))
+    home: Mapped[str | None] = mapped_column(Text)  # which engine followed last: "edge", or a server's URL
+    created_at: Mapped[datetime] = mapped_column(Moment, default=now)
+
+
+class Outbox(Base):
+    """Segments whose index entry must follow: written in the transaction that changed them, per store version."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index(
+            "ix_outbox_pending", "id", sqlite_where=text("done_at IS NULL"), postgresql_where=text("done_at IS NULL")
+        ),
+    )
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("store_version.id"))
+    segment_ids: Mapped[bytes] = mapped_column(LargeBinary)  # little-endian int64, one after the other
+    created_at: Mapped[datetime] = mapped_column(Moment, default=now)
+    done_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
+class Event(Sealed, Base):
+    """Who changed what, from what, to what. Append-only (triggers refuse UPDATE and DELETE)."""
+
+    __tablename__ = "event"
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    at: Mapped[datetime] = mapped_column(Moment, default=now)
+    actor: Mapped[str] = mapped_column(String(120))
+    action: Mapped[str] = mapped_column(String(64))
+    target: Mapped[str] = mapped_column(String(200))
+    before: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    after: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+
+
+class ReplacedSegment(Sealed, Base):
+    """What a segment was before a run of an addition touched it first, so that an undo can give it back. Taken away by
+    that undo. Ids ascend in the order of the touches. Never more than one row per run and segment."""
+
+    __tablename__ = "replaced_segment"
+    __table_args__ = (UniqueConstraint("run_id", "segment_id"),)
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+    segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id", ondelete="CASCADE"), index=True)
+    redrawn: Mapped[bool] = mapped_column(default=False)  # the run filled the slot anew
+    emptied: Mapped[bool] = mapped_column(default=False)  # the run retired it, and did so last
+    was_run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)  # from here on: the segment's columns
+    x: Mapped[int]
+    y: Mapped[int]
+    width: Mapped[int]
+    height: Mapped[int]
+    area: Mapped[int]
+    score: Mapped[float]
+    detector_score: Mapped[float | None]
+    mask_score: Mapped[float | None]
+    rle: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int] = mapped_column(SmallInteger)
+    vectors: Mapped[dict[str, Any]] = mapped_column(Json)  # `vector_rows.vectors_of`
+
+
+class ClassMatchRow(Sealed, Base):
+    """A decision about a name that somebody asked for. A later one names the row that it takes the place of; nothing
+    but run and event of a fill that has just ended is ever changed."""
+
+    __tablename__ = "class_match"
+    __table_args__ = (
+        CheckConstraint("how IN ('exact', 'synonym', 'text', 'map', 'missing')", name="how"),
+        CheckConstraint("decision IN ('auto', 'accepted', 'rejected')", name="decision"),
+        CheckConstraint("similarity BETWEEN -1 AND 1 AND threshold BETWEEN -1 AND 1", name="cosines"),
+        CheckConstraint("how = 'missing' OR matched <> ''", name="matched"),
+        CheckConstraint("supersedes_id IS NULL OR supersedes_id <> id", name="no_self"),
+    )
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    query: Mapped[str] = mapped_column(String(200))
+    query_key: Mapped[str] = mapped_column(String(200), index=True)
+    matched: Mapped[str] = mapped_column(String(200))  # of a missing one what came nearest, "" where nothing did
+    dataset: Mapped[str] = mapped_column(String(120))  # the fallback data set, "" = the store itself
+    source: Mapped[str] = mapped_column(Text)  # its address
+    how: Mapped[str] = mapped_column(String(16))
+    similarity: Mapped[float | None]  # None where names decided, or a person
+    encoder: Mapped[str] = mapped_column(String(64))  # fingerprint of the space of the texts, "" where names decided
+    threshold: Mapped[float]
+    decision: Mapped[str] = mapped_column(String(16))
+    decided_by: Mapped[str] = mapped_column(String(120))
+    at: Mapped[datetime] = mapped_column(Moment, default=now)
+    reason: Mapped[str] = mapped_column(Text)
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # the one that ended the fill
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("event.id"))  # what an undo takes back
+    supersedes_id: Mapped[int | None] = mapped_column(ForeignKey("class_match.id"), unique=True)
+
+
+class ReconcileRun(Base):
+    """What a comparison of SQL and index found, and whether it was repaired."""
+
+    __tablename__ = "reconcile_run"
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    version_id: Mapped[int] = mapped_column(ForeignKey("store_version.id"))
+    at: Mapped[datetime] = mapped_column(Moment, default=now)
+    missing: Mapped[int]
+    orphan: Mapped[int]
+    stale: Mapped[int]
+    damaged: Mapped[int]
+    repaired: Mapped[bool]

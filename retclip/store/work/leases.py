@@ -23,7 +23,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.columns import Moment, now
 from retclip.store.sql.engine import one_writer_at_a_time
-from retclip.store.sql.work_tables import Unit
+from retclip.store.sql.tables import Unit
 from retclip.store.work.ledger import (
     MAX_ATTEMPTS,
     Failure,

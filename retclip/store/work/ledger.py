@@ -17,8 +17,7 @@ from sqlalchemy.orm import DeclarativeBase
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import insert_or_change, insert_or_keep
-from retclip.store.sql.tables import Dataset, Proposer, Space
-from retclip.store.sql.work_tables import Run, StoreVersion, Unit
+from retclip.store.sql.tables import Dataset, Proposer, Run, Space, StoreVersion, Unit
 from retclip.types import FeatureSpace
 
 MAX_ATTEMPTS = 5

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import one_writer_at_a_time
-from retclip.store.sql.work_tables import Outbox
+from retclip.store.sql.tables import Outbox
 
 SEGMENTS_PER_ROW = 4096
 

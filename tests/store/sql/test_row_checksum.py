@@ -12,8 +12,7 @@ from sqlalchemy import insert, select
 
 from retclip.store.sql.engine import transaction
 from retclip.store.sql.row_checksum import row_checksum, sealed_columns
-from retclip.store.sql.tables import Category, Label, Proposer, Segment
-from retclip.store.sql.work_tables import Event
+from retclip.store.sql.tables import Category, Event, Label, Proposer, Segment
 
 KEY = UUID("00112233-4455-6677-8899-aabbccddeeff")
 

@@ -9,8 +9,7 @@ from retclip.store.classes.class_edits import add_alias, merge_class, remove_cla
 from retclip.store.classes.undo import undo
 from retclip.store.sql import schema, seals
 from retclip.store.sql.engine import insert_or_change, transaction
-from retclip.store.sql.tables import Category, Segment
-from retclip.store.sql.work_tables import Event, Unit
+from retclip.store.sql.tables import Category, Event, Segment, Unit
 from retclip.store.work import ledger
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import transaction
-from retclip.store.sql.work_tables import Unit
+from retclip.store.sql.tables import Unit
 from retclip.store.work import leases, ledger
 from retclip.store.work.leases import DIED, Wanted
 from retclip.store.work.ledger import MAX_ATTEMPTS, Failure

@@ -10,8 +10,7 @@ from sqlalchemy import select
 
 from retclip.errors import RetCLIPError
 from retclip.store.sql.engine import transaction
-from retclip.store.sql.tables import Dataset, Proposer, Space
-from retclip.store.sql.work_tables import Run, StoreVersion, Unit
+from retclip.store.sql.tables import Dataset, Proposer, Run, Space, StoreVersion, Unit
 from retclip.store.work import ledger
 from retclip.store.work.ledger import MAX_ATTEMPTS, Failure
 

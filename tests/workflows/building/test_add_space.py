@@ -13,8 +13,7 @@ from retclip.data.images import read_image
 from retclip.errors import DataError, SpaceIncomplete, SpaceMismatch, StoreMissing
 from retclip.store.index import reconcile
 from retclip.store.sql.engine import transaction
-from retclip.store.sql.tables import FeatureGap, Segment, SegmentFeature
-from retclip.store.sql.work_tables import Run
+from retclip.store.sql.tables import FeatureGap, Run, Segment, SegmentFeature
 from retclip.types import FeatureSpace, MaskProposals, SegmentFeatures
 from retclip.workflows.building import add_space as workflow
 from retclip.workflows.building.add_space import add_space

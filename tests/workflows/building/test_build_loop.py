@@ -13,8 +13,7 @@ from retclip.errors import StoreBusy
 from retclip.passed_over import BadPart, PassedOver
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import transaction
-from retclip.store.sql.tables import Segment
-from retclip.store.sql.work_tables import Run, Shard, Unit
+from retclip.store.sql.tables import Run, Segment, Shard, Unit
 from retclip.store.work.leases import LEASE
 from retclip.workflows.building.build_loop import BuildReport, signs_of_life
 from retclip.workflows.building.build_store import build_store

@@ -11,8 +11,7 @@ from sqlalchemy import select
 from retclip.config import load
 from retclip.errors import ConfigError, ContractBroken, DataError, SpaceMismatch
 from retclip.store.sql.engine import transaction
-from retclip.store.sql.tables import ImageRow, Segment
-from retclip.store.sql.work_tables import Run, Unit
+from retclip.store.sql.tables import ImageRow, Run, Segment, Unit
 from retclip.store.work.ledger import MAX_ATTEMPTS
 from retclip.types import FeatureSpace, MaskProposals
 from retclip.workflows.building.build_store import build_store

@@ -14,7 +14,7 @@ from sqlalchemy import insert
 import retclip
 from retclip.errors import DataError
 from retclip.store.sql.engine import transaction
-from retclip.store.sql.work_tables import Unit
+from retclip.store.sql.tables import Unit
 from retclip.store.work import ledger
 from retclip.types import Image
 from retclip.workflows.building import stored_photos

@@ -12,7 +12,7 @@ from retclip.plugin.contracts import ANNOTATION, SourceClass
 from retclip.store.classes.class_edits import packed
 from retclip.store.classes.undo import undo
 from retclip.store.sql.engine import transaction
-from retclip.store.sql.work_tables import Event, Run
+from retclip.store.sql.tables import Event, Run
 from retclip.types import Image, MaskProposals
 from retclip.workflows.classes.add_class import add_class
 
