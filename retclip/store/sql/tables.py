@@ -1,5 +1,5 @@
-"""The SQL schema. First what is known: data sets, images, classes, segments, labels, feature spaces. Then the work: runs
-and their ledger, shards of the archive, indexes and what they still have to follow, events, decisions about names.
+"""The SQL schema. First what is known: data sets, images, classes, segments, labels, feature spaces. Then the work:
+runs and their ledger, shards of the archive, indexes and what they must follow, events, decisions about names.
 
 SQL and the feature archive are the truth; a vector index is a copy of what `segment`, `segment_feature` and `category`
 say. States of images and segments are small integers with a named CHECK. Labels and events are only ever added. Tables
