@@ -33,6 +33,7 @@ from sqlalchemy import text
 import retclip
 import retclip.engine
 import retclip.workflows.building.build_store
+from retclip.progress import Progress
 from retclip.store.feature_store import FeatureStore
 from retclip.store.index.reconcile import differences
 from retclip.store.repair import damaged_shards, shard_names, unreferenced_shards
@@ -66,8 +67,13 @@ class State:
 
 def build(pipe: int, folder: Path, source: str) -> None:
     """One run of a build; the number of stored segments goes to the pipe after each commit."""
+
+    def tell(progress: Progress) -> None:
+        segments = int(progress.note.split()[0])  # "120 segments"
+        os.write(pipe, segments.to_bytes(8, "little"))
+
     with retclip.open(folder, create=True, settings=SETTINGS) as memory:
-        memory.build(source, on_progress=lambda report: os.write(pipe, report.segments.to_bytes(8, "little")) and None)
+        memory.build(source, on_progress=tell)
 
 
 def inspect(pipe: int, folder: Path) -> None:

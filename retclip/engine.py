@@ -6,24 +6,24 @@ with RetCLIP.open("store") as retclip:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from retclip.arguments import Classes, ImageInput, as_image, as_vocabulary, several
 from retclip.open_store import OpenStore
+from retclip.progress import OnProgress, silent
 from retclip.result import SegmentationResult
 
 if TYPE_CHECKING:
     from retclip.workflows.building.add_space import AddSpaceReport
     from retclip.workflows.building.build_loop import BuildReport
     from retclip.workflows.building.estimate_build import Estimate
-    from retclip.workflows.classes.checked_addition import CheckedAddition
+    from retclip.workflows.classes.checked_addition import AdditionReport
     from retclip.workflows.classes.fill_report import FillReport
     from retclip.workflows.classes.look_up import Filling
-    from retclip.workflows.evaluation.evaluate import Evaluation, Judged
+    from retclip.workflows.evaluation.evaluate import Evaluation, Evaluator
     from retclip.workflows.segment.parts import Parts
-    from retclip.workflows.segment.vocabulary import PreparedVocabulary
     from retclip.workflows.training.finetune import FinetuneReport
 
 
@@ -34,16 +34,16 @@ class RetCLIP(OpenStore):
         self,
         address: str,
         classes: Sequence[str] | None = None,
-        on_progress: Callable[[BuildReport], None] = lambda _: None,
+        on_progress: OnProgress = silent,
     ) -> BuildReport:
         """Add the segments of a source to the store (None = all its classes). See `workflows.build_store`; the
         settings `build.executor` and `build.workers` say who does the work."""
         from retclip.executors import starter
-        from retclip.workflows.building.build_store import build_store
+        from retclip.workflows.building.build_store import Purpose, build_store
 
         parts, source = self.parts_to_build(), self.source(address)
-        start = starter(self.settings, address)
-        return build_store(parts, source, address, classes, on_progress=on_progress, start=start)
+        start, purpose = starter(self.settings, address), Purpose(task=f"build {self.store.folder.name}")
+        return build_store(parts, source, address, classes, purpose, on_progress, start)
 
     def parts_to_build(self) -> Parts:
         """What `build` works with. Raises what cannot be loaded."""
@@ -56,7 +56,7 @@ class RetCLIP(OpenStore):
         address: str,
         classes: Sequence[str] | None = None,
         sample: int = 8,
-        on_progress: Callable[[int, int], None] = lambda *_: None,
+        on_progress: OnProgress = silent,
     ) -> Estimate:
         """What `build` would do, and cost; nothing is written. See `workflows.estimate_build`."""
         parts = self.parts(building=True)
@@ -66,7 +66,7 @@ class RetCLIP(OpenStore):
 
     def add_class(
         self, name: str, sources: Sequence[str], is_thing: bool | None = None,
-        on_progress: Callable[[BuildReport], None] = lambda _: None,
+        on_progress: OnProgress = silent,
     ) -> list[BuildReport]:  # fmt: skip
         """Add one class from sources or photos; no training, and the next `segment` knows it."""
         parts = self.parts(building=True)
@@ -80,23 +80,17 @@ class RetCLIP(OpenStore):
 
     def add_class_checked(
         self, name: str, sources: Sequence[str], probe: str, limit: float | None = None, is_thing: bool | None = None,
-        actor: str = "retclip", on_step: Callable[[str, int, int], None] = lambda *_: None,
-        on_left: Callable[[Sequence[int]], None] = lambda _: None,
-    ) -> CheckedAddition:  # fmt: skip
+        actor: str = "retclip", on_progress: OnProgress = silent,
+    ) -> AdditionReport:  # fmt: skip
         """`add_class` between two looks at a probe; taken back where an old class loses more than `limit` points."""
         from retclip.data.source_address import shown_address
         from retclip.workflows.classes.checked_addition import Gate, add_class_checked
 
         opened = [(self.source(one), shown_address(one)) for one in sources]
         gate = Gate(self.source(probe), limit, actor)
-        return add_class_checked(
-            self.parts(building=True), self.parts(), name, opened, gate, is_thing, on_step, on_left
-        )
+        return add_class_checked(self.parts(building=True), self.parts(), name, opened, gate, is_thing, on_progress)
 
-    def fill_missing(
-        self, classes: Classes, again: bool = False,
-        on_progress: Callable[[str, BuildReport], None] = lambda *_: None,
-    ) -> FillReport:  # fmt: skip
+    def fill_missing(self, classes: Classes, again: bool = False, on_progress: OnProgress = silent) -> FillReport:
         """Fetch classes that the store lacks from `fallback.source`. See `workflows.fill_missing`."""
         from retclip.workflows.classes.fill_missing import fill_missing
 
@@ -109,10 +103,7 @@ class RetCLIP(OpenStore):
 
         return Filling(parts, self.component("backbone", self.settings.components.backbone), self.source)
 
-    def add_space(
-        self, backbone: str, accept_failed: bool = False,
-        on_progress: Callable[[AddSpaceReport], None] = lambda _: None,
-    ) -> AddSpaceReport:  # fmt: skip
+    def add_space(self, backbone: str, accept_failed: bool = False, on_progress: OnProgress = silent) -> AddSpaceReport:
         """Vectors of one more backbone for all that is stored. See `workflows.add_space`."""
         self.manager.require_weights([self.manager.find("backbone", backbone)], self.settings.of_component)
         from retclip.workflows.building.add_space import add_space
@@ -151,21 +142,23 @@ class RetCLIP(OpenStore):
             for photo, (found, evidence) in zip(photos, answers, strict=True)
         ]
 
-    def evaluate(
-        self, address: str, on_progress: Callable[[int, int], None] = lambda *_: None,
-        seen: Classes = None, on_image: Callable[[Judged], None] = lambda _: None,
-        on_prepared: Callable[[PreparedVocabulary], None] = lambda _: None,
-    ) -> Evaluation:  # fmt: skip
+    def evaluate(self, address: str, seen: Classes = None, on_progress: OnProgress = silent) -> Evaluation:
         """PQ, mAP and mIoU over an annotated source, for seen and unseen classes apart. See `workflows.evaluate`."""
-        parts = self.parts()
-        from retclip.workflows.evaluation.evaluate import evaluate
+        evaluator = self.evaluator(address, seen)
+        for _ in evaluator.judged(on_progress):
+            pass
+        return evaluator.evaluation()
 
-        return evaluate(parts, self.source(address), on_progress, as_vocabulary(seen), on_image, on_prepared)
+    def evaluator(self, address: str, seen: Classes = None) -> Evaluator:
+        """The same image by image."""
+        parts = self.parts()
+        from retclip.workflows.evaluation.evaluate import Evaluator
+
+        return Evaluator(parts, self.source(address), as_vocabulary(seen))
 
     def finetune(
         self, address: str, out: str | Path, val: str | None = None,
-        classes: Classes = None, fresh: bool = False,
-        on_progress: Callable[[FinetuneReport], None] = lambda _: None,
+        classes: Classes = None, fresh: bool = False, on_progress: OnProgress = silent,
     ) -> FinetuneReport:  # fmt: skip
         """Train the proposer on an annotated source; its weights lie in `out` then. See `workflows.finetune`."""
         from retclip.finetune_job import finetune_job, run

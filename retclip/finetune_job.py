@@ -12,6 +12,7 @@ import numpy as np
 from retclip.arguments import Classes, as_vocabulary
 from retclip.config_sections import FinetuneSection
 from retclip.data.augmentation import Augmentation
+from retclip.data.source_view import SourceView
 from retclip.device import choose
 from retclip.errors import ConfigError
 from retclip.plugin.calls import at_work
@@ -19,13 +20,13 @@ from retclip.plugin.checks import broken, checked_text
 from retclip.plugin.contracts import LEVELS, NEIGHBOURS, TEXT
 from retclip.plugin.manager import checked_settings
 from retclip.plugin.weights import cached_in
+from retclip.progress import OnProgress, silent
 from retclip.report.training_curve import write_curve
 from retclip.types import Device, Image, Vocabulary
 from retclip.workflows.building.source_classes import annotated_classes, source_names
 from retclip.workflows.evaluation.evaluate import evaluate
 from retclip.workflows.segment.parts import Loaded, Parts
 from retclip.workflows.training.finetune import FinetuneJob, FinetuneReport, accelerator_of, finetune
-from retclip.workflows.training.first_images import FirstImages
 from retclip.workflows.training.training_calls import frozen_features
 from retclip.workflows.training.training_data import TrainingData
 from retclip.workflows.training.training_run import TrainingRun, read_metrics
@@ -43,9 +44,9 @@ GREY = 128
 FREE = ("checkpoint_every", "keep_checkpoints", "validate_every", "validate_images", "log_every", "workers")
 
 
-def run(job: FinetuneJob, on_progress: Callable[[FinetuneReport], None] = lambda _: None) -> FinetuneReport:
-    """Train, and draw the curve. Raises what `workflows.finetune` raises."""
-    report = finetune(job, on_progress)
+def run(job: FinetuneJob, on_progress: OnProgress = silent) -> FinetuneReport:
+    """Train, and draw the curve; of several processes one speaks. Raises what `workflows.finetune` raises."""
+    report = finetune(job, on_progress if accelerator_of(job.device).is_main_process else silent)
     if report.main:
         write_curve(job.run.folder / "curve.png", read_metrics(job.run.metrics))
     return report
@@ -179,7 +180,7 @@ def _validation(
             raise ConfigError("a classifier to validate with", "none", todo)
         live = _loaded("live", model.proposer(), device)
         parts = Parts(backbone, live, settings, store=retclip.store, classifiers=classifiers)
-        found = evaluate(parts, FirstImages(source, count))
+        found = evaluate(parts, SourceView(source, most=count))
         return {"pq": found.pq, "sq": found.sq, "rq": found.rq, "miou": found.miou, "images": found.images}
 
     return validate

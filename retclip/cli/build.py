@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from retclip.cli import options, output
 from retclip.cli.chosen_names import chosen_names
-from retclip.cli.progress import LateProgress
+from retclip.cli.progress import ProgressLine
 from retclip.errors import DataError, PartialFailure
 from retclip.passed_over import by_reason
 
 if TYPE_CHECKING:
     from retclip.components import Components
+    from retclip.progress import OnProgress
     from retclip.workflows.building.build_loop import BuildReport
+
+Report = TypeVar("Report")
 
 
 def init(
@@ -74,7 +77,7 @@ def build(
             earlier = write_settings(store, lasting(given), base)
             if earlier:
                 output.message(f"wrote these settings into {store / 'retclip.toml'}; as it was: {earlier.name}")
-        report = run_with_progress(f"build {store.name}", lambda step: retclip.build(source, names, step))
+        report = run_with_progress(lambda line: retclip.build(source, names, line))
     finish([report], store, json)
 
 
@@ -100,15 +103,10 @@ def lasting(given: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, **({"build": build} if "build" in given else {})}
 
 
-def run_with_progress(task: str, action: Any) -> BuildReport:
+def run_with_progress(action: Callable[[OnProgress], Report]) -> Report:
     """Run a build-like action with a progress line; Ctrl-C says how to go on."""
-    with output.told_when_stopped(), LateProgress(task) as line:
-        done: BuildReport = action(
-            lambda report: line.update(
-                report.seen, report.total, len(report.failures), f"{report.segments} segments", report.without_work
-            )
-        )
-        return done
+    with output.told_when_stopped(), ProgressLine() as line:
+        return action(line)
 
 
 def finish(reports: list[BuildReport], store: Path, json: bool) -> None:

@@ -13,7 +13,7 @@ from retclip.cli import class_sources, options, output
 from retclip.cli.build import finish, run_with_progress
 from retclip.cli.catalog import person
 from retclip.cli.class_kind import kind_of
-from retclip.cli.progress import StepProgress
+from retclip.cli.progress import ProgressLine
 from retclip.errors import ConfigError, DataError
 from retclip.names import name_key
 from retclip.passed_over import by_reason, passed_over_by
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retclip.engine import RetCLIP
     from retclip.plugin.contracts import ImageSource
     from retclip.workflows.building.build_loop import BuildReport
-    from retclip.workflows.classes.checked_addition import CheckedAddition
+    from retclip.workflows.classes.regression_figures import RegressionReport
 
 Check = Annotated[
     str | None, typer.Option(metavar="PROBE", help="Segment this source or photos before and after; show what changed.")
@@ -103,10 +103,7 @@ def _opened(retclip: RetCLIP, sources: Sequence[str], check: str | None) -> list
 
 def _plain(retclip: RetCLIP, name: str, sources: list[str], thing: bool | None, store: Path, json: bool) -> None:
     started = time.monotonic()
-    reports = [
-        run_with_progress(f"add {name}", lambda step, one=one: retclip.add_class(name, [one], thing, step)[0])
-        for one in sources
-    ]
+    reports = run_with_progress(lambda line: retclip.add_class(name, sources, thing, line))
     _say(retclip, name, reports, started)
     finish(reports, store, json)
 
@@ -118,24 +115,19 @@ def _checked(
     started = time.monotonic()
     what = "what was added stays" if limit is None else "what was added went back"
     told = f"stopped; {what}: see `retclip class history --store {store}`"
-    with output.told_when_stopped(told), StepProgress() as line:
-        done = retclip.add_class_checked(name, sources, check, limit, thing, person(), line.update, _tell_left)
+    with output.told_when_stopped(told), ProgressLine() as line:
+        done = retclip.add_class_checked(name, sources, check, limit, thing, person(), line)
     if json:
         output.data(done.as_dict())
-    else:
-        _print(done)
-    if not done.kept:
+    elif done.check is not None:
+        _print(done.check)
+    if done.check is not None and not done.kept:
         raise done.check.error(done.undone)
-    _say(retclip, name, list(done.reports), started)
+    _say(retclip, name, list(done.runs), started)
     if done.events:
         back = ", then ".join(f"retclip undo {one} --store {store}" for one in reversed(done.events))
         output.message(f"to go back: {back}")
-    finish(list(done.reports), store, False)
-
-
-def _tell_left(events: Sequence[int]) -> None:
-    numbers = ", ".join(map(str, events))
-    output.message(f"an earlier addition of this class was cut off; what it had stored is taken back (event {numbers})")
+    finish(list(done.runs), store, False)
 
 
 def _say(retclip: RetCLIP, name: str, reports: list[BuildReport], started: float) -> None:
@@ -146,8 +138,7 @@ def _say(retclip: RetCLIP, name: str, reports: list[BuildReport], started: float
     )
 
 
-def _print(done: CheckedAddition) -> None:
-    found = done.check
+def _print(found: RegressionReport) -> None:
     columns = ("class", "pixels before", "after", f"to {found.new.name}", "to others", "to none", "came", "% lost")
     figures = ("IoU before", "after", "PQ before", "after") if found.annotated else ()
     rows = []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from retclip.cli import options, output
 from retclip.cli.chosen_names import chosen_names
-from retclip.cli.progress import LateProgress
+from retclip.cli.progress import ProgressLine
 from retclip.errors import DataError, PartialFailure, StoreError, StoreMissing
 from retclip.passed_over import by_reason
 
@@ -26,9 +26,9 @@ def estimate(
 ) -> None:  # fmt: skip
     """Print the estimate. Raises DataError where no image can be used, PartialFailure where some cannot."""
     stopped = output.told_when_stopped("stopped; nothing was written")
-    with stopped, ExitStack() as stack, LateProgress(f"plan {store.name}") as line:
+    with stopped, ExitStack() as stack, ProgressLine() as line:
         retclip = _opened(stack, store, config, given)
-        found = retclip.estimate(source, chosen_names(retclip, source, *chosen), sample, line.update)
+        found = retclip.estimate(source, chosen_names(retclip, source, *chosen), sample, line)
         workers = retclip.settings.build.workers
     if json:
         output.data(asdict(found))

@@ -10,7 +10,7 @@ import typer
 from retclip.cli import options, output
 from retclip.cli.fallback import FillMissing, filled, say_missing
 from retclip.cli.output import figure
-from retclip.cli.progress import LateProgress
+from retclip.cli.progress import ProgressLine
 from retclip.errors import PartialFailure
 from retclip.passed_over import by_reason
 
@@ -49,15 +49,16 @@ def evaluate(
     given = options.flags(settings, preset, backbone, proposer, classifier)
     from retclip.workflows.building.source_classes import annotated_vocabulary
 
-    line = LateProgress("evaluate")
     with options.opened(store, config, given, missing_ok=not fill_missing, required=options.to_segment) as retclip:
         fill = filled(retclip, annotated_vocabulary(retclip.source(source))) if fill_missing else None
         page = _page(report, pictures) if report else None
-        with output.told_when_stopped("stopped; nothing was written"), line:
-            found = retclip.evaluate(
-                source, line.update, seen, page.add if page else lambda _: None,
-                lambda prepared: _prepared(retclip, prepared, page, None if fill else store),
-            )  # fmt: skip
+        with output.told_when_stopped("stopped; nothing was written"), ProgressLine() as line:
+            evaluator = retclip.evaluator(source, seen)
+            _prepared(retclip, evaluator.prepared, page, None if fill else store)
+            for judged in evaluator.judged(line):
+                if page:
+                    page.add(judged)
+            found = evaluator.evaluation()
     if json:
         output.data({**found.as_dict(), "fill": fill.as_dict()} if fill else found.as_dict())
     else:

@@ -10,13 +10,13 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.catalog import open_catalog, person
-from retclip.cli.progress import StepProgress
+from retclip.cli.progress import ProgressLine
 from retclip.errors import DataError, PartialFailure
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
+    from retclip.progress import OnProgress
     from retclip.store.classes.class_matches import ClassMatch
-    from retclip.workflows.building.build_loop import BuildReport
     from retclip.workflows.classes.fill_report import FillReport, Near, Outcome
     from retclip.workflows.segment.vocabulary import PreparedVocabulary
 
@@ -178,14 +178,9 @@ def say_missing(retclip: RetCLIP, prepared: PreparedVocabulary, store: Path) -> 
         output.message(f"note: nor of {len(found) - SHOWN} other classes")
 
 
-def _with_progress(action: Callable[[Callable[[str, BuildReport], None]], FillReport]) -> FillReport:
-    with output.told_when_stopped(), StepProgress() as line:
-
-        def step(name: str, report: BuildReport) -> None:
-            segments = f"{report.segments} segments"
-            line.update(f"fill {name}", report.seen, report.total, len(report.failures), segments)
-
-        return action(step)
+def _with_progress(action: Callable[[OnProgress], FillReport]) -> FillReport:
+    with output.told_when_stopped(), ProgressLine() as line:
+        return action(line)
 
 
 def _finish(report: FillReport, store: Path, json: bool) -> None:

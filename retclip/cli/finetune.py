@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retclip.cli import options, output
-from retclip.cli.progress import LateProgress
+from retclip.cli.progress import ProgressLine
 from retclip.errors import PartialFailure
 from retclip.workflows.training.stop_signal import exit_code
 
@@ -40,28 +40,16 @@ def finetune(
     from retclip.engine import RetCLIP
     from retclip.finetune_job import finetune_job, run
 
-    with RetCLIP.without_store(config, given) as retclip, LateProgress(f"finetune {out.name}") as line:
-        report = run(finetune_job(retclip, source, out, val, classes, fresh), lambda one: _show(line, one))
+    with RetCLIP.without_store(config, given) as retclip, ProgressLine() as line:
+        report = run(finetune_job(retclip, source, out, val, classes, fresh), line)
     _finish(report, out, json)
-
-
-def _show(line: LateProgress, report: FinetuneReport) -> None:
-    """After every step; of several processes one speaks."""
-    if not report.main:
-        return
-    if report.step == report.begun + 1 and report.begun:
-        output.message(f"going on after step {report.begun}")
-    note = f"loss {sum(report.losses.values()):.3f}"
-    if report.validation:
-        note += f", PQ {output.figure(report.validation['pq'])}"
-    line.update(report.step - report.begun, report.steps - report.begun, len(report.failures), note)
 
 
 def _finish(report: FinetuneReport, out: Path, json: bool) -> None:
     if json and report.main:
         output.data({"step": report.step, "steps": report.steps, "weights": str(out / "weights.safetensors"),
                      "losses": dict(report.losses), "validation": dict(report.validation)})  # fmt: skip
-    for one in report.failures.values():
+    for one in report.failures:
         output.message(f"not used: {one}")
     if report.stopped:
         if report.main:

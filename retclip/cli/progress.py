@@ -6,100 +6,81 @@ import sys
 import time
 from datetime import timedelta
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from retclip.cli.output import message
 from retclip.escaping import one_line
+from retclip.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
 
 EVERY = 5.0  # seconds between plain lines
 
 
-class Progress:
-    """Use as a context manager; `update` may be called as often as one likes. started: when the work began, where that
-    was before the total was known."""
+class ProgressLine:
+    """A line of progress, to be given to a workflow as its `on_progress`, as often as it likes.
 
-    def __init__(self, task: str, total: int, started: float | None = None) -> None:
-        self.task, self.total = task, total
-        self.last = time.monotonic()
-        self.started = self.last if started is None else started
-        self._bar = None
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-            from rich.progress import Progress as Bar
+    Use it as a context manager. It begins with the first report, when the total is known, and counts the time since it
+    was made. Another task begins another line, and began when the one before it ended.
+    """
 
-            name, note = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[note]}"))
-            columns = (name, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), note)
-            self._bar = Bar(*columns, console=Console(stderr=True))
-            self._task = self._bar.add_task(one_line(task), total=total or None, note="")
+    def __init__(self) -> None:
+        self.task: str | None = None
+        self.started = self.last = self._latest = time.monotonic()
+        self._bar: Bar | None = None
 
-    def __enter__(self) -> Progress:
-        if self._bar:
-            self._bar.start()
+    def __enter__(self) -> ProgressLine:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         if self._bar:
             self._bar.stop()
+            self._bar = None
 
-    def update(self, done: int, failed: int = 0, note: str = "", passed_over: int = 0) -> None:
-        """Say how many are done and how many of these failed. passed_over: how many of them were no work, which would
-        make the rest look fast, too."""
+    def __call__(self, progress: Progress) -> None:
+        """Show it."""
+        if progress.message:
+            message(progress.message)
+            if not progress.total:
+                return
+        if progress.task != self.task:
+            self._begin(progress)
         elapsed = max(time.monotonic() - self.started, 1e-9)
-        rate = (done - passed_over) / elapsed
-        note = f"{rate:.1f}/s{f', {failed} failed' if failed else ''}{f', {note}' if note else ''}"
+        rate = (progress.done - progress.skipped) / elapsed
+        failed, note = f", {progress.failed} failed" if progress.failed else "", progress.note and f", {progress.note}"
+        told = f"{rate:.1f}/s{failed}{note}"
+        self._latest = time.monotonic()
         if self._bar:
-            self._bar.update(self._task, completed=done, note=one_line(note))
-        elif time.monotonic() - self.last >= EVERY or done == self.total:
-            self.last = time.monotonic()
-            message(f"{self.task} {done}/{self.total}  {note}, {self._left(done, rate)}")
+            self._bar.update(self._bar.task_ids[0], completed=progress.done, note=one_line(told))
+        elif self._latest - self.last >= EVERY or progress.done == progress.total:
+            self.last = self._latest
+            message(f"{progress.task} {progress.done}/{progress.total}  {told}, {_left(progress, rate)}")
 
-    def _left(self, done: int, rate: float) -> str:
-        if done < self.total and not rate:
-            return "nothing to measure the rest by yet"
-        seconds = round((self.total - done) / rate) if rate else 0
-        return f"{seconds} s left" if seconds < 600 else f"{timedelta(seconds=seconds)} left"
-
-
-class LateProgress:
-    """A progress line whose total comes with the first step; it begins then, and counts the time since it was made."""
-
-    def __init__(self, task: str) -> None:
-        self.task, self.started = task, time.monotonic()
-        self._line: Progress | None = None
-
-    def __enter__(self) -> LateProgress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._line is not None:
-            self._line.__exit__(None)
-
-    def update(self, done: int, total: int, failed: int = 0, note: str = "", passed_over: int = 0) -> None:
-        """As `Progress.update`."""
-        if self._line is None:
-            self._line = Progress(self.task, total, self.started).__enter__()
-        self._line.update(done, failed, note, passed_over)
+    def _begin(self, progress: Progress) -> None:
+        self.__exit__()
+        if self.task is not None:
+            self.started = self._latest
+        self.task, self.last = progress.task, time.monotonic()
+        if sys.stderr.isatty():
+            self._bar = _bar(progress)
 
 
-class StepProgress:
-    """A line for each task of several, one after the other."""
+def _bar(progress: Progress) -> Bar:
+    """A bar of rich's, which says what is being done and never reads markup from it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
-    def __init__(self) -> None:
-        self._line: LateProgress | None = None
-        self._since = time.monotonic()  # a task began when the one before it ended
+    task, note = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[note]}"))
+    bar = Bar(task, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), note, console=Console(stderr=True))
+    bar.add_task(one_line(progress.task), total=progress.total or None, note="")
+    bar.start()
+    return bar
 
-    def __enter__(self) -> StepProgress:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._line is not None:
-            self._line.__exit__(None)
-
-    def update(self, task: str, done: int, total: int, failed: int = 0, note: str = "") -> None:
-        """As `Progress.update`; another task begins another line."""
-        if self._line is None or self._line.task != task:
-            self.__exit__()
-            self._line = LateProgress(task)
-            self._line.started = self._since
-        self._line.update(done, total, failed, note)
-        self._since = time.monotonic()
+def _left(progress: Progress, rate: float) -> str:
+    if progress.done < progress.total and not rate:
+        return "nothing to measure the rest by yet"
+    seconds = round((progress.total - progress.done) / rate) if rate else 0
+    return f"{seconds} s left" if seconds < 600 else f"{timedelta(seconds=seconds)} left"

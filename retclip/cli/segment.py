@@ -13,10 +13,11 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.fallback import FillMissing, filled, say_missing
-from retclip.cli.progress import Progress
+from retclip.cli.progress import ProgressLine
 from retclip.errors import DataError, PartialFailure
 from retclip.own_files import RESULTS, require_own_folder
 from retclip.passed_over import Tally, by_reason, passed_over_by
+from retclip.progress import Progress
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
@@ -88,9 +89,9 @@ def segment(
             say_missing(retclip, prepared, store)
         records, beside = _records(retclip, paths)
         stopped = output.told_when_stopped(f"stopped; what was segmented lies in {out}")
-        bar = Progress("segment", len(records))
-        with stopped, ResultWriter(out, prepared.vocabulary, overlay.value) as writer, bar:
-            done = _all(retclip, prepared.vocabulary, records, writer, bar, json)
+        line = ProgressLine()
+        with stopped, ResultWriter(out, prepared.vocabulary, overlay.value) as writer, line:
+            done = _all(retclip, prepared.vocabulary, records, writer, line, json)
             look = f" (look at {writer.pictures})" if writer.pictures else ""
         knows = [one.name for one in retclip.classes() if one.segments]
         preset, patches = retclip.settings.preset, _patches(retclip)
@@ -133,7 +134,12 @@ def _records(retclip: RetCLIP, paths: Sequence[str]) -> tuple[list[SourceImage],
 
 
 def _all(
-    retclip: RetCLIP, vocabulary: Any, records: Sequence[SourceImage], writer: ResultWriter, bar: Progress, json: bool
+    retclip: RetCLIP,
+    vocabulary: Any,
+    records: Sequence[SourceImage],
+    writer: ResultWriter,
+    line: ProgressLine,
+    json: bool,
 ) -> _Done:
     from retclip.report.result_names import result_names
     from retclip.store.work.ledger import Failure
@@ -153,7 +159,8 @@ def _all(
                 done.images.append(_as_dict(record, answer, stem, writer))
         except DataError as error:
             done.failures.append(Failure(record.external_id, record.uri, str(error)))
-        bar.update(done.count + len(done.failures), len(done.failures))
+        failed = len(done.failures)
+        line(Progress("segment", done.count + failed, len(records), failed))
     return done
 
 

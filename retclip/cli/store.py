@@ -9,7 +9,7 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.catalog import open_catalog
-from retclip.cli.progress import LateProgress
+from retclip.cli.progress import ProgressLine
 from retclip.errors import DataError, PartialFailure
 
 if TYPE_CHECKING:
@@ -94,11 +94,8 @@ def _as_dict(one: SpaceState, index: str) -> dict[str, Any]:
 
 
 def _with_progress(retclip: RetCLIP, name: str, accept_failed: bool) -> AddSpaceReport:
-    def step(report: AddSpaceReport) -> None:
-        line.update(report.seen, report.total, len(report.failures), f"{report.segments} vectors")
-
-    with output.told_when_stopped(), LateProgress("add-space") as line:
-        return retclip.add_space(name, accept_failed, step)
+    with output.told_when_stopped(), ProgressLine() as line:
+        return retclip.add_space(name, accept_failed, line)
 
 
 def _write_settings(retclip: RetCLIP, name: str, store: Path, base: Path | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ import typer
 from retclip.cli import options, output
 from retclip.cli.listed_weights import how_sure, print_weights
 from retclip.errors import ConfigError, DataError
+from retclip.progress import Progress
 
 if TYPE_CHECKING:
     from retclip.config import Settings
@@ -69,8 +70,20 @@ def list_weights(
         print_weights(chosen, json, wide)
 
 
-def _waiting(weights: Weights) -> Callable[[str], None]:
-    return lambda holder: output.message(f"{weights.name}: {holder} is at work on it; waiting for it to end")
+class _TenthByTenth:
+    """A line for each tenth of a file that is here."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, int]] = set()
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.message:
+            output.message(progress.message)
+            return
+        tenth = 10 * progress.done // progress.total if progress.total else 0
+        if (progress.task, tenth) not in self._told:
+            self._told.add((progress.task, tenth))
+            output.message(f"{progress.task}: {progress.done / 1e6:.0f} of {progress.total / 1e6:.0f} MB")
 
 
 @app.command()
@@ -93,16 +106,8 @@ def pull(
     with _known(settings, config, preset) as (chosen, found):
         wanted = list(names or [name for name in _components(chosen) if name in found])
         for one in {one.name: one for name in wanted for one in _find(found, name)}.values():
-            told: set[tuple[str, int]] = set()
-
-            def tell(file: str, here: int, total: int, told: set[tuple[str, int]] = told) -> None:
-                tenth = 10 * here // total if total else 0
-                if (file, tenth) not in told:
-                    told.add((file, tenth))
-                    output.message(f"{file}: {here / 1e6:.0f} of {total / 1e6:.0f} MB")
-
             token = chosen.weights.token.get_secret_value()
-            folder = fetch(one, offline or chosen.weights.offline, token, tell, revision, _waiting(one))
+            folder = fetch(one, offline or chosen.weights.offline, token, _TenthByTenth(), revision)
             output.message(f"{one.name} is in {folder} (licence: {one.licence}; pinned by {pin_of(one)})")
 
 
@@ -149,6 +154,6 @@ def import_file(
         several = _find(found, name)
         if len(several) != 1:
             raise ConfigError("one set of weights", ", ".join(one.name for one in several), "name one of them")
-        output.message(f"{name} is in {take(several[0], file, path, replace, _waiting(several[0]))}")
+        output.message(f"{name} is in {take(several[0], file, path, replace, _TenthByTenth())}")
         for told in how_sure(several[0]):
             output.message(told)

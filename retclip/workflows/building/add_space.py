@@ -10,7 +10,7 @@ space is not asked, until the photo is back or somebody accepts it (`accept_fail
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -23,6 +23,7 @@ from retclip._version import __version__
 from retclip.data import rle
 from retclip.errors import DataError
 from retclip.plugin.contracts import Backbone
+from retclip.progress import OnProgress, Progress, silent
 from retclip.store.feature_store import FeatureStore
 from retclip.store.segments.added_vectors import AddedVectors
 from retclip.store.segments.spaces import StoredMask, StoredPhoto
@@ -56,6 +57,12 @@ class AddSpaceReport:
     failures: tuple[Failure, ...] = ()
     seen: int = 0  # of `total` images
 
+    @property
+    def progress(self) -> Progress:
+        """How far it is, as everybody is told it."""
+        failed, note = len(self.failures), f"{self.segments} vectors"
+        return Progress("add-space", self.seen, self.total, failed, note=note)
+
 
 def add_space(
     store: FeatureStore,
@@ -63,7 +70,7 @@ def add_space(
     open_source: OpenSource,
     commit_images: int,
     accept_failed: bool = False,
-    on_progress: Callable[[AddSpaceReport], None] = lambda _: None,
+    on_progress: OnProgress = silent,
     weights_place: Path | None = None,
 ) -> AddSpaceReport:
     """Give every living segment its vector of that backbone.
@@ -75,23 +82,17 @@ def add_space(
     report. On KeyboardInterrupt the finished images are committed first.
     """
     run = store.start_run(_plan(backbone, commit_images, accept_failed, weights_place), new_space=True)
-    report = AddSpaceReport(run.id, backbone.thing.space.id, store.count_photos_lacking(run.space_id))
-
-    def stored(now: AddSpaceReport) -> None:
-        nonlocal report
-        report = now
-
+    loop = _Loop(store, backbone, run, accept_failed)
     state = "failed"
     try:
-        for now in _groups(store, backbone, open_source, commit_images, accept_failed, run, report, stored):
-            on_progress(now)
+        loop.work_through(photos_lacking(store, run.space_id, open_source), commit_images, on_progress)
         state = "finished"
     except KeyboardInterrupt:
         state = "interrupted"
         raise
     finally:
         left = store.space_state(run.space_id, backbone.thing.space)
-        report = replace(report, lacking=left.lacking)
+        report = replace(loop.report, lacking=left.lacking)
         counts = asdict(replace(report, failures=())) | {"failures": len(report.failures)}
         store.finish_run(run, state, counts)
     return report
@@ -108,55 +109,62 @@ def _plan(backbone: Loaded[Backbone], commit_images: int, accept_failed: bool, p
     )  # fmt: skip
 
 
-def _groups(
-    store: FeatureStore, backbone: Loaded[Backbone], open_source: OpenSource, size: int, accept_failed: bool,
-    run: OpenRun, report: AddSpaceReport, on_stored: Callable[[AddSpaceReport], None],
-) -> Iterator[AddSpaceReport]:  # fmt: skip
-    """The report after each committed group of images. on_stored: told the same, also of the group in which it was
-    stopped."""
-    photos = photos_lacking(store, run.space_id, open_source)
-    for first in photos:
-        results: list[AddedVectors] = []
+class _Loop:
+    """The photos of one run. `report` says at any time how far it is."""
+
+    def __init__(self, store: FeatureStore, backbone: Loaded[Backbone], run: OpenRun, accept_failed: bool) -> None:
+        self._store, self._backbone, self._run, self._accept_failed = store, backbone, run, accept_failed
+        self.report = AddSpaceReport(run.id, backbone.thing.space.id, store.count_photos_lacking(run.space_id))
+
+    def work_through(
+        self, photos: Iterator[tuple[StoredPhoto, Image | DataError]], at_once: int, on_progress: OnProgress
+    ) -> None:
+        """Commit the photos in groups of `at_once`; a stop commits what its group has done."""
+        for first in photos:
+            results: list[AddedVectors] = []
+            try:
+                for photo, answer in chain([first], islice(photos, at_once - 1)):
+                    results += self._vectors_of(photo, answer)
+            finally:  # also on Ctrl-C: what is done is kept
+                self._commit(results)
+            on_progress(self.report.progress)
+
+    def _commit(self, results: Sequence[AddedVectors]) -> None:
+        if results:
+            stored = self._store.add_vectors(self._run, self._backbone.thing.space, results)
+            self.report = replace(self.report, segments=self.report.segments + stored)
+
+    def _vectors_of(self, photo: StoredPhoto, answer: Image | DataError) -> list[AddedVectors]:
+        """Work on one photo, and note what failed. Nothing where it cannot be used and nobody accepts that."""
+        masks = self._store.masks_lacking(self._run.space_id, photo.id)
         try:
-            for photo, answer in chain([first], islice(photos, size - 1)):
-                masks = store.masks_lacking(run.space_id, photo.id)
-                report = _one(backbone, photo, answer, masks, accept_failed, results, report)
-        finally:  # also on Ctrl-C: what is done is kept
-            if results:
-                stored = store.add_vectors(run, backbone.thing.space, results)
-                report = replace(report, segments=report.segments + stored)
-            on_stored(report)
-        yield report
+            if isinstance(answer, DataError):
+                raise answer
+            vectors, covered = _vectors(self._backbone, answer, masks)
+        except DataError as error:
+            return self._unusable(photo, masks, str(error))
+        there = tuple(mask for mask, met in zip(masks, covered, strict=True) if met)
+        without = tuple(mask for mask, met in zip(masks, covered, strict=True) if not met)
+        self.report = replace(
+            self.report,
+            seen=self.report.seen + 1,
+            images=self.report.images + 1,
+            dropped=self.report.dropped + len(without),
+            failures=(*self.report.failures, *(_dropped(self._backbone.name, photo, mask) for mask in without)),
+        )
+        return [AddedVectors(there, vectors[covered], without, MASK_GAP)]
 
-
-def _one(
-    backbone: Loaded[Backbone], photo: StoredPhoto, answer: Image | DataError, masks: list[StoredMask],
-    accept_failed: bool, results: list[AddedVectors], report: AddSpaceReport,
-) -> AddSpaceReport:  # fmt: skip
-    """Work on one image: append its result, and note what failed."""
-    report = replace(report, seen=report.seen + 1)
-    try:
-        if isinstance(answer, DataError):
-            raise answer
-        vectors, covered = _vectors(backbone, answer, masks)
-    except DataError as error:
+    def _unusable(self, photo: StoredPhoto, masks: list[StoredMask], reason: str) -> list[AddedVectors]:
+        self.report = replace(self.report, seen=self.report.seen + 1)
         known = all(mask.accepted for mask in masks)  # it was told, and accepted, in an earlier run
-        failures = [] if known else [Failure(photo.external_id, photo.uri, str(error))]
-        if accept_failed or known:
-            nothing = np.zeros((0, backbone.thing.space.dim), np.float32)
-            results.append(AddedVectors((), nothing, tuple(masks), PHOTO_GAP))
-            report = replace(report, accepted=report.accepted + len(masks))
-        return replace(report, failures=(*report.failures, *failures))
-    there = tuple(mask for mask, met in zip(masks, covered, strict=True) if met)
-    without = tuple(mask for mask, met in zip(masks, covered, strict=True) if not met)
-    results.append(AddedVectors(there, vectors[covered], without, MASK_GAP))
-    failures = [_dropped(backbone.name, photo, mask) for mask in without]
-    return replace(
-        report,
-        images=report.images + 1,
-        dropped=report.dropped + len(without),
-        failures=(*report.failures, *failures),
-    )
+        if not known:
+            failure = Failure(photo.external_id, photo.uri, reason)
+            self.report = replace(self.report, failures=(*self.report.failures, failure))
+        if not self._accept_failed and not known:
+            return []
+        self.report = replace(self.report, accepted=self.report.accepted + len(masks))
+        nothing = np.zeros((0, self._backbone.thing.space.dim), np.float32)
+        return [AddedVectors((), nothing, tuple(masks), PHOTO_GAP)]
 
 
 def _dropped(backbone: str, photo: StoredPhoto, mask: StoredMask) -> Failure:

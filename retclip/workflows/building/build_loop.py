@@ -7,7 +7,7 @@ worked on, and committed when its last unit has come back.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,6 +17,7 @@ from typing import Any
 from retclip.errors import StoreError
 from retclip.passed_over import Tally, passed_over_by
 from retclip.plugin.contracts import ImageSource
+from retclip.progress import OnProgress, Progress, silent
 from retclip.store.feature_store import FeatureStore
 from retclip.store.segments.ingest import UnitResult
 from retclip.store.work import leases
@@ -61,6 +62,11 @@ class BuildReport:
         """How many of them needed no work here."""
         return self.skipped + self.empty + self.elsewhere
 
+    def progress(self, task: str) -> Progress:
+        """How far the build is, as everybody is told it."""
+        failed, note = len(self.failures), f"{self.segments} segments"
+        return Progress(task, self.seen, self.total, failed, self.without_work, note)
+
     def counts(self) -> dict[str, Any]:
         """The numbers, for the run's row."""
         names = ("total", "images", "segments", "skipped", "empty", "elsewhere", "dropped")
@@ -77,18 +83,23 @@ class _Group:
 
 
 class BuildLoop:
-    """One build's. `report` says at any time how far it is."""
+    """One build's. `report` says at any time how far it is. task: what it is called while it goes on."""
 
     def __init__(
-        self, parts: Parts, source: ImageSource, address: str, run: OpenRun, naming: LabelAssignment,
-        on_progress: Callable[[BuildReport], None],
-    ) -> None:  # fmt: skip
-        self._parts, self._source, self._address, self._run = parts, source, address, run
-        self._naming, self._on_progress = naming, on_progress
+        self, parts: Parts, source: ImageSource, address: str, run: OpenRun, naming: LabelAssignment, task: str
+    ) -> None:
+        self._parts, self._source, self._address, self.run = parts, source, address, run
+        self.naming, self._task = naming, task
+        self._on_progress: OnProgress = silent
         self._counted = BuildReport(run=run.id, total=len(source))
         self._failures = list[Failure]()
         self._tally = Tally(passed_over_by(source))
         self._out: dict[int, _Group] = {}
+
+    @property
+    def store(self) -> FeatureStore:
+        """Where it is written."""
+        return self._parts.store
 
     @property
     def report(self) -> BuildReport:
@@ -100,8 +111,9 @@ class BuildLoop:
             failures=(*self._failures, *bad),
         )  # fmt: skip
 
-    def work_through(self, executor: Executor) -> None:
+    def work_through(self, executor: Executor, on_progress: OnProgress) -> None:
         """Everything that is left to do. What has come back when it ends, however it ends, is committed."""
+        self._on_progress = on_progress
         try:
             for task, outcome in executor(self._tasks()):
                 self._take(task, outcome)
@@ -114,13 +126,13 @@ class BuildLoop:
         section = self._parts.settings.build
         while chunk := list(islice(records, section.commit_images)):
             planned = plan_units(
-                self._parts.store, self._run, self._address, chunk, self._naming.names, space, first=first,
+                self._parts.store, self.run, self._address, chunk, self.naming.names, space, first=first,
                 retry=section.retry_failed,
             )  # fmt: skip
             first += len(chunk)
             self._count(planned)
             if not planned.units:
-                self._on_progress(self.report)
+                self._tell()
                 yield None
             for group in planned.groups:
                 if mine := self._leased(group):
@@ -138,7 +150,7 @@ class BuildLoop:
     def _leased(self, group: tuple[Unit, ...]) -> tuple[Unit, ...]:
         """Those of the group that are ours now; the others are counted."""
         wanted = [Wanted(unit.key, unit.record.external_id, unit.record.uri) for unit in group]
-        taken = self._parts.store.lease(self._run, wanted, self._parts.settings.build.retry_failed)
+        taken = self._parts.store.lease(self.run, wanted, self._parts.settings.build.retry_failed)
         mine = tuple(unit for unit in group if unit.key in taken.mine)
         elsewhere = sum(unit.key in taken.elsewhere for unit in group)
         self._failures += taken.given_up
@@ -150,14 +162,14 @@ class BuildLoop:
         return mine
 
     def _begin(self, key: str) -> None:
-        self._parts.store.write(partial(leases.begin, run=self._run, key=key))
+        self._parts.store.write(partial(leases.begin, run=self.run, key=key))
 
     def _take(self, task: Task, outcome: Outcome) -> None:
         group, counted = self._out[task.number], self._counted
         group.left -= 1
         if outcome.result is None:
             unit = next(unit for unit in task.units if unit.key == outcome.key)
-            self._failures.append(record_failure(self._parts.store, self._run, unit.key, unit.record, outcome.reason))
+            self._failures.append(record_failure(self._parts.store, self.run, unit.key, unit.record, outcome.reason))
         else:
             group.results.append(outcome.result)
             self._tally.add(outcome.result.passed_over)
@@ -170,12 +182,15 @@ class BuildLoop:
             )
         if not group.left:
             self._commit(task.number)
-            self._on_progress(self.report)
+            self._tell()
+
+    def _tell(self) -> None:
+        self._on_progress(self.report.progress(self._task))
 
     def _commit(self, number: int) -> None:
         results = self._out.pop(number).results
         if results:
-            self._parts.store.commit(self._run, results, self._naming.is_thing)
+            self._parts.store.commit(self.run, results, self.naming.is_thing)
 
 
 @contextmanager

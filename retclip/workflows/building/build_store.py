@@ -9,13 +9,15 @@ over one class (`add_class`). What executes the units is handed in; what they gi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from retclip._version import __version__
 from retclip.data.source_address import absolute_address
 from retclip.errors import DataError
 from retclip.plugin.contracts import ImageSource
+from retclip.progress import OnProgress, silent
 from retclip.store.segments.ids import recipe_fingerprint
 from retclip.store.work.ledger import RunPlan
 from retclip.workflows.building.build_loop import BuildLoop, BuildReport, signs_of_life
@@ -33,39 +35,60 @@ UNANNOTATED = (
 ASSIGNING = {"assign_confidence", "assign_absent", "assign_scale", "assign_overlap"}
 
 
+@dataclass(frozen=True)
+class Purpose:
+    """Why a build runs. kind: of its run. task: what it is called while it goes on. note: what else is written into the
+    run's row."""
+
+    kind: str = "build"
+    task: str = "build"
+    note: Mapping[str, Any] = field(default_factory=dict)
+
+
 def build_store(
     parts: Parts,
     source: ImageSource,
     address: str,
     class_names: Sequence[str] | None = None,
-    kind: str = "build",
-    on_progress: Callable[[BuildReport], None] = lambda _: None,
+    purpose: Purpose = Purpose(),
+    on_progress: OnProgress = silent,
     start: Starter = in_this_process,
-    note: Mapping[str, Any] | None = None,
-    on_run: Callable[[int], None] = lambda _: None,
 ) -> BuildReport:
     """Store the segments of `source` that show `class_names` (None = every class of the source).
 
-    start: makes the executor of the units. note: what else is written into the run's row. on_run: told the run's number
-    when it begins. Raises DataError for a class that the source does not have, ConfigError for masks that nobody can
-    name, SpaceMismatch, StoreBusy, PluginError; a bad image is a failure in the report, not an exception. On
-    KeyboardInterrupt the finished images are committed first.
+    start: makes the executor of the units. Raises what `begin_build` and `carry_out` raise.
     """
+    return carry_out(begin_build(parts, source, address, class_names, purpose), on_progress, start)
+
+
+def begin_build(
+    parts: Parts,
+    source: ImageSource,
+    address: str,
+    class_names: Sequence[str] | None = None,
+    purpose: Purpose = Purpose(),
+) -> BuildLoop:
+    """Write down that a run begins; nothing is worked on yet. Raises DataError for a class that the source does not
+    have, ConfigError for masks that nobody can name, SpaceMismatch, StoreBusy."""
     naming = names_for(parts, source, address, class_names)
-    said = {"every_class": class_names is None, **(note or {})}
-    run = parts.store.start_run(run_plan(parts, source, address, naming.names, kind, said))
-    on_run(run.id)
-    loop = BuildLoop(parts, source, address, run, naming, on_progress)
+    said = {"every_class": class_names is None, **purpose.note}
+    run = parts.store.start_run(run_plan(parts, source, address, naming.names, replace(purpose, note=said)))
+    return BuildLoop(parts, source, address, run, naming, purpose.task)
+
+
+def carry_out(loop: BuildLoop, on_progress: OnProgress = silent, start: Starter = in_this_process) -> BuildReport:
+    """Do what a run began for, and end it. Raises StoreError and PluginError; a bad image is a failure in the report,
+    not an exception. On KeyboardInterrupt the finished images are committed first."""
     state = "failed"
     try:
-        with signs_of_life(parts.store, run), start(naming) as executor:
-            loop.work_through(executor)
+        with signs_of_life(loop.store, loop.run), start(loop.naming) as executor:
+            loop.work_through(executor, on_progress)
         state = "finished"
     except KeyboardInterrupt:
         state = "interrupted"
         raise
     finally:
-        parts.store.finish_run(run, state, loop.report.counts())
+        loop.store.finish_run(loop.run, state, loop.report.counts())
     return loop.report
 
 
@@ -86,8 +109,7 @@ def run_plan(
     source: ImageSource,
     address: str,
     wanted: Sequence[str],
-    kind: str,
-    note: Mapping[str, Any] | None = None,
+    purpose: Purpose = Purpose(),
 ) -> RunPlan:
     """What a run writes down of itself before it begins."""
     proposer, section = parts.proposer, parts.settings.build
@@ -96,7 +118,7 @@ def run_plan(
         "max_segments": section.max_segments
     }
     return RunPlan(
-        kind=kind,
+        kind=purpose.kind,
         source=storable_text(absolute_address(address)),
         dataset=storable_text(source.name),
         proposer=proposer.name,
@@ -104,7 +126,7 @@ def run_plan(
         proposer_settings=proposer.settings,
         recipe=recipe_fingerprint(proposer.name, proposer.version, {**proposer.settings, **chosen}),
         space=parts.keys.thing.space,
-        config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json"), **(note or {})},
+        config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json"), **purpose.note},
         program=__version__,
         components=components(parts, address),
     )

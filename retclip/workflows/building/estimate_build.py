@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from retclip.passed_over import PassedOver, passed_over_by
 from retclip.plugin.contracts import ImageSource, SourceImage
+from retclip.progress import OnProgress, Progress, silent
 from retclip.store.work.ledger import Failure
 from retclip.workflows.building.build_store import names_for, run_plan
 from retclip.workflows.building.unit_work import Outcome, outcome_of
@@ -54,7 +55,7 @@ def estimate_build(
     class_names: Sequence[str] | None = None,
     sample: int = 8,
     seed: int = 0,
-    on_progress: Callable[[int, int], None] = lambda *_: None,
+    on_progress: OnProgress = silent,
 ) -> Estimate:
     """Plan a build of `source` and work on `sample` of its images, drawn at random. Writes nothing. Raises what
     `build_store` raises before it starts."""
@@ -71,7 +72,8 @@ def estimate_build(
             empty=found.empty + planned.empty,
             failures=(*found.failures, *planned.failures),
         )
-        on_progress(found.todo + found.finished + found.empty + len(found.failures), found.total)
+        planned_images = found.todo + found.finished + found.empty + len(found.failures)
+        on_progress(Progress("plan", planned_images, found.total, len(found.failures)))
     found = _with_parts(found, passed_over_by(source))
     clock, outcomes, starts = time.monotonic(), list[Outcome](), 0.0
     for unit, (_, answer) in zip(tried, decoded(unit.record for unit in tried), strict=True):
@@ -90,7 +92,7 @@ def _with_parts(found: Estimate, told: PassedOver) -> Estimate:
 
 def _plan(parts: Parts, source: ImageSource, address: str, names: Sequence[str]) -> Iterator[Planned]:
     """Of an empty ledger no photo needs to be read to know that it is not in there."""
-    plan, records, first = run_plan(parts, source, address, names, "build"), source.images(), 0
+    plan, records, first = run_plan(parts, source, address, names), source.images(), 0
     space = parts.keys.thing.space.id
     run, known = parts.store.planned_run(plan)
     while chunk := list(islice(records, CHUNK)):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from retclip.data.class_list import vocabulary_of
+from retclip.data.source_view import SourceView
 from retclip.names import name_key
-from retclip.passed_over import PassedOver, passed_over_by
 from retclip.plugin.contracts import PERSON, SAID_BY, ImageSource, SourceClass, SourceImage
+from retclip.progress import OnProgress, silent
 from retclip.store.classes import additions
 from retclip.workflows.building.build_loop import BuildReport
-from retclip.workflows.building.build_store import build_store
+from retclip.workflows.building.build_store import Purpose, begin_build, carry_out
 from retclip.workflows.building.source_classes import require_annotation
 from retclip.workflows.building.units import storable_text
 from retclip.workflows.segment.parts import Parts
@@ -23,65 +23,54 @@ UNMARKED = (
 )
 
 
-@dataclass(frozen=True)
-class UnlabelledSource:
-    """Photos that all show one class: what a folder becomes when a person says what is in it."""
+class Addition:
+    """A class that is being added, from one source after the other.
 
-    photos: ImageSource
-    shown: SourceClass
+    is_thing: whether it counts; None where the sources, or nobody, say it.
+    gated: somebody judges the class afterwards.
+    events: numbers of the events so far, one for each source that left a trace. It is written down for an addition
+    that stops half-way, too, so that it can be undone; where the process died before, the next addition of the class
+    answers for it.
+    """
 
-    @property
-    def name(self) -> str:
-        """The folder's own name."""
-        return self.photos.name
+    def __init__(self, parts: Parts, name: str, is_thing: bool | None = None, gated: bool = False) -> None:
+        (self.name,) = vocabulary_of([name]).names  # a name that nobody could ask for later is refused
+        self.parts, self.is_thing, self.gated = parts, is_thing, gated
+        self.events: list[int] = []
 
-    def classes(self) -> Sequence[SourceClass]:
-        """The one class."""
-        return (self.shown,)
+    def add(self, source: ImageSource, address: str, on_progress: OnProgress = silent) -> BuildReport:
+        """Store the segments of `source` that show the class. Nothing of another class is touched.
 
-    def images(self) -> Iterator[SourceImage]:
-        """Every photo, with who says what it shows."""
-        for record in self.photos.images():
-            yield replace(record, extra={**record.extra, SAID_BY: PERSON})
+        From an annotated source its own masks of that class are taken; from plain photos whatever the build's proposer
+        finds under that name. Raises DataError where the source has classes, but not this one, and for plain photos
+        where the proposer only reads annotations.
+        """
+        require_annotation(source, address, self.parts.proposer.name, self.parts.proposer.provides, UNMARKED)
+        note = self.parts.store.note_of_addition(self.name, self.gated)
+        purpose = Purpose(additions.KIND, f"add {self.name}", note)
+        loop = begin_build(self.parts, self._seen_as(source), address, [self.name], purpose)
+        try:
+            return carry_out(loop, on_progress)
+        finally:
+            told = {
+                "segments": loop.report.segments, "images": loop.report.images, "source": storable_text(address),
+            }  # fmt: skip
+            end = partial(additions.finish_addition, name=self.name, run=loop.run.id, told=told)
+            event = self.parts.store.write(end)
+            self.events += [] if event is None else [event]
 
-    def passed_over(self) -> PassedOver:
-        """What the photos' source says of itself."""
-        return passed_over_by(self.photos)
+    def _seen_as(self, source: ImageSource) -> ImageSource:
+        """Photos that all show the class, where nobody annotated them; a source that does not say whether the class
+        counts, and a person who does."""
+        if not source.classes():
+            return SourceView(source, (SourceClass(self.name, self.is_thing),), _said_by_a_person)
+        if self.is_thing is None:
+            return source
+        return SourceView(source, [self._told(known) for known in source.classes()])
 
-    def __len__(self) -> int:
-        return len(self.photos)
-
-
-@dataclass(frozen=True)
-class ToldSource:
-    """An annotated source that does not say whether the class counts, and a person who does."""
-
-    inner: ImageSource
-    key: str
-    is_thing: bool
-
-    @property
-    def name(self) -> str:
-        """The source's own name."""
-        return self.inner.name
-
-    def classes(self) -> Sequence[SourceClass]:
-        """The source's, the class as the person says where the source does not."""
-        return tuple(
-            replace(one, is_thing=self.is_thing) if name_key(one.name) == self.key and one.is_thing is None else one
-            for one in self.inner.classes()
-        )
-
-    def images(self) -> Iterator[SourceImage]:
-        """The source's."""
-        return self.inner.images()
-
-    def passed_over(self) -> PassedOver:
-        """What the source says of itself."""
-        return passed_over_by(self.inner)
-
-    def __len__(self) -> int:
-        return len(self.inner)
+    def _told(self, known: SourceClass) -> SourceClass:
+        silent_of_it = name_key(known.name) == name_key(self.name) and known.is_thing is None
+        return replace(known, is_thing=self.is_thing) if silent_of_it else known
 
 
 def add_class(
@@ -90,38 +79,11 @@ def add_class(
     source: ImageSource,
     address: str,
     is_thing: bool | None = None,
-    on_progress: Callable[[BuildReport], None] = lambda _: None,
-    on_event: Callable[[int], None] = lambda _: None,
-    gated: bool = False,
+    on_progress: OnProgress = silent,
 ) -> BuildReport:
-    """Store the segments of `source` that show the class. Nothing of another class is touched.
+    """Add a class from one source. See `Addition`."""
+    return Addition(parts, name, is_thing).add(source, address, on_progress)
 
-    From an annotated source its own masks of that class are taken; from plain photos whatever the build's proposer
-    finds under that name. on_event: told the number of the event, which is written down for an addition that stops
-    half-way, too, so that it can be undone, and not for one that came to nothing; where the process died before, the
-    next addition of the class answers for it. gated: the caller judges the class afterwards. Raises DataError where the
-    source has classes, but not this one, and for plain photos where the proposer only reads annotations.
-    """
-    (name,) = vocabulary_of([name]).names  # a name that nobody could ask for later is refused
-    require_annotation(source, address, parts.proposer.name, parts.proposer.provides, UNMARKED)
-    if not source.classes():
-        source = UnlabelledSource(source, SourceClass(name, is_thing))
-    elif is_thing is not None:
-        source = ToldSource(source, name_key(name), is_thing)
-    note = parts.store.note_of_addition(name, gated)
-    runs, done = list[int](), [BuildReport()]
 
-    def step(report: BuildReport) -> None:
-        done.append(report)
-        on_progress(report)
-
-    try:
-        done += [build_store(parts, source, address, [name], additions.KIND, step, note=note, on_run=runs.append)]
-    finally:
-        for run in runs:
-            told = {"segments": done[-1].segments, "images": done[-1].images, "source": storable_text(address)}
-            end = partial(additions.finish_addition, name=name, run=run, told=told)
-            event = parts.store.write(end)
-            if event is not None:
-                on_event(event)
-    return done[-1]
+def _said_by_a_person(record: SourceImage) -> SourceImage:
+    return replace(record, extra={**record.extra, SAID_BY: PERSON})

@@ -8,24 +8,26 @@ one left behind whose process died is taken back before the first walk: it must 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from retclip.data.class_list import vocabulary_of
 from retclip.names import name_key
 from retclip.plugin.contracts import ImageSource
+from retclip.progress import OnProgress, Progress, silent
 from retclip.store.classes import additions
 from retclip.store.classes.undo import undo_all
 from retclip.store.feature_store import FeatureStore
 from retclip.workflows.building.build_loop import BuildReport
-from retclip.workflows.classes.add_class import add_class
+from retclip.workflows.classes.add_class import Addition
 from retclip.workflows.classes.regression_check import RegressionCheck
 from retclip.workflows.classes.regression_figures import RegressionReport
 from retclip.workflows.segment.parts import Parts
+
+LEFT = "an earlier addition of this class was cut off; what it had stored is taken back (event {})"
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,21 @@ class Gate:
 
 
 @dataclass(frozen=True)
-class CheckedAddition:
-    """events: of the additions, for `retclip undo`. undone: of the roll-back; empty where the class stayed."""
+class AdditionReport:
+    """What an addition did.
 
-    reports: tuple[BuildReport, ...]
+    runs: what was stored, one entry per source.
+    events: of the additions, for `retclip undo`.
+    undone: the events of the roll-back; empty where the class stayed.
+    taken_back: the events of an earlier addition of the class whose process died, which were undone first.
+    check: what changed on the probe; None without one.
+    """
+
+    runs: tuple[BuildReport, ...]
     events: tuple[int, ...]
-    undone: tuple[int, ...]
-    check: RegressionReport
+    undone: tuple[int, ...] = ()
+    taken_back: tuple[int, ...] = ()
+    check: RegressionReport | None = None
 
     @property
     def kept(self) -> bool:
@@ -54,9 +64,7 @@ class CheckedAddition:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        runs = [asdict(one) for one in self.reports]
-        events = {"events": self.events, "undone": self.undone}
-        return {"kept": self.kept, "runs": runs, **events, "check": self.check.as_dict()}
+        return {"kept": self.kept, **asdict(self), "check": self.check and self.check.as_dict()}
 
 
 def add_class_checked(
@@ -66,38 +74,32 @@ def add_class_checked(
     sources: Sequence[tuple[ImageSource, str]],
     gate: Gate,
     is_thing: bool | None = None,
-    on_step: Callable[[str, int, int], None] = lambda *_: None,
-    on_left: Callable[[Sequence[int]], None] = lambda _: None,
-) -> CheckedAddition:
+    on_progress: OnProgress = silent,
+) -> AdditionReport:
     """Add a class from every source (with its address) unless an old class would lose more than the gate's limit.
 
-    building, segmenting: parts over one store. on_step: told a task, how much is done and of how much. on_left: told
-    the events that an addition left behind whose process died, and that were taken back. Raises what `add_class` and
-    `evaluate` raise; with a limit, the store is as before then.
+    building, segmenting: parts over one store. Raises what `Addition` and `evaluate` raise; with a limit, the store is
+    as before then.
     """
-    (name,) = vocabulary_of([name]).names
-    said = is_thing if is_thing is not None else _said(name, sources)
-    events, reports = list[int](), list[BuildReport]()
-    if left := building.store.edit(partial(additions.take_back_left, name=name, actor=gate.actor)):
-        on_left(left)
+    addition = Addition(building, name, is_thing, gate.limit is not None)
+    said, store = is_thing if is_thing is not None else _said(addition.name, sources), building.store
+    left = tuple(store.edit(partial(additions.take_back_left, name=addition.name, actor=gate.actor)))
+    if left:
+        on_progress(Progress("take back", message=LEFT.format(", ".join(map(str, left)))))
     with TemporaryDirectory(prefix="retclip-probe-") as folder:
-        check = RegressionCheck(segmenting, gate.probe, name, said, Path(folder))
-        check.before(gate.limit, partial(on_step, "probe before"))
+        check = RegressionCheck(segmenting, gate.probe, addition.name, said, Path(folder))
+        check.before(gate.limit, on_progress)
         try:
-            for source, address in sources:
-                step = partial(_tell, on_step, f"add {name}")
-                reports.append(
-                    add_class(building, name, source, address, is_thing, step, events.append, gate.limit is not None)
-                )
-            found = check.after(gate.limit, partial(on_step, "probe after"))
+            runs = tuple(addition.add(source, address, on_progress) for source, address in sources)
+            found = check.after(gate.limit, on_progress)
         except BaseException:
             if gate.limit is not None:
-                take_back(building.store, events, gate.actor)
+                take_back(store, addition.events, gate.actor)
             raise
-    undone = take_back(building.store, events, gate.actor) if found.worse else ()
+    undone = take_back(store, addition.events, gate.actor) if found.worse else ()
     if not undone:
-        building.store.edit(partial(additions.judge, event_ids=events))
-    return CheckedAddition(tuple(reports), tuple(events), undone, found)
+        store.edit(partial(additions.judge, event_ids=addition.events))
+    return AdditionReport(runs, tuple(addition.events), undone, left, found)
 
 
 def take_back(store: FeatureStore, events: Sequence[int], actor: str) -> tuple[int, ...]:
@@ -112,7 +114,3 @@ def _said(name: str, sources: Sequence[tuple[ImageSource, str]]) -> bool | None:
             if name_key(one.name) == name_key(name) and one.is_thing is not None:
                 return one.is_thing
     return None
-
-
-def _tell(on_step: Callable[[str, int, int], None], task: str, report: BuildReport) -> None:
-    on_step(task, report.seen, report.total)

@@ -9,13 +9,14 @@ set and fetches nothing, one that was stopped in the middle goes on. Nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 
 from retclip.errors import ConfigError
 from retclip.names import name_key
 from retclip.plugin.contracts import ImageSource, SourceClass
+from retclip.progress import OnProgress, silent
 from retclip.store.classes.class_matches import ClassMatch
 from retclip.store.work.ledger import Failure
 from retclip.types import Vocabulary
@@ -29,11 +30,9 @@ from retclip.workflows.segment.vocabulary import prepare
 
 __all__ = ["Filling", "fill_missing"]
 
-Progress = Callable[[str, BuildReport], None]
-
 
 def fill_missing(
-    filling: Filling, vocabulary: Vocabulary | None, again: bool = False, on_progress: Progress = lambda *_: None
+    filling: Filling, vocabulary: Vocabulary | None, again: bool = False, on_progress: OnProgress = silent
 ) -> FillReport:
     """Match every name, fetch what the store lacks and `fallback.source` has, and say what became of each name.
 
@@ -59,7 +58,7 @@ def fetch(
     filling: Filling,
     todo: Sequence[ClassMatch],
     things: Mapping[str, bool | None],
-    on_progress: Progress = lambda *_: None,
+    on_progress: OnProgress = silent,
 ) -> tuple[dict[str, BuildReport], list[Failure]]:
     """Carry out what was decided: by the name's key what came of it, and the photos that could not be used. things: by
     the name's key whether the class is countable; where nobody says, the data set does."""
@@ -73,8 +72,7 @@ def fetch(
         for one in mine:
             found, thing = theirs[one.query], things.get(one.key)
             thing = found.is_thing if thing is None else thing
-            told = partial(on_progress, one.query)
-            report, _ = fill_class(filling.parts, one, thing, shown[found.name], told)
+            report, _ = fill_class(filling.parts, one, source, thing, shown[found.name], on_progress)
             fetched[one.key] = report
             failures += report.failures
     return fetched, failures

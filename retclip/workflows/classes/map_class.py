@@ -9,15 +9,16 @@ from functools import partial
 from retclip.data.class_list import vocabulary_of
 from retclip.errors import DataError
 from retclip.names import MatchKind, name_key
+from retclip.progress import OnProgress, silent
 from retclip.store.classes.class_matches import ACCEPTED, ClassMatch
 from retclip.store.classes.match_edits import map_elsewhere, map_to
-from retclip.workflows.classes.fill_missing import Progress, fetch
+from retclip.workflows.classes.fill_missing import fetch
 from retclip.workflows.classes.fill_report import FILLED, MATCHED, MISSING, FillReport, Outcome, not_over
 from retclip.workflows.classes.look_up import Filling
 
 
 def map_class(
-    filling: Filling, query: str, name: str, actor: str, reason: str = "", on_progress: Progress = lambda *_: None
+    filling: Filling, query: str, name: str, actor: str, reason: str = "", on_progress: OnProgress = silent
 ) -> FillReport:
     """The class `name` stands for `query`. One of the store goes before one of the fallback data set, whose photos are
     fetched now. What an earlier fill stored under the name is taken back.
@@ -35,7 +36,7 @@ def map_class(
 
 
 def _from_fallback(
-    filling: Filling, query: str, name: str, stored: Sequence[str], actor: str, reason: str, on_progress: Progress
+    filling: Filling, query: str, name: str, stored: Sequence[str], actor: str, reason: str, on_progress: OnProgress
 ) -> FillReport:
     settings, store = filling.parts.settings, filling.parts.store
     address, threshold = settings.fallback.source, settings.matching.threshold

@@ -5,11 +5,12 @@ the user's "kayak" without anybody behind it having to know.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 
 from retclip.data.class_choice import keep_classes
+from retclip.data.source_view import SourceView, with_image
 from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
 from retclip.types import Image
 
@@ -30,45 +31,35 @@ def records_showing(source: ImageSource, names: Collection[str], most: int) -> d
     return found
 
 
-@dataclass(frozen=True)
-class OneClass:
-    """An ImageSource of one class. name: the data set's. theirs: how the data set calls the class. mine: the class as
-    the user calls it. records: photos of it. enough: asked before each photo whether it is needed at all."""
+def one_class(
+    source: ImageSource,
+    theirs: str,
+    mine: SourceClass,
+    records: Sequence[SourceImage],
+    enough: Callable[[], bool] = lambda: False,
+) -> SourceView:
+    """Those photos as a source of one class. The annotation holds nothing but that class, under the user's name.
 
-    name: str
-    theirs: str
-    mine: SourceClass
-    records: Sequence[SourceImage]
-    enough: Callable[[], bool] = lambda: False
+    theirs: how the data set calls the class.
+    mine: the class as the user calls it.
+    enough: asked before each photo whether it is needed at all.
+    """
+    return SourceView(source, (mine,), partial(_renamed, theirs, mine.name), records, enough=enough)
 
-    def classes(self) -> Sequence[SourceClass]:
-        """The one class."""
-        return (self.mine,)
 
-    def __len__(self) -> int:
-        return len(self.records)
+def _renamed(theirs: str, mine: str, record: SourceImage) -> SourceImage:
+    told = "\n".join((record.annotation_digest, theirs, mine))
+    return replace(
+        with_image(record, partial(_alone, theirs, mine)),
+        class_names=None if record.class_names is None else (mine,),
+        annotation_digest=hashlib.sha256(told.encode()).hexdigest(),
+    )
 
-    def images(self) -> Iterator[SourceImage]:
-        """Until there are enough. The annotation holds nothing but that class, under the user's name."""
-        for record in self.records:
-            if self.enough():
-                return
-            yield self._renamed(record)
 
-    def _renamed(self, record: SourceImage) -> SourceImage:
-        told = "\n".join((record.annotation_digest, self.theirs, self.mine.name))
-        return replace(
-            record,
-            load=partial(self._load, record.load),
-            class_names=None if record.class_names is None else (self.mine.name,),
-            annotation_digest=hashlib.sha256(told.encode()).hexdigest(),
-        )
-
-    def _load(self, load: Callable[[], Image]) -> Image:
-        image = load()
-        if image.truth is None:
-            return image
-        truth = keep_classes(image.truth, frozenset((self.theirs,)))
-        segments = tuple(replace(one, class_name=self.mine.name) for one in truth.segments)
-        objects = truth.objects and truth.objects.renamed(lambda _: self.mine.name)
-        return replace(image, truth=replace(truth, segments=segments, objects=objects))
+def _alone(theirs: str, mine: str, image: Image) -> Image:
+    if image.truth is None:
+        return image
+    truth = keep_classes(image.truth, frozenset((theirs,)))
+    segments = tuple(replace(segment, class_name=mine) for segment in truth.segments)
+    objects = truth.objects and truth.objects.renamed(lambda _: mine)
+    return replace(image, truth=replace(truth, segments=segments, objects=objects))

@@ -2,58 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from retclip.data.source_view import SourceView, with_image
 from retclip.errors import DataError
 from retclip.names import name_key
-from retclip.passed_over import PassedOver, passed_over_by
-from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
+from retclip.plugin.contracts import ImageSource, SourceClass
 from retclip.store.sql.catalog import StoreClass
 from retclip.types import Image, PanopticSegmentation
 from retclip.workflows.segment.decode_ahead import decoded
 
 
-@dataclass(frozen=True)
-class ProbeSource:
-    """The images of `source` with the classes `known`. meanings: key of a name in the annotation -> class of `known`;
-    what it does not name becomes void, where nothing is counted. shown: classes that were met in an annotation."""
+def probe_source(
+    source: ImageSource, known: Sequence[SourceClass], meanings: Mapping[str, str], shown: set[str]
+) -> SourceView:
+    """The images of `source` with the classes `known`.
 
-    source: ImageSource
-    known: tuple[SourceClass, ...]
-    meanings: Mapping[str, str]
-    shown: set[str] = field(default_factory=set)
+    meanings: key of a name in the annotation -> class of `known`; what it does not name becomes void, where nothing is
+    counted.
+    shown: gets every class that is met in an annotation.
+    """
 
-    @property
-    def name(self) -> str:
-        """The source's own name."""
-        return self.source.name
-
-    def classes(self) -> Sequence[SourceClass]:
-        """The classes that are asked for."""
-        return self.known
-
-    def images(self) -> Iterator[SourceImage]:
-        """Every image, in the source's order."""
-        return (replace(one, load=partial(self._load, one.load)) for one in self.source.images())
-
-    def passed_over(self) -> PassedOver:
-        """What the source says of itself."""
-        return passed_over_by(self.source)
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def _load(self, load: Callable[[], Image]) -> Image:
-        image = load()
+    def change(image: Image) -> Image:
         if image.truth is None:
             return image
-        truth = renamed(image.truth, self.meanings)
-        self.shown.update(one.class_name for one in truth.segments)
+        truth = renamed(image.truth, meanings)
+        shown.update(segment.class_name for segment in truth.segments)
         return replace(image, truth=truth)
+
+    return SourceView(source, known, lambda record: with_image(record, change))
 
 
 def renamed(truth: PanopticSegmentation, meanings: Mapping[str, str]) -> PanopticSegmentation:

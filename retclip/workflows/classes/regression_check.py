@@ -17,18 +17,17 @@ from numpy.typing import NDArray
 from retclip.algorithms.mean_iou import ConfusionMatrix
 from retclip.errors import DataError
 from retclip.plugin.contracts import ImageSource, SourceClass
+from retclip.progress import OnProgress, Progress, silent
 from retclip.store.work.ledger import Failure
 from retclip.types import Image, PanopticSegmentation, Vocabulary
-from retclip.workflows.classes.probe_source import ProbeSource, is_annotated, meanings
-from retclip.workflows.classes.regression_figures import RegressionReport, class_map, regression_report
-from retclip.workflows.evaluation.evaluate import Evaluation, Judged, evaluate
+from retclip.workflows.classes.probe_source import is_annotated, meanings, probe_source
+from retclip.workflows.classes.regression_figures import Comparison, RegressionReport, class_map, regression_report
+from retclip.workflows.evaluation.evaluate import Evaluation, Evaluator
 from retclip.workflows.segment.decode_ahead import decoded
 from retclip.workflows.segment.in_groups import in_groups
 from retclip.workflows.segment.parts import Parts
 from retclip.workflows.segment.segment_image import provenance, segment_images
 from retclip.workflows.segment.vocabulary import prepare
-
-Progress = Callable[[int, int], None]
 
 
 class RegressionCheck:
@@ -47,47 +46,50 @@ class RegressionCheck:
         exact = parts.settings.model_copy(update={"matching": section})
         self.parts = replace(parts, settings=exact)
         self.annotated = is_annotated(probe)
-        self.probe = ProbeSource(probe, known, meanings(probe.classes(), stored, self.new))
+        self.known, self.shown = known, set[str]()
+        self.probe = probe_source(probe, known, meanings(probe.classes(), stored, self.new), self.shown)
         self.folder, self.pairs = folder, ConfusionMatrix(len(self.names))
         self._first: Evaluation | None = None
         self._failed: tuple[Failure, ...] = ()
         self._images = 0
 
-    def before(self, limit: float | None, on_progress: Progress = lambda *_: None) -> None:
+    def before(self, limit: float | None, on_progress: OnProgress = silent) -> None:
         """The first walk. Raises DataError where a limit could be held against nothing: no old class is annotated."""
-        self._first, self._failed = self._walk(self._keep, on_progress)
+        self._first, self._failed = self._walk("probe before", self._keep, on_progress)
         others = set(self.old) - {self.new}
-        if limit is not None and self.annotated and others and not others & self.probe.shown:
+        if limit is not None and self.annotated and others and not others & self.shown:
             some, todo = ", ".join(sorted(others)[:5]), "probe with other images, or with plain photos"
             raise DataError(f"a probe whose annotation shows an old class, e.g. {some}", "none of them", todo)
 
-    def after(self, limit: float | None, on_progress: Progress = lambda *_: None) -> RegressionReport:
+    def after(self, limit: float | None, on_progress: OnProgress = silent) -> RegressionReport:
         """The second walk, and what it shows. Raises DataError where an image was usable in one walk only."""
-        second, failed = self._walk(self._compare, on_progress)
+        second, failed = self._walk("probe after", self._compare, on_progress)
         if [one.external_id for one in failed] != [one.external_id for one in self._failed]:
             reasons = {one.external_id: one.reason for one in (*self._failed, *failed)}
             got = f"{len(self._failed)} unusable before, {len(failed)} after: {'; '.join(list(reasons.values())[:2])}"
             raise DataError("the same images of the probe before and after", got, "repair them and add it again")
         walks = (self._first, second) if self._first is not None and second is not None else None
-        return regression_report(
-            self.names, self.new, self.pairs, walks, self.probe.shown, self._images, limit, failed,
-            provenance(self.parts),
-        )  # fmt: skip
+        compared = Comparison(self.names, self.new, self.pairs.counts, walks, self.shown)
+        return regression_report(compared, self._images, limit, failed, provenance(self.parts))
 
     def _walk(
-        self, on_map: Callable[[int, NDArray[np.int64]], None], on_progress: Progress
+        self, task: str, on_map: Callable[[int, NDArray[np.int64]], None], on_progress: OnProgress
     ) -> tuple[Evaluation | None, tuple[Failure, ...]]:
+        def tell(progress: Progress) -> None:
+            on_progress(replace(progress, task=task))
+
         if not self.annotated:
-            return None, self._segment(on_map, on_progress)
-
-        def judge(one: Judged) -> None:
-            on_map(one.number, class_map(one.predicted))
-
-        found = evaluate(self.parts, self.probe, on_progress, on_image=judge)
+            return None, self._segment(on_map, tell)
+        evaluator = Evaluator(self.parts, self.probe)
+        for judged in evaluator.judged(tell):
+            on_map(judged.number, class_map(judged.predicted))
+        found = evaluator.evaluation()
         return found, found.failures
 
-    def _segment(self, on_map: Callable[[int, NDArray[np.int64]], None], on_progress: Progress) -> tuple[Failure, ...]:
-        things = tuple(one.is_thing for one in self.probe.known)
+    def _segment(
+        self, on_map: Callable[[int, NDArray[np.int64]], None], on_progress: OnProgress
+    ) -> tuple[Failure, ...]:
+        things = tuple(one.is_thing for one in self.known)
         prepared, failures = prepare(self.parts, Vocabulary(self.names, things)), list[Failure]()
 
         def work(images: Sequence[Image]) -> list[PanopticSegmentation]:
@@ -99,7 +101,7 @@ class RegressionCheck:
                 failures.append(Failure(record.external_id, record.uri, str(answer)))
             else:
                 on_map(number, class_map(answer))
-            on_progress(number + 1, len(self.probe))
+            on_progress(Progress("segment", number + 1, len(self.probe), len(failures)))
         if len(failures) == len(self.probe):
             raise DataError("at least one usable image to probe with", f"none, first {failures[0]}", "repair the files")
         return tuple(failures)

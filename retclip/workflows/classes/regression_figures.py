@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retclip.algorithms.mean_iou import ConfusionMatrix
 from retclip.errors import Regression
 from retclip.store.work.ledger import Failure
 from retclip.types import PanopticSegmentation
@@ -92,6 +91,30 @@ class RegressionReport:
         return {**asdict(self), "worse": [one.name for one in self.worse]}
 
 
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two walks over the same images.
+
+    names: the classes that were asked for; new: the added one.
+    counts: (c + 1, c + 1) pixels by class before (rows) and after (columns), the last = no class.
+    walks: the evaluations before and after of an annotated probe, else None.
+    shown: the classes that its annotation shows.
+    """
+
+    names: Sequence[str]
+    new: str
+    counts: NDArray[np.int64]
+    walks: tuple[Evaluation, Evaluation] | None
+    shown: Collection[str]
+
+    def figures(self, name: str, key: str) -> Figures:
+        """One figure of a class, before and after."""
+        if self.walks is None or name not in self.shown:
+            return Figures()
+        before, after = (walk.per_class[name][key] for walk in self.walks)
+        return Figures(before, after)
+
+
 def class_map(found: PanopticSegmentation) -> NDArray[np.int64]:
     """(H, W) index in the vocabulary of each pixel's class, -1 = none."""
     lookup = np.full(max((one.id for one in found.segments), default=0) + 1, -1, dtype=np.int64)
@@ -101,41 +124,29 @@ def class_map(found: PanopticSegmentation) -> NDArray[np.int64]:
 
 
 def regression_report(
-    names: Sequence[str], new: str, pairs: ConfusionMatrix, walks: tuple[Evaluation, Evaluation] | None,
-    shown: Collection[str], images: int, limit: float | None, failures: tuple[Failure, ...],
-    settings: Mapping[str, Any],
-) -> RegressionReport:  # fmt: skip
-    """pairs: over `names`, pixel by pixel, rows before and columns after. walks: the evaluations before and after of an
-    annotated probe. shown: classes that its annotation shows."""
-    changes = [_change(index, names, new, pairs.counts, walks, shown) for index in range(len(names))]
-    others = [one for one in changes if one.name != new]
-    order = sorted(others, key=lambda one: (-(one.regression if one.regression is not None else -1e9), one.name))
-    total = int(pairs.counts.sum())
-    flipped = 100 * (1 - int(np.trace(pairs.counts)) / total) if total else 0.0
-    mine = next(one for one in changes if one.name == new)
-    return RegressionReport(images, walks is not None, limit, flipped, mine, tuple(order), failures, settings)
+    compared: Comparison, images: int, limit: float | None, failures: tuple[Failure, ...], settings: Mapping[str, Any]
+) -> RegressionReport:
+    """The figures of every class, the largest regression first."""
+    changes = [_change(compared, index) for index in range(len(compared.names))]
+    others = [change for change in changes if change.name != compared.new]
+    others.sort(key=lambda one: (-(one.regression if one.regression is not None else -1e9), one.name))
+    total = int(compared.counts.sum())
+    flipped = 100 * (1 - int(np.trace(compared.counts)) / total) if total else 0.0
+    mine = next(change for change in changes if change.name == compared.new)
+    annotated = compared.walks is not None
+    return RegressionReport(images, annotated, limit, flipped, mine, tuple(others), failures, settings)
 
 
-def _change(
-    index: int, names: Sequence[str], new: str, counts: NDArray[np.int64],
-    walks: tuple[Evaluation, Evaluation] | None, shown: Collection[str],
-) -> ClassChange:  # fmt: skip
-    name, added = names[index], list(names).index(new)
-    row, before, after = counts[index], int(counts[index].sum()), int(counts[:, index].sum())
+def _change(compared: Comparison, index: int) -> ClassChange:
+    name, added = compared.names[index], list(compared.names).index(compared.new)
+    row, before, after = compared.counts[index], int(compared.counts[index].sum()), int(compared.counts[:, index].sum())
     kept, to_none = int(row[index]), int(row[-1])
     to_new = 0 if index == added else int(row[added])
     lost = 100 * (before - kept) / before if before else None
-    iou, pq = (_figures(walks, name, key, shown) for key in ("iou", "pq"))
-    worse = lost if walks is None else None if iou.change is None else -iou.change
+    iou, pq = compared.figures(name, "iou"), compared.figures(name, "pq")
+    worse = lost if compared.walks is None else None if iou.change is None else -iou.change
     rest = before - kept - to_none - to_new
     return ClassChange(name, before, after, to_new, rest, to_none, after - kept, lost, iou, pq, worse)
-
-
-def _figures(walks: tuple[Evaluation, Evaluation] | None, name: str, key: str, shown: Collection[str]) -> Figures:
-    if walks is None or name not in shown:
-        return Figures()
-    before, after = (walk.per_class[name][key] for walk in walks)
-    return Figures(before, after)
 
 
 def _told(one: ClassChange, annotated: bool) -> str:

@@ -8,7 +8,7 @@ what is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -16,7 +16,8 @@ from retclip.algorithms.semantic_map import semantic_map
 from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.passed_over import Tally, passed_over_by
-from retclip.plugin.contracts import ANNOTATION, ImageSource
+from retclip.plugin.contracts import ANNOTATION, ImageSource, SourceImage
+from retclip.progress import OnProgress, Progress, silent
 from retclip.store.work.ledger import Failure
 from retclip.types import Image, PanopticSegmentation, Role, Vocabulary
 from retclip.workflows.building.source_classes import annotated_vocabulary
@@ -37,7 +38,7 @@ from retclip.workflows.segment.segment_image import (
 )
 from retclip.workflows.segment.vocabulary import PreparedVocabulary, missing, prepare
 
-__all__ = ["Evaluation", "Judged", "evaluate"]
+__all__ = ["Evaluation", "Evaluator", "Judged", "evaluate"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,50 +57,73 @@ class Judged:
 def evaluate(
     parts: Parts,
     source: ImageSource,
-    on_progress: Callable[[int, int], None] = lambda *_: None,
     seen: Vocabulary | None = None,
-    on_image: Callable[[Judged], None] = lambda _: None,
-    on_prepared: Callable[[PreparedVocabulary], None] = lambda _: None,
+    prepared: PreparedVocabulary | None = None,
+    on_progress: OnProgress = silent,
 ) -> Evaluation:
-    """Segment every image with the source's own classes and compare with its annotation.
+    """Segment the source with its own classes and compare with its annotation. See `Evaluator`."""
+    evaluator = Evaluator(parts, source, seen, prepared)
+    for _ in evaluator.judged(on_progress):
+        pass
+    return evaluator.evaluation()
+
+
+class Evaluator:
+    """Walk over an annotated source with `judged`, then ask for the `evaluation`.
 
     seen: the classes that count as seen in the figures, and only there; None = those that an in-vocabulary classifier
-    was trained on, as the ensemble decides it. on_image: told every image that was counted. on_prepared: told first how
-    the classes match with the store's. Raises DataError where the source has no classes, `seen` names none of them, or
-    no image could be used; single bad images are failures.
+    was trained on, as the ensemble decides it.
+    prepared: the source's classes, where they are prepared already.
+    Raises DataError where the source has no classes, or `seen` names none of them.
     """
-    asked = annotated_vocabulary(source)
-    names, things = asked.names, tuple(one is not False for one in asked.is_thing)
-    prepared = prepare(parts, asked)
-    on_prepared(prepared)
-    groups = _seen(parts, prepared, seen)
-    counters, failures, tally = Counters(names, things), list[Failure](), Tally(passed_over_by(source))
 
-    def work(images: Sequence[Image]) -> list[tuple[Image, Description]]:
+    def __init__(
+        self, parts: Parts, source: ImageSource, seen: Vocabulary | None = None,
+        prepared: PreparedVocabulary | None = None,
+    ) -> None:  # fmt: skip
+        asked = annotated_vocabulary(source)
+        things = tuple(is_thing is not False for is_thing in asked.is_thing)
+        self.parts, self.source, self.seen = parts, source, seen
+        self.prepared = prepare(parts, asked) if prepared is None else prepared
+        self._groups = _seen(parts, self.prepared, seen)
+        self._counters, self._failures = Counters(asked.names, things), list[Failure]()
+        self._tally = Tally(passed_over_by(source))
+
+    def judged(self, on_progress: OnProgress = silent) -> Iterator[Judged]:
+        """Every image that was counted, one after the other; single bad images are failures."""
+        records, at_once = decoded(self.source.images()), self.parts.settings.device.batch_size
+        for number, (record, answer) in enumerate(in_groups(records, at_once, self._described)):
+            try:
+                judged = self._judged(number, record, answer)
+            except DataError as error:
+                self._failures.append(Failure(record.external_id, record.uri, str(error)))
+            else:
+                self._tally.add(judged.image.passed_over)
+                yield judged
+            on_progress(Progress("evaluate", number + 1, len(self.source), len(self._failures)))
+
+    def evaluation(self) -> Evaluation:
+        """The figures of the images that were counted. Raises DataError where none was."""
+        if not self._counters.images:
+            raise _nothing(self.source, self._failures)
+        total = self._tally.total
+        bad = (Failure(part.record, part.uri, part.reason) for part in total.bad)
+        absent = tuple(match.name for match in missing(self.prepared))
+        settings = _settings(self.parts, self._groups, self.seen)
+        figures = summary(self._counters, self._groups, absent, (*self._failures, *bad), settings)
+        return replace(figures, passed_over=total.counts, assumed=total.assumed)
+
+    def _described(self, images: Sequence[Image]) -> list[tuple[Image, Description]]:
         for image in images:
             if image.truth is None:
                 raise DataError(f"an annotation for {image.uri}", "none", "evaluate on an annotated source")
-        return list(zip(images, describe_images(parts, images, prepared), strict=True))
+        return list(zip(images, describe_images(self.parts, images, self.prepared), strict=True))
 
-    for record, answer in in_groups(decoded(source.images()), parts.settings.device.batch_size, work):
-        judged, number = None, counters.images + len(failures)
-        try:
-            if isinstance(answer, DataError):
-                raise answer
-            found, accuracy = _count(parts, prepared, counters, *answer)
-            judged = Judged(number, len(source), record.external_id, answer[0], found, accuracy)
-        except DataError as error:
-            failures.append(Failure(record.external_id, record.uri, str(error)))
-        if judged is not None:
-            tally.add(judged.image.passed_over)
-            on_image(judged)
-        on_progress(number + 1, len(source))
-    if not counters.images:
-        raise _nothing(source, failures)
-    absent = tuple(match.name for match in missing(prepared))
-    failures += (Failure(part.record, part.uri, part.reason) for part in tally.total.bad)
-    figures = summary(counters, groups, absent, tuple(failures), _settings(parts, groups, seen))
-    return replace(figures, passed_over=tally.total.counts, assumed=tally.total.assumed)
+    def _judged(self, number: int, record: SourceImage, answer: tuple[Image, Description] | DataError) -> Judged:
+        if isinstance(answer, DataError):
+            raise answer
+        predicted, accuracy = _count(self.parts, self.prepared, self._counters, *answer)
+        return Judged(number, len(self.source), record.external_id, answer[0], predicted, accuracy)
 
 
 def _count(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -23,6 +23,7 @@ from retclip.device import autocast
 from retclip.errors import ConfigError, DataError
 from retclip.plugin.contracts import Backbone
 from retclip.plugin.training import Trainable
+from retclip.progress import OnProgress, Progress, silent
 from retclip.store.work.ledger import Failure
 from retclip.types import Device, Vocabulary
 from retclip.workflows.segment.parts import Loaded
@@ -55,22 +56,37 @@ class FinetuneJob:
     proposer: str = "the proposer"
 
 
-@dataclass
+@dataclass(frozen=True)
 class FinetuneReport:
-    """How far a run has come. begun: steps that an earlier process did. losses: the last step's. validation: the last
-    one's figures. failures: images that this process passed over. main: whether it speaks for all processes."""
+    """How far a run has come.
+
+    begun: steps that an earlier process did, of `step` steps, of `steps` in all.
+    losses: the last step's, by name.
+    validation: the last one's figures in percent, None for what was not counted.
+    failures: images that this process passed over.
+    stopped: the number of the signal that ended it, after a checkpoint; 0 = none.
+    main: whether this process speaks for all.
+    """
 
     steps: int
     begun: int = 0
     step: int = 0
     losses: Mapping[str, float] = field(default_factory=dict)
     validation: Mapping[str, float | None] = field(default_factory=dict)
-    failures: dict[str, Failure] = field(default_factory=dict)
-    stopped: int = 0  # the number of the signal that did it, after a checkpoint
+    failures: tuple[Failure, ...] = ()
+    stopped: int = 0
     main: bool = True
 
+    def progress(self, message: str = "") -> Progress:
+        """How far it is, as everybody is told it."""
+        pq = self.validation.get("pq")
+        told = [f"loss {sum(self.losses.values()):.3f}"] if self.losses else []
+        told += [f"PQ {pq:.1f}"] if pq is not None else []
+        failed = len(self.failures)
+        return Progress("finetune", self.step, self.steps, failed, self.begun, ", ".join(told), message)
 
-def finetune(job: FinetuneJob, on_progress: Callable[[FinetuneReport], None] = lambda _: None) -> FinetuneReport:
+
+def finetune(job: FinetuneJob, on_progress: OnProgress = silent) -> FinetuneReport:
     """Train to the last step, from the newest checkpoint where there is one. Raises ConfigError, DataError (a loss that
     is no number, images that cannot be used), OSError where the disk does not take a checkpoint."""
     if job.device.dtype == "float16":  # its small gradients would vanish; bfloat16 has the range of float32
@@ -92,9 +108,11 @@ def finetune(job: FinetuneJob, on_progress: Callable[[FinetuneReport], None] = l
         job.run.cut(report.step)
     wrapped, optimizer = accelerator.prepare(model, optimizer)
     loop = _Loop(job, accelerator, model, wrapped, optimizer, report)
+    if begun:
+        on_progress(report.progress(f"going on after step {begun}"))
     with StopSignal() as stop:
         loop.go(stop, on_progress)
-    return report
+    return loop.report
 
 
 class _Loop:
@@ -104,43 +122,48 @@ class _Loop:
         self, job: FinetuneJob, accelerator: Any, model: Trainable, wrapped: Any, optimizer: Any, report: FinetuneReport
     ) -> None:
         self.job, self.accelerator, self.model, self.wrapped = job, accelerator, model, wrapped
-        self.optimizer, self.report = optimizer, report
+        self.optimizer, self._report, self._failures = optimizer, report, dict[str, Failure]()
         share = job.section.batch_size // accelerator.num_processes
         self.places = range(accelerator.process_index * share, (accelerator.process_index + 1) * share)
 
-    def go(self, stop: StopSignal, on_progress: Callable[[FinetuneReport], None]) -> None:
+    @property
+    def report(self) -> FinetuneReport:
+        """What was done so far."""
+        return replace(self._report, failures=tuple(self._failures.values()))
+
+    def go(self, stop: StopSignal, on_progress: OnProgress) -> None:
         """Every step that is left, with what is due after each."""
-        section, report = self.job.section, self.report
-        clock, first = time.monotonic(), report.step
+        section, first, clock = self.job.section, self._report.step, time.monotonic()
         batches = self.job.data.batches(first, section.steps, section.batch_size, self.places, section.workers)
         for samples in batches:
             losses, norm = self._step(samples)
-            report.step += 1
-            report.losses = losses
-            report.failures |= {one.external_id: one for sample in samples for one in sample.failures}
-            last = report.step == section.steps
-            if report.step % section.log_every == 0 or last:
+            step = self._report.step + 1
+            self._report = replace(self._report, step=step, losses=losses)
+            self._failures |= {failure.external_id: failure for sample in samples for failure in sample.failures}
+            last = step == section.steps
+            if step % section.log_every == 0 or last:
                 passed = time.monotonic() - clock
-                speed = (report.step - first) * section.batch_size / passed
-                rate = learning_rate(section, report.step - 1)
+                speed = (step - first) * section.batch_size / passed
+                rate = learning_rate(section, step - 1)
                 figures = {"total": sum(losses.values()), "learning_rate": rate, "gradient_norm": norm}
                 self._log({"losses": losses, **figures, "images_per_second": speed, "seconds": passed})
-            if last or (section.validate_every and report.step % section.validate_every == 0):
+            if last or (section.validate_every and step % section.validate_every == 0):
                 self._validate()
-            report.stopped = 0 if last else self._anyone(stop.number)
-            if last or report.stopped or report.step % section.checkpoint_every == 0:
+            stopped = 0 if last else self._anyone(stop.number)
+            self._report = replace(self._report, stopped=stopped)
+            if last or stopped or step % section.checkpoint_every == 0:
                 self._save()
-            on_progress(report)
-            if report.stopped:
+            on_progress(self.report.progress())
+            if stopped:
                 return
 
     def _step(self, samples: Sequence[Sample]) -> tuple[dict[str, float], float]:
         """One optimiser step; its losses and the gradient's norm before it was cut. Raises DataError,
         PluginFailed, ContractBroken."""
-        job, number = self.job, self.report.step
+        job, number = self.job, self._report.step
         section, device = job.section, job.device
         batch = batch_of(job.backbone, samples, device)
-        self.report.failures |= {one.external_id: one for one in batch.failures}
+        self._failures |= {failure.external_id: failure for failure in batch.failures}
         targets = [one.targets.on(device.torch_device) for one in batch.samples]
         seed = _seed(section.seed, number, self.accelerator.process_index)
         with autocast(device):
@@ -170,23 +193,23 @@ class _Loop:
 
     def _log(self, figures: Mapping[str, Any]) -> None:
         if self.accelerator.is_main_process:
-            self.job.run.log({"step": self.report.step, **figures})
+            self.job.run.log({"step": self._report.step, **figures})
 
     def _validate(self) -> None:
         """Of the model as it is; the other processes wait."""
         if self.job.validate is not None and self.accelerator.is_main_process:
             modules: Any = self.model
             modules.eval()
-            self.report.validation = self.job.validate(self.model)
+            self._report = replace(self._report, validation=self.job.validate(self.model))
             modules.train()
-            self._log({"validation": dict(self.report.validation)})
+            self._log({"validation": dict(self._report.validation)})
         self.accelerator.wait_for_everyone()
 
     def _save(self) -> None:
         if self.accelerator.is_main_process:
             job = self.job
             state = TrainingState(
-                self.report.step, self.model.state_dict(), self.optimizer.state_dict(), torch.get_rng_state()
+                self._report.step, self.model.state_dict(), self.optimizer.state_dict(), torch.get_rng_state()
             )
             job.run.checkpoints.save(state)
             temporary = job.run.weights.with_name(f".{job.run.weights.name}")

@@ -8,7 +8,6 @@ at a time downloads a set; who comes later waits and finds it. A file that is no
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -18,25 +17,24 @@ from retclip.errors import ConfigError, DataError, WeightsDamaged, WeightsMissin
 from retclip.plugin.pins import COMMIT, HUB, REVISION, pin_of, require_digest, require_size
 from retclip.plugin.stand_ins import PAGE
 from retclip.plugin.weights import WeightFile, Weights, at_revision, folder_of, missing
+from retclip.progress import OnProgress, Progress, silent
 from retclip.workflows.weights.keep_weights import discard, keep, part_of, tag_of
 from retclip.workflows.weights.weights_lock import alone
 
 TIMEOUT = 30.0  # seconds without a byte
-Progress = Callable[[str, int, int], None]  # file, bytes here, bytes in all (0 = unknown)
 
 
 def pull(
     weights: Weights,
     offline: bool = False,
     token: str = "",
-    on_progress: Progress = lambda *_: None,
+    on_progress: OnProgress = silent,
     revision: str = "",
-    on_wait: Callable[[str], None] = lambda _: None,
 ) -> Path:
     """Download what is missing and return the folder.
 
     revision: the commit to take, of weights of which none is known to us.
-    on_wait: called once, with whose it is, where another program is at work on the folder.
+    on_progress: told the bytes of each file, and where another program is at work on the folder.
     Raises WeightsMissing where they cannot be had, WeightsDamaged where a file is not the pinned one, DataError for one
     that is no checkpoint, ConfigError for a revision that is no commit or another than the pinned one.
     """
@@ -62,7 +60,7 @@ def pull(
             f"choose one of {weights.source}/commits/main, then run the same command with --revision COMMIT",
         )
     if lacking:
-        with alone(weights, on_wait):
+        with alone(weights, on_progress):
             for one in _lacking(weights):  # what another program has fetched meanwhile is here
                 part = part_of(folder, one.path)
                 said = _download(weights, one, part, token, on_progress)
@@ -85,7 +83,7 @@ def _from_commit(weights: Weights, revision: str) -> Weights:
     return at_revision(weights, revision)
 
 
-def _download(weights: Weights, one: WeightFile, part: Path, token: str, on_progress: Progress) -> str:
+def _download(weights: Weights, one: WeightFile, part: Path, token: str, on_progress: OnProgress) -> str:
     """Fetch into `part`, going on where an earlier try stopped; the digest that the server states, or ""."""
     try:
         said = _fetched(one, part, token, on_progress)
@@ -104,7 +102,7 @@ def _download(weights: Weights, one: WeightFile, part: Path, token: str, on_prog
         raise WeightsMissing(f"{one.path} from {one.url}", f"{type(error).__name__}: {error}", todo) from error
 
 
-def _fetched(one: WeightFile, part: Path, token: str, on_progress: Progress) -> str | None:
+def _fetched(one: WeightFile, part: Path, token: str, on_progress: OnProgress) -> str | None:
     """One try; None where the rest that was asked for does not fit what is here. Raises what httpx raises."""
     here = part.stat().st_size if part.exists() else 0
     with _answer(one.url, _headers(one, part, token)) as answer:
@@ -125,7 +123,7 @@ def _fetched(one: WeightFile, part: Path, token: str, on_progress: Progress) -> 
         with part.open("ab" if here else "wb") as file:
             for block in answer.iter_bytes():  # as they come, so that a break loses none
                 here += file.write(block)
-                on_progress(one.path, here, total)
+                on_progress(Progress(one.path, here, total))
         if total and here != total:
             raise httpx.ReadError(f"{here} of {total} bytes came")
         return _stated(answer)

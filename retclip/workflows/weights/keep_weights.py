@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from retclip.errors import ConfigError, DataError, WeightsDamaged
@@ -17,6 +16,7 @@ from retclip.plugin.pins import require_digest, require_size
 from retclip.plugin.stand_ins import stand_in
 from retclip.plugin.weight_digests import read_manifest
 from retclip.plugin.weights import MANIFEST, WeightFile, Weights, folder_of, stored_name
+from retclip.progress import OnProgress, silent
 from retclip.workflows.weights.weights_lock import alone
 
 CHUNK = 1 << 20  # bytes
@@ -27,13 +27,13 @@ def take(
     file: Path,
     path: str = "",
     replace: bool = False,
-    on_wait: Callable[[str], None] = lambda _: None,
+    on_progress: OnProgress = silent,
 ) -> Path:
     """Take a file that a person has.
 
     path: which of several it is.
     replace: whether it may take the place of other weights that are here.
-    on_wait: as `weights_lock.alone` calls it.
+    on_progress: told where another program is at work on the folder.
     Raises DataError, WeightsDamaged for another file than the pinned one, ConfigError where other weights are here.
     """
     known = {one.path: one for one in weights.files}
@@ -41,7 +41,7 @@ def take(
     if chosen is None:
         raise DataError(f"one of {', '.join(known)}", path or file.name, "say which one it is: --as NAME")
     try:
-        with alone(weights, on_wait):
+        with alone(weights, on_progress):
             return _taken(weights, chosen, file, replace)
     except OSError as error:
         todo = "check the path and the free space"

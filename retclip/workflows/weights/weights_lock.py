@@ -11,11 +11,12 @@ import fcntl
 import logging
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from retclip.plugin.weights import Weights, folder_of
+from retclip.progress import OnProgress, Progress, silent
 
 HELD = (errno.EACCES, errno.EAGAIN)
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)  # what file systems without locks answer
@@ -23,17 +24,17 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def alone(weights: Weights, on_wait: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+def alone(weights: Weights, on_progress: OnProgress = silent) -> Iterator[None]:
     """Hold the lock inside the block.
 
-    on_wait: called once, with whose it is, where another program holds it.
+    on_progress: told once, with whose it is, where another program holds it.
     Raises OSError where the folder of all weights cannot be written.
     """
     folder = folder_of(weights)
     folder.parent.mkdir(parents=True, exist_ok=True)
     descriptor = _opened(folder.parent / f".{weights.name}.lock")
     try:
-        _acquire(descriptor, on_wait)
+        _acquire(descriptor, weights.name, on_progress)
         with suppress(OSError):  # who holds it is a help, not the lock
             os.truncate(descriptor, 0)
             os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
@@ -52,7 +53,7 @@ def _opened(path: Path) -> int:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
-def _acquire(descriptor: int, on_wait: Callable[[str], None]) -> None:
+def _acquire(descriptor: int, name: str, on_progress: OnProgress) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -62,5 +63,6 @@ def _acquire(descriptor: int, on_wait: Callable[[str], None]) -> None:
         if error.errno not in HELD:
             raise
         holder = os.pread(descriptor, 300, 0).decode(errors="replace")
-        on_wait(holder or "another program")
+        told = f"{name}: {holder or 'another program'} is at work on it; waiting for it to end"
+        on_progress(Progress(name, message=told))
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -128,7 +128,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(built, add, second, 
 
 def test_progress_is_told_after_each_committed_group(built, add):
     seen = []
-    add(commit_images=2, on_progress=lambda report: seen.append((report.seen, state(built)[0])))
+    add(commit_images=2, on_progress=lambda now: seen.append((now.done, state(built)[0])))
     assert seen == [(2, 4), (4, 8), (5, 10)]
 
 

@@ -50,7 +50,7 @@ def shuffled(naming):
 
 def test_in_any_order_the_same_store_in_whole_groups(fresh, build, kit):
     seen = []
-    report = build([kit.picture(seed=n) for n in range(7)], shuffled, on_progress=lambda one: seen.append(one.images))
+    report = build([kit.picture(seed=n) for n in range(7)], shuffled, on_progress=lambda one: seen.append(one.done))
     assert (report.images, report.segments, report.seen) == (7, 14, 7)
     assert sorted(answers(fresh, select(Shard.row_count))) == [(2,), (4,), (4,), (4,)]
     assert seen == sorted(seen) and len(seen) == 4
@@ -187,7 +187,7 @@ def test_what_source_and_images_passed_over_is_summed_by_reason_and_listed(fresh
     pictures = [kit.picture(seed=number) for number in range(3)]
     images = [replace(pictures[0], passed_over=part), replace(pictures[1], passed_over=part), pictures[2]]
     steps = []
-    report = build(images, on_progress=lambda one: steps.append((one.seen, len(one.failures))))
+    report = build(images, on_progress=lambda one: steps.append((one.done, one.failed)))
     assert dict(report.passed_over) == {"rows": 2, "files": 3, "objects": 2} and dict(report.assumed) == {"turned": 2}
     assert [one.external_id for one in report.failures] == ["row 5", "object 7", "object 7"]
     assert (report.images, report.seen, report.bad_parts) == (3, 3, 3) and steps[-1] == (3, 3)

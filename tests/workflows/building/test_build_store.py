@@ -233,8 +233,8 @@ def test_a_source_without_classes_needs_names(fresh, build, kit):
 def test_progress_is_told_after_each_committed_group(fresh, build, kit):
     seen = []
 
-    def step(report):
-        seen.append((report.seen, sum(counts(fresh).values())))
+    def step(progress):
+        seen.append((progress.done, sum(counts(fresh).values())))
 
     images = [kit.picture(seed=n) for n in range(5)]
     build(images, settings={"build": {"commit_images": 2}}, on_progress=step)

@@ -14,7 +14,7 @@ from retclip.store.classes.undo import undo
 from retclip.store.sql.engine import transaction
 from retclip.store.sql.tables import Event, Run
 from retclip.types import Image, MaskProposals
-from retclip.workflows.classes.add_class import add_class
+from retclip.workflows.classes.add_class import Addition, add_class
 
 
 def whole_image(image, vocabulary):
@@ -28,8 +28,15 @@ def nothing_found(image, _):
 
 @pytest.fixture
 def add(fresh, kit):
-    def run(name, source, answer=kit.annotated, **options):
-        return add_class(kit.parts(fresh.store, answer), name, source, "listed:x", **options)
+    def run(name, source, answer=kit.annotated, events=None, **options):
+        parts = kit.parts(fresh.store, answer)
+        if events is None:
+            return add_class(parts, name, source, "listed:x", **options)
+        addition = Addition(parts, name)
+        try:
+            return addition.add(source, "listed:x", **options)
+        finally:
+            events += addition.events
 
     return run
 
@@ -95,12 +102,12 @@ def test_a_photo_that_cannot_be_read_is_listed(add, kit):
 def test_an_addition_that_comes_to_nothing_leaves_no_event(fresh, add, kit):
     events = []
     broken = kit.Source([DataError("a photo", "none", "copy it")], names=())
-    assert add("zebra", broken, whole_image, on_event=events.append).segments == 0
-    assert add("zebra", kit.Source([plain(kit)], names=()), nothing_found, on_event=events.append).images == 1
+    assert add("zebra", broken, whole_image, events=events).segments == 0
+    assert add("zebra", kit.Source([plain(kit)], names=()), nothing_found, events=events).images == 1
     assert (events, fresh.classes()) == ([], [])
     with transaction(fresh.store.engine) as connection:
         assert connection.execute(select(Event.id)).all() == []
-    assert add("zebra", kit.Source([plain(kit, 1)], names=()), whole_image, on_event=events.append).segments == 1
+    assert add("zebra", kit.Source([plain(kit, 1)], names=()), whole_image, events=events).segments == 1
     assert len(events) == 1 and [one.name for one in fresh.classes()] == ["zebra"]
 
 
@@ -120,7 +127,7 @@ def test_an_addition_that_stops_half_way_is_written_down_and_can_be_undone(fresh
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        add("car", source, on_progress=stop, on_event=events.append)
+        add("car", source, on_progress=stop, events=events)
     assert [one.segments for one in fresh.classes()] == [1]
     (event,) = events
     fresh.store.edit(lambda connection: undo(connection, event, "ann"))
@@ -156,9 +163,10 @@ def test_what_a_kill_left_is_taken_over_by_the_same_addition(world):
         add_class(world.parts, "Kayak", source, "world:")
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-    some, events = world.stored()["Kayak"], []
+    some = world.stored()["Kayak"]
     assert 0 < some < 36 and world.rows() == []
-    report = add_class(world.parts, "Kayak", source, "world:", on_event=events.append)
+    addition = Addition(world.parts, "Kayak")
+    report, events = addition.add(source, "world:"), addition.events
     assert report.skipped and world.stored()["Kayak"] == 36
     world.edit(undo, events[0], "ann")
     assert world.stored() == before

@@ -73,7 +73,7 @@ def as_before(store, kept_rows, classes, near):
 def test_within_the_limit_all_sources_stay(store, kit):
     done = add(store, kit, 34.0)
     assert done.kept and done.undone == () and done.check.worse == ()
-    assert [one.segments for one in done.reports] == [1, 1] and len(done.events) == 2
+    assert [one.segments for one in done.runs] == [1, 1] and len(done.events) == 2
     assert {one.name: one.segments for one in store.classes()} == {"car": 1, "grass": 1, "sky": 2}
     assert done.check.classes[0].name == "grass" and done.check.classes[0].lost == pytest.approx(100 / 3)
 
@@ -89,7 +89,7 @@ def test_above_it_all_go_and_the_store_is_exactly_as_before(store, kit):
     assert [one[0] for one in told] == ["class.add", "class.add", "undo", "undo"]
     assert told[2:] == [("undo", "ann", str(second)), ("undo", "ann", str(first))], "the newest first"
     again = add(store, kit, 34.0)
-    assert again.kept and [one.segments for one in again.reports] == [1, 1], "what went back may be added again"
+    assert again.kept and [one.segments for one in again.runs] == [1, 1], "what went back may be added again"
 
 
 def test_without_a_limit_it_is_only_told(store, kit):
@@ -155,7 +155,7 @@ def test_more_of_a_class_that_is_there_leaves_what_it_had(store, kit):
 
 def test_the_steps_are_told_in_order(store, kit):
     steps = []
-    add(store, kit, 90.0, on_step=lambda *step: steps.append(step))
+    add(store, kit, 90.0, on_progress=lambda now: steps.append((now.task, now.done, now.total)))
     assert list(dict.fromkeys(task for task, _, _ in steps)) == ["probe before", "add sky", "probe after"]
     assert ("probe before", 2, 2) in steps and ("add sky", 1, 1) in steps
 
@@ -187,12 +187,13 @@ def test_what_a_kill_left_behind_is_taken_back_before_the_gate_looks(store, kit,
     bad[0].images = lambda: 1 / 0  # the last source of the addition that is cut off
     stopped(store, kit, given, at)
     assert {one.name: one.segments for one in store.classes()}["sky"] == 2
-    left = []
-    done = add(store, kit, 33.0, on_left=left.extend)
+    done = add(store, kit, 33.0)
+    left = done.taken_back
     assert len(left) == (1 if at == "event" else 2)
     assert not done.kept and [one.name for one in done.check.worse] == ["grass"], "judged as if it were the first time"
     as_before(store, *before)
-    assert add(store, kit, 34.0, on_left=left.append).kept and len(left) == (1 if at == "event" else 2)
+    again = add(store, kit, 34.0)
+    assert again.kept and again.taken_back == ()
 
 
 def test_two_sources_of_one_photo_both_go(store, kit):
@@ -203,5 +204,5 @@ def test_two_sources_of_one_photo_both_go(store, kit):
     again = Image(image.pixels, image.sha256, image.uri, other.truth)
     given = [(kit.Source([image]), "listed:1"), (kit.Source([again]), "listed:2")]
     done = add(store, kit, 0.0, given=given)
-    assert not done.kept and [one.segments for one in done.reports] == [1, 1]
+    assert not done.kept and [one.segments for one in done.runs] == [1, 1]
     as_before(store, *before)

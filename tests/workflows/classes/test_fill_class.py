@@ -22,7 +22,7 @@ def fetch(world):
         world.edit(record, match)
         newest = world.rows("canoe")[-1]
         records = records_showing(world.source, ["Kayak"], most)["Kayak"]
-        return fill_class(parts, newest, True, records)
+        return fill_class(parts, newest, world.source, True, records)
 
     return run
 

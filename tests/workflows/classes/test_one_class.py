@@ -3,7 +3,7 @@
 import pytest
 
 from retclip.plugin.contracts import SourceClass
-from retclip.workflows.classes.one_class import OneClass, records_showing
+from retclip.workflows.classes.one_class import one_class, records_showing
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_record_that_does_not_say_what_it_shows_may_show_it(kit):
 
 def test_the_annotation_holds_the_class_alone_under_the_users_name(source):
     records = records_showing(source, ["Boat"], 9)["Boat"]
-    shown = OneClass("the world", "Boat", SourceClass("canoe", True), records)
+    shown = one_class(source, "Boat", SourceClass("canoe", True), records)
     assert [one.name for one in shown.classes()] == ["canoe"] and len(shown) == 3
     mine = list(shown.images())
     assert [one.class_names for one in mine] == [("canoe",)] * 3
@@ -46,7 +46,7 @@ def test_the_annotation_holds_the_class_alone_under_the_users_name(source):
 def test_no_photo_follows_once_there_are_enough(source):
     records = records_showing(source, ["Boat"], 9)["Boat"]
     answers = iter([False, True])
-    shown = OneClass("the world", "Boat", SourceClass("canoe"), records, lambda: next(answers))
+    shown = one_class(source, "Boat", SourceClass("canoe"), records, lambda: next(answers))
     assert [one.external_id for one in shown.images()] == ["photo 0"]
 
 
@@ -54,6 +54,7 @@ def test_a_photo_without_masks_stays_as_it_is(kit):
     from dataclasses import replace
 
     plain = replace(kit.picture(), truth=None)
-    records = records_showing(kit.Source([plain], ("sky",)), ["sky"], 1)["sky"]
-    (record,) = OneClass("listed", "sky", SourceClass("heaven"), records).images()
+    listed = kit.Source([plain], ("sky",))
+    records = records_showing(listed, ["sky"], 1)["sky"]
+    (record,) = one_class(listed, "sky", SourceClass("heaven"), records).images()
     assert record.load() is plain and record.class_names is None

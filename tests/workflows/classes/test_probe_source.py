@@ -7,7 +7,7 @@ from retclip.errors import DataError
 from retclip.plugin.contracts import SourceClass
 from retclip.store.sql.catalog import StoreClass
 from retclip.types import Image
-from retclip.workflows.classes.probe_source import ProbeSource, is_annotated, meanings, renamed
+from retclip.workflows.classes.probe_source import is_annotated, meanings, probe_source, renamed
 
 STORED = [StoreClass(1, "meadow", False, ("Grass",), 3, 2), StoreClass(2, "car", True, (), 3, 2)]
 
@@ -30,18 +30,20 @@ def test_what_means_nothing_becomes_void(kit):
 
 def test_a_probe_asks_for_the_store_and_notes_what_was_shown(kit):
     source = kit.Source([kit.picture("grass", "sand"), kit.picture("grass", "car")])
-    probe = ProbeSource(source, (SourceClass("meadow"), SourceClass("car")), {"grass": "meadow", "car": "car"})
+    shown = set()
+    classes = (SourceClass("meadow"), SourceClass("car"))
+    probe = probe_source(source, classes, {"grass": "meadow", "car": "car"}, shown)
     assert (probe.name, len(probe), [one.name for one in probe.classes()]) == ("listed", 2, ["meadow", "car"])
     first, second = (one.load() for one in probe.images())
     assert [one.class_name for one in first.truth.segments] == ["meadow"]
     assert [one.class_name for one in second.truth.segments] == ["meadow", "car"]
-    assert probe.shown == {"meadow", "car"}
+    assert shown == {"meadow", "car"}
 
 
 def test_a_photo_without_annotation_stays_as_it_is(kit):
     image = kit.picture()
     plain = Image(image.pixels, image.sha256, image.uri)
-    (record,) = ProbeSource(kit.Source([plain], names=()), (), {}).images()
+    (record,) = probe_source(kit.Source([plain], names=()), (), {}, set()).images()
     assert record.load() is plain
 
 

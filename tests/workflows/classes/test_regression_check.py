@@ -78,7 +78,7 @@ def test_a_name_of_a_class_that_is_there_means_that_class(look, store, kit):
 
 
 def test_whoever_says_whether_the_new_class_counts_says_it_for_both_walks(look, kit):
-    kinds = [{one.name: one.is_thing for one in look(([kit.picture()],), is_thing=said).probe.known}
+    kinds = [{one.name: one.is_thing for one in look(([kit.picture()],), is_thing=said).known}
              for said in (False, True, None)]  # fmt: skip
     assert [one["sky"] for one in kinds] == [False, True, True]
     assert all((one["car"], one["grass"]) == (True, False) for one in kinds)
@@ -127,5 +127,5 @@ def test_progress_is_told_for_each_image(look, kit):
         ([kit.picture("grass", seed=n) for n in range(3)],),
     ):
         steps = []
-        look(probe).before(None, lambda *step: steps.append(step))  # noqa: B023
+        look(probe).before(None, lambda now: steps.append((now.done, now.total)))  # noqa: B023
         assert steps == [(1, 3), (2, 3), (3, 3)]

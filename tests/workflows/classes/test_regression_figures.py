@@ -9,7 +9,7 @@ import pytest
 from retclip.algorithms.mean_iou import ConfusionMatrix
 from retclip.errors import Regression
 from retclip.types import PanopticSegmentation, SegmentInfo
-from retclip.workflows.classes.regression_figures import Figures, class_map, regression_report
+from retclip.workflows.classes.regression_figures import Comparison, Figures, class_map, regression_report
 
 NAMES = ("car", "sky", "fog")
 
@@ -24,7 +24,7 @@ def pairs():
 
 
 def report(pairs, walks=None, shown=(), limit=None, new="fog"):
-    return regression_report(NAMES, new, pairs, walks, shown, 1, limit, (), {})
+    return regression_report(Comparison(NAMES, new, pairs.counts, walks, shown), 1, limit, (), {})
 
 
 def walk(**iou):
@@ -86,7 +86,7 @@ def test_of_many_worse_classes_five_are_named():
     names = tuple("abcdefgh")
     counted = ConfusionMatrix(8)
     counted.add(np.full((1, 7), 7), np.arange(7)[None])
-    told = regression_report(names, "h", counted, None, (), 1, 1.0, (), {}).error((1,))
+    told = regression_report(Comparison(names, "h", counted.counts, None, ()), 1, 1.0, (), {}).error((1,))
     assert told.got.count("-100.0") == 5 and "and 2 more classes" in told.got
 
 

@@ -10,7 +10,7 @@ from retclip.errors import DataError
 from retclip.plugin.contracts import SourceClass
 from retclip.store.classes.class_matches import Decisions
 from retclip.types import ClassScores, Image, MaskProposals, PanopticSegmentation, Role, Vocabulary
-from retclip.workflows.evaluation.evaluate import evaluate
+from retclip.workflows.evaluation.evaluate import Evaluator, evaluate
 from retclip.workflows.evaluation.evaluation_figures import Confusion
 
 EMPTY = SimpleNamespace(classes=list, decisions=Decisions)
@@ -122,7 +122,7 @@ def test_a_synonym_of_the_source_makes_a_class_seen(kit):
 def test_every_counted_image_is_told_with_its_answer(kit):
     source = kit.Source([DataError("a photo", "none", "copy it"), kit.picture(), kit.picture(seed=1)])
     told = []
-    evaluate(scored(kit, ALL_SKY), source, on_image=told.append)
+    told += Evaluator(scored(kit, ALL_SKY), source).judged()
     assert [(one.number, one.total, one.name, one.accuracy) for one in told] == [
         (1, 3, "item1", 0.5), (2, 3, "item2", 0.5),
     ]  # fmt: skip
@@ -134,7 +134,7 @@ def test_a_bad_image_is_listed_and_the_others_are_counted(kit):
     unlabelled = Image(kit.picture().pixels, "0" * 64, "/photos/unlabelled.png")
     source = kit.Source([DataError("a photo", "none", "copy it"), kit.picture(), unlabelled])
     steps = []
-    found = evaluate(scored(kit, RIGHT), source, lambda done, total: steps.append((done, total)))
+    found = evaluate(scored(kit, RIGHT), source, on_progress=lambda now: steps.append((now.done, now.total)))
     assert (found.images, found.pq) == (1, 100)
     assert [one.external_id for one in found.failures] == ["item0", "item2"]
     assert "got none; copy it" in found.failures[0].reason

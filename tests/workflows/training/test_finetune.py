@@ -136,7 +136,7 @@ def test_a_run_that_died_goes_on_as_if_it_had_not(tmp_path, undisturbed, after):
         pass
 
     def die(report):
-        if report.step == after:
+        if report.done == after:
             raise Died
 
     one = job(tmp_path)
@@ -165,7 +165,7 @@ def test_a_kill_while_a_checkpoint_is_written_costs_only_that_checkpoint(tmp_pat
 
 def test_a_signal_ends_the_step_writes_a_checkpoint_and_the_run_goes_on_from_it(tmp_path, undisturbed):
     one = job(tmp_path)
-    report = finetune(one, lambda done: os.kill(os.getpid(), signal.SIGTERM) if done.step == 5 else None)
+    report = finetune(one, lambda done: os.kill(os.getpid(), signal.SIGTERM) if done.done == 5 else None)
     assert report.stopped and report.step == 6 == one.run.checkpoints.steps()[-1]
     assert not finetune(job(tmp_path)).stopped
     same_end(one.run, undisturbed[0])
@@ -177,7 +177,7 @@ def test_kill_9_of_a_process_then_the_same_numbers(tmp_path, undisturbed):
         f"import importlib.util, os, signal, sys\nfrom pathlib import Path\n"
         f"spec = importlib.util.spec_from_file_location('t', {str(Path(__file__))!r})\n"
         "t = importlib.util.module_from_spec(spec); spec.loader.exec_module(t)\n"
-        "t.finetune(t.job(Path(sys.argv[1])), lambda r: r.step == 7 and os.kill(os.getpid(), signal.SIGKILL))\n"
+        "t.finetune(t.job(Path(sys.argv[1])), lambda r: r.done == 7 and os.kill(os.getpid(), signal.SIGKILL))\n"
     )
     done = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, timeout=300)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()[-500:]
@@ -193,7 +193,7 @@ from pathlib import Path
 spec = importlib.util.spec_from_file_location("t", {tests!r})
 t = importlib.util.module_from_spec(spec); spec.loader.exec_module(t)
 stop = int(os.environ["STOP_AT"]) if os.environ["RANK"] == "1" else 0
-hear = lambda r: os.kill(os.getpid(), signal.SIGTERM) if r.step == stop else None
+hear = lambda r: os.kill(os.getpid(), signal.SIGTERM) if r.done == stop else None
 one = t.job(Path(sys.argv[1]), start=lambda: t.Pixelwise(share=1.0))
 print("stopped" if t.finetune(one, hear).stopped else "done")
 """
@@ -301,7 +301,7 @@ def test_a_bad_image_is_passed_over_and_reported(tmp_path):
 
     one.data.records[2] = replace(broken, load=unreadable)
     report = finetune(one)
-    assert list(report.failures) == [broken.external_id] and report.step == 4
+    assert [one.external_id for one in report.failures] == [broken.external_id] and report.step == 4
     one = job(tmp_path, "none", steps=4)
     one.data.records[:] = [replace(record, load=unreadable) for record in one.data.records]
     with pytest.raises(DataError, match="7 that failed"):
@@ -331,8 +331,8 @@ def test_a_photo_on_which_the_backbone_raises_is_passed_over_and_the_others_are_
     one = job(tmp_path, steps=4)
     record = one.data.records[2]
     report = finetune(replace(one, backbone=loaded(Poisoned(record.load().uri))))
-    assert report.step == 4 and list(report.failures) == [record.external_id]
-    assert "ValueError: no pixels to speak of" in report.failures[record.external_id].reason
+    assert report.step == 4 and [one.external_id for one in report.failures] == [record.external_id]
+    assert "ValueError: no pixels to speak of" in report.failures[0].reason
 
 
 @pytest.mark.parametrize(

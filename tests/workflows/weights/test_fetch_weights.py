@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save
 
 from retclip.errors import ConfigError, DataError, WeightsDamaged, WeightsMissing
 from retclip.plugin.weights import WeightFile, Weights, cached_in, folder_of, hub, located
+from retclip.progress import Progress
 from retclip.workflows.weights.fetch_weights import pull
 from retclip.workflows.weights.verify_weights import verify
 
@@ -88,11 +89,11 @@ def sha256(content):
 def test_a_file_is_fetched_whole_and_written_down(server):
     told = []
     one = weights(WeightFile("model.safetensors", f"{server.url}/model", sha256(CONTENT)))
-    folder = pull(one, on_progress=lambda *now: told.append(now))
+    folder = pull(one, on_progress=told.append)
     assert located(one) == folder
     assert (folder / "model.safetensors").read_bytes() == CONTENT
     assert sorted(path.name for path in folder.iterdir()) == ["model.safetensors", "weights.json"]
-    assert told[-1] == ("model.safetensors", len(CONTENT), len(CONTENT))
+    assert told[-1] == Progress("model.safetensors", len(CONTENT), len(CONTENT))
     assert [finding.state for finding in verify(one)] == ["ok"]
 
 
@@ -437,13 +438,14 @@ def test_two_pulls_of_one_file_wait_for_each_other_and_ask_for_it_once(server, c
     one = weights(WeightFile("model.safetensors", f"{server.url}/model"))
     holders, ended, waiting = [], [], threading.Event()
 
-    def on_wait(holder):
-        holders.append(holder)
-        waiting.set()
+    def on_wait(progress):
+        if progress.message:
+            holders.append(progress.message)
+            waiting.set()
 
     def second():
         with cached_in(cache):
-            ended.append(pull(one, on_wait=on_wait))
+            ended.append(pull(one, on_progress=on_wait))
 
     thread = threading.Thread(target=second)
 
@@ -455,7 +457,7 @@ def test_two_pulls_of_one_file_wait_for_each_other_and_ask_for_it_once(server, c
     first = pull(one, on_progress=on_progress)
     thread.join(30)
     assert ended == [first]
-    assert [holder.split(" on ")[0] for holder in holders] == [f"process {os.getpid()}"]
+    assert [holder.split(" on ")[0] for holder in holders] == [f"model: process {os.getpid()}"]
     assert len(server.asked) == 1
     assert (first / "model.safetensors").read_bytes() == CONTENT
     assert sorted(path.name for path in first.iterdir()) == ["model.safetensors", "weights.json"]

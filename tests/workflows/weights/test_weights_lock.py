@@ -17,8 +17,8 @@ MODEL, OTHER = (Weights(name, "a model", "MIT", "https://example.org", 1, ()) fo
 def test_the_second_waits_for_the_first_and_is_told_whose_it_is(cache):
     told, order, waiting = [], [], threading.Event()
 
-    def on_wait(holder):
-        told.append(holder)
+    def on_wait(progress):
+        told.append(progress.message)
         waiting.set()
 
     def second():
@@ -32,7 +32,7 @@ def test_the_second_waits_for_the_first_and_is_told_whose_it_is(cache):
         order.append("first")
     thread.join(30)
     assert order == ["first", "second"]
-    assert [holder.split(" on ")[0] for holder in told] == [f"process {os.getpid()}"]
+    assert [holder.split(" on ")[0] for holder in told] == [f"model: process {os.getpid()}"]
 
 
 def test_nobody_waits_for_what_is_free_or_another_set():
