@@ -230,3 +230,5 @@ def test_plugins_are_of_the_core_s_version() -> None:
         assert found["version"] == core["version"], file
         assert f"-e plugins/{file.parent.name}" in listed, f"{file.parent.name} is not in requirements.txt"
         assert (file.parent / "README.md").exists(), f"{file.parent.name} has no README"
+        bundled = f"{found['name']}=={core['version']}"
+        assert bundled in core["optional-dependencies"]["all"], f"{bundled} is not in the extra `all`"

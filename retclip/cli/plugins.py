@@ -44,6 +44,8 @@ Kind = Annotated[str | None, typer.Option(help="backbone, proposer, classifier o
 @app.command("list")
 def list_plugins(json: options.Json = False) -> None:
     """Every component, and every plugin that failed to load with the reason. Loads no model library."""
+    from retclip.plugin.bundle import CURE, absent_plugins
+
     manager = _manager()
     rows = [(o.kind, o.full_name, o.version, o.distribution, o.component.summary) for o in manager.components()]
     if json:
@@ -54,6 +56,8 @@ def list_plugins(json: options.Json = False) -> None:
     output.table("components", ("kind", "name", "version", "distribution", "what it is"), rows)
     for one in manager.failures:
         output.message(f"plugin {one.plugin} ({one.distribution} {one.version}) failed at {one.stage}: {one.reason}")
+    if absent := absent_plugins():
+        output.message(f"not installed of this project's plugins: {', '.join(absent)}; {CURE}")
 
 
 @app.command()

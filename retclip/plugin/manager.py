@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from retclip.errors import ConfigError, ContractBroken, PluginUnavailable, RetCLIPError
 from retclip.plugin import contracts
+from retclip.plugin.bundle import CURE, absent_plugins
 from retclip.plugin.calls import at_work, reason_of
 from retclip.plugin.checks import broken
 from retclip.plugin.discovery import ComponentInfo, PluginFailure, discovered
@@ -140,7 +141,8 @@ class PluginManager:
         there = [one.full_name for one in self.components(None if kind == "component" else kind)]
         near = difflib.get_close_matches(name, [*there, *(one.partition(".")[2] for one in there)], n=1)
         start = f"did you mean {near[0]!r}? " if near else ""
-        return f"{start}here are: {', '.join(there) or 'none'}"
+        cure = f"; {CURE}" if name.partition(".")[0] in absent_plugins() or not there else ""
+        return f"{start}here are: {', '.join(there) or 'none'}{cure}"
 
 
 def checked_settings(info: ComponentInfo, settings: Mapping[str, Any]) -> BaseModel:

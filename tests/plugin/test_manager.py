@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import sys
 import textwrap
 import types
@@ -12,6 +13,7 @@ import pytest
 
 import retclip
 from retclip.errors import ConfigError, ContractBroken, PluginFailed, PluginUnavailable
+from retclip.plugin.bundle import absent_plugins
 from retclip.plugin.manager import PluginManager
 from retclip.types import Device
 
@@ -148,6 +150,27 @@ def test_a_missing_component_names_the_nearest_and_the_failure() -> None:
     broken = manager(GOOD, Entry("boxes", "import nothing_there"))
     with pytest.raises(PluginUnavailable, match=r"retclip-boxes 1\.2.*nothing_there"):
         broken.find("proposer", "boxes.sam")
+
+
+def test_where_no_plugin_is_installed_the_bundle_is_named() -> None:
+    with pytest.raises(PluginUnavailable, match=r"here are: none; pip install 'retclip\[all\]'"):
+        PluginManager.discover(entry_points=[]).find("backbone", "own.keys")
+
+
+@pytest.mark.parametrize(("installed", "named"), [(("retclip-good",), True), (("retclip-good", "retclip-bad"), False)])
+def test_a_plugin_of_the_bundle_that_is_not_installed_is_named(monkeypatch, installed, named) -> None:
+    def version(distribution: str) -> str:
+        if distribution not in installed:
+            raise importlib.metadata.PackageNotFoundError
+        return "0.1.0"
+
+    lines = ['retclip-good==0.1.0; extra == "all"', 'retclip-bad==0.1.0; extra == "all"', "numpy>=2"]
+    monkeypatch.setattr(importlib.metadata, "requires", lambda _: lines)
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    assert absent_plugins() == (("bad",) if named else ())
+    with pytest.raises(PluginUnavailable, match=r"here are: good\.masks") as caught:
+        manager().find("proposer", "bad.masks")
+    assert ("pip install" in str(caught.value)) is named
 
 
 def test_settings_are_checked_before_anything_loads() -> None:
