@@ -11,7 +11,7 @@ Which mask a pixel came from is kept too: stuff may be made of hundreds of masks
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int32, Int64
@@ -24,15 +24,26 @@ CHUNK = 1 << 24  # pixels of full-size masks looked at together: 64 MB of float3
 PRESENT = 0.5  # the probability at which FC-CLIP counts a pixel as a mask's original area
 
 
+@dataclass(frozen=True)
+class MergeThresholds:
+    """Each in [0, 1]. A mask competes with a score above `object_mask_threshold`, has the pixels it won where its
+    probability reaches `mask_threshold`, and is dropped if it won less than `overlap_threshold` of its area."""
+
+    object_mask_threshold: float = 0.0
+    overlap_threshold: float = 0.8
+    mask_threshold: float = 0.5
+
+
+FCCLIP = MergeThresholds()
+
+
 def panoptic_merge(
     masks: Float[Tensor, "n y x"] | MaskLogits,
     scores: Float[Tensor, "n c"],
     void: Float[Tensor, "n"],
     is_thing: Bool[Tensor, "c"],
     size: tuple[int, int] | None = None,
-    object_mask_threshold: float = 0.0,
-    overlap_threshold: float = 0.8,
-    mask_threshold: float = 0.5,
+    thresholds: MergeThresholds = FCCLIP,
 ) -> tuple[Int32[Tensor, "H W"], Int32[Tensor, "H W"], list[SegmentInfo]]:
     """The label map (H, W), the index of the mask that each pixel came from (-1 = void), and the segments; class names
     are left empty, `proposal` is the mask that covers most of the segment.
@@ -43,14 +54,14 @@ def panoptic_merge(
     _, natural, device = count_and_size(masks)
     size = size or natural
     best, labels = scores.max(dim=1) if scores.shape[1] else (void * 0, void.long())
-    kept = ((best > object_mask_threshold) & (best > void)).nonzero()[:, 0]
+    kept = ((best > thresholds.object_mask_threshold) & (best > void)).nonzero()[:, 0]
     if not len(kept):
         nothing = torch.zeros(size, dtype=torch.int32, device=device)
         return nothing, nothing - 1, []
     owner, probability, present = _owners(masks, best, kept, size)
-    inside = probability >= mask_threshold
+    inside = probability >= thresholds.mask_threshold
     won, areas = (torch.bincount(owner[where], minlength=len(kept)) for where in (owner >= 0, inside))
-    clear = (areas > 0) & (present > 0) & (won / present.clamp(min=1) >= overlap_threshold)
+    clear = (areas > 0) & (present > 0) & (won / present.clamp(min=1) >= thresholds.overlap_threshold)
     segments, ids = _segments(kept[clear].tolist(), areas[clear].tolist(), best, labels, is_thing)
     lookup = torch.zeros(len(kept), dtype=torch.int32, device=device)
     lookup[clear] = torch.tensor(ids, dtype=torch.int32, device=device)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from retclip.algorithms.ensemble import EnsembleWeights, ensemble
 from retclip.algorithms.mask_pooling import mask_pooling
-from retclip.algorithms.panoptic_merge import panoptic_merge
+from retclip.algorithms.panoptic_merge import MergeThresholds, panoptic_merge
 from retclip.algorithms.semantic_map import semantic_map
 from retclip.algorithms.text_scores import text_logits, text_scores
 from retclip.types import ClassScores, Role
@@ -95,8 +95,7 @@ def test_the_panoptic_merge_agrees_with_fcclip_under_every_threshold(fixture):
             probabilities[:, :-1],
             probabilities[:, -1],
             is_thing,
-            object_mask_threshold=setting["object_mask_threshold"],
-            overlap_threshold=setting["overlap_threshold"],
+            thresholds=MergeThresholds(setting["object_mask_threshold"], setting["overlap_threshold"]),
         )
         wanted = results[setting["key"]]
         assert (label_map == wanted).float().mean() >= 0.999

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retclip.algorithms.panoptic_merge import panoptic_merge
+from retclip.algorithms.panoptic_merge import MergeThresholds, panoptic_merge
 from retclip.types import SegmentInfo
 
 CLASSES, SIZE = 3, (3, 4)
@@ -41,7 +41,7 @@ def test_a_hand_worked_row():
     assert label_map.tolist() == [[1, 1, 1, 0]] and mask_map.tolist() == [[0, 0, 0, -1]]
     assert segments == [SegmentInfo(1, "", True, 3, pytest.approx(0.8), class_index=0, proposal=0)]
     label_map, mask_map, segments = panoptic_merge(
-        masks, scores, torch.zeros(3), torch.tensor([True, False]), overlap_threshold=0.5
+        masks, scores, torch.zeros(3), torch.tensor([True, False]), thresholds=MergeThresholds(overlap_threshold=0.5)
     )
     assert label_map.tolist() == [[1, 1, 1, 2]], "1 of 2 is not less than 0.5"
     assert mask_map.tolist() == [[0, 0, 0, 1]]
@@ -57,15 +57,17 @@ def test_masks_that_lose_to_no_object_or_to_the_threshold_do_not_compete():
         label_map.tolist() == [[1, 1]] and mask_map.tolist() == [[1, 1]] and [one.proposal for one in segments] == [1]
     )
     for threshold, kept in ((0.25, [1]), (0.5, [])):
-        *_, segments = panoptic_merge(masks, scores, torch.tensor([0.9, 0.0]), things, object_mask_threshold=threshold)
+        *_, segments = panoptic_merge(
+            masks, scores, torch.tensor([0.9, 0.0]), things, thresholds=MergeThresholds(object_mask_threshold=threshold)
+        )
         assert [one.proposal for one in segments] == kept
 
 
 def test_a_mask_that_is_nowhere_likely_has_no_segment():
     """Nothing reaches 0.5, so there is no area to have kept a share of, however low `mask_threshold` lies."""
     faint, alone = torch.full((1, 1, 2), 0.4), (torch.ones(1, 1), torch.zeros(1), torch.tensor([True]))
-    assert panoptic_merge(faint, *alone, mask_threshold=0.25)[2] == []
-    assert panoptic_merge(faint + 0.1, *alone, mask_threshold=0.25)[0].tolist() == [[1, 1]]
+    assert panoptic_merge(faint, *alone, thresholds=MergeThresholds(mask_threshold=0.25))[2] == []
+    assert panoptic_merge(faint + 0.1, *alone, thresholds=MergeThresholds(mask_threshold=0.25))[0].tolist() == [[1, 1]]
 
 
 def test_stuff_is_merged_and_things_are_not():
@@ -107,7 +109,7 @@ def slow_merge(masks, scores, void, object_mask_threshold, overlap_threshold, ma
 @given(proposals(), thresholds)
 def test_agrees_with_a_slow_merge(found, limits):
     before = [one.clone() for one in found]
-    label_map, _, segments = panoptic_merge(*found, THINGS, **limits)
+    label_map, _, segments = panoptic_merge(*found, THINGS, thresholds=MergeThresholds(**limits))
     wanted_map, wanted = slow_merge(*found, **limits)
     assert label_map.tolist() == wanted_map
     assert [[one.class_index, one.area] for one in segments] == wanted
@@ -118,7 +120,7 @@ def test_agrees_with_a_slow_merge(found, limits):
 @given(proposals(), thresholds)
 def test_every_map_is_a_panoptic_segmentation(found, limits):
     masks, scores, void = found
-    label_map, mask_map, segments = panoptic_merge(masks, scores, void, THINGS, **limits)
+    label_map, mask_map, segments = panoptic_merge(masks, scores, void, THINGS, thresholds=MergeThresholds(**limits))
     assert label_map.dtype == torch.int32 and tuple(label_map.shape) == SIZE
     assert [one.id for one in segments] == list(range(1, len(segments) + 1))
     assert set(label_map.unique().tolist()) - {0} == {one.id for one in segments}

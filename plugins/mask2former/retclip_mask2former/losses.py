@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from torch import Tensor
 
 from retclip.algorithms.precision import at_least_float32
-from retclip_mask2former.matching import Assignment, LossWeights, least_cost, matched
+from retclip_mask2former.matching import Assignment, LossWeights, least_cost, matching_cost
 from retclip_mask2former.point_sampling import Draw, at_points, uncertain_points
 
 
@@ -58,10 +58,10 @@ def prediction_losses(
         dice  = sum over matched masks of 1 - (2 sum p t + 1) / (sum p + sum t + 1) / divisor
     """
     weights = shape.weights
-    pairs = [
-        matched(one_logits, one_masks, one.classes, one.masks, draw, shape.points, weights, assign)
-        for one_logits, one_masks, one in zip(logits, masks, targets, strict=True)
-    ]
+    pairs = []
+    for one_logits, one_masks, one in zip(logits, masks, targets, strict=True):
+        points = draw((1, shape.points, 2)).to(masks.device)
+        pairs.append(assign(matching_cost(one_logits, one_masks, one.classes, one.masks, points, weights)))
     terms = {"class": weights.classes * _class_term(logits, targets, pairs, weights.void)}
     mask, dice = _mask_terms(masks, targets, pairs, draw, shape)
     return {**terms, "mask": weights.mask * mask / divisor, "dice": weights.dice * dice / divisor}, pairs

@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from retclip.algorithms.precision import at_least_float32
-from retclip_mask2former.point_sampling import Draw, at_points
+from retclip_mask2former.point_sampling import at_points
 
 
 @dataclass(frozen=True)
@@ -34,23 +34,24 @@ def least_cost(cost: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def matched(
-    logits: Tensor, masks: Tensor, classes: Tensor, targets: Tensor, draw: Draw, points: int, weights: LossWeights,
-    assign: Assignment = least_cost,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
-    """Indices of queries and of the targets they answer for, both (k,), k = min(q, m), queries ascending.
+def matching_cost(
+    logits: Tensor, masks: Tensor, classes: Tensor, targets: Tensor, points: Tensor, weights: LossWeights
+) -> Tensor:
+    """Compute what it costs that a query answers for a target, (q, m) float32 or finer, finite.
 
-    logits: (q, c + 1), "no object" last. masks: (q, y, x) logits. classes: (m,) int64. targets: (m, H, W) in {0, 1}
-    over the same frame. Both are compared in `points` random points, the same for all. assign: the rule of least sum.
+    logits: (q, c + 1), "no object" last.
+    masks: (q, y, x) logits.
+    classes: (m,) int64.
+    targets: (m, H, W) in {0, 1} over the same frame.
+    points: (1, p, 2) in [0, 1], in which all masks are compared.
 
         cost = classes * -p(class) + mask * mean binary cross-entropy + dice * (1 - (2 p t + 1) / (p + t + 1))
     """
-    place = draw((1, points, 2)).to(masks.device)
-    found = at_points(at_least_float32(masks), place.expand(len(masks), -1, -1))  # (q, p)
-    wanted = at_points(targets.to(found.dtype), place.expand(len(targets), -1, -1))  # (m, p)
+    found = at_points(at_least_float32(masks), points.expand(len(masks), -1, -1))  # (q, p)
+    wanted = at_points(targets.to(found.dtype), points.expand(len(targets), -1, -1))  # (m, p)
     likely = at_least_float32(logits).softmax(-1)[:, classes]  # (q, m)
     cost = weights.mask * _cross_entropy(found, wanted) + weights.dice * _dice(found, wanted) - weights.classes * likely
-    return assign(cost.nan_to_num(1e6, 1e6, -1e6))
+    return cost.nan_to_num(1e6, 1e6, -1e6)
 
 
 def _cross_entropy(found: Tensor, wanted: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from torch import Tensor
 
 from retclip.algorithms.ensemble import EnsembleWeights, ensemble
 from retclip.algorithms.instance_selection import Instances, instance_selection
-from retclip.algorithms.panoptic_merge import panoptic_merge
+from retclip.algorithms.panoptic_merge import MergeThresholds, panoptic_merge
 from retclip.algorithms.semantic_map import semantic_scores
 from retclip.algorithms.text_scores import text_logits
 from retclip.errors import RetCLIPError, WeightsDamaged
@@ -155,8 +155,8 @@ def _outputs(reference: Reference, masks: MaskLogits, scores: Tensor, void: Tens
     is_thing = torch.tensor([bool(one["isthing"]) for one in config["test_vocabulary"]])
     yield close("sem_seg", semantic_scores(masks, scores, size), numbers["sem_seg"], SEMANTIC)
     for name, wanted in reference.panoptic.items():
-        thresholds = {key: wanted[key] for key in ("object_mask_threshold", "overlap_threshold")}
-        label_map, _, segments = panoptic_merge(masks, scores, void, is_thing, size, **thresholds)
+        thresholds = MergeThresholds(wanted["object_mask_threshold"], wanted["overlap_threshold"])
+        label_map, _, segments = panoptic_merge(masks, scores, void, is_thing, size, thresholds)
         share = (label_map != numbers[wanted["key"]].int()).float().mean()
         told = [(one.id, one.is_thing, one.class_index) for one in segments]
         listed = [(one["id"], bool(one["isthing"]), one["category_id"]) for one in wanted["segments_info"]]

@@ -3,13 +3,13 @@
 import itertools
 
 import torch
-from retclip_mask2former.matching import LossWeights, matched
+from retclip_mask2former.matching import LossWeights, least_cost, matching_cost
 from retclip_mask2former.point_sampling import at_points
 from transformers.models.mask2former.modeling_mask2former import Mask2FormerHungarianMatcher
 
 
-def replay(points):
-    return lambda shape: points.expand(shape)
+def matched(*given):
+    return least_cost(matching_cost(*given))
 
 
 def example(queries=5, targets=3, classes=4, seed=0):
@@ -28,9 +28,7 @@ def test_two_queries_and_two_masks_by_hand():
     masks = torch.stack((1 - left, left)) * 20 - 10
     logits = torch.tensor([[-5.0, 5.0, -5.0], [5.0, -5.0, -5.0]])
     points = torch.tensor([[[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]])
-    found = matched(
-        logits, masks, torch.tensor([0, 1]), torch.stack((left, 1 - left)), replay(points), 4, LossWeights()
-    )
+    found = matched(logits, masks, torch.tensor([0, 1]), torch.stack((left, 1 - left)), points, LossWeights())
     assert [one.tolist() for one in found] == [[0, 1], [1, 0]]
 
 
@@ -47,7 +45,7 @@ def test_the_cost_is_the_written_one_and_the_least_of_all_assignments():
             dice = 1 - (2 * (p * truth[t]).sum() + 1) / (p.sum() + truth[t].sum() + 1)
             cost[q, t] = 5 * entropy + 5 * dice - 2 * logits[q].double().softmax(0)[classes[t]]
         best = min(itertools.permutations(range(5), 3), key=lambda qs: sum(cost[q, t] for t, q in enumerate(qs)))
-        queries, targets = matched(logits, masks, classes, wanted, replay(points), 40, weights)
+        queries, targets = matched(logits, masks, classes, wanted, points, weights)
         assert dict(zip(targets.tolist(), queries.tolist(), strict=True)) == dict(enumerate(best))
         assert queries.tolist() == sorted(queries.tolist())
 
@@ -59,15 +57,15 @@ def test_transformers_own_matcher_says_the_same(monkeypatch):
         matcher = Mask2FormerHungarianMatcher(cost_class=2.0, cost_mask=5.0, cost_dice=5.0, num_points=40)
         theirs = matcher(masks[None], logits[None], [wanted], [classes])[0]
         monkeypatch.undo()
-        ours = matched(logits, masks, classes, wanted, replay(points), 40, LossWeights())
+        ours = matched(logits, masks, classes, wanted, points, LossWeights())
         assert [one.tolist() for one in ours] == [one.tolist() for one in theirs]
 
 
 def test_more_masks_than_queries_none_at_all_and_numbers_that_are_none():
     logits, masks, classes, wanted, points = example(queries=2, targets=3)
-    queries, targets = matched(logits, masks, classes, wanted, replay(points), 40, LossWeights())
+    queries, targets = matched(logits, masks, classes, wanted, points, LossWeights())
     assert queries.tolist() == [0, 1] and len(set(targets.tolist())) == 2
-    nothing = matched(logits, masks, classes[:0], wanted[:0], replay(points), 40, LossWeights())
+    nothing = matched(logits, masks, classes[:0], wanted[:0], points, LossWeights())
     assert [one.tolist() for one in nothing] == [[], []]
-    queries, _ = matched(logits * torch.nan, masks, classes, wanted, replay(points), 40, LossWeights())
+    queries, _ = matched(logits * torch.nan, masks, classes, wanted, points, LossWeights())
     assert len(queries) == 2  # the loss will be no number, and that is told with the step; no crash here

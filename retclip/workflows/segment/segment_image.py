@@ -16,7 +16,7 @@ from torch import Tensor
 
 from retclip._version import __version__
 from retclip.algorithms.ensemble import EnsembleWeights, ensemble
-from retclip.algorithms.panoptic_merge import panoptic_merge
+from retclip.algorithms.panoptic_merge import MergeThresholds, panoptic_merge
 from retclip.algorithms.void_specks import close_void_specks
 from retclip.device import inference
 from retclip.evidence import Evidence
@@ -116,9 +116,7 @@ def merge(parts: Parts, evidence: Evidence, proposals: MaskProposals) -> Panopti
         evidence.void.to(proposals.masks.device),
         torch.tensor([one is not False for one in evidence.vocabulary.is_thing]),
         size=grid,
-        object_mask_threshold=settings.object_mask_threshold,
-        overlap_threshold=settings.overlap_threshold,
-        mask_threshold=settings.mask_threshold,
+        thresholds=MergeThresholds(settings.object_mask_threshold, settings.overlap_threshold, settings.mask_threshold),
     )
     specks = int(settings.smallest_void * grid[0] * grid[1])
     maps = close_void_specks(label_map.cpu().numpy(), mask_map.cpu().numpy(), specks)
