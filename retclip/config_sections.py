@@ -18,6 +18,8 @@ class Section(BaseModel):
 
 
 class StoreSection(Section):
+    """Which database and which index stand behind a store."""
+
     database: SecretStr = Field(SecretStr(""), description="SQLAlchemy URL; empty = SQLite in the store's folder")
     index: Literal["edge", "server", "resident"] = Field(
         "edge", description="edge: embedded; server: Qdrant; resident: in memory"
@@ -33,6 +35,8 @@ class StoreSection(Section):
 
 
 class ComponentsSection(Section):
+    """Which components work where no option names others."""
+
     backbone: str = Field("reference.colour_texture", description="turns masks into vectors")
     keys: str = Field("", description="a second backbone whose vectors are stored and searched (kNN-CLIP); empty: none")
     proposer: str = Field("reference.superpixels", description="finds masks in photos to be labelled")
@@ -40,6 +44,8 @@ class ComponentsSection(Section):
 
 
 class BuildSection(Section):
+    """How a build finds masks, names them, and shares its work."""
+
     proposer: str = Field("reference.ground_truth", description="finds masks to be stored, and names them")
     commit_images: int = Field(32, ge=1, description="images per shard and transaction: what a kill can cost")
     max_segments: int = Field(300, ge=1, description="per image, best first")
@@ -64,6 +70,8 @@ class BuildSection(Section):
 
 
 class DataSection(Section):
+    """How files of data sets are read."""
+
     orientation: Literal["upright", "stored"] = Field(
         "upright",
         description="how annotations of photos with an EXIF orientation lie: upright, or stored as in the file",
@@ -71,11 +79,15 @@ class DataSection(Section):
 
 
 class RetrievalSection(Section):
+    """How many neighbours vote."""
+
     k: int = Field(32, ge=1, description="the paper does not say; our choice")
     per_class: bool = Field(False, description="k neighbours of each class instead of k of all")
 
 
 class EnsembleSection(Section):
+    """How the scores of CLIP, retrieval and head become one (paper 2.2)."""
+
     alpha: float = Field(0.4, ge=0, le=1, description="weight of CLIP and retrieval for seen classes (table 4)")
     beta: float = Field(0.7, ge=0, le=1, description="the same for unseen classes (table 4)")
     gamma: float = Field(0.3, ge=0, le=1, description="weight of retrieval beside CLIP (table 4)")
@@ -85,6 +97,8 @@ class EnsembleSection(Section):
 
 
 class SegmentSection(Section):
+    """How scored masks become one map."""
+
     object_mask_threshold: float = Field(0.0, ge=0, le=1, description="FC-CLIP's value")
     overlap_threshold: float = Field(0.8, ge=0, le=1, description="FC-CLIP's value")
     mask_threshold: float = Field(0.5, ge=0, le=1, description="FC-CLIP's value")
@@ -99,10 +113,14 @@ class SegmentSection(Section):
 
 
 class MatchingSection(Section):
+    """When a class of the store stands for a name."""
+
     threshold: float = Field(0.95, ge=-1, le=1, description="cosine of names (paper 2.2)")
 
 
 class FallbackSection(Section):
+    """Where classes come from that the store lacks, and how much of each."""
+
     source: str = Field("", description="where classes that the store lacks come from, reader:path?...; empty: nowhere")
     max_images: int = Field(50, ge=1, description="images of a class that are fetched at most")
     enough_segments: int = Field(20, ge=1, description="segments of a class after which no more are")
@@ -133,6 +151,8 @@ class LimitsSection(Section):
 
 
 class DeviceSection(Section):
+    """On what and how models compute."""
+
     name: str = Field("auto", description="auto, cpu, cuda, cuda:1, ...")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="autocast precision of models")
     batch_size: int = Field(1, ge=1, description="the first try; halved where memory runs out")
@@ -143,6 +163,8 @@ class DeviceSection(Section):
 
 
 class WeightsSection(Section):
+    """Where weights lie, and whether they may be fetched."""
+
     folder: str = Field("", description="where weights and text vectors lie; empty: ~/.cache/retclip")
     offline: bool = Field(False, description="never touch the network")
     token: SecretStr = Field(SecretStr(""), description="a Hugging Face token; better in RETCLIP_WEIGHTS__TOKEN")
@@ -154,6 +176,8 @@ class WeightsSection(Section):
 
 
 class PluginsSection(Section):
+    """Which plugins are loaded."""
+
     disabled: tuple[str, ...] = Field((), description="plugins or distributions that are not loaded")
     strict: bool = Field(False, description="a plugin that fails to load stops the program")
 

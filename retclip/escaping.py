@@ -45,6 +45,7 @@ class HarmlessFormatter(logging.Formatter):
     """Log records on one line each; a traceback keeps its lines."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  (logging's own name)
+        """Format a record as logging does, on one line."""
         return one_line(super().formatMessage(record))
 
 

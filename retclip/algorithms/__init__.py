@@ -1,0 +1,1 @@
+"""The paper's and FC-CLIP's formulas as functions of arrays: no file, no device, no model."""

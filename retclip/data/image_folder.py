@@ -22,6 +22,8 @@ MAGIC = re.compile(r"[*?\[]")
 
 
 class ImageFolderSettings(Settings):
+    """Which photos are read."""
+
     path: tuple[str, ...] = Field(min_length=1, description="a photo, a folder of photos, a glob, or several of them")
     recursive: bool = Field(False, description="look into the folders below as well")
 

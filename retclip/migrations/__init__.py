@@ -1,0 +1,1 @@
+"""The tables of the catalog, version by version, as alembic runs them."""

@@ -1,0 +1,1 @@
+"""Answers for people: overlays, pages, tables and curves."""

@@ -115,6 +115,7 @@ class RecordedMatches:
         self.rows: list[Row] = []
 
     def __call__(self, cost: Tensor) -> tuple[Tensor, Tensor]:
+        """Answer with the next recorded match, and note how far above the least cost it lies."""
         queries, targets = (torch.tensor(one) for one in next(self._matches))
         least = float(cost[least_cost(cost)].sum())
         more = float(cost[queries, targets].sum()) - least

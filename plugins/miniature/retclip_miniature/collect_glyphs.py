@@ -1,4 +1,4 @@
-"""Makes this plugin's glyph sheets anew from the npm packages `emoji-datasource-google` and `emoji-datasource-twitter`:
+"""Makes this plugin's glyph sheets anew from the npm packages `emoji-datasource-google` and `emoji-datasource-twitter`.
 
     npm pack emoji-datasource-google@16.0.0 emoji-datasource-twitter@16.0.0    # and unpack each into a folder
     python -m retclip_miniature.collect_glyphs GOOGLE_FOLDER TWITTER_FOLDER OUT_FOLDER

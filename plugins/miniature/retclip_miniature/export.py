@@ -1,4 +1,4 @@
-"""Writes scenes as a COCO panoptic data set with captions, for any other program:
+"""Writes scenes as a COCO panoptic data set with captions, for any other program.
 
     python -m retclip_miniature.export OUT_FOLDER --split train --count 2000 [--style drawing] [--classes seen]
 

@@ -1,0 +1,1 @@
+"""Files of float16 vectors, each named after its digest."""

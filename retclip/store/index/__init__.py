@@ -1,0 +1,1 @@
+"""Nearest neighbours: three kinds of index, and how each is kept true."""

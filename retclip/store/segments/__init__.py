@@ -1,0 +1,1 @@
+"""What is stored of photos: segments, their slots, classes and vectors."""

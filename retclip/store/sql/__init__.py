@@ -1,0 +1,1 @@
+"""The catalog: tables, connections, transactions, checksums of rows."""

@@ -38,6 +38,8 @@ MASK_GAP, PHOTO_GAP = "mask", "photo"  # feature_gap.reason
 
 
 class Dataset(Sealed, Base):
+    """A data set that photos came from."""
+
     __tablename__ = "dataset"
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     name: Mapped[str] = mapped_column(String(120), unique=True)
@@ -46,6 +48,8 @@ class Dataset(Sealed, Base):
 
 
 class ImageRow(Sealed, Base):
+    """A photo, known by the digest of its file."""
+
     __tablename__ = "image"
     NUMBERED_LATER = True
     __table_args__ = (
@@ -65,6 +69,8 @@ class ImageRow(Sealed, Base):
 
 
 class Category(Sealed, Base):
+    """A class. A merged one names what it became part of, a removed one when."""
+
     __tablename__ = "category"
     __table_args__ = (CheckConstraint("merged_into_id IS NULL OR merged_into_id <> id", name="no_self_merge"),)
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
@@ -76,6 +82,8 @@ class Category(Sealed, Base):
 
 
 class CategoryAlias(Sealed, Base):
+    """Another name of a class."""
+
     __tablename__ = "category_alias"
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     category_id: Mapped[int] = mapped_column(ForeignKey("category.id", ondelete="CASCADE"), index=True)

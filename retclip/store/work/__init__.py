@@ -1,0 +1,1 @@
+"""Runs, units, leases, and the outbox that indexes follow."""

@@ -1,0 +1,1 @@
+"""Fills a store with labelled segments, and adds vectors of further backbones."""

@@ -1,0 +1,1 @@
+"""Counts how right answers are over a labelled data set."""

@@ -1,0 +1,1 @@
+"""Says which stored segments caused a label, from a file of evidence alone."""

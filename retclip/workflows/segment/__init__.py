@@ -1,0 +1,1 @@
+"""Labels photos: masks, vectors, neighbours, scores, one map."""

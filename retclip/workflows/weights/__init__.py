@@ -1,0 +1,1 @@
+"""Brings weights onto this machine, and checks those that are here."""

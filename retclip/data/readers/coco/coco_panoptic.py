@@ -44,6 +44,8 @@ POWERS = np.array([1, 256, 65536], dtype=np.int32)
 
 
 class CocoPanopticSettings(FrameSettings, AnnotatedSettings):
+    """Where annotation and photos of a COCO panoptic data set lie."""
+
     annotations: str = Field("", description="the JSON file, if it lies elsewhere")
     images: str = Field("", description="the folder of photos, if it lies elsewhere")
 

@@ -1,0 +1,1 @@
+"""Data sets whose annotation is a picture of class numbers."""

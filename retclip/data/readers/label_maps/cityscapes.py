@@ -31,6 +31,8 @@ PHOTO, MAP = "_leftImg8bit.png", "_instanceIds.png"
 
 
 class CityscapesSettings(MapSettings):
+    """Which of the two annotations of Cityscapes is read."""
+
     annotations: str = Field("gtFine", description="the folder of annotations: gtFine or gtCoarse")
 
 

@@ -25,6 +25,8 @@ EIGHT = np.ones((3, 3), dtype=bool)
 
 
 class LabelMapSettings(MapSettings):
+    """How label maps become segments."""
+
     min_area: int = Field(0, ge=0, description="pixels below which a component of a thing becomes void")
     components: bool = Field(True, description="split things into connected components")
 

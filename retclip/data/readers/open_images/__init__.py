@@ -1,0 +1,1 @@
+"""Open Images: its tables of labels, boxes and masks."""

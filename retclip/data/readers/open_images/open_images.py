@@ -39,6 +39,8 @@ Mask = tuple[Path, str]  # file, class
 
 
 class OpenImagesSettings(FrameSettings, AnnotatedSettings):
+    """What of Open Images is read."""
+
     kind: Literal["labels", "boxes", "masks"] = Field(
         "labels", description="what is read; boxes only say what is there"
     )

@@ -1,0 +1,1 @@
+"""Photos in which somebody marked objects."""

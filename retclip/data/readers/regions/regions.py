@@ -42,6 +42,8 @@ SLACK = 1.0  # pixels that a box may reach out of the photo: other programs coun
 
 
 class RegionsSettings(FrameSettings, ImageFolderSettings):
+    """Where the marks lie, and what they mark."""
+
     boxes: str = Field("", description="a CSV or TSV with image, x, y, width, height, or a COCO JSON")
     points: str = Field("", description="a CSV or TSV with image, x, y and perhaps positive, object")
     masks: str = Field("", description="a folder of PNGs named like the photos, or the PNG of one photo")

@@ -1,0 +1,1 @@
+"""Data sets that say in words or tables what a photo shows."""

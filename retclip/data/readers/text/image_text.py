@@ -35,6 +35,8 @@ UNNAMED = "images whose text names no class"
 
 
 class ImageTextSettings(AnnotatedSettings):
+    """Which classes are looked for in which texts."""
+
     vocabulary: str = Field(description="the classes to look for: a file of class names, or a comma list")
     text: Literal["captions", "tags"] = Field("captions", description="tags: whole names, parted by ; | or commas")
     image_column: str = Field("", description="the column of images, if not a usual name")

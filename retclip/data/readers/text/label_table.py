@@ -32,6 +32,8 @@ LABEL = ("label", "labels", "class", "classes", "category", "tags")
 
 
 class LabelTableSettings(AnnotatedSettings):
+    """Which table and columns are read."""
+
     table: str = Field("", description="the table's name, if it is not labels.csv or labels.tsv")
     file_column: str = Field("", description=f"the column of files; otherwise the first of {', '.join(FILE)}")
     label_column: str = Field("", description=f"the column of classes; otherwise the first of {', '.join(LABEL)}")
