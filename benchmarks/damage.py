@@ -35,13 +35,9 @@ import retclip
 import retclip.engine
 import retclip.workflows.building.build_store
 from retclip.errors import RetCLIPError
-from retclip.store.classes import class_matches, events
-from retclip.store.classes.class_edits import add_alias, merge_class, remove_class, rename_class
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.index import sync, wanted_points
 from retclip.store.index.edge import EdgeIndex  # noqa: F401  (imported before the forks, used after them)
-from retclip.store.sql import catalog
-from retclip.store.sql.engine import read
 from retclip.workflows.doctor.doctor import check_store
 
 HEAD = 512  # bytes
@@ -90,12 +86,12 @@ def build(folder: Path) -> None:
     torch.set_num_threads(1)
     with retclip.open(folder, create=True, settings={"build": {"commit_images": 2}}) as memory:
         memory.build(SCENES.replace("scenes?", f"{folder.parent / 'scenes'}?"))
-        names = [one.name for one in memory.store.classes() if one.segments]
-        for change in (
-            partial(rename_class, old=names[0], new="renamed"), partial(add_alias, name=names[1], alias="other name"),
-            partial(merge_class, name=names[2], into=names[3]), partial(remove_class, name=names[4]),
-        ):  # fmt: skip
-            memory.store.edit(partial(change, actor="ann"))
+        names = [one.name for one in memory.store.classes.all() if one.segments]
+        classes = memory.store.classes
+        classes.rename(names[0], "renamed", "ann")
+        classes.add_alias(names[1], "other name", "ann")
+        classes.merge(names[2], names[3], "ann")
+        classes.remove(names[4], "ann")
 
 
 def questions(folder: Path) -> tuple[str, Any]:
@@ -112,11 +108,11 @@ def answers(folder: Path, queries: torch.Tensor) -> tuple[str, Any]:
     torch.set_num_threads(1)
     try:
         with FeatureStore.open(folder) as store:
-            classes = store.classes()
+            classes = store.classes.all()
             near = store.nearest(queries, [one.id for one in classes], 8, per_class=False)
             ids = sorted({one for one in near.ids.ravel() if one is not None})
-            masks = [read(store.engine, partial(catalog.segment_mask, point_id=one)) for one in ids]
-            past = read(store.engine, events.history), read(store.engine, class_matches.history)
+            masks = [store.segment_mask(one) for one in ids]
+            past = store.classes.history(), store.matches.history()
             said = (classes, near.ids.tolist(), near.classes.tolist(), store.segments(ids), masks, past)
             return "answer", pickle.dumps(said)
     except RetCLIPError as error:

@@ -95,7 +95,7 @@ def rows(folder: Path, last: int, classes: int) -> dict[str, str]:
 def near(folder: Path, vector: torch.Tensor) -> dict[str, int]:
     """Which classes the 16 nearest segments have, asked of the index on disk."""
     with FeatureStore.open(folder) as store:
-        known = store.classes()
+        known = store.classes.all()
         found = store.nearest(vector, [one.id for one in known], 16, False)
         named = [known[int(n)].name for n in found.classes[0] if int(n) >= 0]
     return {name: named.count(name) for name in sorted(set(named))}

@@ -143,7 +143,7 @@ class OpenStore:
 
     def classes(self) -> list[StoreClass]:
         """The store's classes with their segment counts."""
-        return self.store.classes()
+        return self.store.classes.all()
 
     def prepared(self, classes: Classes) -> PreparedVocabulary:
         """A vocabulary matched with the store and encoded, kept for the next image while the store says the same of all

@@ -2,7 +2,6 @@
 
 import io
 import shutil
-from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from PIL import Image as Pillow
 import retclip
 from retclip.errors import ConfigError, DataError, StoreError
 from retclip.names import MatchKind
-from retclip.store.classes.class_edits import add_alias, remove_class
 from retclip.workflows.segment.vocabulary import missing
 
 SUPERPIXELS = {"store": {"index": "resident"}, "plugin": {"reference": {"superpixels": {"count": 30}}}}
@@ -109,9 +107,9 @@ def test_an_open_store_knows_what_another_one_changed(built, tmp_path):
         kept = one.prepared(names)
         assert [match.how for match in missing(kept)] == [MatchKind.MISSING]
         assert one.prepared(names) is kept
-        other.store.edit(partial(add_alias, name="sky", alias="heaven", actor="ann"))
+        other.store.classes.add_alias("sky", "heaven", "ann")
         assert missing(one.prepared(names)) == ()
         assert one.segment(photo, names).evidence.vocabulary.names == ("heaven", "grass")
-        other.store.edit(partial(remove_class, name="grass", actor="ann"))
+        other.store.classes.remove("grass", "ann")
         assert [match.name for match in missing(one.prepared(names))] == ["grass"]
         assert "grass" not in one.prepared(None).vocabulary.names

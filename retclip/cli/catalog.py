@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -33,10 +33,10 @@ def person() -> str:
         return "unknown"
 
 
-def edit(store: Path, config: Path | None, json: bool, change: Callable[[Any], Edit]) -> Edit:
+def edit(store: Path, config: Path | None, json: bool, change: Callable[[FeatureStore], Edit]) -> Edit:
     """Change a store's classes; as JSON the number of the event and of the segments that changed."""
     with open_catalog(store, config) as opened:
-        done = opened.edit(change)
+        done = change(opened)
     if json:
         output.data({"event": done.event, "segments": done.segments})
     return done
@@ -49,7 +49,5 @@ def undo(
     json: options.Json = False,
 ) -> None:
     """Take a change of the classes back: what was added or fetched goes, what was removed or renamed comes back."""
-    from retclip.store.classes.undo import undo as take_back
-
-    done = edit(store, config, json, lambda connection: take_back(connection, event, person()))
+    done = edit(store, config, json, lambda opened: opened.undo(event, person()))
     output.message(f"event {event} is undone; {done.segments} segments changed")

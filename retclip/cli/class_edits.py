@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +16,7 @@ __all__ = ["class_app"]
 
 if TYPE_CHECKING:
     from retclip.store.classes.class_edits import Edit
+    from retclip.store.feature_store import FeatureStore
 
 Name = Annotated[str, typer.Argument(help="The class.")]
 
@@ -30,9 +30,7 @@ def rename(
     json: options.Json = False,
 ) -> None:
     """Give a class another name. No vector is written."""
-    from retclip.store.classes.class_edits import rename_class
-
-    _edit(store, config, json, f"{old} is now {new}", partial(rename_class, old=old, new=new, actor=person()))
+    _edit(store, config, json, f"{old} is now {new}", lambda opened: opened.classes.rename(old, new, person()))
 
 
 @class_app.command("alias")
@@ -44,9 +42,7 @@ def alias(
     json: options.Json = False,
 ) -> None:
     """Give a class one more name."""
-    from retclip.store.classes.class_edits import add_alias
-
-    _edit(store, config, json, f"{alias} means {name}", partial(add_alias, name=name, alias=alias, actor=person()))
+    _edit(store, config, json, f"{alias} means {name}", lambda opened: opened.classes.add_alias(name, alias, person()))
 
 
 @class_app.command("merge")
@@ -58,9 +54,7 @@ def merge(
     json: options.Json = False,
 ) -> None:
     """Make two classes one."""
-    from retclip.store.classes.class_edits import merge_class
-
-    _edit(store, config, json, f"{name} became {into}", partial(merge_class, name=name, into=into, actor=person()))
+    _edit(store, config, json, f"{name} became {into}", lambda opened: opened.classes.merge(name, into, person()))
 
 
 @class_app.command("remove")
@@ -71,9 +65,7 @@ def remove(
     json: options.Json = False,
 ) -> None:
     """Take a class out of the store; it may be added again."""
-    from retclip.store.classes.class_edits import remove_class
-
-    _edit(store, config, json, f"{name} is removed", partial(remove_class, name=name, actor=person()))
+    _edit(store, config, json, f"{name} is removed", lambda opened: opened.classes.remove(name, person()))
 
 
 @class_app.command("history")
@@ -85,7 +77,7 @@ def history(
 ) -> None:
     """What was added, renamed, merged, removed and undone, and by whom."""
     with open_catalog(store, config) as opened:
-        found = opened.class_history(name)
+        found = opened.classes.history(name)
     if json:
         output.data([{**one, "at": f"{one['at']:%Y-%m-%dT%H:%M:%S}"} for one in found])
         return
@@ -104,6 +96,6 @@ def _result(event: Mapping[str, Any]) -> str | None:
     return after.get("alias") or after.get("dataset") or (after.get("name") if event["action"] != "undo" else None)
 
 
-def _edit(store: Path, config: Path | None, json: bool, told: str, change: Callable[[Any], Edit]) -> None:
+def _edit(store: Path, config: Path | None, json: bool, told: str, change: Callable[[FeatureStore], Edit]) -> None:
     done = edit(store, config, json, change)
     output.message(f"{told}; {done.segments} segments changed. To go back: retclip undo {done.event} --store {store}")

@@ -18,7 +18,7 @@ def list_classes(
 ) -> None:
     """The store's classes with how many segments and images stand behind each."""
     with open_catalog(store, config) as opened:
-        found = opened.classes()
+        found = opened.classes.all()
     if json:
         output.data([vars(one) for one in found])
         return

@@ -19,7 +19,7 @@ def current(
     from retclip.store.sql.schema import newest_revision
 
     with open_catalog(store, config, check_schema=False) as opened:
-        found = {"store": opened.schema_revision(), "program": newest_revision()}
+        found = {"store": opened.maintenance.schema_revision(), "program": newest_revision()}
     if json:
         output.data(found)
     else:
@@ -31,11 +31,8 @@ def check(
     store: options.Store = options.DEFAULT_STORE, config: options.Config = None, json: options.Json = False
 ) -> None:
     """Compare the database with the schema; exit code 5 where they differ."""
-    from retclip.store.sql.schema import differences, require_head
-
     with open_catalog(store, config, check_schema=False) as opened:
-        require_head(opened.engine)
-        found = differences(opened.engine)
+        found = opened.maintenance.schema_differences()
     if json:
         output.data({"differences": found})
     if found:
@@ -47,8 +44,7 @@ def check(
 def upgrade(store: options.Store = options.DEFAULT_STORE, config: options.Config = None) -> None:
     """Run the missing migrations in one transaction. Make a backup first."""
     from retclip.store.sql.schema import newest_revision
-    from retclip.store.sql.schema import upgrade as run
 
     with open_catalog(store, config, check_schema=False) as opened:
-        run(opened.engine)
+        opened.maintenance.upgrade_schema()
     output.message(f"the schema of {store} is at revision {newest_revision()}")

@@ -78,7 +78,7 @@ class Demo:
         """The class, from a few pictures; the number of its segments, and of the event."""
         with self.opened(OURS) as memory:
             (report,) = memory.add_class(ADDED, [self.new_pictures])
-            event = max(one["id"] for one in memory.store.class_history())
+            event = max(one["id"] for one in memory.store.classes.history())
             return report.segments, event
 
     def evaluate(self, system: str) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def list_matches(
     """The decisions: which class stands for a name, by which rule, how near, who decided and when."""
 
     with open_catalog(store, config) as opened:
-        found = opened.decision_history(query)
+        found = opened.matches.history(query)
     gone = {one.supersedes for one in found}
     chosen = [one for one in found if history or one.id not in gone]
     if json:
@@ -113,10 +113,8 @@ def accept(
     json: options.Json = False,
 ) -> None:
     """Confirm the newest decision about a name, or take its rejection back."""
-    from retclip.store.classes.match_edits import accept as confirm
-
     with open_catalog(store, config) as opened:
-        found = opened.edit(lambda connection: confirm(connection, query, person(), reason))
+        found = opened.matches.accept(query, person(), reason)
     if json:
         output.data(_as_dict(found))
     later = "; the next fill fetches it" if found.is_fill and found.event is None else ""
@@ -132,10 +130,8 @@ def reject(
     json: options.Json = False,
 ) -> None:
     """The newest decision about a name does not count and is not proposed again; what it fetched is taken back."""
-    from retclip.store.classes.match_edits import reject as turn_down
-
     with open_catalog(store, config) as opened:
-        done = opened.edit(lambda connection: turn_down(connection, query, person(), reason))
+        done = opened.matches.reject(query, person(), reason)
     if json:
         output.data({"event": done.event or None, "segments": done.segments})
     output.message(f"what was found for {query} does not count any more; {done.segments} segments were taken back")

@@ -7,30 +7,32 @@ have a vector in each of several feature spaces; a question names the space of t
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
 from retclip.errors import SpaceIncomplete, SpaceMismatch, StoreMissing, StoreUnreachable
-from retclip.store import repair
+from retclip.store.api.classes import Classes
+from retclip.store.api.maintenance import Maintenance
+from retclip.store.api.matches import Matches
 from retclip.store.archive.shards import Archive
-from retclip.store.classes import additions, class_edits, class_matches, fills
+from retclip.store.classes.class_edits import Edit
+from retclip.store.classes.undo import undo, undo_all
 from retclip.store.classes.vocabulary_state import VocabularyState, vocabulary_state
 from retclip.store.index import sync
 from retclip.store.index.indexes import EDGE, RESIDENT, SERVER, Indexes, StoreOptions
 from retclip.store.places import check_identity, find_store, make_store
 from retclip.store.segments import spaces
 from retclip.store.segments.added_vectors import AddedVectors, commit_added
-from retclip.store.segments.categories import find_category
 from retclip.store.segments.ingest import UnitResult, commit_units
 from retclip.store.segments.slots import images_with_slots
 from retclip.store.segments.spaces import SpaceState, StoredMask, StoredPhoto, VectorMaker
 from retclip.store.sql import catalog
-from retclip.store.sql.engine import one_writer_at_a_time, read, write
-from retclip.store.sql.schema import current_revision
+from retclip.store.sql.engine import one_writer_at_a_time
+from retclip.store.sql.transactions import Transactions
 from retclip.store.work import leases, ledger
 from retclip.store.work.ledger import OpenRun, RunPlan
 from retclip.types import FeatureSpace
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from retclip.types import Neighbours
 
 __all__ = ["EDGE", "RESIDENT", "SERVER", "FeatureStore", "StoreOptions"]
-Changed = TypeVar("Changed")
 log = logging.getLogger(__name__)
 
 
@@ -52,6 +53,9 @@ class FeatureStore:
         self.folder, self.options, self.engine = folder, options, engine
         self.archive = Archive(folder / "archive")
         self._indexes = Indexes(folder, options, engine, self.archive)
+        self._catalog = Transactions(engine, self._follow_edit)
+        self.classes, self.matches = Classes(self._catalog), Matches(self._catalog)
+        self.maintenance = Maintenance(self._catalog, self.archive)
 
     @classmethod
     def create(cls, folder: Path, options: StoreOptions | None = None, exist_ok: bool = False) -> FeatureStore:
@@ -87,7 +91,7 @@ class FeatureStore:
 
     def spaces(self) -> list[SpaceState]:
         """Every space whose vectors the store holds, the first build's first, with how complete it is."""
-        return read(self.engine, spaces.states)
+        return self._catalog.read(spaces.states)
 
     def require_space(self, space: FeatureSpace) -> None:
         """Raises SpaceMismatch unless the store is empty or has that space."""
@@ -127,8 +131,8 @@ class FeatureStore:
                 raise self._mismatch(known, plan.space)
             return ledger.ensure_space(connection, plan.space)
 
-        self._indexes.prepare(self.write(begin), plan.space)
-        return self.write(lambda connection: ledger.start_run(connection, plan))
+        self._indexes.prepare(self._catalog.write(begin), plan.space)
+        return self._catalog.write(ledger.start_run, plan)
 
     def commit(self, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool | None]) -> int:
         """Store finished units and let the indexes follow; returns the number of segments."""
@@ -145,15 +149,19 @@ class FeatureStore:
 
     def lease(self, run: OpenRun, units: Sequence[leases.Wanted], afresh: bool = False) -> leases.Taken:
         """Take units that nobody else works on into our hands, until they are committed or the run ends."""
-        return self.write(lambda connection: leases.take(connection, run, units, afresh))
+        return self._catalog.write(leases.take, run, units, afresh)
 
     def renew_leases(self, run: OpenRun) -> None:
         """A sign of life, due every few minutes."""
-        self.write(lambda connection: leases.renew(connection, run))
+        self._catalog.write(leases.renew, run)
+
+    def begin_unit(self, run: OpenRun, key: str) -> None:
+        """From now on this process itself works on that one of the run's leased units, "" = on none."""
+        self._catalog.write(leases.begin, run, key)
 
     def record_failure(self, run: OpenRun, key: str, failure: ledger.Failure) -> None:
         """Count one more failed attempt at a unit."""
-        self.write(lambda connection: ledger.record_failure(connection, run.id, key, failure))
+        self._catalog.write(ledger.record_failure, run.id, key, failure)
 
     def finish_run(self, run: OpenRun, state: str, counts: Mapping[str, Any]) -> None:
         """Close a run as finished, interrupted or failed; what it still held is free. A finished one has its graph."""
@@ -162,22 +170,26 @@ class FeatureStore:
             leases.release(connection, run)
             ledger.finish_run(connection, run.id, state, counts)
 
-        self.write(finish)
+        self._catalog.write(finish)
         if state == "finished":
             self._indexes.keep_up()
 
-    def write(self, change: Callable[[Connection], Changed]) -> Changed:
-        """Change the catalog alone, again where other writers were in the way. Raises what the change raises,
-        StoreBusy, StoreUnreachable, StoreError."""
-        return write(self.engine, change)
+    def undo(self, event: int, actor: str) -> Edit:
+        """Take an event back; what later ones made of the same segments stays.
 
-    def edit(self, change: Callable[[Connection], Changed]) -> Changed:
-        """As `write`, and let the indexes follow. One that cannot is warned of and follows later: what is true stands
-        in SQL, and done is done."""
-        done = self.write(change)
+        actor: who does it, for the event of the undo.
+        Raises DataError for an unknown event, one that was undone already, one that cannot be, or where a later change
+        of the class stands in the way.
+        """
+        return self._catalog.edit(undo, event, actor)
+
+    def undo_all(self, events: Sequence[int], actor: str) -> tuple[int, ...]:
+        """Take events back, the last of them first, all or none; returns the events that it makes. Raises as `undo`."""
+        return self._catalog.edit(undo_all, events, actor) if events else ()
+
+    def _follow_edit(self) -> None:
         self.refresh()
         self._indexes.keep_up()
-        return done
 
     def refresh(self) -> None:
         """Let every index follow whatever is pending; see `Indexes.follow`. What was stored before stays so, also where
@@ -208,99 +220,53 @@ class FeatureStore:
         if known:
             self._indexes.drop((known[0] if space is None else self._row(known, space))[0])
 
-    def classes(self) -> list[catalog.StoreClass]:
-        """The store's classes with their counts."""
-        return read(self.engine, catalog.classes)
-
-    def decisions(self) -> class_matches.Decisions:
-        """What was decided about names."""
-        return read(self.engine, class_matches.decisions)
-
     def segments(self, ids: Sequence[UUID]) -> dict[UUID, catalog.StoredSegment]:
         """What is known of those segments now."""
-        return read(self.engine, lambda connection: catalog.stored_segments(connection, ids))
+        return self._catalog.read(catalog.stored_segments, ids)
 
     def segment_mask(self, point_id: UUID) -> tuple[bytes, int, int] | None:
         """(COCO compressed counts, height, width) of a segment's mask, None for an unknown one."""
-        return read(self.engine, lambda connection: catalog.segment_mask(connection, point_id))
+        return self._catalog.read(catalog.segment_mask, point_id)
 
     def vector_makers(self, ids: Sequence[UUID], space: str) -> dict[UUID, VectorMaker]:
         """Who made the vectors of those segments in a space. space: its fingerprint."""
-        return read(self.engine, lambda connection: spaces.vector_makers(connection, ids, space))
-
-    def class_id(self, name: str) -> int | None:
-        """The row of the class that a name means, by name or alias, None where no class has it."""
-        return read(self.engine, lambda connection: find_category(connection, name))
-
-    def class_history(self, name: str | None = None) -> list[dict[str, Any]]:
-        """The events of one class, also of one that is gone; of every class where no name is given. Raises DataError
-        for a name that no class ever had."""
-        return read(self.engine, lambda connection: class_edits.class_history(connection, name))
-
-    def decision_history(self, query: str | None = None) -> list[class_matches.ClassMatch]:
-        """Every decision about a name, about all names where none is given, the overruled ones among them."""
-        return read(self.engine, lambda connection: class_matches.history(connection, query))
-
-    def record_decisions(self, matches: Sequence[class_matches.ClassMatch]) -> None:
-        """Write down those decisions that do not stand already."""
-        self.write(lambda connection: class_matches.record_new(connection, matches))
+        return self._catalog.read(spaces.vector_makers, ids, space)
 
     def vocabulary_state(self) -> VocabularyState:
         """What a prepared vocabulary hangs on; while it is the same, so are the names."""
-        return read(self.engine, vocabulary_state)
-
-    def note_of_addition(self, name: str, gated: bool) -> Mapping[str, Any]:
-        """What the run of an addition says of itself. gated: somebody judges the class afterwards."""
-        return read(self.engine, lambda connection: additions.note(connection, name, gated))
-
-    def fill_runs(self, match: class_matches.ClassMatch) -> fills.FillRuns:
-        """The runs that carried this decision out so far; before the first of them, the class as it is now."""
-        return read(self.engine, lambda connection: fills.runs_or_class(connection, match))
+        return self._catalog.read(vocabulary_state)
 
     def planned_run(self, plan: RunPlan) -> tuple[OpenRun, bool]:
         """The run as it would be, and whether any work was ever finished here. Nothing is written."""
-        return read(self.engine, lambda c: (ledger.planned_run(c, plan), ledger.has_units(c)))
+        return self._catalog.read(lambda c: (ledger.planned_run(c, plan), ledger.has_units(c)))
 
     def unit_states(self, keys: Sequence[str]) -> ledger.UnitStates:
         """What the ledger says of those units of work."""
-        return read(self.engine, lambda connection: leases.unit_states(connection, keys))
+        return self._catalog.read(leases.unit_states, keys)
 
     def images_with_slots(self, run: OpenRun, external_ids: Sequence[str], prompts: Sequence[str]) -> set[str]:
         """Of those images the ones that hold a segment of that run's proposer for one of the prompts."""
-        return read(self.engine, lambda connection: images_with_slots(connection, run, external_ids, prompts))
+        return self._catalog.read(images_with_slots, run, external_ids, prompts)
 
     def photos_lacking(self, space_id: int, after: int = 0) -> list[StoredPhoto]:
         """A page of photos with a segment that lacks its vector in a space. after: the last row of the page before."""
-        return read(self.engine, lambda connection: spaces.photos_lacking(connection, space_id, after))
+        return self._catalog.read(spaces.photos_lacking, space_id, after)
 
     def count_photos_lacking(self, space_id: int) -> int:
         """How many photos `photos_lacking` has in all its pages."""
-        return read(self.engine, lambda connection: spaces.count_photos_lacking(connection, space_id))
+        return self._catalog.read(spaces.count_photos_lacking, space_id)
 
     def masks_lacking(self, space_id: int, image_id: int) -> list[StoredMask]:
         """The masks of a photo that lack their vector in a space."""
-        return read(self.engine, lambda connection: spaces.masks_lacking(connection, space_id, image_id))
+        return self._catalog.read(spaces.masks_lacking, space_id, image_id)
 
     def space_state(self, space_id: int, space: FeatureSpace) -> SpaceState:
         """How complete a space is."""
-        return read(self.engine, lambda connection: spaces.state_of(connection, space_id, space))
+        return self._catalog.read(spaces.state_of, space_id, space)
 
     def addresses(self, photos: list[StoredPhoto]) -> dict[str, dict[str, list[StoredPhoto]]]:
         """By address of a source, by name in it, the photos that it showed."""
-        return read(self.engine, lambda connection: spaces.addresses(connection, photos))
-
-    def schema_revision(self) -> str | None:
-        """The revision of the database's schema, None where it holds no tables of ours."""
-        return read(self.engine, current_revision)
-
-    def shards(self) -> tuple[list[str], list[str]]:
-        """The names of the shards that hold a vector of some segment, and of files in the archive that no row names."""
-        return read(self.engine, lambda c: (repair.shard_names(c), repair.unreferenced_shards(c, self.archive)))
-
-    def forget_shards(self, names: Sequence[str]) -> tuple[list[repair.Again], list[str]]:
-        """Take what lay in damaged shards out of the ledger, so that it is made again; returns what makes it again, and
-        the backbones of further spaces that lack vectors now."""
-        return self.write(lambda c: (repair.build_again(c, names), repair.add_again(c, names)))
+        return self._catalog.read(spaces.addresses, photos)
 
     def nearest(
         self, vectors: Tensor, store_classes: Sequence[int | None], k: int, per_class: bool,
@@ -322,7 +288,7 @@ class FeatureStore:
         return self._indexes.ask(*row, lambda index: nearest(index, vectors, store_classes, k, per_class))
 
     def _known(self) -> list[tuple[int, FeatureSpace]]:
-        return read(self.engine, ledger.spaces)
+        return self._catalog.read(ledger.spaces)
 
     def _row(self, known: Sequence[tuple[int, FeatureSpace]], space: FeatureSpace) -> tuple[int, FeatureSpace]:
         found = next((one for one in known if one[1].id == space.id), None)
@@ -335,4 +301,4 @@ class FeatureStore:
 
     def _mismatch(self, known: Sequence[tuple[int, FeatureSpace]], space: FeatureSpace) -> SpaceMismatch:
         there = [one for _, one in known]
-        return read(self.engine, lambda connection: spaces.mismatch(connection, self.folder, there, space))
+        return self._catalog.read(spaces.mismatch, self.folder, there, space)

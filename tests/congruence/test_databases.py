@@ -18,7 +18,7 @@ from sqlalchemy import insert, select
 
 from retclip.errors import RetCLIPError
 from retclip.names import MatchKind
-from retclip.store.classes import class_matches, events, fills, match_edits
+from retclip.store.classes import class_matches, events, fills
 from retclip.store.classes.class_edits import unpacked
 from retclip.store.classes.class_matches import ClassMatch
 from retclip.store.feature_store import FeatureStore
@@ -151,15 +151,15 @@ def decide(store: FeatureStore, made) -> None:
     match = ClassMatch("cab", "car", MatchKind.TEXT, 0.95, similarity=0.1 + 0.2, encoder="e" * 16, reason="ü")
     fill = ClassMatch("Boat", "Kayak", MatchKind.SYNONYM, 0.95, "world", "world:x")
     for one in (match, fill, replace(match, query="unicorn", how=MatchKind.MISSING, matched="")):
-        store.edit(lambda connection, one=one: class_matches.record(connection, one))
+        store._catalog.edit(class_matches.record, one)
     for number in (6, 7):
         run = store.start_run(replace(made.plan(fills.KIND), config=fills.note(fill, {"known": False})))
         store.commit(run, [made.unit(number, classes=("boat",))], {"boat": True})
-    newest = store.decisions().newest["boat"]
-    store.edit(lambda connection: fills.finish_fill(connection, newest, {"images": 2}))
-    store.edit(lambda connection: match_edits.accept(connection, "BOAT", "ann"))
-    store.edit(lambda connection: match_edits.reject(connection, "boat", "bob", "no boats"))
-    store.edit(lambda connection: match_edits.map_to(connection, "cab", "Truck", 0.95, "ann"))
+    newest = store.matches.decisions().newest["boat"]
+    store._catalog.edit(fills.finish_fill, newest, {"images": 2})
+    store.matches.accept("BOAT", "ann")
+    store.matches.reject("boat", "bob", "no boats")
+    store.matches.map_to("cab", "Truck", 0.95, "ann")
 
 
 def add_space(store: FeatureStore, made) -> None:

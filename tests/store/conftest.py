@@ -340,4 +340,4 @@ def store(light_work: Work) -> FeatureStore:
 @pytest.fixture(scope="session")
 def edit() -> Callable[..., Edit]:
     """`edit(store, change, *names)`: a change of classes by ann."""
-    return lambda store, change, *names: store.edit(lambda connection: change(connection, *names, actor="ann"))
+    return lambda store, change, *names: store._catalog.edit(change, *names, actor="ann")

@@ -13,7 +13,6 @@ import torch
 from sqlalchemy import text
 
 from retclip.errors import ConfigError, SpaceMismatch, StoreBehind, StoreBusy, StoreDamaged, StoreError, StoreMissing
-from retclip.store.classes.class_edits import remove_class
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.index import reconcile
 from retclip.store.sql import schema
@@ -30,7 +29,7 @@ def query(count: int = 4) -> torch.Tensor:
 
 def test_create_then_open(work, made) -> None:
     with FeatureStore.create(work.folder, work.options) as store:
-        assert store.space() is None and store.classes() == []
+        assert store.space() is None and store.classes.all() == []
         made.commit(store, made.unit(1))
         known = store.segments(list(made.ids(store).values()))
     with FeatureStore.open(work.folder, work.options) as store:
@@ -43,7 +42,7 @@ def test_a_store_is_not_made_twice(sqlite_work, made) -> None:
     made.commit(sqlite_work.open(), made.unit(1))
     with pytest.raises(StoreError, match="there already"):
         FeatureStore.create(sqlite_work.folder)
-    assert len(FeatureStore.open(sqlite_work.folder).classes()) == 3
+    assert len(FeatureStore.open(sqlite_work.folder).classes.all()) == 3
 
 
 def test_a_folder_that_holds_other_things_may_become_a_store(tmp_path) -> None:
@@ -105,7 +104,7 @@ def test_every_index_gives_the_same_answer(sqlite_work, made) -> None:
     answers = []
     for options in INDEXES:
         with FeatureStore.open(sqlite_work.folder, options) as store:
-            ids = [one.id for one in store.classes()]
+            ids = [one.id for one in store.classes.all()]
             for per_class in (True, False):
                 found = store.nearest(query(), [ids[1], None, ids[0]], 6, per_class)
                 answers.append((per_class, found.ids.tolist(), found.classes.tolist(), found.supported.tolist()))
@@ -120,7 +119,7 @@ def test_every_index_gives_the_same_answer(sqlite_work, made) -> None:
 def test_who_wants_to_write_into_a_busy_store_is_told_who_holds_it(sqlite_work, made) -> None:
     made.commit(sqlite_work.open(), made.unit(1))
     with FeatureStore.open(sqlite_work.folder) as second:
-        assert len(second.classes()) == 3, "questions to SQL need no lock"
+        assert len(second.classes.all()) == 3, "questions to SQL need no lock"
         with pytest.raises(StoreBusy, match=rf"process {os.getpid()}.*store\.index=resident"):
             second.start_run(made.plan())
         with FeatureStore.open(sqlite_work.folder, RESIDENT) as reader:
@@ -139,7 +138,7 @@ def test_who_asks_a_busy_store_is_answered_from_memory_and_told_so(sqlite_work, 
         assert answer.ids.tolist() == wanted.ids.tolist() and answer.classes.tolist() == wanted.classes.tolist()
         np.testing.assert_allclose(answer.distances.numpy(), wanted.distances.numpy(), atol=3e-3)  # float16 there
         sqlite_work.fill(builder, [3])
-        builder.edit(lambda connection: remove_class(connection, "car", "ann"))
+        builder.classes.remove("car", "ann")
         seen = {one for one in reader.nearest(query(), [1, 2], 99, False).ids[0] if one is not None}
         assert seen == {one for one in builder.nearest(query(), [1, 2], 99, False).ids[0] if one is not None}
         assert len(seen) == 6, "three roads of two segments; the cars are gone"

@@ -110,7 +110,7 @@ def test_several_processes_may_make_it_at_the_same_moment(tmp_path) -> None:
         one.stdin.flush()
     assert [one.communicate()[1] for one in running] == [""] * 4
     with FeatureStore.open(tmp_path / "store") as store:
-        assert store.classes() == []
+        assert store.classes.all() == []
     assert not list((tmp_path / "store").glob(".identity*"))
 
 

@@ -10,7 +10,6 @@ from retclip.names import MatchKind
 from retclip.store import repair
 from retclip.store.classes.class_matches import ClassMatch, record
 from retclip.store.classes.fills import KIND, finish_fill, note
-from retclip.store.classes.match_edits import reject
 from retclip.store.feature_store import FeatureStore
 from retclip.store.index import reconcile
 from retclip.store.repair import Again, damaged_shards, shard_names, unreferenced_shards
@@ -90,21 +89,21 @@ def three_kinds(work, made) -> FeatureStore:
     store = work.open()
     made.commit(store, made.unit(1))
     fill = ClassMatch("Boat", "Kayak", MatchKind.EXACT, 0.95, "world", "world:")
-    store.edit(lambda connection: record(connection, fill))
+    store._catalog.edit(record, fill)
     for kind, name, config in (
         ("class_add", "Kite", {"classes": ["Kite"]}),
         (KIND, "boat", note(fill, {"known": False})),
     ):
         run = store.start_run(replace(made.plan(kind), source=f"{name}:", config=config))
         store.commit(run, [replace(made.unit(1, classes=(name,)), vectors=made.unit(run.id + 5).vectors[:2])], {})
-    store.edit(lambda connection: finish_fill(connection, store.decisions().newest["boat"], {}))
+    store._catalog.edit(finish_fill, store.matches.decisions().newest["boat"], {})
     return store
 
 
 def test_each_kind_of_run_is_named_for_what_it_made(three_kinds: FeatureStore, made) -> None:
     store = three_kinds
     built, added, filled = (name for (name,) in made.ask(store, "SELECT sha256 FROM feature_shard ORDER BY id"))
-    ended = store.decisions().newest["boat"]
+    ended = store.matches.decisions().newest["boat"]
     for name, wanted, left in (
         (added, Again("class_add", "Kite:", made.proposer, "Kite"), [(1,), (3,)]),
         (built, Again("build", "test:", made.proposer), [(3,)]),
@@ -113,9 +112,9 @@ def test_each_kind_of_run_is_named_for_what_it_made(three_kinds: FeatureStore, m
         with transaction(store.engine, write=True) as connection:
             assert repair.build_again(connection, [name]) == [wanted]
         assert made.ask(store, "SELECT run_id FROM unit ORDER BY run_id") == left, "only what made it"
-    counted = {one.name: one.segments for one in store.classes()}
+    counted = {one.name: one.segments for one in store.classes.all()}
     assert counted == {"car": 2, "road": 2, "tree": 2, "Kite": 2, "boat": 0}
-    newest = store.decisions().newest["boat"]
+    newest = store.matches.decisions().newest["boat"]
     assert (newest.supersedes, newest.event, newest.holds) == (ended.id, None, True)
     assert newest.reason == "its vectors were lost"
     store.refresh()
@@ -139,8 +138,8 @@ def test_a_build_of_some_classes_is_not_told_as_one_of_all(sqlite_work, made, ev
 def test_of_removed_segments_nothing_is_made_again(three_kinds: FeatureStore, made) -> None:
     store = three_kinds
     filled = made.ask(store, "SELECT sha256 FROM feature_shard ORDER BY id DESC LIMIT 1")[0][0]
-    store.edit(lambda connection: reject(connection, "boat", "ann"))
+    store.matches.reject("boat", "ann")
     with transaction(store.engine, write=True) as connection:
         assert repair.build_again(connection, [filled]) == [] and filled not in shard_names(connection)
-    assert store.decisions().newest["boat"].decision == "rejected"
+    assert store.matches.decisions().newest["boat"].decision == "rejected"
     assert made.ask(store, "SELECT count(*) FROM unit") == [(2,)]

@@ -18,8 +18,6 @@ from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.plugin import SourceClass, SourceImage
 from retclip.plugin.contracts import NEIGHBOURS
-from retclip.store.classes.class_matches import history
-from retclip.store.sql.engine import transaction
 from retclip.types import (
     ClassScores,
     DenseFeatures,
@@ -301,14 +299,10 @@ class World:
         return fill_missing(self.filling(), self.vocabulary(*names), **options)
 
     def rows(self, query=None):
-        with transaction(self.parts.store.engine) as connection:
-            return history(connection, query)
+        return self.parts.store.matches.history(query)
 
     def stored(self):
-        return {one.name: one.segments for one in self.parts.store.classes() if one.segments}
-
-    def edit(self, change, *given):
-        return self.parts.store.edit(lambda connection: change(connection, *given))
+        return {one.name: one.segments for one in self.parts.store.classes.all() if one.segments}
 
 
 @pytest.fixture

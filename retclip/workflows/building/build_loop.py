@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import count, islice
 from typing import Any
 
@@ -20,7 +19,6 @@ from retclip.plugin.contracts import ImageSource
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.feature_store import FeatureStore
 from retclip.store.segments.ingest import UnitResult
-from retclip.store.work import leases
 from retclip.store.work.leases import Wanted
 from retclip.store.work.ledger import Failure, OpenRun
 from retclip.workflows.building.label_assignment import LabelAssignment
@@ -162,7 +160,7 @@ class BuildLoop:
         return mine
 
     def _begin(self, key: str) -> None:
-        self._parts.store.write(partial(leases.begin, run=self.run, key=key))
+        self._parts.store.begin_unit(self.run, key)
 
     def _take(self, task: Task, outcome: Outcome) -> None:
         group, counted = self._out[task.number], self._counted

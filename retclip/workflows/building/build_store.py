@@ -101,7 +101,7 @@ def names_for(parts: Parts, source: ImageSource, address: str, class_names: Sequ
     if not wanted:
         raise DataError("a source with classes, or class names", f"{address} names none", "add --classes")
     is_thing = {one.name: one.is_thing for one in source.classes()}
-    return LabelAssignment(parts, wanted, is_thing, [one.name for one in parts.store.classes()])
+    return LabelAssignment(parts, wanted, is_thing, [one.name for one in parts.store.classes.all()])
 
 
 def run_plan(

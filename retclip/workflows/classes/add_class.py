@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 
 from retclip.data.class_list import vocabulary_of
 from retclip.data.source_view import SourceView
@@ -46,7 +45,7 @@ class Addition:
         where the proposer only reads annotations.
         """
         require_annotation(source, address, self.parts.proposer.name, self.parts.proposer.provides, UNMARKED)
-        note = self.parts.store.note_of_addition(self.name, self.gated)
+        note = self.parts.store.classes.note_of_addition(self.name, self.gated)
         purpose = Purpose(additions.KIND, f"add {self.name}", note)
         loop = begin_build(self.parts, self._seen_as(source), address, [self.name], purpose)
         try:
@@ -55,8 +54,7 @@ class Addition:
             told = {
                 "segments": loop.report.segments, "images": loop.report.images, "source": storable_text(address),
             }  # fmt: skip
-            end = partial(additions.finish_addition, name=self.name, run=loop.run.id, told=told)
-            event = self.parts.store.write(end)
+            event = self.parts.store.classes.finish_addition(self.name, loop.run.id, told)
             self.events += [] if event is None else [event]
 
     def _seen_as(self, source: ImageSource) -> ImageSource:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,9 +17,6 @@ from typing import Any
 from retclip.names import name_key
 from retclip.plugin.contracts import ImageSource
 from retclip.progress import OnProgress, Progress, silent
-from retclip.store.classes import additions
-from retclip.store.classes.undo import undo_all
-from retclip.store.feature_store import FeatureStore
 from retclip.workflows.building.build_loop import BuildReport
 from retclip.workflows.classes.add_class import Addition
 from retclip.workflows.classes.regression_check import RegressionCheck
@@ -83,7 +79,7 @@ def add_class_checked(
     """
     addition = Addition(building, name, is_thing, gate.limit is not None)
     said, store = is_thing if is_thing is not None else _said(addition.name, sources), building.store
-    left = tuple(store.edit(partial(additions.take_back_left, name=addition.name, actor=gate.actor)))
+    left = tuple(store.classes.take_back_unfinished(addition.name, gate.actor))
     if left:
         on_progress(Progress("take back", message=LEFT.format(", ".join(map(str, left)))))
     with TemporaryDirectory(prefix="retclip-probe-") as folder:
@@ -94,17 +90,12 @@ def add_class_checked(
             found = check.after(gate.limit, on_progress)
         except BaseException:
             if gate.limit is not None:
-                take_back(store, addition.events, gate.actor)
+                store.undo_all(addition.events, gate.actor)
             raise
-    undone = take_back(store, addition.events, gate.actor) if found.worse else ()
+    undone = store.undo_all(addition.events, gate.actor) if found.worse else ()
     if not undone:
-        store.edit(partial(additions.judge, event_ids=addition.events))
+        store.classes.keep_additions(addition.events)
     return AdditionReport(runs, tuple(addition.events), undone, left, found)
-
-
-def take_back(store: FeatureStore, events: Sequence[int], actor: str) -> tuple[int, ...]:
-    """Undo events, the newest first, all or none; the numbers of the events that this makes."""
-    return store.edit(partial(undo_all, event_ids=events, actor=actor)) if events else ()
 
 
 def _said(name: str, sources: Sequence[tuple[ImageSource, str]]) -> bool | None:

@@ -14,7 +14,6 @@ from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
 from retclip.progress import OnProgress, silent
 from retclip.store.classes import fills
 from retclip.store.classes.class_matches import ClassMatch
-from retclip.store.classes.match_edits import end_fill
 from retclip.workflows.building.build_loop import BuildReport
 from retclip.workflows.building.build_store import Purpose, begin_build, carry_out
 from retclip.workflows.classes.one_class import one_class
@@ -39,7 +38,7 @@ def fill_class(
     again); or where it was overruled meanwhile, then what it stored is taken back. Raises SpaceMismatch, StoreBusy,
     PluginError; Ctrl-C commits what is done first.
     """
-    earlier, enough = parts.store.fill_runs(match), parts.settings.fallback.enough_segments
+    earlier, enough = parts.store.matches.fill_runs(match), parts.settings.fallback.enough_segments
 
     def stored() -> int:
         return earlier.segments + loop.report.segments
@@ -52,7 +51,7 @@ def fill_class(
     if report.elsewhere or (report.failures and not stored()):
         return report, None
     told = {"images": report.images + report.skipped}
-    return report, parts.store.edit(lambda connection: end_fill(connection, match, told))
+    return report, parts.store.matches.end_fill(match, told)
 
 
 def _looking_often(parts: Parts) -> Parts:

@@ -44,12 +44,12 @@ def fill_missing(
     filling = replace(filling, opened=cache(filling.opened))
     before = prepare(filling.naming, vocabulary)
     look_up(filling, before, again)
-    newest = filling.parts.store.decisions().newest
+    newest = filling.parts.store.matches.decisions().newest
     things = {name_key(name): thing for name, thing in zip(vocabulary.names, vocabulary.is_thing, strict=True)}
     todo = [one for key in things if (one := newest.get(key)) and one.is_fill and one.event is None]
     fetched, failures = fetch(filling, todo, things, on_progress)
     after = prepare(filling.naming, vocabulary) if fetched else before
-    decisions, compared = filling.parts.store.decisions(), after.vocabulary.text is not None
+    decisions, compared = filling.parts.store.matches.decisions(), after.vocabulary.text is not None
     told = tuple(outcome(one, decisions, compared, fetched) for one in after.matches)
     return FillReport(told, filling.parts.settings.matching.threshold if compared else None, tuple(failures))
 

@@ -43,7 +43,7 @@ def look_up(filling: Filling, found: PreparedVocabulary, again: bool) -> None:
     found: the names as they match with the store. again: look up also what was found missing, or has lost its segments.
     Raises DataError for a fallback data set without classes.
     """
-    decisions = filling.parts.store.decisions()
+    decisions = filling.parts.store.matches.decisions()
     blank = _blank(filling, found)
     new = [_as_row(one, blank) for one in found.matches if one.how in (MatchKind.SYNONYM, MatchKind.TEXT)]
     asked = [
@@ -53,7 +53,7 @@ def look_up(filling: Filling, found: PreparedVocabulary, again: bool) -> None:
     ]
     if asked:
         new += _elsewhere(filling, found, asked, decisions, blank)
-    filling.parts.store.record_decisions(new)
+    filling.parts.store.matches.record(new)
 
 
 def _blank(filling: Filling, found: PreparedVocabulary) -> ClassMatch:

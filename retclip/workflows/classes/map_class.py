@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from retclip.data.class_list import vocabulary_of
 from retclip.errors import DataError
 from retclip.names import MatchKind, name_key
 from retclip.progress import OnProgress, silent
 from retclip.store.classes.class_matches import ACCEPTED, ClassMatch
-from retclip.store.classes.match_edits import map_elsewhere, map_to
 from retclip.workflows.classes.fill_missing import fetch
 from retclip.workflows.classes.fill_report import FILLED, MATCHED, MISSING, FillReport, Outcome, not_over
 from retclip.workflows.classes.look_up import Filling
@@ -27,11 +25,11 @@ def map_class(
     """
     query, name = (vocabulary_of([one]).names[0] for one in (query, name))
     store, threshold = filling.parts.store, filling.parts.settings.matching.threshold
-    stored = {one.name: one.aliases for one in store.classes() if one.segments}
+    stored = {one.name: one.aliases for one in store.classes.all() if one.segments}
     found = _called(name, stored)
     if found is None:
         return _from_fallback(filling, query, name, list(stored), actor, reason, on_progress)
-    store.edit(partial(map_to, query=query, stored=found, threshold=threshold, actor=actor, reason=reason))
+    store.matches.map_to(query, found, threshold, actor, reason)
     return FillReport((Outcome(query, MATCHED, found, how=str(MatchKind.MAP)),), None)
 
 
@@ -49,9 +47,9 @@ def _from_fallback(
         query, theirs, MatchKind.MAP, threshold, source.name, address, decision=ACCEPTED, decided_by=actor,
         reason=reason,
     )  # fmt: skip
-    store.edit(partial(map_elsewhere, new=new))
-    fetched, failures = fetch(filling, [store.decisions().newest[new.key]], {}, on_progress)
-    event = store.decisions().newest[new.key].event
+    store.matches.map_elsewhere(new)
+    fetched, failures = fetch(filling, [store.matches.decisions().newest[new.key]], {}, on_progress)
+    event = store.matches.decisions().newest[new.key].event
     state, now = FILLED if event is not None else MISSING, fetched[new.key]
     reason = not_over(now) if now.elsewhere and event is None else ""
     how = str(MatchKind.MAP)

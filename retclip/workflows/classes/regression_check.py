@@ -35,8 +35,8 @@ class RegressionCheck:
     removes it. Raises DataError for a probe that cannot be read."""
 
     def __init__(self, parts: Parts, probe: ImageSource, name: str, is_thing: bool | None, folder: Path) -> None:
-        stored = [one for one in parts.store.classes() if one.segments]
-        number = parts.store.class_id(name)  # it may be a name of a class that is there
+        stored = [one for one in parts.store.classes.all() if one.segments]
+        number = parts.store.classes.id_of(name)  # it may be a name of a class that is there
         self.old = tuple(one.name for one in stored)
         self.new = next((one.name for one in stored if one.id == number), name)
         things = {self.new: is_thing} | {one.name: one.is_thing for one in stored}

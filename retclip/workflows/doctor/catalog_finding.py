@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from retclip.errors import StoreBehind, StoreDamaged
 from retclip.store.feature_store import FeatureStore
 from retclip.store.sql import refusals
-from retclip.store.sql.catalog_check import CatalogState, check_catalog, remake_indexes
+from retclip.store.sql.catalog_check import CatalogState
 
 
 @dataclass(frozen=True)
@@ -34,14 +34,14 @@ def catalog_findings(store: FeatureStore, repair: bool) -> tuple[bool, list[Find
 
     Raises StoreBehind for a whole catalog of another schema, StoreError for another store's."""
     try:
-        state, told = check_catalog(store.engine), ""
+        state, told = store.maintenance.check_catalog(), ""
     except StoreBehind:
         store.check_identity()  # a database that this store was not made with has no tables of ours, either
         raise
     if repair and state.indexes and state.rows_whole:
         told = f"its indexes were damaged and made again from its rows, all of which are whole: {state}"
-        remake_indexes(store.engine)
-        state = check_catalog(store.engine)
+        store.maintenance.remake_catalog_indexes()
+        state = store.maintenance.check_catalog()
     finding = Finding("catalog", state.whole, told if told and state.whole else str(state), _cure(state, store))
     if not state.whole:
         return False, [finding, NOT_COMPARED]

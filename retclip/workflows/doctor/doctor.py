@@ -15,10 +15,7 @@ from retclip.errors import RetCLIPError, StoreDamaged
 from retclip.plugin.manager import PluginManager
 from retclip.store.classes.fills import KIND
 from retclip.store.feature_store import FeatureStore, StoreOptions
-from retclip.store.repair import (
-    Again,
-    damaged_shards,
-)
+from retclip.store.repair import Again
 from retclip.store.segments.spaces import SpaceState, to_add
 from retclip.store.work.ledger import CLASS_ADD
 from retclip.workflows.doctor.catalog_finding import Finding, catalog_findings, unreadable
@@ -79,11 +76,11 @@ def check_store(folder: Path, options: StoreOptions, repair: bool) -> list[Findi
 
 
 def _archive(store: FeatureStore, repair: bool) -> list[Finding]:
-    names, spare = store.shards()
-    bad = damaged_shards(store.archive, names)
+    names, spare = store.maintenance.shards()
+    bad = store.maintenance.damaged_shards(names)
     cure = "restore these files from a backup; or run with --repair, then the commands that it names"
     if bad and repair:
-        lost, backbones = store.forget_shards(bad)
+        lost, backbones = store.maintenance.forget_shards(bad)
         todo = [*_made_again(lost, store), *(to_add(backbone, store.folder) for backbone in backbones)]
         cure = "now run: " + "; ".join(todo) if todo else "nothing is left to do: they held removed segments alone"
     findings = [Finding("archive", not bad, f"{len(bad)} damaged: {', '.join(bad[:3])}" if bad else "whole", cure)]

@@ -42,7 +42,7 @@ def prepare(parts: Parts, vocabulary: Vocabulary | None) -> PreparedVocabulary:
     """
     if vocabulary is not None:
         distinct(vocabulary.names, "the vocabulary")
-    stored = parts.store.classes()
+    stored = parts.store.classes.all()
     vocabulary = vocabulary or _everything(stored)
     _check_needs(parts)
     vocabulary = replace(vocabulary, text=text_of(parts.backbone, vocabulary.terms))
@@ -70,7 +70,7 @@ def _is_thing(given: bool | None, stored: StoreClass | None) -> bool:
 def _matches(parts: Parts, vocabulary: Vocabulary, stored: Sequence[StoreClass]) -> tuple[LabelMatch, ...]:
     """With the store's classes. One without segments stands for nothing: it must neither hide a synonym that has some
     nor pass for support."""
-    alive, decisions = {one.id: one for one in stored if one.segments}, parts.store.decisions()
+    alive, decisions = {one.id: one for one in stored if one.segments}, parts.store.matches.decisions()
     rejected = {
         key: {alive[one].name for one in decisions.barred_categories(key) if one in alive} for key in decisions.rejected
     }

@@ -58,7 +58,7 @@ def state(work) -> tuple[int, set, list[str]]:
         names = shard_names(connection)
     broken = damaged_shards(store.archive, names)
     wrong = [*map(str, (*found.missing, *found.orphan, *found.stale, *found.damaged)), *broken]
-    total = sum(one.segments for one in store.classes())
+    total = sum(one.segments for one in store.classes.all())
     assert found.pending == 0
     work.close()
     return total, held, wrong

@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 
 from retclip.store.classes import additions
-from retclip.store.classes.additions import finish_addition, judge, note, take_back_left
-from retclip.store.classes.class_edits import remove_class, rename_class, unpacked
+from retclip.store.classes.additions import finish_addition, note
+from retclip.store.classes.class_edits import rename_class, unpacked
 from retclip.store.classes.events import history
-from retclip.store.classes.undo import undo
 from retclip.store.feature_store import FeatureStore
 from retclip.store.sql.engine import transaction
 from retclip.store.work import leases
@@ -34,15 +33,15 @@ def cut_off(made):
 
 
 def finish(store: FeatureStore, name: str, run: int) -> int:
-    return store.edit(lambda connection: finish_addition(connection, name, run, {"segments": 2}))
+    return store._catalog.edit(finish_addition, name, run, {"segments": 2})
 
 
 def left(store: FeatureStore, name: str) -> list[int]:
-    return store.edit(lambda connection: take_back_left(connection, name, "ann"))
+    return store.classes.take_back_unfinished(name, "ann")
 
 
 def held(store: FeatureStore) -> dict[str, int]:
-    return {one.name: one.segments for one in store.classes()}
+    return {one.name: one.segments for one in store.classes.all()}
 
 
 def test_the_next_addition_answers_for_a_run_that_died_and_one_undo_takes_both_back(store, made, cut_off) -> None:
@@ -55,7 +54,7 @@ def test_the_next_addition_answers_for_a_run_that_died_and_one_undo_takes_both_b
     assert told["before"] == {"known": False} and told["actor"] == f"run {second}"
     assert (told["after"]["run"], told["after"]["runs"]) == (second, [first, second])
     assert len(unpacked(told["after"]["made"])) == 4 and left(store, "boat") == []
-    store.edit(lambda connection: undo(connection, event, "ann"))
+    store.undo(event, "ann")
     assert held(store) == before
     third = cut_off(store, "boat", 5, leases.me())
     again = finish(store, "boat", third)
@@ -102,7 +101,7 @@ def test_a_gate_that_never_judged_leaves_its_events_behind(store, made, cut_off)
 
 def test_what_was_judged_stays(store, made, cut_off) -> None:
     event = finish(store, "boat", cut_off(store, "boat", 3, gated=True))
-    store.edit(lambda connection: judge(connection, [event]))
+    store.classes.keep_additions([event])
     assert left(store, "boat") == [] and held(store)["boat"] == 2
 
 
@@ -148,7 +147,7 @@ def test_a_run_that_came_to_nothing_leaves_no_event_and_no_class(store, made, cu
 
 def test_a_removed_class_stays_removed_where_nothing_of_it_was_found(store, made) -> None:
     name = next(iter(held(store)))
-    store.edit(lambda connection: remove_class(connection, name, "ann"))
+    store.classes.remove(name, "ann")
     run = start(store, made, name)
     store.commit(run, [made.unit(7, (name,), per_class=0)], {name: None})
     assert held(store)[name] == 0
@@ -164,7 +163,7 @@ def test_a_run_that_only_took_away_has_an_event_and_an_undo(store, made) -> None
     assert held(store)[name] < before[name]
     event = finish(store, name, run.id)
     assert event is not None
-    store.edit(lambda connection: undo(connection, event, "ann"))
+    store.undo(event, "ann")
     assert held(store) == before
 
 
@@ -177,5 +176,5 @@ def test_nothing_found_after_a_run_that_died_still_answers_for_that_one(store, m
     with transaction(store.engine) as connection:
         (told,) = [one for one in history(connection) if one["id"] == event]
     assert told["after"]["runs"] == [first, second.id]
-    store.edit(lambda connection: undo(connection, event, "ann"))
+    store.undo(event, "ann")
     assert held(store) == before

@@ -16,7 +16,7 @@ from retclip.store.work import ledger
 
 
 def classes(store: FeatureStore) -> dict[str, tuple[int, tuple[str, ...]]]:
-    return {one.name: (one.segments, one.aliases) for one in store.classes()}
+    return {one.name: (one.segments, one.aliases) for one in store.classes.all()}
 
 
 def events(store: FeatureStore, made) -> list[tuple]:
@@ -67,7 +67,7 @@ def test_merged_classes_are_one_for_people_and_for_a_search(store: FeatureStore,
     vector = torch.from_numpy(made.unit(1).vectors[2:3])  # of a car
     assert edit(store, merge_class, "car", "road").segments == 4
     assert classes(store) == {"road": (8, ("car",)), "tree": (4, ())}, "the name means the other from now on"
-    road = next(one.id for one in store.classes() if one.name == "road")
+    road = next(one.id for one in store.classes.all() if one.name == "road")
     found = store.nearest(vector, [road], 1, per_class=False)
     assert found.distances[0, 0] < 1e-3 and found.classes[0, 0] == 0
     assert reconcile.differences(store.projection()).clean
@@ -131,7 +131,7 @@ def test_a_removed_class_can_not_be_edited(store: FeatureStore, edit) -> None:
     edit(store, remove_class, "car")
     for change in (partial(rename_class, new="x"), partial(add_alias, alias="x"), remove_class):
         with pytest.raises(DataError, match="class of the store"):
-            store.edit(lambda connection, change=change: change(connection, "car", actor="ann"))
+            store._catalog.edit(change, "car", actor="ann")
 
 
 def test_segment_ids_fit_into_an_event() -> None:

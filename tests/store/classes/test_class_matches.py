@@ -9,7 +9,6 @@ from sqlalchemy import text
 
 from retclip.errors import RetCLIPError
 from retclip.names import MatchKind
-from retclip.store.classes.class_edits import merge_class, rename_class
 from retclip.store.classes.class_matches import ACCEPTED, REJECTED, ClassMatch, Decisions, decisions, history, record
 from retclip.store.feature_store import FeatureStore
 from retclip.store.sql.engine import transaction
@@ -25,7 +24,7 @@ def store(light_work, made) -> FeatureStore:
 
 
 def write(store: FeatureStore, *matches: ClassMatch) -> list[int]:
-    return [store.edit(lambda connection, one=one: record(connection, one)) for one in matches]
+    return [store._catalog.edit(record, one) for one in matches]
 
 
 def read(store: FeatureStore, query: str | None = None) -> list[ClassMatch]:
@@ -36,7 +35,7 @@ def read(store: FeatureStore, query: str | None = None) -> list[ClassMatch]:
 def test_a_decision_comes_back_as_it_was_written(store: FeatureStore) -> None:
     (number,) = write(store, replace(TEXT, source="world:x", reason="ünsure"))
     (found,) = read(store, "  LORRY ")
-    category = next(one.id for one in store.classes() if one.name == "car")
+    category = next(one.id for one in store.classes.all() if one.name == "car")
     assert found == replace(TEXT, source="world:x", reason="ünsure", id=number, at=found.at, category=category)
     assert found.at.utcoffset().total_seconds() == 0 and found.holds and not found.is_fill
 
@@ -46,7 +45,7 @@ def test_a_later_decision_takes_the_place_of_the_newest_of_that_name(store: Feat
     other = replace(TEXT, query="van")
     first, _, second = write(store, TEXT, other, mapped)
     assert [(one.id, one.supersedes) for one in read(store, "lorry")] == [(first, None), (second, first)]
-    found = store.decisions()
+    found = store.matches.decisions()
     assert found.newest["lorry"].matched == "road" and found.newest["van"].matched == "car"
     assert set(found.newest) == {"lorry", "van"} and found.rejected == {}
 
@@ -55,21 +54,21 @@ def test_what_was_rejected_stays_so_until_somebody_accepts_that_very_pair(store:
     missing = ClassMatch("lorry", "car", MatchKind.MISSING, 0.95, "world")
     fill = ClassMatch("lorry", "Truck", MatchKind.EXACT, 0.95, "world", decision=REJECTED)
     write(store, replace(TEXT, decision=REJECTED), fill, missing)
-    found = store.decisions()
-    category = next(one.id for one in store.classes() if one.name == "car")
+    found = store.matches.decisions()
+    category = next(one.id for one in store.classes.all() if one.name == "car")
     assert found.newest["lorry"].how is MatchKind.MISSING and not found.newest["lorry"].holds
     assert found.barred_categories("lorry") == {category}
     assert (found.barred_names("lorry", "world"), found.barred_names("lorry", "moon")) == ({"truck"}, set())
     write(store, replace(TEXT, decision=ACCEPTED))
-    found = store.decisions()
+    found = store.matches.decisions()
     assert (found.barred_categories("lorry"), found.barred_names("lorry", "world")) == (set(), {"truck"})
 
 
 def test_a_class_is_followed_through_renames_and_merges(store: FeatureStore) -> None:
     write(store, TEXT, replace(TEXT, query="x", matched="nobody"), replace(TEXT, query="y", dataset="world"))
-    store.edit(lambda connection: rename_class(connection, "car", "auto", "ann"))
-    store.edit(lambda connection: merge_class(connection, "auto", "road", "ann"))
-    road = next(one.id for one in store.classes() if one.name == "road")
+    store.classes.rename("car", "auto", "ann")
+    store.classes.merge("auto", "road", "ann")
+    road = next(one.id for one in store.classes.all() if one.name == "road")
     assert [one.category for one in read(store)] == [road, None, None], "one of a data set is no class of the store"
 
 

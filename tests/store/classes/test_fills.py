@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -13,8 +14,6 @@ from retclip.store.classes.class_edits import unpacked
 from retclip.store.classes.class_matches import ClassMatch, record
 from retclip.store.classes.events import history
 from retclip.store.classes.fills import KIND, FillRuns, fill_runs, filled_elsewhere, finish_fill, note
-from retclip.store.classes.match_edits import accept, end_fill, reject
-from retclip.store.classes.undo import undo
 from retclip.store.feature_store import FeatureStore
 from retclip.store.index import reconcile
 from retclip.store.sql import engine
@@ -51,7 +50,7 @@ def runs(store: FeatureStore, match: ClassMatch = FILL) -> FillRuns:
 def finish(store: FeatureStore) -> int:
     with transaction(store.engine, write=True) as connection:
         record(connection, FILL)
-    newest = store.decisions().newest["boat"]
+    newest = store.matches.decisions().newest["boat"]
     with transaction(store.engine, write=True) as connection:
         return finish_fill(connection, newest, {"images": 2})
 
@@ -76,10 +75,10 @@ def test_one_event_for_all_runs_and_one_undo(store: FeatureStore, made, fetched)
     assert (told["id"], told["action"], told["target"], told["actor"]) == (event, "class.fill", "Boat", f"run {second}")
     assert (after["run"], after["runs"], after["segments"], after["images"]) == (second, [first, second], 4, 2)
     assert len(unpacked(after["made"])) == 4
-    newest = store.decisions().newest["boat"]
+    newest = store.matches.decisions().newest["boat"]
     assert (newest.run, newest.event) == (second, event)
-    assert store.edit(lambda connection: undo(connection, event, "ann")).segments == 4
-    assert [one.name for one in store.classes()] == ["car", "road", "tree"]
+    assert store.undo(event, "ann").segments == 4
+    assert [one.name for one in store.classes.all()] == ["car", "road", "tree"]
     assert made.ask(store, "SELECT id, rev FROM segment WHERE prompt <> 'boat' ORDER BY id") == others
     assert made.ask(store, "SELECT count(*) FROM unit WHERE run_id IN (2, 3)") == [(0,)], "it may be fetched again"
     assert reconcile.differences(store.projection()).clean
@@ -88,16 +87,16 @@ def test_one_event_for_all_runs_and_one_undo(store: FeatureStore, made, fetched)
 def test_the_event_is_recorded_once_unless_more_was_stored_since(store: FeatureStore, made, fetched) -> None:
     fetched(store, 3)
     event = finish(store)
-    ended = store.decisions().newest["boat"]
-    again = lambda connection: finish_fill(connection, ended, {})  # noqa: E731
-    assert store.edit(again) == event
+    ended = store.matches.decisions().newest["boat"]
+    again = partial(store._catalog.edit, finish_fill, ended, {})
+    assert again() == event
     fetched(store, 4)
-    newer = store.edit(again)
-    assert newer == event + 1 == store.edit(again) and store.decisions().newest["boat"].event == newer
-    assert store.edit(lambda connection: undo(connection, newer, "ann")).segments == 4, "it names everything"
-    assert store.edit(again) == newer, "nothing is there any more"
+    newer = again()
+    assert newer == event + 1 == again() and store.matches.decisions().newest["boat"].event == newer
+    assert store.undo(newer, "ann").segments == 4, "it names everything"
+    assert again() == newer, "nothing is there any more"
     fetched(store, 3)
-    assert store.edit(again) == newer + 2, "what came after the undo has no event"
+    assert again() == newer + 2, "what came after the undo has no event"
 
 
 @pytest.fixture
@@ -109,7 +108,7 @@ def other_process(store: FeatureStore, fetched, made, monkeypatch):
         fetched(store, 3)
         run = store.start_run(replace(made.plan(KIND), config=note(FILL, {"known": False})))
         store.lease(run, [leases.Wanted("k", "4.jpg", "/4.jpg")])
-    store.edit(lambda connection: record(connection, FILL))
+    store._catalog.edit(record, FILL)
 
     def stop() -> None:
         with monkeypatch.context() as patch:
@@ -120,14 +119,14 @@ def other_process(store: FeatureStore, fetched, made, monkeypatch):
 
 
 def test_a_fill_has_not_ended_while_another_process_holds_a_photo_of_it(store: FeatureStore, other_process) -> None:
-    newest = store.decisions().newest["boat"]
+    newest = store.matches.decisions().newest["boat"]
     with transaction(store.engine) as connection:
         assert (filled_elsewhere(connection, newest), filled_elsewhere(connection, replace(FILL, query="x"))) == (1, 0)
-    assert store.edit(lambda connection: end_fill(connection, newest, {})) is None
-    assert store.decisions().newest["boat"].event is None
+    assert store.matches.end_fill(newest, {}) is None
+    assert store.matches.decisions().newest["boat"].event is None
     other_process()
-    event = store.edit(lambda connection: end_fill(connection, newest, {}))
-    assert store.decisions().newest["boat"].event == event is not None
+    event = store.matches.end_fill(newest, {})
+    assert store.matches.decisions().newest["boat"].event == event is not None
 
 
 def test_a_photo_that_a_dead_process_held_is_nobodys(store: FeatureStore, other_process, made) -> None:
@@ -142,47 +141,47 @@ def test_a_fill_that_another_process_works_on_is_not_taken_back(
     monkeypatch.setattr(engine, "TRIES", 1)
     before = made.ask(store, "SELECT id, status, rev FROM segment ORDER BY id")
     with pytest.raises(StoreBusy, match="another process is storing 1 photos of it; stop it or let it end"):
-        store.edit(lambda connection: reject(connection, "boat", "ann"))
-    assert store.decisions().newest["boat"].decision == "auto", "nothing was written"
+        store.matches.reject("boat", "ann")
+    assert store.matches.decisions().newest["boat"].decision == "auto", "nothing was written"
     assert made.ask(store, "SELECT id, status, rev FROM segment ORDER BY id") == before
     other_process()
-    assert store.edit(lambda connection: reject(connection, "boat", "ann")).segments == 2
+    assert store.matches.reject("boat", "ann").segments == 2
 
 
 def test_what_is_stored_after_a_rejection_goes_back_at_the_end(store: FeatureStore, fetched) -> None:
     """The other process held nothing for a moment, between two groups of photos."""
     fetched(store, 3)
-    store.edit(lambda connection: record(connection, FILL))
-    mine = store.decisions().newest["boat"]
-    assert store.edit(lambda connection: reject(connection, "boat", "ann")).segments == 2
+    store._catalog.edit(record, FILL)
+    mine = store.matches.decisions().newest["boat"]
+    assert store.matches.reject("boat", "ann").segments == 2
     fetched(store, 4)
-    assert [one.segments for one in store.classes() if one.name == "boat"] == [2]
-    assert store.edit(lambda connection: end_fill(connection, mine, {})) is None
-    assert "boat" not in [one.name for one in store.classes() if one.segments]
-    newest = store.decisions().newest["boat"]
+    assert [one.segments for one in store.classes.all() if one.name == "boat"] == [2]
+    assert store.matches.end_fill(mine, {}) is None
+    assert "boat" not in [one.name for one in store.classes.all() if one.segments]
+    newest = store.matches.decisions().newest["boat"]
     assert (newest.decision, newest.decided_by) == ("rejected", "ann")
-    assert store.edit(lambda connection: end_fill(connection, mine, {})) is None, "nothing is left to go back"
+    assert store.matches.end_fill(mine, {}) is None, "nothing is left to go back"
 
 
 def test_a_fill_that_was_confirmed_meanwhile_ends_under_the_newer_decision(store: FeatureStore, fetched) -> None:
     fetched(store, 3)
-    store.edit(lambda connection: record(connection, FILL))
-    mine = store.decisions().newest["boat"]
-    store.edit(lambda connection: accept(connection, "boat", "ann"))
-    event = store.edit(lambda connection: end_fill(connection, mine, {}))
-    newest = store.decisions().newest["boat"]
+    store._catalog.edit(record, FILL)
+    mine = store.matches.decisions().newest["boat"]
+    store.matches.accept("boat", "ann")
+    event = store.matches.end_fill(mine, {})
+    newest = store.matches.decisions().newest["boat"]
     assert newest.id != mine.id and newest.event == event is not None
 
 
 def test_an_undo_rejects_the_fill_and_leaves_a_newer_decision_alone(store: FeatureStore, fetched) -> None:
     fetched(store, 3)
     event = finish(store)
-    store.edit(lambda connection: undo(connection, event, "ann"))
-    newest = store.decisions().newest["boat"]
+    store.undo(event, "ann")
+    newest = store.matches.decisions().newest["boat"]
     assert (newest.decision, newest.decided_by, newest.reason) == ("rejected", "ann", "the fill was undone")
     fetched(store, 3)
     event = finish(store)
     mapped = ClassMatch("boat", "car", MatchKind.MAP, 0.95, decision="accepted")
-    store.edit(lambda connection: record(connection, mapped))
-    store.edit(lambda connection: undo(connection, event, "ann"))
-    assert store.decisions().newest["boat"].how is MatchKind.MAP
+    store._catalog.edit(record, mapped)
+    store.undo(event, "ann")
+    assert store.matches.decisions().newest["boat"].how is MatchKind.MAP

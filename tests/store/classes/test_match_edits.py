@@ -27,7 +27,7 @@ def store(light_work, made) -> FeatureStore:
     made.commit(store, made.unit(1))
     nothing = ClassMatch("unicorn", "horse", MatchKind.MISSING, 0.95, "world", "world:", 0.6)
     for one in (TEXT, nothing, FILL):
-        store.edit(lambda connection, one=one: record(connection, one))
+        store._catalog.edit(record, one)
     run = store.start_run(replace(made.plan(KIND), config=note(FILL, {"known": False})))
     store.commit(run, [made.unit(2, classes=("boat",))], {"boat": True})
     return store
@@ -36,13 +36,13 @@ def store(light_work, made) -> FeatureStore:
 @pytest.fixture
 def ended(store: FeatureStore) -> FeatureStore:
     """The same with the fill complete."""
-    newest = store.decisions().newest["boat"]
-    store.edit(lambda connection: finish_fill(connection, newest, {}))
+    newest = store.matches.decisions().newest["boat"]
+    store._catalog.edit(finish_fill, newest, {})
     return store
 
 
 def edit(store: FeatureStore, change, *given, **more):
-    return store.edit(lambda connection: change(connection, *given, **more))
+    return store._catalog.edit(change, *given, **more)
 
 
 def rows(store: FeatureStore, query: str) -> list[tuple[str, str, str]]:
@@ -51,7 +51,7 @@ def rows(store: FeatureStore, query: str) -> list[tuple[str, str, str]]:
 
 
 def segments(store: FeatureStore, name: str) -> int:
-    return next((one.segments for one in store.classes() if one.name == name), 0)
+    return next((one.segments for one in store.classes.all() if one.name == name), 0)
 
 
 def test_accepting_confirms_and_keeps_what_was_decided(ended: FeatureStore) -> None:
@@ -66,7 +66,7 @@ def test_rejecting_a_match_with_the_store_changes_no_segment(ended: FeatureStore
     done = edit(ended, reject, "lorry", "ann", "no")
     assert (done.event, done.segments) == (0, 0) and rows(ended, "lorry")[-1] == ("car", "rejected", "ann")
     assert edit(ended, accept, "lorry", "bob").decision == "accepted", "taken back"
-    assert ended.decisions().rejected == {}
+    assert ended.matches.decisions().rejected == {}
 
 
 @pytest.mark.parametrize("complete", [True, False])
@@ -75,7 +75,7 @@ def test_rejecting_a_fill_takes_its_segments_back_also_one_that_was_stopped(stor
         request.getfixturevalue("ended")
     done = edit(store, reject, "boat", "ann", "not mine")
     assert done.segments == 2 and segments(store, "boat") == 0 and reconcile.differences(store.projection()).clean
-    newest = store.decisions().newest["boat"]
+    newest = store.matches.decisions().newest["boat"]
     assert (newest.decision, newest.reason) == ("rejected", "not mine"), "a person's reason stays the newest"
     again = edit(store, accept, "boat", "bob")
     assert again.is_fill and (again.run, again.event) == (None, None), "the next fill fetches them again"
@@ -92,7 +92,7 @@ def test_mapping_to_a_class_of_the_store_takes_a_fill_back(ended: FeatureStore) 
 
 def test_mapping_to_another_class_of_the_data_set(ended: FeatureStore) -> None:
     assert edit(ended, map_elsewhere, ELSEWHERE).segments == 2
-    newest = ended.decisions().newest["boat"]
+    newest = ended.matches.decisions().newest["boat"]
     assert newest.is_fill and newest.event is None and newest.matched == "Canoe"
     with pytest.raises(DataError, match=r"no segments of; got 'road', which it has; add to it: retclip class add"):
         edit(ended, map_elsewhere, replace(ELSEWHERE, query="road"))

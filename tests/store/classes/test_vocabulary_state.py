@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 
 from retclip.store.classes.class_edits import add_alias, merge_class, remove_class, rename_class
-from retclip.store.classes.match_edits import map_to
 from retclip.store.classes.vocabulary_state import vocabulary_state
 from retclip.store.feature_store import FeatureStore
 from retclip.store.sql.engine import read
@@ -18,7 +17,7 @@ CHANGES: dict[str, Callable] = {
     "a synonym": lambda store, edit, made: edit(store, add_alias, "car", "automobile"),
     "merged": lambda store, edit, made: edit(store, merge_class, "car", "road"),
     "removed": lambda store, edit, made: edit(store, remove_class, "car"),
-    "a decision": lambda store, edit, made: edit(store, lambda c, actor: map_to(c, "lorry", "car", 0.95, actor)),
+    "a decision": lambda store, edit, made: store.matches.map_to("lorry", "car", 0.95, "ann"),
     "a new class": lambda store, edit, made: made.commit(store, made.unit(9, classes=("boat",))),
     "whether it counts": lambda store, edit, made: made.change(
         store, "UPDATE category SET seal = NULL, is_thing = NULL WHERE name = 'road'"
@@ -29,7 +28,7 @@ CHANGES: dict[str, Callable] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_change_of_a_name_s_meaning_shows(store: FeatureStore, edit, made, change) -> None:
     before = read(store.engine, vocabulary_state)
-    store.classes()
+    store.classes.all()
     assert read(store.engine, vocabulary_state) == before
     CHANGES[change](store, edit, made)
     assert read(store.engine, vocabulary_state) != before

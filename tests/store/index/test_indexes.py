@@ -10,8 +10,6 @@ import pytest
 import torch
 
 from retclip.errors import StoreBusy, StoreDamaged, StoreError
-from retclip.store.classes.class_edits import remove_class
-from retclip.store.classes.undo import undo
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.index import edge, edge_shard, indexes, reconcile, server
 from retclip.types import FeatureSpace
@@ -40,9 +38,9 @@ def test_every_index_hears_of_what_is_stored_and_edited(sqlite_work, made, optio
     assert counts(store, made) == (6, 6)
     made.commit(store, made.unit(2))
     assert counts(store, made) == (12, 6)
-    done = store.edit(lambda connection: remove_class(connection, "car", "ann"))
+    done = store.classes.remove("car", "ann")
     assert counts(store, made) == (8, 4)
-    store.edit(lambda connection: undo(connection, done.event, "ann"))
+    store.undo(done.event, "ann")
     assert counts(store, made) == (12, 6)
 
 
@@ -51,7 +49,7 @@ def test_one_that_is_not_open_is_opened_to_follow(sqlite_work, made) -> None:
     two_spaces(sqlite_work, made)
     sqlite_work.close()
     store = sqlite_work.open()
-    store.edit(lambda connection: remove_class(connection, "car", "ann"))
+    store.classes.remove("car", "ann")
     for space in (made.space, OTHER):
         found = reconcile.differences(store.projection(space, follow=False))
         assert found.clean and found.pending == 0
@@ -64,7 +62,7 @@ def test_one_that_another_process_holds_follows_when_that_one_asks(sqlite_work, 
     assert ask() == 6
     with FeatureStore.open(sqlite_work.folder) as builder:  # holds the first space's index, and cannot have the second
         made.commit(builder, made.unit(2))
-        builder.edit(lambda connection: remove_class(connection, "car", "ann"))
+        builder.classes.remove("car", "ann")
         with pytest.raises(StoreBusy, match=str(os.getpid())):
             builder.projection(OTHER)
     assert ask() == 4 and holder.projection(OTHER).index.count() == 4
@@ -109,7 +107,7 @@ def test_indexes_in_memory_are_loaded_for_who_asks_alone(sqlite_work, made) -> N
     two_spaces(sqlite_work, made)
     sqlite_work.close()
     store = sqlite_work.open()
-    store.edit(lambda connection: remove_class(connection, "car", "ann"))
+    store.classes.remove("car", "ann")
     assert store._indexes._open == {}
     assert counts(store, made) == (4, 4)
 
@@ -151,8 +149,8 @@ def test_a_load_and_an_edit_leave_the_graph_built(sqlite_work, made) -> None:
     shutil.rmtree(sqlite_work.folder / "index")
     store = sqlite_work.open()
     assert in_graph(store) == 72, "loaded again from the archive"
-    done = store.edit(lambda connection: remove_class(connection, "car", "ann"))
-    store.edit(lambda connection: undo(connection, done.event, "ann"))
+    done = store.classes.remove("car", "ann")
+    store.undo(done.event, "ann")
     assert store.projection().index.graph().indexed == 72, "the 24 that came back are in it"
 
 
@@ -189,11 +187,11 @@ def test_done_is_done_though_the_index_cannot_follow(sqlite_work, made, monkeypa
     store = sqlite_work.open()
     made.commit(store, made.unit(1))
     unusable(store, kind, monkeypatch)
-    done = store.edit(lambda connection: remove_class(connection, "car", "ann"))
-    store.edit(lambda connection: remove_class(connection, "tree", "ann"))
-    store.edit(lambda connection: undo(connection, done.event, "ann"))
+    done = store.classes.remove("car", "ann")
+    store.classes.remove("tree", "ann")
+    store.undo(done.event, "ann")
     made.commit(store, made.unit(2))
-    assert {one.name: one.segments for one in store.classes()} == {"car": 4, "road": 4, "tree": 2}
+    assert {one.name: one.segments for one in store.classes.all()} == {"car": 4, "road": 4, "tree": 2}
     (warned,) = said(caplog)
     assert "what was stored is stored" in warned and "follows with the next command that can use it" in warned
     answer = store.nearest(torch.eye(8)[:1], [1, 2, 3], 99, False)
@@ -244,8 +242,8 @@ def test_a_server_that_is_gone_costs_an_edit_nothing_and_is_not_asked_at_once_ag
 
     monkeypatch.setattr(server.ServerIndex, "delete", gone)
     for name in ("car", "road"):
-        store.edit(lambda connection, name=name: remove_class(connection, name, "ann"))
-    assert len(asked) == 1 and {one.name for one in store.classes()} == {"tree"}
+        store.classes.remove(name, "ann")
+    assert len(asked) == 1 and {one.name for one in store.classes.all()} == {"tree"}
     assert sum(one is not None for one in store.nearest(torch.eye(8)[:1], [3], 9, False).ids[0]) == 2
     monkeypatch.undo()
     store.refresh()
@@ -258,8 +256,8 @@ def test_a_setting_that_cannot_be_does_not_make_a_done_edit_a_failed_one(sqlite_
     made.commit(sqlite_work.open(), made.unit(1))
     sqlite_work.close()
     with FeatureStore.open(sqlite_work.folder, StoreOptions(index="server", qdrant_url="nowhere")) as store:
-        store.edit(lambda connection: remove_class(connection, "car", "ann"))
-        assert {one.name for one in store.classes()} == {"road", "tree"}
+        store.classes.remove("car", "ann")
+        assert {one.name for one in store.classes.all()} == {"road", "tree"}
     assert "qdrant_url" in said(caplog)[0]
 
 

@@ -23,7 +23,7 @@ def store(request, sqlite_work) -> FeatureStore:
 
 @pytest.fixture
 def classes(store: FeatureStore) -> dict[str, int]:
-    return {one.name: one.id for one in store.classes()}
+    return {one.name: one.id for one in store.classes.all()}
 
 
 def queries(count: int = 3) -> torch.Tensor:

@@ -236,7 +236,7 @@ def test_several_writers_at_once_lose_nothing(work, made) -> None:
         thread.join()
     assert failed == []
     store = work.open()
-    assert {one.name: one.segments for one in store.classes()} == {"bus": 8, "van": 8 + 3 * 8}
+    assert {one.name: one.segments for one in store.classes.all()} == {"bus": 8, "van": 8 + 3 * 8}
     assert made.ask(store, "SELECT count(*) FROM category") == [(2,)] and agree(store)
 
 

@@ -12,10 +12,8 @@ from retclip.data import rle
 from retclip.names import MatchKind
 from retclip.store import repair
 from retclip.store.classes.additions import class_before, record_addition
-from retclip.store.classes.class_edits import remove_class
 from retclip.store.classes.class_matches import ClassMatch, record
 from retclip.store.classes.fills import KIND, finish_fill, note
-from retclip.store.classes.undo import undo
 from retclip.store.feature_store import FeatureStore
 from retclip.store.index import reconcile
 from retclip.store.sql.engine import transaction
@@ -62,7 +60,7 @@ def adding(store: FeatureStore, made, name: str, *units) -> int:
 
 def back(store: FeatureStore, *events: int) -> None:
     for event in events:
-        store.edit(lambda connection, event=event: undo(connection, event, "ann"))
+        store.undo(event, "ann")
 
 
 def state(store: FeatureStore, made) -> dict[str, object]:
@@ -79,7 +77,7 @@ def state(store: FeatureStore, made) -> dict[str, object]:
     }  # fmt: skip
     for table, columns in rows.items():
         found[table] = made.ask(store, f"SELECT segment_id, {columns} FROM {table} {living} ORDER BY 1, 2")
-    ids = [one.id for one in store.classes()]
+    ids = [one.id for one in store.classes.all()]
     for space in (made.space, OTHER):
         vectors = torch.nn.functional.normalize(torch.eye(space.dim) + 0.1, dim=-1)
         near = store.nearest(vectors, ids, 8, False, space)
@@ -130,7 +128,7 @@ def test_additions_that_share_a_photo_are_undone_in_any_order(store, made, name:
     before = state(store, made)
     units = [drawn(made.unit(1, (name,), count, f"of {count}"), count) for count in (3, 1, 2)]
     events = [adding(store, made, name, unit) for unit in units]
-    assert {one.name: one.segments for one in store.classes()}[name] == (2 if name == "boat" else 4)
+    assert {one.name: one.segments for one in store.classes.all()}[name] == (2 if name == "boat" else 4)
     back(store, *(events[number] for number in order))
     assert state(store, made) == before and left(store, made) == 0
 
@@ -146,7 +144,7 @@ def test_in_between_the_slots_are_the_earlier_addition_s(store, made) -> None:
     back(store, first)  # what the later one took over stays, the rest goes
     assert state(store, made) == held
     back(store, third)
-    assert "boat" not in {one.name for one in store.classes()}
+    assert "boat" not in {one.name for one in store.classes.all()}
 
 
 def test_one_run_that_touches_a_segment_twice(store, made) -> None:
@@ -173,13 +171,13 @@ def test_what_another_build_or_a_person_made_of_it_since_stays(store, made) -> N
 
 
 def test_a_removed_class_is_removed_again(store, made) -> None:
-    store.edit(lambda connection: remove_class(connection, "car", "ann"))
+    store.classes.remove("car", "ann")
     query = "SELECT id, name, is_thing, retired_at FROM category ORDER BY id"
     before, rows = state(store, made), made.ask(store, query)
     units = drawn(made.unit(1, ("car",), 1, "b"), 2), made.unit(9, ("car",), 1)
     first = adding(store, made, "car", *units)
     second = adding(store, made, "car", drawn(made.unit(1, ("car",), 2, "c"), 1))
-    assert {one.name: one.segments for one in store.classes()}["car"] == 3
+    assert {one.name: one.segments for one in store.classes.all()}["car"] == 3
     back(store, second, first)
     assert made.ask(store, query) == rows and state(store, made) == before
 
@@ -199,9 +197,9 @@ def test_a_filled_class_that_an_addition_made_again(store, made) -> None:
     for number in (1, 3):
         run = store.start_run(replace(made.plan(KIND), config=config))
         store.commit(run, [drawn(made.unit(number, ("boat",)), 2), drawn(made.unit(1, ("car",), 1, "f"), 3)], {})
-    store.edit(lambda connection: record(connection, FILL))
-    newest = store.decisions().newest["boat"]
-    fill = store.edit(lambda connection: finish_fill(connection, newest, {}))
+    store._catalog.edit(record, FILL)
+    newest = store.matches.decisions().newest["boat"]
+    fill = store._catalog.edit(finish_fill, newest, {})
     filled = state(store, made)
     added = adding(store, made, "boat", drawn(made.unit(3, ("boat",), 1, "b"), 1))
     back(store, added)

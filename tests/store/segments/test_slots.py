@@ -100,7 +100,7 @@ def test_two_spellings_are_one_slot(store: FeatureStore, made) -> None:
     for name in ("Kayak", "kayak", "  KAYAK "):
         made.commit(store, made.unit(1, classes=(name,)))
     assert live(store, made) == [("kayak", 0, 3), ("kayak", 1, 3)]
-    assert [one.segments for one in store.classes()] == [2]
+    assert [one.segments for one in store.classes.all()] == [2]
 
 
 def test_which_images_a_data_set_put_a_class_into(store: FeatureStore, made) -> None:

@@ -45,7 +45,7 @@ def rows_of(made, store: FeatureStore, where: str = "1 = 1") -> list[int]:
 
 
 def test_classes_are_counted(store: FeatureStore) -> None:
-    found = store.classes()
+    found = store.classes.all()
     assert [(one.name, one.segments, one.images, one.is_thing) for one in found] == [
         ("car", 6, 3, True), ("road", 6, 3, True), ("tree", 6, 3, True),
     ]  # fmt: skip
@@ -61,13 +61,13 @@ def test_classes_are_counted(store: FeatureStore) -> None:
     ],
 )
 def test_a_class_is_supported_exactly_while_it_is_listed_with_segments(store: FeatureStore, made, change: str) -> None:
-    ids = [*(one.id for one in store.classes()), 999]
+    ids = [*(one.id for one in store.classes.all()), 999]
     assert answers(store, catalog.supported_classes, ids, 1) == set(ids[:3])
     assert answers(store, catalog.supported_classes, ids[:1], 1) == {ids[0]}
     made.change(store, change)
     assert (
         answers(store, catalog.supported_classes, ids, 1)
-        == {one.id for one in store.classes() if one.segments}
+        == {one.id for one in store.classes.all() if one.segments}
         != {*ids}
     )
     assert answers(store, catalog.supported_classes, [], 1) == set()
@@ -81,7 +81,7 @@ def test_what_is_hidden_drops_out(store: FeatureStore, made, reason: str) -> Non
     assert set(answers(store, catalog.visible_classes, [*cars, *roads])) == cars | roads
     made.change(store, statement)
     assert set(answers(store, catalog.visible_classes, [*cars, *roads])) == roads
-    assert {one.name: one.segments for one in store.classes()}.get("car", 0) in (0, 4)
+    assert {one.name: one.segments for one in store.classes.all()}.get("car", 0) in (0, 4)
     wanted = {one.point_id: one.state for one in answers(store, wanted_points.points_of, space_of(store), range(1, 19))}
     assert [wanted.get(one) for one in cars] == ([1, 1] if still_held else [None, None])
     assert all(wanted[one] == 0 for one in roads)
@@ -89,7 +89,7 @@ def test_what_is_hidden_drops_out(store: FeatureStore, made, reason: str) -> Non
 
 def test_a_class_without_segments_is_a_class(store: FeatureStore, made) -> None:
     made.change(store, "UPDATE segment SET status = 1 WHERE prompt = 'car'")
-    car = next(one for one in store.classes() if one.name == "car")
+    car = next(one for one in store.classes.all() if one.name == "car")
     assert (car.segments, car.images) == (0, 0)
 
 
@@ -98,7 +98,7 @@ def test_retired_and_merged_classes_are_not_listed(store: FeatureStore, made) ->
     made.change(
         store, "UPDATE category SET merged_into_id = (SELECT id FROM category WHERE name = 'road') WHERE name = 'car'"
     )
-    assert [one.name for one in store.classes()] == ["road"]
+    assert [one.name for one in store.classes.all()] == ["road"]
 
 
 def test_aliases_stand_beside_their_class(store: FeatureStore, made) -> None:
@@ -109,7 +109,7 @@ def test_aliases_stand_beside_their_class(store: FeatureStore, made) -> None:
             "SELECT id, :alias, :alias, '' FROM category WHERE name = 'car'",
             alias=alias,
         )
-    assert {one.name: one.aliases for one in store.classes()} == {
+    assert {one.name: one.aliases for one in store.classes.all()} == {
         "car": ("motor car", "automobile"), "road": (), "tree": (),
     }  # fmt: skip
 
@@ -121,7 +121,7 @@ def test_the_order_of_classes_does_not_depend_on_the_databases_language(cluster,
     for number, database in enumerate(("", url)):
         with FeatureStore.create(tmp_path / str(number), StoreOptions(database=database)) as store:
             made.commit(store, made.unit(1, classes=names))
-            assert [one.name for one in store.classes()] == sorted(names)
+            assert [one.name for one in store.classes.all()] == sorted(names)
 
 
 def test_a_segment_as_people_read_it(store: FeatureStore, made) -> None:
@@ -151,7 +151,7 @@ def test_a_segment_says_who_made_it_and_how_sure_that_was(light_work, made) -> N
 
 def test_the_newest_label_is_the_one_shown(store: FeatureStore, made) -> None:
     (point_id,) = answers(store, catalog.point_ids, [1])
-    road, tree = (next(one.id for one in store.classes() if one.name == name) for name in ("road", "tree"))
+    road, tree = (next(one.id for one in store.classes.all() if one.name == name) for name in ("road", "tree"))
     for category, actor in ((tree, "ann"), (road, "bob")):
         with transaction(store.engine, write=True) as connection:
             values = {"segment_id": 1, "category_id": category, "source": "person", "confidence": 0.5, "actor": actor}

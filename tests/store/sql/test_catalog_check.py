@@ -91,7 +91,7 @@ def test_a_schema_that_is_no_text_is_damage_wherever_it_is_met(sqlite_store) -> 
     turn(sqlite_store, b"CREATE INDEX ix_outbox", b"CR\xc5ATE INDEX ix_outbox")
     assert any("no text" in line for line in check_catalog(sqlite_store.engine).structure)
     with pytest.raises(StoreDamaged, match="from a backup"):
-        sqlite_store.classes()
+        sqlite_store.classes.all()
     with pytest.raises(StoreDamaged, match="from a backup"):
         FeatureStore.open(sqlite_store.folder)
 

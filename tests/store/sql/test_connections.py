@@ -70,7 +70,7 @@ def test_a_server_that_comes_back_is_waited_for(store, patient, monkeypatch, cap
     patient(10)
     way = Flaky(store.engine, 3)
     monkeypatch.setattr(store.engine, "connect", way)
-    assert {one.name for one in store.classes()} == {"car", "road", "tree"}
+    assert {one.name for one in store.classes.all()} == {"car", "road", "tree"}
     assert way.tries == 4
     assert [record.message for record in caplog.records] == ["the database does not answer; trying for 10 seconds"]
 
@@ -79,7 +79,7 @@ def test_a_server_that_stays_away_is_told_with_a_cure_that_fits(store, patient, 
     patient(0.05)
     monkeypatch.setattr(store.engine, "connect", Flaky(store.engine, 1_000_000))
     with pytest.raises(StoreUnreachable, match=r"connection refused.*server runs.*what was stored stays") as caught:
-        store.classes()
+        store.classes.all()
     assert "doctor" not in caught.value.todo
 
 
@@ -149,7 +149,7 @@ def test_a_commit_that_the_server_had_is_done_and_not_done_again(store, patient,
     patient(10)
     at_commit(monkeypatch, before=lambda: None)
     event = edit(store, rename_class, "car", "auto").event
-    assert {one.name for one in store.classes()} == {"auto", "road", "tree"}
+    assert {one.name for one in store.classes.all()} == {"auto", "road", "tree"}
     assert made.ask(store, "SELECT id FROM event") == [(event,)]
 
 
@@ -157,7 +157,7 @@ def test_a_commit_that_the_server_never_had_is_done_again(store, patient, monkey
     patient(10)
     at_commit(monkeypatch, before=lambda: broken_off(store))
     edit(store, rename_class, "car", "auto")
-    assert {one.name for one in store.classes()} == {"auto", "road", "tree"}
+    assert {one.name for one in store.classes.all()} == {"auto", "road", "tree"}
     assert len(made.ask(store, "SELECT id FROM event")) == 1
 
 
@@ -173,4 +173,4 @@ def test_a_commit_of_which_nobody_can_say_is_not_repeated(store, patient, monkey
     with pytest.raises(StoreUnreachable, match=r"no word whether it was stored.*class history"):
         edit(store, rename_class, "car", "auto")
     way.left = 0
-    assert {one.name for one in store.classes()} == {"auto", "road", "tree"}
+    assert {one.name for one in store.classes.all()} == {"auto", "road", "tree"}

@@ -142,7 +142,7 @@ def test_a_file_that_is_no_database(tmp_path) -> None:
 @pytest.mark.parametrize("name", ["what?", "50%", "a#b", "two words", "photos?mode=ro", "grün", "%41"])
 def test_a_folder_may_be_called_anything(tmp_path, name: str) -> None:
     with FeatureStore.create(tmp_path / name) as store:
-        assert store.classes() == []
+        assert store.classes.all() == []
     assert (tmp_path / name / "catalog.sqlite").is_file()
     assert [one.name for one in tmp_path.iterdir()] == [name]
 
@@ -159,7 +159,7 @@ def locked_away(sqlite_work, made, monkeypatch):
 def test_a_store_that_cannot_be_written_can_be_read(locked_away) -> None:
     before = sorted(path.name for path in locked_away.iterdir())
     with FeatureStore.open(locked_away, StoreOptions(index="resident")) as store:
-        assert [one.segments for one in store.classes()] == [2, 2, 2]
+        assert [one.segments for one in store.classes.all()] == [2, 2, 2]
         assert store.projection().index.count() == 6
         with (
             pytest.raises(StoreError, match="a store that can be written"),

@@ -46,7 +46,7 @@ def test_upgrading_twice_changes_nothing(work) -> None:
     store = work.open()
     work.fill(store, range(3))
     schema.upgrade(store.engine)
-    assert sum(one.segments for one in store.classes()) == 18
+    assert sum(one.segments for one in store.classes.all()) == 18
 
 
 def test_provenance_comes_to_an_older_store_and_every_row_stays(work, made) -> None:
@@ -70,7 +70,7 @@ def test_provenance_comes_to_an_older_store_and_every_row_stays(work, made) -> N
     with pytest.raises(RetCLIPError), transaction(store.engine, write=True) as connection:
         connection.execute(text("UPDATE segment SET area = 0"))  # the CHECKs that were there are there still
     work.fill(store, range(4))
-    assert sum(one.segments for one in store.classes()) == 24
+    assert sum(one.segments for one in store.classes.all()) == 24
 
 
 def test_a_store_of_the_first_schema_is_brought_up_and_back_with_its_rows(work, made) -> None:
@@ -158,4 +158,4 @@ def test_the_database_itself_refuses_what_cannot_be(work, statement: str) -> Non
     work.fill(store, [1])
     with pytest.raises(RetCLIPError), transaction(store.engine, write=True) as connection:
         connection.execute(text(statement))
-    assert {one.name for one in store.classes()} == {"road", "car", "tree"}
+    assert {one.name for one in store.classes.all()} == {"road", "car", "tree"}

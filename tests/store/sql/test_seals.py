@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import insert, text, update
 
 from retclip.store.classes.class_edits import add_alias, merge_class, remove_class, rename_class
-from retclip.store.classes.undo import undo
 from retclip.store.sql import schema, seals
 from retclip.store.sql.engine import insert_or_change, transaction
 from retclip.store.sql.tables import Category, Event, Segment, Unit
@@ -34,7 +33,7 @@ def test_all_edits_and_their_undo_leave_every_row_sealed(store, edit, made) -> N
         edit(store, merge_class, "road", "tree"), edit(store, remove_class, "auto"),
     ]  # fmt: skip
     for one in reversed(done):
-        store.edit(lambda connection, event=one.event: undo(connection, event, "ann"))
+        store.undo(one.event, "ann")
     assert broken(store) == {} and empty(made, store) == 0
 
 

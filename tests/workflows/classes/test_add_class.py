@@ -10,7 +10,6 @@ from sqlalchemy import select
 from retclip.errors import DataError
 from retclip.plugin.contracts import ANNOTATION, SourceClass
 from retclip.store.classes.class_edits import packed
-from retclip.store.classes.undo import undo
 from retclip.store.sql.engine import transaction
 from retclip.store.sql.tables import Event, Run
 from retclip.types import Image, MaskProposals
@@ -130,7 +129,7 @@ def test_an_addition_that_stops_half_way_is_written_down_and_can_be_undone(fresh
         add("car", source, on_progress=stop, events=events)
     assert [one.segments for one in fresh.classes()] == [1]
     (event,) = events
-    fresh.store.edit(lambda connection: undo(connection, event, "ann"))
+    fresh.store.undo(event, "ann")
     assert fresh.classes() == []
 
 
@@ -168,5 +167,5 @@ def test_what_a_kill_left_is_taken_over_by_the_same_addition(world):
     addition = Addition(world.parts, "Kayak")
     report, events = addition.add(source, "world:"), addition.events
     assert report.skipped and world.stored()["Kayak"] == 36
-    world.edit(undo, events[0], "ann")
+    world.parts.store.undo(events[0], "ann")
     assert world.stored() == before

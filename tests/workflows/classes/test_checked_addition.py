@@ -11,8 +11,6 @@ from retclip.store.sql.engine import transaction
 from retclip.store.sql.tables import RETIRED, Category, CategoryAlias, Segment
 from retclip.types import Image, MaskProposals
 from retclip.workflows.building.build_store import build_store
-from retclip.workflows.classes import add_class as add_module
-from retclip.workflows.classes import checked_addition
 from retclip.workflows.classes.checked_addition import Gate, add_class_checked
 from retclip.workflows.classes.regression_check import RegressionCheck
 
@@ -54,7 +52,7 @@ def rows(store):
 
 def answers(store):
     vectors = torch.nn.functional.normalize(torch.tensor([[40.0, 90, 220], [30, 160, 40], [210, 30, 30]]), dim=-1)
-    near = store.nearest(vectors, [one.id for one in store.classes()], 4, False)
+    near = store.nearest(vectors, [one.id for one in store.classes.all()], 4, False)
     return near.ids.tolist(), near.classes.tolist(), near.distances.tolist()
 
 
@@ -65,7 +63,7 @@ def as_before(store, kept_rows, classes, near):
     with transaction(store.engine) as connection:
         alive = connection.execute(select(Segment.id).where(Segment.status != RETIRED)).scalars().all()
     assert set(alive) == set(kept_rows[0]) and len(segments) > len(alive)
-    assert store.classes() == classes and len(categories) == len(kept_rows[1]) + 1
+    assert store.classes.all() == classes and len(categories) == len(kept_rows[1]) + 1
     assert answers(store) == near
     assert reconcile.differences(store.projection()).clean
 
@@ -74,12 +72,12 @@ def test_within_the_limit_all_sources_stay(store, kit):
     done = add(store, kit, 34.0)
     assert done.kept and done.undone == () and done.check.worse == ()
     assert [one.segments for one in done.runs] == [1, 1] and len(done.events) == 2
-    assert {one.name: one.segments for one in store.classes()} == {"car": 1, "grass": 1, "sky": 2}
+    assert {one.name: one.segments for one in store.classes.all()} == {"car": 1, "grass": 1, "sky": 2}
     assert done.check.classes[0].name == "grass" and done.check.classes[0].lost == pytest.approx(100 / 3)
 
 
 def test_above_it_all_go_and_the_store_is_exactly_as_before(store, kit):
-    before = rows(store), store.classes(), answers(store)
+    before = rows(store), store.classes.all(), answers(store)
     done = add(store, kit, 33.0)
     assert not done.kept and [one.name for one in done.check.worse] == ["grass"]
     as_before(store, *before)
@@ -129,7 +127,7 @@ def test_an_addition_that_stops_cannot_be_judged_and_goes_back(store, kit, error
     parts = kit.parts(store)
     parts = type(parts)(**{**vars(parts), "settings": parts.settings.model_copy(
         update={"build": parts.settings.build.model_copy(update={"commit_images": 1})})})  # fmt: skip
-    before = rows(store), store.classes(), answers(store)
+    before = rows(store), store.classes.all(), answers(store)
     given = sources(kit, (Interrupted(kit, error), "stopped:x"))
     with pytest.raises(type(error)):
         add_class_checked(parts, kit.voting(store), "sky", given, Gate(probe(kit), 90.0, "ann"))
@@ -138,7 +136,7 @@ def test_an_addition_that_stops_cannot_be_judged_and_goes_back(store, kit, error
         assert [one["action"] for one in history(connection)] == ["class.add"] * 3 + ["undo"] * 3
     with pytest.raises(type(error)):
         add_class_checked(parts, kit.voting(store), "sky", given, Gate(probe(kit), None, "ann"))
-    assert {one.name: one.segments for one in store.classes()}["sky"] == 3, "without a limit nothing is taken back"
+    assert {one.name: one.segments for one in store.classes.all()}["sky"] == 3, "without a limit nothing is taken back"
 
 
 def test_more_of_a_class_that_is_there_leaves_what_it_had(store, kit):
@@ -150,7 +148,7 @@ def test_more_of_a_class_that_is_there_leaves_what_it_had(store, kit):
     gone = add_class_checked(kit.parts(store, whole_image), kit.voting(store), "car", given, Gate(probe(kit), 10.0))
     assert not gone.kept and [one.name for one in gone.check.worse] == ["grass"]
     assert {key: rows(store)[0][key] for key in held[0]} == held[0] and answers(store) == near
-    assert {one.name: one.segments for one in store.classes()} == {"car": 2, "grass": 1}
+    assert {one.name: one.segments for one in store.classes.all()} == {"car": 2, "grass": 1}
 
 
 def test_the_steps_are_told_in_order(store, kit):
@@ -163,16 +161,16 @@ def test_the_steps_are_told_in_order(store, kit):
 def test_the_source_says_whether_a_class_counts(store, kit):
     given = [(kit.Source([kit.picture("sky", "car", seed=3)]), "listed:3")]
     assert add(store, kit, None, given=given).check.new.after > 0
-    told = {one.name: one.is_thing for one in store.classes()}
+    told = {one.name: one.is_thing for one in store.classes.all()}
     assert told["sky"] is False
 
 
 def stopped(store, kit, given, at):
     """The gate of a process that is killed there: neither its roll-back nor its event is reached."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checked_addition, "take_back", lambda *_: ())
+        patch.setattr(type(store), "undo_all", lambda *_: ())
         if at == "event":
-            patch.setattr(add_module.additions, "finish_addition", lambda *_, **__: 0)
+            patch.setattr(type(store.classes), "finish_addition", lambda *_: 0)
         else:
             patch.setattr(RegressionCheck, "after", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -181,12 +179,12 @@ def stopped(store, kit, given, at):
 
 @pytest.mark.parametrize("at", ["event", "after"])
 def test_what_a_kill_left_behind_is_taken_back_before_the_gate_looks(store, kit, at):
-    before = rows(store), store.classes(), answers(store)
+    before = rows(store), store.classes.all(), answers(store)
     bad = (kit.Source([kit.picture("sky", "sand", seed=3)]), "listed:x")
     given = sources(kit, *([bad] if at == "event" else []))
     bad[0].images = lambda: 1 / 0  # the last source of the addition that is cut off
     stopped(store, kit, given, at)
-    assert {one.name: one.segments for one in store.classes()}["sky"] == 2
+    assert {one.name: one.segments for one in store.classes.all()}["sky"] == 2
     done = add(store, kit, 33.0)
     left = done.taken_back
     assert len(left) == (1 if at == "event" else 2)
@@ -198,7 +196,7 @@ def test_what_a_kill_left_behind_is_taken_back_before_the_gate_looks(store, kit,
 
 def test_two_sources_of_one_photo_both_go(store, kit):
     """The second annotates the photo of the first otherwise, so it fills the same slots."""
-    before = rows(store), store.classes(), answers(store)
+    before = rows(store), store.classes.all(), answers(store)
     image = kit.picture("sky", "sand", seed=1)
     other = kit.picture("sand", "sky", seed=2)
     again = Image(image.pixels, image.sha256, image.uri, other.truth)

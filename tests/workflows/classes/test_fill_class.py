@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from retclip.names import MatchKind
-from retclip.store.classes.class_matches import ClassMatch, record
+from retclip.store.classes.class_matches import ClassMatch
 from retclip.store.classes.events import history
 from retclip.store.sql.engine import transaction
 from retclip.workflows.classes.fill_class import LOOK_EVERY, fill_class
@@ -19,7 +19,7 @@ def fetch(world):
     def run(most=9, **limits):
         parts = replace(world.parts, settings=world.settings(**limits))
         match = ClassMatch("canoe", "Kayak", MatchKind.MAP, 0.95, "the world", "world:")
-        world.edit(record, match)
+        world.parts.store.matches.record([match])
         newest = world.rows("canoe")[-1]
         records = records_showing(world.source, ["Kayak"], most)["Kayak"]
         return fill_class(parts, newest, world.source, True, records)
@@ -52,9 +52,8 @@ def test_a_class_that_was_there_once_stays_known(world, fetch):
     fetch(most=1)
     with transaction(world.parts.store.engine) as connection:
         first = history(connection)[-1]
-    from retclip.store.classes.undo import undo
 
-    world.edit(undo, first["id"], "ann")
+    world.parts.store.undo(first["id"], "ann")
     fetch(most=1)
     with transaction(world.parts.store.engine) as connection:
         assert history(connection)[-1]["action"] == "class.fill"

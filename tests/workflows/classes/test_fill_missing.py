@@ -8,8 +8,6 @@ from retclip.errors import ConfigError, DataError
 from retclip.names import MatchKind
 from retclip.store.archive.crash_points import armed
 from retclip.store.classes import match_edits
-from retclip.store.classes.match_edits import reject
-from retclip.store.classes.undo import undo
 from retclip.store.sql.engine import transaction
 from retclip.store.work import leases
 from retclip.types import Vocabulary
@@ -76,7 +74,7 @@ def test_a_fill_is_taken_back_by_one_undo_and_not_made_again(world):
     before = world.stored()
     report = world.fill()
     event = next(one.event for one in report.outcomes if one.name == "kayak")
-    assert world.edit(undo, event, "ann").segments == 32 and "kayak" not in world.stored()
+    assert world.parts.store.undo(event, "ann").segments == 32 and "kayak" not in world.stored()
     loaded = list(world.source.loaded)
     again = world.fill()
     kayak = next(one for one in again.of("missing") if one.name == "kayak")
@@ -84,7 +82,7 @@ def test_a_fill_is_taken_back_by_one_undo_and_not_made_again(world):
     rows = [(one.how, one.decision) for one in world.rows("kayak")]
     assert rows == [("exact", "auto"), ("exact", "rejected"), ("missing", "auto")]
     for other in again.of("filled"):
-        world.edit(undo, other.event, "ann")
+        world.parts.store.undo(other.event, "ann")
     assert world.stored() == before
 
 
@@ -114,7 +112,7 @@ def test_stopped_after_any_step_a_second_run_finishes_and_one_undo_takes_all_bac
         events = [one.event for one in world.fill("kayak", "puppy").outcomes]
         assert len(world.source.loaded) == loaded and None not in events
         for event in events:
-            world.edit(undo, event, "ann")
+            world.parts.store.undo(event, "ann")
         assert world.stored() == before, step
         with transaction(world.parts.store.engine, write=True) as connection:  # as if nobody had decided yet
             connection.exec_driver_sql("DELETE FROM class_match")
@@ -138,7 +136,7 @@ def test_stopped_between_the_last_photo_and_the_event_nothing_is_fetched_twice(w
     report = world.fill("puppy", "bike")
     assert len(world.source.loaded) == len(loaded) + 3, "only the bike's"
     event = report.outcomes[0].event
-    assert world.edit(undo, event, "ann").segments == 3 and "puppy" not in world.stored()
+    assert world.parts.store.undo(event, "ann").segments == 3 and "puppy" not in world.stored()
 
 
 def test_photos_that_cannot_be_read_leave_the_fill_open(world):
@@ -151,10 +149,9 @@ def test_photos_that_cannot_be_read_leave_the_fill_open(world):
 
 
 def test_a_removed_class_stays_away_until_somebody_asks_again(world):
-    from retclip.store.classes.class_edits import remove_class
 
     world.fill("bike")
-    world.edit(remove_class, "bike", "ann")
+    world.parts.store.classes.remove("bike", "ann")
     (told,) = world.fill("bike").outcomes
     assert (told.state, world.opened) == ("missing", []) and "has no segments" in told.reason
     (told,) = world.fill("bike", again=True).outcomes
@@ -173,7 +170,7 @@ def test_without_a_fallback_data_set_everything_is_told_and_nothing_opened(world
 def test_who_counts_is_said_by_the_user_or_else_by_the_data_set(world):
     names = Vocabulary(("bike", "puppy"), (False, None))
     fill_missing(world.filling(), names)
-    things = {one.name: one.is_thing for one in world.parts.store.classes()}
+    things = {one.name: one.is_thing for one in world.parts.store.classes.all()}
     assert (things["bike"], things["puppy"]) == (False, True)
 
 
@@ -211,4 +208,4 @@ def test_a_fill_is_not_over_while_another_process_works_on_it(world, beside):
     mine = next(one for one in report.outcomes if one.name == "kayak")
     assert mine.event == world.rows("kayak")[-1].event is not None and mine.reason == ""
     stored = world.stored()["kayak"]
-    assert world.edit(reject, "kayak", "ann").segments == stored and "kayak" not in world.stored()
+    assert world.parts.store.matches.reject("kayak", "ann").segments == stored and "kayak" not in world.stored()

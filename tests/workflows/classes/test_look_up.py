@@ -4,8 +4,6 @@ from dataclasses import replace
 
 from retclip.config_sections import MatchingSection
 from retclip.names import MatchKind
-from retclip.store.classes.class_edits import merge_class
-from retclip.store.classes.match_edits import reject
 from retclip.types import Vocabulary
 from retclip.workflows.classes.look_up import look_up
 from retclip.workflows.segment.vocabulary import prepare
@@ -47,9 +45,9 @@ def test_what_is_missing_is_asked_again_where_the_rule_changed_or_somebody_says_
 def test_what_was_rejected_is_not_proposed_again(world):
     asked = Vocabulary(("bike",), (None,), (("truck",),))  # a synonym of the user's is tried before the text
     assert looked_up(world, asked)[-1] == ("bike", "synonym", "Truck", "the world")
-    world.edit(reject, "bike", "ann")
+    world.parts.store.matches.reject("bike", "ann")
     assert looked_up(world, asked)[-1] == ("bike", "text", "Bicycle", "the world")
-    world.edit(reject, "bike", "ann")
+    world.parts.store.matches.reject("bike", "ann")
     last = looked_up(world, asked)[-1]
     assert last[1] == "missing" and last[2] not in ("Truck", "Bicycle")
     assert [one.how for one in world.rows("bike") if one.decision == "rejected"] == [MatchKind.SYNONYM, MatchKind.TEXT]
@@ -62,5 +60,5 @@ def test_a_fill_under_way_is_not_decided_anew(world):
 
 
 def test_a_name_that_was_merged_away_is_not_missing(world):
-    world.edit(merge_class, "car", "sofa", "ann")
+    world.parts.store.classes.merge("car", "sofa", "ann")
     assert looked_up(world, world.vocabulary("car")) == [("car", "synonym", "sofa", "")] and world.opened == []

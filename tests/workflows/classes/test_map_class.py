@@ -4,8 +4,6 @@ import pytest
 
 from retclip.errors import DataError
 from retclip.names import MatchKind
-from retclip.store.classes.class_edits import rename_class
-from retclip.store.classes.match_edits import reject
 from retclip.types import Vocabulary
 from retclip.workflows.classes.map_class import map_class
 from retclip.workflows.segment.vocabulary import prepare
@@ -26,14 +24,14 @@ def test_a_class_of_the_store_stands_for_a_name_also_under_its_later_name(world)
     assert stands_for(world, "Taxi") == ("car", MatchKind.MAP)
     (row,) = world.rows("taxi")
     assert (row.decision, row.decided_by, row.reason) == ("accepted", "ann", "I know")
-    world.edit(rename_class, "car", "motor car", "ann")
+    world.parts.store.classes.rename("car", "motor car", "ann")
     assert stands_for(world, "taxi") == ("motor car", MatchKind.MAP)
 
 
 def test_it_goes_before_a_class_of_the_very_name_and_can_be_rejected(world):
     mapped(world, "car", "sofa")
     assert stands_for(world, "car") == ("sofa", MatchKind.MAP)
-    world.edit(reject, "car", "bob")
+    world.parts.store.matches.reject("car", "bob")
     assert stands_for(world, "car") == ("car", MatchKind.EXACT)
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from retclip.errors import DataError
-from retclip.store.classes.class_edits import add_alias, merge_class
 from retclip.types import Image
 from retclip.workflows.building.build_store import build_store
 from retclip.workflows.classes.add_class import add_class
@@ -70,10 +69,10 @@ def test_the_maps_lie_compressed_on_disk_a_byte_a_pixel(look, kit):
 
 
 def test_a_name_of_a_class_that_is_there_means_that_class(look, store, kit):
-    store.edit(lambda connection: add_alias(connection, "grass", "lawn", "ann"))
+    store.classes.add_alias("grass", "lawn", "ann")
     assert look(([kit.picture()],), "Lawn").names == ("car", "grass")
     assert look(([kit.picture()],), "GRASS").new == "grass"
-    store.edit(lambda connection: merge_class(connection, "car", "grass", "ann"))
+    store.classes.merge("car", "grass", "ann")
     assert look(([kit.picture()],), "car").new == "grass"
 
 

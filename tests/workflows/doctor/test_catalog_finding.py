@@ -5,7 +5,6 @@ import sqlite3
 
 import pytest
 
-from retclip.store.classes.class_edits import rename_class
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.workflows.doctor.doctor import check_store
 
@@ -46,8 +45,8 @@ def test_a_changed_row_stops_everything_that_would_copy_from_it(copied):
 
 def test_an_edit_of_the_store_s_own_is_no_damage(copied):
     with FeatureStore.open(copied) as store:
-        name = store.classes()[0].name
-        store.edit(lambda connection: rename_class(connection, name, "anything", "ann"))
+        name = store.classes.all()[0].name
+        store.classes.rename(name, "anything", "ann")
     assert all(one.ok for one in looked_at(copied).values())
 
 

@@ -7,7 +7,6 @@ from sqlalchemy import text
 
 import retclip
 from retclip.store.classes.class_edits import set_status
-from retclip.store.classes.match_edits import reject
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.index import edge_graph
 from retclip.store.sql.engine import transaction
@@ -117,7 +116,7 @@ def test_the_cure_of_a_build_of_some_classes_names_them(tmp_path, built):
 
 def classes_of(folder):
     with FeatureStore.open(folder) as store:
-        return store.classes()
+        return store.classes.all()
 
 
 def test_an_index_in_memory_has_nothing_to_check(copied):
@@ -240,7 +239,7 @@ def test_what_a_fill_fetched_is_fetched_again_as_the_cure_says(world):
     assert all(one.event is not None for one in report.outcomes)
     assert (world.stored()["lorry"], world.stored()["puppy"]) == (3, 3)
     assert archive_of(folder, repair=False).ok
-    assert world.edit(reject, "lorry", "ann").segments == 3, "its new event names them"
+    assert world.parts.store.matches.reject("lorry", "ann").segments == 3, "its new event names them"
 
 
 def test_what_class_add_stored_is_added_again_as_the_cure_says(world):
@@ -263,7 +262,7 @@ def test_of_a_class_from_many_photos_they_are_to_be_named(world):
 
 def test_of_removed_segments_alone_nothing_is_left_to_do(world):
     world.fill("lorry")
-    world.edit(reject, "lorry", "ann")
+    world.parts.store.matches.reject("lorry", "ann")
     lose(world.parts.store, "class_fill")
     assert "nothing is left to do" in archive_of(world.parts.store.folder, repair=True).cure
     assert archive_of(world.parts.store.folder, repair=False).ok

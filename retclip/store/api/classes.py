@@ -1,0 +1,79 @@
+"""The classes of an open store: listed, changed by a person, added by a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from retclip.store.classes import additions, class_edits
+from retclip.store.classes.class_edits import Edit
+from retclip.store.segments.categories import find_category
+from retclip.store.sql import catalog
+from retclip.store.sql.catalog import StoreClass
+from retclip.store.sql.transactions import Transactions
+
+
+class Classes:
+    """Each change is one transaction and one event, which `FeatureStore.undo` takes back."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._catalog = transactions
+
+    def all(self) -> list[StoreClass]:
+        """List the classes, by name, with the visible segments of each counted."""
+        return self._catalog.read(catalog.classes)
+
+    def id_of(self, name: str) -> int | None:
+        """Find the row of the class that a name or alias means, None where no class has it."""
+        return self._catalog.read(find_category, name)
+
+    def history(self, name: str | None = None) -> list[dict[str, Any]]:
+        """List the events of one class, also of one that is gone, oldest first.
+
+        name: None for the events of every class.
+        Raises DataError for a name that no class ever had.
+        """
+        return self._catalog.read(class_edits.class_history, name)
+
+    def rename(self, old: str, new: str, actor: str) -> Edit:
+        """Give a class another name; the old one stays as an alias.
+
+        actor: who does it, for the event.
+        Raises DataError for an unknown class, or a name that is empty, taken, or the class's own already.
+        """
+        return self._catalog.edit(class_edits.rename_class, old, new, actor)
+
+    def add_alias(self, name: str, alias: str, actor: str) -> Edit:
+        """Give a class one more name. Raises DataError for an unknown class, or a name that is taken."""
+        return self._catalog.edit(class_edits.add_alias, name, alias, actor)
+
+    def merge(self, name: str, into: str, actor: str) -> Edit:
+        """Give every segment of a class to another one, which its name means from now on. Raises DataError."""
+        return self._catalog.edit(class_edits.merge_class, name, into, actor)
+
+    def remove(self, name: str, actor: str) -> Edit:
+        """Retire a class with its segments; it may be added again. Raises DataError for an unknown class."""
+        return self._catalog.edit(class_edits.remove_class, name, actor)
+
+    def note_of_addition(self, name: str, gated: bool) -> Mapping[str, Any]:
+        """Say what the run of an addition writes down before it begins: what the class was before.
+
+        gated: somebody judges the class afterwards.
+        """
+        return self._catalog.read(additions.note, name, gated)
+
+    def finish_addition(self, name: str, run: int, summary: Mapping[str, Any]) -> int | None:
+        """Write the event of a run that added to a class; returns its number, None where the run left no trace.
+
+        run: its row.
+        summary: what the event says beside the run.
+        """
+        return self._catalog.write(additions.finish_addition, name, run, summary)
+
+    def take_back_unfinished(self, name: str, actor: str) -> list[int]:
+        """Undo the additions of a class whose process died before they ended or were judged; returns their events."""
+        return self._catalog.edit(additions.take_back_left, name, actor)
+
+    def keep_additions(self, events: Sequence[int]) -> None:
+        """Let what those events added stay: whoever judged it has nothing more to say."""
+        self._catalog.edit(additions.judge, events)
