@@ -10,7 +10,8 @@ LORRY = ClassMatch("lorry", "car", MatchKind.TEXT, 0.9, similarity=0.95)
 
 
 def test_a_person_overrules_what_a_rule_decided(store: FeatureStore) -> None:
-    store.matches.record([LORRY, LORRY])
+    store.matches.record([LORRY])
+    store.matches.record([LORRY])
     assert [one.decision for one in store.matches.history()] == ["auto"], "what stands is not written twice"
     assert store.matches.reject("lorry", "ann", "too large").segments == 0
     assert not store.matches.decisions().newest["lorry"].holds
