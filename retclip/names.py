@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from retclip.errors import DataError
@@ -58,6 +59,7 @@ def spaced(name: str) -> str:
     return " ".join(name.replace("_", " ").split())
 
 
+@lru_cache(maxsize=65_536)  # a build asks for each label of each mask
 def name_key(name: str) -> str:
     """What names one class: without case, white space collapsed, Unicode forms alike (NFKC), nothing invisible.
 

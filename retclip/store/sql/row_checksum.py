@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -44,44 +45,72 @@ def sealed_columns(table: Table, numbered_later: bool) -> list[Column[Any]]:
 
 def row_checksum(columns: Sequence[Column[Any]], values: Sequence[Any]) -> int:
     """The CRC-32 of a row. values: one per column, as Python objects, in that order."""
+    return _checksum(columns[0].table.name.encode(), values)
+
+
+def _checksum(table: bytes, values: Sequence[Any]) -> int:
     parts = [_spelt(value) for value in values]
     lengths = [-1 if value is None else len(part) for value, part in zip(values, parts, strict=True)]
-    return zlib.crc32(b"".join(parts), zlib.crc32(repr(lengths).encode(), zlib.crc32(columns[0].table.name.encode())))
+    return zlib.crc32(b"".join(parts), zlib.crc32(repr(lengths).encode(), zlib.crc32(table)))
 
 
 def _of_insert(model: type[Sealed], context: Any) -> int | None:
     """The checksum of a row that is being inserted; None where it has no number yet, and one is covered."""
-    given, values = context.get_current_parameters(), []
-    columns = sealed_columns(model.__table__, model.NUMBERED_LATER)
-    for column in columns:
-        if column.name not in given and (column.primary_key or not column.nullable):
-            return None
-        values.append(_plain(column, given.get(column.name)))
-    return row_checksum(columns, values)
+    given = context.get_current_parameters()
+    table, columns = _plan(model.__table__, model.NUMBERED_LATER)
+    values: list[Any] = []
+    for name, required, plain in columns:
+        value = given.get(name)
+        if value is None:
+            if required and name not in given:
+                return None
+            values.append(None)
+        else:
+            values.append(plain(value) if plain else value)
+    return _checksum(table, values)
 
 
-def _plain(column: Column[Any], value: Any) -> Any:
-    for kind, plain in PLAIN:
-        if value is not None and isinstance(column.type, kind):
-            return plain(value)
-    return value
+@cache  # asked once for each row that is stored
+def _plan(table: Table, numbered_later: bool) -> tuple[bytes, list[tuple[str, bool, Callable[[Any], Any] | None]]]:
+    """The name of the table; of each covered column its name, whether a row must have it, what makes values plain."""
+    return table.name.encode(), [
+        (column.name, column.primary_key or not column.nullable, _plain(column))
+        for column in sealed_columns(table, numbered_later)
+    ]
+
+
+def _plain(column: Column[Any]) -> Callable[[Any], Any] | None:
+    return next((plain for kind, plain in PLAIN if isinstance(column.type, kind)), None)
 
 
 def _spelt(value: Any) -> bytes:
     """A value in bytes, alike for what a statement brings and what either database gives back for it."""
-    if value is None:
-        return b""
-    if isinstance(value, bytes | memoryview):
-        return bytes(value)
-    if isinstance(value, str):
-        return value.encode("utf-8", "surrogatepass")
-    if isinstance(value, UUID):
-        return value.bytes
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds").encode()
-    if isinstance(value, bool | int | float):
-        return repr(value).encode()
+    spelling = SPELLINGS.get(type(value))
+    if spelling is None:  # a class of its own under one of those kinds, or JSON
+        kinds = (spelling for kind, spelling in SPELLINGS.items() if isinstance(value, kind))
+        spelling = next(kinds, _json_bytes)
+    return spelling(value)
+
+
+def _number(value: float) -> bytes:
+    return repr(value).encode()
+
+
+def _json_bytes(value: Any) -> bytes:
     return json.dumps(_json(value), sort_keys=True).encode()
+
+
+SPELLINGS: Mapping[type, Callable[[Any], bytes]] = {  # looked up by kind: a store spells millions of values
+    type(None): lambda _: b"",
+    str: lambda value: value.encode("utf-8", "surrogatepass"),
+    int: _number,
+    bool: _number,
+    float: _number,
+    bytes: bytes,
+    memoryview: bytes,
+    UUID: lambda value: value.bytes,
+    datetime: lambda value: value.astimezone(UTC).isoformat(timespec="microseconds").encode(),
+}
 
 
 def _json(value: Any) -> Any:
