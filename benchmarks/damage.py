@@ -111,9 +111,9 @@ def answers(folder: Path, queries: torch.Tensor) -> tuple[str, Any]:
             classes = store.classes.all()
             near = store.nearest(queries, [one.id for one in classes], 8, per_class=False)
             ids = sorted({one for one in near.ids.ravel() if one is not None})
-            masks = [store.segment_mask(one) for one in ids]
+            masks = [store.segments.mask(one) for one in ids]
             past = store.classes.history(), store.matches.history()
-            said = (classes, near.ids.tolist(), near.classes.tolist(), store.segments(ids), masks, past)
+            said = (classes, near.ids.tolist(), near.classes.tolist(), store.segments.get(ids), masks, past)
             return "answer", pickle.dumps(said)
     except RetCLIPError as error:
         return "error", f"{type(error).__name__}: {error}"

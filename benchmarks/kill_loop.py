@@ -79,7 +79,7 @@ def build(pipe: int, folder: Path, source: str) -> None:
 def inspect(pipe: int, folder: Path) -> None:
     """Open the store, which lets the index follow, and write its State to the pipe."""
     with retclip.open(folder, create=True, settings=SETTINGS) as memory:
-        state = State() if memory.store.space() is None else _state(memory.store)
+        state = State() if memory.store.spaces.first() is None else _state(memory.store)
     with os.fdopen(pipe, "wb", closefd=False) as file:
         pickle.dump(state, file)
 

@@ -68,16 +68,16 @@ def images(count: int, space: Any, recipe: str) -> Iterator[UnitResult]:
 def fill(store: FeatureStore, space: Any, count: int) -> None:
     """Put `count` segments into the store, 16 images to a commit."""
     recipe = recipe_fingerprint(PROPOSER, "made up", {})
-    run = store.start_run(RunPlan("build", "made up", "made up", PROPOSER, "0", {}, recipe, space, {}, "0"))
+    run = store.runs.start(RunPlan("build", "made up", "made up", PROPOSER, "0", {}, recipe, space, {}, "0"))
     group: list[UnitResult] = []
     for one in images(count // PER_IMAGE, space, recipe):
         group.append(one)
         if len(group) == 64:
-            store.commit(run, group, {})
+            store.runs.commit(run, group, {})
             group = []
     if group:
-        store.commit(run, group, {})
-    store.finish_run(run, "finished", {})
+        store.runs.commit(run, group, {})
+    store.runs.finish(run, "finished", {})
 
 
 def rows(folder: Path, last: int, classes: int) -> dict[str, str]:

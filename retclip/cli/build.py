@@ -71,7 +71,7 @@ def build(
     with options.opened(store, config, given, create=True, required=partial(_required, source=source)) as retclip:
         retclip.parts_to_build()  # what cannot be loaded or read must not be written down
         names = chosen_names(retclip, source, classes, without)
-        if retclip.store.space() is None:  # later commands must find what the vectors were made with
+        if retclip.store.spaces.first() is None:  # later commands must find what the vectors were made with
             from retclip.cli.settings_file import write_settings
 
             earlier = write_settings(store, lasting(given), base)

@@ -74,7 +74,7 @@ def _state(store: Path, config: Path | None) -> StoreState:
 
     try:
         with open_catalog(store, config) as opened:
-            return StoreState({one.space.backbone: one.segments for one in opened.spaces() if one.segments})
+            return StoreState({one.space.backbone: one.segments for one in opened.spaces.all() if one.segments})
     except StoreMissing:
         return StoreState({}, "none yet")
     except RetCLIPError as error:  # a listing is no check; `doctor` says more

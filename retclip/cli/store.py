@@ -48,10 +48,10 @@ def add_space(
     given, base = options.flags(settings, preset), find_file(store, config)
     with options.opened(store, config, given, required=found) as retclip:
         name = found(retclip.components)
-        if retclip.store.space() is not None:
+        if retclip.store.spaces.first() is not None:
             _write_settings(retclip, name, store, base)
         report = _with_progress(retclip, name, accept_failed)
-        left = next(one for one in retclip.store.spaces() if one.space.id == report.space)
+        left = next(one for one in retclip.store.spaces.all() if one.space.id == report.space)
     listing = output.write_failures(store / "failures.csv", report.failures)
     if json:
         from dataclasses import asdict
@@ -71,7 +71,7 @@ def spaces(
 ) -> None:
     """The backbones whose vectors the store holds, and how many segments have one, lack it, or go without."""
     with open_catalog(store, config) as opened:
-        found, index = opened.spaces(), opened.options.index
+        found, index = opened.spaces.all(), opened.options.index
     if json:
         output.data([_as_dict(one, index) for one in found])
         return
@@ -105,7 +105,7 @@ def _write_settings(retclip: RetCLIP, name: str, store: Path, base: Path | None)
 
     retclip.manager.require_weights([retclip.manager.find("backbone", name)], retclip.settings.of_component)
     mine = retclip.component("backbone", name).thing.space  # what cannot be loaded must not be written down
-    others = [one.space for one in retclip.store.spaces() if one.space.id != mine.id]
+    others = [one.space for one in retclip.store.spaces.all() if one.space.id != mine.id]
     given = retclip.settings.of_component(name)
     if any(one.backbone == mine.backbone for one in others):
         output.message(f"the store holds several spaces of {name}: ask this one with the same --set flags")

@@ -126,7 +126,7 @@ def _provenance(class_then: str, known: StoredSegment | None) -> tuple[str, ...]
 
 
 def _mask(store: FeatureStore, one: ExplainedNeighbour) -> NDArray[np.bool_] | None:
-    found = store.segment_mask(one.id)
+    found = store.segments.mask(one.id)
     if found is None:
         return None
     counts, height, width = found

@@ -100,31 +100,31 @@ def rebuild(store: FeatureStore, made) -> None:
     """Fewer, then more segments than before, another proposer, and an image that moved."""
     made.commit(store, made.unit(1, classes=NAMES, per_class=1), replace(made.unit(2, classes=NAMES), uri="/moved.jpg"))
     made.commit(store, made.unit(1, classes=NAMES, per_class=3), made.unit(3, classes=NAMES[:2]))
-    other = store.start_run(
+    other = store.runs.start(
         replace(made.plan("class_add"), recipe="f" * 64, proposer="another", proposer_settings={"size": [1, 2.5, None]})
     )
-    store.commit(other, [made.unit(4, classes=("van",))], {"van": True})
+    store.runs.commit(other, [made.unit(4, classes=("van",))], {"van": True})
     with transaction(store.engine, write=True) as connection:
         ledger.finish_run(connection, other.id, "finished", {"images": 1, "rate": 0.1})
 
 
 def replace_some(store: FeatureStore, made) -> None:
     """An addition that makes masks again and finds one no more: what they were is kept."""
-    run = store.start_run(made.plan("class_add"))
-    store.commit(run, [made.unit(2, classes=("road", "Car"), per_class=1, annotation="c")], {})
+    run = store.runs.start(made.plan("class_add"))
+    store.runs.commit(run, [made.unit(2, classes=("road", "Car"), per_class=1, annotation="c")], {})
 
 
 def fail(store: FeatureStore, made) -> None:
     """Failed units and refused changes; PostgreSQL counts its sequences on even where a change is refused."""
-    run = store.start_run(made.plan())
+    run = store.runs.start(made.plan())
     bad = ledger.Failure("ü" * 300, "/photos/\N{SNOWMAN}.jpg", "no image: 'x'\n\t\\")
     for number in range(9):
         with transaction(store.engine, write=True) as connection:
             ledger.record_failure(connection, run.id, f"key {number % 2}", bad)
     good = made.unit(5, classes=("bus",))
     with pytest.raises(RetCLIPError):
-        store.commit(run, [replace(good, segments=(replace(good.segments[0], area=-1), good.segments[1]))], {})
-    store.commit(run, [good], {})
+        store.runs.commit(run, [replace(good, segments=(replace(good.segments[0], area=-1), good.segments[1]))], {})
+    store.runs.commit(run, [good], {})
 
 
 def edit(store: FeatureStore, made) -> None:
@@ -153,8 +153,8 @@ def decide(store: FeatureStore, made) -> None:
     for one in (match, fill, replace(match, query="unicorn", how=MatchKind.MISSING, matched="")):
         store._catalog.edit(class_matches.record, one)
     for number in (6, 7):
-        run = store.start_run(replace(made.plan(fills.KIND), config=fills.note(fill, {"known": False})))
-        store.commit(run, [made.unit(number, classes=("boat",))], {"boat": True})
+        run = store.runs.start(replace(made.plan(fills.KIND), config=fills.note(fill, {"known": False})))
+        store.runs.commit(run, [made.unit(number, classes=("boat",))], {"boat": True})
     newest = store.matches.decisions().newest["boat"]
     store._catalog.edit(fills.finish_fill, newest, {"images": 2})
     store.matches.accept("BOAT", "ann")

@@ -108,14 +108,14 @@ class Work:
 
     def fill(self, store: FeatureStore, numbers: Sequence[int], chunk: int = 2) -> OpenRun:
         """Commit units `chunk` at a time, passing over those that are finished, as a resumed build does."""
-        run = store.start_run(plan())
+        run = store.runs.start(plan())
         for start in range(0, len(numbers), chunk):
             units = [unit(number) for number in numbers[start : start + chunk]]
             with transaction(store.engine) as connection:
                 done = ledger.finished_units(connection, [one.key for one in units])
             rest = [one for one in units if one.key not in done]
             if rest:
-                store.commit(run, rest, dict.fromkeys(CLASSES, True))
+                store.runs.commit(run, rest, dict.fromkeys(CLASSES, True))
         return run
 
 
@@ -137,13 +137,13 @@ class Made:
 
     def commit(self, store: FeatureStore, *units: UnitResult) -> OpenRun:
         """Store units in one transaction of a run of their own."""
-        run = store.start_run(plan())
-        store.commit(run, units, dict.fromkeys(CLASSES, True))
+        run = store.runs.start(plan())
+        store.runs.commit(run, units, dict.fromkeys(CLASSES, True))
         return run
 
     def adding(self, store: FeatureStore, space: FeatureSpace) -> OpenRun:
         """A run that gives segments vectors of another space."""
-        return store.start_run(replace(plan(ledger.ADD_SPACE, space), source=""), new_space=True)
+        return store.runs.start(replace(plan(ledger.ADD_SPACE, space), source=""), new_space=True)
 
     def lacking(self, store: FeatureStore, space_id: int, image_id: int) -> list[StoredMask]:
         """The segments of an image that are to be given a vector in that space."""
@@ -158,7 +158,7 @@ class Made:
         rows = [np.random.default_rng(mask.id).normal(size=space.dim) for mask in masks]
         vectors = np.array(rows, dtype=np.float32).reshape(len(masks), space.dim)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        return store.add_vectors(run, space, [AddedVectors(tuple(masks), vectors, tuple(without), reason)])
+        return store.spaces.add_vectors(run, space, [AddedVectors(tuple(masks), vectors, tuple(without), reason)])
 
     def ask(self, store: FeatureStore, statement: str, **values: object) -> list[tuple]:
         """The rows that a statement of SQL answers."""

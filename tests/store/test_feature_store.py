@@ -29,12 +29,12 @@ def query(count: int = 4) -> torch.Tensor:
 
 def test_create_then_open(work, made) -> None:
     with FeatureStore.create(work.folder, work.options) as store:
-        assert store.space() is None and store.classes.all() == []
+        assert store.spaces.first() is None and store.classes.all() == []
         made.commit(store, made.unit(1))
-        known = store.segments(list(made.ids(store).values()))
+        known = store.segments.get(list(made.ids(store).values()))
     with FeatureStore.open(work.folder, work.options) as store:
-        assert store.space() == made.space
-        assert store.segments(list(known)) == known and len(known) == 6
+        assert store.spaces.first() == made.space
+        assert store.segments.get(list(known)) == known and len(known) == 6
         assert store.projection().index.count() == 6
 
 
@@ -86,13 +86,13 @@ def test_an_empty_store_has_no_index(sqlite_work) -> None:
 def test_vectors_of_another_space_are_refused(sqlite_work, made, other: dict) -> None:
     store = sqlite_work.open()
     strange = replace(made.space, **other)
-    store.require_space(strange)  # an empty store takes any
+    store.spaces.require(strange)  # an empty store takes any
     made.commit(store, made.unit(1))
-    store.require_space(made.space)
+    store.spaces.require(made.space)
     with pytest.raises(SpaceMismatch, match=rf"--backbone {made.space.backbone}"):
-        store.require_space(strange)
+        store.spaces.require(strange)
     with pytest.raises(SpaceMismatch):
-        store.start_run(made.plan(space=strange))
+        store.runs.start(made.plan(space=strange))
     assert made.ask(store, "SELECT count(*) FROM run") == [(1,)], "and no run was begun"
 
 
@@ -121,7 +121,7 @@ def test_who_wants_to_write_into_a_busy_store_is_told_who_holds_it(sqlite_work, 
     with FeatureStore.open(sqlite_work.folder) as second:
         assert len(second.classes.all()) == 3, "questions to SQL need no lock"
         with pytest.raises(StoreBusy, match=rf"process {os.getpid()}.*store\.index=resident"):
-            second.start_run(made.plan())
+            second.runs.start(made.plan())
         with FeatureStore.open(sqlite_work.folder, RESIDENT) as reader:
             assert reader.nearest(query(), [1], 3, True).supported.tolist() == [True]
         sqlite_work.close()
@@ -145,7 +145,7 @@ def test_who_asks_a_busy_store_is_answered_from_memory_and_told_so(sqlite_work, 
         sqlite_work.close()
         reader.nearest(query(), [1, 2], 9, False)
         with FeatureStore.open(sqlite_work.folder) as next_builder:
-            next_builder.start_run(made.plan())  # the reader did not take what became free
+            next_builder.runs.start(made.plan())  # the reader did not take what became free
     (told,) = [record.getMessage() for record in caplog.records if record.name == "retclip.store.index.indexes"]
     assert f"held by process {os.getpid()}" in told and "12 vectors" in told and "memory" in told
 
@@ -218,7 +218,7 @@ def test_two_first_builds_with_different_backbones_cannot_both_begin(work, made)
         with FeatureStore.open(work.folder, replace(RESIDENT, database=work.options.database)) as store:
             barrier.wait()
             try:
-                begun.append(store.start_run(made.plan(space=replace(made.space, backbone=backbone))))
+                begun.append(store.runs.start(made.plan(space=replace(made.space, backbone=backbone))))
             except SpaceMismatch as error:
                 refused.append(error)
 
@@ -237,7 +237,7 @@ def test_a_run_that_cannot_begin_is_not_recorded_as_running(sqlite_work, made) -
     made.commit(sqlite_work.open(), made.unit(1))
     with FeatureStore.open(sqlite_work.folder) as second:
         with pytest.raises(StoreBusy):
-            second.start_run(made.plan())
+            second.runs.start(made.plan())
         assert made.ask(second, "SELECT count(*) FROM run") == [(1,)]
 
 

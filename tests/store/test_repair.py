@@ -71,12 +71,12 @@ def test_vectors_that_add_space_made_are_forgotten_so_that_it_makes_them_again(w
         assert repair.build_again(connection, [first]) == []
         assert repair.add_again(connection, [first]) == ["test.other"]
     assert made.ask(store, "SELECT count(*) FROM unit") == [(2,)]
-    state = store.spaces()[1]
+    state = store.spaces.all()[1]
     assert (state.segments, state.lacking, state.pending) == (6, 6, 1)
     store.refresh()
     assert store.projection(other).index.count() == 6 and reconcile.differences(store.projection(other)).clean
     made.give(store, made.adding(store, other), other, made.lacking(store, 2, 1))
-    assert store.spaces()[1].complete and reconcile.differences(store.projection(other)).clean
+    assert store.spaces.all()[1].complete and reconcile.differences(store.projection(other)).clean
     with transaction(store.engine, write=True) as connection:
         assert repair.add_again(connection, [built]) == []
         assert repair.build_again(connection, [built]) == [Again("build", "test:", made.proposer)]
@@ -94,8 +94,8 @@ def three_kinds(work, made) -> FeatureStore:
         ("class_add", "Kite", {"classes": ["Kite"]}),
         (KIND, "boat", note(fill, {"known": False})),
     ):
-        run = store.start_run(replace(made.plan(kind), source=f"{name}:", config=config))
-        store.commit(run, [replace(made.unit(1, classes=(name,)), vectors=made.unit(run.id + 5).vectors[:2])], {})
+        run = store.runs.start(replace(made.plan(kind), source=f"{name}:", config=config))
+        store.runs.commit(run, [replace(made.unit(1, classes=(name,)), vectors=made.unit(run.id + 5).vectors[:2])], {})
     store._catalog.edit(finish_fill, store.matches.decisions().newest["boat"], {})
     return store
 
@@ -127,8 +127,8 @@ def test_each_kind_of_run_is_named_for_what_it_made(three_kinds: FeatureStore, m
 @pytest.mark.parametrize("every", [True, False])
 def test_a_build_of_some_classes_is_not_told_as_one_of_all(sqlite_work, made, every: bool) -> None:
     store = sqlite_work.open()
-    run = store.start_run(replace(made.plan(), config={"classes": list(made.classes), "every_class": every}))
-    store.commit(run, [made.unit(1)], {})
+    run = store.runs.start(replace(made.plan(), config={"classes": list(made.classes), "every_class": every}))
+    store.runs.commit(run, [made.unit(1)], {})
     ((name,),) = made.ask(store, "SELECT sha256 FROM feature_shard")
     with transaction(store.engine, write=True) as connection:
         (found,) = repair.build_again(connection, [name])

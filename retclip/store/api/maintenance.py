@@ -1,22 +1,28 @@
-"""What `doctor` and `db` ask of an open store: its schema, its catalog, the files of its archive."""
+"""What `doctor` and `db` ask of an open store: its schema, its catalog, the files of its archive, its indexes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from retclip.store import repair
+from retclip.store.api.spaces import Spaces
 from retclip.store.archive.shards import Archive
+from retclip.store.index.indexes import Indexes
+from retclip.store.index.protocol import Graph, VectorIndex
+from retclip.store.index.reconcile import Differences, differences, reconcile
+from retclip.store.index.sync import Projection
 from retclip.store.repair import Again
 from retclip.store.sql import schema
 from retclip.store.sql.catalog_check import CatalogState, check_catalog, remake_indexes
 from retclip.store.sql.transactions import Transactions
+from retclip.types import FeatureSpace
 
 
 class Maintenance:
     """Checks change nothing; what mends says so in its name."""
 
-    def __init__(self, transactions: Transactions, archive: Archive) -> None:
-        self._catalog, self._archive = transactions, archive
+    def __init__(self, transactions: Transactions, archive: Archive, indexes: Indexes, spaces: Spaces) -> None:
+        self._catalog, self._archive, self._indexes, self._spaces = transactions, archive, indexes, spaces
 
     def schema_revision(self) -> str | None:
         """Tell the revision of the database's schema, None where it holds no tables of ours."""
@@ -53,3 +59,41 @@ class Maintenance:
         Returns what makes it again, and the backbones of further spaces that lack vectors now.
         """
         return self._catalog.write(lambda c: (repair.build_again(c, names), repair.add_again(c, names)))
+
+    def index_differences(self, space: FeatureSpace) -> Differences:
+        """Compare a space's index, as it lies on the disk, with SQL and the archive. Raises StoreDamaged for an index
+        that contradicts itself, StoreBusy, StoreUnreachable."""
+        return differences(self._projection(space))
+
+    def repair_index(self, space: FeatureSpace) -> Differences:
+        """Make a space's index right, point by point; returns what was wrong. Raises as `index_differences`."""
+        return reconcile(self._projection(space), repair=True)
+
+    def drop_index(self, space: FeatureSpace | None = None) -> None:
+        """Remove the files of a space's embedded index; the next question makes it again. Raises StoreError where they
+        cannot be removed.
+
+        space: None for the first build's.
+        """
+        self._indexes.drop(self._spaces.row_of(space)[0])
+
+    def remake_index(self, space: FeatureSpace) -> int:
+        """Drop a space's embedded index and load it from the archive; returns how many points it holds. Raises
+        StoreError."""
+        self.drop_index(space)
+        return self._indexes.of(*self._spaces.row_of(space)).projection.index.count()
+
+    def graph(self, space: FeatureSpace, build: bool = False) -> Graph | None:
+        """Tell how many vectors the graph of a space's embedded index holds; None for an index without one.
+
+        build: add those first that it lacks, where searches are slower for them.
+        """
+        index: VectorIndex = self._projection(space).index
+        graph = index.graph()
+        if graph is None or not (graph.due and build):
+            return graph
+        index.optimize()
+        return index.graph()
+
+    def _projection(self, space: FeatureSpace) -> Projection:
+        return self._indexes.of(*self._spaces.row_of(space), follow=False).projection

@@ -138,6 +138,21 @@ class Indexes:
             except RetCLIPError as error:
                 self._lags(space_id, space, error)
 
+    def refresh(self) -> None:
+        """Let every index follow whatever is pending; see `follow`. What was stored before stays so, also where the
+        database goes away now."""
+        try:
+            known = read(self.engine, ledger.spaces)
+        except StoreUnreachable as error:
+            log.warning("what was stored is stored; the vector index follows later: %s", error)
+            return
+        self.follow(known)
+
+    def follow_edit(self) -> None:
+        """Let every index follow a change of classes, and its graph after it."""
+        self.refresh()
+        self.keep_up()
+
     def keep_up(self) -> None:
         """Build the graphs that the end of a build, an addition or an edit leaves to be built; see VectorIndex. A
         damaged index is left to who asks it."""

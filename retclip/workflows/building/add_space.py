@@ -81,7 +81,7 @@ def add_space(
     empty store, StoreBusy, PluginError, DataError for weight files that are gone; a bad photo is a failure in the
     report. On KeyboardInterrupt the finished images are committed first.
     """
-    run = store.start_run(_plan(backbone, commit_images, accept_failed, weights_place), new_space=True)
+    run = store.runs.start(_plan(backbone, commit_images, accept_failed, weights_place), new_space=True)
     loop = _Loop(store, backbone, run, accept_failed)
     state = "failed"
     try:
@@ -91,10 +91,10 @@ def add_space(
         state = "interrupted"
         raise
     finally:
-        left = store.space_state(run.space_id, backbone.thing.space)
+        left = store.spaces.state(backbone.thing.space)
         report = replace(loop.report, lacking=left.lacking)
         counts = asdict(replace(report, failures=())) | {"failures": len(report.failures)}
-        store.finish_run(run, state, counts)
+        store.runs.finish(run, state, counts)
     return report
 
 
@@ -114,7 +114,7 @@ class _Loop:
 
     def __init__(self, store: FeatureStore, backbone: Loaded[Backbone], run: OpenRun, accept_failed: bool) -> None:
         self._store, self._backbone, self._run, self._accept_failed = store, backbone, run, accept_failed
-        self.report = AddSpaceReport(run.id, backbone.thing.space.id, store.count_photos_lacking(run.space_id))
+        self.report = AddSpaceReport(run.id, backbone.thing.space.id, store.spaces.count_photos_lacking(run.space_id))
 
     def work_through(
         self, photos: Iterator[tuple[StoredPhoto, Image | DataError]], at_once: int, on_progress: OnProgress
@@ -131,12 +131,12 @@ class _Loop:
 
     def _commit(self, results: Sequence[AddedVectors]) -> None:
         if results:
-            stored = self._store.add_vectors(self._run, self._backbone.thing.space, results)
+            stored = self._store.spaces.add_vectors(self._run, self._backbone.thing.space, results)
             self.report = replace(self.report, segments=self.report.segments + stored)
 
     def _vectors_of(self, photo: StoredPhoto, answer: Image | DataError) -> list[AddedVectors]:
         """Work on one photo, and note what failed. Nothing where it cannot be used and nobody accepts that."""
-        masks = self._store.masks_lacking(self._run.space_id, photo.id)
+        masks = self._store.spaces.masks_lacking(self._run.space_id, photo.id)
         try:
             if isinstance(answer, DataError):
                 raise answer

@@ -148,7 +148,7 @@ class BuildLoop:
     def _leased(self, group: tuple[Unit, ...]) -> tuple[Unit, ...]:
         """Those of the group that are ours now; the others are counted."""
         wanted = [Wanted(unit.key, unit.record.external_id, unit.record.uri) for unit in group]
-        taken = self._parts.store.lease(self.run, wanted, self._parts.settings.build.retry_failed)
+        taken = self._parts.store.runs.lease(self.run, wanted, self._parts.settings.build.retry_failed)
         mine = tuple(unit for unit in group if unit.key in taken.mine)
         elsewhere = sum(unit.key in taken.elsewhere for unit in group)
         self._failures += taken.given_up
@@ -160,7 +160,7 @@ class BuildLoop:
         return mine
 
     def _begin(self, key: str) -> None:
-        self._parts.store.begin_unit(self.run, key)
+        self._parts.store.runs.begin_unit(self.run, key)
 
     def _take(self, task: Task, outcome: Outcome) -> None:
         group, counted = self._out[task.number], self._counted
@@ -188,7 +188,7 @@ class BuildLoop:
     def _commit(self, number: int) -> None:
         results = self._out.pop(number).results
         if results:
-            self._parts.store.commit(self.run, results, self.naming.is_thing)
+            self._parts.store.runs.commit(self.run, results, self.naming.is_thing)
 
 
 @contextmanager
@@ -199,7 +199,7 @@ def signs_of_life(store: FeatureStore, run: OpenRun, every: float = SIGN_OF_LIFE
     def beat() -> None:
         while not over.wait(every):
             with suppress(StoreError):  # the next one will be heard
-                store.renew_leases(run)
+                store.runs.renew_leases(run)
 
     thread = threading.Thread(target=beat, name="signs of life", daemon=True)
     thread.start()

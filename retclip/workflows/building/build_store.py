@@ -72,7 +72,7 @@ def begin_build(
     have, ConfigError for masks that nobody can name, SpaceMismatch, StoreBusy."""
     naming = names_for(parts, source, address, class_names)
     said = {"every_class": class_names is None, **purpose.note}
-    run = parts.store.start_run(run_plan(parts, source, address, naming.names, replace(purpose, note=said)))
+    run = parts.store.runs.start(run_plan(parts, source, address, naming.names, replace(purpose, note=said)))
     return BuildLoop(parts, source, address, run, naming, purpose.task)
 
 
@@ -88,7 +88,7 @@ def carry_out(loop: BuildLoop, on_progress: OnProgress = silent, start: Starter 
         state = "interrupted"
         raise
     finally:
-        loop.store.finish_run(loop.run, state, loop.report.counts())
+        loop.store.runs.finish(loop.run, state, loop.report.counts())
     return loop.report
 
 

@@ -94,7 +94,7 @@ def _plan(parts: Parts, source: ImageSource, address: str, names: Sequence[str])
     """Of an empty ledger no photo needs to be read to know that it is not in there."""
     plan, records, first = run_plan(parts, source, address, names), source.images(), 0
     space = parts.keys.thing.space.id
-    run, known = parts.store.planned_run(plan)
+    run, known = parts.store.runs.planned(plan)
     while chunk := list(islice(records, CHUNK)):
         if known:
             again = parts.settings.build.retry_failed

@@ -69,7 +69,7 @@ def _reason(error: DataError) -> Reason:
 def _stored(store: FeatureStore, space_id: int) -> Iterator[StoredPhoto]:
     last = 0
     while True:
-        page = store.photos_lacking(space_id, last)
+        page = store.spaces.photos_lacking(space_id, last)
         if not page:
             return
         yield from page
@@ -100,7 +100,7 @@ def _from_sources(
 ) -> Iterator[tuple[StoredPhoto, Image | DataError]]:
     if not lost:
         return
-    places = store.addresses([photo for photo, _ in lost.values()])
+    places = store.spaces.addresses([photo for photo, _ in lost.values()])
     for address, named in places.items():
         still = {name: [one for one in photos if one.id in lost] for name, photos in named.items()}
         wanted = {name: photos for name, photos in still.items() if photos}

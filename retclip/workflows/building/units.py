@@ -59,7 +59,7 @@ def plan_units(
     note = note or partial(record_failure, store, run)
     records = [storable(record) for record in records]
     unseen = [one.external_id for one in records if not present(one, wanted)]
-    emptied = store.images_with_slots(run, unseen, wanted)
+    emptied = store.runs.images_with_slots(run, unseen, wanted)
     units, failures, empty = [], [], 0
     for position, record in enumerate(records, start=first):
         shown = present(record, wanted)
@@ -72,7 +72,7 @@ def plan_units(
             failures.append(note(failed_key(address, record.external_id), record, str(error)))
     copies = len(units) - len({unit.key for unit in units})  # the same bytes twice are one image
     units = list({unit.key: unit for unit in reversed(units)}.values())[::-1]
-    known = store.unit_states([unit.key for unit in units])
+    known = store.runs.unit_states([unit.key for unit in units])
     done, poison = known.finished, {} if retry else known.poisoned
     todo = tuple(unit for unit in units if unit.key not in done and unit.key not in poison)
     failures += [poison[unit.key] for unit in units if unit.key in poison]
@@ -92,7 +92,7 @@ def storable_text(text: str) -> str:
 def record_failure(store: FeatureStore, run: OpenRun, key: str, record: SourceImage, reason: str) -> Failure:
     """Write a failed attempt into the ledger."""
     failure = Failure(record.external_id, record.uri, storable_text(reason))
-    store.record_failure(run, key, failure)
+    store.runs.record_failure(run, key, failure)
     return failure
 
 

@@ -16,7 +16,7 @@ from retclip.plugin.manager import PluginManager
 from retclip.store.classes.fills import KIND
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.repair import Again
-from retclip.store.segments.spaces import SpaceState, to_add
+from retclip.store.segments.spaces import SpaceState
 from retclip.store.work.ledger import CLASS_ADD
 from retclip.workflows.doctor.catalog_finding import Finding, catalog_findings, unreadable
 from retclip.workflows.doctor.index_finding import graph_findings, index_finding
@@ -81,7 +81,7 @@ def _archive(store: FeatureStore, repair: bool) -> list[Finding]:
     cure = "restore these files from a backup; or run with --repair, then the commands that it names"
     if bad and repair:
         lost, backbones = store.maintenance.forget_shards(bad)
-        todo = [*_made_again(lost, store), *(to_add(backbone, store.folder) for backbone in backbones)]
+        todo = [*_made_again(lost, store), *(store.spaces.command_to_add(backbone) for backbone in backbones)]
         cure = "now run: " + "; ".join(todo) if todo else "nothing is left to do: they held removed segments alone"
     findings = [Finding("archive", not bad, f"{len(bad)} damaged: {', '.join(bad[:3])}" if bad else "whole", cure)]
     if spare:
@@ -109,7 +109,7 @@ def _made_again(lost: Sequence[Again], store: FeatureStore) -> list[str]:
 
 def _spaces(store: FeatureStore, repair: bool, archive_whole: bool) -> list[Finding]:
     """One finding where there is one space, two for each where there are several."""
-    known = store.spaces()
+    known = store.spaces.all()
     if not known:
         return [Finding("index", True, "the store is empty")]
     if len(known) == 1:
@@ -127,4 +127,4 @@ def _spaces(store: FeatureStore, repair: bool, archive_whole: bool) -> list[Find
 
 def _complete(store: FeatureStore, state: SpaceState, name: str) -> Finding:
     told = f"{state.segments} of {state.total} segments have a vector, {state.without} go without"
-    return Finding(f"space {name}", state.complete, told, to_add(state.space.backbone, store.folder))
+    return Finding(f"space {name}", state.complete, told, store.spaces.command_to_add(state.space.backbone))

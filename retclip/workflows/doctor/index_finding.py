@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from retclip.errors import SpaceMismatch, StoreDamaged, StoreError
 from retclip.store.feature_store import EDGE, RESIDENT, FeatureStore
-from retclip.store.index.reconcile import Differences, differences, reconcile
+from retclip.store.index.reconcile import Differences
 from retclip.types import FeatureSpace
 from retclip.workflows.doctor.catalog_finding import Finding
 
@@ -27,7 +27,7 @@ def index_finding(store: FeatureStore, space: FeatureSpace, name: str, repair: b
         if not repair:
             return Finding(name, False, _said(found), _repair(store))
         try:
-            reconcile(store.projection(space, follow=False), repair=True)
+            store.maintenance.repair_index(space)
             if _looked(store, space).clean:
                 return Finding(name, True, f"repaired: {_said(found)}")
         except StoreDamaged:
@@ -45,11 +45,7 @@ def index_finding(store: FeatureStore, space: FeatureSpace, name: str, repair: b
 def graph_findings(store: FeatureStore, space: FeatureSpace, name: str, repair: bool) -> list[Finding]:
     """How many vectors the graph of an embedded index holds. Too few are no wrong answers, but slow ones."""
     try:
-        index = store.projection(space, follow=False).index
-        graph = index.graph()
-        if graph is not None and graph.due and repair:
-            index.optimize()
-            graph = index.graph()
+        graph = store.maintenance.graph(space, build=repair)
     except StoreDamaged:  # the index has a finding of its own
         return []
     except StoreError as error:
@@ -67,7 +63,7 @@ def graph_findings(store: FeatureStore, space: FeatureSpace, name: str, repair: 
 def _looked(store: FeatureStore, space: FeatureSpace) -> Differences:
     """Raises StoreDamaged for whatever goes wrong while an index is read: what engines make of damage has no list."""
     try:
-        return differences(store.projection(space, follow=False))
+        return store.maintenance.index_differences(space)
     except StoreError:
         raise
     except Exception as error:
@@ -78,12 +74,11 @@ def _made_again(store: FeatureStore, space: FeatureSpace, name: str, hurt: str, 
     if not archive_whole:
         return Finding(name, False, hurt, "mend the archive first, then run this again")
     if store.options.index != EDGE:
-        lost = next(state.index for state in store.spaces() if state.space.id == space.id)
+        lost = next(state.index for state in store.spaces.all() if state.space.id == space.id)
         cure = f"delete the collection {lost} of the server; the next command loads it from the archive"
         return Finding(name, False, hurt, cure)
     try:
-        store.drop_index(space)
-        count, left = store.projection(space).index.count(), _looked(store, space)
+        count, left = store.maintenance.remake_index(space), _looked(store, space)
     except StoreError as error:
         return Finding(name, False, f"{hurt}; then {error.got} (expected {error.expected})", error.todo)
     cure = "check disk and memory of this machine: files that were just written are wrong again"

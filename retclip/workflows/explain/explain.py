@@ -108,8 +108,8 @@ def _neighbours(
         return ()
     there = [column for column in range(near.ids.shape[1]) if near.ids[n, column] is not None]
     ids = [near.ids[n, column] for column in there]
-    stored, unknown = store.segments(ids), VectorMaker(None, {})
-    makers = store.vector_makers(ids, str(evidence.settings.get("space", "")))
+    stored, unknown = store.segments.get(ids), VectorMaker(None, {})
+    makers = store.segments.vector_makers(ids, str(evidence.settings.get("space", "")))
     return tuple(
         ExplainedNeighbour(
             id=near.ids[n, column],

@@ -152,7 +152,7 @@ def _check_needs(parts: Parts) -> None:
     )
     check_pairing(backbone, others)
     if needs_neighbours(parts):
-        parts.store.require_complete(parts.keys.thing.space)
+        parts.store.spaces.require_complete(parts.keys.thing.space)
 
 
 def needs_neighbours(parts: Parts) -> bool:

@@ -118,7 +118,7 @@ def test_postgresql_survives_too(cluster, tmp_path, undisturbed, sqlite_work) ->
 
 def _after_relay(work) -> tuple[int, set, list[str]]:
     store = work.open()
-    if store.space() is None:  # stopped before the first row: there is nothing to agree about
+    if store.spaces.first() is None:  # stopped before the first row: there is nothing to agree about
         work.close()
         return 0, set(), []
     work.close()
@@ -161,13 +161,13 @@ def test_adding_a_space_survives_every_step_too(work, made) -> None:
             stopped = True
         work.close()
         store = work.open()
-        found = [one for one in store.spaces() if one.space == SECOND]
+        found = [one for one in store.spaces.all() if one.space == SECOND]
         if found:
             projection = store.projection(SECOND)
             differences = reconcile.differences(projection)
             assert differences.clean and differences.pending == 0 and projection.index.count() == found[0].segments
         add_space(store, made)
-        (_, second) = store.spaces()
+        (_, second) = store.spaces.all()
         assert (second.segments, second.lacking, second.without) == (SEGMENTS - 5, 0, 5), f"step {step}"
         assert reconcile.differences(store.projection(SECOND)).clean
         assert damaged_shards(store.archive, sorted(store.archive.names())) == []
@@ -182,8 +182,8 @@ def test_adding_a_space_survives_every_step_too(work, made) -> None:
 def forget_second(work, made) -> None:
     """Back to before, so that the next round begins with nothing."""
     store = work.open()
-    if len(store.spaces()) > 1:
-        store.drop_index(SECOND)
+    if len(store.spaces.all()) > 1:
+        store.maintenance.drop_index(SECOND)
     versions, runs = (f"SELECT id FROM {table} WHERE space_id > 1" for table in ("store_version", "run"))
     for table, which in (
         ("segment_feature", "space_id > 1"), ("feature_gap", "space_id > 1"), ("outbox", f"version_id IN ({versions})"),

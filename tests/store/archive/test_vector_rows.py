@@ -38,7 +38,7 @@ def redrawn(unit, *which):
 
 
 def clean(store) -> bool:
-    return all(reconcile.differences(store.projection(one.space)).clean for one in store.spaces())
+    return all(reconcile.differences(store.projection(one.space)).clean for one in store.spaces.all())
 
 
 def test_another_mask_takes_the_vectors_of_other_spaces_with_it(store, made) -> None:
@@ -46,12 +46,12 @@ def test_another_mask_takes_the_vectors_of_other_spaces_with_it(store, made) -> 
     lost = {("road", 0), ("car", 1), ("tree", 1)}  # the last never had one
     assert set(made.ids(store)) - set(made.ask(store, VECTORS, s=2)) == lost
     assert set(made.ask(store, VECTORS, s=1)) == set(made.ids(store)), "the run's own space has them all"
-    state = store.spaces()[1]
+    state = store.spaces.all()[1]
     assert (state.segments, state.lacking, state.without) == (3, 2, 1)
     assert clean(store) and store.projection(OTHER).index.count() == 3
     before = store.projection(made.space).index.count()
     made.give(store, made.adding(store, OTHER), OTHER, made.lacking(store, 2, 1))
-    assert store.spaces()[1].complete and clean(store)
+    assert store.spaces.all()[1].complete and clean(store)
     assert (store.projection(OTHER).index.count(), store.projection(made.space).index.count()) == (5, before)
 
 
@@ -63,17 +63,17 @@ def test_a_gap_goes_with_the_mask_that_was_too_small(store, made) -> None:
 
 def test_the_same_mask_made_again_keeps_them(store, made) -> None:
     made.commit(store, made.unit(1, annotation="b"))
-    state = store.spaces()[1]
+    state = store.spaces.all()[1]
     assert (state.segments, state.lacking, state.without) == (5, 0, 1) and clean(store)
 
 
 def test_a_build_in_the_second_space_leaves_the_first_one_incomplete(store, made) -> None:
-    run = store.start_run(made.plan(space=OTHER))
+    run = store.runs.start(made.plan(space=OTHER))
     unit = redrawn(made.unit(1, annotation="b"), 2)
     more = made.unit(2)
     vectors = [np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0, 1]] for _ in range(2)]
-    store.commit(run, [replace(one, vectors=v) for one, v in zip((unit, more), vectors, strict=True)], {})
-    first, second = store.spaces()
+    store.runs.commit(run, [replace(one, vectors=v) for one, v in zip((unit, more), vectors, strict=True)], {})
+    first, second = store.spaces.all()
     assert (first.segments, first.lacking) == (5, 7) and (second.segments, second.lacking, second.without) == (12, 0, 0)
     assert clean(store)
     assert store.projection(made.space).index.count() == 5 and store.projection(OTHER).index.count() == 12

@@ -25,8 +25,8 @@ def cut_off(made):
     def run(store: FeatureStore, name: str, number: int, owner: str = DEAD, gated: bool = False) -> int:
         with transaction(store.engine) as connection:
             config = {**note(connection, name, gated), "owner": owner}
-        opened = store.start_run(replace(made.plan("class_add"), config=config))
-        store.commit(opened, [made.unit(number, (name,), annotation=f"a{number}")], {name: True})
+        opened = store.runs.start(replace(made.plan("class_add"), config=config))
+        store.runs.commit(opened, [made.unit(number, (name,), annotation=f"a{number}")], {name: True})
         return opened.id
 
     return run
@@ -123,7 +123,7 @@ def start(store, made, name, owner=None):
     """A run of an addition that has stored nothing yet."""
     with transaction(store.engine) as connection:
         config = {**note(connection, name), "owner": owner or leases.me()}
-    return store.start_run(replace(made.plan("class_add"), config=config))
+    return store.runs.start(replace(made.plan("class_add"), config=config))
 
 
 def events(store):
@@ -134,7 +134,7 @@ def events(store):
 def test_a_run_that_came_to_nothing_leaves_no_event_and_no_class(store, made, cut_off) -> None:
     before, known = held(store), events(store)
     run = start(store, made, "Boat")
-    store.commit(run, [made.unit(3, ("Boat",), per_class=0)], {"Boat": False})
+    store.runs.commit(run, [made.unit(3, ("Boat",), per_class=0)], {"Boat": False})
     assert held(store) == {**before, "Boat": 0}
     assert finish(store, "boat", run.id) is None
     assert (held(store), events(store), left(store, "boat")) == (before, known, [])
@@ -149,7 +149,7 @@ def test_a_removed_class_stays_removed_where_nothing_of_it_was_found(store, made
     name = next(iter(held(store)))
     store.classes.remove(name, "ann")
     run = start(store, made, name)
-    store.commit(run, [made.unit(7, (name,), per_class=0)], {name: None})
+    store.runs.commit(run, [made.unit(7, (name,), per_class=0)], {name: None})
     assert held(store)[name] == 0
     assert finish(store, name, run.id) is None and name not in held(store)
 
@@ -159,7 +159,7 @@ def test_a_run_that_only_took_away_has_an_event_and_an_undo(store, made) -> None
     before = held(store)
     name = next(iter(before))
     run = start(store, made, name)
-    store.commit(run, [made.unit(1, (name,), per_class=0, annotation="corrected")], {name: None})
+    store.runs.commit(run, [made.unit(1, (name,), per_class=0, annotation="corrected")], {name: None})
     assert held(store)[name] < before[name]
     event = finish(store, name, run.id)
     assert event is not None

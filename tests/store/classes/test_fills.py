@@ -35,8 +35,8 @@ def fetched(made):
     """One run of the fill that stores the segments of an image."""
 
     def run(store: FeatureStore, number: int, known: bool = False, match: ClassMatch = FILL) -> int:
-        opened = store.start_run(replace(made.plan(KIND), config=note(match, {"known": known})))
-        store.commit(opened, [made.unit(number, classes=("boat",), annotation=f"a{number}")], {"boat": True})
+        opened = store.runs.start(replace(made.plan(KIND), config=note(match, {"known": known})))
+        store.runs.commit(opened, [made.unit(number, classes=("boat",), annotation=f"a{number}")], {"boat": True})
         return opened.id
 
     return run
@@ -106,14 +106,14 @@ def other_process(store: FeatureStore, fetched, made, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(leases, "me", lambda: living)
         fetched(store, 3)
-        run = store.start_run(replace(made.plan(KIND), config=note(FILL, {"known": False})))
-        store.lease(run, [leases.Wanted("k", "4.jpg", "/4.jpg")])
+        run = store.runs.start(replace(made.plan(KIND), config=note(FILL, {"known": False})))
+        store.runs.lease(run, [leases.Wanted("k", "4.jpg", "/4.jpg")])
     store._catalog.edit(record, FILL)
 
     def stop() -> None:
         with monkeypatch.context() as patch:
             patch.setattr(leases, "me", lambda: living)
-            store.finish_run(run, "interrupted", {})
+            store.runs.finish(run, "interrupted", {})
 
     return stop
 

@@ -28,8 +28,8 @@ def store(light_work, made) -> FeatureStore:
     nothing = ClassMatch("unicorn", "horse", MatchKind.MISSING, 0.95, "world", "world:", 0.6)
     for one in (TEXT, nothing, FILL):
         store._catalog.edit(record, one)
-    run = store.start_run(replace(made.plan(KIND), config=note(FILL, {"known": False})))
-    store.commit(run, [made.unit(2, classes=("boat",))], {"boat": True})
+    run = store.runs.start(replace(made.plan(KIND), config=note(FILL, {"known": False})))
+    store.runs.commit(run, [made.unit(2, classes=("boat",))], {"boat": True})
     return store
 
 

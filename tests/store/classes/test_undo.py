@@ -57,8 +57,8 @@ def added(store: FeatureStore, made, name: str, number: int) -> int:
     """As `class add` does it; the event."""
     with transaction(store.engine) as connection:
         before = class_before(connection, name)
-    run = store.start_run(made.plan("class_add"))
-    store.commit(run, [made.unit(number, classes=(name,), annotation=f"a{number}")], {})
+    run = store.runs.start(made.plan("class_add"))
+    store.runs.commit(run, [made.unit(number, classes=(name,), annotation=f"a{number}")], {})
     with transaction(store.engine, write=True) as connection:
         return record_addition(connection, name, before, {"run": run.id})
 

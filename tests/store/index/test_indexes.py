@@ -73,11 +73,11 @@ def test_a_lost_index_is_made_again_and_the_other_one_stays(sqlite_work, made) -
     two_spaces(sqlite_work, made)
     sqlite_work.close()
     store = sqlite_work.open()
-    names = {one.space.backbone: one.index for one in store.spaces()}
+    names = {one.space.backbone: one.index for one in store.spaces.all()}
     first = sorted(
         (path, path.stat().st_mtime_ns) for path in (sqlite_work.folder / "index" / names["test.backbone"]).rglob("*")
     )
-    store.drop_index(OTHER)
+    store.maintenance.drop_index(OTHER)
     assert not (sqlite_work.folder / "index" / names["test.other"]).exists()
     assert store.projection(OTHER).index.count() == 6
     assert first == sorted((path, path.stat().st_mtime_ns) for path, _ in first)
@@ -125,11 +125,11 @@ def test_a_build_that_ends_leaves_the_graph_built(sqlite_work, made) -> None:
     sqlite_work.options = SMALL
     store = sqlite_work.open()
     run = sqlite_work.fill(store, [1])
-    store.finish_run(run, "finished", {})
+    store.runs.finish(run, "finished", {})
     assert in_graph(store) == 0, "6 are scanned"
     run = sqlite_work.fill(store, UNITS)
     assert in_graph(store) == 0, "not between two commits of a few"
-    store.finish_run(run, "finished", {})
+    store.runs.finish(run, "finished", {})
     assert in_graph(store) == 72
     assert reconcile.differences(store.projection()).clean
 
@@ -137,14 +137,14 @@ def test_a_build_that_ends_leaves_the_graph_built(sqlite_work, made) -> None:
 def test_who_stops_a_build_does_not_wait_for_the_graph(sqlite_work, made) -> None:
     sqlite_work.options = SMALL
     store = sqlite_work.open()
-    store.finish_run(sqlite_work.fill(store, UNITS), "interrupted", {})
+    store.runs.finish(sqlite_work.fill(store, UNITS), "interrupted", {})
     assert in_graph(store) == 0
 
 
 def test_a_load_and_an_edit_leave_the_graph_built(sqlite_work, made) -> None:
     sqlite_work.options = SMALL
     store = sqlite_work.open()
-    store.finish_run(sqlite_work.fill(store, UNITS), "finished", {})
+    store.runs.finish(sqlite_work.fill(store, UNITS), "finished", {})
     sqlite_work.close()
     shutil.rmtree(sqlite_work.folder / "index")
     store = sqlite_work.open()
@@ -156,7 +156,7 @@ def test_a_load_and_an_edit_leave_the_graph_built(sqlite_work, made) -> None:
 
 def unusable(store, kind: str, monkeypatch) -> None:
     """Make the embedded index one that this process cannot write."""
-    folder = store.folder / "index" / store.spaces()[0].index
+    folder = store.folder / "index" / store.spaces.all()[0].index
     store.close()
     if kind == "another user's":  # as root, who may write anywhere: a folder where the lock should be
         (folder / "lock").unlink()
@@ -169,7 +169,7 @@ def unusable(store, kind: str, monkeypatch) -> None:
 
 
 def usable(store, monkeypatch) -> None:
-    folder = store.folder / "index" / store.spaces()[0].index
+    folder = store.folder / "index" / store.spaces.all()[0].index
     monkeypatch.undo()
     if (folder / "lock").is_dir():
         (folder / "lock").rmdir()
@@ -266,4 +266,4 @@ def test_an_index_that_cannot_be_removed_is_told(sqlite_work, made, monkeypatch)
     made.commit(store, made.unit(1))
     monkeypatch.setattr(indexes.shutil, "rmtree", lambda *_, **__: None)
     with pytest.raises(StoreError, match="can be removed"):
-        store.drop_index()
+        store.maintenance.drop_index()

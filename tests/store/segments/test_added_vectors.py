@@ -70,19 +70,19 @@ def test_a_space_that_lacks_vectors_is_not_asked(sqlite_work, made) -> None:
     store = sqlite_work.open()
     made.commit(store, made.unit(1))
     with pytest.raises(SpaceMismatch, match=r"store add-space --backbone test\.other --store"):
-        store.require_complete(OTHER)
+        store.spaces.require_complete(OTHER)
     run = made.adding(store, OTHER)
     masks = made.lacking(store, 2, 1)
     made.give(store, run, OTHER, masks[:4])
-    store.require_complete(made.space)
+    store.spaces.require_complete(made.space)
     with pytest.raises(SpaceIncomplete, match=r"2 of 6 segments have no vector.*add-space --backbone test\.other"):
-        store.require_complete(OTHER)
+        store.spaces.require_complete(OTHER)
     made.give(store, run, OTHER, masks[4:5], without=masks[5:])
-    store.require_complete(OTHER)
+    store.spaces.require_complete(OTHER)
     made.commit(store, made.unit(2))
-    store.require_complete(made.space)
+    store.spaces.require_complete(made.space)
     with pytest.raises(SpaceIncomplete, match="6 of 12"):
-        store.require_complete(OTHER)
+        store.spaces.require_complete(OTHER)
 
 
 def test_a_mask_that_was_replaced_meanwhile_is_passed_over(work, made) -> None:
@@ -116,7 +116,7 @@ def test_a_build_may_use_any_space_that_is_there(sqlite_work, made) -> None:
     store = sqlite_work.open()
     made.commit(store, made.unit(1))
     with pytest.raises(SpaceMismatch):
-        store.start_run(made.plan(space=OTHER))
+        store.runs.start(made.plan(space=OTHER))
     made.adding(store, OTHER)
-    assert store.start_run(made.plan(space=OTHER)).space_id == 2
-    assert store.space() == made.space, "the first stays the first"
+    assert store.runs.start(made.plan(space=OTHER)).space_id == 2
+    assert store.spaces.first() == made.space, "the first stays the first"

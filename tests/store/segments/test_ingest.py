@@ -125,8 +125,8 @@ def test_a_class_that_is_found_no_more(store: FeatureStore, made) -> None:
     made.commit(store, made.unit(1))
     nothing = replace(made.unit(1, classes=("car",)), segments=(), vectors=np.zeros((0, made.dim), dtype=np.float32))
     shards = store.archive.names()
-    run = store.start_run(made.plan())
-    assert store.commit(run, [nothing], {}) == 0
+    run = store.runs.start(made.plan())
+    assert store.runs.commit(run, [nothing], {}) == 0
     assert {slot[0] for slot, row in slots(store).items() if row[2] == 2} == {"car"}
     assert store.archive.names() == shards, "no empty shard"
     assert made.ask(store, "SELECT segments FROM unit WHERE key = :key", key=nothing.key) == [(0,)]
@@ -160,8 +160,8 @@ def test_a_photo_under_two_names_shows_what_both_say(store: FeatureStore, made) 
 
 def test_other_images_and_proposers_keep_their_slots(store: FeatureStore, made) -> None:
     made.commit(store, made.unit(1), made.unit(2))
-    other = store.start_run(replace(made.plan(), recipe="f" * 64, proposer="another"))
-    store.commit(other, [made.unit(1, per_class=1)], {})
+    other = store.runs.start(replace(made.plan(), recipe="f" * 64, proposer="another"))
+    store.runs.commit(other, [made.unit(1, per_class=1)], {})
     assert made.ask(store, "SELECT count(*), max(status), max(rev) FROM segment") == [(15, 0, 1)]
     made.commit(store, made.unit(2, per_class=1))
     assert made.ask(store, "SELECT DISTINCT image_id FROM segment WHERE status = 2") == [(2,)]
@@ -178,7 +178,7 @@ def test_a_persons_label_and_quarantine_survive_a_rebuild(store: FeatureStore, m
     made.change(store, "UPDATE segment SET status = 1, rev = rev + 1 WHERE id = :id", id=quarantined)
     made.commit(store, made.unit(1))
     assert slots(store)["car", 1][2] == 1
-    known = store.segments([point_id])[point_id]
+    known = store.segments.get([point_id])[point_id]
     assert (known.class_name, known.label_source, known.labelled_by) == ("road", "person", "ann")
     assert held(store)[point_id][0] == road and agree(store)
 
@@ -221,11 +221,11 @@ def test_several_writers_at_once_lose_nothing(work, made) -> None:
         options = StoreOptions(database=work.options.database, index="resident")
         with FeatureStore.open(work.folder, options) as store:
             try:
-                run = store.start_run(made.plan())
+                run = store.runs.start(made.plan())
                 barrier.wait()
                 for image in range(4):
                     units = [made.unit(image, classes=("van", "bus")), made.unit(10 * number + image, classes=("van",))]
-                    store.commit(run, units, {})
+                    store.runs.commit(run, units, {})
             except Exception as error:
                 failed.append(error)
 

@@ -51,9 +51,9 @@ def adding(store: FeatureStore, made, name: str, *units) -> int:
     """As `class add` does it; the event."""
     with transaction(store.engine) as connection:
         before = class_before(connection, name)
-    run = store.start_run(made.plan("class_add"))
+    run = store.runs.start(made.plan("class_add"))
     for unit in units:
-        store.commit(run, [unit], {name: True})
+        store.runs.commit(run, [unit], {name: True})
     with transaction(store.engine, write=True) as connection:
         return record_addition(connection, name, before, {"run": run.id})
 
@@ -73,7 +73,7 @@ def state(store: FeatureStore, made) -> dict[str, object]:
         "segments": made.ask(store, f"SELECT {SEGMENTS} FROM segment WHERE status <> 2 ORDER BY id"),
         "masks": [bytes(row[0]) for row in made.ask(store, "SELECT rle FROM segment WHERE status <> 2 ORDER BY id")],
         "classes": made.ask(store, classes),
-        "spaces": [(one.segments, one.lacking, one.without) for one in store.spaces()],
+        "spaces": [(one.segments, one.lacking, one.without) for one in store.spaces.all()],
     }  # fmt: skip
     for table, columns in rows.items():
         found[table] = made.ask(store, f"SELECT segment_id, {columns} FROM {table} {living} ORDER BY 1, 2")
@@ -93,7 +93,7 @@ def left(store: FeatureStore, made) -> int:
 def test_masks_that_were_made_again_come_back_with_their_vectors_in_every_space(store, made) -> None:
     before = state(store, made)
     event = adding(store, made, "car", drawn(made.unit(1, ("car",), annotation="b"), 2))
-    assert state(store, made) != before and store.spaces()[1].lacking == 2 and left(store, made) == 2
+    assert state(store, made) != before and store.spaces.all()[1].lacking == 2 and left(store, made) == 2
     names = {row[0] for row in made.ask(store, "SELECT sha256 FROM feature_shard")}
     with transaction(store.engine) as connection:
         assert repair.unreferenced_shards(connection, store.archive) == [] and names == set(store.archive.names())
@@ -195,8 +195,8 @@ def test_a_filled_class_that_an_addition_made_again(store, made) -> None:
     before = state(store, made)
     config = note(FILL, {"known": False})
     for number in (1, 3):
-        run = store.start_run(replace(made.plan(KIND), config=config))
-        store.commit(run, [drawn(made.unit(number, ("boat",)), 2), drawn(made.unit(1, ("car",), 1, "f"), 3)], {})
+        run = store.runs.start(replace(made.plan(KIND), config=config))
+        store.runs.commit(run, [drawn(made.unit(number, ("boat",)), 2), drawn(made.unit(1, ("car",), 1, "f"), 3)], {})
     store._catalog.edit(record, FILL)
     newest = store.matches.decisions().newest["boat"]
     fill = store._catalog.edit(finish_fill, newest, {})

@@ -24,8 +24,8 @@ def live(store: FeatureStore, made) -> list[tuple]:
 
 def commit(store: FeatureStore, made, unit, **changes: object) -> None:
     """In a run of its own, planned otherwise."""
-    run = store.start_run(replace(made.plan(), **changes))
-    store.commit(run, [unit], {})
+    run = store.runs.start(replace(made.plan(), **changes))
+    store.runs.commit(run, [unit], {})
 
 
 def finished(store: FeatureStore, made) -> set[str]:
@@ -115,8 +115,8 @@ def test_which_images_a_data_set_put_a_class_into(store: FeatureStore, made) -> 
     assert known(run, ["CAR"]) == {"1.jpg"}
     assert known(run, ["tree", "car"]) == {"1.jpg", "2.jpg"}
     assert known(run, []) == set()
-    assert known(store.start_run(replace(made.plan(), dataset="another")), ["car"]) == set()
-    assert known(store.start_run(replace(made.plan(), proposer="another")), ["car"]) == set()
+    assert known(store.runs.start(replace(made.plan(), dataset="another")), ["car"]) == set()
+    assert known(store.runs.start(replace(made.plan(), proposer="another")), ["car"]) == set()
 
 
 def test_scores_are_those_of_the_newest_run(store: FeatureStore, made) -> None:

@@ -24,12 +24,12 @@ def store(light_work, made):
 
 
 def told(store):
-    return {one.space.backbone: (one.segments, one.lacking, one.without, one.complete) for one in store.spaces()}
+    return {one.space.backbone: (one.segments, one.lacking, one.without, one.complete) for one in store.spaces.all()}
 
 
 def test_each_space_says_what_it_has_and_what_it_lacks(store, made) -> None:
     assert told(store) == {"test.backbone": (12, 0, 0, True), "test.other": (2, 10, 0, False)}
-    first, second = store.spaces()
+    first, second = store.spaces.all()
     assert (first.space, second.space) == (made.space, OTHER) and first.total == second.total == 12
     assert first.index != second.index and second.index.startswith(f"seg__{OTHER.id[:8]}")
 
@@ -67,7 +67,7 @@ def test_what_is_let_go_does_not_block_and_a_lost_photo_is_looked_for_again(stor
     run = made.adding(store, OTHER)
     made.give(store, run, OTHER, made.lacking(store, 2, 1) + made.lacking(store, 2, 2)[1:])
     (last,) = made.lacking(store, 2, 2)
-    assert not last.accepted and not store.spaces()[1].complete
+    assert not last.accepted and not store.spaces.all()[1].complete
     made.give(store, run, OTHER, [], without=[last], reason=reason)
     assert told(store)["test.other"] == (11, 0, 1, True)
     assert [one.accepted for one in made.lacking(store, 2, 2)] == [True] * again
@@ -78,7 +78,7 @@ def test_what_is_let_go_does_not_block_and_a_lost_photo_is_looked_for_again(stor
 def test_a_photo_is_known_to_every_source_that_showed_it(store, made) -> None:
     plan = replace(made.plan(), source="later:", dataset="another")
     moved = replace(made.unit(1, annotation="b"), external_id="b/one.jpg")
-    store.commit(store.start_run(plan), [moved], {})
+    store.runs.commit(store.runs.start(plan), [moved], {})
     with transaction(store.engine) as connection:
         found = spaces.addresses(connection, spaces.photos_lacking(connection, 2, 0))
     assert list(found) == ["later:", "test:"], "the newest first"

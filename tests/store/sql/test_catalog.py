@@ -127,7 +127,7 @@ def test_the_order_of_classes_does_not_depend_on_the_databases_language(cluster,
 def test_a_segment_as_people_read_it(store: FeatureStore, made) -> None:
     made.change(store, "UPDATE segment SET x = 1, y = 2, width = 3, height = 2")  # stored as a size, read as corners
     ((_, point_id),) = made.ids(store, "prompt = 'car' AND image_id = 2 AND ordinal = 1").items()
-    (found,) = store.segments([point_id]).values()
+    (found,) = store.segments.get([point_id]).values()
     unit = made.unit(2)
     assert (found.id, found.class_name, found.label_source, found.confidence) == (point_id, "car", "annotation", 1.0)
     assert (found.image_sha256, found.image_uri, found.dataset) == (unit.image_sha256, "/photos/2.jpg", "drawn")
@@ -141,9 +141,9 @@ def test_a_segment_says_who_made_it_and_how_sure_that_was(light_work, made) -> N
     store = light_work.open()
     made_with = {"proposer": {"name": "test.proposer", "version": "1", "weights": {"a/b.safetensors": "f" * 64}}}
     segments = tuple(replace(one, score=0.4, detector_score=0.8, mask_score=0.5) for one in made.unit(1).segments)
-    run = store.start_run(replace(made.plan(), components=made_with))
-    store.commit(run, [replace(made.unit(1), segments=segments)], {})
-    found = store.segments(list(made.ids(store).values())).values()
+    run = store.runs.start(replace(made.plan(), components=made_with))
+    store.runs.commit(run, [replace(made.unit(1), segments=segments)], {})
+    found = store.segments.get(list(made.ids(store).values())).values()
     assert len(found) == 6
     assert {(one.score, one.detector_score, one.mask_score) for one in found} == {(0.4, 0.8, 0.5)}
     assert all(one.components == made_with for one in found)
@@ -157,7 +157,7 @@ def test_the_newest_label_is_the_one_shown(store: FeatureStore, made) -> None:
             values = {"segment_id": 1, "category_id": category, "source": "person", "confidence": 0.5, "actor": actor}
             connection.execute(insert(Label).values(**values))
         made.change(store, "UPDATE segment SET category_id = :category WHERE id = 1", category=category)
-    found = store.segments([point_id])
+    found = store.segments.get([point_id])
     assert len(found) == 1
     assert (found[point_id].class_name, found[point_id].labelled_by, found[point_id].confidence) == ("road", "bob", 0.5)
 
@@ -166,7 +166,7 @@ def test_hidden_segments_are_still_described(store: FeatureStore, made) -> None:
     ids = answers(store, catalog.point_ids, [1])
     for status, name in enumerate(("normal", "quarantined", "retired")):
         made.change(store, "UPDATE segment SET status = :status WHERE id = 1", status=status)
-        assert [one.status for one in store.segments(ids).values()] == [name]
+        assert [one.status for one in store.segments.get(ids).values()] == [name]
 
 
 def test_masks_come_with_their_image_size(store: FeatureStore, made) -> None:
@@ -176,7 +176,7 @@ def test_masks_come_with_their_image_size(store: FeatureStore, made) -> None:
 
 
 def test_unknown_ids_are_left_out(store: FeatureStore) -> None:
-    assert store.segments([UUID(int=1)]) == {}
+    assert store.segments.get([UUID(int=1)]) == {}
     assert answers(store, catalog.visible_classes, []) == {}
     assert answers(store, wanted_points.points_of, space_of(store), [10**6]) == []
 
@@ -186,7 +186,7 @@ def test_more_ids_than_one_statement_may_carry(store: FeatureStore, made) -> Non
     (first,), (last,) = answers(store, catalog.point_ids, [1]), answers(store, catalog.point_ids, [18])
     ids = [first, *(UUID(int=n) for n in range(1, 33_000)), last]
     assert set(answers(store, catalog.visible_classes, ids)) == {first, last}
-    assert set(store.segments(ids)) == {first, last}
+    assert set(store.segments.get(ids)) == {first, last}
     rows = [1, *range(1000, 34_000), 18]
     assert {one.point_id for one in answers(store, wanted_points.points_of, space_of(store), rows)} == {first, last}
     assert answers(store, catalog.point_ids, rows) == [first, last]

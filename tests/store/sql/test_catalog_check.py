@@ -101,8 +101,8 @@ def test_what_breaks_over_a_damaged_value_is_told_as_damage(sqlite_store, made) 
     ids = [UUID(bytes=row[0]) for row in made.ask(sqlite_store, "SELECT point_id FROM segment ORDER BY id LIMIT 3")]
     made.change(sqlite_store, "UPDATE segment SET x = 'one' WHERE id = 2")
     with pytest.raises(StoreDamaged, match=r"TypeError: .*; other rows in segment"):
-        sqlite_store.segments(ids)
-    assert len(sqlite_store.segments(ids[:1])) == 1
+        sqlite_store.segments.get(ids)
+    assert len(sqlite_store.segments.get(ids[:1])) == 1
     with pytest.raises(TypeError):  # a mistake of ours stays one where every row is whole
         made.change(sqlite_store, "UPDATE segment SET seal = NULL, x = 1 WHERE id = 2")
         read(sqlite_store.engine, lambda _: "1" + 1)

@@ -64,7 +64,7 @@ def test_provenance_comes_to_an_older_store_and_every_row_stays(work, made) -> N
     schema.upgrade(store.engine)
     assert schema.differences(store.engine) == [] and made.ask(store, everything) == before
     assert [made.ask(store, f"SELECT count(*) FROM {table}") for table in parts] == counted
-    for one in store.segments(list(made.ids(store).values())).values():
+    for one in store.segments.get(list(made.ids(store).values())).values():
         assert (one.detector_score, one.mask_score, one.components) == (None, None, {})
         assert (one.proposer, one.proposer_version, one.score) == (made.proposer, "1", 1.0)
     with pytest.raises(RetCLIPError), transaction(store.engine, write=True) as connection:

@@ -40,10 +40,10 @@ def test_all_edits_and_their_undo_leave_every_row_sealed(store, edit, made) -> N
 def test_work_that_is_done_again_fails_or_is_replaced_leaves_every_row_sealed(light_work, made) -> None:
     store = light_work.open()
     run = light_work.fill(store, range(3))
-    store.record_failure(run, "k", ledger.Failure("a.jpg", "/a.jpg", "broken"))
-    store.record_failure(run, "k", ledger.Failure("a.jpg", "/a.jpg", "broken again"))
+    store.runs.record_failure(run, "k", ledger.Failure("a.jpg", "/a.jpg", "broken"))
+    store.runs.record_failure(run, "k", ledger.Failure("a.jpg", "/a.jpg", "broken again"))
     made.commit(store, made.unit(1, per_class=1, annotation="b"))
-    store.finish_run(run, "finished", {"segments": 12, "share": 0.5})
+    store.runs.finish(run, "finished", {"segments": 12, "share": 0.5})
     assert broken(store) == {} and empty(made, store) == 0
 
 

@@ -194,7 +194,7 @@ def test_what_is_finished_meanwhile_is_in_nobody_s_hands(light_work, made):
     store = light_work.open()
     run = made.commit(store, made.unit(1))
     finished = Wanted(made.unit(1).key, "1.jpg", "")
-    assert store.lease(run, [finished, B]).mine == {"b"}
+    assert store.runs.lease(run, [finished, B]).mine == {"b"}
 
 
 def test_a_sign_of_life_moves_the_end_of_our_own_leases_only(connection, run, another_process):
@@ -209,9 +209,9 @@ def test_a_sign_of_life_moves_the_end_of_our_own_leases_only(connection, run, an
 
 def test_a_finished_unit_is_leased_no_more(light_work, made):
     store, unit = light_work.open(), made.unit(1)
-    run = store.start_run(made.plan())
-    store.lease(run, [Wanted(unit.key, unit.external_id, unit.uri)])
-    store.commit(run, [replace(unit)], {})
-    store.finish_run(run, "finished", {})
+    run = store.runs.start(made.plan())
+    store.runs.lease(run, [Wanted(unit.key, unit.external_id, unit.uri)])
+    store.runs.commit(run, [replace(unit)], {})
+    store.runs.finish(run, "finished", {})
     with transaction(store.engine) as connection:
         assert rows(connection) == [(unit.key, "finished", 1, None)]

@@ -115,13 +115,13 @@ def test_a_failure_names_the_run_that_met_it_last(connection, made) -> None:
 def test_two_builds_that_meet_the_same_bad_photo_both_count_it_and_go_on(light_work, made) -> None:
     """The second comes while the first has not committed: it waits, where it used to break off."""
     first, second = light_work.open(), light_work.open()
-    mine, theirs = first.start_run(made.plan()), second.start_run(made.plan())
+    mine, theirs = first.start_run(made.plan()), second.runs.start(made.plan())
     with first.engine.connect().execution_options(retclip_write=True) as open_one:
         begun = open_one.begin()
         ledger.record_failure(open_one, mine.id, "key", BAD)
         timer = threading.Timer(0.5, begun.commit)
         timer.start()
-        second.record_failure(theirs, "key", replace(BAD, reason="still truncated"))
+        second.runs.record_failure(theirs, "key", replace(BAD, reason="still truncated"))
         timer.join()
     with transaction(first.engine) as connection:
         (row,) = rows(connection, Unit)
@@ -130,11 +130,11 @@ def test_two_builds_that_meet_the_same_bad_photo_both_count_it_and_go_on(light_w
 
 def test_a_unit_that_succeeds_at_last_is_finished(light_work, made) -> None:
     store, unit = light_work.open(), made.unit(1)
-    run = store.start_run(made.plan())
+    run = store.runs.start(made.plan())
     with transaction(store.engine, write=True) as connection:
         for _ in range(MAX_ATTEMPTS):
             ledger.record_failure(connection, run.id, unit.key, BAD)
-    store.commit(run, [unit], {})
+    store.runs.commit(run, [unit], {})
     with transaction(store.engine) as connection:
         assert ledger.finished_units(connection, [unit.key]) == {unit.key}
         assert ledger.poisoned_units(connection, [unit.key]) == {}

@@ -73,7 +73,7 @@ def rows(store, *columns, **where):
 
 
 def state(store):
-    one = store.spaces()[-1]
+    one = store.spaces.all()[-1]
     return one.segments, one.lacking, one.without
 
 
@@ -171,7 +171,7 @@ def test_masks_that_meet_no_cell_are_dropped_named_and_block_nothing(built, add,
     assert (report.dropped, report.segments, state(built)) == (1, 11, (11, 0, 1))
     assert report.failures[0].reason.startswith("dropped: the mask of segment ")
     assert "(car) meets no feature cell of stub.second" in report.failures[0].reason
-    built.require_complete(second.thing.space)
+    built.spaces.require_complete(second.thing.space)
     again = add()
     assert (again.total, again.failures) == (0, ()), "no repetition changes that"
     build_store(kit.parts(built), kit.Source([small], name="listed"), "listed:y", None)
@@ -188,10 +188,10 @@ def test_a_mask_that_was_corrected_lacks_its_vector_until_the_next_run(built, ad
     build_store(kit.parts(built), world, "listed:x")
     assert state(built) == (8, 2, 0)
     with pytest.raises(SpaceIncomplete, match="2 of 10"):
-        built.require_complete(second.thing.space)
-    built.require_complete(kit.Backbone.space)
+        built.spaces.require_complete(second.thing.space)
+    built.spaces.require_complete(kit.Backbone.space)
     assert add().segments == 2
-    built.require_complete(second.thing.space)
+    built.spaces.require_complete(second.thing.space)
 
 
 def test_a_bad_mask_in_the_catalog_is_a_failure_of_its_image(built, add):

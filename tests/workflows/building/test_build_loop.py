@@ -139,7 +139,7 @@ def test_leases_are_renewed_while_the_work_takes_its_time(fresh, monkeypatch):
             raise StoreBusy("the catalog to be free", "locked", "wait")
         enough.set()
 
-    monkeypatch.setattr(type(fresh.store), "renew_leases", renew)
+    monkeypatch.setattr(type(fresh.store.runs), "renew_leases", renew)
     with signs_of_life(fresh.store, "a run", every=0.001):
         assert enough.wait(30), "a beat that failed is not the last one"
     count = len(heard)

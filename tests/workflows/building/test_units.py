@@ -27,7 +27,7 @@ def record(name, classes=("sky",), digest="a" * 64, annotation="1"):
 @pytest.fixture
 def planned(fresh):
     plan = RunPlan("build", "listed:x", "listed", "stub.masks", "1", {}, RECIPE, SPACE, {}, "0")
-    run = fresh.store.start_run(plan)
+    run = fresh.store.runs.start(plan)
 
     def of(records, wanted=("sky", "car")):
         return plan_units(fresh.store, run, "listed:x", records, wanted, SPACE.id)

@@ -187,7 +187,7 @@ def test_every_space_is_checked_and_repaired(copied, built, two_spaces):
     assert [one.what.split(" (")[0] for one in found] == ["disk", "catalog", "schema", "archive", *of_each * 2]
     assert all(one.ok for one in found)
     with FeatureStore.open(copied) as store:
-        second = store.spaces()[1]
+        second = store.spaces.all()[1]
         index = store.projection(second.space).index
         index.delete([point for point, _ in list(index.scan())[:3]])
     name = f"index of reference.colour_texture ({second.space.id[:8]})"

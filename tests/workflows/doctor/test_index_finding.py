@@ -8,7 +8,6 @@ from retclip.errors import StoreBusy, StoreDamaged, StoreError
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.index.edge import EdgeIndex
 from retclip.store.index.reconcile import differences
-from retclip.workflows.doctor import index_finding as module
 from retclip.workflows.doctor.index_finding import index_finding
 
 
@@ -20,7 +19,7 @@ def store(built, tmp_path):
 
 
 def found(store, repair=False, archive_whole=True):
-    return index_finding(store, store.space(), "index", repair, archive_whole)
+    return index_finding(store, store.spaces.first(), "index", repair, archive_whole)
 
 
 FAULTS = [KeyError("cat"), TypeError("not a number"), UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"), MemoryError()]
@@ -30,7 +29,7 @@ FAULTS = [KeyError("cat"), TypeError("not a number"), UnicodeDecodeError("utf-8"
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
 def test_whatever_is_raised_while_it_is_read_drops_and_reloads_it(store, monkeypatch, method, fault):
     """Once: the files that are made then are whole."""
-    name, original, left = store.spaces()[0].index, getattr(EdgeIndex, method), [2]
+    name, original, left = store.spaces.all()[0].index, getattr(EdgeIndex, method), [2]
     (store.folder / "index" / name / "mark").touch()
 
     def raising(self, *args):
@@ -88,8 +87,8 @@ def test_an_index_that_cannot_be_looked_at_is_not_damaged_for_that(store, monkey
     def refusing(*_, **__):
         raise error
 
-    monkeypatch.setattr(store, "projection", refusing)
-    monkeypatch.setattr(store, "drop_index", lambda *_: pytest.fail("its files are not to be touched"))
+    monkeypatch.setattr(store.maintenance, "index_differences", refusing)
+    monkeypatch.setattr(store.maintenance, "drop_index", lambda *_: pytest.fail("its files are not to be touched"))
     for repair in (False, True):
         check = found(store, repair)
         assert (check.ok, check.cure) == (False, cure)
@@ -98,8 +97,10 @@ def test_an_index_that_cannot_be_looked_at_is_not_damaged_for_that(store, monkey
 def test_without_a_whole_archive_no_index_is_dropped(store, monkeypatch):
     """It may hold what the archive has lost."""
     next((store.folder / "archive").glob("??/*.npy")).unlink()
-    monkeypatch.setattr(store, "drop_index", lambda *_: pytest.fail("it cannot be made again"))
-    monkeypatch.setattr(module, "differences", lambda _: (_ for _ in ()).throw(StoreDamaged("files", "damage", "")))
+    monkeypatch.setattr(store.maintenance, "drop_index", lambda *_: pytest.fail("it cannot be made again"))
+    monkeypatch.setattr(
+        store.maintenance, "index_differences", lambda _: (_ for _ in ()).throw(StoreDamaged("files", "damage", ""))
+    )
     check = found(store, repair=True, archive_whole=False)
     assert not check.ok and check.cure.startswith("mend the archive first")
 
@@ -115,4 +116,4 @@ def test_a_server_s_collection_that_stays_wrong_is_to_be_deleted_by_its_owner(bu
         opened.projection()
         monkeypatch.setattr(type(opened.projection().index), "filtered", lambda *_: iter(()))
         check = found(opened, repair=True)
-        assert not check.ok and f"delete the collection {opened.spaces()[0].index}" in check.cure
+        assert not check.ok and f"delete the collection {opened.spaces.all()[0].index}" in check.cure

@@ -175,4 +175,4 @@ def test_the_figures_are_plain_data_with_their_provenance(memory, built):
     assert document["images"] == 6
     assert document["miou"] > 95
     assert document["settings"]["proposer"]["name"] == "reference.ground_truth"
-    assert document["settings"]["space"] == memory.store.space().id
+    assert document["settings"]["space"] == memory.store.spaces.first().id

@@ -1,0 +1,97 @@
+"""The runs of an open store: who writes, which units of work are taken, finished or given up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from retclip.store.api.spaces import Spaces
+from retclip.store.archive.shards import Archive
+from retclip.store.index.indexes import Indexes
+from retclip.store.segments.ingest import UnitResult, commit_units
+from retclip.store.segments.slots import images_with_slots
+from retclip.store.sql.engine import one_writer_at_a_time
+from retclip.store.sql.transactions import Transactions
+from retclip.store.work import leases, ledger
+from retclip.store.work.leases import Taken, Wanted
+from retclip.store.work.ledger import Failure, OpenRun, RunPlan, UnitStates
+
+
+class Runs:
+    """A run is started, takes units of work, commits or fails each, and is finished (stores.md 2.3, 4.2)."""
+
+    def __init__(self, transactions: Transactions, archive: Archive, indexes: Indexes, spaces: Spaces) -> None:
+        self._catalog, self._archive, self._indexes, self._spaces = transactions, archive, indexes, spaces
+
+    def planned(self, plan: RunPlan) -> tuple[OpenRun, bool]:
+        """Tell the run as it would be, and whether any work was ever finished here. Nothing is written."""
+        return self._catalog.read(lambda c: (ledger.planned_run(c, plan), ledger.has_units(c)))
+
+    def start(self, plan: RunPlan, new_space: bool = False) -> OpenRun:
+        """Open the index for writing and record that a run begins.
+
+        new_space: a store that holds other spaces gets that one, too.
+        Raises SpaceMismatch, StoreBusy, and with `new_space` StoreMissing for an empty store.
+        """
+
+        def begin(connection: Connection) -> int:
+            one_writer_at_a_time(connection)  # two first builds with different backbones must not both find it empty
+            known = ledger.spaces(connection)
+            if new_space and not known:
+                raise self._spaces.empty()
+            if not new_space and known and plan.space.id not in {there.id for _, there in known}:
+                raise self._spaces.mismatch(known, plan.space)
+            return ledger.ensure_space(connection, plan.space)
+
+        self._indexes.prepare(self._catalog.write(begin), plan.space)
+        return self._catalog.write(ledger.start_run, plan)
+
+    def unit_states(self, keys: Sequence[str]) -> UnitStates:
+        """Tell what the ledger says of those units of work."""
+        return self._catalog.read(leases.unit_states, keys)
+
+    def images_with_slots(self, run: OpenRun, external_ids: Sequence[str], prompts: Sequence[str]) -> set[str]:
+        """List those of the images that hold a segment of that run's proposer for one of the prompts."""
+        return self._catalog.read(images_with_slots, run, external_ids, prompts)
+
+    def lease(self, run: OpenRun, units: Sequence[Wanted], afresh: bool = False) -> Taken:
+        """Take units that nobody else works on, until they are committed or the run ends.
+
+        afresh: earlier attempts do not count any more.
+        """
+        return self._catalog.write(leases.take, run, units, afresh)
+
+    def renew_leases(self, run: OpenRun) -> None:
+        """Give a sign of life, due every few minutes."""
+        self._catalog.write(leases.renew, run)
+
+    def begin_unit(self, run: OpenRun, key: str) -> None:
+        """Say that this process itself now works on that one of the run's leased units, "" = on none."""
+        self._catalog.write(leases.begin, run, key)
+
+    def record_failure(self, run: OpenRun, key: str, failure: Failure) -> None:
+        """Count one more failed attempt at a unit."""
+        self._catalog.write(ledger.record_failure, run.id, key, failure)
+
+    def commit(self, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool | None]) -> int:
+        """Store finished units and let the indexes follow; returns the number of segments.
+
+        is_thing: by class name whether it is countable, None where nobody said.
+        Raises StoreBusy, StoreError.
+        """
+        stored = commit_units(self._catalog.engine, self._archive, run, results, is_thing)
+        self._indexes.refresh()
+        return stored
+
+    def finish(self, run: OpenRun, state: str, counts: Mapping[str, Any]) -> None:
+        """Close a run as finished, interrupted or failed; what it still held is free. A finished one has its graph."""
+
+        def close(connection: Connection) -> None:
+            leases.release(connection, run)
+            ledger.finish_run(connection, run.id, state, counts)
+
+        self._catalog.write(close)
+        if state == "finished":
+            self._indexes.keep_up()

@@ -1,0 +1,34 @@
+"""The segments of an open store, as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from retclip.store.segments import spaces
+from retclip.store.segments.spaces import VectorMaker
+from retclip.store.sql import catalog
+from retclip.store.sql.catalog import StoredSegment
+from retclip.store.sql.transactions import Transactions
+
+
+class Segments:
+    """Whatever their status: retired and quarantined segments are found by their id, too."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._catalog = transactions
+
+    def get(self, ids: Sequence[UUID]) -> dict[UUID, StoredSegment]:
+        """Tell what is known of those segments now; unknown ids are left out."""
+        return self._catalog.read(catalog.stored_segments, ids)
+
+    def mask(self, segment_id: UUID) -> tuple[bytes, int, int] | None:
+        """Tell the mask of a segment: COCO compressed counts, height, width; None for an unknown one."""
+        return self._catalog.read(catalog.segment_mask, segment_id)
+
+    def vector_makers(self, ids: Sequence[UUID], space: str) -> dict[UUID, VectorMaker]:
+        """Tell who made the vectors of those segments in a space; what has none there is left out.
+
+        space: its fingerprint.
+        """
+        return self._catalog.read(spaces.vector_makers, ids, space)

@@ -1,0 +1,119 @@
+"""The feature spaces of an open store: which there are, how complete each is, vectors for what lacks them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from retclip.errors import SpaceIncomplete, SpaceMismatch, StoreMissing
+from retclip.store.archive.shards import Archive
+from retclip.store.index.indexes import Indexes
+from retclip.store.segments import spaces
+from retclip.store.segments.added_vectors import AddedVectors, commit_added
+from retclip.store.segments.spaces import SpaceState, StoredMask, StoredPhoto
+from retclip.store.sql.transactions import Transactions
+from retclip.store.work import ledger
+from retclip.store.work.ledger import OpenRun
+from retclip.types import FeatureSpace
+
+
+class Spaces:
+    """A segment may have a vector in each of several spaces; a question names the space of the vectors it brings."""
+
+    def __init__(self, folder: Path, transactions: Transactions, archive: Archive, indexes: Indexes) -> None:
+        self._folder, self._catalog, self._archive, self._indexes = folder, transactions, archive, indexes
+
+    def first(self) -> FeatureSpace | None:
+        """Tell the space of the first build, None for an empty store."""
+        known = self.rows()
+        return known[0][1] if known else None
+
+    def all(self) -> list[SpaceState]:
+        """List every space whose vectors the store holds, the first build's first, with how complete it is."""
+        return self._catalog.read(spaces.states)
+
+    def rows(self) -> list[tuple[int, FeatureSpace]]:
+        """List every space with its row in the catalog, the first build's first."""
+        return self._catalog.read(ledger.spaces)
+
+    def row_of(self, space: FeatureSpace | None) -> tuple[int, FeatureSpace]:
+        """Find a space with its row, None for the first. Raises StoreMissing for an empty store, SpaceMismatch."""
+        known = self.rows()
+        if not known:
+            raise self.empty()
+        if space is None:
+            return known[0]
+        row = next((row for row in known if row[1].id == space.id), None)
+        if row is None:
+            raise self.mismatch(known, space)
+        return row
+
+    def state(self, space: FeatureSpace) -> SpaceState:
+        """Count how complete a space is. Raises as `row_of`."""
+        return self._catalog.read(spaces.state_of, *self.row_of(space))
+
+    def require(self, space: FeatureSpace) -> None:
+        """Raise SpaceMismatch unless the store is empty or has that space."""
+        known = self.rows()
+        if known and space.id not in {there.id for _, there in known}:
+            raise self.mismatch(known, space)
+
+    def require_complete(self, space: FeatureSpace) -> None:
+        """Raise SpaceMismatch as `require`, and SpaceIncomplete where a segment lacks its vector in that space.
+
+        A memory that knows half of what it was told answers wrongly, and nobody would see it. Segments that cannot have
+        a vector do not count (`SpaceState.without`). Where there is one space, whatever stores a segment stores its
+        vector, so nothing is counted.
+        """
+        self.require(space)
+        known = self.rows()
+        if len(known) < 2:
+            return
+        state = self.state(space)
+        if not state.complete:
+            twice = sum(there.backbone == space.backbone for _, there in known) > 1
+            same = ", with the settings of this command (--set)" if twice else ""
+            raise SpaceIncomplete(
+                f"a vector of {space.backbone} for every segment of {self._folder}",
+                f"{state.lacking} of {state.total} segments have no vector in this space",
+                f"{self.command_to_add(space.backbone)}{same}; or ask with another --backbone",
+            )
+
+    def command_to_add(self, backbone: str) -> str:
+        """Name the command that makes up for what lacks in the backbone's space."""
+        return spaces.to_add(backbone, self._folder)
+
+    def photos_lacking(self, space_id: int, after: int = 0) -> list[StoredPhoto]:
+        """List a page of photos with a segment that lacks its vector in a space.
+
+        space_id: its row, as `OpenRun` names it.
+        after: the last row of the page before.
+        """
+        return self._catalog.read(spaces.photos_lacking, space_id, after)
+
+    def count_photos_lacking(self, space_id: int) -> int:
+        """Count the photos that `photos_lacking` has in all its pages."""
+        return self._catalog.read(spaces.count_photos_lacking, space_id)
+
+    def masks_lacking(self, space_id: int, image_id: int) -> list[StoredMask]:
+        """List the masks of a photo that lack their vector in a space."""
+        return self._catalog.read(spaces.masks_lacking, space_id, image_id)
+
+    def addresses(self, photos: list[StoredPhoto]) -> dict[str, dict[str, list[StoredPhoto]]]:
+        """Tell which sources showed those photos: by a source's address, by name in it, the photos."""
+        return self._catalog.read(spaces.addresses, photos)
+
+    def add_vectors(self, run: OpenRun, space: FeatureSpace, results: Sequence[AddedVectors]) -> int:
+        """Store vectors of segments that are there, and let that space's index follow; returns how many. Nothing else
+        is touched."""
+        stored = commit_added(self._catalog.engine, self._archive, run, space.dim, results)
+        self._indexes.follow([(run.space_id, space)])
+        return stored
+
+    def empty(self) -> StoreMissing:
+        """Make the error of a store without segments."""
+        return StoreMissing("a store with segments", f"{self._folder} is empty", "run `retclip build` first")
+
+    def mismatch(self, known: Sequence[tuple[int, FeatureSpace]], space: FeatureSpace) -> SpaceMismatch:
+        """Make the error of a store that holds those spaces and not that one."""
+        return self._catalog.read(spaces.mismatch, self._folder, [there for _, there in known], space)
