@@ -5,6 +5,7 @@ import hashlib
 import math
 from dataclasses import dataclass, field, replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.plugin import SourceClass, SourceImage
 from retclip.plugin.contracts import NEIGHBOURS
+from retclip.store.classes.class_matches import Decisions
 from retclip.types import (
     ClassScores,
     DenseFeatures,
@@ -133,6 +135,14 @@ def annotated(image, vocabulary):
     return MaskProposals(masks, torch.ones(len(masks)), image.size, tuple(one.class_name for one in wanted))
 
 
+class StoredNames:
+    """A store of which nothing but its classes and decisions is asked."""
+
+    def __init__(self, stored=(), decided=None):
+        self.classes = SimpleNamespace(all=lambda: list(stored))
+        self.matches = SimpleNamespace(decisions=lambda: decided or Decisions())
+
+
 class NearestClassifier:
     """A class scores the similarity of its nearest stored segment."""
 
@@ -165,6 +175,7 @@ class Kit:
     annotated = staticmethod(annotated)
     loaded = staticmethod(loaded)
     Source, Backbone, Proposer, Classifier = ListSource, StubBackbone, StubProposer, StubClassifier
+    StoredNames = StoredNames
 
     @staticmethod
     def voting(store):

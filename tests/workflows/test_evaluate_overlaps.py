@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,11 +11,9 @@ from PIL import Image as Pillow
 from retclip.data.readers.coco.coco_instances import CocoInstances
 from retclip.data.readers.coco.coco_panoptic import CocoPanopticSettings
 from retclip.plugin.contracts import ANNOTATION
-from retclip.store.classes.class_matches import Decisions
 from retclip.types import MaskProposals
 from retclip.workflows.evaluation.evaluate import evaluate
 
-EMPTY = SimpleNamespace(classes=list, decisions=Decisions)
 PERSON, SHIRT = [4, 4, 24, 4, 24, 44, 4, 44], [4, 14, 24, 14, 24, 39, 4, 39]  # 20 x 40 pixels, 20 x 25 of them hidden
 
 
@@ -63,7 +60,7 @@ RIGHT = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]
 
 
 def evaluated(kit, answer, scores, source, drawn=True):
-    parts = kit.parts(EMPTY, answer, [kit.Classifier(scores)])
+    parts = kit.parts(kit.StoredNames(), answer, [kit.Classifier(scores)])
     provides = frozenset({ANNOTATION} if drawn else ())
     return evaluate(replace(parts, proposer=replace(parts.proposer, provides=provides)), source)
 

@@ -1,24 +1,20 @@
 """Evaluate: figures worked out by hand with fixed scores, failures listed, and what cannot be evaluated refused."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 import torch
 
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceClass
-from retclip.store.classes.class_matches import Decisions
 from retclip.types import ClassScores, Image, MaskProposals, PanopticSegmentation, Role, Vocabulary
 from retclip.workflows.evaluation.evaluate import Evaluator, evaluate
 from retclip.workflows.evaluation.evaluation_figures import Confusion
 
-EMPTY = SimpleNamespace(classes=list, decisions=Decisions)
-
 
 def scored(kit, values, answer=None):
     """Parts that give each of two masks these scores over (sky, grass, car, sand)."""
-    return kit.parts(EMPTY, answer or kit.annotated, [kit.Classifier(values)])
+    return kit.parts(kit.StoredNames(), answer or kit.annotated, [kit.Classifier(values)])
 
 
 RIGHT = [[1.0, 0, 0, 0], [0, 1.0, 0, 0]]
@@ -87,7 +83,7 @@ class Head:
 
 def test_seen_and_unseen_are_those_of_the_in_vocabulary_classifier(kit):
     right_and_wrong = [[1.0, 0, 0, 0], [0, 0, 1.0, 0]]
-    parts = kit.parts(EMPTY, kit.annotated, [Head(right_and_wrong, ("Sky", "car", "boat"))])
+    parts = kit.parts(kit.StoredNames(), kit.annotated, [Head(right_and_wrong, ("Sky", "car", "boat"))])
     found = evaluate(parts, kit.Source([kit.picture("sky", "car"), kit.picture("sky", "grass")]))
     # sky is always right; car: one match, one false alarm; grass: missed; sand: nowhere
     seen, unseen = found.groups["seen"], found.groups["unseen"]
@@ -101,7 +97,7 @@ def test_seen_and_unseen_are_those_of_the_in_vocabulary_classifier(kit):
 
 def test_the_user_may_say_what_is_seen_and_that_changes_no_answer(kit):
     said = Vocabulary(("lawn", "unicorn"), (None, None), (("grass",), ()))
-    parts = kit.parts(EMPTY, kit.annotated, [Head(ALL_SKY, ("sky",))])
+    parts = kit.parts(kit.StoredNames(), kit.annotated, [Head(ALL_SKY, ("sky",))])
     one, other = (evaluate(parts, kit.Source([kit.picture()]), seen=seen) for seen in (None, said))
     assert [row["seen"] for row in other.per_class.values()] == [False, True, False, False]
     assert (one.groups["unseen"].miou, other.groups["seen"].miou) == (0, 0)
@@ -114,7 +110,7 @@ def test_the_user_may_say_what_is_seen_and_that_changes_no_answer(kit):
 def test_a_synonym_of_the_source_makes_a_class_seen(kit):
     source = kit.Source([kit.picture()])
     source.classes = lambda: (SourceClass("sky", False, ("heaven",)), SourceClass("grass", False))
-    parts = kit.parts(EMPTY, kit.annotated, [kit.Classifier([[1.0, 0], [0, 1.0]])])
+    parts = kit.parts(kit.StoredNames(), kit.annotated, [kit.Classifier([[1.0, 0], [0, 1.0]])])
     found = evaluate(parts, source, seen=Vocabulary(("Heaven",), (None,)))
     assert (found.per_class["sky"]["seen"], found.per_class["grass"]["seen"]) == (True, False)
 
@@ -161,7 +157,7 @@ def test_an_image_without_any_proposal_is_all_missed_but_counted(kit):
 
 def test_names_from_the_annotation_do_not_leak_into_the_answer(kit):
     table = kit.Classifier(ALL_SKY)
-    evaluate(kit.parts(EMPTY, kit.annotated, [table]), kit.Source([kit.picture()]))
+    evaluate(kit.parts(kit.StoredNames(), kit.annotated, [table]), kit.Source([kit.picture()]))
     proposals, neighbours = table.seen
     assert proposals.prompts is None
     assert neighbours is None

@@ -9,7 +9,6 @@ import torch
 from retclip.config import load
 from retclip.errors import ContractBroken
 from retclip.plugin import NEIGHBOURS
-from retclip.store.classes.class_matches import Decisions
 from retclip.types import ClassScores, Image, MaskProposals, Neighbours, Role, SegmentFeatures, Vocabulary
 from retclip.workflows.explain.evidence_file import save_evidence
 from retclip.workflows.segment.segment_image import describe_images, segment_images
@@ -19,17 +18,12 @@ NAMES = Vocabulary(("sky", "grass", "car"), (False, False, True))
 RIGHT = [[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]]
 
 
-class Store:
-    """Remembers what was searched for; every mask finds one grass segment."""
+class NearGrass:
+    """A store that remembers what was searched for; every mask finds one grass segment."""
 
-    def __init__(self):
+    def __init__(self, names):
+        self.classes, self.matches, self.spaces = names.classes, names.matches, self
         self.asked = []
-
-    def classes(self):
-        return []
-
-    def decisions(self):
-        return Decisions()
 
     def require_complete(self, space):
         self.space = space
@@ -53,7 +47,7 @@ LEFT, RIGHT_HALF = torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([[0.0, 1
 def segment(kit, image, answer=None, classifiers=None, settings=None, store=None):
     flags = {"device": {"name": "cpu"}, **(settings or {})}
     chosen = classifiers if classifiers is not None else [kit.Classifier(RIGHT)]
-    parts = kit.parts(store or Store(), answer or kit.annotated, chosen, load(None, flags))
+    parts = kit.parts(store or NearGrass(kit.StoredNames()), answer or kit.annotated, chosen, load(None, flags))
     return segment_images(parts, [image], prepare(parts, NAMES))[0]
 
 
@@ -105,7 +99,7 @@ def test_prompts_count_only_where_they_were_asked_for(kit):
 
 
 def test_a_mask_that_meets_no_feature_has_no_neighbours_and_the_others_keep_theirs(kit):
-    store = Store()
+    store = NearGrass(kit.StoredNames())
     answer = giving(torch.stack([torch.zeros(2, 2), RIGHT_HALF]))
     voter = kit.loaded("stub.vote", kit.Classifier(RIGHT), needs={NEIGHBOURS})
     settings = {"retrieval": {"k": 5, "per_class": True}}
@@ -262,7 +256,7 @@ def test_both_backbones_look_at_all_images_together(kit):
 
     first, second = Counting(kit.Backbone.space), Counting(replace(kit.Backbone.space, backbone="stub.keys"))
     parts = replace(
-        kit.parts(Store()),
+        kit.parts(NearGrass(kit.StoredNames())),
         backbone=kit.loaded("stub.colour", first),
         second_backbone=kit.loaded("stub.keys", second),
     )

@@ -2,7 +2,6 @@
 
 import logging
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -26,9 +25,7 @@ STORED = [
 
 @pytest.fixture
 def parts(kit):
-    return kit.parts(
-        SimpleNamespace(classes=lambda: STORED, decisions=Decisions), classifiers=[kit.Classifier([[1.0]])]
-    )
+    return kit.parts(kit.StoredNames(STORED), classifiers=[kit.Classifier([[1.0]])])
 
 
 def names(*given, things=None, synonyms=()):
@@ -44,9 +41,7 @@ def test_without_names_every_class_that_has_segments_is_asked_for(parts):
 
 
 def test_an_empty_store_without_names_says_what_to_do(kit):
-    parts = kit.parts(
-        SimpleNamespace(classes=lambda: STORED[2:3], decisions=Decisions), classifiers=[kit.Classifier([[1.0]])]
-    )
+    parts = kit.parts(kit.StoredNames(STORED[2:3]), classifiers=[kit.Classifier([[1.0]])])
     with pytest.raises(ConfigError, match="store is empty; name them: --classes"):
         prepare(parts, None)
     assert prepare(parts, names("car")).store_classes == (None,)
@@ -112,7 +107,7 @@ def test_what_is_called_otherwise_is_matched_by_its_text_above_the_threshold(par
 
 def test_a_classifier_that_reads_needs_a_backbone_that_reads(kit):
     reader = kit.loaded("stub.reader", kit.Classifier([[1.0]]), needs={TEXT})
-    parts = kit.parts(SimpleNamespace(classes=lambda: STORED, decisions=Decisions), classifiers=[reader])
+    parts = kit.parts(kit.StoredNames(STORED), classifiers=[reader])
     with pytest.raises(ConfigError, match=r"gives stub\.reader its text; got stub\.colour, which has no text tower"):
         prepare(parts, names("car"))
 
@@ -146,7 +141,7 @@ def test_the_engine_prepares_once_and_again_after_the_store_has_changed(fresh, t
 def decided(kit, *matches, rejected=()):
     """Parts over a store with these decisions."""
     found = Decisions({one.key: one for one in matches}, {one.key: [one] for one in rejected})
-    store = SimpleNamespace(classes=lambda: STORED, decisions=lambda: found)
+    store = kit.StoredNames(STORED, found)
     return kit.parts(store, classifiers=[kit.Classifier([[1.0]])])
 
 
@@ -212,9 +207,7 @@ def test_a_stored_class_that_the_backbone_cannot_read_whole_is_matched_by_spelli
             raise error
         return F.normalize(torch.tensor([[1.0, float("auto" in name), 0.1] for name in some]), dim=-1)
 
-    parts = kit.parts(
-        SimpleNamespace(classes=lambda: STORED, decisions=Decisions), classifiers=[kit.Classifier([[1.0]])]
-    )
+    parts = kit.parts(kit.StoredNames(STORED), classifiers=[kit.Classifier([[1.0]])])
     parts.backbone.thing.text_vectors = text_vectors
     with caplog.at_level(logging.WARNING):
         found = prepare(parts, names("autos", "heavens"))
