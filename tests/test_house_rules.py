@@ -36,7 +36,7 @@ OWNERS = {
     "sqlalchemy": ("retclip/store/", "retclip/migrations/"),
     "alembic": ("retclip/store/sql/schema.py", "retclip/migrations/"),
     "pluggy": ("retclip/plugin/",),
-    "PIL": ("retclip/data/images.py", "retclip/data/viewer.py", "retclip/report/", "plugins/"),
+    "PIL": ("retclip/data/images.py", "retclip/data/viewer.py", "retclip/data/scene_", "retclip/report/", "plugins/"),
     "pycocotools": ("retclip/data/rle.py", "retclip/algorithms/average_precision.py"),  # its COCOeval is the formula
     "jinja2": ("retclip/report/html_page.py",),
     "typer": ("retclip/cli/",),
@@ -56,7 +56,9 @@ OWNERS = {
 LONG_FILE, LONG_FUNCTION = 400, 50  # lines; 60-250 and 5-25 are what to aim at
 MIRRORED = ("algorithms", "store", "data", "workflows", "report")
 PLUGIN_MAY = (0, 1)  # floors; and the one decoder of photos, so that a stranger's source is as safe as ours
-PLUGIN_MAY_TOO = ("retclip.data.images", "retclip.data.drawn_scenes")
+PLUGIN_MAY_TOO = (
+    "retclip.data.images", "retclip.data.drawn_scenes", "retclip.data.scene_composition", "retclip.data.scene_textures",
+)  # fmt: skip
 # A tool that a plugin ships beside its components finds other components by name, as any program does.
 PLUGIN_TOOLS = {
     "plugins/mask2former/retclip_mask2former/parity.py": ("retclip.plugin.manager",),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from retclip.data.scene_textures import Rng
 from retclip.types import PanopticSegmentation, SegmentInfo
-from retclip_miniature.stuff import Rng
 
 OPENINGS = {
     "photo": ("a photo of {}.", "This is a photo of {}", "There is {} in the scene", "a picture of {}", "{}"),

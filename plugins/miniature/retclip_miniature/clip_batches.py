@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from retclip.data.scene_composition import Cast, compose
+from retclip.data.scene_textures import TEXTURES
 from retclip.types import PanopticSegmentation
 from retclip_miniature.captions import caption
-from retclip_miniature.composition import Cast, compose
-from retclip_miniature.glyphs import read_choice
-from retclip_miniature.stuff import TEXTURES
+from retclip_miniature.things import every_class
 
 STREAM = 9  # the first number of a training scene's seed: no split of `miniature.scenes` draws the same
 DRAWINGS = 0.25  # share of the second style
@@ -49,8 +49,8 @@ def draw(index: int, stage: Stage, seed: int) -> Scene:
     """A training scene's pixels, what it shows, and its style."""
     rng = np.random.default_rng([STREAM, seed, stage.side, index])
     style = "drawing" if rng.random() < DRAWINGS else "photo"
-    things = () if stage.landscapes and rng.random() < stage.landscapes else read_choice()
-    cast = Cast(things, list(TEXTURES), style, stage.sizes, stage.room)
+    bare = stage.landscapes and rng.random() < stage.landscapes
+    cast = Cast([] if bare else every_class(style), TEXTURES, style, stage.sizes, stage.room)
     pixels, truth = compose(rng, cast, stage.side, stage.side)
     nothing = np.broadcast_to(np.int32(0), truth.label_map.shape)  # a caption reads segments and size, not the map
     return pixels, PanopticSegmentation(nothing, truth.segments), style

@@ -22,7 +22,7 @@ SHEETS = ("noto", "twemoji")
 
 
 @dataclass(frozen=True)
-class ThingClass:
+class GlyphClass:
     """A class of things. seen: the fine-tuning may see it. glyphs: the pictures' names; first: place of the first."""
 
     name: str
@@ -32,14 +32,14 @@ class ThingClass:
 
 
 @cache
-def read_choice() -> tuple[ThingClass, ...]:
+def read_choice() -> tuple[GlyphClass, ...]:
     """Every class, in the file's order, which is alphabetical."""
-    found: list[ThingClass] = []
+    found: list[GlyphClass] = []
     place = 0
     with CHOICE.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             glyphs = tuple(row["glyphs"].split())
-            found.append(ThingClass(row["name"], row["seen"] == "yes", glyphs, place))
+            found.append(GlyphClass(row["name"], row["seen"] == "yes", glyphs, place))
             place += len(glyphs)
     return tuple(found)
 

@@ -1,6 +1,6 @@
 """`miniature.scenes`: panoptic scenes of 205 classes of things and 14 of stuff, in two styles, deterministic by seed.
 
-Read next: `composition.py` for what stands where.
+Read next: `retclip.data.scene_composition` for what stands where.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retclip.data.drawn_scenes import Drawing, DrawnScenes
+from retclip.data.scene_composition import Cast, compose
+from retclip.data.scene_textures import TEXTURES
 from retclip.errors import DataError
 from retclip.plugin import SourceClass
-from retclip_miniature.composition import Cast, compose
 from retclip_miniature.glyphs import read_choice
-from retclip_miniature.stuff import TEXTURES, UNSEEN
+from retclip_miniature.things import every_class
 
 if TYPE_CHECKING:
     from retclip_miniature import ScenesSettings
 
+UNSEEN = ("sand", "hedge", "tiled floor", "metal")  # stuff that the fine-tuning never sees
 SPLITS = ("train", "store", "val", "test", "demo")  # a scene's random numbers start from (split, seed, index)
 
 
@@ -28,13 +30,14 @@ def cast_of(who: str, style: str, only: Sequence[str] = ()) -> Cast:
     """The classes that may appear: all, seen (by the fine-tuning) or unseen; style: photo or drawing. only: of the
     things these. Raises DataError for a name that is none of them."""
     wanted = {"all": (True, False), "seen": (True,), "unseen": (False,)}[who]
-    things = [one for one in read_choice() if one.seen in wanted]
+    things = [one for one in every_class(style) if one.glyphs.seen in wanted]
     strange = set(only) - {one.name for one in things}
     if strange:
         names = ", ".join(one.name for one in things)
         raise DataError("things of miniature.scenes", ", ".join(sorted(strange)), f"choose from: {names}")
     things = [one for one in things if not only or one.name in only]
-    return Cast(things, [name for name in TEXTURES if (name not in UNSEEN) in wanted], style)
+    stuff = {name: texture for name, texture in TEXTURES.items() if (name not in UNSEEN) in wanted}
+    return Cast(things, stuff, style)
 
 
 class Scenes(DrawnScenes):

@@ -1,4 +1,4 @@
-"""One thing of a scene: a glyph turned, stretched, mirrored and recoloured."""
+"""Things of a scene: glyphs, turned, stretched, mirrored and recoloured."""
 
 from __future__ import annotations
 
@@ -8,22 +8,38 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PILImage
 
-from retclip_miniature.glyphs import SIDE, ThingClass, sheet
-from retclip_miniature.stuff import Floats, Rng
+from retclip.data.scene_composition import Thing
+from retclip.data.scene_textures import Floats, Rng
+from retclip_miniature.glyphs import SIDE, GlyphClass, read_choice, sheet
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)  # how bright each channel looks (ITU-R BT.601)
 TURN = 18.0  # degrees, standard deviation; one thing in eight lies anyhow
+ARTIST = {"photo": "noto", "drawing": "twemoji"}  # of each style
 
 
-@dataclass(frozen=True, eq=False)
-class Thing:
-    """colours: (h, w, 3) float32 in [0, 1]. cover: (h, w) float32 in [0, 1], how much of a pixel it hides."""
+@dataclass(frozen=True)
+class GlyphThings:
+    """A class of things in a style."""
 
-    colours: Floats
-    cover: Floats
+    glyphs: GlyphClass
+    style: str
+
+    @property
+    def name(self) -> str:
+        """The class's name."""
+        return self.glyphs.name
+
+    def draw(self, rng: Rng, size: float) -> Thing:
+        """One of the class's glyphs, its longer side `size` pixels before it is turned."""
+        return draw_glyph(rng, self.glyphs, ARTIST[self.style], size)
 
 
-def draw_thing(rng: Rng, kind: ThingClass, artist: str, size: float) -> Thing:
+def every_class(style: str) -> list[GlyphThings]:
+    """All classes of things. style: photo or drawing."""
+    return [GlyphThings(one, style) for one in read_choice()]
+
+
+def draw_glyph(rng: Rng, kind: GlyphClass, artist: str, size: float) -> Thing:
     """One of the class's glyphs by that artist, its longer side `size` pixels before it is turned."""
     glyph = sheet(artist)[kind.first + int(rng.integers(len(kind.glyphs)))]
     if rng.random() < 0.5:

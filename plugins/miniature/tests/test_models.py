@@ -3,11 +3,13 @@
 import numpy as np
 import torch
 from retclip_mask2former.checkpoint import trained_on_of
-from retclip_miniature.composition import Cast, compose
 from retclip_miniature.glyphs import read_choice
+from retclip_miniature.scenes import UNSEEN
 from retclip_miniature.ship import LIMIT, MODELS
-from retclip_miniature.stuff import TEXTURES, UNSEEN
+from retclip_miniature.things import every_class
 
+from retclip.data.scene_composition import Cast, compose
+from retclip.data.scene_textures import TEXTURES
 from retclip.plugin.manager import PluginManager
 from retclip.types import Device, Image
 
@@ -35,7 +37,7 @@ def test_clip_names_single_things_in_whole_pictures():
     names = [one.name for one in read_choice()]
     text, right = backbone.text_vectors(names), 0
     for number in range(40):
-        cast = Cast(read_choice(), list(TEXTURES), "photo", (60.0, 102.0), 1e9)
+        cast = Cast(every_class("photo"), TEXTURES, "photo", (60.0, 102.0), 1e9)
         pixels, truth = compose(np.random.default_rng([77, number]), cast, 128, 128)
         (features,) = backbone.dense_features([Image(pixels, f"{number:064d}")])
         vectors = backbone.segment_vectors(features, torch.ones(1, 128, 128)).vectors
@@ -46,7 +48,7 @@ def test_clip_names_single_things_in_whole_pictures():
 def test_vectors_of_any_number_of_threads_are_a_step_of_float16_apart_at_most():
     """What docs/building.md promises of networks; with the same number of threads they are the same."""
     backbone, before, found = shipped_clip(), torch.get_num_threads(), []
-    scenes = [compose(np.random.default_rng([78, n]), Cast(read_choice(), list(TEXTURES)), 128, 128) for n in range(4)]
+    scenes = [compose(np.random.default_rng([78, n]), Cast(every_class("photo"), TEXTURES), 128, 128) for n in range(4)]
     try:
         for threads in (1, 2, 4, 1):
             torch.set_num_threads(threads)

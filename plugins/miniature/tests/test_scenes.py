@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from retclip_miniature import ScenesSettings, export
-from retclip_miniature.composition import LEAST_VISIBLE, SMALLEST, Cast, compose
 from retclip_miniature.glyphs import SHEETS, read_choice, sheet
-from retclip_miniature.scenes import SPLITS, Scenes, cast_of
-from retclip_miniature.stuff import TEXTURES, UNSEEN
+from retclip_miniature.scenes import SPLITS, UNSEEN, Scenes, cast_of
+from retclip_miniature.things import GlyphThings
 
 from retclip.data.readers.coco.coco_panoptic import CocoPanoptic, CocoPanopticSettings
+from retclip.data.scene_composition import LEAST_VISIBLE, SMALLEST, Cast, compose
+from retclip.data.scene_textures import TEXTURES
 from retclip.errors import DataError
 
 
@@ -91,7 +92,7 @@ def test_image_level_labels_have_names_but_no_masks(tmp_path):
 def test_no_thing_is_hidden_by_more_than_the_rule_allows(tmp_path):
     """With one class on one stuff, every thing that is placed keeps its share of visible pixels."""
     ball = next(one for one in read_choice() if one.name == "basketball")
-    cast = Cast([ball], ["grass"], sizes=(30, 31), room=1500)
+    cast = Cast([GlyphThings(ball, "photo")], {"grass": TEXTURES["grass"]}, sizes=(30, 31), room=1500)
     for index in range(5):
         _, truth = compose(np.random.default_rng(index), cast, 128, 128)
         areas = [one.area for one in truth.segments if one.is_thing]
@@ -102,7 +103,12 @@ def test_a_thing_lies_where_its_colour_is():
     """A lemon on water is yellow, where the map says lemon, and nowhere else."""
     lemon = next(one for one in read_choice() if one.name == "lemon")
     for index in range(4):
-        pixels, truth = compose(np.random.default_rng([7, index]), Cast([lemon], ["water"]), 96, 128)
+        pixels, truth = compose(
+            np.random.default_rng([7, index]),
+            Cast([GlyphThings(lemon, "photo")], {"water": TEXTURES["water"]}),
+            96,
+            128,
+        )
         ids = [one.id for one in truth.segments if one.class_name == "lemon"]
         yellow = pixels[..., :2].mean(-1).astype(float) - pixels[..., 2]
         inside = np.isin(truth.label_map, ids)

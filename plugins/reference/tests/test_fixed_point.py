@@ -11,10 +11,11 @@ import pytest
 import torch
 from retclip_reference import ColourTextureSettings, SuperpixelSettings
 from retclip_reference.colour_texture import ColourTexture
-from retclip_reference.composition import compose
 from retclip_reference.fixed_point import gaussian, on_grid
+from retclip_reference.scenes import cast_of
 from retclip_reference.superpixels import superpixel_map
 
+from retclip.data.scene_composition import compose
 from retclip.types import Device, Image
 
 
@@ -62,7 +63,7 @@ def flat_tiles():
 
 
 def drawn(index):
-    return compose(np.random.default_rng([1, index]), index, 64, 96)[0]
+    return compose(np.random.default_rng([1, index]), cast_of(index, 64, 96), 64, 96)[0]
 
 
 def vectors():

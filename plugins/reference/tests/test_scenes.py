@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image as PILImage
 from retclip_reference import ScenesSettings
-from retclip_reference.composition import CLASSES, SMALLEST
-from retclip_reference.scenes import Scenes
+from retclip_reference.scenes import STUFF, Scenes
+from retclip_reference.things import THINGS
 
+from retclip.data.scene_composition import SMALLEST
 from retclip.errors import DataError
+
+CLASSES = {**dict.fromkeys(STUFF, False), **dict.fromkeys((one.name for one in THINGS), True)}
 
 
 def source(path, **given):

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from retclip_miniature.stuff import TEXTURES, between, noise
+
+from retclip.data.scene_textures import TEXTURES, between, noise
 
 
 @pytest.mark.parametrize("name", TEXTURES)

@@ -1,35 +1,64 @@
-"""What stands where in a scene: regions of stuff, then things one over the other, then the light."""
+"""What stands where in a drawn scene: regions of stuff, then things one over the other, then the light.
+
+Plugins that draw scenes bring the things, each of which paints itself; `drawn_scenes` makes a source of the pictures.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PILImage
 from PIL import ImageFilter
 
+from retclip.data.scene_textures import Floats, Rng, Texture, noise
 from retclip.types import PanopticSegmentation, SegmentInfo
-from retclip_miniature.glyphs import ThingClass
-from retclip_miniature.stuff import TEXTURES, Floats, Rng, noise
-from retclip_miniature.things import Thing, draw_thing
 
 SMALLEST = 40  # visible pixels; what is smaller becomes void
 LEAST_VISIBLE = 0.45  # of every thing: one that would hide more of another is not placed
-ARTIST = {"photo": "noto", "drawing": "twemoji"}
+
+
+@dataclass(frozen=True, eq=False)
+class Thing:
+    """One thing's picture. colours: (h, w, 3) float32 in [0, 1]. cover: (h, w) float32 in [0, 1], how much of a pixel
+    it hides."""
+
+    colours: Floats
+    cover: Floats
+
+
+class ThingClass(Protocol):
+    """A class of things that can paint itself."""
+
+    @property
+    def name(self) -> str:
+        """The class's name."""
+
+    def draw(self, rng: Rng, size: float) -> Thing:
+        """One of them, its longer side about `size` pixels."""
 
 
 @dataclass(frozen=True)
 class Cast:
-    """Who may appear: things, stuff; `style`: photo or drawing. sizes: of things, in pixels. room: pixels of the
-    picture a thing, on average; a scene has one at least, where there are any."""
+    """Who may appear in a scene.
+
+    things: each as likely as the others.
+    stuff: by the class's name what it is made of.
+    style: photo or drawing.
+    sizes: of things, the least and the largest, in pixels.
+    room: pixels of the picture a thing, on average; a scene has one at least, where there are any.
+    landscape: all of the stuff, in its order from top to bottom; otherwise one to three of it, in any direction.
+    """
 
     things: Sequence[ThingClass]
-    stuff: Sequence[str]
+    stuff: Mapping[str, Texture]
     style: str = "photo"
     sizes: tuple[float, float] = (40.0, 140.0)
     room: float = 13000.0
+    landscape: bool = False
 
 
 class Picture:
@@ -51,14 +80,25 @@ def compose(rng: Rng, cast: Cast, height: int, width: int) -> tuple[NDArray[np.u
         low, high = np.log(cast.sizes)
         size = min(float(np.exp(rng.uniform(low, high))), 0.8 * min(height, width))
         kind = cast.things[int(rng.integers(len(cast.things)))]
-        _place(rng, picture, kind.name, draw_thing(rng, kind, ARTIST[cast.style], size), cast.style)
+        _place(rng, picture, kind.name, kind.draw(rng, size), cast.style)
     lit = _as_photo(rng, picture.pixels) if cast.style == "photo" else _as_drawing(picture)
     return (lit.clip(0, 1) * 255).round().astype(np.uint8), _annotation(picture)
 
 
 def _lay_stuff(rng: Rng, cast: Cast, picture: Picture) -> None:
-    """One to three regions, parted by wavy lines across the picture at any angle."""
+    """Regions of stuff, parted by wavy lines."""
     height, width = picture.labels.shape
+    names, region = (_bands if cast.landscape else _regions)(rng, cast, height, width)
+    for number, name in enumerate(names):
+        texture = cast.stuff[name](rng, height, width) * rng.normal(1, 0.06, 3).astype(np.float32)
+        picture.pixels = np.where((region == number)[..., None], texture, picture.pixels)
+        picture.labels[region == number] = number + 1
+        picture.names.append((name, False))
+        picture.full.append(0)
+
+
+def _regions(rng: Rng, cast: Cast, height: int, width: int) -> tuple[list[str], NDArray[np.int64]]:
+    """One to three of the stuff, across the picture at any angle; of each pixel (H, W) which of them it shows."""
     count = min(int(rng.choice([1, 2, 3], p=[0.25, 0.5, 0.25])), len(cast.stuff))
     chosen = rng.choice(len(cast.stuff), count, replace=False)
     angle = rng.choice([0, 0, np.pi / 2, rng.uniform(-0.5, 0.5)])
@@ -66,14 +106,16 @@ def _lay_stuff(rng: Rng, cast: Cast, picture: Picture) -> None:
     along = ((y - height / 2) * np.cos(angle) + (x - width / 2) * np.sin(angle)) / max(height, width)
     along = along + 0.12 * rng.random() * (noise(rng, height, width, 40, 40) - 0.5)
     edges = np.sort(rng.uniform(-0.3, 0.3, count - 1))
-    region = np.searchsorted(edges, along)
-    for number, which in enumerate(chosen):
-        name = cast.stuff[int(which)]
-        texture = TEXTURES[name](rng, height, width) * rng.normal(1, 0.06, 3).astype(np.float32)
-        picture.pixels = np.where((region == number)[..., None], texture, picture.pixels)
-        picture.labels[region == number] = number + 1
-        picture.names.append((name, False))
-        picture.full.append(0)
+    names = list(cast.stuff)
+    return [names[int(which)] for which in chosen], np.searchsorted(edges, along)
+
+
+def _bands(rng: Rng, cast: Cast, height: int, width: int) -> tuple[list[str], NDArray[np.int64]]:
+    """All of the stuff from top to bottom, in bands of about the same height; of each pixel (H, W) which it shows."""
+    count = len(cast.stuff)
+    edges = (np.arange(1, count) + rng.uniform(-0.3, 0.3, count - 1)) / count
+    down = np.arange(height)[:, None] / height + 0.1 * (noise(rng, height, width, height, width / 3) - 0.5)
+    return list(cast.stuff), np.searchsorted(edges, down)
 
 
 def _place(rng: Rng, picture: Picture, name: str, thing: Thing, style: str) -> None:

@@ -1,4 +1,4 @@
-"""What the stuff of a scene is made of. A texture is (H, W, 3) float32 RGB in [0, 1], as large as the picture."""
+"""What the stuff of a drawn scene is made of. A texture is (H, W, 3) float32 RGB in [0, 1], as large as the picture."""
 
 from __future__ import annotations
 
@@ -138,4 +138,3 @@ TEXTURES: Mapping[str, Texture] = {
     "brick wall": _brick_wall, "wooden floor": _wooden_floor, "hedge": _hedge, "carpet": _carpet,
     "tiled floor": _tiled_floor, "gravel": _gravel, "rock": _rock, "metal": _metal,
 }  # fmt: skip
-UNSEEN = ("sand", "hedge", "tiled floor", "metal")  # the fine-tuning never sees them
