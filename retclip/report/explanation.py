@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,9 +63,9 @@ def _query(
     if why.masks > 1:
         sheet.text((GAP, 53), f"one of the {why.masks} masks it is made of", GREY)
     mask = result.label_map == segment.id if result.mask_map is None else result.mask_map == why.mask
-    photo, colour = (why.image_uri, why.image_sha256), colours[segment.class_name]
+    shown = _Shown(why.image_uri, why.image_sha256, why.box, mask)
     y, half = 76, (LEFT - 3 * GAP) // 2
-    _cut(sheet, cutter, photo, why.box, mask, colour, (GAP, y), (half, QUERY))
+    _cut(sheet, cutter, shown, colours[segment.class_name], (GAP, y), (half, QUERY))
     y = sheet.paragraph((GAP, y + QUERY + 8), why.verdict(), LEFT - 2 * GAP) + 10
     for source, scores in {**why.scores, "together": why.combined}.items():
         sheet.text((GAP, y), source, size=14)
@@ -98,8 +99,8 @@ def _neighbour(
     if known is None:
         sheet.empty(place, (SIDE, SIDE), "gone")
     else:
-        photo = (known.image_uri, known.image_sha256)
-        _cut(sheet, cutter, photo, known.box, _mask(store, one), colour, place, (SIDE, SIDE))
+        shown = _Shown(known.image_uri, known.image_sha256, known.box, _mask(store, one))
+        _cut(sheet, cutter, shown, colour, place, (SIDE, SIDE))
     y += SIDE + 3
     sheet.text((x, y), shortened(f"{rank}. {one.class_then}", 34), size=14)
     share = "" if one.share is None else f"share {one.share:.4f}, "
@@ -136,12 +137,20 @@ def _mask(store: FeatureStore, one: ExplainedNeighbour) -> NDArray[np.bool_] | N
         return None
 
 
+class _Shown(NamedTuple):
+    """A segment in its photo, as `CropCutter` takes it."""
+
+    uri: str
+    sha256: str
+    box: tuple[int, int, int, int]
+    mask: NDArray[np.bool_] | None
+
+
 def _cut(
-    sheet: Sheet, cutter: CropCutter, photo: tuple[str, str], box: tuple[int, int, int, int],
-    mask: NDArray[np.bool_] | None, colour: RGB, place: tuple[int, int], room: tuple[int, int],
-) -> None:  # fmt: skip
-    """The segment, and beside it the whole photo with the mask in it, each within `room`."""
-    crop, whole = cutter.cut(*photo, box, mask), cutter.whole(*photo, box, mask, colour, room)
+    sheet: Sheet, cutter: CropCutter, shown: _Shown, colour: RGB, place: tuple[int, int], room: tuple[int, int]
+) -> None:
+    """Draw the segment, and beside it the whole photo with the mask in it, each within `room`."""
+    crop, whole = cutter.cut(*shown), cutter.whole(*shown, colour, room)
     if crop is None or not crop.size or whole is None:
         sheet.empty(place, room, "photo not found")
         return

@@ -23,7 +23,7 @@ from retclip.store.work.leases import Wanted
 from retclip.store.work.ledger import Failure, OpenRun
 from retclip.workflows.building.label_assignment import LabelAssignment
 from retclip.workflows.building.unit_work import Executor, Outcome, Task
-from retclip.workflows.building.units import Planned, Unit, plan_units, record_failure, storable_text
+from retclip.workflows.building.units import Planned, Search, Unit, plan_units, record_failure, storable_text
 from retclip.workflows.segment.parts import Parts
 
 SIGN_OF_LIFE = 60.0  # seconds between two renewals of the leases, which end after 15 minutes
@@ -123,10 +123,8 @@ class BuildLoop:
         records, space, first, numbers = self._source.images(), self._parts.keys.thing.space.id, 0, count()
         section = self._parts.settings.build
         while chunk := list(islice(records, section.commit_images)):
-            planned = plan_units(
-                self._parts.store, self.run, self._address, chunk, self.naming.names, space, first=first,
-                retry=section.retry_failed,
-            )  # fmt: skip
+            search = Search(self.run, self._address, self.naming.names, space, section.retry_failed)
+            planned = plan_units(self._parts.store, search, chunk, first)
             first += len(chunk)
             self._count(planned)
             if not planned.units:

@@ -18,7 +18,7 @@ from retclip.progress import OnProgress, Progress, silent
 from retclip.store.work.ledger import Failure
 from retclip.workflows.building.build_store import names_for, run_plan
 from retclip.workflows.building.unit_work import Outcome, outcome_of
-from retclip.workflows.building.units import Planned, Unit, plan_units, present
+from retclip.workflows.building.units import Planned, Search, Unit, plan_units, present
 from retclip.workflows.segment.decode_ahead import decoded
 from retclip.workflows.segment.parts import Parts
 
@@ -97,8 +97,8 @@ def _plan(parts: Parts, source: ImageSource, address: str, names: Sequence[str])
     run, known = parts.store.runs.planned(plan)
     while chunk := list(islice(records, CHUNK)):
         if known:
-            again = parts.settings.build.retry_failed
-            yield plan_units(parts.store, run, address, chunk, names, space, first, _unwritten, again)
+            search = Search(run, address, names, space, parts.settings.build.retry_failed)
+            yield plan_units(parts.store, search, chunk, first, _unwritten)
         else:
             yield _all_to_do(chunk, names, first)
         first += len(chunk)

@@ -49,31 +49,50 @@ class Planned:
         return [sound, *alone] if sound else alone
 
 
+@dataclass(frozen=True)
+class Search:
+    """What a run asks of every record of its source.
+
+    run: by whose recipe a record is done or not.
+    address: of the source.
+    class_names: to look for.
+    space: id of the feature space.
+    retry: whether what failed too often is tried again.
+    """
+
+    run: OpenRun
+    address: str
+    class_names: Sequence[str]
+    space: str
+    retry: bool = False
+
+
 def plan_units(
-    store: FeatureStore, run: OpenRun, address: str, records: Sequence[SourceImage], wanted: Sequence[str], space: str,
-    first: int = 0, note: Note | None = None, retry: bool = False,
-) -> Planned:  # fmt: skip
-    """What of those records needs work. space: id of the feature space. first: the position of the first record. note:
-    what to do with an unreadable one (None: write it into the ledger). retry: also those that failed too often. Reads
-    the files that may need it."""
-    note = note or partial(record_failure, store, run)
+    store: FeatureStore, search: Search, records: Sequence[SourceImage], first: int = 0, note: Note | None = None
+) -> Planned:
+    """Find out which of those records need work; reads the files that may.
+
+    first: the position of the first record in its source.
+    note: what to do with an unreadable one; None: write it into the ledger.
+    """
+    note = note or partial(record_failure, store, search.run)
     records = [storable(record) for record in records]
-    unseen = [one.external_id for one in records if not present(one, wanted)]
-    emptied = store.runs.images_with_slots(run, unseen, wanted)
+    unseen = [one.external_id for one in records if not present(one, search.class_names)]
+    emptied = store.runs.images_with_slots(search.run, unseen, search.class_names)
     units, failures, empty = [], [], 0
     for position, record in enumerate(records, start=first):
-        shown = present(record, wanted)
+        shown = present(record, search.class_names)
         if not shown and record.external_id[:256] not in emptied:
             empty += 1
             continue
         try:
-            units.append(replace(_unit(record, run, wanted, shown, space), position=position))
+            units.append(replace(_unit(record, search, shown), position=position))
         except DataError as error:
-            failures.append(note(failed_key(address, record.external_id), record, str(error)))
+            failures.append(note(failed_key(search.address, record.external_id), record, str(error)))
     copies = len(units) - len({unit.key for unit in units})  # the same bytes twice are one image
     units = list({unit.key: unit for unit in reversed(units)}.values())[::-1]
     known = store.runs.unit_states([unit.key for unit in units])
-    done, poison = known.finished, {} if retry else known.poisoned
+    done, poison = known.finished, {} if search.retry else known.poisoned
     todo = tuple(unit for unit in units if unit.key not in done and unit.key not in poison)
     failures += [poison[unit.key] for unit in units if unit.key in poison]
     return Planned(todo, sum(unit.key in done for unit in units) + copies, empty, tuple(failures), known.suspects)
@@ -101,7 +120,8 @@ def present(record: SourceImage, wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(wanted) if record.class_names is None else tuple(n for n in wanted if n in record.class_names)
 
 
-def _unit(record: SourceImage, run: OpenRun, wanted: Sequence[str], shown: tuple[str, ...], space: str) -> Unit:
-    key = unit_key(record.file_digest(), record.annotation_digest, run.recipe, space, shown)
-    absent = tuple(name for name in wanted if name not in shown)
-    return Unit(record, key, digest(record.annotation_digest, run.recipe), shown, absent)
+def _unit(record: SourceImage, search: Search, shown: tuple[str, ...]) -> Unit:
+    recipe = search.run.recipe
+    key = unit_key(record.file_digest(), record.annotation_digest, recipe, search.space, shown)
+    absent = tuple(name for name in search.class_names if name not in shown)
+    return Unit(record, key, digest(record.annotation_digest, recipe), shown, absent)

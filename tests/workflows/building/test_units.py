@@ -9,7 +9,7 @@ from retclip.plugin import SourceImage
 from retclip.store.segments.ids import recipe_fingerprint
 from retclip.store.work.ledger import MAX_ATTEMPTS, RunPlan
 from retclip.types import FeatureSpace
-from retclip.workflows.building.units import plan_units, storable
+from retclip.workflows.building.units import Search, plan_units, storable
 
 SPACE = FeatureSpace("stub.colour", "none", "none", "mean-1", 3)
 RECIPE = recipe_fingerprint("stub.masks", "1", {})
@@ -30,7 +30,7 @@ def planned(fresh):
     run = fresh.store.runs.start(plan)
 
     def of(records, wanted=("sky", "car")):
-        return plan_units(fresh.store, run, "listed:x", records, wanted, SPACE.id)
+        return plan_units(fresh.store, Search(run, "listed:x", wanted, SPACE.id), records)
 
     return of
 
