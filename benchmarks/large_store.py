@@ -27,11 +27,9 @@ from sqlalchemy import text
 import retclip
 from retclip.data import rle
 from retclip.store.feature_store import FeatureStore
-from retclip.store.segments.ids import digest, recipe_fingerprint, unit_key
-from retclip.store.segments.ingest import UnitResult
-from retclip.store.segments.slots import NewSegment
+from retclip.store.ids import digest, recipe_fingerprint, unit_key
+from retclip.store.records import NewSegment, RunPlan, UnitResult
 from retclip.store.sql.engine import transaction
-from retclip.store.work.ledger import RunPlan
 
 CLASSES, PER_IMAGE, SIDE = 50, 20, 16
 PROPOSER, NEW = "reference.ground_truth", "kite"

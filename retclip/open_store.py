@@ -14,14 +14,14 @@ from retclip.components import Components
 from retclip.errors import ConfigError, StoreError, StoreMissing, WeightsMissing
 from retclip.opening import configured, store_options, votes
 from retclip.plugin.manager import PluginManager
-from retclip.store.classes.vocabulary_state import VocabularyState
 from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.store.records import VocabularyState
 from retclip.types import Device
 from retclip.workflows.segment.parts import Loaded, Parts
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import Classifier, ImageSource
-    from retclip.store.sql.catalog import StoreClass
+    from retclip.store.records import StoreClass
     from retclip.workflows.segment.vocabulary import PreparedVocabulary
 
 

@@ -13,6 +13,7 @@ from retclip.errors import PluginUnavailable, WeightsMissing
 from retclip.plugin.contracts import NEIGHBOURS
 from retclip.plugin.manager import PluginManager
 from retclip.store.feature_store import StoreOptions
+from retclip.store.states import IndexKind
 
 
 def configured(
@@ -40,9 +41,10 @@ def votes(manager: PluginManager, settings: config.Settings) -> bool:
 def store_options(settings: config.Settings) -> StoreOptions:
     """The store's engines as the settings name them."""
     section = settings.store
-    resident = choose(settings.device).torch_device if section.index == "resident" else "cpu"
+    index = IndexKind(section.index)
+    resident = choose(settings.device).torch_device if index is IndexKind.RESIDENT else "cpu"
     return StoreOptions(
-        database=section.database.get_secret_value(), index=section.index, qdrant_url=section.qdrant_url,
+        database=section.database.get_secret_value(), index=index, qdrant_url=section.qdrant_url,
         qdrant_api_key=section.qdrant_api_key.get_secret_value(), qdrant_timeout=section.qdrant_timeout,
         exact_below=section.exact_below, device=resident,
     )  # fmt: skip

@@ -6,7 +6,8 @@ in itself: `Software` of a PNG, `generator` of a page, the first line of a list 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -81,6 +82,31 @@ def written_whole(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.tmp")
     yield temporary
     temporary.replace(path)
+
+
+def write_durably(path: Path, content: bytes, reached: Callable[[str], None] = lambda _: None) -> None:
+    """Write a file so that after a crash or power loss it is either whole or not there.
+
+    reached: told the name of each step, for a test that stops after it.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    reached("file written")
+    temporary.replace(path)
+    reached("file renamed")
+    sync_path(path.parent)
+
+
+def sync_path(path: Path) -> None:
+    """Make a file's content, or the names in a folder, durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def replaceable(path: Path) -> Path:

@@ -6,6 +6,7 @@ docs/architecture.md explains them. A new file that breaks one either moves or g
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from collections.abc import Iterator
 from functools import cache
@@ -52,6 +53,22 @@ OWNERS = {
     "matplotlib": ("retclip/report/",),
     "httpx": ("retclip/workflows/weights/fetch_weights.py", "retclip/store/index/server.py"),
     "torchvision": ("plugins/", "retclip/workflows/doctor/doctor.py"),  # doctor asks for its version
+}
+STORE_DOOR = {
+    "retclip.store.feature_store", "retclip.store.records", "retclip.store.findings", "retclip.store.states",
+    "retclip.store.ids",
+}  # fmt: skip
+STORE_INSIDE = {"engine", "projection", "_catalog", "_indexes"}  # attributes through which one would reach a connection
+STATES = {
+    "running",
+    "finished",
+    "interrupted",
+    "leased",
+    "accepted",
+    "rejected",
+    "class_add",
+    "class_fill",
+    "add_space",
 }
 LONG_FILE, LONG_FUNCTION = 400, 50  # lines; 60-250 and 5-25 are what to aim at
 MIRRORED = ("algorithms", "store", "data", "workflows", "report")
@@ -137,11 +154,38 @@ def test_a_plugin_stays_at_its_door(path: Path) -> None:
         assert not first.startswith("retclip_") or first == own, f"{path} imports another plugin, {first}"
 
 
-def test_no_transaction_is_opened_outside_the_store() -> None:
-    """What is asked of a store is a method of FeatureStore."""
-    for path in PROJECT:
-        if not path.relative_to(ROOT).as_posix().startswith(("retclip/store/", "retclip/migrations/")):
-            assert "retclip.store.sql.engine" not in {module for module, _ in imports(path)}, f"{path}"
+OUTSIDE = [
+    path for path in PROJECT
+    if not path.relative_to(ROOT).as_posix().startswith(("retclip/store/", "retclip/migrations/"))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", OUTSIDE, ids=name_of)
+def test_a_store_is_seen_through_its_door(path: Path) -> None:
+    """What is asked of a store is a method of FeatureStore; what passes is a record. No connection leaves."""
+    seen = {module for module, _ in imports(path) if module.startswith("retclip.store")}
+    assert seen <= STORE_DOOR, f"{path} imports {sorted(seen - STORE_DOOR)}"
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Attribute) and node.attr in STORE_INSIDE:
+            assert ast.unparse(node) == "inflect.engine", f"{path}, line {node.lineno}: {ast.unparse(node)}"
+
+
+@pytest.mark.parametrize("path", [p for p in PROJECT if p.match("retclip/store/api/*.py")], ids=name_of)
+def test_what_a_store_is_asked_names_no_connection(path: Path) -> None:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.ClassDef):
+            asked = [one for one in node.body if isinstance(one, ast.FunctionDef) and not one.name.startswith("_")]
+            for method in asked:
+                said = ast.unparse(method.args) + ast.unparse(method.returns or ast.Constant(None))
+                assert not {"Connection", "Engine", "Transactions"} & set(re.findall(r"\w+", said)), method.name
+
+
+@pytest.mark.parametrize("path", [p for p in PROJECT if not p.match("retclip/migrations/versions/*")], ids=name_of)
+def test_states_are_written_once(path: Path) -> None:
+    """As members of `retclip.store.states`: a word that is misspelt is then refused."""
+    if name_of(path) != "retclip.store.states":
+        said = {node.value for node in ast.walk(tree(path)) if isinstance(node, ast.Constant)}
+        assert not said & STATES, f"{path}: {said & STATES}"
 
 
 @pytest.mark.parametrize("library", OWNERS)

@@ -16,6 +16,7 @@ from retclip.own_files import (
     replaceable,
     require_own_folder,
     require_replaceable,
+    write_durably,
 )
 
 
@@ -79,3 +80,17 @@ def test_a_list_of_somebody_else_keeps_its_name(tmp_path):
     with (tmp_path / "failures_3.csv").open("w", newline="") as file:
         csv.writer(file).writerow(FAILURES_HEAD)
     assert replaceable(path) == tmp_path / "failures_3.csv"
+
+
+def test_a_file_that_could_not_be_finished_is_not_there(tmp_path):
+    class Killed(BaseException):
+        pass
+
+    def kill(step):
+        raise Killed(step)
+
+    with pytest.raises(Killed):
+        write_durably(tmp_path / "shard.npy", b"half", kill)
+    assert not (tmp_path / "shard.npy").exists()
+    write_durably(tmp_path / "shard.npy", b"whole")
+    assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"whole"], "the next try uses the same temporary name"

@@ -12,8 +12,8 @@ import typer
 from retclip.cli import options, output
 
 if TYPE_CHECKING:
-    from retclip.store.classes.class_edits import Edit
     from retclip.store.feature_store import FeatureStore
+    from retclip.store.records import Edit
 
 
 def open_catalog(store: Path, config: Path | None, check_schema: bool = True) -> FeatureStore:
@@ -27,8 +27,10 @@ def open_catalog(store: Path, config: Path | None, check_schema: bool = True) ->
 
 def person() -> str:
     """Who types, for the events: the name of the account."""
+    from retclip.store.records import ACTOR_WIDTH
+
     try:
-        return getpass.getuser()[:120]
+        return getpass.getuser()[:ACTOR_WIDTH]
     except (KeyError, OSError):  # an account without a name, as in some containers
         return "unknown"
 

@@ -15,8 +15,8 @@ from retclip.cli.classes import app as class_app
 __all__ = ["class_app"]
 
 if TYPE_CHECKING:
-    from retclip.store.classes.class_edits import Edit
     from retclip.store.feature_store import FeatureStore
+    from retclip.store.records import Edit
 
 Name = Annotated[str, typer.Argument(help="The class.")]
 

@@ -16,10 +16,8 @@ def current(
     store: options.Store = options.DEFAULT_STORE, config: options.Config = None, json: options.Json = False
 ) -> None:
     """Print the schema revision of the store, and the one this program speaks."""
-    from retclip.store.sql.schema import newest_revision
-
     with open_catalog(store, config, check_schema=False) as opened:
-        found = {"store": opened.maintenance.schema_revision(), "program": newest_revision()}
+        found = {"store": opened.maintenance.schema_revision(), "program": opened.maintenance.newest_schema()}
     if json:
         output.data(found)
     else:
@@ -43,8 +41,7 @@ def check(
 @app.command()
 def upgrade(store: options.Store = options.DEFAULT_STORE, config: options.Config = None) -> None:
     """Run the missing migrations in one transaction. Make a backup first."""
-    from retclip.store.sql.schema import newest_revision
-
     with open_catalog(store, config, check_schema=False) as opened:
         opened.maintenance.upgrade_schema()
-    output.message(f"the schema of {store} is at revision {newest_revision()}")
+        newest = opened.maintenance.newest_schema()
+    output.message(f"the schema of {store} is at revision {newest}")

@@ -16,7 +16,7 @@ from retclip.errors import DataError, PartialFailure
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
     from retclip.progress import OnProgress
-    from retclip.store.classes.class_matches import ClassMatch
+    from retclip.store.records import ClassMatch
     from retclip.workflows.classes.fill_report import FillReport, Near, Outcome
     from retclip.workflows.segment.vocabulary import PreparedVocabulary
 

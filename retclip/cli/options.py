@@ -122,10 +122,10 @@ def tell_stores_here() -> None:
     """Name the stores in this folder: one of them may be meant."""
     from contextlib import suppress
 
-    from retclip.store.places import is_store
+    from retclip.store.feature_store import FeatureStore
 
     here: list[str] = []
     with suppress(OSError):  # a folder that cannot be listed
-        here = sorted(path.name for path in Path().iterdir() if is_store(path))
+        here = sorted(path.name for path in Path().iterdir() if FeatureStore.exists(path))
     if here:
         output.message(f"stores in this folder: {', '.join(here)}; choose with --store or RETCLIP_STORE")

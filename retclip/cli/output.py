@@ -24,7 +24,7 @@ from retclip.own_files import FAILURES_HEAD, replaceable
 from retclip.passed_over import by_reason
 
 if TYPE_CHECKING:
-    from retclip.store.work.ledger import Failure
+    from retclip.store.records import Failure
 
 
 GO_ON = "stopped; what was finished is stored. Run the same command again to go on."

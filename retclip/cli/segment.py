@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from retclip.report.result_summary import Nothing
     from retclip.report.result_writer import ResultWriter
     from retclip.result import SegmentationResult
-    from retclip.store.work.ledger import Failure
+    from retclip.store.records import Failure
 
 SHOWN = 5  # photos, or classes of a store, that a line names
 FEW = 5  # names; of so few, it is likely that none fits much of a photo
@@ -142,7 +142,7 @@ def _all(
     json: bool,
 ) -> _Done:
     from retclip.report.result_names import result_names
-    from retclip.store.work.ledger import Failure
+    from retclip.store.records import Failure
     from retclip.workflows.segment.decode_ahead import decoded
     from retclip.workflows.segment.in_groups import in_groups
 

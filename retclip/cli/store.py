@@ -15,7 +15,7 @@ from retclip.errors import DataError, PartialFailure
 if TYPE_CHECKING:
     from retclip.components import Components
     from retclip.engine import RetCLIP
-    from retclip.store.segments.spaces import SpaceState
+    from retclip.store.records import SpaceState
     from retclip.workflows.building.add_space import AddSpaceReport
 
 app = typer.Typer(help="The feature spaces of a store.", no_args_is_help=True)

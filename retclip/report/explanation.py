@@ -16,7 +16,7 @@ from retclip.report.crops import CropCutter
 from retclip.report.palette import RGB, class_colours
 from retclip.report.sheet import GREY, Sheet, shortened
 from retclip.store.feature_store import FeatureStore
-from retclip.store.sql.catalog import StoredSegment
+from retclip.store.records import StoredSegment
 from retclip.types import Image, PanopticSegmentation
 from retclip.workflows.building.provenance import told_weights
 from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation

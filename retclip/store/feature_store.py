@@ -20,12 +20,12 @@ from retclip.store.api.runs import Runs
 from retclip.store.api.segments import Segments
 from retclip.store.api.spaces import Spaces
 from retclip.store.archive.shards import Archive
-from retclip.store.classes.class_edits import Edit
 from retclip.store.classes.undo import undo, undo_all
-from retclip.store.classes.vocabulary_state import VocabularyState, vocabulary_state
+from retclip.store.classes.vocabulary_state import vocabulary_state
 from retclip.store.index import sync
-from retclip.store.index.indexes import EDGE, RESIDENT, SERVER, Indexes, StoreOptions
+from retclip.store.index.indexes import Indexes
 from retclip.store.places import check_identity, find_store, is_store, make_store
+from retclip.store.records import Edit, StoreOptions, VocabularyState
 from retclip.store.sql.transactions import Transactions
 from retclip.types import FeatureSpace
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from retclip.types import Neighbours
 
-__all__ = ["EDGE", "RESIDENT", "SERVER", "FeatureStore", "StoreOptions"]
+__all__ = ["FeatureStore", "StoreOptions"]
 
 
 class FeatureStore:

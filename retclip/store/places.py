@@ -18,7 +18,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import URL, Connection, Engine, func, select
 
 from retclip.errors import StoreDamaged, StoreError, StoreMissing
-from retclip.store.archive.shards import sync_path, write_durably
+from retclip.own_files import sync_path, write_durably
+from retclip.store.archive.crash_points import reach
 from retclip.store.sql import schema
 from retclip.store.sql.engine import insert_or_keep, open_engine, read, transaction
 from retclip.store.sql.tables import Shard, StoreIdentity
@@ -126,7 +127,7 @@ def _own_identity(folder: Path) -> UUID:
     path, fresh = folder / IDENTITY, uuid4()
     if not path.exists():
         mine = folder / f".{IDENTITY}.{fresh.hex}"
-        write_durably(mine, str(fresh).encode())
+        write_durably(mine, str(fresh).encode(), reach)
         with suppress(FileExistsError):  # another process was faster
             path.hardlink_to(mine)
         mine.unlink()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, delete, or_, select
@@ -12,10 +11,11 @@ from retclip.store.archive import vector_rows
 from retclip.store.archive.shards import Archive
 from retclip.store.classes import fills
 from retclip.store.classes.class_edits import set_status
+from retclip.store.findings import Again
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.tables import RETIRED, Proposer, Run, Segment, SegmentFeature, Shard, Space, Unit
+from retclip.store.states import RunKind
 from retclip.store.work import ledger
-from retclip.store.work.ledger import ADD_SPACE, CLASS_ADD
 from retclip.store.work.outbox import announce
 
 
@@ -33,20 +33,6 @@ def damaged_shards(archive: Archive, names: Sequence[str]) -> list[str]:
 def unreferenced_shards(connection: Connection, archive: Archive) -> list[str]:
     """Files that no row names: what a build left when it was killed between its shard and its transaction."""
     return sorted(archive.names() - set(connection.execute(select(Shard.sha256)).scalars()))
-
-
-@dataclass(frozen=True, order=True)
-class Again:
-    """What makes lost vectors again. kind: of the run that made them; source: its address; proposer: who made its
-    masks; name: the class that it added or filled, "" of a build. matched: of a fill that no decision wants any more,
-    the class that it was filled from. classes: of a build, those that it was told to build; none: every one."""
-
-    kind: str
-    source: str
-    proposer: str
-    name: str = ""
-    matched: str = ""
-    classes: tuple[str, ...] = ()
 
 
 def build_again(connection: Connection, names: Sequence[str]) -> list[Again]:
@@ -95,9 +81,9 @@ def _again(connection: Connection, run_id: int, segment_ids: Sequence[int], spac
     columns = (Run.kind, Run.source, Run.config, Proposer.name)
     about = select(*columns).join(Proposer, Proposer.id == Run.proposer_id).where(Run.id == run_id)
     kind, source, config, proposer = connection.execute(about).one()
-    if kind != fills.KIND:
+    if kind != RunKind.CLASS_FILL:
         names = tuple(config.get("classes", ()))
-        if kind == CLASS_ADD:
+        if kind == RunKind.CLASS_ADD:
             return Again(kind, source, proposer, names[0])
         return Again(kind, source, proposer, classes=() if config.get("every_class") else names)
     set_status(connection, segment_ids, RETIRED)
@@ -124,7 +110,7 @@ def add_again(connection: Connection, names: Sequence[str]) -> list[str]:
 
 def _shards(connection: Connection, names: Sequence[str], added: bool) -> list[int]:
     """The rows of those of the shards whose vectors `store add-space` can make again, or of the others."""
-    repeatable = or_(Run.kind == ADD_SPACE, Run.space_id != _first_space(connection))
+    repeatable = or_(Run.kind == RunKind.ADD_SPACE, Run.space_id != _first_space(connection))
     query = select(Shard.id).join(Run, Run.id == Shard.run_id).where(Shard.sha256.in_(names))
     return list(connection.execute(query.where(repeatable if added else ~repeatable)).scalars())
 

@@ -12,7 +12,7 @@ import pytest
 from retclip.cli import output
 from retclip.errors import DataError
 from retclip.escaping import HarmlessFormatter
-from retclip.store.work.ledger import Failure
+from retclip.store.records import Failure
 
 
 def test_data_is_json_on_stdout_with_letters_of_any_script(capsys):

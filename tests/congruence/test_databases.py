@@ -20,9 +20,9 @@ from retclip.errors import RetCLIPError
 from retclip.names import MatchKind
 from retclip.store.classes import class_matches, events, fills
 from retclip.store.classes.class_edits import unpacked
-from retclip.store.classes.class_matches import ClassMatch
 from retclip.store.feature_store import FeatureStore
 from retclip.store.index import reconcile, wanted_points
+from retclip.store.records import ClassMatch
 from retclip.store.segments import spaces
 from retclip.store.segments.categories import ensure_categories, find_categories
 from retclip.store.sql import catalog, seals

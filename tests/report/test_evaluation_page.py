@@ -7,7 +7,7 @@ import pytest
 
 from retclip.errors import DataError
 from retclip.report.evaluation_page import SIDE, EvaluationPage
-from retclip.store.work.ledger import Failure
+from retclip.store.records import Failure
 from retclip.types import Image, PanopticSegmentation, SegmentInfo
 from retclip.workflows.evaluation.evaluate import Judged
 from retclip.workflows.evaluation.evaluation_figures import Confusion, Evaluation, GroupFigures

@@ -21,20 +21,16 @@ import pytest
 from sqlalchemy import Engine, TextClause, event, select, text
 
 from retclip.data import rle
-from retclip.store.classes.class_edits import Edit
 from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.store.ids import digest, recipe_fingerprint, unit_key
 from retclip.store.places import CATALOG
+from retclip.store.records import AddedVectors, Edit, NewSegment, OpenRun, RunPlan, StoredMask, UnitResult
 from retclip.store.segments import spaces
-from retclip.store.segments.added_vectors import AddedVectors
-from retclip.store.segments.ids import digest, recipe_fingerprint, unit_key
-from retclip.store.segments.ingest import UnitResult
-from retclip.store.segments.slots import NewSegment
-from retclip.store.segments.spaces import StoredMask
 from retclip.store.sql import schema, seals
 from retclip.store.sql.engine import open_engine, transaction
 from retclip.store.sql.tables import SCHEMA_HEAD, Segment, StoreVersion
+from retclip.store.states import RunKind
 from retclip.store.work import ledger, outbox
-from retclip.store.work.ledger import OpenRun, RunPlan
 from retclip.types import FeatureSpace
 
 DIM = 8
@@ -143,7 +139,7 @@ class Made:
 
     def adding(self, store: FeatureStore, space: FeatureSpace) -> OpenRun:
         """A run that gives segments vectors of another space."""
-        return store.runs.start(replace(plan(ledger.ADD_SPACE, space), source=""), new_space=True)
+        return store.runs.start(replace(plan(RunKind.ADD_SPACE, space), source=""), new_space=True)
 
     def lacking(self, store: FeatureStore, space_id: int, image_id: int) -> list[StoredMask]:
         """The segments of an image that are to be given a vector in that space."""

@@ -8,11 +8,13 @@ import pytest
 
 from retclip.names import MatchKind
 from retclip.store import repair
-from retclip.store.classes.class_matches import ClassMatch, record
+from retclip.store.classes.class_matches import record
 from retclip.store.classes.fills import KIND, finish_fill, note
 from retclip.store.feature_store import FeatureStore
+from retclip.store.findings import Again
 from retclip.store.index import reconcile
-from retclip.store.repair import Again, damaged_shards, shard_names, unreferenced_shards
+from retclip.store.records import ClassMatch
+from retclip.store.repair import damaged_shards, shard_names, unreferenced_shards
 from retclip.store.sql.engine import transaction
 from retclip.types import FeatureSpace
 

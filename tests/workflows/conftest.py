@@ -19,7 +19,7 @@ from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.plugin import SourceClass, SourceImage
 from retclip.plugin.contracts import NEIGHBOURS
-from retclip.store.classes.class_matches import Decisions
+from retclip.store.records import Decisions
 from retclip.types import (
     ClassScores,
     DenseFeatures,

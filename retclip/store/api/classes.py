@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retclip.store.classes import additions, class_edits
-from retclip.store.classes.class_edits import Edit
+from retclip.store.records import Edit, StoreClass
 from retclip.store.segments.categories import find_category
 from retclip.store.sql import catalog
-from retclip.store.sql.catalog import StoreClass
 from retclip.store.sql.transactions import Transactions
 
 

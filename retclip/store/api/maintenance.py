@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from retclip.store import repair
 from retclip.store.api.spaces import Spaces
 from retclip.store.archive.shards import Archive
+from retclip.store.findings import Again, CatalogState, Differences, Graph
 from retclip.store.index.indexes import Indexes
-from retclip.store.index.protocol import Graph, VectorIndex
-from retclip.store.index.reconcile import Differences, differences, reconcile
+from retclip.store.index.protocol import VectorIndex
+from retclip.store.index.reconcile import differences, reconcile
 from retclip.store.index.sync import Projection
-from retclip.store.repair import Again
 from retclip.store.sql import schema
-from retclip.store.sql.catalog_check import CatalogState, check_catalog, remake_indexes
+from retclip.store.sql.catalog_check import check_catalog, remake_indexes
 from retclip.store.sql.transactions import Transactions
 from retclip.types import FeatureSpace
 
@@ -27,6 +27,10 @@ class Maintenance:
     def schema_revision(self) -> str | None:
         """Tell the revision of the database's schema, None where it holds no tables of ours."""
         return self._catalog.read(schema.current_revision)
+
+    def newest_schema(self) -> str | None:
+        """Tell the revision of the schema that this program speaks."""
+        return schema.newest_revision()
 
     def schema_differences(self) -> list[str]:
         """Compare the database with the schema of this program. Raises StoreBehind for another revision."""

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retclip.store.classes import class_matches, fills, match_edits
-from retclip.store.classes.class_edits import Edit
-from retclip.store.classes.class_matches import ClassMatch, Decisions
-from retclip.store.classes.fills import FillRuns
+from retclip.store.records import ClassMatch, Decisions, Edit, FillRuns
 from retclip.store.sql.transactions import Transactions
 
 
@@ -63,6 +61,13 @@ class Matches:
     def fill_runs(self, match: ClassMatch) -> FillRuns:
         """Tell which runs carried a decision out so far; before the first of them, what the class is now."""
         return self._catalog.read(fills.runs_or_class, match)
+
+    def note_of_fill(self, match: ClassMatch, earlier: FillRuns) -> Mapping[str, Any]:
+        """Say what the run of a fill writes down before it begins: which decision it carries out.
+
+        earlier: what `fill_runs` told.
+        """
+        return fills.note(match, earlier.before)
 
     def end_fill(self, match: ClassMatch, summary: Mapping[str, Any]) -> int | None:
         """Write the event of a fill; returns its number. None where another process still works on it, or where a newer

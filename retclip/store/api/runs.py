@@ -10,13 +10,13 @@ from sqlalchemy import Connection
 from retclip.store.api.spaces import Spaces
 from retclip.store.archive.shards import Archive
 from retclip.store.index.indexes import Indexes
-from retclip.store.segments.ingest import UnitResult, commit_units
+from retclip.store.records import Failure, OpenRun, RunPlan, Taken, UnitResult, UnitStates, Wanted
+from retclip.store.segments.ingest import commit_units
 from retclip.store.segments.slots import images_with_slots
 from retclip.store.sql.engine import one_writer_at_a_time
 from retclip.store.sql.transactions import Transactions
+from retclip.store.states import RunState
 from retclip.store.work import leases, ledger
-from retclip.store.work.leases import Taken, Wanted
-from retclip.store.work.ledger import Failure, OpenRun, RunPlan, UnitStates
 
 
 class Runs:
@@ -85,13 +85,13 @@ class Runs:
         self._indexes.refresh()
         return stored
 
-    def finish(self, run: OpenRun, state: str, counts: Mapping[str, Any]) -> None:
+    def finish(self, run: OpenRun, state: RunState, counts: Mapping[str, Any]) -> None:
         """Close a run as finished, interrupted or failed; what it still held is free. A finished one has its graph."""
 
         def close(connection: Connection) -> None:
             leases.release(connection, run)
-            ledger.finish_run(connection, run.id, state, counts)
+            ledger.finish_run(connection, run.id, RunState(state), counts)
 
         self._catalog.write(close)
-        if state == "finished":
+        if state == RunState.FINISHED:
             self._indexes.keep_up()

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from retclip.store.records import StoredSegment, VectorMaker
 from retclip.store.segments import spaces
-from retclip.store.segments.spaces import VectorMaker
 from retclip.store.sql import catalog
-from retclip.store.sql.catalog import StoredSegment
 from retclip.store.sql.transactions import Transactions
 
 

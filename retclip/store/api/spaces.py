@@ -8,12 +8,11 @@ from pathlib import Path
 from retclip.errors import SpaceIncomplete, SpaceMismatch, StoreMissing
 from retclip.store.archive.shards import Archive
 from retclip.store.index.indexes import Indexes
+from retclip.store.records import AddedVectors, OpenRun, SpaceState, StoredMask, StoredPhoto
 from retclip.store.segments import spaces
-from retclip.store.segments.added_vectors import AddedVectors, commit_added
-from retclip.store.segments.spaces import SpaceState, StoredMask, StoredPhoto
+from retclip.store.segments.added_vectors import commit_added
 from retclip.store.sql.transactions import Transactions
 from retclip.store.work import ledger
-from retclip.store.work.ledger import OpenRun
 from retclip.types import FeatureSpace
 
 

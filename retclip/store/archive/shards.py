@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import zlib
 from collections import OrderedDict
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retclip.errors import StoreDamaged, StoreError
+from retclip.own_files import sync_path, write_durably
 from retclip.store.archive.crash_points import reach
 
 CURE = "restore it from a backup, or run `retclip doctor --store DIR --repair` and build its sources again"
@@ -44,7 +44,7 @@ class Archive:
             self._open.pop(name, None)
             try:
                 self._make_folder(final.parent)
-                write_durably(final, buffer.getvalue())
+                write_durably(final, buffer.getvalue(), reach)
             except OSError as error:
                 raise StoreError(f"room for a file in {self.folder}", str(error), "make room, then repeat") from error
         return name
@@ -100,25 +100,3 @@ class Archive:
 def crc32(vector: NDArray[np.float16]) -> int:
     """The checksum of one vector's little-endian float16 bytes."""
     return zlib.crc32(np.ascontiguousarray(vector, dtype="<f2").tobytes())
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Write so that after a crash or power loss the file is either whole or not there."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    reach("file written")
-    temporary.replace(path)
-    reach("file renamed")
-    sync_path(path.parent)
-
-
-def sync_path(path: Path) -> None:
-    """Make a file's content, or the names in a folder, durable."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection, delete, insert, select, true
 
 from retclip.store.archive.shards import Archive, crc32
+from retclip.store.records import OpenRun
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.tables import FeatureGap, SegmentFeature, Shard
-from retclip.store.work.ledger import OpenRun, row_id
+from retclip.store.work.ledger import row_id
 
 NO_SHARD = -1
 

@@ -19,10 +19,10 @@ from retclip.store.classes.class_edits import packed
 from retclip.store.classes.undo import UNDO, class_as_before, runs_of, undo
 from retclip.store.segments.categories import find_categories, find_category
 from retclip.store.sql.tables import Category, Event, ReplacedSegment, Run, Segment, Unit
+from retclip.store.states import RunKind, RunState
 from retclip.store.work.leases import may_live, me
-from retclip.store.work.ledger import CLASS_ADD
 
-KIND, ACTION = CLASS_ADD, "class.add"  # of runs, of events
+KIND, ACTION = RunKind.CLASS_ADD, "class.add"  # of runs, of events
 ADDING, GATED = "adding", "gated"  # in a run's settings: which class it adds; that this must still be judged
 
 
@@ -142,7 +142,7 @@ def _deserted(connection: Connection, name: str) -> dict[int, Mapping[str, Any]]
 def _at_work(connection: Connection, run: int, owner: str) -> bool:
     state, started = connection.execute(select(Run.state, Run.started_at).where(Run.id == run)).one()
     if owner == me():
-        return bool(state == "running")
+        return bool(state == RunState.RUNNING)
     at, until = connection.execute(
         select(func.max(Unit.at), func.max(Unit.leased_until)).where(Unit.run_id == run)
     ).one()

@@ -18,22 +18,16 @@ from sqlalchemy import Connection, delete, insert, select, update
 from retclip.errors import DataError
 from retclip.names import checked_name, name_key
 from retclip.store.classes import events
+from retclip.store.records import Edit
 from retclip.store.segments.categories import find_category
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.columns import now
 from retclip.store.sql.tables import NORMAL, QUARANTINED, RETIRED, Category, CategoryAlias, Label, Segment
+from retclip.store.states import LabelSource
 from retclip.store.work.ledger import forget_units, live_versions
 from retclip.store.work.outbox import announce
 
 LEFT = {"segments": NORMAL, "quarantined": QUARANTINED}  # what an event calls segments that it retired
-
-
-@dataclass(frozen=True)
-class Edit:
-    """What was done. event: its number, for `undo`; segments: how many changed."""
-
-    event: int
-    segments: int = 0
 
 
 def rename_class(connection: Connection, old: str, new: str, actor: str) -> Edit:
@@ -166,7 +160,7 @@ def relabel(connection: Connection, segment_ids: Sequence[int], category_id: int
     for page in pages(segment_ids):
         changed = update(Segment).where(Segment.id.in_(page))
         connection.execute(changed.values(category_id=category_id, rev=Segment.rev + 1))
-        label = {"category_id": category_id, "source": "person", "confidence": 1.0, "actor": actor}
+        label = {"category_id": category_id, "source": LabelSource.PERSON, "confidence": 1.0, "actor": actor}
         connection.execute(insert(Label), [{"segment_id": one, **label} for one in page])
 
 

@@ -6,76 +6,16 @@ that was rejected is not proposed again until somebody accepts or maps it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, func, insert, select
 
 from retclip.names import MatchKind, name_key
+from retclip.store.records import ClassMatch, Decisions
 from retclip.store.segments.categories import find_categories
-from retclip.store.sql.columns import now
 from retclip.store.sql.engine import one_writer_at_a_time
 from retclip.store.sql.tables import ClassMatchRow
-
-AUTO, ACCEPTED, REJECTED = "auto", "accepted", "rejected"
-
-
-@dataclass(frozen=True)
-class ClassMatch:
-    """One decision. matched: the class that stands for the query; of a missing one what came nearest, "" where nothing
-    did. dataset, source: the fallback data set and its address, "" = the store itself. similarity: cosine of the texts,
-    [-1, 1], None where names decided, or a person. encoder: the texts' feature space, "" where names decided. run,
-    event: of a fill that has ended. category: the store's row of `matched`, followed through renames and merges."""
-
-    query: str
-    matched: str
-    how: MatchKind
-    threshold: float
-    dataset: str = ""
-    source: str = ""
-    similarity: float | None = None
-    encoder: str = ""
-    decision: str = AUTO
-    decided_by: str = ""
-    reason: str = ""
-    run: int | None = None
-    event: int | None = None
-    id: int = 0
-    at: datetime = field(default_factory=now)
-    supersedes: int | None = None
-    category: int | None = None
-
-    @property
-    def key(self) -> str:
-        """The query's name key."""
-        return name_key(self.query)
-
-    @property
-    def holds(self) -> bool:
-        """Whether a class stands for the name."""
-        return self.decision != REJECTED and self.how is not MatchKind.MISSING
-
-    @property
-    def is_fill(self) -> bool:
-        """Whether segments of the fallback data set are, or are to be, stored under the name."""
-        return self.holds and bool(self.dataset)
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """newest: the decision that holds, by the query's key. rejected: the pairs that must not be proposed, too."""
-
-    newest: Mapping[str, ClassMatch] = field(default_factory=dict)
-    rejected: Mapping[str, Sequence[ClassMatch]] = field(default_factory=dict)
-
-    def barred_categories(self, key: str) -> set[int]:
-        """Classes of the store that were rejected for that name."""
-        return {one.category for one in self.rejected.get(key, ()) if not one.dataset and one.category is not None}
-
-    def barred_names(self, key: str, dataset: str) -> set[str]:
-        """Name keys of a data set's classes that were rejected for that name."""
-        return {name_key(one.matched) for one in self.rejected.get(key, ()) if one.dataset == dataset}
+from retclip.store.states import Decision
 
 
 def record(connection: Connection, new: ClassMatch) -> int:
@@ -139,6 +79,6 @@ def decisions(connection: Connection) -> Decisions:
             pairs[one.key, one.dataset, name_key(one.matched)] = one
     rejected: dict[str, list[ClassMatch]] = {}
     for (key, _, _), one in pairs.items():
-        if one.decision == REJECTED:
+        if one.decision == Decision.REJECTED:
             rejected.setdefault(key, []).append(one)
     return Decisions(newest, rejected)

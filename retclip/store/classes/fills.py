@@ -7,7 +7,7 @@ Several processes may carry out the same fill. It has ended when none of them ho
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
@@ -15,24 +15,15 @@ from sqlalchemy import Connection, func, select, update
 from retclip.names import name_key
 from retclip.store.classes.additions import class_before, noted_before, record_addition
 from retclip.store.classes.class_edits import unpacked
-from retclip.store.classes.class_matches import ClassMatch, decisions, record
+from retclip.store.classes.class_matches import decisions, record
 from retclip.store.classes.undo import UNDO
+from retclip.store.records import ClassMatch, FillRuns
 from retclip.store.sql.engine import one_writer_at_a_time
 from retclip.store.sql.tables import RETIRED, ClassMatchRow, Event, Run, Segment, Unit
+from retclip.store.states import RunKind, UnitState
 from retclip.store.work import leases
-from retclip.store.work.ledger import CLASS_FILL
 
-KIND, ACTION = CLASS_FILL, "class.fill"  # of runs, of events
-
-
-@dataclass(frozen=True)
-class FillRuns:
-    """The runs of a fill, oldest first. before: what the class was before the first of them (`additions.class_before`).
-    segments: how many of theirs are not retired."""
-
-    ids: tuple[int, ...]
-    before: Mapping[str, Any]
-    segments: int
+KIND, ACTION = RunKind.CLASS_FILL, "class.fill"  # of runs, of events
 
 
 def note(match: ClassMatch, before: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -64,7 +55,7 @@ def same_fill(one: ClassMatch, other: ClassMatch) -> bool:
 
 def filled_elsewhere(connection: Connection, match: ClassMatch) -> int:
     """How many photos of the fill another living process is working on."""
-    held = select(Unit.key).where(Unit.run_id.in_(fill_runs(connection, match).ids), Unit.state == "leased")
+    held = select(Unit.key).where(Unit.run_id.in_(fill_runs(connection, match).ids), Unit.state == UnitState.LEASED)
     keys = list(connection.execute(held.where(Unit.owner != leases.me())).scalars())
     return len(set(keys) - leases.left_behind(connection, keys))
 

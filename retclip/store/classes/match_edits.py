@@ -15,19 +15,21 @@ from sqlalchemy import Connection
 
 from retclip.errors import DataError, StoreBusy
 from retclip.names import MatchKind, name_key
-from retclip.store.classes.class_edits import Edit, has_segments
-from retclip.store.classes.class_matches import ACCEPTED, REJECTED, ClassMatch, decisions, record
+from retclip.store.classes.class_edits import has_segments
+from retclip.store.classes.class_matches import decisions, record
 from retclip.store.classes.fills import fill_runs, filled_elsewhere, finish_fill, same_fill
 from retclip.store.classes.undo import undo
+from retclip.store.records import ClassMatch, Edit
 from retclip.store.sql.engine import one_writer_at_a_time
+from retclip.store.states import Decision
 
 
 def accept(connection: Connection, query: str, actor: str, reason: str = "") -> ClassMatch:
     """Confirm the newest decision about a name, or take its rejection back; segments that a rejection took away come
     with the next fill. Raises DataError where there is none, or nothing was matched."""
     found = _matched(connection, query)
-    gone = found.decision == REJECTED
-    changed = replace(found, decision=ACCEPTED, decided_by=actor, reason=reason)
+    gone = found.decision == Decision.REJECTED
+    changed = replace(found, decision=Decision.ACCEPTED, decided_by=actor, reason=reason)
     record(connection, replace(changed, run=None, event=None) if gone else changed)
     return decisions(connection).newest[found.key]
 
@@ -36,9 +38,9 @@ def reject(connection: Connection, query: str, actor: str, reason: str = "") -> 
     """The newest decision about a name does not count any more and is not proposed again. Raises DataError as `accept`,
     and where it was rejected already. The Edit's event is 0 where no segment had to go."""
     found = _matched(connection, query)
-    if found.decision == REJECTED:
+    if found.decision == Decision.REJECTED:
         raise DataError("a decision that holds", f"{query!r} was rejected already", "see `retclip fallback list`")
-    record(connection, replace(found, decision=REJECTED, decided_by=actor, reason=reason))
+    record(connection, replace(found, decision=Decision.REJECTED, decided_by=actor, reason=reason))
     return take_back(connection, found, actor)
 
 
@@ -49,7 +51,9 @@ def map_to(connection: Connection, query: str, stored: str, threshold: float, ac
         raise DataError(
             "another class of the store", f"{stored!r}, which was filled as that", "use `retclip fallback accept`"
         )
-    decided = ClassMatch(query, stored, MatchKind.MAP, threshold, decision=ACCEPTED, decided_by=actor, reason=reason)
+    decided = ClassMatch(
+        query, stored, MatchKind.MAP, threshold, decision=Decision.ACCEPTED, decided_by=actor, reason=reason
+    )
     record(connection, decided)
     return take_back(connection, earlier, actor)
 

@@ -12,10 +12,12 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.store.classes import class_matches, events
-from retclip.store.classes.class_edits import LEFT, Edit, is_alive, relabel, set_status, still_so, unpacked
+from retclip.store.classes.class_edits import LEFT, is_alive, relabel, set_status, still_so, unpacked
+from retclip.store.records import Edit
 from retclip.store.segments.replaced_segments import give_back
 from retclip.store.sql.columns import now
 from retclip.store.sql.tables import RETIRED, Category, CategoryAlias, Event, Segment, Unit
+from retclip.store.states import Decision
 from retclip.store.work.ledger import live_versions
 from retclip.store.work.outbox import announce
 
@@ -160,7 +162,7 @@ def _fill(connection: Connection, before: Values, after: Values, actor: str) -> 
     ids = _add(connection, before, after, actor)
     newest = class_matches.decisions(connection).newest.get(name_key(after["query"]))
     if newest is not None and newest.holds and newest.run == after["run"]:
-        gone = replace(newest, decision=class_matches.REJECTED, decided_by=actor, reason="the fill was undone")
+        gone = replace(newest, decision=Decision.REJECTED, decided_by=actor, reason="the fill was undone")
         class_matches.record(connection, gone)
     return ids
 

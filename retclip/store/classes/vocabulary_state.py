@@ -6,22 +6,12 @@ open. The checksums of the rows (`row_checksum`) say so without their contents b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import Connection, func, select
 
+from retclip.store.records import VocabularyState
 from retclip.store.sql.tables import Category, CategoryAlias, ClassMatchRow, Outbox
 
 NAMING = (Category, CategoryAlias, ClassMatchRow)
-
-
-@dataclass(frozen=True)
-class VocabularyState:
-    """names: of each table that names stand in, how many rows it has and the sum of their checksums. outbox: its newest
-    row; every change of a segment adds one."""
-
-    names: tuple[tuple[int, int], ...]
-    outbox: int
 
 
 def vocabulary_state(connection: Connection) -> VocabularyState:

@@ -21,6 +21,7 @@ import qdrant_edge as edge
 from numpy.typing import NDArray
 
 from retclip.errors import StoreDamaged, StoreError
+from retclip.store.findings import Graph
 from retclip.store.index import edge_graph
 from retclip.store.index.edge_searches import EdgeSearches, class_sizes
 from retclip.store.index.edge_shard import SHARD, check_space, engine_faults, load, locked
@@ -28,7 +29,6 @@ from retclip.store.index.nearest_in_classes import nearest_in_classes, nearest_o
 from retclip.store.index.protocol import (
     PAYLOAD,
     REVISION,
-    Graph,
     Hits,
     Points,
     check_points,

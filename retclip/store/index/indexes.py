@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import Engine
 
 from retclip.errors import (
-    ConfigError,
     RetCLIPError,
     StoreBusy,
     StoreDamaged,
@@ -27,31 +26,19 @@ from retclip.errors import (
 from retclip.store.archive.shards import Archive
 from retclip.store.index import sync, wanted_points
 from retclip.store.index.reconcile import catch_up
+from retclip.store.records import StoreOptions
 from retclip.store.sql.engine import read
+from retclip.store.states import IndexKind
 from retclip.store.work import ledger
 from retclip.types import FeatureSpace
 
 if TYPE_CHECKING:
     from retclip.store.index.protocol import VectorIndex
 
-EDGE, SERVER, RESIDENT = "edge", "server", "resident"
 SERVER_PAUSE = 60.0  # seconds until a server that did not answer is told of the next change
 MEMORY_SHARE = 0.5  # of the machine's memory that vectors may fill which stand in for an index
 Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class StoreOptions:
-    """Which engines stand behind a store. database: an SQLAlchemy URL, "" for SQLite in the store's folder."""
-
-    database: str = ""
-    index: str = EDGE
-    qdrant_url: str = ""
-    qdrant_api_key: str = ""
-    qdrant_timeout: float = 30.0  # seconds in which a server must answer a call, tries included
-    exact_below: int = 20_000  # points that the embedded index may scan; for more it builds a graph
-    device: str = "cpu"  # where a resident index lives
 
 
 @dataclass
@@ -127,7 +114,7 @@ class Indexes:
         another process holds follows when that one asks it, or when it is opened next. One that cannot is warned of:
         what is stored is stored."""
         for space_id, space in spaces:
-            if self.options.index == RESIDENT and space_id not in self._open:
+            if self.options.index == IndexKind.RESIDENT and space_id not in self._open:
                 continue
             if time.monotonic() < self._not_before.get(space_id, 0.0):
                 continue
@@ -166,7 +153,7 @@ class Indexes:
         if space_id in self._open:
             self._open.pop(space_id).projection.index.close()
         version = read(self.engine, partial(ledger.active_version, space_id=space_id))
-        if self.options.index == EDGE and version is not None:
+        if self.options.index == IndexKind.EDGE and version is not None:
             files = self.folder / "index" / version[1]
             shutil.rmtree(files, ignore_errors=True)
             if files.exists():
@@ -183,7 +170,7 @@ class Indexes:
         found = self.of(space_id, space)
         if found.behind:
             found.last_row, found.behind = catch_up(found.projection), False
-        elif self.options.index != SERVER:
+        elif self.options.index != IndexKind.SERVER:
             found.follow()
         return found
 
@@ -191,7 +178,7 @@ class Indexes:
         """The index does not hold what was stored. That waits in the outbox."""
         if space_id in self._open:
             self._open[space_id].behind = True
-        if self.options.index == SERVER:
+        if self.options.index == IndexKind.SERVER:
             self._not_before[space_id] = time.monotonic() + SERVER_PAUSE
         if (space_id, error.got) not in self._said:
             self._said.add((space_id, error.got))
@@ -204,21 +191,23 @@ class Indexes:
     def _stand_in(self, space_id: int, space: FeatureSpace, error: StoreError) -> None:
         """It stays until this process ends, so that a builder gets its lock back whenever it wants it."""
         points = read(self.engine, partial(wanted_points.count, space_id=space_id))
-        if self.options.index == RESIDENT or points * space.dim * 4 > _memory() * MEMORY_SHARE:
+        if self.options.index == IndexKind.RESIDENT or points * space.dim * 4 > _memory() * MEMORY_SHARE:
             raise error
-        found = self._stand_ins[space_id] = self._opened(space_id, space, RESIDENT)
+        found = self._stand_ins[space_id] = self._opened(space_id, space, IndexKind.RESIDENT)
         cure = "" if isinstance(error, StoreBusy) else f". To mend it: {error.todo}"
         log.warning(
             "the vector index cannot be used (%s): this process answers from the archive's %d vectors, loaded into "
             "memory%s", error.got, found.projection.index.count(), cure,
         )  # fmt: skip
 
-    def _opened(self, space_id: int, space: FeatureSpace, kind: str, follow: bool = True) -> OpenIndex:
+    def _opened(self, space_id: int, space: FeatureSpace, kind: IndexKind, follow: bool = True) -> OpenIndex:
         version = read(self.engine, partial(ledger.active_version, space_id=space_id))
         if version is None:
             raise StoreMissing(f"an index of {space.backbone}", "none", "build into the store first")
         index = self._index(space, version[1], kind)
-        home = {EDGE: EDGE, SERVER: self.options.qdrant_url}.get(kind)  # None for one in this process
+        home = {IndexKind.EDGE: IndexKind.EDGE, IndexKind.SERVER: self.options.qdrant_url}.get(
+            kind
+        )  # None for one in this process
         found = OpenIndex(sync.Projection(self.engine, self.archive, index, space_id, version[0], home))
         try:
             if follow:
@@ -228,23 +217,21 @@ class Indexes:
             raise
         return found
 
-    def _index(self, space: FeatureSpace, name: str, kind: str) -> VectorIndex:
-        if kind == EDGE:
+    def _index(self, space: FeatureSpace, name: str, kind: IndexKind) -> VectorIndex:
+        if kind == IndexKind.EDGE:
             from retclip.store.index.edge import EdgeIndex
 
             return EdgeIndex.open(self.folder / "index" / name, space.dim, exact_below=self.options.exact_below)
-        if kind == SERVER:
+        if kind == IndexKind.SERVER:
             from retclip.store.index.server import ServerIndex
 
             options = self.options
             return ServerIndex.open(
                 options.qdrant_url, name, space.dim, api_key=options.qdrant_api_key, timeout=options.qdrant_timeout
             )
-        if kind == RESIDENT:
-            from retclip.store.index.resident import ResidentIndex
+        from retclip.store.index.resident import ResidentIndex
 
-            return ResidentIndex(space.dim, device=self.options.device)
-        raise ConfigError(f"store.index to be {EDGE}, {SERVER} or {RESIDENT}", repr(kind), "choose one")
+        return ResidentIndex(space.dim, device=self.options.device)
 
 
 def _memory() -> int:

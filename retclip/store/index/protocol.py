@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from retclip.errors import ShapeError
 from retclip.shapes import check_shape
+from retclip.store.findings import Graph
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,20 +50,6 @@ class Hits:
     ids: NDArray[np.object_]
     classes: NDArray[np.int64]
     distances: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Graph:
-    """How many of an index's points its graph holds; up to `outside` others may be scanned in every search."""
-
-    points: int
-    indexed: int
-    outside: int
-
-    @property
-    def due(self) -> bool:
-        """Whether so many points lack the graph that searches are slow."""
-        return self.points - self.indexed > self.outside
 
 
 class VectorIndex(Protocol):

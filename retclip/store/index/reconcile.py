@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import insert
 
 from retclip.errors import StoreDamaged
+from retclip.store.findings import Differences
 from retclip.store.index import sync, wanted_points
 from retclip.store.index.sync import Projection, archived, payload_of
 from retclip.store.index.wanted_points import WantedPoint
@@ -26,23 +26,6 @@ from retclip.store.work.outbox import newest_row, pending_count
 # the vector was brought to length 1: one step of the last bit, relative, and the smallest float16 where it is nearly 0.
 # Two such vectors are at most 5e-7 apart in cosine distance; a flipped bit above the last one is seen.
 STEP, SMALLEST = 2.0**-10, 2.0**-24
-
-
-@dataclass(frozen=True)
-class Differences:
-    """What an index holds otherwise than SQL and the archive: segment ids per kind, and outbox rows still waiting."""
-
-    missing: tuple[UUID, ...]  # wanted, not there
-    orphan: tuple[UUID, ...]  # there, not wanted
-    stale: tuple[UUID, ...]  # there with another class, state or revision
-    damaged: tuple[UUID, ...]  # there with another vector
-    unfindable: tuple[UUID, ...]  # there, but a search for its class and state does not look at it, or another's does
-    pending: int
-
-    @property
-    def clean(self) -> bool:
-        """Whether index and truth agree."""
-        return not (self.missing or self.orphan or self.stale or self.damaged or self.unfindable)
 
 
 def catch_up(projection: Projection) -> int:

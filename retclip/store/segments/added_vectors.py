@@ -7,32 +7,19 @@ that nobody refers to; after it, the outbox makes that space's index follow.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, select
 
 from retclip.store.archive import vector_rows
 from retclip.store.archive.crash_points import reach
 from retclip.store.archive.shards import Archive
-from retclip.store.segments.spaces import StoredMask
+from retclip.store.records import AddedVectors, OpenRun, StoredMask
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.engine import insert_or_keep, transaction, when_free
 from retclip.store.sql.tables import FeatureGap, Segment
-from retclip.store.work.ledger import OpenRun, live_versions
+from retclip.store.work.ledger import live_versions
 from retclip.store.work.outbox import announce
-
-
-@dataclass(frozen=True, eq=False)
-class AddedVectors:
-    """vectors: (n, d) float32 of unit length, a row per mask of `masks`. without: masks that are let go without a
-    vector, and why: `tables.MASK_GAP` or `tables.PHOTO_GAP`."""
-
-    masks: tuple[StoredMask, ...]
-    vectors: NDArray[np.float32]
-    without: tuple[StoredMask, ...] = ()
-    reason: str = ""
 
 
 def commit_added(engine: Engine, archive: Archive, run: OpenRun, dim: int, results: Sequence[AddedVectors]) -> int:

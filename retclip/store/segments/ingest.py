@@ -8,45 +8,27 @@ A crash before COMMIT leaves at most a shard file that nobody refers to; after i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from retclip.names import name_key
-from retclip.passed_over import PassedOver
 from retclip.store.archive import vector_rows
 from retclip.store.archive.crash_points import reach
 from retclip.store.archive.shards import Archive
+from retclip.store.ids import stored_name
+from retclip.store.records import OpenRun, UnitResult
 from retclip.store.segments.categories import ensure_categories
-from retclip.store.segments.slots import NewSegment, SlotImage, fill_slots
+from retclip.store.segments.slots import SlotImage, fill_slots
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import transaction, when_free
 from retclip.store.sql.tables import ImageRow, Run, Unit
-from retclip.store.work.ledger import OpenRun, live_versions, row_id
+from retclip.store.states import UnitState
+from retclip.store.work.ledger import live_versions, row_id
 from retclip.store.work.outbox import announce
-
-
-@dataclass(frozen=True, eq=False)
-class UnitResult:
-    """One image's finished work. vectors: (n, d) float32 of unit length, a row per segment. prompts: every class that
-    was asked for, found or not: their slots are filled anew. absent: classes that the source says the image does not
-    show. content: digest of annotation and recipe. size: (H, W). passed_over: of the image and its annotation."""
-
-    key: str
-    content: str
-    external_id: str
-    uri: str
-    image_sha256: str
-    size: tuple[int, int]
-    prompts: tuple[str, ...]
-    segments: tuple[NewSegment, ...]
-    vectors: NDArray[np.float32]
-    absent: tuple[str, ...] = ()
-    passed_over: PassedOver = field(default_factory=PassedOver)
 
 
 def commit_units(
@@ -100,7 +82,11 @@ def _image_ids(connection: Connection, run: OpenRun, results: Sequence[UnitResul
     for sha256, result in shown.items():
         if sha256 not in ids:
             height, width = result.size
-            described = {"dataset_id": run.dataset_id, "external_id": result.external_id[:256], "uri": result.uri}
+            described = {
+                "dataset_id": run.dataset_id,
+                "external_id": stored_name(result.external_id),
+                "uri": result.uri,
+            }
             ids[sha256] = row_id(
                 connection, ImageRow, {"sha256": sha256}, {**described, "width": width, "height": height}
             )
@@ -144,7 +130,7 @@ def _finish_units(
         rows[mine.key] = {
             "key": mine.key, "external_id": mine.name, "uri": result.uri, "image_id": image_id,
             "content": mine.content, "classes": sorted(mine.classes), "shown": sorted(mine.shown or ()),
-            "run_id": run.id, "state": "finished", "segments": len(result.segments), "at": now(),
+            "run_id": run.id, "state": UnitState.FINISHED, "segments": len(result.segments), "at": now(),
         }  # fmt: skip
     for keys in pages([*gone, *rows]):
         connection.execute(delete(Unit).where(Unit.key.in_(keys)))
@@ -154,7 +140,7 @@ def _finish_units(
 
 def _said_by(run: OpenRun, result: UnitResult) -> _Said:
     shown, absent = ({name_key(name) for name in names} for names in (result.prompts, result.absent))
-    name = result.external_id[:256]
+    name = stored_name(result.external_id)
     return _Said(result.key, name, run.dataset_id, result.content, frozenset(shown | absent), frozenset(shown))
 
 

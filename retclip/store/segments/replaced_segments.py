@@ -13,12 +13,13 @@ from typing import Any
 from sqlalchemy import Connection, delete, select, update
 
 from retclip.store.archive.vector_rows import put_back, vectors_of
+from retclip.store.records import OpenRun
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.engine import insert_or_keep
 from retclip.store.sql.tables import RETIRED, ReplacedSegment, Segment
-from retclip.store.work.ledger import CLASS_ADD, CLASS_FILL, OpenRun
+from retclip.store.states import RunKind
 
-UNDONE = (CLASS_ADD, CLASS_FILL)  # kinds of runs that have an undo; others would only fill the table
+UNDONE = (RunKind.CLASS_ADD, RunKind.CLASS_FILL)  # kinds of runs that have an undo; others would only fill the table
 SHAPE = ("x", "y", "width", "height", "area", "score", "detector_score", "mask_score", "rle")
 Row = Mapping[str, Any]
 

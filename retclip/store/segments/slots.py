@@ -15,28 +15,11 @@ from sqlalchemy import Connection, insert, select, update
 
 from retclip.names import name_key
 from retclip.store.archive.vector_rows import forget_stale
-from retclip.store.segments.ids import segment_id
+from retclip.store.ids import segment_id, stored_name
+from retclip.store.records import NewSegment, OpenRun
 from retclip.store.segments.replaced_segments import keep
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.tables import NORMAL, RETIRED, ImageRow, Label, Run, Segment
-from retclip.store.work.ledger import OpenRun
-
-
-@dataclass(frozen=True)
-class NewSegment:
-    """A segment to be stored. box: (x, y, width, height), upright image pixels. rle: COCO compressed counts. score: the
-    proposer's objectness; detector_score, mask_score: what it was made of, None where there is no such model."""
-
-    prompt: str
-    ordinal: int
-    box: tuple[int, int, int, int]
-    area: int
-    score: float
-    rle: bytes
-    label_source: str
-    confidence: float
-    detector_score: float | None = None
-    mask_score: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,8 +64,8 @@ def fill_slots(
 def images_with_slots(
     connection: Connection, run: OpenRun, external_ids: Sequence[str], prompts: Sequence[str]
 ) -> set[str]:
-    """Those of the data set's images, by the first 256 characters of their names, in which this proposer once found one
-    of the prompts: when the annotation shows none of them any more, there is something to retire."""
+    """Those of the data set's images in which this proposer once found one of the prompts: when the annotation shows
+    none of them any more, there is something to retire."""
     known: set[str] = set()
     keys = [name_key(prompt) for prompt in prompts]
     query = (
@@ -92,9 +75,9 @@ def images_with_slots(
         .where(Run.dataset_id == run.dataset_id, Segment.proposer_id == run.proposer_id, Segment.status != RETIRED)
         .where(Segment.prompt.in_(keys))
     )
-    for page in pages([one[:256] for one in external_ids]):
+    for page in pages(list(map(stored_name, external_ids))):
         known |= set(connection.execute(query.where(ImageRow.external_id.in_(page))).scalars())
-    return known
+    return {name for name in external_ids if stored_name(name) in known}
 
 
 def _there(connection: Connection, run: OpenRun, image: SlotImage) -> Sequence[Any]:

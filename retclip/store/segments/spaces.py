@@ -9,8 +9,7 @@ where nothing is lacking.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,9 +17,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from retclip.errors import SpaceMismatch
+from retclip.store.records import SpaceState, StoredMask, StoredPhoto, VectorMaker
 from retclip.store.sql.catalog import PAGE, joined, living, pages
 from retclip.store.sql.tables import (
-    MASK_GAP,
     Category,
     FeatureGap,
     ImageRow,
@@ -31,63 +30,10 @@ from retclip.store.sql.tables import (
     Space,
     Unit,
 )
+from retclip.store.states import GapReason
 from retclip.store.work import ledger
 from retclip.store.work.outbox import pending_count
 from retclip.types import FeatureSpace
-
-
-@dataclass(frozen=True)
-class SpaceState:
-    """Of the living segments: `segments` have a vector in the space, `lacking` have none yet, `without` were let go
-    without one. index: the name of its index; pending: changes that it still has to follow."""
-
-    space: FeatureSpace
-    segments: int
-    lacking: int
-    without: int
-    index: str
-    pending: int
-
-    @property
-    def total(self) -> int:
-        """Living segments."""
-        return self.segments + self.lacking + self.without
-
-    @property
-    def complete(self) -> bool:
-        """Whether the space may be asked."""
-        return not self.lacking
-
-
-@dataclass(frozen=True)
-class StoredPhoto:
-    """An image whose segments lack vectors. size: (H, W)."""
-
-    id: int
-    sha256: str
-    external_id: str
-    uri: str
-    size: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class StoredMask:
-    """A segment that lacks a vector. rle: COCO compressed counts. accepted: it was let go without one, as its photo
-    could not be used; should that be back, it is made up for."""
-
-    id: int
-    point_id: UUID
-    class_name: str
-    rle: bytes
-    accepted: bool
-
-
-@dataclass(frozen=True)
-class VectorMaker:
-    """The run that made a vector, with its components by role. None, empty: nobody knows."""
-
-    run: int | None
-    components: Mapping[str, Any]
 
 
 def states(connection: Connection) -> list[SpaceState]:
@@ -180,7 +126,7 @@ def _living(space_id: int, *columns: Any) -> Select[Any]:
 
 
 def _lacking(space_id: int, *columns: Any) -> Select[Any]:
-    to_do = or_(FeatureGap.reason.is_(None), FeatureGap.reason != MASK_GAP)
+    to_do = or_(FeatureGap.reason.is_(None), FeatureGap.reason != GapReason.MASK)
     return _living(space_id, *columns).where(SegmentFeature.segment_id.is_(None), to_do)
 
 

@@ -7,13 +7,13 @@ when its image is active, its status normal and its class not retired; no index 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
 from sqlalchemy.orm import aliased
 
+from retclip.store.records import StoreClass, StoredSegment
 from retclip.store.sql.tables import (
     ACTIVE,
     NORMAL,
@@ -32,44 +32,6 @@ from retclip.store.sql.tables import (
 PAGE = 5000  # ids in one IN list: below SQLite's 32,766 and PostgreSQL's 65,535 parameters
 STATUS_NAMES = {NORMAL: "normal", QUARANTINED: "quarantined"}
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class StoreClass:
-    """A class of the store and how much stands behind it."""
-
-    id: int
-    name: str
-    is_thing: bool | None  # None = nobody said
-    aliases: tuple[str, ...]
-    segments: int  # visible ones
-    images: int  # with at least one of them
-
-
-@dataclass(frozen=True)
-class StoredSegment:
-    """A segment of the store as people read it: what it is called, who said so, and where it came from."""
-
-    id: UUID
-    class_name: str
-    label_source: str  # annotation, detector, assigned or person
-    confidence: float
-    labelled_by: str  # run or person
-    image_sha256: str
-    image_uri: str
-    dataset: str
-    box: tuple[int, int, int, int]  # x0 y0 x1 y1, upright image pixels, x1 y1 exclusive
-    area: int
-    proposer: str
-    run: int
-    status: str  # normal, quarantined or retired
-    prompt: str  # the name key of the class that was asked for
-    score: float  # the proposer's objectness
-    detector_score: float | None  # None: there was no detector, or nobody wrote it down
-    mask_score: float | None
-    proposer_version: str
-    source: str  # the address that the run read
-    components: Mapping[str, Any]  # of the run, by role; empty for a run older than these records
 
 
 def pages(items: Sequence[Item], size: int = PAGE) -> Iterator[Sequence[Item]]:
@@ -175,10 +137,10 @@ def stored_segments(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, S
     any_label = aliased(Label)
     newest = select(func.max(any_label.id)).where(any_label.segment_id == Segment.id).scalar_subquery()
     columns: tuple[Any, ...] = (
-        Segment.point_id, Category.name, Label.source, Label.confidence, Label.actor, ImageRow.sha256, ImageRow.uri,
-        Dataset.name, Segment.x, Segment.y, Segment.width, Segment.height, Segment.area, Proposer.name,
-        Segment.run_id, Segment.status, Segment.prompt, Segment.score, Segment.detector_score, Segment.mask_score,
-        Run.proposer_version, Run.source, Run.components,
+        Segment.point_id, Category.name.label("class_name"), Label.source.label("label_source"), Label.confidence,
+        Label.actor, ImageRow.sha256, ImageRow.uri, Dataset.name.label("dataset"), Segment.x, Segment.y, Segment.width,
+        Segment.height, Segment.area, Proposer.name.label("proposer"), Segment.run_id, Segment.status, Segment.prompt,
+        Segment.score, Segment.detector_score, Segment.mask_score, Run.proposer_version, Run.source, Run.components,
     )  # fmt: skip
     query = (
         joined(select(*columns))
@@ -190,7 +152,7 @@ def stored_segments(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, S
     found = {}
     for page in pages(ids):
         for row in connection.execute(query.where(Segment.point_id.in_(page))):
-            found[row[0]] = _stored_segment(row)
+            found[row.point_id] = _stored_segment(row)
     return found
 
 
@@ -209,11 +171,26 @@ def point_ids(connection: Connection, segment_ids: Sequence[int]) -> list[UUID]:
     return found
 
 
-def _stored_segment(row: Sequence[Any]) -> StoredSegment:
-    x, y, width, height = row[8:12]
+def _stored_segment(row: Row[Any]) -> StoredSegment:
     return StoredSegment(
-        id=row[0], class_name=row[1], label_source=row[2], confidence=row[3], labelled_by=row[4], image_sha256=row[5],
-        image_uri=row[6], dataset=row[7], box=(x, y, x + width, y + height), area=row[12], proposer=row[13],
-        run=row[14], status=STATUS_NAMES.get(row[15], "retired"), prompt=row[16], score=row[17],
-        detector_score=row[18], mask_score=row[19], proposer_version=row[20], source=row[21], components=row[22] or {},
-    )  # fmt: skip
+        id=row.point_id,
+        class_name=row.class_name,
+        label_source=row.label_source,
+        confidence=row.confidence,
+        labelled_by=row.actor,
+        image_sha256=row.sha256,
+        image_uri=row.uri,
+        dataset=row.dataset,
+        box=(row.x, row.y, row.x + row.width, row.y + row.height),
+        area=row.area,
+        proposer=row.proposer,
+        run=row.run_id,
+        status=STATUS_NAMES.get(row.status, "retired"),
+        prompt=row.prompt,
+        score=row.score,
+        detector_score=row.detector_score,
+        mask_score=row.mask_score,
+        proposer_version=row.proposer_version,
+        source=row.source,
+        components=row.components or {},
+    )

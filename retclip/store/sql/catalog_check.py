@@ -8,14 +8,15 @@ where the extension amcheck is installed; without them every row is read all the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, exists, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from retclip.errors import StoreError, StoreUnreachable
+from retclip.store.findings import CatalogState
 from retclip.store.sql.columns import Base
 from retclip.store.sql.engine import read, write
 from retclip.store.sql.schema import require_head
@@ -28,39 +29,6 @@ NUMBER_OF = re.compile(r"wrong # of entries in index (\w+)$")
 NOT_ALLOWED, CORRUPTED = "42501", "XX"  # of PostgreSQL's codes
 Answer = TypeVar("Answer")
 NO_AMCHECK = "indexes not checked: CREATE EXTENSION amcheck, and grant this account its functions"
-
-
-@dataclass(frozen=True)
-class CatalogState:
-    """structure: what the database says of its own files. indexes: what it says of those that find rows. orphans: rows
-    whose parent is gone. broken: keys of rows that do not match their checksum, by table. checked: how it was looked.
-    """
-
-    structure: tuple[str, ...]
-    indexes: tuple[str, ...]
-    orphans: tuple[str, ...]
-    broken: Mapping[str, Sequence[tuple[Any, ...]]]
-    checked: str
-
-    @property
-    def whole(self) -> bool:
-        """Whether nothing was found."""
-        return self.rows_whole and not self.indexes
-
-    @property
-    def rows_whole(self) -> bool:
-        """Whether every row is what it was: the indexes may be made again from them."""
-        return not (self.structure or self.orphans or self.broken)
-
-    def __str__(self) -> str:
-        if self.whole:
-            return self.checked
-        rows = (
-            f"rows of {name} that are not what was stored: {len(keys)} ({_shown(keys)})"
-            for name, keys in self.broken.items()
-        )
-        told = [*self.structure, *self.orphans, *rows, *self.indexes]
-        return "; ".join(told[:4]) + (f"; and {len(told) - 4} more" if len(told) > 4 else "")
 
 
 def check_catalog(engine: Engine) -> CatalogState:
@@ -162,8 +130,3 @@ def _orphans(connection: Connection) -> Iterator[str]:
             query = select(func.count()).select_from(table).where(key.parent.is_not(None), ~there)
             if count := connection.execute(query).scalar_one():
                 yield f"{count} rows of {table.name} whose {key.column.table.name} is gone"
-
-
-def _shown(keys: Sequence[tuple[Any, ...]]) -> str:
-    shown = ", ".join("/".join(str(part)[:60] for part in key) for key in keys[:3])
-    return f"{shown}, ..." if len(keys) > 3 else shown

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, LargeBinary, MetaData, Uuid
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, LargeBinary, MetaData, String, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from retclip.errors import StoreDamaged
-from retclip.store.sql.refusals import RESTORE
+from retclip.errors import ConfigError, StoreDamaged
+from retclip.store.findings import RESTORE
+from retclip.store.states import Word
 
 NAMES = {  # Alembic finds a constraint by its name, and SQLite's batch rebuild drops unnamed ones (stores.md 3)
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -61,6 +62,26 @@ class BinaryUuid(Decoded, TypeDecorator[UUID]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
         return UUID(bytes=value) if value is not None and dialect.name == "sqlite" else value
+
+
+class OneOf(Decoded, TypeDecorator[Word]):
+    """A word of a list, as text."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, words: type[Word], width: int = 16) -> None:
+        super().__init__(width)
+        self.words, self.width = words, width
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else self.words(value).value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Word | None:  # noqa: ARG002
+        try:
+            return None if value is None else self.words(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from error
 
 
 class Moment(Decoded, TypeDecorator[datetime]):

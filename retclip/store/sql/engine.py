@@ -21,8 +21,9 @@ from sqlalchemy.pool import NullPool
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from retclip.errors import ConfigError, StoreBusy, StoreDamaged, StoreError
+from retclip.store.findings import RESTORE
 from retclip.store.sql.connections import CONNECTING, connected, transaction_number, was_committed
-from retclip.store.sql.refusals import RESTORE, ConnectionLost, refusals
+from retclip.store.sql.refusals import ConnectionLost, refusals
 from retclip.store.sql.row_checksum import SEAL
 from retclip.store.sql.seals import broken_rows, seal_rows
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
-from retclip.errors import StoreBusy, StoreDamaged, StoreError, StoreUnreachable
+from retclip.errors import RetCLIPError, StoreBusy, StoreDamaged, StoreError, StoreUnreachable
+from retclip.store.findings import RESTORE
 
-RESTORE = "restore the catalog from a backup (docs/team.md); `retclip doctor --store DIR` says what is hurt"
 REACH = "check that the database server runs and can be reached, then run the command again: what was stored stays"
 
 
@@ -77,6 +77,10 @@ def refusals() -> Iterator[None]:
         yield
     except DBAPIError as error:  # other errors of SQLAlchemy are mistakes of ours
         raise as_store_error(error) from error
+    except StatementError as error:
+        if isinstance(error.orig, RetCLIPError):  # a column's own, of a word that it does not take
+            raise error.orig from error
+        raise
     except UnicodeDecodeError as error:  # SQLite quotes what is hurt, and its driver cannot read the quotation
         raise StoreDamaged("a catalog that can be read", f"no text: {error}", RESTORE) from error
 

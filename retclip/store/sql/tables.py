@@ -26,15 +26,21 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from retclip.store.sql.columns import Base, BigKey, BinaryUuid, Json, Moment, now
+from retclip.store.ids import NAME_WIDTH
+from retclip.store.records import ACTOR_WIDTH
+from retclip.store.sql.columns import Base, BigKey, BinaryUuid, Json, Moment, OneOf, now
 from retclip.store.sql.row_checksum import Sealed
+from retclip.store.states import Decision, GapReason, IndexState, LabelSource, RunKind, RunState, UnitState, Word
 
 SCHEMA_HEAD = "0009"  # the newest migration; a test holds it against migrations/versions
 
 NORMAL, QUARANTINED, RETIRED = 0, 1, 2  # segment.status
 ACTIVE, DELETING, PURGED = 1, 2, 3  # image.state
-LABEL_SOURCES = ("annotation", "detector", "assigned", "person")
-MASK_GAP, PHOTO_GAP = "mask", "photo"  # feature_gap.reason
+
+
+def _one_of(column: str, words: type[Word]) -> str:
+    """The condition of a CHECK that a column holds one of those words."""
+    return f"{column} IN ({', '.join(map(repr, map(str, words)))})"
 
 
 class Dataset(Sealed, Base):
@@ -60,7 +66,7 @@ class ImageRow(Sealed, Base):
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id"), index=True)
-    external_id: Mapped[str] = mapped_column(String(256), index=True)
+    external_id: Mapped[str] = mapped_column(String(NAME_WIDTH), index=True)
     uri: Mapped[str] = mapped_column(Text, default="")
     width: Mapped[int]
     height: Mapped[int]
@@ -155,15 +161,15 @@ class Label(Sealed, Base):
     __tablename__ = "label"
     NUMBERED_LATER = True
     __table_args__ = (
-        CheckConstraint("source IN ('annotation', 'detector', 'assigned', 'person')", name="source"),
+        CheckConstraint(_one_of("source", LabelSource), name="source"),
         CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
     )
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id", ondelete="CASCADE"), index=True)
     category_id: Mapped[int] = mapped_column(ForeignKey("category.id"))
-    source: Mapped[str] = mapped_column(String(16))
+    source: Mapped[LabelSource] = mapped_column(OneOf(LabelSource))
     confidence: Mapped[float]
-    actor: Mapped[str] = mapped_column(String(120))
+    actor: Mapped[str] = mapped_column(String(ACTOR_WIDTH))
     at: Mapped[datetime] = mapped_column(Moment, default=now)
 
 
@@ -183,10 +189,10 @@ class FeatureGap(Sealed, Base):
     its photo could not be used, and a person accepted that."""
 
     __tablename__ = "feature_gap"
-    __table_args__ = (CheckConstraint("reason IN ('mask', 'photo')", name="reason"),)
+    __table_args__ = (CheckConstraint(_one_of("reason", GapReason), name="reason"),)
     segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id", ondelete="CASCADE"), primary_key=True)
     space_id: Mapped[int] = mapped_column(ForeignKey("feature_space.id"), primary_key=True)
-    reason: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[GapReason] = mapped_column(OneOf(GapReason))
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
 
 
@@ -203,9 +209,9 @@ class Run(Sealed, Base):
     """One run of a build, of `class add`, of a fill from the fallback data set, or of `store add-space`."""
 
     __tablename__ = "run"
-    __table_args__ = (CheckConstraint("state IN ('running', 'finished', 'interrupted', 'failed')", name="state"),)
+    __table_args__ = (CheckConstraint(_one_of("state", RunState), name="state"),)
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
-    kind: Mapped[str] = mapped_column(String(32))
+    kind: Mapped[RunKind] = mapped_column(OneOf(RunKind, 32))
     source: Mapped[str] = mapped_column(Text)
     dataset_id: Mapped[int] = mapped_column(ForeignKey("dataset.id"))
     proposer_id: Mapped[int] = mapped_column(ForeignKey("proposer.id"))
@@ -215,7 +221,7 @@ class Run(Sealed, Base):
     space_id: Mapped[int] = mapped_column(ForeignKey("feature_space.id"))
     config: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     program: Mapped[str] = mapped_column(String(64))  # version of retclip
-    state: Mapped[str] = mapped_column(String(16), default="running")
+    state: Mapped[RunState] = mapped_column(OneOf(RunState), default=RunState.RUNNING)
     counts: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     started_at: Mapped[datetime] = mapped_column(Moment, default=now)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
@@ -226,16 +232,16 @@ class Unit(Sealed, Base):
     is leased is being worked on by `owner`, until `leased_until` at the latest."""
 
     __tablename__ = "unit"
-    __table_args__ = (CheckConstraint("state IN ('leased', 'finished', 'failed')", name="state"),)
+    __table_args__ = (CheckConstraint(_one_of("state", UnitState), name="state"),)
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
     image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), index=True)
     classes: Mapped[list[str]] = mapped_column(Json, default=list)  # name keys of what was asked for
     shown: Mapped[list[str] | None] = mapped_column(Json)  # of these what its record shows; None: not written down
     content: Mapped[str] = mapped_column(String(64), default="")  # digest of annotation and recipe
-    external_id: Mapped[str] = mapped_column(String(256))
+    external_id: Mapped[str] = mapped_column(String(NAME_WIDTH))
     uri: Mapped[str] = mapped_column(Text, default="")
-    state: Mapped[str] = mapped_column(String(16))
+    state: Mapped[UnitState] = mapped_column(OneOf(UnitState))
     segments: Mapped[int] = mapped_column(default=0)
     attempts: Mapped[int] = mapped_column(default=1)
     error: Mapped[str | None] = mapped_column(Text)
@@ -262,7 +268,7 @@ class StoreVersion(Sealed, Base):
 
     __tablename__ = "store_version"
     __table_args__ = (
-        CheckConstraint("state IN ('building', 'active', 'retiring', 'dropped')", name="state"),
+        CheckConstraint(_one_of("state", IndexState), name="state"),
         UniqueConstraint("space_id", "number"),
         Index(
             "uq_store_version_one_active",
@@ -278,7 +284,7 @@ class StoreVersion(Sealed, Base):
     index_name: Mapped[str] = mapped_column(
         String(80), unique=True
     )  # its folder or collection; stores may share a server
-    state: Mapped[str] = mapped_column(String(16))
+    state: Mapped[IndexState] = mapped_column(OneOf(IndexState))
     home: Mapped[str | None] = mapped_column(Text)  # which engine followed last: "edge", or a server's URL
     created_at: Mapped[datetime] = mapped_column(Moment, default=now)
 
@@ -305,7 +311,7 @@ class Event(Sealed, Base):
     __tablename__ = "event"
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     at: Mapped[datetime] = mapped_column(Moment, default=now)
-    actor: Mapped[str] = mapped_column(String(120))
+    actor: Mapped[str] = mapped_column(String(ACTOR_WIDTH))
     action: Mapped[str] = mapped_column(String(64))
     target: Mapped[str] = mapped_column(String(200))
     before: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
@@ -344,7 +350,7 @@ class ClassMatchRow(Sealed, Base):
     __tablename__ = "class_match"
     __table_args__ = (
         CheckConstraint("how IN ('exact', 'synonym', 'text', 'map', 'missing')", name="how"),
-        CheckConstraint("decision IN ('auto', 'accepted', 'rejected')", name="decision"),
+        CheckConstraint(_one_of("decision", Decision), name="decision"),
         CheckConstraint("similarity BETWEEN -1 AND 1 AND threshold BETWEEN -1 AND 1", name="cosines"),
         CheckConstraint("how = 'missing' OR matched <> ''", name="matched"),
         CheckConstraint("supersedes_id IS NULL OR supersedes_id <> id", name="no_self"),
@@ -359,8 +365,8 @@ class ClassMatchRow(Sealed, Base):
     similarity: Mapped[float | None]  # None where names decided, or a person
     encoder: Mapped[str] = mapped_column(String(64))  # fingerprint of the space of the texts, "" where names decided
     threshold: Mapped[float]
-    decision: Mapped[str] = mapped_column(String(16))
-    decided_by: Mapped[str] = mapped_column(String(120))
+    decision: Mapped[Decision] = mapped_column(OneOf(Decision))
+    decided_by: Mapped[str] = mapped_column(String(ACTOR_WIDTH))
     at: Mapped[datetime] = mapped_column(Moment, default=now)
     reason: Mapped[str] = mapped_column(Text)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # the one that ended the fill

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -20,42 +19,18 @@ from typing import Any
 import psutil
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from retclip.store.ids import stored_name
+from retclip.store.records import Failure, OpenRun, Taken, UnitStates, Wanted
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.columns import Moment, now
 from retclip.store.sql.engine import one_writer_at_a_time
 from retclip.store.sql.tables import Unit
-from retclip.store.work.ledger import (
-    MAX_ATTEMPTS,
-    Failure,
-    OpenRun,
-    UnitStates,
-    finished_units,
-    given_up,
-    poisoned_units,
-)
+from retclip.store.states import UnitState
+from retclip.store.work.ledger import MAX_ATTEMPTS, finished_units, given_up, poisoned_units
 
 LEASE = timedelta(minutes=15)
 DIED = "the process that worked on it died"
 NOBODY = {"owner": None, "leased_until": None, "begun": False}  # of a unit that is leased no more
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A unit that somebody wants to work on."""
-
-    key: str
-    external_id: str
-    uri: str
-
-
-@dataclass(frozen=True)
-class Taken:
-    """What came of it. mine: leased now. elsewhere: another living process works on them. given_up: a process died of
-    them too often."""
-
-    mine: frozenset[str]
-    elsewhere: frozenset[str]
-    given_up: tuple[Failure, ...]
 
 
 def me() -> str:
@@ -79,7 +54,7 @@ def suspects(connection: Connection, keys: Sequence[str]) -> set[str]:
     alone, so that it takes no other with it."""
     rows = _rows(connection, keys)
     held = _left_behind(connection, rows)
-    told = {row.key for row in rows.values() if row.state == "failed" and row.error == DIED}
+    told = {row.key for row in rows.values() if row.state == UnitState.FAILED and row.error == DIED}
     return told | {key for key in held if rows[key].begun or rows[key].error == DIED}
 
 
@@ -93,13 +68,13 @@ def take(connection: Connection, run: OpenRun, units: Sequence[Wanted], afresh: 
         row = rows.get(unit.key)
         if row is None:
             fresh[unit.key] = {**_described(unit), "attempts": 0, **_lease(run, moment)}
-        elif row.state == "finished" or (row.run_id, row.owner) == (run.id, me()):
+        elif row.state == UnitState.FINISHED or (row.run_id, row.owner) == (run.id, me()):
             continue
-        elif row.state == "leased" and _alive(row.owner, row.leased_until, moment):
+        elif row.state == UnitState.LEASED and _alive(row.owner, row.leased_until, moment):
             elsewhere.add(unit.key)
             continue
         else:
-            died_of_it = row.state == "leased" and row.begun
+            died_of_it = row.state == UnitState.LEASED and row.begun
             attempts = 0 if afresh else row.attempts + died_of_it
             if died_of_it and attempts >= MAX_ATTEMPTS:
                 lost.append(_give_up(connection, run, unit, attempts))
@@ -114,21 +89,21 @@ def take(connection: Connection, run: OpenRun, units: Sequence[Wanted], afresh: 
 
 def begin(connection: Connection, run: OpenRun, key: str) -> None:
     """From now on this process itself works on that one of the run's leased units, "" = on none."""
-    own = (Unit.run_id == run.id, Unit.state == "leased", Unit.owner == me(), (Unit.key == key) | Unit.begun)
+    own = (Unit.run_id == run.id, Unit.state == UnitState.LEASED, Unit.owner == me(), (Unit.key == key) | Unit.begun)
     connection.execute(update(Unit).where(*own).values(begun=Unit.key == key))
 
 
 def renew(connection: Connection, run: OpenRun) -> None:
     """A sign of life: the run's leases hold for another 15 minutes."""
-    own = (Unit.run_id == run.id, Unit.state == "leased", Unit.owner == me())
+    own = (Unit.run_id == run.id, Unit.state == UnitState.LEASED, Unit.owner == me())
     connection.execute(update(Unit).where(*own).values(leased_until=_moment(connection) + LEASE))
 
 
 def release(connection: Connection, run: OpenRun) -> None:
     """Give back what the run still holds; a unit that failed before stays what it was."""
-    own = (Unit.run_id == run.id, Unit.state == "leased", Unit.owner == me())
+    own = (Unit.run_id == run.id, Unit.state == UnitState.LEASED, Unit.owner == me())
     connection.execute(delete(Unit).where(*own, Unit.attempts == 0))
-    connection.execute(update(Unit).where(*own).values(state="failed", **NOBODY))
+    connection.execute(update(Unit).where(*own).values(state=UnitState.FAILED, **NOBODY))
 
 
 def may_live(owner: str, last_sign: datetime) -> bool:
@@ -140,18 +115,20 @@ def may_live(owner: str, last_sign: datetime) -> bool:
 def _left_behind(connection: Connection, rows: Mapping[str, Any]) -> set[str]:
     moment = _moment(connection)
     return {
-        key for key, row in rows.items() if row.state == "leased" and not _alive(row.owner, row.leased_until, moment)
+        key
+        for key, row in rows.items()
+        if row.state == UnitState.LEASED and not _alive(row.owner, row.leased_until, moment)
     }
 
 
 def _give_up(connection: Connection, run: OpenRun, unit: Wanted, attempts: int) -> Failure:
-    about = {"state": "failed", "error": DIED, "attempts": attempts, **NOBODY}
+    about = {"state": UnitState.FAILED, "error": DIED, "attempts": attempts, **NOBODY}
     connection.execute(update(Unit).where(Unit.key == unit.key).values(run_id=run.id, at=now(), **about))
     return given_up(unit.external_id, unit.uri, DIED, attempts)
 
 
 def _lease(run: OpenRun, moment: datetime) -> dict[str, object]:
-    held = {"state": "leased", "owner": me(), "leased_until": moment + LEASE, "begun": False}
+    held = {"state": UnitState.LEASED, "owner": me(), "leased_until": moment + LEASE, "begun": False}
     return {"run_id": run.id, "at": moment, **held}
 
 
@@ -165,7 +142,7 @@ def _moment(connection: Connection) -> datetime:
 
 
 def _described(unit: Wanted) -> dict[str, str]:
-    return {"key": unit.key, "external_id": unit.external_id[:256], "uri": unit.uri}
+    return {"key": unit.key, "external_id": stored_name(unit.external_id), "uri": unit.uri}
 
 
 def _rows(connection: Connection, keys: Sequence[str]) -> dict[str, Any]:

@@ -8,64 +8,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.orm import DeclarativeBase
 
+from retclip.store.ids import stored_name
+from retclip.store.records import Failure, OpenRun, RunPlan
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import insert_or_change, insert_or_keep
 from retclip.store.sql.tables import Dataset, Proposer, Run, Space, StoreVersion, Unit
+from retclip.store.states import IndexState, RunState, UnitState
 from retclip.types import FeatureSpace
 
 MAX_ATTEMPTS = 5
-ADD_SPACE = "add_space"  # the kind of a run that makes no segment, only vectors
-CLASS_ADD, CLASS_FILL = "class_add", "class_fill"  # the kinds of runs that an undo takes back
-
-
-@dataclass(frozen=True)
-class RunPlan:
-    """What a run is about to do."""
-
-    kind: str  # build, class_add, class_fill or add_space
-    source: str
-    dataset: str
-    proposer: str
-    proposer_version: str
-    proposer_settings: Mapping[str, Any]
-    recipe: str  # fingerprint of proposer, version and settings: with another one, finished units are done again
-    space: FeatureSpace
-    config: Mapping[str, Any]
-    program: str
-    components: Mapping[str, Any] = field(default_factory=dict)  # by role: name, version, settings_sha256, weights
-
-
-@dataclass(frozen=True)
-class OpenRun:
-    """The rows a started run refers to. kind: as in `RunPlan`."""
-
-    id: int
-    dataset_id: int
-    proposer_id: int
-    space_id: int
-    proposer: str
-    recipe: str
-    kind: str
-
-
-@dataclass(frozen=True)
-class Failure:
-    """An image that could not be used, and why."""
-
-    external_id: str
-    uri: str
-    reason: str
-    attempts: int = 1
-
-    def __str__(self) -> str:
-        return f"{self.external_id}: {self.reason}"
 
 
 def start_run(connection: Connection, plan: RunPlan) -> OpenRun:
@@ -97,10 +54,10 @@ def planned_run(connection: Connection, plan: RunPlan) -> OpenRun:
 
 def has_units(connection: Connection) -> bool:
     """Whether any work was ever finished here."""
-    return connection.execute(select(Unit.key).where(Unit.state == "finished").limit(1)).scalar() is not None
+    return connection.execute(select(Unit.key).where(Unit.state == UnitState.FINISHED).limit(1)).scalar() is not None
 
 
-def finish_run(connection: Connection, run_id: int, state: str, counts: Mapping[str, Any]) -> None:
+def finish_run(connection: Connection, run_id: int, state: RunState, counts: Mapping[str, Any]) -> None:
     """Close a run as finished, interrupted or failed."""
     connection.execute(update(Run).where(Run.id == run_id).values(state=state, counts=dict(counts), finished_at=now()))
 
@@ -109,7 +66,7 @@ def finished_units(connection: Connection, keys: Sequence[str]) -> set[str]:
     """Those of the units that need no more work."""
     done: set[str] = set()
     for page in pages(keys):
-        query = select(Unit.key).where(Unit.key.in_(page), Unit.state == "finished")
+        query = select(Unit.key).where(Unit.key.in_(page), Unit.state == UnitState.FINISHED)
         done.update(connection.execute(query).scalars())
     return done
 
@@ -119,21 +76,11 @@ def poisoned_units(connection: Connection, keys: Sequence[str]) -> dict[str, Fai
     found = {}
     for page in pages(keys):
         query = select(Unit.key, Unit.external_id, Unit.uri, Unit.error, Unit.attempts).where(
-            Unit.key.in_(page), Unit.state == "failed", Unit.attempts >= MAX_ATTEMPTS
+            Unit.key.in_(page), Unit.state == UnitState.FAILED, Unit.attempts >= MAX_ATTEMPTS
         )
         for key, external_id, uri, error, attempts in connection.execute(query):
             found[key] = given_up(external_id, uri, error, attempts)
     return found
-
-
-@dataclass(frozen=True)
-class UnitStates:
-    """What is known of units. finished: keys that need no more work. poisoned: by key those that failed too often.
-    suspects: keys on which a process died."""
-
-    finished: frozenset[str]
-    poisoned: Mapping[str, Failure]
-    suspects: frozenset[str]
 
 
 def given_up(external_id: str, uri: str, error: str | None, attempts: int) -> Failure:
@@ -151,9 +98,9 @@ def forget_units(connection: Connection, class_keys: Set[str]) -> None:
 
 def record_failure(connection: Connection, run_id: int, key: str, failure: Failure) -> None:
     """Count one more failed attempt at a unit."""
-    values = {"run_id": run_id, "state": "failed", "error": failure.reason, "at": now()}
+    values = {"run_id": run_id, "state": UnitState.FAILED, "error": failure.reason, "at": now()}
     values |= {"owner": None, "leased_until": None, "begun": False}
-    described = {"key": key, "external_id": failure.external_id[:256], "uri": failure.uri}
+    described = {"key": key, "external_id": stored_name(failure.external_id), "uri": failure.uri}
     again = {**values, "attempts": Unit.attempts + 1}  # counted by SQL: another build may meet the same photo now
     connection.execute(insert_or_change(connection, Unit, {**described, **values}, again))
 
@@ -168,7 +115,7 @@ def ensure_space(connection: Connection, space: FeatureSpace) -> int:
             select(func.coalesce(func.max(StoreVersion.number), 0) + 1).where(StoreVersion.space_id == space_id)
         ).scalar_one()
         name = f"seg__{space.id[:8]}__v{number:04d}__{secrets.token_hex(4)}"
-        row = {"space_id": space_id, "number": number, "index_name": name, "state": "active"}
+        row = {"space_id": space_id, "number": number, "index_name": name, "state": IndexState.ACTIVE}
         connection.execute(insert(StoreVersion).values(**row))
     return space_id
 
@@ -183,7 +130,7 @@ def active_version(connection: Connection, space_id: int) -> tuple[int, str] | N
     """(row id, name of its index) of the space's active store version."""
     query = select(StoreVersion.id, StoreVersion.index_name)
     row = connection.execute(
-        query.where(StoreVersion.space_id == space_id, StoreVersion.state == "active")
+        query.where(StoreVersion.space_id == space_id, StoreVersion.state == IndexState.ACTIVE)
     ).one_or_none()
     return (row[0], row[1]) if row else None
 
@@ -201,7 +148,7 @@ def set_home(connection: Connection, version_id: int, home: str | None) -> None:
 def live_versions(connection: Connection, space_id: int | None = None) -> list[int]:
     """The versions that every change must reach: building, active and retiring ones, of all spaces, for a segment that
     is retired or relabelled is so in each. space_id: of that space alone, which got a vector that others do not see."""
-    query = select(StoreVersion.id).where(StoreVersion.state != "dropped")
+    query = select(StoreVersion.id).where(StoreVersion.state != IndexState.DROPPED)
     return list(
         connection.execute(query if space_id is None else query.where(StoreVersion.space_id == space_id)).scalars()
     )

@@ -25,11 +25,8 @@ from retclip.errors import DataError
 from retclip.plugin.contracts import Backbone
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.feature_store import FeatureStore
-from retclip.store.segments.added_vectors import AddedVectors
-from retclip.store.segments.spaces import StoredMask, StoredPhoto
-from retclip.store.sql.catalog import pages
-from retclip.store.sql.tables import MASK_GAP, PHOTO_GAP
-from retclip.store.work.ledger import ADD_SPACE, Failure, OpenRun, RunPlan
+from retclip.store.records import AddedVectors, Failure, OpenRun, RunPlan, StoredMask, StoredPhoto
+from retclip.store.states import GapReason, RunKind, RunState
 from retclip.types import Image, MaskProposals
 from retclip.workflows.building.provenance import records
 from retclip.workflows.building.stored_photos import OpenSource, photos_lacking
@@ -83,12 +80,12 @@ def add_space(
     """
     run = store.runs.start(_plan(backbone, commit_images, accept_failed, weights_place), new_space=True)
     loop = _Loop(store, backbone, run, accept_failed)
-    state = "failed"
+    state = RunState.FAILED
     try:
         loop.work_through(photos_lacking(store, run.space_id, open_source), commit_images, on_progress)
-        state = "finished"
+        state = RunState.FINISHED
     except KeyboardInterrupt:
-        state = "interrupted"
+        state = RunState.INTERRUPTED
         raise
     finally:
         left = store.spaces.state(backbone.thing.space)
@@ -102,7 +99,7 @@ def _plan(backbone: Loaded[Backbone], commit_images: int, accept_failed: bool, p
     """Its images and masks are the store's own."""
     made_with = {"backbone": backbone.name, "version": backbone.version, "settings": dict(backbone.settings)}
     return RunPlan(
-        kind=ADD_SPACE, source="", dataset="(stored images)", proposer="(stored masks)", proposer_version="",
+        kind=RunKind.ADD_SPACE, source="", dataset="(stored images)", proposer="(stored masks)", proposer_version="",
         proposer_settings={}, recipe="", space=backbone.thing.space, program=__version__,
         config={**made_with, "commit_images": commit_images, "accept_failed": accept_failed},
         components=records({"backbone": backbone}, place),
@@ -152,7 +149,7 @@ class _Loop:
             dropped=self.report.dropped + len(without),
             failures=(*self.report.failures, *(_dropped(self._backbone.name, photo, mask) for mask in without)),
         )
-        return [AddedVectors(there, vectors[covered], without, MASK_GAP)]
+        return [AddedVectors(there, vectors[covered], without, GapReason.MASK)]
 
     def _unusable(self, photo: StoredPhoto, masks: list[StoredMask], reason: str) -> list[AddedVectors]:
         self.report = replace(self.report, seen=self.report.seen + 1)
@@ -164,7 +161,7 @@ class _Loop:
             return []
         self.report = replace(self.report, accepted=self.report.accepted + len(masks))
         nothing = np.zeros((0, self._backbone.thing.space.dim), np.float32)
-        return [AddedVectors((), nothing, tuple(masks), PHOTO_GAP)]
+        return [AddedVectors((), nothing, tuple(masks), GapReason.PHOTO)]
 
 
 def _dropped(backbone: str, photo: StoredPhoto, mask: StoredMask) -> Failure:
@@ -181,7 +178,7 @@ def _vectors(
     height, width = image.size
     at_once, device = max(1, MASK_CELLS // (height * width)), backbone.device.torch_device
     vectors, covered = [np.zeros((0, backbone.thing.space.dim), np.float32)], [np.zeros(0, bool)]
-    for page in pages(masks, at_once):
+    for page in (masks[start : start + at_once] for start in range(0, len(masks), at_once)):
         drawn = np.stack([rle.decode({"size": image.size, "counts": mask.rle}) for mask in page])
         stack = torch.from_numpy(drawn).to(device).float()
         found = pooled(backbone, image, features, MaskProposals(stack, torch.ones(len(page)), image.size))

@@ -18,9 +18,7 @@ from retclip.passed_over import Tally, passed_over_by
 from retclip.plugin.contracts import ImageSource
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.feature_store import FeatureStore
-from retclip.store.segments.ingest import UnitResult
-from retclip.store.work.leases import Wanted
-from retclip.store.work.ledger import Failure, OpenRun
+from retclip.store.records import Failure, OpenRun, UnitResult, Wanted
 from retclip.workflows.building.label_assignment import LabelAssignment
 from retclip.workflows.building.unit_work import Executor, Outcome, Task
 from retclip.workflows.building.units import Planned, Search, Unit, plan_units, record_failure, storable_text

@@ -18,8 +18,9 @@ from retclip.data.source_address import absolute_address
 from retclip.errors import DataError
 from retclip.plugin.contracts import ImageSource
 from retclip.progress import OnProgress, silent
-from retclip.store.segments.ids import recipe_fingerprint
-from retclip.store.work.ledger import RunPlan
+from retclip.store.ids import recipe_fingerprint
+from retclip.store.records import RunPlan
+from retclip.store.states import RunKind, RunState
 from retclip.workflows.building.build_loop import BuildLoop, BuildReport, signs_of_life
 from retclip.workflows.building.label_assignment import LabelAssignment
 from retclip.workflows.building.provenance import components
@@ -40,7 +41,7 @@ class Purpose:
     """Why a build runs. kind: of its run. task: what it is called while it goes on. note: what else is written into the
     run's row."""
 
-    kind: str = "build"
+    kind: RunKind = RunKind.BUILD
     task: str = "build"
     note: Mapping[str, Any] = field(default_factory=dict)
 
@@ -79,13 +80,13 @@ def begin_build(
 def carry_out(loop: BuildLoop, on_progress: OnProgress = silent, start: Starter = in_this_process) -> BuildReport:
     """Do what a run began for, and end it. Raises StoreError and PluginError; a bad image is a failure in the report,
     not an exception. On KeyboardInterrupt the finished images are committed first."""
-    state = "failed"
+    state = RunState.FAILED
     try:
         with signs_of_life(loop.store, loop.run), start(loop.naming) as executor:
             loop.work_through(executor, on_progress)
-        state = "finished"
+        state = RunState.FINISHED
     except KeyboardInterrupt:
-        state = "interrupted"
+        state = RunState.INTERRUPTED
         raise
     finally:
         loop.store.runs.finish(loop.run, state, loop.report.counts())

@@ -15,7 +15,7 @@ from itertools import islice
 from retclip.passed_over import PassedOver, passed_over_by
 from retclip.plugin.contracts import ImageSource, SourceImage
 from retclip.progress import OnProgress, Progress, silent
-from retclip.store.work.ledger import Failure
+from retclip.store.records import Failure
 from retclip.workflows.building.build_store import names_for, run_plan
 from retclip.workflows.building.unit_work import Outcome, outcome_of
 from retclip.workflows.building.units import Planned, Search, Unit, plan_units, present

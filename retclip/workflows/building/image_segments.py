@@ -16,8 +16,8 @@ from retclip.errors import ContractBroken, DataError
 from retclip.names import name_key
 from retclip.passed_over import CROWDS, Tally
 from retclip.plugin.contracts import ANNOTATION, PERSON, REGIONS, SAID_BY, WHOLE
-from retclip.store.segments.ingest import UnitResult
-from retclip.store.segments.slots import NewSegment
+from retclip.store.records import NewSegment, UnitResult
+from retclip.store.states import LabelSource
 from retclip.types import Image, MaskProposals
 from retclip.workflows.building.label_assignment import LabelAssignment
 from retclip.workflows.building.units import Unit
@@ -94,7 +94,7 @@ def _named(proposals: MaskProposals, class_names: Sequence[str], component: str)
 
 
 def _segments(
-    proposals: MaskProposals, covered: Sequence[bool], sure: Sequence[float], said_by: str
+    proposals: MaskProposals, covered: Sequence[bool], sure: Sequence[float], said_by: LabelSource
 ) -> tuple[list[NewSegment], list[int]]:
     """The segments to store, numbered per class by falling objectness, and the proposals they come from. sure: of
     assigned labels, how sure each is; the proposer's own names are as sure as it is of the mask. said_by: who named
@@ -118,14 +118,14 @@ def _segments(
     return segments, kept
 
 
-def _said_by(models: Models, unit: Unit, assigned: bool) -> str:
+def _said_by(models: Models, unit: Unit, assigned: bool) -> LabelSource:
     """Who named the masks: an annotation, a person, a detector, or the assignment of the photo's labels."""
     provides = models.proposer.provides
     if provides & {ANNOTATION, REGIONS}:  # who marked an object said what it is
-        return "annotation"
+        return LabelSource.ANNOTATION
     if WHOLE in provides:
-        return PERSON if unit.record.extra.get(SAID_BY) == PERSON else "annotation"
-    return "assigned" if assigned else "detector"
+        return LabelSource.PERSON if unit.record.extra.get(SAID_BY) == PERSON else LabelSource.ANNOTATION
+    return LabelSource.ASSIGNED if assigned else LabelSource.DETECTOR
 
 
 def _behind(proposals: MaskProposals) -> list[tuple[float | None, float | None]]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from retclip.plugin.weight_digests import weight_digests
 from retclip.plugin.weights import cached_in
-from retclip.store.segments.ids import digest
+from retclip.store.ids import digest
 from retclip.workflows.segment.parts import Loaded, Parts
 
 TENSORS = (".safetensors", ".bin")  # the other files of a model say how to read it

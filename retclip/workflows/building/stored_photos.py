@@ -15,7 +15,8 @@ from retclip.data.images import read_image
 from retclip.errors import DataError, RetCLIPError
 from retclip.plugin.contracts import ImageSource, SourceImage
 from retclip.store.feature_store import FeatureStore
-from retclip.store.segments.spaces import StoredPhoto
+from retclip.store.ids import stored_name
+from retclip.store.records import StoredPhoto
 from retclip.types import Image
 from retclip.workflows.building.units import storable
 from retclip.workflows.segment.decode_ahead import decoded
@@ -118,7 +119,7 @@ def _records(source: ImageSource, wanted: dict[str, list[StoredPhoto]]) -> Itera
     """Those of the source's records that are wanted; the walk ends with the last one."""
     left = dict(wanted)
     for record in source.images():
-        for photo in left.pop(storable(record).external_id[:256], ()):
+        for photo in left.pop(stored_name(storable(record).external_id), ()):
             yield replace(record, extra={PHOTO: photo})
         if not left:
             return

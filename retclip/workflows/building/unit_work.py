@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 
 from retclip.errors import DataError
-from retclip.store.segments.ingest import UnitResult
+from retclip.store.records import UnitResult
 from retclip.types import Image
 from retclip.workflows.building.image_segments import image_segments
 from retclip.workflows.building.label_assignment import LabelAssignment

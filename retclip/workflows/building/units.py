@@ -9,8 +9,8 @@ from functools import partial
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceImage
 from retclip.store.feature_store import FeatureStore
-from retclip.store.segments.ids import digest, failed_key, unit_key
-from retclip.store.work.ledger import Failure, OpenRun
+from retclip.store.ids import digest, failed_key, unit_key
+from retclip.store.records import Failure, OpenRun
 
 Note = Callable[[str, SourceImage, str], Failure]  # key, record, reason
 
@@ -82,7 +82,7 @@ def plan_units(
     units, failures, empty = [], [], 0
     for position, record in enumerate(records, start=first):
         shown = present(record, search.class_names)
-        if not shown and record.external_id[:256] not in emptied:
+        if not shown and record.external_id not in emptied:
             empty += 1
             continue
         try:

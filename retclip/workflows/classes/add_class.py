@@ -9,7 +9,7 @@ from retclip.data.source_view import SourceView
 from retclip.names import name_key
 from retclip.plugin.contracts import PERSON, SAID_BY, ImageSource, SourceClass, SourceImage
 from retclip.progress import OnProgress, silent
-from retclip.store.classes import additions
+from retclip.store.states import RunKind
 from retclip.workflows.building.build_loop import BuildReport
 from retclip.workflows.building.build_store import Purpose, begin_build, carry_out
 from retclip.workflows.building.source_classes import require_annotation
@@ -46,7 +46,7 @@ class Addition:
         """
         require_annotation(source, address, self.parts.proposer.name, self.parts.proposer.provides, UNMARKED)
         note = self.parts.store.classes.note_of_addition(self.name, self.gated)
-        purpose = Purpose(additions.KIND, f"add {self.name}", note)
+        purpose = Purpose(RunKind.CLASS_ADD, f"add {self.name}", note)
         loop = begin_build(self.parts, self._seen_as(source), address, [self.name], purpose)
         try:
             return carry_out(loop, on_progress)

@@ -12,8 +12,8 @@ from dataclasses import replace
 
 from retclip.plugin.contracts import ImageSource, SourceClass, SourceImage
 from retclip.progress import OnProgress, silent
-from retclip.store.classes import fills
-from retclip.store.classes.class_matches import ClassMatch
+from retclip.store.records import ClassMatch
+from retclip.store.states import RunKind
 from retclip.workflows.building.build_loop import BuildReport
 from retclip.workflows.building.build_store import Purpose, begin_build, carry_out
 from retclip.workflows.classes.one_class import one_class
@@ -45,7 +45,7 @@ def fill_class(
 
     shown = SourceClass(match.query, is_thing)
     photos = one_class(source, match.matched, shown, records, lambda: stored() >= enough)
-    purpose = Purpose(fills.KIND, f"fill {match.query}", fills.note(match, earlier.before))
+    purpose = Purpose(RunKind.CLASS_FILL, f"fill {match.query}", parts.store.matches.note_of_fill(match, earlier))
     loop = begin_build(_looking_often(parts), photos, match.source, [match.query], purpose)
     report = carry_out(loop, on_progress)
     if report.elsewhere or (report.failures and not stored()):

@@ -17,8 +17,7 @@ from retclip.errors import ConfigError
 from retclip.names import name_key
 from retclip.plugin.contracts import ImageSource, SourceClass
 from retclip.progress import OnProgress, silent
-from retclip.store.classes.class_matches import ClassMatch
-from retclip.store.work.ledger import Failure
+from retclip.store.records import ClassMatch, Failure
 from retclip.types import Vocabulary
 from retclip.workflows.building.build_loop import BuildReport
 from retclip.workflows.building.source_classes import source_names

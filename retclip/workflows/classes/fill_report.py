@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from retclip.names import LabelMatch, MatchKind, name_key
-from retclip.store.classes.class_matches import ClassMatch, Decisions
-from retclip.store.work.ledger import Failure
+from retclip.store.records import ClassMatch, Decisions, Failure
 from retclip.workflows.building.build_loop import BuildReport
 
 THERE, MATCHED, FILLED, MISSING = "there", "matched", "filled", "missing"

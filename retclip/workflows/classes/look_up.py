@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from retclip._version import __version__
 from retclip.names import LabelMatch, MatchKind, name_key
 from retclip.plugin.contracts import Backbone, ImageSource
-from retclip.store.classes.class_matches import ClassMatch, Decisions
+from retclip.store.records import ClassMatch, Decisions
 from retclip.types import Vocabulary
 from retclip.workflows.building.source_classes import annotated_classes
 from retclip.workflows.classes.fill_report import Near

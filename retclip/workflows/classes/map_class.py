@@ -9,7 +9,8 @@ from retclip.data.class_list import vocabulary_of
 from retclip.errors import DataError
 from retclip.names import MatchKind, name_key
 from retclip.progress import OnProgress, silent
-from retclip.store.classes.class_matches import ACCEPTED, ClassMatch
+from retclip.store.records import ClassMatch
+from retclip.store.states import Decision
 from retclip.workflows.classes.fill_missing import fetch
 from retclip.workflows.classes.fill_report import FILLED, MATCHED, MISSING, FillReport, Outcome, not_over
 from retclip.workflows.classes.look_up import Filling
@@ -44,7 +45,7 @@ def _from_fallback(
     if source is None or theirs is None:
         raise _nowhere(name, [*stored, *known], address)
     new = ClassMatch(
-        query, theirs, MatchKind.MAP, threshold, source.name, address, decision=ACCEPTED, decided_by=actor,
+        query, theirs, MatchKind.MAP, threshold, source.name, address, decision=Decision.ACCEPTED, decided_by=actor,
         reason=reason,
     )  # fmt: skip
     store.matches.map_elsewhere(new)

@@ -11,7 +11,7 @@ from retclip.data.source_view import SourceView, with_image
 from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.plugin.contracts import ImageSource, SourceClass
-from retclip.store.sql.catalog import StoreClass
+from retclip.store.records import StoreClass
 from retclip.types import Image, PanopticSegmentation
 from retclip.workflows.segment.decode_ahead import decoded
 

@@ -18,7 +18,7 @@ from retclip.algorithms.mean_iou import ConfusionMatrix
 from retclip.errors import DataError
 from retclip.plugin.contracts import ImageSource, SourceClass
 from retclip.progress import OnProgress, Progress, silent
-from retclip.store.work.ledger import Failure
+from retclip.store.records import Failure
 from retclip.types import Image, PanopticSegmentation, Vocabulary
 from retclip.workflows.classes.probe_source import is_annotated, meanings, probe_source
 from retclip.workflows.classes.regression_figures import Comparison, RegressionReport, class_map, regression_report

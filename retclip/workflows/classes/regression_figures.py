@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retclip.errors import Regression
-from retclip.store.work.ledger import Failure
+from retclip.store.records import Failure
 from retclip.types import PanopticSegmentation
 from retclip.workflows.evaluation.evaluation_figures import Evaluation
 

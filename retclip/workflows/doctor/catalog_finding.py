@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from retclip.errors import StoreBehind, StoreDamaged
+from retclip.store import findings
 from retclip.store.feature_store import FeatureStore
-from retclip.store.sql import refusals
-from retclip.store.sql.catalog_check import CatalogState
+from retclip.store.findings import CatalogState
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def catalog_findings(store: FeatureStore, repair: bool) -> tuple[bool, list[Find
 
 def unreadable(error: StoreDamaged) -> list[Finding]:
     """Of a store whose catalog cannot even be opened, or that lost half of itself."""
-    what, cure = ("catalog", RESTORE) if error.todo == refusals.RESTORE else ("store", error.todo)
+    what, cure = ("catalog", RESTORE) if error.todo == findings.RESTORE else ("store", error.todo)
     return [Finding(what, False, f"{error.got} (expected {error.expected})", cure), NOT_COMPARED]
 
 

@@ -13,11 +13,10 @@ from pathlib import Path
 
 from retclip.errors import RetCLIPError, StoreDamaged
 from retclip.plugin.manager import PluginManager
-from retclip.store.classes.fills import KIND
 from retclip.store.feature_store import FeatureStore, StoreOptions
-from retclip.store.repair import Again
-from retclip.store.segments.spaces import SpaceState
-from retclip.store.work.ledger import CLASS_ADD
+from retclip.store.findings import Again
+from retclip.store.records import SpaceState
+from retclip.store.states import RunKind
 from retclip.workflows.doctor.catalog_finding import Finding, catalog_findings, unreadable
 from retclip.workflows.doctor.index_finding import graph_findings, index_finding
 
@@ -92,12 +91,12 @@ def _archive(store: FeatureStore, repair: bool) -> list[Finding]:
 def _made_again(lost: Sequence[Again], store: FeatureStore) -> list[str]:
     """The commands that make lost vectors again: each kind of run by its own. A plural source stands in SQL as people
     read it, so whoever added it must name its photos."""
-    told, fetched = [], [one.name for one in lost if one.kind == KIND and not one.matched]
+    told, fetched = [], [one.name for one in lost if one.kind == RunKind.CLASS_FILL and not one.matched]
     for one in lost:
-        if one.kind == CLASS_ADD:
+        if one.kind == RunKind.CLASS_ADD:
             photos = f"PHOTOS (those of {one.source})" if MORE.search(one.source) else shlex.quote(one.source)
             told.append(f"class add {shlex.quote(one.name)} {photos} --proposer {one.proposer}")
-        elif one.kind != KIND:
+        elif one.kind != RunKind.CLASS_FILL:
             only = f" --classes {shlex.quote(', '.join(one.classes))}" if one.classes else ""
             told.append(f"build {shlex.quote(one.source)}{only} --proposer {one.proposer}")
         elif one.matched:

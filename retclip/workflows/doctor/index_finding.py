@@ -7,8 +7,9 @@ what differs is stored again, and where that does not help its files go and it i
 from __future__ import annotations
 
 from retclip.errors import SpaceMismatch, StoreDamaged, StoreError
-from retclip.store.feature_store import EDGE, RESIDENT, FeatureStore
-from retclip.store.index.reconcile import Differences
+from retclip.store.feature_store import FeatureStore
+from retclip.store.findings import Differences
+from retclip.store.states import IndexKind
 from retclip.types import FeatureSpace
 from retclip.workflows.doctor.catalog_finding import Finding
 
@@ -18,7 +19,7 @@ KINDS = ("missing", "orphan", "stale", "damaged")
 def index_finding(store: FeatureStore, space: FeatureSpace, name: str, repair: bool, archive_whole: bool) -> Finding:
     """How an index differs from what it should hold; with `repair`, makes it right. archive_whole: whether it may be
     made again from the archive."""
-    if store.options.index == RESIDENT:
+    if store.options.index == IndexKind.RESIDENT:
         return Finding(name, True, "in memory: loaded from the archive whenever it is needed")
     try:
         found = _looked(store, space)
@@ -73,7 +74,7 @@ def _looked(store: FeatureStore, space: FeatureSpace) -> Differences:
 def _made_again(store: FeatureStore, space: FeatureSpace, name: str, hurt: str, archive_whole: bool) -> Finding:
     if not archive_whole:
         return Finding(name, False, hurt, "mend the archive first, then run this again")
-    if store.options.index != EDGE:
+    if store.options.index != IndexKind.EDGE:
         lost = next(state.index for state in store.spaces.all() if state.space.id == space.id)
         cure = f"delete the collection {lost} of the server; the next command loads it from the archive"
         return Finding(name, False, hurt, cure)

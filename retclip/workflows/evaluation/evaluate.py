@@ -18,7 +18,7 @@ from retclip.names import name_key
 from retclip.passed_over import Tally, passed_over_by
 from retclip.plugin.contracts import ANNOTATION, ImageSource, SourceImage
 from retclip.progress import OnProgress, Progress, silent
-from retclip.store.work.ledger import Failure
+from retclip.store.records import Failure
 from retclip.types import Image, PanopticSegmentation, Role, Vocabulary
 from retclip.workflows.building.source_classes import annotated_vocabulary
 from retclip.workflows.evaluation.counters import Counters, Prediction

@@ -14,7 +14,7 @@ from typing import Any
 from retclip.algorithms.average_precision import Precision, no_precision
 from retclip.algorithms.mean_iou import IoUResult
 from retclip.algorithms.panoptic_quality import ClassQuality, PanopticQuality
-from retclip.store.work.ledger import Failure
+from retclip.store.records import Failure
 from retclip.workflows.evaluation.counters import Counters
 
 CONFUSED = 30  # pairs of classes that are told

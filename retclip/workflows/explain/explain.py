@@ -12,7 +12,7 @@ import torch
 from retclip.errors import DataError
 from retclip.evidence import Evidence
 from retclip.store.feature_store import FeatureStore
-from retclip.store.segments.spaces import VectorMaker
+from retclip.store.records import VectorMaker
 from retclip.types import ClassScores, PanopticSegmentation
 from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation, Painter, Vote
 

@@ -20,7 +20,7 @@ from retclip.data.viewer import show_picture
 from retclip.errors import ConfigError, DataError
 from retclip.names import LabelMatch
 from retclip.own_files import require_replaceable
-from retclip.store.sql.catalog import StoredSegment
+from retclip.store.records import StoredSegment
 from retclip.types import SegmentInfo
 
 SHOWN_VOTES = 5  # classes in a line of text

@@ -12,8 +12,8 @@ from retclip.errors import ConfigError, NamesTooLong
 from retclip.names import LabelMatch, MatchKind, distinct, name_key
 from retclip.plugin.contracts import NEIGHBOURS
 from retclip.plugin.pairing import Capable, check_pairing
-from retclip.store.classes.class_matches import ACCEPTED, ClassMatch
-from retclip.store.sql.catalog import StoreClass
+from retclip.store.records import ClassMatch, StoreClass
+from retclip.store.states import Decision
 from retclip.types import Vocabulary
 from retclip.workflows.segment.describe_image import text_of
 from retclip.workflows.segment.parts import Parts
@@ -132,7 +132,7 @@ def _as_decided(match: LabelMatch, said: ClassMatch | None, alive: Mapping[int, 
         if own is None or said.key not in map(name_key, (own.name, *own.aliases)):
             return match
         return replace(match, how=MatchKind.FALLBACK, similarity=cosine, nearest=said.matched, dataset=said.dataset)
-    stands = alive.get(said.category) if said.category is not None and said.decision == ACCEPTED else None
+    stands = alive.get(said.category) if said.category is not None and said.decision == Decision.ACCEPTED else None
     if stands is None or (match.how is MatchKind.EXACT and said.how is not MatchKind.MAP):
         return match
     return LabelMatch(match.name, stands.name, said.how, cosine, stands.name if said.how is MatchKind.TEXT else None)

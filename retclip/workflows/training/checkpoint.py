@@ -23,8 +23,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from retclip.errors import DataError
+from retclip.own_files import sync_path
 from retclip.plugin.checkpoints import file_digest, write_safetensors
-from retclip.store.archive.shards import sync_path
 
 NAME = re.compile(r"step-(\d{8})")
 WEIGHTS, OPTIMIZER, STATE = "trainable.safetensors", "optimizer.pt", "state.json"

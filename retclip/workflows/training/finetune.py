@@ -24,7 +24,7 @@ from retclip.errors import ConfigError, DataError
 from retclip.plugin.contracts import Backbone
 from retclip.plugin.training import Trainable
 from retclip.progress import OnProgress, Progress, silent
-from retclip.store.work.ledger import Failure
+from retclip.store.records import Failure
 from retclip.types import Device, Vocabulary
 from retclip.workflows.segment.parts import Loaded
 from retclip.workflows.training.checkpoint import TrainingState

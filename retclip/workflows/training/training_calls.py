@@ -18,7 +18,7 @@ from retclip.errors import DataError
 from retclip.plugin.calls import at_work, on_photos
 from retclip.plugin.checks import broken, checked_features
 from retclip.plugin.contracts import Backbone
-from retclip.store.work.ledger import Failure
+from retclip.store.records import Failure
 from retclip.types import DenseFeatures, Device, Image
 from retclip.workflows.segment.describe_image import addresses
 from retclip.workflows.segment.parts import Loaded

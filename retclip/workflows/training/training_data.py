@@ -20,7 +20,7 @@ from retclip.data.augmentation import Augmentation, draw, placed
 from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.plugin.contracts import ImageSource, SourceImage
-from retclip.store.work.ledger import Failure
+from retclip.store.records import Failure
 from retclip.types import Image, PanopticSegmentation, Vocabulary
 from retclip.workflows.training.training_targets import IndexedTargets, class_rows, targets_of
 

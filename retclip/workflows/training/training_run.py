@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from retclip.errors import ConfigError, DataError
-from retclip.store.archive.shards import write_durably
+from retclip.own_files import write_durably
 from retclip.types import Vocabulary
 from retclip.workflows.training.checkpoint import Checkpoints
 

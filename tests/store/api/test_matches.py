@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from retclip.names import MatchKind
-from retclip.store.classes.class_matches import ClassMatch
 from retclip.store.feature_store import FeatureStore
+from retclip.store.records import ClassMatch
 
 LORRY = ClassMatch("lorry", "car", MatchKind.TEXT, 0.9, similarity=0.95)
 

@@ -13,7 +13,7 @@ import pytest
 from retclip.errors import StoreDamaged, StoreError
 from retclip.store.archive import shards as module
 from retclip.store.archive.crash_points import armed
-from retclip.store.archive.shards import OPEN_SHARDS, Archive, crc32, write_durably
+from retclip.store.archive.shards import OPEN_SHARDS, Archive, crc32
 
 ROWS, DIM = 5, 8
 
@@ -79,7 +79,7 @@ def test_the_file_is_synced_before_it_has_its_name_and_the_folder_after(archive:
     def fsync(handle: int) -> None:
         steps.append("folder synced" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file synced")
 
-    monkeypatch.setattr(module.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     with armed(steps.append):
         name = archive.write(vectors())
     assert steps == ["folder synced", "file synced", "file written", "file renamed", "folder synced"], (
@@ -107,20 +107,6 @@ def test_no_temporary_file_is_left_or_taken_for_a_shard(archive: Archive) -> Non
     assert files == [archive.path(name)]
     archive.path(name).with_name(f".{'0' * 64}.npy.77.tmp").write_bytes(b"left by a kill")
     assert archive.names() == {name}
-
-
-def test_a_file_that_could_not_be_finished_is_not_there(tmp_path: Path) -> None:
-    class Killed(BaseException):
-        pass
-
-    def kill(step: str) -> None:
-        raise Killed(step)
-
-    with pytest.raises(Killed), armed(kill):
-        write_durably(tmp_path / "shard.npy", b"half")
-    assert not (tmp_path / "shard.npy").exists()
-    write_durably(tmp_path / "shard.npy", b"whole")
-    assert [one.read_bytes() for one in tmp_path.iterdir()] == [b"whole"], "the next try uses the same temporary name"
 
 
 def test_every_flipped_bit_is_found(archive: Archive) -> None:

@@ -9,9 +9,11 @@ from sqlalchemy import text
 
 from retclip.errors import RetCLIPError
 from retclip.names import MatchKind
-from retclip.store.classes.class_matches import ACCEPTED, REJECTED, ClassMatch, Decisions, decisions, history, record
+from retclip.store.classes.class_matches import decisions, history, record
 from retclip.store.feature_store import FeatureStore
+from retclip.store.records import ClassMatch, Decisions
 from retclip.store.sql.engine import transaction
+from retclip.store.states import Decision
 
 TEXT = ClassMatch("Lorry", "car", MatchKind.TEXT, 0.95, similarity=0.97, encoder="e" * 16, decided_by="retclip")
 
@@ -41,7 +43,7 @@ def test_a_decision_comes_back_as_it_was_written(store: FeatureStore) -> None:
 
 
 def test_a_later_decision_takes_the_place_of_the_newest_of_that_name(store: FeatureStore) -> None:
-    mapped = replace(TEXT, query="lorry", matched="road", how=MatchKind.MAP, decision=ACCEPTED)
+    mapped = replace(TEXT, query="lorry", matched="road", how=MatchKind.MAP, decision=Decision.ACCEPTED)
     other = replace(TEXT, query="van")
     first, _, second = write(store, TEXT, other, mapped)
     assert [(one.id, one.supersedes) for one in read(store, "lorry")] == [(first, None), (second, first)]
@@ -52,14 +54,14 @@ def test_a_later_decision_takes_the_place_of_the_newest_of_that_name(store: Feat
 
 def test_what_was_rejected_stays_so_until_somebody_accepts_that_very_pair(store: FeatureStore) -> None:
     missing = ClassMatch("lorry", "car", MatchKind.MISSING, 0.95, "world")
-    fill = ClassMatch("lorry", "Truck", MatchKind.EXACT, 0.95, "world", decision=REJECTED)
-    write(store, replace(TEXT, decision=REJECTED), fill, missing)
+    fill = ClassMatch("lorry", "Truck", MatchKind.EXACT, 0.95, "world", decision=Decision.REJECTED)
+    write(store, replace(TEXT, decision=Decision.REJECTED), fill, missing)
     found = store.matches.decisions()
     category = next(one.id for one in store.classes.all() if one.name == "car")
     assert found.newest["lorry"].how is MatchKind.MISSING and not found.newest["lorry"].holds
     assert found.barred_categories("lorry") == {category}
     assert (found.barred_names("lorry", "world"), found.barred_names("lorry", "moon")) == ({"truck"}, set())
-    write(store, replace(TEXT, decision=ACCEPTED))
+    write(store, replace(TEXT, decision=Decision.ACCEPTED))
     found = store.matches.decisions()
     assert (found.barred_categories("lorry"), found.barred_names("lorry", "world")) == (set(), {"truck"})
 

@@ -11,11 +11,12 @@ import pytest
 from retclip.errors import StoreBusy
 from retclip.names import MatchKind
 from retclip.store.classes.class_edits import unpacked
-from retclip.store.classes.class_matches import ClassMatch, record
+from retclip.store.classes.class_matches import record
 from retclip.store.classes.events import history
-from retclip.store.classes.fills import KIND, FillRuns, fill_runs, filled_elsewhere, finish_fill, note
+from retclip.store.classes.fills import KIND, fill_runs, filled_elsewhere, finish_fill, note
 from retclip.store.feature_store import FeatureStore
 from retclip.store.index import reconcile
+from retclip.store.records import ClassMatch, FillRuns
 from retclip.store.sql import engine
 from retclip.store.sql.engine import transaction
 from retclip.store.work import leases

@@ -8,11 +8,12 @@ import pytest
 
 from retclip.errors import DataError
 from retclip.names import MatchKind
-from retclip.store.classes.class_matches import ClassMatch, history, record
+from retclip.store.classes.class_matches import history, record
 from retclip.store.classes.fills import KIND, finish_fill, note
 from retclip.store.classes.match_edits import accept, map_elsewhere, map_to, reject
 from retclip.store.feature_store import FeatureStore
 from retclip.store.index import reconcile
+from retclip.store.records import ClassMatch
 from retclip.store.sql.engine import transaction
 
 TEXT = ClassMatch("lorry", "car", MatchKind.TEXT, 0.95, similarity=0.97, encoder="e")

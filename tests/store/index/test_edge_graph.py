@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from retclip.errors import StoreError
+from retclip.store.findings import Graph
 from retclip.store.index import edge, edge_graph
 from retclip.store.index.edge import EdgeIndex
-from retclip.store.index.protocol import PAYLOAD, Graph, Points
+from retclip.store.index.protocol import PAYLOAD, Points
 
 DIM = 8
 

@@ -11,8 +11,8 @@ from sqlalchemy import insert, select
 
 from retclip.errors import RetCLIPError
 from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.store.ids import segment_id
 from retclip.store.index import reconcile
-from retclip.store.segments.ids import segment_id
 from retclip.store.sql.engine import transaction
 from retclip.store.sql.tables import Label, Segment
 

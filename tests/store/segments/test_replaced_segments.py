@@ -12,10 +12,11 @@ from retclip.data import rle
 from retclip.names import MatchKind
 from retclip.store import repair
 from retclip.store.classes.additions import class_before, record_addition
-from retclip.store.classes.class_matches import ClassMatch, record
+from retclip.store.classes.class_matches import record
 from retclip.store.classes.fills import KIND, finish_fill, note
 from retclip.store.feature_store import FeatureStore
 from retclip.store.index import reconcile
+from retclip.store.records import ClassMatch
 from retclip.store.sql.engine import transaction
 from retclip.types import FeatureSpace
 

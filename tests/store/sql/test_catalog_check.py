@@ -10,9 +10,10 @@ from sqlalchemy import text
 
 from retclip.errors import StoreBehind, StoreDamaged
 from retclip.store.feature_store import FeatureStore
+from retclip.store.findings import CatalogState
 from retclip.store.sql import catalog_check as module
 from retclip.store.sql import schema
-from retclip.store.sql.catalog_check import CatalogState, check_catalog, remake_indexes
+from retclip.store.sql.catalog_check import check_catalog, remake_indexes
 from retclip.store.sql.engine import read
 
 

@@ -12,12 +12,13 @@ import psutil
 import pytest
 from sqlalchemy import select, update
 
+from retclip.store.records import Failure, Wanted
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import transaction
 from retclip.store.sql.tables import Unit
 from retclip.store.work import leases, ledger
-from retclip.store.work.leases import DIED, Wanted
-from retclip.store.work.ledger import MAX_ATTEMPTS, Failure
+from retclip.store.work.leases import DIED
+from retclip.store.work.ledger import MAX_ATTEMPTS
 
 A, B = Wanted("a", "1.jpg", "/photos/1.jpg"), Wanted("b", "2.jpg", "/photos/2.jpg")
 

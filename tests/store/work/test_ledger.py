@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import select
 
 from retclip.errors import RetCLIPError
+from retclip.store.records import Failure
 from retclip.store.sql.engine import transaction
 from retclip.store.sql.tables import Dataset, Proposer, Run, Space, StoreVersion, Unit
 from retclip.store.work import ledger
-from retclip.store.work.ledger import MAX_ATTEMPTS, Failure
+from retclip.store.work.ledger import MAX_ATTEMPTS
 
 BAD = Failure("7.jpg", "/photos/7.jpg", "truncated")
 
@@ -115,7 +116,7 @@ def test_a_failure_names_the_run_that_met_it_last(connection, made) -> None:
 def test_two_builds_that_meet_the_same_bad_photo_both_count_it_and_go_on(light_work, made) -> None:
     """The second comes while the first has not committed: it waits, where it used to break off."""
     first, second = light_work.open(), light_work.open()
-    mine, theirs = first.start_run(made.plan()), second.runs.start(made.plan())
+    mine, theirs = first.runs.start(made.plan()), second.runs.start(made.plan())
     with first.engine.connect().execution_options(retclip_write=True) as open_one:
         begun = open_one.begin()
         ledger.record_failure(open_one, mine.id, "key", BAD)

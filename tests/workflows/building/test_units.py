@@ -6,8 +6,9 @@ import pytest
 
 from retclip.errors import DataError
 from retclip.plugin import SourceImage
-from retclip.store.segments.ids import recipe_fingerprint
-from retclip.store.work.ledger import MAX_ATTEMPTS, RunPlan
+from retclip.store.ids import recipe_fingerprint
+from retclip.store.records import RunPlan
+from retclip.store.work.ledger import MAX_ATTEMPTS
 from retclip.types import FeatureSpace
 from retclip.workflows.building.units import Search, plan_units, storable
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from retclip.names import MatchKind
-from retclip.store.classes.class_matches import ClassMatch
 from retclip.store.classes.events import history
+from retclip.store.records import ClassMatch
 from retclip.store.sql.engine import transaction
 from retclip.workflows.classes.fill_class import LOOK_EVERY, fill_class
 from retclip.workflows.classes.one_class import records_showing

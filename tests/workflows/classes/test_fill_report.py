@@ -3,7 +3,7 @@
 import pytest
 
 from retclip.names import LabelMatch, MatchKind
-from retclip.store.classes.class_matches import ClassMatch, Decisions
+from retclip.store.records import ClassMatch, Decisions
 from retclip.workflows.building.build_loop import BuildReport
 from retclip.workflows.classes.fill_report import FillReport, Near, Outcome, outcome, summary_line
 

@@ -5,7 +5,7 @@ import pytest
 
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceClass
-from retclip.store.sql.catalog import StoreClass
+from retclip.store.records import StoreClass
 from retclip.types import Image
 from retclip.workflows.classes.probe_source import is_annotated, meanings, probe_source, renamed
 

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from retclip.errors import ConfigError, DataError, NamesTooLong, SpaceMismatch
 from retclip.names import MatchKind
 from retclip.plugin import NEIGHBOURS, TEXT
-from retclip.store.classes.class_matches import ClassMatch, Decisions
-from retclip.store.sql.catalog import StoreClass
+from retclip.store.records import ClassMatch, Decisions, StoreClass
 from retclip.types import Vocabulary
 from retclip.workflows.segment.vocabulary import missing, needs_neighbours, prepare
 

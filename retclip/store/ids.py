@@ -18,6 +18,12 @@ from uuid import UUID, uuid5
 from retclip.names import name_key
 
 NAMESPACE = UUID("6c0f1c59-5f43-5a3c-9d0a-52e7c11f0b7e")
+NAME_WIDTH = 256  # characters that are kept of an image's name
+
+
+def stored_name(external_id: str) -> str:
+    """Shorten an image's name to what the catalog keeps of it."""
+    return external_id[:NAME_WIDTH]
 
 
 def digest(*parts: str) -> str:

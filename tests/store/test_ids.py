@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retclip.store.segments.ids import NAMESPACE, digest, failed_key, recipe_fingerprint, segment_id, unit_key
+from retclip.store.ids import NAMESPACE, digest, failed_key, recipe_fingerprint, segment_id, unit_key
 
 IMAGE = "0" * 64
 words = st.text(max_size=6)
