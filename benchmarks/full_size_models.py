@@ -68,7 +68,7 @@ def run(system: str, chosen: argparse.Namespace) -> dict[str, Any]:
         image: Any = chosen.photo or np.random.default_rng(0).integers(0, 256, (480, 640, 3)).astype(np.uint8)
         start = time.perf_counter()
         with retclip.open(Path(folder) / "none", settings=settings, missing_ok=True) as memory:
-            memory.parts()
+            memory.session.segmenter()
             loaded = time.perf_counter()
             result = memory.segment(image, WORDS)
             first = time.perf_counter()
@@ -77,7 +77,7 @@ def run(system: str, chosen: argparse.Namespace) -> dict[str, Any]:
             if chosen.device.startswith("cuda"):
                 torch.cuda.synchronize()
             seconds = (time.perf_counter() - first) / max(1, chosen.repeats)
-            weights = memory.parts().backbone.thing
+            weights = memory.session.segmenter().backbone.thing
             parameters = sum(one.numel() for one in weights.model.parameters())
         if not bool(torch.isfinite(result.evidence.combined).all()):
             sys.exit(f"{system}: scores that are not finite")

@@ -118,7 +118,7 @@ def main() -> None:
         source = f"reference.scenes:{place}/scenes?split=train&count=12&width=96&height=64"
         clock = time.monotonic()
         with retclip.open(folder, create=True) as memory:
-            space = memory.parts(building=True).keys.thing.space
+            space = memory.session.builder().keys.thing.space
             fill(memory.store, space, given.segments)
             with transaction(memory.store.engine) as connection:
                 last = connection.execute(text("SELECT max(id) FROM segment")).scalar_one()
@@ -127,7 +127,7 @@ def main() -> None:
             from retclip.types import Vocabulary
             from retclip.workflows.segment.describe_image import keys_of, proposals_of
 
-            parts = memory.parts(building=True)
+            parts = memory.session.builder()
             image = scene.load()
             ((features, masks),) = proposals_of(parts, [image], Vocabulary((NEW,), (True,)))
             vector = keys_of(parts, image, features, masks, None).vectors[:1]

@@ -114,7 +114,7 @@ def store_share(root: Path, images: int) -> dict[str, float]:
     for one in retclip_source(source).images():
         one.file_digest()  # drawn and written before the clock starts
     with retclip.open(root / "share_store", create=True, settings={"preset": "miniature"}) as memory:
-        memory.parts(building=True)
+        memory.session.builder()
         clock = time.monotonic()
         memory.build(source)
         total = time.monotonic() - clock
@@ -123,10 +123,9 @@ def store_share(root: Path, images: int) -> dict[str, float]:
 
 def retclip_source(address: str) -> Any:
     """The source behind an address, without a store."""
-    from retclip.components import Components
-    from retclip.opening import configured
+    from retclip.session import Components
 
-    return Components(*configured(None, None, None)).source(address)
+    return Components.configured(None).source(address)
 
 
 def main() -> None:

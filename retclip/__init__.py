@@ -6,7 +6,7 @@ with retclip.open("store") as memory:
     result = memory.segment("street.jpg", ["sky", "car"])
     result.save("out")
 
-Importing this package imports no torch; `open` does.
+Everything public has its name here; docs/python.md shows it. Importing this package imports no torch; `open` does.
 """
 
 from __future__ import annotations
@@ -14,52 +14,193 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retclip._version import __version__
+from retclip.errors import (
+    ConfigError,
+    ContractBroken,
+    DataError,
+    NamesTooLong,
+    PartialFailure,
+    PluginError,
+    PluginFailed,
+    PluginUnavailable,
+    Regression,
+    RetCLIPError,
+    ShapeError,
+    SpaceIncomplete,
+    SpaceMismatch,
+    StoreBehind,
+    StoreBusy,
+    StoreDamaged,
+    StoreError,
+    StoreMissing,
+    StoreUnreachable,
+    WeightsDamaged,
+    WeightsMissing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
+    from retclip.config import Settings
     from retclip.engine import RetCLIP
+    from retclip.namespaces import Classes, Matches, Spaces
+    from retclip.plugin.checked_source import CheckedSource
+    from retclip.progress import Progress
     from retclip.result import SegmentationResult
-    from retclip.types import Image, SegmentInfo, Vocabulary
+    from retclip.store.records import ClassMatch, Edit, Failure, SpaceState, StoreClass
+    from retclip.types import Image, PanopticSegmentation, SegmentInfo, Vocabulary
+    from retclip.workflows.building.add_space import AddSpaceReport
+    from retclip.workflows.building.build_loop import BuildReport
+    from retclip.workflows.building.estimate_build import Estimate
+    from retclip.workflows.classes.checked_addition import AdditionReport
+    from retclip.workflows.classes.fill_report import FillReport
+    from retclip.workflows.classes.marks import Marks
+    from retclip.workflows.classes.regression_figures import RegressionReport
+    from retclip.workflows.doctor.catalog_finding import DoctorReport, Finding
+    from retclip.workflows.evaluation.evaluation_figures import Evaluation
     from retclip.workflows.explain.explanation import Explanation
+    from retclip.workflows.segment.parts import PreparedVocabulary
+    from retclip.workflows.training.finetune import FinetuneReport
 
-__all__ = [
-    "Explanation", "Image", "RetCLIP", "SegmentInfo", "SegmentationResult", "Vocabulary", "__version__", "open",
-]  # fmt: skip
 _HOMES = {  # imported when they are first asked for
-    "Explanation": "retclip.workflows.explain.explanation", "Image": "retclip.types", "RetCLIP": "retclip.engine",
-    "SegmentInfo": "retclip.types", "SegmentationResult": "retclip.result", "Vocabulary": "retclip.types",
-}  # fmt: skip
+    "AddSpaceReport": "workflows.building.add_space",
+    "AdditionReport": "workflows.classes.checked_addition",
+    "BuildReport": "workflows.building.build_loop",
+    "CheckedSource": "plugin.checked_source",
+    "ClassMatch": "store.records",
+    "Classes": "namespaces",
+    "DoctorReport": "workflows.doctor.catalog_finding",
+    "Edit": "store.records",
+    "Estimate": "workflows.building.estimate_build",
+    "Evaluation": "workflows.evaluation.evaluation_figures",
+    "Explanation": "workflows.explain.explanation",
+    "Failure": "store.records",
+    "FillReport": "workflows.classes.fill_report",
+    "Finding": "workflows.doctor.catalog_finding",
+    "FinetuneReport": "workflows.training.finetune",
+    "Image": "types",
+    "Marks": "workflows.classes.marks",
+    "Matches": "namespaces",
+    "PanopticSegmentation": "types",
+    "PreparedVocabulary": "workflows.segment.parts",
+    "Progress": "progress",
+    "RegressionReport": "workflows.classes.regression_figures",
+    "RetCLIP": "engine",
+    "SegmentInfo": "types",
+    "SegmentationResult": "result",
+    "Settings": "config",
+    "SpaceState": "store.records",
+    "Spaces": "namespaces",
+    "StoreClass": "store.records",
+    "Vocabulary": "types",
+}
+__all__ = [
+    "AddSpaceReport",
+    "AdditionReport",
+    "BuildReport",
+    "CheckedSource",
+    "ClassMatch",
+    "Classes",
+    "ConfigError",
+    "ContractBroken",
+    "DataError",
+    "DoctorReport",
+    "Edit",
+    "Estimate",
+    "Evaluation",
+    "Explanation",
+    "Failure",
+    "FillReport",
+    "Finding",
+    "FinetuneReport",
+    "Image",
+    "Marks",
+    "Matches",
+    "NamesTooLong",
+    "PanopticSegmentation",
+    "PartialFailure",
+    "PluginError",
+    "PluginFailed",
+    "PluginUnavailable",
+    "PreparedVocabulary",
+    "Progress",
+    "Regression",
+    "RegressionReport",
+    "RetCLIP",
+    "RetCLIPError",
+    "SegmentInfo",
+    "SegmentationResult",
+    "Settings",
+    "ShapeError",
+    "SpaceIncomplete",
+    "SpaceMismatch",
+    "SpaceState",
+    "Spaces",
+    "StoreBehind",
+    "StoreBusy",
+    "StoreClass",
+    "StoreDamaged",
+    "StoreError",
+    "StoreMissing",
+    "StoreUnreachable",
+    "Vocabulary",
+    "WeightsDamaged",
+    "WeightsMissing",
+    "__version__",
+    "doctor",
+    "open",
+]
 
 
 def open(
-    store: str | PathLike[str],
+    store: str | PathLike[str] | None = None,
     config_file: str | PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     create: bool = False,
     missing_ok: bool = False,
     preset: str | None = None,
+    actor: str | None = None,
 ) -> RetCLIP:
     """Open the store in that folder; use the answer as a context manager, or `close` it.
 
+    store: the folder; None = no store, for a preset whose classifiers read names, and for fine-tuning.
     config_file: a retclip.toml (None = the store's own, or the one in this folder).
     settings: its keys as nested dicts, above file and environment, e.g. {"retrieval": {"k": 16}}.
     create: make the store where there is none.
     missing_ok: where no classifier votes with a store, go on without one.
     preset: a named set of settings, below the others; `retclip presets` lists them.
+    actor: who changes something, for the history (None = the name of the account).
     Raises StoreMissing, StoreBehind, ConfigError.
     """
     from retclip.engine import RetCLIP
 
-    return RetCLIP.open(store, config_file, settings, create=create, missing_ok=missing_ok, preset=preset)
+    return RetCLIP.open(store, config_file, settings, create, missing_ok, preset, actor)
+
+
+def doctor(
+    store: str | PathLike[str] | None = None,
+    config_file: str | PathLike[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    repair: bool = False,
+) -> DoctorReport:
+    """Check Python, torch, plugins and weights, and whether catalog, archive and index of a store agree.
+
+    store: its folder, None = none; it need not be one that opens.
+    config_file, settings: as `open` takes them.
+    repair: make the index right where it differs from the catalog.
+    Raises ConfigError; what is wrong is in the report.
+    """
+    from retclip.engine import doctor
+
+    return doctor(store, config_file, settings, repair)
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         from importlib import import_module
 
-        return getattr(import_module(_HOMES[name]), name)
+        return getattr(import_module(f"retclip.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'retclip' has no attribute {name!r}")
 
 

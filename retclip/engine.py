@@ -1,166 +1,348 @@
-"""The composition root: a store and the components that work on it, handed to the workflows.
+"""The front door: an open store, or none, and what can be done with it, a method each.
 
-with RetCLIP.open("store") as retclip:
-    retclip.segment("street.jpg", ["sky", "car"]).save("out")
+with RetCLIP.open("store") as memory:
+    memory.segment("street.jpg", ["sky", "car"]).save("out")
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 
-from retclip.arguments import Classes, ImageInput, as_image, as_vocabulary, several
-from retclip.open_store import OpenStore
+from retclip.config import Settings
+from retclip.data.inputs import Classes as Names
+from retclip.data.inputs import ImageInput, as_image, as_vocabulary, several
+from retclip.errors import ConfigError
+from retclip.namespaces import Classes, Matches, Source, Spaces, filling_of, opened, remember
+from retclip.plugin.checked_source import CheckedSource
 from retclip.progress import OnProgress, silent
 from retclip.result import SegmentationResult
+from retclip.session import Components, Session, account, store_options
+from retclip.settings_file import lasting
+from retclip.workflows.segment.parts import PreparedVocabulary
 
 if TYPE_CHECKING:
-    from retclip.workflows.building.add_space import AddSpaceReport
+    from retclip.store.feature_store import FeatureStore
+    from retclip.store.records import Edit
     from retclip.workflows.building.build_loop import BuildReport
     from retclip.workflows.building.estimate_build import Estimate
-    from retclip.workflows.classes.checked_addition import AdditionReport
     from retclip.workflows.classes.fill_report import FillReport
-    from retclip.workflows.classes.look_up import Filling
-    from retclip.workflows.evaluation.evaluate import Evaluation, Evaluator
-    from retclip.workflows.segment.parts import Parts
+    from retclip.workflows.doctor.doctor import DoctorReport
+    from retclip.workflows.evaluation.evaluate import Evaluation
+    from retclip.workflows.explain.explanation import Explanation
     from retclip.workflows.training.finetune import FinetuneReport
 
 
-class RetCLIP(OpenStore):
-    """What can be done with an open store, a method for each walk."""
+class RetCLIP:
+    """What can be done with a store. Use `retclip.open`, and `close` it (or use it as a context manager).
 
-    def build(
-        self,
-        address: str,
-        classes: Sequence[str] | None = None,
-        on_progress: OnProgress = silent,
-    ) -> BuildReport:
-        """Add the segments of a source to the store (None = all its classes). See `workflows.build_store`; the
-        settings `build.executor` and `build.workers` say who does the work."""
-        from retclip.executors import starter
-        from retclip.workflows.building.build_store import Purpose, build_store
+    classes: the store's classes: list, add, rename, alias, merge, remove, history.
+    matches: which class stands for a name: list, accept, reject, map, history.
+    spaces: the backbones whose vectors the store holds: list, add.
+    actor: who changes something, for the history.
+    session: components and store, for programs that go further.
+    """
 
-        parts, source = self.parts_to_build(), self.source(address)
-        start, purpose = starter(self.settings, address), Purpose(task=f"build {self.store.folder.name}")
-        return build_store(parts, source, address, classes, purpose, on_progress, start)
+    classes: Classes
+    matches: Matches
+    spaces: Spaces
+    actor: str
+    session: Session
 
-    def parts_to_build(self) -> Parts:
-        """What `build` works with. Raises what cannot be loaded."""
-        from retclip.executors import others_work
+    def __init__(self, session: Session, actor: str | None = None) -> None:
+        self.session, self.actor = session, actor or account()
+        self.classes, self.matches = Classes(session, self.actor), Matches(session, self.actor)
+        self.spaces = Spaces(session)
 
-        return self.parts(building=True, idle=others_work(self.settings))
+    @classmethod
+    def open(
+        cls,
+        store: str | PathLike[str] | None = None,
+        config_file: str | PathLike[str] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        create: bool = False,
+        missing_ok: bool = False,
+        preset: str | None = None,
+        actor: str | None = None,
+    ) -> Self:
+        """Open the store in that folder; see `retclip.open`."""
+        folder = None if store is None else Path(store)
+        given = {**(settings or {}), "preset": preset} if preset is not None else settings
+        components = Components.configured(folder, Path(config_file) if config_file else None, given)
+        _ = components.manager  # what is wrong with plugins and their settings is told now
+        return cls(Session.open(folder, components, create, missing_ok), actor)
 
-    def estimate(
-        self,
-        address: str,
-        classes: Sequence[str] | None = None,
-        sample: int = 8,
-        on_progress: OnProgress = silent,
-    ) -> Estimate:
-        """What `build` would do, and cost; nothing is written. See `workflows.estimate_build`."""
-        parts = self.parts(building=True)
-        from retclip.workflows.building.estimate_build import estimate_build
+    def __enter__(self) -> Self:
+        self.session.without_store()
+        return self
 
-        return estimate_build(parts, self.source(address), address, classes, sample, on_progress=on_progress)
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-    def add_class(
-        self, name: str, sources: Sequence[str], is_thing: bool | None = None,
-        on_progress: OnProgress = silent,
-    ) -> list[BuildReport]:  # fmt: skip
-        """Add one class from sources or photos; no training, and the next `segment` knows it."""
-        parts = self.parts(building=True)
-        from retclip.data.source_address import shown_address
-        from retclip.workflows.classes.add_class import add_class
+    def __repr__(self) -> str:
+        parts, state = self.settings.components, ", closed" if self.session.closed else ""
+        models = f"{parts.proposer}, {parts.backbone}, {', '.join(parts.classifiers)}"
+        store = "no store" if self.session.folder is None else repr(str(self.session.folder))
+        return f"<{type(self).__name__} of {store}, preset {self.settings.preset}: {models}{state}>"
 
-        return [
-            add_class(parts, name, self.source(address), shown_address(address), is_thing, on_progress=on_progress)
-            for address in sources
-        ]
+    @property
+    def settings(self) -> Settings:
+        """What was set, of all sources together."""
+        return self.session.settings
 
-    def add_class_checked(
-        self, name: str, sources: Sequence[str], probe: str, limit: float | None = None, is_thing: bool | None = None,
-        actor: str = "retclip", on_progress: OnProgress = silent,
-    ) -> AdditionReport:  # fmt: skip
-        """`add_class` between two looks at a probe; taken back where an old class loses more than `limit` points."""
-        from retclip.data.source_address import shown_address
-        from retclip.workflows.classes.checked_addition import Gate, add_class_checked
+    @property
+    def store(self) -> FeatureStore:
+        """The open store. Raises StoreMissing where there is none, StoreError after `close`."""
+        return self.session.store
 
-        opened = [(self.source(one), shown_address(one)) for one in sources]
-        gate = Gate(self.source(probe), limit, actor)
-        return add_class_checked(self.parts(building=True), self.parts(), name, opened, gate, is_thing, on_progress)
+    def close(self) -> None:
+        """Release the store. What was found in it stays: results can still be looked at, saved and explained."""
+        self.session.close()
 
-    def fill_missing(self, classes: Classes, again: bool = False, on_progress: OnProgress = silent) -> FillReport:
-        """Fetch classes that the store lacks from `fallback.source`. See `workflows.fill_missing`."""
-        from retclip.workflows.classes.fill_missing import fill_missing
+    def source(self, address: Source) -> CheckedSource:
+        """Open an image source: its name, classes and images. Every method that takes an address takes it, too.
 
-        return fill_missing(self.filling(), as_vocabulary(classes), again, on_progress)
+        address: `reader:path?split=NAME`, or a photo, a folder or a glob.
+        Raises DataError, ConfigError, PluginError.
+        """
+        return opened(self.session, address)
 
-    def filling(self) -> Filling:
-        """What a fill works with."""
-        parts = self.parts(building=True)
-        from retclip.workflows.classes.fill_missing import Filling
+    def prepare(self, classes: Names | PreparedVocabulary = None) -> PreparedVocabulary:
+        """Match names with the store's classes and encode them, once for many calls of `segment`.
 
-        return Filling(parts, self.component("backbone", self.settings.components.backbone), self.source)
-
-    def add_space(self, backbone: str, accept_failed: bool = False, on_progress: OnProgress = silent) -> AddSpaceReport:
-        """Vectors of one more backbone for all that is stored. See `workflows.add_space`."""
-        self.manager.require_weights([self.manager.find("backbone", backbone)], self.settings.of_component)
-        from retclip.workflows.building.add_space import add_space
-
-        loaded, images = self.component("backbone", backbone), self.settings.build.commit_images
-        place = self.settings.weights.place
-        return add_space(self.store, loaded, self.source, images, accept_failed, on_progress, place)
+        classes: names, a comma list, a file, or a Vocabulary; None = every class of the store.
+        Raises DataError, ConfigError, PluginError, WeightsMissing, StoreError.
+        """
+        return self.session.prepared(classes)
 
     @overload
-    def segment(self, image: ImageInput, classes: Classes = None) -> SegmentationResult: ...
+    def segment(self, image: ImageInput, classes: Names | PreparedVocabulary = None) -> SegmentationResult: ...
 
     @overload
     def segment(
-        self, image: list[Any] | tuple[Any, ...] | Iterator[Any], classes: Classes = None
+        self, image: list[Any] | tuple[Any, ...] | Iterator[Any], classes: Names | PreparedVocabulary = None
     ) -> list[SegmentationResult]: ...
 
-    def segment(self, image: Any, classes: Classes = None) -> SegmentationResult | list[SegmentationResult]:
+    def segment(
+        self, image: Any, classes: Names | PreparedVocabulary = None
+    ) -> SegmentationResult | list[SegmentationResult]:
         """Label every pixel of `image` with one of `classes` (None = every class of the store).
 
         image: a path; a file's bytes, or one that is open; a Pillow image (upright, as its EXIF data say); an (H, W, 3)
-        uint8 RGB or (H, W) grey array; an `Image`. Of a list of these a list of results.
-        classes: names, a comma list, a file, or a Vocabulary.
+        uint8 RGB or (H, W) grey array; an `Image`. Of a list, a tuple or an iterator of these a list of results, in
+        order, `device.batch_size` of them through the models at once.
+        classes: names, a comma list, a file, a Vocabulary, or what `prepare` returned.
         Raises DataError, ConfigError, PluginError, and StoreError, also after `close`.
         """
-        return self.segment_all(image, classes) if several(image) else self.segment_all([image], classes)[0]
+        return self._segmented(image, classes) if several(image) else self._segmented([image], classes)[0]
 
-    def segment_all(self, images: Iterable[Any], classes: Classes = None) -> list[SegmentationResult]:
-        """`segment` for several images at once, which a GPU does faster; one result each, in order."""
-        parts = self.parts()  # first of all: what is missing is told before a model library is imported
+    def _segmented(self, images: Iterable[Any], classes: Names | PreparedVocabulary) -> list[SegmentationResult]:
+        segmenter = self.session.segmenter()  # first of all: what is missing is told before a model library is imported
         from retclip.workflows.segment.segment_image import segment_images
 
-        photos = [as_image(image) for image in images]
-        answers = segment_images(parts, photos, self.prepared(classes))
-        return [
-            SegmentationResult(photo, found.label_map, found.segments, evidence, self.store, found.mask_map)
-            for photo, (found, evidence) in zip(photos, answers, strict=True)
-        ]
+        prepared, photos, results = self.prepare(classes), map(as_image, images), list[SegmentationResult]()
+        while group := list(islice(photos, self.settings.device.batch_size)):
+            answers = segment_images(segmenter, group, prepared)
+            results += [
+                SegmentationResult(photo, found.label_map, found.segments, evidence, segmenter.store, found.mask_map)
+                for photo, (found, evidence) in zip(group, answers, strict=True)
+            ]
+        return results
 
-    def evaluate(self, address: str, seen: Classes = None, on_progress: OnProgress = silent) -> Evaluation:
-        """PQ, mAP and mIoU over an annotated source, for seen and unseen classes apart. See `workflows.evaluate`."""
-        evaluator = self.evaluator(address, seen)
-        for _ in evaluator.judged(on_progress):
-            pass
-        return evaluator.evaluation()
+    def explain(
+        self,
+        result: SegmentationResult | str | PathLike[str],
+        segment: int | None = None,
+        at: tuple[int, int] | None = None,
+    ) -> Explanation:
+        """Say why a segment got its label: the stored segments that voted and the scores of each source.
 
-    def evaluator(self, address: str, seen: Classes = None) -> Evaluator:
-        """The same image by image."""
-        parts = self.parts()
+        result: what `segment` returned, or the .evidence.npz that it saved; no model is loaded for it.
+        segment: the segment's id in the label map; at: (x, y), a pixel from the upper left; one of the two.
+        Raises DataError for an id or a pixel that is none of a segment, ConfigError for both or neither.
+        """
+        if (segment is None) == (at is None):
+            told = "both" if segment is not None else "neither"
+            raise ConfigError("one of --segment ID and --at X,Y", told, "give one")
+        if isinstance(result, SegmentationResult):
+            return result.explain_at(*at) if at is not None else result.explain(segment or 0)
+        from retclip.report.explanation import picture
+        from retclip.workflows.explain.evidence_file import load_evidence
+        from retclip.workflows.explain.explain import explain, segment_at
+
+        store, (decided, evidence) = self.session.without_store(), load_evidence(Path(result))
+        number, mask = segment_at(decided, *at) if at is not None else (segment or 0, None)
+        return explain(store, decided, evidence, number, mask, partial(picture, store, decided))
+
+    def build(
+        self,
+        source: Source,
+        classes: Names = None,
+        without: Sequence[str] = (),
+        on_progress: OnProgress = silent,
+    ) -> BuildReport:
+        """Add a source's labelled segments to the store; stopped or killed, it goes on where it was when called again.
+
+        source: an annotated source, reader:path?split=NAME.
+        classes: only these (None = all of the source); without: not these.
+        The settings `build.executor` and `build.workers` say who does the work. Into an empty store the settings that
+        the memory was opened with are written down (retclip.toml), so that whoever opens it next works with them.
+        Raises DataError for a class that the source does not have, ConfigError, SpaceMismatch, StoreBusy, PluginError,
+        WeightsMissing; a bad image is a failure in the report. On KeyboardInterrupt finished images are committed.
+        """
+        from retclip.executors import others_work, starter
+        from retclip.workflows.building.build_store import Purpose, build_store
+        from retclip.workflows.building.source_classes import chosen_classes
+
+        parts = self.session.builder(others_work(self.settings))  # what cannot be loaded must not be written down
+        photos = self.source(source)
+        names = chosen_classes(photos, photos.address, as_vocabulary(classes), without)
+        if self.store.spaces.first() is None:
+            remember(self.session, lasting(self.session.components.given), "these settings", on_progress)
+        start, purpose = starter(self.settings, photos.address), Purpose(task=f"build {self.store.folder.name}")
+        return build_store(parts, photos, photos.address, names, purpose, on_progress, start)
+
+    def estimate(
+        self,
+        source: Source,
+        classes: Names = None,
+        without: Sequence[str] = (),
+        sample: int = 8,
+        on_progress: OnProgress = silent,
+    ) -> Estimate:
+        """Say what `build` would do, and cost; nothing is written, and no store is needed.
+
+        sample: how many of the images are worked on to find out, drawn at random.
+        Raises what `build` raises before it starts.
+        """
+        parts = self.session.planner()
+        from retclip.workflows.building.estimate_build import estimate_build
+        from retclip.workflows.building.source_classes import chosen_classes
+
+        photos = self.source(source)
+        names = chosen_classes(photos, photos.address, as_vocabulary(classes), without)
+        return estimate_build(parts, photos, photos.address, names, sample, on_progress=on_progress)
+
+    def fill_missing(self, classes: Names, again: bool = False, on_progress: OnProgress = silent) -> FillReport:
+        """Fetch classes that the store lacks from the data set `fallback.source`, and store them under these names.
+
+        classes: names, a comma list, a file, or a Vocabulary. again: look up once more what was missing before.
+        Raises ConfigError without names, DataError, StoreError, PluginError; on KeyboardInterrupt what is done is kept.
+        """
+        filling = filling_of(self.session)
+        from retclip.workflows.classes.fill_missing import fill_missing
+
+        return fill_missing(filling, as_vocabulary(classes), again, on_progress)
+
+    def undo(self, event: int) -> Edit:
+        """Take a change of the classes back. event: its number, as `classes.history` and reports tell it.
+
+        Raises DataError for an event that is not there, was undone, or cannot be taken back any more.
+        """
+        return self.store.undo(event, self.actor)
+
+    def evaluate(
+        self,
+        source: Source,
+        seen: Names = None,
+        report: str | PathLike[str] | None = None,
+        pictures: int = 12,
+        on_progress: OnProgress = silent,
+    ) -> Evaluation:
+        """Segment an annotated source with its own classes and compare: PQ, SQ, RQ, mAP, mIoU, in percent.
+
+        seen: the classes that the fine-tuning saw, for figures apart (None = the in-vocabulary classifier's).
+        report: write one HTML page, FILE.html or a folder; pictures: how many images it shows.
+        Raises DataError where the source has no classes or no image could be used, and where `report` cannot be
+        written, before the work; ConfigError, PluginError, WeightsMissing, StoreError.
+        """
+        segmenter = self.session.segmenter()
+        from retclip.report.evaluation_page import EvaluationPage
+        from retclip.workflows.building.source_classes import annotated_vocabulary
         from retclip.workflows.evaluation.evaluate import Evaluator
 
-        return Evaluator(parts, self.source(address), as_vocabulary(seen))
+        page = None if report is None else EvaluationPage(Path(report), pictures)
+        photos = self.source(source)
+        prepared = self.prepare(annotated_vocabulary(photos))
+        evaluator = Evaluator(segmenter, photos, as_vocabulary(seen), prepared)
+        for judged in evaluator.judged(on_progress):
+            if page:
+                page.add(judged, prepared.vocabulary.names)
+        found = evaluator.evaluation()
+        if page:
+            page.write(found, photos.address)
+        return found
 
     def finetune(
-        self, address: str, out: str | Path, val: str | None = None,
-        classes: Classes = None, fresh: bool = False, on_progress: OnProgress = silent,
-    ) -> FinetuneReport:  # fmt: skip
-        """Train the proposer on an annotated source; its weights lie in `out` then. See `workflows.finetune`."""
-        from retclip.finetune_job import finetune_job, run
+        self,
+        source: Source,
+        out: str | PathLike[str],
+        val: Source | None = None,
+        classes: Names = None,
+        fresh: bool = False,
+        on_progress: OnProgress = silent,
+    ) -> FinetuneReport:
+        """Train the proposer on an annotated source, by FC-CLIP's recipe; no store is needed.
 
-        return run(finetune_job(self, address, Path(out), val, classes, fresh), on_progress)
+        out: folder of the run; its weights lie in `weights.safetensors`. A run that lies there goes on from its last
+        checkpoint, with the same numbers as one that was not stopped; fresh: replace it.
+        val: validate on it while training. classes: only these; their synonyms count.
+        Raises ConfigError, DataError, PluginError, WeightsMissing.
+        """
+        from retclip.report.training_curve import write_curve
+        from retclip.workflows.training.finetune import accelerator_of, finetune
+        from retclip.workflows.training.finetune_job import finetune_job, trainable
+        from retclip.workflows.training.training_run import read_metrics
+
+        components, chosen = self.session.components, as_vocabulary(classes)
+        trainable(components)  # what is missing is told before a data set is read
+        photos, validation = self.source(source), None if val is None else self.source(val)
+        job = finetune_job(components, photos, Path(out), validation, chosen, fresh)
+        main = accelerator_of(job.device).is_main_process  # of several processes one speaks
+        report = finetune(job, on_progress if main else silent)
+        if report.main:
+            write_curve(job.run.folder / "curve.png", read_metrics(job.run.metrics))
+        return report
+
+    def doctor(self, repair: bool = False) -> DoctorReport:
+        """Check Python, torch, plugins, weights, and whether catalog, archive and index of the open store agree.
+
+        repair: make the index right where it differs from the catalog. A store that does not open: `retclip.doctor`.
+        """
+        return _doctor(self.session.components, repair, store=self.session.without_store())
+
+
+def doctor(
+    store: str | PathLike[str] | None = None,
+    config_file: str | PathLike[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    repair: bool = False,
+) -> DoctorReport:
+    """Check this installation and a store, open or not; see `retclip.doctor`."""
+    folder = None if store is None else Path(store)
+    components = Components.configured(folder, Path(config_file) if config_file else None, settings)
+    return _doctor(components, repair, folder)
+
+
+def _doctor(
+    components: Components, repair: bool, folder: Path | None = None, store: FeatureStore | None = None
+) -> DoctorReport:
+    from retclip.plugin.manager import PluginManager
+    from retclip.plugin.weights import cached_in
+    from retclip.workflows.doctor.doctor import DoctorReport, check_installation, check_open_store, check_store
+    from retclip.workflows.doctor.doctor_weights import check_weights
+
+    settings = components.settings
+    findings = check_installation(settings.plugins.disabled)
+    with cached_in(settings.weights.place):
+        manager = PluginManager.discover(settings.plugins.disabled)
+        findings += check_weights(manager.listed_weights(settings.of_component).values())
+    if store is not None:
+        findings += check_open_store(store, repair)
+    elif folder is not None:
+        findings += check_store(folder, store_options(settings), repair)
+    return DoctorReport(tuple(findings))

@@ -27,7 +27,7 @@ class SegmentationResult:
     label_map: NDArray[np.int32]
     segments: tuple[SegmentInfo, ...]
     evidence: Evidence
-    store: FeatureStore
+    store: FeatureStore | None
     mask_map: NDArray[np.int32] | None = None  # the mask proposal that each pixel came from, -1 = void
 
     @property

@@ -57,7 +57,7 @@ def setting_rows() -> list[str]:
 
 
 def _toml(value: object) -> str:
-    from retclip.cli.settings_file import _toml as written
+    from retclip.settings_file import _toml as written
 
     return written(value)
 
@@ -74,6 +74,38 @@ def test_the_commands_of_the_tutorial_run(tmp_path: Path) -> None:
             assert "made of" in done.stdout or ": boat" in done.stdout, done.stdout
     assert (tmp_path / "why.png").stat().st_size > 10_000
     assert {one.name for one in (tmp_path / "out").iterdir()} >= {"overlay", "panoptic", "panoptic.json"}
+
+
+def test_the_examples_of_the_python_page_run(tmp_path: Path) -> None:
+    code = "\n\n".join(blocks(page("python.md"), "python"))
+    assert len(blocks(page("python.md"), "python")) > 8
+    script = tmp_path / "examples.py"
+    script.write_text(code, encoding="utf-8")
+    environment = {**os.environ, "RETCLIP_DEVICE__NAME": "cpu"}
+    done = subprocess.run([sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "worth.html").stat().st_size > 10_000 and (tmp_path / "run/weights.safetensors").is_file()
+
+
+def test_the_methods_of_the_python_page_exist_and_none_is_forgotten() -> None:
+    """Of the table of commands and methods: a short name belongs to the object named before it."""
+    import retclip
+
+    rows = re.findall(r"^\| `retclip [^|]*\| (.*) \|$", page("python.md"), re.MULTILINE)
+    kinds = {
+        "retclip": retclip, "memory": retclip.RetCLIP, "memory.classes": retclip.Classes,
+        "memory.matches": retclip.Matches, "memory.spaces": retclip.Spaces, "result": retclip.SegmentationResult,
+    }  # fmt: skip
+    told: dict[str, set[str]] = {name: set() for name in kinds}
+    for row in rows:
+        owner = "retclip"
+        for name in re.findall(r"`([a-z_.]+)", row):
+            owner, _, method = name.rpartition(".") if "." in name else (owner, "", name)
+            assert hasattr(kinds[owner], method), name
+            told[owner].add(method)
+    helpers = {"close", "open", "prepare", "settings", "source", "store", "masks_by", "photos", "backbone"}
+    for owner in ("memory", "memory.classes", "memory.matches", "memory.spaces"):
+        assert {name for name in vars(kinds[owner]) if name[0] != "_"} - helpers <= told[owner], owner
 
 
 def test_every_command_and_option_is_in_the_reference_and_nothing_else() -> None:

@@ -77,10 +77,12 @@ def test_after_close_everything_that_needs_the_store_says_so(built, loaded):
         result = memory.segment(photo, "sky, grass") if loaded else None
     calls = [
         lambda: memory.segment(photo, "sky, grass"), lambda: memory.segment([photo]),
-        lambda: memory.segment_all([photo]), lambda: memory.build(built.source),
-        lambda: memory.classes(), lambda: memory.evaluate(built.source),
-        lambda: memory.add_class("kayak", [built.source]), lambda: memory.store, lambda: memory.__enter__(),
-        lambda: memory.prepared("sky"), lambda: memory.estimate(built.source),
+        lambda: memory.undo(1), lambda: memory.build(built.source),
+        lambda: memory.classes.rename("sky", "heaven"), lambda: memory.matches.list(), lambda: memory.spaces.list(),
+        lambda: memory.fill_missing("sky"), lambda: memory.doctor(),
+        lambda: memory.classes.list(), lambda: memory.evaluate(built.source),
+        lambda: memory.classes.add("kayak", built.source), lambda: memory.store, lambda: memory.__enter__(),
+        lambda: memory.prepare("sky"), lambda: memory.estimate(built.source),
     ]  # fmt: skip
     for call in calls:
         with pytest.raises(StoreError, match=r"an open store; got .* was closed; open it again"):
@@ -104,12 +106,12 @@ def test_an_open_store_knows_what_another_one_changed(built, tmp_path):
     photo = built.photos / "train_0_0000.png"
     with retclip.open(tmp_path / "store", settings=SUPERPIXELS) as one, retclip.open(tmp_path / "store") as other:
         names = ["heaven", "grass"]
-        kept = one.prepared(names)
+        kept = one.prepare(names)
         assert [match.how for match in missing(kept)] == [MatchKind.MISSING]
-        assert one.prepared(names) is kept
+        assert one.prepare(names) is kept
         other.store.classes.add_alias("sky", "heaven", "ann")
-        assert missing(one.prepared(names)) == ()
+        assert missing(one.prepare(names)) == ()
         assert one.segment(photo, names).evidence.vocabulary.names == ("heaven", "grass")
         other.store.classes.remove("grass", "ann")
-        assert [match.name for match in missing(one.prepared(names))] == ["grass"]
-        assert "grass" not in one.prepared(None).vocabulary.names
+        assert [match.name for match in missing(one.prepare(names))] == ["grass"]
+        assert "grass" not in one.prepare(None).vocabulary.names

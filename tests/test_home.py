@@ -63,10 +63,10 @@ def test_without_a_home_no_weights_are_here_and_it_is_said_what_to_set(homeless)
 
 def test_without_a_home_listings_go_on(homeless, tmp_path):
     from retclip import config
-    from retclip.opening import has_model, plugins_of
     from retclip.preset_needs import all_presets
+    from retclip.session import Components
 
-    settings = config.load()
-    found = {one.name: one for one in all_presets(settings, plugins_of(settings))}
+    components = Components(config.load())
+    found = {one.name: one for one in all_presets(components.settings, components.manager)}
     assert found["miniature"].installed and not found["fc-clip"].installed
-    assert not has_model(settings, plugins_of(settings), "grounded_sam.prompted")
+    assert not components.has_model("grounded_sam.prompted")

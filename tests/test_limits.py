@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from retclip import limits
-from retclip.components import Components
 from retclip.config import load
 from retclip.data.images import decode, png_bytes
 from retclip.errors import DataError
 from retclip.limits import MIB, Limits, shown
-from retclip.opening import plugins_of
+from retclip.session import Components
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +24,7 @@ def test_the_settings_have_the_same_defaults():
 
 def test_the_limits_of_the_settings_hold_once_components_are_made():
     chosen = load(None, {"limits": {"image_pixels": 99, "file_mib": 3, "text_kib": 2, "unpacked_mib": 5}})
-    Components(chosen, plugins_of(chosen))
+    Components(chosen)
     assert limits.current() == Limits(image_pixels=99, file_bytes=3 * MIB, text_bytes=2048, unpacked_bytes=5 * MIB)
     with pytest.raises(DataError, match=r"limits\.image_pixels"):
         decode(png_bytes(np.zeros((10, 10, 3), np.uint8)), "a.png")

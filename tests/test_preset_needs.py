@@ -3,11 +3,11 @@
 import pytest
 
 from retclip import config, preset_needs
-from retclip.opening import plugins_of
 from retclip.plugin.manager import PluginManager
 from retclip.plugin.weights import folder_of, stored_name
 from retclip.preset_needs import all_presets, without_store
 from retclip.presets import ABOUT, DEFAULT_PRESET, FOR_FINETUNING, PRESETS
+from retclip.session import plugins_of
 
 
 def needs(tmp_path, manager=None):

@@ -3,58 +3,56 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retclip.cli import class_sources, options, output
-from retclip.cli.build import finish, run_with_progress
-from retclip.cli.catalog import person
+from retclip.cli import options, output
+from retclip.cli.build import finish
 from retclip.cli.class_kind import kind_of
+from retclip.cli.class_sources import STDIN, MarkOptions, with_stdin
 from retclip.cli.progress import ProgressLine
-from retclip.errors import ConfigError, DataError
+from retclip.errors import ConfigError
 from retclip.names import name_key
-from retclip.passed_over import by_reason, passed_over_by
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from retclip.engine import RetCLIP
-    from retclip.plugin.contracts import ImageSource
     from retclip.workflows.building.build_loop import BuildReport
+    from retclip.workflows.classes.checked_addition import AdditionReport
     from retclip.workflows.classes.regression_figures import RegressionReport
 
-Check = Annotated[
-    str | None, typer.Option(metavar="PROBE", help="Segment this source or photos before and after; show what changed.")
-]
-MaxRegression = Annotated[
-    float | None,
-    typer.Option(min=0, max=100, metavar="X", help="With --check: take all back where a class loses more points."),
-]
 Thing = Annotated[bool | None, typer.Option("--thing/--stuff", help="Countable, or not (default: nobody says).")]
 
 
+@dataclass(frozen=True)
+class Check:
+    """The regression gate."""
+
+    check: Annotated[
+        str | None,
+        typer.Option(metavar="PROBE", help="Segment this source or photos before and after; show what changed."),
+    ] = None
+    max_regression: Annotated[
+        float | None,
+        typer.Option(min=0, max=100, metavar="X", help="With --check: take all back where a class loses more points."),
+    ] = None
+
+
+@options.spread
 def add(
     name: Annotated[str, typer.Argument(help="The class, as you will ask for it.")],
     sources: Annotated[
         list[str],
         typer.Argument(help="Annotated sources (reader:path?split=NAME) or photos; - reads a list from stdin."),
     ],
-    store: options.Store = options.DEFAULT_STORE,
+    setup: options.Setup,
+    marked: MarkOptions,
+    gate: Check,
     thing: Thing = None,
-    crops: class_sources.Crops = False,
-    boxes: class_sources.Boxes = None,
-    points: class_sources.Points = None,
-    masks: class_sources.Masks = None,
-    check: Check = None,
-    max_regression: MaxRegression = None,
     retry_failed: options.RetryFailed = False,
-    backbone: options.Backbone = None,
-    proposer: options.Proposer = None,
-    preset: options.Preset = None,
-    settings: options.Set = None,
-    config: options.Config = None,
-    json: options.Json = False,
 ) -> None:
     """Add one class from images: no training, and the next `segment` knows it. Touches no other class.
 
@@ -63,75 +61,50 @@ def add(
     With --check, a probe is segmented before and after; with --max-regression, the class stays only where no other one
     gets worse by more: in IoU where the probe is annotated, else in the share of its pixels.
     """
-    if max_regression is not None and check is None:
+    if gate.max_regression is not None and gate.check is None:
         raise ConfigError("--check PROBE beside --max-regression", "none", "name the images to compare on")
-    marks = class_sources.Marks(crops, boxes, points, masks)
-    flags = options.flags(settings, preset, backbone, proposer, building=True, retry_failed=retry_failed)
-    given = class_sources.given(sources, marks, name, store, config, flags)
-    listed, sources = sources, list(given.addresses)
-    if given.proposer and not proposer:
-        flags = options.flags(settings, preset, backbone, given.proposer, building=True, retry_failed=retry_failed)
-    with options.opened(store, config, flags, required=options.to_build) as retclip:
-        opened = _opened(retclip, sources, check)
+    from retclip.workflows.classes.marks import Marks
+
+    listed = with_stdin(sources)
+    marks = Marks(**vars(marked)) if any(vars(marked).values()) else None
+    if marks:
+        marks.addresses(listed, name)  # flags that exclude each other are told before anything is opened
+    flags = setup.models.flags(True, retry_failed=retry_failed or None)
+    with options.opened(setup.store, setup.models.config, flags, required=options.to_build) as memory:
+        photos = memory.classes.photos(name, listed, marks)
         if thing is None:
-            thing = kind_of(retclip, name, opened, class_sources.STDIN in listed)
-        if given.proposer:
-            output.message(f"masks by {retclip.settings.build.proposer}")
-        if check is not None:
-            _checked(retclip, name, sources, thing, check, max_regression, store, json)
-        else:
-            _plain(retclip, name, sources, thing, store, json)
+            thing = kind_of(memory, name, photos, STDIN in sources)
+        if marks:
+            output.message(f"masks by {memory.classes.masks_by(marks)}")
+        started, stays = time.monotonic(), gate.max_regression is None
+        what = "what was added stays" if stays else "what was added went back"
+        stopped = f"stopped; {what}: see `retclip class history --store {setup.store}`" if gate.check else output.GO_ON
+        with output.told_when_stopped(stopped), ProgressLine() as line:
+            done = memory.classes.add(name, photos, thing, marks, gate.check, gate.max_regression, line)
+        _tell(memory, name, done, started, setup)
 
 
-def _opened(retclip: RetCLIP, sources: Sequence[str], check: str | None) -> list[ImageSource]:
-    """The sources, looked through before the first is worked on. Raises DataError where one has no photo, or photos
-    that do not say where the class is."""
-    from retclip.workflows.building.source_classes import require_annotation
-    from retclip.workflows.classes.add_class import UNMARKED
-
-    proposer = retclip.manager.find("proposer", retclip.settings.build.proposer)
-    opened = {one: retclip.source(one) for one in (*sources, *([check] if check is not None else ()))}
-    for one, source in opened.items():
-        if not len(source):
-            beside = by_reason(passed_over_by(source).counts)
-            got = f"none in {one}" + (f"; passed over: {beside}" if beside else "")
-            raise DataError("at least one photo", got, "name photos, folders, globs or sources")
-        if one in sources:
-            require_annotation(source, one, proposer.full_name, proposer.component.provides, UNMARKED)
-    return [opened[one] for one in sources]
-
-
-def _plain(retclip: RetCLIP, name: str, sources: list[str], thing: bool | None, store: Path, json: bool) -> None:
-    started = time.monotonic()
-    reports = run_with_progress(lambda line: retclip.add_class(name, sources, thing, line))
-    _say(retclip, name, reports, started)
-    finish(reports, store, json)
-
-
-def _checked(
-    retclip: RetCLIP, name: str, sources: list[str], thing: bool | None, check: str, limit: float | None, store: Path,
-    json: bool,
-) -> None:  # fmt: skip
-    started = time.monotonic()
-    what = "what was added stays" if limit is None else "what was added went back"
-    told = f"stopped; {what}: see `retclip class history --store {store}`"
-    with output.told_when_stopped(told), ProgressLine() as line:
-        done = retclip.add_class_checked(name, sources, check, limit, thing, person(), line)
+def _tell(memory: RetCLIP, name: str, done: AdditionReport, started: float, setup: options.Setup) -> None:
+    """Print the report. Raises Regression where the class went back, and what `finish` raises."""
+    store, json, runs = setup.store, setup.models.json, list(done.runs)
+    if done.check is None:
+        _say(memory, name, runs, started)
+        return finish(runs, store, json)
     if json:
         output.data(done.as_dict())
-    elif done.check is not None:
+    else:
         _print(done.check)
-    if done.check is not None and not done.kept:
+    if not done.kept:
         raise done.check.error(done.undone)
-    _say(retclip, name, list(done.runs), started)
+    _say(memory, name, runs, started)
     if done.events:
-        back = ", then ".join(f"retclip undo {one} --store {store}" for one in reversed(done.events))
+        back = ", then ".join(f"retclip undo {event} --store {store}" for event in reversed(done.events))
         output.message(f"to go back: {back}")
-    finish(list(done.runs), store, False)
+    finish(runs, store, False)
 
 
-def _say(retclip: RetCLIP, name: str, reports: list[BuildReport], started: float) -> None:
-    total = next((one.segments for one in retclip.classes() if name_key(one.name) == name_key(name)), None)
+def _say(memory: RetCLIP, name: str, reports: Sequence[BuildReport], started: float) -> None:
+    total = next((one.segments for one in memory.classes if name_key(one.name) == name_key(name)), None)
     held = f"; the store now holds {total}" if total is not None else ""
     output.message(
         f"{name}: {sum(one.segments for one in reports)} segments{held} ({time.monotonic() - started:.1f} s)"

@@ -2,92 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from retclip.cli import options, output
-from retclip.cli.catalog import edit, open_catalog, person
+from retclip.cli.catalog import print_edit
 from retclip.cli.classes import app as class_app
 
 __all__ = ["class_app"]
 
 if TYPE_CHECKING:
-    from retclip.store.feature_store import FeatureStore
     from retclip.store.records import Edit
 
 Name = Annotated[str, typer.Argument(help="The class.")]
 
 
 @class_app.command("rename")
+@options.spread
 def rename(
-    old: Name,
-    new: Annotated[str, typer.Argument(help="Its new name; the old one stays as an alias.")],
-    store: options.Store = options.DEFAULT_STORE,
-    config: options.Config = None,
-    json: options.Json = False,
-) -> None:
+    old: Name, new: Annotated[str, typer.Argument(help="Its new name; the old one stays as an alias.")],
+    at: options.Catalog,
+) -> None:  # fmt: skip
     """Give a class another name. No vector is written."""
-    _edit(store, config, json, f"{old} is now {new}", lambda opened: opened.classes.rename(old, new, person()))
+    with options.catalog(at) as memory:
+        done = memory.classes.rename(old, new)
+    _tell(f"{old} is now {new}", done, at)
 
 
 @class_app.command("alias")
+@options.spread
 def alias(
-    name: Name,
-    alias: Annotated[str, typer.Argument(help="One more name that means it.")],
-    store: options.Store = options.DEFAULT_STORE,
-    config: options.Config = None,
-    json: options.Json = False,
+    name: Name, alias: Annotated[str, typer.Argument(help="One more name that means it.")], at: options.Catalog
 ) -> None:
     """Give a class one more name."""
-    _edit(store, config, json, f"{alias} means {name}", lambda opened: opened.classes.add_alias(name, alias, person()))
+    with options.catalog(at) as memory:
+        done = memory.classes.alias(name, alias)
+    _tell(f"{alias} means {name}", done, at)
 
 
 @class_app.command("merge")
+@options.spread
 def merge(
     name: Annotated[str, typer.Argument(help="The class that goes.")],
     into: Annotated[str, typer.Argument(help="The class that gets its segments.")],
-    store: options.Store = options.DEFAULT_STORE,
-    config: options.Config = None,
-    json: options.Json = False,
+    at: options.Catalog,
 ) -> None:
     """Make two classes one."""
-    _edit(store, config, json, f"{name} became {into}", lambda opened: opened.classes.merge(name, into, person()))
+    with options.catalog(at) as memory:
+        done = memory.classes.merge(name, into)
+    _tell(f"{name} became {into}", done, at)
 
 
 @class_app.command("remove")
-def remove(
-    name: Name,
-    store: options.Store = options.DEFAULT_STORE,
-    config: options.Config = None,
-    json: options.Json = False,
-) -> None:
+@options.spread
+def remove(name: Name, at: options.Catalog) -> None:
     """Take a class out of the store; it may be added again."""
-    _edit(store, config, json, f"{name} is removed", lambda opened: opened.classes.remove(name, person()))
+    with options.catalog(at) as memory:
+        done = memory.classes.remove(name)
+    _tell(f"{name} is removed", done, at)
 
 
 @class_app.command("history")
+@options.spread
 def history(
+    at: options.Catalog,
     name: Annotated[str | None, typer.Argument(help="A class (default: every change of any).")] = None,
-    store: options.Store = options.DEFAULT_STORE,
-    config: options.Config = None,
-    json: options.Json = False,
 ) -> None:
     """What was added, renamed, merged, removed and undone, and by whom."""
-    with open_catalog(store, config) as opened:
-        found = opened.classes.history(name)
-    if json:
-        output.data([{**one, "at": f"{one['at']:%Y-%m-%dT%H:%M:%S}"} for one in found])
+    with options.catalog(at) as memory:
+        found = memory.classes.history(name)
+    if at.json:
+        output.data([{**event, "at": f"{event['at']:%Y-%m-%dT%H:%M:%S}"} for event in found])
         return
-    undone = {one["target"]: one["id"] for one in found if one["action"] == "undo"}
+    undone = {event["target"]: event["id"] for event in found if event["action"] == "undo"}
     rows = [
-        (one["id"], f"{one['at']:%Y-%m-%d %H:%M}", one["actor"], one["action"], one["target"], _result(one),
-         one["after"].get("segments"), undone.get(str(one["id"])))
-        for one in found
+        (event["id"], f"{event['at']:%Y-%m-%d %H:%M}", event["actor"], event["action"], event["target"],
+         _result(event), event["after"].get("segments"), undone.get(str(event["id"])))
+        for event in found
     ]  # fmt: skip
-    output.table(f"changes in {store}", ("event", "when", "who", "what", "of", "now", "segments", "undone by"), rows)
+    columns = ("event", "when", "who", "what", "of", "now", "segments", "undone by")
+    output.table(f"changes in {at.store}", columns, rows)
 
 
 def _result(event: Mapping[str, Any]) -> str | None:
@@ -96,6 +92,8 @@ def _result(event: Mapping[str, Any]) -> str | None:
     return after.get("alias") or after.get("dataset") or (after.get("name") if event["action"] != "undo" else None)
 
 
-def _edit(store: Path, config: Path | None, json: bool, told: str, change: Callable[[FeatureStore], Edit]) -> None:
-    done = edit(store, config, json, change)
-    output.message(f"{told}; {done.segments} segments changed. To go back: retclip undo {done.event} --store {store}")
+def _tell(told: str, done: Edit, at: options.Catalog) -> None:
+    print_edit(done, at.json)
+    output.message(
+        f"{told}; {done.segments} segments changed. To go back: retclip undo {done.event} --store {at.store}"
+    )

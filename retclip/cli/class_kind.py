@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 ANSWERS = {"": True, "thing": True, "t": True, "stuff": False, "s": False}
 
 
-def kind_of(retclip: RetCLIP, name: str, sources: Sequence[ImageSource], stdin_is_list: bool) -> bool | None:
+def kind_of(memory: RetCLIP, name: str, sources: Sequence[ImageSource], stdin_is_list: bool) -> bool | None:
     """Whether the class counts, by a person's answer; None where store or sources say it, and where nobody is there to
     be asked: then it is said how it will count. stdin_is_list: stdin brings photos, no answers."""
     key = name_key(name)
-    told = [one.is_thing for one in retclip.classes() if key in map(name_key, (one.name, *one.aliases))]
+    told = [one.is_thing for one in memory.classes if key in map(name_key, (one.name, *one.aliases))]
     told += [one.is_thing for source in sources for one in source.classes() if name_key(one.name) == key]
     if any(kind is not None for kind in told):
         return None

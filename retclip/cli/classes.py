@@ -5,7 +5,6 @@ from __future__ import annotations
 import typer
 
 from retclip.cli import options, output
-from retclip.cli.catalog import open_catalog
 from retclip.cli.class_add import add
 
 app = typer.Typer(help="The classes of a store.", no_args_is_help=True)
@@ -13,16 +12,15 @@ app.command("add")(add)
 
 
 @app.command("list")
-def list_classes(
-    store: options.Store = options.DEFAULT_STORE, config: options.Config = None, json: options.Json = False
-) -> None:
+@options.spread
+def list_classes(at: options.Catalog) -> None:
     """The store's classes with how many segments and images stand behind each."""
-    with open_catalog(store, config) as opened:
-        found = opened.classes.all()
-    if json:
+    with options.catalog(at) as memory:
+        found = memory.classes.list()
+    if at.json:
         output.data([vars(one) for one in found])
         return
     kinds = {True: "thing", False: "stuff", None: ""}
     columns = ("class", "kind", "segments", "images", "aliases")
     rows = [(one.name, kinds[one.is_thing], one.segments, one.images, ", ".join(one.aliases)) for one in found]
-    output.table(f"classes of {store}", columns, rows)
+    output.table(f"classes of {at.store}", columns, rows)

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import typer
 
 from retclip.cli import options, output
-from retclip.cli.catalog import open_catalog
 from retclip.errors import StoreBehind
+
+if TYPE_CHECKING:
+    from retclip.store.feature_store import FeatureStore
 
 app = typer.Typer(help="The schema of a store's catalog.", no_args_is_help=True)
 
 
 @app.command()
-def current(
-    store: options.Store = options.DEFAULT_STORE, config: options.Config = None, json: options.Json = False
-) -> None:
+@options.spread
+def current(at: options.Catalog) -> None:
     """Print the schema revision of the store, and the one this program speaks."""
-    with open_catalog(store, config, check_schema=False) as opened:
+    with _opened(at.store, at.config) as opened:
         found = {"store": opened.maintenance.schema_revision(), "program": opened.maintenance.newest_schema()}
-    if json:
+    if at.json:
         output.data(found)
     else:
         output.table("schema", ("where", "revision"), found.items())
 
 
 @app.command()
-def check(
-    store: options.Store = options.DEFAULT_STORE, config: options.Config = None, json: options.Json = False
-) -> None:
+@options.spread
+def check(at: options.Catalog) -> None:
     """Compare the database with the schema; exit code 5 where they differ."""
-    with open_catalog(store, config, check_schema=False) as opened:
+    with _opened(at.store, at.config) as opened:
         found = opened.maintenance.schema_differences()
-    if json:
+    if at.json:
         output.data({"differences": found})
     if found:
         raise StoreBehind("the schema of this program", "; ".join(found), "restore a backup, or report it")
@@ -41,7 +44,15 @@ def check(
 @app.command()
 def upgrade(store: options.Store = options.DEFAULT_STORE, config: options.Config = None) -> None:
     """Run the missing migrations in one transaction. Make a backup first."""
-    with open_catalog(store, config, check_schema=False) as opened:
+    with _opened(store, config) as opened:
         opened.maintenance.upgrade_schema()
         newest = opened.maintenance.newest_schema()
     output.message(f"the schema of {store} is at revision {newest}")
+
+
+def _opened(store: Path, config: Path | None) -> FeatureStore:
+    """The store whatever its schema is; no plugin is looked for."""
+    from retclip.session import Components, store_options
+    from retclip.store.feature_store import FeatureStore
+
+    return FeatureStore.open(store, store_options(Components.configured(store, config).settings), check_schema=False)

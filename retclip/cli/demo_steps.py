@@ -11,14 +11,11 @@ import numpy as np
 
 from retclip.cli import demo_page
 from retclip.cli.demo_page import Results
-from retclip.cli.settings_file import write_settings
 from retclip.data.images import write_png
 from retclip.engine import RetCLIP
-from retclip.report.explanation import save_picture
 from retclip.report.overlay import overlay
 from retclip.result import SegmentationResult
 from retclip.types import SegmentInfo
-from retclip.workflows.explain.explain import explain
 
 ADDED = "fox"  # unseen by the fine-tuning, and at first also absent from the store
 SEEN = (
@@ -70,16 +67,13 @@ class Demo:
         """A store without the class that is added later; the number of its segments. Its settings are written down, so
         that commands find them."""
         with self.opened(OURS, create=True) as memory:
-            write_settings(self.out / "store", {"preset": SYSTEMS[OURS]}, None)
-            names = [one.name for one in memory.source(self.store_scenes).classes()]
-            return memory.build(self.store_scenes, [name for name in names if name != ADDED]).segments
+            return memory.build(self.store_scenes, without=[ADDED]).segments
 
     def add(self) -> tuple[int, int]:
         """The class, from a few pictures; the number of its segments, and of the event."""
         with self.opened(OURS) as memory:
-            (report,) = memory.add_class(ADDED, [self.new_pictures])
-            event = max(one["id"] for one in memory.store.classes.history())
-            return report.segments, event
+            report = memory.classes.add(ADDED, self.new_pictures)
+            return sum(run.segments for run in report.runs), report.events[-1]
 
     def evaluate(self, system: str) -> dict[str, Any]:
         """The figures of one system, in percent."""
@@ -95,7 +89,7 @@ class Demo:
         with self.opened(system) as memory:
             source = memory.source(self.shown_scenes)
             records = list(source.images())
-            found = memory.segment_all([one.load() for one in records], [one.name for one in source.classes()])
+            found = memory.segment([one.load() for one in records], [one.name for one in source.classes()])
             return dict(zip((one.external_id for one in records), found, strict=True))
 
     def pictures(self, before: Results, after: Mapping[str, Results]) -> dict[str, Any]:
@@ -142,9 +136,7 @@ class Demo:
         return Picture(f"pictures/{name}.png", caption)
 
     def _explain(self, result: SegmentationResult, chosen: SegmentInfo) -> str:
-        with self.opened(OURS) as memory:
-            why = explain(memory.store, result.panoptic, result.evidence, chosen.id)
-            save_picture(self.out / "explanation.png", memory.store, result.panoptic, why)
+        result.explain(chosen).save(self.out / "explanation.png")
         return "explanation.png"
 
 

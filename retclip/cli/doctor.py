@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -19,27 +20,14 @@ def doctor(
     json: options.Json = False,
 ) -> None:
     """Check Python, torch, plugins, weights and, with --store, whether its parts agree. Exit code 1 if not."""
-    from dataclasses import asdict
+    import retclip
 
-    from retclip.config import find_file, load
-    from retclip.opening import store_options
-    from retclip.plugin.manager import PluginManager
-    from retclip.plugin.weights import cached_in
-    from retclip.workflows.doctor.doctor import check_installation, check_store
-    from retclip.workflows.doctor.doctor_weights import check_weights
-
-    chosen = load(find_file(store, config))
-    findings = check_installation(chosen.plugins.disabled)
-    with cached_in(chosen.weights.place):
-        manager = PluginManager.discover(chosen.plugins.disabled)
-        findings += check_weights(manager.listed_weights(chosen.of_component).values())
-    if store is not None:
-        findings += check_store(store, store_options(chosen), repair)
+    report = retclip.doctor(store, config, repair=repair)
     if json:
-        output.data([asdict(one) for one in findings])
+        output.data([asdict(finding) for finding in report.findings])
     else:
         marks = {True: "ok", False: "WRONG"}
-        rows = [(marks[one.ok], one.what, one.found, "" if one.ok else one.cure) for one in findings]
+        rows = [(marks[one.ok], one.what, one.found, "" if one.ok else one.cure) for one in report.findings]
         output.table("doctor", ("", "what", "found", "cure"), rows)
-    if not all(one.ok for one in findings):
+    if not report.ok:
         raise typer.Exit(1)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from retclip.cli import options, output
-from retclip.cli.chosen_names import chosen_names
 from retclip.cli.progress import ProgressLine
 from retclip.errors import DataError, PartialFailure, StoreError, StoreMissing
 from retclip.passed_over import by_reason
@@ -21,16 +19,15 @@ if TYPE_CHECKING:
 
 
 def estimate(
-    source: str, store: Path, config: Path | None, given: dict[str, Any], chosen: tuple[str | None, list[str] | None],
-    sample: int, json: bool,
-) -> None:  # fmt: skip
-    """Print the estimate. Raises DataError where no image can be used, PartialFailure where some cannot."""
+    source: str, setup: options.Setup, flags: dict[str, Any], chosen: tuple[str | None, Sequence[str]], sample: int
+) -> None:
+    """Print the estimate. chosen: classes, and those to leave out. Raises DataError where no image can be used,
+    PartialFailure where some cannot."""
     stopped = output.told_when_stopped("stopped; nothing was written")
-    with stopped, ExitStack() as stack, ProgressLine() as line:
-        retclip = _opened(stack, store, config, given)
-        found = retclip.estimate(source, chosen_names(retclip, source, *chosen), sample, line)
-        workers = retclip.settings.build.workers
-    if json:
+    with stopped, _opened(setup.store, setup.models.config, flags) as memory, ProgressLine() as line:
+        found = memory.estimate(source, *chosen, sample=sample, on_progress=line)
+        workers = memory.settings.build.workers
+    if setup.models.json:
         output.data(asdict(found))
     else:
         output.table(f"build of {source}", ("what", "how much"), _rows(found, workers))
@@ -42,19 +39,18 @@ def estimate(
         raise kind("every input to be usable", f"{len(found.failures)} that are not, first {found.failures[0]}", todo)
 
 
-def _opened(stack: ExitStack, store: Path, config: Path | None, given: dict[str, Any]) -> RetCLIP:
-    """The store, or an empty one that passes where there is none yet: a dry run makes none."""
-    from retclip.config import find_file
+def _opened(store: Path, config: Path | None, flags: dict[str, Any]) -> RetCLIP:
+    """The store, or none where there is none yet: a dry run makes none."""
+    from retclip.engine import RetCLIP
+    from retclip.session import Components, Session
 
-    base = find_file(store, config)
+    components = Components.configured(store, config, flags)
     try:
-        return stack.enter_context(options.opened(store, base, given))
+        return RetCLIP(Session.open(store, components))
     except StoreMissing:
         if store.exists() and not store.is_dir():
             raise StoreError(f"a folder, or nothing yet, at {store}", "a file", "choose another place") from None
-        place = Path(stack.enter_context(TemporaryDirectory(prefix="retclip-")))
-        passing = {**given, "store": {**given.get("store", {}), "database": "", "index": "resident"}}
-        return stack.enter_context(options.opened(place, base, passing, create=True))
+        return RetCLIP(Session(components))
 
 
 def _rows(found: Estimate, workers: int) -> list[tuple[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,77 +16,64 @@ from retclip.errors import PartialFailure
 from retclip.passed_over import by_reason
 
 if TYPE_CHECKING:
-    from retclip.engine import RetCLIP
-    from retclip.report.evaluation_page import EvaluationPage
     from retclip.workflows.evaluation.evaluate import Evaluation
-    from retclip.workflows.segment.vocabulary import PreparedVocabulary
 
 Seen = Annotated[
     str | None, typer.Option(help="Seen classes, a comma list or a file (default: the in-vocabulary classifier's).")
 ]
-Report = Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write one HTML page, or into a folder.")]
-Pictures = Annotated[int, typer.Option(min=0, help="Images that the report shows.")]
 PerClass = Annotated[bool, typer.Option("--per-class", help="The figures of every class, and what was mixed up.")]
 
 
+@dataclass(frozen=True)
+class Page:
+    """The page about the figures."""
+
+    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write one HTML page, or into a folder.")] = (
+        None
+    )
+    pictures: Annotated[int, typer.Option(min=0, help="Images that the report shows.")] = 12
+
+
+@options.spread
 def evaluate(
     source: Annotated[str, typer.Argument(help="An annotated source: reader:path?split=NAME")],
+    setup: options.Setup,
+    page: Page,
     seen: Seen = None,
-    report: Report = None,
-    pictures: Pictures = 12,
     per_class: PerClass = False,
     fill_missing: FillMissing = False,
-    store: options.Store = options.DEFAULT_STORE,
-    backbone: options.Backbone = None,
-    proposer: options.Proposer = None,
     classifier: options.Classifiers = None,
-    preset: options.Preset = None,
-    settings: options.Set = None,
-    config: options.Config = None,
-    json: options.Json = False,
 ) -> None:
     """Segment every image of SOURCE with its own classes and compare: PQ, SQ, RQ, mAP and mIoU, for all classes and for
     those that the fine-tuning saw and did not see apart."""
-    given = options.flags(settings, preset, backbone, proposer, classifier)
+    store, models, flags = setup.store, setup.models, setup.models.flags(classifiers=classifier)
     from retclip.workflows.building.source_classes import annotated_vocabulary
 
-    with options.opened(store, config, given, missing_ok=not fill_missing, required=options.to_segment) as retclip:
-        fill = filled(retclip, annotated_vocabulary(retclip.source(source))) if fill_missing else None
-        page = _page(report, pictures) if report else None
+    with options.opened(
+        store, models.config, flags, missing_ok=not fill_missing, required=options.to_segment
+    ) as memory:
+        photos = memory.source(source)
+        names = annotated_vocabulary(photos)
+        fill = filled(memory, names) if fill_missing else None
+        if fill is None:
+            say_missing(memory, memory.prepare(names), store)
         with output.told_when_stopped("stopped; nothing was written"), ProgressLine() as line:
-            evaluator = retclip.evaluator(source, seen)
-            _prepared(retclip, evaluator.prepared, page, None if fill else store)
-            for judged in evaluator.judged(line):
-                if page:
-                    page.add(judged)
-            found = evaluator.evaluation()
-    if json:
+            found = memory.evaluate(photos, seen, page.report, page.pictures, line)
+    if models.json:
         output.data({**found.as_dict(), "fill": fill.as_dict()} if fill else found.as_dict())
     else:
         _print(found, per_class)
     if found.passed_over:
         output.message(f"passed over: {by_reason(found.passed_over)}")
     output.say_assumed(found.assumed)
-    if page:
-        output.message(f"wrote {page.write(found, source)}")
+    if page.report:
+        from retclip.report.evaluation_page import page_file
+
+        output.message(f"wrote {page_file(page.report)}")
     if unusable := [*(fill.failures if fill else ()), *found.failures]:
         raise PartialFailure(
             "every input to be usable", f"{len(unusable)} failures, first {unusable[0]}", "list them: --json"
         )
-
-
-def _prepared(retclip: RetCLIP, prepared: PreparedVocabulary, page: EvaluationPage | None, store: Path | None) -> None:
-    """Once the classes are known. store: None where what it lacks was told before."""
-    if page:
-        page.names = prepared.vocabulary.names
-    if store is not None:
-        say_missing(retclip, prepared, store)
-
-
-def _page(path: Path, pictures: int) -> EvaluationPage:
-    from retclip.report.evaluation_page import EvaluationPage
-
-    return EvaluationPage(path, pictures)
 
 
 def _print(found: Evaluation, per_class: bool) -> None:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from retclip.cli import options, output
-from retclip.cli.catalog import open_catalog, person
-from retclip.cli.progress import ProgressLine
+from retclip.cli.build import run_with_progress
 from retclip.errors import DataError, PartialFailure
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
-    from retclip.progress import OnProgress
     from retclip.store.records import ClassMatch
     from retclip.workflows.classes.fill_report import FillReport, Near, Outcome
-    from retclip.workflows.segment.vocabulary import PreparedVocabulary
+    from retclip.workflows.segment.parts import PreparedVocabulary
 
 app = typer.Typer(
     help="Classes that the store lacks: fetched from another data set, by rule or by hand.", no_args_is_help=True
@@ -33,66 +30,50 @@ FillMissing = Annotated[
 
 
 @app.command("fill")
+@options.spread
 def fill(
     classes: Annotated[str, typer.Option(help="The names: a comma list or a file.")],
+    setup: options.Setup,
     again: Annotated[bool, typer.Option("--again", help="Look up once more what was missing before.")] = False,
     retry_failed: options.RetryFailed = False,
-    store: options.Store = options.DEFAULT_STORE,
-    backbone: options.Backbone = None,
-    proposer: options.Proposer = None,
-    preset: options.Preset = None,
-    settings: options.Set = None,
-    config: options.Config = None,
-    json: options.Json = False,
 ) -> None:
     """Fetch images of the classes that the store lacks, and store them under these names. Runs again where it was
     stopped; what was decided is not asked again."""
-    given = options.flags(settings, preset, backbone, proposer, building=True, retry_failed=retry_failed)
-    with options.opened(store, config, given, required=options.to_build) as retclip:
-        report = filled(retclip, classes, again)
-    _finish(report, store, json)
+    flags = setup.models.flags(True, retry_failed=retry_failed or None)
+    with options.opened(setup.store, setup.models.config, flags, required=options.to_build) as memory:
+        report = filled(memory, classes, again)
+    _finish(report, setup)
 
 
 @app.command("map")
+@options.spread
 def map_to(
     query: Query,
     name: Annotated[str, typer.Argument(metavar="CLASS", help="A class of the store or of the fallback data set.")],
+    setup: options.Setup,
     reason: Reason = "",
     retry_failed: options.RetryFailed = False,
-    store: options.Store = options.DEFAULT_STORE,
-    backbone: options.Backbone = None,
-    proposer: options.Proposer = None,
-    preset: options.Preset = None,
-    settings: options.Set = None,
-    config: options.Config = None,
-    json: options.Json = False,
 ) -> None:
     """Say which class stands for a name, whatever was decided before. One of the fallback data set is fetched now."""
-    from retclip.workflows.classes.map_class import map_class
-
-    given = options.flags(settings, preset, backbone, proposer, building=True, retry_failed=retry_failed)
-    with options.opened(store, config, given, required=options.to_build) as retclip:
-        report = _with_progress(lambda step: map_class(retclip.filling(), query, name, person(), reason, step))
-    _finish(report, store, json)
+    flags = setup.models.flags(True, retry_failed=retry_failed or None)
+    with options.opened(setup.store, setup.models.config, flags, required=options.to_build) as memory:
+        report = run_with_progress(lambda line: memory.matches.map(query, name, reason, line))
+    _finish(report, setup)
 
 
 @app.command("list")
+@options.spread
 def list_matches(
+    at: options.Catalog,
     query: Annotated[str | None, typer.Argument(help="One name (default: all).")] = None,
     history: Annotated[
         bool, typer.Option("--history", help="Also decisions that a later one took the place of.")
     ] = False,
-    store: options.Store = options.DEFAULT_STORE,
-    config: options.Config = None,
-    json: options.Json = False,
 ) -> None:
     """The decisions: which class stands for a name, by which rule, how near, who decided and when."""
-
-    with open_catalog(store, config) as opened:
-        found = opened.matches.history(query)
-    gone = {one.supersedes for one in found}
-    chosen = [one for one in found if history or one.id not in gone]
-    if json:
+    with options.catalog(at) as memory:
+        chosen = memory.matches.history(query) if history else memory.matches.list(query)
+    if at.json:
         output.data([_as_dict(one) for one in chosen])
         return
     columns = ("name", "class", "of", "how", "similarity", "needs", "decision", "by", "when", "event", "reason")
@@ -101,45 +82,35 @@ def list_matches(
          f"> {one.threshold:g}", one.decision, one.decided_by, f"{one.at:%Y-%m-%d %H:%M}", one.event, one.reason)
         for one in chosen
     ]  # fmt: skip
-    output.table(f"decisions in {store}", columns, rows)
+    output.table(f"decisions in {at.store}", columns, rows)
 
 
 @app.command("accept")
-def accept(
-    query: Query,
-    reason: Reason = "",
-    store: options.Store = options.DEFAULT_STORE,
-    config: options.Config = None,
-    json: options.Json = False,
-) -> None:
+@options.spread
+def accept(query: Query, at: options.Catalog, reason: Reason = "") -> None:
     """Confirm the newest decision about a name, or take its rejection back."""
-    with open_catalog(store, config) as opened:
-        found = opened.matches.accept(query, person(), reason)
-    if json:
+    with options.catalog(at) as memory:
+        found = memory.matches.accept(query, reason)
+    if at.json:
         output.data(_as_dict(found))
     later = "; the next fill fetches it" if found.is_fill and found.event is None else ""
     output.message(f"{found.matched} of {found.dataset or 'the store'} stands for {found.query}{later}")
 
 
 @app.command("reject")
-def reject(
-    query: Query,
-    reason: Reason = "",
-    store: options.Store = options.DEFAULT_STORE,
-    config: options.Config = None,
-    json: options.Json = False,
-) -> None:
+@options.spread
+def reject(query: Query, at: options.Catalog, reason: Reason = "") -> None:
     """The newest decision about a name does not count and is not proposed again; what it fetched is taken back."""
-    with open_catalog(store, config) as opened:
-        done = opened.matches.reject(query, person(), reason)
-    if json:
+    with options.catalog(at) as memory:
+        done = memory.matches.reject(query, reason)
+    if at.json:
         output.data({"event": done.event or None, "segments": done.segments})
     output.message(f"what was found for {query} does not count any more; {done.segments} segments were taken back")
 
 
-def filled(retclip: RetCLIP, classes: Any, again: bool = False) -> FillReport:
+def filled(memory: RetCLIP, classes: Any, again: bool = False) -> FillReport:
     """Fill, with a line of progress for each class, and say on stderr what became of the names."""
-    report = _with_progress(lambda step: retclip.fill_missing(classes, again, step))
+    report = run_with_progress(lambda line: memory.fill_missing(classes, again, line))
     for one in report.of("filled"):
         if one.images:
             source = f"{one.matched!r} of {one.dataset} ({one.how}{_brackets(one.similarity)})"
@@ -150,20 +121,20 @@ def filled(retclip: RetCLIP, classes: Any, again: bool = False) -> FillReport:
         output.message(f"missing {one.name!r}: {_why(one, report.threshold)}")
     if report.failures:
         output.message(f"{len(report.failures)} images could not be used, first {report.failures[0]}")
-    if report.of("missing") and not retclip.settings.fallback.source:
+    if report.of("missing") and not memory.settings.fallback.source:
         output.message("note: fallback.source is empty, so nothing can be fetched; set it in retclip.toml or by --set")
     if report.threshold is None and report.of("missing"):
         output.message("note: this backbone reads no text, so names alone were compared")
     return report
 
 
-def say_missing(retclip: RetCLIP, prepared: PreparedVocabulary, store: Path) -> None:
+def say_missing(memory: RetCLIP, prepared: PreparedVocabulary, store: Path) -> None:
     """Which classes the store cannot answer for, what is nearest and what to do; none where no classifier asks it."""
     from retclip.workflows.segment.vocabulary import missing, needs_neighbours
 
-    if not needs_neighbours(retclip.parts()):
+    if not needs_neighbours(memory.session.segmenter()):
         return
-    found, settings = missing(prepared), retclip.settings
+    found, settings = missing(prepared), memory.settings
     add = f"add some: retclip class add NAME PHOTOS --store {store}"
     todo = "fetch some: --fill-missing" if settings.fallback.source else add
     for match in found[:SHOWN]:
@@ -174,15 +145,10 @@ def say_missing(retclip: RetCLIP, prepared: PreparedVocabulary, store: Path) -> 
         output.message(f"note: nor of {len(found) - SHOWN} other classes")
 
 
-def _with_progress(action: Callable[[OnProgress], FillReport]) -> FillReport:
-    with output.told_when_stopped(), ProgressLine() as line:
-        return action(line)
-
-
-def _finish(report: FillReport, store: Path, json: bool) -> None:
+def _finish(report: FillReport, setup: options.Setup) -> None:
     from retclip.workflows.classes.fill_report import summary_line
 
-    if json:
+    if setup.models.json:
         output.data(report.as_dict())
     else:
         columns = ("name", "state", "class", "of", "how", "similarity", "images", "segments", "event")
@@ -193,7 +159,7 @@ def _finish(report: FillReport, store: Path, json: bool) -> None:
         ]  # fmt: skip
         output.table("names", columns, rows)
     output.message(summary_line(report))
-    listing = output.write_failures(store / "failures.csv", report.failures)
+    listing = output.write_failures(setup.store / "failures.csv", report.failures)
     if report.failures:
         kind = PartialFailure if any(one.images for one in report.outcomes) else DataError
         raise kind(

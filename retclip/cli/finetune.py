@@ -16,33 +16,27 @@ if TYPE_CHECKING:
     from retclip.workflows.training.finetune import FinetuneReport
 
 
+@options.spread
 def finetune(
     source: Annotated[str, typer.Argument(help="An annotated source: reader:path?split=NAME")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="DIR", help="Folder of the run.")],
+    models: options.Models,
     val: Annotated[str | None, typer.Option(metavar="SOURCE", help="Validate on it while training.")] = None,
     classes: Annotated[str | None, typer.Option(help="Only these, a comma list or a file (synonyms count).")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="finetune.steps")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run that lies in --out.")] = False,
-    backbone: options.Backbone = None,
-    proposer: options.Proposer = None,
-    preset: options.Preset = None,
-    settings: options.Set = None,
-    config: options.Config = None,
-    json: options.Json = False,
 ) -> None:
     """Fine-tune a proposer on SOURCE. A run that was stopped goes on from its last checkpoint, with the same numbers as
     one that was not; Ctrl-C and SIGTERM write a checkpoint first. Several GPUs: accelerate launch -m retclip.cli
     finetune ..."""
+    import retclip
     from retclip.presets import FINETUNE_PRESET
 
-    several = [*(settings or ()), *([f"finetune.steps={steps}"] if steps else [])]
-    given = options.flags(several, preset or (None if config else FINETUNE_PRESET), backbone, proposer)
-    from retclip.engine import RetCLIP
-    from retclip.finetune_job import finetune_job, run
-
-    with RetCLIP.without_store(config, given) as retclip, ProgressLine() as line:
-        report = run(finetune_job(retclip, source, out, val, classes, fresh), line)
-    _finish(report, out, json)
+    flags = options.with_settings(models.flags(), [f"finetune.steps={steps}"] if steps else [])
+    preset = None if models.preset or models.config else FINETUNE_PRESET
+    with retclip.open(None, models.config, flags, preset=preset) as memory, ProgressLine() as line:
+        report = memory.finetune(source, out, val, classes, fresh, line)
+    _finish(report, out, models.json)
 
 
 def _finish(report: FinetuneReport, out: Path, json: bool) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
 from retclip.cli import output
 
 if TYPE_CHECKING:
-    from retclip.components import Components
     from retclip.engine import RetCLIP
+    from retclip.session import Components
 
 DEFAULT_STORE = Path("retclip-store")
 
@@ -40,37 +43,92 @@ Classifiers = Annotated[list[str] | None, typer.Option("--classifier", metavar="
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Also images that failed five times.")]
 Wide = Annotated[bool, typer.Option("--wide", help="Every column, however narrow the terminal is.")]
 Json = Annotated[bool, typer.Option("--json", help="Data as JSON on stdout.")]
+Classes = Annotated[str | None, typer.Option(help="Only these: a comma list or a file.")]
 
 
-def flags(
-    settings: Sequence[str] | None = None,
-    preset: str | None = None,
-    backbone: str | None = None,
-    proposer: str | None = None,
-    classifiers: Sequence[str] | None = None,
-    building: bool = False,
-    executor: str | None = None,
-    workers: int | None = None,
-    retry_failed: bool = False,
-) -> dict[str, Any]:
-    """Flags as nested settings; `--proposer` means the build's proposer where a command builds."""
+@dataclass(frozen=True)
+class Catalog:
+    """The options of a command that needs a store's catalog alone."""
+
+    store: Store = DEFAULT_STORE
+    config: Config = None
+    json: Json = False
+
+
+@dataclass(frozen=True)
+class Models:
+    """The options that choose components and settings."""
+
+    backbone: Backbone = None
+    proposer: Proposer = None
+    preset: Preset = None
+    settings: Set = None
+    config: Config = None
+    json: Json = False
+
+    def flags(
+        self, building: bool = False, classifiers: Sequence[str] | None = None, **work: str | int | None
+    ) -> dict[str, Any]:
+        """Nested settings. building: `--proposer` means the build's proposer. work: keys of `build`, None = not
+        given."""
+        given: dict[str, Any] = {"preset": self.preset} if self.preset else {}
+        parts: dict[str, Any] = {"backbone": self.backbone} if self.backbone else {}
+        if classifiers:
+            parts["classifiers"] = tuple(classifiers)
+        build = {key: value for key, value in work.items() if value is not None}
+        if self.proposer:
+            (build if building else parts)["proposer"] = self.proposer
+        given |= {name: table for name, table in (("build", build), ("components", parts)) if table}
+        return with_settings(given, self.settings)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The options of a command that works over a store."""
+
+    store: Store = DEFAULT_STORE
+    models: Models = field(default_factory=Models)
+
+
+def with_settings(given: Mapping[str, Any], settings: Sequence[str] | None) -> dict[str, Any]:
+    """Settings as nested dicts, and those of `--set` above them. Raises ConfigError."""
     from retclip.config import assignment, merged
 
-    given: dict[str, Any] = {"preset": preset} if preset else {}
-    parts: dict[str, Any] = {"backbone": backbone} if backbone else {}
-    if classifiers:
-        parts["classifiers"] = tuple(classifiers)
-    if proposer:
-        given = merged(given, {"build" if building else "components": {"proposer": proposer}})
-    told = {"executor": executor, "workers": workers, "retry_failed": retry_failed or None}
-    work = {key: value for key, value in told.items() if value is not None}
-    if work:
-        given = merged(given, {"build": work})
-    if parts:
-        given = merged(given, {"components": parts})
+    whole = dict(given)
     for text in settings or ():
-        given = merged(given, assignment(text))
-    return given
+        whole = merged(whole, assignment(text))
+    return whole
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """A command for typer, of which each parameter that is a record of options became these options."""
+    parameters = inspect.signature(command, eval_str=True).parameters
+    options = [option for one in parameters.values() for option in _options(one.name, one.annotation, one)]
+
+    @wraps(command)
+    def call(**values: Any) -> None:
+        command(**{name: _packed(one.annotation, values, name) for name, one in parameters.items()})
+
+    call.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    call.__annotations__ = {option.name: option.annotation for option in options}
+    return call
+
+
+def _options(name: str, kind: Any, parameter: inspect.Parameter | None, default: Any = None) -> list[inspect.Parameter]:
+    """The options of a parameter, or of a field of a record."""
+    if is_dataclass(kind):
+        hints = get_type_hints(kind, include_extras=True)
+        return [option for one in fields(kind) for option in _options(one.name, hints[one.name], None, one.default)]
+    default = parameter.default if parameter is not None else default
+    return [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)]
+
+
+def _packed(kind: Any, values: Mapping[str, Any], name: str) -> Any:
+    """The value of a parameter, out of the values of all options."""
+    if not (is_dataclass(kind) and isinstance(kind, type)):
+        return values[name]
+    hints = get_type_hints(kind, include_extras=True)
+    return kind(**{one.name: _packed(hints[one.name], values, one.name) for one in fields(kind)})
 
 
 def nothing(_: Components) -> None:
@@ -87,6 +145,14 @@ def to_build(components: Components) -> None:
     components.require(building=True)
 
 
+def catalog(options: Catalog) -> RetCLIP:
+    """The store alone, to be used as a context manager; no plugin is looked for."""
+    from retclip.engine import RetCLIP
+    from retclip.session import Components, Session
+
+    return RetCLIP(Session.open(options.store, Components.configured(options.store, options.config)))
+
+
 @contextmanager
 def opened(
     store: Path,
@@ -96,26 +162,30 @@ def opened(
     missing_ok: bool = False,
     required: Callable[[Components], object] = nothing,
 ) -> Iterator[RetCLIP]:
-    """The store with its components, closed at the end of the block. required: what must be here beside the store, and
-    is told first: `to_segment`, `to_build`. missing_ok: a command that some presets do without a store; which, is told
-    where the chosen one needs it."""
+    """The store with its components, closed at the end of the block.
+
+    required: what must be here beside the store, and is told first: `to_segment`, `to_build`.
+    missing_ok: a command that some presets do without a store; which, is told where the chosen one needs it.
+    """
     from retclip.engine import RetCLIP
     from retclip.errors import StoreMissing
+    from retclip.session import Components, Session
 
+    components = Components.configured(store, config, settings)
+    _ = components.manager  # what is wrong with plugins and their settings is told first
     try:
-        opening = RetCLIP.open(store, config, settings, create, missing_ok, required)
+        opening = RetCLIP(Session.open(store, components, create, missing_ok, required))
     except StoreMissing as error:
-        todo = f"{error.todo}; or choose a preset that needs none: {_without_store(store, config, settings)}"
+        todo = f"{error.todo}; or choose a preset that needs none: {_without_store(components)}"
         raise StoreMissing(error.expected, error.got, todo if missing_ok else error.todo) from error
-    with opening as retclip:
-        yield retclip
+    with opening as memory:
+        yield memory
 
 
-def _without_store(store: Path, config: Path | None, settings: dict[str, Any] | None) -> str:
-    from retclip.opening import configured
+def _without_store(components: Components) -> str:
     from retclip.preset_needs import all_presets, without_store
 
-    return f"{without_store(all_presets(*configured(store, config, settings)))}; see `retclip presets`"
+    return f"{without_store(all_presets(components.settings, components.manager))}; see `retclip presets`"
 
 
 def tell_stores_here() -> None:

@@ -37,17 +37,15 @@ class StoreState:
         return (True, f"{here} segments") if here else (False, OTHER)
 
 
-def presets(
-    store: options.Store = options.DEFAULT_STORE, config: options.Config = None, json: options.Json = False
-) -> None:
+@options.spread
+def presets(at: options.Catalog) -> None:
     """The presets: what each needs (weights, a store, plugins), and whether it is here."""
-    from retclip.config import find_file, load
-    from retclip.opening import plugins_of
     from retclip.preset_needs import all_presets
+    from retclip.session import Components, plugins_of
 
-    settings = load(find_file(store, config))
-    found, state = all_presets(settings, plugins_of(settings)), _state(store, config)
-    if json:
+    store, settings = at.store, Components.configured(at.store, at.config).settings
+    found, state = all_presets(settings, plugins_of(settings)), _state(at)
+    if at.json:
         output.data([{**_as_dict(one, state, store), "default": one.name == settings.preset} for one in found])
         return
     _print(f"presets, with the store {store}", [_row(one, state, settings.preset) for one in found])
@@ -69,12 +67,10 @@ def _print(title: str, rows: Sequence[tuple[str, ...]]) -> None:
         output.line(f"{row[0]}: {row[-1]}", "  ")
 
 
-def _state(store: Path, config: Path | None) -> StoreState:
-    from retclip.cli.catalog import open_catalog
-
+def _state(at: options.Catalog) -> StoreState:
     try:
-        with open_catalog(store, config) as opened:
-            return StoreState({one.space.backbone: one.segments for one in opened.spaces.all() if one.segments})
+        with options.catalog(at) as memory:
+            return StoreState({one.space.backbone: one.segments for one in memory.spaces.list() if one.segments})
     except StoreMissing:
         return StoreState({}, "none yet")
     except RetCLIPError as error:  # a listing is no check; `doctor` says more

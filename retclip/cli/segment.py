@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from retclip.report.result_writer import ResultWriter
     from retclip.result import SegmentationResult
     from retclip.store.records import Failure
+    from retclip.workflows.segment.parts import PreparedVocabulary
 
 SHOWN = 5  # photos, or classes of a store, that a line names
 FEW = 5  # names; of so few, it is likely that none fits much of a photo
@@ -61,40 +62,37 @@ class _Done:
     repeated: str = ""
 
 
+@options.spread
 def segment(
     paths: Paths,
+    setup: options.Setup,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("retclip-out"),
-    store: options.Store = options.DEFAULT_STORE,
     classes: Classes = None,
     fill_missing: FillMissing = False,
     overlay: Overlay = Overlays.both,
-    backbone: options.Backbone = None,
-    proposer: options.Proposer = None,
     classifier: options.Classifiers = None,
-    preset: options.Preset = None,
-    settings: options.Set = None,
-    config: options.Config = None,
-    json: options.Json = False,
 ) -> None:
     """Label every pixel and every object of photos, and say of each photo what was found. A bad photo, also one of
     --fill-missing, is listed in failures.csv and never stops the rest."""
     require_own_folder(out, RESULTS)  # before the work, not after it
-    given = options.flags(settings, preset, backbone, proposer, classifier)
-    with options.opened(store, config, given, missing_ok=not fill_missing, required=options.to_segment) as retclip:
-        fill = filled(retclip, classes) if fill_missing else None
-        prepared = retclip.prepared(classes)
+    store, json, flags = setup.store, setup.models.json, setup.models.flags(classifiers=classifier)
+    with options.opened(
+        store, setup.models.config, flags, missing_ok=not fill_missing, required=options.to_segment
+    ) as memory:
+        fill = filled(memory, classes) if fill_missing else None
+        prepared = memory.prepare(classes)
         from retclip.report.result_writer import ResultWriter  # not before the components are known to be here
 
         if fill is None:
-            say_missing(retclip, prepared, store)
-        records, beside = _records(retclip, paths)
+            say_missing(memory, prepared, store)
+        records, beside = _records(memory, paths)
         stopped = output.told_when_stopped(f"stopped; what was segmented lies in {out}")
         line = ProgressLine()
         with stopped, ResultWriter(out, prepared.vocabulary, overlay.value) as writer, line:
-            done = _all(retclip, prepared.vocabulary, records, writer, line, json)
+            done = _all(memory, prepared, records, writer, line, json)
             look = f" (look at {writer.pictures})" if writer.pictures else ""
-        knows = [one.name for one in retclip.classes() if one.segments]
-        preset, patches = retclip.settings.preset, _patches(retclip)
+        knows = _classes(memory)
+        preset, patches = memory.settings.preset, _patches(memory)
     unusable = [*(fill.failures if fill else ()), *done.failures]
     listing = output.write_failures(out / "failures.csv", unusable)
     if json:
@@ -113,17 +111,23 @@ def segment(
     _exit(listing, done, unusable)
 
 
-def _patches(retclip: RetCLIP) -> str:
+def _classes(memory: RetCLIP) -> list[str]:
+    """The classes of the store that have segments."""
+    known = memory.classes.list() if memory.session.without_store() else ()
+    return [one.name for one in known if one.segments]
+
+
+def _patches(memory: RetCLIP) -> str:
     """The proposer, where its masks are no whole objects."""
     from retclip.plugin import PATCHES
 
-    proposer = retclip.manager.find("proposer", retclip.settings.components.proposer)
+    proposer = memory.session.components.manager.find("proposer", memory.settings.components.proposer)
     return proposer.full_name if PATCHES in proposer.component.provides else ""
 
 
-def _records(retclip: RetCLIP, paths: Sequence[str]) -> tuple[list[SourceImage], Mapping[str, int]]:
+def _records(memory: RetCLIP, paths: Sequence[str]) -> tuple[list[SourceImage], Mapping[str, int]]:
     """Every photo once, and how many of what else lies there is passed over. Raises DataError where there is none."""
-    sources = [retclip.source(path) for path in paths]
+    sources = [memory.source(path) for path in paths]
     found = (record for source in sources for record in source.images())
     records = list({record.uri or record.external_id: record for record in found}.values())
     beside = Tally(*map(passed_over_by, sources)).total.counts
@@ -134,8 +138,8 @@ def _records(retclip: RetCLIP, paths: Sequence[str]) -> tuple[list[SourceImage],
 
 
 def _all(
-    retclip: RetCLIP,
-    vocabulary: Any,
+    memory: RetCLIP,
+    prepared: PreparedVocabulary,
     records: Sequence[SourceImage],
     writer: ResultWriter,
     line: ProgressLine,
@@ -146,8 +150,8 @@ def _all(
     from retclip.workflows.segment.decode_ahead import decoded
     from retclip.workflows.segment.in_groups import in_groups
 
-    done, size = _Done(), retclip.settings.device.batch_size
-    answers = in_groups(decoded(records), size, lambda images: retclip.segment_all(images, vocabulary))
+    done, size = _Done(), memory.settings.device.batch_size
+    answers = in_groups(decoded(records), size, lambda images: memory.segment(list(images), prepared))
     wanted = result_names([(record.uri, record.external_id) for record in records])
     for name, (record, answer) in zip(wanted, answers, strict=True):
         try:

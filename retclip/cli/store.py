@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from retclip.cli import options, output
-from retclip.cli.catalog import open_catalog
 from retclip.cli.progress import ProgressLine
 from retclip.errors import DataError, PartialFailure
 
 if TYPE_CHECKING:
-    from retclip.components import Components
-    from retclip.engine import RetCLIP
+    from retclip.session import Components
     from retclip.store.records import SpaceState
     from retclip.workflows.building.add_space import AddSpaceReport
 
@@ -26,36 +25,29 @@ Accept = Annotated[
 
 
 @app.command("add-space")
+@options.spread
 def add_space(
+    at: options.Catalog,
     backbone: options.Backbone = None,
-    store: options.Store = options.DEFAULT_STORE,
     accept_failed: Accept = False,
     preset: options.Preset = None,
     settings: options.Set = None,
-    config: options.Config = None,
-    json: options.Json = False,
 ) -> None:
     """Add another backbone's vectors of what is stored, from its photos and masks; the others stay as they are. Run it
     again to go on, and to make up for segments that were stored since. Ctrl-C is safe."""
-    from retclip.config import find_file
+    flags = options.Models(preset=preset, settings=settings).flags()
 
-    def found(components: Components) -> str:
+    def required(components: Components) -> None:
         chosen = components.settings.components
         info = components.manager.find("backbone", backbone or chosen.keys or chosen.backbone)
         components.manager.require_weights([info], components.settings.of_component)
-        return info.full_name
 
-    given, base = options.flags(settings, preset), find_file(store, config)
-    with options.opened(store, config, given, required=found) as retclip:
-        name = found(retclip.components)
-        if retclip.store.spaces.first() is not None:
-            _write_settings(retclip, name, store, base)
-        report = _with_progress(retclip, name, accept_failed)
-        left = next(one for one in retclip.store.spaces.all() if one.space.id == report.space)
-    listing = output.write_failures(store / "failures.csv", report.failures)
-    if json:
-        from dataclasses import asdict
-
+    with options.opened(at.store, at.config, flags, required=required) as memory:
+        with output.told_when_stopped(), ProgressLine() as line:
+            report = memory.spaces.add(backbone, accept_failed, line)
+        left = next(state for state in memory.spaces.list() if state.space.id == report.space)
+    listing = output.write_failures(at.store / "failures.csv", report.failures)
+    if at.json:
         output.data(asdict(report))
     output.message(
         f"run {report.run}: {report.segments} vectors of {left.space.backbone} from {report.images} images; "
@@ -66,13 +58,12 @@ def add_space(
 
 
 @app.command("spaces")
-def spaces(
-    store: options.Store = options.DEFAULT_STORE, config: options.Config = None, json: options.Json = False
-) -> None:
+@options.spread
+def spaces(at: options.Catalog) -> None:
     """The backbones whose vectors the store holds, and how many segments have one, lack it, or go without."""
-    with open_catalog(store, config) as opened:
-        found, index = opened.spaces.all(), opened.options.index
-    if json:
+    with options.catalog(at) as memory:
+        found, index = memory.spaces.list(), memory.store.options.index
+    if at.json:
         output.data([_as_dict(one, index) for one in found])
         return
     columns = ("backbone", "weights", "dim", "segments", "lacking", "without", "complete", "index", "space")
@@ -83,39 +74,12 @@ def spaces(
         )
         for one in found
     ]  # fmt: skip
-    output.table(f"feature spaces of {store}", columns, rows)
+    output.table(f"feature spaces of {at.store}", columns, rows)
 
 
 def _as_dict(one: SpaceState, index: str) -> dict[str, Any]:
-    from dataclasses import asdict
-
     counted = {key: getattr(one, key) for key in ("segments", "lacking", "without", "total", "complete", "pending")}
     return {"id": one.space.id, **asdict(one.space), **counted, "index": {"kind": index, "name": one.index}}
-
-
-def _with_progress(retclip: RetCLIP, name: str, accept_failed: bool) -> AddSpaceReport:
-    with output.told_when_stopped(), ProgressLine() as line:
-        return retclip.add_space(name, accept_failed, line)
-
-
-def _write_settings(retclip: RetCLIP, name: str, store: Path, base: Path | None) -> None:
-    """Later commands must find with `--backbone` alone what the vectors were made with. Where another space is of the
-    same backbone, one of the two must be asked with its flags."""
-    from retclip.cli.settings_file import write_settings
-
-    retclip.manager.require_weights([retclip.manager.find("backbone", name)], retclip.settings.of_component)
-    mine = retclip.component("backbone", name).thing.space  # what cannot be loaded must not be written down
-    others = [one.space for one in retclip.store.spaces.all() if one.space.id != mine.id]
-    given = retclip.settings.of_component(name)
-    if any(one.backbone == mine.backbone for one in others):
-        output.message(f"the store holds several spaces of {name}: ask this one with the same --set flags")
-        return
-    if not given:
-        return
-    plugin, component = name.split(".", 1)
-    earlier = write_settings(store, {"plugin": {plugin: {component: given}}}, base)
-    if earlier:
-        output.message(f"wrote the settings of {name} into {store / 'retclip.toml'}; as it was: {earlier.name}")
 
 
 def _exit(report: AddSpaceReport, left: SpaceState, listing: Path) -> None:

@@ -34,7 +34,7 @@ def _known(
     from retclip.plugin.manager import PluginManager
     from retclip.plugin.weights import cached_in
 
-    chosen = load(find_file(None, config), options.flags(list(settings or ()), preset))
+    chosen = load(find_file(None, config), options.Models(preset=preset, settings=list(settings or ())).flags())
     place = chosen.weights.place
     manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict, cache=place)
     found: dict[str, list[Weights]] = {name: [one] for name, one in manager.published().items()}

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from retclip.components import Components
 from retclip.config import Settings
 from retclip.config_sections import StoreSection, WeightsSection
 from retclip.errors import DataError, SpaceMismatch
-from retclip.opening import plugins_of
 from retclip.plugin.contracts import SourceImage
+from retclip.session import Components
 from retclip.workflows.building.label_assignment import LabelAssignment
 from retclip.workflows.building.unit_work import Outcome, outcome_of
 from retclip.workflows.building.units import Unit, storable
@@ -101,7 +100,7 @@ class Worker:
             with suppress(OSError):  # on another machine there may be no such folder; absolute paths do without
                 os.chdir(job.folder)
             torch.set_num_threads(job.threads)
-            self._components = Components(job.settings, plugins_of(job.settings))
+            self._components = Components(job.settings)
             models = self._components.models(building=True)
             space = models.keys.thing.space
             if space.id != job.space:

@@ -25,10 +25,13 @@ Answer = TypeVar("Answer")
 
 
 class CheckedSource:
-    """The source itself, its answers checked. What it has beside the contract is handed through as it is."""
+    """The source itself, its answers checked. What it has beside the contract is handed through as it is.
 
-    def __init__(self, source: ImageSource, component: str) -> None:
-        self._source, self._component = source, component
+    address: by which it was opened, `reader:path?split=NAME`, so that a run writes it down and a worker opens it again.
+    """
+
+    def __init__(self, source: ImageSource, component: str, address: str = "") -> None:
+        self._source, self._component, self.address = source, component, address
         self._classes: tuple[SourceClass, ...] | None = None
 
     @property

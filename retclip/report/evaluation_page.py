@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -49,24 +49,24 @@ class EvaluationPage:
     """
 
     def __init__(self, path: Path, most: int) -> None:
-        self.file = path if path.suffix.lower() in (".html", ".htm") else path / PAGE
+        self.file = page_file(path)
         make_folder(self.file.parent)
         if self.file.is_dir():
             raise DataError("a file to write, or a folder without .html at its end", str(self.file), "rename --report")
         require_replaceable(self.file, "--report")
         self.most = most
-        self.names: tuple[str, ...] = ()  # the vocabulary, which decides the colours
         self.shown: list[Shown] = []
 
-    def add(self, judged: Judged) -> None:
-        """Keep the image's pictures if it is one of those to be shown: every (total / most)th."""
+    def add(self, judged: Judged, names: Sequence[str]) -> None:
+        """Keep the image's pictures if it is one of those to be shown: every (total / most)th. names: the vocabulary,
+        which decides the colours."""
         most, truth = min(self.most, judged.total), judged.image.truth
         before, now = ((number * most) // max(1, judged.total) for number in (judged.number - 1, judged.number))
         if not most or before == now or truth is None:
             return
         photo = _fitted(judged.image)
         maps = (_scaled(one, photo) for one in (truth, judged.predicted))
-        annotated, predicted = (_address(overlay(photo, one, names=self.names)) for one in maps)
+        annotated, predicted = (_address(overlay(photo, one, names=names)) for one in maps)
         accuracy = None if judged.accuracy is None else 100 * judged.accuracy
         self.shown.append(Shown(judged.name, _address(photo), annotated, predicted, accuracy))
 
@@ -79,6 +79,11 @@ class EvaluationPage:
                 f"a page that can be written: {self.file}", str(error), "choose another --report"
             ) from error
         return self.file
+
+
+def page_file(path: Path) -> Path:
+    """Where a page lies: the file itself where it ends in .html, else an index.html in the folder."""
+    return path if path.suffix.lower() in (".html", ".htm") else path / PAGE
 
 
 def _values(found: Evaluation, source: str, shown: list[Shown]) -> dict[str, Any]:

@@ -27,13 +27,13 @@ TILE = 2 * SIDE + 6  # a crop and beside it the whole photo
 QUERY = 200  # height of the segment itself
 
 
-def save_picture(path: Path, store: FeatureStore, result: PanopticSegmentation, why: Explanation) -> None:
+def save_picture(path: Path, store: FeatureStore | None, result: PanopticSegmentation, why: Explanation) -> None:
     """Write the explanation as a PNG."""
     write_png(path, picture(store, result, why))
 
 
 def picture(
-    store: FeatureStore, result: PanopticSegmentation, why: Explanation, image: Image | None = None
+    store: FeatureStore | None, result: PanopticSegmentation, why: Explanation, image: Image | None = None
 ) -> NDArray[np.uint8]:
     """(H, W, 3) uint8: on the left the segment and its scores, on the right its neighbours, nearest first.
 
@@ -92,8 +92,8 @@ def _vote(sheet: Sheet, why: Explanation) -> int:
 
 
 def _neighbour(
-    sheet: Sheet, cutter: CropCutter, store: FeatureStore, one: ExplainedNeighbour, rank: int, place: tuple[int, int],
-    colours: Mapping[str, RGB],
+    sheet: Sheet, cutter: CropCutter, store: FeatureStore | None, one: ExplainedNeighbour, rank: int,
+    place: tuple[int, int], colours: Mapping[str, RGB],
 ) -> None:  # fmt: skip
     known, colour, (x, y) = one.stored, colours.get(one.class_then, GREY), place
     if known is None:
@@ -126,8 +126,8 @@ def _provenance(class_then: str, known: StoredSegment | None) -> tuple[str, ...]
     )  # fmt: skip
 
 
-def _mask(store: FeatureStore, one: ExplainedNeighbour) -> NDArray[np.bool_] | None:
-    found = store.segments.mask(one.id)
+def _mask(store: FeatureStore | None, one: ExplainedNeighbour) -> NDArray[np.bool_] | None:
+    found = store.segments.mask(one.id) if store else None
     if found is None:
         return None
     counts, height, width = found

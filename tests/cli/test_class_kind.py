@@ -70,8 +70,7 @@ def test_on_a_terminal_it_is_asked(monkeypatch):
     monkeypatch.setattr("sys.stderr", Terminal())
 
     class Store:
-        def classes(self):
-            return []
+        classes = ()
 
     assert class_kind.kind_of(Store(), "fog", [], stdin_is_list=False) is False
     monkeypatch.setattr("sys.stdin", Terminal("stuff\n"))

@@ -85,15 +85,15 @@ def test_one_photo_that_is_labelled_is_enough_for_exit_code_0(segment, photos, m
     """A photo in which a model found nothing is an answer; it is counted and named."""
     from retclip.engine import RetCLIP
 
-    original = RetCLIP.segment_all
+    original = RetCLIP.segment
 
-    def segment_all(self, images, classes=None):
+    def labelled(self, images, classes=None):
         from dataclasses import replace
 
         answers = original(self, images, classes)
         return [replace(one, segments=()) if "empty" in one.image.uri else one for one in answers]
 
-    monkeypatch.setattr(RetCLIP, "segment_all", segment_all)
+    monkeypatch.setattr(RetCLIP, "segment", labelled)
     (photos / "bad.png").unlink()
     (photos / "empty.png").write_bytes((photos / "good.png").read_bytes())
     ran = segment(photos)

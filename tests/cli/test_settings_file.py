@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from retclip import config
-from retclip.cli.settings_file import write_settings
 from retclip.config import load
 from retclip.errors import ConfigError, StoreError
 from retclip.presets import PRESETS
+from retclip.settings_file import write_settings
 
 SOURCE = "reference.scenes:{}?count=1&width=96&height=64"
 

@@ -13,7 +13,7 @@ MODEL, COLOUR = "openclip.model", "reference.colour_texture"
 def two(tmp_path_factory):
     """A store of two drawn scenes with vectors of both backbones; read it only."""
     import retclip
-    from retclip.cli.settings_file import write_settings
+    from retclip.settings_file import write_settings
 
     root = tmp_path_factory.mktemp("two")
     with retclip.open(root / "store", create=True) as memory:

@@ -26,7 +26,7 @@ class World:
             if start is not None:
                 from retclip.workflows.building.build_store import build_store
 
-                parts = memory.parts(building=True)
+                parts = memory.session.builder()
                 report = build_store(parts, memory.source(self.source), self.source, start=start(memory.settings))
             else:
                 report = memory.build(self.source)

@@ -13,7 +13,7 @@ import pytest
 
 import retclip
 from retclip.errors import SpaceMismatch
-from retclip.executors import processes, starter
+from retclip.executors import others_work, processes, starter
 from retclip.executors.in_flight import InFlight
 from retclip.executors.worker import Job
 from retclip.workflows.building.unit_work import in_this_process
@@ -40,7 +40,7 @@ def test_who_only_hands_out_work_keeps_its_models_off_the_device(tmp_path, secti
     """There may be no GPU here, so precision tells whether a model is on the device that is set."""
     settings = {"build": section, "device": {"name": "cpu", "dtype": "bfloat16"}, "store": {"index": "resident"}}
     with retclip.open(tmp_path / "store", create=True, settings=settings) as memory:
-        mine, adding = memory.parts_to_build(), memory.parts(building=True)
+        mine, adding = memory.session.builder(others_work(memory.settings)), memory.session.builder()
         assert mine.backbone.device.dtype == mine.proposer.device.dtype == precision
         assert adding.backbone.device.dtype == "bfloat16", "what this process works on itself"
 

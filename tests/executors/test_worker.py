@@ -18,7 +18,7 @@ from retclip.workflows.building.units import Unit, storable
 def naming(world):
     settings = {"store": {"qdrant_api_key": "hunter2", "index": "resident"}, "weights": {"token": "hunter2"}}
     with retclip.open(world.folder / "workers", create=True, settings=settings) as memory:
-        yield names_for(memory.parts(building=True), memory.source(world.source), world.source, None), memory
+        yield names_for(memory.session.builder(), memory.source(world.source), world.source, None), memory
 
 
 @pytest.fixture

@@ -93,8 +93,8 @@ def test_without_groups_confusion_failures_it_is_shorter_and_says_why(tmp_path):
 
 def test_pictures_are_inside_the_page_which_needs_no_other_file(tmp_path):
     page = EvaluationPage(tmp_path / "folder", 3)
-    page.add(judged())
-    page.add(judged(accuracy=None, size=(900, 1300)))
+    page.add(judged(), ())
+    page.add(judged(accuracy=None, size=(900, 1300)), ())
     text = written(page, evaluation())
     assert len(re.findall(r'<img src="data:image/jpeg;base64,[A-Za-z0-9+/=]+"', text)) == 6
     assert not re.search(r'(src|href)="(?!data:)', text)
@@ -110,7 +110,7 @@ def test_a_picture_has_a_legible_size(tmp_path):
 
     page = EvaluationPage(tmp_path / "page.html", 3)
     for size in ((20, 40), (900, 1800)):
-        page.add(judged(size=size))
+        page.add(judged(size=size), ())
     for one in page.shown:
         with Pillow.open(io.BytesIO(base64.b64decode(one.photo.split(",")[1]))) as picture:
             assert picture.size == (SIDE, SIDE // 2)
@@ -123,7 +123,7 @@ def test_a_picture_has_a_legible_size(tmp_path):
 def test_images_are_taken_evenly_over_the_source(tmp_path, most, total, wanted):
     page = EvaluationPage(tmp_path / "page.html", most)
     for number in range(total):
-        page.add(judged(number, total))
+        page.add(judged(number, total), ())
     assert [one.name for one in page.shown] == [f"photo{number}" for number in wanted]
 
 

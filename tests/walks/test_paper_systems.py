@@ -127,11 +127,13 @@ def test_a_second_backbone_makes_the_keys(opened, tmp_path):
     build(opened, tmp_path, "knn-clip", **KEYS)
     with opened("knn-clip", **KEYS) as memory:
         result = memory.segment(photo(), WORDS)
-        assert memory.parts().keys.name == "openclip.vit_b_16"
-        assert memory.parts(building=True).backbone.name == "openclip.vit_b_16"  # the first has nothing to do there
+        assert memory.session.segmenter().keys.name == "openclip.vit_b_16"
+        assert memory.session.builder().backbone.name == "openclip.vit_b_16"  # the first has nothing to do there
         assert result.evidence.settings["keys"]["name"] == "openclip.vit_b_16"
     assert bool(result.evidence.neighbours.distances.isfinite().any())
-    with opened("retclip-cross-data-set") as memory, pytest.raises(SpaceMismatch):
+    with opened("retclip-cross-data-set") as memory:  # the store remembers what its vectors were made with
+        assert memory.session.segmenter().keys.name == "openclip.vit_b_16"
+    with opened("retclip-cross-data-set", components={"keys": ""}) as memory, pytest.raises(SpaceMismatch):
         memory.segment(photo(), WORDS)
 
 
@@ -146,7 +148,7 @@ def test_several_images_at_once_get_the_answers_that_each_gets_alone(opened, tmp
     for size in (1, 3):
         with opened("fc-clip", "nowhere", device={"batch_size": size}) as memory:
             figures.append(memory.evaluate(SCENES.format(tmp_path / "scenes", "val")))
-            maps = [one.label_map for one in memory.segment_all([photo(0), photo(1)], WORDS)]
+            maps = [one.label_map for one in memory.segment([photo(0), photo(1)], WORDS)]
     for key in ("pq", "miou", "pixel_accuracy"):
         assert getattr(figures[0], key) == pytest.approx(getattr(figures[1], key), abs=0.5)
     assert figures[1].images == 3
@@ -191,7 +193,7 @@ def test_a_run_writes_down_every_file_that_its_components_were_loaded_from(opene
         return {f"{path.parent.name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()}
 
     with opened("knn-clip", build={"proposer": "mask2former.queries"}, **KEYS) as memory:
-        found = provenance.components(memory.parts(building=True), "reference.scenes:somewhere")
+        found = provenance.components(memory.session.builder(), "reference.scenes:somewhere")
     assert {role: one["name"] for role, one in found.items()} == {
         "proposer": "mask2former.queries", "backbone": "openclip.convnext_large", "keys": "openclip.vit_b_16",
         "source": "reference.scenes",

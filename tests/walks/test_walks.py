@@ -103,16 +103,16 @@ def test_an_excluded_class_is_missing_until_it_is_added_and_nothing_else_changes
     with retclip.open(tmp_path / "store", create=True, settings=TRUTH) as memory:
         everything = [one.name for one in memory.source(source).classes()]
         memory.build(source, [name for name in everything if name != "sky"])
-        assert [match.name for match in missing(memory.prepared(everything))] == ["sky"]
+        assert [match.name for match in missing(memory.prepare(everything))] == ["sky"]
         assert memory.evaluate(source).missing == ("sky",)
         image = first_scene(memory, source)
         before, without = vectors(memory), memory.segment(image, everything)
         assert "sky" not in {one.class_name for one in without.segments}
 
-        (report,) = memory.add_class("sky", [source])
+        (report,) = memory.classes.add("sky", source).runs
         assert report.per_class == {"sky": 6}
         after, with_sky = vectors(memory), memory.segment(image, everything)
-        assert missing(memory.prepared(everything)) == ()
+        assert missing(memory.prepare(everything)) == ()
     assert "sky" in {one.class_name for one in with_sky.segments}
     assert {name for name, _, _ in after.values()} - {name for name, _, _ in before.values()} == {"sky"}
     assert {point: one for point, one in after.items() if one[0] != "sky"} == before
@@ -121,7 +121,7 @@ def test_an_excluded_class_is_missing_until_it_is_added_and_nothing_else_changes
 def test_a_class_added_later_answers_as_if_it_had_been_there_from_the_start(source, tmp_path, built, memory):
     with retclip.open(tmp_path / "store", create=True, settings=TRUTH) as later:
         later.build(built.source, [one.name for one in later.source(source).classes() if one.name != "water"])
-        later.add_class("water", [built.source])
+        later.classes.add("water", built.source)
         image = first_scene(later, built.source.replace("count=6", "count=2"))
         result, wanted = later.segment(image), memory.segment(image)
         assert sorted(vectors(later)) == sorted(vectors(memory))
@@ -179,4 +179,4 @@ def test_a_store_that_is_not_there_is_made_only_when_asked(tmp_path):
         retclip.open(tmp_path / "gone")
     assert not (tmp_path / "gone").exists()
     with retclip.open(tmp_path / "new", create=True) as memory:
-        assert memory.classes() == []
+        assert memory.classes.list() == ()

@@ -7,7 +7,7 @@ from PIL import Image
 
 import retclip
 from retclip import cli
-from retclip.opening import configured, has_model
+from retclip.session import Components
 
 
 @pytest.fixture
@@ -33,11 +33,11 @@ def test_sam_makes_the_masks_where_it_is_here(run, sam_file, tmp_path, kind, tex
     code, told = run("class", "add", "fox", tmp_path / "a.png", kind, tmp_path / "marks.csv", *given)
     assert code == 0 and "masks by grounded_sam.prompted" in told and "from 1 images" in told
     with retclip.open(tmp_path / "store", settings={"store": {"index": "resident"}}) as memory:
-        assert all(one.name == "fox" for one in memory.classes())
+        assert all(one.name == "fox" for one in memory.classes.list())
 
 
 def test_without_its_weights_it_is_not_here(tmp_path):
-    settings, manager = configured(None, None, {"weights": {"folder": str(tmp_path)}})
-    assert not has_model(settings, manager, "grounded_sam.prompted")
-    assert not has_model(settings, manager, "grounded_sam.nothing")
-    assert has_model(settings, manager, "reference.superpixels")
+    components = Components.configured(None, None, {"weights": {"folder": str(tmp_path)}})
+    assert not components.has_model("grounded_sam.prompted")
+    assert not components.has_model("grounded_sam.nothing")
+    assert components.has_model("reference.superpixels")

@@ -37,10 +37,10 @@ def photos(tmp_path):
 
 
 def test_a_class_is_added_from_photos_and_then_votes(memory, photos):
-    (report,) = memory.add_class("car", [str(photos)])
+    (report,) = memory.classes.add("car", photos).runs
     assert report.segments > 0
     assert not report.failures
-    (stored,) = memory.classes()
+    (stored,) = memory.classes.list()
     assert (stored.name, stored.segments) == ("car", report.segments)
     result = memory.segment(photos / "0.png", ["car", "traffic light"])
     evidence = result.evidence
@@ -52,7 +52,7 @@ def test_a_class_is_added_from_photos_and_then_votes(memory, photos):
 def test_a_stored_segment_says_how_sure_each_model_was_and_which_files_made_it(
     memory, photos, detector_folder, sam_file
 ):
-    memory.add_class("car", [str(photos)])
+    memory.classes.add("car", photos)
     result = memory.segment(photos / "0.png", ["car"])
     near = [one.stored for segment in result.segments for one in result.explain(segment).neighbours]
     assert near
@@ -66,10 +66,10 @@ def test_a_stored_segment_says_how_sure_each_model_was_and_which_files_made_it(
 
 def test_classes_that_the_detector_never_finds_score_nothing(memory, photos):
     """Every mask was prompted; what no prompt found cannot be there (paper, section 2.2)."""
-    memory.add_class("car", [str(photos)])
+    memory.classes.add("car", photos)
     names = ["car", "traffic light", "sky", "a b c"]
     evidence = memory.segment(photos / "0.png", names).evidence
-    proposals = memory.parts().proposer.thing
+    proposals = memory.session.segmenter().proposer.thing
     found = set(proposals.propose([memory_image(photos)], evidence.vocabulary, [])[0].prompts)
     for n, name in enumerate(names):
         assert bool(evidence.combined[:, n].any()) == (name in found)

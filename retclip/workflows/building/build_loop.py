@@ -118,10 +118,10 @@ class BuildLoop:
                 self._commit(number)
 
     def _tasks(self) -> Iterator[Task | None]:
-        records, space, first, numbers = self._source.images(), self._parts.keys.thing.space.id, 0, count()
-        section = self._parts.settings.build
+        records, first, numbers, section = self._source.images(), 0, count(), self._parts.settings.build
+        space = self._parts.keys.thing.space.id
+        search = Search(self.run, self._address, self.naming.names, space, section.retry_failed)
         while chunk := list(islice(records, section.commit_images)):
-            search = Search(self.run, self._address, self.naming.names, space, section.retry_failed)
             planned = plan_units(self._parts.store, search, chunk, first)
             first += len(chunk)
             self._count(planned)

@@ -27,7 +27,7 @@ from retclip.workflows.building.provenance import components
 from retclip.workflows.building.source_classes import require_annotation, source_names
 from retclip.workflows.building.unit_work import Starter, in_this_process
 from retclip.workflows.building.units import storable_text
-from retclip.workflows.segment.parts import Parts
+from retclip.workflows.segment.parts import Parts, Segmenter
 
 UNANNOTATED = (
     "build from a data set with labels, reader:path; add a class from photos of it: retclip class add NAME PHOTOS "
@@ -93,7 +93,9 @@ def carry_out(loop: BuildLoop, on_progress: OnProgress = silent, start: Starter 
     return loop.report
 
 
-def names_for(parts: Parts, source: ImageSource, address: str, class_names: Sequence[str] | None) -> LabelAssignment:
+def names_for(
+    parts: Segmenter, source: ImageSource, address: str, class_names: Sequence[str] | None
+) -> LabelAssignment:
     """The classes that are built, as the source spells them, and how masks without names get one."""
     require_annotation(source, address, parts.proposer.name, parts.proposer.provides, UNANNOTATED)
     wanted = tuple(one.name for one in source.classes())
@@ -102,7 +104,9 @@ def names_for(parts: Parts, source: ImageSource, address: str, class_names: Sequ
     if not wanted:
         raise DataError("a source with classes, or class names", f"{address} names none", "add --classes")
     is_thing = {one.name: one.is_thing for one in source.classes()}
-    return LabelAssignment(parts, wanted, is_thing, [one.name for one in parts.store.classes.all()])
+    return LabelAssignment(
+        parts, wanted, is_thing, [one.name for one in parts.store.classes.all()] if parts.store else []
+    )
 
 
 def run_plan(

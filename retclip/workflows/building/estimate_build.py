@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 
 from retclip.passed_over import PassedOver, passed_over_by
@@ -20,7 +21,7 @@ from retclip.workflows.building.build_store import names_for, run_plan
 from retclip.workflows.building.unit_work import Outcome, outcome_of
 from retclip.workflows.building.units import Planned, Search, Unit, plan_units, present
 from retclip.workflows.segment.decode_ahead import decoded
-from retclip.workflows.segment.parts import Parts
+from retclip.workflows.segment.parts import Parts, Segmenter
 
 SQL_BYTES = 200
 INDEX_BYTES = 290  # of a graph with m = 16, a UUID and six integers
@@ -49,7 +50,7 @@ class Estimate:
 
 
 def estimate_build(
-    parts: Parts,
+    parts: Segmenter,
     source: ImageSource,
     address: str,
     class_names: Sequence[str] | None = None,
@@ -90,18 +91,22 @@ def _with_parts(found: Estimate, told: PassedOver) -> Estimate:
     return replace(found, failures=(*found.failures, *bad), passed_over=told.counts)
 
 
-def _plan(parts: Parts, source: ImageSource, address: str, names: Sequence[str]) -> Iterator[Planned]:
-    """Of an empty ledger no photo needs to be read to know that it is not in there."""
-    plan, records, first = run_plan(parts, source, address, names), source.images(), 0
-    space = parts.keys.thing.space.id
-    run, known = parts.store.runs.planned(plan)
+def _plan(parts: Segmenter, source: ImageSource, address: str, names: Sequence[str]) -> Iterator[Planned]:
+    """Of an empty ledger, or none, no photo needs to be read to know that it is not in there."""
+    records, first = source.images(), 0
+    planned = _planned_against(parts, source, address, names) if isinstance(parts, Parts) else None
     while chunk := list(islice(records, CHUNK)):
-        if known:
-            search = Search(run, address, names, space, parts.settings.build.retry_failed)
-            yield plan_units(parts.store, search, chunk, first, _unwritten)
-        else:
-            yield _all_to_do(chunk, names, first)
+        yield planned(chunk, first) if planned else _all_to_do(chunk, names, first)
         first += len(chunk)
+
+
+def _planned_against(
+    parts: Parts, source: ImageSource, address: str, names: Sequence[str]
+) -> Callable[[Sequence[SourceImage], int], Planned] | None:
+    """What plans records against the ledger; None where nothing was ever finished."""
+    run, known = parts.store.runs.planned(run_plan(parts, source, address, names))
+    search = Search(run, address, names, parts.keys.thing.space.id, parts.settings.build.retry_failed)
+    return partial(plan_units, parts.store, search, note=_unwritten) if known else None
 
 
 def _all_to_do(records: Sequence[SourceImage], names: Sequence[str], first: int) -> Planned:

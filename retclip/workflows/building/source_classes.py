@@ -34,6 +34,19 @@ def annotated_vocabulary(source: ImageSource) -> Vocabulary:
     return Vocabulary(names, things, tuple(one.synonyms for one in known))
 
 
+def chosen_classes(
+    source: ImageSource, address: str, classes: Vocabulary | None, without: Sequence[str]
+) -> tuple[str, ...] | None:
+    """The source's own names of `classes` (None = all) less `without`; None where neither chooses. Raises DataError for
+    one that the source does not have."""
+    if classes is None and not without:
+        return None
+    everything = tuple(known.name for known in source.classes())
+    names = source_names(source, classes.names, address) if classes else everything
+    dropped = source_names(source, without, address)
+    return tuple(name for name in names if name not in dropped)
+
+
 def source_names(source: ImageSource, names: Sequence[str], address: str) -> tuple[str, ...]:
     """The source's own names of those classes, each once. A source without classes takes any name.
 

@@ -21,7 +21,7 @@ from retclip.workflows.building.build_loop import BuildReport
 from retclip.workflows.classes.add_class import Addition
 from retclip.workflows.classes.regression_check import RegressionCheck
 from retclip.workflows.classes.regression_figures import RegressionReport
-from retclip.workflows.segment.parts import Parts
+from retclip.workflows.segment.parts import Parts, Segmenter
 
 LEFT = "an earlier addition of this class was cut off; what it had stored is taken back (event {})"
 
@@ -65,7 +65,7 @@ class AdditionReport:
 
 def add_class_checked(
     building: Parts,
-    segmenting: Parts,
+    segmenting: Segmenter,
     name: str,
     sources: Sequence[tuple[ImageSource, str]],
     gate: Gate,

@@ -16,8 +16,8 @@ from retclip.store.records import ClassMatch, Decisions
 from retclip.types import Vocabulary
 from retclip.workflows.building.source_classes import annotated_classes
 from retclip.workflows.classes.fill_report import Near
-from retclip.workflows.segment.parts import Loaded, Parts
-from retclip.workflows.segment.vocabulary import PreparedVocabulary, matches_with
+from retclip.workflows.segment.parts import Loaded, Parts, PreparedVocabulary
+from retclip.workflows.segment.vocabulary import matches_with
 
 BY_RULE = f"retclip {__version__}"  # who decides where nobody was asked
 

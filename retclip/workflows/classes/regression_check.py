@@ -25,7 +25,7 @@ from retclip.workflows.classes.regression_figures import Comparison, RegressionR
 from retclip.workflows.evaluation.evaluate import Evaluation, Evaluator
 from retclip.workflows.segment.decode_ahead import decoded
 from retclip.workflows.segment.in_groups import in_groups
-from retclip.workflows.segment.parts import Parts
+from retclip.workflows.segment.parts import Segmenter, require_store
 from retclip.workflows.segment.segment_image import provenance, segment_images
 from retclip.workflows.segment.vocabulary import prepare
 
@@ -34,9 +34,10 @@ class RegressionCheck:
     """For one addition: `before` it is made, and `after`. folder: empty, for the maps of the first walk; the caller
     removes it. Raises DataError for a probe that cannot be read."""
 
-    def __init__(self, parts: Parts, probe: ImageSource, name: str, is_thing: bool | None, folder: Path) -> None:
-        stored = [one for one in parts.store.classes.all() if one.segments]
-        number = parts.store.classes.id_of(name)  # it may be a name of a class that is there
+    def __init__(self, parts: Segmenter, probe: ImageSource, name: str, is_thing: bool | None, folder: Path) -> None:
+        store = require_store(parts)
+        stored = [one for one in store.classes.all() if one.segments]
+        number = store.classes.id_of(name)  # it may be a name of a class that is there
         self.old = tuple(one.name for one in stored)
         self.new = next((one.name for one in stored if one.id == number), name)
         things = {self.new: is_thing} | {one.name: one.is_thing for one in stored}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from retclip.errors import StoreBehind, StoreDamaged
 from retclip.store import findings
@@ -18,6 +19,22 @@ class Finding:
     ok: bool
     found: str
     cure: str = ""
+
+
+@dataclass(frozen=True)
+class DoctorReport:
+    """Every thing that was checked, with what was found and what cures it."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return all(finding.ok for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {"ok": self.ok, **asdict(self)}
 
 
 RESTORE = (

@@ -17,11 +17,11 @@ from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.findings import Again
 from retclip.store.records import SpaceState
 from retclip.store.states import RunKind
-from retclip.workflows.doctor.catalog_finding import Finding, catalog_findings, unreadable
+from retclip.workflows.doctor.catalog_finding import DoctorReport, Finding, catalog_findings, unreadable
 from retclip.workflows.doctor.index_finding import graph_findings, index_finding
 
 MORE = re.compile(r" and \d+ more(\?|$)")  # as `data.source_address.shown_address` says it of several paths
-__all__ = ["Finding", "check_installation", "check_store"]
+__all__ = ["DoctorReport", "Finding", "check_installation", "check_open_store", "check_store"]
 FREE_BYTES = 2 << 30  # below this an embedded index may die by SIGBUS while it optimises (stores.md 1.6)
 
 
@@ -57,21 +57,37 @@ def _torch() -> Finding:
 def check_store(folder: Path, options: StoreOptions, repair: bool) -> list[Finding]:
     """Disk, catalog, schema, archive, and of every space whether its index holds what SQL wants, and whether segments
     lack their vector; with `repair`, makes the indexes right. Nothing is held against a catalog that is damaged."""
-    free = shutil.disk_usage(folder if folder.exists() else Path()).free
-    cure = "make room: below 2 GiB the index may not be written"
-    findings = [Finding("disk", free > FREE_BYTES, f"{free / 2**30:.1f} GiB free", cure)]
     try:
         with FeatureStore.open(folder, options, check_schema=False) as store:
-            whole, said = catalog_findings(store, repair)
-            findings += said
-            if whole:
-                archive = _archive(store, repair)
-                findings += [*archive, *_spaces(store, repair, archive[0].ok)]
-    except StoreDamaged as error:
-        findings += unreadable(error)
+            return check_open_store(store, repair)
     except RetCLIPError as error:
-        findings.append(Finding("store", False, f"{error.got} (expected {error.expected})", error.todo))
+        return [_disk(folder), *_unusable(error)]
+
+
+def check_open_store(store: FeatureStore, repair: bool) -> list[Finding]:
+    """The same of a store that is open."""
+    findings = [_disk(store.folder)]
+    try:
+        whole, said = catalog_findings(store, repair)
+        findings += said
+        if whole:
+            archive = _archive(store, repair)
+            findings += [*archive, *_spaces(store, repair, archive[0].ok)]
+    except RetCLIPError as error:
+        findings += _unusable(error)
     return findings
+
+
+def _disk(folder: Path) -> Finding:
+    free = shutil.disk_usage(folder if folder.exists() else Path()).free
+    cure = "make room: below 2 GiB the index may not be written"
+    return Finding("disk", free > FREE_BYTES, f"{free / 2**30:.1f} GiB free", cure)
+
+
+def _unusable(error: RetCLIPError) -> list[Finding]:
+    if isinstance(error, StoreDamaged):
+        return unreadable(error)
+    return [Finding("store", False, f"{error.got} (expected {error.expected})", error.todo)]
 
 
 def _archive(store: FeatureStore, repair: bool) -> list[Finding]:

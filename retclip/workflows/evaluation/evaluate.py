@@ -27,7 +27,7 @@ from retclip.workflows.evaluation.instances import annotated_instances, predicte
 from retclip.workflows.segment.decode_ahead import decoded
 from retclip.workflows.segment.describe_image import Description
 from retclip.workflows.segment.in_groups import in_groups
-from retclip.workflows.segment.parts import Parts
+from retclip.workflows.segment.parts import PreparedVocabulary, Segmenter
 from retclip.workflows.segment.segment_image import (
     classes_with_terms,
     decide,
@@ -36,7 +36,7 @@ from retclip.workflows.segment.segment_image import (
     provenance,
     seen_classes,
 )
-from retclip.workflows.segment.vocabulary import PreparedVocabulary, missing, prepare
+from retclip.workflows.segment.vocabulary import missing, prepare
 
 __all__ = ["Evaluation", "Evaluator", "Judged", "evaluate"]
 
@@ -55,7 +55,7 @@ class Judged:
 
 
 def evaluate(
-    parts: Parts,
+    parts: Segmenter,
     source: ImageSource,
     seen: Vocabulary | None = None,
     prepared: PreparedVocabulary | None = None,
@@ -78,7 +78,7 @@ class Evaluator:
     """
 
     def __init__(
-        self, parts: Parts, source: ImageSource, seen: Vocabulary | None = None,
+        self, parts: Segmenter, source: ImageSource, seen: Vocabulary | None = None,
         prepared: PreparedVocabulary | None = None,
     ) -> None:  # fmt: skip
         asked = annotated_vocabulary(source)
@@ -127,7 +127,7 @@ class Evaluator:
 
 
 def _count(
-    parts: Parts, prepared: PreparedVocabulary, counters: Counters, image: Image, described: Description
+    parts: Segmenter, prepared: PreparedVocabulary, counters: Counters, image: Image, described: Description
 ) -> tuple[PanopticSegmentation, float | None]:
     truth, things = cast("PanopticSegmentation", image.truth), counters.is_thing
     proposals, evidence = described.proposals, decide(parts, image, prepared, described)
@@ -141,7 +141,7 @@ def _count(
     return found.panoptic, counters.add(found, truth, annotated)
 
 
-def _seen(parts: Parts, prepared: PreparedVocabulary, given: Vocabulary | None) -> tuple[bool, ...] | None:
+def _seen(parts: Segmenter, prepared: PreparedVocabulary, given: Vocabulary | None) -> tuple[bool, ...] | None:
     """Per class whether it counts as seen; None where nobody says. A class that has any term in common with the list is
     seen (method.md 1.7)."""
     if given is None:
@@ -154,7 +154,7 @@ def _seen(parts: Parts, prepared: PreparedVocabulary, given: Vocabulary | None) 
     return tuple(found)
 
 
-def _settings(parts: Parts, groups: Sequence[bool] | None, given: Vocabulary | None) -> dict[str, Any]:
+def _settings(parts: Segmenter, groups: Sequence[bool] | None, given: Vocabulary | None) -> dict[str, Any]:
     """What produced the result, and who said which classes are seen."""
     said = "the in-vocabulary classifier" if given is None else "the user"
     return {**provenance(parts), "seen": None if groups is None else {"said_by": said, "classes": sum(groups)}}

@@ -20,7 +20,7 @@ TOP_CLASSES = 5
 
 
 def explain(
-    store: FeatureStore,
+    store: FeatureStore | None,
     result: PanopticSegmentation,
     evidence: Evidence,
     segment_id: int,
@@ -101,10 +101,10 @@ def _vote(evidence: Evidence, n: int, voter: ClassScores | None) -> Vote | None:
 
 
 def _neighbours(
-    store: FeatureStore, evidence: Evidence, n: int, voter: ClassScores | None
+    store: FeatureStore | None, evidence: Evidence, n: int, voter: ClassScores | None
 ) -> tuple[ExplainedNeighbour, ...]:
     near = evidence.neighbours
-    if near is None:
+    if near is None or store is None:
         return ()
     there = [column for column in range(near.ids.shape[1]) if near.ids[n, column] is not None]
     ids = [near.ids[n, column] for column in there]

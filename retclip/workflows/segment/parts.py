@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from retclip.config import Settings
-from retclip.plugin.contracts import Backbone, Classifier, MaskProposer
+from retclip.errors import StoreMissing
+from retclip.names import LabelMatch
+from retclip.plugin.contracts import NEIGHBOURS, Backbone, Classifier, MaskProposer
 from retclip.store.feature_store import FeatureStore
-from retclip.types import Device
+from retclip.types import Device, Vocabulary
 
 T = TypeVar("T", covariant=True)
 
@@ -47,10 +49,34 @@ class Models:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts(Models):
-    """Everything `build`, `segment`, `class add` and `evaluate` need. reader: name and version of the image source that
-    reads an address, for a run's record."""
+class Segmenter(Models):
+    """What `segment` and `evaluate` need. store: None where no classifier votes with one."""
 
-    store: FeatureStore
     classifiers: tuple[Loaded[Classifier], ...] = ()
+    store: FeatureStore | None = None
+
+
+def require_store(parts: Segmenter) -> FeatureStore:
+    """The store that a classifier votes with. Raises StoreMissing where there is none."""
+    if parts.store is None:
+        voters = ", ".join(classifier.name for classifier in parts.classifiers if NEIGHBOURS in classifier.needs)
+        raise StoreMissing(f"a store that {voters} votes with", "none", "open one, or choose another --classifier")
+    return parts.store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts(Segmenter):
+    """What changes a store needs, too. reader: name and version of the image source that reads an address, for a run's
+    record."""
+
+    store: FeatureStore = field()
     reader: Callable[[str], Mapping[str, str]] = lambda _: {}
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedVocabulary:
+    """A vocabulary with its text vectors, how each class was matched, and its class row in the store (None = none)."""
+
+    vocabulary: Vocabulary
+    matches: tuple[LabelMatch, ...]
+    store_classes: tuple[int | None, ...]

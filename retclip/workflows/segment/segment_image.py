@@ -43,12 +43,12 @@ from retclip.workflows.segment.describe_image import (
     vectors_of,
 )
 from retclip.workflows.segment.masks import boxes
-from retclip.workflows.segment.parts import Loaded, Parts
-from retclip.workflows.segment.vocabulary import PreparedVocabulary, needs_neighbours
+from retclip.workflows.segment.parts import Loaded, PreparedVocabulary, Segmenter, require_store
+from retclip.workflows.segment.vocabulary import needs_neighbours
 
 
 def segment_images(
-    parts: Parts, images: Sequence[Image], prepared: PreparedVocabulary
+    parts: Segmenter, images: Sequence[Image], prepared: PreparedVocabulary
 ) -> list[tuple[PanopticSegmentation, Evidence]]:
     """Of each image its panoptic map, at its own size, and why each mask was labelled as it was."""
     answers = []
@@ -58,7 +58,7 @@ def segment_images(
     return answers
 
 
-def describe_images(parts: Parts, images: Sequence[Image], prepared: PreparedVocabulary) -> list[Description]:
+def describe_images(parts: Segmenter, images: Sequence[Image], prepared: PreparedVocabulary) -> list[Description]:
     """Masks and their vectors, the models looking at all images together."""
     proposed = proposals_of(parts, images, prepared.vocabulary)
     keyed = key_features(parts, images, [features for features, _ in proposed])
@@ -69,7 +69,7 @@ def describe_images(parts: Parts, images: Sequence[Image], prepared: PreparedVoc
 
 
 def _described(
-    parts: Parts, image: Image, features: DenseFeatures, key_grid: DenseFeatures, proposals: MaskProposals
+    parts: Segmenter, image: Image, features: DenseFeatures, key_grid: DenseFeatures, proposals: MaskProposals
 ) -> Description:
     if not parts.settings.segment.use_prompts:  # what an annotation or a detector calls a mask must not leak in
         proposals = replace(proposals, prompts=None)
@@ -77,7 +77,7 @@ def _described(
     return Description(proposals, segments, keys_of(parts, image, key_grid, proposals, segments))
 
 
-def decide(parts: Parts, image: Image, prepared: PreparedVocabulary, described: Description) -> Evidence:
+def decide(parts: Segmenter, image: Image, prepared: PreparedVocabulary, described: Description) -> Evidence:
     """Score every mask by every classifier and combine the scores."""
     settings, vocabulary = parts.settings, prepared.vocabulary
     proposals, segments = described.proposals, described.segments
@@ -105,7 +105,7 @@ def decide(parts: Parts, image: Image, prepared: PreparedVocabulary, described: 
     )
 
 
-def merge(parts: Parts, evidence: Evidence, proposals: MaskProposals) -> PanopticSegmentation:
+def merge(parts: Segmenter, evidence: Evidence, proposals: MaskProposals) -> PanopticSegmentation:
     """One map out of overlapping masks: merged on a grid of at most `segment.merge_side`, then brought to full size."""
     settings, size = parts.settings.segment, proposals.image_size
     shrink = min(1.0, settings.merge_side / max(size))
@@ -128,11 +128,11 @@ def merge(parts: Parts, evidence: Evidence, proposals: MaskProposals) -> Panopti
     return PanopticSegmentation(full, tuple(info for info in infos if info.area > 0), origin)
 
 
-def _neighbours(parts: Parts, prepared: PreparedVocabulary, segments: SegmentFeatures) -> Neighbours:
+def _neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: SegmentFeatures) -> Neighbours:
     """One batched search over the covered masks; an uncovered mask has no neighbours."""
     settings = parts.settings.retrieval
     vectors, space = segments.vectors[segments.covered].float(), parts.keys.thing.space
-    found = parts.store.nearest(vectors, prepared.store_classes, settings.k, settings.per_class, space)
+    found = require_store(parts).nearest(vectors, prepared.store_classes, settings.k, settings.per_class, space)
     count, k = len(segments.covered), found.distances.shape[1]
     rows = segments.covered.nonzero()[:, 0].to(found.distances.device)
     ids = np.full((count, k), None, dtype=object)
@@ -162,7 +162,7 @@ def _pruned(
     return [one if one.shares is None else replace(one, shares=one.shares * voting) for one in pruned]
 
 
-def seen_classes(parts: Parts, prepared: PreparedVocabulary) -> Tensor:
+def seen_classes(parts: Segmenter, prepared: PreparedVocabulary) -> Tensor:
     """(c,) bool: the classes that an in-vocabulary head was trained on (exact terms, FC-CLIP's rule, method.md 1.7)."""
     trained = {
         name_key(term)
@@ -181,7 +181,7 @@ def classes_with_terms(vocabulary: Vocabulary, keys: set[str]) -> Tensor:
     return found
 
 
-def provenance(parts: Parts) -> dict[str, Any]:
+def provenance(parts: Segmenter) -> dict[str, Any]:
     """What produced a result: program, components with versions and settings, feature space, numbers."""
     loaded = {"backbone": parts.backbone, "proposer": parts.proposer}
     if parts.second_backbone is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retclip.algorithms.label_matching import match_labels
@@ -12,11 +12,11 @@ from retclip.errors import ConfigError, NamesTooLong
 from retclip.names import LabelMatch, MatchKind, distinct, name_key
 from retclip.plugin.contracts import NEIGHBOURS
 from retclip.plugin.pairing import Capable, check_pairing
-from retclip.store.records import ClassMatch, StoreClass
+from retclip.store.records import ClassMatch, Decisions, StoreClass
 from retclip.store.states import Decision
 from retclip.types import Vocabulary
 from retclip.workflows.segment.describe_image import text_of
-from retclip.workflows.segment.parts import Parts
+from retclip.workflows.segment.parts import Models, PreparedVocabulary, Segmenter, require_store
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,16 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
-class PreparedVocabulary:
-    """A vocabulary with its text vectors, how each class was matched, and its class row in the store (None = none)."""
-
-    vocabulary: Vocabulary
-    matches: tuple[LabelMatch, ...]
-    store_classes: tuple[int | None, ...]
-
-
-def prepare(parts: Parts, vocabulary: Vocabulary | None) -> PreparedVocabulary:
+def prepare(parts: Segmenter, vocabulary: Vocabulary | None) -> PreparedVocabulary:
     """Match the names with the store's classes and encode them; None = every class of the store that has segments.
 
     Raises ConfigError where a classifier needs something that this backbone or store does not have, SpaceMismatch where
@@ -42,7 +33,7 @@ def prepare(parts: Parts, vocabulary: Vocabulary | None) -> PreparedVocabulary:
     """
     if vocabulary is not None:
         distinct(vocabulary.names, "the vocabulary")
-    stored = parts.store.classes.all()
+    stored = parts.store.classes.all() if parts.store else []
     vocabulary = vocabulary or _everything(stored)
     _check_needs(parts)
     vocabulary = replace(vocabulary, text=text_of(parts.backbone, vocabulary.terms))
@@ -67,10 +58,11 @@ def _is_thing(given: bool | None, stored: StoreClass | None) -> bool:
     return stored is None or stored.is_thing is not False
 
 
-def _matches(parts: Parts, vocabulary: Vocabulary, stored: Sequence[StoreClass]) -> tuple[LabelMatch, ...]:
+def _matches(parts: Segmenter, vocabulary: Vocabulary, stored: Sequence[StoreClass]) -> tuple[LabelMatch, ...]:
     """With the store's classes. One without segments stands for nothing: it must neither hide a synonym that has some
     nor pass for support."""
-    alive, decisions = {one.id: one for one in stored if one.segments}, parts.store.matches.decisions()
+    alive = {one.id: one for one in stored if one.segments}
+    decisions = parts.store.matches.decisions() if parts.store else Decisions()
     rejected = {
         key: {alive[one].name for one in decisions.barred_categories(key) if one in alive} for key in decisions.rejected
     }
@@ -83,7 +75,7 @@ def _matches(parts: Parts, vocabulary: Vocabulary, stored: Sequence[StoreClass])
 
 
 def matches_with(
-    parts: Parts,
+    parts: Segmenter,
     vocabulary: Vocabulary,
     classes: Mapping[str, Sequence[str]],
     rejected: Mapping[str, set[str]],
@@ -102,7 +94,7 @@ def matches_with(
     return tuple(map(decided, match_labels(vocabulary, names, classes, text, threshold, rejected)))
 
 
-def _text_of_classes(parts: Parts, names: Sequence[str]) -> Tensor | None:
+def _text_of_classes(parts: Models, names: Sequence[str]) -> Tensor | None:
     """A row per name of the store. Of those that the backbone does not read whole zeros, which match nothing: one long
     name, stored when another backbone was chosen, must not keep the others from being asked for."""
     try:
@@ -146,15 +138,15 @@ def _everything(stored: Sequence[StoreClass]) -> Vocabulary:
     return Vocabulary(tuple(one.name for one in alive), tuple(one.is_thing for one in alive))
 
 
-def _check_needs(parts: Parts) -> None:
+def _check_needs(parts: Segmenter) -> None:
     backbone, *others = (
         Capable(one.name, one.provides, one.needs) for one in (parts.backbone, parts.proposer, *parts.classifiers)
     )
     check_pairing(backbone, others)
     if needs_neighbours(parts):
-        parts.store.spaces.require_complete(parts.keys.thing.space)
+        require_store(parts).spaces.require_complete(parts.keys.thing.space)
 
 
-def needs_neighbours(parts: Parts) -> bool:
+def needs_neighbours(parts: Segmenter) -> bool:
     """Whether any classifier votes with the store."""
     return any(NEIGHBOURS in classifier.needs for classifier in parts.classifiers)

@@ -34,7 +34,7 @@ def rows(fresh, *columns):
 
 
 def counts(fresh):
-    return {one.name: one.segments for one in fresh.classes() if one.segments}
+    return {one.name: one.segments for one in fresh.classes.list() if one.segments}
 
 
 def test_every_annotated_segment_is_stored_with_box_area_and_class(fresh, build, kit):
@@ -42,7 +42,7 @@ def test_every_annotated_segment_is_stored_with_box_area_and_class(fresh, build,
     assert (report.images, report.segments, report.total, report.seen) == (2, 4, 2, 2)
     assert report.per_class == {"sky": 2, "grass": 1, "car": 1}
     assert counts(fresh) == {"sky": 2, "grass": 1, "car": 1}
-    things = {one.name: one.is_thing for one in fresh.classes()}
+    things = {one.name: one.is_thing for one in fresh.classes.list()}
     assert (things["car"], things["sky"]) == (True, False)
     found = rows(fresh, Segment.x, Segment.y, Segment.width, Segment.height, Segment.area)
     assert sorted(found) == [(0, 0, 12, 16, 192)] * 2 + [(12, 0, 12, 16, 192)] * 2

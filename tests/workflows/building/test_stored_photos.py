@@ -107,7 +107,7 @@ def pack(file, *photos):
 def packed(memory, tmp_path):
     """A store of two photos in a tar."""
     pack(tmp_path / "pairs.tar", ("a", png(10)), ("b", png(200)))
-    memory.components.settings = memory.settings.model_copy(
+    memory.session.components.settings = memory.settings.model_copy(
         update={"build": memory.settings.build.model_copy(update={"proposer": "reference.whole_image"})}
     )
     assert memory.build(f"image-text:{tmp_path / 'pairs.tar'}?vocabulary=boat").segments == 2

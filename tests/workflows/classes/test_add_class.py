@@ -49,7 +49,7 @@ def plain(kit, seed=0):
 def test_only_the_segments_of_that_class_are_stored(fresh, add, kit):
     report = add("car", kit.Source([kit.picture("sky", "car"), kit.picture("sky", "grass")]))
     assert (report.images, report.segments, report.empty) == (1, 1, 1)
-    assert [(one.name, one.is_thing, one.segments) for one in fresh.classes()] == [("car", True, 1)]
+    assert [(one.name, one.is_thing, one.segments) for one in fresh.classes.list()] == [("car", True, 1)]
 
 
 def test_the_source_is_asked_by_its_own_spelling(fresh, add, kit):
@@ -66,13 +66,13 @@ def test_a_class_the_source_does_not_have_is_answered_with_a_near_one(add, kit):
 def test_of_plain_photos_the_proposers_masks_get_the_name(fresh, add, kit):
     report = add("zebra", kit.Source([plain(kit), plain(kit, 1)], names=()), whole_image)
     assert (report.images, report.segments) == (2, 2)
-    assert [(one.name, one.is_thing, one.images) for one in fresh.classes()] == [("zebra", None, 2)]
+    assert [(one.name, one.is_thing, one.images) for one in fresh.classes.list()] == [("zebra", None, 2)]
 
 
 @pytest.mark.parametrize(("given", "stored"), [(None, None), (True, True), (False, False)])
 def test_of_plain_photos_the_user_says_whether_it_is_countable(fresh, add, kit, given, stored):
     add("fog", kit.Source([plain(kit)], names=()), whole_image, is_thing=given)
-    assert [one.is_thing for one in fresh.classes()] == [stored]
+    assert [one.is_thing for one in fresh.classes.list()] == [stored]
 
 
 def test_adding_the_same_again_adds_nothing(fresh, add, kit):
@@ -80,7 +80,7 @@ def test_adding_the_same_again_adds_nothing(fresh, add, kit):
     add("car", source)
     again = add("car", source)
     assert (again.skipped, again.segments) == (1, 0)
-    assert [one.segments for one in fresh.classes()] == [1]
+    assert [one.segments for one in fresh.classes.list()] == [1]
 
 
 def test_it_is_written_down_who_added_what_from_where(fresh, add, kit):
@@ -103,11 +103,11 @@ def test_an_addition_that_comes_to_nothing_leaves_no_event(fresh, add, kit):
     broken = kit.Source([DataError("a photo", "none", "copy it")], names=())
     assert add("zebra", broken, whole_image, events=events).segments == 0
     assert add("zebra", kit.Source([plain(kit)], names=()), nothing_found, events=events).images == 1
-    assert (events, fresh.classes()) == ([], [])
+    assert (events, fresh.classes.list()) == ([], ())
     with transaction(fresh.store.engine) as connection:
         assert connection.execute(select(Event.id)).all() == []
     assert add("zebra", kit.Source([plain(kit, 1)], names=()), whole_image, events=events).segments == 1
-    assert len(events) == 1 and [one.name for one in fresh.classes()] == ["zebra"]
+    assert len(events) == 1 and [one.name for one in fresh.classes.list()] == ["zebra"]
 
 
 def test_photos_without_annotation_are_refused_before_a_run_where_annotations_alone_are_read(fresh, kit):
@@ -127,10 +127,10 @@ def test_an_addition_that_stops_half_way_is_written_down_and_can_be_undone(fresh
 
     with pytest.raises(KeyboardInterrupt):
         add("car", source, on_progress=stop, events=events)
-    assert [one.segments for one in fresh.classes()] == [1]
+    assert [one.segments for one in fresh.classes.list()] == [1]
     (event,) = events
     fresh.store.undo(event, "ann")
-    assert fresh.classes() == []
+    assert fresh.classes.list() == ()
 
 
 @pytest.mark.parametrize(("said", "given", "stored"), [(None, True, True), (None, None, None), (False, True, False)])
@@ -138,7 +138,7 @@ def test_a_person_may_say_what_an_annotated_source_does_not(fresh, add, kit, sai
     source = kit.Source([kit.picture("sky", "car")])
     source.classes = lambda: (SourceClass("sky", said), SourceClass("car", None))
     add("car" if said is None else "sky", source, is_thing=given)
-    assert [one.is_thing for one in fresh.classes()] == [stored]
+    assert [one.is_thing for one in fresh.classes.list()] == [stored]
 
 
 def test_what_a_kill_left_is_taken_over_by_the_same_addition(world):

@@ -177,7 +177,7 @@ def two_spaces(copied):
     """The copy with a second space: the same backbone with fewer cells. Its settings, to ask it."""
     settings = {"plugin": {"reference": {"colour_texture": {"grid": 20}}}}
     with retclip.open(copied, settings=settings) as memory:
-        assert memory.add_space("reference.colour_texture").lacking == 0
+        assert memory.spaces.add("reference.colour_texture").lacking == 0
     return settings
 
 
@@ -206,7 +206,7 @@ def test_lost_vectors_of_an_added_space_are_added_again_as_the_cure_says(copied,
     wrong = [one for one in check_store(copied, StoreOptions(), repair=False) if not one.ok]
     assert len(wrong) == 1 and wrong[0].what.startswith("space ") and wrong[0].found.startswith("0 of ")
     with retclip.open(copied, settings=two_spaces) as memory:
-        assert memory.add_space("reference.colour_texture").lacking == 0
+        assert memory.spaces.add("reference.colour_texture").lacking == 0
         assert memory.build(built.source).images == 6, "of this space, nothing was built yet"
     assert all(one.ok for one in check_store(copied, StoreOptions(), repair=False))
 

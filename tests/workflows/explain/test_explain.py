@@ -41,7 +41,7 @@ def test_a_neighbour_of_an_added_space_names_the_run_that_made_that_vector(built
         "plugin": {"reference": {"colour_texture": {"grid": 20}}},
     }  # fmt: skip
     with retclip.open(folder, settings=settings) as memory:
-        added = memory.add_space("reference.colour_texture").run
+        added = memory.spaces.add("reference.colour_texture").run
         result = memory.segment(scene)
         near = result.explain(result.segments[0]).neighbours
     assert {(one.stored.run, one.vector_run) for one in near} == {(1, added)} and added != 1

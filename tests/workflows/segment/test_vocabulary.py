@@ -130,11 +130,11 @@ def test_vectors_of_another_space_are_refused_only_where_a_classifier_votes_with
 def test_the_engine_prepares_once_and_again_after_the_store_has_changed(fresh, tmp_path):
     source = f"reference.scenes:{tmp_path / 'scenes'}?count=1&width=96&height=64"
     fresh.build(source, ["sky"])
-    first = fresh.prepared("sky, grass")
-    assert fresh.prepared(["sky", "grass"]) is first
+    first = fresh.prepare("sky, grass")
+    assert fresh.prepare(["sky", "grass"]) is first
     assert [match.name for match in missing(first)] == ["grass"]
-    fresh.add_class("grass", [source])
-    assert missing(fresh.prepared("sky, grass")) == ()
+    fresh.classes.add("grass", source)
+    assert missing(fresh.prepare("sky, grass")) == ()
 
 
 def decided(kit, *matches, rejected=()):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from retclip.arguments import as_image, as_vocabulary, several
+from retclip.data.inputs import as_image, as_vocabulary, several
 from retclip.errors import DataError
 from retclip.types import Image, Vocabulary
 

@@ -2,17 +2,16 @@
 
 import pytest
 
-from retclip.components import Components
 from retclip.config import load
 from retclip.errors import DataError, PluginUnavailable, WeightsMissing
-from retclip.opening import plugins_of
 from retclip.plugin.contracts import SourceClass
+from retclip.session import Components
 from retclip.types import Device
 
 
 def components(**settings):
     chosen = load(None, settings)
-    return Components(chosen, plugins_of(chosen))
+    return Components(chosen)
 
 
 def test_a_component_is_loaded_once():

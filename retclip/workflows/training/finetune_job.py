@@ -1,4 +1,4 @@
-"""What `retclip finetune` needs, put together: frozen backbone, trainable proposer, data, folder, validation."""
+"""What fine-tuning needs, put together: frozen backbone, trainable proposer, data, folder, validation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from retclip.arguments import Classes, as_vocabulary
 from retclip.config_sections import FinetuneSection
 from retclip.data.augmentation import Augmentation
 from retclip.data.source_view import SourceView
@@ -20,22 +19,22 @@ from retclip.plugin.checks import broken, checked_text
 from retclip.plugin.contracts import LEVELS, NEIGHBOURS, TEXT
 from retclip.plugin.manager import checked_settings
 from retclip.plugin.weights import cached_in
-from retclip.progress import OnProgress, silent
-from retclip.report.training_curve import write_curve
 from retclip.types import Device, Image, Vocabulary
 from retclip.workflows.building.source_classes import annotated_classes, source_names
 from retclip.workflows.evaluation.evaluate import evaluate
-from retclip.workflows.segment.parts import Loaded, Parts
-from retclip.workflows.training.finetune import FinetuneJob, FinetuneReport, accelerator_of, finetune
+from retclip.workflows.segment.parts import Loaded, Segmenter
+from retclip.workflows.training.finetune import FinetuneJob, accelerator_of
 from retclip.workflows.training.training_calls import frozen_features
 from retclip.workflows.training.training_data import TrainingData
-from retclip.workflows.training.training_run import TrainingRun, read_metrics
+from retclip.workflows.training.training_run import TrainingRun
 
 if TYPE_CHECKING:
-    from retclip.engine import RetCLIP
+    from retclip.config import Settings
+    from retclip.plugin.checked_source import CheckedSource
     from retclip.plugin.contracts import ImageSource
     from retclip.plugin.discovery import ComponentInfo
     from retclip.plugin.training import Trainable
+    from retclip.session import Components
 
     Start = Callable[[Any, Device, Mapping[str, int], int], Trainable]
 
@@ -44,29 +43,27 @@ GREY = 128
 FREE = ("checkpoint_every", "keep_checkpoints", "validate_every", "validate_images", "log_every", "workers")
 
 
-def run(job: FinetuneJob, on_progress: OnProgress = silent) -> FinetuneReport:
-    """Train, and draw the curve; of several processes one speaks. Raises what `workflows.finetune` raises."""
-    report = finetune(job, on_progress if accelerator_of(job.device).is_main_process else silent)
-    if report.main:
-        write_curve(job.run.folder / "curve.png", read_metrics(job.run.metrics))
-    return report
-
-
 def finetune_job(
-    retclip: RetCLIP,
-    address: str,
+    components: Components,
+    source: CheckedSource,
     out: Path,
-    val: str | None = None,
-    classes: Classes = None,
+    val: CheckedSource | None = None,
+    classes: Vocabulary | None = None,
     fresh: bool = False,
 ) -> FinetuneJob:
-    """Load and check everything. Raises ConfigError, PluginError, WeightsMissing, DataError."""
-    settings = retclip.settings
-    proposer, make, backbone = _chosen(retclip)
-    source = retclip.source(address)
-    named = training_classes(source, address, classes)
-    device = _device(retclip)
-    frozen: Loaded[Any] = retclip.component("backbone", backbone.full_name, device)
+    """Load and check everything.
+
+    source, val: annotated, to train and to validate on.
+    out: folder of the run.
+    classes: those of the source that are trained, None = all; their synonyms count.
+    fresh: replace the run that lies in `out`.
+    Raises ConfigError, PluginError, WeightsMissing, DataError.
+    """
+    settings = components.settings
+    proposer, make, backbone = trainable(components)
+    named = training_classes(source, classes)
+    device = _device(settings)
+    frozen: Loaded[Any] = components.component("backbone", backbone.full_name, device)
     vocabulary = _with_text(frozen, named)
     section = settings.finetune
     augmentation = Augmentation(section.crop, section.smallest_scale, section.largest_scale, section.flip)
@@ -75,7 +72,7 @@ def finetune_job(
 
     def start() -> Trainable:
         channels, embed = _shapes(frozen, vocabulary, section.crop)
-        with cached_in(retclip.manager.cache), at_work(proposer.full_name, "start to be trained"):
+        with cached_in(components.manager.cache), at_work(proposer.full_name, "start to be trained"):
             return make(checked, device, channels, embed)
 
     described = {
@@ -91,16 +88,16 @@ def finetune_job(
         "dtype": device.dtype,
     }
     run = TrainingRun(out, described, section.keep_checkpoints)
-    validate = _validation(retclip, frozen, vocabulary, retclip.source(val), device) if val else None
+    validate = _validation(components, frozen, vocabulary, val, device) if val is not None else None
     return FinetuneJob(frozen, start, data, vocabulary, section, run, device, validate, fresh, proposer.full_name)
 
 
-def _chosen(retclip: RetCLIP) -> tuple[ComponentInfo, Start, ComponentInfo]:
+def trainable(components: Components) -> tuple[ComponentInfo, Start, ComponentInfo]:
     """The proposer with what makes it trainable, and the backbone; nothing is loaded. Raises ConfigError,
     PluginUnavailable, WeightsMissing."""
-    settings = retclip.settings
-    proposer = retclip.manager.find("proposer", settings.components.proposer)
-    backbone = retclip.manager.find("backbone", settings.components.backbone)
+    settings, manager = components.settings, components.manager
+    proposer = manager.find("proposer", settings.components.proposer)
+    backbone = manager.find("backbone", settings.components.backbone)
     make = proposer.component.trainable
     if make is None:
         todo = "choose one that can be trained, e.g. --proposer mask2former.queries"
@@ -109,7 +106,7 @@ def _chosen(retclip: RetCLIP) -> tuple[ComponentInfo, Start, ComponentInfo]:
     if lacking:
         got = f"{backbone.full_name} without {lacking}"
         raise ConfigError("a backbone with text and named feature maps", got, "choose another --backbone")
-    retclip.manager.require_weights([backbone, proposer], settings.of_component)
+    manager.require_weights([backbone, proposer], settings.of_component)
     return proposer, make, backbone
 
 
@@ -119,21 +116,20 @@ def _deciding(section: FinetuneSection) -> dict[str, Any]:
     return {key: value for key, value in section.model_dump(mode="json").items() if key not in free}
 
 
-def training_classes(source: ImageSource, address: str, classes: Classes) -> Vocabulary:
+def training_classes(source: CheckedSource, chosen: Vocabulary | None) -> Vocabulary:
     """C_train: the source's classes, or those chosen of them, with the synonyms given. Raises DataError."""
     known = {one.name: one for one in annotated_classes(source)}
-    chosen = as_vocabulary(classes)
-    names = source_names(source, chosen.names, address) if chosen else tuple(known)
+    names = source_names(source, chosen.names, source.address) if chosen else tuple(known)
     synonyms = chosen.synonyms if chosen and chosen.synonyms else tuple(known[name].synonyms for name in names)
     return Vocabulary(names, tuple(known[name].is_thing is not False for name in names), synonyms)
 
 
-def _device(retclip: RetCLIP) -> Device:
+def _device(settings: Settings) -> Device:
     """The proposer's, or this process's own where `accelerate launch` started several."""
-    device = choose(retclip.settings.device, "proposer")
+    device = choose(settings.device, "proposer")
     accelerator = accelerator_of(device)
     several = accelerator.num_processes
-    share = max(1, retclip.settings.finetune.batch_size // several)  # all at once through the backbone, if they fit
+    share = max(1, settings.finetune.batch_size // several)  # all at once through the backbone, if they fit
     device = replace(device, batch_size=max(share, device.batch_size))
     return device if several == 1 else replace(device, torch_device=str(accelerator.device))
 
@@ -158,15 +154,15 @@ def _shapes(backbone: Loaded[Any], vocabulary: Vocabulary, crop: int) -> tuple[d
 
 
 def _validation(
-    retclip: RetCLIP, backbone: Loaded[Any], trained: Vocabulary, source: ImageSource, device: Device
+    components: Components, backbone: Loaded[Any], trained: Vocabulary, source: ImageSource, device: Device
 ) -> Callable[[Trainable], Mapping[str, float | None]]:
     """Segments the validation source with the proposer as it is, its own classifier and those of the settings that need
     no store."""
-    settings, manager = retclip.settings, retclip.manager
+    settings, manager = components.settings, components.manager
     chosen = [manager.find("classifier", name) for name in settings.components.classifiers]
     own = manager.find("proposer", settings.components.proposer).plugin
     others = tuple(
-        retclip.component("classifier", one.full_name, device)
+        components.component("classifier", one.full_name, device)
         for one in chosen
         if NEIGHBOURS not in one.component.needs and one.plugin != own
     )
@@ -179,8 +175,8 @@ def _validation(
             todo = "add one: --set 'components.classifiers=[\"zero_shot.clip_text\"]'"
             raise ConfigError("a classifier to validate with", "none", todo)
         live = _loaded("live", model.proposer(), device)
-        parts = Parts(backbone, live, settings, store=retclip.store, classifiers=classifiers)
-        found = evaluate(parts, SourceView(source, most=count))
+        segmenter = Segmenter(backbone, live, settings, classifiers=classifiers)
+        found = evaluate(segmenter, SourceView(source, most=count))
         return {"pq": found.pq, "sq": found.sq, "rq": found.rq, "miou": found.miou, "images": found.images}
 
     return validate

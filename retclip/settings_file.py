@@ -40,6 +40,15 @@ def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) ->
     return earlier
 
 
+def lasting(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Of settings those that a store is to remember: what its vectors and masks were made with, not by how many
+    processes, on which device and at which attempt that was."""
+    kept = {name: section for name, section in given.items() if name != "device"}
+    of_machine = ("executor", "workers", "ray_address", "retry_failed")
+    build = {key: value for key, value in given.get("build", {}).items() if key not in of_machine}
+    return {**kept, **({"build": build} if "build" in given else {})}
+
+
 def _free_backup(path: Path) -> Path:
     """A name for a copy of the file that no other copy has."""
     names = (path.with_name(f"{path.name}.bak{number if number > 1 else ''}") for number in count(1))

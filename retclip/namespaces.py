@@ -1,0 +1,248 @@
+"""What can be done with the classes, the decisions about names and the feature spaces of an open store.
+
+`memory.classes`, `memory.matches` and `memory.spaces` of `engine.RetCLIP`; the methods are called as the commands of
+`retclip class`, `retclip fallback` and `retclip store` are. Who changes something is the memory's `actor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any
+
+from retclip.errors import ConfigError, DataError
+from retclip.plugin.checked_source import CheckedSource
+from retclip.progress import OnProgress, Progress, silent
+from retclip.settings_file import write_settings
+
+if TYPE_CHECKING:
+    from retclip.session import Session
+    from retclip.store.records import ClassMatch, Edit, SpaceState, StoreClass
+    from retclip.workflows.building.add_space import AddSpaceReport
+    from retclip.workflows.classes.checked_addition import AdditionReport
+    from retclip.workflows.classes.fill_report import FillReport
+    from retclip.workflows.classes.look_up import Filling
+    from retclip.workflows.classes.marks import Marks
+
+Source = str | PathLike[str] | CheckedSource
+
+
+class Classes:
+    """The classes of a store, `memory.classes`. Each change is one event, which `memory.undo` takes back."""
+
+    def __init__(self, session: Session, actor: str) -> None:
+        self._session, self._actor = session, actor
+
+    def __iter__(self) -> Iterator[StoreClass]:
+        return iter(self.list())
+
+    def list(self) -> tuple[StoreClass, ...]:
+        """The classes with how many segments and images stand behind each. Raises StoreError."""
+        return tuple(self._session.store.classes.all())
+
+    def add(
+        self,
+        name: str,
+        sources: Source | Sequence[Source],
+        thing: bool | None = None,
+        marks: Marks | None = None,
+        check: Source | None = None,
+        max_regression: float | None = None,
+        on_progress: OnProgress = silent,
+    ) -> AdditionReport:
+        """Store the segments of `sources` that show a class: no training, and the next `segment` knows it.
+
+        sources: annotated sources (reader:path?split=NAME), or photos, folders and globs.
+        thing: whether it is countable; None where the sources say it, or nobody does (then it counts as a thing).
+        marks: how plain photos show it; None where the build's proposer finds it by name.
+        check: images that are segmented before and after, for the report.
+        max_regression: percentage points, [0, 100], that an old class may lose on `check`, in IoU where it is
+        annotated, else of its pixels; where one loses more, all is taken back and `report.kept` is False.
+        Raises DataError, ConfigError, PluginError, WeightsMissing, StoreError.
+        """
+        if max_regression is not None and check is None:
+            raise ConfigError("--check PROBE beside --max-regression", "none", "name the images to compare on")
+        from retclip.data.source_address import shown_address
+        from retclip.workflows.classes.add_class import Addition
+        from retclip.workflows.classes.checked_addition import AdditionReport, Gate, add_class_checked
+
+        photos = [(one, shown_address(one.address)) for one in self.photos(name, sources, marks)]
+        proposer = self.masks_by(marks)
+        session = self._session.building_with(proposer) if proposer else self._session
+        if check is not None:
+            gate = Gate(opened(self._session, check), max_regression, self._actor)
+            parts = session.builder(), session.segmenter()
+            return add_class_checked(*parts, name, photos, gate, thing, on_progress)
+        addition = Addition(session.builder(), name, thing)
+        runs = tuple(addition.add(source, address, on_progress) for source, address in photos)
+        return AdditionReport(runs, tuple(addition.events))
+
+    def photos(
+        self, name: str, sources: Source | Sequence[Source], marks: Marks | None = None
+    ) -> tuple[CheckedSource, ...]:
+        """Open what `add` would add from, and look it through; `add` takes the answer as its sources.
+
+        Raises DataError where a source has no photo, or photos that do not say where the class is.
+        """
+        from retclip.passed_over import by_reason, passed_over_by
+        from retclip.workflows.building.source_classes import require_annotation
+        from retclip.workflows.classes.add_class import UNMARKED
+        from retclip.workflows.classes.marks import Marks
+
+        several = list(sources) if isinstance(sources, Sequence) and not isinstance(sources, str) else [sources]
+        named = [fspath(source) for source in several if isinstance(source, str | PathLike)]
+        found = [source for source in several if isinstance(source, CheckedSource)]
+        addresses = (marks or Marks()).addresses(named, name) if named else ()
+        found += [self._session.components.source(address) for address in addresses]
+        chosen = self.masks_by(marks) or self._session.settings.build.proposer
+        proposer = self._session.components.manager.find("proposer", chosen)
+        for source in found:
+            if not len(source):
+                beside = by_reason(passed_over_by(source).counts)
+                got = f"none in {source.address}" + (f"; passed over: {beside}" if beside else "")
+                raise DataError("at least one photo", got, "name photos, folders, globs or sources")
+            provides = proposer.component.provides
+            require_annotation(source, source.address, proposer.full_name, provides, UNMARKED)
+        return tuple(found)
+
+    def masks_by(self, marks: Marks | None) -> str:
+        """The proposer that makes masks of what is marked; "" = the build's own. One that the memory was opened with
+        (`build.proposer`) goes before the one for such marks."""
+        components = self._session.components
+        chosen = marks.masks_by(components.has_model) if marks else ""
+        return chosen and str(components.given.get("build", {}).get("proposer") or chosen)
+
+    def rename(self, old: str, new: str) -> Edit:
+        """Give a class another name; the old one stays as an alias. Raises DataError for an unknown class or a name
+        that another class has."""
+        return self._session.store.classes.rename(old, new, self._actor)
+
+    def alias(self, name: str, alias: str) -> Edit:
+        """Give a class one more name. Raises DataError for an unknown class or a name that is taken."""
+        return self._session.store.classes.add_alias(name, alias, self._actor)
+
+    def merge(self, name: str, into: str) -> Edit:
+        """Give every segment of a class to another one, which its name means from now on. Raises DataError."""
+        return self._session.store.classes.merge(name, into, self._actor)
+
+    def remove(self, name: str) -> Edit:
+        """Retire the segments of a class; it may be added again. Raises DataError for an unknown class."""
+        return self._session.store.classes.remove(name, self._actor)
+
+    def history(self, name: str | None = None) -> tuple[dict[str, Any], ...]:
+        """The events of one class, also of one that is gone; None = of every class. Raises DataError for a name that no
+        class ever had."""
+        return tuple(self._session.store.classes.history(name))
+
+
+class Matches:
+    """The decisions which class stands for a name, `memory.matches`."""
+
+    def __init__(self, session: Session, actor: str) -> None:
+        self._session, self._actor = session, actor
+
+    def list(self, query: str | None = None) -> tuple[ClassMatch, ...]:
+        """The decisions that hold, about one name or all."""
+        every = self.history(query)
+        gone = {match.supersedes for match in every}
+        return tuple(match for match in every if match.id not in gone)
+
+    def history(self, query: str | None = None) -> tuple[ClassMatch, ...]:
+        """Every decision about a name, or all names, also those that a later one took the place of."""
+        return tuple(self._session.store.matches.history(query))
+
+    def accept(self, query: str, reason: str = "") -> ClassMatch:
+        """Confirm the newest decision about a name, or take its rejection back. Raises DataError where there is
+        none."""
+        return self._session.store.matches.accept(query, self._actor, reason)
+
+    def reject(self, query: str, reason: str = "") -> Edit:
+        """Say that the newest decision about a name does not count; what it fetched is taken back. Raises DataError
+        where there is none."""
+        return self._session.store.matches.reject(query, self._actor, reason)
+
+    def map(self, query: str, name: str, reason: str = "", on_progress: OnProgress = silent) -> FillReport:
+        """Say which class stands for a name, whatever was decided before.
+
+        name: a class of the store, or of the fallback data set, whose photos are fetched now.
+        Raises DataError where neither has it, or where the store has segments of `query` that no fill made.
+        """
+        filling = filling_of(self._session)
+        from retclip.workflows.classes.map_class import map_class
+
+        return map_class(filling, query, name, self._actor, reason, on_progress)
+
+
+class Spaces:
+    """The feature spaces of a store, `memory.spaces`: the backbones whose vectors it holds."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def list(self) -> tuple[SpaceState, ...]:
+        """Every space, the first build's first, with how many segments have a vector in it, lack it, or go without."""
+        return tuple(self._session.store.spaces.all())
+
+    def add(
+        self, backbone: str | None = None, accept_failed: bool = False, on_progress: OnProgress = silent
+    ) -> AddSpaceReport:
+        """Make another backbone's vectors of what is stored, from its photos and masks; the others stay as they are.
+
+        backbone: its name (None = the one that the settings choose).
+        accept_failed: let segments whose photo cannot be used go without a vector.
+        Raises StoreMissing for an empty store, StoreBusy, PluginError, WeightsMissing.
+        """
+        session = self._session
+        store, components, settings = session.store, session.components, session.settings
+        name = self.backbone(backbone)
+        loaded = components.component("backbone", name)  # what cannot be loaded must not be written down
+        if store.spaces.first() is not None:
+            self._remember(name, loaded.thing.space, on_progress)
+        from retclip.workflows.building.add_space import add_space
+
+        images, place = settings.build.commit_images, settings.weights.place
+        return add_space(store, loaded, components.source, images, accept_failed, on_progress, place)
+
+    def backbone(self, backbone: str | None = None) -> str:
+        """The full name of the backbone that `add` would take. Raises PluginUnavailable, WeightsMissing."""
+        components, chosen = self._session.components, self._session.settings.components
+        info = components.manager.find("backbone", backbone or chosen.keys or chosen.backbone)
+        components.manager.require_weights([info], components.settings.of_component)
+        return info.full_name
+
+    def _remember(self, name: str, mine: Any, on_progress: OnProgress) -> None:
+        """Write down what the vectors are made with, so that the backbone's name alone is enough later. Where another
+        space is of the same backbone, one of the two must be asked with its settings."""
+        session = self._session
+        others = [state.space for state in session.store.spaces.all() if state.space.id != mine.id]
+        given = session.settings.of_component(name)
+        if any(space.backbone == mine.backbone for space in others):
+            told = f"the store holds several spaces of {name}: ask this one with the same --set flags"
+            on_progress(Progress("add-space", message=told))
+        elif given:
+            plugin, component = name.split(".", 1)
+            remember(session, {"plugin": {plugin: {component: given}}}, f"the settings of {name}", on_progress)
+
+
+def filling_of(session: Session) -> Filling:
+    """What a fill works with: the parts of a build, and the backbone that compares names."""
+    parts, components = session.builder(), session.components
+    from retclip.workflows.classes.look_up import Filling
+
+    reader = components.component("backbone", session.settings.components.backbone)
+    return Filling(parts, reader, components.source)
+
+
+def remember(session: Session, chosen: Mapping[str, Any], what: str, on_progress: OnProgress) -> None:
+    """Write settings into the store's retclip.toml, so that whoever opens it next works with them. what: they are, for
+    the message where a file that was there is kept beside it."""
+    folder = session.store.folder
+    earlier = write_settings(folder, chosen, session.components.file)
+    if earlier:
+        told = f"wrote {what} into {folder / 'retclip.toml'}; as it was: {earlier.name}"
+        on_progress(Progress("settings", message=told))
+
+
+def opened(session: Session, source: Source) -> CheckedSource:
+    """The source behind an address. Raises DataError, ConfigError, PluginError."""
+    return session.components.source(source if isinstance(source, CheckedSource) else fspath(source))

@@ -1,0 +1,327 @@
+"""The composition root: settings become plugins, plugins become components, and components work over a store.
+
+`Components` needs no store: a worker in another process has it, too, and so has an engine of a preset that reads names.
+`Session` is components over an open store, or over none; what a user does with it are the methods of `engine.RetCLIP`.
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from retclip import config, limits
+from retclip.data.inputs import Classes, as_vocabulary
+from retclip.device import choose
+from retclip.errors import ConfigError, PluginUnavailable, StoreError, StoreMissing, WeightsMissing
+from retclip.plugin.checked_source import CheckedSource
+from retclip.plugin.contracts import LEVELS, NEIGHBOURS
+from retclip.plugin.manager import PluginManager
+from retclip.plugin.pairing import Capable, check_pairing
+from retclip.plugin.weights import files_used
+from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.store.records import ACTOR_WIDTH
+from retclip.store.states import IndexKind
+from retclip.types import Device
+from retclip.workflows.segment.parts import Loaded, Models, Parts, PreparedVocabulary, Segmenter
+
+if TYPE_CHECKING:
+    from retclip.plugin.contracts import Backbone, MaskProposer
+    from retclip.store.records import VocabularyState
+
+
+def plugins_of(settings: config.Settings) -> PluginManager:
+    """The plugins that the settings allow. Raises PluginUnavailable for one that failed, where they are strict."""
+    section = settings.plugins
+    return PluginManager.discover(section.disabled, strict=section.strict, cache=settings.weights.place)
+
+
+def store_options(settings: config.Settings) -> StoreOptions:
+    """The store's engines as the settings name them."""
+    section = settings.store
+    index = IndexKind(section.index)
+    resident = choose(settings.device).torch_device if index is IndexKind.RESIDENT else "cpu"
+    return StoreOptions(
+        database=section.database.get_secret_value(), index=index, qdrant_url=section.qdrant_url,
+        qdrant_api_key=section.qdrant_api_key.get_secret_value(), qdrant_timeout=section.qdrant_timeout,
+        exact_below=section.exact_below, device=resident,
+    )  # fmt: skip
+
+
+def account() -> str:
+    """Who types: the name of the account, for the events."""
+    try:
+        return getpass.getuser()[:ACTOR_WIDTH]
+    except (KeyError, OSError):  # an account without a name, as in some containers
+        return "unknown"
+
+
+class Components:
+    """The components that some settings name. Plugins are looked for when the first one is asked for; what was loaded
+    stays.
+
+    given: the settings that were not read from a file or the environment; file: the settings file that was read.
+    """
+
+    def __init__(
+        self, settings: config.Settings, given: Mapping[str, Any] | None = None, file: Path | None = None
+    ) -> None:
+        self.settings, self.given, self.file = settings, dict(given or {}), file
+        limits.use(settings.limits.limits)  # of this process, which may be a worker
+        self._loaded: dict[tuple[str, str, Device], Loaded[Any]] = {}
+
+    @classmethod
+    def configured(
+        cls,
+        folder: Path | None,
+        config_file: str | Path | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Components:
+        """The components of a settings file and of `settings`, which go before it.
+
+        folder: of the store, whose own file counts where no other is named. Raises ConfigError.
+        """
+        file = config.find_file(folder, Path(config_file) if config_file else None)
+        return cls(config.load(file, settings), settings, file)
+
+    @cached_property
+    def manager(self) -> PluginManager:
+        """The plugins that are there. Raises PluginUnavailable, and ConfigError for settings of none of them."""
+        manager = plugins_of(self.settings)
+        manager.check_names(self.settings.plugin)
+        return manager
+
+    def building_with(self, proposer: str) -> Components:
+        """The same with another proposer for builds; what is loaded is shared."""
+        build = self.settings.build.model_copy(update={"proposer": proposer})
+        other = Components(self.settings.model_copy(update={"build": build}), self.given, self.file)
+        other.manager, other._loaded = self.manager, self._loaded
+        return other
+
+    @property
+    def vote(self) -> bool:
+        """Whether a classifier looks into the store; a database that was named is a store in any case."""
+        found = [self.manager.find("classifier", name) for name in self.settings.components.classifiers]
+        named = bool(self.settings.store.database.get_secret_value())
+        return named or any(NEIGHBOURS in info.component.needs for info in found)
+
+    def has_model(self, proposer: str) -> bool:
+        """Whether a proposer is installed, with the weights that its settings name."""
+        try:
+            self.manager.require_weights([self.manager.find("proposer", proposer)], self.settings.of_component)
+        except (PluginUnavailable, WeightsMissing):
+            return False
+        return True
+
+    def component(self, kind: str, name: str, device: Device | None = None) -> Loaded[Any]:
+        """A component by name, loaded once on each device.
+
+        kind: backbone, proposer, classifier or source. device: None for the one that is set.
+        """
+        info = self.manager.find(kind, name)
+        device = device or choose(self.settings.device, kind)
+        key = kind, info.full_name, device
+        if key not in self._loaded:
+            given = self.settings.of_component(info.full_name)
+            with files_used() as files:
+                thing = self.manager.load(kind, info.full_name, given, device)
+            settings = info.component.settings(**given).model_dump(mode="json")
+            provides, needs = info.component.provides, info.component.needs
+            self._loaded[key] = Loaded(info.full_name, info.version, thing, device, settings, provides, needs, files)
+        return self._loaded[key]
+
+    def models(self, building: bool, device: Device | None = None) -> Models:
+        """Backbone and proposer for a workflow; a build has its own proposer. device: as in `component`. Raises
+        ConfigError, WeightsMissing and PluginUnavailable before anything is loaded."""
+        backbone, keys, proposer = self._roles(building)
+        self.require(building)
+        return Models(
+            cast("Loaded[Backbone]", self.component("backbone", backbone, device)),
+            cast("Loaded[MaskProposer]", self.component("proposer", proposer, device)),
+            self.settings,
+            cast("Loaded[Backbone]", self.component("backbone", keys, device)) if keys else None,
+        )
+
+    def require(self, building: bool) -> None:
+        """Whether the components that build, or segment, fit together and their weights are here, asked of their
+        announcements: nothing is loaded. Raises ConfigError, WeightsMissing and PluginUnavailable."""
+        backbone, keys, proposer = self._roles(building)
+        classifiers = () if building else self.settings.components.classifiers
+        named = (("backbone", backbone), ("proposer", proposer), *(("classifier", name) for name in classifiers))
+        found = [self.manager.find(kind, name) for kind, name in named]
+        first, *others = (Capable(info.full_name, info.component.provides, info.component.needs) for info in found)
+        check_pairing(first, others)
+        second = [self.manager.find("backbone", keys)] if keys else []
+        self.manager.require_weights([*found, *second], self.settings.of_component)
+
+    def reader(self, address: str) -> dict[str, str]:
+        """Name and version of what reads an address, which may be a shortened one (`source_address.shown_address`)."""
+        from retclip.data.source_address import reader_of
+
+        info = self.manager.find("source", reader_of(address))
+        return {"name": info.full_name, "version": info.version}
+
+    def source(self, address: str | CheckedSource) -> CheckedSource:
+        """The image source behind `reader:path?split=NAME`, all that it says checked: no reader has another rule. One
+        that is open already is returned as it is.
+
+        What `data` says holds for every reader that has such a setting, unless its own section or the address says
+        else.
+        """
+        from retclip.data.source_address import parse_address
+
+        if isinstance(address, CheckedSource):
+            return address
+        reader, given = parse_address(address)
+        info = self.manager.find("source", reader)
+        fields, section = info.component.settings.model_fields, self.settings.data
+        shared = {key: getattr(section, key) for key in section.model_fields_set if key in fields}
+        merged = config.merged(config.merged(shared, self.settings.of_component(info.full_name)), given)
+        source = CheckedSource(self.manager.load("source", info.full_name, merged, Device()), info.full_name, address)
+        source.classes()
+        return source
+
+    def _roles(self, building: bool) -> tuple[str, str, str]:
+        """The names of backbone, second backbone ("" = none) and proposer."""
+        names = self.settings.components
+        proposer = self.settings.build.proposer if building else names.proposer
+        backbone, keys = names.backbone, names.keys if names.keys != names.backbone else ""
+        if building and keys and LEVELS not in self.manager.find("proposer", proposer).component.needs:
+            return keys, "", proposer  # nobody would look at the first one's features
+        return backbone, keys, proposer
+
+
+class Session:
+    """Components over an open store, or over none. They load on first use and stay."""
+
+    def __init__(self, components: Components, store: FeatureStore | None = None) -> None:
+        self.components, self._store, self.closed = components, store, False
+        self._segmenter: Segmenter | None = None
+        self._builders: dict[bool, Parts] = {}
+        self._prepared: dict[str, tuple[VocabularyState | None, PreparedVocabulary]] = {}
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path | None,
+        components: Components,
+        create: bool = False,
+        missing_ok: bool = False,
+        required: Callable[[Components], object] = lambda _: None,
+    ) -> Session:
+        """Open the store in that folder (None = none is meant).
+
+        create: make it where there is none.
+        missing_ok: where no classifier votes with a store, go on without one.
+        required: asked before a store that is not there is told or made; raises what else is missing, so that nobody
+        makes a store first and learns of missing weights afterwards.
+        Raises StoreMissing, StoreBehind, ConfigError.
+        """
+        if folder is None:
+            return cls(components)
+        options = store_options(components.settings)
+        try:
+            return cls(components, FeatureStore.open(folder, options))
+        except StoreMissing as error:
+            needed = not create and (not missing_ok or components.vote)
+            _ask_first(required, components, f"; nor {error.expected}" if needed else "")
+            if needed:
+                raise
+        if not create:
+            return cls(components)
+        return cls(components, FeatureStore.create(folder, options, exist_ok=True))  # another process may make it, too
+
+    @property
+    def settings(self) -> config.Settings:
+        """What was set, of all sources together."""
+        return self.components.settings
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the store lies, None without one."""
+        return None if self._store is None else self._store.folder
+
+    @property
+    def store(self) -> FeatureStore:
+        """The open store. Raises StoreMissing where there is none, StoreError after `close`."""
+        if self._store is None:
+            todo = 'name its folder: retclip.open("store"), --store; `create=True` or `retclip init` makes one'
+            raise StoreMissing("an open store", "an engine without one", todo)
+        self._require_open()
+        return self._store
+
+    def without_store(self) -> FeatureStore | None:
+        """The store, None where there is none. Raises StoreError after `close`."""
+        self._require_open()
+        return self._store
+
+    def _require_open(self) -> None:
+        if self.closed:
+            what = "an engine" if self._store is None else str(self._store.folder)
+            todo = "open it again, or work inside the `with` block"
+            raise StoreError("an open store", f"{what}, which was closed", todo)
+
+    def close(self) -> None:
+        """Release the store. What was found in it stays: results can still be looked at, saved and explained."""
+        self.closed = True
+        if self._store is not None:
+            self._store.close()
+
+    def building_with(self, proposer: str) -> Session:
+        """The same store, with another proposer for builds."""
+        return Session(self.components.building_with(proposer), self.without_store())
+
+    def segmenter(self) -> Segmenter:
+        """What segmenting works with. Raises ConfigError, WeightsMissing, PluginUnavailable, and StoreMissing where a
+        classifier votes with a store and there is none."""
+        store = self.without_store()  # an error after `close`, whatever was loaded before
+        if self._segmenter is None:
+            names = self.settings.components.classifiers
+            if not names:
+                raise ConfigError("at least one classifier", "none", "set components.classifiers or --classifier")
+            models = self.components.models(building=False)
+            if store is None and self.components.vote:
+                _ = self.store
+            classifiers = tuple(self.components.component("classifier", name) for name in names)
+            self._segmenter = Segmenter(**vars(models), store=store, classifiers=classifiers)
+        return self._segmenter
+
+    def builder(self, idle: bool = False) -> Parts:
+        """What building works with: its own proposer, no classifier, and a store. idle: others do the work, so that the
+        models here only say what they are, and leave the GPU alone."""
+        store = self.store
+        if idle not in self._builders:
+            models = self.components.models(building=True, device=Device() if idle else None)
+            self._builders[idle] = Parts(**vars(models), store=store, reader=self.components.reader)
+        return self._builders[idle]
+
+    def planner(self) -> Segmenter:
+        """What planning a build works with, with a store or without."""
+        if self.without_store() is not None:
+            return self.builder()
+        return Segmenter(**vars(self.components.models(building=True)))
+
+    def prepared(self, classes: Classes | PreparedVocabulary) -> PreparedVocabulary:
+        """Names matched with the store and encoded, kept for the next image while the store says the same of all names:
+        another process may change it. What is prepared already is returned as it is."""
+        if isinstance(classes, PreparedVocabulary):
+            return classes
+        vocabulary, store = as_vocabulary(classes), self.without_store()
+        key, now = vocabulary.digest if vocabulary else "", store.vocabulary_state() if store else None
+        kept = self._prepared.get(key)
+        if kept is None or kept[0] != now:
+            segmenter = self.segmenter()
+            from retclip.workflows.segment.vocabulary import prepare
+
+            kept = self._prepared[key] = now, prepare(segmenter, vocabulary)
+        return kept[1]
+
+
+def _ask_first(required: Callable[[Components], object], components: Components, also: str) -> None:
+    """also: what else is not there, told beside missing weights."""
+    try:
+        required(components)
+    except WeightsMissing as error:
+        raise WeightsMissing(error.expected, error.got + also, error.todo) from error

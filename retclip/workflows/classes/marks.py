@@ -1,0 +1,84 @@
+"""How photos show a class that is added: whole, or marked with boxes, points or masks; and who makes masks of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from retclip.data.source_address import is_plain, joined_address
+from retclip.errors import ConfigError, DataError
+
+Place = str | os.PathLike[str] | None
+SAM, WHOLE, TRUTH, PATCHES = (
+    "grounded_sam.prompted", "reference.whole_image", "reference.ground_truth", "reference.prompted_superpixels",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Where plain photos show the class: at most one of these is given.
+
+    crops: each photo shows the class and nothing else.
+    boxes: a file of boxes, CSV image,x,y,width,height or COCO JSON, in pixels of the upright photo.
+    points: a file of points, CSV image,x,y[,positive], in the same pixels.
+    masks: a folder or file of PNGs named like the photos, (H, W), 0 = not the class.
+    """
+
+    crops: bool = False
+    boxes: Place = None
+    points: Place = None
+    masks: Place = None
+
+    @property
+    def tables(self) -> dict[str, str]:
+        """Name of the mark -> its file, absolute. Raises ConfigError where more than one mark is given."""
+        named = {"boxes": self.boxes, "points": self.points, "masks": self.masks}
+        tables = {key: str(Path(path).absolute()) for key, path in named.items() if path is not None}
+        if len(tables) + self.crops > 1:
+            told = ", ".join([f"--{key}" for key in tables] + ["--crops"] * self.crops)
+            todo = "add the photos of each by themselves"
+            raise ConfigError("one of --crops, --boxes, --points and --masks", told, todo)
+        return tables
+
+    def addresses(self, sources: Sequence[str], name: str) -> tuple[str, ...]:
+        """The sources as addresses; plain photos that follow each other are one. Raises ConfigError, and DataError for
+        a source beside a mark that is none of photos.
+
+        name: the class.
+        """
+        tables = self.tables
+        if not (tables or self.crops):
+            return joined(sources)
+        strange = next((source for source in sources if not is_plain(source)), None)
+        if strange is not None:
+            flag = next(iter(tables), "crops")
+            todo = f"leave --{flag} out for such a source"
+            raise DataError(f"photos, folders or globs beside --{flag}", strange, todo)
+        return joined(sources) if self.crops else (joined_address("regions", sources, **tables, shows=name),)
+
+    def masks_by(self, has_model: Callable[[str], bool]) -> str:
+        """The proposer that makes masks of what is marked, "" where nothing is: SAM for boxes and points where it is
+        here, else rectangles and superpixels. has_model: whether one is here."""
+        tables = self.tables
+        if not (tables or self.crops):
+            return ""
+        if self.crops:
+            return WHOLE
+        if "masks" in tables:
+            return TRUTH
+        if has_model(SAM):
+            return SAM
+        return TRUTH if "boxes" in tables else PATCHES
+
+
+def joined(sources: Sequence[str]) -> tuple[str, ...]:
+    """Addresses, of which plain photos that follow each other became one."""
+    groups: list[list[str]] = []
+    for source in sources:
+        if groups and is_plain(source) and is_plain(groups[-1][0]):
+            groups[-1].append(source)
+        else:
+            groups.append([source])
+    return tuple(group[0] if len(group) == 1 else joined_address("folder", group) for group in groups)
