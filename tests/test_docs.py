@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image as Pillow
 from pydantic import BaseModel
 from typer.main import get_command
 
@@ -85,6 +87,16 @@ def test_the_examples_of_the_python_page_run(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, script.name], cwd=tmp_path, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "worth.html").stat().st_size > 10_000 and (tmp_path / "run/weights.safetensors").is_file()
+
+
+def test_the_example_of_the_readme_runs(tmp_path: Path, built) -> None:
+    (code,) = blocks((ROOT / "README.md").read_text(encoding="utf-8"), "python")
+    shutil.copytree(built.store, tmp_path / "street")
+    Pillow.open(built.photos / "train_0_0000.png").save(tmp_path / "photo.jpg")
+    (tmp_path / "example.py").write_text(code, encoding="utf-8")
+    done = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "why.png").is_file() and (tmp_path / "out" / "panoptic.json").is_file()
 
 
 def test_the_methods_of_the_python_page_exist_and_none_is_forgotten() -> None:

@@ -13,6 +13,7 @@ import logging
 import os
 import stat
 import warnings
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +75,24 @@ def from_array(pixels: Any, uri: str = "array") -> Image:
     return Image(array, identity, uri)
 
 
-def read_png(path: Path) -> NDArray[np.uint8]:
+class ReadOnce:
+    """A file whose bytes are read when they are first asked for, and then kept: for whoever needs them twice."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @cached_property
+    def content(self) -> bytes:
+        """The file's bytes. Raises DataError."""
+        return image_bytes(self.path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def read_png(path: Path | ReadOnce) -> NDArray[np.uint8]:
     """The raw samples of a label PNG, (H, W) or (H, W, c) uint8, palette indices kept. Raises DataError."""
-    content = image_bytes(path)
+    content = _content(path)
     with _pillow(content, str(path), current(), ("PNG",)) as image:
         depth = content[24]  # of the header; Pillow stretches 2- and 4-bit grey to 0..255 and halves 16-bit colour
         if image.mode not in ("L", "P", "RGB", "RGBA", "1") or (depth not in (1, 8) and image.mode != "P"):
@@ -85,12 +101,16 @@ def read_png(path: Path) -> NDArray[np.uint8]:
         return np.asarray(image, dtype=np.uint8)
 
 
-def read_deep_png(path: Path) -> NDArray[np.int32]:
+def read_deep_png(path: Path | ReadOnce) -> NDArray[np.int32]:
     """The raw samples of a grey label PNG of 8 or 16 bits, (H, W) int32. Raises DataError."""
-    with _pillow(image_bytes(path), str(path), current(), ("PNG",)) as image:
+    with _pillow(_content(path), str(path), current(), ("PNG",)) as image:
         if image.mode not in ("L", "I", "I;16"):
             raise _refused(str(path), f"mode {image.mode}", "grey labels of 8 or 16 bits", "save labels as grey")
         return np.asarray(image).astype(np.int32)
+
+
+def _content(file: Path | ReadOnce) -> bytes:
+    return file.content if isinstance(file, ReadOnce) else image_bytes(file)
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:

@@ -76,3 +76,29 @@ def test_an_addition_opens_every_source_once_and_its_probe(run, counted, scenes,
     ran = run("class", "add", "ball", scenes, "--store", store, "--check", scenes.replace("count=2", "count=3"))
     assert ran.code == 0, ran.err
     assert opened == ["reference.scenes"] * 2
+
+
+def test_a_build_reads_each_photo_and_each_map_twice_and_a_further_one_no_photo_to_decode(
+    run, labelled, tmp_path, monkeypatch
+):
+    """Once to know what is there and whether it is done, once to work on it; nothing is kept between."""
+    from collections import Counter
+
+    from retclip.data import images
+
+    root, whole = labelled
+    (root / "labels" / "b.png").write_bytes(whole)
+    read, original = Counter(), images.image_bytes
+
+    def counting(path, limits=None):
+        read[path.relative_to(root).as_posix()] += 1
+        return original(path, limits)
+
+    monkeypatch.setattr(images, "image_bytes", counting)
+    command = ("build", f"label-maps:{root}", "--store", tmp_path / "store")
+    assert run(*command).code == 0
+    files = [f"{folder}/{name}.png" for folder in ("images", "labels") for name in "ab"]
+    assert read == dict.fromkeys(files, 2)
+    read.clear()
+    assert run(*command).code == 0
+    assert read == dict.fromkeys(files, 1)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retclip.data.class_choice import data_set_name
-from retclip.data.images import SUFFIXES, read_png
+from retclip.data.images import SUFFIXES, ReadOnce, read_png
 from retclip.data.readers.label_maps.id_map_source import IdMapSource
 from retclip.data.readers.label_maps.map_pairs import MapSettings, Pairs, with_maps
 from retclip.errors import DataError
@@ -39,7 +39,7 @@ class AdeFull(IdMapSource):
         known = _classes(_names(root / INDEX))
         super().__init__(data_set_name(root, split), photos, known, _pairs(photos), settings)
 
-    def keys(self, file: Path) -> NDArray[np.int64]:
+    def keys(self, file: ReadOnce) -> NDArray[np.int64]:
         """class x 256 + instance. Raises DataError where the map holds no colours."""
         colours = read_png(file)
         if colours.ndim != 3 or colours.shape[2] < 3:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from retclip.data.class_choice import data_set_name
-from retclip.data.images import read_deep_png
+from retclip.data.images import ReadOnce, read_deep_png
 from retclip.data.readers.label_maps.id_map_source import VOID, IdMapSource
 from retclip.data.readers.label_maps.map_pairs import MapSettings, Pairs, with_maps
 from retclip.errors import DataError
@@ -48,7 +48,7 @@ class Cityscapes(IdMapSource):
         pairs = _pairs(photos, maps, settings.annotations)
         super().__init__(data_set_name(root, split), photos, known, pairs, settings)
 
-    def keys(self, file: Path) -> NDArray[np.int64]:
+    def keys(self, file: ReadOnce) -> NDArray[np.int64]:
         """The pixels as they are."""
         return read_deep_png(file).astype(np.int64)
 

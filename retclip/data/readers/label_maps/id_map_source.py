@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retclip.data.annotated_photo import AnnotatedPhoto
+from retclip.data.images import ReadOnce
 from retclip.data.readers.label_maps.map_pairs import MapPairs
 from retclip.errors import DataError
 from retclip.types import PanopticSegmentation, SegmentInfo
@@ -20,7 +20,7 @@ class IdMapSource(MapPairs):
     """An ImageSource. A reader says how keys are read, and what a key means."""
 
     @abstractmethod
-    def keys(self, file: Path) -> NDArray[np.int64]:
+    def keys(self, file: ReadOnce) -> NDArray[np.int64]:
         """(H, W), a segment's key at each of its pixels, 0 where there is none. Raises DataError."""
 
     @abstractmethod
@@ -35,12 +35,12 @@ class IdMapSource(MapPairs):
         """Whether a segment is several objects that nobody told apart."""
         return False
 
-    def numbers(self, file: Path) -> set[int]:
+    def numbers(self, file: ReadOnce) -> set[int]:
         """The classes of its keys."""
         keys = (int(key) for key in np.unique(self.keys(file)) if key != VOID)
         return {self.class_number(key) for key in keys if not self.is_foreign(key)}
 
-    def truth(self, file: Path, photo: AnnotatedPhoto) -> PanopticSegmentation:
+    def truth(self, file: ReadOnce, photo: AnnotatedPhoto) -> PanopticSegmentation:
         """A segment for each key, in the keys' order. A foreign key costs its segment, unless there is no other."""
         keys, places, areas = np.unique(self.keys(file), return_inverse=True, return_counts=True)
         foreign = [key for key in keys.tolist() if key != VOID and self.is_foreign(key)]

@@ -12,7 +12,7 @@ from pydantic import Field
 from scipy import ndimage
 
 from retclip.data.annotated_photo import AnnotatedPhoto
-from retclip.data.images import read_png
+from retclip.data.images import ReadOnce, read_png
 from retclip.data.readers.label_maps.map_pairs import MapPairs, MapSettings, Pairs
 from retclip.errors import DataError
 from retclip.passed_over import Tally
@@ -40,7 +40,7 @@ class LabelMapSource(MapPairs):
         super().__init__(name, root, known, pairs, settings)
         self.void, self.settings = void, settings
 
-    def numbers(self, file: Path) -> set[int]:
+    def numbers(self, file: ReadOnce) -> set[int]:
         """The values of its pixels."""
         return set(np.unique(read_png(file)).tolist())
 
@@ -48,7 +48,7 @@ class LabelMapSource(MapPairs):
         """The void, and how components are told apart."""
         return [self.void, self.settings.min_area, self.settings.components]
 
-    def truth(self, file: Path, photo: AnnotatedPhoto) -> PanopticSegmentation:
+    def truth(self, file: ReadOnce, photo: AnnotatedPhoto) -> PanopticSegmentation:
         """The components of each class's pixels. An id that the class list lacks costs its pixels. Raises DataError
         where the list has none of the ids."""
         classes = read_png(file)

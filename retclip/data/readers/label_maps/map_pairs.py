@@ -14,7 +14,7 @@ from typing import Any
 
 from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, keep_classes
-from retclip.data.images import file_digest, read_image
+from retclip.data.images import ReadOnce, file_digest, read_image
 from retclip.data.photo_files import composed, photos_in
 from retclip.errors import DataError
 from retclip.passed_over import PassedOver, Tally
@@ -50,11 +50,11 @@ class MapPairs(ABC):
         self._kept = frozenset(one.name for one in self._classes)
 
     @abstractmethod
-    def truth(self, file: Path, photo: AnnotatedPhoto) -> PanopticSegmentation:
+    def truth(self, file: ReadOnce, photo: AnnotatedPhoto) -> PanopticSegmentation:
         """The annotation in a map; `photo` is told what of it cannot be used. Raises DataError."""
 
     @abstractmethod
-    def numbers(self, file: Path) -> set[int]:
+    def numbers(self, file: ReadOnce) -> set[int]:
         """The numbers of the classes in a map, of no class among them. Raises DataError."""
 
     def reading(self) -> Any:
@@ -75,18 +75,19 @@ class MapPairs(ABC):
     def images(self) -> Iterator[SourceImage]:
         """In the order of the pairs, which is the file names'."""
         for photo, label in self._pairs:
+            listed = ReadOnce(label) if isinstance(label, Path) else None
             yield SourceImage(
                 external_id=str(photo.relative_to(self._root)),
                 uri=str(photo),
                 load=partial(self._load, photo, label),
                 file_digest=partial(file_digest, photo),
-                class_names=self._present(label),
-                annotation_digest=self._digest(label),
+                class_names=self._present(listed),
+                annotation_digest=self._digest(listed),
             )
 
-    def _present(self, label: Path | DataError) -> tuple[str, ...] | None:
+    def _present(self, label: ReadOnce | None) -> tuple[str, ...] | None:
         """The classes in a map; None where it cannot be read, so that `load` names the reason."""
-        if isinstance(label, DataError):
+        if label is None:
             return None
         try:
             found = self.numbers(label)
@@ -94,11 +95,11 @@ class MapPairs(ABC):
             return None
         return tuple(one.name for one in self._classes if one.native_id in found)
 
-    def _digest(self, label: Path | DataError) -> str:
-        if isinstance(label, DataError):
+    def _digest(self, label: ReadOnce | None) -> str:
+        if label is None:
             return "unreadable"
         try:
-            content = file_digest(label)
+            content = hashlib.sha256(label.content).hexdigest()
         except DataError:
             return "unreadable"
         classes = sorted((one.native_id, one.name, one.is_thing) for one in self._by_id.values())
@@ -109,7 +110,7 @@ class MapPairs(ABC):
         if isinstance(label, DataError):
             raise DataError(label.expected, label.got, label.todo)
         photo = AnnotatedPhoto(read_image(path), self._frame)
-        truth = self.truth(label, photo)
+        truth = self.truth(ReadOnce(label), photo)
         expected = f"a map of size {photo.size} for {path}"
         photo.require_fit(truth.label_map.shape, expected, f"correct {label}")
         return photo.annotated(keep_classes(truth, self._kept))
