@@ -30,6 +30,7 @@ from retclip.store.feature_store import FeatureStore
 from retclip.store.ids import digest, recipe_fingerprint, unit_key
 from retclip.store.records import NewSegment, RunPlan, UnitResult
 from retclip.store.sql.engine import transaction
+from retclip.store.states import LabelSource, RunKind, RunState
 
 CLASSES, PER_IMAGE, SIDE = 50, 20, 16
 PROPOSER, NEW = "reference.ground_truth", "kite"
@@ -56,7 +57,9 @@ def images(count: int, space: Any, recipe: str) -> Iterator[UnitResult]:
         for label in labels.tolist():
             ordinal = counted[label] = counted.get(label, -1) + 1
             box = (0, 0, SIDE, SIDE)
-            segments.append(NewSegment(f"class {label}", ordinal, box, SIDE * SIDE, 1.0, square, "annotation", 1.0))
+            segments.append(
+                NewSegment(f"class {label}", ordinal, box, SIDE * SIDE, 1.0, square, LabelSource.ANNOTATION, 1.0)
+            )
         names = tuple(sorted({one.prompt for one in segments}))
         key = unit_key(sha, "", recipe, space.id, names)
         yield UnitResult(key, recipe, f"{number}.png", f"/none/{number}.png", sha, (SIDE, SIDE), names,
@@ -66,7 +69,7 @@ def images(count: int, space: Any, recipe: str) -> Iterator[UnitResult]:
 def fill(store: FeatureStore, space: Any, count: int) -> None:
     """Put `count` segments into the store, 16 images to a commit."""
     recipe = recipe_fingerprint(PROPOSER, "made up", {})
-    run = store.runs.start(RunPlan("build", "made up", "made up", PROPOSER, "0", {}, recipe, space, {}, "0"))
+    run = store.runs.start(RunPlan(RunKind.BUILD, "made up", "made up", PROPOSER, "0", {}, recipe, space, {}, "0"))
     group: list[UnitResult] = []
     for one in images(count // PER_IMAGE, space, recipe):
         group.append(one)
@@ -75,7 +78,7 @@ def fill(store: FeatureStore, space: Any, count: int) -> None:
             group = []
     if group:
         store.runs.commit(run, group, {})
-    store.runs.finish(run, "finished", {})
+    store.runs.finish(run, RunState.FINISHED, {})
 
 
 def rows(folder: Path, last: int, classes: int) -> dict[str, str]:

@@ -257,9 +257,12 @@ def test_a_builder_goes_on_where_a_part_of_the_archive_cannot_be_read(sqlite_wor
     assert reconcile.differences(store.projection()).clean
 
 
-@pytest.mark.parametrize(
-    "options", [{"index": "faiss"}, {"index": "server"}, {"index": "server", "qdrant_url": "host:6333"}]
-)
+def test_an_index_of_no_known_kind_is_a_wrong_setting() -> None:
+    with pytest.raises(ConfigError, match="faiss"):
+        StoreOptions(index="faiss")
+
+
+@pytest.mark.parametrize("options", [{"index": "server"}, {"index": "server", "qdrant_url": "host:6333"}])
 def test_an_index_that_cannot_be_is_a_wrong_setting(sqlite_work, made, options: dict) -> None:
     made.commit(sqlite_work.open(), made.unit(1))
     with FeatureStore.open(sqlite_work.folder, StoreOptions(**options)) as store, pytest.raises(ConfigError):
