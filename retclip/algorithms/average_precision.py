@@ -3,16 +3,17 @@
     AP = mean over classes, over the IoU thresholds .50, .55, ..., .95 and over 101 recalls 0, .01, ..., 1
          of the highest precision at that recall or beyond it
 
-Within an image and a class the predictions are taken best first, 100 at most; each takes the annotated instance that it
-overlaps most, if IoU >= threshold and no better one took it. A crowd counts as no instance: it excuses whatever lies in
-it, IoU being the share of the prediction inside. Classes without an annotated instance are left out of the mean. AP of
-a size counts the annotated instances of that area, and of the unmatched predictions those of that area.
+Within an image and a class the predictions are matched in the order of their scores, 100 at most; each is matched to
+the annotated instance with the highest IoU, if IoU >= threshold and no better prediction has it. A crowd region is no
+instance: predictions inside it are ignored, IoU there being the share of the prediction that lies inside. Classes
+without an annotated instance are left out of the mean. AP of a size counts the annotated instances of that area, and of
+the unmatched predictions those of that area.
 
-Where an annotation says which classes were looked for in an image (LVIS, Gupta et al. 2019), predictions of other
-classes are passed over, and what matches nothing is no false alarm in a class that is not annotated exhaustively.
+Where a data set states which classes were verified in an image (LVIS, Gupta et al. 2019), predictions of other classes
+are ignored, and an unmatched prediction is no false positive in a class that is not annotated exhaustively.
 
-No mask is kept: IoUs are taken image by image, so that the memory does not grow with the masks of a data set. COCOeval
-is asked class by class, of the images that have the class: of all pairs of LVIS' images and classes most are empty.
+Masks are not stored: IoUs are computed image by image, so memory does not grow with the masks of a data set. COCOeval
+runs class by class over the images that have the class, because most pairs of LVIS' images and classes are empty.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from pycocotools.cocoeval import COCOeval
 
 from retclip.errors import DataError
 
-MOST = 100  # predictions of a class in an image that are looked at
+MAX_DETECTIONS = 100  # predictions of a class in an image that count (COCOeval's maxDets)
 SIZES = {
     "all": (0.0, 1e10),
     "small": (0.0, 32.0**2),
@@ -46,10 +47,12 @@ NO_AREA = -1.0  # outside every range: COCOeval ignores an unmatched prediction 
 class Instance:
     """An object, predicted or annotated.
 
-    mask: COCO run lengths, {"size": [H, W], "counts": text}. A prediction of a class that is not annotated in its image
-    may come without one: it overlaps nothing.
-    score: higher is surer.
-    area: square pixels, None = the mask's own; of an annotation as it states it.
+    class_index: in 0 .. c-1.
+    mask: COCO run lengths, {"size": [H, W], "counts": text}. None is allowed for a prediction of a class that is not
+    annotated in its image: it overlaps nothing.
+    score: higher is more confident.
+    is_crowd: a region of many objects; annotations only.
+    area: pixels; an annotation's own figure, None = the area of the mask.
     """
 
     class_index: int
@@ -61,8 +64,13 @@ class Instance:
 
 @dataclass(frozen=True)
 class Precision:
-    """Mean AP over all thresholds, at IoU .50 and at .75, in [0, 1]; per_class: AP of each class; small, medium, large:
-    of instances of such areas. None where no instance is annotated."""
+    """Average precision, each in [0, 1], None where no instance is annotated.
+
+    ap: mean over classes and thresholds.
+    ap50, ap75: mean over classes at IoU .50 and .75.
+    per_class: (c,) AP of each class over all thresholds.
+    small, medium, large: mean AP over instances of an area of `SIZES`.
+    """
 
     ap: float | None
     ap50: float | None
@@ -73,19 +81,23 @@ class Precision:
     large: float | None = None
 
     def mean(self, classes: Sequence[int]) -> float | None:
-        """Mean AP over some of the classes; None where none of them has an annotated instance."""
+        """Return the mean AP over the given class indices; None where none of them has an annotated instance."""
         return _mean([value for index in classes if (value := self.per_class[index]) is not None])
 
 
 def no_precision(classes: int) -> Precision:
-    """No figure at all."""
+    """Return a precision without a figure, for evaluations that count no instances."""
     return Precision(None, None, None, (None,) * classes)
 
 
 @dataclass(frozen=True, eq=False)
 class _Entry:
-    """An image in which a class is annotated or predicted. scores, areas: of the predictions, best first. truths: area
-    and crowd flag of each annotated instance. overlaps: (predicted, annotated) IoU."""
+    """One class in one image with p predictions and a annotated instances.
+
+    scores, areas: (p,) of the predictions, best first.
+    truths: (a,) area in pixels and crowd flag of each annotated instance.
+    overlaps: (p, a) IoU; None where p or a is 0.
+    """
 
     scores: Sequence[float]
     areas: Sequence[float]
@@ -94,7 +106,10 @@ class _Entry:
 
 
 class AveragePrecision:
-    """Collects image after image. classes: how many there are, things and stuff; stuff just never comes."""
+    """Accumulates the average precision over images.
+
+    classes: c, the number of classes, things and stuff; stuff classes just have no instances.
+    """
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
@@ -109,86 +124,98 @@ class AveragePrecision:
     ) -> None:
         """Add one image.
 
-        absent: classes that were looked for and are not there; None = all that are not annotated.
+        predicted, annotated: its instances, in any order.
+        absent: classes verified to be absent; None = all that are not annotated.
         incomplete: classes of which not every instance is annotated.
-        Raises DataError for a class that there is not, and where a mask is missing that decides.
+        Raises DataError for a class index outside 0 .. c-1, and where a mask is missing that decides.
         """
-        guesses, truths = self._by_class(predicted), self._by_class(annotated)
+        predictions, truths = self._by_class(predicted), self._by_class(annotated)
         if absent is None:
-            guesses = {index: several[:MOST] for index, several in guesses.items()}
+            predictions = {index: instances[:MAX_DETECTIONS] for index, instances in predictions.items()}
         else:  # LVIS limits the predictions of an image, not those of a class in it
-            guesses = {index: guesses[index] for index in guesses.keys() & (truths.keys() | set(absent))}
+            predictions = {index: predictions[index] for index in predictions.keys() & (truths.keys() | set(absent))}
         new = {
-            index: _entry(guesses.get(index, ()), truths.get(index, ()), index in incomplete)
-            for index in guesses.keys() | truths.keys()
+            index: _entry(predictions.get(index, ()), truths.get(index, ()), index in incomplete)
+            for index in predictions.keys() | truths.keys()
         }
         for index, entry in new.items():
             self._entries.setdefault(index, []).append(entry)
 
     def result(self) -> Precision:
-        """The figures over all images added."""
-        counted = {
+        """Return the average precision over all images added."""
+        precision = {  # (10 thresholds, 101 recalls, sizes) of each class
             index: _precision(entries)
             for index, entries in self._entries.items()
-            if any(not crowd for one in entries for _, crowd in one.truths)
+            if any(not crowd for entry in entries for _, crowd in entry.truths)
         }
-        ap = {index: float(values[:, :, 0].mean()) for index, values in counted.items()}
-        sizes = (_mean([float(v[:, :, n].mean()) for v in counted.values() if v[0, 0, n] >= 0]) for n in (1, 2, 3))
-        at = (_mean([float(values[place, :, 0].mean()) for values in counted.values()]) for place in (0, 5))
-        per_class = tuple(ap.get(one) for one in range(self.classes))
+        ap = {index: float(values[:, :, 0].mean()) for index, values in precision.items()}
+        sizes = (_mean([float(v[:, :, n].mean()) for v in precision.values() if v[0, 0, n] >= 0]) for n in (1, 2, 3))
+        at = (_mean([float(values[t, :, 0].mean()) for values in precision.values()]) for t in (0, 5))  # IoU .50, .75
+        per_class = tuple(ap.get(index) for index in range(self.classes))
         return Precision(_mean(list(ap.values())), next(at), next(at), per_class, *sizes)
 
     def _by_class(self, instances: Sequence[Instance]) -> dict[int, list[Instance]]:
-        """Best first."""
-        found: dict[int, list[Instance]] = {}
-        for one in sorted(instances, key=lambda instance: -instance.score):
-            if not 0 <= one.class_index < self.classes:
-                raise DataError(f"a class below {self.classes}", str(one.class_index), "map classes first")
-            found.setdefault(one.class_index, []).append(one)
-        return found
+        """Return the instances of each class index, best score first."""
+        by_class: dict[int, list[Instance]] = {}
+        for instance in sorted(instances, key=lambda instance: -instance.score):
+            if not 0 <= instance.class_index < self.classes:
+                raise DataError(f"a class below {self.classes}", str(instance.class_index), "map classes first")
+            by_class.setdefault(instance.class_index, []).append(instance)
+        return by_class
 
 
 def _entry(predicted: Sequence[Instance], annotated: Sequence[Instance], incomplete: bool) -> _Entry:
     overlaps = _overlaps(predicted, annotated) if predicted and annotated else None
-    areas = [NO_AREA if incomplete else _area(one) for one in predicted]
-    return _Entry([one.score for one in predicted], areas, [(_area(one), one.is_crowd) for one in annotated], overlaps)
+    areas = [NO_AREA if incomplete else _area(instance) for instance in predicted]
+    return _Entry(
+        [instance.score for instance in predicted],
+        areas,
+        [(_area(instance), instance.is_crowd) for instance in annotated],
+        overlaps,
+    )
 
 
-def _area(one: Instance) -> float:
-    if one.area is not None or one.mask is None:
-        return one.area or 0.0
-    return float(runs.area(one.mask))
+def _area(instance: Instance) -> float:
+    if instance.area is not None or instance.mask is None:
+        return instance.area or 0.0
+    return float(runs.area(instance.mask))
 
 
 def _precision(entries: Sequence[_Entry]) -> NDArray[np.float64]:
-    """COCOeval's precision of one class, (10 thresholds, 101 recalls, sizes), -1 where no instance is of that size. It
-    is told the IoUs instead of the masks."""
-    truths = [[{"area": area, "iscrowd": int(crowd)} for area, crowd in one.truths] for one in entries]
-    guesses = [
-        [{"area": area, "score": score} for area, score in zip(one.areas, one.scores, strict=True)] for one in entries
+    """Return COCOeval's precision of one class, (10 thresholds, 101 recalls, sizes), -1 where a size has no instance.
+
+    COCOeval gets the IoUs instead of the masks.
+    """
+    truths = [[{"area": area, "iscrowd": int(crowd)} for area, crowd in entry.truths] for entry in entries]
+    predictions = [
+        [{"area": area, "score": score} for area, score in zip(entry.areas, entry.scores, strict=True)]
+        for entry in entries
     ]
-    with redirect_stdout(io.StringIO()):  # it talks
-        judge = COCOeval(_document(truths), _document(guesses))
-        judge.params.areaRng, judge.params.areaRngLbl = list(map(list, SIZES.values())), list(SIZES)
-        judge.params.maxDets = [max(len(one.scores) for one in entries)]  # no more than those that were kept
-        judge.computeIoU = lambda image, _: [] if (found := entries[image].overlaps) is None else found
-        judge.evaluate()
-        judge.accumulate()
-    found: NDArray[np.float64] = judge.eval["precision"][:, :, 0, :, 0]
-    return found
+    with redirect_stdout(io.StringIO()):  # COCOeval prints
+        evaluator = COCOeval(_document(truths), _document(predictions))
+        evaluator.params.areaRng, evaluator.params.areaRngLbl = list(map(list, SIZES.values())), list(SIZES)
+        evaluator.params.maxDets = [max(len(entry.scores) for entry in entries)]  # `add` has limited them
+        evaluator.computeIoU = lambda image, _: [] if (overlaps := entries[image].overlaps) is None else overlaps
+        evaluator.evaluate()
+        evaluator.accumulate()
+    precision: NDArray[np.float64] = evaluator.eval["precision"][:, :, 0, :, 0]
+    return precision
 
 
 def _document(images: Sequence[Sequence[Mapping[str, Any]]]) -> COCO:
-    """A COCO data set of one class in memory, without masks. Ids start at 1: COCOeval takes a match with 0 for none."""
-    numbers = count(1)
+    """Return a COCO data set of one class in memory, without masks.
+
+    Annotation ids start at 1, because COCOeval takes a match with id 0 for none.
+    """
+    ids = count(1)
     document = COCO()
     document.dataset = {
-        "images": [{"id": number, "height": 0, "width": 0} for number in range(len(images))],
+        "images": [{"id": image, "height": 0, "width": 0} for image in range(len(images))],
         "categories": [{"id": 0}],
         "annotations": [
-            {"id": next(numbers), "image_id": image, "category_id": 0, "segmentation": {"counts": ""}, **one}
-            for image, several in enumerate(images)
-            for one in several
+            {"id": next(ids), "image_id": image, "category_id": 0, "segmentation": {"counts": ""}, **annotation}
+            for image, annotations in enumerate(images)
+            for annotation in annotations
         ],
     }
     document.createIndex()
@@ -196,15 +223,15 @@ def _document(images: Sequence[Sequence[Mapping[str, Any]]]) -> COCO:
 
 
 def _overlaps(predicted: Sequence[Instance], annotated: Sequence[Instance]) -> NDArray[np.float64]:
-    """(predicted, annotated) IoU; beside a crowd the share of the prediction that lies in it."""
-    masks = [[one.mask for one in instances] for instances in (predicted, annotated)]
-    if any(mask is None for some in masks for mask in some):
+    """Return the (p, a) IoU; with a crowd region the share of the prediction that lies inside it."""
+    masks = [[instance.mask for instance in instances] for instances in (predicted, annotated)]
+    if any(mask is None for group in masks for mask in group):
         raise DataError("a mask of every instance whose class is annotated", "none", "leave masks out elsewhere only")
-    sizes = {tuple(mask["size"]) for some in masks for mask in some if mask is not None}
+    sizes = {tuple(mask["size"]) for group in masks for mask in group if mask is not None}
     if len(sizes) > 1:
         raise DataError("masks of one size in an image", f"{sorted(sizes)}", "predict at full size")
-    found: NDArray[np.float64] = runs.iou(*masks, [int(one.is_crowd) for one in annotated])
-    return found
+    iou: NDArray[np.float64] = runs.iou(*masks, [int(instance.is_crowd) for instance in annotated])
+    return iou
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -7,10 +7,10 @@
 `combine` is that formula. Scores are then brought to sum 1 over the classes and multiplied by (1 - v), v being the
 probability of "no object".
 
-A source that *cannot say* anything about a class, or about a mask, is not a source that says 0. With
-`unknown = "fallback"` it drops out there and its weight goes to the others: a class without stored segments, or a mask
-without a neighbour in reach, is judged by CLIP alone instead of being capped at (1 - gamma) s_clip. `unknown = "zero"`
-is the literal formula: a source that cannot say has said 0. In both, what a mask gets hangs on that mask alone.
+A source *abstains* for a class or a mask where it has no evidence, which is not a score of 0. With
+`unknown = "fallback"` its weight goes to the other sources there: a class without stored segments, or a mask without a
+neighbour in reach, is scored by CLIP alone instead of being capped at (1 - gamma) s_clip. `unknown = "zero"` is the
+literal formula: an abstention counts as score 0. Either way a mask's scores depend on that mask alone.
 """
 
 from __future__ import annotations
@@ -34,7 +34,15 @@ UNKNOWN: tuple[Unknown, ...] = ("fallback", "zero")
 
 @dataclass(frozen=True)
 class EnsembleWeights:
-    """alpha, beta, gamma: the paper's best (table 4). Raises ConfigError for a form or a rule that does not exist."""
+    """The weights of the ensemble; defaults are the paper's best (table 4).
+
+    alpha, beta: in [0, 1], weight of retrieval and CLIP together, for seen and for unseen classes.
+    gamma: in [0, 1], weight of retrieval beside CLIP.
+    form: arithmetic (the paper) or geometric (FC-CLIP).
+    unknown: what an abstention counts as, see the module.
+    renormalise: whether arithmetic scores are scaled to sum 1 over the classes.
+    Raises ConfigError for a form or a rule that does not exist.
+    """
 
     alpha: float = 0.4
     beta: float = 0.7
@@ -54,20 +62,22 @@ def ensemble(
     weights: EnsembleWeights,
     covered: Bool[Tensor, "n"] | None = None,
 ) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n"]]:
-    """Combined scores (already times 1 - v) and v. At least one source is needed.
+    """Return the combined scores (n, c), already multiplied by 1 - v, and v (n,), both in [0, 1].
 
-    seen: (c,), classes of the fine-tuning vocabulary. covered: (n,), False where a mask met no feature cell; such a
-    mask is judged by the in-vocabulary head alone, because its CLIP vector means nothing (method.md 1.3).
+    scores: of each classifier, at least one.
+    seen: (c,) True for classes of the fine-tuning vocabulary.
+    covered: (n,) False where a mask covers no feature cell; such a mask is scored by the in-vocabulary head alone,
+    because its CLIP vector is undefined (method.md 1.3). None = all covered.
 
     Worked example, all sources present: a seen class weighs 0.12 s_ret + 0.28 s_clip + 0.60 s_iv, an unseen one
     0.21 s_ret + 0.49 s_clip + 0.30 s_iv. Without an in-vocabulary head s = s_oov.
     """
     like = scores[0].values.to(_precision(scores))  # (n, c)
-    ret, clip, head = (_voice(scores, role, like, covered, weights.unknown) for role in ROLES)
+    ret, clip, head = (_role_scores(scores, role, like, covered, weights.unknown) for role in ROLES)
     alpha, beta, gamma = (like.new_tensor(weight) for weight in (weights.alpha, weights.beta, weights.gamma))  # ()
-    gamma = _share(gamma, ret.counts, clip.counts)  # (n, c)
+    gamma = _share(gamma, ret.valid, clip.valid)  # (n, c)
     w = torch.where(seen.to(like.device), alpha, beta)  # (c,)
-    w = _share(w, ret.counts | clip.counts, head.counts)  # (n, c)
+    w = _share(w, ret.valid | clip.valid, head.valid)  # (n, c)
     combined = combine(ret.values, clip.values, head.values, w, gamma, weights.form)  # (n, c)
     if weights.form == "arithmetic" and weights.renormalise:
         combined = _to_sum_1(combined)
@@ -83,7 +93,7 @@ def combine(
     gamma: Float[Tensor, "..."],
     form: Form = "arithmetic",
 ) -> Float[Tensor, "n c"]:
-    """The paper's formula.
+    """Return s, the paper's formula (section 2.2; method.md 1.6).
 
     s_ret, s_clip, s_iv: (n, c) in [0, 1], scores by retrieval, by CLIP and by the in-vocabulary head.
     w: (), (c,) or (n, c), the weight of retrieval and CLIP together; alpha for seen classes, beta for unseen ones.
@@ -102,10 +112,10 @@ def _arithmetic(w: Tensor, s_oov: Tensor, s_iv: Tensor) -> Float[Tensor, "n c"]:
 
 
 def _geometric(w: Tensor, s_oov: Tensor, s_iv: Tensor) -> Float[Tensor, "n c"]:
-    """A source with weight 0 must not veto: 0 * log 0 counts as 0."""
-    w, nothing = w.expand(s_iv.shape), torch.zeros_like(s_iv)  # (n, c)
-    logits = torch.where(w < 1.0, (1.0 - w) * s_iv.log(), nothing) + torch.where(w > 0.0, w * s_oov.log(), nothing)
-    return torch.softmax(logits, dim=1).nan_to_num(0.0)  # (n, c); every class vetoed: no evidence
+    """Return FC-CLIP's geometric form; 0 * log 0 counts as 0, so that a source with weight 0 cannot veto a class."""
+    w, zero = w.expand(s_iv.shape), torch.zeros_like(s_iv)  # (n, c)
+    logits = torch.where(w < 1.0, (1.0 - w) * s_iv.log(), zero) + torch.where(w > 0.0, w * s_oov.log(), zero)  # (n, c)
+    return torch.softmax(logits, dim=1).nan_to_num(0.0)  # (n, c); 0 where every class is vetoed
 
 
 FORMS: Mapping[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"arithmetic": _arithmetic, "geometric": _geometric}
@@ -113,39 +123,49 @@ ROLES = (Role.RETRIEVAL, Role.CLIP, Role.IN_VOCABULARY)
 
 
 @dataclass(frozen=True, eq=False)
-class _Voice:
-    """What a role says: values (n, c), 0 where it says nothing, and where it takes part in the formula (n, c)."""
+class _RoleScores:
+    """The scores of one role of the formula.
+
+    values: (n, c) in [0, 1], 0 where the role abstains.
+    valid: (n, c) bool, where the role takes part in the formula.
+    """
 
     values: Tensor
-    counts: Tensor
+    valid: Tensor
 
 
-def _voice(scores: Sequence[ClassScores], role: Role, like: Tensor, covered: Tensor | None, unknown: Unknown) -> _Voice:
-    """The mean of a role's classifiers over those that know a class of a mask.
+def _role_scores(
+    scores: Sequence[ClassScores], role: Role, like: Tensor, covered: Tensor | None, unknown: Unknown
+) -> _RoleScores:
+    """Return per mask and class the mean over the role's classifiers that do not abstain.
 
-    A role that no classifier plays drops out: the formula is not defined without it. So does, for an uncovered mask, a
-    role that reads its CLIP vector. Where classifiers are there and none of them knows, `unknown` decides.
+    A role without a classifier is valid nowhere. A role that reads the CLIP vector is not valid for an uncovered mask.
+    Where a role has classifiers and all of them abstain, `unknown` decides.
     """
-    players = [source for source in scores if source.role is role]
+    classifiers = [source for source in scores if source.role is role]
     readable = torch.ones(like.shape, dtype=torch.bool, device=like.device)  # (n, c)
     if covered is not None and role is not Role.IN_VOCABULARY:
-        readable = readable & covered.to(like.device)[:, None]
-    total, voices = torch.zeros_like(like), torch.zeros_like(like)  # (n, c)
-    for source in players:
-        knows = readable & source.knows.to(like.device)  # (n, c)
+        readable = readable & covered.to(like.device)[:, None]  # (n, c) & (n, 1)
+    total, count = torch.zeros_like(like), torch.zeros_like(like)  # (n, c)
+    for source in classifiers:
+        valid = readable & source.knows.to(like.device)  # (n, c) & (c,)
         if source.speaks is not None:
-            knows = knows & source.speaks.to(like.device)[:, None]
-        # Clamped, because the logarithm of a rounding error below 0 would take the whole mask with it.
+            valid = valid & source.speaks.to(like.device)[:, None]  # (n, c) & (n, 1)
+        # Clamped, because the logarithm of a rounding error below 0 would make every class of the mask NaN.
         values = source.values.to(like).clamp(0.0, 1.0)  # (n, c)
-        total = total + torch.where(knows, values, torch.zeros_like(values))
-        voices = voices + knows.to(like.dtype)
-    literal = unknown == "zero" and bool(players)
-    return _Voice(total / voices.clamp(min=1.0), readable if literal else voices > 0)
+        total = total + torch.where(valid, values, torch.zeros_like(values))  # (n, c)
+        count = count + valid.to(like.dtype)  # (n, c)
+    literal = unknown == "zero" and bool(classifiers)
+    return _RoleScores(total / count.clamp(min=1.0), readable if literal else count > 0)
 
 
-def _share(weight: Tensor, counts: Tensor, others: Tensor) -> Float[Tensor, "n c"]:
-    """The weight of one side of a sum: `weight` where both sides count, all of it where the other does not."""
-    return torch.where(others, torch.where(counts, weight, torch.zeros_like(weight)), torch.ones_like(weight))
+def _share(weight: Tensor, valid: Tensor, other_valid: Tensor) -> Float[Tensor, "n c"]:
+    """Return the weight of one side of a sum: `weight` where both sides are valid, 1 where only this side can be.
+
+    weight: (), (c,) or (n, c) in [0, 1].
+    valid, other_valid: (n, c) bool.
+    """
+    return torch.where(other_valid, torch.where(valid, weight, torch.zeros_like(weight)), torch.ones_like(weight))
 
 
 def _to_sum_1(scores: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
@@ -154,10 +174,11 @@ def _to_sum_1(scores: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
 
 
 def _precision(scores: Sequence[ClassScores]) -> torch.dtype:
-    """The finest of the sources', float32 at least: the answer must not hang on which comes first."""
+    """Return the finest dtype of the sources, float32 at least: the result must not depend on their order."""
     return reduce(torch.promote_types, (source.values.dtype for source in scores), torch.float32)
 
 
 def _void(scores: Sequence[ClassScores], like: Tensor) -> Float[Tensor, "n"]:
-    known = [source.void.to(like).clamp(0.0, 1.0) for source in scores if source.void is not None]
-    return torch.stack(known).mean(0) if known else like.new_zeros(len(like))
+    """Return v, the mean probability of "no object" over the sources that give it; 0 where none does."""
+    voids = [source.void.to(like).clamp(0.0, 1.0) for source in scores if source.void is not None]  # (n,) each
+    return torch.stack(voids).mean(0) if voids else like.new_zeros(len(like))  # (n,)

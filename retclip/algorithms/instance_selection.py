@@ -1,8 +1,8 @@
 """Object instances from soft masks and class scores, by FC-CLIP's rule (method.md 1.8).
 
-1. The k best of all n * c pairs of mask and class are taken, stuff included.
-2. Pairs of stuff classes are dropped *after* that: they use up places.
-3. A pair's score is its class score times the mean probability of the mask's own pixels (those above one half).
+1. The k best of all n * c pairs of mask and class are selected, stuff included.
+2. Pairs of stuff classes are dropped *after* that, so they count towards k.
+3. An instance's score is its class score times the mean probability of the mask's pixels (those above 0.5).
 """
 
 from __future__ import annotations
@@ -14,15 +14,21 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from retclip.algorithms.mask_frames import count_and_size, painted
+from retclip.algorithms.mask_frames import count_and_size, pixel_probabilities
 from retclip.types import MaskLogits
 
-BATCH, CHUNK = 16, 1 << 24  # masks painted at once, and pixels of them: 64 MB of float32
+BATCH, CHUNK = 16, 1 << 24  # masks upsampled at once, and pixels of them: 64 MB of float32
 
 
 @dataclass(frozen=True, eq=False)
 class Instances:
-    """masks: (m, H, W) bool. classes: (m,) int64. scores: (m,) float32 in [0, 1]. proposals: (m,) int64, the mask."""
+    """m object instances of one image.
+
+    masks: (m, H, W) bool.
+    classes: (m,) int64 class indices.
+    scores: (m,) float32 in [0, 1].
+    proposals: (m,) int64, index of the mask proposal that each comes from.
+    """
 
     masks: Tensor
     classes: Tensor
@@ -37,14 +43,22 @@ def instance_selection(
     size: tuple[int, int] | None = None,
     k: int = 100,
 ) -> Instances:
-    """The instances, best pair first. scores: already times 1 - void. size: (H, W), None = the masks' own.
+    """Return the instances, best pair of mask and class first.
+
+    masks: (n, y, x) probabilities in [0, 1], or logits in a padded frame.
+    scores: (n, c) in [0, 1], already multiplied by 1 - void.
+    is_thing: (c,) True for countable classes.
+    size: (H, W) of the returned masks; None = that of `masks`.
+    k: pairs selected, things and stuff together.
 
     Worked example: two masks, classes (thing, stuff), scores ((.9, .2), (.1, .8)), k = 2: the pairs (0, thing) and
     (1, stuff) are taken, the second is dropped, one instance is left.
     """
     size = size or count_and_size(masks)[1]
     parts = list(instances_in_parts(masks, scores, is_thing, size, k))
-    fields = (torch.cat([getattr(one, name) for one in parts]) for name in ("masks", "classes", "scores", "proposals"))
+    fields = (
+        torch.cat([getattr(part, name) for part in parts]) for name in ("masks", "classes", "scores", "proposals")
+    )
     return Instances(*fields)
 
 
@@ -55,19 +69,19 @@ def instances_in_parts(
     size: tuple[int, int],
     k: int = 100,
 ) -> Iterator[Instances]:
-    """The same a few at a time, best first, for those who keep no mask: a hundred of a large photo fill a gigabyte.
+    """Yield the instances of `instance_selection` in batches, best first: 100 masks of a large photo fill a gigabyte.
 
-    At least one part comes, where there is nothing an empty one.
+    At least one batch is yielded, an empty one where no pair is a thing.
     """
     classes = scores.shape[1]
-    best = scores.flatten().topk(min(k, scores.numel()))
-    proposals, labels = best.indices // max(1, classes), best.indices % max(1, classes)
-    things = is_thing.to(labels.device)[labels]
-    proposals, labels, values = proposals[things], labels[things], best.values[things]
+    best = scores.flatten().topk(min(k, scores.numel()))  # (k,)
+    proposals, labels = best.indices // max(1, classes), best.indices % max(1, classes)  # (k,), (k,)
+    things = is_thing.to(labels.device)[labels]  # (k,)
+    proposals, labels, values = proposals[things], labels[things], best.values[things]  # (m,) each
     step = max(1, min(BATCH, CHUNK // max(1, size[0] * size[1])))
     for start in range(0, max(1, len(labels)), step):
         part = slice(start, start + step)
-        full = painted(masks, proposals[part], size)
-        found = full > 0.5
-        inside = (full * found).sum(dim=(1, 2)) / (found.sum(dim=(1, 2)) + 1e-6)
-        yield Instances(found, labels[part], values[part].float() * inside, proposals[part])
+        probabilities = pixel_probabilities(masks, proposals[part], size)  # (b, H, W)
+        binary = probabilities > 0.5  # (b, H, W)
+        mean = (probabilities * binary).sum(dim=(1, 2)) / (binary.sum(dim=(1, 2)) + 1e-6)  # (b,)
+        yield Instances(binary, labels[part], values[part].float() * mean, proposals[part])

@@ -1,8 +1,8 @@
-"""Label matching: which stored class stands for a class of the user's (paper, section 2.2; method.md D15).
+"""Label matching: maps each class of a vocabulary to a class of the feature store (paper, section 2.2; method.md D15).
 
-In this order: the same name; a synonym on either side; the nearest text, where its cosine is above 0.95. Names are
-compared by `name_key`. What matches nothing is MISSING, with the nearest name as a hint. A pair that a person has
-rejected is passed over by every rule.
+Three rules, in this order: the same name; a synonym on either side; the nearest text, if its cosine is above 0.95.
+Names are compared by `name_key`. A class without a match is MISSING, with the nearest name as a hint. A match that a
+person has rejected is excluded from every rule.
 """
 
 from __future__ import annotations
@@ -28,11 +28,14 @@ def match_labels(
     threshold: float = THRESHOLD,
     rejected: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[LabelMatch, ...]:
-    """One match per class of the vocabulary.
+    """Return one match per class of the vocabulary, in its order.
 
-    store_text: (s, d) unit vectors, a row per stored class; used where the vocabulary has text vectors too. Equal
-    similarities go to the class that comes first in `store_classes`. rejected: by a name's key the stored classes that
-    must not stand for it.
+    store_classes: names of the s stored classes.
+    store_synonyms: synonyms of a stored class, by its name.
+    store_text: (s, d) unit vectors, a row per stored class; used where the vocabulary has text vectors too. Of equal
+    similarities the class that comes first in `store_classes` wins.
+    threshold: cosine in [-1, 1] that a match by text must exceed.
+    rejected: stored classes that a name must not be matched to, by the name's key.
     """
     names = {name_key(name): name for name in reversed(store_classes)}  # the first of equal keys wins
     synonyms = {
@@ -41,41 +44,47 @@ def match_labels(
     similarities = _similarities(vocabulary, store_text)
     matches = []
     for index, name in enumerate(vocabulary.names):
-        mine = vocabulary.synonyms[index] if vocabulary.synonyms else ()
-        row = similarities[index] if similarities is not None else None
-        barred = (rejected or {}).get(name_key(name), ())
-        matches.append(
-            _match(name, mine, names, synonyms, barred) or _near(name, store_classes, row, threshold, barred)
-        )
+        own_synonyms = vocabulary.synonyms[index] if vocabulary.synonyms else ()
+        row = similarities[index] if similarities is not None else None  # (s,)
+        excluded = (rejected or {}).get(name_key(name), ())
+        by_name = _match_by_name(name, own_synonyms, names, synonyms, excluded)
+        matches.append(by_name or _match_by_text(name, store_classes, row, threshold, excluded))
     return tuple(matches)
 
 
-def _match(
-    name: str, mine: Sequence[str], names: Mapping[str, str], synonyms: Mapping[str, str], barred: Collection[str]
+def _match_by_name(
+    name: str,
+    own_synonyms: Sequence[str],
+    names: Mapping[str, str],
+    synonyms: Mapping[str, str],
+    excluded: Collection[str],
 ) -> LabelMatch | None:
     terms = [(name, names, MatchKind.EXACT), (name, synonyms, MatchKind.SYNONYM)]
-    terms += [(synonym, known, MatchKind.SYNONYM) for synonym in mine for known in (names, synonyms)]
-    for term, known, how in terms:
-        found = known.get(name_key(term))
-        if found is not None and found not in barred:
-            return LabelMatch(name, found, how)
+    terms += [(synonym, candidates, MatchKind.SYNONYM) for synonym in own_synonyms for candidates in (names, synonyms)]
+    for term, candidates, kind in terms:
+        candidate = candidates.get(name_key(term))
+        if candidate is not None and candidate not in excluded:
+            return LabelMatch(name, candidate, kind)
     return None
 
 
-def _near(
-    name: str, store_classes: Sequence[str], row: Tensor | None, threshold: float, barred: Collection[str]
+def _match_by_text(
+    name: str, store_classes: Sequence[str], row: Tensor | None, threshold: float, excluded: Collection[str]
 ) -> LabelMatch:
-    """The nearest by text, or a hint by spelling. Rejected classes are neither."""
-    if not barred:
+    """Return the nearest class by text, or MISSING with a hint by spelling; excluded classes are neither."""
+    if not excluded:
         return _by_text(name, store_classes, row, threshold)
-    kept = [index for index, one in enumerate(store_classes) if one not in barred]
-    return _by_text(name, [store_classes[index] for index in kept], row[kept] if row is not None else None, threshold)
+    allowed = [index for index, store_class in enumerate(store_classes) if store_class not in excluded]
+    return _by_text(
+        name, [store_classes[index] for index in allowed], row[allowed] if row is not None else None, threshold
+    )
 
 
 def _by_text(name: str, store_classes: Sequence[str], row: Tensor | None, threshold: float) -> LabelMatch:
     if row is None or not len(store_classes):
-        near = difflib.get_close_matches(name_key(name), [name_key(one) for one in store_classes], n=1, cutoff=0.6)
-        nearest = next((one for one in store_classes if near and name_key(one) == near[0]), None)
+        keys = [name_key(store_class) for store_class in store_classes]
+        close = difflib.get_close_matches(name_key(name), keys, n=1, cutoff=0.6)
+        nearest = store_classes[keys.index(close[0])] if close else None
         return LabelMatch(name, None, MatchKind.MISSING, similarity=0.0, nearest=nearest)
     best = int(row.argmax())
     similarity = float(row[best])
@@ -85,10 +94,10 @@ def _by_text(name: str, store_classes: Sequence[str], row: Tensor | None, thresh
 
 
 def _similarities(vocabulary: Vocabulary, store_text: Tensor | None) -> Tensor | None:
-    """(c, s) cosine of each class's best term with each stored class, None where either side has no text."""
+    """Return the (c, s) cosine of each class's best term with each stored class; None where a side has no text."""
     if vocabulary.text is None or store_text is None or not len(store_text):
         return None
     by_term = vocabulary.text @ store_text.T  # (r, s)
-    row_class = torch.from_numpy(vocabulary.row_class).to(by_term.device)
-    best = torch.full((len(vocabulary), len(store_text)), -1.0, dtype=by_term.dtype, device=by_term.device)
+    row_class = torch.from_numpy(vocabulary.row_class).to(by_term.device)  # (r,)
+    best = torch.full((len(vocabulary), len(store_text)), -1.0, dtype=by_term.dtype, device=by_term.device)  # (c, s)
     return best.scatter_reduce(0, row_class[:, None].expand_as(by_term), by_term, reduce="amax")

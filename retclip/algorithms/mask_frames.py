@@ -1,7 +1,8 @@
-"""Masks from the grid or frame they were made on to pixels (FC-CLIP's order, method.md 1.8).
+"""Masks upsampled to image resolution (FC-CLIP's order, method.md 1.8).
 
-Probabilities on a grid over the photo are resized bilinearly. Logits on a network's padded frame are brought to the
-frame's own pixels, cropped to the photo, resized to the size asked for, and only then put through the sigmoid.
+Probabilities on a grid over the photo are resized bilinearly. Logits on a network's padded input (its frame) are
+upsampled to the frame's pixels, cropped to the photo, resized to the requested size, and only then put through the
+sigmoid.
 """
 
 from __future__ import annotations
@@ -14,36 +15,48 @@ from torch import Tensor
 from retclip.types import MaskLogits
 
 
-def painted(
-    masks: Float[Tensor, "n y x"] | MaskLogits, chosen: Int64[Tensor, "m"], size: tuple[int, int]
+def pixel_probabilities(
+    masks: Float[Tensor, "n y x"] | MaskLogits, indices: Int64[Tensor, "m"], size: tuple[int, int]
 ) -> Float[Tensor, "m H W"]:
-    """The chosen masks as probabilities in [0, 1] float32 on `size` = (H, W) pixels of the photo."""
+    """Return the masks of the given indices as probabilities in [0, 1], float32.
+
+    masks: (n, y, x) probabilities over the photo, or logits in a padded frame.
+    indices: (m,) of the masks, in the order of the result.
+    size: (H, W) of the result in pixels; it covers the photo.
+    """
     if not isinstance(masks, MaskLogits):
-        return _resized(masks[chosen].float(), size)
+        return _resized(masks[indices].float(), size)  # (m, H, W)
     height, width = masks.inner
-    framed = _resized(masks.values[chosen].float(), masks.frame)
-    return _resized(framed[:, :height, :width], size).sigmoid()
+    framed = _resized(masks.values[indices].float(), masks.frame)  # (m, H_frame, W_frame)
+    return _resized(framed[:, :height, :width], size).sigmoid()  # (m, H, W)
 
 
-def on_photo(logits: MaskLogits, size: tuple[int, int]) -> Float[Tensor, "n y x"]:
-    """All masks as probabilities on a coarse grid over the photo alone, padding cut off; sampled bilinearly, without
-    the way through the frame's pixels."""
-    y, x = (
-        (torch.arange(count, device=logits.values.device) + 0.5) / count * (inner / full) * 2 - 1
-        for count, inner, full in zip(size, logits.inner, logits.frame, strict=True)
+def grid_probabilities(logits: MaskLogits, size: tuple[int, int]) -> Float[Tensor, "n y x"]:
+    """Return all masks as probabilities in [0, 1] on a coarse grid over the photo, without the frame's padding.
+
+    The logits are sampled bilinearly at the grid's cell centres, not upsampled to the frame's pixels first.
+
+    size: (y, x) of the grid.
+    """
+    y, x = (  # (y,), (x,): cell centres in [-1, 1] of the frame
+        (torch.arange(count, device=logits.values.device) + 0.5) / count * (inner / frame) * 2 - 1
+        for count, inner, frame in zip(size, logits.inner, logits.frame, strict=True)
     )
-    return sampled(logits.values.float(), y, x).sigmoid()
+    return sampled(logits.values.float(), y, x).sigmoid()  # (n, y, x)
 
 
 def sampled(values: Float[Tensor, "n y x"], y: Float[Tensor, "H"], x: Float[Tensor, "W"]) -> Float[Tensor, "n H W"]:
-    """Bilinear samples at rows y and columns x; a map spans [-1, 1] edge to edge, and its border goes on beyond."""
-    places = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # (H, W, 2)
-    places = places[None].expand(len(values), -1, -1, -1)
-    return F.grid_sample(values[:, None], places, padding_mode="border", align_corners=False)[:, 0]
+    """Return bilinear samples at every row of y and column of x.
+
+    y: (H,), x: (W,); a map spans [-1, 1] from edge to edge, and its border values continue beyond.
+    """
+    points = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # (H, W, 2)
+    points = points[None].expand(len(values), -1, -1, -1)  # (n, H, W, 2)
+    return F.grid_sample(values[:, None], points, padding_mode="border", align_corners=False)[:, 0]  # (n, H, W)
 
 
 def count_and_size(masks: Float[Tensor, "n y x"] | MaskLogits) -> tuple[int, tuple[int, int], torch.device]:
-    """How many there are, the natural (H, W) to paint them at, and where they lie."""
+    """Return the number n of masks, their own size (H, W) over the photo, and their device."""
     if isinstance(masks, MaskLogits):
         return len(masks.values), masks.inner, masks.values.device
     return len(masks), (int(masks.shape[1]), int(masks.shape[2])), masks.device

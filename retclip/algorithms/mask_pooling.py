@@ -2,9 +2,9 @@
 
     v[n] = sum over cells of w[n, cell] * F[:, cell] / sum over cells of w[n, cell]
 
-where F is the feature grid and w[n, cell] says how much of the cell mask n covers. Two rules give w. `area_weights` is
-the exact covered share of each cell, so that no mask vanishes on a coarse grid. `fcclip_weights` is FC-CLIP's rule
-(bilinear sampling, then > 0), kept for agreement: at stride 32 it loses 94 % of 8-pixel squares (method.md 1.3).
+where F is the feature grid and w[n, cell] the weight of a cell for mask n. Two rules give w. `area_weights` is the
+exact share of the cell that the mask covers, so that no mask vanishes on a coarse grid. `fcclip_weights` is FC-CLIP's
+rule (bilinear sampling, then > 0), kept for agreement: at stride 32 it loses 94 % of 8-pixel squares (method.md 1.3).
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ def area_weights(
     extent: tuple[float, float] = (1.0, 1.0),
     steps: int = 0,
 ) -> Float[Tensor, "n h w"]:
-    """The share of each cell of a grid of `size` = (h, w) that each mask covers, in [0, 1], exact for any ratio.
+    """Return the share of each grid cell that each mask covers, in [0, 1], exact for any ratio of the two grids.
 
-    masks: [0, 1], on any grid over the whole image. extent: the share of the grid's rows and columns that the image
-    covers, in (0, 1]; cells beyond it are padding and get 0. steps: where above 0, the masks' pixels begin and end at
-    multiples of 1/steps of a cell. With 256, and masks whose values are multiples of 1/256, every sum is exact in
-    float32, and the same in whatever order a machine adds.
+    masks: (n, y, x) in [0, 1], on any grid over the whole image.
+    size: (h, w) of the feature grid.
+    extent: share of the feature grid's rows and columns that the image covers, in (0, 1]; cells beyond it are padding
+    and get 0.
+    steps: where above 0, mask pixels begin and end at multiples of 1/steps of a cell. With 256, and mask values in
+    multiples of 1/256, every sum is exact in float32 and independent of the order of summation.
 
     Worked example: one row of masks (1, 0, 0) onto 2 cells; each cell is 1.5 mask pixels wide, so the first is covered
     by 1 / 1.5 = 2/3 and the second by 0.
@@ -44,43 +46,50 @@ def area_weights(
 def fcclip_weights(
     mask_logits: Float[Tensor, "n y x"], size: tuple[int, int], extent: tuple[float, float] = (1.0, 1.0)
 ) -> Float[Tensor, "n h w"]:
-    """FC-CLIP's rule: logits sampled bilinearly (corners not aligned, no smoothing), 1 where the value is above 0.
+    """Return FC-CLIP's weights: logits sampled bilinearly (corners not aligned, no smoothing), 1 where above 0, else 0.
 
-    mask_logits: over the image. extent: as in `area_weights`; a cell whose centre lies in the padding gets 0.
+    mask_logits: (n, y, x) over the whole image.
+    size: (h, w) of the feature grid.
+    extent: as in `area_weights`; a cell whose centre lies in the padding gets 0.
     """
     if extent == (1.0, 1.0):
-        resized = F.interpolate(mask_logits[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
+        resized = F.interpolate(mask_logits[:, None], size=size, mode="bilinear", align_corners=False)[
+            :, 0
+        ]  # (n, h, w)
         return (resized > 0).to(mask_logits.dtype)
     y, x = ((torch.arange(n) + 0.5).to(mask_logits) / n / share for n, share in zip(size, extent, strict=True))
-    inside = (y < 1)[:, None] & (x < 1)
-    return ((sampled(mask_logits, y * 2 - 1, x * 2 - 1) > 0) & inside).to(mask_logits.dtype)
+    inside = (y < 1)[:, None] & (x < 1)  # (h, w)
+    return ((sampled(mask_logits, y * 2 - 1, x * 2 - 1) > 0) & inside).to(mask_logits.dtype)  # (n, h, w)
 
 
 def mask_pooling(
     grid: Float[Tensor, "d h w"], weights: Float[Tensor, "n h w"], eps: float = 0.0
 ) -> tuple[Float[Tensor, "n d"], Bool[Tensor, "n"]]:
-    """Weighted means of the grid, and whether each mask covered anything; an uncovered mask's row is 0.
+    """Return v (n, d) and whether each mask covers any cell (n,); the vector of an uncovered mask is 0.
 
-    eps is added to the divisor; FC-CLIP has 1e-8 there. Sums are taken in float32 at least, whatever precision a model
-    works in: thousands of cells in half precision lose the difference between two classes.
+    Sums are taken in float32 at least: thousands of cells in half precision lose the difference between two classes.
+
+    grid: (d, h, w) dense features.
+    weights: (n, h, w), not negative.
+    eps: added to the divisor; FC-CLIP has 1e-8.
     """
     grid, weights = at_least_float32(grid), at_least_float32(weights)
     totals = weights.sum(dim=(1, 2))  # (n,)
-    covered = totals > 0
+    covered = totals > 0  # (n,)
     with torch.autocast(grid.device.type, enabled=False):
-        sums = torch.einsum("nhw,dhw->nd", weights.to(grid.dtype), grid)
-    divisor = torch.where(covered, totals + eps, torch.ones_like(totals)).to(grid.dtype)
+        sums = torch.einsum("nhw,dhw->nd", weights.to(grid.dtype), grid)  # (n, d)
+    divisor = torch.where(covered, totals + eps, torch.ones_like(totals)).to(grid.dtype)  # (n,)
     return sums / divisor[:, None], covered
 
 
 def _overlap(fine: int, coarse: int, extent: float, steps: int) -> Float[Tensor, "coarse fine"]:
-    """How much of each coarse cell each fine cell fills, along one axis: rows sum to 1 inside the image.
+    """Return the share of each coarse cell that each fine cell fills, along one axis; rows sum to 1 inside the image.
 
-    In units of coarse cells; float64, so that equal edges meet exactly enough.
+    Edges are in units of coarse cells and float64, so that equal edges coincide up to 1e-9.
     """
-    edges = torch.arange(fine + 1, dtype=torch.float64) * (extent * coarse / fine)
+    edges = torch.arange(fine + 1, dtype=torch.float64) * (extent * coarse / fine)  # (fine + 1,)
     if steps:
         edges = torch.round(edges * steps) / steps
-    cell = torch.arange(coarse, dtype=torch.float64)[:, None]
-    shares = (torch.minimum(edges[1:], cell + 1) - torch.maximum(edges[:-1], cell)).clamp(min=0)
+    cell = torch.arange(coarse, dtype=torch.float64)[:, None]  # (coarse, 1)
+    shares = (torch.minimum(edges[1:], cell + 1) - torch.maximum(edges[:-1], cell)).clamp(min=0)  # (coarse, fine)
     return torch.where(shares > 1e-9, shares, torch.zeros_like(shares))  # rounding must not cover a neighbour's cell

@@ -1,4 +1,4 @@
-"""How finely sums are taken, whatever precision a model works in."""
+"""The precision of sums, whatever precision a model computes in."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from torch import Tensor
 
 
 def at_least_float32(values: Tensor) -> Tensor:
-    """The same values in float32 where they are of half precision; float32 and float64 come back as they are."""
+    """Return the values in float32 if they are of half precision; float32 and float64 are returned unchanged."""
     return values.to(torch.promote_types(values.dtype, torch.float32))

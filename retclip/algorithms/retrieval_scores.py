@@ -6,9 +6,9 @@ Three votes over the k neighbours of one mask, with distances d_i and classes y_
     softmax  u_i = exp((1 - d_i) / t) / sum of the same over i;  score[c] = sum of u_i over y_i = c
     rank     u_i = 1 / (2 + rank_i) / sum of the same;  score[c] = sum of u_i over y_i = c     (arXiv 2408.08172)
 
-The minimum and maximum run over the neighbours of that one mask, so masks are judged independently. The nearest always
-scores 1, however far it is; that is what the other two votes mend. With per-class retrieval the k neighbours are the
-nearest few of *each* class, and min-max then compares classes. All distances equal, or one neighbour: score 1. A class
+The minimum and maximum run over the neighbours of one mask, so masks are scored independently. With minmax the nearest
+always scores 1, however far it is; the other two votes avoid that. With per-class retrieval the k neighbours are the
+nearest few of *each* class, and minmax then compares classes. All distances equal, or one neighbour: score 1. A class
 without a neighbour scores 0, a mask without any neighbour 0 everywhere.
 """
 
@@ -36,12 +36,14 @@ def retrieval_scores(
     temperature: float = 0.07,
     max_distance: float | None = None,
 ) -> Float[Tensor, "n c"]:
-    """Scores in [0, 1].
+    """Return the class scores of each mask in [0, 1].
 
-    neighbour_classes: (n, k), -1 = none.
+    neighbour_classes: (n, k) class index, -1 = none.
     distances: (n, k), cosine distance in [0, 2], inf = none.
-    aggregate: how minmax joins the neighbours of one class, by their best or by their mean; it alone reads it.
-    temperature: t of softmax, which alone reads it.
+    classes: c, the number of classes.
+    vote: the rule, see the module.
+    aggregate: for minmax only, whether a class scores its best neighbour or the mean of its neighbours.
+    temperature: for softmax only, t, above 0.
     max_distance: neighbours beyond it do not vote.
     Raises ConfigError for a vote or an aggregate that does not exist.
 
@@ -56,6 +58,7 @@ def retrieval_scores(
     units = VOTES[vote](distances, valid, temperature)  # (n, k)
     target = torch.where(valid, neighbour_classes, torch.full_like(neighbour_classes, classes))  # one bin for "none"
     bins = distances.new_zeros(len(distances), classes + 1)  # (n, c + 1)
+    # (n, k) scattered by class -> (n, c + 1), then the bin for "none" is cut off -> (n, c)
     if vote != "minmax":
         return bins.scatter_add(1, target, units)[:, :classes]
     return bins.scatter_reduce(1, target, units, reduce=REDUCTIONS[aggregate], include_self=False)[:, :classes]
@@ -68,28 +71,26 @@ def _minmax(distances: Float[Tensor, "n k"], valid: Bool[Tensor, "n k"], _: floa
     farthest = distances.masked_fill(~valid, -torch.inf).amax(1, keepdim=True)  # (n, 1)
     spread = farthest - nearest  # (n, 1)
     share = (distances - nearest) / torch.where(spread > 1e-6, spread, torch.ones_like(spread))  # (n, k)
-    units = torch.where(spread > 1e-6, 1.0 - share, torch.ones_like(share))
+    units = torch.where(spread > 1e-6, 1.0 - share, torch.ones_like(share))  # (n, k)
     return torch.where(valid, units, torch.zeros_like(units)).clamp(0.0, 1.0)
 
 
 def _softmax(distances: Float[Tensor, "n k"], valid: Bool[Tensor, "n k"], temperature: float) -> Float[Tensor, "n k"]:
     logits = ((1.0 - distances) / temperature).masked_fill(~valid, -torch.inf)  # (n, k)
-    return torch.softmax(logits, dim=1).nan_to_num(0.0)  # a row without neighbours is 0/0
+    return torch.softmax(logits, dim=1).nan_to_num(0.0)  # (n, k); a row without neighbours is 0/0
 
 
 def _rank(distances: Float[Tensor, "n k"], valid: Bool[Tensor, "n k"], _: float) -> Float[Tensor, "n k"]:
-    """Equal distances share the mean weight of their ranks, so that the answer does not hang on their order."""
+    """Return the rank vote; equal distances share the mean weight of their ranks, so their order does not matter."""
     d = distances.masked_fill(~valid, torch.inf).contiguous()  # (n, k)
-    ordered = d.sort(dim=1).values
+    ordered = d.sort(dim=1).values  # (n, k)
     before = torch.searchsorted(ordered, d)  # (n, k) how many are strictly nearer
-    tied = torch.searchsorted(ordered, d, right=True) - before
-    weight = 1.0 / (2.0 + torch.arange(2 * d.shape[1] + 1, dtype=distances.dtype, device=distances.device))
-    total = torch.cat([weight.new_zeros(1), weight.cumsum(0)])  # total[b] - total[a] = weights of ranks a .. b-1
+    tied = torch.searchsorted(ordered, d, right=True) - before  # (n, k) how many are equally near
+    weight = 1.0 / (2.0 + torch.arange(2 * d.shape[1] + 1, dtype=distances.dtype, device=distances.device))  # (2k + 1,)
+    total = torch.cat([weight.new_zeros(1), weight.cumsum(0)])  # (2k + 2,); total[b] - total[a] = ranks a .. b-1
     units = torch.where(valid, (total[before + tied] - total[before]) / tied, torch.zeros_like(distances))  # (n, k)
     return units / units.sum(1, keepdim=True).clamp(min=1e-12)
 
 
-VOTES: Mapping[str, Callable[[Tensor, Tensor, float], Tensor]] = {
-    "minmax": _minmax, "softmax": _softmax, "rank": _rank,
-}  # fmt: skip
+VOTES: Mapping[str, Callable[[Tensor, Tensor, float], Tensor]] = {"minmax": _minmax, "softmax": _softmax, "rank": _rank}
 REDUCTIONS: Mapping[str, str] = {"max": "amax", "mean": "mean"}

@@ -13,31 +13,35 @@ import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from retclip.algorithms.mask_frames import painted
+from retclip.algorithms.mask_frames import pixel_probabilities
 from retclip.types import MaskLogits
 
-CHUNK = 1 << 24  # values of mixed classes held together: 64 MB of float32
-OF_LOGITS = 1 << 26  # the same where masks are logits, 256 MB: each few classes more paint all masks again
+CHUNK = 1 << 24  # values of S held at once: 64 MB of float32
+LOGITS_CHUNK = 1 << 26  # the same where masks are logits, 256 MB: each chunk of classes upsamples all masks again
 
 
 def semantic_map(
     masks: Float[Tensor, "n y x"] | MaskLogits, scores: Float[Tensor, "n c"], size: tuple[int, int]
 ) -> Int64[Tensor, "H W"]:
-    """Class index per pixel of `size` = (H, W), -1 where S is 0 for every class (no mask, or no evidence).
+    """Return the class index per pixel, -1 where S is 0 for every class (no mask, or no evidence).
 
-    masks: [0, 1], on any grid over the whole image, or logits on a frame. Classes are mixed a few at a time, so the
-    peak does not grow with c: probabilities on their own grid, because interpolation is linear; logits pixel by pixel.
+    Classes are computed a few at a time, so the memory peak does not grow with c: probabilities on their own grid,
+    because interpolation is linear; logits at image resolution.
+
+    masks: (n, y, x) in [0, 1], on any grid over the whole image, or logits in a padded frame.
+    scores: (n, c) in [0, 1].
+    size: (H, W) of the result in pixels.
     """
-    best = torch.zeros(size, dtype=torch.float32, device=scores.device)
-    winner = torch.full(size, -1, dtype=torch.int64, device=scores.device)
-    cells = size if isinstance(masks, MaskLogits) else (int(masks.shape[1]), int(masks.shape[2]))
-    most = OF_LOGITS if isinstance(masks, MaskLogits) else CHUNK
-    step = max(1, most // max(1, cells[0] * cells[1]))
+    best = torch.zeros(size, dtype=torch.float32, device=scores.device)  # (H, W)
+    winner = torch.full(size, -1, dtype=torch.int64, device=scores.device)  # (H, W)
+    grid_size = size if isinstance(masks, MaskLogits) else (int(masks.shape[1]), int(masks.shape[2]))
+    limit = LOGITS_CHUNK if isinstance(masks, MaskLogits) else CHUNK
+    step = max(1, limit // max(1, grid_size[0] * grid_size[1]))
     for start in range(0, scores.shape[1], step):
-        for index, grid in enumerate(semantic_scores(masks, scores[:, start : start + step], cells), start):
-            full = grid if grid.shape == best.shape else _resized(grid, size)
-            higher = full > best
-            best = torch.where(higher, full, best)
+        for index, grid in enumerate(semantic_scores(masks, scores[:, start : start + step], grid_size), start):
+            class_scores = grid if grid.shape == best.shape else _resized(grid, size)  # (H, W)
+            higher = class_scores > best  # (H, W)
+            best = torch.where(higher, class_scores, best)
             winner[higher] = index
     return winner
 
@@ -45,13 +49,14 @@ def semantic_map(
 def semantic_scores(
     masks: Float[Tensor, "n y x"] | MaskLogits, scores: Float[Tensor, "n c"], size: tuple[int, int]
 ) -> Float[Tensor, "c H W"]:
-    """S of the module's formula on `size`, float32, never more than CHUNK mask pixels at once."""
-    mixed = torch.zeros(scores.shape[1], *size, dtype=torch.float32, device=scores.device)
+    """Return S of the module's formula at `size` = (H, W), float32, with at most CHUNK mask pixels at once."""
+    total = torch.zeros(scores.shape[1], *size, dtype=torch.float32, device=scores.device)  # (c, H, W)
     step = max(1, CHUNK // max(1, size[0] * size[1]))
     for start in range(0, len(scores), step):
-        chosen = torch.arange(start, min(start + step, len(scores)), device=scores.device)
-        mixed += torch.einsum("nc,nyx->cyx", scores[chosen].float(), painted(masks, chosen, size))
-    return mixed
+        chunk = torch.arange(start, min(start + step, len(scores)), device=scores.device)  # (b,)
+        probabilities = pixel_probabilities(masks, chunk, size)  # (b, H, W)
+        total += torch.einsum("nc,nyx->cyx", scores[chunk].float(), probabilities)  # (b, c) (b, H, W) -> (c, H, W)
+    return total
 
 
 def _resized(grid: Float[Tensor, "y x"], size: tuple[int, int]) -> Float[Tensor, "H W"]:

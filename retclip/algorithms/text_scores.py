@@ -1,4 +1,4 @@
-"""CLIP text scores: how well each mask's vector fits each class name (method.md 1.4, 1.6).
+"""CLIP text scores: similarity of each mask's vector to each class name (method.md 1.4, 1.6).
 
     logit[n, c] = scale * max over the terms r of class c of cos(v[n], t[r])
 
@@ -20,13 +20,20 @@ def text_logits(
     classes: int,
     scale: float,
 ) -> Float[Tensor, "n c"]:
-    """Logits of unit vectors against unit text rows; row_class (r,) is each row's class. A class without a row gets
-    -inf, and so probability 0. Never in half precision, whatever autocast says: at a scale of 100 a cosine rounded to
-    bfloat16 moves a logit by 0.2."""
+    """Return the logits of each mask and class; a class without a text row gets -inf, and so probability 0.
+
+    Autocast is off here: at a scale of 100 a cosine rounded to bfloat16 changes a logit by 0.2.
+
+    vectors: (n, d) unit length.
+    text: (r, d) unit length, a row per name or synonym.
+    row_class: (r,) class index of each text row.
+    classes: c, the number of classes.
+    scale: above 0; CLIP's is 100.
+    """
     with torch.autocast(vectors.device.type, enabled=False):
         similarities = vectors @ text.T  # (n, r)
     best = torch.full((len(vectors), classes), -torch.inf, dtype=similarities.dtype, device=similarities.device)
-    best = best.scatter_reduce(1, row_class.expand(len(vectors), -1), similarities, reduce="amax")
+    best = best.scatter_reduce(1, row_class.expand(len(vectors), -1), similarities, reduce="amax")  # (n, r) -> (n, c)
     return scale * best
 
 
@@ -37,5 +44,5 @@ def text_scores(
     classes: int,
     scale: float,
 ) -> Float[Tensor, "n c"]:
-    """Soft-max of the logits over the classes: rows sum to 1."""
+    """Return the softmax of `text_logits` over the classes, with the same arguments; rows sum to 1."""
     return torch.softmax(text_logits(vectors, text, row_class, classes, scale), dim=-1)

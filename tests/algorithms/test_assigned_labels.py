@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retclip.algorithms.assigned_labels import assigned_labels, distinct_masks
+from retclip.algorithms.assigned_labels import assigned_labels, mask_nms
 
 TEXT = torch.eye(3)  # three classes, a name each
 ROWS = torch.arange(3)
@@ -77,12 +77,12 @@ def masks(*boxes):
 def test_of_masks_that_say_the_same_the_surest_stays():
     several = masks((0, 4, 0, 4), (0, 4, 0, 5), (0, 4, 4, 8), (0, 2, 0, 2))
     score = torch.tensor([0.6, 0.9, 0.5, 0.8])  # the second covers the first by 16 / 20 = 0.8, the third by 4 / 32
-    assert distinct_masks(several, score, 0.5).tolist() == [1, 3, 2]
-    assert distinct_masks(several, score, 0.81).tolist() == [1, 3, 0, 2]
-    assert distinct_masks(several, score, 0.0).tolist() == [1]
+    assert mask_nms(several, score, 0.5).tolist() == [1, 3, 2]
+    assert mask_nms(several, score, 0.81).tolist() == [1, 3, 0, 2]
+    assert mask_nms(several, score, 0.0).tolist() == [1]
 
 
 def test_empty_masks_and_none_at_all():
     several = masks((0, 0, 0, 0), (0, 0, 0, 0), (0, 4, 0, 4))
-    assert distinct_masks(several, torch.tensor([0.1, 0.2, 0.3]), 0.0).tolist() == [2, 1, 0]
-    assert distinct_masks(masks(), torch.zeros(0), 0.5).tolist() == []
+    assert mask_nms(several, torch.tensor([0.1, 0.2, 0.3]), 0.0).tolist() == [2, 1, 0]
+    assert mask_nms(masks(), torch.zeros(0), 0.5).tolist() == []

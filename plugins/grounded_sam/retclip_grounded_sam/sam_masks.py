@@ -9,7 +9,7 @@ import torch
 from segment_anything.utils.transforms import ResizeLongestSide
 from torch import Tensor
 
-from retclip.algorithms.mask_frames import on_photo
+from retclip.algorithms.mask_frames import grid_probabilities
 from retclip.types import Device, Image, MaskLogits, MaskProposals
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class SamMasks:
         framed = MaskLogits(logits, (self.side, self.side), inner)
         cells = logits.shape[1] / self.side
         grid = (max(1, round(inner[0] * cells)), max(1, round(inner[1] * cells)))
-        masks = on_photo(framed, grid)
+        masks = grid_probabilities(framed, grid)
         return MaskProposals(masks, objectness, image.size, prompts, logits=framed, mask_scores=quality)
 
 

@@ -8,7 +8,7 @@ from retclip_grounded_sam.boxes import Boxes
 from retclip_grounded_sam.detector import Detections, in_pixels
 from segment_anything import SamPredictor
 
-from retclip.algorithms.mask_frames import painted
+from retclip.algorithms.mask_frames import pixel_probabilities
 from retclip.errors import ConfigError, WeightsMissing
 from retclip.plugin.checks import checked_proposals
 from retclip.types import Device, Vocabulary
@@ -58,7 +58,7 @@ def test_the_masks_are_what_sam_s_own_predictor_draws(boxes, sam, photo):
     assert torch.allclose(found.objectness, objectness[order], atol=1e-5)
     assert torch.equal(found.detector_scores, detections.scores[order])
     assert torch.allclose(found.mask_scores, quality[:, 0].clamp(0, 1)[order], atol=1e-5)
-    full = painted(found.logits, torch.arange(len(found)), image.size) > 0.5
+    full = pixel_probabilities(found.logits, torch.arange(len(found)), image.size) > 0.5
     assert (full == masks[order, 0]).float().mean() > 0.999
 
 

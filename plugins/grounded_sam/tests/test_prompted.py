@@ -9,7 +9,7 @@ from retclip_grounded_sam import PromptedSettings
 from retclip_grounded_sam.prompted import Prompted
 from segment_anything import SamPredictor
 
-from retclip.algorithms.mask_frames import painted
+from retclip.algorithms.mask_frames import pixel_probabilities
 from retclip.errors import DataError, WeightsMissing
 from retclip.plugin.checks import checked_proposals
 from retclip.regions import Point, Region
@@ -52,7 +52,7 @@ def test_a_mask_is_what_sam_s_own_predictor_draws(sam, photo, region):
         mask, quality = drawn(predictor, region)
     assert found.prompts == ("fox",)
     assert float(found.objectness[0]) == pytest.approx(min(max(quality, 0.0), 1.0), abs=1e-5)
-    full = painted(found.logits, torch.arange(1), image.size) > 0.5
+    full = pixel_probabilities(found.logits, torch.arange(1), image.size) > 0.5
     assert (full[0].numpy() == mask).mean() > 0.999
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from retclip.algorithms.mask_frames import on_photo
+from retclip.algorithms.mask_frames import grid_probabilities
 from retclip.errors import ConfigError
 from retclip.plugin.batches import BatchSize
 from retclip.types import DenseFeatures, Device, Image, MaskLogits, MaskProposals, Vocabulary
@@ -79,7 +79,7 @@ class MaskQueries:
         logits = MaskLogits(masks[order], frame, inner)
         grid = (max(1, -(-inner[0] // STRIDES[0])), max(1, -(-inner[1] // STRIDES[0])))
         return MaskProposals(
-            masks=on_photo(logits, grid),
+            masks=grid_probabilities(logits, grid),
             objectness=objectness[order],
             image_size=image.size,
             embeddings=embeddings[order],

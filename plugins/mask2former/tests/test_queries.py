@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from retclip.algorithms.mask_frames import painted
+from retclip.algorithms.mask_frames import pixel_probabilities
 from retclip.errors import ConfigError
 from retclip.plugin.checks import checked_proposals
 from retclip.plugin.manager import PluginManager
@@ -61,7 +61,7 @@ def test_padding_is_no_part_of_the_masks(proposer, features):
     (found,) = propose(proposer, [image(66, 160)], WORDS, [features((33 / 64, 80 / 96), (66, 160))])
     assert (found.logits.frame, found.logits.inner) == ((64, 96), (33, 80))
     assert found.masks.shape == (6, 9, 20)
-    full = painted(found.logits, torch.arange(6), (66, 160))
+    full = pixel_probabilities(found.logits, torch.arange(6), (66, 160))
     coarse = torch.nn.functional.interpolate(full[None], size=(9, 20), mode="area")[0]
     assert (coarse - found.masks).abs().mean() < 0.05
 

@@ -11,7 +11,7 @@ from retclip_sam2.grid import Grid, grid_points, mask_boxes, stability
 from torchvision.ops import nms
 from transformers import Sam2VideoConfig, Sam2VideoModel
 
-from retclip.algorithms.mask_frames import painted
+from retclip.algorithms.mask_frames import pixel_probabilities
 from retclip.errors import ConfigError
 from retclip.plugin.checkpoints import read_state
 from retclip.plugin.checks import checked_proposals
@@ -60,7 +60,7 @@ def test_masks_are_the_model_s_own_of_those_points(folder, photo):
     assert torch.allclose(found.objectness, quality[visible][order].clamp(0, 1), atol=1e-5)
     assert torch.equal(found.mask_scores, found.objectness) and found.detector_scores is None
     assert torch.allclose(found.logits.values, masks[visible][order], atol=1e-4)
-    mine = painted(found.logits, torch.arange(len(found)), image.size)
+    mine = pixel_probabilities(found.logits, torch.arange(len(found)), image.size)
     assert torch.allclose(mine, full[visible][order].sigmoid(), atol=1e-3)
 
 

@@ -9,7 +9,7 @@ from retclip_sam3 import ConceptsSettings
 from retclip_sam3.concepts import Concepts
 from safetensors.torch import load_file, save_file
 
-from retclip.algorithms.mask_frames import painted
+from retclip.algorithms.mask_frames import pixel_probabilities
 from retclip.errors import ConfigError
 from retclip.plugin.checks import checked_proposals
 from retclip.types import Device, Vocabulary
@@ -41,7 +41,7 @@ def test_the_instances_of_a_name_are_the_library_s_own(folder, photo):
     assert len(found) == 6
     assert torch.allclose(found.objectness, wanted["scores"][order], atol=1e-5)
     assert torch.equal(found.detector_scores, found.objectness) and found.mask_scores is None
-    mine = painted(found.logits, torch.arange(6), image.size) > 0.5
+    mine = pixel_probabilities(found.logits, torch.arange(6), image.size) > 0.5
     assert (mine == wanted["masks"][order].bool()).float().mean() > 0.97  # it resizes after the sigmoid
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from retclip.algorithms.assigned_labels import assigned_labels, distinct_masks
+from retclip.algorithms.assigned_labels import assigned_labels, mask_nms
 from retclip.errors import ConfigError
 from retclip.names import name_key
 from retclip.types import DenseFeatures, Image, MaskProposals, SegmentFeatures, Vocabulary
@@ -70,7 +70,7 @@ class LabelAssignment:
         )  # fmt: skip
         confidence = (likely * proposals.objectness.to(likely)).cpu()
         sure = (segments.covered.cpu() & (confidence >= settings.assign_confidence)).nonzero()[:, 0]
-        chosen = sure[distinct_masks(proposals.masks.cpu()[sure], confidence[sure], settings.assign_overlap)]
+        chosen = sure[mask_nms(proposals.masks.cpu()[sure], confidence[sure], settings.assign_overlap)]
         chosen = chosen[: settings.max_segments]
         names = tuple(wanted[name_key(vocabulary.names[int(labels[n])])] for n in chosen)
         at = chosen.to(segments.vectors.device)

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from retclip.algorithms.mask_frames import painted
+from retclip.algorithms.mask_frames import pixel_probabilities
 from retclip.types import MaskProposals
 
 
 def binary(proposals: MaskProposals, n: int, threshold: float = 0.5) -> NDArray[np.bool_]:
     """The pixels (H, W) of one mask: where it is more than half there."""
-    full = painted(proposals.finest, torch.tensor([n]), proposals.image_size)[0]
+    full = pixel_probabilities(proposals.finest, torch.tensor([n]), proposals.image_size)[0]
     pixels: NDArray[np.bool_] = (full > threshold).cpu().numpy()
     return pixels
 
