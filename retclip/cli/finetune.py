@@ -10,6 +10,7 @@ import typer
 from retclip.cli import options, output
 from retclip.cli.progress import ProgressLine
 from retclip.errors import PartialFailure
+from retclip.passed_over import by_reason
 from retclip.workflows.training.stop_signal import exit_code
 
 if TYPE_CHECKING:
@@ -42,9 +43,13 @@ def finetune(
 def _finish(report: FinetuneReport, out: Path, json: bool) -> None:
     if json and report.main:
         output.data({"step": report.step, "steps": report.steps, "weights": str(out / "weights.safetensors"),
-                     "losses": dict(report.losses), "validation": dict(report.validation)})  # fmt: skip
+                     "losses": dict(report.losses), "validation": dict(report.validation),
+                     "passed_over": dict(report.passed_over), "assumed": dict(report.assumed)})  # fmt: skip
     for one in report.failures:
         output.message(f"not used: {one}")
+    if report.passed_over:
+        output.message(f"passed over: {by_reason(report.passed_over)}")
+    output.say_assumed(report.assumed)
     if report.stopped:
         if report.main:
             output.message(f"stopped after step {report.step} of {report.steps}. Run the same command again to go on.")

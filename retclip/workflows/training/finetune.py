@@ -21,6 +21,7 @@ import torch
 from retclip.config_sections import FinetuneSection
 from retclip.device import autocast
 from retclip.errors import ConfigError, DataError
+from retclip.passed_over import PassedOver, Tally
 from retclip.plugin.contracts import Backbone
 from retclip.plugin.training import Trainable
 from retclip.progress import OnProgress, Progress, silent
@@ -63,7 +64,9 @@ class FinetuneReport:
     begun: steps that an earlier process did, of `step` steps, of `steps` in all.
     losses: the last step's, by name.
     validation: the last one's figures in percent, None for what was not counted.
-    failures: images that this process passed over.
+    failures: images, and parts of an annotation, that this process could not use.
+    passed_over: reason -> how many objects, rows and files were left out, of the images it has seen.
+    assumed: reason -> how many images were taken under an assumption that nobody can check.
     stopped: the number of the signal that ended it, after a checkpoint; 0 = none.
     main: whether this process speaks for all.
     """
@@ -74,6 +77,8 @@ class FinetuneReport:
     losses: Mapping[str, float] = field(default_factory=dict)
     validation: Mapping[str, float | None] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    assumed: Mapping[str, int] = field(default_factory=dict)
     stopped: int = 0
     main: bool = True
 
@@ -123,13 +128,17 @@ class _Loop:
     ) -> None:
         self.job, self.accelerator, self.model, self.wrapped = job, accelerator, model, wrapped
         self.optimizer, self._report, self._failures = optimizer, report, dict[str, Failure]()
+        self._passed_over = dict[str, PassedOver]()  # by image: every epoch shows it again
         share = job.section.batch_size // accelerator.num_processes
         self.places = range(accelerator.process_index * share, (accelerator.process_index + 1) * share)
 
     @property
     def report(self) -> FinetuneReport:
         """What was done so far."""
-        return replace(self._report, failures=tuple(self._failures.values()))
+        total = Tally(self.job.data.passed_over, *self._passed_over.values()).total
+        bad = (Failure(part.record, part.uri, part.reason) for part in total.bad)
+        failures = (*self._failures.values(), *bad)
+        return replace(self._report, failures=failures, passed_over=total.counts, assumed=total.assumed)
 
     def go(self, stop: StopSignal, on_progress: OnProgress) -> None:
         """Every step that is left, with what is due after each."""
@@ -140,6 +149,7 @@ class _Loop:
             step = self._report.step + 1
             self._report = replace(self._report, step=step, losses=losses)
             self._failures |= {failure.external_id: failure for sample in samples for failure in sample.failures}
+            self._passed_over |= {sample.external_id: sample.passed_over for sample in samples}
             last = step == section.steps
             if step % section.log_every == 0 or last:
                 passed = time.monotonic() - clock

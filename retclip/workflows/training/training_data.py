@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -19,28 +19,36 @@ from numpy.typing import NDArray
 from retclip.data.augmentation import Augmentation, draw, placed
 from retclip.errors import DataError
 from retclip.names import name_key
+from retclip.passed_over import PassedOver, Tally, passed_over_by
 from retclip.plugin.contracts import ImageSource, SourceImage
 from retclip.store.records import Failure
 from retclip.types import Image, PanopticSegmentation, Vocabulary
 from retclip.workflows.training.training_targets import IndexedTargets, class_rows, targets_of
 
+NOTHING_TO_TRAIN = "images without a class to train"
 ORDER, LOOK = 1, 2  # streams of random numbers that must not meet
 AHEAD = 2  # batches decoded before they are wanted
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """An augmented image with what it shows, and which images had to be passed over to find it."""
+    """An augmented image with what it shows.
+
+    failures: images that could not be used, and in whose place it stands.
+    passed_over: of its annotation.
+    """
 
     image: Image
     targets: IndexedTargets
     failures: tuple[Failure, ...] = ()
     external_id: str = ""
+    passed_over: PassedOver = field(default_factory=PassedOver)
 
 
 class TrainingData:
     """The images of a source that show a class of the vocabulary; the others teach nothing and are left out.
 
+    passed_over: those images, and what the source says that belongs to none of its images.
     Raises DataError where none is left.
     """
 
@@ -48,7 +56,9 @@ class TrainingData:
         self.augmentation, self.seed = augmentation, seed
         self.rows = class_rows(vocabulary)
         self.records = [one for one in source.images() if self._shows_a_class(one)]
-        self.left_out = len(source) - len(self.records)
+        tally = Tally(passed_over_by(source))
+        tally.skip(NOTHING_TO_TRAIN, len(source) - len(self.records))
+        self.passed_over = tally.total
         if not self.records:
             todo = "check path, split and --classes"
             raise DataError(f"an image in {source.name} that shows a class to train", "none", todo)
@@ -93,9 +103,8 @@ class TrainingData:
             except DataError as error:
                 failures.append(Failure(record.external_id, record.uri, str(error)))
                 continue
-            return replace(
-                self._augmented(image, truth, number), failures=tuple(failures), external_id=record.external_id
-            )
+            sample, who = self._augmented(image, truth, number), record.external_id
+            return replace(sample, failures=tuple(failures), external_id=who, passed_over=image.passed_over)
         got = f"{len(failures)} that failed, first {failures[0]}"
         raise DataError("an image that can be trained on", got, "check the source, repair the files")
 

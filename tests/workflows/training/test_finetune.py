@@ -18,6 +18,7 @@ from retclip.config_sections import FinetuneSection
 from retclip.data.augmentation import Augmentation
 from retclip.data.drawn_scenes import DrawnScenes
 from retclip.errors import ConfigError, ContractBroken, DataError, PluginFailed
+from retclip.passed_over import BAD_OBJECTS, BAD_ROWS, CROWDS, TURNED_UPRIGHT, BadPart, PassedOver
 from retclip.plugin.contracts import SourceClass
 from retclip.types import DenseFeatures, Device, FeatureSpace, PanopticSegmentation, SegmentInfo, Vocabulary
 from retclip.workflows.segment.parts import Loaded
@@ -306,6 +307,18 @@ def test_a_bad_image_is_passed_over_and_reported(tmp_path):
     one.data.records[:] = [replace(record, load=unreadable) for record in one.data.records]
     with pytest.raises(DataError, match="7 that failed"):
         finetune(one)
+
+
+def test_what_the_annotations_passed_over_is_counted_once_an_image_however_often_it_is_shown(tmp_path):
+    one = job(tmp_path, steps=4)
+    load = one.data.records[2].load
+    bad = BadPart("annotation 7", "photo", "no polygon")
+    over = PassedOver({CROWDS: 2, BAD_OBJECTS: 1}, (bad,), {TURNED_UPRIGHT: 1})
+    one.data.records[2] = replace(one.data.records[2], load=lambda: replace(load(), passed_over=over))
+    one.data.passed_over = PassedOver({BAD_ROWS: 3})
+    report = finetune(one)
+    assert report.passed_over == {BAD_ROWS: 3, CROWDS: 2, BAD_OBJECTS: 1} and report.assumed == {TURNED_UPRIGHT: 1}
+    assert [str(one) for one in report.failures] == ["annotation 7: no polygon"]
 
 
 def test_bfloat16_trains_too_and_the_backbone_gets_no_gradient(tmp_path):
