@@ -19,12 +19,14 @@ from retclip.errors import DataError
 from retclip.passed_over import PassedOver, Tally
 
 FOLDERS = "folders below, which recursive=true reads"
+UNREAD = "folders below, which are not read"
 
 
-def photos_in(folder: Path, recursive: bool = False) -> tuple[list[Path], PassedOver]:
+def photos_in(folder: Path, recursive: bool = False, folders: str = FOLDERS) -> tuple[list[Path], PassedOver]:
     """The files of a folder that end like a photo, by name, and what else lies there, by its ending.
 
     recursive: those of the folders below, too.
+    folders: how these are called where they are counted instead.
 
     Hidden files count as nothing. Raises OSError where the folder cannot be read.
     """
@@ -37,7 +39,7 @@ def photos_in(folder: Path, recursive: bool = False) -> tuple[list[Path], Passed
         elif not path.is_dir():
             other.skip(not_a_photo(path))
         elif not recursive:
-            other.skip(FOLDERS)
+            other.skip(folders)
     return photos, other.total
 
 

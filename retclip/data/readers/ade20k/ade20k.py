@@ -29,6 +29,8 @@ THINGS = ("categoryMapping.txt", "annotations_instance/categoryMapping.txt")
 class AdeChallenge(LabelMapSource):
     """An ImageSource over one split."""
 
+    strange = "complete the class list: take map and table of one challenge, in which {number} is a class"
+
     def __init__(self, settings: LabelMapSettings) -> None:
         root, split = Path(settings.path).absolute(), settings.split or "training"
         known = read_classes(first_of([root / name for name in TABLES], "the table of classes"), root)

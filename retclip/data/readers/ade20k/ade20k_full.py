@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from retclip.data.class_choice import data_set_name
 from retclip.data.images import SUFFIXES, ReadOnce, read_png
 from retclip.data.readers.label_maps.id_map_source import IdMapSource
-from retclip.data.readers.label_maps.map_pairs import MapSettings, Pairs, with_maps
+from retclip.data.readers.label_maps.map_pairs import UNUSED, MapSettings, Pairs, with_maps
 from retclip.errors import DataError
 from retclip.escaping import brief
 from retclip.names import LONGEST, checked_name, name_key
+from retclip.passed_over import Tally
 from retclip.plugin.contracts import SourceClass
 
 INDEX, MAP = "index_ade20k.pkl", "_seg.png"
@@ -101,4 +102,8 @@ def _pairs(photos: Path) -> Pairs:
         label = photo.with_name(f"{photo.stem}{MAP}")
         return label if label.is_file() else None
 
-    return Pairs(with_maps(found, map_of, photos, photos))
+    pairs = with_maps(found, map_of, photos, photos)
+    used = {label for _, label in pairs if isinstance(label, Path)}
+    tally = Tally()
+    tally.skip(UNUSED, len(set(photos.rglob(f"*{MAP}")) - used))
+    return Pairs(pairs, tally.total)

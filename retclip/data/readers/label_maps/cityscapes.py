@@ -15,9 +15,11 @@ from pydantic import Field
 
 from retclip.data.class_choice import data_set_name
 from retclip.data.images import ReadOnce, read_deep_png
+from retclip.data.photo_files import not_a_photo
 from retclip.data.readers.label_maps.id_map_source import VOID, IdMapSource
-from retclip.data.readers.label_maps.map_pairs import MapSettings, Pairs, with_maps
+from retclip.data.readers.label_maps.map_pairs import UNUSED, MapSettings, Pairs, with_maps
 from retclip.errors import DataError
+from retclip.passed_over import Tally
 from retclip.plugin.contracts import SourceClass
 
 STUFF = {
@@ -26,7 +28,7 @@ STUFF = {
 }  # fmt: skip
 THINGS = {24: "person", 25: "rider", 26: "car", 27: "truck", 28: "bus", 31: "train", 32: "motorcycle", 33: "bicycle"}
 INSTANCES = 1000  # of a class: keys from class x 1000
-LARGEST = 34 * INSTANCES
+CLASSES = 34  # numbers of classes, those that the benchmark leaves out among them
 PHOTO, MAP = "_leftImg8bit.png", "_instanceIds.png"
 
 
@@ -53,8 +55,8 @@ class Cityscapes(IdMapSource):
         return read_deep_png(file).astype(np.int64)
 
     def is_foreign(self, key: int) -> bool:
-        """A number that Cityscapes has not."""
-        return key >= LARGEST
+        """A class that Cityscapes has not, of an instance or of a whole region."""
+        return self.class_number(key) >= CLASSES
 
     def class_number(self, key: int) -> int:
         """Of an instance or a group."""
@@ -78,4 +80,10 @@ def _pairs(photos: Path, maps: Path, annotations: str) -> Pairs:
     found = sorted(photos.glob(f"*/*{PHOTO}"))
     if not found:
         raise DataError(f"CITY/*{PHOTO} in {photos}", "none", "unpack both archives; check path and split")
-    return Pairs(with_maps(found, map_of, photos, maps))
+    pairs = with_maps(found, map_of, photos, maps)
+    tally = Tally()
+    for other in sorted(set(photos.glob("*/[!.]*")) - set(found)):
+        tally.skip(not_a_photo(other))
+    used = {label for _, label in pairs if isinstance(label, Path)}
+    tally.skip(UNUSED, len(set(maps.glob(f"*/*_{annotations}{MAP}")) - used))
+    return Pairs(pairs, tally.total)

@@ -36,19 +36,16 @@ class IdMapSource(MapPairs):
         return False
 
     def numbers(self, file: ReadOnce) -> set[int]:
-        """The classes of its keys."""
-        keys = (int(key) for key in np.unique(self.keys(file)) if key != VOID)
-        return {self.class_number(key) for key in keys if not self.is_foreign(key)}
+        """The classes of its keys. Raises DataError where all of them are foreign."""
+        keys = np.unique(self.keys(file))
+        foreign = self._foreign(keys, file)
+        return {self.class_number(key) for key in keys.tolist() if key != VOID and key not in foreign}
 
     def truth(self, file: ReadOnce, photo: AnnotatedPhoto) -> PanopticSegmentation:
         """A segment for each key, in the keys' order. A foreign key costs its segment, unless there is no other."""
         keys, places, areas = np.unique(self.keys(file), return_inverse=True, return_counts=True)
-        foreign = [key for key in keys.tolist() if key != VOID and self.is_foreign(key)]
-        for key in foreign:
-            got = f"{key}, class {self.class_number(key)}"
-            error = DataError(f"numbers of this data set in {file}", got, "take maps and classes of one version")
-            if len(foreign) == np.count_nonzero(keys != VOID):
-                raise error
+        foreign = self._foreign(keys, file)
+        for key, error in foreign.items():
             photo.fault(f"number {key} of {file}", error)
         ids = np.zeros(len(keys), np.int32)
         segments: list[SegmentInfo] = []
@@ -59,3 +56,16 @@ class IdMapSource(MapPairs):
                 thing = one.is_thing is not False
                 segments.append(SegmentInfo(len(segments) + 1, one.name, thing, area, is_crowd=self.is_crowd(key)))
         return PanopticSegmentation(ids[places].astype(np.int32), tuple(segments))
+
+    def _foreign(self, keys: NDArray[np.int64], file: ReadOnce) -> dict[int, DataError]:
+        """The foreign ones of a map's different keys, and what is wrong with each. Raises DataError where there is no
+        other."""
+        expected, todo = f"numbers of this data set in {file}", "take maps and classes of one version"
+        found = {
+            key: DataError(expected, f"{key}, class {self.class_number(key)}", todo)
+            for key in keys.tolist()
+            if key != VOID and self.is_foreign(key)
+        }
+        if found and len(found) == np.count_nonzero(keys != VOID):
+            raise next(iter(found.values()))
+        return found

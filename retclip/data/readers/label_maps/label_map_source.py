@@ -35,30 +35,31 @@ class LabelMapSource(MapPairs):
     """An ImageSource. void: the value of pixels without a class; None where nobody said: then 255, as is usual, unless
     that is a class."""
 
+    strange = "complete the class list; if {number} is void, say so: `void_id` in classes.json"  # what cures one
+
     def __init__(self, name: str, root: Path, known: Sequence[SourceClass], void: int | None, pairs: Pairs,
                  settings: LabelMapSettings) -> None:  # fmt: skip
         super().__init__(name, root, known, pairs, settings)
         self.void, self.settings = void, settings
 
     def numbers(self, file: ReadOnce) -> set[int]:
-        """The values of its pixels."""
-        return set(np.unique(read_png(file)).tolist())
+        """The values of its pixels, void left out."""
+        return set(np.unique(_values(file)).tolist()) - {self._void()}
 
     def reading(self) -> Any:
         """The void, and how components are told apart."""
         return [self.void, self.settings.min_area, self.settings.components]
 
+    def _void(self) -> int | None:
+        return USUAL_VOID if self.void is None and USUAL_VOID not in self._by_id else self.void
+
     def truth(self, file: ReadOnce, photo: AnnotatedPhoto) -> PanopticSegmentation:
         """The components of each class's pixels. An id that the class list lacks costs its pixels. Raises DataError
         where the list has none of the ids."""
-        classes = read_png(file)
-        if classes.ndim != 2:
-            raise DataError(f"one id per pixel in {file}", f"shape {classes.shape}", "save it as 8-bit grey")
-        void = USUAL_VOID if self.void is None and USUAL_VOID not in self._by_id else self.void
-        present = set(np.unique(classes).tolist()) - {void}
+        classes = _values(file)
+        present = set(np.unique(classes).tolist()) - {self._void()}
         for number in sorted(present - self._by_id.keys()):
-            todo = f"complete the class list; if {number} is void, say so: `void_id` in classes.json"
-            error = DataError(f"ids of the class list in {file}", f"{number}", todo)
+            error = DataError(f"ids of the class list in {file}", f"{number}", self.strange.format(number=number))
             if present.isdisjoint(self._by_id):
                 raise error
             photo.fault(f"id {number} of {file}", error)
@@ -80,3 +81,11 @@ class LabelMapSource(MapPairs):
             label_map[pixels] = ids[parts]
             infos += [SegmentInfo(int(ids[n]), one.name, one.is_thing is not False, int(areas[n])) for n in kept]
         return PanopticSegmentation(label_map, tuple(infos))
+
+
+def _values(file: ReadOnce) -> NDArray[np.uint8]:
+    """(H, W), a class's number at each pixel. Raises DataError for a map of colours."""
+    found = read_png(file)
+    if found.ndim != 2:
+        raise DataError(f"one id per pixel in {file}", f"shape {found.shape}", "save it as 8-bit grey")
+    return found

@@ -15,7 +15,7 @@ from typing import Any
 from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, keep_classes
 from retclip.data.images import ReadOnce, file_digest, read_image
-from retclip.data.photo_files import composed, photos_in
+from retclip.data.photo_files import UNREAD, composed, photos_in
 from retclip.errors import DataError
 from retclip.passed_over import PassedOver, Tally
 from retclip.plugin.contracts import SourceClass, SourceImage
@@ -55,7 +55,8 @@ class MapPairs(ABC):
 
     @abstractmethod
     def numbers(self, file: ReadOnce) -> set[int]:
-        """The numbers of the classes in a map, of no class among them. Raises DataError."""
+        """The numbers in a map, void left out, of no class among them. Raises DataError where it holds nothing else, or
+        cannot be read."""
 
     def reading(self) -> Any:
         """Whatever else decides what a map means, as JSON can hold it."""
@@ -86,12 +87,15 @@ class MapPairs(ABC):
             )
 
     def _present(self, label: ReadOnce | None) -> tuple[str, ...] | None:
-        """The classes in a map; None where it cannot be read, so that `load` names the reason."""
+        """The classes in a map; None where it cannot be read or has none but unknown numbers, so that `load` names the
+        reason."""
         if label is None:
             return None
         try:
             found = self.numbers(label)
         except DataError:
+            return None
+        if found and found.isdisjoint(self._by_id):
             return None
         return tuple(one.name for one in self._classes if one.native_id in found)
 
@@ -117,32 +121,57 @@ class MapPairs(ABC):
 
 
 def matched_pairs(photos: Path, labels: Path) -> Pairs:
-    """The photos of a folder with the PNGs of equal stems in another, by name. A photo without a map, or whose map may
-    be another one's, costs that photo. Raises DataError where a folder or every map is missing."""
+    """The photos of a folder with the PNGs of equal stems in another, by name. A photo without a map, with several, or
+    whose map may be another one's, costs that photo. Raises DataError where a folder or every map is missing."""
     if not photos.is_dir() or not labels.is_dir():
         raise DataError(f"{photos} and {labels}", "a folder is missing", "check path and split")
-    maps = {composed(path.stem): path for path in sorted(labels.iterdir()) if path.suffix.lower() == ".png"}
-    found, beside = photos_in(photos)
-    tally = Tally(beside)
-    tally.skip(UNUSED, len(maps.keys() - {composed(path.stem) for path in found}))
-    return Pairs(with_maps(found, lambda photo: maps.get(composed(photo.stem)), photos, labels), tally.total)
+    there, others = photos_in(labels, folders=UNREAD)
+    found, beside = photos_in(photos, folders=UNREAD)
+    maps = by_stem(there)
+    tally = Tally(beside, others)
+    stems = {composed(path.stem) for path in found}
+    tally.skip(UNUSED, sum(len(several) for stem, several in maps.items() if stem not in stems))
+    return Pairs(with_maps(found, lambda photo: the_map(photo, maps, labels), photos, labels), tally.total)
+
+
+def by_stem(maps: Sequence[Path]) -> dict[str, list[Path]]:
+    """The pictures of a folder by what their names begin with."""
+    found: dict[str, list[Path]] = {}
+    for path in maps:
+        found.setdefault(composed(path.stem), []).append(path)
+    return found
+
+
+def the_map(photo: Path, maps: Mapping[str, Sequence[Path]], labels: Path) -> Path | DataError | None:
+    """The PNG of a photo's stem; None where there is no picture of that stem, an error where it is none or one of
+    several: nobody knows which of them holds."""
+    named = maps.get(composed(photo.stem), [])
+    if len(named) > 1:
+        return DataError(f"one map for {photo} in {labels}", " and ".join(one.name for one in named), "remove one")
+    if named and named[0].suffix.lower() != ".png":
+        return DataError(f"a PNG map for {photo} in {labels}", named[0].name, "save it as a PNG, value by value")
+    return named[0] if named else None
 
 
 def with_maps(
-    photos: Sequence[Path], map_of: Callable[[Path], Path | None], folder: Path, labels: Path
+    photos: Sequence[Path], map_of: Callable[[Path], Path | DataError | None], folder: Path, labels: Path
 ) -> tuple[Pair, ...]:
-    """Each photo with its map. map_of: a photo's map, None where it has none; one of two photos is nobody's. Raises
-    DataError where there is no photo in `folder`, or no map in `labels`."""
+    """Each photo with its map. map_of: a photo's map, None where it has none, an error where it has no usable one; one
+    of two photos is nobody's. Raises DataError where there is no photo in `folder`, or no map in `labels`."""
     chosen_maps = {photo: map_of(photo) for photo in photos}
-    owners = Counter(label for label in chosen_maps.values() if label is not None)
+    owners = Counter(label for label in chosen_maps.values() if isinstance(label, Path))
     if not owners:
+        unusable = next((one for one in chosen_maps.values() if isinstance(one, DataError)), None)
         got = f"{len(photos)} photos without one, first {photos[0].name}" if photos else "no photo"
-        raise DataError(f"an annotation in {labels} for each photo in {folder}", got, "check path and split")
+        todo = "check path and split"
+        raise unusable or DataError(f"an annotation in {labels} for each photo in {folder}", got, todo)
     pairs: list[Pair] = []
     for photo, label in chosen_maps.items():
         if label is None:
             lacking = DataError(f"an annotation in {labels} for {photo}", "none", "add it, or move the photo")
             pairs.append((photo, lacking))
+        elif isinstance(label, DataError):
+            pairs.append((photo, label))
         elif owners[label] > 1:
             shared = DataError(f"a photo for {label}", f"{owners[label]} of that name, {photo}", "rename the photos")
             pairs.append((photo, shared))

@@ -24,7 +24,7 @@ from pydantic import Field
 from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes, text_digest
 from retclip.data.images import file_digest, read_image, read_png
-from retclip.data.photo_files import photos_in
+from retclip.data.photo_files import UNREAD, photos_in
 from retclip.data.readers.coco.coco_records import first_of
 from retclip.data.readers.open_images.open_images_tables import all_above, read_names, read_parents, read_rows
 from retclip.data.readers.regions.painted_objects import AnnotatedObject, painted
@@ -169,7 +169,7 @@ def _table(root: Path, pattern: str, what: str) -> Path:
 def _photos(root: Path, split: str, listed: str, tally: Tally) -> dict[str, Path]:
     """photo id -> its file. Raises DataError."""
     folder = first_of([root / split, root / "images" / split], "the photos")
-    photos, other = photos_in(folder)
+    photos, other = photos_in(folder, folders=UNREAD)
     tally.add(other)
     there: dict[str, Path] = {}
     for path in sorted(photos, key=lambda path: path.suffix.lower() != ".jpg"):  # which is what they are called

@@ -105,3 +105,10 @@ def test_a_damaged_challenge_is_told(challenge, told, damage, word):
     damage(challenge)
     said = told(lambda: challenged(challenge))
     assert any(word in one for one in said), said
+
+
+def test_a_map_of_unknown_ids_alone_is_no_photo_without_classes(challenge, refused):
+    save(challenge / "annotations/validation/ADE_val_1.png", LABELS * 0 + 200)
+    record = next(challenged(challenge).images())
+    assert record.class_names is None
+    refused(record.load, "ADE_val_1.png", "200", "map and table of one challenge")

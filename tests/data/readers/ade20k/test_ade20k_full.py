@@ -124,3 +124,13 @@ def test_an_index_of_lists_that_hold_each_other_is_told_in_few_characters(full, 
         names = [names, names]
     (full / "index_ade20k.pkl").write_bytes(pickle.dumps({"objectnames": names}))
     assert all(len(one) < 1000 for one in told(lambda: opened(full)))
+
+
+def test_a_map_of_foreign_classes_alone_is_no_photo_without_classes_and_maps_without_a_photo_are_counted(full, refused):
+    save(full / SEG, np.full((4, 6, 3), (100, 200, 1)))
+    save((full / SEG).with_name("ADE_train_2_seg.png"), np.zeros((4, 6, 3)))
+    source = opened(full)
+    record = next(source.images())
+    assert record.class_names is None
+    refused(record.load, "ADE_train_1_seg.png", "class 2760")
+    assert source.passed_over().counts == {"maps without a photo": 1}

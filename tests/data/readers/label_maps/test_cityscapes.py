@@ -43,6 +43,27 @@ def test_instances_are_told_apart_groups_are_crowds_and_the_rest_is_void(town):
     assert truth.label_map[0].tolist() == [1, 1, 6, 6, 7, 4] and truth.label_map[1].tolist() == [0, 0, 0, 3, 5, 2]
 
 
+def test_numbers_that_cityscapes_has_not_are_told_of_regions_and_of_instances(town, refused):
+    save_ids(_map(town), np.array([[7, 7, 40, 40, 41000, 4]] * 4))
+    image = next(opened(town).images()).load()
+    assert [one.class_name for one in image.truth.segments] == ["road"]
+    assert [part.record.split(" of ")[0] for part in image.passed_over.bad] == ["number 40", "number 41000"]
+    save_ids(_map(town), IDS * 0 + 200)
+    record = next(opened(town).images())
+    assert record.class_names is None
+    refused(record.load, "instanceIds", "200")
+    save_ids(_map(town), np.array([[4, 4, 40, 40, 0, 4]] * 4))  # of the others none is a class of the benchmark
+    image = next(opened(town).images()).load()
+    assert not image.truth.segments and len(image.passed_over.bad) == 1
+
+
+def test_what_lies_beside_photos_and_maps_is_counted(town):
+    _photo(town).with_name("ulm_000002_leftImg8bit.jpg").write_bytes(b"a photo")
+    save_ids(_map(town).with_name("ulm_000003_gtFine_instanceIds.png"), IDS)
+    save_ids(_map(town).with_name("ulm_000001_gtFine_labelIds.png"), IDS)
+    assert opened(town).passed_over().counts == {"files that are not read (.jpg)": 1, "maps without a photo": 1}
+
+
 def test_kept_classes_and_coarse_annotations(town):
     only = next(opened(town, only=("car",)).images()).load().truth
     assert {one.class_name for one in only.segments} == {"car"}

@@ -1,6 +1,7 @@
 """A byte per pixel: components of things, small ones void, stuff whole."""
 
 import numpy as np
+import pytest
 from PIL import Image as Pillow
 from scipy import ndimage
 
@@ -83,3 +84,29 @@ def test_an_id_that_the_list_lacks_costs_its_pixels_and_such_ids_alone_the_photo
     assert found == [1, 0, 2, 0, 0]
     assert [part.record for part in told.bad] == [f"id {number} of {tmp_path / 'b.png'}" for number in (5, 6)]
     refused(lambda: read(tmp_path, [5, 6, 255]), "b.png", "complete the class list")
+
+
+def listed(tmp_path, pixels, void=None):
+    """What a listing says of a map's classes."""
+    Pillow.fromarray(np.zeros((1, 3, 3), np.uint8)).save(tmp_path / "photo.png")
+    Pillow.fromarray(np.array(pixels, np.uint8)).save(tmp_path / "map.png")
+    known = [SourceClass("sky", False, native_id=0), SourceClass("car", True, native_id=1)]
+    pairs = Pairs(((tmp_path / "photo.png", tmp_path / "map.png"),))
+    return next(LabelMapSource("x", tmp_path, known, void, pairs, LabelMapSettings(path="x")).images())
+
+
+@pytest.mark.parametrize(("void", "pixels"), [(None, [[5, 6, 255]]), (9, [[255, 9, 255]]), (0, [[7, 0, 0]])])
+def test_a_map_of_unknown_ids_alone_is_no_photo_without_classes(tmp_path, refused, void, pixels):
+    """A listing that said "no class" would let a build pass the photo over in silence."""
+    record = listed(tmp_path, pixels, void)
+    assert record.class_names is None
+    refused(record.load, "map.png", "complete the class list")
+
+
+def test_a_map_of_void_alone_shows_no_class_and_one_of_colours_cannot_be_read(tmp_path, refused):
+    assert listed(tmp_path, [[255, 255, 255]]).class_names == ()
+    assert listed(tmp_path, [[9, 9, 9]], void=9).class_names == ()
+    assert listed(tmp_path, [[0, 9, 5]], void=9).class_names == ("sky",)
+    colours = listed(tmp_path, [[(128, 64, 64)] * 3])
+    assert colours.class_names is None
+    refused(colours.load, "map.png", "8-bit grey")

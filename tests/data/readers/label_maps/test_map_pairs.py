@@ -85,6 +85,29 @@ def test_a_map_of_two_photos_is_neither_s_and_what_lies_beside_is_counted(folder
     assert source.passed_over().counts == {"files that are not read (.heic)": 1, "maps without a photo": 1}
 
 
+def test_two_maps_of_one_photo_are_told_and_cost_the_photo(folder):
+    for name in ("a.tif", "b.PNG", "readme.txt"):
+        Pillow.fromarray(np.ones((4, 6), np.uint8)).save(folder / "maps" / name, format="png")
+    with pytest.raises(DataError, match=r"a\.png and a\.tif"):
+        opened(folder)
+    (folder / "maps" / "b.PNG").unlink()
+    first, second = opened(folder).images()
+    assert first.class_names is None and second.load().truth
+    with pytest.raises(DataError, match=r"a\.png and a\.tif; remove one"):
+        first.load()
+    assert opened(folder).passed_over().counts == {"files that are not read (.txt)": 1}
+
+
+def test_a_map_that_is_no_png_is_told_and_folders_below_are_counted(folder):
+    (folder / "maps" / "a.png").rename(folder / "maps" / "a.tif")
+    for place in ("photos", "maps"):
+        (folder / place / "below").mkdir()
+    source = opened(folder)
+    with pytest.raises(DataError, match=r"a PNG map.*a\.tif; save it as a PNG"):
+        next(source.images()).load()
+    assert source.passed_over().counts == {"folders below, which are not read": 2}
+
+
 def test_names_composed_or_not_are_one(folder):
     (folder / "photos" / "a.png").rename(folder / "photos" / "\u00e9.png")
     (folder / "maps" / "a.png").rename(folder / "maps" / "e\u0301.png")
