@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import stat
@@ -13,16 +14,22 @@ from retclip.errors import DataError
 
 
 def read_text(file: Path, what: str) -> str:
-    """A text in UTF-8, with or without a byte order mark. what: the file should be, for errors. Raises DataError."""
+    """A text in UTF-8, with or without a byte order mark, or in UTF-16 with one. what: the file should be, for errors.
+    Raises DataError."""
     allowed = limits.current().document_bytes
     try:
         check_file(file)
         with file.open("rb") as stream:
             content = stream.read(allowed + 1)
             limits.check_size(max(len(content), file.stat().st_size), allowed, f"{what}: {file}", "limits.document_mib")
-        return content.decode("utf-8-sig")
+        return content.decode(encoding_of(content))
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that no file can have
         raise DataError(f"a readable {what}: {file}", str(error), "check the path; save it as UTF-8") from error
+
+
+def encoding_of(content: bytes) -> str:
+    """UTF-8 but for what spreadsheets and Windows call Unicode text. content: the first bytes of a file."""
+    return "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
 
 
 def check_file(file: Path) -> None:

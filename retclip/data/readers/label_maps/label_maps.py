@@ -1,9 +1,9 @@
 """Label maps: one byte per pixel and a list of classes; CamVid's and many own data sets' form.
 
-FOLDER/classes.json ([{"id", "name", "isthing", "prompt_names"}], "void_id") or FOLDER/classes.txt (a name per line, ids
-from 0), FOLDER[/SPLIT]/images and FOLDER[/SPLIT]/labels with equal stems. 255 is void where nobody says otherwise. Such
-maps have no instances: of a thing class, each 8-connected component stands in for one, so touching objects are one
-segment.
+FOLDER/classes.json ([{"id", "name", "isthing", "prompt_names"}], "void_id") or a list by the rules of `--classes`, as
+FOLDER/classes.txt (a name per line, ids from 0, or `7: name`), classes.csv or data.yaml; FOLDER[/SPLIT]/images and
+FOLDER[/SPLIT]/labels with equal stems. 255 is void where nobody says otherwise. Such maps have no instances: of a thing
+class, each 8-connected component stands in for one, so touching objects are one segment.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from retclip.data.class_choice import data_set_name
-from retclip.data.class_list import is_remark
+from retclip.data.class_entries import read_entries
 from retclip.data.flags import as_flag
 from retclip.data.readers.coco.coco_records import first_of
 from retclip.data.readers.label_maps.label_map_source import LabelMapSettings, LabelMapSource
-from retclip.data.readers.label_maps.map_pairs import matched_pairs
-from retclip.documents import lines_of, read_json, read_text
+from retclip.data.readers.label_maps.map_pairs import Pairs, matched_pairs
+from retclip.documents import read_json
 from retclip.errors import DataError
 from retclip.names import checked_name, distinct
+from retclip.passed_over import Tally
 from retclip.plugin.contracts import SourceClass
+
+LISTS = ("classes.json", *(f"classes{end}" for end in (".txt", ".csv", ".tsv", ".yaml", ".yml")), "data.yaml")
 
 
 class LabelMaps(LabelMapSource):
@@ -31,21 +34,30 @@ class LabelMaps(LabelMapSource):
     def __init__(self, settings: LabelMapSettings) -> None:
         root = Path(settings.path).absolute()  # stored with each photo, and read from elsewhere later
         folder = root / settings.split if settings.split else root
-        known, void = read_classes(root)
+        listed = first_of([root / name for name in LISTS], "a class list")
+        known, void = read_classes(listed)
         name = data_set_name(root, settings.split)
         photos, labels = folder / "images", folder / "labels"
-        super().__init__(name, photos, known, void, matched_pairs(photos, labels), settings)
+        found = matched_pairs(photos, labels)
+        tally = Tally(found.passed_over)
+        tally.skip(f"class lists beside {listed.name}", sum((root / name).is_file() for name in LISTS) - 1)
+        super().__init__(name, photos, known, void, Pairs(found.pairs, tally.total), settings)
 
 
-def read_classes(root: Path) -> tuple[list[SourceClass], int | None]:
-    """(classes, the void id or None) of a folder. Raises DataError."""
-    listed = first_of([root / "classes.json", root / "classes.txt"], "a class list")
+def read_classes(listed: Path) -> tuple[list[SourceClass], int | None]:
+    """(classes, the void id or None) of a file. Raises DataError."""
     if listed.suffix == ".json":
         return _read_json(listed)
-    lines = lines_of(read_text(listed, "class list"))
-    names = [line.strip() for line in lines if line.strip() and not is_remark(line)]
-    known = (checked_name(name, f"class {number} of {listed}") for number, name in enumerate(names))
-    return _checked([SourceClass(name, native_id=number) for number, name in enumerate(known)], listed), None
+    entries = read_entries(listed)
+    numbers = [one.number for one in entries if one.number is not None] or list(range(len(entries)))
+    if len(numbers) < len(entries):
+        lacking = next(one.name for one in entries if one.number is None)
+        raise DataError(f"a number for each class or for none in {listed}", f"none for {lacking!r}", "add it")
+    classes = [
+        SourceClass(one.name, one.is_thing is not False, one.synonyms, number)
+        for one, number in zip(entries, numbers, strict=True)
+    ]
+    return _checked(classes, listed), None
 
 
 def _read_json(listed: Path) -> tuple[list[SourceClass], int | None]:

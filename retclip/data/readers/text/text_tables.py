@@ -6,36 +6,42 @@ goes on with the line behind the one where the row began. White space in quotes 
 
 from __future__ import annotations
 
-import codecs
 import csv
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-from retclip.documents import check_file
+from retclip.documents import check_file, encoding_of
 from retclip.errors import DataError
 from retclip.limits import current, shown
 from retclip.passed_over import BAD_ROWS, Tally
 
 Row = list[str] | DataError
 DELIMITERS = (",", ";", "\t", "|")  # the first of those that come most often in a head
+SEPARATOR = re.compile(r'"?sep=(.)"?')
 
 
 def table_rows(table: Path, delimiter: str = "") -> Iterator[tuple[int, Row]]:
     """Read a table, streamed: the number of each row, the head being 1, with its cells, or what is wrong with it.
 
-    delimiter: between cells; "" for tabs in a .tsv, else whichever the head shows.
+    delimiter: between cells; "" for what a line `sep=;` above the head says, as Excel writes it, tabs in a .tsv, else
+    whichever the head shows.
 
     Raises DataError where the file cannot be read at all.
     """
     try:
         check_file(table)
-        with table.open(encoding=_encoding(table), errors="surrogateescape", newline="") as file:
+        with table.open("rb") as file:
+            encoding = encoding_of(file.read(2))
+        with table.open(encoding=encoding, errors="surrogateescape", newline="") as file:
             lines = _lines(file)
-            head = next(lines, "")
+            head, first = next(lines, ""), 1
+            if said := SEPARATOR.fullmatch(head.rstrip("\r\n")):
+                head, first, delimiter = next(lines, ""), 2, delimiter or said[1]
             delimiter = delimiter or ("\t" if table.suffix.lower() == ".tsv" else delimiter_of(head))
-            yield from enumerate(csv_rows(_again(head, lines), delimiter, table), start=1)
+            yield from enumerate(csv_rows(_again(head, lines), delimiter, table, first), start=1)
     except (OSError, UnicodeError) as error:
         raise DataError(f"a readable table: {table}", str(error), "check the path; save it as CSV in UTF-8") from error
 
@@ -67,12 +73,6 @@ def usable_rows(table: Path, tally: Tally) -> Iterator[tuple[str, list[str]]]:
             yield where, row
 
 
-def _encoding(table: Path) -> str:
-    """UTF-8 but for what spreadsheets call Unicode text."""
-    with table.open("rb") as file:
-        return "utf-16" if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
-
-
 def _lines(file: TextIO) -> Iterator[str]:
     """The lines, with their ends; of one that is too long for a row a little more than a row may have."""
     most = current().text_bytes
@@ -87,9 +87,10 @@ def delimiter_of(head: str) -> str:
     return max(DELIMITERS, key=head.count)
 
 
-def csv_rows(lines: Iterable[str], delimiter: str, table: Path) -> Iterator[Row]:
-    """The rows of a table's lines, with their ends. A malformed one is a DataError with the line where it begins."""
-    waiting, following, number = deque[str](), iter(lines), 1
+def csv_rows(lines: Iterable[str], delimiter: str, table: Path, first: int = 1) -> Iterator[Row]:
+    """The rows of a table's lines, with their ends. A malformed one is a DataError with the line where it begins.
+    first: the number of the first line."""
+    waiting, following, number = deque[str](), iter(lines), first
     taken: list[str] = []
     most, length = current().text_bytes, 0
 

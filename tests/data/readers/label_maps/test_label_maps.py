@@ -90,6 +90,40 @@ def test_a_plain_list_of_names(street):
     assert [one.area for one in next(source.images()).load().truth.segments] == [12, 12]
 
 
+LISTS = {  # by the rules of `--classes`
+    "classes.txt": "# of 2026\r\n0: Cafe\u0301 | stuff\r\n1: C# book, #1 book | thing\r\n",
+    "classes.csv": "sep=;\nid;name;synonyms;isthing\n1;C# book;#1 book;yes\n0;Cafe\u0301;;no\n",
+    "classes.tsv": "Name\tPrompt_Names\tisthing\nCafe\u0301\t\t0\nC# book\t#1 book\t1\n",
+}
+
+
+@pytest.mark.parametrize(("name", "content"), LISTS.items())
+def test_a_list_beside_the_maps_is_read_by_the_rules_of_class_lists(street, name, content):
+    street.file.unlink()
+    (street.root / name).write_bytes(content.encode())
+    source = opened(street.root)
+    first, second = sorted(source.classes(), key=lambda one: one.native_id)
+    assert first == SourceClass("Caf\u00e9", False, (), 0) and second == SourceClass("C# book", True, ("#1 book",), 1)
+    assert next(source.images()).class_names == tuple(one.name for one in source.classes())
+
+
+def test_a_yolo_data_set_s_names_and_numbers_that_are_the_ids(street):
+    street.file.unlink()
+    (street.root / "data.yaml").write_text("nc: 2\nnames: {9: Tree, 1: Car}\n")
+    assert opened(street.root).classes() == (SourceClass("Car", True, (), 1), SourceClass("Tree", True, (), 9))
+    (street.root / "classes.txt").write_text("0: Sky\nCar\n")
+    with pytest.raises(DataError, match=r"a number for each class or for none.*'Car'"):
+        opened(street.root)
+
+
+def test_lists_beside_the_one_that_is_read_are_counted(street):
+    for name in ("classes.txt", "data.yaml"):
+        (street.root / name).write_text("Tree\nBus\n")
+    source = opened(street.root)
+    assert [one.name for one in source.classes()] == ["Sky", "Car"]
+    assert source.passed_over().counts == {"class lists beside classes.json": 2}
+
+
 def test_a_list_without_a_void_id_and_synonyms_in_one_text(street):
     classes = street.document["classes"]
     classes[1]["prompt_names"] = "auto, motor car , Car,"

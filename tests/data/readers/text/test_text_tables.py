@@ -35,6 +35,14 @@ def test_letters_that_other_programs_take_for_line_ends_stay_in_their_cells(tmp_
     assert rows_of(tmp_path, "file,label\na.png,x\u2028y\x0bz\x85\n")[1] == (2, ["a.png", "x\u2028y\x0bz\x85"])
 
 
+@pytest.mark.parametrize("said", ["sep=;\n", "sep=;\r\n", '"sep=;"\r', "\ufeffsep=;\n"])
+def test_a_line_above_the_head_may_say_what_parts_cells(tmp_path, said):
+    found = rows_of(tmp_path, said + 'file;a,b,label\na.png;1;fox\n"b"x;2;owl\n')
+    assert found[:2] == [(1, ["file", "a,b,label"]), (2, ["a.png", "1", "fox"])]
+    assert found[2][0] == 3 and "line 4" in found[2][1].expected
+    assert rows_of(tmp_path, "sep=\t\nfile\tlabel\n", "b.tsv") == [(1, ["file", "label"])]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_encodings_of_spreadsheets(tmp_path, encoding):
     assert rows_of(tmp_path, "file\tlabel\na.png\tfüchse\n".encode(encoding))[1] == (2, ["a.png", "füchse"])

@@ -1,0 +1,226 @@
+"""Classes as a file lists them: lines, a table, JSON or YAML. Another form is refused, and not read as names.
+
+car, automobile | thing        a line of a text file: name, synonyms, and whether it is countable
+0:wall,walls                   FC-CLIP's own lines are read too
+# a remark                     a line of its own; any other # belongs to the name: "C# book", "#1 jersey"
+id,name,isthing                a head makes a .csv or .tsv a table: a column of names, perhaps of synonyms and isthing
+[{"name", "isthing", "synonyms" or "prompt_names"}], or the same under "classes" or "categories", in JSON
+names: {0: sky, 1: car}        a YOLO data set's .yaml
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from retclip.data.flags import as_flag
+from retclip.data.readers.text.text_tables import Row, table_rows
+from retclip.documents import check_file, lines_of, parse_json, read_text
+from retclip.errors import DataError
+from retclip.escaping import brief
+from retclip.names import checked_name, distinct, name_key
+
+MOST = 4096  # classes of a list
+NAME = ("name", "class", "class_name", "display_name", "displayname", "label", "category", "classes", "labels")
+TERMS, COUNTS = ("synonyms", "prompt_names"), ("isthing", "is_thing", "thing")
+NUMBER = ("id", "idx", "index", "number", "value", "class_id", "category_id", "label_id")
+NUMBERED = re.compile(r"^(\d+)\s*:\s*")
+KINDS = {"thing": True, "things": True, "stuff": False}
+FORMS = "write a name a line, a .csv with a column `name`, JSON or a YOLO data.yaml"
+FOREIGN = (  # how the first line of another form begins, and which form that is
+    (re.compile(r"<[?!/A-Za-z]"), "XML or HTML"),
+    (re.compile(r"[{\[]"), "JSON, or lines of it"),
+    (re.compile(r"\w+\s*:?\s*\{"), "a protobuf text (.pbtxt)"),
+    (re.compile(r"(names|nc|path|train|val|test|classes|categories|labels|id2label)\s*:|\w+:$"), "YAML"),
+    (re.compile(r"[-*]\s"), "a list of YAML or Markdown"),
+    (re.compile(r"\w+\s+=\s|\w+\s*=\s*[\"'\[({]"), "settings or code"),
+)
+
+
+@dataclass(frozen=True)
+class ClassEntry:
+    """A class of a list. is_thing: None where nobody said it. number: that stands before its name, None without."""
+
+    name: str
+    synonyms: tuple[str, ...] = ()
+    is_thing: bool | None = None
+    number: int | None = None
+
+
+def read_entries(path: Path) -> list[ClassEntry]:
+    """The classes of a file, checked. Raises DataError."""
+    try:
+        return checked_entries(_entries(path), str(path))
+    except RecursionError as error:
+        raise DataError(
+            f"a class list that nests less deeply: {path}", "hundreds of levels", "write it flat"
+        ) from error
+    except (OSError, yaml.YAMLError) as error:
+        raise DataError(f"a readable class list: {path}", str(error), "check the path; save it as UTF-8") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise DataError(f"classes with a name in {path}", got, 'write [{"name": "sky", "isthing": false}]') from error
+
+
+def checked_entries(entries: Sequence[ClassEntry], where: str) -> list[ClassEntry]:
+    """The classes with their names as they are kept, each once. where: the list, for errors. Raises DataError."""
+    found: list[ClassEntry] = []
+    for place, one in enumerate(entries, 1):
+        record = f"{where}, class {place}"
+        shown = checked_name(one.name, record)
+        terms = {name_key(term): term for term in (checked_name(more, record) for more in one.synonyms)}
+        synonyms = tuple(term for other, term in terms.items() if other != name_key(shown))
+        found.append(ClassEntry(shown, synonyms, one.is_thing, one.number))
+    distinct((one.name for one in found), where)
+    if not 0 < len(found) <= MOST:
+        raise DataError(f"1 to {MOST} classes in {where}", f"{len(found)}", "name at least one class")
+    return found
+
+
+def _entries(path: Path) -> list[ClassEntry]:
+    check_file(path)  # what is no file is no table either
+    kind = path.suffix.lower()
+    table = list(table_rows(path)) if kind in (".csv", ".tsv") else []
+    if table and (name_at := _column(table[0][1], NAME)) is not None:
+        return _from_table(table, name_at)
+    _check_headless(table, path)
+    text = read_text(path, "class list")
+    if kind in (".yaml", ".yml"):
+        return _from_yaml(yaml.load(text, _Plain))  # noqa: S506  (no more than a SafeLoader)
+    return _from_json(parse_json(text, f"class list: {path}")) if kind == ".json" else _from_lines(text, path)
+
+
+class _Plain(yaml.SafeLoader):  # type: ignore[misc]
+    """YAML without aliases: a few lines of them can stand for more names than any memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"an alias, *{self.peek_event().anchor}; write out what it stands for")
+        return super().compose_node(parent, index)
+
+
+def _is_remark(line: str) -> bool:
+    """Whether a line of a list says nothing but to its reader: "# so"; "#1 jersey" is a name."""
+    marks = line.strip()
+    return marks.startswith("#") and not marks.strip("#")[:1].strip()
+
+
+def _from_lines(text: str, path: Path) -> list[ClassEntry]:
+    lines = [line.strip() for line in lines_of(text) if line.strip() and not _is_remark(line)]
+    _check_lines(lines, path)
+    entries: list[ClassEntry] = []
+    for line in lines:
+        numbered = NUMBERED.match(line)
+        names, bar, kind = NUMBERED.sub("", line).partition("|")
+        if not (names or bar):
+            continue
+        kind = kind.partition("#")[0].strip().lower()
+        if bar and kind not in KINDS:
+            raise ValueError(f"{kind!r} after '|' in line {line!r}; write thing or stuff")
+        name, *synonyms = (term for term in names.split(",") if term.strip())
+        if synonyms and name.strip().isdecimal():
+            raise _refused(path, "a table without a head", line)
+        number = int(numbered[1]) if numbered else None
+        entries.append(ClassEntry(name, tuple(synonyms), KINDS.get(kind), number))
+    return entries
+
+
+def _check_lines(lines: Sequence[str], path: Path) -> None:
+    """Check that lines are names, not another form, or a table. Raises DataError."""
+    for begins, form in FOREIGN:
+        if lines and begins.match(lines[0]):
+            raise _refused(path, form, lines[0])
+    parted = next((line for line in lines if "\t" in line), None)
+    if parted is not None:
+        raise _refused(path, "a table without a head", parted)
+    places = [re.match(r"(\d+)\s+\S", line) for line in lines]
+    numbers = [int(found[1]) for found in places if found]
+    if len(numbers) == len(lines) > 1 and numbers == list(range(numbers[0], numbers[0] + len(lines))):
+        raise _refused(path, "numbers before the names", lines[0], "write them as 0: NAME, or leave them out")
+
+
+def _check_headless(table: Sequence[tuple[int, Row]], path: Path) -> None:
+    """Check that a .csv or .tsv without a column of names holds lines, not cells. Raises DataError."""
+    for number, row in table:
+        cells = [] if isinstance(row, DataError) else [cell.strip() for cell in row if cell.strip()]
+        if len(cells) > 1 and any(map(_is_number, cells)):
+            raise _refused(path, f"a table without a column `name`, row {number}", ", ".join(cells))
+
+
+def _is_number(cell: str) -> bool:
+    return cell.replace(".", "", 1).isdecimal()
+
+
+def _refused(path: Path, what: str, line: str, todo: str = FORMS) -> DataError:
+    return DataError(f"names of classes in {path}", f"{what}: {brief(line)}", todo)
+
+
+def _from_table(rows: Sequence[tuple[int, Row]], name_at: int) -> list[ClassEntry]:
+    """Terms of a cell are parted as in a line, or by semicolons."""
+    head = rows[0][1]
+    places = [name_at, *(_column(head, wanted) for wanted in (TERMS, COUNTS, NUMBER))]
+    entries: list[ClassEntry] = []
+    for number, row in rows[1:]:
+        if isinstance(row, DataError):
+            raise row
+        if not any(cell.strip() for cell in row):
+            continue
+        cells = [row[at].strip() if at is not None and at < len(row) else "" for at in places]
+        terms = [term for cell in cells[:2] for term in re.split("[,;]", cell) if term.strip()]
+        if not terms:
+            raise ValueError(f"no name in row {number}")
+        is_thing = as_flag(cells[2]) if cells[2] else None
+        entries.append(
+            ClassEntry(terms[0], tuple(terms[1:]), is_thing, int(cells[3]) if cells[3].isdecimal() else None)
+        )
+    return entries
+
+
+def _column(head: Row, wanted: Sequence[str]) -> int | None:
+    keys = [] if isinstance(head, DataError) else [name_key(cell) for cell in head]
+    return next((keys.index(name) for name in wanted if name in keys), None)
+
+
+def _from_yaml(document: Any) -> list[ClassEntry]:
+    """The names of a YOLO data set, in the order of their numbers."""
+    names = document["names"] if isinstance(document, Mapping) else document
+    if isinstance(names, Mapping):
+        numbered = {int(key): one for key, one in names.items()}
+        if len(numbered) < len(names):
+            raise ValueError("a number twice")
+        return [_entry(_as_name(numbered[key]), key) for key in sorted(numbered)]
+    if not isinstance(names, list):
+        raise TypeError("no list of names")
+    return [_entry(_as_name(one)) for one in names]
+
+
+def _as_name(one: Any) -> Any:
+    """YAML's number as the name that it stands for."""
+    return str(one) if type(one) is int else one
+
+
+def _from_json(document: Any) -> list[ClassEntry]:
+    if isinstance(document, Mapping):
+        document = document.get("classes", document.get("categories"))
+    if not isinstance(document, list):
+        raise TypeError("no list of classes")
+    return [_entry(one) for one in document]
+
+
+def _entry(one: Any, number: int | None = None) -> ClassEntry:
+    if isinstance(one, str):
+        return ClassEntry(one, number=number)
+    if not isinstance(one, Mapping):
+        raise TypeError(f"{brief(one)} is no name")
+    if not isinstance(one["name"], str):
+        raise TypeError(f"the name {brief(one['name'])} is no text")
+    terms = one.get("synonyms") or one.get("prompt_names") or one.get("fcclip_synonyms") or ()
+    terms = terms.split(",") if isinstance(terms, str) else terms
+    counts = one.get("isthing", one.get("is_thing"))
+    is_thing = None if counts is None else as_flag(counts)
+    return ClassEntry(one["name"], tuple(str(term) for term in terms), is_thing, number)
