@@ -95,16 +95,26 @@ class CocoPanoptic:
         for annotation in self._annotations:
             name = annotation.photo["file_name"]
             path = self._places.path(name)
-            named = {self._categories[one["category_id"]].name for one in annotation.segments}
             told = [annotation.record, kinds, sorted(self._kept), *frame_digest(self._frame)]
             yield SourceImage(
                 external_id=name,
                 uri=str(path),
                 load=partial(self._load, path, annotation),
                 file_digest=partial(file_digest, path),
-                class_names=tuple(one.name for one in self._classes if one.name in named),
+                class_names=self._shown(annotation),
                 annotation_digest=hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest(),
             )
+
+    def _shown(self, annotation: _Annotation) -> tuple[str, ...] | None:
+        """The classes of a photo; None where the JSON names no segment and the PNG holds some, which `load` tells."""
+        named = {self._categories[one["category_id"]].name for one in annotation.segments}
+        if not annotation.segments:
+            try:
+                if read_png(spelled(self.masks, annotation.png))[..., :3].any():
+                    return None
+            except DataError:
+                return None
+        return tuple(one.name for one in self._classes if one.name in named)
 
     def _load(self, path: Path, annotation: _Annotation) -> Image:
         photo = AnnotatedPhoto(read_image(path), self._frame)

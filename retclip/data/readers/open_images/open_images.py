@@ -80,7 +80,9 @@ class OpenImages:
         table = _table(root, f"*{split}-annotations-{TABLES[settings.kind]}*.csv", f"the table of {settings.kind}")
         said: dict[str, set[str]] = {key: set() for key in self._photos}
         last = "MaskPath" if settings.kind == "masks" else "Confidence"
+        told = False
         for where, (key, one, value) in read_rows(table, ("ImageID", "LabelName", last), said, self._tally):
+            told = True
             try:
                 if one not in names:
                     raise DataError(f"a known LabelName in {where}", one, "add it to class-descriptions")
@@ -93,6 +95,11 @@ class OpenImages:
                 self._tally.fault(BAD_ROWS, where, str(table), error)
             else:
                 said[key].add(one)
+        if not told and not self._tally.total.bad:
+            got = f"none of {len(said)} photos, first {next(iter(said))}"
+            raise DataError(
+                f"rows of the photos in {table}", got, "check the split, and that photos are named ImageID.jpg"
+            )
         return said
 
     def passed_over(self) -> PassedOver:

@@ -67,7 +67,7 @@ def read_rows(
     """(where it stands, its cells of those columns) of each row of a photo that is wanted: the first of the columns is
     the photo's id. The table is streamed, because it has millions of rows. tally: of rows that cannot be read. Raises
     DataError for a head without the columns."""
-    rows = table_rows(table, ",")
+    rows = table_rows(table)
     head = head_of(rows)
     missing = [name for name in columns if name not in head]
     if missing:
@@ -87,7 +87,7 @@ def read_rows(
 
 def _lines(table: Path) -> Iterator[list[str]]:
     """Every row that holds anything; here one that cannot be read costs the table, of which all else hangs."""
-    for _, row in table_rows(table, ","):
+    for _, row in table_rows(table):
         if isinstance(row, DataError):
             raise row
         if row:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from retclip.data.annotated_photo import AnnotatedPhoto
 from retclip.data.images import read_png
-from retclip.data.photo_files import composed
+from retclip.data.photo_files import composed, photos_in
 from retclip.errors import DataError
 from retclip.passed_over import BAD_RECORDS, Tally
 
@@ -48,6 +48,8 @@ def masks_of(photos: Sequence[Path], place: Path, tally: Tally) -> dict[Path, Pa
         elif len(masks) > 1:
             both = " and ".join(mask.name for mask in masks)
             found[photo] = DataError(f"one mask for {photo} in {place}", both, "remove one")
+        elif masks and masks[0].suffix.lower() != ".png":
+            found[photo] = DataError(f"a PNG mask for {photo} in {place}", masks[0].name, "save it as a PNG")
         elif not masks:
             todo = f"add {name}, or leave it out"
             found[photo] = DataError(f"a mask for each photo in {place}", f"none for {photo}", todo)
@@ -55,7 +57,9 @@ def masks_of(photos: Sequence[Path], place: Path, tally: Tally) -> dict[Path, Pa
             found[photo] = masks[0]
     if not any(isinstance(mask, Path) for mask in found.values()):
         raise next(mask for mask in found.values() if isinstance(mask, DataError))
-    for mask in (mask for stem, masks in by_stem.items() if stem not in owners for mask in masks):
+    for mask in (
+        one for stem, some in by_stem.items() if stem not in owners for one in some if one.suffix.lower() == ".png"
+    ):
         other = DataError(f"a photo for each mask in {place}", f"none for {mask.name}", "name its photo, or move it")
         tally.fault(BAD_RECORDS, mask.name, str(mask), other)
     return found
@@ -64,7 +68,7 @@ def masks_of(photos: Sequence[Path], place: Path, tally: Tally) -> dict[Path, Pa
 def _by_stem(place: Path, beside: bool) -> dict[str, list[Path]]:
     """A photo's stem -> the masks that are named after it. beside: photos lie there, too."""
     found: dict[str, list[Path]] = {}
-    for mask in _pngs(place):
+    for mask in _pictures(place):
         if not beside or is_mask(mask):
             stem = mask.stem[: -len(ENDS[0])] if is_mask(mask) else mask.stem
             found.setdefault(composed(stem), []).append(mask)
@@ -83,11 +87,11 @@ def read_object(file: Path, photo: AnnotatedPhoto) -> NDArray[np.bool_]:
     return mask
 
 
-def _pngs(folder: Path) -> list[Path]:
+def _pictures(folder: Path) -> list[Path]:
     try:
-        found = sorted(one for one in folder.iterdir() if one.suffix.lower() == ".png" and one.name[0] != ".")
+        found, _ = photos_in(folder)
     except OSError as error:
         raise DataError(f"a folder of masks, or a PNG: {folder}", str(error), "check the path") from error
-    if not found:
+    if not any(one.suffix.lower() == ".png" for one in found):
         raise DataError(f"PNG masks in {folder}", "none", "save each mask as a PNG named like its photo")
     return found

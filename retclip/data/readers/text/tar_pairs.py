@@ -52,11 +52,12 @@ def _samples(archive: tarfile.TarFile) -> Iterator[tuple[str, dict[str, tarfile.
             continue
         key, _, kind = base.partition(".")
         key = f"{folder}/{key}".lstrip("/")
-        if key != stem and parts:
+        kind = f".{kind.lower()}"
+        if parts and (key != stem or kind in parts):  # what comes again is another sample of that name
             yield stem, parts
             parts = {}
         stem = key
-        parts[f".{kind.lower()}"] = member
+        parts[kind] = member
     if parts:
         yield stem, parts
     if damage is not None:
@@ -75,10 +76,14 @@ def _check_end(file: Path, offset: int) -> None:
 
 def _shard_pair(file: Path, archive: tarfile.TarFile, stem: str, parts: dict[str, tarfile.TarInfo], text: str) -> Pair:
     where = f"sample {stem!r} of {file}"
-    image = next((member for kind, member in parts.items() if kind in SUFFIXES), None)
+    images = [member for kind, member in parts.items() if kind in SUFFIXES]
+    image = images[0] if images else None
     said = next((parts[kind] for kind in (".txt", ".json") if kind in parts), None)
     if image is None or said is None:
         raise DataError(f"an image and a .txt or .json in {where}", f"{', '.join(parts)}", "complete the sample")
+    if len(images) > 1:
+        got = " and ".join(member.name for member in images)
+        raise DataError(f"one image in {where}", got, "leave one, or call what is no photo NAME.mask.png")
     check_size(said.size, current().text_bytes, f"text in {where}", "limits.text_kib")
     check_size(image.size, current().file_bytes, f"image in {where}", "limits.file_mib")
     stream = archive.extractfile(said)

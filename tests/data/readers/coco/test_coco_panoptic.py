@@ -105,6 +105,18 @@ def test_the_annotation_digest_follows_the_annotation_and_the_choice_of_classes(
     assert digests()[1] != before[1]
 
 
+def test_segments_that_only_the_png_has_are_no_photo_without_classes(coco, refused):
+    coco.document["annotations"][0]["segments_info"] = []
+    coco.save()
+    record = next(opened(coco.root).images())
+    assert record.class_names is None
+    refused(record.load, "a.png", "only in one of them", "[7, 300]")
+    (coco.root / "panoptic" / "a.png").unlink()
+    record = next(opened(coco.root).images())
+    assert record.class_names is None
+    refused(record.load, "panoptic/a.png")
+
+
 def test_an_annotation_without_segments_is_all_void(coco):
     coco.document["annotations"][0]["segments_info"] = []
     coco.save()

@@ -116,6 +116,26 @@ def test_a_list_chooses_photos_and_one_that_is_missing_is_told_when_it_is_read(w
         missing.load()
 
 
+@pytest.mark.parametrize("kind", ["labels", "masks"])
+@pytest.mark.parametrize("named", ["a.jpg", "A", "val/a"])
+def test_a_table_of_other_photos_alone_is_told(world, told, kind, named):
+    content = {
+        "labels": "ImageID,LabelName,Confidence\n{},/m/fox,1\n",
+        "masks": "ImageID,LabelName,MaskPath\n{},/m/fox,b\n",
+    }
+    (world / FILES[kind]).write_text(content[kind].format(named))
+    (said,) = told(lambda: opened(world, kind=kind))
+    assert FILES[kind] in said and "none of 2 photos, first a" in said
+
+
+def test_tables_of_a_spreadsheet_are_read_whatever_parts_their_cells(world):
+    for key, said in (("names", "sep=;\n"), ("masks", ""), ("labels", "")):
+        content = {"names": NAMES, "masks": MASKS, "labels": LABELS}[key]
+        (world / FILES[key]).write_text(said + content.replace(",", ";"))
+    assert shown(opened(world, kind="masks")) == {"a": ("Fox", "Car"), "b": ()}
+    assert shown(opened(world)) == {"a": ("Fox",), "b": ("Owl",)}
+
+
 def test_old_descriptions_have_no_head_and_a_circle_of_classes_ends(world):
     (world / FILES["names"]).write_text(NAMES.partition("\n")[2])
     (world / FILES["tree"]).write_text(

@@ -36,6 +36,15 @@ def test_masks_beside_the_photos_have_an_ending(tmp_path):
     assert is_mask(tmp_path / "a_mask.png") and not is_mask(photo) and not is_mask(tmp_path / "a_mask.jpg")
 
 
+def test_pictures_beside_a_photo_s_png_are_told_and_one_that_is_no_png_too(tmp_path):
+    photos = [tmp_path / "photos" / f"{name}.jpg" for name in "abc"]
+    for name in ("a.png", "a.tif", "b.bmp", "c.png", "z.tif"):
+        png(tmp_path / "masks" / name)
+    found, tally = masks_of(photos, tmp_path / "masks", Tally()), Tally()
+    assert [found[photo].got for photo in photos[:2]] == ["a.png and a.tif", "b.bmp"]
+    assert found[photos[2]].name == "c.png" and not tally.total
+
+
 def test_one_png_for_one_photo(tmp_path):
     mask = png(tmp_path / "anything.png")
     assert masks_of([tmp_path / "a.jpg"], mask, Tally()) == {tmp_path / "a.jpg": mask}

@@ -22,6 +22,18 @@ def test_the_given_name_counts_else_the_first_usual_one(head, named, place):
 
 
 @pytest.mark.parametrize(
+    ("head", "named"), [(["image", "IMAGE"], ""), (["x", "file", " File"], "FILE"), (["a", "a"], "a")]
+)
+def test_of_columns_of_one_name_none_is_taken_in_silence(head, named):
+    with pytest.raises(DataError, match=r"one column .* in a\.csv; got 2 of them; rename the others"):
+        column_place(head, named, USUAL, FILE, "image_column")
+
+
+def test_of_columns_that_capitals_tell_apart_the_one_that_was_named_is_taken():
+    assert column_place(["FILE", "file"], "file", USUAL, FILE, "image_column") == 1
+
+
+@pytest.mark.parametrize(
     ("head", "named", "words"),
     [(["n", "x"], "", ("image, file", "n, x")), (["image"], "photo", ("'photo'",)), ([], "", ("no columns",))],
 )

@@ -52,6 +52,34 @@ def test_shards_of_macos_and_captions_of_null(tmp_path, png, told):
     assert told(found) == [("s", "fox"), ("t", "")] and found[0].read() == png(1)
 
 
+def test_two_images_of_one_sample_are_told_and_cost_it(tmp_path, png, told):
+    members = {
+        "1.png": png(1),
+        "1.jpg": png(2),
+        "1.txt": b"fox",
+        "2.png": png(3),
+        "2.mask.png": png(4),
+        "2.txt": b"owl",
+    }
+    bad, good = read_pairs(shard(tmp_path / "0.tar", members))
+    assert (
+        isinstance(bad, BadPair)
+        and "one image in sample '1'" in bad.error.expected
+        and "1.png and 1.jpg" in bad.error.got
+    )
+    assert told([good]) == [("2", "owl")] and good.read() == png(3)
+
+
+def test_a_sample_that_comes_again_at_once_does_not_replace_the_first(tmp_path, png, told):
+    with tarfile.open(tmp_path / "0.tar", "w") as archive:
+        for name, content in [("1.png", png(1)), ("1.txt", b"fox"), ("1.png", png(2)), ("1.txt", b"owl")]:
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    found = list(read_pairs(tmp_path / "0.tar"))
+    assert told(found) == [("1", "fox"), ("1", "owl")] and [one.read() for one in found] == [png(1), png(2)]
+
+
 SHARDS = {
     "no text": {"1.png": b"x"},
     "no image": {"1.txt": b"x"},
