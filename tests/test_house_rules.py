@@ -41,7 +41,7 @@ OWNERS = {
     "pycocotools": ("retclip/data/rle.py", "retclip/algorithms/average_precision.py"),  # its COCOeval is the formula
     "jinja2": ("retclip/report/html_page.py",),
     "typer": ("retclip/cli/",),
-    "yaml": ("retclip/data/class_list.py",),
+    "yaml": ("retclip/data/class_entries.py",),
     "skimage": ("plugins/",),
     "transformers": ("plugins/",),
     "open_clip": ("plugins/",),
