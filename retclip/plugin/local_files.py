@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.util import find_spec
 from pathlib import Path
 
 from retclip.errors import WeightsMissing
 from retclip.home import expanded
+from retclip.plugin.packages import package_folder
 from retclip.plugin.weights import note_used
 
 PACKAGE = "package:"  # before a path inside an installed Python package
@@ -24,11 +24,11 @@ def local_file(named: str) -> Path:
 
 def _package_file(named: str) -> Path:
     package, _, inside = named.removeprefix(PACKAGE).partition("/")
-    found = find_spec(package) if package.isidentifier() else None
-    if found is None or found.origin is None:
+    folder = package_folder(package)
+    if folder is None:
         todo = "install the distribution that brings it, or name a file"
         raise WeightsMissing(f"a file of the package {package!r}: {named}", "no such package", todo)
-    return Path(found.origin).parent / inside
+    return folder / inside
 
 
 def require_packaged(settings: Iterable[object]) -> None:

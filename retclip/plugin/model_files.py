@@ -11,7 +11,7 @@ from pathlib import Path
 from retclip.errors import WeightsMissing
 from retclip.plugin.local_files import local_file
 from retclip.plugin.stand_ins import stand_in
-from retclip.plugin.weights import Weights, located, note_used, stored_name
+from retclip.plugin.weights import Weights, located, note_used, path_of, require
 
 PRETRAINED = (".safetensors", ".bin", ".json", ".txt", ".model")  # what of a folder transformers may read
 
@@ -20,7 +20,9 @@ def model_file(named: str, published: Mapping[str, Weights], setting: str) -> Pa
     """The safetensors file of published weights or the user's own. setting: the key that names them. Raises
     WeightsMissing."""
     if named in published:
-        return located(published[named]) / stored_name(published[named].files[0].path)
+        weights = published[named]
+        require((weights,))
+        return path_of(weights, weights.files[0])
     path = local_file(named)
     if not path.is_file():
         names = ", ".join([*published, "or a .safetensors file"])

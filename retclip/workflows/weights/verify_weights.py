@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from retclip.plugin.weight_digests import read_manifest
-from retclip.plugin.weights import Weights, folder_of, stored_name
+from retclip.plugin.weights import WeightFile, Weights, folder_of, path_of, stored_name
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ def verify(weights: Weights) -> list[Finding]:
     """Each file against the digest that was written down when it came, and that against the pinned one."""
     from retclip.plugin.checkpoints import file_digest
 
+    if weights.distribution:
+        return [_of_wheel(weights, file) for file in weights.files]
     folder, recorded = folder_of(weights), read_manifest(folder_of(weights))
     found = []
     for one in weights.files:
@@ -33,3 +35,13 @@ def verify(weights: Weights) -> list[Finding]:
             pinned = one.held in ("", recorded[name].get("came_with_sha256", one.held))
             found.append(Finding(name, "changed" if not same else "ok" if pinned else "another"))
     return found
+
+
+def _of_wheel(weights: Weights, file: WeightFile) -> Finding:
+    """A file that came with a Python package: nothing was written down of it but the pin."""
+    from retclip.plugin.checkpoints import file_digest
+
+    path = path_of(weights, file)
+    if not path.is_file():
+        return Finding(file.path, "missing")
+    return Finding(file.path, "ok" if file.held in ("", file_digest(path)) else "another")

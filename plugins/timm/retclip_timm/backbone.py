@@ -1,0 +1,88 @@
+"""A network's stages side by side, averaged over masks.
+
+    v = unit(unit(mean over the mask of stage 1), unit(mean over the mask of stage 2), ...)
+
+Each stage is brought to unit length by itself, so that none outweighs another by the size of its numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812  (torch's own convention)
+from jaxtyping import Float
+from PIL import Image as Pillow
+from torch import Tensor
+
+from retclip.algorithms.input_size import fitted_size, target_size
+from retclip.algorithms.mask_pooling import area_weights, mask_pooling
+from retclip.plugin.batches import BatchSize
+from retclip.plugin.checkpoints import state_digest
+from retclip.types import DenseFeatures, Device, FeatureSpace, Image, MaskLogits, SegmentFeatures
+from retclip_timm.network import Stages
+
+VERSION = "1"  # raised whenever a number of this module changes: vectors of two versions do not compare
+
+
+class StageBackbone:
+    """A backbone without a text tower.
+
+    name: the component's full name.
+    short_side, long_side: pixels; the photo's sides after the resize.
+    """
+
+    def __init__(self, name: str, stages: Stages, short_side: int, long_side: int, device: Device) -> None:
+        self.stages, self.short_side, self.long_side, self.device = stages, short_side, long_side, device
+        digest = state_digest(stages.model.state_dict())
+        stages.model.to(device.torch_device)
+        self.batches = BatchSize(device)
+        said = (
+            f"version {VERSION}: {stages.architecture}, strides {stages.strides}, sides {short_side} to {long_side} "
+            f"bicubic, mean {stages.mean} and std {stages.std}"
+        )
+        self.space = FeatureSpace(name, digest, said, "area-1", sum(stages.channels))
+
+    def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
+        """Return per image the stages side by side on the grid of the finest, (d, h, w) float32.
+
+        A coarser stage is repeated there: averaged over a mask that is the same as on its own grid. Images that come
+        out the same size go through the network together.
+        """
+        inputs = [self._input(image) for image in images]
+        grids = self.batches.run_alike(inputs, lambda values: values.shape, self._grids)
+        return [
+            DenseFeatures(grid, self.space, image.size, image.size[0] / grid.shape[1])
+            for image, grid in zip(images, grids, strict=True)
+        ]
+
+    def segment_vectors(
+        self,
+        features: DenseFeatures,
+        masks: Float[Tensor, "n y x"],
+        logits: MaskLogits | None = None,  # noqa: ARG002  masks are averaged by the share that they cover
+    ) -> SegmentFeatures:
+        """Return vectors (n, d) float32 of unit length. masks: (n, y, x) float in [0, 1] over the whole image."""
+        grid = features.grid  # (d, h, w)
+        weights = area_weights(masks.to(grid.device), (grid.shape[1], grid.shape[2]))  # (n, h, w)
+        means, covered = mask_pooling(grid, weights)  # (n, d), (n,)
+        units = [F.normalize(part, dim=-1) for part in means.float().split(self.stages.channels, dim=1)]  # (n, d_i)
+        return SegmentFeatures(F.normalize(torch.cat(units, dim=1), dim=-1), covered, self.space)
+
+    def text_vectors(self, names: Sequence[str]) -> Tensor | None:  # noqa: ARG002
+        """Return None: the network cannot read."""
+        return None
+
+    def _input(self, image: Image) -> Float[Tensor, "3 H W"]:
+        size = fitted_size(target_size(image.size, self.short_side, self.long_side), max(self.stages.strides))
+        resized = Pillow.fromarray(image.pixels).resize((size[1], size[0]), Pillow.Resampling.BICUBIC)
+        values = torch.from_numpy(np.asarray(resized).transpose(2, 0, 1).copy()).float() / 255  # (3, H, W)
+        mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (self.stages.mean, self.stages.std))
+        return (values - mean) / std
+
+    def _grids(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Return (d, h, w) of each input (3, H, W), all of one size."""
+        maps = self.stages(torch.stack(list(inputs)).to(self.device.torch_device))  # (b, d_i, h_i, w_i)
+        finest = max((stage.shape[-2:] for stage in maps), key=lambda size: size[0])
+        return list(torch.cat([F.interpolate(stage, finest, mode="nearest") for stage in maps], dim=1).unbind())

