@@ -13,11 +13,13 @@ from typing import Any
 import retclip
 
 THINGS = "&things=fox&things=cat&things=bear&things=car&things=butterfly&things=doughnut"
+# Patches of one colour in place of the mask queries; the head is left out, for it only speaks of masks that it found.
+SUPERPIXELS = {"proposer": "reference.superpixels", "classifiers": ["retrieval.vote", "zero_shot.clip_text"]}
 SYSTEMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {  # name -> preset, and what differs from it
     "FC-CLIP": ("miniature-fc-clip", {}),
     "retrieval alone": ("miniature-retrieval", {}),
     "RetCLIP": ("miniature", {}),
-    "RetCLIP, superpixels": ("miniature", {"components": {"proposer": "reference.superpixels"}}),
+    "RetCLIP, superpixels": ("miniature", {"components": SUPERPIXELS}),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -23,6 +24,8 @@ from retclip.workflows.training.stop_signal import SIGNALS, exit_code
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+PLUGIN_PAGES = sorted((ROOT / "plugins").glob("*/README.md"))
 
 
 def page(name: str) -> str:
@@ -89,13 +92,13 @@ def test_the_examples_of_the_python_page_run(tmp_path: Path) -> None:
     assert (tmp_path / "worth.html").stat().st_size > 10_000 and (tmp_path / "run/weights.safetensors").is_file()
 
 
-def test_the_example_of_the_readme_runs(tmp_path: Path, built) -> None:
+def test_the_example_of_the_readme_runs(tmp_path: Path, built, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = blocks((ROOT / "README.md").read_text(encoding="utf-8"), "python")
     shutil.copytree(built.store, tmp_path / "street")
     Pillow.open(built.photos / "train_0_0000.png").save(tmp_path / "photo.jpg")
     (tmp_path / "example.py").write_text(code, encoding="utf-8")
-    done = subprocess.run([sys.executable, "example.py"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
+    monkeypatch.chdir(tmp_path)
+    runpy.run_path("example.py", run_name="__main__")
     assert (tmp_path / "why.png").is_file() and (tmp_path / "out" / "panoptic.json").is_file()
 
 
@@ -158,6 +161,25 @@ def test_commands_that_a_page_mentions_exist(path: Path) -> None:
         assert (f"{first} {second}" if nested and second else first) in known, f"retclip {found}"
 
 
+@pytest.mark.parametrize("path", [*PAGES, *PLUGIN_PAGES], ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_commands_of_a_page_are_understood(path: Path) -> None:
+    """Each has the options that it is given, and every argument that it needs; what they mean is read when it runs."""
+    from retclip.cli import app
+
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in re.findall(r"^ *(?:[A-Z_]+=\S+ )?retclip (.*)$", "\n".join(_blocks(text)), re.MULTILINE):
+        command, words = get_command(app), shlex.split(line, comments=True)
+        while hasattr(command, "commands"):
+            assert words and words[0] in command.commands, line
+            command, words = command.commands[words[0]], words[1:]
+        command.make_context(line, words)  # raises what a wrong use ends with
+
+
+def _blocks(text: str) -> list[str]:
+    """The lines of a page that are set as blocks of code."""
+    return [*blocks(text, "sh"), *blocks(text, ""), *(line for line in text.splitlines() if line.startswith("    "))]
+
+
 def _code(text: str) -> list[str]:
     """Everything on a page that is set as code."""
     lines = [line for line in text.splitlines() if line.startswith("    ")]
@@ -169,5 +191,7 @@ def test_links_and_files_that_a_page_names_are_there(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert target.startswith("http") or (path.parent / target).exists(), target
-    for name in re.findall(r"`((?:retclip|plugins|tests|benchmarks|docs|migrations)/[\w/]+\.(?:py|md|toml))`", text):
+    for name in re.findall(
+        r"`((?:retclip|plugins|tests|benchmarks|examples|docs|migrations)/[\w/]+\.(?:py|md|toml|ipynb))`", text
+    ):
         assert (ROOT / name).exists(), name
