@@ -1,4 +1,4 @@
-"""Every command of the README runs, in the order of the page and in one folder, as a newcomer types it.
+"""Every command of README and tutorial runs, in the order of the page and in one folder, as a newcomer types it.
 
 The photos are drawn ones of few pixels. What is put behind a command, or is counted smaller, is written here; so is
 what ends otherwise than with 0, and the few lines that other tests run.
@@ -22,11 +22,13 @@ import retclip
 from retclip.data.panoptic_writer import PanopticWriter
 from retclip.types import Image
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TUTORIAL = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
 LINES = re.findall(r"^    ((?:retclip|python|pip|make) .*)$", README, re.MULTILINE)
 ELSEWHERE = {  # begins so -> the test that runs it
     "make demo": "tests/cli/test_demo.py",
-    "make test": "tests/cli/test_readme.py",
+    "make test": "tests/cli/test_pages.py",
     "pip ": "tests/test_wheels.py",
     "python -m retclip_miniature.train_clip": "plugins/miniature/tests/test_train_clip.py",  # here it takes an hour
 }
@@ -83,7 +85,22 @@ def _label_maps(root: Path, photos: Sequence[Image], names: Sequence[str]) -> No
         Pillow.fromarray(labels).save(root / "labels" / f"{stem}.png")
 
 
-def test_every_command_runs_in_the_order_of_the_page(run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_of_the_tutorial_run(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = re.findall(r"^```sh\n(.*?)^```", TUTORIAL, re.DOTALL | re.MULTILINE)
+    lines = [line for block in shown for line in block.splitlines() if line.strip()]
+    assert len(lines) > 8 and all(line.startswith("retclip ") for line in lines)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RETCLIP_DEVICE__NAME", "cpu")
+    for line in lines:
+        ran = run(*shlex.split(line)[1:])
+        assert ran.code == 0, line + "\n" + ran.err
+        if line.startswith("retclip explain"):
+            assert "made of" in ran.out or ": boat" in ran.out, ran.out
+    assert (tmp_path / "why.png").stat().st_size > 10_000
+    assert {one.name for one in (tmp_path / "out").iterdir()} >= {"overlay", "panoptic", "panoptic.json"}
+
+
+def test_the_commands_of_the_readme_run(run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(LINES) > 25
     for line in LINES:
         if not line.startswith(tuple(ELSEWHERE)):
@@ -105,7 +122,7 @@ def _begun(line: str, table: dict, other: object) -> object:
     return next((value for begin, value in table.items() if line.startswith(begin)), other)
 
 
-def test_what_is_run_elsewhere_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_run_elsewhere_is() -> None:
     for begin, where in ELSEWHERE.items():
         assert any(line.startswith(begin) for line in LINES), begin
-        assert (Path(__file__).parents[2] / where).is_file(), where
+        assert (ROOT / where).is_file(), where
