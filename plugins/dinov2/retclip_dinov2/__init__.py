@@ -1,4 +1,4 @@
-"""DINOv2 as a backbone for the keys of the store: kNN-CLIP's second encoder (method.md 7.1).
+"""DINOv2 as a backbone for the retrieval embeddings of the store: kNN-CLIP's second encoder (method.md 7.1).
 
 Listing components imports this module, so it must not import torch or transformers; read next: `keys.py`.
 """

@@ -1,4 +1,4 @@
-"""`dinov2.keys`: the patches of DINOv2's last layer, averaged over the mask."""
+"""`dinov2.keys`: retrieval embeddings from the patch tokens of DINOv2's last layer, averaged over the mask."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of values in [0, 1]
-HEADS = ("classifier.",)  # what DINOv2 was fine-tuned with may lie beside it: its patches are the same without
+HEADS = ("classifier.",)  # a checkpoint may hold a classification head, which the patch tokens do not depend on
 VERSION = "1"  # raised whenever a number of this module changes: vectors of two versions do not compare
 
 
@@ -44,12 +44,14 @@ class Keys:
         self.patch = int(model.config.patch_size)
         self.first = 1 + int(getattr(model.config, "num_register_tokens", 0))  # tokens that are no patches
         sides = f"{settings.short_side} to {settings.long_side}"
-        said = f"version {VERSION}: sides {sides} bicubic, ImageNet mean and std, fitted to {self.patch}"
-        self.space = FeatureSpace("dinov2.keys", digest, said, "area-1", int(model.config.hidden_size))
+        preprocessing = f"version {VERSION}: sides {sides} bicubic, ImageNet mean and std, fitted to {self.patch}"
+        self.space = FeatureSpace("dinov2.keys", digest, preprocessing, "area-1", int(model.config.hidden_size))
 
     def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
-        """One entry per image: the normalised patches of the last layer, (d, h, w) float32. Images that come out the
-        same size go through the model together."""
+        """Return one entry per image: the normalised patch tokens of the last layer, (d, h, w) float32.
+
+        Images of the same input size share a batch.
+        """
         inputs = [normalised(image.pixels, self._size(image)) for image in images]
         grids = self.batches.run_alike(inputs, lambda values: values.shape, self._grids)
         return [
@@ -63,29 +65,32 @@ class Keys:
         masks: Tensor,
         logits: MaskLogits | None = None,  # noqa: ARG002  masks are averaged by the share that they cover
     ) -> SegmentFeatures:
-        """masks: (n, y, x) float in [0, 1] over the whole image. Vectors (n, d) float32 of unit length."""
-        grid = features.grid
-        weights = area_weights(masks.to(grid.device), (grid.shape[1], grid.shape[2]))
-        vectors, covered = mask_pooling(grid, weights)
+        """Return vectors (n, d) float32 of unit length.
+
+        masks: (n, y, x) float in [0, 1] over the whole image.
+        """
+        grid = features.grid  # (d, h, w)
+        weights = area_weights(masks.to(grid.device), (grid.shape[1], grid.shape[2]))  # (n, h, w)
+        vectors, covered = mask_pooling(grid, weights)  # (n, d), (n,)
         return SegmentFeatures(F.normalize(vectors.float(), dim=-1), covered, self.space)
 
     def text_vectors(self, names: Sequence[str]) -> Tensor | None:  # noqa: ARG002
-        """None: DINOv2 cannot read."""
+        """Return None, because DINOv2 has no text tower."""
         return None
 
     def _size(self, image: Image) -> tuple[int, int]:
         return fitted_size(target_size(image.size, self.settings.short_side, self.settings.long_side), self.patch)
 
     def _grids(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """(d, h, w) of each input (3, H, W), all of one size."""
-        values = torch.stack(list(inputs)).to(self.device.torch_device)
+        """Return (d, h, w) of each input (3, H, W), all of one size."""
+        values = torch.stack(list(inputs)).to(self.device.torch_device)  # (b, 3, H, W)
         tokens = self.model(values).last_hidden_state[:, self.first :].float()  # (b, h * w, d)
         size = values.shape[2] // self.patch, values.shape[3] // self.patch
-        return list(tokens.transpose(1, 2).unflatten(2, size).unbind())
+        return list(tokens.transpose(1, 2).unflatten(2, size).unbind())  # (b, h * w, d) -> b x (d, h, w)
 
 
 def normalised(pixels: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
-    """(3, h, w) float32: resized bicubically over the 8-bit values, then ImageNet's mean and deviation."""
+    """Return (3, h, w) float32: resized bicubically over the 8-bit values, normalised by ImageNet's mean and std."""
     resized = Pillow.fromarray(pixels).resize((size[1], size[0]), Pillow.Resampling.BICUBIC)
     values = torch.from_numpy(np.asarray(resized).transpose(2, 0, 1).copy()).float() / 255
     return (values - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]

@@ -36,8 +36,8 @@ def _dino(size: str, revision: str, length: int, sha256: str, projects: int) -> 
 
 
 PUBLISHED = {
-    one.name: one
-    for one in (
+    weights.name: weights
+    for weights in (
         _sam(
             "sam_vit_b", 375_042_383, "sam_vit_b_01ec64.pth",
             "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",

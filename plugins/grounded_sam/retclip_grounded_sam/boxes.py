@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Boxes:
-    """A prompted proposer: classes that the detector does not find get no mask."""
+    """A class-aware proposer: classes that the detector does not detect get no mask."""
 
     def __init__(self, detector: Detector, sam: Sam, settings: BoxesSettings, device: Device) -> None:
         self.detector, self.masks = detector, SamMasks(sam, device)
@@ -39,29 +39,32 @@ class Boxes:
         vocabulary: Vocabulary,
         features: Sequence[DenseFeatures],  # noqa: ARG002
     ) -> list[MaskProposals]:
-        """One entry per image. Names and synonyms are all looked for; prompts are the classes' names. objectness: the
-        box's score times the IoU that SAM predicts of its mask. Masks bring their logits on SAM's frame."""
+        """Return one entry per image, with mask logits in SAM's padded input.
+
+        Every name and synonym is a prompt of the detector; `prompts` are the classes' names. Objectness is the box's
+        score times the IoU that SAM predicts for its mask (method.md 6.3).
+        """
         return [self._proposals(image, vocabulary) for image in images]
 
     def _proposals(self, image: Image, vocabulary: Vocabulary) -> MaskProposals:
-        found = self.detector.detect(image, vocabulary.terms)
-        if not len(found.scores):
+        detections = self.detector.detect(image, vocabulary.terms)
+        if not len(detections.scores):
             return no_masks(image)
-        logits, quality = self._masks(image, found.boxes)
-        detector, quality = found.scores.to(quality).float(), quality.clamp(0, 1).float()
+        logits, quality = self._masks(image, detections.boxes)
+        detector, quality = detections.scores.to(quality).float(), quality.clamp(0, 1).float()
         objectness = detector * quality
         order = objectness.argsort(descending=True, stable=True)
-        owners = vocabulary.row_class[found.terms[order.to(found.terms.device)].cpu().numpy()]
+        owners = vocabulary.row_class[detections.terms[order.to(detections.terms.device)].cpu().numpy()]
         prompts = tuple(vocabulary.names[owner] for owner in owners)
-        found_masks = self.masks.proposals(image, logits[order], objectness[order], prompts, quality[order])
-        return replace(found_masks, detector_scores=detector[order])
+        proposals = self.masks.proposals(image, logits[order], objectness[order], prompts, quality[order])
+        return replace(proposals, detector_scores=detector[order])
 
     def _masks(self, image: Image, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """Mask logits (m, side/4, side/4) on SAM's frame and predicted IoU (m,), one of each per box."""
+        """Return mask logits (m, side/4, side/4) in SAM's padded input and predicted IoU (m,), one mask per box."""
         embedding = self.masks.embedded(image)
         scaled = self.masks.resize.apply_boxes_torch(boxes.to(embedding.device), image.size)
-        answers = self.batches.run(list(scaled), lambda some: self._decoded(embedding, torch.stack(list(some))))
-        masks, quality = zip(*answers, strict=True)
+        decoded = self.batches.run(list(scaled), lambda batch: self._decoded(embedding, torch.stack(list(batch))))
+        masks, quality = zip(*decoded, strict=True)
         return torch.stack(masks), torch.stack(quality)
 
     def _decoded(self, embedding: Tensor, boxes: Tensor) -> list[tuple[Tensor, Tensor]]:

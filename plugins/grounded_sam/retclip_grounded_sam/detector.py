@@ -1,4 +1,4 @@
-"""Grounding DINO: boxes in image pixels with the term that each shows (method.md 6.1 to 6.3)."""
+"""Grounding DINO: boxes in image pixels, each with the term it was detected for (method.md 6.1 to 6.3)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ from retclip_grounded_sam.prompts import Prompt, Special, prompts, term_scores
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """boxes: (m, 4) x0 y0 x1 y1 in image pixels. scores: (m,) in [0, 1]. terms: (m,) indices. Best first."""
+    """m detections, best first.
+
+    boxes: (m, 4) float, x0 y0 x1 y1 in image pixels.
+    scores: (m,) in [0, 1].
+    terms: (m,) int64, index of the term.
+    """
 
     boxes: Tensor
     scores: Tensor
@@ -43,21 +48,23 @@ class Detector:
         self.special = Special(self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, stop, unknown)
 
     def detect(self, image: Image, terms: tuple[str, ...]) -> Detections:
-        """Boxes of any of the terms above the threshold, after non-maximum suppression in and between prompts."""
+        """Return boxes of all terms above the threshold, after non-maximum suppression within and across prompts."""
         channels = {"input_data_format": "channels_last"}  # a photo three pixels high is misread otherwise
         inputs = self.processor(images=image.pixels.copy(), return_tensors="pt", **channels).to(
             self.device.torch_device
         )
-        asked = prompts(terms, self._tokens, self.special, self.settings.tokens)
-        several = [self._prompted(inputs, one, image.size) for one in asked]
-        if not several:
+        packed = prompts(terms, self._tokens, self.special, self.settings.tokens)
+        per_prompt = [self._prompted(inputs, prompt, image.size) for prompt in packed]
+        if not per_prompt:
             return Detections(torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64))
-        boxes = torch.cat([one.boxes for one in several])
-        scores, owners = torch.cat([one.scores for one in several]), torch.cat([one.terms for one in several])
-        groups = torch.cat([torch.full((len(one.scores),), n) for n, one in enumerate(several)]).to(boxes.device)
-        kept = batched_nms(boxes, scores, groups, self.settings.nms_within)
-        kept = kept[nms(boxes[kept], scores[kept], self.settings.nms_across)]
-        return Detections(boxes[kept], scores[kept], owners[kept])
+        boxes = torch.cat([detections.boxes for detections in per_prompt])  # (m, 4)
+        scores = torch.cat([detections.scores for detections in per_prompt])  # (m,)
+        term_of = torch.cat([detections.terms for detections in per_prompt])  # (m,)
+        sizes = torch.tensor([len(detections.scores) for detections in per_prompt])
+        prompt_of = torch.arange(len(per_prompt)).repeat_interleave(sizes).to(boxes.device)  # (m,)
+        keep = batched_nms(boxes, scores, prompt_of, self.settings.nms_within)
+        keep = keep[nms(boxes[keep], scores[keep], self.settings.nms_across)]
+        return Detections(boxes[keep], scores[keep], term_of[keep])
 
     def _tokens(self, text: str) -> list[int]:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -65,17 +72,21 @@ class Detector:
 
     def _prompted(self, inputs: Any, prompt: Prompt, size: tuple[int, int]) -> Detections:
         ids = torch.tensor([prompt.ids], device=self.device.torch_device)
-        said = self.model(
+        output = self.model(
             **inputs, input_ids=ids, attention_mask=torch.ones_like(ids), token_type_ids=torch.zeros_like(ids)
         )
-        scores, best = term_scores(said.logits[0], prompt).max(dim=1)
-        kept = scores >= self.settings.box_threshold
-        owners = torch.tensor(prompt.terms, device=best.device)[best[kept]]
-        return Detections(in_pixels(said.pred_boxes[0][kept].float(), size), scores[kept], owners)
+        scores, best = term_scores(output.logits[0], prompt).max(dim=1)  # (queries, terms) -> (queries,), (queries,)
+        keep = scores >= self.settings.box_threshold  # (queries,)
+        term_of = torch.tensor(prompt.terms, device=best.device)[best[keep]]  # (m,)
+        return Detections(in_pixels(output.pred_boxes[0][keep].float(), size), scores[keep], term_of)
 
 
 def in_pixels(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """(m, 4) x0 y0 x1 y1 in pixels of `size` = (H, W), kept inside, from centre, width and height in shares of it."""
+    """Return (m, 4) x0 y0 x1 y1 in pixels, clipped to the image.
+
+    boxes: (m, 4) centre x, centre y, width and height as shares of `size`.
+    size: (H, W) in pixels.
+    """
     corners: Tensor = box_convert(boxes, "cxcywh", "xyxy").clamp(0, 1)
     return corners * torch.tensor([size[1], size[0], size[1], size[0]], device=boxes.device)
 

@@ -1,4 +1,4 @@
-"""`grounded_sam.grid`: the masks that SAM finds by itself, at a grid of points; the paper's ablation (table 3)."""
+"""`grounded_sam.grid`: SAM's automatic masks, prompted with a grid of points; the paper's ablation (table 3)."""
 
 from __future__ import annotations
 
@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 
 
 class Grid:
-    """A proposer that asks for no class."""
+    """A class-agnostic proposer."""
 
     def __init__(self, sam: Sam, settings: GridSettings, device: Device) -> None:
-        given = settings.model_dump(exclude={"sam", "side"})
+        parameters = settings.model_dump(exclude={"sam", "side"})
         if settings.min_mask_region_area and find_spec("cv2") is None:
             todo = "pip install opencv-python-headless, or set min_mask_region_area = 0"
             raise ConfigError("opencv, which removes small holes and islands", "no module cv2", todo)
         self.side = settings.side
         _answer_in_float32(sam.mask_decoder)
         # Run-length masks: a hundred full-size ones of a large photo would not fit the memory.
-        self.generator = SamAutomaticMaskGenerator(sam.to(device.torch_device), output_mode="uncompressed_rle", **given)
+        self.generator = SamAutomaticMaskGenerator(
+            sam.to(device.torch_device), output_mode="uncompressed_rle", **parameters
+        )
 
     @classmethod
     def load(cls, settings: GridSettings, device: Device) -> Grid:
@@ -46,27 +48,29 @@ class Grid:
         vocabulary: Vocabulary,  # noqa: ARG002
         features: Sequence[DenseFeatures],  # noqa: ARG002
     ) -> list[MaskProposals]:
-        """One entry per image: masks as the share of each cell that they cover, objectness the IoU that SAM predicts
-        of them. They may overlap and leave gaps."""
+        """Return one entry per image: masks as the covered share of each cell, objectness the IoU that SAM predicts.
+
+        Masks may overlap and leave gaps.
+        """
         return [self._proposals(image) for image in images]
 
     def _proposals(self, image: Image) -> MaskProposals:
-        found = sorted(self.generator.generate(image.pixels), key=lambda one: -one["predicted_iou"])
-        if not found:
+        masks_by_quality = sorted(self.generator.generate(image.pixels), key=lambda mask: -mask["predicted_iou"])
+        if not masks_by_quality:
             return MaskProposals(torch.zeros(0, 1, 1), torch.zeros(0), image.size)
-        masks = torch.stack([self._coarse(one["segmentation"]) for one in found])
-        quality = torch.tensor([one["predicted_iou"] for one in found], dtype=torch.float32).clamp(0, 1)
+        masks = torch.stack([self._coarse(mask["segmentation"]) for mask in masks_by_quality])
+        quality = torch.tensor([mask["predicted_iou"] for mask in masks_by_quality], dtype=torch.float32).clamp(0, 1)
         return MaskProposals(masks, quality, image.size, mask_scores=quality)
 
     def _coarse(self, runs: dict[str, Any]) -> Tensor:
-        """(y, x) float32 in [0, 1], the longer side at most `side` cells."""
-        pixels = torch.from_numpy(rle_to_mask(runs)).float()
+        """Return (y, x) float32 in [0, 1], the longer side at most `side` cells."""
+        pixels = torch.from_numpy(rle_to_mask(runs)).float()  # (H, W)
         shrink = min(1.0, self.side / max(pixels.shape))
         size = [max(1, round(length * shrink)) for length in pixels.shape]
         return F.interpolate(pixels[None, None], size=size, mode="area")[0, 0]
 
 
 def _answer_in_float32(decoder: Any) -> None:
-    """The generator turns the decoder's answers into NumPy arrays, which know no bfloat16."""
+    """Make the decoder return float32: the generator converts its outputs to NumPy, which has no bfloat16."""
     forward = decoder.forward
-    decoder.forward = lambda **given: tuple(answer.float() for answer in forward(**given))
+    decoder.forward = lambda **inputs: tuple(output.float() for output in forward(**inputs))

@@ -1,4 +1,4 @@
-"""`grounded_sam.prompted`: SAM's masks of objects that somebody marked with boxes and points."""
+"""`grounded_sam.prompted`: SAM's masks of objects that are marked with boxes and points."""
 
 from __future__ import annotations
 
@@ -40,9 +40,12 @@ class Prompted:
         vocabulary: Vocabulary,
         features: Sequence[DenseFeatures],  # noqa: ARG002
     ) -> list[MaskProposals]:
-        """One entry per image: a mask for each marked object of the vocabulary, its class as prompt. objectness: the
-        IoU that SAM predicts of the mask. A single point alone may mean an object or a part of it: of SAM's three
-        masks the one it thinks best is taken. Raises DataError for an image in which nothing is marked."""
+        """Return one entry per image: a mask for each marked object of the vocabulary, with its class as prompt.
+
+        Objectness is the IoU that SAM predicts for the mask. A single point is ambiguous, it may mean an object or a
+        part of it: of SAM's three masks the one with the highest predicted IoU is returned.
+        Raises DataError for an image in which nothing is marked.
+        """
         return [self._proposals(image, set(vocabulary.names)) for image in images]
 
     def _proposals(self, image: Image, names: set[str]) -> MaskProposals:
@@ -52,39 +55,39 @@ class Prompted:
                 "none",
                 "mark objects in it (regions:PHOTOS?boxes=FILE), or use another proposer",
             )
-        wanted = [one for one in image.regions if one.class_name in names]
-        if not wanted:
+        regions = [region for region in image.regions if region.class_name in names]
+        if not regions:
             return no_masks(image)
         embedding = self.masks.embedded(image)
-        answers: list[tuple[Tensor, Tensor]] = [(embedding, embedding)] * len(wanted)
-        for alike in _alike(wanted):  # prompts of one form are decoded together; padding would change SAM's answer
-            several = [wanted[n] for n in alike]
-            found = self.batches.run(several, lambda some: self._decoded(embedding, some, image))
-            for n, answer in zip(alike, found, strict=True):
-                answers[n] = answer
-        logits, quality = (torch.stack(one) for one in zip(*answers, strict=True))
+        results: list[tuple[Tensor, Tensor]] = [(embedding, embedding)] * len(regions)
+        for group in _same_prompt_form(regions):  # batched by form, because padding would change SAM's masks
+            members = [regions[n] for n in group]
+            decoded = self.batches.run(members, lambda batch: self._decoded(embedding, batch, image))
+            for n, result in zip(group, decoded, strict=True):
+                results[n] = result
+        logits, quality = (torch.stack(values) for values in zip(*results, strict=True))
         objectness = quality.clamp(0, 1)
         order = objectness.argsort(descending=True, stable=True)
-        prompts = tuple(wanted[n].class_name for n in order.tolist())
+        prompts = tuple(regions[n].class_name for n in order.tolist())
         return self.masks.proposals(image, logits[order], objectness[order], prompts, objectness[order])
 
     def _decoded(self, embedding: Tensor, regions: Sequence[Region], image: Image) -> list[tuple[Tensor, Tensor]]:
         resize, device, first = self.masks.resize, embedding.device, regions[0]
         boxes = points = None
         if first.box is not None:
-            corners = np.array([one.box for one in regions], dtype=np.float64)
+            corners = np.array([region.box for region in regions], dtype=np.float64)
             boxes = torch.from_numpy(resize.apply_boxes(corners, image.size)).to(device, torch.float32)
         if first.points:
-            places = np.array([[(point.x, point.y) for point in one.points] for one in regions], dtype=np.float64)
-            labels = torch.tensor([[int(point.positive) for point in one.points] for one in regions], device=device)
-            points = torch.from_numpy(resize.apply_coords(places, image.size)).to(device, torch.float32), labels
+            xy = np.array([[(p.x, p.y) for p in region.points] for region in regions], dtype=np.float64)  # (m, k, 2)
+            labels = torch.tensor([[int(p.positive) for p in region.points] for region in regions], device=device)
+            points = torch.from_numpy(resize.apply_coords(xy, image.size)).to(device, torch.float32), labels
         ambiguous = first.box is None and len(first.points) == 1
         return list(zip(*self.masks.decoded(embedding, boxes, points, ambiguous), strict=True))
 
 
-def _alike(regions: Sequence[Region]) -> list[list[int]]:
-    """Indices of regions, those together that have a box or not and as many points."""
+def _same_prompt_form(regions: Sequence[Region]) -> list[list[int]]:
+    """Group the indices of regions by the form of their prompt: with or without a box, and the number of points."""
     groups: dict[tuple[bool, int], list[int]] = {}
-    for n, one in enumerate(regions):
-        groups.setdefault((one.box is not None, len(one.points)), []).append(n)
+    for n, region in enumerate(regions):
+        groups.setdefault((region.box is not None, len(region.points)), []).append(n)
     return list(groups.values())

@@ -1,5 +1,4 @@
-"""Segment Anything with its checkpoint: sizes are read off the tensors, so that every published size and any other of
-the same design loads the same way."""
+"""Segment Anything from a checkpoint; sizes are read off the tensors, so every size of the design loads alike."""
 
 from __future__ import annotations
 
@@ -22,15 +21,19 @@ MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of 8-bit value
 DECODER_HEADS = 8
 
 
-def load_sam(named: str) -> Sam:
-    """A published SAM or one of the user's, float32, frozen. Raises WeightsMissing, WeightsDamaged."""
-    sizes = {name: one for name, one in PUBLISHED.items() if name.startswith("sam_")}
-    path = model_file(named, sizes, "sam")
+def load_sam(sam: str) -> Sam:
+    """Return a SAM, float32, frozen.
+
+    sam: name of a published one, or a file of the user's.
+    Raises WeightsMissing, WeightsDamaged.
+    """
+    sizes = {name: weights for name, weights in PUBLISHED.items() if name.startswith("sam_")}
+    path = model_file(sam, sizes, "sam")
     return sam_of(read_state(path), str(path))
 
 
 def sam_of(state: Mapping[str, Tensor], name: str) -> Sam:
-    """A SAM with those tensors. Raises WeightsDamaged where they are not those of a whole SAM."""
+    """Return a SAM with the given tensors. Raises WeightsDamaged if they are not those of one complete SAM."""
     try:
         model = _empty(state)
     except KeyError as error:  # its sizes are read off its tensors
@@ -43,23 +46,23 @@ def sam_of(state: Mapping[str, Tensor], name: str) -> Sam:
 
 
 def _empty(state: Mapping[str, Tensor]) -> Sam:
-    """A SAM of the sizes that the tensors have."""
+    """Return a SAM of the sizes that the tensors have, not yet filled."""
     _, grid, _, width = state["image_encoder.pos_embed"].shape
-    depth = 1 + max(int(found[1]) for key in state if (found := re.match(r"image_encoder\.blocks\.(\d+)\.", key)))
-    reach = [len(state[f"image_encoder.blocks.{n}.attn.rel_pos_h"]) for n in range(depth)]
-    everywhere = 2 * grid - 1  # rows of relative positions where a block looks at the whole image
+    depth = 1 + max(int(match[1]) for key in state if (match := re.match(r"image_encoder\.blocks\.(\d+)\.", key)))
+    lengths = [len(state[f"image_encoder.blocks.{n}.attn.rel_pos_h"]) for n in range(depth)]
+    global_length = 2 * grid - 1  # rows of relative positions in a block with global attention
     prompt = len(state["image_encoder.neck.0.weight"])
-    windows = [length for length in reach if length != everywhere]
+    windows = [length for length in lengths if length != global_length]
     encoder = ImageEncoderViT(
         img_size=grid * PATCH, patch_size=PATCH, embed_dim=width, depth=depth,
         num_heads=width // state["image_encoder.blocks.0.attn.rel_pos_h"].shape[1],
         mlp_ratio=len(state["image_encoder.blocks.0.mlp.lin1.weight"]) / width, out_chans=prompt, qkv_bias=True,
         norm_layer=partial(torch.nn.LayerNorm, eps=1e-6), use_rel_pos=True,
-        global_attn_indexes=tuple(n for n, length in enumerate(reach) if length == everywhere),
+        global_attn_indexes=tuple(n for n, length in enumerate(lengths) if length == global_length),
         window_size=(windows[0] + 1) // 2 if windows else 0,
     )  # fmt: skip
     decoder = "mask_decoder.transformer.layers"
-    layers = 1 + max(int(found[1]) for key in state if (found := re.match(rf"{re.escape(decoder)}\.(\d+)\.", key)))
+    layers = 1 + max(int(match[1]) for key in state if (match := re.match(rf"{re.escape(decoder)}\.(\d+)\.", key)))
     transformer = TwoWayTransformer(
         depth=layers, embedding_dim=prompt, num_heads=DECODER_HEADS,
         mlp_dim=len(state[f"{decoder}.0.mlp.lin1.weight"]),

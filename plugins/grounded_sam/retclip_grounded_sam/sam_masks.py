@@ -1,4 +1,4 @@
-"""SAM's masks of one photo: the frame it works on, prompts brought to it, and its answers as proposals."""
+"""SAM's encoder and mask decoder for one photo; its frame is the padded square input."""
 
 from __future__ import annotations
 
@@ -26,35 +26,42 @@ class SamMasks:
         self.resize = ResizeLongestSide(self.side)
 
     def embedded(self, image: Image) -> Tensor:
-        """(1, e, y, x): what SAM sees of the photo."""
+        """Return the image embedding (1, e, y, x)."""
         resized = np.ascontiguousarray(self.resize.apply_image(image.pixels).transpose(2, 0, 1))
         pixels = torch.from_numpy(resized).to(self.device.torch_device).float()
-        found: Tensor = self.sam.image_encoder(self.sam.preprocess(pixels)[None])
-        return found
+        embedding: Tensor = self.sam.image_encoder(self.sam.preprocess(pixels)[None])
+        return embedding
 
     def decoded(
-        self, embedding: Tensor, boxes: Tensor | None, points: tuple[Tensor, Tensor] | None, several: bool = False
+        self, embedding: Tensor, boxes: Tensor | None, points: tuple[Tensor, Tensor] | None, multimask: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Mask logits (m, side/4, side/4) on SAM's frame and predicted IoU (m,). boxes: (m, 4); points: (m, k, 2) and
-        (m, k), 1 on the object, 0 beside it; all on the frame. several: of the three masks that SAM draws of an
-        ambiguous prompt, the one it thinks best."""
+        """Return mask logits (m, side/4, side/4) on SAM's frame and predicted IoU (m,).
+
+        boxes: (m, 4) x0 y0 x1 y1 in pixels of the frame.
+        points: (m, k, 2) x y in pixels of the frame and their labels (m, k), 1 on the object, 0 beside it.
+        multimask: for ambiguous prompts: of SAM's three masks the one with the highest predicted IoU.
+        """
         sparse, dense = self.sam.prompt_encoder(points=points, boxes=boxes, masks=None)
         masks, quality = self.sam.mask_decoder(
             image_embeddings=embedding,
             image_pe=self.sam.prompt_encoder.get_dense_pe(),
             sparse_prompt_embeddings=sparse,
             dense_prompt_embeddings=dense,
-            multimask_output=several,
+            multimask_output=multimask,
         )
-        best = quality.float().argmax(dim=1)
-        rows = torch.arange(len(best), device=best.device)
+        best = quality.float().argmax(dim=1)  # (m, masks) -> (m,)
+        rows = torch.arange(len(best), device=best.device)  # (m,)
         return masks[rows, best].float(), quality[rows, best].float()
 
     def proposals(
         self, image: Image, logits: Tensor, objectness: Tensor, prompts: tuple[str | None, ...], quality: Tensor
     ) -> MaskProposals:
-        """Sorted already, best first. Masks bring their logits on SAM's frame. quality: (m,) in [0, 1], the IoU
-        that SAM predicts."""
+        """Return proposals with their logits on SAM's frame, in the given order.
+
+        logits: (m, side/4, side/4), best first.
+        objectness: (m,) in [0, 1].
+        quality: (m,) in [0, 1], the IoU that SAM predicts.
+        """
         inner = self.resize.get_preprocess_shape(*image.size, self.side)
         framed = MaskLogits(logits, (self.side, self.side), inner)
         cells = logits.shape[1] / self.side
@@ -64,5 +71,5 @@ class SamMasks:
 
 
 def no_masks(image: Image) -> MaskProposals:
-    """Nothing found."""
+    """Return proposals without a mask."""
     return MaskProposals(torch.zeros(0, 1, 1), torch.zeros(0), image.size, ())

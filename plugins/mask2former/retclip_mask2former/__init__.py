@@ -132,7 +132,7 @@ def _load_in_vocabulary(settings: InVocabularySettings, device: Device) -> Class
 def retclip_mask_proposers() -> Iterable[Component[MaskProposer]]:
     """Announce `mask2former.queries`."""
     summary = "FC-CLIP's mask queries over the backbone's own feature maps"
-    known, needs = tuple(PUBLISHED.values()), frozenset({LEVELS})
+    published, needs = tuple(PUBLISHED.values()), frozenset({LEVELS})
     return [
         Component(
             "queries",
@@ -141,7 +141,7 @@ def retclip_mask_proposers() -> Iterable[Component[MaskProposer]]:
             _load_queries,
             needs=needs,
             weights=weights_of,
-            published=known,
+            published=published,
             trainable=_trainable,
         )
     ]

@@ -70,26 +70,26 @@ def our_name(key: str) -> str | None:
     if key == "void_embedding.weight":
         return "void"
     for pattern, target in RULES:
-        found = pattern.fullmatch(key)
-        if found:
-            return found.expand(target)
+        match = pattern.fullmatch(key)
+        if match:
+            return match.expand(target)
     raise WeightsDamaged("keys of FC-CLIP's checkpoints alone", f"1 left over: {key}", CHECKPOINTS)
 
 
 def our_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The head's part of an FC-CLIP checkpoint under this plugin's names. Raises WeightsDamaged for an unknown key."""
-    found: dict[str, Tensor] = {}
+    renamed: dict[str, Tensor] = {}
     for key, value in state.items():
         name = our_name(key)
         if name is None:
             continue
         packed = PACKED.fullmatch(name)
         if packed is None:
-            found[name] = value
+            renamed[name] = value
             continue
         for letter, part in zip("qkv", value.chunk(3), strict=True):
-            found[f"{packed[1]}.{letter}_proj.{packed[2]}"] = part
-    return found
+            renamed[f"{packed[1]}.{letter}_proj.{packed[2]}"] = part
+    return renamed
 
 
 def shape_of(state: Mapping[str, Tensor], pre_norm: bool = False) -> HeadShape:
@@ -101,12 +101,12 @@ def shape_of(state: Mapping[str, Tensor], pre_norm: bool = False) -> HeadShape:
         coarse = [state[f"pixel_decoder.input_projections.{n}.0.weight"].shape[1] for n in (2, 1, 0)]
         offsets = state["pixel_decoder.encoder.layers.0.self_attn.sampling_offsets.bias"].shape[0]
         queries, hidden = state["transformer.queries_features.weight"].shape
-        first = state["pixel_decoder.encoder.layers.0.fc1.weight"]
+        feedforward = state["pixel_decoder.encoder.layers.0.fc1.weight"]
         return HeadShape(
-            channels=(finest, coarse[0], coarse[1], coarse[2]), queries=queries, feature=first.shape[1],
+            channels=(finest, coarse[0], coarse[1], coarse[2]), queries=queries, feature=feedforward.shape[1],
             mask=state["pixel_decoder.mask_projection.weight"].shape[0], hidden=hidden,
             embed=state["void"].shape[1], heads=offsets // (len(coarse) * POINTS * 2), encoder_layers=encoder,
-            encoder_feedforward=first.shape[0], decoder_layers=decoder,
+            encoder_feedforward=feedforward.shape[0], decoder_layers=decoder,
             feedforward=state["transformer.decoder.layers.0.fc1.weight"].shape[0], pre_norm=pre_norm,
         )  # fmt: skip
     except KeyError as error:
@@ -140,9 +140,9 @@ def load_void(settings: HeadSettings) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     path = model_file(settings.weights, PUBLISHED, "weights")
     names = {"void": "void", "void_embedding.weight": "void", "logit_scale": "logit_scale"}
     names["sem_seg_head.predictor.logit_scale"] = "logit_scale"
-    found = {names[key]: value.float() for key, value in read_state(path, names.__contains__).items()}
-    require_whole({"missing": sorted({"void", "logit_scale"} - found.keys())}, f"a mask head in {path}", CHECKPOINTS)
-    return found["void"], found["logit_scale"], trained_on_of(path)
+    tensors = {names[key]: value.float() for key, value in read_state(path, names.__contains__).items()}
+    require_whole({"missing": sorted({"void", "logit_scale"} - tensors.keys())}, f"a mask head in {path}", CHECKPOINTS)
+    return tensors["void"], tensors["logit_scale"], trained_on_of(path)
 
 
 def save_head(head: MaskHead, path: Path, trained_on: Iterable[str]) -> None:
@@ -152,9 +152,9 @@ def save_head(head: MaskHead, path: Path, trained_on: Iterable[str]) -> None:
 
 def trained_on_of(path: Path) -> tuple[str, ...]:
     """The terms in the file's metadata; none where it does not say. Raises WeightsDamaged."""
-    told = read_metadata(path).get("trained_on", "[]")
+    terms = read_metadata(path).get("trained_on", "[]")
     try:
-        return tuple(json.loads(told))
+        return tuple(json.loads(terms))
     except (ValueError, RecursionError) as error:
         todo = "fetch or save it again"
         raise WeightsDamaged(f"a list of terms under trained_on in {path}", str(error), todo) from error
@@ -165,5 +165,5 @@ def _ours(key: str) -> bool:
 
 
 def _count(state: Mapping[str, Tensor], pattern: str) -> int:
-    numbers = {int(found[1]) for key in state if (found := re.match(pattern, key))}
+    numbers = {int(match[1]) for key in state if (match := re.match(pattern, key))}
     return max(numbers, default=-1) + 1

@@ -1,4 +1,4 @@
-"""FC-CLIP's trainable part as one module: pixel decoder, mask queries, and what they say of their masks.
+"""FC-CLIP's trainable part as one module: pixel decoder, mask queries, and the embeddings of their masks.
 
 Pixel decoder and transformer decoder are transformers' Mask2Former parts (method.md 3: bit-identical to the original's
 pixel decoder); the head that turns queries into vectors in CLIP's space is FC-CLIP's own (method.md 1.5).
@@ -30,7 +30,11 @@ EPS = 1e-8  # FC-CLIP's, in the divisor of a pooled mask
 
 @dataclass(frozen=True)
 class HeadShape:
-    """The sizes of a head. channels: of res2 .. res5. embed: of the text vectors it is compared with."""
+    """The sizes of a head.
+
+    channels: of the feature maps res2 .. res5.
+    embed: length of the text vectors that its embeddings are compared with.
+    """
 
     channels: tuple[int, int, int, int]
     queries: int = 250
@@ -47,7 +51,7 @@ class HeadShape:
 
     @property
     def config(self) -> Mask2FormerConfig:
-        """In transformers' words; it counts the prediction before the first layer as a layer."""
+        """The configuration for transformers, which counts the prediction before the first layer as a layer."""
         return Mask2FormerConfig(
             feature_size=self.feature, mask_feature_size=self.mask, hidden_dim=self.hidden,
             encoder_feedforward_dim=self.encoder_feedforward, encoder_layers=self.encoder_layers,
@@ -59,10 +63,12 @@ class HeadShape:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What the queries say after each of the L + 1 readings, the last being the answer.
+    """The predictions of the L decoder layers and the one before them; the last is the final one.
 
-    masks: each (b, q, H/4, W/4) logits. embeddings: each (b, q, embed), not normalised. pixels: the mask features
-    (b, mask, H/4, W/4). levels: the pixel decoder's three maps, coarse to fine.
+    masks: L + 1 times (b, q, H/4, W/4) logits.
+    embeddings: (b, q, embed) each, not normalised.
+    pixels: the mask features (b, mask, H/4, W/4).
+    levels: the pixel decoder's three feature maps, coarse to fine.
     """
 
     masks: tuple[Tensor, ...]
@@ -72,7 +78,7 @@ class Predictions:
 
 
 class MaskHead(nn.Module):
-    """Feature maps to mask logits and a vector per mask."""
+    """Maps feature maps to mask logits and an embedding per mask."""
 
     def __init__(self, shape: HeadShape) -> None:
         super().__init__()
@@ -88,24 +94,32 @@ class MaskHead(nn.Module):
         nn.init.normal_(self.pixel_decoder.level_embed)  # transformers leaves it to whatever memory holds
 
     def forward(self, levels: Mapping[str, Tensor], every_layer: bool = False) -> Predictions:
-        """levels: res2 .. res5, each (b, channels, H/s, W/s), float32 or finer. Without `every_layer` only the last
-        embeddings are worked out."""
+        """Return the predictions.
+
+        levels: res2 .. res5, each (b, channels, H/s, W/s), float32 or finer.
+        every_layer: whether the embeddings of every layer are computed, as training needs; else only the last.
+        """
         maps = [at_least_float32(levels[name]) for name in LEVELS]
         with torch.autocast(maps[0].device.type, enabled=False):  # it stays float32 in mixed precision (method.md 2.1)
             decoded = self.pixel_decoder(maps)
         pixels = decoded.mask_features
-        found = self.transformer(list(decoded.multi_scale_features), pixels)
-        readings = list(zip(found.intermediate_hidden_states, found.masks_queries_logits, strict=True))
-        embeddings = [self.embedded(q, masks, pixels) for q, masks in (readings if every_layer else readings[-1:])]
-        masks = tuple(found.masks_queries_logits)
+        output = self.transformer(list(decoded.multi_scale_features), pixels)
+        layers = list(zip(output.intermediate_hidden_states, output.masks_queries_logits, strict=True))
+        embeddings = [self.embedded(q, masks, pixels) for q, masks in (layers if every_layer else layers[-1:])]
+        masks = tuple(output.masks_queries_logits)
         return Predictions(masks, tuple(embeddings), pixels, tuple(decoded.multi_scale_features))
 
     def embedded(self, queries: Tensor, masks: Tensor, pixels: Tensor) -> Tensor:
-        """(b, q, embed): the queries (q, b, hidden) with the mean of the mask features inside their masks."""
-        inside = (masks.detach() > 0).to(pixels.dtype)
+        """Return (b, q, embed): the queries plus the mean of the mask features inside their masks (method.md 1.5).
+
+        queries: (q, b, hidden).
+        masks: (b, q, H/4, W/4) logits.
+        pixels: (b, mask, H/4, W/4) mask features.
+        """
+        inside = (masks.detach() > 0).to(pixels.dtype)  # (b, q, H/4, W/4)
         divisor = inside.sum(dim=(2, 3)) + EPS  # (b, q)
-        pooled = torch.einsum("bchw,bqhw->bqc", pixels, inside) / divisor[..., None]
-        x = self.pooled_projection(pooled) + queries.transpose(0, 1)
+        pooled = torch.einsum("bchw,bqhw->bqc", pixels, inside) / divisor[..., None]  # (b, q, mask)
+        x = self.pooled_projection(pooled) + queries.transpose(0, 1)  # (b, q, hidden)
         for layer in self.class_layers[:-1]:
             x = layer(x).relu()
         vectors: Tensor = self.class_layers[-1](x)
@@ -120,21 +134,25 @@ class MaskHead(nn.Module):
 def class_logits(
     embeddings: Tensor, text: Tensor, row_class: Tensor, classes: int, void: Tensor, scale: Tensor
 ) -> Tensor:
-    """(n, c + 1): scale * the best cosine over a class's rows, and last the cosine with "no object" (method.md 1.4).
+    """Return (n, c + 1): scale * the best cosine over a class's rows, last the cosine with "no object" (method.md 1.4).
 
-    embeddings: (n, d). text: (r, d) unit rows, row_class (r,) their classes. void: (1, d).
+    embeddings: (n, d).
+    text: (r, d) unit length, a row per name or synonym.
+    row_class: (r,) class index of each text row.
+    void: (1, d) the embedding of "no object".
+    scale: () factor on the cosines.
     """
-    rows = torch.cat((text.to(embeddings), nn.functional.normalize(void.to(embeddings), dim=-1)))
-    owners = torch.cat((row_class.to(embeddings.device), row_class.new_tensor([classes]).to(embeddings.device)))
-    unit = nn.functional.normalize(embeddings, dim=-1)
-    return text_logits(unit, rows, owners, classes + 1, 1.0) * scale
+    rows = torch.cat((text.to(embeddings), nn.functional.normalize(void.to(embeddings), dim=-1)))  # (r + 1, d)
+    class_of = torch.cat((row_class.to(embeddings.device), row_class.new_tensor([classes]).to(embeddings.device)))
+    unit = nn.functional.normalize(embeddings, dim=-1)  # (n, d)
+    return text_logits(unit, rows, class_of, classes + 1, 1.0) * scale
 
 
 def clamped(log_scale: Tensor) -> Tensor:
-    """The factor on the cosines: FC-CLIP learns its logarithm and lets it reach 100."""
+    """Return the factor on the cosines; FC-CLIP learns its logarithm and clamps the factor at 100."""
     return log_scale.exp().clamp(max=LARGEST_SCALE)
 
 
 def channels_of(levels: Mapping[str, Tensor]) -> Sequence[int]:
-    """The channels of res2 .. res5; 0 for a level that is not there."""
+    """Return the channels of res2 .. res5, 0 for a missing level."""
     return [int(levels[name].shape[-3]) if name in levels else 0 for name in LEVELS]

@@ -25,7 +25,7 @@ BUILT_IN = {"coco-panoptic": Path(__file__).with_name("coco_panoptic.txt")}
 
 
 class InVocabulary:
-    """Compares what the mask queries say of their masks with the class names (method.md 1.5, 1.6)."""
+    """A classifier that compares the embeddings of the mask queries with the class names (method.md 1.5, 1.6)."""
 
     role = Role.IN_VOCABULARY
 
@@ -37,9 +37,9 @@ class InVocabulary:
 
     @classmethod
     def loaded(cls, settings: InVocabularySettings, device: Device) -> InVocabulary:
-        """Of the head that the settings name. Raises WeightsMissing, ConfigError, DataError."""
-        void, log_scale, told = load_void(settings)
-        return cls(void, log_scale, told or read_terms(settings.trained_on), device)
+        """Return the classifier of the head that the settings name. Raises WeightsMissing, ConfigError, DataError."""
+        void, log_scale, trained_on = load_void(settings)
+        return cls(void, log_scale, trained_on or read_terms(settings.trained_on), device)
 
     def score(
         self,
@@ -48,8 +48,10 @@ class InVocabulary:
         vocabulary: Vocabulary,
         neighbours: Neighbours | None,  # noqa: ARG002
     ) -> ClassScores:
-        """values (n, c): the softmax over the classes without "no object"; void (n,): its probability among all. Every
-        class is known. Raises ConfigError where the masks bring no embeddings, or the names no text."""
+        """Return values (n, c), the softmax over the classes, and void (n,), the probability of "no object" among all.
+
+        Every class is known. Raises ConfigError where the proposals have no embeddings, or the vocabulary no text.
+        """
         if proposals.embeddings is None:
             todo = "use it together with --proposer mask2former.queries, or leave the classifier out"
             raise ConfigError(f"masks with embeddings for {NAME}", "masks without", todo)
@@ -68,17 +70,20 @@ class InVocabulary:
         return ClassScores(values, knows, self.role, void, NAME)
 
 
-def read_terms(named: str) -> tuple[str, ...]:
-    """The terms of a fine-tuning vocabulary: built in by name, or a file with a class a line, synonyms after commas,
-    '#' before remarks. Raises ConfigError."""
-    path = BUILT_IN.get(named, expanded(named))
+def read_terms(vocabulary: str) -> tuple[str, ...]:
+    """Return the terms of a fine-tuning vocabulary.
+
+    vocabulary: name of a built-in one, or a file with a class a line, synonyms after commas, '#' before comments.
+    Raises ConfigError.
+    """
+    path = BUILT_IN.get(vocabulary, expanded(vocabulary))
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         todo = f"name {' or '.join(BUILT_IN)}, or a text file with a class a line"
-        raise ConfigError(f"the classes that the head was fine-tuned on: {named}", str(error), todo) from error
+        raise ConfigError(f"the classes that the head was fine-tuned on: {vocabulary}", str(error), todo) from error
     terms = (term.strip() for line in lines if not line.startswith("#") for term in line.split(","))
-    found = tuple(dict.fromkeys(term for term in terms if term))
-    if not found:
+    vocabulary_terms = tuple(dict.fromkeys(term for term in terms if term))
+    if not vocabulary_terms:
         raise ConfigError(f"class names in {path}", "none", "write a class a line, synonyms after commas")
-    return found
+    return vocabulary_terms

@@ -46,8 +46,8 @@ def initialise(head: MaskHead) -> MaskHead:
 
 def _look_around(attention: nn.Module, heads: int) -> None:
     offsets, weights = attention.get_submodule("sampling_offsets"), attention.get_submodule("attention_weights")
-    for one in (offsets, weights):
-        for parameter in one.parameters():
+    for layer in (offsets, weights):
+        for parameter in layer.parameters():
             nn.init.zeros_(parameter)
     bias: Tensor = offsets.get_parameter("bias")
     levels = bias.numel() // (heads * POINTS * 2)

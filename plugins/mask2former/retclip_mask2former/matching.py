@@ -1,4 +1,4 @@
-"""Which query answers for which annotated mask: the assignment of least cost (method.md 2.2)."""
+"""Bipartite matching of queries and annotated masks with the least cost (method.md 2.2)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from retclip_mask2former.point_sampling import at_points
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Of the class, mask and Dice terms, in the matching and in the loss; `void` of an unmatched query's class."""
+    """Weights of the class, mask and Dice terms in the matching and in the loss.
+
+    void: weight of "no object", the class of an unmatched query, in the class term.
+    """
 
     classes: float = 2.0
     mask: float = 5.0
@@ -28,7 +31,10 @@ Assignment = Callable[[Tensor], tuple[Tensor, Tensor]]  # costs (q, m) to rows a
 
 
 def least_cost(cost: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows (ascending) and columns, both (k,), k = min(q, m), whose costs have the least sum. cost: (q, m), finite."""
+    """Return the rows (ascending) and columns, both (k,), k = min(q, m), whose costs have the least sum.
+
+    cost: (q, m), finite.
+    """
     rows, columns = linear_sum_assignment(cost.cpu().numpy())
     return torch.as_tensor(rows, device=cost.device), torch.as_tensor(columns, device=cost.device)
 
@@ -37,7 +43,7 @@ def least_cost(cost: Tensor) -> tuple[Tensor, Tensor]:
 def matching_cost(
     logits: Tensor, masks: Tensor, classes: Tensor, targets: Tensor, points: Tensor, weights: LossWeights
 ) -> Tensor:
-    """Compute what it costs that a query answers for a target, (q, m) float32 or finer, finite.
+    """Return the cost of matching each query to each target, (q, m) float32 or finer, finite.
 
     logits: (q, c + 1), "no object" last.
     masks: (q, y, x) logits.
@@ -47,19 +53,24 @@ def matching_cost(
 
         cost = classes * -p(class) + mask * mean binary cross-entropy + dice * (1 - (2 p t + 1) / (p + t + 1))
     """
-    found = at_points(at_least_float32(masks), points.expand(len(masks), -1, -1))  # (q, p)
-    wanted = at_points(targets.to(found.dtype), points.expand(len(targets), -1, -1))  # (m, p)
-    likely = at_least_float32(logits).softmax(-1)[:, classes]  # (q, m)
-    cost = weights.mask * _cross_entropy(found, wanted) + weights.dice * _dice(found, wanted) - weights.classes * likely
+    predicted = at_points(at_least_float32(masks), points.expand(len(masks), -1, -1))  # (q, p)
+    annotated = at_points(targets.to(predicted.dtype), points.expand(len(targets), -1, -1))  # (m, p)
+    probability = at_least_float32(logits).softmax(-1)[:, classes]  # (q, m)
+    mask, dice = _cross_entropy(predicted, annotated), _dice(predicted, annotated)  # (q, m), (q, m)
+    cost = weights.mask * mask + weights.dice * dice - weights.classes * probability
     return cost.nan_to_num(1e6, 1e6, -1e6)
 
 
-def _cross_entropy(found: Tensor, wanted: Tensor) -> Tensor:
-    """(q, m): the mean over the points of every query with every target."""
-    yes, no = F.softplus(-found), F.softplus(found)  # of a pixel that should be in the mask, and of one that should not
-    return (yes @ wanted.T + no @ (1 - wanted).T) / found.shape[1]
+def _cross_entropy(predicted: Tensor, annotated: Tensor) -> Tensor:
+    """Return (q, m), the mean binary cross-entropy over the points of every query with every target.
+
+    predicted: (q, p) logits. annotated: (m, p) in [0, 1].
+    """
+    positive, negative = F.softplus(-predicted), F.softplus(predicted)  # (q, p): loss of a point with target 1 and 0
+    return (positive @ annotated.T + negative @ (1 - annotated).T) / predicted.shape[1]  # (q, p) (p, m) -> (q, m)
 
 
-def _dice(found: Tensor, wanted: Tensor) -> Tensor:
-    share = found.sigmoid()
-    return 1 - (2 * share @ wanted.T + 1) / (share.sum(1)[:, None] + wanted.sum(1) + 1)
+def _dice(predicted: Tensor, annotated: Tensor) -> Tensor:
+    """Return (q, m), the Dice loss of every query with every target, with the same arguments."""
+    probability = predicted.sigmoid()  # (q, p)
+    return 1 - (2 * probability @ annotated.T + 1) / (probability.sum(1)[:, None] + annotated.sum(1) + 1)

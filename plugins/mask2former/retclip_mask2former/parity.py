@@ -57,8 +57,8 @@ def compare(folder: Path) -> list[Row]:
 
 def _rows(reference: Reference) -> Iterator[Row]:
     config, state = reference.config, reference.load("state")
-    strange = [key for key in state if not key.startswith(CLIP) and our_name(key) is None and "criterion." not in key]
-    yield Row("state: keys that nobody takes", len(strange), 0, ", ".join(strange[:3]))
+    unknown = [key for key in state if not key.startswith(CLIP) and our_name(key) is None and "criterion." not in key]
+    yield Row("state: keys that nobody takes", len(unknown), 0, ", ".join(unknown[:3]))
     head = head_of(state, bool(config.get("pre_norm"))).double()
     backbone = _backbone(reference)
     pixels = reference.load("input")["resized_uint8_chw"].permute(1, 2, 0).contiguous().numpy()
@@ -66,26 +66,26 @@ def _rows(reference: Reference) -> Iterator[Row]:
     yield from (_relative(f"backbone.{name}", features.levels[name], reference.load("backbone")) for name in LEVELS)
     yield _relative("backbone.clip_vis_dense", features.grid, reference.load("backbone"))
     recorded = recorded_features(reference).levels
-    said = head({name: level.double()[None] for name, level in recorded.items()}, every_layer=True)
-    yield from _pixel_decoder(reference, said)
+    predictions = head({name: level.double()[None] for name, level in recorded.items()}, every_layer=True)
+    yield from _pixel_decoder(reference, predictions)
     test = reference.terms("test")
     text = backbone.text_vectors([name for names in test for name in names])
     yield _relative("test.classifier", text, reference.load("text"))
     rows = torch.repeat_interleave(torch.arange(len(test)), torch.tensor([len(names) for names in test]))
-    logits = [class_logits(z[0], text, rows, len(test), head.void, head.scale) for z in said.embeddings]
-    yield from _decoder(reference, said, logits)
-    masks = MaskLogits(said.masks[-1][0], tuple(config["padded_hw"]), tuple(config["net_hw"]))
+    logits = [class_logits(z[0], text, rows, len(test), head.void, head.scale) for z in predictions.embeddings]
+    yield from _decoder(reference, predictions, logits)
+    masks = MaskLogits(predictions.masks[-1][0], tuple(config["padded_hw"]), tuple(config["net_hw"]))
     segments = backbone.segment_vectors(features, masks.values.sigmoid(), masks)
     scale = float(state[f"{CLIP}logit_scale"].exp().clamp(max=100))
     outside = text_logits(segments.vectors, text, rows, len(test), scale)
-    scores, void, found = _classified(reference, logits[-1], outside, segments.covered)
+    scores, void, class_rows = _classified(reference, logits[-1], outside, segments.covered)
     numbers = reference.load("classification")
     valid = numbers["mask_for_pooling"][0].gt(0).flatten(1).any(1)
     yield Row("masks that meet a cell", int((valid != segments.covered).sum()), 0)
     pooled = F.normalize(numbers["clip.pooled"][0], dim=-1)
     yield close("clip.pooled (unit length)", segments.vectors, pooled, 10 * RELATIVE)
     yield close("clip.out_vocab_logits", outside, numbers["clip.out_vocab_logits"][0][:, :-1], LOGITS)
-    yield from found
+    yield from class_rows
     yield from _outputs(reference, masks, scores, void)
     if has_training_step(reference):
         yield from training_rows(reference)
@@ -100,26 +100,26 @@ def _backbone(reference: Reference) -> Any:
         return PluginManager.discover().load("backbone", "openclip.model", settings, Device())
 
 
-def _pixel_decoder(reference: Reference, said: Any) -> Iterator[Row]:
+def _pixel_decoder(reference: Reference, predictions: Any) -> Iterator[Row]:
     numbers = reference.load("pixel_decoder")
-    yield from (_relative(f"pixdec.multi_scale.{n}", level, numbers) for n, level in enumerate(said.levels))
-    yield _relative("pixdec.mask_features", said.pixels, numbers)
+    yield from (_relative(f"pixdec.multi_scale.{n}", level, numbers) for n, level in enumerate(predictions.levels))
+    yield _relative("pixdec.mask_features", predictions.pixels, numbers)
 
 
-def _decoder(reference: Reference, said: Any, logits: Sequence[Tensor]) -> Iterator[Row]:
+def _decoder(reference: Reference, predictions: Any, logits: Sequence[Tensor]) -> Iterator[Row]:
     numbers = reference.load("decoder")
-    for n, masks in enumerate(said.masks):
+    for n, masks in enumerate(predictions.masks):
         yield close(f"dec.layer_masks.{n}", masks, numbers[f"dec.layer_masks.{n}"], LOGITS)
         yield close(f"dec.layer_logits.{n}", logits[n], numbers[f"dec.layer_logits.{n}"][0], LOGITS)
-        wanted = numbers.get(f"dec.cross_attn_mask.{n}")
-        if wanted is not None:
-            blocked = _blocked(masks, said.levels[n % len(said.levels)].shape[-2:])
-            share = (blocked[0] != wanted[0].bool()).float().mean()
+        recorded = numbers.get(f"dec.cross_attn_mask.{n}")
+        if recorded is not None:
+            blocked = _blocked(masks, predictions.levels[n % len(predictions.levels)].shape[-2:])
+            share = (blocked[0] != recorded[0].bool()).float().mean()
             yield Row(f"dec.cross_attn_mask.{n}", float(share), DIFFERENT_PIXELS, "share that differs")
 
 
 def _blocked(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """(b, q, hw) bool: where layer n may not look; a row that is blocked whole is freed (method.md 2.1)."""
+    """Return (b, q, hw) bool, a layer's attention mask; a row that is blocked entirely is freed (method.md 2.1)."""
     resized = F.interpolate(masks, size=tuple(size), mode="bilinear", align_corners=False)
     blocked = (resized.sigmoid() < 0.5).flatten(2)
     return blocked & ~blocked.all(-1, keepdim=True)
@@ -128,7 +128,7 @@ def _blocked(masks: Tensor, size: tuple[int, int]) -> Tensor:
 def _classified(
     reference: Reference, inside: Tensor, outside: Tensor, covered: Tensor
 ) -> tuple[Tensor, Tensor, list[Row]]:
-    """Class scores times (1 - void) and void, by FC-CLIP's ensemble, with their comparisons."""
+    """Return class scores times (1 - void) and void, by FC-CLIP's ensemble, with their comparisons."""
     config, numbers = reference.config, reference.load("classification")
     trained = {name for names in reference.terms("train") for name in names}
     seen = torch.tensor([not trained.isdisjoint(names) for names in reference.terms("test")])
@@ -146,71 +146,71 @@ def _classified(
         ("mask_cls_probs", torch.cat((scores, void[:, None]), dim=1)),
     )
     rows = [Row("seen classes", int((seen != numbers["category_overlapping_mask"].bool()).sum()), 0)]
-    return scores, void, [*rows, *(close(name, found, numbers[name][0], PROBABILITIES) for name, found in pairs)]
+    return scores, void, [*rows, *(close(name, values, numbers[name][0], PROBABILITIES) for name, values in pairs)]
 
 
 def _outputs(reference: Reference, masks: MaskLogits, scores: Tensor, void: Tensor) -> Iterator[Row]:
     config, numbers = reference.config, reference.load("results")
     size = tuple(config["output_hw"])
-    is_thing = torch.tensor([bool(one["isthing"]) for one in config["test_vocabulary"]])
+    is_thing = torch.tensor([bool(entry["isthing"]) for entry in config["test_vocabulary"]])
     yield close("sem_seg", semantic_scores(masks, scores, size), numbers["sem_seg"], SEMANTIC)
-    for name, wanted in reference.panoptic.items():
-        thresholds = MergeThresholds(wanted["object_mask_threshold"], wanted["overlap_threshold"])
+    for name, recorded in reference.panoptic.items():
+        thresholds = MergeThresholds(recorded["object_mask_threshold"], recorded["overlap_threshold"])
         label_map, _, segments = panoptic_merge(masks, scores, void, is_thing, size, thresholds)
-        share = (label_map != numbers[wanted["key"]].int()).float().mean()
-        told = [(one.id, one.is_thing, one.class_index) for one in segments]
-        listed = [(one["id"], bool(one["isthing"]), one["category_id"]) for one in wanted["segments_info"]]
+        share = (label_map != numbers[recorded["key"]].int()).float().mean()
+        predicted = [(segment.id, segment.is_thing, segment.class_index) for segment in segments]
+        annotated = [(entry["id"], bool(entry["isthing"]), entry["category_id"]) for entry in recorded["segments_info"]]
         yield Row(f"panoptic {name}: pixels", float(share), DIFFERENT_PIXELS, "share that differs")
-        yield Row(f"panoptic {name}: segments", int(told != listed), 0, f"{len(listed)} segments")
-    found = instance_selection(masks, scores, is_thing, size, config["detections_per_image"])
+        yield Row(f"panoptic {name}: segments", int(predicted != annotated), 0, f"{len(annotated)} segments")
+    instances = instance_selection(masks, scores, is_thing, size, config["detections_per_image"])
     yield Row(
-        "instances not found again", _unmatched(found, numbers), 0, f"{len(numbers['instances.scores'])} instances"
+        "instances not found again", _unmatched(instances, numbers), 0, f"{len(numbers['instances.scores'])} instances"
     )
 
 
-def _unmatched(found: Instances, numbers: Numbers) -> int:
-    """How many instances of the two sets have no partner of the same class, score and mask."""
-    left = set(range(len(found.scores)))
-    missing = 0
-    wanted = zip(*(numbers[f"instances.{key}"] for key in ("pred_classes", "scores", "pred_masks")), strict=True)
-    for label, score, mask in wanted:
+def _unmatched(instances: Instances, numbers: Numbers) -> int:
+    """Return how many instances of the two sets have no match of the same class, score and mask."""
+    left = set(range(len(instances.scores)))
+    unmatched = 0
+    recorded = zip(*(numbers[f"instances.{key}"] for key in ("pred_classes", "scores", "pred_masks")), strict=True)
+    for label, score, mask in recorded:
         partner = next(
             (
                 n for n in sorted(left)
-                if found.classes[n] == label and abs(found.scores[n] - score) <= PROBABILITIES * 10
-                and (found.masks[n] != mask.bool()).float().mean() <= DIFFERENT_PIXELS
+                if instances.classes[n] == label and abs(instances.scores[n] - score) <= PROBABILITIES * 10
+                and (instances.masks[n] != mask.bool()).float().mean() <= DIFFERENT_PIXELS
             ),
             None,
         )  # fmt: skip
-        missing += partner is None
+        unmatched += partner is None
         left.discard(-1 if partner is None else partner)
-    return missing + len(left)
+    return unmatched + len(left)
 
 
-def _relative(name: str, found: Tensor, numbers: Numbers) -> Row:
-    wanted = numbers[name]
-    return close(name, found, wanted, RELATIVE * float(wanted.abs().max()))
+def _relative(name: str, values: Tensor, numbers: Numbers) -> Row:
+    recorded = numbers[name]
+    return close(name, values, recorded, RELATIVE * float(recorded.abs().max()))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a table per folder; 0 where all agrees, 1 where something does not, an error's own code otherwise."""
     folders = list(sys.argv[1:] if arguments is None else arguments)
-    if not folders or any(one.startswith("-") for one in folders):
+    if not folders or any(argument.startswith("-") for argument in folders):
         print(__doc__, file=sys.stderr)
         return 0 if folders in (["-h"], ["--help"]) else 2
-    bad = 0
+    disagreements = 0
     for folder in folders:
         try:
             rows = compare(Path(folder))
         except RetCLIPError as error:
             print(f"expected {error.expected}\ngot      {error.got}\nto do    {error.todo}", file=sys.stderr)
             return error.exit_code
-        bad += sum(not one.ok for one in rows)
-        print(f"{folder}: {sum(one.ok for one in rows)} of {len(rows)} comparisons agree")
-        for one in rows:
-            verdict, numbers = "ok" if one.ok else "DISAGREES", f"{one.difference:10.3g}  allowed {one.allowed:8.3g}"
-            print(f"  {verdict:9}  {one.name:32} {numbers}  {one.detail}".rstrip())
-    return int(bad > 0)
+        disagreements += sum(not row.ok for row in rows)
+        print(f"{folder}: {sum(row.ok for row in rows)} of {len(rows)} comparisons agree")
+        for row in rows:
+            verdict, numbers = "ok" if row.ok else "DISAGREES", f"{row.difference:10.3g}  allowed {row.allowed:8.3g}"
+            print(f"  {verdict:9}  {row.name:32} {numbers}  {row.detail}".rstrip())
+    return int(disagreements > 0)
 
 
 if __name__ == "__main__":

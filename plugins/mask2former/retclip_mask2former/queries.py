@@ -1,4 +1,4 @@
-"""`mask2former.queries`: a mask per query, over the feature maps that the backbone has worked out already."""
+"""`mask2former.queries`: a mask per query, from the feature maps of the frozen backbone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NAME = "mask2former.queries"
 
 
 class MaskQueries:
-    """A proposer whose masks carry their logits and a vector each, for FC-CLIP's rules and its in-vocabulary head."""
+    """A proposer whose masks have logits and embeddings, for FC-CLIP's rules and its in-vocabulary head."""
 
     def __init__(self, head: MaskHead, device: Device) -> None:
         self.device = device
@@ -31,7 +31,7 @@ class MaskQueries:
 
     @classmethod
     def loaded(cls, settings: HeadSettings, device: Device) -> MaskQueries:
-        """With the head that the settings name. Raises WeightsMissing, ConfigError, DataError."""
+        """Return a proposer with the head that the settings name. Raises WeightsMissing, ConfigError, DataError."""
         return cls(load_head(settings)[0], device)
 
     def propose(
@@ -40,20 +40,24 @@ class MaskQueries:
         vocabulary: Vocabulary,
         features: Sequence[DenseFeatures],
     ) -> list[MaskProposals]:
-        """One entry per image. objectness: 1 - the probability of "no object" among the vocabulary's classes, 1 where
-        the vocabulary has no text. Raises ConfigError for features that this head was not made for."""
-        answers = self.batches.run_alike(features, _finest_shape, self._queried)
+        """Return one entry per image; objectness is 1 - the probability of "no object", 1 without text vectors.
+
+        Raises ConfigError for features of other channels than the head's.
+        """
+        predictions = self.batches.run_alike(features, _finest_shape, self._queried)
         return [
-            self._proposals(image, one, vocabulary, masks, embeddings)
-            for image, one, (masks, embeddings) in zip(images, features, answers, strict=True)
+            self._proposals(image, image_features, vocabulary, masks, embeddings)
+            for image, image_features, (masks, embeddings) in zip(images, features, predictions, strict=True)
         ]
 
     def _queried(self, features: Sequence[DenseFeatures]) -> list[tuple[Tensor, Tensor]]:
-        """Mask logits (q, y, x) and embeddings (q, embed) of each image."""
-        for one in features:
-            self._check(one)
+        """Return mask logits (q, y, x) and embeddings (q, embed) of each image."""
+        for image_features in features:
+            self._check(image_features)
         levels = {
-            name: torch.stack([one.levels[name] for one in features]).to(self.device.torch_device).float()
+            name: torch.stack([image_features.levels[name] for image_features in features])
+            .to(self.device.torch_device)
+            .float()
             for name in LEVELS
         }
         with torch.autocast(levels["res5"].device.type, enabled=False):  # float32 as in FC-CLIP (method.md 2.1)
@@ -61,11 +65,11 @@ class MaskQueries:
         return list(zip(said.masks[-1].unbind(), said.embeddings[-1].unbind(), strict=True))
 
     def _check(self, features: DenseFeatures) -> None:
-        got, wanted = tuple(channels_of(features.levels)), self.head.shape.channels
-        if got != wanted:
+        channels, expected = tuple(channels_of(features.levels)), self.head.shape.channels
+        if channels != expected:
             todo = "name the head that was fine-tuned over this backbone: [plugin.mask2former.queries] weights"
             raise ConfigError(
-                f"feature maps of {wanted} channels for {NAME}", f"{got} from {features.space.backbone}", todo
+                f"feature maps of {expected} channels for {NAME}", f"{channels} from {features.space.backbone}", todo
             )
 
     def _proposals(
@@ -96,5 +100,5 @@ class MaskQueries:
 
 
 def _finest_shape(features: DenseFeatures) -> tuple[int, ...]:
-    """Images whose finest maps are alike can share a batch."""
+    """Return the shape of the finest feature map; images of equal shape share a batch."""
     return tuple(features.levels[LEVELS[0]].shape) if LEVELS[0] in features.levels else ()

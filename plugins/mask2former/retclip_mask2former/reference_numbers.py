@@ -57,7 +57,7 @@ class Reference:
 
     def terms(self, which: str) -> list[list[str]]:
         """The names of each class, in order."""
-        return [[name.strip() for name in one["names"].split(",")] for one in self.config[f"{which}_vocabulary"]]
+        return [[name.strip() for name in entry["names"].split(",")] for entry in self.config[f"{which}_vocabulary"]]
 
     @cached_property
     def backbone_settings(self) -> dict[str, Any]:
@@ -82,17 +82,17 @@ class Numbers(dict[str, Tensor]):
         raise DataError(f"the tensor {name!r} among the reference numbers", f"{len(self)} others", "add it")
 
 
-def close(name: str, found: Tensor, wanted: Tensor, allowed: float) -> Row:
+def close(name: str, values: Tensor, recorded: Tensor, allowed: float) -> Row:
     """The largest absolute difference; NaN where the sizes differ."""
-    if found.numel() != wanted.numel():
-        return Row(name, float("nan"), allowed, f"shape {tuple(found.shape)}, not {tuple(wanted.shape)}")
-    return Row(name, float((found.double().flatten() - wanted.double().flatten()).abs().max()), allowed)
+    if values.numel() != recorded.numel():
+        return Row(name, float("nan"), allowed, f"shape {tuple(values.shape)}, not {tuple(recorded.shape)}")
+    return Row(name, float((values.double().flatten() - recorded.double().flatten()).abs().max()), allowed)
 
 
 def recorded_features(reference: Reference) -> DenseFeatures:
     """The original's feature maps of the image. Raises DataError."""
     numbers, config = reference.load("backbone"), reference.config
     levels = {name: numbers[f"backbone.{name}"][0] for name in LEVELS}
-    extent = tuple(inner / whole for inner, whole in zip(config["net_hw"], config["padded_hw"], strict=True))
+    extent = tuple(inner / padded for inner, padded in zip(config["net_hw"], config["padded_hw"], strict=True))
     space = FeatureSpace("reference", "none", "none", "none", levels["res5"].shape[0])
     return DenseFeatures(levels["res5"], space, tuple(config["image_hw"]), 32.0, levels, (extent[0], extent[1]))

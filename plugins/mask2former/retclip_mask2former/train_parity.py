@@ -49,17 +49,17 @@ def has_training_step(reference: Reference) -> bool:
 
 def training_rows(reference: Reference) -> Iterator[Row]:
     """Every comparison of the step. Raises DataError."""
-    told, model = recorded_losses(reference), model_of(reference)
+    recorded, model = recorded_losses(reference), model_of(reference)
     draw, used = replayed(reference)
-    assign = RecordedMatches(told["matches_query_gt"])
+    assign = RecordedMatches(recorded["matches_query_gt"])
     losses, total = step(reference, model, draw, assign)
-    yield Row("train: random draws not used", abs(len(used) - int(told["num_rand_calls"])), 0)
+    yield Row("train: random draws not used", abs(len(used) - int(recorded["num_rand_calls"])), 0)
     yield from assign.rows
     for name, value in losses.items():
         kind, dot, layer = name.partition("_")
-        wanted = float(told["losses_weighted"][NAMES[kind] + dot + layer])
-        yield Row(f"train: {name}", abs(float(value) - wanted), LOSS * abs(wanted))
-    yield Row("train: total", abs(float(total) - told["total"]), LOSS * told["total"])
+        weighted_loss = float(recorded["losses_weighted"][NAMES[kind] + dot + layer])
+        yield Row(f"train: {name}", abs(float(value) - weighted_loss), LOSS * abs(weighted_loss))
+    yield Row("train: total", abs(float(total) - recorded["total"]), LOSS * recorded["total"])
     yield from _gradient_rows(reference, gradients(model))
 
 
@@ -68,13 +68,13 @@ def step(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Take the step: the losses by name, and their sum; the gradients lie in the model afterwards."""
     terms, text = reference.terms("train"), reference.load("text")["train.classifier"]
-    names, more = tuple(one[0] for one in terms), tuple(tuple(one[1:]) for one in terms)
-    vocabulary = Vocabulary(names, (None,) * len(names), more, text)
+    names, synonyms = zip(*((name, tuple(more)) for name, *more in terms), strict=True)
+    vocabulary = Vocabulary(names, (None,) * len(names), synonyms, text)
     features = recorded_features(reference)
     levels = {name: level.double()[None] for name, level in features.levels.items()}
     with torch.enable_grad():
-        said = model.head(levels, every_layer=True)
-        losses, _ = model.losses(said, [on_frame(_targets(reference), features)], vocabulary, draw, assign)
+        predictions = model.head(levels, every_layer=True)
+        losses, _ = model.losses(predictions, [on_frame(_targets(reference), features)], vocabulary, draw, assign)
         total = torch.stack(list(losses.values())).sum()
         total.backward()
     return {name: value.detach() for name, value in losses.items()}, total.detach()
@@ -82,7 +82,9 @@ def step(
 
 def gradients(model: TrainableQueries) -> dict[str, Tensor]:
     """The gradient of every tensor of the head that has one, by the tensor's name."""
-    return {name: one.grad.clone() for name, one in model.head.named_parameters() if one.grad is not None}
+    return {
+        name: parameter.grad.clone() for name, parameter in model.head.named_parameters() if parameter.grad is not None
+    }
 
 
 def recorded_gradients(reference: Reference) -> dict[str, Tensor]:
@@ -95,16 +97,16 @@ def scale_of(name: str, recorded: Mapping[str, Tensor]) -> float:
     """The largest recorded gradient of a tensor's layer, its weight and its bias. The bias of an attention's keys has
     no scale of its own: soft-max does not see what is added to every key, and the gradient is 0 but for rounding."""
     of_layer = (name, name.removesuffix("bias") + "weight")
-    return max(float(recorded[one].abs().max()) for one in of_layer if one in recorded)
+    return max(float(recorded[name].abs().max()) for name in of_layer if name in recorded)
 
 
-def _gradient_rows(reference: Reference, mine: Mapping[str, Tensor]) -> Iterator[Row]:
-    wanted = recorded_gradients(reference)
-    lacking = sorted(wanted.keys() ^ mine.keys())
-    yield Row("train: gradients that only one side has", len(lacking), 0, ", ".join(lacking[:3]))
-    for name in sorted(wanted.keys() & mine.keys()):
+def _gradient_rows(reference: Reference, computed: Mapping[str, Tensor]) -> Iterator[Row]:
+    recorded = recorded_gradients(reference)
+    differing = sorted(recorded.keys() ^ computed.keys())
+    yield Row("train: gradients that only one side has", len(differing), 0, ", ".join(differing[:3]))
+    for name in sorted(recorded.keys() & computed.keys()):
         share = ASLEEP if name.startswith("pixel_decoder.") else GRADIENT
-        yield close(f"train: gradient of {name}", mine[name], wanted[name], share * scale_of(name, wanted))
+        yield close(f"train: gradient of {name}", computed[name], recorded[name], share * scale_of(name, recorded))
 
 
 class RecordedMatches:
@@ -116,12 +118,12 @@ class RecordedMatches:
 
     def __call__(self, cost: Tensor) -> tuple[Tensor, Tensor]:
         """Answer with the next recorded match, and note how far above the least cost it lies."""
-        queries, targets = (torch.tensor(one) for one in next(self._matches))
-        least = float(cost[least_cost(cost)].sum())
-        more = float(cost[queries, targets].sum()) - least
+        queries, targets = (torch.tensor(indices) for indices in next(self._matches))
+        least_sum = float(cost[least_cost(cost)].sum())
+        excess = float(cost[queries, targets].sum()) - least_sum
         complete = len({*targets.tolist()}) == len({*queries.tolist()}) == min(cost.shape)
         name, detail = f"train: matches of prediction {len(self.rows)}", f"{len(targets)} masks, above the least cost"
-        self.rows.append(Row(name, more if complete else math.nan, LOSS * abs(least), detail))
+        self.rows.append(Row(name, excess if complete else math.nan, LOSS * abs(least_sum), detail))
         return queries, targets
 
 
@@ -152,8 +154,10 @@ def replayed(reference: Reference) -> tuple[Draw, list[int]]:
     def draw(shape: tuple[int, ...]) -> Tensor:
         recorded = numbers[f"rand.{len(used):02d}"]
         if tuple(recorded.shape) != tuple(shape):
-            got = f"{tuple(shape)} asked for, {tuple(recorded.shape)} recorded"
-            raise DataError(f"random draw {len(used)} of the original's shape", got, "compare the order of the draws")
+            shapes = f"{tuple(shape)} asked for, {tuple(recorded.shape)} recorded"
+            raise DataError(
+                f"random draw {len(used)} of the original's shape", shapes, "compare the order of the draws"
+            )
         used.append(len(used))
         return recorded
 
@@ -164,7 +168,7 @@ def recorded_losses(reference: Reference) -> dict[str, Any]:
     """Every loss, the matches and how many random tensors were drawn. Raises DataError."""
     path = reference.folder / "losses.json"
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"the losses of a training step in {path}", str(error), "add the file") from error
-    return found
+    return document

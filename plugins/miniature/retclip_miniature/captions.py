@@ -18,25 +18,25 @@ def caption(rng: Rng, truth: PanopticSegmentation, style: str = "photo") -> str:
     """One of many ways to say what the scene shows: every thing, in any order, and usually the stuff.
 
     style: photo or drawing. The same state of `rng` gives the same words."""
-    things = [one for one in truth.segments if one.is_thing]
-    stuff = [one.class_name for one in truth.segments if not one.is_thing]
+    things = [segment for segment in truth.segments if segment.is_thing]
+    stuff = [segment.class_name for segment in truth.segments if not segment.is_thing]
     total = truth.label_map.size
-    said = [_thing(rng, one, total) for one in (things[int(i)] for i in rng.permutation(len(things)))]
-    places = [name for name in stuff if rng.random() < 0.75]
-    where = f" on {_listed(places)}" if said and places else ""
-    listed = _listed(said or places or stuff) + where
+    phrases = [_thing(rng, segment, total) for segment in (things[int(i)] for i in rng.permutation(len(things)))]
+    backgrounds = [name for name in stuff if rng.random() < 0.75]
+    where = f" on {_listed(backgrounds)}" if phrases and backgrounds else ""
+    listed = _listed(phrases or backgrounds or stuff) + where
     openings = OPENINGS[style]
     return openings[int(rng.integers(len(openings)))].format(listed)
 
 
-def _thing(rng: Rng, one: SegmentInfo, total: int) -> str:
-    share, said = one.area / total, rng.random() < 0.2
-    if said and share < SMALL:
-        return f"a small {one.class_name}"
-    if said and share > LARGE:
-        return f"a large {one.class_name}"
-    return f"a {one.class_name}"
+def _thing(rng: Rng, segment: SegmentInfo, total: int) -> str:
+    share, with_size = segment.area / total, rng.random() < 0.2
+    if with_size and share < SMALL:
+        return f"a small {segment.class_name}"
+    if with_size and share > LARGE:
+        return f"a large {segment.class_name}"
+    return f"a {segment.class_name}"
 
 
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def _listed(phrases: Sequence[str]) -> str:
+    return " and ".join([", ".join(phrases[:-1]), phrases[-1]] if len(phrases) > 1 else phrases)

@@ -70,7 +70,7 @@ def words_of(scene: Scene, stage: Stage, rng: np.random.Generator) -> str:
 
 
 def _thing_of(truth: PanopticSegmentation) -> str:
-    return next((one.class_name for one in truth.segments if one.is_thing), "")
+    return next((segment.class_name for segment in truth.segments if segment.is_thing), "")
 
 
 class Batches:
@@ -79,7 +79,7 @@ class Batches:
     def __init__(self, stage: Stage, scenes: Sequence[Scene]) -> None:
         self._stage = stage
         self._groups = list(things_of(scenes).values()) if stage.single else [list(alike_scenes(scenes).values())]
-        sizes = np.array([sum(map(len, one)) for one in self._groups], dtype=np.float64)
+        sizes = np.array([sum(map(len, group)) for group in self._groups], dtype=np.float64)
         self._shares = sizes / sizes.sum()
 
     def choose(self, rng: np.random.Generator) -> list[int]:
@@ -90,11 +90,11 @@ class Batches:
 
 def things_of(scenes: Sequence[Scene]) -> dict[str, list[list[int]]]:
     """Of each style the scenes of each thing: their numbers."""
-    found: dict[str, dict[str, list[int]]] = {}
+    groups: dict[str, dict[str, list[int]]] = {}
     for number, (_, truth, style) in enumerate(scenes):
-        if thing := _thing_of(truth):
-            found.setdefault(style, {}).setdefault(thing, []).append(number)
-    return {style: list(things.values()) for style, things in found.items()}
+        if name := _thing_of(truth):
+            groups.setdefault(style, {}).setdefault(name, []).append(number)
+    return {style: list(things.values()) for style, things in groups.items()}
 
 
 def distinct_batch(things: Sequence[Sequence[int]], batch: int, rng: np.random.Generator) -> list[int]:
@@ -106,43 +106,43 @@ def distinct_batch(things: Sequence[Sequence[int]], batch: int, rng: np.random.G
 
 def alike_scenes(scenes: Sequence[Scene]) -> dict[tuple[str, frozenset[str]], list[int]]:
     """The scenes of one style on the same stuff, and those of one style without a thing: their numbers."""
-    found: dict[tuple[str, frozenset[str]], list[int]] = {}
+    groups: dict[tuple[str, frozenset[str]], list[int]] = {}
     for number, (_, truth, style) in enumerate(scenes):
-        stuff = frozenset(one.class_name for one in truth.segments if not one.is_thing and _thing_of(truth))
-        found.setdefault((style, stuff), []).append(number)
-    return found
+        stuff = frozenset(segment.class_name for segment in truth.segments if not segment.is_thing and _thing_of(truth))
+        groups.setdefault((style, stuff), []).append(number)
+    return groups
 
 
-def hard_batch(alike: Sequence[Sequence[int]], batch: int, rng: np.random.Generator) -> list[int]:
+def hard_batch(groups: Sequence[Sequence[int]], batch: int, rng: np.random.Generator) -> list[int]:
     """Scenes that only their things tell apart, or only their stuff, from as few groups as it takes, larger ones more
     often.
 
     In a batch of any scenes, style and stuff alone bring the loss down, and the things are hardly learnt: after the
     same 450 steps 3 % of single things were right, with such batches 6 % (among the five best 9 % and 22 %)."""
-    sizes = np.array([len(one) for one in alike], dtype=np.float64)
-    order = rng.choice(len(alike), len(alike), replace=False, p=sizes / sizes.sum())
-    found: list[int] = []
+    sizes = np.array([len(group) for group in groups], dtype=np.float64)
+    order = rng.choice(len(groups), len(groups), replace=False, p=sizes / sizes.sum())
+    members: list[int] = []
     for group in order:
-        found += rng.permutation(alike[int(group)])[: batch - len(found)].tolist()
-        if len(found) == batch:
+        members += rng.permutation(groups[int(group)])[: batch - len(members)].tolist()
+        if len(members) == batch:
             break
-    return found
+    return members
 
 
 def augmented(pixels: Tensor, rng: np.random.Generator) -> Tensor:
     """(b, H, W, 3) uint8 to (b, 3, H, W) float32 as the model takes them, each mirrored or not, nearer or further, a
     little aside, in another light and dye."""
-    found, count = pixels.permute(0, 3, 1, 2).float().div_(255), len(pixels)
+    augmented, count = pixels.permute(0, 3, 1, 2).float().div_(255), len(pixels)
     zoom, mirror = rng.uniform(0.75, 1.15, count), rng.choice([-1.0, 1.0], count)
     moves = np.zeros((count, 2, 3), np.float32)
     moves[:, 0, 0], moves[:, 1, 1] = zoom * mirror, zoom
     moves[:, :, 2] = rng.uniform(-0.1, 0.1, (count, 2))
-    places = nn.functional.affine_grid(torch.from_numpy(moves), list(found.shape), align_corners=False)
-    found = nn.functional.grid_sample(found, places, padding_mode="reflection", align_corners=False)
+    sampling_grid = nn.functional.affine_grid(torch.from_numpy(moves), list(augmented.shape), align_corners=False)
+    augmented = nn.functional.grid_sample(augmented, sampling_grid, padding_mode="reflection", align_corners=False)
     dye = np.eye(3) + rng.normal(0, 0.06, (count, 3, 3))
-    found = torch.einsum("bij,bjhw->bihw", torch.from_numpy(dye.astype(np.float32)), found)
-    found = (found * torch.from_numpy(rng.uniform(0.8, 1.2, (count, 1, 1, 1)).astype(np.float32))).clamp_(0, 1)
+    augmented = torch.einsum("bij,bjhw->bihw", torch.from_numpy(dye.astype(np.float32)), augmented)
+    augmented = (augmented * torch.from_numpy(rng.uniform(0.8, 1.2, (count, 1, 1, 1)).astype(np.float32))).clamp_(0, 1)
     mean, std = (
         torch.tensor(x).view(1, 3, 1, 1) for x in (open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD)
     )
-    return ((found - mean) / std).contiguous(memory_format=torch.channels_last)
+    return ((augmented - mean) / std).contiguous(memory_format=torch.channels_last)

@@ -26,15 +26,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("google", "twitter", "out"):
         parser.add_argument(name, type=Path)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        claim_folder(given.out, "glyphs", "OUT_FOLDER")
+        claim_folder(arguments.out, "glyphs", "OUT_FOLDER")
     except RetCLIPError as error:
         parser.exit(error.exit_code, f"{error}\n")
-    for sheet, artist, folder in (("noto", "google", given.google), ("twemoji", "twitter", given.twitter)):
-        pictures = {one["short_name"]: one["image"] for one in json.loads((folder / "emoji.json").read_text("utf-8"))}
-        files = [folder / "img" / artist / "64" / pictures[name] for one in read_choice() for name in one.glyphs]
-        _sheet(files).save(given.out / f"{sheet}.png", optimize=True)
+    for sheet, artist, folder in (("noto", "google", arguments.google), ("twemoji", "twitter", arguments.twitter)):
+        pictures = {
+            glyph["short_name"]: glyph["image"] for glyph in json.loads((folder / "emoji.json").read_text("utf-8"))
+        }
+        files = [
+            folder / "img" / artist / "64" / pictures[name]
+            for glyph_class in read_choice()
+            for name in glyph_class.glyphs
+        ]
+        _sheet(files).save(arguments.out / f"{sheet}.png", optimize=True)
 
 
 def _sheet(files: list[Path]) -> PILImage.Image:

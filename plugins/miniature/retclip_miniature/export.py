@@ -44,8 +44,8 @@ def export(settings: ScenesSettings, out: Path) -> None:
         photos.append({"id": number, "file_name": name, "height": settings.height, "width": settings.width})
         rng = np.random.default_rng([SPLITS.index(split), settings.seed, number, CAPTIONS_A_SCENE])
         for _ in range(CAPTIONS_A_SCENE):
-            said = caption(rng, truth, settings.style)
-            captions.append({"id": len(captions) + 1, "image_id": number, "caption": said})
+            text = caption(rng, truth, settings.style)
+            captions.append({"id": len(captions) + 1, "image_id": number, "caption": text})
     writer.close()
     document = {"images": photos, "annotations": captions}
     (out / f"captions_{split}.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
@@ -58,9 +58,12 @@ def main() -> None:
     for name, field in ScenesSettings.model_fields.items():
         if name not in ("path", "labels"):
             parser.add_argument(f"--{name}", default=field.default, help=field.description)
-    given = vars(parser.parse_args())
+    arguments = vars(parser.parse_args())
     try:
-        export(ScenesSettings(path=given["out"], **{key: given[key] for key in given if key != "out"}), given["out"])
+        export(
+            ScenesSettings(path=arguments["out"], **{key: arguments[key] for key in arguments if key != "out"}),
+            arguments["out"],
+        )
     except RetCLIPError as error:
         parser.exit(error.exit_code, f"{error}\n")
 

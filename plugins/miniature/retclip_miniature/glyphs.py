@@ -34,14 +34,14 @@ class GlyphClass:
 @cache
 def read_choice() -> tuple[GlyphClass, ...]:
     """Every class, in the file's order, which is alphabetical."""
-    found: list[GlyphClass] = []
-    place = 0
+    classes: list[GlyphClass] = []
+    index = 0
     with CHOICE.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             glyphs = tuple(row["glyphs"].split())
-            found.append(GlyphClass(row["name"], row["seen"] == "yes", glyphs, place))
-            place += len(glyphs)
-    return tuple(found)
+            classes.append(GlyphClass(row["name"], row["seen"] == "yes", glyphs, index))
+            index += len(glyphs)
+    return tuple(classes)
 
 
 @cache
@@ -50,4 +50,4 @@ def sheet(name: str) -> NDArray[np.uint8]:
     with PILImage.open(FOLDER / f"{name}.png") as file:
         pixels = np.asarray(file.convert("RGBA"))
     cells = pixels.reshape(pixels.shape[0] // SIDE, SIDE, COLUMNS, SIDE, 4).swapaxes(1, 2).reshape(-1, SIDE, SIDE, 4)
-    return cells[: sum(len(one.glyphs) for one in read_choice())]
+    return cells[: sum(len(glyph_class.glyphs) for glyph_class in read_choice())]

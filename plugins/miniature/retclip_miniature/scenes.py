@@ -26,17 +26,17 @@ UNSEEN = ("sand", "hedge", "tiled floor", "metal")  # stuff that the fine-tuning
 SPLITS = ("train", "store", "val", "test", "demo")  # a scene's random numbers start from (split, seed, index)
 
 
-def cast_of(who: str, style: str, only: Sequence[str] = ()) -> Cast:
+def cast_of(subset: str, style: str, only: Sequence[str] = ()) -> Cast:
     """The classes that may appear: all, seen (by the fine-tuning) or unseen; style: photo or drawing. only: of the
     things these. Raises DataError for a name that is none of them."""
-    wanted = {"all": (True, False), "seen": (True,), "unseen": (False,)}[who]
-    things = [one for one in every_class(style) if one.glyphs.seen in wanted]
-    strange = set(only) - {one.name for one in things}
-    if strange:
-        names = ", ".join(one.name for one in things)
-        raise DataError("things of miniature.scenes", ", ".join(sorted(strange)), f"choose from: {names}")
-    things = [one for one in things if not only or one.name in only]
-    stuff = {name: texture for name, texture in TEXTURES.items() if (name not in UNSEEN) in wanted}
+    seen_flags = {"all": (True, False), "seen": (True,), "unseen": (False,)}[subset]
+    things = [thing for thing in every_class(style) if thing.glyphs.seen in seen_flags]
+    unknown = set(only) - {thing.name for thing in things}
+    if unknown:
+        names = ", ".join(thing.name for thing in things)
+        raise DataError("things of miniature.scenes", ", ".join(sorted(unknown)), f"choose from: {names}")
+    things = [thing for thing in things if not only or thing.name in only]
+    stuff = {name: texture for name, texture in TEXTURES.items() if (name not in UNSEEN) in seen_flags}
     return Cast(things, stuff, style)
 
 
@@ -45,8 +45,10 @@ class Scenes(DrawnScenes):
 
     def __init__(self, settings: ScenesSettings) -> None:
         cast, split = cast_of(settings.classes, settings.style, settings.things), SPLITS.index(settings.split)
-        names = {**dict.fromkeys(cast.stuff, False), **dict.fromkeys((one.name for one in cast.things), True)}
-        numbers = {name: i for i, name in enumerate((*TEXTURES, *(one.name for one in read_choice())), start=1)}
+        names = {**dict.fromkeys(cast.stuff, False), **dict.fromkeys((thing.name for thing in cast.things), True)}
+        numbers = {
+            name: i for i, name in enumerate((*TEXTURES, *(glyph_class.name for glyph_class in read_choice())), start=1)
+        }
 
         def draw(index: int) -> Drawing:
             rng = np.random.default_rng([split, settings.seed, index])

@@ -36,7 +36,7 @@ class GlyphThings:
 
 def every_class(style: str) -> list[GlyphThings]:
     """All classes of things. style: photo or drawing."""
-    return [GlyphThings(one, style) for one in read_choice()]
+    return [GlyphThings(glyph_class, style) for glyph_class in read_choice()]
 
 
 def draw_glyph(rng: Rng, kind: GlyphClass, artist: str, size: float) -> Thing:

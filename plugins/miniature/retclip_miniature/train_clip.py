@@ -72,10 +72,10 @@ def _train_stage(model: Any, stage: Stage, seed: int, share: tuple[int, int], ou
             batches = Batches(stage, scenes)
         for group in optimizer.param_groups:
             group["lr"] = stage.learning_rate * rate(step, done + step, total)
-        chosen = [scenes[i] for i in batches.choose(rng)]
-        words = tokenizer([words_of(scene, stage, rng) for scene in chosen])
-        pixels = augmented(torch.from_numpy(np.stack([pixels for pixels, _, _ in chosen])), rng)
-        loss = _step(model, optimizer, pixels, words)
+        batch = [scenes[i] for i in batches.choose(rng)]
+        tokens = tokenizer([words_of(scene, stage, rng) for scene in batch])
+        pixels = augmented(torch.from_numpy(np.stack([pixels for pixels, _, _ in batch])), rng)
+        loss = _step(model, optimizer, pixels, tokens)
         if step % 20 == 0:
             seconds = time.monotonic() - clock
             print(f"{stage.side} px: {step} loss {loss:.3f}, {done + step}/{total}, {seconds:.0f} s", flush=True)
@@ -88,10 +88,10 @@ def rate(step: int, done: int, total: int) -> float:
     return min(1.0, (step + 1) / WARMUP) * 0.5 * (1 + math.cos(math.pi * done / total))
 
 
-def _step(model: Any, optimizer: torch.optim.Optimizer, pixels: Tensor, words: Tensor) -> float:
+def _step(model: Any, optimizer: torch.optim.Optimizer, pixels: Tensor, tokens: Tensor) -> float:
     with torch.autocast("cpu", torch.bfloat16):
         image = model.encode_image(pixels, normalize=True)
-    text = model.encode_text(words, normalize=True)  # so small a tower takes twice as long in bfloat16
+    text = model.encode_text(tokens, normalize=True)  # so small a tower takes twice as long in bfloat16
     loss = ClipLoss()(image.float(), text, model.logit_scale.exp())
     optimizer.zero_grad()
     loss.backward()
@@ -112,15 +112,15 @@ def _optimizer(model: nn.Module) -> torch.optim.AdamW:
 
 
 def _resized(model: Any, side: int) -> Any:
-    """The model for pictures of that size; the attention pool's places are interpolated between sizes."""
+    """The model for pictures of that size; the attention pool's positions are interpolated between sizes."""
     architecture = copy.deepcopy(ARCHITECTURE)
     architecture["vision_cfg"]["image_size"] = side
     fresh: Any = open_clip.model.CLIP(**architecture)
     if model is not None:
         state = model.state_dict()
         key, cells = "visual.attnpool.positional_embedding", side // 32
-        mean, places = state[key][:1], state[key][1:]
-        grid = places.T.unflatten(1, (round(len(places) ** 0.5),) * 2)[None]
+        mean, positions = state[key][:1], state[key][1:]
+        grid = positions.T.unflatten(1, (round(len(positions) ** 0.5),) * 2)[None]
         grown = nn.functional.interpolate(grid, (cells, cells), mode="bilinear")[0].flatten(1).T
         fresh.load_state_dict({**state, key: torch.cat([mean, grown])})
     fresh.visual.to(memory_format=torch.channels_last)
@@ -142,12 +142,12 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--share", type=float, default=1.0, help="of the steps and scenes of each round")
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        claim_folder(given.out, "models", "OUT_FOLDER")
+        claim_folder(arguments.out, "models", "OUT_FOLDER")
     except RetCLIPError as error:
         parser.exit(error.exit_code, f"{error}\n")
-    train([[_part(stage, given.share) for stage in stages] for stages in CYCLES], given.seed, given.out)
+    train([[_part(stage, arguments.share) for stage in stages] for stages in CYCLES], arguments.seed, arguments.out)
 
 
 def _part(stage: Stage, share: float) -> Stage:

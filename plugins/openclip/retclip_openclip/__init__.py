@@ -143,7 +143,7 @@ def _loader(name: str) -> Callable[[OpenClipSettings, Device], Backbone]:
 def retclip_backbones() -> Iterable[Component[Backbone]]:
     """Announce the four of the paper, and `openclip.model` for every other."""
     maps = frozenset({TEXT, LEVELS})
-    several = (
+    announced = (
         ("convnext_large", "CLIP ConvNeXt-Large at 320, LAION-2B soup: FC-CLIP's", ConvNextLargeSettings, maps),
         ("rn50x64", "CLIP RN50x64, OpenAI: FC-CLIP's, through its attention pool", ResNet50x64Settings, maps),
         ("vit_b_16", "CLIP ViT-B/16, OpenAI: the training-free path", VitB16Settings, frozenset({TEXT})),
@@ -152,5 +152,5 @@ def retclip_backbones() -> Iterable[Component[Backbone]]:
     )
     return [
         Component(name, summary, settings, _loader(name), provides=provides, weights=weights_of)
-        for name, summary, settings, provides in several
+        for name, summary, settings, provides in announced
     ]

@@ -34,7 +34,7 @@ Tower = ConvNextTower | ResNetTower | VitTower
 
 
 class OpenClip:
-    """Frozen. `space` holds the digest of the image tower alone: another text tower leaves a store valid."""
+    """A frozen CLIP model; `space` has the image tower's digest alone, so another text tower leaves a store valid."""
 
     def __init__(self, name: str, settings: OpenClipSettings, device: Device) -> None:
         self.settings, self.device = settings, device
@@ -55,46 +55,50 @@ class OpenClip:
         self._folder = cache_folder_if_any()
 
     def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
-        """One entry per image; images that come out the same size go through the model together."""
+        """Return one entry per image; images of the same input size share a batch."""
         inputs = [self._input(image) for image in images]
         dense = self.batches.run_alike([values for values, _ in inputs], lambda values: values.shape, self._dense)
         return [
-            self._features(image, frame, *one) for image, (_, frame), one in zip(images, inputs, dense, strict=True)
+            self._features(image, frame, *grid_and_levels)
+            for image, (_, frame), grid_and_levels in zip(images, inputs, dense, strict=True)
         ]
 
     def segment_vectors(
         self, features: DenseFeatures, masks: Tensor, logits: MaskLogits | None = None
     ) -> SegmentFeatures:
-        """masks: (n, y, x) float in [0, 1] over the whole image; logits: the same before the sigmoid, on the network's
-        frame, where the proposer works there too. Vectors (n, d) float32 of unit length."""
-        grid = features.grid
+        """Return vectors (n, d) float32 of unit length.
+
+        masks: (n, y, x) float in [0, 1] over the whole image.
+        logits: (n, y, x) the same before the sigmoid, in the network's padded input, where the proposer has them.
+        """
+        grid = features.grid  # (d_grid, h, w)
         size = (grid.shape[1], grid.shape[2])
         fcclip = self.settings.pooling != "area"
         if fcclip:
             weights = self._hard(masks, logits, size, features.extent).to(grid.device).float()  # (n, h, w)
         else:
-            weights = area_weights(masks.to(grid.device).float(), size, features.extent)
-        vectors, covered = self.tower.pooled(grid, weights, fcclip).float(), _meets(weights)
-        lost = (~covered).nonzero()[:, 0]  # masks that vanish between the samples
-        if self.settings.pooling == "fcclip_or_area" and len(lost):
-            area = area_weights(masks.to(grid.device)[lost].float(), size, features.extent)
-            found = _meets(area)
-            vectors[lost[found]] = self.tower.pooled(grid, area[found], False).float()
-            covered[lost] = found
+            weights = area_weights(masks.to(grid.device).float(), size, features.extent)  # (n, h, w)
+        vectors, covered = self.tower.pooled(grid, weights, fcclip).float(), _covered(weights)  # (n, d), (n,)
+        uncovered = (~covered).nonzero()[:, 0]  # (m,) masks that vanish between the samples
+        if self.settings.pooling == "fcclip_or_area" and len(uncovered):
+            area = area_weights(masks.to(grid.device)[uncovered].float(), size, features.extent)
+            area_covered = _covered(area)  # (m,)
+            vectors[uncovered[area_covered]] = self.tower.pooled(grid, area[area_covered], False).float()
+            covered[uncovered] = area_covered
         return SegmentFeatures(F.normalize(vectors, dim=-1), covered, self.space)
 
     def text_vectors(self, names: Sequence[str]) -> Tensor | None:
-        """(r, d) float32 of unit length, a row per name. Raises NamesTooLong."""
+        """Return (r, d) float32 of unit length, a row per name. Raises NamesTooLong."""
         if not names:
             return torch.zeros(0, self.space.dim)
         templates = TEMPLATES[self.settings.templates]
         check_names(names, templates, self.tokenizer, self.settings.model)
 
-        def encode(some: list[str]) -> Tensor:
-            return encoded(some, templates, self._sentences)
+        def encode(batch: list[str]) -> Tensor:
+            return encoded(batch, templates, self._sentences)
 
-        found = self.cache.vectors(names, encode) if self.cache else encode(list(names))
-        return found.to(self.device.torch_device)
+        vectors = self.cache.vectors(names, encode) if self.cache else encode(list(names))
+        return vectors.to(self.device.torch_device)
 
     def _input(self, image: Image) -> tuple[Tensor, preprocessing.Frame]:
         size = target_size(image.size, self.settings.short_side, self.settings.long_side)
@@ -119,16 +123,16 @@ class OpenClip:
     def _hard(
         self, masks: Tensor, logits: MaskLogits | None, size: tuple[int, int], extent: tuple[float, float]
     ) -> Tensor:
-        """FC-CLIP's weights; where only probabilities are known, a half is their zero."""
+        """Return FC-CLIP's weights (n, h, w); probabilities without logits are thresholded at 0.5."""
         if logits is None:
             return fcclip_weights(masks.float() - 0.5, size, extent)
         return fcclip_weights(logits.values.float(), size)
 
     def _sentences(self, sentences: list[str]) -> Tensor:
         tokens = self.tokenizer(sentences).to(self.device.torch_device)
-        with torch.autocast(tokens.device.type, enabled=False):  # encoded once, compared for years
-            found: Tensor = self.model.encode_text(tokens)
-        return found
+        with torch.autocast(tokens.device.type, enabled=False):  # text vectors are cached, so they are exact
+            vectors: Tensor = self.model.encode_text(tokens)
+        return vectors
 
     def _dim(self) -> int:
         probe = torch.zeros(1, 3, self.tower.multiple * 2, self.tower.multiple * 2, device=self.device.torch_device)
@@ -137,33 +141,35 @@ class OpenClip:
             return int(self.tower.pooled(grid, torch.ones(1, *grid.shape[1:], device=grid.device), False).shape[1])
 
     def _preprocessing(self) -> str:
-        chosen = self.settings
-        last = f", last block {chosen.dense}" if isinstance(self.tower, VitTower) else ""
-        mean, std = ([round(float(one), 4) for one in values] for values in (self.mean, self.std))
-        how = "padded" if self.tower.pads else "fitted"
+        settings = self.settings
+        last = f", last block {settings.dense}" if isinstance(self.tower, VitTower) else ""
+        mean, std = ([round(float(value), 4) for value in values] for values in (self.mean, self.std))
+        fit = "padded" if self.tower.pads else "fitted"
         return (
-            f"version {VERSION}: sides {chosen.short_side} to {chosen.long_side} bilinear, mean {mean}, std {std}, "
-            f"{how} to {self.tower.multiple}{last}"
+            f"version {VERSION}: sides {settings.short_side} to {settings.long_side} bilinear, mean {mean}, std {std}, "
+            f"{fit} to {self.tower.multiple}{last}"
         )
 
     @cached_property
     def cache(self) -> TextCache | None:
-        """Of this model's text vectors, None where there is none to be. Its key takes a digest of the text tower: not
-        before names are asked for."""
+        """The cache of this model's text vectors, None where caching is off.
+
+        Its key needs a digest of the text tower, so it is opened with the first names.
+        """
         if not self.settings.cache_text or self._folder is None:
             return None
-        text = {key: one for key, one in self.model.state_dict().items() if not key.startswith("visual.")}
+        text = {key: tensor for key, tensor in self.model.state_dict().items() if not key.startswith("visual.")}
         parts = f"{VERSION} {self.settings.model} {self.settings.templates} {state_digest(text)}"
         return TextCache(self._folder, hashlib.sha256(parts.encode()).hexdigest()[:32])
 
 
-def _meets(weights: Tensor) -> Tensor:
-    """(n,) bool: whether any cell has a weight."""
+def _covered(weights: Tensor) -> Tensor:
+    """Return (n,) bool, whether any cell has a weight above 0."""
     return weights.flatten(1).any(1)
 
 
 def tower_of(visual: Any, settings: OpenClipSettings) -> Tower:
-    """The family of an image tower. Raises ConfigError for one that has no dense path here."""
+    """Return the dense path of an image tower. Raises ConfigError for a family without one."""
     if isinstance(visual, open_clip.model.ModifiedResNet):
         return ResNetTower(visual)
     if isinstance(visual, open_clip.transformer.VisionTransformer) and visual.attn_pool is None:

@@ -1,4 +1,4 @@
-"""Photos to the network's frame: resized, normalised, and then padded or fitted to whole cells (method.md 1.1)."""
+"""Photos to network inputs: resized, normalised, then padded to a multiple of the stride (method.md 1.1)."""
 
 from __future__ import annotations
 
@@ -25,19 +25,22 @@ class Frame:
 
 
 def resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """(h, w, 3) uint8, bilinear over the 8-bit values as FC-CLIP's pipeline does it."""
+    """Return (h, w, 3) uint8, resized bilinearly over the 8-bit values as in FC-CLIP's pipeline."""
     return np.asarray(Pillow.fromarray(pixels).resize((size[1], size[0]), Pillow.Resampling.BILINEAR))
 
 
 def normalised(pixels: NDArray[np.uint8], mean: Tensor, std: Tensor) -> Tensor:
-    """(3, h, w) float32. mean, std: (3,) of 8-bit values."""
+    """Return (3, h, w) float32.
+
+    mean, std: (3,) of 8-bit values.
+    """
     values = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))).float()
     return (values - mean[:, None, None]) / std[:, None, None]
 
 
 def padded(values: Tensor, multiple: int) -> tuple[Tensor, Frame]:
-    """(3, H, W) with zeros right and below, up to the next multiple; zero is the mean colour, being normalised."""
+    """Return (3, H, W), padded right and below to the next multiple with zeros, which is the mean colour."""
     height, width = values.shape[1:]
-    full = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
-    frame = Frame(full, (height, width))
-    return torch.nn.functional.pad(values, (0, full[1] - width, 0, full[0] - height)), frame
+    size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
+    frame = Frame(size, (height, width))
+    return torch.nn.functional.pad(values, (0, size[1] - width, 0, size[0] - height)), frame

@@ -38,14 +38,14 @@ ABSENT = 0  # megabytes: OpenCLIP's list does not say
 
 def listed_weights(model: str, tag: str) -> Weights:
     """What OpenCLIP's own list says of a tag. Raises ConfigError for one it does not know."""
-    found = get_pretrained_cfg(model, tag)
-    if not found:
+    config = get_pretrained_cfg(model, tag)
+    if not config:
         tags = ", ".join(list_pretrained_tags_by_model(model))
         todo = f"its tags: {tags}" if tags else "see open_clip.list_pretrained()"
         raise ConfigError(f"a tag of OpenCLIP's {model}", repr(tag), todo)
     name, summary = f"openclip_{model}_{tag}".replace("/", "_"), f"OpenCLIP {model}, {tag}"
-    url = str(found.get("url", ""))
-    repository = "/".join(str(found.get("hf_hub", "")).split("/")[:2])  # owner and name; a file may follow
+    url = str(config.get("url", ""))
+    repository = "/".join(str(config.get("hf_hub", "")).split("/")[:2])  # owner and name; a file may follow
     if repository and OPENAI_FILES not in url:
         page = f"https://huggingface.co/{repository}"
         return Weights(name, summary, "see the page", page, ABSENT, hub(repository, CHECKPOINT))
@@ -65,9 +65,9 @@ def model_with_weights(settings: OpenClipSettings) -> nn.Module:
 
 def normalisation(settings: OpenClipSettings) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation (3,) of 8-bit values: what OpenCLIP states of the tag, else OpenAI's."""
-    stated = {} if is_file(settings.pretrained) else get_pretrained_cfg(settings.model, settings.pretrained) or {}
-    mean = stated.get("mean") or open_clip.OPENAI_DATASET_MEAN
-    std = stated.get("std") or open_clip.OPENAI_DATASET_STD
+    config = {} if is_file(settings.pretrained) else get_pretrained_cfg(settings.model, settings.pretrained) or {}
+    mean = config.get("mean") or open_clip.OPENAI_DATASET_MEAN
+    std = config.get("std") or open_clip.OPENAI_DATASET_STD
     return torch.tensor(mean) * 255, torch.tensor(std) * 255
 
 
@@ -120,9 +120,9 @@ def _registered(shape: dict[str, Any]) -> str:
     """The name of a ConvNeXt of that shape, under which OpenCLIP can ask timm for it: one name, one shape."""
     name = f"convnext_retclip_{hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()[:12]}"
 
-    def entry(pretrained: bool = False, **more: Any) -> Any:  # noqa: ARG001  (timm's own signature)
-        known = {key: value for key, value in more.items() if key in ("drop_path_rate", "num_classes")}
-        model: Any = ConvNeXt(**{"num_classes": 0, **shape, **known})
+    def entry(pretrained: bool = False, **options: Any) -> Any:  # noqa: ARG001  (timm's own signature)
+        arguments = {key: value for key, value in options.items() if key in ("drop_path_rate", "num_classes")}
+        model: Any = ConvNeXt(**{"num_classes": 0, **shape, **arguments})
         model.default_cfg = {}
         return model
 

@@ -1,7 +1,7 @@
-"""Class names to text vectors, by FC-CLIP's rule, kept on disk (method.md 1.4).
+"""Text vectors of class names by FC-CLIP's prompt ensembling, cached on disk (method.md 1.4).
 
-Every name is put into 14 sentences; each sentence's vector gets unit length, their mean gets unit length again. One row
-per *name*: synonyms are rows of their own, and a class scores the best of its rows.
+Every name is put into 14 templates; each sentence's vector is normalised, and their mean is normalised again. Every
+name and synonym is a row of its own, and a class scores the best of its rows.
 """
 
 from __future__ import annotations
@@ -42,11 +42,14 @@ TEMPLATES = {
 
 
 def encoded(names: Sequence[str], templates: Sequence[str], encode: Callable[[list[str]], Tensor]) -> Tensor:
-    """(r, d) float32 of unit length. encode: sentences to (s, d), of any length."""
+    """Return (r, d) float32 of unit length, a row per name.
+
+    encode: maps s sentences to vectors (s, d) of any length.
+    """
     sentences = [template.format(name) for name in names for template in templates]
     rows = [encode(sentences[start : start + BATCH]).float() for start in range(0, len(sentences), BATCH)]
-    vectors = F.normalize(torch.cat(rows), dim=-1).unflatten(0, (len(names), len(templates)))
-    return F.normalize(vectors.mean(dim=1), dim=-1)
+    vectors = F.normalize(torch.cat(rows), dim=-1).unflatten(0, (len(names), len(templates)))  # (r, templates, d)
+    return F.normalize(vectors.mean(dim=1), dim=-1)  # (r, d)
 
 
 def check_names(names: Sequence[str], templates: Sequence[str], tokenizer: Any, model: str) -> None:
@@ -59,32 +62,35 @@ def check_names(names: Sequence[str], templates: Sequence[str], tokenizer: Any, 
     sizes = (tokenizer([template.format("") for template in templates], limit) != filler).sum(dim=1)
     template = templates[int(sizes.argmax())]  # what is whole in the longest is whole in the others
 
-    def tokens(some: Sequence[str], length: int) -> Tensor:
-        found: Tensor = tokenizer([template.format(name) for name in some], length)
-        return found
+    def tokens(batch: Sequence[str], length: int) -> Tensor:
+        ids: Tensor = tokenizer([template.format(name) for name in batch], length)
+        return ids
 
     ids = tokens(names, limit + 1)
     long = [names[n] for n in (ids[:, -1] != filler).nonzero()[:, 0].tolist()]
-    whole = tokens(long, limit + MOST_BYTES) if long else ids[:0]
-    check_read_whole(dict(zip(long, (whole != filler).sum(dim=1).tolist(), strict=True)), limit, model)
+    longer_ids = tokens(long, limit + MOST_BYTES) if long else ids[:0]
+    check_read_whole(dict(zip(long, (longer_ids != filler).sum(dim=1).tolist(), strict=True)), limit, model)
     tell_read_alike(dict(zip(names, ids.tolist(), strict=True)), model)
 
 
 class TextCache:
-    """Text vectors of one model in one file; what is not in it is encoded and added. A damaged file is made anew."""
+    """A file of one model's text vectors; a damaged file counts as empty and is written anew."""
 
     def __init__(self, folder: Path, key: str) -> None:
         self.path = folder / "text" / f"{key}.safetensors"
 
     def vectors(self, names: Sequence[str], encode: Callable[[list[str]], Tensor]) -> Tensor:
-        """(r, d), from the file where it has them. encode: names to (m, d)."""
-        known = self._read()
-        lacking = [name for name in dict.fromkeys(names) if _key(name) not in known]
-        if lacking:
-            found = encode(lacking).cpu()
-            known |= {_key(name): row.clone() for name, row in zip(lacking, found, strict=True)}
-            self._write(known)
-        return torch.stack([known[_key(name)] for name in names])
+        """Return (r, d), from the file where it has them; the others are encoded and added.
+
+        encode: maps m names to vectors (m, d).
+        """
+        cached = self._read()
+        missing = [name for name in dict.fromkeys(names) if _key(name) not in cached]
+        if missing:
+            vectors = encode(missing).cpu()
+            cached |= {_key(name): row.clone() for name, row in zip(missing, vectors, strict=True)}
+            self._write(cached)
+        return torch.stack([cached[_key(name)] for name in names])
 
     def _read(self) -> dict[str, Tensor]:
         try:
@@ -92,12 +98,12 @@ class TextCache:
         except (OSError, SafetensorError, ValueError):
             return {}
 
-    def _write(self, known: dict[str, Tensor]) -> None:
-        """Whole or not at all; a disk that cannot be written costs time at the next start, not the answer."""
+    def _write(self, vectors: dict[str, Tensor]) -> None:
+        """Write the file atomically; without write access the vectors are encoded again at the next start."""
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(known, temporary)
+            save_file(vectors, temporary)
             temporary.replace(self.path)
         except (OSError, SafetensorError):
             with suppress(OSError):

@@ -71,5 +71,5 @@ def _load(settings: BoxesSettings, device: Device) -> MaskProposer:
 def retclip_mask_proposers() -> Iterable[Component[MaskProposer]]:
     """Announce `owlv2.boxes`."""
     summary = "OWLv2's boxes of the classes asked for, as filled boxes"
-    known = tuple(PUBLISHED.values())
-    return [Component("boxes", summary, BoxesSettings, _load, weights=weights_of, published=known)]
+    published = tuple(PUBLISHED.values())
+    return [Component("boxes", summary, BoxesSettings, _load, weights=weights_of, published=published)]

@@ -1,4 +1,4 @@
-"""`owlv2.boxes`: one filled box per detection, with the class that found it."""
+"""`owlv2.boxes`: one filled box per detection, with the class it was detected for (method.md 6.5)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from retclip_owlv2 import PUBLISHED, BoxesSettings
 
 
 class Boxes:
-    """A prompted proposer: a query per name and synonym; the photo is looked at once, however many there are."""
+    """A class-aware proposer: a text query per name and synonym, and one pass of the image encoder for all of them."""
 
     def __init__(self, settings: BoxesSettings, device: Device) -> None:
         self.settings, self.device = settings, device
@@ -38,37 +38,39 @@ class Boxes:
         vocabulary: Vocabulary,
         features: Sequence[DenseFeatures],  # noqa: ARG002
     ) -> list[MaskProposals]:
-        """One entry per image. A box's class is that of its best term; objectness is that term's score. Raises
-        NamesTooLong."""
+        """Return one entry per image; a box has the class of its best term, and that term's score as objectness.
+
+        Raises NamesTooLong.
+        """
         terms = vocabulary.terms
         queries = torch.stack(self.batches.run(terms, self._read)) if terms else None
         return [self._proposals(image, vocabulary, queries) for image in images]
 
     def _read(self, terms: Sequence[str]) -> list[Tensor]:
-        """A text vector per term."""
+        """Return a text vector per term."""
         texts = [self.settings.template.format(term) for term in terms]
         ids = dict(zip(terms, self.tokenizer(texts)["input_ids"], strict=True))
-        check_read_whole({term: len(several) for term, several in ids.items()}, self.length, "OWLv2")
+        check_read_whole({term: len(term_ids) for term, term_ids in ids.items()}, self.length, "OWLv2")
         tell_read_alike(ids, "OWLv2")
-        packed = self.tokenizer(texts, padding="max_length", max_length=self.length, return_tensors="pt")
-        packed = packed.to(self.device.torch_device)
-        said = self.model.owlv2.text_model(input_ids=packed["input_ids"], attention_mask=packed["attention_mask"])
-        return list(self.model.owlv2.text_projection(said.pooler_output).unbind())
+        batch = self.tokenizer(texts, padding="max_length", max_length=self.length, return_tensors="pt")
+        batch = batch.to(self.device.torch_device)
+        output = self.model.owlv2.text_model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+        return list(self.model.owlv2.text_projection(output.pooler_output).unbind())
 
     def _proposals(self, image: Image, vocabulary: Vocabulary, queries: Tensor | None) -> MaskProposals:
         if queries is None:
             return MaskProposals(torch.zeros(0, 1, 1), torch.zeros(0), image.size, ())
         scores, terms, boxes = self._detected(image, queries)
-        shown = (boxes[:, 2:] > boxes[:, :2]).all(1)  # not wholly in the padding
-        kept = ((scores >= self.settings.box_threshold) & shown).nonzero()[:, 0]
-        kept = kept[nms(boxes[kept], scores[kept], self.settings.nms)]  # best first
-        owners = vocabulary.row_class[terms[kept].cpu().numpy()]
-        masks = filled(boxes[kept] / torch.tensor(image.size[::-1] * 2, device=boxes.device), self._grid(image))
-        prompts, sure = tuple(vocabulary.names[owner] for owner in owners), scores[kept]
-        return MaskProposals(masks, sure, image.size, prompts, detector_scores=sure)
+        valid = (boxes[:, 2:] > boxes[:, :2]).all(1)  # (m,): not entirely in the padding
+        keep = ((scores >= self.settings.box_threshold) & valid).nonzero()[:, 0]
+        keep = keep[nms(boxes[keep], scores[keep], self.settings.nms)]  # best first
+        owners = vocabulary.row_class[terms[keep].cpu().numpy()]
+        masks = filled(boxes[keep] / torch.tensor(image.size[::-1] * 2, device=boxes.device), self._grid(image))
+        prompts, detector_scores = tuple(vocabulary.names[owner] for owner in owners), scores[keep]
+        return MaskProposals(masks, detector_scores, image.size, prompts, detector_scores=detector_scores)
 
     def _detected(self, image: Image, queries: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Of every patch: score and index of its best term, and its box in image pixels, kept inside."""
+        """Return of every patch the score and index of its best term (m,), (m,), and its box (m, 4) in image pixels."""
         channels = {"input_data_format": "channels_last"}  # a photo three pixels high is misread otherwise
         pixels = self.processor(images=image.pixels.copy(), return_tensors="pt", **channels)["pixel_values"]
         maps, _ = self.model.image_embedder(pixel_values=pixels.to(self.device.torch_device))
@@ -86,8 +88,13 @@ class Boxes:
 
 
 def filled(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """(n, y, x) in [0, 1]: the share of each cell of a grid of `size` that each box covers. boxes: (n, 4), x0 y0 x1 y1
-    in shares of the photo. Worked example: a box over the left third on two columns covers 2/3 and 0."""
+    """Return (n, y, x) in [0, 1], the share of each grid cell that each box covers.
+
+    boxes: (n, 4) x0 y0 x1 y1 as shares of the photo.
+    size: (y, x) of the grid.
+
+    Worked example: a box over the left third on two columns covers 2/3 and 0.
+    """
     columns = _covered(boxes[:, 0], boxes[:, 2], size[1])
     rows = _covered(boxes[:, 1], boxes[:, 3], size[0])
     return rows[:, :, None] * columns[:, None, :]

@@ -68,7 +68,10 @@ class ColourTexture:
         masks: Tensor,
         logits: MaskLogits | None = None,  # noqa: ARG002  a histogram knows no network's frame
     ) -> SegmentFeatures:
-        """masks: (n, y, x) float in [0, 1] over the whole image. Vectors (n, d) float32 of unit length, all >= 0."""
+        """Return vectors (n, d) float32 of unit length, all values >= 0.
+
+        masks: (n, y, x) float in [0, 1] over the whole image.
+        """
         grid, device = features.grid, features.grid.device
         weights = _covered_shares(masks.to(device), (grid.shape[1], grid.shape[2]), features.extent)  # (n, h, w)
         histograms, covered = mask_pooling(grid.double(), weights.double())  # (n, d), (n,)
@@ -77,7 +80,7 @@ class ColourTexture:
         return SegmentFeatures(torch.sqrt(squares / lengths).float(), covered, self.space)
 
     def text_vectors(self, names: Sequence[str]) -> Tensor | None:  # noqa: ARG002
-        """None: a histogram cannot read."""
+        """Return None, because histograms have no text tower."""
         return None
 
     def _dense(self, image: Image) -> DenseFeatures:
@@ -88,21 +91,21 @@ class ColourTexture:
 
     def _groups(self, pixels: NDArray[np.uint8]) -> list[tuple[float, NDArray[np.float32]]]:
         """(weight, histograms (b, h, w)) of each group."""
-        chosen = self.settings
-        working = working_image(pixels, chosen.grid, chosen.stride)
+        settings = self.settings
+        working = working_image(pixels, settings.grid, settings.stride)
         lab = appearance.lab(working)
         lightness = lab[..., 0]
         height, width = lightness.shape
-        colour = cell_histograms(appearance.colour_bins(lab), chosen.stride)
-        coarse = cell_histograms(appearance.edge_bins(lightness, 2.5), chosen.stride)
+        colour = cell_histograms(appearance.colour_bins(lab), settings.stride)
+        coarse = cell_histograms(appearance.edge_bins(lightness, 2.5), settings.stride)
         return [
-            (chosen.colour, colour),
-            (chosen.fine_edges, cell_histograms(appearance.edge_bins(lightness, 1.0), chosen.stride)),
-            (chosen.coarse_edges, coarse),
-            (chosen.contrast, cell_histograms(appearance.contrast_bins(lightness, 5, 15), chosen.stride)),
-            (chosen.colour_around, surroundings(colour, chosen.around)),
-            (chosen.edges_around, surroundings(coarse, chosen.around)),
-            (chosen.height, cell_histograms(appearance.height_bins(height, width, 12), chosen.stride)),
+            (settings.colour, colour),
+            (settings.fine_edges, cell_histograms(appearance.edge_bins(lightness, 1.0), settings.stride)),
+            (settings.coarse_edges, coarse),
+            (settings.contrast, cell_histograms(appearance.contrast_bins(lightness, 5, 15), settings.stride)),
+            (settings.colour_around, surroundings(colour, settings.around)),
+            (settings.edges_around, surroundings(coarse, settings.around)),
+            (settings.height, cell_histograms(appearance.height_bins(height, width, 12), settings.stride)),
         ]
 
 
@@ -118,9 +121,9 @@ def surroundings(histograms: NDArray[np.float32], radius: float) -> NDArray[np.f
 def _blur(length: int, radius: float) -> NDArray[np.float64]:
     """(length, length): row i holds the weights around i."""
     weights = gaussian(radius, BLUR)
-    reach = len(weights) // 2
+    half = len(weights) // 2
     blur = np.zeros((length, length))
-    for step, weight in enumerate(weights, start=-reach):
+    for step, weight in enumerate(weights, start=-half):
         np.add.at(blur, (np.arange(length), (np.arange(length) + step).clip(0, length - 1)), weight)
     return blur
 
@@ -129,8 +132,8 @@ def _covered_shares(masks: Tensor, size: tuple[int, int], extent: tuple[float, f
     """(n, h, w) float32 on the grid of `COVER` bits; a few masks at a time, which stay in the processor's cache."""
     if not len(masks):
         return masks.new_zeros((0, *size))
-    groups = (_rounded(some.float(), MASK) for some in masks.split(MASKS_AT_ONCE))
-    return torch.cat([_rounded(area_weights(some, size, extent, EDGE_STEPS), COVER) for some in groups])
+    groups = (_rounded(group.float(), MASK) for group in masks.split(MASKS_AT_ONCE))
+    return torch.cat([_rounded(area_weights(group, size, extent, EDGE_STEPS), COVER) for group in groups])
 
 
 def _rounded(values: Tensor, bits: int) -> Tensor:

@@ -24,12 +24,12 @@ def gaussian(sigma: float, bits: int, slope: bool = False) -> Doubles:
 
     sigma: standard deviation in samples, above 0. slope: the weights of its derivative instead, for a correlation: a
     ramp of slope 1 gives 1 but for the rounding, a flat signal exactly 0."""
-    reach = int(4 * sigma + 0.5)
-    x = np.arange(-reach, reach + 1)
+    radius = int(4 * sigma + 0.5)
+    x = np.arange(-radius, radius + 1)
     weights = np.exp(-0.5 * (x / sigma) ** 2)
     if slope:
         lever = x * weights
         return on_grid(lever / (lever * x).sum(), bits)
     weights = on_grid(weights / weights.sum(), bits)
-    weights[reach] += 1 - weights.sum()
+    weights[radius] += 1 - weights.sum()
     return weights

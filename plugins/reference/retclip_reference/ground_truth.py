@@ -33,11 +33,11 @@ class GroundTruth:
         vocabulary: Vocabulary,
         features: Sequence[DenseFeatures],  # noqa: ARG002
     ) -> list[MaskProposals]:
-        """One entry per image; the masks are binary, on the label map's own grid (y, x) = (H, W), objectness 1. Where
-        a side is longer than `side` the grid is smaller and a value is the segment's share of its cell's pixels.
+        """Return one entry per image: its annotated segments as binary masks, objectness 1, in the annotation's order.
 
-        Order: as the annotation lists its segments. Left out: crowds (they stand for many objects), classes outside
-        the vocabulary, and segments of fewer than `min_area` pixels. Raises DataError for an image without truth.
+        The grid is the label map's, (y, x) = (H, W). Where a side is longer than `side` it is smaller, and a value is
+        the segment's share of the cell's pixels. Crowd regions, classes outside the vocabulary and segments of fewer
+        than `min_area` pixels are left out. Raises DataError for an image without annotation.
         """
         return [self._masks(image, set(vocabulary.names)) for image in images]
 
@@ -49,16 +49,16 @@ class GroundTruth:
                 "use a data set with labels; or another proposer: reference.superpixels to segment, "
                 "reference.whole_image to add a class from photos of it, reference.prompted_superpixels from points",
             )
-        wanted = [
+        segments = [
             segment
             for segment in image.truth.segments
             if segment.class_name in names and not segment.is_crowd and segment.area >= self.min_area
         ]
         return MaskProposals(
-            self._on_grid(image.truth.label_map, [segment.id for segment in wanted]),
-            torch.ones(len(wanted), device=self.device.torch_device),
+            self._on_grid(image.truth.label_map, [segment.id for segment in segments]),
+            torch.ones(len(segments), device=self.device.torch_device),
             image.size,
-            prompts=tuple(segment.class_name for segment in wanted),
+            prompts=tuple(segment.class_name for segment in segments),
         )
 
     def _on_grid(self, label_map: NDArray[np.int32], ids: Sequence[int]) -> Tensor:
@@ -67,6 +67,6 @@ class GroundTruth:
         shrink = min(1.0, self.side / max(height, width))
         size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
         masks = torch.empty(len(ids), *size, device=self.device.torch_device)
-        for n, one in enumerate(ids):
-            masks[n] = torch.from_numpy(area_resized((label_map == one).astype(np.float32), size).copy())
+        for n, segment_id in enumerate(ids):
+            masks[n] = torch.from_numpy(area_resized((label_map == segment_id).astype(np.float32), size).copy())
         return masks

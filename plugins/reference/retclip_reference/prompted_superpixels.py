@@ -36,10 +36,12 @@ class PromptedSuperpixels:
         vocabulary: Vocabulary,
         features: Sequence[DenseFeatures],  # noqa: ARG002
     ) -> list[MaskProposals]:
-        """One entry per image: a binary mask (y, x) for each marked object of the vocabulary, in their order, of
-        objectness 1. A box takes the superpixels of which at least the share `inside` lies in it, or where there is
-        none, its own rectangle; a positive point takes its superpixel; a negative one gives its superpixel back, unless
-        a positive one lies on it, too. Raises DataError for an image in which nothing is marked."""
+        """Return one entry per image: a binary mask (y, x) for each marked object of the vocabulary, objectness 1.
+
+        A box adds the superpixels of which at least the share `inside` lies in it, or, without one, its own rectangle;
+        a positive point adds its superpixel; a negative point removes its superpixel, unless a positive one lies on it.
+        Raises DataError for an image in which nothing is marked.
+        """
         return [self._masks(image, set(vocabulary.names)) for image in images]
 
     def _masks(self, image: Image, names: set[str]) -> MaskProposals:
@@ -52,14 +54,14 @@ class PromptedSuperpixels:
         patches = superpixel_map(image.pixels, self.settings)
         sizes = np.bincount(patches.ravel())
         scale = (patches.shape[0] / image.size[0], patches.shape[1] / image.size[1])
-        wanted = [one for one in image.regions if one.class_name in names]
-        masks = np.zeros((len(wanted), *patches.shape), dtype=np.float32)
-        for n, one in enumerate(wanted):
-            masks[n] = self._mask(one, patches, sizes, scale)
+        regions = [region for region in image.regions if region.class_name in names]
+        masks = np.zeros((len(regions), *patches.shape), dtype=np.float32)
+        for n, region in enumerate(regions):
+            masks[n] = self._mask(region, patches, sizes, scale)
         device = self.device.torch_device
-        prompts = tuple(one.class_name for one in wanted)
+        prompts = tuple(region.class_name for region in regions)
         return MaskProposals(
-            torch.from_numpy(masks).to(device), torch.ones(len(wanted), device=device), image.size, prompts
+            torch.from_numpy(masks).to(device), torch.ones(len(regions), device=device), image.size, prompts
         )
 
     def _mask(
@@ -77,8 +79,8 @@ class PromptedSuperpixels:
         beside = {_at(point, patches, scale) for point in region.points if not point.positive} - set(on)
         taken[on], taken[list(beside)] = True, False
         mask &= ~np.isin(patches, list(beside))
-        found: NDArray[np.bool_] = mask | taken[patches]
-        return found
+        grown: NDArray[np.bool_] = mask | taken[patches]
+        return grown
 
 
 def _at(point: Point, patches: NDArray[np.int64], scale: tuple[float, float]) -> int:

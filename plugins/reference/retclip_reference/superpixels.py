@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Superpixels:
-    """A proposer that cuts every image into compact patches of one colour."""
+    """A class-agnostic proposer of SLIC superpixels."""
 
     def __init__(self, settings: SuperpixelSettings, device: Device) -> None:
         self.settings = settings
@@ -38,8 +38,10 @@ class Superpixels:
         vocabulary: Vocabulary,  # noqa: ARG002
         features: Sequence[DenseFeatures],  # noqa: ARG002
     ) -> list[MaskProposals]:
-        """One entry per image: binary masks (n, y, x) that part the image without overlap, objectness 1. The grid is
-        the image's own, or that of the image made smaller where a side is longer than `side`."""
+        """Return one entry per image: binary masks (n, y, x) that partition the image, objectness 1.
+
+        The grid is the image's own, or that of the image reduced where a side is longer than `side`.
+        """
         return [self._masks(image) for image in images]
 
     def _masks(self, image: Image) -> MaskProposals:

@@ -48,10 +48,10 @@ class ShapeThings:
         picture = PILImage.new("RGB", (width * OVERSAMPLE, height * OVERSAMPLE))
         mask = PILImage.new("L", picture.size)
         for part in self.parts:
-            places = [(x * picture.width, y * picture.height) for x, y in part.points]
+            corners = [(x * picture.width, y * picture.height) for x, y in part.points]
             for sheet, ink in ((picture, _ink(part.colour or own)), (mask, 255)):
                 draw = ImageDraw.Draw(sheet)
-                (draw.ellipse if part.ellipse else draw.polygon)(places, fill=ink)
+                (draw.ellipse if part.ellipse else draw.polygon)(corners, fill=ink)
         cover = np.asarray(mask.reduce(OVERSAMPLE), np.float32) / np.float32(255)
         painted = np.asarray(picture.reduce(OVERSAMPLE), np.float32) / np.float32(255)
         colours = painted / np.maximum(cover, np.float32(0.05))[..., None]  # black was mixed in at the edge

@@ -19,7 +19,7 @@ NAME = "retrieval.vote"
 
 
 class Vote:
-    """A classifier that listens to the neighbours that the feature store found, and to nothing else."""
+    """A classifier that scores classes by the neighbours from the feature store alone."""
 
     role = Role.RETRIEVAL
 
@@ -33,10 +33,10 @@ class Vote:
         vocabulary: Vocabulary,
         neighbours: Neighbours | None,
     ) -> ClassScores:
-        """(n, c) votes in [0, 1] of the stored segments nearest to each of n masks, for c classes.
+        """Return (n, c) votes in [0, 1] of the stored segments nearest to each of n masks, for c classes.
 
-        `knows` is the store's own answer, `neighbours.supported`. A mask that covered no cell of the feature grid has
-        no vector, so its row is zero whatever the neighbours say. `shares` says what each neighbour gave, `rule` how.
+        `knows` is `neighbours.supported`, the classes that the store has. A mask that covers no cell of the feature
+        grid has no vector; its row is zero. `shares` (n, k) is each neighbour's contribution, `rule` the vote in words.
         Raises ConfigError without neighbours.
         """
         if neighbours is None:
@@ -48,11 +48,13 @@ class Vote:
         values = retrieval_scores(classes, distances, len(vocabulary), **rule)  # (n, c)
         shares = vote_shares(classes, distances, **rule)  # (n, k)
         covered = segments.covered.to(values.device)
-        values, shares = (torch.where(covered[:, None], one, torch.zeros_like(one)) for one in (values, shares))
-        near = torch.isfinite(distances) & (classes >= 0)
+        values, shares = (
+            torch.where(covered[:, None], tensor, torch.zeros_like(tensor)) for tensor in (values, shares)
+        )
+        in_reach = torch.isfinite(distances) & (classes >= 0)  # (n, k)
         if self.settings.max_distance is not None:
-            near = near & (distances <= self.settings.max_distance)
-        speaks = near.any(dim=1) & covered  # nothing in reach is no vote against the classes that the store holds
+            in_reach = in_reach & (distances <= self.settings.max_distance)
+        speaks = in_reach.any(dim=1) & covered  # (n,); without a neighbour in reach the vote abstains
         supported = neighbours.supported.to(values.device)
         return ClassScores(
             values, supported, self.role, classifier=NAME, speaks=speaks, shares=shares, rule=vote_rule(**rule)

@@ -75,6 +75,6 @@ def _load(settings: GridSettings, device: Device) -> MaskProposer:
 @impl
 def retclip_mask_proposers() -> Iterable[Component[MaskProposer]]:
     """Announce `sam2.grid`."""
-    known = tuple(PUBLISHED.values())
+    published = tuple(PUBLISHED.values())
     summary = "SAM 2.1's masks of a grid of points, of no class"
-    return [Component("grid", summary, GridSettings, _load, weights=weights_of, published=known)]
+    return [Component("grid", summary, GridSettings, _load, weights=weights_of, published=published)]

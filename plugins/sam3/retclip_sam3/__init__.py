@@ -57,6 +57,6 @@ def _load(settings: ConceptsSettings, device: Device) -> MaskProposer:
 @impl
 def retclip_mask_proposers() -> Iterable[Component[MaskProposer]]:
     """Announce `sam3.concepts`."""
-    known = tuple(PUBLISHED.values())
+    published = tuple(PUBLISHED.values())
     summary = "SAM 3's instances of the classes asked for"
-    return [Component("concepts", summary, ConceptsSettings, _load, weights=weights_of, published=known)]
+    return [Component("concepts", summary, ConceptsSettings, _load, weights=weights_of, published=published)]

@@ -32,10 +32,10 @@ class ClipText:
         vocabulary: Vocabulary,
         neighbours: Neighbours | None,  # noqa: ARG002
     ) -> ClassScores:
-        """(n, c) probabilities: softmax over classes of scale * (the best cosine over the class's terms).
+        """Return (n, c) probabilities: softmax over classes of scale * (the best cosine over the class's terms).
 
-        Every class of the vocabulary has a text row, so `knows` is True throughout. A mask that covered no cell of
-        the feature grid has no vector: its row is zero. Raises ConfigError where the vocabulary has no text.
+        Every class of the vocabulary has a text row, so `knows` is True throughout. A mask that covers no cell of the
+        feature grid has no vector; its row is zero. Raises ConfigError where the vocabulary has no text.
         """
         if vocabulary.text is None:
             raise ConfigError(
@@ -46,7 +46,7 @@ class ClipText:
         vectors = segments.vectors
         row_class = torch.as_tensor(vocabulary.row_class, device=vectors.device)  # (r,)
         text = vocabulary.text.to(vectors)  # (r, d)
-        values = text_scores(vectors, text, row_class, len(vocabulary), self.scale)
+        values = text_scores(vectors, text, row_class, len(vocabulary), self.scale)  # (n, c)
         values = torch.where(segments.covered[:, None], values, torch.zeros_like(values))  # (n, c)
         knows = torch.ones(len(vocabulary), dtype=torch.bool, device=values.device)
         return ClassScores(values, knows, self.role, classifier=NAME)
