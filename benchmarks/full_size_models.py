@@ -77,7 +77,7 @@ def run(system: str, chosen: argparse.Namespace) -> dict[str, Any]:
             if chosen.device.startswith("cuda"):
                 torch.cuda.synchronize()
             seconds = (time.perf_counter() - first) / max(1, chosen.repeats)
-            weights = memory.session.segmenter().backbone.thing
+            weights = memory.session.segmenter().backbone.component
             parameters = sum(one.numel() for one in weights.model.parameters())
         if not bool(torch.isfinite(result.evidence.combined).all()):
             sys.exit(f"{system}: scores that are not finite")

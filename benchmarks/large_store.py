@@ -121,7 +121,7 @@ def main() -> None:
         source = f"reference.scenes:{place}/scenes?split=train&count=12&width=96&height=64"
         clock = time.monotonic()
         with retclip.open(folder, create=True) as memory:
-            space = memory.session.builder().keys.thing.space
+            space = memory.session.builder().keys.component.space
             fill(memory.store, space, given.segments)
             with transaction(memory.store.engine) as connection:
                 last = connection.execute(text("SELECT max(id) FROM segment")).scalar_one()

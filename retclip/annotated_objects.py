@@ -61,9 +61,9 @@ class ObjectMask:
 
     def mask(self) -> NDArray[np.bool_]:
         """The mask (H, W)."""
-        whole = np.zeros(self.size, dtype=np.bool_)
-        whole[self.box] = self.within_box()
-        return whole
+        mask = np.zeros(self.size, dtype=np.bool_)
+        mask[self.box] = self.within_box()
+        return mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,16 +83,24 @@ class AnnotatedObjects:
 
     def renamed(self, name_of: Callable[[str], str | None]) -> AnnotatedObjects:
         """With other class names. name_of: a class's new name, None for one that is left out."""
-        named = ((one, name_of(one.class_name)) for one in self.objects)
-        objects = tuple(replace(one, class_name=name) for one, name in named if name is not None)
+        renamed = ((annotated_object, name_of(annotated_object.class_name)) for annotated_object in self.objects)
+        objects = tuple(
+            replace(annotated_object, class_name=name) for annotated_object, name in renamed if name is not None
+        )
         absent = None if self.absent is None else _names(self.absent, name_of)
         return replace(self, objects=objects, absent=absent, incomplete=_names(self.incomplete, name_of))
 
     def moved(self, change: MaskChange) -> AnnotatedObjects:
         """With every mask changed alike, as a photo that is turned. change: (H, W) bool to another."""
         objects = (
-            ObjectMask.of(change(one.mask()), one.class_name, one.is_thing, one.is_crowd, one.area)
-            for one in self.objects
+            ObjectMask.of(
+                change(annotated_object.mask()),
+                annotated_object.class_name,
+                annotated_object.is_thing,
+                annotated_object.is_crowd,
+                annotated_object.area,
+            )
+            for annotated_object in self.objects
         )
         return replace(self, objects=tuple(objects))
 

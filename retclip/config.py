@@ -102,23 +102,23 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
             return (*super().settings_customise_sources(settings_cls, init_settings, env_settings), *below)
 
     try:
-        found = Sourced(**given)
+        sourced = Sourced(**given)
     except ValidationError as error:
         raise _as_config_error(error, file) from error
     except RecursionError as error:
         raise _too_deep("RETCLIP_... variables and --set") from error
     except SettingsError as error:  # an environment variable that is no JSON where a list is expected
         raise ConfigError("readable RETCLIP_... variables", str(error), "write lists as JSON") from error
-    require_own_addresses(found.store, given.get("store", {}), file)
+    require_own_addresses(sourced.store, given.get("store", {}), file)
     # A plain `Settings`: a class of this function's own could not be sent to another process.
-    return Settings.model_construct(**{name: getattr(found, name) for name in Settings.model_fields})
+    return Settings.model_construct(**{name: getattr(sourced, name) for name in Settings.model_fields})
 
 
 def find_file(store: Path | None, explicit: Path | None = None) -> Path | None:
     """The file to read: the one named, RETCLIP_CONFIG, the store's own, or the one in this folder."""
-    named = explicit or variable(CONFIG)
-    if named:
-        return Path(named)
+    file = explicit or variable(CONFIG)
+    if file:
+        return Path(file)
     places = [store / FILE] if store else []
     try:
         return next((place for place in [*places, Path(FILE)] if place.is_file()), None)

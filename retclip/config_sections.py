@@ -212,6 +212,6 @@ class FinetuneSection(Section):
     def _in_order(self) -> Self:
         if self.smallest_scale > self.largest_scale:
             raise ValueError("smallest_scale must not be above largest_scale")
-        if list(self.milestones) != sorted(set(self.milestones)) or any(one < 1 for one in self.milestones):
+        if list(self.milestones) != sorted(set(self.milestones)) or any(milestone < 1 for milestone in self.milestones):
             raise ValueError("milestones must be steps above 0 that grow")
         return self

@@ -148,8 +148,10 @@ class RetCLIP:
         while group := list(islice(photos, self.settings.device.batch_size)):
             answers = segment_images(segmenter, group, prepared)
             results += [
-                SegmentationResult(photo, found.label_map, found.segments, evidence, segmenter.store, found.mask_map)
-                for photo, (found, evidence) in zip(group, answers, strict=True)
+                SegmentationResult(
+                    photo, panoptic.label_map, panoptic.segments, evidence, segmenter.store, panoptic.mask_map
+                )
+                for photo, (panoptic, evidence) in zip(group, answers, strict=True)
             ]
         return results
 
@@ -166,8 +168,8 @@ class RetCLIP:
         Raises DataError for an id or a pixel that is none of a segment, ConfigError for both or neither.
         """
         if (segment is None) == (at is None):
-            told = "both" if segment is not None else "neither"
-            raise ConfigError("one of --segment ID and --at X,Y", told, "give one")
+            count_given = "both" if segment is not None else "neither"
+            raise ConfigError("one of --segment ID and --at X,Y", count_given, "give one")
         if isinstance(result, SegmentationResult):
             return result.explain_at(*at) if at is not None else result.explain(segment or 0)
         from retclip.report.explanation import picture
@@ -272,10 +274,10 @@ class RetCLIP:
         for judged in evaluator.judged(on_progress):
             if page:
                 page.add(judged, prepared.vocabulary.names)
-        found = evaluator.evaluation()
+        evaluation = evaluator.evaluation()
         if page:
-            page.write(found, photos.address)
-        return found
+            page.write(evaluation, photos.address)
+        return evaluation
 
     def finetune(
         self,
@@ -298,10 +300,10 @@ class RetCLIP:
         from retclip.workflows.training.finetune_job import finetune_job, trainable
         from retclip.workflows.training.training_run import read_metrics
 
-        components, chosen = self.session.components, as_vocabulary(classes)
+        components, vocabulary = self.session.components, as_vocabulary(classes)
         trainable(components)  # what is missing is told before a data set is read
         photos, validation = self.source(source), None if val is None else self.source(val)
-        job = finetune_job(components, photos, Path(out), validation, chosen, fresh)
+        job = finetune_job(components, photos, Path(out), validation, vocabulary, fresh)
         main = accelerator_of(job.device).is_main_process  # of several processes one speaks
         report = finetune(job, on_progress if main else silent)
         if report.main:

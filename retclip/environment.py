@@ -19,8 +19,8 @@ NOT_SETTINGS = (CONFIG, STORE)  # variables of ours that are no keys of the file
 
 def variable(key: str) -> str | None:
     """The value of RETCLIP_`key`, None where it is not set or empty."""
-    wanted = f"{PREFIX}{key}"
-    return next((value for name, value in os.environ.items() if name.upper() == wanted and value), None)
+    variable_name = f"{PREFIX}{key}"
+    return next((value for name, value in os.environ.items() if name.upper() == variable_name and value), None)
 
 
 def password_of_postgresql() -> bool:
@@ -43,15 +43,15 @@ def check_variables(tables: Mapping[str, Sequence[str]]) -> None:
             raise ConfigError("one value of a setting", f"{earlier} and {name} in the environment", "unset one of them")
 
 
-def nearest_key(key: str, known: Sequence[str]) -> str:
+def nearest_key(key: str, keys: Sequence[str]) -> str:
     """A hint for a misspelt key: the nearest one, or all of them."""
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(keys)}"
 
 
 def _nearest(key: str, tables: Mapping[str, Sequence[str]]) -> str:
     """One underscore where two part table and key is the likeliest mistake; then a near variable, then all tables."""
-    names = [f"{table}__{one}".upper() for table, keys in tables.items() for one in keys]
+    names = [f"{table}__{key}".upper() for table, keys in tables.items() for key in keys]
     with_one = {name.replace("__", "_"): name for name in names}
     near = difflib.get_close_matches(key, [*NOT_SETTINGS, *names, *map(str.upper, tables)], n=1, cutoff=0.7)
     if key in with_one or near:

@@ -27,7 +27,7 @@ _BRIEF.maxlevel, _BRIEF.maxstring, _BRIEF.maxother = 3, 80, 80
 
 def one_line(text: Any, keep: str = "") -> str:
     """The text with everything harmful escaped. keep: control characters that stay, e.g. line ends on a page."""
-    return HARMFUL.sub(lambda found: found[0] if found[0] in keep else repr(found[0])[1:-1], str(text))
+    return HARMFUL.sub(lambda match: match[0] if match[0] in keep else repr(match[0])[1:-1], str(text))
 
 
 def brief(value: Any) -> str:
@@ -38,7 +38,7 @@ def brief(value: Any) -> str:
 def json_text(value: Any, indent: int | None = 2) -> str:
     """JSON that any parser reads back and terminals show: null for NaN and infinity, escapes for what is harmful."""
     text = json.dumps(_finite(value), indent=indent, default=str, ensure_ascii=False, allow_nan=False)
-    return HARMFUL.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
+    return HARMFUL.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
 
 
 class HarmlessFormatter(logging.Formatter):
@@ -54,7 +54,7 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(one) for key, one in value.items()}
+        return {key: _finite(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(one) for one in value]
+        return [_finite(entry) for entry in value]
     return value

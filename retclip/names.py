@@ -37,10 +37,12 @@ def checked_name(name: Any, where: str) -> str:
     strange = next(filter(_is_forbidden, name), None)
     if strange is not None:
         raise _refused(where, f"U+{ord(strange):04X} in {name[:60]!r}")
-    shown = _visible(name)
-    if not 0 < len(shown) <= LONGEST or not 0 < len(name_key(shown)) <= LONGEST:
-        raise _refused(where, f"{len(shown)} characters, {shown[:60]!r}" if shown else f"a blank one, {name[:60]!r}")
-    return shown
+    visible = _visible(name)
+    if not 0 < len(visible) <= LONGEST or not 0 < len(name_key(visible)) <= LONGEST:
+        raise _refused(
+            where, f"{len(visible)} characters, {visible[:60]!r}" if visible else f"a blank one, {name[:60]!r}"
+        )
+    return visible
 
 
 def distinct(names: Iterable[str], where: str) -> None:
@@ -66,7 +68,9 @@ def name_key(name: str) -> str:
     "Traffic  Light" and "traffic light" are one class, "ＴＶ" and "tv" too; a joiner that writes something counts.
     Every text has a key that a database can hold, also one that is no name.
     """
-    text = "".join(one for one in _visible(name) if one not in SELECTORS and not _is_forbidden(one))
+    text = "".join(
+        character for character in _visible(name) if character not in SELECTORS and not _is_forbidden(character)
+    )
     for _ in range(2):  # to fold case can take a composed letter apart
         text = unicodedata.normalize("NFKC", text).casefold()
     return _visible(text)
@@ -76,13 +80,13 @@ def _visible(name: str) -> str:
     """Composed, white space as single spaces, without invisible characters that write nothing."""
     if name.isascii() and name.isprintable():
         return " ".join(name.split())
-    kept: list[str] = []
+    characters: list[str] = []
     for letter in " ".join(unicodedata.normalize("NFC", name).split()):
-        while letter == " " and kept and kept[-1] in JOINERS:
-            kept.pop()
-        if letter not in BLANK and (not _is_format(letter) or _writes(letter, kept)):
-            kept.append(letter)
-    return " ".join("".join(kept).rstrip("\u200c\u200d").split())
+        while letter == " " and characters and characters[-1] in JOINERS:
+            characters.pop()
+        if letter not in BLANK and (not _is_format(letter) or _writes(letter, characters)):
+            characters.append(letter)
+    return " ".join("".join(characters).rstrip("\u200c\u200d").split())
 
 
 def _is_forbidden(letter: str) -> bool:

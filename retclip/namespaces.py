@@ -66,7 +66,7 @@ class Classes:
         from retclip.workflows.classes.add_class import Addition
         from retclip.workflows.classes.checked_addition import AdditionReport, Gate, add_class_checked
 
-        photos = [(one, shown_address(one.address)) for one in self.photos(name, sources, marks)]
+        photos = [(source, shown_address(source.address)) for source in self.photos(name, sources, marks)]
         proposer = self.masks_by(marks)
         session = self._session.building_with(proposer) if proposer else self._session
         if check is not None:
@@ -90,27 +90,27 @@ class Classes:
         from retclip.workflows.classes.marks import Marks
 
         several = list(sources) if isinstance(sources, Sequence) and not isinstance(sources, str) else [sources]
-        named = [fspath(source) for source in several if isinstance(source, str | PathLike)]
-        found = [source for source in several if isinstance(source, CheckedSource)]
-        addresses = (marks or Marks()).addresses(named, name) if named else ()
-        found += [self._session.components.source(address) for address in addresses]
-        chosen = self.masks_by(marks) or self._session.settings.build.proposer
-        proposer = self._session.components.manager.find("proposer", chosen)
-        for source in found:
+        source_addresses = [fspath(source) for source in several if isinstance(source, str | PathLike)]
+        opened = [source for source in several if isinstance(source, CheckedSource)]
+        addresses = (marks or Marks()).addresses(source_addresses, name) if source_addresses else ()
+        opened += [self._session.components.source(address) for address in addresses]
+        proposer_name = self.masks_by(marks) or self._session.settings.build.proposer
+        proposer = self._session.components.manager.find("proposer", proposer_name)
+        for source in opened:
             if not len(source):
                 beside = by_reason(passed_over_by(source).counts)
                 got = f"none in {source.address}" + (f"; passed over: {beside}" if beside else "")
                 raise DataError("at least one photo", got, "name photos, folders, globs or sources")
             provides = proposer.component.provides
             require_annotation(source, source.address, proposer.full_name, provides, UNMARKED)
-        return tuple(found)
+        return tuple(opened)
 
     def masks_by(self, marks: Marks | None) -> str:
         """The proposer that makes masks of what is marked; "" = the build's own. One that the memory was opened with
         (`build.proposer`) goes before the one for such marks."""
         components = self._session.components
-        chosen = marks.masks_by(components.has_model) if marks else ""
-        return chosen and str(components.given.get("build", {}).get("proposer") or chosen)
+        model = marks.masks_by(components.has_model) if marks else ""
+        return model and str(components.given.get("build", {}).get("proposer") or model)
 
     def rename(self, old: str, new: str) -> Edit:
         """Give a class another name; the old one stays as an alias. Raises DataError for an unknown class or a name
@@ -197,7 +197,7 @@ class Spaces:
         name = self.backbone(backbone)
         loaded = components.component("backbone", name)  # what cannot be loaded must not be written down
         if store.spaces.first() is not None:
-            self._remember(name, loaded.thing.space, on_progress)
+            self._remember(name, loaded.component.space, on_progress)
         from retclip.workflows.building.add_space import add_space
 
         images, place = settings.build.commit_images, settings.weights.place
@@ -205,8 +205,8 @@ class Spaces:
 
     def backbone(self, backbone: str | None = None) -> str:
         """The full name of the backbone that `add` would take. Raises PluginUnavailable, WeightsMissing."""
-        components, chosen = self._session.components, self._session.settings.components
-        info = components.manager.find("backbone", backbone or chosen.keys or chosen.backbone)
+        components, components_section = self._session.components, self._session.settings.components
+        info = components.manager.find("backbone", backbone or components_section.keys or components_section.backbone)
         components.manager.require_weights([info], components.settings.of_component)
         return info.full_name
 
@@ -217,8 +217,8 @@ class Spaces:
         others = [state.space for state in session.store.spaces.all() if state.space.id != mine.id]
         given = session.settings.of_component(name)
         if any(space.backbone == mine.backbone for space in others):
-            told = f"the store holds several spaces of {name}: ask this one with the same --set flags"
-            on_progress(Progress("add-space", message=told))
+            message = f"the store holds several spaces of {name}: ask this one with the same --set flags"
+            on_progress(Progress("add-space", message=message))
         elif given:
             plugin, component = name.split(".", 1)
             remember(session, {"plugin": {plugin: {component: given}}}, f"the settings of {name}", on_progress)
@@ -239,8 +239,8 @@ def remember(session: Session, chosen: Mapping[str, Any], what: str, on_progress
     folder = session.store.folder
     earlier = write_settings(folder, chosen, session.components.file)
     if earlier:
-        told = f"wrote {what} into {folder / 'retclip.toml'}; as it was: {earlier.name}"
-        on_progress(Progress("settings", message=told))
+        message = f"wrote {what} into {folder / 'retclip.toml'}; as it was: {earlier.name}"
+        on_progress(Progress("settings", message=message))
 
 
 def opened(session: Session, source: Source) -> CheckedSource:

@@ -40,9 +40,9 @@ def require_own_folder(folder: Path, kind: str, flag: str = "--out") -> None:
     except OSError as error:
         raise DataError(f"a folder for {kind}: {folder}", str(error), f"choose another with {flag}") from error
     if holds and not is_own_folder(folder, kind):
-        shown = ", ".join(holds[:3]) + (f" and {len(holds) - 3} more" if len(holds) > 3 else "")
+        examples = ", ".join(holds[:3]) + (f" and {len(holds) - 3} more" if len(holds) > 3 else "")
         todo = f"choose a new folder with {flag}; nothing was written"
-        raise ConfigError(f"a new folder, or one that RetCLIP made: {kind}", f"{folder}, which holds {shown}", todo)
+        raise ConfigError(f"a new folder, or one that RetCLIP made: {kind}", f"{folder}, which holds {examples}", todo)
 
 
 def claim_folder(folder: Path, kind: str, flag: str = "--out") -> None:
@@ -112,7 +112,11 @@ def sync_path(path: Path) -> None:
 def replaceable(path: Path) -> Path:
     """That path, or where it is somebody else's the first of NAME_2, NAME_3 ... that is not."""
     numbered = (path.with_name(f"{path.stem}_{number}{path.suffix}") for number in count(2))
-    return next(one for one in _in_turn(path, numbered) if not one.exists() or (one.is_file() and is_own_file(one)))
+    return next(
+        candidate
+        for candidate in _in_turn(path, numbered)
+        if not candidate.exists() or (candidate.is_file() and is_own_file(candidate))
+    )
 
 
 def _in_turn(path: Path, others: Iterator[Path]) -> Iterator[Path]:

@@ -64,8 +64,8 @@ class Tally:
         self._counts: Counter[str] = Counter()
         self._assumed: Counter[str] = Counter()
         self._bad: list[BadPart] = []
-        for one in earlier:
-            self.add(one)
+        for part in earlier:
+            self.add(part)
 
     def skip(self, reason: str, count: int = 1) -> None:
         """Count what a rule leaves out."""
@@ -96,8 +96,8 @@ class Tally:
 def passed_over_by(source: object) -> PassedOver:
     """What a source says of itself that it left out: what belongs to none of its images. A source need not say it."""
     tell = getattr(source, "passed_over", None)
-    found = tell() if callable(tell) else None
-    return found if isinstance(found, PassedOver) else PassedOver()
+    passed_over = tell() if callable(tell) else None
+    return passed_over if isinstance(passed_over, PassedOver) else PassedOver()
 
 
 def by_reason(counts: Mapping[str, int]) -> str:

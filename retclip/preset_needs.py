@@ -33,7 +33,7 @@ class PresetNeeds:
     @property
     def absent(self) -> tuple[Weights, ...]:
         """The weights that are not here."""
-        return tuple(weights for weights, here in self.weights if not here)
+        return tuple(weights for weights, is_present in self.weights if not is_present)
 
     @property
     def installed(self) -> bool:
@@ -57,7 +57,7 @@ def _needs(name: str, settings: config.Settings, manager: PluginManager) -> Pres
     weights: dict[str, Weights] = {}
     for info in (info for several in infos.values() for info in several):
         values = checked_settings(info, settings.of_component(info.full_name))
-        weights |= {one.name: one for one in needed_weights(info, values)}
+        weights |= {weights_set.name: weights_set for weights_set in needed_weights(info, values)}
         try:
             require_packaged(vars(values).values())
         except WeightsMissing as error:
@@ -68,40 +68,40 @@ def _needs(name: str, settings: config.Settings, manager: PluginManager) -> Pres
         about=ABOUT.get(name, ""),
         for_finetuning=name in FOR_FINETUNING,
         components={role: tuple(info.full_name for info in several) for role, several in infos.items()},
-        votes=any(NEIGHBOURS in one for one in needs),
-        any_name=any(TEXT in one and NEIGHBOURS not in one for one in needs),
-        weights=tuple((one, not missing(one)) for one in weights.values()),
+        votes=any(NEIGHBOURS in need for need in needs),
+        any_name=any(TEXT in need and NEIGHBOURS not in need for need in needs),
+        weights=tuple((weights_set, not missing(weights_set)) for weights_set in weights.values()),
         lacking=tuple(dict.fromkeys(lacking)),
     )
 
 
 def _infos(settings: config.Settings, manager: PluginManager) -> tuple[dict[str, tuple[ComponentInfo, ...]], list[str]]:
     """The components by role, and what is not installed."""
-    chosen = settings.components
+    section = settings.components
     roles = {
-        "backbone": ("backbone", (chosen.backbone,)),
-        "keys": ("backbone", (chosen.keys,) if chosen.keys else ()),
-        "proposer": ("proposer", (chosen.proposer,)),
+        "backbone": ("backbone", (section.backbone,)),
+        "keys": ("backbone", (section.keys,) if section.keys else ()),
+        "proposer": ("proposer", (section.proposer,)),
         "build proposer": ("proposer", (settings.build.proposer,)),
-        "classifiers": ("classifier", chosen.classifiers),
+        "classifiers": ("classifier", section.classifiers),
     }
-    found: dict[str, tuple[ComponentInfo, ...]] = {}
+    infos_of: dict[str, tuple[ComponentInfo, ...]] = {}
     lacking: list[str] = []
     for role, (kind, names) in roles.items():
         for name in names:
             try:
-                found[role] = (*found.get(role, ()), manager.find(kind, name))
+                infos_of[role] = (*infos_of.get(role, ()), manager.find(kind, name))
             except PluginUnavailable as error:
                 reason = "" if error.got == "none" else f": {error.got}"
                 lacking.append(f"the plugin {name.partition('.')[0]}, for the {kind} {name}{reason}")
-    return found, lacking
+    return infos_of, lacking
 
 
 def without_store(presets: Iterable[PresetNeeds]) -> str:
     """The presets that segment without a store, those that are ready first, with the weights that the others lack."""
-    free = [one for one in presets if not (one.votes or one.for_finetuning)]
-    told = [f"{one.name} ({_lacks(one)})" for one in sorted(free, key=lambda one: not one.installed)]
-    return ", ".join(told)
+    free = [preset for preset in presets if not (preset.votes or preset.for_finetuning)]
+    lines = [f"{preset.name} ({_lacks(preset)})" for preset in sorted(free, key=lambda preset: not preset.installed)]
+    return ", ".join(lines)
 
 
 def _lacks(needs: PresetNeeds) -> str:
@@ -109,5 +109,5 @@ def _lacks(needs: PresetNeeds) -> str:
         return f"not here: {needs.lacking[0]}"
     if not needs.absent:
         return f"ready: {needs.about}"
-    size = sum(one.megabytes for one in needs.absent)
-    return f"not here: the weights {', '.join(one.name for one in needs.absent)}, {size} MB"
+    size = sum(weights_set.megabytes for weights_set in needs.absent)
+    return f"not here: the weights {', '.join(weights_set.name for weights_set in needs.absent)}, {size} MB"

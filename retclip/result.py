@@ -50,16 +50,16 @@ class SegmentationResult:
         Raises DataError for a segment that is not one of this result."""
         from retclip.workflows.explain.explain import explain
 
-        chosen = segment if isinstance(segment, int) else segment.id
-        return explain(self.store, self.panoptic, self.evidence, chosen, painter=self._painter())
+        segment_id = segment if isinstance(segment, int) else segment.id
+        return explain(self.store, self.panoptic, self.evidence, segment_id, painter=self._painter())
 
     def explain_at(self, x: int, y: int) -> Explanation:
         """Why a pixel got its label: the same of the mask that lies there. x, y: image pixels from the upper left.
         Raises DataError for a pixel that no segment covers."""
         from retclip.workflows.explain.explain import explain, segment_at
 
-        chosen = segment_at(self.panoptic, x, y)
-        return explain(self.store, self.panoptic, self.evidence, *chosen, painter=self._painter())
+        segment_and_mask = segment_at(self.panoptic, x, y)
+        return explain(self.store, self.panoptic, self.evidence, *segment_and_mask, painter=self._painter())
 
     def save(self, folder: str | Path, name: str | None = None, overlays: Overlays = "both") -> Path:
         """Write panoptic PNG + COCO JSON, overlays and evidence under `folder`; returns it.

@@ -103,9 +103,9 @@ class Components:
     @property
     def vote(self) -> bool:
         """Whether a classifier looks into the store; a database that was named is a store in any case."""
-        found = [self.manager.find("classifier", name) for name in self.settings.components.classifiers]
-        named = bool(self.settings.store.database.get_secret_value())
-        return named or any(NEIGHBOURS in info.component.needs for info in found)
+        infos = [self.manager.find("classifier", name) for name in self.settings.components.classifiers]
+        has_database = bool(self.settings.store.database.get_secret_value())
+        return has_database or any(NEIGHBOURS in info.component.needs for info in infos)
 
     def has_model(self, proposer: str) -> bool:
         """Whether a proposer is installed, with the weights that its settings name."""
@@ -124,12 +124,14 @@ class Components:
         device = device or choose(self.settings.device, kind)
         key = kind, info.full_name, device
         if key not in self._loaded:
-            given = self.settings.of_component(info.full_name)
+            values = self.settings.of_component(info.full_name)
             with files_used() as files:
-                thing = self.manager.load(kind, info.full_name, given, device)
-            settings = info.component.settings(**given).model_dump(mode="json")
+                component = self.manager.load(kind, info.full_name, values, device)
+            settings = info.component.settings(**values).model_dump(mode="json")
             provides, needs = info.component.provides, info.component.needs
-            self._loaded[key] = Loaded(info.full_name, info.version, thing, device, settings, provides, needs, files)
+            self._loaded[key] = Loaded(
+                info.full_name, info.version, component, device, settings, provides, needs, files
+            )
         return self._loaded[key]
 
     def models(self, building: bool, device: Device | None = None) -> Models:
@@ -149,12 +151,12 @@ class Components:
         announcements: nothing is loaded. Raises ConfigError, WeightsMissing and PluginUnavailable."""
         backbone, keys, proposer = self._roles(building)
         classifiers = () if building else self.settings.components.classifiers
-        named = (("backbone", backbone), ("proposer", proposer), *(("classifier", name) for name in classifiers))
-        found = [self.manager.find(kind, name) for kind, name in named]
-        first, *others = (Capable(info.full_name, info.component.provides, info.component.needs) for info in found)
+        names = (("backbone", backbone), ("proposer", proposer), *(("classifier", name) for name in classifiers))
+        infos = [self.manager.find(kind, name) for kind, name in names]
+        first, *others = (Capable(info.full_name, info.component.provides, info.component.needs) for info in infos)
         check_pairing(first, others)
         second = [self.manager.find("backbone", keys)] if keys else []
-        self.manager.require_weights([*found, *second], self.settings.of_component)
+        self.manager.require_weights([*infos, *second], self.settings.of_component)
 
     def reader(self, address: str) -> dict[str, str]:
         """Name and version of what reads an address, which may be a shortened one (`source_address.shown_address`)."""
@@ -174,11 +176,11 @@ class Components:
 
         if isinstance(address, CheckedSource):
             return address
-        reader, given = parse_address(address)
+        reader, options = parse_address(address)
         info = self.manager.find("source", reader)
         fields, section = info.component.settings.model_fields, self.settings.data
         shared = {key: getattr(section, key) for key in section.model_fields_set if key in fields}
-        merged = config.merged(config.merged(shared, self.settings.of_component(info.full_name)), given)
+        merged = config.merged(config.merged(shared, self.settings.of_component(info.full_name)), options)
         source = CheckedSource(self.manager.load("source", info.full_name, merged, Device()), info.full_name, address)
         source.classes()
         return source
@@ -310,13 +312,13 @@ class Session:
             return classes
         vocabulary, store = as_vocabulary(classes), self.without_store()
         key, now = vocabulary.digest if vocabulary else "", store.vocabulary_state() if store else None
-        kept = self._prepared.get(key)
-        if kept is None or kept[0] != now:
+        cached = self._prepared.get(key)
+        if cached is None or cached[0] != now:
             segmenter = self.segmenter()
             from retclip.workflows.segment.vocabulary import prepare
 
-            kept = self._prepared[key] = now, prepare(segmenter, vocabulary)
-        return kept[1]
+            cached = self._prepared[key] = now, prepare(segmenter, vocabulary)
+        return cached[1]
 
 
 def _ask_first(required: Callable[[Components], object], components: Components, also: str) -> None:

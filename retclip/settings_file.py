@@ -27,13 +27,13 @@ def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) ->
     """
     path = store / config.FILE
     earlier = _free_backup(path) if path.exists() else None
-    said = path if earlier else base
-    before = config.read_file(said) if said else {}
-    given = config.merged(before, chosen)
-    if earlier and given == before:
+    source = path if earlier else base
+    before = config.read_file(source) if source else {}
+    settings = config.merged(before, chosen)
+    if earlier and settings == before:
         return None
     try:
-        _replace(path, _told(given), earlier)
+        _replace(path, _told(settings), earlier)
     except OSError as error:
         todo = "make the folder writable, or make room"
         raise StoreError(f"a settings file that can be written: {path}", str(error), todo) from error
@@ -43,10 +43,10 @@ def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) ->
 def lasting(given: Mapping[str, Any]) -> dict[str, Any]:
     """Of settings those that a store is to remember: what its vectors and masks were made with, not by how many
     processes, on which device and at which attempt that was."""
-    kept = {name: section for name, section in given.items() if name != "device"}
+    sections = {name: section for name, section in given.items() if name != "device"}
     of_machine = ("executor", "workers", "ray_address", "retry_failed")
     build = {key: value for key, value in given.get("build", {}).items() if key not in of_machine}
-    return {**kept, **({"build": build} if "build" in given else {})}
+    return {**sections, **({"build": build} if "build" in given else {})}
 
 
 def _free_backup(path: Path) -> Path:
@@ -72,7 +72,11 @@ def _told(given: Mapping[str, Any]) -> str:
             lines += ["", f"[{name}]", *_section(type(field.default), below, given.get(name, {}))]
     for plugin, components in given.get("plugin", {}).items():
         for component, values in components.items():
-            lines += ["", f"[plugin.{plugin}.{component}]", *(f"{key} = {_toml(one)}" for key, one in values.items())]
+            lines += [
+                "",
+                f"[plugin.{plugin}.{component}]",
+                *(f"{key} = {_toml(entry)}" for key, entry in values.items()),
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -96,9 +100,9 @@ def _toml(value: Any) -> str:
     if isinstance(value, SecretStr):
         return '""'
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{json.dumps(key)} = {_toml(entry)}" for key, entry in value.items()) + "}"
     if isinstance(value, tuple | list):
-        return "[" + ", ".join(_toml(one) for one in value) + "]"
+        return "[" + ", ".join(_toml(entry) for entry in value) + "]"
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -18,20 +18,20 @@ def check_shape(name: str, array: Any, axes: str, sizes: dict[str, int] | None =
     `axes` is letters and numbers parted by spaces, e.g. "n 3 H W". `sizes` holds lengths already known; it is not
     changed. Raises ShapeError naming the axes, what came, and what is wrong.
     """
-    known = dict(sizes or {})
+    lengths = dict(sizes or {})
     letters = axes.split()
     shape = tuple(int(length) for length in array.shape)
     if len(shape) != len(letters):
         raise ShapeError(f"{name} with axes ({axes})", f"shape {shape}", f"give {len(letters)} axes")
     for letter, length in zip(letters, shape, strict=True):
-        wanted = int(letter) if letter.isdigit() else known.setdefault(letter, length)
-        if length != wanted:
+        expected = int(letter) if letter.isdigit() else lengths.setdefault(letter, length)
+        if length != expected:
             raise ShapeError(
-                f"{name} with axes ({axes}) where {letter} is {wanted}",
+                f"{name} with axes ({axes}) where {letter} is {expected}",
                 f"shape {shape}",
-                f"make axis {letter} of length {wanted}",
+                f"make axis {letter} of length {expected}",
             )
-    return known
+    return lengths
 
 
 def check_range(name: str, array: Any, low: float, high: float, slack: float = 0.0) -> None:

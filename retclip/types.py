@@ -169,7 +169,7 @@ class MaskProposals:
             objectness=self.objectness[at],
             prompts=tuple(prompts[int(n)] for n in chosen) if prompts is not None else None,
             logits=replace(logits, values=logits.values[at]) if logits is not None else None,
-            **{name: one[chosen.to(one.device)] for name, one in optional.items() if one is not None},
+            **{name: values[chosen.to(values.device)] for name, values in optional.items() if values is not None},
         )
 
     @property

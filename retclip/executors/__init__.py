@@ -32,5 +32,5 @@ def starter(settings: Settings, address: str) -> Starter:
 
 def _devices(settings: Settings) -> list[str]:
     """A device for each worker, dealt out in turn; where nobody says how many, each has its own."""
-    found = all_like(settings.device)
-    return [found[n % len(found)] for n in range(settings.build.workers or len(found))]
+    devices = all_like(settings.device)
+    return [devices[n % len(devices)] for n in range(settings.build.workers or len(devices))]

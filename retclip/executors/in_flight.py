@@ -122,9 +122,9 @@ class InFlight:
         place = sent.worker, sent.life
         if place not in self._fatal:
             behind = [
-                one.number
-                for future, one in self._sent.items()
-                if (one.worker, one.life) == place and not (future.done() and future.exception() is None)
+                task.number
+                for future, task in self._sent.items()
+                if (task.worker, task.life) == place and not (future.done() and future.exception() is None)
             ]
             self._fatal[place] = min([sent.number, *behind])
         return self._fatal[place]

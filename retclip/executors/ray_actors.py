@@ -45,15 +45,15 @@ class Actors:
     """An actor per GPU of the cluster, or per machine where there are none; `build.workers` overrules."""
 
     def __init__(self, ray: Any, settings: Settings, address: str, naming: LabelAssignment) -> None:
-        self._ray, there = ray, ray.cluster_resources()
-        gpus = 0 if settings.device.name == "cpu" else int(there.get("GPU", 0))
+        self._ray, resources = ray, ray.cluster_resources()
+        gpus = 0 if settings.device.name == "cpu" else int(resources.get("GPU", 0))
         machines = max(1, sum(node["Alive"] for node in ray.nodes()))
         self.size = settings.build.workers or gpus or machines
-        if self.size > int(there.get("CPU", 1)):
-            got = f"{self.size} workers for {int(there.get('CPU', 1))} CPUs"
+        if self.size > int(resources.get("CPU", 1)):
+            got = f"{self.size} workers for {int(resources.get('CPU', 1))} CPUs"
             raise ConfigError("a CPU of the cluster for each worker", got, "lower build.workers")
         each = math.ceil(self.size / machines)
-        threads = settings.device.threads or max(1, int(there.get("CPU", 1)) // machines // each)
+        threads = settings.device.threads or max(1, int(resources.get("CPU", 1)) // machines // each)
         self._job = Job.of(settings, address, naming, "cuda" if gpus else "cpu", threads)
         share = min(1.0, gpus / self.size) if gpus else 0
         self._kind = ray.remote(Worker).options(num_cpus=1, num_gpus=share, scheduling_strategy="SPREAD")

@@ -41,10 +41,10 @@ class Job:
     @classmethod
     def of(cls, settings: Settings, address: str, naming: LabelAssignment, device: str, threads: int) -> Job:
         """The job as one worker gets it: its own device, and no secrets."""
-        known = {"store": StoreSection(), "weights": WeightsSection(folder=settings.weights.folder, offline=True)}
-        given = settings.device.model_copy(update={"name": device})
-        harmless = settings.model_copy(update={**known, "device": given})
-        space = naming.models.keys.thing.space.id
+        sections = {"store": StoreSection(), "weights": WeightsSection(folder=settings.weights.folder, offline=True)}
+        device_section = settings.device.model_copy(update={"name": device})
+        harmless = settings.model_copy(update={**sections, "device": device_section})
+        space = naming.models.keys.component.space.id
         names, stored = naming.names, naming.stored
         return cls(harmless, address, space, names, stored, dict(naming.is_thing), str(Path.cwd()), threads)
 
@@ -102,7 +102,7 @@ class Worker:
             torch.set_num_threads(job.threads)
             self._components = Components(job.settings)
             models = self._components.models(building=True)
-            space = models.keys.thing.space
+            space = models.keys.component.space
             if space.id != job.space:
                 todo = "bring the same weights and program version to every machine"
                 got = f"{space.backbone} of space {space.id} in a worker"
@@ -123,9 +123,11 @@ class Worker:
             self._records = iter(self._source.images())
         record = next(islice(self._records, ticket.position - self._next, None), None)
         self._next = ticket.position + 1
-        found = None if record is None else storable(record).external_id
-        if record is None or found != ticket.external_id:
+        external_id = None if record is None else storable(record).external_id
+        if record is None or external_id != ticket.external_id:
             self._next = 0
             todo = "do not change the data set while it is read; every machine must see the same files"
-            raise DataError(f"{ticket.external_id} as image {ticket.position} of {self._job.address}", str(found), todo)
+            raise DataError(
+                f"{ticket.external_id} as image {ticket.position} of {self._job.address}", str(external_id), todo
+            )
         return record

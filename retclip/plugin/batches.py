@@ -28,7 +28,7 @@ class BatchSize:
         while len(answers) < len(items):
             batch = items[len(answers) : len(answers) + self.size]
             try:
-                found = work(batch)
+                results = work(batch)
             except Exception as error:
                 if len(batch) == 1 or not out_of_memory(error):
                     raise
@@ -37,9 +37,9 @@ class BatchSize:
                     "out of memory with %d at once; going on with device.batch_size = %d", len(batch), self.size
                 )
                 continue
-            if len(found) != len(batch):  # none would be asked for without end
-                raise ContractBroken(f"{len(batch)} answers, one per item", f"{len(found)}", "answer every item once")
-            answers += found
+            if len(results) != len(batch):  # none would be asked for without end
+                raise ContractBroken(f"{len(batch)} answers, one per item", f"{len(results)}", "answer every item once")
+            answers += results
         return answers
 
     def run_alike(
@@ -52,10 +52,10 @@ class BatchSize:
         groups: dict[Hashable, list[int]] = {}
         for index, item in enumerate(items):
             groups.setdefault(shape(item), []).append(index)
-        found: dict[int, Answer] = {}
+        results: dict[int, Answer] = {}
         for group in groups.values():
-            found.update(zip(group, self.run([items[n] for n in group], work), strict=True))
-        return [found[n] for n in range(len(items))]
+            results.update(zip(group, self.run([items[n] for n in group], work), strict=True))
+        return [results[n] for n in range(len(items))]
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -13,10 +13,10 @@ CURE = "pip install 'retclip[all]' (from a checkout: pip install -r requirements
 def absent_plugins() -> tuple[str, ...]:
     """Name the plugins of this project that are not installed; none where retclip itself is only on the path."""
     try:
-        wanted = [Requirement(line).name for line in importlib.metadata.requires("retclip") or ()]
+        required = [Requirement(line).name for line in importlib.metadata.requires("retclip") or ()]
     except importlib.metadata.PackageNotFoundError:
         return ()
-    ours = sorted({name for name in wanted if name.startswith(PREFIX)})
+    ours = sorted({name for name in required if name.startswith(PREFIX)})
     return tuple(name.removeprefix(PREFIX).replace("-", "_") for name in ours if not _is_installed(name))
 
 

@@ -72,8 +72,8 @@ def reason_of(error: BaseException) -> str:
         text = str(error)
     except Exception:
         text = ""
-    said = " ".join(text.split())
-    return f"{type(error).__name__}: {said}"[:LONGEST] if said else type(error).__name__
+    message = " ".join(text.split())
+    return f"{type(error).__name__}: {message}"[:LONGEST] if message else type(error).__name__
 
 
 def _ended(component: str, stop: SystemExit) -> ContractBroken:

@@ -47,9 +47,9 @@ class CheckedSource:
         """Its classes, looked at once. Raises ContractBroken, PluginFailed, DataError for a name that cannot be."""
         if self._classes is None:
             with at_work(self._component, "list its classes"):
-                found = list(self._source.classes())
-            check_classes(found, self._component)
-            self._classes = tuple(found)
+                classes = list(self._source.classes())
+            check_classes(classes, self._component)
+            self._classes = tuple(classes)
         return self._classes
 
     def images(self) -> Iterator[SourceImage]:
@@ -108,14 +108,14 @@ class CheckedSource:
                 raise DataError("a readable image", reason_of(error), "repair or remove the file") from error
 
 
-def check_classes(found: Sequence[SourceClass], source: str) -> None:
+def check_classes(classes: Sequence[SourceClass], source: str) -> None:
     """Check for names that follow the rule for names (`retclip.names`), and no two that are one class. source: of the
     component. Raises ContractBroken; DataError for a name that cannot be, which the data set's files may hold."""
     where = f"the classes of {source}"
-    strange = [entry for entry in found if not isinstance(entry, SourceClass)]
+    strange = [entry for entry in classes if not isinstance(entry, SourceClass)]
     if strange:
         raise broken(source, "classes of type SourceClass", type(strange[0]).__name__)
-    for term in (term for entry in found for term in (entry.name, *entry.synonyms)):
+    for term in (term for entry in classes for term in (entry.name, *entry.synonyms)):
         if checked_name(term, where) != term:
             raise broken(source, "class names as retclip.names.checked_name gives them", repr(term))
-    distinct((entry.name for entry in found), where)
+    distinct((entry.name for entry in classes), where)

@@ -26,11 +26,11 @@ SHARED = 4  # tensors may share what the file holds once: so many times its size
 NUMPY_PLACES = ("numpy._core.multiarray", "numpy.core.multiarray")  # of those, in NumPy 2 and before
 
 
-def read_state(path: Path, wanted: Callable[[str], bool] = lambda _: True) -> dict[str, Tensor]:
+def read_state(path: Path, accept: Callable[[str], bool] = lambda _: True) -> dict[str, Tensor]:
     """The tensors of a safetensors file, or those whose names are wanted: nothing else is read. Raises WeightsDamaged
     where it is none or damaged."""
     with _opened(path) as file:
-        return {key: file.get_tensor(key) for key in file.keys() if wanted(key)}  # noqa: SIM118  (no mapping)
+        return {key: file.get_tensor(key) for key in file.keys() if accept(key)}  # noqa: SIM118  (no mapping)
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -55,19 +55,19 @@ def read_pickled(path: Path, name: str = "") -> dict[str, Tensor]:
     """The tensors of a `.pth` or `.pt` checkpoint, however they are wrapped, read with `weights_only=True`, or of a
     TorchScript archive, whose code is not run. Raises DataError; a file that holds more than numbers and text is
     refused."""
-    kinds = {type(np.dtype(one)) for one in ("f2", "f4", "f8", "i4", "i8", "u1", "?")}
+    kinds = {type(np.dtype(code)) for code in ("f2", "f4", "f8", "i4", "i8", "u1", "?")}
     harmless: list[Any] = [*_by_name(), np.ndarray, np.dtype, *kinds]
-    size, told = path.stat().st_size, name or str(path)
+    size, label = path.stat().st_size, name or str(path)
     allowed = max(SHARED * size, current().unpacked_bytes)
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 unpacked = sum(member.file_size for member in archive.infolist())
-                check_size(unpacked, allowed, f"an unpacked checkpoint {told}", "limits.unpacked_mib")
+                check_size(unpacked, allowed, f"an unpacked checkpoint {label}", "limits.unpacked_mib")
         with torch.serialization.safe_globals(harmless), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             scripted = is_torchscript(path)
-            found = scripted_tensors(path) if scripted else torch.load(path, map_location="cpu", weights_only=True)
+            checkpoint = scripted_tensors(path) if scripted else torch.load(path, map_location="cpu", weights_only=True)
     except DataError:
         raise
     except Exception as error:  # torch raises pickle, zip, runtime and value errors here
@@ -75,9 +75,9 @@ def read_pickled(path: Path, name: str = "") -> dict[str, Tensor]:
         raise DataError(
             f"a checkpoint of plain tensors in {name or path}", stand_in(path) or _reason(error), todo
         ) from error
-    tensors = _tensors(found, told)
+    tensors = _tensors(checkpoint, label)
     unpacked = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    check_size(unpacked, allowed, f"tensors in {told}", "limits.unpacked_mib")  # a stride of 0 repeats a number
+    check_size(unpacked, allowed, f"tensors in {label}", "limits.unpacked_mib")  # a stride of 0 repeats a number
     return tensors
 
 
@@ -136,27 +136,31 @@ def state_digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _by_name() -> list[tuple[Any, str]]:
-    there: Any = np._core.multiarray  # type: ignore[attr-defined]
-    return [(getattr(there, one), f"{place}.{one}") for one in HARMLESS for place in NUMPY_PLACES]
+    multiarray: Any = np._core.multiarray  # type: ignore[attr-defined]
+    return [(getattr(multiarray, name), f"{place}.{name}") for name in HARMLESS for place in NUMPY_PLACES]
 
 
 def _reason(error: Exception) -> str:
     """What torch found, without its advice to load the file unsafely."""
-    told = str(error)
-    if code := re.search(r"GLOBAL (\S+) (?:was not an allowed|whose module)", told):
+    message = str(error)
+    if code := re.search(r"GLOBAL (\S+) (?:was not an allowed|whose module)", message):
         return f"more than numbers and text: {code[1]}"
-    inner = re.search(r"WeightsUnpickler error:\s*(.+)", told)
-    return inner[1] if inner else next(iter(told.splitlines()), type(error).__name__)
+    inner = re.search(r"WeightsUnpickler error:\s*(.+)", message)
+    return inner[1] if inner else next(iter(message.splitlines()), type(error).__name__)
 
 
-def _tensors(found: Any, name: str) -> dict[str, Tensor]:
+def _tensors(checkpoint: Any, name: str) -> dict[str, Tensor]:
     for _ in WRAPPERS:  # no more layers than that: a pickle can hold itself
-        layer = found if isinstance(found, Mapping) else {}
-        found = next((layer[key] for key in WRAPPERS if isinstance(layer.get(key), Mapping)), found)
-    plain = dict(found.items()) if isinstance(found, Mapping) else {}
-    tensors = {str(key): torch.as_tensor(one) for key, one in plain.items() if isinstance(one, Tensor | np.ndarray)}
+        layer = checkpoint if isinstance(checkpoint, Mapping) else {}
+        checkpoint = next((layer[key] for key in WRAPPERS if isinstance(layer.get(key), Mapping)), checkpoint)
+    plain = dict(checkpoint.items()) if isinstance(checkpoint, Mapping) else {}
+    tensors = {
+        str(key): torch.as_tensor(value) for key, value in plain.items() if isinstance(value, Tensor | np.ndarray)
+    }
     if not tensors:
-        raise DataError(f"tensors by name in {name}", type(found).__name__, "check that it is a model's checkpoint")
+        raise DataError(
+            f"tensors by name in {name}", type(checkpoint).__name__, "check that it is a model's checkpoint"
+        )
     return tensors
 
 

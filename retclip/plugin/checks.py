@@ -37,10 +37,10 @@ SHARES_TOLERANCE = 1e-3  # a class's shares, summed in float32 or half precision
 Answer = TypeVar("Answer")
 
 
-def checked_features(found: Any, images: Sequence[Image], space: FeatureSpace, component: str) -> list[DenseFeatures]:
+def checked_features(answer: Any, images: Sequence[Image], space: FeatureSpace, component: str) -> list[DenseFeatures]:
     """One answer per image: a grid (d, h, w) of that image, d the same for all, in the backbone's own space."""
     with _judging(component):
-        answers, channels = _one_each(found, images, DenseFeatures), dict[str, int]()
+        answers, channels = _one_each(answer, images, DenseFeatures), dict[str, int]()
         for features, image in zip(answers, images, strict=True):
             _check_size(features, image)
             if features.space != space:
@@ -53,10 +53,10 @@ def checked_features(found: Any, images: Sequence[Image], space: FeatureSpace, c
     return answers
 
 
-def checked_proposals(found: Any, images: Sequence[Image], component: str) -> list[MaskProposals]:
+def checked_proposals(answer: Any, images: Sequence[Image], component: str) -> list[MaskProposals]:
     """One valid answer per image: masks (n, y, x) and scores (n,) in [0, 1], prompts one per mask."""
     with _judging(component):
-        answers = _one_each(found, images, MaskProposals)
+        answers = _one_each(answer, images, MaskProposals)
         for proposals, image in zip(answers, images, strict=True):
             _check_masks(proposals)
             _check_size(proposals, image)
@@ -80,9 +80,9 @@ def _check_masks(proposals: MaskProposals) -> None:
     if proposals.prompts is not None:
         if not isinstance(proposals.prompts, tuple | list) or len(proposals.prompts) != sizes["n"]:
             raise ShapeError(f"{sizes['n']} prompts", _amount(proposals.prompts), "")
-        strange = [one for one in proposals.prompts if one is not None and not isinstance(one, str)]
-        if strange:
-            raise ShapeError("prompts that are names or None", _kind(strange[0]), "")
+        invalid = [prompt for prompt in proposals.prompts if prompt is not None and not isinstance(prompt, str)]
+        if invalid:
+            raise ShapeError("prompts that are names or None", _kind(invalid[0]), "")
 
 
 def _check_logits(logits: MaskLogits, masks: int) -> None:
@@ -92,60 +92,60 @@ def _check_logits(logits: MaskLogits, masks: int) -> None:
         raise ShapeError(f"logits of {masks} masks", f"of {count}", "")
     if not bool(logits.values.isfinite().all()):
         raise ShapeError("finite logits", "NaN or infinity among them", "")
-    inside = all(0 < inner <= whole for inner, whole in zip(logits.inner, logits.frame, strict=True))
+    inside = all(0 < inner <= frame for inner, frame in zip(logits.inner, logits.frame, strict=True))
     if not inside:
         raise ShapeError("logits whose photo lies inside their frame", f"{logits.inner} in {logits.frame}", "")
 
 
-def checked_segments(found: Any, masks: int, space: FeatureSpace, component: str) -> SegmentFeatures:
+def checked_segments(segments: Any, masks: int, space: FeatureSpace, component: str) -> SegmentFeatures:
     """A unit vector per covered mask, in the backbone's own space."""
     with _judging(component):
-        _check_kind("the answer", found, SegmentFeatures)
-        if found.space != space:
-            raise ShapeError(f"vectors of its space {space.id}", f"of {found.space.id}", "")
-        _check_numbers("vectors", found.vectors, "n d", {"n": masks, "d": space.dim})
-        _check_tensor("covered", found.covered)
-        check_shape("covered", found.covered, "n", {"n": masks})
-        check_flags("covered", found.covered)
-        _check_unit("vectors", found.vectors[found.covered])
-    answer: SegmentFeatures = replace(found, vectors=found.vectors.float())
+        _check_kind("the answer", segments, SegmentFeatures)
+        if segments.space != space:
+            raise ShapeError(f"vectors of its space {space.id}", f"of {segments.space.id}", "")
+        _check_numbers("vectors", segments.vectors, "n d", {"n": masks, "d": space.dim})
+        _check_tensor("covered", segments.covered)
+        check_shape("covered", segments.covered, "n", {"n": masks})
+        check_flags("covered", segments.covered)
+        _check_unit("vectors", segments.vectors[segments.covered])
+    answer: SegmentFeatures = replace(segments, vectors=segments.vectors.float())
     return answer
 
 
 def checked_scores(
-    found: Any, masks: int, vocabulary: Vocabulary, component: str, neighbours: Neighbours | None = None
+    scores: Any, masks: int, vocabulary: Vocabulary, component: str, neighbours: Neighbours | None = None
 ) -> ClassScores:
     """(n, c) scores in [0, 1], and whether each class is known. neighbours: what the component was given; its shares,
     where it says them, sum to its scores."""
     with _judging(component):
-        _check_kind("the answer", found, ClassScores)
-        _check_kind("its role", found.role, Role)
+        _check_kind("the answer", scores, ClassScores)
+        _check_kind("its role", scores.role, Role)
         sizes = {"n": masks, "c": len(vocabulary)}
-        _check_shares("values", found.values, "n c", sizes)
-        if found.void is not None:
-            _check_shares("void", found.void, "n", sizes)
+        _check_shares("values", scores.values, "n c", sizes)
+        if scores.void is not None:
+            _check_shares("void", scores.void, "n", sizes)
         for name, axis in (("knows", "c"), ("speaks", "n")):
-            flags = getattr(found, name)
+            flags = getattr(scores, name)
             if flags is not None or name == "knows":
                 _check_tensor(name, flags)
                 check_shape(name, flags, axis, sizes)
                 check_flags(name, flags)
-        if found.shares is not None:
-            _check_votes(found.shares, found.values, neighbours)
-    void = None if found.void is None else found.void.float().clamp(0.0, 1.0)
-    shares = None if found.shares is None else found.shares.float().clamp(0.0, 1.0)
-    answer: ClassScores = replace(found, values=found.values.float().clamp(0.0, 1.0), void=void, shares=shares)
+        if scores.shares is not None:
+            _check_votes(scores.shares, scores.values, neighbours)
+    void = None if scores.void is None else scores.void.float().clamp(0.0, 1.0)
+    shares = None if scores.shares is None else scores.shares.float().clamp(0.0, 1.0)
+    answer: ClassScores = replace(scores, values=scores.values.float().clamp(0.0, 1.0), void=void, shares=shares)
     return answer
 
 
-def checked_text(found: Any, terms: int, space: FeatureSpace, component: str) -> Tensor | None:
+def checked_text(answer: Any, terms: int, space: FeatureSpace, component: str) -> Tensor | None:
     """A unit vector (r, d) float32 per term, None from a backbone without a text tower."""
-    if found is None:
+    if answer is None:
         return None
     with _judging(component):
-        _check_numbers("text vectors", found, "r d", {"r": terms, "d": space.dim})
-        _check_unit("text vectors", found)
-    vectors: Tensor = found.float()
+        _check_numbers("text vectors", answer, "r d", {"r": terms, "d": space.dim})
+        _check_unit("text vectors", answer)
+    vectors: Tensor = answer.float()
     return vectors
 
 
@@ -170,15 +170,15 @@ def _judging(component: str) -> Iterator[None]:
         raise broken(component, "an answer of the form that its contract states", reason_of(error)) from error
 
 
-def _one_each(found: Any, images: Sequence[Image], kind: type[Answer]) -> list[Answer]:
-    wanted = f"{len(images)} answers, one per image"
-    if not isinstance(found, list | tuple):
-        raise ShapeError(f"a list of {wanted}", _kind(found), "")
-    if len(found) != len(images):
-        raise ShapeError(wanted, f"{len(found)}", "")
-    for answer in found:
+def _one_each(answers: Any, images: Sequence[Image], kind: type[Answer]) -> list[Answer]:
+    expected = f"{len(images)} answers, one per image"
+    if not isinstance(answers, list | tuple):
+        raise ShapeError(f"a list of {expected}", _kind(answers), "")
+    if len(answers) != len(images):
+        raise ShapeError(expected, f"{len(answers)}", "")
+    for answer in answers:
         _check_kind("an answer", answer, kind)
-    return list(found)
+    return list(answers)
 
 
 def _check_kind(what: str, value: Any, kind: type[Any]) -> None:
@@ -200,10 +200,10 @@ def _check_tensor(name: str, value: Any) -> None:
 def _check_numbers(name: str, value: Any, axes: str, sizes: Mapping[str, int] | None = None) -> dict[str, int]:
     """Check for a tensor of those axes in floating point; the length of each axis."""
     _check_tensor(name, value)
-    found = check_shape(name, value, axes, dict(sizes or {}))
+    lengths = check_shape(name, value, axes, dict(sizes or {}))
     if not value.dtype.is_floating_point:
         raise ShapeError(f"{name} in floating point", f"{value.dtype}", "")
-    return found
+    return lengths
 
 
 def _check_shares(name: str, value: Any, axes: str, sizes: Mapping[str, int]) -> None:
@@ -215,8 +215,8 @@ def _check_votes(shares: Any, values: Tensor, neighbours: Neighbours | None) -> 
     """A share in [0, 1] per neighbour, those of a class with that class's value as their sum. Raises ShapeError."""
     if neighbours is None:
         raise ShapeError("no shares where there are no neighbours", _kind(shares), "")
-    rows, found = neighbours.classes.shape
-    _check_shares("shares", shares, "n k", {"n": rows, "k": found})
+    rows, neighbour_count = neighbours.classes.shape
+    _check_shares("shares", shares, "n k", {"n": rows, "k": neighbour_count})
     classes = neighbours.classes.to(shares.device)
     bins = values.new_zeros(len(values), values.shape[1] + 1, dtype=shares.dtype).float()  # the last: no neighbour
     summed = bins.scatter_add(1, classes % bins.shape[1], shares.float())

@@ -71,22 +71,22 @@ def discovered(
     """Walk the entry points, in the order of their names: what is announced, and what failed."""
     if entry_points is None:
         entry_points = importlib.metadata.entry_points(group=GROUP)
-    found: list[ComponentInfo] = []
+    components: list[ComponentInfo] = []
     failures: list[PluginFailure] = []
-    taken: dict[str, str] = {}
-    for entry in sorted(entry_points, key=lambda one: (one.name, _distribution(one)[0])):
+    distribution_of: dict[str, str] = {}
+    for entry in sorted(entry_points, key=lambda entry_point: (entry_point.name, _distribution(entry_point)[0])):
         distribution, version = _distribution(entry)
         if entry.name in disabled or distribution in disabled:
             continue
-        if entry.name in taken:
-            reason = f"the name {entry.name!r} is already used by {taken[entry.name]}"
+        if entry.name in distribution_of:
+            reason = f"the name {entry.name!r} is already used by {distribution_of[entry.name]}"
             failures.append(PluginFailure(entry.name, distribution, version, "clash", reason))
             continue
-        taken[entry.name] = distribution
+        distribution_of[entry.name] = distribution
         announced = _announced(entry, distribution, version)
-        found += announced if isinstance(announced, list) else []
+        components += announced if isinstance(announced, list) else []
         failures += [announced] if isinstance(announced, PluginFailure) else []
-    return found, failures
+    return components, failures
 
 
 def _announced(entry: Any, distribution: str, version: str) -> list[ComponentInfo] | PluginFailure:
@@ -113,10 +113,14 @@ def _check_version(distribution: Any) -> None:
     """Raises RuntimeError where the distribution asks for another retclip than this: pip's warning scrolled by long
     ago, and what such a plugin does when it is imported would be named after something else."""
     for line in getattr(distribution, "requires", None) or ():
-        wanted = Requirement(line)
-        here = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
-        if wanted.name == "retclip" and here and not wanted.specifier.contains(__version__, prereleases=True):
-            raise RuntimeError(f"it needs retclip {wanted.specifier}, this is {__version__}")
+        requirement = Requirement(line)
+        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if (
+            requirement.name == "retclip"
+            and applies
+            and not requirement.specifier.contains(__version__, prereleases=True)
+        ):
+            raise RuntimeError(f"it needs retclip {requirement.specifier}, this is {__version__}")
 
 
 def _registered(module: Any) -> pluggy.PluginManager:
@@ -131,26 +135,30 @@ def _registered(module: Any) -> pluggy.PluginManager:
 
 
 def _components(hook: Callable[[], Iterable[Iterable[Any]]], kind: str) -> list[Component[Any]]:
-    found = [one for several in hook() for one in several]
+    components = [component for announced in hook() for component in announced]
     names: set[str] = set()
-    for one in found:
-        if not isinstance(one, Component):
-            raise TypeError(f"the {kind} hook returned a {type(one).__name__}, not a Component")
-        if not isinstance(one.name, str) or not NAME.fullmatch(one.name) or one.name in names:
-            raise ValueError(f"the {kind} name {one.name!r} is taken or not of the form [a-z0-9_-]")
-        if not (isinstance(one.settings, type) and issubclass(one.settings, BaseModel)):
-            raise TypeError(f"the settings of {one.name!r} are no pydantic model")
-        if one.settings.model_config.get("extra") != "forbid":
-            raise TypeError(f"the settings of {one.name!r} let unknown keys pass; derive them from retclip's Settings")
-        for what in ("load", "weights", *(("trainable",) if one.trainable is not None else ())):
-            if not callable(getattr(one, what)):
-                raise TypeError(f"`{what}` of {one.name!r} cannot be called")
-        if not isinstance(one.summary, str) or any(not isinstance(weights, Weights) for weights in one.published):
-            raise TypeError(f"the summary of {one.name!r} is no text, or `published` holds what are no Weights")
-        if any(not isinstance(names, frozenset | set) for names in (one.provides, one.needs)):
-            raise TypeError(f"`provides` and `needs` of {one.name!r} are no sets")
-        names.add(one.name)
-    return found
+    for component in components:
+        if not isinstance(component, Component):
+            raise TypeError(f"the {kind} hook returned a {type(component).__name__}, not a Component")
+        if not isinstance(component.name, str) or not NAME.fullmatch(component.name) or component.name in names:
+            raise ValueError(f"the {kind} name {component.name!r} is taken or not of the form [a-z0-9_-]")
+        if not (isinstance(component.settings, type) and issubclass(component.settings, BaseModel)):
+            raise TypeError(f"the settings of {component.name!r} are no pydantic model")
+        if component.settings.model_config.get("extra") != "forbid":
+            raise TypeError(
+                f"the settings of {component.name!r} let unknown keys pass; derive them from retclip's Settings"
+            )
+        for what in ("load", "weights", *(("trainable",) if component.trainable is not None else ())):
+            if not callable(getattr(component, what)):
+                raise TypeError(f"`{what}` of {component.name!r} cannot be called")
+        if not isinstance(component.summary, str) or any(
+            not isinstance(weights, Weights) for weights in component.published
+        ):
+            raise TypeError(f"the summary of {component.name!r} is no text, or `published` holds what are no Weights")
+        if any(not isinstance(names, frozenset | set) for names in (component.provides, component.needs)):
+            raise TypeError(f"`provides` and `needs` of {component.name!r} are no sets")
+        names.add(component.name)
+    return components
 
 
 def _distribution(entry: Any) -> tuple[str, str]:

@@ -31,9 +31,9 @@ class PluginManager:
     """The components that are there, and the plugins that failed."""
 
     def __init__(
-        self, found: Sequence[ComponentInfo], failures: Sequence[PluginFailure], cache: Path | None = None
+        self, components: Sequence[ComponentInfo], failures: Sequence[PluginFailure], cache: Path | None = None
     ) -> None:
-        self._found, self.failures, self.cache = tuple(found), tuple(failures), cache
+        self._found, self.failures, self.cache = tuple(components), tuple(failures), cache
 
     @classmethod
     def discover(
@@ -45,42 +45,44 @@ class PluginManager:
     ) -> PluginManager:
         """What the installed plugins announce. strict: raise PluginUnavailable for the first that failed. cache: the
         folder of weights, None = the default."""
-        found, failures = discovered(disabled, entry_points)
+        components, failures = discovered(disabled, entry_points)
         if strict and failures:
-            told = _told(failures[0])
-            raise PluginUnavailable("every plugin to load", told, "repair it, or set plugins.strict = false")
-        return cls(found, failures, cache)
+            message = _told(failures[0])
+            raise PluginUnavailable("every plugin to load", message, "repair it, or set plugins.strict = false")
+        return cls(components, failures, cache)
 
     def check_names(self, sections: Mapping[str, Iterable[str]]) -> None:
         """Refuse settings of components that nobody announces: a typo would be passed over without a word. A plugin
         that is not here, or failed, may have any. sections: plugin -> components. Raises ConfigError."""
         for plugin, names in sections.items():
-            theirs = sorted({one.name for one in self._found if one.plugin == plugin})
-            here = {one.plugin for one in self._found}
-            if not theirs and plugin not in {one.plugin for one in self.failures}:
-                near = difflib.get_close_matches(plugin, sorted(here), n=1)
+            own = sorted({info.name for info in self._found if info.plugin == plugin})
+            plugins = {info.plugin for info in self._found}
+            if not own and plugin not in {failure.plugin for failure in self.failures}:
+                near = difflib.get_close_matches(plugin, sorted(plugins), n=1)
                 if near:
                     raise ConfigError("the settings of a plugin", f"[plugin.{plugin}]", f"did you mean {near[0]!r}?")
-            for name in names if theirs else ():
-                if name not in theirs:
-                    todo = f"its components: {', '.join(theirs)}"
+            for name in names if own else ():
+                if name not in own:
+                    todo = f"its components: {', '.join(own)}"
                     raise ConfigError(f"settings of a component of {plugin}", f"[plugin.{plugin}.{name}]", todo)
 
     def components(self, kind: str | None = None) -> list[ComponentInfo]:
         """All components, or those of a kind (backbone, proposer, classifier, source), by full name."""
         return sorted(
-            (one for one in self._found if kind in (None, one.kind)), key=lambda one: (one.kind, one.full_name)
+            (info for info in self._found if kind in (None, info.kind)), key=lambda info: (info.kind, info.full_name)
         )
 
     def find(self, kind: str, name: str) -> ComponentInfo:
         """A component by full name, or by its own name where only one plugin has it; kind "component" means any.
         Raises PluginUnavailable."""
-        there = self.components(None if kind == "component" else kind)
-        matches = [one for one in there if name == one.full_name] or [one for one in there if name == one.name]
+        candidates = self.components(None if kind == "component" else kind)
+        matches = [info for info in candidates if name == info.full_name] or [
+            info for info in candidates if name == info.name
+        ]
         if len(matches) == 1:
             return matches[0]
         if matches:
-            full = " or ".join(one.full_name for one in matches)
+            full = " or ".join(info.full_name for info in matches)
             raise PluginUnavailable(f"one {kind} named {name!r}", "several", f"use the full name: {full}")
         raise PluginUnavailable(f"a {kind} named {name!r}", self._why_missing(name), self._hint(kind, name))
 
@@ -113,19 +115,19 @@ class PluginManager:
         """What each component that needs weights would need, by full name. settings: a component's own, by its full
         name; a component that cannot say, because its settings are not complete or it is broken, is left out: that is
         told where it is used."""
-        found: dict[str, Sequence[Weights]] = {}
+        needed_by: dict[str, Sequence[Weights]] = {}
         for info in self.components():
             try:
                 needed = needed_weights(info, checked_settings(info, settings(info.full_name)))
             except RetCLIPError:
                 continue
             if needed:
-                found[info.full_name] = needed
-        return found
+                needed_by[info.full_name] = needed
+        return needed_by
 
     def published(self) -> dict[str, Weights]:
         """Every set of weights that a component names, whatever its settings are, by name."""
-        return {weights.name: weights for one in self.components() for weights in one.component.published}
+        return {weights.name: weights for info in self.components() for weights in info.component.published}
 
     def listed_weights(self, settings: Callable[[str], Mapping[str, Any]] = lambda _: {}) -> dict[str, Weights]:
         """The published sets and those that the components need as they are set, by name."""
@@ -133,16 +135,16 @@ class PluginManager:
         return self.published() | {weights.name: weights for weights in needed}
 
     def _why_missing(self, name: str) -> str:
-        wanted = name.partition(".")[0]
-        failed = [one for one in self.failures if one.plugin == wanted] or list(self.failures)
+        plugin = name.partition(".")[0]
+        failed = [failure for failure in self.failures if failure.plugin == plugin] or list(self.failures)
         return f"none; {_told(failed[0])}" if failed else "none"
 
     def _hint(self, kind: str, name: str) -> str:
-        there = [one.full_name for one in self.components(None if kind == "component" else kind)]
-        near = difflib.get_close_matches(name, [*there, *(one.partition(".")[2] for one in there)], n=1)
+        names = [info.full_name for info in self.components(None if kind == "component" else kind)]
+        near = difflib.get_close_matches(name, [*names, *(full_name.partition(".")[2] for full_name in names)], n=1)
         start = f"did you mean {near[0]!r}? " if near else ""
-        cure = f"; {CURE}" if name.partition(".")[0] in absent_plugins() or not there else ""
-        return f"{start}here are: {', '.join(there) or 'none'}{cure}"
+        cure = f"; {CURE}" if name.partition(".")[0] in absent_plugins() or not names else ""
+        return f"{start}here are: {', '.join(names) or 'none'}{cure}"
 
 
 def checked_settings(info: ComponentInfo, settings: Mapping[str, Any]) -> BaseModel:
@@ -153,10 +155,10 @@ def checked_settings(info: ComponentInfo, settings: Mapping[str, Any]) -> BaseMo
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "?"
-        known = list(model.model_fields)
+        keys = list(model.model_fields)
         if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+            near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(keys) or 'none'}"
             raise ConfigError(f"a setting of {info.full_name}", repr(key), hint) from error
         got = "nothing" if first["type"] == "missing" else repr(first.get("input"))
         raise ConfigError(f"{info.full_name}, {key}: {first['msg']}", got, "correct the setting") from error
@@ -166,11 +168,11 @@ def needed_weights(info: ComponentInfo, settings: BaseModel) -> Sequence[Weights
     """The weights that a component needs with these settings. Raises ContractBroken, PluginFailed, and what the
     component means to raise: ConfigError for a tag that nobody published, say."""
     with at_work(info.full_name, "say which weights it needs"):
-        found = info.component.weights(settings)
-        weights = tuple(found) if isinstance(found, Iterable) else (found,)
-    strange = [one for one in weights if not isinstance(one, Weights)]
-    if strange:
-        raise broken(info.full_name, "weights of type Weights", type(strange[0]).__name__)
+        announced = info.component.weights(settings)
+        weights = tuple(announced) if isinstance(announced, Iterable) else (announced,)
+    invalid = [item for item in weights if not isinstance(item, Weights)]
+    if invalid:
+        raise broken(info.full_name, "weights of type Weights", type(invalid[0]).__name__)
     return weights
 
 

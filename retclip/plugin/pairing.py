@@ -23,8 +23,8 @@ class Capable:
 def check_pairing(backbone: Capable, others: Sequence[Capable]) -> None:
     """What a proposer or classifier needs, the backbone must provide; neighbours come from the store. Raises
     ConfigError."""
-    for one in others:
-        for need in sorted(set(one.needs) - {NEIGHBOURS} - set(backbone.provides)):
+    for other in others:
+        for need in sorted(set(other.needs) - {NEIGHBOURS} - set(backbone.provides)):
             lacking = LACKING.get(need, f"which does not provide {need!r}")
             todo = "choose another backbone, or leave that component out"
-            raise ConfigError(f"a backbone that gives {one.name} its {need}", f"{backbone.name}, {lacking}", todo)
+            raise ConfigError(f"a backbone that gives {other.name} its {need}", f"{backbone.name}, {lacking}", todo)

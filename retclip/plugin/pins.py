@@ -30,10 +30,12 @@ def require_fixed(url: str, sha256: str) -> None:
     elsewhere a folder called main, master, head or latest where no digest holds the file."""
     on_hub = ON_HUB.match(url)
     moves = {part.lower() for part in url.split("/")[3:]} & MOVING
-    named = on_hub[1] if on_hub else "" if sha256 else next(iter(moves), "")
-    if named and named != REVISION and not COMMIT.fullmatch(named):
+    revision = on_hub[1] if on_hub else "" if sha256 else next(iter(moves), "")
+    if revision and revision != REVISION and not COMMIT.fullmatch(revision):
         todo = "report it to the plugin's author: a branch moves, a commit does not"
-        raise ContractBroken("an address of weights with a commit (40 hex digits) in it", f"{named!r} in {url}", todo)
+        raise ContractBroken(
+            "an address of weights with a commit (40 hex digits) in it", f"{revision!r} in {url}", todo
+        )
 
 
 def require_size(file: WeightFile, length: int) -> None:
@@ -45,9 +47,9 @@ def require_size(file: WeightFile, length: int) -> None:
 def require_digest(file: WeightFile, sha256: str, expected: str = "") -> None:
     """Raises WeightsDamaged where it is another file than the pinned one. sha256: 64 digits, "" = nobody says.
     expected: what the server says of its file, where no digest is pinned."""
-    wanted = file.held or expected.lower()
-    if wanted and sha256 and sha256.lower() != wanted:
-        raise _not_pinned(file, f"sha256 {wanted}", f"sha256 {sha256.lower()}")
+    digest_expected = file.held or expected.lower()
+    if digest_expected and sha256 and sha256.lower() != digest_expected:
+        raise _not_pinned(file, f"sha256 {digest_expected}", f"sha256 {sha256.lower()}")
 
 
 def _not_pinned(file: WeightFile, expected: str, got: str) -> WeightsDamaged:

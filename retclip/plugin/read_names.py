@@ -26,10 +26,10 @@ def check_read_whole(tokens: Mapping[str, int], limit: int, model: str) -> None:
     """
     long = {name: count for name, count in tokens.items() if count > limit}
     if long:
-        shown = ", ".join(f"{name[:60]!r} with {count} tokens" for name, count in list(long.items())[:SHOWN])
+        examples = ", ".join(f"{name[:60]!r} with {count} tokens" for name, count in list(long.items())[:SHOWN])
         more = f" and {len(long) - SHOWN} more" if len(long) > SHOWN else ""
         todo = "shorten it (a class of the store: retclip class rename), or leave it out"
-        error = NamesTooLong(f"names of at most {limit} tokens for {model}", f"{shown}{more}", todo)
+        error = NamesTooLong(f"names of at most {limit} tokens for {model}", f"{examples}{more}", todo)
         error.names = tuple(long)
         raise error
 

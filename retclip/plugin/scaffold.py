@@ -57,10 +57,10 @@ def write_plugin(name: str, kind: str, folder: Path, taken: Collection[str] = ()
 
 
 def _values(name: str, kind: str) -> dict[str, str]:
-    found = KINDS[kind]
-    values = {"name": name, "kind": kind, "module": found.module, "settings": found.settings}
+    hook = KINDS[kind]
+    values = {"name": name, "kind": kind, "module": hook.module, "settings": hook.settings}
     values |= {"package": f"retclip_{name}", "distribution": f"retclip-{name.replace('_', '-')}"}
-    return {**values, "usage": Template(found.usage).substitute(values), "retclip": __version__}
+    return {**values, "usage": Template(hook.usage).substitute(values), "retclip": __version__}
 
 
 def _texts(kind: str, values: dict[str, str]) -> dict[str, str]:

@@ -72,16 +72,16 @@ class _Reader(pickle.Unpickler):
             return Module
         if module == "torch" and name in DTYPES:
             return DTYPES[name]
-        known = {
+        allowed = {
             ("collections", "OrderedDict"): OrderedDict,
             ("torch._utils", "_rebuild_tensor_v2"): _tensor,
             ("torch.jit._pickle", "restore_type_tag"): lambda value, _: value,
         }
         if module == "torch.jit._pickle" and name.startswith("build_") and name.endswith("list"):
             return list
-        if (module, name) not in known:
+        if (module, name) not in allowed:
             raise pickle.UnpicklingError(f"more than numbers and text: {module}.{name}")
-        return known[module, name]
+        return allowed[module, name]
 
     def persistent_load(self, pid: Any) -> Tensor:
         """The numbers of one storage, flat."""
@@ -106,4 +106,6 @@ def _stored(archive: zipfile.ZipFile, member: str) -> bytes:
 def _pickle_of(path: Path, name: str) -> str:
     """The member of that name in the archive's one folder, "" = none."""
     with zipfile.ZipFile(path) as archive:
-        return next((one for one in archive.namelist() if one.count("/") == 1 and one.endswith(f"/{name}")), "")
+        return next(
+            (member for member in archive.namelist() if member.count("/") == 1 and member.endswith(f"/{name}")), ""
+        )

@@ -29,9 +29,9 @@ def pretrained(load: Callable[..., Any], folder: Path, beside: Sequence[str] = (
     the file beside the model, a head for another task, say. options: handed to `load`. What the library itself declares
     needless is not asked for, and of tied tensors one is enough. Raises WeightsDamaged.
     """
-    whole = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}  # told here instead
+    strict = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}  # told here instead
     with _no_report():
-        model, report = companion(load, folder, **whole, **options)
+        model, report = companion(load, folder, **strict, **options)
     lacking = {
         "missing": sorted(report["missing_keys"]),
         "left over": sorted(key for key in report["unexpected_keys"] if not key.startswith(tuple(beside))),
@@ -64,18 +64,18 @@ def fill(
     where: the file or folder that they are from. beside: beginnings of the names that may lie there beside the model.
     assign: take the tensors themselves, for a model on the meta device. Raises WeightsDamaged.
     """
-    wanted = model.state_dict()
-    ours = {key: value for key, value in state.items() if key in wanted or not key.startswith(tuple(beside))}
-    require_whole(misfits(wanted, ours), f"{type(model).__name__} in {where}")
+    expected = model.state_dict()
+    ours = {key: value for key, value in state.items() if key in expected or not key.startswith(tuple(beside))}
+    require_whole(misfits(expected, ours), f"{type(model).__name__} in {where}")
     model.load_state_dict(ours, assign=assign)
 
 
 def require_whole(lacking: Mapping[str, Sequence[str]], where: str, todo: str = AGAIN) -> None:
     """Raise WeightsDamaged where any tensor is named. lacking: names by what is wrong with them, as `misfits` gives
     them. where: of which model, from which file."""
-    told = "; ".join(f"{len(names)} {what}: {_shortened(names)}" for what, names in lacking.items() if names)
-    if told:
-        raise WeightsDamaged(f"every tensor of {where}, and no other", told, todo)
+    report = "; ".join(f"{len(names)} {what}: {_shortened(names)}" for what, names in lacking.items() if names)
+    if report:
+        raise WeightsDamaged(f"every tensor of {where}, and no other", report, todo)
 
 
 def incomplete(name: str, where: str, todo: str = AGAIN) -> WeightsDamaged:
@@ -83,15 +83,15 @@ def incomplete(name: str, where: str, todo: str = AGAIN) -> WeightsDamaged:
     return WeightsDamaged(f"every tensor of {where}", f"1 missing: {name}", todo)
 
 
-def misfits(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> dict[str, list[str]]:
+def misfits(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, list[str]]:
     """What keeps a state out of a model: the names that are missing, left over, of another shape; empty if it fits."""
-    alike = wanted.keys() & given.keys()
-    found = {
-        "missing": wanted.keys() - given.keys(),
-        "left over": given.keys() - wanted.keys(),
-        "of another shape": {key for key in alike if wanted[key].shape != given[key].shape},
+    shared = expected.keys() & state.keys()
+    differing = {
+        "missing": expected.keys() - state.keys(),
+        "left over": state.keys() - expected.keys(),
+        "of another shape": {key for key in shared if expected[key].shape != state[key].shape},
     }
-    return {what: sorted(keys) for what, keys in found.items() if keys}
+    return {what: sorted(keys) for what, keys in differing.items() if keys}
 
 
 def _shortened(names: Sequence[str]) -> str:

@@ -69,7 +69,7 @@ def test_classes_that_the_detector_never_finds_score_nothing(memory, photos):
     memory.classes.add("car", photos)
     names = ["car", "traffic light", "sky", "a b c"]
     evidence = memory.segment(photos / "0.png", names).evidence
-    proposals = memory.session.segmenter().proposer.thing
+    proposals = memory.session.segmenter().proposer.component
     found = set(proposals.propose([memory_image(photos)], evidence.vocabulary, [])[0].prompts)
     for n, name in enumerate(names):
         assert bool(evidence.combined[:, n].any()) == (name in found)

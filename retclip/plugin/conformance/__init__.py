@@ -66,18 +66,18 @@ def check_component(
     results = [_attempt("settings", lambda: _check_settings(info))]
     loaded: list[Any] = []
     manager = PluginManager([info], [], cache)
-    chosen = device or Device()
+    device_used = device or Device()
     results.append(
-        _attempt("load", lambda: loaded.append(manager.load(info.kind, info.full_name, settings or {}, chosen)))
+        _attempt("load", lambda: loaded.append(manager.load(info.kind, info.full_name, settings or {}, device_used)))
     )
     if not loaded:
         names = [*(name for name, _ in CHECKS[info.kind]), TWICE]
         return [*results, *(CheckResult(name, None, "it did not load") for name in names)]
-    with cached_in(cache), inference(chosen):  # as the core calls it
-        found = [_attempt(name, partial(check, loaded[0], info)) for name, check in CHECKS[info.kind]]
-        again = partial(manager.load, info.kind, info.full_name, settings or {}, chosen)
-        found.append(_attempt(TWICE, partial(_loaded_twice, loaded, again, info)))
-    return [*results, *found]
+    with cached_in(cache), inference(device_used):  # as the core calls it
+        promises = [_attempt(name, partial(check, loaded[0], info)) for name, check in CHECKS[info.kind]]
+        again = partial(manager.load, info.kind, info.full_name, settings or {}, device_used)
+        promises.append(_attempt(TWICE, partial(_loaded_twice, loaded, again, info)))
+    return [*results, *promises]
 
 
 def _loaded_twice(loaded: list[Any], load: Callable[[], Any], info: ComponentInfo) -> object:
@@ -90,8 +90,8 @@ def _loaded_twice(loaded: list[Any], load: Callable[[], Any], info: ComponentInf
         return before
     loaded.clear()
     after = ANSWERS[info.kind](load(), info)
-    for one, other in zip(before, after, strict=True):
-        equal("answers of a component that is loaded twice", one, other)
+    for first, second in zip(before, after, strict=True):
+        equal("answers of a component that is loaded twice", first, second)
     return None
 
 

@@ -30,52 +30,52 @@ def _inputs(
     ids = np.full((count, 3), None, dtype=object)
     near = Neighbours(ids, classes, distances, torch.tensor([True, True, False]))
     proposals = MaskProposals(masks()[:count], torch.ones(count), (48, 64))
-    wanted = near if NEIGHBOURS in info.component.needs else None
-    return proposals, SegmentFeatures(vectors, covered, space), vocabulary(text), wanted
+    neighbours = near if NEIGHBOURS in info.component.needs else None
+    return proposals, SegmentFeatures(vectors, covered, space), vocabulary(text), neighbours
 
 
 HEAD = "it reads what its own proposer says of the masks: test it together with that proposer"
 
 
-def _role(thing: Any, _: ComponentInfo) -> None:
-    if not isinstance(thing.role, Role):
-        raise ContractBroken("a Role", repr(thing.role), "set `role`")
-    if thing.role is Role.IN_VOCABULARY and not getattr(thing, "trained_on", ()):
+def _role(classifier: Any, _: ComponentInfo) -> None:
+    if not isinstance(classifier.role, Role):
+        raise ContractBroken("a Role", repr(classifier.role), "set `role`")
+    if classifier.role is Role.IN_VOCABULARY and not getattr(classifier, "trained_on", ()):
         todo = "set `trained_on`, the terms of its fine-tuning vocabulary: alpha and beta need it"
         raise ContractBroken("what an in-vocabulary classifier was trained on", "nothing", todo)
 
 
-def _scores(thing: Any, info: ComponentInfo) -> object:
-    if thing.role is Role.IN_VOCABULARY:
+def _scores(classifier: Any, info: ComponentInfo) -> object:
+    if classifier.role is Role.IN_VOCABULARY:
         return HEAD
     for count in (3, 0):
         proposals, segments, words, near = _inputs(info, count)
-        found = checked_scores(thing.score(proposals, segments, words, near), count, words, info.full_name, near)
-        if found.role is not thing.role:
-            raise ContractBroken("one role", f"{thing.role} and {found.role}", "return scores of your own role")
-        if near is not None and bool(found.knows[2]):
+        scores = checked_scores(classifier.score(proposals, segments, words, near), count, words, info.full_name, near)
+        if scores.role is not classifier.role:
+            raise ContractBroken("one role", f"{classifier.role} and {scores.role}", "return scores of your own role")
+        if near is not None and bool(scores.knows[2]):
             raise ContractBroken("knows = False for a class without segments", "True", "use neighbours.supported")
     return None
 
 
-def _pure(thing: Any, info: ComponentInfo) -> object:
-    if thing.role is Role.IN_VOCABULARY:
+def _pure(classifier: Any, info: ComponentInfo) -> object:
+    if classifier.role is Role.IN_VOCABULARY:
         return HEAD
     proposals, segments, words, near = _inputs(info)
     before = segments.vectors.clone(), proposals.masks.clone()
-    one, other = (thing.score(proposals, segments, words, near) for _ in range(2))
-    equal("scores twice", one.values, other.values)
+    first, second = (classifier.score(proposals, segments, words, near) for _ in range(2))
+    equal("scores twice", first.values, second.values)
     equal("vectors as they came", before[0], segments.vectors)
     equal("masks as they came", before[1], proposals.masks)
     return None
 
 
-def answers(thing: Any, info: ComponentInfo) -> list[Tensor] | str:
+def answers(classifier: Any, info: ComponentInfo) -> list[Tensor] | str:
     """What it says of some masks, to be compared with what it says after it was loaded anew; or why it is not asked."""
-    if thing.role is Role.IN_VOCABULARY:
+    if classifier.role is Role.IN_VOCABULARY:
         return HEAD
     proposals, segments, words, near = _inputs(info)
-    return [thing.score(proposals, segments, words, near).values.clone()]
+    return [classifier.score(proposals, segments, words, near).values.clone()]
 
 
 CHECKS = (

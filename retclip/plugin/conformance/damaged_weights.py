@@ -46,8 +46,8 @@ def check_refusals(
             manager.load(info.kind, info.full_name, {**(settings or {}), setting: str(copy)}, Device())
             detail = "it loaded"
         except (WeightsDamaged, WeightsMissing) as error:
-            named = str(copy) in str(error) and (damage not in OF_TENSORS or error.got.startswith(f"1 {damage}: "))
-            detail = "" if named else f"it was refused as: {error}"
+            is_named = str(copy) in str(error) and (damage not in OF_TENSORS or error.got.startswith(f"1 {damage}: "))
+            detail = "" if is_named else f"it was refused as: {error}"
         except Exception as error:
             detail = reason_of(error)
         results.append(CheckResult(f"weights: {damage}", not detail, detail))
@@ -76,8 +76,8 @@ def _damage(file: Path, damage: str) -> None:
     if damage in ("a pointer", "a page"):
         file.write_text(POINTER if damage == "a pointer" else PAGE, encoding="utf-8")
     elif damage == "cut short":
-        whole = file.read_bytes()
-        file.write_bytes(whole[: len(whole) // 2])
+        content = file.read_bytes()
+        file.write_bytes(content[: len(content) // 2])
     else:
         tensors, words = read_state(file), read_metadata(file)
         write_safetensors(_changed(tensors, damage), file, words)
@@ -86,7 +86,7 @@ def _damage(file: Path, damage: str) -> None:
 def _changed(tensors: dict[str, Tensor], damage: str) -> dict[str, Tensor]:
     largest = max(tensors, key=lambda name: tensors[name].numel())
     if damage == "missing":
-        return {name: one for name, one in tensors.items() if name != largest}
+        return {name: tensor for name, tensor in tensors.items() if name != largest}
     if damage == "left over":
         return {**tensors, f"{largest}.more": torch.zeros(1)}
     return {**tensors, largest: torch.cat((tensors[largest], tensors[largest]))}

@@ -29,7 +29,7 @@ def _photo(height: int, width: int, seed: int) -> Image:
     pixels = ramp.astype(np.uint8)
     label_map = np.ones((height, width), dtype=np.int32)
     label_map[height // 2 :] = 2
-    counts = [int((label_map == one).sum()) for one in (1, 2)]
+    counts = [int((label_map == segment_id).sum()) for segment_id in (1, 2)]
     segments = (SegmentInfo(1, NAMES[0], False, counts[0]), SegmentInfo(2, NAMES[1], False, counts[1]))
     identity = hashlib.sha256(pixels.tobytes()).hexdigest()
     marked = (
@@ -47,14 +47,14 @@ def vocabulary(text: Tensor | None = None) -> Vocabulary:
 
 def masks() -> Tensor:
     """(3, 6, 8): everything, the left half, one soft corner."""
-    found = torch.zeros(3, 6, 8)
-    found[0], found[1, :, :4], found[2, :2, :2] = 1.0, 1.0, 0.7
-    return found
+    masks = torch.zeros(3, 6, 8)
+    masks[0], masks[1, :, :4], masks[2, :2, :2] = 1.0, 1.0, 0.7
+    return masks
 
 
-def equal(what: str, one: Tensor, other: Tensor) -> None:
+def equal(what: str, first: Tensor, second: Tensor) -> None:
     """Raises ContractBroken unless both are the same to TOLERANCE."""
-    if one.shape != other.shape or not torch.allclose(one.float(), other.float(), atol=TOLERANCE):
+    if first.shape != second.shape or not torch.allclose(first.float(), second.float(), atol=TOLERANCE):
         raise ContractBroken(f"the same {what}", "different values", "make the component deterministic")
 
 

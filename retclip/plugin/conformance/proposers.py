@@ -25,15 +25,15 @@ def _features(images: Sequence[Image]) -> list[DenseFeatures]:
     return [DenseFeatures(torch.zeros(4, 3, 4), space, image.size) for image in images]
 
 
-def _proposals(thing: Any, images: Sequence[Image], info: ComponentInfo) -> list[MaskProposals]:
-    return checked_proposals(thing.propose(images, vocabulary(), _features(images)), images, info.full_name)
+def _proposals(proposer: Any, images: Sequence[Image], info: ComponentInfo) -> list[MaskProposals]:
+    return checked_proposals(proposer.propose(images, vocabulary(), _features(images)), images, info.full_name)
 
 
-def _masks(thing: Any, info: ComponentInfo) -> object:
+def _masks(proposer: Any, info: ComponentInfo) -> object:
     if LEVELS in info.component.needs:
         return SHARES
     images = photos()
-    for proposals, image in zip(_proposals(thing, images, info), images, strict=True):
+    for proposals, image in zip(_proposals(proposer, images, info), images, strict=True):
         unchanged(image)
         if len(proposals) and bool((proposals.objectness.diff() > TOLERANCE).any()):
             raise ContractBroken("the highest objectness first", "another order", "sort the proposals")
@@ -43,55 +43,55 @@ def _masks(thing: Any, info: ComponentInfo) -> object:
     return None
 
 
-def _masks_in_batch(thing: Any, info: ComponentInfo) -> object:
+def _masks_in_batch(proposer: Any, info: ComponentInfo) -> object:
     if LEVELS in info.component.needs:
         return SHARES
     images = photos()
-    for image, together in zip(images, _proposals(thing, images, info), strict=True):
-        equal("masks alone and in a batch", _proposals(thing, [image], info)[0].masks, together.masks)
+    for image, together in zip(images, _proposals(proposer, images, info), strict=True):
+        equal("masks alone and in a batch", _proposals(proposer, [image], info)[0].masks, together.masks)
     return None
 
 
-def _named(thing: Any, info: ComponentInfo) -> object:
+def _named(proposer: Any, info: ComponentInfo) -> object:
     if ANNOTATION not in info.component.provides:
         return "it does not claim annotated masks"
     bare = replace(photos()[0], truth=None)
     try:
-        thing.propose([bare], vocabulary(), _features([bare]))
+        proposer.propose([bare], vocabulary(), _features([bare]))
     except DataError:
         return None
     raise ContractBroken("DataError for a photo without annotation", "an answer", "refuse it")
 
 
-def _marked(thing: Any, info: ComponentInfo) -> object:
+def _marked(proposer: Any, info: ComponentInfo) -> object:
     if REGIONS not in info.component.provides:
         return "it does not claim to find marked objects"
-    for proposals in _proposals(thing, photos(), info):
+    for proposals in _proposals(proposer, photos(), info):
         if sorted(map(str, proposals.prompts or ())) != sorted(NAMES[:2]):
             raise ContractBroken("a mask for each marked object that is asked for", f"{proposals.prompts}", "give it")
     bare = replace(photos()[0], regions=())
     try:
-        thing.propose([bare], vocabulary(), _features([bare]))
+        proposer.propose([bare], vocabulary(), _features([bare]))
     except DataError:
         return None
     raise ContractBroken("DataError for a photo in which nothing is marked", "an answer", "refuse it")
 
 
-def _whole(thing: Any, info: ComponentInfo) -> object:
+def _whole(proposer: Any, info: ComponentInfo) -> object:
     if WHOLE not in info.component.provides:
         return "it does not claim to take the whole photo"
-    for proposals in _proposals(thing, photos(), info):
+    for proposals in _proposals(proposer, photos(), info):
         if len(proposals) != 1 or not bool((proposals.masks == 1).all()):
             raise ContractBroken("one mask, of ones, of the whole photo", f"{len(proposals)} masks", "leave out WHOLE")
     return None
 
 
-def answers(thing: Any, info: ComponentInfo) -> list[Tensor] | str:
+def answers(proposer: Any, info: ComponentInfo) -> list[Tensor] | str:
     """What it says of a photo, to be compared with what it says after it was loaded anew; or why it is not asked."""
     if LEVELS in info.component.needs:
         return SHARES
-    (found,) = _proposals(thing, photos()[:1], info)
-    return [found.masks.clone(), found.objectness.clone()]
+    (proposals,) = _proposals(proposer, photos()[:1], info)
+    return [proposals.masks.clone(), proposals.objectness.clone()]
 
 
 CHECKS = (

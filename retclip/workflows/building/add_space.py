@@ -88,7 +88,7 @@ def add_space(
         state = RunState.INTERRUPTED
         raise
     finally:
-        left = store.spaces.state(backbone.thing.space)
+        left = store.spaces.state(backbone.component.space)
         report = replace(loop.report, lacking=left.lacking)
         counts = asdict(replace(report, failures=())) | {"failures": len(report.failures)}
         store.runs.finish(run, state, counts)
@@ -100,7 +100,7 @@ def _plan(backbone: Loaded[Backbone], commit_images: int, accept_failed: bool, p
     made_with = {"backbone": backbone.name, "version": backbone.version, "settings": dict(backbone.settings)}
     return RunPlan(
         kind=RunKind.ADD_SPACE, source="", dataset="(stored images)", proposer="(stored masks)", proposer_version="",
-        proposer_settings={}, recipe="", space=backbone.thing.space, program=__version__,
+        proposer_settings={}, recipe="", space=backbone.component.space, program=__version__,
         config={**made_with, "commit_images": commit_images, "accept_failed": accept_failed},
         components=records({"backbone": backbone}, place),
     )  # fmt: skip
@@ -111,7 +111,9 @@ class _Loop:
 
     def __init__(self, store: FeatureStore, backbone: Loaded[Backbone], run: OpenRun, accept_failed: bool) -> None:
         self._store, self._backbone, self._run, self._accept_failed = store, backbone, run, accept_failed
-        self.report = AddSpaceReport(run.id, backbone.thing.space.id, store.spaces.count_photos_lacking(run.space_id))
+        self.report = AddSpaceReport(
+            run.id, backbone.component.space.id, store.spaces.count_photos_lacking(run.space_id)
+        )
 
     def work_through(
         self, photos: Iterator[tuple[StoredPhoto, Image | DataError]], at_once: int, on_progress: OnProgress
@@ -128,7 +130,7 @@ class _Loop:
 
     def _commit(self, results: Sequence[AddedVectors]) -> None:
         if results:
-            stored = self._store.spaces.add_vectors(self._run, self._backbone.thing.space, results)
+            stored = self._store.spaces.add_vectors(self._run, self._backbone.component.space, results)
             self.report = replace(self.report, segments=self.report.segments + stored)
 
     def _vectors_of(self, photo: StoredPhoto, answer: Image | DataError) -> list[AddedVectors]:
@@ -140,7 +142,7 @@ class _Loop:
             vectors, covered = _vectors(self._backbone, answer, masks)
         except DataError as error:
             return self._unusable(photo, masks, str(error))
-        there = tuple(mask for mask, met in zip(masks, covered, strict=True) if met)
+        covered_masks = tuple(mask for mask, met in zip(masks, covered, strict=True) if met)
         without = tuple(mask for mask, met in zip(masks, covered, strict=True) if not met)
         self.report = replace(
             self.report,
@@ -149,18 +151,18 @@ class _Loop:
             dropped=self.report.dropped + len(without),
             failures=(*self.report.failures, *(_dropped(self._backbone.name, photo, mask) for mask in without)),
         )
-        return [AddedVectors(there, vectors[covered], without, GapReason.MASK)]
+        return [AddedVectors(covered_masks, vectors[covered], without, GapReason.MASK)]
 
     def _unusable(self, photo: StoredPhoto, masks: list[StoredMask], reason: str) -> list[AddedVectors]:
         self.report = replace(self.report, seen=self.report.seen + 1)
-        known = all(mask.accepted for mask in masks)  # it was told, and accepted, in an earlier run
-        if not known:
+        accepted = all(mask.accepted for mask in masks)  # it was told, and accepted, in an earlier run
+        if not accepted:
             failure = Failure(photo.external_id, photo.uri, reason)
             self.report = replace(self.report, failures=(*self.report.failures, failure))
-        if not self._accept_failed and not known:
+        if not self._accept_failed and not accepted:
             return []
         self.report = replace(self.report, accepted=self.report.accepted + len(masks))
-        nothing = np.zeros((0, self._backbone.thing.space.dim), np.float32)
+        nothing = np.zeros((0, self._backbone.component.space.dim), np.float32)
         return [AddedVectors((), nothing, tuple(masks), GapReason.PHOTO)]
 
 
@@ -177,11 +179,11 @@ def _vectors(
     (features,) = dense(backbone, [image])
     height, width = image.size
     at_once, device = max(1, MASK_CELLS // (height * width)), backbone.device.torch_device
-    vectors, covered = [np.zeros((0, backbone.thing.space.dim), np.float32)], [np.zeros(0, bool)]
+    vectors, covered = [np.zeros((0, backbone.component.space.dim), np.float32)], [np.zeros(0, bool)]
     for page in (masks[start : start + at_once] for start in range(0, len(masks), at_once)):
         drawn = np.stack([rle.decode({"size": image.size, "counts": mask.rle}) for mask in page])
         stack = torch.from_numpy(drawn).to(device).float()
-        found = pooled(backbone, image, features, MaskProposals(stack, torch.ones(len(page)), image.size))
-        vectors.append(found.vectors.float().cpu().numpy())
-        covered.append(found.covered.cpu().numpy())
+        segments = pooled(backbone, image, features, MaskProposals(stack, torch.ones(len(page)), image.size))
+        vectors.append(segments.vectors.float().cpu().numpy())
+        covered.append(segments.covered.cpu().numpy())
     return np.concatenate(vectors), np.concatenate(covered)

@@ -66,8 +66,8 @@ class BuildReport:
     def counts(self) -> dict[str, Any]:
         """The numbers, for the run's row."""
         names = ("total", "images", "segments", "skipped", "empty", "elsewhere", "dropped")
-        told = {"passed_over": dict(self.passed_over), "assumed": dict(self.assumed)}
-        return {**{name: getattr(self, name) for name in names}, "failures": len(self.failures), **told}
+        counts = {"passed_over": dict(self.passed_over), "assumed": dict(self.assumed)}
+        return {**{name: getattr(self, name) for name in names}, "failures": len(self.failures), **counts}
 
 
 @dataclass(eq=False)
@@ -119,7 +119,7 @@ class BuildLoop:
 
     def _tasks(self) -> Iterator[Task | None]:
         records, first, numbers, section = self._source.images(), 0, count(), self._parts.settings.build
-        space = self._parts.keys.thing.space.id
+        space = self._parts.keys.component.space.id
         search = Search(self.run, self._address, self.naming.names, space, section.retry_failed)
         while chunk := list(islice(records, section.commit_images)):
             planned = plan_units(self._parts.store, search, chunk, first)
@@ -143,15 +143,15 @@ class BuildLoop:
 
     def _leased(self, group: tuple[Unit, ...]) -> tuple[Unit, ...]:
         """Those of the group that are ours now; the others are counted."""
-        wanted = [Wanted(unit.key, unit.record.external_id, unit.record.uri) for unit in group]
-        taken = self._parts.store.runs.lease(self.run, wanted, self._parts.settings.build.retry_failed)
-        mine = tuple(unit for unit in group if unit.key in taken.mine)
-        elsewhere = sum(unit.key in taken.elsewhere for unit in group)
-        self._failures += taken.given_up
+        units = [Wanted(unit.key, unit.record.external_id, unit.record.uri) for unit in group]
+        leased = self._parts.store.runs.lease(self.run, units, self._parts.settings.build.retry_failed)
+        mine = tuple(unit for unit in group if unit.key in leased.mine)
+        elsewhere = sum(unit.key in leased.elsewhere for unit in group)
+        self._failures += leased.given_up
         self._counted = replace(
             self._counted,
             elsewhere=self._counted.elsewhere + elsewhere,
-            skipped=self._counted.skipped + len(group) - len(mine) - elsewhere - len(taken.given_up),
+            skipped=self._counted.skipped + len(group) - len(mine) - elsewhere - len(leased.given_up),
         )
         return mine
 

@@ -72,8 +72,8 @@ def begin_build(
     """Write down that a run begins; nothing is worked on yet. Raises DataError for a class that the source does not
     have, ConfigError for masks that nobody can name, SpaceMismatch, StoreBusy."""
     naming = names_for(parts, source, address, class_names)
-    said = {"every_class": class_names is None, **purpose.note}
-    run = parts.store.runs.start(run_plan(parts, source, address, naming.names, replace(purpose, note=said)))
+    note = {"every_class": class_names is None, **purpose.note}
+    run = parts.store.runs.start(run_plan(parts, source, address, naming.names, replace(purpose, note=note)))
     return BuildLoop(parts, source, address, run, naming, purpose.task)
 
 
@@ -98,14 +98,14 @@ def names_for(
 ) -> LabelAssignment:
     """The classes that are built, as the source spells them, and how masks without names get one."""
     require_annotation(source, address, parts.proposer.name, parts.proposer.provides, UNANNOTATED)
-    wanted = tuple(one.name for one in source.classes())
+    names = tuple(source_class.name for source_class in source.classes())
     if class_names is not None:
-        wanted = source_names(source, class_names, address)
-    if not wanted:
+        names = source_names(source, class_names, address)
+    if not names:
         raise DataError("a source with classes, or class names", f"{address} names none", "add --classes")
-    is_thing = {one.name: one.is_thing for one in source.classes()}
+    is_thing = {source_class.name: source_class.is_thing for source_class in source.classes()}
     return LabelAssignment(
-        parts, wanted, is_thing, [one.name for one in parts.store.classes.all()] if parts.store else []
+        parts, names, is_thing, [stored_class.name for stored_class in parts.store.classes.all()] if parts.store else []
     )
 
 
@@ -113,13 +113,13 @@ def run_plan(
     parts: Parts,
     source: ImageSource,
     address: str,
-    wanted: Sequence[str],
+    names: Sequence[str],
     purpose: Purpose = Purpose(),
 ) -> RunPlan:
     """What a run writes down of itself before it begins."""
     proposer, section = parts.proposer, parts.settings.build
     # What decides the segments beside the proposer; a default added later must not make old work look undone.
-    chosen = section.model_dump(include=set(section.model_fields_set) & ASSIGNING) | {
+    assignment = section.model_dump(include=set(section.model_fields_set) & ASSIGNING) | {
         "max_segments": section.max_segments
     }
     return RunPlan(
@@ -129,9 +129,9 @@ def run_plan(
         proposer=proposer.name,
         proposer_version=proposer.version,
         proposer_settings=proposer.settings,
-        recipe=recipe_fingerprint(proposer.name, proposer.version, {**proposer.settings, **chosen}),
-        space=parts.keys.thing.space,
-        config={"classes": list(wanted), "build": parts.settings.build.model_dump(mode="json"), **purpose.note},
+        recipe=recipe_fingerprint(proposer.name, proposer.version, {**proposer.settings, **assignment}),
+        space=parts.keys.component.space,
+        config={"classes": list(names), "build": parts.settings.build.model_dump(mode="json"), **purpose.note},
         program=__version__,
         components=components(parts, address),
     )

@@ -61,34 +61,34 @@ def estimate_build(
     """Plan a build of `source` and work on `sample` of its images, drawn at random. Writes nothing. Raises what
     `build_store` raises before it starts."""
     naming = names_for(parts, source, address, class_names)
-    found, tried, chance = Estimate(total=len(source)), list[Unit](), random.Random(seed)
+    estimate, tried, chance = Estimate(total=len(source)), list[Unit](), random.Random(seed)
     for planned in _plan(parts, source, address, naming.names):
         for unit in planned.units:  # reservoir sampling: every image to do is as likely
-            found = replace(found, todo=found.todo + 1)
-            place = len(tried) if len(tried) < sample + 1 else chance.randrange(found.todo)
+            estimate = replace(estimate, todo=estimate.todo + 1)
+            place = len(tried) if len(tried) < sample + 1 else chance.randrange(estimate.todo)
             tried[place : place + 1] = [unit] if place <= sample else []
-        found = replace(
-            found,
-            finished=found.finished + planned.finished,
-            empty=found.empty + planned.empty,
-            failures=(*found.failures, *planned.failures),
+        estimate = replace(
+            estimate,
+            finished=estimate.finished + planned.finished,
+            empty=estimate.empty + planned.empty,
+            failures=(*estimate.failures, *planned.failures),
         )
-        planned_images = found.todo + found.finished + found.empty + len(found.failures)
-        on_progress(Progress("plan", planned_images, found.total, len(found.failures)))
-    found = _with_parts(found, passed_over_by(source))
+        planned_images = estimate.todo + estimate.finished + estimate.empty + len(estimate.failures)
+        on_progress(Progress("plan", planned_images, estimate.total, len(estimate.failures)))
+    estimate = _with_parts(estimate, passed_over_by(source))
     clock, outcomes, starts = time.monotonic(), list[Outcome](), 0.0
     for unit, (_, answer) in zip(tried, decoded(unit.record for unit in tried), strict=True):
         outcomes.append(outcome_of(naming, unit, answer))
         starts = starts or time.monotonic()  # the first image pays for what is made once
     warm = len(outcomes) > 1
     seconds = (time.monotonic() - starts) / (len(outcomes) - 1) if warm else time.monotonic() - clock
-    return _told(found, outcomes, seconds, parts.keys.thing.space.dim)
+    return _told(estimate, outcomes, seconds, parts.keys.component.space.dim)
 
 
-def _with_parts(found: Estimate, told: PassedOver) -> Estimate:
+def _with_parts(estimate: Estimate, passed_over: PassedOver) -> Estimate:
     """What the source says of itself; what is wrong within its images shows when they are loaded."""
-    bad = (Failure(part.record, part.uri, part.reason) for part in told.bad)
-    return replace(found, failures=(*found.failures, *bad), passed_over=told.counts)
+    bad = (Failure(part.record, part.uri, part.reason) for part in passed_over.bad)
+    return replace(estimate, failures=(*estimate.failures, *bad), passed_over=passed_over.counts)
 
 
 def _plan(parts: Segmenter, source: ImageSource, address: str, names: Sequence[str]) -> Iterator[Planned]:
@@ -104,14 +104,14 @@ def _planned_against(
     parts: Parts, source: ImageSource, address: str, names: Sequence[str]
 ) -> Callable[[Sequence[SourceImage], int], Planned] | None:
     """What plans records against the ledger; None where nothing was ever finished."""
-    run, known = parts.store.runs.planned(run_plan(parts, source, address, names))
-    search = Search(run, address, names, parts.keys.thing.space.id, parts.settings.build.retry_failed)
-    return partial(plan_units, parts.store, search, note=_unwritten) if known else None
+    run, has_finished = parts.store.runs.planned(run_plan(parts, source, address, names))
+    search = Search(run, address, names, parts.keys.component.space.id, parts.settings.build.retry_failed)
+    return partial(plan_units, parts.store, search, note=_unwritten) if has_finished else None
 
 
 def _all_to_do(records: Sequence[SourceImage], names: Sequence[str], first: int) -> Planned:
-    shown = [(position, one, present(one, names)) for position, one in enumerate(records, start=first)]
-    units = tuple(Unit(one, "", "", classes, (), position) for position, one, classes in shown if classes)
+    listed = [(position, record, present(record, names)) for position, record in enumerate(records, start=first)]
+    units = tuple(Unit(record, "", "", classes, (), position) for position, record, classes in listed if classes)
     return Planned(units, 0, len(records) - len(units), ())
 
 
@@ -119,19 +119,19 @@ def _unwritten(_: str, record: SourceImage, reason: str) -> Failure:
     return Failure(record.external_id, record.uri, reason)
 
 
-def _told(found: Estimate, outcomes: Sequence[Outcome], seconds: float, dim: int) -> Estimate:
-    results = [one.result for one in outcomes if one.result is not None]
+def _told(estimate: Estimate, outcomes: Sequence[Outcome], seconds: float, dim: int) -> Estimate:
+    results = [outcome.result for outcome in outcomes if outcome.result is not None]
     segments = [segment for result in results for segment in result.segments]
     if not results:
-        return replace(found, sampled=len(outcomes))
-    stored = round(len(segments) * found.todo / len(outcomes))
+        return replace(estimate, sampled=len(outcomes))
+    stored = round(len(segments) * estimate.todo / len(outcomes))
     lengths = sum(len(segment.rle) for segment in segments) / max(1, len(segments))
     return replace(
-        found,
+        estimate,
         sampled=len(outcomes),
         seconds_per_image=seconds,
         segments=stored,
-        seconds=seconds * found.todo,
+        seconds=seconds * estimate.todo,
         archive_bytes=stored * dim * 2,
         catalog_bytes=round(stored * (SQL_BYTES + lengths)),
         index_bytes=stored * 2 * (dim * 2 + INDEX_BYTES),

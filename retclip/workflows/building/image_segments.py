@@ -36,34 +36,34 @@ def image_segments(models: Models, unit: Unit, image: Image, naming: LabelAssign
     """One image's segments of the unit's classes with their vectors, and how many masks had to be dropped."""
     class_names, tally = unit.class_names, Tally(image.passed_over)
     if not class_names:
-        nothing = np.zeros((0, models.keys.thing.space.dim), np.float32)
+        nothing = np.zeros((0, models.keys.component.space.dim), np.float32)
         return _result(models, unit, image, [], nothing, tally), 0
-    ((features, found),) = proposals_of(models, [image], naming.vocabulary(class_names))
-    if len(found) and found.prompts is None and not naming.needed:
+    ((features, proposals),) = proposals_of(models, [image], naming.vocabulary(class_names))
+    if len(proposals) and proposals.prompts is None and not naming.needed:
         naming.needed = True  # from now on it is asked as one that takes no prompts
-        ((features, found),) = proposals_of(models, [image], naming.vocabulary(class_names))
+        ((features, proposals),) = proposals_of(models, [image], naming.vocabulary(class_names))
     most, described, sure = models.settings.build.max_segments, None, list[float]()
-    _count_annotated(models, class_names, image, len(found), tally)
-    if naming.needed and found.prompts is None:
-        named, described, sure = naming.assigned(image, found, features, class_names)
+    _count_annotated(models, class_names, image, len(proposals), tally)
+    if naming.needed and proposals.prompts is None:
+        labelled, described, sure = naming.assigned(image, proposals, features, class_names)
     else:
-        named = best_first(_named(found, class_names, models.proposer.name), most)
-        tally.skip(TOO_MANY, len(found) - len(named))
+        labelled = best_first(_named(proposals, class_names, models.proposer.name), most)
+        tally.skip(TOO_MANY, len(proposals) - len(labelled))
     (key_grid,) = key_features(models, [image], [features])
-    vectors = keys_of(models, image, key_grid, named, described)
+    vectors = keys_of(models, image, key_grid, labelled, described)
     said_by = _said_by(models, unit, bool(sure))
-    segments, kept = _segments(named, vectors.covered.tolist(), sure, said_by)
-    result = _result(models, unit, image, segments, vectors.vectors[kept].float().cpu().numpy(), tally)
-    return result, len(named) - len(kept)
+    segments, indices = _segments(labelled, vectors.covered.tolist(), sure, said_by)
+    result = _result(models, unit, image, segments, vectors.vectors[indices].float().cpu().numpy(), tally)
+    return result, len(labelled) - len(indices)
 
 
 def _count_annotated(models: Models, class_names: Sequence[str], image: Image, proposed: int, tally: Tally) -> None:
     """Of an annotation the crowds, which stand for no single object, and what its proposer left out."""
     if ANNOTATION in models.proposer.provides and image.truth is not None:
-        asked = [segment for segment in image.truth.segments if segment.class_name in class_names]
-        crowds = sum(segment.is_crowd for segment in asked)
+        segments = [segment for segment in image.truth.segments if segment.class_name in class_names]
+        crowds = sum(segment.is_crowd for segment in segments)
         tally.skip(CROWDS, crowds)
-        tally.skip(UNPROPOSED, max(0, len(asked) - crowds - proposed))
+        tally.skip(UNPROPOSED, max(0, len(segments) - crowds - proposed))
 
 
 def _result(
@@ -72,7 +72,7 @@ def _result(
     return UnitResult(
         key=unit.key, content=unit.content, external_id=unit.record.external_id, uri=unit.record.uri,
         image_sha256=image.sha256, size=image.size, prompts=unit.class_names, absent=unit.absent,
-        segments=tuple(segments), vectors=vectors.reshape(len(segments), models.keys.thing.space.dim),
+        segments=tuple(segments), vectors=vectors.reshape(len(segments), models.keys.component.space.dim),
         passed_over=tally.total,
     )  # fmt: skip
 
@@ -102,7 +102,7 @@ def _segments(
     objectness = _within(proposals.objectness)
     behind = _behind(proposals)
     ordinals: dict[str, int] = {}
-    segments, kept = [], []
+    segments, indices = [], []
     for n in np.argsort(-objectness, kind="stable").tolist():
         pixels = binary(proposals, n)
         area = int(pixels.sum())
@@ -114,8 +114,8 @@ def _segments(
         confidence = min(1.0, sure[n]) if sure else score
         counts = rle.encode(pixels)["counts"].encode()
         segments.append(NewSegment(prompt, ordinal, box(pixels), area, score, counts, said_by, confidence, *behind[n]))
-        kept.append(n)
-    return segments, kept
+        indices.append(n)
+    return segments, indices
 
 
 def _said_by(models: Models, unit: Unit, assigned: bool) -> LabelSource:

@@ -60,22 +60,22 @@ class LabelAssignment:
     ) -> tuple[MaskProposals, SegmentFeatures, list[float]]:
         """The masks that are kept, named, best first, their vectors, and how sure each name is: `build.assign_*`."""
         settings, vocabulary = self.models.settings.build, self.everything()
-        wanted = {name_key(name): name for name in present}
-        there = torch.tensor([name_key(name) in wanted for name in vocabulary.names])
+        present_names = {name_key(name): name for name in present}
+        is_present = torch.tensor([name_key(name) in present_names for name in vocabulary.names])
         segments = vectors_of(self.models, image, features, proposals)
         rows = torch.as_tensor(vocabulary.row_class).to(segments.vectors.device)
         labels, likely = assigned_labels(
-            segments.vectors.float(), cast("Tensor", vocabulary.text).float(), rows, there, settings.assign_scale,
+            segments.vectors.float(), cast("Tensor", vocabulary.text).float(), rows, is_present, settings.assign_scale,
             settings.assign_absent,
         )  # fmt: skip
         confidence = (likely * proposals.objectness.to(likely)).cpu()
         sure = (segments.covered.cpu() & (confidence >= settings.assign_confidence)).nonzero()[:, 0]
-        chosen = sure[mask_nms(proposals.masks.cpu()[sure], confidence[sure], settings.assign_overlap)]
-        chosen = chosen[: settings.max_segments]
-        names = tuple(wanted[name_key(vocabulary.names[int(labels[n])])] for n in chosen)
-        at = chosen.to(segments.vectors.device)
-        kept = replace(segments, vectors=segments.vectors[at], covered=segments.covered[at])
-        return replace(proposals.picked(chosen), prompts=names), kept, confidence[chosen].tolist()
+        keep = sure[mask_nms(proposals.masks.cpu()[sure], confidence[sure], settings.assign_overlap)]
+        keep = keep[: settings.max_segments]
+        names = tuple(present_names[name_key(vocabulary.names[int(labels[n])])] for n in keep)
+        at = keep.to(segments.vectors.device)
+        kept_segments = replace(segments, vectors=segments.vectors[at], covered=segments.covered[at])
+        return replace(proposals.picked(keep), prompts=names), kept_segments, confidence[keep].tolist()
 
     def _of(self, names: Sequence[str]) -> Vocabulary:
         return Vocabulary(tuple(names), tuple(self.is_thing.get(name, True) for name in names))

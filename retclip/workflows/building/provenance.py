@@ -21,26 +21,26 @@ def components(parts: Parts, address: str) -> dict[str, Any]:
     vectors; of each name, version, settings_sha256 and weights, FOLDER/NAME -> sha256. And the source that reads the
     address, of which the run has the settings: name and version. Raises DataError for a weight file that cannot be read
     any more."""
-    named: dict[str, Loaded[Any]] = {"proposer": parts.proposer, "backbone": parts.backbone}
+    components: dict[str, Loaded[Any]] = {"proposer": parts.proposer, "backbone": parts.backbone}
     if parts.second_backbone is not None:
-        named["keys"] = parts.second_backbone
+        components["keys"] = parts.second_backbone
     reader = parts.reader(address)
-    return records(named, parts.settings.weights.place) | ({"source": dict(reader)} if reader else {})
+    return records(components, parts.settings.weights.place) | ({"source": dict(reader)} if reader else {})
 
 
-def records(named: Mapping[str, Loaded[Any]], place: Path | None = None) -> dict[str, Any]:
+def records(components: Mapping[str, Loaded[Any]], place: Path | None = None) -> dict[str, Any]:
     """The same of components by role. place: the folder of weights, None = the default."""
     with cached_in(place):
-        return {role: _record(one) for role, one in named.items()}
+        return {role: _record(component) for role, component in components.items()}
 
 
-def _record(one: Loaded[Any]) -> dict[str, Any]:
-    settings = digest(json.dumps(dict(one.settings), sort_keys=True, default=str))
+def _record(component: Loaded[Any]) -> dict[str, Any]:
+    settings = digest(json.dumps(dict(component.settings), sort_keys=True, default=str))
     return {
-        "name": one.name,
-        "version": one.version,
+        "name": component.name,
+        "version": component.version,
         "settings_sha256": settings,
-        "weights": weight_digests(one.files),
+        "weights": weight_digests(component.files),
     }
 
 
@@ -50,16 +50,16 @@ def told_weights(components: Mapping[str, Any], role: str, names: bool = False) 
     if role not in components:
         return "not recorded"
     weights = components[role]["weights"]
-    tensors = {name: one for name, one in weights.items() if PurePosixPath(name).suffix in TENSORS} or weights
-    told = [f"{name} {one[:SHORT]}" if names else one[:SHORT] for name, one in tensors.items()]
-    return (", " if names else " ").join(told) or "none"
+    tensors = {name: digest for name, digest in weights.items() if PurePosixPath(name).suffix in TENSORS} or weights
+    digests = [f"{name} {digest[:SHORT]}" if names else digest[:SHORT] for name, digest in tensors.items()]
+    return (", " if names else " ").join(digests) or "none"
 
 
 def told_components(components: Mapping[str, Any]) -> str:
     """For people: every component of a run with its version and weights."""
     several = [
-        f"{role} {one['name']} {one['version']}"
-        + (f" (weights: {told_weights(components, role, names=True)})" if "weights" in one else "")
-        for role, one in components.items()
+        f"{role} {component['name']} {component['version']}"
+        + (f" (weights: {told_weights(components, role, names=True)})" if "weights" in component else "")
+        for role, component in components.items()
     ]
     return "; ".join(several) or "components not recorded"

@@ -13,10 +13,10 @@ from retclip.types import Vocabulary
 
 def annotated_classes(source: ImageSource) -> Sequence[SourceClass]:
     """The source's classes. Raises DataError where it has none."""
-    known = source.classes()
-    if not known:
+    classes = source.classes()
+    if not classes:
         raise DataError("an annotated source", f"{source.name} without classes", "use coco-panoptic: or label-maps:")
-    return known
+    return classes
 
 
 def require_annotation(source: ImageSource, address: str, proposer: str, provides: Collection[str], todo: str) -> None:
@@ -29,9 +29,12 @@ def require_annotation(source: ImageSource, address: str, proposer: str, provide
 
 def annotated_vocabulary(source: ImageSource) -> Vocabulary:
     """The source's classes as what is asked for. Raises DataError where it has none."""
-    known = annotated_classes(source)
-    names, things = tuple(one.name for one in known), tuple(one.is_thing is not False for one in known)
-    return Vocabulary(names, things, tuple(one.synonyms for one in known))
+    classes = annotated_classes(source)
+    names, things = (
+        tuple(source_class.name for source_class in classes),
+        tuple(source_class.is_thing is not False for source_class in classes),
+    )
+    return Vocabulary(names, things, tuple(source_class.synonyms for source_class in classes))
 
 
 def chosen_classes(
@@ -41,7 +44,7 @@ def chosen_classes(
     one that the source does not have."""
     if classes is None and not without:
         return None
-    everything = tuple(known.name for known in source.classes())
+    everything = tuple(source_class.name for source_class in source.classes())
     names = source_names(source, classes.names, address) if classes else everything
     dropped = source_names(source, without, address)
     return tuple(name for name in names if name not in dropped)
@@ -52,13 +55,13 @@ def source_names(source: ImageSource, names: Sequence[str], address: str) -> tup
 
     Raises DataError for a class that the source does not have, naming the nearest.
     """
-    known = {name_key(one.name): one.name for one in source.classes()}
-    if not known:
+    by_key = {name_key(source_class.name): source_class.name for source_class in source.classes()}
+    if not by_key:
         return tuple(names)
-    unknown = next((name for name in names if name_key(name) not in known), None)
+    unknown = next((name for name in names if name_key(name) not in by_key), None)
     if unknown is not None:
-        near = difflib.get_close_matches(name_key(unknown), list(known), n=1, cutoff=0.4)
-        some = ", ".join(list(known.values())[:20])
-        hint = f"did you mean {known[near[0]]!r}?" if near else f"its classes: {some}"
+        near = difflib.get_close_matches(name_key(unknown), list(by_key), n=1, cutoff=0.4)
+        some = ", ".join(list(by_key.values())[:20])
+        hint = f"did you mean {by_key[near[0]]!r}?" if near else f"its classes: {some}"
         raise DataError(f"a class of {address}", repr(unknown), hint)
-    return tuple(dict.fromkeys(known[name_key(name)] for name in names))
+    return tuple(dict.fromkeys(by_key[name_key(name)] for name in names))

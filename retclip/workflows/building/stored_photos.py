@@ -102,22 +102,22 @@ def _from_sources(
     if not lost:
         return
     places = store.spaces.addresses([photo for photo, _ in lost.values()])
-    for address, named in places.items():
-        still = {name: [one for one in photos if one.id in lost] for name, photos in named.items()}
-        wanted = {name: photos for name, photos in still.items() if photos}
-        if not wanted:
+    for address, photos_of in places.items():
+        still = {name: [photo for photo in photos if photo.id in lost] for name, photos in photos_of.items()}
+        remaining = {name: photos for name, photos in still.items() if photos}
+        if not remaining:
             continue
         try:
-            yield from _opened(_records(open_source(address), wanted))
+            yield from _opened(_records(open_source(address), remaining))
         except (RetCLIPError, OSError) as error:  # it is gone, or damaged: what it would say is not known
-            for photo in [one for photos in wanted.values() for one in photos if one.id in lost]:
+            for photo in [photo for photos in remaining.values() for photo in photos if photo.id in lost]:
                 expected, got, todo = lost[photo.id][1]
                 yield photo, DataError(expected, f"{got}; and its source {address}: {error}", todo)
 
 
-def _records(source: ImageSource, wanted: dict[str, list[StoredPhoto]]) -> Iterator[SourceImage]:
+def _records(source: ImageSource, photos_of: dict[str, list[StoredPhoto]]) -> Iterator[SourceImage]:
     """Those of the source's records that are wanted; the walk ends with the last one."""
-    left = dict(wanted)
+    left = dict(photos_of)
     for record in source.images():
         for photo in left.pop(stored_name(storable(record).external_id), ()):
             yield replace(record, extra={PHOTO: photo})

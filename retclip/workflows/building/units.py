@@ -77,25 +77,25 @@ def plan_units(
     """
     note = note or partial(record_failure, store, search.run)
     records = [storable(record) for record in records]
-    unseen = [one.external_id for one in records if not present(one, search.class_names)]
+    unseen = [record.external_id for record in records if not present(record, search.class_names)]
     emptied = store.runs.images_with_slots(search.run, unseen, search.class_names)
     units, failures, empty = [], [], 0
     for position, record in enumerate(records, start=first):
-        shown = present(record, search.class_names)
-        if not shown and record.external_id not in emptied:
+        classes = present(record, search.class_names)
+        if not classes and record.external_id not in emptied:
             empty += 1
             continue
         try:
-            units.append(replace(_unit(record, search, shown), position=position))
+            units.append(replace(_unit(record, search, classes), position=position))
         except DataError as error:
             failures.append(note(failed_key(search.address, record.external_id), record, str(error)))
     copies = len(units) - len({unit.key for unit in units})  # the same bytes twice are one image
     units = list({unit.key: unit for unit in reversed(units)}.values())[::-1]
-    known = store.runs.unit_states([unit.key for unit in units])
-    done, poison = known.finished, {} if search.retry else known.poisoned
+    states = store.runs.unit_states([unit.key for unit in units])
+    done, poison = states.finished, {} if search.retry else states.poisoned
     todo = tuple(unit for unit in units if unit.key not in done and unit.key not in poison)
     failures += [poison[unit.key] for unit in units if unit.key in poison]
-    return Planned(todo, sum(unit.key in done for unit in units) + copies, empty, tuple(failures), known.suspects)
+    return Planned(todo, sum(unit.key in done for unit in units) + copies, empty, tuple(failures), states.suspects)
 
 
 def storable(record: SourceImage) -> SourceImage:
@@ -115,13 +115,15 @@ def record_failure(store: FeatureStore, run: OpenRun, key: str, record: SourceIm
     return failure
 
 
-def present(record: SourceImage, wanted: Sequence[str]) -> tuple[str, ...]:
+def present(record: SourceImage, class_names: Sequence[str]) -> tuple[str, ...]:
     """Of the wanted classes those that the image may show."""
-    return tuple(wanted) if record.class_names is None else tuple(n for n in wanted if n in record.class_names)
+    return (
+        tuple(class_names) if record.class_names is None else tuple(n for n in class_names if n in record.class_names)
+    )
 
 
-def _unit(record: SourceImage, search: Search, shown: tuple[str, ...]) -> Unit:
+def _unit(record: SourceImage, search: Search, classes: tuple[str, ...]) -> Unit:
     recipe = search.run.recipe
-    key = unit_key(record.file_digest(), record.annotation_digest, recipe, search.space, shown)
-    absent = tuple(name for name in search.class_names if name not in shown)
-    return Unit(record, key, digest(record.annotation_digest, recipe), shown, absent)
+    key = unit_key(record.file_digest(), record.annotation_digest, recipe, search.space, classes)
+    absent = tuple(name for name in search.class_names if name not in classes)
+    return Unit(record, key, digest(record.annotation_digest, recipe), classes, absent)

@@ -59,7 +59,7 @@ def look_up(filling: Filling, found: PreparedVocabulary, again: bool) -> None:
 def _blank(filling: Filling, found: PreparedVocabulary) -> ClassMatch:
     """What every row of this fill has in common: where and by which rule it was looked up."""
     settings, compared = filling.parts.settings, found.vocabulary.text is not None
-    encoder = filling.reader.thing.space.id if compared else ""
+    encoder = filling.reader.component.space.id if compared else ""
     threshold, source = settings.matching.threshold, settings.fallback.source
     return ClassMatch("", "", MatchKind.MISSING, threshold, source=source, encoder=encoder, decided_by=BY_RULE)
 

@@ -51,15 +51,15 @@ def catalog_findings(store: FeatureStore, repair: bool) -> tuple[bool, list[Find
 
     Raises StoreBehind for a whole catalog of another schema, StoreError for another store's."""
     try:
-        state, told = store.maintenance.check_catalog(), ""
+        state, message = store.maintenance.check_catalog(), ""
     except StoreBehind:
         store.check_identity()  # a database that this store was not made with has no tables of ours, either
         raise
     if repair and state.indexes and state.rows_whole:
-        told = f"its indexes were damaged and made again from its rows, all of which are whole: {state}"
+        message = f"its indexes were damaged and made again from its rows, all of which are whole: {state}"
         store.maintenance.remake_catalog_indexes()
         state = store.maintenance.check_catalog()
-    finding = Finding("catalog", state.whole, told if told and state.whole else str(state), _cure(state, store))
+    finding = Finding("catalog", state.whole, message if message and state.whole else str(state), _cure(state, store))
     if not state.whole:
         return False, [finding, NOT_COMPARED]
     store.check_identity()

@@ -68,9 +68,9 @@ def check_open_store(store: FeatureStore, repair: bool) -> list[Finding]:
     """The same of a store that is open."""
     findings = [_disk(store.folder)]
     try:
-        whole, said = catalog_findings(store, repair)
-        findings += said
-        if whole:
+        is_whole, catalog = catalog_findings(store, repair)
+        findings += catalog
+        if is_whole:
             archive = _archive(store, repair)
             findings += [*archive, *_spaces(store, repair, archive[0].ok)]
     except RetCLIPError as error:
@@ -107,39 +107,39 @@ def _archive(store: FeatureStore, repair: bool) -> list[Finding]:
 def _made_again(lost: Sequence[Again], store: FeatureStore) -> list[str]:
     """The commands that make lost vectors again: each kind of run by its own. A plural source stands in SQL as people
     read it, so whoever added it must name its photos."""
-    told, fetched = [], [one.name for one in lost if one.kind == RunKind.CLASS_FILL and not one.matched]
-    for one in lost:
-        if one.kind == RunKind.CLASS_ADD:
-            photos = f"PHOTOS (those of {one.source})" if MORE.search(one.source) else shlex.quote(one.source)
-            told.append(f"class add {shlex.quote(one.name)} {photos} --proposer {one.proposer}")
-        elif one.kind != RunKind.CLASS_FILL:
-            only = f" --classes {shlex.quote(', '.join(one.classes))}" if one.classes else ""
-            told.append(f"build {shlex.quote(one.source)}{only} --proposer {one.proposer}")
-        elif one.matched:
-            told.append(f"fallback map {shlex.quote(one.name)} {shlex.quote(one.matched)}")
+    commands, fetched = [], [run.name for run in lost if run.kind == RunKind.CLASS_FILL and not run.matched]
+    for run in lost:
+        if run.kind == RunKind.CLASS_ADD:
+            photos = f"PHOTOS (those of {run.source})" if MORE.search(run.source) else shlex.quote(run.source)
+            commands.append(f"class add {shlex.quote(run.name)} {photos} --proposer {run.proposer}")
+        elif run.kind != RunKind.CLASS_FILL:
+            only = f" --classes {shlex.quote(', '.join(run.classes))}" if run.classes else ""
+            commands.append(f"build {shlex.quote(run.source)}{only} --proposer {run.proposer}")
+        elif run.matched:
+            commands.append(f"fallback map {shlex.quote(run.name)} {shlex.quote(run.matched)}")
     if fetched:
-        told.append(f"fallback fill --classes {shlex.quote(', '.join(fetched))}")
-    return [f"retclip {one} --store {store.folder}" for one in told]
+        commands.append(f"fallback fill --classes {shlex.quote(', '.join(fetched))}")
+    return [f"retclip {command} --store {store.folder}" for command in commands]
 
 
 def _spaces(store: FeatureStore, repair: bool, archive_whole: bool) -> list[Finding]:
     """One finding where there is one space, two for each where there are several."""
-    known = store.spaces.all()
-    if not known:
+    spaces = store.spaces.all()
+    if not spaces:
         return [Finding("index", True, "the store is empty")]
-    if len(known) == 1:
-        space = known[0].space
+    if len(spaces) == 1:
+        space = spaces[0].space
         of_index = index_finding(store, space, "index", repair, archive_whole)
         return [of_index, *graph_findings(store, space, "graph", repair)]
     findings = []
-    for one in known:
-        name = f"{one.space.backbone} ({one.space.id[:8]})"
-        findings.append(_complete(store, one, name))
-        findings.append(index_finding(store, one.space, f"index of {name}", repair, archive_whole))
-        findings += graph_findings(store, one.space, f"graph of {name}", repair)
+    for state in spaces:
+        name = f"{state.space.backbone} ({state.space.id[:8]})"
+        findings.append(_complete(store, state, name))
+        findings.append(index_finding(store, state.space, f"index of {name}", repair, archive_whole))
+        findings += graph_findings(store, state.space, f"graph of {name}", repair)
     return findings
 
 
 def _complete(store: FeatureStore, state: SpaceState, name: str) -> Finding:
-    told = f"{state.segments} of {state.total} segments have a vector, {state.without} go without"
-    return Finding(f"space {name}", state.complete, told, store.spaces.command_to_add(state.space.backbone))
+    message = f"{state.segments} of {state.total} segments have a vector, {state.without} go without"
+    return Finding(f"space {name}", state.complete, message, store.spaces.command_to_add(state.space.backbone))

@@ -22,19 +22,19 @@ def index_finding(store: FeatureStore, space: FeatureSpace, name: str, repair: b
     if store.options.index == IndexKind.RESIDENT:
         return Finding(name, True, "in memory: loaded from the archive whenever it is needed")
     try:
-        found = _looked(store, space)
-        if found.clean:
-            return Finding(name, True, _said(found))
+        differences = _looked(store, space)
+        if differences.clean:
+            return Finding(name, True, _said(differences))
         if not repair:
-            return Finding(name, False, _said(found), _repair(store))
+            return Finding(name, False, _said(differences), _repair(store))
         try:
             store.maintenance.repair_index(space)
             if _looked(store, space).clean:
-                return Finding(name, True, f"repaired: {_said(found)}")
+                return Finding(name, True, f"repaired: {_said(differences)}")
         except StoreDamaged:
             if not archive_whole:
                 raise
-        return _made_again(store, space, name, _said(found), archive_whole)
+        return _made_again(store, space, name, _said(differences), archive_whole)
     except (StoreDamaged, SpaceMismatch) as error:
         if not repair:
             return Finding(name, False, error.got, _repair(store))
@@ -55,10 +55,10 @@ def graph_findings(store: FeatureStore, space: FeatureSpace, name: str, repair: 
         return []
     if graph.points <= graph.outside:
         return [Finding(name, True, f"none needed: up to {graph.outside} vectors are searched one by one")]
-    found = f"{graph.indexed} of {graph.points} vectors are in it"
+    message = f"{graph.indexed} of {graph.points} vectors are in it"
     if graph.due:
-        found += ": searches read the others one by one"
-    return [Finding(name, not graph.due, found, f"retclip doctor --store {store.folder} --repair")]
+        message += ": searches read the others one by one"
+    return [Finding(name, not graph.due, message, f"retclip doctor --store {store.folder} --repair")]
 
 
 def _looked(store: FeatureStore, space: FeatureSpace) -> Differences:
@@ -92,10 +92,10 @@ def _repair(store: FeatureStore) -> str:
     return f"retclip doctor --store {store.folder} --repair"
 
 
-def _said(found: Differences) -> str:
-    told = ", ".join(f"{len(getattr(found, kind))} {kind}" for kind in KINDS)
-    if found.unfindable:
-        told += f", {len(found.unfindable)} that searches take for another class or state"
-    if found.pending:  # what a killed build left; the next command that opens the index applies it
-        told += f"; {found.pending} changes are still to be applied"
-    return told
+def _said(differences: Differences) -> str:
+    message = ", ".join(f"{len(getattr(differences, kind))} {kind}" for kind in KINDS)
+    if differences.unfindable:
+        message += f", {len(differences.unfindable)} that searches take for another class or state"
+    if differences.pending:  # what a killed build left; the next command that opens the index applies it
+        message += f"; {differences.pending} changes are still to be applied"
+    return message

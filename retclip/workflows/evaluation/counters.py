@@ -42,32 +42,32 @@ class Counters:
         self.right = self.judged = self.images = 0
         self.no_precision = ""  # why AP is not counted
 
-    def add(self, found: Prediction, truth: PanopticSegmentation, annotated: Annotated) -> float | None:
+    def add(self, prediction: Prediction, truth: PanopticSegmentation, annotated: Annotated) -> float | None:
         """Count one image. annotated: its things. Returns the share of its labelled pixels that got the right class,
         [0, 1], None where no pixel is labelled. Raises DataError where prediction and annotation do not fit."""
-        self.quality.add(found.panoptic, truth)
-        self.precision.add(found.instances, annotated.instances, annotated.absent, annotated.incomplete)
+        self.quality.add(prediction.panoptic, truth)
+        self.precision.add(prediction.instances, annotated.instances, annotated.absent, annotated.incomplete)
         self.no_precision = self.no_precision or annotated.uncounted
         classes = self._class_map(truth)
-        self.confusion.add(found.semantic, classes)
-        self._judge(found.semantic, truth)
+        self.confusion.add(prediction.semantic, classes)
+        self._judge(prediction.semantic, truth)
         self.images += 1
         labelled = classes >= 0
-        return float((found.semantic == classes)[labelled].mean()) if labelled.any() else None
+        return float((prediction.semantic == classes)[labelled].mean()) if labelled.any() else None
 
     def _class_map(self, truth: PanopticSegmentation) -> NDArray[np.int64]:
         """(H, W) class index of every annotated pixel, -1 for void."""
-        ids = np.array([0, *(one.id for one in truth.segments)])
-        values = np.array([-1, *(self.index.get(name_key(one.class_name), -1) for one in truth.segments)])
+        ids = np.array([0, *(segment.id for segment in truth.segments)])
+        values = np.array([-1, *(self.index.get(name_key(segment.class_name), -1) for segment in truth.segments)])
         order = np.argsort(ids)
-        found: NDArray[np.int64] = values[order][np.searchsorted(ids[order], truth.label_map)]
-        return found
+        class_map: NDArray[np.int64] = values[order][np.searchsorted(ids[order], truth.label_map)]
+        return class_map
 
     def _judge(self, semantic: NDArray[np.int64], truth: PanopticSegmentation) -> None:
-        for one in truth.segments:
-            index = self.index.get(name_key(one.class_name))
-            if index is None or one.is_crowd:
+        for segment in truth.segments:
+            index = self.index.get(name_key(segment.class_name))
+            if index is None or segment.is_crowd:
                 continue
-            votes = np.bincount(semantic[truth.label_map == one.id] + 1, minlength=len(self.names) + 1)
+            votes = np.bincount(semantic[truth.label_map == segment.id] + 1, minlength=len(self.names) + 1)
             self.right += int(votes.argmax() == index + 1)
             self.judged += 1

@@ -81,12 +81,12 @@ class Evaluator:
         self, parts: Segmenter, source: ImageSource, seen: Vocabulary | None = None,
         prepared: PreparedVocabulary | None = None,
     ) -> None:  # fmt: skip
-        asked = annotated_vocabulary(source)
-        things = tuple(is_thing is not False for is_thing in asked.is_thing)
+        annotated = annotated_vocabulary(source)
+        things = tuple(is_thing is not False for is_thing in annotated.is_thing)
         self.parts, self.source, self.seen = parts, source, seen
-        self.prepared = prepare(parts, asked) if prepared is None else prepared
+        self.prepared = prepare(parts, annotated) if prepared is None else prepared
         self._groups = _seen(parts, self.prepared, seen)
-        self._counters, self._failures = Counters(asked.names, things), list[Failure]()
+        self._counters, self._failures = Counters(annotated.names, things), list[Failure]()
         self._tally = Tally(passed_over_by(source))
 
     def judged(self, on_progress: OnProgress = silent) -> Iterator[Judged]:
@@ -133,31 +133,31 @@ def _count(
     proposals, evidence = described.proposals, decide(parts, image, prepared, described)
     combined = evidence.combined.to(proposals.masks.device)
     annotated = annotated_instances(truth, counters.index, things)
-    found = Prediction(
+    prediction = Prediction(
         merge(parts, evidence, proposals),
         semantic_map(proposals.finest, combined, image.size).cpu().numpy(),
         predicted_instances(proposals, combined, things, annotated, ANNOTATION in parts.proposer.provides),
     )
-    return found.panoptic, counters.add(found, truth, annotated)
+    return prediction.panoptic, counters.add(prediction, truth, annotated)
 
 
-def _seen(parts: Segmenter, prepared: PreparedVocabulary, given: Vocabulary | None) -> tuple[bool, ...] | None:
+def _seen(parts: Segmenter, prepared: PreparedVocabulary, seen: Vocabulary | None) -> tuple[bool, ...] | None:
     """Per class whether it counts as seen; None where nobody says. A class that has any term in common with the list is
     seen (method.md 1.7)."""
-    if given is None:
-        trained = any(one.thing.role is Role.IN_VOCABULARY for one in parts.classifiers)
+    if seen is None:
+        trained = any(component.component.role is Role.IN_VOCABULARY for component in parts.classifiers)
         return tuple(seen_classes(parts, prepared).tolist()) if trained else None
-    found = classes_with_terms(prepared.vocabulary, {name_key(term) for term in given.terms}).tolist()
-    if not any(found):
-        shown = ", ".join(prepared.vocabulary.names[:5])
-        raise DataError(f"seen classes of the source, e.g. {shown}", ", ".join(given.names[:5]), "correct --seen")
-    return tuple(found)
+    flags = classes_with_terms(prepared.vocabulary, {name_key(term) for term in seen.terms}).tolist()
+    if not any(flags):
+        examples = ", ".join(prepared.vocabulary.names[:5])
+        raise DataError(f"seen classes of the source, e.g. {examples}", ", ".join(seen.names[:5]), "correct --seen")
+    return tuple(flags)
 
 
-def _settings(parts: Segmenter, groups: Sequence[bool] | None, given: Vocabulary | None) -> dict[str, Any]:
+def _settings(parts: Segmenter, groups: Sequence[bool] | None, seen: Vocabulary | None) -> dict[str, Any]:
     """What produced the result, and who said which classes are seen."""
-    said = "the in-vocabulary classifier" if given is None else "the user"
-    return {**provenance(parts), "seen": None if groups is None else {"said_by": said, "classes": sum(groups)}}
+    origin = "the in-vocabulary classifier" if seen is None else "the user"
+    return {**provenance(parts), "seen": None if groups is None else {"said_by": origin, "classes": sum(groups)}}
 
 
 def _nothing(source: ImageSource, failures: Sequence[Failure]) -> DataError:

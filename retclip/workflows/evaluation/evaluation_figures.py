@@ -135,14 +135,14 @@ def summary(
 def _groups(
     quality: PanopticQuality, precision: Precision, iou: IoUResult, names: Sequence[str], seen: Sequence[bool] | None
 ) -> dict[str, GroupFigures]:
-    found = {}
-    for group, wanted in () if seen is None else (("seen", True), ("unseen", False)):
-        chosen = [index for index, value in enumerate(seen or ()) if bool(value) is wanted]
-        mean = quality.mean(names={names[index] for index in chosen})
+    figures = {}
+    for group, flag in () if seen is None else (("seen", True), ("unseen", False)):
+        members = [index for index, value in enumerate(seen or ()) if bool(value) is flag]
+        mean = quality.mean(names={names[index] for index in members})
         pq, sq, rq = map(_percent, (mean.pq, mean.sq, mean.rq))
-        average, overlap = _percent(precision.mean(chosen)), _percent(iou.mean(chosen))
-        found[group] = GroupFigures(len(chosen), pq, sq, rq, average, overlap)
-    return found
+        average, overlap = _percent(precision.mean(members)), _percent(iou.mean(members))
+        figures[group] = GroupFigures(len(members), pq, sq, rq, average, overlap)
+    return figures
 
 
 def _class_row(quality: ClassQuality, ap: float | None, iou: float | None) -> dict[str, float | int | None]:
@@ -154,8 +154,8 @@ def _class_row(quality: ClassQuality, ap: float | None, iou: float | None) -> di
 def _confusion(counters: Counters) -> tuple[Confusion, ...]:
     names = (*counters.names, None)  # -1, the last, is no class
     return tuple(
-        Confusion(counters.names[one.truth], names[one.predicted], one.pixels, 100 * one.share)
-        for one in counters.confusion.mistakes(CONFUSED)
+        Confusion(counters.names[mistake.truth], names[mistake.predicted], mistake.pixels, 100 * mistake.share)
+        for mistake in counters.confusion.mistakes(CONFUSED)
     )
 
 

@@ -47,18 +47,18 @@ def predicted_instances(
     drawn: a person drew the masks, so that each is one object of one class: its best class alone is an instance, where
     FC-CLIP's rule offers a network's masks under several.
     """
-    wanted = {one.class_index for one in annotated.instances}
+    annotated_classes = {instance.class_index for instance in annotated.instances}
     most = MOST if annotated.absent is None else MOST_LOOKED_FOR
-    things, found = torch.tensor(is_thing, dtype=torch.bool), []
+    things, instances = torch.tensor(is_thing, dtype=torch.bool), []
     best = scores.argmax(dim=1) if scores.numel() else None
     for part in instances_in_parts(proposals.finest, scores, things, proposals.image_size, most):
         areas = part.masks.flatten(1).sum(1).double().tolist()
         for n, (index, score) in enumerate(zip(part.classes.tolist(), part.scores.tolist(), strict=True)):
             if drawn and best is not None and index != int(best[part.proposals[n]]):
                 continue
-            runs = rle.encode(part.masks[n].cpu().numpy()) if index in wanted else None
-            found.append(Instance(index, runs, score, area=areas[n]))
-    return found
+            runs = rle.encode(part.masks[n].cpu().numpy()) if index in annotated_classes else None
+            instances.append(Instance(index, runs, score, area=areas[n]))
+    return instances
 
 
 def annotated_instances(truth: PanopticSegmentation, index: Mapping[str, int], is_thing: tuple[bool, ...]) -> Annotated:
@@ -66,13 +66,19 @@ def annotated_instances(truth: PanopticSegmentation, index: Mapping[str, int], i
     index: key of a class's name -> its number."""
     objects = truth.objects
     if objects is None:
-        shown = ((one.class_name, truth.label_map == one.id, one.is_crowd, float(one.area)) for one in truth.segments)
+        objects_of = (
+            (segment.class_name, truth.label_map == segment.id, segment.is_crowd, float(segment.area))
+            for segment in truth.segments
+        )
     else:
-        shown = ((one.class_name, one.mask(), one.is_crowd, one.area) for one in objects.objects)
+        objects_of = (
+            (annotated_object.class_name, annotated_object.mask(), annotated_object.is_crowd, annotated_object.area)
+            for annotated_object in objects.objects
+        )
     numbers = {name: number for name, number in index.items() if is_thing[number]}
     instances = [
         Instance(number, rle.encode(mask), is_crowd=is_crowd, area=area)
-        for name, mask, is_crowd, area in shown
+        for name, mask, is_crowd, area in objects_of
         if (number := numbers.get(name_key(name))) is not None
     ]
     if objects is None:

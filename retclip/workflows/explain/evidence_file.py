@@ -50,7 +50,7 @@ def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) 
         arrays["mask_map"] = result.mask_map
     if evidence.neighbours:
         near = evidence.neighbours
-        texts = [str(one or "") for one in near.ids.ravel()]
+        texts = [str(segment_id or "") for segment_id in near.ids.ravel()]
         arrays["neighbour_ids"] = np.array(texts, dtype="U36").reshape(near.ids.shape)
         arrays["neighbour_classes"] = near.classes.cpu().numpy()
         arrays["neighbour_distances"] = near.distances.float().cpu().numpy()
@@ -111,7 +111,9 @@ def _about(result: PanopticSegmentation, evidence: Evidence) -> dict[str, Any]:
         "names": vocabulary.names,
         "is_thing": vocabulary.is_thing,
         "synonyms": vocabulary.synonyms,
-        "scores": [{"role": one.role, "classifier": one.classifier, "rule": one.rule} for one in evidence.scores],
+        "scores": [
+            {"role": source.role, "classifier": source.classifier, "rule": source.rule} for source in evidence.scores
+        ],
         "settings": evidence.settings,
         "matches": [asdict(match) for match in evidence.matches],
     }
@@ -122,14 +124,14 @@ def _evidence(arrays: dict[str, NDArray[Any]], about: About) -> Evidence:
         ClassScores(
             torch.from_numpy(arrays[f"values_{number}"]),
             torch.from_numpy(arrays[f"knows_{number}"]),
-            one.role,
+            source.role,
             torch.from_numpy(arrays[f"void_{number}"]) if f"void_{number}" in arrays else None,
-            one.classifier,
+            source.classifier,
             torch.from_numpy(arrays[f"speaks_{number}"]) if f"speaks_{number}" in arrays else None,
             torch.from_numpy(arrays[f"shares_{number}"]) if f"shares_{number}" in arrays else None,
-            one.rule,
+            source.rule,
         )
-        for number, one in enumerate(about.scores)
+        for number, source in enumerate(about.scores)
     )
     return Evidence(
         image_sha256=about.image_sha256,

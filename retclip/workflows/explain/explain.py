@@ -32,10 +32,10 @@ def explain(
     mask: one of the masks the segment is made of (None = its largest).
     painter: draws the explanation (None = it has no picture).
     """
-    segment = next((one for one in result.segments if one.id == segment_id), None)
+    segment = next((candidate for candidate in result.segments if candidate.id == segment_id), None)
     if segment is None:
-        known = ", ".join(f"{one.id} ({one.class_name})" for one in result.segments) or "none"
-        raise DataError("a segment id of this result", str(segment_id), f"choose one of: {known}")
+        available = ", ".join(f"{segment.id} ({segment.class_name})" for segment in result.segments) or "none"
+        raise DataError("a segment id of this result", str(segment_id), f"choose one of: {available}")
     n = segment.proposal if mask is None else mask
     if not 0 <= n < len(evidence.combined):
         raise DataError(
@@ -44,8 +44,8 @@ def explain(
     inside = result.label_map == segment.id
     parts = np.full(inside.sum(), n) if result.mask_map is None else result.mask_map[inside]
     names, voter = evidence.vocabulary.names, _voter(evidence)
-    scores = {_source(one): _best(one.values[n], names, segment.class_index) for one in evidence.scores}
-    unknown = {_source(one): _unknown(one, n, names) for one in evidence.scores}
+    scores = {_source(source): _best(source.values[n], names, segment.class_index) for source in evidence.scores}
+    unknown = {_source(source): _unknown(source, n, names) for source in evidence.scores}
     x0, y0, x1, y1 = (int(edge) for edge in evidence.boxes[n])
     return Explanation(
         segment=segment, mask=n, masks=len(np.unique(parts)), mask_area=int((parts == n).sum()),
@@ -53,7 +53,7 @@ def explain(
         neighbours=_neighbours(store, evidence, n, voter), scores=scores, unknown=unknown,
         combined=_best(evidence.combined[n], names, segment.class_index),
         void=float(evidence.void[n]), settings=dict(evidence.settings),
-        match=next((one for one in evidence.matches if one.name == segment.class_name), None),
+        match=next((candidate for candidate in evidence.matches if candidate.name == segment.class_name), None),
         vote=_vote(evidence, n, voter), classes=names, painter=painter,
     )  # fmt: skip
 
@@ -64,15 +64,15 @@ def segment_at(result: PanopticSegmentation, x: int, y: int) -> tuple[int, int |
     height, width = result.label_map.shape
     if not (0 <= x < width and 0 <= y < height):
         raise DataError(f"a pixel inside {width} x {height}", f"({x}, {y})", "count from the upper left, x first")
-    found = int(result.label_map[y, x])
-    if not found:
+    segment_id = int(result.label_map[y, x])
+    if not segment_id:
         raise DataError("a labelled pixel", f"({x}, {y}), which no segment covers", "choose another, see the overlay")
-    return found, None if result.mask_map is None else int(result.mask_map[y, x])
+    return segment_id, None if result.mask_map is None else int(result.mask_map[y, x])
 
 
-def _best(row: torch.Tensor, names: tuple[str, ...], chosen: int) -> dict[str, float]:
+def _best(row: torch.Tensor, names: tuple[str, ...], class_index: int) -> dict[str, float]:
     order = torch.argsort(row, descending=True, stable=True)[:TOP_CLASSES].tolist()
-    keep = order if chosen in order or chosen < 0 else [*order, chosen]
+    keep = order if class_index in order or class_index < 0 else [*order, class_index]
     return {names[index]: float(row[index]) for index in keep}
 
 
@@ -88,7 +88,7 @@ def _unknown(scores: ClassScores, n: int, names: tuple[str, ...]) -> list[str]:
 
 def _voter(evidence: Evidence) -> ClassScores | None:
     """The first source that says what each neighbour gave."""
-    return next((one for one in evidence.scores if evidence.neighbours and one.shares is not None), None)
+    return next((source for source in evidence.scores if evidence.neighbours and source.shares is not None), None)
 
 
 def _vote(evidence: Evidence, n: int, voter: ClassScores | None) -> Vote | None:
@@ -106,8 +106,8 @@ def _neighbours(
     near = evidence.neighbours
     if near is None or store is None:
         return ()
-    there = [column for column in range(near.ids.shape[1]) if near.ids[n, column] is not None]
-    ids = [near.ids[n, column] for column in there]
+    columns = [column for column in range(near.ids.shape[1]) if near.ids[n, column] is not None]
+    ids = [near.ids[n, column] for column in columns]
     stored, unknown = store.segments.get(ids), VectorMaker(None, {})
     makers = store.segments.vector_makers(ids, str(evidence.settings.get("space", "")))
     return tuple(
@@ -120,5 +120,5 @@ def _neighbours(
             vector_run=makers.get(near.ids[n, column], unknown).run,
             vector_components=makers.get(near.ids[n, column], unknown).components,
         )
-        for column in there
+        for column in columns
     )

@@ -97,11 +97,11 @@ class Explanation:
     def told_votes(self) -> str:
         """The vote in a line: class, score and how many neighbours it has; these sum to all of them."""
         counts = Counter(near.class_then for near in self.neighbours)
-        shown, rest = list(self.votes().items())[:SHOWN_VOTES], list(self.votes().items())[SHOWN_VOTES:]
-        parts = [f"{name} {score:.3f} ({counts[name]})" for name, score in shown]
-        if rest:
-            score, number = sum(score for _, score in rest), sum(counts[name] for name, _ in rest)
-            parts.append(f"{len(rest)} more {score:.3f} ({number})")
+        first, others = list(self.votes().items())[:SHOWN_VOTES], list(self.votes().items())[SHOWN_VOTES:]
+        parts = [f"{name} {score:.3f} ({counts[name]})" for name, score in first]
+        if others:
+            score, number = sum(score for _, score in others), sum(counts[name] for name, _ in others)
+            parts.append(f"{len(others)} more {score:.3f} ({number})")
         return ", ".join(parts)
 
     def verdict(self) -> str:
@@ -120,11 +120,15 @@ class Explanation:
     def as_dict(self) -> dict[str, Any]:
         """It as plain data, for JSON."""
         left_out = ("painter", "classes")  # neither is part of why
-        plain = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in left_out}
+        plain = {
+            attribute.name: getattr(self, attribute.name)
+            for attribute in fields(self)
+            if attribute.name not in left_out
+        }
         records = (SegmentInfo, LabelMatch, Vote)
-        told = {name: asdict(value) if isinstance(value, records) else value for name, value in plain.items()}
+        document = {name: asdict(value) if isinstance(value, records) else value for name, value in plain.items()}
         neighbours = [asdict(near) for near in self.neighbours]
-        return {**told, "neighbours": neighbours, "counts": self.counts(), "verdict": self.verdict()}
+        return {**document, "neighbours": neighbours, "counts": self.counts(), "verdict": self.verdict()}
 
     def save(self, path: str | Path) -> Path:
         """Write its picture as PNG; returns the path. Raises DataError for a name that does not end in .png, and where
@@ -149,7 +153,7 @@ class Explanation:
         return png_bytes(self._painted()) if self.painter else None
 
     def __repr__(self) -> str:
-        one, votes = self.segment, self.votes()
+        segment, votes = self.segment, self.votes()
         voted = ", ".join(f"{name} {value:.3f}" for name, value in list(votes.items())[:SHOWN_VOTES])
         near = f"{len(self.neighbours)} neighbours" + (f" vote {voted}" if voted else "")
-        return f"<Explanation of segment {one.id}: {one.class_name} {one.score:.3f}; {near}>"
+        return f"<Explanation of segment {segment.id}: {segment.class_name} {segment.score:.3f}; {near}>"

@@ -37,8 +37,8 @@ def proposals_of(
     DataError for what a component raises on them, ContractBroken for what it must not answer."""
     features = dense(models.backbone, images)
     with inference(models.proposer.device), on_photos(models.proposer.name, addresses(images)):
-        found = models.proposer.thing.propose(images, vocabulary, features)
-    return list(zip(features, checked_proposals(found, images, models.proposer.name), strict=True))
+        proposals = models.proposer.component.propose(images, vocabulary, features)
+    return list(zip(features, checked_proposals(proposals, images, models.proposer.name), strict=True))
 
 
 def vectors_of(models: Models, image: Image, features: DenseFeatures, proposals: MaskProposals) -> SegmentFeatures:
@@ -68,8 +68,8 @@ def keys_of(
 def dense(backbone: Loaded[Backbone], images: Sequence[Image]) -> list[DenseFeatures]:
     """One entry per image. Raises DataError for what the backbone raises on them, ContractBroken."""
     with inference(backbone.device), on_photos(backbone.name, addresses(images)):
-        found = backbone.thing.dense_features(images)
-    return checked_features(found, images, backbone.thing.space, backbone.name)
+        features = backbone.component.dense_features(images)
+    return checked_features(features, images, backbone.component.space, backbone.name)
 
 
 def pooled(
@@ -77,15 +77,15 @@ def pooled(
 ) -> SegmentFeatures:
     """A unit vector per mask in that backbone's space. Raises DataError, ContractBroken."""
     with inference(backbone.device), on_photos(backbone.name, addresses([image])):
-        found = backbone.thing.segment_vectors(features, proposals.masks, proposals.logits)
-    return checked_segments(found, len(proposals), backbone.thing.space, backbone.name)
+        segments = backbone.component.segment_vectors(features, proposals.masks, proposals.logits)
+    return checked_segments(segments, len(proposals), backbone.component.space, backbone.name)
 
 
 def text_of(backbone: Loaded[Backbone], names: Sequence[str]) -> Tensor | None:
     """A unit vector per name, None from a backbone that cannot read. Raises PluginFailed, ContractBroken."""
     with inference(backbone.device), at_work(backbone.name, f"read {len(names)} names"):
-        found = backbone.thing.text_vectors(names)
-    return checked_text(found, len(names), backbone.thing.space, backbone.name)
+        vectors = backbone.component.text_vectors(names)
+    return checked_text(vectors, len(names), backbone.component.space, backbone.name)
 
 
 def addresses(images: Sequence[Image]) -> list[str]:

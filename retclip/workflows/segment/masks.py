@@ -30,15 +30,15 @@ def boxes(proposals: MaskProposals) -> NDArray[np.int64]:
     """(n, 4) x0 y0 x1 y1 of each proposal in image pixels, read off its own grid, x1 y1 exclusive."""
     count, rows, columns = proposals.masks.shape
     height, width = proposals.image_size
-    found = np.zeros((count, 4), dtype=np.int64)
+    result = np.zeros((count, 4), dtype=np.int64)
     set_rows = (proposals.masks > 0.5).any(dim=2).cpu().numpy()
     set_columns = (proposals.masks > 0.5).any(dim=1).cpu().numpy()
     for n in range(count):
         y, x = np.flatnonzero(set_rows[n]), np.flatnonzero(set_columns[n])
         if len(y) and len(x):
             corners = (x[0] / columns * width, y[0] / rows * height, (x[-1] + 1) / columns * width)
-            found[n] = [int(corners[0]), int(corners[1]), -(-corners[2] // 1), -(-(y[-1] + 1) / rows * height // 1)]
-    return found
+            result[n] = [int(corners[0]), int(corners[1]), -(-corners[2] // 1), -(-(y[-1] + 1) / rows * height // 1)]
+    return result
 
 
 def best_first(proposals: MaskProposals, limit: int) -> MaskProposals:

@@ -19,12 +19,15 @@ T = TypeVar("T", covariant=True)
 
 @dataclass(frozen=True)
 class Loaded(Generic[T]):
-    """A component ready for work. `thing` may be loaded only when it is first asked for. files: the weight files that
-    it was loaded from, by FOLDER/NAME."""
+    """A loaded component with its name, device and settings.
+
+    component: the backbone, proposer or classifier itself; it may be loaded on first use.
+    files: the weight files that it was loaded from, by FOLDER/NAME.
+    """
 
     name: str
     version: str
-    thing: T
+    component: T
     device: Device
     settings: Mapping[str, Any]
     provides: frozenset[str]

@@ -85,9 +85,9 @@ def decide(parts: Segmenter, image: Image, prepared: PreparedVocabulary, describ
     scores = []
     for classifier in parts.classifiers:
         with inference(classifier.device), on_photos(classifier.name, addresses([image])):
-            found = classifier.thing.score(proposals, segments, vocabulary, neighbours)
-        found = checked_scores(found, len(proposals), vocabulary, classifier.name, neighbours)
-        scores.append(replace(found, classifier=classifier.name))
+            answer = classifier.component.score(proposals, segments, vocabulary, neighbours)
+        answer = checked_scores(answer, len(proposals), vocabulary, classifier.name, neighbours)
+        scores.append(replace(answer, classifier=classifier.name))
     scores = _pruned(scores, proposals, vocabulary.names, neighbours)
     weights = EnsembleWeights(**settings.ensemble.model_dump())
     combined, void = ensemble(scores, seen_classes(parts, prepared), weights, covered=segments.covered)
@@ -114,14 +114,14 @@ def merge(parts: Segmenter, evidence: Evidence, proposals: MaskProposals) -> Pan
         proposals.finest,
         evidence.combined.to(proposals.masks.device),  # backbone and proposer may work on different devices
         evidence.void.to(proposals.masks.device),
-        torch.tensor([one is not False for one in evidence.vocabulary.is_thing]),
+        torch.tensor([thing is not False for thing in evidence.vocabulary.is_thing]),
         size=grid,
         thresholds=MergeThresholds(settings.object_mask_threshold, settings.overlap_threshold, settings.mask_threshold),
     )
     specks = int(settings.smallest_void * grid[0] * grid[1])
     maps = close_void_specks(label_map.cpu().numpy(), mask_map.cpu().numpy(), specks)
     rows, columns = ((np.arange(full) * small) // full for full, small in zip(size, grid, strict=True))
-    full, origin = (one[rows[:, None], columns[None, :]] for one in maps)
+    full, origin = (grid_map[rows[:, None], columns[None, :]] for grid_map in maps)
     areas = np.bincount(full.ravel(), minlength=max((r.id for r in records), default=0) + 1)
     names = evidence.vocabulary.names
     infos = (replace(r, class_name=names[r.class_index], area=int(areas[r.id])) for r in records)
@@ -131,16 +131,16 @@ def merge(parts: Segmenter, evidence: Evidence, proposals: MaskProposals) -> Pan
 def _neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: SegmentFeatures) -> Neighbours:
     """One batched search over the covered masks; an uncovered mask has no neighbours."""
     settings = parts.settings.retrieval
-    vectors, space = segments.vectors[segments.covered].float(), parts.keys.thing.space
-    found = require_store(parts).nearest(vectors, prepared.store_classes, settings.k, settings.per_class, space)
-    count, k = len(segments.covered), found.distances.shape[1]
-    rows = segments.covered.nonzero()[:, 0].to(found.distances.device)
+    vectors, space = segments.vectors[segments.covered].float(), parts.keys.component.space
+    nearest = require_store(parts).nearest(vectors, prepared.store_classes, settings.k, settings.per_class, space)
+    count, k = len(segments.covered), nearest.distances.shape[1]
+    rows = segments.covered.nonzero()[:, 0].to(nearest.distances.device)
     ids = np.full((count, k), None, dtype=object)
-    ids[rows.cpu().numpy()] = found.ids
-    classes = torch.full((count, k), -1, dtype=torch.int64, device=found.classes.device)
-    distances = torch.full((count, k), torch.inf, device=found.distances.device)
-    classes[rows], distances[rows] = found.classes, found.distances
-    return Neighbours(ids, classes, distances, found.supported)
+    ids[rows.cpu().numpy()] = nearest.ids
+    classes = torch.full((count, k), -1, dtype=torch.int64, device=nearest.classes.device)
+    distances = torch.full((count, k), torch.inf, device=nearest.distances.device)
+    classes[rows], distances[rows] = nearest.classes, nearest.distances
+    return Neighbours(ids, classes, distances, nearest.supported)
 
 
 def _pruned(
@@ -152,14 +152,14 @@ def _pruned(
     prompted = torch.tensor([prompt is not None for prompt in prompts], dtype=torch.bool)
     if not prompted.any():
         return scores
-    found = torch.tensor([name in prompts for name in names], dtype=torch.bool)
-    possible = found[None] | ~prompted[:, None]  # (n, c)
-    pruned = [replace(one, values=one.values * possible.to(one.values.device)) for one in scores]
+    detected = torch.tensor([name in prompts for name in names], dtype=torch.bool)
+    possible = detected[None] | ~prompted[:, None]  # (n, c)
+    pruned = [replace(source, values=source.values * possible.to(source.values.device)) for source in scores]
     if neighbours is None:
         return pruned
     classes = neighbours.classes.clamp(min=0)  # (n, k); where there is no neighbour, there is no share either
     voting = possible.to(classes.device).gather(1, classes)  # (n, k)
-    return [one if one.shares is None else replace(one, shares=one.shares * voting) for one in pruned]
+    return [source if source.shares is None else replace(source, shares=source.shares * voting) for source in pruned]
 
 
 def seen_classes(parts: Segmenter, prepared: PreparedVocabulary) -> Tensor:
@@ -167,18 +167,18 @@ def seen_classes(parts: Segmenter, prepared: PreparedVocabulary) -> Tensor:
     trained = {
         name_key(term)
         for classifier in parts.classifiers
-        if classifier.thing.role is Role.IN_VOCABULARY
-        for term in getattr(classifier.thing, "trained_on", ())
+        if classifier.component.role is Role.IN_VOCABULARY
+        for term in getattr(classifier.component, "trained_on", ())
     }
     return classes_with_terms(prepared.vocabulary, trained)
 
 
 def classes_with_terms(vocabulary: Vocabulary, keys: set[str]) -> Tensor:
     """(c,) bool: the classes any of whose terms has its key among `keys`."""
-    found = torch.zeros(len(vocabulary), dtype=torch.bool)
+    matching = torch.zeros(len(vocabulary), dtype=torch.bool)
     for term, row in zip(vocabulary.terms, vocabulary.row_class.tolist(), strict=True):
-        found[row] |= name_key(term) in keys
-    return found
+        matching[row] |= name_key(term) in keys
+    return matching
 
 
 def provenance(parts: Segmenter) -> dict[str, Any]:
@@ -186,12 +186,12 @@ def provenance(parts: Segmenter) -> dict[str, Any]:
     loaded = {"backbone": parts.backbone, "proposer": parts.proposer}
     if parts.second_backbone is not None:
         loaded["keys"] = parts.second_backbone
-    named = {role: _produced_by(one) for role, one in loaded.items()}
+    produced_by = {role: _produced_by(component) for role, component in loaded.items()}
     settings = parts.settings.model_dump(mode="json", include={"retrieval", "ensemble", "segment", "matching"})
-    classifiers = [_produced_by(one) for one in parts.classifiers]
-    space = parts.keys.thing.space.id
-    return {"retclip": __version__, "space": space, **named, "classifiers": classifiers, **settings}
+    classifiers = [_produced_by(component) for component in parts.classifiers]
+    space = parts.keys.component.space.id
+    return {"retclip": __version__, "space": space, **produced_by, "classifiers": classifiers, **settings}
 
 
-def _produced_by(one: Loaded[Any]) -> dict[str, Any]:
-    return {"name": one.name, "version": one.version, "settings": dict(one.settings)}
+def _produced_by(component: Loaded[Any]) -> dict[str, Any]:
+    return {"name": component.name, "version": component.version, "settings": dict(component.settings)}

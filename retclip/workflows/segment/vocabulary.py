@@ -38,11 +38,11 @@ def prepare(parts: Segmenter, vocabulary: Vocabulary | None) -> PreparedVocabula
     _check_needs(parts)
     vocabulary = replace(vocabulary, text=text_of(parts.backbone, vocabulary.terms))
     matches = _matches(parts, vocabulary, stored)
-    rows = {one.name: one for one in stored}
-    found = [rows[match.store_class] if match.store_class is not None else None for match in matches]
-    things = tuple(map(_is_thing, vocabulary.is_thing, found))
+    rows = {row.name: row for row in stored}
+    matched_rows = [rows[match.store_class] if match.store_class is not None else None for match in matches]
+    things = tuple(map(_is_thing, vocabulary.is_thing, matched_rows))
     return PreparedVocabulary(
-        replace(vocabulary, is_thing=things), matches, tuple(one.id if one else None for one in found)
+        replace(vocabulary, is_thing=things), matches, tuple(row.id if row else None for row in matched_rows)
     )
 
 
@@ -51,22 +51,23 @@ def missing(prepared: PreparedVocabulary) -> tuple[LabelMatch, ...]:
     return tuple(match for match in prepared.matches if match.how is MatchKind.MISSING)
 
 
-def _is_thing(given: bool | None, stored: StoreClass | None) -> bool:
+def _is_thing(declared: bool | None, stored: StoreClass | None) -> bool:
     """Who says it counts, in this order: the user or the data set, the store, nobody (then it is countable)."""
-    if given is not None:
-        return given
+    if declared is not None:
+        return declared
     return stored is None or stored.is_thing is not False
 
 
 def _matches(parts: Segmenter, vocabulary: Vocabulary, stored: Sequence[StoreClass]) -> tuple[LabelMatch, ...]:
     """With the store's classes. One without segments stands for nothing: it must neither hide a synonym that has some
     nor pass for support."""
-    alive = {one.id: one for one in stored if one.segments}
+    alive = {row.id: row for row in stored if row.segments}
     decisions = parts.store.matches.decisions() if parts.store else Decisions()
     rejected = {
-        key: {alive[one].name for one in decisions.barred_categories(key) if one in alive} for key in decisions.rejected
+        key: {alive[category].name for category in decisions.barred_categories(key) if category in alive}
+        for key in decisions.rejected
     }
-    aliases = {one.name: one.aliases for one in alive.values()}
+    aliases = {row.name: row.aliases for row in alive.values()}
 
     def decided(match: LabelMatch) -> LabelMatch:
         return _as_decided(match, decisions.newest.get(name_key(match.name)), alive)
@@ -87,9 +88,9 @@ def matches_with(
     classes: names with their synonyms. rejected: as `match_labels` takes it. decided: has the last word on each match.
     """
     names, threshold = list(classes), parts.settings.matching.threshold
-    found = tuple(map(decided, match_labels(vocabulary, names, classes, None, threshold, rejected)))
-    if vocabulary.text is None or not names or all(match.how is not MatchKind.MISSING for match in found):
-        return found
+    matches = tuple(map(decided, match_labels(vocabulary, names, classes, None, threshold, rejected)))
+    if vocabulary.text is None or not names or all(match.how is not MatchKind.MISSING for match in matches):
+        return matches
     text = _text_of_classes(parts, names)
     return tuple(map(decided, match_labels(vocabulary, names, classes, text, threshold, rejected)))
 
@@ -104,47 +105,56 @@ def _text_of_classes(parts: Models, names: Sequence[str]) -> Tensor | None:
             "classes of the store matched by their spelling alone: expected %s; got %s", error.expected, error.got
         )
         long = set(error.names)
-    whole = [index for index, name in enumerate(names) if name not in long]
-    found = text_of(parts.backbone, [names[index] for index in whole]) if whole else None
-    if found is None:
+    readable = [index for index, name in enumerate(names) if name not in long]
+    vectors = text_of(parts.backbone, [names[index] for index in readable]) if readable else None
+    if vectors is None:
         return None
-    rows = found.new_zeros(len(names), found.shape[1])
-    rows[whole] = found
+    rows = vectors.new_zeros(len(names), vectors.shape[1])
+    rows[readable] = vectors
     return rows
 
 
-def _as_decided(match: LabelMatch, said: ClassMatch | None, alive: Mapping[int, StoreClass]) -> LabelMatch:
+def _as_decided(match: LabelMatch, decision: ClassMatch | None, alive: Mapping[int, StoreClass]) -> LabelMatch:
     """What was decided before counts: a person's word, and where the class was fetched from. A class of the very name
     goes before a match that was accepted, not before one that a person made."""
-    if said is None or not said.holds:
+    if decision is None or not decision.holds:
         return match
-    cosine = 1.0 if said.similarity is None else said.similarity
-    if said.dataset:
-        own = next((one for one in alive.values() if one.name == match.store_class), None)
-        if own is None or said.key not in map(name_key, (own.name, *own.aliases)):
+    cosine = 1.0 if decision.similarity is None else decision.similarity
+    if decision.dataset:
+        own_class = next((row for row in alive.values() if row.name == match.store_class), None)
+        if own_class is None or decision.key not in map(name_key, (own_class.name, *own_class.aliases)):
             return match
-        return replace(match, how=MatchKind.FALLBACK, similarity=cosine, nearest=said.matched, dataset=said.dataset)
-    stands = alive.get(said.category) if said.category is not None and said.decision == Decision.ACCEPTED else None
-    if stands is None or (match.how is MatchKind.EXACT and said.how is not MatchKind.MAP):
+        return replace(
+            match, how=MatchKind.FALLBACK, similarity=cosine, nearest=decision.matched, dataset=decision.dataset
+        )
+    stands = (
+        alive.get(decision.category)
+        if decision.category is not None and decision.decision == Decision.ACCEPTED
+        else None
+    )
+    if stands is None or (match.how is MatchKind.EXACT and decision.how is not MatchKind.MAP):
         return match
-    return LabelMatch(match.name, stands.name, said.how, cosine, stands.name if said.how is MatchKind.TEXT else None)
+    return LabelMatch(
+        match.name, stands.name, decision.how, cosine, stands.name if decision.how is MatchKind.TEXT else None
+    )
 
 
 def _everything(stored: Sequence[StoreClass]) -> Vocabulary:
-    alive = [one for one in stored if one.segments]
+    alive = [row for row in stored if row.segments]
     if not alive:
         todo = "name them: --classes 'sky, car', where a classifier reads names; else add some first: retclip class add"
         raise ConfigError("class names", "none, and the store is empty", todo)
-    return Vocabulary(tuple(one.name for one in alive), tuple(one.is_thing for one in alive))
+    return Vocabulary(tuple(row.name for row in alive), tuple(row.is_thing for row in alive))
 
 
 def _check_needs(parts: Segmenter) -> None:
     backbone, *others = (
-        Capable(one.name, one.provides, one.needs) for one in (parts.backbone, parts.proposer, *parts.classifiers)
+        Capable(component.name, component.provides, component.needs)
+        for component in (parts.backbone, parts.proposer, *parts.classifiers)
     )
     check_pairing(backbone, others)
     if needs_neighbours(parts):
-        require_store(parts).spaces.require_complete(parts.keys.thing.space)
+        require_store(parts).spaces.require_complete(parts.keys.component.space)
 
 
 def needs_neighbours(parts: Segmenter) -> bool:

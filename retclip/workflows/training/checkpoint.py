@@ -51,8 +51,8 @@ class Checkpoints:
         """The steps that have one, ascending."""
         if not self.folder.is_dir():
             return []
-        found = (NAME.fullmatch(path.name) for path in self.folder.iterdir() if (path / STATE).is_file())
-        return sorted(int(one[1]) for one in found if one)
+        matches = (NAME.fullmatch(path.name) for path in self.folder.iterdir() if (path / STATE).is_file())
+        return sorted(int(match[1]) for match in matches if match)
 
     def place(self, step: int) -> Path:
         """The folder of a step's checkpoint."""
@@ -101,11 +101,13 @@ class Checkpoints:
     def _read(self, place: Path) -> TrainingState:
         todo = f"remove {place}: the run then goes on from the checkpoint before it"
         try:
-            told = json.loads((place / STATE).read_text(encoding="utf-8"))
-            wrong = [name for name, digest in told["sha256"].items() if file_digest(place / name) != digest]
+            state = json.loads((place / STATE).read_text(encoding="utf-8"))
+            wrong = [name for name, digest in state["sha256"].items() if file_digest(place / name) != digest]
             if wrong:
                 raise DataError(f"a checkpoint as it was written: {place}", f"{', '.join(wrong)} changed", todo)
-            kept = torch.load(place / OPTIMIZER, map_location="cpu", weights_only=True)
-            return TrainingState(int(told["step"]), load_file(place / WEIGHTS), kept["optimizer"], kept["random"])
+            optimizer_state = torch.load(place / OPTIMIZER, map_location="cpu", weights_only=True)
+            return TrainingState(
+                int(state["step"]), load_file(place / WEIGHTS), optimizer_state["optimizer"], optimizer_state["random"]
+            )
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
             raise DataError(f"a readable checkpoint {place}", f"{type(error).__name__}: {error}", todo) from error

@@ -85,10 +85,10 @@ class FinetuneReport:
     def progress(self, message: str = "") -> Progress:
         """How far it is, as everybody is told it."""
         pq = self.validation.get("pq")
-        told = [f"loss {sum(self.losses.values()):.3f}"] if self.losses else []
-        told += [f"PQ {pq:.1f}"] if pq is not None else []
+        parts = [f"loss {sum(self.losses.values()):.3f}"] if self.losses else []
+        parts += [f"PQ {pq:.1f}"] if pq is not None else []
         failed = len(self.failures)
-        return Progress("finetune", self.step, self.steps, failed, self.begun, ", ".join(told), message)
+        return Progress("finetune", self.step, self.steps, failed, self.begun, ", ".join(parts), message)
 
 
 def finetune(job: FinetuneJob, on_progress: OnProgress = silent) -> FinetuneReport:
@@ -174,16 +174,16 @@ class _Loop:
         section, device = job.section, job.device
         batch = batch_of(job.backbone, samples, device)
         self._failures |= {failure.external_id: failure for failure in batch.failures}
-        targets = [one.targets.on(device.torch_device) for one in batch.samples]
+        targets = [sample.targets.on(device.torch_device) for sample in batch.samples]
         seed = _seed(section.seed, number, self.accelerator.process_index)
         with autocast(device):
             generator = torch.Generator().manual_seed(seed)
             compute = partial(self.wrapped, batch.features, targets, job.vocabulary, generator)
             losses = checked_losses(job.proposer, number + 1, compute)
         values = torch.stack(list(losses.values()))
-        told = dict(zip(losses, self.accelerator.reduce(values.detach().float(), "mean").tolist(), strict=True))
-        if not math.isfinite(sum(told.values())):  # of all processes, so that all of them stop
-            got = ", ".join(f"{name} {value:g}" for name, value in told.items())
+        means = dict(zip(losses, self.accelerator.reduce(values.detach().float(), "mean").tolist(), strict=True))
+        if not math.isfinite(sum(means.values())):  # of all processes, so that all of them stop
+            got = ", ".join(f"{name} {value:g}" for name, value in means.items())
             todo = "lower finetune.learning_rate or set device.dtype = 'float32'; the last checkpoint is whole"
             raise DataError(f"finite losses in step {number + 1}", got, todo)
         for group in self.optimizer.param_groups:
@@ -192,7 +192,7 @@ class _Loop:
         self.accelerator.backward(values.sum())
         norm = self.accelerator.clip_grad_norm_(self.wrapped.parameters(), section.clip)
         self.optimizer.step()
-        return told, float(norm)
+        return means, float(norm)
 
     def _anyone(self, signal: int) -> int:
         """The signal that any process has heard: they hear it at different steps, and must stop together."""
@@ -249,13 +249,13 @@ def accelerator_of(device: Device) -> Any:
 
 def _taken_up(job: FinetuneJob, model: Trainable, optimizer: torch.optim.Optimizer) -> int:
     """Steps that are done already; model, optimiser and random state are then as they were after them."""
-    found = job.run.checkpoints.latest()
-    if found is None:
+    latest = job.run.checkpoints.latest()
+    if latest is None:
         return 0
-    model.load_state_dict(found.tensors)
-    optimizer.load_state_dict(dict(found.optimizer))
-    torch.set_rng_state(found.random)
-    return found.step
+    model.load_state_dict(latest.tensors)
+    optimizer.load_state_dict(dict(latest.optimizer))
+    torch.set_rng_state(latest.random)
+    return latest.step
 
 
 def _seed(seed: int, step: int, rank: int) -> int:

@@ -61,10 +61,10 @@ def finetune_job(
     """
     settings = components.settings
     proposer, make, backbone = trainable(components)
-    named = training_classes(source, classes)
+    training_vocabulary = training_classes(source, classes)
     device = _device(settings)
     frozen: Loaded[Any] = components.component("backbone", backbone.full_name, device)
-    vocabulary = _with_text(frozen, named)
+    vocabulary = _with_text(frozen, training_vocabulary)
     section = settings.finetune
     augmentation = Augmentation(section.crop, section.smallest_scale, section.largest_scale, section.flip)
     data = TrainingData(source, vocabulary, augmentation, section.seed)
@@ -81,7 +81,7 @@ def finetune_job(
             "version": proposer.version,
             "settings": checked.model_dump(mode="json"),
         },
-        "backbone": {"name": frozen.name, "settings": dict(frozen.settings), "space": frozen.thing.space.id},
+        "backbone": {"name": frozen.name, "settings": dict(frozen.settings), "space": frozen.component.space.id},
         "finetune": _deciding(section),
         "data": {"source": source.name, "digest": data.digest, "images": len(data.records)},
         "classes": vocabulary.digest,
@@ -116,12 +116,14 @@ def _deciding(section: FinetuneSection) -> dict[str, Any]:
     return {key: value for key, value in section.model_dump(mode="json").items() if key not in free}
 
 
-def training_classes(source: CheckedSource, chosen: Vocabulary | None) -> Vocabulary:
+def training_classes(source: CheckedSource, vocabulary: Vocabulary | None) -> Vocabulary:
     """C_train: the source's classes, or those chosen of them, with the synonyms given. Raises DataError."""
-    known = {one.name: one for one in annotated_classes(source)}
-    names = source_names(source, chosen.names, source.address) if chosen else tuple(known)
-    synonyms = chosen.synonyms if chosen and chosen.synonyms else tuple(known[name].synonyms for name in names)
-    return Vocabulary(names, tuple(known[name].is_thing is not False for name in names), synonyms)
+    annotated = {source_class.name: source_class for source_class in annotated_classes(source)}
+    names = source_names(source, vocabulary.names, source.address) if vocabulary else tuple(annotated)
+    synonyms = (
+        vocabulary.synonyms if vocabulary and vocabulary.synonyms else tuple(annotated[name].synonyms for name in names)
+    )
+    return Vocabulary(names, tuple(annotated[name].is_thing is not False for name in names), synonyms)
 
 
 def _device(settings: Settings) -> Device:
@@ -138,8 +140,8 @@ def _with_text(backbone: Loaded[Any], vocabulary: Vocabulary) -> Vocabulary:
     import torch
 
     with torch.no_grad(), at_work(backbone.name, f"read {len(vocabulary.terms)} names"):
-        text = backbone.thing.text_vectors(vocabulary.terms)
-    checked = checked_text(text, len(vocabulary.terms), backbone.thing.space, backbone.name)
+        text = backbone.component.text_vectors(vocabulary.terms)
+    checked = checked_text(text, len(vocabulary.terms), backbone.component.space, backbone.name)
     if checked is None:
         raise broken(backbone.name, "text vectors, as it provides text", "None")
     return replace(vocabulary, text=checked)
@@ -159,12 +161,12 @@ def _validation(
     """Segments the validation source with the proposer as it is, its own classifier and those of the settings that need
     no store."""
     settings, manager = components.settings, components.manager
-    chosen = [manager.find("classifier", name) for name in settings.components.classifiers]
+    infos = [manager.find("classifier", name) for name in settings.components.classifiers]
     own = manager.find("proposer", settings.components.proposer).plugin
     others = tuple(
-        components.component("classifier", one.full_name, device)
-        for one in chosen
-        if NEIGHBOURS not in one.component.needs and one.plugin != own
+        components.component("classifier", info.full_name, device)
+        for info in infos
+        if NEIGHBOURS not in info.component.needs and info.plugin != own
     )
     count = settings.finetune.validate_images or len(source)
 
@@ -176,11 +178,17 @@ def _validation(
             raise ConfigError("a classifier to validate with", "none", todo)
         live = _loaded("live", model.proposer(), device)
         segmenter = Segmenter(backbone, live, settings, classifiers=classifiers)
-        found = evaluate(segmenter, SourceView(source, most=count))
-        return {"pq": found.pq, "sq": found.sq, "rq": found.rq, "miou": found.miou, "images": found.images}
+        evaluation = evaluate(segmenter, SourceView(source, most=count))
+        return {
+            "pq": evaluation.pq,
+            "sq": evaluation.sq,
+            "rq": evaluation.rq,
+            "miou": evaluation.miou,
+            "images": evaluation.images,
+        }
 
     return validate
 
 
-def _loaded(name: str, thing: Any, device: Device) -> Loaded[Any]:
-    return Loaded(name, "", thing, device, {}, frozenset(), frozenset())
+def _loaded(name: str, component: Any, device: Device) -> Loaded[Any]:
+    return Loaded(name, "", component, device, {}, frozenset(), frozenset())

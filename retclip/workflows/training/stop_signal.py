@@ -104,5 +104,5 @@ def _heard(handler: Handler) -> dict[int, Any]:
     """Set the handler; who handled before. What the process was told to ignore (nohup does so) stays ignored."""
     if threading.current_thread() is not threading.main_thread():
         return {}
-    asked = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
-    return {number: signal.signal(number, handler) for number in asked}
+    handled = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+    return {number: signal.signal(number, handler) for number in handled}

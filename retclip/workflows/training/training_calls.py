@@ -38,8 +38,8 @@ def frozen_features(backbone: Loaded[Backbone], images: Sequence[Image], device:
     """Features without a gradient, that a loss may still be computed of (inference mode would forbid it). Raises
     DataError for what the backbone raises on the images, ContractBroken."""
     with torch.no_grad(), autocast(device), on_photos(backbone.name, addresses(images)):
-        found = backbone.thing.dense_features(images)
-    return checked_features(found, images, backbone.thing.space, backbone.name)
+        features = backbone.component.dense_features(images)
+    return checked_features(features, images, backbone.component.space, backbone.name)
 
 
 def batch_of(backbone: Loaded[Backbone], samples: Sequence[Sample], device: Device) -> Batch:
@@ -49,26 +49,26 @@ def batch_of(backbone: Loaded[Backbone], samples: Sequence[Sample], device: Devi
     except DataError:
         if len(samples) == 1:
             raise
-    kept, features, failures = list[Sample](), list[DenseFeatures](), list[Failure]()
+    readable, features, failures = list[Sample](), list[DenseFeatures](), list[Failure]()
     for sample in samples:
         try:
             features += frozen_features(backbone, [sample.image], device)
-            kept.append(sample)
+            readable.append(sample)
         except DataError as error:
             reason, last = str(error), error
             failures.append(Failure(sample.external_id, sample.image.uri, reason))
-    if not kept:
+    if not readable:
         raise last
-    return Batch(kept, features, failures)
+    return Batch(readable, features, failures)
 
 
 def checked_losses(component: str, step: int, losses: Callable[[], Any]) -> Mapping[str, Tensor]:
     """The losses of a step by name, scalars. Raises PluginFailed for what computing them raises, ContractBroken."""
     with at_work(component, f"compute the losses of step {step}"):
-        found = losses()
-    if not isinstance(found, Mapping) or not found:
-        raise broken(component, "losses by name", f"{type(found).__name__}")
-    for name, value in found.items():
+        terms = losses()
+    if not isinstance(terms, Mapping) or not terms:
+        raise broken(component, "losses by name", f"{type(terms).__name__}")
+    for name, value in terms.items():
         if not isinstance(value, Tensor) or value.ndim != 0 or not value.dtype.is_floating_point:
             raise broken(component, f"a scalar tensor for the loss {name!r}", f"{value!r}"[:80])
-    return found
+    return terms

@@ -55,7 +55,7 @@ class TrainingData:
     def __init__(self, source: ImageSource, vocabulary: Vocabulary, augmentation: Augmentation, seed: int) -> None:
         self.augmentation, self.seed = augmentation, seed
         self.rows = class_rows(vocabulary)
-        self.records = [one for one in source.images() if self._shows_a_class(one)]
+        self.records = [record for record in source.images() if self._shows_a_class(record)]
         tally = Tally(passed_over_by(source))
         tally.skip(NOTHING_TO_TRAIN, len(source) - len(self.records))
         self.passed_over = tally.total
@@ -71,7 +71,7 @@ class TrainingData:
         """sha256 over the images' identities and annotations, in order: whether another run sees the same data."""
         import hashlib
 
-        listed = "\n".join(f"{one.external_id} {one.annotation_digest}" for one in self.records)
+        listed = "\n".join(f"{record.external_id} {record.annotation_digest}" for record in self.records)
         return hashlib.sha256(listed.encode()).hexdigest()
 
     def batches(self, start: int, steps: int, batch: int, places: range, workers: int) -> Iterator[list[Sample]]:
@@ -83,13 +83,13 @@ class TrainingData:
                 for step in range(start, steps):
                     waiting.append([pool.submit(self.sample, step * batch + place) for place in places])
                     if len(waiting) > AHEAD:
-                        yield [one.result() for one in waiting.popleft()]
+                        yield [future.result() for future in waiting.popleft()]
                 while waiting:
-                    yield [one.result() for one in waiting.popleft()]
+                    yield [future.result() for future in waiting.popleft()]
             finally:
                 for futures in waiting:
-                    for one in futures:
-                        one.cancel()
+                    for future in futures:
+                        future.cancel()
 
     def sample(self, number: int) -> Sample:
         """Image number `number` of the run, augmented by random numbers of its own. Raises DataError where no image of

@@ -49,15 +49,15 @@ class TrainingRun:
     def begin(self, fresh: bool, vocabulary: Vocabulary) -> None:
         """Make the folder, or take up the run that lies there. fresh: replace it; only files that a run makes are
         removed. Raises ConfigError for a folder of somebody else's and for a run with other settings."""
-        told = self.folder / SETTINGS
-        there = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set[str]()
-        ours = {SETTINGS, TERMS} <= there  # settings.json alone is a name that many programs use
+        settings_file = self.folder / SETTINGS
+        names = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set[str]()
+        ours = {SETTINGS, TERMS} <= names  # settings.json alone is a name that many programs use
         begun = (TERMS, f".{TERMS}.", f".{SETTINGS}.")  # all that a kill in this function can leave
-        if not ours and not all(name.startswith(begun) for name in there):
+        if not ours and not all(name.startswith(begun) for name in names):
             todo = "choose another folder: --out"
             raise ConfigError("a new folder, or one of an earlier run", f"{self.folder} with other files", todo)
         if ours and not fresh:
-            self._compare(_read(told))
+            self._compare(_read(settings_file))
             return
         if ours:
             self._clear()
@@ -65,7 +65,7 @@ class TrainingRun:
         synonyms = vocabulary.synonyms or ((),) * len(vocabulary)
         lines = [", ".join((name, *more)) for name, more in zip(vocabulary.names, synonyms, strict=True)]
         write_durably(self.folder / TERMS, ("\n".join(lines) + "\n").encode())
-        write_durably(told, json.dumps(self.settings, indent=1, sort_keys=True).encode())
+        write_durably(settings_file, json.dumps(self.settings, indent=1, sort_keys=True).encode())
 
     def _clear(self) -> None:
         self.checkpoints.remove()
@@ -83,8 +83,8 @@ class TrainingRun:
     def cut(self, step: int) -> None:
         """Forget what was measured after `step`: the run goes on from there, and will measure it again."""
         if self.metrics.is_file():
-            kept = [json.dumps(one) for one in read_metrics(self.metrics) if one["step"] <= step]
-            write_durably(self.metrics, "".join(f"{line}\n" for line in kept).encode())
+            lines = [json.dumps(row) for row in read_metrics(self.metrics) if row["step"] <= step]
+            write_durably(self.metrics, "".join(f"{line}\n" for line in lines).encode())
 
     def log(self, line: Mapping[str, Any]) -> None:
         """Append a line."""
@@ -95,13 +95,13 @@ class TrainingRun:
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """Every line; a last one that a kill cut short is left out. Raises DataError for any other that is no JSON."""
     lines = path.read_text(encoding="utf-8").split("\n")
-    found = []
+    rows = []
     for number, line in enumerate(lines[:-1], start=1):
         try:
-            found.append(dict(json.loads(line)))
+            rows.append(dict(json.loads(line)))
         except (ValueError, RecursionError) as error:
             raise DataError(f"a JSON object in line {number} of {path}", str(error), "remove that line") from error
-    return found
+    return rows
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _flat(nested: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """Nested tables as dotted keys."""
-    found: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
     for key, value in nested.items():
-        found |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
-    return found
+        metrics |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
+    return metrics

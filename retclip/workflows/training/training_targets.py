@@ -39,25 +39,29 @@ def class_rows(vocabulary: Vocabulary) -> dict[str, int]:
 def targets_of(labels: NDArray[np.int32], segments: Sequence[SegmentInfo], rows: Mapping[str, int]) -> IndexedTargets:
     """labels: (H, W) ids of segments, 0 = void. Things come first as they are listed, then stuff, merged class by
     class; crowds, classes without a row and segments that no pixel shows are in none of them."""
-    there = set(np.unique(labels).tolist())
-    seen = [(one, rows.get(name_key(one.class_name))) for one in segments if one.id in there and not one.is_crowd]
+    ids_in_crop = set(np.unique(labels).tolist())
+    seen = [
+        (segment, rows.get(name_key(segment.class_name)))
+        for segment in segments
+        if segment.id in ids_in_crop and not segment.is_crowd
+    ]
     number_of: dict[int, int] = {}  # segment id -> mask
     classes: list[int] = []
-    for one, row in seen:
-        if row is not None and one.is_thing:
-            number_of[one.id] = len(classes)
+    for segment, row in seen:
+        if row is not None and segment.is_thing:
+            number_of[segment.id] = len(classes)
             classes.append(row)
     stuff: dict[int, int] = {}  # class -> mask
-    for one, row in seen:
-        if row is not None and not one.is_thing:
+    for segment, row in seen:
+        if row is not None and not segment.is_thing:
             if row not in stuff:
                 stuff[row] = len(classes)
                 classes.append(row)
-            number_of[one.id] = stuff[row]
+            number_of[segment.id] = stuff[row]
     ids = np.array(sorted(number_of), dtype=np.int64)
     index = np.full(labels.shape, NONE, dtype=np.int16)
     if len(ids):
         place = np.searchsorted(ids, labels).clip(max=len(ids) - 1)
-        numbers = np.array([number_of[one] for one in ids.tolist()], dtype=np.int16)
+        numbers = np.array([number_of[label] for label in ids.tolist()], dtype=np.int16)
         index = np.where(ids[place] == labels, numbers[place], index).astype(np.int16)
     return IndexedTargets(index, np.array(classes, dtype=np.int64))

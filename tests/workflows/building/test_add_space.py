@@ -81,7 +81,7 @@ def test_every_segment_gets_the_vector_that_a_build_would_have_given(built, add,
     report = add(commit_images=2)
     assert (report.total, report.images, report.segments, report.lacking, report.failures) == (5, 5, 10, 0, ())
     assert world.loaded == [], "photos on the disk need no source"
-    projection = built.projection(second.thing.space)
+    projection = built.projection(second.component.space)
     assert reconcile.differences(projection).clean
     added = projection.index.vectors([point for point, _ in projection.index.scan()])
     parts = replace(kit.parts(built), second_backbone=second)
@@ -94,8 +94,8 @@ def test_every_segment_gets_the_vector_that_a_build_would_have_given(built, add,
 
 def test_the_same_again_does_nothing_and_later_segments_are_made_up_for(built, add, kit, second, world):
     add()
-    second.thing.asked = 0
-    assert (add().total, second.thing.asked) == (0, 0)
+    second.component.asked = 0
+    assert (add().total, second.component.asked) == (0, 0)
     more = kit.picture("sky", "car", seed=9)
     world.items.append(more)
     build_store(kit.parts(built), world, "listed:x")
@@ -166,12 +166,12 @@ def test_masks_that_meet_no_cell_are_dropped_named_and_block_nothing(built, add,
 
     build_store(kit.parts(built, tiny), kit.Source([small], name="listed"), "listed:y")
     world.items[:] = [small]
-    second.thing.least = 4
+    second.component.least = 4
     report = add()
     assert (report.dropped, report.segments, state(built)) == (1, 11, (11, 0, 1))
     assert report.failures[0].reason.startswith("dropped: the mask of segment ")
     assert "(car) meets no feature cell of stub.second" in report.failures[0].reason
-    built.spaces.require_complete(second.thing.space)
+    built.spaces.require_complete(second.component.space)
     again = add()
     assert (again.total, again.failures) == (0, ()), "no repetition changes that"
     build_store(kit.parts(built), kit.Source([small], name="listed"), "listed:y", None)
@@ -188,10 +188,10 @@ def test_a_mask_that_was_corrected_lacks_its_vector_until_the_next_run(built, ad
     build_store(kit.parts(built), world, "listed:x")
     assert state(built) == (8, 2, 0)
     with pytest.raises(SpaceIncomplete, match="2 of 10"):
-        built.spaces.require_complete(second.thing.space)
+        built.spaces.require_complete(second.component.space)
     built.spaces.require_complete(kit.Backbone.space)
     assert add().segments == 2
-    built.spaces.require_complete(second.thing.space)
+    built.spaces.require_complete(second.component.space)
 
 
 def test_a_bad_mask_in_the_catalog_is_a_failure_of_its_image(built, add):
@@ -246,7 +246,7 @@ def test_an_empty_store_and_a_space_that_is_not_there_are_told(fresh, kit, secon
 
 
 def test_a_photo_that_the_backbone_refuses_is_a_failure(built, add, second, monkeypatch):
-    original = type(second.thing).dense_features
+    original = type(second.component).dense_features
 
     def refusing(self, images):
         if self.asked == 2:
@@ -254,6 +254,6 @@ def test_a_photo_that_the_backbone_refuses_is_a_failure(built, add, second, monk
             raise DataError("a photo", "too odd", "leave it out")
         return original(self, images)
 
-    monkeypatch.setattr(type(second.thing), "dense_features", refusing)
+    monkeypatch.setattr(type(second.component), "dense_features", refusing)
     report = add()
     assert (report.images, len(report.failures), state(built)) == (4, 1, (8, 2, 0))

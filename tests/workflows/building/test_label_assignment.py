@@ -41,8 +41,8 @@ def assignment(kit, reading, answer=halves, store=None, names=("sky", "grass", "
 
 
 def described(naming, image):
-    (features,) = naming.models.backbone.thing.dense_features([image])
-    (proposals,) = naming.models.proposer.thing.propose([image], naming.everything(), [features])
+    (features,) = naming.models.backbone.component.dense_features([image])
+    (proposals,) = naming.models.proposer.component.propose([image], naming.everything(), [features])
     return image, proposals, features
 
 

@@ -42,7 +42,7 @@ def test_every_decision_is_a_row_with_its_reason_and_its_run(world):
     assert set(told) == set(world.absent), "a class of the very name is no decision"
     puppy = told["puppy"]
     assert (puppy.how, puppy.matched, puppy.decision, puppy.threshold) == ("text", "Young dog", "auto", 0.95)
-    assert puppy.similarity == pytest.approx(0.97) and puppy.encoder == world.parts.backbone.thing.space.id
+    assert puppy.similarity == pytest.approx(0.97) and puppy.encoder == world.parts.backbone.component.space.id
     assert puppy.decided_by.startswith("retclip ") and puppy.source == "world:"
     assert told["kayak"].similarity is None and told["kayak"].encoder == ""
     assert all((one.run is None) == (one.how is MatchKind.MISSING) for one in told.values())

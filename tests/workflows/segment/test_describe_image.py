@@ -22,7 +22,7 @@ def test_the_proposer_is_given_the_backbones_features_and_the_vocabulary(kit, mo
     monkeypatch.setattr(kit.Proposer, "propose", Watching.propose)
     ((features, proposals),) = proposals_of(parts, [image], WORDS)
     assert seen == [([image], WORDS, [features])]
-    assert len(proposals) == 1 and features.space == parts.backbone.thing.space
+    assert len(proposals) == 1 and features.space == parts.backbone.component.space
 
 
 def test_no_gradients_are_kept(kit):
@@ -47,7 +47,7 @@ def test_broken_masks_are_refused_by_name(kit, answer):
 def test_broken_vectors_are_refused_by_name(kit, monkeypatch):
     parts, image = kit.parts(None), kit.picture()
     ((features, proposals),) = proposals_of(parts, [image], WORDS)
-    wrong = SegmentFeatures(torch.ones(2, 3), torch.ones(2, dtype=torch.bool), parts.backbone.thing.space)
+    wrong = SegmentFeatures(torch.ones(2, 3), torch.ones(2, dtype=torch.bool), parts.backbone.component.space)
     monkeypatch.setattr(kit.Backbone, "segment_vectors", lambda *_: wrong)
     with pytest.raises(ContractBroken, match=r"length 1 from stub\.colour"):
         vectors_of(parts, image, features, proposals)

@@ -207,7 +207,7 @@ def test_a_stored_class_that_the_backbone_cannot_read_whole_is_matched_by_spelli
         return F.normalize(torch.tensor([[1.0, float("auto" in name), 0.1] for name in some]), dim=-1)
 
     parts = kit.parts(kit.StoredNames(STORED), classifiers=[kit.Classifier([[1.0]])])
-    parts.backbone.thing.text_vectors = text_vectors
+    parts.backbone.component.text_vectors = text_vectors
     with caplog.at_level(logging.WARNING):
         found = prepare(parts, names("autos", "heavens"))
     assert [(one.how, one.store_class) for one in found.matches] == [(MatchKind.MISSING, None), (MatchKind.TEXT, "car")]
