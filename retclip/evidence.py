@@ -1,4 +1,4 @@
-"""What is kept of a decision: `workflows.segment_image` makes it, `workflows.explain` reads it, a file holds it."""
+"""The evidence of a decision: `workflows.segment_image` makes it, `workflows.explain` reads it, a file stores it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evidence:
-    """Why each mask of one image got its label: enough to decide again without the image or a model.
+    """Why each mask of one image has its label: enough to decide again without the image or a model.
 
-    scores: per source. combined: (n, c) and void: (n,) float32, after the ensemble. settings: the numbers that combined
-    them (alpha, beta, gamma, form, vote, k, ...), and the versions and digests that produced the result.
+    scores: of each classifier.
+    combined: (n, c) float32 after the ensemble.
+    void: (n,) float32 after the ensemble.
+    settings: the numbers that combined them (alpha, beta, gamma, form, vote, k, ...), and the versions and digests that
+    produced the result.
     """
 
     image_sha256: str

@@ -1,5 +1,6 @@
-"""What the sources say of masks: the stored segments near them, and class scores. `retclip.types` exports both and
-explains the axes."""
+"""What the classifiers of an ensemble work with and return: nearest stored segments, and class scores. `retclip.types`
+exports both and explains the axes.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
 class Neighbours:
     """The stored segments nearest to each mask, nearest first.
 
-    ids: (n, k) object, segment UUIDs, None = none. classes: (n, k) int64 index into the vocabulary, -1 = none.
-    distances: (n, k) float32 cosine distance 1 - similarity in [0, 2], inf = none. supported: (c,) bool, whether the
-    store holds any live segment of the class: "no neighbour" and "nothing to find" are different answers.
+    ids: (n, k) object, segment UUIDs, None = none.
+    classes: (n, k) int64 index into the vocabulary, -1 = none.
+    distances: (n, k) float32 cosine distance 1 - similarity in [0, 2], inf = none.
+    supported: (c,) bool, whether the store has any living segment of the class: "no neighbour" and "nothing to find"
+    differ.
     """
 
     ids: NDArray[np.object_]
@@ -39,13 +42,15 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class ClassScores:
-    """What one classifier says: `values (n, c) float32 in [0, 1]`.
+    """The scores of one classifier. Where it abstains it has no evidence, which is not a score of 0.
 
-    knows: (c,) bool, False where this source cannot say anything about the class: that is not the same as 0.
-    void: (n,) float in [0, 1], the probability of "no object", or None where the source has no such notion.
-    speaks: (n,) bool, False where it cannot say anything about a mask, whatever the class; None = it speaks of all.
-    shares: (n, k) float in [0, 1], of a source that counts neighbours: how much of its class's value each gave, so that
-    those of one class sum to it; None where it counts none, or does not say. rule: how it counts them, in one line.
+    values: (n, c) float32 in [0, 1].
+    knows: (c,) bool, False where the classifier abstains for a class.
+    void: (n,) float in [0, 1], the probability of "no object"; None where the classifier does not give it.
+    speaks: (n,) bool, False where it abstains for a mask, whatever the class; None = for no mask.
+    shares: (n, k) float in [0, 1], of a classifier that votes with neighbours: each neighbour's contribution to the
+    value of its class, so that those of one class sum to it; None where it does not vote, or does not say.
+    rule: the rule of the vote in one line.
     """
 
     values: Tensor

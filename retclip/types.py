@@ -1,9 +1,9 @@
-"""The words of the field, as frozen dataclasses: what flows between plugins, store and workflows.
+"""The data types of the field, as frozen dataclasses, that plugins, store and workflows exchange.
 
-Axes everywhere: n segments, c classes, k neighbours, r text rows, d channels, H W image pixels, y x mask grid,
-h w feature grid. Images and results are numpy (the doors); features, masks and scores are torch (the inside).
-A *class* is a name the user gives, a *label* is a class that someone put on a segment. A *similarity* is big-is-near,
-a *distance* small-is-near; neither is ever called a score.
+Axes everywhere: n segments, c classes, k neighbours, r text rows, d channels, H W image pixels, y x mask grid, h w
+feature grid. Images and results are numpy; features, masks and scores are torch. A *class* is a name the user gives, a
+*label* is a class that is assigned to a segment. A *similarity* is big-is-near, a *distance* small-is-near; neither is
+ever called a score.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SHOWN_NAMES = 5  # of a vocabulary as text
 
 @dataclass(frozen=True)
 class Device:
-    """Where and how a component computes: made once by `retclip.device`, handed to every plugin."""
+    """Device and precision of a component, chosen once by `retclip.device` and passed to every plugin."""
 
     torch_device: str = "cpu"  # "cpu", "cuda", "cuda:1", ...
     dtype: str = "float32"  # autocast precision: "float32", "bfloat16" or "float16"
@@ -58,9 +58,13 @@ class SegmentInfo:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PanopticSegmentation:
-    """Every pixel with a class and every object with an instance. label_map: (H, W) int32, image pixels, 0 = void, else
-    a segment's id. segments: one per id, in painting order. mask_map: (H, W) int32, the mask proposal that each pixel
-    came from, -1 = void; None for annotations. objects: whole masks of an annotation's objects, which may overlap."""
+    """A panoptic segmentation: a class for every pixel, an instance for every object.
+
+    label_map: (H, W) int32 on image pixels, 0 = void, else a segment's id.
+    segments: one per id, in painting order.
+    mask_map: (H, W) int32, the mask proposal that each pixel comes from, -1 = void; None for annotations.
+    objects: complete masks of an annotation's objects, which may overlap.
+    """
 
     label_map: NDArray[np.int32]
     segments: tuple[SegmentInfo, ...]
@@ -74,9 +78,16 @@ class PanopticSegmentation:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Image:
-    """A decoded photo: `pixels (H, W, 3) uint8 RGB`, upright. Its identity is the sha256 of the file's bytes. truth:
-    the annotation, for a ground-truth proposer and the evaluation. regions: objects marked, not painted. orientation:
-    the EXIF tag, 1 to 8, by which the file's pixels were turned upright. passed_over: of its annotation."""
+    """A decoded photo, upright.
+
+    pixels: (H, W, 3) uint8 RGB.
+    sha256: of the file's bytes, the image's identity.
+    uri: where the file lies.
+    truth: its panoptic annotation, for a ground-truth proposer and the evaluation.
+    regions: annotated objects with a box, points or a mask, but no panoptic map.
+    orientation: the EXIF tag, 1 to 8, by which the file's pixels were turned upright.
+    passed_over: what was left out of its annotation, by reason.
+    """
 
     pixels: NDArray[np.uint8]
     sha256: str
@@ -97,7 +108,7 @@ class Image:
 
 @dataclass(frozen=True)
 class FeatureSpace:
-    """What makes two vectors comparable. Keys of two spaces never meet."""
+    """The identity of an embedding space: vectors are comparable only where every field is equal."""
 
     backbone: str  # component name, e.g. "openclip.convnext_large"
     weights: str  # sha256 of the weights, or "none" for an exact backbone
@@ -114,9 +125,13 @@ class FeatureSpace:
 
 @dataclass(frozen=True, eq=False)
 class DenseFeatures:
-    """What a backbone says of one image. grid: (d_grid, h, w) float. levels: named maps (d_i, h_i, w_i) that a proposer
-    may share. extent: the share of the grid's rows and columns that the image covers, in (0, 1]; the rest is padding.
-    Masks are in the image frame."""
+    """A backbone's feature map of one image.
+
+    grid: (d_grid, h, w) float.
+    levels: named feature maps (d_i, h_i, w_i) that a proposer may share.
+    extent: share of the grid's rows and columns that the image covers, in (0, 1]; the rest is padding. Masks cover the
+    image alone.
+    """
 
     grid: Tensor
     space: FeatureSpace
@@ -128,9 +143,12 @@ class DenseFeatures:
 
 @dataclass(frozen=True, eq=False)
 class MaskLogits:
-    """Masks before the sigmoid, on a network's own frame, for those who work there too: between cells, logits and
-    probabilities interpolate to different masks. values: (n, y, x) float over the whole frame. frame: (H, W) of the
-    network's input in its pixels. inner: (h, w), the part of it that is photo; the rest, right and below, is padding.
+    """Masks before the sigmoid in a network's padded input, its frame: there, logits and probabilities interpolate to
+    different masks.
+
+    values: (n, y, x) float over the whole frame.
+    frame: (H, W) of the network's input in its pixels.
+    inner: (h, w), the part of the frame that is photo; the rest, right and below, is padding.
     """
 
     values: Tensor
@@ -140,12 +158,16 @@ class MaskLogits:
 
 @dataclass(frozen=True, eq=False)
 class MaskProposals:
-    """Masks of one image, before anyone says what they show.
+    """The mask proposals of one image.
 
-    masks: (n, y, x) float in [0, 1], covering the whole image on any grid. objectness: (n,) float in [0, 1]. prompts:
-    per mask the class name that found it, or None. embeddings: (n, e), what the proposer itself says of each mask, for
-    an in-vocabulary head. logits: the same masks before the sigmoid. detector_scores, mask_scores: (n,) float in
-    [0, 1], how sure the detector was and the IoU that the mask model predicted: recorded, while objectness decides."""
+    masks: (n, y, x) float in [0, 1], covering the whole image on any grid.
+    objectness: (n,) float in [0, 1].
+    prompts: per mask the class name it was detected for, or None.
+    embeddings: (n, e) the proposer's own embedding of each mask, for an in-vocabulary head.
+    logits: the same masks before the sigmoid.
+    detector_scores: (n,) float in [0, 1], the detector's score; recorded, while objectness decides.
+    mask_scores: (n,) float in [0, 1], the IoU that the mask model predicts; recorded, while objectness decides.
+    """
 
     masks: Tensor
     objectness: Tensor
@@ -160,7 +182,10 @@ class MaskProposals:
         return int(self.masks.shape[0])
 
     def picked(self, chosen: Tensor) -> MaskProposals:
-        """Those with the indices `chosen` (m,) int64, in that order."""
+        """Return the proposals with the given indices.
+
+        chosen: (m,) int64, in the order of the result.
+        """
         at, prompts, logits = chosen.to(self.masks.device), self.prompts, self.logits
         optional = {name: getattr(self, name) for name in ("embeddings", "detector_scores", "mask_scores")}
         return replace(
@@ -174,14 +199,17 @@ class MaskProposals:
 
     @property
     def finest(self) -> Tensor | MaskLogits:
-        """The masks in the form from which pixels are best painted."""
+        """The masks in the form that upsamples best: logits where there are any."""
         return self.masks if self.logits is None else self.logits
 
 
 @dataclass(frozen=True, eq=False)
 class SegmentFeatures:
-    """One vector per mask: `vectors (n, d) float32` of unit length. `covered (n,) bool`: False where the mask met no
-    cell of the feature grid; that row of `vectors` must not be used."""
+    """One vector per mask.
+
+    vectors: (n, d) float32 of unit length.
+    covered: (n,) bool, False where the mask covers no cell of the feature grid; that row of `vectors` must not be used.
+    """
 
     vectors: Tensor
     covered: Tensor
@@ -190,9 +218,12 @@ class SegmentFeatures:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Vocabulary:
-    """The classes the user asks for, in the user's order. is_thing: countable or not; None where nobody said, then the
-    store decides, else it is a thing. synonyms: per class, without the name itself. text: (r, d) unit vectors, a row
-    per term, or None where the backbone has no text tower. A class scores the best of its terms (FC-CLIP's rule).
+    """The classes that the user asks for, in the user's order. A class scores the best of its terms (FC-CLIP's rule).
+
+    names: (c,) of the classes.
+    is_thing: (c,) countable or not; None = not stated, then the store decides, else it is a thing.
+    synonyms: per class, without the name itself.
+    text: (r, d) unit vectors, a row per term; None where the backbone has no text tower.
     """
 
     names: tuple[str, ...]

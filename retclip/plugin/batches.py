@@ -1,4 +1,4 @@
-"""Work in batches, and smaller ones when memory runs out; for the core and for plugins."""
+"""Work in batches, halved on out-of-memory; for the core and for plugins."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ SIGNS = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
 class BatchSize:
-    """The size that works, remembered from call to call; keep one per model."""
+    """The largest batch size that fits memory, remembered from call to call; keep one per model."""
 
     def __init__(self, device: Device) -> None:
         self.size = max(1, device.batch_size)
 
     def run(self, items: Sequence[Item], work: Callable[[Sequence[Item]], Sequence[Answer]]) -> list[Answer]:
-        """`work` over slices of the items, answers in order. On out-of-memory the size is halved, once said, and the
-        same items are tried again; a batch of one that does not fit raises what `work` raised."""
+        """Apply `work` to slices of the items, and return the results in order.
+
+        On out-of-memory the size is halved, with one warning, and the same items are tried again; a batch of one that
+        does not fit raises what `work` raises.
+        """
         answers: list[Answer] = []
         while len(answers) < len(items):
             batch = items[len(answers) : len(answers) + self.size]
@@ -48,7 +51,7 @@ class BatchSize:
         shape: Callable[[Item], Hashable],
         work: Callable[[Sequence[Item]], Sequence[Answer]],
     ) -> list[Answer]:
-        """As `run`, but only items of one shape share a batch; the answers stand in the order of the items."""
+        """Apply `work` as `run` does, with items of one shape to a batch; the results are in the order of the items."""
         groups: dict[Hashable, list[int]] = {}
         for index, item in enumerate(items):
             groups.setdefault(shape(item), []).append(index)
@@ -59,7 +62,9 @@ class BatchSize:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, on any device; matched by name, so that torch stays unimported."""
+    """Return whether an exception means that memory ran out, on any device; matched by name, so torch stays
+    unimported.
+    """
     if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in SIGNS)

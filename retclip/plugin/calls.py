@@ -22,8 +22,11 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def on_photos(component: str, photos: Sequence[str]) -> Iterator[None]:
-    """Around a call that looks at these photos (their addresses). Raises DataError for what the call raises,
-    ContractBroken where it tries to end the program."""
+    """Guard a call that processes these photos.
+
+    photos: their addresses.
+    Raises DataError for what the call raises, ContractBroken where it tries to end the program.
+    """
 
     def failed(error: BaseException) -> DataError:
         log.info("%s raised on %s", component, ", ".join(photos), exc_info=error)
@@ -39,8 +42,11 @@ def on_photos(component: str, photos: Sequence[str]) -> Iterator[None]:
 
 @contextmanager
 def at_work(component: str, task: str) -> Iterator[None]:
-    """Around a call that looks at no photo. task: what it should do, "list its classes". Raises PluginFailed for what
-    the call raises, ContractBroken where it tries to end the program."""
+    """Guard a call that processes no photo.
+
+    task: what it should do, "list its classes".
+    Raises PluginFailed for what the call raises, ContractBroken where it tries to end the program.
+    """
 
     def failed(error: BaseException) -> PluginFailed:
         log.info("%s raised", component, exc_info=error)
@@ -55,7 +61,10 @@ def at_work(component: str, task: str) -> Iterator[None]:
 
 @contextmanager
 def _guarded(component: str, failed: Callable[[BaseException], RetCLIPError]) -> Iterator[None]:
-    """failed: the error for what a call raises."""
+    """Guard a call.
+
+    failed: makes the error for what the call raises.
+    """
     try:
         yield
     except (RetCLIPError, KeyboardInterrupt, GeneratorExit):
@@ -67,7 +76,7 @@ def _guarded(component: str, failed: Callable[[BaseException], RetCLIPError]) ->
 
 
 def reason_of(error: BaseException) -> str:
-    """What was raised, on one line; its kind alone where it does not say more, or raises when it is asked."""
+    """Return the error's kind and message on one line, its kind alone where the message is empty or cannot be read."""
     try:
         text = str(error)
     except Exception:

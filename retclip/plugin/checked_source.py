@@ -1,7 +1,7 @@
-"""An image source whose every answer is guarded and checked: what it lists, and what each record gives.
+"""An image source whose records and classes are guarded and checked.
 
-A record that cannot be read is that photo's failure; a source that raises while it lists its records, or lists what are
-none, is a plugin's fault.
+A record that cannot be read is that photo's failure; a source that raises while it lists its records, or lists
+something else, is a plugin's fault.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ Answer = TypeVar("Answer")
 
 
 class CheckedSource:
-    """The source itself, its answers checked. What it has beside the contract is handed through as it is.
+    """A source with checked answers; attributes beside the contract are passed through.
 
-    address: by which it was opened, `reader:path?split=NAME`, so that a run writes it down and a worker opens it again.
+    address: `reader:path?split=NAME`, with which it was opened, so that a run records it and a worker opens it again.
     """
 
     def __init__(self, source: ImageSource, component: str, address: str = "") -> None:
@@ -44,7 +44,7 @@ class CheckedSource:
         return name
 
     def classes(self) -> Sequence[SourceClass]:
-        """Its classes, looked at once. Raises ContractBroken, PluginFailed, DataError for a name that cannot be."""
+        """Return its classes, checked once. Raises ContractBroken, PluginFailed, DataError for an invalid name."""
         if self._classes is None:
             with at_work(self._component, "list its classes"):
                 classes = list(self._source.classes())
@@ -53,7 +53,7 @@ class CheckedSource:
         return self._classes
 
     def images(self) -> Iterator[SourceImage]:
-        """Its records. Raises ContractBroken, PluginFailed, and what the source means to raise."""
+        """Yield its records. Raises ContractBroken, PluginFailed, and the source's own errors."""
         with at_work(self._component, "list its images"):
             records = iter(self._source.images())
         while True:
@@ -100,7 +100,9 @@ class CheckedSource:
         return digest
 
     def _read(self, action: Callable[[], Answer], uri: str) -> Answer:
-        """What a record gives. Raises DataError where its file cannot be read, or the source raises on it."""
+        """Return what a record's function returns. Raises DataError where its file cannot be read, or the source raises
+        on it.
+        """
         with on_photos(self._component, [uri]):
             try:
                 return action()
@@ -109,8 +111,11 @@ class CheckedSource:
 
 
 def check_classes(classes: Sequence[SourceClass], source: str) -> None:
-    """Check for names that follow the rule for names (`retclip.names`), and no two that are one class. source: of the
-    component. Raises ContractBroken; DataError for a name that cannot be, which the data set's files may hold."""
+    """Check that names follow the rule for names (`retclip.names`), and that no two are one class.
+
+    source: of the component.
+    Raises ContractBroken; DataError for an invalid name, which the data set's files may contain.
+    """
     where = f"the classes of {source}"
     strange = [entry for entry in classes if not isinstance(entry, SourceClass)]
     if strange:

@@ -1,7 +1,7 @@
-"""What the core checks of every plugin's answer before it believes it. Raises ContractBroken, naming the component.
+"""Checks of every plugin's output against its contract. Raises ContractBroken, naming the component.
 
-Vectors and scores come back in float32, whatever precision a model works in: in bfloat16 two classes out of a hundred
-are often equal, and the first would win.
+Vectors and scores are returned in float32, whatever precision a model works in: in bfloat16 two classes out of a
+hundred are often equal, and the first would win.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Answer = TypeVar("Answer")
 
 
 def checked_features(answer: Any, images: Sequence[Image], space: FeatureSpace, component: str) -> list[DenseFeatures]:
-    """One answer per image: a grid (d, h, w) of that image, d the same for all, in the backbone's own space."""
+    """Return one entry per image: a grid (d, h, w) of that image, d the same for all, in the backbone's own space."""
     with _judging(component):
         answers, channels = _one_each(answer, images, DenseFeatures), dict[str, int]()
         for features, image in zip(answers, images, strict=True):
@@ -54,7 +54,7 @@ def checked_features(answer: Any, images: Sequence[Image], space: FeatureSpace, 
 
 
 def checked_proposals(answer: Any, images: Sequence[Image], component: str) -> list[MaskProposals]:
-    """One valid answer per image: masks (n, y, x) and scores (n,) in [0, 1], prompts one per mask."""
+    """Return one valid entry per image: masks (n, y, x) and scores (n,) in [0, 1], prompts one per mask."""
     with _judging(component):
         answers = _one_each(answer, images, MaskProposals)
         for proposals, image in zip(answers, images, strict=True):
@@ -98,7 +98,10 @@ def _check_logits(logits: MaskLogits, masks: int) -> None:
 
 
 def checked_segments(segments: Any, masks: int, space: FeatureSpace, component: str) -> SegmentFeatures:
-    """A unit vector per covered mask, in the backbone's own space."""
+    """Return a unit vector per covered mask, in the backbone's own space.
+
+    masks: how many there are.
+    """
     with _judging(component):
         _check_kind("the answer", segments, SegmentFeatures)
         if segments.space != space:
@@ -115,8 +118,11 @@ def checked_segments(segments: Any, masks: int, space: FeatureSpace, component: 
 def checked_scores(
     scores: Any, masks: int, vocabulary: Vocabulary, component: str, neighbours: Neighbours | None = None
 ) -> ClassScores:
-    """(n, c) scores in [0, 1], and whether each class is known. neighbours: what the component was given; its shares,
-    where it says them, sum to its scores."""
+    """Return (n, c) scores in [0, 1], and whether each class is known.
+
+    masks: how many there are.
+    neighbours: the component's input; its shares, where it has them, sum to its scores.
+    """
     with _judging(component):
         _check_kind("the answer", scores, ClassScores)
         _check_kind("its role", scores.role, Role)
@@ -139,7 +145,7 @@ def checked_scores(
 
 
 def checked_text(answer: Any, terms: int, space: FeatureSpace, component: str) -> Tensor | None:
-    """A unit vector (r, d) float32 per term, None from a backbone without a text tower."""
+    """Return a unit vector (r, d) float32 per term, None from a backbone without a text tower."""
     if answer is None:
         return None
     with _judging(component):
@@ -150,7 +156,7 @@ def checked_text(answer: Any, terms: int, space: FeatureSpace, component: str) -
 
 
 def broken(component: str, expected: str, got: str) -> ContractBroken:
-    """The error for an answer that the contract forbids."""
+    """Return the error for an answer that the contract forbids."""
     return ContractBroken(
         f"{expected} from {component}", got, f"report it to the plugin's author: retclip plugins check {component}"
     )
@@ -158,8 +164,9 @@ def broken(component: str, expected: str, got: str) -> ContractBroken:
 
 @contextmanager
 def _judging(component: str) -> Iterator[None]:
-    """Inside the block whatever is wrong with an answer is its component's broken contract, also what nobody thought
-    of: an answer off which nothing can be read."""
+    """Turn every error inside the block into the component's broken contract, also where its answer cannot be read at
+    all.
+    """
     try:
         yield
     except ContractBroken:
@@ -198,7 +205,7 @@ def _check_tensor(name: str, value: Any) -> None:
 
 
 def _check_numbers(name: str, value: Any, axes: str, sizes: Mapping[str, int] | None = None) -> dict[str, int]:
-    """Check for a tensor of those axes in floating point; the length of each axis."""
+    """Check for a floating-point tensor of those axes; return the length of each axis."""
     _check_tensor(name, value)
     lengths = check_shape(name, value, axes, dict(sizes or {}))
     if not value.dtype.is_floating_point:
@@ -212,7 +219,7 @@ def _check_shares(name: str, value: Any, axes: str, sizes: Mapping[str, int]) ->
 
 
 def _check_votes(shares: Any, values: Tensor, neighbours: Neighbours | None) -> None:
-    """A share in [0, 1] per neighbour, those of a class with that class's value as their sum. Raises ShapeError."""
+    """Check for a share in [0, 1] per neighbour, those of a class summing to its value. Raises ShapeError."""
     if neighbours is None:
         raise ShapeError("no shares where there are no neighbours", _kind(shares), "")
     rows, neighbour_count = neighbours.classes.shape
@@ -232,7 +239,7 @@ def _check_unit(what: str, vectors: Tensor) -> None:
 
 
 def _kind(value: Any) -> str:
-    """What a value is, for messages: None, "a generator", "a numpy.ndarray"."""
+    """Return the type of a value for messages: None, "a generator", "a numpy.ndarray"."""
     if value is None:
         return "None"
     module = type(value).__module__

@@ -1,4 +1,4 @@
-"""What a plugin's parts promise. Contracts are protocols: a plugin inherits nothing.
+"""The contracts of a plugin's components. They are protocols: a plugin inherits nothing.
 
 A plugin imports only floors 0 and 1 (`retclip.types`, `retclip.errors`, `retclip.shapes`, `retclip.algorithms`,
 `retclip.plugin`): never the store, a workflow, the engine or another plugin. A classifier that needs neighbours
@@ -57,14 +57,16 @@ class Settings(BaseModel):
 
 @dataclass(frozen=True)
 class Component(Generic[T]):
-    """One thing a plugin announces. `load` is the only expensive call, and alone may import a model library.
+    """A component that a plugin announces. `load` is the only expensive call, and alone may import a model library.
 
-    name: lower case, `[a-z0-9_-]+`; the full name is "<plugin>.<name>". summary: one line for `retclip plugins list`.
-    provides / needs: capabilities checked before any weight is loaded (`TEXT`, `LEVELS`, `NEIGHBOURS`, `ANNOTATION`,
-    `REGIONS`, `WHOLE`, `PATCHES`). weights: what it needs with those settings; missing ones are told before `load`.
-    published: every set that some setting of it names, for `retclip weights list`. trainable: for a proposer that can
-    be fine-tuned, (settings, device, channels of the backbone's levels by name, length of its text vectors) -> what is
-    trained; the settings name the weights it starts from, "random" for none.
+    name: lower case, `[a-z0-9_-]+`; the full name is "<plugin>.<name>".
+    summary: one line for `retclip plugins list`.
+    provides, needs: capabilities, checked before any weights are loaded (`TEXT`, `LEVELS`, `NEIGHBOURS`, `ANNOTATION`,
+    `REGIONS`, `WHOLE`, `PATCHES`).
+    weights: maps settings to the weights they need; missing ones are reported before `load`.
+    published: every set of weights that some setting names, for `retclip weights list`.
+    trainable: for a proposer that can be fine-tuned: maps settings, device, channels of the backbone's levels by name,
+    and length of its text vectors to the trainable; the settings name the weights it starts from, "random" for none.
     """
 
     name: str
@@ -80,46 +82,58 @@ class Component(Generic[T]):
 
 @runtime_checkable
 class Backbone(Protocol):
-    """Images to dense features, masks to vectors, names to text vectors in the same space."""
+    """Maps images to dense features, masks to vectors, and names to text vectors in the same space."""
 
     @property
     def space(self) -> FeatureSpace:
-        """The space of its vectors; constant."""
+        """The embedding space of its vectors; constant."""
 
     def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
-        """One entry per image, in order; the same whether images come alone or in a batch (to float tolerance)."""
+        """Return one entry per image, in order; the same whether images come alone or in a batch, to float
+        tolerance.
+        """
 
     def segment_vectors(
         self, features: DenseFeatures, masks: Tensor, logits: MaskLogits | None = None
     ) -> SegmentFeatures:
-        """masks: (n, y, x) float in [0, 1] over the whole image, as the proposer made them: a backbone that wants them
-        hard or thresholded does that itself. logits: the same before the sigmoid on the proposer's frame, given only
-        where it has them. Unit vectors, finite; covered False where the mask met nothing."""
+        """Return unit vectors, finite, and `covered` False where a mask covers no cell.
+
+        masks: (n, y, x) float in [0, 1] over the whole image, as the proposer made them; the backbone thresholds them
+        itself where it needs to.
+        logits: the same before the sigmoid in the proposer's padded input, where the proposer has them.
+        """
 
     def text_vectors(self, names: Sequence[str]) -> Tensor | None:
-        """(r, d) unit length, a row per name; None where the backbone has no text tower. Raises NamesTooLong for names
-        of which it would read the beginning only (`plugin.read_names`)."""
+        """Return (r, d) unit length, a row per name; None where the backbone has no text tower.
+
+        Raises NamesTooLong for names that it would truncate (`plugin.read_names`).
+        """
 
 
 @runtime_checkable
 class MaskProposer(Protocol):
-    """Images to masks."""
+    """Maps images to mask proposals."""
 
     def propose(
         self, images: Sequence[Image], vocabulary: Vocabulary, features: Sequence[DenseFeatures]
     ) -> list[MaskProposals]:
-        """One entry per image, in order, sorted by objectness (highest first). No masks is a valid answer: (0, y, x).
-        prompts, where given, are names of the vocabulary."""
+        """Return one entry per image, in order, its masks sorted by objectness, highest first.
+
+        No masks is a valid answer: (0, y, x). Prompts, where given, are names of the vocabulary.
+        """
 
 
 @runtime_checkable
 class Classifier(Protocol):
-    """Masks to class scores."""
+    """Maps masks to class scores."""
 
     @property
     def role(self) -> Role:
-        """Which term of the ensemble its scores feed. An in-vocabulary classifier also has `trained_on`, the terms of
-        its fine-tuning vocabulary (C_train in the paper): alpha and beta need it."""
+        """The term of the ensemble that its scores feed.
+
+        An in-vocabulary classifier also has `trained_on`, the terms of its fine-tuning vocabulary (C_train in the
+        paper), which alpha and beta need.
+        """
 
     def score(
         self,
@@ -128,7 +142,7 @@ class Classifier(Protocol):
         vocabulary: Vocabulary,
         neighbours: Neighbours | None,
     ) -> ClassScores:
-        """(n, c) in [0, 1]; `knows` False for classes this source cannot speak of."""
+        """Return scores (n, c) in [0, 1]; `knows` is False for classes that it abstains for."""
 
 
 @dataclass(frozen=True)
@@ -143,11 +157,14 @@ class SourceClass:
 
 @dataclass(frozen=True)
 class SourceImage:
-    """One record of a source, cheap to list: pixels and annotation are read only by `load`.
+    """One record of a source, cheap to list: pixels and annotation are read by `load` alone.
 
-    external_id: unique in the source. class_names: the classes present, as far as the source knows without decoding;
-    None = unknown. annotation_digest: changes when the annotation does ("" without annotation). file_digest: returns
-    the sha256 of the file's bytes. load: decodes; raises DataError. uri: where the file lies.
+    external_id: unique in the source.
+    uri: where the file lies.
+    load: decodes the image; raises DataError.
+    file_digest: returns the sha256 of the file's bytes.
+    class_names: the classes present, as far as the source knows without decoding; None = unknown.
+    annotation_digest: changes when the annotation does; "" without annotation.
     """
 
     external_id: str
@@ -161,7 +178,7 @@ class SourceImage:
 
 @runtime_checkable
 class ImageSource(Protocol):
-    """Images with what is known about them, streamed."""
+    """A data set: images with their annotation, streamed."""
 
     @property
     def name(self) -> str:
@@ -171,6 +188,6 @@ class ImageSource(Protocol):
         """The data set's classes in its own order; empty where it has none (a plain folder of photos)."""
 
     def images(self) -> Iterator[SourceImage]:
-        """Every record, in a fixed order."""
+        """Yield every record, in a fixed order."""
 
     def __len__(self) -> int: ...

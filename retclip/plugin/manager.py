@@ -1,4 +1,4 @@
-"""The components that are there: found by name, their settings checked, loaded when they are asked for."""
+"""The installed components: found by name, their settings checked, loaded on first use."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROTOCOLS: dict[str, Any] = {
 
 
 class PluginManager:
-    """The components that are there, and the plugins that failed."""
+    """The installed components, and the plugins that failed to load."""
 
     def __init__(
         self, components: Sequence[ComponentInfo], failures: Sequence[PluginFailure], cache: Path | None = None
@@ -43,8 +43,11 @@ class PluginManager:
         entry_points: Iterable[Any] | None = None,
         cache: Path | None = None,
     ) -> PluginManager:
-        """What the installed plugins announce. strict: raise PluginUnavailable for the first that failed. cache: the
-        folder of weights, None = the default."""
+        """Return a manager of what the installed plugins announce.
+
+        strict: raise PluginUnavailable for the first plugin that failed.
+        cache: folder of weights, None = the default.
+        """
         components, failures = discovered(disabled, entry_points)
         if strict and failures:
             message = _told(failures[0])
@@ -52,8 +55,12 @@ class PluginManager:
         return cls(components, failures, cache)
 
     def check_names(self, sections: Mapping[str, Iterable[str]]) -> None:
-        """Refuse settings of components that nobody announces: a typo would be passed over without a word. A plugin
-        that is not here, or failed, may have any. sections: plugin -> components. Raises ConfigError."""
+        """Refuse settings of unknown components, so that a typo is not ignored; an absent or failed plugin may have
+        any.
+
+        sections: component names by plugin.
+        Raises ConfigError.
+        """
         for plugin, names in sections.items():
             own = sorted({info.name for info in self._found if info.plugin == plugin})
             plugins = {info.plugin for info in self._found}
@@ -67,14 +74,17 @@ class PluginManager:
                     raise ConfigError(f"settings of a component of {plugin}", f"[plugin.{plugin}.{name}]", todo)
 
     def components(self, kind: str | None = None) -> list[ComponentInfo]:
-        """All components, or those of a kind (backbone, proposer, classifier, source), by full name."""
+        """Return all components, or those of a kind (backbone, proposer, classifier, source), by full name."""
         return sorted(
             (info for info in self._found if kind in (None, info.kind)), key=lambda info: (info.kind, info.full_name)
         )
 
     def find(self, kind: str, name: str) -> ComponentInfo:
-        """A component by full name, or by its own name where only one plugin has it; kind "component" means any.
-        Raises PluginUnavailable."""
+        """Return a component by full name, or by its own name where only one plugin has it.
+
+        kind: backbone, proposer, classifier or source; "component" = any.
+        Raises PluginUnavailable.
+        """
         candidates = self.components(None if kind == "component" else kind)
         matches = [info for info in candidates if name == info.full_name] or [
             info for info in candidates if name == info.name
@@ -104,7 +114,11 @@ class PluginManager:
         return component
 
     def require_weights(self, several: Iterable[ComponentInfo], settings: Callable[[str], Mapping[str, Any]]) -> None:
-        """Whether all that these components need is here. Raises WeightsMissing, once for all; ConfigError."""
+        """Check that all weights of these components are here.
+
+        settings: maps a component's full name to its settings.
+        Raises WeightsMissing, once for all; ConfigError.
+        """
         checked = [(info, checked_settings(info, settings(info.full_name))) for info in several]
         for _, values in checked:
             require_packaged(vars(values).values())
@@ -112,9 +126,13 @@ class PluginManager:
             require(weights for info, values in checked for weights in needed_weights(info, values))
 
     def weights(self, settings: Callable[[str], Mapping[str, Any]] = lambda _: {}) -> dict[str, Sequence[Weights]]:
-        """What each component that needs weights would need, by full name. settings: a component's own, by its full
-        name; a component that cannot say, because its settings are not complete or it is broken, is left out: that is
-        told where it is used."""
+        """Return the weights that each component needs, by its full name.
+
+        A component that cannot tell, because its settings are incomplete or it is broken, is left out; the error is
+        raised where it is used.
+
+        settings: maps a component's full name to its settings.
+        """
         needed_by: dict[str, Sequence[Weights]] = {}
         for info in self.components():
             try:
@@ -126,11 +144,11 @@ class PluginManager:
         return needed_by
 
     def published(self) -> dict[str, Weights]:
-        """Every set of weights that a component names, whatever its settings are, by name."""
+        """Return every set of weights that a component names under any settings, by name."""
         return {weights.name: weights for info in self.components() for weights in info.component.published}
 
     def listed_weights(self, settings: Callable[[str], Mapping[str, Any]] = lambda _: {}) -> dict[str, Weights]:
-        """The published sets and those that the components need as they are set, by name."""
+        """Return the published sets and those that the components need under these settings, by name."""
         needed = (weights for several in self.weights(settings).values() for weights in several)
         return self.published() | {weights.name: weights for weights in needed}
 
@@ -148,7 +166,7 @@ class PluginManager:
 
 
 def checked_settings(info: ComponentInfo, settings: Mapping[str, Any]) -> BaseModel:
-    """The component's settings, validated by its own model. Raises ConfigError."""
+    """Return the component's settings, validated by its own model. Raises ConfigError."""
     model = info.component.settings
     try:
         return model(**settings)
@@ -165,8 +183,10 @@ def checked_settings(info: ComponentInfo, settings: Mapping[str, Any]) -> BaseMo
 
 
 def needed_weights(info: ComponentInfo, settings: BaseModel) -> Sequence[Weights]:
-    """The weights that a component needs with these settings. Raises ContractBroken, PluginFailed, and what the
-    component means to raise: ConfigError for a tag that nobody published, say."""
+    """Return the weights that a component needs with these settings.
+
+    Raises ContractBroken, PluginFailed, and the component's own errors: ConfigError for an unknown tag, say.
+    """
     with at_work(info.full_name, "say which weights it needs"):
         announced = info.component.weights(settings)
         weights = tuple(announced) if isinstance(announced, Iterable) else (announced,)

@@ -21,8 +21,10 @@ class Capable:
 
 
 def check_pairing(backbone: Capable, others: Sequence[Capable]) -> None:
-    """What a proposer or classifier needs, the backbone must provide; neighbours come from the store. Raises
-    ConfigError."""
+    """Check that the backbone provides what proposer and classifiers need; neighbours come from the store.
+
+    Raises ConfigError.
+    """
     for other in others:
         for need in sorted(set(other.needs) - {NEIGHBOURS} - set(backbone.provides)):
             lacking = LACKING.get(need, f"which does not provide {need!r}")

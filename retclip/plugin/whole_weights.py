@@ -1,7 +1,7 @@
-"""Models whose weights are whole: no tensor missing, left over or of another shape.
+"""Loading of complete weights: no tensor missing, left over or of another shape.
 
-Model libraries fill what is missing with random numbers, say so in passing and go on: the vectors of such a model are
-noise, and other noise at every start. Every loader of ours puts its tensors in through this module.
+Model libraries fill missing tensors with random numbers, log it and continue: the vectors of such a model are noise,
+and other noise at every start. Every loader of ours loads its tensors through this module.
 """
 
 from __future__ import annotations
@@ -23,11 +23,14 @@ AGAIN = "get them again (retclip weights pull | import), or name the model that 
 
 
 def pretrained(load: Callable[..., Any], folder: Path, beside: Sequence[str] = (), **options: Any) -> Any:
-    """Load a model of transformers, in float32 and frozen, and look whether its weights are whole.
+    """Load a transformers model in float32, frozen, and check that its weights are complete.
 
-    load: a class's `from_pretrained`. folder: in transformers' form. beside: beginnings of the names that may lie in
-    the file beside the model, a head for another task, say. options: handed to `load`. What the library itself declares
-    needless is not asked for, and of tied tensors one is enough. Raises WeightsDamaged.
+    load: a class's `from_pretrained`.
+    folder: in transformers' form.
+    beside: prefixes of names that may be in the file beside the model, as of a head for another task.
+    options: passed to `load`.
+    Tensors that the library declares unneeded are not required, and of tied tensors one is enough. Raises
+    WeightsDamaged.
     """
     strict = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}  # told here instead
     with _no_report():
@@ -42,8 +45,10 @@ def pretrained(load: Callable[..., Any], folder: Path, beside: Sequence[str] = (
 
 
 def companion(load: Callable[..., Any], folder: Path, **options: Any) -> Any:
-    """Load what lies beside a model in its folder: tokenizer, image processor, configuration. Raises WeightsDamaged
-    for files that are missing or that the library cannot read."""
+    """Load what accompanies a model in its folder: tokenizer, image processor, configuration.
+
+    Raises WeightsDamaged for files that are missing or that the library cannot read.
+    """
     try:
         return load(folder, local_files_only=True, **options)
     except (RetCLIPError, ImportError):
@@ -59,10 +64,12 @@ def companion(load: Callable[..., Any], folder: Path, **options: Any) -> Any:
 def fill(
     model: nn.Module, state: Mapping[str, Tensor], where: str, beside: Sequence[str] = (), assign: bool = False
 ) -> None:
-    """Put the tensors into the model by name.
+    """Load the tensors into the model by name.
 
-    where: the file or folder that they are from. beside: beginnings of the names that may lie there beside the model.
-    assign: take the tensors themselves, for a model on the meta device. Raises WeightsDamaged.
+    where: the file or folder that they come from.
+    beside: prefixes of names that may be there beside the model.
+    assign: use the tensors themselves, for a model on the meta device.
+    Raises WeightsDamaged.
     """
     expected = model.state_dict()
     ours = {key: value for key, value in state.items() if key in expected or not key.startswith(tuple(beside))}
@@ -71,20 +78,23 @@ def fill(
 
 
 def require_whole(lacking: Mapping[str, Sequence[str]], where: str, todo: str = AGAIN) -> None:
-    """Raise WeightsDamaged where any tensor is named. lacking: names by what is wrong with them, as `misfits` gives
-    them. where: of which model, from which file."""
+    """Raise WeightsDamaged if any tensor is named.
+
+    lacking: names by what is wrong with them, as `misfits` returns them.
+    where: the model and its file.
+    """
     report = "; ".join(f"{len(names)} {what}: {_shortened(names)}" for what, names in lacking.items() if names)
     if report:
         raise WeightsDamaged(f"every tensor of {where}, and no other", report, todo)
 
 
 def incomplete(name: str, where: str, todo: str = AGAIN) -> WeightsDamaged:
-    """The error for a tensor off which a model's size would have been read."""
+    """Return the error for a missing tensor that a model's size is read off."""
     return WeightsDamaged(f"every tensor of {where}", f"1 missing: {name}", todo)
 
 
 def misfits(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, list[str]]:
-    """What keeps a state out of a model: the names that are missing, left over, of another shape; empty if it fits."""
+    """Return the names that are missing, left over, or of another shape; empty where the state fits the model."""
     shared = expected.keys() & state.keys()
     differing = {
         "missing": expected.keys() - state.keys(),
@@ -105,7 +115,7 @@ def _first_line(error: Exception) -> str:
 
 @contextmanager
 def _no_report() -> Iterator[None]:
-    """Inside the block transformers' own table of missing tensors is not printed: it is told in three parts."""
+    """Suppress transformers' own table of missing tensors inside the block: an error reports them in three parts."""
     reporter = logging.getLogger("transformers.modeling_utils")
     before, reporter.disabled = reporter.disabled, True
     try:

@@ -1,11 +1,12 @@
-"""A second key for every segment: vectors of another backbone, pooled over the stored masks of the stored photos.
+"""Adds a feature space: vectors of another backbone for every segment, pooled over the stored masks of the stored
+photos.
 
     segments without a vector in the space -> their photo again -> stored masks -> mask-pooled vectors
            -> archive shard + one SQL transaction -> that space's index follows
 
-No mask is proposed again and nothing of another space is touched. There is no ledger: what is left to do is what lacks
-a vector, so a run that was killed anywhere goes on. A photo that cannot be used leaves its segments lacking, and the
-space is not asked, until the photo is back or somebody accepts it (`accept_failed`).
+No mask is proposed again and no other space is changed. There is no ledger: what is left to do is what has no vector,
+so a run that was killed anywhere continues. A photo that cannot be used leaves its segments without a vector, and the
+space is not searched until the photo is back or the gap is accepted (`accept_failed`).
 """
 
 from __future__ import annotations
@@ -38,10 +39,16 @@ MASK_CELLS = 1 << 26  # pixels of masks that are pooled at once, 256 MB of float
 
 @dataclass(frozen=True)
 class AddSpaceReport:
-    """What was done. total: images with a segment to be given a vector; images: those that could be used. segments:
-    vectors stored; dropped: masks that meet no feature cell; accepted: segments let go because their photo cannot be
-    used, now or earlier; lacking: segments that still have none. failures: photos that could not be used, and dropped
-    masks, each with its reason."""
+    """The result of a run.
+
+    total: images with a segment that has no vector.
+    images: those that could be used.
+    segments: vectors stored.
+    dropped: masks that cover no feature cell.
+    accepted: segments without a vector whose gap is accepted because their photo cannot be used, now or earlier.
+    lacking: segments still without a vector.
+    failures: photos that could not be used, and dropped masks, each with its reason.
+    """
 
     run: int = 0
     space: str = ""
@@ -56,7 +63,7 @@ class AddSpaceReport:
 
     @property
     def progress(self) -> Progress:
-        """How far it is, as everybody is told it."""
+        """Return the progress record of this state."""
         failed, note = len(self.failures), f"{self.segments} vectors"
         return Progress("add-space", self.seen, self.total, failed, note=note)
 
@@ -72,11 +79,12 @@ def add_space(
 ) -> AddSpaceReport:
     """Give every living segment its vector of that backbone.
 
-    open_source: the image source behind an address. accept_failed: segments whose photo cannot be used are let go
-    without a vector, and the space is complete without them; a later run makes up for them where the photo is back.
-    weights_place: the folder of weights, where it is not the default (`weights.place`). Raises StoreMissing for an
-    empty store, StoreBusy, PluginError, DataError for weight files that are gone; a bad photo is a failure in the
-    report. On KeyboardInterrupt the finished images are committed first.
+    open_source: opens the image source of an address.
+    accept_failed: accept the gap of segments whose photo cannot be used, so that the space is complete without them; a
+    later run fills it where the photo is back.
+    weights_place: folder of weights, None = the default (`weights.place`).
+    Raises StoreMissing for an empty store, StoreBusy, PluginError, DataError for weight files that are gone; a bad
+    photo is a failure in the report. On KeyboardInterrupt the finished images are committed first.
     """
     run = store.runs.start(_plan(backbone, commit_images, accept_failed, weights_place), new_space=True)
     loop = _Loop(store, backbone, run, accept_failed)
@@ -96,7 +104,7 @@ def add_space(
 
 
 def _plan(backbone: Loaded[Backbone], commit_images: int, accept_failed: bool, place: Path | None) -> RunPlan:
-    """Its images and masks are the store's own."""
+    """Return the run's plan; its images and masks are those of the store."""
     made_with = {"backbone": backbone.name, "version": backbone.version, "settings": dict(backbone.settings)}
     return RunPlan(
         kind=RunKind.ADD_SPACE, source="", dataset="(stored images)", proposer="(stored masks)", proposer_version="",
@@ -107,7 +115,7 @@ def _plan(backbone: Loaded[Backbone], commit_images: int, accept_failed: bool, p
 
 
 class _Loop:
-    """The photos of one run. `report` says at any time how far it is."""
+    """The loop over the photos of one run; `report` is its state at any time."""
 
     def __init__(self, store: FeatureStore, backbone: Loaded[Backbone], run: OpenRun, accept_failed: bool) -> None:
         self._store, self._backbone, self._run, self._accept_failed = store, backbone, run, accept_failed
@@ -118,7 +126,7 @@ class _Loop:
     def work_through(
         self, photos: Iterator[tuple[StoredPhoto, Image | DataError]], at_once: int, on_progress: OnProgress
     ) -> None:
-        """Commit the photos in groups of `at_once`; a stop commits what its group has done."""
+        """Commit the photos in groups of `at_once`; an interrupt commits the finished ones of its group."""
         for first in photos:
             results: list[AddedVectors] = []
             try:
@@ -134,7 +142,9 @@ class _Loop:
             self.report = replace(self.report, segments=self.report.segments + stored)
 
     def _vectors_of(self, photo: StoredPhoto, answer: Image | DataError) -> list[AddedVectors]:
-        """Work on one photo, and note what failed. Nothing where it cannot be used and nobody accepts that."""
+        """Return the vectors of one photo and note failures; none where it cannot be used and the gap is not
+        accepted.
+        """
         masks = self._store.spaces.masks_lacking(self._run.space_id, photo.id)
         try:
             if isinstance(answer, DataError):
@@ -174,8 +184,11 @@ def _dropped(backbone: str, photo: StoredPhoto, mask: StoredMask) -> Failure:
 def _vectors(
     backbone: Loaded[Backbone], image: Image, masks: list[StoredMask]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """(n, d) of unit length and (n,) whether each mask met a cell; so many masks at once as memory allows. Raises
-    DataError for a stored mask that does not fill its image."""
+    """Return unit vectors (n, d), and whether each mask covers a cell (n,); masks are processed in pages that fit
+    memory.
+
+    Raises DataError for a stored mask of another size than its image.
+    """
     (features,) = dense(backbone, [image])
     height, width = image.size
     at_once, device = max(1, MASK_CELLS // (height * width)), backbone.device.torch_device

@@ -1,7 +1,7 @@
 """The loop of a build: records become tasks, outcomes become commits, and a report counts both.
 
-The only writer of a build, whatever executes its units. Each group of images is planned against the ledger, leased,
-worked on, and committed when its last unit has come back.
+It is the only writer of a build, whatever executes its units. Each group of images is planned against the ledger,
+leased, processed, and committed when its last unit is finished.
 """
 
 from __future__ import annotations
@@ -29,10 +29,17 @@ SIGN_OF_LIFE = 60.0  # seconds between two renewals of the leases, which end aft
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What a build did. skipped: finished by an earlier run. empty: images without one of the classes. elsewhere:
-    images that another process is working on. dropped: masks that met no feature cell or no pixel. passed_over: what
-    else was left out, by reason. assumed: images taken under an assumption, by reason. failures: images, and
-    `bad_parts` rows, records and objects, that could not be used, each with its reason."""
+    """The result of a build.
+
+    skipped: images finished by an earlier run.
+    empty: images without one of the classes.
+    elsewhere: images leased by another process.
+    dropped: masks that cover no feature cell or no pixel.
+    passed_over: what else was left out, by reason.
+    assumed: images used under an assumption, by reason.
+    bad_parts: of `failures` the rows, records and objects.
+    failures: images and parts of an annotation that could not be used, each with its reason.
+    """
 
     run: int = 0
     total: int = 0
@@ -50,21 +57,21 @@ class BuildReport:
 
     @property
     def seen(self) -> int:
-        """How many of `total` images have been dealt with."""
+        """How many of `total` images are finished, skipped or failed."""
         return self.images + self.without_work + len(self.failures) - self.bad_parts
 
     @property
     def without_work(self) -> int:
-        """How many of them needed no work here."""
+        """How many of them needed no processing here."""
         return self.skipped + self.empty + self.elsewhere
 
     def progress(self, task: str) -> Progress:
-        """How far the build is, as everybody is told it."""
+        """Return the progress record of this state."""
         failed, note = len(self.failures), f"{self.segments} segments"
         return Progress(task, self.seen, self.total, failed, self.without_work, note)
 
     def counts(self) -> dict[str, Any]:
-        """The numbers, for the run's row."""
+        """Return the counts for the run's row."""
         names = ("total", "images", "segments", "skipped", "empty", "elsewhere", "dropped")
         counts = {"passed_over": dict(self.passed_over), "assumed": dict(self.assumed)}
         return {**{name: getattr(self, name) for name in names}, "failures": len(self.failures), **counts}
@@ -72,14 +79,17 @@ class BuildReport:
 
 @dataclass(eq=False)
 class _Group:
-    """A task that is out: how many of its units have not come back, and the results of those that have."""
+    """A task in progress: how many of its units are not finished, and the results of the others."""
 
     left: int
     results: list[UnitResult] = field(default_factory=list)
 
 
 class BuildLoop:
-    """One build's. `report` says at any time how far it is. task: what it is called while it goes on."""
+    """The loop of one build; `report` is its state at any time.
+
+    task: its name in progress records.
+    """
 
     def __init__(
         self, parts: Parts, source: ImageSource, address: str, run: OpenRun, naming: LabelAssignment, task: str
@@ -94,12 +104,12 @@ class BuildLoop:
 
     @property
     def store(self) -> FeatureStore:
-        """Where it is written."""
+        """The store that is built."""
         return self._parts.store
 
     @property
     def report(self) -> BuildReport:
-        """What was done so far."""
+        """The report up to now."""
         total = self._tally.total
         bad = tuple(Failure(part.record, part.uri, storable_text(part.reason)) for part in total.bad)
         return replace(
@@ -108,7 +118,7 @@ class BuildLoop:
         )  # fmt: skip
 
     def work_through(self, executor: Executor, on_progress: OnProgress) -> None:
-        """Everything that is left to do. What has come back when it ends, however it ends, is committed."""
+        """Process all units that are left; results are committed even where it ends with an error."""
         self._on_progress = on_progress
         try:
             for task, outcome in executor(self._tasks()):
@@ -142,7 +152,7 @@ class BuildLoop:
         )
 
     def _leased(self, group: tuple[Unit, ...]) -> tuple[Unit, ...]:
-        """Those of the group that are ours now; the others are counted."""
+        """Return the units of the group that this process has leased, and count the others."""
         units = [Wanted(unit.key, unit.record.external_id, unit.record.uri) for unit in group]
         leased = self._parts.store.runs.lease(self.run, units, self._parts.settings.build.retry_failed)
         mine = tuple(unit for unit in group if unit.key in leased.mine)
@@ -189,7 +199,9 @@ class BuildLoop:
 
 @contextmanager
 def signs_of_life(store: FeatureStore, run: OpenRun, every: float = SIGN_OF_LIFE) -> Iterator[None]:
-    """Inside the block the run's leases hold, however long an image or a stretch of finished ones takes."""
+    """Renew the run's leases by heartbeats inside the block, however long an image or a stretch of finished ones
+    takes.
+    """
     over = threading.Event()
 
     def beat() -> None:

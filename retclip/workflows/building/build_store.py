@@ -1,10 +1,10 @@
-"""Walk 1, build the store: images in, labelled segment vectors out (paper, section 2.1).
+"""Builds the store: images in, labelled segment vectors out (paper, section 2.1).
 
     source -> skip what the ledger calls finished -> proposals for the classes present -> mask-pooled vectors
            -> archive shard + one SQL transaction -> the index follows
 
-Killed anywhere and started again, it continues; Ctrl-C commits what is done first. Adding a class is the same walk
-over one class (`add_class`). What executes the units is handed in; what they give is committed here, by `BuildLoop`.
+Killed anywhere and started again, it continues; Ctrl-C commits finished images first. Adding a class is the same
+pipeline for one class (`add_class`). The executor of the units is a parameter; `BuildLoop` commits their results.
 """
 
 from __future__ import annotations
@@ -38,8 +38,12 @@ ASSIGNING = {"assign_confidence", "assign_absent", "assign_scale", "assign_overl
 
 @dataclass(frozen=True)
 class Purpose:
-    """Why a build runs. kind: of its run. task: what it is called while it goes on. note: what else is written into the
-    run's row."""
+    """The reason of a build.
+
+    kind: of its run.
+    task: its name in progress records.
+    note: what else is written into the run's row.
+    """
 
     kind: RunKind = RunKind.BUILD
     task: str = "build"
@@ -69,8 +73,11 @@ def begin_build(
     class_names: Sequence[str] | None = None,
     purpose: Purpose = Purpose(),
 ) -> BuildLoop:
-    """Write down that a run begins; nothing is worked on yet. Raises DataError for a class that the source does not
-    have, ConfigError for masks that nobody can name, SpaceMismatch, StoreBusy."""
+    """Record that a run begins; nothing is processed yet.
+
+    Raises DataError for a class that the source does not have, ConfigError for masks that cannot get a label,
+    SpaceMismatch, StoreBusy.
+    """
     naming = names_for(parts, source, address, class_names)
     note = {"every_class": class_names is None, **purpose.note}
     run = parts.store.runs.start(run_plan(parts, source, address, naming.names, replace(purpose, note=note)))
@@ -78,8 +85,11 @@ def begin_build(
 
 
 def carry_out(loop: BuildLoop, on_progress: OnProgress = silent, start: Starter = in_this_process) -> BuildReport:
-    """Do what a run began for, and end it. Raises StoreError and PluginError; a bad image is a failure in the report,
-    not an exception. On KeyboardInterrupt the finished images are committed first."""
+    """Process what a run is for, and end it.
+
+    Raises StoreError and PluginError; a bad image is a failure in the report, not an exception. On KeyboardInterrupt
+    the finished images are committed first.
+    """
     state = RunState.FAILED
     try:
         with signs_of_life(loop.store, loop.run), start(loop.naming) as executor:
@@ -96,7 +106,7 @@ def carry_out(loop: BuildLoop, on_progress: OnProgress = silent, start: Starter 
 def names_for(
     parts: Segmenter, source: ImageSource, address: str, class_names: Sequence[str] | None
 ) -> LabelAssignment:
-    """The classes that are built, as the source spells them, and how masks without names get one."""
+    """Return the classes to build, as the source spells them, with the label assigner for masks without a class."""
     require_annotation(source, address, parts.proposer.name, parts.proposer.provides, UNANNOTATED)
     names = tuple(source_class.name for source_class in source.classes())
     if class_names is not None:
@@ -116,7 +126,7 @@ def run_plan(
     names: Sequence[str],
     purpose: Purpose = Purpose(),
 ) -> RunPlan:
-    """What a run writes down of itself before it begins."""
+    """Return what a run records of itself before it begins."""
     proposer, section = parts.proposer, parts.settings.build
     # What decides the segments beside the proposer; a default added later must not make old work look undone.
     assignment = section.model_dump(include=set(section.model_fields_set) & ASSIGNING) | {

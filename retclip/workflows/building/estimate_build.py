@@ -1,4 +1,4 @@
-"""What a build would do, and cost: the plan against the ledger, and a sample of images worked on, nothing written.
+"""Estimates the work and the cost of a build from a plan against the ledger and a sample of images; writes nothing.
 
 Sizes: an archive row is d float16; SQL keeps about 200 bytes beside a segment's run lengths (stores.md 3, measured at
 60,000 segments); the index keeps float16 vectors, a graph, ids and payload, twice while it optimises (stores.md 4.3).
@@ -30,9 +30,16 @@ CHUNK = 256
 
 @dataclass(frozen=True)
 class Estimate:
-    """A forecast. todo: images to work on. finished: done before. empty: without one of the classes. sampled: of those
-    to do, how many were tried; seconds and bytes follow from them, 0 where none could be. failures: what could not be
-    read, or was given up. passed_over: by the source, by reason. seconds: of one worker."""
+    """A forecast.
+
+    todo: images to process.
+    finished: images finished by earlier runs.
+    empty: images without one of the classes.
+    sampled: images of `todo` that were tried; seconds and bytes are extrapolated from them, 0 where none could be used.
+    seconds: of one worker.
+    failures: images that could not be read, or failed too often.
+    passed_over: what the source leaves out, by reason.
+    """
 
     total: int = 0
     todo: int = 0
@@ -58,8 +65,10 @@ def estimate_build(
     seed: int = 0,
     on_progress: OnProgress = silent,
 ) -> Estimate:
-    """Plan a build of `source` and work on `sample` of its images, drawn at random. Writes nothing. Raises what
-    `build_store` raises before it starts."""
+    """Plan a build of `source` and process `sample` of its images, drawn at random; write nothing.
+
+    Raises what `build_store` raises before it starts.
+    """
     naming = names_for(parts, source, address, class_names)
     estimate, tried, chance = Estimate(total=len(source)), list[Unit](), random.Random(seed)
     for planned in _plan(parts, source, address, naming.names):
@@ -86,13 +95,17 @@ def estimate_build(
 
 
 def _with_parts(estimate: Estimate, passed_over: PassedOver) -> Estimate:
-    """What the source says of itself; what is wrong within its images shows when they are loaded."""
+    """Return the estimate with what the source says it left out; defects within its images show when they are
+    loaded.
+    """
     bad = (Failure(part.record, part.uri, part.reason) for part in passed_over.bad)
     return replace(estimate, failures=(*estimate.failures, *bad), passed_over=passed_over.counts)
 
 
 def _plan(parts: Segmenter, source: ImageSource, address: str, names: Sequence[str]) -> Iterator[Planned]:
-    """Of an empty ledger, or none, no photo needs to be read to know that it is not in there."""
+    """Yield plans of chunks of records; with an empty ledger, or none, no photo needs to be read to know that it is to
+    do.
+    """
     records, first = source.images(), 0
     planned = _planned_against(parts, source, address, names) if isinstance(parts, Parts) else None
     while chunk := list(islice(records, CHUNK)):
@@ -103,7 +116,7 @@ def _plan(parts: Segmenter, source: ImageSource, address: str, names: Sequence[s
 def _planned_against(
     parts: Parts, source: ImageSource, address: str, names: Sequence[str]
 ) -> Callable[[Sequence[SourceImage], int], Planned] | None:
-    """What plans records against the ledger; None where nothing was ever finished."""
+    """Return what plans records against the ledger; None where nothing was ever finished."""
     run, has_finished = parts.store.runs.planned(run_plan(parts, source, address, names))
     search = Search(run, address, names, parts.keys.component.space.id, parts.settings.build.retry_failed)
     return partial(plan_units, parts.store, search, note=_unwritten) if has_finished else None

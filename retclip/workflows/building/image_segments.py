@@ -1,4 +1,4 @@
-"""The labelled segments of one image with their vectors: what a build stores of it (paper, section 2.1).
+"""The labelled segments of one image with their vectors, as a build stores them (paper, section 2.1).
 
 dense features -> proposals for the classes present -> mask-pooled vectors -> numbered slots with run-length masks
 """
@@ -33,7 +33,7 @@ UNPROPOSED = "annotated segments that the proposer left out"
 
 
 def image_segments(models: Models, unit: Unit, image: Image, naming: LabelAssignment) -> tuple[UnitResult, int]:
-    """One image's segments of the unit's classes with their vectors, and how many masks had to be dropped."""
+    """Return one image's segments of the unit's classes with their vectors, and how many masks were dropped."""
     class_names, tally = unit.class_names, Tally(image.passed_over)
     if not class_names:
         nothing = np.zeros((0, models.keys.component.space.dim), np.float32)
@@ -58,7 +58,7 @@ def image_segments(models: Models, unit: Unit, image: Image, naming: LabelAssign
 
 
 def _count_annotated(models: Models, class_names: Sequence[str], image: Image, proposed: int, tally: Tally) -> None:
-    """Of an annotation the crowds, which stand for no single object, and what its proposer left out."""
+    """Count an annotation's crowd regions, which are no single objects, and the segments that its proposer left out."""
     if ANNOTATION in models.proposer.provides and image.truth is not None:
         segments = [segment for segment in image.truth.segments if segment.class_name in class_names]
         crowds = sum(segment.is_crowd for segment in segments)
@@ -78,7 +78,7 @@ def _result(
 
 
 def _named(proposals: MaskProposals, class_names: Sequence[str], component: str) -> MaskProposals:
-    """A stored segment needs a class: refuse masks that nobody named, or named what nobody asked for."""
+    """Return the proposals, all with a class that is built; raise DataError or ContractBroken for any other."""
     if proposals.prompts is None or any(prompt is None for prompt in proposals.prompts):
         raise DataError(
             "a proposer that says which class each mask shows",
@@ -96,9 +96,11 @@ def _named(proposals: MaskProposals, class_names: Sequence[str], component: str)
 def _segments(
     proposals: MaskProposals, covered: Sequence[bool], sure: Sequence[float], said_by: LabelSource
 ) -> tuple[list[NewSegment], list[int]]:
-    """The segments to store, numbered per class by falling objectness, and the proposals they come from. sure: of
-    assigned labels, how sure each is; the proposer's own names are as sure as it is of the mask. said_by: who named
-    them."""
+    """Return the segments to store, numbered per class by falling objectness, and the indices of their proposals.
+
+    sure: confidence of each assigned label; empty where the proposer labels its masks, whose objectness counts then.
+    said_by: the source of the labels.
+    """
     objectness = _within(proposals.objectness)
     behind = _behind(proposals)
     ordinals: dict[str, int] = {}
@@ -119,7 +121,7 @@ def _segments(
 
 
 def _said_by(models: Models, unit: Unit, assigned: bool) -> LabelSource:
-    """Who named the masks: an annotation, a person, a detector, or the assignment of the photo's labels."""
+    """Return the source of the labels: annotation, person, detector, or the assignment of the image's labels."""
     provides = models.proposer.provides
     if provides & {ANNOTATION, REGIONS}:  # who marked an object said what it is
         return LabelSource.ANNOTATION
@@ -129,7 +131,7 @@ def _said_by(models: Models, unit: Unit, assigned: bool) -> LabelSource:
 
 
 def _behind(proposals: MaskProposals) -> list[tuple[float | None, float | None]]:
-    """Of each mask the detector's score and the mask model's, None where the proposer has no such model."""
+    """Return the detector's and the mask model's score of each mask, None where the proposer has no such model."""
     nobody = [None] * len(proposals)
     several = (
         _within(scores).tolist() if scores is not None else nobody
@@ -139,6 +141,6 @@ def _behind(proposals: MaskProposals) -> list[tuple[float | None, float | None]]
 
 
 def _within(scores: Tensor) -> NDArray[np.float32]:
-    """(n,) in [0, 1]: rounding may leave it, and SQL refuses that."""
+    """Return (n,) clipped to [0, 1]: rounding may exceed it, which SQL refuses."""
     numbers: NDArray[np.float32] = scores.float().cpu().numpy().clip(0.0, 1.0)
     return numbers

@@ -1,6 +1,6 @@
-"""Masks without names in a build: each gets a class that its image is known to show, or is left out.
+"""The label assigner of a build: a mask without a class gets one that its image is labelled with, or is left out.
 
-For sources that know which classes an image shows, but not where, and a proposer that takes no prompts.
+It serves sources with labels of images but without masks, and class-agnostic proposers.
 """
 
 from __future__ import annotations
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 
 
 class LabelAssignment:
-    """For one build. names: every class that is built. stored: the store's classes, which are compared with, too.
-    needed: whether the proposer was seen to give masks without names; then it is asked for all, with text."""
+    """The label assigner of one build.
+
+    names: every class to build.
+    stored: the store's classes, with which masks are compared too.
+    needed: whether the proposer has returned masks without a class; then its vocabulary is all names, with text.
+    """
 
     def __init__(
         self, models: Models, names: Sequence[str], is_thing: Mapping[str, bool | None], stored: Sequence[str] = ()
@@ -34,13 +38,16 @@ class LabelAssignment:
         self._everything: Vocabulary | None = None
 
     def vocabulary(self, present: Sequence[str]) -> Vocabulary:
-        """What the proposer is asked for: the classes present, as a prompted one wants them, or every name with its
-        text, as one that only says how sure it is of an object wants them."""
+        """Return the proposer's vocabulary: the classes present for a class-aware one, every name with text for
+        another.
+        """
         return self.everything() if self.needed else self._of(present)
 
     def everything(self) -> Vocabulary:
-        """Every name that a mask could have, with text. Raises ConfigError for a backbone without, which no image is to
-        blame for."""
+        """Return every name that a mask can get, with text.
+
+        Raises ConfigError for a backbone without a text tower, as this concerns every image.
+        """
         if self._everything is None:
             names = {name_key(name): name for name in (*self.stored, *self.names)}  # the build's own spelling wins
             vocabulary, backbone = self._of(tuple(names.values())), self.models.backbone
@@ -58,7 +65,10 @@ class LabelAssignment:
     def assigned(
         self, image: Image, proposals: MaskProposals, features: DenseFeatures, present: Sequence[str]
     ) -> tuple[MaskProposals, SegmentFeatures, list[float]]:
-        """The masks that are kept, named, best first, their vectors, and how sure each name is: `build.assign_*`."""
+        """Return the labelled masks, best first, their vectors, and the confidence of each label (`build.assign_*`).
+
+        present: classes that the image is labelled with.
+        """
         settings, vocabulary = self.models.settings.build, self.everything()
         present_names = {name_key(name): name for name in present}
         is_present = torch.tensor([name_key(name) in present_names for name in vocabulary.names])

@@ -1,4 +1,4 @@
-"""Who made a run's segments: its components with their versions, settings and the files they were loaded from."""
+"""The provenance of a run: its components with their versions, settings and weight files."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ SHORT = 8  # digits of a digest that people compare
 
 
 def components(parts: Parts, address: str) -> dict[str, Any]:
-    """What a run writes down, as plain data: proposer, backbone, and keys where a second backbone makes the stored
-    vectors; of each name, version, settings_sha256 and weights, FOLDER/NAME -> sha256. And the source that reads the
-    address, of which the run has the settings: name and version. Raises DataError for a weight file that cannot be read
-    any more."""
+    """Return a run's components as plain data.
+
+    Proposer, backbone, and keys where a second backbone makes the stored vectors, each with name, version,
+    settings_sha256 and weights (FOLDER/NAME -> sha256); and name and version of the source that reads the address.
+    Raises DataError for a weight file that cannot be read any more.
+    """
     components: dict[str, Loaded[Any]] = {"proposer": parts.proposer, "backbone": parts.backbone}
     if parts.second_backbone is not None:
         components["keys"] = parts.second_backbone
@@ -29,7 +31,10 @@ def components(parts: Parts, address: str) -> dict[str, Any]:
 
 
 def records(components: Mapping[str, Loaded[Any]], place: Path | None = None) -> dict[str, Any]:
-    """The same of components by role. place: the folder of weights, None = the default."""
+    """Return loaded components by role as plain data.
+
+    place: folder of weights, None = the default.
+    """
     with cached_in(place):
         return {role: _record(component) for role, component in components.items()}
 
@@ -45,8 +50,12 @@ def _record(component: Loaded[Any]) -> dict[str, Any]:
 
 
 def told_weights(components: Mapping[str, Any], role: str, names: bool = False) -> str:
-    """For people: the first digits of the sha256 of the tensors that a run's component was loaded from, with the files'
-    names where asked for; "none" without weights, "not recorded" of a run older than these records."""
+    """Return for users the first digits of the sha256 of the tensors that a component was loaded from.
+
+    "none" without weights, "not recorded" of a run older than these records.
+
+    names: whether with the files' names.
+    """
     if role not in components:
         return "not recorded"
     weights = components[role]["weights"]
@@ -56,7 +65,7 @@ def told_weights(components: Mapping[str, Any], role: str, names: bool = False) 
 
 
 def told_components(components: Mapping[str, Any]) -> str:
-    """For people: every component of a run with its version and weights."""
+    """Return for users every component of a run with its version and weights."""
     several = [
         f"{role} {component['name']} {component['version']}"
         + (f" (weights: {told_weights(components, role, names=True)})" if "weights" in component else "")

@@ -1,4 +1,4 @@
-"""A source's classes by the names that a user gives: spelt as the source spells them, typos named."""
+"""Resolves the class names that a user gives against a source's classes; a typo gets a hint."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from retclip.types import Vocabulary
 
 
 def annotated_classes(source: ImageSource) -> Sequence[SourceClass]:
-    """The source's classes. Raises DataError where it has none."""
+    """Return the source's classes. Raises DataError where it has none."""
     classes = source.classes()
     if not classes:
         raise DataError("an annotated source", f"{source.name} without classes", "use coco-panoptic: or label-maps:")
@@ -20,15 +20,18 @@ def annotated_classes(source: ImageSource) -> Sequence[SourceClass]:
 
 
 def require_annotation(source: ImageSource, address: str, proposer: str, provides: Collection[str], todo: str) -> None:
-    """Refuse plain photos where the proposer only reads annotations: each of them would fail by itself. provides: what
-    the proposer announces. Raises DataError."""
+    """Refuse plain photos where the proposer only reads annotations, because each of them would fail.
+
+    provides: capabilities of the proposer.
+    Raises DataError.
+    """
     if ANNOTATION in provides and not source.classes():
         got = f"{address}, photos without annotation, and {proposer}, which reads annotations"
         raise DataError("photos that say what they show and where", got, todo)
 
 
 def annotated_vocabulary(source: ImageSource) -> Vocabulary:
-    """The source's classes as what is asked for. Raises DataError where it has none."""
+    """Return the source's classes as a vocabulary. Raises DataError where it has none."""
     classes = annotated_classes(source)
     names, things = (
         tuple(source_class.name for source_class in classes),

@@ -1,7 +1,7 @@
-"""The photos of a store, opened again: at the place that was written down, else through the sources that showed them.
+"""Opens the photos of a store again: at their recorded address, else through the sources that listed them.
 
-A photo in a tar or a table has no file of its own, one that a generator drew may be gone, a file may have moved with
-its data set: their sources know them by name. A photo counts as found only where its bytes are the stored ones.
+A photo in a tar or a table has no file of its own, a generated one may be gone, a file may have moved with its data
+set: their sources find them by name. A photo is accepted only where its bytes are the stored ones.
 """
 
 from __future__ import annotations
@@ -31,9 +31,12 @@ Lost = dict[int, tuple[StoredPhoto, Reason]]
 def photos_lacking(
     store: FeatureStore, space_id: int, open_source: OpenSource
 ) -> Iterator[tuple[StoredPhoto, Image | DataError]]:
-    """Every image that has a segment to be given a vector in that space, with its pixels or the reason why there are
-    none. Those that lie where they lay come first; whenever LOST_AT_ONCE others have gathered, and at the end, one walk
-    over each source that may know them."""
+    """Yield every image with a segment that has no vector in that space, with its pixels or the reason why there are
+    none.
+
+    Images at their recorded address come first; whenever LOST_AT_ONCE others have gathered, and at the end, each source
+    that may have them is read once.
+    """
     lost: Lost = {}
     for photo, answer in _opened(map(_file, _stored(store, space_id))):
         if isinstance(answer, Image):
@@ -49,7 +52,7 @@ def photos_lacking(
 def _looked_for(
     store: FeatureStore, lost: Lost, open_source: OpenSource
 ) -> Iterator[tuple[StoredPhoto, Image | DataError]]:
-    """Each of the lost photos once, with its pixels where a source has it."""
+    """Yield each of the lost photos once, with its pixels where a source has it."""
     for photo, answer in _from_sources(store, lost, open_source):
         if photo.id not in lost:
             continue  # the source has it twice, under two names
@@ -63,7 +66,7 @@ def _looked_for(
 
 
 def _reason(error: DataError) -> Reason:
-    """What an error says, without the error: that holds the frames it came through, and in them what a file held."""
+    """Return an error's texts without the error, which would keep its frames and a file's content in memory."""
     return error.expected, error.got, error.todo
 
 
@@ -78,7 +81,7 @@ def _stored(store: FeatureStore, space_id: int) -> Iterator[StoredPhoto]:
 
 
 def _file(photo: StoredPhoto) -> SourceImage:
-    """The photo as a file of its own."""
+    """Return the photo as a file of its own."""
     path = Path(photo.uri)
     return SourceImage(photo.external_id, photo.uri, partial(read_image, path), str, extra={PHOTO: photo})
 
@@ -116,7 +119,10 @@ def _from_sources(
 
 
 def _records(source: ImageSource, photos_of: dict[str, list[StoredPhoto]]) -> Iterator[SourceImage]:
-    """Those of the source's records that are wanted; the walk ends with the last one."""
+    """Yield the source's records of these photos; reading stops with the last one.
+
+    photos_of: photos by the name of their record.
+    """
     left = dict(photos_of)
     for record in source.images():
         for photo in left.pop(stored_name(storable(record).external_id), ()):

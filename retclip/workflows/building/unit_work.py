@@ -1,7 +1,7 @@
-"""One unit's work, wherever it is done: in this process, in another one, or on another machine.
+"""The work on one unit, in this process, in another one, or on another machine.
 
-An executor takes tasks and gives outcomes, in whatever order they come. It computes and writes nothing: whoever asked
-commits what comes back, so that a store has one writer however many work for it (stores.md 4.2).
+An executor maps tasks to outcomes, in any order. It computes and writes nothing: the caller commits the outcomes, so
+that a store has one writer for any number of workers (stores.md 4.2).
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from retclip.workflows.segment.decode_ahead import decoded
 
 @dataclass(frozen=True)
 class Task:
-    """Units that are worked on together and stored together.
+    """Units that are processed together and stored together.
 
-    begin: told the key of the unit that this process itself is about to work on, and "" when it has done the last one;
-    where others work, their deaths say more."""
+    begin: called with the key of the unit that this process starts, and with "" after the last one; other processes
+    report theirs by dying.
+    """
 
     number: int
     units: tuple[Unit, ...]
@@ -33,7 +34,10 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What came of a unit: its result, or the reason why there is none. dropped: masks that met nothing."""
+    """The outcome of a unit: its result, or the reason why there is none.
+
+    dropped: masks that cover no cell or pixel.
+    """
 
     key: str
     result: UnitResult | None = None
@@ -47,7 +51,7 @@ Starter = Callable[[LabelAssignment], AbstractContextManager[Executor]]
 
 
 def outcome_of(naming: LabelAssignment, unit: Unit, answer: Image | DataError) -> Outcome:
-    """Work on one image, decoded or not. Raises ContractBroken and other errors that concern every image."""
+    """Process one image, decoded or not. Raises ContractBroken and other errors that concern every image."""
     if isinstance(answer, DataError):
         return Outcome(unit.key, reason=str(answer))
     try:
@@ -59,7 +63,7 @@ def outcome_of(naming: LabelAssignment, unit: Unit, answer: Image | DataError) -
 
 @contextmanager
 def in_this_process(naming: LabelAssignment) -> Iterator[Executor]:
-    """The executor that needs nothing: one unit after the other, the next ones decoded meanwhile."""
+    """Yield the executor without processes: one unit after the other, the next ones decoded meanwhile."""
 
     def outcomes(tasks: Iterator[Task | None]) -> Iterator[tuple[Task, Outcome]]:
         for task in filter(None, tasks):

@@ -1,4 +1,4 @@
-"""Which images of a source still need work: units, what the ledger says of them, and those that only lost a class."""
+"""Plans a build: which images of a source still need work, by the ledger, and which only lost a class."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ Note = Callable[[str, SourceImage, str], Failure]  # key, record, reason
 
 @dataclass(frozen=True)
 class Unit:
-    """One image's work. class_names: what to look for. absent: what the source says is not there, so that what an
-    earlier annotation put there is retired. content: digest of annotation and recipe. position: of the record in its
-    source, counted from 0, by which another process finds it again."""
+    """The work on one image.
+
+    class_names: classes to build.
+    absent: classes that the source says are absent, so that segments of an earlier annotation are retired.
+    content: digest of annotation and recipe.
+    position: of the record in its source, from 0, by which another process finds it.
+    """
 
     record: SourceImage
     key: str
@@ -31,9 +35,14 @@ class Unit:
 
 @dataclass(frozen=True)
 class Planned:
-    """A group of images: those to work on, and how many need none. finished: done before, or copies of one that is not.
-    failures: unreadable, or failed too often.
-    suspects: keys of units on which a process died."""
+    """The plan of a group of images.
+
+    units: the images to process.
+    finished: images finished before, or copies of another one.
+    empty: images without one of the classes.
+    failures: images that are unreadable, or failed too often.
+    suspects: keys of units during which a process died.
+    """
 
     units: tuple[Unit, ...]
     finished: int
@@ -43,7 +52,7 @@ class Planned:
 
     @property
     def groups(self) -> list[tuple[Unit, ...]]:
-        """What is worked on and stored together; a suspect is alone, so that it takes no other with it."""
+        """Return the units to process and store together; a suspect is alone, so that it cannot fail others."""
         sound = tuple(unit for unit in self.units if unit.key not in self.suspects)
         alone: list[tuple[Unit, ...]] = [(unit,) for unit in self.units if unit.key in self.suspects]
         return [sound, *alone] if sound else alone
@@ -51,13 +60,13 @@ class Planned:
 
 @dataclass(frozen=True)
 class Search:
-    """What a run asks of every record of its source.
+    """What a run searches in every record of its source.
 
-    run: by whose recipe a record is done or not.
+    run: its recipe decides whether a record is finished.
     address: of the source.
-    class_names: to look for.
+    class_names: classes to build.
     space: id of the feature space.
-    retry: whether what failed too often is tried again.
+    retry: whether units that failed too often are tried again.
     """
 
     run: OpenRun
@@ -70,10 +79,10 @@ class Search:
 def plan_units(
     store: FeatureStore, search: Search, records: Sequence[SourceImage], first: int = 0, note: Note | None = None
 ) -> Planned:
-    """Find out which of those records need work; reads the files that may.
+    """Return which of those records need work; reads the files that may.
 
-    first: the position of the first record in its source.
-    note: what to do with an unreadable one; None: write it into the ledger.
+    first: position of the first record in its source.
+    note: handles an unreadable record; None = record it in the ledger.
     """
     note = note or partial(record_failure, store, search.run)
     records = [storable(record) for record in records]
@@ -99,12 +108,12 @@ def plan_units(
 
 
 def storable(record: SourceImage) -> SourceImage:
-    """The record with names that SQL can hold."""
+    """Return the record with names that SQL can store."""
     return replace(record, external_id=storable_text(record.external_id), uri=storable_text(record.uri))
 
 
 def storable_text(text: str) -> str:
-    """Bytes of a file name that are no Unicode become escapes, and so does a zero, which PostgreSQL does not take."""
+    """Return the text with escapes for bytes that are no Unicode, and for a zero, which PostgreSQL does not accept."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
 
@@ -116,7 +125,7 @@ def record_failure(store: FeatureStore, run: OpenRun, key: str, record: SourceIm
 
 
 def present(record: SourceImage, class_names: Sequence[str]) -> tuple[str, ...]:
-    """Of the wanted classes those that the image may show."""
+    """Return those of the classes that the image may show."""
     return (
         tuple(class_names) if record.class_names is None else tuple(n for n in class_names if n in record.class_names)
     )

@@ -65,7 +65,7 @@ def check_store(folder: Path, options: StoreOptions, repair: bool) -> list[Findi
 
 
 def check_open_store(store: FeatureStore, repair: bool) -> list[Finding]:
-    """The same of a store that is open."""
+    """Check an open store."""
     findings = [_disk(store.folder)]
     try:
         is_whole, catalog = catalog_findings(store, repair)
@@ -105,8 +105,10 @@ def _archive(store: FeatureStore, repair: bool) -> list[Finding]:
 
 
 def _made_again(lost: Sequence[Again], store: FeatureStore) -> list[str]:
-    """The commands that make lost vectors again: each kind of run by its own. A plural source stands in SQL as people
-    read it, so whoever added it must name its photos."""
+    """Return the commands that rebuild lost vectors, one per run.
+
+    SQL stores a plural source as users read it, so the command leaves its photos to be named.
+    """
     commands, fetched = [], [run.name for run in lost if run.kind == RunKind.CLASS_FILL and not run.matched]
     for run in lost:
         if run.kind == RunKind.CLASS_ADD:
@@ -123,7 +125,7 @@ def _made_again(lost: Sequence[Again], store: FeatureStore) -> list[str]:
 
 
 def _spaces(store: FeatureStore, repair: bool, archive_whole: bool) -> list[Finding]:
-    """One finding where there is one space, two for each where there are several."""
+    """Return one finding where there is one space, two for each where there are several."""
     spaces = store.spaces.all()
     if not spaces:
         return [Finding("index", True, "the store is empty")]

@@ -17,8 +17,10 @@ KINDS = ("missing", "orphan", "stale", "damaged")
 
 
 def index_finding(store: FeatureStore, space: FeatureSpace, name: str, repair: bool, archive_whole: bool) -> Finding:
-    """How an index differs from what it should hold; with `repair`, makes it right. archive_whole: whether it may be
-    made again from the archive."""
+    """Return how an index differs from the catalog; with `repair`, repair it.
+
+    archive_whole: whether it may be rebuilt from the archive.
+    """
     if store.options.index == IndexKind.RESIDENT:
         return Finding(name, True, "in memory: loaded from the archive whenever it is needed")
     try:
@@ -44,7 +46,7 @@ def index_finding(store: FeatureStore, space: FeatureSpace, name: str, repair: b
 
 
 def graph_findings(store: FeatureStore, space: FeatureSpace, name: str, repair: bool) -> list[Finding]:
-    """How many vectors the graph of an embedded index holds. Too few are no wrong answers, but slow ones."""
+    """Return how many vectors the graph of an embedded index has; too few make searches slow, not wrong."""
     try:
         graph = store.maintenance.graph(space, build=repair)
     except StoreDamaged:  # the index has a finding of its own

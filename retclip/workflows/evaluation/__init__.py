@@ -1,1 +1,1 @@
-"""Counts how right answers are over a labelled data set."""
+"""Evaluates predictions on an annotated data set."""

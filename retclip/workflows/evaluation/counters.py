@@ -1,8 +1,8 @@
-"""What an evaluation counts, image after image: panoptic quality, the confusion of classes, instances, and segments.
+"""The accumulators of an evaluation: panoptic quality, the confusion matrix, average precision, and segment accuracy.
 
 PQ is counted on the panoptic map. mIoU and confusion are counted on the semantic map (class scores times soft masks, no
-threshold), as FC-CLIP reports it. AP is counted on the instances, which may overlap, as may the annotation's own masks,
-against which they are held. `right` of `judged`: annotated segments most of whose labelled pixels got the right class.
+threshold), as FC-CLIP reports it. AP is counted on the instances, which may overlap, as may the annotation's own masks.
+`right` of `judged`: annotated segments most of whose labelled pixels have the right class.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ from retclip.workflows.evaluation.instances import Annotated
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """An image as a system sees it. semantic: (H, W) int64 class index, -1 = none. instances: of things, best first."""
+    """The prediction for one image.
+
+    semantic: (H, W) int64 class index, -1 = none.
+    instances: of things, best first.
+    """
 
     panoptic: PanopticSegmentation
     semantic: NDArray[np.int64]
@@ -31,7 +35,10 @@ class Prediction:
 
 
 class Counters:
-    """What is counted over all images. names, is_thing: the classes of the annotation."""
+    """The counts over all images.
+
+    names, is_thing: the classes of the annotation.
+    """
 
     def __init__(self, names: tuple[str, ...], is_thing: tuple[bool, ...]) -> None:
         self.names, self.is_thing = names, is_thing
@@ -43,8 +50,11 @@ class Counters:
         self.no_precision = ""  # why AP is not counted
 
     def add(self, prediction: Prediction, truth: PanopticSegmentation, annotated: Annotated) -> float | None:
-        """Count one image. annotated: its things. Returns the share of its labelled pixels that got the right class,
-        [0, 1], None where no pixel is labelled. Raises DataError where prediction and annotation do not fit."""
+        """Add one image, and return the share of its labelled pixels with the right class in [0, 1], None without any.
+
+        annotated: its annotated things.
+        Raises DataError where prediction and annotation do not fit.
+        """
         self.quality.add(prediction.panoptic, truth)
         self.precision.add(prediction.instances, annotated.instances, annotated.absent, annotated.incomplete)
         self.no_precision = self.no_precision or annotated.uncounted
@@ -56,7 +66,7 @@ class Counters:
         return float((prediction.semantic == classes)[labelled].mean()) if labelled.any() else None
 
     def _class_map(self, truth: PanopticSegmentation) -> NDArray[np.int64]:
-        """(H, W) class index of every annotated pixel, -1 for void."""
+        """Return (H, W), the class index of every annotated pixel, -1 for void."""
         ids = np.array([0, *(segment.id for segment in truth.segments)])
         values = np.array([-1, *(self.index.get(name_key(segment.class_name), -1) for segment in truth.segments)])
         order = np.argsort(ids)

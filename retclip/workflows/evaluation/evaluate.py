@@ -1,9 +1,9 @@
-"""Evaluate: segment every image of an annotated source and compare: PQ, SQ, RQ as panopticapi counts them, mAP as
-pycocotools does, mIoU (method.md 5), for all classes and for seen and unseen ones apart.
+"""Evaluates on an annotated source: PQ, SQ, RQ as panopticapi counts them, mAP as pycocotools does, mIoU (method.md 5),
+for all classes, and for seen and unseen ones separately.
 
 With ground-truth masks as proposals, `segment_accuracy` is the top-1 accuracy of the classification alone, and each
 mask is an instance of its best class alone. Read next: `counters.py`, what is counted, and `evaluation_figures.py`,
-what is told.
+what is reported.
 """
 
 from __future__ import annotations
@@ -43,8 +43,12 @@ __all__ = ["Evaluation", "Evaluator", "Judged", "evaluate"]
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """An image after it was counted. number: its place in the source, from 0, of `total`. predicted: its panoptic map.
-    accuracy: the share of its labelled pixels that got the right class, [0, 1], None where none is labelled."""
+    """One evaluated image.
+
+    number: its position in the source, from 0, of `total`.
+    predicted: its panoptic map.
+    accuracy: share of its labelled pixels with the right class, [0, 1], None where none is labelled.
+    """
 
     number: int
     total: int
@@ -90,7 +94,7 @@ class Evaluator:
         self._tally = Tally(passed_over_by(source))
 
     def judged(self, on_progress: OnProgress = silent) -> Iterator[Judged]:
-        """Every image that was counted, one after the other; single bad images are failures."""
+        """Yield every evaluated image; an image that cannot be used is a failure."""
         records, at_once = decoded(self.source.images()), self.parts.settings.device.batch_size
         for number, (record, answer) in enumerate(in_groups(records, at_once, self._described)):
             try:
@@ -103,7 +107,7 @@ class Evaluator:
             on_progress(Progress("evaluate", number + 1, len(self.source), len(self._failures)))
 
     def evaluation(self) -> Evaluation:
-        """The figures of the images that were counted. Raises DataError where none was."""
+        """Return the figures of the evaluated images. Raises DataError where there is none."""
         if not self._counters.images:
             raise _nothing(self.source, self._failures)
         total = self._tally.total
@@ -142,8 +146,12 @@ def _count(
 
 
 def _seen(parts: Segmenter, prepared: PreparedVocabulary, seen: Vocabulary | None) -> tuple[bool, ...] | None:
-    """Per class whether it counts as seen; None where nobody says. A class that has any term in common with the list is
-    seen (method.md 1.7)."""
+    """Return per class whether it counts as seen, None where that is unknown.
+
+    A class that has any term in common with the list is seen (method.md 1.7).
+
+    seen: the list; None = the terms of an in-vocabulary classifier.
+    """
     if seen is None:
         trained = any(component.component.role is Role.IN_VOCABULARY for component in parts.classifiers)
         return tuple(seen_classes(parts, prepared).tolist()) if trained else None
@@ -155,7 +163,7 @@ def _seen(parts: Segmenter, prepared: PreparedVocabulary, seen: Vocabulary | Non
 
 
 def _settings(parts: Segmenter, groups: Sequence[bool] | None, seen: Vocabulary | None) -> dict[str, Any]:
-    """What produced the result, and who said which classes are seen."""
+    """Return what produced the result, and where the seen classes come from."""
     origin = "the in-vocabulary classifier" if seen is None else "the user"
     return {**provenance(parts), "seen": None if groups is None else {"said_by": origin, "classes": sum(groups)}}
 

@@ -1,8 +1,9 @@
-"""What an evaluation tells, and how the figures come out of the counts: for all classes, and for those that the
-fine-tuning saw and did not see apart (paper, section 3; method.md 1.7 and 5).
+"""The figures of an evaluation, computed from the counts: for all classes, and separately for those that the
+fine-tuning saw and did not see (paper, section 3; method.md 1.7 and 5).
 
-A figure of a group is the mean over its classes, as panopticapi takes it over categories: classes without a match, a
-miss or a false alarm are left out of PQ, SQ and RQ, those that are not annotated out of mAP and mIoU.
+A figure of a group is the mean over its classes, as panopticapi takes it over categories: classes without a true
+positive, a false negative or a false positive are left out of PQ, SQ and RQ, those that are not annotated out of mAP
+and mIoU.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ ClassRow = Mapping[str, float | int | None]
 
 @dataclass(frozen=True)
 class GroupFigures:
-    """Of some of the classes, in percent; None where none of them occurs. classes: how many they are."""
+    """The figures of a group of classes, in percent; None where none of them occurs.
+
+    classes: how many they are.
+    """
 
     classes: int
     pq: float | None
@@ -35,8 +39,12 @@ class GroupFigures:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Two classes that were mixed up. predicted: None = no class at all. pixels: how many annotated as the one got the
-    other. share: of all pixels annotated as the one, percent."""
+    """A pair of classes that the prediction confuses.
+
+    predicted: None = void.
+    pixels: pixels annotated as `annotated` and predicted as `predicted`.
+    share: of all pixels annotated as `annotated`, percent.
+    """
 
     annotated: str
     predicted: str | None
@@ -95,8 +103,10 @@ def summary(
     failures: tuple[Failure, ...],
     settings: Mapping[str, Any],
 ) -> Evaluation:
-    """The figures. seen: (c,) in the order of the counters' names, whether the fine-tuning saw a class; None = nobody
-    says."""
+    """Return the figures.
+
+    seen: (c,) in the order of the counters' names, whether the fine-tuning saw a class; None = unknown.
+    """
     quality, iou = counters.quality, counters.confusion.result()
     precision = no_precision(len(counters.names)) if counters.no_precision else counters.precision.result()
     everything, things, stuff = quality.mean(), quality.mean(True), quality.mean(False)

@@ -1,7 +1,7 @@
-"""Things one by one, as AP compares them: predicted by FC-CLIP's rule (method.md 1.8), and annotated.
+"""Object instances for AP: predicted by FC-CLIP's rule (method.md 1.8), and annotated.
 
-Masks become run lengths as soon as they are painted, and only where they decide: a prediction of a class that is not
-annotated in the image overlaps with nothing.
+Masks become run lengths at once, and only where they decide: a prediction of a class that is not annotated in the image
+overlaps with nothing.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ MOST_LOOKED_FOR = 300  # the same where an annotation says which classes were lo
 class Annotated:
     """The annotated things of an image.
 
-    instances: crowds included.
-    absent: classes that were looked for and are not there; None = all that are not annotated.
+    instances: crowd regions included.
+    absent: classes verified to be absent; None = all that are not annotated.
     incomplete: classes of which not every instance is annotated.
     uncounted: why AP cannot be counted against them; empty where it can.
     """
@@ -41,11 +41,11 @@ class Annotated:
 def predicted_instances(
     proposals: MaskProposals, scores: Tensor, is_thing: tuple[bool, ...], annotated: Annotated, drawn: bool = False
 ) -> list[Instance]:
-    """The instances of an image, best pair of mask and class first.
+    """Return the instances of an image, best pair of mask and class first.
 
-    scores: (n, c), already times 1 - void.
-    drawn: a person drew the masks, so that each is one object of one class: its best class alone is an instance, where
-    FC-CLIP's rule offers a network's masks under several.
+    scores: (n, c), already multiplied by 1 - void.
+    drawn: whether the masks are annotated, each one object: its best class alone is an instance then, while FC-CLIP's
+    rule allows a network's mask under several classes.
     """
     annotated_classes = {instance.class_index for instance in annotated.instances}
     most = MOST if annotated.absent is None else MOST_LOOKED_FOR
@@ -62,8 +62,10 @@ def predicted_instances(
 
 
 def annotated_instances(truth: PanopticSegmentation, index: Mapping[str, int], is_thing: tuple[bool, ...]) -> Annotated:
-    """The annotated things of an image: whole, where the annotation has its objects so, else as the map shows them.
-    index: key of a class's name -> its number."""
+    """Return the annotated things of an image, with complete masks where the annotation has them, else as in the map.
+
+    index: class index by the key of the class's name.
+    """
     objects = truth.objects
     if objects is None:
         objects_of = (

@@ -1,6 +1,6 @@
-"""What an evidence file may say: the words by their types, the arrays by their axes, every index within its array.
+"""Checks of an evidence file: texts by their types, arrays by their axes, every index within its array.
 
-A file of a stranger, or one that was damaged, is found out when it is opened, not where a walk stumbles over it.
+A damaged or foreign file is refused when it is opened, not where a workflow fails on it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from retclip.types import ClassScores, Neighbours, PanopticSegmentation, Role, S
 
 
 class Source(BaseModel):
-    """A source of scores."""
+    """A classifier whose scores are in the evidence."""
 
     role: Role
     classifier: str
@@ -26,7 +26,7 @@ class Source(BaseModel):
 
 
 class About(BaseModel):
-    """What stands in words in an evidence file."""
+    """The text part of an evidence file."""
 
     image_sha256: str
     image_uri: str
@@ -109,6 +109,6 @@ def _check_kind(name: str, array: Any) -> None:
 
 
 def _check_indices(name: str, array: Any, count: int) -> None:
-    """-1 stands for none."""
+    """Check that indices are below `count`; -1 = none."""
     if array.size and not -1 <= int(np.min(array)) <= int(np.max(array)) < count:
         raise ValueError(f"{name} from {np.min(array)} to {np.max(array)}, of {count}")

@@ -61,7 +61,7 @@ def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) 
 
 
 def load_evidence(path: Path) -> tuple[PanopticSegmentation, Evidence]:
-    """What `save_evidence` wrote. Raises DataError."""
+    """Return what `save_evidence` wrote. Raises DataError."""
     try:
         with _archive(path) as archive:
             arrays = dict(archive)
@@ -85,7 +85,7 @@ def _expected(path: Path) -> str:
 
 
 def photo_of(path: Path) -> str | None:
-    """The sha256 of the photo that an evidence file is about; None where it cannot be read."""
+    """Return the sha256 of the photo that an evidence file is about; None where it cannot be read."""
     try:
         with _archive(path) as archive:
             return str(json.loads(str(archive["about"]))["image_sha256"])
@@ -94,7 +94,7 @@ def photo_of(path: Path) -> str | None:
 
 
 def _archive(path: Path) -> Any:
-    """The archive, opened: not before what it unpacks to was asked for. Raises DataError where that is too much."""
+    """Return the opened archive, after a check of its unpacked size. Raises DataError where that is too large."""
     allowed = current().unpacked_bytes
     with zipfile.ZipFile(path) as archive:  # which reads no more of a member than its size says
         size = sum(member.file_size for member in archive.infolist())

@@ -1,7 +1,7 @@
-"""Walk 5, explain: a predicted segment -> the scores of each source -> the stored segments that caused them.
+"""Explains a predicted segment: the scores of each classifier, and the stored segments that caused them.
 
-Works on evidence alone: no image is decoded again and no model is loaded. What the store says of a neighbour is what
-it says *now*; a neighbour that has been removed since is shown as gone.
+Works on evidence alone: no image is decoded again and no model is loaded. What the store says of a neighbour is what it
+says *now*; a neighbour that has been removed since is shown as gone.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ def explain(
     mask: int | None = None,
     painter: Painter | None = None,
 ) -> Explanation:
-    """The explanation of the segment with that id in the label map. Raises DataError for an id that is not there.
+    """Return the explanation of the segment with that id in the label map.
 
-    mask: one of the masks the segment is made of (None = its largest).
-    painter: draws the explanation (None = it has no picture).
+    mask: one of the masks the segment is made of; None = its largest.
+    painter: draws the explanation; None = it has no picture.
+    Raises DataError for an unknown id.
     """
     segment = next((candidate for candidate in result.segments if candidate.id == segment_id), None)
     if segment is None:
@@ -59,8 +60,12 @@ def explain(
 
 
 def segment_at(result: PanopticSegmentation, x: int, y: int) -> tuple[int, int | None]:
-    """The id of the segment under a pixel, and which of its masks lies there (None where the map does not know).
-    Raises DataError outside the image or on void."""
+    """Return the id of the segment at a pixel, and which of its masks lies there, None where the map does not record
+    it.
+
+    x, y: image pixels.
+    Raises DataError outside the image or on void.
+    """
     height, width = result.label_map.shape
     if not (0 <= x < width and 0 <= y < height):
         raise DataError(f"a pixel inside {width} x {height}", f"({x}, {y})", "count from the upper left, x first")
@@ -81,13 +86,13 @@ def _source(scores: ClassScores) -> str:
 
 
 def _unknown(scores: ClassScores, n: int, names: tuple[str, ...]) -> list[str]:
-    """The classes that a source cannot speak of for mask `n`."""
+    """Return the classes that a classifier abstains for, of mask `n`."""
     silent = scores.speaks is not None and not bool(scores.speaks[n])
     return [name for name, knows in zip(names, scores.knows.tolist(), strict=True) if silent or not knows]
 
 
 def _voter(evidence: Evidence) -> ClassScores | None:
-    """The first source that says what each neighbour gave."""
+    """Return the first classifier with the share of each neighbour."""
     return next((source for source in evidence.scores if evidence.neighbours and source.shares is not None), None)
 
 

@@ -1,6 +1,6 @@
-"""What an explanation holds: a label, the scores of each source, the vote, and the stored segments that were near.
+"""An explanation: a label, the scores of each classifier, the vote, and the nearest stored segments.
 
-`workflows.explain` makes it. A value like any other: what it shows was looked up when it was made.
+`workflows.explain` makes it; everything in it was looked up at that time.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ Painter = Callable[["Explanation"], NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class ExplainedNeighbour:
-    """One stored segment that was near, as it was seen (distance, label then) and as it is known now.
+    """One of the nearest stored segments, as it was at the time of the decision (distance, label) and as it is stored
+    now.
 
-    share: how much of its class's retrieval score it gave; None where the classifier does not say. vector_run,
-    vector_components: the run that made its vector in the space that was searched, which is another one than the
-    segment's own where the space was added; None and empty where that is not known.
+    class_then: its label at that time.
+    stored: the segment as it is stored now, None where it is gone.
+    share: its contribution to the retrieval score of its class; None where the classifier does not give it.
+    vector_run, vector_components: the run that made its vector in the searched space, which differs from the segment's
+    own run where the space was added; None and empty where unknown.
     """
 
     id: UUID
@@ -48,8 +51,11 @@ class ExplainedNeighbour:
 
 @dataclass(frozen=True)
 class Vote:
-    """How a classifier counted the neighbours. rule: in one line. scores: every class that has a neighbour with its
-    score, the sum of its neighbours' shares, best first."""
+    """The vote of the neighbours.
+
+    rule: in one line.
+    scores: of every class that has a neighbour, the sum of its neighbours' shares, best first.
+    """
 
     classifier: str
     rule: str
@@ -58,13 +64,17 @@ class Vote:
 
 @dataclass(frozen=True, repr=False)
 class Explanation:
-    """Why one mask of a predicted segment got its label.
+    """Why one mask of a predicted segment has its label. A thing is one mask; stuff may consist of many.
 
-    A thing is one mask; stuff may be made of many, each with neighbours of its own. mask: which one this is about, the
-    largest unless a pixel was named; of `masks` in all, it covers `mask_area` pixels of the segment.
-    scores: per source, class name -> score, the best classes and the chosen one. unknown: per source the classes of
-    the vocabulary that it could not speak of. combined: class name -> score after the ensemble. vote: None where no
-    classifier says what each neighbour gave. classes: the names that could be chosen. painter: draws it.
+    mask: index of the mask it is about, the largest unless a pixel was named.
+    masks: how many the segment consists of.
+    mask_area: pixels of the segment that the mask covers.
+    scores: class name -> score, per classifier, of the best classes and the chosen one.
+    unknown: the classes that a classifier abstains for, per classifier.
+    combined: class name -> score after the ensemble.
+    vote: None where no classifier gives the shares of its neighbours.
+    classes: the vocabulary.
+    painter: draws it.
     """
 
     segment: SegmentInfo
@@ -86,16 +96,20 @@ class Explanation:
     painter: Painter | None = field(default=None, compare=False)
 
     def votes(self) -> dict[str, float]:
-        """What the vote gave each class, best first: its retrieval score. The first is the label where retrieval alone
-        decides. Empty where no neighbour voted."""
+        """Return the vote of each class, its retrieval score, best first; empty where no neighbour voted.
+
+        The first is the label where retrieval alone decides.
+        """
         return dict(self.vote.scores) if self.vote else {}
 
     def counts(self) -> dict[str, int]:
-        """How many of `neighbours` each class has, most first. They are not the vote: near ones count for more."""
+        """Return how many of `neighbours` each class has, most first. Counts are not the vote: near neighbours count
+        for more.
+        """
         return dict(Counter(near.class_then for near in self.neighbours).most_common())
 
     def told_votes(self) -> str:
-        """The vote in a line: class, score and how many neighbours it has; these sum to all of them."""
+        """Return the vote in one line: class, score and number of neighbours."""
         counts = Counter(near.class_then for near in self.neighbours)
         first, others = list(self.votes().items())[:SHOWN_VOTES], list(self.votes().items())[SHOWN_VOTES:]
         parts = [f"{name} {score:.3f} ({counts[name]})" for name, score in first]
@@ -105,7 +119,7 @@ class Explanation:
         return ", ".join(parts)
 
     def verdict(self) -> str:
-        """What the vote alone says beside the label, in a sentence."""
+        """Return in one sentence what the vote alone says beside the label."""
         label, votes = self.segment.class_name, self.votes()
         if not votes:
             near = "what each neighbour gave is not known" if self.neighbours else "no stored segment voted"
@@ -118,7 +132,7 @@ class Explanation:
         return f"{vote}: {others} decided" if others else vote
 
     def as_dict(self) -> dict[str, Any]:
-        """It as plain data, for JSON."""
+        """Return plain data for JSON."""
         left_out = ("painter", "classes")  # neither is part of why
         plain = {
             attribute.name: getattr(self, attribute.name)
@@ -131,8 +145,11 @@ class Explanation:
         return {**document, "neighbours": neighbours, "counts": self.counts(), "verdict": self.verdict()}
 
     def save(self, path: str | Path) -> Path:
-        """Write its picture as PNG; returns the path. Raises DataError for a name that does not end in .png, and where
-        the file cannot be written; ConfigError for a file of somebody else's."""
+        """Write the picture as PNG and return its path.
+
+        Raises DataError for a name that does not end in .png, and where the file cannot be written; ConfigError for a
+        file that RetCLIP did not make.
+        """
         file = Path(path)
         if file.suffix.lower() != ".png":
             raise DataError("a file name that ends in .png", repr(str(path)), "write e.g. save('why.png')")

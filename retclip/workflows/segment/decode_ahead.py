@@ -1,4 +1,4 @@
-"""Decode the next images while the model works on this one; a bad file becomes an answer, not an exception."""
+"""Decodes the next images while the model works on this one; a bad file becomes a result, not an exception."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AHEAD = 2  # decoded images waiting: enough to hide the disk, few enough for 50-
 def decoded(
     records: Iterable[SourceImage], ahead: int = AHEAD, threads: int = 1
 ) -> Generator[tuple[SourceImage, Image | DataError], None, None]:
-    """Each record, in order, with its image or the reason why there is none."""
+    """Yield each record, in order, with its image or the reason why there is none."""
     waiting: deque[tuple[SourceImage, Future[Image | DataError]]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="decode") as pool:
         try:

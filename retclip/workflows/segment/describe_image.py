@@ -1,6 +1,6 @@
-"""The first half of every walk: images' masks, and a vector for each, by the components that were chosen.
+"""The first half of every pipeline: an image's masks, and a vector for each.
 
-Every call of a plugin is guarded, and every answer is checked before it is believed.
+Every call of a plugin is guarded, and every output is checked.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Description:
-    """Masks, what the classifiers see of them, and what is looked up in the store: the same vectors unless a second
-    backbone makes the keys."""
+    """Masks, their vectors for the classifiers, and their retrieval embeddings, which differ only with a second
+    backbone.
+    """
 
     proposals: MaskProposals
     segments: SegmentFeatures
@@ -33,8 +34,10 @@ class Description:
 def proposals_of(
     models: Models, images: Sequence[Image], vocabulary: Vocabulary
 ) -> list[tuple[DenseFeatures, MaskProposals]]:
-    """Of each image the dense features, computed once because a proposer may share them, and the masks. Raises
-    DataError for what a component raises on them, ContractBroken for what it must not answer."""
+    """Return of each image the dense features, computed once because a proposer may share them, and the masks.
+
+    Raises DataError for what a component raises on the images, ContractBroken for an invalid output.
+    """
     features = dense(models.backbone, images)
     with inference(models.proposer.device), on_photos(models.proposer.name, addresses(images)):
         proposals = models.proposer.component.propose(images, vocabulary, features)
@@ -42,31 +45,35 @@ def proposals_of(
 
 
 def vectors_of(models: Models, image: Image, features: DenseFeatures, proposals: MaskProposals) -> SegmentFeatures:
-    """A unit vector per mask for the classifiers. Raises DataError, ContractBroken."""
+    """Return a unit vector per mask for the classifiers. Raises DataError, ContractBroken."""
     return pooled(models.backbone, image, features, proposals)
 
 
 def key_features(models: Models, images: Sequence[Image], features: Sequence[DenseFeatures]) -> list[DenseFeatures]:
-    """Compute the dense features that keys are pooled from: a second backbone's, of all images together.
+    """Return the dense features that retrieval embeddings are pooled from: a second backbone's, of all images in one
+    batch.
 
-    features: one entry per image, the first backbone's; where it is the only one, its keys are pooled from them. Raises
-    DataError, ContractBroken."""
+    features: one entry per image, the first backbone's, which are returned without a second one.
+    Raises DataError, ContractBroken.
+    """
     return list(features) if models.second_backbone is None else dense(models.second_backbone, images)
 
 
 def keys_of(
     models: Models, image: Image, features: DenseFeatures, proposals: MaskProposals, segments: SegmentFeatures | None
 ) -> SegmentFeatures:
-    """A unit vector per mask for the store: `segments`, where they are known, unless there is a second backbone.
+    """Return a retrieval embedding of unit length per mask: `segments`, where given, unless there is a second backbone.
 
-    features: of the image, as `key_features` gives them. Raises DataError, ContractBroken."""
+    features: of the image, as `key_features` returns them.
+    Raises DataError, ContractBroken.
+    """
     if models.second_backbone is None and segments is not None:
         return segments
     return pooled(models.keys, image, features, proposals)
 
 
 def dense(backbone: Loaded[Backbone], images: Sequence[Image]) -> list[DenseFeatures]:
-    """One entry per image. Raises DataError for what the backbone raises on them, ContractBroken."""
+    """Return one entry per image. Raises DataError for what the backbone raises on them, ContractBroken."""
     with inference(backbone.device), on_photos(backbone.name, addresses(images)):
         features = backbone.component.dense_features(images)
     return checked_features(features, images, backbone.component.space, backbone.name)
@@ -75,19 +82,19 @@ def dense(backbone: Loaded[Backbone], images: Sequence[Image]) -> list[DenseFeat
 def pooled(
     backbone: Loaded[Backbone], image: Image, features: DenseFeatures, proposals: MaskProposals
 ) -> SegmentFeatures:
-    """A unit vector per mask in that backbone's space. Raises DataError, ContractBroken."""
+    """Return a unit vector per mask in that backbone's space. Raises DataError, ContractBroken."""
     with inference(backbone.device), on_photos(backbone.name, addresses([image])):
         segments = backbone.component.segment_vectors(features, proposals.masks, proposals.logits)
     return checked_segments(segments, len(proposals), backbone.component.space, backbone.name)
 
 
 def text_of(backbone: Loaded[Backbone], names: Sequence[str]) -> Tensor | None:
-    """A unit vector per name, None from a backbone that cannot read. Raises PluginFailed, ContractBroken."""
+    """Return a unit vector per name, None from a backbone without a text tower. Raises PluginFailed, ContractBroken."""
     with inference(backbone.device), at_work(backbone.name, f"read {len(names)} names"):
         vectors = backbone.component.text_vectors(names)
     return checked_text(vectors, len(names), backbone.component.space, backbone.name)
 
 
 def addresses(images: Sequence[Image]) -> list[str]:
-    """Where each image lies, for messages."""
+    """Return the address of each image, for messages."""
     return [image.uri or f"an image of {image.size[1]} x {image.size[0]}" for image in images]

@@ -1,4 +1,4 @@
-"""Images through the models several at a time, and one by one where a group fails, so that the bad one is named."""
+"""Passes images through the models in batches, and one by one where a batch fails, so that the bad one is named."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def in_groups(
     size: int,
     work: Callable[[Sequence[Image]], Sequence[Answer]],
 ) -> Iterator[tuple[SourceImage, Answer | DataError]]:
-    """Each record, in order, with the answer of `work` for its image, or the reason why there is none."""
+    """Yield each record, in order, with the result of `work` for its image, or the reason why there is none."""
     waiting = iter(records)
     while group := list(islice(waiting, size)):
         images = [image for _, image in group if isinstance(image, Image)]

@@ -1,4 +1,4 @@
-"""Masks in the image's own pixels: from a proposal's soft, coarse grid to box, area and run lengths."""
+"""Masks at image resolution: from a proposal's soft, coarse grid to box, area and run lengths."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from retclip.types import MaskProposals
 
 
 def binary(proposals: MaskProposals, n: int, threshold: float = 0.5) -> NDArray[np.bool_]:
-    """The pixels (H, W) of one mask: where it is more than half there."""
+    """Return the pixels (H, W) bool of one mask: those with a probability above `threshold`."""
     full = pixel_probabilities(proposals.finest, torch.tensor([n]), proposals.image_size)[0]
     pixels: NDArray[np.bool_] = (full > threshold).cpu().numpy()
     return pixels
 
 
 def box(pixels: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """(x, y, width, height) of the pixels that are set; (0, 0, 0, 0) where none is."""
+    """Return (x, y, width, height) of the pixels that are set; (0, 0, 0, 0) where none is."""
     rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
     if not len(rows):
         return 0, 0, 0, 0
@@ -27,7 +27,7 @@ def box(pixels: NDArray[np.bool_]) -> tuple[int, int, int, int]:
 
 
 def boxes(proposals: MaskProposals) -> NDArray[np.int64]:
-    """(n, 4) x0 y0 x1 y1 of each proposal in image pixels, read off its own grid, x1 y1 exclusive."""
+    """Return (n, 4) x0 y0 x1 y1 of each proposal in image pixels, read off its own grid, x1 y1 exclusive."""
     count, rows, columns = proposals.masks.shape
     height, width = proposals.image_size
     result = np.zeros((count, 4), dtype=np.int64)
@@ -42,7 +42,7 @@ def boxes(proposals: MaskProposals) -> NDArray[np.int64]:
 
 
 def best_first(proposals: MaskProposals, limit: int) -> MaskProposals:
-    """At most `limit` proposals, those of the highest objectness, in the order they came where it is equal."""
+    """Return at most `limit` proposals of the highest objectness, highest first, equal ones in their order."""
     if len(proposals) <= limit:
         return proposals
     return proposals.picked(torch.argsort(proposals.objectness, descending=True, stable=True)[:limit])

@@ -1,4 +1,4 @@
-"""The parts a workflow works with: loaded components with their names, beside an open store and the settings."""
+"""What a workflow works with: loaded components, an open store and the settings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,9 @@ class Loaded(Generic[T]):
 
 @dataclass(frozen=True)
 class Models:
-    """What turns an image into segments. It needs no store, so that a worker in another process has it, too."""
+    """The components that turn an image into segments, without a store, so that a worker in another process has them
+    too.
+    """
 
     backbone: Loaded[Backbone]
     proposer: Loaded[MaskProposer]
@@ -46,21 +48,23 @@ class Models:
 
     @property
     def keys(self) -> Loaded[Backbone]:
-        """The backbone whose vectors are stored and searched: a second one where there is one (kNN-CLIP), else the
-        only one."""
+        """The backbone of the retrieval embeddings: a second one where there is one (kNN-CLIP), else the only one."""
         return self.second_backbone or self.backbone
 
 
 @dataclass(frozen=True, kw_only=True)
 class Segmenter(Models):
-    """What `segment` and `evaluate` need. store: None where no classifier votes with one."""
+    """What `segment` and `evaluate` need.
+
+    store: None where no classifier votes with one.
+    """
 
     classifiers: tuple[Loaded[Classifier], ...] = ()
     store: FeatureStore | None = None
 
 
 def require_store(parts: Segmenter) -> FeatureStore:
-    """The store that a classifier votes with. Raises StoreMissing where there is none."""
+    """Return the store that a classifier votes with. Raises StoreMissing where there is none."""
     if parts.store is None:
         voters = ", ".join(classifier.name for classifier in parts.classifiers if NEIGHBOURS in classifier.needs)
         raise StoreMissing(f"a store that {voters} votes with", "none", "open one, or choose another --classifier")
@@ -69,8 +73,10 @@ def require_store(parts: Segmenter) -> FeatureStore:
 
 @dataclass(frozen=True, kw_only=True)
 class Parts(Segmenter):
-    """What changes a store needs, too. reader: name and version of the image source that reads an address, for a run's
-    record."""
+    """What changing a store needs.
+
+    reader: returns name and version of the image source that reads an address, for the record of a run.
+    """
 
     store: FeatureStore = field()
     reader: Callable[[str], Mapping[str, str]] = lambda _: {}
@@ -78,7 +84,10 @@ class Parts(Segmenter):
 
 @dataclass(frozen=True, eq=False)
 class PreparedVocabulary:
-    """A vocabulary with its text vectors, how each class was matched, and its class row in the store (None = none)."""
+    """A vocabulary with its text vectors, the match of each class, and the stored class it is matched to.
+
+    store_classes: (c,) id of the stored class, None = none.
+    """
 
     vocabulary: Vocabulary
     matches: tuple[LabelMatch, ...]

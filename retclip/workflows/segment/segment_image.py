@@ -1,6 +1,6 @@
-"""Walk 2, segment an image (paper, section 2.2): masks -> vectors -> neighbours -> scores -> ensemble -> one map.
+"""Segments an image (paper, section 2.2): masks -> vectors -> neighbours -> scores -> ensemble -> panoptic map.
 
-The vocabulary is prepared once for many images. Everything that decided is returned as Evidence, so that the decision
+The vocabulary is prepared once for many images. Everything that decides is returned as Evidence, so that the decision
 can be explained, and made again, without the image or a model.
 """
 
@@ -50,7 +50,7 @@ from retclip.workflows.segment.vocabulary import needs_neighbours
 def segment_images(
     parts: Segmenter, images: Sequence[Image], prepared: PreparedVocabulary
 ) -> list[tuple[PanopticSegmentation, Evidence]]:
-    """Of each image its panoptic map, at its own size, and why each mask was labelled as it was."""
+    """Return of each image its panoptic map, at its own size, and the evidence for each mask's label."""
     answers = []
     for image, described in zip(images, describe_images(parts, images, prepared), strict=True):
         evidence = decide(parts, image, prepared, described)
@@ -59,7 +59,7 @@ def segment_images(
 
 
 def describe_images(parts: Segmenter, images: Sequence[Image], prepared: PreparedVocabulary) -> list[Description]:
-    """Masks and their vectors, the models looking at all images together."""
+    """Return masks and their vectors; the models process all images in batches."""
     proposed = proposals_of(parts, images, prepared.vocabulary)
     keyed = key_features(parts, images, [features for features, _ in proposed])
     return [
@@ -106,7 +106,7 @@ def decide(parts: Segmenter, image: Image, prepared: PreparedVocabulary, describ
 
 
 def merge(parts: Segmenter, evidence: Evidence, proposals: MaskProposals) -> PanopticSegmentation:
-    """One map out of overlapping masks: merged on a grid of at most `segment.merge_side`, then brought to full size."""
+    """Return the panoptic map of overlapping masks, merged on a grid of at most `segment.merge_side`, at full size."""
     settings, size = parts.settings.segment, proposals.image_size
     shrink = min(1.0, settings.merge_side / max(size))
     grid = (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink)))
@@ -129,7 +129,7 @@ def merge(parts: Segmenter, evidence: Evidence, proposals: MaskProposals) -> Pan
 
 
 def _neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: SegmentFeatures) -> Neighbours:
-    """One batched search over the covered masks; an uncovered mask has no neighbours."""
+    """Return the neighbours of all covered masks by one batched search; an uncovered mask has none."""
     settings = parts.settings.retrieval
     vectors, space = segments.vectors[segments.covered].float(), parts.keys.component.space
     nearest = require_store(parts).nearest(vectors, prepared.store_classes, settings.k, settings.per_class, space)
@@ -146,8 +146,10 @@ def _neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: Segmen
 def _pruned(
     scores: list[ClassScores], proposals: MaskProposals, names: tuple[str, ...], neighbours: Neighbours | None
 ) -> list[ClassScores]:
-    """Without the classes that a prompted proposer never found (the training-free path, paper 2.2), and without what
-    neighbours gave them. Of a mask that nobody prompted, from a grid of points say, nothing is known that way."""
+    """Return the scores with 0 for classes that a class-aware proposer did not detect (training-free path, paper 2.2).
+
+    The shares of their neighbours become 0 too. A mask without a prompt, from a grid of points say, keeps its scores.
+    """
     prompts = proposals.prompts or ()
     prompted = torch.tensor([prompt is not None for prompt in prompts], dtype=torch.bool)
     if not prompted.any():
@@ -163,7 +165,9 @@ def _pruned(
 
 
 def seen_classes(parts: Segmenter, prepared: PreparedVocabulary) -> Tensor:
-    """(c,) bool: the classes that an in-vocabulary head was trained on (exact terms, FC-CLIP's rule, method.md 1.7)."""
+    """Return (c,) bool, the classes that an in-vocabulary head was trained on (exact terms, FC-CLIP's rule, method.md
+    1.7).
+    """
     trained = {
         name_key(term)
         for classifier in parts.classifiers
@@ -174,7 +178,7 @@ def seen_classes(parts: Segmenter, prepared: PreparedVocabulary) -> Tensor:
 
 
 def classes_with_terms(vocabulary: Vocabulary, keys: set[str]) -> Tensor:
-    """(c,) bool: the classes any of whose terms has its key among `keys`."""
+    """Return (c,) bool, the classes any of whose terms has its key among `keys`."""
     matching = torch.zeros(len(vocabulary), dtype=torch.bool)
     for term, row in zip(vocabulary.terms, vocabulary.row_class.tolist(), strict=True):
         matching[row] |= name_key(term) in keys
@@ -182,7 +186,7 @@ def classes_with_terms(vocabulary: Vocabulary, keys: set[str]) -> Tensor:
 
 
 def provenance(parts: Segmenter) -> dict[str, Any]:
-    """What produced a result: program, components with versions and settings, feature space, numbers."""
+    """Return what produced a result: program, components with versions and settings, feature space, numbers."""
     loaded = {"backbone": parts.backbone, "proposer": parts.proposer}
     if parts.second_backbone is not None:
         loaded["keys"] = parts.second_backbone

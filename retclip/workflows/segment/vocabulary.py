@@ -1,4 +1,4 @@
-"""From the names a user gives to a vocabulary that store and backbone understand: text vectors and store classes."""
+"""Prepares the names that a user gives: text vectors of the backbone, and matches with the store's classes."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ log = logging.getLogger(__name__)
 
 
 def prepare(parts: Segmenter, vocabulary: Vocabulary | None) -> PreparedVocabulary:
-    """Match the names with the store's classes and encode them; None = every class of the store that has segments.
+    """Match the names with the store's classes and encode them.
 
+    vocabulary: None = every class of the store that has segments.
     Raises ConfigError where a classifier needs something that this backbone or store does not have, SpaceMismatch where
-    it would vote with vectors of another feature space, whose distances look right and mean nothing, and
-    SpaceIncomplete where segments lack their vector in it.
+    it would vote with vectors of another feature space, whose distances are meaningless, and SpaceIncomplete where
+    segments lack their vector in it.
     """
     if vocabulary is not None:
         distinct(vocabulary.names, "the vocabulary")
@@ -47,20 +48,22 @@ def prepare(parts: Segmenter, vocabulary: Vocabulary | None) -> PreparedVocabula
 
 
 def missing(prepared: PreparedVocabulary) -> tuple[LabelMatch, ...]:
-    """The classes that the store cannot answer for."""
+    """Return the matches of classes that the store has no segments for."""
     return tuple(match for match in prepared.matches if match.how is MatchKind.MISSING)
 
 
 def _is_thing(declared: bool | None, stored: StoreClass | None) -> bool:
-    """Who says it counts, in this order: the user or the data set, the store, nobody (then it is countable)."""
+    """Return whether a class is countable: as declared by user or data set, else as stored, else True."""
     if declared is not None:
         return declared
     return stored is None or stored.is_thing is not False
 
 
 def _matches(parts: Segmenter, vocabulary: Vocabulary, stored: Sequence[StoreClass]) -> tuple[LabelMatch, ...]:
-    """With the store's classes. One without segments stands for nothing: it must neither hide a synonym that has some
-    nor pass for support."""
+    """Return the matches with the store's classes that have segments.
+
+    One without segments is left out: it must neither hide a synonym that has some nor count as support.
+    """
     alive = {row.id: row for row in stored if row.segments}
     decisions = parts.store.matches.decisions() if parts.store else Decisions()
     rejected = {
@@ -82,10 +85,14 @@ def matches_with(
     rejected: Mapping[str, set[str]],
     decided: Callable[[LabelMatch], LabelMatch] = lambda match: match,
 ) -> tuple[LabelMatch, ...]:
-    """A match with one of `classes` per name of the vocabulary, which has its text. By name and synonym; the classes'
-    names are encoded only where something is still missing then.
+    """Return a match with one of `classes` per name of the vocabulary, by name, synonym and text.
 
-    classes: names with their synonyms. rejected: as `match_labels` takes it. decided: has the last word on each match.
+    The names of the classes are encoded only where a name has no match by then.
+
+    vocabulary: with text.
+    classes: synonyms by name.
+    rejected: as `match_labels` takes it.
+    decided: replaces a match by what a person decided before.
     """
     names, threshold = list(classes), parts.settings.matching.threshold
     matches = tuple(map(decided, match_labels(vocabulary, names, classes, None, threshold, rejected)))
@@ -96,8 +103,10 @@ def matches_with(
 
 
 def _text_of_classes(parts: Models, names: Sequence[str]) -> Tensor | None:
-    """A row per name of the store. Of those that the backbone does not read whole zeros, which match nothing: one long
-    name, stored when another backbone was chosen, must not keep the others from being asked for."""
+    """Return a row per name of the store, zeros, which match nothing, for names that the backbone would truncate.
+
+    One long name, stored when another backbone was used, must not prevent the others from being matched.
+    """
     try:
         return text_of(parts.backbone, names)
     except NamesTooLong as error:
@@ -115,8 +124,10 @@ def _text_of_classes(parts: Models, names: Sequence[str]) -> Tensor | None:
 
 
 def _as_decided(match: LabelMatch, decision: ClassMatch | None, alive: Mapping[int, StoreClass]) -> LabelMatch:
-    """What was decided before counts: a person's word, and where the class was fetched from. A class of the very name
-    goes before a match that was accepted, not before one that a person made."""
+    """Return the match with an earlier decision applied: a person's, or the data set that a class was fetched from.
+
+    A class of the same name goes before a match that a person accepted, not before one that a person made.
+    """
     if decision is None or not decision.holds:
         return match
     cosine = 1.0 if decision.similarity is None else decision.similarity
@@ -158,5 +169,5 @@ def _check_needs(parts: Segmenter) -> None:
 
 
 def needs_neighbours(parts: Segmenter) -> bool:
-    """Whether any classifier votes with the store."""
+    """Return whether any classifier votes with the store."""
     return any(NEIGHBOURS in classifier.needs for classifier in parts.classifiers)

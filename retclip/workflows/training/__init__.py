@@ -1,1 +1,1 @@
-"""Fine-tunes a proposer over a frozen backbone, and goes on where a run was killed."""
+"""Fine-tunes a proposer over a frozen backbone, and resumes a run that was killed."""

@@ -1,8 +1,8 @@
-"""Checkpoints of a training run: folders that are there whole or not at all, the newest of which a run goes on from.
+"""Checkpoints of a training run: folders that exist completely or not at all; a run resumes from the newest.
 
-`checkpoints/step-00005000/` holds the learnable tensors, the optimiser's state, torch's random state, and state.json
-with the step and the sha256 of each file. It is written beside its place, synced, and renamed; what a kill leaves half
-written is never taken for one.
+`checkpoints/step-00005000/` holds the trainable tensors, the optimiser's state, torch's random state, and state.json
+with the step and the sha256 of each file. It is written beside its place, synced, and renamed; a half-written one is
+never read.
 """
 
 from __future__ import annotations
@@ -32,8 +32,13 @@ WEIGHTS, OPTIMIZER, STATE = "trainable.safetensors", "optimizer.pt", "state.json
 
 @dataclass(frozen=True, eq=False)
 class TrainingState:
-    """What a step leaves behind. step: steps done. tensors: of the trainable. optimizer: its state_dict. random:
-    torch's global random state, (n,) uint8."""
+    """The state after a step.
+
+    step: steps done.
+    tensors: of the trainable.
+    optimizer: its state_dict.
+    random: torch's global random state, (n,) uint8.
+    """
 
     step: int
     tensors: Mapping[str, Tensor]
@@ -42,24 +47,27 @@ class TrainingState:
 
 
 class Checkpoints:
-    """The checkpoints of one run. keep: how many of the newest stay."""
+    """The checkpoints of one run.
+
+    keep: how many of the newest are kept.
+    """
 
     def __init__(self, folder: Path, keep: int) -> None:
         self.folder, self.keep = folder, keep
 
     def steps(self) -> list[int]:
-        """The steps that have one, ascending."""
+        """Return the steps with a checkpoint, ascending."""
         if not self.folder.is_dir():
             return []
         matches = (NAME.fullmatch(path.name) for path in self.folder.iterdir() if (path / STATE).is_file())
         return sorted(int(match[1]) for match in matches if match)
 
     def place(self, step: int) -> Path:
-        """The folder of a step's checkpoint."""
+        """Return the folder of a step's checkpoint."""
         return self.folder / f"step-{step:08d}"
 
     def save(self, state: TrainingState) -> Path:
-        """Write a checkpoint and drop the oldest ones. Raises OSError where the disk does not take it."""
+        """Write a checkpoint and remove the oldest ones. Raises OSError where the disk refuses it."""
         final = self.place(state.step)
         temporary = final.with_name(f".{final.name}.{os.getpid()}")
         self.clear()
@@ -79,12 +87,12 @@ class Checkpoints:
         return final
 
     def clear(self) -> None:
-        """Remove what a kill left half written."""
+        """Remove half-written checkpoints."""
         for path in self.folder.glob(".step-*") if self.folder.is_dir() else ():
             shutil.rmtree(path)
 
     def remove(self) -> None:
-        """Remove every checkpoint; what else lies in the folder stays, and the folder with it."""
+        """Remove every checkpoint; other files in the folder stay, and the folder with them."""
         self.clear()
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
             if NAME.fullmatch(path.name) and path.is_dir():
@@ -93,8 +101,9 @@ class Checkpoints:
             self.folder.rmdir()
 
     def latest(self) -> TrainingState | None:
-        """The newest one, None where there is none. Raises DataError for one whose files are not as they were
-        written."""
+        """Return the newest checkpoint, None without one. Raises DataError for files that changed after they were
+        written.
+        """
         steps = self.steps()
         return self._read(self.place(steps[-1])) if steps else None
 

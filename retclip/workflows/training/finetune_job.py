@@ -1,4 +1,4 @@
-"""What fine-tuning needs, put together: frozen backbone, trainable proposer, data, folder, validation."""
+"""Puts together what fine-tuning needs: frozen backbone, trainable proposer, data, folder, validation."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def finetune_job(
 
     source, val: annotated, to train and to validate on.
     out: folder of the run.
-    classes: those of the source that are trained, None = all; their synonyms count.
-    fresh: replace the run that lies in `out`.
+    classes: those of the source that are trained, None = all; with their synonyms.
+    fresh: replace the run in `out`.
     Raises ConfigError, PluginError, WeightsMissing, DataError.
     """
     settings = components.settings
@@ -93,8 +93,10 @@ def finetune_job(
 
 
 def trainable(components: Components) -> tuple[ComponentInfo, Start, ComponentInfo]:
-    """The proposer with what makes it trainable, and the backbone; nothing is loaded. Raises ConfigError,
-    PluginUnavailable, WeightsMissing."""
+    """Return the proposer, the function that makes its trainable, and the backbone; nothing is loaded.
+
+    Raises ConfigError, PluginUnavailable, WeightsMissing.
+    """
     settings, manager = components.settings, components.manager
     proposer = manager.find("proposer", settings.components.proposer)
     backbone = manager.find("backbone", settings.components.backbone)
@@ -111,13 +113,13 @@ def trainable(components: Components) -> tuple[ComponentInfo, Start, ComponentIn
 
 
 def _deciding(section: FinetuneSection) -> dict[str, Any]:
-    """What a run's numbers hang on. Its length is not among it where no step's learning rate hangs on that."""
+    """Return the settings that a run's numbers depend on; its length only where the learning rate depends on it."""
     free = (*FREE, "steps") if section.schedule == "steps" else FREE
     return {key: value for key, value in section.model_dump(mode="json").items() if key not in free}
 
 
 def training_classes(source: CheckedSource, vocabulary: Vocabulary | None) -> Vocabulary:
-    """C_train: the source's classes, or those chosen of them, with the synonyms given. Raises DataError."""
+    """Return C_train: the source's classes, or the chosen ones, with the given synonyms. Raises DataError."""
     annotated = {source_class.name: source_class for source_class in annotated_classes(source)}
     names = source_names(source, vocabulary.names, source.address) if vocabulary else tuple(annotated)
     synonyms = (
@@ -127,7 +129,7 @@ def training_classes(source: CheckedSource, vocabulary: Vocabulary | None) -> Vo
 
 
 def _device(settings: Settings) -> Device:
-    """The proposer's, or this process's own where `accelerate launch` started several."""
+    """Return the proposer's device, or this process's own where `accelerate launch` started several."""
     device = choose(settings.device, "proposer")
     accelerator = accelerator_of(device)
     several = accelerator.num_processes
@@ -148,7 +150,7 @@ def _with_text(backbone: Loaded[Any], vocabulary: Vocabulary) -> Vocabulary:
 
 
 def _shapes(backbone: Loaded[Any], vocabulary: Vocabulary, crop: int) -> tuple[dict[str, int], int]:
-    """Channels of the backbone's levels, and the length of its text vectors, seen on a grey picture."""
+    """Return the channels of the backbone's levels, and the length of its text vectors, from a forward pass on grey."""
     grey = Image(np.full((crop, crop, 3), GREY, np.uint8), "0" * 64)
     (features,) = frozen_features(backbone, [grey], backbone.device)
     text: Any = vocabulary.text
@@ -158,8 +160,10 @@ def _shapes(backbone: Loaded[Any], vocabulary: Vocabulary, crop: int) -> tuple[d
 def _validation(
     components: Components, backbone: Loaded[Any], trained: Vocabulary, source: ImageSource, device: Device
 ) -> Callable[[Trainable], Mapping[str, float | None]]:
-    """Segments the validation source with the proposer as it is, its own classifier and those of the settings that need
-    no store."""
+    """Return a function that evaluates the proposer on the validation source.
+
+    It uses the trainable's own classifier and those of the settings that need no store.
+    """
     settings, manager = components.settings, components.manager
     infos = [manager.find("classifier", name) for name in settings.components.classifiers]
     own = manager.find("proposer", settings.components.proposer).plugin

@@ -1,4 +1,4 @@
-"""The learning rate of each step, as a pure function: nothing to save, nothing to restore."""
+"""The learning rate of each step as a pure function, which has no state to save."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ POWER = 0.9  # of the poly schedule, as segmentation networks use it
 
 
 def learning_rate(section: FinetuneSection, step: int) -> float:
-    """Of step 0, 1, ...: the value of `section.learning_rate` after warm-up (linear, from 1/warmup), then as
-    `section.schedule` says: times `decay` from each milestone on, or down to 0 at `section.steps`."""
+    """Return the learning rate of step 0, 1, ...
+
+    It is `section.learning_rate` after a linear warm-up from 1/warmup, then follows `section.schedule`: times `decay`
+    from each milestone on, or decreasing to 0 at `section.steps`.
+    """
     warm = min(1.0, (step + 1) / section.warmup) if section.warmup else 1.0
     return section.learning_rate * warm * _share(section, step)
 

@@ -1,7 +1,7 @@
-"""What fine-tuning asks of its two components, guarded and checked: frozen features, and the losses of a batch.
+"""Guarded and checked calls of the two components of fine-tuning: frozen features, and the losses of a batch.
 
 A photo on which the backbone raises is that photo's failure: the others of its batch are trained on. The losses are of
-all of them together, so what the proposer raises there is its own failure.
+the whole batch, so an error of the proposer there is the proposer's.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from retclip.workflows.training.training_data import Sample
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Samples with their features, and those on which the backbone raised."""
+    """Samples with their features, and failures of those on which the backbone raised."""
 
     samples: Sequence[Sample]
     features: Sequence[DenseFeatures]
@@ -35,15 +35,17 @@ class Batch:
 
 
 def frozen_features(backbone: Loaded[Backbone], images: Sequence[Image], device: Device) -> list[DenseFeatures]:
-    """Features without a gradient, that a loss may still be computed of (inference mode would forbid it). Raises
-    DataError for what the backbone raises on the images, ContractBroken."""
+    """Return features without a gradient that a loss can be computed from, which inference mode would forbid.
+
+    Raises DataError for what the backbone raises on the images, ContractBroken.
+    """
     with torch.no_grad(), autocast(device), on_photos(backbone.name, addresses(images)):
         features = backbone.component.dense_features(images)
     return checked_features(features, images, backbone.component.space, backbone.name)
 
 
 def batch_of(backbone: Loaded[Backbone], samples: Sequence[Sample], device: Device) -> Batch:
-    """The samples that the backbone reads. Raises DataError where it reads none of them, ContractBroken."""
+    """Return the samples that the backbone can process. Raises DataError where there is none, ContractBroken."""
     try:
         return Batch(samples, frozen_features(backbone, [sample.image for sample in samples], device))
     except DataError:
@@ -63,7 +65,9 @@ def batch_of(backbone: Loaded[Backbone], samples: Sequence[Sample], device: Devi
 
 
 def checked_losses(component: str, step: int, losses: Callable[[], Any]) -> Mapping[str, Tensor]:
-    """The losses of a step by name, scalars. Raises PluginFailed for what computing them raises, ContractBroken."""
+    """Return the losses of a step by name, scalars. Raises PluginFailed for what computing them raises,
+    ContractBroken.
+    """
     with at_work(component, f"compute the losses of step {step}"):
         terms = losses()
     if not isinstance(terms, Mapping) or not terms:

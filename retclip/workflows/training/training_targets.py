@@ -1,4 +1,4 @@
-"""From an annotation to what a proposer is trained to find: a mask for every thing, one for every kind of stuff."""
+"""Training targets from an annotation: a mask for every thing, one for every stuff class."""
 
 from __future__ import annotations
 
@@ -18,27 +18,35 @@ NONE = -1
 
 @dataclass(frozen=True, eq=False)
 class IndexedTargets:
-    """Masks that do not overlap, in little memory. index: (H, W) int16, the number of the mask a pixel belongs to, -1 =
-    none. classes: (m,) int64 index into the vocabulary."""
+    """Masks that do not overlap, in little memory.
+
+    index: (H, W) int16, the index of the mask a pixel belongs to, -1 = none.
+    classes: (m,) int64 index into the vocabulary.
+    """
 
     index: NDArray[np.int16]
     classes: NDArray[np.int64]
 
     def on(self, device: str) -> MaskTargets:
-        """The masks (m, H, W) bool themselves, made on that device."""
+        """Return the masks (m, H, W) bool on that device."""
         index = torch.from_numpy(self.index).to(device)
         numbers = torch.arange(len(self.classes), dtype=torch.int16, device=device)
         return MaskTargets(index[None] == numbers[:, None, None], torch.from_numpy(self.classes).to(device))
 
 
 def class_rows(vocabulary: Vocabulary) -> dict[str, int]:
-    """Class index by the key of its name."""
+    """Return the class index by the key of the class's name."""
     return {name_key(name): row for row, name in enumerate(vocabulary.names)}
 
 
 def targets_of(labels: NDArray[np.int32], segments: Sequence[SegmentInfo], rows: Mapping[str, int]) -> IndexedTargets:
-    """labels: (H, W) ids of segments, 0 = void. Things come first as they are listed, then stuff, merged class by
-    class; crowds, classes without a row and segments that no pixel shows are in none of them."""
+    """Return the targets: things in their order, then stuff, merged by class.
+
+    Crowd regions, classes without a row and segments without a pixel are in none of them.
+
+    labels: (H, W) ids of segments, 0 = void.
+    rows: class index by the key of the class's name.
+    """
     ids_in_crop = set(np.unique(labels).tolist())
     seen = [
         (segment, rows.get(name_key(segment.class_name)))
