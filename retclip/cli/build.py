@@ -77,8 +77,8 @@ def build(
     store, photos = setup.store, list["CheckedSource"]()
     required = partial(_required, source=source, photos=photos)
     with options.opened(store, setup.models.config, flags, create=True, required=required) as memory:
-        given = photos[0] if photos else source
-        report = run_with_progress(lambda line: memory.build(given, chosen.classes, chosen.without or (), line))
+        address = photos[0] if photos else source
+        report = run_with_progress(lambda line: memory.build(address, chosen.classes, chosen.without or (), line))
     finish([report], store, setup.models.json)
 
 

@@ -104,23 +104,27 @@ def _tell(memory: RetCLIP, name: str, done: AdditionReport, started: float, setu
 
 
 def _say(memory: RetCLIP, name: str, reports: Sequence[BuildReport], started: float) -> None:
-    total = next((one.segments for one in memory.classes if name_key(one.name) == name_key(name)), None)
-    held = f"; the store now holds {total}" if total is not None else ""
+    total = next(
+        (store_class.segments for store_class in memory.classes if name_key(store_class.name) == name_key(name)), None
+    )
+    stored = f"; the store now holds {total}" if total is not None else ""
     output.message(
-        f"{name}: {sum(one.segments for one in reports)} segments{held} ({time.monotonic() - started:.1f} s)"
+        f"{name}: {sum(report.segments for report in reports)} segments{stored} ({time.monotonic() - started:.1f} s)"
     )
 
 
-def _print(found: RegressionReport) -> None:
-    columns = ("class", "pixels before", "after", f"to {found.new.name}", "to others", "to none", "came", "% lost")
-    figures = ("IoU before", "after", "PQ before", "after") if found.annotated else ()
+def _print(report: RegressionReport) -> None:
+    columns = ("class", "pixels before", "after", f"to {report.new.name}", "to others", "to none", "came", "% lost")
+    figures = ("IoU before", "after", "PQ before", "after") if report.annotated else ()
     rows = []
-    for one in (found.new, *found.classes):
-        if one.before or one.after or one.iou.before is not None:
-            counts = (one.before, one.after, one.to_new, one.to_others, one.to_none, one.came)
-            shares = (one.iou.before, one.iou.after, one.pq.before, one.pq.after) if found.annotated else ()
-            rows.append((one.name, *counts, *(output.figure(value) for value in (one.lost, *shares))))
-    output.table(f"{found.images} images before and after", (*columns, *figures), rows)
-    output.message(f"{found.flipped:.2f} % of the probe's pixels changed their class")
-    if found.failures:
-        output.message(f"{len(found.failures)} images of the probe could not be used, first {found.failures[0]}")
+    for change in (report.new, *report.classes):
+        if change.before or change.after or change.iou.before is not None:
+            counts = (change.before, change.after, change.to_new, change.to_others, change.to_none, change.came)
+            shares = (
+                (change.iou.before, change.iou.after, change.pq.before, change.pq.after) if report.annotated else ()
+            )
+            rows.append((change.name, *counts, *(output.figure(value) for value in (change.lost, *shares))))
+    output.table(f"{report.images} images before and after", (*columns, *figures), rows)
+    output.message(f"{report.flipped:.2f} % of the probe's pixels changed their class")
+    if report.failures:
+        output.message(f"{len(report.failures)} images of the probe could not be used, first {report.failures[0]}")

@@ -72,15 +72,15 @@ def history(
 ) -> None:
     """What was added, renamed, merged, removed and undone, and by whom."""
     with options.catalog(at) as memory:
-        found = memory.classes.history(name)
+        events = memory.classes.history(name)
     if at.json:
-        output.data([{**event, "at": f"{event['at']:%Y-%m-%dT%H:%M:%S}"} for event in found])
+        output.data([{**event, "at": f"{event['at']:%Y-%m-%dT%H:%M:%S}"} for event in events])
         return
-    undone = {event["target"]: event["id"] for event in found if event["action"] == "undo"}
+    undone = {event["target"]: event["id"] for event in events if event["action"] == "undo"}
     rows = [
         (event["id"], f"{event['at']:%Y-%m-%d %H:%M}", event["actor"], event["action"], event["target"],
          _result(event), event["after"].get("segments"), undone.get(str(event["id"])))
-        for event in found
+        for event in events
     ]  # fmt: skip
     columns = ("event", "when", "who", "what", "of", "now", "segments", "undone by")
     output.table(f"changes in {at.store}", columns, rows)
@@ -92,8 +92,8 @@ def _result(event: Mapping[str, Any]) -> str | None:
     return after.get("alias") or after.get("dataset") or (after.get("name") if event["action"] != "undo" else None)
 
 
-def _tell(told: str, done: Edit, at: options.Catalog) -> None:
+def _tell(message: str, done: Edit, at: options.Catalog) -> None:
     print_edit(done, at.json)
     output.message(
-        f"{told}; {done.segments} segments changed. To go back: retclip undo {done.event} --store {at.store}"
+        f"{message}; {done.segments} segments changed. To go back: retclip undo {done.event} --store {at.store}"
     )

@@ -20,9 +20,18 @@ def kind_of(memory: RetCLIP, name: str, sources: Sequence[ImageSource], stdin_is
     """Whether the class counts, by a person's answer; None where store or sources say it, and where nobody is there to
     be asked: then it is said how it will count. stdin_is_list: stdin brings photos, no answers."""
     key = name_key(name)
-    told = [one.is_thing for one in memory.classes if key in map(name_key, (one.name, *one.aliases))]
-    told += [one.is_thing for source in sources for one in source.classes() if name_key(one.name) == key]
-    if any(kind is not None for kind in told):
+    kinds = [
+        store_class.is_thing
+        for store_class in memory.classes
+        if key in map(name_key, (store_class.name, *store_class.aliases))
+    ]
+    kinds += [
+        source_class.is_thing
+        for source in sources
+        for source_class in source.classes()
+        if name_key(source_class.name) == key
+    ]
+    if any(kind is not None for kind in kinds):
         return None
     if not stdin_is_list and sys.stdin.isatty() and sys.stderr.isatty():
         return _asked(name)

@@ -45,7 +45,7 @@ def with_stdin(sources: Sequence[str]) -> list[str]:
 
 def _lines() -> list[str]:
     lines = [line.strip() for line in os.fsdecode(sys.stdin.buffer.read()).lstrip("\ufeff").splitlines()]
-    found = [line for line in lines if line and not line.startswith("#")]
-    if not found:
+    addresses = [line for line in lines if line and not line.startswith("#")]
+    if not addresses:
         raise DataError("photos or sources on stdin, one a line", "none", "pipe a list in, e.g. ls photos/*.jpg | ...")
-    return found
+    return addresses

@@ -16,11 +16,20 @@ app.command("add")(add)
 def list_classes(at: options.Catalog) -> None:
     """The store's classes with how many segments and images stand behind each."""
     with options.catalog(at) as memory:
-        found = memory.classes.list()
+        classes = memory.classes.list()
     if at.json:
-        output.data([vars(one) for one in found])
+        output.data([vars(store_class) for store_class in classes])
         return
     kinds = {True: "thing", False: "stuff", None: ""}
     columns = ("class", "kind", "segments", "images", "aliases")
-    rows = [(one.name, kinds[one.is_thing], one.segments, one.images, ", ".join(one.aliases)) for one in found]
+    rows = [
+        (
+            store_class.name,
+            kinds[store_class.is_thing],
+            store_class.segments,
+            store_class.images,
+            ", ".join(store_class.aliases),
+        )
+        for store_class in classes
+    ]
     output.table(f"classes of {at.store}", columns, rows)

@@ -21,11 +21,11 @@ app = typer.Typer(help="The schema of a store's catalog.", no_args_is_help=True)
 def current(at: options.Catalog) -> None:
     """Print the schema revision of the store, and the one this program speaks."""
     with _opened(at.store, at.config) as opened:
-        found = {"store": opened.maintenance.schema_revision(), "program": opened.maintenance.newest_schema()}
+        revisions = {"store": opened.maintenance.schema_revision(), "program": opened.maintenance.newest_schema()}
     if at.json:
-        output.data(found)
+        output.data(revisions)
     else:
-        output.table("schema", ("where", "revision"), found.items())
+        output.table("schema", ("where", "revision"), revisions.items())
 
 
 @app.command()
@@ -33,11 +33,11 @@ def current(at: options.Catalog) -> None:
 def check(at: options.Catalog) -> None:
     """Compare the database with the schema; exit code 5 where they differ."""
     with _opened(at.store, at.config) as opened:
-        found = opened.maintenance.schema_differences()
+        differences = opened.maintenance.schema_differences()
     if at.json:
-        output.data({"differences": found})
-    if found:
-        raise StoreBehind("the schema of this program", "; ".join(found), "restore a backup, or report it")
+        output.data({"differences": differences})
+    if differences:
+        raise StoreBehind("the schema of this program", "; ".join(differences), "restore a backup, or report it")
     output.message("the schema is as it should be")
 
 

@@ -42,8 +42,8 @@ def demo(
 
     write_page(out / "index.html", "demo.html", values)
     if json:
-        told = {key: values[key] for key in ("table", "comparison", "addition", "seconds", "stored")}
-        output.data({"page": str(out / "index.html"), **told})
+        figures = {key: values[key] for key in ("table", "comparison", "addition", "seconds", "stored")}
+        output.data({"page": str(out / "index.html"), **figures})
     for sentence in (values["comparison"], values["addition"]):
         output.message(sentence)
     output.message(f"done in {values['seconds']} s: open {out / 'index.html'}; then, for instance:")

@@ -33,8 +33,8 @@ class Command:
 
 def best_of(table: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """The highest figure of each column, of those that have one."""
-    found = {key: [row[key] for row in table if row[key] is not None] for key in COLUMNS}
-    return {key: max(values) for key, values in found.items() if values}
+    columns = {key: [row[key] for row in table if row[key] is not None] for key in COLUMNS}
+    return {key: max(values) for key, values in columns.items() if values}
 
 
 def comparison(table: Sequence[Mapping[str, Any]], system: str, other: str) -> str:
@@ -45,9 +45,9 @@ def comparison(table: Sequence[Mapping[str, Any]], system: str, other: str) -> s
     change = {name: mine[key] - theirs[key] for key, name in both.items()}
     gains = [f"{points:.1f} {name}" for name, points in change.items() if points >= LEVEL]
     losses = [f"{-points:.1f} {name}" for name, points in change.items() if points <= -LEVEL]
-    told = [f"gains {_joined(gains)}"] if gains else []
-    told += [f"loses {_joined(losses)}"] if losses else []
-    first = f"Beside {other}, {system} {'; it '.join(told) or 'is level'}."
+    sentences = [f"gains {_joined(gains)}"] if gains else []
+    sentences += [f"loses {_joined(losses)}"] if losses else []
+    first = f"Beside {other}, {system} {'; it '.join(sentences) or 'is level'}."
     best = best_of(table)
     ahead = [
         f"{_holder(table, key)} has the best {name}, {best[key]:.1f}"
@@ -70,26 +70,26 @@ def class_iou(results: Results, name: str) -> float | None:
     shared = either = 0
     for result in results.values():
         truth = result.image.truth
-        found, wanted = _pixels_of(result.panoptic, name), _pixels_of(truth, name) if truth else None
-        if wanted is not None:
-            shared, either = shared + int((found & wanted).sum()), either + int((found | wanted).sum())
+        predicted, annotated = _pixels_of(result.panoptic, name), _pixels_of(truth, name) if truth else None
+        if annotated is not None:
+            shared, either = shared + int((predicted & annotated).sum()), either + int((predicted | annotated).sum())
     return 100 * shared / either if either else None
 
 
 def right_share(results: Results) -> float:
     """The share of annotated pixels whose class is right, [0, 1]."""
-    right = known = 0
+    right = annotated = 0
     for result in results.values():
         truth = result.image.truth
-        for name in {one.class_name for one in truth.segments} if truth else ():
-            wanted = _pixels_of(truth, name)
-            right += int((_pixels_of(result.panoptic, name) & wanted).sum())
-            known += int(wanted.sum())
-    return right / known if known else 0.0
+        for name in {segment.class_name for segment in truth.segments} if truth else ():
+            mask = _pixels_of(truth, name)
+            right += int((_pixels_of(result.panoptic, name) & mask).sum())
+            annotated += int(mask.sum())
+    return right / annotated if annotated else 0.0
 
 
 def _pixels_of(result: PanopticSegmentation | None, name: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    ids = [one.id for one in result.segments if one.class_name == name] if result else []
+    ids = [segment.id for segment in result.segments if segment.class_name == name] if result else []
     return np.isin(result.label_map if result else np.zeros(0), ids)
 
 
@@ -112,11 +112,13 @@ def scene_caption(number: int, result: SegmentationResult) -> str:
 
 def next_commands(out: Path, scene: str, added: str, event: int, at: tuple[int, int]) -> list[Command]:
     """What to try with the demo's own store, then with photos of one's own; from the folder where the demo ran."""
-    store, found = shlex.quote(str(out / "store")), shlex.quote(str(out / "found"))
+    store, out_folder = shlex.quote(str(out / "store")), shlex.quote(str(out / "found"))
     evidence = shlex.quote(str(out / "found" / f"{Path(scene).stem}.evidence.npz"))
     return [
         Command(f"retclip class list --store {store}", "what the memory holds"),
-        Command(f"retclip segment {shlex.quote(scene)} --store {store} --out {found}", "label one of these scenes"),
+        Command(
+            f"retclip segment {shlex.quote(scene)} --store {store} --out {out_folder}", "label one of these scenes"
+        ),
         Command(f"retclip explain {evidence} --store {store} --at {at[0]},{at[1]}", f"why that is a {added}"),
         Command(f"retclip undo {event} --store {store}", f"take {added} out of the memory again"),
         Command("retclip presets", "the systems, the weights that each needs, and whether they are here"),

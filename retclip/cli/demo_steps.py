@@ -78,43 +78,53 @@ class Demo:
     def evaluate(self, system: str) -> dict[str, Any]:
         """The figures of one system, in percent."""
         with self.opened(system) as memory:
-            found = memory.evaluate(self.shown_scenes)
+            evaluation = memory.evaluate(self.shown_scenes)
         groups = {
-            f"{name}_{key}": getattr(group, key) for name, group in found.groups.items() for key in ("pq", "miou")
+            f"{name}_{key}": getattr(group, key) for name, group in evaluation.groups.items() for key in ("pq", "miou")
         }
-        return {"system": system, "pq": found.pq, "sq": found.sq, "rq": found.rq, "miou": found.miou, **groups}
+        return {
+            "system": system,
+            "pq": evaluation.pq,
+            "sq": evaluation.sq,
+            "rq": evaluation.rq,
+            "miou": evaluation.miou,
+            **groups,
+        }
 
     def segment(self, system: str) -> Results:
         """scene -> what one system found there."""
         with self.opened(system) as memory:
             source = memory.source(self.shown_scenes)
             records = list(source.images())
-            found = memory.segment([one.load() for one in records], [one.name for one in source.classes()])
-            return dict(zip((one.external_id for one in records), found, strict=True))
+            results = memory.segment(
+                [record.load() for record in records], [record.name for record in source.classes()]
+            )
+            return dict(zip((record.external_id for record in records), results, strict=True))
 
     def pictures(self, before: Results, after: Mapping[str, Results]) -> dict[str, Any]:
         """Write the pictures; what the page's template needs of them."""
         last = after[OURS]
         numbers = {scene: number for number, scene in enumerate(last, 1)}
-        shown = max(last, key=lambda scene: _area(last[scene]))
-        compared = [scene for scene in last if scene != shown][:SHOWN_SYSTEMS]
-        chosen = _surest(last[shown])
-        changed = [*self._given(last[shown], shown), *(
-            self._picture(results[shown].overlay(), when, f"answer {when} the addition")
+        scene_shown = max(last, key=lambda scene: _area(last[scene]))
+        compared = [scene for scene in last if scene != scene_shown][:SHOWN_SYSTEMS]
+        segment = _surest(last[scene_shown])
+        changed = [*self._given(last[scene_shown], scene_shown), *(
+            self._picture(results[scene_shown].overlay(), when, f"answer {when} the addition")
             for when, results in (("before", before), ("after", last))
         )]  # fmt: skip
         return {
-            "before_after": Scene(f"scene {numbers[shown]}", tuple(changed)),
+            "before_after": Scene(f"scene {numbers[scene_shown]}", tuple(changed)),
             "addition": demo_page.addition(ADDED, before, last),
-            "explanation": self._explain(last[shown], chosen),
-            "why": f"Scene {numbers[shown]} again, and its segment of {chosen.class_name} (score {chosen.score:.2f}).",
+            "explanation": self._explain(last[scene_shown], segment),
+            "why": f"Scene {numbers[scene_shown]} again, and its segment of "
+            f"{segment.class_name} (score {segment.score:.2f}).",
             "compared": [self._compared(scene, numbers[scene], after) for scene in compared],
             "gallery": [
                 self._picture(last[scene].overlay(), scene, demo_page.scene_caption(numbers[scene], last[scene]))
                 for scene in list(last)[-GALLERY:]
             ],
-            "at": _inside(last[shown], chosen),
-            "photo": last[shown].image.uri,
+            "at": _inside(last[scene_shown], segment),
+            "photo": last[scene_shown].image.uri,
         }
 
     def _compared(self, scene: str, number: int, after: Mapping[str, Results]) -> Scene:
@@ -135,15 +145,15 @@ class Demo:
         write_png(self.out / "pictures" / f"{name}.png", pixels)
         return Picture(f"pictures/{name}.png", caption)
 
-    def _explain(self, result: SegmentationResult, chosen: SegmentInfo) -> str:
-        result.explain(chosen).save(self.out / "explanation.png")
+    def _explain(self, result: SegmentationResult, segment: SegmentInfo) -> str:
+        result.explain(segment).save(self.out / "explanation.png")
         return "explanation.png"
 
 
 def _surest(result: SegmentationResult) -> SegmentInfo:
     """The surest segment of the added class, or else the largest of all."""
-    mine = [one for one in result.segments if one.class_name == ADDED] or list(result.segments)
-    return max(mine, key=lambda one: (round(one.score, 2), one.area))
+    segments = [segment for segment in result.segments if segment.class_name == ADDED] or list(result.segments)
+    return max(segments, key=lambda segment: (round(segment.score, 2), segment.area))
 
 
 def _inside(result: SegmentationResult, segment: SegmentInfo) -> tuple[int, int]:
@@ -154,4 +164,4 @@ def _inside(result: SegmentationResult, segment: SegmentInfo) -> tuple[int, int]
 
 
 def _area(result: SegmentationResult) -> int:
-    return sum(one.area for one in result.segments if one.class_name == ADDED)
+    return sum(segment.area for segment in result.segments if segment.class_name == ADDED)

@@ -27,7 +27,10 @@ def doctor(
         output.data([asdict(finding) for finding in report.findings])
     else:
         marks = {True: "ok", False: "WRONG"}
-        rows = [(marks[one.ok], one.what, one.found, "" if one.ok else one.cure) for one in report.findings]
+        rows = [
+            (marks[finding.ok], finding.what, finding.found, "" if finding.ok else finding.cure)
+            for finding in report.findings
+        ]
         output.table("doctor", ("", "what", "found", "cure"), rows)
     if not report.ok:
         raise typer.Exit(1)

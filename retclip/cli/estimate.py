@@ -25,18 +25,20 @@ def estimate(
     PartialFailure where some cannot."""
     stopped = output.told_when_stopped("stopped; nothing was written")
     with stopped, _opened(setup.store, setup.models.config, flags) as memory, ProgressLine() as line:
-        found = memory.estimate(source, *chosen, sample=sample, on_progress=line)
+        estimate = memory.estimate(source, *chosen, sample=sample, on_progress=line)
         workers = memory.settings.build.workers
     if setup.models.json:
-        output.data(asdict(found))
+        output.data(asdict(estimate))
     else:
-        output.table(f"build of {source}", ("what", "how much"), _rows(found, workers))
-        if found.passed_over:
-            output.message(f"passed over: {by_reason(found.passed_over)}")
-    if found.failures:
-        kind = PartialFailure if found.todo or found.finished else DataError
+        output.table(f"build of {source}", ("what", "how much"), _rows(estimate, workers))
+        if estimate.passed_over:
+            output.message(f"passed over: {by_reason(estimate.passed_over)}")
+    if estimate.failures:
+        kind = PartialFailure if estimate.todo or estimate.finished else DataError
         todo = "repair or remove them; nothing was written"
-        raise kind("every input to be usable", f"{len(found.failures)} that are not, first {found.failures[0]}", todo)
+        raise kind(
+            "every input to be usable", f"{len(estimate.failures)} that are not, first {estimate.failures[0]}", todo
+        )
 
 
 def _opened(store: Path, config: Path | None, flags: dict[str, Any]) -> RetCLIP:
@@ -53,18 +55,18 @@ def _opened(store: Path, config: Path | None, flags: dict[str, Any]) -> RetCLIP:
         return RetCLIP(Session(components))
 
 
-def _rows(found: Estimate, workers: int) -> list[tuple[str, object]]:
+def _rows(estimate: Estimate, workers: int) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = [
-        ("images", found.total), ("to do", found.todo), ("done before", found.finished),
-        ("without these classes", found.empty), ("unusable", len(found.failures)), ("tried", found.sampled),
+        ("images", estimate.total), ("to do", estimate.todo), ("done before", estimate.finished),
+        ("without these classes", estimate.empty), ("unusable", len(estimate.failures)), ("tried", estimate.sampled),
     ]  # fmt: skip
-    if not found.sampled:
+    if not estimate.sampled:
         return rows
     rows += [
-        ("seconds an image", f"{found.seconds_per_image:.3g}"),
-        ("time, one worker", timedelta(seconds=round(found.seconds))),
+        ("seconds an image", f"{estimate.seconds_per_image:.3g}"),
+        ("time, one worker", timedelta(seconds=round(estimate.seconds))),
     ]
     if workers > 1:
-        rows.append((f"time, {workers} workers on a device each", timedelta(seconds=round(found.seconds / workers))))
-    sizes = {"archive": found.archive_bytes, "catalog": found.catalog_bytes, "index": found.index_bytes}
-    return [*rows, ("segments", found.segments), *((name, f"{size / 1e6:,.1f} MB") for name, size in sizes.items())]
+        rows.append((f"time, {workers} workers on a device each", timedelta(seconds=round(estimate.seconds / workers))))
+    sizes = {"archive": estimate.archive_bytes, "catalog": estimate.catalog_bytes, "index": estimate.index_bytes}
+    return [*rows, ("segments", estimate.segments), *((name, f"{size / 1e6:,.1f} MB") for name, size in sizes.items())]

@@ -58,52 +58,57 @@ def evaluate(
         if fill is None:
             say_missing(memory, memory.prepare(names), store)
         with output.told_when_stopped("stopped; nothing was written"), ProgressLine() as line:
-            found = memory.evaluate(photos, seen, page.report, page.pictures, line)
+            evaluation = memory.evaluate(photos, seen, page.report, page.pictures, line)
     if models.json:
-        output.data({**found.as_dict(), "fill": fill.as_dict()} if fill else found.as_dict())
+        output.data({**evaluation.as_dict(), "fill": fill.as_dict()} if fill else evaluation.as_dict())
     else:
-        _print(found, per_class)
-    if found.passed_over:
-        output.message(f"passed over: {by_reason(found.passed_over)}")
-    output.say_assumed(found.assumed)
+        _print(evaluation, per_class)
+    if evaluation.passed_over:
+        output.message(f"passed over: {by_reason(evaluation.passed_over)}")
+    output.say_assumed(evaluation.assumed)
     if page.report:
         from retclip.report.evaluation_page import page_file
 
         output.message(f"wrote {page_file(page.report)}")
-    if unusable := [*(fill.failures if fill else ()), *found.failures]:
+    if unusable := [*(fill.failures if fill else ()), *evaluation.failures]:
         raise PartialFailure(
             "every input to be usable", f"{len(unusable)} failures, first {unusable[0]}", "list them: --json"
         )
 
 
-def _print(found: Evaluation, per_class: bool) -> None:
+def _print(evaluation: Evaluation, per_class: bool) -> None:
     keys = ("pq", "sq", "rq", "map", "miou")
-    whole = ("all", len(found.per_class), *(figure(getattr(found, key)) for key in keys))
-    groups = [(name, one.classes, *(figure(getattr(one, key)) for key in keys)) for name, one in found.groups.items()]
+    all_classes = ("all", len(evaluation.per_class), *(figure(getattr(evaluation, key)) for key in keys))
+    groups = [
+        (name, group.classes, *(figure(getattr(group, key)) for key in keys))
+        for name, group in evaluation.groups.items()
+    ]
     columns = ("", "classes", "PQ", "SQ", "RQ", "mAP", "mIoU")
-    output.table(f"{found.images} images", columns, [whole, *groups])
+    output.table(f"{evaluation.images} images", columns, [all_classes, *groups])
     if per_class:
-        _print_classes(found)
+        _print_classes(evaluation)
     output.message(
-        f"PQ things {figure(found.pq_things)}, stuff {figure(found.pq_stuff)}  AP50 {figure(found.map50)}  "
-        f"AP75 {figure(found.map75)}  pixel accuracy {figure(found.pixel_accuracy)}  "
-        f"segment accuracy {figure(found.segment_accuracy)}"
+        f"PQ things {figure(evaluation.pq_things)}, stuff {figure(evaluation.pq_stuff)}  "
+        f"AP50 {figure(evaluation.map50)}  AP75 {figure(evaluation.map75)}  "
+        f"pixel accuracy {figure(evaluation.pixel_accuracy)}  segment accuracy {figure(evaluation.segment_accuracy)}"
     )
-    if found.no_map:
-        output.message(f"AP is not counted: {found.no_map}")
+    if evaluation.no_map:
+        output.message(f"AP is not counted: {evaluation.no_map}")
     else:
-        sizes = (figure(one) for one in (found.map_small, found.map_medium, found.map_large))
+        sizes = (figure(size) for size in (evaluation.map_small, evaluation.map_medium, evaluation.map_large))
         output.message("AP of small things {}, of medium ones {}, of large ones {}".format(*sizes))
-    if not found.groups:
+    if not evaluation.groups:
         output.message("no in-vocabulary classifier took part: --seen says which classes count as seen")
 
 
-def _print_classes(found: Evaluation) -> None:
+def _print_classes(evaluation: Evaluation) -> None:
     columns = ("class", "seen", "PQ", "SQ", "RQ", "AP", "IoU", "TP", "FP", "FN")
     keys = ("pq", "sq", "rq", "ap", "iou", "tp", "fp", "fn")
-    rows = [(name, _said(one["seen"]), *(figure(one[key]) for key in keys)) for name, one in found.per_class.items()]
+    rows = [
+        (name, _said(row["seen"]), *(figure(row[key]) for key in keys)) for name, row in evaluation.per_class.items()
+    ]
     output.table("classes", columns, rows)
-    mixed = [(one.annotated, one.predicted or "-", one.pixels, figure(one.share)) for one in found.confusion]
+    mixed = [(pair.annotated, pair.predicted or "-", pair.pixels, figure(pair.share)) for pair in evaluation.confusion]
     output.table("what is taken for what", ("annotated", "taken for", "pixels", "% of the class"), mixed)
 
 

@@ -32,8 +32,8 @@ def print_explanation(why: Explanation, wide: bool = False) -> None:
     if why.match is not None and why.match.how not in (MatchKind.EXACT, MatchKind.MISSING):
         output.line(_matched(why.match), "  ")
     for source, scores in {**why.scores, "together": why.combined}.items():
-        told = _votes(why) if why.vote and source == why.vote.classifier else _best(scores, segment.class_name)
-        output.line(f"{source}: {told}{_silent(why, source)}", "  ")
+        cells = _votes(why) if why.vote and source == why.vote.classifier else _best(scores, segment.class_name)
+        output.line(f"{source}: {cells}{_silent(why, source)}", "  ")
     if why.vote:
         output.line(f"the rule of {why.vote.classifier}: {why.vote.rule}", "  ")
     rows = [_row(near) for near in why.neighbours]
@@ -108,5 +108,5 @@ def _runs(why: Explanation) -> dict[int, str]:
         for near in why.neighbours
         if near.stored and near.vector_run is not None
     }
-    known = [near.stored for near in why.neighbours if near.stored]
-    return vectors | {one.run: f"{one.source}: {told_components(one.components)}" for one in known}
+    stored = [near.stored for near in why.neighbours if near.stored]
+    return vectors | {segment.run: f"{segment.source}: {told_components(segment.components)}" for segment in stored}

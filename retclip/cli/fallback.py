@@ -72,15 +72,16 @@ def list_matches(
 ) -> None:
     """The decisions: which class stands for a name, by which rule, how near, who decided and when."""
     with options.catalog(at) as memory:
-        chosen = memory.matches.history(query) if history else memory.matches.list(query)
+        matches = memory.matches.history(query) if history else memory.matches.list(query)
     if at.json:
-        output.data([_as_dict(one) for one in chosen])
+        output.data([_as_dict(match) for match in matches])
         return
     columns = ("name", "class", "of", "how", "similarity", "needs", "decision", "by", "when", "event", "reason")
     rows = [
-        (one.query, one.matched or None, one.dataset or "the store", one.how, _cosine(one.similarity),
-         f"> {one.threshold:g}", one.decision, one.decided_by, f"{one.at:%Y-%m-%d %H:%M}", one.event, one.reason)
-        for one in chosen
+        (match.query, match.matched or None, match.dataset or "the store", match.how, _cosine(match.similarity),
+         f"> {match.threshold:g}", match.decision, match.decided_by, f"{match.at:%Y-%m-%d %H:%M}", match.event,
+         match.reason)
+        for match in matches
     ]  # fmt: skip
     output.table(f"decisions in {at.store}", columns, rows)
 
@@ -90,11 +91,11 @@ def list_matches(
 def accept(query: Query, at: options.Catalog, reason: Reason = "") -> None:
     """Confirm the newest decision about a name, or take its rejection back."""
     with options.catalog(at) as memory:
-        found = memory.matches.accept(query, reason)
+        match = memory.matches.accept(query, reason)
     if at.json:
-        output.data(_as_dict(found))
-    later = "; the next fill fetches it" if found.is_fill and found.event is None else ""
-    output.message(f"{found.matched} of {found.dataset or 'the store'} stands for {found.query}{later}")
+        output.data(_as_dict(match))
+    later = "; the next fill fetches it" if match.is_fill and match.event is None else ""
+    output.message(f"{match.matched} of {match.dataset or 'the store'} stands for {match.query}{later}")
 
 
 @app.command("reject")
@@ -111,14 +112,14 @@ def reject(query: Query, at: options.Catalog, reason: Reason = "") -> None:
 def filled(memory: RetCLIP, classes: Any, again: bool = False) -> FillReport:
     """Fill, with a line of progress for each class, and say on stderr what became of the names."""
     report = run_with_progress(lambda line: memory.fill_missing(classes, again, line))
-    for one in report.of("filled"):
-        if one.images:
-            source = f"{one.matched!r} of {one.dataset} ({one.how}{_brackets(one.similarity)})"
-            output.message(f"{one.name}: {one.segments} segments from {one.images} images of {source}")
-        if one.reason:
-            output.message(f"{one.name}: {one.reason}")
-    for one in report.of("missing"):
-        output.message(f"missing {one.name!r}: {_why(one, report.threshold)}")
+    for outcome in report.of("filled"):
+        if outcome.images:
+            source = f"{outcome.matched!r} of {outcome.dataset} ({outcome.how}{_brackets(outcome.similarity)})"
+            output.message(f"{outcome.name}: {outcome.segments} segments from {outcome.images} images of {source}")
+        if outcome.reason:
+            output.message(f"{outcome.name}: {outcome.reason}")
+    for outcome in report.of("missing"):
+        output.message(f"missing {outcome.name!r}: {_why(outcome, report.threshold)}")
     if report.failures:
         output.message(f"{len(report.failures)} images could not be used, first {report.failures[0]}")
     if report.of("missing") and not memory.settings.fallback.source:
@@ -134,15 +135,15 @@ def say_missing(memory: RetCLIP, prepared: PreparedVocabulary, store: Path) -> N
 
     if not needs_neighbours(memory.session.segmenter()):
         return
-    found, settings = missing(prepared), memory.settings
+    absent, settings = missing(prepared), memory.settings
     add = f"add some: retclip class add NAME PHOTOS --store {store}"
     todo = "fetch some: --fill-missing" if settings.fallback.source else add
-    for match in found[:SHOWN]:
+    for match in absent[:SHOWN]:
         how_far = f", similarity {match.similarity:.3f}, needs more than {settings.matching.threshold:g}"
         near = f" (nearest: {match.nearest!r}{how_far if prepared.vocabulary.text is not None else ''})"
         output.message(f"note: the store has no segments of {match.name!r}{near if match.nearest else ''}; {todo}")
-    if found[SHOWN:]:
-        output.message(f"note: nor of {len(found) - SHOWN} other classes")
+    if absent[SHOWN:]:
+        output.message(f"note: nor of {len(absent) - SHOWN} other classes")
 
 
 def _finish(report: FillReport, setup: options.Setup) -> None:
@@ -153,29 +154,29 @@ def _finish(report: FillReport, setup: options.Setup) -> None:
     else:
         columns = ("name", "state", "class", "of", "how", "similarity", "images", "segments", "event")
         rows = [
-            (one.name, one.state, one.matched, one.dataset or None, one.how, _cosine(one.similarity), one.images,
-             one.segments, one.event)
-            for one in report.outcomes
+            (outcome.name, outcome.state, outcome.matched, outcome.dataset or None, outcome.how,
+             _cosine(outcome.similarity), outcome.images, outcome.segments, outcome.event)
+            for outcome in report.outcomes
         ]  # fmt: skip
         output.table("names", columns, rows)
     output.message(summary_line(report))
     listing = output.write_failures(setup.store / "failures.csv", report.failures)
     if report.failures:
-        kind = PartialFailure if any(one.images for one in report.outcomes) else DataError
+        kind = PartialFailure if any(outcome.images for outcome in report.outcomes) else DataError
         raise kind(
             "every input to be usable", f"{len(report.failures)} failures, first {report.failures[0]}", f"see {listing}"
         )
 
 
-def _why(one: Outcome, threshold: float | None) -> str:
-    places = (("the store", one.in_store), ("the fallback data set", one.in_fallback))
-    near = [f"nearest in {place}: {_near(found)}" for place, found in places if found]
+def _why(outcome: Outcome, threshold: float | None) -> str:
+    places = (("the store", outcome.in_store), ("the fallback data set", outcome.in_fallback))
+    near = [f"nearest in {place}: {_near(match)}" for place, match in places if match]
     needs = [f"needs more than {threshold:g}"] if threshold is not None and near else []
-    return "; ".join([*([one.reason] if one.reason else []), *near, *needs]) or "nothing is called so"
+    return "; ".join([*([outcome.reason] if outcome.reason else []), *near, *needs]) or "nothing is called so"
 
 
-def _near(found: Near) -> str:
-    return repr(found.name) + (f", similarity {found.similarity:.3f}" if found.similarity is not None else "")
+def _near(match: Near) -> str:
+    return repr(match.name) + (f", similarity {match.similarity:.3f}" if match.similarity is not None else "")
 
 
 def _brackets(similarity: float | None) -> str:
@@ -186,7 +187,7 @@ def _cosine(similarity: float | None) -> str | None:
     return None if similarity is None else f"{similarity:.3f}"
 
 
-def _as_dict(one: ClassMatch) -> dict[str, Any]:
+def _as_dict(match: ClassMatch) -> dict[str, Any]:
     from dataclasses import asdict
 
-    return {**asdict(one), "at": f"{one.at:%Y-%m-%dT%H:%M:%S}"}
+    return {**asdict(match), "at": f"{match.at:%Y-%m-%dT%H:%M:%S}"}

@@ -45,8 +45,8 @@ def _finish(report: FinetuneReport, out: Path, json: bool) -> None:
         output.data({"step": report.step, "steps": report.steps, "weights": str(out / "weights.safetensors"),
                      "losses": dict(report.losses), "validation": dict(report.validation),
                      "passed_over": dict(report.passed_over), "assumed": dict(report.assumed)})  # fmt: skip
-    for one in report.failures:
-        output.message(f"not used: {one}")
+    for failure in report.failures:
+        output.message(f"not used: {failure}")
     if report.passed_over:
         output.message(f"passed over: {by_reason(report.passed_over)}")
     output.say_assumed(report.assumed)

@@ -28,13 +28,13 @@ def fitted_table(
     room = shutil.get_terminal_size().columns
     constant = {} if wide else {name: cells[0][name] for name in others if cells and _constant(name, cells)}
     varying = [name for name in others if name not in constant]
-    shown = [*keys, *(varying if wide else _that_fit(keys, varying, cells, room))]
-    gap = next((gap for gap in GAPS if _width(shown, cells, gap) <= room), GAPS[-1])
-    _draw(title, shown, cells, gap, max(room, _width(shown, cells, gap)) if wide else room)
-    said = ", ".join(f"{name} {value}" for name, value in constant.items() if value)
-    if said:
-        output.line(f"the same for all: {said}", "  ")
-    hidden = [name for name in varying if name not in shown]
+    columns = [*keys, *(varying if wide else _that_fit(keys, varying, cells, room))]
+    gap = next((gap for gap in GAPS if _width(columns, cells, gap) <= room), GAPS[-1])
+    _draw(title, columns, cells, gap, max(room, _width(columns, cells, gap)) if wide else room)
+    note = ", ".join(f"{name} {value}" for name, value in constant.items() if value)
+    if note:
+        output.line(f"the same for all: {note}", "  ")
+    hidden = [name for name in varying if name not in columns]
     if hidden:
         output.line(f"no room for {', '.join(hidden)}: --wide", "  ")
 

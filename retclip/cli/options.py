@@ -28,8 +28,8 @@ def store_or_variable(context: typer.Context, parameter: typer.CallbackParam, va
         return value
     from retclip.environment import STORE, variable
 
-    named = variable(STORE)
-    return Path(named) if named else value
+    folder = variable(STORE)
+    return Path(folder) if folder else value
 
 
 VARIABLE: dict[str, Any] = {"envvar": "RETCLIP_STORE", "callback": store_or_variable}
@@ -103,11 +103,15 @@ def with_settings(given: Mapping[str, Any], settings: Sequence[str] | None) -> d
 def spread(command: Callable[..., None]) -> Callable[..., None]:
     """A command for typer, of which each parameter that is a record of options became these options."""
     parameters = inspect.signature(command, eval_str=True).parameters
-    options = [option for one in parameters.values() for option in _options(one.name, one.annotation, one)]
+    options = [
+        option
+        for parameter in parameters.values()
+        for option in _options(parameter.name, parameter.annotation, parameter)
+    ]
 
     @wraps(command)
     def call(**values: Any) -> None:
-        command(**{name: _packed(one.annotation, values, name) for name, one in parameters.items()})
+        command(**{name: _packed(parameter.annotation, values, name) for name, parameter in parameters.items()})
 
     call.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
     call.__annotations__ = {option.name: option.annotation for option in options}
@@ -118,7 +122,11 @@ def _options(name: str, kind: Any, parameter: inspect.Parameter | None, default:
     """The options of a parameter, or of a field of a record."""
     if is_dataclass(kind):
         hints = get_type_hints(kind, include_extras=True)
-        return [option for one in fields(kind) for option in _options(one.name, hints[one.name], None, one.default)]
+        return [
+            option
+            for option_field in fields(kind)
+            for option in _options(option_field.name, hints[option_field.name], None, option_field.default)
+        ]
     default = parameter.default if parameter is not None else default
     return [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)]
 
@@ -128,7 +136,12 @@ def _packed(kind: Any, values: Mapping[str, Any], name: str) -> Any:
     if not (is_dataclass(kind) and isinstance(kind, type)):
         return values[name]
     hints = get_type_hints(kind, include_extras=True)
-    return kind(**{one.name: _packed(hints[one.name], values, one.name) for one in fields(kind)})
+    return kind(
+        **{
+            option_field.name: _packed(hints[option_field.name], values, option_field.name)
+            for option_field in fields(kind)
+        }
+    )
 
 
 def nothing(_: Components) -> None:
@@ -194,8 +207,8 @@ def tell_stores_here() -> None:
 
     from retclip.store.feature_store import FeatureStore
 
-    here: list[str] = []
+    present: list[str] = []
     with suppress(OSError):  # a folder that cannot be listed
-        here = sorted(path.name for path in Path().iterdir() if FeatureStore.exists(path))
-    if here:
-        output.message(f"stores in this folder: {', '.join(here)}; choose with --store or RETCLIP_STORE")
+        present = sorted(path.name for path in Path().iterdir() if FeatureStore.exists(path))
+    if present:
+        output.message(f"stores in this folder: {', '.join(present)}; choose with --store or RETCLIP_STORE")

@@ -47,11 +47,11 @@ def data(value: Any) -> None:
 
 def line(text: str, indent: str = "") -> None:
     """A line for people on stdout: on a terminal broken between words at its width, the rest indented."""
-    shown = indent + one_line(text)
+    line = indent + one_line(text)
     if streams.for_data().isatty():
         width, further = shutil.get_terminal_size().columns, f"{indent}  "
-        shown = textwrap.fill(shown, width, subsequent_indent=further, break_on_hyphens=False)
-    _echo(shown)
+        line = textwrap.fill(line, width, subsequent_indent=further, break_on_hyphens=False)
+    _echo(line)
 
 
 def message(text: str) -> None:
@@ -109,8 +109,10 @@ def write_failures(path: Path, failures: Sequence[Failure]) -> Path:
     with listing.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow(FAILURES_HEAD)
-        for one in failures:
-            writer.writerow((_plain(one.external_id), _plain(one.uri), _plain(one.reason), one.attempts))
+        for failure in failures:
+            writer.writerow(
+                (_plain(failure.external_id), _plain(failure.uri), _plain(failure.reason), failure.attempts)
+            )
     return listing
 
 
@@ -132,5 +134,5 @@ def _encodable(text: str, stream: TextIO) -> str:
 
 def _plain(text: str) -> str:
     """Safe in a spreadsheet: no formula can start a cell, no control character moves the cursor."""
-    shown = one_line(text)
-    return f"'{shown}" if shown[:1] in "=+-@" else shown
+    line = one_line(text)
+    return f"'{line}" if line[:1] in "=+-@" else line

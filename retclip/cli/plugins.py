@@ -22,8 +22,8 @@ def _manager() -> PluginManager:
     from retclip.plugin.manager import PluginManager
 
     settings = load()
-    chosen = settings.plugins
-    return PluginManager.discover(chosen.disabled, strict=chosen.strict, cache=settings.weights.place)
+    section = settings.plugins
+    return PluginManager.discover(section.disabled, strict=section.strict, cache=settings.weights.place)
 
 
 def _find(manager: PluginManager, name: str, kind: str | None) -> ComponentInfo:
@@ -32,7 +32,7 @@ def _find(manager: PluginManager, name: str, kind: str | None) -> ComponentInfo:
 
     if kind is not None and kind not in KINDS:
         raise ConfigError(f"a kind, one of {', '.join(KINDS)}", repr(kind), "choose with --kind")
-    matches = [one for one in manager.components(kind) if name in (one.full_name, one.name)]
+    matches = [info for info in manager.components(kind) if name in (info.full_name, info.name)]
     if len(matches) == 1:
         return matches[0]
     return manager.find(kind or ("component" if not matches else matches[0].kind), name)
@@ -50,12 +50,15 @@ def list_plugins(json: options.Json = False) -> None:
     rows = [(o.kind, o.full_name, o.version, o.distribution, o.component.summary) for o in manager.components()]
     if json:
         keys = ("kind", "name", "version", "distribution", "summary")
-        found = [dict(zip(keys, row, strict=True)) for row in rows]
-        output.data({"components": found, "failures": [vars(one) for one in manager.failures]})
+        components = [dict(zip(keys, row, strict=True)) for row in rows]
+        output.data({"components": components, "failures": [vars(failure) for failure in manager.failures]})
         return
     output.table("components", ("kind", "name", "version", "distribution", "what it is"), rows)
-    for one in manager.failures:
-        output.message(f"plugin {one.plugin} ({one.distribution} {one.version}) failed at {one.stage}: {one.reason}")
+    for failure in manager.failures:
+        output.message(
+            f"plugin {failure.plugin} ({failure.distribution} {failure.version}) "
+            f"failed at {failure.stage}: {failure.reason}"
+        )
     if absent := absent_plugins():
         output.message(f"not installed of this project's plugins: {', '.join(absent)}; {CURE}")
 
@@ -63,21 +66,22 @@ def list_plugins(json: options.Json = False) -> None:
 @app.command()
 def info(name: Annotated[str, typer.Argument()], kind: Kind = None, json: options.Json = False) -> None:
     """A component's settings with their defaults, and what it needs and provides."""
-    found = _find(_manager(), name, kind)
-    schema = found.component.settings.model_json_schema()
+    info = _find(_manager(), name, kind)
+    schema = info.component.settings.model_json_schema()
     described = {
-        "kind": found.kind, "name": found.full_name, "summary": found.component.summary,
-        "distribution": found.distribution, "version": found.version,
-        "provides": sorted(found.component.provides), "needs": sorted(found.component.needs),
+        "kind": info.kind, "name": info.full_name, "summary": info.component.summary,
+        "distribution": info.distribution, "version": info.version,
+        "provides": sorted(info.component.provides), "needs": sorted(info.component.needs),
         "settings": schema.get("properties", {}),
     }  # fmt: skip
     if json:
         output.data(described)
         return
-    output.message(f"{found.kind} {found.full_name} ({found.distribution} {found.version}): {found.component.summary}")
-    section = f"[plugin.{found.full_name}]"
+    output.message(f"{info.kind} {info.full_name} ({info.distribution} {info.version}): {info.component.summary}")
+    section = f"[plugin.{info.full_name}]"
     rows = [
-        (key, one.get("default", "required"), one.get("description", "")) for key, one in described["settings"].items()
+        (key, property_schema.get("default", "required"), property_schema.get("description", ""))
+        for key, property_schema in described["settings"].items()
     ]
     output.table(section, ("setting", "default", "meaning"), rows)
 
@@ -96,22 +100,22 @@ def check(
     from retclip.plugin.conformance import check_component
     from retclip.plugin.manager import checked_settings
 
-    found = _find(_manager(), name, kind)
-    given: dict[str, object] = {"path": path} if path else {}
+    info = _find(_manager(), name, kind)
+    shared: dict[str, object] = {"path": path} if path else {}
     for text in settings or ():
-        given = merged(given, assignment(text))
-    checked_settings(found, given)  # what the user gave is the user's mistake, not the plugin's
-    chosen = load()
-    findings = check_component(found, given, choose(chosen.device, found.kind), chosen.weights.place)
+        shared = merged(shared, assignment(text))
+    checked_settings(info, shared)  # what the user gave is the user's mistake, not the plugin's
+    loaded = load()
+    findings = check_component(info, shared, choose(loaded.device, info.kind), loaded.weights.place)
     if json:
-        output.data([vars(one) for one in findings])
+        output.data([vars(finding) for finding in findings])
     else:
         marks = {True: "ok", False: "BROKEN", None: "skipped"}
-        output.table(found.full_name, ("", "check", "detail"), [(marks[f.ok], f.check, f.detail) for f in findings])
-    broken = [one.check for one in findings if one.ok is False]
+        output.table(info.full_name, ("", "check", "detail"), [(marks[f.ok], f.check, f.detail) for f in findings])
+    broken = [finding.check for finding in findings if finding.ok is False]
     if broken:
         got = ", ".join(broken)
-        raise ContractBroken(f"{found.full_name} to keep its contract", got, "see retclip.plugin.contracts")
+        raise ContractBroken(f"{info.full_name} to keep its contract", got, "see retclip.plugin.contracts")
 
 
 @app.command()
@@ -123,7 +127,7 @@ def new(
     """Write a complete plugin distribution with passing tests."""
     from retclip.plugin.scaffold import write_plugin
 
-    taken = {one.plugin for one in _manager().components()}
-    where = write_plugin(name, kind, folder, taken)
+    names = {info.plugin for info in _manager().components()}
+    where = write_plugin(name, kind, folder, names)
     output.message(f"wrote {where}")
     output.message(f"next: pip install -e {where} && retclip plugins check {name}.{name}")

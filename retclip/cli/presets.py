@@ -33,8 +33,8 @@ class StoreState:
             return False, self.problem
         if not self.segments:
             return False, "empty"
-        here = self.segments.get(needs.keys, 0)
-        return (True, f"{here} segments") if here else (False, OTHER)
+        segments = self.segments.get(needs.keys, 0)
+        return (True, f"{segments} segments") if segments else (False, OTHER)
 
 
 @options.spread
@@ -44,15 +44,17 @@ def presets(at: options.Catalog) -> None:
     from retclip.session import Components, plugins_of
 
     store, settings = at.store, Components.configured(at.store, at.config).settings
-    found, state = all_presets(settings, plugins_of(settings)), _state(at)
+    presets, state = all_presets(settings, plugins_of(settings)), _state(at)
     if at.json:
-        output.data([{**_as_dict(one, state, store), "default": one.name == settings.preset} for one in found])
+        output.data(
+            [{**_as_dict(preset, state, store), "default": preset.name == settings.preset} for preset in presets]
+        )
         return
-    _print(f"presets, with the store {store}", [_row(one, state, settings.preset) for one in found])
-    for one in found:
-        for reason in one.lacking:
-            output.message(f"{one.name} lacks {reason}")
-    if any(one.absent for one in found):
+    _print(f"presets, with the store {store}", [_row(preset, state, settings.preset) for preset in presets])
+    for preset in presets:
+        for reason in preset.lacking:
+            output.message(f"{preset.name} lacks {reason}")
+    if any(preset.absent for preset in presets):
         output.message("weights that are not here: retclip weights pull --preset NAME (which: --json)")
     output.message(f"a preset is chosen with --preset NAME; without it, {settings.preset}")
 
@@ -70,7 +72,9 @@ def _print(title: str, rows: Sequence[tuple[str, ...]]) -> None:
 def _state(at: options.Catalog) -> StoreState:
     try:
         with options.catalog(at) as memory:
-            return StoreState({one.space.backbone: one.segments for one in memory.spaces.list() if one.segments})
+            return StoreState(
+                {space.space.backbone: space.segments for space in memory.spaces.list() if space.segments}
+            )
     except StoreMissing:
         return StoreState({}, "none yet")
     except RetCLIPError as error:  # a listing is no check; `doctor` says more
@@ -82,7 +86,7 @@ def _ready(needs: PresetNeeds, state: StoreState) -> bool:
 
 
 def _row(needs: PresetNeeds, state: StoreState, default: str) -> tuple[str, ...]:
-    lacking = sum(one.megabytes for one in needs.absent)
+    lacking = sum(weights.megabytes for weights in needs.absent)
     weights = f"{lacking} MB not here" if needs.absent else "here" if needs.weights else "none"
     return (
         f"{needs.name} (default)" if needs.name == default else needs.name,
@@ -95,7 +99,7 @@ def _row(needs: PresetNeeds, state: StoreState, default: str) -> tuple[str, ...]
 
 
 def _as_dict(needs: PresetNeeds, state: StoreState, store: Path) -> dict[str, Any]:
-    here, told = state.tell(needs)
+    ready, remark = state.tell(needs)
     return {
         "name": needs.name,
         "about": needs.about,
@@ -104,8 +108,12 @@ def _as_dict(needs: PresetNeeds, state: StoreState, store: Path) -> dict[str, An
         "names": "any" if needs.any_name else "store",
         "components": {role: list(names) for role, names in needs.components.items()},
         "plugins": {"here": not needs.lacking, "lacking": list(needs.lacking)},
-        "weights": [{"name": one.name, "megabytes": one.megabytes, "here": there} for one, there in needs.weights],
+        "weights": [
+            {"name": weights.name, "megabytes": weights.megabytes, "here": present}
+            for weights, present in needs.weights
+        ],
         "store": {
-            "needed": needs.votes, "folder": str(store), "here": here, "state": told, "backbones": list(state.segments),
+            "needed": needs.votes, "folder": str(store), "here": ready, "state": remark,
+            "backbones": list(state.segments),
         },
     }  # fmt: skip

@@ -49,13 +49,13 @@ class ProgressLine:
         elapsed = max(time.monotonic() - self.started, 1e-9)
         rate = (progress.done - progress.skipped) / elapsed
         failed, note = f", {progress.failed} failed" if progress.failed else "", progress.note and f", {progress.note}"
-        told = f"{rate:.1f}/s{failed}{note}"
+        text = f"{rate:.1f}/s{failed}{note}"
         self._latest = time.monotonic()
         if self._bar:
-            self._bar.update(self._bar.task_ids[0], completed=progress.done, note=one_line(told))
+            self._bar.update(self._bar.task_ids[0], completed=progress.done, note=one_line(text))
         elif self._latest - self.last >= EVERY or progress.done == progress.total:
             self.last = self._latest
-            message(f"{progress.task} {progress.done}/{progress.total}  {told}, {_left(progress, rate)}")
+            message(f"{progress.task} {progress.done}/{progress.total}  {text}, {_left(progress, rate)}")
 
     def _begin(self, progress: Progress) -> None:
         self.__exit__()

@@ -96,9 +96,9 @@ def segment(
     unusable = [*(fill.failures if fill else ()), *done.failures]
     listing = output.write_failures(out / "failures.csv", unusable)
     if json:
-        failed = [vars(one) for one in done.failures]
-        told = {"out": str(out), "images": done.images, "failures": failed, "passed_over": beside}
-        output.data({**told, "fill": fill.as_dict()} if fill else told)
+        failed = [vars(failure) for failure in done.failures]
+        summary = {"out": str(out), "images": done.images, "failures": failed, "passed_over": beside}
+        output.data({**summary, "fill": fill.as_dict()} if fill else summary)
     output.message(f"{done.count} photos segmented into {out}{look}, {len(done.failures)} failed")
     if beside:
         output.message(f"passed over: {by_reason(beside)}")
@@ -113,8 +113,8 @@ def segment(
 
 def _classes(memory: RetCLIP) -> list[str]:
     """The classes of the store that have segments."""
-    known = memory.classes.list() if memory.session.without_store() else ()
-    return [one.name for one in known if one.segments]
+    classes = memory.classes.list() if memory.session.without_store() else ()
+    return [store_class.name for store_class in classes if store_class.segments]
 
 
 def _patches(memory: RetCLIP) -> str:
@@ -152,8 +152,8 @@ def _all(
 
     done, size = _Done(), memory.settings.device.batch_size
     answers = in_groups(decoded(records), size, lambda images: memory.segment(list(images), prepared))
-    wanted = result_names([(record.uri, record.external_id) for record in records])
-    for name, (record, answer) in zip(wanted, answers, strict=True):
+    names = result_names([(record.uri, record.external_id) for record in records])
+    for name, (record, answer) in zip(names, answers, strict=True):
         try:
             if isinstance(answer, DataError):
                 raise answer
@@ -208,8 +208,8 @@ def _warn(done: _Done, preset: str, knows: Sequence[str], store: Path) -> None:
 
 def _some(names: Sequence[str] | dict[str, Any]) -> str:
     """The first few names, and how many more there are."""
-    shown = ", ".join(list(names)[:SHOWN])
-    return f"{shown} and {len(names) - SHOWN} more" if len(names) > SHOWN else shown
+    examples = ", ".join(list(names)[:SHOWN])
+    return f"{examples} and {len(names) - SHOWN} more" if len(names) > SHOWN else examples
 
 
 def _exit(listing: Path, done: _Done, failures: Sequence[Failure]) -> None:

@@ -38,8 +38,8 @@ def add_space(
     flags = options.Models(preset=preset, settings=settings).flags()
 
     def required(components: Components) -> None:
-        chosen = components.settings.components
-        info = components.manager.find("backbone", backbone or chosen.keys or chosen.backbone)
+        section = components.settings.components
+        info = components.manager.find("backbone", backbone or section.keys or section.backbone)
         components.manager.require_weights([info], components.settings.of_component)
 
     with options.opened(at.store, at.config, flags, required=required) as memory:
@@ -62,24 +62,24 @@ def add_space(
 def spaces(at: options.Catalog) -> None:
     """The backbones whose vectors the store holds, and how many segments have one, lack it, or go without."""
     with options.catalog(at) as memory:
-        found, index = memory.spaces.list(), memory.store.options.index
+        states, index = memory.spaces.list(), memory.store.options.index
     if at.json:
-        output.data([_as_dict(one, index) for one in found])
+        output.data([_as_dict(state, index) for state in states])
         return
     columns = ("backbone", "weights", "dim", "segments", "lacking", "without", "complete", "index", "space")
     rows = [
         (
-            one.space.backbone, one.space.weights[:12], one.space.dim, one.segments, one.lacking, one.without,
-            "yes" if one.complete else "no", f"{index} {one.index}", one.space.id,
+            state.space.backbone, state.space.weights[:12], state.space.dim, state.segments, state.lacking,
+            state.without, "yes" if state.complete else "no", f"{index} {state.index}", state.space.id,
         )
-        for one in found
+        for state in states
     ]  # fmt: skip
     output.table(f"feature spaces of {at.store}", columns, rows)
 
 
-def _as_dict(one: SpaceState, index: str) -> dict[str, Any]:
-    counted = {key: getattr(one, key) for key in ("segments", "lacking", "without", "total", "complete", "pending")}
-    return {"id": one.space.id, **asdict(one.space), **counted, "index": {"kind": index, "name": one.index}}
+def _as_dict(state: SpaceState, index: str) -> dict[str, Any]:
+    counted = {key: getattr(state, key) for key in ("segments", "lacking", "without", "total", "complete", "pending")}
+    return {"id": state.space.id, **asdict(state.space), **counted, "index": {"kind": index, "name": state.index}}
 
 
 def _exit(report: AddSpaceReport, left: SpaceState, listing: Path) -> None:

@@ -64,9 +64,9 @@ def reserve_stdout() -> None:
     if _descriptor(sys.stdout) != STDOUT:
         return
     sys.stdout.flush()
-    kept = os.dup(STDOUT)
+    original = os.dup(STDOUT)
     os.dup2(STDERR, STDOUT)
-    sys.stdout = _over(Outlet(kept, forgiving=False), sys.stdout)
+    sys.stdout = _over(Outlet(original, forgiving=False), sys.stdout)
 
 
 @contextmanager

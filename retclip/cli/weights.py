@@ -34,27 +34,31 @@ def _known(
     from retclip.plugin.manager import PluginManager
     from retclip.plugin.weights import cached_in
 
-    chosen = load(find_file(None, config), options.Models(preset=preset, settings=list(settings or ())).flags())
-    place = chosen.weights.place
-    manager = PluginManager.discover(chosen.plugins.disabled, strict=chosen.plugins.strict, cache=place)
-    found: dict[str, list[Weights]] = {name: [one] for name, one in manager.published().items()}
-    for component, needed in manager.weights(chosen.of_component).items():
-        found[component] = list(needed)
-        found.update({one.name: [one] for one in needed})
+    chosen_settings = load(
+        find_file(None, config), options.Models(preset=preset, settings=list(settings or ())).flags()
+    )
+    place = chosen_settings.weights.place
+    manager = PluginManager.discover(
+        chosen_settings.plugins.disabled, strict=chosen_settings.plugins.strict, cache=place
+    )
+    sets: dict[str, list[Weights]] = {name: [weights] for name, weights in manager.published().items()}
+    for component, needed in manager.weights(chosen_settings.of_component).items():
+        sets[component] = list(needed)
+        sets.update({weights.name: [weights] for weights in needed})
     with cached_in(place):
-        yield chosen, found
+        yield chosen_settings, sets
 
 
 def _components(settings: Settings) -> list[str]:
     """The components of a preset, for building and for segmenting."""
-    chosen = settings.components
-    return [chosen.backbone, chosen.keys, chosen.proposer, settings.build.proposer, *chosen.classifiers]
+    section = settings.components
+    return [section.backbone, section.keys, section.proposer, settings.build.proposer, *section.classifiers]
 
 
-def _find(found: dict[str, list[Weights]], name: str) -> list[Weights]:
-    if name in found:
-        return found[name]
-    near = difflib.get_close_matches(name, found, n=1)
+def _find(sets: dict[str, list[Weights]], name: str) -> list[Weights]:
+    if name in sets:
+        return sets[name]
+    near = difflib.get_close_matches(name, sets, n=1)
     hint = f"did you mean {near[0]!r}?" if near else "see `retclip weights list`"
     raise ConfigError("weights, or a component that needs some", repr(name), hint)
 
@@ -64,10 +68,10 @@ def list_weights(
     settings: options.Set = None, config: options.Config = None, json: options.Json = False, wide: options.Wide = False
 ) -> None:
     """Every set of weights that a component needs as it is set: size, licence, what pins it, whether it is here."""
-    with _known(settings, config) as (_, found):
-        every = {weights.name: weights for several in found.values() for weights in several}
-        chosen = sorted(every.values(), key=lambda weights: weights.name)
-        print_weights(chosen, json, wide)
+    with _known(settings, config) as (_, sets):
+        every = {weights.name: weights for several in sets.values() for weights in several}
+        listed = sorted(every.values(), key=lambda weights: weights.name)
+        print_weights(listed, json, wide)
 
 
 class _TenthByTenth:
@@ -103,12 +107,12 @@ def pull(
 
     if not names and not preset:
         raise ConfigError("names of weights or components, or --preset", "neither", "see `retclip weights list`")
-    with _known(settings, config, preset) as (chosen, found):
-        wanted = list(names or [name for name in _components(chosen) if name in found])
-        for one in {one.name: one for name in wanted for one in _find(found, name)}.values():
-            token = chosen.weights.token.get_secret_value()
-            folder = fetch(one, offline or chosen.weights.offline, token, _TenthByTenth(), revision)
-            output.message(f"{one.name} is in {folder} (licence: {one.licence}; pinned by {pin_of(one)})")
+    with _known(settings, config, preset) as (chosen_settings, sets):
+        requested = list(names or [name for name in _components(chosen_settings) if name in sets])
+        for weights in {weights.name: weights for name in requested for weights in _find(sets, name)}.values():
+            token = chosen_settings.weights.token.get_secret_value()
+            folder = fetch(weights, offline or chosen_settings.weights.offline, token, _TenthByTenth(), revision)
+            output.message(f"{weights.name} is in {folder} (licence: {weights.licence}; pinned by {pin_of(weights)})")
 
 
 @app.command()
@@ -124,11 +128,11 @@ def verify(
     from retclip.plugin.weights import is_begun
     from retclip.workflows.weights.verify_weights import verify as check
 
-    with _known(settings, config) as (_, found):
-        every = {one.name: one for several in found.values() for one in several}
-        begun = [one for one in every.values() if is_begun(one)]
-        chosen = _find(found, name) if name else begun
-        rows = [(one.name, finding.path, finding.state) for one in chosen for finding in check(one)]
+    with _known(settings, config) as (_, sets):
+        every = {weights.name: weights for several in sets.values() for weights in several}
+        begun = [weights for weights in every.values() if is_begun(weights)]
+        checked = _find(sets, name) if name else begun
+        rows = [(weights.name, finding.path, finding.state) for weights in checked for finding in check(weights)]
     if json:
         output.data([dict(zip(("weights", "file", "state"), row, strict=True)) for row in rows])
     else:
@@ -150,10 +154,10 @@ def import_file(
     """Take weights from a file; a pickled checkpoint is converted without running code in it."""
     from retclip.workflows.weights.keep_weights import take
 
-    with _known(settings, config) as (_, found):
-        several = _find(found, name)
+    with _known(settings, config) as (_, sets):
+        several = _find(sets, name)
         if len(several) != 1:
-            raise ConfigError("one set of weights", ", ".join(one.name for one in several), "name one of them")
+            raise ConfigError("one set of weights", ", ".join(weights.name for weights in several), "name one of them")
         output.message(f"{name} is in {take(several[0], file, path, replace, _TenthByTenth())}")
-        for told in how_sure(several[0]):
-            output.message(told)
+        for line in how_sure(several[0]):
+            output.message(line)

@@ -115,6 +115,6 @@ def frame_digest(frame: Frame) -> list[str]:
     return [] if frame == "upright" else [frame]
 
 
-def _alike(one: tuple[int, int], other: tuple[int, int]) -> bool:
+def _alike(first: tuple[int, int], second: tuple[int, int]) -> bool:
     """Whether one is the other made smaller or larger, each side to a whole number of pixels."""
-    return abs(one[0] * other[1] - one[1] * other[0]) < max(sum(one), sum(other))
+    return abs(first[0] * second[1] - first[1] * second[0]) < max(sum(first), sum(second))

@@ -75,5 +75,5 @@ def placed(
 
 def _nearest(full: int, size: int) -> NDArray[np.int64]:
     """For each of `size` cells the one of `full` whose centre is nearest, as the bilinear resize lays them out."""
-    found: NDArray[np.int64] = ((2 * np.arange(size, dtype=np.int64) + 1) * full) // (2 * size)
-    return found
+    indices: NDArray[np.int64] = ((2 * np.arange(size, dtype=np.int64) + 1) * full) // (2 * size)
+    return indices

@@ -39,15 +39,15 @@ def data_set_name(root: Path, split: str) -> str:
 def chosen(classes: Sequence[SourceClass], settings: AnnotatedSettings) -> tuple[SourceClass, ...]:
     """The classes that stay. Raises DataError for a name that is no class of the source, and where two are one class:
     what is annotated as the one would count as a miss of the other."""
-    distinct((one.name for one in classes), f"the classes of {settings.path}")
-    keys = {name_key(one.name) for one in classes}
+    distinct((source_class.name for source_class in classes), f"the classes of {settings.path}")
+    keys = {name_key(source_class.name) for source_class in classes}
     for name in (*settings.exclude, *settings.only):
         if name_key(name) not in keys:
-            known = ", ".join(one.name for one in classes[:20])
-            raise DataError(f"a class of {settings.path}", repr(name), f"choose from: {known}")
+            available = ", ".join(source_class.name for source_class in classes[:20])
+            raise DataError(f"a class of {settings.path}", repr(name), f"choose from: {available}")
     excluded = {name_key(name) for name in settings.exclude}
     only = {name_key(name) for name in settings.only} or keys
-    return tuple(one for one in classes if name_key(one.name) in only - excluded)
+    return tuple(source_class for source_class in classes if name_key(source_class.name) in only - excluded)
 
 
 def text_digest(lines: Sequence[str]) -> str:
@@ -58,9 +58,9 @@ def text_digest(lines: Sequence[str]) -> str:
 def keep_classes(truth: PanopticSegmentation, names: frozenset[str]) -> PanopticSegmentation:
     """The annotation with the segments of other classes made void."""
     objects = truth.objects and truth.objects.renamed(lambda name: name if name in names else None)
-    dropped = [one.id for one in truth.segments if one.class_name not in names]
+    dropped = [segment.id for segment in truth.segments if segment.class_name not in names]
     if not dropped:
         return truth if objects is None else replace(truth, objects=objects)
     label_map = np.where(np.isin(truth.label_map, dropped), 0, truth.label_map).astype(np.int32)
-    kept = tuple(one for one in truth.segments if one.class_name in names)
-    return replace(truth, label_map=label_map, segments=kept, objects=objects)
+    segments = tuple(segment for segment in truth.segments if segment.class_name in names)
+    return replace(truth, label_map=label_map, segments=segments, objects=objects)

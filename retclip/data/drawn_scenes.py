@@ -58,7 +58,7 @@ class DrawnScenes:
         image, truth = self._drawn(index)
         present = {segment.class_name for segment in truth.segments}
         digest = image.sha256  # not the image itself: a listed record must not keep its pixels
-        names = tuple(one.name for one in self._classes if one.name in present)
+        names = tuple(scene_class.name for scene_class in self._classes if scene_class.name in present)
         return SourceImage(
             external_id=f"{self._stem}_{index:04d}",
             uri=image.uri,

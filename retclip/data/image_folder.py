@@ -39,8 +39,8 @@ class ImageFolder:
 
     def __init__(self, settings: ImageFolderSettings) -> None:
         self._tally = Tally()
-        found = [self._find(one, settings.recursive) for one in settings.path]
-        self._paths, self._root = found[0] if len(found) == 1 else _together(found)
+        searched = [self._find(pattern, settings.recursive) for pattern in settings.path]
+        self._paths, self._root = searched[0] if len(searched) == 1 else _together(searched)
         self.name = self._root.resolve().name or "photos"
 
     def classes(self) -> Sequence[SourceClass]:
@@ -61,31 +61,31 @@ class ImageFolder:
             path = path.absolute()  # stored with each photo, and read from elsewhere later
             yield SourceImage(name, str(path), partial(read_image, path), partial(file_digest, path))
 
-    def _find(self, named: str, recursive: bool) -> tuple[list[Path], Path]:
+    def _find(self, pattern: str, recursive: bool) -> tuple[list[Path], Path]:
         try:
-            return self._search(named, Path(named), recursive)
+            return self._search(pattern, Path(pattern), recursive)
         except (OSError, ValueError) as error:  # no permission, a name too long, a null character
-            raise DataError(f"a photo, folder or glob: {named}", str(error), "check the path") from error
+            raise DataError(f"a photo, folder or glob: {pattern}", str(error), "check the path") from error
 
-    def _search(self, named: str, path: Path, recursive: bool) -> tuple[list[Path], Path]:
+    def _search(self, pattern: str, path: Path, recursive: bool) -> tuple[list[Path], Path]:
         if path.is_dir():
             photos, other = photos_in(path, recursive)
             self._tally.add(other)
             return sorted(photos, key=_natural), path
-        if path.exists() or path.is_symlink() or not MAGIC.search(named):
+        if path.exists() or path.is_symlink() or not MAGIC.search(pattern):
             if not (path.exists() or path.is_symlink()):
                 raise DataError(f"a photo, folder or glob: {path}", "nothing there", "check the path")
             return [path], path.parent
-        found = [Path(one) for one in glob.glob(named, recursive=True)]  # noqa: PTH207  (patterns may be absolute)
-        if not found:
-            raise DataError(f"files that match {named}", "none", "check the pattern")
-        return sorted(found, key=_natural), Path(MAGIC.split(named)[0] + "x").parent
+        matches = [Path(match) for match in glob.glob(pattern, recursive=True)]  # noqa: PTH207  (patterns may be absolute)
+        if not matches:
+            raise DataError(f"files that match {pattern}", "none", "check the pattern")
+        return sorted(matches, key=_natural), Path(MAGIC.split(pattern)[0] + "x").parent
 
 
-def _together(found: Sequence[tuple[list[Path], Path]]) -> tuple[list[Path], Path]:
+def _together(searched: Sequence[tuple[list[Path], Path]]) -> tuple[list[Path], Path]:
     """Every photo once, in the order given, and the folder above all."""
-    paths = dict.fromkeys(path.absolute() for some, _ in found for path in some)
-    return list(paths), Path(os.path.commonpath([root.absolute() for _, root in found]))
+    paths = dict.fromkeys(path.absolute() for some, _ in searched for path in some)
+    return list(paths), Path(os.path.commonpath([root.absolute() for _, root in searched]))
 
 
 def _natural(path: Path) -> tuple[list[tuple[bool, int, str]], str]:

@@ -238,8 +238,8 @@ def _orientation(image: Pillow.Image) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = image.getexif().get(ExifTags.Base.Orientation, 1)
-            return int(found) if found in range(1, 9) else 1
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+            return int(orientation) if orientation in range(1, 9) else 1
     except Exception:  # Pillow's parser raises many kinds, and none makes the photo unreadable
         log.warning("damaged EXIF data; the photo is taken as it lies")
         return 1
@@ -249,11 +249,11 @@ def _from_cmyk(image: Pillow.Image) -> Pillow.Image:
     profile = image.info.get("icc_profile")
     if profile:
         try:
-            found = ImageCms.profileToProfile(
+            converted = ImageCms.profileToProfile(
                 image, ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), outputMode="RGB"
             )
-            if found is not None:
-                return found
+            if converted is not None:
+                return converted
         except (ImageCms.PyCMSError, OSError) as error:
             log.warning("its colour profile cannot be used (%s); plain conversion", error)
     return image.convert("RGB")

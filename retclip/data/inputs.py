@@ -42,8 +42,8 @@ def as_image(image: Any) -> Image:
     kind = type(image)  # asking the image itself would decode it
     if hasattr(kind, "__array_interface__") or hasattr(kind, "__array__"):
         return from_array(image)
-    wanted = "a path, bytes, a Pillow image, an (H, W, 3) uint8 RGB array or an Image"
-    raise DataError(wanted, kind.__name__, "pass one of these, or a list of them")
+    expected = "a path, bytes, a Pillow image, an (H, W, 3) uint8 RGB array or an Image"
+    raise DataError(expected, kind.__name__, "pass one of these, or a list of them")
 
 
 def several(images: Any) -> bool:

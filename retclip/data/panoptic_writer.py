@@ -31,18 +31,23 @@ class PanopticWriter:
 
     def __init__(self, folder: Path, classes: Sequence[SourceClass], name: str = "panoptic") -> None:
         self.folder, self.name = folder, name
-        own = {one.native_id for one in classes}  # the classes' own numbers, where each has one of its own
+        own = {
+            source_class.native_id for source_class in classes
+        }  # the classes' own numbers, where each has one of its own
         numbered = len(own) == len(classes) and min(own, default=0) >= 0
         earlier = _earlier(folder / f"{name}.json")
         self._kept: dict[str, tuple[dict[str, Any], dict[str, Any]]] = earlier.images  # PNG -> (image, annotation)
         self._stems = {image["file_name"]: Path(png).with_suffix("").as_posix() for png, (image, _) in
                        earlier.images.items()}  # fmt: skip
         self._ids = dict(earlier.ids)
-        for number, one in enumerate(classes, 1):
-            wanted = one.native_id if numbered else number
-            free = wanted not in self._ids.values()
-            self._ids.setdefault(one.name, wanted if free else max(self._ids.values()) + 1)
-        things = {**earlier.things, **{one.name: one.is_thing is not False for one in classes}}
+        for number, source_class in enumerate(classes, 1):
+            native_id = source_class.native_id if numbered else number
+            free = native_id not in self._ids.values()
+            self._ids.setdefault(source_class.name, native_id if free else max(self._ids.values()) + 1)
+        things = {
+            **earlier.things,
+            **{source_class.name: source_class.is_thing is not False for source_class in classes},
+        }
         self._categories = [{"id": self._ids[key], "name": key, "isthing": int(things[key])} for key in self._ids]
         self._added = False
         make_folder(folder / name)
@@ -70,7 +75,9 @@ class PanopticWriter:
         if not self._added and (self.folder / f"{self.name}.json").exists():
             return
         images = [{"id": number, **image} for number, (image, _) in enumerate(self._kept.values(), 1)]
-        annotations = [{"image_id": number, **one} for number, (_, one) in enumerate(self._kept.values(), 1)]
+        annotations = [
+            {"image_id": number, **annotation} for number, (_, annotation) in enumerate(self._kept.values(), 1)
+        ]
         document = {"images": images, "annotations": annotations, "categories": self._categories}
         path = self.folder / f"{self.name}.json"
         text = json.dumps(document, ensure_ascii=False)
@@ -79,14 +86,14 @@ class PanopticWriter:
 
     def _segments(self, result: PanopticSegmentation) -> list[dict[str, Any]]:
         boxes = _boxes(result)
-        found = []
-        for one in result.segments:
-            if one.class_name not in self._ids:
-                raise DataError("a class that was announced", repr(one.class_name), "give all classes at the start")
-            box, area = boxes[one.id]
-            record = {"id": one.id, "category_id": self._ids[one.class_name], "area": area, "bbox": box}
-            found.append({**record, "iscrowd": int(one.is_crowd), "score": round(one.score, 6)})
-        return found
+        infos = []
+        for segment in result.segments:
+            if segment.class_name not in self._ids:
+                raise DataError("a class that was announced", repr(segment.class_name), "give all classes at the start")
+            box, area = boxes[segment.id]
+            record = {"id": segment.id, "category_id": self._ids[segment.class_name], "area": area, "bbox": box}
+            infos.append({**record, "iscrowd": int(segment.is_crowd), "score": round(segment.score, 6)})
+        return infos
 
 
 @dataclass(frozen=True)
@@ -103,10 +110,15 @@ def _earlier(path: Path) -> _Earlier:
         return _Earlier()
     try:
         document = json.loads(read_text(path, "result of an earlier run"))
-        photos = {one.pop("id"): one for one in document["images"]}
-        images = {one["file_name"]: (photos[one.pop("image_id")], one) for one in document["annotations"]}
-        ids = {str(one["name"]): int(one["id"]) for one in document["categories"]}
-        return _Earlier(images, ids, {str(one["name"]): bool(one["isthing"]) for one in document["categories"]})
+        photos = {photo.pop("id"): photo for photo in document["images"]}
+        images = {
+            annotation["file_name"]: (photos[annotation.pop("image_id")], annotation)
+            for annotation in document["annotations"]
+        }
+        ids = {str(category["name"]): int(category["id"]) for category in document["categories"]}
+        return _Earlier(
+            images, ids, {str(category["name"]): bool(category["isthing"]) for category in document["categories"]}
+        )
     except (DataError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DataError(
@@ -116,10 +128,10 @@ def _earlier(path: Path) -> _Earlier:
 
 def _boxes(result: PanopticSegmentation) -> dict[int, tuple[list[int], int]]:
     """Per id [x, y, width, height] and the area, counted in the map."""
-    found: dict[int, tuple[list[int], int]] = {one.id: ([0, 0, 0, 0], 0) for one in result.segments}
-    for one in result.segments:
-        rows, columns = np.nonzero(result.label_map == one.id)
+    boxes: dict[int, tuple[list[int], int]] = {segment.id: ([0, 0, 0, 0], 0) for segment in result.segments}
+    for segment in result.segments:
+        rows, columns = np.nonzero(result.label_map == segment.id)
         if len(rows):
             x, y = int(columns.min()), int(rows.min())
-            found[one.id] = ([x, y, int(columns.max()) - x + 1, int(rows.max()) - y + 1], len(rows))
-    return found
+            boxes[segment.id] = ([x, y, int(columns.max()) - x + 1, int(rows.max()) - y + 1], len(rows))
+    return boxes

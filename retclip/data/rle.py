@@ -17,8 +17,8 @@ OUTLINE = 25  # the longest outline of a polygon is a photo's most pixels over t
 
 def encode(pixels: NDArray[np.bool_]) -> dict[str, Any]:
     """(H, W) bool as {"size": [H, W], "counts": text}, COCO's compressed form."""
-    found = coco.encode(np.asfortranarray(pixels, dtype=np.uint8))
-    return {"size": [int(side) for side in found["size"]], "counts": found["counts"].decode("ascii")}
+    encoded = coco.encode(np.asfortranarray(pixels, dtype=np.uint8))
+    return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
 
 
 def decode(mask: Mapping[str, Any]) -> NDArray[np.bool_]:

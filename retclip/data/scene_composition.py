@@ -75,8 +75,8 @@ def compose(rng: Rng, cast: Cast, height: int, width: int) -> tuple[NDArray[np.u
     """A picture (H, W, 3) uint8 and its annotation."""
     picture = Picture(height, width)
     _lay_stuff(rng, cast, picture)
-    wanted = int(rng.poisson(height * width / cast.room))
-    for _ in range(max(1, min(wanted, 12)) if cast.things else 0):
+    count = int(rng.poisson(height * width / cast.room))
+    for _ in range(max(1, min(count, 12)) if cast.things else 0):
         low, high = np.log(cast.sizes)
         size = min(float(np.exp(rng.uniform(low, high))), 0.8 * min(height, width))
         kind = cast.things[int(rng.integers(len(cast.things)))]
@@ -100,14 +100,14 @@ def _lay_stuff(rng: Rng, cast: Cast, picture: Picture) -> None:
 def _regions(rng: Rng, cast: Cast, height: int, width: int) -> tuple[list[str], NDArray[np.int64]]:
     """One to three of the stuff, across the picture at any angle; of each pixel (H, W) which of them it shows."""
     count = min(int(rng.choice([1, 2, 3], p=[0.25, 0.5, 0.25])), len(cast.stuff))
-    chosen = rng.choice(len(cast.stuff), count, replace=False)
+    indices = rng.choice(len(cast.stuff), count, replace=False)
     angle = rng.choice([0, 0, np.pi / 2, rng.uniform(-0.5, 0.5)])
     y, x = np.mgrid[:height, :width]
     along = ((y - height / 2) * np.cos(angle) + (x - width / 2) * np.sin(angle)) / max(height, width)
     along = along + 0.12 * rng.random() * (noise(rng, height, width, 40, 40) - 0.5)
     edges = np.sort(rng.uniform(-0.3, 0.3, count - 1))
     names = list(cast.stuff)
-    return [names[int(which)] for which in chosen], np.searchsorted(edges, along)
+    return [names[int(which)] for which in indices], np.searchsorted(edges, along)
 
 
 def _bands(rng: Rng, cast: Cast, height: int, width: int) -> tuple[list[str], NDArray[np.int64]]:
@@ -179,5 +179,5 @@ def _annotation(picture: Picture) -> PanopticSegmentation:
         for number, (name, is_thing) in enumerate(picture.names, start=1)
         if areas[number] >= SMALLEST
     )
-    kept = np.isin(picture.labels, [one.id for one in segments])
-    return PanopticSegmentation(np.where(kept, picture.labels, 0).astype(np.int32), segments)
+    visible = np.isin(picture.labels, [segment.id for segment in segments])
+    return PanopticSegmentation(np.where(visible, picture.labels, 0).astype(np.int32), segments)

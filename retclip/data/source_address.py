@@ -19,15 +19,15 @@ FOLDER = "folder"
 
 def reader_of(address: str) -> str:
     """The name of the reader, also of an address as it is shown (`shown_address`)."""
-    found = READER.match(address)
-    return found[1] if found else FOLDER
+    match = READER.match(address)
+    return match[1] if match else FOLDER
 
 
 def parse_address(address: str) -> tuple[str, dict[str, str | tuple[str, ...]]]:
     """(reader name, its settings as text). Raises DataError."""
-    found, reader = READER.match(address), reader_of(address)
-    rest = found[2] if found else address
-    path, mark, query = rest.partition("?") if found else (rest, "", "")  # a glob may hold a question mark
+    match, reader = READER.match(address), reader_of(address)
+    remainder = match[2] if match else address
+    path, mark, query = remainder.partition("?") if match else (remainder, "", "")  # a glob may hold a question mark
     settings: dict[str, str | tuple[str, ...]] = {"path": path} if path else {}
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(mark and query), errors="surrogateescape")
@@ -60,8 +60,8 @@ def absolute_address(address: str) -> str:
         for value in ((several,) if isinstance(several, str) else several)
     ]
     several_paths = not isinstance(settings["path"], str)
-    told = urlencode(pairs if several_paths else pairs[1:], errors="surrogateescape", safe="/:,")
-    return f"{reader}:{'' if several_paths else pairs[0][1]}{'?' if told else ''}{told}"
+    query = urlencode(pairs if several_paths else pairs[1:], errors="surrogateescape", safe="/:,")
+    return f"{reader}:{'' if several_paths else pairs[0][1]}{'?' if query else ''}{query}"
 
 
 def _absolute(value: str, is_path: bool) -> str:
@@ -86,5 +86,5 @@ def shown_address(address: str) -> str:
     path = settings["path"]
     if isinstance(path, str):
         return address
-    told = "&".join(f"{key}={value}" for key, value in settings.items() if key != "path")
-    return f"{reader}:{path[0]} and {len(path) - 1} more{'?' if told else ''}{told}"
+    query = "&".join(f"{key}={value}" for key, value in settings.items() if key != "path")
+    return f"{reader}:{path[0]} and {len(path) - 1} more{'?' if query else ''}{query}"

@@ -67,9 +67,9 @@ class CropCutter:
         return small
 
     def _photo(self, uri: str, sha256: str) -> NDArray[np.uint8] | None:
-        known = self._at_hand.get(uri)
-        if known is not None and known.sha256 == sha256:
-            return known.pixels
+        cached = self._at_hand.get(uri)
+        if cached is not None and cached.sha256 == sha256:
+            return cached.pixels
         if uri not in self._images:
             try:
                 image = read_image(Path(uri))

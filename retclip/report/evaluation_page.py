@@ -65,15 +65,15 @@ class EvaluationPage:
         if not most or before == now or truth is None:
             return
         photo = _fitted(judged.image)
-        maps = (_scaled(one, photo) for one in (truth, judged.predicted))
-        annotated, predicted = (_address(overlay(photo, one, names=names)) for one in maps)
+        maps = (_scaled(segmentation, photo) for segmentation in (truth, judged.predicted))
+        annotated, predicted = (_address(overlay(photo, segmentation, names=names)) for segmentation in maps)
         accuracy = None if judged.accuracy is None else 100 * judged.accuracy
         self.shown.append(Shown(judged.name, _address(photo), annotated, predicted, accuracy))
 
-    def write(self, found: Evaluation, source: str) -> Path:
+    def write(self, evaluation: Evaluation, source: str) -> Path:
         """Write the page; returns the file. source: its address. Raises DataError where the file cannot be written."""
         try:
-            write_page(self.file, "evaluation.html", _values(found, source, self.shown))
+            write_page(self.file, "evaluation.html", _values(evaluation, source, self.shown))
         except OSError as error:
             raise DataError(
                 f"a page that can be written: {self.file}", str(error), "choose another --report"
@@ -86,20 +86,20 @@ def page_file(path: Path) -> Path:
     return path if path.suffix.lower() in (".html", ".htm") else path / PAGE
 
 
-def _values(found: Evaluation, source: str, shown: list[Shown]) -> dict[str, Any]:
-    whole = {"classes": len(found.per_class), **{name: getattr(found, name) for name in NAMES}}
-    occurring = {name: row for name, row in found.per_class.items() if _occurs(row)}
+def _values(evaluation: Evaluation, source: str, shown: list[Shown]) -> dict[str, Any]:
+    all_classes = {"classes": len(evaluation.per_class), **{name: getattr(evaluation, name) for name in NAMES}}
+    occurring = {name: row for name, row in evaluation.per_class.items() if _occurs(row)}
     return {
         "source": source,
-        "found": found,
-        "system": _system(found.settings),
-        "rows": [("all", whole), *((name, vars(group)) for name, group in found.groups.items())],
+        "found": evaluation,
+        "system": _system(evaluation.settings),
+        "rows": [("all", all_classes), *((name, vars(group)) for name, group in evaluation.groups.items())],
         "columns": list(zip(("PQ", "SQ", "RQ", "mAP", "mIoU"), NAMES, strict=True)),
         "classes": occurring,
-        "absent": [name for name in found.per_class if name not in occurring],
-        "colours": {name: "rgb({},{},{})".format(*rgb) for name, rgb in class_colours(found.per_class).items()},
+        "absent": [name for name in evaluation.per_class if name not in occurring],
+        "colours": {name: "rgb({},{},{})".format(*rgb) for name, rgb in class_colours(evaluation.per_class).items()},
         "shown": shown,
-        "settings": json_text(found.settings),
+        "settings": json_text(evaluation.settings),
     }
 
 
@@ -110,7 +110,7 @@ def _occurs(row: Mapping[str, Any]) -> bool:
 def _system(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was evaluated, in a few words."""
     parts = [(role, settings[role]["name"]) for role in ("proposer", "backbone", "keys") if role in settings]
-    return [*parts, ("classifiers", ", ".join(one["name"] for one in settings["classifiers"]))]
+    return [*parts, ("classifiers", ", ".join(classifier["name"] for classifier in settings["classifiers"]))]
 
 
 def _fitted(image: Image) -> NDArray[np.uint8]:
@@ -126,7 +126,7 @@ def _scaled(result: PanopticSegmentation, photo: NDArray[np.uint8]) -> PanopticS
     label_map = result.label_map[rows[:, None], columns[None, :]]
     ids, counts = np.unique(label_map, return_counts=True)
     areas = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-    infos = (replace(one, area=areas[one.id]) for one in result.segments if one.id in areas)
+    infos = (replace(segment, area=areas[segment.id]) for segment in result.segments if segment.id in areas)
     return PanopticSegmentation(label_map, tuple(infos))
 
 

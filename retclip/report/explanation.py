@@ -47,9 +47,9 @@ def picture(
     colours = class_colours([*why.classes, why.segment.class_name])
     bottom = _query(sheet, cutter, result, why, colours)
     top = _vote(sheet, why)
-    for number, one in enumerate(near):
+    for number, neighbour in enumerate(near):
         x, y = LEFT + number % COLUMNS * (TILE + GAP), top + number // COLUMNS * (SIDE + CAPTION + GAP)
-        _neighbour(sheet, cutter, store, one, number + 1, (x, y), colours)
+        _neighbour(sheet, cutter, store, neighbour, number + 1, (x, y), colours)
     return sheet.pixels(max(bottom, top + rows * (SIDE + CAPTION + GAP)))
 
 
@@ -63,9 +63,9 @@ def _query(
     if why.masks > 1:
         sheet.text((GAP, 53), f"one of the {why.masks} masks it is made of", GREY)
     mask = result.label_map == segment.id if result.mask_map is None else result.mask_map == why.mask
-    shown = _Shown(why.image_uri, why.image_sha256, why.box, mask)
+    photo = _Shown(why.image_uri, why.image_sha256, why.box, mask)
     y, half = 76, (LEFT - 3 * GAP) // 2
-    _cut(sheet, cutter, shown, colours[segment.class_name], (GAP, y), (half, QUERY))
+    _cut(sheet, cutter, photo, colours[segment.class_name], (GAP, y), (half, QUERY))
     y = sheet.paragraph((GAP, y + QUERY + 8), why.verdict(), LEFT - 2 * GAP) + 10
     for source, scores in {**why.scores, "together": why.combined}.items():
         sheet.text((GAP, y), source, size=14)
@@ -83,8 +83,8 @@ def _query(
 def _vote(sheet: Sheet, why: Explanation) -> int:
     """What stands above the neighbours; returns the y below it."""
     width = COLUMNS * (TILE + GAP) - GAP
-    shown = f", {SHOWN} of them shown" if len(why.neighbours) > SHOWN else ""
-    sheet.text((LEFT, 12), f"{len(why.neighbours)} nearest stored segments{shown}", size=18)
+    note = f", {SHOWN} of them shown" if len(why.neighbours) > SHOWN else ""
+    sheet.text((LEFT, 12), f"{len(why.neighbours)} nearest stored segments{note}", size=18)
     if why.vote is None or not why.votes():
         return 46
     y = sheet.paragraph((LEFT, 38), f"{why.vote.classifier}: {why.told_votes()}", width)
@@ -92,45 +92,45 @@ def _vote(sheet: Sheet, why: Explanation) -> int:
 
 
 def _neighbour(
-    sheet: Sheet, cutter: CropCutter, store: FeatureStore | None, one: ExplainedNeighbour, rank: int,
+    sheet: Sheet, cutter: CropCutter, store: FeatureStore | None, neighbour: ExplainedNeighbour, rank: int,
     place: tuple[int, int], colours: Mapping[str, RGB],
 ) -> None:  # fmt: skip
-    known, colour, (x, y) = one.stored, colours.get(one.class_then, GREY), place
-    if known is None:
+    stored, colour, (x, y) = neighbour.stored, colours.get(neighbour.class_then, GREY), place
+    if stored is None:
         sheet.empty(place, (SIDE, SIDE), "gone")
     else:
-        shown = _Shown(known.image_uri, known.image_sha256, known.box, _mask(store, one))
-        _cut(sheet, cutter, shown, colour, place, (SIDE, SIDE))
+        photo = _Shown(stored.image_uri, stored.image_sha256, stored.box, _mask(store, neighbour))
+        _cut(sheet, cutter, photo, colour, place, (SIDE, SIDE))
     y += SIDE + 3
-    sheet.text((x, y), shortened(f"{rank}. {one.class_then}", 34), size=14)
-    share = "" if one.share is None else f"share {one.share:.4f}, "
-    sheet.text((x, y + 18), f"{share}distance {one.distance:.4f}", GREY)
-    for number, told in enumerate(_provenance(one.class_then, known)):
-        sheet.text((x, y + 34 + 14 * number), shortened(told, 42), GREY, 12)
+    sheet.text((x, y), shortened(f"{rank}. {neighbour.class_then}", 34), size=14)
+    share = "" if neighbour.share is None else f"share {neighbour.share:.4f}, "
+    sheet.text((x, y + 18), f"{share}distance {neighbour.distance:.4f}", GREY)
+    for number, line in enumerate(_provenance(neighbour.class_then, stored)):
+        sheet.text((x, y + 34 + 14 * number), shortened(line, 42), GREY, 12)
 
 
-def _provenance(class_then: str, known: StoredSegment | None) -> tuple[str, ...]:
+def _provenance(class_then: str, stored: StoredSegment | None) -> tuple[str, ...]:
     """Who named it, the photo and data set, who made the mask and how sure that was, with which weights."""
-    if known is None:
+    if stored is None:
         return ("no longer in the store",)
-    detector, mask = known.detector_score, known.mask_score
-    behind = {"detector": detector, "mask": mask} if (detector, mask) != (None, None) else {"score": known.score}
-    now = "" if known.class_name == class_then else f", now {known.class_name}"
+    detector, mask = stored.detector_score, stored.mask_score
+    behind = {"detector": detector, "mask": mask} if (detector, mask) != (None, None) else {"score": stored.score}
+    now = "" if stored.class_name == class_then else f", now {stored.class_name}"
     return (
-        f"said by {known.label_source}, {known.labelled_by}{now}",
-        f"{Path(known.image_uri).name}",
-        f"of {known.dataset}",
-        f"{known.proposer} {known.proposer_version}",
+        f"said by {stored.label_source}, {stored.labelled_by}{now}",
+        f"{Path(stored.image_uri).name}",
+        f"of {stored.dataset}",
+        f"{stored.proposer} {stored.proposer_version}",
         " ".join([*(f"{name} {value:.2f}" for name, value in behind.items() if value is not None),
-                  f"weights {told_weights(known.components, 'proposer')}"]),
+                  f"weights {told_weights(stored.components, 'proposer')}"]),
     )  # fmt: skip
 
 
-def _mask(store: FeatureStore | None, one: ExplainedNeighbour) -> NDArray[np.bool_] | None:
-    found = store.segments.mask(one.id) if store else None
-    if found is None:
+def _mask(store: FeatureStore | None, neighbour: ExplainedNeighbour) -> NDArray[np.bool_] | None:
+    mask = store.segments.mask(neighbour.id) if store else None
+    if mask is None:
         return None
-    counts, height, width = found
+    counts, height, width = mask
     try:
         return rle.decode({"size": [height, width], "counts": counts.decode()})
     except DataError:
@@ -147,15 +147,15 @@ class _Shown(NamedTuple):
 
 
 def _cut(
-    sheet: Sheet, cutter: CropCutter, shown: _Shown, colour: RGB, place: tuple[int, int], room: tuple[int, int]
+    sheet: Sheet, cutter: CropCutter, photo: _Shown, colour: RGB, place: tuple[int, int], room: tuple[int, int]
 ) -> None:
     """Draw the segment, and beside it the whole photo with the mask in it, each within `room`."""
-    crop, whole = cutter.cut(*shown), cutter.whole(*shown, colour, room)
-    if crop is None or not crop.size or whole is None:
+    crop, overview = cutter.cut(*photo), cutter.whole(*photo, colour, room)
+    if crop is None or not crop.size or overview is None:
         sheet.empty(place, room, "photo not found")
         return
     sheet.picture(place, crop, room, colour)
-    sheet.picture((place[0] + room[0] + 6, place[1]), whole, room, GREY, 1)
+    sheet.picture((place[0] + room[0] + 6, place[1]), overview, room, GREY, 1)
 
 
 def _height_of_scores(why: Explanation) -> int:

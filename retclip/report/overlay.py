@@ -97,7 +97,7 @@ def _borders(ids: NDArray[np.int32]) -> NDArray[np.bool_]:
 def _write_names(sheet: Image.Image, result: PanopticSegmentation, ids: NDArray[np.int32], size: int) -> None:
     """Largest first, each at the point deepest inside its segment; a name that would hide another is left out."""
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
-    taken: list[Box] = []
+    occupied: list[Box] = []
     slices = ndimage.find_objects(ids)
     for segment in sorted(result.segments, key=lambda each: -each.area):
         where = slices[segment.id - 1] if segment.id <= len(slices) else None
@@ -107,9 +107,9 @@ def _write_names(sheet: Image.Image, result: PanopticSegmentation, ids: NDArray[
         centre = (x + where[1].start, y + where[0].start)
         name = one_line(segment.class_name)
         box = _kept_inside(draw.textbbox(centre, name, font, anchor="mm"), sheet.size)
-        if any(_overlap(box, other) for other in taken):
+        if any(_overlap(box, other) for other in occupied):
             continue
-        taken.append(box)
+        occupied.append(box)
         middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
         draw.text(middle, name, WHITE, font, anchor="mm", stroke_width=max(2, size // 8), stroke_fill=BLACK)
 
@@ -128,8 +128,10 @@ def _kept_inside(box: Box, size: tuple[int, int]) -> Box:
     return box[0] + dx, box[1] + dy, box[2] + dx, box[3] + dy
 
 
-def _overlap(one: Box, other: Box) -> bool:
-    return one[0] < other[2] + 3 and other[0] < one[2] + 3 and one[1] < other[3] + 3 and other[1] < one[3] + 3
+def _overlap(first: Box, second: Box) -> bool:
+    return (
+        first[0] < second[2] + 3 and second[0] < first[2] + 3 and first[1] < second[3] + 3 and second[1] < first[3] + 3
+    )
 
 
 def _patches(

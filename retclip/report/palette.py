@@ -98,32 +98,32 @@ def shade(colour: RGB, number: int) -> RGB:
 @lru_cache(maxsize=32)
 def _assigned(keys: tuple[str, ...]) -> dict[str, RGB]:
     most = -(-len(keys) // len(COLOURS))  # how often a colour may come
-    taken: Counter[int] = Counter()
-    chosen: dict[str, int] = {}
+    uses: Counter[int] = Counter()
+    colours: dict[str, int] = {}
     for key, (_, places) in sorted(_habits(keys).items(), key=lambda pair: (pair[1][0], pair[0])):
-        free = next((place for place in places if taken[place] < most), None)
+        free = next((place for place in places if uses[place] < most), None)
         if free is not None:
-            chosen[key] = free
-            taken[free] += 1
-    rest = [key for key in keys if key not in chosen]
-    count = next(n for n in _PREFIXES if n * most - sum(taken[place] for place in range(n)) >= len(rest))
-    for key in rest:
+            colours[key] = free
+            uses[free] += 1
+    remaining = [key for key in keys if key not in colours]
+    count = next(n for n in _PREFIXES if n * most - sum(uses[place] for place in range(n)) >= len(remaining))
+    for key in remaining:
         preferred = sorted(range(count), key=lambda place: zlib.crc32(f"{place} {key}".encode(errors="surrogatepass")))
-        chosen[key] = next(place for place in preferred if taken[place] < most)
-        taken[chosen[key]] += 1
-    return {key: COLOURS[place] for key, place in chosen.items()}
+        colours[key] = next(place for place in preferred if uses[place] < most)
+        uses[colours[key]] += 1
+    return {key: COLOURS[place] for key, place in colours.items()}
 
 
 def _habits(keys: Iterable[str]) -> dict[str, tuple[int, tuple[int, ...]]]:
     """What a habit gives to a class: who chooses first (the word itself before a synonym, both before a name that ends
     in it, as palm tree) and the places."""
-    found = {}
+    result = {}
     for key in keys:
         phrase = re.sub(r"[\s_-]+", " ", _QUALIFIED.sub("", key))
         last = phrase.rpartition(" ")[2]
         for later, word in enumerate((phrase, phrase.removesuffix("s"), last, last.removesuffix("s"))):
             if word in _WANTED:
                 rank, places = _WANTED[word]
-                found[key] = (rank + len(_WANTED) * later, places)
+                result[key] = (rank + len(_WANTED) * later, places)
                 break
-    return found
+    return result

@@ -59,12 +59,12 @@ def others(name: ResultName, uri: str, digest: str) -> Iterator[ResultName]:
     """The name itself, then others for a photo whose name another one has already: with its ending, with the folders
     above it, at last with its digest, and counted."""
     yield name
-    whole, file = PurePath(uri), PurePath(name.photo)
+    path, file = PurePath(uri), PurePath(name.photo)
     if name.stem != _stem(file):  # a person's
         yield ResultName(name.stem, f"{name.stem}{file.suffix}")
     else:
         yield ResultName(safe(str(file)), name.photo)
-        above = whole.parts[1:] if whole.is_absolute() and whole.parts[-len(file.parts) :] == file.parts else ()
+        above = path.parts[1:] if path.is_absolute() and path.parts[-len(file.parts) :] == file.parts else ()
         for depth in range(len(file.parts) + 1, len(above) + 1):
             longer = PurePath(*above[-depth:])
             yield ResultName(_stem(longer), longer.as_posix())

@@ -43,7 +43,7 @@ def class_shares(result: PanopticSegmentation) -> tuple[ClassShare, ...]:
         earlier = shares.get(segment.class_name, ClassShare(segment.class_name, segment.is_thing, 0, 0.0))
         share = earlier.share + segment.area / result.label_map.size
         shares[segment.class_name] = ClassShare(earlier.name, earlier.is_thing, earlier.segments + 1, share)
-    return tuple(sorted(shares.values(), key=lambda one: (not one.is_thing, -one.share, one.name)))
+    return tuple(sorted(shares.values(), key=lambda share: (not share.is_thing, -share.share, share.name)))
 
 
 def labelled_share(result: PanopticSegmentation) -> float:
@@ -54,11 +54,12 @@ def labelled_share(result: PanopticSegmentation) -> float:
 def summary_line(result: PanopticSegmentation) -> str:
     """Things by their number, stuff by its share, and how much is labelled: "1 cat, sky 41 %, 93 % labelled"."""
     classes = class_shares(result)
-    named = [
-        f"{one.segments} {one.name}" if one.is_thing else f"{one.name} {percent(one.share)}" for one in classes[:NAMED]
+    phrases = [
+        f"{share.segments} {share.name}" if share.is_thing else f"{share.name} {percent(share.share)}"
+        for share in classes[:NAMED]
     ]
     more = [f"{len(classes) - NAMED} other classes"] if len(classes) > NAMED else []
-    return ", ".join([*named, *more, f"{percent(labelled_share(result))} labelled"])
+    return ", ".join([*phrases, *more, f"{percent(labelled_share(result))} labelled"])
 
 
 def percent(share: float) -> str:
@@ -75,14 +76,14 @@ def as_dict(result: PanopticSegmentation) -> dict[str, Any]:
     places = ndimage.find_objects(result.label_map)
     segments = [
         {
-            "id": one.id, "class": one.class_name, "is_thing": one.is_thing, "score": round(one.score, 6),
-            "area": one.area, "bbox": _box(places[one.id - 1]),
+            "id": segment.id, "class": segment.class_name, "is_thing": segment.is_thing,
+            "score": round(segment.score, 6), "area": segment.area, "bbox": _box(places[segment.id - 1]),
         }
-        for one in result.segments
+        for segment in result.segments
     ]  # fmt: skip
     classes = {
-        one.name: {"is_thing": one.is_thing, "segments": one.segments, "share": round(one.share, 6)}
-        for one in class_shares(result)
+        share.name: {"is_thing": share.is_thing, "segments": share.segments, "share": round(share.share, 6)}
+        for share in class_shares(result)
     }
     return {"labelled": round(labelled_share(result), 6), "classes": classes, "segments": segments}
 

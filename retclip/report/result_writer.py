@@ -47,17 +47,19 @@ class ResultWriter:
         that another photo has already becomes a longer or a numbered one."""
         image = result.image
         if not isinstance(name, ResultName):
-            given = None if name is None else named(name, image.uri, image.sha256)
-            name = given or name_of(image.uri, image.sha256)
-        chosen = next(one for one in others(name, image.uri, image.sha256) if self._free(one, image.sha256))
-        self._taken.add(chosen.stem)
-        self._panoptic.add(chosen.stem, result.panoptic, chosen.photo)
+            result_name = None if name is None else named(name, image.uri, image.sha256)
+            name = result_name or name_of(image.uri, image.sha256)
+        free = next(
+            candidate for candidate in others(name, image.uri, image.sha256) if self._free(candidate, image.sha256)
+        )
+        self._taken.add(free.stem)
+        self._panoptic.add(free.stem, result.panoptic, free.photo)
         if self._overlays:
             drawn = result.overlay(legend="legend" in self._overlays)  # the legend stands below the photo
             for kind, place in self._overlays.items():
-                write_png(place / f"{chosen.stem}.png", drawn if kind == "legend" else drawn[: image.size[0]])
-        save_evidence(self.folder / f"{chosen.stem}{SUFFIX}", result.panoptic, result.evidence)
-        return chosen.stem
+                write_png(place / f"{free.stem}.png", drawn if kind == "legend" else drawn[: image.size[0]])
+        save_evidence(self.folder / f"{free.stem}{SUFFIX}", result.panoptic, result.evidence)
+        return free.stem
 
     def files(self, name: str) -> dict[str, Path]:
         """What was written for the result of that name, by kind."""
@@ -74,6 +76,6 @@ class ResultWriter:
 
     def _free(self, name: ResultName, sha256: str) -> bool:
         """Whether a result may have that name: no other photo's does, now or from an earlier run into this folder."""
-        there = self.folder / f"{name.stem}{SUFFIX}"
-        mine = name.stem not in self._taken and (not there.exists() or photo_of(there) in (sha256, None))
+        evidence = self.folder / f"{name.stem}{SUFFIX}"
+        mine = name.stem not in self._taken and (not evidence.exists() or photo_of(evidence) in (sha256, None))
         return mine and self._panoptic.stem_of(name.photo) in (name.stem, None)

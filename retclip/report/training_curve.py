@@ -18,21 +18,23 @@ def write_curve(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ConfigError("matplotlib, for the curve", str(error), "pip install 'retclip[finetune]'") from error
-    steps = [one for one in lines if "losses" in one]
-    checks = [one for one in lines if "validation" in one]
+    steps = [line for line in lines if "losses" in line]
+    checks = [line for line in lines if "validation" in line]
     figure = Figure(figsize=SIZE, dpi=DOTS, layout="constrained")
     above, middle, below = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 1))
     names = [name for name in (steps[-1]["losses"] if steps else {}) if not name.rpartition("_")[2].isdigit()]
-    x = [one["step"] for one in steps]
-    above.plot(x, [one["total"] for one in steps], color="0.2", label="total")
+    x = [line["step"] for line in steps]
+    above.plot(x, [line["total"] for line in steps], color="0.2", label="total")
     for name in names:
-        above.plot(x, [one["losses"][name] for one in steps], label=name, linewidth=1)
+        above.plot(x, [line["losses"][name] for line in steps], label=name, linewidth=1)
     above.set_yscale("log")
     above.set_ylabel("loss")
     for key in ("pq", "miou"):
-        middle.plot([one["step"] for one in checks], [one["validation"][key] for one in checks], marker="o", label=key)
+        middle.plot(
+            [line["step"] for line in checks], [line["validation"][key] for line in checks], marker="o", label=key
+        )
     middle.set_ylabel("validation, %")
-    below.plot(x, [one["learning_rate"] for one in steps], color="0.4", label="learning rate")
+    below.plot(x, [line["learning_rate"] for line in steps], color="0.4", label="learning rate")
     below.set_xlabel("step")
     for axes in (above, middle, below):
         axes.legend(loc="upper right", fontsize=8) if axes.lines else None
