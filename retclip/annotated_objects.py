@@ -1,7 +1,7 @@
-"""Objects as they were annotated: whole masks that may overlap, of which a panoptic map shows only what lies on top.
+"""Annotated objects with their complete masks, which may overlap; a panoptic map shows only what lies on top.
 
-Average precision is counted against these. Of some data sets an annotation also says which classes were looked for:
-LVIS annotates each photo for a few of its classes, and judges predictions of no others.
+Average precision is counted against these. In some data sets an annotation also states which classes were verified:
+LVIS annotates each photo for a few of its classes, and ignores predictions of others.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ MaskChange = Callable[[NDArray[np.bool_]], NDArray[np.bool_]]
 
 @dataclass(frozen=True, eq=False)
 class ObjectMask:
-    """One object's whole mask, kept small: a photo may have thousands.
+    """One object's complete mask in little memory: a photo may have thousands.
 
-    class_name: as the annotation calls it.
-    is_thing: whether its class can be counted.
-    is_crowd: several objects in one mask, which nobody told apart.
-    area: square pixels, as the annotation states it, else the mask's pixels.
+    class_name: as annotated.
+    is_thing: whether its class is countable.
+    is_crowd: whether the mask covers several objects that are not separated.
+    area: pixels, as the annotation states it, else those of the mask.
     size: (H, W) of the photo.
-    box: rows and columns that hold the mask.
+    box: rows and columns that contain the mask.
     runs: (m,) lengths of 0s and 1s in turn, 0s first, row by row within the box.
     """
 
@@ -40,7 +40,11 @@ class ObjectMask:
     @classmethod
     def of(cls, mask: NDArray[np.bool_], class_name: str, is_thing: bool = True, is_crowd: bool = False,
            area: float | None = None) -> Self:  # fmt: skip
-        """Of a mask (H, W) bool. area: None = the mask's pixels."""
+        """Return the record of a mask.
+
+        mask: (H, W) bool.
+        area: None = the mask's pixels.
+        """
         rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
         box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)) if len(rows) else (slice(0, 0),) * 2
         pixels = mask[box].ravel()
@@ -51,16 +55,16 @@ class ObjectMask:
 
     @property
     def pixels(self) -> int:
-        """How many the mask has."""
+        """Return the number of the mask's pixels."""
         return int(self.runs[1::2].sum())
 
     def within_box(self) -> NDArray[np.bool_]:
-        """The mask (h, w) within its box."""
+        """Return the mask (h, w) bool within its box."""
         height, width = (side.stop - side.start for side in self.box)
         return np.repeat(np.arange(len(self.runs)) % 2 == 1, self.runs).reshape(height, width)
 
     def mask(self) -> NDArray[np.bool_]:
-        """The mask (H, W)."""
+        """Return the mask (H, W) bool."""
         mask = np.zeros(self.size, dtype=np.bool_)
         mask[self.box] = self.within_box()
         return mask
@@ -68,12 +72,12 @@ class ObjectMask:
 
 @dataclass(frozen=True, eq=False)
 class AnnotatedObjects:
-    """What an annotation says of the single objects of a photo.
+    """The annotated objects of a photo.
 
     objects: every annotated one, hidden or not.
-    absent: classes that were looked for and are not there; None where every class of the data set was looked for.
-    incomplete: classes of which more objects are there than are annotated.
-    uncounted: why no figure can be counted against them; empty where one can.
+    absent: classes verified to be absent; None where every class of the data set was verified.
+    incomplete: classes of which not every object is annotated.
+    uncounted: why no average precision can be counted against them; empty where it can.
     """
 
     objects: tuple[ObjectMask, ...] = ()
@@ -82,7 +86,10 @@ class AnnotatedObjects:
     uncounted: str = ""
 
     def renamed(self, name_of: Callable[[str], str | None]) -> AnnotatedObjects:
-        """With other class names. name_of: a class's new name, None for one that is left out."""
+        """Return the objects with other class names.
+
+        name_of: returns a class's new name, None for one that is left out.
+        """
         renamed = ((annotated_object, name_of(annotated_object.class_name)) for annotated_object in self.objects)
         objects = tuple(
             replace(annotated_object, class_name=name) for annotated_object, name in renamed if name is not None
@@ -91,7 +98,10 @@ class AnnotatedObjects:
         return replace(self, objects=objects, absent=absent, incomplete=_names(self.incomplete, name_of))
 
     def moved(self, change: MaskChange) -> AnnotatedObjects:
-        """With every mask changed alike, as a photo that is turned. change: (H, W) bool to another."""
+        """Return the objects with every mask transformed, as those of a photo that is rotated.
+
+        change: maps a mask (H, W) bool to another.
+        """
         objects = (
             ObjectMask.of(
                 change(annotated_object.mask()),

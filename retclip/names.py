@@ -27,10 +27,11 @@ SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)
 
 
 def checked_name(name: Any, where: str) -> str:
-    """The name as it is kept and shown.
+    """Return the normalised name.
 
-    where: the record that it stands in, for errors. Raises DataError for what is no text, empty or blank, longer than
-    `LONGEST` characters (its key included), or holds a control character or half of a surrogate pair.
+    where: the record that contains it, for errors.
+    Raises DataError for a name that is no text, is empty or blank, is longer than `LONGEST` characters (its key
+    included), or contains a control character or half of a surrogate pair.
     """
     if not isinstance(name, str):
         raise _refused(where, brief(name))
@@ -57,16 +58,17 @@ def distinct(names: Iterable[str], where: str) -> None:
 
 
 def spaced(name: str) -> str:
-    """A name that was written with underscores, as people write it: single spaces between its words."""
+    """Return a name with single spaces instead of underscores between its words."""
     return " ".join(name.replace("_", " ").split())
 
 
 @lru_cache(maxsize=65_536)  # a build asks for each label of each mask
 def name_key(name: str) -> str:
-    """What names one class: without case, white space collapsed, Unicode forms alike (NFKC), nothing invisible.
+    """Return the key of a class name: casefolded, white space collapsed, in Unicode form NFKC, without invisible
+    characters.
 
     "Traffic  Light" and "traffic light" are one class, "ＴＶ" and "tv" too; a joiner that writes something counts.
-    Every text has a key that a database can hold, also one that is no name.
+    Every text has a key that a database can store, also one that is no valid name.
     """
     text = "".join(
         character for character in _visible(name) if character not in SELECTORS and not _is_forbidden(character)
@@ -77,7 +79,7 @@ def name_key(name: str) -> str:
 
 
 def _visible(name: str) -> str:
-    """Composed, white space as single spaces, without invisible characters that write nothing."""
+    """Return the name composed, with white space as single spaces, without invisible characters that write nothing."""
     if name.isascii() and name.isprintable():
         return " ".join(name.split())
     characters: list[str] = []
@@ -98,7 +100,10 @@ def _is_format(letter: str) -> bool:
 
 
 def _writes(letter: str, before: list[str]) -> bool:
-    """Whether an invisible character changes what is written. before: the letters that it follows."""
+    """Return whether an invisible character changes what is written.
+
+    before: the letters that it follows.
+    """
     last = before[-1] if before else " "
     if letter in SELECTORS:
         return last != " " and last not in SELECTORS
@@ -125,7 +130,15 @@ class MatchKind(StrEnum):
 
 @dataclass(frozen=True)
 class LabelMatch:
-    """A class of the vocabulary and the class of the store that stands for it."""
+    """The match of a class of the vocabulary to a class of the store.
+
+    name: in the vocabulary.
+    store_class: the class matched to, None = no match.
+    how: the rule that matched.
+    similarity: cosine of the texts in [-1, 1].
+    nearest: the nearest class as a hint.
+    dataset: the data set that the class was fetched from.
+    """
 
     name: str
     store_class: str | None

@@ -1,4 +1,4 @@
-"""What each preset needs, and what of it is here: plugins, weights, a store. Nothing is loaded to find out."""
+"""What each preset needs, and what of it is installed: plugins, weights, a store. Nothing is loaded."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ from retclip.presets import ABOUT, FOR_FINETUNING, PRESETS
 
 @dataclass(frozen=True)
 class PresetNeeds:
-    """components: full names by role, those that are not here left out. votes: whether a classifier asks the store.
-    any_name: whether a classifier judges names that no store knows. weights: with whether they are here. lacking: the
-    plugins and packages that are not here, each with the reason."""
+    """The requirements of a preset.
+
+    components: full names of installed components by role.
+    votes: whether a classifier votes with the store.
+    any_name: whether a classifier scores names that the store does not have.
+    weights: each with whether it is here.
+    lacking: plugins and packages that are not installed, each with the reason.
+    """
 
     name: str
     about: str
@@ -32,22 +37,25 @@ class PresetNeeds:
 
     @property
     def absent(self) -> tuple[Weights, ...]:
-        """The weights that are not here."""
+        """The weights that are missing."""
         return tuple(weights for weights, is_present in self.weights if not is_present)
 
     @property
     def installed(self) -> bool:
-        """Whether plugins and weights are all here; a store is another matter."""
+        """Whether all plugins and weights are here; a store is not considered."""
         return not (self.lacking or self.absent)
 
     @property
     def keys(self) -> str:
-        """The backbone whose vectors a store of this preset holds."""
+        """The backbone of the retrieval embeddings of a store with this preset."""
         return next((name for role in ("keys", "backbone") for name in self.components.get(role, ())), "")
 
 
 def all_presets(settings: config.Settings, manager: PluginManager) -> list[PresetNeeds]:
-    """Every preset, the one for no weights first. settings: of which the folder of weights counts."""
+    """Return the needs of every preset, the one without weights first.
+
+    settings: for the folder of weights.
+    """
     with cached_in(settings.weights.place):
         return [_needs(name, config.load(None, {"preset": name}), manager) for name in PRESETS]
 
@@ -76,7 +84,7 @@ def _needs(name: str, settings: config.Settings, manager: PluginManager) -> Pres
 
 
 def _infos(settings: config.Settings, manager: PluginManager) -> tuple[dict[str, tuple[ComponentInfo, ...]], list[str]]:
-    """The components by role, and what is not installed."""
+    """Return the components by role, and what is not installed."""
     section = settings.components
     roles = {
         "backbone": ("backbone", (section.backbone,)),
@@ -98,7 +106,9 @@ def _infos(settings: config.Settings, manager: PluginManager) -> tuple[dict[str,
 
 
 def without_store(presets: Iterable[PresetNeeds]) -> str:
-    """The presets that segment without a store, those that are ready first, with the weights that the others lack."""
+    """Return in words the presets that segment without a store, ready ones first, with the weights that the others
+    lack.
+    """
     free = [preset for preset in presets if not (preset.votes or preset.for_finetuning)]
     lines = [f"{preset.name} ({_lacks(preset)})" for preset in sorted(free, key=lambda preset: not preset.installed)]
     return ", ".join(lines)

@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SegmentationResult:
-    """label_map: (H, W) int32 at the image's size, 0 = void. segments: one per id in the map."""
+    """The result of `RetCLIP.segment`.
+
+    label_map: (H, W) int32 at the image's size, 0 = void.
+    segments: one per id in the map.
+    mask_map: (H, W) int32, the mask proposal that each pixel comes from, -1 = void.
+    """
 
     image: Image
     label_map: NDArray[np.int32]
@@ -36,35 +41,41 @@ class SegmentationResult:
         return PanopticSegmentation(self.label_map, self.segments, self.mask_map)
 
     def overlay(self, legend: bool = True, alpha: float = 0.4) -> NDArray[np.uint8]:
-        """The photo with coloured, named segments: (H, W, 3) uint8 RGB.
+        """Return the photo with coloured, named segments, (H, W, 3) uint8 RGB.
 
         legend: below the photo, so that the picture is higher than it.
-        alpha: how much of the photo's light and shade is painted over, [0, 1].
+        alpha: opacity of the colours over the photo's luminance, [0, 1].
         """
         from retclip.report.overlay import overlay
 
         return overlay(self.image.pixels, self.panoptic, alpha, self.evidence.vocabulary.names, legend)
 
     def explain(self, segment: SegmentInfo | int) -> Explanation:
-        """Why a segment got its label: its neighbours in the store and the scores per source, of its largest mask.
-        Raises DataError for a segment that is not one of this result."""
+        """Explain a segment's label by its largest mask: the neighbours in the store and the scores of each classifier.
+
+        Raises DataError for a segment that is not one of this result.
+        """
         from retclip.workflows.explain.explain import explain
 
         segment_id = segment if isinstance(segment, int) else segment.id
         return explain(self.store, self.panoptic, self.evidence, segment_id, painter=self._painter())
 
     def explain_at(self, x: int, y: int) -> Explanation:
-        """Why a pixel got its label: the same of the mask that lies there. x, y: image pixels from the upper left.
-        Raises DataError for a pixel that no segment covers."""
+        """Explain a pixel's label by the mask at that pixel.
+
+        x, y: image pixels from the upper left.
+        Raises DataError for a pixel that no segment covers.
+        """
         from retclip.workflows.explain.explain import explain, segment_at
 
         segment_and_mask = segment_at(self.panoptic, x, y)
         return explain(self.store, self.panoptic, self.evidence, *segment_and_mask, painter=self._painter())
 
     def save(self, folder: str | Path, name: str | None = None, overlays: Overlays = "both") -> Path:
-        """Write panoptic PNG + COCO JSON, overlays and evidence under `folder`; returns it.
+        """Write panoptic PNG + COCO JSON, overlays and evidence under `folder`, and return it.
 
-        name: of the files (None = the photo's). overlays: "none", "plain" (of the photo's size), "legend" or "both".
+        name: of the files; None = the photo's.
+        overlays: "none", "plain" (of the photo's size), "legend" or "both".
         """
         from retclip.report.result_writer import ResultWriter
 

@@ -33,13 +33,15 @@ if TYPE_CHECKING:
 
 
 def plugins_of(settings: config.Settings) -> PluginManager:
-    """The plugins that the settings allow. Raises PluginUnavailable for one that failed, where they are strict."""
+    """Return the plugins that the settings allow. Raises PluginUnavailable for a failed one, where the settings are
+    strict.
+    """
     section = settings.plugins
     return PluginManager.discover(section.disabled, strict=section.strict, cache=settings.weights.place)
 
 
 def store_options(settings: config.Settings) -> StoreOptions:
-    """The store's engines as the settings name them."""
+    """Return the store's options from the settings."""
     section = settings.store
     index = IndexKind(section.index)
     resident = choose(settings.device).torch_device if index is IndexKind.RESIDENT else "cpu"
@@ -51,7 +53,7 @@ def store_options(settings: config.Settings) -> StoreOptions:
 
 
 def account() -> str:
-    """Who types: the name of the account, for the events."""
+    """Return the user's account name, which events record."""
     try:
         return getpass.getuser()[:ACTOR_WIDTH]
     except (KeyError, OSError):  # an account without a name, as in some containers
@@ -59,10 +61,10 @@ def account() -> str:
 
 
 class Components:
-    """The components that some settings name. Plugins are looked for when the first one is asked for; what was loaded
-    stays.
+    """The components that the settings name. Plugins are discovered on first use; loaded components are cached.
 
-    given: the settings that were not read from a file or the environment; file: the settings file that was read.
+    given: the settings that were not read from a file or the environment.
+    file: the settings file that was read.
     """
 
     def __init__(
@@ -79,22 +81,23 @@ class Components:
         config_file: str | Path | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> Components:
-        """The components of a settings file and of `settings`, which go before it.
+        """Return the components of a settings file, overridden by `settings`.
 
-        folder: of the store, whose own file counts where no other is named. Raises ConfigError.
+        folder: of the store, whose own file is read where no other is named.
+        Raises ConfigError.
         """
         file = config.find_file(folder, Path(config_file) if config_file else None)
         return cls(config.load(file, settings), settings, file)
 
     @cached_property
     def manager(self) -> PluginManager:
-        """The plugins that are there. Raises PluginUnavailable, and ConfigError for settings of none of them."""
+        """The installed plugins. Raises PluginUnavailable, and ConfigError for settings of an unknown one."""
         manager = plugins_of(self.settings)
         manager.check_names(self.settings.plugin)
         return manager
 
     def building_with(self, proposer: str) -> Components:
-        """The same with another proposer for builds; what is loaded is shared."""
+        """Return the same components with another proposer for builds; loaded ones are shared."""
         build = self.settings.build.model_copy(update={"proposer": proposer})
         other = Components(self.settings.model_copy(update={"build": build}), self.given, self.file)
         other.manager, other._loaded = self.manager, self._loaded
@@ -102,13 +105,13 @@ class Components:
 
     @property
     def vote(self) -> bool:
-        """Whether a classifier looks into the store; a database that was named is a store in any case."""
+        """Whether a classifier votes with the store; with a database in the settings there is a store in any case."""
         infos = [self.manager.find("classifier", name) for name in self.settings.components.classifiers]
         has_database = bool(self.settings.store.database.get_secret_value())
         return has_database or any(NEIGHBOURS in info.component.needs for info in infos)
 
     def has_model(self, proposer: str) -> bool:
-        """Whether a proposer is installed, with the weights that its settings name."""
+        """Return whether a proposer is installed, with the weights that its settings name."""
         try:
             self.manager.require_weights([self.manager.find("proposer", proposer)], self.settings.of_component)
         except (PluginUnavailable, WeightsMissing):
@@ -116,9 +119,10 @@ class Components:
         return True
 
     def component(self, kind: str, name: str, device: Device | None = None) -> Loaded[Any]:
-        """A component by name, loaded once on each device.
+        """Return a component by name, loaded once on each device.
 
-        kind: backbone, proposer, classifier or source. device: None for the one that is set.
+        kind: backbone, proposer, classifier or source.
+        device: None = the one in the settings.
         """
         info = self.manager.find(kind, name)
         device = device or choose(self.settings.device, kind)
@@ -135,8 +139,11 @@ class Components:
         return self._loaded[key]
 
     def models(self, building: bool, device: Device | None = None) -> Models:
-        """Backbone and proposer for a workflow; a build has its own proposer. device: as in `component`. Raises
-        ConfigError, WeightsMissing and PluginUnavailable before anything is loaded."""
+        """Return backbone and proposer for a workflow; a build has its own proposer.
+
+        device: as in `component`.
+        Raises ConfigError, WeightsMissing and PluginUnavailable before anything is loaded.
+        """
         backbone, keys, proposer = self._roles(building)
         self.require(building)
         return Models(
@@ -147,8 +154,11 @@ class Components:
         )
 
     def require(self, building: bool) -> None:
-        """Whether the components that build, or segment, fit together and their weights are here, asked of their
-        announcements: nothing is loaded. Raises ConfigError, WeightsMissing and PluginUnavailable."""
+        """Check that the components for building, or segmenting, fit together and their weights are here; nothing is
+        loaded.
+
+        Raises ConfigError, WeightsMissing and PluginUnavailable.
+        """
         backbone, keys, proposer = self._roles(building)
         classifiers = () if building else self.settings.components.classifiers
         names = (("backbone", backbone), ("proposer", proposer), *(("classifier", name) for name in classifiers))
@@ -159,18 +169,19 @@ class Components:
         self.manager.require_weights([*infos, *second], self.settings.of_component)
 
     def reader(self, address: str) -> dict[str, str]:
-        """Name and version of what reads an address, which may be a shortened one (`source_address.shown_address`)."""
+        """Return name and version of the source that reads an address, full or shortened
+        (`source_address.shown_address`).
+        """
         from retclip.data.source_address import reader_of
 
         info = self.manager.find("source", reader_of(address))
         return {"name": info.full_name, "version": info.version}
 
     def source(self, address: str | CheckedSource) -> CheckedSource:
-        """The image source behind `reader:path?split=NAME`, all that it says checked: no reader has another rule. One
-        that is open already is returned as it is.
+        """Return the checked image source behind `reader:path?split=NAME`; an open one is returned unchanged.
 
-        What `data` says holds for every reader that has such a setting, unless its own section or the address says
-        else.
+        The section `data` applies to every reader that has such a setting, unless its own section or the address
+        overrides it.
         """
         from retclip.data.source_address import parse_address
 
@@ -186,7 +197,7 @@ class Components:
         return source
 
     def _roles(self, building: bool) -> tuple[str, str, str]:
-        """The names of backbone, second backbone ("" = none) and proposer."""
+        """Return the names of backbone, second backbone ("" = none) and proposer."""
         names = self.settings.components
         proposer = self.settings.build.proposer if building else names.proposer
         backbone, keys = names.backbone, names.keys if names.keys != names.backbone else ""
@@ -196,7 +207,7 @@ class Components:
 
 
 class Session:
-    """Components over an open store, or over none. They load on first use and stay."""
+    """Components over an open store, or over none; they are loaded on first use and cached."""
 
     def __init__(self, components: Components, store: FeatureStore | None = None) -> None:
         self.components, self._store, self.closed = components, store, False
@@ -213,11 +224,12 @@ class Session:
         missing_ok: bool = False,
         required: Callable[[Components], object] = lambda _: None,
     ) -> Session:
-        """Open the store in that folder (None = none is meant).
+        """Open the store in that folder.
 
+        folder: None = no store.
         create: make it where there is none.
-        missing_ok: where no classifier votes with a store, go on without one.
-        required: asked before a store that is not there is told or made; raises what else is missing, so that nobody
+        missing_ok: continue without a store where no classifier votes with one.
+        required: called before a missing store is reported or made; it raises for what else is missing, so that nobody
         makes a store first and learns of missing weights afterwards.
         Raises StoreMissing, StoreBehind, ConfigError.
         """
@@ -237,12 +249,12 @@ class Session:
 
     @property
     def settings(self) -> config.Settings:
-        """What was set, of all sources together."""
+        """The settings in effect, from all sources."""
         return self.components.settings
 
     @property
     def folder(self) -> Path | None:
-        """Where the store lies, None without one."""
+        """The store's folder, None without one."""
         return None if self._store is None else self._store.folder
 
     @property
@@ -255,7 +267,7 @@ class Session:
         return self._store
 
     def without_store(self) -> FeatureStore | None:
-        """The store, None where there is none. Raises StoreError after `close`."""
+        """Return the store, None where there is none. Raises StoreError after `close`."""
         self._require_open()
         return self._store
 
@@ -272,12 +284,15 @@ class Session:
             self._store.close()
 
     def building_with(self, proposer: str) -> Session:
-        """The same store, with another proposer for builds."""
+        """Return a session of the same store with another proposer for builds."""
         return Session(self.components.building_with(proposer), self.without_store())
 
     def segmenter(self) -> Segmenter:
-        """What segmenting works with. Raises ConfigError, WeightsMissing, PluginUnavailable, and StoreMissing where a
-        classifier votes with a store and there is none."""
+        """Return what segmenting works with.
+
+        Raises ConfigError, WeightsMissing, PluginUnavailable, and StoreMissing where a classifier votes with a store
+        and there is none.
+        """
         store = self.without_store()  # an error after `close`, whatever was loaded before
         if self._segmenter is None:
             names = self.settings.components.classifiers
@@ -291,8 +306,10 @@ class Session:
         return self._segmenter
 
     def builder(self, idle: bool = False) -> Parts:
-        """What building works with: its own proposer, no classifier, and a store. idle: others do the work, so that the
-        models here only say what they are, and leave the GPU alone."""
+        """Return what building works with: its own proposer, no classifier, and a store.
+
+        idle: whether other processes do the work; the models here only give their provenance, and stay off the GPU.
+        """
         store = self.store
         if idle not in self._builders:
             models = self.components.models(building=True, device=Device() if idle else None)
@@ -300,14 +317,17 @@ class Session:
         return self._builders[idle]
 
     def planner(self) -> Segmenter:
-        """What planning a build works with, with a store or without."""
+        """Return what planning a build works with, with a store or without."""
         if self.without_store() is not None:
             return self.builder()
         return Segmenter(**vars(self.components.models(building=True)))
 
     def prepared(self, classes: Classes | PreparedVocabulary) -> PreparedVocabulary:
-        """Names matched with the store and encoded, kept for the next image while the store says the same of all names:
-        another process may change it. What is prepared already is returned as it is."""
+        """Return the names matched with the store and encoded, cached while the store's classes and matches do not
+        change.
+
+        Another process may change them. A prepared vocabulary is returned unchanged.
+        """
         if isinstance(classes, PreparedVocabulary):
             return classes
         vocabulary, store = as_vocabulary(classes), self.without_store()
@@ -322,7 +342,10 @@ class Session:
 
 
 def _ask_first(required: Callable[[Components], object], components: Components, also: str) -> None:
-    """also: what else is not there, told beside missing weights."""
+    """Call `required`; a missing-weights error then reports `also` too.
+
+    also: what else is missing.
+    """
     try:
         required(components)
     except WeightsMissing as error:

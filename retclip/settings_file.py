@@ -1,4 +1,4 @@
-"""The retclip.toml that a new store gets: what was chosen, and every other setting as a comment with its default."""
+"""Writes the retclip.toml of a new store: the chosen settings, and every other one as a comment with its default."""
 
 from __future__ import annotations
 
@@ -41,8 +41,10 @@ def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) ->
 
 
 def lasting(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Of settings those that a store is to remember: what its vectors and masks were made with, not by how many
-    processes, on which device and at which attempt that was."""
+    """Return the settings that a store remembers: those that its vectors and masks depend on.
+
+    The device, the number of processes and retries are left out.
+    """
     sections = {name: section for name, section in given.items() if name != "device"}
     of_machine = ("executor", "workers", "ray_address", "retry_failed")
     build = {key: value for key, value in given.get("build", {}).items() if key not in of_machine}
@@ -50,13 +52,13 @@ def lasting(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _free_backup(path: Path) -> Path:
-    """A name for a copy of the file that no other copy has."""
+    """Return an unused name for a copy of the file."""
     names = (path.with_name(f"{path.name}.bak{number if number > 1 else ''}") for number in count(1))
     return next(name for name in names if not name.exists())
 
 
 def _replace(path: Path, text: str, earlier: Path | None) -> None:
-    """The file under its name is the old one or the new one, whenever this is stopped."""
+    """Replace the file atomically."""
     with written_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
         if earlier:
@@ -96,7 +98,7 @@ def _section(model: type[BaseModel], defaults: BaseModel, given: Mapping[str, An
 
 
 def _toml(value: Any) -> str:
-    """A plain value as TOML; its strings, numbers and booleans are spelt as in JSON."""
+    """Return a plain value as TOML; its strings, numbers and booleans are spelt as in JSON."""
     if isinstance(value, SecretStr):
         return '""'
     if isinstance(value, Mapping):

@@ -1,8 +1,8 @@
-"""Walk 6, fine-tune a proposer: frozen features -> losses -> AdamW; the store stays valid, for its space is unchanged.
+"""Fine-tunes a proposer: frozen features -> losses -> AdamW; the store stays valid, for its space is unchanged.
 
 A step is a function of the weights before it, the seed and its number: order, crops and random points come from
-generators seeded by them. A run that was killed and goes on from its checkpoint therefore ends with the same numbers as
-one that was left alone. With accelerate, several processes share a step: gradients are averaged over them.
+generators seeded by them. A run that was killed and resumed therefore ends with the same numbers as an uninterrupted
+one. With accelerate, several processes share a step: gradients are averaged over them.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class FinetuneReport:
     main: bool = True
 
     def progress(self, message: str = "") -> Progress:
-        """How far it is, as everybody is told it."""
+        """Return the progress record of this state."""
         pq = self.validation.get("pq")
         parts = [f"loss {sum(self.losses.values()):.3f}"] if self.losses else []
         parts += [f"PQ {pq:.1f}"] if pq is not None else []
@@ -121,7 +121,7 @@ def finetune(job: FinetuneJob, on_progress: OnProgress = silent) -> FinetuneRepo
 
 
 class _Loop:
-    """The steps of one process."""
+    """The training loop of one process."""
 
     def __init__(
         self, job: FinetuneJob, accelerator: Any, model: Trainable, wrapped: Any, optimizer: Any, report: FinetuneReport
@@ -134,14 +134,14 @@ class _Loop:
 
     @property
     def report(self) -> FinetuneReport:
-        """What was done so far."""
+        """The report up to now."""
         total = Tally(self.job.data.passed_over, *self._passed_over.values()).total
         bad = (Failure(part.record, part.uri, part.reason) for part in total.bad)
         failures = (*self._failures.values(), *bad)
         return replace(self._report, failures=failures, passed_over=total.counts, assumed=total.assumed)
 
     def go(self, stop: StopSignal, on_progress: OnProgress) -> None:
-        """Every step that is left, with what is due after each."""
+        """Run every step that is left, with logging, validation and checkpoints."""
         section, first, clock = self.job.section, self._report.step, time.monotonic()
         batches = self.job.data.batches(first, section.steps, section.batch_size, self.places, section.workers)
         for samples in batches:
@@ -168,8 +168,10 @@ class _Loop:
                 return
 
     def _step(self, samples: Sequence[Sample]) -> tuple[dict[str, float], float]:
-        """One optimiser step; its losses and the gradient's norm before it was cut. Raises DataError,
-        PluginFailed, ContractBroken."""
+        """Run one optimiser step; return its losses and the gradient norm before clipping.
+
+        Raises DataError, PluginFailed, ContractBroken.
+        """
         job, number = self.job, self._report.step
         section, device = job.section, job.device
         batch = batch_of(job.backbone, samples, device)
@@ -195,7 +197,9 @@ class _Loop:
         return means, float(norm)
 
     def _anyone(self, signal: int) -> int:
-        """The signal that any process has heard: they hear it at different steps, and must stop together."""
+        """Return the signal that any process has received: they receive it at different steps, and must stop
+        together.
+        """
         if self.accelerator.num_processes == 1:
             return signal
         heard = torch.tensor([signal], device=self.job.device.torch_device)
@@ -206,7 +210,7 @@ class _Loop:
             self.job.run.log({"step": self._report.step, **figures})
 
     def _validate(self) -> None:
-        """Of the model as it is; the other processes wait."""
+        """Validate the current model in the main process; the others wait."""
         if self.job.validate is not None and self.accelerator.is_main_process:
             modules: Any = self.model
             modules.eval()
@@ -248,7 +252,7 @@ def accelerator_of(device: Device) -> Any:
 
 
 def _taken_up(job: FinetuneJob, model: Trainable, optimizer: torch.optim.Optimizer) -> int:
-    """Steps that are done already; model, optimiser and random state are then as they were after them."""
+    """Restore model, optimiser and random state from the newest checkpoint; return the steps done."""
     latest = job.run.checkpoints.latest()
     if latest is None:
         return 0
@@ -259,5 +263,5 @@ def _taken_up(job: FinetuneJob, model: Trainable, optimizer: torch.optim.Optimiz
 
 
 def _seed(seed: int, step: int, rank: int) -> int:
-    """A generator's seed for a step of a process, far from those of its neighbours."""
+    """Return a generator's seed for a step of a process, far from those of its neighbours."""
     return int(np.random.SeedSequence([seed, POINTS, step, rank]).generate_state(1, np.uint64)[0] >> np.uint64(1))

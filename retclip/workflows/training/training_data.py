@@ -32,10 +32,9 @@ AHEAD = 2  # batches decoded before they are wanted
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """An augmented image with what it shows.
+    """An augmented image with its training targets.
 
-    failures: images that could not be used, and in whose place it stands.
-    passed_over: of its annotation.
+    failures: the images that were passed over to find it.
     """
 
     image: Image
@@ -68,15 +67,21 @@ class TrainingData:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 over the images' identities and annotations, in order: whether another run sees the same data."""
+        """Return the sha256 over the images' identities and annotations, in order, by which another run sees the same
+        data.
+        """
         import hashlib
 
         listed = "\n".join(f"{record.external_id} {record.annotation_digest}" for record in self.records)
         return hashlib.sha256(listed.encode()).hexdigest()
 
     def batches(self, start: int, steps: int, batch: int, places: range, workers: int) -> Iterator[list[Sample]]:
-        """The samples of steps start .. steps - 1, those at `places` of each batch of `batch`, decoded ahead by
-        threads. Raises DataError where no image of an epoch can be used."""
+        """Yield the samples of steps start .. steps - 1, decoded ahead by threads.
+
+        batch: images per step.
+        places: positions in each batch that this process takes.
+        Raises DataError where no image of an epoch can be used.
+        """
         waiting: deque[list[Future[Sample]]] = deque()
         with ThreadPoolExecutor(workers, thread_name_prefix="train") as pool:
             try:
@@ -92,8 +97,10 @@ class TrainingData:
                         future.cancel()
 
     def sample(self, number: int) -> Sample:
-        """Image number `number` of the run, augmented by random numbers of its own. Raises DataError where no image of
-        the epoch can be used."""
+        """Return image number `number` of the run, augmented by its own random numbers.
+
+        Raises DataError where no image of the epoch can be used.
+        """
         epoch, first = divmod(number, len(self.records))
         order, failures = permutation(self.seed, epoch, len(self.records)), []
         for further in range(len(self.records)):
@@ -117,12 +124,12 @@ class TrainingData:
 
 @lru_cache(maxsize=4)  # threads of one run work in one epoch, at its end in two
 def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
-    """The order of an epoch's images."""
+    """Return the order (count,) of an epoch's images."""
     return np.random.default_rng([seed, ORDER, epoch]).permutation(count)
 
 
 def _loaded(record: SourceImage) -> tuple[Image, PanopticSegmentation]:
-    """A record with its annotation. Raises DataError."""
+    """Return a record's image and annotation. Raises DataError."""
     try:
         image = record.load()
     except (OSError, ValueError, MemoryError) as error:  # a source of a stranger's that did not wrap its reader

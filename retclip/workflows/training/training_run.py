@@ -1,6 +1,6 @@
-"""A training run's folder: what it was started with, what it has measured, and what it has made.
+"""A training run's folder: settings, metrics and weights.
 
-settings.json (what must be the same to go on), trained_on.txt (C_train: a class a line, synonyms after commas),
+settings.json (what must be equal to resume), trained_on.txt (C_train: a class a line, synonyms after commas),
 metrics.jsonl (a line per logged step and per validation), weights.safetensors, checkpoints/, curve.png.
 """
 
@@ -30,7 +30,10 @@ TIMES = ("seconds", "images_per_second")  # of a metrics line: what two equal ru
 
 
 class TrainingRun:
-    """The folder of one run. settings: plain data; a run is only taken up by the same."""
+    """The folder of one run.
+
+    settings: plain data; a run is resumed with equal settings only.
+    """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], keep: int) -> None:
         self.folder, self.settings = folder, json.loads(json.dumps(settings))
@@ -38,17 +41,20 @@ class TrainingRun:
 
     @property
     def weights(self) -> Path:
-        """What `Component.load` reads."""
+        """The weights file, which `Component.load` reads."""
         return self.folder / WEIGHTS
 
     @property
     def metrics(self) -> Path:
-        """One JSON object a line."""
+        """The metrics file, one JSON object a line."""
         return self.folder / METRICS
 
     def begin(self, fresh: bool, vocabulary: Vocabulary) -> None:
-        """Make the folder, or take up the run that lies there. fresh: replace it; only files that a run makes are
-        removed. Raises ConfigError for a folder of somebody else's and for a run with other settings."""
+        """Make the folder, or resume the run in it.
+
+        fresh: replace it; only files that a run makes are removed.
+        Raises ConfigError for a folder that is not a run's and for a run with other settings.
+        """
         settings_file = self.folder / SETTINGS
         names = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set[str]()
         ours = {SETTINGS, TERMS} <= names  # settings.json alone is a name that many programs use
@@ -81,19 +87,19 @@ class TrainingRun:
                 raise ConfigError(f"the settings of the run in {self.folder}", got, todo)
 
     def cut(self, step: int) -> None:
-        """Forget what was measured after `step`: the run goes on from there, and will measure it again."""
+        """Remove the metrics after `step`, from which the run resumes."""
         if self.metrics.is_file():
             lines = [json.dumps(row) for row in read_metrics(self.metrics) if row["step"] <= step]
             write_durably(self.metrics, "".join(f"{line}\n" for line in lines).encode())
 
     def log(self, line: Mapping[str, Any]) -> None:
-        """Append a line."""
+        """Append a line to the metrics."""
         with self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Every line; a last one that a kill cut short is left out. Raises DataError for any other that is no JSON."""
+    """Return every line; a last one that a kill cut short is left out. Raises DataError for any other invalid JSON."""
     lines = path.read_text(encoding="utf-8").split("\n")
     rows = []
     for number, line in enumerate(lines[:-1], start=1):
@@ -112,7 +118,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _flat(nested: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested tables as dotted keys."""
+    """Return nested tables as dotted keys."""
     metrics: dict[str, Any] = {}
     for key, value in nested.items():
         metrics |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
