@@ -9,7 +9,10 @@ from retclip.data.class_entries import MOST as MOST
 from retclip.data.class_entries import ClassEntry, checked_entries, read_entries
 from retclip.types import Vocabulary
 
-FILES = (".txt", ".json", ".csv", ".tsv", ".yaml", ".yml")
+FILES = (  # no class is called so; those that cannot be read are refused as what they are
+    ".txt", ".names", ".lst", ".json", ".csv", ".tsv", ".yaml", ".yml", ".xml", ".pbtxt", ".jsonl", ".ndjson", ".xlsx",
+    ".parquet",
+)  # fmt: skip
 
 
 def read_vocabulary(text: str) -> Vocabulary:

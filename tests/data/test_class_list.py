@@ -188,7 +188,9 @@ def test_a_malformed_file_is_refused_by_name(tmp_path, name, content):
     assert error.got and error.todo
 
 
-@pytest.mark.parametrize("name", ["absent.txt", "ABSENT.JSON", "absent.csv", "folder.txt"])
+@pytest.mark.parametrize(
+    "name", ["absent.txt", "ABSENT.JSON", "absent.csv", "folder.txt", "coco.names", "map.pbtxt", "a.XML", "a.jsonl"]
+)
 def test_a_file_that_is_not_there_is_no_class_name(tmp_path, name):
     (tmp_path / "folder.txt").mkdir()
     with pytest.raises(DataError, match="readable class list"):

@@ -115,6 +115,16 @@ def test_a_record_that_is_no_object(refused, document, part, value):
     refused(document, "instances.json", "0")
 
 
+def test_ids_as_text_that_a_number_answers_to_are_told_so(refused, document):
+    document["annotations"][0]["category_id"] = "1"
+    refused(document, "annotation 0", "id '1'", "write both as numbers")
+    document["annotations"][0]["category_id"] = 1
+    document["images"][0]["id"] = "1"
+    refused(document, "annotation 0", "id 1", "write both as numbers")
+    document["images"][0]["id"] = 2
+    refused(document, "annotation 0", "id 1", "add it")
+
+
 def test_two_records_of_one_photo(refused, document):
     document["images"].append({"id": 2, "file_name": "a.png"})
     refused(document, "image 1 of", "instances.json", "'a.png' twice")

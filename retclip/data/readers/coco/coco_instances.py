@@ -181,9 +181,15 @@ def objects_of(
             found[image].append((number, one))
             continue
         what, value = ("a known category", category) if not known[0] else ("an image", image)
-        lost = DataError(f"{what} for {where}", f"id {brief(value)}, which is not there", "add it")
+        todo = "write both as numbers" if _otherwise(value) in (photos if known[0] else categories) else "add it"
+        lost = DataError(f"{what} for {where}", f"id {brief(value)}, which is not there", todo)
         tally.fault(BAD_OBJECTS, where, str(file), lost)
     return found
+
+
+def _otherwise(value: Any) -> Any:
+    """An id as another program would have written it: a number as text, or a text as a number."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else str(value)
 
 
 def crowd_flag(one: Mapping[str, Any], where: str) -> bool:

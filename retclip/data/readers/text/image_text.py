@@ -1,4 +1,5 @@
-"""Image-text pairs as a source: a CSV, TSV or Parquet file, or tar shards, of images with captions or tags.
+"""Image-text pairs as a source: a CSV, TSV or Parquet file, or tar shards, of images with captions or tags; or a folder
+of photos, each with a text beside it.
 
 Which classes an image shows is read off its text: the vocabulary's names and synonyms, singular or plural, as whole
 words. Images whose text names none are passed over unless `keep_unnamed` says otherwise. A path may be a file, or a
@@ -23,6 +24,7 @@ from retclip.data.class_choice import AnnotatedSettings, chosen, text_digest
 from retclip.data.class_list import read_vocabulary
 from retclip.data.images import decode, file_digest, read_image
 from retclip.data.readers.text.caption_words import CaptionWords
+from retclip.data.readers.text.folder_pairs import holds_pairs
 from retclip.data.readers.text.pair_files import read_pairs
 from retclip.data.readers.text.pairs import BadPair, Pair
 from retclip.errors import DataError
@@ -203,8 +205,13 @@ def _files(path: str) -> list[Path]:
     found = found or [Path(one).absolute() for one in glob.glob(path, recursive=True)]  # noqa: PTH207  (any pattern)
     shards = {one.with_suffix("") for one in found if one.suffix.lower() == ".tar"}
     pairs = sorted(one for one in found if one.suffix.lower() in KINDS and not _about_a_shard(one, shards))
+    if not pairs and root.is_dir() and holds_pairs(root):
+        return [root]
     if not pairs:
-        raise DataError(f"files of pairs ({', '.join(KINDS)}) at {path}", "none", "check the path")
+        todo = f"check the path; name files of folders below as {path}/**/*.csv"
+        raise DataError(
+            f"files of pairs ({', '.join(KINDS)}), or photos with a .txt beside them, at {path}", "none", todo
+        )
     return pairs
 
 

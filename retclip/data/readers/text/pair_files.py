@@ -1,4 +1,4 @@
-"""Images with texts, as files hold them: CSV, TSV, Parquet, and tar shards (WebDataset)."""
+"""Images with texts, as files hold them: tables, Parquet, tar shards (WebDataset), photos with texts beside them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from retclip.data.readers.text.folder_pairs import folder_pairs
 from retclip.data.readers.text.pairs import BadPair, Pair, named_pair, places_of, tried
 from retclip.data.readers.text.parquet_pairs import parquet_pairs
 from retclip.data.readers.text.tar_pairs import tar_pairs
@@ -15,9 +16,14 @@ from retclip.errors import DataError
 
 
 def read_pairs(file: Path, image: str = "", text: str = "") -> Iterator[Pair | BadPair]:
-    """The pairs of a file, streamed; a record that cannot be used costs that record. image, text: its columns, or the
-    member's key of a JSON in a tar, if not a usual one. Raises DataError where no more of the file can be read,
-    ConfigError where a library is missing."""
+    """The pairs of a file or folder, streamed; a record that cannot be used costs that record.
+
+    image, text: its columns, or the member's key of a JSON in a tar, if not a usual one.
+
+    Raises DataError where no more of the file can be read, ConfigError where a library is missing.
+    """
+    if file.is_dir():
+        return folder_pairs(file)
     readers = {".csv": _table, ".tsv": _table, ".parquet": parquet_pairs, ".tar": tar_pairs}
     reader = readers.get(file.suffix.lower())
     if reader is None:

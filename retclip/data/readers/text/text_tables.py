@@ -24,7 +24,8 @@ SEPARATOR = re.compile(r'"?sep=(.)"?')
 
 
 def table_rows(table: Path, delimiter: str = "") -> Iterator[tuple[int, Row]]:
-    """Read a table, streamed: the number of each row, the head being 1, with its cells, or what is wrong with it.
+    """Read a table, streamed: the number of each row, the head being 1, with its cells, or what is wrong with it. Empty
+    lines above the head are counted, and not given.
 
     delimiter: between cells; "" for what a line `sep=;` above the head says, as Excel writes it, tabs in a .tsv, else
     whichever the head shows.
@@ -37,11 +38,13 @@ def table_rows(table: Path, delimiter: str = "") -> Iterator[tuple[int, Row]]:
             encoding = encoding_of(file.read(2))
         with table.open(encoding=encoding, errors="surrogateescape", newline="") as file:
             lines = _lines(file)
-            head, first = next(lines, ""), 1
+            head, first, blank = next(lines, ""), 1, 0
+            while head and not head.strip():  # as spreadsheets keep empty rows above a table
+                head, first, blank = next(lines, ""), first + 1, blank + 1
             if said := SEPARATOR.fullmatch(head.rstrip("\r\n")):
-                head, first, delimiter = next(lines, ""), 2, delimiter or said[1]
+                head, first, delimiter = next(lines, ""), first + 1, delimiter or said[1]
             delimiter = delimiter or ("\t" if table.suffix.lower() == ".tsv" else delimiter_of(head))
-            yield from enumerate(csv_rows(_again(head, lines), delimiter, table, first), start=1)
+            yield from enumerate(csv_rows(_again(head, lines), delimiter, table, first), start=1 + blank)
     except (OSError, UnicodeError) as error:
         raise DataError(f"a readable table: {table}", str(error), "check the path; save it as CSV in UTF-8") from error
 

@@ -43,6 +43,13 @@ def test_a_line_above_the_head_may_say_what_parts_cells(tmp_path, said):
     assert rows_of(tmp_path, "sep=\t\nfile\tlabel\n", "b.tsv") == [(1, ["file", "label"])]
 
 
+def test_empty_lines_above_the_head_are_counted_and_nothing_else(tmp_path):
+    assert rows_of(tmp_path, "\n \r\nfile,label\na.png,fox\n") == [(3, ["file", "label"]), (4, ["a.png", "fox"])]
+    bad = rows_of(tmp_path, '\nsep=;\nfile;label\n"a"x;fox\n')[1]
+    assert bad[0] == 3 and "line 4" in bad[1].expected
+    assert rows_of(tmp_path, "\n\n") == []
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_encodings_of_spreadsheets(tmp_path, encoding):
     assert rows_of(tmp_path, "file\tlabel\na.png\tfüchse\n".encode(encoding))[1] == (2, ["a.png", "füchse"])
