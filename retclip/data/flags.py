@@ -1,4 +1,4 @@
-"""Yes and no as files write them: JSON's own, numbers, and the words that spreadsheets and converters write instead."""
+"""Yes, no and whole numbers as files write them: JSON's own, and what spreadsheets and converters write instead."""
 
 from __future__ import annotations
 
@@ -18,3 +18,12 @@ def as_flag(value: Any) -> bool:
     if word in YES or word in NO:
         return word in YES
     raise ValueError(f"{brief(value)} is neither yes nor no")
+
+
+def as_whole(value: Any) -> int:
+    """A whole number: 7, 7.0 or "7". Raises ValueError for a part of one and for yes and no, TypeError for what is no
+    number, OverflowError for infinity."""
+    number = int(value)
+    if isinstance(value, bool) or (isinstance(value, float) and number != value):
+        raise ValueError(f"{brief(value)} is no whole number")
+    return number

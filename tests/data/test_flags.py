@@ -2,7 +2,7 @@
 
 import pytest
 
-from retclip.data.flags import as_flag
+from retclip.data.flags import as_flag, as_whole
 
 
 @pytest.mark.parametrize("value", [True, 1, 1.0, "1", "true", " True ", "YES", "y", "on", "1.0", "positive", "+"])
@@ -19,3 +19,14 @@ def test_no(value):
 def test_neither(value):
     with pytest.raises(ValueError, match="neither yes nor no"):
         as_flag(value)
+
+
+@pytest.mark.parametrize("value", [7, 7.0, "7", " 7 "])
+def test_whole_numbers(value):
+    assert as_whole(value) == 7
+
+
+@pytest.mark.parametrize("value", [7.5, "7.5", True, None, "", [7], float("nan"), float("inf")])
+def test_no_whole_numbers(value):
+    with pytest.raises((ValueError, TypeError, OverflowError)):
+        as_whole(value)

@@ -64,6 +64,7 @@ RECORDS = {  # name: (list, record, key, value, words that the error must hold)
     "category without name": ("categories", 0, "name", MISSING, "category 0"),
     "category without isthing": ("categories", 0, "isthing", MISSING, "category 0"),
     "category id in words": ("categories", 0, "id", "one", "category 0"),
+    "category id of a part": ("categories", 0, "id", 1.5, "category 0"),
     "category id of infinity": ("categories", 0, "id", float("inf"), "category 0"),
     "category name of null": ("categories", 0, "name", None, "category 0"),
     "category name empty": ("categories", 0, "name", "", "category 0"),

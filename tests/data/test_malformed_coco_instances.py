@@ -47,6 +47,8 @@ RECORDS = {  # name: (list, key, value, words that the error must hold)
     "category without name": ("categories", "name", MISSING, "category 0"),
     "category name empty": ("categories", "name", "", "category 0"),
     "category id in words": ("categories", "id", "one", "category 0"),
+    "category id of a part": ("categories", "id", 1.5, "category 0"),
+    "category id of yes": ("categories", "id", True, "category 0"),
     "category id infinite": ("categories", "id", float("inf"), "category 0"),
     "category id twice": ("categories", "id", 2, "twice"),
     "category name twice": ("categories", "name", "dog", "twice"),

@@ -37,6 +37,8 @@ LISTS = {
     "a name of a number": {"classes": [SKY, {"id": 1, "name": 1}]},
     "an empty name": {"classes": [SKY, {"id": 1, "name": ""}]},
     "an id in words": {"classes": [{"id": "one", "name": "Car"}]},
+    "an id of a part": {"classes": [SKY, {"id": 1.5, "name": "Car"}]},
+    "a void of a part": {"classes": [SKY], "void_id": 9.5},
     "an infinite id": {"classes": [{"id": float("inf"), "name": "Car"}]},
     "an id above a byte": {"classes": [SKY, {"id": 256, "name": "Car"}]},
     "a negative id": {"classes": [SKY, {"id": -1, "name": "Car"}]},

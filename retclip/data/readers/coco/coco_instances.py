@@ -20,7 +20,7 @@ from typing import Any
 
 from retclip.data.annotated_photo import AnnotatedPhoto, frame_digest
 from retclip.data.class_choice import chosen, data_set_name, keep_classes
-from retclip.data.flags import as_flag
+from retclip.data.flags import as_flag, as_whole
 from retclip.data.images import file_digest, read_image
 from retclip.data.photo_files import NamedPhotos
 from retclip.data.readers.coco.coco_panoptic import CocoPanopticSettings
@@ -29,6 +29,7 @@ from retclip.data.readers.coco.coco_records import (
     bad_record,
     check_size,
     first_of,
+    only_one,
     photos_by_id,
     read_document,
     real_categories,
@@ -54,7 +55,7 @@ class CocoInstances:
         dotted = f"_{split}" if split else ""
         places = [folder / f"{name}{dotted}.json" for folder in (root, root / "annotations") for name in NAMES]
         given = Path(settings.annotations).absolute() if settings.annotations else None
-        self.file = given or first_of(places, f"{root}, split {split!r}")
+        self.file = given or only_one(places, f"{root}, split {split!r}", "annotations")
         photos = [root / "images" / split, root / split, root / "images", root]
         self.photos = (
             Path(settings.images).absolute() if settings.images else first_of(photos, f"photos of {self.file}")
@@ -149,7 +150,7 @@ def categories_of(document: Mapping[str, Any], file: Path) -> dict[int, SourceCl
             terms = [term for term in terms.split(",") if term.strip()] if isinstance(terms, str) else terms
             synonyms = dict.fromkeys(checked_name(spelled(raw), where) for raw in terms)
             synonyms.pop(name, None)
-            new = SourceClass(name, as_flag(one.get("isthing", 1)), tuple(synonyms), int(one["id"]))
+            new = SourceClass(name, as_flag(one.get("isthing", 1)), tuple(synonyms), as_whole(one["id"]))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise bad_record(where, "id and name, synonyms as a list", error) from error
         if new.native_id in found:

@@ -20,13 +20,14 @@ from pydantic import Field
 
 from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes
-from retclip.data.flags import as_flag
+from retclip.data.flags import as_flag, as_whole
 from retclip.data.images import file_digest, read_image, read_png
 from retclip.data.photo_files import NamedPhotos, inside_name, spelled
 from retclip.data.readers.coco.coco_records import (
     as_text,
     bad_record,
     first_of,
+    only_one,
     photos_by_id,
     read_document,
     real_categories,
@@ -60,7 +61,7 @@ class CocoPanoptic:
         self.file = (
             Path(settings.annotations).absolute()
             if settings.annotations
-            else first_of(places, f"{root}, split {split!r}")
+            else only_one(places, f"{root}, split {split!r}", "annotations")
         )
         photos = [root / "images" / split, root / split, root / "images"]
         self.photos = (
@@ -179,7 +180,7 @@ def _categories(document: Mapping[str, Any], file: Path) -> dict[int, SourceClas
         try:
             where = f"category {number} of {file}"
             name = checked_name(one["name"], where)
-            new = SourceClass(name, as_flag(one["isthing"]), native_id=int(one["id"]))
+            new = SourceClass(name, as_flag(one["isthing"]), native_id=as_whole(one["id"]))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise bad_record(where, "id, name and isthing", error) from error
         if new.native_id in found:
@@ -227,7 +228,7 @@ def _annotation(
     for place, segment in enumerate(segments):
         record = f"segment {place} of {where}"
         try:
-            number = int(segment["id"])
+            number = as_whole(segment["id"])
             dropped.add(number)
             if number <= 0 or number in good:
                 raise DataError(f"different segment ids above 0 in {record}", f"{number}", "number them anew")

@@ -114,6 +114,16 @@ def first_of(places: Sequence[Path], what: str) -> Path:
     return found
 
 
+def only_one(places: Sequence[Path], what: str, setting: str) -> Path:
+    """The one place where a file is, or several names of it are. setting: names it. Raises DataError where there is
+    none, and where nobody knows which of several is meant."""
+    found = first_of(places, what)
+    other = next((one for one in places if one.exists() and not one.samefile(found)), None)
+    if other is not None:
+        raise DataError(f"one of {what}", f"{found} and {other}", f"remove one, or name it: {setting}=FILE")
+    return found
+
+
 def bad_record(where: str, expected: str, error: Exception) -> DataError:
     """What is wrong with the record `where`."""
     return DataError(f"{expected} in {where}", f"{type(error).__name__}: {error}", "complete the record")

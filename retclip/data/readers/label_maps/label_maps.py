@@ -15,7 +15,7 @@ from typing import Any
 
 from retclip.data.class_choice import data_set_name
 from retclip.data.class_entries import read_entries
-from retclip.data.flags import as_flag
+from retclip.data.flags import as_flag, as_whole
 from retclip.data.readers.coco.coco_records import first_of
 from retclip.data.readers.label_maps.label_map_source import LabelMapSettings, LabelMapSource
 from retclip.data.readers.label_maps.map_pairs import Pairs, matched_pairs
@@ -65,9 +65,10 @@ def _read_json(listed: Path) -> tuple[list[SourceClass], int | None]:
     try:
         records = document["classes"] if isinstance(document, dict) else document
         void = document.get("void_id") if isinstance(document, dict) else None
+        void = None if void is None else as_whole(void)
         classes = [_source_class(one, f"class {number} of {listed}") for number, one in enumerate(records)]
-        named = [one for one in classes if void is None or one.native_id != int(void)]  # "unlabelled" is no class
-        return _checked(named, listed), None if void is None else int(void)
+        named = [one for one in classes if void is None or one.native_id != void]  # "unlabelled" is no class
+        return _checked(named, listed), void
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DataError(f"classes with id and name in {listed}", got, "complete the list") from error
@@ -79,7 +80,7 @@ def _source_class(one: Mapping[str, Any], where: str) -> SourceClass:
     given = [term for term in found.split(",") if term.strip()] if isinstance(found, str) else found
     synonyms = tuple(term for raw in given if (term := checked_name(raw, where)) != name)
     counts = one.get("isthing", one.get("is_thing", True))
-    return SourceClass(name, None if counts is None else as_flag(counts), synonyms, int(one["id"]))
+    return SourceClass(name, None if counts is None else as_flag(counts), synonyms, as_whole(one["id"]))
 
 
 def _checked(classes: list[SourceClass], file: Path) -> list[SourceClass]:

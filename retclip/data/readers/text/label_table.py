@@ -18,7 +18,7 @@ from pydantic import Field
 
 from retclip.data.class_choice import AnnotatedSettings, data_set_name
 from retclip.data.photo_files import NamedPhotos, inside_name
-from retclip.data.readers.coco.coco_records import first_of
+from retclip.data.readers.coco.coco_records import only_one
 from retclip.data.readers.text.named_images import NamedImage, NamedImages
 from retclip.data.readers.text.table_columns import column_place
 from retclip.data.readers.text.text_tables import usable_rows
@@ -45,7 +45,7 @@ class LabelTable(NamedImages):
     def __init__(self, settings: LabelTableSettings) -> None:
         root, dotted = Path(settings.path).absolute(), f"_{settings.split}" if settings.split else ""
         places = [root / f"labels{dotted}{end}" for end in (".csv", ".tsv")]
-        table = root / settings.table if settings.table else first_of(places, "the table of labels")
+        table = root / settings.table if settings.table else only_one(places, "the table of labels", "table")
         said: dict[str, dict[str, None]] = {}
         spelled: dict[str, str] = {}
         self._tally = Tally()

@@ -9,7 +9,14 @@ import pytest
 
 from retclip.data.annotated_photo import AnnotatedPhoto
 from retclip.data.images import from_array
-from retclip.data.readers.coco.coco_records import as_text, check_size, first_of, read_document, real_categories
+from retclip.data.readers.coco.coco_records import (
+    as_text,
+    check_size,
+    first_of,
+    only_one,
+    read_document,
+    real_categories,
+)
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceClass
 
@@ -19,6 +26,18 @@ def test_the_first_place_that_is_there(tmp_path):
     assert first_of([tmp_path / "a", tmp_path / "b"], "it") == tmp_path / "b"
     with pytest.raises(DataError, match="none of them"):
         first_of([tmp_path / "a"], "it")
+
+
+def test_of_two_files_none_is_taken_in_silence(tmp_path):
+    places = [tmp_path / name for name in "abc"]
+    places[1].touch()
+    places[2].symlink_to(places[1])
+    assert only_one(places, "it", "annotations") == places[1]
+    with pytest.raises(DataError, match=r"it at .*none of them"):
+        only_one(places[:1], "it", "annotations")
+    places[0].touch()
+    with pytest.raises(DataError, match=r"one of it; got .*a and .*b; remove one, or name it: annotations=FILE"):
+        only_one(places, "it", "annotations")
 
 
 @pytest.mark.parametrize("value", [None, 5, "", ["a"]])

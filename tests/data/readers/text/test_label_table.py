@@ -104,3 +104,12 @@ def test_a_photo_is_not_another_one_of_its_name(tmp_path, photo):
     (record,) = table(tmp_path, "file,label\nrear/0001.png,fox\n").images()
     with pytest.raises(DataError, match=r"rear/0001\.png"):
         record.load()
+
+
+def test_of_two_tables_none_is_taken_in_silence(tmp_path, photo):
+    photo(tmp_path, "a.png")
+    (tmp_path / "labels.tsv").write_text("file\tlabel\na.png\towl\n")
+    with pytest.raises(DataError, match=r"labels\.csv and .*labels\.tsv; remove one, or name it: table=FILE"):
+        table(tmp_path, "file,label\na.png,fox\n")
+    named = table(tmp_path, "file,label\na.png,fox\n", table="labels.tsv")
+    assert next(named.images()).class_names == ("owl",)
