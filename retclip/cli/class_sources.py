@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from retclip.documents import lines_of
 from retclip.errors import ConfigError, DataError
 
 STDIN = "-"
@@ -34,7 +35,7 @@ class MarkOptions:
 
 def with_stdin(sources: Sequence[str]) -> list[str]:
     """The sources, `-` replaced by what stdin lists: a photo or source a line; empty lines and those that begin with #
-    are passed over. Raises ConfigError for - twice, DataError for an empty list."""
+    and name no file that is there are passed over. Raises ConfigError for - twice, DataError for an empty list."""
     if list(sources).count(STDIN) > 1:
         raise ConfigError("- once, for the list on stdin", "it twice", "name it once")
     listed: list[str] = []
@@ -44,8 +45,15 @@ def with_stdin(sources: Sequence[str]) -> list[str]:
 
 
 def _lines() -> list[str]:
-    lines = [line.strip() for line in os.fsdecode(sys.stdin.buffer.read()).lstrip("\ufeff").splitlines()]
-    addresses = [line for line in lines if line and not line.startswith("#")]
+    lines = [line.strip() for line in lines_of(os.fsdecode(sys.stdin.buffer.read()).lstrip("\ufeff"))]
+    addresses = [line for line in lines if line and not _is_remark(line)]
     if not addresses:
         raise DataError("photos or sources on stdin, one a line", "none", "pipe a list in, e.g. ls photos/*.jpg | ...")
     return addresses
+
+
+def _is_remark(line: str) -> bool:
+    try:
+        return line.startswith("#") and not Path(line).exists()  # a photo may be called "#1.jpg"
+    except OSError:  # longer than any file name
+        return True

@@ -75,6 +75,14 @@ def test_a_list_on_stdin_skips_blank_lines_and_remarks(add, foxes):
     assert (report["total"], report["skipped"], report["segments"]) == (3, 2, 1)
 
 
+def test_a_photo_that_is_called_like_a_remark_or_holds_what_others_take_for_a_line_end(add, foxes, monkeypatch):
+    monkeypatch.chdir(foxes)
+    (foxes / "f0.png").rename(foxes / "#1 fox.png")
+    (foxes / "f1.png").rename(foxes / "f\u2028.png")
+    report, _ = add("-", "--crops", stdin="#1 fox.png\nf\u2028.png\n#f2.png\n#" + "x" * 5000)
+    assert (report["total"], report["segments"]) == (2, 2)
+
+
 @pytest.mark.parametrize("stdin", ["", "\n \n", "# nothing\n"])
 def test_an_empty_list_is_told(add, stdin):
     _, told = add("-", "--crops", stdin=stdin, code=3)
