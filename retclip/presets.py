@@ -38,6 +38,7 @@ _MINIATURE = {
 
 ABOUT = {  # a line for whoever chooses among them
     "appearance": "colours and textures of superpixels, retrieval alone: no model, only names that the store knows",
+    "photos": "an ImageNet network over superpixels, retrieval alone: only names that the store knows",
     "fc-clip": "FC-CLIP as published: mask queries, CLIP text, in-vocabulary head",
     "fc-clip-finetune": "FC-CLIP's recipe, for `retclip finetune`",
     "retclip-cross-data-set": "the paper's best: FC-CLIP with retrieval (tables 1 and 4)",
@@ -57,6 +58,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     # CamVid's training images (benchmarks/README.md): histograms need no min-max, their distances have a scale. Specks
     # that FC-CLIP's rule leaves between superpixels (12 x 12 pixels of a 640 x 480 photo) are closed.
     "appearance": {
+        "retrieval": {"k": 8},
+        "segment": {"smallest_void": 0.0005},
+        "plugin": {"retrieval": {"vote": {"vote": "rank"}}},
+    },
+    # The same with a network that pip installs (plugins/timm), its vote the same: chosen by no photo of the benchmark.
+    "photos": {
+        "components": {"backbone": "timm.lite0"},
         "retrieval": {"k": 8},
         "segment": {"smallest_void": 0.0005},
         "plugin": {"retrieval": {"vote": {"vote": "rank"}}},

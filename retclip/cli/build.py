@@ -43,16 +43,19 @@ class Work:
 
 def init(
     store: Annotated[Path, typer.Argument(help="Folder to make.", **options.VARIABLE)] = options.DEFAULT_STORE,
+    preset: options.Preset = None,
+    settings: options.Set = None,
     config: options.Config = None,
 ) -> None:
-    """Make an empty store with a commented retclip.toml."""
+    """Make an empty store with a commented retclip.toml, which remembers the preset and the settings given."""
     from retclip.session import Components, store_options
-    from retclip.settings_file import write_settings
+    from retclip.settings_file import lasting, write_settings
     from retclip.store.feature_store import FeatureStore
 
-    components = Components.configured(store, config)
+    flags = options.Models(preset=preset, settings=list(settings or ())).flags()
+    components = Components.configured(store, config, flags)
     FeatureStore.create(store, store_options(components.settings)).close()
-    write_settings(store, {}, components.file)
+    write_settings(store, lasting(flags), components.file)
     output.message(f"made an empty store in {store}; its settings: {store / 'retclip.toml'}")
     output.message(f"next: retclip class add NAME PHOTOS --crops --store {store}, or retclip build SOURCE the same way")
 

@@ -36,6 +36,13 @@ def test_what_init_writes_sets_nothing_and_reads_back_as_the_defaults(run, anywh
     }
 
 
+def test_init_remembers_the_preset_and_the_settings_that_it_was_given(run, anywhere):
+    assert run("init", "store", "--preset", "photos", "--set", "retrieval.k=12", "--set", "device.name=cpu").code == 0
+    path = anywhere / "store" / config.FILE
+    assert values(load(path)) == values(load(None, {"preset": "photos", "retrieval": {"k": 12}}))
+    assert run("init", "other", "--preset", "photo").code == 2
+
+
 def test_every_setting_is_shown_and_uncommenting_them_all_changes_nothing(run, anywhere):
     run("init", "store")
     path = anywhere / "store" / config.FILE
