@@ -117,9 +117,9 @@ def check_classes(classes: Sequence[SourceClass], source: str) -> None:
     Raises ContractBroken; DataError for an invalid name, which the data set's files may contain.
     """
     where = f"the classes of {source}"
-    strange = [entry for entry in classes if not isinstance(entry, SourceClass)]
-    if strange:
-        raise broken(source, "classes of type SourceClass", type(strange[0]).__name__)
+    invalid = [entry for entry in classes if not isinstance(entry, SourceClass)]
+    if invalid:
+        raise broken(source, "classes of type SourceClass", type(invalid[0]).__name__)
     for term in (term for entry in classes for term in (entry.name, *entry.synonyms)):
         if checked_name(term, where) != term:
             raise broken(source, "class names as retclip.names.checked_name gives them", repr(term))

@@ -86,10 +86,10 @@ def _named(proposals: MaskProposals, class_names: Sequence[str], component: str)
             "build with annotated masks (--proposer reference.ground_truth) or a prompted proposer; a class from "
             "photos of it: --proposer reference.whole_image",
         )
-    strange = sorted({str(prompt) for prompt in proposals.prompts} - set(class_names))
-    if strange:
+    unknown = sorted({str(prompt) for prompt in proposals.prompts} - set(class_names))
+    if unknown:
         todo = f"report it to the plugin's author: retclip plugins check {component}"
-        raise ContractBroken(f"prompts from the vocabulary from {component}", f"{strange[0]!r}", todo)
+        raise ContractBroken(f"prompts from the vocabulary from {component}", f"{unknown[0]!r}", todo)
     return proposals
 
 

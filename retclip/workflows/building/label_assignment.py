@@ -71,17 +71,17 @@ class LabelAssignment:
         """
         settings, vocabulary = self.models.settings.build, self.everything()
         present_names = {name_key(name): name for name in present}
-        is_present = torch.tensor([name_key(name) in present_names for name in vocabulary.names])
+        is_present = torch.tensor([name_key(name) in present_names for name in vocabulary.names])  # (c,)
         segments = vectors_of(self.models, image, features, proposals)
-        rows = torch.as_tensor(vocabulary.row_class).to(segments.vectors.device)
-        labels, likely = assigned_labels(
+        rows = torch.as_tensor(vocabulary.row_class).to(segments.vectors.device)  # (r,)
+        labels, probability = assigned_labels(  # (n,), (n,)
             segments.vectors.float(), cast("Tensor", vocabulary.text).float(), rows, is_present, settings.assign_scale,
             settings.assign_absent,
         )  # fmt: skip
-        confidence = (likely * proposals.objectness.to(likely)).cpu()
-        sure = (segments.covered.cpu() & (confidence >= settings.assign_confidence)).nonzero()[:, 0]
-        keep = sure[mask_nms(proposals.masks.cpu()[sure], confidence[sure], settings.assign_overlap)]
-        keep = keep[: settings.max_segments]
+        confidence = (probability * proposals.objectness.to(probability)).cpu()  # (n,)
+        confident = (segments.covered.cpu() & (confidence >= settings.assign_confidence)).nonzero()[:, 0]
+        keep = confident[mask_nms(proposals.masks.cpu()[confident], confidence[confident], settings.assign_overlap)]
+        keep = keep[: settings.max_segments]  # (m,) best first
         names = tuple(present_names[name_key(vocabulary.names[int(labels[n])])] for n in keep)
         at = keep.to(segments.vectors.device)
         kept_segments = replace(segments, vectors=segments.vectors[at], covered=segments.covered[at])

@@ -58,7 +58,7 @@ class Counters:
         self.quality.add(prediction.panoptic, truth)
         self.precision.add(prediction.instances, annotated.instances, annotated.absent, annotated.incomplete)
         self.no_precision = self.no_precision or annotated.uncounted
-        classes = self._class_map(truth)
+        classes = self._class_map(truth)  # (H, W)
         self.confusion.add(prediction.semantic, classes)
         self._judge(prediction.semantic, truth)
         self.images += 1

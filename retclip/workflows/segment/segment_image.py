@@ -121,7 +121,7 @@ def merge(parts: Segmenter, evidence: Evidence, proposals: MaskProposals) -> Pan
     specks = int(settings.smallest_void * grid[0] * grid[1])
     maps = close_void_specks(label_map.cpu().numpy(), mask_map.cpu().numpy(), specks)
     rows, columns = ((np.arange(full) * small) // full for full, small in zip(size, grid, strict=True))
-    full, origin = (grid_map[rows[:, None], columns[None, :]] for grid_map in maps)
+    full, origin = (grid_map[rows[:, None], columns[None, :]] for grid_map in maps)  # (H, W), (H, W)
     areas = np.bincount(full.ravel(), minlength=max((r.id for r in records), default=0) + 1)
     names = evidence.vocabulary.names
     infos = (replace(r, class_name=names[r.class_index], area=int(areas[r.id])) for r in records)
@@ -134,11 +134,11 @@ def _neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: Segmen
     vectors, space = segments.vectors[segments.covered].float(), parts.keys.component.space
     nearest = require_store(parts).nearest(vectors, prepared.store_classes, settings.k, settings.per_class, space)
     count, k = len(segments.covered), nearest.distances.shape[1]
-    rows = segments.covered.nonzero()[:, 0].to(nearest.distances.device)
-    ids = np.full((count, k), None, dtype=object)
+    rows = segments.covered.nonzero()[:, 0].to(nearest.distances.device)  # (m,) the masks that were searched for
+    ids = np.full((count, k), None, dtype=object)  # (n, k)
     ids[rows.cpu().numpy()] = nearest.ids
-    classes = torch.full((count, k), -1, dtype=torch.int64, device=nearest.classes.device)
-    distances = torch.full((count, k), torch.inf, device=nearest.distances.device)
+    classes = torch.full((count, k), -1, dtype=torch.int64, device=nearest.classes.device)  # (n, k)
+    distances = torch.full((count, k), torch.inf, device=nearest.distances.device)  # (n, k)
     classes[rows], distances[rows] = nearest.classes, nearest.distances
     return Neighbours(ids, classes, distances, nearest.supported)
 
@@ -151,10 +151,10 @@ def _pruned(
     The shares of their neighbours become 0 too. A mask without a prompt, from a grid of points say, keeps its scores.
     """
     prompts = proposals.prompts or ()
-    prompted = torch.tensor([prompt is not None for prompt in prompts], dtype=torch.bool)
+    prompted = torch.tensor([prompt is not None for prompt in prompts], dtype=torch.bool)  # (n,)
     if not prompted.any():
         return scores
-    detected = torch.tensor([name in prompts for name in names], dtype=torch.bool)
+    detected = torch.tensor([name in prompts for name in names], dtype=torch.bool)  # (c,)
     possible = detected[None] | ~prompted[:, None]  # (n, c)
     pruned = [replace(source, values=source.values * possible.to(source.values.device)) for source in scores]
     if neighbours is None:
