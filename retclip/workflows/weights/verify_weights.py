@@ -23,18 +23,18 @@ def verify(weights: Weights) -> list[Finding]:
     if weights.distribution:
         return [_of_wheel(weights, file) for file in weights.files]
     folder, recorded = folder_of(weights), read_manifest(folder_of(weights))
-    found = []
-    for one in weights.files:
-        name = stored_name(one.path)
+    findings = []
+    for weight_file in weights.files:
+        name = stored_name(weight_file.path)
         if not (folder / name).is_file():
-            found.append(Finding(name, "missing"))
+            findings.append(Finding(name, "missing"))
         elif name not in recorded:
-            found.append(Finding(name, "unrecorded"))
+            findings.append(Finding(name, "unrecorded"))
         else:
             same = file_digest(folder / name) == recorded[name]["sha256"]
-            pinned = one.held in ("", recorded[name].get("came_with_sha256", one.held))
-            found.append(Finding(name, "changed" if not same else "ok" if pinned else "another"))
-    return found
+            pinned = weight_file.held in ("", recorded[name].get("came_with_sha256", weight_file.held))
+            findings.append(Finding(name, "changed" if not same else "ok" if pinned else "another"))
+    return findings
 
 
 def _of_wheel(weights: Weights, file: WeightFile) -> Finding:

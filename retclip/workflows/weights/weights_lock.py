@@ -63,6 +63,6 @@ def _acquire(descriptor: int, name: str, on_progress: OnProgress) -> None:
         if error.errno not in HELD:
             raise
         holder = os.pread(descriptor, 300, 0).decode(errors="replace")
-        told = f"{name}: {holder or 'another program'} is at work on it; waiting for it to end"
-        on_progress(Progress(name, message=told))
+        message = f"{name}: {holder or 'another program'} is at work on it; waiting for it to end"
+        on_progress(Progress(name, message=message))
         fcntl.flock(descriptor, fcntl.LOCK_EX)
