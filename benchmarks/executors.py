@@ -31,9 +31,10 @@ EXECUTORS = {
 }
 LABELS_ONLY = ("--set", "build.proposer=mask2former.queries")
 EXACT = (
-    "SELECT s.point_id, i.sha256, c.name, s.x, s.y, s.width, s.height, s.area, s.rle, f.crc32 FROM segment s "
+    "SELECT s.point_id, i.sha256, c.name, m.x, m.y, m.width, m.height, m.area, m.rle, f.crc32 FROM segment s "
+    "JOIN mask m ON m.segment_id = s.id AND m.number = s.mask_no "
     "JOIN image i ON i.id = s.image_id JOIN category c ON c.id = s.category_id "
-    "JOIN segment_feature f ON f.segment_id = s.id "
+    "JOIN segment_feature f ON f.segment_id = s.id AND f.mask_no = s.mask_no "
     "WHERE s.status = 0"
 )
 COUNTED = "SELECT s.point_id, c.name FROM segment s JOIN category c ON c.id = s.category_id WHERE s.status = 0"

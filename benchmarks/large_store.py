@@ -36,7 +36,8 @@ CLASSES, PER_IMAGE, SIDE = 50, 20, 16
 PROPOSER, NEW = "reference.ground_truth", "kite"
 TABLES = {  # of what was there before: everything, in order
     "segment": "SELECT * FROM segment WHERE id <= :last ORDER BY id",
-    "label": "SELECT * FROM label WHERE segment_id <= :last ORDER BY id",
+    "mask": "SELECT * FROM mask WHERE segment_id <= :last ORDER BY segment_id, number",
+    "fact": "SELECT * FROM segment_fact WHERE segment_id <= :last ORDER BY id",
     "vector": "SELECT * FROM segment_feature WHERE segment_id <= :last ORDER BY segment_id, space_id",
     "category": "SELECT id, name, name_key, is_thing, merged_into_id FROM category WHERE id <= :classes ORDER BY id",
 }

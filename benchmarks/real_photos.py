@@ -69,7 +69,8 @@ def stored_vectors(store: Path) -> dict[str, tuple[str, str]]:
     """Per segment its class and the bytes of its vector."""
     query = text(
         "SELECT s.point_id, c.name, h.sha256, f.row_no FROM segment s JOIN category c ON c.id = s.category_id "
-        "JOIN segment_feature f ON f.segment_id = s.id JOIN feature_shard h ON h.id = f.shard_id"
+        "JOIN segment_feature f ON f.segment_id = s.id AND f.mask_no = s.mask_no "
+        "JOIN feature_shard h ON h.id = f.shard_id"
     )
     with retclip.open(store) as memory, transaction(memory.store.engine) as connection:
         shards: dict[str, Any] = {}

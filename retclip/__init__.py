@@ -48,7 +48,18 @@ if TYPE_CHECKING:
     from retclip.plugin.checked_source import CheckedSource
     from retclip.progress import Progress
     from retclip.result import SegmentationResult
-    from retclip.store.records import ClassMatch, Edit, Failure, SpaceState, StoreClass
+    from retclip.store.records import (
+        ClassChange,
+        ClassMatch,
+        Edit,
+        Failure,
+        HistoryEvent,
+        SegmentChange,
+        SegmentState,
+        SpaceState,
+        StoreClass,
+        StoreDifference,
+    )
     from retclip.types import Image, PanopticSegmentation, SegmentInfo, Vocabulary
     from retclip.workflows.building.add_space import AddSpaceReport
     from retclip.workflows.building.build_loop import BuildReport
@@ -68,6 +79,7 @@ _HOMES = {  # imported when they are first asked for
     "AdditionReport": "workflows.classes.checked_addition",
     "BuildReport": "workflows.building.build_loop",
     "CheckedSource": "plugin.checked_source",
+    "ClassChange": "store.records",
     "ClassMatch": "store.records",
     "Classes": "namespaces",
     "DoctorReport": "workflows.doctor.catalog_finding",
@@ -79,6 +91,7 @@ _HOMES = {  # imported when they are first asked for
     "FillReport": "workflows.classes.fill_report",
     "Finding": "workflows.doctor.catalog_finding",
     "FinetuneReport": "workflows.training.finetune",
+    "HistoryEvent": "store.records",
     "Image": "types",
     "Marks": "workflows.classes.marks",
     "Matches": "namespaces",
@@ -87,12 +100,15 @@ _HOMES = {  # imported when they are first asked for
     "Progress": "progress",
     "RegressionReport": "workflows.classes.regression_figures",
     "RetCLIP": "engine",
+    "SegmentChange": "store.records",
     "SegmentInfo": "types",
+    "SegmentState": "store.records",
     "SegmentationResult": "result",
     "Settings": "config",
     "SpaceState": "store.records",
     "Spaces": "namespaces",
     "StoreClass": "store.records",
+    "StoreDifference": "store.records",
     "Vocabulary": "types",
 }
 __all__ = [
@@ -100,6 +116,7 @@ __all__ = [
     "AdditionReport",
     "BuildReport",
     "CheckedSource",
+    "ClassChange",
     "ClassMatch",
     "Classes",
     "ConfigError",
@@ -114,6 +131,7 @@ __all__ = [
     "FillReport",
     "Finding",
     "FinetuneReport",
+    "HistoryEvent",
     "Image",
     "Marks",
     "Matches",
@@ -129,7 +147,9 @@ __all__ = [
     "RegressionReport",
     "RetCLIP",
     "RetCLIPError",
+    "SegmentChange",
     "SegmentInfo",
+    "SegmentState",
     "SegmentationResult",
     "Settings",
     "ShapeError",
@@ -141,6 +161,7 @@ __all__ = [
     "StoreBusy",
     "StoreClass",
     "StoreDamaged",
+    "StoreDifference",
     "StoreError",
     "StoreMissing",
     "StoreUnreachable",

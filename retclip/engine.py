@@ -27,7 +27,7 @@ from retclip.workflows.segment.parts import PreparedVocabulary
 
 if TYPE_CHECKING:
     from retclip.store.feature_store import FeatureStore
-    from retclip.store.records import Edit
+    from retclip.store.records import Edit, HistoryEvent, StoreClass, StoreDifference
     from retclip.workflows.building.build_loop import BuildReport
     from retclip.workflows.building.estimate_build import Estimate
     from retclip.workflows.classes.fill_report import FillReport
@@ -241,11 +241,29 @@ class RetCLIP:
         return fill_missing(filling, as_vocabulary(classes), again, on_progress)
 
     def undo(self, event: int) -> Edit:
-        """Take a change of the classes back. event: its number, as `classes.history` and reports tell it.
+        """Take a change of the store back, in whatever order. event: its number, as `log` and reports tell it.
 
-        Raises DataError for an event that is not there, was undone, or cannot be taken back any more.
+        Raises DataError for an event that is not there or was undone, and for an undo itself.
         """
         return self.store.undo(event, self.actor)
+
+    def log(self) -> tuple[HistoryEvent, ...]:
+        """Everything that happened to the store, builds among them, oldest first."""
+        return tuple(self.store.history.log())
+
+    def classes_at(self, event: int) -> tuple[StoreClass, ...]:
+        """The classes as of an event, with the segments that were visible then. event: its number, as `log` tells it.
+
+        Raises DataError for an event that is not there.
+        """
+        return tuple(self.store.history.classes_at(event))
+
+    def diff(self, first: int, second: int) -> StoreDifference:
+        """The classes and segments that are otherwise as of the second event than as of the first.
+
+        Raises DataError for an event that is not there.
+        """
+        return self.store.history.difference(first, second)
 
     def evaluate(
         self,

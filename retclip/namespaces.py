@@ -17,7 +17,7 @@ from retclip.settings_file import write_settings
 
 if TYPE_CHECKING:
     from retclip.session import Session
-    from retclip.store.records import ClassMatch, Edit, SpaceState, StoreClass
+    from retclip.store.records import ClassMatch, Edit, HistoryEvent, SpaceState, StoreClass
     from retclip.workflows.building.add_space import AddSpaceReport
     from retclip.workflows.classes.checked_addition import AdditionReport
     from retclip.workflows.classes.fill_report import FillReport
@@ -129,7 +129,7 @@ class Classes:
         """Retire the segments of a class; it may be added again. Raises DataError for an unknown class."""
         return self._session.store.classes.remove(name, self._actor)
 
-    def history(self, name: str | None = None) -> tuple[dict[str, Any], ...]:
+    def history(self, name: str | None = None) -> tuple[HistoryEvent, ...]:
         """The events of one class, also of one that is gone; None = of every class. Raises DataError for a name that no
         class ever had."""
         return tuple(self._session.store.classes.history(name))

@@ -1,27 +1,99 @@
-"""`retclip undo`, and what the commands share that change a store's classes."""
+"""`retclip undo | log | diff`, and what the commands share that change a store's classes."""
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retclip.cli import options, output
+from retclip.store.states import Action
 
 if TYPE_CHECKING:
-    from retclip.store.records import Edit
+    from retclip.store.records import Edit, HistoryEvent, SegmentState
 
 
 @options.spread
 def undo(
-    event: Annotated[int, typer.Argument(help="Its number, as `retclip class history` shows it.")],
+    event: Annotated[int, typer.Argument(help="Its number, as `retclip log` and `retclip class history` show it.")],
     at: options.Catalog,
 ) -> None:
-    """Take a change of the classes back: what was added or fetched goes, what was removed or renamed comes back."""
+    """Take a change back: what was built, added or fetched goes, what was removed or renamed comes back."""
     with options.catalog(at) as memory:
         done = memory.undo(event)
     print_edit(done, at.json)
     output.message(f"event {event} is undone; {done.segments} segments changed")
+
+
+@options.spread
+def log(
+    at: options.Catalog,
+    as_of: Annotated[int | None, typer.Option("--at", help="Show the classes as of that event instead.")] = None,
+) -> None:
+    """Everything that happened to the store, with the numbers of the events; or what it held as of one of them."""
+    with options.catalog(at) as memory:
+        if as_of is None:
+            found = memory.log()
+            if at.json:
+                output.data([event.as_dict() for event in found])
+            else:
+                output.table(f"events of {at.store}", EVENT_COLUMNS, [event_row(event) for event in found])
+            return
+        classes = memory.classes_at(as_of)
+    if at.json:
+        output.data([asdict(one) for one in classes])
+        return
+    rows = [(one.name, ", ".join(one.aliases), one.segments, one.images) for one in classes]
+    output.table(f"{at.store} as of event {as_of}", ("class", "aliases", "segments", "images"), rows)
+
+
+@options.spread
+def diff(
+    first: Annotated[int, typer.Argument(help="The number of an event.")],
+    second: Annotated[int, typer.Argument(help="Another one.")],
+    at: options.Catalog,
+) -> None:
+    """What of the store is otherwise as of the second event than as of the first."""
+    with options.catalog(at) as memory:
+        found = memory.diff(first, second)
+    if at.json:
+        output.data(found.as_dict())
+        return
+    classes = [
+        (one.before, _names(one.aliases_before), one.merged_before, one.after, _names(one.aliases_after),
+         one.merged_after)
+        for one in found.classes
+    ]  # fmt: skip
+    columns = ("class", "aliases", "merged into", "then", "aliases then", "merged into then")
+    output.table(f"classes of {at.store}, event {first} and event {second}", columns, classes)
+    counted = Counter((_shown(one.before), _shown(one.after)) for one in found.segments)
+    rows = [(before, after, count) for (before, after), count in sorted(counted.items())]
+    output.table(f"segments of {at.store}, event {first} and event {second}", ("was", "then", "segments"), rows)
+
+
+def _names(aliases: tuple[str, ...]) -> str:
+    return ", ".join(aliases)
+
+
+def _shown(state: SegmentState | None) -> str:
+    """A segment in a few words."""
+    if state is None:
+        return "not stored"
+    return f"{state.class_name}, mask {state.mask}" + ("" if state.visible else ", not visible")
+
+
+EVENT_COLUMNS = ("event", "when", "who", "what", "of", "now", "segments", "undone by")
+
+
+def event_row(event: HistoryEvent) -> tuple[object, ...]:
+    """An event as people read it; of a fill where its photos came from."""
+    now = event.now or (event.dataset if event.action == Action.FILL else "")
+    return (
+        event.id, f"{event.at:%Y-%m-%d %H:%M}", event.actor, event.action, event.target, now or None,
+        event.segments or None, event.undone_by,
+    )  # fmt: skip
 
 
 def print_edit(done: Edit, json: bool) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retclip.cli import options, output
-from retclip.cli.catalog import print_edit
+from retclip.cli.catalog import EVENT_COLUMNS, event_row, print_edit
 from retclip.cli.classes import app as class_app
 
 __all__ = ["class_app"]
@@ -74,22 +73,9 @@ def history(
     with options.catalog(at) as memory:
         events = memory.classes.history(name)
     if at.json:
-        output.data([{**event, "at": f"{event['at']:%Y-%m-%dT%H:%M:%S}"} for event in events])
+        output.data([event.as_dict() for event in events])
         return
-    undone = {event["target"]: event["id"] for event in events if event["action"] == "undo"}
-    rows = [
-        (event["id"], f"{event['at']:%Y-%m-%d %H:%M}", event["actor"], event["action"], event["target"],
-         _result(event), event["after"].get("segments"), undone.get(str(event["id"])))
-        for event in events
-    ]  # fmt: skip
-    columns = ("event", "when", "who", "what", "of", "now", "segments", "undone by")
-    output.table(f"changes in {at.store}", columns, rows)
-
-
-def _result(event: Mapping[str, Any]) -> str | None:
-    """What a class is called now, or what it was merged into; of a fill where its photos came from."""
-    after = event["after"]
-    return after.get("alias") or after.get("dataset") or (after.get("name") if event["action"] != "undo" else None)
+    output.table(f"changes in {at.store}", EVENT_COLUMNS, [event_row(event) for event in events])
 
 
 def _tell(message: str, done: Edit, at: options.Catalog) -> None:

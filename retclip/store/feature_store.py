@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from retclip.errors import SpaceMismatch
 from retclip.store.api.classes import Classes
+from retclip.store.api.history import History
 from retclip.store.api.maintenance import Maintenance
 from retclip.store.api.matches import Matches
 from retclip.store.api.runs import Runs
@@ -44,6 +45,7 @@ class FeatureStore:
     matches: which class stands for a name that was asked for.
     segments: masks with their labels and where they came from.
     spaces: the feature spaces of the vectors.
+    history: what happened, and what held at any moment.
     runs: who writes, and the units of work.
     maintenance: checks, and what mends.
     """
@@ -54,7 +56,7 @@ class FeatureStore:
         self._indexes = Indexes(folder, options, engine, self.archive)
         self._catalog = Transactions(engine, self._indexes.follow_edit)
         self.classes, self.matches = Classes(self._catalog), Matches(self._catalog)
-        self.segments = Segments(self._catalog)
+        self.segments, self.history = Segments(self._catalog), History(self._catalog)
         self.spaces = Spaces(folder, self._catalog, self.archive, self._indexes)
         self.runs = Runs(self._catalog, self.archive, self._indexes, self.spaces)
         self.maintenance = Maintenance(self._catalog, self.archive, self._indexes, self.spaces)
@@ -118,11 +120,10 @@ class FeatureStore:
         return self._indexes.ask(*row, lambda index: nearest(index, vectors, store_classes, k, per_class))
 
     def undo(self, event: int, actor: str) -> Edit:
-        """Take an event back; what later ones made of the same segments stays.
+        """Take an event back, in whatever order; what later ones said of the same segments and classes stays.
 
         actor: who does it, for the event of the undo.
-        Raises DataError for an unknown event, one that was undone already, one that cannot be, or where a later change
-        of the class stands in the way.
+        Raises DataError for an unknown event, one that was undone already, and an undo itself.
         """
         return self._catalog.edit(undo, event, actor)
 

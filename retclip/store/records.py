@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from retclip.names import MatchKind, name_key
 from retclip.passed_over import PassedOver
-from retclip.store.states import Decision, GapReason, IndexKind, LabelSource, RunKind
+from retclip.store.states import Action, Decision, GapReason, IndexKind, LabelSource, RunKind
 from retclip.types import FeatureSpace
 
 ACTOR_WIDTH = 120  # characters that are kept of who did something
@@ -235,6 +235,83 @@ class StoredSegment:
 
 
 @dataclass(frozen=True)
+class HistoryEvent:
+    """A change of the store, by a person or a run.
+
+    target: the class as it was called then, or the source of a build; of an undo the number of what it took back.
+    now: what the class is called since, its new alias, or what it was merged into; "" for other actions.
+    segments: of how many it speaks.
+    runs: that speak under it, oldest first.
+    source, dataset: what the newest of them read, "" without one.
+    undoes: the event that it took back.
+    undone_by: the event that took it back.
+    """
+
+    id: int
+    at: datetime
+    actor: str
+    action: Action
+    target: str
+    now: str = ""
+    segments: int = 0
+    runs: tuple[int, ...] = ()
+    source: str = ""
+    dataset: str = ""
+    undoes: int | None = None
+    undone_by: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "at": f"{self.at:%Y-%m-%dT%H:%M:%S}"}
+
+
+@dataclass(frozen=True)
+class SegmentState:
+    """What a segment was as of an event. visible: neither retired nor quarantined. mask: its number, from 1 on."""
+
+    class_name: str
+    visible: bool
+    mask: int
+    labelled_by: str
+
+
+@dataclass(frozen=True)
+class SegmentChange:
+    """A segment that two events leave differently. before, after: None where the store did not have it."""
+
+    id: UUID
+    before: SegmentState | None
+    after: SegmentState | None
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """A class that two events leave differently: name, aliases and what it was merged into, before and after. A name is
+    None where the store did not have the class, or it was removed."""
+
+    id: int
+    before: str | None
+    aliases_before: tuple[str, ...]
+    merged_before: str | None
+    after: str | None
+    aliases_after: tuple[str, ...]
+    merged_after: str | None
+
+
+@dataclass(frozen=True)
+class StoreDifference:
+    """What of a store is otherwise as of one event than as of another."""
+
+    classes: tuple[ClassChange, ...]
+    segments: tuple[SegmentChange, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        found = asdict(self)
+        return {**found, "segments": [{**one, "id": str(one["id"])} for one in found["segments"]]}
+
+
+@dataclass(frozen=True)
 class Edit:
     """What a change of classes did.
 
@@ -294,6 +371,7 @@ class StoredMask:
     """A segment that lacks a vector.
 
     rle: COCO compressed counts.
+    mask_no: which of the segment's masks it is.
     accepted: it was let go without one, as its photo could not be used; should that be back, it is made up for.
     """
 
@@ -301,6 +379,7 @@ class StoredMask:
     point_id: UUID
     class_name: str
     rle: bytes
+    mask_no: int
     accepted: bool
 
 
@@ -401,13 +480,13 @@ class Decisions:
 class FillRuns:
     """The runs of a fill, oldest first.
 
-    before: what the class was before the first of them (`additions.class_before`).
     segments: how many of theirs are not retired.
+    event: under which they speak; None where it was taken back, or nothing is stored yet.
     """
 
     ids: tuple[int, ...]
-    before: Mapping[str, Any]
     segments: int
+    event: int | None = None
 
 
 @dataclass(frozen=True)

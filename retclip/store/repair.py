@@ -10,11 +10,11 @@ from sqlalchemy import Connection, delete, or_, select
 from retclip.store.archive import vector_rows
 from retclip.store.archive.shards import Archive
 from retclip.store.classes import fills
-from retclip.store.classes.class_edits import set_status
 from retclip.store.findings import Again
-from retclip.store.sql.catalog import pages
+from retclip.store.history import events, segment_facts
+from retclip.store.sql.catalog import its_vector, pages
 from retclip.store.sql.tables import RETIRED, Proposer, Run, Segment, SegmentFeature, Shard, Space, Unit
-from retclip.store.states import RunKind
+from retclip.store.states import Action, RunKind
 from retclip.store.work import ledger
 from retclip.store.work.outbox import announce
 
@@ -40,10 +40,12 @@ def build_again(connection: Connection, names: Sequence[str]) -> list[Again]:
     makes it again; returns who that is. Of vectors that a run of the first space made; see `add_again`.
 
     Segments of a fill are retired until it has gone on, and its decision counts as not carried out: it would find that
-    it has enough of them. Of segments that are retired already only the place of the vector is forgotten."""
+    it has enough of them. Of segments that are retired already, and of masks that hold no more, only the place of the
+    vector is forgotten."""
     shards, space_id = _shards(connection, names, added=False), _first_space(connection)
     lost = _lost(connection, shards, space_id)
     vector_rows.forget(connection, space_id, [one.id for one in lost if one.status == RETIRED])
+    vector_rows.forget_earlier(connection, shards)
     lost = [one for one in lost if one.status != RETIRED]
     units, makers = _units(connection, lost, space_id), dict[int, list[int]]()
     for one in lost:
@@ -58,9 +60,8 @@ def _lost(connection: Connection, shards: Sequence[int], space_id: int) -> list[
     """The segments whose vector in that space lay in those shards, with the run that made it."""
     query = (
         select(Segment.id, Segment.image_id, Segment.prompt, Segment.status, Shard.run_id)
-        .join(SegmentFeature, SegmentFeature.segment_id == Segment.id)
+        .join(SegmentFeature, its_vector(SegmentFeature, space_id))
         .join(Shard, Shard.id == SegmentFeature.shard_id)
-        .where(SegmentFeature.space_id == space_id)
     )
     return [row for page in pages(shards) for row in connection.execute(query.where(Shard.id.in_(page)))]
 
@@ -86,7 +87,8 @@ def _again(connection: Connection, run_id: int, segment_ids: Sequence[int], spac
         if kind == RunKind.CLASS_ADD:
             return Again(kind, source, proposer, names[0])
         return Again(kind, source, proposer, classes=() if config.get("every_class") else names)
-    set_status(connection, segment_ids, RETIRED)
+    event = events.add(connection, f"run {run_id}", Action.REPAIR, config["fill"]["query"])
+    segment_facts.say_alike(connection, event, segment_ids, present=False)
     vector_rows.forget(connection, space_id, segment_ids)
     announce(connection, ledger.live_versions(connection), segment_ids)
     name = fills.go_on(connection, config["fill"], "its vectors were lost")

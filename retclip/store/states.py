@@ -63,6 +63,23 @@ class GapReason(Word):
     PHOTO = "photo"  # its photo could not be used, and a person accepted that
 
 
+class Action(Word):
+    """What an event did."""
+
+    BUILD = "build"
+    ADD = "class.add"
+    FILL = "class.fill"  # from the fallback data set
+    RENAME = "class.rename"
+    ALIAS = "class.alias"
+    MERGE = "class.merge"
+    REMOVE = "class.remove"
+    RELABEL = "segment.relabel"
+    QUARANTINE = "segment.quarantine"
+    RELEASE = "segment.release"
+    REPAIR = "repair"  # what lost its vector is out of sight until it is made again
+    UNDO = "undo"
+
+
 class Decision(Word):
     """What was decided about a match of a name with a class."""
 

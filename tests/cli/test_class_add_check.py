@@ -28,7 +28,7 @@ def test_what_flipped_is_shown_and_the_class_stays(run, world):
     header, first = (line.split("\t") for line in ran.out.splitlines()[:2])
     assert header[:4] == ["class", "pixels before", "after", "to boat"] and header[-4:-2] == ["IoU before", "after"]
     assert first[0] == "boat" and "% of the probe's pixels changed their class" in ran.err
-    assert "retclip undo 1" in ran.err and "boat" in {one["name"] for one in held(run, store)}
+    assert "retclip undo 2" in ran.err and "boat" in {one["name"] for one in held(run, store)}
 
 
 def test_a_class_that_costs_too_much_goes_back_with_code_8(run, world):
@@ -39,7 +39,7 @@ def test_a_class_that_costs_too_much_goes_back_with_code_8(run, world):
     assert ran.code == 8 and held(run, store) == before
     worst = document["check"]["worse"][0]
     assert f"got      {worst} -" in ran.err and "IoU" in ran.err and "points of IoU" in ran.err
-    assert (document["kept"], document["events"], document["undone"]) == (False, [1], [2])
+    assert (document["kept"], document["events"], document["undone"]) == (False, [2], [3])
     assert document["check"]["annotated"] and document["runs"][0]["per_class"]
     one = document["check"]["classes"][0]
     assert one["name"] == worst and one["regression"] == pytest.approx(one["iou"]["before"] - one["iou"]["after"])
@@ -95,4 +95,4 @@ def test_what_an_earlier_addition_left_behind_is_told(run, world, monkeypatch):
     assert held(run, store) != before
     ran = run("class", "add", "boat", train, "--check", probe, "--max-regression", "0", "--store", store)
     assert ran.code == 8 and held(run, store) == before
-    assert "an earlier addition of this class was cut off; what it had stored is taken back (event 1)" in ran.err
+    assert "an earlier addition of this class was cut off; what it had stored is taken back (event 2)" in ran.err

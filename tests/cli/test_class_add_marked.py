@@ -50,8 +50,8 @@ def stored(store):
     def ask():
         with sqlite3.connect(store / "catalog.sqlite") as catalog:
             segments = catalog.execute(
-                "SELECT segment.area, label.source, proposer.name FROM segment"
-                " JOIN label ON label.segment_id = segment.id"
+                "SELECT mask.area, segment.label_source, proposer.name FROM segment"
+                " JOIN mask ON mask.segment_id = segment.id AND mask.number = segment.mask_no"
                 " JOIN proposer ON proposer.id = segment.proposer_id ORDER BY segment.id"
             ).fetchall()
             return segments, [row[0] for row in catalog.execute("SELECT source FROM run ORDER BY id")]

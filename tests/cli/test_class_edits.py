@@ -86,3 +86,25 @@ def test_what_cannot_be_is_told_in_three_parts(run, store, command, words):
 def test_a_store_that_is_not_there(run, tmp_path):
     ran = run("class", "rename", "a", "b", "--store", tmp_path / "nowhere")
     assert ran.code == 5 and "nowhere" in ran.err
+
+
+def test_the_store_as_of_an_event_and_what_differs_can_be_asked(run, store, classes):
+    before = classes()
+    merged = event(run("class", "merge", "grass", "sky", "--store", store, "--json"))
+    assert run("undo", merged, "--store", store).code == 0 and classes() == before
+    log = json.loads(run("log", "--store", store, "--json").out)
+    built, merge, undo = log[0]["id"], log[-2], log[-1]
+    assert (log[0]["action"], merge["id"], merge["undone_by"], undo["undoes"]) == ("build", merged, undo["id"], merged)
+    assert "class.merge" in run("log", "--store", store).out
+
+    def at(number):
+        told = json.loads(run("log", "--at", number, "--store", store, "--json").out)
+        return {one["name"]: one["segments"] for one in told}
+
+    assert at(built) == at(undo["id"]) == before
+    assert at(merged)["sky"] == before["sky"] + before["grass"] and "grass" not in at(merged)
+    told = json.loads(run("diff", built, merged, "--store", store, "--json").out)
+    assert len(told["segments"]) == before["grass"] and [one["merged_after"] for one in told["classes"]] == ["sky"]
+    assert json.loads(run("diff", built, undo["id"], "--store", store, "--json").out) == {"classes": [], "segments": []}
+    assert "grass, mask 1" in run("diff", built, merged, "--store", store).out
+    assert run("diff", built, 99, "--store", store).code == 3

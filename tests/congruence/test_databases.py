@@ -14,22 +14,21 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from retclip.errors import RetCLIPError
 from retclip.names import MatchKind
-from retclip.store.classes import class_matches, events, fills
-from retclip.store.classes.class_edits import unpacked
+from retclip.store.classes import class_matches, fills
 from retclip.store.feature_store import FeatureStore
+from retclip.store.history import class_facts, events, moments, segment_facts
 from retclip.store.index import reconcile, wanted_points
 from retclip.store.records import ClassMatch
 from retclip.store.segments import spaces
-from retclip.store.segments.categories import ensure_categories, find_categories
+from retclip.store.segments.categories import find_categories
 from retclip.store.sql import catalog, seals
 from retclip.store.sql.columns import Base
 from retclip.store.sql.engine import transaction
 from retclip.store.sql.row_checksum import SEAL
-from retclip.store.sql.tables import CategoryAlias, Label
 from retclip.store.work import ledger, outbox
 from retclip.types import FeatureSpace
 
@@ -37,7 +36,10 @@ NATURAL = {  # what names a row instead of its number
     "dataset": "name", "image": "sha256", "category": "name_key", "proposer": "name",
     "feature_space": "fingerprint", "feature_shard": "sha256", "segment": "point_id", "store_version": "number",
 }  # fmt: skip
-RANDOM = {("store_version", "index_name"), ("store_identity", "uuid")}
+RANDOM = {
+    ("store_version", "index_name"), ("store_identity", "uuid"),
+    ("event", "id"), ("segment_fact", "id"), ("class_fact", "id"),  # PostgreSQL counts on where a change is refused
+}  # fmt: skip
 OTHER = FeatureSpace("test.other", "none", "none", "area-1", 4)
 NAMES = ("road", "Car", "Traffic  light", "élan", "Ｔree")
 
@@ -49,11 +51,15 @@ def contents(store: FeatureStore) -> dict[str, list[tuple[str, ...]]]:
         rows = {name: connection.execute(select(table)).mappings().all() for name, table in tables.items()}
     names = {table: {row["id"]: row[key] for row in rows[table]} for table, key in NATURAL.items()}
     numbers = {int(row["id"]): str(row["point_id"]) for row in rows["segment"]}
+    names["event"] = {number: place for place, number in enumerate(sorted(row["id"] for row in rows["event"]))}
     found = {}
     for name, table in tables.items():
         targets = {
             column.name: next(iter(column.foreign_keys)).column.table.name for column in table.c if column.foreign_keys
         }
+        if "segment_id" in targets:  # also where it is half of a mask's key
+            targets["segment_id"] = "segment"
+            targets.pop("mask_no", None)
         told = []
         for row in rows[name]:
             values = {column: _plain(name, column, value, targets, names, numbers) for column, value in row.items()}
@@ -64,8 +70,6 @@ def contents(store: FeatureStore) -> dict[str, list[tuple[str, ...]]]:
 
 def _plain(table: str, column: str, value: Any, targets: dict, names: dict, numbers: dict) -> Any:
     """A value as both databases must agree on it; ... for what may differ."""
-    if isinstance(value, dict):  # PostgreSQL keeps the keys of a JSON object in an order of its own
-        return {key: _named(key, one, names, numbers) for key, one in sorted(value.items())}
     if isinstance(value, datetime):
         assert value.utcoffset() is not None and value.utcoffset().total_seconds() == 0
         return "a time"
@@ -77,16 +81,11 @@ def _plain(table: str, column: str, value: Any, targets: dict, names: dict, numb
         return ...
     if column == "segment_ids":
         return sorted(numbers[number] for number in np.frombuffer(value, dtype="<i8").tolist())
+    if (table, column) == ("event", "target") and value.isdigit():  # of an undo
+        return names["event"][int(value)]
     if column in targets and value is not None and targets[column] in names:
         return str(names[targets[column]][value])
     return value
-
-
-def _named(key: str, value: Any, names: dict, numbers: dict) -> Any:
-    """An entry of an event, which names classes and segments by their rows."""
-    if key == "category" and value is not None:
-        return names["category"][value]
-    return sorted(numbers[one] for one in unpacked(value)) if key == "made" else value
 
 
 def build(work, made) -> FeatureStore:
@@ -128,18 +127,15 @@ def fail(store: FeatureStore, made) -> None:
 
 
 def edit(store: FeatureStore, made) -> None:
-    """What people do: labels, quarantine, aliases, a merge, events."""
+    """What people do: labels, quarantine, aliases, a removal that is undone, a merge."""
     point_id = made.ids(store, "image_id = (SELECT min(id) FROM image)")["car", 0]
-    with transaction(store.engine, write=True) as connection:
-        segment = connection.execute(select(Base.metadata.tables["segment"]).where(_is(point_id))).one()
-        target = ensure_categories(connection, {"lorry": None, "LORRY ": True})["lorry"]
-        label = {"segment_id": segment.id, "category_id": target, "source": "person", "confidence": 0.1, "actor": "ann"}
-        connection.execute(insert(Label).values(**label))
-        connection.execute(insert(CategoryAlias).values(category_id=target, alias="Truck", alias_key="truck"))
-        events.record(connection, "ann", "label.set", str(point_id), {"class": "Car"}, {"class": "lorry", "n": 1.0})
-    change = "UPDATE segment SET seal = NULL, rev = rev + 1"
-    made.change(store, f"{change}, category_id = :c WHERE id = :id", c=target, id=segment.id)
-    made.change(store, f"{change}, status = 1 WHERE prompt = 'road' AND ordinal = 0")
+    store.segments.relabel([point_id], "élan", "ann")
+    store.classes.add_alias("bus", "Truck", "ann")
+    removed = store.classes.remove("van", "ann").event
+    store.classes.merge("bus", "car", "ann")
+    store.undo(removed, "bob")
+    first = "image_id = (SELECT min(id) FROM image)"
+    store.segments.quarantine(list(made.ids(store, f"{first} AND prompt = 'road' AND ordinal = 0").values()), "ann")
     made.change(store, "UPDATE image SET seal = NULL, state = 2 WHERE external_id = '3.jpg'")
     made.announce(store)
     store.refresh()
@@ -153,10 +149,10 @@ def decide(store: FeatureStore, made) -> None:
     for one in (match, fill, replace(match, query="unicorn", how=MatchKind.MISSING, matched="")):
         store._catalog.edit(class_matches.record, one)
     for number in (6, 7):
-        run = store.runs.start(replace(made.plan(fills.KIND), config=fills.note(fill, {"known": False})))
+        run = store.runs.start(replace(made.plan(fills.KIND), config=fills.note(fill)))
         store.runs.commit(run, [made.unit(number, classes=("boat",))], {"boat": True})
     newest = store.matches.decisions().newest["boat"]
-    store._catalog.edit(fills.finish_fill, newest, {"images": 2})
+    store._catalog.edit(fills.finish_fill, newest)
     store.matches.accept("BOAT", "ann")
     store.matches.reject("boat", "bob", "no boats")
     store.matches.map_to("cab", "Truck", 0.95, "ann")
@@ -172,10 +168,6 @@ def add_space(store: FeatureStore, made) -> None:
     made.commit(
         store, replace(again, segments=(again.segments[0], *(replace(one, rle=b"0") for one in again.segments[1:])))
     )
-
-
-def _is(point_id: Any) -> Any:
-    return Base.metadata.tables["segment"].c.point_id == point_id
 
 
 @pytest.fixture(scope="module")
@@ -222,9 +214,23 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "names": lambda c: sorted(find_categories(c, ["truck", "lorry", "car", "traffic light", "tree", "?"])),
     "waiting": lambda c: outbox.pending_count(c, 1),
     "wanted": lambda c: wanted_points.count(c, 1),
-    "events": lambda c: [(one["actor"], one["action"], one["target"]) for one in events.latest(c)],
+    "events": lambda c: [
+        (one.actor, one.action, one.now, one.segments, one.runs, one.source, one.undoes is None)
+        for one in events.log(c)
+    ],
+    "moments": lambda c: [
+        [(one.name, one.aliases, one.segments, one.images) for one in moments.classes_at(c, event.id)]
+        for event in events.log(c)[::3]
+    ],
+    "difference": lambda c: [
+        (len(found.classes), sorted(str((one.before, one.after)) for one in found.segments))
+        for event in events.log(c)[::3]
+        for found in (moments.difference(c, event.id, events.log(c)[-1].id),)
+    ],
+    "stale": lambda c: (segment_facts.stale(c), class_facts.stale(c)),
     "decisions": lambda c: [
-        replace(one, at=datetime.min, category=one.category is not None) for one in class_matches.history(c)
+        replace(one, at=datetime.min, category=one.category is not None, event=one.event is not None)
+        for one in class_matches.history(c)
     ],
     "barred": lambda c: class_matches.decisions(c).barred_names("boat", "world"),
     "fill": lambda c: fills.fill_runs(c, ClassMatch("boat", "kayak", MatchKind.MAP, 0.5, "world")),

@@ -94,11 +94,11 @@ def three_kinds(work, made) -> FeatureStore:
     store._catalog.edit(record, fill)
     for kind, name, config in (
         ("class_add", "Kite", {"classes": ["Kite"]}),
-        (KIND, "boat", note(fill, {"known": False})),
+        (KIND, "boat", note(fill)),
     ):
         run = store.runs.start(replace(made.plan(kind), source=f"{name}:", config=config))
         store.runs.commit(run, [replace(made.unit(1, classes=(name,)), vectors=made.unit(run.id + 5).vectors[:2])], {})
-    store._catalog.edit(finish_fill, store.matches.decisions().newest["boat"], {})
+    store._catalog.edit(finish_fill, store.matches.decisions().newest["boat"])
     return store
 
 

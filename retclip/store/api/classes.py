@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from retclip.store.classes import additions, class_edits
-from retclip.store.records import Edit, StoreClass
+from retclip.store.records import Edit, HistoryEvent, StoreClass
 from retclip.store.segments.categories import find_category
 from retclip.store.sql import catalog
 from retclip.store.sql.transactions import Transactions
@@ -26,7 +26,7 @@ class Classes:
         """Find the row of the class that a name or alias means, None where no class has it."""
         return self._catalog.read(find_category, name)
 
-    def history(self, name: str | None = None) -> list[dict[str, Any]]:
+    def history(self, name: str | None = None) -> list[HistoryEvent]:
         """List the events of one class, also of one that is gone, oldest first.
 
         name: None for the events of every class.
@@ -55,19 +55,18 @@ class Classes:
         return self._catalog.edit(class_edits.remove_class, name, actor)
 
     def note_of_addition(self, name: str, gated: bool) -> Mapping[str, Any]:
-        """Say what the run of an addition writes down before it begins: what the class was before.
+        """Say what the run of an addition writes down before it begins: which class it adds.
 
         gated: somebody judges the class afterwards.
         """
         return self._catalog.read(additions.note, name, gated)
 
-    def finish_addition(self, name: str, run: int, summary: Mapping[str, Any]) -> int | None:
-        """Write the event of a run that added to a class; returns its number, None where the run left no trace.
+    def finish_addition(self, name: str, run: int) -> int | None:
+        """End the run of an addition; returns the number of its event, None where the run left no trace.
 
         run: its row.
-        summary: what the event says beside the run.
         """
-        return self._catalog.write(additions.finish_addition, name, run, summary)
+        return self._catalog.write(additions.finish_addition, name, run)
 
     def take_back_unfinished(self, name: str, actor: str) -> list[int]:
         """Undo the additions of a class whose process died before they ended or were judged; returns their events."""

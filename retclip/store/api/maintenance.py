@@ -8,6 +8,7 @@ from retclip.store import repair
 from retclip.store.api.spaces import Spaces
 from retclip.store.archive.shards import Archive
 from retclip.store.findings import Again, CatalogState, Differences, Graph
+from retclip.store.history import class_facts, rebuild, segment_facts
 from retclip.store.index.indexes import Indexes
 from retclip.store.index.protocol import VectorIndex
 from retclip.store.index.reconcile import differences, reconcile
@@ -48,6 +49,14 @@ class Maintenance:
     def remake_catalog_indexes(self) -> None:
         """Make every index of the catalog again from its table. Raises StoreError."""
         remake_indexes(self._catalog.engine)
+
+    def stale_caches(self) -> tuple[int, int]:
+        """Count the segments and the classes whose rows say something else than their facts. Reads every fact."""
+        return self._catalog.read(lambda c: (len(segment_facts.stale(c)), len(class_facts.stale(c))))
+
+    def settle_caches(self) -> None:
+        """Make what rows of segments and classes hold again from their facts; indexes follow."""
+        self._catalog.edit(rebuild.settle_all)
 
     def shards(self) -> tuple[list[str], list[str]]:
         """List the shards that hold a vector of some segment, and the files of the archive that no row names."""

@@ -59,20 +59,14 @@ class Matches:
         return self._catalog.edit(match_edits.map_elsewhere, match)
 
     def fill_runs(self, match: ClassMatch) -> FillRuns:
-        """Tell which runs carried a decision out so far; before the first of them, what the class is now."""
-        return self._catalog.read(fills.runs_or_class, match)
+        """Tell which runs carried a decision out so far."""
+        return self._catalog.read(fills.fill_runs, match)
 
-    def note_of_fill(self, match: ClassMatch, earlier: FillRuns) -> Mapping[str, Any]:
-        """Say what the run of a fill writes down before it begins: which decision it carries out.
+    def note_of_fill(self, match: ClassMatch) -> Mapping[str, Any]:
+        """Say what the run of a fill writes down before it begins: which decision it carries out."""
+        return fills.note(match)
 
-        earlier: what `fill_runs` told.
-        """
-        return fills.note(match, earlier.before)
-
-    def end_fill(self, match: ClassMatch, summary: Mapping[str, Any]) -> int | None:
-        """Write the event of a fill; returns its number. None where another process still works on it, or where a newer
-        decision overruled it, then what it stored goes.
-
-        summary: what the event says beside the match.
-        """
-        return self._catalog.edit(match_edits.end_fill, match, summary)
+    def end_fill(self, match: ClassMatch) -> int | None:
+        """Note that a fill is complete; returns the number of its event. None where another process still works on it,
+        or where a newer decision overruled it, then what it stored goes."""
+        return self._catalog.edit(match_edits.end_fill, match)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from retclip.store.records import StoredSegment, VectorMaker
+from retclip.store.classes import segment_edits
+from retclip.store.records import Edit, StoredSegment, VectorMaker
 from retclip.store.segments import spaces
 from retclip.store.sql import catalog
 from retclip.store.sql.transactions import Transactions
@@ -31,3 +32,20 @@ class Segments:
         space: its fingerprint.
         """
         return self._catalog.read(spaces.vector_makers, ids, space)
+
+    def relabel(self, ids: Sequence[UUID], name: str, actor: str) -> Edit:
+        """Give segments another class, which outlives every rebuild.
+
+        name: of a class of the store.
+        actor: who says so, for the event.
+        Raises DataError for an unknown segment or class.
+        """
+        return self._catalog.edit(segment_edits.relabel, ids, name, actor)
+
+    def quarantine(self, ids: Sequence[UUID], actor: str) -> Edit:
+        """Keep segments out of every answer, whatever runs find. Raises DataError for an unknown segment."""
+        return self._catalog.edit(segment_edits.quarantine, ids, actor)
+
+    def release(self, ids: Sequence[UUID], actor: str) -> Edit:
+        """Let segments be found again. Raises DataError for an unknown segment."""
+        return self._catalog.edit(segment_edits.release, ids, actor)

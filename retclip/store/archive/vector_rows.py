@@ -1,22 +1,21 @@
 """Where vectors lie, as rows of SQL: the shard in the archive, and each segment's row in it.
 
-A vector is of one mask in one space. When its slot is filled with another mask, the vectors in other spaces are stale:
-they go in that same transaction, so that these spaces say honestly what they lack.
+A vector is of one mask in one space. A slot that is filled with another mask has no vector yet in the other spaces,
+which say honestly that they lack it; should the earlier mask hold again, its vectors are there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, insert, select, true
+from sqlalchemy import Connection, delete, insert, select
 
 from retclip.store.archive.shards import Archive, crc32
 from retclip.store.records import OpenRun
 from retclip.store.sql.catalog import pages
-from retclip.store.sql.tables import FeatureGap, SegmentFeature, Shard
+from retclip.store.sql.tables import FeatureGap, Segment, SegmentFeature, Shard
 from retclip.store.work.ledger import row_id
 
 NO_SHARD = -1
@@ -36,54 +35,35 @@ def shard_id(connection: Connection, run: OpenRun, name: str | None, rows: int, 
 
 
 def point_at_rows(
-    connection: Connection, space_id: int, shard: int, rows: Mapping[int, int], checksums: Sequence[int]
-) -> None:
-    """Say of each segment which row of the shard is its vector in that space. rows: segment to row."""
-    forget(connection, space_id, list(rows))
+    connection: Connection, space_id: int, shard: int, rows: Mapping[int, int], masks: Mapping[int, int],
+    checksums: Sequence[int],
+) -> None:  # fmt: skip
+    """Say of each segment which row of the shard is the vector of its mask in that space.
+
+    rows: segment to row.
+    masks: segment to the number of its mask.
+    """
     values = [
-        {"segment_id": segment, "space_id": space_id, "shard_id": shard, "row_no": row, "crc32": checksums[row]}
+        {"segment_id": segment, "mask_no": masks[segment], "space_id": space_id, "shard_id": shard, "row_no": row,
+         "crc32": checksums[row]}
         for segment, row in rows.items()
-    ]
+    ]  # fmt: skip
     if values:
         connection.execute(insert(SegmentFeature), values)
 
 
-def vectors_of(connection: Connection, segment_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """What every space knows of those segments, as JSON can hold it: "features" with [space, shard, row, crc32] each,
-    "gaps" with [space, reason, run] each."""
-    found: dict[int, dict[str, Any]] = {one: {"features": [], "gaps": []} for one in segment_ids}
-    feature = (SegmentFeature.space_id, SegmentFeature.shard_id, SegmentFeature.row_no, SegmentFeature.crc32)
-    gap = (FeatureGap.space_id, FeatureGap.reason, FeatureGap.run_id)
-    for page in pages(segment_ids):
-        for table, key, columns in ((SegmentFeature, "features", feature), (FeatureGap, "gaps", gap)):
-            query = select(table.segment_id, *columns).where(table.segment_id.in_(page)).order_by(table.space_id)
-            for segment, *values in connection.execute(query):
-                found[segment][key].append(values)
-    return found
-
-
-def put_back(connection: Connection, segment_id: int, vectors: Mapping[str, Any]) -> None:
-    """Make what every space knows of a segment what `vectors_of` once answered. Shards are never changed or removed
-    from SQL, so their rows still hold the same vectors."""
-    _forget(connection, [segment_id], true(), true())
-    for space, shard, row, checksum in vectors["features"]:
-        values = {"shard_id": shard, "row_no": row, "crc32": checksum}
-        connection.execute(insert(SegmentFeature).values(segment_id=segment_id, space_id=space, **values))
-    for space, reason, run in vectors["gaps"]:
-        connection.execute(insert(FeatureGap).values(segment_id=segment_id, space_id=space, reason=reason, run_id=run))
-
-
 def forget(connection: Connection, space_id: int, segment_ids: Sequence[int]) -> None:
-    """What that space knows of those segments is gone."""
-    _forget(connection, segment_ids, SegmentFeature.space_id == space_id, FeatureGap.space_id == space_id)
-
-
-def forget_stale(connection: Connection, space_id: int, segment_ids: Sequence[int]) -> None:
-    """Segments got another mask in a run of that space: what other spaces know of them is gone."""
-    _forget(connection, segment_ids, SegmentFeature.space_id != space_id, FeatureGap.space_id != space_id)
-
-
-def _forget(connection: Connection, segment_ids: Sequence[int], feature: Any, gap: Any) -> None:
+    """What that space knows of those segments' masks of now is gone."""
     for page in pages(segment_ids):
-        connection.execute(delete(SegmentFeature).where(SegmentFeature.segment_id.in_(page), feature))
-        connection.execute(delete(FeatureGap).where(FeatureGap.segment_id.in_(page), gap))
+        for table in (SegmentFeature, FeatureGap):
+            now = select(Segment.mask_no).where(Segment.id == table.segment_id).scalar_subquery()
+            of_it = (table.segment_id.in_(page), table.space_id == space_id, table.mask_no == now)
+            connection.execute(delete(table).where(*of_it))
+
+
+def forget_earlier(connection: Connection, shards: Sequence[int]) -> None:
+    """Of masks that hold no more what lay in those shards is gone."""
+    now = select(Segment.mask_no).where(Segment.id == SegmentFeature.segment_id).scalar_subquery()
+    for page in pages(shards):
+        of_them = (SegmentFeature.shard_id.in_(page), SegmentFeature.mask_no != now)
+        connection.execute(delete(SegmentFeature).where(*of_them))

@@ -7,9 +7,7 @@ the undo of its event.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -82,25 +80,25 @@ def take_back(connection: Connection, earlier: ClassMatch | None, actor: str) ->
         raise StoreBusy(f"the fill of {earlier.query!r} to be over", got, "stop it or let it end, then repeat")
     event = earlier.event
     if event is None:
-        if not fill_runs(connection, earlier).ids:
+        event = fill_runs(connection, earlier).event
+        if event is None:
             return Edit(0)
-        event = finish_fill(connection, earlier, {})
     return undo(connection, event, actor)
 
 
-def end_fill(connection: Connection, match: ClassMatch, told: Mapping[str, Any]) -> int | None:
+def end_fill(connection: Connection, match: ClassMatch) -> int | None:
     """Record the end of a fill, from the process that carried it out: the number of its event. None where another one
     still works on it, which ends it then. Where a newer decision has overruled it meanwhile, all goes back at once, and
-    the answer is None, too. told: as in `finish_fill`."""
+    the answer is None, too."""
     one_writer_at_a_time(connection)
     if filled_elsewhere(connection, match):
         return None
     newest = decisions(connection).newest.get(match.key)
     if newest is not None and newest.is_fill and same_fill(newest, match):
-        return finish_fill(connection, newest, told)
+        return finish_fill(connection, newest)
     runs = fill_runs(connection, match)
-    if runs.segments:
-        undo(connection, finish_fill(connection, match, told), f"run {runs.ids[-1]}")
+    if runs.event is not None:
+        undo(connection, runs.event, f"run {runs.ids[-1]}")
     return None
 
 

@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Engine, Select, and_, func, select
+from sqlalchemy import Connection, Engine, Select, func, select
 
-from retclip.store.sql.catalog import PAGE, joined, living, pages
+from retclip.store.sql.catalog import PAGE, its_vector, joined, living, pages
 from retclip.store.sql.engine import read
 from retclip.store.sql.tables import ImageRow, Segment, SegmentFeature, Shard
 
@@ -73,7 +73,7 @@ def _wanted(space_id: int) -> Select[Any]:
     )  # fmt: skip
     return (
         joined(select(*columns).select_from(Segment))
-        .join(SegmentFeature, and_(SegmentFeature.segment_id == Segment.id, SegmentFeature.space_id == space_id))
+        .join(SegmentFeature, its_vector(SegmentFeature, space_id))
         .join(Shard, Shard.id == SegmentFeature.shard_id)
         .where(living())
     )

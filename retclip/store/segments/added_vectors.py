@@ -41,7 +41,9 @@ def _commit(
         same = _unchanged(connection, [*masks, *(mask for one in results for mask in one.without)])
         rows = {mask.id: row for row, mask in enumerate(masks) if mask.id in same}
         shard_id = vector_rows.shard_id(connection, run, shard, len(checksums), dim)
-        vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, checksums)
+        vector_rows.forget(connection, run.space_id, list(rows))
+        numbers = {mask.id: mask.mask_no for mask in masks}
+        vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, numbers, checksums)
         for one in results:
             _let_go(connection, run, one, same)
         announce(connection, live_versions(connection, run.space_id), list(rows))
@@ -50,20 +52,20 @@ def _commit(
 
 
 def _unchanged(connection: Connection, masks: Sequence[StoredMask]) -> set[int]:
-    """Those that are as they were read. Their rows are held until the transaction ends: who replaces a mask then
-    forgets the vector that was stored here."""
-    read, same = {mask.id: mask.rle for mask in masks}, set[int]()
+    """Those that are as they were read. Their rows are held until the transaction ends."""
+    read, same = {mask.id: mask.mask_no for mask in masks}, set[int]()
     for page in pages(sorted(read)):
         rows = connection.execute(
-            select(Segment.id, Segment.rle).where(Segment.id.in_(page)).order_by(Segment.id).with_for_update()
+            select(Segment.id, Segment.mask_no).where(Segment.id.in_(page)).order_by(Segment.id).with_for_update()
         )
-        same |= {row[0] for row in rows if bytes(row[1]) == read[row[0]]}
+        same |= {row[0] for row in rows if row[1] == read[row[0]]}
     return same
 
 
 def _let_go(connection: Connection, run: OpenRun, one: AddedVectors, same: set[int]) -> None:
-    ids = [mask.id for mask in one.without if mask.id in same]
-    vector_rows.forget(connection, run.space_id, ids)
-    rows = [{"segment_id": each, "space_id": run.space_id, "reason": one.reason, "run_id": run.id} for each in ids]
+    gone = [mask for mask in one.without if mask.id in same]
+    vector_rows.forget(connection, run.space_id, [mask.id for mask in gone])
+    said = {"space_id": run.space_id, "reason": one.reason, "run_id": run.id}
+    rows = [{"segment_id": mask.id, "mask_no": mask.mask_no, **said} for mask in gone]
     if rows:
         connection.execute(insert_or_keep(connection, FeatureGap), rows)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,20 @@ from retclip.names import name_key
 from retclip.store.archive import vector_rows
 from retclip.store.archive.crash_points import reach
 from retclip.store.archive.shards import Archive
+from retclip.store.history import events
 from retclip.store.ids import stored_name
 from retclip.store.records import OpenRun, UnitResult
-from retclip.store.segments.categories import ensure_categories
-from retclip.store.segments.slots import SlotImage, fill_slots
+from retclip.store.segments.categories import ensure_categories, find_categories, say_stored
+from retclip.store.segments.slots import Filling, FirstSaid, SlotImage, fill_slots
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import transaction, when_free
 from retclip.store.sql.tables import ImageRow, Run, Unit
-from retclip.store.states import UnitState
+from retclip.store.states import RunKind, UnitState
 from retclip.store.work.ledger import live_versions, row_id
 from retclip.store.work.outbox import announce
+
+ADDITIONS = (RunKind.CLASS_ADD, RunKind.CLASS_FILL)  # kinds of runs that store one class
 
 
 def commit_units(
@@ -50,9 +54,12 @@ def _commit(
 ) -> None:  # fmt: skip
     with transaction(engine, write=True) as connection:
         shard_id = vector_rows.shard_id(connection, run, shard, len(checksums), dim)
-        names = {prompt: is_thing.get(prompt) for result in results for prompt in result.prompts}
-        categories = ensure_categories(connection, names)
-        changed: list[int] = []
+        stored = ensure_categories(connection, _stored_names(run, results))
+        event = cache(lambda: events.of_run(connection, run, _added_class(connection, run, results)))
+        if stored.ids:
+            say_stored(connection, event(), stored, is_thing)
+        filling = Filling(run, event, stored.ids, FirstSaid(connection, event))
+        changed, masks, again = list[int](), dict[int, int](), list[int]()
         rows: dict[int, int] = {}
         row_no = 0
         images = _image_ids(connection, run, results)
@@ -60,13 +67,32 @@ def _commit(
         for result in results:
             absent = tuple(name for name in result.absent if name_key(name) not in elsewhere[result.key])
             image = SlotImage(images[result.image_sha256], result.image_sha256, result.prompts, absent)
-            ids, retired = fill_slots(connection, run, image, result.segments, categories)
-            rows |= {segment: row for row, segment in enumerate(ids, start=row_no)}
-            changed += [*ids, *retired]
-            row_no += len(ids)
-        vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, checksums)
+            filled = fill_slots(connection, filling, image, result.segments)
+            rows |= {segment: row for row, segment in enumerate(filled.ids, start=row_no)}
+            masks |= filled.masks
+            again += filled.again
+            changed += [*filled.ids, *filled.retired]
+            row_no += len(filled.ids)
+        filling.first.write()
+        vector_rows.forget(connection, run.space_id, again)
+        vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, masks, checksums)
         announce(connection, live_versions(connection), changed)
         reach("before commit")
+
+
+def _stored_names(run: OpenRun, results: Sequence[UnitResult]) -> dict[str, None]:
+    """The classes that are there from now on: of a build all that were asked for; of an addition what was found, for
+    one that finds nothing leaves no class behind."""
+    if run.kind not in ADDITIONS:
+        return {prompt: None for result in results for prompt in result.prompts}
+    return {segment.prompt: None for result in results for segment in result.segments}
+
+
+def _added_class(connection: Connection, run: OpenRun, results: Sequence[UnitResult]) -> int | None:
+    """The one class of an addition."""
+    asked = [name_key(prompt) for result in results for prompt in result.prompts] if run.kind in ADDITIONS else []
+    found = find_categories(connection, asked)
+    return next((found[key] for key in asked if key in found), None)
 
 
 def _image_ids(connection: Connection, run: OpenRun, results: Sequence[UnitResult]) -> dict[str, int]:

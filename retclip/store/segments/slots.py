@@ -2,24 +2,24 @@
 
 What a run finds takes the slots of its prompts in order; slots that are left over are retired, not forgotten. So are
 those of classes that the same data set no longer shows in the image. A person's label and quarantine outlive it
-all; vectors in other spaces outlive what leaves the mask as it was. What an addition replaces is kept for its undo.
+all; vectors in other spaces outlive what leaves the mask as it was. All of it is facts under the run's event, so that
+its undo leaves what others said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select
 
 from retclip.names import name_key
-from retclip.store.archive.vector_rows import forget_stale
+from retclip.store.history import segment_facts
 from retclip.store.ids import segment_id, stored_name
 from retclip.store.records import NewSegment, OpenRun
-from retclip.store.segments.replaced_segments import keep
-from retclip.store.sql.catalog import pages
-from retclip.store.sql.tables import NORMAL, RETIRED, ImageRow, Label, Run, Segment
+from retclip.store.sql.catalog import its_mask, pages
+from retclip.store.sql.tables import RETIRED, ImageRow, Mask, Run, Segment
 
 
 @dataclass(frozen=True)
@@ -33,32 +33,99 @@ class SlotImage:
     absent: tuple[str, ...]
 
 
-def fill_slots(
-    connection: Connection, run: OpenRun, image: SlotImage, found: Sequence[NewSegment], categories: Mapping[str, int]
-) -> tuple[list[int], list[int]]:
-    """Row ids of the found segments in their order, and of the ones that were retired."""
-    there = _there(connection, run, image)
+class FirstSaid:
+    """Masks and facts of new segments, which nobody asks for before the commit's end: written at once for all images,
+    for a statement for each would be a good part of a commit's time."""
+
+    def __init__(self, connection: Connection, event: Callable[[], int]) -> None:
+        self._connection, self._event = connection, event
+        self._masks: list[dict[str, object]] = []
+        self._facts: list[dict[str, object]] = []
+        self._images: set[int] = set()
+
+    def begin(self, image: int) -> None:
+        """An image is filled next: what one that came before had to say of it must be there."""
+        if image in self._images:
+            self.write()
+        self._images.add(image)
+
+    def add(self, mask: dict[str, object], fact: dict[str, object]) -> None:
+        """Keep what is said of one segment."""
+        self._masks.append(mask)
+        self._facts.append(fact)
+
+    def write(self) -> None:
+        """Write what was kept."""
+        if self._masks:
+            self._connection.execute(insert(Mask), self._masks)
+            segment_facts.say(self._connection, self._event(), self._facts)
+        self._masks, self._facts = [], []
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What fills slots. event: the run's number, asked for where there is something to say. categories: by name."""
+
+    run: OpenRun
+    event: Callable[[], int]
+    categories: Mapping[str, int]
+    first: FirstSaid
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What became of an image's slots. ids: row ids of the found segments in their order. masks: of each the number of
+    its mask. again: those of them that were there before. retired: those that were not found."""
+
+    ids: list[int]
+    masks: Mapping[int, int]
+    again: list[int]
+    retired: list[int]
+
+
+def fill_slots(connection: Connection, by: Filling, image: SlotImage, found: Sequence[NewSegment]) -> Filled:
+    """Say what a run found in an image."""
+    by.first.begin(image.id)
+    there = _there(connection, by.run, image)
     asked = {name_key(prompt) for prompt in image.prompts}
     existing = {(row.prompt, row.ordinal): row for row in there if row.prompt in asked}
     slots = [(new, existing.pop((name_key(new.prompt), new.ordinal), None)) for new in found]
-    inserted = iter(_insert(connection, run, image, [new for new, old in slots if old is None], categories))
-    ids = [next(inserted) if old is None else old.id for _, old in slots]
-    refilled = [(new, old) for new, old in slots if old is not None]
+    inserted = iter(_insert(connection, by, image, [new for new, old in slots if old is None]))
+    ids = [next(inserted) if old is None else int(old.id) for _, old in slots]
+    masks = _fill_again(connection, by, [(new, old) for new, old in slots if old is not None])
     absent = {
         name_key(name) for name in image.absent
     }  # of these only what this data set put there: others may know more
-    unshown = [row for row in there if row.prompt in absent and row.dataset_id == run.dataset_id]
+    unshown = [row for row in there if row.prompt in absent and row.dataset_id == by.run.dataset_id]
     surplus = [row.id for row in (*existing.values(), *unshown) if row.status != RETIRED]
-    keep(connection, run, [old.id for _, old in refilled], surplus)
-    for new, old in refilled:
-        status = NORMAL if old.status == RETIRED else old.status
-        values = {**_values(run, new), "status": status, "rev": Segment.rev + 1}
-        connection.execute(update(Segment).where(Segment.id == old.id).values(**values))
-    forget_stale(connection, run.space_id, [old.id for new, old in refilled if bytes(old.rle) != new.rle])
     if surplus:
-        retire = update(Segment).where(Segment.id.in_(surplus))
-        connection.execute(retire.values(status=RETIRED, rev=Segment.rev + 1))
-    return ids, surplus
+        segment_facts.say_alike(connection, by.event(), surplus, present=False)
+    return Filled(ids, {one: masks.get(one, 1) for one in ids}, list(masks), surplus)
+
+
+def _fill_again(connection: Connection, by: Filling, slots: Sequence[tuple[NewSegment, Any]]) -> dict[int, int]:
+    """Give slots that are there the masks of the run; by segment the number of its mask. The same mask keeps it."""
+    other = [int(old.id) for new, old in slots if bytes(old.rle) != new.rle]
+    newest = _newest_masks(connection, other)
+    masks = {int(old.id): newest[old.id] + 1 if old.id in newest else int(old.mask_no) for _, old in slots}
+    rows = [_mask(new, old.id, masks[old.id]) for new, old in slots if old.id in newest]
+    if rows:
+        connection.execute(insert(Mask), rows)
+    if slots:
+        facts = [{"segment_id": old.id, **_drawn(by.run, new, masks[old.id])} for new, old in slots]
+        segment_facts.say(connection, by.event(), facts)
+        segment_facts.settle(connection, masks, moved=masks)
+    return masks
+
+
+def _newest_masks(connection: Connection, segment_ids: Sequence[int]) -> dict[int, int]:
+    """Of each segment the highest number of a mask, held or not."""
+    query = select(Mask.segment_id, func.max(Mask.number)).group_by(Mask.segment_id)
+    return {
+        row[0]: row[1]
+        for page in pages(segment_ids)
+        for row in connection.execute(query.where(Mask.segment_id.in_(page)))
+    }
 
 
 def images_with_slots(
@@ -81,40 +148,50 @@ def images_with_slots(
 
 
 def _there(connection: Connection, run: OpenRun, image: SlotImage) -> Sequence[Any]:
-    """Every segment that this proposer has in the image, with the data set of the run that made it."""
+    """Every segment that this proposer has in the image, with the data set of the run that made its mask. Held until
+    the transaction ends: two runs must not number their masks alike."""
     query = (
-        select(Segment.prompt, Segment.ordinal, Segment.id, Segment.status, Segment.rle, Run.dataset_id)
+        select(Segment.prompt, Segment.ordinal, Segment.id, Segment.status, Segment.mask_no, Mask.rle, Run.dataset_id)
         .join(Run, Run.id == Segment.run_id)
+        .join(Mask, its_mask())
         .where(Segment.image_id == image.id, Segment.proposer_id == run.proposer_id)
+        .order_by(Segment.id)
+        .with_for_update(of=Segment, key_share=True)
     )
     return connection.execute(query).all()
 
 
-def _values(run: OpenRun, new: NewSegment) -> dict[str, object]:
+def _mask(new: NewSegment, segment: int, number: int) -> dict[str, object]:
     x, y, width, height = new.box
     box = {"x": x, "y": y, "width": width, "height": height, "area": new.area}
+    return {"segment_id": segment, "number": number, **box, "rle": new.rle}
+
+
+def _drawn(run: OpenRun, new: NewSegment, number: int) -> dict[str, object]:
+    """What a run says of a segment that it found."""
     scores = {"score": new.score, "detector_score": new.detector_score, "mask_score": new.mask_score}
-    return {**box, **scores, "rle": new.rle, "run_id": run.id}
+    return {"run_id": run.id, "mask_no": number, **scores, "present": True}
 
 
-def _insert(
-    connection: Connection, run: OpenRun, image: SlotImage, found: Sequence[NewSegment], categories: Mapping[str, int]
-) -> list[int]:
-    """Rows and first labels of new segments, all at once: a statement for each would be half of a commit's time."""
+def _insert(connection: Connection, by: Filling, image: SlotImage, found: Sequence[NewSegment]) -> list[int]:
+    """Rows of new segments, all at once, and what is said of them first. Nothing else was said, so their rows say the
+    same without being settled."""
     if not found:
         return []
+    run = by.run
+    labels = [
+        {"category_id": by.categories[new.prompt], "label_source": new.label_source, "confidence": new.confidence}
+        for new in found
+    ]
     rows = [
         {"point_id": segment_id(image.sha256, run.proposer, new.prompt, new.ordinal), "image_id": image.id,
-         "category_id": categories[new.prompt], "proposer_id": run.proposer_id, "prompt": name_key(new.prompt),
-         "ordinal": new.ordinal, **_values(run, new)}
-        for new in found
+         "proposer_id": run.proposer_id, "prompt": name_key(new.prompt), "ordinal": new.ordinal, **label,
+         "labelled_by": f"run {run.id}", "run_id": run.id, "score": new.score, "detector_score": new.detector_score,
+         "mask_score": new.mask_score}
+        for new, label in zip(found, labels, strict=True)
     ]  # fmt: skip
     statement = insert(Segment).returning(Segment.id, sort_by_parameter_order=True)
     ids = list(connection.execute(statement, rows).scalars())
-    labels = [
-        {"segment_id": each, "category_id": categories[new.prompt], "source": new.label_source,
-         "confidence": new.confidence, "actor": f"run {run.id}"}
-        for each, new in zip(ids, found, strict=True)
-    ]  # fmt: skip
-    connection.execute(insert(Label), labels)
+    for each, new, label in zip(ids, found, labels, strict=True):
+        by.first.add(_mask(new, each, 1), {"segment_id": each, **label, **_drawn(run, new, 1)})
     return ids

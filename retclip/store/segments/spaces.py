@@ -3,8 +3,8 @@
 A segment *lives* as long as an index should hold it: it and its class are not retired, its image is not being deleted.
 In a space a living segment has a vector, or lacks one, or is let go without. The last are rows of `feature_gap`: its
 mask meets no cell of that backbone, which no repetition changes; or its photo could not be used and a person accepted
-that. Whoever fills the slot with another mask takes that back (`store.vector_rows.forget_stale`). A space is complete
-where nothing is lacking.
+that. Both are a mask's: whoever fills the slot with another one begins anew. A space is complete where nothing is
+lacking.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from retclip.errors import SpaceMismatch
 from retclip.store.records import SpaceState, StoredMask, StoredPhoto, VectorMaker
-from retclip.store.sql.catalog import PAGE, joined, living, pages
+from retclip.store.sql.catalog import PAGE, its_mask, its_vector, joined, living, pages
 from retclip.store.sql.tables import (
     Category,
     FeatureGap,
     ImageRow,
+    Mask,
     Run,
     Segment,
     SegmentFeature,
@@ -70,20 +71,20 @@ def count_photos_lacking(connection: Connection, space_id: int) -> int:
 def masks_lacking(connection: Connection, space_id: int, image_id: int) -> list[StoredMask]:
     """The segments of an image to be given a vector, by row."""
     accepted = FeatureGap.segment_id.is_not(None)
-    query = _lacking(space_id, Segment.id, Segment.point_id, Category.name, Segment.rle, accepted)
-    rows = connection.execute(query.where(Segment.image_id == image_id).order_by(Segment.id))
-    return [StoredMask(row[0], row[1], row[2], bytes(row[3]), bool(row[4])) for row in rows]
+    query = _lacking(space_id, Segment.id, Segment.point_id, Category.name, Mask.rle, Mask.number, accepted)
+    rows = connection.execute(query.join(Mask, its_mask()).where(Segment.image_id == image_id).order_by(Segment.id))
+    return [StoredMask(row[0], row[1], row[2], bytes(row[3]), row[4], bool(row[5])) for row in rows]
 
 
 def vector_makers(connection: Connection, ids: Sequence[UUID], space: str) -> dict[UUID, VectorMaker]:
     """Who made the vectors that those segments have in a space. space: its fingerprint. Left out: what has none."""
     query = (
         select(Segment.point_id, Run.id, Run.components)
-        .join(SegmentFeature, SegmentFeature.segment_id == Segment.id)
-        .join(Space, Space.id == SegmentFeature.space_id)
+        .select_from(Segment)
+        .join(Space, Space.fingerprint == space)
+        .join(SegmentFeature, its_vector(SegmentFeature, Space.id))
         .join(Shard, Shard.id == SegmentFeature.shard_id)
         .join(Run, Run.id == Shard.run_id)
-        .where(Space.fingerprint == space)
     )
     found = {}
     for page in pages(ids):
@@ -119,8 +120,7 @@ def addresses(connection: Connection, photos: list[StoredPhoto]) -> dict[str, di
 
 def _living(space_id: int, *columns: Any) -> Select[Any]:
     """Of living segments, with their vector and gap in a space where they have one."""
-    feature = and_(SegmentFeature.segment_id == Segment.id, SegmentFeature.space_id == space_id)
-    gap = and_(FeatureGap.segment_id == Segment.id, FeatureGap.space_id == space_id)
+    feature, gap = its_vector(SegmentFeature, space_id), its_vector(FeatureGap, space_id)
     query = joined(select(*columns).select_from(Segment)).outerjoin(SegmentFeature, feature).outerjoin(FeatureGap, gap)
     return query.where(living())
 

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
-from sqlalchemy.orm import aliased
 
 from retclip.store.records import StoreClass, StoredSegment
 from retclip.store.sql.tables import (
@@ -21,8 +20,9 @@ from retclip.store.sql.tables import (
     Category,
     CategoryAlias,
     Dataset,
+    FeatureGap,
     ImageRow,
-    Label,
+    Mask,
     Proposer,
     Run,
     Segment,
@@ -48,6 +48,16 @@ def visible() -> ColumnElement[bool]:
 def living() -> ColumnElement[bool]:
     """The condition under which an index holds a segment, were it hidden; needs image and category joined."""
     return and_(Segment.status <= QUARANTINED, ImageRow.state == ACTIVE, Category.retired_at.is_(None))
+
+
+def its_mask() -> ColumnElement[bool]:
+    """The condition of a segment's mask that holds now."""
+    return and_(Mask.segment_id == Segment.id, Mask.number == Segment.mask_no)
+
+
+def its_vector(table: type[SegmentFeature | FeatureGap], space_id: Any) -> ColumnElement[bool]:
+    """The condition of what a space knows of that mask."""
+    return and_(table.segment_id == Segment.id, table.mask_no == Segment.mask_no, table.space_id == space_id)
 
 
 def segment_ids(connection: Connection, ids: Sequence[UUID]) -> list[int]:
@@ -92,7 +102,11 @@ def classes(connection: Connection) -> list[StoreClass]:
 def merged_into(connection: Connection) -> dict[int, int]:
     """Of each class that was merged away the one that it is now."""
     moved = select(Category.id, Category.merged_into_id).where(Category.merged_into_id.is_not(None))
-    merged = {row[0]: int(row[1]) for row in connection.execute(moved) if row[1] is not None}
+    return ends_of_merges({row[0]: int(row[1]) for row in connection.execute(moved) if row[1] is not None})
+
+
+def ends_of_merges(merged: Mapping[int, int]) -> dict[int, int]:
+    """Of each class that was merged away the one that it is, by what each was merged into."""
     return {one: _end_of_merges(one, merged) for one in merged}
 
 
@@ -110,7 +124,7 @@ def supported_classes(connection: Connection, category_ids: Sequence[int], space
     any_segment = (
         select(Segment.id)
         .join(ImageRow, ImageRow.id == Segment.image_id)
-        .join(SegmentFeature, and_(SegmentFeature.segment_id == Segment.id, SegmentFeature.space_id == space_id))
+        .join(SegmentFeature, its_vector(SegmentFeature, space_id))
         .where(Segment.category_id == Category.id, Segment.status == NORMAL, ImageRow.state == ACTIVE)
         .exists()
     )
@@ -134,19 +148,17 @@ def visible_classes(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, i
 
 def stored_segments(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, StoredSegment]:
     """What people may know about those segments, whatever their status; unknown ids are left out."""
-    any_label = aliased(Label)
-    newest = select(func.max(any_label.id)).where(any_label.segment_id == Segment.id).scalar_subquery()
     columns: tuple[Any, ...] = (
-        Segment.point_id, Category.name.label("class_name"), Label.source.label("label_source"), Label.confidence,
-        Label.actor, ImageRow.sha256, ImageRow.uri, Dataset.name.label("dataset"), Segment.x, Segment.y, Segment.width,
-        Segment.height, Segment.area, Proposer.name.label("proposer"), Segment.run_id, Segment.status, Segment.prompt,
+        Segment.point_id, Category.name.label("class_name"), Segment.label_source, Segment.confidence,
+        Segment.labelled_by, ImageRow.sha256, ImageRow.uri, Dataset.name.label("dataset"), Mask.x, Mask.y, Mask.width,
+        Mask.height, Mask.area, Proposer.name.label("proposer"), Segment.run_id, Segment.status, Segment.prompt,
         Segment.score, Segment.detector_score, Segment.mask_score, Run.proposer_version, Run.source, Run.components,
     )  # fmt: skip
     query = (
         joined(select(*columns))
         .join(Dataset, Dataset.id == ImageRow.dataset_id)
         .join(Proposer, Proposer.id == Segment.proposer_id)
-        .join(Label, Label.id == newest)
+        .join(Mask, its_mask())
         .join(Run, Run.id == Segment.run_id)
     )
     found = {}
@@ -158,7 +170,8 @@ def stored_segments(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, S
 
 def segment_mask(connection: Connection, point_id: UUID) -> tuple[bytes, int, int] | None:
     """(COCO compressed counts, height, width) of a stored segment's mask, None for an unknown id."""
-    query = select(Segment.rle, ImageRow.height, ImageRow.width).join(ImageRow, ImageRow.id == Segment.image_id)
+    query = select(Mask.rle, ImageRow.height, ImageRow.width).select_from(Segment)
+    query = query.join(ImageRow, ImageRow.id == Segment.image_id).join(Mask, its_mask())
     row = connection.execute(query.where(Segment.point_id == point_id)).one_or_none()
     return (row[0], row[1], row[2]) if row else None
 
@@ -177,7 +190,7 @@ def _stored_segment(row: Row[Any]) -> StoredSegment:
         class_name=row.class_name,
         label_source=row.label_source,
         confidence=row.confidence,
-        labelled_by=row.actor,
+        labelled_by=row.labelled_by,
         image_sha256=row.sha256,
         image_uri=row.uri,
         dataset=row.dataset,

@@ -124,9 +124,10 @@ def _btrees(connection: Connection) -> list[str]:
 def _orphans(connection: Connection) -> Iterator[str]:
     """Asked table by table, alike on both databases."""
     for table in Base.metadata.sorted_tables:
-        for key in table.foreign_keys:
-            parent = key.column.table.alias("parent")
-            there = exists().where(parent.c[key.column.name] == key.parent)
-            query = select(func.count()).select_from(table).where(key.parent.is_not(None), ~there)
+        for key in sorted(table.foreign_key_constraints, key=lambda one: tuple(one.column_keys)):
+            parent = key.referred_table.alias("parent")
+            there = exists().where(*(parent.c[one.column.name] == one.parent for one in key.elements))
+            refers = (one.parent.is_not(None) for one in key.elements)
+            query = select(func.count()).select_from(table).where(*refers, ~there)
             if count := connection.execute(query).scalar_one():
-                yield f"{count} rows of {table.name} whose {key.column.table.name} is gone"
+                yield f"{count} rows of {table.name} whose {key.referred_table.name} is gone"

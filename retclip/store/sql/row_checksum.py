@@ -49,7 +49,7 @@ def row_checksum(columns: Sequence[Column[Any]], values: Sequence[Any]) -> int:
 
 
 def _checksum(table: bytes, values: Sequence[Any]) -> int:
-    parts = [_spelt(value) for value in values]
+    parts = [(SPELLINGS.get(type(value)) or _spelling(value))(value) for value in values]
     lengths = [-1 if value is None else len(part) for value, part in zip(values, parts, strict=True)]
     return zlib.crc32(b"".join(parts), zlib.crc32(repr(lengths).encode(), zlib.crc32(table)))
 
@@ -83,13 +83,9 @@ def _plain(column: Column[Any]) -> Callable[[Any], Any] | None:
     return next((plain for kind, plain in PLAIN if isinstance(column.type, kind)), None)
 
 
-def _spelt(value: Any) -> bytes:
-    """A value in bytes, alike for what a statement brings and what either database gives back for it."""
-    spelling = SPELLINGS.get(type(value))
-    if spelling is None:  # a class of its own under one of those kinds, or JSON
-        kinds = (spelling for kind, spelling in SPELLINGS.items() if isinstance(value, kind))
-        spelling = next(kinds, _json_bytes)
-    return spelling(value)
+def _spelling(value: Any) -> Callable[[Any], bytes]:
+    """How to spell a value of a class of its own under one of the kinds below, or JSON."""
+    return next((spelling for kind, spelling in SPELLINGS.items() if isinstance(value, kind)), _json_bytes)
 
 
 def _number(value: float) -> bytes:
@@ -100,7 +96,9 @@ def _json_bytes(value: Any) -> bytes:
     return json.dumps(_json(value), sort_keys=True).encode()
 
 
-SPELLINGS: Mapping[type, Callable[[Any], bytes]] = {  # looked up by kind: a store spells millions of values
+# A value in bytes, alike for what a statement brings and what either database gives back for it. Looked up by kind: a
+# store spells millions of values.
+SPELLINGS: Mapping[type, Callable[[Any], bytes]] = {
     type(None): lambda _: b"",
     str: lambda value: value.encode("utf-8", "surrogatepass"),
     int: _number,

@@ -22,6 +22,8 @@ from retclip.store.sql.refusals import refusals
 from retclip.store.sql.seals import seal_rows
 from retclip.store.sql.tables import SCHEMA_HEAD
 
+EARLIER = {f"{number:04}" for number in range(1, 10)}  # revisions of the layout before facts; nothing was released
+
 
 def current_revision(connection: Connection) -> str | None:
     """The revision in the database, None where it holds no RetCLIP tables."""
@@ -34,12 +36,21 @@ def require_head(engine: Engine) -> None:
     """Raises StoreBehind unless the database has the schema that this program speaks."""
     with transaction(engine) as connection:
         revision = current_revision(connection)
+    _refuse_earlier(revision)
     if revision != SCHEMA_HEAD:
         raise StoreBehind(
             f"schema revision {SCHEMA_HEAD}",
             f"revision {revision}" if revision else "a database without RetCLIP's tables",
             "run `retclip db upgrade --store DIR` (after a backup), or use the program version that wrote it",
         )
+
+
+def _refuse_earlier(revision: str | None) -> None:
+    """Raises StoreBehind for a store whose layout no migration leads on from."""
+    if revision in EARLIER:
+        got = f"revision {revision}: the store was made by an earlier layout, which kept no history as facts"
+        todo = "build its sources again into a new store, or use the program version that wrote it"
+        raise StoreBehind(f"schema revision {SCHEMA_HEAD}", got, todo)
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
@@ -93,6 +104,7 @@ def _foreign_revision() -> Iterator[None]:
 def _run(engine: Engine, action: Callable[[Config], None]) -> None:
     config = alembic_config()
     with refusals(), _foreign_revision(), engine.connect().execution_options(retclip_write=True) as connection:
+        _refuse_earlier(current_revision(connection))
         config.attributes["connection"] = connection
         action(config)
         if current_revision(connection) == SCHEMA_HEAD:

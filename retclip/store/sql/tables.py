@@ -2,8 +2,9 @@
 runs and their ledger, shards of the archive, indexes and what they must follow, events, decisions about names.
 
 SQL and the feature archive are the truth; a vector index is a copy of what `segment`, `segment_feature` and `category`
-say. States of images and segments are small integers with a named CHECK. Labels and events are only ever added. Tables
-for later subjects (tombstones, traces, API keys) come with their own migrations.
+say. States of images and segments are small integers with a named CHECK. Events, facts and masks are only ever added;
+what `segment`, `category` and `category_alias` hold beside names of places follows from them (`retclip.store.history`).
+Tables for later subjects (tombstones, traces, API keys) come with their own migrations.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     LargeBinary,
     SmallInteger,
@@ -30,9 +32,19 @@ from retclip.store.ids import NAME_WIDTH
 from retclip.store.records import ACTOR_WIDTH
 from retclip.store.sql.columns import Base, BigKey, BinaryUuid, Json, Moment, OneOf, now
 from retclip.store.sql.row_checksum import Sealed
-from retclip.store.states import Decision, GapReason, IndexState, LabelSource, RunKind, RunState, UnitState, Word
+from retclip.store.states import (
+    Action,
+    Decision,
+    GapReason,
+    IndexState,
+    LabelSource,
+    RunKind,
+    RunState,
+    UnitState,
+    Word,
+)
 
-SCHEMA_HEAD = "0009"  # the newest migration; a test holds it against migrations/versions
+SCHEMA_HEAD = "0010"  # the newest migration; a test holds it against migrations/versions
 
 NORMAL, QUARANTINED, RETIRED = 0, 1, 2  # segment.status
 ACTIVE, DELETING, PURGED = 1, 2, 3  # image.state
@@ -41,6 +53,13 @@ ACTIVE, DELETING, PURGED = 1, 2, 3  # image.state
 def _one_of(column: str, words: type[Word]) -> str:
     """The condition of a CHECK that a column holds one of those words."""
     return f"{column} IN ({', '.join(map(repr, map(str, words)))})"
+
+
+def _of_mask(table: str) -> ForeignKeyConstraint:
+    """The key of a row that belongs to a mask."""
+    return ForeignKeyConstraint(
+        ["segment_id", "mask_no"], ["mask.segment_id", "mask.number"], name=f"fk_{table}_mask", ondelete="CASCADE"
+    )
 
 
 class Dataset(Sealed, Base):
@@ -75,7 +94,8 @@ class ImageRow(Sealed, Base):
 
 
 class Category(Sealed, Base):
-    """A class. A merged one names what it became part of, a removed one when."""
+    """A class as it is now. A merged one names what it became part of, a removed one when. All but its number follows
+    from `class_fact`."""
 
     __tablename__ = "category"
     __table_args__ = (CheckConstraint("merged_into_id IS NULL OR merged_into_id <> id", name="no_self_merge"),)
@@ -88,14 +108,13 @@ class Category(Sealed, Base):
 
 
 class CategoryAlias(Sealed, Base):
-    """Another name of a class."""
+    """Another name of a class, as `class_fact` has it now."""
 
     __tablename__ = "category_alias"
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     category_id: Mapped[int] = mapped_column(ForeignKey("category.id", ondelete="CASCADE"), index=True)
     alias: Mapped[str] = mapped_column(String(200))
     alias_key: Mapped[str] = mapped_column(String(200), unique=True)
-    source: Mapped[str] = mapped_column(String(64), default="")
 
 
 class Proposer(Sealed, Base):
@@ -122,15 +141,16 @@ class Space(Sealed, Base):
 
 
 class Segment(Sealed, Base):
-    """A stored segment. `category_id` is what its newest label says; `rev` grows with every change."""
+    """A stored segment: a slot, and what holds of it now, as `segment_fact` has it. `rev` grows with every change."""
 
     __tablename__ = "segment"
     NUMBERED_LATER = True
     __table_args__ = (
         CheckConstraint("status BETWEEN 0 AND 2", name="status"),
-        CheckConstraint("area > 0 AND width > 0 AND height > 0 AND x >= 0 AND y >= 0", name="box"),
         CheckConstraint("detector_score BETWEEN 0 AND 1", name="detector_score"),
         CheckConstraint("mask_score BETWEEN 0 AND 1", name="mask_score"),
+        CheckConstraint(_one_of("label_source", LabelSource), name="label_source"),
+        CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
         Index("ix_segment_category_id_status", "category_id", "status"),
         UniqueConstraint("image_id", "proposer_id", "prompt", "ordinal", name="slot"),
     )
@@ -140,44 +160,83 @@ class Segment(Sealed, Base):
     proposer_id: Mapped[int] = mapped_column(ForeignKey("proposer.id"))
     prompt: Mapped[str] = mapped_column(String(200))  # the name key of the class that was asked for
     ordinal: Mapped[int]
-    category_id: Mapped[int] = mapped_column(ForeignKey("category.id"))
-    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
+    category_id: Mapped[int] = mapped_column(ForeignKey("category.id"))  # from here on: what holds now
+    label_source: Mapped[LabelSource] = mapped_column(OneOf(LabelSource))
+    confidence: Mapped[float]
+    labelled_by: Mapped[str] = mapped_column(String(ACTOR_WIDTH))
+    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)  # whose mask it is
+    mask_no: Mapped[int] = mapped_column(default=1)  # which of its masks
+    score: Mapped[float]  # the proposer's objectness
+    detector_score: Mapped[float | None]  # of the box or concept; None: there was no detector, or nobody wrote it down
+    mask_score: Mapped[float | None]  # the IoU that the mask model predicted
+    status: Mapped[int] = mapped_column(SmallInteger, default=NORMAL)
+    rev: Mapped[int] = mapped_column(default=1)
+
+
+class Mask(Sealed, Base):
+    """A mask of a segment. Never changed: another mask is another number, and the vectors are a mask's."""
+
+    __tablename__ = "mask"
+    __table_args__ = (CheckConstraint("area > 0 AND width > 0 AND height > 0 AND x >= 0 AND y >= 0", name="box"),)
+    segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # from 1 on
     x: Mapped[int]
     y: Mapped[int]
     width: Mapped[int]
     height: Mapped[int]
     area: Mapped[int]
-    score: Mapped[float]  # the proposer's objectness
-    detector_score: Mapped[float | None]  # of the box or concept; None: there was no detector, or nobody wrote it down
-    mask_score: Mapped[float | None]  # the IoU that the mask model predicted
     rle: Mapped[bytes] = mapped_column(LargeBinary)  # COCO compressed counts, size = the image's
-    status: Mapped[int] = mapped_column(SmallInteger, default=NORMAL)
-    rev: Mapped[int] = mapped_column(default=1)
 
 
-class Label(Sealed, Base):
-    """Who called a segment what. Never changed: a correction is a newer row."""
+class SegmentFact(Sealed, Base):
+    """What an event says of a segment; what it does not speak of is empty. Never changed. Of each kind of thing that is
+    said the newest row holds whose event is not undone (`retclip.store.history.segment_facts`)."""
 
-    __tablename__ = "label"
+    __tablename__ = "segment_fact"
     NUMBERED_LATER = True
     __table_args__ = (
-        CheckConstraint(_one_of("source", LabelSource), name="source"),
+        CheckConstraint(_one_of("label_source", LabelSource), name="label_source"),
         CheckConstraint("confidence BETWEEN 0 AND 1", name="confidence"),
+        CheckConstraint("(category_id IS NULL) = (label_source IS NULL)", name="label"),
+        CheckConstraint("(mask_no IS NULL) = (run_id IS NULL)", name="mask"),
     )
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id"), index=True)
     segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id", ondelete="CASCADE"), index=True)
-    category_id: Mapped[int] = mapped_column(ForeignKey("category.id"))
-    source: Mapped[LabelSource] = mapped_column(OneOf(LabelSource))
-    confidence: Mapped[float]
-    actor: Mapped[str] = mapped_column(String(ACTOR_WIDTH))
-    at: Mapped[datetime] = mapped_column(Moment, default=now)
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"))  # its label
+    label_source: Mapped[LabelSource | None] = mapped_column(OneOf(LabelSource))
+    confidence: Mapped[float | None]
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # its mask
+    mask_no: Mapped[int | None]
+    score: Mapped[float | None]
+    detector_score: Mapped[float | None]
+    mask_score: Mapped[float | None]
+    present: Mapped[bool | None]  # whether its image shows it
+    hidden: Mapped[bool | None]  # whether a person keeps it out of every answer
+
+
+class ClassFact(Sealed, Base):
+    """What an event says of a class, as `segment_fact` of a segment (`retclip.store.history.class_facts`)."""
+
+    __tablename__ = "class_fact"
+    __table_args__ = (CheckConstraint("merged_into_id IS NULL OR merged_into_id <> category_id", name="no_self_merge"),)
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id"), index=True)
+    category_id: Mapped[int] = mapped_column(ForeignKey("category.id"), index=True)
+    name: Mapped[str | None] = mapped_column(String(200))  # from now on; earlier ones are aliases
+    alias: Mapped[str | None] = mapped_column(String(200))
+    is_thing: Mapped[bool | None]  # the first who says it decides
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"))
+    present: Mapped[bool | None]  # stored (again), or removed
 
 
 class SegmentFeature(Sealed, Base):
-    """Where a segment's vector lies: shard and row, with the checksum of its float16 bytes."""
+    """Where the vector of a segment's mask lies: shard and row, with the checksum of its float16 bytes."""
 
     __tablename__ = "segment_feature"
-    segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id", ondelete="CASCADE"), primary_key=True)
+    __table_args__ = (_of_mask("segment_feature"),)
+    segment_id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
+    mask_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     space_id: Mapped[int] = mapped_column(ForeignKey("feature_space.id"), primary_key=True)
     shard_id: Mapped[int] = mapped_column(ForeignKey("feature_shard.id"), index=True)
     row_no: Mapped[int]
@@ -185,12 +244,13 @@ class SegmentFeature(Sealed, Base):
 
 
 class FeatureGap(Sealed, Base):
-    """A segment that is let go without a vector in a space. mask: it meets no cell of that backbone's features; photo:
-    its photo could not be used, and a person accepted that."""
+    """A mask that is let go without a vector in a space. mask: it meets no cell of that backbone's features; photo: its
+    photo could not be used, and a person accepted that."""
 
     __tablename__ = "feature_gap"
-    __table_args__ = (CheckConstraint(_one_of("reason", GapReason), name="reason"),)
-    segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id", ondelete="CASCADE"), primary_key=True)
+    __table_args__ = (CheckConstraint(_one_of("reason", GapReason), name="reason"), _of_mask("feature_gap"))
+    segment_id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
+    mask_no: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     space_id: Mapped[int] = mapped_column(ForeignKey("feature_space.id"), primary_key=True)
     reason: Mapped[GapReason] = mapped_column(OneOf(GapReason))
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
@@ -225,6 +285,7 @@ class Run(Sealed, Base):
     counts: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     started_at: Mapped[datetime] = mapped_column(Moment, default=now)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("event.id"), index=True)  # what it says; None: nothing yet
 
 
 class Unit(Sealed, Base):
@@ -306,41 +367,21 @@ class Outbox(Base):
 
 
 class Event(Sealed, Base):
-    """Who changed what, from what, to what. Append-only (triggers refuse UPDATE and DELETE)."""
+    """Who changed something: what exactly, its facts say. An undo is an event that names another one. Append-only
+    (triggers refuse UPDATE and DELETE)."""
 
     __tablename__ = "event"
+    __table_args__ = (
+        CheckConstraint(_one_of("action", Action), name="action"),
+        CheckConstraint("(undoes IS NULL) = (action <> 'undo')", name="undoes"),
+    )
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     at: Mapped[datetime] = mapped_column(Moment, default=now)
     actor: Mapped[str] = mapped_column(String(ACTOR_WIDTH))
-    action: Mapped[str] = mapped_column(String(64))
-    target: Mapped[str] = mapped_column(String(200))
-    before: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
-    after: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
-
-
-class ReplacedSegment(Sealed, Base):
-    """What a segment was before a run of an addition touched it first, so that an undo can give it back. Taken away by
-    that undo. Ids ascend in the order of the touches. Never more than one row per run and segment."""
-
-    __tablename__ = "replaced_segment"
-    __table_args__ = (UniqueConstraint("run_id", "segment_id"),)
-    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
-    run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
-    segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id", ondelete="CASCADE"), index=True)
-    redrawn: Mapped[bool] = mapped_column(default=False)  # the run filled the slot anew
-    emptied: Mapped[bool] = mapped_column(default=False)  # the run retired it, and did so last
-    was_run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)  # from here on: the segment's columns
-    x: Mapped[int]
-    y: Mapped[int]
-    width: Mapped[int]
-    height: Mapped[int]
-    area: Mapped[int]
-    score: Mapped[float]
-    detector_score: Mapped[float | None]
-    mask_score: Mapped[float | None]
-    rle: Mapped[bytes] = mapped_column(LargeBinary)
-    status: Mapped[int] = mapped_column(SmallInteger)
-    vectors: Mapped[dict[str, Any]] = mapped_column(Json)  # `vector_rows.vectors_of`
+    action: Mapped[Action] = mapped_column(OneOf(Action, 32))
+    target: Mapped[str] = mapped_column(String(200))  # of people's reading: the class as it was called, the source
+    category_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"), index=True)  # None: of several
+    undoes: Mapped[int | None] = mapped_column(ForeignKey("event.id"), unique=True)
 
 
 class ClassMatchRow(Sealed, Base):

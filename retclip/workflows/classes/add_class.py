@@ -13,7 +13,6 @@ from retclip.store.states import RunKind
 from retclip.workflows.building.build_loop import BuildReport
 from retclip.workflows.building.build_store import Purpose, begin_build, carry_out
 from retclip.workflows.building.source_classes import require_annotation
-from retclip.workflows.building.units import storable_text
 from retclip.workflows.segment.parts import Parts
 
 UNMARKED = (
@@ -51,10 +50,7 @@ class Addition:
         try:
             return carry_out(loop, on_progress)
         finally:
-            told = {
-                "segments": loop.report.segments, "images": loop.report.images, "source": storable_text(address),
-            }  # fmt: skip
-            event = self.parts.store.classes.finish_addition(self.name, loop.run.id, told)
+            event = self.parts.store.classes.finish_addition(self.name, loop.run.id)
             self.events += [] if event is None else [event]
 
     def _seen_as(self, source: ImageSource) -> ImageSource:

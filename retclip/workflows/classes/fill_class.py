@@ -1,8 +1,8 @@
 """Fetch one class from the fallback data set and store it under the user's name: the walk of `class add`, with a limit
 on images, and one event at the end.
 
-Stopped anywhere, it goes on with the same decision: what is finished is not fetched again, and the event names the
-segments of every run. Several processes may carry out the same fill: none ends it while another works on it.
+Stopped anywhere, it goes on with the same decision: what is finished is not fetched again, and every run of it speaks
+under the same event. Several processes may carry out the same fill: none ends it while another works on it.
 """
 
 from __future__ import annotations
@@ -45,13 +45,12 @@ def fill_class(
 
     shown = SourceClass(match.query, is_thing)
     photos = one_class(source, match.matched, shown, records, lambda: stored() >= enough)
-    purpose = Purpose(RunKind.CLASS_FILL, f"fill {match.query}", parts.store.matches.note_of_fill(match, earlier))
+    purpose = Purpose(RunKind.CLASS_FILL, f"fill {match.query}", parts.store.matches.note_of_fill(match))
     loop = begin_build(_looking_often(parts), photos, match.source, [match.query], purpose)
     report = carry_out(loop, on_progress)
     if report.elsewhere or (report.failures and not stored()):
         return report, None
-    told = {"images": report.images + report.skipped}
-    return report, parts.store.matches.end_fill(match, told)
+    return report, parts.store.matches.end_fill(match)
 
 
 def _looking_often(parts: Parts) -> Parts:

@@ -63,7 +63,19 @@ def catalog_findings(store: FeatureStore, repair: bool) -> tuple[bool, list[Find
     if not state.whole:
         return False, [finding, NOT_COMPARED]
     store.check_identity()
-    return True, [finding, Finding("schema", True, "as this program speaks it")]
+    return True, [finding, Finding("schema", True, "as this program speaks it"), _history(store, repair)]
+
+
+def _history(store: FeatureStore, repair: bool) -> Finding:
+    """Whether rows of segments and classes say what holds by the facts; with `repair`, they are made again of them."""
+    segments, classes = store.maintenance.stale_caches()
+    if not segments and not classes:
+        return Finding("history", True, "segments and classes are what was said of them")
+    wrong = f"{segments} segments and {classes} classes are not what was said of them"
+    if not repair:
+        return Finding("history", False, wrong, f"retclip doctor --store {store.folder} --repair")
+    store.maintenance.settle_caches()
+    return Finding("history", not any(store.maintenance.stale_caches()), f"repaired: {wrong}", RESTORE)
 
 
 def unreadable(error: StoreDamaged) -> list[Finding]:

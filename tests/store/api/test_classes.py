@@ -32,7 +32,7 @@ def test_a_change_reaches_the_index_and_is_undone_by_its_event(store: FeatureSto
     assert hidden() == done.segments == (0 if change == "rename" else 4)
     assert store.undo(done.event, "bob").segments == done.segments
     assert store.classes.all() == before and hidden() == 0
-    assert [(one["action"], one["actor"]) for one in store.classes.history()] == [
+    assert [(one.action, one.actor) for one in store.classes.history()] == [
         (f"class.{change}", "ann"), ("undo", "bob"),
     ]  # fmt: skip
 

@@ -22,6 +22,6 @@ def test_a_person_overrules_what_a_rule_decided(store: FeatureStore) -> None:
     assert store.matches.history("boat") == []
 
 
-def test_a_fill_that_has_not_begun_knows_the_class_as_it_is(store: FeatureStore) -> None:
+def test_a_fill_that_has_not_begun_has_no_runs(store: FeatureStore) -> None:
     runs = store.matches.fill_runs(ClassMatch("car", "auto", MatchKind.EXACT, 0.9, "world", "world:"))
-    assert runs.ids == () and runs.segments == 0 and runs.before["known"]
+    assert (runs.ids, runs.segments, runs.event) == ((), 0, None)

@@ -6,10 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from retclip.store.classes import additions
 from retclip.store.classes.additions import finish_addition, note
-from retclip.store.classes.class_edits import rename_class, unpacked
-from retclip.store.classes.events import history
+from retclip.store.classes.class_edits import rename_class
 from retclip.store.feature_store import FeatureStore
 from retclip.store.sql.engine import transaction
 from retclip.store.work import leases
@@ -33,7 +31,7 @@ def cut_off(made):
 
 
 def finish(store: FeatureStore, name: str, run: int) -> int:
-    return store._catalog.edit(finish_addition, name, run, {"segments": 2})
+    return store._catalog.edit(finish_addition, name, run)
 
 
 def left(store: FeatureStore, name: str) -> list[int]:
@@ -49,11 +47,9 @@ def test_the_next_addition_answers_for_a_run_that_died_and_one_undo_takes_both_b
     first = cut_off(store, "Boat", 3)
     second = cut_off(store, "boat", 4, leases.me())
     event = finish(store, "boat", second)
-    with transaction(store.engine) as connection:
-        (told,) = history(connection)
-    assert told["before"] == {"known": False} and told["actor"] == f"run {second}"
-    assert (told["after"]["run"], told["after"]["runs"]) == (second, [first, second])
-    assert len(unpacked(told["after"]["made"])) == 4 and left(store, "boat") == []
+    (told,) = store.classes.history()
+    assert (told.id, told.actor, told.runs, told.segments) == (event, f"run {first}", (first, second), 4)
+    assert left(store, "boat") == []
     store.undo(event, "ann")
     assert held(store) == before
     third = cut_off(store, "boat", 5, leases.me())
@@ -67,9 +63,7 @@ def test_a_gate_takes_it_back_before_it_looks(store, made, cut_off) -> None:
     cut_off(store, "car", 1)  # of another class: not the gate's
     (event,) = left(store, "BOAT")
     assert held(store) == before and left(store, "boat") == []
-    with transaction(store.engine) as connection:
-        told = [(one["id"], one["action"], one["target"]) for one in history(connection)]
-    assert [one[1:] for one in told] == [("class.add", "BOAT"), ("undo", str(event))]
+    assert [one[:2] for one in events(store)] == [("class.add", "boat"), ("class.add", "car"), ("undo", str(event))]
 
 
 def test_a_class_is_the_same_by_its_other_names(store, cut_off, edit) -> None:
@@ -86,7 +80,7 @@ def test_what_is_being_worked_on_is_left_alone(store, made, cut_off) -> None:
     old = "2020-01-01 00:00:00+00:00"
     made.change(store, "UPDATE run SET started_at = :old WHERE id = :run", old=old, run=far)
     made.change(store, "UPDATE unit SET at = :old WHERE run_id = :run", old=old, run=far)
-    assert len(left(store, "boat")) == 1 and "boat" not in held(store)
+    assert len(left(store, "boat")) == 2 and "boat" not in held(store), "each had begun by itself"
 
 
 def test_a_gate_that_never_judged_leaves_its_events_behind(store, made, cut_off) -> None:
@@ -111,14 +105,6 @@ def test_who_adds_without_a_gate_accepts_what_an_earlier_gate_left(store, cut_of
     assert left(store, "boat") == [] and held(store)["boat"] == 4
 
 
-def test_a_run_that_noted_only_whether_the_class_was_known(store) -> None:
-    assert additions.noted_before({"known": True}) == {"known": True}
-    assert additions.noted_before({}) == {"known": False}
-    with transaction(store.engine) as connection:
-        assert additions.class_before(connection, "CAR") == {"known": True, "is_thing": True, "retired_at": None}
-        assert additions.class_before(connection, "boat") == {"known": False}
-
-
 def start(store, made, name, owner=None):
     """A run of an addition that has stored nothing yet."""
     with transaction(store.engine) as connection:
@@ -127,22 +113,19 @@ def start(store, made, name, owner=None):
 
 
 def events(store):
-    with transaction(store.engine) as connection:
-        return [(one["action"], one["target"]) for one in history(connection)]
+    return [(one.action, one.target) for one in store.classes.history()]
 
 
 def test_a_run_that_came_to_nothing_leaves_no_event_and_no_class(store, made, cut_off) -> None:
     before, known = held(store), events(store)
     run = start(store, made, "Boat")
     store.runs.commit(run, [made.unit(3, ("Boat",), per_class=0)], {"Boat": False})
-    assert held(store) == {**before, "Boat": 0}
     assert finish(store, "boat", run.id) is None
     assert (held(store), events(store), left(store, "boat")) == (before, known, [])
     second = cut_off(store, "Boat", 4, leases.me())
     assert finish(store, "boat", second) is not None
-    with transaction(store.engine) as connection:
-        told = next(one for one in history(connection) if one["action"] == "class.add")
-    assert told["before"]["known"] and "runs" not in told["after"], "it answers for itself alone"
+    (told,) = store.classes.history()
+    assert told.runs == (second,), "it answers for itself alone"
 
 
 def test_a_removed_class_stays_removed_where_nothing_of_it_was_found(store, made) -> None:
@@ -150,7 +133,6 @@ def test_a_removed_class_stays_removed_where_nothing_of_it_was_found(store, made
     store.classes.remove(name, "ann")
     run = start(store, made, name)
     store.runs.commit(run, [made.unit(7, (name,), per_class=0)], {name: None})
-    assert held(store)[name] == 0
     assert finish(store, name, run.id) is None and name not in held(store)
 
 
@@ -173,8 +155,7 @@ def test_nothing_found_after_a_run_that_died_still_answers_for_that_one(store, m
     second = start(store, made, "boat")
     event = finish(store, "boat", second.id)
     assert event is not None and held(store)["boat"] == 2
-    with transaction(store.engine) as connection:
-        (told,) = [one for one in history(connection) if one["id"] == event]
-    assert told["after"]["runs"] == [first, second.id]
+    (told,) = store.classes.history()
+    assert (told.id, told.runs) == (event, (first, second.id))
     store.undo(event, "ann")
     assert held(store) == before

@@ -10,9 +10,7 @@ import pytest
 
 from retclip.errors import StoreBusy
 from retclip.names import MatchKind
-from retclip.store.classes.class_edits import unpacked
 from retclip.store.classes.class_matches import record
-from retclip.store.classes.events import history
 from retclip.store.classes.fills import KIND, fill_runs, filled_elsewhere, finish_fill, note
 from retclip.store.feature_store import FeatureStore
 from retclip.store.index import reconcile
@@ -35,8 +33,8 @@ def store(light_work, made) -> FeatureStore:
 def fetched(made):
     """One run of the fill that stores the segments of an image."""
 
-    def run(store: FeatureStore, number: int, known: bool = False, match: ClassMatch = FILL) -> int:
-        opened = store.runs.start(replace(made.plan(KIND), config=note(match, {"known": known})))
+    def run(store: FeatureStore, number: int, match: ClassMatch = FILL) -> int:
+        opened = store.runs.start(replace(made.plan(KIND), config=note(match)))
         store.runs.commit(opened, [made.unit(number, classes=("boat",), annotation=f"a{number}")], {"boat": True})
         return opened.id
 
@@ -53,15 +51,17 @@ def finish(store: FeatureStore) -> int:
         record(connection, FILL)
     newest = store.matches.decisions().newest["boat"]
     with transaction(store.engine, write=True) as connection:
-        return finish_fill(connection, newest, {"images": 2})
+        return finish_fill(connection, newest)
 
 
 def test_the_runs_of_a_fill_are_those_of_its_name_class_and_data_set(store: FeatureStore, fetched) -> None:
-    assert runs(store) == FillRuns((), {}, 0)
-    first = fetched(store, 3, known=True)
+    assert runs(store) == FillRuns((), 0)
+    first = fetched(store, 3)
     fetched(store, 5, match=replace(FILL, matched="Canoe"))
     second = fetched(store, 4)
-    assert runs(store) == FillRuns((first, second), {"known": True}, 4)
+    mine, other = store.classes.history()
+    assert runs(store) == FillRuns((first, second), 4, mine.id)
+    assert runs(store, replace(FILL, matched="Canoe")).event == other.id
     assert runs(store, replace(FILL, query=" boat ", matched="KAYAK")).ids == (first, second)
     assert runs(store, replace(FILL, dataset="moon")).ids == ()
 
@@ -70,12 +70,9 @@ def test_one_event_for_all_runs_and_one_undo(store: FeatureStore, made, fetched)
     others = made.ask(store, "SELECT id, rev FROM segment ORDER BY id")
     first, second = fetched(store, 3), fetched(store, 4)
     event = finish(store)
-    with transaction(store.engine) as connection:
-        (told,) = history(connection)
-    after = told["after"]
-    assert (told["id"], told["action"], told["target"], told["actor"]) == (event, "class.fill", "Boat", f"run {second}")
-    assert (after["run"], after["runs"], after["segments"], after["images"]) == (second, [first, second], 4, 2)
-    assert len(unpacked(after["made"])) == 4
+    (told,) = store.classes.history()
+    assert (told.id, told.action, told.target, told.actor) == (event, "class.fill", "boat", f"run {first}")
+    assert (told.runs, told.segments, told.dataset) == ((first, second), 4, "drawn")
     newest = store.matches.decisions().newest["boat"]
     assert (newest.run, newest.event) == (second, event)
     assert store.undo(event, "ann").segments == 4
@@ -85,19 +82,26 @@ def test_one_event_for_all_runs_and_one_undo(store: FeatureStore, made, fetched)
     assert reconcile.differences(store.projection()).clean
 
 
-def test_the_event_is_recorded_once_unless_more_was_stored_since(store: FeatureStore, made, fetched) -> None:
+def test_whoever_goes_on_speaks_under_the_same_event_until_it_is_undone(store: FeatureStore, made, fetched) -> None:
     fetched(store, 3)
     event = finish(store)
     ended = store.matches.decisions().newest["boat"]
-    again = partial(store._catalog.edit, finish_fill, ended, {})
+    again = partial(store._catalog.edit, finish_fill, ended)
     assert again() == event
     fetched(store, 4)
-    newer = again()
-    assert newer == event + 1 == again() and store.matches.decisions().newest["boat"].event == newer
-    assert store.undo(newer, "ann").segments == 4, "it names everything"
-    assert again() == newer, "nothing is there any more"
+    assert again() == event, "it answers for everything"
+    assert store.undo(event, "ann").segments == 4
     fetched(store, 3)
-    assert again() == newer + 2, "what came after the undo has no event"
+    newer = again()
+    assert newer == event + 2, "what came after the undo has an event of its own"
+    assert store.undo(newer, "ann").segments == 2
+
+
+def test_a_fill_that_found_nothing_has_ended_all_the_same(store: FeatureStore, made) -> None:
+    run = store.runs.start(replace(made.plan(KIND), config=note(FILL)))
+    store.runs.commit(run, [made.unit(3, classes=("boat",), per_class=0)], {})
+    event = finish(store)
+    assert store.matches.decisions().newest["boat"].event == event and store.undo(event, "ann").segments == 0
 
 
 @pytest.fixture
@@ -107,7 +111,7 @@ def other_process(store: FeatureStore, fetched, made, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(leases, "me", lambda: living)
         fetched(store, 3)
-        run = store.runs.start(replace(made.plan(KIND), config=note(FILL, {"known": False})))
+        run = store.runs.start(replace(made.plan(KIND), config=note(FILL)))
         store.runs.lease(run, [leases.Wanted("k", "4.jpg", "/4.jpg")])
     store._catalog.edit(record, FILL)
 
@@ -123,10 +127,10 @@ def test_a_fill_has_not_ended_while_another_process_holds_a_photo_of_it(store: F
     newest = store.matches.decisions().newest["boat"]
     with transaction(store.engine) as connection:
         assert (filled_elsewhere(connection, newest), filled_elsewhere(connection, replace(FILL, query="x"))) == (1, 0)
-    assert store.matches.end_fill(newest, {}) is None
+    assert store.matches.end_fill(newest) is None
     assert store.matches.decisions().newest["boat"].event is None
     other_process()
-    event = store.matches.end_fill(newest, {})
+    event = store.matches.end_fill(newest)
     assert store.matches.decisions().newest["boat"].event == event is not None
 
 
@@ -157,11 +161,11 @@ def test_what_is_stored_after_a_rejection_goes_back_at_the_end(store: FeatureSto
     assert store.matches.reject("boat", "ann").segments == 2
     fetched(store, 4)
     assert [one.segments for one in store.classes.all() if one.name == "boat"] == [2]
-    assert store.matches.end_fill(mine, {}) is None
+    assert store.matches.end_fill(mine) is None
     assert "boat" not in [one.name for one in store.classes.all() if one.segments]
     newest = store.matches.decisions().newest["boat"]
     assert (newest.decision, newest.decided_by) == ("rejected", "ann")
-    assert store.matches.end_fill(mine, {}) is None, "nothing is left to go back"
+    assert store.matches.end_fill(mine) is None, "nothing is left to go back"
 
 
 def test_a_fill_that_was_confirmed_meanwhile_ends_under_the_newer_decision(store: FeatureStore, fetched) -> None:
@@ -169,7 +173,7 @@ def test_a_fill_that_was_confirmed_meanwhile_ends_under_the_newer_decision(store
     store._catalog.edit(record, FILL)
     mine = store.matches.decisions().newest["boat"]
     store.matches.accept("boat", "ann")
-    event = store.matches.end_fill(mine, {})
+    event = store.matches.end_fill(mine)
     newest = store.matches.decisions().newest["boat"]
     assert newest.id != mine.id and newest.event == event is not None
 

@@ -29,7 +29,7 @@ def store(light_work, made) -> FeatureStore:
     nothing = ClassMatch("unicorn", "horse", MatchKind.MISSING, 0.95, "world", "world:", 0.6)
     for one in (TEXT, nothing, FILL):
         store._catalog.edit(record, one)
-    run = store.runs.start(replace(made.plan(KIND), config=note(FILL, {"known": False})))
+    run = store.runs.start(replace(made.plan(KIND), config=note(FILL)))
     store.runs.commit(run, [made.unit(2, classes=("boat",))], {"boat": True})
     return store
 
@@ -38,7 +38,7 @@ def store(light_work, made) -> FeatureStore:
 def ended(store: FeatureStore) -> FeatureStore:
     """The same with the fill complete."""
     newest = store.matches.decisions().newest["boat"]
-    store._catalog.edit(finish_fill, newest, {})
+    store._catalog.edit(finish_fill, newest)
     return store
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from retclip.errors import DataError
-from retclip.store.classes.additions import class_before, record_addition
 from retclip.store.classes.class_edits import (
     add_alias,
     merge_class,
-    packed,
     remove_class,
     rename_class,
 )  # fmt: skip
-from retclip.store.classes.events import history, record
 from retclip.store.feature_store import FeatureStore
 from retclip.store.index import reconcile
-from retclip.store.sql.engine import transaction
 
 
 def back(store: FeatureStore, event: int):
@@ -41,9 +39,7 @@ def state(store: FeatureStore, made) -> list[list[tuple]]:
 )  # fmt: skip
 def test_an_edit_is_undone_completely_and_once(store: FeatureStore, edit, made, change, names) -> None:
     edit(store, add_alias, "car", "auto")
-    made.change(store, "UPDATE segment SET status = 1, rev = rev + 1 WHERE prompt = 'car' AND ordinal = 1")
-    made.announce(store)
-    store.refresh()
+    store.segments.quarantine(list(made.ids(store, "prompt = 'car' AND ordinal = 1").values()), "ann")
     before = state(store, made)
     done = edit(store, change, *names)
     assert state(store, made) != before
@@ -55,12 +51,11 @@ def test_an_edit_is_undone_completely_and_once(store: FeatureStore, edit, made, 
 
 def added(store: FeatureStore, made, name: str, number: int) -> int:
     """As `class add` does it; the event."""
-    with transaction(store.engine) as connection:
-        before = class_before(connection, name)
-    run = store.runs.start(made.plan("class_add"))
+    run = store.runs.start(replace(made.plan("class_add"), config=store.classes.note_of_addition(name, False)))
     store.runs.commit(run, [made.unit(number, classes=(name,), annotation=f"a{number}")], {})
-    with transaction(store.engine, write=True) as connection:
-        return record_addition(connection, name, before, {"run": run.id})
+    event = store.classes.finish_addition(name, run.id)
+    assert event is not None
+    return event
 
 
 def test_an_added_class_goes_and_no_other_segment_is_touched(store: FeatureStore, made) -> None:
@@ -112,37 +107,37 @@ def test_more_of_a_known_class_goes_and_what_it_had_stays(store: FeatureStore, m
     assert {one.name: one.segments for one in store.classes.all()}["car"] == 4
 
 
-def test_an_event_of_an_older_version_names_what_its_run_retired(store: FeatureStore, made) -> None:
-    """There was no `replaced_segment` then: the event itself says what comes back."""
-    one, other = (row[0] for row in made.ask(store, "SELECT id FROM segment WHERE prompt = 'car' ORDER BY id LIMIT 2"))
-    run = made.commit(store, made.unit(3, classes=("boat",)))
-    made.change(store, "UPDATE segment SET status = 2, rev = rev + 1 WHERE id IN (:a, :b)", a=one, b=other)
-    ids = [row[0] for row in made.ask(store, "SELECT id FROM segment WHERE prompt = 'boat'")]
-    retired = {"segments": packed([one]), "quarantined": packed([other])}
-    car = next(row.id for row in store.classes.all() if row.name == "car")
-    after = {"run": run.id, "category": car, "made": packed(ids), "retired": retired}
-    with transaction(store.engine, write=True) as connection:
-        event = record(connection, f"run {run.id}", "class.add", "car", {"known": True}, after)
-    assert {row.name: row.segments for row in store.classes.all()}["car"] == 2
-    assert back(store, event).segments == 4  # two of the run, two that are back
-    assert made.ask(store, f"SELECT id, status FROM segment WHERE id IN ({one}, {other}) ORDER BY id") == [
-        (one, 0), (other, 1),
-    ]  # fmt: skip
-
-
-def test_later_changes_stand_in_the_way_or_stay(store: FeatureStore, edit, made) -> None:
+def test_renames_are_undone_in_any_order(store: FeatureStore, edit, made) -> None:
+    before = state(store, made)
     first = edit(store, rename_class, "car", "van").event
     second = edit(store, rename_class, "van", "bus").event
-    with pytest.raises(DataError, match="changed since"):
-        back(store, first)
-    back(store, second)
     back(store, first)
+    (bus,) = (one for one in store.classes.all() if one.name == "bus")
+    assert bus.aliases == ("car",), "van was the name that is taken back"
+    back(store, second)
+    assert state(store, made) == before
+
+
+def test_what_a_person_said_later_stays(store: FeatureStore, edit, made) -> None:
     merged = edit(store, merge_class, "car", "road").event
-    tree = next(one.id for one in store.classes.all() if one.name == "tree")
-    one = made.ask(store, "SELECT min(id) FROM segment WHERE prompt = 'car'")[0][0]
-    made.change(store, "UPDATE segment SET category_id = :tree WHERE id = :one", tree=tree, one=one)
-    assert back(store, merged).segments == 3  # a person called the fourth a tree since
+    one = made.ids(store, "image_id = 1")["car", 0]
+    relabelled = store.segments.relabel([one], "tree", "ann").event
+    assert back(store, merged).segments == 3
     assert {one.name: one.segments for one in store.classes.all()} == {"car": 3, "road": 4, "tree": 5}
+    back(store, relabelled)
+    assert store.segments.get([one])[one].class_name == "car", "the merge does not hold any more"
+
+
+def test_a_build_is_undone_and_may_be_done_again(store: FeatureStore, made) -> None:
+    before = made.ask(store, "SELECT id, status, mask_no FROM segment ORDER BY id")
+    made.commit(store, made.unit(3), made.unit(1, annotation="b", per_class=1))
+    built = store.history.log()[-1]
+    assert (built.action, built.actor, built.segments) == ("build", "run 2", 12)
+    assert back(store, built.id).segments == 12
+    assert made.ask(store, "SELECT id, status, mask_no FROM segment WHERE id <= 12 ORDER BY id") == before
+    assert made.ask(store, "SELECT count(*) FROM segment WHERE status = 2") == [(6,)]
+    assert made.ask(store, "SELECT count(*) FROM unit WHERE run_id = 2") == [(0,)]
+    assert reconcile.differences(store.projection()).clean
 
 
 def test_what_cannot_be_undone_is_refused(store: FeatureStore, edit) -> None:
@@ -159,7 +154,9 @@ def test_the_history_of_a_class_and_of_all(store: FeatureStore, edit) -> None:
     edit(store, add_alias, "road", "street")
     back(store, event)
     car = next(one.id for one in store.classes.all() if one.name == "car")
-    with transaction(store.engine) as connection:
-        every, own = history(connection), history(connection, car)
-    assert [one["action"] for one in every] == ["class.rename", "class.alias", "undo"]
-    assert [(one["action"], one["actor"]) for one in own] == [("class.rename", "ann"), ("undo", "bob")]
+    every, own = store.classes.history(), store.classes.history("car")
+    assert [one.action for one in every] == ["class.rename", "class.alias", "undo"]
+    assert [(one.action, one.actor) for one in own] == [("class.rename", "ann"), ("undo", "bob")]
+    assert (own[0].now, own[0].undone_by, own[1].undoes) == ("van", own[1].id, own[0].id)
+    assert [one.action for one in store.history.log()] == ["build", *(one.action for one in every)]
+    assert car == store.classes.id_of("car")

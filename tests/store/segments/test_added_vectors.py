@@ -16,7 +16,7 @@ OTHER = FeatureSpace("test.other", "none", "none", "area-1", 4)
 FIRST = {
     "image": "SELECT * FROM image ORDER BY id",
     "segment": "SELECT * FROM segment ORDER BY id",
-    "label": "SELECT * FROM label ORDER BY id",
+    "segment_fact": "SELECT * FROM segment_fact ORDER BY id",
     "unit": "SELECT * FROM unit ORDER BY key",
     "category": "SELECT * FROM category ORDER BY id",
     "vectors": "SELECT * FROM segment_feature WHERE space_id = 1 ORDER BY segment_id",
@@ -90,8 +90,9 @@ def test_a_mask_that_was_replaced_meanwhile_is_passed_over(work, made) -> None:
     made.commit(store, made.unit(1))
     run = made.adding(store, OTHER)
     masks = made.lacking(store, 2, 1)
-    made.change(store, "UPDATE segment SET rle = :rle WHERE id = :id", rle=b"else", id=masks[0].id)
-    made.change(store, "UPDATE segment SET rle = :rle WHERE id = :id", rle=b"else", id=masks[5].id)
+    again = made.unit(1, annotation="b")
+    redrawn = tuple(replace(one, rle=b"else") if n in (0, 5) else one for n, one in enumerate(again.segments))
+    made.commit(store, replace(again, segments=redrawn))
     assert made.give(store, run, OTHER, masks[:5], without=masks[5:]) == 4
     assert [one.id for one in made.lacking(store, 2, 1)] == [masks[0].id, masks[5].id]
 

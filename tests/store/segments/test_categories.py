@@ -7,7 +7,9 @@ from sqlalchemy import insert, select, update
 
 from retclip.errors import DataError
 from retclip.names import name_key
-from retclip.store.segments.categories import ensure_categories, find_categories
+from retclip.store.history import events
+from retclip.store.segments.categories import ensure_categories as ensured
+from retclip.store.segments.categories import find_categories, say_stored
 from retclip.store.sql.engine import transaction
 from retclip.store.sql.tables import Category, CategoryAlias
 
@@ -16,6 +18,13 @@ from retclip.store.sql.tables import Category, CategoryAlias
 def connection(light_work):
     with transaction(light_work.open().engine, write=True) as opened:
         yield opened
+
+
+def ensure_categories(connection, names: dict[str, bool | None]) -> dict[str, int]:
+    """As a commit does it, in an event of its own."""
+    stored = ensured(connection, names)
+    say_stored(connection, events.add(connection, "run 1", "build", "test:"), stored, names)
+    return dict(stored.ids)
 
 
 def found(connection, *names: str) -> list[int | None]:

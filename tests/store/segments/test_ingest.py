@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from retclip.errors import RetCLIPError
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.ids import segment_id
 from retclip.store.index import reconcile
 from retclip.store.sql.engine import transaction
-from retclip.store.sql.tables import Label, Segment
+from retclip.store.sql.tables import Segment
 
 
 @pytest.fixture
@@ -55,9 +55,13 @@ def test_a_unit_is_stored_whole(store: FeatureStore, made) -> None:
     for (prompt, ordinal), (_, point_id, status, rev, run) in found.items():
         assert point_id == segment_id(unit.image_sha256, made.proposer, prompt, ordinal)
         assert (status, rev, run) == (0, 1, 1)
-    counted = made.ask(store, "SELECT name, (SELECT count(*) FROM label WHERE category_id = category.id) FROM category")
+    counted = made.ask(
+        store, "SELECT name, (SELECT count(*) FROM segment WHERE category_id = category.id) FROM category"
+    )
     assert dict(counted) == {"road": 2, "car": 2, "tree": 2}
-    assert set(made.ask(store, "SELECT source, confidence, actor FROM label")) == {("annotation", 1.0, "run 1")}
+    said = "label_source, confidence, run_id, mask_no, present, event_id FROM segment_fact"
+    assert set(made.ask(store, f"SELECT {said}")) == {("annotation", 1.0, 1, 1, True, 1)}
+    assert set(made.ask(store, "SELECT labelled_by, mask_no FROM segment")) == {("run 1", 1)}
     assert made.ask(store, "SELECT width, height, external_id, uri, state FROM image") == [
         (4, 4, "1.jpg", "/photos/1.jpg", 1)
     ]
@@ -82,7 +86,8 @@ def test_the_same_unit_twice_is_the_same_rows(store: FeatureStore, made) -> None
     first = slots(store)
     assert made.ask(store, "SELECT count(*) FROM segment") == [(12,)]
     assert made.ask(store, "SELECT count(*) FROM image") == [(2,)]
-    assert made.ask(store, "SELECT count(*) FROM label") == [(12,)], "a rebuild says nothing new"
+    assert made.ask(store, "SELECT count(category_id) FROM segment_fact") == [(12,)], "a rebuild labels nothing anew"
+    assert made.ask(store, "SELECT count(*) FROM mask") == [(12,)], "the masks are the same"
     assert made.ask(store, "SELECT count(*) FROM feature_shard") == [(1,)]
     assert made.ask(store, "SELECT count(*) FROM segment_feature") == [(12,)]
     every = made.ask(store, "SELECT id, point_id FROM segment ORDER BY id")
@@ -169,13 +174,10 @@ def test_other_images_and_proposers_keep_their_slots(store: FeatureStore, made) 
 
 def test_a_persons_label_and_quarantine_survive_a_rebuild(store: FeatureStore, made) -> None:
     made.commit(store, made.unit(1))
-    (relabelled, point_id, *_), (quarantined, *_) = slots(store)["car", 0], slots(store)["car", 1]
+    (_, point_id, *_), (_, quarantined, *_) = slots(store)["car", 0], slots(store)["car", 1]
     ((road,),) = made.ask(store, "SELECT id FROM category WHERE name = 'road'")
-    with transaction(store.engine, write=True) as connection:
-        values = {"segment_id": relabelled, "category_id": road, "source": "person", "confidence": 1.0, "actor": "ann"}
-        connection.execute(insert(Label).values(**values))
-    made.change(store, "UPDATE segment SET category_id = :road, rev = rev + 1 WHERE id = :id", road=road, id=relabelled)
-    made.change(store, "UPDATE segment SET status = 1, rev = rev + 1 WHERE id = :id", id=quarantined)
+    store.segments.relabel([point_id], "road", "ann")
+    store.segments.quarantine([quarantined], "ann")
     made.commit(store, made.unit(1))
     assert slots(store)["car", 1][2] == 1
     known = store.segments.get([point_id])[point_id]

@@ -105,7 +105,7 @@ def test_two_spellings_are_one_slot(store: FeatureStore, made) -> None:
 
 def test_which_images_a_data_set_put_a_class_into(store: FeatureStore, made) -> None:
     run = made.commit(store, made.unit(1), made.unit(2, classes=("tree",)), made.unit(3))
-    made.change(store, "UPDATE segment SET status = 2 WHERE image_id = 3")
+    made.commit(store, made.unit(3, per_class=0, annotation="b"))
     names = [f"{number}.jpg" for number in (1, 2, 3, 4)]
 
     def known(run, prompts: list[str]) -> set[str]:

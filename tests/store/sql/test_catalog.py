@@ -6,13 +6,11 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert
 
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.index import wanted_points
 from retclip.store.sql import catalog
 from retclip.store.sql.engine import transaction
-from retclip.store.sql.tables import Label
 
 HIDDEN_BY = {  # each hides image 1's cars, or more; and whether an index should still hold them
     "quarantined": ("UPDATE segment SET status = 1 WHERE prompt = 'car' AND image_id = 1", True),
@@ -101,14 +99,9 @@ def test_retired_and_merged_classes_are_not_listed(store: FeatureStore, made) ->
     assert [one.name for one in store.classes.all()] == ["road"]
 
 
-def test_aliases_stand_beside_their_class(store: FeatureStore, made) -> None:
+def test_aliases_stand_beside_their_class(store: FeatureStore) -> None:
     for alias in ("motor car", "automobile"):
-        made.change(
-            store,
-            "INSERT INTO category_alias (category_id, alias, alias_key, source) "
-            "SELECT id, :alias, :alias, '' FROM category WHERE name = 'car'",
-            alias=alias,
-        )
+        store.classes.add_alias("car", alias, "ann")
     assert {one.name: one.aliases for one in store.classes.all()} == {
         "car": ("motor car", "automobile"), "road": (), "tree": (),
     }  # fmt: skip
@@ -125,14 +118,15 @@ def test_the_order_of_classes_does_not_depend_on_the_databases_language(cluster,
 
 
 def test_a_segment_as_people_read_it(store: FeatureStore, made) -> None:
-    made.change(store, "UPDATE segment SET x = 1, y = 2, width = 3, height = 2")  # stored as a size, read as corners
+    unit = made.unit(2, annotation="b")
+    boxed = tuple(replace(one, box=(1, 2, 3, 2), rle=b"other") for one in unit.segments)
+    made.commit(store, replace(unit, segments=boxed))  # stored as a size, read as corners
     ((_, point_id),) = made.ids(store, "prompt = 'car' AND image_id = 2 AND ordinal = 1").items()
     (found,) = store.segments.get([point_id]).values()
-    unit = made.unit(2)
     assert (found.id, found.class_name, found.label_source, found.confidence) == (point_id, "car", "annotation", 1.0)
     assert (found.image_sha256, found.image_uri, found.dataset) == (unit.image_sha256, "/photos/2.jpg", "drawn")
     assert (found.box, found.area, found.proposer) == ((1, 2, 4, 4), 16, "test.proposer")
-    assert (found.run, found.labelled_by, found.status) == (1, "run 1", "normal")
+    assert (found.run, found.labelled_by, found.status) == (2, "run 1", "normal")
     assert (found.prompt, found.score, found.detector_score, found.mask_score) == ("car", 1.0, None, None)
     assert (found.proposer_version, found.source, found.components) == ("1", "test:", {})
 
@@ -151,15 +145,11 @@ def test_a_segment_says_who_made_it_and_how_sure_that_was(light_work, made) -> N
 
 def test_the_newest_label_is_the_one_shown(store: FeatureStore, made) -> None:
     (point_id,) = answers(store, catalog.point_ids, [1])
-    road, tree = (next(one.id for one in store.classes.all() if one.name == name) for name in ("road", "tree"))
-    for category, actor in ((tree, "ann"), (road, "bob")):
-        with transaction(store.engine, write=True) as connection:
-            values = {"segment_id": 1, "category_id": category, "source": "person", "confidence": 0.5, "actor": actor}
-            connection.execute(insert(Label).values(**values))
-        made.change(store, "UPDATE segment SET category_id = :category WHERE id = 1", category=category)
+    for name, actor in (("tree", "ann"), ("road", "bob")):
+        store.segments.relabel([point_id], name, actor)
     found = store.segments.get([point_id])
     assert len(found) == 1
-    assert (found[point_id].class_name, found[point_id].labelled_by, found[point_id].confidence) == ("road", "bob", 0.5)
+    assert (found[point_id].class_name, found[point_id].labelled_by, found[point_id].confidence) == ("road", "bob", 1.0)
 
 
 def test_hidden_segments_are_still_described(store: FeatureStore, made) -> None:

@@ -12,9 +12,8 @@ from retclip.errors import StoreBehind, StoreDamaged
 from retclip.store.feature_store import FeatureStore
 from retclip.store.findings import CatalogState
 from retclip.store.sql import catalog_check as module
-from retclip.store.sql import schema
 from retclip.store.sql.catalog_check import check_catalog, remake_indexes
-from retclip.store.sql.engine import read
+from retclip.store.sql.engine import read, transaction
 
 
 def sqlite_file(store) -> str:
@@ -42,7 +41,7 @@ def test_a_whole_catalog_is_whole_and_it_is_said_how_it_was_looked_at(store) -> 
 
 
 def test_a_row_that_was_changed_is_named(store, made) -> None:
-    made.change(store, "UPDATE segment SET x = 1, width = 3 WHERE id IN (2, 5)")
+    made.change(store, "UPDATE segment SET score = 0.5, ordinal = 3 WHERE id IN (2, 5)")
     state = check_catalog(store.engine)
     assert not state.rows_whole and state.broken == {"segment": [(2,), (5,)]}
     assert str(state) == "rows of segment that are not what was stored: 2 (2, 5)"
@@ -59,7 +58,7 @@ def test_a_child_without_its_parent_is_counted(store) -> None:
             connection.exec_driver_sql("SET session_replication_role = replica")
             connection.exec_driver_sql("DELETE FROM segment WHERE id = 4")
     state = check_catalog(store.engine)
-    assert state.orphans == ("1 rows of label whose segment is gone", "1 rows of segment_feature whose segment is gone")
+    assert state.orphans == ("1 rows of mask whose segment is gone", "1 rows of segment_fact whose segment is gone")
     assert not state.broken and not state.rows_whole
 
 
@@ -100,12 +99,13 @@ def test_a_schema_that_is_no_text_is_damage_wherever_it_is_met(sqlite_store) -> 
 def test_what_breaks_over_a_damaged_value_is_told_as_damage(sqlite_store, made) -> None:
     """A number that comes back as text, as after a flipped bit in the head of a row."""
     ids = [UUID(bytes=row[0]) for row in made.ask(sqlite_store, "SELECT point_id FROM segment ORDER BY id LIMIT 3")]
-    made.change(sqlite_store, "UPDATE segment SET x = 'one' WHERE id = 2")
-    with pytest.raises(StoreDamaged, match=r"TypeError: .*; other rows in segment"):
+    made.change(sqlite_store, "DROP TRIGGER mask_no_update")
+    made.change(sqlite_store, "UPDATE mask SET x = 'one' WHERE segment_id = 2")
+    with pytest.raises(StoreDamaged, match=r"TypeError: .*; other rows in mask"):
         sqlite_store.segments.get(ids)
     assert len(sqlite_store.segments.get(ids[:1])) == 1
     with pytest.raises(TypeError):  # a mistake of ours stays one where every row is whole
-        made.change(sqlite_store, "UPDATE segment SET seal = NULL, x = 1 WHERE id = 2")
+        made.change(sqlite_store, "UPDATE mask SET seal = NULL, x = 1 WHERE segment_id = 2")
         read(sqlite_store.engine, lambda _: "1" + 1)
 
 
@@ -140,7 +140,7 @@ def test_an_index_that_lost_a_row_is_made_again_from_rows_that_are_whole(sqlite_
         (["wrong # of entries in index a"], False),  # rows may be lost
         (["row 3 missing from index a", "wrong # of entries in index b"], False),
         (["*** in database main ***\nOn tree page 3 cell 1: Rowid 5 out of order"], False),
-        (["CHECK constraint failed in label"], False),
+        (["CHECK constraint failed in mask"], False),
     ],
 )
 def test_only_damage_of_indexes_alone_is_mended(lines: list[str], of_indexes: bool) -> None:
@@ -161,8 +161,12 @@ def test_only_damage_of_indexes_alone_is_mended(lines: list[str], of_indexes: bo
 
 
 def test_an_old_schema_is_told_as_such_and_not_as_damage(sqlite_store) -> None:
-    schema.downgrade(sqlite_store.engine, "0007")
-    with pytest.raises(StoreBehind):
+    with transaction(sqlite_store.engine, write=True) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0009'"))
+    with sqlite3.connect(sqlite_file(sqlite_store)) as connection:
+        connection.execute("DROP TABLE segment_fact")
+    connection.close()
+    with pytest.raises(StoreBehind, match="earlier layout"):
         check_catalog(sqlite_store.engine)
 
 

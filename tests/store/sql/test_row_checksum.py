@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 
 from retclip.store.sql.engine import transaction
 from retclip.store.sql.row_checksum import row_checksum, sealed_columns
-from retclip.store.sql.tables import Category, Event, Label, Proposer, Segment
+from retclip.store.sql.tables import Category, Event, Proposer, Segment, SegmentFact
 
 KEY = UUID("00112233-4455-6677-8899-aabbccddeeff")
 
@@ -59,20 +59,21 @@ def test_what_differs_is_spelt_otherwise(one: tuple, other: tuple) -> None:
     assert row_checksum(columns, one) != row_checksum(columns, other)
 
 
-@pytest.mark.parametrize("model", [Category, Event, Label, Proposer, Segment])
+@pytest.mark.parametrize("model", [Category, Event, SegmentFact, Proposer, Segment])
 def test_everything_is_covered_but_the_number_of_rows_that_come_in_bulk(model: type) -> None:
     left_out = {column.name for column in model.__table__.columns} - {
         column.name for column in sealed_columns(model.__table__, model.NUMBERED_LATER)
     }
-    assert left_out == ({"seal", "id"} if model in (Label, Segment) else {"seal"})
+    assert left_out == ({"seal", "id"} if model in (SegmentFact, Segment) else {"seal"})
 
 
 def test_a_number_of_numpy_is_sealed_as_what_comes_back(store) -> None:
     """An INSERT seals what it was given; NumPy's float64, which is a float, is spelt otherwise than SQL's answer."""
     with transaction(store.engine, write=True) as connection:
         segment, category = connection.execute(select(Segment.id, Segment.category_id).limit(1)).one()
-        values = {"segment_id": segment, "category_id": category, "source": "person", "actor": "ann"}
-        connection.execute(insert(Label).values(**values, confidence=np.float64(0.1)))
-        row = connection.execute(select(Label.__table__).order_by(Label.id.desc()).limit(1)).mappings().one()
-    columns = sealed_columns(Label.__table__, True)
+        values = {"event_id": 1, "segment_id": segment, "category_id": category, "label_source": "person"}
+        connection.execute(insert(SegmentFact).values(**values, confidence=np.float64(0.1)))
+        newest = select(SegmentFact.__table__).order_by(SegmentFact.id.desc()).limit(1)
+        row = connection.execute(newest).mappings().one()
+    columns = sealed_columns(SegmentFact.__table__, True)
     assert row["seal"] == row_checksum(columns, [row[column.name] for column in columns])

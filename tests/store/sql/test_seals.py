@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import insert, text, update
 
 from retclip.store.classes.class_edits import add_alias, merge_class, remove_class, rename_class
-from retclip.store.sql import schema, seals
+from retclip.store.sql import seals
 from retclip.store.sql.engine import insert_or_change, transaction
 from retclip.store.sql.tables import Category, Event, Segment, Unit
 from retclip.store.work import ledger
@@ -47,16 +47,36 @@ def test_work_that_is_done_again_fails_or_is_replaced_leaves_every_row_sealed(li
     assert broken(store) == {} and empty(made, store) == 0
 
 
+def unguarded(made, store, change: str, table: str, **values: object) -> int:
+    """Change rows as damage does, which no trigger holds up; how many."""
+    with transaction(store.engine, write=True) as connection:
+        triggers: list[tuple[str, str]] = []
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        else:
+            found = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table"
+            triggers = [(row[0], row[1]) for row in connection.execute(text(found), {"table": table})]
+        for name, _ in triggers:
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        changed = connection.execute(text(change), values).rowcount
+        for _, made_by in triggers:
+            connection.exec_driver_sql(made_by)
+    return changed
+
+
 @pytest.mark.parametrize(
     ("change", "table"),
     [
         ("UPDATE category SET name = 'cat' WHERE name = 'car'", "category"),
         ("UPDATE category SET is_thing = NULL WHERE name = 'car'", "category"),
         ("UPDATE segment SET category_id = 1 WHERE id = 3", "segment"),
-        ("UPDATE segment SET x = 1 WHERE id = 3", "segment"),
+        ("UPDATE segment SET score = 0.5 WHERE id = 3", "segment"),
         ("UPDATE segment SET status = 1 WHERE id = 3", "segment"),
-        ("UPDATE segment SET rle = :rle WHERE id = 3", "segment"),
-        ("UPDATE label SET source = 'person' WHERE segment_id = 3", "label"),
+        ("UPDATE mask SET x = 1 WHERE segment_id = 3 AND number = 1", "mask"),
+        ("UPDATE mask SET rle = :rle WHERE segment_id = 3 AND number = 1", "mask"),
+        ("UPDATE segment_fact SET label_source = 'person' WHERE id = 3", "segment_fact"),
+        ("UPDATE class_fact SET name = 'cat' WHERE name = 'car'", "class_fact"),
+        ("UPDATE event SET actor = 'somebody' WHERE id = 1", "event"),
         ("UPDATE segment_feature SET row_no = row_no + 1 WHERE segment_id = 3", "segment_feature"),
         ("UPDATE image SET width = 5 WHERE id = 1", "image"),
         ("UPDATE run SET source = 'elsewhere:' WHERE id = 1", "run"),
@@ -66,7 +86,7 @@ def test_work_that_is_done_again_fails_or_is_replaced_leaves_every_row_sealed(li
 )
 def test_a_row_that_was_changed_behind_the_store_s_back_is_named(store, made, change: str, table: str) -> None:
     assert broken(store) == {}
-    assert made.change(store, change, **({"rle": b"05"} if ":rle" in change else {})) == 1
+    assert unguarded(made, store, change, table, **({"rle": b"05"} if ":rle" in change else {})) == 1
     if "seal = NULL" in change:  # the transaction that emptied it has filled it again
         assert broken(store) == {}
         return
@@ -102,16 +122,7 @@ def test_a_row_that_is_there_already_is_sealed_as_it_is_changed(store, made) -> 
 
 
 def test_the_checksum_of_an_event_may_be_written_the_event_may_not(store, made) -> None:
-    values = {"actor": "ann", "action": "class.alias", "target": "car", "before": {}, "after": {"x": 1e22, "y": 0.1}}
+    values = {"actor": "ann", "action": "class.alias", "target": "car", "category_id": 1}
     with transaction(store.engine, write=True) as connection:
         connection.execute(insert(Event).values(**values))
     assert broken(store) == {} and empty(made, store) == 0
-
-
-def test_a_store_from_before_the_checksums_gets_them(work, made) -> None:
-    store = work.open()
-    work.fill(store, range(3))
-    schema.downgrade(store.engine, "0007")
-    schema.upgrade(store.engine)
-    assert broken(store) == {} and empty(made, store) == 0
-    assert schema.differences(store.engine) == []

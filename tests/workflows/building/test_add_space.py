@@ -13,7 +13,7 @@ from retclip.data.images import read_image
 from retclip.errors import DataError, SpaceIncomplete, SpaceMismatch, StoreMissing
 from retclip.store.index import reconcile
 from retclip.store.sql.engine import transaction
-from retclip.store.sql.tables import FeatureGap, Run, Segment, SegmentFeature
+from retclip.store.sql.tables import FeatureGap, Mask, Run, SegmentFeature
 from retclip.types import FeatureSpace, MaskProposals, SegmentFeatures
 from retclip.workflows.building import add_space as workflow
 from retclip.workflows.building.add_space import add_space
@@ -196,7 +196,8 @@ def test_a_mask_that_was_corrected_lacks_its_vector_until_the_next_run(built, ad
 
 def test_a_bad_mask_in_the_catalog_is_a_failure_of_its_image(built, add):
     with transaction(built.engine, write=True) as connection:
-        connection.execute(Segment.__table__.update().where(Segment.id == 1).values(rle=b"nonsense"))
+        connection.exec_driver_sql("DROP TRIGGER mask_no_update")
+        connection.execute(Mask.__table__.update().where(Mask.segment_id == 1).values(rle=b"nonsense"))
     report = add()
     assert (report.images, report.lacking, len(report.failures)) == (4, 2, 1)
     assert "COCO mask" in report.failures[0].reason

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from retclip.config import load
 from retclip.errors import ConfigError, ContractBroken, DataError, SpaceMismatch
 from retclip.store.sql.engine import transaction
-from retclip.store.sql.tables import ImageRow, Run, Segment, Unit
+from retclip.store.sql.tables import ImageRow, Mask, Run, Segment, Unit
 from retclip.store.work.ledger import MAX_ATTEMPTS
 from retclip.types import FeatureSpace, MaskProposals
 from retclip.workflows.building.build_store import build_store
@@ -44,7 +44,7 @@ def test_every_annotated_segment_is_stored_with_box_area_and_class(fresh, build,
     assert counts(fresh) == {"sky": 2, "grass": 1, "car": 1}
     things = {one.name: one.is_thing for one in fresh.classes.list()}
     assert (things["car"], things["sky"]) == (True, False)
-    found = rows(fresh, Segment.x, Segment.y, Segment.width, Segment.height, Segment.area)
+    found = rows(fresh, Mask.x, Mask.y, Mask.width, Mask.height, Mask.area)
     assert sorted(found) == [(0, 0, 12, 16, 192)] * 2 + [(12, 0, 12, 16, 192)] * 2
 
 

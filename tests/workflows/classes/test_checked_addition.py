@@ -5,7 +5,6 @@ import torch
 from sqlalchemy import select
 
 from retclip.errors import DataError
-from retclip.store.classes.events import history
 from retclip.store.index import reconcile
 from retclip.store.sql.engine import transaction
 from retclip.store.sql.tables import RETIRED, Category, CategoryAlias, Segment
@@ -81,8 +80,7 @@ def test_above_it_all_go_and_the_store_is_exactly_as_before(store, kit):
     done = add(store, kit, 33.0)
     assert not done.kept and [one.name for one in done.check.worse] == ["grass"]
     as_before(store, *before)
-    with transaction(store.engine) as connection:
-        told = [(one["action"], one["actor"], one["target"]) for one in history(connection)]
+    told = [(one.action, one.actor, one.target) for one in store.classes.history()]
     first, second = done.events
     assert [one[0] for one in told] == ["class.add", "class.add", "undo", "undo"]
     assert told[2:] == [("undo", "ann", str(second)), ("undo", "ann", str(first))], "the newest first"
@@ -101,8 +99,7 @@ def test_a_bad_probe_costs_nothing(store, kit):
     with pytest.raises(DataError, match="readable photo to probe with"):
         add_class_checked(kit.parts(store), kit.voting(store), "sky", sources(kit), gate)
     assert rows(store) == before
-    with transaction(store.engine) as connection:
-        assert history(connection) == []
+    assert store.classes.history() == []
 
 
 class Interrupted:
@@ -132,8 +129,7 @@ def test_an_addition_that_stops_cannot_be_judged_and_goes_back(store, kit, error
     with pytest.raises(type(error)):
         add_class_checked(parts, kit.voting(store), "sky", given, Gate(probe(kit), 90.0, "ann"))
     as_before(store, *before)
-    with transaction(store.engine) as connection:
-        assert [one["action"] for one in history(connection)] == ["class.add"] * 3 + ["undo"] * 3
+    assert [one.action for one in store.classes.history()] == ["class.add"] * 3 + ["undo"] * 3
     with pytest.raises(type(error)):
         add_class_checked(parts, kit.voting(store), "sky", given, Gate(probe(kit), None, "ann"))
     assert {one.name: one.segments for one in store.classes.all()}["sky"] == 3, "without a limit nothing is taken back"

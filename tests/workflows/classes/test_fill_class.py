@@ -5,9 +5,7 @@ from dataclasses import replace
 import pytest
 
 from retclip.names import MatchKind
-from retclip.store.classes.events import history
 from retclip.store.records import ClassMatch
-from retclip.store.sql.engine import transaction
 from retclip.workflows.classes.fill_class import LOOK_EVERY, fill_class
 from retclip.workflows.classes.one_class import records_showing
 
@@ -30,33 +28,26 @@ def fetch(world):
 @pytest.mark.parametrize(("enough", "images"), [(1, 4), (16, 4), (17, 8), (33, 9), (999, 9)])
 def test_it_ends_where_there_are_enough_segments(world, fetch, enough, images):
     report, event = fetch(enough_segments=enough)
-    assert (report.images, report.segments, event) == (images, 4 * images, 1)
+    assert (report.images, report.segments, event) == (images, 4 * images, world.rows("canoe")[-1].event)
     assert world.stored()["canoe"] == 4 * images and len(world.source.loaded) == images and LOOK_EVERY == 4
 
 
 def test_its_event_says_what_was_fetched_from_where(world, fetch):
     fetch(most=2)
-    with transaction(world.parts.store.engine) as connection:
-        (event,) = history(connection)
-    after = event["after"]
-    assert (event["action"], event["target"], event["before"]) == ("class.fill", "canoe", {"known": False})
-    assert {key: after[key] for key in ("query", "matched", "dataset", "source", "how", "images", "segments")} == {
-        "query": "canoe", "matched": "Kayak", "dataset": "the world", "source": "world:", "how": "map",
-        "images": 2, "segments": 8,
-    }  # fmt: skip
+    (event,) = world.parts.store.classes.history()
+    assert (event.action, event.target, event.segments) == ("class.fill", "canoe", 8)
+    assert (event.dataset, event.source) == ("the world", "world:")
     (row,) = world.rows("canoe")
-    assert (row.run, row.event) == (after["run"], event["id"])
+    assert ((row.run,), row.event) == (event.runs, event.id)
+    assert (row.matched, str(row.how)) == ("Kayak", "map")
 
 
 def test_a_class_that_was_there_once_stays_known(world, fetch):
     fetch(most=1)
-    with transaction(world.parts.store.engine) as connection:
-        first = history(connection)[-1]
-
-    world.parts.store.undo(first["id"], "ann")
+    first = world.parts.store.classes.history()[-1]
+    world.parts.store.undo(first.id, "ann")
     fetch(most=1)
-    with transaction(world.parts.store.engine) as connection:
-        assert history(connection)[-1]["action"] == "class.fill"
+    assert world.parts.store.classes.history()[-1].action == "class.fill"
     assert world.stored()["canoe"] == 4
 
 

@@ -4,8 +4,10 @@ import shutil
 import sqlite3
 
 import pytest
+from sqlalchemy import text
 
 from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.store.sql.engine import transaction
 from retclip.workflows.doctor.doctor import check_store
 
 
@@ -86,9 +88,25 @@ def test_a_catalog_that_cannot_be_opened_is_told_with_what_to_do(copied, damage)
         assert not wrong.ok and "from a backup" in wrong.cure and "doctor" not in wrong.cure
 
 
-def test_another_schema_is_told_as_such(copied):
-    with FeatureStore.open(copied) as store:
-        from retclip.store.sql import schema
+@pytest.mark.parametrize(("revision", "cure"), [("9999", "retclip db upgrade"), ("0009", "build its sources again")])
+def test_another_schema_is_told_as_such(copied, revision, cure):
+    with FeatureStore.open(copied) as store, transaction(store.engine, write=True) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :other"), {"other": revision})
+    assert cure in looked_at(copied)["store"].cure
 
-        schema.downgrade(store.engine, "0007")
-    assert "retclip db upgrade" in looked_at(copied)["store"].cure
+
+def test_rows_that_say_something_else_than_their_facts_are_told_and_made_again(copied):
+    with FeatureStore.open(copied) as store:
+        before = store.classes.all()
+        with transaction(store.engine, write=True) as connection:
+            connection.execute(text("UPDATE segment SET seal = NULL, status = 2 WHERE id IN (1, 2)"))
+            connection.execute(text("UPDATE category SET seal = NULL, name = 'otherwise' WHERE id = 1"))
+            connection.execute(text("DELETE FROM category_alias"))
+    found = looked_at(copied)["history"]
+    assert not found.ok and "--repair" in found.cure
+    assert found.found == "2 segments and 1 classes are not what was said of them"
+    mended = looked_at(copied, repair=True)
+    assert mended["history"].ok and mended["history"].found.startswith("repaired: 2 segments") and mended["index"].ok
+    assert looked_at(copied)["history"].found == "segments and classes are what was said of them"
+    with FeatureStore.open(copied) as store:
+        assert store.classes.all() == before

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import text
 
 import retclip
-from retclip.store.classes.class_edits import set_status
 from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.store.history import events, segment_facts
 from retclip.store.index import edge_graph
 from retclip.store.sql.engine import transaction
-from retclip.store.sql.tables import RETIRED
+from retclip.store.states import Action
 from retclip.workflows.classes.add_class import add_class
 from retclip.workflows.doctor import doctor
 from retclip.workflows.doctor.doctor import Finding, check_installation, check_store
@@ -139,7 +139,8 @@ def test_an_index_that_lacks_points_is_found_and_repaired(copied):
 def test_what_a_killed_build_left_in_the_outbox_is_said_and_not_applied_by_a_check(copied):
     with FeatureStore.open(copied) as store, transaction(store.engine, write=True) as connection:
         connection.execute(text("UPDATE outbox SET done_at = NULL"))
-        set_status(connection, [1, 2], RETIRED)
+        event = events.add(connection, "ann", Action.REMOVE, "two of them")
+        segment_facts.say_alike(connection, event, [1, 2], present=False)
     for _ in range(2):
         check = by_name(check_store(copied, StoreOptions(), repair=False))["index"]
         assert (check.ok, check.found.partition(";")[0]) == (False, "0 missing, 2 orphan, 0 stale, 0 damaged")
