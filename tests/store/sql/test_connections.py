@@ -150,7 +150,7 @@ def test_a_commit_that_the_server_had_is_done_and_not_done_again(store, patient,
     at_commit(monkeypatch, before=lambda: None)
     event = edit(store, rename_class, "car", "auto").event
     assert {one.name for one in store.classes.all()} == {"auto", "road", "tree"}
-    assert made.ask(store, "SELECT id FROM event") == [(event,)]
+    assert made.ask(store, "SELECT id FROM event WHERE action = 'class.rename'") == [(event,)]
 
 
 def test_a_commit_that_the_server_never_had_is_done_again(store, patient, monkeypatch, edit, made) -> None:
@@ -158,7 +158,7 @@ def test_a_commit_that_the_server_never_had_is_done_again(store, patient, monkey
     at_commit(monkeypatch, before=lambda: broken_off(store))
     edit(store, rename_class, "car", "auto")
     assert {one.name for one in store.classes.all()} == {"auto", "road", "tree"}
-    assert len(made.ask(store, "SELECT id FROM event")) == 1
+    assert len(made.ask(store, "SELECT id FROM event WHERE action = 'class.rename'")) == 1
 
 
 def test_a_commit_of_which_nobody_can_say_is_not_repeated(store, patient, monkeypatch, edit) -> None:
