@@ -15,10 +15,10 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from retclip.names import name_key
-from retclip.store.history.events import UNDONE
+from retclip.store.history import events
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.tables import Category, CategoryAlias, ClassFact, Event
 
@@ -79,18 +79,11 @@ def held_of(
 
     at: as of that event: what later events said or took back does not count.
     """
-    taken_back = UNDONE.undoes == ClassFact.event_id
-    query = (
-        select(*(getattr(ClassFact, name) for name in COLUMNS), Event.at, UNDONE.at.label("undo"))
-        .join(Event, Event.id == ClassFact.event_id)
-        .outerjoin(UNDONE, taken_back if at is None else and_(taken_back, UNDONE.id <= at))
-        .order_by(ClassFact.category_id, ClassFact.id)
-    )
-    if at is not None:
-        query = query.where(ClassFact.event_id <= at)
+    columns = [*(getattr(ClassFact, name) for name in COLUMNS), Event.at, events.UNDONE.at.label("undo")]
+    said = events.facts(ClassFact, ClassFact.category_id, columns, at)
     if categories is not None:
-        query = query.where(ClassFact.category_id.in_(categories))
-    grouped = groupby(connection.execute(query), key=lambda row: int(row.category_id))
+        said = said.where(ClassFact.category_id.in_(categories))
+    grouped = groupby(connection.execute(said), key=lambda row: int(row.category_id))
     found = ((category, _held(list(facts))) for category, facts in grouped)
     return {category: held for category, held in found if held is not None}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, func, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
 from retclip.errors import DataError
@@ -109,6 +109,22 @@ def require(connection: Connection, event: int) -> None:
             else "nothing has happened in this store yet"
         )
         raise DataError("the number of an event", f"{event}", todo)
+
+
+def facts(
+    fact: type[SegmentFact] | type[ClassFact], about: Any, columns: Sequence[Any], at: int | None = None
+) -> Select[Any]:
+    """Facts with their events, of each thing that they are about in the order in which they were said.
+
+    about: the column of what a fact is about.
+    columns: of the fact, of `Event`, and of `UNDONE`: the undo that took it back, NULL where it holds.
+    at: as of that event: what later events said or took back does not count.
+    """
+    undone = UNDONE.undoes == fact.event_id
+    said = select(*columns).join(Event, Event.id == fact.event_id).order_by(about, fact.id)
+    if at is None:
+        return said.outerjoin(UNDONE, undone)
+    return said.outerjoin(UNDONE, and_(undone, UNDONE.id <= at)).where(fact.event_id <= at)
 
 
 def log(connection: Connection) -> list[HistoryEvent]:

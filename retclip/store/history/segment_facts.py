@@ -15,9 +15,9 @@ from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
-from retclip.store.history.events import UNDONE
+from retclip.store.history import events
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.tables import NORMAL, QUARANTINED, RETIRED, Event, Segment, SegmentFact
 from retclip.store.states import LabelSource
@@ -96,18 +96,11 @@ def held_of(connection: Connection, page: Sequence[int], at: int | None = None) 
 
     at: as of that event: what later events said or took back does not count.
     """
-    columns = [one for one in SegmentFact.__table__.c if one.name != "seal"]
-    taken_back = UNDONE.undoes == SegmentFact.event_id
-    query = (
-        select(*columns, Event.actor, UNDONE.id.label("undo"))
-        .join(Event, Event.id == SegmentFact.event_id)
-        .outerjoin(UNDONE, taken_back if at is None else and_(taken_back, UNDONE.id <= at))
-        .where(SegmentFact.segment_id.in_(page))
-        .order_by(SegmentFact.segment_id, SegmentFact.id)
-    )
-    if at is not None:
-        query = query.where(SegmentFact.event_id <= at)
-    for segment, facts in groupby(connection.execute(query), key=lambda row: int(row.segment_id)):
+    of_fact = [one for one in SegmentFact.__table__.c if one.name != "seal"]
+    columns = [*of_fact, Event.actor, events.UNDONE.id.label("undo")]
+    said = events.facts(SegmentFact, SegmentFact.segment_id, columns, at)
+    rows = connection.execute(said.where(SegmentFact.segment_id.in_(page)))
+    for segment, facts in groupby(rows, key=lambda row: int(row.segment_id)):
         if (held := _held(list(facts))) is not None:
             yield segment, held
 
