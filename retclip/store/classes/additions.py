@@ -29,7 +29,7 @@ ADDING, GATED, ENDED = "adding", "gated", "ended"
 
 def note(connection: Connection, name: str, gated: bool = False) -> Mapping[str, Any]:
     """What a run of the addition says of itself before it begins: also what it goes on with, if there is something."""
-    left = [run.event for run in _unfinished(connection, name) if run.event is not None]
+    left = [run.event for run in _deserted(connection, name) if run.event is not None and not run.ended]
     return {ADDING: name_key(name), "owner": me(), GATED: gated, GOES_ON: max(left, default=None)}
 
 
@@ -38,14 +38,15 @@ def finish_addition(connection: Connection, name: str, run: int) -> int | None:
     for what an earlier gate never judged. None where nothing was stored and nothing taken away."""
     config, own = connection.execute(select(Run.config, Run.event_id).where(Run.id == run)).one()
     event = next((one for one in (own, config.get(GOES_ON)) if one is not None and held_open(connection, one)), None)
-    ended = [run, *(one.id for one in _unfinished(connection, name) if event is not None and one.event == event)]
+    left = _deserted(connection, name)
+    ended = [run, *(one.id for one in left if not one.ended and event is not None and one.event == event)]
     for number, noted in _configs(connection).items():
         if number in ended:
             connection.execute(update(Run).where(Run.id == number).values(config={**noted, ENDED: True}))
     if event is not None and own != event:
         connection.execute(update(Run).where(Run.id == run).values(event_id=event))
     if event is not None and not config[GATED]:
-        _pass_gate(connection, [*ended, *(one.id for one in _unjudged(connection, name))])
+        _pass_gate(connection, [*ended, *(one.id for one in left if one.gated)])
     return event
 
 
@@ -53,7 +54,7 @@ def take_back_left(connection: Connection, name: str, actor: str) -> list[int]:
     """Undo what additions of a class left behind whose process died before they ended, or before their gate had judged;
     the numbers of their events. All in one transaction, so that a stop in the middle leaves nothing that looks
     finished."""
-    left = [*_unfinished(connection, name), *_unjudged(connection, name)]
+    left = [one for one in _deserted(connection, name) if one.gated or not one.ended]
     told = sorted({one.event for one in left if one.event is not None})
     for event in reversed(told):
         undo(connection, event, actor)
@@ -79,8 +80,12 @@ def _configs(connection: Connection) -> dict[int, Mapping[str, Any]]:
 
 @dataclass(frozen=True)
 class _Left:
-    """A run that nobody works on any more. event: under which it speaks; None where that was taken back, or it has said
-    nothing."""
+    """A run that nobody works on any more.
+
+    event: under which it speaks; None where that was taken back, or it has said nothing.
+    gated: it is behind a gate that was never passed.
+    ended: it came to its end.
+    """
 
     id: int
     event: int | None
@@ -111,13 +116,3 @@ def _at_work(connection: Connection, run: int, owner: str) -> bool:
     ).one()
     signs: list[datetime] = [one for one in (started, at, until) if one is not None]
     return may_live(owner, max(signs))
-
-
-def _unfinished(connection: Connection, name: str) -> list[_Left]:
-    """Deserted runs that did not come to their end."""
-    return [one for one in _deserted(connection, name) if not one.ended]
-
-
-def _unjudged(connection: Connection, name: str) -> list[_Left]:
-    """Deserted runs behind a gate that was never passed."""
-    return [one for one in _deserted(connection, name) if one.gated]
