@@ -36,6 +36,15 @@ _MINIATURE = {
     "mask2former": {"queries": _MINIATURE_HEAD, "in_vocabulary": _MINIATURE_HEAD},
 }
 
+# No weights: superpixels, colour and texture, retrieval alone. Rank vote and k chosen by cross-validation on CamVid's
+# training images (benchmarks/README.md): histograms need no min-max, their distances have a scale. Specks that
+# FC-CLIP's rule leaves between superpixels (12 x 12 pixels of a 640 x 480 photo) are closed.
+_APPEARANCE: dict[str, Any] = {
+    "retrieval": {"k": 8},
+    "segment": {"smallest_void": 0.0005},
+    "plugin": {"retrieval": {"vote": {"vote": "rank"}}},
+}
+
 ABOUT = {  # a line for whoever chooses among them
     "appearance": "colours and textures of superpixels, retrieval alone: no model, only names that the store knows",
     "photos": "an ImageNet network over superpixels, retrieval alone: only names that the store knows",
@@ -54,21 +63,9 @@ ABOUT = {  # a line for whoever chooses among them
 FOR_FINETUNING = ("fc-clip-finetune", "miniature-finetune")
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # No weights: superpixels, colour and texture, retrieval alone. Rank vote and k chosen by cross-validation on
-    # CamVid's training images (benchmarks/README.md): histograms need no min-max, their distances have a scale. Specks
-    # that FC-CLIP's rule leaves between superpixels (12 x 12 pixels of a 640 x 480 photo) are closed.
-    "appearance": {
-        "retrieval": {"k": 8},
-        "segment": {"smallest_void": 0.0005},
-        "plugin": {"retrieval": {"vote": {"vote": "rank"}}},
-    },
+    "appearance": _APPEARANCE,
     # The same with a network that pip installs (plugins/timm), its vote the same: chosen by no photo of the benchmark.
-    "photos": {
-        "components": {"backbone": "timm.lite0"},
-        "retrieval": {"k": 8},
-        "segment": {"smallest_void": 0.0005},
-        "plugin": {"retrieval": {"vote": {"vote": "rank"}}},
-    },
+    "photos": {**_APPEARANCE, "components": {"backbone": "timm.lite0"}},
     # FC-CLIP as published: alpha 0.4, beta 0.8, geometric (method.md 1.6, 1.9).
     "fc-clip": {
         "components": {**_FCCLIP_PARTS, "classifiers": (CLIP_TEXT, HEAD)},
