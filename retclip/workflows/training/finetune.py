@@ -21,7 +21,7 @@ import torch
 from retclip.config_sections import FinetuneSection
 from retclip.device import autocast
 from retclip.errors import ConfigError, DataError
-from retclip.passed_over import PassedOver, Tally
+from retclip.passed_over import Tally
 from retclip.plugin.contracts import Backbone
 from retclip.plugin.training import Trainable
 from retclip.progress import OnProgress, Progress, silent
@@ -128,14 +128,14 @@ class _Loop:
     ) -> None:
         self.job, self.accelerator, self.model, self.wrapped = job, accelerator, model, wrapped
         self.optimizer, self._report, self._failures = optimizer, report, dict[str, Failure]()
-        self._passed_over = dict[str, PassedOver]()  # by image: every epoch shows it again
+        self._tally, self._counted = Tally(job.data.passed_over), set[str]()  # every epoch shows an image again
         share = job.section.batch_size // accelerator.num_processes
         self.places = range(accelerator.process_index * share, (accelerator.process_index + 1) * share)
 
     @property
     def report(self) -> FinetuneReport:
         """The report up to now."""
-        total = Tally(self.job.data.passed_over, *self._passed_over.values()).total
+        total = self._tally.total
         bad = (Failure(part.record, part.uri, part.reason) for part in total.bad)
         failures = (*self._failures.values(), *bad)
         return replace(self._report, failures=failures, passed_over=total.counts, assumed=total.assumed)
@@ -149,7 +149,7 @@ class _Loop:
             step = self._report.step + 1
             self._report = replace(self._report, step=step, losses=losses)
             self._failures |= {failure.external_id: failure for sample in samples for failure in sample.failures}
-            self._passed_over |= {sample.external_id: sample.passed_over for sample in samples}
+            self._count_passed_over(samples)
             last = step == section.steps
             if step % section.log_every == 0 or last:
                 passed = time.monotonic() - clock
@@ -166,6 +166,12 @@ class _Loop:
             on_progress(self.report.progress())
             if stopped:
                 return
+
+    def _count_passed_over(self, samples: Sequence[Sample]) -> None:
+        for sample in samples:
+            if sample.external_id not in self._counted:
+                self._counted.add(sample.external_id)
+                self._tally.add(sample.passed_over)
 
     def _step(self, samples: Sequence[Sample]) -> tuple[dict[str, float], float]:
         """Run one optimiser step; return its losses and the gradient norm before clipping.
