@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from retclip.config import Settings
-    from retclip.engine import RetCLIP
+    from retclip.engine import RetCLIP, doctor
     from retclip.namespaces import Classes, Matches, Spaces
     from retclip.plugin.checked_source import CheckedSource
     from retclip.progress import Progress
@@ -110,6 +110,7 @@ _HOMES = {  # imported when they are first asked for
     "StoreClass": "store.records",
     "StoreDifference": "store.records",
     "Vocabulary": "types",
+    "doctor": "engine",
 }
 __all__ = [
     "AddSpaceReport",
@@ -197,24 +198,6 @@ def open(
     from retclip.engine import RetCLIP
 
     return RetCLIP.open(store, config_file, settings, create, missing_ok, preset, actor)
-
-
-def doctor(
-    store: str | PathLike[str] | None = None,
-    config_file: str | PathLike[str] | None = None,
-    settings: Mapping[str, Any] | None = None,
-    repair: bool = False,
-) -> DoctorReport:
-    """Check Python, torch, plugins and weights, and whether catalog, archive and index of a store agree.
-
-    store: its folder, None = none; it need not be one that opens.
-    config_file, settings: as `open` takes them.
-    repair: make the index right where it differs from the catalog.
-    Raises ConfigError; what is wrong is in the report.
-    """
-    from retclip.engine import doctor
-
-    return doctor(store, config_file, settings, repair)
 
 
 def __getattr__(name: str) -> Any:

@@ -342,7 +342,13 @@ def doctor(
     settings: Mapping[str, Any] | None = None,
     repair: bool = False,
 ) -> DoctorReport:
-    """Check this installation and a store, open or not; see `retclip.doctor`."""
+    """Check Python, torch, plugins and weights, and whether catalog, archive and index of a store agree.
+
+    store: its folder, None = none; it need not be one that opens.
+    config_file, settings: as `open` takes them.
+    repair: make the index right where it differs from the catalog.
+    Raises ConfigError; what is wrong is in the report.
+    """
     folder = None if store is None else Path(store)
     components = Components.configured(folder, Path(config_file) if config_file else None, settings)
     return _doctor(components, repair, folder)
