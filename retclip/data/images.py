@@ -141,11 +141,12 @@ def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 brought to `size` (H, W): bilinear, smoothed where it shrinks."""
+def resized(pixels: NDArray[np.uint8], size: tuple[int, int], bicubic: bool = False) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 brought to `size` (H, W): bilinear or bicubic, smoothed where it shrinks."""
     if pixels.shape[:2] == size:
         return pixels
-    return np.asarray(Pillow.fromarray(pixels).resize((size[1], size[0]), Pillow.Resampling.BILINEAR), dtype=np.uint8)
+    kernel = Pillow.Resampling.BICUBIC if bicubic else Pillow.Resampling.BILINEAR
+    return np.asarray(Pillow.fromarray(pixels).resize((size[1], size[0]), kernel), dtype=np.uint8)
 
 
 def image_bytes(path: Path, limits: Limits | None = None) -> bytes:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
-from PIL import Image as Pillow
 from torch import Tensor
 from transformers import AutoModel
 from transformers.utils import logging
 
 from retclip.algorithms.input_size import fitted_size, target_size
 from retclip.algorithms.mask_pooling import area_weights, mask_pooling
+from retclip.data.images import resized
 from retclip.plugin.batches import BatchSize
 from retclip.plugin.checkpoints import state_digest
+from retclip.plugin.grid_features import grid_features, normalised
 from retclip.plugin.model_files import model_folder
 from retclip.plugin.whole_weights import pretrained
 from retclip.types import DenseFeatures, Device, FeatureSpace, Image, MaskLogits, SegmentFeatures
@@ -52,12 +53,8 @@ class Keys:
 
         Images of the same input size share a batch.
         """
-        inputs = [normalised(image.pixels, self._size(image)) for image in images]
-        grids = self.batches.run_alike(inputs, lambda values: values.shape, self._grids)
-        return [
-            DenseFeatures(grid, self.space, image.size, image.size[0] / grid.shape[1])
-            for image, grid in zip(images, grids, strict=True)
-        ]
+        inputs = [network_input(image.pixels, self._size(image)) for image in images]
+        return grid_features(images, inputs, self.batches, self._grids, self.space)
 
     def segment_vectors(
         self,
@@ -89,8 +86,6 @@ class Keys:
         return list(tokens.transpose(1, 2).unflatten(2, size).unbind())  # (b, h * w, d) -> b x (d, h, w)
 
 
-def normalised(pixels: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
+def network_input(pixels: NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
     """Return (3, h, w) float32: resized bicubically over the 8-bit values, normalised by ImageNet's mean and std."""
-    resized = Pillow.fromarray(pixels).resize((size[1], size[0]), Pillow.Resampling.BICUBIC)
-    values = torch.from_numpy(np.asarray(resized).transpose(2, 0, 1).copy()).float() / 255
-    return (values - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+    return normalised(resized(pixels, size, bicubic=True), MEAN, STD)

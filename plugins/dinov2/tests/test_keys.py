@@ -3,7 +3,7 @@
 import pytest
 import torch
 from retclip_dinov2 import KeysSettings
-from retclip_dinov2.keys import Keys, normalised
+from retclip_dinov2.keys import Keys, network_input
 from transformers import AutoImageProcessor, AutoModel, BitImageProcessor
 
 from retclip.types import Device
@@ -19,7 +19,7 @@ def test_the_grid_is_the_model_s_last_layer_without_its_other_tokens(which, requ
     with torch.inference_mode():
         found = keys(folder).dense_features([image])[0].grid
         model = AutoModel.from_pretrained(folder).eval()
-        tokens = model(normalised(image.pixels, (28, 42))[None]).last_hidden_state[0, -6:]
+        tokens = model(network_input(image.pixels, (28, 42))[None]).last_hidden_state[0, -6:]
     assert found.shape == (16, 2, 3)
     assert torch.allclose(found.flatten(1).T, tokens, atol=1e-5)
 
@@ -44,7 +44,7 @@ def test_numbers_of_the_photo_are_those_of_the_model_s_own_processor(folder, pho
     given = {"return_tensors": "pt", "input_data_format": "channels_last"}
     mean_and_std = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}  # as DINOv2 publishes them
     wanted = processor(images=image.pixels, **given, **mean_and_std)["pixel_values"][0]
-    assert torch.allclose(normalised(image.pixels, (28, 28)), wanted, atol=1e-4)
+    assert torch.allclose(network_input(image.pixels, (28, 28)), wanted, atol=1e-4)
 
 
 def test_a_photo_is_resized_as_by_the_model_s_own_processor(photo):
@@ -53,7 +53,7 @@ def test_a_photo_is_resized_as_by_the_model_s_own_processor(photo):
     mean_and_std = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
     processor = BitImageProcessor(do_center_crop=False, size={"height": 28, "width": 42}, **mean_and_std)
     wanted = processor(images=image.pixels, return_tensors="pt", input_data_format="channels_last")["pixel_values"][0]
-    assert torch.allclose(normalised(image.pixels, (28, 42)), wanted, atol=1.01 / (255 * 0.224))
+    assert torch.allclose(network_input(image.pixels, (28, 42)), wanted, atol=1.01 / (255 * 0.224))
 
 
 def test_photos_of_one_size_go_through_the_model_together(folder, photo):

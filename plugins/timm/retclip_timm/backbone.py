@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from jaxtyping import Float
-from PIL import Image as Pillow
 from torch import Tensor
 
 from retclip.algorithms.input_size import fitted_size, target_size
 from retclip.algorithms.mask_pooling import area_weights, mask_pooling
+from retclip.data.images import resized
 from retclip.plugin.batches import BatchSize
 from retclip.plugin.checkpoints import state_digest
+from retclip.plugin.grid_features import grid_features, normalised
 from retclip.types import DenseFeatures, Device, FeatureSpace, Image, MaskLogits, SegmentFeatures
 from retclip_timm.network import Stages
 
@@ -51,11 +51,7 @@ class StageBackbone:
         out the same size go through the network together.
         """
         inputs = [self._input(image) for image in images]
-        grids = self.batches.run_alike(inputs, lambda values: values.shape, self._grids)
-        return [
-            DenseFeatures(grid, self.space, image.size, image.size[0] / grid.shape[1])
-            for image, grid in zip(images, grids, strict=True)
-        ]
+        return grid_features(images, inputs, self.batches, self._grids, self.space)
 
     def segment_vectors(
         self,
@@ -76,10 +72,7 @@ class StageBackbone:
 
     def _input(self, image: Image) -> Float[Tensor, "3 H W"]:
         size = fitted_size(target_size(image.size, self.short_side, self.long_side), max(self.stages.strides))
-        resized = Pillow.fromarray(image.pixels).resize((size[1], size[0]), Pillow.Resampling.BICUBIC)
-        values = torch.from_numpy(np.asarray(resized).transpose(2, 0, 1).copy()).float() / 255  # (3, H, W)
-        mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (self.stages.mean, self.stages.std))
-        return (values - mean) / std
+        return normalised(resized(image.pixels, size, bicubic=True), self.stages.mean, self.stages.std)
 
     def _grids(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """Return (d, h, w) of each input (3, H, W), all of one size."""
