@@ -40,11 +40,11 @@ SAYS = {
 
 TABLES = (
     "category",
+    "category_alias",
     "dataset",
     "feature_space",
     "proposer",
     "store_identity",
-    "category_alias",
     "event",
     "image",
     "run",
@@ -64,11 +64,16 @@ TABLES = (
 
 
 def upgrade() -> None:
+    _classes()
     _names()
-    _work()
+    _events_and_photos()
+    _runs()
+    _units()
     _indexes()
     _segments()
+    _vectors()
     _facts()
+    _decisions()
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
             "CREATE FUNCTION retclip_append_only() RETURNS trigger LANGUAGE plpgsql AS "
@@ -91,12 +96,42 @@ def _refuse(table: str, verb: str, of: str = "") -> None:
 def _table(name: str, *parts: Any) -> None:
     """A table whose rows carry a checksum (`store.sql.row_checksum`), and what finds those that lack it."""
     op.create_table(name, *parts, sa.Column("seal", sa.BigInteger(), nullable=True))
-    empty = sa.text("seal IS NULL")
-    op.create_index(f"ix_{name}_unsealed", name, ["seal"], sqlite_where=empty, postgresql_where=empty)
+    _index(f"ix_{name}_unsealed", name, ["seal"], "seal IS NULL")
 
 
-def _names() -> None:
-    """What others refer to: classes, data sets, feature spaces, proposers, the store itself."""
+def _index(name: str, table: str, columns: list[str], where: str, unique: bool = False) -> None:
+    """An index of the rows that a condition selects."""
+    rows = sa.text(where)
+    op.create_index(name, table, columns, unique=unique, sqlite_where=rows, postgresql_where=rows)
+
+
+def _key(table: str, *columns: str) -> sa.PrimaryKeyConstraint:
+    return sa.PrimaryKeyConstraint(*columns, name=op.f(f"pk_{table}"))
+
+
+def _unique(table: str, *columns: str) -> sa.UniqueConstraint:
+    return sa.UniqueConstraint(*columns, name=op.f(f"uq_{table}_{'_'.join(columns)}"))
+
+
+def _check(name: str, rule: str) -> sa.CheckConstraint:
+    """A rule that every row keeps. name: of its table, and its own."""
+    return sa.CheckConstraint(rule, name=op.f(f"ck_{name}"))
+
+
+def _refers(table: str, column: str, other: str, cascade: bool = False) -> sa.ForeignKeyConstraint:
+    """A column that holds the id of a row of another table. cascade: whether it goes with that row."""
+    name = op.f(f"fk_{table}_{column}_{other}")
+    return sa.ForeignKeyConstraint([column], [f"{other}.id"], name=name, ondelete="CASCADE" if cascade else None)
+
+
+def _of_mask(table: str) -> sa.ForeignKeyConstraint:
+    """Something of one mask of a segment, which goes with it."""
+    columns, mask = ["segment_id", "mask_no"], ["mask.segment_id", "mask.number"]
+    return sa.ForeignKeyConstraint(columns, mask, name=f"fk_{table}_mask", ondelete="CASCADE")
+
+
+def _classes() -> None:
+    """Classes and the other names that mean them."""
     _table(
         "category",
         sa.Column("id", KEY, nullable=False),
@@ -105,19 +140,34 @@ def _names() -> None:
         sa.Column("is_thing", sa.Boolean(), nullable=True),
         sa.Column("merged_into_id", KEY, nullable=True),
         sa.Column("retired_at", MOMENT, nullable=True),
-        sa.CheckConstraint("merged_into_id IS NULL OR merged_into_id <> id", name=op.f("ck_category_no_self_merge")),
-        sa.ForeignKeyConstraint(["merged_into_id"], ["category.id"], name=op.f("fk_category_merged_into_id_category")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_category")),
-        sa.UniqueConstraint("name_key", name=op.f("uq_category_name_key")),
+        _check("category_no_self_merge", "merged_into_id IS NULL OR merged_into_id <> id"),
+        _refers("category", "merged_into_id", "category"),
+        _key("category", "id"),
+        _unique("category", "name_key"),
     )
+    _table(
+        "category_alias",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("category_id", KEY, nullable=False),
+        sa.Column("alias", sa.String(length=200), nullable=False),
+        sa.Column("alias_key", sa.String(length=200), nullable=False),
+        _refers("category_alias", "category_id", "category", cascade=True),
+        _key("category_alias", "id"),
+        _unique("category_alias", "alias_key"),
+    )
+    op.create_index(op.f("ix_category_alias_category_id"), "category_alias", ["category_id"])
+
+
+def _names() -> None:
+    """What else others refer to: data sets, feature spaces, proposers, the store itself."""
     _table(
         "dataset",
         sa.Column("id", KEY, nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("uri", sa.Text(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_dataset")),
-        sa.UniqueConstraint("name", name=op.f("uq_dataset_name")),
+        _key("dataset", "id"),
+        _unique("dataset", "name"),
     )
     _table(
         "feature_space",
@@ -128,42 +178,29 @@ def _names() -> None:
         sa.Column("preprocessing", sa.Text(), nullable=False),
         sa.Column("pooling", sa.String(length=120), nullable=False),
         sa.Column("dim", sa.Integer(), nullable=False),
-        sa.CheckConstraint("dim BETWEEN 1 AND 65536", name=op.f("ck_feature_space_dim")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_feature_space")),
-        sa.UniqueConstraint("fingerprint", name=op.f("uq_feature_space_fingerprint")),
+        _check("feature_space_dim", "dim BETWEEN 1 AND 65536"),
+        _key("feature_space", "id"),
+        _unique("feature_space", "fingerprint"),
     )
     _table(
         "proposer",
         sa.Column("id", KEY, nullable=False),
         sa.Column("name", sa.String(length=120), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_proposer")),
-        sa.UniqueConstraint("name", name=op.f("uq_proposer_name")),
+        _key("proposer", "id"),
+        _unique("proposer", "name"),
     )
     _table(
         "store_identity",
         sa.Column("id", KEY, nullable=False),
         sa.Column("uuid", UUID, nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_store_identity")),
-        sa.UniqueConstraint("uuid", name=op.f("uq_store_identity_uuid")),
+        _key("store_identity", "id"),
+        _unique("store_identity", "uuid"),
     )
-    _table(
-        "category_alias",
-        sa.Column("id", KEY, nullable=False),
-        sa.Column("category_id", KEY, nullable=False),
-        sa.Column("alias", sa.String(length=200), nullable=False),
-        sa.Column("alias_key", sa.String(length=200), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["category_id"], ["category.id"], name=op.f("fk_category_alias_category_id_category"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_category_alias")),
-        sa.UniqueConstraint("alias_key", name=op.f("uq_category_alias_alias_key")),
-    )
-    op.create_index(op.f("ix_category_alias_category_id"), "category_alias", ["category_id"], unique=False)
 
 
-def _work() -> None:
-    """Events, photos, runs and their units, shards of the archive."""
+def _events_and_photos() -> None:
+    """Who changed something, and the photos."""
     _table(
         "event",
         sa.Column("id", KEY, nullable=False),
@@ -173,17 +210,14 @@ def _work() -> None:
         sa.Column("target", sa.String(length=200), nullable=False),
         sa.Column("category_id", KEY, nullable=True),
         sa.Column("undoes", KEY, nullable=True),
-        sa.CheckConstraint("(undoes IS NULL) = (action <> 'undo')", name=op.f("ck_event_undoes")),
-        sa.CheckConstraint(
-            f"action IN ({ACTIONS})",
-            name=op.f("ck_event_action"),
-        ),
-        sa.ForeignKeyConstraint(["category_id"], ["category.id"], name=op.f("fk_event_category_id_category")),
-        sa.ForeignKeyConstraint(["undoes"], ["event.id"], name=op.f("fk_event_undoes_event")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
-        sa.UniqueConstraint("undoes", name=op.f("uq_event_undoes")),
+        _check("event_undoes", "(undoes IS NULL) = (action <> 'undo')"),
+        _check("event_action", f"action IN ({ACTIONS})"),
+        _refers("event", "category_id", "category"),
+        _refers("event", "undoes", "event"),
+        _key("event", "id"),
+        _unique("event", "undoes"),
     )
-    op.create_index(op.f("ix_event_category_id"), "event", ["category_id"], unique=False)
+    op.create_index(op.f("ix_event_category_id"), "event", ["category_id"])
     _table(
         "image",
         sa.Column("id", KEY, nullable=False),
@@ -195,22 +229,19 @@ def _work() -> None:
         sa.Column("height", sa.Integer(), nullable=False),
         sa.Column("state", sa.SmallInteger(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
-        sa.CheckConstraint("state BETWEEN 1 AND 3", name=op.f("ck_image_state")),
-        sa.CheckConstraint("width > 0 AND height > 0", name=op.f("ck_image_size")),
-        sa.ForeignKeyConstraint(["dataset_id"], ["dataset.id"], name=op.f("fk_image_dataset_id_dataset")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_image")),
-        sa.UniqueConstraint("sha256", name=op.f("uq_image_sha256")),
+        _check("image_state", "state BETWEEN 1 AND 3"),
+        _check("image_size", "width > 0 AND height > 0"),
+        _refers("image", "dataset_id", "dataset"),
+        _key("image", "id"),
+        _unique("image", "sha256"),
     )
-    op.create_index(op.f("ix_image_dataset_id"), "image", ["dataset_id"], unique=False)
-    op.create_index(op.f("ix_image_external_id"), "image", ["external_id"], unique=False)
-    op.create_index(
-        "ix_image_not_active",
-        "image",
-        ["state"],
-        unique=False,
-        sqlite_where=sa.text("state <> 1"),
-        postgresql_where=sa.text("state <> 1"),
-    )
+    op.create_index(op.f("ix_image_dataset_id"), "image", ["dataset_id"])
+    op.create_index(op.f("ix_image_external_id"), "image", ["external_id"])
+    _index("ix_image_not_active", "image", ["state"], where="state <> 1")
+
+
+def _runs() -> None:
+    """Runs, and the shards that they wrote."""
     _table(
         "run",
         sa.Column("id", KEY, nullable=False),
@@ -229,14 +260,14 @@ def _work() -> None:
         sa.Column("started_at", MOMENT, nullable=False),
         sa.Column("finished_at", MOMENT, nullable=True),
         sa.Column("event_id", KEY, nullable=True),
-        sa.CheckConstraint("state IN ('running', 'finished', 'interrupted', 'failed')", name=op.f("ck_run_state")),
-        sa.ForeignKeyConstraint(["dataset_id"], ["dataset.id"], name=op.f("fk_run_dataset_id_dataset")),
-        sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f("fk_run_event_id_event")),
-        sa.ForeignKeyConstraint(["proposer_id"], ["proposer.id"], name=op.f("fk_run_proposer_id_proposer")),
-        sa.ForeignKeyConstraint(["space_id"], ["feature_space.id"], name=op.f("fk_run_space_id_feature_space")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_run")),
+        _check("run_state", "state IN ('running', 'finished', 'interrupted', 'failed')"),
+        _refers("run", "dataset_id", "dataset"),
+        _refers("run", "event_id", "event"),
+        _refers("run", "proposer_id", "proposer"),
+        _refers("run", "space_id", "feature_space"),
+        _key("run", "id"),
     )
-    op.create_index(op.f("ix_run_event_id"), "run", ["event_id"], unique=False)
+    op.create_index(op.f("ix_run_event_id"), "run", ["event_id"])
     _table(
         "feature_shard",
         sa.Column("id", KEY, nullable=False),
@@ -244,11 +275,15 @@ def _work() -> None:
         sa.Column("row_count", sa.Integer(), nullable=False),
         sa.Column("dim", sa.Integer(), nullable=False),
         sa.Column("run_id", KEY, nullable=False),
-        sa.CheckConstraint("row_count > 0", name=op.f("ck_feature_shard_rows")),
-        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_feature_shard_run_id_run")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_feature_shard")),
-        sa.UniqueConstraint("sha256", name=op.f("uq_feature_shard_sha256")),
+        _check("feature_shard_rows", "row_count > 0"),
+        _refers("feature_shard", "run_id", "run"),
+        _key("feature_shard", "id"),
+        _unique("feature_shard", "sha256"),
     )
+
+
+def _units() -> None:
+    """What runs have to do, and have done: the ledger."""
     _table(
         "unit",
         sa.Column("key", sa.String(length=64), nullable=False),
@@ -267,13 +302,13 @@ def _work() -> None:
         sa.Column("owner", sa.String(length=300), nullable=True),
         sa.Column("leased_until", MOMENT, nullable=True),
         sa.Column("begun", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.CheckConstraint("state IN ('leased', 'finished', 'failed')", name=op.f("ck_unit_state")),
-        sa.ForeignKeyConstraint(["image_id"], ["image.id"], name=op.f("fk_unit_image_id_image"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_unit_run_id_run")),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_unit")),
+        _check("unit_state", "state IN ('leased', 'finished', 'failed')"),
+        _refers("unit", "image_id", "image", cascade=True),
+        _refers("unit", "run_id", "run"),
+        _key("unit", "key"),
     )
-    op.create_index(op.f("ix_unit_image_id"), "unit", ["image_id"], unique=False)
-    op.create_index(op.f("ix_unit_run_id"), "unit", ["run_id"], unique=False)
+    op.create_index(op.f("ix_unit_image_id"), "unit", ["image_id"])
+    op.create_index(op.f("ix_unit_run_id"), "unit", ["run_id"])
 
 
 def _indexes() -> None:
@@ -287,24 +322,13 @@ def _indexes() -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("home", sa.Text(), nullable=True),
         sa.Column("created_at", MOMENT, nullable=False),
-        sa.CheckConstraint(
-            "state IN ('building', 'active', 'retiring', 'dropped')", name=op.f("ck_store_version_state")
-        ),
-        sa.ForeignKeyConstraint(
-            ["space_id"], ["feature_space.id"], name=op.f("fk_store_version_space_id_feature_space")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_store_version")),
-        sa.UniqueConstraint("index_name", name=op.f("uq_store_version_index_name")),
-        sa.UniqueConstraint("space_id", "number", name=op.f("uq_store_version_space_id_number")),
+        _check("store_version_state", "state IN ('building', 'active', 'retiring', 'dropped')"),
+        _refers("store_version", "space_id", "feature_space"),
+        _key("store_version", "id"),
+        _unique("store_version", "index_name"),
+        _unique("store_version", "space_id", "number"),
     )
-    op.create_index(
-        "uq_store_version_one_active",
-        "store_version",
-        ["space_id"],
-        unique=True,
-        sqlite_where=sa.text("state = 'active'"),
-        postgresql_where=sa.text("state = 'active'"),
-    )
+    _index("uq_store_version_one_active", "store_version", ["space_id"], where="state = 'active'", unique=True)
     op.create_table(
         "outbox",
         sa.Column("id", KEY, nullable=False),
@@ -312,17 +336,10 @@ def _indexes() -> None:
         sa.Column("segment_ids", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", MOMENT, nullable=False),
         sa.Column("done_at", MOMENT, nullable=True),
-        sa.ForeignKeyConstraint(["version_id"], ["store_version.id"], name=op.f("fk_outbox_version_id_store_version")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
+        _refers("outbox", "version_id", "store_version"),
+        _key("outbox", "id"),
     )
-    op.create_index(
-        "ix_outbox_pending",
-        "outbox",
-        ["id"],
-        unique=False,
-        sqlite_where=sa.text("done_at IS NULL"),
-        postgresql_where=sa.text("done_at IS NULL"),
-    )
+    _index("ix_outbox_pending", "outbox", ["id"], where="done_at IS NULL")
     op.create_table(
         "reconcile_run",
         sa.Column("id", KEY, nullable=False),
@@ -333,15 +350,13 @@ def _indexes() -> None:
         sa.Column("stale", sa.Integer(), nullable=False),
         sa.Column("damaged", sa.Integer(), nullable=False),
         sa.Column("repaired", sa.Boolean(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["version_id"], ["store_version.id"], name=op.f("fk_reconcile_run_version_id_store_version")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_reconcile_run")),
+        _refers("reconcile_run", "version_id", "store_version"),
+        _key("reconcile_run", "id"),
     )
 
 
 def _segments() -> None:
-    """Segments, their masks and vectors."""
+    """Segments and their masks."""
     _table(
         "segment",
         sa.Column("id", KEY, nullable=False),
@@ -361,23 +376,21 @@ def _segments() -> None:
         sa.Column("mask_score", sa.Double(), nullable=True),
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("rev", sa.Integer(), nullable=False),
-        sa.CheckConstraint(
-            "label_source IN ('annotation', 'detector', 'assigned', 'person')", name=op.f("ck_segment_label_source")
-        ),
-        sa.CheckConstraint("confidence BETWEEN 0 AND 1", name=op.f("ck_segment_confidence")),
-        sa.CheckConstraint("detector_score BETWEEN 0 AND 1", name=op.f("ck_segment_detector_score")),
-        sa.CheckConstraint("mask_score BETWEEN 0 AND 1", name=op.f("ck_segment_mask_score")),
-        sa.CheckConstraint("status BETWEEN 0 AND 2", name=op.f("ck_segment_status")),
-        sa.ForeignKeyConstraint(["category_id"], ["category.id"], name=op.f("fk_segment_category_id_category")),
-        sa.ForeignKeyConstraint(["image_id"], ["image.id"], name=op.f("fk_segment_image_id_image"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["proposer_id"], ["proposer.id"], name=op.f("fk_segment_proposer_id_proposer")),
-        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_segment_run_id_run")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_segment")),
+        _check("segment_label_source", "label_source IN ('annotation', 'detector', 'assigned', 'person')"),
+        _check("segment_confidence", "confidence BETWEEN 0 AND 1"),
+        _check("segment_detector_score", "detector_score BETWEEN 0 AND 1"),
+        _check("segment_mask_score", "mask_score BETWEEN 0 AND 1"),
+        _check("segment_status", "status BETWEEN 0 AND 2"),
+        _refers("segment", "category_id", "category"),
+        _refers("segment", "image_id", "image", cascade=True),
+        _refers("segment", "proposer_id", "proposer"),
+        _refers("segment", "run_id", "run"),
+        _key("segment", "id"),
         sa.UniqueConstraint("image_id", "proposer_id", "prompt", "ordinal", name="slot"),
-        sa.UniqueConstraint("point_id", name=op.f("uq_segment_point_id")),
+        _unique("segment", "point_id"),
     )
-    op.create_index("ix_segment_category_id_status", "segment", ["category_id", "status"], unique=False)
-    op.create_index(op.f("ix_segment_run_id"), "segment", ["run_id"], unique=False)
+    op.create_index("ix_segment_category_id_status", "segment", ["category_id", "status"])
+    op.create_index(op.f("ix_segment_run_id"), "segment", ["run_id"])
     _table(
         "mask",
         sa.Column("segment_id", KEY, nullable=False),
@@ -388,12 +401,14 @@ def _segments() -> None:
         sa.Column("height", sa.Integer(), nullable=False),
         sa.Column("area", sa.Integer(), nullable=False),
         sa.Column("rle", sa.LargeBinary(), nullable=False),
-        sa.CheckConstraint("area > 0 AND width > 0 AND height > 0 AND x >= 0 AND y >= 0", name=op.f("ck_mask_box")),
-        sa.ForeignKeyConstraint(
-            ["segment_id"], ["segment.id"], name=op.f("fk_mask_segment_id_segment"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("segment_id", "number", name=op.f("pk_mask")),
+        _check("mask_box", "area > 0 AND width > 0 AND height > 0 AND x >= 0 AND y >= 0"),
+        _refers("mask", "segment_id", "segment", cascade=True),
+        _key("mask", "segment_id", "number"),
     )
+
+
+def _vectors() -> None:
+    """Where the vector of a mask lies in each space, or why there is none."""
     _table(
         "feature_gap",
         sa.Column("segment_id", KEY, autoincrement=False, nullable=False),
@@ -401,16 +416,11 @@ def _segments() -> None:
         sa.Column("space_id", KEY, nullable=False),
         sa.Column("reason", sa.String(length=16), nullable=False),
         sa.Column("run_id", KEY, nullable=False),
-        sa.CheckConstraint("reason IN ('mask', 'photo')", name=op.f("ck_feature_gap_reason")),
-        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_feature_gap_run_id_run")),
-        sa.ForeignKeyConstraint(
-            ["segment_id", "mask_no"],
-            ["mask.segment_id", "mask.number"],
-            name="fk_feature_gap_mask",
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(["space_id"], ["feature_space.id"], name=op.f("fk_feature_gap_space_id_feature_space")),
-        sa.PrimaryKeyConstraint("segment_id", "mask_no", "space_id", name=op.f("pk_feature_gap")),
+        _check("feature_gap_reason", "reason IN ('mask', 'photo')"),
+        _refers("feature_gap", "run_id", "run"),
+        _of_mask("feature_gap"),
+        _refers("feature_gap", "space_id", "feature_space"),
+        _key("feature_gap", "segment_id", "mask_no", "space_id"),
     )
     _table(
         "segment_feature",
@@ -420,25 +430,16 @@ def _segments() -> None:
         sa.Column("shard_id", KEY, nullable=False),
         sa.Column("row_no", sa.Integer(), nullable=False),
         sa.Column("crc32", KEY, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["segment_id", "mask_no"],
-            ["mask.segment_id", "mask.number"],
-            name="fk_segment_feature_mask",
-            ondelete="CASCADE",
-        ),
-        sa.ForeignKeyConstraint(
-            ["shard_id"], ["feature_shard.id"], name=op.f("fk_segment_feature_shard_id_feature_shard")
-        ),
-        sa.ForeignKeyConstraint(
-            ["space_id"], ["feature_space.id"], name=op.f("fk_segment_feature_space_id_feature_space")
-        ),
-        sa.PrimaryKeyConstraint("segment_id", "mask_no", "space_id", name=op.f("pk_segment_feature")),
+        _of_mask("segment_feature"),
+        _refers("segment_feature", "shard_id", "feature_shard"),
+        _refers("segment_feature", "space_id", "feature_space"),
+        _key("segment_feature", "segment_id", "mask_no", "space_id"),
     )
-    op.create_index(op.f("ix_segment_feature_shard_id"), "segment_feature", ["shard_id"], unique=False)
+    op.create_index(op.f("ix_segment_feature_shard_id"), "segment_feature", ["shard_id"])
 
 
 def _facts() -> None:
-    """What is only ever said, never changed; and decisions about names."""
+    """What is only ever said, never changed."""
     _table(
         "segment_fact",
         sa.Column("id", KEY, nullable=False),
@@ -454,23 +455,18 @@ def _facts() -> None:
         sa.Column("mask_score", sa.Double(), nullable=True),
         sa.Column("present", sa.Boolean(), nullable=True),
         sa.Column("hidden", sa.Boolean(), nullable=True),
-        sa.CheckConstraint(
-            "label_source IN ('annotation', 'detector', 'assigned', 'person')",
-            name=op.f("ck_segment_fact_label_source"),
-        ),
-        sa.CheckConstraint("(category_id IS NULL) = (label_source IS NULL)", name=op.f("ck_segment_fact_label")),
-        sa.CheckConstraint("(mask_no IS NULL) = (run_id IS NULL)", name=op.f("ck_segment_fact_mask")),
-        sa.CheckConstraint("confidence BETWEEN 0 AND 1", name=op.f("ck_segment_fact_confidence")),
-        sa.ForeignKeyConstraint(["category_id"], ["category.id"], name=op.f("fk_segment_fact_category_id_category")),
-        sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f("fk_segment_fact_event_id_event")),
-        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_segment_fact_run_id_run")),
-        sa.ForeignKeyConstraint(
-            ["segment_id"], ["segment.id"], name=op.f("fk_segment_fact_segment_id_segment"), ondelete="CASCADE"
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_segment_fact")),
+        _check("segment_fact_label_source", "label_source IN ('annotation', 'detector', 'assigned', 'person')"),
+        _check("segment_fact_label", "(category_id IS NULL) = (label_source IS NULL)"),
+        _check("segment_fact_mask", "(mask_no IS NULL) = (run_id IS NULL)"),
+        _check("segment_fact_confidence", "confidence BETWEEN 0 AND 1"),
+        _refers("segment_fact", "category_id", "category"),
+        _refers("segment_fact", "event_id", "event"),
+        _refers("segment_fact", "run_id", "run"),
+        _refers("segment_fact", "segment_id", "segment", cascade=True),
+        _key("segment_fact", "id"),
     )
-    op.create_index(op.f("ix_segment_fact_event_id"), "segment_fact", ["event_id"], unique=False)
-    op.create_index(op.f("ix_segment_fact_segment_id"), "segment_fact", ["segment_id"], unique=False)
+    op.create_index(op.f("ix_segment_fact_event_id"), "segment_fact", ["event_id"])
+    op.create_index(op.f("ix_segment_fact_segment_id"), "segment_fact", ["segment_id"])
     _table(
         "class_fact",
         sa.Column("id", KEY, nullable=False),
@@ -481,18 +477,18 @@ def _facts() -> None:
         sa.Column("is_thing", sa.Boolean(), nullable=True),
         sa.Column("merged_into_id", KEY, nullable=True),
         sa.Column("present", sa.Boolean(), nullable=True),
-        sa.CheckConstraint(
-            "merged_into_id IS NULL OR merged_into_id <> category_id", name=op.f("ck_class_fact_no_self_merge")
-        ),
-        sa.ForeignKeyConstraint(["category_id"], ["category.id"], name=op.f("fk_class_fact_category_id_category")),
-        sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f("fk_class_fact_event_id_event")),
-        sa.ForeignKeyConstraint(
-            ["merged_into_id"], ["category.id"], name=op.f("fk_class_fact_merged_into_id_category")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_class_fact")),
+        _check("class_fact_no_self_merge", "merged_into_id IS NULL OR merged_into_id <> category_id"),
+        _refers("class_fact", "category_id", "category"),
+        _refers("class_fact", "event_id", "event"),
+        _refers("class_fact", "merged_into_id", "category"),
+        _key("class_fact", "id"),
     )
-    op.create_index(op.f("ix_class_fact_category_id"), "class_fact", ["category_id"], unique=False)
-    op.create_index(op.f("ix_class_fact_event_id"), "class_fact", ["event_id"], unique=False)
+    op.create_index(op.f("ix_class_fact_category_id"), "class_fact", ["category_id"])
+    op.create_index(op.f("ix_class_fact_event_id"), "class_fact", ["event_id"])
+
+
+def _decisions() -> None:
+    """Which class stands for a name that was asked for."""
     _table(
         "class_match",
         sa.Column("id", KEY, nullable=False),
@@ -512,22 +508,18 @@ def _facts() -> None:
         sa.Column("run_id", KEY, nullable=True),
         sa.Column("event_id", KEY, nullable=True),
         sa.Column("supersedes_id", KEY, nullable=True),
-        sa.CheckConstraint("decision IN ('auto', 'accepted', 'rejected')", name=op.f("ck_class_match_decision")),
-        sa.CheckConstraint("how = 'missing' OR matched <> ''", name=op.f("ck_class_match_matched")),
-        sa.CheckConstraint("how IN ('exact', 'synonym', 'text', 'map', 'missing')", name=op.f("ck_class_match_how")),
-        sa.CheckConstraint(
-            "similarity BETWEEN -1 AND 1 AND threshold BETWEEN -1 AND 1", name=op.f("ck_class_match_cosines")
-        ),
-        sa.CheckConstraint("supersedes_id IS NULL OR supersedes_id <> id", name=op.f("ck_class_match_no_self")),
-        sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f("fk_class_match_event_id_event")),
-        sa.ForeignKeyConstraint(["run_id"], ["run.id"], name=op.f("fk_class_match_run_id_run")),
-        sa.ForeignKeyConstraint(
-            ["supersedes_id"], ["class_match.id"], name=op.f("fk_class_match_supersedes_id_class_match")
-        ),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_class_match")),
-        sa.UniqueConstraint("supersedes_id", name=op.f("uq_class_match_supersedes_id")),
+        _check("class_match_decision", "decision IN ('auto', 'accepted', 'rejected')"),
+        _check("class_match_matched", "how = 'missing' OR matched <> ''"),
+        _check("class_match_how", "how IN ('exact', 'synonym', 'text', 'map', 'missing')"),
+        _check("class_match_cosines", "similarity BETWEEN -1 AND 1 AND threshold BETWEEN -1 AND 1"),
+        _check("class_match_no_self", "supersedes_id IS NULL OR supersedes_id <> id"),
+        _refers("class_match", "event_id", "event"),
+        _refers("class_match", "run_id", "run"),
+        _refers("class_match", "supersedes_id", "class_match"),
+        _key("class_match", "id"),
+        _unique("class_match", "supersedes_id"),
     )
-    op.create_index(op.f("ix_class_match_query_key"), "class_match", ["query_key"], unique=False)
+    op.create_index(op.f("ix_class_match_query_key"), "class_match", ["query_key"])
 
 
 def downgrade() -> None:
