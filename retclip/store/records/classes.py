@@ -1,0 +1,75 @@
+"""Classes and segments as people read and change them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from retclip.store.states import LabelSource
+
+
+@dataclass(frozen=True)
+class StoreClass:
+    """A class of the store and how much stands behind it.
+
+    is_thing: None where nobody said.
+    segments: visible ones.
+    images: with at least one of them.
+    """
+
+    id: int
+    name: str
+    is_thing: bool | None
+    aliases: tuple[str, ...]
+    segments: int
+    images: int
+
+
+@dataclass(frozen=True)
+class StoredSegment:
+    """A segment of the store as people read it: what it is called, who said so, and where it came from.
+
+    labelled_by: a run or a person.
+    box: x0, y0, x1, y1, in pixels of the upright image, x1 and y1 exclusive.
+    status: normal, quarantined or retired.
+    prompt: the name key of the class that was asked for.
+    score: the proposer's objectness, [0, 1].
+    detector_score, mask_score: [0, 1], None where there was no such model, or nobody wrote it down.
+    source: the address that the run read.
+    components: of the run, by role; empty for a run older than these records.
+    """
+
+    id: UUID
+    class_name: str
+    label_source: LabelSource
+    confidence: float
+    labelled_by: str
+    image_sha256: str
+    image_uri: str
+    dataset: str
+    box: tuple[int, int, int, int]
+    area: int
+    proposer: str
+    run: int
+    status: str
+    prompt: str
+    score: float
+    detector_score: float | None
+    mask_score: float | None
+    proposer_version: str
+    source: str
+    components: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What a change of classes did.
+
+    event: its number, for `FeatureStore.undo`.
+    segments: how many changed.
+    """
+
+    event: int
+    segments: int = 0

@@ -1,0 +1,148 @@
+"""Runs and their units of work: what is planned, taken, found and finished."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retclip.passed_over import PassedOver
+from retclip.store.states import LabelSource, RunKind
+from retclip.types import FeatureSpace
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run is about to do. Raises ConfigError for an unknown kind.
+
+    recipe: fingerprint of proposer, version and settings: with another one, finished units are done again.
+    components: by role: name, version, settings_sha256, weights.
+    """
+
+    kind: RunKind
+    source: str
+    dataset: str
+    proposer: str
+    proposer_version: str
+    proposer_settings: Mapping[str, Any]
+    recipe: str
+    space: FeatureSpace
+    config: Mapping[str, Any]
+    program: str
+    components: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        RunKind(self.kind)
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """The rows that a started run refers to."""
+
+    id: int
+    dataset_id: int
+    proposer_id: int
+    space_id: int
+    proposer: str
+    recipe: str
+    kind: RunKind
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image that could not be used, and why."""
+
+    external_id: str
+    uri: str
+    reason: str
+    attempts: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.external_id}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class UnitStates:
+    """What the ledger says of units.
+
+    finished: keys that need no more work.
+    poisoned: by key those that failed too often.
+    suspects: keys on which a process died.
+    """
+
+    finished: frozenset[str]
+    poisoned: Mapping[str, Failure]
+    suspects: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A unit that somebody wants to work on."""
+
+    key: str
+    external_id: str
+    uri: str
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What came of the wish to work on units.
+
+    mine: leased now.
+    elsewhere: another living process works on them.
+    given_up: a process died of them too often.
+    """
+
+    mine: frozenset[str]
+    elsewhere: frozenset[str]
+    given_up: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class NewSegment:
+    """A segment to be stored.
+
+    box: x, y, width, height, in pixels of the upright image.
+    rle: COCO compressed counts.
+    score: the proposer's objectness, [0, 1].
+    detector_score, mask_score: what it was made of, [0, 1], None where there is no such model.
+    """
+
+    prompt: str
+    ordinal: int
+    box: tuple[int, int, int, int]
+    area: int
+    score: float
+    rle: bytes
+    label_source: LabelSource
+    confidence: float
+    detector_score: float | None = None
+    mask_score: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class UnitResult:
+    """One image's finished work.
+
+    content: digest of annotation and recipe.
+    size: (H, W) of the upright image.
+    prompts: every class that was asked for, found or not: their slots are filled anew.
+    vectors: (n, d) float32 of unit length, a row per segment.
+    absent: classes that the source says the image does not show.
+    passed_over: of the image and its annotation.
+    """
+
+    key: str
+    content: str
+    external_id: str
+    uri: str
+    image_sha256: str
+    size: tuple[int, int]
+    prompts: tuple[str, ...]
+    segments: tuple[NewSegment, ...]
+    vectors: NDArray[np.float32]
+    absent: tuple[str, ...] = ()
+    passed_over: PassedOver = field(default_factory=PassedOver)
