@@ -13,15 +13,19 @@ from retclip import limits
 from retclip.errors import DataError
 
 
-def read_text(file: Path, what: str) -> str:
-    """A text in UTF-8, with or without a byte order mark, or in UTF-16 with one. what: the file should be, for errors.
-    Raises DataError."""
-    allowed = limits.current().document_bytes
+def read_text(file: Path, what: str, most: int | None = None, setting: str = "limits.document_mib") -> str:
+    """A text in UTF-8, with or without a byte order mark, or in UTF-16 with one.
+
+    what: the file should be, for errors.
+    most: bytes; None = what a document may have. setting: that says so.
+    Raises DataError.
+    """
+    allowed = limits.current().document_bytes if most is None else most
     try:
         check_file(file)
         with file.open("rb") as stream:
             content = stream.read(allowed + 1)
-            limits.check_size(max(len(content), file.stat().st_size), allowed, f"{what}: {file}", "limits.document_mib")
+            limits.check_size(max(len(content), file.stat().st_size), allowed, f"{what}: {file}", setting)
         return content.decode(encoding_of(content))
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that no file can have
         raise DataError(f"a readable {what}: {file}", str(error), "check the path; save it as UTF-8") from error

@@ -9,9 +9,9 @@ from pathlib import Path
 from retclip.data.images import SUFFIXES
 from retclip.data.photo_files import composed
 from retclip.data.readers.text.pairs import BadPair, Pair, tried
-from retclip.documents import check_file, encoding_of, lines_of
+from retclip.documents import lines_of, read_text
 from retclip.errors import DataError
-from retclip.limits import check_size, current
+from retclip.limits import current
 
 TEXT = ".txt"
 
@@ -47,16 +47,6 @@ def _pair(folder: Path, photos: list[Path], texts: list[Path], where: str) -> Pa
         got = ", ".join(file.name for file in (*photos, *texts))
         raise DataError(f"one photo and one {TEXT} of its name: {where}", got, "add, rename or remove one")
     photo = photos[0]
-    content = _content(texts[0], where)
+    content = read_text(texts[0], f"text of {where}", current().text_bytes, "limits.text_kib")
     lines = tuple(line for line in lines_of(content) if line.strip())
     return Pair(photo.relative_to(folder).as_posix(), lines, str(photo), None, where)
-
-
-def _content(file: Path, where: str) -> str:
-    try:
-        check_file(file)
-        check_size(file.stat().st_size, current().text_bytes, f"text of {where}", "limits.text_kib")
-        found = file.read_bytes()
-        return found.decode(encoding_of(found))
-    except (OSError, ValueError) as error:
-        raise DataError(f"a text in UTF-8: {file}", str(error), "check the path; save it as UTF-8") from error
