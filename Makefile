@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MINIATURE ?= miniature_out
+WORKERS ?= auto
 READY := $(VENV)/.ready
 
 .PHONY: demo test check bench pictures miniature clean help
@@ -28,8 +29,9 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+## Each worker computes with one thread: two workers with all cores each stand in each other's way.
 test: check
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile
 
 ## Fewer colours make the files a third as large.
 pictures: $(READY)
