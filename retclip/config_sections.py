@@ -53,6 +53,12 @@ class BuildSection(Section):
     workers: int = Field(0, ge=0, description="processes of a build; 0: one per GPU, without a GPU this process alone")
     retry_failed: bool = Field(False, description="try images again that failed too often: --retry-failed")
     ray_address: str = Field("", description="of a running Ray cluster, e.g. auto; empty: Ray on this machine")
+    majority_share: float = Field(
+        0.5,
+        ge=0,
+        lt=1,
+        description="masks without names, of annotated photos: kept where the majority under them has a larger share",
+    )
     assign_confidence: float = Field(
         0.5,
         ge=0,

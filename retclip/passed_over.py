@@ -22,6 +22,7 @@ BAD_ROWS = "rows that cannot be read"
 BAD_RECORDS = "records that cannot be read"
 NO_PIXEL = "objects without a pixel"
 HIDDEN = "objects hidden by others"
+TOO_MANY = "masks beyond build.max_segments"
 TURNED_UPRIGHT = "photos with an EXIF orientation, their annotation taken as upright"
 TURNED_STORED = "photos with an EXIF orientation, their annotation taken as stored"
 

@@ -88,7 +88,7 @@ def _row(near: ExplainedNeighbour) -> dict[str, Any]:
     return {
         **cells,
         NOW: stored.class_name if stored.class_name != near.class_then else None,
-        "said by": f"{stored.label_source} {stored.labelled_by}",
+        "said by": f"{stored.said_by} {stored.labelled_by}",
         "photo": Path(stored.image_uri).name,
         "status": stored.status,
         "made by": f"{stored.proposer} {stored.proposer_version}",

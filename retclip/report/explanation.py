@@ -117,7 +117,7 @@ def _provenance(class_then: str, stored: StoredSegment | None) -> tuple[str, ...
     behind = {"detector": detector, "mask": mask} if (detector, mask) != (None, None) else {"score": stored.score}
     now = "" if stored.class_name == class_then else f", now {stored.class_name}"
     return (
-        f"said by {stored.label_source}, {stored.labelled_by}{now}",
+        f"said by {stored.said_by}, {stored.labelled_by}{now}",
         f"{Path(stored.image_uri).name}",
         f"of {stored.dataset}",
         f"{stored.proposer} {stored.proposer_version}",

@@ -62,6 +62,12 @@ class StoredSegment:
     source: str
     components: Mapping[str, Any]
 
+    @property
+    def said_by(self) -> str:
+        """Who said which class it is, with how sure that is where it is not certain: "annotation 0.67"."""
+        own = self.label_source in (LabelSource.ANNOTATION, LabelSource.ASSIGNED) and self.confidence < 1
+        return f"{self.label_source} {self.confidence:.2f}" if own else str(self.label_source)
+
 
 @dataclass(frozen=True)
 class Edit:

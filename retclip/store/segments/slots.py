@@ -20,6 +20,12 @@ from retclip.store.ids import segment_id, stored_name
 from retclip.store.records import NewSegment, OpenRun
 from retclip.store.sql.catalog import its_mask, pages
 from retclip.store.sql.tables import RETIRED, ImageRow, Mask, Run, Segment
+from retclip.store.states import LabelSource
+
+SLOT = (
+    Segment.id, Segment.prompt, Segment.ordinal, Segment.status, Segment.mask_no, Segment.category_id,
+    Segment.label_source, Segment.confidence,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -112,8 +118,10 @@ def _fill_again(connection: Connection, by: Filling, slots: Sequence[tuple[NewSe
     if rows:
         connection.execute(insert(Mask), rows)
     if slots:
-        facts = [{"segment_id": old.id, **_drawn(by.run, new, masks[old.id])} for new, old in slots]
-        segment_facts.say(connection, by.event(), facts)
+        facts = [{"segment_id": old.id, **_drawn(by.run, new, masks[old.id]), **_sure_again(new, old)}
+                 for new, old in slots]  # fmt: skip
+        for same_columns in ([one for one in facts if ("confidence" in one) == label] for label in (False, True)):
+            segment_facts.say(connection, by.event(), same_columns)
         segment_facts.settle(connection, masks, moved=masks)
     return masks
 
@@ -151,7 +159,7 @@ def _there(connection: Connection, run: OpenRun, image: SlotImage) -> Sequence[A
     """Every segment that this proposer has in the image, with the data set of the run that made its mask. Held until
     the transaction ends: two runs must not number their masks alike."""
     query = (
-        select(Segment.prompt, Segment.ordinal, Segment.id, Segment.status, Segment.mask_no, Mask.rle, Run.dataset_id)
+        select(*SLOT, Mask.rle, Run.dataset_id)
         .join(Run, Run.id == Segment.run_id)
         .join(Mask, its_mask())
         .where(Segment.image_id == image.id, Segment.proposer_id == run.proposer_id)
@@ -171,6 +179,16 @@ def _drawn(run: OpenRun, new: NewSegment, number: int) -> dict[str, object]:
     """What a run says of a segment that it found."""
     scores = {"score": new.score, "detector_score": new.detector_score, "mask_score": new.mask_score}
     return {"run_id": run.id, "mask_no": number, **scores, "present": True}
+
+
+def _sure_again(new: NewSegment, old: Any) -> dict[str, object]:
+    """What a run says of the label of a slot that is there: nothing where a person gave it, or it is as sure as it was.
+    Its class stays: a prompt is one class."""
+    if old.label_source == LabelSource.PERSON:
+        return {}
+    if (old.label_source, old.confidence) == (new.label_source, new.confidence):
+        return {}
+    return {"category_id": old.category_id, "label_source": new.label_source, "confidence": new.confidence}
 
 
 def _insert(connection: Connection, by: Filling, image: SlotImage, found: Sequence[NewSegment]) -> list[int]:

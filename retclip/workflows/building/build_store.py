@@ -33,7 +33,7 @@ UNANNOTATED = (
     "build from a data set with labels, reader:path; add a class from photos of it: retclip class add NAME PHOTOS "
     "--crops; or choose a proposer that finds masks, with --classes"
 )
-ASSIGNING = {"assign_confidence", "assign_absent", "assign_scale", "assign_overlap"}
+NAMING = {"majority_share", "assign_confidence", "assign_absent", "assign_scale", "assign_overlap"}
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,7 @@ def run_plan(
     """Return what a run records of itself before it begins."""
     proposer, section = parts.proposer, parts.settings.build
     # What decides the segments beside the proposer; a default added later must not make old work look undone.
-    assignment = section.model_dump(include=set(section.model_fields_set) & ASSIGNING) | {
-        "max_segments": section.max_segments
-    }
+    naming = section.model_dump(include=set(section.model_fields_set) & NAMING) | {"max_segments": section.max_segments}
     return RunPlan(
         kind=purpose.kind,
         source=storable_text(absolute_address(address)),
@@ -139,7 +137,7 @@ def run_plan(
         proposer=proposer.name,
         proposer_version=proposer.version,
         proposer_settings=proposer.settings,
-        recipe=recipe_fingerprint(proposer.name, proposer.version, {**proposer.settings, **assignment}),
+        recipe=recipe_fingerprint(proposer.name, proposer.version, {**proposer.settings, **naming}),
         space=parts.keys.component.space,
         config={"classes": list(names), "build": parts.settings.build.model_dump(mode="json"), **purpose.note},
         program=__version__,

@@ -6,6 +6,7 @@ dense features -> proposals for the classes present -> mask-pooled vectors -> nu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,12 +15,13 @@ from numpy.typing import NDArray
 from retclip.data import rle
 from retclip.errors import ContractBroken, DataError
 from retclip.names import name_key
-from retclip.passed_over import CROWDS, Tally
+from retclip.passed_over import CROWDS, TOO_MANY, Tally
 from retclip.plugin.contracts import ANNOTATION, PERSON, REGIONS, SAID_BY, WHOLE
 from retclip.store.records import NewSegment, UnitResult
 from retclip.store.states import LabelSource
-from retclip.types import Image, MaskProposals
+from retclip.types import DenseFeatures, Image, MaskProposals, SegmentFeatures
 from retclip.workflows.building.label_assignment import LabelAssignment
+from retclip.workflows.building.majority_naming import majority_named
 from retclip.workflows.building.units import Unit
 from retclip.workflows.segment.describe_image import key_features, keys_of, proposals_of
 from retclip.workflows.segment.masks import best_first, binary, box
@@ -28,7 +30,6 @@ from retclip.workflows.segment.parts import Models
 if TYPE_CHECKING:
     from torch import Tensor
 
-TOO_MANY = "masks beyond build.max_segments"
 UNPROPOSED = "annotated segments that the proposer left out"
 
 
@@ -39,22 +40,50 @@ def image_segments(models: Models, unit: Unit, image: Image, naming: LabelAssign
         nothing = np.zeros((0, models.keys.component.space.dim), np.float32)
         return _result(models, unit, image, [], nothing, tally), 0
     ((features, proposals),) = proposals_of(models, [image], naming.vocabulary(class_names))
-    if len(proposals) and proposals.prompts is None and not naming.needed:
+    if len(proposals) and proposals.prompts is None and image.truth is None and not naming.needed:
         naming.needed = True  # from now on it is asked as one that takes no prompts
         ((features, proposals),) = proposals_of(models, [image], naming.vocabulary(class_names))
-    most, described, sure = models.settings.build.max_segments, None, list[float]()
     _count_annotated(models, class_names, image, len(proposals), tally)
-    if naming.needed and proposals.prompts is None:
-        labelled, described, sure = naming.assigned(image, proposals, features, class_names)
-    else:
-        labelled = best_first(_named(proposals, class_names, models.proposer.name), most)
-        tally.skip(TOO_MANY, len(proposals) - len(labelled))
+    labelled, described = _labelled(models, unit, image, proposals, features, naming, tally)
     (key_grid,) = key_features(models, [image], [features])
-    vectors = keys_of(models, image, key_grid, labelled, described)
-    said_by = _said_by(models, unit, bool(sure))
-    segments, indices = _segments(labelled, vectors.covered.tolist(), sure, said_by)
+    vectors = keys_of(models, image, key_grid, labelled.proposals, described)
+    segments, indices = _segments(labelled, vectors.covered.tolist())
     result = _result(models, unit, image, segments, vectors.vectors[indices].float().cpu().numpy(), tally)
-    return result, len(labelled) - len(indices)
+    return result, len(labelled.proposals) - len(indices)
+
+
+@dataclass(frozen=True, eq=False)
+class _Labelled:
+    """Masks with a class each, best first.
+
+    said_by: the source of the labels.
+    confidence: of each label; empty where the proposer labels its masks, whose objectness counts then.
+    """
+
+    proposals: MaskProposals
+    said_by: LabelSource
+    confidence: Sequence[float] = ()
+
+
+def _labelled(
+    models: Models, unit: Unit, image: Image, proposals: MaskProposals, features: DenseFeatures,
+    naming: LabelAssignment, tally: Tally,
+) -> tuple[_Labelled, SegmentFeatures | None]:  # fmt: skip
+    """Return the masks of the unit's classes, named by the proposer, by the annotation, or by what they look like; and
+    their vectors where they were compared.
+    """
+    build, class_names = models.settings.build, unit.class_names
+    if proposals.prompts is None and image.truth is not None:
+        named, share = majority_named(
+            proposals, image.truth, class_names, build.majority_share, build.max_segments, tally
+        )
+        return _Labelled(named, LabelSource.ANNOTATION, share), None
+    if proposals.prompts is None and naming.needed:
+        named, described, sure = naming.assigned(image, proposals, features, class_names)
+        return _Labelled(named, LabelSource.ASSIGNED, sure), described
+    named = best_first(_named(proposals, class_names, models.proposer.name), build.max_segments)
+    tally.skip(TOO_MANY, len(proposals) - len(named))
+    return _Labelled(named, _said_by(models, unit)), None
 
 
 def _count_annotated(models: Models, class_names: Sequence[str], image: Image, proposed: int, tally: Tally) -> None:
@@ -79,28 +108,24 @@ def _result(
 
 def _named(proposals: MaskProposals, class_names: Sequence[str], component: str) -> MaskProposals:
     """Return the proposals, all with a class that is built; raise DataError or ContractBroken for any other."""
-    if proposals.prompts is None or any(prompt is None for prompt in proposals.prompts):
+    prompts = proposals.prompts or (None,) * len(proposals)
+    if any(prompt is None for prompt in prompts):
         raise DataError(
             "a proposer that says which class each mask shows",
             f"masks without a name from {component}",
-            "build with annotated masks (--proposer reference.ground_truth) or a prompted proposer; a class from "
-            "photos of it: --proposer reference.whole_image",
+            "build with annotated masks (--proposer reference.ground_truth), from annotated photos, or with a prompted "
+            "proposer; a class from photos of it: --proposer reference.whole_image",
         )
-    unknown = sorted({str(prompt) for prompt in proposals.prompts} - set(class_names))
+    unknown = sorted({str(prompt) for prompt in prompts} - set(class_names))
     if unknown:
         todo = f"report it to the plugin's author: retclip plugins check {component}"
         raise ContractBroken(f"prompts from the vocabulary from {component}", f"{unknown[0]!r}", todo)
     return proposals
 
 
-def _segments(
-    proposals: MaskProposals, covered: Sequence[bool], sure: Sequence[float], said_by: LabelSource
-) -> tuple[list[NewSegment], list[int]]:
-    """Return the segments to store, numbered per class by falling objectness, and the indices of their proposals.
-
-    sure: confidence of each assigned label; empty where the proposer labels its masks, whose objectness counts then.
-    said_by: the source of the labels.
-    """
+def _segments(labelled: _Labelled, covered: Sequence[bool]) -> tuple[list[NewSegment], list[int]]:
+    """Return the segments to store, numbered per class by falling objectness, and the indices of their proposals."""
+    proposals, sure, said_by = labelled.proposals, labelled.confidence, labelled.said_by
     objectness = _within(proposals.objectness)
     behind = _behind(proposals)
     ordinals: dict[str, int] = {}
@@ -120,14 +145,14 @@ def _segments(
     return segments, indices
 
 
-def _said_by(models: Models, unit: Unit, assigned: bool) -> LabelSource:
-    """Return the source of the labels: annotation, person, detector, or the assignment of the image's labels."""
+def _said_by(models: Models, unit: Unit) -> LabelSource:
+    """Return the source of a proposer's own labels: annotation, person or detector."""
     provides = models.proposer.provides
     if provides & {ANNOTATION, REGIONS}:  # who marked an object said what it is
         return LabelSource.ANNOTATION
     if WHOLE in provides:
         return LabelSource.PERSON if unit.record.extra.get(SAID_BY) == PERSON else LabelSource.ANNOTATION
-    return LabelSource.ASSIGNED if assigned else LabelSource.DETECTOR
+    return LabelSource.DETECTOR
 
 
 def _behind(proposals: MaskProposals) -> list[tuple[float | None, float | None]]:

@@ -54,10 +54,11 @@ class LabelAssignment:
             text = text_of(backbone, vocabulary.terms)
             if text is None:
                 raise ConfigError(
-                    "a proposer that says which class each mask shows, or a backbone with text that can",
+                    "a proposer that says which class each mask shows, an annotation, or a backbone with text that can",
                     f"masks without a name from {self.models.proposer.name}, no text tower in {backbone.name}",
-                    "build with annotated masks (--proposer reference.ground_truth), a prompted proposer, or another "
-                    "backbone; a class from photos of it: --proposer reference.whole_image",
+                    "build with annotated masks (--proposer reference.ground_truth), from annotated photos, with a "
+                    "prompted proposer, or another backbone; a class from photos of it: --proposer "
+                    "reference.whole_image",
                 )
             self._everything = replace(vocabulary, text=text)
         return self._everything

@@ -141,7 +141,7 @@ def test_masks_without_names_are_refused_with_a_cure(fresh, build, kit):
 
     words = "masks without a name from stub.masks, no text tower in stub.colour; build with annotated masks"
     with pytest.raises(ConfigError, match=words):
-        build([kit.picture(), kit.picture(seed=1)], answer=unnamed)
+        build([replace(kit.picture(seed=n), truth=None) for n in (0, 1)], answer=unnamed)
     assert rows(fresh, Unit.state) == [], "no photo is to blame: none has used up an attempt"
 
 

@@ -76,7 +76,7 @@ def test_the_vocabulary_is_the_present_classes_until_masks_come_without_names(ki
 def test_a_build_stores_assigned_labels_with_their_confidence(kit, reading, fresh):
     images = [kit.picture("sky", "car"), kit.picture("grass", "sky")]
     parts = replace(kit.parts(fresh.store, halves), backbone=reading)
-    report = build_store(parts, kit.Source(images, tuple(COLOURS)), "stub:two")
+    report = build_store(parts, kit.Source(images, tuple(COLOURS), names_alone=True), "stub:two")
     assert not report.failures and dict(report.per_class) == {"sky": 2, "car": 1, "grass": 1}
     assert report.dropped == 0, "masks that were left out as unsure are not too small"
     with transaction(fresh.store.engine) as connection:
