@@ -7,9 +7,15 @@ Three votes over the k neighbours of one mask, with distances d_i and classes y_
     rank     u_i = 1 / (2 + rank_i) / sum of the same;  score[c] = sum of u_i over y_i = c     (arXiv 2408.08172)
 
 The minimum and maximum run over the neighbours of one mask, so masks are scored independently. With minmax the nearest
-always scores 1, however far it is; the other two votes avoid that. With per-class retrieval the k neighbours are the
-nearest few of *each* class, and minmax then compares classes. All distances equal, or one neighbour: score 1. A class
-without a neighbour scores 0, a mask without any neighbour 0 everywhere.
+always scores 1, however far it is; the other two votes avoid that. So where retrieval alone decides, minmax with max is
+the nearest neighbour, whatever k is: k shows only in the scores of the other classes, which an ensemble reads. With
+per-class retrieval the k neighbours are the nearest few of *each* class, and minmax then compares classes. All
+distances equal, or one neighbour: score 1. A class without a neighbour scores 0, a mask without any neighbour 0
+everywhere.
+
+With `aggregate` = m, a number, a class scores the mean of u over its m nearest neighbours (`best_of_class`); softmax
+and rank are brought to sum 1 over the classes. u of minmax falls evenly with the distance, so the label is then the
+class whose m nearest are nearest on average. It needs m neighbours of each class, not k of all.
 """
 
 from __future__ import annotations
@@ -21,10 +27,11 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from retclip.algorithms.best_of_class import best_of_class
 from retclip.shapes import check_choice
 
 Vote = Literal["minmax", "softmax", "rank"]
-Aggregate = Literal["max", "mean"]
+Aggregate = Literal["max", "mean"] | int
 
 
 def retrieval_scores(
@@ -42,26 +49,55 @@ def retrieval_scores(
     distances: (n, k), cosine distance in [0, 2], inf = none.
     classes: c, the number of classes.
     vote: the rule, see the module.
-    aggregate: for minmax only, whether a class scores its best neighbour or the mean of its neighbours.
+    aggregate: for minmax only, whether a class scores its best neighbour or the mean of its neighbours; for every vote
+    a number m, at least 1, the neighbours of each class that its score is the mean of.
     temperature: for softmax only, t, above 0.
     max_distance: neighbours beyond it do not vote.
     Raises ConfigError for a vote or an aggregate that does not exist.
 
     Worked example: distances (0.1, 0.2, 0.5) of classes (a, b, a). minmax: u = (1, 0.75, 0), so a = 1 and b = 0.75.
-    rank: 1/2, 1/3, 1/4 over their sum 13/12, so a = 9/13 and b = 4/13.
+    rank: 1/2, 1/3, 1/4 over their sum 13/12, so a = 9/13 and b = 4/13. minmax with aggregate = 2: a = (1 + 0) / 2
+    and b = 0.75.
     """
     check_choice("vote", vote, VOTES)
-    check_choice("aggregate", aggregate, REDUCTIONS)
-    valid = (neighbour_classes >= 0) & torch.isfinite(distances)  # (n, k)
-    if max_distance is not None:
-        valid = valid & (distances <= max_distance)
+    if not isinstance(aggregate, int):
+        check_choice("aggregate", aggregate, REDUCTIONS)
+    valid = voting(neighbour_classes, distances, max_distance)  # (n, k)
     units = VOTES[vote](distances, valid, temperature)  # (n, k)
+    if isinstance(aggregate, int):
+        units = best_units(units, neighbour_classes, distances, valid, vote, aggregate)
     target = torch.where(valid, neighbour_classes, torch.full_like(neighbour_classes, classes))  # one bin for "none"
     bins = distances.new_zeros(len(distances), classes + 1)  # (n, c + 1)
     # (n, k) scattered by class -> (n, c + 1), then the bin for "none" is cut off -> (n, c)
-    if vote != "minmax":
+    if vote != "minmax" or isinstance(aggregate, int):
         return bins.scatter_add(1, target, units)[:, :classes]
     return bins.scatter_reduce(1, target, units, reduce=REDUCTIONS[aggregate], include_self=False)[:, :classes]
+
+
+def voting(
+    neighbour_classes: Int64[Tensor, "n k"], distances: Float[Tensor, "n k"], max_distance: float | None = None
+) -> Bool[Tensor, "n k"]:
+    """Return which places hold a neighbour that votes: one with a class, at a distance, and within reach."""
+    valid = (neighbour_classes >= 0) & torch.isfinite(distances)  # (n, k)
+    return valid if max_distance is None else valid & (distances <= max_distance)
+
+
+def best_units(
+    units: Float[Tensor, "n k"],
+    neighbour_classes: Int64[Tensor, "n k"],
+    distances: Float[Tensor, "n k"],
+    valid: Bool[Tensor, "n k"],
+    vote: Vote,
+    best: int,
+) -> Float[Tensor, "n k"]:
+    """Return the part of each neighbour in the mean of the best of its class; softmax and rank sum to 1 over them all.
+
+    units: (n, k) the votes u in [0, 1].
+    valid: (n, k) which of them count.
+    best: m, how many of a class, at least 1.
+    """
+    parts = units * best_of_class(neighbour_classes, distances, valid, best)  # (n, k)
+    return parts if vote == "minmax" else parts / parts.sum(1, keepdim=True).clamp(min=1e-12)
 
 
 def _minmax(distances: Float[Tensor, "n k"], valid: Bool[Tensor, "n k"], _: float) -> Float[Tensor, "n k"]:

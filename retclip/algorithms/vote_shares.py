@@ -5,6 +5,7 @@ The shares of a mask's neighbours of class c sum to `retrieval_scores`' score of
     softmax, rank    share_i = u_i; a class's score is the sum over its neighbours
     minmax, mean     share_i = u_i / number of neighbours of the class
     minmax, max      share_i = u_i / t for the t neighbours that reach the class's best u, 0 for its others
+    best m of each   share_i = u_i / m for the m nearest of the class, 0 for its others; softmax, rank over their sum
 
 where u_i is the vote of neighbour i before it is aggregated by class (see `retrieval_scores`).
 """
@@ -15,7 +16,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from retclip.algorithms.retrieval_scores import Aggregate, Vote, retrieval_scores
+from retclip.algorithms.retrieval_scores import Aggregate, Vote, best_units, retrieval_scores, voting
 
 
 def vote_shares(
@@ -37,11 +38,11 @@ def vote_shares(
     index = torch.arange(k, device=distances.device).expand(distances.shape)  # (n, k) a class for each neighbour
     singletons = torch.where(neighbour_classes >= 0, index, torch.full_like(index, -1))  # (n, k)
     units = retrieval_scores(singletons, distances, k, vote, "max", temperature, max_distance)  # (n, k) u_i
+    valid = voting(neighbour_classes, distances, max_distance)  # (n, k)
+    if isinstance(aggregate, int):
+        return best_units(units, neighbour_classes, distances, valid, vote, aggregate)
     if vote != "minmax":
         return units
-    valid = (neighbour_classes >= 0) & torch.isfinite(distances)  # (n, k)
-    if max_distance is not None:
-        valid = valid & (distances <= max_distance)
     classes = int(neighbour_classes.max()) + 1 if neighbour_classes.numel() else 0
     target = torch.where(valid, neighbour_classes, torch.full_like(index, classes))  # (n, k) one bin for "none"
     bins = units.new_zeros(len(units), classes + 1)  # (n, c + 1)
@@ -64,5 +65,8 @@ def vote_rule(
         "softmax": (f"exp((1 - distance) / {temperature:g}), brought to sum 1", "the sum of its neighbours"),
         "rank": ("1 / (2 + rank), rank 0 the nearest, brought to sum 1", "the sum of its neighbours"),
     }[vote]
+    if isinstance(aggregate, int):
+        scaled = "" if vote == "minmax" else ", brought to sum 1"
+        score_of_class = f"the mean of its {aggregate} nearest{scaled}"
     limit = "" if max_distance is None else f"; none beyond distance {max_distance:g}"
     return f"each neighbour counts {vote_of_neighbour}; a class scores {score_of_class}{limit}"

@@ -132,7 +132,8 @@ class Classifier(Protocol):
         """The term of the ensemble that its scores feed.
 
         An in-vocabulary classifier also has `trained_on`, the terms of its fine-tuning vocabulary (C_train in the
-        paper), which alpha and beta need.
+        paper), which alpha and beta need. One that needs neighbours may have `neighbours_per_class`, an integer: above
+        0, at least so many of each class are searched for, instead of `retrieval.k` of all classes together.
         """
 
     def score(

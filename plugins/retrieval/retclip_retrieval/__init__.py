@@ -22,7 +22,8 @@ class VoteSettings(Settings):
 
     vote: Literal["minmax", "softmax", "rank"] = Field(
         "minmax",
-        description="minmax: 1 - the distance scaled by the nearest and farthest of the k (paper, section 2.2); "
+        description="minmax: 1 - the distance scaled by the nearest and farthest of the k (paper, section 2.2); the "
+        "nearest always scores 1, so where nothing else votes it alone decides and retrieval.k does nothing; "
         "softmax: exp(-distance / temperature), normalised over the k; rank: 1 / (2 + rank), normalised",
     )
     aggregate: Literal["max", "mean"] = Field(
@@ -31,6 +32,12 @@ class VoteSettings(Settings):
     temperature: float = Field(0.07, gt=0, description="softmax vote only; smaller trusts the nearest more")
     max_distance: float | None = Field(
         None, gt=0, le=2, description="neighbours with a larger cosine distance have no vote; None: all vote"
+    )
+    per_class_best: int = Field(
+        0,
+        ge=0,
+        description="m: a class scores the mean vote of its m nearest, of m neighbours of each class instead of "
+        "retrieval.k of all; instead of `aggregate`, or of the sum; 0: off",
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from retclip.algorithms.retrieval_scores import retrieval_scores
+from retclip.algorithms.retrieval_scores import retrieval_scores, voting
 from retclip.algorithms.vote_shares import vote_rule, vote_shares
 from retclip.errors import ConfigError
 from retclip.types import ClassScores, Role
@@ -26,6 +26,11 @@ class Vote:
     def __init__(self, settings: VoteSettings, device: Device) -> None:  # noqa: ARG002  runs where its inputs are
         self.settings = settings
 
+    @property
+    def neighbours_per_class(self) -> int:
+        """How many neighbours of each class it reads; 0 = it reads the k nearest of all classes together."""
+        return self.settings.per_class_best
+
     def score(
         self,
         proposals: MaskProposals,  # noqa: ARG002
@@ -43,7 +48,8 @@ class Vote:
             raise ConfigError(
                 f"neighbours for classifier '{NAME}'", "no search in a feature store", "open a store, or drop it"
             )
-        rule = self.settings.model_dump()
+        rule = self.settings.model_dump(exclude={"per_class_best"})
+        rule["aggregate"] = self.settings.per_class_best or self.settings.aggregate
         classes, distances = neighbours.classes, neighbours.distances
         values = retrieval_scores(classes, distances, len(vocabulary), **rule)  # (n, c)
         shares = vote_shares(classes, distances, **rule)  # (n, k)
@@ -51,9 +57,7 @@ class Vote:
         values, shares = (
             torch.where(covered[:, None], tensor, torch.zeros_like(tensor)) for tensor in (values, shares)
         )
-        in_reach = torch.isfinite(distances) & (classes >= 0)  # (n, k)
-        if self.settings.max_distance is not None:
-            in_reach = in_reach & (distances <= self.settings.max_distance)
+        in_reach = voting(classes, distances, self.settings.max_distance)  # (n, k)
         speaks = in_reach.any(dim=1) & covered  # (n,); without a neighbour in reach the vote abstains
         supported = neighbours.supported.to(values.device)
         return ClassScores(

@@ -39,6 +39,7 @@ def test_it_is_the_only_component_and_needs_neighbours(info):
         {"temperature": 0},
         {"max_distance": 0},
         {"max_distance": 2.1},
+        {"per_class_best": -1},
     ],
 )
 def test_settings_that_cannot_be_are_refused(info, settings):

@@ -49,6 +49,10 @@ E1, E2, E5 = (exp((1 - d) / 0.1) for d in (0.1, 0.2, 0.5))
         ({"max_distance": 0.3}, [1, 0, 0, 0]),  # a and b remain, the nearest and the farthest
         ({"vote": "rank", "max_distance": 0.3}, [3 / 5, 2 / 5, 0, 0]),
         ({"max_distance": 0.05}, [0, 0, 0, 0]),
+        ({"per_class_best": 1}, [1, 0.75, 0, 0]),
+        ({"per_class_best": 2}, [(1 + 0) / 2, 0.75, 0, 0]),  # b has one neighbour alone
+        ({"per_class_best": 2, "aggregate": "max"}, [(1 + 0) / 2, 0.75, 0, 0]),  # goes before aggregate
+        ({"vote": "rank", "per_class_best": 1}, [3 / 5, 2 / 5, 0, 0]),  # 1/2 and 1/3 over 5/6
     ],
 )
 def test_hand_worked_votes(settings, wanted):
@@ -107,3 +111,14 @@ def test_a_mask_without_a_neighbour_in_reach_is_one_it_cannot_speak_of():
     assert found.speaks.tolist() == [True, False, False]
     assert score(near([[0]], [[0.5]])).speaks.tolist() == [True]
     assert score(near([[0]], [[0.5]]), covered=[False]).speaks.tolist() == [False]
+
+
+def test_it_asks_for_as_many_neighbours_of_each_class_as_it_reads():
+    assert Vote(VoteSettings(per_class_best=3), Device()).neighbours_per_class == 3
+    assert Vote(VoteSettings(), Device()).neighbours_per_class == 0
+
+
+def test_the_best_of_each_class_have_the_shares():
+    found = score(near([[0, 1, 0, 1]], [[0.0, 0.25, 0.5, 1.0]]), per_class_best=1)
+    assert found.shares.tolist() == [pytest.approx([1, 0.75, 0, 0])]
+    assert found.rule.endswith("the mean of its 1 nearest")

@@ -129,10 +129,16 @@ def merge(parts: Segmenter, evidence: Evidence, proposals: MaskProposals) -> Pan
 
 
 def _neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: SegmentFeatures) -> Neighbours:
-    """Return the neighbours of all covered masks by one batched search; an uncovered mask has none."""
+    """Return the neighbours of all covered masks by one batched search; an uncovered mask has none.
+
+    Where a classifier reads so many of each class, they are searched for by class.
+    """
     settings = parts.settings.retrieval
+    of_each = max(getattr(classifier.component, "neighbours_per_class", 0) for classifier in parts.classifiers)
+    per_class = settings.per_class or of_each > 0
+    k = max(of_each, settings.k if settings.per_class else 0) or settings.k
     vectors, space = segments.vectors[segments.covered].float(), parts.keys.component.space
-    nearest = require_store(parts).nearest(vectors, prepared.store_classes, settings.k, settings.per_class, space)
+    nearest = require_store(parts).nearest(vectors, prepared.store_classes, k, per_class, space)
     count, k = len(segments.covered), nearest.distances.shape[1]
     rows = segments.covered.nonzero()[:, 0].to(nearest.distances.device)  # (m,) the masks that were searched for
     ids = np.full((count, k), None, dtype=object)  # (n, k)

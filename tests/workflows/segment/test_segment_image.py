@@ -1,6 +1,7 @@
 """Segmenting one image with stub parts: masks to vectors to scores to one map, every step as worked out by hand."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -10,11 +11,13 @@ from retclip.config import load
 from retclip.errors import ContractBroken
 from retclip.plugin import NEIGHBOURS
 from retclip.types import ClassScores, Image, MaskProposals, Neighbours, Role, SegmentFeatures, Vocabulary
+from retclip.workflows.building.build_store import build_store
 from retclip.workflows.explain.evidence_file import save_evidence
 from retclip.workflows.segment.segment_image import describe_images, segment_images
 from retclip.workflows.segment.vocabulary import prepare
 
 NAMES = Vocabulary(("sky", "grass", "car"), (False, False, True))
+COLOURS = ("sky", "grass", "car", "sand")  # of the pictures
 RIGHT = [[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]]
 
 
@@ -110,6 +113,41 @@ def test_a_mask_that_meets_no_feature_has_no_neighbours_and_the_others_keep_thei
     assert evidence.neighbours.classes.tolist() == [[-1], [1]]
     assert evidence.neighbours.distances.tolist() == [[torch.inf], [0]]
     assert evidence.combined[0].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("settings", "asked"), [({"k": 9}, (2, True)), ({"k": 9, "per_class": True}, (9, True))])
+def test_a_classifier_that_reads_the_best_of_each_class_gets_them(kit, settings, asked):
+    store, classifier = NearGrass(kit.StoredNames()), kit.Classifier(RIGHT)
+    classifier.neighbours_per_class = 2
+    voter = kit.loaded("stub.vote", classifier, needs={NEIGHBOURS})
+    segment(kit, kit.picture(), None, [voter], {"retrieval": settings}, store)
+    assert store.asked[0][2:] == asked
+
+
+def test_the_best_of_each_class_are_those_of_the_whole_store(kit, fresh):
+    """Against every stored vector: with k = 1 of all classes most classes would have none."""
+    pictures = [kit.picture(left, right, seed=n) for n, (left, right) in enumerate(permutations(COLOURS, 2))]
+    build_store(kit.parts(fresh.store), kit.Source(pictures), "listed:")
+    classifier = kit.Classifier([[0.5] * 4] * 2)
+    classifier.neighbours_per_class = 2
+    parts = kit.parts(fresh.store, classifiers=[kit.loaded("stub.vote", classifier, needs={NEIGHBOURS})])
+    parts = replace(parts, settings=load(None, {"retrieval": {"k": 1}}))
+    words, image = Vocabulary(COLOURS, (None,) * 4), kit.picture("sky", "sand", seed=99)
+    ((_, evidence),) = segment_images(parts, [image], prepare(parts, words))
+    (described,) = describe_images(parts, [image], prepare(parts, words))
+    keys = [described_of(parts, picture, words) for picture in pictures]
+    for row, query in enumerate(described.keys.vectors):
+        for index, name in enumerate(COLOURS):
+            same = [vectors[names.index(name)] for names, vectors in keys if name in names]
+            every = sorted(float(1 - query @ vector) for vector in same)
+            nearest = evidence.neighbours.distances[row][evidence.neighbours.classes[row] == index]
+            assert nearest.tolist() == pytest.approx(every[:2], abs=2e-3), "stored as float16"
+
+
+def described_of(parts, picture, words):
+    """Return the names of a picture's segments and their vectors."""
+    (described,) = describe_images(parts, [picture], prepare(parts, words))
+    return [one.class_name for one in picture.truth.segments], described.keys.vectors
 
 
 def test_an_image_without_masks_is_void_all_over(kit):
