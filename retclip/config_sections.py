@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
@@ -121,7 +121,11 @@ class SegmentSection(Section):
 class MatchingSection(Section):
     """When a class of the store stands for a name."""
 
-    threshold: float = Field(0.95, ge=-1, le=1, description="cosine of names (paper 2.2)")
+    threshold: Annotated[float, Field(ge=-1, le=1)] | Literal["backbone"] = Field(
+        "backbone",
+        description="cosine of names; backbone: its own (`retclip plugins info`), 0.95 for a text tower of CLIP's size "
+        "(paper 2.2), none for a smaller one; 1: names are compared by spelling alone",
+    )
 
 
 class FallbackSection(Section):

@@ -18,7 +18,7 @@ from retclip.device import choose
 from retclip.errors import ConfigError, PluginUnavailable, StoreError, StoreMissing, WeightsMissing
 from retclip.plugin.checked_source import CheckedSource
 from retclip.plugin.contracts import LEVELS, NEIGHBOURS
-from retclip.plugin.manager import PluginManager
+from retclip.plugin.manager import PluginManager, text_threshold
 from retclip.plugin.pairing import Capable, check_pairing
 from retclip.plugin.weights import files_used
 from retclip.store.feature_store import FeatureStore, StoreOptions
@@ -133,8 +133,9 @@ class Components:
                 component = self.manager.load(kind, info.full_name, values, device)
             settings = info.component.settings(**values).model_dump(mode="json")
             provides, needs = info.component.provides, info.component.needs
+            threshold = text_threshold(info, info.component.settings(**values))
             self._loaded[key] = Loaded(
-                info.full_name, info.version, component, device, settings, provides, needs, files
+                info.full_name, info.version, component, device, settings, provides, needs, files, threshold
             )
         return self._loaded[key]
 

@@ -125,22 +125,24 @@ def filled(memory: RetCLIP, classes: Any, again: bool = False) -> FillReport:
     if report.of("missing") and not memory.settings.fallback.source:
         output.message("note: fallback.source is empty, so nothing can be fetched; set it in retclip.toml or by --set")
     if report.threshold is None and report.of("missing"):
-        output.message("note: this backbone reads no text, so names alone were compared")
+        why = "this backbone reads no text, or its texts say too little (retclip plugins info)"
+        output.message(f"note: names alone were compared: {why}")
     return report
 
 
 def say_missing(memory: RetCLIP, prepared: PreparedVocabulary, store: Path) -> None:
     """Which classes the store cannot answer for, what is nearest and what to do; none where no classifier asks it."""
-    from retclip.workflows.segment.vocabulary import missing, needs_neighbours
+    from retclip.workflows.segment.vocabulary import compares_text, missing, needs_neighbours
 
-    if not needs_neighbours(memory.session.segmenter()):
+    segmenter = memory.session.segmenter()
+    if not needs_neighbours(segmenter):
         return
     absent, settings = missing(prepared), memory.settings
     add = f"add some: retclip class add NAME PHOTOS --store {store}"
     todo = "fetch some: --fill-missing" if settings.fallback.source else add
     for match in absent[:SHOWN]:
-        how_far = f", similarity {match.similarity:.3f}, needs more than {settings.matching.threshold:g}"
-        near = f" (nearest: {match.nearest!r}{how_far if prepared.vocabulary.text is not None else ''})"
+        how_far = f", similarity {match.similarity:.3f}, needs more than {segmenter.matching_threshold:g}"
+        near = f" (nearest: {match.nearest!r}{how_far if compares_text(segmenter, prepared.vocabulary) else ''})"
         output.message(f"note: the store has no segments of {match.name!r}{near if match.nearest else ''}; {todo}")
     if absent[SHOWN:]:
         output.message(f"note: nor of {len(absent) - SHOWN} other classes")

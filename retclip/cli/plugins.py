@@ -11,6 +11,8 @@ from retclip.cli import options, output
 from retclip.errors import ConfigError, ContractBroken
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from retclip.plugin.discovery import ComponentInfo
     from retclip.plugin.manager import PluginManager
 
@@ -64,8 +66,15 @@ def list_plugins(json: options.Json = False) -> None:
 
 
 @app.command()
-def info(name: Annotated[str, typer.Argument()], kind: Kind = None, json: options.Json = False) -> None:
+def info(
+    name: Annotated[str, typer.Argument()],
+    kind: Kind = None,
+    settings: options.Set = None,
+    json: options.Json = False,
+) -> None:
     """A component's settings with their defaults, and what it needs and provides."""
+    from retclip.plugin.contracts import TEXT
+
     info = _find(_manager(), name, kind)
     schema = info.component.settings.model_json_schema()
     described = {
@@ -74,16 +83,45 @@ def info(name: Annotated[str, typer.Argument()], kind: Kind = None, json: option
         "provides": sorted(info.component.provides), "needs": sorted(info.component.needs),
         "settings": schema.get("properties", {}),
     }  # fmt: skip
+    matching = _text_matching(info, settings or ())
     if json:
-        output.data(described)
+        output.data({**described, **matching})
         return
     output.message(f"{info.kind} {info.full_name} ({info.distribution} {info.version}): {info.component.summary}")
+    if matching:
+        above = matching["text_threshold"]
+        how = "by spelling alone: its texts say too little" if above is None else f"by text above cosine {above:g}, too"
+        output.message(f"names are matched with a store's {how} (matching.threshold)")
+    elif TEXT in info.component.provides:
+        output.message("how names are matched with a store's depends on its settings: --set KEY=VALUE")
     section = f"[plugin.{info.full_name}]"
     rows = [
         (key, property_schema.get("default", "required"), property_schema.get("description", ""))
         for key, property_schema in described["settings"].items()
     ]
     output.table(section, ("setting", "default", "meaning"), rows)
+
+
+def _text_matching(info: ComponentInfo, given: Sequence[str]) -> dict[str, float | None]:
+    """Return the threshold of label matching of a backbone that reads, with its settings; nothing of any other."""
+    from retclip.plugin.contracts import TEXT
+    from retclip.plugin.manager import checked_settings, text_threshold
+
+    if TEXT not in info.component.provides:
+        return {}
+    if not given and any(field.is_required() for field in info.component.settings.model_fields.values()):
+        return {}  # it depends on settings that have no default
+    return {"text_threshold": text_threshold(info, checked_settings(info, _settings_of(given)))}
+
+
+def _settings_of(given: Sequence[str]) -> dict[str, object]:
+    """Return `--set KEY=VALUE` texts as nested dicts. Raises ConfigError."""
+    from retclip.config import assignment, merged
+
+    values: dict[str, object] = {}
+    for text in given:
+        values = merged(values, assignment(text))
+    return values
 
 
 @app.command()
@@ -95,15 +133,13 @@ def check(
     json: options.Json = False,
 ) -> None:
     """Run the conformance kit over a component; exit code 4 where it breaks its contract."""
-    from retclip.config import assignment, load, merged
+    from retclip.config import load
     from retclip.device import choose
     from retclip.plugin.conformance import check_component
     from retclip.plugin.manager import checked_settings
 
     info = _find(_manager(), name, kind)
-    shared: dict[str, object] = {"path": path} if path else {}
-    for text in settings or ():
-        shared = merged(shared, assignment(text))
+    shared = {**({"path": path} if path else {}), **_settings_of(settings or ())}
     checked_settings(info, shared)  # what the user gave is the user's mistake, not the plugin's
     loaded = load()
     findings = check_component(info, shared, choose(loaded.device, info.kind), loaded.weights.place)

@@ -42,11 +42,16 @@ ANNOTATION = "annotation"  # a proposer provides it where its masks and names we
 REGIONS = "regions"  # a proposer provides it where it finds the masks of marked objects, and names them as marked
 WHOLE = "whole"  # a proposer provides it where its mask is the whole photo: who says what that shows, named the mask
 PATCHES = "patches"  # a proposer provides it where its masks are patches of objects: what is counted are patches
+TEXT_THRESHOLD = 0.95  # cosine of two names above which they are one class (paper, section 2.2, with CLIP's text tower)
 SAID_BY, PERSON = "said_by", "person"  # key of `SourceImage.extra`, and its value where a person named the classes
 
 
 def _no_weights(_: Any) -> Sequence[Weights]:
     return ()
+
+
+def _as_the_paper(_: Any) -> float:
+    return TEXT_THRESHOLD
 
 
 class Settings(BaseModel):
@@ -64,6 +69,8 @@ class Component(Generic[T]):
     provides, needs: capabilities, checked before any weights are loaded (`TEXT`, `LEVELS`, `NEIGHBOURS`, `ANNOTATION`,
     `REGIONS`, `WHOLE`, `PATCHES`).
     weights: maps settings to the weights they need; missing ones are reported before `load`.
+    text_threshold: for a backbone with a text tower: maps settings to the cosine of two names above which they are one
+    class, in [-1, 1]; None = its texts say too little, names are compared by spelling alone.
     published: every set of weights that some setting names, for `retclip weights list`.
     trainable: for a proposer that can be fine-tuned: maps settings, device, channels of the backbone's levels by name,
     and length of its text vectors to the trainable; the settings name the weights it starts from, "random" for none.
@@ -76,6 +83,7 @@ class Component(Generic[T]):
     provides: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
     weights: Callable[[Any], Sequence[Weights]] = _no_weights
+    text_threshold: Callable[[Any], float | None] = _as_the_paper
     published: Sequence[Weights] = ()
     trainable: Callable[[Any, Device, Mapping[str, int], int], Trainable] | None = None
 

@@ -182,6 +182,18 @@ def checked_settings(info: ComponentInfo, settings: Mapping[str, Any]) -> BaseMo
         raise ConfigError(f"{info.full_name}, {key}: {first['msg']}", got, "correct the setting") from error
 
 
+def text_threshold(info: ComponentInfo, settings: BaseModel) -> float | None:
+    """Return the cosine of two names above which a backbone takes them for one class; None = it does not compare texts.
+
+    Raises ContractBroken, PluginFailed.
+    """
+    with at_work(info.full_name, "say from which cosine on two names are one class"):
+        threshold = info.component.text_threshold(settings)
+    if threshold is not None and not (isinstance(threshold, int | float) and -1 <= threshold <= 1):
+        raise broken(info.full_name, "a text threshold in [-1, 1] or None", repr(threshold))
+    return threshold
+
+
 def needed_weights(info: ComponentInfo, settings: BaseModel) -> Sequence[Weights]:
     """Return the weights that a component needs with these settings.
 

@@ -43,6 +43,7 @@ def test_plugins_list_and_info(told):
     about, ran = told("plugins", "info", "superpixels", store=False)
     assert (about["kind"], about["name"]) == ("proposer", "reference.superpixels")
     assert about["settings"]["count"]["default"] == 300
+    assert "text_threshold" not in about
     assert ran.err == ""
 
 

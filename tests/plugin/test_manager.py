@@ -14,7 +14,7 @@ import pytest
 import retclip
 from retclip.errors import ConfigError, ContractBroken, PluginFailed, PluginUnavailable
 from retclip.plugin.bundle import absent_plugins
-from retclip.plugin.manager import PluginManager
+from retclip.plugin.manager import PluginManager, text_threshold
 from retclip.types import Device
 
 GOOD = """
@@ -214,6 +214,17 @@ def test_weights_that_cannot_be_told_are_the_plugin_s_fault() -> None:
     source = GOOD.replace("Options, Masks", "Options, Masks, weights=lambda _: 1 / 0")
     with pytest.raises(PluginFailed, match=r"good\.masks to say which weights it needs; got ZeroDivisionError"):
         manager(source).load("proposer", "masks", {}, Device())
+
+
+@pytest.mark.parametrize("threshold", ["1.5", "'high'", "float('nan')"])
+def test_a_text_threshold_that_is_no_cosine_is_a_broken_contract(threshold: str) -> None:
+    info = manager(GOOD.replace("Options, Masks", f"Options, Masks, text_threshold=lambda _: {threshold}")).find(
+        "proposer", "masks"
+    )
+    with pytest.raises(ContractBroken, match=r"a text threshold in \[-1, 1\] or None from good\.masks"):
+        text_threshold(info, info.component.settings())
+    good = manager().find("proposer", "masks")
+    assert text_threshold(good, good.component.settings()) == 0.95, "the paper's where nobody says"
 
 
 @pytest.mark.parametrize(

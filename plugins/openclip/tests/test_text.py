@@ -1,9 +1,12 @@
 """Names to vectors: templates and means by hand, the file on the disk, what makes it invalid."""
 
+import json
+
 import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
+from retclip_openclip import OpenClipSettings, text_threshold
 from retclip_openclip.text import TEMPLATES, TextCache, check_names, encoded
 
 from retclip.errors import NamesTooLong
@@ -101,3 +104,21 @@ def test_letters_of_scripts_that_take_many_tokens_are_counted_as_such():
     tokenizer = open_clip.SimpleTokenizer(context_length=77)
     with pytest.raises(NamesTooLong):
         check_names(["हिन्दी " * 16], TEMPLATES["vild"], tokenizer, "m")  # 112 characters
+
+
+@pytest.mark.parametrize(("width", "threshold"), [(48, None), (511, None), (512, 0.95), (768, 0.95), ("768", None)])
+def test_names_match_by_text_where_the_tower_is_of_clip_s_size(tmp_path, width, threshold):
+    config = tmp_path / "clip.json"
+    config.write_text(json.dumps({"text_cfg": {"width": width}}))
+    assert text_threshold(OpenClipSettings(model="mine", pretrained="random", config=str(config))) == threshold
+
+
+def test_a_config_that_says_nothing_of_its_tower_gives_no_threshold(tmp_path):
+    for number, text in enumerate(("{}", "no JSON", '{"text_cfg": 3}')):
+        config = tmp_path / f"{number}.json"
+        config.write_text(text)
+        assert text_threshold(OpenClipSettings(model="mine", pretrained="random", config=str(config))) is None
+    gone = OpenClipSettings(model="mine", pretrained="random", config=str(tmp_path / "none.json"))
+    absent = OpenClipSettings(model="mine", pretrained="random", config="package:no_such_package/clip.json")
+    assert (text_threshold(gone), text_threshold(absent)) == (None, None)
+    assert text_threshold(OpenClipSettings(model="ViT-B-32", pretrained="random")) == 0.95

@@ -25,7 +25,7 @@ from retclip.workflows.classes.fill_class import fill_class
 from retclip.workflows.classes.fill_report import FillReport, outcome
 from retclip.workflows.classes.look_up import Filling, look_up
 from retclip.workflows.classes.one_class import records_showing
-from retclip.workflows.segment.vocabulary import prepare
+from retclip.workflows.segment.vocabulary import compares_text, prepare
 
 __all__ = ["Filling", "fill_missing"]
 
@@ -48,9 +48,9 @@ def fill_missing(
     todo = [one for key in things if (one := newest.get(key)) and one.is_fill and one.event is None]
     fetched, failures = fetch(filling, todo, things, on_progress)
     after = prepare(filling.naming, vocabulary) if fetched else before
-    decisions, compared = filling.parts.store.matches.decisions(), after.vocabulary.text is not None
+    decisions, compared = filling.parts.store.matches.decisions(), compares_text(filling.naming, after.vocabulary)
     told = tuple(outcome(one, decisions, compared, fetched) for one in after.matches)
-    return FillReport(told, filling.parts.settings.matching.threshold if compared else None, tuple(failures))
+    return FillReport(told, filling.naming.matching_threshold if compared else None, tuple(failures))
 
 
 def fetch(

@@ -17,7 +17,7 @@ from retclip.types import Vocabulary
 from retclip.workflows.building.source_classes import annotated_classes
 from retclip.workflows.classes.fill_report import Near
 from retclip.workflows.segment.parts import Loaded, Parts, PreparedVocabulary
-from retclip.workflows.segment.vocabulary import matches_with
+from retclip.workflows.segment.vocabulary import compares_text, matches_with
 
 BY_RULE = f"retclip {__version__}"  # who decides where nobody was asked
 
@@ -58,9 +58,9 @@ def look_up(filling: Filling, found: PreparedVocabulary, again: bool) -> None:
 
 def _blank(filling: Filling, found: PreparedVocabulary) -> ClassMatch:
     """What every row of this fill has in common: where and by which rule it was looked up."""
-    settings, compared = filling.parts.settings, found.vocabulary.text is not None
+    settings, compared = filling.parts.settings, compares_text(filling.naming, found.vocabulary)
     encoder = filling.reader.component.space.id if compared else ""
-    threshold, source = settings.matching.threshold, settings.fallback.source
+    threshold, source = filling.naming.matching_threshold, settings.fallback.source
     return ClassMatch("", "", MatchKind.MISSING, threshold, source=source, encoder=encoder, decided_by=BY_RULE)
 
 

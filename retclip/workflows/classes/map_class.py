@@ -25,7 +25,7 @@ def map_class(
     Raises DataError where neither has the class, or where the store has segments of `query` that no fill made.
     """
     query, name = (vocabulary_of([one]).names[0] for one in (query, name))
-    store, threshold = filling.parts.store, filling.parts.settings.matching.threshold
+    store, threshold = filling.parts.store, filling.naming.matching_threshold
     stored = {one.name: one.aliases for one in store.classes.all() if one.segments}
     found = _called(name, stored)
     if found is None:
@@ -38,7 +38,7 @@ def _from_fallback(
     filling: Filling, query: str, name: str, stored: Sequence[str], actor: str, reason: str, on_progress: OnProgress
 ) -> FillReport:
     settings, store = filling.parts.settings, filling.parts.store
-    address, threshold = settings.fallback.source, settings.matching.threshold
+    address, threshold = settings.fallback.source, filling.naming.matching_threshold
     source = filling.opened(address) if address else None
     known = {one.name: one.synonyms for one in source.classes()} if source else {}
     theirs = _called(name, known)

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from retclip.config import Settings
 from retclip.errors import StoreMissing
 from retclip.names import LabelMatch
-from retclip.plugin.contracts import NEIGHBOURS, Backbone, Classifier, MaskProposer
+from retclip.plugin.contracts import NEIGHBOURS, TEXT_THRESHOLD, Backbone, Classifier, MaskProposer
 from retclip.store.feature_store import FeatureStore
 from retclip.types import Device, Vocabulary
 
@@ -23,6 +23,7 @@ class Loaded(Generic[T]):
 
     component: the backbone, proposer or classifier itself; it may be loaded on first use.
     files: the weight files that it was loaded from, by FOLDER/NAME.
+    text_threshold: of a backbone: the cosine above which two names are one class; None = their texts are not compared.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Loaded(Generic[T]):
     provides: frozenset[str]
     needs: frozenset[str]
     files: Mapping[str, Path] = field(default_factory=dict)
+    text_threshold: float | None = TEXT_THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,14 @@ class Models:
     def keys(self) -> Loaded[Backbone]:
         """The backbone of the retrieval embeddings: a second one where there is one (kNN-CLIP), else the only one."""
         return self.second_backbone or self.backbone
+
+    @property
+    def matching_threshold(self) -> float:
+        """The cosine of two names above which they match: as set, else as the backbone says; 1 = never by text."""
+        threshold = self.settings.matching.threshold
+        if threshold != "backbone":
+            return threshold
+        return 1.0 if self.backbone.text_threshold is None else self.backbone.text_threshold
 
 
 @dataclass(frozen=True, kw_only=True)

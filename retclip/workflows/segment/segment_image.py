@@ -197,7 +197,8 @@ def provenance(parts: Segmenter) -> dict[str, Any]:
     if parts.second_backbone is not None:
         loaded["keys"] = parts.second_backbone
     produced_by = {role: _produced_by(component) for role, component in loaded.items()}
-    settings = parts.settings.model_dump(mode="json", include={"retrieval", "ensemble", "segment", "matching"})
+    settings = parts.settings.model_dump(mode="json", include={"retrieval", "ensemble", "segment"})
+    settings["matching"] = {"threshold": parts.matching_threshold}
     classifiers = [_produced_by(component) for component in parts.classifiers]
     space = parts.keys.component.space.id
     return {"retclip": __version__, "space": space, **produced_by, "classifiers": classifiers, **settings}

@@ -94,12 +94,17 @@ def matches_with(
     rejected: as `match_labels` takes it.
     decided: replaces a match by what a person decided before.
     """
-    names, threshold = list(classes), parts.settings.matching.threshold
+    names, threshold = list(classes), parts.matching_threshold
     matches = tuple(map(decided, match_labels(vocabulary, names, classes, None, threshold, rejected)))
-    if vocabulary.text is None or not names or all(match.how is not MatchKind.MISSING for match in matches):
+    if not compares_text(parts, vocabulary) or not names or all(one.how is not MatchKind.MISSING for one in matches):
         return matches
     text = _text_of_classes(parts, names)
     return tuple(map(decided, match_labels(vocabulary, names, classes, text, threshold, rejected)))
+
+
+def compares_text(parts: Models, vocabulary: Vocabulary) -> bool:
+    """Return whether names are compared by their text at all: the backbone reads, and a match by text can be."""
+    return vocabulary.text is not None and parts.matching_threshold < 1
 
 
 def _text_of_classes(parts: Models, names: Sequence[str]) -> Tensor | None:

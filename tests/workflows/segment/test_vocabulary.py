@@ -2,17 +2,20 @@
 
 import logging
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from retclip.config_sections import MatchingSection
 from retclip.errors import ConfigError, DataError, NamesTooLong, SpaceMismatch
 from retclip.names import MatchKind
 from retclip.plugin import NEIGHBOURS, TEXT
 from retclip.store.records import ClassMatch, Decisions, StoreClass
 from retclip.types import Vocabulary
-from retclip.workflows.segment.vocabulary import missing, needs_neighbours, prepare
+from retclip.workflows.segment.describe_image import text_of
+from retclip.workflows.segment.vocabulary import compares_text, matches_with, missing, needs_neighbours, prepare
 
 STORED = [
     StoreClass(3, "car", True, ("automobile",), 5, 2),
@@ -214,3 +217,23 @@ def test_a_stored_class_that_the_backbone_cannot_read_whole_is_matched_by_spelli
     assert "matched by their spelling alone" in caplog.text
     with pytest.raises(NamesTooLong):
         prepare(parts, names("thing nobody described"))
+
+
+@pytest.mark.parametrize(
+    ("of_backbone", "setting", "matched"),
+    [
+        (0.95, "backbone", "Young dog"),  # their cosine is 0.97
+        (0.98, "backbone", None),
+        (None, "backbone", None),
+        (None, 0.9, "Young dog"),
+        (0.95, 1.0, None),
+    ],
+)
+def test_names_match_by_text_above_what_the_user_says_or_else_the_backbone(world, of_backbone, setting, matched):
+    backbone = replace(world.parts.backbone, text_threshold=of_backbone)
+    settings = world.parts.settings.model_copy(update={"matching": MatchingSection(threshold=setting)})
+    parts = replace(world.parts, backbone=backbone, settings=settings, store=None)
+    vocabulary = replace(names("puppy"), text=text_of(backbone, ["puppy"]))
+    (match,) = matches_with(parts, vocabulary, {"car": (), "Young dog": ()}, {})
+    assert match.store_class == matched
+    assert (match.similarity > 0) is compares_text(parts, vocabulary), "texts that cannot match are not compared"
