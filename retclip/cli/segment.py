@@ -107,7 +107,8 @@ def segment(
     elif done.count and not done.refuses and len(prepared.vocabulary) <= FEW:
         output.message(f"note: the preset {preset} has no answer 'none of these': every mask got the nearest name")
     if patches and done.repeated:
-        output.message(f"note: the masks of {patches} are patches, not objects: {done.repeated} means so many patches")
+        counted = f"{done.repeated} means so many places of touching patches"
+        output.message(f"note: the masks of {patches} are patches, not objects: {counted}")
     _exit(listing, done, unusable)
 
 

@@ -41,7 +41,7 @@ LEVELS = "levels"  # a backbone provides it where its features have named maps; 
 ANNOTATION = "annotation"  # a proposer provides it where its masks and names were annotated, not detected
 REGIONS = "regions"  # a proposer provides it where it finds the masks of marked objects, and names them as marked
 WHOLE = "whole"  # a proposer provides it where its mask is the whole photo: who says what that shows, named the mask
-PATCHES = "patches"  # a proposer provides it where its masks are patches of objects: what is counted are patches
+PATCHES = "patches"  # a proposer provides it where its masks claim no whole objects: touching ones are joined
 TEXT_THRESHOLD = 0.95  # cosine of two names above which they are one class (paper, section 2.2, with CLIP's text tower)
 SAID_BY, PERSON = "said_by", "person"  # key of `SourceImage.extra`, and its value where a person named the classes
 

@@ -62,11 +62,15 @@ def test_a_preset_that_cannot_say_none_of_these_says_so_where_the_names_are_few(
 
 
 def test_patches_are_not_counted_as_if_they_were_objects(segment, run, built, tmp_path):
-    """Superpixels of one thing: the first photo of a newcomer is cut into hundreds."""
+    """Superpixels of one thing: the first photo of a newcomer is cut into hundreds. Those that touch are one."""
     store, photo = tmp_path / "own", built.photos / "train_0_0000.png"
     assert run("init", store).code == 0
     assert run("class", "add", "cat", photo, "--crops", "--thing", "--store", store).code == 0
     told = segment(photo, store=store).err
+    assert "1 cat" in told and "are patches" not in told
+    other = built.photos / "train_0_0001.png"
+    assert run("class", "add", "dog", other, "--crops", "--thing", "--store", store).code == 0
+    told = segment(built.photos / "train_0_0002.png", store=store).err
     assert re.search(r"^note: the masks of reference.superpixels are patches, not objects: \d+ cat means", told, re.M)
     assert run("undo", "1", "--store", store).code == 0
     assert run("class", "add", "wall", photo, "--crops", "--stuff", "--store", store).code == 0

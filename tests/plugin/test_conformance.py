@@ -12,7 +12,7 @@ from pydantic import Field
 
 from retclip.algorithms.mask_pooling import area_weights, mask_pooling
 from retclip.errors import DataError, WeightsDamaged
-from retclip.plugin import ANNOTATION, LEVELS, NEIGHBOURS, REGIONS, TEXT, WHOLE, Component, Settings
+from retclip.plugin import ANNOTATION, LEVELS, NEIGHBOURS, PATCHES, REGIONS, TEXT, WHOLE, Component, Settings
 from retclip.plugin.checkpoints import read_state, write_safetensors
 from retclip.plugin.conformance import check_component
 from retclip.plugin.conformance.damaged_weights import DAMAGES, check_refusals
@@ -197,6 +197,11 @@ def test_a_proposer_that_claims_the_whole_photo_takes_it() -> None:
             return [MaskProposals(ones, ones[0, 0], image.size, vocabulary.names[:1]) for image in images]
 
     assert broken("proposer", All(), provides=frozenset({WHOLE})) == set()
+
+
+def test_masks_are_patches_or_objects_not_both() -> None:
+    assert broken("proposer", Stripes(), provides=frozenset({PATCHES})) == set()
+    assert "patches or objects" in broken("proposer", Stripes(), provides=frozenset({PATCHES, WHOLE}))
 
 
 class Marked:

@@ -12,7 +12,7 @@ from torch import Tensor
 from retclip.errors import ContractBroken, DataError
 from retclip.plugin.checks import checked_proposals
 from retclip.plugin.conformance.examples import NAMES, TOLERANCE, equal, photos, unchanged, vocabulary
-from retclip.plugin.contracts import ANNOTATION, LEVELS, REGIONS, WHOLE
+from retclip.plugin.contracts import ANNOTATION, LEVELS, PATCHES, REGIONS, WHOLE
 from retclip.plugin.discovery import ComponentInfo
 from retclip.types import DenseFeatures, FeatureSpace, Image, MaskProposals
 
@@ -86,6 +86,16 @@ def _whole(proposer: Any, info: ComponentInfo) -> object:
     return None
 
 
+def _patches(proposer: Any, info: ComponentInfo) -> object:  # noqa: ARG001  a claim that contradicts another
+    provides = info.component.provides
+    if PATCHES not in provides:
+        return "its masks claim whole objects"
+    if objects := sorted(provides & {ANNOTATION, REGIONS, WHOLE}):
+        got = f"PATCHES together with {', '.join(objects)}"
+        raise ContractBroken("masks that are either patches or whole objects", got, "leave out one of the two")
+    return None
+
+
 def answers(proposer: Any, info: ComponentInfo) -> list[Tensor] | str:
     """What it says of a photo, to be compared with what it says after it was loaded anew; or why it is not asked."""
     if LEVELS in info.component.needs:
@@ -100,4 +110,5 @@ CHECKS = (
     ("a photo without annotation", _named),
     ("marked objects", _marked),
     ("the whole photo", _whole),
+    ("patches or objects", _patches),
 )

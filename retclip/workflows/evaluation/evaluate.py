@@ -16,14 +16,14 @@ from retclip.algorithms.semantic_map import semantic_map
 from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.passed_over import Tally, passed_over_by
-from retclip.plugin.contracts import ANNOTATION, ImageSource, SourceImage
+from retclip.plugin.contracts import ANNOTATION, PATCHES, ImageSource, SourceImage
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.records import Failure
 from retclip.types import Image, PanopticSegmentation, Role, Vocabulary
 from retclip.workflows.building.source_classes import annotated_vocabulary
 from retclip.workflows.evaluation.counters import Counters, Prediction
 from retclip.workflows.evaluation.evaluation_figures import Evaluation, summary
-from retclip.workflows.evaluation.instances import annotated_instances, predicted_instances
+from retclip.workflows.evaluation.instances import annotated_instances, merged_instances, predicted_instances
 from retclip.workflows.segment.decode_ahead import decoded
 from retclip.workflows.segment.describe_image import Description
 from retclip.workflows.segment.in_groups import in_groups
@@ -136,13 +136,15 @@ def _count(
     truth, things = cast("PanopticSegmentation", image.truth), counters.is_thing
     proposals, evidence = described.proposals, decide(parts, image, prepared, described)
     combined = evidence.combined.to(proposals.masks.device)
-    annotated = annotated_instances(truth, counters.index, things)
-    prediction = Prediction(
-        merge(parts, evidence, proposals),
-        semantic_map(proposals.finest, combined, image.size).cpu().numpy(),
-        predicted_instances(proposals, combined, things, annotated, ANNOTATION in parts.proposer.provides),
+    annotated, provides = annotated_instances(truth, counters.index, things), parts.proposer.provides
+    panoptic = merge(parts, evidence, proposals)
+    instances = (
+        merged_instances(panoptic, annotated)
+        if PATCHES in provides
+        else predicted_instances(proposals, combined, things, annotated, ANNOTATION in provides)
     )
-    return prediction.panoptic, counters.add(prediction, truth, annotated)
+    semantic = semantic_map(proposals.finest, combined, image.size).cpu().numpy()
+    return panoptic, counters.add(Prediction(panoptic, semantic, instances), truth, annotated)
 
 
 def _seen(parts: Segmenter, prepared: PreparedVocabulary, seen: Vocabulary | None) -> tuple[bool, ...] | None:

@@ -1,4 +1,4 @@
-"""Object instances for AP: predicted by FC-CLIP's rule (method.md 1.8), and annotated.
+"""Object instances for AP: predicted by FC-CLIP's rule (method.md 1.8), of patches those of the map, and annotated.
 
 Masks become run lengths at once, and only where they decide: a prediction of a class that is not annotated in the image
 overlaps with nothing.
@@ -59,6 +59,21 @@ def predicted_instances(
             runs = rle.encode(part.masks[n].cpu().numpy()) if index in annotated_classes else None
             instances.append(Instance(index, runs, score, area=areas[n]))
     return instances
+
+
+def merged_instances(panoptic: PanopticSegmentation, annotated: Annotated) -> list[Instance]:
+    """Return the things of a panoptic map, best first: the instances of a proposer whose masks are patches of them."""
+    annotated_classes = {instance.class_index for instance in annotated.instances}
+    things = sorted((segment for segment in panoptic.segments if segment.is_thing), key=lambda thing: -thing.score)
+    return [
+        Instance(
+            thing.class_index,
+            rle.encode(panoptic.label_map == thing.id) if thing.class_index in annotated_classes else None,
+            thing.score,
+            area=float(thing.area),
+        )
+        for thing in things[: MOST if annotated.absent is None else MOST_LOOKED_FOR]
+    ]
 
 
 def annotated_instances(truth: PanopticSegmentation, index: Mapping[str, int], is_thing: tuple[bool, ...]) -> Annotated:

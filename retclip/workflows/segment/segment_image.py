@@ -17,12 +17,14 @@ from torch import Tensor
 from retclip._version import __version__
 from retclip.algorithms.ensemble import EnsembleWeights, ensemble
 from retclip.algorithms.panoptic_merge import MergeThresholds, panoptic_merge
+from retclip.algorithms.touching_pieces import join_touching_pieces
 from retclip.algorithms.void_specks import close_void_specks
 from retclip.device import inference
 from retclip.evidence import Evidence
 from retclip.names import name_key
 from retclip.plugin.calls import on_photos
 from retclip.plugin.checks import checked_scores
+from retclip.plugin.contracts import PATCHES
 from retclip.types import (
     ClassScores,
     DenseFeatures,
@@ -106,7 +108,10 @@ def decide(parts: Segmenter, image: Image, prepared: PreparedVocabulary, describ
 
 
 def merge(parts: Segmenter, evidence: Evidence, proposals: MaskProposals) -> PanopticSegmentation:
-    """Return the panoptic map of overlapping masks, merged on a grid of at most `segment.merge_side`, at full size."""
+    """Return the panoptic map of overlapping masks, merged on a grid of at most `segment.merge_side`, at full size.
+
+    Of a proposer whose masks are patches, touching ones of one thing class are one instance.
+    """
     settings, size = parts.settings.segment, proposals.image_size
     shrink = min(1.0, settings.merge_side / max(size))
     grid = (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink)))
@@ -119,9 +124,11 @@ def merge(parts: Segmenter, evidence: Evidence, proposals: MaskProposals) -> Pan
         thresholds=MergeThresholds(settings.object_mask_threshold, settings.overlap_threshold, settings.mask_threshold),
     )
     specks = int(settings.smallest_void * grid[0] * grid[1])
-    maps = close_void_specks(label_map.cpu().numpy(), mask_map.cpu().numpy(), specks)
+    labels, origins = close_void_specks(label_map.cpu().numpy(), mask_map.cpu().numpy(), specks)
+    if PATCHES in parts.proposer.provides:
+        labels, records = join_touching_pieces(labels, records)
     rows, columns = ((np.arange(full) * small) // full for full, small in zip(size, grid, strict=True))
-    full, origin = (grid_map[rows[:, None], columns[None, :]] for grid_map in maps)  # (H, W), (H, W)
+    full, origin = (grid_map[rows[:, None], columns[None, :]] for grid_map in (labels, origins))
     areas = np.bincount(full.ravel(), minlength=max((r.id for r in records), default=0) + 1)
     names = evidence.vocabulary.names
     infos = (replace(r, class_name=names[r.class_index], area=int(areas[r.id])) for r in records)

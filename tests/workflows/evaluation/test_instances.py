@@ -11,7 +11,12 @@ from retclip.data import rle
 from retclip.names import name_key
 from retclip.types import MaskProposals, PanopticSegmentation, SegmentInfo
 from retclip.workflows.evaluation import instances
-from retclip.workflows.evaluation.instances import Annotated, annotated_instances, predicted_instances
+from retclip.workflows.evaluation.instances import (
+    Annotated,
+    annotated_instances,
+    merged_instances,
+    predicted_instances,
+)
 
 NAMES, THINGS = ("sky", "car", "bus"), (False, True, True)
 INDEX = {name_key(name): number for number, name in enumerate(NAMES)}
@@ -56,6 +61,20 @@ def test_predicted_things_best_first_with_masks_where_they_decide():
     assert found[1].mask is None  # no bus is annotated
     assert [one.area for one in found] == [1, 1, 2, 2]
     assert predicted_instances(proposals(), scores, THINGS, Annotated([]))[0].mask is None
+
+
+def test_the_things_of_a_map_best_first():
+    infos = (
+        SegmentInfo(1, "sky", False, 4, 0.9, 0), SegmentInfo(2, "car", True, 2, 0.5, 1),
+        SegmentInfo(3, "bus", True, 2, 0.7, 2),
+    )  # fmt: skip
+    found = merged_instances(
+        PanopticSegmentation(np.array([[1, 1, 2, 2], [1, 1, 3, 3]], dtype=np.int32), infos),
+        annotated_instances(TRUTH, INDEX, THINGS),
+    )
+    assert [(one.class_index, one.score, one.area) for one in found] == [(2, 0.7, 2), (1, 0.5, 2)]
+    assert found[0].mask is None  # no bus is annotated
+    assert rle.decode(found[1].mask).tolist() == [[False, False, True, True], [False] * 4]
 
 
 def test_stuff_uses_up_places_and_no_mask_is_no_instance(monkeypatch):

@@ -9,7 +9,7 @@ import torch
 
 from retclip.config import load
 from retclip.errors import ContractBroken
-from retclip.plugin import NEIGHBOURS
+from retclip.plugin import NEIGHBOURS, PATCHES
 from retclip.types import ClassScores, Image, MaskProposals, Neighbours, Role, SegmentFeatures, Vocabulary
 from retclip.workflows.building.build_store import build_store
 from retclip.workflows.explain.evidence_file import save_evidence
@@ -47,10 +47,11 @@ def giving(masks, prompts=None):
 LEFT, RIGHT_HALF = torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([[0.0, 1.0], [0.0, 1.0]])
 
 
-def segment(kit, image, answer=None, classifiers=None, settings=None, store=None):
+def segment(kit, image, answer=None, classifiers=None, settings=None, store=None, provides=()):
     flags = {"device": {"name": "cpu"}, **(settings or {})}
     chosen = classifiers if classifiers is not None else [kit.Classifier(RIGHT)]
     parts = kit.parts(store or NearGrass(kit.StoredNames()), answer or kit.annotated, chosen, load(None, flags))
+    parts = replace(parts, proposer=replace(parts.proposer, provides=frozenset(provides)))
     return segment_images(parts, [image], prepare(parts, NAMES))[0]
 
 
@@ -306,3 +307,14 @@ def test_both_backbones_look_at_all_images_together(kit):
         assert described.keys.space == second.space
         assert torch.equal(described.keys.vectors, alone.keys.vectors)
     assert not torch.equal(together[0].keys.vectors, together[1].keys.vectors)
+
+
+def test_touching_patches_of_a_thing_are_one_instance_and_masks_of_objects_are_not(kit):
+    two_cars = [kit.Classifier([[0.0, 0.2, 0.8], [0.0, 0.4, 0.6]])]
+    image = kit.picture()
+    result, _ = segment(kit, image, classifiers=two_cars)
+    assert [one.class_name for one in result.segments] == ["car", "car"]
+    result, evidence = segment(kit, image, classifiers=two_cars, provides={PATCHES})
+    (car,) = result.segments
+    assert (car.area, car.score) == (16 * 24, pytest.approx(0.7)) and (result.label_map == 1).all()
+    assert set(np.unique(result.mask_map)) == {0, 1} and len(evidence.combined) == 2  # each patch keeps its evidence
