@@ -18,30 +18,40 @@ PART = 1 << 17  # keys rounded at once
 
 @dataclass(frozen=True, eq=False)
 class Coarse:
-    """Keys rounded to bfloat16. rounding: the largest distance |x - x'| of a key to its rounded self."""
+    """Keys rounded to bfloat16.
+
+    keys: (n, d) bfloat16.
+    rounding: the largest distance |x - x'| of a key to its rounded self.
+    """
 
     keys: Tensor
     rounding: float
 
     @classmethod
     def of(cls, keys: Tensor) -> Coarse:
-        """A copy of unit vectors (n, d) float32."""
+        """Round a copy of unit vectors (n, d) float32."""
         rounded = keys.bfloat16()
         parts = (slice(start, start + PART) for start in range(0, len(keys), PART))
         return cls(rounded, max(float(distances(keys[part], rounded[part]).max()) for part in parts))
 
 
 def coarse_error(scores: Tensor, query_rounding: Tensor, key_rounding: float, dim: int) -> Tensor:
-    """How far a coarse score near `scores` may be from the true one; for unit vectors of `dim` numbers."""
+    """Bound how far a coarse score may be from the true one, for unit vectors.
+
+    scores: (q,) float32, coarse scores near the one in question.
+    query_rounding: (q,) float32, the distance of each query to its rounded self.
+    key_rounding: the largest distance of a key to its rounded self.
+    dim: numbers in a vector.
+    """
     factors = query_rounding + (1 + 2.0**-8) * key_rounding
     return factors + 2.0**-8 * (scores.abs() + 2.0**-5) + dim * 2.0**-23  # the result's rounding, float32's sums
 
 
 @cache
 def bfloat16_is_faster(device: str, dim: int) -> bool:
-    """Whether this CPU multiplies bfloat16 clearly faster than float32: tried once. It decides time, not answers.
+    """Try once whether this CPU multiplies bfloat16 clearly faster than float32. It decides time, not answers.
 
-    Never on another device: it may round its sums in between, and float32 is fast there.
+    False on another device: it may round its sums in between, and float32 is fast there.
     """
     if torch.device(device).type != "cpu":
         return False
@@ -60,6 +70,10 @@ def _seconds(queries: Tensor, keys: Tensor) -> float:
 
 
 def distances(exact: Tensor, rounded: Tensor) -> Tensor:
-    """(n,) how far vectors (n, d) lie from their rounded selves."""
+    """Measure how far vectors lie from their rounded selves: (n,) float32, Euclidean.
+
+    exact: (n, d) float32.
+    rounded: (n, d) bfloat16.
+    """
     lengths: Tensor = torch.linalg.vector_norm(exact - rounded.float(), dim=1)
     return lengths

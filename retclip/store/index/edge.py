@@ -44,7 +44,7 @@ BATCH = 256  # points per update; 64-256 is what the makers advise
 SCROLL = 2048
 FREE_BYTES = 1 << 30  # for writing
 OPEN_BYTES = 128 << 20  # for opening: the log is given space in pieces of 32 MiB
-HELD_BYTES = 32 << 20  # of vectors written before their pages are let go: one file of theirs
+UNRELEASED_BYTES = 32 << 20  # of vectors written before their pages are released: one file of theirs
 STEP = 20_000  # points between two steps of the graph while many come: what a kill can cost of it
 log = logging.getLogger(__name__)
 
@@ -54,15 +54,20 @@ class EdgeIndex:
 
     def __init__(self, folder: Path, shard: Any, lock: IO[str], dim: int, exact_below: int, free_bytes: int) -> None:
         self.folder, self.dim, self.exact_below, self.free_bytes = folder, dim, exact_below, free_bytes
-        self._shard, self._lock, self._held = shard, lock, 0
+        self._shard, self._lock, self._unreleased = shard, lock, 0
         self._sizes: Mapping[int, int] | None = None  # of the classes, until the next write
         self._outside = edge_graph.outside(folder, shard)  # points that the graph lacks, at most
         self._wrote, self._builds_graph = False, True
 
     @classmethod
     def open(cls, folder: Path, dim: int, exact_below: int = 20_000, free_bytes: int = FREE_BYTES) -> EdgeIndex:
-        """Open the index in `folder`, made if it is not there. Up to `exact_below` points it scans instead of walking
-        its graph. Raises StoreBusy, StoreDamaged, SpaceMismatch."""
+        """Open the index in `folder`, made if it does not exist.
+
+        dim: numbers in a vector.
+        exact_below: up to so many points a search scans instead of walking the graph.
+        free_bytes: to be left free on the disk.
+        Raises StoreBusy, StoreDamaged, SpaceMismatch, and StoreError for a folder that cannot be written.
+        """
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = locked(folder)
@@ -70,8 +75,8 @@ class EdgeIndex:
             todo = "make the store's folder writable, or read without this index: --set store.index=resident"
             raise StoreError(f"a folder for the index at {folder}", str(error), todo) from error
         try:
-            there = (folder / SHARD / "edge_config.json").exists()
-            check_space(folder, min(free_bytes, OPEN_BYTES) if there else free_bytes)  # its files are memory maps
+            has_shard = (folder / SHARD / "edge_config.json").exists()
+            check_space(folder, min(free_bytes, OPEN_BYTES) if has_shard else free_bytes)  # its files are memory maps
             with engine_faults(folder):
                 shard = load(folder / SHARD, dim)
         except BaseException:
@@ -92,9 +97,9 @@ class EdgeIndex:
                 for start in range(0, len(rows), BATCH):
                     self._upsert(points, rows[start : start + BATCH], revision)
             self._live().flush()
-            self._let_go(points.vectors.size * 2)
+            self._release_maps(points.vectors.size * 2)
         if self._outside > max(self.exact_below, STEP):
-            self._build_where_lacking(self._points() // 4)  # a share: each step copies what was built before
+            self._build_if_missing(self._points() // 4)  # a share: each step copies what was built before
 
     def delete(self, ids: Sequence[UUID]) -> None:
         """See VectorIndex."""
@@ -107,8 +112,8 @@ class EdgeIndex:
     def search(self, queries: Tensor, k: int, classes: Sequence[int] | None = None) -> Hits:
         """See VectorIndex."""
         with engine_faults(self.folder):
-            found = nearest_in_classes(self._engine(), query_rows(queries), k, classes, self.exact_below)
-            return gathered([found], len(queries), k)
+            points = nearest_in_classes(self._engine(), query_rows(queries), k, classes, self.exact_below)
+            return gathered([points], len(queries), k)
 
     def search_per_class(self, queries: Tensor, k: int, classes: Sequence[int]) -> Hits:
         """See VectorIndex."""
@@ -124,8 +129,8 @@ class EdgeIndex:
     def filtered(self, category: int, state: int) -> Iterator[UUID]:
         """See VectorIndex."""
         of_class = edge.FieldCondition("cat", match=edge.MatchValue(category))
-        wanted = edge.Filter(must=[edge.FieldCondition("st", match=edge.MatchValue(state)), of_class])
-        for record in self._scroll(with_payload=False, filter=wanted):
+        condition = edge.Filter(must=[edge.FieldCondition("st", match=edge.MatchValue(state)), of_class])
+        for record in self._scroll(with_payload=False, filter=condition):
             yield UUID(str(record.id))
 
     def vectors(self, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
@@ -133,9 +138,9 @@ class EdgeIndex:
         with engine_faults(self.folder):
             records = self._live().retrieve(list(ids), with_payload=False, with_vector=True)
             return {
-                UUID(str(one.id)): np.asarray(one.vector, dtype=np.float32)
-                for one in records
-                if isinstance(one.vector, list)  # a point that lost its vector has something else there
+                UUID(str(record.id)): np.asarray(record.vector, dtype=np.float32)
+                for record in records
+                if isinstance(record.vector, list)  # a point that lost its vector has something else there
             }
 
     def count(self) -> int:
@@ -151,13 +156,13 @@ class EdgeIndex:
     def keep_up(self) -> None:
         """See VectorIndex."""
         if self._wrote:
-            self._build_where_lacking(self.exact_below)
+            self._build_if_missing(self.exact_below)
 
     def optimize(self) -> None:
         """See VectorIndex. Another process builds it, `edge_graph` says why; this one waits. Raises StoreError."""
         if self._points():
             with engine_faults(self.folder):
-                shard, self._shard, self._held = self._live(), None, 0
+                shard, self._shard, self._unreleased = self._live(), None, 0
                 shard.close()
             edge_graph.build(self.folder, self.dim, self._lock, self.free_bytes)
             self._note_outside(0)
@@ -182,17 +187,17 @@ class EdgeIndex:
         ]
         self._live().update(edge.UpdateOperation.upsert_points(batch, condition=older))
 
-    def _let_go(self, written: int) -> None:
-        """Close the shard after every HELD_BYTES of flushed vectors: what was written stays in this process's maps, and
-        the memory of a build would grow with its store. Whoever needs it next loads it."""
-        self._held += written
-        if self._held >= HELD_BYTES:
-            shard, self._shard, self._held = self._shard, None, 0
+    def _release_maps(self, written: int) -> None:
+        """Close the shard after every UNRELEASED_BYTES of flushed vectors. Written pages stay in this process's maps,
+        and the memory of a build would grow with its store. The next call loads it again."""
+        self._unreleased += written
+        if self._unreleased >= UNRELEASED_BYTES:
+            shard, self._shard, self._unreleased = self._shard, None, 0
             shard.close()
 
-    def _build_where_lacking(self, limit: int) -> None:
-        """Build the graph where more than `limit` points lack it. Where it cannot be built, or building is stopped,
-        this process tries no more: without it answers are right, and `doctor` tells."""
+    def _build_if_missing(self, limit: int) -> None:
+        """Build the graph if it misses more than `limit` points. After a failure or a stop this process tries no more:
+        answers are right without the graph, and `doctor` reports it."""
         if self._outside <= limit or not self._builds_graph:
             return
         self._builds_graph = False
@@ -219,11 +224,11 @@ class EdgeIndex:
             self._sizes = class_sizes(shard)
         return EdgeSearches(shard, self._sizes)
 
-    def _scroll(self, **what: Any) -> Iterator[Any]:
+    def _scroll(self, **options: Any) -> Iterator[Any]:
         offset = None
         while True:
             with engine_faults(self.folder):
-                request = edge.ScrollRequest(offset=offset, limit=SCROLL, with_vector=False, **what)
+                request = edge.ScrollRequest(offset=offset, limit=SCROLL, with_vector=False, **options)
                 records, offset = self._live().scroll(request)
             yield from records
             if offset is None:

@@ -25,9 +25,9 @@ TEMPORARY = 2  # the new graph's files lie beside the old ones until it is done:
 
 
 def outside(folder: Path, shard: Any) -> int:
-    """How many points the graph lacks: the noted bound, and never fewer than the engine knows of.
+    """Count the points that the graph misses: the noted bound, and never fewer than the engine reports.
 
-    The engine's own figure counts those too that were deleted or replaced since, and so knows of too few.
+    The engine's own figure counts deleted and replaced points as indexed, and so reports too few.
     """
     about = shard.info()
     points, in_graph = int(about.points_count), int(about.indexed_vectors_count)
@@ -39,8 +39,8 @@ def outside(folder: Path, shard: Any) -> int:
 
 
 def note_outside(folder: Path, points: int) -> None:
-    """Write the bound down, before the points are written: what a kill leaves is a bound, too. Being only that, it is
-    not flushed to the disk."""
+    """Write the bound down, before the points are written, so that a kill leaves a bound, too. It is only a bound, so
+    it is not flushed to the disk. Raises StoreError."""
     try:
         (folder / NOTE).write_text(str(points), encoding="ascii")
     except OSError as error:
@@ -50,8 +50,10 @@ def note_outside(folder: Path, points: int) -> None:
 def build(folder: Path, dim: int, lock: IO[str], free_bytes: int) -> None:
     """Build the graph of the shard in `folder`, which must not be open. Ctrl-C stops it.
 
-    lock: the folder's; the new process holds it, too, so that it is not free before both are gone. free_bytes: to be
-    left free on the disk. Raises StoreError with what the process said, or which signal ended it.
+    dim: numbers in a vector.
+    lock: the folder's; the new process holds it, too, so that it is not free before both are gone.
+    free_bytes: to be left free on the disk.
+    Raises StoreError with the last line of the process's errors, or the signal that ended it.
     """
     for half in (folder / SHARD / UNFINISHED).glob("*"):  # what a killed builder left is never used again
         shutil.rmtree(half, ignore_errors=True)
@@ -66,7 +68,7 @@ def build(folder: Path, dim: int, lock: IO[str], free_bytes: int) -> None:
     except OSError as error:
         raise _not_built(folder, str(error)) from error
     try:
-        _, said = builder.communicate()
+        _, stderr = builder.communicate()
     except BaseException:
         builder.kill()
         builder.wait()
@@ -74,11 +76,11 @@ def build(folder: Path, dim: int, lock: IO[str], free_bytes: int) -> None:
     if builder.returncode < 0:
         raise _not_built(folder, f"its process was ended by signal {-builder.returncode}")
     if builder.returncode:
-        raise _not_built(folder, (said.strip().splitlines() or [f"exit code {builder.returncode}"])[-1])
+        raise _not_built(folder, (stderr.strip().splitlines() or [f"exit code {builder.returncode}"])[-1])
 
 
 def main(folder: str, dim: str, parent: str) -> None:
-    """What the new process does: die with its parent, whatever kills that, and otherwise build."""
+    """Build the graph in the new process, which dies with its parent, whatever kills that."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     if os.getppid() != int(parent):

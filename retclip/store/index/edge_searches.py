@@ -16,7 +16,7 @@ ALL_CLASSES = 1 << 20
 
 
 def class_sizes(shard: Any) -> Mapping[int, int]:
-    """How many points with state 0 each class has."""
+    """Count the points with state 0 of each class."""
     request = edge.FacetRequest(key="cat", limit=ALL_CLASSES, exact=True, filter=_filter(None))
     return {int(hit.value): int(hit.count) for hit in shard.facet(request).hits}
 
@@ -52,8 +52,8 @@ class EdgeSearches:
             )
             for row in rows
         ]
-        found: Found = self.shard.query_batch(edge.QueryBatchRequest(requests)) if requests else []
-        return found
+        answers: Found = self.shard.query_batch(edge.QueryBatchRequest(requests)) if requests else []
+        return answers
 
 
 def _filter(classes: Sequence[int] | None) -> Any:

@@ -24,15 +24,19 @@ SHARD = "shard"
 GRAPH_FROM = 1  # KB of vectors from which the engine builds a graph when it is told to: `edge` decides when to tell it
 
 
-def check_space(folder: Path, wanted: int) -> None:
-    """Raises StoreError where fewer than `wanted` bytes are free."""
+def check_space(folder: Path, required: int) -> None:
+    """Raise StoreError if fewer than `required` bytes are free."""
     free = shutil.disk_usage(folder).free
-    if free < wanted:
-        raise StoreError(f"{wanted / 2**30:g} GiB free at {folder}", f"{free / 2**30:.2f} GiB", "make room")
+    if free < required:
+        raise StoreError(f"{required / 2**30:g} GiB free at {folder}", f"{free / 2**30:.2f} GiB", "make room")
 
 
 def load(path: Path, dim: int) -> Any:
-    """The shard at `path`, made if it is not there. Raises SpaceMismatch, and what the engine raises."""
+    """Open the shard at `path`, made if it does not exist.
+
+    dim: numbers in a vector.
+    Raises SpaceMismatch for a shard of another dimension, and whatever the engine raises.
+    """
     half, cold = edge.VectorStorageDatatype.Float16, edge.Memory.Cold  # read when asked for, not all while opening
     vector = edge.EdgeVectorParams(size=dim, distance=edge.Distance.Cosine, datatype=half, memory=cold)
     config = edge.EdgeConfig(vectors=vector, optimizers=edge.EdgeOptimizersConfig(indexing_threshold=GRAPH_FROM))
@@ -50,19 +54,19 @@ def load(path: Path, dim: int) -> Any:
 
 
 def _indexed(shard: Any) -> Any:
-    """With an index per field, also where making them was stopped halfway: searches would be right, but slow. Before
-    the first point, because the graph gets filter edges only for the indexes it finds."""
-    lacking = [key for key in PAYLOAD if key not in shard.info().payload_schema]
-    for key in lacking:
+    """Give the shard an index per field, also if making them was stopped halfway: searches would be right, but slow.
+    This comes before the first point, because the graph gets filter edges only for the indexes it finds."""
+    missing = [key for key in PAYLOAD if key not in shard.info().payload_schema]
+    for key in missing:
         near = edge.IntegerIndexParams(lookup=key != "rev", range=key == "rev", enable_hnsw=key == "cat")
         shard.update(edge.UpdateOperation.create_field_index(key, near))
-    if lacking:
+    if missing:
         shard.flush()
     return shard
 
 
 def locked(folder: Path) -> IO[str]:
-    """A lock on the folder that dies with its process, and says whose it is. Raises StoreBusy."""
+    """Lock the folder for the life of this process, whose number the lock file holds. Raises StoreBusy."""
     lock = (folder / "lock").open("a+", encoding="utf-8")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,7 +84,7 @@ def locked(folder: Path) -> IO[str]:
 
 @contextmanager
 def engine_faults(folder: Path) -> Iterator[None]:
-    """What the engine raises, a panic included, as StoreDamaged."""
+    """Turn whatever the engine raises inside the block, a panic included, into StoreDamaged."""
     try:
         yield
     except (RetCLIPError, KeyboardInterrupt, SystemExit, GeneratorExit):

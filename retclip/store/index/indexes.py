@@ -35,7 +35,7 @@ from retclip.types import FeatureSpace
 if TYPE_CHECKING:
     from retclip.store.index.protocol import VectorIndex
 
-SERVER_PAUSE = 60.0  # seconds until a server that did not answer is told of the next change
+SERVER_PAUSE = 60.0  # seconds until a server that did not answer gets the next change
 MEMORY_SHARE = 0.5  # of the machine's memory that vectors may fill which stand in for an index
 Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
@@ -43,8 +43,11 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class OpenIndex:
-    """last_row: the newest outbox row that an index in memory has seen. behind: it could not be brought up to date when
-    it was opened, or when something was stored."""
+    """An index that is open, and how far it has followed.
+
+    last_row: the newest outbox row that an index in memory has seen.
+    behind: it could not be brought up to date when it was opened, or when something was stored.
+    """
 
     projection: sync.Projection
     last_row: int = 0
@@ -65,28 +68,33 @@ class Indexes:
         self.folder, self.options, self.engine, self.archive = folder, options, engine, archive
         self._open: dict[int, OpenIndex] = {}
         self._stand_ins: dict[int, OpenIndex] = {}  # in memory, for questions, where the index cannot be used
-        self._said: set[tuple[int, str]] = set()  # what was warned of already
+        self._warned: set[tuple[int, str]] = set()  # space and fault of the warnings so far
         self._not_before: dict[int, float] = {}  # when a server that did not answer is asked again
 
     def of(self, space_id: int, space: FeatureSpace, follow: bool = True) -> OpenIndex:
-        """The index of a space. follow: bring it up to date while opening. Raises StoreBusy, StoreDamaged."""
+        """Open the index of a space, once.
+
+        space_id: the space's row.
+        follow: bring the index up to date while opening.
+        Raises StoreBusy, StoreDamaged, StoreMissing for a space without an index.
+        """
         if space_id not in self._open:
             self._open[space_id] = self._opened(space_id, space, self.options.index, follow)
         return self._open[space_id]
 
     def to_write(self, space_id: int, space: FeatureSpace) -> OpenIndex:
-        """As `of`, for who stores something: where a part of the archive cannot be read, building again is the cure;
-        whoever asks for neighbours is told."""
+        """Open the index of a space for a writer, also if a part of the archive cannot be read: building again is the
+        cure, and the next question for neighbours raises the error. Raises as `of`."""
         try:
             return self.of(space_id, space)
         except StoreDamaged:
-            found = self.of(space_id, space, follow=False)
-            found.behind = True
-            return found
+            opened = self.of(space_id, space, follow=False)
+            opened.behind = True
+            return opened
 
     def prepare(self, space_id: int, space: FeatureSpace) -> None:
-        """Open an index before something is stored that it shall follow. Raises StoreBusy; another index that cannot be
-        used is warned of: what is stored lies in SQL and the archive, and it follows when it can."""
+        """Open an index before a write that it has to follow. Raises StoreBusy. Any other fault is a warning: SQL and
+        the archive hold what is stored, and the index follows when it can."""
         try:
             self.to_write(space_id, space)
         except StoreBusy:
@@ -95,10 +103,15 @@ class Indexes:
             self._lags(space_id, space, error)
 
     def ask(self, space_id: int, space: FeatureSpace, question: Callable[[sync.Projection], Answer]) -> Answer:
-        """Ask an index, with what others changed since it was opened. On a server they let it follow themselves; one in
-        this process, and one that this process holds, they cannot reach. Where it cannot be used (another process
-        holds it, its files are damaged or another user's, its server is gone), an index in memory answers, and the log
-        says so. Raises StoreUnreachable, and what the index raised where memory does not suffice."""
+        """Ask an index, brought up to date with the changes of other processes.
+
+        Other processes update a server themselves; an index in this process, or held by it, they cannot reach. If the
+        index cannot be used (another process holds it, its files are damaged or another user's, its server is gone), an
+        index in memory answers, with a warning.
+
+        question: called with the index and the truth behind it; its answer is returned.
+        Raises StoreUnreachable, StoreMissing, and the index's own error if memory does not suffice.
+        """
         if space_id not in self._stand_ins:
             try:
                 return question(self._current(space_id, space).projection)
@@ -110,9 +123,11 @@ class Indexes:
         return question(self._stand_ins[space_id].projection)
 
     def follow(self, spaces: list[tuple[int, FeatureSpace]]) -> None:
-        """Let the index of each of these spaces follow what is pending. One in memory only where it is open; one that
-        another process holds follows when that one asks it, or when it is opened next. One that cannot is warned of:
-        what is stored is stored."""
+        """Let the index of each of these spaces follow what is pending. A fault is a warning: what is stored is stored.
+
+        An index in memory follows only if it is open. One that another process holds follows when that process asks it,
+        or when it is opened next.
+        """
         for space_id, space in spaces:
             if self.options.index == IndexKind.RESIDENT and space_id not in self._open:
                 continue
@@ -126,14 +141,14 @@ class Indexes:
                 self._lags(space_id, space, error)
 
     def refresh(self) -> None:
-        """Let every index follow whatever is pending; see `follow`. What was stored before stays so, also where the
-        database goes away now."""
+        """Let every index follow whatever is pending, see `follow`. A database that goes away now is a warning: what
+        was stored before stays stored."""
         try:
-            known = read(self.engine, ledger.spaces)
+            spaces = read(self.engine, ledger.spaces)
         except StoreUnreachable as error:
             log.warning("what was stored is stored; the vector index follows later: %s", error)
             return
-        self.follow(known)
+        self.follow(spaces)
 
     def follow_edit(self) -> None:
         """Let every index follow a change of classes, and its graph after it."""
@@ -141,15 +156,15 @@ class Indexes:
         self.keep_up()
 
     def keep_up(self) -> None:
-        """Build the graphs that the end of a build, an addition or an edit leaves to be built; see VectorIndex. A
-        damaged index is left to who asks it."""
-        for found in self._open.values():
+        """Build the missing graphs at the end of a build, an addition or an edit; see VectorIndex. The next question to
+        a damaged index raises its error."""
+        for opened in self._open.values():
             with suppress(StoreDamaged):
-                found.projection.index.keep_up()
+                opened.projection.index.keep_up()
 
     def drop(self, space_id: int) -> None:
-        """Remove the files of an embedded index that is damaged; the next question makes it again. Raises StoreError
-        where they cannot be removed."""
+        """Remove the files of a damaged embedded index; the next question makes it again. Raises StoreError if they
+        cannot be removed."""
         if space_id in self._open:
             self._open.pop(space_id).projection.index.close()
         version = read(self.engine, partial(ledger.active_version, space_id=space_id))
@@ -167,21 +182,21 @@ class Indexes:
                 indexes.popitem()[1].projection.index.close()
 
     def _current(self, space_id: int, space: FeatureSpace) -> OpenIndex:
-        found = self.of(space_id, space)
-        if found.behind:
-            found.last_row, found.behind = catch_up(found.projection), False
+        opened = self.of(space_id, space)
+        if opened.behind:
+            opened.last_row, opened.behind = catch_up(opened.projection), False
         elif self.options.index != IndexKind.SERVER:
-            found.follow()
-        return found
+            opened.follow()
+        return opened
 
     def _lags(self, space_id: int, space: FeatureSpace, error: RetCLIPError) -> None:
-        """The index does not hold what was stored. That waits in the outbox."""
+        """Mark an index as behind, and warn once of each fault. The changes wait in the outbox."""
         if space_id in self._open:
             self._open[space_id].behind = True
         if self.options.index == IndexKind.SERVER:
             self._not_before[space_id] = time.monotonic() + SERVER_PAUSE
-        if (space_id, error.got) not in self._said:
-            self._said.add((space_id, error.got))
+        if (space_id, error.got) not in self._warned:
+            self._warned.add((space_id, error.got))
             log.warning(
                 "what was stored is stored, but the vector index of %s could not follow: expected %s; got %s. It "
                 "follows with the next command that can use it; to mend it: %s",
@@ -189,15 +204,16 @@ class Indexes:
             )  # fmt: skip
 
     def _stand_in(self, space_id: int, space: FeatureSpace, error: StoreError) -> None:
-        """It stays until this process ends, so that a builder gets its lock back whenever it wants it."""
+        """Load a stand-in in memory. It stays until this process ends, so that a builder gets its lock back at any
+        time."""
         points = read(self.engine, partial(wanted_points.count, space_id=space_id))
         if self.options.index == IndexKind.RESIDENT or points * space.dim * 4 > _memory() * MEMORY_SHARE:
             raise error
-        found = self._stand_ins[space_id] = self._opened(space_id, space, IndexKind.RESIDENT)
+        opened = self._stand_ins[space_id] = self._opened(space_id, space, IndexKind.RESIDENT)
         cure = "" if isinstance(error, StoreBusy) else f". To mend it: {error.todo}"
         log.warning(
             "the vector index cannot be used (%s): this process answers from the archive's %d vectors, loaded into "
-            "memory%s", error.got, found.projection.index.count(), cure,
+            "memory%s", error.got, opened.projection.index.count(), cure,
         )  # fmt: skip
 
     def _opened(self, space_id: int, space: FeatureSpace, kind: IndexKind, follow: bool = True) -> OpenIndex:
@@ -205,17 +221,16 @@ class Indexes:
         if version is None:
             raise StoreMissing(f"an index of {space.backbone}", "none", "build into the store first")
         index = self._index(space, version[1], kind)
-        home = {IndexKind.EDGE: IndexKind.EDGE, IndexKind.SERVER: self.options.qdrant_url}.get(
-            kind
-        )  # None for one in this process
-        found = OpenIndex(sync.Projection(self.engine, self.archive, index, space_id, version[0], home))
+        homes = {IndexKind.EDGE: IndexKind.EDGE, IndexKind.SERVER: self.options.qdrant_url}
+        home = homes.get(kind)  # None for one in this process
+        opened = OpenIndex(sync.Projection(self.engine, self.archive, index, space_id, version[0], home))
         try:
             if follow:
-                found.last_row = catch_up(found.projection)
+                opened.last_row = catch_up(opened.projection)
         except BaseException:  # half an index must not answer the next question
             index.close()
             raise
-        return found
+        return opened
 
     def _index(self, space: FeatureSpace, name: str, kind: IndexKind) -> VectorIndex:
         if kind == IndexKind.EDGE:

@@ -21,14 +21,15 @@ from retclip.types import Neighbours
 def nearest(
     projection: Projection, vectors: Tensor, store_classes: Sequence[int | None], k: int, per_class: bool
 ) -> Neighbours:
-    """See `FeatureStore.nearest`. A stored class that several vocabulary classes match counts for each of them."""
-    wanted = sorted({category for category in store_classes if category is not None})
-    asked = partial(catalog.supported_classes, category_ids=wanted, space_id=projection.space_id)
-    alive = read(projection.engine, asked)
+    """Find the nearest visible segments, see `FeatureStore.nearest`. A stored class counts for each vocabulary class
+    that it matches."""
+    categories = sorted({category for category in store_classes if category is not None})
+    question = partial(catalog.supported_classes, category_ids=categories, space_id=projection.space_id)
+    alive = read(projection.engine, question)
     supported = torch.tensor([category in alive for category in store_classes], dtype=torch.bool)
-    hits = _search(projection, vectors, [category for category in wanted if category in alive], k, per_class)
-    found = list(dict.fromkeys(point_id for point_id in hits.ids.ravel() if point_id is not None))
-    visible = read(projection.engine, partial(catalog.visible_classes, ids=found))
+    hits = _search(projection, vectors, [category for category in categories if category in alive], k, per_class)
+    point_ids = list(dict.fromkeys(point_id for point_id in hits.ids.ravel() if point_id is not None))
+    visible = read(projection.engine, partial(catalog.visible_classes, ids=point_ids))
     ids, classes, distances = _translate(hits, visible, store_classes)
     device = vectors.device
     return Neighbours(
@@ -37,7 +38,7 @@ def nearest(
 
 
 def nothing_near(vectors: Tensor, classes: int) -> Neighbours:
-    """What an empty store answers: no places, no class supported."""
+    """Make the answer of an empty store: no places, no class supported."""
     none = empty_hits(len(vectors), 0)
     near, far = (torch.from_numpy(array).to(vectors.device) for array in (none.classes, none.distances))
     return Neighbours(none.ids, near, far, torch.zeros(classes, dtype=torch.bool, device=vectors.device))
@@ -55,7 +56,8 @@ def _search(projection: Projection, vectors: Tensor, categories: Sequence[int], 
 def _translate(
     hits: Hits, visible: dict[UUID, int], store_classes: Sequence[int | None]
 ) -> tuple[NDArray[np.object_], NDArray[np.int64], NDArray[np.float32]]:
-    """Hits in the vocabulary's class numbers, nearest first; a hit is repeated where two classes share its label."""
+    """Translate hits into the vocabulary's class numbers, nearest first; a hit is repeated if two classes share its
+    label."""
     meanings: dict[int, list[int]] = {}
     for index, category in enumerate(store_classes):
         if category is not None:

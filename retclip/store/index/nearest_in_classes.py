@@ -28,35 +28,38 @@ Found = list[list[Any]]  # per query the engine's scored points, nearest first
 
 
 class Engine(Protocol):
-    """What an engine does. Each answer has at most k points per row, with payload."""
+    """The searches of an engine. Each answer has at most k points per row, with payload."""
 
     def sizes(self) -> Mapping[int, int]:
-        """How many points with state 0 each class has."""
+        """Count the points with state 0 of each class."""
 
     def scan(self, rows: Sequence[Row], k: int, classes: Sequence[int] | None) -> Found:
-        """The nearest with state 0 of these classes (None = all), exactly."""
+        """Find the nearest points with state 0 of these classes (None = all), exactly."""
 
     def walk(self, rows: Sequence[Row], k: int) -> Found:
-        """About the nearest of all, whatever their class and state."""
+        """Find about the nearest points of all, whatever their class and state."""
 
     def walk_within(self, rows: Sequence[Row], k: int, classes: Sequence[int]) -> Found:
-        """About the nearest with state 0 of these classes: good for one, not for several."""
+        """Find about the nearest points with state 0 of these classes: good for one class, not for several."""
 
 
 def nearest_in_classes(
     engine: Engine, rows: Sequence[Row], k: int, classes: Sequence[int] | None, scanned: int
 ) -> Found:
-    """The k nearest points with state 0 of the given classes (None = all), nearest first.
+    """Find the k nearest points with state 0 of the given classes, nearest first.
 
+    rows: the queries.
+    k: points per query.
+    classes: None for all.
     scanned: so many points of rare classes may be read beside a walk.
     """
     sizes = engine.sizes()
-    asked = {category: sizes.get(category, 0) for category in (sizes if classes is None else classes)}
-    if sum(asked.values()) <= WALK_FROM * scanned:
+    requested = {category: sizes.get(category, 0) for category in (sizes if classes is None else classes)}
+    if sum(requested.values()) <= WALK_FROM * scanned:
         return engine.scan(rows, k, classes)
-    rare = _rare(asked, scanned)
+    rare = _rare(requested, scanned)
     near_rare: Found = engine.scan(rows, k, rare) if rare else [[] for _ in rows]
-    walked, common = engine.walk(rows, BEYOND * k), asked.keys() - set(rare)
+    walked, common = engine.walk(rows, BEYOND * k), requested.keys() - set(rare)
     answers = [
         sorted([*few, *(point for point in many if _wanted(point, common))], key=lambda point: -point.score)[:k]
         for few, many in zip(near_rare, walked, strict=True)
@@ -70,7 +73,7 @@ def nearest_in_classes(
 
 
 def nearest_of_each(engine: Engine, rows: Sequence[Row], k: int, classes: Sequence[int], scanned: int) -> list[Found]:
-    """Per class the k nearest of its points with state 0: scanned, or where there are more than `scanned`, walked."""
+    """Find the k nearest points with state 0 of each class: by a scan up to `scanned` points, by a walk beyond."""
     sizes = engine.sizes()
     return [
         engine.scan(rows, k, [category])
@@ -81,7 +84,7 @@ def nearest_of_each(engine: Engine, rows: Sequence[Row], k: int, classes: Sequen
 
 
 def _rare(sizes: Mapping[int, int], scanned: int) -> list[int]:
-    """The classes of few points, the smallest first, as many as may be scanned."""
+    """List the classes of few points, the smallest first, as many as may be scanned."""
     rare, total = [], 0
     for category, size in sorted(sizes.items(), key=lambda item: item[1]):
         total += size

@@ -1,7 +1,7 @@
-"""The vector index: one small protocol, three rooms (`edge`, `server`, `resident`).
+"""The vector index: one small protocol, three engines (`edge`, `server`, `resident`).
 
 An index only answers what is near. It is disposable: SQL and the feature archive are the truth, and
-`store.sync` makes the index what they want. So an index holds integers beside each vector and no names at all.
+`store.index.sync` makes the index follow them. So an index holds integers beside each vector and no names at all.
 Distance is cosine distance, 1 - similarity, in [0, 2]; that conversion is made here and nowhere else.
 """
 
@@ -32,7 +32,12 @@ CLASS, STATE, REVISION = PAYLOAD.index("cat"), PAYLOAD.index("st"), PAYLOAD.inde
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """ids: n UUIDs. vectors: (n, d) float32 of unit length. payload: (n, 6) int64, columns as in PAYLOAD."""
+    """Vectors to be written, with the integers beside them.
+
+    ids: n UUIDs.
+    vectors: (n, d) float32 of unit length.
+    payload: (n, 6) int64, columns as in PAYLOAD.
+    """
 
     ids: Sequence[UUID]
     vectors: NDArray[np.float32]
@@ -44,8 +49,12 @@ class Points:
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """Nearest first. ids: (q, k) object, None = none. classes: (q, k) int64 of the payload, -1 = none.
-    distances: (q, k) float32 in [0, 2], inf = none."""
+    """The nearest points of each query, nearest first.
+
+    ids: (q, k) object, None = none.
+    classes: (q, k) int64 of the payload, -1 = none.
+    distances: (q, k) float32 in [0, 2], inf = none.
+    """
 
     ids: NDArray[np.object_]
     classes: NDArray[np.int64]
@@ -65,30 +74,35 @@ class VectorIndex(Protocol):
         """Remove; unknown ids are no error. Durable when this returns."""
 
     def search(self, queries: Tensor, k: int, classes: Sequence[int] | None = None) -> Hits:
-        """The k nearest points with state 0, of the given classes (None = all), for each row of queries (q, d)."""
+        """Find the k nearest points with state 0 of each query.
+
+        queries: (q, d) float32 of unit length.
+        k: points per query.
+        classes: None for all.
+        """
 
     def search_per_class(self, queries: Tensor, k: int, classes: Sequence[int]) -> Hits:
-        """The k nearest points with state 0 of *each* class: (q, len(classes) * k), nearest first over all."""
+        """Find the k nearest points with state 0 of *each* class: (q, len(classes) * k), nearest first over all."""
 
     def scan(self) -> Iterator[tuple[UUID, NDArray[np.int64]]]:
-        """Every point's id and payload row (6,), in any order; for the reconcile job."""
+        """Read every point's id and payload row (6,) int64, in any order; for the reconcile job."""
 
     def filtered(self, category: int, state: int) -> Iterator[UUID]:
-        """The points that a search for that class and state looks among; for verification: what answers a filter is
-        other data than the payload that `scan` reads."""
+        """Read the ids of the points that a search for that class and state looks among; for verification. A filter is
+        answered from other data than the payload that `scan` reads."""
 
     def vectors(self, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
-        """The stored vectors of those ids that are there; for verification."""
+        """Read the vectors (d,) of those ids that are stored; for verification."""
 
     def count(self) -> int:
-        """How many points there are, whatever their state."""
+        """Count the points, whatever their state."""
 
     def graph(self) -> Graph | None:
-        """How far the graph has come; None where there is none, or another program builds it."""
+        """Count the points in the graph; None if there is no graph, or another program builds it."""
 
     def keep_up(self) -> None:
-        """Build the graph where this object has written and too many points lack it: at the end of a build, an addition
-        or a load. What cannot be built is logged. May take minutes; changes no answer's meaning."""
+        """Build the graph if this object has written and the graph misses too many points: at the end of a build, an
+        addition or a load. A failure is logged. May take minutes; changes no answer's meaning."""
 
     def optimize(self) -> None:
         """Build the graph over all that is stored; may take minutes and changes no answer's meaning."""
@@ -116,13 +130,13 @@ def check_points(points: Points, dim: int) -> None:
 
 
 def payload_row(payload: Mapping[str, Any] | None) -> NDArray[np.int64]:
-    """The integers beside a vector, (6,); -1 for what is not there or no integer, which nothing wants: it is damage."""
+    """Read the integers beside a vector, (6,) int64; -1 for a missing value or no integer, which is damage."""
     values = (payload or {}).get
     return np.array([value if isinstance(value := values(key), int) else -1 for key in PAYLOAD], dtype=np.int64)
 
 
 def empty_hits(queries: int, k: int) -> Hits:
-    """No neighbours at all, in the right shape."""
+    """Make hits without a neighbour: (queries, k) places."""
     return Hits(
         np.full((queries, k), None, dtype=object),
         np.full((queries, k), -1, dtype=np.int64),
@@ -131,21 +145,24 @@ def empty_hits(queries: int, k: int) -> Hits:
 
 
 def query_rows(queries: Tensor) -> list[list[float]]:
-    """(q, d) queries as the lists of numbers that an engine takes."""
+    """Turn queries (q, d) into the lists of numbers that an engine takes."""
     rows: list[list[float]] = queries.float().cpu().tolist()
     return rows
 
 
 def gathered(parts: Sequence[Sequence[Sequence[Any]]], queries: int, width: int) -> Hits:
-    """An engine's scored points (with id, score = cosine similarity, payload) as arrays.
+    """Turn an engine's scored points (id, score = cosine similarity, payload) into arrays.
 
     parts: one or several searches, each with a list of points per query; a query's points are merged, nearest first.
+    queries: how many there were.
+    width: places per query.
     """
     hits = empty_hits(queries, width)
     for row in range(queries):
-        points = sorted((one for part in parts for one in part[row]), key=lambda one: (-one.score, str(one.id)))
-        for column, one in enumerate(points):
-            hits.ids[row, column] = UUID(str(one.id))
-            hits.classes[row, column] = one.payload[PAYLOAD[CLASS]]
-            hits.distances[row, column] = min(2.0, max(0.0, 1.0 - one.score))
+        points = [point for part in parts for point in part[row]]
+        points.sort(key=lambda point: (-point.score, str(point.id)))
+        for column, point in enumerate(points):
+            hits.ids[row, column] = UUID(str(point.id))
+            hits.classes[row, column] = point.payload[PAYLOAD[CLASS]]
+            hits.distances[row, column] = min(2.0, max(0.0, 1.0 - point.score))
     return hits

@@ -29,9 +29,11 @@ STEP, SMALLEST = 2.0**-10, 2.0**-24
 
 
 def catch_up(projection: Projection) -> int:
-    """Make an index that was just opened hold what SQL wants: apply what a crash left in the outbox; compare it whole
-    where another engine followed last, for the rows that one did are done; and load it where it is new, was deleted by
-    hand, or its loading was stopped halfway. Returns the newest outbox row it has seen."""
+    """Bring an index that was just opened up to date; returns the newest outbox row it has seen.
+
+    What a crash left in the outbox is applied. If another engine followed last, its rows are marked done, so the index
+    is compared whole. A new one, one deleted by hand, and one whose loading was stopped halfway is loaded.
+    """
     engine, version = projection.engine, projection.version_id
     newest = read(engine, partial(newest_row, version_id=version))
     home = read(engine, partial(ledger.home_of, version_id=version))
@@ -48,7 +50,11 @@ def catch_up(projection: Projection) -> int:
 
 
 def differences(projection: Projection, check_vectors: bool = True) -> Differences:
-    """Compare both ways, changing nothing. Raises StoreDamaged for an index that contradicts itself."""
+    """Compare an index with SQL and the archive, both ways; changes nothing.
+
+    check_vectors: compare the vectors, too, not only the integers beside them.
+    Raises StoreDamaged for an index that contradicts itself.
+    """
     held = dict(projection.index.scan())
     if (counted := projection.index.count()) != len(held):
         got = f"{counted}, and {len(held)} that can be read"
@@ -56,43 +62,46 @@ def differences(projection: Projection, check_vectors: bool = True) -> Differenc
     missing: list[UUID] = []
     stale: list[UUID] = []
     damaged: list[UUID] = []
-    wanted: dict[tuple[int, int], set[UUID]] = {}
+    expected: dict[tuple[int, int], set[UUID]] = {}
     waiting = read(projection.engine, partial(pending_count, version_id=projection.version_id))
     for page in wanted_points.all_points(projection.engine, projection.space_id):
-        there = [point for point in page if point.point_id in held]
+        present = [point for point in page if point.point_id in held]
         missing += [point.point_id for point in page if point.point_id not in held]
-        stale += [point.point_id for point in there if payload_of(point) != held[point.point_id].tolist()]
-        damaged += _damaged(projection, there) if check_vectors else []
-        for point in there:
+        stale += [point.point_id for point in present if payload_of(point) != held[point.point_id].tolist()]
+        damaged += _damaged(projection, present) if check_vectors else []
+        for point in present:
             del held[point.point_id]
-            wanted.setdefault((point.category_id, point.state), set()).add(point.point_id)
-    unfindable = _unfindable(projection, wanted, {*missing, *stale, *held})
+            expected.setdefault((point.category_id, point.state), set()).add(point.point_id)
+    unfindable = _unfindable(projection, expected, {*missing, *stale, *held})
     return Differences(tuple(missing), tuple(held), tuple(stale), tuple(damaged), tuple(unfindable), waiting)
 
 
 def reconcile(projection: Projection, repair: bool) -> Differences:
-    """Compare, and with `repair` make the index right and record what was found. Pending rows are relayed first.
+    """Compare an index with SQL and the archive, and repair it; returns the differences.
 
-    What was found is only where to look: a builder may have changed it since. So the truth is read again for each.
+    A difference says only where to look: a builder may have changed the segment since. So the truth is read again.
+
+    repair: relay pending rows first, make the index right, record the differences; False: only compare.
+    Raises StoreDamaged for an index that contradicts itself.
     """
     if repair and projection.durable:
         sync.relay(projection)
-    found = differences(projection)
+    difference = differences(projection)
     if repair:
-        wrong = [*found.stale, *found.damaged, *found.unfindable]
-        points = [*found.missing, *wrong, *found.orphan]
+        wrong = [*difference.stale, *difference.damaged, *difference.unfindable]
+        points = [*difference.missing, *wrong, *difference.orphan]
         segment_ids = read(projection.engine, partial(catalog.segment_ids, ids=points))
-        projection.index.delete([*found.orphan, *wrong])  # the guard would keep a stale point of equal revision
+        projection.index.delete([*difference.orphan, *wrong])  # the guard would keep a stale point of equal revision
         sync.follow(projection, segment_ids)
-        row = {"missing": len(found.missing), "orphan": len(found.orphan), "stale": len(found.stale)}
+        row = {"missing": len(difference.missing), "orphan": len(difference.orphan), "stale": len(difference.stale)}
         values = {
             "version_id": projection.version_id,
-            "damaged": len(found.damaged) + len(found.unfindable),
+            "damaged": len(difference.damaged) + len(difference.unfindable),
             "repaired": True,
         }
         noted = insert(ReconcileRun).values(**row, **values)
         write(projection.engine, lambda connection: connection.execute(noted))
-    return found
+    return difference
 
 
 def _damaged(projection: Projection, points: Sequence[WantedPoint]) -> list[UUID]:
@@ -111,10 +120,16 @@ def _damaged(projection: Projection, points: Sequence[WantedPoint]) -> list[UUID
     return bad
 
 
-def _unfindable(projection: Projection, wanted: Mapping[tuple[int, int], set[UUID]], known: Set[UUID]) -> list[UUID]:
-    """Points that the filters of a search take for another class or state than they have. What answers a filter is
-    other data than the payload that is read. known: what differs in itself."""
+def _unfindable(
+    projection: Projection, expected: Mapping[tuple[int, int], set[UUID]], differing: Set[UUID]
+) -> list[UUID]:
+    """List the points that the filters of a search take for another class or state than they have. A filter is answered
+    from other data than the payload.
+
+    expected: point ids by class and state.
+    differing: points that differ in themselves, and are reported as such.
+    """
     wrong: set[UUID] = set()
-    for (category, state), points in wanted.items():
+    for (category, state), points in expected.items():
         wrong |= points ^ set(projection.index.filtered(category, state))
-    return sorted(wrong - known)
+    return sorted(wrong - differing)

@@ -2,8 +2,8 @@
 
 Where the device multiplies bfloat16 faster than float32, a bfloat16 copy is searched first and only what may be among
 the k best is compared exactly; see `retclip.store.index.top_k` for why nothing is lost. What may not be found,
-because its class was not asked for or it is hidden, is masked in the scores. Of equal products the smaller id comes
-first, so that an answer does not hang on the order in which the points came.
+because its class was not requested or it is hidden, is masked in the scores. Of equal products the smaller id comes
+first, so that an answer does not depend on the order in which the points came.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class ResidentIndex:
             return empty_hits(len(queries), k)
         every, coarse = total == len(allowed), self._coarse_keys(total)
         mask = None if every else torch.from_numpy(allowed).to(self.device)
-        asked, keys = queries.to(self.device, torch.float32), self._vectors[: len(self._row)]
-        return self._hits(*exact_top_k(asked, keys, min(k, total), coarse, mask, self._order()), k)
+        on_device, vectors = queries.to(self.device, torch.float32), self._vectors[: len(self._row)]
+        return self._hits(*exact_top_k(on_device, vectors, min(k, total), coarse, mask, self._order()), k)
 
     def search_per_class(self, queries: Tensor, k: int, classes: Sequence[int]) -> Hits:
         """See VectorIndex: one product, and of it the best of each class."""
@@ -88,9 +88,9 @@ class ResidentIndex:
         members = [torch.from_numpy(np.flatnonzero(visible & (labels == category))) for category in classes]
         if not any(map(len, members)) or not len(queries):
             return empty_hits(len(queries), k * len(classes))
-        asked, keys = queries.to(self.device, torch.float32), self._vectors[: len(self._row)]
+        on_device, vectors = queries.to(self.device, torch.float32), self._vectors[: len(self._row)]
         groups = [rows.to(self.device) for rows in members]
-        values, columns = exact_top_k_per_group(asked, keys, k, groups, self._order())  # (q, c, k)
+        values, columns = exact_top_k_per_group(on_device, vectors, k, groups, self._order())  # (q, c, k)
         values, columns = values.flatten(1), columns.flatten(1)  # (q, c * k)
         order = self._order()[columns.clamp(min=0)]
         by = torch.from_numpy(np.lexsort([order.cpu().numpy(), -values.cpu().numpy()], axis=1)).to(self.device)
@@ -109,7 +109,8 @@ class ResidentIndex:
 
     def vectors(self, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
         """See VectorIndex."""
-        return {one: self._vectors[self._row[one]].cpu().numpy().copy() for one in ids if one in self._row}
+        rows = {point_id: self._row[point_id] for point_id in ids if point_id in self._row}
+        return {point_id: self._vectors[row].cpu().numpy().copy() for point_id, row in rows.items()}
 
     def count(self) -> int:
         """See VectorIndex."""
@@ -138,33 +139,32 @@ class ResidentIndex:
         return row
 
     def _visible(self) -> NDArray[np.bool_]:
-        """(n,) which rows may be found at all."""
+        """Mark the rows that may be found at all: (n,) bool."""
         visible: NDArray[np.bool_] = self._payload[: len(self._row), STATE] == 0
         return visible
 
     def _hits(self, similarities: Tensor, columns: Tensor, width: int) -> Hits:
-        """similarities, columns: (q, m) nearest first, -inf and -1 where there is none."""
-        hits, found = empty_hits(len(columns), width), columns.shape[1]
+        """Turn similarities and columns, (q, m) nearest first, -inf and -1 for none, into hits."""
+        hits, width_found = empty_hits(len(columns), width), columns.shape[1]
         places, distances = columns.cpu().numpy(), (1.0 - similarities).clamp(min=0.0).cpu().numpy()
         some = places >= 0
-        hits.ids[:, :found] = np.where(some, self._ids[places], None)
-        hits.classes[:, :found] = np.where(some, self._payload[places, CLASS], -1)
-        hits.distances[:, :found] = np.where(some, np.minimum(distances, 2.0), np.inf)
+        hits.ids[:, :width_found] = np.where(some, self._ids[places], None)
+        hits.classes[:, :width_found] = np.where(some, self._payload[places, CLASS], -1)
+        hits.distances[:, :width_found] = np.where(some, np.minimum(distances, 2.0), np.inf)
         return hits
 
     def _order(self) -> Tensor:
-        """(n,) the rank of each row's id."""
+        """Rank the rows by their ids: (n,) int64."""
         if self._ranks is None:
-            names = np.frombuffer(b"".join(one.bytes for one in self._ids[: len(self._row)]), dtype=">u8").reshape(
-                -1, 2
-            )
-            ranks = np.empty(len(names), dtype=np.int64)
-            ranks[np.lexsort([names[:, 1], names[:, 0]])] = np.arange(len(names))
+            packed = b"".join(point_id.bytes for point_id in self._ids[: len(self._row)])
+            halves = np.frombuffer(packed, dtype=">u8").reshape(-1, 2)
+            ranks = np.empty(len(halves), dtype=np.int64)
+            ranks[np.lexsort([halves[:, 1], halves[:, 0]])] = np.arange(len(halves))
             self._ranks = torch.from_numpy(ranks).to(self.device)
         return self._ranks
 
     def _coarse_keys(self, searched: int) -> Coarse | None:
-        """The bfloat16 copy, where it pays."""
+        """Make the bfloat16 copy, once; None if it does not pay."""
         if searched < COARSE_FROM or not bfloat16_is_faster(str(self.device), self.dim):
             return None
         if self._coarse is None:

@@ -47,9 +47,15 @@ class ServerIndex:
     def open(
         cls, url: str, name: str, dim: int, api_key: str = "", timeout: float = 30.0, first_pause: float = FIRST_PAUSE
     ) -> ServerIndex:
-        """Connect, and make the collection where it is not there. url: http(s)://host:port, or ":memory:" for tests.
-        timeout: seconds in which a call must be answered, tries included. Raises ConfigError for an address or key that
-        cannot be used so, StoreError where the server cannot be used, SpaceMismatch."""
+        """Connect, and make the collection if it does not exist.
+
+        url: http(s)://host:port, or ":memory:" for tests.
+        name: the collection's.
+        dim: numbers in a vector.
+        timeout: seconds in which a call must be answered, tries included.
+        first_pause: seconds before the second try.
+        Raises ConfigError for an unusable address or key, StoreError for an unusable server, SpaceMismatch.
+        """
         index = cls(connect(url, api_key, timeout), ServerCalls(url, name, timeout, first_pause), dim)
         index._prepare()
         return index
@@ -66,24 +72,24 @@ class ServerIndex:
     def delete(self, ids: Sequence[UUID]) -> None:
         """See VectorIndex."""
         for start in range(0, len(ids), BATCH):
-            page = models.PointIdsList(points=[str(one) for one in ids[start : start + BATCH]])
+            page = models.PointIdsList(points=[str(point_id) for point_id in ids[start : start + BATCH]])
             self._write(self._client.delete, self.name, page, wait=True, ordering=ORDERING)
 
     def search(self, queries: Tensor, k: int, classes: Sequence[int] | None = None) -> Hits:
         """See VectorIndex."""
-        found = self._query([(row, classes) for row in query_rows(queries)], k)
-        return self._gathered([found], len(queries), k)
+        answers = self._query([(row, classes) for row in query_rows(queries)], k)
+        return self._gathered([answers], len(queries), k)
 
     def search_per_class(self, queries: Tensor, k: int, classes: Sequence[int]) -> Hits:
         """See VectorIndex: one filtered query per mask and class. Grouped queries would miss rare classes, because
         they group what a plain search found (stores.md 1.2)."""
         rows = query_rows(queries)
-        parts = [self._query([(row, [one]) for row in rows], k) for one in classes]
+        parts = [self._query([(row, [category]) for row in rows], k) for category in classes]
         return self._gathered(parts, len(rows), k * len(classes))
 
     def scan(self) -> Iterator[tuple[UUID, NDArray[np.int64]]]:
         """See VectorIndex."""
-        yield from self._scroll(lambda one: (UUID(str(one.id)), payload_row(one.payload)), with_payload=True)
+        yield from self._scroll(lambda record: (UUID(str(record.id)), payload_row(record.payload)), with_payload=True)
 
     def filtered(self, category: int, state: int) -> Iterator[UUID]:
         """See VectorIndex."""
@@ -91,16 +97,16 @@ class ServerIndex:
             models.FieldCondition(key=key, match=models.MatchValue(value=number))
             for key, number in (("cat", category), ("st", state))
         )
-        wanted = models.Filter(must=[of_state, of_class])
-        yield from self._scroll(lambda one: UUID(str(one.id)), scroll_filter=wanted, with_payload=False)
+        condition = models.Filter(must=[of_state, of_class])
+        yield from self._scroll(lambda record: UUID(str(record.id)), scroll_filter=condition, with_payload=False)
 
     def vectors(self, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
         """See VectorIndex."""
-        found: dict[UUID, NDArray[np.float32]] = {}
+        stored: dict[UUID, NDArray[np.float32]] = {}
         for start in range(0, len(ids), BATCH):
-            page = [str(one) for one in ids[start : start + BATCH]]
-            found |= self._call(lambda page: _vectors(self._client.retrieve(self.name, page, with_vectors=True)), page)
-        return found
+            page = [str(point_id) for point_id in ids[start : start + BATCH]]
+            stored |= self._call(lambda page: _vectors(self._client.retrieve(self.name, page, with_vectors=True)), page)
+        return stored
 
     def count(self) -> int:
         """See VectorIndex."""
@@ -139,11 +145,13 @@ class ServerIndex:
         if numbers is None or (int(numbers[1]), int(numbers[2])) < OLDEST:
             oldest = ".".join(map(str, OLDEST))
             todo = "update the server (docker-compose.yml names a version that works), or use another --set store.index"
-            wanted = f"a Qdrant server of version {oldest} or newer at {self.url}, which guards updates by a condition"
-            raise StoreError(wanted, repr(version), todo)
+            raise StoreError(
+                f"a Qdrant server of version {oldest} or newer at {self.url}, which guards updates by a condition",
+                repr(version), todo,
+            )  # fmt: skip
 
     def _create(self) -> None:
-        """The collection; a second process may be making it at the same moment."""
+        """Make the collection; a second process may be making it at the same moment."""
         half = models.Datatype.FLOAT16  # 0.9994 of the exact float32 top 16 (stores.md 1.1)
         strict = models.StrictModeConfig(
             enabled=True, unindexed_filtering_retrieve=False, unindexed_filtering_update=False
@@ -158,10 +166,10 @@ class ServerIndex:
             if not self._client.collection_exists(self.name):
                 raise
 
-    def _index_fields(self, there: Mapping[str, Any]) -> None:
-        """An index per field, also where making them was stopped halfway: without them strict mode refuses searches.
-        Before the first point, because the graph gets filter edges only for the indexes it finds."""
-        for key in (key for key in PAYLOAD if key not in there):
+    def _index_fields(self, indexed: Mapping[str, Any]) -> None:
+        """Make an index per field, also if making them was stopped halfway: without them strict mode refuses searches.
+        This comes before the first point, because the graph gets filter edges only for the indexes it finds."""
+        for key in (key for key in PAYLOAD if key not in indexed):
             near = models.IntegerIndexParams(
                 type=models.IntegerIndexType.INTEGER, lookup=key != "rev", range=key == "rev", enable_hnsw=key == "cat"
             )
@@ -181,14 +189,14 @@ class ServerIndex:
 
     def _query(self, rows: Sequence[tuple[list[float], Sequence[int] | None]], k: int) -> list[list[Any]]:
         params = None if self.url == IN_MEMORY else models.SearchParams(hnsw_ef=max(WIDE_SEARCH, k))
-        found: list[list[Any]] = []
+        answers: list[list[Any]] = []
         for start in range(0, len(rows), QUERIES):
             requests = [
                 models.QueryRequest(query=row, limit=k, with_payload=True, filter=_filter(classes), params=params)
                 for row, classes in rows[start : start + QUERIES]
             ]
-            found += self._call(self._answers, requests)
-        return found
+            answers += self._call(self._answers, requests)
+        return answers
 
     def _answers(self, requests: Sequence[models.QueryRequest]) -> list[list[Any]]:
         answers = [answer.points for answer in self._client.query_batch_points(self.name, requests)]
@@ -203,17 +211,17 @@ class ServerIndex:
             got, todo = f"{type(error).__name__}: {error}", "run `retclip doctor --store DIR --repair`"
             raise StoreDamaged(f"points of collection {self.name!r} with their payload", got, todo) from error
 
-    def _scroll(self, read: Callable[[Any], Any], **what: Any) -> Iterator[Any]:
-        """Every point, as `read` takes it."""
+    def _scroll(self, read: Callable[[Any], Any], **options: Any) -> Iterator[Any]:
+        """Read every point of the collection, page by page, each through `read`."""
 
         def page(offset: Any) -> tuple[list[Any], Any]:
-            records, following = self._client.scroll(self.name, limit=SCROLL, offset=offset, **what)
+            records, following = self._client.scroll(self.name, limit=SCROLL, offset=offset, **options)
             return [read(record) for record in records], following
 
         offset: Any = None
         while True:
-            found, offset = self._call(page, offset)
-            yield from found
+            items, offset = self._call(page, offset)
+            yield from items
             if offset is None:
                 return
 
@@ -229,13 +237,14 @@ class ServerIndex:
 
 
 def _shape(about: models.CollectionInfo) -> tuple[int | None, Mapping[str, Any]]:
-    """The size of a collection's vectors, and its indexed fields."""
+    """Read the size of a collection's vectors, and its indexed fields."""
     params = about.config.params.vectors
     return (params.size if isinstance(params, models.VectorParams) else None), about.payload_schema or {}
 
 
 def _vectors(records: Sequence[models.Record]) -> dict[UUID, NDArray[np.float32]]:
-    return {UUID(str(one.id)): np.asarray(one.vector, np.float32) for one in records if isinstance(one.vector, list)}
+    stored = {record.id: record.vector for record in records if isinstance(record.vector, list)}
+    return {UUID(str(point_id)): np.asarray(vector, np.float32) for point_id, vector in stored.items()}
 
 
 def _filter(classes: Sequence[int] | None) -> models.Filter:

@@ -2,7 +2,7 @@
 
 The client retries nothing by itself, lets a proxy's HTML page through as a JSON error, answers a null result with an
 assertion and a dated Retry-After with an exception of its own (stores.md 1.4). So every call goes through
-`ServerCalls`: what may pass is tried again with growing pauses or when the server says so, what will not is told at
+`ServerCalls`: what may pass is tried again with growing pauses or when the server says so, what will not raises at
 once, and nothing waits longer than the call's whole time, also where a server sends a byte now and then. All calls may
 be repeated: upserts are guarded by the revision, deletes go by id.
 """
@@ -41,14 +41,18 @@ Answer = TypeVar("Answer")
 TRIES, FIRST_PAUSE, LONGEST_PAUSE = 5, 0.2, 30.0  # seconds
 IN_MEMORY = ":memory:"
 EXAMPLE = "set store.qdrant_url like http://127.0.0.1:6333"
-RETRY_AFTER = "Retry-After header value is not a valid integer: "  # how the client tells of a date
+RETRY_AFTER = "Retry-After header value is not a valid integer: "  # how the client reports a date
 
 
 def connect(url: str, api_key: str, timeout: float) -> QdrantClient:
-    """A client of the server at http(s)://host:port, or in memory for tests. Connects to nothing yet.
+    """Make a client of a server; connects to nothing yet.
 
-    Raises ConfigError for an address that cannot be, one that holds a password, and a key that would leave this machine
-    in the clear."""
+    url: http(s)://host:port, or ":memory:" for tests.
+    api_key: "" for none.
+    timeout: seconds for each read.
+    Raises ConfigError for an impossible address, one that holds a password, and a key that would leave this machine in
+    the clear.
+    """
     if url == IN_MEMORY:
         return QdrantClient(location=IN_MEMORY, check_compatibility=False)
     loopback = _checked(url, api_key)
@@ -65,7 +69,11 @@ def connect(url: str, api_key: str, timeout: float) -> QdrantClient:
 
 @dataclass(frozen=True)
 class ServerCalls:
-    """Calls about one collection. timeout: seconds in which each must be answered, tries included."""
+    """Calls about one collection.
+
+    timeout: seconds in which each must be answered, tries included.
+    first_pause: seconds before the second try; later pauses grow.
+    """
 
     url: str
     collection: str
@@ -73,7 +81,7 @@ class ServerCalls:
     first_pause: float = FIRST_PAUSE
 
     def __call__(self, action: Callable[..., Answer], *args: Any, **options: Any) -> Answer:
-        """The answer of a call that may be repeated. Raises StoreError."""
+        """Make a call that may be repeated, and return its answer. Raises StoreError."""
         retrying = Retrying(
             retry=retry_if_exception(_may_pass),
             stop=stop_after_attempt(TRIES) | stop_before_delay(self.timeout),
@@ -87,7 +95,7 @@ class ServerCalls:
 
     @contextmanager
     def faults(self) -> Iterator[None]:
-        """Inside the block, whatever client and answer raise, as StoreError."""
+        """Turn whatever client and answer raise inside the block into StoreError."""
         try:
             yield
         except RetCLIPError:
@@ -96,7 +104,8 @@ class ServerCalls:
             raise self._as_store_error(error) from error
 
     def _in_time(self, until: float, action: Callable[..., Answer], *args: Any, **options: Any) -> Answer:
-        """The client's own limit is for each read: a server that sends a byte now and then never meets it."""
+        """Stop waiting at `until`. The client's own limit is for each read: a server that sends a byte now and then
+        never meets it."""
         if self.url == IN_MEMORY:
             return action(*args, **options)
         answers: queue.SimpleQueue[tuple[Answer | None, BaseException | None]] = queue.SimpleQueue()
@@ -117,11 +126,11 @@ class ServerCalls:
         return answer  # type: ignore[return-value]
 
     def _pause(self, state: RetryCallState) -> float:
-        """What the server asked for, or exponential with jitter."""
+        """Wait as long as the server requests, or exponentially with jitter."""
         error = state.outcome.exception() if state.outcome else None
-        asked = _asked_pause(error)
-        if asked is not None:
-            return min(max(asked, 0.0), LONGEST_PAUSE)
+        requested = _requested_pause(error)
+        if requested is not None:
+            return min(max(requested, 0.0), LONGEST_PAUSE)
         growing = wait_exponential(multiplier=self.first_pause, max=LONGEST_PAUSE)
         return growing(state) + wait_random(0, self.first_pause)(state)
 
@@ -143,7 +152,7 @@ class ServerCalls:
 
 
 def _checked(url: str, api_key: str) -> bool:
-    """Whether the address is this machine's own. Raises ConfigError."""
+    """Check the address; returns True if it is this machine's own. Raises ConfigError."""
     try:
         parts = urlsplit(url)
         host, names = parts.hostname or "", (parts.username, parts.password)
@@ -169,7 +178,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Too busy, unreachable, a server's own fault, or an answer that broke off; a refusal will be one again."""
+    """Tell whether a repetition may succeed: busy, unreachable, a server's own fault, or an answer that broke off. A
+    refusal will be one again."""
     if isinstance(error, UnexpectedResponse):
         return error.status_code is None or error.status_code == 429 or error.status_code >= 500
     if isinstance(error, ResponseHandlingException):
@@ -179,20 +189,20 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, QdrantException | ApiException) and str(error).startswith(RETRY_AFTER)
 
 
-def _asked_pause(error: BaseException | None) -> float | None:
-    """The seconds for which the server wants to be left alone: it may name a number or a date."""
+def _requested_pause(error: BaseException | None) -> float | None:
+    """Read the pause in seconds that the server requests: as a number or a date. None if it requests none."""
     if isinstance(error, ResourceExhaustedResponse):
         return float(error.retry_after_s)
     if isinstance(error, UnexpectedResponse):
-        said = str(error.headers.get("retry-after", "")) if error.headers else ""
+        stated = str(error.headers.get("retry-after", "")) if error.headers else ""
     else:
-        said = str(error).removeprefix(RETRY_AFTER) if str(error).startswith(RETRY_AFTER) else ""
+        stated = str(error).removeprefix(RETRY_AFTER) if str(error).startswith(RETRY_AFTER) else ""
     try:
-        return float(said)
+        return float(stated)
     except ValueError:
         pass
     try:
-        moment = parsedate_to_datetime(said)
+        moment = parsedate_to_datetime(stated)
     except ValueError:
         return None
     return (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()

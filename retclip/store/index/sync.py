@@ -40,12 +40,12 @@ class Projection:
 
     @property
     def durable(self) -> bool:
-        """Whether it outlives this process."""
+        """Tell whether the index outlives this process."""
         return self.home is not None
 
 
 def relay(projection: Projection) -> int:
-    """Apply every pending outbox row of the version; returns how many segments were looked at."""
+    """Apply every pending outbox row of the version; returns how many segments it looked at."""
     total = 0
     while True:
         rows, segment_ids = read(
@@ -61,7 +61,7 @@ def relay(projection: Projection) -> int:
 
 
 def follow_since(projection: Projection, last_row: int) -> int:
-    """For an index in memory, which must not mark rows done: apply every row after `last_row`, return the newest."""
+    """Apply every row after `last_row` to an index in memory, which must not mark rows done; returns the newest row."""
     version = projection.version_id
     newest, segment_ids = read(projection.engine, lambda connection: announced_since(connection, version, last_row))
     follow(projection, segment_ids)
@@ -69,7 +69,7 @@ def follow_since(projection: Projection, last_row: int) -> int:
 
 
 def load_all(projection: Projection) -> int:
-    """Put everything SQL wants into the index (an empty one, or one that lives in memory); returns the count."""
+    """Put every point that SQL names into the index (an empty one, or one that lives in memory); returns the count."""
     total = 0
     for page in wanted_points.all_points(projection.engine, projection.space_id):
         follow(projection, [point.segment_id for point in page], page)
@@ -77,54 +77,57 @@ def load_all(projection: Projection) -> int:
     return total
 
 
-def follow(projection: Projection, segment_ids: Sequence[int], known: list[WantedPoint] | None = None) -> None:
-    """Make the index hold of those segments what SQL wants. known: what SQL said of them a moment ago.
+def follow(projection: Projection, segment_ids: Sequence[int], points_read: list[WantedPoint] | None = None) -> None:
+    """Make the index agree with SQL about those segments.
 
     Another process may change them meanwhile and have its index writes overtaken by these. So they are repeated until
-    SQL says the same before and after: then whoever changes them later writes later, too."""
+    SQL says the same before and after: then whoever changes them later writes later, too.
+
+    points_read: the segments' points, read from SQL a moment ago; None to read them here.
+    """
     if not len(segment_ids):
         return
-    everyone = set(read(projection.engine, partial(catalog.point_ids, segment_ids=segment_ids)))
-    wanted = _wanted(projection, segment_ids) if known is None else known
+    point_ids = set(read(projection.engine, partial(catalog.point_ids, segment_ids=segment_ids)))
+    points = _points_of(projection, segment_ids) if points_read is None else points_read
     while True:
-        _upsert(projection, wanted)
-        unwanted = everyone - {point.point_id for point in wanted}
+        _upsert(projection, points)
+        unwanted = point_ids - {point.point_id for point in points}
         if unwanted:
             projection.index.delete(sorted(unwanted))
-        before, wanted = wanted, _wanted(projection, segment_ids)
-        if set(wanted) == set(before):
+        before, points = points, _points_of(projection, segment_ids)
+        if set(points) == set(before):
             return
 
 
-def _wanted(projection: Projection, segment_ids: Sequence[int]) -> list[WantedPoint]:
+def _points_of(projection: Projection, segment_ids: Sequence[int]) -> list[WantedPoint]:
     space_id = projection.space_id
     return read(projection.engine, partial(wanted_points.points_of, space_id=space_id, segment_ids=segment_ids))
 
 
-def _upsert(projection: Projection, wanted: Sequence[WantedPoint]) -> None:
-    if wanted:
-        vectors = archived(projection, wanted)
-        payload = np.array([payload_of(point) for point in wanted], dtype=np.int64)
-        projection.index.upsert(Points([point.point_id for point in wanted], vectors, payload))
+def _upsert(projection: Projection, points: Sequence[WantedPoint]) -> None:
+    if points:
+        vectors = archived(projection, points)
+        payload = np.array([payload_of(point) for point in points], dtype=np.int64)
+        projection.index.upsert(Points([point.point_id for point in points], vectors, payload))
 
 
-def archived(projection: Projection, wanted: Sequence[WantedPoint]) -> NDArray[np.float32]:
-    """(n, d) vectors of the points, read shard by shard."""
-    vectors = np.empty((len(wanted), projection.index.dim), dtype=np.float32)
+def archived(projection: Projection, points: Sequence[WantedPoint]) -> NDArray[np.float32]:
+    """Read the vectors of points, (n, d) float32 of unit length, shard by shard. Raises StoreDamaged."""
+    vectors = np.empty((len(points), projection.index.dim), dtype=np.float32)
     by_shard: dict[str, list[int]] = {}
-    for position, point in enumerate(wanted):
+    for position, point in enumerate(points):
         by_shard.setdefault(point.shard, []).append(position)
     for shard, positions in by_shard.items():
-        rows = np.array([wanted[position].row_no for position in positions], dtype=np.int64)
-        checksums = np.array([wanted[position].crc32 for position in positions], dtype=np.int64)
+        rows = np.array([points[position].row_no for position in positions], dtype=np.int64)
+        checksums = np.array([points[position].crc32 for position in positions], dtype=np.int64)
         vectors[positions] = projection.archive.rows(shard, rows, checksums)
     return vectors
 
 
 def payload_of(point: WantedPoint) -> list[int]:
-    """The integers that an index should hold of it, in the order of PAYLOAD."""
-    named = {
+    """List the integers that an index should hold of a point, in the order of PAYLOAD."""
+    values = {
         "cat": point.category_id, "img": point.image_id, "ds": point.dataset_id,
         "st": point.state, "rev": point.rev, "run": point.run_id,
     }  # fmt: skip
-    return [named[key] for key in PAYLOAD]
+    return [values[key] for key in PAYLOAD]

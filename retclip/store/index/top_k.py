@@ -39,7 +39,7 @@ def exact_top_k(
     allowed: Tensor | None = None,
     order: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The k largest inner products of each query with the keys: values and columns (q, k), largest first.
+    """Find the k largest inner products of each query with the keys: values and columns (q, k), largest first.
 
     queries: (q, d) float32.
     keys: (n, d) float32 of unit length.
@@ -62,8 +62,14 @@ def exact_top_k(
 def exact_top_k_per_group(
     queries: Tensor, keys: Tensor, k: int, groups: Sequence[Tensor], order: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """As `exact_top_k`, of each group of columns for itself, by one product: values and columns (q, g, k), -inf and -1
-    where a group has fewer than k. groups: (m_i,) int64 each."""
+    """Find the k largest inner products of each query with each group of keys, by one product: values and columns
+    (q, g, k), largest first, -inf and -1 if a group has fewer than k.
+
+    queries: (q, d) float32.
+    keys: (n, d) float32 of unit length.
+    groups: (m_i,) int64 columns each.
+    order: (n,) int64, of keys with equal products the smaller comes first; None = the column.
+    """
     every = torch.cat([*groups, torch.zeros(0, dtype=torch.int64, device=keys.device)])  # (m,)
     if COPIED * len(every) < len(keys):
         places = _parts(torch.arange(len(every), device=keys.device), groups)
@@ -77,7 +83,7 @@ def exact_top_k_per_group(
 
 
 def _candidates_per_group(queries: Tensor, keys: Tensor, k: int, groups: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Cells, query * g + group, and columns (m,) of all that may be among the k best of a query and a group."""
+    """Collect cells, query * g + group, and columns (m,) of all that may be among the k best of a query and a group."""
     every = torch.cat([*groups, torch.zeros(0, dtype=torch.int64, device=keys.device)])  # (m,)
     cells, columns, step = [every[:0]], [every[:0]], max(1, SCORES // max(1, len(keys)))
     for start in range(0, len(queries), step):
@@ -91,21 +97,21 @@ def _candidates_per_group(queries: Tensor, keys: Tensor, k: int, groups: Sequenc
 
 
 def _parts(array: Tensor, groups: Sequence[Tensor]) -> Sequence[Tensor]:
-    """The last axis of an array in parts as long as the groups."""
+    """Split the last axis of an array into parts as long as the groups."""
     return torch.split(array, [len(group) for group in groups], dim=-1)
 
 
 def _fine_error(queries: Tensor) -> Tensor:
-    """(q,) How far a float32 product with a unit vector, and its rounding in the end, may be from the truth: the sum's
-    bound, and what a program that asked torch for quick products gets instead."""
+    """Bound how far a float32 product with a unit vector, rounded in the end, may be from the truth, (q,): the bound of
+    the sum, and that of quick products if the program has set torch to them."""
     quick = 2.0**-7 if _quick_products() else 0.0
     lengths: Tensor = torch.linalg.vector_norm(queries, dim=1)
     return lengths * ((queries.shape[1] + 2) * 2.0**-23 + quick)
 
 
 def _quick_products() -> bool:
-    """Whether float32 products may be made of rounded numbers; assumed where torch refuses to say, as it does once its
-    settings per backend (`fp32_precision`) were touched. It costs time, not answers."""
+    """Tell whether float32 products may be made of rounded numbers. Assumed if torch refuses to say, as it does once
+    its settings per backend (`fp32_precision`) were touched; it costs time, not answers."""
     try:
         return torch.get_float32_matmul_precision() != "highest"
     except RuntimeError:
@@ -115,32 +121,32 @@ def _quick_products() -> bool:
 def _candidates(
     queries: Tensor, keys: Tensor, k: int, coarse: Coarse | None, allowed: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Rows and columns (m,) of all that may be among the k best of a query."""
-    kept = min(len(keys), k + (SPARE_FINE if coarse is None else SPARE))
+    """Collect rows and columns (m,) of all that may be among the k best of a query."""
+    width = min(len(keys), k + (SPARE_FINE if coarse is None else SPARE))
     if coarse is None:
-        rough, columns = _top_k(queries, keys, kept, allowed)  # (q, kept)
+        rough, columns = _top_k(queries, keys, width, allowed)  # (q, width)
         error = _fine_error(queries)  # (q,)
     else:
         rounded = queries.bfloat16()
-        rough, columns = _top_k(rounded, coarse.keys, kept, allowed)
+        rough, columns = _top_k(rounded, coarse.keys, width, allowed)
         error = coarse_error(rough[:, k - 1], distances(queries, rounded), coarse.rounding, keys.shape[1])
     limit = rough[:, k - 1] - 2 * error  # (q,)
-    crowded = rough[:, -1] >= limit if kept < len(keys) else torch.zeros_like(limit, dtype=torch.bool)  # (q,)
+    crowded = rough[:, -1] >= limit if width < len(keys) else torch.zeros_like(limit, dtype=torch.bool)  # (q,)
     rows, places = ((rough >= limit[:, None]) & ~crowded[:, None]).nonzero(as_tuple=True)  # (m,)
-    found, again = [(rows, columns[rows, places])], crowded.nonzero()[:, 0]
+    parts, again = [(rows, columns[rows, places])], crowded.nonzero()[:, 0]
     if coarse is not None and len(again):
         rows, columns = _candidates(queries[again], keys, k, None, allowed)
-        found.append((again[rows], columns))
+        parts.append((again[rows], columns))
     elif len(again):
-        found += [_all_candidates(queries, keys, k, allowed, row) for row in again]
-    all_rows, all_columns = (torch.cat(parts) for parts in zip(*found, strict=True))
+        parts += [_all_candidates(queries, keys, k, allowed, row) for row in again]
+    all_rows, all_columns = (torch.cat(pieces) for pieces in zip(*parts, strict=True))
     return all_rows, all_columns
 
 
 def _all_candidates(
     queries: Tensor, keys: Tensor, k: int, allowed: Tensor | None, row: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The same for one query, however many there are."""
+    """Collect the candidates of one query, however many there are."""
     query = queries[row][None]
     scores = _product(query, keys)  # (1, n)
     if allowed is not None:
@@ -150,7 +156,7 @@ def _all_candidates(
 
 
 def _above_kth(scores: Tensor, k: int, error: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows and columns (m,) of scores (q, w) that reach the k-th best of their row less twice the error (q,)."""
+    """Find rows and columns (m,) of scores (q, w) that reach the k-th best of their row less twice the error (q,)."""
     if not k:
         return scores.new_zeros(0, dtype=torch.int64), scores.new_zeros(0, dtype=torch.int64)
     kth = _block_top_k(scores, k)[0][:, -1]  # (q,)
@@ -159,17 +165,18 @@ def _above_kth(scores: Tensor, k: int, error: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _rescored(queries: Tensor, keys: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """(m,) float32 products of those pairs, summed in float64: to the last bit, but for one in 10^8."""
+    """Compute the float32 products (m,) of those pairs, summed in float64: to the last bit, but for one in 10^8."""
     values, by = torch.empty(len(rows), device=keys.device), torch.argsort(rows)
     counts = torch.bincount(rows, minlength=len(queries)).tolist()
-    for query, mine in zip(queries.double(), torch.split(by, counts), strict=True):
-        for part in torch.split(mine, PAIRS):
+    for query, pairs in zip(queries.double(), torch.split(by, counts), strict=True):
+        for part in torch.split(pairs, PAIRS):
             values[part] = _exact_products(keys, columns[part], query).float()
     return values
 
 
 def _exact_products(keys: Tensor, columns: Tensor, query: Tensor) -> Tensor:
-    """(m,) float64. On a CPU by numpy: it adds float64 while it reads float32, where torch makes a copy first."""
+    """Compute products (m,) in float64. On a CPU numpy does: it adds float64 while it reads float32, where torch makes
+    a copy first."""
     if keys.device.type != "cpu":
         return keys[columns].double() @ query
     return torch.from_numpy(np.einsum("md,d->m", keys.numpy()[columns.numpy()], query.numpy()))
@@ -178,26 +185,27 @@ def _exact_products(keys: Tensor, columns: Tensor, query: Tensor) -> Tensor:
 def _best(
     rows: Tensor, columns: Tensor, values: Tensor, order: Tensor | None, k: int, count: int
 ) -> tuple[Tensor, Tensor]:
-    """Of each of `count` rows the k best pairs (count, k), by value, then by order; -inf and -1 for none."""
+    """Choose the k best pairs of each of `count` rows, (count, k), by value, then by order; -inf and -1 for none."""
     ranks = columns if order is None else order[columns]
     by = np.lexsort([ranks.cpu().numpy(), -values.cpu().numpy(), rows.cpu().numpy()])  # the last key counts first
     row = rows.cpu().numpy()[by]
     place = np.arange(len(row)) - np.searchsorted(row, row)  # within its row
-    kept = torch.from_numpy(by[place < k]).to(rows.device)
+    chosen = torch.from_numpy(by[place < k]).to(rows.device)
     target = torch.from_numpy((row * k + place)[place < k]).to(rows.device)
-    best = torch.full((count * k,), -torch.inf, device=values.device).index_copy(0, target, values[kept])
-    where = torch.full((count * k,), -1, dtype=torch.int64, device=rows.device).index_copy(0, target, columns[kept])
+    best = torch.full((count * k,), -torch.inf, device=values.device).index_copy(0, target, values[chosen])
+    where = torch.full((count * k,), -1, dtype=torch.int64, device=rows.device).index_copy(0, target, columns[chosen])
     return best.view(count, k), where.view(count, k)
 
 
 def _product(queries: Tensor, keys: Tensor) -> Tensor:
-    """(q, n) in the precision of its arguments, whatever autocast says."""
+    """Multiply (q, d) with (n, d) to (q, n) in the precision of the arguments, whatever autocast says."""
     with torch.autocast(queries.device.type, enabled=False):
         return queries @ keys.T
 
 
 def _top_k(queries: Tensor, keys: Tensor, k: int, allowed: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Values (q, k) in float32, whatever precision the products are made in, and columns; -inf where not allowed."""
+    """Find the k best values (q, k) in float32, whatever precision the products have, and columns; -inf if not
+    allowed."""
     hidden = None
     if allowed is not None:
         hidden = torch.zeros(len(keys), dtype=queries.dtype, device=keys.device).masked_fill(~allowed, -torch.inf)
@@ -215,7 +223,7 @@ def _top_k(queries: Tensor, keys: Tensor, k: int, allowed: Tensor | None) -> tup
 
 
 def _block_top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k largest of each row, at most all of them, by way of block maxima."""
+    """Find the k largest of each row, at most all of them, by way of block maxima."""
     queries, width = scores.shape
     blocks = width // BLOCK
     if blocks <= k:

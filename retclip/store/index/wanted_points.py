@@ -1,4 +1,4 @@
-"""What an index of one feature space should hold, read from SQL: `store.sync` makes it so.
+"""The points that an index of one feature space should hold, read from SQL: `store.index.sync` makes it so.
 
 A segment that is missing here should be absent there: it was retired, its image is being deleted, its class is
 retired, or it has no vector in this space. Quarantined segments are held with a state that no search finds.
@@ -21,14 +21,18 @@ from retclip.store.sql.tables import ImageRow, Segment, SegmentFeature, Shard
 
 @dataclass(frozen=True)
 class WantedPoint:
-    """What an index should hold of one segment, and where its vector lies."""
+    """The point that an index should hold of a segment, and where its vector lies.
+
+    state: 0 searchable, 1 hidden; a retired segment has no point.
+    shard, row_no, crc32: the archive's file, the vector's row in it and its checksum.
+    """
 
     segment_id: int
     point_id: UUID
     category_id: int
     image_id: int
     dataset_id: int
-    state: int  # 0 searchable, 1 hidden; rows to be removed are not wanted at all
+    state: int
     rev: int
     run_id: int
     shard: str
@@ -37,16 +41,16 @@ class WantedPoint:
 
 
 def points_of(connection: Connection, space_id: int, segment_ids: Sequence[int]) -> list[WantedPoint]:
-    """What an index of that space should hold of those segments."""
-    found = []
+    """Read the points that an index of a space should hold of those segments."""
+    points = []
     for page in pages(segment_ids):
-        found += _points(connection, _wanted(space_id).where(Segment.id.in_(page)))
-    return found
+        points += _points(connection, _wanted(space_id).where(Segment.id.in_(page)))
+    return points
 
 
 def all_points(engine: Engine, space_id: int, page: int = PAGE) -> Iterator[list[WantedPoint]]:
-    """Everything an index of that space should hold, in pages by ascending segment. Each page is a transaction of its
-    own: none waits while its reader writes into an index."""
+    """Read every point that an index of a space should hold, in pages by ascending segment. Each page is a transaction
+    of its own: none waits while its reader writes into an index."""
     last = -1
     while True:
         query = _wanted(space_id).where(Segment.id > last).order_by(Segment.id).limit(page)
@@ -62,7 +66,7 @@ def _points(connection: Connection, query: Select[Any]) -> list[WantedPoint]:
 
 
 def count(connection: Connection, space_id: int) -> int:
-    """How many points an index of that space should hold."""
+    """Count the points that an index of a space should hold."""
     return connection.execute(select(func.count()).select_from(_wanted(space_id).subquery())).scalar_one()
 
 

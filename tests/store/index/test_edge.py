@@ -40,7 +40,7 @@ def mapped_bytes(folder: Path) -> int:
 @pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="no /proc: resident pages cannot be counted")
 def test_what_was_written_does_not_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A build's memory must not grow with its store; and the index stays what it was."""
-    monkeypatch.setattr(edge, "HELD_BYTES", 1 << 20)
+    monkeypatch.setattr(edge, "UNRELEASED_BYTES", 1 << 20)
     index, whole = EdgeIndex.open(tmp_path, 512), points(4096, dim=512)  # 4 MiB of float16
     for start in range(0, len(whole), 256):
         part = slice(start, start + 256)
@@ -54,7 +54,7 @@ def test_what_was_written_does_not_stay_in_memory(tmp_path: Path, monkeypatch: p
 
 
 def test_stopped_while_it_is_loaded_anew_it_works_on_and_gives_its_lock_back(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(edge, "HELD_BYTES", 1)
+    monkeypatch.setattr(edge, "UNRELEASED_BYTES", 1)
     load, stops = edge.load, [KeyboardInterrupt()]
     index = EdgeIndex.open(tmp_path, 8)
     monkeypatch.setattr(edge, "load", lambda *given: load(*given) if not stops else raised(stops.pop()))

@@ -245,9 +245,9 @@ def test_a_collection_of_another_backbone(fake: tuple[Fake, str]) -> None:
 
 def test_a_server_may_name_the_moment_until_which_it_wants_to_be_left_alone(monkeypatch) -> None:
     """Far away, it is not waited for: the call's own time ends first."""
-    seen = server_calls._asked_pause(Exception(f"{server_calls.RETRY_AFTER}{date(100)}"))
+    seen = server_calls._requested_pause(Exception(f"{server_calls.RETRY_AFTER}{date(100)}"))
     assert seen is not None and 90 < seen <= 100
-    assert server_calls._asked_pause(Exception("anything else")) is None
+    assert server_calls._requested_pause(Exception("anything else")) is None
 
 
 @pytest.mark.parametrize("header", ["3600", "date"])
