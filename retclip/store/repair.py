@@ -15,8 +15,7 @@ from retclip.store.history import events, segment_facts
 from retclip.store.sql.catalog import its_vector, pages
 from retclip.store.sql.tables import RETIRED, Proposer, Run, Segment, SegmentFeature, Shard, Space, Unit
 from retclip.store.states import Action, RunKind
-from retclip.store.work import ledger
-from retclip.store.work.outbox import announce
+from retclip.store.work.outbox import announce_changes
 
 
 def shard_names(connection: Connection) -> list[str]:
@@ -88,9 +87,9 @@ def _again(connection: Connection, run_id: int, segment_ids: Sequence[int], spac
             return Again(kind, source, proposer, names[0])
         return Again(kind, source, proposer, classes=() if config.get("every_class") else names)
     event = events.add(connection, f"run {run_id}", Action.REPAIR, config["fill"]["query"])
-    segment_facts.say_alike(connection, event, segment_ids, present=False)
+    segment_facts.add_same_fact(connection, event, segment_ids, present=False)
     vector_rows.forget(connection, space_id, segment_ids)
-    announce(connection, ledger.live_versions(connection), segment_ids)
+    announce_changes(connection, segment_ids)
     name = fills.go_on(connection, config["fill"], "its vectors were lost")
     matched = "" if name else config["fill"]["matched"]
     return Again(kind, source, proposer, name or config["fill"]["query"], matched)
@@ -106,7 +105,7 @@ def add_again(connection: Connection, names: Sequence[str]) -> list[str]:
         connection.execute(delete(SegmentFeature).where(mine))
         for space in {row[1] for row in rows}:
             found.add(connection.execute(select(Space.backbone).where(Space.id == space)).scalar_one())
-            announce(connection, ledger.live_versions(connection, space), [row[0] for row in rows])
+            announce_changes(connection, [row[0] for row in rows], space)
     return sorted(found)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select, update
 
 from retclip.names import name_key
 from retclip.store.classes.undo import undo
-from retclip.store.history.events import GOES_ON, held_open, still_hold
+from retclip.store.history.events import CONTINUES, lock_unless_undone, not_undone
 from retclip.store.segments.categories import find_categories
 from retclip.store.sql.tables import Run, Unit
 from retclip.store.states import RunKind, RunState
@@ -30,14 +30,16 @@ ADDING, GATED, ENDED = "adding", "gated", "ended"
 def note(connection: Connection, name: str, gated: bool = False) -> Mapping[str, Any]:
     """What a run of the addition says of itself before it begins: also what it goes on with, if there is something."""
     left = [run.event for run in _deserted(connection, name) if run.event is not None and not run.ended]
-    return {ADDING: name_key(name), "owner": me(), GATED: gated, GOES_ON: max(left, default=None)}
+    return {ADDING: name_key(name), "owner": me(), GATED: gated, CONTINUES: max(left, default=None)}
 
 
 def finish_addition(connection: Connection, name: str, run: int) -> int | None:
     """A run ends, and so do those that it went on with; the number of their event. An addition without a gate answers
     for what an earlier gate never judged. None where nothing was stored and nothing taken away."""
     config, own = connection.execute(select(Run.config, Run.event_id).where(Run.id == run)).one()
-    event = next((one for one in (own, config.get(GOES_ON)) if one is not None and held_open(connection, one)), None)
+    event = next(
+        (one for one in (own, config.get(CONTINUES)) if one is not None and lock_unless_undone(connection, one)), None
+    )
     left = _deserted(connection, name)
     ended = [run, *(one.id for one in left if not one.ended and event is not None and one.event == event)]
     for number, noted in _configs(connection).items():
@@ -99,7 +101,7 @@ def _deserted(connection: Connection, name: str) -> list[_Left]:
     numbers = find_categories(connection, [key, *{one[ADDING] for one in configs.values()}])
     mine = {key, *(one for one, number in numbers.items() if number == numbers.get(key))}
     told: dict[int, int | None] = dict(connection.execute(select(Run.id, Run.event_id).where(Run.kind == KIND)).all())
-    holds = still_hold(connection, [event for event in told.values() if event is not None])
+    holds = not_undone(connection, [event for event in told.values() if event is not None])
     return [
         _Left(number, told[number] if told[number] in holds else None, config[GATED], config.get(ENDED, False))
         for number, config in configs.items()

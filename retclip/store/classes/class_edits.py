@@ -17,8 +17,8 @@ from retclip.store.records import Edit, HistoryEvent
 from retclip.store.segments.categories import find_category
 from retclip.store.sql.tables import RETIRED, Category, Segment
 from retclip.store.states import Action, LabelSource
-from retclip.store.work.ledger import forget_units, live_versions
-from retclip.store.work.outbox import announce
+from retclip.store.work.ledger import forget_units
+from retclip.store.work.outbox import announce_changes
 
 
 def rename_class(connection: Connection, old: str, new: str, actor: str) -> Edit:
@@ -29,7 +29,7 @@ def rename_class(connection: Connection, old: str, new: str, actor: str) -> Edit
     if name == one.name:
         raise DataError("another name", f"{one.name!r}, which the class has already", "choose another")
     event = events.add(connection, actor, Action.RENAME, one.name, one.id)
-    class_facts.say(connection, event, one.id, name=name)
+    class_facts.add_fact(connection, event, one.id, name=name)
     return Edit(event)
 
 
@@ -38,7 +38,7 @@ def add_alias(connection: Connection, name: str, alias: str, actor: str) -> Edit
     one = find_class(connection, name)
     term = _free_name(connection, alias, None)
     event = events.add(connection, actor, Action.ALIAS, one.name, one.id)
-    class_facts.say(connection, event, one.id, alias=term)
+    class_facts.add_fact(connection, event, one.id, alias=term)
     return Edit(event)
 
 
@@ -49,10 +49,10 @@ def merge_class(connection: Connection, name: str, into: str, actor: str) -> Edi
         raise DataError("two different classes to merge", f"{name!r} is {into!r}", "name another class")
     ids = list(connection.execute(select(Segment.id).where(Segment.category_id == one.id)).scalars())
     event = events.add(connection, actor, Action.MERGE, one.name, one.id)
-    class_facts.say(connection, event, one.id, merged_into_id=target.id)
+    class_facts.add_fact(connection, event, one.id, merged_into_id=target.id)
     label = {"category_id": target.id, "label_source": LabelSource.PERSON, "confidence": 1.0}
-    segment_facts.say_alike(connection, event, ids, **label)
-    announce(connection, live_versions(connection), ids)
+    segment_facts.add_same_fact(connection, event, ids, **label)
+    announce_changes(connection, ids)
     return Edit(event, len(ids))
 
 
@@ -64,9 +64,9 @@ def remove_class(connection: Connection, name: str, actor: str) -> Edit:
     asked = select(Segment.prompt).where(Segment.category_id == one.id).distinct()  # sources may call it otherwise
     forget_units(connection, {one.name_key, *connection.execute(asked).scalars()})  # finished, it is not done again
     event = events.add(connection, actor, Action.REMOVE, one.name, one.id)
-    class_facts.say(connection, event, one.id, present=False)
-    segment_facts.say_alike(connection, event, ids, present=False)
-    announce(connection, live_versions(connection), ids)
+    class_facts.add_fact(connection, event, one.id, present=False)
+    segment_facts.add_same_fact(connection, event, ids, present=False)
+    announce_changes(connection, ids)
     return Edit(event, len(ids))
 
 

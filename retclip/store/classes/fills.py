@@ -39,7 +39,7 @@ def fill_runs(connection: Connection, match: ClassMatch) -> FillRuns:
     alive = select(func.count()).select_from(Segment).where(Segment.run_id.in_(ids), Segment.status != RETIRED)
     segments = connection.execute(alive).scalar_one() if ids else 0
     told = events.of_fill(connection, _identity(match))
-    return FillRuns(ids, segments, max(events.still_hold(connection, told), default=None))
+    return FillRuns(ids, segments, max(events.not_undone(connection, told), default=None))
 
 
 def same_fill(one: ClassMatch, other: ClassMatch) -> bool:

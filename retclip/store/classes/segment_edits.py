@@ -14,8 +14,7 @@ from retclip.store.history import events, segment_facts
 from retclip.store.records import Edit
 from retclip.store.sql.catalog import segment_ids
 from retclip.store.states import Action, LabelSource
-from retclip.store.work.ledger import live_versions
-from retclip.store.work.outbox import announce
+from retclip.store.work.outbox import announce_changes
 
 
 def relabel(connection: Connection, ids: Sequence[UUID], name: str, actor: str) -> Edit:
@@ -43,6 +42,6 @@ def _say(connection: Connection, ids: Sequence[UUID], action: Action, actor: str
         )
     target = str(ids[0]) if len(rows) == 1 else f"{len(rows)} segments"
     event = events.add(connection, actor, action, target, what.get("category_id"))
-    changed = segment_facts.say_alike(connection, event, rows, **what)
-    announce(connection, live_versions(connection), changed)
+    changed = segment_facts.add_same_fact(connection, event, rows, **what)
+    announce_changes(connection, changed)
     return Edit(event, len(changed))

@@ -14,8 +14,7 @@ from retclip.store.records import Edit
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.tables import ClassFact, Event, SegmentFact, Unit
 from retclip.store.states import Action, Decision
-from retclip.store.work.ledger import live_versions
-from retclip.store.work.outbox import announce
+from retclip.store.work.outbox import announce_changes
 
 
 def undo(connection: Connection, event_id: int, actor: str) -> Edit:
@@ -24,8 +23,8 @@ def undo(connection: Connection, event_id: int, actor: str) -> Edit:
     events.require(connection, event_id)
     mine = select(Event.action, Event.category_id).where(Event.id == event_id)
     event = connection.execute(mine.with_for_update()).one()  # a run that is speaking under it is waited for
-    if event.action in events.NOT_UNDONE:
-        kinds = ", ".join(one for one in Action if one not in events.NOT_UNDONE)
+    if event.action in events.NOT_UNDOABLE:
+        kinds = ", ".join(one for one in Action if one not in events.NOT_UNDOABLE)
         raise DataError(f"an event of a kind that can be undone: {kinds}", event.action, "do it again by its command")
     if events.is_undone(connection, event_id):
         raise DataError("an event that still holds", f"{event_id} was undone already", "do it again by its own command")
@@ -37,7 +36,7 @@ def undo(connection: Connection, event_id: int, actor: str) -> Edit:
     for page in pages(events.runs_of(connection, event_id)):  # what they did is to do again
         connection.execute(delete(Unit).where(Unit.run_id.in_(page)))
     _reject_fill(connection, event_id, actor)
-    announce(connection, live_versions(connection), changed)
+    announce_changes(connection, changed)
     return Edit(number, len(changed))
 
 

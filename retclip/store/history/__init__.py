@@ -1,1 +1,1 @@
-"""What was ever said of segments and classes, in the order of events, and what holds of it."""
+"""Facts about segments and classes in the order of their events, and the values that follow from them."""

@@ -1,9 +1,8 @@
-"""The log: who changed something, and what was taken back. What exactly changed, an event's facts say
-(`segment_facts`, `class_facts`): they are told under its number, in its transaction.
+"""The log of events: who changed something, and what was undone. The facts of an event say what exactly changed
+(`segment_facts`, `class_facts`): they carry its number, and are written in its transaction.
 
-A person's change is one event. A run's is one, too, however many transactions it takes: it begins with the first thing
-that the run says, so that a run which found nothing has none. What goes on with another run's work speaks under the
-event of that one.
+A person's change is one event. So is a run's, however many transactions it takes: the event begins with the run's first
+fact, so that a run without one has no event. A run that continues another one's work adds to the event of that one.
 """
 
 from __future__ import annotations
@@ -21,81 +20,91 @@ from retclip.store.sql.engine import one_writer_at_a_time
 from retclip.store.sql.tables import Category, ClassFact, Dataset, Event, Run, SegmentFact
 from retclip.store.states import Action, RunKind
 
-GOES_ON = "event"  # in a run's settings: under which event it speaks
-FILL = "fill"  # in a run's settings: which fill it carries out; all runs of one speak under one event
-OF_KIND = {RunKind.BUILD: Action.BUILD, RunKind.CLASS_ADD: Action.ADD, RunKind.CLASS_FILL: Action.FILL}
-NOT_UNDONE = {Action.UNDO, Action.REPAIR}
-OF_CLASSES = (
+CONTINUES = "event"  # in a run's settings: the event that it adds to
+FILL = "fill"  # in a run's settings: the fill that it carries out; all runs of one fill add to one event
+ACTION_OF = {RunKind.BUILD: Action.BUILD, RunKind.CLASS_ADD: Action.ADD, RunKind.CLASS_FILL: Action.FILL}
+NOT_UNDOABLE = {Action.UNDO, Action.REPAIR}
+CLASS_ACTIONS = (
     Action.ADD, Action.FILL, Action.RENAME, Action.ALIAS, Action.MERGE, Action.REMOVE, Action.UNDO,
 )  # fmt: skip
-UNDONE = aliased(Event)  # in a query: the undo of an event
+UNDO = aliased(Event)  # in a query: the undo of an event
 
 
 def add(
     connection: Connection, actor: str, action: Action, target: str, category: int | None = None,
     undoes: int | None = None,
 ) -> int:  # fmt: skip
-    """Add an event and return its number."""
+    """Add an event and return its number.
+
+    actor: a person, or "run N".
+    target: what was changed, for people to read; cut to 200 characters.
+    category: the row of the class that it is about; None for none or several.
+    undoes: the event that it takes back; None for any action but an undo.
+    """
     values = {"actor": actor, "action": action, "target": target[:200], "category_id": category, "undoes": undoes}
     return int(connection.execute(insert(Event).values(**values).returning(Event.id)).scalar_one())
 
 
 def of_run(connection: Connection, run: OpenRun, category: int | None = None) -> int:
-    """The event under which a run speaks now, held until the transaction ends: nobody takes it back between.
+    """Find or add the event of a run, and lock it until the transaction ends: nobody undoes it between.
 
-    category: which class the run adds to, None for one of several.
+    category: the row of the class that the run adds to; None for several.
     """
-    own, config, source = connection.execute(select(Run.event_id, Run.config, Run.source).where(Run.id == run.id)).one()
-    for earlier in (own, config.get(GOES_ON)):
-        if earlier is not None and held_open(connection, earlier):
-            return _speaks_under(connection, run.id, own, earlier)
+    query = select(Run.event_id, Run.config, Run.source).where(Run.id == run.id)
+    current, config, source = connection.execute(query).one()
+    for earlier in (current, config.get(CONTINUES)):
+        if earlier is not None and lock_unless_undone(connection, earlier):
+            return _join(connection, run.id, current, earlier)
     if FILL in config:
         one_writer_at_a_time(connection)  # two processes must not both find that there is none
         for earlier in of_fill(connection, config[FILL]):
-            if held_open(connection, earlier):
-                return _speaks_under(connection, run.id, own, earlier)
+            if lock_unless_undone(connection, earlier):
+                return _join(connection, run.id, current, earlier)
     target = source
     if category is not None:
         target = connection.execute(select(Category.name).where(Category.id == category)).scalar_one()
-    event = add(connection, f"run {run.id}", OF_KIND[run.kind], target, category)
-    return _speaks_under(connection, run.id, own, event)
+    event = add(connection, f"run {run.id}", ACTION_OF[run.kind], target, category)
+    return _join(connection, run.id, current, event)
 
 
-def _speaks_under(connection: Connection, run: int, own: int | None, event: int) -> int:
-    if own != event:
+def _join(connection: Connection, run: int, current: int | None, event: int) -> int:
+    if current != event:
         connection.execute(update(Run).where(Run.id == run).values(event_id=event))
     return event
 
 
 def of_fill(connection: Connection, fill: Mapping[str, str]) -> Sequence[int]:
-    """The events of the runs that carried a fill out, the newest first; `fill` as its runs note it."""
+    """List the events of the runs that carried a fill out, the newest first.
+
+    fill: its identity, as its runs note it.
+    """
     query = select(Run.event_id, Run.config).where(Run.kind == RunKind.CLASS_FILL, Run.event_id.is_not(None))
-    found = (event for event, config in connection.execute(query) if config.get(FILL) == fill)
-    return sorted({int(event) for event in found if event is not None}, reverse=True)
+    event_ids = (event for event, config in connection.execute(query) if config.get(FILL) == fill)
+    return sorted({int(event) for event in event_ids if event is not None}, reverse=True)
 
 
-def held_open(connection: Connection, event: int) -> bool:
-    """Whether an event still holds. Whoever wants to take it back waits until this transaction ends."""
-    mine = select(Event.id).where(Event.id == event).with_for_update(read=True, key_share=True)
-    connection.execute(mine)
+def lock_unless_undone(connection: Connection, event: int) -> bool:
+    """Lock an event against an undo until this transaction ends; returns False if it was undone before."""
+    lock = select(Event.id).where(Event.id == event).with_for_update(read=True, key_share=True)
+    connection.execute(lock)
     return not is_undone(connection, event)
 
 
 def is_undone(connection: Connection, event: int) -> bool:
-    """Whether an event was taken back."""
+    """Tell whether an event was undone."""
     return connection.execute(select(Event.id).where(Event.undoes == event)).first() is not None
 
 
-def still_hold(connection: Connection, numbers: Sequence[int]) -> set[int]:
-    """Those of the events that were not taken back."""
-    held = set(numbers)
-    for page in pages(sorted(held)):
-        held -= set(connection.execute(select(Event.undoes).where(Event.undoes.in_(page))).scalars())
-    return held
+def not_undone(connection: Connection, numbers: Sequence[int]) -> set[int]:
+    """List those of the events that were not undone."""
+    standing = set(numbers)
+    for page in pages(sorted(standing)):
+        standing -= set(connection.execute(select(Event.undoes).where(Event.undoes.in_(page))).scalars())
+    return standing
 
 
 def runs_of(connection: Connection, event: int) -> list[int]:
-    """The runs that speak under an event, oldest first."""
+    """List the runs that add to an event, oldest first."""
     return list(connection.execute(select(Run.id).where(Run.event_id == event).order_by(Run.id)).scalars())
 
 
@@ -114,88 +123,91 @@ def require(connection: Connection, event: int) -> None:
 def facts(
     fact: type[SegmentFact] | type[ClassFact], about: Any, columns: Sequence[Any], at: int | None = None
 ) -> Select[Any]:
-    """Facts with their events, of each thing that they are about in the order in which they were said.
+    """Select facts with their events, by subject, oldest first.
 
-    about: the column of what a fact is about.
-    columns: of the fact, of `Event`, and of `UNDONE`: the undo that took it back, NULL where it holds.
-    at: as of that event: what later events said or took back does not count.
+    about: the fact's column of its subject: segment or class.
+    columns: of the fact, of `Event`, and of `UNDO`: the undo of its event, NULL if there is none.
+    at: as of that event: facts and undos of later events do not count; None for now.
     """
-    undone = UNDONE.undoes == fact.event_id
-    said = select(*columns).join(Event, Event.id == fact.event_id).order_by(about, fact.id)
+    undone = UNDO.undoes == fact.event_id
+    query = select(*columns).join(Event, Event.id == fact.event_id).order_by(about, fact.id)
     if at is None:
-        return said.outerjoin(UNDONE, undone)
-    return said.outerjoin(UNDONE, and_(undone, UNDONE.id <= at)).where(fact.event_id <= at)
+        return query.outerjoin(UNDO, undone)
+    return query.outerjoin(UNDO, and_(undone, UNDO.id <= at)).where(fact.event_id <= at)
 
 
 def log(connection: Connection) -> list[HistoryEvent]:
-    """Every event, oldest first."""
-    return _told(connection, _events())
+    """List every event, oldest first."""
+    return _history(connection, _events())
 
 
 def of_classes(connection: Connection, category: int | None = None) -> list[HistoryEvent]:
-    """Changes of classes and what was undone, oldest first. category: of that class alone, by its row."""
-    query = _events().where(Event.action.in_(OF_CLASSES))
+    """List the changes of classes and the undos, oldest first.
+
+    category: the row of one class; None for all.
+    """
+    query = _events().where(Event.action.in_(CLASS_ACTIONS))
     if category is not None:
-        of_it = or_(ClassFact.category_id == category, ClassFact.merged_into_id == category)
-        told = select(ClassFact.event_id).where(of_it)
-        mine = select(Event.id).where(or_(Event.category_id == category, Event.id.in_(told)))
-        query = query.where(or_(Event.id.in_(mine), Event.undoes.in_(mine)))
-    return _told(connection, query)
+        about_class = or_(ClassFact.category_id == category, ClassFact.merged_into_id == category)
+        speaking = select(ClassFact.event_id).where(about_class)
+        event_ids = select(Event.id).where(or_(Event.category_id == category, Event.id.in_(speaking)))
+        query = query.where(or_(Event.id.in_(event_ids), Event.undoes.in_(event_ids)))
+    return _history(connection, query)
 
 
 def _events() -> Select[Any]:
     columns: tuple[Any, ...] = (
-        Event.id, Event.at, Event.actor, Event.action, Event.target, Event.undoes, UNDONE.id.label("undone_by")
+        Event.id, Event.at, Event.actor, Event.action, Event.target, Event.undoes, UNDO.id.label("undone_by")
     )  # fmt: skip
-    return select(*columns).outerjoin(UNDONE, UNDONE.undoes == Event.id).order_by(Event.id)
+    return select(*columns).outerjoin(UNDO, UNDO.undoes == Event.id).order_by(Event.id)
 
 
-def _told(connection: Connection, query: Select[Any]) -> list[HistoryEvent]:
+def _history(connection: Connection, query: Select[Any]) -> list[HistoryEvent]:
     rows = connection.execute(query).all()
     numbers = [row.id for row in rows]
-    counted, called = _segments(connection, numbers), _names(connection, numbers)
+    segments, names = _segments(connection, numbers), _names(connection, numbers)
     runs = _runs(connection, numbers)
 
     def entry(row: Any) -> HistoryEvent:
-        by = runs.get(row.id, [])
-        source, dataset = by[-1][2:] if by else ("", "")
+        runs_of_event = runs.get(row.id, [])
+        source, dataset = runs_of_event[-1][2:] if runs_of_event else ("", "")
         return HistoryEvent(
-            row.id, row.at, row.actor, row.action, row.target, called.get(row.id, ""), counted.get(row.id, 0),
-            tuple(one.id for one in by), source, dataset, row.undoes, row.undone_by,
+            row.id, row.at, row.actor, row.action, row.target, names.get(row.id, ""), segments.get(row.id, 0),
+            tuple(run.id for run in runs_of_event), source, dataset, row.undoes, row.undone_by,
         )  # fmt: skip
 
     return [entry(row) for row in rows]
 
 
 def _segments(connection: Connection, numbers: Sequence[int]) -> dict[int, int]:
-    """Of how many segments each event speaks."""
-    count, found = select(SegmentFact.event_id, func.count(SegmentFact.segment_id.distinct())), dict[int, int]()
+    """Count the segments that each event has a fact about."""
+    count, counts = select(SegmentFact.event_id, func.count(SegmentFact.segment_id.distinct())), dict[int, int]()
     for page in pages(numbers):
-        mine = count.where(SegmentFact.event_id.in_(page)).group_by(SegmentFact.event_id)
-        found |= {row[0]: row[1] for row in connection.execute(mine)}
-    return found
+        counted = count.where(SegmentFact.event_id.in_(page)).group_by(SegmentFact.event_id)
+        counts |= {row[0]: row[1] for row in connection.execute(counted)}
+    return counts
 
 
 def _names(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
-    """What each event that changed a class's names called it, or merged it into."""
-    into, found = aliased(Category), dict[int, str]()
-    named = (
+    """Find the name that each event gave a class, or the class that it merged it into."""
+    into, names = aliased(Category), dict[int, str]()
+    query = (
         select(ClassFact.event_id, func.coalesce(ClassFact.name, ClassFact.alias, into.name))
         .join(Event, Event.id == ClassFact.event_id)
         .outerjoin(into, into.id == ClassFact.merged_into_id)
         .where(Event.action.in_((Action.RENAME, Action.ALIAS, Action.MERGE)))
     )
     for page in pages(numbers):
-        found |= {row[0]: row[1] for row in connection.execute(named.where(ClassFact.event_id.in_(page)))}
-    return found
+        names |= {row[0]: row[1] for row in connection.execute(query.where(ClassFact.event_id.in_(page)))}
+    return names
 
 
 def _runs(connection: Connection, numbers: Sequence[int]) -> dict[int, list[Any]]:
-    """The runs that speak under each event, oldest first, with their source and data set."""
+    """List the runs that add to each event, oldest first, with their source and data set."""
     columns: tuple[Any, ...] = (Run.event_id, Run.id, Run.source, Dataset.name)
-    by = select(*columns).join(Dataset, Dataset.id == Run.dataset_id)
-    found: dict[int, list[Any]] = {}
+    query = select(*columns).join(Dataset, Dataset.id == Run.dataset_id)
+    runs: dict[int, list[Any]] = {}
     for page in pages(numbers):
-        for row in connection.execute(by.where(Run.event_id.in_(page)).order_by(Run.id)):
-            found.setdefault(row[0], []).append(row)
-    return found
+        for row in connection.execute(query.where(Run.event_id.in_(page)).order_by(Run.id)):
+            runs.setdefault(row[0], []).append(row)
+    return runs

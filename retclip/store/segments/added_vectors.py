@@ -18,8 +18,7 @@ from retclip.store.records import AddedVectors, OpenRun, StoredMask
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.engine import insert_or_keep, transaction, when_free
 from retclip.store.sql.tables import FeatureGap, Segment
-from retclip.store.work.ledger import live_versions
-from retclip.store.work.outbox import announce
+from retclip.store.work.outbox import announce_changes
 
 
 def commit_added(engine: Engine, archive: Archive, run: OpenRun, dim: int, results: Sequence[AddedVectors]) -> int:
@@ -46,7 +45,7 @@ def _commit(
         vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, numbers, checksums)
         for one in results:
             _let_go(connection, run, one, same)
-        announce(connection, live_versions(connection, run.space_id), list(rows))
+        announce_changes(connection, list(rows), run.space_id)
         reach("before commit")
     return len(rows)
 

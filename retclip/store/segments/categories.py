@@ -59,7 +59,7 @@ def say_stored(connection: Connection, event: int, stored: Stored, is_thing: Map
         for one, thing in sorted(counts.items())
         if one not in alive or one not in told or (thing is not None and told[one] is None)
     ]
-    class_facts.say_all(connection, event, facts)
+    class_facts.add_facts(connection, event, facts)
 
 
 def _told(connection: Connection, event: int, categories: Sequence[int]) -> dict[int, bool | None]:

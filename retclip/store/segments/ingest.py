@@ -29,8 +29,8 @@ from retclip.store.sql.columns import now
 from retclip.store.sql.engine import transaction, when_free
 from retclip.store.sql.tables import ImageRow, Run, Unit
 from retclip.store.states import RunKind, UnitState
-from retclip.store.work.ledger import live_versions, row_id
-from retclip.store.work.outbox import announce
+from retclip.store.work.ledger import row_id
+from retclip.store.work.outbox import announce_changes
 
 ADDITIONS = (RunKind.CLASS_ADD, RunKind.CLASS_FILL)  # kinds of runs that store one class
 
@@ -76,7 +76,7 @@ def _commit(
         filling.first.write()
         vector_rows.forget(connection, run.space_id, again)
         vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, masks, checksums)
-        announce(connection, live_versions(connection), changed)
+        announce_changes(connection, changed)
         reach("before commit")
 
 

@@ -64,7 +64,7 @@ class FirstSaid:
         """Write what was kept."""
         if self._masks:
             self._connection.execute(insert(Mask), self._masks)
-            segment_facts.say(self._connection, self._event(), self._facts)
+            segment_facts.add_facts(self._connection, self._event(), self._facts)
         self._masks, self._facts = [], []
 
 
@@ -105,7 +105,7 @@ def fill_slots(connection: Connection, by: Filling, image: SlotImage, found: Seq
     unshown = [row for row in there if row.prompt in absent and row.dataset_id == by.run.dataset_id]
     surplus = [row.id for row in (*existing.values(), *unshown) if row.status != RETIRED]
     if surplus:
-        segment_facts.say_alike(connection, by.event(), surplus, present=False)
+        segment_facts.add_same_fact(connection, by.event(), surplus, present=False)
     return Filled(ids, {one: masks.get(one, 1) for one in ids}, list(masks), surplus)
 
 
@@ -121,7 +121,7 @@ def _fill_again(connection: Connection, by: Filling, slots: Sequence[tuple[NewSe
         facts = [{"segment_id": old.id, **_drawn(by.run, new, masks[old.id]), **_sure_again(new, old)}
                  for new, old in slots]  # fmt: skip
         for same_columns in ([one for one in facts if ("confidence" in one) == label] for label in (False, True)):
-            segment_facts.say(connection, by.event(), same_columns)
+            segment_facts.add_facts(connection, by.event(), same_columns)
         segment_facts.settle(connection, masks, moved=masks)
     return masks
 

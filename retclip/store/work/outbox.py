@@ -1,7 +1,7 @@
-"""The outbox: which segments an index must look at again.
+"""The outbox: segments whose index entries must follow.
 
 A row is written in the same transaction as the change, so a change without its row cannot exist. The row carries only
-segment ids: the relay (`store.sync`) reads what is true *now*, so rows may be repeated and come in any order.
+segment ids: the relay (`store.index.sync`) reads what is true *now*, so rows may be repeated and come in any order.
 """
 
 from __future__ import annotations
@@ -15,15 +15,24 @@ from retclip.store.sql.catalog import pages
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import one_writer_at_a_time
 from retclip.store.sql.tables import Outbox
+from retclip.store.work.ledger import live_versions
 
 SEGMENTS_PER_ROW = 4096
 
 
-def announce(connection: Connection, versions: Sequence[int], segment_ids: Sequence[int]) -> None:
-    """Tell every live store version that those segments changed.
+def announce_changes(connection: Connection, segment_ids: Sequence[int], space_id: int | None = None) -> None:
+    """Tell every index that segments changed; the last call in a transaction, see `announce`.
 
-    The last thing in a transaction: rows are numbered in the order in which they are committed, so that an index in
-    memory, which remembers the newest number it has seen, misses none that comes late."""
+    space_id: tell the indexes of that space alone, which got vectors that others do not see; None for all.
+    """
+    announce(connection, live_versions(connection, space_id), segment_ids)
+
+
+def announce(connection: Connection, versions: Sequence[int], segment_ids: Sequence[int]) -> None:
+    """Tell those store versions that segments changed.
+
+    This is the last call in a transaction: rows are numbered in the order in which they are committed, so that an index
+    in memory, which remembers the newest number it has seen, misses none that comes late."""
     one_writer_at_a_time(connection)
     rows = [
         {"version_id": version, "segment_ids": np.asarray(page, dtype="<i8").tobytes()}

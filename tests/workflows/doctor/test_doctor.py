@@ -140,7 +140,7 @@ def test_what_a_killed_build_left_in_the_outbox_is_said_and_not_applied_by_a_che
     with FeatureStore.open(copied) as store, transaction(store.engine, write=True) as connection:
         connection.execute(text("UPDATE outbox SET done_at = NULL"))
         event = events.add(connection, "ann", Action.REMOVE, "two of them")
-        segment_facts.say_alike(connection, event, [1, 2], present=False)
+        segment_facts.add_same_fact(connection, event, [1, 2], present=False)
     for _ in range(2):
         check = by_name(check_store(copied, StoreOptions(), repair=False))["index"]
         assert (check.ok, check.found.partition(";")[0]) == (False, "0 missing, 2 orphan, 0 stale, 0 damaged")
