@@ -204,11 +204,11 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "complete": lambda c: [(one.segments, one.lacking, one.without, one.pending) for one in spaces.states(c)],
     "lacking": lambda c: sorted(
         (str(one.point_id), one.class_name, one.accepted)
-        for photo in spaces.photos_lacking(c, 2, 0)
-        for one in spaces.masks_lacking(c, 2, photo.id)
+        for photo in spaces.photos_missing_vectors(c, 2, 0)
+        for one in spaces.masks_missing_vectors(c, 2, photo.id)
     ),
     "places": lambda c: [
-        (name, sorted(ids)) for name, ids in spaces.addresses(c, spaces.photos_lacking(c, 2, 0)).items()
+        (name, sorted(ids)) for name, ids in spaces.addresses(c, spaces.photos_missing_vectors(c, 2, 0)).items()
     ],
     "poison": lambda c: ledger.poisoned_units(c, ["key 0", "key 1"]),
     "names": lambda c: sorted(find_categories(c, ["truck", "lorry", "car", "traffic light", "tree", "?"])),

@@ -144,7 +144,7 @@ class Made:
     def lacking(self, store: FeatureStore, space_id: int, image_id: int) -> list[StoredMask]:
         """The segments of an image that are to be given a vector in that space."""
         with transaction(store.engine) as connection:
-            return spaces.masks_lacking(connection, space_id, image_id)
+            return spaces.masks_missing_vectors(connection, space_id, image_id)
 
     def give(
         self, store: FeatureStore, run: OpenRun, space: FeatureSpace, masks: Sequence[StoredMask],

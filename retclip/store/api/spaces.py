@@ -79,24 +79,24 @@ class Spaces:
             )
 
     def command_to_add(self, backbone: str) -> str:
-        """Name the command that makes up for what lacks in the backbone's space."""
+        """Name the command that adds the missing vectors of the backbone's space."""
         return spaces.to_add(backbone, self._folder)
 
-    def photos_lacking(self, space_id: int, after: int = 0) -> list[StoredPhoto]:
-        """List a page of photos with a segment that lacks its vector in a space.
+    def photos_missing_vectors(self, space_id: int, after: int = 0) -> list[StoredPhoto]:
+        """List a page of photos with a segment whose vector is missing in a space.
 
         space_id: its row, as `OpenRun` names it.
         after: the last row of the page before.
         """
-        return self._catalog.read(spaces.photos_lacking, space_id, after)
+        return self._catalog.read(spaces.photos_missing_vectors, space_id, after)
 
-    def count_photos_lacking(self, space_id: int) -> int:
-        """Count the photos that `photos_lacking` has in all its pages."""
-        return self._catalog.read(spaces.count_photos_lacking, space_id)
+    def count_photos_missing_vectors(self, space_id: int) -> int:
+        """Count the photos that `photos_missing_vectors` lists in all its pages."""
+        return self._catalog.read(spaces.count_photos_missing_vectors, space_id)
 
-    def masks_lacking(self, space_id: int, image_id: int) -> list[StoredMask]:
-        """List the masks of a photo that lack their vector in a space."""
-        return self._catalog.read(spaces.masks_lacking, space_id, image_id)
+    def masks_missing_vectors(self, space_id: int, image_id: int) -> list[StoredMask]:
+        """List the masks of a photo whose vector is missing in a space."""
+        return self._catalog.read(spaces.masks_missing_vectors, space_id, image_id)
 
     def addresses(self, photos: list[StoredPhoto]) -> dict[str, dict[str, list[StoredPhoto]]]:
         """Tell which sources showed those photos: by a source's address, by name in it, the photos."""

@@ -1,4 +1,4 @@
-"""Vectors of one more space for segments that are there: archive first, then one SQL transaction.
+"""Vectors of one more space for stored segments: archive first, then one SQL transaction.
 
 Segments, labels, units and the vectors of other spaces are only read. Killed before COMMIT it leaves at most a shard
 that nobody refers to; after it, the outbox makes that space's index follow.
@@ -22,9 +22,14 @@ from retclip.store.work.outbox import announce_changes
 
 
 def commit_added(engine: Engine, archive: Archive, run: OpenRun, dim: int, results: Sequence[AddedVectors]) -> int:
-    """Store the results in one shard and one transaction; returns how many vectors. A segment whose mask was replaced
-    since it was read is passed over, and still lacks its vector. Raises StoreBusy, StoreError."""
-    vectors = np.concatenate([one.vectors for one in results]) if results else np.zeros((0, dim), np.float32)
+    """Store the results in one shard and one transaction; returns the number of vectors.
+
+    A segment whose mask was replaced since it was read is skipped, and still misses its vector.
+
+    dim: numbers in a vector.
+    Raises StoreBusy, StoreError.
+    """
+    vectors = np.concatenate([result.vectors for result in results]) if results else np.zeros((0, dim), np.float32)
     shard, checksums = vector_rows.archived(archive, vectors)
     reach("shard written")
     stored = when_free(lambda: _commit(engine, run, results, shard, dim, checksums))
@@ -35,36 +40,36 @@ def commit_added(engine: Engine, archive: Archive, run: OpenRun, dim: int, resul
 def _commit(
     engine: Engine, run: OpenRun, results: Sequence[AddedVectors], shard: str | None, dim: int, checksums: Sequence[int]
 ) -> int:
-    masks = [mask for one in results for mask in one.masks]
+    masks = [mask for result in results for mask in result.masks]
     with transaction(engine, write=True) as connection:
-        same = _unchanged(connection, [*masks, *(mask for one in results for mask in one.without)])
-        rows = {mask.id: row for row, mask in enumerate(masks) if mask.id in same}
+        unchanged = _unchanged(connection, [*masks, *(mask for result in results for mask in result.without)])
+        rows = {mask.id: row for row, mask in enumerate(masks) if mask.id in unchanged}
         shard_id = vector_rows.shard_id(connection, run, shard, len(checksums), dim)
         vector_rows.forget(connection, run.space_id, list(rows))
         numbers = {mask.id: mask.mask_no for mask in masks}
         vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, numbers, checksums)
-        for one in results:
-            _let_go(connection, run, one, same)
+        for result in results:
+            _waive(connection, run, result, unchanged)
         announce_changes(connection, list(rows), run.space_id)
         reach("before commit")
     return len(rows)
 
 
 def _unchanged(connection: Connection, masks: Sequence[StoredMask]) -> set[int]:
-    """Those that are as they were read. Their rows are held until the transaction ends."""
-    read, same = {mask.id: mask.mask_no for mask in masks}, set[int]()
-    for page in pages(sorted(read)):
+    """List the segments whose mask is as it was read, and lock their rows until the transaction ends."""
+    mask_numbers, unchanged = {mask.id: mask.mask_no for mask in masks}, set[int]()
+    for page in pages(sorted(mask_numbers)):
         rows = connection.execute(
             select(Segment.id, Segment.mask_no).where(Segment.id.in_(page)).order_by(Segment.id).with_for_update()
         )
-        same |= {row[0] for row in rows if row[1] == read[row[0]]}
-    return same
+        unchanged |= {row[0] for row in rows if row[1] == mask_numbers[row[0]]}
+    return unchanged
 
 
-def _let_go(connection: Connection, run: OpenRun, one: AddedVectors, same: set[int]) -> None:
-    gone = [mask for mask in one.without if mask.id in same]
-    vector_rows.forget(connection, run.space_id, [mask.id for mask in gone])
-    said = {"space_id": run.space_id, "reason": one.reason, "run_id": run.id}
-    rows = [{"segment_id": mask.id, "mask_no": mask.mask_no, **said} for mask in gone]
+def _waive(connection: Connection, run: OpenRun, result: AddedVectors, unchanged: set[int]) -> None:
+    waived = [mask for mask in result.without if mask.id in unchanged]
+    vector_rows.forget(connection, run.space_id, [mask.id for mask in waived])
+    common = {"space_id": run.space_id, "reason": result.reason, "run_id": run.id}
+    rows = [{"segment_id": mask.id, "mask_no": mask.mask_no, **common} for mask in waived]
     if rows:
         connection.execute(insert_or_keep(connection, FeatureGap), rows)

@@ -19,81 +19,90 @@ from retclip.store.sql.tables import Category, CategoryAlias, ClassFact
 
 
 @dataclass(frozen=True)
-class Stored:
-    """Classes that are stored. ids: by name. new: those that nobody has named yet, as they are spelt."""
+class StoredClasses:
+    """Classes that have a row.
+
+    ids: rows by name.
+    new: names by row, of the classes that no fact names yet.
+    """
 
     ids: Mapping[str, int]
     new: Mapping[int, str]
 
 
-def ensure_categories(connection: Connection, names: Iterable[str]) -> Stored:
-    """Row id per name, inserting the unknown ones, of which nothing holds before `say_stored`. Raises DataError for a
-    new name that no class may have: SQLite would take what PostgreSQL refuses."""
+def ensure_categories(connection: Connection, names: Iterable[str]) -> StoredClasses:
+    """Find the rows of names, and insert the unknown ones, which have no facts before `add_stored_facts`. Raises
+    DataError for a new name that no class may have: SQLite would take what PostgreSQL refuses."""
     keys = {name: name_key(name) for name in names}
-    found, new = find_categories(connection, list(keys.values())), dict[int, str]()
+    ids, new = find_categories(connection, list(keys.values())), dict[int, str]()
     unknown: dict[str, str] = {}
     for name, key in keys.items():
-        if key not in found:
+        if key not in ids:
             unknown.setdefault(key, name)  # the first spelling counts
     if unknown:
         spelled = {key: checked_name(name, "a class to be stored") for key, name in unknown.items()}
         rows = [{"name": name, "name_key": key} for key, name in spelled.items()]
         connection.execute(insert_or_keep(connection, Category), rows)
-        found |= find_categories(connection, list(unknown))
-        new = {found[key]: name for key, name in spelled.items()}
-    return Stored({name: found[key] for name, key in keys.items()}, new)
+        ids |= find_categories(connection, list(unknown))
+        new = {ids[key]: name for key, name in spelled.items()}
+    return StoredClasses({name: ids[key] for name, key in keys.items()}, new)
 
 
-def say_stored(connection: Connection, event: int, stored: Stored, is_thing: Mapping[str, bool | None]) -> None:
-    """Say that those classes are there, and whether they count; once in an event, unless somebody removed one since.
+def add_stored_facts(
+    connection: Connection, event: int, stored: StoredClasses, is_thing: Mapping[str, bool | None]
+) -> None:
+    """Add the facts that classes are stored, and whether they are things; once in an event, unless one was removed
+    since.
 
-    is_thing: by name, None where nobody knows.
+    is_thing: by name; None if the source does not say.
     """
-    counts = dict[int, bool | None]()
+    is_thing_of = dict[int, bool | None]()
     for name, category in stored.ids.items():
-        if counts.get(category) is None:
-            counts[category] = is_thing.get(name)
-    told, alive = _told(connection, event, list(counts)), _alive(connection, list(counts))
+        if is_thing_of.get(category) is None:
+            is_thing_of[category] = is_thing.get(name)
+    stated, alive = _stated(connection, event, list(is_thing_of)), _alive(connection, list(is_thing_of))
     facts = [
-        {"category_id": one, "name": stored.new.get(one), "present": True, "is_thing": thing}
-        for one, thing in sorted(counts.items())
-        if one not in alive or one not in told or (thing is not None and told[one] is None)
+        {"category_id": category, "name": stored.new.get(category), "present": True, "is_thing": countable}
+        for category, countable in sorted(is_thing_of.items())
+        if category not in alive or category not in stated or (countable is not None and stated[category] is None)
     ]
     class_facts.add_facts(connection, event, facts)
 
 
-def _told(connection: Connection, event: int, categories: Sequence[int]) -> dict[int, bool | None]:
-    """Of which of the classes the event said that they are there, and whether they count."""
-    told = dict[int, bool | None]()
-    mine = select(ClassFact.category_id, ClassFact.is_thing).where(
+def _stated(connection: Connection, event: int, categories: Sequence[int]) -> dict[int, bool | None]:
+    """Find the classes that an event states as stored, each with whether it is a thing."""
+    stated = dict[int, bool | None]()
+    query = select(ClassFact.category_id, ClassFact.is_thing).where(
         ClassFact.event_id == event, ClassFact.present.is_(True)
     )
     for page in pages(categories):
-        for category, thing in connection.execute(mine.where(ClassFact.category_id.in_(page))):
-            told[category] = told.get(category) if thing is None else thing
-    return told
+        for category, is_thing in connection.execute(query.where(ClassFact.category_id.in_(page))):
+            stated[category] = stated.get(category) if is_thing is None else is_thing
+    return stated
 
 
 def _alive(connection: Connection, categories: Sequence[int]) -> set[int]:
-    alive = select(Category.id).where(Category.retired_at.is_(None))
+    query = select(Category.id).where(Category.retired_at.is_(None))
     return {
-        one for page in pages(categories) for one in connection.execute(alive.where(Category.id.in_(page))).scalars()
+        category
+        for page in pages(categories)
+        for category in connection.execute(query.where(Category.id.in_(page))).scalars()
     }
 
 
 def find_category(connection: Connection, name: str) -> int | None:
-    """The row of the class that a name means, itself or as an alias, removed ones included; None where none has it."""
+    """Find the row of the class with a name or alias, a removed class included; None if there is none."""
     key = name_key(name)
     return find_categories(connection, [key]).get(key)
 
 
 def find_categories(connection: Connection, keys: list[str]) -> dict[str, int]:
-    """Row id per name key, for the keys that are a class or an alias of one; merges are followed to their end."""
-    found: dict[str, int] = {}
+    """Find the rows of name keys that a class has as its name or alias; merges are followed to their end."""
+    ids: dict[str, int] = {}
     for page in pages(keys):
         aliases = select(CategoryAlias.alias_key, CategoryAlias.category_id).where(CategoryAlias.alias_key.in_(page))
-        found.update({row[0]: row[1] for row in connection.execute(aliases)})
+        ids.update({row[0]: row[1] for row in connection.execute(aliases)})
         direct = select(Category.name_key, Category.id).where(Category.name_key.in_(page))
-        found.update({row[0]: row[1] for row in connection.execute(direct)})
+        ids.update({row[0]: row[1] for row in connection.execute(direct)})
     ends = merged_into(connection)
-    return {key: ends.get(category_id, category_id) for key, category_id in found.items()}
+    return {key: ends.get(category_id, category_id) for key, category_id in ids.items()}

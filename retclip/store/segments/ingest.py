@@ -22,8 +22,8 @@ from retclip.store.archive.shards import Archive
 from retclip.store.history import events
 from retclip.store.ids import stored_name
 from retclip.store.records import OpenRun, UnitResult
-from retclip.store.segments.categories import ensure_categories, find_categories, say_stored
-from retclip.store.segments.slots import Filling, FirstSaid, SlotImage, fill_slots
+from retclip.store.segments.categories import add_stored_facts, ensure_categories, find_categories
+from retclip.store.segments.slots import Filling, NewFacts, SlotImage, fill_slots
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import transaction, when_free
@@ -38,8 +38,12 @@ ADDITIONS = (RunKind.CLASS_ADD, RunKind.CLASS_FILL)  # kinds of runs that store 
 def commit_units(
     engine: Engine, archive: Archive, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool | None]
 ) -> int:
-    """Store the results in one shard and one transaction; returns how many segments they hold. Where another process
-    is in the way, it is tried again. Raises StoreBusy, StoreError."""
+    """Store the results in one shard and one transaction, tried again while another process writes; returns the number
+    of segments.
+
+    is_thing: by class name; None if the source does not say.
+    Raises StoreBusy, StoreError.
+    """
     vectors = np.concatenate([result.vectors for result in results])
     shard, checksums = vector_rows.archived(archive, vectors)
     reach("shard written")
@@ -57,55 +61,57 @@ def _commit(
         stored = ensure_categories(connection, _stored_names(run, results))
         event = cache(lambda: events.of_run(connection, run, _added_class(connection, run, results)))
         if stored.ids:
-            say_stored(connection, event(), stored, is_thing)
-        filling = Filling(run, event, stored.ids, FirstSaid(connection, event))
-        changed, masks, again = list[int](), dict[int, int](), list[int]()
+            add_stored_facts(connection, event(), stored, is_thing)
+        filling = Filling(run, event, stored.ids, NewFacts(connection, event))
+        changed, masks, refilled = list[int](), dict[int, int](), list[int]()
         rows: dict[int, int] = {}
         row_no = 0
         images = _image_ids(connection, run, results)
-        elsewhere = _finish_units(connection, run, images, results)
+        shown_elsewhere = _finish_units(connection, run, images, results)
         for result in results:
-            absent = tuple(name for name in result.absent if name_key(name) not in elsewhere[result.key])
+            absent = tuple(name for name in result.absent if name_key(name) not in shown_elsewhere[result.key])
             image = SlotImage(images[result.image_sha256], result.image_sha256, result.prompts, absent)
             filled = fill_slots(connection, filling, image, result.segments)
             rows |= {segment: row for row, segment in enumerate(filled.ids, start=row_no)}
             masks |= filled.masks
-            again += filled.again
+            refilled += filled.refilled
             changed += [*filled.ids, *filled.retired]
             row_no += len(filled.ids)
-        filling.first.write()
-        vector_rows.forget(connection, run.space_id, again)
+        filling.new_facts.write()
+        vector_rows.forget(connection, run.space_id, refilled)
         vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, masks, checksums)
         announce_changes(connection, changed)
         reach("before commit")
 
 
 def _stored_names(run: OpenRun, results: Sequence[UnitResult]) -> dict[str, None]:
-    """The classes that are there from now on: of a build all that were asked for; of an addition what was found, for
-    one that finds nothing leaves no class behind."""
+    """List the classes that are stored from now on: every prompt of a build; of an addition only those with segments,
+    so that one without a segment leaves no class behind."""
     if run.kind not in ADDITIONS:
         return {prompt: None for result in results for prompt in result.prompts}
     return {segment.prompt: None for result in results for segment in result.segments}
 
 
 def _added_class(connection: Connection, run: OpenRun, results: Sequence[UnitResult]) -> int | None:
-    """The one class of an addition."""
-    asked = [name_key(prompt) for result in results for prompt in result.prompts] if run.kind in ADDITIONS else []
-    found = find_categories(connection, asked)
-    return next((found[key] for key in asked if key in found), None)
+    """Find the class of an addition; None for a build, and for a class without a row."""
+    keys = [name_key(prompt) for result in results for prompt in result.prompts] if run.kind in ADDITIONS else []
+    ids = find_categories(connection, keys)
+    return next((ids[key] for key in keys if key in ids), None)
 
 
 def _image_ids(connection: Connection, run: OpenRun, results: Sequence[UnitResult]) -> dict[str, int]:
-    """Row id of each image by its sha256; new ones are inserted, and one that moved is found at its new place."""
-    shown = {result.image_sha256: result for result in results}
+    """Find the row of each image by its sha256; new images are inserted, and one that moved gets its new place."""
+    results_of = {result.image_sha256: result for result in results}
     query = select(ImageRow.sha256, ImageRow.id, ImageRow.uri)
-    known = [row for page in pages(list(shown)) for row in connection.execute(query.where(ImageRow.sha256.in_(page)))]
-    ids = {row.sha256: row.id for row in known}
-    for row in known:
-        if row.uri != shown[row.sha256].uri:
+    rows = [
+        row for page in pages(list(results_of)) for row in connection.execute(query.where(ImageRow.sha256.in_(page)))
+    ]
+    ids = {row.sha256: row.id for row in rows}
+    for row in rows:
+        if row.uri != results_of[row.sha256].uri:
             moved = update(ImageRow).where(ImageRow.id == row.id)
-            connection.execute(moved.values(uri=shown[row.sha256].uri))
-    for sha256, result in shown.items():
+            connection.execute(moved.values(uri=results_of[row.sha256].uri))
+    for sha256, result in results_of.items():
         if sha256 not in ids:
             height, width = result.size
             described = {
@@ -120,9 +126,14 @@ def _image_ids(connection: Connection, run: OpenRun, results: Sequence[UnitResul
 
 
 @dataclass(frozen=True)
-class _Said:
-    """What a finished unit says of its photo. name: of its record in the data set. shown: None where nobody wrote it
-    down."""
+class _Record:
+    """The record of a finished unit about its photo.
+
+    name: the record's in the data set.
+    content: digest of annotation and recipe.
+    classes: name keys of all classes that the unit looked for.
+    shown: those that the photo shows; None if an older program did not write them down.
+    """
 
     key: str
     name: str
@@ -131,56 +142,60 @@ class _Said:
     classes: frozenset[str]
     shown: frozenset[str] | None
 
-    def beside(self, other: _Said) -> bool:
-        """Whether it is another record of the same data set: a folder per class holds a photo of two classes twice."""
-        return self.dataset_id == other.dataset_id and self.name != other.name and self.shown is not None
+    def beside(self, record: _Record) -> bool:
+        """Tell whether the two are different records of one data set: a folder per class holds a photo of two classes
+        twice."""
+        return self.dataset_id == record.dataset_id and self.name != record.name and self.shown is not None
 
-    def replaced_by(self, other: _Said) -> bool:
-        """Whether the other found the same classes in another annotation, or by another version of the proposer."""
-        return self.content != other.content and not self.classes.isdisjoint(other.classes) and not self.beside(other)
+    def replaced_by(self, record: _Record) -> bool:
+        """Tell whether the other unit looked for the same classes with another annotation or version of the
+        proposer."""
+        return (
+            self.content != record.content and not self.classes.isdisjoint(record.classes) and not self.beside(record)
+        )
 
 
 def _finish_units(
     connection: Connection, run: OpenRun, images: Mapping[str, int], results: Sequence[UnitResult]
 ) -> dict[str, set[str]]:
-    """The ledger's rows. Units whose segments are being replaced are not finished any more, in whatever space. Returns
-    by unit key the name keys of what other records of its photo show, which it must not call absent."""
-    known, gone = _said_earlier(connection, run, sorted(set(images.values()))), set[str]()
-    rows, elsewhere = dict[str, dict[str, Any]](), dict[str, set[str]]()
+    """Write the ledger's rows. Units whose segments are being replaced are not finished any more, in whatever space.
+    Returns by unit key the name keys that other records of its photo show, which it must not call absent."""
+    earlier, replaced = _earlier_records(connection, run, sorted(set(images.values()))), set[str]()
+    rows, shown_elsewhere = dict[str, dict[str, Any]](), dict[str, set[str]]()
     for result in results:
-        image_id, mine = images[result.image_sha256], _said_by(run, result)
-        there = [one for one in known.get(image_id, ()) if one.key != mine.key]
-        elsewhere[mine.key] = {key for one in there if one.beside(mine) for key in one.shown or ()}
-        gone = (gone | {one.key for one in there if one.replaced_by(mine)}) - {mine.key}
-        known[image_id] = [*there, mine]
-        rows[mine.key] = {
-            "key": mine.key, "external_id": mine.name, "uri": result.uri, "image_id": image_id,
-            "content": mine.content, "classes": sorted(mine.classes), "shown": sorted(mine.shown or ()),
+        image_id, record = images[result.image_sha256], _record_of(run, result)
+        records = [other for other in earlier.get(image_id, ()) if other.key != record.key]
+        shown_elsewhere[record.key] = {key for other in records if other.beside(record) for key in other.shown or ()}
+        replaced = (replaced | {other.key for other in records if other.replaced_by(record)}) - {record.key}
+        earlier[image_id] = [*records, record]
+        rows[record.key] = {
+            "key": record.key, "external_id": record.name, "uri": result.uri, "image_id": image_id,
+            "content": record.content, "classes": sorted(record.classes), "shown": sorted(record.shown or ()),
             "run_id": run.id, "state": UnitState.FINISHED, "segments": len(result.segments), "at": now(),
         }  # fmt: skip
-    for keys in pages([*gone, *rows]):
+    for keys in pages([*replaced, *rows]):
         connection.execute(delete(Unit).where(Unit.key.in_(keys)))
-    connection.execute(insert(Unit), [row for key, row in rows.items() if key not in gone])
-    return elsewhere
+    connection.execute(insert(Unit), [row for key, row in rows.items() if key not in replaced])
+    return shown_elsewhere
 
 
-def _said_by(run: OpenRun, result: UnitResult) -> _Said:
+def _record_of(run: OpenRun, result: UnitResult) -> _Record:
     shown, absent = ({name_key(name) for name in names} for names in (result.prompts, result.absent))
     name = stored_name(result.external_id)
-    return _Said(result.key, name, run.dataset_id, result.content, frozenset(shown | absent), frozenset(shown))
+    return _Record(result.key, name, run.dataset_id, result.content, frozenset(shown | absent), frozenset(shown))
 
 
-def _said_earlier(connection: Connection, run: OpenRun, image_ids: Sequence[int]) -> dict[int, list[_Said]]:
-    """By image what was said of it with this proposer."""
+def _earlier_records(connection: Connection, run: OpenRun, image_ids: Sequence[int]) -> dict[int, list[_Record]]:
+    """Read the records about each image that units of this proposer left."""
     query = (
         select(Unit.image_id, Unit.key, Unit.external_id, Run.dataset_id, Unit.content, Unit.classes, Unit.shown)
         .join(Run, Run.id == Unit.run_id)
         .where(Run.proposer_id == run.proposer_id)
     )
-    found: dict[int, list[_Said]] = {}
+    records: dict[int, list[_Record]] = {}
     for page in pages(image_ids):
         for row in connection.execute(query.where(Unit.image_id.in_(page))):
             shown = None if row.shown is None else frozenset(row.shown)
-            said = _Said(row.key, row.external_id, row.dataset_id, row.content, frozenset(row.classes), shown)
-            found.setdefault(row.image_id or 0, []).append(said)
-    return found
+            record = _Record(row.key, row.external_id, row.dataset_id, row.content, frozenset(row.classes), shown)
+            records.setdefault(row.image_id or 0, []).append(record)
+    return records

@@ -30,7 +30,7 @@ from retclip.store.records import AddedVectors, Failure, OpenRun, RunPlan, Store
 from retclip.store.states import GapReason, RunKind, RunState
 from retclip.types import Image, MaskProposals
 from retclip.workflows.building.provenance import records
-from retclip.workflows.building.stored_photos import OpenSource, photos_lacking
+from retclip.workflows.building.stored_photos import OpenSource, photos_missing_vectors
 from retclip.workflows.segment.describe_image import dense, pooled
 from retclip.workflows.segment.parts import Loaded
 
@@ -90,7 +90,7 @@ def add_space(
     loop = _Loop(store, backbone, run, accept_failed)
     state = RunState.FAILED
     try:
-        loop.work_through(photos_lacking(store, run.space_id, open_source), commit_images, on_progress)
+        loop.work_through(photos_missing_vectors(store, run.space_id, open_source), commit_images, on_progress)
         state = RunState.FINISHED
     except KeyboardInterrupt:
         state = RunState.INTERRUPTED
@@ -120,7 +120,7 @@ class _Loop:
     def __init__(self, store: FeatureStore, backbone: Loaded[Backbone], run: OpenRun, accept_failed: bool) -> None:
         self._store, self._backbone, self._run, self._accept_failed = store, backbone, run, accept_failed
         self.report = AddSpaceReport(
-            run.id, backbone.component.space.id, store.spaces.count_photos_lacking(run.space_id)
+            run.id, backbone.component.space.id, store.spaces.count_photos_missing_vectors(run.space_id)
         )
 
     def work_through(
@@ -145,7 +145,7 @@ class _Loop:
         """Return the vectors of one photo and note failures; none where it cannot be used and the gap is not
         accepted.
         """
-        masks = self._store.spaces.masks_lacking(self._run.space_id, photo.id)
+        masks = self._store.spaces.masks_missing_vectors(self._run.space_id, photo.id)
         try:
             if isinstance(answer, DataError):
                 raise answer

@@ -28,7 +28,7 @@ Reason = tuple[str, str, str]  # what was expected, what came, what to do
 Lost = dict[int, tuple[StoredPhoto, Reason]]
 
 
-def photos_lacking(
+def photos_missing_vectors(
     store: FeatureStore, space_id: int, open_source: OpenSource
 ) -> Iterator[tuple[StoredPhoto, Image | DataError]]:
     """Yield every image with a segment that has no vector in that space, with its pixels or the reason why there are
@@ -73,7 +73,7 @@ def _reason(error: DataError) -> Reason:
 def _stored(store: FeatureStore, space_id: int) -> Iterator[StoredPhoto]:
     last = 0
     while True:
-        page = store.spaces.photos_lacking(space_id, last)
+        page = store.spaces.photos_missing_vectors(space_id, last)
         if not page:
             return
         yield from page

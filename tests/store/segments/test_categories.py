@@ -8,8 +8,8 @@ from sqlalchemy import insert, select, update
 from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.store.history import events
+from retclip.store.segments.categories import add_stored_facts, find_categories
 from retclip.store.segments.categories import ensure_categories as ensured
-from retclip.store.segments.categories import find_categories, say_stored
 from retclip.store.sql.engine import transaction
 from retclip.store.sql.tables import Category, CategoryAlias
 
@@ -23,7 +23,7 @@ def connection(light_work):
 def ensure_categories(connection, names: dict[str, bool | None]) -> dict[str, int]:
     """As a commit does it, in an event of its own."""
     stored = ensured(connection, names)
-    say_stored(connection, events.add(connection, "run 1", "build", "test:"), stored, names)
+    add_stored_facts(connection, events.add(connection, "run 1", "build", "test:"), stored, names)
     return dict(stored.ids)
 
 

@@ -47,17 +47,17 @@ def test_only_what_an_index_would_hold_counts(store, made, statement: str, lacki
     made.change(store, statement)
     assert told(store)["test.other"][1] == lacking
     with transaction(store.engine) as connection:
-        photos = spaces.photos_lacking(connection, 2, 0)
-        assert sum(len(spaces.masks_lacking(connection, 2, one.id)) for one in photos) == lacking
-        assert spaces.count_photos_lacking(connection, 2) == len(photos)
+        photos = spaces.photos_missing_vectors(connection, 2, 0)
+        assert sum(len(spaces.masks_missing_vectors(connection, 2, one.id)) for one in photos) == lacking
+        assert spaces.count_photos_missing_vectors(connection, 2) == len(photos)
 
 
 def test_photos_come_in_pages_with_what_is_known_of_them(store, made) -> None:
     with transaction(store.engine) as connection:
-        (first,) = spaces.photos_lacking(connection, 2, 0, limit=1)
-        (second,) = spaces.photos_lacking(connection, 2, first.id, limit=5)
-        assert spaces.photos_lacking(connection, 2, second.id) == []
-        assert spaces.photos_lacking(connection, 1, 0) == [], "the first space lacks nothing"
+        (first,) = spaces.photos_missing_vectors(connection, 2, 0, limit=1)
+        (second,) = spaces.photos_missing_vectors(connection, 2, first.id, limit=5)
+        assert spaces.photos_missing_vectors(connection, 2, second.id) == []
+        assert spaces.photos_missing_vectors(connection, 1, 0) == [], "the first space lacks nothing"
     assert (second.external_id, second.uri, second.size) == ("2.jpg", "/photos/2.jpg", (4, 4))
     assert second.sha256 == made.unit(2).image_sha256
 
@@ -80,7 +80,7 @@ def test_a_photo_is_known_to_every_source_that_showed_it(store, made) -> None:
     moved = replace(made.unit(1, annotation="b"), external_id="b/one.jpg")
     store.runs.commit(store.runs.start(plan), [moved], {})
     with transaction(store.engine) as connection:
-        found = spaces.addresses(connection, spaces.photos_lacking(connection, 2, 0))
+        found = spaces.addresses(connection, spaces.photos_missing_vectors(connection, 2, 0))
     assert list(found) == ["later:", "test:"], "the newest first"
     assert {name: [one.id for one in photos] for name, photos in found["later:"].items()} == {
         "1.jpg": [1],

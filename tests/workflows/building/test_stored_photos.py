@@ -18,7 +18,7 @@ from retclip.store.sql.tables import Unit
 from retclip.store.work import ledger
 from retclip.types import Image
 from retclip.workflows.building import stored_photos
-from retclip.workflows.building.stored_photos import photos_lacking
+from retclip.workflows.building.stored_photos import photos_missing_vectors
 
 SCENES = "reference.scenes:{}?split=train&count=3&width=96&height=64"
 
@@ -33,7 +33,7 @@ def looked_for(memory):
     """name -> "found", or what came instead."""
     with transaction(memory.store.engine, write=True) as connection:
         other = ledger.ensure_space(connection, retclip.types.FeatureSpace("b", "none", "none", "area-1", 4))
-    answers = photos_lacking(memory.store, other, memory.source)
+    answers = photos_missing_vectors(memory.store, other, memory.source)
     return {
         photo.external_id: "found" if isinstance(answer, Image) and answer.sha256 == photo.sha256 else str(answer)
         for photo, answer in answers
@@ -49,7 +49,7 @@ def gone(memory, tmp_path):
 
     with transaction(memory.store.engine, write=True) as connection:
         other = ledger.ensure_space(connection, retclip.types.FeatureSpace("b", "none", "none", "area-1", 4))
-    return lambda: photos_lacking(memory.store, other, lambda _: SimpleNamespace(images=lambda: iter(())))
+    return lambda: photos_missing_vectors(memory.store, other, lambda _: SimpleNamespace(images=lambda: iter(())))
 
 
 def test_of_a_lost_photo_only_words_are_kept(gone):
