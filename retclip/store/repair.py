@@ -90,7 +90,7 @@ def _again(connection: Connection, run_id: int, segment_ids: Sequence[int], spac
     segment_facts.add_same_fact(connection, event, segment_ids, present=False)
     vector_rows.forget(connection, space_id, segment_ids)
     announce_changes(connection, segment_ids)
-    name = fills.go_on(connection, config["fill"], "its vectors were lost")
+    name = fills.reopen_fill(connection, config["fill"], "its vectors were lost")
     matched = "" if name else config["fill"]["matched"]
     return Again(kind, source, proposer, name or config["fill"]["query"], matched)
 

@@ -68,9 +68,9 @@ class Classes:
         """
         return self._catalog.write(additions.finish_addition, name, run)
 
-    def take_back_unfinished(self, name: str, actor: str) -> list[int]:
+    def undo_unfinished(self, name: str, actor: str) -> list[int]:
         """Undo the additions of a class whose process died before they ended or were judged; returns their events."""
-        return self._catalog.edit(additions.take_back_left, name, actor)
+        return self._catalog.edit(additions.undo_deserted, name, actor)
 
     def keep_additions(self, events: Sequence[int]) -> None:
         """Let what those events added stay: whoever judged it has nothing more to say."""

@@ -53,10 +53,10 @@ class Matches:
         """
         return self._catalog.edit(match_edits.map_to, query, stored, threshold, actor, reason)
 
-    def map_elsewhere(self, match: ClassMatch) -> Edit:
+    def map_to_fallback(self, match: ClassMatch) -> Edit:
         """Let a class of the fallback data set stand for a name; its photos come with the fill that follows. Raises
         DataError where the store has segments of that name which no fill made."""
-        return self._catalog.edit(match_edits.map_elsewhere, match)
+        return self._catalog.edit(match_edits.map_to_fallback, match)
 
     def fill_runs(self, match: ClassMatch) -> FillRuns:
         """Tell which runs carried a decision out so far."""

@@ -1,13 +1,13 @@
-"""What `class add` has stored: one event, which an undo takes back, however many runs it took.
+"""Additions of a class by `class add`: one event, which an undo takes back, however many runs it took.
 
-A run of it notes in its settings which class it adds, so that one whose process died is found again: the next addition
-of the class speaks under the same event, and a regression gate takes it back before it looks. A run behind a gate notes
-that, too, until its class was judged.
+A run of it notes in its settings the class that it adds, so that one whose process died is found again: the next
+addition of the class adds to the same event, and a regression test undoes it before it starts. A run that a regression
+test has to judge notes that, too, until it is judged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,69 +23,80 @@ from retclip.store.states import RunKind, RunState
 from retclip.store.work.leases import may_live, me
 
 KIND = RunKind.CLASS_ADD
-# In a run's settings: which class it adds; that this must still be judged; that it has ended.
+# In a run's settings: the class that it adds; that a regression test must still judge it; that it has ended.
 ADDING, GATED, ENDED = "adding", "gated", "ended"
 
 
 def note(connection: Connection, name: str, gated: bool = False) -> Mapping[str, Any]:
-    """What a run of the addition says of itself before it begins: also what it goes on with, if there is something."""
-    left = [run.event for run in _deserted(connection, name) if run.event is not None and not run.ended]
-    return {ADDING: name_key(name), "owner": me(), GATED: gated, CONTINUES: max(left, default=None)}
+    """Make the settings of a new run of the addition, with the event of deserted runs that it continues.
+
+    name: of the class.
+    gated: a regression test judges the class afterwards.
+    """
+    events = [run.event for run in _deserted(connection, name) if run.event is not None and not run.ended]
+    return {ADDING: name_key(name), "owner": me(), GATED: gated, CONTINUES: max(events, default=None)}
 
 
 def finish_addition(connection: Connection, name: str, run: int) -> int | None:
-    """A run ends, and so do those that it went on with; the number of their event. An addition without a gate answers
-    for what an earlier gate never judged. None where nothing was stored and nothing taken away."""
-    config, own = connection.execute(select(Run.config, Run.event_id).where(Run.id == run)).one()
-    event = next(
-        (one for one in (own, config.get(CONTINUES)) if one is not None and lock_unless_undone(connection, one)), None
-    )
-    left = _deserted(connection, name)
-    ended = [run, *(one.id for one in left if not one.ended and event is not None and one.event == event)]
-    for number, noted in _configs(connection).items():
-        if number in ended:
-            connection.execute(update(Run).where(Run.id == number).values(config={**noted, ENDED: True}))
-    if event is not None and own != event:
-        connection.execute(update(Run).where(Run.id == run).values(event_id=event))
-    if event is not None and not config[GATED]:
-        _pass_gate(connection, [*ended, *(one.id for one in left if one.gated)])
+    """End a run and the deserted runs that it continued; returns the number of their event, None if there are no facts.
+
+    An addition without a regression test also counts as the judgement of earlier runs that were never judged.
+    """
+    config, current = connection.execute(select(Run.config, Run.event_id).where(Run.id == run)).one()
+    candidates = (number for number in (current, config.get(CONTINUES)) if number is not None)
+    event = next((number for number in candidates if lock_unless_undone(connection, number)), None)
+    ended, judged = {run}, set[int]()
+    if event is not None:
+        deserted = _deserted(connection, name)
+        ended |= {earlier.id for earlier in deserted if not earlier.ended and earlier.event == event}
+        if not config[GATED]:
+            judged = ended | {earlier.id for earlier in deserted if earlier.gated}
+        if current != event:
+            connection.execute(update(Run).where(Run.id == run).values(event_id=event))
+    _mark(connection, ended, judged)
     return event
 
 
-def take_back_left(connection: Connection, name: str, actor: str) -> list[int]:
-    """Undo what additions of a class left behind whose process died before they ended, or before their gate had judged;
-    the numbers of their events. All in one transaction, so that a stop in the middle leaves nothing that looks
-    finished."""
-    left = [one for one in _deserted(connection, name) if one.gated or not one.ended]
-    told = sorted({one.event for one in left if one.event is not None})
-    for event in reversed(told):
+def undo_deserted(connection: Connection, name: str, actor: str) -> list[int]:
+    """Undo the additions of a class whose process died before they ended or were judged; returns their events.
+
+    All are undone in one transaction, so that a stop in the middle leaves nothing that looks finished.
+    """
+    runs = [run for run in _deserted(connection, name) if run.gated or not run.ended]
+    event_ids = sorted({run.event for run in runs if run.event is not None})
+    for event in reversed(event_ids):
         undo(connection, event, actor)
-    return told
+    return event_ids
 
 
 def judge(connection: Connection, event_ids: Sequence[int]) -> None:
-    """What those events added stays: their gate has nothing more to say."""
-    _pass_gate(connection, list(connection.execute(select(Run.id).where(Run.event_id.in_(event_ids))).scalars()))
+    """Mark the additions of those events as judged: they stay."""
+    runs = connection.execute(select(Run.id).where(Run.event_id.in_(event_ids))).scalars()
+    _mark(connection, ended=set(), judged=set(runs))
 
 
-def _pass_gate(connection: Connection, runs: Sequence[int]) -> None:
-    for number, config in _configs(connection).items():
-        if number in runs and config[GATED]:
-            connection.execute(update(Run).where(Run.id == number).values(config={**config, GATED: False}))
+def _mark(connection: Connection, ended: Set[int], judged: Set[int]) -> None:
+    """Note in the settings of additions that their runs have ended, or that their class was judged."""
+    for run in _addition_runs(connection):
+        marks = ({ENDED: True} if run.id in ended else {}) | ({GATED: False} if run.id in judged else {})
+        settings = {**run.config, **marks}
+        if settings != run.config:
+            connection.execute(update(Run).where(Run.id == run.id).values(config=settings))
 
 
-def _configs(connection: Connection) -> dict[int, Mapping[str, Any]]:
-    """The settings of every run that noted what it adds, by its number, oldest first."""
-    rows = connection.execute(select(Run.id, Run.config).where(Run.kind == KIND).order_by(Run.id))
-    return {number: config for number, config in rows if ADDING in config}
+def _addition_runs(connection: Connection) -> list[Any]:
+    """Read every run that noted the class it adds, oldest first."""
+    columns = (Run.id, Run.config, Run.event_id, Run.state, Run.started_at)
+    rows = connection.execute(select(*columns).where(Run.kind == KIND).order_by(Run.id))
+    return [row for row in rows if ADDING in row.config]
 
 
 @dataclass(frozen=True)
-class _Left:
-    """A run that nobody works on any more.
+class _DesertedRun:
+    """A run that no process works on any more.
 
-    event: under which it speaks; None where that was taken back, or it has said nothing.
-    gated: it is behind a gate that was never passed.
+    event: that it adds to; None if it was undone, or the run has no facts.
+    gated: a regression test must still judge it.
     ended: it came to its end.
     """
 
@@ -95,26 +106,27 @@ class _Left:
     ended: bool
 
 
-def _deserted(connection: Connection, name: str) -> list[_Left]:
-    """Runs that add the class, by whatever name of it, and whose process is not at work on them."""
-    configs, key = _configs(connection), name_key(name)
-    numbers = find_categories(connection, [key, *{one[ADDING] for one in configs.values()}])
-    mine = {key, *(one for one, number in numbers.items() if number == numbers.get(key))}
-    told: dict[int, int | None] = dict(connection.execute(select(Run.id, Run.event_id).where(Run.kind == KIND)).all())
-    holds = not_undone(connection, [event for event in told.values() if event is not None])
+def _deserted(connection: Connection, name: str) -> list[_DesertedRun]:
+    """List the runs that add a class, by any of its names, and that no process works on."""
+    runs, key = _addition_runs(connection), name_key(name)
+    categories = find_categories(connection, [key, *{run.config[ADDING] for run in runs}])
+    keys = {key, *(alias for alias, category in categories.items() if category == categories.get(key))}
+    runs = [run for run in runs if run.config[ADDING] in keys and not _at_work(connection, run)]
+    standing = not_undone(connection, [run.event_id for run in runs if run.event_id is not None])
     return [
-        _Left(number, told[number] if told[number] in holds else None, config[GATED], config.get(ENDED, False))
-        for number, config in configs.items()
-        if config[ADDING] in mine and not _at_work(connection, number, config["owner"])
+        _DesertedRun(
+            run.id, run.event_id if run.event_id in standing else None, run.config[GATED], run.config.get(ENDED, False)
+        )
+        for run in runs
     ]
 
 
-def _at_work(connection: Connection, run: int, owner: str) -> bool:
-    state, started = connection.execute(select(Run.state, Run.started_at).where(Run.id == run)).one()
+def _at_work(connection: Connection, run: Any) -> bool:
+    owner = run.config["owner"]
     if owner == me():
-        return bool(state == RunState.RUNNING)
+        return bool(run.state == RunState.RUNNING)
     at, until = connection.execute(
-        select(func.max(Unit.at), func.max(Unit.leased_until)).where(Unit.run_id == run)
+        select(func.max(Unit.at), func.max(Unit.leased_until)).where(Unit.run_id == run.id)
     ).one()
-    signs: list[datetime] = [one for one in (started, at, until) if one is not None]
-    return may_live(owner, max(signs))
+    heartbeats: list[datetime] = [moment for moment in (run.started_at, at, until) if moment is not None]
+    return may_live(owner, max(heartbeats))

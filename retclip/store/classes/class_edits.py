@@ -1,6 +1,6 @@
-"""Changing classes: another name, one more name, two made one, one removed. Each is one transaction and one event.
+"""Changes of classes: rename, alias, merge, remove. Each is one transaction and one event.
 
-Names live in SQL alone, so a rename writes no vector; where segments change, the index is told.
+Names live in SQL alone, so a rename writes no vector; a change of segments is announced to the indexes.
 """
 
 from __future__ import annotations
@@ -22,34 +22,39 @@ from retclip.store.work.outbox import announce_changes
 
 
 def rename_class(connection: Connection, old: str, new: str, actor: str) -> Edit:
-    """The old name stays as an alias, so that sources which use it still mean the class. Raises DataError for an
-    unknown class, an empty name, the name that it has, or one that another class has."""
-    one = find_class(connection, old)
-    name = _free_name(connection, new, one.id)
-    if name == one.name:
-        raise DataError("another name", f"{one.name!r}, which the class has already", "choose another")
-    event = events.add(connection, actor, Action.RENAME, one.name, one.id)
-    class_facts.add_fact(connection, event, one.id, name=name)
+    """Give a class another name. The old one stays as an alias, so that sources which use it still mean the class.
+
+    old: its name or an alias.
+    actor: who does it, for the event.
+    Raises DataError for an unknown class, and a name that is empty, its own, or another class's.
+    """
+    category = find_class(connection, old)
+    name = _free_name(connection, new, category.id)
+    if name == category.name:
+        raise DataError("another name", f"{category.name!r}, which the class has already", "choose another")
+    event = events.add(connection, actor, Action.RENAME, category.name, category.id)
+    class_facts.add_fact(connection, event, category.id, name=name)
     return Edit(event)
 
 
 def add_alias(connection: Connection, name: str, alias: str, actor: str) -> Edit:
-    """One more name of a class. Raises DataError where it is unknown or the name is taken."""
-    one = find_class(connection, name)
+    """Give a class one more name. Raises DataError for an unknown class, and a name that is taken."""
+    category = find_class(connection, name)
     term = _free_name(connection, alias, None)
-    event = events.add(connection, actor, Action.ALIAS, one.name, one.id)
-    class_facts.add_fact(connection, event, one.id, alias=term)
+    event = events.add(connection, actor, Action.ALIAS, category.name, category.id)
+    class_facts.add_fact(connection, event, category.id, alias=term)
     return Edit(event)
 
 
 def merge_class(connection: Connection, name: str, into: str, actor: str) -> Edit:
-    """Every segment of a class gets the other's label; its name means the other from now on. Raises DataError."""
-    one, target = find_class(connection, name), find_class(connection, into)
-    if one.id == target.id:
+    """Give every segment of a class to another one, which its name means from now on. Raises DataError for an unknown
+    class, and for a class and itself."""
+    category, target = find_class(connection, name), find_class(connection, into)
+    if category.id == target.id:
         raise DataError("two different classes to merge", f"{name!r} is {into!r}", "name another class")
-    ids = list(connection.execute(select(Segment.id).where(Segment.category_id == one.id)).scalars())
-    event = events.add(connection, actor, Action.MERGE, one.name, one.id)
-    class_facts.add_fact(connection, event, one.id, merged_into_id=target.id)
+    ids = list(connection.execute(select(Segment.id).where(Segment.category_id == category.id)).scalars())
+    event = events.add(connection, actor, Action.MERGE, category.name, category.id)
+    class_facts.add_fact(connection, event, category.id, merged_into_id=target.id)
     label = {"category_id": target.id, "label_source": LabelSource.PERSON, "confidence": 1.0}
     segment_facts.add_same_fact(connection, event, ids, **label)
     announce_changes(connection, ids)
@@ -57,27 +62,28 @@ def merge_class(connection: Connection, name: str, into: str, actor: str) -> Edi
 
 
 def remove_class(connection: Connection, name: str, actor: str) -> Edit:
-    """Its segments are retired, not forgotten; it may be added again. Raises DataError for an unknown class."""
-    one = find_class(connection, name)
-    query = select(Segment.id).where(Segment.category_id == one.id, Segment.status != RETIRED)
+    """Retire a class and its segments; it may be added again. Raises DataError for an unknown class."""
+    category = find_class(connection, name)
+    query = select(Segment.id).where(Segment.category_id == category.id, Segment.status != RETIRED)
     ids = list(connection.execute(query).scalars())
-    asked = select(Segment.prompt).where(Segment.category_id == one.id).distinct()  # sources may call it otherwise
-    forget_units(connection, {one.name_key, *connection.execute(asked).scalars()})  # finished, it is not done again
-    event = events.add(connection, actor, Action.REMOVE, one.name, one.id)
-    class_facts.add_fact(connection, event, one.id, present=False)
+    # A finished unit is not done again: forget those of the class, by whatever name sources call it.
+    prompts = connection.execute(select(Segment.prompt).where(Segment.category_id == category.id).distinct()).scalars()
+    forget_units(connection, {category.name_key, *prompts})
+    event = events.add(connection, actor, Action.REMOVE, category.name, category.id)
+    class_facts.add_fact(connection, event, category.id, present=False)
     segment_facts.add_same_fact(connection, event, ids, present=False)
     announce_changes(connection, ids)
     return Edit(event, len(ids))
 
 
 def has_segments(connection: Connection, name: str) -> bool:
-    """Whether the class that a name means has a segment that is not retired."""
+    """Tell whether the class with a name or alias has a segment that is not retired."""
     number = find_category(connection, name)
     return number is not None and is_alive(connection, number)
 
 
 def is_alive(connection: Connection, category: int) -> bool:
-    """Whether the class with that number has a segment that is not retired."""
+    """Tell whether the class of a row has a segment that is not retired."""
     left = select(Segment.id).where(Segment.category_id == category, Segment.status != RETIRED).limit(1)
     return connection.execute(left).first() is not None
 
@@ -92,7 +98,11 @@ class KnownClass:
 
 
 def class_history(connection: Connection, name: str | None) -> list[HistoryEvent]:
-    """The events of a class, also of one that is gone, or of all classes. Raises DataError for a name that none had."""
+    """List the events of a class, a removed one included, oldest first.
+
+    name: None for all classes.
+    Raises DataError for a name that no class ever had.
+    """
     if name is None:
         return events.of_classes(connection)
     number = find_category(connection, name)
@@ -100,24 +110,28 @@ def class_history(connection: Connection, name: str | None) -> list[HistoryEvent
 
 
 def find_class(connection: Connection, name: str) -> KnownClass:
-    """The class that a name or alias means. Raises DataError with the nearest names."""
+    """Find the class with a name or alias. Raises DataError with the nearest names."""
     number = find_category(connection, name)
     columns = (Category.id, Category.name, Category.name_key)
     alive = select(*columns).where(Category.retired_at.is_(None), Category.merged_into_id.is_(None))
     row = connection.execute(alive.where(Category.id == number)).one_or_none() if number is not None else None
     if row is None:
-        known = list(connection.execute(alive.with_only_columns(Category.name)).scalars())
-        near = difflib.get_close_matches(name, known, 3) or sorted(known)[:10]
-        todo = f"choose one of `retclip class list`, e.g. {', '.join(near)}" if known else "build the store first"
+        names = list(connection.execute(alive.with_only_columns(Category.name)).scalars())
+        near = difflib.get_close_matches(name, names, 3) or sorted(names)[:10]
+        todo = f"choose one of `retclip class list`, e.g. {', '.join(near)}" if names else "build the store first"
         raise DataError("a class of the store", repr(name), todo)
     return KnownClass(*row)
 
 
-def _free_name(connection: Connection, name: str, mine: int | None) -> str:
-    """A new name as it is kept. mine: a class that may have it already."""
+def _free_name(connection: Connection, name: str, own_id: int | None) -> str:
+    """Normalise a new name that no class has yet.
+
+    own_id: the row of the class that may have it already; None for no class.
+    Raises DataError.
+    """
     name = checked_name(name, "the new name")
     owner = find_category(connection, name)
-    if owner is not None and owner != mine:
+    if owner is not None and owner != own_id:
         raise DataError(
             "a name that no class has", f"{name!r} is taken", "choose another, or use `retclip class merge`"
         )

@@ -1,7 +1,7 @@
-"""Decisions about class names: what stands for a name, in the store or in the fallback data set, who said so and why.
+"""Decisions about class names: the class that a name means, in the store or the fallback data set, by whom and why.
 
-The newest decision about a name holds; earlier ones stay as rows that it took the place of. A pair of name and class
-that was rejected is not proposed again until somebody accepts or maps it.
+The newest decision about a name holds; the rows of earlier ones stay, superseded. A rejected pair of name and class is
+not proposed again until somebody accepts or maps it.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from retclip.store.states import Decision
 
 
 def record(connection: Connection, new: ClassMatch) -> int:
-    """Write a decision that takes the place of the newest about the same name, if there is one; returns its number."""
+    """Write a decision, which supersedes the newest about the same name; returns its number."""
     one_writer_at_a_time(connection)
-    mine = select(func.max(ClassMatchRow.id)).where(ClassMatchRow.query_key == new.key)
+    newest = select(func.max(ClassMatchRow.id)).where(ClassMatchRow.query_key == new.key)
     cosine = None if new.similarity is None else min(1.0, max(-1.0, new.similarity))  # rounding may leave the range
     values = {
         "query": new.query, "query_key": new.key, "matched": new.matched, "dataset": new.dataset,
         "source": new.source, "how": str(new.how), "similarity": cosine, "encoder": new.encoder,
         "threshold": new.threshold, "decision": new.decision, "decided_by": new.decided_by, "reason": new.reason,
-        "run_id": new.run, "event_id": new.event, "supersedes_id": connection.execute(mine).scalar(),
+        "run_id": new.run, "event_id": new.event, "supersedes_id": connection.execute(newest).scalar(),
     }  # fmt: skip
     return int(connection.execute(insert(ClassMatchRow).values(**values).returning(ClassMatchRow.id)).scalar_one())
 
 
 def record_new(connection: Connection, matches: Sequence[ClassMatch]) -> None:
-    """Write down those decisions that do not stand already."""
+    """Write those decisions that do not hold already."""
     newest = decisions(connection).newest
     for match in matches:
         if not _stands(newest.get(match.key), match):
@@ -41,7 +41,7 @@ def record_new(connection: Connection, matches: Sequence[ClassMatch]) -> None:
 
 
 def _stands(old: ClassMatch | None, new: ClassMatch) -> bool:
-    """Whether a decision stands already; a fill that has ended is another one."""
+    """Tell whether a decision holds already; one whose fill has ended does not count."""
     if old is None or (name_key(old.matched), old.dataset) != (name_key(new.matched), new.dataset):
         return False
     if new.how is MatchKind.MISSING:
@@ -51,12 +51,15 @@ def _stands(old: ClassMatch | None, new: ClassMatch) -> bool:
 
 
 def history(connection: Connection, query: str | None = None) -> list[ClassMatch]:
-    """Every decision, oldest first; of one name alone where it is given."""
-    rows = select(ClassMatchRow.__table__).order_by(ClassMatchRow.id)
+    """List every decision, oldest first.
+
+    query: the name of one class; None for all.
+    """
+    statement = select(ClassMatchRow.__table__).order_by(ClassMatchRow.id)
     if query is not None:
-        rows = rows.where(ClassMatchRow.query_key == name_key(query))
-    found = [dict(row) for row in connection.execute(rows).mappings()]
-    keys = list(dict.fromkeys(name_key(row["matched"]) for row in found if row["matched"] and not row["dataset"]))
+        statement = statement.where(ClassMatchRow.query_key == name_key(query))
+    rows = [dict(row) for row in connection.execute(statement).mappings()]
+    keys = list(dict.fromkeys(name_key(row["matched"]) for row in rows if row["matched"] and not row["dataset"]))
     categories = find_categories(connection, keys)
     return [
         ClassMatch(
@@ -65,20 +68,20 @@ def history(connection: Connection, query: str | None = None) -> list[ClassMatch
             row["event_id"], row["id"], row["at"], row["supersedes_id"],
             None if row["dataset"] else categories.get(name_key(row["matched"])),
         )
-        for row in found
+        for row in rows
     ]  # fmt: skip
 
 
 def decisions(connection: Connection) -> Decisions:
-    """What holds now."""
+    """Compute the decisions that hold now, and the pairs that are rejected."""
     newest: dict[str, ClassMatch] = {}
     pairs: dict[tuple[str, str, str], ClassMatch] = {}
-    for one in history(connection):
-        newest[one.key] = one
-        if one.how is not MatchKind.MISSING:  # what came nearest was not proposed, so it takes back no rejection
-            pairs[one.key, one.dataset, name_key(one.matched)] = one
+    for match in history(connection):
+        newest[match.key] = match
+        if match.how is not MatchKind.MISSING:  # the nearest class was not proposed, so it revokes no rejection
+            pairs[match.key, match.dataset, name_key(match.matched)] = match
     rejected: dict[str, list[ClassMatch]] = {}
-    for (key, _, _), one in pairs.items():
-        if one.decision == Decision.REJECTED:
-            rejected.setdefault(key, []).append(one)
+    for (key, _, _), match in pairs.items():
+        if match.decision == Decision.REJECTED:
+            rejected.setdefault(key, []).append(match)
     return Decisions(newest, rejected)

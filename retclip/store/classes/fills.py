@@ -1,8 +1,8 @@
-"""A fill from the fallback data set: an addition to a class that a decision asked for.
+"""Fills from the fallback data set: additions to a class that a decision requests.
 
-A fill may be stopped and go on in another run; every run of it notes in its settings which decision it carries out, and
-all speak under one event (`history.events.of_run`), which an undo takes back. Several processes may carry out the same
-fill. It has ended when none of them holds a photo of it any more; then its decision names the event.
+A fill may be stopped and continued by another run; every run of it notes in its settings the decision that it carries
+out, and all add to one event (`history.events.of_run`), which an undo takes back. Several processes may carry out the
+same fill. It has ended when none of them holds a lease of its photos; then its decision names the event.
 """
 
 from __future__ import annotations
@@ -27,36 +27,38 @@ KIND = RunKind.CLASS_FILL
 
 
 def note(match: ClassMatch) -> Mapping[str, Any]:
-    """What a run of the fill says of itself."""
+    """Make the settings of a run of the fill."""
     return {events.FILL: _identity(match)}
 
 
 def fill_runs(connection: Connection, match: ClassMatch) -> FillRuns:
-    """The runs of a fill so far. Those of the same fill that was taken back count too: their segments are retired, and
-    what is stored again belongs to the newer run."""
+    """List the runs of a fill so far. Runs that were undone count, too: their segments are retired, and segments that
+    are stored again belong to the newer run."""
     rows = connection.execute(select(Run.id, Run.config).where(Run.kind == KIND).order_by(Run.id)).all()
     ids = tuple(number for number, config in rows if config.get(events.FILL) == _identity(match))
-    alive = select(func.count()).select_from(Segment).where(Segment.run_id.in_(ids), Segment.status != RETIRED)
-    segments = connection.execute(alive).scalar_one() if ids else 0
-    told = events.of_fill(connection, _identity(match))
-    return FillRuns(ids, segments, max(events.not_undone(connection, told), default=None))
+    counted = select(func.count()).select_from(Segment).where(Segment.run_id.in_(ids), Segment.status != RETIRED)
+    segments = connection.execute(counted).scalar_one() if ids else 0
+    event_ids = events.of_fill(connection, _identity(match))
+    return FillRuns(ids, segments, max(events.not_undone(connection, event_ids), default=None))
 
 
-def same_fill(one: ClassMatch, other: ClassMatch) -> bool:
-    """Whether two decisions want the same photos stored under the same name."""
-    return _identity(one) == _identity(other)
+def same_fill(first: ClassMatch, second: ClassMatch) -> bool:
+    """Tell whether two decisions request the same photos under the same name."""
+    return _identity(first) == _identity(second)
 
 
-def filled_elsewhere(connection: Connection, match: ClassMatch) -> int:
-    """How many photos of the fill another living process is working on."""
+def count_held_photos(connection: Connection, match: ClassMatch) -> int:
+    """Count the photos of a fill that other living processes hold."""
     held = select(Unit.key).where(Unit.run_id.in_(fill_runs(connection, match).ids), Unit.state == UnitState.LEASED)
     keys = list(connection.execute(held.where(Unit.owner != leases.me())).scalars())
     return len(set(keys) - leases.left_behind(connection, keys))
 
 
 def finish_fill(connection: Connection, match: ClassMatch) -> int:
-    """Note in the decision's row that its fill is complete; the number of its event. One that found nothing has an
-    event all the same: it is not asked again. The fill must have had a run."""
+    """Write into the decision's row that its fill is complete; returns the number of the fill's event.
+
+    A fill without a segment gets an event all the same, so that it is not repeated. The fill must have had a run.
+    """
     one_writer_at_a_time(connection)  # two processes must not both find that there is none
     runs = fill_runs(connection, match)
     event = runs.event
@@ -70,15 +72,19 @@ def finish_fill(connection: Connection, match: ClassMatch) -> int:
     return event
 
 
-def go_on(connection: Connection, fill: Mapping[str, str], reason: str) -> str | None:
-    """Let a fill that has ended go on with the next one of its name: a newer row takes the place of its decision. fill:
-    as its runs note it. Returns the name, None where no decision wants the fill any more."""
+def reopen_fill(connection: Connection, fill: Mapping[str, str], reason: str) -> str | None:
+    """Reopen a fill that has ended: a newer row supersedes its decision, and the next fill of the name continues it.
+
+    fill: its identity, as its runs note it.
+    reason: for the new row.
+    Returns the name; None if no decision requests the fill any more.
+    """
     newest = decisions(connection).newest.get(fill["query"])
     if newest is None or not newest.is_fill or _identity(newest) != fill:
         return None
     if newest.event is not None:
-        told = "; ".join(one for one in (newest.reason, reason) if one)
-        record(connection, replace(newest, run=None, event=None, reason=told))
+        reasons = "; ".join(text for text in (newest.reason, reason) if text)
+        record(connection, replace(newest, run=None, event=None, reason=reasons))
     return newest.query
 
 

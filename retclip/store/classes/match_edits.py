@@ -1,7 +1,6 @@
-"""What people decide about class names: accept, reject, or map to another class of the store.
+"""Decisions of people about class names: accept, reject, or map to another class.
 
-Each is a new row of `class_match`; where a fill from the fallback data set no longer counts, its segments go back by
-the undo of its event.
+Each is a new row of `class_match`. If a fill from the fallback data set no longer counts, its event is undone.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from retclip.errors import DataError, StoreBusy
 from retclip.names import MatchKind, name_key
 from retclip.store.classes.class_edits import has_segments
 from retclip.store.classes.class_matches import decisions, record
-from retclip.store.classes.fills import fill_runs, filled_elsewhere, finish_fill, same_fill
+from retclip.store.classes.fills import count_held_photos, fill_runs, finish_fill, same_fill
 from retclip.store.classes.undo import undo
 from retclip.store.records import ClassMatch, Edit
 from retclip.store.sql.engine import one_writer_at_a_time
@@ -23,27 +22,33 @@ from retclip.store.states import Decision
 
 
 def accept(connection: Connection, query: str, actor: str, reason: str = "") -> ClassMatch:
-    """Confirm the newest decision about a name, or take its rejection back; segments that a rejection took away come
-    with the next fill. Raises DataError where there is none, or nothing was matched."""
-    found = _matched(connection, query)
-    gone = found.decision == Decision.REJECTED
-    changed = replace(found, decision=Decision.ACCEPTED, decided_by=actor, reason=reason)
-    record(connection, replace(changed, run=None, event=None) if gone else changed)
-    return decisions(connection).newest[found.key]
+    """Confirm the newest decision about a name, or revoke its rejection; the next fill stores the segments again that a
+    rejection removed. Raises DataError without a decision, and for one without a class."""
+    match = _matched(connection, query)
+    rejected = match.decision == Decision.REJECTED
+    changed = replace(match, decision=Decision.ACCEPTED, decided_by=actor, reason=reason)
+    record(connection, replace(changed, run=None, event=None) if rejected else changed)
+    return decisions(connection).newest[match.key]
 
 
 def reject(connection: Connection, query: str, actor: str, reason: str = "") -> Edit:
-    """The newest decision about a name does not count any more and is not proposed again. Raises DataError as `accept`,
-    and where it was rejected already. The Edit's event is 0 where no segment had to go."""
-    found = _matched(connection, query)
-    if found.decision == Decision.REJECTED:
+    """Reject the newest decision about a name, which is not proposed again; returns event 0 if no fill was undone.
+    Raises DataError as `accept`, and for a decision that is rejected already."""
+    match = _matched(connection, query)
+    if match.decision == Decision.REJECTED:
         raise DataError("a decision that holds", f"{query!r} was rejected already", "see `retclip fallback list`")
-    record(connection, replace(found, decision=Decision.REJECTED, decided_by=actor, reason=reason))
-    return take_back(connection, found, actor)
+    record(connection, replace(match, decision=Decision.REJECTED, decided_by=actor, reason=reason))
+    return undo_fill(connection, match, actor)
 
 
 def map_to(connection: Connection, query: str, stored: str, threshold: float, actor: str, reason: str = "") -> Edit:
-    """From now on the class `stored` stands for the name. Raises DataError where that is what the name is filled as."""
+    """Let a class of the store stand for a name; returns event 0 if no fill was undone.
+
+    stored: the class's name.
+    threshold: cosine in [-1, 1] that was in force, for the record.
+    actor: who decides.
+    Raises DataError for the class that the name itself was filled as.
+    """
     earlier = decisions(connection).newest.get(name_key(query))
     if earlier is not None and earlier.is_fill and name_key(stored) == earlier.key:
         raise DataError(
@@ -53,29 +58,28 @@ def map_to(connection: Connection, query: str, stored: str, threshold: float, ac
         query, stored, MatchKind.MAP, threshold, decision=Decision.ACCEPTED, decided_by=actor, reason=reason
     )
     record(connection, decided)
-    return take_back(connection, earlier, actor)
+    return undo_fill(connection, earlier, actor)
 
 
-def map_elsewhere(connection: Connection, new: ClassMatch) -> Edit:
-    """From now on a class of the fallback data set stands for the name; its photos come with the fill that follows.
-    Raises DataError where the store has segments of that name which no fill made."""
+def map_to_fallback(connection: Connection, new: ClassMatch) -> Edit:
+    """Let a class of the fallback data set stand for a name; its photos come with the fill that follows. Raises
+    DataError if the store has segments of that name which no fill made."""
     earlier = decisions(connection).newest.get(new.key)
     record(connection, new)
-    done = take_back(connection, earlier, new.decided_by)
+    edit = undo_fill(connection, earlier, new.decided_by)
     if has_segments(connection, new.query):
         todo = f"add to it: retclip class add {new.query!r} {new.source!r}; or remove it first"
         raise DataError("a name that the store has no segments of", f"{new.query!r}, which it has", todo)
-    return done
+    return edit
 
 
-def take_back(connection: Connection, earlier: ClassMatch | None, actor: str) -> Edit:
-    """The segments of a fill that a newer decision has overruled go, also of one that was stopped in the middle. The
-    Edit's event is 0 where there were none. Raises StoreBusy while another process works on the fill: what that stores
-    later would stay."""
+def undo_fill(connection: Connection, earlier: ClassMatch | None, actor: str) -> Edit:
+    """Undo a fill that a newer decision has overruled, also one that was stopped in the middle; returns event 0 if
+    there was none. Raises StoreBusy while another process works on the fill: its later segments would stay."""
     if earlier is None or not earlier.is_fill:
         return Edit(0)
     one_writer_at_a_time(connection)
-    if held := filled_elsewhere(connection, earlier):
+    if held := count_held_photos(connection, earlier):
         got = f"another process is storing {held} photos of it"
         raise StoreBusy(f"the fill of {earlier.query!r} to be over", got, "stop it or let it end, then repeat")
     event = earlier.event
@@ -87,11 +91,13 @@ def take_back(connection: Connection, earlier: ClassMatch | None, actor: str) ->
 
 
 def end_fill(connection: Connection, match: ClassMatch) -> int | None:
-    """Record the end of a fill, from the process that carried it out: the number of its event. None where another one
-    still works on it, which ends it then. Where a newer decision has overruled it meanwhile, all goes back at once, and
-    the answer is None, too."""
+    """End a fill in the process that carried it out; returns the number of its event.
+
+    None if another process still works on the fill, and ends it then; None, too, if a newer decision has overruled it
+    meanwhile: then it is undone at once.
+    """
     one_writer_at_a_time(connection)
-    if filled_elsewhere(connection, match):
+    if count_held_photos(connection, match):
         return None
     newest = decisions(connection).newest.get(match.key)
     if newest is not None and newest.is_fill and same_fill(newest, match):
@@ -103,15 +109,15 @@ def end_fill(connection: Connection, match: ClassMatch) -> int | None:
 
 
 def _matched(connection: Connection, query: str) -> ClassMatch:
-    """The newest decision about a name, which names a class."""
+    """Find the newest decision about a name, which names a class. Raises DataError."""
     newest = decisions(connection).newest
-    found = newest.get(name_key(query))
-    if found is None:
-        near = difflib.get_close_matches(query, [one.query for one in newest.values()], 3)
+    match = newest.get(name_key(query))
+    if match is None:
+        near = difflib.get_close_matches(query, [known.query for known in newest.values()], 3)
         hint = f"did you mean {near[0]!r}?" if near else f"decide first: retclip fallback fill --classes '{query}'"
         raise DataError("a name that was decided about (`retclip fallback list`)", repr(query), hint)
-    if found.how is MatchKind.MISSING:
-        nearest = f"; nearest was {found.matched!r}" if found.matched else ""
+    if match.how is MatchKind.MISSING:
+        nearest = f"; nearest was {match.matched!r}" if match.matched else ""
         todo = f"say which class stands for it: retclip fallback map '{query}' CLASS"
         raise DataError("a name that a class was matched with", f"{query!r}, which is missing{nearest}", todo)
-    return found
+    return match

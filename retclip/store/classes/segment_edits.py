@@ -1,4 +1,4 @@
-"""What people say of single segments: another class, out of sight, back in sight. Each is one event."""
+"""Changes of single segments by people: another class, quarantine, release. Each is one event."""
 
 from __future__ import annotations
 
@@ -18,30 +18,35 @@ from retclip.store.work.outbox import announce_changes
 
 
 def relabel(connection: Connection, ids: Sequence[UUID], name: str, actor: str) -> Edit:
-    """Give segments another class. Raises DataError for an unknown segment or class."""
-    one = find_class(connection, name)
-    label = {"category_id": one.id, "label_source": LabelSource.PERSON, "confidence": 1.0}
-    return _say(connection, ids, Action.RELABEL, actor, **label)
+    """Give segments another class.
+
+    name: of the class, or an alias.
+    actor: who says so, for the event.
+    Raises DataError for an unknown segment or class.
+    """
+    category = find_class(connection, name)
+    label = {"category_id": category.id, "label_source": LabelSource.PERSON, "confidence": 1.0}
+    return _add_fact(connection, ids, Action.RELABEL, actor, **label)
 
 
 def quarantine(connection: Connection, ids: Sequence[UUID], actor: str) -> Edit:
-    """Keep segments out of every answer, whatever runs find. Raises DataError for an unknown segment."""
-    return _say(connection, ids, Action.QUARANTINE, actor, hidden=True)
+    """Hide segments from every answer, whatever runs find. Raises DataError for an unknown segment."""
+    return _add_fact(connection, ids, Action.QUARANTINE, actor, hidden=True)
 
 
 def release(connection: Connection, ids: Sequence[UUID], actor: str) -> Edit:
     """Let segments be found again. Raises DataError for an unknown segment."""
-    return _say(connection, ids, Action.RELEASE, actor, hidden=False)
+    return _add_fact(connection, ids, Action.RELEASE, actor, hidden=False)
 
 
-def _say(connection: Connection, ids: Sequence[UUID], action: Action, actor: str, **what: Any) -> Edit:
-    rows = segment_ids(connection, list(dict.fromkeys(ids)))
-    if len(rows) < len(set(ids)) or not rows:
+def _add_fact(connection: Connection, ids: Sequence[UUID], action: Action, actor: str, **values: Any) -> Edit:
+    segments = segment_ids(connection, list(dict.fromkeys(ids)))
+    if len(segments) < len(set(ids)) or not segments:
         raise DataError(
-            "ids of segments of this store", f"{len(set(ids)) - len(rows)} unknown", "see `retclip explain`"
+            "ids of segments of this store", f"{len(set(ids)) - len(segments)} unknown", "see `retclip explain`"
         )
-    target = str(ids[0]) if len(rows) == 1 else f"{len(rows)} segments"
-    event = events.add(connection, actor, action, target, what.get("category_id"))
-    changed = segment_facts.add_same_fact(connection, event, rows, **what)
+    target = str(ids[0]) if len(segments) == 1 else f"{len(segments)} segments"
+    event = events.add(connection, actor, action, target, values.get("category_id"))
+    changed = segment_facts.add_same_fact(connection, event, segments, **values)
     announce_changes(connection, changed)
     return Edit(event, len(changed))

@@ -164,9 +164,9 @@ def _finish_units(
     rows, shown_elsewhere = dict[str, dict[str, Any]](), dict[str, set[str]]()
     for result in results:
         image_id, record = images[result.image_sha256], _record_of(run, result)
-        records = [other for other in earlier.get(image_id, ()) if other.key != record.key]
-        shown_elsewhere[record.key] = {key for other in records if other.beside(record) for key in other.shown or ()}
-        replaced = (replaced | {other.key for other in records if other.replaced_by(record)}) - {record.key}
+        records = [peer for peer in earlier.get(image_id, ()) if peer.key != record.key]
+        shown_elsewhere[record.key] = {key for peer in records if peer.beside(record) for key in peer.shown or ()}
+        replaced = (replaced | {peer.key for peer in records if peer.replaced_by(record)}) - {record.key}
         earlier[image_id] = [*records, record]
         rows[record.key] = {
             "key": record.key, "external_id": record.name, "uri": result.uri, "image_id": image_id,

@@ -79,7 +79,7 @@ def add_class_checked(
     """
     addition = Addition(building, name, is_thing, gate.limit is not None)
     said, store = is_thing if is_thing is not None else _said(addition.name, sources), building.store
-    left = tuple(store.classes.take_back_unfinished(addition.name, gate.actor))
+    left = tuple(store.classes.undo_unfinished(addition.name, gate.actor))
     if left:
         on_progress(Progress("take back", message=LEFT.format(", ".join(map(str, left)))))
     with TemporaryDirectory(prefix="retclip-probe-") as folder:

@@ -48,7 +48,7 @@ def _from_fallback(
         query, theirs, MatchKind.MAP, threshold, source.name, address, decision=Decision.ACCEPTED, decided_by=actor,
         reason=reason,
     )  # fmt: skip
-    store.matches.map_elsewhere(new)
+    store.matches.map_to_fallback(new)
     fetched, failures = fetch(filling, [store.matches.decisions().newest[new.key]], {}, on_progress)
     event = store.matches.decisions().newest[new.key].event
     state, now = FILLED if event is not None else MISSING, fetched[new.key]

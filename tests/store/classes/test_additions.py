@@ -35,7 +35,7 @@ def finish(store: FeatureStore, name: str, run: int) -> int:
 
 
 def left(store: FeatureStore, name: str) -> list[int]:
-    return store.classes.take_back_unfinished(name, "ann")
+    return store.classes.undo_unfinished(name, "ann")
 
 
 def held(store: FeatureStore) -> dict[str, int]:

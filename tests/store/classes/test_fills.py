@@ -11,7 +11,7 @@ import pytest
 from retclip.errors import StoreBusy
 from retclip.names import MatchKind
 from retclip.store.classes.class_matches import record
-from retclip.store.classes.fills import KIND, fill_runs, filled_elsewhere, finish_fill, note
+from retclip.store.classes.fills import KIND, count_held_photos, fill_runs, finish_fill, note
 from retclip.store.feature_store import FeatureStore
 from retclip.store.index import reconcile
 from retclip.store.records import ClassMatch, FillRuns
@@ -126,7 +126,10 @@ def other_process(store: FeatureStore, fetched, made, monkeypatch):
 def test_a_fill_has_not_ended_while_another_process_holds_a_photo_of_it(store: FeatureStore, other_process) -> None:
     newest = store.matches.decisions().newest["boat"]
     with transaction(store.engine) as connection:
-        assert (filled_elsewhere(connection, newest), filled_elsewhere(connection, replace(FILL, query="x"))) == (1, 0)
+        assert (count_held_photos(connection, newest), count_held_photos(connection, replace(FILL, query="x"))) == (
+            1,
+            0,
+        )
     assert store.matches.end_fill(newest) is None
     assert store.matches.decisions().newest["boat"].event is None
     other_process()
@@ -137,7 +140,7 @@ def test_a_fill_has_not_ended_while_another_process_holds_a_photo_of_it(store: F
 def test_a_photo_that_a_dead_process_held_is_nobodys(store: FeatureStore, other_process, made) -> None:
     made.change(store, "UPDATE unit SET leased_until = '2020-01-01 00:00:00' WHERE state = 'leased'")
     with transaction(store.engine) as connection:
-        assert filled_elsewhere(connection, FILL) == 0
+        assert count_held_photos(connection, FILL) == 0
 
 
 def test_a_fill_that_another_process_works_on_is_not_taken_back(

@@ -10,7 +10,7 @@ from retclip.errors import DataError
 from retclip.names import MatchKind
 from retclip.store.classes.class_matches import history, record
 from retclip.store.classes.fills import KIND, finish_fill, note
-from retclip.store.classes.match_edits import accept, map_elsewhere, map_to, reject
+from retclip.store.classes.match_edits import accept, map_to, map_to_fallback, reject
 from retclip.store.feature_store import FeatureStore
 from retclip.store.index import reconcile
 from retclip.store.records import ClassMatch
@@ -92,11 +92,11 @@ def test_mapping_to_a_class_of_the_store_takes_a_fill_back(ended: FeatureStore) 
 
 
 def test_mapping_to_another_class_of_the_data_set(ended: FeatureStore) -> None:
-    assert edit(ended, map_elsewhere, ELSEWHERE).segments == 2
+    assert edit(ended, map_to_fallback, ELSEWHERE).segments == 2
     newest = ended.matches.decisions().newest["boat"]
     assert newest.is_fill and newest.event is None and newest.matched == "Canoe"
     with pytest.raises(DataError, match=r"no segments of; got 'road', which it has; add to it: retclip class add"):
-        edit(ended, map_elsewhere, replace(ELSEWHERE, query="road"))
+        edit(ended, map_to_fallback, replace(ELSEWHERE, query="road"))
     assert rows(ended, "road") == [] and segments(ended, "road") == 2
 
 
