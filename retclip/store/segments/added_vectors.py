@@ -16,7 +16,7 @@ from retclip.store.archive.crash_points import reach
 from retclip.store.archive.shards import Archive
 from retclip.store.records import AddedVectors, OpenRun, StoredMask
 from retclip.store.sql.catalog import pages
-from retclip.store.sql.engine import insert_or_keep, transaction, when_free
+from retclip.store.sql.engine import insert_or_keep, retry_while_busy, transaction
 from retclip.store.sql.tables import FeatureGap, Segment
 from retclip.store.work.outbox import announce_changes
 
@@ -32,7 +32,7 @@ def commit_added(engine: Engine, archive: Archive, run: OpenRun, dim: int, resul
     vectors = np.concatenate([result.vectors for result in results]) if results else np.zeros((0, dim), np.float32)
     shard, checksums = vector_rows.archived(archive, vectors)
     reach("shard written")
-    stored = when_free(lambda: _commit(engine, run, results, shard, dim, checksums))
+    stored = retry_while_busy(lambda: _commit(engine, run, results, shard, dim, checksums))
     reach("committed")
     return stored
 

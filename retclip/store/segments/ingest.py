@@ -26,7 +26,7 @@ from retclip.store.segments.categories import add_stored_facts, ensure_categorie
 from retclip.store.segments.slots import Filling, NewFacts, SlotImage, fill_slots
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.columns import now
-from retclip.store.sql.engine import transaction, when_free
+from retclip.store.sql.engine import retry_while_busy, transaction
 from retclip.store.sql.tables import ImageRow, Run, Unit
 from retclip.store.states import RunKind, UnitState
 from retclip.store.work.ledger import row_id
@@ -47,7 +47,7 @@ def commit_units(
     vectors = np.concatenate([result.vectors for result in results])
     shard, checksums = vector_rows.archived(archive, vectors)
     reach("shard written")
-    when_free(lambda: _commit(engine, run, results, shard, vectors.shape[1], checksums, is_thing))
+    retry_while_busy(lambda: _commit(engine, run, results, shard, vectors.shape[1], checksums, is_thing))
     reach("committed")
     return len(vectors)
 

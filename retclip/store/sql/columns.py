@@ -32,10 +32,10 @@ class Base(DeclarativeBase):
 
 
 class Decoded:
-    """A column whose value is read from bytes or text: one that cannot be read is damage, not a fault of ours."""
+    """A column whose value is read from bytes or text: an unreadable value is damage, not a fault of ours."""
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
-        """SQLAlchemy's way from the database's value to Python's."""
+        """Make the function that turns the database's value into Python's."""
         decode = super().result_processor(dialect, coltype)  # type: ignore[misc]
 
         def checked(value: Any) -> Any:
@@ -116,5 +116,5 @@ class Json(Decoded, TypeDecorator[Any]):
 
 
 def now() -> datetime:
-    """This moment, in UTC."""
+    """Tell the time, in UTC."""
     return datetime.now(UTC)

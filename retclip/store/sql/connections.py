@@ -1,4 +1,4 @@
-"""Connections to a database server that come and go: waiting for one, and what became of a COMMIT that broke.
+"""Connections to a database server that break: waiting for a new one, and finding out the fate of a broken COMMIT.
 
 A connection that is lost outside COMMIT costs nothing but time: nothing was stored, so the transaction is repeated, and
 for a minute it is tried to connect. One that is lost inside COMMIT leaves open whether the change was stored; then the
@@ -30,8 +30,9 @@ _reached: WeakSet[Engine] = WeakSet()
 
 
 def connected(engine: Engine) -> Connection:
-    """A connection. A server that answered once is waited for; one that never did may be a wrong address, and is told
-    at once. Raises StoreUnreachable, StoreError."""
+    """Connect. A server that answered once is waited for; one that never did may be a wrong address, and raises at
+    once.
+    Raises StoreUnreachable, StoreError."""
     if engine.dialect.name == "sqlite":
         return engine.connect()
     try:
@@ -47,8 +48,7 @@ def connected(engine: Engine) -> Connection:
 
 
 def transaction_number(connection: Connection) -> str | None:
-    """The number by which the server remembers this transaction; None where it has changed nothing, or there is no
-    server."""
+    """Read the number by which the server remembers this transaction; None if it has changed nothing, or for SQLite."""
     if connection.dialect.name != "postgresql":
         return None
     number: str | None = connection.execute(text("SELECT pg_current_xact_id_if_assigned()::text")).scalar()
@@ -56,8 +56,12 @@ def transaction_number(connection: Connection) -> str | None:
 
 
 def was_committed(engine: Engine, number: str, error: DBAPIError) -> bool:
-    """Whether that transaction was stored, whose COMMIT ended with the error. Raises StoreUnreachable where nobody can
-    say."""
+    """Ask the server whether a transaction was stored.
+
+    number: the transaction's.
+    error: that its COMMIT ended with.
+    Raises StoreUnreachable if the server does not answer.
+    """
     question = text("SELECT pg_xact_status(CAST(:number AS xid8))")
     until = time.monotonic() + PATIENCE
     while True:
@@ -80,12 +84,12 @@ def _waited_for(engine: Engine) -> Connection:
         retry=retry_if_exception_type(OperationalError),
         stop=stop_after_delay(PATIENCE),
         wait=wait_exponential(multiplier=0.1, max=LONGEST_PAUSE),
-        before_sleep=_say_once,
+        before_sleep=_warn_once,
         reraise=True,
     )
     return retrying(engine.connect)
 
 
-def _say_once(state: RetryCallState) -> None:
+def _warn_once(state: RetryCallState) -> None:
     if state.attempt_number == 1:
         log.warning("the database does not answer; trying for %d seconds", PATIENCE)

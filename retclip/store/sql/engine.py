@@ -36,7 +36,7 @@ URL_FORMS = "a database URL like sqlite:////DIR/catalog.sqlite or postgresql+psy
 
 
 def open_engine(url: str | URL) -> Engine:
-    """An engine for `sqlite:///PATH` or `postgresql+psycopg://...`; connects to nothing yet.
+    """Make an engine for `sqlite:///PATH` or `postgresql+psycopg://...`; connects to nothing yet.
 
     Raises ConfigError, which never quotes the URL: it may hold a password, and a malformed one may hold it anywhere.
     """
@@ -69,8 +69,8 @@ def _engine(url: URL) -> Engine:
 
 
 def _read_only(catalog: Path) -> bool:
-    """Whether it lies where nothing can be written, a mounted share say. SQLite then reads the file alone, so what its
-    log still holds would be missing. Raises StoreError where there is such a log."""
+    """Tell whether the catalog lies where nothing can be written, a mounted share say. SQLite then reads the file
+    alone, without the changes in its log. Raises StoreError if there is such a log."""
     if not catalog.is_file() or (os.access(catalog, os.W_OK) and os.access(catalog.parent, os.W_OK)):
         return False
     log = catalog.with_name(f"{catalog.name}-wal")
@@ -82,8 +82,11 @@ def _read_only(catalog: Path) -> bool:
 
 @contextmanager
 def transaction(engine: Engine, write: bool = False) -> Iterator[Connection]:
-    """One transaction, committed at the end of the block, with checksums for the rows that it wrote. Raises StoreBusy,
-    StoreDamaged, StoreUnreachable or StoreError on the database's refusal."""
+    """Run the block in a transaction, committed at its end, with checksums for the rows that it wrote.
+
+    write: lock SQLite for writing at the start, and compute the checksums.
+    Raises StoreBusy, StoreDamaged, StoreUnreachable or StoreError on the database's refusal.
+    """
     with refusals(), connected(engine).execution_options(retclip_write=write) as connection:
         with _rolled_back(connection.begin()) as begun:
             yield connection
@@ -99,7 +102,7 @@ def transaction(engine: Engine, write: bool = False) -> Iterator[Connection]:
 
 @contextmanager
 def _rolled_back(begun: RootTransaction) -> Iterator[RootTransaction]:
-    """Inside the block, whatever is raised takes the transaction back; over a lost connection the server does it."""
+    """Roll the transaction back if the block raises; over a lost connection the server does it."""
     try:
         yield begun
     except BaseException:
@@ -109,7 +112,7 @@ def _rolled_back(begun: RootTransaction) -> Iterator[RootTransaction]:
 
 
 def read(engine: Engine, question: Callable[[Connection], Done]) -> Done:
-    """Ask the catalog in a transaction of its own, again where the connection broke. Raises StoreError."""
+    """Ask the catalog in a transaction of its own, again after a broken connection. Raises StoreError."""
 
     def once() -> Done:
         with transaction(engine) as connection:
@@ -119,7 +122,8 @@ def read(engine: Engine, question: Callable[[Connection], Done]) -> Done:
 
 
 def write(engine: Engine, change: Callable[[Connection], Done]) -> Done:
-    """Change the catalog in a transaction of its own; again as `when_free` says. Raises what the change raises."""
+    """Change the catalog in a transaction of its own, repeated by `retry_while_busy`. Raises whatever the change
+    raises."""
 
     def once() -> Done:
         with transaction(engine, write=True) as connection:
@@ -129,10 +133,10 @@ def write(engine: Engine, change: Callable[[Connection], Done]) -> Done:
 
 
 def _or_damage(engine: Engine, action: Callable[[], Done]) -> Done:
-    """As `when_free`. From a row whose head is hurt SQLite gives text for a number: what breaks over such a value
-    is looked into. Raises StoreDamaged where rows are not what was stored, else what the action raised."""
+    """Run a transaction by `retry_while_busy`, and turn errors over damaged values into StoreDamaged. From a row with a
+    damaged head SQLite gives text for a number. Raises the action's own error if no row is damaged."""
     try:
-        return when_free(action)
+        return retry_while_busy(action)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         with transaction(engine) as connection:
             broken = broken_rows(connection)
@@ -142,15 +146,15 @@ def _or_damage(engine: Engine, action: Callable[[], Done]) -> Done:
         raise StoreDamaged("rows that are what was stored", got, RESTORE) from error
 
 
-def when_free(action: Callable[[], Done]) -> Done:
-    """Run a transaction, again where other writers were in its way or the connection broke before its COMMIT. Raises
-    StoreBusy, StoreUnreachable, StoreError."""
+def retry_while_busy(action: Callable[[], Done]) -> Done:
+    """Run a transaction, again while other writers are in its way, and after a connection that broke before its COMMIT.
+    Raises StoreBusy, StoreUnreachable, StoreError."""
     again = retry_if_exception_type((StoreBusy, ConnectionLost))
     return Retrying(retry=again, stop=stop_after_attempt(TRIES), wait=wait_random(0, 1), reraise=True)(action)
 
 
 def insert_or_keep(connection: Connection, table: type[DeclarativeBase]) -> Insert:
-    """An INSERT that leaves a row alone which is there already, also one that another process is just inserting."""
+    """Make an INSERT that leaves an existing row alone, also one that another process is just inserting."""
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
@@ -159,8 +163,12 @@ def insert_or_keep(connection: Connection, table: type[DeclarativeBase]) -> Inse
 def insert_or_change(
     connection: Connection, table: type[DeclarativeBase], new: Mapping[str, Any], changes: Mapping[str, Any]
 ) -> Insert:
-    """An INSERT of a row that changes the one with the same primary key where it is there already, also one that
-    another process is just inserting: this waits for it. Of a table with checksums."""
+    """Make an INSERT that changes an existing row with the same primary key, also one that another process is just
+    inserting: it waits for that. The table has checksums.
+
+    new: the columns of the row.
+    changes: those that an existing row gets.
+    """
     keys, changes = list(table.__table__.primary_key), {**changes, SEAL: None}
     if connection.dialect.name == "postgresql":
         row = postgresql.insert(table).values(**new)
@@ -169,7 +177,7 @@ def insert_or_change(
 
 
 def one_writer_at_a_time(connection: Connection) -> None:
-    """Until the transaction ends, writers that ask this wait for each other. SQLite has one writer anyway."""
+    """Let writers that call this wait for each other until the transaction ends. SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS})")
 

@@ -1,6 +1,6 @@
-"""What a database refuses, as errors of ours with a cure that fits: who is in the way, what is full, what is hurt.
+"""Refusals of a database as errors of ours, each with its cure: a lock, a full disk, damage.
 
-SQLite tells by words, PostgreSQL by codes: the words beside them are in the server's language.
+SQLite reports them by words, PostgreSQL by codes: its words are in the server's language.
 """
 
 from __future__ import annotations
@@ -23,7 +23,11 @@ class ConnectionLost(StoreUnreachable):
 
 @dataclass(frozen=True)
 class Refusal:
-    """words: of SQLite, codes: of PostgreSQL, any of which tells it."""
+    """A kind of refusal.
+
+    words: any of them in SQLite's message shows it.
+    codes: any of them in front of PostgreSQL's code shows it.
+    """
 
     kind: Callable[[str, str, str], StoreError]
     words: Sequence[str]
@@ -32,9 +36,9 @@ class Refusal:
     todo: str
 
     def tells(self, error: DBAPIError) -> bool:
-        """Whether the error is of this kind."""
-        code, said = getattr(error.orig, "sqlstate", None), str(error.orig)
-        return str(code).startswith(tuple(self.codes)) if code else any(word in said for word in self.words)
+        """Tell whether an error is of this kind."""
+        code, text = getattr(error.orig, "sqlstate", None), str(error.orig)
+        return str(code).startswith(tuple(self.codes)) if code else any(word in text for word in self.words)
 
 
 REFUSALS = (
@@ -72,7 +76,7 @@ REFUSALS = (
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """What the database refuses inside the block, as StoreBusy, StoreDamaged, StoreUnreachable or StoreError."""
+    """Turn the database's refusals inside the block into StoreBusy, StoreDamaged, StoreUnreachable or StoreError."""
     try:
         yield
     except DBAPIError as error:  # other errors of SQLAlchemy are mistakes of ours
@@ -86,12 +90,12 @@ def refusals() -> Iterator[None]:
 
 
 def as_store_error(error: DBAPIError) -> StoreError:
-    """The error of ours that says it."""
-    said = str(error.orig).strip()
+    """Make the error of ours for a refusal of the database."""
+    text = str(error.orig).strip()
     if error.connection_invalidated:
-        return ConnectionLost("the database to stay reachable", said, REACH)
+        return ConnectionLost("the database to stay reachable", text, REACH)
     for refusal in REFUSALS:
         if refusal.tells(error):
-            return refusal.kind(refusal.expected, said, refusal.todo)
+            return refusal.kind(refusal.expected, text, refusal.todo)
     expected = "to answer" if isinstance(error, OperationalError) else "to accept the change"
-    return StoreError(f"the catalog {expected}", said, "nothing of this change was stored; see what the database says")
+    return StoreError(f"the catalog {expected}", text, "nothing of this change was stored; see what the database says")

@@ -1,8 +1,8 @@
-"""The checksum of a row: CRC-32 over what all its columns say, the same on both databases.
+"""The checksum of a row: CRC-32 over the values of its columns, the same on both databases.
 
 A page of a database may be damaged where the database itself sees nothing: a class in a segment's row, a coordinate, a
 name. So every row that decides something carries a checksum, `seal`. An INSERT computes it from its plain values, an
-UPDATE empties it, and `seals.seal_rows` fills what is empty before the transaction ends: no writer has to think of it.
+UPDATE empties it, and `seals.seal_rows` fills empty ones before the transaction ends: no writer has to think of it.
 """
 
 from __future__ import annotations
@@ -32,19 +32,29 @@ class Sealed:
     @declared_attr
     @classmethod
     def seal(cls) -> Mapped[int | None]:
-        """Empty only inside a transaction. The last column: its default sees the values of all others."""
+        """Make the column, empty only inside a transaction. It is the last: its default sees the values of all
+        others."""
         model: Any = cls
         return mapped_column(BigInteger, default=lambda row: _of_insert(model, row), onupdate=null(), sort_order=99)
 
 
 def sealed_columns(table: Table, numbered_later: bool) -> list[Column[Any]]:
-    """The columns that a table's checksum covers, by name: their order in the code does not matter."""
+    """List the columns that a table's checksum covers, by name: their order in the code does not matter.
+
+    numbered_later: leave the table's own number out, see `Sealed`.
+    """
     own = {table.autoincrement_column} if numbered_later else set()
-    return sorted((one for one in table.columns if one.name != SEAL and one not in own), key=lambda one: one.name)
+    return sorted(
+        (column for column in table.columns if column.name != SEAL and column not in own),
+        key=lambda column: column.name,
+    )
 
 
 def row_checksum(columns: Sequence[Column[Any]], values: Sequence[Any]) -> int:
-    """The CRC-32 of a row. values: one per column, as Python objects, in that order."""
+    """Compute the CRC-32 of a row, [0, 2^32).
+
+    values: a Python object per column, in that order.
+    """
     return _checksum(columns[0].table.name.encode(), values)
 
 
@@ -55,14 +65,14 @@ def _checksum(table: bytes, values: Sequence[Any]) -> int:
 
 
 def _of_insert(model: type[Sealed], context: Any) -> int | None:
-    """The checksum of a row that is being inserted; None where it has no number yet, and one is covered."""
-    given = context.get_current_parameters()
+    """Compute the checksum of a row that is being inserted; None if its number is covered and not known yet."""
+    parameters = context.get_current_parameters()
     table, columns = _plan(model.__table__, model.NUMBERED_LATER)
     values: list[Any] = []
     for name, required, plain in columns:
-        value = given.get(name)
+        value = parameters.get(name)
         if value is None:
-            if required and name not in given:
+            if required and name not in parameters:
                 return None
             values.append(None)
         else:
@@ -72,7 +82,8 @@ def _of_insert(model: type[Sealed], context: Any) -> int | None:
 
 @cache  # asked once for each row that is stored
 def _plan(table: Table, numbered_later: bool) -> tuple[bytes, list[tuple[str, bool, Callable[[Any], Any] | None]]]:
-    """The name of the table; of each covered column its name, whether a row must have it, what makes values plain."""
+    """Find the table's name, and of each covered column its name, whether it is required, and what makes values
+    plain."""
     return table.name.encode(), [
         (column.name, column.primary_key or not column.nullable, _plain(column))
         for column in sealed_columns(table, numbered_later)
@@ -84,7 +95,7 @@ def _plain(column: Column[Any]) -> Callable[[Any], Any] | None:
 
 
 def _spelling(value: Any) -> Callable[[Any], bytes]:
-    """How to spell a value of a class of its own under one of the kinds below, or JSON."""
+    """Find how to spell a value of a subclass of the kinds below, or JSON."""
     return next((spelling for kind, spelling in SPELLINGS.items() if isinstance(value, kind)), _json_bytes)
 
 
@@ -112,9 +123,9 @@ SPELLINGS: Mapping[type, Callable[[Any], bytes]] = {
 
 
 def _json(value: Any) -> Any:
-    """As PostgreSQL's JSONB gives it back: 1e+22 comes as a whole number."""
+    """Bring JSON to the form in which PostgreSQL's JSONB returns it: 1e+22 comes as a whole number."""
     if isinstance(value, Mapping):
-        return {str(key): _json(one) for key, one in value.items()}
+        return {str(key): _json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_json(one) for one in value]
+        return [_json(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value

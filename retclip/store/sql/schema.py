@@ -26,14 +26,14 @@ EARLIER = {f"{number:04}" for number in range(1, 10)}  # revisions of the layout
 
 
 def current_revision(connection: Connection) -> str | None:
-    """The revision in the database, None where it holds no RetCLIP tables."""
+    """Read the revision in the database; None if it holds no RetCLIP tables."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
 def require_head(engine: Engine) -> None:
-    """Raises StoreBehind unless the database has the schema that this program speaks."""
+    """Raise StoreBehind unless the database has the schema of this program."""
     with transaction(engine) as connection:
         revision = current_revision(connection)
     _refuse_earlier(revision)
@@ -46,7 +46,7 @@ def require_head(engine: Engine) -> None:
 
 
 def _refuse_earlier(revision: str | None) -> None:
-    """Raises StoreBehind for a store whose layout no migration leads on from."""
+    """Raise StoreBehind for a store of a layout that no migration starts from."""
     if revision in EARLIER:
         got = f"revision {revision}: the store was made by an earlier layout, which kept no history as facts"
         todo = "build its sources again into a new store, or use the program version that wrote it"
@@ -54,7 +54,8 @@ def _refuse_earlier(revision: str | None) -> None:
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
-    """Run all missing migrations in one transaction; rows that they changed get their checksums in it, too."""
+    """Run all missing migrations in one transaction, checksums of the changed rows included. Raises StoreBehind,
+    StoreError."""
     _run(engine, lambda config: command.upgrade(config, revision))
 
 
@@ -64,28 +65,28 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 
 def differences(engine: Engine) -> list[str]:
-    """What stands in the database otherwise than in `store.tables`; empty when they agree."""
+    """Compare the database with `store.sql.tables`; an empty list if they agree."""
     with transaction(engine) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "render_as_batch": True})
         return [str(difference) for difference in compare_metadata(context, Base.metadata)]
 
 
 def newest_revision() -> str | None:
-    """The newest migration in the package."""
+    """Find the newest migration in the package."""
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
 def _folder() -> str:
-    """Where the migrations lie: a folder of their own in the repository, a sub-package in a wheel."""
-    found = importlib.util.find_spec("retclip.migrations")
-    places = found.submodule_search_locations if found else None
+    """Find the migrations: a folder of their own in the repository, a sub-package in a wheel."""
+    spec = importlib.util.find_spec("retclip.migrations")
+    places = spec.submodule_search_locations if spec else None
     if not places:
         raise StoreBehind("the migrations beside the program", "none", "install retclip again")
     return str(Path(places[0]))
 
 
 def alembic_config() -> Config:
-    """Alembic's configuration for the migrations that ship with the package."""
+    """Make Alembic's configuration for the migrations that ship with the package."""
     config = Config()
     config.set_main_option("script_location", _folder())
     return config
@@ -93,7 +94,7 @@ def alembic_config() -> Config:
 
 @contextmanager
 def _foreign_revision() -> Iterator[None]:
-    """A revision that this program's migrations do not know, as StoreBehind."""
+    """Turn a revision that this program's migrations do not know into StoreBehind."""
     try:
         yield
     except CommandError as error:

@@ -1,4 +1,4 @@
-"""Keeping and checking the checksums of rows (`row_checksum`): filled before a transaction ends, held by `doctor`."""
+"""Filling and checking the checksums of rows (`row_checksum`): before a transaction ends, and in `doctor`."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ class SealedTable:
 
     @property
     def empty(self) -> Any:
-        """The condition of rows without a checksum."""
+        """Make the condition of rows without a checksum."""
         return self.table.c.seal.is_(None)
 
     def read(self) -> Select[Any]:
-        """What the checksum covers, the key, the checksum."""
+        """Select the covered columns, the key, the checksum."""
         return select(*self.covered, *self.key, self.table.c.seal)
 
     def fill(self) -> Update:
-        """The checksum `seal` for the row of the key `key_0`, `key_1`, ..."""
+        """Make the statement that sets the checksum `new` in the row of the key `key_0`, `key_1`, ..."""
         names = (column == bindparam(f"key_{n}") for n, column in enumerate(self.key))
         return update(self.table).where(*names).values(seal=bindparam("new"))
 
     def checksum(self, row: Any) -> int:
-        """Of a row as `read` gives it."""
+        """Compute the checksum of a row that `read` selects."""
         return row_checksum(self.covered, row[: len(self.covered)])
 
     def name(self, row: Any) -> tuple[Any, ...]:
-        """The key of a row as `read` gives it."""
+        """Take the key from a row that `read` selects."""
         return tuple(row[len(self.covered) : -1])
 
 
@@ -62,24 +62,24 @@ def _sealed_tables() -> list[SealedTable]:
 
 
 SEALED = _sealed_tables()
-for _sealed in SEALED:  # finds what a transaction has left empty, at no cost where nothing is
+for _sealed in SEALED:  # finds the rows that a transaction has left empty, at no cost if there are none
     _name, _empty = f"ix_{_sealed.table.name}_unsealed", _sealed.empty
     Index(_name, _sealed.table.c.seal, sqlite_where=_empty, postgresql_where=_empty)
 
 
 def seal_rows(connection: Connection) -> None:
-    """Give every row that this transaction changed its checksum. What others have not committed, nobody sees."""
-    found = connection.execute(_which_have_empty()).one()
-    for sealed, some in zip(SEALED, found, strict=True):
-        while some and (rows := connection.execute(sealed.read().where(sealed.empty).limit(PAGE)).all()):
-            named = [{f"key_{n}": value for n, value in enumerate(sealed.name(row))} for row in rows]
-            values = [{**key, "new": sealed.checksum(row)} for key, row in zip(named, rows, strict=True)]
+    """Give every row that this transaction changed its checksum. Uncommitted rows of others are not visible."""
+    have_empty = connection.execute(_which_have_empty()).one()
+    for sealed, any_empty in zip(SEALED, have_empty, strict=True):
+        while any_empty and (rows := connection.execute(sealed.read().where(sealed.empty).limit(PAGE)).all()):
+            keys = [{f"key_{n}": value for n, value in enumerate(sealed.name(row))} for row in rows]
+            values = [{**key, "new": sealed.checksum(row)} for key, row in zip(keys, rows, strict=True)]
             connection.execute(sealed.fill(), values)
 
 
 def broken_rows(connection: Connection) -> Mapping[str, list[tuple[Any, ...]]]:
-    """The keys of all rows that do not say what they once said, by table; in the place of those that cannot be read
-    stands why. Reads every row, in the order of the table itself: an index may be damaged, too. Raises StoreError."""
+    """List the keys of all rows that do not match their checksum, by table; the error stands in the place of unreadable
+    rows. Reads every row, in the order of the table itself: an index may be damaged, too. Raises StoreError."""
     return {sealed.table.name: broken for sealed in SEALED if (broken := list(_broken(connection, sealed)))}
 
 
@@ -97,6 +97,6 @@ def _broken(connection: Connection, sealed: SealedTable) -> Iterator[tuple[Any, 
 
 @cache
 def _which_have_empty() -> Select[Any]:
-    """One question for all tables."""
+    """Make one query that tells of each table whether it has rows without a checksum."""
     columns: list[Any] = [exists().where(sealed.empty).select_from(sealed.table) for sealed in SEALED]
     return select(*columns)

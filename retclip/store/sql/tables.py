@@ -1,10 +1,10 @@
-"""The SQL schema. First what is known: data sets, images, classes, segments, labels, feature spaces. Then the work:
-runs and their ledger, shards of the archive, indexes and what they must follow, events, decisions about names.
+"""The SQL schema. First the data: data sets, images, classes, segments, labels, feature spaces. Then the work:
+runs and their ledger, shards of the archive, indexes and their outbox, events, decisions about names.
 
-SQL and the feature archive are the truth; a vector index is a copy of what `segment`, `segment_feature` and `category`
-say. States of images and segments are small integers with a named CHECK. Events, facts and masks are only ever added;
-what `segment`, `category` and `category_alias` hold beside names of places follows from them (`retclip.store.history`).
-Tables for later subjects (tombstones, traces, API keys) come with their own migrations.
+SQL and the feature archive are the truth; a vector index is a copy of `segment`, `segment_feature` and `category`.
+States of images and segments are small integers with a named CHECK. Events, facts and masks are only ever added; apart
+from their keys, `segment`, `category` and `category_alias` are caches of the facts (`retclip.store.history`). Tables
+for later subjects (tombstones, traces, API keys) come with their own migrations.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ ACTIVE, DELETING, PURGED = 1, 2, 3  # image.state
 
 
 def _one_of(column: str, words: type[Word]) -> str:
-    """The condition of a CHECK that a column holds one of those words."""
+    """Make the condition of a CHECK that a column holds one of those words."""
     return f"{column} IN ({', '.join(map(repr, map(str, words)))})"
 
 
 def _of_mask(table: str) -> ForeignKeyConstraint:
-    """The key of a row that belongs to a mask."""
+    """Make the foreign key of a row that belongs to a mask."""
     return ForeignKeyConstraint(
         ["segment_id", "mask_no"], ["mask.segment_id", "mask.number"], name=f"fk_{table}_mask", ondelete="CASCADE"
     )
@@ -94,8 +94,8 @@ class ImageRow(Sealed, Base):
 
 
 class Category(Sealed, Base):
-    """A class as it is now. A merged one names what it became part of, a removed one when. All but its number follows
-    from `class_fact`."""
+    """A class as it is now. A merged one names its target, a removed one the time. All but its number follows from
+    `class_fact`."""
 
     __tablename__ = "category"
     __table_args__ = (CheckConstraint("merged_into_id IS NULL OR merged_into_id <> id", name="no_self_merge"),)
@@ -108,7 +108,7 @@ class Category(Sealed, Base):
 
 
 class CategoryAlias(Sealed, Base):
-    """Another name of a class, as `class_fact` has it now."""
+    """Another name of a class, which follows from `class_fact`."""
 
     __tablename__ = "category_alias"
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
@@ -118,8 +118,7 @@ class CategoryAlias(Sealed, Base):
 
 
 class Proposer(Sealed, Base):
-    """Who makes masks. Version and settings belong to the run: another version's masks take the place of the old ones,
-    they do not stand beside them."""
+    """A maker of masks. Version and settings belong to the run: another version's masks replace the old ones."""
 
     __tablename__ = "proposer"
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
@@ -141,7 +140,8 @@ class Space(Sealed, Base):
 
 
 class Segment(Sealed, Base):
-    """A stored segment: a slot, and what holds of it now, as `segment_fact` has it. `rev` grows with every change."""
+    """A stored segment: a slot, and its current values, which follow from `segment_fact`. `rev` grows with every
+    change."""
 
     __tablename__ = "segment"
     NUMBERED_LATER = True
@@ -160,7 +160,7 @@ class Segment(Sealed, Base):
     proposer_id: Mapped[int] = mapped_column(ForeignKey("proposer.id"))
     prompt: Mapped[str] = mapped_column(String(200))  # the name key of the class that was asked for
     ordinal: Mapped[int]
-    category_id: Mapped[int] = mapped_column(ForeignKey("category.id"))  # from here on: what holds now
+    category_id: Mapped[int] = mapped_column(ForeignKey("category.id"))  # from here on: the current values
     label_source: Mapped[LabelSource] = mapped_column(OneOf(LabelSource))
     confidence: Mapped[float]
     labelled_by: Mapped[str] = mapped_column(String(ACTOR_WIDTH))
@@ -189,8 +189,8 @@ class Mask(Sealed, Base):
 
 
 class SegmentFact(Sealed, Base):
-    """What an event says of a segment; what it does not speak of is empty. Never changed. Of each kind of thing that is
-    said the newest row holds whose event is not undone (`retclip.store.history.segment_facts`)."""
+    """An event's fact about a segment; columns that it does not state are empty. Never changed. Of each kind of column
+    the newest row counts whose event is not undone (`retclip.store.history.segment_facts`)."""
 
     __tablename__ = "segment_fact"
     NUMBERED_LATER = True
@@ -216,7 +216,7 @@ class SegmentFact(Sealed, Base):
 
 
 class ClassFact(Sealed, Base):
-    """What an event says of a class, as `segment_fact` of a segment (`retclip.store.history.class_facts`)."""
+    """An event's fact about a class, like `segment_fact` (`retclip.store.history.class_facts`)."""
 
     __tablename__ = "class_fact"
     __table_args__ = (CheckConstraint("merged_into_id IS NULL OR merged_into_id <> category_id", name="no_self_merge"),)
@@ -225,13 +225,13 @@ class ClassFact(Sealed, Base):
     category_id: Mapped[int] = mapped_column(ForeignKey("category.id"), index=True)
     name: Mapped[str | None] = mapped_column(String(200))  # from now on; earlier ones are aliases
     alias: Mapped[str | None] = mapped_column(String(200))
-    is_thing: Mapped[bool | None]  # the first who says it decides
+    is_thing: Mapped[bool | None]  # the first fact that states it decides
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"))
     present: Mapped[bool | None]  # stored (again), or removed
 
 
 class SegmentFeature(Sealed, Base):
-    """Where the vector of a segment's mask lies: shard and row, with the checksum of its float16 bytes."""
+    """The place of the vector of a segment's mask: shard and row, with the checksum of its float16 bytes."""
 
     __tablename__ = "segment_feature"
     __table_args__ = (_of_mask("segment_feature"),)
@@ -244,7 +244,7 @@ class SegmentFeature(Sealed, Base):
 
 
 class FeatureGap(Sealed, Base):
-    """A mask that is let go without a vector in a space. mask: it meets no cell of that backbone's features; photo: its
+    """A mask whose vector is waived in a space. reason mask: it meets no cell of that backbone's features; photo: its
     photo could not be used, and a person accepted that."""
 
     __tablename__ = "feature_gap"
@@ -285,20 +285,20 @@ class Run(Sealed, Base):
     counts: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     started_at: Mapped[datetime] = mapped_column(Moment, default=now)
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
-    event_id: Mapped[int | None] = mapped_column(ForeignKey("event.id"), index=True)  # what it says; None: nothing yet
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("event.id"), index=True)  # of its facts; None: none yet
 
 
 class Unit(Sealed, Base):
-    """The ledger: one image under one recipe, space, annotation and class set. What is finished is not done again, what
-    is leased is being worked on by `owner`, until `leased_until` at the latest."""
+    """The ledger: one image under one recipe, space, annotation and class set. A finished unit is not done again;
+    `owner` works on a leased one, until `leased_until` at the latest."""
 
     __tablename__ = "unit"
     __table_args__ = (CheckConstraint(_one_of("state", UnitState), name="state"),)
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"), index=True)
     image_id: Mapped[int | None] = mapped_column(ForeignKey("image.id", ondelete="CASCADE"), index=True)
-    classes: Mapped[list[str]] = mapped_column(Json, default=list)  # name keys of what was asked for
-    shown: Mapped[list[str] | None] = mapped_column(Json)  # of these what its record shows; None: not written down
+    classes: Mapped[list[str]] = mapped_column(Json, default=list)  # name keys of the prompts
+    shown: Mapped[list[str] | None] = mapped_column(Json)  # those of them that its record shows; None: not written down
     content: Mapped[str] = mapped_column(String(64), default="")  # digest of annotation and recipe
     external_id: Mapped[str] = mapped_column(String(NAME_WIDTH))
     uri: Mapped[str] = mapped_column(Text, default="")
@@ -367,7 +367,7 @@ class Outbox(Base):
 
 
 class Event(Sealed, Base):
-    """Who changed something: what exactly, its facts say. An undo is an event that names another one. Append-only
+    """A change by somebody; its facts say what exactly changed. An undo is an event that names another one. Append-only
     (triggers refuse UPDATE and DELETE)."""
 
     __tablename__ = "event"
@@ -379,14 +379,14 @@ class Event(Sealed, Base):
     at: Mapped[datetime] = mapped_column(Moment, default=now)
     actor: Mapped[str] = mapped_column(String(ACTOR_WIDTH))
     action: Mapped[Action] = mapped_column(OneOf(Action, 32))
-    target: Mapped[str] = mapped_column(String(200))  # of people's reading: the class as it was called, the source
+    target: Mapped[str] = mapped_column(String(200))  # for people to read: the class as it was called, the source
     category_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"), index=True)  # None: of several
     undoes: Mapped[int | None] = mapped_column(ForeignKey("event.id"), unique=True)
 
 
 class ClassMatchRow(Sealed, Base):
-    """A decision about a name that somebody asked for. A later one names the row that it takes the place of; nothing
-    but run and event of a fill that has just ended is ever changed."""
+    """A decision about a requested name. A later one names the row that it supersedes; only run and event are changed,
+    once a fill has ended."""
 
     __tablename__ = "class_match"
     __table_args__ = (
@@ -399,24 +399,24 @@ class ClassMatchRow(Sealed, Base):
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     query: Mapped[str] = mapped_column(String(200))
     query_key: Mapped[str] = mapped_column(String(200), index=True)
-    matched: Mapped[str] = mapped_column(String(200))  # of a missing one what came nearest, "" where nothing did
+    matched: Mapped[str] = mapped_column(String(200))  # the nearest class of a missing one, "" without any
     dataset: Mapped[str] = mapped_column(String(120))  # the fallback data set, "" = the store itself
     source: Mapped[str] = mapped_column(Text)  # its address
     how: Mapped[str] = mapped_column(String(16))
-    similarity: Mapped[float | None]  # None where names decided, or a person
-    encoder: Mapped[str] = mapped_column(String(64))  # fingerprint of the space of the texts, "" where names decided
+    similarity: Mapped[float | None]  # None if names decided, or a person
+    encoder: Mapped[str] = mapped_column(String(64))  # fingerprint of the space of the texts, "" if names decided
     threshold: Mapped[float]
     decision: Mapped[Decision] = mapped_column(OneOf(Decision))
     decided_by: Mapped[str] = mapped_column(String(ACTOR_WIDTH))
     at: Mapped[datetime] = mapped_column(Moment, default=now)
     reason: Mapped[str] = mapped_column(Text)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id"))  # the one that ended the fill
-    event_id: Mapped[int | None] = mapped_column(ForeignKey("event.id"))  # what an undo takes back
+    event_id: Mapped[int | None] = mapped_column(ForeignKey("event.id"))  # the fill's, for an undo
     supersedes_id: Mapped[int | None] = mapped_column(ForeignKey("class_match.id"), unique=True)
 
 
 class ReconcileRun(Base):
-    """What a comparison of SQL and index found, and whether it was repaired."""
+    """The result of a comparison of SQL and index, and whether it was repaired."""
 
     __tablename__ = "reconcile_run"
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

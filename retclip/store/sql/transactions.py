@@ -1,4 +1,4 @@
-"""The catalog as the parts of a store ask and change it: each question and each change is a transaction of its own."""
+"""The catalog for the parts of a store: each question and each change is a transaction of its own."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sqlalchemy import Connection, Engine
 
 from retclip.store.sql.engine import read, write
 
-Given = ParamSpec("Given")
+Params = ParamSpec("Params")
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
 class Transactions:
-    """Whoever holds this may ask and change; no connection leaves it.
+    """Asks and changes the catalog; no connection leaves it.
 
     engine: the catalog's.
     changed: called after each `edit`, so that the indexes follow.
@@ -26,23 +26,23 @@ class Transactions:
     changed: Callable[[], None]
 
     def read(
-        self, question: Callable[Concatenate[Connection, Given], Answer], *args: Given.args, **options: Given.kwargs
+        self, question: Callable[Concatenate[Connection, Params], Answer], *args: Params.args, **options: Params.kwargs
     ) -> Answer:
         """Ask the catalog. Raises StoreUnreachable, StoreError."""
         return read(self.engine, lambda connection: question(connection, *args, **options))
 
     def write(
-        self, change: Callable[Concatenate[Connection, Given], Answer], *args: Given.args, **options: Given.kwargs
+        self, change: Callable[Concatenate[Connection, Params], Answer], *args: Params.args, **options: Params.kwargs
     ) -> Answer:
-        """Change the catalog alone, again where other writers were in the way. Raises what the change raises,
+        """Change the catalog alone, again while other writers are in the way. Raises whatever the change raises, and
         StoreBusy, StoreUnreachable, StoreError."""
         return write(self.engine, lambda connection: change(connection, *args, **options))
 
     def edit(
-        self, change: Callable[Concatenate[Connection, Given], Answer], *args: Given.args, **options: Given.kwargs
+        self, change: Callable[Concatenate[Connection, Params], Answer], *args: Params.args, **options: Params.kwargs
     ) -> Answer:
-        """As `write`, and let the indexes follow. One that cannot is warned of and follows later: what is true stands
-        in SQL, and done is done."""
+        """Change the catalog, and let the indexes follow. A failing index is a warning, and follows later: SQL holds
+        the truth. Raises as `write`."""
         done = self.write(change, *args, **options)
         self.changed()
         return done
