@@ -1,7 +1,7 @@
-"""The ledger: who runs, what is finished, what failed; and the rows that a run refers to.
+"""The ledger: runs, finished and failed units of work, and the rows that a run refers to.
 
-A unit of work that is finished is not done again; one that failed is tried again by the next run, up to MAX_ATTEMPTS,
-and from then on only named (a poison image must not cost every run its time).
+A finished unit of work is not done again. A failed one is tried again by the next run, up to MAX_ATTEMPTS, and from
+then on only listed (a poison image must not cost every run its time).
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from retclip.store.states import IndexState, RunState, UnitState
 from retclip.types import FeatureSpace
 
 MAX_ATTEMPTS = 5
+UNLEASED = {"owner": None, "leased_until": None, "begun": False}  # columns of a unit without a lease
 
 
 def start_run(connection: Connection, plan: RunPlan) -> OpenRun:
-    """Insert the run and whatever rows it refers to."""
+    """Insert a run and the rows that it refers to."""
     dataset_id = row_id(connection, Dataset, {"name": plan.dataset}, {"uri": plan.source})
     proposer_id = row_id(connection, Proposer, {"name": plan.proposer}, {})
     space_id = ensure_space(connection, plan.space)
@@ -39,21 +40,21 @@ def start_run(connection: Connection, plan: RunPlan) -> OpenRun:
 
 
 def planned_run(connection: Connection, plan: RunPlan) -> OpenRun:
-    """The run as it would be, for whoever only asks what there is to do: nothing is written. Rows that are not there
-    yet have the id 0, to which nothing refers."""
-    named: tuple[tuple[type[DeclarativeBase], str, str], ...] = (
+    """Make a run without writing anything, to count the work to do. Rows that do not exist yet have the id 0, to which
+    nothing refers."""
+    lookups: tuple[tuple[type[DeclarativeBase], str, str], ...] = (
         (Dataset, "name", plan.dataset), (Proposer, "name", plan.proposer), (Space, "fingerprint", plan.space.id)
     )  # fmt: skip
-    found: list[int] = []
-    for table, column, value in named:
+    ids: list[int] = []
+    for table, column, value in lookups:
         columns = table.__table__.c
-        found.append(connection.execute(select(columns.id).where(columns[column] == value)).scalar() or 0)
-    dataset_id, proposer_id, space_id = found
+        ids.append(connection.execute(select(columns.id).where(columns[column] == value)).scalar() or 0)
+    dataset_id, proposer_id, space_id = ids
     return OpenRun(0, dataset_id, proposer_id, space_id, plan.proposer, plan.recipe, plan.kind)
 
 
 def has_units(connection: Connection) -> bool:
-    """Whether any work was ever finished here."""
+    """Tell whether any unit is finished."""
     return connection.execute(select(Unit.key).where(Unit.state == UnitState.FINISHED).limit(1)).scalar() is not None
 
 
@@ -63,7 +64,7 @@ def finish_run(connection: Connection, run_id: int, state: RunState, counts: Map
 
 
 def finished_units(connection: Connection, keys: Sequence[str]) -> set[str]:
-    """Those of the units that need no more work."""
+    """List those of the units that are finished."""
     done: set[str] = set()
     for page in pages(keys):
         query = select(Unit.key).where(Unit.key.in_(page), Unit.state == UnitState.FINISHED)
@@ -72,25 +73,25 @@ def finished_units(connection: Connection, keys: Sequence[str]) -> set[str]:
 
 
 def poisoned_units(connection: Connection, keys: Sequence[str]) -> dict[str, Failure]:
-    """Those of the units that failed too often to be tried again."""
-    found = {}
+    """List those of the units that failed too often to be tried again."""
+    failures = {}
     for page in pages(keys):
         query = select(Unit.key, Unit.external_id, Unit.uri, Unit.error, Unit.attempts).where(
             Unit.key.in_(page), Unit.state == UnitState.FAILED, Unit.attempts >= MAX_ATTEMPTS
         )
         for key, external_id, uri, error, attempts in connection.execute(query):
-            found[key] = given_up(external_id, uri, error, attempts)
-    return found
+            failures[key] = given_up(external_id, uri, error, attempts)
+    return failures
 
 
 def given_up(external_id: str, uri: str, error: str | None, attempts: int) -> Failure:
-    """A poison image, as it is listed."""
+    """Make the record of a poison image."""
     reason = f"not tried again after {attempts} attempts, unless you say --retry-failed: {error}"
     return Failure(external_id, uri, reason, attempts)
 
 
 def forget_units(connection: Connection, class_keys: Set[str]) -> None:
-    """Units that looked for one of these name keys are not finished any more."""
+    """Delete the units that looked for one of these name keys: they are not finished any more."""
     rows = connection.execute(select(Unit.key, Unit.classes))
     for page in pages([key for key, classes in rows if not class_keys.isdisjoint(classes)]):
         connection.execute(delete(Unit).where(Unit.key.in_(page)))
@@ -99,14 +100,14 @@ def forget_units(connection: Connection, class_keys: Set[str]) -> None:
 def record_failure(connection: Connection, run_id: int, key: str, failure: Failure) -> None:
     """Count one more failed attempt at a unit."""
     values = {"run_id": run_id, "state": UnitState.FAILED, "error": failure.reason, "at": now()}
-    values |= {"owner": None, "leased_until": None, "begun": False}
+    values |= UNLEASED
     described = {"key": key, "external_id": stored_name(failure.external_id), "uri": failure.uri}
     again = {**values, "attempts": Unit.attempts + 1}  # counted by SQL: another build may meet the same photo now
     connection.execute(insert_or_change(connection, Unit, {**described, **values}, again))
 
 
 def ensure_space(connection: Connection, space: FeatureSpace) -> int:
-    """The row of a feature space, with a first active store version."""
+    """Find or insert the row of a feature space, with a first active store version."""
     described = {"backbone": space.backbone, "weights": space.weights, "dim": space.dim}
     described |= {"preprocessing": space.preprocessing, "pooling": space.pooling}
     space_id = row_id(connection, Space, {"fingerprint": space.id}, described)
@@ -121,13 +122,13 @@ def ensure_space(connection: Connection, space: FeatureSpace) -> int:
 
 
 def spaces(connection: Connection) -> list[tuple[int, FeatureSpace]]:
-    """Every feature space of the store with its row id."""
+    """List every feature space of the store with its row, the oldest first."""
     columns = (Space.id, Space.backbone, Space.weights, Space.preprocessing, Space.pooling, Space.dim)
     return [(row[0], FeatureSpace(*row[1:])) for row in connection.execute(select(*columns).order_by(Space.id))]
 
 
 def active_version(connection: Connection, space_id: int) -> tuple[int, str] | None:
-    """(row id, name of its index) of the space's active store version."""
+    """Find the active store version of a space: (row, name of its index); None if there is none."""
     query = select(StoreVersion.id, StoreVersion.index_name)
     row = connection.execute(
         query.where(StoreVersion.space_id == space_id, StoreVersion.state == IndexState.ACTIVE)
@@ -136,18 +137,20 @@ def active_version(connection: Connection, space_id: int) -> tuple[int, str] | N
 
 
 def home_of(connection: Connection, version_id: int) -> str | None:
-    """Which engine followed a version last, None where none did."""
+    """Read which engine followed a version last; None if none did."""
     return connection.execute(select(StoreVersion.home).where(StoreVersion.id == version_id)).scalar_one()
 
 
 def set_home(connection: Connection, version_id: int, home: str | None) -> None:
-    """From now on that engine does."""
+    """Write which engine follows a version from now on."""
     connection.execute(update(StoreVersion).where(StoreVersion.id == version_id).values(home=home))
 
 
 def live_versions(connection: Connection, space_id: int | None = None) -> list[int]:
-    """The versions that every change must reach: building, active and retiring ones, of all spaces, for a segment that
-    is retired or relabelled is so in each. space_id: of that space alone, which got a vector that others do not see."""
+    """List the store versions that a change must reach: building, active and retiring ones.
+
+    space_id: of one space; None for all: a segment is retired or relabelled in each.
+    """
     query = select(StoreVersion.id).where(StoreVersion.state != IndexState.DROPPED)
     return list(
         connection.execute(query if space_id is None else query.where(StoreVersion.space_id == space_id)).scalars()
@@ -157,7 +160,7 @@ def live_versions(connection: Connection, space_id: int | None = None) -> list[i
 def row_id(
     connection: Connection, table: type[DeclarativeBase], key: Mapping[str, Any], values: Mapping[str, Any]
 ) -> int:
-    """The id of the row with that unique key, inserted with `values` if it is not there."""
+    """Find the row with a unique key, or insert it with `values`."""
     columns = table.__table__.c
     query = select(columns.id).where(*(columns[name] == value for name, value in key.items()))
     existing = connection.execute(query).scalar()

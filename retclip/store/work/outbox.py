@@ -44,36 +44,36 @@ def announce(connection: Connection, versions: Sequence[int], segment_ids: Seque
 
 
 def pending(connection: Connection, version_id: int, limit: int) -> tuple[list[int], list[int]]:
-    """The oldest pending rows of a version: (row ids, the segment ids they name, each once, ascending)."""
+    """Read the oldest pending rows of a version: (row ids, the segment ids in them, each once, ascending)."""
     query = select(Outbox.id, Outbox.segment_ids).where(Outbox.version_id == version_id, Outbox.done_at.is_(None))
     rows = connection.execute(query.order_by(Outbox.id).limit(limit)).all()
-    return [row[0] for row in rows], _named([row[1] for row in rows])
+    return [row[0] for row in rows], _segment_ids([row[1] for row in rows])
 
 
 def announced_since(connection: Connection, version_id: int, last_row: int) -> tuple[int, list[int]]:
-    """Rows of a version after `last_row`, done or not: (the newest row id, the segment ids they name)."""
+    """Read the rows of a version after `last_row`, done or not: (the newest row id, the segment ids in them)."""
     query = select(Outbox.id, Outbox.segment_ids).where(Outbox.version_id == version_id, Outbox.id > last_row)
     rows = connection.execute(query.order_by(Outbox.id)).all()
-    return rows[-1][0] if rows else last_row, _named([row[1] for row in rows])
+    return rows[-1][0] if rows else last_row, _segment_ids([row[1] for row in rows])
 
 
 def newest_row(connection: Connection, version_id: int) -> int:
-    """The id of the version's newest row, 0 where it has none."""
+    """Find the newest row of a version, 0 without any."""
     query = select(func.coalesce(func.max(Outbox.id), 0)).where(Outbox.version_id == version_id)
     return connection.execute(query).scalar_one()
 
 
 def pending_count(connection: Connection, version_id: int) -> int:
-    """How many rows wait for the relay."""
+    """Count the pending rows of a version."""
     query = select(func.count()).select_from(Outbox).where(Outbox.version_id == version_id, Outbox.done_at.is_(None))
     return connection.execute(query).scalar_one()
 
 
 def mark_done(connection: Connection, row_ids: Sequence[int]) -> None:
-    """The index holds what those rows asked for."""
+    """Mark rows as done: the index has followed them."""
     for page in pages(row_ids):
         connection.execute(update(Outbox).where(Outbox.id.in_(page)).values(done_at=now()))
 
 
-def _named(blobs: Sequence[bytes]) -> list[int]:
+def _segment_ids(blobs: Sequence[bytes]) -> list[int]:
     return [int(number) for number in np.unique(np.frombuffer(b"".join(blobs), dtype="<i8"))]
