@@ -31,11 +31,15 @@ class Archive:
         self._open: OrderedDict[str, NDArray[np.float16]] = OrderedDict()
 
     def path(self, sha256: str) -> Path:
-        """Where the shard of that name lies."""
+        """Make the path of a shard."""
         return self.folder / sha256[:2] / f"{sha256}.npy"
 
     def write(self, vectors: NDArray[np.float32]) -> str:
-        """Keep (n, d) vectors as float16, n >= 1, and return the shard's name; durable when this returns."""
+        """Write vectors as float16, and return the shard's name; durable when this returns.
+
+        vectors: (n, d) float32 of unit length, n >= 1.
+        Raises StoreError without room on the disk.
+        """
         buffer = io.BytesIO()
         np.save(buffer, np.ascontiguousarray(vectors, dtype="<f2"), allow_pickle=False)
         name = hashlib.sha256(buffer.getbuffer()).hexdigest()
@@ -50,7 +54,12 @@ class Archive:
         return name
 
     def rows(self, sha256: str, numbers: NDArray[np.int64], checksums: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Rows of a shard as unit float32 vectors. Raises StoreDamaged where a row does not match its checksum."""
+        """Read rows of a shard: (n, d) float32 of unit length.
+
+        numbers: (n,) int64 rows.
+        checksums: (n,) int64, see `crc32`.
+        Raises StoreDamaged for a row that does not match its checksum.
+        """
         try:
             stored = np.ascontiguousarray(self._map(sha256)[numbers])
         except IndexError as error:
@@ -67,16 +76,16 @@ class Archive:
         return vectors
 
     def verify(self, sha256: str) -> bool:
-        """Whether the shard is there and its bytes are the ones it is named after."""
+        """Tell whether the shard exists and its bytes match its name."""
         path = self.path(sha256)
         return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
 
     def names(self) -> set[str]:
-        """The names of all shards on disk, referenced or not."""
+        """List the names of all shards on disk, referenced or not."""
         return {path.stem for path in self.folder.glob("??/*.npy")}
 
     def _make_folder(self, folder: Path) -> None:
-        """Durable too: a file in a folder that a power loss takes away is not kept."""
+        """Make a folder durably: a power loss that takes the folder takes its files, too."""
         if not folder.is_dir():
             folder.mkdir(parents=True, exist_ok=True)
             sync_path(folder.parent)
@@ -93,10 +102,13 @@ class Archive:
         return self._open[sha256]
 
     def _unreadable(self, sha256: str, error: Exception) -> StoreDamaged:
-        found = f"{type(error).__name__}: {error}"
-        return StoreDamaged(f"a readable shard {self.path(sha256)}", found, CURE)
+        got = f"{type(error).__name__}: {error}"
+        return StoreDamaged(f"a readable shard {self.path(sha256)}", got, CURE)
 
 
 def crc32(vector: NDArray[np.float16]) -> int:
-    """The checksum of one vector's little-endian float16 bytes."""
+    """Compute the CRC-32 of a vector's little-endian float16 bytes.
+
+    vector: (d,) float16.
+    """
     return zlib.crc32(np.ascontiguousarray(vector, dtype="<f2").tobytes())

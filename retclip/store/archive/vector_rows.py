@@ -1,7 +1,7 @@
-"""Where vectors lie, as rows of SQL: the shard in the archive, and each segment's row in it.
+"""The places of vectors as rows of SQL: the shard in the archive, and each segment's row in it.
 
-A vector is of one mask in one space. A slot that is filled with another mask has no vector yet in the other spaces,
-which say honestly that they lack it; should the earlier mask hold again, its vectors are there.
+A vector belongs to one mask in one space. After another mask fills a slot, its vectors are missing in the other spaces.
+Once an earlier mask is current again, so are its vectors.
 """
 
 from __future__ import annotations
@@ -22,13 +22,20 @@ NO_SHARD = -1
 
 
 def archived(archive: Archive, vectors: NDArray[np.float32]) -> tuple[str | None, list[int]]:
-    """Keep (n, d) vectors: (the shard's name, None where n is 0; the checksum of each row). Durable."""
+    """Write vectors to the archive, durably: (the shard's name, None if n is 0; the checksum of each row).
+
+    vectors: (n, d) float32 of unit length.
+    """
     name = archive.write(vectors) if len(vectors) else None
     return name, [crc32(vector) for vector in vectors.astype("<f2")]
 
 
 def shard_id(connection: Connection, run: OpenRun, name: str | None, rows: int, dim: int) -> int:
-    """The row of a shard; NO_SHARD where there is none."""
+    """Find or insert the row of a shard; NO_SHARD without a name.
+
+    rows: vectors in it.
+    dim: numbers in a vector.
+    """
     if name is None:
         return NO_SHARD
     return row_id(connection, Shard, {"sha256": name}, {"row_count": rows, "dim": dim, "run_id": run.id})
@@ -38,10 +45,12 @@ def point_at_rows(
     connection: Connection, space_id: int, shard: int, rows: Mapping[int, int], masks: Mapping[int, int],
     checksums: Sequence[int],
 ) -> None:  # fmt: skip
-    """Say of each segment which row of the shard is the vector of its mask in that space.
+    """Insert the place of each segment's vector in a space.
 
-    rows: segment to row.
-    masks: segment to the number of its mask.
+    shard: its row.
+    rows: the row in the shard, by segment.
+    masks: the number of the mask, by segment.
+    checksums: by row in the shard.
     """
     values = [
         {"segment_id": segment, "mask_no": masks[segment], "space_id": space_id, "shard_id": shard, "row_no": row,
@@ -53,17 +62,17 @@ def point_at_rows(
 
 
 def forget(connection: Connection, space_id: int, segment_ids: Sequence[int]) -> None:
-    """What that space knows of those segments' masks of now is gone."""
+    """Delete the vectors and gaps of the segments' current masks in a space."""
     for page in pages(segment_ids):
         for table in (SegmentFeature, FeatureGap):
-            now = select(Segment.mask_no).where(Segment.id == table.segment_id).scalar_subquery()
-            of_it = (table.segment_id.in_(page), table.space_id == space_id, table.mask_no == now)
-            connection.execute(delete(table).where(*of_it))
+            current = select(Segment.mask_no).where(Segment.id == table.segment_id).scalar_subquery()
+            condition = (table.segment_id.in_(page), table.space_id == space_id, table.mask_no == current)
+            connection.execute(delete(table).where(*condition))
 
 
 def forget_earlier(connection: Connection, shards: Sequence[int]) -> None:
-    """Of masks that hold no more what lay in those shards is gone."""
-    now = select(Segment.mask_no).where(Segment.id == SegmentFeature.segment_id).scalar_subquery()
+    """Delete the vectors of earlier masks in those shards."""
+    current = select(Segment.mask_no).where(Segment.id == SegmentFeature.segment_id).scalar_subquery()
     for page in pages(shards):
-        of_them = (SegmentFeature.shard_id.in_(page), SegmentFeature.mask_no != now)
-        connection.execute(delete(SegmentFeature).where(*of_them))
+        condition = (SegmentFeature.shard_id.in_(page), SegmentFeature.mask_no != current)
+        connection.execute(delete(SegmentFeature).where(*condition))

@@ -1,4 +1,4 @@
-"""What passes the door of a store: plain records of what is planned, found, decided and stored. No SQL."""
+"""The records that a store takes and returns: plans, results, decisions, stored data. Plain, no SQL."""
 
 from __future__ import annotations
 

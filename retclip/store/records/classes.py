@@ -12,9 +12,9 @@ from retclip.store.states import LabelSource
 
 @dataclass(frozen=True)
 class StoreClass:
-    """A class of the store and how much stands behind it.
+    """A class of the store, with its segments and images counted.
 
-    is_thing: None where nobody said.
+    is_thing: whether it is a thing; None if no source says.
     segments: visible ones.
     images: with at least one of them.
     """
@@ -29,7 +29,7 @@ class StoreClass:
 
 @dataclass(frozen=True)
 class StoredSegment:
-    """A segment of the store as people read it: what it is called, who said so, and where it came from.
+    """A segment of the store for people: its class, who labelled it, and its origin.
 
     labelled_by: a run or a person.
     box: x0, y0, x1, y1, in pixels of the upright image, x1 and y1 exclusive.
@@ -71,7 +71,7 @@ class StoredSegment:
 
 @dataclass(frozen=True)
 class Edit:
-    """What a change of classes did.
+    """The result of a change of classes.
 
     event: its number, for `FeatureStore.undo`.
     segments: how many changed.

@@ -18,8 +18,8 @@ class HistoryEvent:
 
     target: the class as it was called then, or the source of a build; of an undo the number of what it took back.
     now: what the class is called since, its new alias, or what it was merged into; "" for other actions.
-    segments: of how many it speaks.
-    runs: that speak under it, oldest first.
+    segments: how many it has facts about.
+    runs: that add to it, oldest first.
     source, dataset: what the newest of them read, "" without one.
     undoes: the event that it took back.
     undone_by: the event that took it back.
@@ -39,13 +39,17 @@ class HistoryEvent:
     undone_by: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Make plain data for JSON."""
         return {**asdict(self), "at": f"{self.at:%Y-%m-%dT%H:%M:%S}"}
 
 
 @dataclass(frozen=True)
 class SegmentState:
-    """What a segment was as of an event. visible: neither retired nor quarantined. mask: its number, from 1 on."""
+    """A segment as of an event.
+
+    visible: neither retired nor quarantined.
+    mask: its number, from 1 on.
+    """
 
     class_name: str
     visible: bool
@@ -55,7 +59,10 @@ class SegmentState:
 
 @dataclass(frozen=True)
 class SegmentChange:
-    """A segment that two events leave differently. before, after: None where the store did not have it."""
+    """A segment that differs between two events.
+
+    before, after: None if the store did not have it.
+    """
 
     id: UUID
     before: SegmentState | None
@@ -64,8 +71,11 @@ class SegmentChange:
 
 @dataclass(frozen=True)
 class ClassChange:
-    """A class that two events leave differently: name, aliases and what it was merged into, before and after. A name is
-    None where the store did not have the class, or it was removed."""
+    """A class that differs between two events.
+
+    before, after: its name; None if the store did not have the class, or it was removed.
+    merged_before, merged_after: the class that it was merged into, None for none.
+    """
 
     id: int
     before: str | None
@@ -78,12 +88,12 @@ class ClassChange:
 
 @dataclass(frozen=True)
 class StoreDifference:
-    """What of a store is otherwise as of one event than as of another."""
+    """The classes and segments that differ between two events."""
 
     classes: tuple[ClassChange, ...]
     segments: tuple[SegmentChange, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        found = asdict(self)
-        return {**found, "segments": [{**one, "id": str(one["id"])} for one in found["segments"]]}
+        """Make plain data for JSON."""
+        plain = asdict(self)
+        return {**plain, "segments": [{**segment, "id": str(segment["id"])} for segment in plain["segments"]]}

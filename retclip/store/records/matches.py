@@ -14,10 +14,10 @@ from retclip.store.states import Decision
 class ClassMatch:
     """A decision about a name that was asked for.
 
-    matched: the class that stands for the query; of a missing one what came nearest, "" where nothing did.
+    matched: the class that stands for the query; for a missing one the nearest class, "" without any.
     dataset, source: the fallback data set and its address, "" = the store itself.
-    similarity: cosine of the texts, [-1, 1], None where names decided, or a person.
-    encoder: the texts' feature space, "" where names decided.
+    similarity: cosine of the texts, [-1, 1], None if names decided, or a person.
+    encoder: the texts' feature space, "" if names decided.
     run, event: of a fill that has ended.
     category: the store's row of `matched`, followed through renames and merges.
     """
@@ -42,23 +42,23 @@ class ClassMatch:
 
     @property
     def key(self) -> str:
-        """The query's name key."""
+        """Make the query's name key."""
         return name_key(self.query)
 
     @property
     def holds(self) -> bool:
-        """Whether a class stands for the name."""
+        """Tell whether a class stands for the name."""
         return self.decision != Decision.REJECTED and self.how is not MatchKind.MISSING
 
     @property
     def is_fill(self) -> bool:
-        """Whether segments of the fallback data set are, or are to be, stored under the name."""
+        """Tell whether segments of the fallback data set are, or will be, stored under the name."""
         return self.holds and bool(self.dataset)
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """What holds now of names.
+    """The current decisions about names.
 
     newest: the decision that holds, by the query's key.
     rejected: the pairs that must not be proposed, by the query's key.
@@ -82,7 +82,7 @@ class FillRuns:
     """The runs of a fill, oldest first.
 
     segments: how many of theirs are not retired.
-    event: under which they speak; None where it was taken back, or nothing is stored yet.
+    event: that they add to; None if it was undone, or nothing is stored yet.
     """
 
     ids: tuple[int, ...]
@@ -92,7 +92,7 @@ class FillRuns:
 
 @dataclass(frozen=True)
 class VocabularyState:
-    """What a prepared vocabulary hangs on: two that are equal mean the same classes, names and decisions.
+    """The state that a prepared vocabulary depends on: two that are equal mean the same classes, names and decisions.
 
     names: of each table that names stand in, how many rows it has and the sum of their checksums.
     outbox: its newest row; every change of a segment adds one.

@@ -1,4 +1,4 @@
-"""Which engines stand behind a store."""
+"""The engines behind a store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from retclip.store.states import IndexKind
 
 @dataclass(frozen=True)
 class StoreOptions:
-    """Which engines stand behind a store. Raises ConfigError for an index of another kind.
+    """The engines behind a store. Raises ConfigError for an index of another kind.
 
     database: an SQLAlchemy URL, "" for SQLite in the store's folder.
     qdrant_timeout: seconds in which a server must answer a call, tries included.

@@ -1,4 +1,4 @@
-"""Runs and their units of work: what is planned, taken, found and finished."""
+"""Runs and their units of work: plans, leases, segments, results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from retclip.types import FeatureSpace
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a run is about to do. Raises ConfigError for an unknown kind.
+    """The plan of a run. Raises ConfigError for an unknown kind.
 
     recipe: fingerprint of proposer, version and settings: with another one, finished units are done again.
     components: by role: name, version, settings_sha256, weights.
@@ -66,10 +66,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class UnitStates:
-    """What the ledger says of units.
+    """The states of units in the ledger.
 
     finished: keys that need no more work.
-    poisoned: by key those that failed too often.
+    poisoned: those that failed too often, by key.
     suspects: keys on which a process died.
     """
 
@@ -80,7 +80,7 @@ class UnitStates:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A unit that somebody wants to work on."""
+    """A unit of work to be leased."""
 
     key: str
     external_id: str
@@ -89,11 +89,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Taken:
-    """What came of the wish to work on units.
+    """The answer to a request for leases.
 
-    mine: leased now.
-    elsewhere: another living process works on them.
-    given_up: a process died of them too often.
+    mine: leased by this run.
+    elsewhere: held by another living process.
+    given_up: a process died on them too often.
     """
 
     mine: frozenset[str]
@@ -108,7 +108,7 @@ class NewSegment:
     box: x, y, width, height, in pixels of the upright image.
     rle: COCO compressed counts.
     score: the proposer's objectness, [0, 1].
-    detector_score, mask_score: what it was made of, [0, 1], None where there is no such model.
+    detector_score, mask_score: its parts, [0, 1], None if there is no such model.
     """
 
     prompt: str
@@ -129,9 +129,9 @@ class UnitResult:
 
     content: digest of annotation and recipe.
     size: (H, W) of the upright image.
-    prompts: every class that was asked for, found or not: their slots are filled anew.
+    prompts: every class that the unit looked for, found or not: their slots are filled anew.
     vectors: (n, d) float32 of unit length, a row per segment.
-    absent: classes that the source says the image does not show.
+    absent: classes that the image does not show, says the source.
     passed_over: of the image and its annotation.
     """
 

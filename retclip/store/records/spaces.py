@@ -16,11 +16,11 @@ from retclip.types import FeatureSpace
 
 @dataclass(frozen=True)
 class SpaceState:
-    """How complete a space is, and its index.
+    """The state of a space and its index.
 
     segments: living segments with a vector in the space.
-    lacking: those that have none yet.
-    without: those that were let go without one.
+    lacking: living segments whose vector is missing.
+    without: living segments whose vector is waived.
     index: the name of its index.
     pending: changes that the index still has to follow.
     """
@@ -34,18 +34,21 @@ class SpaceState:
 
     @property
     def total(self) -> int:
-        """Living segments."""
+        """Count the living segments."""
         return self.segments + self.lacking + self.without
 
     @property
     def complete(self) -> bool:
-        """Whether the space may be asked."""
+        """Tell whether the space may be asked: no vector is missing."""
         return not self.lacking
 
 
 @dataclass(frozen=True)
 class StoredPhoto:
-    """An image whose segments lack vectors. size: (H, W)."""
+    """An image with a segment whose vector is missing.
+
+    size: (H, W) in pixels of the upright image.
+    """
 
     id: int
     sha256: str
@@ -56,11 +59,11 @@ class StoredPhoto:
 
 @dataclass(frozen=True)
 class StoredMask:
-    """A segment that lacks a vector.
+    """A segment whose vector is missing.
 
     rle: COCO compressed counts.
     mask_no: which of the segment's masks it is.
-    accepted: it was let go without one, as its photo could not be used; should that be back, it is made up for.
+    accepted: its vector is waived, because its photo could not be used; if the photo is back, the vector is made.
     """
 
     id: int
@@ -76,19 +79,23 @@ class AddedVectors:
     """Vectors for masks of one photo.
 
     vectors: (n, d) float32 of unit length, a row per mask of `masks`.
-    without: masks that are let go without a vector.
-    reason: why they are; None where there are none.
+    waived: masks whose vector is waived.
+    reason: of the waiver; None without one.
     """
 
     masks: tuple[StoredMask, ...]
     vectors: NDArray[np.float32]
-    without: tuple[StoredMask, ...] = ()
+    waived: tuple[StoredMask, ...] = ()
     reason: GapReason | None = None
 
 
 @dataclass(frozen=True)
 class VectorMaker:
-    """The run that made a vector, with its components by role. None, empty: nobody knows."""
+    """The run that made a vector.
+
+    run: None if unknown.
+    components: by role; empty if unknown.
+    """
 
     run: int | None
     components: Mapping[str, Any]

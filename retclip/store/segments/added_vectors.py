@@ -42,7 +42,7 @@ def _commit(
 ) -> int:
     masks = [mask for result in results for mask in result.masks]
     with transaction(engine, write=True) as connection:
-        unchanged = _unchanged(connection, [*masks, *(mask for result in results for mask in result.without)])
+        unchanged = _unchanged(connection, [*masks, *(mask for result in results for mask in result.waived)])
         rows = {mask.id: row for row, mask in enumerate(masks) if mask.id in unchanged}
         shard_id = vector_rows.shard_id(connection, run, shard, len(checksums), dim)
         vector_rows.forget(connection, run.space_id, list(rows))
@@ -67,9 +67,9 @@ def _unchanged(connection: Connection, masks: Sequence[StoredMask]) -> set[int]:
 
 
 def _waive(connection: Connection, run: OpenRun, result: AddedVectors, unchanged: set[int]) -> None:
-    waived = [mask for mask in result.without if mask.id in unchanged]
-    vector_rows.forget(connection, run.space_id, [mask.id for mask in waived])
+    masks = [mask for mask in result.waived if mask.id in unchanged]
+    vector_rows.forget(connection, run.space_id, [mask.id for mask in masks])
     common = {"space_id": run.space_id, "reason": result.reason, "run_id": run.id}
-    rows = [{"segment_id": mask.id, "mask_no": mask.mask_no, **common} for mask in waived]
+    rows = [{"segment_id": mask.id, "mask_no": mask.mask_no, **common} for mask in masks]
     if rows:
         connection.execute(insert_or_keep(connection, FeatureGap), rows)
