@@ -23,7 +23,7 @@ class Classes:
         return self._catalog.read(catalog.classes)
 
     def id_of(self, name: str) -> int | None:
-        """Find the row of the class that a name or alias means, None where no class has it."""
+        """Find the row of the class with a name or alias; None if no class has it."""
         return self._catalog.read(find_category, name)
 
     def history(self, name: str | None = None) -> list[HistoryEvent]:
@@ -47,7 +47,8 @@ class Classes:
         return self._catalog.edit(class_edits.add_alias, name, alias, actor)
 
     def merge(self, name: str, into: str, actor: str) -> Edit:
-        """Give every segment of a class to another one, which its name means from now on. Raises DataError."""
+        """Give every segment of a class to another one, which its name means from now on. Raises DataError for an
+        unknown class, and for a class and itself."""
         return self._catalog.edit(class_edits.merge_class, name, into, actor)
 
     def remove(self, name: str, actor: str) -> Edit:
@@ -55,14 +56,14 @@ class Classes:
         return self._catalog.edit(class_edits.remove_class, name, actor)
 
     def note_of_addition(self, name: str, gated: bool) -> Mapping[str, Any]:
-        """Say what the run of an addition writes down before it begins: which class it adds.
+        """Make the settings of a new run of an addition.
 
-        gated: somebody judges the class afterwards.
+        gated: a regression test judges the class afterwards.
         """
         return self._catalog.read(additions.note, name, gated)
 
     def finish_addition(self, name: str, run: int) -> int | None:
-        """End the run of an addition; returns the number of its event, None where the run left no trace.
+        """End the run of an addition; returns the number of its event, None if it has no facts.
 
         run: its row.
         """
@@ -73,5 +74,5 @@ class Classes:
         return self._catalog.edit(additions.undo_deserted, name, actor)
 
     def keep_additions(self, events: Sequence[int]) -> None:
-        """Let what those events added stay: whoever judged it has nothing more to say."""
+        """Mark the additions of those events as judged: they stay."""
         self._catalog.edit(additions.judge, events)

@@ -8,7 +8,7 @@ from retclip.store.sql.transactions import Transactions
 
 
 class History:
-    """What was said is never changed, so that each of these questions may be asked of any moment."""
+    """Facts never change, so that these questions may be asked of any moment."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._catalog = transactions
@@ -20,12 +20,12 @@ class History:
     def classes_at(self, event: int) -> list[StoreClass]:
         """List the classes as of an event, by name, with the segments that were visible then counted. Reads every fact.
 
-        event: its number; what later events said or took back does not count.
+        event: its number; facts and undos of later events do not count.
         Raises DataError for the number of no event.
         """
         return self._catalog.read(moments.classes_at, event)
 
     def difference(self, first: int, second: int) -> StoreDifference:
-        """Tell which classes and segments are otherwise as of the second event than as of the first. Raises DataError
-        for the number of no event."""
+        """List the classes and segments that differ between the store as of two events. Raises DataError for the number
+        of no event."""
         return self._catalog.read(moments.difference, first, second)

@@ -1,4 +1,4 @@
-"""What `doctor` and `db` ask of an open store: its schema, its catalog, the files of its archive, its indexes."""
+"""Checks and repairs of an open store for `doctor` and `db`: schema, catalog, archive, indexes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from retclip.types import FeatureSpace
 
 
 class Maintenance:
-    """Checks change nothing; what mends says so in its name."""
+    """Checks change nothing; a repair says so in its name."""
 
     def __init__(self, transactions: Transactions, archive: Archive, indexes: Indexes, spaces: Spaces) -> None:
         self._catalog, self._archive, self._indexes, self._spaces = transactions, archive, indexes, spaces
@@ -51,11 +51,11 @@ class Maintenance:
         remake_indexes(self._catalog.engine)
 
     def stale_caches(self) -> tuple[int, int]:
-        """Count the segments and the classes whose rows say something else than their facts. Reads every fact."""
+        """Count the segments and the classes whose rows differ from their facts. Reads every fact."""
         return self._catalog.read(lambda c: (len(segment_facts.stale(c)), len(class_facts.stale(c))))
 
     def settle_caches(self) -> None:
-        """Make what rows of segments and classes hold again from their facts; indexes follow."""
+        """Settle the rows of segments and classes by their facts; indexes follow."""
         self._catalog.edit(rebuild.settle_all)
 
     def shards(self) -> tuple[list[str], list[str]]:
@@ -69,7 +69,7 @@ class Maintenance:
     def forget_shards(self, names: Sequence[str]) -> tuple[list[Again], list[str]]:
         """Take what lay in damaged shards out of the ledger, so that it is made again.
 
-        Returns what makes it again, and the backbones of further spaces that lack vectors now.
+        Returns the work to repeat, and the backbones of further spaces with missing vectors.
         """
         return self._catalog.write(lambda c: (repair.build_again(c, names), repair.add_again(c, names)))
 
@@ -79,7 +79,7 @@ class Maintenance:
         return differences(self._projection(space))
 
     def repair_index(self, space: FeatureSpace) -> Differences:
-        """Make a space's index right, point by point; returns what was wrong. Raises as `index_differences`."""
+        """Repair a space's index, point by point; returns the differences. Raises as `index_differences`."""
         return reconcile(self._projection(space), repair=True)
 
     def drop_index(self, space: FeatureSpace | None = None) -> None:
@@ -99,7 +99,7 @@ class Maintenance:
     def graph(self, space: FeatureSpace, build: bool = False) -> Graph | None:
         """Tell how many vectors the graph of a space's embedded index holds; None for an index without one.
 
-        build: add those first that it lacks, where searches are slower for them.
+        build: add the missing ones first, if so many are missing that searches are slow.
         """
         index: VectorIndex = self._projection(space).index
         graph = index.graph()

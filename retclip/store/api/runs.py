@@ -1,4 +1,4 @@
-"""The runs of an open store: who writes, which units of work are taken, finished or given up."""
+"""The runs of an open store, and their units of work: leased, finished or given up."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Runs:
         self._catalog, self._archive, self._indexes, self._spaces = transactions, archive, indexes, spaces
 
     def planned(self, plan: RunPlan) -> tuple[OpenRun, bool]:
-        """Tell the run as it would be, and whether any work was ever finished here. Nothing is written."""
+        """Make a run without writing anything; returns it, and whether any unit is finished."""
         return self._catalog.read(lambda c: (ledger.planned_run(c, plan), ledger.has_units(c)))
 
     def start(self, plan: RunPlan, new_space: bool = False) -> OpenRun:
@@ -38,18 +38,18 @@ class Runs:
 
         def begin(connection: Connection) -> int:
             one_writer_at_a_time(connection)  # two first builds with different backbones must not both find it empty
-            known = ledger.spaces(connection)
-            if new_space and not known:
+            spaces = ledger.spaces(connection)
+            if new_space and not spaces:
                 raise self._spaces.empty()
-            if not new_space and known and plan.space.id not in {there.id for _, there in known}:
-                raise self._spaces.mismatch(known, plan.space)
+            if not new_space and spaces and plan.space.id not in {space.id for _, space in spaces}:
+                raise self._spaces.mismatch(spaces, plan.space)
             return ledger.ensure_space(connection, plan.space)
 
         self._indexes.prepare(self._catalog.write(begin), plan.space)
         return self._catalog.write(ledger.start_run, plan)
 
     def unit_states(self, keys: Sequence[str]) -> UnitStates:
-        """Tell what the ledger says of those units of work."""
+        """Read the states of units of work in the ledger."""
         return self._catalog.read(leases.unit_states, keys)
 
     def images_with_slots(self, run: OpenRun, external_ids: Sequence[str], prompts: Sequence[str]) -> set[str]:
@@ -57,18 +57,18 @@ class Runs:
         return self._catalog.read(images_with_slots, run, external_ids, prompts)
 
     def lease(self, run: OpenRun, units: Sequence[Wanted], afresh: bool = False) -> Taken:
-        """Take units that nobody else works on, until they are committed or the run ends.
+        """Lease units that no other process works on, until they are committed or the run ends.
 
         afresh: earlier attempts do not count any more.
         """
         return self._catalog.write(leases.take, run, units, afresh)
 
     def renew_leases(self, run: OpenRun) -> None:
-        """Give a sign of life, due every few minutes."""
+        """Send a heartbeat, due every few minutes."""
         self._catalog.write(leases.renew, run)
 
     def begin_unit(self, run: OpenRun, key: str) -> None:
-        """Say that this process itself now works on that one of the run's leased units, "" = on none."""
+        """Note that this process itself works on a unit that the run has leased, "" for none."""
         self._catalog.write(leases.begin, run, key)
 
     def record_failure(self, run: OpenRun, key: str, failure: Failure) -> None:
@@ -78,7 +78,7 @@ class Runs:
     def commit(self, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool | None]) -> int:
         """Store finished units and let the indexes follow; returns the number of segments.
 
-        is_thing: by class name whether it is countable, None where nobody said.
+        is_thing: by class name whether it is a thing; None if the source does not say.
         Raises StoreBusy, StoreError.
         """
         stored = commit_units(self._catalog.engine, self._archive, run, results, is_thing)
@@ -86,7 +86,11 @@ class Runs:
         return stored
 
     def finish(self, run: OpenRun, state: RunState, counts: Mapping[str, Any]) -> None:
-        """Close a run as finished, interrupted or failed; what it still held is free. A finished one has its graph."""
+        """Close a run, and return its leases. A finished one gets its graph.
+
+        state: finished, interrupted or failed.
+        counts: plain data for JSON.
+        """
 
         def close(connection: Connection) -> None:
             leases.release(connection, run)

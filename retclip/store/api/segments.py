@@ -1,4 +1,4 @@
-"""The segments of an open store, as people read them."""
+"""The segments of an open store, for people."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from retclip.store.sql.transactions import Transactions
 
 
 class Segments:
-    """Whatever their status: retired and quarantined segments are found by their id, too."""
+    """Segments of any status: retired and quarantined ones are found by their id, too."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._catalog = transactions
 
     def get(self, ids: Sequence[UUID]) -> dict[UUID, StoredSegment]:
-        """Tell what is known of those segments now; unknown ids are left out."""
+        """Read the records of segments; unknown ids are left out."""
         return self._catalog.read(catalog.stored_segments, ids)
 
     def mask(self, segment_id: UUID) -> tuple[bytes, int, int] | None:
-        """Tell the mask of a segment: COCO compressed counts, height, width; None for an unknown one."""
+        """Read a segment's mask: COCO compressed counts, image height, image width in pixels; None for an unknown
+        one."""
         return self._catalog.read(catalog.segment_mask, segment_id)
 
     def vector_makers(self, ids: Sequence[UUID], space: str) -> dict[UUID, VectorMaker]:
-        """Tell who made the vectors of those segments in a space; what has none there is left out.
+        """Find the runs that made the vectors of segments in a space; a segment without one there is left out.
 
         space: its fingerprint.
         """
@@ -43,7 +44,7 @@ class Segments:
         return self._catalog.edit(segment_edits.relabel, ids, name, actor)
 
     def quarantine(self, ids: Sequence[UUID], actor: str) -> Edit:
-        """Keep segments out of every answer, whatever runs find. Raises DataError for an unknown segment."""
+        """Hide segments from every answer, whatever runs find. Raises DataError for an unknown segment."""
         return self._catalog.edit(segment_edits.quarantine, ids, actor)
 
     def release(self, ids: Sequence[UUID], actor: str) -> Edit:

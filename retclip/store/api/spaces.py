@@ -1,4 +1,4 @@
-"""The feature spaces of an open store: which there are, how complete each is, vectors for what lacks them."""
+"""The feature spaces of an open store: their states, and adding missing vectors."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Spaces:
 
     def first(self) -> FeatureSpace | None:
         """Tell the space of the first build, None for an empty store."""
-        known = self.rows()
-        return known[0][1] if known else None
+        rows = self.rows()
+        return rows[0][1] if rows else None
 
     def all(self) -> list[SpaceState]:
         """List every space whose vectors the store holds, the first build's first, with how complete it is."""
@@ -37,14 +37,14 @@ class Spaces:
 
     def row_of(self, space: FeatureSpace | None) -> tuple[int, FeatureSpace]:
         """Find a space with its row, None for the first. Raises StoreMissing for an empty store, SpaceMismatch."""
-        known = self.rows()
-        if not known:
+        rows = self.rows()
+        if not rows:
             raise self.empty()
         if space is None:
-            return known[0]
-        row = next((row for row in known if row[1].id == space.id), None)
+            return rows[0]
+        row = next((row for row in rows if row[1].id == space.id), None)
         if row is None:
-            raise self.mismatch(known, space)
+            raise self.mismatch(rows, space)
         return row
 
     def state(self, space: FeatureSpace) -> SpaceState:
@@ -53,24 +53,23 @@ class Spaces:
 
     def require(self, space: FeatureSpace) -> None:
         """Raise SpaceMismatch unless the store is empty or has that space."""
-        known = self.rows()
-        if known and space.id not in {there.id for _, there in known}:
-            raise self.mismatch(known, space)
+        rows = self.rows()
+        if rows and space.id not in {stored.id for _, stored in rows}:
+            raise self.mismatch(rows, space)
 
     def require_complete(self, space: FeatureSpace) -> None:
-        """Raise SpaceMismatch as `require`, and SpaceIncomplete where a segment lacks its vector in that space.
+        """Raise SpaceMismatch as `require`, and SpaceIncomplete if the vector of a segment is missing in that space.
 
-        A memory that knows half of what it was told answers wrongly, and nobody would see it. Segments that cannot have
-        a vector do not count (`SpaceState.without`). Where there is one space, whatever stores a segment stores its
-        vector, so nothing is counted.
+        A store with missing vectors answers wrongly, and nobody would see it. Waived vectors do not count
+        (`SpaceState.without`). In a store of one space every segment is stored with its vector, so nothing is counted.
         """
         self.require(space)
-        known = self.rows()
-        if len(known) < 2:
+        rows = self.rows()
+        if len(rows) < 2:
             return
         state = self.state(space)
         if not state.complete:
-            twice = sum(there.backbone == space.backbone for _, there in known) > 1
+            twice = sum(stored.backbone == space.backbone for _, stored in rows) > 1
             same = ", with the settings of this command (--set)" if twice else ""
             raise SpaceIncomplete(
                 f"a vector of {space.backbone} for every segment of {self._folder}",
@@ -99,12 +98,14 @@ class Spaces:
         return self._catalog.read(spaces.masks_missing_vectors, space_id, image_id)
 
     def addresses(self, photos: list[StoredPhoto]) -> dict[str, dict[str, list[StoredPhoto]]]:
-        """Tell which sources showed those photos: by a source's address, by name in it, the photos."""
+        """Map each source's address to its external ids, and each of these to the photos that had it."""
         return self._catalog.read(spaces.addresses, photos)
 
     def add_vectors(self, run: OpenRun, space: FeatureSpace, results: Sequence[AddedVectors]) -> int:
-        """Store vectors of segments that are there, and let that space's index follow; returns how many. Nothing else
-        is touched."""
+        """Add vectors of stored segments, and let the space's index follow; returns how many. Nothing else changes.
+
+        Raises StoreBusy, StoreError.
+        """
         stored = commit_added(self._catalog.engine, self._archive, run, space.dim, results)
         self._indexes.follow([(run.space_id, space)])
         return stored
@@ -113,6 +114,6 @@ class Spaces:
         """Make the error of a store without segments."""
         return StoreMissing("a store with segments", f"{self._folder} is empty", "run `retclip build` first")
 
-    def mismatch(self, known: Sequence[tuple[int, FeatureSpace]], space: FeatureSpace) -> SpaceMismatch:
+    def mismatch(self, rows: Sequence[tuple[int, FeatureSpace]], space: FeatureSpace) -> SpaceMismatch:
         """Make the error of a store that holds those spaces and not that one."""
-        return self._catalog.read(spaces.mismatch, self._folder, [there for _, there in known], space)
+        return self._catalog.read(spaces.mismatch, self._folder, [stored for _, stored in rows], space)
