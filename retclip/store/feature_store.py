@@ -1,7 +1,7 @@
-"""Catalog, archive and indexes together: the memory that decides, opened as one thing.
+"""An open feature store: catalog, archive and indexes together.
 
-Readers never trust an index: every hit is joined with SQL, and what SQL does not call visible drops out. What may be
-asked stands by subject in `retclip.store.api`; no connection leaves the store.
+Readers never trust an index: every hit is joined with SQL, and segments that SQL does not call visible drop out. The
+methods stand by subject in `retclip.store.api`; no connection leaves the store.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ __all__ = ["FeatureStore", "StoreOptions"]
 class FeatureStore:
     """An open store. Use `create` or `open`, and `close` it (or use it as a context manager).
 
-    classes: what is stored by name, and how people change it.
-    matches: which class stands for a name that was asked for.
-    segments: masks with their labels and where they came from.
+    classes: list and change the classes.
+    matches: decisions about requested names.
+    segments: masks with their labels and origins.
     spaces: the feature spaces of the vectors.
-    history: what happened, and what held at any moment.
-    runs: who writes, and the units of work.
-    maintenance: checks, and what mends.
+    history: the events, and the store as of any of them.
+    runs: runs and their units of work.
+    maintenance: checks and repairs.
     """
 
     def __init__(self, folder: Path, options: StoreOptions, engine: Engine) -> None:
@@ -63,13 +63,22 @@ class FeatureStore:
 
     @classmethod
     def create(cls, folder: Path, options: StoreOptions | None = None, exist_ok: bool = False) -> FeatureStore:
-        """Make an empty store; `folder` may exist but not hold a store, unless `exist_ok`. Raises StoreError."""
+        """Make an empty store.
+
+        folder: may exist.
+        exist_ok: open a store that is there already.
+        Raises StoreError for a store that is there already, and a place that cannot be used.
+        """
         options = options or StoreOptions()
         return cls(folder, options, make_store(folder, options.database, exist_ok))
 
     @classmethod
     def open(cls, folder: Path, options: StoreOptions | None = None, check_schema: bool = True) -> FeatureStore:
-        """Open an existing store. Raises StoreMissing, StoreBehind, StoreError."""
+        """Open an existing store.
+
+        check_schema: False to repair the schema.
+        Raises StoreMissing, StoreBehind, StoreDamaged, StoreError.
+        """
         options = options or StoreOptions()
         return cls(folder, options, find_store(folder, options.database, check_schema))
 
@@ -90,37 +99,38 @@ class FeatureStore:
         self.engine.dispose()
 
     def check_identity(self) -> None:
-        """Raise StoreError where the catalog is another store's."""
+        """Raise StoreError if the catalog is another store's."""
         check_identity(self.folder, self.engine)
 
     def vocabulary_state(self) -> VocabularyState:
-        """Tell what a prepared vocabulary hangs on; while it is the same, so are the names."""
+        """Read the state that a prepared vocabulary depends on; while it is the same, so are the names."""
         return self._catalog.read(vocabulary_state)
 
     def nearest(
         self, vectors: Tensor, store_classes: Sequence[int | None], k: int, per_class: bool,
         space: FeatureSpace | None = None,
     ) -> Neighbours:  # fmt: skip
-        """Find the neighbours of (n, d) unit vectors among the visible segments of the vocabulary's classes.
+        """Find the neighbours of vectors among the visible segments of the vocabulary's classes.
 
-        store_classes: per vocabulary class its row id in the catalog, None where the store has none.
+        vectors: (n, d) float32 of unit length.
+        store_classes: per vocabulary class its row in the catalog, None without one.
         k: how many, in all or of each class.
         per_class: k of each class, instead of k in all.
-        space: of the vectors; may be left out where the store has one.
+        space: of the vectors; may be left out if the store has one space.
         Raises SpaceMismatch, StoreBusy, StoreDamaged.
         """
         from retclip.store.index.nearest import nearest, nothing_near
 
-        known = self.spaces.rows()
-        if not known:  # nothing is stored yet: other sources decide alone
+        spaces = self.spaces.rows()
+        if not spaces:  # nothing is stored yet: other sources decide alone
             return nothing_near(vectors, len(store_classes))
-        if space is None and len(known) > 1:
-            raise SpaceMismatch("the space of the vectors", f"none, and {len(known)} are stored", "name it: space=")
+        if space is None and len(spaces) > 1:
+            raise SpaceMismatch("the space of the vectors", f"none, and {len(spaces)} are stored", "name it: space=")
         row = self.spaces.row_of(space)
         return self._indexes.ask(*row, lambda index: nearest(index, vectors, store_classes, k, per_class))
 
     def undo(self, event: int, actor: str) -> Edit:
-        """Take an event back, in whatever order; what later ones said of the same segments and classes stays.
+        """Undo an event, in any order; later facts about the same segments and classes stay.
 
         actor: who does it, for the event of the undo.
         Raises DataError for an unknown event, one that was undone already, and an undo itself.
@@ -128,7 +138,7 @@ class FeatureStore:
         return self._catalog.edit(undo, event, actor)
 
     def undo_all(self, events: Sequence[int], actor: str) -> tuple[int, ...]:
-        """Take events back, the last of them first, all or none; returns the events that it makes. Raises as `undo`."""
+        """Undo events, the last of them first, all or none; returns the events that this adds. Raises as `undo`."""
         return self._catalog.edit(undo_all, events, actor) if events else ()
 
     def refresh(self) -> None:

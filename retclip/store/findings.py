@@ -1,4 +1,4 @@
-"""What checks of a store find: of its catalog, its indexes, its archive. Plain records, no SQL."""
+"""The results of a store's checks: of its catalog, its indexes, its archive. Plain records, no SQL."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ RESTORE = "restore the catalog from a backup (docs/team.md); `retclip doctor --s
 
 @dataclass(frozen=True)
 class CatalogState:
-    """What is wrong with a catalog.
+    """The faults of a catalog.
 
-    structure: what the database says of its own files.
-    indexes: what it says of those that find rows.
+    structure: faults that the database reports of its own files.
+    indexes: faults that it reports of the indexes of tables.
     orphans: rows whose parent is gone.
     broken: keys of rows that do not match their checksum, by table.
-    checked: how it was looked.
+    checked: the checks that were made, for people.
     """
 
     structure: tuple[str, ...]
@@ -31,12 +31,12 @@ class CatalogState:
 
     @property
     def whole(self) -> bool:
-        """Whether nothing was found."""
+        """Tell whether there is no fault."""
         return self.rows_whole and not self.indexes
 
     @property
     def rows_whole(self) -> bool:
-        """Whether every row is what it was: the indexes may be made again from them."""
+        """Tell whether every row is intact: the indexes may be made again from them."""
         return not (self.structure or self.orphans or self.broken)
 
     def __str__(self) -> str:
@@ -46,20 +46,20 @@ class CatalogState:
             f"rows of {name} that are not what was stored: {len(keys)} ({_shown(keys)})"
             for name, keys in self.broken.items()
         )
-        said = [*self.structure, *self.orphans, *rows, *self.indexes]
-        return "; ".join(said[:4]) + (f"; and {len(said) - 4} more" if len(said) > 4 else "")
+        faults = [*self.structure, *self.orphans, *rows, *self.indexes]
+        return "; ".join(faults[:4]) + (f"; and {len(faults) - 4} more" if len(faults) > 4 else "")
 
 
 @dataclass(frozen=True)
 class Differences:
-    """What an index holds otherwise than SQL and the archive: segment ids per kind.
+    """The differences of an index from SQL and the archive: segment ids per kind.
 
-    missing: wanted, not there.
-    orphan: there, not wanted.
-    stale: there with another class, state or revision.
-    damaged: there with another vector.
-    unfindable: there, but a search for its class and state does not look at it, or another's does.
-    pending: outbox rows still waiting.
+    missing: in SQL, not in the index.
+    orphan: in the index, not in SQL.
+    stale: with another class, state or revision.
+    damaged: with another vector.
+    unfindable: a search for its class and state does not look at it, or another's does.
+    pending: rows of the outbox that still wait.
     """
 
     missing: tuple[UUID, ...]
@@ -71,13 +71,18 @@ class Differences:
 
     @property
     def clean(self) -> bool:
-        """Whether index and truth agree."""
+        """Tell whether index and truth agree."""
         return not (self.missing or self.orphan or self.stale or self.damaged or self.unfindable)
 
 
 @dataclass(frozen=True)
 class Graph:
-    """How many of an index's points its graph holds; up to `outside` others may be scanned in every search."""
+    """The state of an index's graph.
+
+    points: in the index.
+    indexed: in the graph.
+    outside: so many points without the graph may be scanned in every search.
+    """
 
     points: int
     indexed: int
@@ -85,20 +90,20 @@ class Graph:
 
     @property
     def due(self) -> bool:
-        """Whether so many points lack the graph that searches are slow."""
+        """Tell whether the graph misses so many points that searches are slow."""
         return self.points - self.indexed > self.outside
 
 
 @dataclass(frozen=True, order=True)
 class Again:
-    """What makes lost vectors again.
+    """The work that makes lost vectors again.
 
     kind: of the run that made them.
     source: its address.
-    proposer: who made its masks.
-    name: the class that it added or filled, "" of a build.
-    matched: of a fill that no decision wants any more, the class that it was filled from.
-    classes: of a build, those that it was told to build; none: every one.
+    proposer: of its masks.
+    name: the class that it added or filled, "" for a build.
+    matched: for a fill that no decision requests any more, the class that it was filled from.
+    classes: the classes that a build was limited to; empty for every one.
     """
 
     kind: RunKind

@@ -27,26 +27,29 @@ def stored_name(external_id: str) -> str:
 
 
 def digest(*parts: str) -> str:
-    """sha256 over the parts, in order, as 64 hexadecimal digits. ("a", "bc") and ("ab", "c") differ."""
+    """Compute the sha256 over the parts, in order, as 64 hexadecimal digits. ("a", "bc") and ("ab", "c") differ."""
     joined = json.dumps(parts, ensure_ascii=True)
     return hashlib.sha256(joined.encode()).hexdigest()
 
 
 def segment_id(image_sha256: str, proposer: str, prompt: str, ordinal: int) -> UUID:
-    """The UUIDv5 of a slot."""
+    """Make the UUIDv5 of a slot.
+
+    ordinal: of the prompt's segments in the image, by falling score, from 0 on.
+    """
     return uuid5(NAMESPACE, json.dumps([image_sha256, proposer, name_key(prompt), ordinal]))
 
 
 def recipe_fingerprint(proposer: str, version: str, settings: Mapping[str, Any]) -> str:
-    """What makes masks: the proposer, its version and its settings; weights belong to its settings."""
+    """Digest the makers of masks: the proposer, its version and its settings; weights belong to its settings."""
     return digest(proposer, version, json.dumps(settings, sort_keys=True, default=str))
 
 
 def unit_key(image_sha256: str, annotation: str, recipe: str, space: str, classes: Iterable[str]) -> str:
-    """A unit of work: this image, this annotation of it, this recipe, this feature space, these classes."""
+    """Make the key of a unit of work: an image with an annotation, a recipe, a feature space, classes."""
     return digest(image_sha256, annotation, recipe, space, *sorted(map(name_key, classes)))
 
 
 def failed_key(source: str, external_id: str) -> str:
-    """The key of an image that could not even be read, so has no digest of its own."""
+    """Make the key of an unreadable image, which has no digest of its own."""
     return digest("unreadable", source, external_id)

@@ -1,4 +1,4 @@
-"""What lies where in a store's folder, and which catalog belongs to it.
+"""The files in a store's folder, and the catalog that belongs to it.
 
 STORE/retclip.toml        settings (retclip.config reads it)
 STORE/identity            a UUID that the catalog holds too: a folder and a database of two stores never meet
@@ -32,9 +32,13 @@ ARCHIVE, IDENTITY, CATALOG = "archive", "identity", "catalog.sqlite"
 
 
 def make_store(folder: Path, database: str, exist_ok: bool = False) -> Engine:
-    """Folder, tables and identity of an empty store. Each step may be repeated: one that was stopped goes on.
-    Raises StoreError for a store that is there (unless `exist_ok`), a place that cannot be, a catalog in use, and
-    StoreDamaged where one of a store's two halves is lost: nothing empty takes its place."""
+    """Make folder, tables and identity of an empty store. Each step may be repeated after a stop.
+
+    database: an SQLAlchemy URL, "" for SQLite in the folder.
+    exist_ok: open a store that is there already.
+    Raises StoreError for a store that is there already, an impossible place, a catalog in use, and StoreDamaged if one
+    of a store's two halves is lost: nothing empty takes its place.
+    """
     if (folder / ARCHIVE).exists():
         if not exist_ok:
             raise StoreError(f"no store at {folder}", "a store that is there already", "choose another folder")
@@ -42,34 +46,36 @@ def make_store(folder: Path, database: str, exist_ok: bool = False) -> Engine:
     _require_no_other(folder, database)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        mine = _own_identity(folder)
+        own_uuid = _own_identity(folder)
     except (OSError, ValueError) as error:
         raise StoreError(f"a folder that can be made at {folder}", str(error), "choose another place") from error
     engine = open_engine(database or sqlite_url(folder))
     schema.upgrade(engine)
     with transaction(engine, write=True) as connection:
-        connection.execute(insert_or_keep(connection, StoreIdentity).values(id=1, uuid=mine))
-        known = connection.execute(select(StoreIdentity.uuid)).scalar_one()
-    if known != mine:
+        connection.execute(insert_or_keep(connection, StoreIdentity).values(id=1, uuid=own_uuid))
+        catalog_uuid = connection.execute(select(StoreIdentity.uuid)).scalar_one()
+    if catalog_uuid != own_uuid:
         todo = "set store.database to an empty database, or unset it: each store has a catalog of its own"
-        raise StoreError(f"an empty database for {folder}", f"the catalog of another store ({known})", todo)
+        raise StoreError(f"an empty database for {folder}", f"the catalog of another store ({catalog_uuid})", todo)
     _require_no_shards(folder, engine)
     (folder / ARCHIVE).mkdir(exist_ok=True)
     return engine
 
 
 def find_store(folder: Path, database: str, check: bool = True) -> Engine:
-    """The catalog of the store in that folder. check: False for whoever repairs the schema.
+    """Open the catalog of the store in a folder.
 
-    Raises StoreMissing where there is no store at all, StoreDamaged where half of it is lost, StoreBehind, StoreError.
+    database: an SQLAlchemy URL, "" for SQLite in the folder.
+    check: False to repair the schema.
+    Raises StoreMissing without a store, StoreDamaged if half of it is lost, StoreBehind, StoreError.
     """
-    there = bool(database) or (folder / CATALOG).is_file()  # SQLite would make an empty one
+    has_catalog = bool(database) or (folder / CATALOG).is_file()  # SQLite would make an empty one
     if not (folder / ARCHIVE).is_dir():
-        if there and (folder / IDENTITY).is_file():
+        if has_catalog and (folder / IDENTITY).is_file():
             _require_no_shards(folder, open_engine(database or sqlite_url(folder)))
         todo = f"make one: retclip init {folder}, or retclip build SOURCE --store {folder}"
         raise StoreMissing(f"a store at {folder}", "no such store", todo)
-    if not there:
+    if not has_catalog:
         raise StoreDamaged(f"the catalog {folder / CATALOG}", "no such file", ELSEWHERE)
     engine = open_engine(database or sqlite_url(folder))
     if read(engine, schema.current_revision) is None:  # a store gets its tables before its archive
@@ -82,17 +88,17 @@ def find_store(folder: Path, database: str, check: bool = True) -> Engine:
 
 
 def is_store(folder: Path) -> bool:
-    """Whether a store lies in that folder, whole or not."""
+    """Tell whether a store lies in a folder, whole or not."""
     return (folder / ARCHIVE).is_dir() and (folder / IDENTITY).is_file()
 
 
 def sqlite_url(folder: Path) -> URL:
-    """Not as a string: a folder's name may hold a question mark."""
+    """Make the URL of a folder's catalog. It is no string: a folder's name may hold a question mark."""
     return URL.create("sqlite", database=str(folder / CATALOG))
 
 
 def _require_no_other(folder: Path, database: str) -> None:
-    """Raises StoreError where another program's file has the catalog's name. It is not opened for writing."""
+    """Raise StoreError if another program's file has the catalog's name. It is not opened for writing."""
     path = folder / CATALOG
     if database or not path.exists():
         return
@@ -108,14 +114,18 @@ def _require_no_other(folder: Path, database: str) -> None:
 
 
 def _require_no_shards(folder: Path, engine: Engine) -> None:
-    """Raises StoreDamaged where the folder's catalog knows of an archive, which is not there."""
+    """Raise StoreDamaged if the folder's catalog has rows of an archive that does not exist."""
 
     def shards(connection: Connection) -> int:
         if schema.current_revision(connection) is None:
             return 0
-        mine = (folder / IDENTITY).read_text(encoding="ascii").strip()
-        known = connection.execute(select(StoreIdentity.uuid)).scalar()
-        return connection.execute(select(func.count()).select_from(Shard)).scalar_one() if str(known) == mine else 0
+        own_uuid = (folder / IDENTITY).read_text(encoding="ascii").strip()
+        catalog_uuid = connection.execute(select(StoreIdentity.uuid)).scalar()
+        return (
+            connection.execute(select(func.count()).select_from(Shard)).scalar_one()
+            if str(catalog_uuid) == own_uuid
+            else 0
+        )
 
     if count := read(engine, shards):
         todo = "restore the folder from a backup, or build the sources into another store"
@@ -123,26 +133,28 @@ def _require_no_shards(folder: Path, engine: Engine) -> None:
 
 
 def _own_identity(folder: Path) -> UUID:
-    """The folder's UUID, a new one where it has none yet."""
+    """Read the folder's UUID, or write a new one."""
     path, fresh = folder / IDENTITY, uuid4()
     if not path.exists():
-        mine = folder / f".{IDENTITY}.{fresh.hex}"
-        write_durably(mine, str(fresh).encode(), reach)
+        draft = folder / f".{IDENTITY}.{fresh.hex}"
+        write_durably(draft, str(fresh).encode(), reach)
         with suppress(FileExistsError):  # another process was faster
-            path.hardlink_to(mine)
-        mine.unlink()
+            path.hardlink_to(draft)
+        draft.unlink()
         sync_path(folder)
     return UUID(path.read_text(encoding="ascii").strip())
 
 
 def check_identity(folder: Path, engine: Engine) -> None:
-    """Raises StoreError unless the catalog is this folder's."""
+    """Raise StoreError unless the catalog is this folder's."""
     with transaction(engine) as connection:
-        known = connection.execute(select(StoreIdentity.uuid)).scalar()
+        catalog_uuid = connection.execute(select(StoreIdentity.uuid)).scalar()
     try:
-        mine = UUID((folder / IDENTITY).read_text(encoding="ascii").strip())
+        own_uuid = UUID((folder / IDENTITY).read_text(encoding="ascii").strip())
     except (OSError, ValueError) as error:
-        raise StoreError(f"the identity of the store in {folder / IDENTITY}", str(error), f"write {known}") from error
-    if mine != known:
+        raise StoreError(
+            f"the identity of the store in {folder / IDENTITY}", str(error), f"write {catalog_uuid}"
+        ) from error
+    if own_uuid != catalog_uuid:
         todo = "set store.database (RETCLIP_STORE__DATABASE) to this store's own, or unset it"
-        raise StoreError(f"the catalog of store {mine} for {folder}", f"that of store {known}", todo)
+        raise StoreError(f"the catalog of store {own_uuid} for {folder}", f"that of store {catalog_uuid}", todo)

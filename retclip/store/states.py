@@ -1,7 +1,7 @@
 """The words that rows and their readers share: of runs, units, labels, decisions, events and indexes.
 
-Each is typed once, here: tables check them by these lists, and a word that is not among them is refused instead of
-being stored, or meaning something else. What stands in a migration stays as it was when it was written.
+Each is typed once, here: tables check them by these lists, and any other word is refused. A migration keeps its own
+copy, as of the day it was written.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Word(StrEnum):
 
 
 class RunKind(Word):
-    """What a run is for."""
+    """The purpose of a run."""
 
     BUILD = "build"
     CLASS_ADD = "class_add"
@@ -31,7 +31,7 @@ class RunKind(Word):
 
 
 class RunState(Word):
-    """How far a run is."""
+    """The state of a run."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -40,7 +40,7 @@ class RunState(Word):
 
 
 class UnitState(Word):
-    """How far a unit of work is. One that nobody has taken yet has no row."""
+    """The state of a unit of work. One that nobody has leased yet has no row."""
 
     LEASED = "leased"
     FINISHED = "finished"
@@ -48,7 +48,7 @@ class UnitState(Word):
 
 
 class LabelSource(Word):
-    """Who gave a segment its label."""
+    """The origin of a segment's label."""
 
     ANNOTATION = "annotation"
     DETECTOR = "detector"
@@ -57,14 +57,14 @@ class LabelSource(Word):
 
 
 class GapReason(Word):
-    """Why a segment is let go without a vector in a space."""
+    """The reason why a segment's vector is waived in a space."""
 
     MASK = "mask"  # it meets no cell of that backbone's features
     PHOTO = "photo"  # its photo could not be used, and a person accepted that
 
 
 class Action(Word):
-    """What an event did."""
+    """The action of an event."""
 
     BUILD = "build"
     ADD = "class.add"
@@ -76,12 +76,12 @@ class Action(Word):
     RELABEL = "segment.relabel"
     QUARANTINE = "segment.quarantine"
     RELEASE = "segment.release"
-    REPAIR = "repair"  # what lost its vector is out of sight until it is made again
+    REPAIR = "repair"  # a segment without its vector is retired until it is made again
     UNDO = "undo"
 
 
 class Decision(Word):
-    """What was decided about a match of a name with a class."""
+    """The decision about a match of a name with a class."""
 
     AUTO = "auto"  # by the rule
     ACCEPTED = "accepted"
@@ -89,7 +89,7 @@ class Decision(Word):
 
 
 class IndexKind(Word):
-    """Which engine answers what is near."""
+    """The engine that searches neighbours."""
 
     EDGE = "edge"
     SERVER = "server"
@@ -97,7 +97,7 @@ class IndexKind(Word):
 
 
 class IndexState(Word):
-    """What a version of a space's index is good for."""
+    """The state of a version of a space's index."""
 
     BUILDING = "building"
     ACTIVE = "active"

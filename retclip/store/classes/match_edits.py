@@ -113,7 +113,7 @@ def _matched(connection: Connection, query: str) -> ClassMatch:
     newest = decisions(connection).newest
     match = newest.get(name_key(query))
     if match is None:
-        near = difflib.get_close_matches(query, [known.query for known in newest.values()], 3)
+        near = difflib.get_close_matches(query, [decision.query for decision in newest.values()], 3)
         hint = f"did you mean {near[0]!r}?" if near else f"decide first: retclip fallback fill --classes '{query}'"
         raise DataError("a name that was decided about (`retclip fallback list`)", repr(query), hint)
     if match.how is MatchKind.MISSING:

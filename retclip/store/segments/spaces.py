@@ -142,8 +142,8 @@ def mismatch(
     connection: Connection, folder: Path, spaces: Sequence[FeatureSpace], space: FeatureSpace
 ) -> SpaceMismatch:
     """Make the error of a store that holds `spaces` and not `space`."""
-    stored = " or ".join(f"{known.backbone} (space {known.id})" for known in spaces)
-    names = " or ".join(dict.fromkeys(known.backbone for known in spaces))
+    stored = " or ".join(f"{stored_space.backbone} (space {stored_space.id})" for stored_space in spaces)
+    names = " or ".join(dict.fromkeys(stored_space.backbone for stored_space in spaces))
     todo = (
         f"use --backbone {names} with its settings as in {folder / 'retclip.toml'}, "
         f"or add vectors of this one: {to_add(space.backbone, folder)}, or build a new store"
