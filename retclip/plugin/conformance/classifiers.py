@@ -10,7 +10,8 @@ from torch import Tensor
 
 from retclip.errors import ContractBroken
 from retclip.plugin.checks import checked_scores
-from retclip.plugin.conformance.examples import equal, masks, vocabulary
+from retclip.plugin.conformance.comparison import equal
+from retclip.plugin.conformance.examples import masks, vocabulary
 from retclip.plugin.contracts import NEIGHBOURS
 from retclip.plugin.discovery import ComponentInfo
 from retclip.types import FeatureSpace, MaskProposals, Neighbours, Role, SegmentFeatures, Vocabulary

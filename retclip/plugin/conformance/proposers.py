@@ -11,7 +11,8 @@ from torch import Tensor
 
 from retclip.errors import ContractBroken, DataError
 from retclip.plugin.checks import checked_proposals
-from retclip.plugin.conformance.examples import NAMES, TOLERANCE, equal, photos, unchanged, vocabulary
+from retclip.plugin.conformance.comparison import TOLERANCE, equal
+from retclip.plugin.conformance.examples import NAMES, photos, unchanged, vocabulary
 from retclip.plugin.contracts import ANNOTATION, LEVELS, PATCHES, REGIONS, WHOLE
 from retclip.plugin.discovery import ComponentInfo
 from retclip.types import DenseFeatures, FeatureSpace, Image, MaskProposals
