@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retclip.cli import options, output
-from retclip.errors import ConfigError, ContractBroken
+from retclip.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,10 +132,11 @@ def check(
     settings: options.Set = None,
     json: options.Json = False,
 ) -> None:
-    """Run the conformance kit over a component; exit code 4 where it breaks its contract."""
+    """Run the conformance kit over a component; exit code 4 where it breaks its contract, 6 where its weights are not
+    here to try it with, 2 or 3 where it refuses a setting or a file."""
     from retclip.config import load
     from retclip.device import choose
-    from retclip.plugin.conformance import check_component
+    from retclip.plugin.conformance import check_component, require_kept, summary
     from retclip.plugin.manager import checked_settings
 
     info = _find(_manager(), name, kind)
@@ -144,14 +145,12 @@ def check(
     loaded = load()
     findings = check_component(info, shared, choose(loaded.device, info.kind), loaded.weights.place)
     if json:
-        output.data([vars(finding) for finding in findings])
+        output.data([{key: getattr(finding, key) for key in ("check", "ok", "detail")} for finding in findings])
     else:
         marks = {True: "ok", False: "BROKEN", None: "skipped"}
         output.table(info.full_name, ("", "check", "detail"), [(marks[f.ok], f.check, f.detail) for f in findings])
-    broken = [finding.check for finding in findings if finding.ok is False]
-    if broken:
-        got = ", ".join(broken)
-        raise ContractBroken(f"{info.full_name} to keep its contract", got, "see retclip.plugin.contracts")
+    output.message(summary(info, findings))
+    require_kept(info, findings)
 
 
 @app.command()
