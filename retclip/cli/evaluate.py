@@ -92,7 +92,9 @@ def _print(evaluation: Evaluation, per_class: bool) -> None:
         f"AP50 {figure(evaluation.map50)}  AP75 {figure(evaluation.map75)}  "
         f"pixel accuracy {figure(evaluation.pixel_accuracy)}  segment accuracy {figure(evaluation.segment_accuracy)}"
     )
-    if evaluation.no_map:
+    if evaluation.no_pq:
+        output.message(f"PQ and AP are not counted: {evaluation.no_pq}")
+    elif evaluation.no_map:
         output.message(f"AP is not counted: {evaluation.no_map}")
     else:
         sizes = (figure(size) for size in (evaluation.map_small, evaluation.map_medium, evaluation.map_large))

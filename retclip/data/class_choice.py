@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from pydantic import Field, field_validator
 
+from retclip.data.class_kinds import KindSettings
 from retclip.errors import DataError
 from retclip.names import distinct, name_key
-from retclip.plugin.contracts import Settings, SourceClass
+from retclip.plugin.contracts import SourceClass
 from retclip.types import PanopticSegmentation
 
 
-class AnnotatedSettings(Settings):
+class AnnotatedSettings(KindSettings):
     """What every annotated source can be told."""
 
     path: str = Field(description="the data set's folder")

@@ -159,7 +159,7 @@ class SourceClass:
     """A class of a data set."""
 
     name: str
-    is_thing: bool | None = True  # None: nobody said
+    is_thing: bool | None = None  # None: nobody said
     synonyms: tuple[str, ...] = ()
     native_id: int = -1  # the data set's own number
 

@@ -108,3 +108,19 @@ def test_where_nothing_is_labelled_json_has_null_and_the_table_dashes(run, label
     ran = run("evaluate", f"label-maps:{root}", *fixed, "--per-class")
     assert cells(ran.out)[1] == ["all", "2", "-", "-", "-", "-", "-"]
     assert "pixel accuracy -  segment accuracy -" in ran.err
+
+
+def test_classes_of_unknown_kind_have_dashes_and_a_reason_until_a_list_says_it(run, labelled, tmp_path):
+    root, whole = labelled
+    (root / "labels" / "b.png").write_bytes(whole)
+    fixed = ("--store", tmp_path / "store", "--proposer", "reference.ground_truth", "--set", "store.index=resident")
+    run("build", f"label-maps:{root}", "--store", tmp_path / "store")
+    ran = run("evaluate", f"label-maps:{root}", *fixed, "--per-class", "--report", tmp_path / "page.html")
+    assert ran.code == 0, ran.err
+    assert cells(ran.out)[1][:6] == ["all", "2", "-", "-", "-", "-"] and float(cells(ran.out)[1][6]) == 100
+    assert "PQ and AP are not counted: nobody says of 2 classes, e.g. sky, grass" in ran.err
+    assert "nobody says of 2 classes" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    (tmp_path / "kinds.txt").write_text("sky | stuff\ngrass | stuff\n")
+    ran = run("evaluate", f"label-maps:{root}?isthing={tmp_path / 'kinds.txt'}", *fixed, "--json")
+    document = json.loads(ran.out)
+    assert (document["pq"], document["pq_stuff"], document["no_pq"]) == (100, 100, "")

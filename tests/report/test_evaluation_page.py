@@ -146,3 +146,9 @@ def test_a_page_that_cannot_be_written_after_all_is_told(tmp_path):
 def test_why_no_ap_is_counted_stands_beside_the_figures(tmp_path):
     text = EvaluationPage(tmp_path, 0).write(evaluation(no_map="nobody looked"), "coco:x").read_text(encoding="utf-8")
     assert "It is not counted here: nobody looked." in text
+
+
+def test_why_no_pq_is_counted_stands_beside_the_figures(tmp_path):
+    found = evaluation(no_pq="nobody says it", no_map="nobody says it")
+    text = EvaluationPage(tmp_path, 0).write(found, "coco:x").read_text(encoding="utf-8")
+    assert text.count("nobody says it") == 1 and "PQ and mAP are not counted here: nobody says it." in text

@@ -31,13 +31,16 @@ def require_annotation(source: ImageSource, address: str, proposer: str, provide
 
 
 def annotated_vocabulary(source: ImageSource) -> Vocabulary:
-    """Return the source's classes as a vocabulary. Raises DataError where it has none."""
+    """Return the source's classes as a vocabulary, of unknown kind where the source does not say it.
+
+    Raises DataError where it has none.
+    """
     classes = annotated_classes(source)
-    names, things = (
+    return Vocabulary(
         tuple(source_class.name for source_class in classes),
-        tuple(source_class.is_thing is not False for source_class in classes),
+        tuple(source_class.is_thing for source_class in classes),
+        tuple(source_class.synonyms for source_class in classes),
     )
-    return Vocabulary(names, things, tuple(source_class.synonyms for source_class in classes))
 
 
 def chosen_classes(

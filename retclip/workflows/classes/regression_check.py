@@ -40,9 +40,9 @@ class RegressionCheck:
         number = store.classes.id_of(name)  # it may be a name of a class that is there
         self.old = tuple(one.name for one in stored)
         self.new = next((one.name for one in stored if one.id == number), name)
-        things = {self.new: is_thing} | {one.name: one.is_thing for one in stored}
+        kinds = {self.new: is_thing} | {one.name: one.is_thing for one in stored}
         self.names = (*self.old, *(() if self.new in self.old else (self.new,)))
-        known = tuple(SourceClass(one, things[one] is not False) for one in self.names)
+        known = tuple(SourceClass(name, kinds[name]) for name in self.names)
         section = parts.settings.matching.model_copy(update={"threshold": 1.0})
         exact = parts.settings.model_copy(update={"matching": section})
         self.parts = replace(parts, settings=exact)

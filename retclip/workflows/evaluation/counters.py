@@ -37,13 +37,15 @@ class Prediction:
 class Counters:
     """The counts over all images.
 
-    names, is_thing: the classes of the annotation.
+    names: c, the classes of the annotation.
+    kinds: (c,) whether each is a thing; None where nobody says it, then its segments count as things and in no PQ.
     """
 
-    def __init__(self, names: tuple[str, ...], is_thing: tuple[bool, ...]) -> None:
-        self.names, self.is_thing = names, is_thing
+    def __init__(self, names: tuple[str, ...], kinds: tuple[bool | None, ...]) -> None:
+        self.names, self.is_thing = names, tuple(kind is not False for kind in kinds)
+        self.unknown_kind = frozenset(name for name, kind in zip(names, kinds, strict=True) if kind is None)
         self.index = {name_key(name): number for number, name in enumerate(names)}
-        self.quality = PanopticQuality(dict(zip(names, is_thing, strict=True)))
+        self.quality = PanopticQuality(dict(zip(names, self.is_thing, strict=True)))
         self.confusion = ConfusionMatrix(len(names))
         self.precision = AveragePrecision(len(names))
         self.right = self.judged = self.images = 0

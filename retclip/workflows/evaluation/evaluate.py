@@ -2,8 +2,9 @@
 for all classes, and for seen and unseen ones separately.
 
 With ground-truth masks as proposals, `segment_accuracy` is the top-1 accuracy of the classification alone, and each
-mask is an instance of its best class alone. Read next: `counters.py`, what is counted, and `evaluation_figures.py`,
-what is reported.
+mask is an instance of its best class alone. Where the source does not say whether a class is a thing or
+stuff, PQ and AP of that class, and every mean over it, are None; mIoU is counted. Read next: `counters.py`, what is
+counted, and `evaluation_figures.py`, what is reported.
 """
 
 from __future__ import annotations
@@ -86,11 +87,10 @@ class Evaluator:
         prepared: PreparedVocabulary | None = None,
     ) -> None:  # fmt: skip
         annotated = annotated_vocabulary(source)
-        things = tuple(is_thing is not False for is_thing in annotated.is_thing)
         self.parts, self.source, self.seen = parts, source, seen
         self.prepared = prepare(parts, annotated) if prepared is None else prepared
         self._groups = _seen(parts, self.prepared, seen)
-        self._counters, self._failures = Counters(annotated.names, things), list[Failure]()
+        self._counters, self._failures = Counters(annotated.names, annotated.is_thing), list[Failure]()
         self._tally = Tally(passed_over_by(source))
 
     def judged(self, on_progress: OnProgress = silent) -> Iterator[Judged]:

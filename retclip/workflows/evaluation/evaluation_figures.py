@@ -3,7 +3,8 @@ fine-tuning saw and did not see (paper, section 3; method.md 1.7 and 5).
 
 A figure of a group is the mean over its classes, as panopticapi takes it over categories: classes without a true
 positive, a false negative or a false positive are left out of PQ, SQ and RQ, those that are not annotated out of mAP
-and mIoU.
+and mIoU. A mean over classes of which one is of unknown kind, neither thing nor stuff, is None in PQ and mAP: whether
+two masks of a class are two segments or one decides both.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import Any
 
 from retclip.algorithms.average_precision import Precision, no_precision
 from retclip.algorithms.mean_iou import IoUResult
-from retclip.algorithms.panoptic_quality import ClassQuality, PanopticQuality
+from retclip.algorithms.panoptic_quality import MeanQuality
 from retclip.store.records import Failure
 from retclip.workflows.evaluation.counters import Counters
 
 CONFUSED = 30  # pairs of classes that are told
+EXAMPLES = 3  # classes that a reason names
+NO_QUALITY = MeanQuality(None, None, None, 0)
 ClassRow = Mapping[str, float | int | None]
 
 
@@ -27,6 +30,7 @@ class GroupFigures:
     """The figures of a group of classes, in percent; None where none of them occurs.
 
     classes: how many they are.
+    pq, sq, rq, map: None, too, where one of them is of unknown kind.
     """
 
     classes: int
@@ -57,6 +61,7 @@ class Evaluation:
     """Figures in percent, None for what was not counted.
 
     pq, sq, rq: None where no class occurs in annotation or answer.
+    no_pq: why no PQ is counted at all; empty where it is.
     map, map50, map75: against the annotation's own masks; None where no thing is annotated.
     map_small, map_medium, map_large: of things below 32 x 32 pixels, below 96 x 96, and larger.
     no_map: why no AP is counted at all; empty where it is.
@@ -88,6 +93,7 @@ class Evaluation:
     map_medium: float | None = None
     map_large: float | None = None
     no_map: str = ""
+    no_pq: str = ""
     passed_over: Mapping[str, int] = field(default_factory=dict)  # reason -> how many
     assumed: Mapping[str, int] = field(default_factory=dict)  # reason -> how many images
 
@@ -107,9 +113,11 @@ def summary(
 
     seen: (c,) in the order of the counters' names, whether the fine-tuning saw a class; None = unknown.
     """
-    quality, iou = counters.quality, counters.confusion.result()
-    precision = no_precision(len(counters.names)) if counters.no_precision else counters.precision.result()
-    everything, things, stuff = quality.mean(), quality.mean(True), quality.mean(False)
+    quality, iou, no_pq = counters.quality, counters.confusion.result(), _no_quality(counters)
+    classes = len(counters.names)
+    precision = no_precision(classes) if counters.no_precision else counters.precision.result()
+    ap = no_precision(classes) if no_pq else precision
+    everything, things, stuff = (NO_QUALITY if no_pq else quality.mean(flag) for flag in (None, True, False))
     return Evaluation(
         images=counters.images,
         pq=_percent(everything.pq),
@@ -117,20 +125,21 @@ def summary(
         rq=_percent(everything.rq),
         pq_things=_percent(things.pq),
         pq_stuff=_percent(stuff.pq),
-        map=_percent(precision.ap),
-        map50=_percent(precision.ap50),
-        map75=_percent(precision.ap75),
-        map_small=_percent(precision.small),
-        map_medium=_percent(precision.medium),
-        map_large=_percent(precision.large),
-        no_map=counters.no_precision,
+        map=_percent(ap.ap),
+        map50=_percent(ap.ap50),
+        map75=_percent(ap.ap75),
+        map_small=_percent(ap.small),
+        map_medium=_percent(ap.medium),
+        map_large=_percent(ap.large),
+        no_map=counters.no_precision or no_pq,
+        no_pq=no_pq,
         miou=_percent(iou.miou),
         pixel_accuracy=_percent(iou.accuracy),
         segment_accuracy=100 * counters.right / counters.judged if counters.judged else None,
-        groups=_groups(quality, precision, iou, counters.names, seen),
+        groups=_groups(counters, precision, iou, seen),
         per_class={
             name: {
-                **_class_row(quality.per_class[name], precision.per_class[index], iou.iou[index]),
+                **_class_row(counters, name, precision.per_class[index], iou.iou[index]),
                 "seen": None if seen is None else bool(seen[index]),
             }
             for index, name in enumerate(counters.names)
@@ -142,20 +151,39 @@ def summary(
     )
 
 
+def _no_quality(counters: Counters) -> str:
+    """Return why PQ and AP have no mean over all classes; empty where they have."""
+    unknown = [name for name in counters.names if name in counters.unknown_kind]
+    if not unknown:
+        return ""
+    examples = ", ".join(unknown[:EXAMPLES])
+    return (
+        f"nobody says of {len(unknown)} classes, e.g. {examples}, whether they are things or stuff; "
+        "say it in the class list (`car | thing`, `sky | stuff`), or name such a list as isthing=FILE in the source"
+    )
+
+
 def _groups(
-    quality: PanopticQuality, precision: Precision, iou: IoUResult, names: Sequence[str], seen: Sequence[bool] | None
+    counters: Counters, precision: Precision, iou: IoUResult, seen: Sequence[bool] | None
 ) -> dict[str, GroupFigures]:
-    figures = {}
+    figures, names = {}, counters.names
     for group, flag in () if seen is None else (("seen", True), ("unseen", False)):
         members = [index for index, value in enumerate(seen or ()) if bool(value) is flag]
-        mean = quality.mean(names={names[index] for index in members})
+        group_names = {names[index] for index in members}
+        decided = counters.unknown_kind.isdisjoint(group_names)
+        mean = counters.quality.mean(names=group_names) if decided else NO_QUALITY
         pq, sq, rq = map(_percent, (mean.pq, mean.sq, mean.rq))
-        average, overlap = _percent(precision.mean(members)), _percent(iou.mean(members))
+        average = _percent(precision.mean(members)) if decided else None
+        overlap = _percent(iou.mean(members))
         figures[group] = GroupFigures(len(members), pq, sq, rq, average, overlap)
     return figures
 
 
-def _class_row(quality: ClassQuality, ap: float | None, iou: float | None) -> dict[str, float | int | None]:
+def _class_row(counters: Counters, name: str, ap: float | None, iou: float | None) -> dict[str, float | int | None]:
+    """Return the figures of a class; those that count segments are None where its kind is unknown."""
+    if name in counters.unknown_kind:
+        return {**dict.fromkeys(("pq", "sq", "rq", "ap")), "iou": _percent(iou), **dict.fromkeys(("tp", "fp", "fn"))}
+    quality = counters.quality.per_class[name]
     counts = {"tp": quality.tp, "fp": quality.fp, "fn": quality.fn}
     shares = {key: 100 * getattr(quality, key) if quality.counted else None for key in ("pq", "sq", "rq")}
     return {**shares, "ap": _percent(ap), "iou": _percent(iou), **counts}

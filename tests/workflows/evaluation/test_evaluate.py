@@ -172,3 +172,54 @@ def test_the_figures_are_plain_data_with_their_provenance(memory, built):
     assert document["miou"] > 95
     assert document["settings"]["proposer"]["name"] == "reference.ground_truth"
     assert document["settings"]["space"] == memory.store.spaces.first().id
+
+
+class OfUnknownKind:
+    """A source that says only of the sky what it is."""
+
+    def __init__(self, source, kinds):
+        self.source, self.kinds, self.name = source, kinds, source.name
+
+    def classes(self):
+        return tuple(SourceClass(one.name, self.kinds.get(one.name)) for one in self.source.classes())
+
+    def images(self):
+        return self.source.images()
+
+    def __len__(self):
+        return len(self.source)
+
+
+def test_where_nobody_says_what_is_a_thing_there_is_no_pq_and_no_map_but_a_reason_and_miou(kit):
+    images = [kit.picture("sky", "car")]
+    parts = scored(kit, [[1.0, 0, 0, 0], [0, 0, 1.0, 0]])
+    found = evaluate(parts, OfUnknownKind(kit.Source(images), {"sky": False}), Vocabulary(("sky",), (None,)))
+    document = json.loads(json.dumps(found.as_dict()))
+    absent = (
+        "pq",
+        "sq",
+        "rq",
+        "pq_things",
+        "pq_stuff",
+        "map",
+        "map50",
+        "map75",
+        "map_small",
+        "map_medium",
+        "map_large",
+    )
+    assert {document[key] for key in absent} == {None}
+    assert "nobody says of 3 classes, e.g. grass, car, sand" in document["no_pq"]
+    assert "isthing=FILE" in document["no_pq"] and document["no_map"] == document["no_pq"]
+    assert (found.miou, found.pixel_accuracy, found.segment_accuracy) == (100, 100, 100)
+    counts = {key: found.per_class["car"][key] for key in ("pq", "sq", "rq", "ap", "tp", "fp", "fn", "iou")}
+    assert counts == {**dict.fromkeys(("pq", "sq", "rq", "ap", "tp", "fp", "fn")), "iou": 100}
+    assert (found.per_class["sky"]["pq"], found.per_class["sky"]["tp"]) == (100, 1), "what is known is counted"
+    assert (found.groups["seen"].pq, found.groups["unseen"].pq, found.groups["unseen"].miou) == (100, None, 100)
+
+
+def test_a_source_that_says_it_of_every_class_has_a_pq(kit):
+    kinds = {"sky": False, "grass": False, "car": True, "sand": False}
+    parts = scored(kit, [[1.0, 0, 0, 0], [0, 0, 1.0, 0]])
+    found = evaluate(parts, OfUnknownKind(kit.Source([kit.picture("sky", "car")]), kinds))
+    assert (found.pq, found.no_pq, found.no_map) == (100, "", "") and found.map == pytest.approx(100)

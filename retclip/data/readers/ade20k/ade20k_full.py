@@ -1,9 +1,9 @@
 """The full ADE20K, read: `index_ade20k.pkl` and the photos of `images/ADE/SPLIT/`, each with `NAME_seg.png` beside it.
 
 In those, a pixel's class is its place in the index' `objectnames`, R // 10 x 256 + G, counted from 1; B tells the
-instances apart. What is a thing nobody says, so the store decides. Parts (`NAME_parts_1.png`) are not read. Source of
-the layout: CSAILVision/ADE20K, utils/utils_ade20k.py. The index is a pickle: nothing but arrays, texts and numbers is
-taken from it, whatever else it holds is refused.
+instances apart. The index does not say which classes are things, so a setting names a list. Parts
+(`NAME_parts_1.png`) are not read. Source of the layout: CSAILVision/ADE20K, utils/utils_ade20k.py. The index is a
+pickle of any protocol, 0 to 5: texts, numbers and arrays are taken from it, whatever else it holds is refused.
 """
 
 from __future__ import annotations
@@ -27,8 +27,13 @@ from retclip.plugin.contracts import SourceClass
 
 INDEX, MAP = "index_ade20k.pkl", "_seg.png"
 INSTANCES = 256  # of a class in one photo, in the blue channel
-_ARRAYS = ("numpy.core.multiarray", "numpy._core.multiarray")  # before and since numpy 2
-HARMLESS = {("numpy", "ndarray"), ("numpy", "dtype")} | {(a, b) for a in _ARRAYS for b in ("_reconstruct", "scalar")}
+HARMLESS = {  # what a pickle of arrays names, numpy's own modules by the name that they have since numpy 2
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("numpy._core.multiarray", "_reconstruct"),
+    ("numpy._core.multiarray", "scalar"),
+    ("numpy._core.numeric", "_frombuffer"),  # protocol 5
+}
 
 
 class AdeFull(IdMapSource):
@@ -59,17 +64,28 @@ class AdeFull(IdMapSource):
 
 
 class _Plain(pickle.Unpickler):
+    """Reads texts, numbers and arrays. Raises pickle.UnpicklingError for whatever else a pickle could make."""
+
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in HARMLESS:
+        if (module, name) == ("_codecs", "encode"):  # protocols 0 to 2 of Python 3 spell bytes as a text to encode
+            return _latin1
+        current = module.replace("numpy.core.", "numpy._core.", 1)
+        if (current, name) not in HARMLESS:
             raise pickle.UnpicklingError(f"it holds {module}.{name}, which no index needs")
-        return super().find_class(module, name)
+        return super().find_class(current, name)
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"it holds bytes in {encoding}, which no pickle writes")
+    return text.encode("latin1")
 
 
 def _names(index: Path) -> list[str]:
     """The index' class names, with synonyms after commas."""
     try:
         with index.open("rb") as file:
-            names = list(_Plain(file).load()["objectnames"])
+            names = list(_Plain(file, encoding="latin1").load()["objectnames"])
     except Exception as error:  # a pickle may raise anything
         got = f"{type(error).__name__}: {error}"
         raise DataError(f"the index with `objectnames`: {index}", got, "unpack the data set again") from error

@@ -20,6 +20,7 @@ from typing import Any
 
 from retclip.data.annotated_photo import AnnotatedPhoto, frame_digest
 from retclip.data.class_choice import chosen, data_set_name, keep_classes
+from retclip.data.class_kinds import with_kinds, with_whole_stuff
 from retclip.data.flags import as_flag, as_whole
 from retclip.data.images import file_digest, read_image
 from retclip.data.photo_files import NamedPhotos
@@ -62,8 +63,10 @@ class CocoInstances:
         )
         document = _named(read_document(self.file, "instances"))
         self._lvis = is_lvis(document, self.file)
-        self._categories = real_categories(categories_of(document, self.file), document, self.file)
-        self._classes = chosen(list(self._categories.values()), settings)
+        categories = real_categories(categories_of(document, self.file), document, self.file)
+        classes = with_kinds(list(categories.values()), settings)
+        self._categories = dict(zip(categories, classes, strict=True))
+        self._classes = chosen(classes, settings)
         self._kept = frozenset(one.name for one in self._classes)
         self._tally = Tally()
         self._photos = photos_by_id(document, self.file, self._tally)
@@ -109,7 +112,7 @@ class CocoInstances:
         truth = painted((mask for mask in masks if mask is not None), photo.size, photo.tally)
         if truth.objects and (self._lvis or ABSENT in record):
             truth = replace(truth, objects=looked_for(truth.objects, record, self._categories, self.file))
-        return photo.annotated(keep_classes(truth, self._kept))
+        return photo.annotated(keep_classes(with_whole_stuff(truth), self._kept))
 
     def _object(self, number: int, one: Mapping[str, Any], photo: AnnotatedPhoto) -> AnnotatedObject | None:
         """An object, or None where it cannot be read, which costs the object."""

@@ -20,6 +20,7 @@ from pydantic import Field
 
 from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes
+from retclip.data.class_kinds import with_kinds, with_whole_stuff
 from retclip.data.flags import as_flag, as_whole
 from retclip.data.images import file_digest, read_image, read_png
 from retclip.data.photo_files import NamedPhotos, inside_name, spelled
@@ -69,8 +70,10 @@ class CocoPanoptic:
         )
         self.masks = self.file.with_suffix("")
         self._document = read_document(self.file, "panoptic")
-        self._categories = real_categories(_categories(self._document, self.file), self._document, self.file)
-        self._classes = chosen(list(self._categories.values()), settings)
+        categories = real_categories(_categories(self._document, self.file), self._document, self.file)
+        classes = with_kinds(list(categories.values()), settings)
+        self._categories = dict(zip(categories, classes, strict=True))
+        self._classes, self._relisted = chosen(classes, settings), bool(settings.isthing)
         self._kept = frozenset(one.name for one in self._classes)
         self._tally = Tally()
         self._annotations = _annotations(self._document, self.file, self._categories, self._tally)
@@ -123,7 +126,8 @@ class CocoPanoptic:
         truth = read_panoptic(png, annotation.segments, self._categories, photo.tally, annotation.dropped)
         expected = f"an annotation of size {photo.size} for {path}"
         photo.require_fit(truth.label_map.shape, expected, "match photo and PNG")
-        return photo.annotated(keep_classes(truth, self._kept))
+        whole = with_whole_stuff(truth) if self._relisted else truth  # panopticapi counts a file's segments as they are
+        return photo.annotated(keep_classes(whole, self._kept))
 
 
 @dataclass(frozen=True)

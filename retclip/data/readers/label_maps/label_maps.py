@@ -1,9 +1,10 @@
 """Label maps: one byte per pixel and a list of classes; CamVid's and many own data sets' form.
 
 FOLDER/classes.json ([{"id", "name", "isthing", "prompt_names"}], "void_id") or a list by the rules of `--classes`, as
-FOLDER/classes.txt (a name per line, ids from 0, or `7: name`), classes.csv or data.yaml; FOLDER[/SPLIT]/images and
-FOLDER[/SPLIT]/labels with equal stems. 255 is void where nobody says otherwise. Such maps have no instances: of a thing
-class, each 8-connected component stands in for one, so touching objects are one segment.
+FOLDER/classes.txt (a name per line, ids from 0, or `7: name`; `car | thing`, `sky | stuff`), classes.csv or data.yaml;
+FOLDER[/SPLIT]/images and FOLDER[/SPLIT]/labels with equal stems. 255 is void where nobody says otherwise. Such maps
+have no instances: of a thing class, each 8-connected component stands in for one, so touching objects are one segment.
+A class that the list calls neither thing nor stuff is one segment, and of unknown kind.
 """
 
 from __future__ import annotations
@@ -54,8 +55,7 @@ def read_classes(listed: Path) -> tuple[list[SourceClass], int | None]:
         lacking = next(one.name for one in entries if one.number is None)
         raise DataError(f"a number for each class or for none in {listed}", f"none for {lacking!r}", "add it")
     classes = [
-        SourceClass(one.name, one.is_thing is not False, one.synonyms, number)
-        for one, number in zip(entries, numbers, strict=True)
+        SourceClass(one.name, one.is_thing, one.synonyms, number) for one, number in zip(entries, numbers, strict=True)
     ]
     return _checked(classes, listed), None
 
@@ -79,7 +79,7 @@ def _source_class(one: Mapping[str, Any], where: str) -> SourceClass:
     found = one.get("prompt_names", one.get("synonyms", ()))
     given = [term for term in found.split(",") if term.strip()] if isinstance(found, str) else found
     synonyms = tuple(term for raw in given if (term := checked_name(raw, where)) != name)
-    counts = one.get("isthing", one.get("is_thing", True))
+    counts = one.get("isthing", one.get("is_thing"))
     return SourceClass(name, None if counts is None else as_flag(counts), synonyms, as_whole(one["id"]))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, keep_classes
+from retclip.data.class_kinds import with_kinds, with_whole_stuff
 from retclip.data.images import ReadOnce, file_digest, read_image
 from retclip.data.photo_files import UNREAD, composed, photos_in
 from retclip.errors import DataError
@@ -45,8 +46,9 @@ class MapPairs(ABC):
     ) -> None:
         self.name, self._root, self._pairs, self._beside = name, root, pairs.pairs, pairs.passed_over
         self._frame = settings.orientation
-        self._by_id: Mapping[int, SourceClass] = {one.native_id: one for one in known if one.native_id is not None}
-        self._classes = chosen(known, settings)
+        classes = with_kinds(known, settings)
+        self._by_id: Mapping[int, SourceClass] = {source_class.native_id: source_class for source_class in classes}
+        self._classes = chosen(classes, settings)
         self._kept = frozenset(one.name for one in self._classes)
 
     @abstractmethod
@@ -117,7 +119,7 @@ class MapPairs(ABC):
         truth = self.truth(ReadOnce(label), photo)
         expected = f"a map of size {photo.size} for {path}"
         photo.require_fit(truth.label_map.shape, expected, f"correct {label}")
-        return photo.annotated(keep_classes(truth, self._kept))
+        return photo.annotated(keep_classes(with_whole_stuff(truth), self._kept))
 
 
 def matched_pairs(photos: Path, labels: Path) -> Pairs:

@@ -23,6 +23,7 @@ from pydantic import Field
 
 from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes, text_digest
+from retclip.data.class_kinds import with_kinds, with_whole_stuff
 from retclip.data.images import file_digest, read_image, read_png
 from retclip.data.photo_files import UNREAD, photos_in
 from retclip.data.readers.coco.coco_records import first_of
@@ -71,7 +72,9 @@ class OpenImages:
         self._said = {key: {names[one] for one in found if one in names} for key, found in said.items()}
         occurring = set().union(*self._said.values()) if self._said else set()
         known = dict.fromkeys(name for name in names.values() if name in occurring)
-        self._classes = chosen([SourceClass(name, True if self._annotated else None) for name in known], settings)
+        classes = with_kinds([SourceClass(name, True if self._annotated else None) for name in known], settings)
+        self._stuff = frozenset(source_class.name for source_class in classes if source_class.is_thing is False)
+        self._classes = chosen(classes, settings)
         self._places = {one.name: place for place, one in enumerate(self._classes)}
         self._kept = frozenset(self._places)
 
@@ -119,7 +122,7 @@ class OpenImages:
             shown = sorted(self._said[key] & self._kept, key=self._places.__getitem__)
             masks = self._masks.get(key, ())
             parts = [*shown, *(f"{file.name} {name}" for file, name in masks)]
-            parts += frame_digest(self._frame) if masks else []
+            parts += [*frame_digest(self._frame), *sorted(self._stuff & self._kept)] if masks else []
             yield SourceImage(
                 external_id=key,
                 uri=str(path),
@@ -133,12 +136,12 @@ class OpenImages:
         photo = AnnotatedPhoto(read_image(path), self._frame)
         objects = (self._object(file, name, photo) for file, name in masks)
         truth = painted((one for one in objects if one is not None), photo.size, photo.tally)
-        return photo.annotated(keep_classes(truth, self._kept))
+        return photo.annotated(keep_classes(with_whole_stuff(truth), self._kept))
 
     def _object(self, file: Path, name: str, photo: AnnotatedPhoto) -> AnnotatedObject | None:
         """An object, or None where its mask cannot be read, which costs the object."""
         try:
-            return AnnotatedObject(name, True, _pixels(file, photo))
+            return AnnotatedObject(name, name not in self._stuff, _pixels(file, photo))
         except DataError as error:
             photo.fault(file.name, error)
             return None

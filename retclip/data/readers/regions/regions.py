@@ -24,6 +24,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from retclip.data.annotated_photo import AnnotatedPhoto, Frame, FrameSettings, frame_digest
+from retclip.data.class_kinds import KindSettings, with_kinds, with_whole_stuff
 from retclip.data.image_folder import ImageFolder, ImageFolderSettings
 from retclip.data.images import file_digest
 from retclip.data.photo_files import composed
@@ -36,12 +37,12 @@ from retclip.names import checked_name, name_key
 from retclip.passed_over import BAD_ROWS, PassedOver, Tally
 from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.regions import Box, Region
-from retclip.types import Image
+from retclip.types import Image, PanopticSegmentation
 
 SLACK = 1.0  # pixels that a box may reach out of the photo: other programs count corners otherwise
 
 
-class RegionsSettings(FrameSettings, ImageFolderSettings):
+class RegionsSettings(FrameSettings, KindSettings, ImageFolderSettings):
     """Where the marks lie, and what they mark."""
 
     boxes: str = Field("", description="a CSV or TSV with image, x, y, width, height, or a COCO JSON")
@@ -86,14 +87,16 @@ class Regions:
             for mark in one.marks:
                 spelled.setdefault(name_key(mark.region.class_name), mark.region.class_name)
         self._spelled, self._painted = spelled, not settings.points
+        self._classes = with_kinds([SourceClass(name, None) for name in spelled.values()], settings)
+        self._stuff = frozenset(source_class.name for source_class in self._classes if source_class.is_thing is False)
 
     def passed_over(self) -> PassedOver:
         """Rows and masks that cannot be used or belong to no photo, and files that are no photos."""
         return self._tally.total
 
     def classes(self) -> Sequence[SourceClass]:
-        """In the order in which the file names them; nobody said whether they can be counted."""
-        return tuple(SourceClass(one, None) for one in self._spelled.values())
+        """The classes, in the order in which the file names them; of unknown kind where no list says it."""
+        return tuple(self._classes)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -108,7 +111,7 @@ class Regions:
                 one,
                 load=partial(self._load, one, marked, regions),
                 class_names=tuple(name for name in self._spelled.values() if name in names),
-                annotation_digest=_digest(marked, regions, names, self._frame),
+                annotation_digest=_digest(marked, regions, names, self._frame, self._stuff),
             )
 
     def _region(self, region: Region) -> Region:
@@ -124,12 +127,17 @@ class Regions:
         if marked.mask is not None:
             (name,) = self._spelled.values()
             mask = read_object(marked.mask, photo)
-            return photo.annotated(painted([AnnotatedObject(name, True, mask)], photo.size))
+            return photo.annotated(painted([AnnotatedObject(name, name not in self._stuff, mask)], photo.size))
         for mark in marked.marks:
             check_size(mark.photo, photo, mark.where)
         inside = _all_inside(regions, marked.marks, photo)
-        truth = painted(map(partial(_filled, photo.size), inside), photo.size, photo.tally) if self._painted else None
+        truth = self._boxes(inside, photo) if self._painted else None
         return photo.annotated(truth, regions=tuple(photo.upright_region(region) for region in inside))
+
+    def _boxes(self, regions: Sequence[Region], photo: AnnotatedPhoto) -> PanopticSegmentation:
+        """Return the annotation: the filled boxes of the regions."""
+        objects = (_filled(photo.size, region, region.class_name not in self._stuff) for region in regions)
+        return with_whole_stuff(painted(objects, photo.size, photo.tally))
 
 
 def _table(settings: RegionsSettings, tally: Tally) -> list[Mark]:
@@ -208,14 +216,14 @@ def _outside(got: str, where: str, photo: AnnotatedPhoto) -> DataError:
     return DataError(expected, got, f"give pixels of the {photo.frame} photo, from its upper left corner")
 
 
-def _filled(size: tuple[int, int], region: Region) -> AnnotatedObject:
+def _filled(size: tuple[int, int], region: Region, is_thing: bool) -> AnnotatedObject:
     x0, y0, x1, y1 = region.box or (0.0, 0.0, 0.0, 0.0)
     mask = np.zeros(size, dtype=bool)
     mask[math.floor(y0) : math.ceil(y1), math.floor(x0) : math.ceil(x1)] = True
-    return AnnotatedObject(region.class_name, True, mask)
+    return AnnotatedObject(region.class_name, is_thing, mask)
 
 
-def _digest(marked: Marked, regions: Sequence[Region], names: set[str], frame: Frame) -> str:
+def _digest(marked: Marked, regions: Sequence[Region], names: set[str], frame: Frame, stuff: frozenset[str]) -> str:
     try:
         if isinstance(marked.mask, DataError):
             return "unreadable"
@@ -224,4 +232,5 @@ def _digest(marked: Marked, regions: Sequence[Region], names: set[str], frame: F
         content = "unreadable"
     told: dict[str, object] = {"mask": content, "regions": [asdict(one) for one in regions], "names": sorted(names)}
     told |= {"orientation": frame} if frame_digest(frame) else {}
+    told |= {"stuff": sorted(stuff)} if stuff else {}
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -21,6 +21,7 @@ from typing import Literal
 from pydantic import Field
 
 from retclip.data.class_choice import AnnotatedSettings, chosen, text_digest
+from retclip.data.class_kinds import with_kinds
 from retclip.data.class_list import read_vocabulary
 from retclip.data.images import decode, file_digest, read_image
 from retclip.data.readers.text.caption_words import CaptionWords
@@ -72,7 +73,7 @@ class ImageText:
             SourceClass(name, thing, more)
             for name, thing, more in zip(words.names, words.is_thing, words.synonyms or ((),) * len(words), strict=True)
         ]
-        self._classes = chosen(known, settings)
+        self._classes = chosen(with_kinds(known, settings), settings)
         self._words = CaptionWords(self._classes)
         self.name = Path(settings.path).resolve().stem or "pairs"
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from retclip.data.class_choice import AnnotatedSettings, chosen, text_digest
+from retclip.data.class_kinds import with_kinds
 from retclip.data.images import file_digest, read_image
 from retclip.plugin.contracts import SourceClass, SourceImage
 
@@ -28,7 +29,7 @@ class NamedImages:
         self, name: str, known: Sequence[SourceClass], images: Sequence[NamedImage], settings: AnnotatedSettings
     ) -> None:
         self.name, self._images = name, images
-        self._classes = chosen(known, settings)
+        self._classes = chosen(with_kinds(known, settings), settings)
         self._places = {one.name: place for place, one in enumerate(self._classes)}
 
     def classes(self) -> Sequence[SourceClass]:

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image as Pillow
 
 from retclip.data.readers.ade20k.ade20k import AdeChallenge
+from retclip.data.readers.ade20k.challenge_kinds import STUFF
 from retclip.data.readers.label_maps.label_map_source import LabelMapSettings
 
 TABLE = "Idx\tRatio\tTrain\tVal\tName\n1\t0.1\t9\t9\twall\n2\t0.1\t9\t9\tbuilding, edifice\n3\t0.1\t9\t9\tsky\n"
@@ -66,6 +67,40 @@ def test_a_csv_that_parts_the_words_of_a_name_is_refused_and_the_other_table_pre
     refused(lambda: challenged(challenge), "row 3", "objectInfo150.csv", "traffic;light", "take objectInfo150.txt")
 
 
+def whole_table(names=None, head="Idx\tName", row="{number}\t{name}"):
+    """The challenge's 150 classes: its stuff by their names, the things by names of our own."""
+    names = {number: STUFF.get(number, f"thing {number}") for number in range(1, 151)} | (names or {})
+    return "\n".join([head, *(row.format(number=number, name=name) for number, name in names.items())]) + "\n"
+
+
+def test_the_challenge_s_own_150_classes_are_100_things_and_50_stuff(challenge):
+    (challenge / "objectInfo150.txt").write_text(whole_table())
+    classes = challenged(challenge).classes()
+    assert [one.native_id for one in classes if one.is_thing is False] == list(STUFF)
+    assert sum(one.is_thing is True for one in classes) == 100 and len(STUFF) == 50
+
+
+def test_the_150_classes_are_divided_as_the_panoptic_data_set_does_whatever_the_column_stuff_says(challenge):
+    text = whole_table(head="Idx\tStuff\tName", row="{number}\t0\t{name}")
+    (challenge / "objectInfo150.txt").write_text(text)
+    assert sum(one.is_thing is False for one in challenged(challenge).classes()) == 50
+
+
+@pytest.mark.parametrize("names", [{5: "lamp post"}, {151: "fox"}])
+def test_other_classes_in_the_challenge_s_form_are_not_divided_by_its_table(challenge, names):
+    (challenge / "objectInfo150.txt").write_text(whole_table(names))
+    assert {one.is_thing for one in challenged(challenge).classes()} == {None}
+
+
+def test_the_column_stuff_says_what_is_stuff_and_a_list_has_the_last_word(challenge):
+    table = "Idx\tStuff\tName\n1\t1\twall\n2\t0\tbuilding, edifice\n3\t\tsky\n"
+    (challenge / "objectInfo150.txt").write_text(table)
+    assert [one.is_thing for one in challenged(challenge).classes()] == [False, True, None]
+    (challenge / "kinds.csv").write_text("name,isthing\nbuilding,0\nsky,no\n")
+    told = challenged(challenge, isthing=str(challenge / "kinds.csv"))
+    assert [one.is_thing for one in told.classes()] == [False, False, False]
+
+
 def table(text):
     return lambda root: (root / "objectInfo150.txt").write_bytes(text if isinstance(text, bytes) else text.encode())
 
@@ -86,6 +121,7 @@ CHALLENGE = {  # name: (what is done, words that the error must hold)
     "an Idx above a byte": (table("Idx\tName\n256\twall\n"), "row 2"),
     "an Idx twice": (table("Idx\tName\n1\twall\n1\tsky\n"), "row 3"),
     "a Name twice": (table("Idx\tName\n1\twall\n2\twall\n"), "row 3"),
+    "a Stuff of words": (table("Idx\tStuff\tName\n1\tperhaps\twall\n"), "row 2"),
     "no Name": (table("Idx\tName\n1\t\n"), "row 2"),
     "a short row": (table("Idx\tName\n1\n"), "row 2"),
     "a mapping of words": (lambda root: (root / "categoryMapping.txt").write_text("1 wall\n"), "categoryMapping"),

@@ -1,5 +1,6 @@
 """The full ADE20K: its index and colours; and what is refused."""
 
+import codecs
 import pickle
 
 import numpy as np
@@ -57,6 +58,51 @@ def test_a_class_number_uses_the_red_channel_in_tens(full):
     assert next(opened(full).images()).class_names == ("class 519",)  # 2 x 256 + 7
 
 
+INDEX = {"objectnames": NAMES, "scene": np.array(["street"]), "counts": np.arange(6.0).reshape(2, 3), "n": np.int64(2),
+         "folders": np.array(["a", None], dtype=object), "raw": b"\xff"}  # fmt: skip
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.filterwarnings("error")
+def test_an_index_of_any_protocol_is_read_with_the_arrays_beside_the_names(full, protocol):
+    (full / "index_ade20k.pkl").write_bytes(pickle.dumps(INDEX, protocol=protocol))
+    assert [one.name for one in opened(full).classes()] == ["-", "wall", "building", "bank", "bank, depository"]
+
+
+@pytest.mark.parametrize("protocol", range(4))
+@pytest.mark.filterwarnings("error")
+def test_an_index_of_an_older_numpy_is_read(full, protocol):
+    content = pickle.dumps(INDEX, protocol=protocol).replace(b"numpy._core.", b"numpy.core.")
+    assert b"numpy.core.multiarray" in content
+    (full / "index_ade20k.pkl").write_bytes(content)
+    assert len(opened(full).classes()) == len(NAMES)
+
+
+def test_an_index_of_python_2_is_read(full):
+    texts = b"".join(
+        b"U" + bytes([len(name)]) + name.encode() for name in NAMES
+    )  # SHORT_BINSTRING, which 3 never writes
+    (full / "index_ade20k.pkl").write_bytes(b"\x80\x02}U\x0bobjectnames](" + texts + b"es.")
+    assert len(opened(full).classes()) == len(NAMES)
+
+
+def test_a_list_says_what_is_a_thing_and_stuff_is_one_segment(full):
+    assert {one.is_thing for one in opened(full).classes()} == {None}
+    (full / "kinds.txt").write_text("wall | stuff\nbuilding | stuff\nbank, depository | thing\n")
+    source = opened(full, isthing=str(full / "kinds.txt"))
+    assert [one.is_thing for one in source.classes()][:3] == [None, False, False]
+    truth = next(source.images()).load().truth
+    assert [(one.class_name, one.is_thing, one.area) for one in truth.segments[:2]] == [
+        ("wall", False, 5), ("building", False, 12),
+    ]  # fmt: skip
+    assert truth.label_map[1].tolist() == [1, 1, 2, 2, 2, 2]
+
+
+class Encoded:
+    def __reduce__(self):
+        return (codecs.encode, ("x", "rot13"))
+
+
 class Harmful:
     def __reduce__(self):
         return (eval, ("1 + 1",))
@@ -78,6 +124,7 @@ FULL = {
     "an index of words": (index(b"hello"), "index_ade20k.pkl"),
     "a cut index": (index(pickle.dumps({"objectnames": NAMES})[:20]), "index_ade20k.pkl"),
     "an index that runs code": (index(pickle.dumps({"objectnames": [Harmful()]})), "eval"),
+    "an index that encodes": (index(pickle.dumps({"objectnames": NAMES, "x": Encoded()})), "rot13"),
     "an index of a list": (index(pickle.dumps(NAMES)), "objectnames"),
     "an index without names": (index(pickle.dumps({"filename": []})), "objectnames"),
     "names of null": (index(pickle.dumps({"objectnames": None})), "objectnames"),

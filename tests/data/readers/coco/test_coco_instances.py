@@ -146,3 +146,13 @@ def test_lvis_says_which_classes_were_looked_for(tmp_path, document):
     first, second = (one.load().truth.objects for one in written(tmp_path, document).images())
     assert (first.absent, first.incomplete, first.uncounted) == ({"alarm clock"}, {"cat"}, "")
     assert "does not say which classes were looked for" in second.uncounted
+
+
+def test_a_list_makes_a_category_stuff_of_one_segment(tmp_path, document):
+    document["annotations"][2] = {"id": 3, "image_id": 1, "category_id": 9, "segmentation": box(22, 0, 26, 4)}
+    (tmp_path / "kinds.txt").write_text("person | stuff\n")
+    written(tmp_path, document)
+    source = CocoInstances(CocoPanopticSettings(path=str(tmp_path), isthing=str(tmp_path / "kinds.txt")))
+    assert [one.is_thing for one in source.classes()] == [True, False]
+    segments = next(source.images()).load().truth.segments
+    assert [(one.class_name, one.is_thing) for one in segments] == [("cat", True), ("person", False)]

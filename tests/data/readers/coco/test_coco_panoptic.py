@@ -147,3 +147,12 @@ def test_real_annotations_agree_with_their_own_areas_and_crowds(shared_data, pac
         assert sum(s.area for s in truth.segments) == int((truth.label_map > 0).sum())
         crowds += sum(s.is_crowd for s in truth.segments)
     assert crowds > 0
+
+
+def test_a_list_has_the_last_word_on_what_is_a_thing(coco):
+    (coco.root / "kinds.txt").write_text("cat | stuff\n")
+    source = opened(coco.root, isthing=str(coco.root / "kinds.txt"))
+    assert [one.is_thing for one in source.classes()] == [False, False]
+    before, after = next(opened(coco.root).images()), next(source.images())
+    assert before.annotation_digest != after.annotation_digest
+    assert after.load().truth.segments[0] == SegmentInfo(7, "cat", False, 12)

@@ -86,7 +86,7 @@ def test_a_plain_list_of_names(street):
     (street.root / "classes.txt").write_text("\ufeffSky\n\n  Car \n", encoding="utf-8")
     street.png("labels/a.png", np.array([[0, 0, 0, 1, 1, 1]] * 4, np.uint8))
     source = opened(street.root)
-    assert source.classes() == (SourceClass("Sky", True, (), 0), SourceClass("Car", True, (), 1))
+    assert source.classes() == (SourceClass("Sky", None, (), 0), SourceClass("Car", None, (), 1))
     assert [one.area for one in next(source.images()).load().truth.segments] == [12, 12]
 
 
@@ -110,10 +110,29 @@ def test_a_list_beside_the_maps_is_read_by_the_rules_of_class_lists(street, name
 def test_a_yolo_data_set_s_names_and_numbers_that_are_the_ids(street):
     street.file.unlink()
     (street.root / "data.yaml").write_text("nc: 2\nnames: {9: Tree, 1: Car}\n")
-    assert opened(street.root).classes() == (SourceClass("Car", True, (), 1), SourceClass("Tree", True, (), 9))
+    assert opened(street.root).classes() == (SourceClass("Car", None, (), 1), SourceClass("Tree", None, (), 9))
     (street.root / "classes.txt").write_text("0: Sky\nCar\n")
     with pytest.raises(DataError, match=r"a number for each class or for none.*'Car'"):
         opened(street.root)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("classes.txt", "Sky\nCar\n"), ("classes.json", '[{"id": 0, "name": "Sky"}, {"id": 1, "name": "Car"}]')],
+)
+def test_a_class_that_nobody_calls_a_thing_is_of_unknown_kind_and_whole_until_a_list_says_it(street, name, content):
+    street.file.unlink()
+    (street.root / name).write_text(content)
+    street.png("labels/a.png", np.array([[1, 0, 0, 0, 0, 1]] * 4, np.uint8))
+    assert [one.is_thing for one in opened(street.root).classes()] == [None, None]
+    assert [(one.class_name, one.area) for one in truth_of(street.root).segments] == [("Sky", 16), ("Car", 8)]
+    listed = street.root / "kinds.txt"
+    listed.write_text("sky | stuff\ncar | thing\ntree | stuff\n")
+    told = opened(street.root, isthing=str(listed))
+    assert [one.is_thing for one in told.classes()] == [False, True]
+    assert [one.area for one in truth_of(street.root, isthing=str(listed)).segments] == [16, 4, 4]
+    plain, kinds = next(opened(street.root).images()), next(told.images())
+    assert plain.annotation_digest != kinds.annotation_digest
 
 
 def test_lists_beside_the_one_that_is_read_are_counted(street):

@@ -250,3 +250,12 @@ def test_a_list_of_another_split_is_refused(world):
     (world / "mine.txt").write_text("train/a\n")
     with pytest.raises(DataError, match="split 'val'"):
         opened(world, list=str(world / "mine.txt"))
+
+
+def test_masks_are_of_things_unless_a_list_says_otherwise(world):
+    assert [one.is_thing for one in opened(world, kind="masks").classes()] == [True, True]
+    (world / "kinds.txt").write_text("fox | stuff\n")
+    source = opened(world, kind="masks", isthing=str(world / "kinds.txt"))
+    assert {one.name: one.is_thing for one in source.classes()} == {"Fox": False, "Car": True}
+    kinds = {one.class_name: one.is_thing for one in next(source.images()).load().truth.segments}
+    assert kinds == {"Fox": False, "Car": True}

@@ -188,3 +188,12 @@ def test_boxes_points_and_masks_of_the_stored_pixels_are_turned_with_their_photo
     assert boxed.passed_over.assumed == pointed.passed_over.assumed == told  # tables say no size
     if orientation < 5:  # else the upright frame does not fit
         assert digest != image("upright", boxes="boxes.csv")[1]
+
+
+def test_a_list_says_what_is_marked_and_stuff_is_one_segment(tmp_path):
+    photo(tmp_path / "photos/a.png"), photo(tmp_path / "photos/b.png")
+    (tmp_path / "kinds.txt").write_text("grass | stuff\n")
+    source = opened(tmp_path, BOXES, shows="grass", isthing=str(tmp_path / "kinds.txt"))
+    assert [(one.name, one.is_thing) for one in source.classes()] == [("grass", False)]
+    (segment,) = next(source.images()).load().truth.segments
+    assert (segment.is_thing, segment.area) == (False, 32)
