@@ -42,11 +42,11 @@ class AdeFull(IdMapSource):
     def __init__(self, settings: MapSettings) -> None:
         root, split = Path(settings.path).absolute(), settings.split or "training"
         photos = root / "images" / "ADE" / split
-        known = _classes(_names(root / INDEX))
-        super().__init__(data_set_name(root, split), photos, known, _pairs(photos), settings)
+        classes = _classes(_names(root / INDEX))
+        super().__init__(data_set_name(root, split), photos, classes, _pairs(photos), settings)
 
     def keys(self, file: ReadOnce) -> NDArray[np.int64]:
-        """class x 256 + instance. Raises DataError where the map holds no colours."""
+        """Return (H, W) int64, class x 256 + instance. Raises DataError where the map holds no colours."""
         colours = read_png(file)
         if colours.ndim != 3 or colours.shape[2] < 3:
             raise DataError(f"an RGB PNG of classes and instances: {file}", f"shape {colours.shape}", "unpack it again")
@@ -55,11 +55,11 @@ class AdeFull(IdMapSource):
         return np.where(classes > 0, classes * INSTANCES + blue, 0)
 
     def is_foreign(self, key: int) -> bool:
-        """A class that the index lacks."""
+        """Return whether the index lacks the key's class."""
         return self.class_number(key) not in self._by_id
 
     def class_number(self, key: int) -> int:
-        """Without the instance."""
+        """Return the key without its instance."""
         return key // INSTANCES
 
 
@@ -82,43 +82,43 @@ def _latin1(text: str, encoding: str) -> bytes:
 
 
 def _names(index: Path) -> list[str]:
-    """The index' class names, with synonyms after commas."""
+    """Return the index' class names, each with its synonyms after commas. Raises DataError."""
     try:
         with index.open("rb") as file:
             names = list(_Plain(file, encoding="latin1").load()["objectnames"])
     except Exception as error:  # a pickle may raise anything
         got = f"{type(error).__name__}: {error}"
         raise DataError(f"the index with `objectnames`: {index}", got, "unpack the data set again") from error
-    if not names or not all(isinstance(one, str) and one.strip(" ,") for one in names):
+    if not names or not all(isinstance(name, str) and name.strip(" ,") for name in names):
         raise DataError(f"texts under `objectnames` in {index}", brief(names), "unpack the data set again")
     return names
 
 
 def _classes(names: list[str]) -> list[SourceClass]:
-    """The first term is the class's name, or the whole where another class has it already."""
+    """Return the classes: the first term is the name, or all terms where another class has that name already."""
     taken: set[str] = set()
-    found = []
-    for number, whole in enumerate(names, start=1):
+    classes = []
+    for number, joined in enumerate(names, start=1):
         where = f"name {number} of {INDEX}"
-        terms = [checked_name(term, where) for term in whole.split(",") if term.strip()]
+        terms = [checked_name(term, where) for term in joined.split(",") if term.strip()]
         choices = (terms[0], ", ".join(terms))
-        free = (one for one in choices if name_key(one) not in taken and len(one) <= LONGEST)
+        free = (choice for choice in choices if name_key(choice) not in taken and len(choice) <= LONGEST)
         name = next(free, f"{terms[0][: LONGEST - 12]} ({number})")
         taken.add(name_key(name))
-        found.append(SourceClass(name, None, tuple(dict.fromkeys(t for t in terms if t != name)), number))
-    return found
+        classes.append(SourceClass(name, None, tuple(dict.fromkeys(t for t in terms if t != name)), number))
+    return classes
 
 
 def _pairs(photos: Path) -> Pairs:
     if not photos.is_dir():
         raise DataError(f"the photos' folder {photos}", "nothing there", "check path and split (training, validation)")
-    found = sorted(path for path in photos.rglob("*") if path.suffix.lower() in SUFFIXES and path.suffix != ".png")
+    files = sorted(path for path in photos.rglob("*") if path.suffix.lower() in SUFFIXES and path.suffix != ".png")
 
     def map_of(photo: Path) -> Path | None:
         label = photo.with_name(f"{photo.stem}{MAP}")
         return label if label.is_file() else None
 
-    pairs = with_maps(found, map_of, photos, photos)
+    pairs = with_maps(files, map_of, photos, photos)
     used = {label for _, label in pairs if isinstance(label, Path)}
     tally = Tally()
     tally.skip(UNUSED, len(set(photos.rglob(f"*{MAP}")) - used))

@@ -49,14 +49,14 @@ NAMES = ("instances", "lvis_v1")
 
 
 class CocoInstances:
-    """An ImageSource over one split: every photo, also those in which nothing is annotated."""
+    """An ImageSource over one split: every photo, annotated or not."""
 
     def __init__(self, settings: CocoPanopticSettings) -> None:
         root, split = Path(settings.path).absolute(), settings.split  # absolute: stored with each photo
         dotted = f"_{split}" if split else ""
         places = [folder / f"{name}{dotted}.json" for folder in (root, root / "annotations") for name in NAMES]
-        given = Path(settings.annotations).absolute() if settings.annotations else None
-        self.file = given or only_one(places, f"{root}, split {split!r}", "annotations")
+        file = Path(settings.annotations).absolute() if settings.annotations else None
+        self.file = file or only_one(places, f"{root}, split {split!r}", "annotations")
         photos = [root / "images" / split, root / split, root / "images", root]
         self.photos = (
             Path(settings.images).absolute() if settings.images else first_of(photos, f"photos of {self.file}")
@@ -67,7 +67,7 @@ class CocoInstances:
         classes = with_kinds(list(categories.values()), settings)
         self._categories = dict(zip(categories, classes, strict=True))
         self._classes = chosen(classes, settings)
-        self._kept = frozenset(one.name for one in self._classes)
+        self._kept = frozenset(source_class.name for source_class in self._classes)
         self._tally = Tally()
         self._photos = photos_by_id(document, self.file, self._tally)
         self._objects = objects_of(document, self.file, self._categories, self._photos, self._tally)
@@ -78,127 +78,133 @@ class CocoInstances:
         self.name = data_set_name(root, split)
 
     def classes(self) -> Sequence[SourceClass]:
-        """In the order of the file's categories, LVIS with its synonyms."""
+        """Return the classes in the order of the file's categories, LVIS's with synonyms."""
         return self._classes
 
     def __len__(self) -> int:
         return len(self._photos)
 
     def passed_over(self) -> PassedOver:
-        """Images and objects that belong to none that is known."""
+        """Return the unusable records: images, and objects of no known category or image."""
         return self._tally.total
 
     def images(self) -> Iterator[SourceImage]:
-        """In the order of the file's images."""
-        kinds = sorted((key, one.name, one.is_thing) for key, one in self._categories.items())
+        """Yield the records in the order of the file's images."""
+        kinds = sorted((key, category.name, category.is_thing) for key, category in self._categories.items())
         read_as = frame_digest(self._frame)
         for key, photo in self._photos.items():
             path, objects = self._places.path(photo["file_name"]), self._objects.get(key, [])
-            named = {self._categories[one["category_id"]].name for _, one in objects}
-            canonical = json.dumps([[one for _, one in objects], kinds, sorted(self._kept), *read_as], sort_keys=True)
+            present = {self._categories[record["category_id"]].name for _, record in objects}
+            canonical = json.dumps(
+                [[record for _, record in objects], kinds, sorted(self._kept), *read_as], sort_keys=True
+            )
             yield SourceImage(
                 external_id=photo["file_name"],
                 uri=str(path),
                 load=partial(self._load, path, photo, objects),
                 file_digest=partial(file_digest, path),
-                class_names=tuple(one.name for one in self._classes if one.name in named),
+                class_names=tuple(source_class.name for source_class in self._classes if source_class.name in present),
                 annotation_digest=hashlib.sha256(canonical.encode()).hexdigest(),
             )
 
     def _load(self, path: Path, record: Mapping[str, Any], objects: Sequence[tuple[int, Mapping[str, Any]]]) -> Image:
         photo = AnnotatedPhoto(read_image(path), self._frame)
         check_size(record, photo, str(self.file))
-        masks = (self._object(number, one, photo) for number, one in objects)  # one by one: they are large
+        masks = (self._object(number, record, photo) for number, record in objects)  # one by one: they are large
         truth = painted((mask for mask in masks if mask is not None), photo.size, photo.tally)
         if truth.objects and (self._lvis or ABSENT in record):
             truth = replace(truth, objects=looked_for(truth.objects, record, self._categories, self.file))
         return photo.annotated(keep_classes(with_whole_stuff(truth), self._kept))
 
-    def _object(self, number: int, one: Mapping[str, Any], photo: AnnotatedPhoto) -> AnnotatedObject | None:
-        """An object, or None where it cannot be read, which costs the object."""
-        category, where = self._categories[one["category_id"]], f"annotation {number} of {self.file}"
+    def _object(self, number: int, record: Mapping[str, Any], photo: AnnotatedPhoto) -> AnnotatedObject | None:
+        """Return an object; None where its record cannot be read, which costs the object alone."""
+        category, where = self._categories[record["category_id"]], f"annotation {number} of {self.file}"
         try:
-            mask = read_mask(one.get("segmentation"), photo, where)
-            is_crowd = crowd_flag(one, where)
+            mask = read_mask(record.get("segmentation"), photo, where)
+            is_crowd = crowd_flag(record, where)
         except DataError as error:
             photo.fault(where, error)
             return None
-        return AnnotatedObject(category.name, category.is_thing is not False, mask, is_crowd, stated_area(one))
+        return AnnotatedObject(category.name, category.is_thing is not False, mask, is_crowd, stated_area(record))
 
 
-def stated_area(one: Mapping[str, Any]) -> float | None:
-    """The area of an object as its record states it; None where it states none that can be."""
-    area = one.get("area")
+def stated_area(record: Mapping[str, Any]) -> float | None:
+    """Return the area in pixels that an object's record states; None where it states no usable one."""
+    area = record.get("area")
     if not isinstance(area, int | float) or isinstance(area, bool) or not math.isfinite(area) or area < 0:
         return None
     return float(area)
 
 
 def _named(document: dict[str, Any]) -> dict[str, Any]:
-    """Images without `file_name` (LVIS) get the end of their `coco_url`."""
-    for one in document["images"]:
-        if isinstance(one, dict) and "file_name" not in one and isinstance(one.get("coco_url"), str):
-            one["file_name"] = "/".join(one["coco_url"].split("/")[-2:])
+    """Return the document in which images without `file_name` (LVIS) have the end of their `coco_url` as one."""
+    for image in document["images"]:
+        if isinstance(image, dict) and "file_name" not in image and isinstance(image.get("coco_url"), str):
+            image["file_name"] = "/".join(image["coco_url"].split("/")[-2:])
     return document
 
 
 def categories_of(document: Mapping[str, Any], file: Path) -> dict[int, SourceClass]:
-    """By their ids, in the file's order. Raises DataError."""
-    found: dict[int, SourceClass] = {}
+    """Return the categories by their ids, in the file's order. Raises DataError."""
+    categories: dict[int, SourceClass] = {}
     spelled = _spaced if is_lvis(document, file) else as_text
-    for number, one in enumerate(document["categories"]):
+    for number, record in enumerate(document["categories"]):
         try:
             where = f"category {number} of {file}"
-            name, terms = checked_name(spelled(one["name"]), where), one.get("synonyms", ())
+            name, terms = checked_name(spelled(record["name"]), where), record.get("synonyms", ())
             terms = [term for term in terms.split(",") if term.strip()] if isinstance(terms, str) else terms
             synonyms = dict.fromkeys(checked_name(spelled(raw), where) for raw in terms)
             synonyms.pop(name, None)
-            new = SourceClass(name, as_flag(one.get("isthing", 1)), tuple(synonyms), as_whole(one["id"]))
+            new = SourceClass(name, as_flag(record.get("isthing", 1)), tuple(synonyms), as_whole(record["id"]))
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise bad_record(where, "id and name, synonyms as a list", error) from error
-        if new.native_id in found:
+        if new.native_id in categories:
             raise DataError(f"different category ids in {file}", f"{name!r} ({new.native_id}) twice", "remove one")
-        found[new.native_id] = new
-    return found
+        categories[new.native_id] = new
+    return categories
 
 
 def _spaced(value: Any) -> str:
-    """LVIS's "alarm_clock" as people write it."""
+    """Return LVIS's "alarm_clock" as people write it."""
     return spaced(as_text(value))
 
 
 def objects_of(
     document: Mapping[str, Any], file: Path, categories: Mapping[int, Any], photos: Mapping[Any, Any], tally: Tally
 ) -> Mapping[Any, list[tuple[int, dict[str, Any]]]]:
-    """image id -> (place in the file, record) of its objects. tally: of those of no known category or image."""
-    found: defaultdict[Any, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
-    for number, one in enumerate(document["annotations"]):
+    """Return (place in the file, record) of each object by its image's id.
+
+    categories, photos: the known ones, by id.
+    tally: gets the objects of no known category or image.
+    """
+    objects: defaultdict[Any, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    for number, record in enumerate(document["annotations"]):
         where = f"annotation {number} of {file}"
         try:
-            category, image = one["category_id"], one["image_id"]
-            known = (category in categories, image in photos)
+            category, image = record["category_id"], record["image_id"]
+            is_known = (category in categories, image in photos)
         except (KeyError, TypeError) as error:
-            told = bad_record(where, "image_id, category_id, segmentation", error)
-            tally.fault(BAD_OBJECTS, where, str(file), told)
+            incomplete = bad_record(where, "image_id, category_id, segmentation", error)
+            tally.fault(BAD_OBJECTS, where, str(file), incomplete)
             continue
-        if all(known):
-            found[image].append((number, one))
+        if all(is_known):
+            objects[image].append((number, record))
             continue
-        what, value = ("a known category", category) if not known[0] else ("an image", image)
-        todo = "write both as numbers" if _otherwise(value) in (photos if known[0] else categories) else "add it"
-        lost = DataError(f"{what} for {where}", f"id {brief(value)}, which is not there", todo)
+        expected, value = ("a known category", category) if not is_known[0] else ("an image", image)
+        todo = "write both as numbers" if _otherwise(value) in (photos if is_known[0] else categories) else "add it"
+        lost = DataError(f"{expected} for {where}", f"id {brief(value)}, which is not there", todo)
         tally.fault(BAD_OBJECTS, where, str(file), lost)
-    return found
+    return objects
 
 
 def _otherwise(value: Any) -> Any:
-    """An id as another program would have written it: a number as text, or a text as a number."""
+    """Return an id as another program would have written it: a number as text, or a text as a number."""
     return int(value) if isinstance(value, str) and value.isdecimal() else str(value)
 
 
-def crowd_flag(one: Mapping[str, Any], where: str) -> bool:
-    """Whether a record stands for several objects. Raises DataError for a word that says neither."""
+def crowd_flag(record: Mapping[str, Any], where: str) -> bool:
+    """Return whether a record is a crowd region. Raises DataError for a word that is neither yes nor no."""
     try:
-        return as_flag(one.get("iscrowd") or 0)
+        return as_flag(record.get("iscrowd") or 0)
     except ValueError as error:
         raise DataError(f"iscrowd as 0 or 1 in {where}", str(error), "correct it") from error

@@ -74,51 +74,53 @@ class CocoPanoptic:
         classes = with_kinds(list(categories.values()), settings)
         self._categories = dict(zip(categories, classes, strict=True))
         self._classes, self._relisted = chosen(classes, settings), bool(settings.isthing)
-        self._kept = frozenset(one.name for one in self._classes)
+        self._kept = frozenset(source_class.name for source_class in self._classes)
         self._tally = Tally()
         self._annotations = _annotations(self._document, self.file, self._categories, self._tally)
         folders = [self.photos] if settings.images else [self.photos, root]
-        self._places = NamedPhotos(folders, (one.photo["file_name"] for one in self._annotations))
+        self._places = NamedPhotos(folders, (annotation.photo["file_name"] for annotation in self._annotations))
         self._frame = settings.orientation
         self.name = data_set_name(root, split)
 
     def classes(self) -> Sequence[SourceClass]:
-        """In the order of the file's categories."""
+        """Return the classes in the order of the file's categories."""
         return self._classes
 
     def __len__(self) -> int:
         return len(self._annotations)
 
     def passed_over(self) -> PassedOver:
-        """Records that cannot be used, and photos without an annotation."""
+        """Return the unusable records, and the number of photos without an annotation."""
         return self._tally.total
 
     def images(self) -> Iterator[SourceImage]:
-        """In the order of the file's annotations."""
-        kinds = sorted((key, one.name, one.is_thing) for key, one in self._categories.items())
+        """Yield the records in the order of the file's annotations."""
+        kinds = sorted((key, category.name, category.is_thing) for key, category in self._categories.items())
         for annotation in self._annotations:
             name = annotation.photo["file_name"]
             path = self._places.path(name)
-            told = [annotation.record, kinds, sorted(self._kept), *frame_digest(self._frame)]
+            content = [annotation.record, kinds, sorted(self._kept), *frame_digest(self._frame)]
             yield SourceImage(
                 external_id=name,
                 uri=str(path),
                 load=partial(self._load, path, annotation),
                 file_digest=partial(file_digest, path),
                 class_names=self._shown(annotation),
-                annotation_digest=hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest(),
+                annotation_digest=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
             )
 
     def _shown(self, annotation: _Annotation) -> tuple[str, ...] | None:
-        """The classes of a photo; None where the JSON names no segment and the PNG holds some, which `load` tells."""
-        named = {self._categories[one["category_id"]].name for one in annotation.segments}
+        """Return a photo's classes; None where the PNG holds segments and the JSON none, for which `load` has the
+        error.
+        """
+        present = {self._categories[segment["category_id"]].name for segment in annotation.segments}
         if not annotation.segments:
             try:
                 if read_png(spelled(self.masks, annotation.png))[..., :3].any():
                     return None
             except DataError:
                 return None
-        return tuple(one.name for one in self._classes if one.name in named)
+        return tuple(source_class.name for source_class in self._classes if source_class.name in present)
 
     def _load(self, path: Path, annotation: _Annotation) -> Image:
         photo = AnnotatedPhoto(read_image(path), self._frame)
@@ -126,14 +128,22 @@ class CocoPanoptic:
         truth = read_panoptic(png, annotation.segments, self._categories, photo.tally, annotation.dropped)
         expected = f"an annotation of size {photo.size} for {path}"
         photo.require_fit(truth.label_map.shape, expected, "match photo and PNG")
-        whole = with_whole_stuff(truth) if self._relisted else truth  # panopticapi counts a file's segments as they are
-        return photo.annotated(keep_classes(whole, self._kept))
+        merged = (
+            with_whole_stuff(truth) if self._relisted else truth
+        )  # panopticapi counts a file's segments as they are
+        return photo.annotated(keep_classes(merged, self._kept))
 
 
 @dataclass(frozen=True)
 class _Annotation:
-    """What the JSON says of a photo. photo: its image record. png: the map's name. segments: those that can be used.
-    dropped: ids of those that cannot, which were listed. record: all of it."""
+    """The JSON's record of a photo.
+
+    photo: its image record.
+    png: the map's name.
+    segments: the usable ones.
+    dropped: ids of the unusable ones, which the tally lists already.
+    record: the whole record.
+    """
 
     photo: Mapping[str, Any]
     png: str
@@ -146,83 +156,97 @@ def read_panoptic(
     png: Path, segments: Sequence[Mapping[str, Any]], categories: Mapping[int, SourceClass],
     tally: Tally | None = None, dropped: Collection[int] = (),
 ) -> PanopticSegmentation:  # fmt: skip
-    """A PNG of ids with its segments. An id of which the JSON says nothing becomes void, and a segment without a pixel
-    is left out: both are listed in `tally`, where there is one. dropped: ids that are void and need no listing. Raises
-    DataError where the two have nothing in common, or disagree and there is no tally."""
+    """Read a PNG of ids with its segments.
+
+    An id without a segment becomes void, a segment without a pixel is left out.
+
+    segments: the JSON's records.
+    tally: gets both; None = they are refused.
+    dropped: ids that are void and need no listing.
+
+    Raises DataError where PNG and JSON have no id in common, or differ and there is no tally.
+    """
     colours = read_png(png)
     if colours.ndim != 3 or colours.shape[2] < 3:
         raise DataError(f"an RGB PNG of segment ids: {png}", f"shape {colours.shape}", "export it as COCO panoptic")
     label_map = (colours[..., :3].astype(np.int32) @ POWERS).astype(np.int32)
     ids, areas = np.unique(label_map, return_counts=True)
     counted = {int(i): int(area) for i, area in zip(ids, areas, strict=True) if i}
-    named = {int(one["id"]) for one in segments}
-    strange = sorted((counted.keys() ^ named) - set(dropped))
-    common = counted.keys() & (named | set(dropped))
+    listed = {int(segment["id"]) for segment in segments}
+    strange = sorted((counted.keys() ^ listed) - set(dropped))
+    common = counted.keys() & (listed | set(dropped))
     if strange and (tally is None or not common):
         raise DataError(f"the same ids in {png} and its JSON", f"only in one of them: {strange[:5]}", DISAGREE)
     for key in strange:
-        where = "the JSON" if key in named else "the PNG"
+        where = "the JSON" if key in listed else "the PNG"
         error = DataError(f"segment {key} in {png} and its JSON", f"only in {where}", DISAGREE)
         if tally is not None:
             tally.fault(BAD_OBJECTS, f"segment {key} of {png}", str(png), error)
-    label_map[np.isin(label_map, list(counted.keys() - named))] = 0
-    infos = tuple(_info(one, categories, counted) for one in segments if int(one["id"]) in counted)
+    label_map[np.isin(label_map, list(counted.keys() - listed))] = 0
+    infos = tuple(_info(segment, categories, counted) for segment in segments if int(segment["id"]) in counted)
     return PanopticSegmentation(label_map, infos)
 
 
-def _info(one: Mapping[str, Any], categories: Mapping[int, SourceClass], areas: Mapping[int, int]) -> SegmentInfo:
-    category = categories[one["category_id"]]
-    crowd = as_flag(one.get("iscrowd") or 0)
+def _info(segment: Mapping[str, Any], categories: Mapping[int, SourceClass], areas: Mapping[int, int]) -> SegmentInfo:
+    category = categories[segment["category_id"]]
+    crowd = as_flag(segment.get("iscrowd") or 0)
     return SegmentInfo(
-        int(one["id"]), category.name, category.is_thing is not False, areas[int(one["id"])], is_crowd=crowd
+        int(segment["id"]), category.name, category.is_thing is not False, areas[int(segment["id"])], is_crowd=crowd
     )
 
 
 def _categories(document: Mapping[str, Any], file: Path) -> dict[int, SourceClass]:
-    found: dict[int, SourceClass] = {}
-    for number, one in enumerate(document["categories"]):
+    categories: dict[int, SourceClass] = {}
+    for number, record in enumerate(document["categories"]):
         try:
             where = f"category {number} of {file}"
-            name = checked_name(one["name"], where)
-            new = SourceClass(name, as_flag(one["isthing"]), native_id=as_whole(one["id"]))
+            name = checked_name(record["name"], where)
+            new = SourceClass(name, as_flag(record["isthing"]), native_id=as_whole(record["id"]))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise bad_record(where, "id, name and isthing", error) from error
-        if new.native_id in found:
+        if new.native_id in categories:
             raise DataError(f"different category ids in {file}", f"{name!r} ({new.native_id}) twice", "remove one")
-        found[new.native_id] = new
-    return found
+        categories[new.native_id] = new
+    return categories
 
 
 def _annotations(
     document: Mapping[str, Any], file: Path, categories: Mapping[int, SourceClass], tally: Tally
 ) -> list[_Annotation]:
-    """The annotations with their image records. tally: of records and segments that cannot be used."""
+    """Return the annotations with their image records.
+
+    tally: gets the unusable records and segments.
+    """
     photos = photos_by_id(document, file, tally)
-    found: dict[str, _Annotation] = {}
-    for number, one in enumerate(document["annotations"]):
+    annotations: dict[str, _Annotation] = {}
+    for number, record in enumerate(document["annotations"]):
         where = f"annotation {number} of {file}"
         try:
-            annotation = _annotation(one, file, where, photos, categories, tally)
+            annotation = _annotation(record, file, where, photos, categories, tally)
             name = annotation.photo["file_name"]
-            if name in found:
+            if name in annotations:
                 raise DataError(f"one annotation per photo in {where}", f"{name!r} twice", "remove one")
         except (KeyError, TypeError) as error:
-            told = bad_record(where, "image_id, file_name and segments_info", error)
-            tally.fault(BAD_RECORDS, where, str(file), told)
+            incomplete = bad_record(where, "image_id, file_name and segments_info", error)
+            tally.fault(BAD_RECORDS, where, str(file), incomplete)
         except DataError as error:
             tally.fault(BAD_RECORDS, where, str(file), error)
         else:
-            found[name] = annotation
-    tally.skip(UNANNOTATED, max(0, len(photos) - len(found)))
-    return list(found.values())
+            annotations[name] = annotation
+    tally.skip(UNANNOTATED, max(0, len(photos) - len(annotations)))
+    return list(annotations.values())
 
 
 def _annotation(
-    one: Mapping[str, Any], file: Path, where: str, photos: Mapping[Any, dict[str, Any]],
+    annotation: Mapping[str, Any], file: Path, where: str, photos: Mapping[Any, dict[str, Any]],
     categories: Mapping[int, SourceClass], tally: Tally,
 ) -> _Annotation:  # fmt: skip
-    """One record. Raises KeyError, TypeError and DataError."""
-    key, png, segments = one["image_id"], inside_name(as_text(one["file_name"]), where), one["segments_info"]
+    """Return the annotation of a record. Raises KeyError, TypeError and DataError."""
+    key, png, segments = (
+        annotation["image_id"],
+        inside_name(as_text(annotation["file_name"]), where),
+        annotation["segments_info"],
+    )
     if not isinstance(segments, list):
         raise TypeError(f"segments_info is {brief(segments)}")
     photo = photos.get(key, {"file_name": Path(png).with_suffix(".jpg").as_posix()} if not photos else None)
@@ -246,4 +270,4 @@ def _annotation(
             tally.fault(BAD_OBJECTS, record, str(file), bad_record(record, "id, category_id, iscrowd", error))
         else:
             good[number] = segment
-    return _Annotation(photo, png, tuple(good.values()), frozenset(dropped - good.keys()), one)
+    return _Annotation(photo, png, tuple(good.values()), frozenset(dropped - good.keys()), annotation)

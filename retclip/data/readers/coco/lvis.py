@@ -20,16 +20,18 @@ ABSENT, INCOMPLETE = "neg_category_ids", "not_exhaustive_category_ids"
 
 
 def is_lvis(document: Mapping[str, Any], file: Path) -> bool:
-    """Whether a file is LVIS', by its categories or its name."""
-    categories = (one for one in document["categories"] if isinstance(one, dict))
-    return file.name.startswith("lvis") or any(not FIELDS.isdisjoint(one) for one in categories)
+    """Return whether a file is LVIS', by its categories or its name."""
+    categories = (category for category in document["categories"] if isinstance(category, dict))
+    return file.name.startswith("lvis") or any(not FIELDS.isdisjoint(category) for category in categories)
 
 
 def looked_for(
     objects: AnnotatedObjects, photo: Mapping[str, Any], categories: Mapping[int, SourceClass], file: Path
 ) -> AnnotatedObjects:
-    """The objects of a photo of LVIS with what its record says of the other classes. A record that does not say it
-    leaves nothing to count average precision against."""
+    """Return the objects of an LVIS photo with the classes that its record calls absent or incomplete.
+
+    Without those two lists no average precision can be counted against the objects.
+    """
     try:
         absent, incomplete = (_names(photo[key], categories) for key in (ABSENT, INCOMPLETE))
     except (KeyError, TypeError):
@@ -39,4 +41,4 @@ def looked_for(
 
 
 def _names(numbers: Iterable[Any], categories: Mapping[int, SourceClass]) -> frozenset[str]:
-    return frozenset(categories[one].name for one in numbers if one in categories)
+    return frozenset(categories[number].name for number in numbers if number in categories)

@@ -33,7 +33,7 @@ PHOTO, MAP = "_leftImg8bit.png", "_instanceIds.png"
 
 
 class CityscapesSettings(MapSettings):
-    """Which of the two annotations of Cityscapes is read."""
+    """Settings of a Cityscapes source."""
 
     annotations: str = Field("gtFine", description="the folder of annotations: gtFine or gtCoarse")
 
@@ -45,30 +45,30 @@ class Cityscapes(IdMapSource):
         root = Path(settings.path).absolute()
         split = settings.split or "train"
         photos, maps = root / "leftImg8bit" / split, root / settings.annotations / split
-        known = [SourceClass(name, False, native_id=number) for number, name in STUFF.items()]
-        known += [SourceClass(name, True, native_id=number) for number, name in THINGS.items()]
+        classes = [SourceClass(name, False, native_id=number) for number, name in STUFF.items()]
+        classes += [SourceClass(name, True, native_id=number) for number, name in THINGS.items()]
         pairs = _pairs(photos, maps, settings.annotations)
-        super().__init__(data_set_name(root, split), photos, known, pairs, settings)
+        super().__init__(data_set_name(root, split), photos, classes, pairs, settings)
 
     def keys(self, file: ReadOnce) -> NDArray[np.int64]:
-        """The pixels as they are."""
+        """Return (H, W) int64, the pixels as they are."""
         return read_deep_png(file).astype(np.int64)
 
     def is_foreign(self, key: int) -> bool:
-        """A class that Cityscapes has not, of an instance or of a whole region."""
+        """Return whether Cityscapes has no such class, of an instance or of a region."""
         return self.class_number(key) >= CLASSES
 
     def class_number(self, key: int) -> int:
-        """Of an instance or a group."""
+        """Return the class of an instance or a region."""
         return key // INSTANCES if key >= INSTANCES else key
 
     def is_crowd(self, key: int) -> bool:
-        """A group of things."""
+        """Return whether the key is a group of things."""
         return VOID < key < INSTANCES and key in THINGS
 
 
 def _pairs(photos: Path, maps: Path, annotations: str) -> Pairs:
-    """By city and name. Raises DataError where a folder, every photo or every map is missing."""
+    """Return the pairs by city and name. Raises DataError where a folder, every photo or every map is missing."""
     if not photos.is_dir() or not maps.is_dir():
         missing = photos if not photos.is_dir() else maps
         raise DataError(f"{photos} and {maps}", f"no folder {missing}", "check path and split")
@@ -77,13 +77,13 @@ def _pairs(photos: Path, maps: Path, annotations: str) -> Pairs:
         label = maps / photo.parent.name / f"{photo.name.removesuffix(PHOTO)}_{annotations}{MAP}"
         return label if label.is_file() else None
 
-    found = sorted(photos.glob(f"*/*{PHOTO}"))
-    if not found:
+    files = sorted(photos.glob(f"*/*{PHOTO}"))
+    if not files:
         raise DataError(f"CITY/*{PHOTO} in {photos}", "none", "unpack both archives; check path and split")
-    pairs = with_maps(found, map_of, photos, maps)
+    pairs = with_maps(files, map_of, photos, maps)
     tally = Tally()
-    for other in sorted(set(photos.glob("*/[!.]*")) - set(found)):
-        tally.skip(not_a_photo(other))
+    for file in sorted(set(photos.glob("*/[!.]*")) - set(files)):
+        tally.skip(not_a_photo(file))
     used = {label for _, label in pairs if isinstance(label, Path)}
     tally.skip(UNUSED, len(set(maps.glob(f"*/*_{annotations}{MAP}")) - used))
     return Pairs(pairs, tally.total)

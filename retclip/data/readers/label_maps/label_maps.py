@@ -36,26 +36,27 @@ class LabelMaps(LabelMapSource):
         root = Path(settings.path).absolute()  # stored with each photo, and read from elsewhere later
         folder = root / settings.split if settings.split else root
         listed = first_of([root / name for name in LISTS], "a class list")
-        known, void = read_classes(listed)
+        classes, void = read_classes(listed)
         name = data_set_name(root, settings.split)
         photos, labels = folder / "images", folder / "labels"
-        found = matched_pairs(photos, labels)
-        tally = Tally(found.passed_over)
+        matched = matched_pairs(photos, labels)
+        tally = Tally(matched.passed_over)
         tally.skip(f"class lists beside {listed.name}", sum((root / name).is_file() for name in LISTS) - 1)
-        super().__init__(name, photos, known, void, Pairs(found.pairs, tally.total), settings)
+        super().__init__(name, photos, classes, void, Pairs(matched.pairs, tally.total), settings)
 
 
 def read_classes(listed: Path) -> tuple[list[SourceClass], int | None]:
-    """(classes, the void id or None) of a file. Raises DataError."""
+    """Return (classes, the void id or None) of a list. Raises DataError."""
     if listed.suffix == ".json":
         return _read_json(listed)
     entries = read_entries(listed)
-    numbers = [one.number for one in entries if one.number is not None] or list(range(len(entries)))
+    numbers = [entry.number for entry in entries if entry.number is not None] or list(range(len(entries)))
     if len(numbers) < len(entries):
-        lacking = next(one.name for one in entries if one.number is None)
+        lacking = next(entry.name for entry in entries if entry.number is None)
         raise DataError(f"a number for each class or for none in {listed}", f"none for {lacking!r}", "add it")
     classes = [
-        SourceClass(one.name, one.is_thing, one.synonyms, number) for one, number in zip(entries, numbers, strict=True)
+        SourceClass(entry.name, entry.is_thing, entry.synonyms, number)
+        for entry, number in zip(entries, numbers, strict=True)
     ]
     return _checked(classes, listed), None
 
@@ -66,28 +67,32 @@ def _read_json(listed: Path) -> tuple[list[SourceClass], int | None]:
         records = document["classes"] if isinstance(document, dict) else document
         void = document.get("void_id") if isinstance(document, dict) else None
         void = None if void is None else as_whole(void)
-        classes = [_source_class(one, f"class {number} of {listed}") for number, one in enumerate(records)]
-        named = [one for one in classes if void is None or one.native_id != void]  # "unlabelled" is no class
-        return _checked(named, listed), void
+        classes = [_source_class(record, f"class {number} of {listed}") for number, record in enumerate(records)]
+        real = [
+            source_class for source_class in classes if void is None or source_class.native_id != void
+        ]  # "unlabelled" is no class
+        return _checked(real, listed), void
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DataError(f"classes with id and name in {listed}", got, "complete the list") from error
 
 
-def _source_class(one: Mapping[str, Any], where: str) -> SourceClass:
-    name = checked_name(one["name"], where)
-    found = one.get("prompt_names", one.get("synonyms", ()))
-    given = [term for term in found.split(",") if term.strip()] if isinstance(found, str) else found
-    synonyms = tuple(term for raw in given if (term := checked_name(raw, where)) != name)
-    counts = one.get("isthing", one.get("is_thing"))
-    return SourceClass(name, None if counts is None else as_flag(counts), synonyms, as_whole(one["id"]))
+def _source_class(record: Mapping[str, Any], where: str) -> SourceClass:
+    name = checked_name(record["name"], where)
+    listed = record.get("prompt_names", record.get("synonyms", ()))
+    terms = [term for term in listed.split(",") if term.strip()] if isinstance(listed, str) else listed
+    synonyms = tuple(term for raw in terms if (term := checked_name(raw, where)) != name)
+    counts = record.get("isthing", record.get("is_thing"))
+    return SourceClass(name, None if counts is None else as_flag(counts), synonyms, as_whole(record["id"]))
 
 
 def _checked(classes: list[SourceClass], file: Path) -> list[SourceClass]:
-    distinct((one.name for one in classes), str(file))
-    repeated = [number for number, times in Counter(one.native_id for one in classes).items() if times > 1]
+    distinct((source_class.name for source_class in classes), str(file))
+    repeated = [
+        number for number, times in Counter(source_class.native_id for source_class in classes).items() if times > 1
+    ]
     if repeated:
         raise DataError(f"each class id once in {file}", f"{repeated[0]} twice", "remove one")
-    if not classes or any(not 0 <= one.native_id <= 255 for one in classes):
+    if not classes or any(not 0 <= source_class.native_id <= 255 for source_class in classes):
         raise DataError(f"named classes with ids 0..255 in {file}", f"{len(classes)} classes", "correct the list")
     return classes

@@ -27,56 +27,64 @@ UNUSED = "maps without a photo"
 
 
 class MapSettings(FrameSettings, AnnotatedSettings):
-    """What every reader of photos and maps can be told."""
+    """Settings of every source of photos and maps."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """The photos of a folder with their maps, and what lies beside them."""
+    """The photos of a folder with their maps, and the files beside them."""
 
     pairs: tuple[Pair, ...]
     passed_over: PassedOver = field(default_factory=PassedOver)
 
 
 class MapPairs(ABC):
-    """An ImageSource. A reader says how a map is read, and by which numbers it names its classes."""
+    """An ImageSource; a reader implements how a map is read.
+
+    listed: every class of the data set, by the number that maps use.
+    """
 
     def __init__(
-        self, name: str, root: Path, known: Sequence[SourceClass], pairs: Pairs, settings: MapSettings
+        self, name: str, root: Path, listed: Sequence[SourceClass], pairs: Pairs, settings: MapSettings
     ) -> None:
         self.name, self._root, self._pairs, self._beside = name, root, pairs.pairs, pairs.passed_over
         self._frame = settings.orientation
-        classes = with_kinds(known, settings)
+        classes = with_kinds(listed, settings)
         self._by_id: Mapping[int, SourceClass] = {source_class.native_id: source_class for source_class in classes}
         self._classes = chosen(classes, settings)
-        self._kept = frozenset(one.name for one in self._classes)
+        self._kept = frozenset(source_class.name for source_class in self._classes)
 
     @abstractmethod
     def truth(self, file: ReadOnce, photo: AnnotatedPhoto) -> PanopticSegmentation:
-        """The annotation in a map; `photo` is told what of it cannot be used. Raises DataError."""
+        """Return the annotation in a map. Raises DataError.
+
+        photo: gets the faults of the map.
+        """
 
     @abstractmethod
     def numbers(self, file: ReadOnce) -> set[int]:
-        """The numbers in a map, void left out, of no class among them. Raises DataError where it holds nothing else, or
-        cannot be read."""
+        """Return the numbers in a map, those of no class among them, void left out.
+
+        Raises DataError where the map cannot be read.
+        """
 
     def reading(self) -> Any:
-        """Whatever else decides what a map means, as JSON can hold it."""
+        """Return the settings that change an annotation, as JSON can hold them."""
         return None
 
     def classes(self) -> Sequence[SourceClass]:
-        """In the data set's order."""
+        """Return the classes in the data set's order."""
         return self._classes
 
     def __len__(self) -> int:
         return len(self._pairs)
 
     def passed_over(self) -> PassedOver:
-        """What lies beside the photos and maps."""
+        """Return the files beside the photos and maps."""
         return self._beside
 
     def images(self) -> Iterator[SourceImage]:
-        """In the order of the pairs, which is the file names'."""
+        """Yield the records in the order of the pairs, by file name."""
         for photo, label in self._pairs:
             listed = ReadOnce(label) if isinstance(label, Path) else None
             yield SourceImage(
@@ -89,17 +97,18 @@ class MapPairs(ABC):
             )
 
     def _present(self, label: ReadOnce | None) -> tuple[str, ...] | None:
-        """The classes in a map; None where it cannot be read or has none but unknown numbers, so that `load` names the
-        reason."""
+        """Return the classes in a map; None where it is unreadable or has unknown numbers only, for which `load` has
+        the error.
+        """
         if label is None:
             return None
         try:
-            found = self.numbers(label)
+            numbers = self.numbers(label)
         except DataError:
             return None
-        if found and found.isdisjoint(self._by_id):
+        if numbers and numbers.isdisjoint(self._by_id):
             return None
-        return tuple(one.name for one in self._classes if one.native_id in found)
+        return tuple(source_class.name for source_class in self._classes if source_class.native_id in numbers)
 
     def _digest(self, label: ReadOnce | None) -> str:
         if label is None:
@@ -108,9 +117,11 @@ class MapPairs(ABC):
             content = hashlib.sha256(label.content).hexdigest()
         except DataError:
             return "unreadable"
-        classes = sorted((one.native_id, one.name, one.is_thing) for one in self._by_id.values())
-        told = [content, classes, sorted(self._kept), self.reading(), *frame_digest(self._frame)]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+        classes = sorted(
+            (source_class.native_id, source_class.name, source_class.is_thing) for source_class in self._by_id.values()
+        )
+        annotation = [content, classes, sorted(self._kept), self.reading(), *frame_digest(self._frame)]
+        return hashlib.sha256(json.dumps(annotation).encode()).hexdigest()
 
     def _load(self, path: Path, label: Path | DataError) -> Image:
         if isinstance(label, DataError):
@@ -123,47 +134,60 @@ class MapPairs(ABC):
 
 
 def matched_pairs(photos: Path, labels: Path) -> Pairs:
-    """The photos of a folder with the PNGs of equal stems in another, by name. A photo without a map, with several, or
-    whose map may be another one's, costs that photo. Raises DataError where a folder or every map is missing."""
+    """Return the photos of a folder with the PNGs of equal stems in another, by name.
+
+    A photo without exactly one map of its own costs that photo.
+
+    Raises DataError where a folder or every map is missing.
+    """
     if not photos.is_dir() or not labels.is_dir():
         raise DataError(f"{photos} and {labels}", "a folder is missing", "check path and split")
-    there, others = photos_in(labels, folders=UNREAD)
-    found, beside = photos_in(photos, folders=UNREAD)
-    maps = by_stem(there)
-    tally = Tally(beside, others)
-    stems = {composed(path.stem) for path in found}
+    map_files, beside_maps = photos_in(labels, folders=UNREAD)
+    photo_files, beside = photos_in(photos, folders=UNREAD)
+    maps = by_stem(map_files)
+    tally = Tally(beside, beside_maps)
+    stems = {composed(path.stem) for path in photo_files}
     tally.skip(UNUSED, sum(len(several) for stem, several in maps.items() if stem not in stems))
-    return Pairs(with_maps(found, lambda photo: the_map(photo, maps, labels), photos, labels), tally.total)
+    return Pairs(with_maps(photo_files, lambda photo: the_map(photo, maps, labels), photos, labels), tally.total)
 
 
 def by_stem(maps: Sequence[Path]) -> dict[str, list[Path]]:
-    """The pictures of a folder by what their names begin with."""
-    found: dict[str, list[Path]] = {}
+    """Return the pictures of a folder by their stems."""
+    files: dict[str, list[Path]] = {}
     for path in maps:
-        found.setdefault(composed(path.stem), []).append(path)
-    return found
+        files.setdefault(composed(path.stem), []).append(path)
+    return files
 
 
 def the_map(photo: Path, maps: Mapping[str, Sequence[Path]], labels: Path) -> Path | DataError | None:
-    """The PNG of a photo's stem; None where there is no picture of that stem, an error where it is none or one of
-    several: nobody knows which of them holds."""
-    named = maps.get(composed(photo.stem), [])
-    if len(named) > 1:
-        return DataError(f"one map for {photo} in {labels}", " and ".join(one.name for one in named), "remove one")
-    if named and named[0].suffix.lower() != ".png":
-        return DataError(f"a PNG map for {photo} in {labels}", named[0].name, "save it as a PNG, value by value")
-    return named[0] if named else None
+    """Return the PNG of a photo's stem.
+
+    None where there is no picture of that stem; an error where the picture is no PNG, or there are several.
+    """
+    candidates = maps.get(composed(photo.stem), [])
+    if len(candidates) > 1:
+        return DataError(
+            f"one map for {photo} in {labels}", " and ".join(path.name for path in candidates), "remove one"
+        )
+    if candidates and candidates[0].suffix.lower() != ".png":
+        return DataError(f"a PNG map for {photo} in {labels}", candidates[0].name, "save it as a PNG, value by value")
+    return candidates[0] if candidates else None
 
 
 def with_maps(
     photos: Sequence[Path], map_of: Callable[[Path], Path | DataError | None], folder: Path, labels: Path
 ) -> tuple[Pair, ...]:
-    """Each photo with its map. map_of: a photo's map, None where it has none, an error where it has no usable one; one
-    of two photos is nobody's. Raises DataError where there is no photo in `folder`, or no map in `labels`."""
+    """Return each photo with its map, or with the error that it has none.
+
+    map_of: returns a photo's map, None without one, an error for an unusable one; a map of two photos belongs to
+    neither.
+
+    Raises DataError where `folder` has no photo, or `labels` no map.
+    """
     chosen_maps = {photo: map_of(photo) for photo in photos}
     owners = Counter(label for label in chosen_maps.values() if isinstance(label, Path))
     if not owners:
-        unusable = next((one for one in chosen_maps.values() if isinstance(one, DataError)), None)
+        unusable = next((label for label in chosen_maps.values() if isinstance(label, DataError)), None)
         got = f"{len(photos)} photos without one, first {photos[0].name}" if photos else "no photo"
         todo = "check path and split"
         raise unusable or DataError(f"an annotation in {labels} for each photo in {folder}", got, todo)

@@ -40,7 +40,7 @@ Mask = tuple[Path, str]  # file, class
 
 
 class OpenImagesSettings(FrameSettings, AnnotatedSettings):
-    """What of Open Images is read."""
+    """Settings of an Open Images source."""
 
     kind: Literal["labels", "boxes", "masks"] = Field(
         "labels", description="what is read; boxes only say what is there"
@@ -52,7 +52,7 @@ class OpenImagesSettings(FrameSettings, AnnotatedSettings):
 
 
 class OpenImages:
-    """An ImageSource over one split: with `masks` annotated, otherwise with labels of whole photos."""
+    """An ImageSource over one split: annotated with `masks`, otherwise with labels of whole photos."""
 
     def __init__(self, settings: OpenImagesSettings) -> None:
         root, split = Path(settings.path).absolute(), settings.split or "train"
@@ -65,59 +65,63 @@ class OpenImages:
         self._photos = _photos(root, split, settings.list, self._tally)
         names = read_names(_table(root, "*class-descriptions*.csv", "class descriptions"))
         self._masks: dict[str, list[Mask]] = {}
-        said = self._read(root, split, settings, names)
+        ids_of = self._read(root, split, settings, names)
         if settings.ancestors:
             parents = read_parents(_table(root, "*hierarchy*.json", "the hierarchy of classes"))
-            said = {key: found.union(*(all_above(one, parents) for one in found)) for key, found in said.items()}
-        self._said = {key: {names[one] for one in found if one in names} for key, found in said.items()}
+            ids_of = {
+                key: ids.union(*(all_above(machine_id, parents) for machine_id in ids)) for key, ids in ids_of.items()
+            }
+        self._said = {
+            key: {names[machine_id] for machine_id in ids if machine_id in names} for key, ids in ids_of.items()
+        }
         occurring = set().union(*self._said.values()) if self._said else set()
-        known = dict.fromkeys(name for name in names.values() if name in occurring)
-        classes = with_kinds([SourceClass(name, True if self._annotated else None) for name in known], settings)
+        names_shown = dict.fromkeys(name for name in names.values() if name in occurring)
+        classes = with_kinds([SourceClass(name, True if self._annotated else None) for name in names_shown], settings)
         self._stuff = frozenset(source_class.name for source_class in classes if source_class.is_thing is False)
         self._classes = chosen(classes, settings)
-        self._places = {one.name: place for place, one in enumerate(self._classes)}
+        self._places = {source_class.name: place for place, source_class in enumerate(self._classes)}
         self._kept = frozenset(self._places)
 
     def _read(self, root: Path, split: str, settings: OpenImagesSettings, names: dict[str, str]) -> dict[str, set[str]]:
-        """photo id -> machine ids of what it shows."""
+        """Return the machine ids of each photo's classes, by the photo's id."""
         table = _table(root, f"*{split}-annotations-{TABLES[settings.kind]}*.csv", f"the table of {settings.kind}")
-        said: dict[str, set[str]] = {key: set() for key in self._photos}
+        ids_of: dict[str, set[str]] = {key: set() for key in self._photos}
         last = "MaskPath" if settings.kind == "masks" else "Confidence"
-        told = False
-        for where, (key, one, value) in read_rows(table, ("ImageID", "LabelName", last), said, self._tally):
-            told = True
+        any_row = False
+        for where, (key, machine_id, value) in read_rows(table, ("ImageID", "LabelName", last), ids_of, self._tally):
+            any_row = True
             try:
-                if one not in names:
-                    raise DataError(f"a known LabelName in {where}", one, "add it to class-descriptions")
+                if machine_id not in names:
+                    raise DataError(f"a known LabelName in {where}", machine_id, "add it to class-descriptions")
                 if settings.kind == "masks":
-                    found = _mask(root, split, value, where), names[one]
-                    self._masks.setdefault(key, []).append(found)
+                    mask = _mask(root, split, value, where), names[machine_id]
+                    self._masks.setdefault(key, []).append(mask)
                 elif _confidence(value, where) <= 0:
                     continue
             except DataError as error:
                 self._tally.fault(BAD_ROWS, where, str(table), error)
             else:
-                said[key].add(one)
-        if not told and not self._tally.total.bad:
-            got = f"none of {len(said)} photos, first {next(iter(said))}"
+                ids_of[key].add(machine_id)
+        if not any_row and not self._tally.total.bad:
+            got = f"none of {len(ids_of)} photos, first {next(iter(ids_of))}"
             raise DataError(
                 f"rows of the photos in {table}", got, "check the split, and that photos are named ImageID.jpg"
             )
-        return said
+        return ids_of
 
     def passed_over(self) -> PassedOver:
-        """Rows that cannot be used, and files that are no photos."""
+        """Return the unusable rows, and the files that are no photos."""
         return self._tally.total
 
     def classes(self) -> Sequence[SourceClass]:
-        """Those that some photo shows, in the order of the descriptions."""
+        """Return the classes that a photo shows, in the order of the descriptions."""
         return self._classes
 
     def __len__(self) -> int:
         return len(self._photos)
 
     def images(self) -> Iterator[SourceImage]:
-        """By id, or in the list's order."""
+        """Yield the records by id, or in the list's order."""
         for key, path in self._photos.items():
             shown = sorted(self._said[key] & self._kept, key=self._places.__getitem__)
             masks = self._masks.get(key, ())
@@ -135,11 +139,11 @@ class OpenImages:
     def _load(self, path: Path, masks: Sequence[Mask]) -> Image:
         photo = AnnotatedPhoto(read_image(path), self._frame)
         objects = (self._object(file, name, photo) for file, name in masks)
-        truth = painted((one for one in objects if one is not None), photo.size, photo.tally)
+        truth = painted((annotated for annotated in objects if annotated is not None), photo.size, photo.tally)
         return photo.annotated(keep_classes(with_whole_stuff(truth), self._kept))
 
     def _object(self, file: Path, name: str, photo: AnnotatedPhoto) -> AnnotatedObject | None:
-        """An object, or None where its mask cannot be read, which costs the object."""
+        """Return an object; None where its mask cannot be read, which costs the object alone."""
         try:
             return AnnotatedObject(name, name not in self._stuff, _pixels(file, photo))
         except DataError as error:
@@ -148,57 +152,65 @@ class OpenImages:
 
 
 def _pixels(file: Path, photo: AnnotatedPhoto) -> NDArray[np.bool_]:
-    """(H, W), the nearest pixel of each: masks were drawn on smaller copies of the photos. Raises DataError for one of
-    another shape than the photo, whose pixels it would lie beside."""
-    found = read_png(file)
-    grey = found if found.ndim == 2 else found.max(axis=-1)
+    """Return (H, W) bool, the nearest pixel of each: masks were drawn on smaller copies of the photos.
+
+    Raises DataError for a mask of another shape than the photo's.
+    """
+    samples = read_png(file)
+    grey = samples if samples.ndim == 2 else samples.max(axis=-1)
     if not photo.fits_shape((height := grey.shape[0], width := grey.shape[1])):
         todo = photo.cure_shape((height, width), "match photo and mask")
         expected = f"a mask of the shape of {photo.image.uri}, {photo.size[1]} x {photo.size[0]} pixels: {file}"
         raise DataError(expected, f"{width} x {height} pixels", todo)
     rows, columns = (
-        ((np.arange(wanted) + 0.5) * side / wanted).astype(int)
-        for wanted, side in zip(photo.size, grey.shape, strict=True)
+        ((np.arange(length) + 0.5) * side / length).astype(int)
+        for length, side in zip(photo.size, grey.shape, strict=True)
     )
     return np.asarray(grey[rows[:, None], columns] > 0, dtype=np.bool_)
 
 
-def _table(root: Path, pattern: str, what: str) -> Path:
-    """The file of that name; of a full table and its part for the classes with boxes, the full one."""
+def _table(root: Path, pattern: str, expected: str) -> Path:
+    """Return the file of a name; of a full table and its part for the classes with boxes, the full one. Raises
+    DataError.
+
+    expected: the table, for the error.
+    """
     places = [folder for folder in (root, root / "annotations") if folder.is_dir()]
-    found = sorted(one for folder in places for one in folder.glob(pattern) if not one.name.startswith("."))
-    found = [one for one in found if not one.stem.endswith("-boxable")] or found
-    if not found:
-        raise DataError(f"{what} in {root} or its annotations/, named {pattern}", "no such file", "download it there")
-    if len(found) > 1:
-        got = ", ".join(str(one.relative_to(root)) for one in found)
-        raise DataError(f"one file of {what} in {root}, named {pattern}", got, "keep one there")
-    return found[0]
+    files = sorted(file for folder in places for file in folder.glob(pattern) if not file.name.startswith("."))
+    files = [file for file in files if not file.stem.endswith("-boxable")] or files
+    if not files:
+        raise DataError(
+            f"{expected} in {root} or its annotations/, named {pattern}", "no such file", "download it there"
+        )
+    if len(files) > 1:
+        got = ", ".join(str(file.relative_to(root)) for file in files)
+        raise DataError(f"one file of {expected} in {root}, named {pattern}", got, "keep one there")
+    return files[0]
 
 
 def _photos(root: Path, split: str, listed: str, tally: Tally) -> dict[str, Path]:
-    """photo id -> its file. Raises DataError."""
+    """Return each photo's file by its id. Raises DataError."""
     folder = first_of([root / split, root / "images" / split], "the photos")
-    photos, other = photos_in(folder, folders=UNREAD)
-    tally.add(other)
-    there: dict[str, Path] = {}
+    photos, beside = photos_in(folder, folders=UNREAD)
+    tally.add(beside)
+    by_id: dict[str, Path] = {}
     for path in sorted(photos, key=lambda path: path.suffix.lower() != ".jpg"):  # which is what they are called
-        if there.setdefault(path.stem, path) != path:
+        if by_id.setdefault(path.stem, path) != path:
             twice = DataError(
-                f"one photo {path.stem} in {folder}", f"{there[path.stem].name} and {path.name}", "remove one"
+                f"one photo {path.stem} in {folder}", f"{by_id[path.stem].name} and {path.name}", "remove one"
             )
             tally.fault(BAD_RECORDS, path.name, str(path), twice)
-    there = dict(sorted(there.items()))
+    by_id = dict(sorted(by_id.items()))
     if not listed:
-        if not there:
+        if not by_id:
             raise DataError(f"photos in {folder}", "none", "download some, e.g. with Open Images' downloader.py")
-        return there
+        return by_id
     text = read_text(Path(listed), "list of photo ids")
     lines = [line.strip() for line in lines_of(text) if line.strip()]
-    wanted = [line.split("/")[-1] for line in lines if "/" not in line or line.split("/")[0] == split]
-    if not wanted:
+    keys = [line.split("/")[-1] for line in lines if "/" not in line or line.split("/")[0] == split]
+    if not keys:
         raise DataError(f"ids of the split {split!r} in {listed}", f"{lines[:2]}", "write an ID, or SPLIT/ID, a line")
-    return {key: there.get(key, folder / f"{key}.jpg") for key in wanted}  # what is missing is told when it is read
+    return {key: by_id.get(key, folder / f"{key}.jpg") for key in keys}  # what is missing is told when it is read
 
 
 def _mask(root: Path, split: str, name: str, where: str) -> Path:

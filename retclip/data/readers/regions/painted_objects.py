@@ -15,8 +15,12 @@ from retclip.types import PanopticSegmentation, SegmentInfo
 
 @dataclass(frozen=True)
 class AnnotatedObject:
-    """mask: (H, W) bool. is_crowd: several objects in one mask, which nobody told apart. area: as the annotation states
-    it, None where it does not."""
+    """An object with its mask.
+
+    mask: (H, W) bool.
+    is_crowd: whether the mask covers several objects that are not separated.
+    area: pixels, as the annotation states it; None = not stated.
+    """
 
     class_name: str
     is_thing: bool
@@ -28,22 +32,36 @@ class AnnotatedObject:
 def painted(
     objects: Iterable[AnnotatedObject], size: tuple[int, int], tally: Tally | None = None
 ) -> PanopticSegmentation:
-    """Crowds first, then from large to small, so that what lies on another object stays visible. size: (H, W). Of
-    objects that come one by one, only one mask of full size is held at a time.
+    """Return the objects as one map: crowds first, then from large to small, so that an object on another stays
+    visible.
 
-    Object i (from 1, in the order given) has id i; one without a pixel, or that others hide wholly, is left out of the
-    map and counted in `tally`, but not of the annotation's `objects`, which are whole. Pixels of none are void."""
-    packed = [ObjectMask.of(one.mask, one.class_name, one.is_thing, one.is_crowd, one.area) for one in objects]
+    Of objects that come one by one, only one mask of full size is held at a time. Object i, from 1 in the given order,
+    has id i. An object without a visible pixel is missing in the map, not in the annotation's `objects`, which are
+    whole. Other pixels are void.
+
+    size: (H, W).
+    tally: gets the number of objects without a visible pixel.
+    """
+    packed = [
+        ObjectMask.of(annotated.mask, annotated.class_name, annotated.is_thing, annotated.is_crowd, annotated.area)
+        for annotated in objects
+    ]
     label_map = np.zeros(size, dtype=np.int32)
-    for number, one in sorted(enumerate(packed, 1), key=lambda pair: (not pair[1].is_crowd, -pair[1].pixels, pair[0])):
-        label_map[one.box][one.within_box()] = number
+    for number, packed_mask in sorted(
+        enumerate(packed, 1), key=lambda pair: (not pair[1].is_crowd, -pair[1].pixels, pair[0])
+    ):
+        label_map[packed_mask.box][packed_mask.within_box()] = number
     areas = np.bincount(label_map.ravel(), minlength=len(packed) + 1)
     segments = tuple(
-        SegmentInfo(number, one.class_name, one.is_thing, int(areas[number]), is_crowd=one.is_crowd)
-        for number, one in enumerate(packed, 1)
+        SegmentInfo(
+            number, packed_mask.class_name, packed_mask.is_thing, int(areas[number]), is_crowd=packed_mask.is_crowd
+        )
+        for number, packed_mask in enumerate(packed, 1)
         if areas[number]
     )
     if tally is not None:
-        tally.skip(NO_PIXEL, sum(not one.pixels for one in packed))
-        tally.skip(HIDDEN, sum(bool(one.pixels) and not areas[number] for number, one in enumerate(packed, 1)))
+        tally.skip(NO_PIXEL, sum(not packed_mask.pixels for packed_mask in packed))
+        tally.skip(
+            HIDDEN, sum(bool(packed_mask.pixels) and not areas[number] for number, packed_mask in enumerate(packed, 1))
+        )
     return PanopticSegmentation(label_map, segments, objects=AnnotatedObjects(tuple(packed)))

@@ -24,59 +24,67 @@ ENDS = ("_mask", ".mask")
 
 
 def is_mask(file: Path) -> bool:
-    """Whether a file is named like the mask of a photo beside it."""
+    """Return whether a file is named like the mask of a photo beside it."""
     return file.suffix.lower() == ".png" and file.stem.lower().endswith(ENDS)
 
 
 def masks_of(photos: Sequence[Path], place: Path, tally: Tally) -> dict[Path, Path | DataError]:
-    """photo -> its PNG, or why it has none that is surely its own. place: a folder of them, or one PNG for one photo.
-    tally: of masks without a photo. Raises DataError where no mask fits any photo."""
+    """Return each photo's PNG, or the error that it has none of its own.
+
+    place: a folder of masks, or one PNG for one photo.
+    tally: gets the masks without a photo.
+
+    Raises DataError where no mask fits any photo.
+    """
     if place.is_file():
         if len(photos) != 1:
             raise DataError(f"one photo for the mask {place}", f"{len(photos)} photos", "name a folder of masks")
         return {photos[0]: place}
     beside = any(photo.parent.resolve() == place.resolve() for photo in photos)
     owners, by_stem = Counter(composed(photo.stem) for photo in photos), _by_stem(place, beside)
-    found: dict[Path, Path | DataError] = {}
+    mask_of: dict[Path, Path | DataError] = {}
     for photo in photos:
         stem = composed(photo.stem)
         masks = by_stem.get(stem, [])
         name = f"{photo.stem}_mask.png" if beside else f"{photo.stem}.png"
         if owners[stem] > 1 and masks:
             got = f"{owners[stem]} named {photo.stem}"
-            found[photo] = DataError(f"photos of different names for the masks in {place}", got, "rename one")
+            mask_of[photo] = DataError(f"photos of different names for the masks in {place}", got, "rename one")
         elif len(masks) > 1:
             both = " and ".join(mask.name for mask in masks)
-            found[photo] = DataError(f"one mask for {photo} in {place}", both, "remove one")
+            mask_of[photo] = DataError(f"one mask for {photo} in {place}", both, "remove one")
         elif masks and masks[0].suffix.lower() != ".png":
-            found[photo] = DataError(f"a PNG mask for {photo} in {place}", masks[0].name, "save it as a PNG")
+            mask_of[photo] = DataError(f"a PNG mask for {photo} in {place}", masks[0].name, "save it as a PNG")
         elif not masks:
             todo = f"add {name}, or leave it out"
-            found[photo] = DataError(f"a mask for each photo in {place}", f"none for {photo}", todo)
+            mask_of[photo] = DataError(f"a mask for each photo in {place}", f"none for {photo}", todo)
         else:
-            found[photo] = masks[0]
-    if not any(isinstance(mask, Path) for mask in found.values()):
-        raise next(mask for mask in found.values() if isinstance(mask, DataError))
+            mask_of[photo] = masks[0]
+    if not any(isinstance(mask, Path) for mask in mask_of.values()):
+        raise next(mask for mask in mask_of.values() if isinstance(mask, DataError))
     for mask in (
-        one for stem, some in by_stem.items() if stem not in owners for one in some if one.suffix.lower() == ".png"
+        path for stem, some in by_stem.items() if stem not in owners for path in some if path.suffix.lower() == ".png"
     ):
-        other = DataError(f"a photo for each mask in {place}", f"none for {mask.name}", "name its photo, or move it")
-        tally.fault(BAD_RECORDS, mask.name, str(mask), other)
-    return found
+        error = DataError(f"a photo for each mask in {place}", f"none for {mask.name}", "name its photo, or move it")
+        tally.fault(BAD_RECORDS, mask.name, str(mask), error)
+    return mask_of
 
 
 def _by_stem(place: Path, beside: bool) -> dict[str, list[Path]]:
-    """A photo's stem -> the masks that are named after it. beside: photos lie there, too."""
-    found: dict[str, list[Path]] = {}
+    """Return the masks by the stem of the photo that they are named after.
+
+    beside: whether photos lie there, too.
+    """
+    masks: dict[str, list[Path]] = {}
     for mask in _pictures(place):
         if not beside or is_mask(mask):
             stem = mask.stem[: -len(ENDS[0])] if is_mask(mask) else mask.stem
-            found.setdefault(composed(stem), []).append(mask)
-    return found
+            masks.setdefault(composed(stem), []).append(mask)
+    return masks
 
 
 def read_object(file: Path, photo: AnnotatedPhoto) -> NDArray[np.bool_]:
-    """(H, W) bool, where the PNG is not 0, in the frame of the photo's annotation. Raises DataError."""
+    """Return (H, W) bool, True where the PNG is not 0, in the frame of the photo's annotation. Raises DataError."""
     samples = read_png(file)
     if samples.ndim == 3 and samples.shape[2] == 4:
         raise DataError(f"a mask without transparency: {file}", "four channels", "save it as grey, palette or RGB")
@@ -89,9 +97,9 @@ def read_object(file: Path, photo: AnnotatedPhoto) -> NDArray[np.bool_]:
 
 def _pictures(folder: Path) -> list[Path]:
     try:
-        found, _ = photos_in(folder)
+        pictures, _ = photos_in(folder)
     except OSError as error:
         raise DataError(f"a folder of masks, or a PNG: {folder}", str(error), "check the path") from error
-    if not any(one.suffix.lower() == ".png" for one in found):
+    if not any(picture.suffix.lower() == ".png" for picture in pictures):
         raise DataError(f"PNG masks in {folder}", "none", "save each mask as a PNG named like its photo")
-    return found
+    return pictures

@@ -33,8 +33,12 @@ from retclip.regions import Box, Point, Region
 
 @dataclass(frozen=True)
 class Mark:
-    """An object as a file marks it. image: the photo as the file names it. where: the record, for errors. photo: what
-    a COCO JSON says of the photo."""
+    """An object as a file marks it.
+
+    image: the photo as the file names it.
+    where: the record, for errors.
+    photo: a COCO JSON's record of the photo.
+    """
 
     image: str
     where: str
@@ -44,7 +48,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class _Row:
-    """where: the row, for errors. cells: by the key of the column."""
+    """A row of a table of marks.
+
+    where: the row, for errors.
+    cells: by the key of the column.
+    """
 
     where: str
     image: str
@@ -52,7 +60,7 @@ class _Row:
     cells: Mapping[str, str]
 
     def number(self, column: str) -> float:
-        """A cell as a number. Raises DataError."""
+        """Return a cell as a number. Raises DataError."""
         text = self.cells[column]
         try:
             value = float(text)
@@ -64,8 +72,13 @@ class _Row:
 
 
 def read_boxes(file: Path, class_name: str, tally: Tally) -> list[Mark]:
-    """The boxes of a CSV, TSV or COCO JSON, in its order. class_name: of all, where the file says no class. tally: of
-    rows and records that cannot be used. Raises DataError where the file cannot be used at all."""
+    """Return the boxes of a CSV, TSV or COCO JSON, in its order.
+
+    class_name: of every box, where the file has no class.
+    tally: gets the unusable rows and records.
+
+    Raises DataError where the file cannot be used at all.
+    """
     if file.suffix.lower() == ".json":
         return _coco_boxes(file, tally)
     marks = []
@@ -81,7 +94,7 @@ def read_boxes(file: Path, class_name: str, tally: Tally) -> list[Mark]:
 
 
 def _some(marks: list[Mark], file: Path, tally: Tally) -> list[Mark]:
-    """The marks. Raises DataError where there are none."""
+    """Return the marks. Raises DataError where there are none."""
     if not marks:
         bad = tally.total.bad
         got = f"{len(bad)} that cannot be read, first {bad[0].reason}" if bad else "empty rows only"
@@ -90,7 +103,10 @@ def _some(marks: list[Mark], file: Path, tally: Tally) -> list[Mark]:
 
 
 def read_points(file: Path, class_name: str, tally: Tally) -> list[Mark]:
-    """The points of a CSV or TSV as objects, in the order of their first points. Otherwise as `read_boxes`."""
+    """Return the points of a CSV or TSV as objects, in the order of their first points.
+
+    Parameters and errors are those of `read_boxes`.
+    """
     objects: dict[tuple[str, str, str], list[tuple[_Row, Point]]] = {}
     beside: dict[tuple[str, str], list[tuple[_Row, Point]]] = {}
     for number, row in enumerate(_rows(file, ("x", "y"), class_name, tally)):
@@ -107,8 +123,8 @@ def read_points(file: Path, class_name: str, tally: Tally) -> list[Mark]:
             objects.setdefault(key, []).append((row, point))
         else:
             beside.setdefault((row.image, name_key(row.class_name)), []).append((row, point))
-    known = {key[:2] for key in objects}
-    lonely = [rows[0][0] for key, rows in beside.items() if key not in known]
+    marked = {key[:2] for key in objects}
+    lonely = [rows[0][0] for key, rows in beside.items() if key not in marked]
     lonely += [rows[0][0] for rows in objects.values() if not any(point.positive for _, point in rows)]
     for row in lonely:
         todo = "mark a point on the object, too"
@@ -123,7 +139,7 @@ def read_points(file: Path, class_name: str, tally: Tally) -> list[Mark]:
 
 
 def _point(row: _Row) -> Point:
-    """Raises DataError."""
+    """Return the point of a row. Raises DataError."""
     x, y = row.number("x"), row.number("y")
     if max(x, y) <= 1 and min(x, y) >= 0 and not (x.is_integer() and y.is_integer()):
         raise _fractions(f"({x:g}, {y:g})", row.where)
@@ -139,14 +155,14 @@ def _rows(file: Path, needed: tuple[str, ...], class_name: str, tally: Tally) ->
     rows = usable_rows(file, tally)
     names = next(rows)[1]
     head = [name_key(cell) for cell in names]
-    lacking = [one for one in needed if one not in head]
+    lacking = [column for column in needed if column not in head]
     if lacking:
         got = f"{', '.join(names)[:200]}, without {', '.join(lacking)}"
         raise DataError(f"a head image,{','.join(needed)} in row 1 of {file}", got, "name the columns in the first row")
     if len(set(head)) < len(head):
         raise DataError(f"different columns in {file}", ", ".join(names), "rename one")
     image_at = column_place(names, "", FILE, file, "the column image")
-    class_at = next((head.index(name_key(one)) for one in LABEL if name_key(one) in head), None)
+    class_at = next((head.index(name_key(name)) for name in LABEL if name_key(name) in head), None)
     if class_at is None and not class_name:
         raise DataError(f"a column `class` in {file}, or shows=CLASS in the address", "neither", "say what is marked")
     for where, row in rows:
@@ -157,7 +173,10 @@ def _rows(file: Path, needed: tuple[str, ...], class_name: str, tally: Tally) ->
 
 
 def _row(where: str, head: Sequence[str], row: Sequence[str], image_at: int, shows: str | int) -> _Row:
-    """shows: the class, or the place of its column. Raises DataError."""
+    """Return the row's cells with its class. Raises DataError.
+
+    shows: the class, or the place of its column.
+    """
     if len(row) < len(head):
         raise DataError(f"{len(head)} cells in {where}", f"{len(row)}", "complete the row")
     cells = dict(zip(head, (cell.strip() for cell in row), strict=False))
@@ -185,19 +204,19 @@ def _box(x: float, y: float, width: float, height: float, where: str) -> Box:
 
 
 def _coco_boxes(file: Path, tally: Tally) -> list[Mark]:
-    """Without crowds: the box of several objects tells nothing of any of them."""
+    """Return the boxes without crowds: the box of several objects marks none of them."""
     document = read_document(file, "instances")
     categories, photos = categories_of(document, file), photos_by_id(document, file, tally)
     marks, crowds = [], 0
     for key, objects in objects_of(document, file, categories, photos, tally).items():
-        for number, one in objects:
+        for number, record in objects:
             where = f"annotation {number} of {file}"
             try:
-                if crowd_flag(one, where):
+                if crowd_flag(record, where):
                     crowds += 1
                     continue
-                x, y, width, height = _four_numbers(one.get("bbox"), where)
-                region = Region(categories[one["category_id"]].name, _box(x, y, width, height, where))
+                x, y, width, height = _four_numbers(record.get("bbox"), where)
+                region = Region(categories[record["category_id"]].name, _box(x, y, width, height, where))
             except DataError as error:
                 tally.fault(BAD_OBJECTS, where, str(file), error)
             else:
@@ -210,11 +229,11 @@ def _coco_boxes(file: Path, tally: Tally) -> list[Mark]:
     return marks
 
 
-def _four_numbers(found: Any, where: str) -> tuple[float, float, float, float]:
-    right = isinstance(found, list) and len(found) == 4
+def _four_numbers(numbers: Any, where: str) -> tuple[float, float, float, float]:
+    right = isinstance(numbers, list) and len(numbers) == 4
     if not right or not all(
-        isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one) for one in found
+        isinstance(number, int | float) and not isinstance(number, bool) and math.isfinite(number) for number in numbers
     ):
-        raise DataError(f"bbox as [x, y, width, height] in {where}", brief(found), "correct or remove it")
-    x, y, width, height = map(float, found)
+        raise DataError(f"bbox as [x, y, width, height] in {where}", brief(numbers), "correct or remove it")
+    x, y, width, height = map(float, numbers)
     return x, y, width, height

@@ -43,7 +43,7 @@ SLACK = 1.0  # pixels that a box may reach out of the photo: other programs coun
 
 
 class RegionsSettings(FrameSettings, KindSettings, ImageFolderSettings):
-    """Where the marks lie, and what they mark."""
+    """Settings of a source of marked photos."""
 
     boxes: str = Field("", description="a CSV or TSV with image, x, y, width, height, or a COCO JSON")
     points: str = Field("", description="a CSV or TSV with image, x, y and perhaps positive, object")
@@ -61,7 +61,7 @@ class RegionsSettings(FrameSettings, KindSettings, ImageFolderSettings):
 
 @dataclass(frozen=True)
 class Marked:
-    """What is marked in a photo: a mask's file, or why it has none, or the marks of a table."""
+    """The marks of a photo: a mask's file or the error that it has none, or the marks of a table."""
 
     mask: Path | DataError | None = None
     marks: tuple[Mark, ...] = ()
@@ -72,7 +72,7 @@ class Regions:
 
     def __init__(self, settings: RegionsSettings) -> None:
         folder = ImageFolder(ImageFolderSettings(path=settings.path, recursive=settings.recursive))
-        records = [one for one in folder.images() if not (settings.masks and is_mask(Path(one.uri)))]
+        records = [record for record in folder.images() if not (settings.masks and is_mask(Path(record.uri)))]
         if not records:
             raise DataError(f"at least one photo in {', '.join(settings.path)[:200]}", "none", "check the path")
         self.name, self._records, self._frame = folder.name, records, settings.orientation
@@ -83,33 +83,33 @@ class Regions:
             self._marked = _with_marks(records, _table(settings, self._tally), self._tally)
         shown = checked_name(settings.shows, "shows") if settings.masks else ""
         spelled: dict[str, str] = {name_key(shown): shown} if shown else {}
-        for one in self._marked.values():
-            for mark in one.marks:
+        for marked in self._marked.values():
+            for mark in marked.marks:
                 spelled.setdefault(name_key(mark.region.class_name), mark.region.class_name)
         self._spelled, self._painted = spelled, not settings.points
         self._classes = with_kinds([SourceClass(name, None) for name in spelled.values()], settings)
         self._stuff = frozenset(source_class.name for source_class in self._classes if source_class.is_thing is False)
 
     def passed_over(self) -> PassedOver:
-        """Rows and masks that cannot be used or belong to no photo, and files that are no photos."""
+        """Return the unusable rows and masks, those of no photo, and the files that are no photos."""
         return self._tally.total
 
     def classes(self) -> Sequence[SourceClass]:
-        """The classes, in the order in which the file names them; of unknown kind where no list says it."""
+        """Return the classes in the order in which the file names them; of unknown kind unless a list says it."""
         return tuple(self._classes)
 
     def __len__(self) -> int:
         return len(self._records)
 
     def images(self) -> Iterator[SourceImage]:
-        """In the photos' order."""
-        for one in self._records:
-            marked = self._marked.get(one.uri, Marked())
+        """Yield the records in the photos' order."""
+        for record in self._records:
+            marked = self._marked.get(record.uri, Marked())
             regions = tuple(self._region(mark.region) for mark in marked.marks)
             names = {region.class_name for region in regions} or (set(self._spelled.values()) if marked.mask else set())
             yield replace(
-                one,
-                load=partial(self._load, one, marked, regions),
+                record,
+                load=partial(self._load, record, marked, regions),
                 class_names=tuple(name for name in self._spelled.values() if name in names),
                 annotation_digest=_digest(marked, regions, names, self._frame, self._stuff),
             )
@@ -147,39 +147,49 @@ def _table(settings: RegionsSettings, tally: Tally) -> list[Mark]:
 
 
 def _with_masks(records: Sequence[SourceImage], settings: RegionsSettings, tally: Tally) -> dict[str, Marked]:
-    masks = masks_of([Path(one.uri) for one in records], Path(settings.masks).absolute(), tally)
+    masks = masks_of([Path(record.uri) for record in records], Path(settings.masks).absolute(), tally)
     return {str(photo): Marked(mask) for photo, mask in masks.items()}
 
 
 def _with_marks(records: Sequence[SourceImage], marks: Sequence[Mark], tally: Tally) -> dict[str, Marked]:
-    """uri -> the marks of that photo. A row names a photo by its place below the path, or by its file name where no
-    other row names that photo by its place. tally: of rows that name no photo. Raises DataError where none does."""
-    places = {composed(name): one.uri for one in records for name in (one.uri, Path(one.external_id).as_posix())}
+    """Return the marks of each photo, by its uri.
+
+    A row names a photo by its place below the path, or by its file name where no row names that photo by its place.
+
+    tally: gets the rows of no photo.
+
+    Raises DataError where no row names a photo.
+    """
+    places = {
+        composed(name): record.uri for record in records for name in (record.uri, Path(record.external_id).as_posix())
+    }
     bases: dict[str, list[str]] = {}
-    for one in records:
-        bases.setdefault(composed(Path(one.uri).name), []).append(one.uri)
+    for record in records:
+        bases.setdefault(composed(Path(record.uri).name), []).append(record.uri)
     owned = {places[name] for mark in marks if "/" in (name := composed(mark.image)) and name in places}
-    found: dict[str, Marked] = {}
+    marked: dict[str, Marked] = {}
     errors: list[DataError] = []
     for mark in marks:
         name = composed(mark.image)
-        known = {places[name]} if name in places else set()
-        known |= {uri for uri in bases.get(name, ()) if uri not in owned}
-        if len(known) == 1:
-            (uri,) = known
-            found[uri] = Marked(None, (*found.get(uri, Marked()).marks, mark))
+        uris = {places[name]} if name in places else set()
+        uris |= {uri for uri in bases.get(name, ()) if uri not in owned}
+        if len(uris) == 1:
+            (uri,) = uris
+            marked[uri] = Marked(None, (*marked.get(uri, Marked()).marks, mark))
             continue
-        got = f"{mark.image!r}, which is {'not among them' if not known else 'the name of several'}"
-        todo = "name a photo of the path" if not known else "name it with its folder"
+        got = f"{mark.image!r}, which is {'not among them' if not uris else 'the name of several'}"
+        todo = "name a photo of the path" if not uris else "name it with its folder"
         errors.append(DataError(f"one of the photos in {mark.where}", got, todo))
         tally.fault(BAD_ROWS, mark.where, mark.image, errors[-1])
-    if errors and not found:
+    if errors and not marked:
         raise errors[0]
-    return found
+    return marked
 
 
 def _all_inside(regions: Sequence[Region], marks: Sequence[Mark], photo: AnnotatedPhoto) -> list[Region]:
-    """The regions cut to the photo; one that lies out of it costs that region. Raises DataError where all do."""
+    """Return the regions cut to the photo; a region outside it costs that region. Raises DataError where all are
+    outside.
+    """
     inside, errors = list[Region](), list[tuple[str, DataError]]()
     for region, mark in zip(regions, marks, strict=True):
         try:
@@ -194,7 +204,7 @@ def _all_inside(regions: Sequence[Region], marks: Sequence[Mark], photo: Annotat
 
 
 def _inside(region: Region, where: str, photo: AnnotatedPhoto) -> Region:
-    """The region cut to the photo. Raises DataError for a point or box that lies out of it."""
+    """Return the region cut to the photo. Raises DataError for a point or box outside it."""
     height, width = photo.size
     for point in region.points:
         if not (0 <= point.x < width and 0 <= point.y < height):
@@ -230,7 +240,11 @@ def _digest(marked: Marked, regions: Sequence[Region], names: set[str], frame: F
         content = file_digest(marked.mask) if marked.mask else ""
     except DataError:
         content = "unreadable"
-    told: dict[str, object] = {"mask": content, "regions": [asdict(one) for one in regions], "names": sorted(names)}
-    told |= {"orientation": frame} if frame_digest(frame) else {}
-    told |= {"stuff": sorted(stuff)} if stuff else {}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    annotation: dict[str, object] = {
+        "mask": content,
+        "regions": [asdict(region) for region in regions],
+        "names": sorted(names),
+    }
+    annotation |= {"orientation": frame} if frame_digest(frame) else {}
+    annotation |= {"stuff": sorted(stuff)} if stuff else {}
+    return hashlib.sha256(json.dumps(annotation, sort_keys=True).encode()).hexdigest()

@@ -16,10 +16,10 @@ class CaptionWords:
     """Finds classes in texts. "hot dogs" names hot dog and not dog; what a text denies ("no dog") is found, too."""
 
     def __init__(self, classes: Sequence[SourceClass]) -> None:
-        """Raises ConfigError where the library that forms plurals is missing."""
+        """Index the names, synonyms and plurals. Raises ConfigError where the library that forms plurals is missing."""
         plural = _plural()
-        names = [(one.name, one.name) for one in classes]
-        synonyms = [(term, one.name) for one in classes for term in one.synonyms]
+        names = [(source_class.name, source_class.name) for source_class in classes]
+        synonyms = [(term, source_class.name) for source_class in classes for term in source_class.synonyms]
         plurals = [(plural(term), name) for term, name in (*names, *synonyms)]
         self._by_words: dict[tuple[str, ...], str] = {}
         for form, name in (*names, *synonyms, *plurals):  # a class's own name is never another's synonym or plural
@@ -28,27 +28,27 @@ class CaptionWords:
         self._longest = max(map(len, self._by_words), default=0)
 
     def classes(self, text: str) -> list[str]:
-        """The classes that a caption names, in the order of their first words."""
+        """Return the classes that a caption names, in the order of their first words."""
         words, place = _words(text), 0
-        found: dict[str, None] = {}
+        names: dict[str, None] = {}
         while place < len(words):
             for length in range(min(self._longest, len(words) - place), 0, -1):
                 name = self._by_words.get(words[place : place + length])
                 if name is not None:
-                    found[name] = None
+                    names[name] = None
                     place += length
                     break
             else:
                 place += 1
-        return list(found)
+        return list(names)
 
     def tag(self, text: str) -> str | None:
-        """The class that a whole tag names."""
+        """Return the class that a whole tag names; None without one."""
         return self._by_words.get(_words(text))
 
 
 def _words(text: str) -> tuple[str, ...]:
-    """Words without case, hyphens parted: "T-shirt" and "t shirt" are one."""
+    """Return the words of a text without case and hyphens: "T-shirt" and "t shirt" are one."""
     return tuple(part for word in WORD.findall(name_key(text)) for part in re.split(r"[-’']", word) if part)
 
 

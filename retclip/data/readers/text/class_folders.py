@@ -25,38 +25,38 @@ class ClassFolders(NamedImages):
         self._tally = Tally()
         images = []
         for name, place in by_name.items():
-            photos, other = photos_in(place, recursive=True)
-            self._tally.add(other)
+            photos, beside = photos_in(place, recursive=True)
+            self._tally.add(beside)
             images += [NamedImage(str(file.relative_to(folder)), file, (name,)) for file in photos]
         self._tally.skip(IN_NO_FOLDER, len(photos_in(folder)[0]))
         if not images:
             raise DataError(f"photos in the folders of {folder}", "none", "put each class's photos into its folder")
         name = data_set_name(root, settings.split)
-        super().__init__(name, [SourceClass(one, None) for one in by_name], images, settings)
+        super().__init__(name, [SourceClass(name, None) for name in by_name], images, settings)
 
     def passed_over(self) -> PassedOver:
-        """Files that are no photos, and photos in no class's folder."""
+        """Return the files that are no photos, and the number of photos in no class's folder."""
         return self._tally.total
 
 
 def _folders(folder: Path) -> dict[str, Path]:
-    """class -> its folder. Raises DataError where there is none, two of one name, or a name that is no text."""
+    """Return each class's folder. Raises DataError where there is none, two of one name, or a name that is no text."""
     try:
-        places = sorted(one for one in folder.iterdir() if one.is_dir() and not one.name.startswith("."))
+        places = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     except OSError as error:
         raise DataError(f"a folder of class folders: {folder}", str(error), "check path and split") from error
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     spelled: dict[str, Path] = {}
     for place in places:
         name = _class_name(place)
-        other = spelled.setdefault(name_key(name), place)
-        if other is not place:
-            got = f"{place.name!r} beside {other.name!r}"
+        first = spelled.setdefault(name_key(name), place)
+        if first is not place:
+            got = f"{place.name!r} beside {first.name!r}"
             raise DataError(f"folders named after different classes in {folder}", got, "rename or join the folders")
-        found[name] = place
-    if not found:
+        folders[name] = place
+    if not folders:
         raise DataError(f"a folder for each class in {folder}", "no folder", "check path and split")
-    return found
+    return folders
 
 
 def _class_name(place: Path) -> str:

@@ -17,32 +17,34 @@ TEXT = ".txt"
 
 
 def holds_pairs(folder: Path) -> bool:
-    """Whether a photo of a folder, or of those below, has a text of its name beside it."""
+    """Return whether a photo of a folder, or of those below, has a text of its name beside it."""
     return any(photos and texts for photos, texts in _by_stem(folder).values())
 
 
 def folder_pairs(folder: Path) -> Iterator[Pair | BadPair]:
-    """The pairs of a folder by name, each line of a text being one of the photo's texts. A photo without a text, a text
-    without a photo, and what shares its name cost themselves."""
+    """Yield the pairs of a folder by name; each line of a text file is one text of the photo.
+
+    A photo without a text, a text without a photo, and several of one name cost themselves.
+    """
     for photos, texts in _by_stem(folder).values():
-        for one in photos or texts:
-            where = f"{one.relative_to(folder)} of {folder}"
+        for file in photos or texts:
+            where = f"{file.relative_to(folder)} of {folder}"
             yield tried(where, partial(_pair, folder, photos, texts, where))
 
 
 def _by_stem(folder: Path) -> dict[Path, tuple[list[Path], list[Path]]]:
-    """The photos and texts of a folder by their places without their endings."""
-    found: dict[Path, tuple[list[Path], list[Path]]] = {}
+    """Return the photos and the texts of a folder by their paths without endings."""
+    by_stem: dict[Path, tuple[list[Path], list[Path]]] = {}
     for file in sorted(folder.rglob("[!.]*")):
         kind = file.suffix.lower()
         if kind == TEXT or kind in SUFFIXES:
-            both = found.setdefault(file.with_name(composed(file.stem)), ([], []))
+            both = by_stem.setdefault(file.with_name(composed(file.stem)), ([], []))
             both[kind == TEXT].append(file)
-    return found
+    return by_stem
 
 
 def _pair(folder: Path, photos: list[Path], texts: list[Path], where: str) -> Pair:
-    """Raises DataError where there is not one of each."""
+    """Return the pair of one photo and one text. Raises DataError where there is not one of each."""
     if len(photos) != 1 or len(texts) != 1:
         got = ", ".join(file.name for file in (*photos, *texts))
         raise DataError(f"one photo and one {TEXT} of its name: {where}", got, "add, rename or remove one")

@@ -38,7 +38,7 @@ UNNAMED = "images whose text names no class"
 
 
 class ImageTextSettings(AnnotatedSettings):
-    """Which classes are looked for in which texts."""
+    """Settings of a source of image-text pairs."""
 
     vocabulary: str = Field(description="the classes to look for: a file of class names, or a comma list")
     text: Literal["captions", "tags"] = Field("captions", description="tags: whole names, parted by ; | or commas")
@@ -49,8 +49,12 @@ class ImageTextSettings(AnnotatedSettings):
 
 @dataclass(frozen=True)
 class _Survey:
-    """What one walk over every text found. count: images to be yielded. joined: digest of the key of each image that
-    comes several times -> the classes that its texts name together. damaged: files that end before their end."""
+    """The result of one walk over every text.
+
+    count: images to be yielded.
+    joined: the classes of all texts of an image that comes several times, by the digest of its key.
+    damaged: files that are damaged before their end.
+    """
 
     count: int
     joined: Mapping[bytes, frozenset[str]]
@@ -59,8 +63,10 @@ class _Survey:
 
 
 class ImageText:
-    """An ImageSource without masks, streamed: the pairs are read anew for each walk. An image that a table names once
-    for each of its captions is one image."""
+    """An ImageSource without masks, streamed: each walk reads the pairs anew.
+
+    An image that a table names once for each of its captions is one image.
+    """
 
     def __init__(self, settings: ImageTextSettings) -> None:
         if settings.split:
@@ -69,47 +75,56 @@ class ImageText:
         self._settings, self._files = settings, _files(settings.path)
         self._above = os.path.commonpath([file.parent for file in self._files])
         words = read_vocabulary(settings.vocabulary)
-        known = [
-            SourceClass(name, thing, more)
-            for name, thing, more in zip(words.names, words.is_thing, words.synonyms or ((),) * len(words), strict=True)
+        classes = [
+            SourceClass(name, is_thing, more)
+            for name, is_thing, more in zip(
+                words.names, words.is_thing, words.synonyms or ((),) * len(words), strict=True
+            )
         ]
-        self._classes = chosen(with_kinds(known, settings), settings)
+        self._classes = chosen(with_kinds(classes, settings), settings)
         self._words = CaptionWords(self._classes)
         self.name = Path(settings.path).resolve().stem or "pairs"
 
     def classes(self) -> Sequence[SourceClass]:
-        """Those of the vocabulary."""
+        """Return the classes of the vocabulary."""
         return self._classes
 
     def __len__(self) -> int:
-        """Counted by reading every text once; the images are not touched."""
+        """Count the images by reading every text once; no image is read."""
         return self._survey.count
 
     def passed_over(self) -> PassedOver:
-        """Records that cannot be used, and images whose texts name none of the classes."""
+        """Return the unusable records, and the number of images whose texts name no class."""
         return self._survey.passed_over
 
     def images(self) -> Iterator[SourceImage]:
-        """In the files' order. The ids begin with the file's place below the folder that all files have in common."""
-        joined, given = self._survey.joined, set[bytes]()
+        """Yield the records in the files' order.
+
+        An id begins with the file's path below the folder that all files have in common.
+        """
+        joined, yielded = self._survey.joined, set[bytes]()
         for file in self._files:
             for pair in self._pairs(file):
                 if isinstance(pair, BadPair):
                     continue
                 key = self._key(file, pair)
                 digest = _key_digest(key) if joined else b""
-                if digest in given:
+                if digest in yielded:
                     continue
                 names = joined.get(digest)
                 if names is None:
                     names = self._named(pair.texts)
                 else:
-                    given.add(digest)
+                    yielded.add(digest)
                 if names or self._settings.keep_unnamed:
-                    yield _record(key, pair, tuple(one.name for one in self._classes if one.name in names))
+                    yield _record(
+                        key,
+                        pair,
+                        tuple(source_class.name for source_class in self._classes if source_class.name in names),
+                    )
 
     def _pairs(self, file: Path) -> Iterator[Pair | BadPair]:
-        """Of a file that is damaged, which the survey listed, those before the damage."""
+        """Yield the pairs of a file; of a damaged file, which the survey listed, the pairs before the damage."""
         try:
             yield from read_pairs(file, self._settings.image_column, self._settings.text_column)
         except DataError:
@@ -120,45 +135,50 @@ class ImageText:
     def _survey(self) -> _Survey:
         tally, joined, count, damage = Tally(), dict[bytes, frozenset[str]](), 0, dict[Path, DataError]()
         for file in self._files:
-            named: dict[bytes, frozenset[str]] = {}  # keys begin with their file
+            names_of: dict[bytes, frozenset[str]] = {}  # keys begin with their file
             try:
-                self._survey_file(file, named, joined, tally)
+                self._survey_file(file, names_of, joined, tally)
             except DataError as error:
                 damage[file] = error
                 tally.fault(BAD_RECORDS, f"{file.name}, from where it is damaged", str(file), error)
-            unnamed = 0 if self._settings.keep_unnamed else sum(not names for names in named.values())
+            unnamed = 0 if self._settings.keep_unnamed else sum(not names for names in names_of.values())
             tally.skip(UNNAMED, unnamed)
-            count += len(named) - unnamed
+            count += len(names_of) - unnamed
         if len(damage) == len(self._files) and not count:
             raise next(iter(damage.values()))
         return _Survey(count, joined, frozenset(damage), tally.total)
 
     def _survey_file(
-        self, file: Path, named: dict[bytes, frozenset[str]], joined: dict[bytes, frozenset[str]], tally: Tally
+        self, file: Path, names_of: dict[bytes, frozenset[str]], joined: dict[bytes, frozenset[str]], tally: Tally
     ) -> None:
-        """Add to what each image shows, and to what those show that come again."""
+        """Add the classes of each image of a file, and those of images that come again.
+
+        names_of: classes by the digest of the image's key.
+        joined: the same of images that come several times.
+        tally: gets the unusable records.
+        """
         alike: dict[frozenset[str], frozenset[str]] = {}  # of millions of images few differ in their classes
         for pair in read_pairs(file, self._settings.image_column, self._settings.text_column):
             if isinstance(pair, BadPair):
                 tally.fault(BAD_RECORDS, pair.where, str(file), pair.error)
                 continue
             digest, names = _key_digest(self._key(file, pair)), self._named(pair.texts)
-            if digest in named:
-                joined[digest] = named[digest]
+            if digest in names_of:
+                joined[digest] = names_of[digest]
                 if pair.read is not None:  # it brings an image of its own, of which nobody knows whether it is the same
                     error = DataError(
                         f"samples of different names: {pair.where}", "one of that name before", "rename it"
                     )
                     tally.fault(BAD_RECORDS, pair.where, str(file), error)
                     continue
-                names = joined[digest] = named[digest] | names
-            named[digest] = alike.setdefault(names, names)
+                names = joined[digest] = names_of[digest] | names
+            names_of[digest] = alike.setdefault(names, names)
 
     def _key(self, file: Path, pair: Pair) -> str:
         return f"{file.relative_to(self._above)}/{pair.key}"
 
     def _named(self, texts: Sequence[str]) -> frozenset[str]:
-        """The classes in an image's texts."""
+        """Return the classes that an image's texts name."""
         if self._settings.text == "tags":
             tags = [part for text in texts for part in (text, *re.split(r"[;|,]", text))]
             return frozenset(name for name in map(self._words.tag, tags) if name)
@@ -166,7 +186,7 @@ class ImageText:
 
 
 def _key_digest(key: str) -> bytes:
-    """Of millions of keys 16 bytes each."""
+    """Return 16 bytes for a key: there may be millions."""
     return hashlib.blake2b(key.encode(errors="surrogateescape"), digest_size=16).digest()
 
 
@@ -199,13 +219,15 @@ def _digest(pair: Pair) -> str:
 
 
 def _files(path: str) -> list[Path]:
-    """The files of pairs. Raises DataError where there are none."""
+    """Return the files of pairs. Raises DataError where there are none."""
     root = Path(path).absolute()
-    inside = [one for one in root.iterdir() if one.is_file() and not one.name.startswith(".")] if root.is_dir() else []
-    found = [root] if root.is_file() else inside
-    found = found or [Path(one).absolute() for one in glob.glob(path, recursive=True)]  # noqa: PTH207  (any pattern)
-    shards = {one.with_suffix("") for one in found if one.suffix.lower() == ".tar"}
-    pairs = sorted(one for one in found if one.suffix.lower() in KINDS and not _about_a_shard(one, shards))
+    inside = (
+        [path for path in root.iterdir() if path.is_file() and not path.name.startswith(".")] if root.is_dir() else []
+    )
+    files = [root] if root.is_file() else inside
+    files = files or [Path(match).absolute() for match in glob.glob(path, recursive=True)]  # noqa: PTH207  (any pattern)
+    shards = {file.with_suffix("") for file in files if file.suffix.lower() == ".tar"}
+    pairs = sorted(file for file in files if file.suffix.lower() in KINDS and not _about_a_shard(file, shards))
     if not pairs and root.is_dir() and holds_pairs(root):
         return [root]
     if not pairs:
@@ -217,5 +239,5 @@ def _files(path: str) -> list[Path]:
 
 
 def _about_a_shard(file: Path, shards: Set[Path]) -> bool:
-    """img2dataset writes 00000.parquet beside 00000.tar: links and sizes of the same pairs, without the images."""
+    """Return whether a file is img2dataset's 00000.parquet beside 00000.tar: the same pairs, without the images."""
     return file.suffix.lower() == ".parquet" and file.with_suffix("") in shards

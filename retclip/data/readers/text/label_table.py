@@ -32,7 +32,7 @@ LABEL = ("label", "labels", "class", "classes", "category", "tags")
 
 
 class LabelTableSettings(AnnotatedSettings):
-    """Which table and columns are read."""
+    """Settings of a source of photos and a table of their labels."""
 
     table: str = Field("", description="the table's name, if it is not labels.csv or labels.tsv")
     file_column: str = Field("", description=f"the column of files; otherwise the first of {', '.join(FILE)}")
@@ -46,29 +46,33 @@ class LabelTable(NamedImages):
         root, dotted = Path(settings.path).absolute(), f"_{settings.split}" if settings.split else ""
         places = [root / f"labels{dotted}{end}" for end in (".csv", ".tsv")]
         table = root / settings.table if settings.table else only_one(places, "the table of labels", "table")
-        said: dict[str, dict[str, None]] = {}
+        labels_of: dict[str, dict[str, None]] = {}
         spelled: dict[str, str] = {}
         self._tally = Tally()
         for file, labels in read_rows(table, settings, self._tally):
             for label in labels:
-                said.setdefault(file, {})[spelled.setdefault(name_key(label), label)] = None
-        if not said:
-            found = self._tally.total.bad
-            got = f"{len(found)} rows that cannot be read, first {found[0].reason}" if found else "no row"
+                labels_of.setdefault(file, {})[spelled.setdefault(name_key(label), label)] = None
+        if not labels_of:
+            bad = self._tally.total.bad
+            got = f"{len(bad)} rows that cannot be read, first {bad[0].reason}" if bad else "no row"
             raise DataError(f"a head and rows in {table}", got, "write a photo a row")
-        photos = NamedPhotos([root, *([root / "images"] if (root / "images").is_dir() else [])], said)
-        images = [NamedImage(file, photos.path(file), tuple(names)) for file, names in said.items()]
+        photos = NamedPhotos([root, *([root / "images"] if (root / "images").is_dir() else [])], labels_of)
+        images = [NamedImage(file, photos.path(file), tuple(names)) for file, names in labels_of.items()]
         name = data_set_name(root, settings.split)
-        super().__init__(name, [SourceClass(one, None) for one in spelled.values()], images, settings)
+        super().__init__(name, [SourceClass(name, None) for name in spelled.values()], images, settings)
 
     def passed_over(self) -> PassedOver:
-        """The rows that cannot be used."""
+        """Return the unusable rows."""
         return self._tally.total
 
 
 def read_rows(table: Path, settings: LabelTableSettings, tally: Tally) -> Iterator[tuple[str, list[str]]]:
-    """(file, its labels) of each row. tally: of the rows that cannot be used, the head being row 1. Raises DataError
-    for a head without the columns."""
+    """Yield (file, its labels) of each row.
+
+    tally: gets the unusable rows; the head is row 1.
+
+    Raises DataError for a head without the columns.
+    """
     rows = usable_rows(table, tally)
     head = next(rows)[1]
     file_at = column_place(head, settings.file_column, FILE, table, "file_column")
@@ -80,6 +84,6 @@ def read_rows(table: Path, settings: LabelTableSettings, tally: Tally) -> Iterat
             labels = re.split(r"[;|]", row[label_at])
             if not row[file_at].strip() or not all(map(str.strip, labels)):
                 raise DataError(f"a file and its labels in {where}", f"{row}"[:80], "complete the row")
-            yield inside_name(row[file_at], where), [checked_name(one, where) for one in labels]
+            yield inside_name(row[file_at], where), [checked_name(label, where) for label in labels]
         except DataError as error:
             tally.fault(BAD_ROWS, where, str(table), error)

@@ -15,7 +15,12 @@ from retclip.plugin.contracts import SourceClass, SourceImage
 
 @dataclass(frozen=True)
 class NamedImage:
-    """external_id: unique in the source. path: absolute. class_names: what the photo shows; it may show more."""
+    """A photo with image-level labels.
+
+    external_id: unique in the source.
+    path: absolute.
+    class_names: classes that the photo shows; it may show more.
+    """
 
     external_id: str
     path: Path
@@ -26,28 +31,28 @@ class NamedImages:
     """An ImageSource without masks. To be stored, its photos need a proposer that finds them."""
 
     def __init__(
-        self, name: str, known: Sequence[SourceClass], images: Sequence[NamedImage], settings: AnnotatedSettings
+        self, name: str, listed: Sequence[SourceClass], images: Sequence[NamedImage], settings: AnnotatedSettings
     ) -> None:
         self.name, self._images = name, images
-        self._classes = chosen(with_kinds(known, settings), settings)
-        self._places = {one.name: place for place, one in enumerate(self._classes)}
+        self._classes = chosen(with_kinds(listed, settings), settings)
+        self._places = {source_class.name: place for place, source_class in enumerate(self._classes)}
 
     def classes(self) -> Sequence[SourceClass]:
-        """In the data set's order."""
+        """Return the classes in the data set's order."""
         return self._classes
 
     def __len__(self) -> int:
         return len(self._images)
 
     def images(self) -> Iterator[SourceImage]:
-        """In the data set's order; the classes in that of `classes`."""
-        for one in self._images:
-            names = sorted(self._places.keys() & one.class_names, key=self._places.__getitem__)
+        """Yield the records in the data set's order, their classes in that of `classes`."""
+        for image in self._images:
+            names = sorted(self._places.keys() & image.class_names, key=self._places.__getitem__)
             yield SourceImage(
-                external_id=one.external_id,
-                uri=str(one.path),
-                load=partial(read_image, one.path),
-                file_digest=partial(file_digest, one.path),
+                external_id=image.external_id,
+                uri=str(image.path),
+                load=partial(read_image, image.path),
+                file_digest=partial(file_digest, image.path),
                 class_names=tuple(names),
                 annotation_digest=text_digest(names),
             )

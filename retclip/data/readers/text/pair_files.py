@@ -16,9 +16,9 @@ from retclip.errors import DataError
 
 
 def read_pairs(file: Path, image: str = "", text: str = "") -> Iterator[Pair | BadPair]:
-    """The pairs of a file or folder, streamed; a record that cannot be used costs that record.
+    """Yield the pairs of a file or folder, streamed; an unusable record costs that record.
 
-    image, text: its columns, or the member's key of a JSON in a tar, if not a usual one.
+    image, text: the columns, or the key in the JSON members of a tar; "" = a usual name.
 
     Raises DataError where no more of the file can be read, ConfigError where a library is missing.
     """
@@ -48,7 +48,7 @@ def _table(file: Path, image: str, text: str) -> Iterator[Pair | BadPair]:
 
 
 def _pair(file: Path, head: Sequence[str], row: Sequence[str], places: tuple[int, int], number: int) -> Pair:
-    """A row's pair. Commas that nobody quoted belong to the text where that stands last. Raises DataError."""
+    """Return a row's pair. Unquoted commas belong to the text where it is the last column. Raises DataError."""
     image_at, text_at = places
     too_many = any(cell.strip() for cell in row[len(head) :])
     if len(row) <= max(places) or (too_many and text_at != len(head) - 1):

@@ -18,9 +18,13 @@ TEXT = ("caption", "captions", "text", "title", "comment", "tags", "labels")
 
 @dataclass(frozen=True)
 class Pair:
-    """An image with its texts. key: unique in its file, but for tables that name an image once for each of its texts.
-    texts: as they stand there. uri: an image file where `read` is None, else what `read` reads. where: the record, for
-    errors."""
+    """An image with its texts.
+
+    key: unique in its file, except in tables that name an image once for each of its texts.
+    texts: as the file writes them.
+    uri: an image file where `read` is None, else the place that `read` reads.
+    where: the record, for errors.
+    """
 
     key: str
     texts: tuple[str, ...]
@@ -31,14 +35,14 @@ class Pair:
 
 @dataclass(frozen=True)
 class BadPair:
-    """A record that cannot be used: where it stands, and what is wrong with it."""
+    """An unusable record: its place and its error."""
 
     where: str
     error: DataError
 
 
 def tried(where: str, work: Callable[[], Pair]) -> Pair | BadPair:
-    """What `work` makes of the record `where`, or why it makes nothing."""
+    """Return the pair that `work` makes of the record `where`, or its error."""
     try:
         return work()
     except DataError as error:
@@ -46,7 +50,7 @@ def tried(where: str, work: Callable[[], Pair]) -> Pair | BadPair:
 
 
 def named_pair(file: Path, image: Any, text: Any, number: int) -> Pair:
-    """A pair whose image is a file beside the table, in row `number`. Raises DataError."""
+    """Return the pair whose image is a file beside the table, in row `number`. Raises DataError."""
     where = f"row {number} of {file}"
     texts = texts_of(text)
     if not isinstance(image, str) or not image.strip() or texts is None:
@@ -58,12 +62,12 @@ def named_pair(file: Path, image: Any, text: Any, number: int) -> Pair:
 
 
 def texts_of(text: Any) -> tuple[str, ...] | None:
-    """A text, or a list of texts, of which some may be null; None where it is neither."""
-    several = [one for one in text if one is not None] if isinstance(text, list) else [text]
-    return tuple(several) if all(isinstance(one, str) for one in several) else None
+    """Return a text, or the texts of a list without its nulls; None for any other value."""
+    several = [value for value in text if value is not None] if isinstance(text, list) else [text]
+    return tuple(several) if all(isinstance(value, str) for value in several) else None
 
 
 def places_of(file: Path, head: Sequence[str], image: str, text: str) -> tuple[int, int]:
-    """Where the images and the texts stand in a table's head."""
+    """Return the places of the image column and the text column in a table's head."""
     image_at = column_place(head, image, IMAGE, file, "image_column")
     return image_at, column_place(head, text, TEXT, file, "text_column")

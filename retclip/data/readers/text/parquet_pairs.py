@@ -25,7 +25,7 @@ READING = Lock()  # of a Parquet file's images
 
 
 def parquet_pairs(file: Path, image: str, text: str) -> Iterator[Pair | BadPair]:
-    """As `read_pairs`."""
+    """Yield the pairs of a Parquet file, as `read_pairs` does."""
     try:
         from pyarrow import ArrowException, parquet
     except ImportError as error:
@@ -39,10 +39,10 @@ def parquet_pairs(file: Path, image: str, text: str) -> Iterator[Pair | BadPair]
             number = 0
             for group in range(table.num_row_groups):
                 names_at = _name_columns(table, group, image_at, file)
-                for place, (name, told) in enumerate(_cells(file, table, group, names_at, image_at, text_at)):
+                for place, (name, text_scalar) in enumerate(_cells(file, table, group, names_at, image_at, text_at)):
                     number += 1
                     read = partial(_cell, file, image_at, group, place, number)
-                    pair = partial(_row, file, name, told, number, read)
+                    pair = partial(_row, file, name, text_scalar, number, read)
                     yield tried(f"row {number} of {file}", pair)
     except (OSError, ArrowException, UnicodeDecodeError) as error:
         raise DataError(f"a readable Parquet file: {file}", str(error), "write it again") from error
@@ -61,74 +61,85 @@ def _check_texts(table: Any, column: str, file: Path) -> None:
 def _cells(
     file: Path, table: Any, group: int, names_at: list[str], image_at: str, text_at: str
 ) -> Iterator[tuple[Any, Any]]:
-    """Of each row of a group what names its image, None where nothing is listed, and the scalar of its text."""
+    """Yield each row's image name, None where none is listed, and the scalar of its text."""
     from pyarrow import parquet
 
-    wanted = _leaves(table, group, {*names_at, text_at})
-    _check_group(file, table, group, wanted)
-    with parquet.ParquetFile(file, read_dictionary=_of_bytes(table, wanted)) as lean:
+    leaves = _leaves(table, group, {*names_at, text_at})
+    _check_group(file, table, group, leaves)
+    with parquet.ParquetFile(file, read_dictionary=_of_bytes(table, leaves)) as lean:
         for batch in lean.iter_batches(BATCH, row_groups=[group], columns=[*names_at, text_at]):
             texts = batch.column(text_at)
             names = batch.column(image_at) if names_at else [None] * len(texts)
-            for name, told in zip(names, texts, strict=True):
-                yield None if name is None else name.as_py(), told
+            for name, text_scalar in zip(names, texts, strict=True):
+                yield None if name is None else name.as_py(), text_scalar
 
 
 def _leaves(table: Any, group: int, columns: Set[str]) -> list[int]:
-    """The places of the columns' own columns: a list of texts is one below its name."""
-    there = table.metadata.row_group(group)
-    paths = [there.column(place).path_in_schema for place in range(there.num_columns)]
+    """Return the places of the leaf columns below `columns`: a list of texts is one below its name."""
+    row_group = table.metadata.row_group(group)
+    paths = [row_group.column(place).path_in_schema for place in range(row_group.num_columns)]
     return [
-        place for place, path in enumerate(paths) if any(path == one or path.startswith(f"{one}.") for one in columns)
+        place
+        for place, path in enumerate(paths)
+        if any(path == column or path.startswith(f"{column}.") for column in columns)
     ]
 
 
 def _of_bytes(table: Any, places: Sequence[int]) -> list[str]:
-    """Of the columns at these places those that Arrow can keep as dictionaries, by their paths."""
+    """Return the paths of the columns at `places` that Arrow can keep as dictionaries."""
     columns = [table.schema.column(place) for place in places]
-    return [one.path for one in columns if one.physical_type == "BYTE_ARRAY"]
+    return [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
 
 
 def _check_group(file: Path, table: Any, group: int, places: Sequence[int]) -> None:
     """Check what columns of a row group unpack to. Raises DataError."""
-    there = table.metadata.row_group(group)
+    row_group = table.metadata.row_group(group)
     for place in places:
-        column, kind = there.column(place), table.schema.column(place)
+        column, kind = row_group.column(place), table.schema.column(place)
         each = kind.length if kind.physical_type == "FIXED_LEN_BYTE_ARRAY" else PLACE
         size = max(column.total_uncompressed_size, column.num_values * max(each, PLACE))
-        what = f"{column.path_in_schema} in row group {group} of {file}"
-        check_size(size, current().unpacked_bytes, what, "limits.unpacked_mib")
+        where = f"{column.path_in_schema} in row group {group} of {file}"
+        check_size(size, current().unpacked_bytes, where, "limits.unpacked_mib")
 
 
 def _name_columns(table: Any, group: int, image: str, file: Path) -> list[str]:
-    """What a listing reads of a row group's images: their file names, but never their bytes. The column is of names,
-    of bytes, or of {"bytes", "path"}, as Hugging Face writes them."""
+    """Return the columns that hold the file names of a row group's images, never their bytes.
+
+    The image column holds names, bytes, or {"bytes", "path"}, as Hugging Face writes them.
+    """
     kind = table.schema_arrow.types[table.schema_arrow.names.index(image)]
-    told = str(kind.value_type if hasattr(kind, "index_type") else kind).partition("[")[0]  # a dictionary has an index
-    fields = {one.name: str(one.type) for one in kind} if told.startswith("struct<") else {}
+    value_type = str(kind.value_type if hasattr(kind, "index_type") else kind).partition("[")[
+        0
+    ]  # a dictionary has an index
+    fields = (
+        {value_field.name: str(value_field.type) for value_field in kind} if value_type.startswith("struct<") else {}
+    )
     path = [f"{image}.path"] if "path" in fields else []
     if "bytes" in fields:
         return path if fields["bytes"] == "null" or _all_null(table, group, f"{image}.bytes") else []
-    if path or told in BYTES:
+    if path or value_type in BYTES:
         return path
-    if told in NAMES:
+    if value_type in NAMES:
         return [image]
     raise DataError(f"file names or bytes as {image} in {file}", str(kind)[:80], "name another column as image_column")
 
 
 def _all_null(table: Any, group: int, leaf: str) -> bool:
-    """Whether a row group has no value of a column, as its statistics say."""
-    told = table.metadata.row_group(group)
-    columns = (told.column(place) for place in range(told.num_columns))
-    counts = next((one.statistics for one in columns if one.path_in_schema == leaf), None)
-    return counts is not None and counts.has_null_count and counts.null_count == told.num_rows
+    """Return whether a row group has no value of a column, by its statistics."""
+    row_group = table.metadata.row_group(group)
+    columns = (row_group.column(place) for place in range(row_group.num_columns))
+    counts = next((column.statistics for column in columns if column.path_in_schema == leaf), None)
+    return counts is not None and counts.has_null_count and counts.null_count == row_group.num_rows
 
 
-def _row(file: Path, image: Any, told: Any, number: int, read: Callable[[], bytes]) -> Pair:
-    """image: a file name, also as {"path"}, or None where it was not listed, or is null: `read` will tell. told: the
-    scalar of its text."""
+def _row(file: Path, image: Any, text_scalar: Any, number: int, read: Callable[[], bytes]) -> Pair:
+    """Return the pair of a row. Raises DataError.
+
+    image: a file name, also as {"path"}; None where it is not listed or null, for which `read` has the error.
+    text_scalar: of its text.
+    """
     name = image.get("path") if isinstance(image, dict) else image
-    text = _text(told, f"row {number} of {file}")
+    text = _text(text_scalar, f"row {number} of {file}")
     if name is not None:
         return named_pair(file, name, text, number)
     texts = texts_of(text)
@@ -137,30 +148,32 @@ def _row(file: Path, image: Any, told: Any, number: int, read: Callable[[], byte
     return Pair(str(number), texts, f"{file}#{number}", read, f"row {number} of {file}")
 
 
-def _text(told: Any, where: str) -> Any:
-    """What the scalar of a text or of a list of texts holds; "" for null. Raises DataError where it is too long."""
+def _text(text_scalar: Any, where: str) -> Any:
+    """Return the value of a text's scalar, or the values of a list's; "" for null. Raises DataError where it is too
+    long.
+    """
     from pyarrow import LargeListScalar, ListScalar
 
-    if not told.is_valid:
+    if not text_scalar.is_valid:
         return ""
-    listed, found, size = isinstance(told, ListScalar | LargeListScalar), list[Any](), 0
-    for one in told.values if listed else (told,):
-        found.append(one.as_py())
-        size += len(found[-1]) if isinstance(found[-1], str | bytes) else PLACE
+    listed, values, size = isinstance(text_scalar, ListScalar | LargeListScalar), list[Any](), 0
+    for scalar in text_scalar.values if listed else (text_scalar,):
+        values.append(scalar.as_py())
+        size += len(values[-1]) if isinstance(values[-1], str | bytes) else PLACE
         check_size(size, current().text_bytes, f"text in {where}", "limits.text_kib")
-    return found if listed else found[0]
+    return values if listed else values[0]
 
 
 def _cell(file: Path, column: str, group: int, place: int, number: int) -> bytes:
-    """The bytes of an image in a Parquet file, read when it is needed: a listed pair must not keep its image."""
+    """Return the bytes of an image, read when they are needed: a listed pair must not keep its image."""
     from pyarrow import ArrowException
 
     try:
         stat = file.stat()
         with READING:  # else every thread that decodes ahead would read the same group for itself
             images = _row_group(file, column, group, (stat.st_mtime_ns, stat.st_size))
-        found = images[place].as_py()
-        content, name = (found.get("bytes"), found.get("path")) if isinstance(found, dict) else (found, None)
+        cell = images[place].as_py()
+        content, name = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (cell, None)
         content = _beside(file, name, number) if content is None and name is not None else content
         if not isinstance(content, bytes):
             raise IndexError("null" if content is None else f"{type(content).__name__} where an image was")
@@ -171,7 +184,7 @@ def _cell(file: Path, column: str, group: int, place: int, number: int) -> bytes
 
 
 def _beside(file: Path, name: Any, number: int) -> bytes:
-    """The bytes of a file that a row names, where other rows of its group hold bytes themselves."""
+    """Return the bytes of a file that a row names, where other rows of its group hold bytes."""
     try:
         return image_bytes(Path(named_pair(file, name, "", number).uri))
     except DataError as error:
@@ -180,17 +193,19 @@ def _beside(file: Path, name: Any, number: int) -> bytes:
 
 @lru_cache(maxsize=2)  # a walk is in one row group, and at its end already in the next; more would be kept for nothing
 def _row_group(file: Path, column: str, group: int, changed: tuple[int, int]) -> Any:
-    """A column of a row group, a pyarrow.ChunkedArray. changed: the file's time and size, so that what another version
-    of the file held is never given."""
+    """Return a column of a row group, a pyarrow.ChunkedArray.
+
+    changed: the file's time and size, so that another version of the file is read anew.
+    """
     from pyarrow import parquet
 
     del changed
     with parquet.ParquetFile(file) as table:
-        there = [table.schema.column(place).path for place in _leaves(table, group, {column})]
+        paths = [table.schema.column(place).path for place in _leaves(table, group, {column})]
         # of {"bytes", "path"} nothing else that may lie beside the two
-        columns = [path for path in there if path in (column, f"{column}.bytes", f"{column}.path")]
-        wanted = _leaves(table, group, set(columns))
-        _check_group(file, table, group, wanted)
-        dictionaries = _of_bytes(table, wanted)
+        columns = [path for path in paths if path in (column, f"{column}.bytes", f"{column}.path")]
+        leaves = _leaves(table, group, set(columns))
+        _check_group(file, table, group, leaves)
+        dictionaries = _of_bytes(table, leaves)
     with parquet.ParquetFile(file, read_dictionary=dictionaries) as lean:
         return lean.read_row_group(group, columns=columns).column(0)

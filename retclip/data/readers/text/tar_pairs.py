@@ -17,7 +17,10 @@ from retclip.limits import check_size, current
 
 
 def tar_pairs(file: Path, image: str, text: str) -> Iterator[Pair | BadPair]:
-    """As `read_pairs`. Members of one stem in a row are a pair: an image, and a .txt or a .json with the text."""
+    """Yield the pairs of a tar shard, as `read_pairs` does.
+
+    Consecutive members of one stem are a pair: an image, and a .txt or a .json with the text.
+    """
     del image
     try:
         with tarfile.open(file, "r:") as archive:
@@ -31,13 +34,13 @@ def tar_pairs(file: Path, image: str, text: str) -> Iterator[Pair | BadPair]:
 
 
 def _is_packed(file: Path) -> bool:
-    """Whether a file is gzip, bzip2, xz or zstd, whatever its name says."""
+    """Return whether a file is gzip, bzip2, xz or zstd, whatever its name is."""
     with file.open("rb") as stream:
         return stream.read(6).startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"))
 
 
 def _samples(archive: tarfile.TarFile) -> Iterator[tuple[str, dict[str, tarfile.TarInfo]]]:
-    """(stem, its members by their endings), also of what lies before a damaged place."""
+    """Yield (stem, its members by their endings), also of the samples before a damaged place."""
     stem, parts, damage = "", dict[str, tarfile.TarInfo](), None
     members = iter(archive)
     while damage is None:
@@ -78,31 +81,33 @@ def _shard_pair(file: Path, archive: tarfile.TarFile, stem: str, parts: dict[str
     where = f"sample {stem!r} of {file}"
     images = [member for kind, member in parts.items() if kind in SUFFIXES]
     image = images[0] if images else None
-    said = next((parts[kind] for kind in (".txt", ".json") if kind in parts), None)
-    if image is None or said is None:
+    text_member = next((parts[kind] for kind in (".txt", ".json") if kind in parts), None)
+    if image is None or text_member is None:
         raise DataError(f"an image and a .txt or .json in {where}", f"{', '.join(parts)}", "complete the sample")
     if len(images) > 1:
         got = " and ".join(member.name for member in images)
         raise DataError(f"one image in {where}", got, "leave one, or call what is no photo NAME.mask.png")
-    check_size(said.size, current().text_bytes, f"text in {where}", "limits.text_kib")
+    check_size(text_member.size, current().text_bytes, f"text in {where}", "limits.text_kib")
     check_size(image.size, current().file_bytes, f"image in {where}", "limits.file_mib")
-    stream = archive.extractfile(said)
+    stream = archive.extractfile(text_member)
     content = stream.read() if stream else b""
     try:
-        found = content.decode("utf-8-sig")
-        texts = _from_json(parse_json(found, where), text) if said.name.lower().endswith(".json") else (found,)
+        document = content.decode("utf-8-sig")
+        texts = (
+            _from_json(parse_json(document, where), text) if text_member.name.lower().endswith(".json") else (document,)
+        )
     except (ValueError, KeyError, TypeError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DataError(f"a text in UTF-8, or JSON with a caption, in {where}", got, "correct the sample") from error
     return Pair(stem, texts, f"{file}#{image.name}", partial(_member, file, image.offset_data, image.size), where)
 
 
-def _from_json(found: Any, key: str) -> tuple[str, ...]:
-    wanted = (key,) if key else TEXT
-    name = next((one for one in wanted if one in found), wanted[0])
-    texts = texts_of("" if found[name] is None else found[name])
+def _from_json(document: Any, key: str) -> tuple[str, ...]:
+    keys = (key,) if key else TEXT
+    name = next((candidate for candidate in keys if candidate in document), keys[0])
+    texts = texts_of("" if document[name] is None else document[name])
     if texts is None:
-        raise TypeError(f"{name} is {brief(found[name])}")
+        raise TypeError(f"{name} is {brief(document[name])}")
     return texts
 
 

@@ -41,8 +41,8 @@ def table_rows(table: Path, delimiter: str = "") -> Iterator[tuple[int, Row]]:
             head, first, blank = next(lines, ""), 1, 0
             while head and not head.strip():  # as spreadsheets keep empty rows above a table
                 head, first, blank = next(lines, ""), first + 1, blank + 1
-            if said := SEPARATOR.fullmatch(head.rstrip("\r\n")):
-                head, first, delimiter = next(lines, ""), first + 1, delimiter or said[1]
+            if separator := SEPARATOR.fullmatch(head.rstrip("\r\n")):
+                head, first, delimiter = next(lines, ""), first + 1, delimiter or separator[1]
             delimiter = delimiter or ("\t" if table.suffix.lower() == ".tsv" else delimiter_of(head))
             yield from enumerate(csv_rows(_again(head, lines), delimiter, table, first), start=1 + blank)
     except (OSError, UnicodeError) as error:
@@ -50,7 +50,7 @@ def table_rows(table: Path, delimiter: str = "") -> Iterator[tuple[int, Row]]:
 
 
 def head_of(rows: Iterator[tuple[int, Row]]) -> list[str]:
-    """The first of a table's rows, [] of an empty one. Raises DataError where it cannot be read."""
+    """Return the first row of a table, [] of an empty one. Raises DataError where it cannot be read."""
     head = next(rows, (1, []))[1]
     if isinstance(head, DataError):
         raise head
@@ -58,8 +58,12 @@ def head_of(rows: Iterator[tuple[int, Row]]) -> list[str]:
 
 
 def usable_rows(table: Path, tally: Tally) -> Iterator[tuple[str, list[str]]]:
-    """(where it stands, cells) of the head, then of each row that holds anything. tally: of rows that cannot be read,
-    and of those with cells beyond the head's. Raises DataError for a table without a head."""
+    """Yield (where it stands, cells) of the head, then of each row with content.
+
+    tally: gets the unreadable rows, and those with cells beyond the head's.
+
+    Raises DataError for a table without a head.
+    """
     rows = table_rows(table)
     head = head_of(rows)
     if not head:
@@ -77,7 +81,7 @@ def usable_rows(table: Path, tally: Tally) -> Iterator[tuple[str, list[str]]]:
 
 
 def _lines(file: TextIO) -> Iterator[str]:
-    """The lines, with their ends; of one that is too long for a row a little more than a row may have."""
+    """Yield the lines with their ends; of a line too long for a row, a little more than a row may have."""
     most = current().text_bytes
     while line := file.readline(most + 1):
         yield line
@@ -86,13 +90,16 @@ def _lines(file: TextIO) -> Iterator[str]:
 
 
 def delimiter_of(head: str) -> str:
-    """What parts the cells of a head: "image;caption" are two columns."""
+    """Return the delimiter of a head: "image;caption" are two columns."""
     return max(DELIMITERS, key=head.count)
 
 
 def csv_rows(lines: Iterable[str], delimiter: str, table: Path, first: int = 1) -> Iterator[Row]:
-    """The rows of a table's lines, with their ends. A malformed one is a DataError with the line where it begins.
-    first: the number of the first line."""
+    """Yield the rows of a table's lines; a malformed row is a DataError with the line where it begins.
+
+    lines: with their ends.
+    first: the number of the first line.
+    """
     waiting, following, number = deque[str](), iter(lines), first
     taken: list[str] = []
     most, length = current().text_bytes, 0
