@@ -24,11 +24,10 @@ UNMARKED = (
 class Addition:
     """A class that is being added, from one source after the other.
 
-    is_thing: whether it counts; None where the sources, or nobody, say it.
-    gated: somebody judges the class afterwards.
-    events: numbers of the events so far, one for each source that left a trace. It is written down for an addition
-    that stops half-way, too, so that it can be undone; where the process died before, the next addition of the class
-    answers for it.
+    is_thing: whether the class is countable; None = the sources decide, or nobody.
+    gated: whether a regression check follows.
+    events: numbers of the events so far, one for each source that left a trace. An addition that stops half-way has
+    one, too, so that it can be undone; after a killed process the next addition of the class answers for it.
     """
 
     def __init__(self, parts: Parts, name: str, is_thing: bool | None = None, gated: bool = False) -> None:
@@ -54,17 +53,18 @@ class Addition:
             self.events += [] if event is None else [event]
 
     def _seen_as(self, source: ImageSource) -> ImageSource:
-        """Photos that all show the class, where nobody annotated them; a source that does not say whether the class
-        counts, and a person who does."""
+        """Return the source with every photo showing the class where nobody annotated it, and with the class's kind
+        where only the person knows it.
+        """
         if not source.classes():
             return SourceView(source, (SourceClass(self.name, self.is_thing),), _said_by_a_person)
         if self.is_thing is None:
             return source
-        return SourceView(source, [self._told(known) for known in source.classes()])
+        return SourceView(source, [self._told(source_class) for source_class in source.classes()])
 
-    def _told(self, known: SourceClass) -> SourceClass:
-        silent_of_it = name_key(known.name) == name_key(self.name) and known.is_thing is None
-        return replace(known, is_thing=self.is_thing) if silent_of_it else known
+    def _told(self, source_class: SourceClass) -> SourceClass:
+        silent_of_it = name_key(source_class.name) == name_key(self.name) and source_class.is_thing is None
+        return replace(source_class, is_thing=self.is_thing) if silent_of_it else source_class
 
 
 def add_class(

@@ -28,8 +28,12 @@ LEFT = "an earlier addition of this class was cut off; what it had stored is tak
 
 @dataclass(frozen=True)
 class Gate:
-    """probe: the images that are segmented before and after. limit: percentage points that an old class may lose, None
-    = any. actor: who takes the addition back."""
+    """A regression gate.
+
+    probe: the images that are segmented before and after.
+    limit: percentage points that an old class may lose; None = any.
+    actor: who takes the addition back.
+    """
 
     probe: ImageSource
     limit: float | None = None
@@ -38,13 +42,13 @@ class Gate:
 
 @dataclass(frozen=True)
 class AdditionReport:
-    """What an addition did.
+    """The result of an addition.
 
-    runs: what was stored, one entry per source.
+    runs: the builds, one per source.
     events: of the additions, for `retclip undo`.
     undone: the events of the roll-back; empty where the class stayed.
     taken_back: the events of an earlier addition of the class whose process died, which were undone first.
-    check: what changed on the probe; None without one.
+    check: the changes on the probe; None without one.
     """
 
     runs: tuple[BuildReport, ...]
@@ -72,36 +76,39 @@ def add_class_checked(
     is_thing: bool | None = None,
     on_progress: OnProgress = silent,
 ) -> AdditionReport:
-    """Add a class from every source (with its address) unless an old class would lose more than the gate's limit.
+    """Add a class from every source unless an old class would lose more than the gate's limit.
 
-    building, segmenting: parts over one store. Raises what `Addition` and `evaluate` raise; with a limit, the store is
-    as before then.
+    building, segmenting: parts over one store.
+    sources: each with its address.
+    is_thing: whether the class is countable; None = the sources decide, or nobody.
+
+    Raises what `Addition` and `evaluate` raise; with a limit, the store is as before then.
     """
     addition = Addition(building, name, is_thing, gate.limit is not None)
-    said, store = is_thing if is_thing is not None else _said(addition.name, sources), building.store
+    kind, store = is_thing if is_thing is not None else _said(addition.name, sources), building.store
     left = tuple(store.classes.undo_unfinished(addition.name, gate.actor))
     if left:
         on_progress(Progress("take back", message=LEFT.format(", ".join(map(str, left)))))
     with TemporaryDirectory(prefix="retclip-probe-") as folder:
-        check = RegressionCheck(segmenting, gate.probe, addition.name, said, Path(folder))
+        check = RegressionCheck(segmenting, gate.probe, addition.name, kind, Path(folder))
         check.before(gate.limit, on_progress)
         try:
             runs = tuple(addition.add(source, address, on_progress) for source, address in sources)
-            found = check.after(gate.limit, on_progress)
+            check_report = check.after(gate.limit, on_progress)
         except BaseException:
             if gate.limit is not None:
                 store.undo_all(addition.events, gate.actor)
             raise
-    undone = store.undo_all(addition.events, gate.actor) if found.worse else ()
+    undone = store.undo_all(addition.events, gate.actor) if check_report.worse else ()
     if not undone:
         store.classes.keep_additions(addition.events)
-    return AdditionReport(runs, tuple(addition.events), undone, left, found)
+    return AdditionReport(runs, tuple(addition.events), undone, left, check_report)
 
 
 def _said(name: str, sources: Sequence[tuple[ImageSource, str]]) -> bool | None:
-    """Whether the first source that has the class calls it countable."""
+    """Return whether the class is countable, by the first source that says it."""
     for source, _ in sources:
-        for one in source.classes():
-            if name_key(one.name) == name_key(name) and one.is_thing is not None:
-                return one.is_thing
+        for source_class in source.classes():
+            if name_key(source_class.name) == name_key(name) and source_class.is_thing is not None:
+                return source_class.is_thing
     return None

@@ -30,13 +30,17 @@ def fill_class(
     records: Sequence[SourceImage],
     on_progress: OnProgress = silent,
 ) -> tuple[BuildReport, int | None]:
-    """Store the segments of those photos that show `match.matched` as `match.query`, until there are
-    `fallback.enough_segments`.
+    """Store the segments of the photos of `match.matched` as `match.query`, until there are `fallback.enough_segments`.
 
-    source: the fallback data set. records: its photos of the class. Returns the report and the number of the event;
-    None where the fill has not ended: no photo could be used, or another process works on some (the next fill tries
-    again); or where it was overruled meanwhile, then what it stored is taken back. Raises SpaceMismatch, StoreBusy,
-    PluginError; Ctrl-C commits what is done first.
+    source: the fallback data set.
+    is_thing: whether the class is countable; None = nobody knows.
+    records: the source's photos of the class.
+
+    Returns the report and the number of the event. The number is None where the fill has not ended, because no photo
+    could be used or another process works on some (the next fill tries again), and where the match was overruled
+    meanwhile, which takes back its segments.
+
+    Raises SpaceMismatch, StoreBusy, PluginError; Ctrl-C commits finished images first.
     """
     earlier, enough = parts.store.matches.fill_runs(match), parts.settings.fallback.enough_segments
 

@@ -33,10 +33,12 @@ __all__ = ["Filling", "fill_missing"]
 def fill_missing(
     filling: Filling, vocabulary: Vocabulary | None, again: bool = False, on_progress: OnProgress = silent
 ) -> FillReport:
-    """Match every name, fetch what the store lacks and `fallback.source` has, and say what became of each name.
+    """Match every name, fetch the classes that the store lacks and `fallback.source` has, and report each name.
 
-    again: ask once more for what was found missing, or has no segments any more. Raises ConfigError without names,
-    DataError for a source without classes, SpaceMismatch, StoreBusy, PluginError; on Ctrl-C what is done is committed.
+    again: look up once more the names that were missing, or have no segments any more.
+
+    Raises ConfigError without names, DataError for a source without classes, SpaceMismatch, StoreBusy, PluginError;
+    Ctrl-C commits finished images first.
     """
     if vocabulary is None:
         raise ConfigError("the names of the classes to look for", "none", "name them: --classes 'sky, car'")
@@ -44,40 +46,44 @@ def fill_missing(
     before = prepare(filling.naming, vocabulary)
     look_up(filling, before, again)
     newest = filling.parts.store.matches.decisions().newest
-    things = {name_key(name): thing for name, thing in zip(vocabulary.names, vocabulary.is_thing, strict=True)}
-    todo = [one for key in things if (one := newest.get(key)) and one.is_fill and one.event is None]
-    fetched, failures = fetch(filling, todo, things, on_progress)
+    kinds = {name_key(name): is_thing for name, is_thing in zip(vocabulary.names, vocabulary.is_thing, strict=True)}
+    todo = [match for key in kinds if (match := newest.get(key)) and match.is_fill and match.event is None]
+    fetched, failures = fetch(filling, todo, kinds, on_progress)
     after = prepare(filling.naming, vocabulary) if fetched else before
     decisions, compared = filling.parts.store.matches.decisions(), compares_text(filling.naming, after.vocabulary)
-    told = tuple(outcome(one, decisions, compared, fetched) for one in after.matches)
-    return FillReport(told, filling.naming.matching_threshold if compared else None, tuple(failures))
+    outcomes = tuple(outcome(match, decisions, compared, fetched) for match in after.matches)
+    return FillReport(outcomes, filling.naming.matching_threshold if compared else None, tuple(failures))
 
 
 def fetch(
     filling: Filling,
     todo: Sequence[ClassMatch],
-    things: Mapping[str, bool | None],
+    kinds: Mapping[str, bool | None],
     on_progress: OnProgress = silent,
 ) -> tuple[dict[str, BuildReport], list[Failure]]:
-    """Carry out what was decided: by the name's key what came of it, and the photos that could not be used. things: by
-    the name's key whether the class is countable; where nobody says, the data set does."""
+    """Carry out the matches of a fill.
+
+    kinds: whether a class is countable, by the name's key; None = the data set decides.
+
+    Returns the report of each match by the name's key, and the photos that could not be used.
+    """
     fetched, failures = dict[str, BuildReport](), list[Failure]()
-    for address in dict.fromkeys(one.source for one in todo):
-        mine = [one for one in todo if one.source == address]
+    for address in dict.fromkeys(match.source for match in todo):
+        matches = [match for match in todo if match.source == address]
         source = filling.opened(address)
-        theirs = {one.query: class_of(source, one.matched, address) for one in mine}
+        classes = {match.query: class_of(source, match.matched, address) for match in matches}
         most = filling.parts.settings.fallback.max_images
-        shown = records_showing(source, {one.name for one in theirs.values()}, most)
-        for one in mine:
-            found, thing = theirs[one.query], things.get(one.key)
-            thing = found.is_thing if thing is None else thing
-            report, _ = fill_class(filling.parts, one, source, thing, shown[found.name], on_progress)
-            fetched[one.key] = report
+        shown = records_showing(source, {source_class.name for source_class in classes.values()}, most)
+        for match in matches:
+            source_class, is_thing = classes[match.query], kinds.get(match.key)
+            is_thing = source_class.is_thing if is_thing is None else is_thing
+            report, _ = fill_class(filling.parts, match, source, is_thing, shown[source_class.name], on_progress)
+            fetched[match.key] = report
             failures += report.failures
     return fetched, failures
 
 
 def class_of(source: ImageSource, name: str, address: str) -> SourceClass:
-    """The source's class of that name. Raises DataError where it is not there, naming the nearest."""
-    (found,) = source_names(source, [name], address)
-    return next(one for one in source.classes() if one.name == found)
+    """Return the source's class of a name. Raises DataError, with the nearest name, where it has none."""
+    (found_name,) = source_names(source, [name], address)
+    return next(source_class for source_class in source.classes() if source_class.name == found_name)

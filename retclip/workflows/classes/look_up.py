@@ -24,8 +24,12 @@ BY_RULE = f"retclip {__version__}"  # who decides where nobody was asked
 
 @dataclass(frozen=True)
 class Filling:
-    """What a fill works with. parts: of a build. reader: the backbone that compares names. opened: the source behind an
-    address."""
+    """The tools of a fill.
+
+    parts: of a build.
+    reader: the backbone that compares names.
+    opened: returns the source behind an address.
+    """
 
     parts: Parts
     reader: Loaded[Backbone]
@@ -33,72 +37,75 @@ class Filling:
 
     @property
     def naming(self) -> Parts:
-        """The parts that compare names: those of a build may have a backbone without text."""
+        """Return the parts that compare names: a build's parts may have a backbone without text."""
         return replace(self.parts, backbone=self.reader, second_backbone=None)
 
 
-def look_up(filling: Filling, found: PreparedVocabulary, again: bool) -> None:
-    """Write a row for each match with another class of the store, and for each name that it lacks.
+def look_up(filling: Filling, prepared: PreparedVocabulary, again: bool) -> None:
+    """Write a row for each match with another class of the store, and for each name that the store lacks.
 
-    found: the names as they match with the store. again: look up also what was found missing, or has lost its segments.
+    prepared: the names as they match with the store.
+    again: look up also names that were missing, or have lost their segments.
+
     Raises DataError for a fallback data set without classes.
     """
     decisions = filling.parts.store.matches.decisions()
-    blank = _blank(filling, found)
-    new = [_as_row(one, blank) for one in found.matches if one.how in (MatchKind.SYNONYM, MatchKind.TEXT)]
-    asked = [
+    blank = _blank(filling, prepared)
+    new = [_as_row(match, blank) for match in prepared.matches if match.how in (MatchKind.SYNONYM, MatchKind.TEXT)]
+    open_indices = [
         index
-        for index, one in enumerate(found.matches)
-        if one.how is MatchKind.MISSING and _is_open(decisions.newest.get(name_key(one.name)), blank, again)
+        for index, match in enumerate(prepared.matches)
+        if match.how is MatchKind.MISSING and _is_open(decisions.newest.get(name_key(match.name)), blank, again)
     ]
-    if asked:
-        new += _elsewhere(filling, found, asked, decisions, blank)
+    if open_indices:
+        new += _elsewhere(filling, prepared, open_indices, decisions, blank)
     filling.parts.store.matches.record(new)
 
 
-def _blank(filling: Filling, found: PreparedVocabulary) -> ClassMatch:
-    """What every row of this fill has in common: where and by which rule it was looked up."""
-    settings, compared = filling.parts.settings, compares_text(filling.naming, found.vocabulary)
+def _blank(filling: Filling, prepared: PreparedVocabulary) -> ClassMatch:
+    """Return the common part of every row of this fill: place and rule."""
+    settings, compared = filling.parts.settings, compares_text(filling.naming, prepared.vocabulary)
     encoder = filling.reader.component.space.id if compared else ""
     threshold, source = filling.naming.matching_threshold, settings.fallback.source
     return ClassMatch("", "", MatchKind.MISSING, threshold, source=source, encoder=encoder, decided_by=BY_RULE)
 
 
-def _is_open(said: ClassMatch | None, blank: ClassMatch, again: bool) -> bool:
-    """Whether a name that the store lacks is to be looked up: not where a fill is under way or has ended, and not where
-    the same rule found nothing in the same place."""
-    if said is None:
+def _is_open(newest: ClassMatch | None, blank: ClassMatch, again: bool) -> bool:
+    """Return whether a missing name is to be looked up: no fill of it is under way or has ended, and the same rule has
+    not found nothing in the same place.
+    """
+    if newest is None:
         return True
-    if said.is_fill:
-        return again and said.event is not None
-    same = (said.source, said.threshold, said.encoder) == (blank.source, blank.threshold, blank.encoder)
-    return again or said.how is not MatchKind.MISSING or not same
+    if newest.is_fill:
+        return again and newest.event is not None
+    same = (newest.source, newest.threshold, newest.encoder) == (blank.source, blank.threshold, blank.encoder)
+    return again or newest.how is not MatchKind.MISSING or not same
 
 
 def _elsewhere(
-    filling: Filling, found: PreparedVocabulary, asked: Sequence[int], decisions: Decisions, blank: ClassMatch
+    filling: Filling, prepared: PreparedVocabulary, indices: Sequence[int], decisions: Decisions, blank: ClassMatch
 ) -> list[ClassMatch]:
-    """The rows of names that the store lacks. Without a fallback data set they are missing."""
-    lacking = [found.matches[index] for index in asked]
-    hints = [_hint(one, bool(blank.encoder)) for one in lacking]
+    """Return the rows of the names that the store lacks. Without a fallback data set they are missing."""
+    lacking = [prepared.matches[index] for index in indices]
+    hints = [_hint(match, bool(blank.encoder)) for match in lacking]
     if not blank.source:
-        return [replace(_as_row(one, blank), reason=hint) for one, hint in zip(lacking, hints, strict=True)]
+        return [replace(_as_row(match, blank), reason=hint) for match, hint in zip(lacking, hints, strict=True)]
     source = filling.opened(blank.source)
-    classes = {one.name: one.synonyms for one in annotated_classes(source)}
+    classes = {source_class.name: source_class.synonyms for source_class in annotated_classes(source)}
     rejected = {
         key: {name for name in classes if name_key(name) in decisions.barred_names(key, source.name)}
         for key in decisions.rejected
     }
-    matches = matches_with(filling.naming, _part(found.vocabulary, asked), classes, rejected)
-    there = replace(blank, dataset=source.name)
+    matches = matches_with(filling.naming, _part(prepared.vocabulary, indices), classes, rejected)
+    fallback_blank = replace(blank, dataset=source.name)
     return [
-        replace(_as_row(one, there), reason=hint if one.how is MatchKind.MISSING else "")
-        for one, hint in zip(matches, hints, strict=True)
+        replace(_as_row(match, fallback_blank), reason=hint if match.how is MatchKind.MISSING else "")
+        for match, hint in zip(matches, hints, strict=True)
     ]
 
 
 def _as_row(match: LabelMatch, blank: ClassMatch) -> ClassMatch:
-    """A match by rule as a decision; one with the store has no address."""
+    """Return a match by rule as a decision; a match with the store has no address."""
     by_text = match.how is MatchKind.TEXT or (match.how is MatchKind.MISSING and bool(blank.encoder and match.nearest))
     decided = replace(
         blank, query=match.name, matched=match.store_class or match.nearest or "", how=match.how,
@@ -114,12 +121,12 @@ def _hint(match: LabelMatch, compared: bool) -> str:
     return f"nearest in the store: {near}"
 
 
-def _part(vocabulary: Vocabulary, asked: Sequence[int]) -> Vocabulary:
-    """Some of the classes, with their text."""
-    rows = [row for row, index in enumerate(vocabulary.row_class.tolist()) if index in asked]
+def _part(vocabulary: Vocabulary, indices: Sequence[int]) -> Vocabulary:
+    """Return some of the classes, with their text."""
+    rows = [row for row, index in enumerate(vocabulary.row_class.tolist()) if index in indices]
     return Vocabulary(
-        tuple(vocabulary.names[index] for index in asked),
-        tuple(vocabulary.is_thing[index] for index in asked),
-        tuple(vocabulary.synonyms[index] for index in asked) if vocabulary.synonyms else (),
+        tuple(vocabulary.names[index] for index in indices),
+        tuple(vocabulary.is_thing[index] for index in indices),
+        tuple(vocabulary.synonyms[index] for index in indices) if vocabulary.synonyms else (),
         None if vocabulary.text is None else vocabulary.text[rows],
     )

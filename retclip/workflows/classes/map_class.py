@@ -19,19 +19,26 @@ from retclip.workflows.classes.look_up import Filling
 def map_class(
     filling: Filling, query: str, name: str, actor: str, reason: str = "", on_progress: OnProgress = silent
 ) -> FillReport:
-    """The class `name` stands for `query`. One of the store goes before one of the fallback data set, whose photos are
-    fetched now. What an earlier fill stored under the name is taken back.
+    """Make the class `name` stand for `query`.
+
+    A class of the store goes before one of the fallback data set, whose photos are fetched now. The segments of an
+    earlier fill of `query` are taken back.
+
+    query: the name that is asked for.
+    name: the class that stands for it.
+    actor: who decides.
+    reason: why, for the history.
 
     Raises DataError where neither has the class, or where the store has segments of `query` that no fill made.
     """
-    query, name = (vocabulary_of([one]).names[0] for one in (query, name))
+    query, name = (vocabulary_of([term]).names[0] for term in (query, name))
     store, threshold = filling.parts.store, filling.naming.matching_threshold
-    stored = {one.name: one.aliases for one in store.classes.all() if one.segments}
-    found = _called(name, stored)
-    if found is None:
+    stored = {stored_class.name: stored_class.aliases for stored_class in store.classes.all() if stored_class.segments}
+    matched = _called(name, stored)
+    if matched is None:
         return _from_fallback(filling, query, name, list(stored), actor, reason, on_progress)
-    store.matches.map_to(query, found, threshold, actor, reason)
-    return FillReport((Outcome(query, MATCHED, found, how=str(MatchKind.MAP)),), None)
+    store.matches.map_to(query, matched, threshold, actor, reason)
+    return FillReport((Outcome(query, MATCHED, matched, how=str(MatchKind.MAP)),), None)
 
 
 def _from_fallback(
@@ -40,12 +47,12 @@ def _from_fallback(
     settings, store = filling.parts.settings, filling.parts.store
     address, threshold = settings.fallback.source, filling.naming.matching_threshold
     source = filling.opened(address) if address else None
-    known = {one.name: one.synonyms for one in source.classes()} if source else {}
-    theirs = _called(name, known)
-    if source is None or theirs is None:
-        raise _nowhere(name, [*stored, *known], address)
+    fallback_classes = {source_class.name: source_class.synonyms for source_class in source.classes()} if source else {}
+    matched = _called(name, fallback_classes)
+    if source is None or matched is None:
+        raise _nowhere(name, [*stored, *fallback_classes], address)
     new = ClassMatch(
-        query, theirs, MatchKind.MAP, threshold, source.name, address, decision=Decision.ACCEPTED, decided_by=actor,
+        query, matched, MatchKind.MAP, threshold, source.name, address, decision=Decision.ACCEPTED, decided_by=actor,
         reason=reason,
     )  # fmt: skip
     store.matches.map_to_fallback(new)
@@ -54,19 +61,19 @@ def _from_fallback(
     state, now = FILLED if event is not None else MISSING, fetched[new.key]
     reason = not_over(now) if now.elsewhere and event is None else ""
     how = str(MatchKind.MAP)
-    told = Outcome(query, state, theirs, source.name, how, None, now.images, now.segments, event, reason=reason)
-    return FillReport((told,), None, tuple(failures))
+    outcome = Outcome(query, state, matched, source.name, how, None, now.images, now.segments, event, reason=reason)
+    return FillReport((outcome,), None, tuple(failures))
 
 
 def _called(name: str, classes: Mapping[str, Sequence[str]]) -> str | None:
-    """The class of that name, or else with that synonym."""
+    """Return the class of a name, or else with that synonym; None without one."""
     key = name_key(name)
-    exact = (one for one in classes if name_key(one) == key)
-    return next(exact, next((one for one, more in classes.items() if key in map(name_key, more)), None))
+    exact = (class_name for class_name in classes if name_key(class_name) == key)
+    return next(exact, next((class_name for class_name, more in classes.items() if key in map(name_key, more)), None))
 
 
-def _nowhere(name: str, known: Sequence[str], address: str) -> DataError:
-    near = difflib.get_close_matches(name, known, 3)
+def _nowhere(name: str, names: Sequence[str], address: str) -> DataError:
+    near = difflib.get_close_matches(name, names, 3)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "see `retclip class list`"
     place = f"or of {address}" if address else "(no fallback.source is set)"
     return DataError(f"a class of the store {place}", repr(name), hint)

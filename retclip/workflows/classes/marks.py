@@ -18,7 +18,7 @@ SAM, WHOLE, TRUTH, PATCHES = (
 
 @dataclass(frozen=True)
 class Marks:
-    """Where plain photos show the class: at most one of these is given.
+    """The place of the class in plain photos; at most one of these is given.
 
     crops: each photo shows the class and nothing else.
     boxes: a file of boxes, CSV image,x,y,width,height or COCO JSON, in pixels of the upright photo.
@@ -33,20 +33,21 @@ class Marks:
 
     @property
     def tables(self) -> dict[str, str]:
-        """Name of the mark -> its file, absolute. Raises ConfigError where more than one mark is given."""
-        named = {"boxes": self.boxes, "points": self.points, "masks": self.masks}
-        tables = {key: str(Path(path).absolute()) for key, path in named.items() if path is not None}
+        """Return the file of each mark, absolute, by its name. Raises ConfigError where more than one mark is given."""
+        marks = {"boxes": self.boxes, "points": self.points, "masks": self.masks}
+        tables = {key: str(Path(path).absolute()) for key, path in marks.items() if path is not None}
         if len(tables) + self.crops > 1:
-            told = ", ".join([f"--{key}" for key in tables] + ["--crops"] * self.crops)
+            flags = ", ".join([f"--{key}" for key in tables] + ["--crops"] * self.crops)
             todo = "add the photos of each by themselves"
-            raise ConfigError("one of --crops, --boxes, --points and --masks", told, todo)
+            raise ConfigError("one of --crops, --boxes, --points and --masks", flags, todo)
         return tables
 
     def addresses(self, sources: Sequence[str], name: str) -> tuple[str, ...]:
-        """The sources as addresses; plain photos that follow each other are one. Raises ConfigError, and DataError for
-        a source beside a mark that is none of photos.
+        """Return the sources as addresses, consecutive plain photos as one.
 
         name: the class.
+
+        Raises ConfigError, and DataError where a source beside a mark is none of photos.
         """
         tables = self.tables
         if not (tables or self.crops):
@@ -59,8 +60,12 @@ class Marks:
         return joined(sources) if self.crops else (joined_address("regions", sources, **tables, shows=name),)
 
     def masks_by(self, has_model: Callable[[str], bool]) -> str:
-        """The proposer that makes masks of what is marked, "" where nothing is: SAM for boxes and points where it is
-        here, else rectangles and superpixels. has_model: whether one is here."""
+        """Return the proposer that makes masks of the marks; "" without marks.
+
+        SAM takes boxes and points where it is installed, otherwise boxes are rectangles and points choose superpixels.
+
+        has_model: returns whether a proposer and its weights are installed.
+        """
         tables = self.tables
         if not (tables or self.crops):
             return ""
@@ -74,7 +79,7 @@ class Marks:
 
 
 def joined(sources: Sequence[str]) -> tuple[str, ...]:
-    """Addresses, of which plain photos that follow each other became one."""
+    """Return addresses, consecutive plain photos as one."""
     groups: list[list[str]] = []
     for source in sources:
         if groups and is_plain(source) and is_plain(groups[-1][0]):

@@ -16,50 +16,56 @@ from retclip.types import Image
 
 
 def records_showing(source: ImageSource, names: Collection[str], most: int) -> dict[str, list[SourceImage]]:
-    """Per class of the source the first records that show it, or may, at most `most`; one pass, which ends where every
-    class has enough. No image is read."""
-    found: dict[str, list[SourceImage]] = {name: [] for name in names}
-    lacking = set(found) if most > 0 else set()
+    """Return for each class the first records that show it, or may.
+
+    One pass, which ends where every class has enough. No image is read.
+
+    names: classes of the source.
+    most: records of a class.
+    """
+    records: dict[str, list[SourceImage]] = {name: [] for name in names}
+    lacking = set(records) if most > 0 else set()
     for record in source.images() if lacking else ():
         for name in list(lacking):
             if record.class_names is None or name in record.class_names:
-                found[name].append(record)
-                if len(found[name]) >= most:
+                records[name].append(record)
+                if len(records[name]) >= most:
                     lacking.remove(name)
         if not lacking:
             break
-    return found
+    return records
 
 
 def one_class(
     source: ImageSource,
-    theirs: str,
-    mine: SourceClass,
+    class_name: str,
+    shown_as: SourceClass,
     records: Sequence[SourceImage],
     enough: Callable[[], bool] = lambda: False,
 ) -> SourceView:
-    """Those photos as a source of one class. The annotation holds nothing but that class, under the user's name.
+    """Return the photos as a source of one class: the annotation holds that class alone, under the user's name.
 
-    theirs: how the data set calls the class.
-    mine: the class as the user calls it.
-    enough: asked before each photo whether it is needed at all.
+    class_name: the class in the data set.
+    shown_as: the class as the user calls it.
+    records: the photos.
+    enough: is asked before each photo whether no more is needed.
     """
-    return SourceView(source, (mine,), partial(_renamed, theirs, mine.name), records, enough=enough)
+    return SourceView(source, (shown_as,), partial(_renamed, class_name, shown_as.name), records, enough=enough)
 
 
-def _renamed(theirs: str, mine: str, record: SourceImage) -> SourceImage:
-    told = "\n".join((record.annotation_digest, theirs, mine))
+def _renamed(class_name: str, shown_name: str, record: SourceImage) -> SourceImage:
+    digests = "\n".join((record.annotation_digest, class_name, shown_name))
     return replace(
-        with_image(record, partial(_alone, theirs, mine)),
-        class_names=None if record.class_names is None else (mine,),
-        annotation_digest=hashlib.sha256(told.encode()).hexdigest(),
+        with_image(record, partial(_alone, class_name, shown_name)),
+        class_names=None if record.class_names is None else (shown_name,),
+        annotation_digest=hashlib.sha256(digests.encode()).hexdigest(),
     )
 
 
-def _alone(theirs: str, mine: str, image: Image) -> Image:
+def _alone(class_name: str, shown_name: str, image: Image) -> Image:
     if image.truth is None:
         return image
-    truth = keep_classes(image.truth, frozenset((theirs,)))
-    segments = tuple(replace(segment, class_name=mine) for segment in truth.segments)
-    objects = truth.objects and truth.objects.renamed(lambda _: mine)
+    truth = keep_classes(image.truth, frozenset((class_name,)))
+    segments = tuple(replace(segment, class_name=shown_name) for segment in truth.segments)
+    objects = truth.objects and truth.objects.renamed(lambda _: shown_name)
     return replace(image, truth=replace(truth, segments=segments, objects=objects))

@@ -17,13 +17,12 @@ from retclip.workflows.segment.decode_ahead import decoded
 
 
 def probe_source(
-    source: ImageSource, known: Sequence[SourceClass], meanings: Mapping[str, str], shown: set[str]
+    source: ImageSource, classes: Sequence[SourceClass], meanings: Mapping[str, str], shown: set[str]
 ) -> SourceView:
-    """The images of `source` with the classes `known`.
+    """Return the images of `source` with the classes of the store.
 
-    meanings: key of a name in the annotation -> class of `known`; what it does not name becomes void, where nothing is
-    counted.
-    shown: gets every class that is met in an annotation.
+    meanings: the class that a name of the annotation means, by the name's key; other names become void.
+    shown: gets every class that an annotation shows.
     """
 
     def change(image: Image) -> Image:
@@ -33,35 +32,38 @@ def probe_source(
         shown.update(segment.class_name for segment in truth.segments)
         return replace(image, truth=truth)
 
-    return SourceView(source, known, lambda record: with_image(record, change))
+    return SourceView(source, classes, lambda record: with_image(record, change))
 
 
 def renamed(truth: PanopticSegmentation, meanings: Mapping[str, str]) -> PanopticSegmentation:
-    """The annotation with the classes that its names mean; a segment whose name means none of them becomes void."""
-    names = {one.id: meanings.get(name_key(one.class_name)) for one in truth.segments}
-    segments = tuple(replace(one, class_name=name) for one in truth.segments if (name := names[one.id]) is not None)
-    kept = np.isin(truth.label_map, [one.id for one in segments])
+    """Return the annotation with the classes that its names mean; a segment whose name means none becomes void."""
+    names = {segment.id: meanings.get(name_key(segment.class_name)) for segment in truth.segments}
+    segments = tuple(
+        replace(segment, class_name=name) for segment in truth.segments if (name := names[segment.id]) is not None
+    )
+    labelled = np.isin(truth.label_map, [segment.id for segment in segments])
     objects = truth.objects and truth.objects.renamed(lambda name: meanings.get(name_key(name)))
-    return PanopticSegmentation(np.where(kept, truth.label_map, 0).astype(np.int32), segments, objects=objects)
+    return PanopticSegmentation(np.where(labelled, truth.label_map, 0).astype(np.int32), segments, objects=objects)
 
 
 def meanings(source: Sequence[SourceClass], stored: Sequence[StoreClass], name: str) -> dict[str, str]:
-    """Key of every name that an annotation may use -> class of the store, or the new class `name`. A class of the
-    source is the one that its own name means, as name or alias; else the first that one of its synonyms means."""
-    known = {name_key(alias): one.name for one in stored for alias in one.aliases}
-    known |= {name_key(name): name} | {name_key(one.name): one.name for one in stored}
-    found = {}
-    for one in source:
-        terms = (name_key(term) for term in (one.name, *one.synonyms))
-        meant = next((known[term] for term in terms if term in known), None)
+    """Return the class of the store, or the new class `name`, that each name of an annotation means, by the name's key.
+
+    A class of the source is the class that its own name means, as name or alias; else the first that a synonym means.
+    """
+    class_of = {name_key(alias): stored_class.name for stored_class in stored for alias in stored_class.aliases}
+    class_of |= {name_key(name): name} | {name_key(stored_class.name): stored_class.name for stored_class in stored}
+    meant_by = {}
+    for source_class in source:
+        terms = (name_key(term) for term in (source_class.name, *source_class.synonyms))
+        meant = next((class_of[term] for term in terms if term in class_of), None)
         if meant is not None:
-            found[name_key(one.name)] = meant
-    return found
+            meant_by[name_key(source_class.name)] = meant
+    return meant_by
 
 
 def is_annotated(source: ImageSource) -> bool:
-    """Whether the first image that can be read carries a mask for each thing it shows. Raises DataError where none can
-    be read."""
+    """Return whether the first readable image carries an annotation. Raises DataError where none is readable."""
     first = None
     for record, image in decoded(source.images(), ahead=0):
         if isinstance(image, Image):

@@ -31,42 +31,51 @@ from retclip.workflows.segment.vocabulary import prepare
 
 
 class RegressionCheck:
-    """For one addition: `before` it is made, and `after`. folder: empty, for the maps of the first walk; the caller
-    removes it. Raises DataError for a probe that cannot be read."""
+    """Two walks over a probe, `before` an addition and `after` it.
+
+    name: the added class.
+    is_thing: whether it is countable; None = nobody knows.
+    folder: empty, for the maps of the first walk; the caller removes it.
+
+    Raises DataError for a probe that cannot be read.
+    """
 
     def __init__(self, parts: Segmenter, probe: ImageSource, name: str, is_thing: bool | None, folder: Path) -> None:
         store = require_store(parts)
-        stored = [one for one in store.classes.all() if one.segments]
+        stored = [stored_class for stored_class in store.classes.all() if stored_class.segments]
         number = store.classes.id_of(name)  # it may be a name of a class that is there
-        self.old = tuple(one.name for one in stored)
-        self.new = next((one.name for one in stored if one.id == number), name)
-        kinds = {self.new: is_thing} | {one.name: one.is_thing for one in stored}
+        self.old = tuple(stored_class.name for stored_class in stored)
+        self.new = next((stored_class.name for stored_class in stored if stored_class.id == number), name)
+        kinds = {self.new: is_thing} | {stored_class.name: stored_class.is_thing for stored_class in stored}
         self.names = (*self.old, *(() if self.new in self.old else (self.new,)))
-        known = tuple(SourceClass(name, kinds[name]) for name in self.names)
+        classes = tuple(SourceClass(name, kinds[name]) for name in self.names)
         section = parts.settings.matching.model_copy(update={"threshold": 1.0})
         exact = parts.settings.model_copy(update={"matching": section})
         self.parts = replace(parts, settings=exact)
         self.annotated = is_annotated(probe)
-        self.known, self.shown = known, set[str]()
-        self.probe = probe_source(probe, known, meanings(probe.classes(), stored, self.new), self.shown)
+        self.known, self.shown = classes, set[str]()
+        self.probe = probe_source(probe, classes, meanings(probe.classes(), stored, self.new), self.shown)
         self.folder, self.pairs = folder, ConfusionMatrix(len(self.names))
         self._first: Evaluation | None = None
         self._failed: tuple[Failure, ...] = ()
         self._images = 0
 
     def before(self, limit: float | None, on_progress: OnProgress = silent) -> None:
-        """The first walk. Raises DataError where a limit could be held against nothing: no old class is annotated."""
+        """Walk before the addition. Raises DataError where a limit has nothing to hold: no old class is annotated."""
         self._first, self._failed = self._walk("probe before", self._keep, on_progress)
-        others = set(self.old) - {self.new}
-        if limit is not None and self.annotated and others and not others & self.shown:
-            some, todo = ", ".join(sorted(others)[:5]), "probe with other images, or with plain photos"
+        old_others = set(self.old) - {self.new}
+        if limit is not None and self.annotated and old_others and not old_others & self.shown:
+            some, todo = ", ".join(sorted(old_others)[:5]), "probe with other images, or with plain photos"
             raise DataError(f"a probe whose annotation shows an old class, e.g. {some}", "none of them", todo)
 
     def after(self, limit: float | None, on_progress: OnProgress = silent) -> RegressionReport:
-        """The second walk, and what it shows. Raises DataError where an image was usable in one walk only."""
+        """Walk after the addition, and report the changes.
+
+        Raises DataError where an image was usable in one walk only.
+        """
         second, failed = self._walk("probe after", self._compare, on_progress)
-        if [one.external_id for one in failed] != [one.external_id for one in self._failed]:
-            reasons = {one.external_id: one.reason for one in (*self._failed, *failed)}
+        if [failure.external_id for failure in failed] != [failure.external_id for failure in self._failed]:
+            reasons = {failure.external_id: failure.reason for failure in (*self._failed, *failed)}
             got = f"{len(self._failed)} unusable before, {len(failed)} after: {'; '.join(list(reasons.values())[:2])}"
             raise DataError("the same images of the probe before and after", got, "repair them and add it again")
         walks = (self._first, second) if self._first is not None and second is not None else None
@@ -84,17 +93,17 @@ class RegressionCheck:
         evaluator = Evaluator(self.parts, self.probe)
         for judged in evaluator.judged(tell):
             on_map(judged.number, class_map(judged.predicted))
-        found = evaluator.evaluation()
-        return found, found.failures
+        evaluation = evaluator.evaluation()
+        return evaluation, evaluation.failures
 
     def _segment(
         self, on_map: Callable[[int, NDArray[np.int64]], None], on_progress: OnProgress
     ) -> tuple[Failure, ...]:
-        things = tuple(one.is_thing for one in self.known)
-        prepared, failures = prepare(self.parts, Vocabulary(self.names, things)), list[Failure]()
+        kinds = tuple(source_class.is_thing for source_class in self.known)
+        prepared, failures = prepare(self.parts, Vocabulary(self.names, kinds)), list[Failure]()
 
         def work(images: Sequence[Image]) -> list[PanopticSegmentation]:
-            return [found for found, _ in segment_images(self.parts, images, prepared)]
+            return [segmentation for segmentation, _ in segment_images(self.parts, images, prepared)]
 
         records = decoded(self.probe.images())
         for number, (record, answer) in enumerate(in_groups(records, self.parts.settings.device.batch_size, work)):
@@ -109,15 +118,15 @@ class RegressionCheck:
 
     def _keep(self, number: int, classes: NDArray[np.int64]) -> None:
         small = np.min_scalar_type(len(self.names))  # -1 is kept as the number after the last class
-        kept = np.where(classes < 0, len(self.names), classes).astype(small)
-        np.savez_compressed(self.folder / f"{number}.npz", classes=kept)
+        compact = np.where(classes < 0, len(self.names), classes).astype(small)
+        np.savez_compressed(self.folder / f"{number}.npz", classes=compact)
 
     def _compare(self, number: int, classes: NDArray[np.int64]) -> None:
         file = self.folder / f"{number}.npz"
         if not file.exists():  # it failed before: `after` tells
             return
-        with np.load(file) as kept:
-            earlier = kept["classes"].astype(np.int64)
+        with np.load(file) as saved:
+            earlier = saved["classes"].astype(np.int64)
         if earlier.shape != classes.shape:
             got = f"image {number} of {earlier.shape} before, {classes.shape} after"
             raise DataError("the same images of the probe before and after", got, "add the class again")
