@@ -87,9 +87,9 @@ class Settings(BaseSettings):
 
 def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
     """Settings from `file` (None = defaults), the environment and `flags` (nested dicts). Raises ConfigError."""
-    written, given = read_file(file) if file else {}, dict(flags or {})
+    written, overrides = read_file(file) if file else {}, dict(flags or {})
     check_variables(_tables())
-    preset = given.get("preset") or variable("PRESET") or written.get("preset", DEFAULT_PRESET)
+    preset = overrides.get("preset") or variable("PRESET") or written.get("preset", DEFAULT_PRESET)
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ConfigError(f"a preset, one of {', '.join(PRESETS)}", repr(preset), "choose one of them")
 
@@ -102,14 +102,14 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
             return (*super().settings_customise_sources(settings_cls, init_settings, env_settings), *below)
 
     try:
-        sourced = Sourced(**given)
+        sourced = Sourced(**overrides)
     except ValidationError as error:
         raise _as_config_error(error, file) from error
     except RecursionError as error:
         raise _too_deep("RETCLIP_... variables and --set") from error
     except SettingsError as error:  # an environment variable that is no JSON where a list is expected
         raise ConfigError("readable RETCLIP_... variables", str(error), "write lists as JSON") from error
-    require_own_addresses(sourced.store, given.get("store", {}), file)
+    require_own_addresses(sourced.store, overrides.get("store", {}), file)
     # A plain `Settings`: a class of this function's own could not be sent to another process.
     return Settings.model_construct(**{name: getattr(sourced, name) for name in Settings.model_fields})
 
@@ -180,8 +180,8 @@ def _tables() -> dict[str, list[str]]:
 def _settings_alone(source: Source) -> Source:
     """The environment without the variables that are no settings: RETCLIP_STORE is a folder, not the table `store`."""
     if isinstance(source, EnvSettingsSource):
-        other = {f"{PREFIX}{name}".lower() for name in NOT_SETTINGS}
-        source.env_vars = {name: value for name, value in source.env_vars.items() if name.lower() not in other}
+        not_settings = {f"{PREFIX}{name}".lower() for name in NOT_SETTINGS}
+        source.env_vars = {name: value for name, value in source.env_vars.items() if name.lower() not in not_settings}
     return source
 
 

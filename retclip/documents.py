@@ -13,11 +13,12 @@ from retclip import limits
 from retclip.errors import DataError
 
 
-def read_text(file: Path, what: str, most: int | None = None, setting: str = "limits.document_mib") -> str:
-    """A text in UTF-8, with or without a byte order mark, or in UTF-16 with one.
+def read_text(file: Path, kind: str, most: int | None = None, setting: str = "limits.document_mib") -> str:
+    """Return a text in UTF-8, with or without a byte order mark, or in UTF-16 with one.
 
-    what: the file should be, for errors.
-    most: bytes; None = what a document may have. setting: that says so.
+    kind: of the file, for errors.
+    most: bytes; None = the limit of documents.
+    setting: the setting of that limit.
     Raises DataError.
     """
     allowed = limits.current().document_bytes if most is None else most
@@ -25,14 +26,17 @@ def read_text(file: Path, what: str, most: int | None = None, setting: str = "li
         check_file(file)
         with file.open("rb") as stream:
             content = stream.read(allowed + 1)
-            limits.check_size(max(len(content), file.stat().st_size), allowed, f"{what}: {file}", setting)
+            limits.check_size(max(len(content), file.stat().st_size), allowed, f"{kind}: {file}", setting)
         return content.decode(encoding_of(content))
     except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that no file can have
-        raise DataError(f"a readable {what}: {file}", str(error), "check the path; save it as UTF-8") from error
+        raise DataError(f"a readable {kind}: {file}", str(error), "check the path; save it as UTF-8") from error
 
 
 def encoding_of(content: bytes) -> str:
-    """UTF-8 but for what spreadsheets and Windows call Unicode text. content: the first bytes of a file."""
+    """Return the encoding of a text: UTF-16 with a byte order mark (Windows' Unicode text), else UTF-8.
+
+    content: the first bytes of a file.
+    """
     return "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
 
 
@@ -44,20 +48,23 @@ def check_file(file: Path) -> None:
 
 
 def lines_of(text: str) -> list[str]:
-    """Its lines: parted where editors show an end, and nowhere else. A vertical tab in a name parts no names."""
+    """Return the lines of a text, split where editors show an end: a vertical tab in a name splits no names."""
     return re.split("\r\n|\r|\n", text)
 
 
-def read_json(file: Path, what: str) -> Any:
-    """A JSON document, parsed. Raises DataError."""
-    return parse_json(read_text(file, what), f"{what}: {file}")
+def read_json(file: Path, kind: str) -> Any:
+    """Return a parsed JSON document. Raises DataError."""
+    return parse_json(read_text(file, kind), f"{kind}: {file}")
 
 
-def parse_json(text: str, what: str) -> Any:
-    """JSON text, parsed. what: it is, for errors. Raises DataError."""
+def parse_json(text: str, where: str) -> Any:
+    """Return parsed JSON text. Raises DataError.
+
+    where: the document, for errors.
+    """
     try:
         return json.loads(text)
     except RecursionError as error:
-        raise DataError(f"JSON that nests less deeply in {what}", "hundreds of levels", "write it flat") from error
+        raise DataError(f"JSON that nests less deeply in {where}", "hundreds of levels", "write it flat") from error
     except ValueError as error:
-        raise DataError(f"well-formed JSON in {what}", str(error), "check the file, or export it again") from error
+        raise DataError(f"well-formed JSON in {where}", str(error), "check the file, or export it again") from error

@@ -71,8 +71,8 @@ class RetCLIP:
     ) -> Self:
         """Open the store in that folder; see `retclip.open`."""
         folder = None if store is None else Path(store)
-        given = {**(settings or {}), "preset": preset} if preset is not None else settings
-        components = Components.configured(folder, Path(config_file) if config_file else None, given)
+        overrides = {**(settings or {}), "preset": preset} if preset is not None else settings
+        components = Components.configured(folder, Path(config_file) if config_file else None, overrides)
         _ = components.manager  # what is wrong with plugins and their settings is told now
         return cls(Session.open(folder, components, create, missing_ok), actor)
 

@@ -55,9 +55,13 @@ def shown(size: int) -> str:
     return f"{size} bytes"
 
 
-def check_size(size: int, most: int, what: str, setting: str) -> None:
-    """Check a size in bytes before so much is read. what: it is the size of. setting: raises the limit. Raises
-    DataError."""
+def check_size(size: int, most: int, subject: str, setting: str) -> None:
+    """Check a size before so much is read. Raises DataError.
+
+    size, most: bytes.
+    subject: the thing of that size, for the error.
+    setting: the setting that raises the limit.
+    """
     if size > most:
         todo = f"leave it out, or raise {setting} where you trust the data"
-        raise DataError(f"at most {shown(most)} of {what}", shown(size), todo)
+        raise DataError(f"at most {shown(most)} of {subject}", shown(size), todo)

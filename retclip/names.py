@@ -48,9 +48,9 @@ def checked_name(name: Any, where: str) -> str:
 
 def distinct(names: Iterable[str], where: str) -> None:
     """Check that no two names are one class. Raises DataError with both spellings and their places."""
-    seen: dict[str, tuple[int, str]] = {}
+    first_with: dict[str, tuple[int, str]] = {}
     for number, name in enumerate(names, 1):
-        earlier, spelled = seen.setdefault(name_key(name), (number, name))
+        earlier, spelled = first_with.setdefault(name_key(name), (number, name))
         if earlier != number:
             both = f"{name!r} twice" if spelled == name else f"{spelled!r} and {name!r}, which are one name"
             got = f"{both}, at {earlier} and {number}"

@@ -210,22 +210,22 @@ class Spaces:
         components.manager.require_weights([info], components.settings.of_component)
         return info.full_name
 
-    def _remember(self, name: str, mine: Any, on_progress: OnProgress) -> None:
+    def _remember(self, name: str, new_space: Any, on_progress: OnProgress) -> None:
         """Write down what the vectors are made with, so that the backbone's name alone is enough later. Where another
         space is of the same backbone, one of the two must be asked with its settings."""
         session = self._session
-        others = [state.space for state in session.store.spaces.all() if state.space.id != mine.id]
-        given = session.settings.of_component(name)
-        if any(space.backbone == mine.backbone for space in others):
+        other_spaces = [state.space for state in session.store.spaces.all() if state.space.id != new_space.id]
+        own_settings = session.settings.of_component(name)
+        if any(space.backbone == new_space.backbone for space in other_spaces):
             message = f"the store holds several spaces of {name}: ask this one with the same --set flags"
             on_progress(Progress("add-space", message=message))
-        elif given:
+        elif own_settings:
             plugin, component = name.split(".", 1)
-            remember(session, {"plugin": {plugin: {component: given}}}, f"the settings of {name}", on_progress)
+            remember(session, {"plugin": {plugin: {component: own_settings}}}, f"the settings of {name}", on_progress)
 
 
 def filling_of(session: Session) -> Filling:
-    """What a fill works with: the parts of a build, and the backbone that compares names."""
+    """Return the tools of a fill: the parts of a build, and the backbone that compares names."""
     parts, components = session.builder(), session.components
     from retclip.workflows.classes.look_up import Filling
 
@@ -233,16 +233,18 @@ def filling_of(session: Session) -> Filling:
     return Filling(parts, reader, components.source)
 
 
-def remember(session: Session, chosen: Mapping[str, Any], what: str, on_progress: OnProgress) -> None:
-    """Write settings into the store's retclip.toml, so that whoever opens it next works with them. what: they are, for
-    the message where a file that was there is kept beside it."""
+def remember(session: Session, chosen: Mapping[str, Any], subject: str, on_progress: OnProgress) -> None:
+    """Write settings into the store's retclip.toml, which whoever opens the store next works with.
+
+    subject: the settings in words, for the message where an earlier file is kept beside it.
+    """
     folder = session.store.folder
     earlier = write_settings(folder, chosen, session.components.file)
     if earlier:
-        message = f"wrote {what} into {folder / 'retclip.toml'}; as it was: {earlier.name}"
+        message = f"wrote {subject} into {folder / 'retclip.toml'}; as it was: {earlier.name}"
         on_progress(Progress("settings", message=message))
 
 
 def opened(session: Session, source: Source) -> CheckedSource:
-    """The source behind an address. Raises DataError, ConfigError, PluginError."""
+    """Return the source behind an address. Raises DataError, ConfigError, PluginError."""
     return session.components.source(source if isinstance(source, CheckedSource) else fspath(source))

@@ -119,9 +119,9 @@ def replaceable(path: Path) -> Path:
     )
 
 
-def _in_turn(path: Path, others: Iterator[Path]) -> Iterator[Path]:
+def _in_turn(path: Path, candidates: Iterator[Path]) -> Iterator[Path]:
     yield path
-    yield from others
+    yield from candidates
 
 
 def _mark(folder: Path, kind: str) -> Path:

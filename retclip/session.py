@@ -99,9 +99,9 @@ class Components:
     def building_with(self, proposer: str) -> Components:
         """Return the same components with another proposer for builds; loaded ones are shared."""
         build = self.settings.build.model_copy(update={"proposer": proposer})
-        other = Components(self.settings.model_copy(update={"build": build}), self.given, self.file)
-        other.manager, other._loaded = self.manager, self._loaded
-        return other
+        rebuilt = Components(self.settings.model_copy(update={"build": build}), self.given, self.file)
+        rebuilt.manager, rebuilt._loaded = self.manager, self._loaded
+        return rebuilt
 
     @property
     def vote(self) -> bool:
@@ -164,8 +164,8 @@ class Components:
         classifiers = () if building else self.settings.components.classifiers
         names = (("backbone", backbone), ("proposer", proposer), *(("classifier", name) for name in classifiers))
         infos = [self.manager.find(kind, name) for kind, name in names]
-        first, *others = (Capable(info.full_name, info.component.provides, info.component.needs) for info in infos)
-        check_pairing(first, others)
+        first, *further = (Capable(info.full_name, info.component.provides, info.component.needs) for info in infos)
+        check_pairing(first, further)
         second = [self.manager.find("backbone", keys)] if keys else []
         self.manager.require_weights([*infos, *second], self.settings.of_component)
 
@@ -274,9 +274,9 @@ class Session:
 
     def _require_open(self) -> None:
         if self.closed:
-            what = "an engine" if self._store is None else str(self._store.folder)
+            owner = "an engine" if self._store is None else str(self._store.folder)
             todo = "open it again, or work inside the `with` block"
-            raise StoreError("an open store", f"{what}, which was closed", todo)
+            raise StoreError("an open store", f"{owner}, which was closed", todo)
 
     def close(self) -> None:
         """Release the store. What was found in it stays: results can still be looked at, saved and explained."""

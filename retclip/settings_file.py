@@ -40,15 +40,15 @@ def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) ->
     return earlier
 
 
-def lasting(given: Mapping[str, Any]) -> dict[str, Any]:
+def lasting(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that a store remembers: those that its vectors and masks depend on.
 
     The device, the number of processes and retries are left out.
     """
-    sections = {name: section for name, section in given.items() if name != "device"}
+    sections = {name: section for name, section in settings.items() if name != "device"}
     of_machine = ("executor", "workers", "ray_address", "retry_failed")
-    build = {key: value for key, value in given.get("build", {}).items() if key not in of_machine}
-    return {**sections, **({"build": build} if "build" in given else {})}
+    build = {key: value for key, value in settings.get("build", {}).items() if key not in of_machine}
+    return {**sections, **({"build": build} if "build" in settings else {})}
 
 
 def _free_backup(path: Path) -> Path:
@@ -65,14 +65,14 @@ def _replace(path: Path, text: str, earlier: Path | None) -> None:
             shutil.copy2(path, earlier)
 
 
-def _told(given: Mapping[str, Any]) -> str:
-    preset = PRESETS[given.get("preset", DEFAULT_PRESET)]
-    lines = ["# Settings of this store. Lines that start with '#' show the default.", *_preset(given)]
+def _told(settings: Mapping[str, Any]) -> str:
+    preset = PRESETS[settings.get("preset", DEFAULT_PRESET)]
+    lines = ["# Settings of this store. Lines that start with '#' show the default.", *_preset(settings)]
     for name, field in config.Settings.model_fields.items():
         if isinstance(field.default, BaseModel):
             below = field.default.model_copy(update=preset.get(name, {}))
-            lines += ["", f"[{name}]", *_section(type(field.default), below, given.get(name, {}))]
-    for plugin, components in given.get("plugin", {}).items():
+            lines += ["", f"[{name}]", *_section(type(field.default), below, settings.get(name, {}))]
+    for plugin, components in settings.get("plugin", {}).items():
         for component, values in components.items():
             lines += [
                 "",
@@ -82,16 +82,16 @@ def _told(given: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _preset(given: Mapping[str, Any]) -> list[str]:
-    return [f"preset = {_toml(given['preset'])}" if "preset" in given else f"# preset = {_toml(DEFAULT_PRESET)}"]
+def _preset(settings: Mapping[str, Any]) -> list[str]:
+    return [f"preset = {_toml(settings['preset'])}" if "preset" in settings else f"# preset = {_toml(DEFAULT_PRESET)}"]
 
 
-def _section(model: type[BaseModel], defaults: BaseModel, given: Mapping[str, Any]) -> list[str]:
+def _section(model: type[BaseModel], defaults: BaseModel, settings: Mapping[str, Any]) -> list[str]:
     lines = []
     for key, field in model.model_fields.items():
         note = f"  # {field.description}" if field.description else ""
-        if key in given and field.annotation is not SecretStr:  # a secret belongs in the environment
-            lines.append(f"{key} = {_toml(given[key])}{note}")
+        if key in settings and field.annotation is not SecretStr:  # a secret belongs in the environment
+            lines.append(f"{key} = {_toml(settings[key])}{note}")
         else:
             lines.append(f"# {key} = {_toml(getattr(defaults, key))}{note}")
     return lines

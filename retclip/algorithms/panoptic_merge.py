@@ -128,10 +128,10 @@ def _segments(
             largest[label] = max(largest[label], area)
             ids.append(segments[stuff[label]].id)
             continue
-        thing = bool(is_thing[label])
-        if not thing:
+        countable = bool(is_thing[label])
+        if not countable:
             stuff[label], largest[label] = len(segments), area
-        segments.append(SegmentInfo(len(segments) + 1, "", thing, area, score, class_index=label, proposal=n))
+        segments.append(SegmentInfo(len(segments) + 1, "", countable, area, score, class_index=label, proposal=n))
         ids.append(len(segments))
     return segments, ids
 

@@ -131,7 +131,7 @@ class PanopticQuality:
         )
         return MeanQuality(pq, sq, rq, n)
 
-    def _segments(self, result: PanopticSegmentation, what: str) -> dict[int, SegmentInfo]:
+    def _segments(self, result: PanopticSegmentation, role: str) -> dict[int, SegmentInfo]:
         """Return the segments by id, with their areas counted in the map."""
         ids, areas = np.unique(result.label_map, return_counts=True)
         counted = {int(i): int(a) for i, a in zip(ids, areas, strict=True) if i != 0}
@@ -139,11 +139,11 @@ class PanopticQuality:
         if counted.keys() != segments.keys():
             differing = sorted(counted.keys() ^ segments.keys())[:5]
             raise DataError(
-                f"the {what}'s map and segments to have the same ids", f"differing {differing}", "repair it"
+                f"the {role}'s map and segments to have the same ids", f"differing {differing}", "repair it"
             )
         unknown = {segment.class_name for segment in result.segments} - self.per_class.keys()
         if unknown:
-            raise DataError(f"classes of the data set in the {what}", ", ".join(sorted(unknown)), "map them first")
+            raise DataError(f"classes of the data set in the {role}", ", ".join(sorted(unknown)), "map them first")
         return {
             i: SegmentInfo(i, segment.class_name, segment.is_thing, counted[i], is_crowd=segment.is_crowd)
             for i, segment in segments.items()

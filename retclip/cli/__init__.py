@@ -67,8 +67,8 @@ app.add_typer(plugins.app, name="plugins")
 app.add_typer(weights.app, name="weights")
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(is_asked: bool) -> None:
+    if is_asked:
         typer.echo(f"retclip {__version__}")
         raise typer.Exit
 
@@ -112,8 +112,8 @@ def _leaves(command: Any) -> Iterator[Any]:
     if inner is None:
         yield command
         return
-    for one in inner.values():
-        yield from _leaves(one)
+    for subcommand in inner.values():
+        yield from _leaves(subcommand)
 
 
 def _exit_code(action: Callable[[], object]) -> Any:

@@ -35,17 +35,20 @@ def log(
     """Everything that happened to the store, with the numbers of the events; or what it held as of one of them."""
     with options.catalog(at) as memory:
         if as_of is None:
-            found = memory.log()
+            events = memory.log()
             if at.json:
-                output.data([event.as_dict() for event in found])
+                output.data([event.as_dict() for event in events])
             else:
-                output.table(f"events of {at.store}", EVENT_COLUMNS, [event_row(event) for event in found])
+                output.table(f"events of {at.store}", EVENT_COLUMNS, [event_row(event) for event in events])
             return
         classes = memory.classes_at(as_of)
     if at.json:
-        output.data([asdict(one) for one in classes])
+        output.data([asdict(class_state) for class_state in classes])
         return
-    rows = [(one.name, ", ".join(one.aliases), one.segments, one.images) for one in classes]
+    rows = [
+        (class_state.name, ", ".join(class_state.aliases), class_state.segments, class_state.images)
+        for class_state in classes
+    ]
     output.table(f"{at.store} as of event {as_of}", ("class", "aliases", "segments", "images"), rows)
 
 
@@ -57,18 +60,18 @@ def diff(
 ) -> None:
     """What of the store is otherwise as of the second event than as of the first."""
     with options.catalog(at) as memory:
-        found = memory.diff(first, second)
+        changes = memory.diff(first, second)
     if at.json:
-        output.data(found.as_dict())
+        output.data(changes.as_dict())
         return
     classes = [
-        (one.before, _names(one.aliases_before), one.merged_before, one.after, _names(one.aliases_after),
-         one.merged_after)
-        for one in found.classes
+        (change.before, _names(change.aliases_before), change.merged_before, change.after, _names(change.aliases_after),
+         change.merged_after)
+        for change in changes.classes
     ]  # fmt: skip
     columns = ("class", "aliases", "merged into", "then", "aliases then", "merged into then")
     output.table(f"classes of {at.store}, event {first} and event {second}", columns, classes)
-    counted = Counter((_shown(one.before), _shown(one.after)) for one in found.segments)
+    counted = Counter((_shown(change.before), _shown(change.after)) for change in changes.segments)
     rows = [(before, after, count) for (before, after), count in sorted(counted.items())]
     output.table(f"segments of {at.store}, event {first} and event {second}", ("was", "then", "segments"), rows)
 

@@ -77,8 +77,10 @@ def add(
         if marks:
             output.message(f"masks by {memory.classes.masks_by(marks)}")
         started, stays = time.monotonic(), gate.max_regression is None
-        what = "what was added stays" if stays else "what was added went back"
-        stopped = f"stopped; {what}: see `retclip class history --store {setup.store}`" if gate.check else output.GO_ON
+        outcome = "what was added stays" if stays else "what was added went back"
+        stopped = (
+            f"stopped; {outcome}: see `retclip class history --store {setup.store}`" if gate.check else output.GO_ON
+        )
         with output.told_when_stopped(stopped), ProgressLine() as line:
             done = memory.classes.add(name, photos, thing, marks, gate.check, gate.max_regression, line)
         _tell(memory, name, done, started, setup)

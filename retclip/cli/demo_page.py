@@ -32,27 +32,29 @@ class Command:
 
 
 def best_of(table: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """The highest figure of each column, of those that have one."""
+    """Return the highest figure of each column that has one."""
     columns = {key: [row[key] for row in table if row[key] is not None] for key in COLUMNS}
     return {key: max(values) for key, values in columns.items() if values}
 
 
-def comparison(table: Sequence[Mapping[str, Any]], system: str, other: str) -> str:
-    """What `system` gains and loses beside `other`, and who is best where it is not."""
+def comparison(table: Sequence[Mapping[str, Any]], system: str, baseline: str) -> str:
+    """Return what `system` gains and loses beside `baseline`, and which system is best elsewhere."""
     rows = {row["system"]: row for row in table}
-    mine, theirs = rows[system], rows[other]
-    both = {key: name for key, name in COMPARED.items() if mine[key] is not None and theirs[key] is not None}
-    change = {name: mine[key] - theirs[key] for key, name in both.items()}
+    figures, baseline_figures = rows[system], rows[baseline]
+    both = {
+        key: name for key, name in COMPARED.items() if figures[key] is not None and baseline_figures[key] is not None
+    }
+    change = {name: figures[key] - baseline_figures[key] for key, name in both.items()}
     gains = [f"{points:.1f} {name}" for name, points in change.items() if points >= LEVEL]
     losses = [f"{-points:.1f} {name}" for name, points in change.items() if points <= -LEVEL]
     sentences = [f"gains {_joined(gains)}"] if gains else []
     sentences += [f"loses {_joined(losses)}"] if losses else []
-    first = f"Beside {other}, {system} {'; it '.join(sentences) or 'is level'}."
+    first = f"Beside {baseline}, {system} {'; it '.join(sentences) or 'is level'}."
     best = best_of(table)
     ahead = [
         f"{_holder(table, key)} has the best {name}, {best[key]:.1f}"
         for key, name in both.items()
-        if best[key] - mine[key] >= LEVEL
+        if best[key] - figures[key] >= LEVEL
     ]
     return f"{first} {'; '.join(ahead)}." if ahead else f"{first} It is the best of the {len(table)} in all of these."
 

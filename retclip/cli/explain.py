@@ -52,8 +52,8 @@ def explain(
         "--classes": classes, "--backbone": models.backbone, "--proposer": models.proposer, "--classifier": classifier,
     }  # fmt: skip
     if decided and (chosen := [flag for flag, value in choices.items() if value]):
-        given = f"{target.name}, which tells of what was decided already, with {', '.join(chosen)}"
-        raise ConfigError("a photo where models or classes are chosen", given, "leave them out, or name the photo")
+        got = f"{target.name}, which tells of what was decided already, with {', '.join(chosen)}"
+        raise ConfigError("a photo where models or classes are chosen", got, "leave them out, or name the photo")
     if picture:
         require_replaceable(picture, "--picture")
     flags, required = models.flags(classifiers=classifier), options.nothing if decided else options.to_segment

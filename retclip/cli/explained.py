@@ -38,8 +38,8 @@ def print_explanation(why: Explanation, wide: bool = False) -> None:
         output.line(f"the rule of {why.vote.classifier}: {why.vote.rule}", "  ")
     rows = [_row(near) for near in why.neighbours]
     renamed = any(row[NOW] for row in rows)
-    keys, others = ((*KEYS, NOW), OTHERS) if renamed else (KEYS, (*OTHERS, NOW))
-    fitted_table("neighbours, nearest first", keys, others, rows, wide)
+    keys, optional = ((*KEYS, NOW), OTHERS) if renamed else (KEYS, (*OTHERS, NOW))
+    fitted_table("neighbours, nearest first", keys, optional, rows, wide)
     for run, components in sorted(_runs(why).items()):
         output.message(f"  run {run}, {components}")
 
@@ -78,9 +78,9 @@ def _row(near: ExplainedNeighbour) -> dict[str, Any]:
     from retclip.workflows.building.provenance import told_weights
 
     share = None if near.share is None else f"{near.share:.4f}"
-    seen = {"share": share, "distance": f"{near.distance:.4f}", "label": near.class_then}
+    figures = {"share": share, "distance": f"{near.distance:.4f}", "label": near.class_then}
     names = {"id": str(near.id)[:SHORT_ID], "segment": near.id}
-    cells = {**dict.fromkeys((*KEYS, *OTHERS, NOW)), **seen, **names}
+    cells = {**dict.fromkeys((*KEYS, *OTHERS, NOW)), **figures, **names}
     stored = near.stored
     if stored is None:
         return {**cells, NOW: "gone"}

@@ -12,22 +12,22 @@ GAPS = (2, 1)  # blanks between two columns, and where that is too much
 
 
 def fitted_table(
-    title: str, keys: Sequence[str], others: Sequence[str], rows: Sequence[Mapping[str, Any]], wide: bool = False
+    title: str, keys: Sequence[str], optional: Sequence[str], rows: Sequence[Mapping[str, Any]], wide: bool = False
 ) -> None:
     """Print the rows on stdout.
 
     keys: columns that are always shown; where even they do not fit, a cell goes on in the next line.
-    others: columns that are shown where they differ between the rows and there is room; one value for all is said once.
+    optional: columns that are shown where they differ between the rows and there is room; a common value is said once.
     rows: a value per column, None = nothing.
     wide: show every column, however wide the terminal is. Without a terminal every column is written, tab-separated.
     """
-    cells = [{name: output.cell(row[name]) for name in (*keys, *others)} for row in rows]
+    cells = [{name: output.cell(row[name]) for name in (*keys, *optional)} for row in rows]
     if not streams.for_data().isatty():
-        output.table(title, (*keys, *others), [[row[name] for name in (*keys, *others)] for row in cells])
+        output.table(title, (*keys, *optional), [[row[name] for name in (*keys, *optional)] for row in cells])
         return
     room = shutil.get_terminal_size().columns
-    constant = {} if wide else {name: cells[0][name] for name in others if cells and _constant(name, cells)}
-    varying = [name for name in others if name not in constant]
+    constant = {} if wide else {name: cells[0][name] for name in optional if cells and _constant(name, cells)}
+    varying = [name for name in optional if name not in constant]
     columns = [*keys, *(varying if wide else _that_fit(keys, varying, cells, room))]
     gap = next((gap for gap in GAPS if _width(columns, cells, gap) <= room), GAPS[-1])
     _draw(title, columns, cells, gap, max(room, _width(columns, cells, gap)) if wide else room)
@@ -43,9 +43,9 @@ def _constant(name: str, cells: Sequence[Mapping[str, str]]) -> bool:
     return len({row[name] for row in cells}) == 1
 
 
-def _that_fit(keys: Sequence[str], others: Sequence[str], cells: Sequence[Mapping[str, str]], room: int) -> list[str]:
+def _that_fit(keys: Sequence[str], optional: Sequence[str], cells: Sequence[Mapping[str, str]], room: int) -> list[str]:
     fitting: list[str] = []
-    for name in others:
+    for name in optional:
         if _width([*keys, *fitting, name], cells, GAPS[0]) <= room:
             fitting.append(name)
     return fitting

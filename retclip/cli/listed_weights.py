@@ -23,14 +23,14 @@ MEANING = (
 def print_weights(weights: Sequence[Weights], json: bool = False, wide: bool = False) -> None:
     """Print these sets on stdout. wide: every column, however narrow the terminal is."""
     if json:
-        output.data([_as_dict(one) for one in weights])
+        output.data([_as_dict(weight_set) for weight_set in weights])
         return
-    fitted_table("weights", KEYS, OTHERS, [_row(one) for one in weights], wide)
+    fitted_table("weights", KEYS, OTHERS, [_row(weight_set) for weight_set in weights], wide)
     if sys.stdout.isatty():
         output.line(MEANING, "  ")
-    for one in weights:
-        for told in _remarks(one):
-            output.message(f"{one.name}: {told}")
+    for weight_set in weights:
+        for remark in _remarks(weight_set):
+            output.message(f"{weight_set.name}: {remark}")
 
 
 def how_sure(weights: Weights) -> Iterator[str]:

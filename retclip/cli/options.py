@@ -71,15 +71,15 @@ class Models:
     ) -> dict[str, Any]:
         """Nested settings. building: `--proposer` means the build's proposer. work: keys of `build`, None = not
         given."""
-        given: dict[str, Any] = {"preset": self.preset} if self.preset else {}
+        nested: dict[str, Any] = {"preset": self.preset} if self.preset else {}
         parts: dict[str, Any] = {"backbone": self.backbone} if self.backbone else {}
         if classifiers:
             parts["classifiers"] = tuple(classifiers)
         build = {key: value for key, value in work.items() if value is not None}
         if self.proposer:
             (build if building else parts)["proposer"] = self.proposer
-        given |= {name: table for name, table in (("build", build), ("components", parts)) if table}
-        return with_settings(given, self.settings)
+        nested |= {name: table for name, table in (("build", build), ("components", parts)) if table}
+        return with_settings(nested, self.settings)
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,14 @@ class Setup:
     models: Models = field(default_factory=Models)
 
 
-def with_settings(given: Mapping[str, Any], settings: Sequence[str] | None) -> dict[str, Any]:
+def with_settings(nested: Mapping[str, Any], settings: Sequence[str] | None) -> dict[str, Any]:
     """Settings as nested dicts, and those of `--set` above them. Raises ConfigError."""
     from retclip.config import assignment, merged
 
-    whole = dict(given)
+    result = dict(nested)
     for text in settings or ():
-        whole = merged(whole, assignment(text))
-    return whole
+        result = merged(result, assignment(text))
+    return result
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:

@@ -31,12 +31,12 @@ GO_ON = "stopped; what was finished is stored. Run the same command again to go 
 
 
 @contextmanager
-def told_when_stopped(told: str = GO_ON) -> Iterator[None]:
+def told_when_stopped(text: str = GO_ON) -> Iterator[None]:
     """Inside the block, a signal that ends the work (Ctrl-C) says what became of it."""
     try:
         yield
     except KeyboardInterrupt:
-        message(told)
+        message(text)
         raise
 
 

@@ -129,8 +129,8 @@ def _patches(memory: RetCLIP) -> str:
 def _records(memory: RetCLIP, paths: Sequence[str]) -> tuple[list[SourceImage], Mapping[str, int]]:
     """Every photo once, and how many of what else lies there is passed over. Raises DataError where there is none."""
     sources = [memory.source(path) for path in paths]
-    found = (record for source in sources for record in source.images())
-    records = list({record.uri or record.external_id: record for record in found}.values())
+    every_record = (record for source in sources for record in source.images())
+    records = list({record.uri or record.external_id: record for record in every_record}.values())
     beside = Tally(*map(passed_over_by, sources)).total.counts
     if not records:
         got = f"none in {', '.join(paths)}" + (f"; passed over: {by_reason(beside)}" if beside else "")
@@ -175,8 +175,8 @@ def _tell(photo: str, answer: SegmentationResult, done: _Done) -> None:
 
     done.count += 1
     done.refuses |= any(scores.void is not None for scores in answer.evidence.scores)
-    things = Counter(segment.class_name for segment in answer.segments if segment.is_thing)
-    done.repeated = done.repeated or next((f"{n} {name}" for name, n in things.most_common(1) if n > 1), "")
+    counts = Counter(segment.class_name for segment in answer.segments if segment.is_thing)
+    done.repeated = done.repeated or next((f"{n} {name}" for name, n in counts.most_common(1) if n > 1), "")
     if answer.segments:
         output.message(f"{photo}: {summary_line(answer.panoptic)}")
     else:

@@ -26,7 +26,7 @@ Frame = Literal["upright", "stored"]
 
 
 class FrameSettings(Settings):
-    """What every reader of masks, boxes and points can be told."""
+    """Settings of every source of masks, boxes and points."""
 
     orientation: Frame = Field(
         "upright",
@@ -81,11 +81,14 @@ class AnnotatedPhoto:
         return f"the photo has an EXIF orientation, and the annotation was made {where}: set orientation={right}"
 
     def fault(self, record: str, error: Exception, reason: str = BAD_OBJECTS) -> None:
-        """List an object that cannot be read. record: which one."""
+        """List an object that cannot be read.
+
+        record: the object's place.
+        """
         self.tally.fault(reason, record, self.image.uri, error)
 
     def upright_region(self, region: Region) -> Region:
-        """A region of the annotation's frame, as it lies upright."""
+        """Return a region of the annotation's frame as it lies upright."""
         orientation = self.image.orientation
         if self.frame == "upright" or orientation not in TURNS:
             return region
@@ -111,10 +114,10 @@ class AnnotatedPhoto:
 
 
 def frame_digest(frame: Frame) -> list[str]:
-    """What the setting adds to the digest of an annotation: nothing where it is the default."""
+    """Return the setting's part of an annotation's digest: nothing for the default."""
     return [] if frame == "upright" else [frame]
 
 
 def _alike(first: tuple[int, int], second: tuple[int, int]) -> bool:
-    """Whether one is the other made smaller or larger, each side to a whole number of pixels."""
+    """Return whether one size is the other scaled, each side to a whole number of pixels."""
     return abs(first[0] * second[1] - first[1] * second[0]) < max(sum(first), sum(second))

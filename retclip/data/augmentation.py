@@ -19,8 +19,12 @@ VOID = 0
 
 @dataclass(frozen=True)
 class Augmentation:
-    """crop: side of the result in pixels. smallest, largest: the photo is fitted into a square of `crop` times a number
-    between them. flip: whether every second photo is mirrored, left for right."""
+    """Settings of a random crop.
+
+    crop: side of the result in pixels.
+    smallest, largest: the photo is fitted into a square of `crop` times a number between them.
+    flip: mirror every second photo, left for right.
+    """
 
     crop: int
     smallest: float
@@ -30,7 +34,11 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Placement:
-    """What happens to one photo. size: (H, W) after scaling. corner: (row, column) of it where the crop begins."""
+    """The scaling and crop of one photo.
+
+    size: (H, W) after scaling.
+    corner: (row, column) of it where the crop begins.
+    """
 
     mirrored: bool
     size: tuple[int, int]
@@ -38,8 +46,12 @@ class Placement:
 
 
 def draw(size: tuple[int, int], how: Augmentation, random: np.random.Generator) -> Placement:
-    """A placement for a photo of that (H, W). Always four numbers are drawn, whatever the settings, so that one setting
-    does not move the others' luck. The corner is drawn evenly from all that keep the crop full where the photo allows.
+    """Return a random placement for a photo.
+
+    Always four numbers are drawn, whatever the settings, so that one setting does not move the others' luck. The corner
+    is drawn evenly from all that keep the crop full where the photo allows.
+
+    size: (H, W).
     """
     luck, share, down, across = random.random(4)
     scale = how.smallest + share * (how.largest - how.smallest)
@@ -54,16 +66,23 @@ def draw(size: tuple[int, int], how: Augmentation, random: np.random.Generator) 
 def placed(
     pixels: NDArray[np.uint8], labels: NDArray[np.int32], where: Placement, crop: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Pixels (H, W, 3) and labels (H, W) as (crop, crop, 3) and (crop, crop): pixels bilinear, labels of the nearest
-    pixel; grey and void to the right and below where the photo ends. Raises ShapeError where the two differ in size."""
+    """Return pixels (crop, crop, 3) and labels (crop, crop): pixels bilinear, labels of the nearest pixel.
+
+    Grey and void fill the right and the lower side where the photo ends.
+
+    pixels: (H, W, 3) uint8.
+    labels: (H, W).
+
+    Raises ShapeError where the two differ in size.
+    """
     if pixels.shape[:2] != labels.shape:
         raise ShapeError("labels of the photo's size", f"{labels.shape} for {pixels.shape[:2]}", "match the two")
     top, left = where.corner
     rows, columns = (slice(at, at + crop) for at in (top, left))
-    seen = resized(pixels, where.size)[rows, columns]
-    height, width = seen.shape[:2]
+    scaled = resized(pixels, where.size)[rows, columns]
+    height, width = scaled.shape[:2]
     photo = np.full((crop, crop, 3), GREY, dtype=np.uint8)
-    photo[:height, :width] = seen
+    photo[:height, :width] = scaled
     marked = np.full((crop, crop), VOID, dtype=np.int32)
     down, across = (_nearest(full, small) for full, small in zip(labels.shape, where.size, strict=True))
     marked[:height, :width] = labels[down[rows][:, None], across[columns][None, :]]
@@ -74,6 +93,6 @@ def placed(
 
 
 def _nearest(full: int, size: int) -> NDArray[np.int64]:
-    """For each of `size` cells the one of `full` whose centre is nearest, as the bilinear resize lays them out."""
+    """Return for each of `size` cells the cell of `full` with the nearest centre, as the bilinear resize does."""
     indices: NDArray[np.int64] = ((2 * np.arange(size, dtype=np.int64) + 1) * full) // (2 * size)
     return indices

@@ -19,7 +19,7 @@ from retclip.types import PanopticSegmentation
 
 
 class AnnotatedSettings(KindSettings):
-    """What every annotated source can be told."""
+    """Settings of every annotated source."""
 
     path: str = Field(description="the data set's folder")
     split: str = Field("", description="a part of the data set, e.g. train or val")
@@ -33,13 +33,16 @@ class AnnotatedSettings(KindSettings):
 
 
 def data_set_name(root: Path, split: str) -> str:
-    """The folder's own name, with the split where there is one."""
+    """Return the folder's name, with the split where there is one."""
     return f"{root.resolve().name}-{split}" if split else root.resolve().name
 
 
 def chosen(classes: Sequence[SourceClass], settings: AnnotatedSettings) -> tuple[SourceClass, ...]:
-    """The classes that stay. Raises DataError for a name that is no class of the source, and where two are one class:
-    what is annotated as the one would count as a miss of the other."""
+    """Return the classes that stay.
+
+    Raises DataError for a name that is no class of the source, and where two names are one class: annotations of one
+    would be misses of the other.
+    """
     distinct((source_class.name for source_class in classes), f"the classes of {settings.path}")
     keys = {name_key(source_class.name) for source_class in classes}
     for name in (*settings.exclude, *settings.only):
@@ -52,12 +55,12 @@ def chosen(classes: Sequence[SourceClass], settings: AnnotatedSettings) -> tuple
 
 
 def text_digest(lines: Sequence[str]) -> str:
-    """The sha256 of lines, for an annotation that is names alone; of bytes that are no text, too."""
+    """Return the sha256 of lines, also of bytes that are no text, for an annotation of names alone."""
     return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def keep_classes(truth: PanopticSegmentation, names: frozenset[str]) -> PanopticSegmentation:
-    """The annotation with the segments of other classes made void."""
+    """Return the annotation with the segments of other classes made void."""
     objects = truth.objects and truth.objects.renamed(lambda name: name if name in names else None)
     dropped = [segment.id for segment in truth.segments if segment.class_name not in names]
     if not dropped:

@@ -44,7 +44,11 @@ FOREIGN = (  # how the first line of another form begins, and which form that is
 
 @dataclass(frozen=True)
 class ClassEntry:
-    """A class of a list. is_thing: None where nobody said it. number: that stands before its name, None without."""
+    """A class of a list.
+
+    is_thing: None = not stated.
+    number: the number before its name; None without one.
+    """
 
     name: str
     synonyms: tuple[str, ...] = ()
@@ -53,7 +57,7 @@ class ClassEntry:
 
 
 def read_entries(path: Path) -> list[ClassEntry]:
-    """The classes of a file, checked. Raises DataError."""
+    """Return the checked classes of a file. Raises DataError."""
     try:
         return checked_entries(_entries(path), str(path))
     except RecursionError as error:
@@ -68,18 +72,21 @@ def read_entries(path: Path) -> list[ClassEntry]:
 
 
 def checked_entries(entries: Sequence[ClassEntry], where: str) -> list[ClassEntry]:
-    """The classes with their names as they are kept, each once. where: the list, for errors. Raises DataError."""
-    found: list[ClassEntry] = []
-    for place, one in enumerate(entries, 1):
+    """Return the classes with their names as they are stored, each once. Raises DataError.
+
+    where: the list, for errors.
+    """
+    checked: list[ClassEntry] = []
+    for place, entry in enumerate(entries, 1):
         record = f"{where}, class {place}"
-        shown = checked_name(one.name, record)
-        terms = {name_key(term): term for term in (checked_name(more, record) for more in one.synonyms)}
-        synonyms = tuple(term for other, term in terms.items() if other != name_key(shown))
-        found.append(ClassEntry(shown, synonyms, one.is_thing, one.number))
-    distinct((one.name for one in found), where)
-    if not 0 < len(found) <= MOST:
-        raise DataError(f"1 to {MOST} classes in {where}", f"{len(found)}", "name at least one class")
-    return found
+        shown = checked_name(entry.name, record)
+        terms = {name_key(term): term for term in (checked_name(more, record) for more in entry.synonyms)}
+        synonyms = tuple(term for key, term in terms.items() if key != name_key(shown))
+        checked.append(ClassEntry(shown, synonyms, entry.is_thing, entry.number))
+    distinct((entry.name for entry in checked), where)
+    if not 0 < len(checked) <= MOST:
+        raise DataError(f"1 to {MOST} classes in {where}", f"{len(checked)}", "name at least one class")
+    return checked
 
 
 def _entries(path: Path) -> list[ClassEntry]:
@@ -105,7 +112,7 @@ class _Plain(yaml.SafeLoader):  # type: ignore[misc]
 
 
 def _is_remark(line: str) -> bool:
-    """Whether a line of a list says nothing but to its reader: "# so"; "#1 jersey" is a name."""
+    """Return whether a line is a comment: "# so"; "#1 jersey" is a name."""
     marks = line.strip()
     return marks.startswith("#") and not marks.strip("#")[:1].strip()
 
@@ -139,7 +146,7 @@ def _check_lines(lines: Sequence[str], path: Path) -> None:
     if parted is not None:
         raise _refused(path, "a table without a head", parted)
     places = [re.match(r"(\d+)\s+\S", line) for line in lines]
-    numbers = [int(found[1]) for found in places if found]
+    numbers = [int(match[1]) for match in places if match]
     if len(numbers) == len(lines) > 1 and numbers == list(range(numbers[0], numbers[0] + len(lines))):
         raise _refused(path, "numbers before the names", lines[0], "write them as 0: NAME, or leave them out")
 
@@ -156,14 +163,14 @@ def _is_number(cell: str) -> bool:
     return cell.replace(".", "", 1).isdecimal()
 
 
-def _refused(path: Path, what: str, line: str, todo: str = FORMS) -> DataError:
-    return DataError(f"names of classes in {path}", f"{what}: {brief(line)}", todo)
+def _refused(path: Path, form: str, line: str, todo: str = FORMS) -> DataError:
+    return DataError(f"names of classes in {path}", f"{form}: {brief(line)}", todo)
 
 
 def _from_table(rows: Sequence[tuple[int, Row]], name_at: int) -> list[ClassEntry]:
-    """Terms of a cell are parted as in a line, or by semicolons."""
+    """Return the classes of a table; the terms of a cell are split as in a line, or by semicolons."""
     head = rows[0][1]
-    places = [name_at, *(_column(head, wanted) for wanted in (TERMS, COUNTS, NUMBER))]
+    places = [name_at, *(_column(head, usual) for usual in (TERMS, COUNTS, NUMBER))]
     entries: list[ClassEntry] = []
     for number, row in rows[1:]:
         if isinstance(row, DataError):
@@ -181,27 +188,27 @@ def _from_table(rows: Sequence[tuple[int, Row]], name_at: int) -> list[ClassEntr
     return entries
 
 
-def _column(head: Row, wanted: Sequence[str]) -> int | None:
+def _column(head: Row, usual: Sequence[str]) -> int | None:
     keys = [] if isinstance(head, DataError) else [name_key(cell) for cell in head]
-    return next((keys.index(name) for name in wanted if name in keys), None)
+    return next((keys.index(name) for name in usual if name in keys), None)
 
 
 def _from_yaml(document: Any) -> list[ClassEntry]:
-    """The names of a YOLO data set, in the order of their numbers."""
+    """Return the classes of a YOLO data set, in the order of their numbers."""
     names = document["names"] if isinstance(document, Mapping) else document
     if isinstance(names, Mapping):
-        numbered = {int(key): one for key, one in names.items()}
+        numbered = {int(key): name for key, name in names.items()}
         if len(numbered) < len(names):
             raise ValueError("a number twice")
         return [_entry(_as_name(numbered[key]), key) for key in sorted(numbered)]
     if not isinstance(names, list):
         raise TypeError("no list of names")
-    return [_entry(_as_name(one)) for one in names]
+    return [_entry(_as_name(name)) for name in names]
 
 
-def _as_name(one: Any) -> Any:
-    """YAML's number as the name that it stands for."""
-    return str(one) if type(one) is int else one
+def _as_name(value: Any) -> Any:
+    """Return the name that a YAML number stands for."""
+    return str(value) if type(value) is int else value
 
 
 def _from_json(document: Any) -> list[ClassEntry]:
@@ -209,18 +216,18 @@ def _from_json(document: Any) -> list[ClassEntry]:
         document = document.get("classes", document.get("categories"))
     if not isinstance(document, list):
         raise TypeError("no list of classes")
-    return [_entry(one) for one in document]
+    return [_entry(record) for record in document]
 
 
-def _entry(one: Any, number: int | None = None) -> ClassEntry:
-    if isinstance(one, str):
-        return ClassEntry(one, number=number)
-    if not isinstance(one, Mapping):
-        raise TypeError(f"{brief(one)} is no name")
-    if not isinstance(one["name"], str):
-        raise TypeError(f"the name {brief(one['name'])} is no text")
-    terms = one.get("synonyms") or one.get("prompt_names") or one.get("fcclip_synonyms") or ()
+def _entry(record: Any, number: int | None = None) -> ClassEntry:
+    if isinstance(record, str):
+        return ClassEntry(record, number=number)
+    if not isinstance(record, Mapping):
+        raise TypeError(f"{brief(record)} is no name")
+    if not isinstance(record["name"], str):
+        raise TypeError(f"the name {brief(record['name'])} is no text")
+    terms = record.get("synonyms") or record.get("prompt_names") or record.get("fcclip_synonyms") or ()
     terms = terms.split(",") if isinstance(terms, str) else terms
-    counts = one.get("isthing", one.get("is_thing"))
+    counts = record.get("isthing", record.get("is_thing"))
     is_thing = None if counts is None else as_flag(counts)
-    return ClassEntry(one["name"], tuple(str(term) for term in terms), is_thing, number)
+    return ClassEntry(record["name"], tuple(str(term) for term in terms), is_thing, number)

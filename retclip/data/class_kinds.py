@@ -50,16 +50,16 @@ def with_whole_stuff(truth: PanopticSegmentation) -> PanopticSegmentation:
     Crowd regions and complete masks stay as they are.
     """
     stuff = [segment for segment in truth.segments if not segment.is_thing and not segment.is_crowd]
-    whole: dict[str, SegmentInfo] = {}
+    first_of: dict[str, SegmentInfo] = {}
     for segment in stuff:
-        first = whole.get(segment.class_name)
-        whole[segment.class_name] = segment if first is None else replace(first, area=first.area + segment.area)
-    if len(whole) == len(stuff):
+        first = first_of.get(segment.class_name)
+        first_of[segment.class_name] = segment if first is None else replace(first, area=first.area + segment.area)
+    if len(first_of) == len(stuff):
         return truth
-    ids = {segment.id: whole[segment.class_name].id for segment in stuff}
-    segments = [whole[segment.class_name] if segment.id in ids else segment for segment in truth.segments
+    ids = {segment.id: first_of[segment.class_name].id for segment in stuff}
+    segments = [first_of[segment.class_name] if segment.id in ids else segment for segment in truth.segments
                 if ids.get(segment.id, segment.id) == segment.id]  # fmt: skip
     numbers = np.arange(int(truth.label_map.max(initial=0)) + 1, dtype=np.int32)
-    for number, kept in ids.items():
-        numbers[number] = kept
+    for number, whole_id in ids.items():
+        numbers[number] = whole_id
     return replace(truth, label_map=numbers[truth.label_map], segments=tuple(segments))

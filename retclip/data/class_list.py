@@ -16,14 +16,14 @@ FILES = (  # no class is called so; those that cannot be read are refused as wha
 
 
 def read_vocabulary(text: str) -> Vocabulary:
-    """A comma list, or the name of a file of classes. Raises DataError."""
+    """Return the vocabulary of a comma list, or of a file of classes. Raises DataError."""
     if text.lower().endswith(FILES) or _is_file(text):
         return _vocabulary(read_entries(Path(text)))
     return vocabulary_of(text.split(","))
 
 
 def vocabulary_of(names: Sequence[str]) -> Vocabulary:
-    """Plain names; nobody says whether they count. Raises DataError."""
+    """Return plain names as a vocabulary of unknown kinds. Raises DataError."""
     return _vocabulary(checked_entries([ClassEntry(name) for name in names], "the list of classes"))
 
 
@@ -35,5 +35,5 @@ def _is_file(text: str) -> bool:
 
 
 def _vocabulary(entries: Sequence[ClassEntry]) -> Vocabulary:
-    names, things = (one.name for one in entries), (one.is_thing for one in entries)
-    return Vocabulary(tuple(names), tuple(things), tuple(one.synonyms for one in entries))
+    names, kinds = (entry.name for entry in entries), (entry.is_thing for entry in entries)
+    return Vocabulary(tuple(names), tuple(kinds), tuple(entry.synonyms for entry in entries))

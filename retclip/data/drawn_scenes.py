@@ -24,9 +24,9 @@ Drawing = tuple[NDArray[np.uint8], PanopticSegmentation]  # pixels (H, W, 3) and
 class DrawnScenes:
     """Pictures 0 .. count - 1. A picture's PNG is written into `folder` when its record is first listed.
 
-    draw: index to pixels (H, W, 3) uint8 and annotation; the same index must always give the same. stem: of the files'
-    names. masks: False keeps the annotation back and tells only which classes each picture shows, as image-level labels
-    do.
+    draw: returns pixels (H, W, 3) uint8 and annotation of an index; the same index always gives the same.
+    stem: of the files' names.
+    masks: False = the annotation is held back and each record states its classes alone, as image-level labels do.
     """
 
     def __init__(
@@ -43,15 +43,16 @@ class DrawnScenes:
         self._classes, self._count, self._stem, self._draw = tuple(classes), count, stem, draw
 
     def classes(self) -> Sequence[SourceClass]:
-        """Every class that a picture may show."""
+        """Return every class that a picture may show."""
         return self._classes
 
     def __len__(self) -> int:
         return self._count
 
     def images(self) -> Iterator[SourceImage]:
-        """Every picture in order; its PNG is written where it is missing or differs. Raises DataError if it cannot
-        be."""
+        """Yield every picture in order; its PNG is written where it is missing or differs. Raises DataError if it
+        cannot be.
+        """
         return (self._record(index) for index in range(len(self)))
 
     def _record(self, index: int) -> SourceImage:

@@ -11,7 +11,7 @@ NO = frozenset({"0", "false", "no", "n", "f", "off", "-", "negative"})
 
 
 def as_flag(value: Any) -> bool:
-    """Whether a value says yes: `True`, 1, 1.0, "1", "true", "Yes" ... Raises ValueError for what says neither."""
+    """Return whether a value says yes: `True`, 1, 1.0, "1", "true", "Yes" ... Raises ValueError for any other value."""
     if isinstance(value, int | float) and value in (0, 1):
         return bool(value)
     word = value.strip().casefold().removesuffix(".0") if isinstance(value, str) else ""
@@ -21,8 +21,10 @@ def as_flag(value: Any) -> bool:
 
 
 def as_whole(value: Any) -> int:
-    """A whole number: 7, 7.0 or "7". Raises ValueError for a part of one and for yes and no, TypeError for what is no
-    number, OverflowError for infinity."""
+    """Return a whole number: 7, 7.0 or "7".
+
+    Raises ValueError for a fraction, yes and no, TypeError for a value that is no number, OverflowError for infinity.
+    """
     number = int(value)
     if isinstance(value, bool) or (isinstance(value, float) and number != value):
         raise ValueError(f"{brief(value)} is no whole number")

@@ -22,7 +22,7 @@ MAGIC = re.compile(r"[*?\[]")
 
 
 class ImageFolderSettings(Settings):
-    """Which photos are read."""
+    """Settings of a source of plain photos."""
 
     path: tuple[str, ...] = Field(min_length=1, description="a photo, a folder of photos, a glob, or several of them")
     recursive: bool = Field(False, description="look into the folders below as well")
@@ -34,8 +34,11 @@ class ImageFolderSettings(Settings):
 
 
 class ImageFolder:
-    """An ImageSource. In a folder, files that do not end like a photo are passed over and counted; what is named
-    outright or ends like a photo is yielded even when it is broken, so that it can be listed with its reason."""
+    """An ImageSource of plain photos.
+
+    In a folder, files that do not end like a photo are counted as passed over. A named file, and one that ends like a
+    photo, is yielded even when it is broken, so that it is listed with its reason.
+    """
 
     def __init__(self, settings: ImageFolderSettings) -> None:
         self._tally = Tally()
@@ -44,18 +47,18 @@ class ImageFolder:
         self.name = self._root.resolve().name or "photos"
 
     def classes(self) -> Sequence[SourceClass]:
-        """Nobody said what the photos show."""
+        """Return no classes: plain photos have no labels."""
         return ()
 
     def __len__(self) -> int:
         return len(self._paths)
 
     def passed_over(self) -> PassedOver:
-        """The files of its folders that are no photos."""
+        """Return the files that are no photos."""
         return self._tally.total
 
     def images(self) -> Iterator[SourceImage]:
-        """In natural order: photo2 before photo10."""
+        """Yield the records in natural order: photo2 before photo10."""
         for path in self._paths:
             name = str(path.relative_to(self._root)) if path.is_relative_to(self._root) else path.name
             path = path.absolute()  # stored with each photo, and read from elsewhere later
@@ -69,8 +72,8 @@ class ImageFolder:
 
     def _search(self, pattern: str, path: Path, recursive: bool) -> tuple[list[Path], Path]:
         if path.is_dir():
-            photos, other = photos_in(path, recursive)
-            self._tally.add(other)
+            photos, beside = photos_in(path, recursive)
+            self._tally.add(beside)
             return sorted(photos, key=_natural), path
         if path.exists() or path.is_symlink() or not MAGIC.search(pattern):
             if not (path.exists() or path.is_symlink()):
@@ -83,7 +86,7 @@ class ImageFolder:
 
 
 def _together(searched: Sequence[tuple[list[Path], Path]]) -> tuple[list[Path], Path]:
-    """Every photo once, in the order given, and the folder above all."""
+    """Return every photo once, in the given order, and the folder above all of them."""
     paths = dict.fromkeys(path.absolute() for some, _ in searched for path in some)
     return list(paths), Path(os.path.commonpath([root.absolute() for _, root in searched]))
 

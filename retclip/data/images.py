@@ -47,7 +47,7 @@ def read_image(path: Path, limits: Limits | None = None) -> Image:
 
 
 def file_digest(path: Path, limits: Limits | None = None) -> str:
-    """The sha256 of a file's bytes: the photo's identity. Raises DataError."""
+    """Return the sha256 of a file's bytes, the photo's identity. Raises DataError."""
     return hashlib.sha256(image_bytes(path, limits)).hexdigest()
 
 
@@ -60,8 +60,10 @@ def decode(content: bytes, uri: str, limits: Limits | None = None) -> Image:
 
 
 def from_array(pixels: Any, uri: str = "array") -> Image:
-    """An (H, W, 3) uint8 RGB array, an (H, W) grey one, or a Pillow image, turned upright, as an Image; its identity is
-    the sha256 of its pixels."""
+    """Return an array or a Pillow image as an Image; its identity is the sha256 of its pixels.
+
+    An (H, W, 3) uint8 RGB array, an (H, W) grey one, or a Pillow image, which is turned upright.
+    """
     if isinstance(pixels, Pillow.Image):
         uri = str(getattr(pixels, "filename", "") or "Pillow image")
         pixels, _ = _upright(pixels, uri)
@@ -76,14 +78,14 @@ def from_array(pixels: Any, uri: str = "array") -> Image:
 
 
 class ReadOnce:
-    """A file whose bytes are read when they are first asked for, and then kept: for whoever needs them twice."""
+    """A file whose bytes are read when they are first needed, and then kept."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @cached_property
     def content(self) -> bytes:
-        """The file's bytes. Raises DataError."""
+        """Return the file's bytes. Raises DataError."""
         return image_bytes(self.path)
 
     def __str__(self) -> str:
@@ -91,7 +93,7 @@ class ReadOnce:
 
 
 def read_png(path: Path | ReadOnce) -> NDArray[np.uint8]:
-    """The raw samples of a label PNG, (H, W) or (H, W, c) uint8, palette indices kept. Raises DataError."""
+    """Return the raw samples of a label PNG, (H, W) or (H, W, c) uint8, palette indices kept. Raises DataError."""
     content = _content(path)
     with _pillow(content, str(path), current(), ("PNG",)) as image:
         depth = content[24]  # of the header; Pillow stretches 2- and 4-bit grey to 0..255 and halves 16-bit colour
@@ -102,7 +104,7 @@ def read_png(path: Path | ReadOnce) -> NDArray[np.uint8]:
 
 
 def read_deep_png(path: Path | ReadOnce) -> NDArray[np.int32]:
-    """The raw samples of a grey label PNG of 8 or 16 bits, (H, W) int32. Raises DataError."""
+    """Return the raw samples of a grey label PNG of 8 or 16 bits, (H, W) int32. Raises DataError."""
     with _pillow(_content(path), str(path), current(), ("PNG",)) as image:
         if image.mode not in ("L", "I", "I;16"):
             raise _refused(str(path), f"mode {image.mode}", "grey labels of 8 or 16 bits", "save labels as grey")
@@ -127,7 +129,7 @@ def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """A folder for results, with those above it. Raises DataError where it cannot be made."""
+    """Return a folder for results, made with those above it. Raises DataError where it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -135,14 +137,14 @@ def make_folder(folder: Path) -> None:
 
 
 def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
-    """(H, W, 3) uint8 as the bytes of a PNG file."""
+    """Return (H, W, 3) uint8 as the bytes of a PNG file."""
     buffer = io.BytesIO()
     Pillow.fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()
 
 
 def resized(pixels: NDArray[np.uint8], size: tuple[int, int], bicubic: bool = False) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 brought to `size` (H, W): bilinear or bicubic, smoothed where it shrinks."""
+    """Return (H, W, 3) uint8 brought to `size` (H, W): bilinear or bicubic, smoothed where it shrinks."""
     if pixels.shape[:2] == size:
         return pixels
     kernel = Pillow.Resampling.BICUBIC if bicubic else Pillow.Resampling.BILINEAR
@@ -150,7 +152,7 @@ def resized(pixels: NDArray[np.uint8], size: tuple[int, int], bicubic: bool = Fa
 
 
 def image_bytes(path: Path, limits: Limits | None = None) -> bytes:
-    """The file's bytes; never blocks on a pipe and never reads more than the limit. Raises DataError."""
+    """Return the file's bytes; never blocks on a pipe and never reads more than the limit. Raises DataError."""
     limits = limits or current()
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

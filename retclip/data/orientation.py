@@ -24,26 +24,32 @@ FROM_RIGHT, FROM_BELOW = frozenset({2, 3, 7, 8}), frozenset({3, 4, 6, 7})  # x, 
 
 
 def turned(array: NDArray[Sample], orientation: int) -> NDArray[Sample]:
-    """An array (H, W, ...) as it lies in a file, turned upright; a view."""
+    """Return an array (H, W, ...) as it lies in a file, turned upright; a view."""
     turn = TURNS.get(orientation)
     return array if turn is None else turn(array)
 
 
 def turned_corner(x: float, y: float, size: tuple[int, int], orientation: int) -> tuple[float, float]:
-    """Where a corner between pixels lies upright. size: (H, W) as the pixels lie in the file."""
+    """Return the upright place of a corner between pixels.
+
+    size: (H, W) as the pixels lie in the file.
+    """
     x = size[1] - x if orientation in FROM_RIGHT else x
     y = size[0] - y if orientation in FROM_BELOW else y
     return (y, x) if orientation in SWAPPED else (x, y)
 
 
 def turned_point(x: float, y: float, size: tuple[int, int], orientation: int) -> tuple[float, float]:
-    """Where a point on a pixel lies upright: on the same pixel. size: as in `turned_corner`."""
+    """Return the upright place of a point on a pixel, which lies on the same pixel.
+
+    size: (H, W) as the pixels lie in the file.
+    """
     x = _mirrored(x, size[1]) if orientation in FROM_RIGHT else x
     y = _mirrored(y, size[0]) if orientation in FROM_BELOW else y
     return (y, x) if orientation in SWAPPED else (x, y)
 
 
 def _mirrored(place: float, side: int) -> float:
-    """A whole number is a pixel's own; a fraction lies within it."""
+    """Return a mirrored coordinate: a whole number is a pixel's own, a fraction lies within it."""
     pixel = math.floor(place)
     return side - 1 - pixel if place == pixel else side - place

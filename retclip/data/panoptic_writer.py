@@ -24,10 +24,15 @@ LARGEST_ID = 256**3 - 1
 
 
 class PanopticWriter:
-    """Writes FOLDER/NAME/*.png and, on `close`, FOLDER/NAME.json. NAME is `panoptic` unless given.
+    """Writes FOLDER/NAME/*.png and, on `close`, FOLDER/NAME.json.
 
-    Images that an earlier run wrote there stay listed unless they are written again. Raises DataError where the JSON
-    that is there cannot be read."""
+    Images of an earlier run stay listed unless they are written again.
+
+    classes: every class of the results.
+    name: of the folder and the JSON.
+
+    Raises DataError where an existing JSON cannot be read.
+    """
 
     def __init__(self, folder: Path, classes: Sequence[SourceClass], name: str = "panoptic") -> None:
         self.folder, self.name = folder, name
@@ -44,16 +49,16 @@ class PanopticWriter:
             native_id = source_class.native_id if numbered else number
             free = native_id not in self._ids.values()
             self._ids.setdefault(source_class.name, native_id if free else max(self._ids.values()) + 1)
-        things = {
+        kinds = {
             **earlier.things,
             **{source_class.name: source_class.is_thing is not False for source_class in classes},
         }
-        self._categories = [{"id": self._ids[key], "name": key, "isthing": int(things[key])} for key in self._ids]
+        self._categories = [{"id": self._ids[key], "name": key, "isthing": int(kinds[key])} for key in self._ids]
         self._added = False
         make_folder(folder / name)
 
     def stem_of(self, photo: str) -> str | None:
-        """Of the image that the JSON lists under a photo's file name; None where there is none."""
+        """Return the stem of the image that the JSON lists under a photo's file name; None without one."""
         return self._stems.get(photo)
 
     def add(self, stem: str, result: PanopticSegmentation, photo: str = "") -> None:
@@ -98,7 +103,10 @@ class PanopticWriter:
 
 @dataclass(frozen=True)
 class _Earlier:
-    """What the JSON of an earlier run says. images: PNG -> (image, annotation), without their numbers."""
+    """The JSON of an earlier run.
+
+    images: (image, annotation) by the PNG's name, without their numbers.
+    """
 
     images: dict[str, tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=dict)
     ids: Mapping[str, int] = field(default_factory=dict)
@@ -127,7 +135,7 @@ def _earlier(path: Path) -> _Earlier:
 
 
 def _boxes(result: PanopticSegmentation) -> dict[int, tuple[list[int], int]]:
-    """Per id [x, y, width, height] and the area, counted in the map."""
+    """Return [x, y, width, height] and the area by segment id, counted in the map."""
     boxes: dict[int, tuple[list[int], int]] = {segment.id: ([0, 0, 0, 0], 0) for segment in result.segments}
     for segment in result.segments:
         rows, columns = np.nonzero(result.label_map == segment.id)

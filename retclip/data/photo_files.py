@@ -23,38 +23,43 @@ UNREAD = "folders below, which are not read"
 
 
 def photos_in(folder: Path, recursive: bool = False, folders: str = FOLDERS) -> tuple[list[Path], PassedOver]:
-    """The files of a folder that end like a photo, by name, and what else lies there, by its ending.
+    """Return the files of a folder that end like a photo, by name, and the count of the others by ending.
 
-    recursive: those of the folders below, too.
-    folders: how these are called where they are counted instead.
+    Hidden files do not count.
 
-    Hidden files count as nothing. Raises OSError where the folder cannot be read.
+    recursive: read the folders below, too.
+    folders: the reason under which unread folders are counted.
+
+    Raises OSError where the folder cannot be read.
     """
-    photos, other = list[Path](), Tally()
+    photos, beside = list[Path](), Tally()
     for path in sorted(folder.rglob("*") if recursive else folder.iterdir()):
         if path.name.startswith("."):
             continue
         if path.suffix.lower() in SUFFIXES:
             photos.append(path)
         elif not path.is_dir():
-            other.skip(not_a_photo(path))
+            beside.skip(not_a_photo(path))
         elif not recursive:
-            other.skip(folders)
-    return photos, other.total
+            beside.skip(folders)
+    return photos, beside.total
 
 
 def not_a_photo(path: Path) -> str:
-    """The reason why a file is passed over."""
+    """Return the reason why a file is passed over."""
     return f"files that are not read ({path.suffix.lower() or 'no ending'})"
 
 
 def slashed(name: str) -> str:
-    """A file's name as a record gives it, with slashes."""
+    """Return a file's name with slashes, as a record writes it."""
     return PurePosixPath(name.strip().replace("\\", "/")).as_posix()
 
 
 def inside_name(name: str, where: str) -> str:
-    """As `slashed`. Raises DataError for a name that leads out of the data set's folder. where: the record."""
+    """Return a file's name with slashes. Raises DataError for a name that leads out of the data set's folder.
+
+    where: the record, for the error.
+    """
     path = PurePosixPath(slashed(name))
     if path.is_absolute() or ".." in path.parts or "\0" in name or not path.parts:
         raise DataError(f"a file name inside the data set in {where}", repr(name), "use a relative name")
@@ -62,13 +67,16 @@ def inside_name(name: str, where: str) -> str:
 
 
 def composed(name: str) -> str:
-    """A name as it is compared with others: letters in Unicode's composed form (NFC)."""
+    """Return a name as it is compared with others: in Unicode's composed form (NFC)."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 class NamedPhotos:
-    """The photos that records name. names: all of them, as `inside_name` gives them. stand_in: whether a photo may lie
-    under its file name alone, without the folders of its name."""
+    """The photos that records name.
+
+    names: every name, as `inside_name` returns it.
+    stand_in: whether a photo may lie under its file name alone, without the folders of its name.
+    """
 
     def __init__(self, folders: Iterable[Path], names: Iterable[str], stand_in: bool = False) -> None:
         self._folders, self._stand_in = tuple(folders), stand_in
@@ -76,13 +84,16 @@ class NamedPhotos:
         self._basenames = Counter(name.rpartition("/")[2] for name in self._owned)
 
     def path(self, name: str) -> Path:
-        """Where a photo lies: under its name in one of the folders, else under its file name alone, where that is
-        nobody else's. Where it is nowhere, the first place, so that reading it names what is missing."""
-        found = self._found(name)
+        """Return a photo's path: its name below one of the folders, else its file name alone, where no other photo has
+        it.
+
+        A missing photo has the first place, for the error of its reader.
+        """
+        path = self._found(name)
         base = composed(name).rpartition("/")[2]
-        if found is None and self._stand_in and base not in self._owned and self._basenames[base] == 1:
-            found = self._found(base)
-        return found or self._folders[0] / name
+        if path is None and self._stand_in and base not in self._owned and self._basenames[base] == 1:
+            path = self._found(base)
+        return path or self._folders[0] / name
 
     def _found(self, name: str) -> Path | None:
         for folder in self._folders:
@@ -93,7 +104,7 @@ class NamedPhotos:
 
 
 def spelled(folder: Path, name: str) -> Path:
-    """The path of a name below a folder, in the Unicode form in which its files are written."""
+    """Return the path of a name below a folder, in the Unicode form of the existing files."""
     path = folder / name
     if name.isascii() or path.exists():
         return path
@@ -105,7 +116,10 @@ def spelled(folder: Path, name: str) -> Path:
 
 @lru_cache(maxsize=64)
 def _spellings(folder: Path, changed: int) -> dict[str, str]:
-    """composed name -> the name, of a folder's entries. changed: when it was, so that no old listing is used."""
+    """Return the names of a folder's entries by their composed form.
+
+    changed: the folder's time, so that a changed folder is listed anew.
+    """
     return {composed(entry.name): entry.name for entry in folder.iterdir()} if changed else {}
 
 

@@ -16,14 +16,16 @@ OUTLINE = 25  # the longest outline of a polygon is a photo's most pixels over t
 
 
 def encode(pixels: NDArray[np.bool_]) -> dict[str, Any]:
-    """(H, W) bool as {"size": [H, W], "counts": text}, COCO's compressed form."""
+    """Return (H, W) bool as {"size": [H, W], "counts": text}, COCO's compressed form."""
     encoded = coco.encode(np.asfortranarray(pixels, dtype=np.uint8))
     return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
 
 
 def decode(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """The mask (H, W) bool of compressed text or of a list of run lengths. Raises DataError where the runs do not fill
-    exactly H * W pixels; the C decoder would read or write past its end."""
+    """Return the mask (H, W) bool of compressed text or of a list of run lengths.
+
+    Raises DataError where the runs do not fill exactly H * W pixels; the C decoder would read or write past its end.
+    """
     try:
         height, width = (int(side) for side in mask["size"])
         counts = mask["counts"]
@@ -40,9 +42,12 @@ def decode(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
 
 
 def fill_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """(H, W) bool, the union of polygons [x, y, x, y, ...] of at least three corners each, in pixels. Their numbers
-    must be finite and moderate: the C code trusts them. Raises DataError for an outline so long that it would fill the
-    memory: the C code keeps every pixel of it."""
+    """Return (H, W) bool, the union of polygons [x, y, x, y, ...] of at least three corners each, in pixels.
+
+    The C code trusts the numbers: they must be finite and moderate.
+
+    Raises DataError for an outline so long that it would fill the memory: the C code keeps every pixel of it.
+    """
     most = current().image_pixels // OUTLINE
     for polygon in polygons:
         length = _outline(polygon)
@@ -52,14 +57,15 @@ def fill_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int]) ->
 
 
 def _outline(polygon: Sequence[float]) -> float:
-    """Its length in pixels, as the C code walks it: the longer of both ways from corner to corner."""
+    """Return the length of an outline in pixels, as the C code walks it: of both ways between corners the longer."""
     corners = np.asarray(polygon, dtype=np.float64).reshape(-1, 2)
     return float(np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum())
 
 
 def _runs(counts: str | bytes) -> list[int]:
-    """Run lengths from COCO's text: 5 bits a character, least first, bit 6 = more follows; from the fourth run on
-    each is the difference to the run two before."""
+    """Return the run lengths of COCO's text: 5 bits a character, least first, bit 6 = more follows; from the fourth run
+    on each is the difference to the run two before.
+    """
     if not isinstance(counts, str | bytes):
         raise TypeError(f"counts are {type(counts).__name__}")
     text = counts.encode("ascii") if isinstance(counts, str) else bytes(counts)

@@ -23,8 +23,11 @@ LEAST_VISIBLE = 0.45  # of every thing: one that would hide more of another is n
 
 @dataclass(frozen=True, eq=False)
 class Thing:
-    """One thing's picture. colours: (h, w, 3) float32 in [0, 1]. cover: (h, w) float32 in [0, 1], how much of a pixel
-    it hides."""
+    """A thing's picture.
+
+    colours: (h, w, 3) float32 in [0, 1].
+    cover: (h, w) float32 in [0, 1], the share of a pixel that the thing hides.
+    """
 
     colours: Floats
     cover: Floats
@@ -43,13 +46,13 @@ class ThingClass(Protocol):
 
 @dataclass(frozen=True)
 class Cast:
-    """Who may appear in a scene.
+    """The possible content of a scene.
 
     things: each as likely as the others.
-    stuff: by the class's name what it is made of.
+    stuff: the texture of each class, by its name.
     style: photo or drawing.
     sizes: of things, the least and the largest, in pixels.
-    room: pixels of the picture a thing, on average; a scene has one at least, where there are any.
+    room: pixels of the picture per thing, on average; a scene has at least one thing, where there are any.
     landscape: all of the stuff, in its order from top to bottom; otherwise one to three of it, in any direction.
     """
 
@@ -72,7 +75,7 @@ class Picture:
 
 
 def compose(rng: Rng, cast: Cast, height: int, width: int) -> tuple[NDArray[np.uint8], PanopticSegmentation]:
-    """A picture (H, W, 3) uint8 and its annotation."""
+    """Return a picture (H, W, 3) uint8 and its annotation."""
     picture = Picture(height, width)
     _lay_stuff(rng, cast, picture)
     count = int(rng.poisson(height * width / cast.room))
@@ -118,11 +121,11 @@ def _bands(rng: Rng, cast: Cast, height: int, width: int) -> tuple[list[str], ND
     return list(cast.stuff), np.searchsorted(edges, down)
 
 
-def _place(rng: Rng, picture: Picture, name: str, thing: Thing, style: str) -> None:
+def _place(rng: Rng, picture: Picture, name: str, painter: Thing, style: str) -> None:
     """Paint a thing somewhere inside, unless it would hide too much of another in each of a few places."""
     height, width = picture.labels.shape
-    h, w = thing.cover.shape
-    solid = thing.cover > 0.5
+    h, w = painter.cover.shape
+    solid = painter.cover > 0.5
     visible = np.bincount(picture.labels.ravel(), minlength=len(picture.full))
     for _ in range(6):
         top, left = (
@@ -136,9 +139,9 @@ def _place(rng: Rng, picture: Picture, name: str, thing: Thing, style: str) -> N
     else:
         return
     if style == "photo":
-        _shade(rng, picture, thing.cover[inside], rows, columns)
-    cover = thing.cover[inside][..., None]
-    picture.pixels[rows, columns] = picture.pixels[rows, columns] * (1 - cover) + thing.colours[inside] * cover
+        _shade(rng, picture, painter.cover[inside], rows, columns)
+    cover = painter.cover[inside][..., None]
+    picture.pixels[rows, columns] = picture.pixels[rows, columns] * (1 - cover) + painter.colours[inside] * cover
     picture.names.append((name, True))
     picture.labels[rows, columns][solid[inside]] = len(picture.names)
     picture.full.append(int(solid.sum()))

@@ -18,13 +18,13 @@ FOLDER = "folder"
 
 
 def reader_of(address: str) -> str:
-    """The name of the reader, also of an address as it is shown (`shown_address`)."""
+    """Return the name of the reader, also of a shown address (`shown_address`)."""
     match = READER.match(address)
     return match[1] if match else FOLDER
 
 
 def parse_address(address: str) -> tuple[str, dict[str, str | tuple[str, ...]]]:
-    """(reader name, its settings as text). Raises DataError."""
+    """Return (reader name, its settings as text). Raises DataError."""
     match, reader = READER.match(address), reader_of(address)
     remainder = match[2] if match else address
     path, mark, query = remainder.partition("?") if match else (remainder, "", "")  # a glob may hold a question mark
@@ -46,8 +46,10 @@ def parse_address(address: str) -> tuple[str, dict[str, str | tuple[str, ...]]]:
 
 
 def absolute_address(address: str) -> str:
-    """The same source from whatever folder: its path, and files that other keys name, made absolute. What is no path of
-    this machine (a file of an installed package, an address without a path) stays as it is."""
+    """Return the address with absolute paths, valid from any folder.
+
+    A value that is no path of this machine (a file of an installed package, an address without a path) stays as it is.
+    """
     try:
         reader, settings = parse_address(address)
     except DataError:
@@ -65,23 +67,23 @@ def absolute_address(address: str) -> str:
 
 
 def _absolute(value: str, is_path: bool) -> str:
-    """Of other keys only what names a file that is there: most of them name none."""
+    """Return the other keys' values; those that name an existing file become absolute."""
     relative = not Path(value).is_absolute() and not value.startswith("package:")
     return str(Path(value).absolute()) if relative and (is_path or Path(value).is_file()) else value
 
 
 def is_plain(address: str) -> bool:
-    """Whether it is a path alone: photos of which nobody said anything."""
+    """Return whether an address is a path alone: photos without labels."""
     return READER.match(address) is None
 
 
 def joined_address(reader: str, paths: Sequence[str], **more: str) -> str:
-    """One address of several paths and whatever else the reader is told."""
+    """Return one address of several paths and the reader's other settings."""
     return f"{reader}:?{urlencode([*(('path', path) for path in paths), *more.items()], errors='surrogateescape')}"
 
 
 def shown_address(address: str) -> str:
-    """An address as people read it, and as it is written down: of many paths the first, and how many there are."""
+    """Return an address as it is shown and recorded: of many paths the first, and their number."""
     reader, settings = parse_address(address)
     path = settings["path"]
     if isinstance(path, str):

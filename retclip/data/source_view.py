@@ -18,14 +18,14 @@ def unchanged(record: SourceImage) -> SourceImage:
 
 @dataclass(frozen=True)
 class SourceView:
-    """An ImageSource over another one; what is not given is the source's own.
+    """An ImageSource over another one; parameters that are not given are the source's own.
 
-    source: whose images these are.
+    source: the source of the images.
     shown: the classes.
-    change: what becomes of each record; see `with_image`.
-    records: those of the source's records that are meant; what lies beside them is not told then.
-    most: only the first so many.
-    enough: asked before each record whether no more is needed.
+    change: returns the changed record; see `with_image`.
+    records: only these records of the source; the files beside them are not reported then.
+    most: only so many records.
+    enough: is asked before each record whether no more is needed.
     """
 
     source: ImageSource
@@ -41,16 +41,16 @@ class SourceView:
         return self.source.name
 
     def classes(self) -> Sequence[SourceClass]:
-        """The classes, each with its synonyms."""
+        """Return the classes, each with its synonyms."""
         return self.source.classes() if self.shown is None else self.shown
 
     def images(self) -> Iterator[SourceImage]:
-        """The records, in the source's order."""
+        """Yield the records in the source's order."""
         records = self.source.images() if self.records is None else iter(self.records)
         return map(self.change, islice(takewhile(lambda _: not self.enough(), records), self.most))
 
     def passed_over(self) -> PassedOver:
-        """What the source says of itself that it left out."""
+        """Return the source's own report of omissions."""
         return passed_over_by(self.source) if self.records is None else PassedOver()
 
     def __len__(self) -> int:
@@ -59,6 +59,6 @@ class SourceView:
 
 
 def with_image(record: SourceImage, change: Callable[[Image], Image]) -> SourceImage:
-    """The record whose image is changed when it is loaded."""
+    """Return the record whose image is changed when it is loaded."""
     load = record.load
     return replace(record, load=lambda: change(load()))

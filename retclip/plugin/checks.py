@@ -188,9 +188,9 @@ def _one_each(answers: Any, images: Sequence[Image], kind: type[Answer]) -> list
     return list(answers)
 
 
-def _check_kind(what: str, value: Any, kind: type[Any]) -> None:
+def _check_kind(subject: str, value: Any, kind: type[Any]) -> None:
     if not isinstance(value, kind):
-        raise ShapeError(f"{what} of type {kind.__name__}", _kind(value), "")
+        raise ShapeError(f"{subject} of type {kind.__name__}", _kind(value), "")
 
 
 def _check_size(answer: DenseFeatures | MaskProposals, image: Image) -> None:
@@ -232,10 +232,10 @@ def _check_votes(shares: Any, values: Tensor, neighbours: Neighbours | None) -> 
         raise ShapeError("shares that sum to their class's value", f"sums that are {apart.max():g} apart", "")
 
 
-def _check_unit(what: str, vectors: Tensor) -> None:
+def _check_unit(subject: str, vectors: Tensor) -> None:
     lengths = vectors.float().norm(dim=-1)
     if not bool(((lengths - 1.0).abs() < UNIT_TOLERANCE).all()):  # also false for NaN
-        raise ShapeError(f"finite {what} of length 1", f"lengths {lengths.min():g} to {lengths.max():g}", "")
+        raise ShapeError(f"finite {subject} of length 1", f"lengths {lengths.min():g} to {lengths.max():g}", "")
 
 
 def _kind(value: Any) -> str:

@@ -148,9 +148,9 @@ def _components(hook: Callable[[], Iterable[Iterable[Any]]], kind: str) -> list[
             raise TypeError(
                 f"the settings of {component.name!r} let unknown keys pass; derive them from retclip's Settings"
             )
-        for what in ("load", "weights", *(("trainable",) if component.trainable is not None else ())):
-            if not callable(getattr(component, what)):
-                raise TypeError(f"`{what}` of {component.name!r} cannot be called")
+        for attribute in ("load", "weights", *(("trainable",) if component.trainable is not None else ())):
+            if not callable(getattr(component, attribute)):
+                raise TypeError(f"`{attribute}` of {component.name!r} cannot be called")
         if not isinstance(component.summary, str) or any(
             not isinstance(weights, Weights) for weights in component.published
         ):

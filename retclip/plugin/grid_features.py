@@ -36,8 +36,8 @@ def grid_features(
     inputs: (3, H, W) of each image, without padding.
     grids: the network: (d, h, w) of each of several inputs of one size.
     """
-    found = batches.run_alike(inputs, lambda values: values.shape, grids)
+    grids_of = batches.run_alike(inputs, lambda values: values.shape, grids)
     return [
         DenseFeatures(grid, space, image.size, image.size[0] / grid.shape[1])
-        for image, grid in zip(images, found, strict=True)
+        for image, grid in zip(images, grids_of, strict=True)
     ]

@@ -16,14 +16,18 @@ from retclip.plugin.weights import Weights, located, note_used, path_of, require
 PRETRAINED = (".safetensors", ".bin", ".json", ".txt", ".model")  # what of a folder transformers may read
 
 
-def model_file(named: str, published: Mapping[str, Weights], setting: str) -> Path:
-    """The safetensors file of published weights or the user's own. setting: the key that names them. Raises
-    WeightsMissing."""
-    if named in published:
-        weights = published[named]
+def model_file(name: str, published: Mapping[str, Weights], setting: str) -> Path:
+    """Return the safetensors file of published weights, or the user's own.
+
+    name: of published weights, or a path.
+    setting: the key that holds it, for the error.
+    Raises WeightsMissing.
+    """
+    if name in published:
+        weights = published[name]
         require((weights,))
         return path_of(weights, weights.files[0])
-    path = local_file(named)
+    path = local_file(name)
     if not path.is_file():
         names = ", ".join([*published, "or a .safetensors file"])
         todo = f"correct `{setting}`: {names} (`retclip weights import` makes one of a pickled checkpoint)"
@@ -32,12 +36,16 @@ def model_file(named: str, published: Mapping[str, Weights], setting: str) -> Pa
     return path
 
 
-def model_folder(named: str, published: Mapping[str, Weights], setting: str) -> Path:
-    """The folder, in transformers' form, of published weights or the user's own. setting: the key that names them.
-    Raises WeightsMissing."""
-    if named in published:
-        return located(published[named])
-    folder = local_file(named)
+def model_folder(name: str, published: Mapping[str, Weights], setting: str) -> Path:
+    """Return the folder, in transformers' form, of published weights, or the user's own.
+
+    name: of published weights, or a path.
+    setting: the key that holds it, for the error.
+    Raises WeightsMissing.
+    """
+    if name in published:
+        return located(published[name])
+    folder = local_file(name)
     if not (folder / "config.json").is_file():
         todo = f"correct `{setting}`: {', '.join(published)}, or a folder that save_pretrained wrote"
         raise WeightsMissing(f"a model in {folder}", "no config.json there", todo)

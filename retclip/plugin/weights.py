@@ -237,8 +237,8 @@ def not_installed(wheels: Sequence[Weights]) -> WeightsMissing:
 
 def _what_is_there(lacking: Mapping[str, str]) -> str:
     absent = [path for path, instead in lacking.items() if not instead]
-    others = [f"in place of {path} {instead}" for path, instead in lacking.items() if instead]
-    return ", ".join([*([f"no {', '.join(absent)} there"] if absent else ()), *others])
+    stand_ins = [f"in place of {path} {instead}" for path, instead in lacking.items() if instead]
+    return ", ".join([*([f"no {', '.join(absent)} there"] if absent else ()), *stand_ins])
 
 
 def hub(repository: str, *files: str | WeightFile, revision: str = "") -> tuple[WeightFile, ...]:

@@ -56,9 +56,9 @@ def companion(load: Callable[..., Any], folder: Path, **options: Any) -> Any:
     except Exception as error:  # OSError, ValueError, KeyError, RuntimeError, SafetensorError: the library's words vary
         if out_of_memory(error):
             raise
-        what = getattr(getattr(load, "__self__", None), "__name__", "a model")
+        library_class = getattr(getattr(load, "__self__", None), "__name__", "a model")
         got = f"{type(error).__name__}: {_first_line(error)}"
-        raise WeightsDamaged(f"files of {what} that can be read in {folder}", got, AGAIN) from error
+        raise WeightsDamaged(f"files of {library_class} that can be read in {folder}", got, AGAIN) from error
 
 
 def fill(
@@ -83,7 +83,7 @@ def require_whole(lacking: Mapping[str, Sequence[str]], where: str, todo: str = 
     lacking: names by what is wrong with them, as `misfits` returns them.
     where: the model and its file.
     """
-    report = "; ".join(f"{len(names)} {what}: {_shortened(names)}" for what, names in lacking.items() if names)
+    report = "; ".join(f"{len(names)} {fault}: {_shortened(names)}" for fault, names in lacking.items() if names)
     if report:
         raise WeightsDamaged(f"every tensor of {where}, and no other", report, todo)
 
@@ -101,7 +101,7 @@ def misfits(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict
         "left over": state.keys() - expected.keys(),
         "of another shape": {key for key in shared if expected[key].shape != state[key].shape},
     }
-    return {what: sorted(keys) for what, keys in differing.items() if keys}
+    return {fault: sorted(keys) for fault, keys in differing.items() if keys}
 
 
 def _shortened(names: Sequence[str]) -> str:

@@ -64,10 +64,10 @@ def overlay(
 def _shades(segments: Iterable[SegmentInfo], colours: Mapping[str, RGB], largest: int) -> NDArray[np.float32]:
     """(ids, 3): the colour of each segment; the instances of a class wear its colour in several shades."""
     lookup = np.zeros((largest + 1, 3), dtype=np.float32)
-    seen: Counter[str] = Counter()
+    used_shades: Counter[str] = Counter()
     for segment in segments:
-        lookup[segment.id] = shade(colours[segment.class_name], seen[segment.class_name])
-        seen[segment.class_name] += 1
+        lookup[segment.id] = shade(colours[segment.class_name], used_shades[segment.class_name])
+        used_shades[segment.class_name] += 1
     return lookup
 
 
@@ -107,7 +107,7 @@ def _write_names(sheet: Image.Image, result: PanopticSegmentation, ids: NDArray[
         centre = (x + where[1].start, y + where[0].start)
         name = one_line(segment.class_name)
         box = _kept_inside(draw.textbbox(centre, name, font, anchor="mm"), sheet.size)
-        if any(_overlap(box, other) for other in occupied):
+        if any(_overlap(box, name_box) for name_box in occupied):
             continue
         occupied.append(box)
         middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)

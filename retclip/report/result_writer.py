@@ -77,5 +77,5 @@ class ResultWriter:
     def _free(self, name: ResultName, sha256: str) -> bool:
         """Whether a result may have that name: no other photo's does, now or from an earlier run into this folder."""
         evidence = self.folder / f"{name.stem}{SUFFIX}"
-        mine = name.stem not in self._taken and (not evidence.exists() or photo_of(evidence) in (sha256, None))
-        return mine and self._panoptic.stem_of(name.photo) in (name.stem, None)
+        is_free = name.stem not in self._taken and (not evidence.exists() or photo_of(evidence) in (sha256, None))
+        return is_free and self._panoptic.stem_of(name.photo) in (name.stem, None)

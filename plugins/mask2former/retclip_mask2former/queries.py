@@ -61,8 +61,8 @@ class MaskQueries:
             for name in LEVELS
         }
         with torch.autocast(levels["res5"].device.type, enabled=False):  # float32 as in FC-CLIP (method.md 2.1)
-            said = self.head(levels)
-        return list(zip(said.masks[-1].unbind(), said.embeddings[-1].unbind(), strict=True))
+            outputs = self.head(levels)
+        return list(zip(outputs.masks[-1].unbind(), outputs.embeddings[-1].unbind(), strict=True))
 
     def _check(self, features: DenseFeatures) -> None:
         channels, expected = tuple(channels_of(features.levels)), self.head.shape.channels

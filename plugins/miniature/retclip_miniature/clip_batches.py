@@ -94,14 +94,14 @@ def things_of(scenes: Sequence[Scene]) -> dict[str, list[list[int]]]:
     for number, (_, truth, style) in enumerate(scenes):
         if name := _thing_of(truth):
             groups.setdefault(style, {}).setdefault(name, []).append(number)
-    return {style: list(things.values()) for style, things in groups.items()}
+    return {style: list(indices_of.values()) for style, indices_of in groups.items()}
 
 
-def distinct_batch(things: Sequence[Sequence[int]], batch: int, rng: np.random.Generator) -> list[int]:
+def distinct_batch(classes: Sequence[Sequence[int]], batch: int, rng: np.random.Generator) -> list[int]:
     """One scene of each thing: no two captions of the batch say the same, and next to all classes stand against each.
 
     After 234 steps 13 % of single things were right, with hard batches and whole captions 2 % after 258."""
-    return [int(rng.choice(things[int(n)])) for n in rng.permutation(len(things))[:batch]]
+    return [int(rng.choice(classes[int(n)])) for n in rng.permutation(len(classes))[:batch]]
 
 
 def alike_scenes(scenes: Sequence[Scene]) -> dict[tuple[str, frozenset[str]], list[int]]:

@@ -30,14 +30,14 @@ def cast_of(subset: str, style: str, only: Sequence[str] = ()) -> Cast:
     """The classes that may appear: all, seen (by the fine-tuning) or unseen; style: photo or drawing. only: of the
     things these. Raises DataError for a name that is none of them."""
     seen_flags = {"all": (True, False), "seen": (True,), "unseen": (False,)}[subset]
-    things = [thing for thing in every_class(style) if thing.glyphs.seen in seen_flags]
-    unknown = set(only) - {thing.name for thing in things}
+    classes = [thing_class for thing_class in every_class(style) if thing_class.glyphs.seen in seen_flags]
+    unknown = set(only) - {thing_class.name for thing_class in classes}
     if unknown:
-        names = ", ".join(thing.name for thing in things)
+        names = ", ".join(thing_class.name for thing_class in classes)
         raise DataError("things of miniature.scenes", ", ".join(sorted(unknown)), f"choose from: {names}")
-    things = [thing for thing in things if not only or thing.name in only]
+    classes = [thing_class for thing_class in classes if not only or thing_class.name in only]
     stuff = {name: texture for name, texture in TEXTURES.items() if (name not in UNSEEN) in seen_flags}
-    return Cast(things, stuff, style)
+    return Cast(classes, stuff, style)
 
 
 class Scenes(DrawnScenes):
@@ -45,7 +45,10 @@ class Scenes(DrawnScenes):
 
     def __init__(self, settings: ScenesSettings) -> None:
         cast, split = cast_of(settings.classes, settings.style, settings.things), SPLITS.index(settings.split)
-        names = {**dict.fromkeys(cast.stuff, False), **dict.fromkeys((thing.name for thing in cast.things), True)}
+        names = {
+            **dict.fromkeys(cast.stuff, False),
+            **dict.fromkeys((thing_class.name for thing_class in cast.things), True),
+        }
         numbers = {
             name: i for i, name in enumerate((*TEXTURES, *(glyph_class.name for glyph_class in read_choice())), start=1)
         }

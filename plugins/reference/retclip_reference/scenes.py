@@ -36,7 +36,7 @@ PER_THING = 1.6  # room of a thing, in squares of the largest one's size
 def cast_of(index: int, height: int, width: int) -> Cast:
     """Who stands where; the landscapes take turns with `index`."""
     kind, side = index % len(LANDSCAPES), min(height, width)
-    things = [thing for thing in THINGS if thing.name in GUESTS[kind]]
+    things = [thing_class for thing_class in THINGS if thing_class.name in GUESTS[kind]]
     low, high = (share * side for share in SIZES)
     stuff = {name: STUFF[name] for name in LANDSCAPES[kind]}
     return Cast(things, stuff, sizes=(low, high), room=PER_THING * high**2, landscape=True)
@@ -47,7 +47,7 @@ class Scenes(DrawnScenes):
 
     def __init__(self, settings: ScenesSettings) -> None:
         split = SPLITS.index(settings.split)
-        names = {**dict.fromkeys(STUFF, False), **dict.fromkeys((thing.name for thing in THINGS), True)}
+        names = {**dict.fromkeys(STUFF, False), **dict.fromkeys((thing_class.name for thing_class in THINGS), True)}
 
         def draw(index: int) -> Drawing:
             rng = np.random.default_rng([settings.seed, split, index])

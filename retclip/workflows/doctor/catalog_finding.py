@@ -80,8 +80,8 @@ def _history(store: FeatureStore, repair: bool) -> Finding:
 
 def unreadable(error: StoreDamaged) -> list[Finding]:
     """Of a store whose catalog cannot even be opened, or that lost half of itself."""
-    what, cure = ("catalog", RESTORE) if error.todo == findings.RESTORE else ("store", error.todo)
-    return [Finding(what, False, f"{error.got} (expected {error.expected})", cure), NOT_COMPARED]
+    subject, cure = ("catalog", RESTORE) if error.todo == findings.RESTORE else ("store", error.todo)
+    return [Finding(subject, False, f"{error.got} (expected {error.expected})", cure), NOT_COMPARED]
 
 
 def _cure(state: CatalogState, store: FeatureStore) -> str:

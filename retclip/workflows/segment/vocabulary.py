@@ -41,9 +41,9 @@ def prepare(parts: Segmenter, vocabulary: Vocabulary | None) -> PreparedVocabula
     matches = _matches(parts, vocabulary, stored)
     rows = {row.name: row for row in stored}
     matched_rows = [rows[match.store_class] if match.store_class is not None else None for match in matches]
-    things = tuple(map(_is_thing, vocabulary.is_thing, matched_rows))
+    kinds = tuple(map(_is_thing, vocabulary.is_thing, matched_rows))
     return PreparedVocabulary(
-        replace(vocabulary, is_thing=things), matches, tuple(row.id if row else None for row in matched_rows)
+        replace(vocabulary, is_thing=kinds), matches, tuple(row.id if row else None for row in matched_rows)
     )
 
 
@@ -164,11 +164,11 @@ def _everything(stored: Sequence[StoreClass]) -> Vocabulary:
 
 
 def _check_needs(parts: Segmenter) -> None:
-    backbone, *others = (
+    backbone, *further = (
         Capable(component.name, component.provides, component.needs)
         for component in (parts.backbone, parts.proposer, *parts.classifiers)
     )
-    check_pairing(backbone, others)
+    check_pairing(backbone, further)
     if needs_neighbours(parts):
         require_store(parts).spaces.require_complete(parts.keys.component.space)
 

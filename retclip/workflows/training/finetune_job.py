@@ -167,7 +167,7 @@ def _validation(
     settings, manager = components.settings, components.manager
     infos = [manager.find("classifier", name) for name in settings.components.classifiers]
     own = manager.find("proposer", settings.components.proposer).plugin
-    others = tuple(
+    other_classifiers = tuple(
         components.component("classifier", info.full_name, device)
         for info in infos
         if NEIGHBOURS not in info.component.needs and info.plugin != own
@@ -176,7 +176,7 @@ def _validation(
 
     def validate(model: Trainable) -> Mapping[str, float | None]:
         head = model.classifier(trained.terms)
-        classifiers = (*others, *((_loaded("live", head, device),) if head is not None else ()))
+        classifiers = (*other_classifiers, *((_loaded("live", head, device),) if head is not None else ()))
         if not classifiers:
             todo = "add one: --set 'components.classifiers=[\"zero_shot.clip_text\"]'"
             raise ConfigError("a classifier to validate with", "none", todo)

@@ -48,19 +48,19 @@ def targets_of(labels: NDArray[np.int32], segments: Sequence[SegmentInfo], rows:
     rows: class index by the key of the class's name.
     """
     ids_in_crop = set(np.unique(labels).tolist())
-    seen = [
+    visible = [
         (segment, rows.get(name_key(segment.class_name)))
         for segment in segments
         if segment.id in ids_in_crop and not segment.is_crowd
     ]
     number_of: dict[int, int] = {}  # segment id -> mask
     classes: list[int] = []
-    for segment, row in seen:
+    for segment, row in visible:
         if row is not None and segment.is_thing:
             number_of[segment.id] = len(classes)
             classes.append(row)
     stuff: dict[int, int] = {}  # class -> mask
-    for segment, row in seen:
+    for segment, row in visible:
         if row is not None and not segment.is_thing:
             if row not in stuff:
                 stuff[row] = len(classes)
