@@ -99,7 +99,7 @@ def main() -> None:
 
 
 def _command() -> Callable[[], object]:
-    """The program, in which the body of every command talks on stderr; help, versions and usage come before it."""
+    """Return the program, in which the body of every command talks on stderr; help and usage come before it."""
     program = typer.main.get_command(app)
     for command in _leaves(program):
         command.callback = streams.talk_on_stderr()(command.callback)
@@ -107,7 +107,7 @@ def _command() -> Callable[[], object]:
 
 
 def _leaves(command: Any) -> Iterator[Any]:
-    """The commands below a group."""
+    """Yield the commands below a group."""
     inner = getattr(command, "commands", None)
     if inner is None:
         yield command

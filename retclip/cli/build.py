@@ -86,8 +86,10 @@ def build(
 
 
 def _required(components: Components, source: str, photos: list[CheckedSource]) -> None:
-    """What is told before a store is made for it: what cannot be loaded, and photos that nobody annotated. photos: gets
-    the source, which is opened for it."""
+    """Refuse what cannot be loaded, and photos without annotation, before a store is made for them.
+
+    photos: gets the opened source.
+    """
     from retclip.workflows.building.build_store import UNANNOTATED
     from retclip.workflows.building.source_classes import require_annotation
 

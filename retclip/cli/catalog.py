@@ -81,7 +81,7 @@ def _names(aliases: tuple[str, ...]) -> str:
 
 
 def _shown(state: SegmentState | None) -> str:
-    """A segment in a few words."""
+    """Return a segment in a few words."""
     if state is None:
         return "not stored"
     return f"{state.class_name}, mask {state.mask}" + ("" if state.visible else ", not visible")
@@ -91,7 +91,7 @@ EVENT_COLUMNS = ("event", "when", "who", "what", "of", "now", "segments", "undon
 
 
 def event_row(event: HistoryEvent) -> tuple[object, ...]:
-    """An event as people read it; of a fill where its photos came from."""
+    """Return an event's cells; of a fill also the data set of its photos."""
     now = event.now or (event.dataset if event.action == Action.FILL else "")
     return (
         event.id, f"{event.at:%Y-%m-%d %H:%M}", event.actor, event.action, event.target, now or None,
@@ -100,6 +100,6 @@ def event_row(event: HistoryEvent) -> tuple[object, ...]:
 
 
 def print_edit(done: Edit, json: bool) -> None:
-    """As JSON the number of the event and of the segments that changed."""
+    """Print the number of the event and of the changed segments, as JSON."""
     if json:
         output.data({"event": done.event, "segments": done.segments})

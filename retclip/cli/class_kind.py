@@ -17,8 +17,12 @@ ANSWERS = {"": True, "thing": True, "t": True, "stuff": False, "s": False}
 
 
 def kind_of(memory: RetCLIP, name: str, sources: Sequence[ImageSource], stdin_is_list: bool) -> bool | None:
-    """Whether the class counts, by a person's answer; None where store or sources say it, and where nobody is there to
-    be asked: then it is said how it will count. stdin_is_list: stdin brings photos, no answers."""
+    """Return whether the class is countable, by the user's answer.
+
+    None where store or sources state it, and where nobody can be asked: a message says how it will count then.
+
+    stdin_is_list: stdin brings photos, no answers.
+    """
     key = name_key(name)
     kinds = [
         store_class.is_thing

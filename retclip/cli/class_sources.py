@@ -34,8 +34,12 @@ class MarkOptions:
 
 
 def with_stdin(sources: Sequence[str]) -> list[str]:
-    """The sources, `-` replaced by what stdin lists: a photo or source a line; empty lines and those that begin with #
-    and name no file that is there are passed over. Raises ConfigError for - twice, DataError for an empty list."""
+    """Return the sources, `-` replaced by the list on stdin: a photo or source a line.
+
+    Empty lines, and those that begin with # and name no existing file, are passed over.
+
+    Raises ConfigError for - twice, DataError for an empty list.
+    """
     if list(sources).count(STDIN) > 1:
         raise ConfigError("- once, for the list on stdin", "it twice", "name it once")
     listed: list[str] = []

@@ -51,7 +51,7 @@ def upgrade(store: options.Store = options.DEFAULT_STORE, config: options.Config
 
 
 def _opened(store: Path, config: Path | None) -> FeatureStore:
-    """The store whatever its schema is; no plugin is looked for."""
+    """Return the store, whatever its schema is; no plugin is looked for."""
     from retclip.session import Components, store_options
     from retclip.store.feature_store import FeatureStore
 

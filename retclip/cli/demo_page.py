@@ -79,7 +79,7 @@ def class_iou(results: Results, name: str) -> float | None:
 
 
 def right_share(results: Results) -> float:
-    """The share of annotated pixels whose class is right, [0, 1]."""
+    """Return the share of annotated pixels whose class is right, [0, 1]."""
     right = annotated = 0
     for result in results.values():
         truth = result.image.truth
@@ -96,7 +96,7 @@ def _pixels_of(result: PanopticSegmentation | None, name: str) -> np.ndarray[Any
 
 
 def addition(added: str, before: Results, after: Results) -> str:
-    """What the added class changed over all scenes."""
+    """Return the change that the added class makes over all scenes."""
     scenes = f"Over the {len(after)} scenes"
     was, now = class_iou(before, added), class_iou(after, added)
     shares = [f"{100 * right_share(results):.1f} %" for results in (before, after)]
@@ -107,13 +107,13 @@ def addition(added: str, before: Results, after: Results) -> str:
 
 
 def scene_caption(number: int, result: SegmentationResult) -> str:
-    """A scene by its number, what was found in it, and how much of that is right."""
+    """Return a scene's number, its classes, and the share that is right."""
     right = percent(right_share({"": result}))
     return f"scene {number}: {summary_line(result.panoptic)}, {right} of the annotated pixels right"
 
 
 def next_commands(out: Path, scene: str, added: str, event: int, at: tuple[int, int]) -> list[Command]:
-    """What to try with the demo's own store, then with photos of one's own; from the folder where the demo ran."""
+    """Return commands to try next, with the demo's own store, then with the user's photos, from the demo's folder."""
     store, out_folder = shlex.quote(str(out / "store")), shlex.quote(str(out / "found"))
     evidence = shlex.quote(str(out / "found" / f"{Path(scene).stem}.evidence.npz"))
     return [

@@ -47,7 +47,10 @@ class Scene:
 
 
 class Demo:
-    """The store, and the scenes that it is tried on. stored, shown, pictures: how many of each."""
+    """The store, and the scenes that it is tried on.
+
+    stored, shown, pictures: the number of each.
+    """
 
     systems = SYSTEMS
 
@@ -60,23 +63,25 @@ class Demo:
         self.new_pictures = f"{base}split=store&seed=1&count={pictures}&things={ADDED}"
 
     def opened(self, system: str, create: bool = False) -> RetCLIP:
-        """The store as one of the systems sees it."""
+        """Return the store as one of the systems sees it."""
         return RetCLIP.open(self.out / "store", settings={"preset": SYSTEMS[system]}, create=create)
 
     def build(self) -> int:
-        """A store without the class that is added later; the number of its segments. Its settings are written down, so
-        that commands find them."""
+        """Build a store without the class that is added later; return the number of its segments.
+
+        The settings are recorded, so that commands find them.
+        """
         with self.opened(OURS, create=True) as memory:
             return memory.build(self.store_scenes, without=[ADDED]).segments
 
     def add(self) -> tuple[int, int]:
-        """The class, from a few pictures; the number of its segments, and of the event."""
+        """Add the class from a few pictures; return the number of its segments, and of the event."""
         with self.opened(OURS) as memory:
             report = memory.classes.add(ADDED, self.new_pictures)
             return sum(run.segments for run in report.runs), report.events[-1]
 
     def evaluate(self, system: str) -> dict[str, Any]:
-        """The figures of one system, in percent."""
+        """Return the figures of one system, in percent."""
         with self.opened(system) as memory:
             evaluation = memory.evaluate(self.shown_scenes)
         groups = {
@@ -151,13 +156,13 @@ class Demo:
 
 
 def _surest(result: SegmentationResult) -> SegmentInfo:
-    """The surest segment of the added class, or else the largest of all."""
+    """Return the segment of the added class with the best score, or else the largest of all."""
     segments = [segment for segment in result.segments if segment.class_name == ADDED] or list(result.segments)
     return max(segments, key=lambda segment: (round(segment.score, 2), segment.area))
 
 
 def _inside(result: SegmentationResult, segment: SegmentInfo) -> tuple[int, int]:
-    """(x, y) of a pixel of the segment, in the middle of its pixels as they are read."""
+    """Return (x, y) of a pixel of the segment, in the middle of its pixels in reading order."""
     rows, columns = np.nonzero(result.label_map == segment.id)
     middle = len(rows) // 2
     return int(columns[middle]), int(rows[middle])

@@ -42,7 +42,7 @@ def estimate(
 
 
 def _opened(store: Path, config: Path | None, flags: dict[str, Any]) -> RetCLIP:
-    """The store, or none where there is none yet: a dry run makes none."""
+    """Return the store, or none where there is none yet: a dry run makes none."""
     from retclip.engine import RetCLIP
     from retclip.session import Components, Session
 

@@ -24,7 +24,7 @@ class Place:
 
     @property
     def pixel(self) -> tuple[int, int] | None:
-        """(x, y) from the upper left. Raises ConfigError for what is none."""
+        """Return (x, y) from the upper left. Raises ConfigError for any other text."""
         if self.at is None:
             return None
         x, comma, y = self.at.partition(",")

@@ -49,7 +49,7 @@ def _best(scores: Mapping[str, float], label: str) -> str:
 
 
 def _votes(why: Explanation) -> str:
-    """The vote, and how many neighbours it is made of."""
+    """Return the vote, and the number of its neighbours."""
     different = len({near.id for near in why.neighbours})
     twice = "" if different == len(why.neighbours) else f" ({different} segments, some under several names)"
     return f"{why.told_votes() or 'nothing'} from {len(why.neighbours)} neighbours{twice}"
@@ -66,7 +66,7 @@ def _silent(why: Explanation, source: str) -> str:
 
 
 def _matched(match: LabelMatch) -> str:
-    """How the class was found in the store, where it is not called so there."""
+    """Return the match of a class that the store calls otherwise."""
     how_far = f", similarity {match.similarity:.3f}" if match.similarity < 1 else ""
     if match.how is MatchKind.FALLBACK:
         return f"{match.name}: fetched as {match.nearest!r} from {match.dataset}{how_far}"
@@ -74,7 +74,7 @@ def _matched(match: LabelMatch) -> str:
 
 
 def _row(near: ExplainedNeighbour) -> dict[str, Any]:
-    """A neighbour's cells, by column."""
+    """Return a neighbour's cells, by column."""
     from retclip.workflows.building.provenance import told_weights
 
     share = None if near.share is None else f"{near.share:.4f}"
@@ -99,8 +99,7 @@ def _row(near: ExplainedNeighbour) -> dict[str, Any]:
 
 
 def _runs(why: Explanation) -> dict[int, str]:
-    """What each run that made one of the neighbours read, and with which components; also of runs that made only the
-    vectors by which they were found."""
+    """Return the source and components of each run that made a neighbour, or only its vector."""
     from retclip.workflows.building.provenance import told_components
 
     vectors = {

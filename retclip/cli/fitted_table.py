@@ -52,7 +52,7 @@ def _that_fit(keys: Sequence[str], optional: Sequence[str], cells: Sequence[Mapp
 
 
 def _width(names: Sequence[str], cells: Sequence[Mapping[str, str]], gap: int) -> int:
-    """How many places the columns take side by side."""
+    """Return the width of the columns side by side, in characters."""
     from rich.cells import cell_len
 
     widest = [max([cell_len(name), *(cell_len(row[name]) for row in cells)]) for name in names]

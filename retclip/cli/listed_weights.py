@@ -34,7 +34,7 @@ def print_weights(weights: Sequence[Weights], json: bool = False, wide: bool = F
 
 
 def how_sure(weights: Weights) -> Iterator[str]:
-    """What was kept of a set: the digest with which each file came, against what is known of it."""
+    """Yield for each file of a set the digest with which it came, beside the pinned one."""
     from retclip.plugin.pins import told_digest
     from retclip.plugin.weight_digests import came_with
 

@@ -22,7 +22,7 @@ DEFAULT_STORE = Path("retclip-store")
 
 
 def store_or_variable(context: typer.Context, parameter: typer.CallbackParam, value: Path | None) -> Path | None:
-    """A store that is not named: the folder of RETCLIP_STORE, in whatever case the variable is written."""
+    """Return the folder of RETCLIP_STORE, in whatever case the variable is written, where no store is named."""
     source = context.get_parameter_source(str(parameter.name))
     if source is not None and source.name != "DEFAULT":
         return value
@@ -69,8 +69,12 @@ class Models:
     def flags(
         self, building: bool = False, classifiers: Sequence[str] | None = None, **work: str | int | None
     ) -> dict[str, Any]:
-        """Nested settings. building: `--proposer` means the build's proposer. work: keys of `build`, None = not
-        given."""
+        """Return nested settings.
+
+        building: `--proposer` means the build's proposer.
+        classifiers: names of components.
+        work: keys of `build`, None = not given.
+        """
         nested: dict[str, Any] = {"preset": self.preset} if self.preset else {}
         parts: dict[str, Any] = {"backbone": self.backbone} if self.backbone else {}
         if classifiers:
@@ -91,7 +95,7 @@ class Setup:
 
 
 def with_settings(nested: Mapping[str, Any], settings: Sequence[str] | None) -> dict[str, Any]:
-    """Settings as nested dicts, and those of `--set` above them. Raises ConfigError."""
+    """Return settings as nested dicts, those of `--set` above the others. Raises ConfigError."""
     from retclip.config import assignment, merged
 
     result = dict(nested)
@@ -101,7 +105,7 @@ def with_settings(nested: Mapping[str, Any], settings: Sequence[str] | None) -> 
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:
-    """A command for typer, of which each parameter that is a record of options became these options."""
+    """Return a command for typer: each parameter that is a record of options becomes these options."""
     parameters = inspect.signature(command, eval_str=True).parameters
     options = [
         option
@@ -119,7 +123,7 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _options(name: str, kind: Any, parameter: inspect.Parameter | None, default: Any = None) -> list[inspect.Parameter]:
-    """The options of a parameter, or of a field of a record."""
+    """Return the options of a parameter, or of a field of a record."""
     if is_dataclass(kind):
         hints = get_type_hints(kind, include_extras=True)
         return [
@@ -132,7 +136,7 @@ def _options(name: str, kind: Any, parameter: inspect.Parameter | None, default:
 
 
 def _packed(kind: Any, values: Mapping[str, Any], name: str) -> Any:
-    """The value of a parameter, out of the values of all options."""
+    """Return the value of a parameter, built of the values of all options."""
     if not (is_dataclass(kind) and isinstance(kind, type)):
         return values[name]
     hints = get_type_hints(kind, include_extras=True)
@@ -149,17 +153,17 @@ def nothing(_: Components) -> None:
 
 
 def to_segment(components: Components) -> None:
-    """What segmenting needs beside a store. Raises WeightsMissing, PluginUnavailable, ConfigError."""
+    """Check that segmenting has all it needs beside a store. Raises WeightsMissing, PluginUnavailable, ConfigError."""
     components.require(building=False)
 
 
 def to_build(components: Components) -> None:
-    """The same for whatever stores segments."""
+    """Check the same for storing segments."""
     components.require(building=True)
 
 
 def catalog(options: Catalog) -> RetCLIP:
-    """The store alone, to be used as a context manager; no plugin is looked for."""
+    """Return the store alone, to be used as a context manager; no plugin is looked for."""
     from retclip.engine import RetCLIP
     from retclip.session import Components, Session
 

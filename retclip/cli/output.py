@@ -32,7 +32,7 @@ GO_ON = "stopped; what was finished is stored. Run the same command again to go 
 
 @contextmanager
 def told_when_stopped(text: str = GO_ON) -> Iterator[None]:
-    """Inside the block, a signal that ends the work (Ctrl-C) says what became of it."""
+    """Say `text` where a signal (Ctrl-C) ends the work inside the block."""
     try:
         yield
     except KeyboardInterrupt:
@@ -41,12 +41,12 @@ def told_when_stopped(text: str = GO_ON) -> Iterator[None]:
 
 
 def data(value: Any) -> None:
-    """JSON on stdout; null for what is no number."""
+    """Print JSON on stdout; null in the place of values that are no number."""
     _echo(json_text(value))
 
 
 def line(text: str, indent: str = "") -> None:
-    """A line for people on stdout: on a terminal broken between words at its width, the rest indented."""
+    """Print a line for people on stdout: on a terminal wrapped at its width, the rest indented."""
     line = indent + one_line(text)
     if streams.for_data().isatty():
         width, further = shutil.get_terminal_size().columns, f"{indent}  "
@@ -55,26 +55,26 @@ def line(text: str, indent: str = "") -> None:
 
 
 def message(text: str) -> None:
-    """A line on stderr."""
+    """Print a line on stderr."""
     _echo(one_line(text), err=True)
 
 
 def error(problem: RetCLIPError) -> None:
-    """The three parts of an error on stderr."""
+    """Print the three parts of an error on stderr."""
     message(f"retclip: expected {problem.expected}")
     message(f"         got      {problem.got}")
     message(f"         to do    {problem.todo}")
 
 
 def say_assumed(assumed: Mapping[str, int]) -> None:
-    """A line on stderr for what was taken under an assumption, and the setting that decides."""
+    """Print a line on stderr for each assumption, with the setting that decides it."""
     if assumed:
         cure = "`orientation` decides (upright or stored), in the address or as data.orientation"
         message(f"{by_reason(assumed)}: {cure}")
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table on stdout: drawn for people, tab-separated where stdout is no terminal."""
+    """Print a table on stdout: drawn on a terminal, else tab-separated."""
     if not streams.for_data().isatty():
         for row in (columns, *rows):
             _echo("\t".join(map(cell, row)))
@@ -92,7 +92,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
 
 
 def figure(value: float | int | None) -> str:
-    """A number for a cell: one decimal where it has any, - for none."""
+    """Return a number for a cell: one decimal for a fraction, - for None."""
     if value is None:
         return "-"
     return f"{value:.1f}" if isinstance(value, float) else str(value)
@@ -122,7 +122,7 @@ def _echo(text: str, err: bool = False) -> None:
 
 
 def cell(value: Any) -> str:
-    """What stands in a table's cell: one line, nothing that moves the cursor, letters that stdout has a code for."""
+    """Return the text of a table's cell: one line, no control characters, letters that stdout can encode."""
     return "" if value is None else _encodable(one_line(value), streams.for_data())
 
 

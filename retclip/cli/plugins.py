@@ -29,7 +29,7 @@ def _manager() -> PluginManager:
 
 
 def _find(manager: PluginManager, name: str, kind: str | None) -> ComponentInfo:
-    """A component whatever its kind; `manager.find` says what is wrong where there is none or more than one."""
+    """Return a component of any kind; `manager.find` has the error where there is none or more than one."""
     from retclip.plugin.discovery import KINDS
 
     if kind is not None and kind not in KINDS:

@@ -21,14 +21,17 @@ OTHER = "other backbone"
 
 @dataclass(frozen=True)
 class StoreState:
-    """A store as far as presets are concerned. segments: by the backbone whose vectors they have. problem: why it
-    cannot be asked, "" where it can."""
+    """A store as presets need it.
+
+    segments: their number by the backbone of their vectors.
+    problem: why the store cannot be asked; "" where it can.
+    """
 
     segments: dict[str, int]
     problem: str = ""
 
     def tell(self, needs: PresetNeeds) -> tuple[bool, str]:
-        """Whether the preset can ask this store, and the word for it."""
+        """Return whether the preset can ask this store, and the word for it."""
         if self.problem:
             return False, self.problem
         if not self.segments:

@@ -67,7 +67,7 @@ class ProgressLine:
 
 
 def _bar(progress: Progress) -> Bar:
-    """A bar of rich's, which says what is being done and never reads markup from it."""
+    """Return a bar of rich's, which shows the task and never reads markup from it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar

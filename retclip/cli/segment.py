@@ -113,13 +113,13 @@ def segment(
 
 
 def _classes(memory: RetCLIP) -> list[str]:
-    """The classes of the store that have segments."""
+    """Return the classes of the store that have segments."""
     classes = memory.classes.list() if memory.session.without_store() else ()
     return [store_class.name for store_class in classes if store_class.segments]
 
 
 def _patches(memory: RetCLIP) -> str:
-    """The proposer, where its masks are no whole objects."""
+    """Return the proposer's name where its masks are no whole objects; "" otherwise."""
     from retclip.plugin import PATCHES
 
     proposer = memory.session.components.manager.find("proposer", memory.settings.components.proposer)
@@ -127,7 +127,7 @@ def _patches(memory: RetCLIP) -> str:
 
 
 def _records(memory: RetCLIP, paths: Sequence[str]) -> tuple[list[SourceImage], Mapping[str, int]]:
-    """Every photo once, and how many of what else lies there is passed over. Raises DataError where there is none."""
+    """Return every photo once, and the counts of the files that are passed over. Raises DataError without a photo."""
     sources = [memory.source(path) for path in paths]
     every_record = (record for source in sources for record in source.images())
     records = list({record.uri or record.external_id: record for record in every_record}.values())
@@ -170,7 +170,7 @@ def _all(
 
 
 def _tell(photo: str, answer: SegmentationResult, done: _Done) -> None:
-    """A line for a photo: what was found, or why nothing."""
+    """Print a line for a photo: its classes, or why there are none."""
     from retclip.report.result_summary import summary_line, told_nothing, why_nothing
 
     done.count += 1
@@ -208,7 +208,7 @@ def _warn(done: _Done, preset: str, knows: Sequence[str], store: Path) -> None:
 
 
 def _some(names: Sequence[str] | dict[str, Any]) -> str:
-    """The first few names, and how many more there are."""
+    """Return the first few names, and the number of the others."""
     examples = ", ".join(list(names)[:SHOWN])
     return f"{examples} and {len(names) - SHOWN} more" if len(names) > SHOWN else examples
 

@@ -26,15 +26,17 @@ GONE = (errno.EPIPE, errno.EIO, errno.ECONNRESET, errno.ESHUTDOWN)  # nobody is 
 
 
 class Outlet(io.FileIO):
-    """A descriptor for writing that outlives its reader. forgiving: also what cannot be written for another reason, a
-    full disk say, is dropped: right for messages, not for data."""
+    """A descriptor for writing that outlives its reader.
+
+    forgiving: drop also what cannot be written for another reason, a full disk say: right for messages, not for data.
+    """
 
     def __init__(self, descriptor: int, forgiving: bool) -> None:
         super().__init__(descriptor, "w", closefd=False)
         self.forgiving = forgiving
 
     def write(self, data: bytes, /) -> int:  # type: ignore[override]
-        """How many bytes are done with, written or dropped."""
+        """Return the number of bytes that are done with, written or dropped."""
         try:
             return super().write(data)
         except OSError as error:
@@ -110,7 +112,7 @@ def discard(descriptor: int) -> None:
 
 
 def _guarded(stream: TextIO | None, descriptor: int) -> TextIO:
-    """The same stream over an `Outlet`; one that does not write to the descriptor itself stays as it is."""
+    """Return the stream over an `Outlet`; a stream that does not write to the descriptor itself stays as it is."""
     outlet: Any = Outlet(descriptor, forgiving=descriptor == STDERR)
     if stream is None:
         return io.TextIOWrapper(io.BufferedWriter(outlet), "utf-8", "backslashreplace")
@@ -121,7 +123,7 @@ def _guarded(stream: TextIO | None, descriptor: int) -> TextIO:
 
 
 def _over(outlet: Any, stream: Any) -> TextIO:
-    """A stream over the outlet that is otherwise as the given one."""
+    """Return a stream over the outlet, otherwise as the given one."""
     unbuffered = isinstance(stream.buffer, io.RawIOBase)  # python -u
     return io.TextIOWrapper(
         outlet if unbuffered else io.BufferedWriter(outlet),

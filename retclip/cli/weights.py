@@ -50,7 +50,7 @@ def _known(
 
 
 def _components(settings: Settings) -> list[str]:
-    """The components of a preset, for building and for segmenting."""
+    """Return the components of a preset, for building and for segmenting."""
     section = settings.components
     return [section.backbone, section.keys, section.proposer, settings.build.proposer, *section.classifiers]
 

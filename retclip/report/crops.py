@@ -28,7 +28,7 @@ class CropCutter:
     def cut(
         self, uri: str, sha256: str, box: tuple[int, int, int, int], mask: NDArray[np.bool_] | None = None
     ) -> NDArray[np.uint8] | None:
-        """The box with a margin as (h, w, 3) uint8, what is outside `mask` faded; None where the photo is gone."""
+        """Return the box with a margin as (h, w, 3) uint8, faded outside `mask`; None where the photo is gone."""
         pixels = self._photo(uri, sha256)
         if pixels is None:
             return None
@@ -47,8 +47,10 @@ class CropCutter:
         self, uri: str, sha256: str, box: tuple[int, int, int, int], mask: NDArray[np.bool_] | None,
         colour: tuple[int, int, int], room: tuple[int, int],
     ) -> NDArray[np.uint8] | None:  # fmt: skip
-        """The whole photo brought to fit into `room` (width, height), what is outside `mask` faded, a frame of `colour`
-        around the box; None where the photo is gone."""
+        """Return the whole photo fitted into `room` (width, height), faded outside `mask`, with a frame around the box.
+
+        None where the photo is gone.
+        """
         pixels = self._photo(uri, sha256)
         if pixels is None:
             return None

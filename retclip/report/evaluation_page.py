@@ -31,7 +31,10 @@ PAGE = "index.html"  # where a folder is named
 
 @dataclass(frozen=True)
 class Shown:
-    """A row of the grid: three pictures as data addresses. accuracy: percent of its labelled pixels, or None."""
+    """A row of the grid: three pictures as data addresses.
+
+    accuracy: percent of the labelled pixels; None where none is labelled.
+    """
 
     name: str
     photo: str
@@ -43,9 +46,10 @@ class Shown:
 class EvaluationPage:
     """Collects pictures while images are judged, evenly over the source, then writes the page.
 
-    path: the page itself where it ends in .html, else the folder of an index.html. most: how many images are shown.
-    Raises DataError where the page could not be written, ConfigError where another one stands there: before the work,
-    not after it.
+    path: the page where it ends in .html, else the folder of an index.html.
+    most: images that are shown.
+
+    Raises DataError where the page could not be written, ConfigError where another one stands there: before the work.
     """
 
     def __init__(self, path: Path, most: int) -> None:
@@ -82,7 +86,7 @@ class EvaluationPage:
 
 
 def page_file(path: Path) -> Path:
-    """Where a page lies: the file itself where it ends in .html, else an index.html in the folder."""
+    """Return the page's file: the path itself where it ends in .html, else an index.html in the folder."""
     return path if path.suffix.lower() in (".html", ".htm") else path / PAGE
 
 
@@ -108,19 +112,19 @@ def _occurs(row: Mapping[str, Any]) -> bool:
 
 
 def _system(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What was evaluated, in a few words."""
+    """Return the evaluated system in a few words."""
     parts = [(role, settings[role]["name"]) for role in ("proposer", "backbone", "keys") if role in settings]
     return [*parts, ("classifiers", ", ".join(classifier["name"] for classifier in settings["classifiers"]))]
 
 
 def _fitted(image: Image) -> NDArray[np.uint8]:
-    """The photo with its longer side brought to SIDE, small drawings enlarged as well."""
+    """Return the photo with its longer side brought to SIDE; small drawings are enlarged as well."""
     scale = SIDE / max(image.size)
     return resized(image.pixels, (max(1, round(image.size[0] * scale)), max(1, round(image.size[1] * scale))))
 
 
 def _scaled(result: PanopticSegmentation, photo: NDArray[np.uint8]) -> PanopticSegmentation:
-    """The map at the photo's size, each pixel the nearest one's; segments that vanish are left out."""
+    """Return the map at the photo's size, by nearest pixels; segments that vanish are left out."""
     sizes = zip(photo.shape[:2], result.label_map.shape, strict=True)
     rows, columns = ((np.arange(small) * full) // small for small, full in sizes)
     label_map = result.label_map[rows[:, None], columns[None, :]]
@@ -131,7 +135,7 @@ def _scaled(result: PanopticSegmentation, photo: NDArray[np.uint8]) -> PanopticS
 
 
 def _address(pixels: NDArray[np.uint8]) -> str:
-    """A picture as a data address, so that the page needs no other file."""
+    """Return a picture as a data address: the page needs no other file."""
     buffer = io.BytesIO()
     Pillow.fromarray(pixels).save(buffer, format="JPEG", quality=QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

@@ -35,9 +35,9 @@ def save_picture(path: Path, store: FeatureStore | None, result: PanopticSegment
 def picture(
     store: FeatureStore | None, result: PanopticSegmentation, why: Explanation, image: Image | None = None
 ) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8: on the left the segment and its scores, on the right its neighbours, nearest first.
+    """Return (H, W, 3) uint8: on the left the segment and its scores, on the right its neighbours, nearest first.
 
-    image: the photo where it is at hand (None = it is read from its file, if it is still the same).
+    image: the photo; None = it is read from its file, if that is still the same.
     """
     near = why.neighbours[:SHOWN]
     rows = max(1, -(-len(near) // COLUMNS))
@@ -56,7 +56,7 @@ def picture(
 def _query(
     sheet: Sheet, cutter: CropCutter, result: PanopticSegmentation, why: Explanation, colours: Mapping[str, RGB]
 ) -> int:
-    """The left column; returns the y below it."""
+    """Draw the left column; return the y below it."""
     segment = why.segment
     sheet.text((GAP, 12), shortened(f"segment {segment.id}: {segment.class_name}", 36), size=18)
     sheet.text((GAP, 36), f"{shortened(Path(why.image_uri).name, 30)}  score {segment.score:.2f}", GREY)
@@ -81,7 +81,7 @@ def _query(
 
 
 def _vote(sheet: Sheet, why: Explanation) -> int:
-    """What stands above the neighbours; returns the y below it."""
+    """Draw the lines above the neighbours; return the y below them."""
     width = COLUMNS * (TILE + GAP) - GAP
     note = f", {SHOWN} of them shown" if len(why.neighbours) > SHOWN else ""
     sheet.text((LEFT, 12), f"{len(why.neighbours)} nearest stored segments{note}", size=18)
@@ -110,7 +110,7 @@ def _neighbour(
 
 
 def _provenance(class_then: str, stored: StoredSegment | None) -> tuple[str, ...]:
-    """Who named it, the photo and data set, who made the mask and how sure that was, with which weights."""
+    """Return a neighbour's label source, photo and data set, proposer and its scores, and weights."""
     if stored is None:
         return ("no longer in the store",)
     detector, mask = stored.detector_score, stored.mask_score

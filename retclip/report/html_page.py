@@ -11,7 +11,7 @@ from retclip.escaping import one_line
 
 
 def filled(template: str, values: dict[str, Any]) -> str:
-    """The text of `template` (a file of report/templates) with its values."""
+    """Return the text of `template` (a file of report/templates) with its values."""
     loader = PackageLoader("retclip.report", "templates")
     environment = Environment(
         loader=loader, autoescape=select_autoescape(), undefined=StrictUndefined, finalize=_harmless
@@ -26,5 +26,5 @@ def write_page(path: Path, template: str, values: dict[str, Any]) -> None:
 
 
 def _harmless(value: Any) -> Any:
-    """A text with what is harmful escaped, but for line ends; what a macro gives went through here already."""
+    """Return a text with markup escaped, except line ends; output of a macro went through here already."""
     return one_line(value, keep="\n") if isinstance(value, str) and not hasattr(value, "__html__") else value

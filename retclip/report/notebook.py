@@ -20,13 +20,13 @@ SIDE = 800  # longer side of a picture in pixels: a notebook keeps all that it s
 
 
 def small_png(pixels: NDArray[np.uint8]) -> bytes:
-    """(H, W, 3) uint8 as PNG, its longer side brought to at most SIDE."""
+    """Return (H, W, 3) uint8 as PNG, its longer side brought to at most SIDE."""
     scale = min(1.0, SIDE / max(pixels.shape[:2]))
     return png_bytes(resized(pixels, (max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale)))))
 
 
 def result_html(result: SegmentationResult) -> str:
-    """The overlay, and per class its colour, how many segments it has, its share of the photo and its best score."""
+    """Return the overlay, and for each class its colour, number of segments, share of the photo and best score."""
     shares = class_shares(result.panoptic)
     colours = class_colours([*result.evidence.vocabulary.names, *(each.name for each in shares)])
     best: dict[str, float] = {}

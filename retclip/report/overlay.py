@@ -35,13 +35,13 @@ def overlay(
     names: Iterable[str] = (),
     legend: bool = True,
 ) -> NDArray[np.uint8]:
-    """The photo with coloured, named segments, (H, W, 3) uint8 RGB; with a legend (H + its height, W, 3).
+    """Return the photo with coloured, named segments, (H, W, 3) uint8 RGB; with a legend (H + its height, W, 3).
 
     pixels: (H, W, 3) uint8 RGB, the photo.
     result: label map (H, W) of the photo's size; void stays as the photo is.
-    alpha: how much of the photo's light and shade is painted over, [0, 1].
-    names: the whole vocabulary, so that a class has one colour in all pictures of it; empty: the classes of `result`.
-    legend: below the photo a patch, the name, the number of segments and the share of the photo of each class.
+    alpha: share of the photo's light and shade that is painted over, [0, 1].
+    names: the whole vocabulary, so that a class has one colour in every picture; empty = the classes of `result`.
+    legend: below the photo, for each class a patch, the name, the number of segments and the share of the photo.
     """
     height, width = result.label_map.shape
     largest = max((segment.id for segment in result.segments), default=0)
@@ -62,7 +62,7 @@ def overlay(
 
 
 def _shades(segments: Iterable[SegmentInfo], colours: Mapping[str, RGB], largest: int) -> NDArray[np.float32]:
-    """(ids, 3): the colour of each segment; the instances of a class wear its colour in several shades."""
+    """Return (ids, 3), the colour of each segment; the instances of a class have shades of its colour."""
     lookup = np.zeros((largest + 1, 3), dtype=np.float32)
     used_shades: Counter[str] = Counter()
     for segment in segments:
@@ -87,7 +87,7 @@ def _painted(
 
 
 def _borders(ids: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Pixels whose right or lower neighbour belongs to another segment."""
+    """Return the pixels whose right or lower neighbour belongs to another segment."""
     edge = np.zeros(ids.shape, dtype=bool)
     edge[:, :-1] |= ids[:, :-1] != ids[:, 1:]
     edge[:-1] |= ids[:-1] != ids[1:]
@@ -95,7 +95,9 @@ def _borders(ids: NDArray[np.int32]) -> NDArray[np.bool_]:
 
 
 def _write_names(sheet: Image.Image, result: PanopticSegmentation, ids: NDArray[np.int32], size: int) -> None:
-    """Largest first, each at the point deepest inside its segment; a name that would hide another is left out."""
+    """Write the names, the largest first, at the deepest point of each segment; a name that would hide another is left
+    out.
+    """
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
     occupied: list[Box] = []
     slices = ndimage.find_objects(ids)
@@ -115,7 +117,7 @@ def _write_names(sheet: Image.Image, result: PanopticSegmentation, ids: NDArray[
 
 
 def _deepest(mask: NDArray[np.bool_]) -> tuple[int, int]:
-    """(x, y) of the pixel farthest from the mask's edge, found on a coarse grid where the mask is large."""
+    """Return (x, y) of the pixel farthest from the mask's edge, on a coarse grid where the mask is large."""
     step = max(1, max(mask.shape) // 200)
     depth = ndimage.distance_transform_cdt(np.pad(mask[::step, ::step], 1))[1:-1, 1:-1]
     y, x = np.unravel_index(int(depth.argmax()), depth.shape)
@@ -137,7 +139,7 @@ def _overlap(first: Box, second: Box) -> bool:
 def _patches(
     painted: NDArray[np.uint8], ids: NDArray[np.int32], edges: NDArray[np.bool_], segments: Iterable[SegmentInfo]
 ) -> dict[str, tuple[int, int, int]]:
-    """Per class the mean colour of its area as it was painted, borders left out; the largest class first."""
+    """Return each class's mean colour as painted, without borders, the largest class first."""
     classes = {name: number for number, name in enumerate(_areas(segments))}
     lookup = np.full(int(ids.max(initial=0)) + 1, len(classes))
     for segment in segments:
@@ -153,7 +155,7 @@ def _patches(
 
 
 def _means(painted: NDArray[np.uint8], groups: NDArray[np.int64], count: int) -> NDArray[np.float64]:
-    """(count, 3): the mean colour of each group of pixels, NaN where it has none; other groups are left out."""
+    """Return (count, 3), the mean colour of each group of pixels, NaN for an empty group; other groups are left out."""
     flat = groups.ravel()
     pixels = np.bincount(flat, minlength=count)[:count, None]
     sums = np.stack([np.bincount(flat, painted[..., axis].ravel(), count)[:count] for axis in range(3)], axis=1)
@@ -192,13 +194,13 @@ def _legend(
 
 
 def _fitted(text: str, font: Font, room: int) -> str:
-    """The text, its middle left out where it is wider than `room` pixels."""
+    """Return the text, its middle left out where it is wider than `room` pixels."""
     length = font.getlength(text)
     return text if length <= room else shortened(text, max(4, int(len(text) * room / length)))
 
 
 def _areas(segments: Iterable[SegmentInfo]) -> dict[str, int]:
-    """Pixels per class, the largest first."""
+    """Return the pixels of each class, the largest first."""
     areas: Counter[str] = Counter()
     for segment in segments:
         areas[segment.class_name] += segment.area

@@ -77,7 +77,7 @@ _LIGHTER = (0.0, -7.0, 7.0, -3.5, 3.5)  # L* of the instances of a class, one af
 
 
 def class_colours(names: Iterable[str]) -> dict[str, RGB]:
-    """RGB in 0..255 of each name: the same for the same names, in whatever order or spelling they come."""
+    """Return RGB in 0..255 of each name: the same for the same names, in any order or spelling."""
     listed = list(names)
     assigned = _assigned(tuple(sorted({name_key(name) for name in listed})))
     return {name: assigned[name_key(name)] for name in listed}

@@ -23,15 +23,21 @@ LONGEST = 200  # bytes of a part; with number and suffix below the 255 that file
 
 @dataclass(frozen=True)
 class ResultName:
-    """stem: of a result's files, below their folders. photo: the photo's file name, as the COCO JSON lists it."""
+    """The names of a result.
+
+    stem: of its files, below their folders.
+    photo: the photo's file name, as the COCO JSON lists it.
+    """
 
     stem: str
     photo: str
 
 
 def result_names(photos: Sequence[tuple[str, str]]) -> list[ResultName]:
-    """The names of a run's photos, in their order. photos: (uri, name in its source) of each; the latter counts where
-    the uri is no absolute path."""
+    """Return the names of a run's photos, in their order.
+
+    photos: (uri, name in its source) of each; the latter counts where the uri is no absolute path.
+    """
     places = [PurePath(uri) if PurePath(uri).is_absolute() else PurePath(name) for uri, name in photos]
     parents = [str(place.parent) for place in places if place.is_absolute()]
     root = os.path.commonpath(parents) if parents else ""
@@ -44,13 +50,16 @@ def result_names(photos: Sequence[tuple[str, str]]) -> list[ResultName]:
 
 
 def name_of(uri: str, digest: str) -> ResultName:
-    """The name of a photo that comes alone. digest: its sha256, for one that lies nowhere."""
+    """Return the name of a single photo.
+
+    digest: its sha256, for a photo without a file.
+    """
     file = PurePath(PurePath(uri).name or digest[:12])
     return ResultName(_stem(file), str(file))
 
 
 def named(name: str, uri: str, digest: str) -> ResultName:
-    """The name that a person gives the results of a photo."""
+    """Return the name that a person chose for the results of a photo."""
     stem = safe(UNSAFE.sub("_", name))
     return ResultName(stem, name_of(uri, digest).photo)
 
@@ -74,7 +83,7 @@ def others(name: ResultName, uri: str, digest: str) -> Iterator[ResultName]:
 
 
 def safe(path: str) -> str:
-    """A path of parts that every file system takes, and none that leads out of its folder."""
+    """Return a relative path that every file system takes, and that leads out of no folder."""
     parts = (UNSAFE.sub("_", part).strip("._") for part in PurePath(path).parts)
     cut = [part.encode(errors="ignore")[:LONGEST].decode(errors="ignore") for part in parts]
     return "/".join(part for part in cut if part) or "image"

@@ -28,7 +28,10 @@ class Nothing(StrEnum):
 
 @dataclass(frozen=True)
 class ClassShare:
-    """One class of a result. share: of the photo's pixels, [0, 1]."""
+    """One class of a result.
+
+    share: of the photo's pixels, [0, 1].
+    """
 
     name: str
     is_thing: bool
@@ -37,7 +40,7 @@ class ClassShare:
 
 
 def class_shares(result: PanopticSegmentation) -> tuple[ClassShare, ...]:
-    """The classes of a result, things before stuff, the largest first."""
+    """Return the classes of a result, things before stuff, the largest first."""
     shares: dict[str, ClassShare] = {}
     for segment in result.segments:
         earlier = shares.get(segment.class_name, ClassShare(segment.class_name, segment.is_thing, 0, 0.0))
@@ -47,12 +50,12 @@ def class_shares(result: PanopticSegmentation) -> tuple[ClassShare, ...]:
 
 
 def labelled_share(result: PanopticSegmentation) -> float:
-    """The share of the photo's pixels that got a label, [0, 1]."""
+    """Return the share of the photo's pixels that got a label, [0, 1]."""
     return float(np.count_nonzero(result.label_map) / max(1, result.label_map.size))
 
 
 def summary_line(result: PanopticSegmentation) -> str:
-    """Things by their number, stuff by its share, and how much is labelled: "1 cat, sky 41 %, 93 % labelled"."""
+    """Return things by number, stuff by share, and the labelled share: "1 cat, sky 41 %, 93 % labelled"."""
     classes = class_shares(result)
     phrases = [
         f"{share.segments} {share.name}" if share.is_thing else f"{share.name} {percent(share.share)}"
@@ -63,7 +66,7 @@ def summary_line(result: PanopticSegmentation) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in whole percent; only nothing is 0 and only everything is 100."""
+    """Return a share in whole percent; only nothing is 0 and only everything is 100."""
     rounded = round(100 * share)
     if share > 0 and rounded == 0:
         return "under 1 %"
@@ -71,8 +74,10 @@ def percent(share: float) -> str:
 
 
 def as_dict(result: PanopticSegmentation) -> dict[str, Any]:
-    """Segments with class, score, area and box, the classes, and how much is labelled. A box is [x, y, width, height]
-    in pixels, as in COCO's JSON."""
+    """Return segments with class, score, area and box, the classes, and the labelled share.
+
+    A box is [x, y, width, height] in pixels, as in COCO's JSON.
+    """
     places = ndimage.find_objects(result.label_map)
     segments = [
         {
@@ -94,7 +99,7 @@ def _box(place: tuple[slice, slice]) -> list[int]:
 
 
 def why_nothing(evidence: Evidence) -> Nothing:
-    """Why a result without segments has none. Which of the rules took the last mask is read off the scores."""
+    """Return why a result has no segments: the rule that took the last mask, read off the scores."""
     if not len(evidence.combined):
         return Nothing.NO_MASKS
     if not any(bool(scores.knows.any()) for scores in evidence.scores):
@@ -107,7 +112,7 @@ def why_nothing(evidence: Evidence) -> Nothing:
 
 
 def told_nothing(evidence: Evidence) -> str:
-    """Why, for a person, with the name that came nearest."""
+    """Return the reason for a person, with the nearest name."""
     reason = why_nothing(evidence)
     if reason in (Nothing.NO_MASKS, Nothing.NO_NAMES):
         return reason
@@ -119,5 +124,5 @@ def told_nothing(evidence: Evidence) -> str:
 
 
 def unknown_names(evidence: Evidence) -> tuple[str, ...]:
-    """The names that the store has nothing for."""
+    """Return the names that the store has nothing for."""
     return tuple(match.name for match in evidence.matches if match.how is MatchKind.MISSING)

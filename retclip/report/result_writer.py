@@ -62,7 +62,7 @@ class ResultWriter:
         return free.stem
 
     def files(self, name: str) -> dict[str, Path]:
-        """What was written for the result of that name, by kind."""
+        """Return the written files of a result, by kind."""
         return {
             "panoptic": self.folder / "panoptic" / f"{name}.png",
             **{place.name: place / f"{name}.png" for place in self._overlays.values()},
@@ -71,11 +71,13 @@ class ResultWriter:
 
     @property
     def pictures(self) -> Path | None:
-        """The folder to look at; None where no picture is made."""
+        """Return the folder to look at; None where no picture is made."""
         return next(iter(self._overlays.values()), None)
 
     def _free(self, name: ResultName, sha256: str) -> bool:
-        """Whether a result may have that name: no other photo's does, now or from an earlier run into this folder."""
+        """Return whether a result may have that name: no other photo has it, now or from an earlier run into this
+        folder.
+        """
         evidence = self.folder / f"{name.stem}{SUFFIX}"
         is_free = name.stem not in self._taken and (not evidence.exists() or photo_of(evidence) in (sha256, None))
         return is_free and self._panoptic.stem_of(name.photo) in (name.stem, None)

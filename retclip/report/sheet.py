@@ -14,12 +14,12 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def font(size: int) -> Font:
-    """Pillow's own scalable font."""
+    """Return Pillow's own scalable font."""
     return ImageFont.load_default(size)
 
 
 def shortened(text: str, length: int) -> str:
-    """The beginning and the end of a long name: photos of one folder differ at the end."""
+    """Return the beginning and the end of a long name: photos of one folder differ at the end."""
     return text if len(text) <= length else f"{text[: length // 3]}...{text[len(text) - (length - length // 3 - 3) :]}"
 
 
@@ -31,15 +31,15 @@ class Sheet:
         self._draw = ImageDraw.Draw(self._image)
 
     def pixels(self, height: int) -> NDArray[np.uint8]:
-        """(height, W, 3) uint8: the sheet, cut or continued below."""
+        """Return (height, W, 3) uint8: the sheet, cut or continued below."""
         return np.asarray(self._image.crop((0, 0, self._image.width, height)))
 
     def text(self, place: tuple[int, int], text: str, colour: Colour = INK, size: int = 13) -> None:
-        """One line of text, its upper left corner at `place`."""
+        """Draw one line of text, its upper left corner at `place`."""
         self._draw.text(place, one_line(text), colour, font(size))
 
     def paragraph(self, place: tuple[int, int], text: str, width: int, colour: Colour = INK, size: int = 13) -> int:
-        """Text broken between words; returns the y below it."""
+        """Draw text broken between words; return the y below it."""
         x, y = place
         for line in _broken(one_line(text), font(size), width):
             self._draw.text((x, y), line, colour, font(size))
@@ -47,14 +47,14 @@ class Sheet:
         return y
 
     def bar(self, place: tuple[int, int], share: float, length: int, colour: Colour) -> None:
-        """A bar of that share of `length`, 11 pixels high."""
+        """Draw a bar of that share of `length`, 11 pixels high."""
         x, y = place
         self._draw.rectangle((x, y, x + int(length * min(share, 1.0)), y + 11), fill=colour)
 
     def picture(
         self, place: tuple[int, int], pixels: NDArray[np.uint8], room: tuple[int, int], edge: Colour, width: int = 3
     ) -> tuple[int, int]:
-        """A picture brought to fit into `room`, framed; returns its (width, height) on the sheet."""
+        """Draw a picture fitted into `room`, framed; return its (width, height) on the sheet."""
         scale = min(room[0] / pixels.shape[1], room[1] / pixels.shape[0])
         size = (max(1, int(pixels.shape[1] * scale)), max(1, int(pixels.shape[0] * scale)))
         fitted = Image.fromarray(pixels)
@@ -66,14 +66,14 @@ class Sheet:
         return size
 
     def empty(self, place: tuple[int, int], room: tuple[int, int], text: str) -> None:
-        """A frame around a few words, where a picture should be."""
+        """Draw a frame around a few words, in the place of a missing picture."""
         x, y = place
         self._draw.rectangle((x, y, x + room[0] - 1, y + room[1] - 1), outline=GREY)
         self._draw.text((x + 10, y + room[1] // 2 - 8), text, GREY, font(13))
 
 
 def _broken(text: str, face: Font, width: int) -> list[str]:
-    """Lines of at most `width` pixels; a word that is longer stands alone."""
+    """Return lines of at most `width` pixels; a longer word stands alone."""
     lines: list[str] = []
     for word in text.split(" "):
         longer = f"{lines[-1]} {word}" if lines else word

@@ -93,7 +93,7 @@ def test_nothing_but_the_results_is_left_in_the_folder(tmp_path):
     "numbers", [(-1, -1, -1), (2, -1, -1), (-1, 1, -1), (5, 5, 6), (0, 1, 2), (3, -1, 3), (-1, 4, 5)], ids=str
 )
 def test_each_class_gets_a_number_of_its_own(tmp_path, numbers):
-    classes = [SourceClass(name, native_id=one) for name, one in zip("abc", numbers, strict=True)]
+    classes = [SourceClass(name, True, native_id=one) for name, one in zip("abc", numbers, strict=True)]
     one = panoptic([[1, 2, 3]], class_of=lambda i: classes[i - 1])
     source = written(tmp_path, one, classes=classes)
     assert [found.name for found in source.classes()] == ["a", "b", "c"]
@@ -102,7 +102,7 @@ def test_each_class_gets_a_number_of_its_own(tmp_path, numbers):
 
 
 def test_a_name_in_any_script_survives(tmp_path):
-    classes = [SourceClass('猫 "quoted" é', native_id=1), SourceClass("می\u200cدان", native_id=2)]
+    classes = [SourceClass('猫 "quoted" é', True, native_id=1), SourceClass("می\u200cدان", True, native_id=2)]
     one = panoptic([[1, 2]], class_of=lambda i: classes[i - 1])
     same(next(written(tmp_path, one, classes=classes).images()).load().truth, one)
 

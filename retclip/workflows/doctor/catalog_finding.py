@@ -29,11 +29,11 @@ class DoctorReport:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Return whether nothing is wrong."""
         return all(finding.ok for finding in self.findings)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Return plain data for JSON."""
         return {"ok": self.ok, **asdict(self)}
 
 
@@ -46,10 +46,12 @@ NOT_COMPARED = Finding("archive, index", False, "not compared: the catalog that 
 
 
 def catalog_findings(store: FeatureStore, repair: bool) -> tuple[bool, list[Finding]]:
-    """Whether the catalog is whole, what the database and the rows' checksums say, and whether this program speaks its
-    schema. With `repair`, what finds rows is made again from rows that are all whole; rows are never guessed.
+    """Return whether the catalog is whole by the database and the rows' checksums, and of this program's schema.
 
-    Raises StoreBehind for a whole catalog of another schema, StoreError for another store's."""
+    With `repair`, lookup structures are made again from whole rows; rows are never guessed.
+
+    Raises StoreBehind for a whole catalog of another schema, StoreError for another store's.
+    """
     try:
         state, message = store.maintenance.check_catalog(), ""
     except StoreBehind:
@@ -67,7 +69,9 @@ def catalog_findings(store: FeatureStore, repair: bool) -> tuple[bool, list[Find
 
 
 def _history(store: FeatureStore, repair: bool) -> Finding:
-    """Whether rows of segments and classes say what holds by the facts; with `repair`, they are made again of them."""
+    """Return whether the rows of segments and classes agree with the facts; with `repair`, they are made again from
+    them.
+    """
     segments, classes = store.maintenance.stale_caches()
     if not segments and not classes:
         return Finding("history", True, "segments and classes are what was said of them")
@@ -79,7 +83,7 @@ def _history(store: FeatureStore, repair: bool) -> Finding:
 
 
 def unreadable(error: StoreDamaged) -> list[Finding]:
-    """Of a store whose catalog cannot even be opened, or that lost half of itself."""
+    """Return the findings of a store whose catalog cannot be opened, or lost half of itself."""
     subject, cure = ("catalog", RESTORE) if error.todo == findings.RESTORE else ("store", error.todo)
     return [Finding(subject, False, f"{error.got} (expected {error.expected})", cure), NOT_COMPARED]
 

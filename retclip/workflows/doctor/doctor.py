@@ -26,7 +26,7 @@ FREE_BYTES = 2 << 30  # below this an embedded index may die by SIGBUS while it 
 
 
 def check_installation(disabled: Sequence[str] = ()) -> list[Finding]:
-    """Python, torch with torchvision, and every plugin but those that are disabled."""
+    """Check Python, torch with torchvision, and every plugin that is not disabled."""
     python = ".".join(map(str, sys.version_info[:3]))
     findings = [Finding("python", sys.version_info >= (3, 11), python, "use Python 3.11 or newer"), _torch()]
     manager = PluginManager.discover(disabled)
@@ -38,7 +38,7 @@ def check_installation(disabled: Sequence[str] = ()) -> list[Finding]:
 
 
 def _torch() -> Finding:
-    """A torch and a torchvision of two builds break each other at import; that is worth one line of its own."""
+    """Check that torch and torchvision are of one build: two builds break each other at import."""
     try:
         versions = [f"torch {importlib.metadata.version('torch')}"]
         import torch
@@ -55,8 +55,10 @@ def _torch() -> Finding:
 
 
 def check_store(folder: Path, options: StoreOptions, repair: bool) -> list[Finding]:
-    """Disk, catalog, schema, archive, and of every space whether its index holds what SQL wants, and whether segments
-    lack their vector; with `repair`, makes the indexes right. Nothing is held against a catalog that is damaged."""
+    """Check disk, catalog, schema and archive, and for every space the index and missing vectors.
+
+    With `repair`, the indexes are made right. Nothing is compared with a damaged catalog.
+    """
     try:
         with FeatureStore.open(folder, options, check_schema=False) as store:
             return check_open_store(store, repair)

@@ -12,7 +12,7 @@ from retclip.workflows.doctor.doctor import Finding
 
 
 def check_weights(listed: Iterable[Weights]) -> list[Finding]:
-    """One finding for all sets, one for each set of which a file is here."""
+    """Return one finding for all sets, and one for each set of which a file is here."""
     by_name = {weights.name: weights for weights in listed}
     begun = [weights for weights in by_name.values() if is_begun(weights)]
     pins = ", ".join(f"{pin} {count}" for pin, count in Counter(map(pin_of, by_name.values())).most_common())

@@ -134,7 +134,7 @@ class _Loop:
 
     @property
     def report(self) -> FinetuneReport:
-        """The report up to now."""
+        """Return the report up to now."""
         total = self._tally.total
         bad = (Failure(part.record, part.uri, part.reason) for part in total.bad)
         failures = (*self._failures.values(), *bad)
@@ -239,8 +239,10 @@ class _Loop:
 
 
 def accelerator_of(device: Device) -> Any:
-    """accelerate's view of this process. Precision and place are ours: autocast stands around what it is for, and a
-    device that was named is kept. Raises ConfigError where it is not installed."""
+    """Return accelerate's view of this process. Raises ConfigError where it is not installed.
+
+    Precision and place are ours: autocast stands around what it is for, and a named device is kept.
+    """
     try:
         from accelerate import Accelerator
         from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs

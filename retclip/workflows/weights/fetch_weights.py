@@ -31,10 +31,11 @@ def pull(
     on_progress: OnProgress = silent,
     revision: str = "",
 ) -> Path:
-    """Download what is missing and return the folder.
+    """Download the missing files and return the folder.
 
-    revision: the commit to take, of weights of which none is known to us.
-    on_progress: told the bytes of each file, and where another program is at work on the folder.
+    revision: the commit to take, for weights without a known one.
+    on_progress: gets the bytes of each file, and a note where another program is at work on the folder.
+
     Raises WeightsMissing where they cannot be had, WeightsDamaged where a file is not the pinned one, DataError for one
     that is no checkpoint, ConfigError for a revision that is no commit or another than the pinned one.
     """
@@ -148,13 +149,13 @@ def _require_announced(weight_file: WeightFile, answer: httpx.Response, total: i
 
 
 def _length(answer: httpx.Response) -> int:
-    """How long a whole file is; 0 = it does not say, or comes packed."""
+    """Return the length of a whole file in bytes; 0 = not stated, or the file comes compressed."""
     packed = answer.headers.get("content-encoding", "identity") != "identity"
     return 0 if packed else int(answer.headers.get("content-length", 0))
 
 
 def _range(answer: httpx.Response) -> tuple[int, int]:
-    """Where the bytes of a part begin and how long the file is; 0 = it does not say."""
+    """Return the place of a part in a file and the file's length; 0 = not stated."""
     match = re.match(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", answer.headers.get("content-range", ""))
     start, total = match.groups() if match else (None, None)
     return int(start or 0), int(total) if total and total != "*" else 0
@@ -179,7 +180,7 @@ def _headers(weight_file: WeightFile, part: Path, token: str) -> dict[str, str]:
 
 
 def _stated(answer: httpx.Response) -> str:
-    """The sha256 that the Hugging Face hub gives of a large file, on the redirect to its storage."""
+    """Return the sha256 that the Hugging Face hub states for a large file, on the redirect to its storage."""
     for response in (*answer.history, answer):
         tag = response.headers.get("x-linked-etag", "").strip('"')
         if re.fullmatch(r"[0-9a-fA-F]{64}", tag):

@@ -29,11 +29,12 @@ def take(
     replace: bool = False,
     on_progress: OnProgress = silent,
 ) -> Path:
-    """Take a file that a person has.
+    """Take a file that the user has.
 
-    path: which of several it is.
-    replace: whether it may take the place of other weights that are here.
-    on_progress: told where another program is at work on the folder.
+    path: which file of the set it is.
+    replace: whether it may replace other weights.
+    on_progress: gets a note where another program is at work on the folder.
+
     Raises DataError, WeightsDamaged for another file than the pinned one, ConfigError where other weights are here.
     """
     if weights.distribution:
@@ -87,19 +88,19 @@ def keep(
 
 
 def part_of(folder: Path, path: str, ending: str = "part") -> Path:
-    """Where a file stands until it is whole; the folder is made."""
+    """Return the place of a file until it is whole; its folder is made."""
     part = folder / f"{path}.{ending}"
     part.parent.mkdir(parents=True, exist_ok=True)
     return part
 
 
 def tag_of(part: Path) -> Path:
-    """Where the server's name of the version is kept that a part is of."""
+    """Return the place of the server's version tag of a part."""
     return part.with_name(f"{part.name}.etag")
 
 
 def discard(part: Path) -> None:
-    """Remove a part and the name of its version."""
+    """Remove a part and its version tag."""
     part.unlink(missing_ok=True)
     tag_of(part).unlink(missing_ok=True)
 

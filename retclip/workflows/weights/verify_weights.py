@@ -17,7 +17,7 @@ class Finding:
 
 
 def verify(weights: Weights) -> list[Finding]:
-    """Each file against the digest that was written down when it came, and that against the pinned one."""
+    """Compare each file with the digest that was recorded when it came, and that with the pinned one."""
     from retclip.plugin.checkpoints import file_digest
 
     if weights.distribution:
@@ -38,7 +38,7 @@ def verify(weights: Weights) -> list[Finding]:
 
 
 def _of_wheel(weights: Weights, file: WeightFile) -> Finding:
-    """A file that came with a Python package: nothing was written down of it but the pin."""
+    """Return the state of a file that came with a Python package: only its pin is known."""
     from retclip.plugin.checkpoints import file_digest
 
     path = path_of(weights, file)
