@@ -48,13 +48,16 @@ class RegressionCheck:
         self.new = next((stored_class.name for stored_class in stored if stored_class.id == number), name)
         kinds = {self.new: is_thing} | {stored_class.name: stored_class.is_thing for stored_class in stored}
         self.names = (*self.old, *(() if self.new in self.old else (self.new,)))
-        classes = tuple(SourceClass(name, kinds[name]) for name in self.names)
+        stated = tuple(SourceClass(name, kinds[name]) for name in self.names)  # PQ is counted where somebody says it
         section = parts.settings.matching.model_copy(update={"threshold": 1.0})
         exact = parts.settings.model_copy(update={"matching": section})
         self.parts = replace(parts, settings=exact)
         self.annotated = is_annotated(probe)
-        self.known, self.shown = classes, set[str]()
-        self.probe = probe_source(probe, classes, meanings(probe.classes(), stored, self.new), self.shown)
+        self.known = tuple(
+            replace(source_class, is_thing=source_class.is_thing is not False) for source_class in stated
+        )
+        self.shown = set[str]()
+        self.probe = probe_source(probe, stated, meanings(probe.classes(), stored, self.new), self.shown)
         self.folder, self.pairs = folder, ConfusionMatrix(len(self.names))
         self._first: Evaluation | None = None
         self._failed: tuple[Failure, ...] = ()
