@@ -121,12 +121,12 @@ class FeatureStore:
         """
         from retclip.store.index.nearest import nearest, nothing_near
 
-        spaces = self.spaces.rows()
-        if not spaces:  # nothing is stored yet: other sources decide alone
+        rows = self.spaces.rows()
+        if not rows:  # nothing is stored yet: other sources decide alone
             return nothing_near(vectors, len(store_classes))
-        if space is None and len(spaces) > 1:
-            raise SpaceMismatch("the space of the vectors", f"none, and {len(spaces)} are stored", "name it: space=")
-        row = self.spaces.row_of(space)
+        if space is None and len(rows) > 1:
+            raise SpaceMismatch("the space of the vectors", f"none, and {len(rows)} are stored", "name it: space=")
+        row = self.spaces.choose(rows, space)
         return self._indexes.ask(*row, lambda index: nearest(index, vectors, store_classes, k, per_class))
 
     def undo(self, event: int, actor: str) -> Edit:

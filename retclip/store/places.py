@@ -119,7 +119,7 @@ def _require_no_shards(folder: Path, engine: Engine) -> None:
     def shards(connection: Connection) -> int:
         if schema.current_revision(connection) is None:
             return 0
-        own_uuid = (folder / IDENTITY).read_text(encoding="ascii").strip()
+        own_uuid = _identity(folder)
         catalog_uuid = connection.execute(select(StoreIdentity.uuid)).scalar()
         return (
             connection.execute(select(func.count()).select_from(Shard)).scalar_one()
@@ -132,6 +132,10 @@ def _require_no_shards(folder: Path, engine: Engine) -> None:
         raise StoreDamaged(f"the archive {folder / ARCHIVE}, {count} files", "no such folder", todo)
 
 
+def _identity(folder: Path) -> str:
+    return (folder / IDENTITY).read_text(encoding="ascii").strip()
+
+
 def _own_identity(folder: Path) -> UUID:
     """Read the folder's UUID, or write a new one."""
     path, fresh = folder / IDENTITY, uuid4()
@@ -142,7 +146,7 @@ def _own_identity(folder: Path) -> UUID:
             path.hardlink_to(draft)
         draft.unlink()
         sync_path(folder)
-    return UUID(path.read_text(encoding="ascii").strip())
+    return UUID(_identity(folder))
 
 
 def check_identity(folder: Path, engine: Engine) -> None:
@@ -150,7 +154,7 @@ def check_identity(folder: Path, engine: Engine) -> None:
     with transaction(engine) as connection:
         catalog_uuid = connection.execute(select(StoreIdentity.uuid)).scalar()
     try:
-        own_uuid = UUID((folder / IDENTITY).read_text(encoding="ascii").strip())
+        own_uuid = UUID(_identity(folder))
     except (OSError, ValueError) as error:
         raise StoreError(
             f"the identity of the store in {folder / IDENTITY}", str(error), f"write {catalog_uuid}"

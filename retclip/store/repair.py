@@ -12,7 +12,7 @@ from retclip.store.archive.shards import Archive
 from retclip.store.classes import fills
 from retclip.store.findings import Again
 from retclip.store.history import events, segment_facts
-from retclip.store.sql.catalog import its_vector, pages
+from retclip.store.sql.catalog import its_vector, pages, rows_in
 from retclip.store.sql.tables import RETIRED, Proposer, Run, Segment, SegmentFeature, Shard, Space, Unit
 from retclip.store.states import Action, RunKind
 from retclip.store.work.outbox import announce_changes
@@ -65,20 +65,20 @@ def _lost(connection: Connection, shards: Sequence[int], space_id: int) -> list[
         .join(SegmentFeature, its_vector(SegmentFeature, space_id))
         .join(Shard, Shard.id == SegmentFeature.shard_id)
     )
-    return [row for page in pages(shards) for row in connection.execute(query.where(Shard.id.in_(page)))]
+    return list(rows_in(connection, query, Shard.id, shards))
 
 
 def _units(connection: Connection, lost: Sequence[Any], space_id: int) -> dict[tuple[int, str], list[tuple[str, int]]]:
     """Find the units of a space, key and run, that made each lost (image, prompt)."""
-    query = select(Unit.key, Unit.image_id, Unit.classes, Unit.run_id).join(Run, Run.id == Unit.run_id)
+    columns = (Unit.key, Unit.image_id, Unit.classes, Unit.run_id)
+    query = select(*columns).join(Run, Run.id == Unit.run_id).where(Run.space_id == space_id)
     places, units = (
         {(segment.image_id, segment.prompt) for segment in lost},
         dict[tuple[int, str], list[tuple[str, int]]](),
     )
-    for page in pages(sorted({segment.image_id for segment in lost})):
-        for row in connection.execute(query.where(Unit.image_id.in_(page), Run.space_id == space_id)):
-            for place in places & {(row.image_id, prompt) for prompt in row.classes}:
-                units.setdefault(place, []).append((row.key, row.run_id))
+    for row in rows_in(connection, query, Unit.image_id, sorted({segment.image_id for segment in lost})):
+        for place in places & {(row.image_id, prompt) for prompt in row.classes}:
+            units.setdefault(place, []).append((row.key, row.run_id))
     return units
 
 

@@ -1,1 +1,1 @@
-"""What may be asked of an open store, a module for each subject."""
+"""The methods of an open store, a module for each subject."""

@@ -37,7 +37,10 @@ class Spaces:
 
     def row_of(self, space: FeatureSpace | None) -> tuple[int, FeatureSpace]:
         """Find a space with its row, None for the first. Raises StoreMissing for an empty store, SpaceMismatch."""
-        rows = self.rows()
+        return self.choose(self.rows(), space)
+
+    def choose(self, rows: Sequence[tuple[int, FeatureSpace]], space: FeatureSpace | None) -> tuple[int, FeatureSpace]:
+        """Find a space among `rows`, which were read before. Raises as `row_of`."""
         if not rows:
             raise self.empty()
         if space is None:
@@ -54,8 +57,8 @@ class Spaces:
     def require(self, space: FeatureSpace) -> None:
         """Raise SpaceMismatch unless the store is empty or has that space."""
         rows = self.rows()
-        if rows and space.id not in {stored.id for _, stored in rows}:
-            raise self.mismatch(rows, space)
+        if rows:
+            self.choose(rows, space)
 
     def require_complete(self, space: FeatureSpace) -> None:
         """Raise SpaceMismatch as `require`, and SpaceIncomplete if the vector of a segment is missing in that space.
@@ -63,11 +66,13 @@ class Spaces:
         A store with missing vectors answers wrongly, and nobody would see it. Waived vectors do not count
         (`SpaceState.without`). In a store of one space every segment is stored with its vector, so nothing is counted.
         """
-        self.require(space)
         rows = self.rows()
-        if len(rows) < 2:
+        if not rows:
             return
-        state = self.state(space)
+        row = self.choose(rows, space)
+        if len(rows) == 1:
+            return
+        state = self._catalog.read(spaces.state_of, *row)
         if not state.complete:
             twice = sum(stored.backbone == space.backbone for _, stored in rows) > 1
             same = ", with the settings of this command (--set)" if twice else ""

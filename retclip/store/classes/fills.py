@@ -34,11 +34,12 @@ def note(match: ClassMatch) -> Mapping[str, Any]:
 def fill_runs(connection: Connection, match: ClassMatch) -> FillRuns:
     """List the runs of a fill so far. Runs that were undone count, too: their segments are retired, and segments that
     are stored again belong to the newer run."""
-    rows = connection.execute(select(Run.id, Run.config).where(Run.kind == KIND).order_by(Run.id)).all()
-    ids = tuple(number for number, config in rows if config.get(events.FILL) == _identity(match))
+    query = select(Run.id, Run.config, Run.event_id).where(Run.kind == KIND).order_by(Run.id)
+    runs = [run for run in connection.execute(query) if run.config.get(events.FILL) == _identity(match)]
+    ids = tuple(run.id for run in runs)
     counted = select(func.count()).select_from(Segment).where(Segment.run_id.in_(ids), Segment.status != RETIRED)
     segments = connection.execute(counted).scalar_one() if ids else 0
-    event_ids = events.of_fill(connection, _identity(match))
+    event_ids = [run.event_id for run in runs if run.event_id is not None]
     return FillRuns(ids, segments, max(events.not_undone(connection, event_ids), default=None))
 
 

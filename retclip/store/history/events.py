@@ -15,7 +15,7 @@ from sqlalchemy.orm import aliased
 
 from retclip.errors import DataError
 from retclip.store.records import HistoryEvent, OpenRun
-from retclip.store.sql.catalog import pages
+from retclip.store.sql.catalog import rows_in
 from retclip.store.sql.engine import one_writer_at_a_time
 from retclip.store.sql.tables import Category, ClassFact, Dataset, Event, Run, SegmentFact
 from retclip.store.states import Action, RunKind
@@ -97,10 +97,8 @@ def is_undone(connection: Connection, event: int) -> bool:
 
 def not_undone(connection: Connection, numbers: Sequence[int]) -> set[int]:
     """List those of the events that were not undone."""
-    standing = set(numbers)
-    for page in pages(sorted(standing)):
-        standing -= set(connection.execute(select(Event.undoes).where(Event.undoes.in_(page))).scalars())
-    return standing
+    every = sorted(set(numbers))
+    return set(every) - {row.undoes for row in rows_in(connection, select(Event.undoes), Event.undoes, every)}
 
 
 def runs_of(connection: Connection, event: int) -> list[int]:
@@ -181,33 +179,28 @@ def _history(connection: Connection, query: Select[Any]) -> list[HistoryEvent]:
 
 def _segments(connection: Connection, numbers: Sequence[int]) -> dict[int, int]:
     """Count the segments that each event has a fact about."""
-    count, counts = select(SegmentFact.event_id, func.count(SegmentFact.segment_id.distinct())), dict[int, int]()
-    for page in pages(numbers):
-        counted = count.where(SegmentFact.event_id.in_(page)).group_by(SegmentFact.event_id)
-        counts |= {row[0]: row[1] for row in connection.execute(counted)}
-    return counts
+    columns = (SegmentFact.event_id, func.count(SegmentFact.segment_id.distinct()))
+    query = select(*columns).group_by(SegmentFact.event_id)
+    return {row[0]: row[1] for row in rows_in(connection, query, SegmentFact.event_id, numbers)}
 
 
 def _names(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
     """Find the name that each event gave a class, or the class that it merged it into."""
-    into, names = aliased(Category), dict[int, str]()
+    into = aliased(Category)
     query = (
         select(ClassFact.event_id, func.coalesce(ClassFact.name, ClassFact.alias, into.name))
         .join(Event, Event.id == ClassFact.event_id)
         .outerjoin(into, into.id == ClassFact.merged_into_id)
         .where(Event.action.in_((Action.RENAME, Action.ALIAS, Action.MERGE)))
     )
-    for page in pages(numbers):
-        names |= {row[0]: row[1] for row in connection.execute(query.where(ClassFact.event_id.in_(page)))}
-    return names
+    return {row[0]: row[1] for row in rows_in(connection, query, ClassFact.event_id, numbers)}
 
 
 def _runs(connection: Connection, numbers: Sequence[int]) -> dict[int, list[Any]]:
     """List the runs that add to each event, oldest first, with their source and data set."""
     columns: tuple[Any, ...] = (Run.event_id, Run.id, Run.source, Dataset.name)
-    query = select(*columns).join(Dataset, Dataset.id == Run.dataset_id)
+    query = select(*columns).join(Dataset, Dataset.id == Run.dataset_id).order_by(Run.id)
     runs: dict[int, list[Any]] = {}
-    for page in pages(numbers):
-        for row in connection.execute(query.where(Run.event_id.in_(page)).order_by(Run.id)):
-            runs.setdefault(row[0], []).append(row)
+    for row in rows_in(connection, query, Run.event_id, numbers):
+        runs.setdefault(row[0], []).append(row)
     return runs

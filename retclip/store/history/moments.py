@@ -14,7 +14,7 @@ from retclip.store.history import class_facts, events, segment_facts
 from retclip.store.history.class_facts import ClassValues
 from retclip.store.history.segment_facts import SegmentValues
 from retclip.store.records import ClassChange, SegmentChange, SegmentState, StoreClass, StoreDifference
-from retclip.store.sql.catalog import ends_of_merges, pages
+from retclip.store.sql.catalog import ends_of_merges, pages, rows_in
 from retclip.store.sql.tables import ACTIVE, NORMAL, ClassFact, Event, ImageRow, Segment, SegmentFact
 
 
@@ -87,9 +87,8 @@ def _segments(
 ) -> list[SegmentChange]:
     changes = []
     for page in pages(ids, segment_facts.PAGE):
-        points = {row[0]: row[1] for row in connection.execute(
-            select(Segment.id, Segment.point_id).where(Segment.id.in_(page))
-        )}  # fmt: skip
+        rows = rows_in(connection, select(Segment.id, Segment.point_id), Segment.id, page)
+        points = {row.id: row.point_id for row in rows}
         was, became = (dict(segment_facts.values_of(connection, page, at)) for at in (first, second))
         for segment in page:
             old, new = _state(was.get(segment), names), _state(became.get(segment), names)

@@ -62,7 +62,7 @@ class Hits:
 
 
 class VectorIndex(Protocol):
-    """What the feature store needs of an index. Every method may be repeated; order between batches is free."""
+    """The methods that the feature store needs of an index. Each may be repeated; order between batches is free."""
 
     dim: int
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Select, func, select
 
-from retclip.store.sql.catalog import PAGE, its_vector, joined, living, pages
+from retclip.store.sql.catalog import PAGE, its_vector, joined, living, rows_in
 from retclip.store.sql.engine import read
 from retclip.store.sql.tables import ImageRow, Segment, SegmentFeature, Shard
 
@@ -42,10 +42,7 @@ class WantedPoint:
 
 def points_of(connection: Connection, space_id: int, segment_ids: Sequence[int]) -> list[WantedPoint]:
     """Read the points that an index of a space should hold of those segments."""
-    points = []
-    for page in pages(segment_ids):
-        points += _points(connection, _wanted(space_id).where(Segment.id.in_(page)))
-    return points
+    return [WantedPoint(*row) for row in rows_in(connection, _wanted(space_id), Segment.id, segment_ids)]
 
 
 def all_points(engine: Engine, space_id: int, page: int = PAGE) -> Iterator[list[WantedPoint]]:

@@ -1,1 +1,1 @@
-"""What is stored of photos: segments, their slots, classes and vectors."""
+"""The stored data of photos: segments, their slots, classes and vectors."""

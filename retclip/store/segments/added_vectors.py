@@ -15,7 +15,7 @@ from retclip.store.archive import vector_rows
 from retclip.store.archive.crash_points import reach
 from retclip.store.archive.shards import Archive
 from retclip.store.records import AddedVectors, OpenRun, StoredMask
-from retclip.store.sql.catalog import pages
+from retclip.store.sql.catalog import rows_in
 from retclip.store.sql.engine import insert_or_keep, retry_while_busy, transaction
 from retclip.store.sql.tables import FeatureGap, Segment
 from retclip.store.work.outbox import announce_changes
@@ -57,13 +57,10 @@ def _commit(
 
 def _unchanged(connection: Connection, masks: Sequence[StoredMask]) -> set[int]:
     """List the segments whose mask is as it was read, and lock their rows until the transaction ends."""
-    mask_numbers, unchanged = {mask.id: mask.mask_no for mask in masks}, set[int]()
-    for page in pages(sorted(mask_numbers)):
-        rows = connection.execute(
-            select(Segment.id, Segment.mask_no).where(Segment.id.in_(page)).order_by(Segment.id).with_for_update()
-        )
-        unchanged |= {row[0] for row in rows if row[1] == mask_numbers[row[0]]}
-    return unchanged
+    mask_numbers = {mask.id: mask.mask_no for mask in masks}
+    query = select(Segment.id, Segment.mask_no).order_by(Segment.id).with_for_update()
+    rows = rows_in(connection, query, Segment.id, sorted(mask_numbers))
+    return {row.id for row in rows if row.mask_no == mask_numbers[row.id]}
 
 
 def _waive(connection: Connection, run: OpenRun, result: AddedVectors, unchanged: set[int]) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from retclip.names import checked_name, name_key
 from retclip.store.history import class_facts
-from retclip.store.sql.catalog import merged_into, pages
+from retclip.store.sql.catalog import merged_into, rows_in
 from retclip.store.sql.engine import insert_or_keep
 from retclip.store.sql.tables import Category, CategoryAlias, ClassFact
 
@@ -75,19 +75,14 @@ def _stated(connection: Connection, event: int, categories: Sequence[int]) -> di
     query = select(ClassFact.category_id, ClassFact.is_thing).where(
         ClassFact.event_id == event, ClassFact.present.is_(True)
     )
-    for page in pages(categories):
-        for category, is_thing in connection.execute(query.where(ClassFact.category_id.in_(page))):
-            stated[category] = stated.get(category) if is_thing is None else is_thing
+    for category, is_thing in rows_in(connection, query, ClassFact.category_id, categories):
+        stated[category] = stated.get(category) if is_thing is None else is_thing
     return stated
 
 
 def _alive(connection: Connection, categories: Sequence[int]) -> set[int]:
     query = select(Category.id).where(Category.retired_at.is_(None))
-    return {
-        category
-        for page in pages(categories)
-        for category in connection.execute(query.where(Category.id.in_(page))).scalars()
-    }
+    return {row.id for row in rows_in(connection, query, Category.id, categories)}
 
 
 def find_category(connection: Connection, name: str) -> int | None:
@@ -98,11 +93,9 @@ def find_category(connection: Connection, name: str) -> int | None:
 
 def find_categories(connection: Connection, keys: list[str]) -> dict[str, int]:
     """Find the rows of name keys that a class has as its name or alias; merges are followed to their end."""
-    ids: dict[str, int] = {}
-    for page in pages(keys):
-        aliases = select(CategoryAlias.alias_key, CategoryAlias.category_id).where(CategoryAlias.alias_key.in_(page))
-        ids.update({row[0]: row[1] for row in connection.execute(aliases)})
-        direct = select(Category.name_key, Category.id).where(Category.name_key.in_(page))
-        ids.update({row[0]: row[1] for row in connection.execute(direct)})
-    ends = merged_into(connection)
+    aliases = select(CategoryAlias.alias_key, CategoryAlias.category_id)
+    ids = {row[0]: row[1] for row in rows_in(connection, aliases, CategoryAlias.alias_key, keys)}
+    names = select(Category.name_key, Category.id)
+    ids |= {row[0]: row[1] for row in rows_in(connection, names, Category.name_key, keys)}
+    ends = merged_into(connection) if ids else {}
     return {key: ends.get(category_id, category_id) for key, category_id in ids.items()}

@@ -24,7 +24,7 @@ from retclip.store.ids import stored_name
 from retclip.store.records import OpenRun, UnitResult
 from retclip.store.segments.categories import add_stored_facts, ensure_categories, find_categories
 from retclip.store.segments.slots import Filling, NewFacts, SlotImage, fill_slots
-from retclip.store.sql.catalog import pages
+from retclip.store.sql.catalog import pages, rows_in
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import retry_while_busy, transaction
 from retclip.store.sql.tables import ImageRow, Run, Unit
@@ -103,9 +103,7 @@ def _image_ids(connection: Connection, run: OpenRun, results: Sequence[UnitResul
     """Find the row of each image by its sha256; new images are inserted, and one that moved gets its new place."""
     results_of = {result.image_sha256: result for result in results}
     query = select(ImageRow.sha256, ImageRow.id, ImageRow.uri)
-    rows = [
-        row for page in pages(list(results_of)) for row in connection.execute(query.where(ImageRow.sha256.in_(page)))
-    ]
+    rows = list(rows_in(connection, query, ImageRow.sha256, list(results_of)))
     ids = {row.sha256: row.id for row in rows}
     for row in rows:
         if row.uri != results_of[row.sha256].uri:
@@ -193,9 +191,8 @@ def _earlier_records(connection: Connection, run: OpenRun, image_ids: Sequence[i
         .where(Run.proposer_id == run.proposer_id)
     )
     records: dict[int, list[_Record]] = {}
-    for page in pages(image_ids):
-        for row in connection.execute(query.where(Unit.image_id.in_(page))):
-            shown = None if row.shown is None else frozenset(row.shown)
-            record = _Record(row.key, row.external_id, row.dataset_id, row.content, frozenset(row.classes), shown)
-            records.setdefault(row.image_id or 0, []).append(record)
+    for row in rows_in(connection, query, Unit.image_id, image_ids):
+        shown = None if row.shown is None else frozenset(row.shown)
+        record = _Record(row.key, row.external_id, row.dataset_id, row.content, frozenset(row.classes), shown)
+        records.setdefault(row.image_id, []).append(record)
     return records

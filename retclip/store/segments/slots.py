@@ -18,7 +18,7 @@ from retclip.names import name_key
 from retclip.store.history import segment_facts
 from retclip.store.ids import segment_id, stored_name
 from retclip.store.records import NewSegment, OpenRun
-from retclip.store.sql.catalog import its_mask, pages
+from retclip.store.sql.catalog import its_mask, rows_in
 from retclip.store.sql.tables import RETIRED, ImageRow, Mask, Run, Segment
 from retclip.store.states import LabelSource
 
@@ -143,11 +143,7 @@ def _refill(connection: Connection, filling: Filling, slots: Sequence[tuple[NewS
 def _newest_masks(connection: Connection, segment_ids: Sequence[int]) -> dict[int, int]:
     """Find the highest number of a mask of each segment, current or not."""
     query = select(Mask.segment_id, func.max(Mask.number)).group_by(Mask.segment_id)
-    return {
-        row[0]: row[1]
-        for page in pages(segment_ids)
-        for row in connection.execute(query.where(Mask.segment_id.in_(page)))
-    }
+    return {row[0]: row[1] for row in rows_in(connection, query, Mask.segment_id, segment_ids)}
 
 
 def images_with_slots(
@@ -155,7 +151,6 @@ def images_with_slots(
 ) -> set[str]:
     """List those of the data set's images that have a segment of this proposer for one of the prompts: if the
     annotation shows none of them any more, there are segments to retire."""
-    names: set[str] = set()
     keys = [name_key(prompt) for prompt in prompts]
     query = (
         select(ImageRow.external_id)
@@ -164,8 +159,8 @@ def images_with_slots(
         .where(Run.dataset_id == run.dataset_id, Segment.proposer_id == run.proposer_id, Segment.status != RETIRED)
         .where(Segment.prompt.in_(keys))
     )
-    for page in pages(list(map(stored_name, external_ids))):
-        names |= set(connection.execute(query.where(ImageRow.external_id.in_(page))).scalars())
+    rows = rows_in(connection, query, ImageRow.external_id, [stored_name(name) for name in external_ids])
+    names = {row.external_id for row in rows}
     return {name for name in external_ids if stored_name(name) in names}
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from retclip.errors import SpaceMismatch
 from retclip.store.records import SpaceState, StoredMask, StoredPhoto, VectorMaker
-from retclip.store.sql.catalog import PAGE, its_mask, its_vector, joined, living, pages
+from retclip.store.sql.catalog import PAGE, its_mask, its_vector, joined, living, rows_in
 from retclip.store.sql.tables import (
     Category,
     FeatureGap,
@@ -61,11 +61,8 @@ def photos_missing_vectors(connection: Connection, space_id: int, after: int, li
     query = _missing_vectors(space_id, Segment.image_id).where(Segment.image_id > after).distinct()
     ids = list(connection.execute(query.order_by(Segment.image_id).limit(limit)).scalars())
     columns = (ImageRow.id, ImageRow.sha256, ImageRow.external_id, ImageRow.uri, ImageRow.height, ImageRow.width)
-    photos = []
-    for page in pages(ids):
-        rows = connection.execute(select(*columns).where(ImageRow.id.in_(page)).order_by(ImageRow.id))
-        photos += [StoredPhoto(row[0], row[1], row[2], row[3], (row[4], row[5])) for row in rows]
-    return photos
+    rows = rows_in(connection, select(*columns).order_by(ImageRow.id), ImageRow.id, ids)
+    return [StoredPhoto(row[0], row[1], row[2], row[3], (row[4], row[5])) for row in rows]
 
 
 def count_photos_missing_vectors(connection: Connection, space_id: int) -> int:
@@ -94,11 +91,8 @@ def vector_makers(connection: Connection, ids: Sequence[UUID], space: str) -> di
         .join(Shard, Shard.id == SegmentFeature.shard_id)
         .join(Run, Run.id == Shard.run_id)
     )
-    makers = {}
-    for page in pages(ids):
-        for point_id, run, components in connection.execute(query.where(Segment.point_id.in_(page))):
-            makers[point_id] = VectorMaker(run, components or {})
-    return makers
+    rows = rows_in(connection, query, Segment.point_id, ids)
+    return {point_id: VectorMaker(run, components or {}) for point_id, run, components in rows}
 
 
 def addresses(connection: Connection, photos: list[StoredPhoto]) -> dict[str, dict[str, list[StoredPhoto]]]:
@@ -107,17 +101,15 @@ def addresses(connection: Connection, photos: list[StoredPhoto]) -> dict[str, di
     by_id = {photo.id: photo for photo in photos}
     images_by_source: dict[str, dict[str, set[int]]] = {}
     newest: dict[str, int] = {}
-    for page in pages(list(by_id)):
-        units = select(Run.id, Run.source, Unit.image_id, Unit.external_id).join(Unit, Unit.run_id == Run.id)
-        segments = select(Run.id, Run.source, Segment.image_id, ImageRow.external_id).join(
-            Segment, Segment.run_id == Run.id
-        )
-        segments = segments.join(ImageRow, ImageRow.id == Segment.image_id).distinct()
-        rows = [
-            *connection.execute(units.where(Unit.image_id.in_(page))),
-            *connection.execute(segments.where(Segment.image_id.in_(page))),
-        ]
-        for run_id, source, image_id, external_id in rows:
+    units = select(Run.id, Run.source, Unit.image_id, Unit.external_id).join(Unit, Unit.run_id == Run.id)
+    segments = (
+        select(Run.id, Run.source, Segment.image_id, ImageRow.external_id)
+        .join(Segment, Segment.run_id == Run.id)
+        .join(ImageRow, ImageRow.id == Segment.image_id)
+        .distinct()
+    )
+    for query, column in ((units, Unit.image_id), (segments, Segment.image_id)):
+        for run_id, source, image_id, external_id in rows_in(connection, query, column, list(by_id)):
             images_by_source.setdefault(source, {}).setdefault(external_id, set()).add(image_id)
             newest[source] = max(run_id, newest.get(source, 0))
     return {

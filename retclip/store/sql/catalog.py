@@ -40,6 +40,12 @@ def pages(items: Sequence[Item], size: int = PAGE) -> Iterator[Sequence[Item]]:
         yield items[start : start + size]
 
 
+def rows_in(connection: Connection, query: Select[*tuple[Any, ...]], column: Any, keys: Sequence[Any]) -> Iterator[Any]:
+    """Run a query for the rows whose column is one of many keys, PAGE keys in a statement."""
+    for page in pages(keys):
+        yield from connection.execute(query.where(column.in_(page)))
+
+
 def visible() -> ColumnElement[bool]:
     """Make the condition of segments that may be shown; needs image and category joined."""
     return and_(Segment.status == NORMAL, ImageRow.state == ACTIVE, Category.retired_at.is_(None))
@@ -65,10 +71,7 @@ def its_vector(table: type[SegmentFeature | FeatureGap], space_id: Any) -> Colum
 
 def segment_ids(connection: Connection, ids: Sequence[UUID]) -> list[int]:
     """Find the rows of points, whatever their status; unknown ids are left out."""
-    rows: list[int] = []
-    for page in pages(ids):
-        rows += connection.execute(select(Segment.id).where(Segment.point_id.in_(page))).scalars()
-    return rows
+    return [row.id for row in rows_in(connection, select(Segment.id), Segment.point_id, ids)]
 
 
 def joined(query: Select[Any]) -> Select[Any]:
@@ -137,22 +140,15 @@ def supported_classes(connection: Connection, category_ids: Sequence[int], space
         .exists()
     )
     alive = select(Category.id).where(Category.retired_at.is_(None), Category.merged_into_id.is_(None), any_segment)
-    return {
-        category_id
-        for page in pages(category_ids)
-        for category_id in connection.execute(alive.where(Category.id.in_(page))).scalars()
-    }
+    return {row.id for row in rows_in(connection, alive, Category.id, category_ids)}
 
 
 def visible_classes(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, int]:
     """Map the visible ones of those segments to their *current* class; unknown, retired and quarantined ones drop
     out."""
     columns: tuple[Any, ...] = (Segment.point_id, Segment.category_id)
-    classes: dict[UUID, int] = {}
-    for page in pages(ids):
-        query = joined(select(*columns)).where(visible(), Segment.point_id.in_(page))
-        classes.update({row[0]: row[1] for row in connection.execute(query)})
-    return classes
+    query = joined(select(*columns)).where(visible())
+    return {row.point_id: row.category_id for row in rows_in(connection, query, Segment.point_id, ids)}
 
 
 def stored_segments(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, StoredSegment]:
@@ -170,11 +166,7 @@ def stored_segments(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, S
         .join(Mask, its_mask())
         .join(Run, Run.id == Segment.run_id)
     )
-    segments = {}
-    for page in pages(ids):
-        for row in connection.execute(query.where(Segment.point_id.in_(page))):
-            segments[row.point_id] = _stored_segment(row)
-    return segments
+    return {row.point_id: _stored_segment(row) for row in rows_in(connection, query, Segment.point_id, ids)}
 
 
 def segment_mask(connection: Connection, point_id: UUID) -> tuple[bytes, int, int] | None:
@@ -187,10 +179,7 @@ def segment_mask(connection: Connection, point_id: UUID) -> tuple[bytes, int, in
 
 def point_ids(connection: Connection, segment_ids: Sequence[int]) -> list[UUID]:
     """Read the point ids of segment rows, whatever their status."""
-    points: list[UUID] = []
-    for page in pages(segment_ids):
-        points += connection.execute(select(Segment.point_id).where(Segment.id.in_(page))).scalars()
-    return points
+    return [row.point_id for row in rows_in(connection, select(Segment.point_id), Segment.id, segment_ids)]
 
 
 def _stored_segment(row: Row[Any]) -> StoredSegment:

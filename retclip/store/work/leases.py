@@ -22,7 +22,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from retclip.store.ids import stored_name
 from retclip.store.records import Failure, OpenRun, Taken, UnitStates, Wanted
-from retclip.store.sql.catalog import pages
+from retclip.store.sql.catalog import rows_in
 from retclip.store.sql.columns import Moment, now
 from retclip.store.sql.engine import one_writer_at_a_time
 from retclip.store.sql.tables import Unit
@@ -154,7 +154,7 @@ def _described(unit: Wanted) -> dict[str, str]:
 def _rows(connection: Connection, keys: Sequence[str]) -> dict[str, Any]:
     about = (Unit.state, Unit.attempts, Unit.owner, Unit.leased_until, Unit.run_id, Unit.begun, Unit.error)
     query = select(Unit.key, *about)
-    return {row.key: row for page in pages(keys) for row in connection.execute(query.where(Unit.key.in_(page)))}
+    return {row.key: row for row in rows_in(connection, query, Unit.key, keys)}
 
 
 def _alive(owner: str | None, until: datetime | None, moment: datetime) -> bool:

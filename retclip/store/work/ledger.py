@@ -15,7 +15,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from retclip.store.ids import stored_name
 from retclip.store.records import Failure, OpenRun, RunPlan
-from retclip.store.sql.catalog import pages
+from retclip.store.sql.catalog import pages, rows_in
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import insert_or_change, insert_or_keep
 from retclip.store.sql.tables import Dataset, Proposer, Run, Space, StoreVersion, Unit
@@ -65,23 +65,16 @@ def finish_run(connection: Connection, run_id: int, state: RunState, counts: Map
 
 def finished_units(connection: Connection, keys: Sequence[str]) -> set[str]:
     """List those of the units that are finished."""
-    done: set[str] = set()
-    for page in pages(keys):
-        query = select(Unit.key).where(Unit.key.in_(page), Unit.state == UnitState.FINISHED)
-        done.update(connection.execute(query).scalars())
-    return done
+    query = select(Unit.key).where(Unit.state == UnitState.FINISHED)
+    return {row.key for row in rows_in(connection, query, Unit.key, keys)}
 
 
 def poisoned_units(connection: Connection, keys: Sequence[str]) -> dict[str, Failure]:
     """List those of the units that failed too often to be tried again."""
-    failures = {}
-    for page in pages(keys):
-        query = select(Unit.key, Unit.external_id, Unit.uri, Unit.error, Unit.attempts).where(
-            Unit.key.in_(page), Unit.state == UnitState.FAILED, Unit.attempts >= MAX_ATTEMPTS
-        )
-        for key, external_id, uri, error, attempts in connection.execute(query):
-            failures[key] = given_up(external_id, uri, error, attempts)
-    return failures
+    columns = (Unit.key, Unit.external_id, Unit.uri, Unit.error, Unit.attempts)
+    query = select(*columns).where(Unit.state == UnitState.FAILED, Unit.attempts >= MAX_ATTEMPTS)
+    rows = rows_in(connection, query, Unit.key, keys)
+    return {row.key: given_up(row.external_id, row.uri, row.error, row.attempts) for row in rows}
 
 
 def given_up(external_id: str, uri: str, error: str | None, attempts: int) -> Failure:
