@@ -114,6 +114,15 @@ class SegmentSection(Section):
         le=1,
         description="smaller void islands (share of the photo) go to the segments around them; 0: none",
     )
+    mask_cost: float = Field(
+        0.04,
+        ge=0,
+        allow_inf_nan=False,
+        description="of a tree of masks: what each costs, as share of a photo, times doubt squared; more: larger masks",
+    )
+    own_scores: float = Field(
+        0.1, ge=0, le=1, description="of a tree of masks: weight of a mask's own scores beside those of its parts"
+    )
     use_prompts: bool = Field(False, description="drop classes that a prompted proposer never found (paper 2.2)")
     merge_side: int = Field(2048, ge=64, description="longer side on which masks are merged; the map is full size")
 

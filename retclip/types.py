@@ -167,6 +167,9 @@ class MaskProposals:
     logits: the same masks before the sigmoid.
     detector_scores: (n,) float in [0, 1], the detector's score; recorded, while objectness decides.
     mask_scores: (n,) float in [0, 1], the IoU that the mask model predicts; recorded, while objectness decides.
+    parents: (n,) int64 of a tree of masks, the index of each one's parent, which comes after it, -1 = none: the masks
+    of a parent's children add up to its own, and class scores choose which of them become segments
+    (`algorithms.mask_tree`). None = each stands for itself.
     """
 
     masks: Tensor
@@ -177,12 +180,13 @@ class MaskProposals:
     logits: MaskLogits | None = None
     detector_scores: Tensor | None = None
     mask_scores: Tensor | None = None
+    parents: Tensor | None = None
 
     def __len__(self) -> int:
         return int(self.masks.shape[0])
 
     def picked(self, chosen: Tensor) -> MaskProposals:
-        """Return the proposals with the given indices.
+        """Return the proposals with the given indices, no tree any more.
 
         chosen: (m,) int64, in the order of the result.
         """
@@ -194,6 +198,7 @@ class MaskProposals:
             objectness=self.objectness[at],
             prompts=tuple(prompts[int(n)] for n in chosen) if prompts is not None else None,
             logits=replace(logits, values=logits.values[at]) if logits is not None else None,
+            parents=None,
             **{name: values[chosen.to(values.device)] for name, values in optional.items() if values is not None},
         )
 

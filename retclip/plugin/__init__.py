@@ -32,6 +32,7 @@
 
 from retclip.plugin.contracts import (
     ANNOTATION,
+    AREAS,
     LEVELS,
     NEIGHBOURS,
     PATCHES,
@@ -47,6 +48,7 @@ from retclip.plugin.spec import impl
 
 __all__ = [
     "ANNOTATION",
+    "AREAS",
     "LEVELS",
     "NEIGHBOURS",
     "PATCHES",

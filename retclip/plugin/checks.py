@@ -77,12 +77,24 @@ def _check_masks(proposals: MaskProposals) -> None:
         _check_numbers("embeddings", proposals.embeddings, "n e", {"n": sizes["n"]})
     if proposals.logits is not None:
         _check_logits(proposals.logits, sizes["n"])
+    if proposals.parents is not None:
+        _check_parents(proposals.parents, sizes["n"])
     if proposals.prompts is not None:
         if not isinstance(proposals.prompts, tuple | list) or len(proposals.prompts) != sizes["n"]:
             raise ShapeError(f"{sizes['n']} prompts", _amount(proposals.prompts), "")
         invalid = [prompt for prompt in proposals.prompts if prompt is not None and not isinstance(prompt, str)]
         if invalid:
             raise ShapeError("prompts that are names or None", _kind(invalid[0]), "")
+
+
+def _check_parents(parents: Any, masks: int) -> None:
+    _check_tensor("parents", parents)
+    check_shape("parents", parents, "n", {"n": masks})
+    if parents.dtype.is_floating_point:
+        raise ShapeError("parents, whole numbers", f"{parents.dtype}", "")
+    wrong = [(node, above) for node, above in enumerate(parents.tolist()) if above != -1 and not node < above < masks]
+    if wrong:
+        raise ShapeError("parents that come after their children, -1 for none", f"{wrong[0][1]} of {wrong[0][0]}", "")
 
 
 def _check_logits(logits: MaskLogits, masks: int) -> None:

@@ -43,6 +43,7 @@ REGIONS = "regions"  # a proposer provides it where it finds the masks of marked
 WHOLE = "whole"  # a proposer provides it where its mask is the whole photo: who says what that shows, named the mask
 PATCHES = "patches"  # a proposer provides it where its masks claim no whole objects: touching ones are joined
 TEXT_THRESHOLD = 0.95  # cosine of two names above which they are one class (paper, section 2.2, with CLIP's text tower)
+AREAS = "areas"  # a backbone provides it where a mask's vector follows from the share that it covers of each cell
 SAID_BY, PERSON = "said_by", "person"  # key of `SourceImage.extra`, and its value where a person named the classes
 
 
@@ -67,7 +68,7 @@ class Component(Generic[T]):
     name: lower case, `[a-z0-9_-]+`; the full name is "<plugin>.<name>".
     summary: one line for `retclip plugins list`.
     provides, needs: capabilities, checked before any weights are loaded (`TEXT`, `LEVELS`, `NEIGHBOURS`, `ANNOTATION`,
-    `REGIONS`, `WHOLE`, `PATCHES`).
+    `REGIONS`, `WHOLE`, `PATCHES`, `AREAS`).
     weights: maps settings to the weights they need; missing ones are reported before `load`.
     text_threshold: for a backbone with a text tower: maps settings to the cosine of two names above which they are one
     class, in [-1, 1]; None = its texts say too little, names are compared by spelling alone.
@@ -115,6 +116,19 @@ class Backbone(Protocol):
         """Return (r, d) unit length, a row per name; None where the backbone has no text tower.
 
         Raises NamesTooLong for names that it would truncate (`plugin.read_names`).
+        """
+
+
+@runtime_checkable
+class AreaPooling(Protocol):
+    """What a backbone can do beside, where it provides `AREAS`."""
+
+    def weighted_vectors(self, features: DenseFeatures, weights: Tensor) -> SegmentFeatures:
+        """Return what `segment_vectors` returns for the masks of these weights.
+
+        Weights add up as masks do: a tree of masks is weighed by its leaves alone.
+
+        weights: (n, h, w) `algorithms.mask_pooling.area_weights` of the masks on the feature grid.
         """
 
 

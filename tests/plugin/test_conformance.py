@@ -12,7 +12,7 @@ from pydantic import Field
 
 from retclip.algorithms.mask_pooling import area_weights, mask_pooling
 from retclip.errors import DataError, WeightsDamaged
-from retclip.plugin import ANNOTATION, LEVELS, NEIGHBOURS, PATCHES, REGIONS, TEXT, WHOLE, Component, Settings
+from retclip.plugin import ANNOTATION, AREAS, LEVELS, NEIGHBOURS, PATCHES, REGIONS, TEXT, WHOLE, Component, Settings
 from retclip.plugin.checkpoints import read_state, write_safetensors
 from retclip.plugin.conformance import check_component
 from retclip.plugin.conformance.damaged_weights import DAMAGES, check_refusals
@@ -202,6 +202,42 @@ def test_a_proposer_that_claims_the_whole_photo_takes_it() -> None:
 def test_masks_are_patches_or_objects_not_both() -> None:
     assert broken("proposer", Stripes(), provides=frozenset({PATCHES})) == set()
     assert "patches or objects" in broken("proposer", Stripes(), provides=frozenset({PATCHES, WHOLE}))
+
+
+class Nested(Stripes):
+    """A proposer of a tree that keeps its contract: two stripes and both together."""
+
+    parents, whole = (2, 2, -1), 1.0
+
+    def propose(self, images, vocabulary, features):
+        masks = torch.cat([torch.eye(2)[:, None, :], torch.full((1, 1, 2), self.whole)])
+        parents = torch.tensor(self.parents)
+        return [MaskProposals(masks, torch.ones(3), image.size, parents=parents) for image in images]
+
+
+def test_the_masks_of_a_tree_add_up_and_parents_come_after_their_children() -> None:
+    results = {one.check: one.ok for one in check_component(info("proposer", Nested()))}
+    assert results["a tree of masks"] is True and False not in results.values()
+    half, before, beyond, short = Nested(), Nested(), Nested(), Nested()
+    half.whole, before.parents, beyond.parents, short.parents = 0.5, (-1, 0, 0), (3, 3, -1), (1, -1)
+    assert broken("proposer", half) == {"a tree of masks"}
+    for wrong in (before, beyond, short):
+        assert "masks" in broken("proposer", wrong)
+
+
+def test_weights_and_masks_give_the_same_vectors_where_a_backbone_says_so() -> None:
+    class ByWeights(Colour):
+        shift = 0.0
+
+        def weighted_vectors(self, features, weights):
+            angle, covered = mask_pooling(features.grid, weights)
+            angle = angle[:, 0] + self.shift
+            return SegmentFeatures(torch.stack([angle.cos(), angle.sin()], dim=1), covered, self.space)
+
+    claim, other = {"provides": frozenset({AREAS})}, ByWeights()
+    assert broken("backbone", ByWeights(), **claim) == set()
+    other.shift = 0.1
+    assert broken("backbone", other, **claim) == broken("backbone", Colour(), **claim) == {"weights instead of masks"}
 
 
 class Marked:

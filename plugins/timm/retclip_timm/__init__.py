@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from retclip.plugin import Component, Settings, impl
+from retclip.plugin import AREAS, Component, Settings, impl
 from retclip.plugin.weights import WeightFile, Weights, chosen
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def retclip_backbones() -> Iterable[Component[Backbone]]:
     """Announce `timm.lite0` and `timm.model`."""
     lite0 = "EfficientNet-Lite0's stages averaged over masks; its ImageNet weights come by pip; no text tower"
     model = "the stages of any network of timm averaged over masks; weights from a file; no text tower"
+    areas, published = frozenset({AREAS}), tuple(PUBLISHED.values())
     return [
-        Component("lite0", lite0, Lite0Settings, _load_lite0, weights=weights_of, published=tuple(PUBLISHED.values())),
-        Component("model", model, ModelSettings, _load_model),
+        Component("lite0", lite0, Lite0Settings, _load_lite0, areas, weights=weights_of, published=published),
+        Component("model", model, ModelSettings, _load_model, areas),
     ]

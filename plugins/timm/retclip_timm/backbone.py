@@ -61,8 +61,11 @@ class StageBackbone:
     ) -> SegmentFeatures:
         """Return vectors (n, d) float32 of unit length. masks: (n, y, x) float in [0, 1] over the whole image."""
         grid = features.grid  # (d, h, w)
-        weights = area_weights(masks.to(grid.device), (grid.shape[1], grid.shape[2]))  # (n, h, w)
-        means, covered = mask_pooling(grid, weights)  # (n, d), (n,)
+        return self.weighted_vectors(features, area_weights(masks.to(grid.device), (grid.shape[1], grid.shape[2])))
+
+    def weighted_vectors(self, features: DenseFeatures, weights: Float[Tensor, "n h w"]) -> SegmentFeatures:
+        """Return vectors (n, d) as `segment_vectors`. weights: (n, h, w) share of each cell that each mask covers."""
+        means, covered = mask_pooling(features.grid, weights)  # (n, d), (n,)
         units = [F.normalize(part, dim=-1) for part in means.float().split(self.stages.channels, dim=1)]  # (n, d_i)
         return SegmentFeatures(F.normalize(torch.cat(units, dim=1), dim=-1), covered, self.space)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from retclip.algorithms.mask_pooling import area_weights
 from retclip.errors import ContractBroken
 from retclip.plugin.checks import checked_features, checked_segments, checked_text
 from retclip.plugin.conformance.comparison import equal, require_alike
@@ -16,7 +17,7 @@ from retclip.plugin.conformance.examples import NAMES, as_image, masks, photos, 
 from retclip.plugin.conformance.loaded_weights import hint
 from retclip.plugin.conformance.mask_alignment import check_alignment
 from retclip.plugin.conformance.mask_moves import cells_of
-from retclip.plugin.contracts import TEXT
+from retclip.plugin.contracts import AREAS, TEXT
 from retclip.plugin.discovery import ComponentInfo
 from retclip.types import DenseFeatures, FeatureSpace, Image, SegmentFeatures
 
@@ -179,6 +180,17 @@ def _text(backbone: Any, info: ComponentInfo) -> object:
     return None
 
 
+def _areas(backbone: Any, info: ComponentInfo) -> object:
+    if AREAS not in info.component.provides:
+        return "it does not claim that a mask's vector follows from the share of each cell"
+    features = backbone.dense_features(photos()[:1])[0]
+    size = (int(features.grid.shape[1]), int(features.grid.shape[2]))
+    weights = area_weights(masks().to(features.grid.device), size, features.extent)
+    found, wanted = backbone.weighted_vectors(features, weights), backbone.segment_vectors(features, masks())
+    equal("vectors of masks and of their weights", found.vectors[wanted.covered], wanted.vectors[wanted.covered])
+    return None
+
+
 def answers(backbone: Any, _: ComponentInfo) -> list[Tensor]:
     """What it says of two photos, one of them wide, to be compared with what it says after it was loaded anew."""
     found: Sequence[list[Tensor]] = [_vectors_of(backbone, one) for one in (photos()[0], quadrants(32, 96, 0))]
@@ -197,4 +209,5 @@ CHECKS = (
     ("masks alone as among others", _mask_company),
     ("the same twice", _repeatable),
     ("text vectors", _text),
+    ("weights instead of masks", _areas),
 )

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from retclip.algorithms.mask_tree import leaves, summed_up
 from retclip.errors import ContractBroken, DataError
 from retclip.plugin.checks import checked_proposals
 from retclip.plugin.conformance.comparison import TOLERANCE, equal
@@ -97,6 +98,20 @@ def _patches(proposer: Any, info: ComponentInfo) -> object:  # noqa: ARG001  a c
     return None
 
 
+def _tree(proposer: Any, info: ComponentInfo) -> object:
+    if LEVELS in info.component.needs:
+        return SHARES
+    found = _proposals(proposer, photos(), info)
+    trees = [(proposals.masks.float(), proposals.parents) for proposals in found if proposals.parents is not None]
+    if not trees:
+        return "its masks are no tree"
+    for masks, parents in trees:
+        whole = summed_up(masks[leaves(parents).to(masks.device)], parents)
+        if not torch.allclose(whole, masks, atol=TOLERANCE):
+            raise ContractBroken("masks that are the sum of their children's", "others", "add them up, or no parents")
+    return None
+
+
 def answers(proposer: Any, info: ComponentInfo) -> list[Tensor] | str:
     """What it says of a photo, to be compared with what it says after it was loaded anew; or why it is not asked."""
     if LEVELS in info.component.needs:
@@ -112,4 +127,5 @@ CHECKS = (
     ("marked objects", _marked),
     ("the whole photo", _whole),
     ("patches or objects", _patches),
+    ("a tree of masks", _tree),
 )

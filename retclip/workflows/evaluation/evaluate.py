@@ -134,7 +134,7 @@ def _count(
     parts: Segmenter, prepared: PreparedVocabulary, counters: Counters, image: Image, described: Description
 ) -> tuple[PanopticSegmentation, float | None]:
     truth, things = cast("PanopticSegmentation", image.truth), counters.is_thing
-    proposals, evidence = described.proposals, decide(parts, image, prepared, described)
+    proposals, evidence = decide(parts, image, prepared, described)
     combined = evidence.combined.to(proposals.masks.device)
     annotated, provides = annotated_instances(truth, counters.index, things), parts.proposer.provides
     panoptic = merge(parts, evidence, proposals)

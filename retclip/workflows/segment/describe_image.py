@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from retclip.algorithms.mask_tree import tree_weights
 from retclip.device import inference
 from retclip.plugin.calls import at_work, on_photos
 from retclip.plugin.checks import checked_features, checked_proposals, checked_segments, checked_text
-from retclip.plugin.contracts import Backbone
+from retclip.plugin.contracts import AREAS, AreaPooling, Backbone
 from retclip.types import DenseFeatures, Image, MaskProposals, SegmentFeatures, Vocabulary
 from retclip.workflows.segment.parts import Loaded, Models
 
@@ -82,9 +83,18 @@ def dense(backbone: Loaded[Backbone], images: Sequence[Image]) -> list[DenseFeat
 def pooled(
     backbone: Loaded[Backbone], image: Image, features: DenseFeatures, proposals: MaskProposals
 ) -> SegmentFeatures:
-    """Return a unit vector per mask in that backbone's space. Raises DataError, ContractBroken."""
+    """Return a unit vector per mask in that backbone's space. Raises DataError, ContractBroken.
+
+    Of a tree of masks only the leaves are weighed where the backbone provides `AREAS`; their weights add up.
+    """
+    parents, masks = proposals.parents, proposals.masks
     with inference(backbone.device), on_photos(backbone.name, addresses([image])):
-        segments = backbone.component.segment_vectors(features, proposals.masks, proposals.logits)
+        if parents is not None and AREAS in backbone.provides:
+            size = (int(features.grid.shape[1]), int(features.grid.shape[2]))
+            weights = tree_weights(masks.to(features.grid.device), parents, size, features.extent)  # (n, h, w)
+            segments = cast("AreaPooling", backbone.component).weighted_vectors(features, weights)
+        else:
+            segments = backbone.component.segment_vectors(features, masks, proposals.logits)
     return checked_segments(segments, len(proposals), backbone.component.space, backbone.name)
 
 

@@ -46,6 +46,7 @@ from retclip.workflows.segment.describe_image import (
 )
 from retclip.workflows.segment.masks import boxes
 from retclip.workflows.segment.parts import Loaded, PreparedVocabulary, Segmenter, require_store
+from retclip.workflows.segment.tree_cut import Decided, at_best_cut
 from retclip.workflows.segment.vocabulary import needs_neighbours
 
 
@@ -55,8 +56,8 @@ def segment_images(
     """Return of each image its panoptic map, at its own size, and the evidence for each mask's label."""
     answers = []
     for image, described in zip(images, describe_images(parts, images, prepared), strict=True):
-        evidence = decide(parts, image, prepared, described)
-        answers.append((merge(parts, evidence, described.proposals), evidence))
+        proposals, evidence = decide(parts, image, prepared, described)
+        answers.append((merge(parts, evidence, proposals), evidence))
     return answers
 
 
@@ -79,8 +80,10 @@ def _described(
     return Description(proposals, segments, keys_of(parts, image, key_grid, proposals, segments))
 
 
-def decide(parts: Segmenter, image: Image, prepared: PreparedVocabulary, described: Description) -> Evidence:
-    """Score every mask by every classifier and combine the scores."""
+def decide(
+    parts: Segmenter, image: Image, prepared: PreparedVocabulary, described: Description
+) -> tuple[MaskProposals, Evidence]:
+    """Score every mask by every classifier and combine the scores; of a tree of masks return those of the best cut."""
     settings, vocabulary = parts.settings, prepared.vocabulary
     proposals, segments = described.proposals, described.segments
     neighbours = _neighbours(parts, prepared, described.keys) if needs_neighbours(parts) else None
@@ -93,15 +96,19 @@ def decide(parts: Segmenter, image: Image, prepared: PreparedVocabulary, describ
     scores = _pruned(scores, proposals, vocabulary.names, neighbours)
     weights = EnsembleWeights(**settings.ensemble.model_dump())
     combined, void = ensemble(scores, seen_classes(parts, prepared), weights, covered=segments.covered)
-    return Evidence(
+    decided = Decided(proposals, neighbours, tuple(scores), combined, void)
+    if proposals.parents is not None:
+        cut = settings.segment
+        decided = at_best_cut(decided, proposals.parents, cut.own_scores, cut.mask_cost)
+    return decided.proposals, Evidence(
         image_sha256=image.sha256,
         image_uri=image.uri,
         vocabulary=vocabulary,
-        neighbours=neighbours,
-        scores=tuple(scores),
-        combined=combined,
-        void=void,
-        boxes=boxes(proposals),
+        neighbours=decided.neighbours,
+        scores=decided.scores,
+        combined=decided.combined,
+        void=decided.void,
+        boxes=boxes(decided.proposals),
         settings=provenance(parts),
         matches=prepared.matches,
     )

@@ -1,0 +1,129 @@
+"""`regions.tree`: superpixels, merged two by two into larger regions until the photo is one; every region is a mask.
+
+1. SLIC superpixels (Achanta et al., SLIC superpixels, PAMI 2012) of the photo on a small grid.
+2. Each has its mean colour (CIE L*a*b*) and the mean of the backbone's feature grid, brought to unit length.
+3. Regions that touch are merged by Ward's criterion on both (`ward.py`).
+
+An object that no superpixel is, a region of some step may be; which one, class scores decide (`algorithms.mask_tree`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from skimage.color import rgb2lab
+from skimage.segmentation import slic
+
+from retclip.algorithms.mask_tree import summed_up
+from retclip.data.images import resized
+from retclip.types import DenseFeatures, Image, MaskProposals, Vocabulary
+from retclip_regions.ward import borders, ward_tree, without_smaller
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from retclip.types import Device
+    from retclip_regions import TreeSettings
+
+LAB = 30.0  # of L*a*b*, as far apart as two feature vectors at a distance of 1: the weight 1 of both
+ITERATIONS = 5  # of SLIC: more move few borders
+
+
+class RegionTree:
+    """A class-agnostic proposer of nested regions."""
+
+    def __init__(self, settings: TreeSettings, device: Device) -> None:
+        self.settings = settings
+        self.device = device
+
+    def propose(
+        self,
+        images: Sequence[Image],
+        vocabulary: Vocabulary,  # noqa: ARG002
+        features: Sequence[DenseFeatures],
+    ) -> list[MaskProposals]:
+        """Return one entry per image: binary masks (n, y, x), a tree of them (`parents`), objectness 1.
+
+        Smaller regions come before the larger ones that they became part of. The grid is the image's own, or that of
+        the image reduced where a side is longer than `side`.
+        """
+        return [self._masks(image, grid) for image, grid in zip(images, features, strict=True)]
+
+    def _masks(self, image: Image, features: DenseFeatures) -> MaskProposals:
+        pixels = _small(image.pixels, self.settings.side)
+        regions = _superpixels(pixels, self.settings)  # (y, x)
+        areas = np.bincount(regions.ravel()).astype(np.float64)  # (m,)
+        colours = _means(rgb2lab(pixels).reshape(-1, 3), regions, areas) / LAB  # (m, 3)
+        deep = _feature_means(features, regions) * self.settings.features**0.5  # (m, d)
+        parents = ward_tree(np.concatenate([colours, deep], axis=1), areas, borders(regions))  # (n,)
+        members = summed_up(
+            torch.eye(len(areas)), torch.from_numpy(parents)
+        )  # (n, m) 1 where a superpixel is part of it
+        share = (members.numpy() @ areas) / areas.sum()  # (n,)
+        stays = without_smaller(parents, share, self.settings.smallest)  # (n,)
+        masks = members[torch.from_numpy(stays)][:, torch.from_numpy(regions)]  # (n', y, x)
+        device, count = self.device.torch_device, int(stays.sum())
+        number = np.append(np.cumsum(stays) - 1, -1)  # (n + 1,) of each node among those that stay; the last for "none"
+        return MaskProposals(
+            masks.to(device),
+            torch.ones(count, device=device),
+            image.size,
+            parents=torch.from_numpy(number[parents[stays]]),
+        )
+
+
+def _small(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    shrink = side / max(height, width)
+    if shrink >= 1.0:
+        return pixels
+    return resized(pixels, (max(1, round(height * shrink)), max(1, round(width * shrink))))
+
+
+def _superpixels(pixels: NDArray[np.uint8], settings: TreeSettings) -> NDArray[np.int64]:
+    """Return (y, x) int64, the number of each pixel's superpixel, 0 .. m - 1 without gaps.
+
+    They are numbered in no order of place: whoever takes the first few of equal objectness, as a build with a limit
+    does, gets some from everywhere.
+    """
+    patches = slic(
+        pixels,
+        n_segments=settings.count,
+        compactness=settings.compactness,
+        sigma=1,
+        start_label=0,
+        max_num_iter=ITERATIONS,
+        channel_axis=-1,
+    )
+    found, number = np.unique(patches, return_inverse=True)
+    shuffled = np.random.default_rng(0).permutation(len(found))
+    return shuffled[number].reshape(patches.shape)
+
+
+def _means(values: NDArray[np.float64], regions: NDArray[np.int64], areas: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (m, d) the mean of each region's pixels. values: (y * x, d)."""
+    flat = regions.ravel()
+    sums = [np.bincount(flat, channel, minlength=len(areas)) for channel in values.T]
+    return np.stack(sums, axis=1) / areas[:, None]
+
+
+def _feature_means(features: DenseFeatures, regions: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return (m, d) the mean of the feature grid over each region, of unit length; 0 where there are no features.
+
+    Each pixel counts with the cell that its centre lies in.
+    """
+    grid = features.grid.detach().float().cpu()  # (d, h, w)
+    rows, columns = (
+        ((np.arange(pixels) + 0.5) / pixels * share * cells).astype(np.int64)
+        for pixels, cells, share in zip(regions.shape, grid.shape[1:], features.extent, strict=True)
+    )  # (y,), (x,)
+    cells = rows[:, None] * grid.shape[2] + columns  # (y, x)
+    count, per_region = int(regions.max()) + 1, grid.shape[1] * grid.shape[2]
+    shares = np.bincount((regions * per_region + cells).ravel(), minlength=count * per_region)  # pixels of each pair
+    weights: Tensor = torch.from_numpy(shares.reshape(count, per_region)).float()  # (m, h * w)
+    sums = weights @ grid.flatten(1).T  # (m, d)
+    return torch.nn.functional.normalize(sums, dim=1).double().numpy()
