@@ -1,9 +1,11 @@
-"""Real photos, no weights: what the exact backbone and retrieval alone reach, and what adding a class changes.
+"""Real photos: what retrieval alone reaches, by the exact backbone or another preset, and what adding a class changes.
 
-    python benchmarks/real_photos.py --data ../shared/data --out /tmp/real_photos
+    python benchmarks/real_photos.py --data ../shared/data --out /tmp/real_photos [--preset photos]
 
 Runs the commands that a person would run (they are printed) and writes OUT/real_photos.json and OUT/real_photos.md:
-1. CamVid: a store from the training images, the validation images evaluated with annotated masks and with superpixels.
+1. CamVid: a store from the training images' annotated masks, the validation images evaluated with annotated masks and
+   with superpixels; a store of the training images' superpixels, each named by the majority of the annotation under it,
+   the validation images evaluated with superpixels.
 2. COCO panoptic: the same.
 3. CamVid without Bicyclist and Pedestrian, evaluated; both added from the training images; evaluated again.
 4. The most confident wrong label of a validation segment, explained as a picture.
@@ -19,7 +21,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from retclip.store.sql.engine import transaction
 
 ADDED = ("Bicyclist", "Pedestrian")
 PROPOSERS = {"annotation": "reference.ground_truth", "superpixels": "reference.superpixels"}
+ALIKE = "superpixels, the store's too"
 Figures = dict[str, Any]
 
 
@@ -46,10 +49,11 @@ def command(*arguments: str) -> tuple[Figures, float]:
     return json.loads(done.stdout), time.monotonic() - clock
 
 
-def evaluated(source: str, store: Path) -> Figures:
+def evaluated(source: str, store: Path, names: Collection[str] = tuple(PROPOSERS)) -> Figures:
     """PQ, mIoU and IoU per class for each proposer."""
     found = {}
-    for name, proposer in PROPOSERS.items():
+    for name in names:
+        proposer = PROPOSERS[name]
         answer, seconds = command("evaluate", source, "--store", str(store), "--proposer", proposer)
         keys = ("pq", "sq", "rq", "pq_things", "pq_stuff", "miou", "pixel_accuracy", "segment_accuracy", "images")
         iou = {one: row["iou"] for one, row in answer["per_class"].items()}
@@ -57,12 +61,14 @@ def evaluated(source: str, store: Path) -> Figures:
     return found
 
 
-def data_set(address: str, store: Path) -> Figures:
-    """A store from the training part, evaluated on the other."""
-    built, seconds = command("build", f"{address}?split=train", "--store", str(store))
-    images = built["images"]
-    return {"segments": built["segments"], "build_seconds": seconds, "images": images,
-            **evaluated(f"{address}?split=val", store)}  # fmt: skip
+def data_set(address: str, store: Path, preset: str) -> Figures:
+    """A store from the training part, evaluated on the other; and one that is cut as the other is."""
+    train, val, alike = f"{address}?split=train", f"{address}?split=val", store.with_name(f"{store.name}_alike")
+    built, seconds = command("build", train, "--store", str(store), "--preset", preset)
+    cut = command("build", train, "--store", str(alike), "--preset", preset, "--proposer", PROPOSERS["superpixels"])[0]
+    return {"segments": built["segments"], "build_seconds": seconds, "images": built["images"],
+            "segments_alike": cut["segments"], "passed_over_alike": cut["passed_over"], **evaluated(val, store),
+            ALIKE: evaluated(val, alike, ["superpixels"])["superpixels"]}  # fmt: skip
 
 
 def stored_vectors(store: Path) -> dict[str, tuple[str, str]]:
@@ -82,10 +88,10 @@ def stored_vectors(store: Path) -> dict[str, tuple[str, str]]:
     return found
 
 
-def incremental(address: str, store: Path, per_image: float) -> Figures:
+def incremental(address: str, store: Path, per_image: float, preset: str) -> Figures:
     """Two classes left out, then added one by one. per_image: seconds that a build needs for an image."""
     without = [part for name in ADDED for part in ("--without", name)]
-    command("build", f"{address}?split=train", "--store", str(store), *without)
+    command("build", f"{address}?split=train", "--store", str(store), "--preset", preset, *without)
     before, vectors = evaluated(f"{address}?split=val", store), stored_vectors(store)
     added = {}
     for name in ADDED:
@@ -139,7 +145,7 @@ def table(found: Figures) -> str:
     """The figures as Markdown."""
     lines = ["| data | masks | PQ | SQ | RQ | mIoU | segment accuracy |", "|---|---|---:|---:|---:|---:|---:|"]
     for name in ("camvid", "coco_panoptic"):
-        for proposer in PROPOSERS:
+        for proposer in (*PROPOSERS, ALIKE):
             row = found[name][proposer]
             figures = " | ".join(f"{row[key]:.1f}" for key in ("pq", "sq", "rq", "miou", "segment_accuracy"))
             lines.append(f"| {name} ({row['images']} photos) | {proposer} | {figures} |")
@@ -159,16 +165,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path("/tmp/real_photos"))
+    parser.add_argument("--preset", default="appearance", choices=["appearance", "photos"])
     given = parser.parse_args()
     camvid, coco = f"label-maps:{given.data / 'camvid'}", f"coco-panoptic:{given.data / 'coco_panoptic'}"
     take_folder(given.out)
     shutil.rmtree(given.out / "stores", ignore_errors=True)
     stores = given.out / "stores"
-    found: Figures = {"retclip": retclip.__version__}
-    found["camvid"] = data_set(camvid, stores / "camvid")
-    found["coco_panoptic"] = data_set(coco, stores / "coco")
+    found: Figures = {"retclip": retclip.__version__, "preset": given.preset}
+    found["camvid"] = data_set(camvid, stores / "camvid", given.preset)
+    found["coco_panoptic"] = data_set(coco, stores / "coco", given.preset)
     per_image = found["camvid"]["build_seconds"] / found["camvid"]["images"]
-    found["incremental"] = incremental(camvid, stores / "incremental", per_image)
+    found["incremental"] = incremental(camvid, stores / "incremental", per_image, given.preset)
     found["mistake"] = most_confident_mistake(camvid, stores / "camvid", given.out / "mistake.png")
     (given.out / "real_photos.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     (given.out / "real_photos.md").write_text(table(found), encoding="utf-8")

@@ -82,6 +82,9 @@ def build(
     with options.opened(store, setup.models.config, flags, create=True, required=required) as memory:
         address = photos[0] if photos else source
         report = run_with_progress(lambda line: memory.build(address, chosen.classes, chosen.without or (), line))
+        for proposer, count in memory.store.runs.photos_cut_twice(report.run).items():
+            kept = f"{count} of these photos have masks of {proposer}, too, and both vote"
+            output.message(f"{kept}; to keep one kind: retclip log, retclip undo EVENT --store {store}")
     finish([report], store, setup.models.json)
 
 

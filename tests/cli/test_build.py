@@ -48,3 +48,13 @@ def test_the_store_remembers_what_it_was_made_with_not_by_which_machine(run, sou
 def test_what_cannot_be(run, source, tmp_path, flags):
     assert run("build", source(2), "--store", str(tmp_path / "store"), *flags).code == 2
     assert not (tmp_path / "store").exists()
+
+
+def test_a_build_of_photos_that_are_stored_by_another_proposer_says_that_both_vote(run, source, tmp_path):
+    store = ("--store", str(tmp_path / "store"))
+    first = run("build", source(2), *store)
+    assert "too, and both vote" not in first.err
+    patches = run("build", source(3), *store, "--proposer", "reference.superpixels")
+    assert patches.code == 0
+    assert "2 of these photos have masks of reference.ground_truth, too, and both vote" in " ".join(patches.err.split())
+    assert "masks without a majority of the annotation" in patches.err

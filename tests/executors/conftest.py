@@ -35,7 +35,8 @@ class World:
     @staticmethod
     def segments(memory):
         query = (
-            "SELECT s.point_id, i.sha256, c.name, m.x, m.y, m.width, m.height, m.area, m.rle, f.crc32 FROM segment s "
+            "SELECT s.point_id, i.sha256, c.name, s.confidence, m.x, m.y, m.width, m.height, m.area, m.rle, f.crc32 "
+            "FROM segment s "
             "JOIN mask m ON m.segment_id = s.id AND m.number = s.mask_no "
             "JOIN image i ON i.id = s.image_id JOIN category c ON c.id = s.category_id "
             "JOIN segment_feature f ON f.segment_id = s.id AND f.mask_no = s.mask_no WHERE s.status = 0"

@@ -55,6 +55,14 @@ def test_two_processes_make_the_same_store(world, alone):
     assert left == [], "workers outlive the build"
 
 
+def test_two_processes_name_by_the_majority_as_one_does(world):
+    patches = {"proposer": "reference.superpixels"}
+    (report, segments), (by_two, same) = world.build("patches", **patches), world.build("by_two", workers=2, **patches)
+    assert same == segments and dict(by_two.per_class) == dict(report.per_class)
+    assert dict(by_two.passed_over) == dict(report.passed_over) != {}, "some patch has no majority"
+    assert len({confidence for _, _, _, confidence, *_ in segments}) > 2
+
+
 def test_a_killed_process_costs_nothing(world, alone):
     killed = []
 

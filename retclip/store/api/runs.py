@@ -12,7 +12,7 @@ from retclip.store.archive.shards import Archive
 from retclip.store.index.indexes import Indexes
 from retclip.store.records import Failure, OpenRun, RunPlan, Taken, UnitResult, UnitStates, Wanted
 from retclip.store.segments.ingest import commit_units
-from retclip.store.segments.slots import images_with_slots
+from retclip.store.segments.slots import images_with_slots, photos_cut_twice
 from retclip.store.sql.engine import one_writer_at_a_time
 from retclip.store.sql.transactions import Transactions
 from retclip.store.states import RunState
@@ -55,6 +55,10 @@ class Runs:
     def images_with_slots(self, run: OpenRun, external_ids: Sequence[str], prompts: Sequence[str]) -> set[str]:
         """List those of the images that hold a segment of that run's proposer for one of the prompts."""
         return self._catalog.read(images_with_slots, run, external_ids, prompts)
+
+    def photos_cut_twice(self, run: int) -> dict[str, int]:
+        """Count the run's photos in which masks of another proposer stand beside its own, by that one's name."""
+        return self._catalog.read(photos_cut_twice, run)
 
     def lease(self, run: OpenRun, units: Sequence[Wanted], afresh: bool = False) -> Taken:
         """Lease units that no other process works on, until they are committed or the run ends.

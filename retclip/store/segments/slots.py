@@ -19,7 +19,7 @@ from retclip.store.history import segment_facts
 from retclip.store.ids import segment_id, stored_name
 from retclip.store.records import NewSegment, OpenRun
 from retclip.store.sql.catalog import its_mask, rows_in
-from retclip.store.sql.tables import RETIRED, ImageRow, Mask, Run, Segment
+from retclip.store.sql.tables import NORMAL, RETIRED, ImageRow, Mask, Proposer, Run, Segment
 from retclip.store.states import LabelSource
 
 SLOT = (
@@ -162,6 +162,21 @@ def images_with_slots(
     rows = rows_in(connection, query, ImageRow.external_id, [stored_name(name) for name in external_ids])
     names = {row.external_id for row in rows}
     return {name for name in external_ids if stored_name(name) in names}
+
+
+def photos_cut_twice(connection: Connection, run_id: int) -> dict[str, int]:
+    """Count the run's photos in which visible segments of another proposer stand beside its own, by that proposer."""
+    of_run = select(Segment.image_id, Segment.proposer_id).where(Segment.run_id == run_id, Segment.status == NORMAL)
+    mine = of_run.distinct().subquery()
+    query = (
+        select(Proposer.name, func.count(Segment.image_id.distinct()))
+        .join(mine, (mine.c.image_id == Segment.image_id) & (mine.c.proposer_id != Segment.proposer_id))
+        .join(Proposer, Proposer.id == Segment.proposer_id)
+        .where(Segment.status == NORMAL)
+        .group_by(Proposer.name)
+        .order_by(Proposer.name)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def _rows(connection: Connection, run: OpenRun, image: SlotImage) -> Sequence[Any]:
