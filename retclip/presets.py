@@ -11,6 +11,7 @@ from typing import Any
 DEFAULT_PRESET = "appearance"
 FINETUNE_PRESET = "fc-clip-finetune"  # of `retclip finetune`, where none is named
 CLIP_TEXT, HEAD, VOTE = "zero_shot.clip_text", "mask2former.in_vocabulary", "retrieval.vote"
+LABELS = "timm.labels"
 
 # FC-CLIP's masks and its backbone; its pooling, with the covered share where that rule loses a mask (method.md 1.3).
 _FCCLIP_PARTS = {"backbone": "openclip.convnext_large", "proposer": "mask2former.queries"}
@@ -47,7 +48,8 @@ _APPEARANCE: dict[str, Any] = {
 
 ABOUT = {  # a line for whoever chooses among them
     "appearance": "colours and textures of superpixels, retrieval alone: no model, only names that the store knows",
-    "photos": "an ImageNet network over superpixels, retrieval alone: only names that the store knows",
+    "photos": "an ImageNet network over superpixels: retrieval, and the network's own 1,000 classes by name",
+    "imagenet": "ImageNet's 1,000 classes by name over superpixels: no store; dog, car, espresso, not sky or person",
     "fc-clip": "FC-CLIP as published: mask queries, CLIP text, in-vocabulary head",
     "fc-clip-finetune": "FC-CLIP's recipe, for `retclip finetune`",
     "retclip-cross-data-set": "the paper's best: FC-CLIP with retrieval (tables 1 and 4)",
@@ -64,8 +66,13 @@ FOR_FINETUNING = ("fc-clip-finetune", "miniature-finetune")
 
 PRESETS: dict[str, dict[str, Any]] = {
     "appearance": _APPEARANCE,
-    # The same with a network that pip installs (plugins/timm), its vote the same: chosen by no photo of the benchmark.
-    "photos": {**_APPEARANCE, "components": {"backbone": "timm.lite0"}},
+    # The same with a network that pip installs (plugins/timm), its vote the same: chosen by no photo of the benchmark;
+    # beside it the labels that the network was trained on, gamma by cross-validation on COCO's training photos.
+    "photos": {
+        **_APPEARANCE,
+        "components": {"backbone": "timm.lite0", "classifiers": (VOTE, LABELS)},
+        "ensemble": {"gamma": 0.5},
+    },
     # FC-CLIP as published: alpha 0.4, beta 0.8, geometric (method.md 1.6, 1.9).
     "fc-clip": {
         "components": {**_FCCLIP_PARTS, "classifiers": (CLIP_TEXT, HEAD)},
@@ -167,5 +174,10 @@ PRESETS: dict[str, dict[str, Any]] = {
                 }
             },
         },
+    },
+    # The network's own labels instead of a store (plugins/timm): what is none of the names stays without a label.
+    "imagenet": {
+        "components": {"backbone": "timm.lite0", "classifiers": (LABELS,)},
+        "segment": {"smallest_void": 0.0005},
     },
 }

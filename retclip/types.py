@@ -209,16 +209,32 @@ class MaskProposals:
 
 
 @dataclass(frozen=True, eq=False)
+class LabelLogits:
+    """What a network says of the labels that it was trained on, before the softmax over them.
+
+    labels: the name of their list, which says their order, e.g. "imagenet-1k".
+    segments: (n, l) float32 of each mask; a row of a mask that covers no cell must not be used.
+    image: (l,) float32 of the whole image.
+    """
+
+    labels: str
+    segments: Tensor
+    image: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class SegmentFeatures:
     """One vector per mask.
 
     vectors: (n, d) float32 of unit length.
     covered: (n,) bool, False where the mask covers no cell of the feature grid; that row of `vectors` must not be used.
+    label_logits: of a backbone that was trained to tell labels of its own and provides `LABELS`; never stored.
     """
 
     vectors: Tensor
     covered: Tensor
     space: FeatureSpace
+    label_logits: LabelLogits | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from retclip.cli import options, output, streams
 from retclip.cli.fitted_table import fitted_table
 from retclip.errors import RetCLIPError, StoreMissing
+from retclip.presets import LABELS
 
 if TYPE_CHECKING:
     from retclip.preset_needs import PresetNeeds
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("preset", "ready", "store", "weights", "names")
 OTHER = "other backbone"
+NAMES = {"any": "any", "store": "the store's", "own": "its own", "store and own": "the store's, its own"}
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,12 @@ def _ready(needs: PresetNeeds, state: StoreState) -> bool:
     return needs.installed and (not needs.votes or state.tell(needs)[0])
 
 
+def _names(needs: PresetNeeds) -> str:
+    """Return whose names a preset knows: any, or those of labels of its own, with or without the store's."""
+    own = "own" if LABELS in needs.components.get("classifiers", ()) else ""
+    return "any" if needs.any_name else " and ".join(filter(None, ["store" if needs.votes else "", own])) or "store"
+
+
 def _row(needs: PresetNeeds, state: StoreState, default: str) -> tuple[str, ...]:
     lacking = sum(weights.megabytes for weights in needs.absent)
     weights = f"{lacking} MB not here" if needs.absent else "here" if needs.weights else "none"
@@ -96,7 +104,7 @@ def _row(needs: PresetNeeds, state: StoreState, default: str) -> tuple[str, ...]
         "yes" if _ready(needs, state) else "no",
         state.tell(needs)[1] if needs.votes else "needs none",
         weights,
-        "any" if needs.any_name else "the store's",
+        NAMES[_names(needs)],
         needs.about,
     )
 
@@ -108,7 +116,7 @@ def _as_dict(needs: PresetNeeds, state: StoreState, store: Path) -> dict[str, An
         "about": needs.about,
         "for": "finetune" if needs.for_finetuning else "segment",
         "ready": _ready(needs, state),
-        "names": "any" if needs.any_name else "store",
+        "names": _names(needs),
         "components": {role: list(names) for role, names in needs.components.items()},
         "plugins": {"here": not needs.lacking, "lacking": list(needs.lacking)},
         "weights": [

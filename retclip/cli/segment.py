@@ -14,6 +14,7 @@ import typer
 from retclip.cli import options, output
 from retclip.cli.fallback import FillMissing, filled, say_missing
 from retclip.cli.progress import ProgressLine
+from retclip.cli.unknown_names import say_unknown
 from retclip.errors import DataError, PartialFailure
 from retclip.own_files import RESULTS, require_own_folder
 from retclip.passed_over import Tally, by_reason, passed_over_by
@@ -85,6 +86,7 @@ def segment(
 
         if fill is None:
             say_missing(memory, prepared, store)
+        say_unknown(memory, prepared)
         records, beside = _records(memory, paths)
         stopped = output.told_when_stopped(f"stopped; what was segmented lies in {out}")
         line = ProgressLine()

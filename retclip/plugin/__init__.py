@@ -33,6 +33,7 @@
 from retclip.plugin.contracts import (
     ANNOTATION,
     AREAS,
+    LABELS,
     LEVELS,
     NEIGHBOURS,
     PATCHES,
@@ -49,6 +50,7 @@ from retclip.plugin.spec import impl
 __all__ = [
     "ANNOTATION",
     "AREAS",
+    "LABELS",
     "LEVELS",
     "NEIGHBOURS",
     "PATCHES",

@@ -20,6 +20,7 @@ from retclip.types import (
     DenseFeatures,
     FeatureSpace,
     Image,
+    LabelLogits,
     MaskLogits,
     MaskProposals,
     Neighbours,
@@ -123,8 +124,18 @@ def checked_segments(segments: Any, masks: int, space: FeatureSpace, component: 
         check_shape("covered", segments.covered, "n", {"n": masks})
         check_flags("covered", segments.covered)
         _check_unit("vectors", segments.vectors[segments.covered])
+        if segments.label_logits is not None:
+            _check_label_logits(segments.label_logits, masks)
     answer: SegmentFeatures = replace(segments, vectors=segments.vectors.float())
     return answer
+
+
+def _check_label_logits(logits: LabelLogits, masks: int) -> None:
+    _check_kind("label_logits", logits, LabelLogits)
+    labels = _check_numbers("label_logits.segments", logits.segments, "n l", {"n": masks})["l"]
+    _check_numbers("label_logits.image", logits.image, "l", {"l": labels})
+    if not bool(logits.segments.isfinite().all() and logits.image.isfinite().all()):
+        raise ShapeError("finite label_logits", "NaN or infinity among them", "")
 
 
 def checked_scores(

@@ -44,6 +44,7 @@ WHOLE = "whole"  # a proposer provides it where its mask is the whole photo: who
 PATCHES = "patches"  # a proposer provides it where its masks claim no whole objects: touching ones are joined
 TEXT_THRESHOLD = 0.95  # cosine of two names above which they are one class (paper, section 2.2, with CLIP's text tower)
 AREAS = "areas"  # a backbone provides it where a mask's vector follows from the share that it covers of each cell
+LABELS = "labels"  # a backbone provides it where its segments bring `label_logits`; a classifier may need it
 SAID_BY, PERSON = "said_by", "person"  # key of `SourceImage.extra`, and its value where a person named the classes
 
 
@@ -68,7 +69,7 @@ class Component(Generic[T]):
     name: lower case, `[a-z0-9_-]+`; the full name is "<plugin>.<name>".
     summary: one line for `retclip plugins list`.
     provides, needs: capabilities, checked before any weights are loaded (`TEXT`, `LEVELS`, `NEIGHBOURS`, `ANNOTATION`,
-    `REGIONS`, `WHOLE`, `PATCHES`, `AREAS`).
+    `REGIONS`, `WHOLE`, `PATCHES`, `AREAS`, `LABELS`).
     weights: maps settings to the weights they need; missing ones are reported before `load`.
     text_threshold: for a backbone with a text tower: maps settings to the cosine of two names above which they are one
     class, in [-1, 1]; None = its texts say too little, names are compared by spelling alone.
@@ -155,7 +156,8 @@ class Classifier(Protocol):
 
         An in-vocabulary classifier also has `trained_on`, the terms of its fine-tuning vocabulary (C_train in the
         paper), which alpha and beta need. One that needs neighbours may have `neighbours_per_class`, an integer: above
-        0, at least so many of each class are searched for, instead of `retrieval.k` of all classes together.
+        0, at least so many of each class are searched for, instead of `retrieval.k` of all classes together. One that
+        abstains for some names may have `unknown(vocabulary)`, which returns of each such class the reason, for users.
         """
 
     def score(

@@ -6,9 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from retclip.errors import ConfigError
-from retclip.plugin.contracts import LEVELS, NEIGHBOURS, TEXT
+from retclip.plugin.contracts import LABELS, LEVELS, NEIGHBOURS, TEXT
 
-LACKING = {TEXT: "which has no text tower", LEVELS: "which has no named feature maps"}
+LACKING = {TEXT: "which has no text tower", LEVELS: "which has no named feature maps", LABELS: "which names no labels"}
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from retclip.types import (
     DenseFeatures,
     FeatureSpace,
     Image,
+    LabelLogits,
     MaskLogits,
     MaskProposals,
     Neighbours,
@@ -331,3 +332,17 @@ def test_scores_of_other_forms(change, says):
 def test_a_grid_has_as_many_channels_for_every_image():
     apart = [DenseFeatures(torch.zeros(channels, 2, 3), SPACE, (4, 6)) for channels in (2, 1)]
     assert "d is 2" in refused(checked_features, apart, [IMAGE, IMAGE], SPACE)
+
+
+def test_label_logits_are_checked_too():
+    logits = LabelLogits("three", torch.zeros(2, 3), torch.zeros(3))
+    assert same(checked_segments(replace(SEGMENTS, label_logits=logits), 2, SPACE, "x.y").label_logits, logits)
+    for change, says in (
+        ({"segments": torch.zeros(1, 3)}, "label_logits.segments"),
+        ({"image": torch.zeros(4)}, "label_logits.image"),
+        ({"segments": torch.full((2, 3), torch.nan)}, "label_logits"),
+    ):
+        with pytest.raises(ContractBroken, match=says):
+            checked_segments(replace(SEGMENTS, label_logits=replace(logits, **change)), 2, SPACE, "x.y")
+    with pytest.raises(ContractBroken, match="LabelLogits"):
+        checked_segments(replace(SEGMENTS, label_logits=torch.zeros(2, 3)), 2, SPACE, "x.y")

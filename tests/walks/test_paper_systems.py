@@ -176,7 +176,8 @@ def test_evaluation_by_the_command_line(tmp_path, weights):
 
 
 @pytest.mark.parametrize(
-    "preset", [one for one in PRESETS if one not in ("appearance", "photos") and not one.startswith(SHIPPED)]
+    "preset",
+    [one for one in PRESETS if one not in ("appearance", "photos", "imagenet") and not one.startswith(SHIPPED)],
 )
 def test_without_weights_every_preset_says_what_to_fetch(preset, tmp_path):
     """Whatever is missing first: name, size, folder and two commands, and exit code 6."""

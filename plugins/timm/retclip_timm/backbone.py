@@ -20,8 +20,8 @@ from retclip.data.images import resized
 from retclip.plugin.batches import BatchSize
 from retclip.plugin.checkpoints import state_digest
 from retclip.plugin.grid_features import grid_features, normalised
-from retclip.types import DenseFeatures, Device, FeatureSpace, Image, MaskLogits, SegmentFeatures
-from retclip_timm.network import Stages
+from retclip.types import DenseFeatures, Device, FeatureSpace, Image, LabelLogits, MaskLogits, SegmentFeatures
+from retclip_timm.network import Head, Stages
 
 VERSION = "1"  # raised whenever a number of this module changes: vectors of two versions do not compare
 
@@ -31,10 +31,20 @@ class StageBackbone:
 
     name: the component's full name.
     short_side, long_side: pixels; the photo's sides after the resize.
+    head: for the network's own labels; None = they are not asked for. Vectors are the same with and without.
     """
 
-    def __init__(self, name: str, stages: Stages, short_side: int, long_side: int, device: Device) -> None:
+    def __init__(
+        self,
+        name: str,
+        stages: Stages,
+        short_side: int,
+        long_side: int,
+        device: Device,
+        head: Head | None = None,
+    ) -> None:
         self.stages, self.short_side, self.long_side, self.device = stages, short_side, long_side, device
+        self.head = head
         digest = state_digest(stages.model.state_dict())
         stages.model.to(device.torch_device)
         self.batches = BatchSize(device)
@@ -67,11 +77,26 @@ class StageBackbone:
         """Return vectors (n, d) as `segment_vectors`. weights: (n, h, w) share of each cell that each mask covers."""
         means, covered = mask_pooling(features.grid, weights)  # (n, d), (n,)
         units = [F.normalize(part, dim=-1) for part in means.float().split(self.stages.channels, dim=1)]  # (n, d_i)
-        return SegmentFeatures(F.normalize(torch.cat(units, dim=1), dim=-1), covered, self.space)
+        labels = None if self.head is None else self._label_logits(self.head, features.grid, weights)
+        return SegmentFeatures(F.normalize(torch.cat(units, dim=1), dim=-1), covered, self.space, labels)
 
     def text_vectors(self, names: Sequence[str]) -> Tensor | None:  # noqa: ARG002
         """Return None: the network cannot read."""
         return None
+
+    def _label_logits(self, head: Head, grid: Float[Tensor, "d h w"], weights: Float[Tensor, "n h w"]) -> LabelLogits:
+        """Return the logits of masks and image, from the mean of the last map over each.
+
+        The last stage is repeated on the grid of the finest; there a cell of its own grid is a square of cells.
+        """
+        step = self.stages.strides[-1] // self.stages.strides[0]
+        stage = grid[-self.stages.channels[-1] :, ::step, ::step]  # (d_l, h_l, w_l)
+        last = head.last(stage[None])[0]  # (e, h_l, w_l)
+        cells = weights.unflatten(2, (-1, step)).unflatten(1, (-1, step)).mean(dim=(2, 4))  # (n, h_l, w_l)
+        means, _ = mask_pooling(last, cells)  # (n, e)
+        whole = last.mean(dim=(1, 2))[None]  # (1, e)
+        logits = head.classifier(torch.cat([means.to(whole), whole])).float()  # (n + 1, l)
+        return LabelLogits(head.labels, logits[:-1], logits[-1])
 
     def _input(self, image: Image) -> Float[Tensor, "3 H W"]:
         size = fitted_size(target_size(image.size, self.short_side, self.long_side), max(self.stages.strides))

@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from retclip.plugin.checkpoints import file_digest
 from retclip.plugin.model_files import model_file
 from retclip.plugin.pins import require_digest
 from retclip_timm import LITE0, PUBLISHED
-from retclip_timm.network import Stages, network
+from retclip_timm.class_names import LIST
+from retclip_timm.network import Head, Stages, network
 
 ARCHITECTURE, STRIDES = "tf_efficientnet_lite0", (16, 32)
 DEPTHS = (1, 2, 2, 3, 3, 4, 1)  # blocks per stage (Tan and Le 2019, table 1, width and depth 1.0)
@@ -36,6 +37,12 @@ def lite0(weights: str) -> Stages:
         require_digest(LITE0.files[0], file_digest(path))
     stages = network(ARCHITECTURE, str(path), STRIDES, timm_names)
     return replace(stages, mean=(PIXEL_MEAN,) * 3, std=(PIXEL_STD,) * 3)
+
+
+def head_of(stages: Stages) -> Head:
+    """Return what comes after the last stage of that network: 1,280 channels, then ImageNet's 1,000 classes."""
+    model = stages.model
+    return Head(LIST, nn.Sequential(model.conv_head, model.bn2), model.classifier)
 
 
 def timm_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -51,6 +51,20 @@ class Stages:
         return [stage.float() for stage in maps]
 
 
+@dataclass(frozen=True, eq=False)
+class Head:
+    """What comes after the last stage: a network's own labels.
+
+    labels: the name of their list.
+    last: from the last stage (b, d, h, w) to the last map (b, e, h, w), whose mean is classified.
+    classifier: from (n, e) to logits (n, l).
+    """
+
+    labels: str
+    last: nn.Module
+    classifier: nn.Module
+
+
 def network(architecture: str, weights: str, strides: Sequence[int], rename: Rename = dict) -> Stages:
     """Return a network of timm with the weights of a file.
 

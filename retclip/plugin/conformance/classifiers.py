@@ -12,9 +12,9 @@ from retclip.errors import ContractBroken
 from retclip.plugin.checks import checked_scores
 from retclip.plugin.conformance.comparison import equal
 from retclip.plugin.conformance.examples import masks, vocabulary
-from retclip.plugin.contracts import NEIGHBOURS
+from retclip.plugin.contracts import LABELS, NEIGHBOURS
 from retclip.plugin.discovery import ComponentInfo
-from retclip.types import FeatureSpace, MaskProposals, Neighbours, Role, SegmentFeatures, Vocabulary
+from retclip.types import FeatureSpace, LabelLogits, MaskProposals, Neighbours, Role, SegmentFeatures, Vocabulary
 
 
 def _inputs(
@@ -32,7 +32,14 @@ def _inputs(
     near = Neighbours(ids, classes, distances, torch.tensor([True, True, False]))
     proposals = MaskProposals(masks()[:count], torch.ones(count), (48, 64))
     neighbours = near if NEIGHBOURS in info.component.needs else None
-    return proposals, SegmentFeatures(vectors, covered, space), vocabulary(text), neighbours
+    labels = _label_logits(count, generator) if LABELS in info.component.needs else None
+    return proposals, SegmentFeatures(vectors, covered, space, labels), vocabulary(text), neighbours
+
+
+def _label_logits(count: int, generator: torch.Generator) -> LabelLogits:
+    """Return made-up logits of the one list of labels that a backbone of this project has."""
+    segments, image = torch.randn(count, 1000, generator=generator), torch.randn(1000, generator=generator)
+    return LabelLogits("imagenet-1k", segments, image)
 
 
 HEAD = "it reads what its own proposer says of the masks: test it together with that proposer"

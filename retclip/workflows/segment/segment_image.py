@@ -93,7 +93,7 @@ def decide(
             answer = classifier.component.score(proposals, segments, vocabulary, neighbours)
         answer = checked_scores(answer, len(proposals), vocabulary, classifier.name, neighbours)
         scores.append(replace(answer, classifier=classifier.name))
-    scores = _pruned(scores, proposals, vocabulary.names, neighbours)
+    scores = _pruned(_with_void_of_all_classes(scores), proposals, vocabulary.names, neighbours)
     weights = EnsembleWeights(**settings.ensemble.model_dump())
     combined, void = ensemble(scores, seen_classes(parts, prepared), weights, covered=segments.covered)
     decided = Decided(proposals, neighbours, tuple(scores), combined, void)
@@ -161,6 +161,16 @@ def _neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: Segmen
     distances = torch.full((count, k), torch.inf, device=nearest.distances.device)  # (n, k)
     classes[rows], distances[rows] = nearest.classes, nearest.distances
     return Neighbours(ids, classes, distances, nearest.supported)
+
+
+def _with_void_of_all_classes(scores: list[ClassScores]) -> list[ClassScores]:
+    """Return the scores without the "no object" of a source that abstains for a class which another one knows.
+
+    What it takes for none of the classes may be that one: labels of a network know no sky, a store may.
+    """
+    knows = [source.knows.cpu() for source in scores]
+    lacks = [any(bool((other & ~own).any()) for m, other in enumerate(knows) if m != n) for n, own in enumerate(knows)]
+    return [replace(source, void=None) if lack else source for source, lack in zip(scores, lacks, strict=True)]
 
 
 def _pruned(

@@ -151,6 +151,18 @@ def described_of(parts, picture, words):
     return [one.class_name for one in picture.truth.segments], described.keys.vectors
 
 
+@pytest.mark.parametrize(("other_knows", "labelled"), [([True, True, False], True), ([True, False, False], False)])
+def test_no_object_is_not_said_where_another_source_knows_more_classes(kit, other_knows, labelled):
+    """The first source knows the sky alone and takes both masks for none of the classes; the second may know grass."""
+    sure = kit.Classifier(RIGHT, void=torch.tensor([0.95, 0.95]))
+    sure.score, score = (lambda *given: replace(score(*given), knows=torch.tensor([True, False, False]))), sure.score
+    other = kit.Classifier(RIGHT)
+    other.score, plain = (lambda *given: replace(plain(*given), knows=torch.tensor(other_knows))), other.score
+    result, evidence = segment(kit, kit.picture(), classifiers=[sure, other])
+    assert bool(result.segments) is labelled
+    assert bool(evidence.void.max() > 0.9) is not labelled
+
+
 def test_an_image_without_masks_is_void_all_over(kit):
     voter = kit.loaded("stub.vote", kit.Classifier(RIGHT), needs={NEIGHBOURS})
     result, evidence = segment(kit, kit.picture(), giving(torch.zeros(0, 4, 4)), [voter])
