@@ -367,8 +367,9 @@ def _doctor(
     with cached_in(settings.weights.place):
         manager = PluginManager.discover(settings.plugins.disabled)
         findings += check_weights(manager.listed_weights(settings.of_component).values())
+    backbones = [info.full_name for info in manager.components("backbone")]
     if store is not None:
-        findings += check_open_store(store, repair)
+        findings += check_open_store(store, repair, backbones)
     elif folder is not None:
-        findings += check_store(folder, store_options(settings), repair)
+        findings += check_store(folder, store_options(settings), repair, backbones)
     return DoctorReport(tuple(findings))

@@ -135,7 +135,16 @@ class Components:
             provides, needs = info.component.provides, info.component.needs
             threshold = text_threshold(info, info.component.settings(**values))
             self._loaded[key] = Loaded(
-                info.full_name, info.version, component, device, settings, provides, needs, files, threshold
+                info.full_name,
+                info.version,
+                component,
+                device,
+                settings,
+                provides,
+                needs,
+                files,
+                threshold,
+                info.distribution,
             )
         return self._loaded[key]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from retclip.errors import SpaceIncomplete, SpaceMismatch, StoreMissing
 from retclip.store.archive.shards import Archive
@@ -53,6 +54,10 @@ class Spaces:
     def state(self, space: FeatureSpace) -> SpaceState:
         """Count how complete a space is. Raises as `row_of`."""
         return self._catalog.read(spaces.state_of, *self.row_of(space))
+
+    def makers(self) -> dict[str, Mapping[str, Any]]:
+        """Tell by a space's id what is recorded of the backbone that made it: name, version, distribution, settings."""
+        return self._catalog.read(spaces.makers)
 
     def require(self, space: FeatureSpace) -> None:
         """Raise SpaceMismatch unless the store is empty or has that space."""

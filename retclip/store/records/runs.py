@@ -19,7 +19,7 @@ class RunPlan:
     """The plan of a run. Raises ConfigError for an unknown kind.
 
     recipe: fingerprint of proposer, version and settings: with another one, finished units are done again.
-    components: by role: name, version, settings_sha256, weights.
+    components: by role: name, version, distribution, settings, settings_sha256, weights.
     """
 
     kind: RunKind

@@ -8,7 +8,7 @@ belong to a mask: another mask in the slot begins anew. A space without a missin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Select, and_, func, or_, select
 
 from retclip.errors import SpaceMismatch
 from retclip.store.records import SpaceState, StoredMask, StoredPhoto, VectorMaker
+from retclip.store.segments.space_words import described, differences, settings_to_repeat
 from retclip.store.sql.catalog import PAGE, its_mask, its_vector, joined, living, rows_in
 from retclip.store.sql.tables import (
     Category,
@@ -136,14 +137,36 @@ def mismatch(
     """Make the error of a store that holds `spaces` and not `space`."""
     stored = " or ".join(f"{stored_space.backbone} (space {stored_space.id})" for stored_space in spaces)
     names = " or ".join(dict.fromkeys(stored_space.backbone for stored_space in spaces))
-    todo = (
-        f"use --backbone {names} with its settings as in {folder / 'retclip.toml'}, "
-        f"or add vectors of this one: {to_add(space.backbone, folder)}, or build a new store"
-    )
+    use, got = f"use --backbone {names}", f"{space.backbone} (space {space.id}), another backbone"
+    add = to_add(space.backbone, folder)
+    same = next((stored_space for stored_space in spaces if stored_space.backbone == space.backbone), None)
+    if same is not None:
+        differing = differences(same, space)
+        own, its = described(differing, 1), described(differing, 0)
+        got = f"{space.backbone} (space {space.id}) with {own}, where the store has {its}"
+        options = settings_to_repeat(_settings(connection, same), differing)
+        use = f"say the settings that its vectors were made with: {options or 'as they were then'}"
+        add = f"{add}, and the --set of this command"
+    todo = f"{use}, or add vectors of this one: {add}, or build a new store"
     if not ledger.has_units(connection):  # whoever began it stored nothing
         todo = f"nothing is stored there yet: remove {folder}, or build into another folder; or {todo}"
-    got = f"{space.backbone} (space {space.id}), other weights or settings"
     return SpaceMismatch(f"vectors of {stored}, which this store holds", got, todo)
+
+
+def makers(connection: Connection) -> dict[str, Mapping[str, Any]]:
+    """Return by fingerprint of a space what its newest run recorded of the backbone that made it."""
+    query = select(Space.fingerprint, Space.backbone, Run.components).join(Run, Run.space_id == Space.id)
+    recorded: dict[str, Mapping[str, Any]] = {}
+    for fingerprint, backbone, components in connection.execute(query.order_by(Run.id)):
+        of_backbone = [part for part in (components or {}).values() if part.get("name") == backbone]
+        recorded |= {fingerprint: of_backbone[0]} if of_backbone else {}
+    return recorded
+
+
+def _settings(connection: Connection, space: FeatureSpace) -> Mapping[str, Any]:
+    """Return the settings that a space's backbone had, by their full keys; none of an older record."""
+    settings = makers(connection).get(space.id, {}).get("settings", {})
+    return {f"plugin.{space.backbone}.{key}": value for key, value in settings.items()}
 
 
 def to_add(backbone: str, folder: Path) -> str:

@@ -277,7 +277,7 @@ class Run(Sealed, Base):
     proposer_id: Mapped[int] = mapped_column(ForeignKey("proposer.id"))
     proposer_version: Mapped[str] = mapped_column(String(64))
     proposer_settings: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
-    components: Mapped[dict[str, Any] | None] = mapped_column(Json)  # by role: name, version, settings_sha256, weights
+    components: Mapped[dict[str, Any] | None] = mapped_column(Json)  # by role: name, version, settings, weights
     space_id: Mapped[int] = mapped_column(ForeignKey("feature_space.id"))
     config: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
     program: Mapped[str] = mapped_column(String(64))  # version of retclip

@@ -20,7 +20,8 @@ def components(parts: Parts, address: str) -> dict[str, Any]:
     """Return a run's components as plain data.
 
     Proposer, backbone, and keys where a second backbone makes the stored vectors, each with name, version,
-    settings_sha256 and weights (FOLDER/NAME -> sha256); and name and version of the source that reads the address.
+    distribution, settings, settings_sha256 and weights (FOLDER/NAME -> sha256); and name and version of the source
+    that reads the address.
     Raises DataError for a weight file that cannot be read any more.
     """
     components: dict[str, Loaded[Any]] = {"proposer": parts.proposer, "backbone": parts.backbone}
@@ -44,6 +45,8 @@ def _record(component: Loaded[Any]) -> dict[str, Any]:
     return {
         "name": component.name,
         "version": component.version,
+        "distribution": component.distribution,
+        "settings": dict(component.settings),
         "settings_sha256": settings,
         "weights": weight_digests(component.files),
     }

@@ -54,20 +54,22 @@ def _torch() -> Finding:
     return Finding("torch", True, ", ".join(versions))
 
 
-def check_store(folder: Path, options: StoreOptions, repair: bool) -> list[Finding]:
+def check_store(folder: Path, options: StoreOptions, repair: bool, installed: Sequence[str] = ()) -> list[Finding]:
     """Check disk, catalog, schema and archive, and for every space the index and missing vectors.
 
     With `repair`, the indexes are made right. Nothing is compared with a damaged catalog.
+
+    installed: the full names of the installed backbones, none = the spaces' backbones are not looked for.
     """
     try:
         with FeatureStore.open(folder, options, check_schema=False) as store:
-            return check_open_store(store, repair)
+            return check_open_store(store, repair, installed)
     except RetCLIPError as error:
         return [_disk(folder), *_unusable(error)]
 
 
-def check_open_store(store: FeatureStore, repair: bool) -> list[Finding]:
-    """Check an open store."""
+def check_open_store(store: FeatureStore, repair: bool, installed: Sequence[str] = ()) -> list[Finding]:
+    """Check an open store. installed: as in `check_store`."""
     findings = [_disk(store.folder)]
     try:
         is_whole, catalog = catalog_findings(store, repair)
@@ -75,6 +77,7 @@ def check_open_store(store: FeatureStore, repair: bool) -> list[Finding]:
         if is_whole:
             archive = _archive(store, repair)
             findings += [*archive, *_spaces(store, repair, archive[0].ok)]
+            findings += _absent(store, installed) if installed else []
     except RetCLIPError as error:
         findings += _unusable(error)
     return findings
@@ -141,6 +144,21 @@ def _spaces(store: FeatureStore, repair: bool, archive_whole: bool) -> list[Find
         findings.append(_complete(store, state, name))
         findings.append(index_finding(store, state.space, f"index of {name}", repair, archive_whole))
         findings += graph_findings(store, state.space, f"graph of {name}", repair)
+    return findings
+
+
+def _absent(store: FeatureStore, installed: Sequence[str]) -> list[Finding]:
+    """Return a finding for each space whose backbone is not installed: nobody can ask it anything."""
+    makers, findings = store.spaces.makers(), []
+    for state in store.spaces.all():
+        space = state.space
+        if space.backbone in installed:
+            continue
+        maker = makers.get(space.id, {})
+        distribution = maker.get("distribution", "")
+        by = f"; its vectors were made by {distribution} {maker.get('version', '')}" if distribution else ""
+        cure = f"pip install {distribution or 'the plugin that has it'}, or ask another space of this store"
+        findings.append(Finding(f"backbone {space.backbone}", False, f"not installed{by}", cure))
     return findings
 
 

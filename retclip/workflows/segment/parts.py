@@ -24,6 +24,7 @@ class Loaded(Generic[T]):
     component: the backbone, proposer or classifier itself; it may be loaded on first use.
     files: the weight files that it was loaded from, by FOLDER/NAME.
     text_threshold: of a backbone: the cosine above which two names are one class; None = their texts are not compared.
+    distribution: the installed distribution that announced it, "" = unknown.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Loaded(Generic[T]):
     needs: frozenset[str]
     files: Mapping[str, Path] = field(default_factory=dict)
     text_threshold: float | None = TEXT_THRESHOLD
+    distribution: str = ""
 
 
 @dataclass(frozen=True)
