@@ -324,11 +324,12 @@ def test_text_that_changes_from_call_to_call() -> None:
 def test_components_are_tried_without_gradients_as_the_core_calls_them() -> None:
     class Learned(Even):
         def __init__(self):
-            self.layer = torch.nn.Linear(4, 3)
+            self.layer = torch.nn.Linear(4, 1)
 
         def score(self, proposals, segments, vocabulary, neighbours):
             assert torch.is_inference_mode_enabled()
-            return ClassScores(self.layer(segments.vectors).sigmoid(), neighbours.supported, self.role)
+            values = self.layer(segments.vectors).sigmoid().expand(-1, len(vocabulary))
+            return ClassScores(values, neighbours.supported, self.role)
 
     assert broken("classifier", Learned(), needs=frozenset({NEIGHBOURS})) == set()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ def _label_logits(count: int, generator: torch.Generator) -> LabelLogits:
     return LabelLogits("imagenet-1k", segments, image)
 
 
+ORDER = (2, 0, 1)  # of the three classes
 HEAD = "it reads what its own proposer says of the masks: test it together with that proposer"
 
 
@@ -71,11 +73,57 @@ def _pure(classifier: Any, info: ComponentInfo) -> object:
         return HEAD
     proposals, segments, words, near = _inputs(info)
     before = segments.vectors.clone(), proposals.masks.clone()
+    nearest = (near.classes.clone(), near.distances.clone()) if near else ()
     first, second = (classifier.score(proposals, segments, words, near) for _ in range(2))
     equal("scores twice", first.values, second.values)
     equal("vectors as they came", before[0], segments.vectors)
     equal("masks as they came", before[1], proposals.masks)
+    if near is not None:
+        equal("neighbours as they came", nearest[0], near.classes, "copy before you write")
+        equal("distances as they came", nearest[1], near.distances, "copy before you write")
     return None
+
+
+def _company(classifier: Any, info: ComponentInfo) -> object:
+    """A mask has its scores, alone and among others."""
+    if classifier.role is Role.IN_VOCABULARY:
+        return HEAD
+    proposals, segments, words, near = _inputs(info)
+    together = classifier.score(proposals, segments, words, near).values
+    for n in range(len(segments.covered)):
+        picked = torch.tensor([n])
+        one = replace(segments, vectors=segments.vectors[picked], covered=segments.covered[picked])
+        alone = classifier.score(proposals.picked(picked), one, words, near and _picked(near, n)).values
+        if bool(segments.covered[n]):
+            equal("scores of a mask alone and among others", together[picked], alone, "score each mask by itself")
+    return None
+
+
+def _picked(near: Neighbours, n: int) -> Neighbours:
+    return replace(near, ids=near.ids[[n]], classes=near.classes[[n]], distances=near.distances[[n]])
+
+
+def _order(classifier: Any, info: ComponentInfo) -> object:
+    """Classes that are asked for in another order get the same scores in that order."""
+    if classifier.role is Role.IN_VOCABULARY:
+        return HEAD
+    proposals, segments, words, near = _inputs(info)
+    before = classifier.score(proposals, segments, words, near)
+    turned = Vocabulary(*(tuple(getattr(words, key)[n] for n in ORDER) for key in ("names", "is_thing", "synonyms")))
+    rows = [row for n in ORDER for row in (words.row_class == n).nonzero()[0]]
+    turned = replace(turned, text=None if words.text is None else words.text[rows])
+    after = classifier.score(proposals, segments, turned, near and _reordered(near))
+    todo = "go by the names, texts and neighbours of this call: no class has a place of its own"
+    equal("scores of classes in another order", before.values[:, list(ORDER)], after.values, todo)
+    if not torch.equal(before.knows[list(ORDER)], after.knows):
+        raise ContractBroken("the same `knows` of classes in another order", f"{after.knows.tolist()}", todo)
+    return None
+
+
+def _reordered(near: Neighbours) -> Neighbours:
+    places = torch.tensor([ORDER.index(n) for n in range(len(ORDER))])
+    classes = torch.where(near.classes < 0, near.classes, places[near.classes.clamp(min=0)])
+    return replace(near, classes=classes, supported=near.supported[list(ORDER)])
 
 
 def answers(classifier: Any, info: ComponentInfo) -> list[Tensor] | str:
@@ -90,4 +138,6 @@ CHECKS = (
     ("role", _role),
     ("scores", _scores),
     ("inputs untouched, the same twice", _pure),
+    ("masks alone as among others", _company),
+    ("classes in any order", _order),
 )
