@@ -136,7 +136,7 @@ class DenseFeatures:
     grid: Tensor
     space: FeatureSpace
     image_size: tuple[int, int]  # (H, W)
-    stride: float = 1.0  # image pixels per grid cell, after the backbone's own resize
+    stride: float = 1.0  # pixels of the photo (not of the resized one) per cell; 1.0 also where nobody said
     levels: Mapping[str, Tensor] = field(default_factory=dict)
     extent: tuple[float, float] = (1.0, 1.0)
 

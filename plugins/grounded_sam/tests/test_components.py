@@ -25,7 +25,9 @@ def test_small_models_keep_the_contract(detector_folder, sam_file):
     for name, settings, more in (("boxes", boxes, []), ("grid", grid, []), ("prompted", prompted, ["marked objects"])):
         found = check_component(find(name), settings)
         assert [one for one in found if one.ok is False] == []
-        assert [one.check for one in found if one.ok] == [*kept, *more, "loaded twice, the same"]
+        weights = ["its weights stay as they are", "loaded twice, the same"]
+        judged = [one.check for one in found if one.ok and one.check != "masks lie where they should"]
+        assert judged == [*kept, *more, *weights]  # where masks of random weights lie may not show
 
 
 @pytest.mark.parametrize(("name", "setting"), [("boxes", "detector"), ("boxes", "sam"), ("grid", "sam")])

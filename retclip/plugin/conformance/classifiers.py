@@ -73,12 +73,12 @@ def _pure(classifier: Any, info: ComponentInfo) -> object:
         return HEAD
     proposals, segments, words, near = _inputs(info)
     before = segments.vectors.clone(), proposals.masks.clone()
-    nearest = (near.classes.clone(), near.distances.clone()) if near else ()
+    nearest = None if near is None else (near.classes.clone(), near.distances.clone())
     first, second = (classifier.score(proposals, segments, words, near) for _ in range(2))
     equal("scores twice", first.values, second.values)
     equal("vectors as they came", before[0], segments.vectors)
     equal("masks as they came", before[1], proposals.masks)
-    if near is not None:
+    if near is not None and nearest is not None:
         equal("neighbours as they came", nearest[0], near.classes, "copy before you write")
         equal("distances as they came", nearest[1], near.distances, "copy before you write")
     return None
@@ -109,9 +109,13 @@ def _order(classifier: Any, info: ComponentInfo) -> object:
         return HEAD
     proposals, segments, words, near = _inputs(info)
     before = classifier.score(proposals, segments, words, near)
-    turned = Vocabulary(*(tuple(getattr(words, key)[n] for n in ORDER) for key in ("names", "is_thing", "synonyms")))
     rows = [row for n in ORDER for row in (words.row_class == n).nonzero()[0]]
-    turned = replace(turned, text=None if words.text is None else words.text[rows])
+    turned = Vocabulary(
+        tuple(words.names[n] for n in ORDER),
+        tuple(words.is_thing[n] for n in ORDER),
+        tuple(words.synonyms[n] for n in ORDER),
+        None if words.text is None else words.text[rows],
+    )
     after = classifier.score(proposals, segments, turned, near and _reordered(near))
     todo = "go by the names, texts and neighbours of this call: no class has a place of its own"
     equal("scores of classes in another order", before.values[:, list(ORDER)], after.values, todo)
