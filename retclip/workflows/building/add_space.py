@@ -17,24 +17,19 @@ from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from retclip._version import __version__
-from retclip.data import rle
 from retclip.errors import DataError
 from retclip.plugin.contracts import Backbone
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.feature_store import FeatureStore
 from retclip.store.records import AddedVectors, Failure, OpenRun, RunPlan, StoredMask, StoredPhoto
 from retclip.store.states import GapReason, RunKind, RunState
-from retclip.types import Image, MaskProposals
+from retclip.types import Image
+from retclip.workflows.building.mask_vectors import mask_vectors
 from retclip.workflows.building.provenance import records
 from retclip.workflows.building.stored_photos import OpenSource, photos_missing_vectors
-from retclip.workflows.segment.describe_image import dense, pooled
 from retclip.workflows.segment.parts import Loaded
-
-MASK_CELLS = 1 << 26  # pixels of masks that are pooled at once, 256 MB of float32
 
 
 @dataclass(frozen=True)
@@ -149,7 +144,7 @@ class _Loop:
         try:
             if isinstance(answer, DataError):
                 raise answer
-            vectors, covered = _vectors(self._backbone, answer, masks)
+            vectors, covered = mask_vectors(self._backbone, answer, [mask.rle for mask in masks])
         except DataError as error:
             return self._unusable(photo, masks, str(error))
         covered_masks = tuple(mask for mask, met in zip(masks, covered, strict=True) if met)
@@ -179,24 +174,3 @@ class _Loop:
 def _dropped(backbone: str, photo: StoredPhoto, mask: StoredMask) -> Failure:
     reason = f"dropped: the mask of segment {mask.point_id} ({mask.class_name}) meets no feature cell of {backbone}"
     return Failure(photo.external_id, photo.uri, reason)
-
-
-def _vectors(
-    backbone: Loaded[Backbone], image: Image, masks: list[StoredMask]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Return unit vectors (n, d), and whether each mask covers a cell (n,); masks are processed in pages that fit
-    memory.
-
-    Raises DataError for a stored mask of another size than its image.
-    """
-    (features,) = dense(backbone, [image])
-    height, width = image.size
-    at_once, device = max(1, MASK_CELLS // (height * width)), backbone.device.torch_device
-    vectors, covered = [np.zeros((0, backbone.component.space.dim), np.float32)], [np.zeros(0, bool)]
-    for page in (masks[start : start + at_once] for start in range(0, len(masks), at_once)):
-        drawn = np.stack([rle.decode({"size": image.size, "counts": mask.rle}) for mask in page])
-        stack = torch.from_numpy(drawn).to(device).float()
-        segments = pooled(backbone, image, features, MaskProposals(stack, torch.ones(len(page)), image.size))
-        vectors.append(segments.vectors.float().cpu().numpy())
-        covered.append(segments.covered.cpu().numpy())
-    return np.concatenate(vectors), np.concatenate(covered)

@@ -16,6 +16,7 @@ from retclip.store.sql.engine import transaction
 from retclip.store.sql.tables import FeatureGap, Mask, Run, SegmentFeature
 from retclip.types import FeatureSpace, MaskProposals, SegmentFeatures
 from retclip.workflows.building import add_space as workflow
+from retclip.workflows.building import mask_vectors
 from retclip.workflows.building.add_space import add_space
 from retclip.workflows.building.build_store import build_store
 from retclip.workflows.segment.vocabulary import prepare
@@ -106,7 +107,7 @@ def test_the_same_again_does_nothing_and_later_segments_are_made_up_for(built, a
 
 
 def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(built, add, second, monkeypatch):
-    original, seen = workflow._vectors, []
+    original, seen = workflow.mask_vectors, []
 
     def until_stopped(backbone, image, masks):
         seen.append(image.sha256)
@@ -114,7 +115,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(built, add, second, 
             raise KeyboardInterrupt
         return original(backbone, image, masks)
 
-    monkeypatch.setattr(workflow, "_vectors", until_stopped)
+    monkeypatch.setattr(workflow, "mask_vectors", until_stopped)
     with pytest.raises(KeyboardInterrupt):
         add(commit_images=2)
     assert state(built) == (6, 4, 0)
@@ -204,14 +205,14 @@ def test_a_bad_mask_in_the_catalog_is_a_failure_of_its_image(built, add):
 
 
 def test_many_masks_are_pooled_a_few_at_a_time(built, add, monkeypatch, second):
-    sizes, original = [], workflow.pooled
+    sizes, original = [], mask_vectors.pooled
 
     def counted(backbone, image, features, proposals):
         sizes.append(len(proposals))
         return original(backbone, image, features, proposals)
 
-    monkeypatch.setattr(workflow, "pooled", counted)
-    monkeypatch.setattr(workflow, "MASK_CELLS", 16 * 24)
+    monkeypatch.setattr(mask_vectors, "pooled", counted)
+    monkeypatch.setattr(mask_vectors, "MASK_CELLS", 16 * 24)
     assert add().segments == 10 and sizes == [1] * 10
 
 
