@@ -70,6 +70,8 @@ if TYPE_CHECKING:
     from retclip.workflows.classes.regression_figures import RegressionReport
     from retclip.workflows.doctor.catalog_finding import DoctorReport, Finding
     from retclip.workflows.evaluation.evaluation_figures import Evaluation
+    from retclip.workflows.exchange.export_classes import ExportReport
+    from retclip.workflows.exchange.import_report import ClassesMet, ImportReport
     from retclip.workflows.explain.explanation import Explanation
     from retclip.workflows.segment.parts import PreparedVocabulary
     from retclip.workflows.training.finetune import FinetuneReport
@@ -82,17 +84,20 @@ _HOMES = {  # imported when they are first asked for
     "ClassChange": "store.records",
     "ClassMatch": "store.records",
     "Classes": "namespaces",
+    "ClassesMet": "workflows.exchange.import_report",
     "DoctorReport": "workflows.doctor.catalog_finding",
     "Edit": "store.records",
     "Estimate": "workflows.building.estimate_build",
     "Evaluation": "workflows.evaluation.evaluation_figures",
     "Explanation": "workflows.explain.explanation",
+    "ExportReport": "workflows.exchange.export_classes",
     "Failure": "store.records",
     "FillReport": "workflows.classes.fill_report",
     "Finding": "workflows.doctor.catalog_finding",
     "FinetuneReport": "workflows.training.finetune",
     "HistoryEvent": "store.records",
     "Image": "types",
+    "ImportReport": "workflows.exchange.import_report",
     "Marks": "workflows.classes.marks",
     "Matches": "namespaces",
     "PanopticSegmentation": "types",
@@ -120,6 +125,7 @@ __all__ = [
     "ClassChange",
     "ClassMatch",
     "Classes",
+    "ClassesMet",
     "ConfigError",
     "ContractBroken",
     "DataError",
@@ -128,12 +134,14 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "Explanation",
+    "ExportReport",
     "Failure",
     "FillReport",
     "Finding",
     "FinetuneReport",
     "HistoryEvent",
     "Image",
+    "ImportReport",
     "Marks",
     "Matches",
     "NamesTooLong",

@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retclip.errors import ConfigError, DataError
 from retclip.plugin.checked_source import CheckedSource
+from retclip.plugin.local_files import local_file
 from retclip.progress import OnProgress, Progress, silent
-from retclip.settings_file import write_settings
+from retclip.settings_file import lasting, write_settings
 
 if TYPE_CHECKING:
     from retclip.session import Session
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from retclip.workflows.classes.fill_report import FillReport
     from retclip.workflows.classes.look_up import Filling
     from retclip.workflows.classes.marks import Marks
+    from retclip.workflows.exchange.export_classes import ExportReport
+    from retclip.workflows.exchange.import_report import ImportReport
 
 Source = str | PathLike[str] | CheckedSource
 
@@ -128,6 +133,62 @@ class Classes:
     def remove(self, name: str) -> Edit:
         """Retire the segments of a class; it may be added again. Raises DataError for an unknown class."""
         return self._session.store.classes.remove(name, self._actor)
+
+    def export(
+        self, file: str | PathLike[str], names: str | Sequence[str] | None = None, backbone: str | None = None
+    ) -> ExportReport:
+        """Write segments of classes into a class file: labels, masks, vectors and origin, no photos.
+
+        file: its name ends in .zip; one that is there is replaced, where RetCLIP wrote it.
+        names: of classes, None = every class that has a segment.
+        backbone: whose vectors, where the store holds several spaces; None = the first build's.
+        Raises DataError for an unknown class, or one without segments; ConfigError for a file of somebody else's;
+        SpaceMismatch, StoreError.
+        """
+        from retclip.workflows.exchange.export_classes import export_classes
+
+        store = self._session.store
+        space = store.spaces.of_backbone(backbone) if backbone is not None else None
+        return export_classes(store, [names] if isinstance(names, str) else names, Path(file), space)
+
+    def import_(
+        self,
+        file: str | PathLike[str],
+        photos: Source | None = None,
+        recompute: bool = False,
+        dry_run: bool = False,
+        on_progress: OnProgress = silent,
+    ) -> ImportReport:
+        """Store the segments of a class file that the store does not have: one event. Nothing that is there changes.
+
+        file: a path, or package:NAME/PATH.
+        photos: a source, folder or glob with the file's photos, known by their bytes, where they are at hand: their
+        places are written down, so that explanations show them.
+        recompute: make the vectors anew from `photos` with the store's own backbone.
+        dry_run: only tell what would be stored.
+        Raises DataError for a file that is foreign or damaged; SpaceMismatch where its vectors are of another space;
+        ConfigError, PluginError, WeightsMissing, StoreError.
+        """
+        if recompute and photos is None:
+            raise ConfigError("--photos SOURCE beside --recompute", "none", "name the folder or source of the photos")
+        from retclip.data.class_file.reading import read_class_file
+        from retclip.data.source_address import shown_address
+        from retclip.workflows.exchange.import_classes import ImportOptions, import_classes
+
+        session = self._session
+        store, components, settings = session.store, session.components, session.settings
+        source = opened(session, photos) if photos is not None else None
+        options = ImportOptions(
+            fspath(file), source, shown_address(source.address) if source is not None else "", recompute, dry_run,
+            settings.build.commit_images, settings.weights.place,
+        )  # fmt: skip
+        name = settings.components.keys or settings.components.backbone
+        contents, first = read_class_file(local_file(fspath(file))), store.spaces.first() is None
+        keys = partial(components.component, "backbone", name)
+        done = import_classes(store, contents, keys, options, on_progress)
+        if first and done.event is not None:
+            remember(session, lasting(components.given), "these settings", on_progress)
+        return done
 
     def history(self, name: str | None = None) -> tuple[HistoryEvent, ...]:
         """The events of one class, also of one that is gone; None = of every class. Raises DataError for a name that no

@@ -1,7 +1,7 @@
 """What is ours to replace: a command writes over what RetCLIP wrote, and over nothing else unless somebody asks.
 
 A folder of results carries a hidden mark, `.retclip-KIND`, written before anything else. A single file carries its mark
-in itself: `Software` of a PNG, `generator` of a page, the first line of a list of failures.
+in itself: `Software` of a PNG, `generator` of a page, `format` of a class file, the first line of a list of failures.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ FAILURES_HEAD = ("external_id", "uri", "reason", "attempts")
 MARKS = (  # of a file, in its first bytes
     f"Software\0{PROGRAM}".encode(),
     f'<meta name="generator" content="{PROGRAM}">'.encode(),
+    b'"format": "retclip-classes"',  # of a class file: its manifest comes first
 )
 HEAD = 8192  # bytes of a file in which its mark stands
 LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini", "lost+found"})  # what systems leave in a new folder

@@ -123,6 +123,20 @@ class FeatureSpace:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class PhotoCredit:
+    """Whose photo it is, and under which licence; "" where nobody said.
+
+    author: as the author wants to be named.
+    licence: its name and address.
+    address: of the photo on the web.
+    """
+
+    author: str = ""
+    licence: str = ""
+    address: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class DenseFeatures:
     """A backbone's feature map of one image.

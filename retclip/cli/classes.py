@@ -6,9 +6,12 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.class_add import add
+from retclip.cli.class_exchange import export, import_classes
 
 app = typer.Typer(help="The classes of a store.", no_args_is_help=True)
 app.command("add")(add)
+app.command("export")(export)
+app.command("import")(import_classes)
 
 
 @app.command("list")

@@ -26,6 +26,32 @@ def decode(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
 
     Raises DataError where the runs do not fill exactly H * W pixels; the C decoder would read or write past its end.
     """
+    (height, width), runs = _checked_runs(mask)
+    values = np.arange(len(runs)) % 2 == 1  # runs of 0 and 1 in turn, 0 first, column by column
+    return np.repeat(values, runs).reshape(width, height).T
+
+
+def measure(mask: Mapping[str, Any]) -> tuple[int, tuple[int, int, int, int]]:
+    """Return a mask's area in pixels and its box (x, y, width, height), all 0 for an empty mask; nothing is drawn.
+
+    Raises as `decode`.
+    """
+    (height, _), runs = _checked_runs(mask)
+    edges = np.cumsum(np.asarray(runs, dtype=np.int64))
+    starts, ends = edges[:-1:2], edges[1::2]  # of the runs of 1, from pixel to pixel, column by column
+    filled = ends > starts
+    starts, ends = starts[filled], ends[filled]
+    if not len(ends):
+        return 0, (0, 0, 0, 0)
+    left, right = starts[0] // height, (ends[-1] - 1) // height
+    wraps = (starts // height != (ends - 1) // height).any()  # a run over a column's end holds its last and first row
+    top = 0 if wraps else (starts % height).min()
+    bottom = height - 1 if wraps else ((ends - 1) % height).max()
+    return int((ends - starts).sum()), (int(left), int(top), int(right - left + 1), int(bottom - top + 1))
+
+
+def _checked_runs(mask: Mapping[str, Any]) -> tuple[tuple[int, int], list[int]]:
+    """Return (H, W) and the run lengths that fill it. Raises DataError."""
     try:
         height, width = (int(side) for side in mask["size"])
         counts = mask["counts"]
@@ -37,8 +63,7 @@ def decode(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
         raise _bad(f"at most {most} pixels", f"{height} x {width}")
     if height < 0 or width < 0 or any(run < 0 for run in runs) or sum(runs) != height * width:
         raise _bad(f"runs that fill {height} x {width} pixels", f"{len(runs)} runs over {sum(runs)} pixels")
-    values = np.arange(len(runs)) % 2 == 1  # runs of 0 and 1 in turn, 0 first, column by column
-    return np.repeat(values, runs).reshape(width, height).T
+    return (height, width), runs
 
 
 def fill_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -45,6 +45,7 @@ PATCHES = "patches"  # a proposer provides it where its masks claim no whole obj
 TEXT_THRESHOLD = 0.95  # cosine of two names above which they are one class (paper, section 2.2, with CLIP's text tower)
 AREAS = "areas"  # a backbone provides it where a mask's vector follows from the share that it covers of each cell
 LABELS = "labels"  # a backbone provides it where its segments bring `label_logits`; a classifier may need it
+CREDIT = "credit"  # key of `SourceImage.extra`: a `PhotoCredit`, where the data set names author or licence
 SAID_BY, PERSON = "said_by", "person"  # key of `SourceImage.extra`, and its value where a person named the classes
 
 

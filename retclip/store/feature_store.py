@@ -56,7 +56,7 @@ class FeatureStore:
         self._indexes = Indexes(folder, options, engine, self.archive)
         self._catalog = Transactions(engine, self._indexes.follow_edit)
         self.classes, self.matches = Classes(self._catalog), Matches(self._catalog)
-        self.segments, self.history = Segments(self._catalog), History(self._catalog)
+        self.segments, self.history = Segments(self._catalog, self.archive), History(self._catalog)
         self.spaces = Spaces(folder, self._catalog, self.archive, self._indexes)
         self.runs = Runs(self._catalog, self.archive, self._indexes, self.spaces)
         self.maintenance = Maintenance(self._catalog, self.archive, self._indexes, self.spaces)

@@ -101,9 +101,10 @@ class Again:
     kind: of the run that made them.
     source: its address.
     proposer: of its masks.
-    name: the class that it added or filled, "" for a build.
+    name: the class that it added or filled, or the class file, "" for a build.
     matched: for a fill that no decision requests any more, the class that it was filled from.
     classes: the classes that a build was limited to; empty for every one.
+    recompute: whether the vectors of a class file were made anew, from the photos of `source`.
     """
 
     kind: RunKind
@@ -112,6 +113,7 @@ class Again:
     name: str = ""
     matched: str = ""
     classes: tuple[str, ...] = ()
+    recompute: bool = False
 
 
 def _shown(keys: Sequence[tuple[Any, ...]]) -> str:

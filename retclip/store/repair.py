@@ -40,7 +40,8 @@ def build_again(connection: Connection, names: Sequence[str]) -> list[Again]:
     covers vectors that a run of the first space made; see `add_again` for the others.
 
     Segments of a fill are retired until it has continued, and its decision counts as not carried out: otherwise it
-    would count them as enough. For retired segments and earlier masks only the place of the vector is deleted.
+    would count them as enough; those of a class file, as its import skips segments that are stored. For retired
+    segments and earlier masks only the place of the vector is deleted.
 
     names: of the shards.
     """
@@ -87,18 +88,30 @@ def _again(connection: Connection, run_id: int, segment_ids: Sequence[int], spac
     columns = (Run.kind, Run.source, Run.config, Proposer.name)
     about = select(*columns).join(Proposer, Proposer.id == Run.proposer_id).where(Run.id == run_id)
     kind, source, config, proposer = connection.execute(about).one()
+    if kind == RunKind.CLASS_IMPORT:
+        file = config[events.IMPORT]
+        _retire(connection, run_id, file["file"], segment_ids, space_id)
+        return Again(kind, source, proposer, file["file"], recompute=file["recompute"])
     if kind != RunKind.CLASS_FILL:
         names = tuple(config.get("classes", ()))
         if kind == RunKind.CLASS_ADD:
             return Again(kind, source, proposer, names[0])
         return Again(kind, source, proposer, classes=() if config.get("every_class") else names)
-    event = events.add(connection, f"run {run_id}", Action.REPAIR, config["fill"]["query"])
-    segment_facts.add_same_fact(connection, event, segment_ids, present=False)
-    vector_rows.forget(connection, space_id, segment_ids)
-    announce_changes(connection, segment_ids)
+    _retire(connection, run_id, config["fill"]["query"], segment_ids, space_id)
     name = fills.reopen_fill(connection, config["fill"], "its vectors were lost")
     matched = "" if name else config["fill"]["matched"]
     return Again(kind, source, proposer, name or config["fill"]["query"], matched)
+
+
+def _retire(connection: Connection, run_id: int, target: str, segment_ids: Sequence[int], space_id: int) -> None:
+    """Retire segments until their vectors are made again.
+
+    target: of the event.
+    """
+    event = events.add(connection, f"run {run_id}", Action.REPAIR, target)
+    segment_facts.add_same_fact(connection, event, segment_ids, present=False)
+    vector_rows.forget(connection, space_id, segment_ids)
+    announce_changes(connection, segment_ids)
 
 
 def add_again(connection: Connection, names: Sequence[str]) -> list[str]:

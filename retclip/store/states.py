@@ -27,7 +27,11 @@ class RunKind(Word):
     BUILD = "build"
     CLASS_ADD = "class_add"
     CLASS_FILL = "class_fill"  # from the fallback data set
+    CLASS_IMPORT = "class_import"  # from a class file
     ADD_SPACE = "add_space"  # makes no segment, only vectors
+
+
+CLASS_FILE = "class-file:"  # begins the source of a run that stored a class file without its photos
 
 
 class RunState(Word):

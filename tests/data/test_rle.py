@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco
 
-from retclip.data.rle import decode, encode, fill_polygons
+from retclip.data.rle import decode, encode, fill_polygons, measure
 from retclip.errors import DataError
 from retclip.limits import MIB
 
@@ -157,3 +157,16 @@ def test_an_outline_that_would_fill_the_memory_is_refused():
         fill_polygons([zigzag], (40, 60))
     far = fill_polygons([[-1000.0, -1000.0, 1000.0, -1000.0, 1000.0, 1000.0, -1000.0, 1000.0]], (4, 6))
     assert far.all()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_measured_mask_is_what_is_drawn(seed):
+    rng = np.random.default_rng(seed)
+    pixels = rng.random((int(rng.integers(1, 9)), int(rng.integers(1, 9)))) < rng.choice([0.0, 0.1, 0.5, 0.95, 1.0])
+    area, (x, y, width, height) = measure(encode(pixels))
+    rows, columns = np.nonzero(pixels)
+    assert area == pixels.sum()
+    if area:
+        assert (x, y, x + width - 1, y + height - 1) == (columns.min(), rows.min(), columns.max(), rows.max())
+    else:
+        assert (x, y, width, height) == (0, 0, 0, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from retclip.store.classes import additions, class_edits
+from retclip.store.classes import additions, class_edits, imports
 from retclip.store.records import Edit, HistoryEvent, StoreClass
 from retclip.store.segments.categories import find_category
 from retclip.store.sql import catalog
@@ -68,6 +68,21 @@ class Classes:
         run: its row.
         """
         return self._catalog.write(additions.finish_addition, name, run)
+
+    def note_of_import(self, sha256: str) -> Mapping[str, Any]:
+        """Make the settings that a run of an import notes: the event that it continues.
+
+        sha256: of the class file.
+        """
+        return self._catalog.write(imports.note, sha256)
+
+    def finish_import(self, sha256: str, runs: Sequence[int]) -> int | None:
+        """End an import; returns the number of its event, None if it stored nothing.
+
+        sha256: of the class file.
+        runs: rows of its runs.
+        """
+        return self._catalog.write(imports.finish, sha256, runs)
 
     def undo_unfinished(self, name: str, actor: str) -> list[int]:
         """Undo the additions of a class whose process died before they ended or were judged; returns their events."""

@@ -79,13 +79,20 @@ class Runs:
         """Count one more failed attempt at a unit."""
         self._catalog.write(ledger.record_failure, run.id, key, failure)
 
-    def commit(self, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool | None]) -> int:
+    def commit(
+        self,
+        run: OpenRun,
+        results: Sequence[UnitResult],
+        is_thing: Mapping[str, bool | None],
+        synonyms: Mapping[str, Sequence[str]] = {},
+    ) -> int:
         """Store finished units and let the indexes follow; returns the number of segments.
 
         is_thing: by class name whether it is a thing; None if the source does not say.
+        synonyms: by class name its further names, which become aliases where no class has them.
         Raises StoreBusy, StoreError.
         """
-        stored = commit_units(self._catalog.engine, self._archive, run, results, is_thing)
+        stored = commit_units(self._catalog.engine, self._archive, run, results, is_thing, synonyms)
         self._indexes.refresh()
         return stored
 

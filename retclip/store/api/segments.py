@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+from retclip.store.archive.shards import Archive
 from retclip.store.classes import segment_edits
-from retclip.store.records import Edit, StoredSegment, VectorMaker
-from retclip.store.segments import spaces
+from retclip.store.records import Edit, Export, StoredSegment, VectorMaker
+from retclip.store.segments import exported, spaces
 from retclip.store.sql import catalog
 from retclip.store.sql.transactions import Transactions
 
@@ -15,8 +16,8 @@ from retclip.store.sql.transactions import Transactions
 class Segments:
     """Segments of any status: retired and quarantined ones are found by their id, too."""
 
-    def __init__(self, transactions: Transactions) -> None:
-        self._catalog = transactions
+    def __init__(self, transactions: Transactions, archive: Archive) -> None:
+        self._catalog, self._archive = transactions, archive
 
     def get(self, ids: Sequence[UUID]) -> dict[UUID, StoredSegment]:
         """Read the records of segments; unknown ids are left out."""
@@ -26,6 +27,15 @@ class Segments:
         """Read a segment's mask: COCO compressed counts, image height, image width in pixels; None for an unknown
         one."""
         return self._catalog.read(catalog.segment_mask, segment_id)
+
+    def export(self, classes: Sequence[int], space_id: int) -> Export:
+        """Tell all of the visible segments of classes that another store needs to take them over.
+
+        classes: their rows.
+        space_id: row of the space of the vectors.
+        Raises StoreDamaged for a vector that is not what was stored.
+        """
+        return self._catalog.read(exported.export, self._archive, classes, space_id)
 
     def vector_makers(self, ids: Sequence[UUID], space: str) -> dict[UUID, VectorMaker]:
         """Find the runs that made the vectors of segments in a space; a segment without one there is left out.

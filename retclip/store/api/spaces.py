@@ -51,6 +51,19 @@ class Spaces:
             raise self.mismatch(rows, space)
         return row
 
+    def of_backbone(self, backbone: str) -> FeatureSpace:
+        """Find the space of a backbone. Raises StoreMissing for an empty store, SpaceMismatch where there is none, or
+        more than one."""
+        known = [space for _, space in self.rows()]
+        if not known:
+            raise self.empty()
+        found = [space for space in known if backbone in (space.backbone, space.id)]
+        if len(found) != 1:
+            there = ", ".join(f"{space.backbone} (space {space.id})" for space in known)
+            todo = f"choose one of these by name, or by the number of its space: {there}"
+            raise SpaceMismatch(f"one space of {backbone} in {self._folder}", f"{len(found)}", todo)
+        return found[0]
+
     def state(self, space: FeatureSpace) -> SpaceState:
         """Count how complete a space is. Raises as `row_of`."""
         return self._catalog.read(spaces.state_of, *self.row_of(space))

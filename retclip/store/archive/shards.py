@@ -60,6 +60,12 @@ class Archive:
         checksums: (n,) int64, see `crc32`.
         Raises StoreDamaged for a row that does not match its checksum.
         """
+        vectors = self.stored_rows(sha256, numbers, checksums).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)  # float16 rounding moves the length by up to 1e-3
+        return vectors
+
+    def stored_rows(self, sha256: str, numbers: NDArray[np.int64], checksums: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Read rows of a shard as they are stored: (n, d) float16. See `rows`."""
         try:
             stored = np.ascontiguousarray(self._map(sha256)[numbers])
         except IndexError as error:
@@ -71,9 +77,7 @@ class Archive:
                 f"{len(wrong)} that differ, first row {wrong[0]}",
                 CURE,
             )
-        vectors = stored.astype(np.float32)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)  # float16 rounding moves the length by up to 1e-3
-        return vectors
+        return stored
 
     def verify(self, sha256: str) -> bool:
         """Tell whether the shard exists and its bytes match its name."""

@@ -21,8 +21,12 @@ from retclip.store.sql.tables import Category, ClassFact, Dataset, Event, Run, S
 from retclip.store.states import Action, RunKind
 
 CONTINUES = "event"  # in a run's settings: the event that it adds to
+IMPORT = "import"  # in a run's settings: the class file that it stores
 FILL = "fill"  # in a run's settings: the fill that it carries out; all runs of one fill add to one event
-ACTION_OF = {RunKind.BUILD: Action.BUILD, RunKind.CLASS_ADD: Action.ADD, RunKind.CLASS_FILL: Action.FILL}
+ACTION_OF = {
+    RunKind.BUILD: Action.BUILD, RunKind.CLASS_ADD: Action.ADD, RunKind.CLASS_FILL: Action.FILL,
+    RunKind.CLASS_IMPORT: Action.ADD,
+}  # fmt: skip
 NOT_UNDOABLE = {Action.UNDO, Action.REPAIR}
 CLASS_ACTIONS = (
     Action.ADD, Action.FILL, Action.RENAME, Action.ALIAS, Action.MERGE, Action.REMOVE, Action.UNDO,
@@ -60,7 +64,7 @@ def of_run(connection: Connection, run: OpenRun, category: int | None = None) ->
         for earlier in of_fill(connection, config[FILL]):
             if lock_unless_undone(connection, earlier):
                 return _join(connection, run.id, current, earlier)
-    target = source
+    target = f"import of {config[IMPORT]['file']}" if IMPORT in config else source
     if category is not None:
         target = connection.execute(select(Category.name).where(Category.id == category)).scalar_one()
     event = add(connection, f"run {run.id}", ACTION_OF[run.kind], target, category)

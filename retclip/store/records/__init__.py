@@ -5,6 +5,9 @@ from __future__ import annotations
 from retclip.store.records.classes import Edit as Edit
 from retclip.store.records.classes import StoreClass as StoreClass
 from retclip.store.records.classes import StoredSegment as StoredSegment
+from retclip.store.records.exports import Export as Export
+from retclip.store.records.exports import ExportedRun as ExportedRun
+from retclip.store.records.exports import ExportedSegment as ExportedSegment
 from retclip.store.records.history import ACTOR_WIDTH as ACTOR_WIDTH
 from retclip.store.records.history import ClassChange as ClassChange
 from retclip.store.records.history import HistoryEvent as HistoryEvent

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from retclip.passed_over import PassedOver
 from retclip.store.states import LabelSource, RunKind
-from retclip.types import FeatureSpace
+from retclip.types import FeatureSpace, PhotoCredit
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,7 @@ class NewSegment:
     rle: COCO compressed counts.
     score: the proposer's objectness, [0, 1].
     detector_score, mask_score: its parts, [0, 1], None if there is no such model.
+    class_name: the class of its label, "" = the prompt.
     """
 
     prompt: str
@@ -121,6 +122,12 @@ class NewSegment:
     confidence: float
     detector_score: float | None = None
     mask_score: float | None = None
+    class_name: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name of its class."""
+        return self.class_name or self.prompt
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +140,8 @@ class UnitResult:
     vectors: (n, d) float32 of unit length, a row per segment.
     absent: classes that the image does not show, says the source.
     passed_over: of the image and its annotation.
+    credit: of the photo, None if the source names none.
+    only_adds: whether filled slots of the image stay as they are, and slots without a segment here are not emptied.
     """
 
     key: str
@@ -146,3 +155,5 @@ class UnitResult:
     vectors: NDArray[np.float32]
     absent: tuple[str, ...] = ()
     passed_over: PassedOver = field(default_factory=PassedOver)
+    credit: PhotoCredit | None = None
+    only_adds: bool = False

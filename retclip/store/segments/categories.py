@@ -6,7 +6,7 @@ writes no vector.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
@@ -67,6 +67,25 @@ def add_stored_facts(
         if category not in alive or category not in stated or (countable is not None and stated[category] is None)
     ]
     class_facts.add_facts(connection, event, facts)
+
+
+def add_alias_facts(
+    connection: Connection, event: Callable[[], int], stored: StoredClasses, synonyms: Mapping[str, Sequence[str]]
+) -> None:
+    """Add the facts that stored classes have further names, those that no class has.
+
+    event: returns the number of the event.
+    synonyms: by name.
+    """
+    aliases = {
+        name_key(alias): (category, alias)
+        for name, category in sorted(stored.ids.items())
+        for alias in reversed(synonyms.get(name, ()))
+    }
+    free = aliases.keys() - find_categories(connection, list(aliases)).keys()
+    facts = [{"category_id": aliases[key][0], "alias": aliases[key][1]} for key in sorted(free)]
+    if facts:
+        class_facts.add_facts(connection, event(), facts)
 
 
 def _stated(connection: Connection, event: int, categories: Sequence[int]) -> dict[int, bool | None]:

@@ -8,7 +8,7 @@ A crash before COMMIT leaves at most a shard file that nobody refers to; after i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
@@ -22,46 +22,62 @@ from retclip.store.archive.shards import Archive
 from retclip.store.history import events
 from retclip.store.ids import stored_name
 from retclip.store.records import OpenRun, UnitResult
-from retclip.store.segments.categories import add_stored_facts, ensure_categories, find_categories
+from retclip.store.segments.categories import add_alias_facts, add_stored_facts, ensure_categories, find_categories
 from retclip.store.segments.slots import Filling, NewFacts, SlotImage, fill_slots
 from retclip.store.sql.catalog import pages, rows_in
 from retclip.store.sql.columns import now
-from retclip.store.sql.engine import retry_while_busy, transaction
-from retclip.store.sql.tables import ImageRow, Run, Unit
+from retclip.store.sql.engine import insert_or_keep, retry_while_busy, transaction
+from retclip.store.sql.tables import ImageCredit, ImageRow, Run, Unit
 from retclip.store.states import RunKind, UnitState
 from retclip.store.work.ledger import row_id
 from retclip.store.work.outbox import announce_changes
+from retclip.types import PhotoCredit
 
 ADDITIONS = (RunKind.CLASS_ADD, RunKind.CLASS_FILL)  # kinds of runs that store one class
 
 
 def commit_units(
-    engine: Engine, archive: Archive, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool | None]
-) -> int:
+    engine: Engine, archive: Archive, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool | None],
+    synonyms: Mapping[str, Sequence[str]] = {},
+) -> int:  # fmt: skip
     """Store the results in one shard and one transaction, tried again while another process writes; returns the number
     of segments.
 
     is_thing: by class name; None if the source does not say.
+    synonyms: by class name; they become aliases where no class has them.
     Raises StoreBusy, StoreError.
     """
     vectors = np.concatenate([result.vectors for result in results])
     shard, checksums = vector_rows.archived(archive, vectors)
     reach("shard written")
-    retry_while_busy(lambda: _commit(engine, run, results, shard, vectors.shape[1], checksums, is_thing))
+    classes = _ClassData(is_thing, synonyms)
+    retry_while_busy(lambda: _commit(engine, run, results, shard, vectors.shape[1], checksums, classes))
     reach("committed")
     return len(vectors)
 
 
+@dataclass(frozen=True)
+class _ClassData:
+    """The source's statements about classes, by name.
+
+    is_thing: None if it does not say.
+    """
+
+    is_thing: Mapping[str, bool | None]
+    synonyms: Mapping[str, Sequence[str]]
+
+
 def _commit(
     engine: Engine, run: OpenRun, results: Sequence[UnitResult], shard: str | None, dim: int,
-    checksums: Sequence[int], is_thing: Mapping[str, bool | None],
+    checksums: Sequence[int], classes: _ClassData,
 ) -> None:  # fmt: skip
     with transaction(engine, write=True) as connection:
         shard_id = vector_rows.shard_id(connection, run, shard, len(checksums), dim)
         stored = ensure_categories(connection, _stored_names(run, results))
         event = cache(lambda: events.of_run(connection, run, _added_class(connection, run, results)))
         if stored.ids:
-            add_stored_facts(connection, event(), stored, is_thing)
+            add_stored_facts(connection, event(), stored, classes.is_thing)
+            add_alias_facts(connection, event, stored, classes.synonyms)
         filling = Filling(run, event, stored.ids, NewFacts(connection, event))
         changed, masks, refilled = list[int](), dict[int, int](), list[int]()
         rows: dict[int, int] = {}
@@ -70,12 +86,14 @@ def _commit(
         shown_elsewhere = _finish_units(connection, run, images, results)
         for result in results:
             absent = tuple(name for name in result.absent if name_key(name) not in shown_elsewhere[result.key])
-            image = SlotImage(images[result.image_sha256], result.image_sha256, result.prompts, absent)
+            image = SlotImage(
+                images[result.image_sha256], result.image_sha256, result.prompts, absent, result.only_adds
+            )
             filled = fill_slots(connection, filling, image, result.segments)
-            rows |= {segment: row for row, segment in enumerate(filled.ids, start=row_no)}
+            rows |= {segment: row for row, segment in enumerate(filled.ids, start=row_no) if segment is not None}
             masks |= filled.masks
             refilled += filled.refilled
-            changed += [*filled.ids, *filled.retired]
+            changed += [*filled.masks, *filled.retired]
             row_no += len(filled.ids)
         filling.new_facts.write()
         vector_rows.forget(connection, run.space_id, refilled)
@@ -85,11 +103,11 @@ def _commit(
 
 
 def _stored_names(run: OpenRun, results: Sequence[UnitResult]) -> dict[str, None]:
-    """List the classes that are stored from now on: every prompt of a build; of an addition only those with segments,
-    so that one without a segment leaves no class behind."""
-    if run.kind not in ADDITIONS:
+    """List the classes that are stored from now on: every prompt of a build; of an addition or an import only those
+    with segments, so that one without a segment leaves no class behind."""
+    if run.kind not in (*ADDITIONS, RunKind.CLASS_IMPORT):
         return {prompt: None for result in results for prompt in result.prompts}
-    return {segment.prompt: None for result in results for segment in result.segments}
+    return {segment.label: None for result in results for segment in result.segments}
 
 
 def _added_class(connection: Connection, run: OpenRun, results: Sequence[UnitResult]) -> int | None:
@@ -106,7 +124,7 @@ def _image_ids(connection: Connection, run: OpenRun, results: Sequence[UnitResul
     rows = list(rows_in(connection, query, ImageRow.sha256, list(results_of)))
     ids = {row.sha256: row.id for row in rows}
     for row in rows:
-        if row.uri != results_of[row.sha256].uri:
+        if row.uri != results_of[row.sha256].uri and not results_of[row.sha256].only_adds:
             moved = update(ImageRow).where(ImageRow.id == row.id)
             connection.execute(moved.values(uri=results_of[row.sha256].uri))
     for sha256, result in results_of.items():
@@ -120,7 +138,15 @@ def _image_ids(connection: Connection, run: OpenRun, results: Sequence[UnitResul
             ids[sha256] = row_id(
                 connection, ImageRow, {"sha256": sha256}, {**described, "width": width, "height": height}
             )
+    _add_credits(connection, {ids[sha256]: result.credit for sha256, result in results_of.items() if result.credit})
     return ids
+
+
+def _add_credits(connection: Connection, credits: Mapping[int, PhotoCredit]) -> None:
+    """Insert the credits of images that have none."""
+    rows = [{"image_id": image, **asdict(credit)} for image, credit in sorted(credits.items())]
+    if rows:
+        connection.execute(insert_or_keep(connection, ImageCredit), rows)
 
 
 @dataclass(frozen=True)
@@ -164,7 +190,8 @@ def _finish_units(
         image_id, record = images[result.image_sha256], _record_of(run, result)
         records = [peer for peer in earlier.get(image_id, ()) if peer.key != record.key]
         shown_elsewhere[record.key] = {key for peer in records if peer.beside(record) for key in peer.shown or ()}
-        replaced = (replaced | {peer.key for peer in records if peer.replaced_by(record)}) - {record.key}
+        outdated = set() if result.only_adds else {peer.key for peer in records if peer.replaced_by(record)}
+        replaced = (replaced | outdated) - {record.key}
         earlier[image_id] = [*records, record]
         rows[record.key] = {
             "key": record.key, "external_id": record.name, "uri": result.uri, "image_id": image_id,

@@ -34,12 +34,14 @@ class SlotImage:
 
     prompts: the classes that the run looked for.
     absent: classes that the image does not show, says the source; their slots are emptied.
+    only_adds: whether filled slots stay as they are, and slots without a segment are not emptied.
     """
 
     id: int
     sha256: str
     prompts: tuple[str, ...]
     absent: tuple[str, ...]
+    only_adds: bool = False
 
 
 class NewFacts:
@@ -90,13 +92,13 @@ class Filling:
 class Filled:
     """The slots of an image after a run.
 
-    ids: rows of the run's segments, in their order.
+    ids: rows of the run's segments, in their order; None for one whose slot stayed as it was.
     masks: the number of the mask of each.
     refilled: those that had a row before.
     retired: rows of slots that the run left empty.
     """
 
-    ids: list[int]
+    ids: Sequence[int | None]
     masks: Mapping[int, int]
     refilled: list[int]
     retired: list[int]
@@ -106,6 +108,8 @@ def fill_slots(connection: Connection, filling: Filling, image: SlotImage, segme
     """Fill the slots of an image with the segments of a run."""
     filling.new_facts.begin(image.id)
     rows = _rows(connection, filling.run, image)
+    if image.only_adds:
+        return _add_to_slots(connection, filling, image, segments, {(row.prompt, row.ordinal): row for row in rows})
     requested = {name_key(prompt) for prompt in image.prompts}
     existing = {(row.prompt, row.ordinal): row for row in rows if row.prompt in requested}
     slots = [(new, existing.pop((name_key(new.prompt), new.ordinal), None)) for new in segments]
@@ -120,9 +124,27 @@ def fill_slots(connection: Connection, filling: Filling, image: SlotImage, segme
     return Filled(ids, {segment: masks.get(segment, 1) for segment in ids}, list(masks), surplus)
 
 
-def _refill(connection: Connection, filling: Filling, slots: Sequence[tuple[NewSegment, Any]]) -> dict[int, int]:
+def _add_to_slots(
+    connection: Connection, filling: Filling, image: SlotImage, segments: Sequence[NewSegment],
+    existing: Mapping[tuple[str, int], Any],
+) -> Filled:  # fmt: skip
+    """Fill the slots of an image that have no segment, or a retired one."""
+    slots = [(new, existing.get((name_key(new.prompt), new.ordinal))) for new in segments]
+    inserted = iter(_insert(connection, filling, image, [new for new, old in slots if old is None]))
+    retired = [(new, old) for new, old in slots if old is not None and old.status == RETIRED]
+    masks = _refill(connection, filling, retired, relabel=True)
+    ids = [next(inserted) if old is None else int(old.id) if old.id in masks else None for _, old in slots]
+    return Filled(ids, {row: masks.get(row, 1) for row in ids if row is not None}, list(masks), [])
+
+
+def _refill(
+    connection: Connection, filling: Filling, slots: Sequence[tuple[NewSegment, Any]], relabel: bool = False
+) -> dict[int, int]:
     """Give filled slots the masks of the run; returns the mask's number by segment. An unchanged mask keeps its
-    number."""
+    number.
+
+    relabel: whether they also get the labels of the run, whatever they were called.
+    """
     changed = [int(old.id) for new, old in slots if bytes(old.rle) != new.rle]
     newest = _newest_masks(connection, changed)
     masks = {int(old.id): newest[old.id] + 1 if old.id in newest else int(old.mask_no) for _, old in slots}
@@ -131,7 +153,11 @@ def _refill(connection: Connection, filling: Filling, slots: Sequence[tuple[NewS
         connection.execute(insert(Mask), rows)
     if slots:
         facts = [
-            {"segment_id": old.id, **_drawn(filling.run, new, masks[old.id]), **_changed_label(new, old)}
+            {
+                "segment_id": old.id,
+                **_drawn(filling.run, new, masks[old.id]),
+                **(_label(filling, new) if relabel else _changed_label(new, old)),
+            }
             for new, old in slots
         ]
         for same_columns in ([fact for fact in facts if ("confidence" in fact) == label] for label in (False, True)):
@@ -205,6 +231,12 @@ def _drawn(run: OpenRun, new: NewSegment, number: int) -> dict[str, object]:
     return {"run_id": run.id, "mask_no": number, **scores, "present": True}
 
 
+def _label(filling: Filling, new: NewSegment) -> dict[str, object]:
+    """Make the columns of a run's fact about a label."""
+    category = filling.categories[new.label]
+    return {"category_id": category, "label_source": new.label_source, "confidence": new.confidence}
+
+
 def _changed_label(new: NewSegment, old: Any) -> dict[str, object]:
     """Make the columns of a run's fact about the label of a filled slot: none if a person gave the label, or if source
     and confidence are the same. Its class stays: a prompt is one class."""
@@ -221,10 +253,7 @@ def _insert(connection: Connection, filling: Filling, image: SlotImage, segments
     if not segments:
         return []
     run = filling.run
-    labels = [
-        {"category_id": filling.categories[new.prompt], "label_source": new.label_source, "confidence": new.confidence}
-        for new in segments
-    ]
+    labels = [_label(filling, new) for new in segments]
     rows = [
         {"point_id": segment_id(image.sha256, run.proposer, new.prompt, new.ordinal), "image_id": image.id,
          "proposer_id": run.proposer_id, "prompt": name_key(new.prompt), "ordinal": new.ordinal, **label,

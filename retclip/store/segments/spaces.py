@@ -31,7 +31,7 @@ from retclip.store.sql.tables import (
     Space,
     Unit,
 )
-from retclip.store.states import GapReason
+from retclip.store.states import CLASS_FILE, GapReason
 from retclip.store.work import ledger
 from retclip.store.work.outbox import pending_count
 from retclip.types import FeatureSpace
@@ -111,6 +111,8 @@ def addresses(connection: Connection, photos: list[StoredPhoto]) -> dict[str, di
     )
     for query, column in ((units, Unit.image_id), (segments, Segment.image_id)):
         for run_id, source, image_id, external_id in rows_in(connection, query, column, list(by_id)):
+            if source.startswith(CLASS_FILE):  # it has no photos
+                continue
             images_by_source.setdefault(source, {}).setdefault(external_id, set()).add(image_id)
             newest[source] = max(run_id, newest.get(source, 0))
     return {

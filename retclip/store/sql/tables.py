@@ -44,7 +44,7 @@ from retclip.store.states import (
     Word,
 )
 
-SCHEMA_HEAD = "0010"  # the newest migration; a test holds it against migrations/versions
+SCHEMA_HEAD = "0011"  # the newest migration; a test holds it against migrations/versions
 
 NORMAL, QUARANTINED, RETIRED = 0, 1, 2  # segment.status
 ACTIVE, DELETING, PURGED = 1, 2, 3  # image.state
@@ -91,6 +91,18 @@ class ImageRow(Sealed, Base):
     height: Mapped[int]
     state: Mapped[int] = mapped_column(SmallInteger, default=ACTIVE)
     created_at: Mapped[datetime] = mapped_column(Moment, default=now)
+
+
+class ImageCredit(Sealed, Base):
+    """Whose photo it is: what a data set, or a class file, says of author, licence and address on the web."""
+
+    __tablename__ = "image_credit"
+    image_id: Mapped[int] = mapped_column(
+        ForeignKey("image.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    author: Mapped[str] = mapped_column(Text, default="")
+    licence: Mapped[str] = mapped_column(Text, default="")
+    address: Mapped[str] = mapped_column(Text, default="")
 
 
 class Category(Sealed, Base):

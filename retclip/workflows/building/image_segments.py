@@ -16,7 +16,7 @@ from retclip.data import rle
 from retclip.errors import ContractBroken, DataError
 from retclip.names import name_key
 from retclip.passed_over import CROWDS, TOO_MANY, Tally
-from retclip.plugin.contracts import ANNOTATION, PERSON, REGIONS, SAID_BY, WHOLE
+from retclip.plugin.contracts import ANNOTATION, CREDIT, PERSON, REGIONS, SAID_BY, WHOLE
 from retclip.store.records import NewSegment, UnitResult
 from retclip.store.states import LabelSource
 from retclip.types import DenseFeatures, Image, MaskProposals, SegmentFeatures
@@ -102,7 +102,7 @@ def _result(
         key=unit.key, content=unit.content, external_id=unit.record.external_id, uri=unit.record.uri,
         image_sha256=image.sha256, size=image.size, prompts=unit.class_names, absent=unit.absent,
         segments=tuple(segments), vectors=vectors.reshape(len(segments), models.keys.component.space.dim),
-        passed_over=tally.total,
+        passed_over=tally.total, credit=unit.record.extra.get(CREDIT),
     )  # fmt: skip
 
 

@@ -119,6 +119,9 @@ def _made_again(lost: Sequence[Again], store: FeatureStore) -> list[str]:
         if run.kind == RunKind.CLASS_ADD:
             photos = f"PHOTOS (those of {run.source})" if MORE.search(run.source) else shlex.quote(run.source)
             commands.append(f"class add {shlex.quote(run.name)} {photos} --proposer {run.proposer}")
+        elif run.kind == RunKind.CLASS_IMPORT:
+            photos = f" --photos {shlex.quote(run.source)} --recompute" if run.recompute else ""
+            commands.append(f"class import {shlex.quote(run.name)}{photos}")
         elif run.kind != RunKind.CLASS_FILL:
             only = f" --classes {shlex.quote(', '.join(run.classes))}" if run.classes else ""
             commands.append(f"build {shlex.quote(run.source)}{only} --proposer {run.proposer}")

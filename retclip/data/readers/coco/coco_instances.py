@@ -29,7 +29,9 @@ from retclip.data.readers.coco.coco_records import (
     as_text,
     bad_record,
     check_size,
+    credit_of,
     first_of,
+    licences,
     only_one,
     photos_by_id,
     read_document,
@@ -69,6 +71,7 @@ class CocoInstances:
         self._classes = chosen(classes, settings)
         self._kept = frozenset(source_class.name for source_class in self._classes)
         self._tally = Tally()
+        self._licences = licences(document)
         self._photos = photos_by_id(document, self.file, self._tally)
         self._objects = objects_of(document, self.file, self._categories, self._photos, self._tally)
         folders = [self.photos] if settings.images else [self.photos, root]
@@ -105,6 +108,7 @@ class CocoInstances:
                 file_digest=partial(file_digest, path),
                 class_names=tuple(source_class.name for source_class in self._classes if source_class.name in present),
                 annotation_digest=hashlib.sha256(canonical.encode()).hexdigest(),
+                extra=credit_of(photo, self._licences),
             )
 
     def _load(self, path: Path, record: Mapping[str, Any], objects: Sequence[tuple[int, Mapping[str, Any]]]) -> Image:

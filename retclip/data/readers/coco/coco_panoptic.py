@@ -27,7 +27,9 @@ from retclip.data.photo_files import NamedPhotos, inside_name, spelled
 from retclip.data.readers.coco.coco_records import (
     as_text,
     bad_record,
+    credit_of,
     first_of,
+    licences,
     only_one,
     photos_by_id,
     read_document,
@@ -76,6 +78,7 @@ class CocoPanoptic:
         self._classes, self._relisted = chosen(classes, settings), bool(settings.isthing)
         self._kept = frozenset(source_class.name for source_class in self._classes)
         self._tally = Tally()
+        self._licences = licences(self._document)
         self._annotations = _annotations(self._document, self.file, self._categories, self._tally)
         folders = [self.photos] if settings.images else [self.photos, root]
         self._places = NamedPhotos(folders, (annotation.photo["file_name"] for annotation in self._annotations))
@@ -107,6 +110,7 @@ class CocoPanoptic:
                 file_digest=partial(file_digest, path),
                 class_names=self._shown(annotation),
                 annotation_digest=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
+                extra=credit_of(annotation.photo, self._licences),
             )
 
     def _shown(self, annotation: _Annotation) -> tuple[str, ...] | None:

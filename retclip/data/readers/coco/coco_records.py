@@ -11,12 +11,14 @@ from retclip.data.annotated_photo import AnnotatedPhoto
 from retclip.data.photo_files import inside_name
 from retclip.documents import read_json
 from retclip.errors import DataError
-from retclip.escaping import brief
+from retclip.escaping import brief, one_line
 from retclip.names import distinct, spaced
 from retclip.passed_over import BAD_RECORDS, Tally
-from retclip.plugin.contracts import SourceClass
+from retclip.plugin.contracts import CREDIT, SourceClass
+from retclip.types import PhotoCredit
 
 log = logging.getLogger(__name__)
+CREDIT_WIDTH = 900  # characters that are kept of a licence's name, of an address
 
 
 def read_document(file: Path, kind: str) -> dict[str, Any]:
@@ -57,6 +59,31 @@ def photos_by_id(document: Mapping[str, Any], file: Path, tally: Tally) -> dict[
             names.add(name)
             photos[record["id"]] = {**record, "file_name": name}
     return photos
+
+
+def licences(document: Mapping[str, Any]) -> dict[Any, str]:
+    """The licences that a document lists, by id: name and address. One that cannot be read is left out."""
+    listed = document.get("licenses")
+    found: dict[Any, str] = {}
+    for one in listed if isinstance(listed, list) else ():
+        if isinstance(one, dict) and isinstance(one.get("id"), int):
+            found[one["id"]] = ", ".join(text for key in ("name", "url") if (text := _said(one, key)))
+    return found
+
+
+def credit_of(photo: Mapping[str, Any], listed: Mapping[Any, str]) -> dict[str, PhotoCredit]:
+    """The credit of an image record for `SourceImage.extra`: COCO names licence and address, and no author. listed: see
+    `licences`."""
+    number = photo.get("license")
+    licence = listed.get(number, "") if isinstance(number, int) else ""
+    address = _said(photo, "flickr_url") or _said(photo, "coco_url")
+    return {CREDIT: PhotoCredit("", licence, address)} if licence or address else {}
+
+
+def _said(record: Mapping[str, Any], key: str) -> str:
+    """A text for people to read, without what would harm; "" for anything else."""
+    value = record.get(key)
+    return one_line(value)[:CREDIT_WIDTH] if isinstance(value, str) else ""
 
 
 def real_categories(

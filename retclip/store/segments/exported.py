@@ -1,0 +1,110 @@
+"""Segments of classes as other stores take them over: slots, masks, labels, vectors, and where all of it came from.
+
+In the order of photos and slots, which is the same in every store that holds the same; row numbers are a store's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, select
+
+from retclip.store.archive.shards import Archive
+from retclip.store.history.events import IMPORT
+from retclip.store.records import Export, ExportedRun, ExportedSegment
+from retclip.store.sql.catalog import its_mask, its_vector, joined, rows_in, visible
+from retclip.store.sql.tables import (
+    Dataset,
+    ImageCredit,
+    ImageRow,
+    Mask,
+    Proposer,
+    Run,
+    Segment,
+    SegmentFeature,
+    Shard,
+    Space,
+)
+from retclip.types import PhotoCredit
+
+
+def export(connection: Connection, archive: Archive, categories: Sequence[int], space_id: int) -> Export:
+    """The visible segments of those classes with their vectors in a space. Raises StoreDamaged."""
+    found = _segments(connection, categories, space_id)
+    there = [(segment, place) for segment, place in found if place is not None]
+    segments = tuple(segment for segment, _ in there)
+    numbers = {number for one in segments for number in (one.run, one.vector_run) if number is not None}
+    dim = connection.execute(select(Space.dim).where(Space.id == space_id)).scalar_one()
+    vectors = _vectors(archive, [place for _, place in there], dim)
+    return Export(segments, _runs(connection, sorted(numbers)), vectors, len(found) - len(there))
+
+
+def _segments(connection: Connection, categories: Sequence[int], space_id: int) -> list[tuple[ExportedSegment, Any]]:
+    """The segments, each with the place of its vector, None where it has none."""
+    columns: tuple[Any, ...] = (
+        Segment.category_id, Segment.prompt, Segment.ordinal, Segment.label_source, Segment.confidence, Segment.score,
+        Segment.detector_score, Segment.mask_score, Segment.run_id, Mask.x, Mask.y, Mask.width.label("box_width"),
+        Mask.height.label("box_height"), Mask.area, Mask.rle, ImageRow.sha256, ImageRow.external_id, ImageRow.uri,
+        ImageRow.width, ImageRow.height, ImageCredit.author, ImageCredit.licence, ImageCredit.address,
+        Proposer.name.label("proposer"), Shard.sha256.label("shard"), Shard.run_id.label("vector_run"),
+        SegmentFeature.row_no, SegmentFeature.crc32,
+    )  # fmt: skip
+    query = (
+        joined(select(*columns).select_from(Segment))
+        .join(Proposer, Proposer.id == Segment.proposer_id)
+        .join(Mask, its_mask())
+        .outerjoin(ImageCredit, ImageCredit.image_id == Segment.image_id)
+        .outerjoin(SegmentFeature, its_vector(SegmentFeature, space_id))
+        .outerjoin(Shard, Shard.id == SegmentFeature.shard_id)
+        .where(visible())
+    )
+    rows = list(rows_in(connection, query, Segment.category_id, categories))
+    rows.sort(key=lambda row: (row.sha256, row.proposer, row.prompt, row.ordinal))
+    return [(_segment(row), row if row.shard is not None else None) for row in rows]
+
+
+def _runs(connection: Connection, numbers: Sequence[int]) -> dict[int, ExportedRun]:
+    columns = (
+        Run.id, Run.source, Dataset.name.label("dataset"), Run.proposer_version, Run.proposer_settings, Run.components,
+        Run.config,
+    )  # fmt: skip
+    query = select(*columns).join(Dataset, Dataset.id == Run.dataset_id)
+    rows = rows_in(connection, query, Run.id, numbers)
+    return {
+        row.id: ExportedRun(
+            row.config[IMPORT]["source"] if IMPORT in row.config else row.source, row.dataset, row.proposer_version,
+            row.proposer_settings, row.components or {},
+        )
+        for row in rows
+    }  # fmt: skip
+
+
+def _vectors(archive: Archive, places: Sequence[Any], dim: int) -> NDArray[np.float16]:
+    """The vectors at those places, as they are stored."""
+    found = np.zeros((len(places), dim), np.float16)
+    for shard, members in _by_shard(places):
+        numbers = np.array([places[one].row_no for one in members], np.int64)
+        checksums = np.array([places[one].crc32 for one in members], np.int64)
+        found[members] = archive.stored_rows(shard, numbers, checksums)
+    return found
+
+
+def _by_shard(places: Sequence[Any]) -> Iterator[tuple[str, list[int]]]:
+    members: dict[str, list[int]] = {}
+    for number, place in enumerate(places):
+        members.setdefault(place.shard, []).append(number)
+    yield from members.items()
+
+
+def _segment(row: Any) -> ExportedSegment:
+    return ExportedSegment(
+        category=row.category_id, image_sha256=row.sha256, external_id=row.external_id, uri=row.uri,
+        size=(row.height, row.width), credit=PhotoCredit(row.author or "", row.licence or "", row.address or ""),
+        proposer=row.proposer, prompt=row.prompt, ordinal=row.ordinal,
+        box=(row.x, row.y, row.box_width, row.box_height), area=row.area, rle=bytes(row.rle),
+        label_source=row.label_source, confidence=row.confidence, score=row.score, detector_score=row.detector_score,
+        mask_score=row.mask_score, run=row.run_id, vector_run=row.vector_run,
+    )  # fmt: skip
