@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from retclip.errors import ConfigError, DataError
 from retclip.plugin.checked_source import CheckedSource
-from retclip.plugin.local_files import local_file
 from retclip.progress import OnProgress, Progress, silent
 from retclip.settings_file import lasting, write_settings
 
@@ -161,7 +160,7 @@ class Classes:
     ) -> ImportReport:
         """Store the segments of a class file that the store does not have: one event. Nothing that is there changes.
 
-        file: a path, or package:NAME/PATH.
+        file: a path, package:NAME/PATH, or the name of a class file that a plugin brings.
         photos: a source, folder or glob with the file's photos, known by their bytes, where they are at hand: their
         places are written down, so that explanations show them.
         recompute: make the vectors anew from `photos` with the store's own backbone.
@@ -183,7 +182,7 @@ class Classes:
             settings.build.commit_images, settings.weights.place,
         )  # fmt: skip
         name = settings.components.keys or settings.components.backbone
-        contents, first = read_class_file(local_file(fspath(file))), store.spaces.first() is None
+        contents, first = read_class_file(components.class_file(fspath(file))), store.spaces.first() is None
         keys = partial(components.component, "backbone", name)
         done = import_classes(store, contents, keys, options, on_progress)
         if first and done.event is not None:

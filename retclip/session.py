@@ -18,6 +18,7 @@ from retclip.device import choose
 from retclip.errors import ConfigError, PluginUnavailable, StoreError, StoreMissing, WeightsMissing
 from retclip.plugin.checked_source import CheckedSource
 from retclip.plugin.contracts import LEVELS, NEIGHBOURS
+from retclip.plugin.local_files import PACKAGE, local_file
 from retclip.plugin.manager import PluginManager, text_threshold
 from retclip.plugin.pairing import Capable, check_pairing
 from retclip.plugin.weights import files_used
@@ -30,6 +31,9 @@ from retclip.workflows.segment.parts import Loaded, Models, Parts, PreparedVocab
 if TYPE_CHECKING:
     from retclip.plugin.contracts import Backbone, MaskProposer
     from retclip.store.records import VocabularyState
+
+
+CLASS_FILE_SUFFIX = ".zip"
 
 
 def plugins_of(settings: config.Settings) -> PluginManager:
@@ -121,7 +125,7 @@ class Components:
     def component(self, kind: str, name: str, device: Device | None = None) -> Loaded[Any]:
         """Return a component by name, loaded once on each device.
 
-        kind: backbone, proposer, classifier or source.
+        kind: backbone, proposer, classifier, source or class_file.
         device: None = the one in the settings.
         """
         info = self.manager.find(kind, name)
@@ -186,6 +190,20 @@ class Components:
 
         info = self.manager.find("source", reader_of(address))
         return {"name": info.full_name, "version": info.version}
+
+    def class_file(self, named: str) -> Path:
+        """Return the path of a class file.
+
+        named: a path, `package:NAME/PATH`, or the name of one that a plugin brings; the plugin's, where it brings one.
+
+        Raises PluginUnavailable for a name that is neither, WeightsMissing for a package that is not here.
+        """
+        is_path = Path(named).exists() or Path(named).suffix == CLASS_FILE_SUFFIX or len(Path(named).parts) > 1
+        if is_path or named.startswith(PACKAGE):
+            return local_file(named)
+        of_plugin = [info.full_name for info in self.manager.components("class_file") if info.plugin == named]
+        full_name = of_plugin[0] if len(of_plugin) == 1 else named
+        return Path(self.component("class_file", full_name, Device()).component.path)
 
     def source(self, address: str | CheckedSource) -> CheckedSource:
         """Return the checked image source behind `reader:path?split=NAME`; an open one is returned unchanged.

@@ -49,7 +49,7 @@ def export(
 
 @options.spread
 def import_classes(
-    file: Annotated[str, typer.Argument(help="A class file.")],
+    file: Annotated[str, typer.Argument(help="A class file, or the name of one that a plugin brings.")],
     at: options.Catalog,
     photos: Annotated[
         str | None, typer.Option(metavar="SOURCE", help="Its photos, where they are at hand: reader:path, a folder.")

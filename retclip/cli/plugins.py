@@ -40,7 +40,7 @@ def _find(manager: PluginManager, name: str, kind: str | None) -> ComponentInfo:
     return manager.find(kind or ("component" if not matches else matches[0].kind), name)
 
 
-Kind = Annotated[str | None, typer.Option(help="backbone, proposer, classifier or source.")]
+Kind = Annotated[str | None, typer.Option(help="backbone, proposer, classifier, source or class_file.")]
 
 
 @app.command("list")

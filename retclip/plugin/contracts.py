@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
@@ -217,3 +218,12 @@ class ImageSource(Protocol):
         """Yield every record, in a fixed order."""
 
     def __len__(self) -> int: ...
+
+
+@runtime_checkable
+class ClassFile(Protocol):
+    """Segments of classes that a distribution brings: a file as `retclip class export` writes it."""
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies. `retclip class import` reads and checks it as any other."""

@@ -30,6 +30,7 @@ KINDS = {
     "proposer": "retclip_mask_proposers",
     "classifier": "retclip_classifiers",
     "source": "retclip_image_sources",
+    "class_file": "retclip_class_files",
 }
 
 

@@ -24,6 +24,7 @@ PROTOCOLS: dict[str, Any] = {
     "proposer": contracts.MaskProposer,
     "classifier": contracts.Classifier,
     "source": contracts.ImageSource,
+    "class_file": contracts.ClassFile,
 }
 
 
@@ -74,7 +75,10 @@ class PluginManager:
                     raise ConfigError(f"settings of a component of {plugin}", f"[plugin.{plugin}.{name}]", todo)
 
     def components(self, kind: str | None = None) -> list[ComponentInfo]:
-        """Return all components, or those of a kind (backbone, proposer, classifier, source), by full name."""
+        """Return all components, or those of a kind, by full name.
+
+        kind: backbone, proposer, classifier, source or class_file.
+        """
         return sorted(
             (info for info in self._found if kind in (None, info.kind)), key=lambda info: (info.kind, info.full_name)
         )
@@ -82,7 +86,7 @@ class PluginManager:
     def find(self, kind: str, name: str) -> ComponentInfo:
         """Return a component by full name, or by its own name where only one plugin has it.
 
-        kind: backbone, proposer, classifier or source; "component" = any.
+        kind: backbone, proposer, classifier, source or class_file; "component" = any.
         Raises PluginUnavailable.
         """
         candidates = self.components(None if kind == "component" else kind)

@@ -1,6 +1,6 @@
-"""The four hooks. They only *announce* components; loading weights happens in `Component.load`, on first use.
+"""The five hooks. They only *announce* components; loading weights happens in `Component.load`, on first use.
 
-Entry-point group: "retclip". A complete plugin stands in `retclip/plugin/__init__.py`. A fifth hook is added when
+Entry-point group: "retclip". A complete plugin stands in `retclip/plugin/__init__.py`. A sixth hook is added when
 two plugins need it.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from retclip.plugin.contracts import Backbone, Classifier, Component, ImageSource, MaskProposer
+    from retclip.plugin.contracts import Backbone, ClassFile, Classifier, Component, ImageSource, MaskProposer
 
 PROJECT = "retclip"
 spec = pluggy.HookspecMarker(PROJECT)
@@ -37,3 +37,8 @@ def retclip_classifiers() -> Iterable[Component[Classifier]]:  # type: ignore[em
 @spec
 def retclip_image_sources() -> Iterable[Component[ImageSource]]:  # type: ignore[empty-body]
     """Announce image sources: data sets and image searches. Settings must have a field `path`."""
+
+
+@spec
+def retclip_class_files() -> Iterable[Component[ClassFile]]:  # type: ignore[empty-body]
+    """Announce class files: segments of classes with vectors and labels, for `retclip class import NAME`."""

@@ -23,7 +23,7 @@ from typing import Any
 from retclip.device import inference
 from retclip.errors import ContractBroken, PluginError, RetCLIPError, ShapeError, WeightsDamaged, WeightsMissing
 from retclip.plugin.calls import reason_of
-from retclip.plugin.conformance import backbones, classifiers, proposers, sources
+from retclip.plugin.conformance import backbones, class_files, classifiers, proposers, sources
 from retclip.plugin.conformance.comparison import Kept, alike, equal
 from retclip.plugin.conformance.loaded_weights import check_word, digests, hint
 from retclip.plugin.conformance.settings_moves import changed, check_moves
@@ -38,6 +38,7 @@ CHECKS: Mapping[str, tuple[tuple[str, Callable[[Any, ComponentInfo], object]], .
     "proposer": proposers.CHECKS,
     "classifier": classifiers.CHECKS,
     "source": sources.CHECKS,
+    "class_file": class_files.CHECKS,
 }
 ANSWERS: Mapping[str, Callable[[Any, ComponentInfo], Any]] = {
     "backbone": backbones.answers,
