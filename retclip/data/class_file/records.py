@@ -115,11 +115,13 @@ class FilePhoto(Record):
 
 
 class Part(Record):
-    """A component of a run. weights: sha256 by file name."""
+    """A component of a run. distribution: that brought it; weights: sha256 by file name."""
 
     name: Word
     version: Text
+    distribution: Text = ""
     settings_sha256: Text = ""
+    settings: dict[str, Any] = Field(default_factory=dict)
     weights: dict[Text, Text] = Field(default_factory=dict)
 
 
