@@ -12,7 +12,7 @@ from torch import Tensor
 from retclip.algorithms.mask_pooling import area_weights
 from retclip.errors import ContractBroken
 from retclip.plugin.checks import checked_features, checked_segments, checked_text
-from retclip.plugin.conformance.comparison import equal, require_alike
+from retclip.plugin.conformance.comparison import Kept, equal, require_alike
 from retclip.plugin.conformance.examples import NAMES, as_image, masks, photos, quadrants, unchanged
 from retclip.plugin.conformance.loaded_weights import hint
 from retclip.plugin.conformance.mask_alignment import check_alignment
@@ -182,7 +182,7 @@ def _text(backbone: Any, info: ComponentInfo) -> object:
 
 def _areas(backbone: Any, info: ComponentInfo) -> object:
     if AREAS not in info.component.provides:
-        return "it does not claim that a mask's vector follows from the share of each cell"
+        return Kept("it does not claim that a mask's vector follows from the share of each cell")
     features = backbone.dense_features(photos()[:1])[0]
     size = (int(features.grid.shape[1]), int(features.grid.shape[2]))
     weights = area_weights(masks().to(features.grid.device), size, features.extent)

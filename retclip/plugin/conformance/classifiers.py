@@ -92,7 +92,9 @@ def _company(classifier: Any, info: ComponentInfo) -> object:
     together = classifier.score(proposals, segments, words, near).values
     for n in range(len(segments.covered)):
         picked = torch.tensor([n])
-        one = replace(segments, vectors=segments.vectors[picked], covered=segments.covered[picked])
+        logits = segments.label_logits
+        own = None if logits is None else replace(logits, segments=logits.segments[picked])
+        one = replace(segments, vectors=segments.vectors[picked], covered=segments.covered[picked], label_logits=own)
         alone = classifier.score(proposals.picked(picked), one, words, near and _picked(near, n)).values
         if bool(segments.covered[n]):
             equal("scores of a mask alone and among others", together[picked], alone, "score each mask by itself")
