@@ -40,7 +40,7 @@ from retclip.config_sections import (
 from retclip.documents import check_file
 from retclip.environment import CONFIG, NOT_SETTINGS, PREFIX, check_variables, nearest_key, variable
 from retclip.errors import ConfigError
-from retclip.presets import DEFAULT_PRESET, PRESETS
+from retclip.presets import PRESETS, default_preset
 from retclip.secret_addresses import require_own_addresses
 
 FILE = "retclip.toml"
@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__", validate_default=True
     )
-    preset: str = DEFAULT_PRESET
+    preset: str = Field(default_factory=default_preset)
     store: StoreSection = StoreSection()
     components: ComponentsSection = ComponentsSection()
     build: BuildSection = BuildSection()
@@ -89,7 +89,7 @@ def load(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Se
     """Settings from `file` (None = defaults), the environment and `flags` (nested dicts). Raises ConfigError."""
     written, overrides = read_file(file) if file else {}, dict(flags or {})
     check_variables(_tables())
-    preset = overrides.get("preset") or variable("PRESET") or written.get("preset", DEFAULT_PRESET)
+    preset = overrides.get("preset") or variable("PRESET") or written.get("preset", default_preset())
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ConfigError(f"a preset, one of {', '.join(PRESETS)}", repr(preset), "choose one of them")
 

@@ -124,6 +124,9 @@ class SegmentSection(Section):
         0.1, ge=0, le=1, description="of a tree of masks: weight of a mask's own scores beside those of its parts"
     )
     use_prompts: bool = Field(False, description="drop classes that a prompted proposer never found (paper 2.2)")
+    without_store: bool = Field(
+        False, description="where there is no store, classifiers that vote with one are left out, if others remain"
+    )
     merge_side: int = Field(2048, ge=64, description="longer side on which masks are merged; the map is full size")
 
 

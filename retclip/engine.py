@@ -17,12 +17,11 @@ from retclip.config import Settings
 from retclip.data.inputs import Classes as Names
 from retclip.data.inputs import ImageInput, as_image, as_vocabulary, several
 from retclip.errors import ConfigError
-from retclip.namespaces import Classes, Matches, Source, Spaces, filling_of, opened, remember
+from retclip.namespaces import Classes, Matches, Source, Spaces, filling_of, opened, remember_first
 from retclip.plugin.checked_source import CheckedSource
 from retclip.progress import OnProgress, silent
 from retclip.result import SegmentationResult
 from retclip.session import Components, Session, account, store_options
-from retclip.settings_file import lasting
 from retclip.workflows.segment.parts import PreparedVocabulary
 
 if TYPE_CHECKING:
@@ -203,8 +202,7 @@ class RetCLIP:
         parts = self.session.builder(others_work(self.settings))  # what cannot be loaded must not be written down
         photos = self.source(source)
         names = chosen_classes(photos, photos.address, as_vocabulary(classes), without)
-        if self.store.spaces.first() is None:
-            remember(self.session, lasting(self.session.components.given), "these settings", on_progress)
+        remember_first(self.session, on_progress)
         start, purpose = starter(self.settings, photos.address), Purpose(task=f"build {self.store.folder.name}")
         return build_store(parts, photos, photos.address, names, purpose, on_progress, start)
 

@@ -1,6 +1,7 @@
 """What the environment's RETCLIP_... variables are called, and what a misspelt one is told.
 
-RETCLIP_TABLE__KEY is a setting, RETCLIP_CONFIG a file of settings, RETCLIP_STORE the folder where `--store` names none.
+RETCLIP_TABLE__KEY is a setting, RETCLIP_CONFIG a file of settings, RETCLIP_STORE the folder where `--store` names none,
+RETCLIP_DEFAULT_PRESET the preset where neither a flag nor RETCLIP_PRESET nor the file names one.
 A name counts in whatever case it is written.
 """
 
@@ -13,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from retclip.errors import ConfigError
 
 PREFIX = "RETCLIP_"
-CONFIG, STORE = "CONFIG", "STORE"
-NOT_SETTINGS = (CONFIG, STORE)  # variables of ours that are no keys of the file, like RETCLIP_TEST_...
+CONFIG, STORE, DEFAULT_PRESET = "CONFIG", "STORE", "DEFAULT_PRESET"
+NOT_SETTINGS = (CONFIG, STORE, DEFAULT_PRESET)  # variables of ours that are no keys of the file, like RETCLIP_TEST_...
 
 
 def variable(key: str) -> str | None:

@@ -73,6 +73,7 @@ class Classes:
         photos = [(source, shown_address(source.address)) for source in self.photos(name, sources, marks)]
         proposer = self.masks_by(marks)
         session = self._session.building_with(proposer) if proposer else self._session
+        remember_first(self._session, on_progress)
         if check is not None:
             gate = Gate(opened(self._session, check), max_regression, self._actor)
             parts = session.builder(), session.segmenter()
@@ -293,13 +294,19 @@ def filling_of(session: Session) -> Filling:
     return Filling(parts, reader, components.source)
 
 
+def remember_first(session: Session, on_progress: OnProgress) -> None:
+    """Write what an empty store is filled with into its retclip.toml; one that has vectors keeps its own."""
+    if session.store.spaces.first() is None:
+        remember(session, lasting(session.components.given), "these settings", on_progress)
+
+
 def remember(session: Session, chosen: Mapping[str, Any], subject: str, on_progress: OnProgress) -> None:
     """Write settings into the store's retclip.toml, which whoever opens the store next works with.
 
     subject: the settings in words, for the message where an earlier file is kept beside it.
     """
     folder = session.store.folder
-    earlier = write_settings(folder, chosen, session.components.file)
+    earlier = write_settings(folder, chosen, session.components.file, session.settings.preset)
     if earlier:
         message = f"wrote {subject} into {folder / 'retclip.toml'}; as it was: {earlier.name}"
         on_progress(Progress("settings", message=message))

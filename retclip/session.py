@@ -108,11 +108,20 @@ class Components:
         return rebuilt
 
     @property
-    def vote(self) -> bool:
-        """Whether a classifier votes with the store; with a database in the settings there is a store in any case."""
-        infos = [self.manager.find("classifier", name) for name in self.settings.components.classifiers]
-        has_database = bool(self.settings.store.database.get_secret_value())
-        return has_database or any(NEIGHBOURS in info.component.needs for info in infos)
+    def voters(self) -> tuple[str, ...]:
+        """The names of the classifiers that vote with the store."""
+        names = self.settings.components.classifiers
+        return tuple(name for name in names if NEIGHBOURS in self.manager.find("classifier", name).component.needs)
+
+    @property
+    def needs_store(self) -> bool:
+        """Whether there must be a store: a database is set, or a classifier votes that `segment.without_store` does not
+        leave out.
+        """
+        if self.settings.store.database.get_secret_value():
+            return True
+        voters, classifiers = self.voters, self.settings.components.classifiers
+        return bool(voters) and not (self.settings.segment.without_store and len(voters) < len(classifiers))
 
     def has_model(self, proposer: str) -> bool:
         """Return whether a proposer is installed, with the weights that its settings name."""
@@ -256,7 +265,7 @@ class Session:
 
         folder: None = no store.
         create: make it where there is none.
-        missing_ok: continue without a store where no classifier votes with one.
+        missing_ok: continue without a store where none is needed.
         required: called before a missing store is reported or made; it raises for what else is missing, so that nobody
         makes a store first and learns of missing weights afterwards.
         Raises StoreMissing, StoreBehind, ConfigError.
@@ -267,7 +276,7 @@ class Session:
         try:
             return cls(components, FeatureStore.open(folder, options))
         except StoreMissing as error:
-            needed = not create and (not missing_ok or components.vote)
+            needed = not create and (not missing_ok or components.needs_store)
             _ask_first(required, components, f"; nor {error.expected}" if needed else "")
             if needed:
                 raise
@@ -327,8 +336,10 @@ class Session:
             if not names:
                 raise ConfigError("at least one classifier", "none", "set components.classifiers or --classifier")
             models = self.components.models(building=False)
-            if store is None and self.components.vote:
+            if store is None and self.components.needs_store:
                 _ = self.store
+            if store is None:
+                names = tuple(name for name in names if name not in self.components.voters)
             classifiers = tuple(self.components.component("classifier", name) for name in names)
             self._segmenter = Segmenter(**vars(models), store=store, classifiers=classifiers)
         return self._segmenter

@@ -15,11 +15,13 @@ from pydantic import BaseModel, SecretStr
 from retclip import config
 from retclip.errors import StoreError
 from retclip.own_files import written_whole
-from retclip.presets import DEFAULT_PRESET, PRESETS
+from retclip.presets import PRESETS
 
 
-def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) -> Path | None:
+def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None, preset: str) -> Path | None:
     """Write STORE/retclip.toml: the settings of `base` and `chosen`, the rest as comments.
+
+    preset: the one in effect, written in any case: another one may be the default tomorrow.
 
     One that is there stays where it says all that already; else it is kept as retclip.toml.bak (or .bak2, .bak3 ...
     where there is another already), which is returned.
@@ -33,7 +35,7 @@ def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None) ->
     if earlier and settings == before:
         return None
     try:
-        _replace(path, _told(settings), earlier)
+        _replace(path, _told({"preset": preset, **settings}), earlier)
     except OSError as error:
         todo = "make the folder writable, or make room"
         raise StoreError(f"a settings file that can be written: {path}", str(error), todo) from error
@@ -66,8 +68,11 @@ def _replace(path: Path, text: str, earlier: Path | None) -> None:
 
 
 def _told(settings: Mapping[str, Any]) -> str:
-    preset = PRESETS[settings.get("preset", DEFAULT_PRESET)]
-    lines = ["# Settings of this store. Lines that start with '#' show the default.", *_preset(settings)]
+    preset = PRESETS[settings["preset"]]
+    lines = [
+        "# Settings of this store. Lines that start with '#' show the default.",
+        f"preset = {_toml(settings['preset'])}",
+    ]
     for name, field in config.Settings.model_fields.items():
         if isinstance(field.default, BaseModel):
             below = field.default.model_copy(update=preset.get(name, {}))
@@ -80,10 +85,6 @@ def _told(settings: Mapping[str, Any]) -> str:
                 *(f"{key} = {_toml(entry)}" for key, entry in values.items()),
             ]
     return "\n".join(lines) + "\n"
-
-
-def _preset(settings: Mapping[str, Any]) -> list[str]:
-    return [f"preset = {_toml(settings['preset'])}" if "preset" in settings else f"# preset = {_toml(DEFAULT_PRESET)}"]
 
 
 def _section(model: type[BaseModel], defaults: BaseModel, settings: Mapping[str, Any]) -> list[str]:

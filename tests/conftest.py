@@ -15,6 +15,7 @@ jaxtyping.install_import_hook("retclip.algorithms", "beartype.beartype")
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 for variable in [name for name in os.environ if name.startswith("RETCLIP_") and not name.startswith("RETCLIP_TEST_")]:
     del os.environ[variable]  # settings of whoever runs the tests must not decide what they see
+os.environ["RETCLIP_DEFAULT_PRESET"] = "appearance"  # and better defaults must not change a test
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # `nohup`, or the background of a shell, ignores some
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

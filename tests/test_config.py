@@ -7,14 +7,14 @@ import pytest
 from retclip import config
 from retclip.config import Settings, assignment, find_file, load, merged, parsed, read_file
 from retclip.errors import ConfigError
-from retclip.presets import DEFAULT_PRESET, PRESETS
+from retclip.presets import APPEARANCE, PRESETS
 
 K = "RETCLIP_RETRIEVAL__K"
 
 
 def test_flags_beat_environment_beats_file_beats_preset_beats_defaults(toml, monkeypatch):
     file = toml("[retrieval]\nk = 5\n")
-    monkeypatch.setitem(PRESETS, DEFAULT_PRESET, {})
+    monkeypatch.setitem(PRESETS, APPEARANCE, {})
     assert load().retrieval.k == 32
     monkeypatch.setitem(PRESETS, "other", {"retrieval": {"k": 4, "per_class": True}})
     assert load(None, {"preset": "other"}).retrieval.k == 4
@@ -81,7 +81,7 @@ def test_a_variable_that_names_no_table_is_refused(monkeypatch, variable, hint):
 def test_variables_that_are_no_settings_are_passed_over(monkeypatch):
     for name in ("RETCLIP_CONFIG", "RETCLIP_STORE", "RETCLIP_TEST_DATABASE", "OTHER_RETCLIP_X"):
         monkeypatch.setenv(name, "x")
-    monkeypatch.setitem(PRESETS, DEFAULT_PRESET, {})
+    monkeypatch.setitem(PRESETS, APPEARANCE, {})
     assert load().model_dump() == Settings().model_dump()
 
 

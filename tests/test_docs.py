@@ -16,7 +16,7 @@ from typer.main import get_command
 from retclip import config, errors
 from retclip.plugin.discovery import KINDS
 from retclip.plugin.manager import PROTOCOLS
-from retclip.presets import DEFAULT_PRESET, PRESETS
+from retclip.presets import PHOTOS, PRESETS
 from retclip.workflows.training.stop_signal import SIGNALS, exit_code
 
 ROOT = Path(__file__).parents[1]
@@ -45,8 +45,8 @@ def commands() -> dict[str, object]:
 
 def setting_rows() -> list[str]:
     """The table of settings as it must stand in the reference."""
-    preset = PRESETS[DEFAULT_PRESET]
-    rows = [f'| `preset` | `"{DEFAULT_PRESET}"` | a named set of settings: {", ".join(PRESETS)} |']
+    preset = PRESETS[PHOTOS]
+    rows = [f'| `preset` | `"{PHOTOS}"` | a named set of settings: {", ".join(PRESETS)} |']
     for section, field in config.Settings.model_fields.items():
         if not isinstance(field.default, BaseModel):
             continue

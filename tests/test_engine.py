@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as Pillow
 
 import retclip
-from retclip.errors import ConfigError, DataError, StoreError
+from retclip.errors import ConfigError, DataError, StoreError, StoreMissing
 from retclip.names import MatchKind
 from retclip.workflows.segment.vocabulary import missing
 
@@ -115,3 +115,14 @@ def test_an_open_store_knows_what_another_one_changed(built, tmp_path):
         other.store.classes.remove("grass", "ann")
         assert [match.name for match in missing(one.prepare(names))] == ["grass"]
         assert "grass" not in one.prepare(None).vocabulary.names
+
+
+def test_without_a_store_the_vote_is_left_out_where_the_settings_say_so(tmp_path, built):
+    settings = {"preset": "miniature", "segment": {"without_store": True}}
+    with retclip.open(missing_ok=True, settings=settings) as memory:
+        result = memory.segment(built.photos / "train_0_0000.png", "sky, grass")
+    judges = [scores.classifier for scores in result.evidence.scores]
+    assert judges == ["zero_shot.clip_text", "mask2former.in_vocabulary"] and result.evidence.neighbours is None
+    alone = {**settings, "components": {"classifiers": ["retrieval.vote"]}}
+    with retclip.open(missing_ok=True, settings=alone) as memory, pytest.raises(StoreMissing):
+        memory.segment(built.photos / "train_0_0000.png", "sky, grass")

@@ -6,7 +6,7 @@ from retclip import config, preset_needs
 from retclip.plugin.manager import PluginManager
 from retclip.plugin.weights import folder_of, stored_name
 from retclip.preset_needs import all_presets, without_store
-from retclip.presets import ABOUT, DEFAULT_PRESET, FOR_FINETUNING, PRESETS
+from retclip.presets import ABOUT, APPEARANCE, FOR_FINETUNING, PRESETS
 from retclip.session import plugins_of
 
 
@@ -23,7 +23,7 @@ def test_what_each_needs(tmp_path):
     found = needs(tmp_path)
     assert list(found) == list(PRESETS)
     told = {name: (one.votes, one.any_name, one.installed, bool(one.weights)) for name, one in found.items()}
-    assert told[DEFAULT_PRESET] == (True, False, True, False)
+    assert told[APPEARANCE] == (True, False, True, False)
     assert told["fc-clip"] == (False, True, False, True)
     assert told["retrieval"] == (True, False, False, True)
     assert told["retclip-training-free"] == (True, True, False, True)
@@ -48,7 +48,7 @@ def test_weights_are_here_once_their_files_are(tmp_path):
 def test_a_plugin_that_is_not_here_is_named_with_its_component(tmp_path):
     found = needs(tmp_path, PluginManager.discover(["openclip"]))
     assert found["fc-clip"].lacking == ("the plugin openclip, for the backbone openclip.convnext_large",)
-    assert not found["fc-clip"].installed and found[DEFAULT_PRESET].installed
+    assert not found["fc-clip"].installed and found[APPEARANCE].installed
     assert "backbone" not in found["fc-clip"].components
 
 
@@ -63,7 +63,7 @@ def test_what_segments_without_a_store_with_the_weights_that_it_lacks(tmp_path):
     told = without_store(needs(tmp_path).values())
     assert told.startswith("miniature-fc-clip (ready")
     assert "fc-clip (not here: the weights openclip_convnext_large" in told and "2897 MB" in told
-    for name in (DEFAULT_PRESET, "retclip-training-free", *FOR_FINETUNING):
+    for name in (APPEARANCE, "retclip-training-free", *FOR_FINETUNING):
         assert f"{name} (" not in told
 
 

@@ -55,7 +55,7 @@ def init(
     flags = options.Models(preset=preset, settings=list(settings or ())).flags()
     components = Components.configured(store, config, flags)
     FeatureStore.create(store, store_options(components.settings)).close()
-    write_settings(store, lasting(flags), components.file)
+    write_settings(store, lasting(flags), components.file, components.settings.preset)
     output.message(f"made an empty store in {store}; its settings: {store / 'retclip.toml'}")
     output.message(f"next: retclip class add NAME PHOTOS --crops --store {store}, or retclip build SOURCE the same way")
 

@@ -182,7 +182,8 @@ def opened(
     """The store with its components, closed at the end of the block.
 
     required: what must be here beside the store, and is told first: `to_segment`, `to_build`.
-    missing_ok: a command that some presets do without a store; which, is told where the chosen one needs it.
+    missing_ok: a command that some presets do without a store; which, is told where the chosen one needs it. A store
+    that was named must be there where a classifier votes.
     """
     from retclip.engine import RetCLIP
     from retclip.errors import StoreMissing
@@ -190,12 +191,15 @@ def opened(
 
     components = Components.configured(store, config, settings)
     _ = components.manager  # what is wrong with plugins and their settings is told first
+    may_lack = missing_ok and (store == DEFAULT_STORE or not components.voters)
     try:
-        opening = RetCLIP(Session.open(store, components, create, missing_ok, required))
+        opening = RetCLIP(Session.open(store, components, create, may_lack, required))
     except StoreMissing as error:
         todo = f"{error.todo}; or choose a preset that needs none: {_without_store(components)}"
         raise StoreMissing(error.expected, error.got, todo if missing_ok else error.todo) from error
     with opening as memory:
+        if may_lack and components.voters and memory.session.without_store() is None:
+            output.message(f"note: no store, so {', '.join(components.voters)} is left out")
         yield memory
 
 

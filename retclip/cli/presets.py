@@ -87,7 +87,7 @@ def _state(at: options.Catalog) -> StoreState:
 
 
 def _ready(needs: PresetNeeds, state: StoreState) -> bool:
-    return needs.installed and (not needs.votes or state.tell(needs)[0])
+    return needs.installed and (not needs.needs_store or state.tell(needs)[0])
 
 
 def _names(needs: PresetNeeds) -> str:
@@ -102,11 +102,18 @@ def _row(needs: PresetNeeds, state: StoreState, default: str) -> tuple[str, ...]
     return (
         f"{needs.name} (default)" if needs.name == default else needs.name,
         "yes" if _ready(needs, state) else "no",
-        state.tell(needs)[1] if needs.votes else "needs none",
+        _store_word(needs, state),
         weights,
         NAMES[_names(needs)],
         needs.about,
     )
+
+
+def _store_word(needs: PresetNeeds, state: StoreState) -> str:
+    if not needs.votes:
+        return "needs none"
+    word = state.tell(needs)[1]
+    return word if needs.needs_store else f"{word}; optional"
 
 
 def _as_dict(needs: PresetNeeds, state: StoreState, store: Path) -> dict[str, Any]:
@@ -124,7 +131,7 @@ def _as_dict(needs: PresetNeeds, state: StoreState, store: Path) -> dict[str, An
             for weights, present in needs.weights
         ],
         "store": {
-            "needed": needs.votes, "folder": str(store), "here": ready, "state": remark,
+            "needed": needs.needs_store, "votes": needs.votes, "folder": str(store), "here": ready, "state": remark,
             "backbones": list(state.segments),
         },
     }  # fmt: skip

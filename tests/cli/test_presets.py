@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from retclip.presets import DEFAULT_PRESET, PRESETS
+from retclip.presets import APPEARANCE, PRESETS
 
 
 @pytest.fixture(autouse=True)
@@ -26,11 +26,12 @@ def listed(run):
 def test_every_preset_with_what_is_here(listed, tmp_path):
     found = listed(tmp_path / "gone")
     assert list(found) == list(PRESETS)
-    assert [name for name, one in found.items() if one["default"]] == [DEFAULT_PRESET]
-    default = found[DEFAULT_PRESET]
+    assert [name for name, one in found.items() if one["default"]] == [APPEARANCE]
+    default = found[APPEARANCE]
     assert not default["ready"] and default["weights"] == [] and default["names"] == "store"
     assert default["store"] == {
-        "needed": True, "folder": str(tmp_path / "gone"), "here": False, "state": "none yet", "backbones": []
+        "needed": True, "votes": True, "folder": str(tmp_path / "gone"), "here": False, "state": "none yet",
+        "backbones": [],
     }  # fmt: skip
     assert not found["fc-clip"]["ready"] and not found["fc-clip"]["store"]["needed"]
     assert {one["here"] for one in found["fc-clip"]["weights"]} == {False}
@@ -40,19 +41,19 @@ def test_every_preset_with_what_is_here(listed, tmp_path):
 
 def test_a_store_is_here_for_the_presets_of_its_backbone_alone(listed, built, run, tmp_path):
     found = listed(built.store)
-    assert found[DEFAULT_PRESET]["ready"]
+    assert found[APPEARANCE]["ready"]
     assert not found["miniature"]["ready"]
     assert found["miniature"]["store"]["state"] == "other backbone"
     assert found["miniature"]["store"]["backbones"] == ["reference.colour_texture"]
     assert run("init", tmp_path / "empty").code == 0
-    assert listed(tmp_path / "empty")[DEFAULT_PRESET]["store"]["state"] == "empty"
+    assert listed(tmp_path / "empty")[APPEARANCE]["store"]["state"] == "empty"
 
 
 def test_as_a_table_with_what_to_do(run, built):
     ran = run("presets", "--store", built.store)
     rows = {row.split("\t")[0]: row.split("\t")[1:] for row in ran.out.splitlines()}
     assert rows["preset"] == ["ready", "store", "weights", "names", "what it is"]
-    assert rows[f"{DEFAULT_PRESET} (default)"][0] == "yes"
+    assert rows[f"{APPEARANCE} (default)"][0] == "yes"
     assert rows["fc-clip"][:3] == ["no", "needs none", "2897 MB not here"]
     assert "retclip weights pull --preset NAME" in ran.err
 
@@ -117,3 +118,12 @@ def test_stores_that_lie_beside_are_named(run, tmp_path, monkeypatch):
         assert run("init", name).code == 0
     ran = run("class", "list")
     assert ran.code == 5 and "stores in this folder: animals, street; choose with --store or RETCLIP_STORE" in ran.err
+
+
+def test_a_vote_is_left_out_where_no_store_is_named_and_missed_where_one_is(run, built, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flags = ("--classes", "sky,grass", "--preset", "miniature", "--set", "segment.without_store=true")
+    ran = run("segment", built.photos / "train_0_0000.png", *flags)
+    assert ran.code == 0 and "note: no store, so retrieval.vote is left out" in ran.err
+    ran = run("segment", built.photos / "train_0_0000.png", *flags, "--store", "mistyped")
+    assert ran.code == 5 and "mistyped" in ran.err

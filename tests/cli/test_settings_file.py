@@ -31,7 +31,7 @@ def test_what_init_writes_sets_nothing_and_reads_back_as_the_defaults(run, anywh
     assert run("init", "store").code == 0
     path = anywhere / "store" / config.FILE
     assert values(load(path)) == values(load())
-    assert tomllib.loads(path.read_text()) == {
+    assert tomllib.loads(path.read_text()) == {"preset": "appearance"} | {
         name: {} for name, field in config.Settings.model_fields.items() if isinstance(field.default, BaseModel)
     }
 
@@ -68,7 +68,7 @@ def test_whatever_was_chosen_reads_back_equal(anywhere, data):
     }
     path = anywhere / config.FILE
     path.unlink(missing_ok=True)
-    write_settings(anywhere, chosen, None)
+    write_settings(anywhere, chosen, None, "appearance")
     assert values(load(path)) == values(load(None, chosen))
 
 
@@ -111,7 +111,7 @@ def test_the_first_builds_flags_are_kept_where_later_commands_find_them(run, any
     found = load(anywhere / "store" / config.FILE)
     assert (found.of_component("reference.colour_texture"), found.retrieval.k) == ({"grid": 30}, 3)
     assert (anywhere / "store" / f"{config.FILE}.bak").read_text() == before
-    assert write_settings(anywhere / "store", {"retrieval": {"k": 4}}, None).name == f"{config.FILE}.bak2"
+    assert write_settings(anywhere / "store", {"retrieval": {"k": 4}}, None, "appearance").name == f"{config.FILE}.bak2"
     assert (anywhere / "store" / f"{config.FILE}.bak").read_text() == before, "an earlier copy is not written over"
     assert run("segment", "scenes/train_0_0000.png", "--store", "store", "--out", "out").code == 0
 
@@ -132,7 +132,7 @@ def test_a_source_that_cannot_be_read_leaves_nothing_written_down(run, anywhere)
 def test_a_secret_is_not_copied_into_the_file(anywhere):
     base = anywhere / "base.toml"
     base.write_text('[store]\nqdrant_api_key = "s3cret"\ndatabase = "postgresql://u:s3cret@h/d"\nexact_below = 7\n')
-    write_settings(anywhere, {}, base)
+    write_settings(anywhere, {}, base, "appearance")
     text = (anywhere / config.FILE).read_text()
     assert "s3cret" not in text
     assert load(anywhere / config.FILE).store.exact_below == 7
@@ -140,7 +140,7 @@ def test_a_secret_is_not_copied_into_the_file(anywhere):
 
 def test_the_defaults_shown_are_those_of_the_preset(anywhere, monkeypatch):
     monkeypatch.setitem(PRESETS, "other", {"retrieval": {"k": 5}})
-    write_settings(anywhere, {"preset": "other"}, None)
+    write_settings(anywhere, {"preset": "other"}, None, "appearance")
     text = (anywhere / config.FILE).read_text()
     assert 'preset = "other"' in text.splitlines()
     assert "# k = 5" in text
@@ -149,13 +149,13 @@ def test_the_defaults_shown_are_those_of_the_preset(anywhere, monkeypatch):
 def test_a_file_that_says_it_already_is_left_alone_and_another_is_kept_beside(anywhere):
     path, mine = anywhere / config.FILE, "# mine\n[retrieval]\nk = 3\n[ensemble]\nalpha = 0.2\n"
     path.write_text(mine)
-    assert write_settings(anywhere, {"retrieval": {"k": 3}}, None) is None
+    assert write_settings(anywhere, {"retrieval": {"k": 3}}, None, "appearance") is None
     assert path.read_text() == mine
-    earlier = write_settings(anywhere, {"retrieval": {"k": 4}}, None)
+    earlier = write_settings(anywhere, {"retrieval": {"k": 4}}, None, "appearance")
     assert earlier.read_text() == mine
     assert (load(path).retrieval.k, load(path).ensemble.alpha) == (4, 0.2)
     with pytest.raises(ConfigError):
-        write_settings(anywhere / "..", {}, anywhere / "gone.toml")
+        write_settings(anywhere / "..", {}, anywhere / "gone.toml", "appearance")
 
 
 def test_what_cannot_be_written_leaves_the_file_as_it_was(anywhere):
@@ -163,5 +163,5 @@ def test_what_cannot_be_written_leaves_the_file_as_it_was(anywhere):
     path.write_text(mine)
     (anywhere / f".{config.FILE}.tmp").mkdir()  # root may write anywhere, but not here
     with pytest.raises(StoreError, match=r"retclip\.toml"):
-        write_settings(anywhere, {"retrieval": {"k": 4}}, None)
+        write_settings(anywhere, {"retrieval": {"k": 4}}, None, "appearance")
     assert path.read_text() == mine
