@@ -37,8 +37,9 @@ def semantic_map(
     grid_size = size if isinstance(masks, MaskLogits) else (int(masks.shape[1]), int(masks.shape[2]))
     limit = LOGITS_CHUNK if isinstance(masks, MaskLogits) else CHUNK
     step = max(1, limit // max(1, grid_size[0] * grid_size[1]))
-    for start in range(0, scores.shape[1], step):
-        for index, grid in enumerate(semantic_scores(masks, scores[:, start : start + step], grid_size), start):
+    scored = (scores > 0).any(dim=0).nonzero()[:, 0]  # (s,): a class without a score is above nothing
+    for classes in scored.split(step):
+        for index, grid in zip(classes, semantic_scores(masks, scores[:, classes], grid_size), strict=True):
             class_scores = grid if grid.shape == best.shape else _resized(grid, size)  # (H, W)
             higher = class_scores > best  # (H, W)
             best = torch.where(higher, class_scores, best)
