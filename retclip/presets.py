@@ -76,6 +76,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         **_APPEARANCE,
         "components": {"backbone": "timm.lite0", "classifiers": (VOTE, LABELS)},
         "ensemble": {"gamma": 0.5},
+        "segment": {**_APPEARANCE["segment"], "without_store": True},  # the labels alone name what they know
     },
     # FC-CLIP as published: alpha 0.4, beta 0.8, geometric (method.md 1.6, 1.9).
     "fc-clip": {
