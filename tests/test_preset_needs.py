@@ -61,7 +61,7 @@ def test_a_package_that_is_not_here_is_named(tmp_path, monkeypatch):
 
 def test_what_segments_without_a_store_with_the_weights_that_it_lacks(tmp_path):
     told = without_store(needs(tmp_path).values())
-    assert told.startswith("miniature-fc-clip (ready")
+    assert told.startswith("photos (ready") and "miniature-fc-clip (ready" in told
     assert "fc-clip (not here: the weights openclip_convnext_large" in told and "2897 MB" in told
     for name in (APPEARANCE, "retclip-training-free", *FOR_FINETUNING):
         assert f"{name} (" not in told

@@ -112,8 +112,8 @@ def _row(needs: PresetNeeds, state: StoreState, default: str) -> tuple[str, ...]
 def _store_word(needs: PresetNeeds, state: StoreState) -> str:
     if not needs.votes:
         return "needs none"
-    word = state.tell(needs)[1]
-    return word if needs.needs_store else f"{word}; optional"
+    usable, word = state.tell(needs)
+    return word if needs.needs_store or usable else "optional"
 
 
 def _as_dict(needs: PresetNeeds, state: StoreState, store: Path) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def test_a_plugin_that_is_not_installed_is_told(run, tmp_path):
 def test_a_missing_store_is_told_with_the_presets_that_need_none(run, tmp_path, photos):
     ran = run("segment", photos, "--classes", "cat", "--store", tmp_path / "gone", "--out", tmp_path / "out")
     assert ran.code == 5
-    assert "a preset that needs none: miniature-fc-clip (ready" in ran.err
+    assert "a preset that needs none: photos (ready" in ran.err and "miniature-fc-clip (ready" in ran.err
     assert "clip (not here: the weights openclip_ViT-L-14_openai, grounding_dino_base, sam_vit_b" in ran.err
 
 

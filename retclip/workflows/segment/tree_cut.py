@@ -1,5 +1,7 @@
 """Of a tree of masks the ones that its class scores choose, with everything that is known of them.
 
+"No object" counts like a class: a photo of which little was asked is not one mask of nothing, nor of the little.
+
 What is left is an ordinary set of masks that do not overlap: what follows, evidence included, knows no tree.
 """
 
@@ -7,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import torch
 
 from retclip.algorithms.mask_tree import best_cut, doubt, leaves, summed_up, tree_evidence
 from retclip.types import ClassScores, MaskProposals, Neighbours
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 class Decided:
     """The masks of an image and what was found out about each.
 
-    combined: (n, c) scores of the ensemble.
+    combined: (n, c) scores of the ensemble, already multiplied by 1 - void.
     void: (n,) its probability of "no object".
     """
 
@@ -31,7 +35,7 @@ class Decided:
 
 
 def at_best_cut(decided: Decided, parents: Tensor, own: float, cost: float) -> Decided:
-    """Return the masks of the best cut, flat; their combined scores are mixed with those of their parts.
+    """Return the masks of the best cut, flat; their combined scores and void are mixed with those of their parts.
 
     decided: of a tree of masks.
     parents: (n,) int64, `MaskProposals.parents`.
@@ -42,14 +46,16 @@ def at_best_cut(decided: Decided, parents: Tensor, own: float, cost: float) -> D
     parents = parents.cpu()
     of_leaves = proposals.masks[leaves(parents).to(proposals.masks.device)].sum(dim=(1, 2))  # (m,)
     areas = summed_up(of_leaves, parents).to(combined.device).clamp(min=1e-6)  # (n,); a mask may be empty
-    evidence = tree_evidence(combined, areas, parents, own)  # (n, c)
-    chosen = best_cut(evidence, areas, parents, cost * doubt(combined, areas, parents) ** 2)  # (m,)
+    scores = torch.cat([combined, decided.void.to(combined)[:, None]], dim=1)  # (n, c + 1)
+    evidence = tree_evidence(scores, areas, parents, own)  # (n, c + 1)
+    chosen = best_cut(evidence, areas, parents, cost * doubt(scores, areas, parents) ** 2)  # (m,)
+    of_chosen = evidence[chosen.to(evidence.device)]  # (m, c + 1)
     return Decided(
         proposals.picked(chosen),
         None if decided.neighbours is None else _picked_neighbours(decided.neighbours, chosen),
         tuple(_picked_scores(scores, chosen) for scores in decided.scores),
-        evidence[chosen.to(combined.device)],
-        decided.void[chosen.to(decided.void.device)],
+        of_chosen[:, :-1],
+        of_chosen[:, -1].to(decided.void),
     )
 
 

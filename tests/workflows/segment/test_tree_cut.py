@@ -129,3 +129,17 @@ def test_vectors_of_summed_weights_are_those_of_each_mask(kit):
     flat = replace(tree(image), parents=None)
     pooled(kit.loaded("stub.colour", backbone, provides={AREAS}), image, features, flat)
     assert backbone.asked[-1] == "masks"
+
+
+def test_what_is_no_object_is_parted_from_what_is():
+    """One name was asked, and a quarter of the photo is it: by names alone the photo would be one mask of little."""
+    combined = torch.tensor([[0.9], [0.05], [0.475], [0.05], [0.2625]])  # of the quarters, halves and the photo
+    void = 1 - combined[:, 0]
+    masks = torch.zeros(5, 1, 8)
+    for row, (start, end) in enumerate(((0, 2), (2, 4), (0, 4), (4, 8), (0, 8))):
+        masks[row, :, start:end] = 1
+    proposals = MaskProposals(masks, torch.ones(5), (1, 8), parents=PARENTS)
+    decided = at_best_cut(Decided(proposals, None, (), combined, void), PARENTS, own=0.1, cost=0.04)
+    assert decided.proposals.masks[:, 0].argmax(dim=1).tolist() == [0, 2, 4]
+    assert decided.combined[:, 0].tolist() == pytest.approx([0.9, 0.05, 0.05])
+    assert decided.void.tolist() == pytest.approx([0.1, 0.95, 0.95])
