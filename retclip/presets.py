@@ -74,7 +74,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # beside it the labels that the network was trained on, gamma by cross-validation on COCO's training photos.
     "photos": {
         **_APPEARANCE,
-        "components": {"backbone": "timm.lite0", "classifiers": (VOTE, LABELS)},
+        "components": {"backbone": "timm.lite0", "proposer": "regions.tree", "classifiers": (VOTE, LABELS)},
         "ensemble": {"gamma": 0.5},
         "segment": {**_APPEARANCE["segment"], "without_store": True},  # the labels alone name what they know
     },
