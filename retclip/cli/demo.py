@@ -1,7 +1,7 @@
-"""`retclip demo`: the whole method in a minute with the models that ship with the project: no network, no download.
+"""`retclip demo`: real photos, then the whole method in a drawn world, with the models that ship: no network, no download.
 
 Scenes are drawn by `miniature.scenes`; CLIP and mask proposer are the miniature's, trained by this project. Half of the
-classes of things were never seen by the fine-tuning. Read next: `demo_steps.py`.
+classes of things were never seen by the fine-tuning. Read next: `demo_photos.py`, `demo_steps.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retclip.cli import options, output
+from retclip.errors import PluginUnavailable, WeightsMissing
 from retclip.own_files import claim_folder
 
 if TYPE_CHECKING:
@@ -21,7 +22,17 @@ if TYPE_CHECKING:
 
 STORED, SHOWN, PICTURES = 60, 30, 3  # scenes in the store, scenes segmented, pictures of the added class
 KIND = "demo"  # what its folder is marked as
-MADE = ("store", "scenes", "pictures", "explanation.png", "index.html")  # in its folder; what else is there stays
+MADE = (
+    "store",
+    "scenes",
+    "pictures",
+    "explanation.png",
+    "index.html",
+    "photo_store",
+    "photos",
+    "crops",
+    "photo_why.png",
+)  # in its folder; what else is there stays
 
 
 def demo(
@@ -36,7 +47,8 @@ def demo(
     _empty(out)
     from retclip.cli.demo_steps import Demo
 
-    values = _run(Demo(out, STORED, SHOWN, PICTURES))
+    photos = _photos(out)
+    values = {"photos": photos, **_run(Demo(out, STORED, SHOWN, PICTURES))}
     values["seconds"] = round(time.monotonic() - started)
     from retclip.report.html_page import write_page
 
@@ -49,6 +61,18 @@ def demo(
     output.message(f"done in {values['seconds']} s: open {out / 'index.html'}; then, for instance:")
     for command in values["next"]:
         output.message(f"  {command.line}")
+
+
+def _photos(out: Path) -> dict[str, Any] | None:
+    """The part on real photos, and None, which is said, where its network or its photos are not installed."""
+    from retclip.cli.demo_photos import PhotoDemo
+
+    output.message("labelling real photos: with names alone, with the starter memory, with a class added from crops")
+    try:
+        return PhotoDemo(out).values()
+    except (PluginUnavailable, WeightsMissing) as error:
+        output.message(f"no real photos: {error}")
+        return None
 
 
 def _run(steps: Demo) -> dict[str, Any]:

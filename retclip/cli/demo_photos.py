@@ -1,0 +1,106 @@
+"""What the demo shows of real photos: names of one's own without a store, a starter memory, a class added from three
+crops, and why.
+
+The photos are in the public domain; they and the starter memory come with the plugin `starter`, the network with `timm`.
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as Pillow
+
+from retclip.data.images import write_png
+from retclip.engine import RetCLIP
+from retclip.plugin.local_files import local_file
+from retclip.report.result_summary import summary_line
+from retclip.result import SegmentationResult
+from retclip.types import SegmentInfo
+from retclip.workflows.classes.marks import Marks
+
+PRESET, MEMORY = "photos", "starter"
+LIST = "package:retclip_starter/photos/photos.csv"  # file, licence, origin, what can be seen
+ASKED = {"cat.jpg": "cat, dog", "dogs.jpg": "dog, cat", "coffee.jpg": "espresso, cup, table"}  # names, without a store
+ADDED, SHOWN = "road marking", "stop_sign.jpg"  # the class, and another photo, in which it is looked for
+CROPPED, CROPS = "street.jpg", ((601, 350, 690, 412), (690, 412, 780, 470), (545, 310, 600, 350))  # x0 y0 x1 y1, pixels
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture of the page, and what it shows."""
+
+    file: str
+    caption: str
+
+
+class PhotoDemo:
+    """The demo's part on real photos."""
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.store = out, out / "photo_store"
+        self.photos = _copied(out / "photos")
+
+    def values(self) -> dict[str, Any]:
+        """Run every step; return what the page shows."""
+        asked = self._asked()
+        with RetCLIP.open(self.store, settings={"preset": PRESET}, create=True) as memory:
+            starter = memory.classes.import_(MEMORY)
+            first = dict(zip(self.photos, memory.segment(list(self.photos.values())), strict=True))
+            addition = memory.classes.add(ADDED, self._crops(), thing=False, marks=Marks(crops=True))
+            after = memory.segment(self.photos[SHOWN])
+            after.explain(_largest(after, ADDED)).save(self.out / "photo_why.png")
+        return {
+            "asked": asked,
+            "memory": {"segments": starter.segments, "classes": len(starter.per_class), "photos": starter.photos},
+            "labelled": [self._picture(result, f"{name}, starter memory") for name, result in first.items()],
+            "added": ADDED,
+            "crops": len(CROPS),
+            "cropped": CROPPED,
+            "event": addition.events[-1],
+            "changed": [self._picture(first[SHOWN], "before"), self._picture(after, "after")],
+            "why": "photo_why.png",
+        }
+
+    def _asked(self) -> list[Shown]:
+        """Label photos by names alone."""
+        with RetCLIP.open(settings={"preset": PRESET}, missing_ok=True) as nobody:
+            return [
+                self._picture(nobody.segment(self.photos[name], names), f"{name}, asked for {names}")
+                for name, names in ASKED.items()
+            ]
+
+    def _crops(self) -> str:
+        """Cut the added class out of a photo; return the folder of the crops."""
+        folder = self.out / "crops"
+        folder.mkdir(exist_ok=True)
+        with Pillow.open(self.photos[CROPPED]) as photo:
+            for number, box in enumerate(CROPS):
+                photo.crop(box).save(folder / f"{number}.png")
+        return str(folder)
+
+    def _picture(self, result: SegmentationResult, caption: str) -> Shown:
+        file = f"pictures/{''.join(letter if letter.isalnum() else '_' for letter in caption)}.png"
+        write_png(self.out / file, result.overlay())
+        return Shown(file, f"{caption}: {summary_line(result.panoptic)}")
+
+
+def _copied(folder: Path) -> dict[str, Path]:
+    """Copy the photos, and the list that says where they come from, to where whoever goes on finds them.
+
+    Raises WeightsMissing where the plugin that brings them is not installed.
+    """
+    table = local_file(LIST)
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(table, folder)
+    with table.open(encoding="utf-8", newline="") as lines:
+        names = [row["file"] for row in csv.DictReader(lines)]
+    return {name: Path(shutil.copy(table.with_name(name), folder)) for name in names}
+
+
+def _largest(result: SegmentationResult, name: str) -> SegmentInfo:
+    """Return the largest segment of a class, else the largest of all."""
+    return max(result.segments, key=lambda segment: (segment.class_name == name, segment.area))
