@@ -1,4 +1,4 @@
-"""`retclip demo`: real photos, then the whole method in a drawn world, with the models that ship: no network, no download.
+"""`retclip demo`: real photos, then the whole method in a drawn world, with models that ship: nothing is downloaded.
 
 Scenes are drawn by `miniature.scenes`; CLIP and mask proposer are the miniature's, trained by this project. Half of the
 classes of things were never seen by the fine-tuning. Read next: `demo_photos.py`, `demo_steps.py`.

@@ -1,7 +1,7 @@
 """What the demo shows of real photos: names of one's own without a store, a starter memory, a class added from three
 crops, and why.
 
-The photos are in the public domain; they and the starter memory come with the plugin `starter`, the network with `timm`.
+The photos are free for anybody; they and the starter memory come with the plugin `starter`, the network with `timm`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,25 @@ from retclip.workflows.classes.marks import Marks
 
 PRESET, MEMORY = "photos", "starter"
 LIST = "package:retclip_starter/photos/photos.csv"  # file, licence, origin, what can be seen
-ASKED = {"cat.jpg": "cat, dog", "dogs.jpg": "dog, cat", "coffee.jpg": "espresso, cup, table"}  # names, without a store
-ADDED, SHOWN = "road marking", "stop_sign.jpg"  # the class, and another photo, in which it is looked for
-CROPPED, CROPS = "street.jpg", ((601, 350, 690, 412), (690, 412, 780, 470), (545, 310, 600, 350))  # x0 y0 x1 y1, pixels
+# What is asked of each photo: first without a store, then of all with the starter memory.
+ALONE = {
+    "cat.jpg": "cat, dog",
+    "dogs.jpg": "dog, cat",
+    "stop_sign.jpg": "street sign, car",
+    "cyclists.jpg": "bicycle, car",
+}
+NAMES = {
+    "stop_sign.jpg": "street sign, car, road, tree, sky",
+    "cyclists.jpg": "person, bicycle, road, tree, sky",
+    "street.jpg": "person, motorcycle, truck, road, tree, pavement",
+    "astronaut.jpg": "person, flag, wall",
+    "coffee.jpg": "cup, spoon, dining table",
+    "dogs.jpg": "dog, person, floor, wall",
+    "cat.jpg": "cat, dog, person, wall",
+    "rocket.jpg": "rocket, tower, sky",
+}
+ADDED, SHOWN, ASKED_THEN = "wood", "coffee.jpg", "cup, spoon, wood"  # the class, and the photo that it is looked for in
+CROPS = ((20, 20, 200, 110), (430, 250, 590, 390), (10, 250, 90, 390))  # of that photo: x0 y0 x1 y1, pixels
 
 
 @dataclass(frozen=True)
@@ -49,35 +65,42 @@ class PhotoDemo:
         asked = self._asked()
         with RetCLIP.open(self.store, settings={"preset": PRESET}, create=True) as memory:
             starter = memory.classes.import_(MEMORY)
-            first = dict(zip(self.photos, memory.segment(list(self.photos.values())), strict=True))
+            labelled = [
+                self._picture(
+                    memory.segment(self.photos[name], names), f"{_title(name)}, asked for {names}, starter memory"
+                )
+                for name, names in NAMES.items()
+            ]
+            before = memory.segment(self.photos[SHOWN], ASKED_THEN)
             addition = memory.classes.add(ADDED, self._crops(), thing=False, marks=Marks(crops=True))
-            after = memory.segment(self.photos[SHOWN])
+            after = memory.segment(self.photos[SHOWN], ASKED_THEN)
             after.explain(_largest(after, ADDED)).save(self.out / "photo_why.png")
         return {
             "asked": asked,
             "memory": {"segments": starter.segments, "classes": len(starter.per_class), "photos": starter.photos},
-            "labelled": [self._picture(result, f"{name}, starter memory") for name, result in first.items()],
+            "labelled": labelled,
             "added": ADDED,
+            "names": ASKED_THEN,
             "crops": len(CROPS),
-            "cropped": CROPPED,
+            "shown": SHOWN,
             "event": addition.events[-1],
-            "changed": [self._picture(first[SHOWN], "before"), self._picture(after, "after")],
+            "changed": [self._picture(before, "before"), self._picture(after, "after")],
             "why": "photo_why.png",
         }
 
     def _asked(self) -> list[Shown]:
-        """Label photos by names alone."""
+        """Return photos labelled by names alone."""
         with RetCLIP.open(settings={"preset": PRESET}, missing_ok=True) as nobody:
             return [
-                self._picture(nobody.segment(self.photos[name], names), f"{name}, asked for {names}")
-                for name, names in ASKED.items()
+                self._picture(nobody.segment(self.photos[name], names), f"{_title(name)}, asked for {names}")
+                for name, names in ALONE.items()
             ]
 
     def _crops(self) -> str:
         """Cut the added class out of a photo; return the folder of the crops."""
         folder = self.out / "crops"
         folder.mkdir(exist_ok=True)
-        with Pillow.open(self.photos[CROPPED]) as photo:
+        with Pillow.open(self.photos[SHOWN]) as photo:
             for number, box in enumerate(CROPS):
                 photo.crop(box).save(folder / f"{number}.png")
         return str(folder)
@@ -99,6 +122,10 @@ def _copied(folder: Path) -> dict[str, Path]:
     with table.open(encoding="utf-8", newline="") as lines:
         names = [row["file"] for row in csv.DictReader(lines)]
     return {name: Path(shutil.copy(table.with_name(name), folder)) for name in names}
+
+
+def _title(name: str) -> str:
+    return Path(name).stem.replace("_", " ")
 
 
 def _largest(result: SegmentationResult, name: str) -> SegmentInfo:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from retclip.cli import demo
+from retclip.cli import demo, demo_photos
 from retclip.errors import ConfigError
 
 
@@ -20,6 +20,8 @@ from retclip.errors import ConfigError
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "STORED", 8)
     monkeypatch.setattr(demo, "SHOWN", 4)
+    monkeypatch.setattr(demo_photos, "ALONE", {"dogs.jpg": "dog, cat"})
+    monkeypatch.setattr(demo_photos, "NAMES", {"stop_sign.jpg": "street sign, car, road, tree, sky"})
 
 
 def test_the_class_is_learned_and_the_page_is_whole(
@@ -36,6 +38,11 @@ def test_the_class_is_learned_and_the_page_is_whole(
     assert len(linked) >= 9 and all((out / one).is_file() for one in linked)
     assert told["comparison"] in page and told["addition"] in page
     captions = re.findall(r"<figcaption>([^<]+)</figcaption>", page)
+    real, captions = captions[: captions.index("photo")], captions[captions.index("photo") :]
+    alone, starter, before, after = real  # of real photos: names alone, with the starter memory, a class added
+    assert alone.startswith("dogs, asked for dog, cat: ") and " dog, " in alone.partition(": ")[2]
+    assert re.search(r"starter memory: .*road \d+ %, .*tree \d+ %, .*100 % labelled", starter)
+    assert "wood" not in before and re.search(r"wood \d+ %", after)
     assert captions[:5] == ["photo", "annotation", "FC-CLIP", "retrieval alone", "RetCLIP"]
     assert captions.count("photo") == captions.count("annotation") == len(re.findall("<h3>", page))
     assert not [one for one in captions if "_" in one], "no names of files"
