@@ -84,7 +84,7 @@ def main() -> None:
 def build(folder: Path) -> None:
     """A store with every kind of edit behind it."""
     torch.set_num_threads(1)
-    with retclip.open(folder, create=True, settings={"build": {"commit_images": 2}}) as memory:
+    with retclip.open(folder, create=True, settings={"preset": "appearance", "build": {"commit_images": 2}}) as memory:
         memory.build(SCENES.replace("scenes?", f"{folder.parent / 'scenes'}?"))
         names = [one.name for one in memory.store.classes.all() if one.segments]
         classes = memory.store.classes

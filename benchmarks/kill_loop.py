@@ -39,7 +39,7 @@ from retclip.store.index.reconcile import differences
 from retclip.store.repair import damaged_shards, shard_names, unreferenced_shards
 from retclip.store.sql.engine import transaction
 
-SETTINGS = {"build": {"commit_images": 2}, "device": {"name": "cpu"}}
+SETTINGS = {"preset": "appearance", "build": {"commit_images": 2}, "device": {"name": "cpu"}}
 
 
 @dataclass

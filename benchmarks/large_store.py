@@ -121,7 +121,7 @@ def main() -> None:
         folder = Path(place) / "store"
         source = f"reference.scenes:{place}/scenes?split=train&count=12&width=96&height=64"
         clock = time.monotonic()
-        with retclip.open(folder, create=True) as memory:
+        with retclip.open(folder, preset="appearance", create=True) as memory:
             space = memory.session.builder().keys.component.space
             fill(memory.store, space, given.segments)
             with transaction(memory.store.engine) as connection:
@@ -137,7 +137,9 @@ def main() -> None:
             vector = keys_of(parts, image, features, masks, None).vectors[:1]
         answer: dict[str, Any] = {"segments": last, "classes": classes, "fill_seconds": time.monotonic() - clock}
         before, asked = rows(folder, last, classes), near(folder, vector)
-        added, answer["add_seconds"] = command("class", "add", NEW, source, "--store", str(folder))
+        added, answer["add_seconds"] = command(
+            "class", "add", NEW, source, "--store", str(folder), "--preset", "appearance"
+        )
         answer["added"] = added["segments"]
         answer["others_changed"] = [name for name, one in rows(folder, last, classes).items() if before[name] != one]
         answer["near_before"], answer["near_after"] = asked, near(folder, vector)

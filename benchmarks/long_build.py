@@ -36,7 +36,7 @@ STEP = re.compile(rb" (\d+)/\d+  ")
 
 def started(source: str, store: Path) -> subprocess.Popen[bytes]:
     """A build as a program of its own."""
-    command = [sys.executable, "-m", "retclip.cli", "build", source, "--store", str(store)]
+    command = [sys.executable, "-m", "retclip.cli", "build", source, "--store", str(store), "--preset", "appearance"]
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
 
 
