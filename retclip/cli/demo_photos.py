@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image as Pillow
-
 from retclip.data.images import write_png
+from retclip.data.inputs import as_image
 from retclip.engine import RetCLIP
 from retclip.plugin.local_files import local_file
 from retclip.report.result_summary import summary_line
@@ -99,10 +98,9 @@ class PhotoDemo:
     def _crops(self) -> str:
         """Cut the added class out of a photo; return the folder of the crops."""
         folder = self.out / "crops"
-        folder.mkdir(exist_ok=True)
-        with Pillow.open(self.photos[SHOWN]) as photo:
-            for number, box in enumerate(CROPS):
-                photo.crop(box).save(folder / f"{number}.png")
+        pixels = as_image(self.photos[SHOWN]).pixels  # (H, W, 3)
+        for number, (left, top, right, bottom) in enumerate(CROPS):
+            write_png(folder / f"{number}.png", pixels[top:bottom, left:right])
         return str(folder)
 
     def _picture(self, result: SegmentationResult, caption: str) -> Shown:

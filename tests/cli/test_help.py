@@ -38,7 +38,13 @@ def test_the_help_of_the_program_lists_every_command_and_loads_nothing_heavy():
 def test_the_listing_of_components_loads_no_model_library():
     out, code, names = modules_after("plugins", "list", "--json")
     assert code in (0, None)
-    assert {one["kind"] for one in json.loads(out)["components"]} == {"backbone", "proposer", "classifier", "source"}
+    assert {one["kind"] for one in json.loads(out)["components"]} == {
+        "backbone",
+        "proposer",
+        "classifier",
+        "source",
+        "class_file",
+    }
     assert not names & {"torch", "torchvision", "skimage"}
 
 

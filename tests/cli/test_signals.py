@@ -90,8 +90,9 @@ def stopping(monkeypatch, place):
     [
         ("retclip.workflows.segment.segment_image.segment_images", ("segment", "PHOTO", "--out", "OUT"), "lies in"),
         ("retclip.workflows.evaluation.evaluate.describe_images", ("evaluate", "SOURCE"), "nothing was written"),
-        ("retclip.workflows.building.add_space.pooled", ("store", "add-space", "--backbone", "reference.colour_texture",
-            "--set", "plugin.reference.colour_texture.grid=20"), "Run the same command again to go on."),
+        ("retclip.workflows.building.mask_vectors.pooled", ("store", "add-space", "--backbone",
+            "reference.colour_texture", "--set", "plugin.reference.colour_texture.grid=20"),
+            "Run the same command again to go on."),
         ("retclip.workflows.building.unit_work.image_segments", ("class", "add", "sky", "SOURCE"), "again to go on."),
         ("retclip.workflows.doctor.doctor.check_store", ("doctor",), ""),
     ],

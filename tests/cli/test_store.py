@@ -18,7 +18,7 @@ def two(tmp_path_factory):
     root = tmp_path_factory.mktemp("two")
     with retclip.open(root / "store", create=True) as memory:
         memory.build(f"reference.scenes:{root / 'scenes'}?split=train&count=2&width=96&height=64")
-    write_settings(root / "store", {}, None)
+    write_settings(root / "store", {}, None, "appearance")
     return root
 
 

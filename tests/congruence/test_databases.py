@@ -30,7 +30,7 @@ from retclip.store.sql.columns import Base
 from retclip.store.sql.engine import transaction
 from retclip.store.sql.row_checksum import SEAL
 from retclip.store.work import ledger, outbox
-from retclip.types import FeatureSpace
+from retclip.types import FeatureSpace, PhotoCredit
 
 NATURAL = {  # what names a row instead of its number
     "dataset": "name", "image": "sha256", "category": "name_key", "proposer": "name",
@@ -98,6 +98,8 @@ def build(work, made) -> FeatureStore:
 def rebuild(store: FeatureStore, made) -> None:
     """Fewer, then more segments than before, another proposer, and an image that moved."""
     made.commit(store, made.unit(1, classes=NAMES, per_class=1), replace(made.unit(2, classes=NAMES), uri="/moved.jpg"))
+    credit = PhotoCredit("Ann", "CC BY 4.0", "https://example.org/6")
+    made.commit(store, replace(made.unit(6, classes=NAMES), credit=credit))
     made.commit(store, made.unit(1, classes=NAMES, per_class=3), made.unit(3, classes=NAMES[:2]))
     other = store.runs.start(
         replace(made.plan("class_add"), recipe="f" * 64, proposer="another", proposer_settings={"size": [1, 2.5, None]})

@@ -62,7 +62,7 @@ def test_a_question_names_the_space_of_its_vectors(sqlite_work, made) -> None:
     assert found.supported.tolist() == [True, False], "a class without a vector in the space is not supported there"
     with pytest.raises(SpaceMismatch, match="name it"):
         store.nearest(mine, [1], 3, False)
-    with pytest.raises(SpaceMismatch, match=r"--backbone test\.backbone or test\.other.*store add-space"):
+    with pytest.raises(SpaceMismatch, match=r"test\.backbone .* or test\.other .*with weights 'f.*store add-space"):
         store.nearest(mine, [1], 3, False, replace(OTHER, weights="f" * 64))
 
 

@@ -263,7 +263,9 @@ def test_another_feature_space_is_refused_before_anything_is_done(fresh, build, 
     build([kit.picture()])
     monkeypatch.setattr(kit.Backbone, "space", FeatureSpace("stub.colour", "none", "other", "mean-1", 3))
     source = kit.Source([kit.picture(seed=1)])
-    with pytest.raises(SpaceMismatch, match=r"use --backbone stub\.colour"):
+    with pytest.raises(
+        SpaceMismatch, match=r"stub\.colour .* with preprocessing 'other', where the store has.*say the settings"
+    ):
         build_store(kit.parts(fresh.store), source, "listed:x")
     assert source.loaded == []
 
