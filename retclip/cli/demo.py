@@ -32,6 +32,7 @@ MADE = (
     "photos",
     "crops",
     "photo_why.png",
+    "photo_pictures",
 )  # in its folder; what else is there stays
 
 

@@ -104,7 +104,7 @@ class PhotoDemo:
         return str(folder)
 
     def _picture(self, result: SegmentationResult, caption: str) -> Shown:
-        file = f"pictures/{''.join(letter if letter.isalnum() else '_' for letter in caption)}.png"
+        file = f"photo_pictures/{''.join(letter if letter.isalnum() else '_' for letter in caption)}.png"
         write_png(self.out / file, result.overlay())
         return Shown(file, f"{caption}: {summary_line(result.panoptic)}")
 

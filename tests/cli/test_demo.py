@@ -37,6 +37,7 @@ def test_the_class_is_learned_and_the_page_is_whole(
     linked = re.findall(r'src="([^"]+)"', page)
     assert len(linked) >= 9 and all((out / one).is_file() for one in linked)
     assert told["comparison"] in page and told["addition"] in page
+    assert len(linked) == len(set(linked)), "no picture stands for another"
     captions = re.findall(r"<figcaption>([^<]+)</figcaption>", page)
     real, captions = captions[: captions.index("photo")], captions[captions.index("photo") :]
     alone, starter, before, after = real  # of real photos: names alone, with the starter memory, a class added
