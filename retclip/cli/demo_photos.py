@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import csv
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from retclip.cli.demo_steps import Picture
 from retclip.data.images import write_png
 from retclip.data.inputs import as_image
 from retclip.engine import RetCLIP
@@ -42,14 +42,6 @@ NAMES = {
 }
 ADDED, SHOWN, ASKED_THEN = "wood", "coffee.jpg", "cup, spoon, wood"  # the class, and the photo that it is looked for in
 CROPS = ((20, 20, 200, 110), (430, 250, 590, 390), (10, 250, 90, 390))  # of that photo: x0 y0 x1 y1, pixels
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A picture of the page, and what it shows."""
-
-    file: str
-    caption: str
 
 
 class PhotoDemo:
@@ -87,7 +79,7 @@ class PhotoDemo:
             "why": "photo_why.png",
         }
 
-    def _asked(self) -> list[Shown]:
+    def _asked(self) -> list[Picture]:
         """Return photos labelled by names alone."""
         with RetCLIP.open(settings={"preset": PRESET}, missing_ok=True) as nobody:
             return [
@@ -103,10 +95,10 @@ class PhotoDemo:
             write_png(folder / f"{number}.png", pixels[top:bottom, left:right])
         return str(folder)
 
-    def _picture(self, result: SegmentationResult, caption: str) -> Shown:
+    def _picture(self, result: SegmentationResult, caption: str) -> Picture:
         file = f"photo_pictures/{''.join(letter if letter.isalnum() else '_' for letter in caption)}.png"
         write_png(self.out / file, result.overlay())
-        return Shown(file, f"{caption}: {summary_line(result.panoptic)}")
+        return Picture(file, f"{caption}: {summary_line(result.panoptic)}")
 
 
 def _copied(folder: Path) -> dict[str, Path]:
