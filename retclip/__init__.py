@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from retclip.namespaces import Classes, Matches, Spaces
     from retclip.plugin.checked_source import CheckedSource
     from retclip.progress import Progress
+    from retclip.report.segment_table import SegmentTable
     from retclip.result import SegmentationResult
     from retclip.store.records import (
         ClassChange,
@@ -54,7 +55,9 @@ if TYPE_CHECKING:
         Edit,
         Failure,
         HistoryEvent,
+        ListedSegment,
         SegmentChange,
+        SegmentFilter,
         SegmentState,
         SpaceState,
         StoreClass,
@@ -98,6 +101,7 @@ _HOMES = {  # imported when they are first asked for
     "HistoryEvent": "store.records",
     "Image": "types",
     "ImportReport": "workflows.exchange.import_report",
+    "ListedSegment": "store.records",
     "Marks": "workflows.classes.marks",
     "Matches": "namespaces",
     "PanopticSegmentation": "types",
@@ -106,8 +110,10 @@ _HOMES = {  # imported when they are first asked for
     "RegressionReport": "workflows.classes.regression_figures",
     "RetCLIP": "engine",
     "SegmentChange": "store.records",
+    "SegmentFilter": "store.records",
     "SegmentInfo": "types",
     "SegmentState": "store.records",
+    "SegmentTable": "report.segment_table",
     "SegmentationResult": "result",
     "Settings": "config",
     "SpaceState": "store.records",
@@ -142,6 +148,7 @@ __all__ = [
     "HistoryEvent",
     "Image",
     "ImportReport",
+    "ListedSegment",
     "Marks",
     "Matches",
     "NamesTooLong",
@@ -157,8 +164,10 @@ __all__ = [
     "RetCLIP",
     "RetCLIPError",
     "SegmentChange",
+    "SegmentFilter",
     "SegmentInfo",
     "SegmentState",
+    "SegmentTable",
     "SegmentationResult",
     "Settings",
     "ShapeError",

@@ -41,6 +41,13 @@ def json_text(value: Any, indent: int | None = 2) -> str:
     return HARMFUL.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
 
 
+def spreadsheet_cell(text: str) -> str:
+    """The text on one line, safe in a spreadsheet: no formula starts a cell; a quote stands before what would be
+    one."""
+    line = one_line(text)
+    return f"'{line}" if line[:1] in ("=", "+", "-", "@") else line
+
+
 class HarmlessFormatter(logging.Formatter):
     """Log records on one line each; a traceback keeps its lines."""
 

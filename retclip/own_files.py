@@ -1,7 +1,8 @@
 """What is ours to replace: a command writes over what RetCLIP wrote, and over nothing else unless somebody asks.
 
 A folder of results carries a hidden mark, `.retclip-KIND`, written before anything else. A single file carries its mark
-in itself: `Software` of a PNG, `generator` of a page, `format` of a class file, the first line of a list of failures.
+in itself: `Software` of a PNG, `generator` of a page, `format` of a class file, the first line of a list of failures or
+of segments.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from retclip.errors import ConfigError, DataError
 
 PROGRAM, RESULTS = "RetCLIP", "results"
 FAILURES_HEAD = ("external_id", "uri", "reason", "attempts")
+SEGMENTS_HEAD = (  # of a list of segments; the correcting commands read the first two, and `suggested`
+    "segment", "class", "dataset", "image", "photo", "x0", "y0", "x1", "y1", "label_source", "state", "score", "run",
+    "distance", "trust", "suggested", "note",
+)  # fmt: skip
 MARKS = (  # of a file, in its first bytes
     f"Software\0{PROGRAM}".encode(),
     f'<meta name="generator" content="{PROGRAM}">'.encode(),
@@ -60,7 +65,8 @@ def is_own_file(path: Path) -> bool:
     """Tell whether RetCLIP wrote that file: a picture, a page, a list of failures."""
     with path.open("rb") as file:
         head = file.read(HEAD)
-    return any(mark in head for mark in MARKS) or head.startswith(",".join(FAILURES_HEAD).encode())
+    starts = tuple(",".join(columns).encode() for columns in (FAILURES_HEAD, SEGMENTS_HEAD))
+    return any(mark in head for mark in MARKS) or head.startswith(starts)
 
 
 def require_replaceable(path: Path, flag: str) -> None:

@@ -15,8 +15,12 @@ import typer
 from retclip.cli import output
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from retclip.engine import RetCLIP
+    from retclip.report.segment_table import SegmentTable
     from retclip.session import Components
+    from retclip.store.records import SegmentFilter
 
 DEFAULT_STORE = Path("retclip-store")
 
@@ -44,6 +48,52 @@ RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Also images t
 Wide = Annotated[bool, typer.Option("--wide", help="Every column, however narrow the terminal is.")]
 Json = Annotated[bool, typer.Option("--json", help="Data as JSON on stdout.")]
 Classes = Annotated[str | None, typer.Option(help="Only these: a comma list or a file.")]
+Sheet = Annotated[
+    Path | None, typer.Option("--sheet", metavar="FILE", help="Write crops to an .html or .png, or a list to a .csv.")
+]
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The options that select stored segments. Of several values any may hold; commas separate them, too."""
+
+    classes: Annotated[list[str] | None, typer.Option("--class", metavar="NAME", help="Of these classes.")] = None
+    datasets: Annotated[list[str] | None, typer.Option("--data-set", metavar="NAME", help="Of these data sets.")] = None
+    images: Annotated[
+        list[str] | None, typer.Option("--of-image", metavar="ID", help="Of images, by id, address or sha256.")
+    ] = None
+    runs: Annotated[list[str] | None, typer.Option("--run", metavar="N", help="Of masks that these runs made.")] = None
+    states: Annotated[
+        list[str] | None, typer.Option("--state", help="visible (default), quarantined, retired, or all.")
+    ] = None
+    label_sources: Annotated[
+        list[str] | None, typer.Option("--label-source", help="annotation, detector, assigned, person.")
+    ] = None
+    min_score: Annotated[float | None, typer.Option(help="The proposer's objectness, at least.")] = None
+    max_score: Annotated[float | None, typer.Option(help="The same, at most.")] = None
+    since: Annotated[str | None, typer.Option(metavar="DATE", help="Stored since then: 2026-11-29T14:30, UTC.")] = None
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="Stored until then; a day counts whole.")] = None
+    min_trust: Annotated[float | None, typer.Option(help="The trust in the label, at least.")] = None
+    max_trust: Annotated[float | None, typer.Option(help="The same, at most.")] = None
+
+    def filter(self) -> SegmentFilter:
+        """Return the conditions. Raises ConfigError for a word, a number or a date that cannot be."""
+        from retclip.store.records import SegmentFilter
+        from retclip.store.states import LabelSource, SegmentStatus
+
+        words = _separated(self.states)
+        states = () if "all" in words else tuple(map(SegmentStatus, words or [SegmentStatus.VISIBLE]))
+        return SegmentFilter(
+            None, tuple(_separated(self.classes)), tuple(_separated(self.datasets)), tuple(self.images or ()),
+            tuple(_number(text) for text in _separated(self.runs)), states,
+            tuple(map(LabelSource, _separated(self.label_sources))), self.min_score, self.max_score,
+            _moment("--since", self.since), _moment("--until", self.until, last=True), self.min_trust, self.max_trust,
+        )  # fmt: skip
+
+    @property
+    def given(self) -> bool:
+        """Whether any condition was set."""
+        return any(getattr(self, option.name) is not None for option in fields(self))
 
 
 @dataclass(frozen=True)
@@ -92,6 +142,51 @@ class Setup:
 
     store: Store = DEFAULT_STORE
     models: Models = field(default_factory=Models)
+
+
+def checked_sheet(path: Path | None) -> None:
+    """Check before the work that a sheet can be written. Raises DataError, ConfigError."""
+    if path is not None:
+        from retclip.report.segment_table import check_sheet
+
+        check_sheet(path)
+
+
+def write_sheet(table: SegmentTable, path: Path | None) -> None:
+    """Write a table where a sheet is wanted, and say so."""
+    if path is not None:
+        output.message(f"wrote {table.save(path)}: {len(table)} segments")
+
+
+def _separated(values: Sequence[str] | None) -> list[str]:
+    """Return the values of a repeated option, each of which may be a comma list."""
+    return [part.strip() for value in values or () for part in value.split(",") if part.strip()]
+
+
+def _number(text: str) -> int:
+    from retclip.errors import ConfigError
+
+    if not text.isdecimal():
+        raise ConfigError("the number of a run", repr(text), "see `retclip log --json`, or `retclip store show`")
+    return int(text)
+
+
+def _moment(flag: str, text: str | None, last: bool = False) -> datetime | None:
+    """Return a moment in UTC. last: of a day without a time its last one."""
+    if text is None:
+        return None
+    from datetime import UTC, datetime, time
+
+    from retclip.errors import ConfigError
+
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        todo = f"write e.g. {flag} 2026-11-29 or {flag} 2026-11-29T14:30+01:00"
+        raise ConfigError("a date, or date and time as ISO 8601 writes it", repr(text), todo) from error
+    if last and len(text.strip()) <= len("2026-11-29"):
+        moment = datetime.combine(moment.date(), time.max)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def with_settings(nested: Mapping[str, Any], settings: Sequence[str] | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import typer
 
 from retclip.cli import streams
 from retclip.errors import RetCLIPError
-from retclip.escaping import json_text, one_line
+from retclip.escaping import json_text, one_line, spreadsheet_cell
 from retclip.own_files import FAILURES_HEAD, replaceable
 from retclip.passed_over import by_reason
 
@@ -111,7 +111,7 @@ def write_failures(path: Path, failures: Sequence[Failure]) -> Path:
         writer.writerow(FAILURES_HEAD)
         for failure in failures:
             writer.writerow(
-                (_plain(failure.external_id), _plain(failure.uri), _plain(failure.reason), failure.attempts)
+                (*map(spreadsheet_cell, (failure.external_id, failure.uri, failure.reason)), failure.attempts)
             )
     return listing
 
@@ -130,9 +130,3 @@ def _encodable(text: str, stream: TextIO) -> str:
     """Letters that the stream has no code for as escapes."""
     encoding = stream.encoding or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def _plain(text: str) -> str:
-    """Safe in a spreadsheet: no formula can start a cell, no control character moves the cursor."""
-    line = one_line(text)
-    return f"'{line}" if line[:1] in "=+-@" else line

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,20 +9,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 
 from retclip.data.images import make_folder, resized
 from retclip.errors import DataError
 from retclip.escaping import json_text
 from retclip.own_files import require_replaceable
-from retclip.report.html_page import write_page
+from retclip.report.html_page import jpeg_address, write_page
 from retclip.report.overlay import overlay
 from retclip.report.palette import class_colours
 from retclip.types import Image, PanopticSegmentation
 from retclip.workflows.evaluation.evaluate import Judged
 from retclip.workflows.evaluation.evaluation_figures import Evaluation
 
-SIDE, QUALITY = 560, 82  # longer side of a picture in pixels, so that names stay legible; of its JPEG
+SIDE = 560  # longer side of a picture in pixels, so that names stay legible
 NAMES = ("pq", "sq", "rq", "map", "miou")
 PAGE = "index.html"  # where a folder is named
 
@@ -70,9 +67,9 @@ class EvaluationPage:
             return
         photo = _fitted(judged.image)
         maps = (_scaled(segmentation, photo) for segmentation in (truth, judged.predicted))
-        annotated, predicted = (_address(overlay(photo, segmentation, names=names)) for segmentation in maps)
+        annotated, predicted = (jpeg_address(overlay(photo, segmentation, names=names)) for segmentation in maps)
         accuracy = None if judged.accuracy is None else 100 * judged.accuracy
-        self.shown.append(Shown(judged.name, _address(photo), annotated, predicted, accuracy))
+        self.shown.append(Shown(judged.name, jpeg_address(photo), annotated, predicted, accuracy))
 
     def write(self, evaluation: Evaluation, source: str) -> Path:
         """Write the page; returns the file. source: its address. Raises DataError where the file cannot be written."""
@@ -132,10 +129,3 @@ def _scaled(result: PanopticSegmentation, photo: NDArray[np.uint8]) -> PanopticS
     areas = dict(zip(ids.tolist(), counts.tolist(), strict=True))
     infos = (replace(segment, area=areas[segment.id]) for segment in result.segments if segment.id in areas)
     return PanopticSegmentation(label_map, tuple(infos))
-
-
-def _address(pixels: NDArray[np.uint8]) -> str:
-    """Return a picture as a data address: the page needs no other file."""
-    buffer = io.BytesIO()
-    Pillow.fromarray(pixels).save(buffer, format="JPEG", quality=QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

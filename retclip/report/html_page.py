@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from retclip.escaping import one_line
+
+QUALITY = 82  # of a picture's JPEG
 
 
 def filled(template: str, values: dict[str, Any]) -> str:
@@ -23,6 +30,13 @@ def write_page(path: Path, template: str, values: dict[str, Any]) -> None:
     """Fill `template` and write it to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(filled(template, values), encoding="utf-8")
+
+
+def jpeg_address(pixels: NDArray[np.uint8]) -> str:
+    """Return a picture (H, W, 3) as a data address: the page needs no other file."""
+    buffer = io.BytesIO()
+    Pillow.fromarray(pixels).save(buffer, format="JPEG", quality=QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def _harmless(value: Any) -> Any:

@@ -60,6 +60,14 @@ class LabelSource(Word):
     PERSON = "person"
 
 
+class SegmentStatus(Word):
+    """The status of a segment as people read it."""
+
+    VISIBLE = "visible"  # it may be in an answer
+    QUARANTINED = "quarantined"  # a person keeps it out of every answer
+    RETIRED = "retired"  # its image does not show it any more, its class was removed, or its image is being deleted
+
+
 class GapReason(Word):
     """The reason why a segment's vector is waived in a space."""
 

@@ -1,5 +1,6 @@
 """Which store a command means: the one named, that of RETCLIP_STORE, the default, in that order; the same for each."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ from typer.main import get_command
 
 from retclip import cli
 from retclip.cli import options, output
+from retclip.errors import ConfigError
+from retclip.store.records import SegmentFilter
 
 
 def every_command():
@@ -48,3 +51,33 @@ def test_a_new_store_is_made_where_the_other_commands_look_for_it(run, tmp_path,
     monkeypatch.setenv("RETCLIP_STORE", "street")
     assert run("init").code == 0
     assert sorted(path.name for path in Path().iterdir()) == sorted(["street", str(options.DEFAULT_STORE)])
+
+
+@pytest.mark.parametrize(
+    ("given", "chosen"),
+    [
+        ({}, {}),
+        ({"classes": ["car, road", "sky"], "datasets": ["a"]}, {"classes": ("car", "road", "sky"), "datasets": ("a",)}),
+        ({"images": ["a, b.jpg"], "runs": ["1,2"]}, {"images": ("a, b.jpg",), "runs": (1, 2)}),
+        ({"states": ["retired,quarantined"]}, {"states": ("retired", "quarantined")}),
+        ({"states": ["all"]}, {"states": ()}),
+        ({"label_sources": ["person"], "min_score": 0.5}, {"label_sources": ("person",), "min_score": 0.5}),
+        (
+            {"since": "2026-11-29", "until": "2026-11-29"},
+            {"since": datetime(2026, 11, 29), "until": datetime(2026, 11, 29, 23, 59, 59, 999999)},
+        ),
+        ({"since": "2026-11-29T14:30+02:00"}, {"since": datetime(2026, 11, 29, 12, 30)}),
+    ],
+)
+def test_the_filters_of_the_command_line_are_those_of_python(given, chosen):
+    found = options.Filters(**given)
+    assert found.filter() == SegmentFilter(**chosen) and found.given == bool(given)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"runs": ["one"]}, {"states": ["hidden"]}, {"since": "yesterday"}, {"until": "2026-13-01"}, {"max_score": 2}],
+)
+def test_a_filter_that_cannot_be_is_refused(wrong):
+    with pytest.raises(ConfigError):
+        options.Filters(**wrong).filter()

@@ -7,8 +7,16 @@ from uuid import UUID
 
 from retclip.store.archive.shards import Archive
 from retclip.store.classes import segment_edits
-from retclip.store.records import Edit, Export, StoredSegment, VectorMaker
-from retclip.store.segments import exported, spaces
+from retclip.store.records import (
+    Edit,
+    Export,
+    ListedSegment,
+    SegmentFilter,
+    SegmentPage,
+    StoredSegment,
+    VectorMaker,
+)
+from retclip.store.segments import exported, filtering, listed, spaces
 from retclip.store.sql import catalog
 from retclip.store.sql.transactions import Transactions
 
@@ -27,6 +35,35 @@ class Segments:
         """Read a segment's mask: COCO compressed counts, image height, image width in pixels; None for an unknown
         one."""
         return self._catalog.read(catalog.segment_mask, segment_id)
+
+    def masks(self, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, int, int]]:
+        """Read the masks of segments as `mask` does; unknown ids are left out."""
+        return self._catalog.read(listed.masks, ids)
+
+    def listed(self, ids: Sequence[UUID]) -> list[ListedSegment]:
+        """Read segments as lists show them, in the order of their ids; unknown ids are left out."""
+        return self._catalog.read(listed.listed, ids)
+
+    def select(self, chosen: SegmentFilter, limit: int, after: str | None = None) -> SegmentPage:
+        """Select a page of segments, in the order in which they were stored.
+
+        limit: segments of a page, at least 1.
+        after: the cursor of the page before (`SegmentPage.next`), None for the first page.
+        Raises ConfigError for a limit or a cursor that cannot be; DataError for a class, data set, image or run that
+        the store does not have, and for unknown ids.
+        """
+        return self._catalog.read(filtering.select_page, chosen, limit, after)
+
+    def count(self, chosen: SegmentFilter) -> int:
+        """Count the segments that a filter selects. Raises DataError as `select`."""
+        return self._catalog.read(filtering.count, chosen)
+
+    def find(self, prefixes: Sequence[str]) -> list[UUID]:
+        """Find segments by their ids or the beginnings of these, at least 8 hexadecimal digits.
+
+        Raises DataError for a text that is none, an unknown id, and one that several segments share.
+        """
+        return self._catalog.read(filtering.find_ids, prefixes)
 
     def export(self, classes: Sequence[int], space_id: int) -> Export:
         """Tell all of the visible segments of classes that another store needs to take them over.

@@ -8,12 +8,15 @@ from retclip.store.records.classes import StoredSegment as StoredSegment
 from retclip.store.records.exports import Export as Export
 from retclip.store.records.exports import ExportedRun as ExportedRun
 from retclip.store.records.exports import ExportedSegment as ExportedSegment
+from retclip.store.records.filters import SegmentFilter as SegmentFilter
 from retclip.store.records.history import ACTOR_WIDTH as ACTOR_WIDTH
 from retclip.store.records.history import ClassChange as ClassChange
 from retclip.store.records.history import HistoryEvent as HistoryEvent
 from retclip.store.records.history import SegmentChange as SegmentChange
 from retclip.store.records.history import SegmentState as SegmentState
 from retclip.store.records.history import StoreDifference as StoreDifference
+from retclip.store.records.listed import ListedSegment as ListedSegment
+from retclip.store.records.listed import SegmentPage as SegmentPage
 from retclip.store.records.matches import ClassMatch as ClassMatch
 from retclip.store.records.matches import Decisions as Decisions
 from retclip.store.records.matches import FillRuns as FillRuns
