@@ -89,6 +89,12 @@ class RetrievalSection(Section):
 
     k: int = Field(32, ge=1, description="the paper does not say; our choice")
     per_class: bool = Field(False, description="k neighbours of each class instead of k of all")
+    further: int = Field(
+        32,
+        ge=0,
+        description="neighbours behind the k that evidence keeps, never more than k: they take the places of those "
+        "that `explain --without` leaves out",
+    )
 
 
 class EnsembleSection(Section):

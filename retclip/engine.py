@@ -16,15 +16,19 @@ from typing import TYPE_CHECKING, Any, Self, overload
 from retclip.config import Settings
 from retclip.data.inputs import Classes as Names
 from retclip.data.inputs import ImageInput, as_image, as_vocabulary, several
-from retclip.errors import ConfigError
+from retclip.errors import ConfigError, PluginUnavailable, WeightsMissing
 from retclip.namespaces import Classes, Matches, Source, Spaces, filling_of, opened, remember_first
 from retclip.plugin.checked_source import CheckedSource
 from retclip.progress import OnProgress, silent
 from retclip.result import SegmentationResult
 from retclip.session import Components, Session, account, store_options
-from retclip.workflows.segment.parts import PreparedVocabulary
+from retclip.workflows.segment.parts import PreparedVocabulary, voting_again
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from retclip.evidence import Evidence
+    from retclip.plugin.contracts import NeighbourVote
     from retclip.store.feature_store import FeatureStore
     from retclip.store.records import Edit, HistoryEvent, StoreClass, StoreDifference
     from retclip.workflows.building.build_loop import BuildReport
@@ -144,11 +148,12 @@ class RetCLIP:
         from retclip.workflows.segment.segment_image import segment_images
 
         prepared, photos, results = self.prepare(classes), map(as_image, images), list[SegmentationResult]()
+        voters = voting_again(segmenter.classifiers)
         while group := list(islice(photos, self.settings.device.batch_size)):
             answers = segment_images(segmenter, group, prepared)
             results += [
                 SegmentationResult(
-                    photo, panoptic.label_map, panoptic.segments, evidence, segmenter.store, panoptic.mask_map
+                    photo, panoptic.label_map, panoptic.segments, evidence, segmenter.store, panoptic.mask_map, voters
                 )
                 for photo, (panoptic, evidence) in zip(group, answers, strict=True)
             ]
@@ -159,25 +164,44 @@ class RetCLIP:
         result: SegmentationResult | str | PathLike[str],
         segment: int | None = None,
         at: tuple[int, int] | None = None,
+        without: Sequence[str | UUID] = (),
+        without_run: Sequence[int] = (),
+        without_class: Sequence[str] = (),
     ) -> Explanation:
         """Say why a segment got its label: the stored segments that voted and the scores of each source.
 
         result: what `segment` returned, or the .evidence.npz that it saved; no model is loaded for it.
         segment: the segment's id in the label map; at: (x, y), a pixel from the upper left; one of the two.
-        Raises DataError for an id or a pixel that is none of a segment, ConfigError for both or neither.
+        without: ids of stored segments, whole or their first digits; without_run: numbers of runs; without_class: names
+        of classes. Then `what_if` of the answer is the label as it would be without these segments.
+        Raises DataError for an id or a pixel that is none of a segment, and for what is not known to leave out;
+        ConfigError for both or neither of `segment` and `at`.
         """
         if (segment is None) == (at is None):
             count_given = "both" if segment is not None else "neither"
             raise ConfigError("one of --segment ID and --at X,Y", count_given, "give one")
+        from retclip.workflows.explain.what_if import Without
+
+        left_out = Without(tuple(without), tuple(without_run), tuple(without_class))
         if isinstance(result, SegmentationResult):
-            return result.explain_at(*at) if at is not None else result.explain(segment or 0)
+            return result.explain_at(*at, left_out) if at is not None else result.explain(segment or 0, left_out)
         from retclip.report.explanation import picture
         from retclip.workflows.explain.evidence_file import load_evidence
-        from retclip.workflows.explain.explain import explain, segment_at
+        from retclip.workflows.explain.explain import Again, explain, segment_at
 
         store, (decided, evidence) = self.session.without_store(), load_evidence(Path(result))
         number, mask = segment_at(decided, *at) if at is not None else (segment or 0, None)
-        return explain(store, decided, evidence, number, mask, partial(picture, store, decided))
+        again = Again(self._voters(evidence, bool(left_out)), left_out)
+        return explain(store, decided, evidence, number, mask, partial(picture, store, decided), again)
+
+    def _voters(self, evidence: Evidence, required: bool) -> Mapping[str, NeighbourVote]:
+        """Return the classifiers that vote again. required: raise where one cannot, instead of returning none."""
+        try:
+            return self.session.components.voting_again(evidence.settings.get("classifiers", ()))
+        except (PluginUnavailable, ConfigError, WeightsMissing):
+            if required:
+                raise
+            return {}
 
     def build(
         self,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +15,11 @@ from retclip.evidence import Evidence
 from retclip.types import Image, PanopticSegmentation, SegmentInfo
 
 if TYPE_CHECKING:
+    from retclip.plugin.contracts import NeighbourVote
     from retclip.report.result_writer import Overlays
     from retclip.store.feature_store import FeatureStore
     from retclip.workflows.explain.explanation import Explanation
+    from retclip.workflows.explain.what_if import Without
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,6 +29,7 @@ class SegmentationResult:
     label_map: (H, W) int32 at the image's size, 0 = void.
     segments: one per id in the map.
     mask_map: (H, W) int32, the mask proposal that each pixel comes from, -1 = void.
+    voters: the classifiers that vote with neighbours, by name: explanations ask them what would be.
     """
 
     image: Image
@@ -34,6 +38,7 @@ class SegmentationResult:
     evidence: Evidence
     store: FeatureStore | None
     mask_map: NDArray[np.int32] | None = None  # the mask proposal that each pixel came from, -1 = void
+    voters: Mapping[str, NeighbourVote] = field(default_factory=dict)
 
     @property
     def panoptic(self) -> PanopticSegmentation:
@@ -50,26 +55,31 @@ class SegmentationResult:
 
         return overlay(self.image.pixels, self.panoptic, alpha, self.evidence.vocabulary.names, legend)
 
-    def explain(self, segment: SegmentInfo | int) -> Explanation:
+    def explain(self, segment: SegmentInfo | int, without: Without | None = None) -> Explanation:
         """Explain a segment's label by its largest mask: the neighbours in the store and the scores of each classifier.
 
+        without: stored segments, runs or classes; the explanation has the answer as it would be without them.
         Raises DataError for a segment that is not one of this result.
         """
-        from retclip.workflows.explain.explain import explain
+        return self._explained(segment if isinstance(segment, int) else segment.id, None, without)
 
-        segment_id = segment if isinstance(segment, int) else segment.id
-        return explain(self.store, self.panoptic, self.evidence, segment_id, painter=self._painter())
-
-    def explain_at(self, x: int, y: int) -> Explanation:
+    def explain_at(self, x: int, y: int, without: Without | None = None) -> Explanation:
         """Explain a pixel's label by the mask at that pixel.
 
         x, y: image pixels from the upper left.
+        without: as `explain` takes it.
         Raises DataError for a pixel that no segment covers.
         """
-        from retclip.workflows.explain.explain import explain, segment_at
+        from retclip.workflows.explain.explain import segment_at
 
-        segment_and_mask = segment_at(self.panoptic, x, y)
-        return explain(self.store, self.panoptic, self.evidence, *segment_and_mask, painter=self._painter())
+        return self._explained(*segment_at(self.panoptic, x, y), without)
+
+    def _explained(self, segment_id: int, mask: int | None, without: Without | None) -> Explanation:
+        from retclip.workflows.explain.explain import Again, explain
+        from retclip.workflows.explain.what_if import Without
+
+        again = Again(self.voters, without or Without())
+        return explain(self.store, self.panoptic, self.evidence, segment_id, mask, self._painter(), again)
 
     def save(self, folder: str | Path, name: str | None = None, overlays: Overlays = "both") -> Path:
         """Write panoptic PNG + COCO JSON, overlays and evidence under `folder`, and return it.

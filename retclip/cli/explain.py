@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,18 +33,42 @@ class Place:
         return int(x), int(y)
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """What the answer is asked without. Each may be repeated, or list several with commas."""
+
+    without: Annotated[
+        list[str] | None, typer.Option(metavar="SEGMENT", help="The answer as it would be without this stored segment.")
+    ] = None
+    without_run: Annotated[
+        list[int] | None, typer.Option(metavar="RUN", help="The same without every segment that this run stored.")
+    ] = None
+    without_class: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="The same without every segment of this class.")
+    ] = None
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Return the arguments of `RetCLIP.explain`."""
+        segments = [part.strip() for text in self.without or () for part in text.split(",") if part.strip()]
+        return {
+            "without": segments, "without_run": self.without_run or (), "without_class": self.without_class or (),
+        }  # fmt: skip
+
+
 @options.spread
 def explain(
     target: Annotated[Path, typer.Argument(help="An .evidence.npz written by `segment`, or a photo.")],
     setup: options.Setup,
     place: Place,
+    left_out: LeftOut,
     picture: Annotated[Path | None, typer.Option(help="Write a PNG with the crops.")] = None,
     wide: options.Wide = False,
     classes: Annotated[str | None, typer.Option(help="For a photo: the classes to choose from.")] = None,
     classifier: options.Classifiers = None,
 ) -> None:
-    """Show the stored segments that caused a label: what each gave to the vote, how near it is, where it came from; and
-    the scores of each source."""
+    """Show the stored segments that caused a label: what each gave to the vote, how near it is, where it came from; the
+    scores of each source; and which neighbours would have to go for another label. With --without, --without-run or
+    --without-class also the answer as it would be: no model is loaded for it."""
     from retclip.workflows.explain.evidence_file import SUFFIX
 
     decided, models = target.name.endswith(SUFFIX), setup.models
@@ -59,11 +83,12 @@ def explain(
     flags, required = models.flags(classifiers=classifier), options.nothing if decided else options.to_segment
     with options.opened(setup.store, models.config, flags, required=required) as memory:
         if decided:
-            why = memory.explain(target, place.segment, place.pixel)
+            why = memory.explain(target, place.segment, place.pixel, **left_out.as_arguments())
         else:
             prepared = memory.prepare(classes)
             say_missing(memory, prepared, setup.store)
-            why = memory.explain(memory.segment(target, prepared), place.segment, place.pixel)
+            result = memory.segment(target, prepared)
+            why = memory.explain(result, place.segment, place.pixel, **left_out.as_arguments())
         if picture:
             why.save(picture)
             output.message(f"wrote {picture}")

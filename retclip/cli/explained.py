@@ -13,6 +13,7 @@ from retclip.names import MatchKind
 if TYPE_CHECKING:
     from retclip.names import LabelMatch
     from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation
+    from retclip.workflows.explain.what_if import WhatIf
 
 KEYS = ("share", "distance", "label", "said by", "photo", "id")  # of a neighbour; label: what it was called then
 OTHERS = ("status", "detector", "mask", "made by", "weights", "box", "segment")
@@ -36,12 +37,28 @@ def print_explanation(why: Explanation, wide: bool = False) -> None:
         output.line(f"{source}: {cells}{_silent(why, source)}", "  ")
     if why.vote:
         output.line(f"the rule of {why.vote.classifier}: {why.vote.rule}", "  ")
+    if why.margin is not None:
+        output.line(f"margin: {why.margin.told(segment.class_name)}", "  ")
+    if why.what_if is not None:
+        _print_what_if(why.what_if)
     rows = [_row(near) for near in why.neighbours]
     renamed = any(row[NOW] for row in rows)
     keys, optional = ((*KEYS, NOW), OTHERS) if renamed else (KEYS, (*OTHERS, NOW))
     fitted_table("neighbours, nearest first", keys, optional, rows, wide)
     for run, components in sorted(_runs(why).items()):
         output.message(f"  run {run}, {components}")
+
+
+def _print_what_if(answer: WhatIf) -> None:
+    output.line(answer.verdict(), "  ")
+    output.line(f"together: {_best(answer.combined, answer.label or '')}", "    ")
+    if answer.votes:
+        first = dict(list(answer.votes.items())[:SHOWN_CLASSES])
+        output.line(f"the vote: {_best(first, answer.label or '')}", "    ")
+    if answer.lost:
+        output.line(f"no stored segment would be left of {', '.join(answer.lost)}", "    ")
+    for reason in answer.reasons:
+        output.line(f"not known: {reason}", "    ")
 
 
 def _best(scores: Mapping[str, float], label: str) -> str:

@@ -172,6 +172,21 @@ class Classifier(Protocol):
         """Return scores (n, c) in [0, 1]; `knows` is False for classes that it abstains for."""
 
 
+@runtime_checkable
+class NeighbourVote(Protocol):
+    """What a classifier can do beside, where its scores follow from the neighbours alone.
+
+    Explanations ask it what the answer would be with other neighbours.
+    """
+
+    def vote(self, neighbours: Neighbours, covered: Tensor) -> ClassScores:
+        """Return what `score` returns for masks with these neighbours.
+
+        neighbours: of n masks, for the c classes of the vocabulary.
+        covered: (n,) bool, False where a mask covers no cell of the feature grid.
+        """
+
+
 @dataclass(frozen=True)
 class SourceClass:
     """A class of a data set."""

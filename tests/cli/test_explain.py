@@ -114,3 +114,22 @@ def test_a_picture_replaces_a_picture_of_ours_and_no_photo(run, built, evidence,
     for _ in range(2):
         assert run(*explain, why).code == 0
     assert why.is_file()
+
+
+def test_without_some_segments_the_answer_is_said_and_stands_in_json(run, built, evidence, memory):
+    import json
+
+    near = known(memory, evidence).neighbours
+    first, second = str(near[0].id)[:8], str(near[1].id)
+    explain = ("explain", evidence, "--segment", "1", "--store", built.store)
+    ran = run(*explain, "--without", f"{first},{second}")
+    assert ran.code == 0, ran.err
+    assert "\n  margin: " in ran.out
+    assert re.search(r"\n  without them .*: 2 of its neighbours go, 2 further ones vote in their places\n", ran.out)
+    ran = run(*explain, "--without", first, "--without", second, "--json")
+    answer = json.loads(ran.out)["what_if"]
+    assert (answer["left_out"], answer["moved_up"], answer["exact"]) == (2, 2, True)
+    ran = run(*explain, "--without", "nothing")
+    assert ran.code == 3 and "the id of a stored segment, or its first digits" in ran.err
+    ran = run(*explain, "--without-class", "dragon")
+    assert ran.code == 3 and "a class of this result" in ran.err

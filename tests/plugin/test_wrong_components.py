@@ -175,6 +175,15 @@ def test_a_classifier_that_goes_by_its_neighbours_passes() -> None:
     assert broken("classifier", Nearest(), needs=frozenset({NEIGHBOURS})) == {}
 
 
+def test_a_classifier_that_votes_otherwise_than_it_scores_is_caught() -> None:
+    class Other(Nearest):
+        def vote(self, neighbours, covered):
+            values = torch.full((len(covered), len(neighbours.supported)), 0.5)
+            return ClassScores(values, neighbours.supported, self.role)
+
+    assert "the vote alone" in broken("classifier", Other(), needs=frozenset({NEIGHBOURS}))
+
+
 @pytest.mark.parametrize("promise", CLASSIFIERS)
 def test_a_classifier_that_goes_by_places_or_by_company_is_caught(promise: str) -> None:
     wrong = type("Wrong", (Nearest,), {"changed": lambda self, values: CLASSIFIERS[promise](values)})

@@ -12,6 +12,8 @@ from retclip.errors import ConfigError
 from retclip.types import ClassScores, Role
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from retclip.types import Device, MaskProposals, Neighbours, SegmentFeatures, Vocabulary
     from retclip_retrieval import VoteSettings
 
@@ -35,7 +37,7 @@ class Vote:
         self,
         proposals: MaskProposals,  # noqa: ARG002
         segments: SegmentFeatures,
-        vocabulary: Vocabulary,
+        vocabulary: Vocabulary,  # noqa: ARG002  neighbours carry the numbers of its classes
         neighbours: Neighbours | None,
     ) -> ClassScores:
         """Return (n, c) votes in [0, 1] of the stored segments nearest to each of n masks, for c classes.
@@ -48,12 +50,19 @@ class Vote:
             raise ConfigError(
                 f"neighbours for classifier '{NAME}'", "no search in a feature store", "open a store, or drop it"
             )
+        return self.vote(neighbours, segments.covered)
+
+    def vote(self, neighbours: Neighbours, covered: Tensor) -> ClassScores:
+        """Return what `score` returns for masks with these neighbours.
+
+        covered: (n,) bool, False where a mask covers no cell of the feature grid.
+        """
         rule = self.settings.model_dump(exclude={"per_class_best"})
         rule["aggregate"] = self.settings.per_class_best or self.settings.aggregate
         classes, distances = neighbours.classes, neighbours.distances
-        values = retrieval_scores(classes, distances, len(vocabulary), **rule)  # (n, c)
+        values = retrieval_scores(classes, distances, len(neighbours.supported), **rule)  # (n, c)
         shares = vote_shares(classes, distances, **rule)  # (n, k)
-        covered = segments.covered.to(values.device)
+        covered = covered.to(values.device)
         values, shares = (
             torch.where(covered[:, None], tensor, torch.zeros_like(tensor)) for tensor in (values, shares)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from retclip.errors import ContractBroken
 from retclip.plugin.checks import checked_scores
 from retclip.plugin.conformance.comparison import equal
 from retclip.plugin.conformance.examples import masks, vocabulary
-from retclip.plugin.contracts import LABELS, NEIGHBOURS
+from retclip.plugin.contracts import LABELS, NEIGHBOURS, Classifier, NeighbourVote
 from retclip.plugin.discovery import ComponentInfo
 from retclip.types import FeatureSpace, LabelLogits, MaskProposals, Neighbours, Role, SegmentFeatures, Vocabulary
 
@@ -140,10 +140,22 @@ def answers(classifier: Any, info: ComponentInfo) -> list[Tensor] | str:
     return [classifier.score(proposals, segments, words, near).values.clone()]
 
 
+def _vote(classifier: Any, info: ComponentInfo) -> object:
+    """What it votes by the neighbours alone is what it scores."""
+    proposals, segments, words, near = _inputs(info)
+    if near is None or not isinstance(classifier, NeighbourVote):
+        return "it does not vote by its neighbours alone"
+    voted = classifier.vote(near, segments.covered).values
+    scored = cast("Classifier", classifier).score(proposals, segments, words, near).values
+    equal("the scores and the vote", scored, voted, "let `score` return what `vote` does")
+    return None
+
+
 CHECKS = (
     ("role", _role),
     ("scores", _scores),
     ("inputs untouched, the same twice", _pure),
     ("masks alone as among others", _company),
     ("classes in any order", _order),
+    ("the vote alone", _vote),
 )

@@ -65,6 +65,13 @@ class Segments:
         """
         return self._catalog.read(filtering.find_ids, prefixes)
 
+    def visible_by_class(self, without: Sequence[UUID] = (), without_runs: Sequence[int] = ()) -> dict[str, int]:
+        """Count the visible segments of each class, by its name.
+
+        without: segments that are not counted; without_runs: runs whose segments are not.
+        """
+        return self._catalog.read(catalog.visible_by_class, without, without_runs)
+
     def export(self, classes: Sequence[int], space_id: int) -> Export:
         """Tell all of the visible segments of classes that another store needs to take them over.
 

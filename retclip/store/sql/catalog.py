@@ -151,6 +151,19 @@ def visible_classes(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, i
     return {row.point_id: row.category_id for row in rows_in(connection, query, Segment.point_id, ids)}
 
 
+def visible_by_class(connection: Connection, without: Sequence[UUID], without_runs: Sequence[int]) -> dict[str, int]:
+    """Count the visible segments of each class, by its name, without some segments and without those that runs
+    stored."""
+    named: tuple[Any, ...] = (Category.name, func.count().label("segments"))
+    counted = joined(select(*named).select_from(Segment)).where(visible()).group_by(Category.name)
+    kept = counted.where(Segment.run_id.not_in(without_runs)) if without_runs else counted
+    counts = {name: int(number) for name, number in connection.execute(kept)}
+    columns: tuple[Any, ...] = (Category.name, Segment.run_id)
+    for name, run in rows_in(connection, joined(select(*columns)).where(visible()), Segment.point_id, without):
+        counts[name] = counts.get(name, 0) - (run not in without_runs)
+    return counts
+
+
 def stored_segments(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, StoredSegment]:
     """Read the records of segments for people, whatever their status; unknown ids are left out."""
     columns: tuple[Any, ...] = (

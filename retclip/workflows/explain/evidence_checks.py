@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from torch import Tensor
 
-from retclip.evidence import Evidence
+from retclip.evidence import DecisionInputs, Evidence, TreeParts
 from retclip.names import LabelMatch
 from retclip.shapes import check_flags, check_shape
 from retclip.types import ClassScores, Neighbours, PanopticSegmentation, Role, SegmentInfo
@@ -23,6 +23,15 @@ class Source(BaseModel):
     role: Role
     classifier: str
     rule: str = ""
+
+
+class InputNumbers(BaseModel):
+    """The numbers of `DecisionInputs`. own: of its tree of masks; None where there is none."""
+
+    k: int = Field(ge=1)
+    further: int = Field(ge=0)
+    per_class: bool
+    own: float | None = Field(None, ge=0, le=1)
 
 
 class About(BaseModel):
@@ -37,6 +46,7 @@ class About(BaseModel):
     scores: tuple[Source, ...]
     settings: dict[str, Any]
     matches: tuple[LabelMatch, ...]
+    inputs: InputNumbers | None = None  # files from before what-if answers have none
 
 
 def check_evidence(result: PanopticSegmentation, evidence: Evidence) -> None:
@@ -53,6 +63,35 @@ def check_evidence(result: PanopticSegmentation, evidence: Evidence) -> None:
         sizes = _check_neighbours(evidence.neighbours, sizes)
     for scores in evidence.scores:
         _check_scores(scores, sizes)
+    if evidence.inputs is not None:
+        if evidence.neighbours is None:
+            raise ValueError("inputs of a vote without its neighbours")
+        _check_inputs(evidence.inputs, sizes)
+
+
+def _check_inputs(inputs: DecisionInputs, sizes: dict[str, int]) -> None:
+    numbers = {axis: sizes[axis] for axis in "nc"}
+    _check_neighbours(inputs.beyond, numbers)
+    _check_flags("seen", inputs.seen, "c", numbers)
+    _check_flags("covered", inputs.covered, "n", numbers)
+    if inputs.possible is not None:
+        _check_flags("possible", inputs.possible, "n c", numbers)
+    if inputs.parts is not None:
+        _check_parts(inputs.parts, numbers)
+
+
+def _check_parts(parts: TreeParts, sizes: dict[str, int]) -> None:
+    leaves = check_shape("leaf_owner", parts.owner, "n")
+    owners = parts.owner.numpy()
+    _check_kind("leaf_owner", owners)
+    _check_indices("leaf_owner", owners, sizes["n"])
+    if (owners < 0).any():
+        raise ValueError("leaves of no mask")
+    _check_numbers("leaf_shares", parts.shares, "n", leaves)
+    sizes = _check_neighbours(parts.neighbours, {**leaves, "c": sizes["c"]})
+    for scores in parts.scores:
+        _check_scores(scores, sizes)
+    _check_inputs(parts.inputs, sizes)
 
 
 def _check_scores(scores: ClassScores, sizes: dict[str, int]) -> None:

@@ -1,7 +1,6 @@
 """Evidence and label map on disk, beside a picture: `NAME.evidence.npz`, so that `explain` needs no image and no model.
 
-An npz of plain arrays (never pickles) with one JSON text, `about`. Segment ids are kept as text because that is how
-people meet them again in the store.
+An npz of plain arrays (`evidence_arrays`; never pickles) with one JSON text, `about`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import numpy as np
 import torch
@@ -19,10 +17,18 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from retclip.errors import DataError
-from retclip.evidence import Evidence
+from retclip.evidence import DecisionInputs, Evidence
 from retclip.limits import check_size, current
 from retclip.own_files import written_whole
-from retclip.types import ClassScores, Neighbours, PanopticSegmentation, Vocabulary
+from retclip.types import PanopticSegmentation, Vocabulary
+from retclip.workflows.explain.evidence_arrays import (
+    inputs_in,
+    neighbours_in,
+    put_inputs,
+    put_neighbours,
+    put_scores,
+    scores_in,
+)
 from retclip.workflows.explain.evidence_checks import About, check_evidence
 
 SUFFIX = ".evidence.npz"
@@ -37,24 +43,14 @@ def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) 
         "combined": evidence.combined.float().cpu().numpy(),
         "void": evidence.void.float().cpu().numpy(),
     }
-    for number, scores in enumerate(evidence.scores):
-        arrays[f"values_{number}"] = scores.values.float().cpu().numpy()
-        arrays[f"knows_{number}"] = scores.knows.cpu().numpy()
-        if scores.void is not None:
-            arrays[f"void_{number}"] = scores.void.float().cpu().numpy()
-        if scores.speaks is not None:
-            arrays[f"speaks_{number}"] = scores.speaks.cpu().numpy()
-        if scores.shares is not None:
-            arrays[f"shares_{number}"] = scores.shares.float().cpu().numpy()
+    put_scores(arrays, "", evidence.scores)
     if result.mask_map is not None:
         arrays["mask_map"] = result.mask_map
     if evidence.neighbours:
-        near = evidence.neighbours
-        texts = [str(segment_id or "") for segment_id in near.ids.ravel()]
-        arrays["neighbour_ids"] = np.array(texts, dtype="U36").reshape(near.ids.shape)
-        arrays["neighbour_classes"] = near.classes.cpu().numpy()
-        arrays["neighbour_distances"] = near.distances.float().cpu().numpy()
-        arrays["supported"] = near.supported.cpu().numpy()
+        put_neighbours(arrays, "neighbour", evidence.neighbours)
+        arrays["supported"] = evidence.neighbours.supported.cpu().numpy()
+    if evidence.inputs:
+        put_inputs(arrays, evidence.inputs)
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
@@ -116,47 +112,28 @@ def _about(result: PanopticSegmentation, evidence: Evidence) -> dict[str, Any]:
         ],
         "settings": evidence.settings,
         "matches": [asdict(match) for match in evidence.matches],
+        "inputs": _numbers(evidence.inputs),
     }
 
 
+def _numbers(inputs: DecisionInputs | None) -> dict[str, Any] | None:
+    if inputs is None:
+        return None
+    own = None if inputs.parts is None else inputs.parts.own
+    return {"k": inputs.k, "further": inputs.further, "per_class": inputs.per_class, "own": own}
+
+
 def _evidence(arrays: dict[str, NDArray[Any]], about: About) -> Evidence:
-    scores = tuple(
-        ClassScores(
-            torch.from_numpy(arrays[f"values_{number}"]),
-            torch.from_numpy(arrays[f"knows_{number}"]),
-            source.role,
-            torch.from_numpy(arrays[f"void_{number}"]) if f"void_{number}" in arrays else None,
-            source.classifier,
-            torch.from_numpy(arrays[f"speaks_{number}"]) if f"speaks_{number}" in arrays else None,
-            torch.from_numpy(arrays[f"shares_{number}"]) if f"shares_{number}" in arrays else None,
-            source.rule,
-        )
-        for number, source in enumerate(about.scores)
-    )
     return Evidence(
         image_sha256=about.image_sha256,
         image_uri=about.image_uri,
         vocabulary=Vocabulary(about.names, about.is_thing, about.synonyms),
-        neighbours=_neighbours(arrays),
-        scores=scores,
+        neighbours=neighbours_in(arrays, "neighbour") if "neighbour_ids" in arrays else None,
+        scores=scores_in(arrays, "", about.scores),
         combined=torch.from_numpy(arrays["combined"]),
         void=torch.from_numpy(arrays["void"]),
         boxes=arrays["boxes"],
         settings=about.settings,
         matches=about.matches,
-    )
-
-
-def _neighbours(arrays: dict[str, NDArray[Any]]) -> Neighbours | None:
-    if "neighbour_ids" not in arrays:
-        return None
-    texts = arrays["neighbour_ids"]
-    ids = np.full(texts.shape, None, dtype=object)
-    for place in zip(*np.nonzero(texts != ""), strict=True):
-        ids[place] = UUID(str(texts[place]))
-    return Neighbours(
-        ids,
-        torch.from_numpy(arrays["neighbour_classes"]),
-        torch.from_numpy(arrays["neighbour_distances"]),
-        torch.from_numpy(arrays["supported"]),
+        inputs=inputs_in(arrays, about.inputs, about.scores) if about.inputs else None,
     )

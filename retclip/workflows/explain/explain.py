@@ -6,6 +6,8 @@ says *now*; a neighbour that has been removed since is shown as gone.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
@@ -15,8 +17,22 @@ from retclip.store.feature_store import FeatureStore
 from retclip.store.records import VectorMaker
 from retclip.types import ClassScores, PanopticSegmentation
 from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation, Painter, Vote
+from retclip.workflows.explain.margin import Margin, margin
+from retclip.workflows.explain.replay import Voters, check_replay
+from retclip.workflows.explain.what_if import WhatIf, Without, what_if
 
 TOP_CLASSES = 5
+
+
+@dataclass(frozen=True)
+class Again:
+    """Who votes again, and without what.
+
+    voters: the classifiers that vote with neighbours, by name, as they were set then.
+    """
+
+    voters: Voters
+    without: Without
 
 
 def explain(
@@ -26,12 +42,14 @@ def explain(
     segment_id: int,
     mask: int | None = None,
     painter: Painter | None = None,
+    again: Again | None = None,
 ) -> Explanation:
     """Return the explanation of the segment with that id in the label map.
 
     mask: one of the masks the segment is made of; None = its largest.
     painter: draws the explanation; None = it has no picture.
-    Raises DataError for an unknown id.
+    again: votes again, for the margin and for an answer without some segments; None = neither is asked.
+    Raises DataError for an unknown id, and for an answer without some segments that the evidence does not allow.
     """
     segment = next((candidate for candidate in result.segments if candidate.id == segment_id), None)
     if segment is None:
@@ -56,6 +74,7 @@ def explain(
         void=float(evidence.void[n]), settings=dict(evidence.settings),
         match=next((candidate for candidate in evidence.matches if candidate.name == segment.class_name), None),
         vote=_vote(evidence, n, voter), classes=names, painter=painter,
+        margin=_margin(evidence, n, again), what_if=_without(store, evidence, n, again),
     )  # fmt: skip
 
 
@@ -73,6 +92,20 @@ def segment_at(result: PanopticSegmentation, x: int, y: int) -> tuple[int, int |
     if not segment_id:
         raise DataError("a labelled pixel", f"({x}, {y}), which no segment covers", "choose another, see the overlay")
     return segment_id, None if result.mask_map is None else int(result.mask_map[y, x])
+
+
+def _margin(evidence: Evidence, n: int, again: Again | None) -> Margin | None:
+    if again is None or not again.voters or evidence.inputs is None:
+        return None
+    try:
+        check_replay(evidence, again.voters, [n])
+    except DataError:  # another version voted; who asks for an answer without something is told
+        return None
+    return margin(evidence, n, again.voters)
+
+
+def _without(store: FeatureStore | None, evidence: Evidence, n: int, again: Again | None) -> WhatIf | None:
+    return what_if(store, evidence, n, again.voters, again.without) if again and again.without else None
 
 
 def _best(row: torch.Tensor, names: tuple[str, ...], class_index: int) -> dict[str, float]:

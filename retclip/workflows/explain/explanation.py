@@ -22,6 +22,8 @@ from retclip.names import LabelMatch
 from retclip.own_files import require_replaceable
 from retclip.store.records import StoredSegment
 from retclip.types import SegmentInfo
+from retclip.workflows.explain.margin import Margin
+from retclip.workflows.explain.what_if import WhatIf
 
 SHOWN_VOTES = 5  # classes in a line of text
 
@@ -75,6 +77,8 @@ class Explanation:
     vote: None where no classifier gives the shares of its neighbours.
     classes: the vocabulary.
     painter: draws it.
+    margin: which neighbours would have to go for another label; None where nobody votes again.
+    what_if: the answer without the stored segments that were named.
     """
 
     segment: SegmentInfo
@@ -94,6 +98,8 @@ class Explanation:
     vote: Vote | None = None
     classes: tuple[str, ...] = ()
     painter: Painter | None = field(default=None, compare=False)
+    margin: Margin | None = None
+    what_if: WhatIf | None = None
 
     def votes(self) -> dict[str, float]:
         """Return the vote of each class, its retrieval score, best first; empty where no neighbour voted.
@@ -142,7 +148,8 @@ class Explanation:
         records = (SegmentInfo, LabelMatch, Vote)
         document = {name: asdict(value) if isinstance(value, records) else value for name, value in plain.items()}
         neighbours = [asdict(near) for near in self.neighbours]
-        return {**document, "neighbours": neighbours, "counts": self.counts(), "verdict": self.verdict()}
+        added = {"neighbours": neighbours, "counts": self.counts(), "verdict": self.verdict()}
+        return {**document, **added, "margin": _plain(self.margin), "what_if": _plain(self.what_if)}
 
     def save(self, path: str | Path) -> Path:
         """Write the picture as PNG and return its path.
@@ -174,3 +181,9 @@ class Explanation:
         voted = ", ".join(f"{name} {value:.3f}" for name, value in list(votes.items())[:SHOWN_VOTES])
         near = f"{len(self.neighbours)} neighbours" + (f" vote {voted}" if voted else "")
         return f"<Explanation of segment {segment.id}: {segment.class_name} {segment.score:.3f}; {near}>"
+
+
+def _plain(value: Margin | WhatIf | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    return {**asdict(value), "changed": value.changed} if isinstance(value, WhatIf) else asdict(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from retclip.config import Settings
 from retclip.errors import StoreMissing
 from retclip.names import LabelMatch
-from retclip.plugin.contracts import NEIGHBOURS, TEXT_THRESHOLD, Backbone, Classifier, MaskProposer
+from retclip.plugin.contracts import NEIGHBOURS, TEXT_THRESHOLD, Backbone, Classifier, MaskProposer, NeighbourVote
 from retclip.store.feature_store import FeatureStore
 from retclip.types import Device, Vocabulary
 
@@ -81,6 +81,15 @@ def require_store(parts: Segmenter) -> FeatureStore:
         voters = ", ".join(classifier.name for classifier in parts.classifiers if NEIGHBOURS in classifier.needs)
         raise StoreMissing(f"a store that {voters} votes with", "none", "open one, or choose another --classifier")
     return parts.store
+
+
+def voting_again(classifiers: Sequence[Loaded[Classifier]]) -> dict[str, NeighbourVote]:
+    """Return those that vote with neighbours and can say what they would with others, by name."""
+    return {
+        one.name: one.component
+        for one in classifiers
+        if NEIGHBOURS in one.needs and isinstance(one.component, NeighbourVote)
+    }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,22 +20,12 @@ from retclip.algorithms.panoptic_merge import MergeThresholds, panoptic_merge
 from retclip.algorithms.touching_pieces import join_touching_pieces
 from retclip.algorithms.void_specks import close_void_specks
 from retclip.device import inference
-from retclip.evidence import Evidence
+from retclip.evidence import DecisionInputs, Evidence
 from retclip.names import name_key
 from retclip.plugin.calls import on_photos
 from retclip.plugin.checks import checked_scores
 from retclip.plugin.contracts import PATCHES
-from retclip.types import (
-    ClassScores,
-    DenseFeatures,
-    Image,
-    MaskProposals,
-    Neighbours,
-    PanopticSegmentation,
-    Role,
-    SegmentFeatures,
-    Vocabulary,
-)
+from retclip.types import DenseFeatures, Image, MaskProposals, PanopticSegmentation, Role, Vocabulary
 from retclip.workflows.segment.describe_image import (
     Description,
     addresses,
@@ -45,7 +35,9 @@ from retclip.workflows.segment.describe_image import (
     vectors_of,
 )
 from retclip.workflows.segment.masks import boxes
-from retclip.workflows.segment.parts import Loaded, PreparedVocabulary, Segmenter, require_store
+from retclip.workflows.segment.neighbours import Searched, search_neighbours
+from retclip.workflows.segment.parts import Loaded, PreparedVocabulary, Segmenter
+from retclip.workflows.segment.score_rules import pruned, without_void_of_some
 from retclip.workflows.segment.tree_cut import Decided, at_best_cut
 from retclip.workflows.segment.vocabulary import needs_neighbours
 
@@ -86,17 +78,20 @@ def decide(
     """Score every mask by every classifier and combine the scores; of a tree of masks return those of the best cut."""
     settings, vocabulary = parts.settings, prepared.vocabulary
     proposals, segments = described.proposals, described.segments
-    neighbours = _neighbours(parts, prepared, described.keys) if needs_neighbours(parts) else None
+    searched = search_neighbours(parts, prepared, described.keys) if needs_neighbours(parts) else None
+    neighbours = searched.voters if searched else None
     scores = []
     for classifier in parts.classifiers:
         with inference(classifier.device), on_photos(classifier.name, addresses([image])):
             answer = classifier.component.score(proposals, segments, vocabulary, neighbours)
         answer = checked_scores(answer, len(proposals), vocabulary, classifier.name, neighbours)
         scores.append(replace(answer, classifier=classifier.name))
-    scores = _pruned(_with_void_of_all_classes(scores), proposals, vocabulary.names, neighbours)
+    possible, seen = _possible(proposals, vocabulary.names), seen_classes(parts, prepared)
+    scores = pruned(without_void_of_some(scores), possible, neighbours)
     weights = EnsembleWeights(**settings.ensemble.model_dump())
-    combined, void = ensemble(scores, seen_classes(parts, prepared), weights, covered=segments.covered)
-    decided = Decided(proposals, neighbours, tuple(scores), combined, void)
+    combined, void = ensemble(scores, seen, weights, covered=segments.covered)
+    inputs = _inputs(searched, seen, segments.covered, possible) if searched else None
+    decided = Decided(proposals, neighbours, tuple(scores), combined, void, inputs)
     if proposals.parents is not None:
         cut = settings.segment
         decided = at_best_cut(decided, proposals.parents, cut.own_scores, cut.mask_cost)
@@ -111,6 +106,7 @@ def decide(
         boxes=boxes(decided.proposals),
         settings=provenance(parts),
         matches=prepared.matches,
+        inputs=decided.inputs,
     )
 
 
@@ -142,56 +138,23 @@ def merge(parts: Segmenter, evidence: Evidence, proposals: MaskProposals) -> Pan
     return PanopticSegmentation(full, tuple(info for info in infos if info.area > 0), origin)
 
 
-def _neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: SegmentFeatures) -> Neighbours:
-    """Return the neighbours of all covered masks by one batched search; an uncovered mask has none.
-
-    Where a classifier reads so many of each class, they are searched for by class.
-    """
-    settings = parts.settings.retrieval
-    of_each = max(getattr(classifier.component, "neighbours_per_class", 0) for classifier in parts.classifiers)
-    per_class = settings.per_class or of_each > 0
-    k = max(of_each, settings.k if settings.per_class else 0) or settings.k
-    vectors, space = segments.vectors[segments.covered].float(), parts.keys.component.space
-    nearest = require_store(parts).nearest(vectors, prepared.store_classes, k, per_class, space)
-    count, k = len(segments.covered), nearest.distances.shape[1]
-    rows = segments.covered.nonzero()[:, 0].to(nearest.distances.device)  # (m,) the masks that were searched for
-    ids = np.full((count, k), None, dtype=object)  # (n, k)
-    ids[rows.cpu().numpy()] = nearest.ids
-    classes = torch.full((count, k), -1, dtype=torch.int64, device=nearest.classes.device)  # (n, k)
-    distances = torch.full((count, k), torch.inf, device=nearest.distances.device)  # (n, k)
-    classes[rows], distances[rows] = nearest.classes, nearest.distances
-    return Neighbours(ids, classes, distances, nearest.supported)
+def _inputs(searched: Searched, seen: Tensor, covered: Tensor, possible: Tensor | None) -> DecisionInputs:
+    return DecisionInputs(
+        searched.beyond, searched.k, searched.further, searched.per_class, seen, covered.cpu(), possible
+    )
 
 
-def _with_void_of_all_classes(scores: list[ClassScores]) -> list[ClassScores]:
-    """Return the scores without the "no object" of a source that abstains for a class which another one knows.
+def _possible(proposals: MaskProposals, names: tuple[str, ...]) -> Tensor | None:
+    """Return (n, c) bool, False for classes that a class-aware proposer did not detect (training-free path, paper 2.2).
 
-    What it takes for none of the classes may be that one: labels of a network know no sky, a store may.
-    """
-    knows = [source.knows.cpu() for source in scores]
-    lacks = [any(bool((other & ~own).any()) for m, other in enumerate(knows) if m != n) for n, own in enumerate(knows)]
-    return [replace(source, void=None) if lack else source for source, lack in zip(scores, lacks, strict=True)]
-
-
-def _pruned(
-    scores: list[ClassScores], proposals: MaskProposals, names: tuple[str, ...], neighbours: Neighbours | None
-) -> list[ClassScores]:
-    """Return the scores with 0 for classes that a class-aware proposer did not detect (training-free path, paper 2.2).
-
-    The shares of their neighbours become 0 too. A mask without a prompt, from a grid of points say, keeps its scores.
+    A mask without a prompt, from a grid of points say, rules no class out; None where no mask has one.
     """
     prompts = proposals.prompts or ()
     prompted = torch.tensor([prompt is not None for prompt in prompts], dtype=torch.bool)  # (n,)
     if not prompted.any():
-        return scores
+        return None
     detected = torch.tensor([name in prompts for name in names], dtype=torch.bool)  # (c,)
-    possible = detected[None] | ~prompted[:, None]  # (n, c)
-    pruned = [replace(source, values=source.values * possible.to(source.values.device)) for source in scores]
-    if neighbours is None:
-        return pruned
-    classes = neighbours.classes.clamp(min=0)  # (n, k); where there is no neighbour, there is no share either
-    voting = possible.to(classes.device).gather(1, classes)  # (n, k)
-    return [source if source.shares is None else replace(source, shares=source.shares * voting) for source in pruned]
+    return detected[None] | ~prompted[:, None]  # (n, c)
 
 
 def seen_classes(parts: Segmenter, prepared: PreparedVocabulary) -> Tensor:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from retclip.algorithms.mask_tree import best_cut, doubt, leaves, summed_up, tree_evidence
+from retclip.evidence import DecisionInputs, TreeParts
 from retclip.types import ClassScores, MaskProposals, Neighbours
+from retclip.workflows.segment.neighbours import of_masks
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +34,7 @@ class Decided:
     scores: tuple[ClassScores, ...]
     combined: Tensor
     void: Tensor
+    inputs: DecisionInputs | None = None
 
 
 def at_best_cut(decided: Decided, parents: Tensor, own: float, cost: float) -> Decided:
@@ -52,19 +55,50 @@ def at_best_cut(decided: Decided, parents: Tensor, own: float, cost: float) -> D
     of_chosen = evidence[chosen.to(evidence.device)]  # (m, c + 1)
     return Decided(
         proposals.picked(chosen),
-        None if decided.neighbours is None else _picked_neighbours(decided.neighbours, chosen),
-        tuple(_picked_scores(scores, chosen) for scores in decided.scores),
+        None if decided.neighbours is None else of_masks(decided.neighbours, chosen),
+        tuple(scores_of_masks(scores, chosen) for scores in decided.scores),
         of_chosen[:, :-1],
         of_chosen[:, -1].to(decided.void),
+        None if decided.inputs is None else _inputs_of_cut(decided, chosen, areas, parents, own),
     )
 
 
-def _picked_neighbours(near: Neighbours, chosen: Tensor) -> Neighbours:
-    at = chosen.to(near.classes.device)
-    return replace(near, ids=near.ids[chosen.numpy()], classes=near.classes[at], distances=near.distances[at])
+def _inputs_of_cut(decided: Decided, chosen: Tensor, areas: Tensor, parents: Tensor, own: float) -> DecisionInputs:
+    """Return what the decisions of the chosen masks need to be made again: their own inputs, and their leaves'."""
+    inputs, neighbours = decided.inputs, decided.neighbours
+    if inputs is None or neighbours is None:
+        raise ValueError("a tree whose classifiers did not vote")  # the caller knows
+    position = {node: place for place, node in enumerate(chosen.tolist())}
+    owners: dict[int, int] = {}  # node -> the chosen one at or above it
+    for node in reversed(range(len(parents))):  # parents come after their children
+        owner = node if node in position else owners.get(int(parents[node]))
+        if owner is not None:
+            owners[node] = owner
+    below = leaves(parents).tolist()
+    rows = [node for node, owner in sorted(owners.items()) if below[node] and owner != node]
+    at, above = torch.tensor(rows, dtype=torch.int64), torch.tensor([owners[node] for node in rows], dtype=torch.int64)
+    shares = areas.cpu()[at] / areas.cpu()[above]  # (l,)
+    parts = TreeParts(
+        torch.tensor([position[owners[node]] for node in rows], dtype=torch.int64),
+        shares.float(),
+        own,
+        of_masks(neighbours, at),
+        tuple(scores_of_masks(scores, at) for scores in decided.scores),
+        inputs_of_masks(inputs, at),
+    )
+    return replace(inputs_of_masks(inputs, chosen), parts=parts)
 
 
-def _picked_scores(scores: ClassScores, chosen: Tensor) -> ClassScores:
+def inputs_of_masks(inputs: DecisionInputs, masks: Tensor) -> DecisionInputs:
+    """Return the inputs of some masks, without the parts of any. masks: (m,) int64."""
+    possible = None if inputs.possible is None else inputs.possible[masks]
+    return replace(
+        inputs, beyond=of_masks(inputs.beyond, masks), covered=inputs.covered[masks], possible=possible, parts=None
+    )
+
+
+def scores_of_masks(scores: ClassScores, masks: Tensor) -> ClassScores:
+    """Return the scores of some masks. masks: (m,) int64."""
     optional = {name: getattr(scores, name) for name in ("void", "speaks", "shares")}
-    picked = {name: rows[chosen.to(rows.device)] for name, rows in optional.items() if rows is not None}
-    return replace(scores, values=scores.values[chosen.to(scores.values.device)], **picked)
+    picked = {name: rows[masks.to(rows.device)] for name, rows in optional.items() if rows is not None}
+    return replace(scores, values=scores.values[masks.to(scores.values.device)], **picked)

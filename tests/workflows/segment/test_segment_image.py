@@ -109,14 +109,16 @@ def test_a_mask_that_meets_no_feature_has_no_neighbours_and_the_others_keep_thei
     settings = {"retrieval": {"k": 5, "per_class": True}}
     _, evidence = segment(kit, kit.picture(), answer, [voter], settings, store)
     ((vectors, store_classes, k, per_class),) = store.asked
-    assert (len(vectors), store_classes, k, per_class) == (1, (None, None, None), 5, True)
+    assert (len(vectors), store_classes, k, per_class) == (1, (None, None, None), 5 + 5, True)  # as many again are kept
     assert evidence.neighbours.ids.tolist() == [[None], ["near"]]
     assert evidence.neighbours.classes.tolist() == [[-1], [1]]
     assert evidence.neighbours.distances.tolist() == [[torch.inf], [0]]
     assert evidence.combined[0].tolist() == [0, 0, 0]
 
 
-@pytest.mark.parametrize(("settings", "asked"), [({"k": 9}, (2, True)), ({"k": 9, "per_class": True}, (9, True))])
+@pytest.mark.parametrize(
+    ("settings", "asked"), [({"k": 9}, (2 + 2, True)), ({"k": 9, "per_class": True}, (9 + 9, True))]
+)
 def test_a_classifier_that_reads_the_best_of_each_class_gets_them(kit, settings, asked):
     store, classifier = NearGrass(kit.StoredNames()), kit.Classifier(RIGHT)
     classifier.neighbours_per_class = 2

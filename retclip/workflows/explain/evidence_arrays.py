@@ -1,0 +1,119 @@
+"""Neighbours, scores and decision inputs as the plain arrays of an evidence file, and back.
+
+Segment ids are kept as text because that is how people meet them again in the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from retclip.evidence import DecisionInputs, TreeParts
+from retclip.types import ClassScores, Neighbours
+from retclip.workflows.explain.evidence_checks import InputNumbers, Source
+
+Arrays = dict[str, NDArray[Any]]
+LEAF = "leaf_"  # begins the names of what belongs to the leaves of a tree of masks
+
+
+def put_neighbours(arrays: Arrays, prefix: str, near: Neighbours) -> None:
+    """Write neighbours into arrays whose names begin with `prefix`."""
+    texts = [str(segment_id or "") for segment_id in near.ids.ravel()]
+    arrays[f"{prefix}_ids"] = np.array(texts, dtype="U36").reshape(near.ids.shape)
+    arrays[f"{prefix}_classes"] = near.classes.cpu().numpy()
+    arrays[f"{prefix}_distances"] = near.distances.float().cpu().numpy()
+
+
+def neighbours_in(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Neighbours:
+    """Read what `put_neighbours` wrote."""
+    texts = arrays[f"{prefix}_ids"]
+    ids = np.full(texts.shape, None, dtype=object)
+    for place in zip(*np.nonzero(texts != ""), strict=True):
+        ids[place] = UUID(str(texts[place]))
+    return Neighbours(
+        ids,
+        torch.from_numpy(arrays[f"{prefix}_classes"]),
+        torch.from_numpy(arrays[f"{prefix}_distances"]),
+        torch.from_numpy(arrays["supported"]),
+    )
+
+
+def put_scores(arrays: Arrays, prefix: str, scores: Sequence[ClassScores]) -> None:
+    """Write the scores of every classifier into arrays whose names begin with `prefix`."""
+    for number, source in enumerate(scores):
+        arrays[f"{prefix}values_{number}"] = source.values.float().cpu().numpy()
+        arrays[f"{prefix}knows_{number}"] = source.knows.cpu().numpy()
+        if source.void is not None:
+            arrays[f"{prefix}void_{number}"] = source.void.float().cpu().numpy()
+        if source.speaks is not None:
+            arrays[f"{prefix}speaks_{number}"] = source.speaks.cpu().numpy()
+        if source.shares is not None:
+            arrays[f"{prefix}shares_{number}"] = source.shares.float().cpu().numpy()
+
+
+def scores_in(arrays: Mapping[str, NDArray[Any]], prefix: str, sources: Sequence[Source]) -> tuple[ClassScores, ...]:
+    """Read what `put_scores` wrote."""
+    return tuple(
+        ClassScores(
+            torch.from_numpy(arrays[f"{prefix}values_{number}"]),
+            torch.from_numpy(arrays[f"{prefix}knows_{number}"]),
+            source.role,
+            _optional(arrays, f"{prefix}void_{number}"),
+            source.classifier,
+            _optional(arrays, f"{prefix}speaks_{number}"),
+            _optional(arrays, f"{prefix}shares_{number}"),
+            source.rule,
+        )
+        for number, source in enumerate(sources)
+    )
+
+
+def put_inputs(arrays: Arrays, inputs: DecisionInputs, prefix: str = "") -> None:
+    """Write what a decision needs to be made again, the parts of its masks too."""
+    put_neighbours(arrays, f"{prefix}beyond", inputs.beyond)
+    arrays["seen"] = inputs.seen.cpu().numpy()
+    arrays[f"{prefix}covered"] = inputs.covered.cpu().numpy()
+    if inputs.possible is not None:
+        arrays[f"{prefix}possible"] = inputs.possible.cpu().numpy()
+    if inputs.parts is not None:
+        parts = inputs.parts
+        arrays[f"{LEAF}owner"], arrays[f"{LEAF}shares"] = parts.owner.cpu().numpy(), parts.shares.float().cpu().numpy()
+        put_neighbours(arrays, f"{LEAF}neighbour", parts.neighbours)
+        put_scores(arrays, LEAF, parts.scores)
+        put_inputs(arrays, parts.inputs, LEAF)
+
+
+def inputs_in(
+    arrays: Mapping[str, NDArray[Any]], numbers: InputNumbers, sources: Sequence[Source], prefix: str = ""
+) -> DecisionInputs:
+    """Read what `put_inputs` wrote."""
+    parts = None
+    if not prefix and numbers.own is not None:
+        parts = TreeParts(
+            torch.from_numpy(arrays[f"{LEAF}owner"]),
+            torch.from_numpy(arrays[f"{LEAF}shares"]),
+            numbers.own,
+            neighbours_in(arrays, f"{LEAF}neighbour"),
+            scores_in(arrays, LEAF, sources),
+            inputs_in(arrays, numbers, sources, LEAF),
+        )
+    return DecisionInputs(
+        neighbours_in(arrays, f"{prefix}beyond"),
+        numbers.k,
+        numbers.further,
+        numbers.per_class,
+        torch.from_numpy(arrays["seen"]),
+        torch.from_numpy(arrays[f"{prefix}covered"]),
+        _optional(arrays, f"{prefix}possible"),
+        parts,
+    )
+
+
+def _optional(arrays: Mapping[str, NDArray[Any]], name: str) -> Tensor | None:
+    return torch.from_numpy(arrays[name]) if name in arrays else None

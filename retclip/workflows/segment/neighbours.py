@@ -1,0 +1,94 @@
+"""The nearest stored segments of an image's masks: those that vote, and those behind them, kept for what-if answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from retclip.algorithms.voting_places import voting_places
+from retclip.types import Neighbours, SegmentFeatures
+from retclip.workflows.segment.parts import PreparedVocabulary, Segmenter, require_store
+
+NOTHING = {"classes": -1, "distances": float("inf")}  # what stands at a place without a neighbour
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """The answer of one search.
+
+    voters: of each mask the k segments that vote, of all classes or of each.
+    beyond: the next nearest ones, `further` at most, of all classes or of each.
+    """
+
+    voters: Neighbours
+    beyond: Neighbours
+    k: int
+    further: int
+    per_class: bool
+
+
+def search_neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: SegmentFeatures) -> Searched:
+    """Return the neighbours of all covered masks by one batched search; an uncovered mask has none.
+
+    Where a classifier reads so many of each class, they are searched for by class.
+    """
+    settings = parts.settings.retrieval
+    of_each = max(getattr(classifier.component, "neighbours_per_class", 0) for classifier in parts.classifiers)
+    per_class = settings.per_class or of_each > 0
+    k = max(of_each, settings.k if settings.per_class else 0) or settings.k
+    further = min(settings.further, k)  # as many again can be lost without a trace; more would only cost room
+    vectors, space = segments.vectors[segments.covered].float(), parts.keys.component.space
+    nearest = require_store(parts).nearest(vectors, prepared.store_classes, k + further, per_class, space)
+    count, width = len(segments.covered), nearest.distances.shape[1]
+    rows = segments.covered.nonzero()[:, 0].to(nearest.distances.device)  # (m,) the masks that were searched for
+    ids = np.full((count, width), None, dtype=object)  # (n, k + further)
+    ids[rows.cpu().numpy()] = nearest.ids
+    classes = torch.full((count, width), -1, dtype=torch.int64, device=nearest.classes.device)
+    distances = torch.full((count, width), torch.inf, device=nearest.distances.device)
+    classes[rows], distances[rows] = nearest.classes, nearest.distances
+    every = replace(nearest, ids=ids, classes=classes, distances=distances)
+    return Searched(*parted(every, k, per_class), k, further, per_class)
+
+
+def parted(near: Neighbours, k: int, per_class: bool) -> tuple[Neighbours, Neighbours]:
+    """Return the neighbours that vote, and those behind them (`algorithms.voting_places`).
+
+    near: of each mask, nearest first.
+    """
+    classes = near.classes.cpu().numpy()
+    voting = voting_places(near.ids, classes, k, per_class)
+    return chosen_places(near, voting), chosen_places(near, ~voting & (classes >= 0))
+
+
+def chosen_places(near: Neighbours, chosen: NDArray[np.bool_]) -> Neighbours:
+    """Return the neighbours at some places, in their order, without columns that no mask needs.
+
+    chosen: (n, m) bool.
+    """
+    width = int(chosen.sum(axis=1).max(initial=0))
+    order = np.argsort(~chosen, axis=1, kind="stable")[:, :width]  # (n, w) the chosen places, then others
+    is_chosen = torch.from_numpy(np.take_along_axis(chosen, order, axis=1)).to(near.classes.device)
+    at = torch.from_numpy(order).to(near.classes.device)
+    ids = np.take_along_axis(near.ids, order, axis=1)
+    ids[~is_chosen.cpu().numpy()] = None
+    rows = {name: getattr(near, name).gather(1, at) for name in NOTHING}
+    rest = {name: torch.where(is_chosen, row, torch.full_like(row, NOTHING[name])) for name, row in rows.items()}
+    return replace(near, ids=ids, **rest)
+
+
+def side_by_side(first: Neighbours, second: Neighbours) -> Neighbours:
+    """Return the neighbours of both for each mask, nearest first, the first's before the second's where equally far."""
+    ids = np.concatenate([first.ids, second.ids], axis=1)
+    rows = {name: torch.cat([getattr(near, name) for near in (first, second)], dim=1) for name in NOTHING}
+    order = torch.argsort(rows["distances"], dim=1, stable=True)
+    ids = np.take_along_axis(ids, order.cpu().numpy(), axis=1)
+    return replace(first, ids=ids, **{name: row.gather(1, order) for name, row in rows.items()})
+
+
+def of_masks(near: Neighbours, masks: torch.Tensor) -> Neighbours:
+    """Return the neighbours of some masks. masks: (m,) int64."""
+    at = masks.to(near.classes.device)
+    return replace(near, ids=near.ids[masks.cpu().numpy()], **{name: getattr(near, name)[at] for name in NOTHING})
