@@ -20,6 +20,7 @@ from retclip.store.api.matches import Matches
 from retclip.store.api.runs import Runs
 from retclip.store.api.segments import Segments
 from retclip.store.api.spaces import Spaces
+from retclip.store.api.trust import Trust
 from retclip.store.archive.shards import Archive
 from retclip.store.classes.undo import undo, undo_all
 from retclip.store.classes.vocabulary_state import vocabulary_state
@@ -48,6 +49,7 @@ class FeatureStore:
     history: the events, and the store as of any of them.
     runs: runs and their units of work.
     maintenance: checks and repairs.
+    trust: how far the label of each segment is to be trusted.
     """
 
     def __init__(self, folder: Path, options: StoreOptions, engine: Engine) -> None:
@@ -59,6 +61,7 @@ class FeatureStore:
         self.segments, self.history = Segments(self._catalog, self.archive), History(self._catalog)
         self.spaces = Spaces(folder, self._catalog, self.archive, self._indexes)
         self.runs = Runs(self._catalog, self.archive, self._indexes, self.spaces)
+        self.trust = Trust(self._catalog, self.archive, self.spaces)
         self.maintenance = Maintenance(self._catalog, self.archive, self._indexes, self.spaces)
 
     @classmethod

@@ -44,7 +44,7 @@ from retclip.store.states import (
     Word,
 )
 
-SCHEMA_HEAD = "0011"  # the newest migration; a test holds it against migrations/versions
+SCHEMA_HEAD = "0012"  # the newest migration; a test holds it against migrations/versions
 
 NORMAL, QUARANTINED, RETIRED = 0, 1, 2  # segment.status
 ACTIVE, DELETING, PURGED = 1, 2, 3  # image.state
@@ -266,6 +266,25 @@ class FeatureGap(Sealed, Base):
     space_id: Mapped[int] = mapped_column(ForeignKey("feature_space.id"), primary_key=True)
     reason: Mapped[GapReason] = mapped_column(OneOf(GapReason))
     run_id: Mapped[int] = mapped_column(ForeignKey("run.id"))
+
+
+class SegmentTrust(Sealed, Base):
+    """The trust in a segment's label in a space, as of its revision then (`retclip.store.segments.trust`). It follows
+    from vectors and labels, and may be computed again at any time."""
+
+    __tablename__ = "segment_trust"
+    __table_args__ = (CheckConstraint("trust BETWEEN 0 AND 1", name="trust"),)
+    segment_id: Mapped[int] = mapped_column(
+        ForeignKey("segment.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    space_id: Mapped[int] = mapped_column(ForeignKey("feature_space.id"), primary_key=True)
+    rev: Mapped[int]  # the segment's
+    category_id: Mapped[int] = mapped_column(ForeignKey("category.id"))  # the label that is judged
+    rule: Mapped[int] = mapped_column(SmallInteger)  # of the computation; another one's rows count as absent
+    trust: Mapped[float | None]  # None: nothing to compare it with
+    own_distance: Mapped[float | None]  # mean to the nearest of its class
+    other_distance: Mapped[float | None]  # mean to the nearest of the suggested class
+    suggested_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"))
 
 
 class StoreIdentity(Sealed, Base):

@@ -1,0 +1,74 @@
+"""What is kept of the trust in labels, on both databases: for which revision, replaced, deleted, and migrated."""
+
+from __future__ import annotations
+
+import numpy as np
+from sqlalchemy import inspect
+
+from retclip.store.records import TrustRow
+from retclip.store.sql import schema
+from retclip.store.sql.engine import transaction
+
+
+def judged(store, trust=0.25, **values):
+    """A row for every visible segment."""
+    now = store.trust.segments()
+    return [
+        TrustRow(int(row), int(rev), int(category), trust, 0.3, 0.1, values.get("suggested"))
+        for row, rev, category in zip(now.rows, now.revs, now.categories, strict=True)
+    ]
+
+
+def test_segments_come_with_their_vectors(store, made) -> None:
+    now = store.trust.segments()
+    assert len(now) == 12 and now.vectors.shape == (12, made.dim)
+    wanted = np.concatenate([made.unit(1).vectors, made.unit(2).vectors])
+    assert np.abs(now.vectors - wanted).max() < 1e-3
+    assert now.images.tolist() == [1] * 6 + [2] * 6 and set(now.datasets.tolist()) == {1}
+
+
+def test_what_is_kept_is_read_again_and_replaced(store) -> None:
+    rows = judged(store)
+    store.trust.keep(rows, [])
+    assert store.trust.kept() == rows and store.trust.state().current
+    store.trust.keep(judged(store, 0.75)[:2], [rows[-1].segment])
+    assert [row.trust for row in store.trust.kept()] == [0.75] * 2 + [0.25] * 9
+    state = store.trust.state()
+    assert (state.segments, state.judged, state.gone, state.current) == (12, 11, 0, False)
+
+
+def test_a_trust_is_of_one_revision(store, made) -> None:
+    store.trust.keep(judged(store, suggested=1), [])
+    ids = made.ids(store, "image_id = 1")
+    assert store.trust.values(list(ids.values())) == dict.fromkeys(ids.values(), 0.25)
+    edit = store.segments.relabel([ids["car", 0]], "tree", "ann")
+    store.segments.quarantine([ids["road", 0]], "ann")
+    assert set(store.trust.values(list(ids.values()))) == set(ids.values()) - {ids["car", 0], ids["road", 0]}
+    state = store.trust.state()
+    assert (state.segments, state.judged, state.gone) == (11, 10, 2)
+    assert {label.id for label in store.trust.labels()}.isdisjoint({ids["car", 0], ids["road", 0]})
+    store.undo(edit.event, "ann")
+    assert not store.trust.state().current  # its revision grew: it is computed again
+
+
+def test_the_least_trusted_come_first_and_those_without_last(store, made) -> None:
+    rows = judged(store, suggested=2)
+    values = [None, *(0.9 - n / 100 for n in range(11))]
+    store.trust.keep([TrustRow(row.segment, row.rev, row.category, value, *(0.1, 0.1, 2))
+                      for row, value in zip(rows, values, strict=True)], [])  # fmt: skip
+    labels = store.trust.labels()
+    assert [label.trust for label in labels] == [*sorted(values[1:]), None]
+    assert {label.suggested for label in labels} == {store.classes.all()[0].name} | {labels[0].suggested}
+    assert labels[0].class_name in made.classes
+
+
+def test_the_migration_goes_down_and_up_with_data(store) -> None:
+    store.trust.keep(judged(store), [])
+    schema.downgrade(store.engine, "0011")
+    with transaction(store.engine) as connection:
+        assert "segment_trust" not in set(inspect(connection).get_table_names())
+    schema.upgrade(store.engine)
+    assert schema.differences(store.engine) == []
+    assert store.trust.kept() == [] and len(store.trust.segments()) == 12
+    store.trust.keep(judged(store), [])
+    assert store.trust.state().current
