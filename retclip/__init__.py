@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from retclip.workflows.building.add_space import AddSpaceReport
     from retclip.workflows.building.build_loop import BuildReport
     from retclip.workflows.building.estimate_build import Estimate
-    from retclip.workflows.classes.checked_addition import AdditionReport
+    from retclip.workflows.classes.addition import Addition, AdditionReport
     from retclip.workflows.classes.fill_report import FillReport
     from retclip.workflows.classes.marks import Marks
     from retclip.workflows.classes.regression_figures import RegressionReport
@@ -81,7 +81,8 @@ if TYPE_CHECKING:
 
 _HOMES = {  # imported when they are first asked for
     "AddSpaceReport": "workflows.building.add_space",
-    "AdditionReport": "workflows.classes.checked_addition",
+    "Addition": "workflows.classes.addition",
+    "AdditionReport": "workflows.classes.addition",
     "BuildReport": "workflows.building.build_loop",
     "CheckedSource": "plugin.checked_source",
     "ClassChange": "store.records",
@@ -125,6 +126,7 @@ _HOMES = {  # imported when they are first asked for
 }
 __all__ = [
     "AddSpaceReport",
+    "Addition",
     "AdditionReport",
     "BuildReport",
     "CheckedSource",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from retclip.session import Session
     from retclip.store.records import ClassMatch, Edit, HistoryEvent, SpaceState, StoreClass
     from retclip.workflows.building.add_space import AddSpaceReport
-    from retclip.workflows.classes.checked_addition import AdditionReport
+    from retclip.workflows.classes.addition import Addition, AdditionReport
     from retclip.workflows.classes.fill_report import FillReport
     from retclip.workflows.classes.look_up import Filling
     from retclip.workflows.classes.marks import Marks
@@ -64,34 +64,18 @@ class Classes:
         annotated, else of its pixels; where one loses more, all is taken back and `report.kept` is False.
         Raises DataError, ConfigError, PluginError, WeightsMissing, StoreError.
         """
-        if max_regression is not None and check is None:
-            raise ConfigError("--check PROBE beside --max-regression", "none", "name the images to compare on")
-        from retclip.data.source_address import shown_address
-        from retclip.workflows.classes.add_class import Addition
-        from retclip.workflows.classes.checked_addition import AdditionReport, Gate, add_class_checked
+        _require_probe(check, max_regression)
+        return self.carry_out(self.plan(name, sources, thing, marks), check, max_regression, on_progress)
 
-        photos = [(source, shown_address(source.address)) for source in self.photos(name, sources, marks)]
-        proposer = self.masks_by(marks)
-        session = self._session.building_with(proposer) if proposer else self._session
-        remember_first(self._session, on_progress)
-        if check is not None:
-            gate = Gate(opened(self._session, check), max_regression, self._actor)
-            parts = session.builder(), session.segmenter()
-            return add_class_checked(*parts, name, photos, gate, thing, on_progress)
-        addition = Addition(session.builder(), name, thing)
-        runs = tuple(addition.add(source, address, on_progress) for source, address in photos)
-        return AdditionReport(runs, tuple(addition.events))
-
-    def photos(
-        self, name: str, sources: Source | Sequence[Source], marks: Marks | None = None
-    ) -> tuple[CheckedSource, ...]:
-        """Open what `add` would add from, and look it through; `add` takes the answer as its sources.
+    def plan(
+        self, name: str, sources: Source | Sequence[Source], thing: bool | None = None, marks: Marks | None = None
+    ) -> Addition:
+        """Open what `add` would add from, and look it through; nothing is stored before `carry_out`.
 
         Raises DataError where a source has no photo, or photos that do not say where the class is.
         """
-        from retclip.passed_over import by_reason, passed_over_by
-        from retclip.workflows.building.source_classes import require_annotation
-        from retclip.workflows.classes.add_class import UNMARKED
+        from retclip.data.source_address import shown_address
+        from retclip.workflows.classes.addition import Addition
         from retclip.workflows.classes.marks import Marks
 
         several = list(sources) if isinstance(sources, Sequence) and not isinstance(sources, str) else [sources]
@@ -99,20 +83,47 @@ class Classes:
         opened = [source for source in several if isinstance(source, CheckedSource)]
         addresses = (marks or Marks()).addresses(source_addresses, name) if source_addresses else ()
         opened += [self._session.components.source(address) for address in addresses]
-        proposer_name = self.masks_by(marks) or self._session.settings.build.proposer
+        proposer = self._masks_by(marks)
+        self._check_photos(opened, proposer or self._session.settings.build.proposer)
+        return Addition(name, [(source, shown_address(source.address)) for source in opened], thing, proposer)
+
+    def carry_out(
+        self,
+        addition: Addition,
+        check: Source | None = None,
+        max_regression: float | None = None,
+        on_progress: OnProgress = silent,
+    ) -> AdditionReport:
+        """Add what `plan` returned. The other arguments are those of `add`, and it raises what `add` raises."""
+        _require_probe(check, max_regression)
+        from retclip.workflows.classes.add_class import add_class
+        from retclip.workflows.classes.checked_addition import Gate, add_class_checked
+
+        session = self._session.building_with(addition.proposer) if addition.proposer else self._session
+        remember_first(self._session, on_progress)
+        if check is None:
+            return add_class(session.builder(), addition, on_progress)
+        gate = Gate(opened(self._session, check), max_regression, self._actor)
+        return add_class_checked(session.builder(), session.segmenter(), addition, gate, on_progress)
+
+    def _check_photos(self, sources: Sequence[CheckedSource], proposer_name: str) -> None:
+        """Raise DataError where a source has no photo, or photos of which the proposer makes no masks."""
+        from retclip.passed_over import by_reason, passed_over_by
+        from retclip.workflows.building.source_classes import require_annotation
+        from retclip.workflows.classes.add_class import UNMARKED
+
         proposer = self._session.components.manager.find("proposer", proposer_name)
-        for source in opened:
+        for source in sources:
             if not len(source):
                 beside = by_reason(passed_over_by(source).counts)
                 got = f"none in {source.address}" + (f"; passed over: {beside}" if beside else "")
                 raise DataError("at least one photo", got, "name photos, folders, globs or sources")
             provides = proposer.component.provides
             require_annotation(source, source.address, proposer.full_name, provides, UNMARKED)
-        return tuple(opened)
 
-    def masks_by(self, marks: Marks | None) -> str:
-        """The proposer that makes masks of what is marked; "" = the build's own. One that the memory was opened with
-        (`build.proposer`) goes before the one for such marks."""
+    def _masks_by(self, marks: Marks | None) -> str:
+        """Return the proposer that makes masks of what is marked; "" = the build's own. One that the memory was opened
+        with (`build.proposer`) goes before the one for such marks."""
         components = self._session.components
         model = marks.masks_by(components.has_model) if marks else ""
         return model and str(components.given.get("build", {}).get("proposer") or model)
@@ -283,6 +294,11 @@ class Spaces:
         elif own_settings:
             plugin, component = name.split(".", 1)
             remember(session, {"plugin": {plugin: {component: own_settings}}}, f"the settings of {name}", on_progress)
+
+
+def _require_probe(check: Source | None, max_regression: float | None) -> None:
+    if max_regression is not None and check is None:
+        raise ConfigError("--check PROBE beside --max-regression", "none", "name the images to compare on")
 
 
 def filling_of(session: Session) -> Filling:

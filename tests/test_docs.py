@@ -100,7 +100,7 @@ def test_the_methods_of_the_python_page_exist_and_none_is_forgotten() -> None:
             owner, _, method = name.rpartition(".") if "." in name else (owner, "", name)
             assert hasattr(kinds[owner], method), name
             told[owner].add(method)
-    helpers = {"close", "open", "prepare", "settings", "source", "store", "masks_by", "photos", "backbone"}
+    helpers = {"close", "open", "prepare", "settings", "source", "store", "plan", "carry_out", "backbone"}
     for owner in ("memory", "memory.classes", "memory.matches", "memory.spaces"):
         assert {name for name in vars(kinds[owner]) if name[0] != "_"} - helpers <= told[owner], owner
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,14 +14,13 @@ from retclip.cli.class_kind import kind_of
 from retclip.cli.class_sources import STDIN, MarkOptions, with_stdin
 from retclip.cli.progress import ProgressLine
 from retclip.errors import ConfigError
-from retclip.names import name_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retclip.engine import RetCLIP
     from retclip.workflows.building.build_loop import BuildReport
-    from retclip.workflows.classes.checked_addition import AdditionReport
+    from retclip.workflows.classes.addition import Addition, AdditionReport
     from retclip.workflows.classes.regression_figures import RegressionReport
 
 Thing = Annotated[bool | None, typer.Option("--thing/--stuff", help="Countable, or not (default: nobody says).")]
@@ -68,29 +67,29 @@ def add(
     listed = with_stdin(sources)
     marks = Marks(**vars(marked)) if any(vars(marked).values()) else None
     if marks:
-        marks.addresses(listed, name)  # flags that exclude each other are told before anything is opened
+        marks.check(listed)  # flags that exclude each other are told before anything is opened
     flags = setup.models.flags(True, retry_failed=retry_failed or None)
     with options.opened(setup.store, setup.models.config, flags, required=options.to_build) as memory:
-        photos = memory.classes.photos(name, listed, marks)
+        addition = memory.classes.plan(name, listed, thing, marks)
         if thing is None:
-            thing = kind_of(memory, name, photos, STDIN in sources)
+            addition = replace(addition, is_thing=kind_of(memory, addition, STDIN in sources))
         if marks:
-            output.message(f"masks by {memory.classes.masks_by(marks)}")
+            output.message(f"masks by {addition.proposer}")
         started, stays = time.monotonic(), gate.max_regression is None
         outcome = "what was added stays" if stays else "what was added went back"
         stopped = (
             f"stopped; {outcome}: see `retclip class history --store {setup.store}`" if gate.check else output.GO_ON
         )
         with output.told_when_stopped(stopped), ProgressLine() as line:
-            done = memory.classes.add(name, photos, thing, marks, gate.check, gate.max_regression, line)
-        _tell(memory, name, done, started, setup)
+            done = memory.classes.carry_out(addition, gate.check, gate.max_regression, line)
+        _tell(memory, addition, done, started, setup)
 
 
-def _tell(memory: RetCLIP, name: str, done: AdditionReport, started: float, setup: options.Setup) -> None:
+def _tell(memory: RetCLIP, addition: Addition, done: AdditionReport, started: float, setup: options.Setup) -> None:
     """Print the report. Raises Regression where the class went back, and what `finish` raises."""
     store, json, runs = setup.store, setup.models.json, list(done.runs)
     if done.check is None:
-        _say(memory, name, runs, started)
+        _say(memory, addition, runs, started)
         return finish(runs, store, json)
     if json:
         output.data(done.as_dict())
@@ -98,21 +97,18 @@ def _tell(memory: RetCLIP, name: str, done: AdditionReport, started: float, setu
         _print(done.check)
     if not done.kept:
         raise done.check.error(done.undone)
-    _say(memory, name, runs, started)
+    _say(memory, addition, runs, started)
     if done.events:
         back = ", then ".join(f"retclip undo {event} --store {store}" for event in reversed(done.events))
         output.message(f"to go back: {back}")
     finish(runs, store, False)
 
 
-def _say(memory: RetCLIP, name: str, reports: Sequence[BuildReport], started: float) -> None:
-    total = next(
-        (store_class.segments for store_class in memory.classes if name_key(store_class.name) == name_key(name)), None
-    )
+def _say(memory: RetCLIP, addition: Addition, reports: Sequence[BuildReport], started: float) -> None:
+    total = next((store_class.segments for store_class in memory.classes if addition.is_called(store_class.name)), None)
     stored = f"; the store now holds {total}" if total is not None else ""
-    output.message(
-        f"{name}: {sum(report.segments for report in reports)} segments{stored} ({time.monotonic() - started:.1f} s)"
-    )
+    added = sum(report.segments for report in reports)
+    output.message(f"{addition.name}: {added} segments{stored} ({time.monotonic() - started:.1f} s)")
 
 
 def _print(report: RegressionReport) -> None:

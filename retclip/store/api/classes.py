@@ -62,12 +62,12 @@ class Classes:
         """
         return self._catalog.read(additions.note, name, gated)
 
-    def finish_addition(self, name: str, run: int) -> int | None:
+    def finish_addition(self, run: int) -> int | None:
         """End the run of an addition; returns the number of its event, None if it has no facts.
 
         run: its row.
         """
-        return self._catalog.write(additions.finish_addition, name, run)
+        return self._catalog.write(additions.finish_addition, run)
 
     def note_of_import(self, sha256: str) -> Mapping[str, Any]:
         """Make the settings that a run of an import notes: the event that it continues.

@@ -37,7 +37,7 @@ def note(connection: Connection, name: str, gated: bool = False) -> Mapping[str,
     return {ADDING: name_key(name), "owner": me(), GATED: gated, CONTINUES: max(events, default=None)}
 
 
-def finish_addition(connection: Connection, name: str, run: int) -> int | None:
+def finish_addition(connection: Connection, run: int) -> int | None:
     """End a run and the deserted runs that it continued; returns the number of their event, None if there are no facts.
 
     An addition without a regression test also counts as the judgement of earlier runs that were never judged.
@@ -47,7 +47,7 @@ def finish_addition(connection: Connection, name: str, run: int) -> int | None:
     event = next((number for number in candidates if lock_unless_undone(connection, number)), None)
     ended, judged = {run}, set[int]()
     if event is not None:
-        deserted = _deserted(connection, name)
+        deserted = _deserted(connection, config[ADDING])
         ended |= {earlier.id for earlier in deserted if not earlier.ended and earlier.event == event}
         if not config[GATED]:
             judged = ended | {earlier.id for earlier in deserted if earlier.gated}

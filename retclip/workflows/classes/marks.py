@@ -42,22 +42,29 @@ class Marks:
             raise ConfigError("one of --crops, --boxes, --points and --masks", flags, todo)
         return tables
 
-    def addresses(self, sources: Sequence[str], name: str) -> tuple[str, ...]:
-        """Return the sources as addresses, consecutive plain photos as one.
-
-        name: the class.
-
-        Raises ConfigError, and DataError where a source beside a mark is none of photos.
+    def check(self, sources: Sequence[str]) -> None:
+        """Check that what is marked are photos. Raises ConfigError for marks that exclude each other, DataError for a
+        source beside a mark that is none of photos.
         """
         tables = self.tables
         if not (tables or self.crops):
-            return joined(sources)
+            return
         strange = next((source for source in sources if not is_plain(source)), None)
         if strange is not None:
             flag = next(iter(tables), "crops")
             todo = f"leave --{flag} out for such a source"
             raise DataError(f"photos, folders or globs beside --{flag}", strange, todo)
-        return joined(sources) if self.crops else (joined_address("regions", sources, **tables, shows=name),)
+
+    def addresses(self, sources: Sequence[str], name: str) -> tuple[str, ...]:
+        """Return the sources as addresses, consecutive plain photos as one.
+
+        name: the class.
+
+        Raises what `check` raises.
+        """
+        self.check(sources)
+        tables = self.tables
+        return (joined_address("regions", sources, **tables, shows=name),) if tables else joined(sources)
 
     def masks_by(self, has_model: Callable[[str], bool]) -> str:
         """Return the proposer that makes masks of the marks; "" without marks.

@@ -20,6 +20,7 @@ from retclip.plugin.contracts import ImageSource, SourceClass
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.records import Failure
 from retclip.types import Image, PanopticSegmentation, Vocabulary
+from retclip.workflows.classes.addition import Addition
 from retclip.workflows.classes.probe_source import is_annotated, meanings, probe_source
 from retclip.workflows.classes.regression_figures import Comparison, RegressionReport, class_map, regression_report
 from retclip.workflows.evaluation.evaluate import Evaluation, Evaluator
@@ -33,20 +34,18 @@ from retclip.workflows.segment.vocabulary import prepare
 class RegressionCheck:
     """Two walks over a probe, `before` an addition and `after` it.
 
-    name: the added class.
-    is_thing: whether it is countable; None = nobody knows.
     folder: empty, for the maps of the first walk; the caller removes it.
 
     Raises DataError for a probe that cannot be read.
     """
 
-    def __init__(self, parts: Segmenter, probe: ImageSource, name: str, is_thing: bool | None, folder: Path) -> None:
+    def __init__(self, parts: Segmenter, probe: ImageSource, addition: Addition, folder: Path) -> None:
         store = require_store(parts)
         stored = [stored_class for stored_class in store.classes.all() if stored_class.segments]
-        number = store.classes.id_of(name)  # it may be a name of a class that is there
+        number = store.classes.id_of(addition.name)  # it may be a name of a class that is there
         self.old = tuple(stored_class.name for stored_class in stored)
-        self.new = next((stored_class.name for stored_class in stored if stored_class.id == number), name)
-        kinds = {self.new: is_thing} | {stored_class.name: stored_class.is_thing for stored_class in stored}
+        self.new = next((stored_class.name for stored_class in stored if stored_class.id == number), addition.name)
+        kinds = {self.new: addition.kind} | {stored_class.name: stored_class.is_thing for stored_class in stored}
         self.names = (*self.old, *(() if self.new in self.old else (self.new,)))
         stated = tuple(SourceClass(name, kinds[name]) for name in self.names)  # PQ is counted where somebody says it
         section = parts.settings.matching.model_copy(update={"threshold": 1.0})

@@ -30,8 +30,8 @@ def cut_off(made):
     return run
 
 
-def finish(store: FeatureStore, name: str, run: int) -> int:
-    return store._catalog.edit(finish_addition, name, run)
+def finish(store: FeatureStore, run: int) -> int:
+    return store._catalog.edit(finish_addition, run)
 
 
 def left(store: FeatureStore, name: str) -> list[int]:
@@ -46,14 +46,14 @@ def test_the_next_addition_answers_for_a_run_that_died_and_one_undo_takes_both_b
     before = held(store)
     first = cut_off(store, "Boat", 3)
     second = cut_off(store, "boat", 4, leases.me())
-    event = finish(store, "boat", second)
+    event = finish(store, second)
     (told,) = store.classes.history()
     assert (told.id, told.actor, told.runs, told.segments) == (event, f"run {first}", (first, second), 4)
     assert left(store, "boat") == []
     store.undo(event, "ann")
     assert held(store) == before
     third = cut_off(store, "boat", 5, leases.me())
-    again = finish(store, "boat", third)
+    again = finish(store, third)
     assert again != event and len(made.ask(store, "SELECT id FROM segment WHERE status = 0 AND prompt = 'boat'")) == 2
 
 
@@ -85,8 +85,8 @@ def test_what_is_being_worked_on_is_left_alone(store, made, cut_off) -> None:
 
 def test_a_gate_that_never_judged_leaves_its_events_behind(store, made, cut_off) -> None:
     before = held(store)
-    first = finish(store, "boat", cut_off(store, "boat", 3, gated=True))
-    second = finish(store, "boat", cut_off(store, "boat", 4, gated=True))
+    first = finish(store, cut_off(store, "boat", 3, gated=True))
+    second = finish(store, cut_off(store, "boat", 4, gated=True))
     cut_off(store, "boat", 5, gated=True)
     *found, last = left(store, "boat")
     assert found == [first, second] and last > second and held(store) == before
@@ -94,14 +94,14 @@ def test_a_gate_that_never_judged_leaves_its_events_behind(store, made, cut_off)
 
 
 def test_what_was_judged_stays(store, made, cut_off) -> None:
-    event = finish(store, "boat", cut_off(store, "boat", 3, gated=True))
+    event = finish(store, cut_off(store, "boat", 3, gated=True))
     store.classes.keep_additions([event])
     assert left(store, "boat") == [] and held(store)["boat"] == 2
 
 
 def test_who_adds_without_a_gate_accepts_what_an_earlier_gate_left(store, cut_off) -> None:
-    finish(store, "boat", cut_off(store, "boat", 3, gated=True))
-    finish(store, "boat", cut_off(store, "boat", 4, leases.me()))
+    finish(store, cut_off(store, "boat", 3, gated=True))
+    finish(store, cut_off(store, "boat", 4, leases.me()))
     assert left(store, "boat") == [] and held(store)["boat"] == 4
 
 
@@ -120,10 +120,10 @@ def test_a_run_that_came_to_nothing_leaves_no_event_and_no_class(store, made, cu
     before, known = held(store), events(store)
     run = start(store, made, "Boat")
     store.runs.commit(run, [made.unit(3, ("Boat",), per_class=0)], {"Boat": False})
-    assert finish(store, "boat", run.id) is None
+    assert finish(store, run.id) is None
     assert (held(store), events(store), left(store, "boat")) == (before, known, [])
     second = cut_off(store, "Boat", 4, leases.me())
-    assert finish(store, "boat", second) is not None
+    assert finish(store, second) is not None
     (told,) = store.classes.history()
     assert told.runs == (second,), "it answers for itself alone"
 
@@ -133,7 +133,7 @@ def test_a_removed_class_stays_removed_where_nothing_of_it_was_found(store, made
     store.classes.remove(name, "ann")
     run = start(store, made, name)
     store.runs.commit(run, [made.unit(7, (name,), per_class=0)], {name: None})
-    assert finish(store, name, run.id) is None and name not in held(store)
+    assert finish(store, run.id) is None and name not in held(store)
 
 
 def test_a_run_that_only_took_away_has_an_event_and_an_undo(store, made) -> None:
@@ -143,7 +143,7 @@ def test_a_run_that_only_took_away_has_an_event_and_an_undo(store, made) -> None
     run = start(store, made, name)
     store.runs.commit(run, [made.unit(1, (name,), per_class=0, annotation="corrected")], {name: None})
     assert held(store)[name] < before[name]
-    event = finish(store, name, run.id)
+    event = finish(store, run.id)
     assert event is not None
     store.undo(event, "ann")
     assert held(store) == before
@@ -153,7 +153,7 @@ def test_nothing_found_after_a_run_that_died_still_answers_for_that_one(store, m
     before = held(store)
     first = cut_off(store, "boat", 3)
     second = start(store, made, "boat")
-    event = finish(store, "boat", second.id)
+    event = finish(store, second.id)
     assert event is not None and held(store)["boat"] == 2
     (told,) = store.classes.history()
     assert (told.id, told.runs) == (event, (first, second.id))

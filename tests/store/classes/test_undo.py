@@ -53,7 +53,7 @@ def added(store: FeatureStore, made, name: str, number: int) -> int:
     """As `class add` does it; the event."""
     run = store.runs.start(replace(made.plan("class_add"), config=store.classes.note_of_addition(name, False)))
     store.runs.commit(run, [made.unit(number, classes=(name,), annotation=f"a{number}")], {})
-    event = store.classes.finish_addition(name, run.id)
+    event = store.classes.finish_addition(run.id)
     assert event is not None
     return event
 

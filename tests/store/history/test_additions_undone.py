@@ -57,7 +57,7 @@ def adding(store: FeatureStore, made, name: str, *units) -> int:
     run = store.runs.start(replace(made.plan("class_add"), config=store.classes.note_of_addition(name, False)))
     for unit in units:
         store.runs.commit(run, [unit], {name: True})
-    event = store.classes.finish_addition(name, run.id)
+    event = store.classes.finish_addition(run.id)
     assert event is not None
     return event
 

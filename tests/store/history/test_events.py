@@ -58,7 +58,7 @@ def test_a_run_that_is_undone_while_it_works_goes_on_under_another_event(store, 
     store.undo(first, "ann")
     store.runs.commit(run, [made.unit(4, ("boat",))], {})
     assert {one.name: one.segments for one in store.classes.all()}["boat"] == 2
-    second = store.classes.finish_addition("boat", run.id)
+    second = store.classes.finish_addition(run.id)
     assert second != first and store.undo(second, "ann").segments == 2
 
 

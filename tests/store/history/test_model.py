@@ -88,7 +88,7 @@ class Both:
         present = {slot for slot in there if self.said_present(slot)}
         self.store.runs.commit(run, [replace(unit, segments=drawn)], {name: True})
         if kind == "class_add":
-            self.store.classes.finish_addition(name, run.id)
+            self.store.classes.finish_addition(run.id)
         if kind == "class_add" and not count and not present:
             return
         event = self.event(self.store.history.log()[-1].id)

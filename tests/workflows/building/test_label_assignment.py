@@ -13,6 +13,7 @@ from retclip.types import MaskProposals
 from retclip.workflows.building.build_store import build_store
 from retclip.workflows.building.label_assignment import LabelAssignment
 from retclip.workflows.classes.add_class import add_class
+from retclip.workflows.classes.addition import Addition
 
 COLOURS = {"sky": (40.0, 90, 220), "grass": (30.0, 160, 40), "car": (210.0, 30, 30)}  # as the pictures show them
 
@@ -91,8 +92,8 @@ def test_a_class_from_photos_is_compared_with_the_classes_of_the_store(kit, read
     """Photos that show a car on grass: once the store knows grass, the grass is not taken for car."""
     parts = replace(kit.parts(fresh.store, halves), backbone=reading)
     photos = kit.Source([replace(kit.picture("grass", "car", seed=1), truth=None)], ())
-    report = add_class(parts, "car", photos, "stub:car")
+    (report,) = add_class(parts, Addition("car", [(photos, "stub:car")])).runs
     assert dict(report.per_class) == {"car": 2}  # nothing else is known: both halves
     build_store(parts, kit.Source([kit.picture("grass", "sky")], tuple(COLOURS)), "stub:all")
     again = kit.Source([replace(kit.picture("grass", "car", seed=2), truth=None)], ())
-    assert dict(add_class(parts, "car", again, "stub:more").per_class) == {"car": 1}
+    assert dict(add_class(parts, Addition("car", [(again, "stub:more")])).runs[0].per_class) == {"car": 1}

@@ -17,6 +17,7 @@ from retclip.workflows.building.add_space import add_space
 from retclip.workflows.building.build_store import build_store
 from retclip.workflows.building.majority_naming import OUTSIDE, UNDECIDED, majority_named
 from retclip.workflows.classes.add_class import add_class
+from retclip.workflows.classes.addition import Addition
 
 CLASSES = ("sky", "grass", "car")
 
@@ -231,7 +232,8 @@ def test_masks_of_the_annotation_and_of_a_proposer_stand_beside_each_other(kit, 
 
 
 def test_a_class_is_added_by_the_masks_whose_majority_it_is(kit, fresh):
-    report = add_class(parts_of(kit, fresh), "sky", kit.Source([kit.picture("sky", "car")]), "listed:x")
+    source = kit.Source([kit.picture("sky", "car")])
+    (report,) = add_class(parts_of(kit, fresh), Addition("sky", [(source, "listed:x")])).runs
     assert dict(report.per_class) == {"sky": 2} and report.passed_over == {UNDECIDED: 1}
     assert [name for name, *_ in stored(fresh)] == ["sky", "sky"]
 

@@ -12,7 +12,8 @@ from retclip.plugin.contracts import ANNOTATION, SourceClass
 from retclip.store.sql.engine import transaction
 from retclip.store.sql.tables import Event, Run
 from retclip.types import Image, MaskProposals
-from retclip.workflows.classes.add_class import Addition, add_class
+from retclip.workflows.classes.add_class import OpenAddition, add_class
+from retclip.workflows.classes.addition import Addition
 
 
 def whole_image(image, vocabulary):
@@ -26,15 +27,14 @@ def nothing_found(image, _):
 
 @pytest.fixture
 def add(fresh, kit):
-    def run(name, source, answer=kit.annotated, events=None, **options):
-        parts = kit.parts(fresh.store, answer)
-        if events is None:
-            return add_class(parts, name, source, "listed:x", **options)
-        addition = Addition(parts, name)
+    def run(name, source, answer=kit.annotated, events=None, is_thing=None, **options):
+        addition = OpenAddition(kit.parts(fresh.store, answer), Addition(name, [(source, "listed:x")], is_thing))
         try:
-            return addition.add(source, "listed:x", **options)
+            (report,) = addition.carry_out(**options)
         finally:
-            events += addition.events
+            if events is not None:
+                events += addition.events
+        return report
 
     return run
 
@@ -112,7 +112,7 @@ def test_photos_without_annotation_are_refused_before_a_run_where_annotations_al
     parts = kit.parts(fresh.store)
     parts = replace(parts, proposer=replace(parts.proposer, provides=frozenset({ANNOTATION})))
     with pytest.raises(DataError, match=r"listed:x, photos without annotation, and stub\.masks.*--crops where each"):
-        add_class(parts, "zebra", kit.Source([plain(kit)], names=()), "listed:x")
+        add_class(parts, Addition("zebra", [(kit.Source([plain(kit)], names=()), "listed:x")]))
     with transaction(fresh.store.engine) as connection:
         assert connection.execute(select(Run.id)).all() == []
 
@@ -157,13 +157,13 @@ def test_what_a_kill_left_is_taken_over_by_the_same_addition(world):
     if child == 0:
         torch.set_num_threads(1)  # the threads that computed with us are not forked
         source.load = die
-        add_class(world.parts, "Kayak", source, "world:")
+        add_class(world.parts, Addition("Kayak", [(source, "world:")]))
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     some = world.stored()["Kayak"]
     assert 0 < some < 36 and world.rows() == []
-    addition = Addition(world.parts, "Kayak")
-    report, events = addition.add(source, "world:"), addition.events
-    assert report.skipped and world.stored()["Kayak"] == 36
+    report = add_class(world.parts, Addition("Kayak", [(source, "world:")]))
+    events = report.events
+    assert report.runs[0].skipped and world.stored()["Kayak"] == 36
     world.parts.store.undo(events[0], "ann")
     assert world.stored() == before

@@ -10,6 +10,7 @@ from retclip.store.sql.engine import transaction
 from retclip.store.sql.tables import RETIRED, Category, CategoryAlias, Segment
 from retclip.types import Image, MaskProposals
 from retclip.workflows.building.build_store import build_store
+from retclip.workflows.classes.addition import Addition
 from retclip.workflows.classes.checked_addition import Gate, add_class_checked
 from retclip.workflows.classes.regression_check import RegressionCheck
 
@@ -33,7 +34,9 @@ def probe(kit, *extra):
 
 def add(store, kit, limit, name="sky", given=None, **options):
     gate = Gate(probe(kit), limit, "ann")
-    return add_class_checked(kit.parts(store), kit.voting(store), name, given or sources(kit), gate, **options)
+    return add_class_checked(
+        kit.parts(store), kit.voting(store), Addition(name, given or sources(kit)), gate, **options
+    )
 
 
 def whole_image(image, vocabulary):
@@ -97,7 +100,7 @@ def test_a_bad_probe_costs_nothing(store, kit):
     before = rows(store)
     gate = Gate(kit.Source([DataError("a photo", "none", "copy it")], ()), 1.0)
     with pytest.raises(DataError, match="readable photo to probe with"):
-        add_class_checked(kit.parts(store), kit.voting(store), "sky", sources(kit), gate)
+        add_class_checked(kit.parts(store), kit.voting(store), Addition("sky", sources(kit)), gate)
     assert rows(store) == before
     assert store.classes.history() == []
 
@@ -127,11 +130,11 @@ def test_an_addition_that_stops_cannot_be_judged_and_goes_back(store, kit, error
     before = rows(store), store.classes.all(), answers(store)
     given = sources(kit, (Interrupted(kit, error), "stopped:x"))
     with pytest.raises(type(error)):
-        add_class_checked(parts, kit.voting(store), "sky", given, Gate(probe(kit), 90.0, "ann"))
+        add_class_checked(parts, kit.voting(store), Addition("sky", given), Gate(probe(kit), 90.0, "ann"))
     as_before(store, *before)
     assert [one.action for one in store.classes.history()] == ["class.add"] * 3 + ["undo"] * 3
     with pytest.raises(type(error)):
-        add_class_checked(parts, kit.voting(store), "sky", given, Gate(probe(kit), None, "ann"))
+        add_class_checked(parts, kit.voting(store), Addition("sky", given), Gate(probe(kit), None, "ann"))
     assert {one.name: one.segments for one in store.classes.all()}["sky"] == 3, "without a limit nothing is taken back"
 
 
@@ -141,7 +144,8 @@ def test_more_of_a_class_that_is_there_leaves_what_it_had(store, kit):
     held, near = rows(store), answers(store)
     blue = Image(kit.picture("sky", "sky", seed=9).pixels, "9" * 64, "/photos/blue.png")
     given = [(kit.Source([blue], ()), "listed:blue")]
-    gone = add_class_checked(kit.parts(store, whole_image), kit.voting(store), "car", given, Gate(probe(kit), 10.0))
+    parts, addition = kit.parts(store, whole_image), Addition("car", given)
+    gone = add_class_checked(parts, kit.voting(store), addition, Gate(probe(kit), 10.0))
     assert not gone.kept and [one.name for one in gone.check.worse] == ["grass"]
     assert {key: rows(store)[0][key] for key in held[0]} == held[0] and answers(store) == near
     assert {one.name: one.segments for one in store.classes.all()} == {"car": 2, "grass": 1}

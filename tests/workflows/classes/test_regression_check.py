@@ -7,6 +7,7 @@ from retclip.errors import DataError
 from retclip.types import Image
 from retclip.workflows.building.build_store import build_store
 from retclip.workflows.classes.add_class import add_class
+from retclip.workflows.classes.addition import Addition
 from retclip.workflows.classes.regression_check import RegressionCheck
 
 
@@ -22,13 +23,13 @@ def look(store, kit, tmp_path):
     def check(probe, name="sky", is_thing=False):
         folder = tmp_path / f"maps{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
-        return RegressionCheck(kit.voting(store), kit.Source(*probe), name, is_thing, folder)
+        return RegressionCheck(kit.voting(store), kit.Source(*probe), Addition(name, [], is_thing), folder)
 
     return check
 
 
 def add(store, kit, name="sky"):
-    add_class(kit.parts(store), name, kit.Source([kit.picture("sky", "sand")]), "listed:new")
+    add_class(kit.parts(store), Addition(name, [(kit.Source([kit.picture("sky", "sand")]), "listed:new")]))
 
 
 def plain(image):
@@ -113,7 +114,9 @@ def test_another_probe_after_than_before_is_told(look, store, kit):
 
 
 def test_a_store_without_classes_can_be_probed(fresh, kit, tmp_path):
-    check = RegressionCheck(kit.voting(fresh.store), kit.Source([plain(kit.picture())], ()), "sky", None, tmp_path)
+    check = RegressionCheck(
+        kit.voting(fresh.store), kit.Source([plain(kit.picture())], ()), Addition("sky", []), tmp_path
+    )
     check.before(5.0)
     add(fresh.store, kit)
     found = check.after(5.0)

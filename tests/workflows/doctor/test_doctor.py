@@ -12,6 +12,7 @@ from retclip.store.index import edge_graph
 from retclip.store.sql.engine import transaction
 from retclip.store.states import Action
 from retclip.workflows.classes.add_class import add_class
+from retclip.workflows.classes.addition import Addition
 from retclip.workflows.doctor import doctor
 from retclip.workflows.doctor.doctor import Finding, check_installation, check_store
 
@@ -246,17 +247,17 @@ def test_what_a_fill_fetched_is_fetched_again_as_the_cure_says(world):
 
 def test_what_class_add_stored_is_added_again_as_the_cure_says(world):
     store = world.parts.store
-    add_class(world.parts, "Horse", world.source, "world:")
+    add_class(world.parts, Addition("Horse", [(world.source, "world:")]))
     assert lose(store, "class_add") > 0
     cure = archive_of(store.folder, repair=True).cure
     assert cure == f"now run: retclip class add Horse world: --proposer stub.masks --store {store.folder}"
     store.archive._open.clear()
-    assert add_class(world.parts, "Horse", world.source, "world:").images == 3
+    assert add_class(world.parts, Addition("Horse", [(world.source, "world:")])).runs[0].images == 3
     assert archive_of(store.folder, repair=False).ok and world.stored()["Horse"] == 3
 
 
 def test_of_a_class_from_many_photos_they_are_to_be_named(world):
-    add_class(world.parts, "Horse", world.source, "folder:/a b.png and 2 more")
+    add_class(world.parts, Addition("Horse", [(world.source, "folder:/a b.png and 2 more")]))
     lose(world.parts.store, "class_add")
     cure = archive_of(world.parts.store.folder, repair=True).cure
     assert "class add Horse PHOTOS (those of folder:/a b.png and 2 more) --proposer stub.masks" in cure
