@@ -27,6 +27,7 @@ from typing import Any
 from sqlalchemy import text
 
 import retclip
+from retclip.store.api.runs import Runs
 from retclip.store.feature_store import FeatureStore
 from retclip.store.sql.engine import transaction
 
@@ -108,8 +109,8 @@ def store_share(root: Path, images: int) -> dict[str, float]:
 
         return wrapped
 
-    for name in ("commit", "lease", "start_run", "finish_run"):
-        setattr(FeatureStore, name, timed(getattr(FeatureStore, name)))
+    for name in ("commit", "lease", "start", "finish"):
+        setattr(Runs, name, timed(getattr(Runs, name)))
     source = f"miniature.scenes:{root / 'share'}?split=train&count={images}"
     for one in retclip_source(source).images():
         one.file_digest()  # drawn and written before the clock starts
