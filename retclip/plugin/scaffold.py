@@ -21,6 +21,7 @@ class _Kind:
     module: str  # of the file that does the work
     usage: str  # a command that uses the component
     settings: str  # what the contract test gives the component, as Python
+    package_data: str = ""  # what the distribution holds beside modules, as TOML
 
 
 KINDS = {
@@ -28,7 +29,11 @@ KINDS = {
     "classifier": _Kind("share", "retclip segment PHOTO --classifier $name.$name", "{}"),
     "backbone": _Kind("mean_colour", "retclip build SOURCE --store NEW --backbone $name.$name", "{}"),
     "source": _Kind("class_folders", "retclip class add NAME '$name:PATH' --store STORE", '{"path": str(tmp_path)}'),
-}
+    "class_file": _Kind(
+        "make", "retclip class import $name --store STORE", "{}",
+        '\n[tool.setuptools.package-data]\n$package = ["*.zip"]\n',
+    ),
+}  # fmt: skip
 
 
 def write_plugin(name: str, kind: str, folder: Path, taken: Collection[str] = ()) -> Path:
@@ -51,6 +56,8 @@ def write_plugin(name: str, kind: str, folder: Path, taken: Collection[str] = ()
             place = target / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(Template(text).substitute(values), encoding="utf-8")
+        if kind == "class_file":
+            (target / values["package"] / "classes.zip").write_bytes(example_class_file())
     except OSError as error:
         raise ConfigError(f"a folder that can be written: {folder}", str(error), "choose another: --folder") from error
     return target
@@ -60,7 +67,30 @@ def _values(name: str, kind: str) -> dict[str, str]:
     hook = KINDS[kind]
     values = {"name": name, "kind": kind, "module": hook.module, "settings": hook.settings}
     values |= {"package": f"retclip_{name}", "distribution": f"retclip-{name.replace('_', '-')}"}
-    return {**values, "usage": Template(hook.usage).substitute(values), "retclip": __version__}
+    package_data = Template(hook.package_data).substitute(values)
+    usage = Template(hook.usage).substitute(values)
+    return {**values, "usage": usage, "package_data": package_data, "retclip": __version__}
+
+
+def example_class_file() -> bytes:
+    """Return a class file of one segment, the left half of a photo of 4 x 2 pixels."""
+    import numpy as np
+
+    from retclip.data import rle
+    from retclip.data.class_file.records import ClassFile, FileClass, FileOrigin, FilePhoto, FileSegment
+    from retclip.data.class_file.writing import packed_class_file
+    from retclip.types import FeatureSpace
+
+    mask = np.array([[True, True, False, False]] * 2)
+    segment = FileSegment.model_validate({
+        "photo": 0, "origin": 0, "class": 0, "prompt": "example", "ordinal": 0, "box": (0, 0, 2, 2), "area": 4,
+        "counts": rle.encode(mask)["counts"], "label_source": "person", "confidence": 1.0, "score": 1.0,
+    })  # fmt: skip
+    photo = FilePhoto(sha256="0" * 64, id="example.png", width=4, height=2, licence="CC0 1.0")
+    origin = FileOrigin(data_set="example", source="example.png", proposer="example.hand", proposer_version="1")
+    space = FeatureSpace("example.colour", "none", "none", "mean-1", 3)
+    vectors = np.eye(1, 3, dtype=np.float16)
+    return packed_class_file(ClassFile(space, (FileClass(name="example"),), (photo,), (origin,), (segment,), vectors))
 
 
 def _texts(kind: str, values: dict[str, str]) -> dict[str, str]:
