@@ -6,6 +6,7 @@ import json
 import pytest
 
 from retclip.cli import class_kind
+from retclip.workflows.classes.addition import Addition
 
 
 class Terminal(io.StringIO):
@@ -69,9 +70,11 @@ def test_on_a_terminal_it_is_asked(monkeypatch):
     monkeypatch.setattr("sys.stdin", answers)
     monkeypatch.setattr("sys.stderr", Terminal())
 
+    fog = Addition("fog", [])
+
     class Store:
         classes = ()
 
-    assert class_kind.kind_of(Store(), "fog", [], stdin_is_list=False) is False
+    assert class_kind.kind_of(Store(), fog, stdin_is_list=False) is False
     monkeypatch.setattr("sys.stdin", Terminal("stuff\n"))
-    assert class_kind.kind_of(Store(), "fog", [], stdin_is_list=True) is None, "stdin brings photos"
+    assert class_kind.kind_of(Store(), fog, stdin_is_list=True) is None, "stdin brings photos"
