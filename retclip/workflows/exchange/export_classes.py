@@ -7,6 +7,7 @@ the same bytes in whatever store they lie.
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -46,7 +47,7 @@ class ExportReport:
     lacking: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Return plain data for JSON."""
         return {**asdict(self), "space": {"id": self.space.id, **asdict(self.space)}}
 
 
@@ -64,8 +65,9 @@ def export_classes(
         raise DataError(f"a class file's name that ends in {SUFFIX}", repr(str(path)), f"write e.g. classes{SUFFIX}")
     space_id, space = store.spaces.row_of(space)
     chosen = _chosen(store.classes.all(), names)
-    export = store.segments.export([one.id for one in chosen], space_id)
-    counted = {one.name: sum(segment.category == one.id for segment in export.segments) for one in chosen}
+    export = store.segments.export([store_class.id for store_class in chosen], space_id)
+    counts = Counter(segment.category for segment in export.segments)
+    counted = {store_class.name: counts[store_class.id] for store_class in chosen}
     contents = class_file_of(export, chosen, space)
     sha256 = write_class_file(path, contents)
     return ExportReport(
@@ -76,18 +78,19 @@ def export_classes(
 
 def class_file_of(export: Export, classes: Sequence[StoreClass], space: FeatureSpace) -> ClassFile:
     """Return segments of a store as the contents of a class file."""
-    lines = {one.id: line for line, one in enumerate(classes)}
+    lines = {store_class.id: line for line, store_class in enumerate(classes)}
     photos: dict[str, FilePhoto] = {}
     origins: dict[str, FileOrigin] = {}
     photo_lines, origin_lines = dict[str, int](), dict[str, int]()
     segments = []
-    for one in export.segments:
-        photos.setdefault(one.image_sha256, _photo(one))
-        origin = _origin(one, export.runs)
+    for segment in export.segments:
+        photos.setdefault(segment.image_sha256, _photo(segment))
+        origin = _origin(segment, export.runs)
         key = origin.model_dump_json()
         origins.setdefault(key, origin)
-        photo = photo_lines.setdefault(one.image_sha256, len(photo_lines))
-        segments.append(_segment(one, photo, origin_lines.setdefault(key, len(origin_lines)), lines[one.category]))
+        photo = photo_lines.setdefault(segment.image_sha256, len(photo_lines))
+        origin_line = origin_lines.setdefault(key, len(origin_lines))
+        segments.append(_segment(segment, photo, origin_line, lines[segment.category]))
     return ClassFile(
         space, tuple(map(_class, classes)), tuple(photos.values()), tuple(origins.values()), tuple(segments),
         export.vectors,
@@ -95,60 +98,62 @@ def class_file_of(export: Export, classes: Sequence[StoreClass], space: FeatureS
 
 
 def _chosen(classes: Sequence[StoreClass], names: Sequence[str] | None) -> list[StoreClass]:
-    """The classes of those names, by name. Raises DataError."""
+    """Return the classes of those names, by name. Raises DataError."""
     if names is None:
-        return [one for one in classes if one.segments]
-    by_key = {name_key(term): one for one in classes for term in (*one.aliases, one.name)}
+        return [store_class for store_class in classes if store_class.segments]
+    by_key = {name_key(term): known for known in classes for term in (*known.aliases, known.name)}
     chosen: dict[int, StoreClass] = {}
     for name in names:
-        found = by_key.get(name_key(name))
-        if found is None:
-            near = difflib.get_close_matches(name, [one.name for one in classes], 3)
+        store_class = by_key.get(name_key(name))
+        if store_class is None:
+            near = difflib.get_close_matches(name, [known.name for known in classes], 3)
             todo = f"did you mean {' or '.join(map(repr, near))}?" if near else "see `retclip class list`"
             raise DataError("a class of the store", repr(name), todo)
-        if not found.segments:
+        if not store_class.segments:
             todo = "leave it out, or add it first: retclip class add"
-            raise DataError("a class with segments to export", f"{found.name!r}, which has none", todo)
-        chosen[found.id] = found
-    return sorted(chosen.values(), key=lambda one: one.name)
+            raise DataError("a class with segments to export", f"{store_class.name!r}, which has none", todo)
+        chosen[store_class.id] = store_class
+    return sorted(chosen.values(), key=lambda store_class: store_class.name)
 
 
-def _class(one: StoreClass) -> FileClass:
-    others = {name_key(alias): alias for alias in one.aliases}
-    others.pop(name_key(one.name), None)
-    return FileClass(name=one.name, synonyms=tuple(others[key] for key in sorted(others)), thing=one.is_thing)
+def _class(store_class: StoreClass) -> FileClass:
+    others = {name_key(alias): alias for alias in store_class.aliases}
+    others.pop(name_key(store_class.name), None)
+    return FileClass(
+        name=store_class.name, synonyms=tuple(others[key] for key in sorted(others)), thing=store_class.is_thing
+    )
 
 
-def _photo(one: ExportedSegment) -> FilePhoto:
-    height, width = one.size
-    address = one.credit.address or (one.uri if one.uri.startswith(WEB) else "")
+def _photo(segment: ExportedSegment) -> FilePhoto:
+    height, width = segment.size
+    address = segment.credit.address or (segment.uri if segment.uri.startswith(WEB) else "")
     return FilePhoto(
-        sha256=one.image_sha256, id=one_line(one.external_id)[:256], width=width, height=height,
-        address=one_line(address)[:2000], author=one_line(one.credit.author)[:2000],
-        licence=one_line(one.credit.licence)[:2000],
+        sha256=segment.image_sha256, id=one_line(segment.external_id)[:256], width=width, height=height,
+        address=one_line(address)[:2000], author=one_line(segment.credit.author)[:2000],
+        licence=one_line(segment.credit.licence)[:2000],
     )  # fmt: skip
 
 
-def _origin(one: ExportedSegment, runs: Mapping[int, ExportedRun]) -> FileOrigin:
-    run, components = runs[one.run], dict(runs[one.run].components)
-    if one.vector_run is not None and one.vector_run != one.run:  # its space was added later
-        maker = runs[one.vector_run].components.get("backbone")
+def _origin(segment: ExportedSegment, runs: Mapping[int, ExportedRun]) -> FileOrigin:
+    run, components = runs[segment.run], dict(runs[segment.run].components)
+    if segment.vector_run is not None and segment.vector_run != segment.run:  # its space was added later
+        maker = runs[segment.vector_run].components.get("backbone")
         components |= {"keys": maker} if maker else {}
     return FileOrigin(
         data_set=one_line(run.dataset)[:120], source=one_line(portable_address(run.source))[:2000],
-        proposer=one.proposer, proposer_version=run.proposer_version,
+        proposer=segment.proposer, proposer_version=run.proposer_version,
         proposer_settings=without_folders(dict(run.proposer_settings)),
         components={role: Part(**without_folders(dict(part))) for role, part in sorted(components.items())},
     )  # fmt: skip
 
 
-def _segment(one: ExportedSegment, photo: int, origin: int, line: int) -> FileSegment:
+def _segment(segment: ExportedSegment, photo: int, origin: int, line: int) -> FileSegment:
     return FileSegment.model_validate(
         {
-            "photo": photo, "origin": origin, "class": line, "prompt": one.prompt, "ordinal": one.ordinal,
-            "box": one.box, "area": one.area, "counts": one.rle.decode("ascii"),
-            "label_source": str(one.label_source), "confidence": one.confidence, "score": one.score,
-            "detector_score": one.detector_score, "mask_score": one.mask_score,
+            "photo": photo, "origin": origin, "class": line, "prompt": segment.prompt, "ordinal": segment.ordinal,
+            "box": segment.box, "area": segment.area, "counts": segment.rle.decode("ascii"),
+            "label_source": str(segment.label_source), "confidence": segment.confidence, "score": segment.score,
+            "detector_score": segment.detector_score, "mask_score": segment.mask_score,
         }
     )  # fmt: skip
 
@@ -163,7 +168,9 @@ def portable_address(address: str) -> str:
         return str(without_folders(address))
     settings = without_folders(dict(settings))
     path = settings.pop("path", "")
-    pairs = [(key, one) for key, value in settings.items() for one in ((value,) if isinstance(value, str) else value)]
+    pairs = [
+        (key, element) for key, value in settings.items() for element in ((value,) if isinstance(value, str) else value)
+    ]
     name = path if isinstance(path, str) else f"{path[0]} and {len(path) - 1} more"
     query = urlencode(pairs, errors="replace", safe="/:,")
     return f"{reader}:{name}{'?' if query else ''}{query}"
@@ -172,9 +179,9 @@ def portable_address(address: str) -> str:
 def without_folders(value: Any) -> Any:
     """Return plain data in which every absolute path is the name of its file."""
     if isinstance(value, dict):
-        return {key: without_folders(one) for key, one in value.items()}
+        return {key: without_folders(element) for key, element in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(without_folders(one) for one in value)
+        return type(value)(without_folders(element) for element in value)
     if isinstance(value, str) and (PurePosixPath(value).is_absolute() or PureWindowsPath(value).is_absolute()):
         return PureWindowsPath(value).name if "\\" in value else PurePosixPath(value).name
     return value

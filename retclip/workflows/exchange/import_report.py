@@ -61,26 +61,30 @@ class ImportReport:
     failures: tuple[Failure, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """Return plain data for JSON."""
         return asdict(self)
 
 
 def classes_met(theirs: Sequence[FileClass], mine: Sequence[StoreClass]) -> ClassesMet:
     """Return how the classes of a file meet a store's, by the rule for names: a name means the class that has it as its
     name or as an alias."""
-    by_key = {name_key(term): one for one in mine for term in (*one.aliases, one.name)}
+    by_key = {name_key(term): store_class for store_class in mine for term in (*store_class.aliases, store_class.name)}
     new, joined, kinds = [], {}, []
     taken: list[tuple[str, str, str]] = []
-    for one in theirs:
-        found = by_key.get(name_key(one.name))
-        if found is None:
-            new.append(one.name)
+    for file_class in theirs:
+        store_class = by_key.get(name_key(file_class.name))
+        if store_class is None:
+            new.append(file_class.name)
         else:
-            joined[one.name] = found.name
-            if one.thing is not None and found.is_thing is not None and one.thing != found.is_thing:
-                kinds.append(found.name)
-        for synonym in one.synonyms:
+            joined[file_class.name] = store_class.name
+            if (
+                file_class.thing is not None
+                and store_class.is_thing is not None
+                and file_class.thing != store_class.is_thing
+            ):
+                kinds.append(store_class.name)
+        for synonym in file_class.synonyms:
             other = by_key.get(name_key(synonym))
-            if other is not None and other is not found:
-                taken.append((synonym, one.name, other.name))
+            if other is not None and other is not store_class:
+                taken.append((synonym, file_class.name, other.name))
     return ClassesMet(tuple(new), joined, tuple(taken), tuple(kinds))

@@ -12,26 +12,26 @@ from retclip.plugin.contracts import ImageSource, SourceImage
 from retclip.progress import OnProgress, Progress
 from retclip.workflows.building.units import storable
 
-TOLD_EVERY = 50  # photos
+REPORT_EVERY = 50  # photos
 
 
-def found_photos(source: ImageSource, wanted: Collection[str], on_progress: OnProgress) -> dict[str, SourceImage]:
+def photos_by_digest(source: ImageSource, wanted: Collection[str], on_progress: OnProgress) -> dict[str, SourceImage]:
     """Return the records of the photos that are wanted, by sha256; one pass, which ends where all are found.
 
     wanted: sha256 of files.
     A photo that cannot be read is none of them.
     """
-    found: dict[str, SourceImage] = {}
+    photos: dict[str, SourceImage] = {}
     total = len(source)
     for number, record in enumerate(source.images(), 1):
-        if len(found) == len(wanted):
+        if len(photos) == len(wanted):
             break
         try:
             digest = record.file_digest()
         except DataError:
             continue
         if digest in wanted:
-            found.setdefault(digest, storable(record))
-        if number % TOLD_EVERY == 0:
-            on_progress(Progress("look for photos", number, total, note=f"{len(found)} of {len(wanted)} found"))
-    return found
+            photos.setdefault(digest, storable(record))
+        if number % REPORT_EVERY == 0:
+            on_progress(Progress("look for photos", number, total, note=f"{len(photos)} of {len(wanted)} found"))
+    return photos
