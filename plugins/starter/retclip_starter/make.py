@@ -51,14 +51,14 @@ def free_photos(document: Mapping[str, Any]) -> dict[str, Any]:
     licences = {licence["id"] for licence in document["licenses"] if is_free(licence)}
     images = [image for image in document["images"] if image["license"] in licences]
     ids = {image["id"] for image in images}
-    annotations = [one for one in document["annotations"] if one["image_id"] in ids]
+    annotations = [annotation for annotation in document["annotations"] if annotation["image_id"] in ids]
     return {**document, "images": images, "annotations": annotations}
 
 
 def everyday_name(name: str) -> str:
     """Return what people call a class of COCO's: "sky-other-merged" is sky, "wall-brick" a brick wall."""
     first, *others = name.split("-")
-    kinds = [one for one in others if one not in ("other", "merged", "stuff")]
+    kinds = [kind for kind in others if kind not in ("other", "merged", "stuff")]
     spelled = {"playingfield": "playing field"}.get(first, first)
     if spelled == "window":
         return " ".join((spelled, *kinds))
@@ -90,9 +90,9 @@ def make(coco: Path, plugin: Path) -> None:
         (folder / "images" / "train").symlink_to((coco / "images" / "train").absolute())
         with retclip.open(store, preset="photos", create=True) as memory:
             memory.build(f"coco-panoptic:{folder}?split=train")
-            for known in memory.classes.list():
-                if (name := everyday_name(known.name)) != known.name:
-                    memory.classes.rename(known.name, name)  # COCO's stays as an alias
+            for store_class in memory.classes.list():
+                if (name := everyday_name(store_class.name)) != store_class.name:
+                    memory.classes.rename(store_class.name, name)  # COCO's stays as an alias
             memory.classes.export(file)
     (plugin / "NOTICE").write_text(notice(file), encoding="utf-8")
 
@@ -101,5 +101,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("coco", type=Path, help="the folder of COCO's annotation and photos")
     parser.add_argument("plugin", type=Path, help="this plugin's folder")
-    given = parser.parse_args()
-    make(given.coco, given.plugin)
+    arguments = parser.parse_args()
+    make(arguments.coco, arguments.plugin)

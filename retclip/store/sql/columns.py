@@ -55,12 +55,15 @@ class BinaryUuid(Decoded, TypeDecorator[UUID]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type of the column in that database."""
         return dialect.type_descriptor(LargeBinary(16) if dialect.name == "sqlite" else Uuid())
 
     def process_bind_param(self, value: UUID | None, dialect: Dialect) -> Any:
+        """Return the UUID as the database takes it."""
         return value.bytes if value is not None and dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
+        """Return the UUID of what the database holds."""
         return UUID(bytes=value) if value is not None and dialect.name == "sqlite" else value
 
 
@@ -75,9 +78,11 @@ class OneOf(Decoded, TypeDecorator[Word]):
         self.words, self.width = words, width
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Return the word as text. Raises ConfigError for one that is not of the list."""
         return None if value is None else self.words(value).value
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Word | None:  # noqa: ARG002
+        """Return the word that the database holds. Raises ValueError for one that is not of the list."""
         try:
             return None if value is None else self.words(value)
         except ConfigError as error:
@@ -91,9 +96,11 @@ class Moment(Decoded, TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return the moment in UTC."""
         return None if value is None else value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return the moment with its zone, UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -109,9 +116,11 @@ class Json(Decoded, TypeDecorator[Any]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the type of the column in that database."""
         return dialect.type_descriptor(JSONB() if dialect.name == "postgresql" else JSON())
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """Return the type of a value that an expression compares with the column."""
         return self.impl_instance.coerce_compared_value(op, value)
 
 

@@ -50,7 +50,13 @@ class About(BaseModel):
 
 
 def check_evidence(result: PanopticSegmentation, evidence: Evidence) -> None:
-    """Check that arrays fit each other and that indices stay within them. Raises ShapeError, ValueError."""
+    """Check that arrays fit each other and that indices stay within them.
+
+    result: the label map, (H, W) int32, and its segments.
+    evidence: scores, neighbours and boxes of the n masks.
+
+    Raises ShapeError, ValueError.
+    """
     words = evidence.vocabulary
     if len(words.is_thing) != len(words) or len(words.synonyms) not in (0, len(words)):
         raise ValueError(f"{len(words)} names, {len(words.is_thing)} kinds, synonyms of {len(words.synonyms)}")

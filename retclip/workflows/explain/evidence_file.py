@@ -35,7 +35,12 @@ SUFFIX = ".evidence.npz"
 
 
 def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) -> None:
-    """Write label map, segments and evidence to `path`; whole or not at all."""
+    """Write label map, segments and evidence, whole or not at all.
+
+    path: its name ends in .evidence.npz.
+    result: the label map, (H, W) int32, and its segments.
+    evidence: what decided the labels of its n masks.
+    """
     arrays: dict[str, NDArray[Any]] = {
         "about": np.array(json.dumps(_about(result, evidence))),
         "label_map": result.label_map,

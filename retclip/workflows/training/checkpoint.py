@@ -67,7 +67,12 @@ class Checkpoints:
         return self.folder / f"step-{step:08d}"
 
     def save(self, state: TrainingState) -> Path:
-        """Write a checkpoint and remove the oldest ones. Raises OSError where the disk refuses it."""
+        """Write a checkpoint, remove the oldest ones, and return its folder.
+
+        state: weights, optimizer and random state after a step.
+
+        Raises OSError where the disk refuses it.
+        """
         final = self.place(state.step)
         temporary = final.with_name(f".{final.name}.{os.getpid()}")
         self.clear()

@@ -83,7 +83,10 @@ class FinetuneReport:
     main: bool = True
 
     def progress(self, message: str = "") -> Progress:
-        """Return the progress record of this state."""
+        """Return the progress record of this state.
+
+        message: a line for the user.
+        """
         pq = self.validation.get("pq")
         parts = [f"loss {sum(self.losses.values()):.3f}"] if self.losses else []
         parts += [f"PQ {pq:.1f}"] if pq is not None else []
@@ -92,8 +95,14 @@ class FinetuneReport:
 
 
 def finetune(job: FinetuneJob, on_progress: OnProgress = silent) -> FinetuneReport:
-    """Train to the last step, from the newest checkpoint where there is one. Raises ConfigError, DataError (a loss that
-    is no number, images that cannot be used), OSError where the disk does not take a checkpoint."""
+    """Train to the last step, from the newest checkpoint where there is one.
+
+    job: model, data and settings, checked.
+    on_progress: gets a record after each step.
+
+    Raises ConfigError for a precision or batch that cannot be trained with, DataError for a loss that is no number and
+    images that cannot be used, OSError where the disk does not take a checkpoint.
+    """
     if job.device.dtype == "float16":  # its small gradients would vanish; bfloat16 has the range of float32
         raise ConfigError("a precision to train in", "float16", "set device.dtype to bfloat16 or float32")
     accelerator = accelerator_of(job.device)
@@ -239,9 +248,11 @@ class _Loop:
 
 
 def accelerator_of(device: Device) -> Any:
-    """Return accelerate's view of this process. Raises ConfigError where it is not installed.
+    """Return accelerate's view of this process, which leaves precision and place to us.
 
-    Precision and place are ours: autocast stands around what it is for, and a named device is kept.
+    device: a named one is kept; autocast stands around what it is for.
+
+    Raises ConfigError where accelerate is not installed.
     """
     try:
         from accelerate import Accelerator

@@ -51,9 +51,11 @@ def finetune_job(
     classes: Vocabulary | None = None,
     fresh: bool = False,
 ) -> FinetuneJob:
-    """Load and check everything.
+    """Load and check everything that a fine-tuning needs.
 
-    source, val: annotated, to train and to validate on.
+    components: of the settings, with the proposer to train.
+    source: annotated, to train on.
+    val: annotated, to validate on while training; None = no validation.
     out: folder of the run.
     classes: those of the source that are trained, None = all; with their synonyms.
     fresh: replace the run in `out`.
@@ -119,7 +121,13 @@ def _deciding(section: FinetuneSection) -> dict[str, Any]:
 
 
 def training_classes(source: CheckedSource, vocabulary: Vocabulary | None) -> Vocabulary:
-    """Return C_train: the source's classes, or the chosen ones, with the given synonyms. Raises DataError."""
+    """Return C_train, the classes that are trained (FC-CLIP's seen classes).
+
+    source: annotated.
+    vocabulary: the chosen classes, with synonyms; None = all of the source, with its own.
+
+    Raises DataError for a class that the source does not have.
+    """
     annotated = {source_class.name: source_class for source_class in annotated_classes(source)}
     names = source_names(source, vocabulary.names, source.address) if vocabulary else tuple(annotated)
     synonyms = (

@@ -11,10 +11,13 @@ POWER = 0.9  # of the poly schedule, as segmentation networks use it
 
 
 def learning_rate(section: FinetuneSection, step: int) -> float:
-    """Return the learning rate of step 0, 1, ...
+    """Return the learning rate of a step.
 
     It is `section.learning_rate` after a linear warm-up from 1/warmup, then follows `section.schedule`: times `decay`
     from each milestone on, or decreasing to 0 at `section.steps`.
+
+    section: the settings `finetune.*`.
+    step: from 0.
     """
     warm = min(1.0, (step + 1) / section.warmup) if section.warmup else 1.0
     return section.learning_rate * warm * _share(section, step)

@@ -37,6 +37,9 @@ class Batch:
 def frozen_features(backbone: Loaded[Backbone], images: Sequence[Image], device: Device) -> list[DenseFeatures]:
     """Return features without a gradient that a loss can be computed from, which inference mode would forbid.
 
+    images: b of them, in the order of the features.
+    device: its dtype is autocast's.
+
     Raises DataError for what the backbone raises on the images, ContractBroken.
     """
     with torch.no_grad(), autocast(device), on_photos(backbone.name, addresses(images)):
@@ -45,7 +48,13 @@ def frozen_features(backbone: Loaded[Backbone], images: Sequence[Image], device:
 
 
 def batch_of(backbone: Loaded[Backbone], samples: Sequence[Sample], device: Device) -> Batch:
-    """Return the samples that the backbone can process. Raises DataError where there is none, ContractBroken."""
+    """Return the samples that the backbone can process, with their features.
+
+    samples: images with their targets; those of which the backbone says that it cannot are left out.
+    device: its dtype is autocast's.
+
+    Raises DataError where none is left, ContractBroken.
+    """
     try:
         return Batch(samples, frozen_features(backbone, [sample.image for sample in samples], device))
     except DataError:

@@ -124,7 +124,12 @@ class TrainingData:
 
 @lru_cache(maxsize=4)  # threads of one run work in one epoch, at its end in two
 def permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
-    """Return the order (count,) of an epoch's images."""
+    """Return the order of an epoch's images, (count,) int64, each of 0 .. count - 1 once.
+
+    seed: of the run.
+    epoch: from 0; each has an order of its own.
+    count: images of the source.
+    """
     return np.random.default_rng([seed, ORDER, epoch]).permutation(count)
 
 

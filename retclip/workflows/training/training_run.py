@@ -87,13 +87,19 @@ class TrainingRun:
                 raise ConfigError(f"the settings of the run in {self.folder}", got, todo)
 
     def cut(self, step: int) -> None:
-        """Remove the metrics after `step`, from which the run resumes."""
+        """Remove the metrics of later steps.
+
+        step: the one after which the run resumes.
+        """
         if self.metrics.is_file():
             lines = [json.dumps(row) for row in read_metrics(self.metrics) if row["step"] <= step]
             write_durably(self.metrics, "".join(f"{line}\n" for line in lines).encode())
 
     def log(self, line: Mapping[str, Any]) -> None:
-        """Append a line to the metrics."""
+        """Append a line to the metrics.
+
+        line: plain data for JSON, with its `step`.
+        """
         with self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 

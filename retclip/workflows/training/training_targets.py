@@ -28,7 +28,10 @@ class IndexedTargets:
     classes: NDArray[np.int64]
 
     def on(self, device: str) -> MaskTargets:
-        """Return the masks (m, H, W) bool on that device."""
+        """Return the m masks, (m, H, W) bool, with their classes, (m,) int64.
+
+        device: torch's name of it.
+        """
         index = torch.from_numpy(self.index).to(device)
         numbers = torch.arange(len(self.classes), dtype=torch.int16, device=device)
         return MaskTargets(index[None] == numbers[:, None, None], torch.from_numpy(self.classes).to(device))

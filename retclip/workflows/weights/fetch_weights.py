@@ -33,6 +33,8 @@ def pull(
 ) -> Path:
     """Download the missing files and return the folder.
 
+    offline: refuse instead of downloading.
+    token: for hubs that ask who you are; "" = none.
     revision: the commit to take, for weights without a known one.
     on_progress: gets the bytes of each file, and a note where another program is at work on the folder.
 

@@ -29,8 +29,9 @@ def take(
     replace: bool = False,
     on_progress: OnProgress = silent,
 ) -> Path:
-    """Take a file that the user has.
+    """Take a file that the user has, and return the folder of the weights.
 
+    file: the user's; it stays where it is.
     path: which file of the set it is.
     replace: whether it may replace other weights.
     on_progress: gets a note where another program is at work on the folder.
@@ -59,9 +60,13 @@ def keep(
 ) -> Path:
     """Move a file that came to its place, pickles as safetensors, and write down what it is.
 
-    expected: its sha256, "" = nobody says. origin: where it is from.
+    received: the file, in the weights' own folder.
+    expected: its sha256; "" = nobody says.
+    origin: where it is from.
+    replace: whether it may replace other weights.
+
     Raises DataError for what are no weights, WeightsDamaged for others than the pinned ones, ConfigError where others
-    are here and not to be replaced; then `came` is gone, and what was here is as it was.
+    are here and not to be replaced; then `received` is gone, and what was here is as it was.
     """
     from retclip.plugin.checkpoints import file_digest
 
@@ -88,7 +93,12 @@ def keep(
 
 
 def part_of(folder: Path, path: str, ending: str = "part") -> Path:
-    """Return the place of a file until it is whole; its folder is made."""
+    """Return the place of a file until it is whole; its folder is made.
+
+    folder: of the weights.
+    path: of the file in its set.
+    ending: of the part's name.
+    """
     part = folder / f"{path}.{ending}"
     part.parent.mkdir(parents=True, exist_ok=True)
     return part

