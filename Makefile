@@ -52,6 +52,7 @@ miniature: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/exact_search.py
 	$(BIN)/python benchmarks/real_photos.py
+	$(BIN)/python benchmarks/added_classes.py
 	$(BIN)/python benchmarks/miniature.py
 
 clean:
