@@ -3,10 +3,11 @@
     python benchmarks/real_photos.py --data ../shared/data --out /tmp/real_photos [--preset appearance]
 
 Runs the commands that a person would run (they are printed) and writes OUT/real_photos.json and OUT/real_photos.md. Of
-each data set two stores are built from the training photos: one of annotated masks, and one that is cut as the photos
-are asked, each mask named by the majority of the annotation under it. The validation photos are asked with annotated
-masks, and without their annotation: by the preset's own masks and by superpixels. Last, the seconds of processor time
-for a COCO photo (`retclip segment`, the start of the program included), beside those of `appearance`.
+each data set two stores are built from the training photos: one by the preset's own masks, cut as the photos are asked
+(each named by the majority of the annotation under it), and one of annotated masks alone. The validation photos are
+asked with annotated masks, and without their annotation: by the preset's own masks and by superpixels. Last, the
+seconds of processor time for a COCO photo (`retclip segment`, the start of the program included), beside those of
+`appearance`.
 Nothing was chosen on validation photos: see benchmarks/README.md.
 """
 
@@ -31,6 +32,7 @@ APPEARANCE, PHOTOS = "appearance", "photos"
 ANNOTATED, SUPERPIXELS, TREE = "reference.ground_truth", "reference.superpixels", "regions.tree"
 OWN = {APPEARANCE: SUPERPIXELS, PHOTOS: TREE}  # the masks of a preset
 FIGURES = ("pq", "sq", "rq", "pq_things", "pq_stuff", "miou", "pixel_accuracy", "segment_accuracy", "images")
+READERS = {"coco_panoptic": "coco-panoptic", "camvid": "label-maps"}
 COLUMNS = {"PQ": "pq", "things": "pq_things", "stuff": "pq_stuff", "mIoU": "miou", "pixels right": "pixel_accuracy",
            "masks right": "segment_accuracy"}  # fmt: skip
 Figures = dict[str, Any]
@@ -56,19 +58,17 @@ def evaluated(source: str, store: Path, proposer: str) -> Figures:
 def data_set(address: str, store: Path, preset: str) -> Figures:
     """Both stores of the training part, evaluated on the other part."""
     train, val, own = f"{address}?split=train", f"{address}?split=val", OWN[preset]
-    cut = store.with_name(f"{store.name}_cut")
-    limit = () if own == SUPERPIXELS else ("--set", "build.max_segments=1200")  # of twice 600 superpixels all
-    built, seconds = {}, {}
-    for folder, proposer, more in ((store, ANNOTATED, ()), (cut, own, limit)):
-        arguments = (train, "--store", str(folder), "--preset", preset, "--proposer", proposer, *more)
-        built[folder], seconds[folder] = command("build", *arguments)
-    asked = dict.fromkeys((own, SUPERPIXELS))
-    return {
-        "segments": built[store]["segments"], "segments_cut": built[cut]["segments"],
-        "build_seconds": seconds[store], "build_seconds_cut": seconds[cut],
-        "annotation": {name: evaluated(val, store, name) for name in (ANNOTATED, *asked)},
-        own: {name: evaluated(val, cut, name) for name in asked},
-    }  # fmt: skip
+    found: Figures = {}
+    for stored, proposer, asked in (
+        (own, own, dict.fromkeys((own, ANNOTATED, SUPERPIXELS))),
+        ("annotation", ANNOTATED, (ANNOTATED, own)),
+    ):
+        folder = store if stored == own else store.with_name(f"{store.name}_annotation")
+        arguments = (train, "--store", str(folder), "--preset", preset, "--proposer", proposer)
+        built, seconds = command("build", *arguments)
+        figures = {name: evaluated(val, folder, name) for name in asked}
+        found[stored] = {"segments": built["segments"], "build_seconds": seconds, "asked": figures}
+    return found
 
 
 def seconds_per_photo(photos: Path, store: Path, out: Path) -> float:
@@ -80,28 +80,28 @@ def seconds_per_photo(photos: Path, store: Path, out: Path) -> float:
     return spent / len(list(photos.iterdir()))
 
 
-def speed(data: Path, out: Path, store: Path, preset: str) -> Figures:
+def speed(data: Path, out: Path, preset: str) -> Figures:
     """Seconds per COCO photo of the preset and of `appearance`, from stores of annotated masks."""
-    photos, plain = data / "coco_panoptic" / "images" / "val", out / "stores" / "coco_appearance"
-    found = {preset: seconds_per_photo(photos, store, out / "segmented")}
-    if preset != APPEARANCE:
-        train = f"coco-panoptic:{data / 'coco_panoptic'}?split=train"
-        command("build", train, "--store", str(plain), "--preset", APPEARANCE)
-        found[APPEARANCE] = seconds_per_photo(photos, plain, out / "segmented_appearance")
+    photos, found = data / "coco_panoptic" / "images" / "val", {}
+    for name in dict.fromkeys((preset, APPEARANCE)):
+        store = out / "stores" / ("coco_panoptic_annotation" if name == preset else name)
+        if name != preset:
+            train = f"coco-panoptic:{data / 'coco_panoptic'}?split=train"
+            command("build", train, "--store", str(store), "--preset", name)
+        found[name] = seconds_per_photo(photos, store, out / f"segmented_{name}")
     return found
 
 
 def table(found: Figures) -> str:
     """The figures as Markdown."""
     lines = [f"| data | store of | asked with | {' | '.join(COLUMNS)} |", f"|---|---|---|{'---:|' * len(COLUMNS)}"]
-    for name in ("camvid", "coco_panoptic"):
-        for stored in ("annotation", OWN[found["preset"]]):
-            for asked, row in found[name][stored].items():
-                figures = " | ".join(f"{row[key]:.1f}" for key in COLUMNS.values())
+    for name, stores in found["data_sets"].items():
+        for stored, part in stores.items():
+            for asked, row in part["asked"].items():
+                figures = " | ".join("-" if row[key] is None else f"{row[key]:.1f}" for key in COLUMNS.values())
                 lines.append(f"| {name} ({row['images']} photos) | {stored} | {asked} | {figures} |")
-    lines += ["", "Seconds of processor time for a photo: "]
-    lines[-1] += ", ".join(f"{preset} {seconds:.2f}" for preset, seconds in found["seconds_per_photo"].items())
-    return "\n".join(lines) + "\n"
+    spent = ", ".join(f"{preset} {seconds:.2f}" for preset, seconds in found["seconds_per_photo"].items())
+    return "\n".join([*lines, "", f"Seconds of processor time for a photo: {spent}", ""])
 
 
 def take_folder(out: Path) -> None:
@@ -118,15 +118,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--out", type=Path, default=Path("/tmp/real_photos"))
     parser.add_argument("--preset", default=PHOTOS, choices=[*OWN])
+    parser.add_argument("--only", default="", choices=[*READERS], help="one data set, no seconds per photo")
     given = parser.parse_args()
     clock, stores = time.monotonic(), given.out / "stores"
     take_folder(given.out)
-    for folder in ("stores", "segmented", "segmented_appearance"):
+    for folder in ("stores", *(f"segmented_{name}" for name in OWN)):
         shutil.rmtree(given.out / folder, ignore_errors=True)
     found: Figures = {"retclip": retclip.__version__, "preset": given.preset}
-    found["camvid"] = data_set(f"label-maps:{given.data / 'camvid'}", stores / "camvid", given.preset)
-    found["coco_panoptic"] = data_set(f"coco-panoptic:{given.data / 'coco_panoptic'}", stores / "coco", given.preset)
-    found["seconds_per_photo"] = speed(given.data, given.out, stores / "coco", given.preset)
+    found["data_sets"] = {
+        name: data_set(f"{reader}:{given.data / name}", stores / name, given.preset)
+        for name, reader in READERS.items()
+        if given.only in ("", name)
+    }
+    found["seconds_per_photo"] = speed(given.data, given.out, given.preset) if not given.only else {}
     found["seconds"] = time.monotonic() - clock
     (given.out / "real_photos.json").write_text(json.dumps(found, indent=1), encoding="utf-8")
     (given.out / "real_photos.md").write_text(table(found), encoding="utf-8")
