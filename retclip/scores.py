@@ -51,6 +51,8 @@ class ClassScores:
     shares: (n, k) float in [0, 1], of a classifier that votes with neighbours: each neighbour's contribution to the
     value of its class, so that those of one class sum to it; None where it does not vote, or does not say.
     rule: the rule of the vote in one line.
+    certainty: (n,) float in [0, 1], how far each mask's scores are to be believed beside those of others
+    (`algorithms.ensemble`); None where the classifier does not say.
     """
 
     values: Tensor
@@ -61,3 +63,4 @@ class ClassScores:
     speaks: Tensor | None = None
     shares: Tensor | None = None
     rule: str = ""
+    certainty: Tensor | None = None

@@ -11,12 +11,21 @@ A source *abstains* for a class or a mask where it has no evidence, which is not
 `unknown = "fallback"` its weight goes to the other sources there: a class without stored segments, or a mask without a
 neighbour in reach, is scored by CLIP alone instead of being capped at (1 - gamma) s_clip. `unknown = "zero"` is the
 literal formula: an abstention counts as score 0. Either way a mask's scores depend on that mask alone.
+
+Where retrieval says how certain it is of a mask, r in [0, 1], two things change there (the rule is ours; without that
+the paper's formula stays as it is):
+
+    gamma_n = r + (1 - r) * gamma                                  a certain vote decides alone, gamma is what is left
+    s_ret_n = s_ret * (1 - (1 - r) * sum over classes of s_clip)   where it is not, what CLIP is sure of is taken off
+
+The second is for classes that only one of the two can speak of: a store without cats votes for something else, however
+far that is, and its full vote would drown whoever knows cats.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Literal
 
@@ -75,6 +84,10 @@ def ensemble(
     like = scores[0].values.to(_precision(scores))  # (n, c)
     ret, clip, head = (_role_scores(scores, role, like, covered, weights.unknown) for role in ROLES)
     alpha, beta, gamma = (like.new_tensor(weight) for weight in (weights.alpha, weights.beta, weights.gamma))  # ()
+    certainty = _certainty(scores, like)  # (n, 1)
+    if certainty is not None:
+        gamma = certainty + (1.0 - certainty) * gamma  # (n, 1)
+        ret = replace(ret, values=discounted(ret.values, clip.values, certainty))
     gamma = _share(gamma, ret.valid, clip.valid)  # (n, c)
     w = torch.where(seen.to(like.device), alpha, beta)  # (c,)
     w = _share(w, ret.valid | clip.valid, head.valid)  # (n, c)
@@ -105,6 +118,18 @@ def combine(
     check_choice("ensemble.form", form, FORMS)
     s_oov = gamma * s_ret + (1.0 - gamma) * s_clip  # (n, c)
     return FORMS[form](w, s_oov, s_iv)
+
+
+def discounted(
+    s_ret: Float[Tensor, "n c"], s_clip: Float[Tensor, "n c"], certainty: Float[Tensor, "n 1"]
+) -> Float[Tensor, "n c"]:
+    """Return retrieval's scores less what CLIP is sure of, as far as retrieval is not certain; see the module.
+
+    Worked example: a vote of 1 for person with certainty 0.25, beside labels that say cat with 0.8, counts
+    1 - 0.75 * 0.8 = 0.4.
+    """
+    known = s_clip.sum(1, keepdim=True).clamp(max=1.0)  # (n, 1)
+    return s_ret * (1.0 - (1.0 - certainty) * known)
 
 
 def _arithmetic(w: Tensor, s_oov: Tensor, s_iv: Tensor) -> Float[Tensor, "n c"]:
@@ -176,6 +201,14 @@ def _to_sum_1(scores: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
 def _precision(scores: Sequence[ClassScores]) -> torch.dtype:
     """Return the finest dtype of the sources, float32 at least: the result must not depend on their order."""
     return reduce(torch.promote_types, (source.values.dtype for source in scores), torch.float32)
+
+
+def _certainty(scores: Sequence[ClassScores], like: Tensor) -> Float[Tensor, "n 1"] | None:
+    """Return r, the mean certainty over the retrieval sources that give it; None where none does."""
+    given = [source.certainty for source in scores if source.role is Role.RETRIEVAL and source.certainty is not None]
+    if not given:
+        return None
+    return torch.stack([certainty.to(like).clamp(0.0, 1.0) for certainty in given]).mean(0)[:, None]
 
 
 def _void(scores: Sequence[ClassScores], like: Tensor) -> Float[Tensor, "n"]:

@@ -153,6 +153,8 @@ def checked_scores(
         _check_shares("values", scores.values, "n c", sizes)
         if scores.void is not None:
             _check_shares("void", scores.void, "n", sizes)
+        if scores.certainty is not None:
+            _check_shares("certainty", scores.certainty, "n", sizes)
         for name, axis in (("knows", "c"), ("speaks", "n")):
             flags = getattr(scores, name)
             if flags is not None or name == "knows":

@@ -86,6 +86,34 @@ def test_two_classifiers_of_one_role_share_its_voice():
     assert values[0].tolist() == pytest.approx([0.7 * 0.4, 0.7 * 0.4])
 
 
+def certain(values, certainty, knows):
+    return replace(source(RET, values, knows), certainty=torch.tensor(certainty, dtype=torch.float64))
+
+
+def test_an_uncertain_vote_yields_to_who_knows_a_class_that_the_store_lacks():
+    # person is stored, cat is not: labels know cat alone and see one with 0.8
+    labels = source(CLIP, [[0.0, 0.8]], knows=[False, True])
+    plain, far = source(RET, [[1.0, 0.0]], [True, False]), certain([[1.0, 0.0]], [0.25], [True, False])
+    assert combined([plain, labels], [False, False])[0] == pytest.approx([1.0, 0.8])  # drowned
+    assert combined([far, labels], [False, False])[0] == pytest.approx([1 - 0.75 * 0.8, 0.8])
+    near = certain([[1.0, 0.0]], [1.0], [True, False])
+    assert combined([near, labels], [False, False])[0] == pytest.approx([1.0, 0.8])
+    assert combined([far], [False, False])[0] == pytest.approx([1.0, 0.0])  # nobody else: it decides as it is
+
+
+@settings(max_examples=100, deadline=None)
+@given(matrix, flags, matrix, flags, st.lists(shares, min_size=MASKS, max_size=MASKS), shares)
+def test_certainty_agrees_with_loops(vote, stored, said, known, certainty, gamma):
+    how = EnsembleWeights(gamma=gamma, renormalise=False)
+    found = combined([certain(vote, certainty, stored), source(CLIP, said, known)], [False] * CLASSES, how)
+    for n, r in enumerate(certainty):
+        sure = min(1.0, sum(value for value, knows in zip(said[n], known, strict=True) if knows))
+        for c in range(CLASSES):
+            mine = vote[n][c] * (1 - (1 - r) * sure) if stored[c] else None
+            wanted = mixed(mine, said[n][c] if known[c] else None, r + (1 - r) * gamma) or 0.0
+            assert found[n][c] == pytest.approx(wanted)
+
+
 def mixed(a, b, weight):
     """Two sources, either of which may be silent (None)."""
     if a is None or b is None:

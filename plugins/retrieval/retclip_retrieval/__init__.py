@@ -33,6 +33,14 @@ class VoteSettings(Settings):
     max_distance: float | None = Field(
         None, gt=0, le=2, description="neighbours with a larger cosine distance have no vote; None: all vote"
     )
+    certainty_distance: float | None = Field(
+        None,
+        gt=0,
+        le=2,
+        description="cosine distance of the nearest neighbour at which a vote is half certain: beside other "
+        "classifiers a certain vote decides, an uncertain one yields to them; None: `ensemble.gamma` alone weighs",
+    )
+    certainty_width: float = Field(0.08, gt=0, description="how fast certainty falls around that distance")
     per_class_best: int = Field(
         0,
         ge=0,

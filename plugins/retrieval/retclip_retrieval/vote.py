@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from retclip.algorithms.retrieval_scores import retrieval_scores, voting
+from retclip.algorithms.vote_certainty import vote_certainty
 from retclip.algorithms.vote_shares import vote_rule, vote_shares
 from retclip.errors import ConfigError
 from retclip.types import ClassScores, Role
@@ -43,7 +44,8 @@ class Vote:
         """Return (n, c) votes in [0, 1] of the stored segments nearest to each of n masks, for c classes.
 
         `knows` is `neighbours.supported`, the classes that the store has. A mask that covers no cell of the feature
-        grid has no vector; its row is zero. `shares` (n, k) is each neighbour's contribution, `rule` the vote in words.
+        grid has no vector; its row is zero. `shares` (n, k) is each neighbour's contribution, `rule` the vote in words,
+        `certainty` (n,) by the nearest neighbour's distance where `certainty_distance` is set.
         Raises ConfigError without neighbours.
         """
         if neighbours is None:
@@ -57,7 +59,7 @@ class Vote:
 
         covered: (n,) bool, False where a mask covers no cell of the feature grid.
         """
-        rule = self.settings.model_dump(exclude={"per_class_best"})
+        rule = self.settings.model_dump(exclude={"per_class_best", "certainty_distance", "certainty_width"})
         rule["aggregate"] = self.settings.per_class_best or self.settings.aggregate
         classes, distances = neighbours.classes, neighbours.distances
         values = retrieval_scores(classes, distances, len(neighbours.supported), **rule)  # (n, c)
@@ -68,7 +70,16 @@ class Vote:
         )
         in_reach = voting(classes, distances, self.settings.max_distance)  # (n, k)
         speaks = in_reach.any(dim=1) & covered  # (n,); without a neighbour in reach the vote abstains
+        midpoint, width = self.settings.certainty_distance, self.settings.certainty_width
+        certainty = None if midpoint is None else vote_certainty(distances, in_reach, midpoint, width)  # (n,)
         supported = neighbours.supported.to(values.device)
         return ClassScores(
-            values, supported, self.role, classifier=NAME, speaks=speaks, shares=shares, rule=vote_rule(**rule)
+            values,
+            supported,
+            self.role,
+            classifier=NAME,
+            speaks=speaks,
+            shares=shares,
+            rule=vote_rule(**rule),
+            certainty=certainty,
         )

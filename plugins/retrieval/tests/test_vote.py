@@ -122,3 +122,11 @@ def test_the_best_of_each_class_have_the_shares():
     found = score(near([[0, 1, 0, 1]], [[0.0, 0.25, 0.5, 1.0]]), per_class_best=1)
     assert found.shares.tolist() == [pytest.approx([1, 0.75, 0, 0])]
     assert found.rule.endswith("the mean of its 1 nearest")
+
+
+def test_certainty_is_said_where_its_distance_is_set():
+    assert score(ABA).certainty is None
+    two = near([[0, 1, 0], [0, -1, -1]], [[0.37, 0.4, 0.5], [0.53, inf, inf]])
+    found = score(two, certainty_distance=0.45, certainty_width=0.08)
+    assert found.certainty.tolist() == pytest.approx([1 / (1 + exp(-1)), 1 / (1 + exp(1))], abs=1e-5)
+    assert torch.equal(found.values, score(two).values), "votes stay what they are"

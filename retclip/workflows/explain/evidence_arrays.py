@@ -55,6 +55,8 @@ def put_scores(arrays: Arrays, prefix: str, scores: Sequence[ClassScores]) -> No
             arrays[f"{prefix}speaks_{number}"] = source.speaks.cpu().numpy()
         if source.shares is not None:
             arrays[f"{prefix}shares_{number}"] = source.shares.float().cpu().numpy()
+        if source.certainty is not None:
+            arrays[f"{prefix}certainty_{number}"] = source.certainty.float().cpu().numpy()
 
 
 def scores_in(arrays: Mapping[str, NDArray[Any]], prefix: str, sources: Sequence[Source]) -> tuple[ClassScores, ...]:
@@ -69,6 +71,7 @@ def scores_in(arrays: Mapping[str, NDArray[Any]], prefix: str, sources: Sequence
             _optional(arrays, f"{prefix}speaks_{number}"),
             _optional(arrays, f"{prefix}shares_{number}"),
             source.rule,
+            _optional(arrays, f"{prefix}certainty_{number}"),
         )
         for number, source in enumerate(sources)
     )
