@@ -59,6 +59,10 @@ class BuildSection(Section):
         lt=1,
         description="masks without names, of annotated photos: kept where the majority under them has a larger share",
     )
+    annotated_masks: bool = Field(
+        False,
+        description="masks without names, of annotated photos: the annotation's own masks are stored beside them",
+    )
     assign_confidence: float = Field(
         0.5,
         ge=0,

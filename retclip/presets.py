@@ -70,13 +70,16 @@ FOR_FINETUNING = ("fc-clip-finetune", "miniature-finetune")
 
 PRESETS: dict[str, dict[str, Any]] = {
     "appearance": _APPEARANCE,
-    # The same with a network that pip installs (plugins/timm), its vote the same: chosen by no photo of the benchmark;
-    # beside it the labels that the network was trained on, gamma by cross-validation on COCO's training photos.
+    # The same with a network that pip installs (plugins/timm), its vote the same; beside it the labels that the network
+    # was trained on. The certainty of the vote by cross-validation on training photos (benchmarks/README.md).
     "photos": {
         **_APPEARANCE,
         "components": {"backbone": "timm.lite0", "proposer": "regions.tree", "classifiers": (VOTE, LABELS)},
-        "ensemble": {"gamma": 0.5},
+        # Cut as photos are asked, every patch of a photo, and what is annotated as a whole (benchmarks/README.md).
+        "build": {"proposer": "regions.tree", "max_segments": 1200, "annotated_masks": True},
+        "ensemble": {"gamma": 0.0},  # how much the vote counts is a matter of its certainty
         "segment": {**_APPEARANCE["segment"], "without_store": True},  # the labels alone name what they know
+        "plugin": {"retrieval": {"vote": {"vote": "rank", "certainty_distance": 0.45}}},
     },
     # FC-CLIP as published: alpha 0.4, beta 0.8, geometric (method.md 1.6, 1.9).
     "fc-clip": {

@@ -26,6 +26,7 @@ FREE = (
 )  # fmt: skip
 FLICKR = re.compile(r"staticflickr\.com/\d+/(\d+)_")  # the photo's number, from which Flickr's page leads to its author
 MATERIALS = {"wood": "wooden", "tile": "tiled"}  # "wall-wood" is a wooden wall, "wall-brick" a brick wall
+ANNOTATED = {"build": {"proposer": "reference.ground_truth"}}  # whole objects: patches would be 12 MB
 HEAD = """The starter memory of RetCLIP
 =============================
 
@@ -88,7 +89,7 @@ def make(coco: Path, plugin: Path) -> None:
         (folder / "panoptic_train.json").write_text(json.dumps(free_photos(document)), encoding="utf-8")
         (folder / "panoptic_train").symlink_to((coco / "panoptic_train").absolute())
         (folder / "images" / "train").symlink_to((coco / "images" / "train").absolute())
-        with retclip.open(store, preset="photos", create=True) as memory:
+        with retclip.open(store, preset="photos", create=True, settings=ANNOTATED) as memory:
             memory.build(f"coco-panoptic:{folder}?split=train")
             for store_class in memory.classes.list():
                 if (name := everyday_name(store_class.name)) != store_class.name:

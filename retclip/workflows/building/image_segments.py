@@ -21,7 +21,7 @@ from retclip.store.records import NewSegment, UnitResult
 from retclip.store.states import LabelSource
 from retclip.types import DenseFeatures, Image, MaskProposals, SegmentFeatures
 from retclip.workflows.building.label_assignment import LabelAssignment
-from retclip.workflows.building.majority_naming import majority_named
+from retclip.workflows.building.majority_naming import majority_named, with_annotated_masks
 from retclip.workflows.building.units import Unit
 from retclip.workflows.segment.describe_image import key_features, keys_of, proposals_of
 from retclip.workflows.segment.masks import best_first, binary, box
@@ -77,6 +77,8 @@ def _labelled(
         named, share = majority_named(
             proposals, image.truth, class_names, build.majority_share, build.max_segments, tally
         )
+        if build.annotated_masks:
+            named, share = with_annotated_masks(named, share, image.truth, class_names)
         return _Labelled(named, LabelSource.ANNOTATION, share), None
     if proposals.prompts is None and naming.needed:
         named, described, sure = naming.assigned(image, proposals, features, class_names)

@@ -1,7 +1,8 @@
 """Names masks that a proposer left without one, in photos whose pixels are annotated: by the majority under each mask.
 
 The pixels that vote are those that are stored. What lies on top votes first. Where that gives no majority and annotated
-objects overlap, their complete masks vote: a bowl full of apples is a bowl.
+objects overlap, their complete masks vote: a bowl full of apples is a bowl. The annotation's own masks may be stored
+beside them, so that no class is lost that is the majority nowhere.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import interpolate
 
 from retclip.algorithms.majority_labels import SILENT, Majority, class_votes, majority_labels
+from retclip.algorithms.mask_tree import leaves
 from retclip.annotated_objects import ObjectMask
 from retclip.passed_over import TOO_MANY, Tally
 from retclip.types import MaskProposals, PanopticSegmentation
@@ -33,11 +37,16 @@ def majority_named(
 ) -> tuple[MaskProposals, list[float]]:
     """Return the masks whose majority is one of the classes, best first, and the share of each.
 
+    Of a tree of masks the leaves are named: their unions show the same pixels again, and as stored segments they
+    outvote the leaves of smaller things.
+
     class_names: to build; masks of other classes are left out uncounted, as annotated masks of other classes are.
     threshold: a majority has a larger share (`build.majority_share`).
     most: how many masks at most, of the highest objectness.
     tally: counts what is passed over.
     """
+    if proposals.parents is not None:
+        proposals = proposals.picked(leaves(proposals.parents).nonzero()[:, 0])
     names = list(dict.fromkeys(segment.class_name for segment in truth.segments if not segment.is_crowd))
     majority = _majority(proposals, truth, names, threshold)
     is_built = np.array([*(name in class_names for name in names), False])  # (c + 1,), the last for SILENT
@@ -49,6 +58,38 @@ def majority_named(
     kept = kept[:most]
     prompts = tuple(names[majority.label[n]] for n in kept.tolist())
     return replace(proposals.picked(kept), prompts=prompts), majority.share[kept.numpy()].tolist()
+
+
+def with_annotated_masks(
+    named: MaskProposals, shares: Sequence[float], truth: PanopticSegmentation, class_names: Sequence[str]
+) -> tuple[MaskProposals, list[float]]:
+    """Return the masks of `majority_named`, then the annotation's own of those classes, with a share of 1 each.
+
+    They are brought to the grid of the others; one that covers no half of any cell there is left out. Crowds are, too.
+    """
+    height, width = named.masks.shape[1:]
+    masks, names = list[Tensor](), list[str]()
+    for segment in truth.segments:
+        if segment.is_crowd or segment.class_name not in class_names:
+            continue
+        visible = torch.from_numpy(truth.label_map == segment.id).float()[None, None]  # (1, 1, H, W)
+        mask = interpolate(visible, (height, width), mode="area")[0, 0]  # (y, x)
+        if bool((mask > 0.5).any()):
+            masks.append(mask.to(named.masks))
+            names.append(segment.class_name)
+    if not masks:
+        return named, list(shares)
+    both = replace(
+        named,
+        masks=torch.cat([named.masks, torch.stack(masks)]),
+        objectness=torch.cat([named.objectness, named.objectness.new_ones(len(masks))]),
+        prompts=(*(named.prompts or ()), *names),
+        embeddings=None,
+        logits=None,
+        detector_scores=None,
+        mask_scores=None,
+    )
+    return both, [*shares, *[1.0] * len(masks)]
 
 
 def _majority(

@@ -15,7 +15,7 @@ from retclip.store.sql.engine import transaction
 from retclip.types import FeatureSpace, MaskProposals, PanopticSegmentation, SegmentInfo
 from retclip.workflows.building.add_space import add_space
 from retclip.workflows.building.build_store import build_store
-from retclip.workflows.building.majority_naming import OUTSIDE, UNDECIDED, majority_named
+from retclip.workflows.building.majority_naming import OUTSIDE, UNDECIDED, majority_named, with_annotated_masks
 from retclip.workflows.classes.add_class import add_class
 from retclip.workflows.classes.addition import Addition
 
@@ -140,6 +140,24 @@ def test_against_counting_pixel_by_pixel(seed):
     assert named(proposals, truth)[0] == expected
 
 
+def test_of_a_tree_the_leaves_are_named():
+    truth = annotation(["11112222"] * 4, ("sky", "car"))
+    tree = replace(masks((0, 4, 0, 4), (0, 4, 4, 8), (0, 4, 0, 8)), parents=torch.tensor([2, 2, -1]))
+    assert named(tree, truth) == ([("sky", 1.0), ("car", 1.0)], {}), "the root, half and half, is not counted either"
+
+
+def test_annotated_masks_beside_patches_on_their_grid():
+    truth = annotation(["11111111", "11111111", "11111233", "11111433"], ("sky", "car", "grass", "car"), crowds=(4,))
+    patches = replace(masks((0, 2, 0, 4), size=(2, 4)), image_size=(4, 8))
+    labelled, share = majority_named(patches, truth, CLASSES, 0.5, 300, Tally())
+    both, shares = with_annotated_masks(labelled, share, truth, ("sky", "car", "grass"))
+    # the car is one pixel of a cell of four and is lost; the crowd never counts
+    assert both.prompts == ("sky", "sky", "grass") and shares == [share[0], 1.0, 1.0]
+    assert both.masks[1].tolist() == [[1.0] * 4, [1.0, 1.0, 0.5, 0.0]] and len(both.objectness) == 3
+    only, _ = with_annotated_masks(labelled, share, truth, ("car",))
+    assert only.prompts == ("sky",), "nothing to add"
+
+
 # What a build makes of it. The picture's left half is one class, its right half another.
 
 
@@ -177,6 +195,12 @@ def test_a_build_stores_proposed_masks_named_by_the_annotation(kit, fresh):
     assert config["build"]["majority_share"] == 0.5, "the run says by which share"
     again = build_store(parts, kit.Source([kit.picture("sky", "car"), kit.picture("grass", "sky")]), "listed:x")
     assert (again.skipped, again.segments) == (2, 0)
+
+
+def test_a_build_stores_the_annotated_masks_too(kit, fresh):
+    parts = parts_of(kit, fresh, annotated_masks=True)
+    report = build_store(parts, kit.Source([kit.picture("sky", "car")]), "listed:x")
+    assert dict(report.per_class) == {"sky": 3, "car": 2}, "two and one strips, and a half each"
 
 
 def test_another_share_takes_the_place_of_the_first_and_back(kit, fresh):
