@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from retclip.namespaces import Classes, Matches, Spaces
     from retclip.plugin.checked_source import CheckedSource
     from retclip.progress import Progress
+    from retclip.report.segment_report import SegmentReport
     from retclip.report.segment_table import SegmentTable
     from retclip.result import SegmentationResult
     from retclip.store.records import (
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
         HistoryEvent,
         ListedSegment,
         SegmentChange,
+        SegmentDetails,
+        SegmentFactRecord,
         SegmentFilter,
         SegmentState,
         SpaceState,
@@ -111,8 +114,11 @@ _HOMES = {  # imported when they are first asked for
     "RegressionReport": "workflows.classes.regression_figures",
     "RetCLIP": "engine",
     "SegmentChange": "store.records",
+    "SegmentDetails": "store.records",
+    "SegmentFactRecord": "store.records",
     "SegmentFilter": "store.records",
     "SegmentInfo": "types",
+    "SegmentReport": "report.segment_report",
     "SegmentState": "store.records",
     "SegmentTable": "report.segment_table",
     "SegmentationResult": "result",
@@ -166,8 +172,11 @@ __all__ = [
     "RetCLIP",
     "RetCLIPError",
     "SegmentChange",
+    "SegmentDetails",
+    "SegmentFactRecord",
     "SegmentFilter",
     "SegmentInfo",
+    "SegmentReport",
     "SegmentState",
     "SegmentTable",
     "SegmentationResult",

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
     from retclip.evidence import Evidence
     from retclip.plugin.contracts import NeighbourVote
+    from retclip.report.segment_report import SegmentReport
+    from retclip.report.segment_table import SegmentTable
     from retclip.store.feature_store import FeatureStore
-    from retclip.store.records import Edit, HistoryEvent, StoreClass, StoreDifference
+    from retclip.store.records import Edit, HistoryEvent, SegmentFilter, StoreClass, StoreDifference
     from retclip.workflows.building.build_loop import BuildReport
     from retclip.workflows.building.estimate_build import Estimate
     from retclip.workflows.classes.fill_report import FillReport
@@ -250,6 +252,50 @@ class RetCLIP:
         photos = self.source(source)
         names = chosen_classes(photos, photos.address, as_vocabulary(classes), without)
         return estimate_build(parts, photos, photos.address, names, sample, on_progress=on_progress)
+
+    def search(  # noqa: PLR0913  (the options of the command, each by its name)
+        self,
+        text: str | None = None,
+        image: ImageInput | None = None,
+        segment: UUID | str | None = None,
+        *,
+        box: tuple[int, int, int, int] | None = None,
+        point: tuple[int, int] | None = None,
+        mask: str | PathLike[str] | None = None,
+        filter: SegmentFilter | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+        space: str | None = None,
+    ) -> SegmentTable:
+        """Find stored segments: nearest to words, a photo or another segment, or all that pass a filter, page by page.
+
+        text: needs a backbone with a text tower.
+        image: a photo as `segment` takes it.
+        box: x, y, width, height of a part of it in pixels.
+        point: x, y of a pixel, whose smallest mask is asked for.
+        mask: a PNG of the photo's size, set where it is not 0.
+        segment: the id of a stored segment, or 8 digits of it or more; it is left out of the answer.
+        filter: None = every visible segment.
+        limit: segments of a page; cursor: `next` of the page before, asked with the same question and filter.
+        space: a backbone or a space's id, where the store holds several.
+        Raises ConfigError, DataError, PluginError, WeightsMissing, StoreError.
+        """
+        from retclip.segment_questions import SegmentQuestion, as_filter, as_path, search
+        from retclip.workflows.search.query_vector import Marked
+
+        question = SegmentQuestion(text, image, segment, Marked(box, point, as_path(mask)), space)
+        return search(self.session, question, as_filter(filter), limit, cursor)
+
+    def show(self, segment: UUID | str, neighbours: int = 8, space: str | None = None) -> SegmentReport:
+        """Tell everything that is known of a stored segment: origin, facts, the events behind them, its neighbours.
+
+        segment: its id, or 8 digits of it or more.
+        neighbours: how many of the nearest visible segments; space: as `search` takes it.
+        Raises DataError for an unknown one, StoreError.
+        """
+        from retclip.segment_questions import show
+
+        return show(self.session, segment, neighbours, space)
 
     def fill_missing(self, classes: Names, again: bool = False, on_progress: OnProgress = silent) -> FillReport:
         """Fetch classes that the store lacks from the data set `fallback.source`, and store them under these names.

@@ -32,7 +32,7 @@ from retclip.cli import (
     plugins,
     presets,
     segment,
-    store,
+    store_search,
     streams,
     weights,
 )
@@ -61,7 +61,7 @@ app.command()(evaluate.evaluate)
 app.command()(finetune.finetune)
 app.command()(presets.presets)
 app.command()(doctor.doctor)
-app.add_typer(store.app, name="store")
+app.add_typer(store_search.app, name="store")
 app.add_typer(db.app, name="db")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(weights.app, name="weights")

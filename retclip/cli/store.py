@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retclip.store.records import SpaceState
     from retclip.workflows.building.add_space import AddSpaceReport
 
-app = typer.Typer(help="The feature spaces of a store.", no_args_is_help=True)
+app = typer.Typer(help="The segments and feature spaces of a store.", no_args_is_help=True)
 
 Accept = Annotated[
     bool, typer.Option("--accept-failed", help="Let segments whose photo cannot be used go without a vector.")

@@ -30,12 +30,14 @@ class SegmentTable(Sequence[ListedSegment]):
     title: what the list is of.
     next: the cursor of the page that follows; None after the last one.
     masks: reads the masks of segments, for pictures; None: crops are boxes.
+    notes: what the answer passed over.
     """
 
     segments: tuple[ListedSegment, ...]
     title: str = "segments"
     next: str | None = None
     masks: ReadsMasks | None = field(default=None, compare=False)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.segments)
@@ -48,7 +50,7 @@ class SegmentTable(Sequence[ListedSegment]):
 
     def __getitem__(self, place: int | slice) -> ListedSegment | SegmentTable:
         if isinstance(place, slice):
-            return SegmentTable(self.segments[place], self.title, None, self.masks)
+            return SegmentTable(self.segments[place], self.title, None, self.masks, self.notes)
         return self.segments[place]
 
     def __iter__(self) -> Iterator[ListedSegment]:
@@ -62,7 +64,7 @@ class SegmentTable(Sequence[ListedSegment]):
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         segments = [segment.as_dict() for segment in self.segments]
-        return {"title": self.title, "segments": segments, "next": self.next}
+        return {"title": self.title, "segments": segments, "next": self.next, "notes": list(self.notes)}
 
     def save(self, path: str | Path) -> Path:
         """Write a page with crops (.html), a sheet of crops (.png) or a list (.csv); return its path.

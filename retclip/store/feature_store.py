@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from retclip.errors import SpaceMismatch
+from retclip.shapes import check_shape
 from retclip.store.api.classes import Classes
 from retclip.store.api.history import History
 from retclip.store.api.maintenance import Maintenance
@@ -27,7 +31,7 @@ from retclip.store.classes.vocabulary_state import vocabulary_state
 from retclip.store.index import sync
 from retclip.store.index.indexes import Indexes
 from retclip.store.places import check_identity, find_store, is_store, make_store
-from retclip.store.records import Edit, StoreOptions, VocabularyState
+from retclip.store.records import Edit, FoundPage, SegmentFilter, StoreOptions, VocabularyState
 from retclip.store.sql.transactions import Transactions
 from retclip.types import FeatureSpace
 
@@ -58,8 +62,9 @@ class FeatureStore:
         self._indexes = Indexes(folder, options, engine, self.archive)
         self._catalog = Transactions(engine, self._indexes.follow_edit)
         self.classes, self.matches = Classes(self._catalog), Matches(self._catalog)
-        self.segments, self.history = Segments(self._catalog, self.archive), History(self._catalog)
+        self.history = History(self._catalog)
         self.spaces = Spaces(folder, self._catalog, self.archive, self._indexes)
+        self.segments = Segments(self._catalog, self.archive, self.spaces)
         self.runs = Runs(self._catalog, self.archive, self._indexes, self.spaces)
         self.trust = Trust(self._catalog, self.archive, self.spaces)
         self.maintenance = Maintenance(self._catalog, self.archive, self._indexes, self.spaces)
@@ -131,6 +136,28 @@ class FeatureStore:
             raise SpaceMismatch("the space of the vectors", f"none, and {len(rows)} are stored", "name it: space=")
         row = self.spaces.choose(rows, space)
         return self._indexes.ask(*row, lambda index: nearest(index, vectors, store_classes, k, per_class))
+
+    def search(
+        self, vector: NDArray[np.float32], chosen: SegmentFilter, limit: int, after: str | None = None,
+        words: Sequence[str] = (), without: Sequence[UUID] = (), space: FeatureSpace | None = None,
+    ) -> FoundPage:  # fmt: skip
+        """Find a page of the segments nearest to a vector that pass a filter, whatever their state.
+
+        vector: (d,) float32 of unit length.
+        limit: segments of a page, at least 1.
+        after: the cursor of the page before (`FoundPage.next`), None for the first page.
+        words: what was asked: a cursor is of the same words and filter.
+        without: segments that are left out.
+        space: of the vector; None for the first build's.
+        Raises ConfigError for a limit or a cursor that cannot be; DataError for names and ids that the store does not
+        have; ShapeError; StoreMissing for an empty store, SpaceMismatch, StoreBusy, StoreDamaged.
+        """
+        from retclip.store.search.filtered_search import VectorQuestion, nearest_page
+
+        row = self.spaces.row_of(space)
+        check_shape("vector", vector, "d", {"d": row[1].dim})
+        question = VectorQuestion(vector, (*words, row[1].id), chosen, limit, tuple(without))
+        return self._indexes.ask(*row, lambda index: nearest_page(index, question, after))
 
     def undo(self, event: int, actor: str) -> Edit:
         """Undo an event, in any order; later facts about the same segments and classes stay.

@@ -49,6 +49,12 @@ def test_both_are_asked_by_name_and_each_says_what_it_lacks(run, store, spaces, 
     assert report["images"] == 2 and report["segments"] > 10 and report["failures"] == []
     assert f"wrote the settings of {MODEL} into" in added.err and "add-space 2/2" in added.err
     assert spaces() == {COLOUR: (0, 0, True), MODEL: (0, 0, True)}
+    refused = run("store", "search", "--text", "sky", "--store", store)
+    assert refused.code == 2 and f"--space {MODEL}" in refused.err, refused.err
+    words = run("store", "search", "--text", "sky", "--space", MODEL, "--limit", "3", "--json", "--store", store)
+    near = json.loads(words.out)["segments"]
+    assert words.code == 0 and len(near) == 3 and near[0]["class"] == "sky", words.err
+    assert run("store", "show", near[0]["segment"], "--space", MODEL, "--store", store).out.count(MODEL) >= 1
     photo, source = two / "scenes" / "train_0_0000.png", VAL.format(tmp_path / "val")
     for backbone in (COLOUR, MODEL):  # its settings stand in the store's file
         chosen = ("--store", store, "--backbone", backbone)

@@ -5,27 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
+import numpy as np
+from numpy.typing import NDArray
+
+from retclip.store.api.spaces import Spaces
 from retclip.store.archive.shards import Archive
 from retclip.store.classes import segment_edits
 from retclip.store.records import (
     Edit,
     Export,
     ListedSegment,
+    SegmentDetails,
     SegmentFilter,
     SegmentPage,
     StoredSegment,
     VectorMaker,
 )
-from retclip.store.segments import exported, filtering, listed, spaces
+from retclip.store.segments import details, exported, filtering, listed, spaces, stored_vectors
 from retclip.store.sql import catalog
 from retclip.store.sql.transactions import Transactions
+from retclip.types import FeatureSpace
 
 
 class Segments:
     """Segments of any status: retired and quarantined ones are found by their id, too."""
 
-    def __init__(self, transactions: Transactions, archive: Archive) -> None:
-        self._catalog, self._archive = transactions, archive
+    def __init__(self, transactions: Transactions, archive: Archive, spaces: Spaces) -> None:
+        self._catalog, self._archive, self._spaces = transactions, archive, spaces
 
     def get(self, ids: Sequence[UUID]) -> dict[UUID, StoredSegment]:
         """Read the records of segments; unknown ids are left out."""
@@ -39,6 +45,19 @@ class Segments:
     def masks(self, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes, int, int]]:
         """Read the masks of segments as `mask` does; unknown ids are left out."""
         return self._catalog.read(listed.masks, ids)
+
+    def details(self, segment_id: UUID) -> SegmentDetails | None:
+        """Read everything that is known of a segment; None for an unknown one."""
+        return self._catalog.read(details.details, segment_id)
+
+    def vectors(self, ids: Sequence[UUID], space: FeatureSpace | None = None) -> dict[UUID, NDArray[np.float32]]:
+        """Read the vectors of segments, (d,) float32 of unit length each; a segment without one is left out.
+
+        space: None for the first build's.
+        Raises StoreMissing for an empty store, SpaceMismatch, StoreDamaged.
+        """
+        space_id, stored = self._spaces.row_of(space)
+        return self._catalog.read(stored_vectors.vectors_of, self._archive, ids, space_id, stored.dim)
 
     def listed(self, ids: Sequence[UUID]) -> list[ListedSegment]:
         """Read segments as lists show them, in the order of their ids; unknown ids are left out."""

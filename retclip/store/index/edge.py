@@ -27,6 +27,7 @@ from retclip.store.index.edge_searches import EdgeSearches, class_sizes
 from retclip.store.index.edge_shard import SHARD, check_space, engine_faults, load, locked
 from retclip.store.index.nearest_in_classes import nearest_in_classes, nearest_of_each
 from retclip.store.index.protocol import (
+    HALF_ROUNDING,
     PAYLOAD,
     REVISION,
     Hits,
@@ -51,6 +52,8 @@ log = logging.getLogger(__name__)
 
 class EdgeIndex:
     """One Edge shard in `folder/shard`, locked for this process. Use `open`."""
+
+    rounding = HALF_ROUNDING
 
     def __init__(self, folder: Path, shard: Any, lock: IO[str], dim: int, exact_below: int, free_bytes: int) -> None:
         self.folder, self.dim, self.exact_below, self.free_bytes = folder, dim, exact_below, free_bytes
@@ -120,6 +123,12 @@ class EdgeIndex:
         with engine_faults(self.folder):
             parts = nearest_of_each(self._engine(), query_rows(queries), k, classes, self.exact_below)
             return gathered(parts, len(queries), k * len(classes))
+
+    def search_where(self, queries: Tensor, k: int, where: Mapping[str, Sequence[int]], exact: bool = True) -> Hits:
+        """See VectorIndex."""
+        with engine_faults(self.folder):
+            points = EdgeSearches(self._live(), {}).where(query_rows(queries), k, where, exact)
+            return gathered([points], len(queries), k)
 
     def scan(self) -> Iterator[tuple[UUID, NDArray[np.int64]]]:
         """See VectorIndex."""

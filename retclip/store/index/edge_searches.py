@@ -9,7 +9,7 @@ from typing import Any
 import qdrant_edge as edge
 
 from retclip.store.index.nearest_in_classes import Found, Row
-from retclip.store.index.protocol import WIDE_SEARCH
+from retclip.store.index.protocol import WIDE_SEARCH, WIDEST_SEARCH
 
 WIDE_WITHIN = 512  # in one class the links are fewer: with this 0.97 to 0.98 are found (benchmarks/README.md)
 ALL_CLASSES = 1 << 20
@@ -43,6 +43,14 @@ class EdgeSearches:
     def walk_within(self, rows: Sequence[Row], k: int, classes: Sequence[int]) -> Found:
         """See Engine."""
         return self._query(rows, k, _filter(classes), edge.SearchParams(hnsw_ef=max(WIDE_WITHIN, k)))
+
+    def where(self, rows: Sequence[Row], k: int, allowed: Mapping[str, Sequence[int]], exact: bool) -> Found:
+        """Find the k nearest points whose integers are among the allowed ones; see `VectorIndex.search_where`."""
+        must: list[Any] = [
+            edge.FieldCondition(key, match=edge.MatchAny(list(values))) for key, values in allowed.items()
+        ]
+        params = edge.SearchParams(exact=True) if exact else edge.SearchParams(hnsw_ef=max(WIDEST_SEARCH, k))
+        return self._query(rows, k, edge.Filter(must=must) if must else None, params)
 
     def _query(self, rows: Sequence[Row], k: int, chosen: Any, params: Any) -> Found:
         payload = edge.PayloadSelector.Include(["cat", "st"])

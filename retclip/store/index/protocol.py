@@ -27,6 +27,10 @@ PAYLOAD = ("cat", "img", "ds", "st", "rev", "run")
 # hnsw_ef of a search by a graph: with the default 0.951 of the true neighbours were found, with this 0.986
 # (stores.md 1.3); fewer in frequent classes (benchmarks/README.md).
 WIDE_SEARCH = 256
+# The same of a search with any filter beyond EXACT_POINTS: 0.99 and more at 200,000 (benchmarks/README.md).
+WIDEST_SEARCH = 1024
+# Bound of a distance between float16 vectors: each lies at most 2^-11 from its float32 self, the query, too.
+HALF_ROUNDING = 2 * 2.0**-11 + 2.0**-16
 CLASS, STATE, REVISION = PAYLOAD.index("cat"), PAYLOAD.index("st"), PAYLOAD.index("rev")
 
 
@@ -65,6 +69,7 @@ class VectorIndex(Protocol):
     """The methods that the feature store needs of an index. Each may be repeated; order between batches is free."""
 
     dim: int
+    rounding: float  # how far a distance that it answers may be from that of the archive's vector
 
     def upsert(self, points: Points) -> None:
         """Insert or replace; a stored point with the same or a newer revision stays as it is. The whole batch is
@@ -83,6 +88,13 @@ class VectorIndex(Protocol):
 
     def search_per_class(self, queries: Tensor, k: int, classes: Sequence[int]) -> Hits:
         """Find the k nearest points with state 0 of *each* class: (q, len(classes) * k), nearest first over all."""
+
+    def search_where(self, queries: Tensor, k: int, where: Mapping[str, Sequence[int]], exact: bool = True) -> Hits:
+        """Find the k nearest points of each query whose integers are among the allowed ones, whatever their state.
+
+        where: allowed values by the name of the integer, see PAYLOAD; one that is not named may have any value.
+        exact: scan; else the graph may be walked, where there is one.
+        """
 
     def scan(self) -> Iterator[tuple[UUID, NDArray[np.int64]]]:
         """Read every point's id and payload row (6,) int64, in any order; for the reconcile job."""

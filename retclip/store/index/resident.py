@@ -8,7 +8,7 @@ first, so that an answer does not depend on the order in which the points came.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from uuid import UUID
 
 import numpy as np
@@ -22,10 +22,13 @@ from retclip.store.index.top_k import exact_top_k, exact_top_k_per_group
 
 COARSE_FROM = 16_384  # rows from which a first pass in bfloat16 is worth its copy
 FIRST = 1024  # rows of the first allocation
+FLOAT_ROUNDING = 2.0**-17  # of a float32 distance, generously: sums of float64, lengths rounded twice
 
 
 class ResidentIndex:
     """All vectors in memory, float32, in the order they came; a removed row is overwritten by the last one."""
+
+    rounding = FLOAT_ROUNDING
 
     def __init__(self, dim: int, device: str = "cpu") -> None:
         self.dim, self.device = dim, torch.device(device)
@@ -71,9 +74,21 @@ class ResidentIndex:
 
     def search(self, queries: Tensor, k: int, classes: Sequence[int] | None = None) -> Hits:
         """See VectorIndex."""
-        allowed = self._visible()  # (n,)
-        if classes is not None:
-            allowed = allowed & np.isin(self._payload[: len(self._row), CLASS], np.asarray(classes, dtype=np.int64))
+        where = {"st": [0]} if classes is None else {"st": [0], "cat": classes}
+        return self.search_where(queries, k, where)
+
+    def search_where(
+        self,
+        queries: Tensor,
+        k: int,
+        where: Mapping[str, Sequence[int]],
+        exact: bool = True,  # noqa: ARG002
+    ) -> Hits:
+        """See VectorIndex: always exact."""
+        allowed = np.ones(len(self._row), dtype=bool)
+        for key, values in where.items():
+            column = self._payload[: len(self._row), PAYLOAD.index(key)]
+            allowed &= np.isin(column, np.asarray(values, dtype=np.int64))
         total = int(allowed.sum())
         if not total or not len(queries):
             return empty_hits(len(queries), k)

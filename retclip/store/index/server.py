@@ -15,9 +15,11 @@ from torch import Tensor
 
 from retclip.errors import SpaceMismatch, StoreDamaged, StoreError
 from retclip.store.index.protocol import (
+    HALF_ROUNDING,
     PAYLOAD,
     REVISION,
     WIDE_SEARCH,
+    WIDEST_SEARCH,
     Hits,
     Points,
     check_points,
@@ -38,6 +40,8 @@ ORDERING = models.WriteOrdering.STRONG  # of every write: an upsert must not be 
 
 class ServerIndex:
     """One collection of a server. Use `open`. Several processes may write: the revision guard orders them."""
+
+    rounding = HALF_ROUNDING
 
     def __init__(self, client: QdrantClient, calls: ServerCalls, dim: int) -> None:
         self.url, self.name, self.dim = calls.url, calls.collection, dim
@@ -86,6 +90,17 @@ class ServerIndex:
         rows = query_rows(queries)
         parts = [self._query([(row, [category]) for row in rows], k) for category in classes]
         return self._gathered(parts, len(rows), k * len(classes))
+
+    def search_where(self, queries: Tensor, k: int, where: Mapping[str, Sequence[int]], exact: bool = True) -> Hits:
+        """See VectorIndex."""
+        must: list[Any] = [
+            models.FieldCondition(key=key, match=models.MatchAny(any=list(values))) for key, values in where.items()
+        ]
+        chosen = models.Filter(must=must) if must else None
+        walk = models.SearchParams(hnsw_ef=max(WIDEST_SEARCH, k))
+        params = None if self.url == IN_MEMORY else models.SearchParams(exact=True) if exact else walk
+        answers = self._asked([(row, chosen) for row in query_rows(queries)], k, params)
+        return self._gathered([answers], len(queries), k)
 
     def scan(self) -> Iterator[tuple[UUID, NDArray[np.int64]]]:
         """See VectorIndex."""
@@ -189,11 +204,16 @@ class ServerIndex:
 
     def _query(self, rows: Sequence[tuple[list[float], Sequence[int] | None]], k: int) -> list[list[Any]]:
         params = None if self.url == IN_MEMORY else models.SearchParams(hnsw_ef=max(WIDE_SEARCH, k))
+        return self._asked([(row, _filter(classes)) for row, classes in rows], k, params)
+
+    def _asked(
+        self, rows: Sequence[tuple[list[float], models.Filter | None]], k: int, params: models.SearchParams | None
+    ) -> list[list[Any]]:
         answers: list[list[Any]] = []
         for start in range(0, len(rows), QUERIES):
             requests = [
-                models.QueryRequest(query=row, limit=k, with_payload=True, filter=_filter(classes), params=params)
-                for row, classes in rows[start : start + QUERIES]
+                models.QueryRequest(query=row, limit=k, with_payload=True, filter=chosen, params=params)
+                for row, chosen in rows[start : start + QUERIES]
             ]
             answers += self._call(self._answers, requests)
         return answers

@@ -5,6 +5,8 @@ from __future__ import annotations
 from retclip.store.records.classes import Edit as Edit
 from retclip.store.records.classes import StoreClass as StoreClass
 from retclip.store.records.classes import StoredSegment as StoredSegment
+from retclip.store.records.details import SegmentDetails as SegmentDetails
+from retclip.store.records.details import SegmentFactRecord as SegmentFactRecord
 from retclip.store.records.exports import Export as Export
 from retclip.store.records.exports import ExportedRun as ExportedRun
 from retclip.store.records.exports import ExportedSegment as ExportedSegment
@@ -15,6 +17,7 @@ from retclip.store.records.history import HistoryEvent as HistoryEvent
 from retclip.store.records.history import SegmentChange as SegmentChange
 from retclip.store.records.history import SegmentState as SegmentState
 from retclip.store.records.history import StoreDifference as StoreDifference
+from retclip.store.records.listed import FoundPage as FoundPage
 from retclip.store.records.listed import ListedSegment as ListedSegment
 from retclip.store.records.listed import SegmentPage as SegmentPage
 from retclip.store.records.matches import ClassMatch as ClassMatch

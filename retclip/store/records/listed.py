@@ -60,3 +60,19 @@ class ListedSegment:
             "state": str(self.state), "score": self.score, "run": self.run, "distance": self.distance,
             "trust": self.trust, "suggested": self.suggested, "note": self.note, "image_sha256": self.image_sha256,
         }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FoundPage:
+    """A page of the segments nearest to a vector, nearest first, equal ones in the order of their storing.
+
+    ids: of the segments.
+    distances: cosine distances, [0, 2], of the archive's vectors.
+    next: the cursor of the page that follows, None after the last one.
+    exact: whether the answer is proven to be complete; False where a graph was walked, in a very large store.
+    """
+
+    ids: tuple[UUID, ...]
+    distances: tuple[float, ...]
+    next: str | None = None
+    exact: bool = True

@@ -229,7 +229,9 @@ def _require(connection: Connection, kind: str, unknown: Sequence[Any], existing
         return
     names = list(connection.execute(existing.limit(SHOWN + 1)).scalars())
     there = _shown(names) if names else "none"
-    raise DataError(f"a {kind} of the store", _shown(unknown), f"choose one of these: {there}")
+    raise DataError(
+        f"{'an' if kind == 'image' else 'a'} {kind} of the store", _shown(unknown), f"choose one of these: {there}"
+    )
 
 
 def _shown(names: Sequence[Any]) -> str:

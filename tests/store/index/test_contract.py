@@ -194,3 +194,30 @@ def test_a_payload_that_lost_an_integer_is_none_that_anything_wants() -> None:
     assert payload_row(whole).tolist() == [1, 2, 3, 0, 5, 6]
     assert payload_row({**whole, "st": "zero", "run": None}).tolist() == [1, 2, 3, -1, 5, -1]
     assert payload_row(None).tolist() == payload_row({}).tolist() == [-1] * 6
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {},
+        {"st": [0]},
+        {"st": [0, 1], "cat": [1, 3]},
+        {"img": [4, 5, 6, 70], "st": [0]},
+        {"ds": [9]},
+        {"run": [2], "cat": [0]},
+    ],
+)
+def test_a_search_under_any_integers_is_exact_search(index: VectorIndex, where: dict[str, list[int]]) -> None:
+    points, asked = make_points(300), queries()
+    points.payload[::7, PAYLOAD.index("st")] = 1
+    points.payload[::2, PAYLOAD.index("run")] = 2
+    index.upsert(points)
+    keep = np.ones(300, dtype=bool)
+    for key, values in where.items():
+        keep &= np.isin(points.payload[:, PAYLOAD.index(key)], values)
+    hits, count = index.search_where(asked, 9, where), min(9, int(keep.sum()))
+    assert hits.ids.shape == (4, 9) and hits.ids[:, :count].tolist() == exact(points, asked, count, keep)
+    assert (hits.ids[:, count:] == np.array(None)).all() and np.isinf(hits.distances[:, count:]).all()
+    near = [[points.ids.index(one) for one in row[:count]] for row in hits.ids]
+    truth = np.array([1 - points.vectors[row] @ query for row, query in zip(near, asked.numpy(), strict=True)])
+    assert np.abs(hits.distances[:, :count] - truth.reshape(4, count)).max(initial=0) <= index.rounding

@@ -1,0 +1,1 @@
+"""Search among stored segments by a vector, under filters."""

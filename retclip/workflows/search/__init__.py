@@ -1,0 +1,1 @@
+"""Search and show: what a person asks of the stored segments."""
