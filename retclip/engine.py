@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from retclip.report.segment_report import SegmentReport
     from retclip.report.segment_table import SegmentTable
     from retclip.store.feature_store import FeatureStore
-    from retclip.store.records import Edit, HistoryEvent, SegmentFilter, StoreClass, StoreDifference
+    from retclip.store.records import Edit, EventLog, SegmentFilter, StoreClass, StoreDifference
     from retclip.workflows.building.build_loop import BuildReport
     from retclip.workflows.building.estimate_build import Estimate
     from retclip.workflows.classes.fill_report import FillReport
@@ -315,9 +315,9 @@ class RetCLIP:
         """
         return self.store.undo(event, self.actor)
 
-    def log(self) -> tuple[HistoryEvent, ...]:
-        """Everything that happened to the store, builds among them, oldest first."""
-        return tuple(self.store.history.log())
+    def log(self) -> EventLog:
+        """Everything that happened to the store, builds among them, oldest first, with the head of their chain."""
+        return self.store.history.log()
 
     def classes_at(self, event: int) -> tuple[StoreClass, ...]:
         """The classes as of an event, with the segments that were visible then. event: its number, as `log` tells it.
@@ -396,12 +396,13 @@ class RetCLIP:
             write_curve(job.run.folder / "curve.png", read_metrics(job.run.metrics))
         return report
 
-    def doctor(self, repair: bool = False) -> DoctorReport:
+    def doctor(self, repair: bool = False, chain_head: str | None = None) -> DoctorReport:
         """Check Python, torch, plugins, weights, and whether catalog, archive and index of the open store agree.
 
         repair: make the index right where it differs from the catalog. A store that does not open: `retclip.doctor`.
+        chain_head: the head of the chain of events as it was noted once (`log().head`), in full or from 8 digits on.
         """
-        return _doctor(self.session.components, repair, store=self.session.without_store())
+        return _doctor(self.session.components, repair, store=self.session.without_store(), chain_head=chain_head)
 
 
 def doctor(
@@ -409,21 +410,29 @@ def doctor(
     config_file: str | PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
     repair: bool = False,
+    chain_head: str | None = None,
 ) -> DoctorReport:
     """Check Python, torch, plugins and weights, and whether catalog, archive and index of a store agree.
 
     store: its folder, None = none; it need not be one that opens.
     config_file, settings: as `open` takes them.
     repair: make the index right where it differs from the catalog.
+    chain_head: the head of the store's chain of events as it was noted once; that it is still there is checked, too.
     Raises ConfigError; what is wrong is in the report.
     """
+    if chain_head is not None and store is None:
+        raise ConfigError("--store DIR beside --chain-head", "none", "name the store that the head was noted of")
     folder = None if store is None else Path(store)
     components = Components.configured(folder, Path(config_file) if config_file else None, settings)
-    return _doctor(components, repair, folder)
+    return _doctor(components, repair, folder, chain_head=chain_head)
 
 
 def _doctor(
-    components: Components, repair: bool, folder: Path | None = None, store: FeatureStore | None = None
+    components: Components,
+    repair: bool,
+    folder: Path | None = None,
+    store: FeatureStore | None = None,
+    chain_head: str | None = None,
 ) -> DoctorReport:
     from retclip.plugin.manager import PluginManager
     from retclip.plugin.weights import cached_in
@@ -437,7 +446,7 @@ def _doctor(
         findings += check_weights(manager.listed_weights(settings.of_component).values())
     backbones = [info.full_name for info in manager.components("backbone")]
     if store is not None:
-        findings += check_open_store(store, repair, backbones)
+        findings += check_open_store(store, repair, backbones, chain_head)
     elif folder is not None:
-        findings += check_store(folder, store_options(settings), repair, backbones)
+        findings += check_store(folder, store_options(settings), repair, backbones, chain_head)
     return DoctorReport(tuple(findings))

@@ -37,7 +37,7 @@ def log(
         if as_of is None:
             events = memory.log()
             if at.json:
-                output.data([event.as_dict() for event in events])
+                output.data(events.as_dict())
             else:
                 output.table(f"events of {at.store}", EVENT_COLUMNS, [event_row(event) for event in events])
             return

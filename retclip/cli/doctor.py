@@ -16,13 +16,17 @@ def doctor(
         Path | None, typer.Option("--store", "-s", metavar="DIR", help="Check this store too.", **options.VARIABLE)
     ] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Make the index right where it differs from SQL.")] = False,
+    chain_head: Annotated[
+        str | None,
+        typer.Option("--chain-head", metavar="HASH", help="The head of the chain of events, as you noted it once."),
+    ] = None,
     config: options.Config = None,
     json: options.Json = False,
 ) -> None:
     """Check Python, torch, plugins, weights and, with --store, whether its parts agree. Exit code 1 if not."""
     import retclip
 
-    report = retclip.doctor(store, config, repair=repair)
+    report = retclip.doctor(store, config, repair=repair, chain_head=chain_head)
     if json:
         output.data([asdict(finding) for finding in report.findings])
     else:

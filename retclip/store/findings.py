@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from retclip.store.states import RunKind
+from retclip.store.states import LinkFault, RunKind
 
 RESTORE = "restore the catalog from a backup (docs/team.md); `retclip doctor --store DIR` says what is hurt"
 
@@ -48,6 +48,46 @@ class CatalogState:
         )
         faults = [*self.structure, *self.orphans, *rows, *self.indexes]
         return "; ".join(faults[:4]) + (f"; and {len(faults) - 4} more" if len(faults) > 4 else "")
+
+
+@dataclass(frozen=True)
+class BrokenLink:
+    """The first place where the chain of events breaks.
+
+    link: its number; None for a row that no link covers.
+    event: the event that it is about.
+    reason: what is wrong, for people.
+    """
+
+    link: int | None
+    event: int
+    fault: LinkFault
+    reason: str
+
+    def __str__(self) -> str:
+        place = f"link {self.link}" if self.link is not None else "no link"
+        return f"{self.fault}: {place}, event {self.event}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class ChainState:
+    """The state of the chain of events.
+
+    links: how many there are.
+    head: the hash of the newest, "" without any.
+    broken: the first place where it breaks; None if it is whole.
+    since: how many links came after a head that somebody noted; -1 if that head is no link's; None if none was given.
+    """
+
+    links: int
+    head: str
+    broken: BrokenLink | None = None
+    since: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether nothing is broken, and a noted head is there."""
+        return self.broken is None and self.since != -1
 
 
 @dataclass(frozen=True)

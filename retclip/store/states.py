@@ -88,8 +88,18 @@ class Action(Word):
     RELABEL = "segment.relabel"
     QUARANTINE = "segment.quarantine"
     RELEASE = "segment.release"
+    RETIRE = "segment.retire"
     REPAIR = "repair"  # a segment without its vector is retired until it is made again
     UNDO = "undo"
+
+
+class LinkFault(Word):
+    """The fault of a link of the chain of events, or of its rows."""
+
+    CHANGED = "changed"
+    MISSING = "missing"
+    INSERTED = "inserted"
+    REORDERED = "reordered"
 
 
 class Decision(Word):

@@ -93,6 +93,8 @@ def test_the_store_as_of_an_event_and_what_differs_can_be_asked(run, store, clas
     merged = event(run("class", "merge", "grass", "sky", "--store", store, "--json"))
     assert run("undo", merged, "--store", store).code == 0 and classes() == before
     log = json.loads(run("log", "--store", store, "--json").out)
+    assert len(log["chain"]["head"]) == 64 and log["chain"]["links"] >= len(log["events"])
+    log = log["events"]
     built, merge, undo = log[0]["id"], log[-2], log[-1]
     assert (log[0]["action"], merge["id"], merge["undone_by"], undo["undoes"]) == ("build", merged, undo["id"], merged)
     assert "class.merge" in run("log", "--store", store).out

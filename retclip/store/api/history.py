@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from retclip.store.findings import ChainState
 from retclip.store.history import events, moments
-from retclip.store.records import HistoryEvent, StoreClass, StoreDifference
+from retclip.store.records import EventLog, StoreClass, StoreDifference
+from retclip.store.sql import chain_check, chain_links
 from retclip.store.sql.transactions import Transactions
 
 
@@ -13,9 +15,20 @@ class History:
     def __init__(self, transactions: Transactions) -> None:
         self._catalog = transactions
 
-    def log(self) -> list[HistoryEvent]:
+    def log(self) -> EventLog:
         """List every event, builds among them, oldest first."""
         return self._catalog.read(events.log)
+
+    def chain_head(self) -> tuple[int, str]:
+        """Read how many links the chain of events has, and the hash of the newest, "" without any."""
+        return self._catalog.read(chain_links.newest_link)
+
+    def check_chain(self, noted: str | None = None) -> ChainState:
+        """Check the chain of events; reads every event and fact.
+
+        noted: its head as somebody noted it, in full or from 8 digits on; None for none.
+        """
+        return self._catalog.read(chain_check.check_chain, noted)
 
     def classes_at(self, event: int) -> list[StoreClass]:
         """List the classes as of an event, by name, with the segments that were visible then counted. Reads every fact.

@@ -14,8 +14,9 @@ from sqlalchemy import Connection, Select, and_, func, insert, or_, select, upda
 from sqlalchemy.orm import aliased
 
 from retclip.errors import DataError
-from retclip.store.records import HistoryEvent, OpenRun
+from retclip.store.records import EventLog, HistoryEvent, OpenRun
 from retclip.store.sql.catalog import rows_in
+from retclip.store.sql.chain_links import added_rows, newest_link
 from retclip.store.sql.engine import one_writer_at_a_time
 from retclip.store.sql.tables import Category, ClassFact, Dataset, Event, Run, SegmentFact
 from retclip.store.states import Action, RunKind
@@ -36,7 +37,7 @@ UNDO = aliased(Event)  # in a query: the undo of an event
 
 def add(
     connection: Connection, actor: str, action: Action, target: str, category: int | None = None,
-    undoes: int | None = None,
+    undoes: int | None = None, reason: str = "",
 ) -> int:  # fmt: skip
     """Add an event and return its number.
 
@@ -44,9 +45,12 @@ def add(
     target: what was changed, for people to read; cut to 200 characters.
     category: the row of the class that it is about; None for none or several.
     undoes: the event that it takes back; None for any action but an undo.
+    reason: why, in the actor's words.
     """
     values = {"actor": actor, "action": action, "target": target[:200], "category_id": category, "undoes": undoes}
-    return int(connection.execute(insert(Event).values(**values).returning(Event.id)).scalar_one())
+    number = int(connection.execute(insert(Event).values(**values, reason=reason).returning(Event.id)).scalar_one())
+    added_rows(connection).events.add(number)
+    return number
 
 
 def of_run(connection: Connection, run: OpenRun, category: int | None = None) -> int:
@@ -138,9 +142,9 @@ def facts(
     return query.outerjoin(UNDO, and_(undone, UNDO.id <= at)).where(fact.event_id <= at)
 
 
-def log(connection: Connection) -> list[HistoryEvent]:
+def log(connection: Connection) -> EventLog:
     """List every event, oldest first."""
-    return _history(connection, _events())
+    return EventLog(tuple(_history(connection, _events())), *newest_link(connection))
 
 
 def of_classes(connection: Connection, category: int | None = None) -> list[HistoryEvent]:
@@ -159,7 +163,8 @@ def of_classes(connection: Connection, category: int | None = None) -> list[Hist
 
 def _events() -> Select[Any]:
     columns: tuple[Any, ...] = (
-        Event.id, Event.at, Event.actor, Event.action, Event.target, Event.undoes, UNDO.id.label("undone_by")
+        Event.id, Event.at, Event.actor, Event.action, Event.target, Event.undoes, UNDO.id.label("undone_by"),
+        Event.reason,
     )  # fmt: skip
     return select(*columns).outerjoin(UNDO, UNDO.undoes == Event.id).order_by(Event.id)
 
@@ -175,7 +180,7 @@ def _history(connection: Connection, query: Select[Any]) -> list[HistoryEvent]:
         source, dataset = runs_of_event[-1][2:] if runs_of_event else ("", "")
         return HistoryEvent(
             row.id, row.at, row.actor, row.action, row.target, names.get(row.id, ""), segments.get(row.id, 0),
-            tuple(run.id for run in runs_of_event), source, dataset, row.undoes, row.undone_by,
+            tuple(run.id for run in runs_of_event), source, dataset, row.undoes, row.undone_by, row.reason,
         )  # fmt: skip
 
     return [entry(row) for row in rows]

@@ -1,8 +1,9 @@
 """Facts about segments, and the values that follow from them.
 
-A fact states one or several of these: a label, a mask, whether the image shows the segment, whether a person hides it.
-Of each, the newest fact holds whose event is not undone. If none is left of a label or a mask, the first one stands: a
-segment always has both. Nothing else decides: an undo adds an event, and the remaining facts are read again.
+A fact states one or several of these: a label, a mask, whether the image shows the segment, whether a person hides it
+or took it out. Of each, the newest fact holds whose event is not undone. If none is left of a label or a mask, the
+first one stands: a segment always has both. Nothing else decides: an undo adds an event, and the remaining facts are
+read again.
 
 `segment` caches the current values beside the slot, so that no reader has to ask the facts. The transaction that adds
 facts settles them.
@@ -19,6 +20,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from retclip.store.history import events
 from retclip.store.sql.catalog import pages
+from retclip.store.sql.chain_links import added_rows
 from retclip.store.sql.tables import NORMAL, QUARANTINED, RETIRED, Event, Segment, SegmentFact
 from retclip.store.states import LabelSource
 
@@ -51,7 +53,9 @@ def add_facts(connection: Connection, event: int, facts: Sequence[Mapping[str, A
     facts: the columns of each, the same in all.
     """
     if facts:
-        connection.execute(insert(SegmentFact), [{"event_id": event, **fact} for fact in facts])
+        rows = [{"event_id": event, **fact} for fact in facts]
+        numbers = connection.execute(insert(SegmentFact).returning(SegmentFact.id), rows).scalars()
+        added_rows(connection).segment_facts.setdefault(event, []).extend(numbers)
 
 
 def add_same_fact(connection: Connection, event: int, segment_ids: Sequence[int], **values: Any) -> list[int]:
@@ -123,12 +127,12 @@ def _values(facts: Sequence[Any]) -> SegmentValues | None:
     label, drawn = _newest(facts, "category_id", True), _newest(facts, "mask_no", True)
     if label is None or drawn is None:
         return None
-    present, hidden = _newest(facts, "present"), _newest(facts, "hidden")
+    present, hidden, retired = (_newest(facts, column) for column in ("present", "hidden", "retired"))
     by_run = label.mask_no is not None  # a run that labels a segment has made its mask in the same fact
     return SegmentValues(
         label.category_id, label.label_source, label.confidence, f"run {label.run_id}" if by_run else label.actor,
         drawn.run_id, drawn.mask_no, drawn.score, drawn.detector_score, drawn.mask_score,
-        _status(bool(present and present.present), bool(hidden and hidden.hidden)),
+        _status(bool(present and present.present), bool(hidden and hidden.hidden), bool(retired and retired.retired)),
     )  # fmt: skip
 
 
@@ -139,8 +143,8 @@ def _newest(facts: Sequence[Any], column: str, never_without: bool = False) -> A
     return next(live, stating[0] if stating and never_without else None)
 
 
-def _status(present: bool, hidden: bool) -> int:
-    if not present:
+def _status(present: bool, hidden: bool, retired: bool) -> int:
+    if retired or not present:  # a person's word outlives every run that shows it again
         return RETIRED
     return QUARANTINED if hidden else NORMAL
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
 from uuid import UUID
 
 from retclip.store.states import Action
@@ -23,6 +24,7 @@ class HistoryEvent:
     source, dataset: what the newest of them read, "" without one.
     undoes: the event that it took back.
     undone_by: the event that took it back.
+    reason: why, in the actor's words, "" without any.
     """
 
     id: int
@@ -37,10 +39,41 @@ class HistoryEvent:
     dataset: str = ""
     undoes: int | None = None
     undone_by: int | None = None
+    reason: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Make plain data for JSON."""
         return {**asdict(self), "at": f"{self.at:%Y-%m-%dT%H:%M:%S}"}
+
+
+@dataclass(frozen=True)
+class EventLog(Sequence[HistoryEvent]):
+    """Events, oldest first, and the state of the chain that all events of the store are in.
+
+    links: how many links the chain has.
+    head: the hash of the newest, "" without any. Note it elsewhere: `doctor` tells whether it is still in the chain.
+    """
+
+    events: tuple[HistoryEvent, ...]
+    links: int
+    head: str
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    @overload
+    def __getitem__(self, index: int) -> HistoryEvent: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[HistoryEvent, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> HistoryEvent | tuple[HistoryEvent, ...]:
+        return self.events[index]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Make plain data for JSON."""
+        chain = {"links": self.links, "head": self.head}
+        return {"events": [event.as_dict() for event in self.events], "chain": chain}
 
 
 @dataclass(frozen=True)

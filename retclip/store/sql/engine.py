@@ -22,6 +22,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from retclip.errors import ConfigError, StoreBusy, StoreDamaged, StoreError
 from retclip.store.findings import RESTORE
+from retclip.store.sql.chain_links import ADDED, AddedRows, append_links
 from retclip.store.sql.connections import CONNECTING, connected, transaction_number, was_committed
 from retclip.store.sql.refusals import ConnectionLost, refusals
 from retclip.store.sql.row_checksum import SEAL
@@ -82,14 +83,20 @@ def _read_only(catalog: Path) -> bool:
 
 @contextmanager
 def transaction(engine: Engine, write: bool = False) -> Iterator[Connection]:
-    """Run the block in a transaction, committed at its end, with checksums for the rows that it wrote.
+    """Run the block in a transaction, committed at its end, with checksums for the rows that it wrote, and the links
+    of the events and facts among them (`chain_links`).
 
-    write: lock SQLite for writing at the start, and compute the checksums.
+    write: lock SQLite for writing at the start, and compute links and checksums.
     Raises StoreBusy, StoreDamaged, StoreUnreachable or StoreError on the database's refusal.
     """
-    with refusals(), connected(engine).execution_options(retclip_write=write) as connection:
+    added = AddedRows()
+    options = {"retclip_write": write, **({ADDED: added} if write else {})}
+    with refusals(), connected(engine).execution_options(**options) as connection:
         with _rolled_back(connection.begin()) as begun:
             yield connection
+            if added.touched():
+                one_writer_at_a_time(connection)
+                append_links(connection, added)
             if write:
                 seal_rows(connection)
             number = transaction_number(connection) if write else None

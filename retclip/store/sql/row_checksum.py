@@ -59,7 +59,7 @@ def row_checksum(columns: Sequence[Column[Any]], values: Sequence[Any]) -> int:
 
 
 def _checksum(table: bytes, values: Sequence[Any]) -> int:
-    parts = [(SPELLINGS.get(type(value)) or _spelling(value))(value) for value in values]
+    parts = [spelled(value) for value in values]
     lengths = [-1 if value is None else len(part) for value, part in zip(values, parts, strict=True)]
     return zlib.crc32(b"".join(parts), zlib.crc32(repr(lengths).encode(), zlib.crc32(table)))
 
@@ -92,6 +92,11 @@ def _plan(table: Table, numbered_later: bool) -> tuple[bytes, list[tuple[str, bo
 
 def _plain(column: Column[Any]) -> Callable[[Any], Any] | None:
     return next((plain for kind, plain in PLAIN if isinstance(column.type, kind)), None)
+
+
+def spelled(value: Any) -> bytes:
+    """Spell a value in bytes, alike for what a statement brings and what either database gives back for it."""
+    return (SPELLINGS.get(type(value)) or _spelling(value))(value)
 
 
 def _spelling(value: Any) -> Callable[[Any], bytes]:

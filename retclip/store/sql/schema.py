@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -106,8 +107,26 @@ def _run(engine: Engine, action: Callable[[Config], None]) -> None:
     config = alembic_config()
     with refusals(), _foreign_revision(), engine.connect().execution_options(retclip_write=True) as connection:
         _refuse_earlier(current_revision(connection))
-        config.attributes["connection"] = connection
-        action(config)
-        if current_revision(connection) == SCHEMA_HEAD:
-            seal_rows(connection)
-        connection.commit()
+        connection.rollback()
+        with _foreign_keys_off(connection):
+            config.attributes["connection"] = connection
+            connection.begin()
+            action(config)
+            if current_revision(connection) == SCHEMA_HEAD:
+                seal_rows(connection)
+            connection.commit()
+
+
+@contextmanager
+def _foreign_keys_off(connection: Connection) -> Iterator[None]:
+    """Run the block with SQLite's foreign keys off. The pragma does nothing inside a transaction, so it stands around
+    it, and goes to the driver, which does not begin one."""
+    driver: Any = connection.connection.dbapi_connection if connection.dialect.name == "sqlite" else None
+    if driver is not None:
+        driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        if driver is not None:
+            connection.rollback()
+            driver.execute("PRAGMA foreign_keys=ON")

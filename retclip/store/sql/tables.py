@@ -44,7 +44,7 @@ from retclip.store.states import (
     Word,
 )
 
-SCHEMA_HEAD = "0012"  # the newest migration; a test holds it against migrations/versions
+SCHEMA_HEAD = "0013"  # the newest migration; a test holds it against migrations/versions
 
 NORMAL, QUARANTINED, RETIRED = 0, 1, 2  # segment.status
 ACTIVE, DELETING, PURGED = 1, 2, 3  # image.state
@@ -225,6 +225,7 @@ class SegmentFact(Sealed, Base):
     mask_score: Mapped[float | None]
     present: Mapped[bool | None]  # whether its image shows it
     hidden: Mapped[bool | None]  # whether a person keeps it out of every answer
+    retired: Mapped[bool | None]  # whether a person took it out: no run brings it back
 
 
 class ClassFact(Sealed, Base):
@@ -413,6 +414,24 @@ class Event(Sealed, Base):
     target: Mapped[str] = mapped_column(String(200))  # for people to read: the class as it was called, the source
     category_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"), index=True)  # None: of several
     undoes: Mapped[int | None] = mapped_column(ForeignKey("event.id"), unique=True)
+    reason: Mapped[str] = mapped_column(Text, default="", server_default="")  # why, as its actor says
+
+
+class ChainLink(Sealed, Base):
+    """A transaction's share in an event: which rows it added, their digest, and the hash of all links up to here
+    (`retclip.store.sql.chain_links`). Links are numbered in the order in which they are committed. Append-only, like
+    `event`."""
+
+    __tablename__ = "chain_link"
+    __table_args__ = (CheckConstraint("number > 0", name="number"),)
+    number: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)  # from 1 on, without a gap
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id"), index=True)
+    adds_event: Mapped[bool]  # whether the event's own row is among those that it added
+    segment_facts: Mapped[str] = mapped_column(Text)  # their numbers: "1-350,360"
+    class_facts: Mapped[str] = mapped_column(Text)
+    digest: Mapped[str] = mapped_column(String(64))  # of the event's row if it was added, then of the facts
+    previous: Mapped[str] = mapped_column(String(64))  # the hash of the link before, "" of the first
+    hash: Mapped[str] = mapped_column(String(64), unique=True)
 
 
 class ClassMatchRow(Sealed, Base):

@@ -41,14 +41,20 @@ RESTORE = (
     "restore the catalog from a backup (docs/team.md), with nothing else running, then run this again; without a "
     "backup build its sources into a new store: what a damaged catalog says may not be copied"
 )
+UNCHAINED = (
+    "an event or its facts are not what the program stored: compare with a backup (docs/team.md), and restore it where "
+    "the change was not yours; nothing mends the chain"
+)
 NOT_COMPARED = Finding("archive, index", False, "not compared: the catalog that says what they should hold is damaged",
                        "mend the catalog first")  # fmt: skip
 
 
-def catalog_findings(store: FeatureStore, repair: bool) -> tuple[bool, list[Finding]]:
+def catalog_findings(store: FeatureStore, repair: bool, chain_head: str | None = None) -> tuple[bool, list[Finding]]:
     """Return whether the catalog is whole by the database and the rows' checksums, and of this program's schema.
 
     With `repair`, lookup structures are made again from whole rows; rows are never guessed.
+
+    chain_head: the head of the chain of events as somebody noted it, None for none.
 
     Raises StoreBehind for a whole catalog of another schema, StoreError for another store's.
     """
@@ -65,7 +71,8 @@ def catalog_findings(store: FeatureStore, repair: bool) -> tuple[bool, list[Find
     if not state.whole:
         return False, [finding, NOT_COMPARED]
     store.check_identity()
-    return True, [finding, Finding("schema", True, "as this program speaks it"), _history(store, repair)]
+    schema, history = Finding("schema", True, "as this program speaks it"), _history(store, repair)
+    return True, [finding, schema, history, *_chain(store, chain_head)]
 
 
 def _history(store: FeatureStore, repair: bool) -> Finding:
@@ -80,6 +87,19 @@ def _history(store: FeatureStore, repair: bool) -> Finding:
         return Finding("history", False, wrong, f"retclip doctor --store {store.folder} --repair")
     store.maintenance.settle_caches()
     return Finding("history", not any(store.maintenance.stale_caches()), f"repaired: {wrong}", RESTORE)
+
+
+def _chain(store: FeatureStore, noted: str | None) -> list[Finding]:
+    """Return whether the chain of events is whole, and whether a noted head is in it."""
+    state = store.history.check_chain(noted)
+    shown = f"{state.links} links, head {state.head}" if state.links else "no event yet"
+    found = f"{state.broken}; {shown}" if state.broken else shown
+    findings = [Finding("chain of events", state.broken is None, found, UNCHAINED)]
+    if state.since is not None:
+        later = f"noted {noted}: {state.since} links later" if state.since >= 0 else f"{noted} is the hash of no link"
+        cure = f"the end of the log was cut off or written anew since that head was noted: {RESTORE}"
+        findings.append(Finding("chain of events, noted head", state.since >= 0, later, cure))
+    return findings
 
 
 def unreadable(error: StoreDamaged) -> list[Finding]:

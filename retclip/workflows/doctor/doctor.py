@@ -54,25 +54,30 @@ def _torch() -> Finding:
     return Finding("torch", True, ", ".join(versions))
 
 
-def check_store(folder: Path, options: StoreOptions, repair: bool, installed: Sequence[str] = ()) -> list[Finding]:
+def check_store(
+    folder: Path, options: StoreOptions, repair: bool, installed: Sequence[str] = (), chain_head: str | None = None
+) -> list[Finding]:
     """Check disk, catalog, schema and archive, and for every space the index and missing vectors.
 
     With `repair`, the indexes are made right. Nothing is compared with a damaged catalog.
 
     installed: the full names of the installed backbones, none = the spaces' backbones are not looked for.
+    chain_head: the head of the chain of events as somebody noted it, None for none.
     """
     try:
         with FeatureStore.open(folder, options, check_schema=False) as store:
-            return check_open_store(store, repair, installed)
+            return check_open_store(store, repair, installed, chain_head)
     except RetCLIPError as error:
         return [_disk(folder), *_unusable(error)]
 
 
-def check_open_store(store: FeatureStore, repair: bool, installed: Sequence[str] = ()) -> list[Finding]:
-    """Check an open store. installed: as in `check_store`."""
+def check_open_store(
+    store: FeatureStore, repair: bool, installed: Sequence[str] = (), chain_head: str | None = None
+) -> list[Finding]:
+    """Check an open store. installed, chain_head: as in `check_store`."""
     findings = [_disk(store.folder)]
     try:
-        is_whole, catalog = catalog_findings(store, repair)
+        is_whole, catalog = catalog_findings(store, repair, chain_head)
         findings += catalog
         if is_whole:
             archive = _archive(store, repair)

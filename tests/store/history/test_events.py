@@ -41,7 +41,7 @@ def test_an_event_belongs_to_the_change_it_tells_of(light_work) -> None:
     with pytest.raises(ZeroDivisionError), transaction(store.engine, write=True) as connection:
         events.add(connection, "ann", Action.RENAME, "car")
         raise ZeroDivisionError
-    assert store.history.log() == []
+    assert list(store.history.log()) == []
 
 
 def test_a_long_target_is_cut_the_same_everywhere(light_work) -> None:

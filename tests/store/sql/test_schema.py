@@ -7,10 +7,12 @@ from sqlalchemy import inspect, text
 
 from retclip.errors import RetCLIPError, StoreBehind, StoreDamaged
 from retclip.store.feature_store import FeatureStore
-from retclip.store.sql import schema
+from retclip.store.history import class_facts, events, segment_facts
+from retclip.store.sql import schema, seals
 from retclip.store.sql.columns import Base
 from retclip.store.sql.engine import open_engine, transaction
 from retclip.store.sql.tables import SCHEMA_HEAD
+from retclip.store.states import Action
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -40,6 +42,42 @@ def test_up_down_and_up_again(work) -> None:
         with transaction(engine) as connection:
             assert set(inspect(connection).get_table_names()) <= {"alembic_version"}
     engine.dispose()
+
+
+def test_the_chain_of_events_comes_and_goes_with_the_data_there(light_work, made) -> None:
+    """Down: the rows as an earlier program kept them, a retired segment hidden. Up: one link for each event."""
+    store = light_work.open()
+    light_work.fill(store, range(3))  # two commits, one event
+    ids = made.ids(store, "id = 1")
+    store.classes.rename("car", "van", "ann")
+    store.segments.quarantine([*ids.values()], "ann")
+    with transaction(store.engine, write=True) as connection:
+        event = events.add(connection, "bob", Action.RETIRE, "a segment", reason="blurred")
+        segment_facts.add_same_fact(connection, event, [2], retired=True)
+    kept = {table: made.ask(store, f"SELECT * FROM {table} ORDER BY id") for table in ("segment", "class_fact")}
+    logged = [(one.id, one.at, one.actor, one.action, one.target) for one in store.history.log()]
+    assert store.history.chain_head()[0] == 5
+    made.change_unguarded(store, "UPDATE event SET target = 'a van' WHERE id = 2", "event")  # damage before
+    schema.downgrade(store.engine, "0012")
+    assert not {"chain_link"} & set(inspect(store.engine).get_table_names())
+    assert made.ask(store, "SELECT hidden FROM segment_fact WHERE event_id = 4") in ([(1,)], [(True,)])
+    assert made.ask(store, "SELECT action FROM event WHERE id = 4") == [("segment.quarantine",)]
+    with pytest.raises(RetCLIPError, match="append-only"), transaction(store.engine, write=True) as connection:
+        connection.execute(text("UPDATE segment_fact SET hidden = NULL"))
+    schema.upgrade(store.engine)
+    assert schema.differences(store.engine) == []
+    with transaction(store.engine) as connection:
+        assert seals.broken_rows(connection) == {"event": [(2,)]}  # still told
+        assert segment_facts.stale(connection) == [2] and class_facts.stale(connection) == []
+    for table, rows in kept.items():
+        assert made.ask(store, f"SELECT * FROM {table} ORDER BY id") == rows
+    logged[1] = (*logged[1][:4], "a van")
+    logged[3] = (*logged[3][:3], "segment.quarantine", "a segment")
+    assert [(one.id, one.at, one.actor, one.action, one.target) for one in store.history.log()] == logged
+    state = store.history.check_chain()
+    assert (state.links, state.broken) == (4, None) and store.history.log()[3].reason == ""
+    store.undo(4, "ann")
+    assert store.history.check_chain().whole and store.history.chain_head()[0] == 5
 
 
 def test_upgrading_twice_changes_nothing(work) -> None:
@@ -99,12 +137,19 @@ def test_check_sees_a_difference(sqlite_work) -> None:
         "UPDATE segment_fact SET event_id = event_id",
         "UPDATE class_fact SET name = 'van'",
         "UPDATE mask SET area = area + 1",
+        "UPDATE event SET reason = 'none'",
+        "UPDATE segment_fact SET retired = true",
+        "UPDATE chain_link SET hash = previous",
+        "DELETE FROM chain_link",
     ],
 )
 def test_what_was_said_can_only_be_added_to(work, made, statement: str) -> None:
     store = work.open()
     work.fill(store, [1])
-    said = [f"SELECT * FROM {table} ORDER BY 1, 2" for table in ("event", "segment_fact", "class_fact", "mask")]
+    said = [
+        f"SELECT * FROM {table} ORDER BY 1, 2"
+        for table in ("event", "segment_fact", "class_fact", "mask", "chain_link")
+    ]
     before = [made.ask(store, one) for one in said]
     with pytest.raises(RetCLIPError, match="append-only"), transaction(store.engine, write=True) as connection:
         connection.execute(text(statement))

@@ -47,23 +47,6 @@ def test_work_that_is_done_again_fails_or_is_replaced_leaves_every_row_sealed(li
     assert broken(store) == {} and empty(made, store) == 0
 
 
-def unguarded(made, store, change: str, table: str, **values: object) -> int:
-    """Change rows as damage does, which no trigger holds up; how many."""
-    with transaction(store.engine, write=True) as connection:
-        triggers: list[tuple[str, str]] = []
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
-        else:
-            found = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = :table"
-            triggers = [(row[0], row[1]) for row in connection.execute(text(found), {"table": table})]
-        for name, _ in triggers:
-            connection.exec_driver_sql(f"DROP TRIGGER {name}")
-        changed = connection.execute(text(change), values).rowcount
-        for _, made_by in triggers:
-            connection.exec_driver_sql(made_by)
-    return changed
-
-
 @pytest.mark.parametrize(
     ("change", "table"),
     [
@@ -86,7 +69,7 @@ def unguarded(made, store, change: str, table: str, **values: object) -> int:
 )
 def test_a_row_that_was_changed_behind_the_store_s_back_is_named(store, made, change: str, table: str) -> None:
     assert broken(store) == {}
-    assert unguarded(made, store, change, table, **({"rle": b"05"} if ":rle" in change else {})) == 1
+    assert made.change_unguarded(store, change, table, **({"rle": b"05"} if ":rle" in change else {})) == 1
     if "seal = NULL" in change:  # the transaction that emptied it has filled it again
         assert broken(store) == {}
         return

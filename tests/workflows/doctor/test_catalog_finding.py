@@ -110,3 +110,27 @@ def test_rows_that_say_something_else_than_their_facts_are_told_and_made_again(c
     assert looked_at(copied)["history"].found == "segments and classes are what was said of them"
     with FeatureStore.open(copied) as store:
         assert store.classes.all() == before
+
+
+def test_the_chain_s_head_is_told_and_a_cut_off_tail_is_found_by_it(copied):
+    with FeatureStore.open(copied) as store:
+        store.classes.add_alias(store.classes.all()[0].name, "anything", "ann")
+        links, head = store.history.chain_head()
+    found = looked_at(copied)
+    assert found["chain of events"].ok and found["chain of events"].found == f"{links} links, head {head}"
+    assert "chain of events, noted head" not in found
+    noted = {one.what: one for one in check_store(copied, StoreOptions(), False, chain_head=head[:12])}
+    assert noted["chain of events, noted head"].ok and "0 links later" in noted["chain of events, noted head"].found
+    foreign = {one.what: one for one in check_store(copied, StoreOptions(), False, chain_head="ab" * 32)}
+    assert not foreign["chain of events, noted head"].ok and foreign["chain of events"].ok
+
+
+def test_an_event_that_was_changed_with_its_checksum_is_told_by_the_chain(copied):
+    """Whoever knows how makes the row's checksum fit; the chain still does not."""
+    with FeatureStore.open(copied) as store, transaction(store.engine, write=True) as connection:
+        connection.execute(text("DROP TRIGGER event_no_update"))
+        connection.execute(text("UPDATE event SET seal = NULL, actor = 'eve' WHERE id = 1"))
+    for repair in (False, True):
+        found = looked_at(copied, repair)
+        assert found["catalog"].ok and found["history"].ok and not found["chain of events"].ok
+        assert found["chain of events"].found.startswith("changed: link 1, event 1: ")

@@ -63,7 +63,16 @@ def test_torch_without_its_package_is_one_line_with_a_cure(monkeypatch):
 
 def test_a_sound_store_is_sound(copied):
     found = check_store(copied, StoreOptions(), repair=False)
-    assert [one.what for one in found] == ["disk", "catalog", "schema", "history", "archive", "index", "graph"]
+    assert [one.what for one in found] == [
+        "disk",
+        "catalog",
+        "schema",
+        "history",
+        "chain of events",
+        "archive",
+        "index",
+        "graph",
+    ]
     assert by_name(found)["graph"].ok
     assert by_name(found)["graph"].found == "none needed: up to 20000 vectors are searched one by one"
     assert by_name(found)["schema"].ok
@@ -186,7 +195,7 @@ def two_spaces(copied):
 def test_every_space_is_checked_and_repaired(copied, built, two_spaces):
     found = check_store(copied, StoreOptions(), repair=False)
     of_each = [f"{what} reference.colour_texture" for what in ("space", "index of", "graph of")]
-    wanted = ["disk", "catalog", "schema", "history", "archive", *of_each * 2]
+    wanted = ["disk", "catalog", "schema", "history", "chain of events", "archive", *of_each * 2]
     assert [finding.what.split(" (")[0] for finding in found] == wanted
     assert all(one.ok for one in found)
     with FeatureStore.open(copied) as store:
