@@ -11,6 +11,7 @@ from retclip.plugin.contracts import NEIGHBOURS, TEXT
 from retclip.plugin.discovery import ComponentInfo
 from retclip.plugin.local_files import require_packaged
 from retclip.plugin.manager import PluginManager, checked_settings, needed_weights
+from retclip.plugin.pairing import needs_store
 from retclip.plugin.weights import Weights, cached_in, missing
 from retclip.presets import ABOUT, FOR_FINETUNING, PRESETS
 
@@ -80,7 +81,7 @@ def _needs(name: str, settings: config.Settings, manager: PluginManager) -> Pres
         for_finetuning=name in FOR_FINETUNING,
         components={role: tuple(info.full_name for info in several) for role, several in infos.items()},
         votes=any(votes),
-        needs_store=all(votes) if settings.segment.without_store else any(votes),
+        needs_store=needs_store(needs, settings.segment.without_store),
         any_name=any(TEXT in need and NEIGHBOURS not in need for need in needs),
         weights=tuple((weights_set, not missing(weights_set)) for weights_set in weights.values()),
         lacking=tuple(dict.fromkeys(lacking)),

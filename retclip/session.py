@@ -20,7 +20,7 @@ from retclip.plugin.checked_source import CheckedSource
 from retclip.plugin.contracts import LEVELS, NEIGHBOURS, NeighbourVote
 from retclip.plugin.local_files import PACKAGE, local_file
 from retclip.plugin.manager import PluginManager, text_threshold
-from retclip.plugin.pairing import Capable, check_pairing
+from retclip.plugin.pairing import Capable, check_pairing, needs_store
 from retclip.plugin.weights import files_used
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.records import ACTOR_WIDTH
@@ -120,8 +120,8 @@ class Components:
         """
         if self.settings.store.database.get_secret_value():
             return True
-        voters, classifiers = self.voters, self.settings.components.classifiers
-        return bool(voters) and not (self.settings.segment.without_store and len(voters) < len(classifiers))
+        infos = [self.manager.find("classifier", name) for name in self.settings.components.classifiers]
+        return needs_store([info.component.needs for info in infos], self.settings.segment.without_store)
 
     def has_model(self, proposer: str) -> bool:
         """Return whether a proposer is installed, with the weights that its settings name."""

@@ -9,6 +9,7 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.build import run_with_progress
+from retclip.cli.unknown_names import named_without_store
 from retclip.errors import DataError, PartialFailure
 
 if TYPE_CHECKING:
@@ -140,7 +141,11 @@ def say_missing(memory: RetCLIP, prepared: PreparedVocabulary, store: Path) -> N
     absent, settings = missing(prepared), memory.settings
     add = f"add some: retclip class add NAME PHOTOS --store {store}"
     todo = "fetch some: --fill-missing" if settings.fallback.source else add
+    named_by = named_without_store(memory, prepared)
     for match in absent[:SHOWN]:
+        if reader := named_by.get(match.name):
+            output.message(f"note: the store has no segments of {match.name!r}: {reader} alone names it; {todo}")
+            continue
         how_far = f", similarity {match.similarity:.3f}, needs more than {segmenter.matching_threshold:g}"
         near = f" (nearest: {match.nearest!r}{how_far if compares_text(segmenter, prepared.vocabulary) else ''})"
         output.message(f"note: the store has no segments of {match.name!r}{near if match.nearest else ''}; {todo}")

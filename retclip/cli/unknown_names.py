@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from retclip.cli import output
@@ -9,14 +10,26 @@ from retclip.names import MatchKind
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
-    from retclip.workflows.segment.parts import PreparedVocabulary
+    from retclip.plugin.contracts import Classifier
+    from retclip.workflows.segment.parts import Loaded, PreparedVocabulary
 
 SHOWN = 5
 
 
+def named_without_store(memory: RetCLIP, prepared: PreparedVocabulary) -> dict[str, str]:
+    """Return of each class that a classifier scores by its name, without the store, that classifier."""
+    from retclip.types import Role
+
+    found: dict[str, str] = {}
+    for classifier in memory.session.segmenter().classifiers:
+        if classifier.component.role is Role.CLIP:
+            told = _unknown(classifier, prepared) or {}
+            found |= {name: classifier.name for name in prepared.vocabulary.names if name not in {**told, **found}}
+    return found
+
+
 def say_unknown(memory: RetCLIP, prepared: PreparedVocabulary) -> None:
     """Say which classes no classifier knows, and why, where a classifier can say it (`unknown`)."""
-    from retclip.plugin.calls import at_work
     from retclip.plugin.contracts import NEIGHBOURS
 
     lacking = {match.name for match in prepared.matches if match.how is MatchKind.MISSING}
@@ -25,11 +38,9 @@ def say_unknown(memory: RetCLIP, prepared: PreparedVocabulary) -> None:
     for classifier in classifiers:
         if NEIGHBOURS in classifier.needs:
             continue
-        unknown = getattr(classifier.component, "unknown", None)
-        if unknown is None:
+        told = _unknown(classifier, prepared)
+        if told is None:
             return  # it reads any name
-        with at_work(classifier.name, "say which names it does not know"):
-            told = unknown(prepared.vocabulary)
         lacking &= told.keys()
         reasons |= {name: f"{classifier.name}: {reason}" for name, reason in told.items()}
     voters = any(NEIGHBOURS in classifier.needs for classifier in classifiers)
@@ -41,3 +52,15 @@ def say_unknown(memory: RetCLIP, prepared: PreparedVocabulary) -> None:
         output.message(f"note: nothing will be called {name!r} ({reasons[name]}); {todo}")
     if nameless[SHOWN:]:
         output.message(f"note: nor any of {len(nameless) - SHOWN} other names")
+
+
+def _unknown(classifier: Loaded[Classifier], prepared: PreparedVocabulary) -> Mapping[str, str] | None:
+    """Return of each class that a classifier abstains for the reason; None where it reads any name."""
+    from retclip.plugin.calls import at_work
+
+    unknown = getattr(classifier.component, "unknown", None)
+    if unknown is None:
+        return None
+    with at_work(classifier.name, "say which names it does not know"):
+        told: Mapping[str, str] = unknown(prepared.vocabulary)
+    return told

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from retclip.errors import ConfigError
@@ -30,3 +30,12 @@ def check_pairing(backbone: Capable, components: Sequence[Capable]) -> None:
             lacking = LACKING.get(need, f"which does not provide {need!r}")
             todo = "choose another backbone, or leave that component out"
             raise ConfigError(f"a backbone that gives {component.name} its {need}", f"{backbone.name}, {lacking}", todo)
+
+
+def needs_store(needs: Iterable[frozenset[str]], without_store: bool) -> bool:
+    """Return whether classifiers with these needs segment nothing without a store.
+
+    without_store: `segment.without_store`: those that vote with one may be left out, if others remain.
+    """
+    votes = [NEIGHBOURS in need for need in needs]
+    return any(votes) and (all(votes) or not without_store)

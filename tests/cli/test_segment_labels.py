@@ -20,6 +20,17 @@ def test_names_need_no_store_and_those_that_nobody_knows_are_told(run, photo, tm
     assert "'cat'" not in ran.err and "store has no segments" not in ran.err
 
 
+def test_of_what_the_store_lacks_it_says_who_names_it(run, photo, tmp_path):
+    store = ("--store", tmp_path / "store")
+    assert run("init", tmp_path / "store", "--preset", "photos").code == 0
+    assert run("class", "add", "sky", photo, "--crops", "--stuff", *store).code == 0
+    ran = run("segment", photo, *store, "--classes", "sky, cat, lawn", "--out", tmp_path / "out")
+    assert ran.code in (0, 7), ran.err
+    assert "note: the store has no segments of 'cat': timm.labels alone names it; add some" in ran.err
+    assert "note: the store has no segments of 'lawn'" in ran.err and "'lawn': timm" not in ran.err
+    assert "nothing will be called 'lawn'" in ran.err and "of 'sky'" not in ran.err
+
+
 def test_what_is_none_of_the_names_stays_without_a_label(run, photo, tmp_path):
     """Of a gradient the network does not say that it is a cat; with `rest` = 0 every mask gets a name."""
     asked = ("segment", photo, "--preset", "imagenet", "--classes", "cat", "--json")
