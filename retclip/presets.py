@@ -53,6 +53,7 @@ _APPEARANCE: dict[str, Any] = {
 ABOUT = {  # a line for whoever chooses among them
     "appearance": "colours and textures of superpixels, retrieval alone: no model, only names that the store knows",
     "photos": "an ImageNet network over a tree of regions: retrieval, and the network's own 1,000 classes by name",
+    "photos+clip": "photos with CLIP's text instead of ImageNet's classes: any name, and the same stores",
     "imagenet": "ImageNet's 1,000 classes by name over superpixels: no store; dog, car, espresso, not sky or person",
     "fc-clip": "FC-CLIP as published: mask queries, CLIP text, in-vocabulary head",
     "fc-clip-finetune": "FC-CLIP's recipe, for `retclip finetune`",
@@ -68,18 +69,35 @@ ABOUT = {  # a line for whoever chooses among them
 }
 FOR_FINETUNING = ("fc-clip-finetune", "miniature-finetune")
 
+# A network that pip installs (plugins/timm) over a tree of regions. Its vote is that of `appearance`; the certainty of
+# a vote, and what a store holds, by cross-validation on training photos (benchmarks/README.md).
+_PHOTOS: dict[str, Any] = {
+    **_APPEARANCE,
+    # Cut as photos are asked, every patch of a photo, and what is annotated as a whole.
+    "build": {"proposer": "regions.tree", "max_segments": 1200, "annotated_masks": True},
+    "segment": {**_APPEARANCE["segment"], "without_store": True},  # who reads names alone does without
+    "plugin": {"retrieval": {"vote": {"vote": "rank", "certainty_distance": 0.45}}},
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
     "appearance": _APPEARANCE,
-    # The same with a network that pip installs (plugins/timm), its vote the same; beside it the labels that the network
-    # was trained on. The certainty of the vote by cross-validation on training photos (benchmarks/README.md).
+    # Beside the vote the labels that the network was trained on; how much it counts is a matter of its certainty.
     "photos": {
-        **_APPEARANCE,
+        **_PHOTOS,
         "components": {"backbone": "timm.lite0", "proposer": "regions.tree", "classifiers": (VOTE, LABELS)},
-        # Cut as photos are asked, every patch of a photo, and what is annotated as a whole (benchmarks/README.md).
-        "build": {"proposer": "regions.tree", "max_segments": 1200, "annotated_masks": True},
-        "ensemble": {"gamma": 0.0},  # how much the vote counts is a matter of its certainty
-        "segment": {**_APPEARANCE["segment"], "without_store": True},  # the labels alone name what they know
-        "plugin": {"retrieval": {"vote": {"vote": "rank", "certainty_distance": 0.45}}},
+        "ensemble": {"gamma": 0.0},
+    },
+    # Beside it CLIP's text, any name; the network's vectors stay the keys, so stores of `photos` serve. Not measured
+    # with published weights: gamma, of an uncertain vote, is the paper's.
+    "photos+clip": {
+        **_PHOTOS,
+        "components": {
+            "backbone": "openclip.convnext_large",
+            "keys": "timm.lite0",
+            "proposer": "regions.tree",
+            "classifiers": (VOTE, CLIP_TEXT),
+        },
+        "ensemble": {"gamma": 0.3},
     },
     # FC-CLIP as published: alpha 0.4, beta 0.8, geometric (method.md 1.6, 1.9).
     "fc-clip": {

@@ -28,6 +28,8 @@ def test_what_each_needs(tmp_path):
     assert told["retrieval"] == (True, False, False, True)
     assert told["retclip-training-free"] == (True, True, False, True)
     assert told["miniature-fc-clip"] == (False, True, True, False)
+    assert told["photos+clip"] == (True, True, False, True) and not found["photos+clip"].needs_store
+    assert found["photos"].keys == found["photos+clip"].keys == "timm.lite0", "one store serves both"
     assert found["knn-clip"].keys == "dinov2.keys" and found["fc-clip"].keys == "openclip.convnext_large"
 
 

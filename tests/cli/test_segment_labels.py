@@ -2,8 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
+
+from retclip.presets import PRESETS
 
 
 @pytest.fixture
@@ -29,6 +32,25 @@ def test_of_what_the_store_lacks_it_says_who_names_it(run, photo, tmp_path):
     assert "note: the store has no segments of 'cat': timm.labels alone names it; add some" in ran.err
     assert "note: the store has no segments of 'lawn'" in ran.err and "'lawn': timm" not in ran.err
     assert "nothing will be called 'lawn'" in ran.err and "of 'sky'" not in ran.err
+
+
+def test_clip_reads_any_name_beside_a_store_of_the_same_network(run, photo, tmp_path):
+    """photos+clip with the small tower that ships; with its own, the weights are named before anything is loaded."""
+    store = ("--store", tmp_path / "store")
+    assert run("init", tmp_path / "store", "--preset", "photos").code == 0
+    assert run("class", "add", "sky", photo, "--crops", "--stuff", *store).code == 0
+    asked = ("segment", photo, "--classes", "sky, quokka", "--preset", "photos+clip", *store)
+    ran = run(*asked, "--out", tmp_path / "none")
+    assert ran.code == 6 and "retclip weights pull openclip_convnext_large" in ran.err
+    tower = PRESETS["miniature"]["plugin"]["openclip"]["model"].items()
+    small = (part for key, value in tower for part in ("--set", f"plugin.openclip.model.{key}={value}"))
+    ran = run(*asked, "--backbone", "openclip.model", *small, "--out", tmp_path / "out", "--json")
+    assert ran.code in (0, 7), ran.err
+    assert "no segments of 'quokka': zero_shot.clip_text alone names it" in ran.err
+    with np.load(next((tmp_path / "out").glob("*.npz")), allow_pickle=False) as evidence:
+        about = json.loads(str(evidence["about"]))
+        assert [one["classifier"] for one in about["scores"]] == ["retrieval.vote", "zero_shot.clip_text"]
+        assert about["settings"]["keys"]["name"] == "timm.lite0" and (evidence["certainty_0"] > 0).any()
 
 
 def test_what_is_none_of_the_names_stays_without_a_label(run, photo, tmp_path):
