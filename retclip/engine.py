@@ -308,6 +308,15 @@ class RetCLIP:
 
         return fill_missing(filling, as_vocabulary(classes), again, on_progress)
 
+    def reject(self, segments: Sequence[UUID] | UUID, name: str, why: str = "", take_back: bool = False) -> Edit:
+        """Say that stored segments are not of a class: they count against it, whatever their own label.
+
+        name: of the class; why: for the history; take_back: it is not said any more.
+        Raises DataError for an unknown segment or class, and where nothing changes.
+        """
+        ids = list(segments) if isinstance(segments, Sequence) else [segments]
+        return self.store.segments.reject(ids, name, self.actor, not take_back, why)
+
     def undo(self, event: int) -> Edit:
         """Take a change of the store back, in whatever order. event: its number, as `log` and reports tell it.
 

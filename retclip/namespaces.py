@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
@@ -86,6 +87,28 @@ class Classes:
         proposer = self._masks_by(marks)
         self._check_photos(opened, proposer or self._session.settings.build.proposer)
         return Addition(name, [(source, shown_address(source.address)) for source in opened], thing, proposer)
+
+    def add_negatives(
+        self,
+        name: str,
+        sources: Source | Sequence[Source],
+        marks: Marks | None = None,
+        on_progress: OnProgress = silent,
+    ) -> AdditionReport:
+        """Store what `sources` show as negative examples of a class: it never votes, and only that of the class votes
+        which is nearer to a mask.
+
+        sources, marks: as `add` takes them; what they mark as the class is what is *not* of it.
+        Raises DataError for a class that the store does not have, and what `add` raises.
+        """
+        return self.carry_out(self.plan_negatives(name, sources, marks), on_progress=on_progress)
+
+    def plan_negatives(self, name: str, sources: Source | Sequence[Source], marks: Marks | None = None) -> Addition:
+        """Open what `add_negatives` would add from. Raises DataError for an unknown class, and what `plan` raises."""
+        if self._session.store.classes.id_of(name) is None:
+            known = ", ".join(row.name for row in self.list()) or "none"
+            raise DataError("a class of the store that something is not", repr(name), f"choose one of: {known}")
+        return replace(self.plan(name, sources, None, marks), against=True)
 
     def carry_out(
         self,

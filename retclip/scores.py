@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
+class Negatives:
+    """The negative examples of the vocabulary's classes: stored segments that a person said are not of a class.
+
+    ids: (m,) object, segment UUIDs; one that is against several classes is there for each.
+    classes: (m,) int64 index into the vocabulary, the class that it counts against.
+    distances: (n, m) float32 cosine distance of each mask, inf = the mask has no vector.
+    """
+
+    ids: NDArray[np.object_]
+    classes: Tensor
+    distances: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Neighbours:
     """The stored segments nearest to each mask, nearest first.
 
@@ -24,12 +38,14 @@ class Neighbours:
     distances: (n, k) float32 cosine distance 1 - similarity in [0, 2], inf = none.
     supported: (c,) bool, whether the store has any living segment of the class: "no neighbour" and "nothing to find"
     differ.
+    negatives: None = no class of the vocabulary has a negative example.
     """
 
     ids: NDArray[np.object_]
     classes: Tensor
     distances: Tensor
     supported: Tensor
+    negatives: Negatives | None = None
 
 
 class Role(StrEnum):

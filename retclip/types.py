@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retclip.passed_over import PassedOver
-from retclip.scores import ClassScores as ClassScores  # these three are words of the field like those below
+from retclip.scores import ClassScores as ClassScores  # these are words of the field like those below
+from retclip.scores import Negatives as Negatives
 from retclip.scores import Neighbours as Neighbours
 from retclip.scores import Role as Role
 

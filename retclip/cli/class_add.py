@@ -52,6 +52,9 @@ def add(
     gate: Check,
     thing: Thing = None,
     retry_failed: options.RetryFailed = False,
+    negative: Annotated[
+        bool, typer.Option("--not", help="What they show is NOT the class: it counts against it, never for it.")
+    ] = False,
 ) -> None:
     """Add one class from images: no training, and the next `segment` knows it. Touches no other class.
 
@@ -60,6 +63,8 @@ def add(
     With --check, a probe is segmented before and after; with --max-regression, the class stays only where no other one
     gets worse by more: in IoU where the probe is annotated, else in the share of its pixels.
     """
+    if negative and thing is not None:
+        raise ConfigError("--thing or --stuff of a class that is added", "beside --not", "leave one out")
     if gate.max_regression is not None and gate.check is None:
         raise ConfigError("--check PROBE beside --max-regression", "none", "name the images to compare on")
     from retclip.workflows.classes.marks import Marks
@@ -70,8 +75,11 @@ def add(
         marks.check(listed)  # flags that exclude each other are told before anything is opened
     flags = setup.models.flags(True, retry_failed=retry_failed or None)
     with options.opened(setup.store, setup.models.config, flags, required=options.to_build) as memory:
-        addition = memory.classes.plan(name, listed, thing, marks)
-        if thing is None:
+        if negative:
+            addition = memory.classes.plan_negatives(name, listed, marks)
+        else:
+            addition = memory.classes.plan(name, listed, thing, marks)
+        if thing is None and not negative:
             addition = replace(addition, is_thing=kind_of(memory, addition, STDIN in sources))
         if marks:
             output.message(f"masks by {addition.proposer}")
@@ -108,6 +116,10 @@ def _say(memory: RetCLIP, addition: Addition, reports: Sequence[BuildReport], st
     total = next((store_class.segments for store_class in memory.classes if addition.is_called(store_class.name)), None)
     stored = f"; the store now holds {total}" if total is not None else ""
     added = sum(report.segments for report in reports)
+    if addition.against:
+        total = next(row.negatives for row in memory.classes if addition.is_called(row.name, *row.aliases))
+        output.message(f"{addition.name}: {added} negative examples; the store now holds {total}")
+        return
     output.message(f"{addition.name}: {added} segments{stored} ({time.monotonic() - started:.1f} s)")
 
 

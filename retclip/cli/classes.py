@@ -24,13 +24,15 @@ def list_classes(at: options.Catalog) -> None:
         output.data([vars(store_class) for store_class in classes])
         return
     kinds = {True: "thing", False: "stuff", None: ""}
-    columns = ("class", "kind", "segments", "images", "aliases")
+    against = ("negative",) if any(store_class.negatives for store_class in classes) else ()
+    columns = ("class", "kind", "segments", "images", *against, "aliases")
     rows = [
         (
             store_class.name,
             kinds[store_class.is_thing],
             store_class.segments,
             store_class.images,
+            *((store_class.negatives,) if against else ()),
             ", ".join(store_class.aliases),
         )
         for store_class in classes

@@ -12,7 +12,7 @@ from retclip.names import MatchKind
 
 if TYPE_CHECKING:
     from retclip.names import LabelMatch
-    from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation
+    from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation, NegativeExample
     from retclip.workflows.explain.what_if import WhatIf
 
 KEYS = ("share", "distance", "label", "said by", "photo", "id")  # of a neighbour; label: what it was called then
@@ -37,6 +37,8 @@ def print_explanation(why: Explanation, wide: bool = False) -> None:
         output.line(f"{source}: {cells}{_silent(why, source)}", "  ")
     if why.vote:
         output.line(f"the rule of {why.vote.classifier}: {why.vote.rule}", "  ")
+    for example in why.negatives:
+        _print_negative(example)
     if why.margin is not None:
         output.line(f"margin: {why.margin.told(segment.class_name)}", "  ")
     if why.what_if is not None:
@@ -47,6 +49,14 @@ def print_explanation(why: Explanation, wide: bool = False) -> None:
     fitted_table("neighbours, nearest first", keys, optional, rows, wide)
     for run, components in sorted(_runs(why).items()):
         output.message(f"  run {run}, {components}")
+
+
+def _print_negative(example: NegativeExample) -> None:
+    """Print a negative example that kept neighbours from voting; the others changed nothing."""
+    if example.barred:
+        nearest = f"the nearest of {example.examples} negative examples, {str(example.nearest)[:SHORT_ID]}"
+        kept = f"{example.barred} neighbours of {example.class_name} did not vote"
+        output.line(f"{kept}: {nearest} at {example.distance:.4f}, is at least as near", "  ")
 
 
 def _print_what_if(answer: WhatIf) -> None:

@@ -1,4 +1,4 @@
-"""`retclip store add-space | spaces`: several feature spaces in one store."""
+"""`retclip store add-space | spaces | reject`: the feature spaces of a store, and negative examples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.progress import ProgressLine
-from retclip.errors import DataError, PartialFailure
+from retclip.errors import ConfigError, DataError, PartialFailure
 
 if TYPE_CHECKING:
     from retclip.session import Components
@@ -55,6 +55,27 @@ def add_space(
         f"{len(report.failures)} failed"
     )
     _exit(report, left, listing)
+
+
+@app.command("reject")
+@options.spread
+def reject(
+    segments: Annotated[list[str], typer.Argument(help="Ids of stored segments, or their beginnings; then the class.")],
+    at: options.Catalog,
+    why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, for the history.")] = "",
+    take_back: Annotated[bool, typer.Option("--take-back", help="It is not said any more.")] = False,
+) -> None:
+    """Say that a stored segment is not of a class: SEGMENT... NAME. It keeps its own label, and counts against the
+    class: of that class's segments only those vote that are nearer to a mask. Undone like any other change."""
+    *named, name = segments
+    if not named:
+        raise ConfigError("segments and a class: SEGMENT... NAME", repr(name), "name both, the class last")
+    with options.catalog(at) as memory:
+        edit = memory.reject(memory.store.segments.find(named), name, why, take_back)
+    if at.json:
+        output.data(asdict(edit))
+    said = "no longer said not to be" if take_back else "negative examples of"
+    output.message(f"{edit.segments} segments {said} {name}; to go back: retclip undo {edit.event} --store {at.store}")
 
 
 @app.command("spaces")

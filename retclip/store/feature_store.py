@@ -30,6 +30,7 @@ from retclip.store.classes.undo import undo, undo_all
 from retclip.store.classes.vocabulary_state import vocabulary_state
 from retclip.store.index import sync
 from retclip.store.index.indexes import Indexes
+from retclip.store.index.negatives import NegativeExamples
 from retclip.store.places import check_identity, find_store, is_store, make_store
 from retclip.store.records import Edit, FoundPage, SegmentFilter, StoreOptions, VocabularyState
 from retclip.store.sql.transactions import Transactions
@@ -65,6 +66,7 @@ class FeatureStore:
         self.history = History(self._catalog)
         self.spaces = Spaces(folder, self._catalog, self.archive, self._indexes)
         self.segments = Segments(self._catalog, self.archive, self.spaces)
+        self._negatives = NegativeExamples(self._catalog, self.archive)
         self.runs = Runs(self._catalog, self.archive, self._indexes, self.spaces)
         self.trust = Trust(self._catalog, self.archive, self.spaces)
         self.maintenance = Maintenance(self._catalog, self.archive, self._indexes, self.spaces)
@@ -135,7 +137,8 @@ class FeatureStore:
         if space is None and len(rows) > 1:
             raise SpaceMismatch("the space of the vectors", f"none, and {len(rows)} are stored", "name it: space=")
         row = self.spaces.choose(rows, space)
-        return self._indexes.ask(*row, lambda index: nearest(index, vectors, store_classes, k, per_class))
+        near = self._indexes.ask(*row, lambda index: nearest(index, vectors, store_classes, k, per_class))
+        return self._negatives.beside(near, vectors, store_classes, row[0])
 
     def search(
         self, vector: NDArray[np.float32], chosen: SegmentFilter, limit: int, after: str | None = None,

@@ -89,6 +89,7 @@ class Action(Word):
     QUARANTINE = "segment.quarantine"
     RELEASE = "segment.release"
     RETIRE = "segment.retire"
+    REJECT = "segment.reject"  # it is not of a class
     REPAIR = "repair"  # a segment without its vector is retired until it is made again
     UNDO = "undo"
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from retclip.algorithms.negative_examples import barred_neighbours
 from retclip.algorithms.retrieval_scores import retrieval_scores, voting
 from retclip.algorithms.vote_certainty import vote_certainty
 from retclip.algorithms.vote_shares import vote_rule, vote_shares
@@ -61,7 +62,10 @@ class Vote:
         """
         rule = self.settings.model_dump(exclude={"per_class_best", "certainty_distance", "certainty_width"})
         rule["aggregate"] = self.settings.per_class_best or self.settings.aggregate
-        classes, distances = neighbours.classes, neighbours.distances
+        classes, distances, negatives = neighbours.classes, neighbours.distances, neighbours.negatives
+        if negatives is not None:
+            barred = barred_neighbours(classes, distances, negatives.classes, negatives.distances)  # (n, k)
+            classes = torch.where(barred, torch.full_like(classes, -1), classes)
         values = retrieval_scores(classes, distances, len(neighbours.supported), **rule)  # (n, c)
         shares = vote_shares(classes, distances, **rule)  # (n, k)
         covered = covered.to(values.device)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from retclip.store.classes import additions, class_edits, imports
+from retclip.store.classes import additions, class_counts, class_edits, imports
 from retclip.store.records import Edit, HistoryEvent, StoreClass
 from retclip.store.segments.categories import find_category
-from retclip.store.sql import catalog
 from retclip.store.sql.transactions import Transactions
 
 
@@ -19,8 +18,8 @@ class Classes:
         self._catalog = transactions
 
     def all(self) -> list[StoreClass]:
-        """List the classes, by name, with the visible segments of each counted."""
-        return self._catalog.read(catalog.classes)
+        """List the classes, by name, with the visible segments and the negative examples of each counted."""
+        return self._catalog.read(class_counts.counted_classes)
 
     def id_of(self, name: str) -> int | None:
         """Find the row of the class with a name or alias; None if no class has it."""
@@ -55,12 +54,13 @@ class Classes:
         """Retire a class with its segments; it may be added again. Raises DataError for an unknown class."""
         return self._catalog.edit(class_edits.remove_class, name, actor)
 
-    def note_of_addition(self, name: str, gated: bool) -> Mapping[str, Any]:
+    def note_of_addition(self, name: str, gated: bool, against: bool = False) -> Mapping[str, Any]:
         """Make the settings of a new run of an addition.
 
         gated: a regression test judges the class afterwards.
+        against: its segments are negative examples of the class: they never vote for it.
         """
-        return self._catalog.read(additions.note, name, gated)
+        return self._catalog.read(additions.note, name, gated, against)
 
     def finish_addition(self, run: int) -> int | None:
         """End the run of an addition; returns the number of its event, None if it has no facts.

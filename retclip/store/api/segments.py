@@ -120,6 +120,21 @@ class Segments:
         """Hide segments from every answer, whatever runs find. Raises DataError for an unknown segment."""
         return self._catalog.edit(segment_edits.quarantine, ids, actor)
 
+    def reject(self, ids: Sequence[UUID], name: str, actor: str, holds: bool = True, reason: str = "") -> Edit:
+        """Say that segments are not of a class: they are its negative examples, whatever their own label.
+
+        name: of a class of the store.
+        actor: who says so, for the event.
+        holds: False takes what was said back.
+        reason: why, in the actor's words.
+        Raises DataError for an unknown segment or class, and where nothing changes.
+        """
+        return self._catalog.edit(segment_edits.reject, ids, name, actor, holds, reason)
+
+    def rejected(self) -> dict[str, tuple[UUID, ...]]:
+        """List the negative examples of each class, by its name: visible segments that were rejected for it."""
+        return self._catalog.read(segment_edits.rejected)
+
     def release(self, ids: Sequence[UUID], actor: str) -> Edit:
         """Let segments be found again. Raises DataError for an unknown segment."""
         return self._catalog.edit(segment_edits.release, ids, actor)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select, update
 
 from retclip.names import name_key
 from retclip.store.classes.undo import undo
-from retclip.store.history.events import CONTINUES, lock_unless_undone, not_undone
+from retclip.store.history.events import AGAINST, CONTINUES, lock_unless_undone, not_undone
 from retclip.store.segments.categories import find_categories
 from retclip.store.sql.tables import Run, Unit
 from retclip.store.states import RunKind, RunState
@@ -27,14 +27,16 @@ KIND = RunKind.CLASS_ADD
 ADDING, GATED, ENDED = "adding", "gated", "ended"
 
 
-def note(connection: Connection, name: str, gated: bool = False) -> Mapping[str, Any]:
+def note(connection: Connection, name: str, gated: bool = False, against: bool = False) -> Mapping[str, Any]:
     """Make the settings of a new run of the addition, with the event of deserted runs that it continues.
 
     name: of the class.
     gated: a regression test judges the class afterwards.
+    against: its segments are negative examples of the class.
     """
-    events = [run.event for run in _deserted(connection, name) if run.event is not None and not run.ended]
-    return {ADDING: name_key(name), "owner": me(), GATED: gated, CONTINUES: max(events, default=None)}
+    events = [run.event for run in _deserted(connection, name, against) if run.event is not None and not run.ended]
+    settings = {ADDING: name_key(name), "owner": me(), GATED: gated, CONTINUES: max(events, default=None)}
+    return {**settings, AGAINST: True} if against else settings
 
 
 def finish_addition(connection: Connection, run: int) -> int | None:
@@ -47,7 +49,7 @@ def finish_addition(connection: Connection, run: int) -> int | None:
     event = next((number for number in candidates if lock_unless_undone(connection, number)), None)
     ended, judged = {run}, set[int]()
     if event is not None:
-        deserted = _deserted(connection, config[ADDING])
+        deserted = _deserted(connection, config[ADDING], config.get(AGAINST, False))
         ended |= {earlier.id for earlier in deserted if not earlier.ended and earlier.event == event}
         if not config[GATED]:
             judged = ended | {earlier.id for earlier in deserted if earlier.gated}
@@ -106,9 +108,12 @@ class _DesertedRun:
     ended: bool
 
 
-def _deserted(connection: Connection, name: str) -> list[_DesertedRun]:
-    """List the runs that add a class, by any of its names, and that no process works on."""
-    runs, key = _addition_runs(connection), name_key(name)
+def _deserted(connection: Connection, name: str, against: bool = False) -> list[_DesertedRun]:
+    """List the runs that add a class, by any of its names, and that no process works on.
+
+    against: those that add negative examples of it.
+    """
+    runs, key = [run for run in _addition_runs(connection) if run.config.get(AGAINST, False) == against], name_key(name)
     categories = find_categories(connection, [key, *{run.config[ADDING] for run in runs}])
     keys = {key, *(alias for alias, category in categories.items() if category == categories.get(key))}
     runs = [run for run in runs if run.config[ADDING] in keys and not _at_work(connection, run)]

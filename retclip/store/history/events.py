@@ -23,6 +23,7 @@ from retclip.store.states import Action, RunKind
 
 CONTINUES = "event"  # in a run's settings: the event that it adds to
 IMPORT = "import"  # in a run's settings: the class file that it stores
+AGAINST = "against"  # in a run's settings: whether its segments count against the class that it adds, never for it
 FILL = "fill"  # in a run's settings: the fill that it carries out; all runs of one fill add to one event
 ACTION_OF = {
     RunKind.BUILD: Action.BUILD, RunKind.CLASS_ADD: Action.ADD, RunKind.CLASS_FILL: Action.FILL,

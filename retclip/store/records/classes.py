@@ -15,8 +15,9 @@ class StoreClass:
     """A class of the store, with its segments and images counted.
 
     is_thing: whether it is a thing; None if no source says.
-    segments: visible ones.
-    images: with at least one of them.
+    segments: visible ones that may vote for it.
+    images: with at least one visible segment.
+    negatives: visible segments that were rejected for it: they count against it, those of its own label too.
     """
 
     id: int
@@ -25,6 +26,7 @@ class StoreClass:
     aliases: tuple[str, ...]
     segments: int
     images: int
+    negatives: int = 0
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from retclip.store.archive import vector_rows
 from retclip.store.archive.crash_points import reach
 from retclip.store.archive.shards import Archive
 from retclip.store.history import events
+from retclip.store.history.rejections import add_rejections
 from retclip.store.ids import stored_name
 from retclip.store.records import OpenRun, UnitResult
 from retclip.store.segments.categories import add_alias_facts, add_stored_facts, ensure_categories, find_categories
@@ -96,10 +97,20 @@ def _commit(
             changed += [*filled.masks, *filled.retired]
             row_no += len(filled.ids)
         filling.new_facts.write()
+        if masks and _is_against(connection, run):
+            add_rejections(connection, event(), sorted(masks), next(iter(stored.ids.values())))
         vector_rows.forget(connection, run.space_id, refilled)
         vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, masks, checksums)
         announce_changes(connection, changed)
         reach("before commit")
+
+
+def _is_against(connection: Connection, run: OpenRun) -> bool:
+    """Tell whether a run adds negative examples of its class."""
+    if run.kind != RunKind.CLASS_ADD:
+        return False
+    config = connection.execute(select(Run.config).where(Run.id == run.id)).scalar_one()
+    return bool(config.get(events.AGAINST, False))
 
 
 def _stored_names(run: OpenRun, results: Sequence[UnitResult]) -> dict[str, None]:

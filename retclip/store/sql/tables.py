@@ -44,7 +44,7 @@ from retclip.store.states import (
     Word,
 )
 
-SCHEMA_HEAD = "0013"  # the newest migration; a test holds it against migrations/versions
+SCHEMA_HEAD = "0014"  # the newest migration; a test holds it against migrations/versions
 
 NORMAL, QUARANTINED, RETIRED = 0, 1, 2  # segment.status
 ACTIVE, DELETING, PURGED = 1, 2, 3  # image.state
@@ -241,6 +241,18 @@ class ClassFact(Sealed, Base):
     is_thing: Mapped[bool | None]  # the first fact that states it decides
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("category.id"))
     present: Mapped[bool | None]  # stored (again), or removed
+
+
+class RejectionFact(Sealed, Base):
+    """An event's fact that a segment is not of a class, or that this is not said any more. Never changed. The newest
+    row counts whose event is not undone (`retclip.store.history.rejections`)."""
+
+    __tablename__ = "rejection_fact"
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id"), index=True)
+    segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id", ondelete="CASCADE"), index=True)
+    category_id: Mapped[int] = mapped_column(ForeignKey("category.id"), index=True)
+    holds: Mapped[bool]
 
 
 class SegmentFeature(Sealed, Base):

@@ -43,11 +43,13 @@ class Purpose:
     kind: of its run.
     task: its name in progress records.
     note: what else is written into the run's row.
+    recipe: what else decides what is stored: with another one finished units are done again.
     """
 
     kind: RunKind = RunKind.BUILD
     task: str = "build"
     note: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
 
 def build_store(
@@ -137,7 +139,7 @@ def run_plan(
         proposer=proposer.name,
         proposer_version=proposer.version,
         proposer_settings=proposer.settings,
-        recipe=recipe_fingerprint(proposer.name, proposer.version, {**proposer.settings, **naming}),
+        recipe=recipe_fingerprint(proposer.name, proposer.version, {**proposer.settings, **naming, **purpose.recipe}),
         space=parts.keys.component.space,
         config={"classes": list(names), "build": parts.settings.build.model_dump(mode="json"), **purpose.note},
         program=__version__,

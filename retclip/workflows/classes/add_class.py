@@ -41,7 +41,9 @@ class OpenAddition:
     def _add(self, source: ImageSource, address: str, on_progress: OnProgress) -> BuildReport:
         name, classes = self.addition.name, self.parts.store.classes
         require_annotation(source, address, self.parts.proposer.name, self.parts.proposer.provides, UNMARKED)
-        purpose = Purpose(RunKind.CLASS_ADD, f"add {name}", classes.note_of_addition(name, self.gated))
+        against = self.addition.against
+        note, task = classes.note_of_addition(name, self.gated, against), f"add {'not ' if against else ''}{name}"
+        purpose = Purpose(RunKind.CLASS_ADD, task, note, {"against": True} if against else {})
         loop = begin_build(self.parts, self.addition.shown_in(source), address, [name], purpose)
         try:
             return carry_out(loop, on_progress)

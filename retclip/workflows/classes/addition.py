@@ -24,6 +24,7 @@ class Addition:
     sources: what it is added from, each source with its address.
     is_thing: whether the class is countable; None = the sources decide, or nobody.
     proposer: full name of the proposer that makes masks of what a person marked; "" = the build's own.
+    against: what the sources show is not of the class: it counts against it, and never votes for it.
 
     Raises DataError for a name that nobody could ask for later.
     """
@@ -32,6 +33,7 @@ class Addition:
     sources: Sequence[tuple[ImageSource, str]]
     is_thing: bool | None = None
     proposer: str = ""
+    against: bool = False
 
     def __post_init__(self) -> None:
         (name,) = vocabulary_of([self.name]).names

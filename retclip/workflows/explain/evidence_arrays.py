@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from retclip.evidence import DecisionInputs, TreeParts
-from retclip.types import ClassScores, Neighbours
+from retclip.types import ClassScores, Negatives, Neighbours
 from retclip.workflows.explain.evidence_checks import InputNumbers, Source
 
 Arrays = dict[str, NDArray[Any]]
@@ -23,11 +23,16 @@ LEAF = "leaf_"  # begins the names of what belongs to the leaves of a tree of ma
 
 
 def put_neighbours(arrays: Arrays, prefix: str, near: Neighbours) -> None:
-    """Write neighbours into arrays whose names begin with `prefix`."""
+    """Write neighbours into arrays whose names begin with `prefix`; which negative examples there are is the same for
+    all."""
     texts = [str(segment_id or "") for segment_id in near.ids.ravel()]
     arrays[f"{prefix}_ids"] = np.array(texts, dtype="U36").reshape(near.ids.shape)
     arrays[f"{prefix}_classes"] = near.classes.cpu().numpy()
     arrays[f"{prefix}_distances"] = near.distances.float().cpu().numpy()
+    if near.negatives is not None:
+        arrays["negative_ids"] = np.array([str(segment) for segment in near.negatives.ids], dtype="U36")
+        arrays["negative_classes"] = near.negatives.classes.cpu().numpy()
+        arrays[f"{prefix}_negatives"] = near.negatives.distances.float().cpu().numpy()
 
 
 def neighbours_in(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Neighbours:
@@ -41,7 +46,15 @@ def neighbours_in(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Neighbours
         torch.from_numpy(arrays[f"{prefix}_classes"]),
         torch.from_numpy(arrays[f"{prefix}_distances"]),
         torch.from_numpy(arrays["supported"]),
+        _negatives_in(arrays, prefix),
     )
+
+
+def _negatives_in(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Negatives | None:
+    if f"{prefix}_negatives" not in arrays:
+        return None
+    ids = np.array([UUID(str(text)) for text in arrays["negative_ids"]], dtype=object)
+    return Negatives(ids, torch.from_numpy(arrays["negative_classes"]), torch.from_numpy(arrays[f"{prefix}_negatives"]))
 
 
 def put_scores(arrays: Arrays, prefix: str, scores: Sequence[ClassScores]) -> None:

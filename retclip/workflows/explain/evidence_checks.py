@@ -134,6 +134,15 @@ def _check_neighbours(near: Neighbours, sizes: dict[str, int]) -> dict[str, int]
     check_shape("neighbour_classes", classes, "n k", sizes)
     _check_kind("neighbour_classes", classes)
     _check_indices("neighbour_classes", classes, sizes["c"])
+    if near.negatives is not None:
+        counted = check_shape("negative_ids", near.negatives.ids, "m")
+        against = near.negatives.classes.numpy()
+        check_shape("negative_classes", against, "m", counted)
+        _check_kind("negative_classes", against)
+        _check_indices("negative_classes", against, sizes["c"])
+        if (against < 0).any():
+            raise ValueError("negative examples of no class")
+        _check_numbers("negatives", near.negatives.distances, "n m", {"n": sizes["n"], **counted})
     if ((near.ids != None) != (classes >= 0)).any():  # noqa: E711  (each of an array)
         raise ValueError("neighbours without a class, or classes without a neighbour")
     return sizes

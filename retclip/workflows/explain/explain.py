@@ -6,17 +6,19 @@ says *now*; a neighbour that has been removed since is shown as gone.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from retclip.algorithms.negative_examples import barred_neighbours
 from retclip.errors import DataError
 from retclip.evidence import Evidence
 from retclip.store.feature_store import FeatureStore
 from retclip.store.records import VectorMaker
-from retclip.types import ClassScores, PanopticSegmentation
-from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation, Painter, Vote
+from retclip.types import ClassScores, Neighbours, PanopticSegmentation
+from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation, NegativeExample, Painter, Vote
 from retclip.workflows.explain.margin import Margin, margin
 from retclip.workflows.explain.replay import Voters, check_replay
 from retclip.workflows.explain.what_if import WhatIf, Without, what_if
@@ -74,7 +76,8 @@ def explain(
         void=float(evidence.void[n]), settings=dict(evidence.settings),
         match=next((candidate for candidate in evidence.matches if candidate.name == segment.class_name), None),
         vote=_vote(evidence, n, voter), classes=names, painter=painter,
-        margin=_margin(evidence, n, again), what_if=_without(store, evidence, n, again),
+        negatives=_negatives(evidence, n), margin=_margin(evidence, n, again),
+        what_if=_without(store, evidence, n, again),
     )  # fmt: skip
 
 
@@ -92,6 +95,28 @@ def segment_at(result: PanopticSegmentation, x: int, y: int) -> tuple[int, int |
     if not segment_id:
         raise DataError("a labelled pixel", f"({x}, {y}), which no segment covers", "choose another, see the overlay")
     return segment_id, None if result.mask_map is None else int(result.mask_map[y, x])
+
+
+def _barred(near: Neighbours, n: int) -> list[bool]:
+    """Return whether each neighbour of mask `n` is kept from voting by a negative example."""
+    if near.negatives is None:
+        return [False] * near.ids.shape[1]
+    against = near.negatives.classes, near.negatives.distances[[n]]
+    barred: list[bool] = barred_neighbours(near.classes[[n]], near.distances[[n]], *against)[0].tolist()
+    return barred
+
+
+def _negatives(evidence: Evidence, n: int) -> tuple[NegativeExample, ...]:
+    near = evidence.neighbours
+    if near is None or near.negatives is None:
+        return ()
+    barred, examples = Counter(near.classes[n][torch.tensor(_barred(near, n))].tolist()), list[NegativeExample]()
+    for index in sorted(set(near.negatives.classes.tolist())):
+        columns = (near.negatives.classes == index).nonzero()[:, 0]
+        first = int(columns[near.negatives.distances[n, columns].argmin()])
+        distance, name = float(near.negatives.distances[n, first]), evidence.vocabulary.names[index]
+        examples.append(NegativeExample(name, near.negatives.ids[first], distance, len(columns), barred[index]))
+    return tuple(sorted(examples, key=lambda example: example.distance))
 
 
 def _margin(evidence: Evidence, n: int, again: Again | None) -> Margin | None:
@@ -147,6 +172,7 @@ def _neighbours(
     columns = [column for column in range(near.ids.shape[1]) if near.ids[n, column] is not None]
     ids = [near.ids[n, column] for column in columns]
     stored, unknown = store.segments.get(ids), VectorMaker(None, {})
+    barred = _barred(near, n)
     makers = store.segments.vector_makers(ids, str(evidence.settings.get("space", "")))
     return tuple(
         ExplainedNeighbour(
@@ -157,6 +183,7 @@ def _neighbours(
             share=None if voter is None or voter.shares is None else float(voter.shares[n, column]),
             vector_run=makers.get(near.ids[n, column], unknown).run,
             vector_components=makers.get(near.ids[n, column], unknown).components,
+            barred=bool(barred[column]),
         )
         for column in columns
     )

@@ -38,6 +38,7 @@ class ExplainedNeighbour:
     class_then: its label at that time.
     stored: the segment as it is stored now, None where it is gone.
     share: its contribution to the retrieval score of its class; None where the classifier does not give it.
+    barred: whether a negative example of its class is at least as near, so that it did not vote.
     vector_run, vector_components: the run that made its vector in the searched space, which differs from the segment's
     own run where the space was added; None and empty where unknown.
     """
@@ -49,6 +50,21 @@ class ExplainedNeighbour:
     share: float | None = None
     vector_run: int | None = None
     vector_components: Mapping[str, Any] = field(default_factory=dict)
+    barred: bool = False
+
+
+@dataclass(frozen=True)
+class NegativeExample:
+    """The nearest negative example of a class: a stored segment that a person said is not of it.
+
+    examples: how many the class has; barred: how many of the mask's neighbours it kept from voting.
+    """
+
+    class_name: str
+    nearest: UUID
+    distance: float
+    examples: int
+    barred: int
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,7 @@ class Explanation:
     painter: draws it.
     margin: which neighbours would have to go for another label; None where nobody votes again.
     what_if: the answer without the stored segments that were named.
+    negatives: of each class with negative examples the nearest one, the nearest class first.
     """
 
     segment: SegmentInfo
@@ -100,6 +117,7 @@ class Explanation:
     painter: Painter | None = field(default=None, compare=False)
     margin: Margin | None = None
     what_if: WhatIf | None = None
+    negatives: tuple[NegativeExample, ...] = ()
 
     def votes(self) -> dict[str, float]:
         """Return the vote of each class, its retrieval score, best first; empty where no neighbour voted.
@@ -148,6 +166,7 @@ class Explanation:
         records = (SegmentInfo, LabelMatch, Vote)
         document = {name: asdict(value) if isinstance(value, records) else value for name, value in plain.items()}
         neighbours = [asdict(near) for near in self.neighbours]
+        document["negatives"] = [asdict(example) for example in self.negatives]
         added = {"neighbours": neighbours, "counts": self.counts(), "verdict": self.verdict()}
         return {**document, **added, "margin": _plain(self.margin), "what_if": _plain(self.what_if)}
 

@@ -93,6 +93,8 @@ def _voters_by_weight(evidence: Evidence, rows: Rows, voters: Voters, label: int
             much - float(given[row, column]) * is_own, min(far, float(near.distances[row, column]))
         )  # fmt: skip
         own |= {segment} if is_own else set()
+    against = set(near.negatives.ids) if near.negatives else set()  # without one, others would vote, too
+    ranks = {segment: rank for segment, rank in ranks.items() if segment not in against}
     ordered = sorted(ranks, key=lambda segment: ranks[segment])
     return ordered, [segment for segment in ordered if segment in own]
 

@@ -6,9 +6,10 @@ again is which mask a pixel belongs to where several overlap.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from retclip.algorithms.ensemble import EnsembleWeights, ensemble
 from retclip.errors import DataError
 from retclip.evidence import DecisionInputs, Evidence
 from retclip.plugin.contracts import NeighbourVote
-from retclip.types import ClassScores, Neighbours
+from retclip.types import ClassScores, Negatives, Neighbours
 from retclip.workflows.segment.neighbours import chosen_places, of_masks, parted, side_by_side
 from retclip.workflows.segment.score_rules import lacking, pruned, without_void_of_some
 from retclip.workflows.segment.tree_cut import scores_of_masks
@@ -43,6 +44,15 @@ class Rows:
     possible: Tensor | None
     owner: Tensor
     weight: Tensor
+
+    def without_negatives(self, gone: Collection[UUID]) -> Rows:
+        """Return the rows without some negative examples."""
+        negatives = self.every.negatives
+        if negatives is None or not any(segment in gone for segment in negatives.ids):
+            return self
+        kept = [column for column, segment in enumerate(negatives.ids) if segment not in gone]
+        ids, classes, far = negatives.ids[kept], negatives.classes[kept], negatives.distances[:, kept]
+        return replace(self, every=replace(self.every, negatives=Negatives(ids, classes, far)))
 
     def repeated(self, times: int) -> Rows:
         """Return the rows so many times over, each time as other masks."""
@@ -203,7 +213,14 @@ def _stacked(first: Neighbours, second: Neighbours) -> Neighbours:
         ids=np.concatenate([near.ids for near in both]),
         classes=torch.cat([near.classes for near in both]),
         distances=torch.cat([near.distances for near in both]),
+        negatives=_stacked_negatives(first.negatives, second.negatives),
     )
+
+
+def _stacked_negatives(first: Negatives | None, second: Negatives | None) -> Negatives | None:
+    if first is None or second is None:  # both are of one search
+        return None
+    return replace(first, distances=torch.cat([first.distances, second.distances]))
 
 
 def _widened(near: Neighbours, width: int) -> Neighbours:

@@ -107,7 +107,7 @@ def what_if(store: FeatureStore | None, evidence: Evidence, mask: int, voters: V
     gone, rows = looked_up(store, evidence, without), rows_of(evidence, [mask])
     dropped = places_of(rows, gone)
     supported, unsure = still_supported(store, evidence, gone)
-    decided = decide_again(evidence, rows, voters, dropped, supported)
+    decided = decide_again(evidence, rows.without_negatives(gone.ids), voters, dropped, supported)
     reasons = (*_short_rows(evidence, rows, dropped), *unsure, *_void_reason(evidence, supported))
     label, label_then = _names_of(evidence, decided, mask)
     names = evidence.vocabulary.names
@@ -137,7 +137,9 @@ def segments_of(evidence: Evidence) -> set[UUID]:
     parts = inputs.parts
     near = [evidence.neighbours, inputs.beyond]
     near += [parts.neighbours, parts.inputs.beyond] if parts else []
-    return {segment for one in near if one is not None for segment in one.ids.ravel() if segment is not None}
+    known = {segment for one in near if one is not None for segment in one.ids.ravel() if segment is not None}
+    negatives = evidence.neighbours.negatives if evidence.neighbours else None
+    return known | (set(negatives.ids) if negatives else set())
 
 
 def places_of(rows: Rows, gone: Gone) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +50,12 @@ def search_neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: 
     classes = torch.full((count, width), -1, dtype=torch.int64, device=nearest.classes.device)
     distances = torch.full((count, width), torch.inf, device=nearest.distances.device)
     classes[rows], distances[rows] = nearest.classes, nearest.distances
-    every = replace(nearest, ids=ids, classes=classes, distances=distances)
+    negatives = nearest.negatives
+    if negatives is not None:
+        far = torch.full((count, len(negatives.ids)), torch.inf, device=negatives.distances.device)  # (n, m)
+        far[rows] = negatives.distances
+        negatives = replace(negatives, distances=far)
+    every = replace(nearest, ids=ids, classes=classes, distances=distances, negatives=negatives)
     return Searched(*parted(every, k, per_class), k, further, per_class)
 
 
@@ -75,8 +81,10 @@ def chosen_places(near: Neighbours, chosen: NDArray[np.bool_]) -> Neighbours:
     ids = np.take_along_axis(near.ids, order, axis=1)
     ids[~is_chosen.cpu().numpy()] = None
     rows = {name: getattr(near, name).gather(1, at) for name in NOTHING}
-    rest = {name: torch.where(is_chosen, row, torch.full_like(row, NOTHING[name])) for name, row in rows.items()}
-    return replace(near, ids=ids, **rest)
+    kept: dict[str, Any] = {
+        name: torch.where(is_chosen, row, torch.full_like(row, NOTHING[name])) for name, row in rows.items()
+    }
+    return replace(near, ids=ids, **kept)
 
 
 def side_by_side(first: Neighbours, second: Neighbours) -> Neighbours:
@@ -85,10 +93,15 @@ def side_by_side(first: Neighbours, second: Neighbours) -> Neighbours:
     rows = {name: torch.cat([getattr(near, name) for near in (first, second)], dim=1) for name in NOTHING}
     order = torch.argsort(rows["distances"], dim=1, stable=True)
     ids = np.take_along_axis(ids, order.cpu().numpy(), axis=1)
-    return replace(first, ids=ids, **{name: row.gather(1, order) for name, row in rows.items()})
+    ordered: dict[str, Any] = {name: row.gather(1, order) for name, row in rows.items()}
+    return replace(first, ids=ids, **ordered)
 
 
 def of_masks(near: Neighbours, masks: torch.Tensor) -> Neighbours:
     """Return the neighbours of some masks. masks: (m,) int64."""
     at = masks.to(near.classes.device)
-    return replace(near, ids=near.ids[masks.cpu().numpy()], **{name: getattr(near, name)[at] for name in NOTHING})
+    negatives = near.negatives
+    if negatives is not None:
+        negatives = replace(negatives, distances=negatives.distances[masks.to(negatives.distances.device)])
+    rows: dict[str, Any] = {name: getattr(near, name)[at] for name in NOTHING}
+    return replace(near, ids=near.ids[masks.cpu().numpy()], negatives=negatives, **rows)

@@ -1,0 +1,93 @@
+"""The negative examples beside the neighbours of a question: their vectors come from the archive, compared exactly.
+
+Negative examples are few, so they are no index's affair: one small product, of vectors that are read once for each
+state of the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sqlalchemy import Connection, select
+from torch import Tensor
+
+from retclip.store.archive.shards import Archive
+from retclip.store.history import rejections
+from retclip.store.sql.catalog import its_vector, rows_in
+from retclip.store.sql.tables import Segment, SegmentFeature, Shard
+from retclip.store.sql.transactions import Transactions
+from retclip.types import Negatives, Neighbours
+
+
+@dataclass(frozen=True, eq=False)
+class _Stored:
+    """Every negative example that has a vector in a space. vectors: (m, d) float32 of unit length."""
+
+    ids: NDArray[np.object_]
+    categories: tuple[int, ...]
+    vectors: NDArray[np.float32]
+
+
+class NegativeExamples:
+    """Finds how near the negative examples are, of a store and its history as it is now."""
+
+    def __init__(self, transactions: Transactions, archive: Archive) -> None:
+        self._catalog, self._archive = transactions, archive
+        self._read: dict[int, tuple[tuple[int, int, int], _Stored]] = {}
+
+    def beside(
+        self, near: Neighbours, vectors: Tensor, store_classes: Sequence[int | None], space_id: int
+    ) -> Neighbours:
+        """Return the neighbours of vectors with the negative examples of their classes.
+
+        vectors: (n, d) float32 of unit length.
+        store_classes: per vocabulary class its row in the catalog, None without one.
+        """
+        stored = self._stored(space_id)
+        places = [
+            (row, index)
+            for row, category in enumerate(stored.categories)
+            for index, asked in enumerate(store_classes)
+            if asked == category
+        ]
+        if not places:
+            return near
+        rows, classes = (list(column) for column in zip(*places, strict=True))
+        against = torch.from_numpy(stored.vectors[rows]).to(vectors.device)  # (m, d)
+        distances = (1.0 - vectors.float() @ against.T).clamp(0.0, 2.0)  # (n, m)
+        negatives = Negatives(stored.ids[rows], torch.tensor(classes, device=vectors.device), distances)
+        return replace(near, negatives=negatives)
+
+    def _stored(self, space_id: int) -> _Stored:
+        now, kept = self._catalog.read(rejections.state), self._read.get(space_id)
+        if kept is None or kept[0] != now:
+            kept = self._read[space_id] = now, self._catalog.read(_read, self._archive, space_id)
+        return kept[1]
+
+
+def _read(connection: Connection, archive: Archive, space_id: int) -> _Stored:
+    every = rejections.rejections(connection)
+    columns: tuple[Any, ...] = (Segment.id, Shard.sha256, SegmentFeature.row_no, SegmentFeature.crc32)
+    query = (
+        select(*columns)
+        .join(SegmentFeature, its_vector(SegmentFeature, space_id))
+        .join(Shard, Shard.id == SegmentFeature.shard_id)
+    )
+    places = {row.id: row for row in rows_in(connection, query, Segment.id, sorted({one.segment for one in every}))}
+    kept = [one for one in every if one.segment in places]
+    vectors = np.zeros((len(kept), 0), np.float32)
+    if kept:
+        vectors = np.stack([_vector(archive, places[one.segment]) for one in kept])
+    ids = np.empty(len(kept), dtype=object)
+    ids[:] = [one.point_id for one in kept]
+    return _Stored(ids, tuple(one.category for one in kept), vectors)
+
+
+def _vector(archive: Archive, place: Any) -> NDArray[np.float32]:
+    vector: NDArray[np.float32] = archive.rows(place.sha256, np.array([place.row_no]), np.array([place.crc32]))[0]
+    return vector
