@@ -38,7 +38,7 @@ from retclip.store.states import SegmentStatus
 
 FEW = 4096  # segments that are compared one by one rather than searched for
 SPARE = 16  # asked of the index beyond a page, because its order is rounded
-WIDER = 4  # times as many are asked for in the next step
+WIDER = 4  # times as many, at least, are asked for in the next step
 MOST = 1 << 15  # are asked of an index; beyond, all that pass the filter are compared
 EXACT_POINTS = 2_000_000  # an index of more is walked instead of scanned (E: 10 ms for each 200,000 of 768 numbers)
 DIGITS = 7  # of a distance behind the point: the same for the same vectors, whatever was read beside them
@@ -147,7 +147,8 @@ def _search_living(projection: Projection, question: VectorQuestion, ranking: Ra
         best = ranking.nearest(asked)
         if len(ids) < k or (len(best) == asked and best[-1][0] < hits.distances[0, k - 1] - projection.index.rounding):
             return exact
-        k *= WIDER
+        short = 2 * asked // max(1, len(best))  # times as many, where so few of these passed
+        k = MOST if k < MOST < k * max(WIDER, short) else k * max(WIDER, short)
     _compare_all(projection, question, ranking)
     return True
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from retclip.errors import ConfigError, DataError, ShapeError, SpaceMismatch
+from retclip.store.index.protocol import empty_hits
 from retclip.store.records import SegmentFilter, StoreOptions
 from retclip.store.search import filtered_search
 from retclip.types import FeatureSpace
@@ -109,6 +110,27 @@ def test_an_index_that_lacks_rounding_orders_as_the_archive_does(plain, monkeypa
     monkeypatch.setattr(filtered_search, "_distances", lambda _projection, _vector, rows: np.full(len(rows), 0.5))
     found = paged(plain, {}, twin, 3)
     assert [one for _, one in found] == list(ids)
+
+
+def test_an_index_that_is_off_by_its_rounding_loses_nothing(plain, monkeypatch):
+    """Its distances and its order are wrong by as much as it says; pages are those of a scan all the same."""
+    index, rng = plain.projection().index, np.random.default_rng(5)
+    noise = {one: float(rng.uniform(-0.3, 0.3)) for one in plain.segments.select(SegmentFilter(states=()), 100).ids}
+
+    def off(queries, k, where, exact=True):
+        hits = original(queries, index.count(), where, exact)
+        near = [(float(d) + noise[one], one) for d, one in zip(hits.distances[0], hits.ids[0], strict=True) if one]
+        found = empty_hits(1, k)
+        for column, (distance, one) in enumerate(sorted(near)[:k]):
+            found.distances[0, column], found.ids[0, column] = distance, one
+        return found
+
+    original = index.search_where
+    monkeypatch.setattr(index, "search_where", off)
+    monkeypatch.setattr(index, "rounding", 0.3)
+    monkeypatch.setattr(filtered_search, "SPARE", 0)
+    for seed in range(4):
+        assert paged(plain, {}, query(seed), 3) == scanned(plain, {}, query(seed))
 
 
 def test_what_is_left_out_and_what_changed_between_two_pages(plain):
