@@ -70,9 +70,12 @@ def packed_class_file(contents: ClassFile) -> bytes:
 
 
 def _lines(records: Sequence[Record]) -> bytes:
-    """JSON, a record a line; what is at its default is left out."""
+    """JSON, a record a line; what is at its default is left out. Keys are sorted: databases keep objects in orders of
+    their own.
+    """
     plain = (record.model_dump(mode="json", by_alias=True, exclude_defaults=True) for record in records)
-    return "".join(f"{json.dumps(one, separators=(',', ':'), ensure_ascii=True)}\n" for one in plain).encode()
+    lines = (json.dumps(one, separators=(",", ":"), ensure_ascii=True, sort_keys=True) for one in plain)
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def _npy(vectors: NDArray[np.float16]) -> bytes:
