@@ -27,12 +27,13 @@ from retclip.workflows.segment.parts import PreparedVocabulary, voting_again
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from retclip.corrections import Meant
     from retclip.evidence import Evidence
     from retclip.plugin.contracts import NeighbourVote
     from retclip.report.segment_report import SegmentReport
     from retclip.report.segment_table import SegmentTable
     from retclip.store.feature_store import FeatureStore
-    from retclip.store.records import Edit, EventLog, SegmentFilter, StoreClass, StoreDifference
+    from retclip.store.records import Edit, EventFilter, EventLog, SegmentFilter, StoreClass, StoreDifference
     from retclip.workflows.building.build_loop import BuildReport
     from retclip.workflows.building.estimate_build import Estimate
     from retclip.workflows.classes.fill_report import FillReport
@@ -317,6 +318,41 @@ class RetCLIP:
         ids = list(segments) if isinstance(segments, Sequence) else [segments]
         return self.store.segments.reject(ids, name, self.actor, not take_back, why)
 
+    def relabel(
+        self, segments: Meant | Mapping[UUID | str, str], name: str | None = None, why: str = "", new: bool = False
+    ) -> Edit:
+        """Give stored segments another class, in one event; it outlives every rebuild.
+
+        segments: ids, or 8 digits of them or more; a filter; a table of `search`; or a mapping of ids to classes.
+        name: the class of all, or an alias; None with a mapping.
+        why: the reason, for the log.
+        new: make the class where the store does not have it.
+        Raises DataError for unknown segments or classes.
+        """
+        from retclip.corrections import labelled
+
+        return self.store.segments.relabel_each(labelled(self.store, segments, name), self.actor, why, new)
+
+    def quarantine(self, segments: Meant, why: str = "") -> Edit:
+        """Keep segments out of every answer, whatever runs find, until they are released. segments, why: as `relabel`.
+        Raises DataError for unknown segments."""
+        from retclip.corrections import ids_of
+
+        return self.store.segments.quarantine(ids_of(self.store, segments), self.actor, why)
+
+    def release(self, segments: Meant, why: str = "") -> Edit:
+        """Let quarantined segments answer again. segments, why: as `relabel`. Raises DataError for unknown segments."""
+        from retclip.corrections import ids_of
+
+        return self.store.segments.release(ids_of(self.store, segments), self.actor, why)
+
+    def retire(self, segments: Meant, why: str = "") -> Edit:
+        """Take segments out: no run brings them back, only an undo does. segments, why: as `relabel`. Raises DataError
+        for unknown segments."""
+        from retclip.corrections import ids_of
+
+        return self.store.segments.retire(ids_of(self.store, segments), self.actor, why)
+
     def undo(self, event: int) -> Edit:
         """Take a change of the store back, in whatever order. event: its number, as `log` and reports tell it.
 
@@ -324,9 +360,15 @@ class RetCLIP:
         """
         return self.store.undo(event, self.actor)
 
-    def log(self) -> EventLog:
-        """Everything that happened to the store, builds among them, oldest first, with the head of their chain."""
-        return self.store.history.log()
+    def log(self, filter: EventFilter | None = None) -> EventLog:
+        """What happened to the store, builds among them, oldest first, with the head of the chain of events.
+
+        filter: None = everything.
+        Raises DataError for an unknown class or segment.
+        """
+        from retclip.store.records import EventFilter
+
+        return self.store.history.log(filter or EventFilter())
 
     def classes_at(self, event: int) -> tuple[StoreClass, ...]:
         """The classes as of an event, with the segments that were visible then. event: its number, as `log` tells it.

@@ -20,6 +20,7 @@ from retclip.cli import (
     build,
     catalog,
     class_edits,
+    corrections,
     db,
     demo,
     doctor,
@@ -52,6 +53,10 @@ app.command()(build.init)
 app.command()(build.build)
 app.command()(segment.segment)
 app.add_typer(class_edits.class_app, name="class")
+app.command()(corrections.relabel)
+app.command()(corrections.quarantine)
+app.command()(corrections.release)
+app.command()(corrections.retire)
 app.command()(catalog.undo)
 app.command()(catalog.log)
 app.command()(catalog.diff)

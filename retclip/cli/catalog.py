@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +12,36 @@ from retclip.cli import options, output
 from retclip.store.states import Action
 
 if TYPE_CHECKING:
-    from retclip.store.records import Edit, HistoryEvent, SegmentState
+    from retclip.engine import RetCLIP
+    from retclip.store.records import Edit, EventFilter, HistoryEvent, SegmentState
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The options that select events. Of several values any may hold; commas separate them, too."""
+
+    actions: Annotated[
+        list[str] | None, typer.Option("--action", metavar="KIND", help="build, class.merge, segment.relabel, ...")
+    ] = None
+    actor: Annotated[str | None, typer.Option(metavar="WHO", help='A person, or "run N".')] = None
+    classes: Annotated[list[str] | None, typer.Option("--class", metavar="NAME", help="About these classes.")] = None
+    segment: Annotated[str | None, typer.Option(metavar="ID", help="That touched a segment.")] = None
+    run: Annotated[int | None, typer.Option(metavar="N", help="That a run adds to.")] = None
+    since: Annotated[str | None, typer.Option(metavar="DATE", help="Since then: 2026-11-29T14:30, UTC.")] = None
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="Until then; a day counts whole.")] = None
+    undone: Annotated[bool | None, typer.Option("--undone/--not-undone", help="Only those, or only others.")] = None
+    limit: Annotated[int | None, typer.Option(metavar="N", help="The newest so many.")] = None
+
+    def filter(self, memory: RetCLIP) -> EventFilter:
+        """Return the conditions. Raises ConfigError for a word or a date that cannot be, DataError for a segment."""
+        from retclip.store.records import EventFilter
+
+        segment = None if self.segment is None else memory.store.segments.find([self.segment])[0]
+        return EventFilter(
+            tuple(map(Action, options.separated(self.actions))), self.actor, tuple(options.separated(self.classes)),
+            segment, self.run, options.moment("--since", self.since), options.moment("--until", self.until, last=True),
+            self.undone, self.limit,
+        )  # fmt: skip
 
 
 @options.spread
@@ -30,12 +59,14 @@ def undo(
 @options.spread
 def log(
     at: options.Catalog,
+    chosen: Chosen,
     as_of: Annotated[int | None, typer.Option("--at", help="Show the classes as of that event instead.")] = None,
 ) -> None:
-    """Everything that happened to the store, with the numbers of the events; or what it held as of one of them."""
+    """What happened to the store, with the numbers of the events, the newest last; or what it held as of one of
+    them."""
     with options.catalog(at) as memory:
         if as_of is None:
-            events = memory.log()
+            events = memory.log(chosen.filter(memory))
             if at.json:
                 output.data(events.as_dict())
             else:
@@ -87,7 +118,7 @@ def _shown(state: SegmentState | None) -> str:
     return f"{state.class_name}, mask {state.mask}" + ("" if state.visible else ", not visible")
 
 
-EVENT_COLUMNS = ("event", "when", "who", "what", "of", "now", "segments", "undone by")
+EVENT_COLUMNS = ("event", "when", "who", "what", "of", "now", "segments", "undone by", "why", "before -> after")
 
 
 def event_row(event: HistoryEvent) -> tuple[object, ...]:
@@ -95,7 +126,7 @@ def event_row(event: HistoryEvent) -> tuple[object, ...]:
     now = event.now or (event.dataset if event.action == Action.FILL else "")
     return (
         event.id, f"{event.at:%Y-%m-%d %H:%M}", event.actor, event.action, event.target, now or None,
-        event.segments or None, event.undone_by,
+        event.segments or None, event.undone_by, event.reason or None, "; ".join(map(str, event.moves)) or None,
     )  # fmt: skip
 
 

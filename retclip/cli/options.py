@@ -81,13 +81,13 @@ class Filters:
         from retclip.store.records import SegmentFilter
         from retclip.store.states import LabelSource, SegmentStatus
 
-        words = _separated(self.states)
+        words = separated(self.states)
         states = () if "all" in words else tuple(map(SegmentStatus, words or [SegmentStatus.VISIBLE]))
         return SegmentFilter(
-            None, tuple(_separated(self.classes)), tuple(_separated(self.datasets)), tuple(self.images or ()),
-            tuple(_number(text) for text in _separated(self.runs)), states,
-            tuple(map(LabelSource, _separated(self.label_sources))), self.min_score, self.max_score,
-            _moment("--since", self.since), _moment("--until", self.until, last=True), self.min_trust, self.max_trust,
+            None, tuple(separated(self.classes)), tuple(separated(self.datasets)), tuple(self.images or ()),
+            tuple(_number(text) for text in separated(self.runs)), states,
+            tuple(map(LabelSource, separated(self.label_sources))), self.min_score, self.max_score,
+            moment("--since", self.since), moment("--until", self.until, last=True), self.min_trust, self.max_trust,
         )  # fmt: skip
 
     @property
@@ -158,7 +158,7 @@ def write_sheet(table: SegmentTable, path: Path | None) -> None:
         output.message(f"wrote {table.save(path)}: {len(table)} segments")
 
 
-def _separated(values: Sequence[str] | None) -> list[str]:
+def separated(values: Sequence[str] | None) -> list[str]:
     """Return the values of a repeated option, each of which may be a comma list."""
     return [part.strip() for value in values or () for part in value.split(",") if part.strip()]
 
@@ -171,7 +171,7 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _moment(flag: str, text: str | None, last: bool = False) -> datetime | None:
+def moment(flag: str, text: str | None, last: bool = False) -> datetime | None:
     """Return a moment in UTC. last: of a day without a time its last one."""
     if text is None:
         return None

@@ -19,7 +19,7 @@ from sqlalchemy import URL, Connection, Engine, func, select
 
 from retclip.errors import StoreDamaged, StoreError, StoreMissing
 from retclip.own_files import sync_path, write_durably
-from retclip.store.archive.crash_points import reach
+from retclip.store.crash_points import reach
 from retclip.store.sql import schema
 from retclip.store.sql.engine import insert_or_keep, open_engine, read, transaction
 from retclip.store.sql.tables import Shard, StoreIdentity

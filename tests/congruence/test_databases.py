@@ -18,11 +18,11 @@ from sqlalchemy import select
 
 from retclip.errors import RetCLIPError
 from retclip.names import MatchKind
-from retclip.store.classes import class_matches, fills
+from retclip.store.classes import class_matches, event_log, fills
 from retclip.store.feature_store import FeatureStore
-from retclip.store.history import class_facts, events, moments, segment_facts
+from retclip.store.history import class_facts, moments, segment_facts
 from retclip.store.index import reconcile, wanted_points
-from retclip.store.records import ClassMatch
+from retclip.store.records import ClassMatch, EventFilter
 from retclip.store.segments import spaces
 from retclip.store.segments.categories import find_categories
 from retclip.store.sql import catalog, seals
@@ -218,16 +218,16 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "wanted": lambda c: wanted_points.count(c, 1),
     "events": lambda c: [
         (one.actor, one.action, one.now, one.segments, one.runs, one.source, one.undoes is None)
-        for one in events.log(c)
+        for one in event_log.log(c, EventFilter())
     ],
     "moments": lambda c: [
         [(one.name, one.aliases, one.segments, one.images) for one in moments.classes_at(c, event.id)]
-        for event in events.log(c)[::3]
+        for event in event_log.log(c, EventFilter())[::3]
     ],
     "difference": lambda c: [
         (len(found.classes), sorted(str((one.before, one.after)) for one in found.segments))
-        for event in events.log(c)[::3]
-        for found in (moments.difference(c, event.id, events.log(c)[-1].id),)
+        for event in event_log.log(c, EventFilter())[::3]
+        for found in (moments.difference(c, event.id, event_log.log(c, EventFilter())[-1].id),)
     ],
     "stale": lambda c: (segment_facts.stale(c), class_facts.stale(c)),
     "decisions": lambda c: [

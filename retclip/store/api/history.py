@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from retclip.store.classes import event_log
 from retclip.store.findings import ChainState
-from retclip.store.history import events, moments
-from retclip.store.records import EventLog, StoreClass, StoreDifference
+from retclip.store.history import moments
+from retclip.store.records import EventFilter, EventLog, StoreClass, StoreDifference
 from retclip.store.sql import chain_check, chain_links
 from retclip.store.sql.transactions import Transactions
+
+EVERY = EventFilter()
 
 
 class History:
@@ -15,9 +18,9 @@ class History:
     def __init__(self, transactions: Transactions) -> None:
         self._catalog = transactions
 
-    def log(self) -> EventLog:
-        """List every event, builds among them, oldest first."""
-        return self._catalog.read(events.log)
+    def log(self, chosen: EventFilter = EVERY) -> EventLog:
+        """List events, builds among them, oldest first. Raises DataError for an unknown class or segment."""
+        return self._catalog.read(event_log.log, chosen)
 
     def chain_head(self) -> tuple[int, str]:
         """Read how many links the chain of events has, and the hash of the newest, "" without any."""

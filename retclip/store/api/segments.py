@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import numpy as np
@@ -107,18 +107,23 @@ class Segments:
         """
         return self._catalog.read(spaces.vector_makers, ids, space)
 
-    def relabel(self, ids: Sequence[UUID], name: str, actor: str) -> Edit:
-        """Give segments another class, which outlives every rebuild.
+    def relabel(self, ids: Sequence[UUID], name: str, actor: str, reason: str = "", new: bool = False) -> Edit:
+        """Give segments another class, which outlives every rebuild; see `relabel_each`."""
+        return self._catalog.edit(segment_edits.relabel, ids, name, actor, reason, new)
 
-        name: of a class of the store.
-        actor: who says so, for the event.
-        Raises DataError for an unknown segment or class.
+    def relabel_each(self, labels: Mapping[UUID, str], actor: str, reason: str = "", new: bool = False) -> Edit:
+        """Give segments classes, each its own, in one event; they outlive every rebuild.
+
+        labels: by segment the name of its class, or an alias.
+        actor, reason: who says so, and why, for the event.
+        new: make the classes that the store does not have.
+        Raises DataError for unknown segments or classes.
         """
-        return self._catalog.edit(segment_edits.relabel, ids, name, actor)
+        return self._catalog.edit(segment_edits.relabel_each, labels, actor, reason, new)
 
-    def quarantine(self, ids: Sequence[UUID], actor: str) -> Edit:
-        """Hide segments from every answer, whatever runs find. Raises DataError for an unknown segment."""
-        return self._catalog.edit(segment_edits.quarantine, ids, actor)
+    def quarantine(self, ids: Sequence[UUID], actor: str, reason: str = "") -> Edit:
+        """Hide segments from every answer, whatever runs find. Raises DataError for unknown segments."""
+        return self._catalog.edit(segment_edits.quarantine, ids, actor, reason)
 
     def reject(self, ids: Sequence[UUID], name: str, actor: str, holds: bool = True, reason: str = "") -> Edit:
         """Say that segments are not of a class: they are its negative examples, whatever their own label.
@@ -135,6 +140,10 @@ class Segments:
         """List the negative examples of each class, by its name: visible segments that were rejected for it."""
         return self._catalog.read(segment_edits.rejected)
 
-    def release(self, ids: Sequence[UUID], actor: str) -> Edit:
-        """Let segments be found again. Raises DataError for an unknown segment."""
-        return self._catalog.edit(segment_edits.release, ids, actor)
+    def release(self, ids: Sequence[UUID], actor: str, reason: str = "") -> Edit:
+        """Let quarantined segments be found again. Raises DataError for unknown segments."""
+        return self._catalog.edit(segment_edits.release, ids, actor, reason)
+
+    def retire(self, ids: Sequence[UUID], actor: str, reason: str = "") -> Edit:
+        """Take segments out, whatever runs find, until that is undone. Raises DataError for unknown segments."""
+        return self._catalog.edit(segment_edits.retire, ids, actor, reason)

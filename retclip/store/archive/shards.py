@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from retclip.errors import StoreDamaged, StoreError
 from retclip.own_files import sync_path, write_durably
-from retclip.store.archive.crash_points import reach
+from retclip.store.crash_points import reach
 
 CURE = "restore it from a backup, or run `retclip doctor --store DIR --repair` and build its sources again"
 OPEN_SHARDS = 64  # memory maps kept open; a map costs a file handle, not memory

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, delete, select
 
 from retclip.errors import DataError
 from retclip.store.classes import class_matches
+from retclip.store.crash_points import reach
 from retclip.store.history import class_facts, events, segment_facts
 from retclip.store.records import Edit
 from retclip.store.sql.catalog import pages
@@ -33,6 +34,7 @@ def undo(connection: Connection, event_id: int, actor: str) -> Edit:
         raise DataError("an event that still holds", f"{event_id} was undone already", "do it again by its own command")
     number = events.add(connection, actor, Action.UNDO, str(event_id), event.category_id, event_id)
     segments = select(SegmentFact.segment_id).where(SegmentFact.event_id == event_id).distinct()
+    reach("undo added")
     changed = segment_facts.settle(connection, connection.execute(segments).scalars().all())
     classes = select(ClassFact.category_id).where(ClassFact.event_id == event_id).distinct()
     class_facts.settle(connection, connection.execute(classes).scalars().all())
@@ -40,6 +42,7 @@ def undo(connection: Connection, event_id: int, actor: str) -> Edit:
         connection.execute(delete(Unit).where(Unit.run_id.in_(page)))
     _reject_fill(connection, event_id, actor)
     announce_changes(connection, changed)
+    reach("undo announced")
     return Edit(number, len(changed))
 
 

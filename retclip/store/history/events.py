@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Select, and_, func, insert, or_, select, upda
 from sqlalchemy.orm import aliased
 
 from retclip.errors import DataError
-from retclip.store.records import EventLog, HistoryEvent, OpenRun
+from retclip.store.records import HistoryEvent, OpenRun
 from retclip.store.sql.catalog import rows_in
-from retclip.store.sql.chain_links import added_rows, newest_link
+from retclip.store.sql.chain_links import added_rows
 from retclip.store.sql.engine import one_writer_at_a_time
-from retclip.store.sql.tables import Category, ClassFact, Dataset, Event, Run, SegmentFact
+from retclip.store.sql.tables import Category, ClassFact, Dataset, Event, Proposer, Run, SegmentFact
 from retclip.store.states import Action, RunKind
 
 CONTINUES = "event"  # in a run's settings: the event that it adds to
@@ -143,26 +143,22 @@ def facts(
     return query.outerjoin(UNDO, and_(undone, UNDO.id <= at)).where(fact.event_id <= at)
 
 
-def log(connection: Connection) -> EventLog:
-    """List every event, oldest first."""
-    return EventLog(tuple(_history(connection, _events())), *newest_link(connection))
-
-
 def of_classes(connection: Connection, category: int | None = None) -> list[HistoryEvent]:
     """List the changes of classes and the undos, oldest first.
 
     category: the row of one class; None for all.
     """
-    query = _events().where(Event.action.in_(CLASS_ACTIONS))
+    query = every_event().where(Event.action.in_(CLASS_ACTIONS))
     if category is not None:
         about_class = or_(ClassFact.category_id == category, ClassFact.merged_into_id == category)
         speaking = select(ClassFact.event_id).where(about_class)
         event_ids = select(Event.id).where(or_(Event.category_id == category, Event.id.in_(speaking)))
         query = query.where(or_(Event.id.in_(event_ids), Event.undoes.in_(event_ids)))
-    return _history(connection, query)
+    return described(connection, query)
 
 
-def _events() -> Select[Any]:
+def every_event() -> Select[Any]:
+    """Select all events, oldest first, for `described`."""
     columns: tuple[Any, ...] = (
         Event.id, Event.at, Event.actor, Event.action, Event.target, Event.undoes, UNDO.id.label("undone_by"),
         Event.reason,
@@ -170,7 +166,8 @@ def _events() -> Select[Any]:
     return select(*columns).outerjoin(UNDO, UNDO.undoes == Event.id).order_by(Event.id)
 
 
-def _history(connection: Connection, query: Select[Any]) -> list[HistoryEvent]:
+def described(connection: Connection, query: Select[Any]) -> list[HistoryEvent]:
+    """Read events for people. query: of `every_event`, with conditions."""
     rows = connection.execute(query).all()
     numbers = [row.id for row in rows]
     segments, names = _segments(connection, numbers), _names(connection, numbers)
@@ -178,10 +175,10 @@ def _history(connection: Connection, query: Select[Any]) -> list[HistoryEvent]:
 
     def entry(row: Any) -> HistoryEvent:
         runs_of_event = runs.get(row.id, [])
-        source, dataset = runs_of_event[-1][2:] if runs_of_event else ("", "")
+        source, dataset, proposer = runs_of_event[-1][2:] if runs_of_event else ("", "", "")
         return HistoryEvent(
             row.id, row.at, row.actor, row.action, row.target, names.get(row.id, ""), segments.get(row.id, 0),
-            tuple(run.id for run in runs_of_event), source, dataset, row.undoes, row.undone_by, row.reason,
+            tuple(run.id for run in runs_of_event), source, dataset, row.undoes, row.undone_by, row.reason, proposer,
         )  # fmt: skip
 
     return [entry(row) for row in rows]
@@ -207,9 +204,10 @@ def _names(connection: Connection, numbers: Sequence[int]) -> dict[int, str]:
 
 
 def _runs(connection: Connection, numbers: Sequence[int]) -> dict[int, list[Any]]:
-    """List the runs that add to each event, oldest first, with their source and data set."""
-    columns: tuple[Any, ...] = (Run.event_id, Run.id, Run.source, Dataset.name)
-    query = select(*columns).join(Dataset, Dataset.id == Run.dataset_id).order_by(Run.id)
+    """List the runs that add to each event, oldest first, with source, data set and proposer."""
+    columns: tuple[Any, ...] = (Run.event_id, Run.id, Run.source, Dataset.name, Proposer.name)
+    query = select(*columns).join(Dataset, Dataset.id == Run.dataset_id).join(Proposer, Proposer.id == Run.proposer_id)
+    query = query.order_by(Run.id)
     runs: dict[int, list[Any]] = {}
     for row in rows_in(connection, query, Run.event_id, numbers):
         runs.setdefault(row[0], []).append(row)

@@ -136,6 +136,20 @@ def _values(facts: Sequence[Any]) -> SegmentValues | None:
     )  # fmt: skip
 
 
+def words_of(connection: Connection, segment_ids: Sequence[int], column: str) -> dict[int, bool]:
+    """Find the words of people about segments that hold; segments without one are left out.
+
+    column: `hidden` or `retired`.
+    """
+    stated, words = getattr(SegmentFact, column), dict[int, bool]()
+    columns = (SegmentFact.segment_id, stated, events.UNDO.id.label("undo"))
+    query = events.facts(SegmentFact, SegmentFact.segment_id, columns).where(stated.is_not(None))
+    for page in pages(segment_ids, PAGE):
+        rows = connection.execute(query.where(SegmentFact.segment_id.in_(page)))
+        words |= {row[0]: bool(row[1]) for row in rows if row[2] is None}  # the newest comes last
+    return words
+
+
 def _newest(facts: Sequence[Any], column: str, never_without: bool = False) -> Any:
     """Find the newest fact that states a column and is not undone; else, if `never_without`, the first."""
     stating = [fact for fact in facts if getattr(fact, column) is not None]

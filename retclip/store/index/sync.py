@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
-from retclip.store.archive.crash_points import reach
 from retclip.store.archive.shards import Archive
+from retclip.store.crash_points import reach
 from retclip.store.index import wanted_points
 from retclip.store.index.protocol import PAYLOAD, Points, VectorIndex
 from retclip.store.index.wanted_points import WantedPoint

@@ -13,9 +13,11 @@ from retclip.store.records.exports import ExportedSegment as ExportedSegment
 from retclip.store.records.filters import SegmentFilter as SegmentFilter
 from retclip.store.records.history import ACTOR_WIDTH as ACTOR_WIDTH
 from retclip.store.records.history import ClassChange as ClassChange
+from retclip.store.records.history import EventFilter as EventFilter
 from retclip.store.records.history import EventLog as EventLog
 from retclip.store.records.history import HistoryEvent as HistoryEvent
 from retclip.store.records.history import SegmentChange as SegmentChange
+from retclip.store.records.history import SegmentMove as SegmentMove
 from retclip.store.records.history import SegmentState as SegmentState
 from retclip.store.records.history import StoreDifference as StoreDifference
 from retclip.store.records.listed import FoundPage as FoundPage

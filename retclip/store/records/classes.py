@@ -77,7 +77,9 @@ class Edit:
 
     event: its number, for `FeatureStore.undo`.
     segments: how many changed.
+    unchanged: how many of those that were asked for are so already; no event, number 0, where all are.
     """
 
     event: int
     segments: int = 0
+    unchanged: int = 0

@@ -8,9 +8,27 @@ from datetime import datetime
 from typing import Any, overload
 from uuid import UUID
 
-from retclip.store.states import Action
+from retclip.errors import ConfigError
+from retclip.store.states import Action, SegmentStatus
 
 ACTOR_WIDTH = 120  # characters that are kept of who did something
+
+
+@dataclass(frozen=True)
+class SegmentMove:
+    """Segments that were alike before an event, and alike after it.
+
+    before, after: class and state of each: (name, visible | quarantined | retired).
+    """
+
+    before: tuple[str, SegmentStatus]
+    after: tuple[str, SegmentStatus]
+    segments: int
+
+    def __str__(self) -> str:
+        before, after = (name if state == SegmentStatus.VISIBLE else f"{name} ({state})"
+                         for name, state in (self.before, self.after))  # fmt: skip
+        return f"{self.segments}: {before} -> {after}"
 
 
 @dataclass(frozen=True)
@@ -25,6 +43,8 @@ class HistoryEvent:
     undoes: the event that it took back.
     undone_by: the event that took it back.
     reason: why, in the actor's words, "" without any.
+    proposer: of the masks of the newest of its runs, "" without one.
+    moves: of a correction, what segments were before and after it, with their count.
     """
 
     id: int
@@ -40,10 +60,43 @@ class HistoryEvent:
     undoes: int | None = None
     undone_by: int | None = None
     reason: str = ""
+    proposer: str = ""
+    moves: tuple[SegmentMove, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Make plain data for JSON."""
         return {**asdict(self), "at": f"{self.at:%Y-%m-%dT%H:%M:%S}"}
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """Conditions that all hold of an event. An empty list, or None, is no condition.
+
+    actions: kinds of changes.
+    actor: who did it: a person, or "run N".
+    classes: names or aliases of classes that it is about: of their segments as they are called now, or as it called
+    them.
+    segment: that it has a fact about, by id; the undos of such events, too.
+    run: number of a run that adds to it.
+    since, until: bounds of its moment, both inclusive.
+    undone: True: only undone events, False: only others.
+    limit: the newest so many.
+    """
+
+    actions: tuple[Action, ...] = ()
+    actor: str | None = None
+    classes: tuple[str, ...] = ()
+    segment: UUID | None = None
+    run: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    undone: bool | None = None
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "actions", tuple(Action(action) for action in self.actions))
+        if self.limit is not None and self.limit < 1:
+            raise ConfigError("a limit of at least 1", f"{self.limit}", "write e.g. 20")
 
 
 @dataclass(frozen=True)

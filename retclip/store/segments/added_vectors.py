@@ -12,8 +12,8 @@ import numpy as np
 from sqlalchemy import Connection, Engine, select
 
 from retclip.store.archive import vector_rows
-from retclip.store.archive.crash_points import reach
 from retclip.store.archive.shards import Archive
+from retclip.store.crash_points import reach
 from retclip.store.records import AddedVectors, OpenRun, StoredMask
 from retclip.store.sql.catalog import rows_in
 from retclip.store.sql.engine import insert_or_keep, retry_while_busy, transaction

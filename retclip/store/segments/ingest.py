@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from retclip.names import name_key
 from retclip.store.archive import vector_rows
-from retclip.store.archive.crash_points import reach
 from retclip.store.archive.shards import Archive
+from retclip.store.crash_points import reach
 from retclip.store.history import events
 from retclip.store.history.rejections import add_rejections
 from retclip.store.ids import stored_name

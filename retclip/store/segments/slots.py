@@ -132,6 +132,8 @@ def _add_to_slots(
     slots = [(new, existing.get((name_key(new.prompt), new.ordinal))) for new in segments]
     inserted = iter(_insert(connection, filling, image, [new for new, old in slots if old is None]))
     retired = [(new, old) for new, old in slots if old is not None and old.status == RETIRED]
+    taken_out = segment_facts.words_of(connection, [int(old.id) for _, old in retired], "retired")
+    retired = [(new, old) for new, old in retired if not taken_out.get(int(old.id))]  # a person's word outlives it
     masks = _refill(connection, filling, retired, relabel=True)
     ids = [next(inserted) if old is None else int(old.id) if old.id in masks else None for _, old in slots]
     return Filled(ids, {row: masks.get(row, 1) for row in ids if row is not None}, list(masks), [])

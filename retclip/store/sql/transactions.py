@@ -8,6 +8,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from retclip.store.crash_points import reach
 from retclip.store.sql.engine import read, write
 
 Params = ParamSpec("Params")
@@ -44,5 +45,6 @@ class Transactions:
         """Change the catalog, and let the indexes follow. A failing index is a warning, and follows later: SQL holds
         the truth. Raises as `write`."""
         done = self.write(change, *args, **options)
+        reach("edit committed")
         self.changed()
         return done

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from retclip.store.archive.crash_points import armed
+from retclip.store.crash_points import armed
 from retclip.store.index import reconcile
 from retclip.store.repair import damaged_shards, shard_names
 from retclip.store.sql.engine import transaction

@@ -12,8 +12,8 @@ import pytest
 
 from retclip.errors import StoreDamaged, StoreError
 from retclip.store.archive import shards as module
-from retclip.store.archive.crash_points import armed
 from retclip.store.archive.shards import OPEN_SHARDS, Archive, crc32
+from retclip.store.crash_points import armed
 
 ROWS, DIM = 5, 8
 

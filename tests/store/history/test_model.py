@@ -127,9 +127,19 @@ class Both:
         ids = [self.point(slot)]
         if what == "relabel":
             done = self.store.segments.relabel(ids, name, "ann")
+            if self.model.segments(self.model.newest)[slot][0] == name:
+                assert (done.event, done.segments, done.unchanged) == (0, 0, 1)
+                return
             self.model.said.append((self.event(done.event), slot, "class", name))
         else:
             done = getattr(self.store.segments, what)(ids, "ann")
+            held = [
+                value for event, one, kind, value in self.model.said
+                if (one, kind) == (slot, "hidden") and self.model.holds(event, self.model.newest)
+            ]  # fmt: skip
+            if (held[-1] if held else False) == (what == "quarantine"):
+                assert (done.event, done.segments, done.unchanged) == (0, 0, 1)
+                return
             self.model.said.append((self.event(done.event), slot, "hidden", what == "quarantine"))
 
     def undo(self, pick: int) -> None:

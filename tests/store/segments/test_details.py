@@ -6,8 +6,9 @@ import numpy as np
 
 
 def test_every_fact_stands_there_with_its_event_and_whether_it_was_undone(store, made):
-    one = next(iter(made.ids(store, "image_id = 1").values()))
-    relabelled = store.segments.relabel([one], "car", "ann")
+    (name, _), one = next(iter(made.ids(store, "image_id = 1").items()))
+    other = "tree" if name == "car" else "car"
+    relabelled = store.segments.relabel([one], other, "ann")
     store.segments.quarantine([one], "bob")
     store.undo(relabelled.event, "eve")
     details = store.segments.details(one)
@@ -15,9 +16,9 @@ def test_every_fact_stands_there_with_its_event_and_whether_it_was_undone(store,
     assert details.spaces == ("test.backbone",) and details.ordinal == 0 and details.stored.id == one
     stored, label, hidden = details.facts
     assert (stored.action, stored.present, stored.mask, stored.run) == ("build", True, 1, 1)
-    assert (label.class_name, label.actor, label.label_source, label.undone_by) == ("car", "ann", "person", 4)
+    assert (label.class_name, label.actor, label.label_source, label.undone_by) == (other, "ann", "person", 4)
     assert (hidden.hidden, hidden.actor, hidden.undone_by, hidden.said()) == (True, "bob", None, "quarantined")
-    assert label.said() == "car by person" and "mask 1 of run 1" in stored.said()
+    assert label.said() == f"{other} by person" and "mask 1 of run 1" in stored.said()
     assert details.as_dict()["stored"]["status"] == "quarantined"
     assert store.segments.details(UUID(int=1)) is None
 

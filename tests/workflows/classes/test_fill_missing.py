@@ -6,8 +6,8 @@ import pytest
 
 from retclip.errors import ConfigError, DataError
 from retclip.names import MatchKind
-from retclip.store.archive.crash_points import armed
 from retclip.store.classes import match_edits
+from retclip.store.crash_points import armed
 from retclip.store.sql.engine import transaction
 from retclip.store.work import leases
 from retclip.types import Vocabulary

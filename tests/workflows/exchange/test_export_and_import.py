@@ -13,7 +13,7 @@ from retclip.data.class_file.reading import read_class_file
 from retclip.data.images import read_image
 from retclip.errors import DataError, SpaceMismatch, StoreMissing
 from retclip.plugin import SourceClass
-from retclip.store.archive.crash_points import armed
+from retclip.store.crash_points import armed
 from retclip.store.feature_store import FeatureStore
 from retclip.store.ids import segment_id
 from retclip.store.records import StoreOptions

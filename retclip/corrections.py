@@ -1,0 +1,141 @@
+"""`memory.relabel`, `quarantine`, `release` and `retire`: which segments are meant, by ids, list or filter."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from retclip.errors import DataError
+from retclip.report.segment_table import SegmentTable
+from retclip.store.records import SegmentFilter
+
+if TYPE_CHECKING:
+    from retclip.store.feature_store import FeatureStore
+
+Meant = UUID | str | Iterable[UUID | str] | SegmentFilter | SegmentTable
+ID_DIGITS = 32
+PAGE = 5000  # segments of a filter that are read at once
+LIST_HEAD = "segment"
+
+
+@dataclass(frozen=True)
+class CorrectionList:
+    """A list of segments that a file holds.
+
+    segments: ids as they were written.
+    classes: of each, "" where the file has no such column.
+    """
+
+    segments: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    def labels(self, store: FeatureStore, file: str) -> dict[UUID, str]:
+        """Map the segments to their classes. Raises DataError for unknown segments, for one without a class, and for
+        one with two."""
+        ids = ids_of(store, self.segments)
+        without = sum(not name for name in self.classes)
+        if without:
+            todo = "name the class with --to, take the column `suggested` with --suggested, or fill the column in"
+            raise DataError(f"a class for each segment in {file}", f"{without} of {len(ids)} without", todo)
+        labels: dict[UUID, str] = {}
+        for segment, name in zip(ids, self.classes, strict=True):
+            if labels.setdefault(segment, name) != name:
+                raise DataError(f"one class for each segment in {file}", f"two for {segment}", "leave one out")
+        return labels
+
+
+def ids_of(store: FeatureStore, meant: Meant) -> list[UUID]:
+    """List the segments that are meant.
+
+    meant: ids, or 8 digits of them or more; a table; a filter.
+    Raises DataError for unknown ids with their count, and where none is meant.
+    """
+    if isinstance(meant, SegmentFilter):
+        return _filtered(store, meant)
+    if isinstance(meant, SegmentTable):
+        return list(meant.ids)
+    several = [meant] if isinstance(meant, UUID | str) else list(meant)
+    whole = {text: _whole(text) for text in several}
+    short = [str(text) for text, number in whole.items() if number is None]
+    found = dict(zip(short, store.segments.find(short), strict=True))
+    return [whole[text] or found[str(text)] for text in several]
+
+
+def read_list(file: str | PathLike[str], column: str = "class") -> CorrectionList:
+    """Read a list in CSV: the columns `segment` and, where it has one, of classes; others are ignored.
+
+    column: of the classes: `class` or `suggested`.
+    Raises DataError for a file that cannot be read, and one without such a column.
+    """
+    path = Path(file)
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as lines:
+            reader = csv.DictReader(lines)
+            names = reader.fieldnames or []
+            wanted = [LIST_HEAD, *([column] if column != "class" else [])]
+            if missing := [name for name in wanted if name not in names]:
+                got = f"{', '.join(names)[:200] or 'nothing'} in {path}, without {', '.join(missing)}"
+                raise DataError(
+                    f"a CSV list with the columns {', '.join(wanted)}", got, "write its head in a first line"
+                )
+            rows = [row for row in reader if any(row.values())]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError("a CSV list of segments", f"{path}: {error}", "check its name, and save it as UTF-8") from error
+    if not rows:
+        raise DataError("a list with a segment", f"{path} with none", "nothing is to be done")
+    classes = tuple(_cell(row.get(column)) for row in rows)
+    return CorrectionList(tuple(_cell(row[LIST_HEAD]) for row in rows), classes)
+
+
+def class_counts(store: FeatureStore, ids: Iterable[UUID]) -> dict[str, int]:
+    """Count segments by what they are called now, the most frequent first."""
+    return dict(Counter(segment.class_name for segment in store.segments.get(list(ids)).values()).most_common())
+
+
+def _filtered(store: FeatureStore, chosen: SegmentFilter) -> list[UUID]:
+    ids, after = list[UUID](), None
+    while True:
+        page = store.segments.select(chosen, PAGE, after)
+        ids += page.ids
+        if page.next is None:
+            break
+        after = page.next
+    if not ids:
+        raise DataError("segments that pass the filter", "none", "see `retclip store search` with the same filter")
+    return ids
+
+
+def _whole(text: UUID | str) -> UUID | None:
+    """Read an id that is written in full; None for a shorter one."""
+    if isinstance(text, UUID):
+        return text
+    digits = text.replace("-", "").strip()
+    try:
+        return UUID(digits) if len(digits) == ID_DIGITS else None
+    except ValueError:
+        return None
+
+
+def _cell(text: str | None) -> str:
+    """Read a cell; the quote that keeps a spreadsheet from reading a formula is taken off."""
+    value = (text or "").strip()
+    return value[1:] if value[:1] == "'" and value[1:2] in ("=", "+", "-", "@") else value
+
+
+def labelled(store: FeatureStore, meant: Meant | Mapping[UUID | str, str], name: str | None) -> dict[UUID, str]:
+    """Map the segments that are meant to their new classes.
+
+    name: of the class of all; None: `meant` maps each to its own.
+    Raises DataError as `ids_of`.
+    """
+    if isinstance(meant, Mapping):
+        return dict(zip(ids_of(store, list(meant)), meant.values(), strict=True))
+    if name is None:
+        raise DataError("the name of a class", "none", "give it, or a mapping of segments to classes")
+    return dict.fromkeys(ids_of(store, meant), name)
