@@ -38,6 +38,7 @@ OWNERS = {
     "alembic": ("retclip/store/sql/schema.py", "retclip/migrations/"),
     "pluggy": ("retclip/plugin/",),
     "PIL": ("retclip/data/images.py", "retclip/data/viewer.py", "retclip/data/scene_", "retclip/report/", "plugins/"),
+    "kornia_rs": ("retclip/data/rgb_png.py",),
     "pycocotools": ("retclip/data/rle.py", "retclip/algorithms/average_precision.py"),  # its COCOeval is the formula
     "jinja2": ("retclip/report/html_page.py",),
     "typer": ("retclip/cli/",),

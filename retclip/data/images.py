@@ -23,6 +23,7 @@ from PIL import ExifTags, ImageCms, PngImagePlugin, UnidentifiedImageError, feat
 from PIL import Image as Pillow
 
 from retclip.data.orientation import turned
+from retclip.data.rgb_png import png_size, rgb_samples
 from retclip.data.sample_depth import eight_bit
 from retclip.errors import DataError
 from retclip.limits import Limits, check_size, current
@@ -95,6 +96,11 @@ class ReadOnce:
 def read_png(path: Path | ReadOnce) -> NDArray[np.uint8]:
     """Return the raw samples of a label PNG, (H, W) or (H, W, c) uint8, palette indices kept. Raises DataError."""
     content = _content(path)
+    size = png_size(content)
+    if size is not None:
+        _check_size(size, str(path), current())
+        if (samples := rgb_samples(content, size)) is not None:
+            return samples
     with _pillow(content, str(path), current(), ("PNG",)) as image:
         depth = content[24]  # of the header; Pillow stretches 2- and 4-bit grey to 0..255 and halves 16-bit colour
         if image.mode not in ("L", "P", "RGB", "RGBA", "1") or (depth not in (1, 8) and image.mode != "P"):

@@ -103,6 +103,23 @@ def test_agrees_with_panopticapi_on_real_photos(shared_data, pack, truth, guess,
         assert found.iou_sum == pytest.approx(one["iou_sum"], abs=1e-12)
 
 
+def test_agrees_with_hotcoco_on_real_photos(shared_data):
+    """A third count of the same files, where it is installed."""
+    hotcoco = pytest.importorskip("hotcoco.panoptic")
+    folder = shared_data / "coco_panoptic"
+    evaluation = hotcoco.PanopticEval(folder / "panoptic_val.json", folder / "pred_val.json")
+    evaluation.evaluate()
+    annotated = json.loads((folder / "panoptic_val.json").read_text())
+    guessed = {"categories": annotated["categories"], **json.loads((folder / "pred_val.json").read_text())}
+    quality = PanopticQuality({entry["name"]: bool(entry["isthing"]) for entry in annotated["categories"]})
+    predictions = dict(load(folder, guessed, "pred_val"))
+    for image_id, truth in load(folder, annotated, "panoptic_val"):
+        quality.add(predictions[image_id], truth)
+    for key, things in (("All", None), ("Things", True), ("Stuff", False)):
+        mean, wanted = quality.mean(things), evaluation.results()[key]
+        assert (mean.pq, mean.sq, mean.rq) == pytest.approx([wanted[k] for k in ("pq", "sq", "rq")], abs=1e-12)
+
+
 maps = st.lists(st.lists(st.integers(0, 4), min_size=6, max_size=6), min_size=4, max_size=4)
 classes = st.fixed_dictionaries({i: st.sampled_from(["a", "b"]) for i in range(1, 5)})
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from retclip.algorithms.label_runs import LabelRuns, runs_of_colours
 from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes
 from retclip.data.class_kinds import with_kinds, with_whole_stuff
@@ -44,7 +45,6 @@ from retclip.types import Image, PanopticSegmentation, SegmentInfo
 
 UNANNOTATED = "photos without an annotation"
 DISAGREE = "export both again"
-POWERS = np.array([1, 256, 65536], dtype=np.int32)
 
 
 class CocoPanopticSettings(FrameSettings, AnnotatedSettings):
@@ -170,12 +170,20 @@ def read_panoptic(
 
     Raises DataError where PNG and JSON have no id in common, or differ and there is no tally.
     """
+    runs, infos = read_panoptic_runs(png, segments, categories, tally, dropped)
+    return PanopticSegmentation(np.repeat(runs.ids, runs.lengths).reshape(runs.shape).astype(np.int32), infos)
+
+
+def read_panoptic_runs(
+    png: Path, segments: Sequence[Mapping[str, Any]], categories: Mapping[int, SourceClass],
+    tally: Tally | None = None, dropped: Collection[int] = (),
+) -> tuple[LabelRuns, tuple[SegmentInfo, ...]]:  # fmt: skip
+    """Read a PNG of ids as runs, with its segments. See `read_panoptic`."""
     colours = read_png(png)
     if colours.ndim != 3 or colours.shape[2] < 3:
         raise DataError(f"an RGB PNG of segment ids: {png}", f"shape {colours.shape}", "export it as COCO panoptic")
-    label_map = (colours[..., :3].astype(np.int32) @ POWERS).astype(np.int32)
-    ids, areas = np.unique(label_map, return_counts=True)
-    counted = {int(i): int(area) for i, area in zip(ids, areas, strict=True) if i}
+    runs = runs_of_colours(colours[..., :3])
+    counted = runs.areas
     listed = {int(segment["id"]) for segment in segments}
     strange = sorted((counted.keys() ^ listed) - set(dropped))
     common = counted.keys() & (listed | set(dropped))
@@ -186,16 +194,19 @@ def read_panoptic(
         error = DataError(f"segment {key} in {png} and its JSON", f"only in {where}", DISAGREE)
         if tally is not None:
             tally.fault(BAD_OBJECTS, f"segment {key} of {png}", str(png), error)
-    label_map[np.isin(label_map, list(counted.keys() - listed))] = 0
-    infos = tuple(_info(segment, categories, counted) for segment in segments if int(segment["id"]) in counted)
-    return PanopticSegmentation(label_map, infos)
+    if unlisted := list(counted.keys() - listed):
+        runs = LabelRuns(runs.begins, np.where(np.isin(runs.ids, unlisted), 0, runs.ids), runs.shape)
+    infos = tuple(
+        _info(segment, categories, counted[number]) for segment in segments if (number := int(segment["id"])) in counted
+    )
+    return runs, infos
 
 
-def _info(segment: Mapping[str, Any], categories: Mapping[int, SourceClass], areas: Mapping[int, int]) -> SegmentInfo:
+def _info(segment: Mapping[str, Any], categories: Mapping[int, SourceClass], area: int) -> SegmentInfo:
     category = categories[segment["category_id"]]
-    crowd = as_flag(segment.get("iscrowd") or 0)
+    crowd = segment.get("iscrowd") or False
     return SegmentInfo(
-        int(segment["id"]), category.name, category.is_thing is not False, areas[int(segment["id"])], is_crowd=crowd
+        int(segment["id"]), category.name, category.is_thing is not False, area, is_crowd=crowd and as_flag(crowd)
     )
 
 
