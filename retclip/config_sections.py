@@ -99,6 +99,13 @@ class RetrievalSection(Section):
         description="neighbours behind the k that evidence keeps, never more than k: they take the places of those "
         "that `explain --without` leaves out",
     )
+    min_trust: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="segments whose label is trusted less do not vote, those behind them move up; 0: all vote. "
+        "`retclip audit mislabels` computes trust; a segment without one votes",
+    )
 
 
 class EnsembleSection(Section):

@@ -39,6 +39,8 @@ class Neighbours:
     supported: (c,) bool, whether the store has any living segment of the class: "no neighbour" and "nothing to find"
     differ.
     negatives: None = no class of the vocabulary has a negative example.
+    trust: (n, k) float32 in [0, 1], how far the label of each is to be trusted, NaN = not known; None where nothing
+    that votes reads it (`Classifier.reads_trust`).
     """
 
     ids: NDArray[np.object_]
@@ -46,6 +48,13 @@ class Neighbours:
     distances: Tensor
     supported: Tensor
     negatives: Negatives | None = None
+    trust: Tensor | None = None
+
+    @property
+    def places(self) -> dict[str, Tensor]:
+        """The tensors with a value for each place, by name."""
+        both = {"classes": self.classes, "distances": self.distances}
+        return both if self.trust is None else {**both, "trust": self.trust}
 
 
 class Role(StrEnum):

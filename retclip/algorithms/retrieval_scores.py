@@ -16,6 +16,16 @@ everywhere.
 With `aggregate` = m, a number, a class scores the mean of u over its m nearest neighbours (`best_of_class`); softmax
 and rank are brought to sum 1 over the classes. u of minmax falls evenly with the distance, so the label is then the
 class whose m nearest are nearest on average. It needs m neighbours of each class, not k of all.
+
+Trust: with weights w_i in [0, 1] neighbour i votes w_i u_i in the place of u_i; softmax and rank are brought to sum 1
+again, minmax is not, so a class whose only neighbours are doubted scores less. Minimum, maximum and ranks stay those of
+all neighbours. `trust_weights` makes weights of the trust in the neighbours' labels (`label_trust`):
+
+    w_i = min(1, trust_i / (1 - trust_i)) ** 2
+
+which is (b / a) ** 2 where another class is nearer to the stored segment (b) than its own (a), and 1 elsewhere: a label
+that nothing contradicts keeps its whole vote. A neighbour without a trust votes whole, for nothing is known against it.
+All weights 0: no class scores.
 """
 
 from __future__ import annotations
@@ -34,7 +44,7 @@ Vote = Literal["minmax", "softmax", "rank"]
 Aggregate = Literal["max", "mean"] | int
 
 
-def retrieval_scores(
+def retrieval_scores(  # noqa: PLR0913  the settings of the vote
     neighbour_classes: Int64[Tensor, "n k"],
     distances: Float[Tensor, "n k"],
     classes: int,
@@ -42,6 +52,7 @@ def retrieval_scores(
     aggregate: Aggregate = "max",
     temperature: float = 0.07,
     max_distance: float | None = None,
+    weights: Float[Tensor, "n k"] | None = None,
 ) -> Float[Tensor, "n c"]:
     """Return the class scores of each mask in [0, 1].
 
@@ -53,17 +64,18 @@ def retrieval_scores(
     a number m, at least 1, the neighbours of each class that its score is the mean of.
     temperature: for softmax only, t, above 0.
     max_distance: neighbours beyond it do not vote.
+    weights: (n, k) in [0, 1], of each neighbour's vote; None = 1.
     Raises ConfigError for a vote or an aggregate that does not exist.
 
     Worked example: distances (0.1, 0.2, 0.5) of classes (a, b, a). minmax: u = (1, 0.75, 0), so a = 1 and b = 0.75.
     rank: 1/2, 1/3, 1/4 over their sum 13/12, so a = 9/13 and b = 4/13. minmax with aggregate = 2: a = (1 + 0) / 2
-    and b = 0.75.
+    and b = 0.75. rank with weights (1/9, 1, 1): 1/18, 1/3, 1/4 over 23/36, so a = 11/23 and b = 12/23.
     """
     check_choice("vote", vote, VOTES)
     if not isinstance(aggregate, int):
         check_choice("aggregate", aggregate, REDUCTIONS)
     valid = voting(neighbour_classes, distances, max_distance)  # (n, k)
-    units = VOTES[vote](distances, valid, temperature)  # (n, k)
+    units = _weighted(VOTES[vote](distances, valid, temperature), weights, vote)  # (n, k)
     if isinstance(aggregate, int):
         units = best_units(units, neighbour_classes, distances, valid, vote, aggregate)
     target = torch.where(valid, neighbour_classes, torch.full_like(neighbour_classes, classes))  # one bin for "none"
@@ -72,6 +84,18 @@ def retrieval_scores(
     if vote != "minmax" or isinstance(aggregate, int):
         return bins.scatter_add(1, target, units)[:, :classes]
     return bins.scatter_reduce(1, target, units, reduce=REDUCTIONS[aggregate], include_self=False)[:, :classes]
+
+
+def trust_weights(trust: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+    """Return the weights of votes by the trust in their labels, [0, 1].
+
+    trust: (n, k) in [0, 1], NaN = not known.
+
+    Worked example: trust 0.25 says that another class is three times as near, so the vote counts (1/3) ** 2 = 1/9; 0.6,
+    and not known, count 1.
+    """
+    odds = trust / (1.0 - trust).clamp(min=1e-12)  # (n, k)
+    return odds.clamp(max=1.0).square().nan_to_num(1.0)
 
 
 def voting(
@@ -97,6 +121,13 @@ def best_units(
     best: m, how many of a class, at least 1.
     """
     parts = units * best_of_class(neighbour_classes, distances, valid, best)  # (n, k)
+    return parts if vote == "minmax" else parts / parts.sum(1, keepdim=True).clamp(min=1e-12)
+
+
+def _weighted(units: Float[Tensor, "n k"], weights: Float[Tensor, "n k"] | None, vote: Vote) -> Float[Tensor, "n k"]:
+    if weights is None:
+        return units
+    parts = units * weights.to(units.dtype)  # (n, k)
     return parts if vote == "minmax" else parts / parts.sum(1, keepdim=True).clamp(min=1e-12)
 
 

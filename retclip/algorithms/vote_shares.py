@@ -7,7 +7,8 @@ The shares of a mask's neighbours of class c sum to `retrieval_scores`' score of
     minmax, max      share_i = u_i / t for the t neighbours that reach the class's best u, 0 for its others
     best m of each   share_i = u_i / m for the m nearest of the class, 0 for its others; softmax, rank over their sum
 
-where u_i is the vote of neighbour i before it is aggregated by class (see `retrieval_scores`).
+where u_i is the vote of neighbour i, weighted by trust where that is asked for, before it is aggregated by class (see
+`retrieval_scores`).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ def vote_shares(
     aggregate: Aggregate = "max",
     temperature: float = 0.07,
     max_distance: float | None = None,
+    weights: Float[Tensor, "n k"] | None = None,
 ) -> Float[Tensor, "n k"]:
     """Return each neighbour's share in [0, 1] of what `retrieval_scores` returns for the same arguments.
 
@@ -37,7 +39,9 @@ def vote_shares(
     k = distances.shape[1]
     index = torch.arange(k, device=distances.device).expand(distances.shape)  # (n, k) a class for each neighbour
     singletons = torch.where(neighbour_classes >= 0, index, torch.full_like(index, -1))  # (n, k)
-    units = retrieval_scores(singletons, distances, k, vote, "max", temperature, max_distance)  # (n, k) u_i
+    units = retrieval_scores(
+        singletons, distances, k, vote, "max", temperature, max_distance, weights
+    )  # (n, k) w_i u_i
     valid = voting(neighbour_classes, distances, max_distance)  # (n, k)
     if isinstance(aggregate, int):
         return best_units(units, neighbour_classes, distances, valid, vote, aggregate)
@@ -54,9 +58,13 @@ def vote_shares(
 
 
 def vote_rule(
-    vote: Vote = "minmax", aggregate: Aggregate = "max", temperature: float = 0.07, max_distance: float | None = None
-) -> str:
-    """Return the rule of the vote as one sentence for users."""
+    vote: Vote = "minmax", aggregate: Aggregate = "max", temperature: float = 0.07, max_distance: float | None = None,
+    trusted: str = "",
+) -> str:  # fmt: skip
+    """Return the rule of the vote as one sentence for users.
+
+    trusted: the part that trust in labels has, in words; empty: none.
+    """
     vote_of_neighbour, score_of_class = {
         "minmax": (
             "1 - (distance - nearest) / (farthest - nearest)",
@@ -69,4 +77,6 @@ def vote_rule(
         scaled = "" if vote == "minmax" else ", brought to sum 1"
         score_of_class = f"the mean of its {aggregate} nearest{scaled}"
     limit = "" if max_distance is None else f"; none beyond distance {max_distance:g}"
-    return f"each neighbour counts {vote_of_neighbour}; a class scores {score_of_class}{limit}"
+    return (
+        f"each neighbour counts {vote_of_neighbour}; a class scores {score_of_class}{limit}{trusted and f'; {trusted}'}"
+    )

@@ -118,7 +118,7 @@ class FeatureStore:
 
     def nearest(
         self, vectors: Tensor, store_classes: Sequence[int | None], k: int, per_class: bool,
-        space: FeatureSpace | None = None,
+        space: FeatureSpace | None = None, trusted: bool = False, min_trust: float = 0.0,
     ) -> Neighbours:  # fmt: skip
         """Find the neighbours of vectors among the visible segments of the vocabulary's classes.
 
@@ -127,6 +127,8 @@ class FeatureStore:
         k: how many, in all or of each class.
         per_class: k of each class, instead of k in all.
         space: of the vectors; may be left out if the store has one space.
+        trusted: with the trust in the label of each.
+        min_trust: without those that are trusted less, so that there may be fewer than k; one without a trust stays.
         Raises SpaceMismatch, StoreBusy, StoreDamaged.
         """
         from retclip.store.index.nearest import nearest, nothing_near
@@ -138,6 +140,7 @@ class FeatureStore:
             raise SpaceMismatch("the space of the vectors", f"none, and {len(rows)} are stored", "name it: space=")
         row = self.spaces.choose(rows, space)
         near = self._indexes.ask(*row, lambda index: nearest(index, vectors, store_classes, k, per_class))
+        near = self.trust.of_neighbours(near, row[1], min_trust, trusted) if trusted or min_trust else near
         return self._negatives.beside(near, vectors, store_classes, row[0])
 
     def search(

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retclip.algorithms.retrieval_scores import VOTES, retrieval_scores
+from retclip.algorithms.retrieval_scores import VOTES, retrieval_scores, trust_weights
 from retclip.errors import ConfigError
 
 CLASSES = 3
@@ -154,3 +154,22 @@ def test_a_vote_that_does_not_exist_is_refused(unhooked, setting, word):
     for vote in ("minmax", "rank"):
         with pytest.raises(ConfigError, match=f"{setting} to be one of .*; got '{word}'"):
             unhooked("retrieval_scores").retrieval_scores(classes, distances, 2, **{"vote": vote, setting: word})
+
+
+def test_trust_weighs_votes_as_the_worked_example_says():
+    trust = torch.tensor([[0.25, 0.6, math.nan, 0.5, 0.0, 1.0]])
+    assert trust_weights(trust).tolist()[0] == pytest.approx([1 / 9, 1, 1, 1, 0, 1])
+    classes, distances = torch.tensor([[0, 1, 0]]), torch.tensor([[0.1, 0.2, 0.5]])
+    weights = trust_weights(torch.tensor([[0.25, 0.6, math.nan]]))
+    found = retrieval_scores(classes, distances, 3, "rank", weights=weights)
+    assert found.tolist()[0] == pytest.approx([11 / 23, 12 / 23, 0.0])
+    best = retrieval_scores(classes, distances, 3, weights=weights)
+    assert best.tolist()[0] == pytest.approx([1 / 9, 0.75, 0.0])  # not brought to a sum
+
+
+@pytest.mark.parametrize("vote", ["minmax", "softmax", "rank"])
+def test_whole_weights_change_nothing_and_no_weight_no_score(vote):
+    classes, distances = torch.tensor([[0, 1, 0, -1]]), torch.tensor([[0.1, 0.2, 0.5, math.inf]])
+    plain = retrieval_scores(classes, distances, 3, vote)
+    assert torch.allclose(retrieval_scores(classes, distances, 3, vote, weights=torch.ones(1, 4)), plain)
+    assert not retrieval_scores(classes, distances, 3, vote, weights=torch.zeros(1, 4)).any()

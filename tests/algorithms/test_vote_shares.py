@@ -109,6 +109,19 @@ def test_many_neighbours_of_many_classes_cost_no_square_of_them():
     assert found.sum().item() == pytest.approx(retrieval_scores(classes, distances, 150).sum().item(), rel=1e-5)
 
 
+@settings(max_examples=60, deadline=None)
+@given(rows_of_neighbours, st.integers(0, 10_000), st.sampled_from([*RULES, ("rank", 2), ("minmax", 1)]))
+def test_weighted_shares_sum_to_the_weighted_scores(rows, seed, rule):
+    classes, distances = tensors(rows)
+    weights = torch.rand(classes.shape, generator=torch.Generator().manual_seed(seed)).round(decimals=1)
+    found = vote_shares(classes, distances, *rule, weights=weights)
+    scores = retrieval_scores(classes, distances, CLASSES, *rule, weights=weights)
+    for number in range(CLASSES):
+        own = torch.where(classes == number, found, torch.zeros_like(found)).sum(1)
+        assert own.tolist() == pytest.approx(scores[:, number].tolist(), abs=1e-5)
+    assert ((found == 0) | (weights > 0)).all()
+
+
 def test_the_rule_in_one_line_names_what_is_counted():
     assert vote_rule() == (
         "each neighbour counts 1 - (distance - nearest) / (farthest - nearest); a class scores its best neighbour"
@@ -116,5 +129,6 @@ def test_the_rule_in_one_line_names_what_is_counted():
     assert vote_rule("minmax", "mean").endswith("a class scores the mean of its neighbours")
     assert "1 / (2 + rank)" in vote_rule("rank") and vote_rule("rank").endswith("the sum of its neighbours")
     assert "exp((1 - distance) / 0.25)" in vote_rule("softmax", temperature=0.25)
+    assert vote_rule("rank", trusted="none that is doubted").endswith("neighbours; none that is doubted")
     assert vote_rule("rank", max_distance=0.3).endswith("; none beyond distance 0.3")
     assert all("\n" not in vote_rule(vote, aggregate) for vote, aggregate in RULES)

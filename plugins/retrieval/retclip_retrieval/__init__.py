@@ -41,6 +41,15 @@ class VoteSettings(Settings):
         "classifiers a certain vote decides, an uncertain one yields to them; None: `ensemble.gamma` alone weighs",
     )
     certainty_width: float = Field(0.08, gt=0, description="how fast certainty falls around that distance")
+    trust: Literal["none", "weight", "filter"] = Field(
+        "none",
+        description="of a stored segment's label, as `retclip audit mislabels` computes it; none: all vote alike; "
+        "weight: a vote counts min(1, trust / (1 - trust)) squared; filter: below `least_trust` no vote. A segment "
+        "without one votes whole",
+    )
+    least_trust: float = Field(
+        0.45, ge=0, le=1, description="trust = filter only; 0.5: another class is as near to the segment as its own"
+    )
     per_class_best: int = Field(
         0,
         ge=0,

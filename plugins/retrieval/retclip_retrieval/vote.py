@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from retclip.algorithms.negative_examples import barred_neighbours
-from retclip.algorithms.retrieval_scores import retrieval_scores, voting
+from retclip.algorithms.retrieval_scores import retrieval_scores, trust_weights, voting
 from retclip.algorithms.vote_certainty import vote_certainty
 from retclip.algorithms.vote_shares import vote_rule, vote_shares
 from retclip.errors import ConfigError
@@ -35,6 +35,11 @@ class Vote:
         """How many neighbours of each class it reads; 0 = it reads the k nearest of all classes together."""
         return self.settings.per_class_best
 
+    @property
+    def reads_trust(self) -> bool:
+        """Whether its neighbours are to come with the trust in their labels."""
+        return self.settings.trust != "none"
+
     def score(
         self,
         proposals: MaskProposals,  # noqa: ARG002
@@ -60,14 +65,16 @@ class Vote:
 
         covered: (n,) bool, False where a mask covers no cell of the feature grid.
         """
-        rule = self.settings.model_dump(exclude={"per_class_best", "certainty_distance", "certainty_width"})
+        others = {"per_class_best", "certainty_distance", "certainty_width", "trust", "least_trust"}
+        rule = self.settings.model_dump(exclude=others)
         rule["aggregate"] = self.settings.per_class_best or self.settings.aggregate
-        classes, distances, negatives = neighbours.classes, neighbours.distances, neighbours.negatives
+        classes, distances, negatives = self._trusted_classes(neighbours), neighbours.distances, neighbours.negatives
         if negatives is not None:
-            barred = barred_neighbours(classes, distances, negatives.classes, negatives.distances)  # (n, k)
+            barred = barred_neighbours(neighbours.classes, distances, negatives.classes, negatives.distances)  # (n, k)
             classes = torch.where(barred, torch.full_like(classes, -1), classes)
-        values = retrieval_scores(classes, distances, len(neighbours.supported), **rule)  # (n, c)
-        shares = vote_shares(classes, distances, **rule)  # (n, k)
+        weights = self._weights(neighbours)  # (n, k)
+        values = retrieval_scores(classes, distances, len(neighbours.supported), weights=weights, **rule)  # (n, c)
+        shares = vote_shares(classes, distances, weights=weights, **rule)  # (n, k)
         covered = covered.to(values.device)
         values, shares = (
             torch.where(covered[:, None], tensor, torch.zeros_like(tensor)) for tensor in (values, shares)
@@ -84,6 +91,24 @@ class Vote:
             classifier=NAME,
             speaks=speaks,
             shares=shares,
-            rule=vote_rule(**rule),
+            rule=vote_rule(**rule, trusted=self._trust_in_words()),
             certainty=certainty,
         )
+
+    def _trusted_classes(self, neighbours: Neighbours) -> Tensor:
+        """Return the classes (n, k) of the neighbours that may vote, -1 elsewhere."""
+        if self.settings.trust != "filter" or neighbours.trust is None:
+            return neighbours.classes
+        return neighbours.classes.masked_fill(neighbours.trust < self.settings.least_trust, -1)  # NaN is never less
+
+    def _weights(self, neighbours: Neighbours) -> Tensor | None:
+        if self.settings.trust != "weight" or neighbours.trust is None:
+            return None
+        return trust_weights(neighbours.trust)
+
+    def _trust_in_words(self) -> str:
+        return {
+            "none": "",
+            "weight": "times min(1, trust / (1 - trust)) squared, the trust in its label",
+            "filter": f"none whose label is trusted less than {self.settings.least_trust:g}",
+        }[self.settings.trust]

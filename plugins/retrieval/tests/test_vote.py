@@ -1,5 +1,6 @@
 """Votes worked out by hand, asked of the classifier as a workflow asks it."""
 
+from dataclasses import replace
 from math import exp, inf
 
 import numpy as np
@@ -130,3 +131,32 @@ def test_certainty_is_said_where_its_distance_is_set():
     found = score(two, certainty_distance=0.45, certainty_width=0.08)
     assert found.certainty.tolist() == pytest.approx([1 / (1 + exp(-1)), 1 / (1 + exp(1))], abs=1e-5)
     assert torch.equal(found.values, score(two).values), "votes stay what they are"
+
+
+DOUBTED = replace(ABA, trust=torch.tensor([[0.25, 0.6, float("nan")]]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({"vote": "rank"}, [9 / 13, 4 / 13, 0, 0]),  # off: nobody asks for trust
+        (
+            {"vote": "rank", "trust": "weight"},
+            [11 / 23, 12 / 23, 0, 0],
+        ),  # the first counts 1/9, the third, unknown, whole
+        ({"trust": "weight"}, [1 / 9, 0.75, 0, 0]),
+        ({"vote": "rank", "trust": "filter"}, [2 / 5, 3 / 5, 0, 0]),  # b and the second a remain: 1/2 and 1/3
+        ({"vote": "rank", "trust": "filter", "least_trust": 0.2}, [9 / 13, 4 / 13, 0, 0]),
+    ],
+)
+def test_trust_weighs_or_filters_the_vote(settings, wanted):
+    found = score(DOUBTED, **settings)
+    assert found.values.tolist() == [pytest.approx(wanted, abs=1e-5)]
+    assert found.shares.sum().item() == pytest.approx(sum(wanted), abs=1e-5)  # explanations add up
+    assert ("trust" in found.rule) == ("trust" in settings)
+    assert Vote(VoteSettings(**settings), Device()).reads_trust == ("trust" in settings)
+
+
+def test_a_store_without_trust_votes_as_ever():
+    assert score(ABA, vote="rank", trust="weight").values.equal(score(ABA, vote="rank").values)
+    assert score(ABA, vote="rank", trust="filter").values.equal(score(ABA, vote="rank").values)

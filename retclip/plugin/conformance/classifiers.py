@@ -102,7 +102,7 @@ def _company(classifier: Any, info: ComponentInfo) -> object:
 
 
 def _picked(near: Neighbours, n: int) -> Neighbours:
-    return replace(near, ids=near.ids[[n]], classes=near.classes[[n]], distances=near.distances[[n]])
+    return replace(near, ids=near.ids[[n]], **{name: values[[n]] for name, values in near.places.items()})
 
 
 def _order(classifier: Any, info: ComponentInfo) -> object:

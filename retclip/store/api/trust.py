@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import numpy as np
@@ -15,6 +17,9 @@ from retclip.store.records import JudgedLabel, JudgedSegments, TrustRow, TrustSt
 from retclip.store.segments import trust
 from retclip.store.sql.transactions import Transactions
 from retclip.types import FeatureSpace
+
+if TYPE_CHECKING:
+    from retclip.types import Neighbours
 
 SEARCHABLE = 0  # state of a point that a search may find
 
@@ -62,3 +67,28 @@ class Trust:
     def labels(self, space: FeatureSpace | None = None) -> list[JudgedLabel]:
         """List the visible segments that were judged at their present revision, the least trusted first."""
         return self._catalog.read(trust.judged_labels, self._spaces.row_of(space)[0])
+
+    def of_neighbours(
+        self, near: Neighbours, space: FeatureSpace | None, min_trust: float = 0.0, keep: bool = True
+    ) -> Neighbours:
+        """Return neighbours with the trust in their labels, nearest first.
+
+        min_trust: without those that are trusted less; one without a trust stays.
+        keep: False to return them without their trust.
+        """
+        import torch
+
+        ids = list(dict.fromkeys(one for one in near.ids.ravel() if one is not None))
+        known = self.values(ids, space)
+        numbers = np.array([known.get(one, np.nan) for one in near.ids.ravel()], dtype=np.float32)
+        trust = torch.from_numpy(numbers.reshape(near.ids.shape)).to(near.distances.device)
+        gone = trust < min_trust  # not a number is never less
+        order = torch.where(gone, torch.inf, near.distances).argsort(dim=1, stable=True)
+        ids_left = np.where(gone.cpu().numpy(), None, near.ids)
+        return replace(
+            near,
+            ids=np.take_along_axis(ids_left, order.cpu().numpy(), axis=1),
+            classes=near.classes.masked_fill(gone, -1).gather(1, order),
+            distances=near.distances.masked_fill(gone, torch.inf).gather(1, order),
+            trust=trust.masked_fill(gone, torch.nan).gather(1, order) if keep else None,
+        )

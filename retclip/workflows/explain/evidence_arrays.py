@@ -33,6 +33,8 @@ def put_neighbours(arrays: Arrays, prefix: str, near: Neighbours) -> None:
         arrays["negative_ids"] = np.array([str(segment) for segment in near.negatives.ids], dtype="U36")
         arrays["negative_classes"] = near.negatives.classes.cpu().numpy()
         arrays[f"{prefix}_negatives"] = near.negatives.distances.float().cpu().numpy()
+    if near.trust is not None:
+        arrays[f"{prefix}_trust"] = near.trust.float().cpu().numpy()
 
 
 def neighbours_in(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Neighbours:
@@ -47,6 +49,7 @@ def neighbours_in(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Neighbours
         torch.from_numpy(arrays[f"{prefix}_distances"]),
         torch.from_numpy(arrays["supported"]),
         _negatives_in(arrays, prefix),
+        _optional(arrays, f"{prefix}_trust"),
     )
 
 

@@ -129,6 +129,8 @@ def _check_map(result: PanopticSegmentation, masks: int, classes: int) -> None:
 def _check_neighbours(near: Neighbours, sizes: dict[str, int]) -> dict[str, int]:
     sizes = check_shape("neighbour_ids", near.ids, "n k", sizes)
     _check_numbers("neighbour_distances", near.distances, "n k", sizes)
+    if near.trust is not None:
+        _check_numbers("neighbour_trust", near.trust, "n k", sizes)
     _check_flags("supported", near.supported, "c", sizes)
     classes = near.classes.numpy()
     check_shape("neighbour_classes", classes, "n k", sizes)

@@ -21,7 +21,7 @@ from retclip.errors import DataError
 from retclip.evidence import DecisionInputs, Evidence
 from retclip.plugin.contracts import NeighbourVote
 from retclip.types import ClassScores, Negatives, Neighbours
-from retclip.workflows.segment.neighbours import chosen_places, of_masks, parted, side_by_side
+from retclip.workflows.segment.neighbours import NOTHING, chosen_places, of_masks, parted, side_by_side
 from retclip.workflows.segment.score_rules import lacking, pruned, without_void_of_some
 from retclip.workflows.segment.tree_cut import scores_of_masks
 
@@ -211,9 +211,8 @@ def _stacked(first: Neighbours, second: Neighbours) -> Neighbours:
     return replace(
         first,
         ids=np.concatenate([near.ids for near in both]),
-        classes=torch.cat([near.classes for near in both]),
-        distances=torch.cat([near.distances for near in both]),
         negatives=_stacked_negatives(first.negatives, second.negatives),
+        **{name: torch.cat([near.places[name] for near in both]) for name in first.places},
     )
 
 
@@ -229,8 +228,7 @@ def _widened(near: Neighbours, width: int) -> Neighbours:
     return replace(
         near,
         ids=np.concatenate([near.ids, nobody], axis=1),
-        classes=pad(near.classes, (0, more), value=-1),
-        distances=pad(near.distances, (0, more), value=float("inf")),
+        **{name: pad(values, (0, more), value=NOTHING[name]) for name, values in near.places.items()},
     )
 
 

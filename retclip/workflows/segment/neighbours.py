@@ -13,7 +13,12 @@ from retclip.algorithms.voting_places import voting_places
 from retclip.types import Neighbours, SegmentFeatures
 from retclip.workflows.segment.parts import PreparedVocabulary, Segmenter, require_store
 
-NOTHING = {"classes": -1, "distances": float("inf")}  # what stands at a place without a neighbour
+NOTHING = {
+    "classes": -1,
+    "distances": float("inf"),
+    "trust": float("nan"),
+}  # what stands at a place without a neighbour
+SPARE = 2  # times as many are searched for where the less trusted drop out
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,21 +47,33 @@ def search_neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: 
     k = max(of_each, settings.k if settings.per_class else 0) or settings.k
     further = min(settings.further, k)  # as many again can be lost without a trace; more would only cost room
     vectors, space = segments.vectors[segments.covered].float(), parts.keys.component.space
-    nearest = require_store(parts).nearest(vectors, prepared.store_classes, k + further, per_class, space)
+    trusted = any(getattr(classifier.component, "reads_trust", False) for classifier in parts.classifiers)
+    wanted = (k + further) * (SPARE if settings.min_trust else 1)
+    nearest = require_store(parts).nearest(
+        vectors, prepared.store_classes, wanted, per_class, space, trusted, settings.min_trust
+    )
     count, width = len(segments.covered), nearest.distances.shape[1]
     rows = segments.covered.nonzero()[:, 0].to(nearest.distances.device)  # (m,) the masks that were searched for
     ids = np.full((count, width), None, dtype=object)  # (n, k + further)
     ids[rows.cpu().numpy()] = nearest.ids
-    classes = torch.full((count, width), -1, dtype=torch.int64, device=nearest.classes.device)
-    distances = torch.full((count, width), torch.inf, device=nearest.distances.device)
-    classes[rows], distances[rows] = nearest.classes, nearest.distances
+    spread: dict[str, Any] = {name: _spread(values, rows, name, count) for name, values in nearest.places.items()}
     negatives = nearest.negatives
     if negatives is not None:
         far = torch.full((count, len(negatives.ids)), torch.inf, device=negatives.distances.device)  # (n, m)
         far[rows] = negatives.distances
         negatives = replace(negatives, distances=far)
-    every = replace(nearest, ids=ids, classes=classes, distances=distances, negatives=negatives)
-    return Searched(*parted(every, k, per_class), k, further, per_class)
+    every = replace(nearest, ids=ids, negatives=negatives, **spread)
+    voters, beyond = parted(every, k, per_class)
+    if settings.min_trust:  # more were searched for than are kept
+        beyond = parted(beyond, further, per_class)[0]
+    return Searched(voters, beyond, k, further, per_class)
+
+
+def _spread(values: torch.Tensor, rows: torch.Tensor, name: str, count: int) -> torch.Tensor:
+    """Put the values of the masks that were searched for in their rows of (n, m)."""
+    spread = values.new_full((count, values.shape[1]), NOTHING[name])
+    spread[rows] = values
+    return spread
 
 
 def parted(near: Neighbours, k: int, per_class: bool) -> tuple[Neighbours, Neighbours]:
@@ -80,7 +97,7 @@ def chosen_places(near: Neighbours, chosen: NDArray[np.bool_]) -> Neighbours:
     at = torch.from_numpy(order).to(near.classes.device)
     ids = np.take_along_axis(near.ids, order, axis=1)
     ids[~is_chosen.cpu().numpy()] = None
-    rows = {name: getattr(near, name).gather(1, at) for name in NOTHING}
+    rows = {name: values.gather(1, at) for name, values in near.places.items()}
     kept: dict[str, Any] = {
         name: torch.where(is_chosen, row, torch.full_like(row, NOTHING[name])) for name, row in rows.items()
     }
@@ -90,7 +107,7 @@ def chosen_places(near: Neighbours, chosen: NDArray[np.bool_]) -> Neighbours:
 def side_by_side(first: Neighbours, second: Neighbours) -> Neighbours:
     """Return the neighbours of both for each mask, nearest first, the first's before the second's where equally far."""
     ids = np.concatenate([first.ids, second.ids], axis=1)
-    rows = {name: torch.cat([getattr(near, name) for near in (first, second)], dim=1) for name in NOTHING}
+    rows = {name: torch.cat([values, second.places[name]], dim=1) for name, values in first.places.items()}
     order = torch.argsort(rows["distances"], dim=1, stable=True)
     ids = np.take_along_axis(ids, order.cpu().numpy(), axis=1)
     ordered: dict[str, Any] = {name: row.gather(1, order) for name, row in rows.items()}
@@ -103,5 +120,5 @@ def of_masks(near: Neighbours, masks: torch.Tensor) -> Neighbours:
     negatives = near.negatives
     if negatives is not None:
         negatives = replace(negatives, distances=negatives.distances[masks.to(negatives.distances.device)])
-    rows: dict[str, Any] = {name: getattr(near, name)[at] for name in NOTHING}
+    rows: dict[str, Any] = {name: values[at] for name, values in near.places.items()}
     return replace(near, ids=near.ids[masks.cpu().numpy()], negatives=negatives, **rows)

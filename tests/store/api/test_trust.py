@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
+import torch
 from sqlalchemy import inspect
 
 from retclip.store.records import TrustRow
@@ -72,3 +76,25 @@ def test_the_migration_goes_down_and_up_with_data(store) -> None:
     assert store.trust.kept() == [] and len(store.trust.segments()) == 12
     store.trust.keep(judged(store), [])
     assert store.trust.state().current
+
+
+def test_neighbours_come_with_trust_and_the_doubted_stay_away(store, made) -> None:
+    rows = judged(store)
+    values = [0.1, None, *(0.5 + n / 100 for n in range(10))]
+    doubted = [replace(row, trust=value) for row, value in zip(rows, values, strict=True)]
+    store.trust.keep(doubted, [])
+    classes = [row.id for row in store.classes.all()]
+    vectors = torch.from_numpy(made.unit(1).vectors[:1])  # the doubted segment's own
+    plain = store.nearest(vectors, classes, 4, False)
+    assert plain.trust is None
+    near = store.nearest(vectors, classes, 4, False, trusted=True)
+    assert np.array_equal(near.ids, plain.ids) and torch.equal(near.distances, plain.distances)
+    first = store.trust.segments().ids
+    known = dict(zip(first, values, strict=True))
+    for one, trust in zip(near.ids[0], near.trust[0].tolist(), strict=True):
+        assert trust == pytest.approx(np.nan if known[one] is None else known[one], nan_ok=True)
+    assert near.ids[0, 0] == first[0]
+    fewer = store.nearest(vectors, classes, 4, False, min_trust=0.2)
+    assert fewer.ids[0].tolist() == [*near.ids[0, 1:], None] and fewer.trust is None
+    assert fewer.classes[0, -1] == -1 and torch.isinf(fewer.distances[0, -1])
+    assert first[1] in store.nearest(vectors, classes, 12, False, min_trust=1.0).ids  # nothing is known against it
