@@ -4,7 +4,7 @@
 
 Figure 1. A share of the labels of a store is flipped at random, each to another class with the same chance: CamVid's
 training photos with preset `appearance`, drawn scenes with preset `miniature-retrieval`; both asked with annotated
-masks, retrieval alone. Rankings are compared by average precision and by precision at the number flipped: trust;
+masks and the vote alone. Rankings are compared by average precision and by precision at the number flipped: trust;
 cleanlab's self-confidence where it is installed, on leave-one-photo-out class scores of 32 neighbours and on a softmax
 of the same means that trust is made of; the distance to the centroid of the class. Then a person's work is played: of
 the top of the trust's list, as many as were flipped, the wrong ones get their right label back. mIoU before, flipped,
@@ -78,9 +78,10 @@ class Flipped:
 
 def opened(store: Path, preset: str, vote: Figures | None = None) -> retclip.RetCLIP:
     """Open a store that is asked with annotated masks, its index in memory."""
-    settings: Figures = {"store": {"index": "resident"}, "components": {"proposer": "reference.ground_truth"}}
+    parts = {"proposer": "reference.ground_truth", "classifiers": ("retrieval.vote",)}
+    settings: Figures = {"store": {"index": "resident"}, "components": parts}
     if vote:
-        settings["plugin"] = {"retrieval": {"vote": vote}}
+        settings["plugin"] = {"retrieval": {"vote": vote}}  # beside the preset's own
     return retclip.open(store, settings=settings, preset=preset)
 
 
