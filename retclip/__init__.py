@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from os import PathLike
 
+    from retclip.audits import Audit
     from retclip.config import Settings
     from retclip.engine import RetCLIP, doctor
     from retclip.namespaces import Classes, Matches, Spaces
@@ -129,6 +130,10 @@ _HOMES = {  # imported when they are first asked for
     "Settings": "config",
     "SpaceState": "store.records",
     "Spaces": "namespaces",
+    "Audit": "audits",
+    "Duplicates": "workflows.audit.duplicates",
+    "Suspect": "workflows.audit.mislabels",
+    "ThinClass": "workflows.audit.coverage",
     "StoreClass": "store.records",
     "StoreDifference": "store.records",
     "Vocabulary": "types",
@@ -138,6 +143,7 @@ __all__ = [
     "AddSpaceReport",
     "Addition",
     "AdditionReport",
+    "Audit",
     "BuildReport",
     "CheckedSource",
     "ClassChange",
@@ -148,6 +154,7 @@ __all__ = [
     "ContractBroken",
     "DataError",
     "DoctorReport",
+    "Duplicates",
     "Edit",
     "Estimate",
     "Evaluation",
@@ -200,6 +207,8 @@ __all__ = [
     "StoreError",
     "StoreMissing",
     "StoreUnreachable",
+    "Suspect",
+    "ThinClass",
     "Vocabulary",
     "WeightsDamaged",
     "WeightsMissing",

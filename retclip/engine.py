@@ -13,6 +13,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
+from retclip.audits import Audit
 from retclip.config import Settings
 from retclip.data.inputs import Classes as Names
 from retclip.data.inputs import ImageInput, as_image, as_vocabulary, several
@@ -49,6 +50,7 @@ class RetCLIP:
     classes: the store's classes: list, add, rename, alias, merge, remove, history.
     matches: which class stands for a name: list, accept, reject, map, history.
     spaces: the backbones whose vectors the store holds: list, add.
+    audit: what to look at: mislabels, duplicates, outliers, conflicts, coverage.
     actor: who changes something, for the history.
     session: components and store, for programs that go further.
     """
@@ -63,6 +65,7 @@ class RetCLIP:
         self.session, self.actor = session, actor or account()
         self.classes, self.matches = Classes(session, self.actor), Matches(session, self.actor)
         self.spaces = Spaces(session)
+        self.audit = Audit(session)
 
     @classmethod
     def open(
@@ -352,6 +355,17 @@ class RetCLIP:
         from retclip.corrections import ids_of
 
         return self.store.segments.retire(ids_of(self.store, segments), self.actor, why)
+
+    def suspects(
+        self, filter: SegmentFilter | None = None, limit: int = 100, space: str | None = None,
+        on_progress: OnProgress = silent,
+    ) -> SegmentTable:  # fmt: skip
+        """List labels that are likely wrong, the least trusted first; see `memory.audit` for this and other audits.
+
+        filter: only segments that it selects, None = every visible one; space: a backbone, where there are several.
+        Raises DataError for a filter of what the store does not have, StoreError.
+        """
+        return self.audit.mislabels(filter, limit, space, on_progress)
 
     def undo(self, event: int) -> Edit:
         """Take a change of the store back, in whatever order. event: its number, as `log` and reports tell it.

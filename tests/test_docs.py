@@ -91,7 +91,8 @@ def test_the_methods_of_the_python_page_exist_and_none_is_forgotten() -> None:
     rows = re.findall(r"^\| `retclip [^|]*\| (.*) \|$", page("python.md"), re.MULTILINE)
     kinds = {
         "retclip": retclip, "memory": retclip.RetCLIP, "memory.classes": retclip.Classes,
-        "memory.matches": retclip.Matches, "memory.spaces": retclip.Spaces, "result": retclip.SegmentationResult,
+        "memory.matches": retclip.Matches, "memory.audit": retclip.Audit,
+        "memory.spaces": retclip.Spaces, "result": retclip.SegmentationResult,
     }  # fmt: skip
     told: dict[str, set[str]] = {name: set() for name in kinds}
     for row in rows:

@@ -17,6 +17,7 @@ import typer
 
 from retclip._version import __version__
 from retclip.cli import (
+    audit,
     build,
     catalog,
     class_edits,
@@ -67,6 +68,7 @@ app.command()(finetune.finetune)
 app.command()(presets.presets)
 app.command()(doctor.doctor)
 app.add_typer(store_search.app, name="store")
+app.add_typer(audit.app, name="audit")
 app.add_typer(db.app, name="db")
 app.add_typer(plugins.app, name="plugins")
 app.add_typer(weights.app, name="weights")

@@ -102,7 +102,8 @@ def _company(classifier: Any, info: ComponentInfo) -> object:
 
 
 def _picked(near: Neighbours, n: int) -> Neighbours:
-    return replace(near, ids=near.ids[[n]], **{name: values[[n]] for name, values in near.places.items()})
+    places: dict[str, Any] = {name: values[[n]] for name, values in near.places.items()}
+    return replace(near, ids=near.ids[[n]], **places)
 
 
 def _order(classifier: Any, info: ComponentInfo) -> object:

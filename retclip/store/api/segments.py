@@ -12,8 +12,10 @@ from retclip.store.api.spaces import Spaces
 from retclip.store.archive.shards import Archive
 from retclip.store.classes import segment_edits
 from retclip.store.records import (
+    ClassCoverage,
     Edit,
     Export,
+    ListedPhoto,
     ListedSegment,
     SegmentDetails,
     SegmentFilter,
@@ -21,7 +23,7 @@ from retclip.store.records import (
     StoredSegment,
     VectorMaker,
 )
-from retclip.store.segments import details, exported, filtering, listed, spaces, stored_vectors
+from retclip.store.segments import details, exported, filtering, listed, photos, spaces, stored_vectors
 from retclip.store.sql import catalog
 from retclip.store.sql.transactions import Transactions
 from retclip.types import FeatureSpace
@@ -76,6 +78,20 @@ class Segments:
     def count(self, chosen: SegmentFilter) -> int:
         """Count the segments that a filter selects. Raises DataError as `select`."""
         return self._catalog.read(filtering.count, chosen)
+
+    def among(self, ids: Sequence[UUID], chosen: SegmentFilter) -> list[UUID]:
+        """Return those of the ids that a filter selects, in their order. Raises DataError as `select`."""
+        rows = self._catalog.read(filtering.selected_rows, chosen, ids)
+        selected = set(self._catalog.read(catalog.point_ids, rows))
+        return [one for one in ids if one in selected]
+
+    def photos(self) -> list[ListedPhoto]:
+        """List the photos with a visible segment, in the order in which they were stored."""
+        return self._catalog.read(photos.listed_photos)
+
+    def coverage(self) -> list[ClassCoverage]:
+        """List every class with what stands behind it, those with the fewest images first."""
+        return self._catalog.read(photos.coverage)
 
     def find(self, prefixes: Sequence[str]) -> list[UUID]:
         """Find segments by their ids or the beginnings of these, at least 8 hexadecimal digits.

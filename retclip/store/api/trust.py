@@ -84,7 +84,8 @@ class Trust:
         trust = torch.from_numpy(numbers.reshape(near.ids.shape)).to(near.distances.device)
         gone = trust < min_trust  # not a number is never less
         order = torch.where(gone, torch.inf, near.distances).argsort(dim=1, stable=True)
-        ids_left = np.where(gone.cpu().numpy(), None, near.ids)
+        ids_left = near.ids.copy()
+        ids_left[gone.cpu().numpy()] = None
         return replace(
             near,
             ids=np.take_along_axis(ids_left, order.cpu().numpy(), axis=1),

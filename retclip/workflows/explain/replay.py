@@ -208,11 +208,12 @@ def _stacked(first: Neighbours, second: Neighbours) -> Neighbours:
     """Return the neighbours of the first's masks, then the second's."""
     width = max(first.ids.shape[1], second.ids.shape[1])
     both = [_widened(near, width) for near in (first, second)]
+    places: dict[str, Any] = {name: torch.cat([near.places[name] for near in both]) for name in first.places}
     return replace(
         first,
         ids=np.concatenate([near.ids for near in both]),
         negatives=_stacked_negatives(first.negatives, second.negatives),
-        **{name: torch.cat([near.places[name] for near in both]) for name in first.places},
+        **places,
     )
 
 
@@ -225,11 +226,8 @@ def _stacked_negatives(first: Negatives | None, second: Negatives | None) -> Neg
 def _widened(near: Neighbours, width: int) -> Neighbours:
     more = width - near.ids.shape[1]
     pad, nobody = torch.nn.functional.pad, np.full((len(near.ids), more), None, dtype=object)
-    return replace(
-        near,
-        ids=np.concatenate([near.ids, nobody], axis=1),
-        **{name: pad(values, (0, more), value=NOTHING[name]) for name, values in near.places.items()},
-    )
+    padded: dict[str, Any] = {name: pad(values, (0, more), value=NOTHING[name]) for name, values in near.places.items()}
+    return replace(near, ids=np.concatenate([near.ids, nobody], axis=1), **padded)
 
 
 def _joined(first: ClassScores, second: ClassScores) -> ClassScores:

@@ -1,7 +1,5 @@
 """Trust follows every change of a store, and equals what a computation from nothing says."""
 
-import shutil
-
 import pytest
 
 import retclip
@@ -9,14 +7,6 @@ from retclip.errors import StoreMissing
 from retclip.workflows.audit.trust import update_trust
 
 ACTOR = "ann"
-
-
-@pytest.fixture
-def memory(built, tmp_path):
-    """A copy of the shared store that a test may change."""
-    shutil.copytree(built.store, tmp_path / "store")
-    with retclip.open(tmp_path / "store", settings={"store": {"index": "resident"}}) as opened:
-        yield opened
 
 
 def rows(store):

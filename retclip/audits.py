@@ -1,0 +1,147 @@
+"""Questions to an open store about itself: `memory.audit` and `memory.suspects`, as `retclip audit` asks them.
+
+Lists of segments come as tables that a notebook shows, and that `save` writes as a page, a sheet or a list for the
+correcting commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retclip.errors import ConfigError
+from retclip.progress import OnProgress, silent
+from retclip.store.records import SegmentFilter
+
+if TYPE_CHECKING:
+    from retclip.plugin.checked_source import CheckedSource
+    from retclip.report.segment_table import SegmentTable
+    from retclip.session import Session
+    from retclip.store.records import ListedSegment
+    from retclip.types import FeatureSpace
+    from retclip.workflows.audit.coverage import ThinClass
+    from retclip.workflows.audit.duplicates import Duplicates
+    from retclip.workflows.audit.mislabels import Suspect
+
+LIMIT = 100
+
+
+class Audit:
+    """Audits of a store. Nothing is changed but the kept trust in labels, which is computed where it is needed.
+
+    The parameters of all methods: filter, only segments that it selects (None = every visible one); limit, at most so
+    many; space, a backbone or a space's id where the store holds several. They raise ConfigError, DataError and
+    StoreError.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def mislabels(
+        self, filter: SegmentFilter | None = None, limit: int = LIMIT, space: str | None = None,
+        on_progress: OnProgress = silent,
+    ) -> SegmentTable:  # fmt: skip
+        """List labels that are likely wrong, the least trusted first, each with the class that is nearer."""
+        found = self.suspects(filter, limit, space, on_progress)
+        return self._table([suspect.segment for suspect in found], "likely wrong labels, the least trusted first")
+
+    def suspects(
+        self, filter: SegmentFilter | None = None, limit: int = LIMIT, space: str | None = None,
+        on_progress: OnProgress = silent,
+    ) -> list[Suspect]:  # fmt: skip
+        """List what `mislabels` does, each with its nearest segments of the suggested class."""
+        from retclip.workflows.audit.mislabels import mislabels
+
+        store = self._session.store
+        return mislabels(store, _filter(filter), _limit(limit), self._space(space), store.options.device, on_progress)
+
+    def outliers(
+        self, filter: SegmentFilter | None = None, limit: int = LIMIT, space: str | None = None,
+        on_progress: OnProgress = silent,
+    ) -> SegmentTable:  # fmt: skip
+        """List segments that are far from everything of their class, the farthest first."""
+        from retclip.workflows.audit.outliers import outliers
+
+        store = self._session.store
+        found = outliers(store, _filter(filter), _limit(limit), self._space(space), store.options.device, on_progress)
+        return self._table(found, "far from everything of their class")
+
+    def conflicts(
+        self, filter: SegmentFilter | None = None, limit: int = LIMIT, space: str | None = None, alike: float = 0.1
+    ) -> SegmentTable:
+        """List segments whose label another one contradicts: of the same mask, or the nearest of another data set.
+
+        alike: cosine distance within which data sets should agree, (0, 2].
+        """
+        from retclip.workflows.audit.conflicts import conflicts
+
+        _bound("alike", alike, 2.0)
+        found = conflicts(self._session.store, _filter(filter), _limit(limit), self._space(space), alike)
+        return self._table(found, "labels that contradict each other")
+
+    def duplicates(
+        self, filter: SegmentFilter | None = None, limit: int = LIMIT, space: str | None = None,
+        against: CheckedSource | None = None, bits: int = 32, within: float = 0.005, on_progress: OnProgress = silent,
+    ) -> Duplicates:  # fmt: skip
+        """Find photos that look alike and near-identical segments of different photos.
+
+        against: an evaluation source (`memory.source`): instead, which of its photos are in the store.
+        bits: of 128 in which the hashes of photos may differ.
+        within: cosine distance of near-identical segments, [0, 2].
+        """
+        from retclip.workflows.audit.duplicates import duplicates, leakage
+
+        store = self._session.store
+        _bound("bits", bits, 128)
+        _bound("within", within, 2.0)
+        if against is not None:
+            return leakage(store, against.images(), against.name, len(against), bits, on_progress)
+        return duplicates(store, _filter(filter), _limit(limit), self._space(space), bits, within, on_progress)
+
+    def coverage(self, filter: SegmentFilter | None = None, limit: int = LIMIT, few: int = 5) -> tuple[ThinClass, ...]:
+        """List the classes that little stands behind, those with the fewest photos first.
+
+        few: photos below which a class is told, at least 1.
+        """
+        from retclip.workflows.audit.coverage import coverage
+
+        return tuple(coverage(self._session.store, _filter(filter), _limit(limit), few))
+
+    def table(self, segments: Sequence[ListedSegment], title: str) -> SegmentTable:
+        """Make a table of listed segments."""
+        return self._table(segments, title)
+
+    def page(self, suspects: Sequence[Suspect], path: str | PathLike[str], title: str) -> Path:
+        """Write a page that shows each suspect with its neighbours and the command that corrects it; return its path.
+
+        Raises DataError for a file that cannot be written, ConfigError for one that RetCLIP did not make.
+        """
+        from retclip.report.audit_page import write_audit_page
+
+        store = self._session.store
+        return write_audit_page(Path(path), suspects, title, store.folder, store.segments.masks)
+
+    def _table(self, segments: Sequence[ListedSegment], title: str) -> SegmentTable:
+        from retclip.report.segment_table import SegmentTable
+
+        return SegmentTable(tuple(segments), title, None, self._session.store.segments.masks)
+
+    def _space(self, name: str | None) -> FeatureSpace | None:
+        return None if name is None else self._session.store.spaces.of_backbone(name)
+
+
+def _filter(filter: SegmentFilter | None) -> SegmentFilter:
+    return SegmentFilter() if filter is None else filter
+
+
+def _limit(limit: int) -> int:
+    if limit < 1:
+        raise ConfigError("a limit of at least 1", f"{limit}", "write e.g. --limit 100")
+    return limit
+
+
+def _bound(name: str, value: float, largest: float) -> None:
+    if not 0 <= value <= largest:
+        raise ConfigError(f"{name} from 0 to {largest:g}", f"{value}", "choose another")

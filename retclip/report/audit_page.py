@@ -1,0 +1,60 @@
+"""A page of suspects to act on: crop, label, suggested label, why, and the commands to copy."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from retclip.data.images import make_folder
+from retclip.errors import DataError
+from retclip.report.html_page import jpeg_address, write_page
+from retclip.report.segment_crops import GONE, Crop, ReadsMasks, cut_crops
+from retclip.report.segment_table import check_sheet
+from retclip.store.records import ListedSegment
+from retclip.workflows.audit.mislabels import Suspect
+
+IN_PAGE = 300  # suspects at most
+
+
+def write_audit_page(path: Path, suspects: Sequence[Suspect], title: str, store: Path, masks: ReadsMasks) -> Path:
+    """Write the page, and return its path.
+
+    store: the folder, for the commands.
+    Raises DataError for a file that cannot be written, ConfigError for one that RetCLIP did not make.
+    """
+    file = check_sheet(path, "--html")
+    shown = suspects[:IN_PAGE]
+    every = [one for suspect in shown for one in (suspect.segment, *suspect.neighbours)]
+    crops = {crop.segment.id: crop for crop in cut_crops(list({one.id: one for one in every}.values()), masks)}
+    values = {
+        "title": title, "count": len(suspects), "left_out": len(suspects) - len(shown),
+        "rows": [_row(number + 1, suspect, crops, store) for number, suspect in enumerate(shown)],
+    }  # fmt: skip
+    make_folder(file.parent)
+    try:
+        write_page(file, "audit.html", values)
+    except OSError as error:
+        raise DataError(f"a file that can be written: {file}", str(error), "choose another name") from error
+    return file
+
+
+def _row(rank: int, suspect: Suspect, crops: dict[Any, Crop], store: Path) -> dict[str, Any]:
+    segment = suspect.segment
+    return {
+        "rank": rank, "segment": segment, "picture": _picture(crops[segment.id]), "gone": GONE,
+        "photo": Path(segment.image_uri).name or segment.image, "commands": _commands(segment, store),
+        "neighbours": [{"segment": one, "picture": _picture(crops[one.id])} for one in suspect.neighbours],
+    }  # fmt: skip
+
+
+def _picture(crop: Crop) -> str | None:
+    return None if crop.pixels is None else jpeg_address(crop.pixels)
+
+
+def _commands(segment: ListedSegment, store: Path) -> list[str]:
+    """Return the commands that correct a segment, to be copied into a shell."""
+    end = ["--store", str(store)]
+    relabel = [["retclip", "relabel", str(segment.id), segment.suggested, *end]] if segment.suggested else []
+    return [shlex.join(words) for words in (*relabel, ["retclip", "quarantine", str(segment.id), *end])]

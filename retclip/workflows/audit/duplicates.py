@@ -1,0 +1,203 @@
+"""Photos that look alike, in the store and between it and an evaluation source; segments whose vectors are alike.
+
+Photos are compared by a perceptual hash (`retclip.algorithms.photo_hash`) of themselves and of their mirror image: the
+same photo encoded again, resized, mirrored, or cropped by a few percent is found. A photo that is no longer where it
+was is counted, never a failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retclip.algorithms.photo_hash import BITS, NEAR, SIDE, differing_bits, photo_hash
+from retclip.data.images import read_image, resized
+from retclip.errors import DataError, RetCLIPError
+from retclip.plugin.contracts import SourceImage
+from retclip.progress import OnProgress, Progress, silent
+from retclip.store.feature_store import FeatureStore
+from retclip.store.records import JudgedSegments, ListedPhoto, ListedSegment, SegmentFilter
+from retclip.types import FeatureSpace
+
+COPY = 0.005  # cosine distance of segments within which one is taken for a copy of the other
+BLOCK = 512  # rows compared with all at once
+GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # of red, green, blue (ITU-R BT.601)
+
+
+@dataclass(frozen=True)
+class AlikePhotos:
+    """Two photos that look alike.
+
+    first: of the store; second: of the store or of the other source.
+    bits: of their hashes in which they differ, [0, 128].
+    mirrored: whether one is the other's mirror image.
+    same_file: whether their files are the same, byte by byte.
+    """
+
+    first: ListedPhoto
+    second: ListedPhoto
+    bits: int
+    mirrored: bool
+    same_file: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Make plain data for JSON."""
+        return {"first": self.first.as_dict(), "second": self.second.as_dict(), "bits": self.bits,
+                "mirrored": self.mirrored, "same_file": self.same_file}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """What an audit of duplicates found.
+
+    photos: pairs, the most alike first.
+    segments: near-identical ones of other photos, each once per pair, the later stored one, naming the earlier.
+    compared: photos of the store that were read; gone: those that were not where they were.
+    other: photos of the evaluation source that were compared, 0 without one; unusable: those that could not be read.
+    leaked: of these the ones that are in the store, None without an evaluation source.
+    """
+
+    photos: tuple[AlikePhotos, ...]
+    segments: tuple[ListedSegment, ...]
+    compared: int
+    gone: int
+    other: int = 0
+    unusable: int = 0
+    leaked: tuple[ListedPhoto, ...] | None = None
+
+
+@dataclass
+class _Hashed:
+    """Photos with their hashes, and those of their mirror images."""
+
+    photos: list[ListedPhoto] = field(default_factory=list)
+    plain: list[NDArray[np.bool_]] = field(default_factory=list)
+    mirrored: list[NDArray[np.bool_]] = field(default_factory=list)
+    failed: int = 0
+
+    def add(self, photo: ListedPhoto, pixels: NDArray[np.uint8]) -> None:
+        self.photos.append(photo)
+        grey = resized(pixels, (SIDE, SIDE)).astype(np.float32) @ GREY  # (9, 9)
+        self.plain.append(photo_hash(grey))
+        self.mirrored.append(photo_hash(grey[:, ::-1]))
+
+
+def duplicates(
+    store: FeatureStore, chosen: SegmentFilter, limit: int, space: FeatureSpace | None = None, bits: int = NEAR,
+    within: float = COPY, on_progress: OnProgress = silent,
+) -> Duplicates:  # fmt: skip
+    """Find photos of the store that look alike, and near-identical segments of different photos.
+
+    chosen: one of two segments must be selected by it; photos are compared all.
+    limit: pairs at most, of either kind.
+    bits: of 128 in which the hashes of photos may differ.
+    within: cosine distance of segments, [0, 2].
+    Raises StoreMissing, SpaceMismatch, StoreDamaged, DataError for a filter of what the store does not have.
+    """
+    segments = store.trust.segments(space)
+    hashed = _of_store(store, on_progress)
+    photos = sorted(_pairs(hashed, hashed, bits, same=True), key=_alike)
+    return Duplicates(
+        tuple(photos[:limit]), tuple(_copies(store, segments, chosen, within)[:limit]), len(hashed.photos),
+        hashed.failed,
+    )  # fmt: skip
+
+
+def leakage(
+    store: FeatureStore, source: Iterable[SourceImage], name: str, total: int, bits: int = NEAR,
+    on_progress: OnProgress = silent,
+) -> Duplicates:  # fmt: skip
+    """Find the photos of an evaluation source that are in the store, each with the photo that it is there.
+
+    name: of the source; total: its images, for the progress.
+    """
+    hashed, other = _of_store(store, on_progress), _Hashed()
+    for number, record in enumerate(source):
+        try:
+            image = record.load()
+        except RetCLIPError:
+            other.failed += 1
+            continue
+        other.add(ListedPhoto(-1 - number, record.external_id, name, record.uri, image.sha256, 0), image.pixels)
+        on_progress(Progress("hash the evaluation photos", number + 1, total, other.failed))
+    nearest: dict[int, AlikePhotos] = {}
+    for pair in sorted(_pairs(hashed, other, bits), key=_alike):
+        nearest.setdefault(pair.second.id, pair)
+    pairs = tuple(nearest.values())
+    leaked = tuple(pair.second for pair in sorted(pairs, key=lambda pair: -pair.second.id))
+    compared = len(other.photos)
+    return Duplicates(pairs, (), len(hashed.photos), hashed.failed, compared, other.failed, leaked)
+
+
+def _of_store(store: FeatureStore, on_progress: OnProgress) -> _Hashed:
+    """Hash the store's photos where they still are what they were."""
+    hashed, photos = _Hashed(), store.segments.photos()
+    for number, photo in enumerate(photos):
+        try:
+            image = read_image(Path(photo.uri))
+        except DataError:
+            image = None
+        if image is None or image.sha256 != photo.sha256:
+            hashed.failed += 1
+        else:
+            hashed.add(photo, image.pixels)
+        on_progress(Progress("hash the stored photos", number + 1, len(photos), hashed.failed))
+    return hashed
+
+
+def _alike(pair: AlikePhotos) -> tuple[bool, int, int, int]:
+    return not pair.same_file, pair.bits, pair.first.id, pair.second.id
+
+
+def _pairs(first: _Hashed, second: _Hashed, bits: int, same: bool = False) -> Iterator[AlikePhotos]:
+    """Compare the photos of both, or those of one with each other."""
+    if not first.photos or not second.photos:
+        return
+    others = np.stack(second.plain)
+    for start in range(0, len(first.photos), BLOCK):
+        rows = slice(start, start + BLOCK)
+        plain = differing_bits(np.stack(first.plain[rows]), others)
+        mirror = differing_bits(np.stack(first.mirrored[rows]), others)
+        best = np.minimum(plain, mirror)
+        for number, column in zip(*np.nonzero(best <= min(bits, BITS)), strict=True):
+            if same and start + number >= column:
+                continue
+            one, other = first.photos[start + number], second.photos[column]
+            mirrored = bool(mirror[number, column] < plain[number, column])
+            yield AlikePhotos(one, other, int(best[number, column]), mirrored, one.sha256 == other.sha256)
+
+
+def _copies(store: FeatureStore, segments: JudgedSegments, chosen: SegmentFilter, within: float) -> list[ListedSegment]:
+    """List the segments that have a near-identical one in an earlier stored photo, the most alike first."""
+    pairs: dict[UUID, tuple[float, UUID]] = {}
+    for start in range(0, len(segments), BLOCK):
+        rows = slice(start, start + BLOCK)
+        near = 1.0 - segments.vectors[rows] @ segments.vectors.T  # (b, n)
+        earlier = segments.images[None] < segments.images[rows, None]
+        near[~earlier] = np.inf
+        columns = near.argmin(axis=1)
+        for number, column in enumerate(columns.tolist()):
+            if near[number, column] <= within:
+                pairs[segments.ids[start + number]] = (max(0.0, float(near[number, column])), segments.ids[column])
+    ids = sorted(_selected(store, pairs, chosen), key=lambda one: (pairs[one][0], one))
+    others = {one.id: one for one in store.segments.listed([pairs[one][1] for one in ids])}
+    return [
+        replace(segment, distance=pairs[segment.id][0], note=_copied(segment, others[pairs[segment.id][1]]))
+        for segment in store.segments.listed(ids)
+    ]
+
+
+def _selected(store: FeatureStore, pairs: dict[UUID, tuple[float, UUID]], chosen: SegmentFilter) -> Sequence[UUID]:
+    either = set(store.segments.among([*pairs, *(other for _, other in pairs.values())], chosen))
+    return [one for one, (_, other) in pairs.items() if one in either or other in either]
+
+
+def _copied(segment: ListedSegment, other: ListedSegment) -> str:
+    label = "" if other.class_name == segment.class_name else f", there {other.class_name}"
+    return f"like {str(other.id)[:8]} in {other.image} of {other.dataset}{label}"
