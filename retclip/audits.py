@@ -83,7 +83,7 @@ class Audit:
 
     def duplicates(
         self, filter: SegmentFilter | None = None, limit: int = LIMIT, space: str | None = None,
-        against: CheckedSource | None = None, bits: int = 32, within: float = 0.005, on_progress: OnProgress = silent,
+        against: CheckedSource | None = None, bits: int = 24, within: float = 0.005, on_progress: OnProgress = silent,
     ) -> Duplicates:  # fmt: skip
         """Find photos that look alike and near-identical segments of different photos.
 

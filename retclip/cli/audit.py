@@ -89,7 +89,7 @@ def duplicates(
         str | None,
         typer.Option("--against", metavar="SOURCE", help="Which photos of an evaluation source are in the store."),
     ] = None,
-    bits: Annotated[int, typer.Option(help="Of 128, in which the hashes of photos may differ.")] = 32,
+    bits: Annotated[int, typer.Option(help="Of 128, in which the hashes of photos may differ.")] = 24,
     within: Annotated[float, typer.Option(help="Cosine distance of near-identical segments.")] = 0.005,
 ) -> None:  # fmt: skip
     """Photos that look alike, and near-identical segments of different photos. With --against: leakage, the evaluation
