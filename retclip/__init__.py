@@ -82,6 +82,9 @@ if TYPE_CHECKING:
     from retclip.workflows.exchange.export_classes import ExportReport
     from retclip.workflows.exchange.import_report import ClassesMet, ImportReport
     from retclip.workflows.explain.explanation import Explanation
+    from retclip.workflows.explain.influence import Influence
+    from retclip.workflows.explain.margin import Margin
+    from retclip.workflows.explain.what_if import WhatIf
     from retclip.workflows.segment.parts import PreparedVocabulary
     from retclip.workflows.training.finetune import FinetuneReport
 
@@ -100,6 +103,9 @@ _HOMES = {  # imported when they are first asked for
     "Estimate": "workflows.building.estimate_build",
     "Evaluation": "workflows.evaluation.evaluation_figures",
     "Explanation": "workflows.explain.explanation",
+    "Influence": "workflows.explain.influence",
+    "Margin": "workflows.explain.margin",
+    "WhatIf": "workflows.explain.what_if",
     "ExportReport": "workflows.exchange.export_classes",
     "Failure": "store.records",
     "FillReport": "workflows.classes.fill_report",
@@ -169,7 +175,9 @@ __all__ = [
     "HistoryEvent",
     "Image",
     "ImportReport",
+    "Influence",
     "ListedSegment",
+    "Margin",
     "Marks",
     "Matches",
     "NamesTooLong",
@@ -212,6 +220,7 @@ __all__ = [
     "Vocabulary",
     "WeightsDamaged",
     "WeightsMissing",
+    "WhatIf",
     "__version__",
     "doctor",
     "open",

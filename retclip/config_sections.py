@@ -144,6 +144,9 @@ class SegmentSection(Section):
     without_store: bool = Field(
         False, description="where there is no store, classifiers that vote with one are left out, if others remain"
     )
+    trace_days: float = Field(
+        30.0, gt=0, allow_inf_nan=False, description="days that the store keeps the evidence of `segment --trace`"
+    )
     merge_side: int = Field(2048, ge=64, description="longer side on which masks are merged; the map is full size")
 
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from retclip.workflows.doctor.doctor import DoctorReport
     from retclip.workflows.evaluation.evaluate import Evaluation
     from retclip.workflows.explain.explanation import Explanation
+    from retclip.workflows.explain.influence import Influence
     from retclip.workflows.training.finetune import FinetuneReport
 
 
@@ -199,6 +200,34 @@ class RetCLIP:
         number, mask = segment_at(decided, *at) if at is not None else (segment or 0, None)
         again = Again(self._voters(evidence, bool(left_out)), left_out)
         return explain(store, decided, evidence, number, mask, partial(picture, store, decided), again)
+
+    def trace(self, result: SegmentationResult, days: float | None = None) -> None:
+        """Keep the evidence of a result in the store, for `influence`.
+
+        days: until it is forgotten, above 0; None = the setting `segment.trace_days`.
+        Raises StoreMissing without a store, ConfigError for days that cannot be.
+        """
+        kept = self.settings.segment.trace_days if days is None else days
+        if not kept > 0:
+            raise ConfigError("days above 0", f"{kept:g}", "say how long evidence is kept: --trace-days 30")
+        from retclip.workflows.explain.influence import keep_trace
+
+        keep_trace(self.store, result.panoptic, result.evidence, kept)
+
+    def influence(self, segment: str | UUID | None = None, run: int | None = None) -> Influence:
+        """Say which kept answers a stored segment decided: where it voted, and where the label would be another one.
+
+        segment: its id, or the first digits of it; run: the number of a run, for all segments that it stored; one of
+        the two.
+        Raises ConfigError for both or neither, DataError for an unknown segment, and for traces of another version.
+        """
+        if (segment is None) == (run is None):
+            count_given = "both" if segment is not None else "neither"
+            raise ConfigError("one of SEGMENT and --run RUN", count_given, "give one")
+        from retclip.workflows.explain.influence import influence
+
+        (number,) = self.store.segments.find([str(segment)]) if segment is not None else (None,)
+        return influence(self.store, lambda evidence: self._voters(evidence, True), number, run)
 
     def _voters(self, evidence: Evidence, required: bool) -> Mapping[str, NeighbourVote]:
         """Return the classifiers that vote again. required: raise where one cannot, instead of returning none."""

@@ -29,6 +29,7 @@ from retclip.cli import (
     explain,
     fallback,
     finetune,
+    influence,
     options,
     output,
     plugins,
@@ -63,6 +64,7 @@ app.command()(catalog.log)
 app.command()(catalog.diff)
 app.add_typer(fallback.app, name="fallback")
 app.command()(explain.explain)
+app.command()(influence.influence)
 app.command()(evaluate.evaluate)
 app.command()(finetune.finetune)
 app.command()(presets.presets)

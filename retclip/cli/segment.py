@@ -15,7 +15,7 @@ from retclip.cli import options, output
 from retclip.cli.fallback import FillMissing, filled, say_missing
 from retclip.cli.progress import ProgressLine
 from retclip.cli.unknown_names import say_unknown
-from retclip.errors import DataError, PartialFailure
+from retclip.errors import ConfigError, DataError, PartialFailure
 from retclip.own_files import RESULTS, require_own_folder
 from retclip.passed_over import Tally, by_reason, passed_over_by
 from retclip.progress import Progress
@@ -63,10 +63,29 @@ class _Done:
     repeated: str = ""
 
 
+@dataclass(frozen=True)
+class TraceOptions:
+    """Whether the store keeps the evidence, too."""
+
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Keep the evidence in the store, too: `retclip influence` reads it.")
+    ] = False
+    trace_days: Annotated[
+        float | None, typer.Option(metavar="DAYS", help="With --trace: for so many days (segment.trace_days).")
+    ] = None
+
+    def check(self) -> None:
+        """Raise ConfigError for days without a trace, or none above 0."""
+        if self.trace_days is not None and not (self.trace and self.trace_days > 0):
+            got = "none" if not self.trace else f"{self.trace_days:g} days"
+            raise ConfigError("--trace beside --trace-days, for days above 0", got, "write --trace --trace-days 30")
+
+
 @options.spread
 def segment(
     paths: Paths,
     setup: options.Setup,
+    traced: TraceOptions,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("retclip-out"),
     classes: Classes = None,
     fill_missing: FillMissing = False,
@@ -75,6 +94,7 @@ def segment(
 ) -> None:
     """Label every pixel and every object of photos, and say of each photo what was found. A bad photo, also one of
     --fill-missing, is listed in failures.csv and never stops the rest."""
+    traced.check()
     require_own_folder(out, RESULTS)  # before the work, not after it
     store, json, flags = setup.store, setup.models.json, setup.models.flags(classifiers=classifier)
     with options.opened(
@@ -91,7 +111,7 @@ def segment(
         stopped = output.told_when_stopped(f"stopped; what was segmented lies in {out}")
         line = ProgressLine()
         with stopped, ResultWriter(out, prepared.vocabulary, overlay.value) as writer, line:
-            done = _all(memory, prepared, records, writer, line, json)
+            done = _all(memory, prepared, records, writer, line, json, traced)
             look = f" (look at {writer.pictures})" if writer.pictures else ""
         knows = _classes(memory)
         preset, patches = memory.settings.preset, _patches(memory)
@@ -147,6 +167,7 @@ def _all(
     writer: ResultWriter,
     line: ProgressLine,
     json: bool,
+    traced: TraceOptions,
 ) -> _Done:
     from retclip.report.result_names import result_names
     from retclip.store.records import Failure
@@ -161,6 +182,8 @@ def _all(
             if isinstance(answer, DataError):
                 raise answer
             stem = writer.add(answer, name)
+            if traced.trace:
+                memory.trace(answer, traced.trace_days)
             _tell(name.photo, answer, done)
             if json:
                 done.images.append(_as_dict(record, answer, stem, writer))

@@ -24,6 +24,7 @@ from retclip.store.api.matches import Matches
 from retclip.store.api.runs import Runs
 from retclip.store.api.segments import Segments
 from retclip.store.api.spaces import Spaces
+from retclip.store.api.traces import Traces
 from retclip.store.api.trust import Trust
 from retclip.store.archive.shards import Archive
 from retclip.store.classes.undo import undo, undo_all
@@ -54,6 +55,7 @@ class FeatureStore:
     history: the events, and the store as of any of them.
     runs: runs and their units of work.
     maintenance: checks and repairs.
+    traces: the evidence of answers, kept for a while.
     trust: how far the label of each segment is to be trusted.
     """
 
@@ -66,6 +68,7 @@ class FeatureStore:
         self.history = History(self._catalog)
         self.spaces = Spaces(folder, self._catalog, self.archive, self._indexes)
         self.segments = Segments(self._catalog, self.archive, self.spaces)
+        self.traces = Traces(self._catalog)
         self._negatives = NegativeExamples(self._catalog, self.archive)
         self.runs = Runs(self._catalog, self.archive, self._indexes, self.spaces)
         self.trust = Trust(self._catalog, self.archive, self.spaces)

@@ -44,7 +44,7 @@ from retclip.store.states import (
     Word,
 )
 
-SCHEMA_HEAD = "0014"  # the newest migration; a test holds it against migrations/versions
+SCHEMA_HEAD = "0015"  # the newest migration; a test holds it against migrations/versions
 
 NORMAL, QUARANTINED, RETIRED = 0, 1, 2  # segment.status
 ACTIVE, DELETING, PURGED = 1, 2, 3  # image.state
@@ -253,6 +253,30 @@ class RejectionFact(Sealed, Base):
     segment_id: Mapped[int] = mapped_column(ForeignKey("segment.id", ondelete="CASCADE"), index=True)
     category_id: Mapped[int] = mapped_column(ForeignKey("category.id"), index=True)
     holds: Mapped[bool]
+
+
+class Trace(Base):
+    """The evidence of an answer, kept until it expires (`retclip.store.segments.traces`)."""
+
+    __tablename__ = "trace"
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    at: Mapped[datetime] = mapped_column(Moment)
+    expires_at: Mapped[datetime] = mapped_column(Moment, index=True)
+    image_sha256: Mapped[str] = mapped_column(String(64))
+    image_uri: Mapped[str] = mapped_column(Text)
+    evidence: Mapped[bytes] = mapped_column(LargeBinary)  # an evidence file
+
+
+class TraceVoter(Base):
+    """A segment that voted in an answer of which the trace is kept."""
+
+    __tablename__ = "trace_voter"
+    trace_id: Mapped[int] = mapped_column(
+        ForeignKey("trace.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    segment_id: Mapped[int] = mapped_column(
+        ForeignKey("segment.id", ondelete="CASCADE"), primary_key=True, autoincrement=False, index=True
+    )
 
 
 class SegmentFeature(Sealed, Base):

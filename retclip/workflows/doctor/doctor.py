@@ -83,9 +83,16 @@ def check_open_store(
             archive = _archive(store, repair)
             findings += [*archive, *_spaces(store, repair, archive[0].ok)]
             findings += _absent(store, installed) if installed else []
+            findings.append(_traces(store))
     except RetCLIPError as error:
         findings += _unusable(error)
     return findings
+
+
+def _traces(store: FeatureStore) -> Finding:
+    """Forget the traces that have expired."""
+    forgotten = store.traces.prune()
+    return Finding("traces", True, f"{store.traces.count()} answers kept, {forgotten} expired ones forgotten")
 
 
 def _disk(folder: Path) -> Finding:

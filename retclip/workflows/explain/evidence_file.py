@@ -5,6 +5,7 @@ An npz of plain arrays (`evidence_arrays`; never pickles) with one JSON text, `a
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from dataclasses import asdict
@@ -41,6 +42,13 @@ def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) 
     result: the label map, (H, W) int32, and its segments.
     evidence: what decided the labels of its n masks.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as temporary:
+        temporary.write_bytes(evidence_bytes(result, evidence))
+
+
+def evidence_bytes(result: PanopticSegmentation, evidence: Evidence) -> bytes:
+    """Return the bytes of an evidence file, see `save_evidence`."""
     arrays: dict[str, NDArray[Any]] = {
         "about": np.array(json.dumps(_about(result, evidence))),
         "label_map": result.label_map,
@@ -56,13 +64,13 @@ def save_evidence(path: Path, result: PanopticSegmentation, evidence: Evidence) 
         arrays["supported"] = evidence.neighbours.supported.cpu().numpy()
     if evidence.inputs:
         put_inputs(arrays, evidence.inputs)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    return file.getvalue()
 
 
-def load_evidence(path: Path) -> tuple[PanopticSegmentation, Evidence]:
-    """Return what `save_evidence` wrote. Raises DataError."""
+def load_evidence(path: Path | bytes) -> tuple[PanopticSegmentation, Evidence]:
+    """Return what `save_evidence` wrote, or `evidence_bytes` returned. Raises DataError."""
     try:
         with _archive(path) as archive:
             arrays = dict(archive)
@@ -81,8 +89,9 @@ def load_evidence(path: Path) -> tuple[PanopticSegmentation, Evidence]:
         raise DataError(_expected(path), str(error), "segment the image again") from error
 
 
-def _expected(path: Path) -> str:
-    return f"an evidence file written by `retclip segment`: {path}"
+def _expected(path: Path | bytes) -> str:
+    place = "a trace of the store" if isinstance(path, bytes) else path
+    return f"an evidence file written by `retclip segment`: {place}"
 
 
 def photo_of(path: Path) -> str | None:
@@ -94,13 +103,17 @@ def photo_of(path: Path) -> str | None:
         return None
 
 
-def _archive(path: Path) -> Any:
+def _archive(path: Path | bytes) -> Any:
     """Return the opened archive, after a check of its unpacked size. Raises DataError where that is too large."""
-    allowed = current().unpacked_bytes
-    with zipfile.ZipFile(path) as archive:  # which reads no more of a member than its size says
+    allowed, place = current().unpacked_bytes, "" if isinstance(path, bytes) else f": {path}"
+    with zipfile.ZipFile(_opened(path)) as archive:  # which reads no more of a member than its size says
         size = sum(member.file_size for member in archive.infolist())
-    check_size(size, allowed, f"an unpacked evidence file: {path}", "limits.unpacked_mib")
-    return np.load(path, allow_pickle=False)
+    check_size(size, allowed, f"an unpacked evidence file{place}", "limits.unpacked_mib")
+    return np.load(_opened(path), allow_pickle=False)
+
+
+def _opened(path: Path | bytes) -> Path | io.BytesIO:
+    return io.BytesIO(path) if isinstance(path, bytes) else path
 
 
 def _about(result: PanopticSegmentation, evidence: Evidence) -> dict[str, Any]:

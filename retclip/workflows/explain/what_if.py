@@ -105,10 +105,7 @@ def what_if(store: FeatureStore | None, evidence: Evidence, mask: int, voters: V
     required_inputs(evidence)
     check_replay(evidence, voters, [mask])
     gone, rows = looked_up(store, evidence, without), rows_of(evidence, [mask])
-    dropped = places_of(rows, gone)
-    supported, unsure = still_supported(store, evidence, gone)
-    decided = decide_again(evidence, rows.without_negatives(gone.ids), voters, dropped, supported)
-    reasons = (*_short_rows(evidence, rows, dropped), *unsure, *_void_reason(evidence, supported))
+    decided, supported, reasons = decide_without(store, evidence, rows, voters, gone)
     label, label_then = _names_of(evidence, decided, mask)
     names = evidence.vocabulary.names
     was = evidence.neighbours.supported if evidence.neighbours else supported
@@ -117,6 +114,18 @@ def what_if(store: FeatureStore | None, evidence: Evidence, mask: int, voters: V
         _votes(evidence, decided, voters),
         tuple(names[c] for c in (was & ~supported).nonzero()[:, 0].tolist()), not reasons, reasons,
     )  # fmt: skip
+
+
+def decide_without(
+    store: FeatureStore | None, evidence: Evidence, rows: Rows, voters: Voters, gone: Gone
+) -> tuple[Decision, Tensor, tuple[str, ...]]:
+    """Return the decision of masks without what is gone, (c,) bool the classes that still have a segment, and what is
+    not known."""
+    dropped = places_of(rows, gone)
+    supported, unsure = still_supported(store, evidence, gone)
+    decided = decide_again(evidence, rows.without_negatives(gone.ids), voters, dropped, supported)
+    reasons = (*_short_rows(evidence, rows, dropped), *unsure, *_void_reason(evidence, supported))
+    return decided, supported, reasons
 
 
 def looked_up(store: FeatureStore | None, evidence: Evidence, without: Without) -> Gone:

@@ -1,0 +1,170 @@
+"""Influence: which kept answers a stored segment, or a run's segments, took part in, and which they decided.
+
+Read from the traces that `segment --trace` keeps: it voted where its share of some mask's vote is above 0, and it
+decided where the mask would have another label without it (`what_if`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from retclip.evidence import Evidence
+from retclip.store.feature_store import FeatureStore
+from retclip.types import ClassScores, Neighbours, PanopticSegmentation
+from retclip.workflows.explain.evidence_file import evidence_bytes, load_evidence
+from retclip.workflows.explain.replay import Voters, check_replay, decide_again, label_of, rows_of
+from retclip.workflows.explain.what_if import Gone, decide_without, segments_of
+
+
+@dataclass(frozen=True)
+class InfluencedSegment:
+    """A segment of a kept answer in whose vote the stored ones took part.
+
+    trace: its number; at: when it was kept.
+    segment: its id in the label map.
+    pixels: of it; changed_pixels: those whose mask would have another label without the stored segments.
+    label_without: of most of the changed pixels; None = no label, or none changed.
+    exact: whether the evidence says enough for that (`WhatIf.exact`).
+    """
+
+    trace: int
+    at: datetime
+    image_uri: str
+    segment: int
+    class_name: str
+    pixels: int
+    changed_pixels: int
+    label_without: str | None
+    exact: bool
+
+
+@dataclass(frozen=True)
+class Influence:
+    """What stored segments did in the kept answers.
+
+    traces: how many answers the store keeps; photos: of how many of them they voted.
+    segments: of these answers, those in whose vote they took part.
+    """
+
+    traces: int
+    photos: int
+    segments: tuple[InfluencedSegment, ...]
+
+    @property
+    def changed(self) -> tuple[InfluencedSegment, ...]:
+        """Those that would be another class, all or in part."""
+        return tuple(one for one in self.segments if one.changed_pixels)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return {**asdict(self), "changed": len(self.changed)}
+
+
+def keep_trace(store: FeatureStore, result: PanopticSegmentation, evidence: Evidence, days: float) -> int:
+    """Keep the evidence of an answer in the store; returns the number of the trace. days: until it is forgotten."""
+    photo = evidence.image_sha256, evidence.image_uri
+    return store.traces.keep(photo, evidence_bytes(result, evidence), sorted(voters_of(evidence)), days)
+
+
+def voters_of(evidence: Evidence) -> set[UUID]:
+    """Return the stored segments that gave anything to the vote of any mask, or of its leaves."""
+    parts = evidence.inputs.parts if evidence.inputs else None
+    found = _with_shares(evidence.neighbours, evidence.scores)
+    return found | (_with_shares(parts.neighbours, parts.scores) if parts else set())
+
+
+def influence(
+    store: FeatureStore, voters: Callable[[Evidence], Voters], segment: UUID | None = None, run: int | None = None
+) -> Influence:
+    """Return what a stored segment, or those of a run, did in the answers that the store keeps.
+
+    voters: returns the classifiers that vote with neighbours, as an answer's evidence says that they were set.
+    Raises DataError for evidence that another version of a classifier made.
+    """
+    ids, runs = [segment] if segment else [], [run] if run is not None else []
+    found, photos = list[InfluencedSegment](), set[str]()
+    for number in store.traces.with_voters(ids, runs):
+        trace = store.traces.read(number)
+        if trace is None:  # it expired meanwhile
+            continue
+        result, evidence = load_evidence(trace.evidence)
+        gone = Gone(frozenset(ids) | _of_runs(store, evidence, runs), frozenset(), tuple(runs))
+        photos.add(trace.image_sha256)
+        found += [
+            InfluencedSegment(number, trace.at, trace.image_uri, *figures)
+            for figures in _influenced(store, result, evidence, voters(evidence), gone)
+        ]
+    return Influence(store.traces.count(), len(photos), tuple(found))
+
+
+def _influenced(
+    store: FeatureStore, result: PanopticSegmentation, evidence: Evidence, voters: Voters, gone: Gone
+) -> list[tuple[int, str, int, int, str | None, bool]]:
+    """Return the fields of InfluencedSegment from `segment` on, of each segment of the answer."""
+    origins = result.mask_map
+    if origins is None:
+        of_segment = {info.id: info.proposal for info in result.segments}
+        largest = max(of_segment, default=0)
+        table = np.array([of_segment.get(number, -1) for number in range(largest + 1)])
+        origins = table[result.label_map]
+    masks = sorted({int(mask) for mask in np.unique(origins)} - {-1})
+    if not masks:
+        return []
+    check_replay(evidence, voters, masks)
+    rows = rows_of(evidence, masks)
+    then = decide_again(evidence, rows, voters)
+    voted = {masks[int(owner)] for owner in rows.owner[_rows_with(then.neighbours, then.scores, gone)].tolist()}
+    decided, _, reasons = decide_without(store, evidence, rows, voters, gone)
+    was, now = (label_of(evidence, one.combined, one.void).tolist() for one in (then, decided))
+    turned = {mask: label for mask, label, earlier in zip(masks, now, was, strict=True) if label != earlier}
+    return [
+        _figures(result, evidence, info.id, origins, turned, not reasons)
+        for info in result.segments
+        if voted & {int(mask) for mask in np.unique(origins[result.label_map == info.id])}
+    ]
+
+
+def _figures(
+    result: PanopticSegmentation, evidence: Evidence, number: int, origins: np.ndarray[Any, Any],
+    turned: dict[int, int], exact: bool,
+) -> tuple[int, str, int, int, str | None, bool]:  # fmt: skip
+    info = next(info for info in result.segments if info.id == number)
+    masks, areas = np.unique(origins[result.label_map == number], return_counts=True)
+    changed = Counter[int]()
+    for mask, area in zip(masks.tolist(), areas.tolist(), strict=True):
+        if mask in turned:
+            changed[turned[mask]] += area
+    label = changed.most_common(1)[0][0] if changed else -1
+    name = evidence.vocabulary.names[label] if label >= 0 else None
+    return info.id, info.class_name, int(areas.sum()), sum(changed.values()), name, exact
+
+
+def _rows_with(near: Neighbours, scores: tuple[ClassScores, ...], gone: Gone) -> np.ndarray[Any, Any]:
+    """Return (r,) bool, the rows to whose vote something that is gone gave a share."""
+    there = np.array([[segment in gone.ids for segment in row] for row in near.ids], dtype=bool).reshape(near.ids.shape)
+    given = np.zeros(near.ids.shape, dtype=bool)
+    for source in scores:
+        if source.shares is not None:
+            given |= source.shares.cpu().numpy() > 0
+    return np.asarray((there & given).any(axis=1))
+
+
+def _with_shares(near: Neighbours | None, scores: tuple[ClassScores, ...]) -> set[UUID]:
+    if near is None:
+        return set()
+    shares = [source.shares.cpu().numpy() > 0 for source in scores if source.shares is not None]
+    return {segment for given in shares for segment in near.ids[given] if segment is not None}
+
+
+def _of_runs(store: FeatureStore, evidence: Evidence, runs: list[int]) -> frozenset[UUID]:
+    if not runs:
+        return frozenset()
+    stored = store.segments.get(sorted(segments_of(evidence)))
+    return frozenset(number for number, segment in stored.items() if segment.run in runs)

@@ -1,0 +1,100 @@
+"""`segment --trace` and `retclip influence`: kept answers, who voted in them, what would be otherwise."""
+
+import json
+import shutil
+from datetime import timedelta
+
+import pytest
+
+import retclip
+from retclip.errors import ConfigError
+
+SETTINGS = {"store": {"index": "resident"}, "components": {"proposer": "reference.ground_truth"}, "retrieval": {"k": 4}}
+ASKED = ("--set", "store.index=resident", "--proposer", "reference.ground_truth", "--set", "retrieval.k=4")
+
+
+@pytest.fixture
+def own_store(built, tmp_path):
+    return shutil.copytree(built.store, tmp_path / "store")
+
+
+def test_influence_is_what_leaving_it_out_changes(own_store, scene):
+    with retclip.open(own_store, settings=SETTINGS) as memory:
+        result = memory.segment(scene)
+        assert memory.influence(result.explain(result.segments[0]).neighbours[0].id).traces == 0
+        memory.trace(result)
+        changed = set()
+        for one in result.segments[:4]:
+            voter = next(near for near in result.explain(one).neighbours if near.share)
+            found = memory.influence(voter.id)
+            assert (found.traces, found.photos) == (1, 1)
+            voted = {
+                info.id
+                for info in result.segments
+                if any(near.id == voter.id and near.share for near in result.explain(info).neighbours)
+            }
+            assert {record.segment for record in found.segments} == voted and one.id in voted
+            for record in found.segments:
+                answer = memory.explain(result, record.segment, without=[voter.id]).what_if
+                assert (record.changed_pixels == record.pixels) == answer.changed and record.exact == answer.exact
+                assert record.label_without == (answer.label if answer.changed else None)
+                changed.add(answer.changed)
+        assert changed == {True, False}
+        every = memory.influence(run=1)
+        assert {record.segment for record in every.segments} == {info.id for info in result.segments}
+        assert all(record.changed_pixels == record.pixels for record in every.segments)  # nothing would be left
+        assert memory.influence(run=99).segments == ()
+        ids = [near.id for near in result.explain(result.segments[0]).neighbours]
+        assert memory.store.traces.voted(ids) == {
+            near for near in ids if any(near in voters for voters in [voters_of(result)])
+        }
+
+
+def voters_of(result):
+    from retclip.workflows.explain import influence
+
+    return influence.voters_of(result.evidence)
+
+
+def test_traces_expire_at_the_next_one_and_by_doctor(own_store, scene, monkeypatch):
+    from retclip.store.segments import traces
+
+    with retclip.open(own_store, settings=SETTINGS) as memory:
+        result, now = memory.segment(scene), traces.now
+        memory.trace(result, days=1)
+        memory.trace(result)
+        assert memory.store.traces.count() == 2
+        monkeypatch.setattr(traces, "now", lambda: now() + timedelta(days=2))
+        assert memory.store.traces.count() == 1
+        memory.trace(result, days=5)
+        assert memory.store.traces.prune() == 0  # the one before has forgotten it
+        monkeypatch.setattr(traces, "now", lambda: now() + timedelta(days=60))
+        (finding,) = [one for one in memory_doctor(memory) if one.what == "traces"]
+        assert finding.ok and finding.found == "0 answers kept, 2 expired ones forgotten"
+        with pytest.raises(ConfigError, match="days above 0"):
+            memory.trace(result, days=0)
+        with pytest.raises(ConfigError, match="one of SEGMENT and --run RUN"):
+            memory.influence()
+
+
+def memory_doctor(memory):
+    from retclip.workflows.doctor.doctor import check_open_store
+
+    return check_open_store(memory.store, repair=False)
+
+
+def test_only_who_asks_keeps_traces(run, own_store, built, tmp_path):
+    photo = built.photos / "train_0_0000.png"
+    plain = ("segment", built.source.replace("count=6", "count=1"), "--store", own_store, *ASKED)
+    assert run(*plain, "--out", tmp_path / "a").code == 0, photo
+    with retclip.open(own_store, settings=SETTINGS) as memory:
+        assert memory.store.traces.count() == 0
+    assert run(*plain, "--out", tmp_path / "b", "--trace", "--trace-days", "3").code == 0
+    ran = run(*plain, "--out", tmp_path / "c", "--trace-days", "3")
+    assert ran.code == 2 and "--trace beside --trace-days" in ran.err
+    ran = run("influence", "--run", "1", "--store", own_store, "--json")
+    assert ran.code == 0, ran.err
+    answer = json.loads(ran.out)
+    assert answer["traces"] == answer["photos"] == 1 and answer["segments"]
+    told = run("influence", "--run", "1", "--store", own_store)
+    assert "would be another class without" in told.err and "photo\tsegment\tclass" in told.out
