@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from retclip.workflows.explain.what_if import WhatIf
 
 KEYS = ("share", "distance", "label", "said by", "photo", "id")  # of a neighbour; label: what it was called then
-OTHERS = ("status", "detector", "mask", "made by", "weights", "box", "segment")
+OTHERS = ("state", "detector", "mask", "made by", "weights", "box", "segment")
 NOW = "label now"  # empty where it still is
 SHORT_ID, SHOWN_CLASSES = 8, 5
 
@@ -117,7 +117,7 @@ def _row(near: ExplainedNeighbour) -> dict[str, Any]:
         NOW: stored.class_name if stored.class_name != near.class_then else None,
         "said by": f"{stored.said_by} {stored.labelled_by}",
         "photo": Path(stored.image_uri).name,
-        "status": stored.status,
+        "state": stored.status,
         "made by": f"{stored.proposer} {stored.proposer_version}",
         "weights": told_weights(stored.components, "proposer"),
         "box": ",".join(map(str, stored.box)),

@@ -58,7 +58,7 @@ def test_on_80_columns_no_key_column_is_cut_and_nothing_is_wider(terminal, memor
 
 def test_constant_columns_are_said_once_and_what_has_no_room_is_named(terminal):
     said = " ".join(" ".join(terminal(80)).split())
-    assert "the same for all: status normal, made by reference.ground_truth" in said
+    assert "the same for all: state visible, made by reference.ground_truth" in said
     assert "weights none" in said
     assert "no room for segment: --wide" in said or "no room for box, segment: --wide" in said
 
@@ -77,7 +77,7 @@ def test_wide_shows_every_column_of_every_neighbour_in_one_line(terminal, memory
     lines = terminal(80, "--wide")
     for near in known(memory, evidence).neighbours:
         (line,) = [line for line in lines if str(near.id) in line]
-        for cell in ("normal", "reference.ground_truth", "none", ",".join(map(str, near.stored.box))):
+        for cell in ("visible", "reference.ground_truth", "none", ",".join(map(str, near.stored.box))):
             assert cell in line
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from retclip.store.states import LabelSource
+from retclip.store.states import LabelSource, SegmentStatus
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class StoredSegment:
 
     labelled_by: a run or a person.
     box: x0, y0, x1, y1, in pixels of the upright image, x1 and y1 exclusive.
-    status: normal, quarantined or retired.
+    status: as the last word of a run or a person left it; of a removed class or image, too.
     prompt: the name key of the class that was asked for.
     score: the proposer's objectness, [0, 1].
     detector_score, mask_score: [0, 1], None where there was no such model, or nobody wrote it down.
@@ -55,7 +55,7 @@ class StoredSegment:
     area: int
     proposer: str
     run: int
-    status: str
+    status: SegmentStatus
     prompt: str
     score: float
     detector_score: float | None

@@ -28,9 +28,10 @@ from retclip.store.sql.tables import (
     Segment,
     SegmentFeature,
 )
+from retclip.store.states import SegmentStatus
 
 PAGE = 5000  # ids in one IN list: below SQLite's 32,766 and PostgreSQL's 65,535 parameters
-STATUS_NAMES = {NORMAL: "normal", QUARANTINED: "quarantined"}
+STATUSES = {NORMAL: SegmentStatus.VISIBLE, QUARANTINED: SegmentStatus.QUARANTINED}
 Item = TypeVar("Item")
 
 
@@ -209,7 +210,7 @@ def _stored_segment(row: Row[Any]) -> StoredSegment:
         area=row.area,
         proposer=row.proposer,
         run=row.run_id,
-        status=STATUS_NAMES.get(row.status, "retired"),
+        status=STATUSES.get(row.status, SegmentStatus.RETIRED),
         prompt=row.prompt,
         score=row.score,
         detector_score=row.detector_score,

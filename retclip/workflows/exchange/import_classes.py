@@ -26,7 +26,7 @@ from retclip.plugin.contracts import Backbone, ImageSource
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.feature_store import FeatureStore
 from retclip.store.records import Failure, OpenRun, RunPlan, UnitResult, Wanted
-from retclip.store.states import CLASS_FILE, RunKind, RunState
+from retclip.store.states import CLASS_FILE, RunKind, RunState, SegmentStatus
 from retclip.types import PhotoCredit
 from retclip.workflows.building.build_loop import signs_of_life
 from retclip.workflows.building.mask_vectors import mask_vectors
@@ -141,7 +141,8 @@ class _Import:
     def _units(self) -> list[ImportUnit]:
         """Return the units with a segment that the store does not have; counts the others."""
         ids = self._file_units.ids
-        stored = {number for number, row in self._store.segments.get(ids).items() if row.status != "retired"}
+        segments = self._store.segments.get(ids)
+        stored = {number for number, segment in segments.items() if segment.status != SegmentStatus.RETIRED}
         self.report = replace(self.report, present=sum(number in stored for number in ids))
         return self._file_units.without(stored)
 

@@ -67,7 +67,7 @@ def test_every_step_can_be_the_last(work, made, kind: str) -> None:
         after = {one.status + one.class_name for one in known.values()}
         happened = len(store.history.log()) == links + 1
         assert happened or (stopped and after == before), f"half of it after step {step}"
-        hidden = {one for one, segment in known.items() if segment.status != "normal"}
+        hidden = {one for one, segment in known.items() if segment.status != "visible"}
         assert not hidden & near(store, made) and (len(hidden) == len(ids) or not hidden)
         found = reconcile.differences(store.projection())
         assert found.clean and found.pending == 0 and store.history.check_chain().whole

@@ -23,12 +23,12 @@ def test_a_list_with_several_classes_is_one_event_and_goes_back_whole(store, mad
     labels = {roads[0]: "car", roads[1]: "tree", cars[0]: "car"}
     done = store.segments.relabel_each(labels, "ann", "from suspects.csv")
     assert (done.segments, done.unchanged) == (2, 1)
-    assert state(store, roads) == [("car", "normal"), ("tree", "normal")]
+    assert state(store, roads) == [("car", "visible"), ("tree", "visible")]
     event = store.history.log()[-1]
     assert (event.id, event.action, event.target, event.segments) == (done.event, "segment.relabel", "3 segments", 2)
     assert (event.actor, event.reason) == ("ann", "from suspects.csv")
     assert store.undo(done.event, "ann").segments == 2
-    assert state(store, roads) == [("road", "normal")] * 2 and store.history.check_chain().whole
+    assert state(store, roads) == [("road", "visible")] * 2 and store.history.check_chain().whole
 
 
 @pytest.mark.parametrize("change", ["quarantine", "retire"])
@@ -47,10 +47,10 @@ def test_a_class_that_is_not_there_is_refused_or_made_and_goes_with_the_undo(sto
     with pytest.raises(DataError, match=r"'trea'.*tree.*--new"):
         store.segments.relabel(roads, "trea", "ann")
     done = store.segments.relabel(roads, "lane", "ann", new=True)
-    assert state(store, roads) == [("lane", "normal")] * 2
+    assert state(store, roads) == [("lane", "visible")] * 2
     assert {one.name: one.segments for one in store.classes.all()}["lane"] == 2
     store.undo(done.event, "ann")
-    assert "lane" not in {one.name for one in store.classes.all()} and state(store, roads) == [("road", "normal")] * 2
+    assert "lane" not in {one.name for one in store.classes.all()} and state(store, roads) == [("road", "visible")] * 2
     store.classes.remove("tree", "ann")
     store.segments.relabel(roads, "tree", "ann", new=True)  # a removed class comes back
     assert {one.name: one.segments for one in store.classes.all()}["tree"] == 2
@@ -74,19 +74,19 @@ def test_retired_is_gone_until_it_is_undone_whatever_is_built_again(store, made)
     done = store.segments.retire(roads[:1], "ann", "blurred")
     made.commit(store, made.unit(1, annotation="b"))
     made.commit(store, made.unit(1, annotation="c"))
-    assert state(store, roads) == [("road", "retired"), ("road", "normal")]
+    assert state(store, roads) == [("road", "retired"), ("road", "visible")]
     assert {point for point, _ in store.projection().index.scan()} == held - {roads[0]}
     added = store.runs.start(made.plan("class_add"))
     from dataclasses import replace
 
     before = made.ask(store, "SELECT count(*) FROM segment_fact")
     store.runs.commit(added, [replace(made.unit(1, ("road",), annotation="d"), only_adds=True)], {})
-    assert state(store, roads) == [("road", "retired"), ("road", "normal")]
+    assert state(store, roads) == [("road", "retired"), ("road", "visible")]
     assert made.ask(store, "SELECT count(*) FROM segment_fact") == before, "a slot that was taken out stays as it is"
     store.segments.release(roads, "ann")
     assert state(store, roads)[0] == ("road", "retired")
     store.undo(done.event, "ann")
-    assert state(store, roads) == [("road", "normal")] * 2
+    assert state(store, roads) == [("road", "visible")] * 2
     assert {point for point, _ in store.projection().index.scan()} == held
 
 

@@ -175,7 +175,7 @@ class Both:
         known = self.store.segments.get(list(points.values()))
         for slot, (name, area, shown) in now.items():
             one = known[points[slot]]
-            assert (one.class_name, one.area, one.status == "normal") == (name, area, shown), slot
+            assert (one.class_name, one.area, one.status == "visible") == (name, area, shown), slot
         assert {one.name: one.segments for one in self.store.classes.all()} == self.model.classes(self.model.newest)
         history = self.store.history
         for at in range(1, self.model.newest + 1):

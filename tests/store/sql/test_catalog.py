@@ -126,7 +126,7 @@ def test_a_segment_as_people_read_it(store: FeatureStore, made) -> None:
     assert (found.id, found.class_name, found.label_source, found.confidence) == (point_id, "car", "annotation", 1.0)
     assert (found.image_sha256, found.image_uri, found.dataset) == (unit.image_sha256, "/photos/2.jpg", "drawn")
     assert (found.box, found.area, found.proposer) == ((1, 2, 4, 4), 16, "test.proposer")
-    assert (found.run, found.labelled_by, found.status) == (2, "run 1", "normal")
+    assert (found.run, found.labelled_by, found.status) == (2, "run 1", "visible")
     assert (found.prompt, found.score, found.detector_score, found.mask_score) == ("car", 1.0, None, None)
     assert (found.proposer_version, found.source, found.components) == ("1", "test:", {})
 
@@ -154,7 +154,7 @@ def test_the_newest_label_is_the_one_shown(store: FeatureStore, made) -> None:
 
 def test_hidden_segments_are_still_described(store: FeatureStore, made) -> None:
     ids = answers(store, catalog.point_ids, [1])
-    for status, name in enumerate(("normal", "quarantined", "retired")):
+    for status, name in enumerate(("visible", "quarantined", "retired")):
         made.change(store, "UPDATE segment SET status = :status WHERE id = 1", status=status)
         assert [one.status for one in store.segments.get(ids).values()] == [name]
 

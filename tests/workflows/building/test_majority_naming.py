@@ -186,8 +186,8 @@ def test_a_build_stores_proposed_masks_named_by_the_annotation(kit, fresh):
     assert not report.failures and dict(report.per_class) == {"sky": 3, "car": 1, "grass": 2}
     assert report.passed_over == {UNDECIDED: 2}, "the strip over all of a picture has two halves"
     assert stored(fresh)[:3] == [
-        ("car", 1.0, "stub.masks", "normal"), ("grass", 0.667, "stub.masks", "normal"),
-        ("grass", 1.0, "stub.masks", "normal"),
+        ("car", 1.0, "stub.masks", "visible"), ("grass", 0.667, "stub.masks", "visible"),
+        ("grass", 1.0, "stub.masks", "visible"),
     ]  # fmt: skip
     with transaction(fresh.store.engine) as connection:
         assert set(connection.execute(select(tables.Segment.label_source)).scalars()) == {"annotation"}
@@ -213,7 +213,7 @@ def test_another_share_takes_the_place_of_the_first_and_back(kit, fresh):
 
 def stored_after(kit, fresh, images, answer=strips, **build):
     build_store(parts_of(kit, fresh, answer, **build), kit.Source(images), "listed:x")
-    return [(name, share) for name, share, _, status in stored(fresh) if status == "normal"]
+    return [(name, share) for name, share, _, status in stored(fresh) if status == "visible"]
 
 
 def test_a_slot_that_gets_another_mask_is_as_sure_as_that_one(kit, fresh):
@@ -252,7 +252,8 @@ def test_masks_of_the_annotation_and_of_a_proposer_stand_beside_each_other(kit, 
         ("sky", "stub.truth"),
     ]  # fmt: skip
     fresh.undo(fresh.log()[-1].id)
-    assert {(by, status) for _, _, by, status in stored(fresh)} == {("stub.masks", "retired"), ("stub.truth", "normal")}
+    states = {(by, status) for _, _, by, status in stored(fresh)}
+    assert states == {("stub.masks", "retired"), ("stub.truth", "visible")}
 
 
 def test_a_class_is_added_by_the_masks_whose_majority_it_is(kit, fresh):
