@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from retclip.workflows.building.estimate_build import Estimate
     from retclip.workflows.classes.fill_report import FillReport
     from retclip.workflows.doctor.doctor import DoctorReport
-    from retclip.workflows.evaluation.evaluate import Evaluation
+    from retclip.workflows.evaluation.evaluate import Bootstrap, Evaluation
     from retclip.workflows.explain.explanation import Explanation
     from retclip.workflows.explain.influence import Influence
     from retclip.workflows.training.finetune import FinetuneReport
@@ -434,23 +434,26 @@ class RetCLIP:
         report: str | PathLike[str] | None = None,
         pictures: int = 12,
         on_progress: OnProgress = silent,
+        bootstrap: Bootstrap | None = None,
     ) -> Evaluation:
-        """Segment an annotated source with its own classes and compare: PQ, SQ, RQ, mAP, mIoU, in percent.
+        """Segment an annotated source with its own classes and compare: PQ, SQ, RQ, mAP, mIoU, FWIoU, boundary IoU and
+        the calibration of the scores, in percent, with intervals over the images.
 
         seen: the classes that the fine-tuning saw, for figures apart (None = the in-vocabulary classifier's).
         report: write one HTML page, FILE.html or a folder; pictures: how many images it shows.
+        bootstrap: how the intervals are drawn; None = 1,000 drawings of seed 0.
         Raises DataError where the source has no classes or no image could be used, and where `report` cannot be
         written, before the work; ConfigError, PluginError, WeightsMissing, StoreError.
         """
         segmenter = self.session.segmenter()
         from retclip.report.evaluation_page import EvaluationPage
         from retclip.workflows.building.source_classes import annotated_vocabulary
-        from retclip.workflows.evaluation.evaluate import Evaluator
+        from retclip.workflows.evaluation.evaluate import Bootstrap, Evaluator
 
         page = None if report is None else EvaluationPage(Path(report), pictures)
         photos = self.source(source)
         prepared = self.prepare(annotated_vocabulary(photos))
-        evaluator = Evaluator(segmenter, photos, as_vocabulary(seen), prepared)
+        evaluator = Evaluator(segmenter, photos, as_vocabulary(seen), prepared, bootstrap or Bootstrap())
         for judged in evaluator.judged(on_progress):
             if page:
                 page.add(judged, prepared.vocabulary.names)

@@ -91,7 +91,7 @@ def no_precision(classes: int) -> Precision:
 
 
 @dataclass(frozen=True, eq=False)
-class _Entry:
+class ClassInImage:
     """One class in one image with p predictions and a annotated instances.
 
     scores, areas: (p,) of the predictions, best first.
@@ -104,6 +104,22 @@ class _Entry:
     truths: Sequence[tuple[float, bool]]
     overlaps: NDArray[np.float64] | None
 
+    def as_list(self) -> list[Any]:
+        """Return plain data, from which `of_list` makes the same numbers."""
+        overlaps = None if self.overlaps is None else self.overlaps.tolist()
+        return [list(self.scores), list(self.areas), [list(truth) for truth in self.truths], overlaps]
+
+    @classmethod
+    def of_list(cls, values: Sequence[Any]) -> ClassInImage:
+        """Return what `as_list` wrote. Raises TypeError, ValueError for anything else."""
+        scores, areas, truths, overlaps = values
+        return cls(
+            [float(score) for score in scores],
+            [float(area) for area in areas],
+            [(float(area), bool(crowd)) for area, crowd in truths],
+            None if overlaps is None else np.array(overlaps, dtype=np.float64).reshape(len(scores), len(truths)),
+        )
+
 
 class AveragePrecision:
     """Accumulates the average precision over images.
@@ -113,7 +129,7 @@ class AveragePrecision:
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
-        self._entries: dict[int, list[_Entry]] = {}  # by class
+        self._entries: dict[int, list[ClassInImage]] = {}  # by class
 
     def add(
         self,
@@ -122,7 +138,17 @@ class AveragePrecision:
         absent: Collection[int] | None = None,
         incomplete: Collection[int] = (),
     ) -> None:
-        """Add one image.
+        """Add one image. See `compared`."""
+        self.include(self.compared(predicted, annotated, absent, incomplete))
+
+    def compared(
+        self,
+        predicted: Sequence[Instance],
+        annotated: Sequence[Instance],
+        absent: Collection[int] | None = None,
+        incomplete: Collection[int] = (),
+    ) -> dict[int, ClassInImage]:
+        """Return the classes of one image, without their masks; nothing is added.
 
         predicted, annotated: its instances, in any order.
         absent: classes verified to be absent; None = all that are not annotated.
@@ -134,12 +160,20 @@ class AveragePrecision:
             predictions = {index: instances[:MAX_DETECTIONS] for index, instances in predictions.items()}
         else:  # LVIS limits the predictions of an image, not those of a class in it
             predictions = {index: predictions[index] for index in predictions.keys() & (truths.keys() | set(absent))}
-        new = {
+        return {
             index: _entry(predictions.get(index, ()), truths.get(index, ()), index in incomplete)
-            for index in predictions.keys() | truths.keys()
+            for index in sorted(predictions.keys() | truths.keys())
         }
-        for index, entry in new.items():
+
+    def include(self, entries: Mapping[int, ClassInImage]) -> None:
+        """Add one image whose instances are compared already."""
+        for index, entry in entries.items():
             self._entries.setdefault(index, []).append(entry)
+
+    def merge(self, other: AveragePrecision) -> None:
+        """Add the images of another accumulator over the same classes, after those here."""
+        for index, entries in other._entries.items():
+            self._entries.setdefault(index, []).extend(entries)
 
     def result(self) -> Precision:
         """Return the average precision over all images added."""
@@ -164,10 +198,10 @@ class AveragePrecision:
         return by_class
 
 
-def _entry(predicted: Sequence[Instance], annotated: Sequence[Instance], incomplete: bool) -> _Entry:
+def _entry(predicted: Sequence[Instance], annotated: Sequence[Instance], incomplete: bool) -> ClassInImage:
     overlaps = _overlaps(predicted, annotated) if predicted and annotated else None
     areas = [NO_AREA if incomplete else _area(instance) for instance in predicted]
-    return _Entry(
+    return ClassInImage(
         [instance.score for instance in predicted],
         areas,
         [(_area(instance), instance.is_crowd) for instance in annotated],
@@ -181,7 +215,7 @@ def _area(instance: Instance) -> float:
     return float(runs.area(instance.mask))
 
 
-def _precision(entries: Sequence[_Entry]) -> NDArray[np.float64]:
+def _precision(entries: Sequence[ClassInImage]) -> NDArray[np.float64]:
     """Return COCOeval's precision of one class, (10 thresholds, 101 recalls, sizes), -1 where a size has no instance.
 
     COCOeval gets the IoUs instead of the masks.

@@ -7,7 +7,7 @@ counted over all images, on pixels that the truth labels. The mean runs over the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,11 +66,21 @@ class ConfusionMatrix:
         predicted, truth: (H, W) class indices, -1 = void.
         Raises ShapeError where the two differ in shape.
         """
+        self.include(self.compared(predicted, truth))
+
+    def compared(self, predicted: NDArray[np.int64], truth: NDArray[np.int64]) -> tuple[tuple[int, int, int], ...]:
+        """Return the (annotated class, predicted class, pixels) of one image, c = void; nothing is added. See `add`."""
         sizes = check_shape("truth", truth, "H W")
         check_shape("predicted", predicted, "H W", sizes)
         n = self.classes + 1
         pairs = (truth.ravel() % n) * n + predicted.ravel() % n  # (H * W,); -1 wraps round to the void row and column
-        self.counts += np.bincount(pairs, minlength=n * n).reshape(n, n)
+        pixels = np.bincount(pairs)
+        return tuple((int(pair) // n, int(pair) % n, int(pixels[pair])) for pair in pixels.nonzero()[0])
+
+    def include(self, pairs: Iterable[tuple[int, int, int]]) -> None:
+        """Add one image that `compared` counted."""
+        for truth, predicted, pixels in pairs:
+            self.counts[truth, predicted] += pixels
 
     def merge(self, other: ConfusionMatrix) -> None:
         """Add the counts of another matrix over the same classes."""

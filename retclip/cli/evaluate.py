@@ -34,21 +34,34 @@ class Page:
     pictures: Annotated[int, typer.Option(min=0, help="Images that the report shows.")] = 12
 
 
+@dataclass(frozen=True)
+class Intervals:
+    """How the intervals are drawn."""
+
+    drawings: Annotated[
+        int, typer.Option("--bootstrap", min=0, metavar="N", help="Drawings behind each interval; 0 = no intervals.")
+    ] = 1000
+    seed: Annotated[int, typer.Option(min=0, help="Of the drawings.")] = 0
+
+
 @options.spread
 def evaluate(
     source: Annotated[str, typer.Argument(help="An annotated source: reader:path?split=NAME")],
     setup: options.Setup,
     page: Page,
+    intervals: Intervals,
     seen: Seen = None,
     per_class: PerClass = False,
     fill_missing: FillMissing = False,
     classifier: options.Classifiers = None,
 ) -> None:
-    """Segment every image of SOURCE with its own classes and compare: PQ, SQ, RQ, mAP and mIoU, for all classes and for
-    those that the fine-tuning saw and did not see apart."""
+    """Segment every image of SOURCE with its own classes and compare: PQ, SQ, RQ, mAP, mIoU, FWIoU and boundary IoU,
+    with intervals, for all classes and for those that the fine-tuning saw and did not see apart."""
     store, models, flags = setup.store, setup.models, setup.models.flags(classifiers=classifier)
     from retclip.workflows.building.source_classes import annotated_vocabulary
+    from retclip.workflows.evaluation.evaluation_figures import Bootstrap
 
+    bootstrap = Bootstrap(intervals.drawings, intervals.seed)
     with options.opened(
         store, models.config, flags, missing_ok=not fill_missing, required=options.to_segment
     ) as memory:
@@ -58,7 +71,7 @@ def evaluate(
         if fill is None:
             say_missing(memory, memory.prepare(names), store)
         with output.told_when_stopped("stopped; nothing was written"), ProgressLine() as line:
-            evaluation = memory.evaluate(photos, seen, page.report, page.pictures, line)
+            evaluation = memory.evaluate(photos, seen, page.report, page.pictures, line, bootstrap)
     if models.json:
         output.data({**evaluation.as_dict(), "fill": fill.as_dict()} if fill else evaluation.as_dict())
     else:
@@ -76,21 +89,28 @@ def evaluate(
         )
 
 
+FIGURES = (
+    ("PQ", "pq"), ("SQ", "sq"), ("RQ", "rq"), ("mAP", "map"), ("mIoU", "miou"), ("FWIoU", "fwiou"),
+    ("boundary IoU", "boundary_iou"),
+)  # fmt: skip
+
+
 def _print(evaluation: Evaluation, per_class: bool) -> None:
-    keys = ("pq", "sq", "rq", "map", "miou")
+    titles, keys = zip(*FIGURES, strict=True)
     all_classes = ("all", len(evaluation.per_class), *(figure(getattr(evaluation, key)) for key in keys))
     groups = [
         (name, group.classes, *(figure(getattr(group, key)) for key in keys))
         for name, group in evaluation.groups.items()
     ]
-    columns = ("", "classes", "PQ", "SQ", "RQ", "mAP", "mIoU")
-    output.table(f"{evaluation.images} images", columns, [all_classes, *groups])
+    output.table(f"{evaluation.images} images", ("", "classes", *titles), [all_classes, *groups])
+    _print_intervals(evaluation)
     if per_class:
         _print_classes(evaluation)
     output.message(
         f"PQ things {figure(evaluation.pq_things)}, stuff {figure(evaluation.pq_stuff)}  "
         f"AP50 {figure(evaluation.map50)}  AP75 {figure(evaluation.map75)}  "
-        f"pixel accuracy {figure(evaluation.pixel_accuracy)}  segment accuracy {figure(evaluation.segment_accuracy)}"
+        f"pixel accuracy {figure(evaluation.pixel_accuracy)}  segment accuracy {figure(evaluation.segment_accuracy)}  "
+        f"calibration error {figure(evaluation.calibration_error)}"
     )
     if evaluation.no_pq:
         output.message(f"PQ and AP are not counted: {evaluation.no_pq}")
@@ -103,9 +123,22 @@ def _print(evaluation: Evaluation, per_class: bool) -> None:
         output.message("no in-vocabulary classifier took part: --seen says which classes count as seen")
 
 
+def _print_intervals(evaluation: Evaluation) -> None:
+    bootstrap = evaluation.bootstrap
+    if bootstrap is None:
+        return
+    shown = [(title, key) for title, key in FIGURES if key != "map"]
+    rows = [
+        (name, *("-" if (ends := of_group[key]) is None else f"{ends[0]:.1f}..{ends[1]:.1f}" for _, key in shown))
+        for name, of_group in evaluation.intervals.items()
+    ]
+    title = f"{100 * bootstrap.level:g} % intervals over images, {bootstrap.drawings} drawings of seed {bootstrap.seed}"
+    output.table(title, (f"{100 * bootstrap.level:g} %", *(title for title, _ in shown)), rows)
+
+
 def _print_classes(evaluation: Evaluation) -> None:
-    columns = ("class", "seen", "PQ", "SQ", "RQ", "AP", "IoU", "TP", "FP", "FN")
-    keys = ("pq", "sq", "rq", "ap", "iou", "tp", "fp", "fn")
+    columns = ("class", "seen", "PQ", "SQ", "RQ", "AP", "IoU", "boundary IoU", "TP", "FP", "FN")
+    keys = ("pq", "sq", "rq", "ap", "iou", "boundary_iou", "tp", "fp", "fn")
     rows = [
         (name, _said(row["seen"]), *(figure(row[key]) for key in keys)) for name, row in evaluation.per_class.items()
     ]

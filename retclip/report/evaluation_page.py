@@ -22,7 +22,8 @@ from retclip.workflows.evaluation.evaluate import Judged
 from retclip.workflows.evaluation.evaluation_figures import Evaluation
 
 SIDE = 560  # longer side of a picture in pixels, so that names stay legible
-NAMES = ("pq", "sq", "rq", "map", "miou")
+NAMES = ("pq", "sq", "rq", "map", "miou", "fwiou", "boundary_iou")
+TITLES = ("PQ", "SQ", "RQ", "mAP", "mIoU", "FWIoU", "boundary IoU")
 PAGE = "index.html"  # where a folder is named
 
 
@@ -95,7 +96,8 @@ def _values(evaluation: Evaluation, source: str, shown: list[Shown]) -> dict[str
         "found": evaluation,
         "system": _system(evaluation.settings),
         "rows": [("all", all_classes), *((name, vars(group)) for name, group in evaluation.groups.items())],
-        "columns": list(zip(("PQ", "SQ", "RQ", "mAP", "mIoU"), NAMES, strict=True)),
+        "map": evaluation.settings.get("map", "semantic map"),
+        "columns": list(zip(TITLES, NAMES, strict=True)),
         "classes": occurring,
         "absent": [name for name in evaluation.per_class if name not in occurring],
         "colours": {name: "rgb({},{},{})".format(*rgb) for name, rgb in class_colours(evaluation.per_class).items()},

@@ -21,8 +21,11 @@ def cells(text):
 def test_without_an_in_vocabulary_classifier_there_is_one_row_and_a_hint(evaluate):
     ran = evaluate()
     assert ran.code == 0, ran.err
-    head, whole = cells(ran.out)
-    assert head == ["", "classes", "PQ", "SQ", "RQ", "mAP", "mIoU"]
+    head, whole, drawn, ends = cells(ran.out)
+    assert head == ["", "classes", "PQ", "SQ", "RQ", "mAP", "mIoU", "FWIoU", "boundary IoU"]
+    assert drawn == ["95 %", "PQ", "SQ", "RQ", "mIoU", "FWIoU", "boundary IoU"]
+    low, high = map(float, ends[1].split(".."))
+    assert low <= float(whole[2]) <= high
     assert whole[0] == "all"
     assert all(0 < float(value) <= 100 for value in whole[1:])
     assert "--seen says which classes count as seen" in ran.err
@@ -34,7 +37,8 @@ def test_seen_and_unseen_rows_and_every_class(evaluate):
     rows = cells(ran.out)
     assert [one[0] for one in rows[:4]] == ["", "all", "seen", "unseen"]
     assert int(rows[1][1]) == int(rows[2][1]) + int(rows[3][1])
-    said = {one[0]: one[1] for one in rows[5 : 5 + int(rows[1][1])]}
+    assert [one[0] for one in rows[4:8]] == ["95 %", "all", "seen", "unseen"]
+    said = {one[0]: one[1] for one in rows[9 : 9 + int(rows[1][1])]}
     assert said["sky"] == "seen" and set(said.values()) == {"seen", "unseen"}
     assert ["annotated", "taken for", "pixels", "% of the class"] in rows
     assert "--seen" not in ran.err
@@ -52,6 +56,14 @@ def test_a_seen_list_of_other_classes_is_refused(evaluate):
     ran = evaluate("--seen", "unicorn")
     assert (ran.code, ran.out) == (3, "")
     assert "correct --seen" in ran.err
+
+
+def test_intervals_are_drawn_as_was_asked(evaluate):
+    first, again, other = (json.loads(evaluate("--json", "--bootstrap", 40, "--seed", seed).out) for seed in (1, 1, 2))
+    assert first["bootstrap"] == {"drawings": 40, "seed": 1, "level": 0.95}
+    assert first["intervals"] == again["intervals"] != other["intervals"]
+    ran = evaluate("--bootstrap", 0)
+    assert len(cells(ran.out)) == 2, "no intervals"
 
 
 @pytest.mark.parametrize(("place", "file"), [("page.html", "page.html"), ("folder", "folder/index.html")])
@@ -106,7 +118,7 @@ def test_where_nothing_is_labelled_json_has_null_and_the_table_dashes(run, label
     assert {document[key] for key in (*figures, "segment_accuracy")} == {None}
     assert "nan" not in (tmp_path / "page.html").read_text(encoding="utf-8").lower()
     ran = run("evaluate", f"label-maps:{root}", *fixed, "--per-class")
-    assert cells(ran.out)[1] == ["all", "2", "-", "-", "-", "-", "-"]
+    assert cells(ran.out)[1] == ["all", "2", *"-------"]
     assert "pixel accuracy -  segment accuracy -" in ran.err
 
 

@@ -5,12 +5,13 @@ import re
 import numpy as np
 import pytest
 
+from retclip.algorithms.calibration import ReliabilityBin
 from retclip.errors import DataError
 from retclip.report.evaluation_page import SIDE, EvaluationPage
 from retclip.store.records import Failure
 from retclip.types import Image, PanopticSegmentation, SegmentInfo
 from retclip.workflows.evaluation.evaluate import Judged
-from retclip.workflows.evaluation.evaluation_figures import Confusion, Evaluation, GroupFigures
+from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Confusion, Evaluation, GroupFigures
 
 SETTINGS = {
     "retclip": "0.1", "backbone": {"name": "stub.colour"}, "proposer": {"name": "stub.masks"},
@@ -19,7 +20,18 @@ SETTINGS = {
 
 
 def row(pq=None, ap=None, iou=None, seen=True):
-    return {"pq": pq, "sq": pq, "rq": pq, "ap": ap, "iou": iou, "tp": 1, "fp": 2, "fn": 3, "seen": seen}
+    return {
+        "boundary_iou": iou,
+        "pq": pq,
+        "sq": pq,
+        "rq": pq,
+        "ap": ap,
+        "iou": iou,
+        "tp": 1,
+        "fp": 2,
+        "fn": 3,
+        "seen": seen,
+    }
 
 
 def evaluation(**changes):
@@ -89,6 +101,16 @@ def test_without_groups_confusion_failures_it_is_shorter_and_says_why(tmp_path):
     text = written(EvaluationPage(tmp_path / "page.html", 3), evaluation(**changes))
     assert "--seen" in text and "stub.keys" in text
     assert "badge unseen" not in text and "taken for" not in text and "could not be used" not in text
+
+
+def test_intervals_and_the_reliability_curve(tmp_path):
+    curve = (ReliabilityBin(0.0, 0.5, 0, None, None), ReliabilityBin(0.5, 1.0, 8, 0.75, 0.5))
+    drawn = {"intervals": {"all": {"pq": (29.04, 33.06)}}, "bootstrap": Bootstrap(500, 3), "reliability": curve}
+    text = written(EvaluationPage(tmp_path / "page.html", 3), evaluation(**drawn, calibration_error=25.0))
+    assert "<small>29.0 to 33.1</small>" in text and "95 % of 500 bootstrap" in text
+    assert "8 segments, mean score 0.75, right 0.50" in text and text.count("<circle") == 1
+    text = written(EvaluationPage(tmp_path / "other.html", 3), evaluation())
+    assert "<circle" not in text and "<small>" not in text
 
 
 def test_pictures_are_inside_the_page_which_needs_no_other_file(tmp_path):

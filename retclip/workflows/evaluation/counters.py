@@ -1,23 +1,31 @@
-"""The accumulators of an evaluation: panoptic quality, the confusion matrix, average precision, and segment accuracy.
+"""The accumulators of an evaluation: panoptic quality, confusion matrix, boundaries, average precision, calibration,
+and segment accuracy.
 
-PQ is counted on the panoptic map. mIoU and confusion are counted on the semantic map (class scores times soft masks, no
-threshold), as FC-CLIP reports it. AP is counted on the instances, which may overlap, as may the annotation's own masks.
-`right` of `judged`: annotated segments most of whose labelled pixels have the right class.
+PQ and calibration are counted on the panoptic map. mIoU, boundary IoU and confusion are counted on the semantic map
+(class scores times soft masks, no threshold), as FC-CLIP reports it; of stored predictions on the panoptic map, which
+is all they have. AP is counted on the instances, which may overlap, as may the annotation's own masks. `right` of
+`judged`: annotated segments most of whose labelled pixels have the right class.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retclip.algorithms.average_precision import AveragePrecision, Instance
+from retclip.algorithms.boundary_iou import boundary_counts
+from retclip.algorithms.calibration import BINS, Calibration, binned
 from retclip.algorithms.mean_iou import ConfusionMatrix
-from retclip.algorithms.panoptic_quality import PanopticQuality
+from retclip.algorithms.panoptic_matching import Labelled, Matching, labelled, match_segments
+from retclip.algorithms.panoptic_quality import ClassQuality, PanopticQuality
 from retclip.names import name_key
-from retclip.types import PanopticSegmentation
+from retclip.types import PanopticSegmentation, SegmentInfo
+from retclip.workflows.evaluation.image_counts import ImageCounts
+from retclip.workflows.evaluation.image_table import ImageTable
 from retclip.workflows.evaluation.instances import Annotated
 
 
@@ -25,13 +33,15 @@ from retclip.workflows.evaluation.instances import Annotated
 class Prediction:
     """The prediction for one image.
 
-    semantic: (H, W) int64 class index, -1 = none.
-    instances: of things, best first.
+    semantic: (H, W) int64 class index, -1 = none; None = that of the panoptic map.
+    instances: of things, best first; None where there are none to count.
+    scored: whether its segments have scores.
     """
 
-    panoptic: PanopticSegmentation
-    semantic: NDArray[np.int64]
-    instances: Sequence[Instance]
+    panoptic: PanopticSegmentation | Labelled
+    semantic: NDArray[np.int64] | None
+    instances: Sequence[Instance] | None
+    scored: bool = True
 
 
 class Counters:
@@ -48,6 +58,8 @@ class Counters:
         self.quality = PanopticQuality(dict(zip(names, self.is_thing, strict=True)))
         self.confusion = ConfusionMatrix(len(names))
         self.precision = AveragePrecision(len(names))
+        self.calibration = Calibration()
+        self.table = ImageTable(len(names))
         self.right = self.judged = self.images = 0
         self.no_precision = ""  # why AP is not counted
 
@@ -57,29 +69,91 @@ class Counters:
         annotated: its annotated things.
         Raises DataError where prediction and annotation do not fit.
         """
-        self.quality.add(prediction.panoptic, truth)
-        self.precision.add(prediction.instances, annotated.instances, annotated.absent, annotated.incomplete)
-        self.no_precision = self.no_precision or annotated.uncounted
-        classes = self._class_map(truth)  # (H, W)
-        self.confusion.add(prediction.semantic, classes)
-        self._judge(prediction.semantic, truth)
-        self.images += 1
-        labelled = classes >= 0
-        return float((prediction.semantic == classes)[labelled].mean()) if labelled.any() else None
+        counts = self.counted(prediction, truth, annotated, self.images)
+        self.include(counts)
+        return counts.accuracy
 
-    def _class_map(self, truth: PanopticSegmentation) -> NDArray[np.int64]:
-        """Return (H, W), the class index of every annotated pixel, -1 for void."""
-        ids = np.array([0, *(segment.id for segment in truth.segments)])
-        values = np.array([-1, *(self.index.get(name_key(segment.class_name), -1) for segment in truth.segments)])
-        order = np.argsort(ids)
-        class_map: NDArray[np.int64] = values[order][np.searchsorted(ids[order], truth.label_map)]
-        return class_map
+    def counted(
+        self, prediction: Prediction, truth: PanopticSegmentation | Labelled, annotated: Annotated, number: int,
+        name: str = "",
+    ) -> ImageCounts:  # fmt: skip
+        """Return the counts of one image; nothing is added.
 
-    def _judge(self, semantic: NDArray[np.int64], truth: PanopticSegmentation) -> None:
-        for segment in truth.segments:
-            index = self.index.get(name_key(segment.class_name))
-            if index is None or segment.is_crowd:
-                continue
-            votes = np.bincount(semantic[truth.label_map == segment.id] + 1, minlength=len(self.names) + 1)
-            self.right += int(votes.argmax() == index + 1)
-            self.judged += 1
+        number, name: of the image in its source.
+        Raises DataError where prediction and annotation do not fit.
+        """
+        predicted, true = (
+            part if isinstance(part, Labelled) else labelled(part) for part in (prediction.panoptic, truth)
+        )
+        matching = match_segments(predicted, true, self.quality.per_class.keys())
+        precision = None if prediction.instances is None else self.precision.compared(
+            prediction.instances, annotated.instances, annotated.absent, annotated.incomplete
+        )  # fmt: skip
+        classes = self._class_map(true)  # (H, W)
+        semantic = self._class_map(predicted) if prediction.semantic is None else prediction.semantic
+        confusion = self.confusion.compared(semantic, classes)
+        boundary = boundary_counts(semantic, classes, len(self.names))
+        shown = (boundary.truth + boundary.predicted).nonzero()[0].tolist()
+        right, judged = self._judged(semantic, true)
+        annotated_pixels = sum(pixels for row, _, pixels in confusion if row < len(self.names))
+        hits = sum(pixels for row, column, pixels in confusion if row == column < len(self.names))
+        return ImageCounts(
+            number,
+            name,
+            self._quality(matching),
+            confusion,
+            [(i, int(boundary.intersection[i]), int(boundary.truth[i]), int(boundary.predicted[i])) for i in shown],
+            _calibration(matching) if prediction.scored else (),
+            precision,
+            right,
+            judged,
+            hits / annotated_pixels if annotated_pixels else None,
+            annotated.uncounted,
+        )
+
+    def include(self, counts: ImageCounts) -> None:
+        """Add the counts of one image."""
+        for index, tp, fp, fn, iou_sum in counts.quality:
+            self.quality.per_class[self.names[index]] += ClassQuality(tp, fp, fn, iou_sum)
+        self.confusion.include(counts.confusion)
+        for place, segments, scores, right in counts.calibration:
+            self.calibration.counts[place] += segments, scores, right
+        if counts.precision is not None:
+            self.precision.include(counts.precision)
+        self.no_precision = self.no_precision or counts.no_precision
+        self.right, self.judged, self.images = self.right + counts.right, self.judged + counts.judged, self.images + 1
+        self.table.add(counts)
+
+    def _quality(self, matching: Matching) -> list[tuple[int, int, int, int, float]]:
+        qualities = PanopticQuality(self.quality.is_thing)
+        qualities.include(matching)
+        return [
+            (index, quality.tp, quality.fp, quality.fn, quality.iou_sum)
+            for index, quality in zip(count(), qualities.per_class.values(), strict=False)
+            if quality.counted
+        ]
+
+    def _class_map(self, result: Labelled) -> NDArray[np.int64]:
+        """Return (H, W), the class index of every pixel, -1 for void."""
+        return result.runs.replaced({segment.id: self._class_of(segment) for segment in result.segments}, -1)
+
+    def _class_of(self, segment: SegmentInfo) -> int:
+        return self.index.get(name_key(segment.class_name), -1)
+
+    def _judged(self, semantic: NDArray[np.int64], truth: Labelled) -> tuple[int, int]:
+        """Return the annotated segments of the right class, and all of them."""
+        segments = [segment for segment in truth.segments if not segment.is_crowd and self._class_of(segment) >= 0]
+        rows = truth.runs.replaced({segment.id: row for row, segment in enumerate(segments)}, -1)  # (H, W)
+        columns = len(self.names) + 1
+        pairs = (rows * columns + semantic + 1)[rows >= 0]
+        votes = np.bincount(pairs, minlength=len(segments) * columns).reshape(len(segments), columns)
+        wanted = [self._class_of(segment) + 1 for segment in segments]
+        return int((votes.argmax(axis=1) == wanted).sum()) if segments else 0, len(segments)
+
+
+def _calibration(matching: Matching) -> list[tuple[int, int, float, int]]:
+    """Return the bins of the scores of true and false positives."""
+    right = [match.predicted.score for match in matching.true_positives]
+    wrong = [segment.score for segment in matching.false_positives]
+    table = binned([*right, *wrong], [True] * len(right) + [False] * len(wrong), BINS)
+    return [(place, int(n), total, int(hits)) for place, (n, total, hits) in enumerate(table.tolist()) if n]

@@ -23,7 +23,7 @@ from retclip.store.records import Failure
 from retclip.types import Image, PanopticSegmentation, Role, Vocabulary
 from retclip.workflows.building.source_classes import annotated_vocabulary
 from retclip.workflows.evaluation.counters import Counters, Prediction
-from retclip.workflows.evaluation.evaluation_figures import Evaluation, summary
+from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation, summary
 from retclip.workflows.evaluation.instances import annotated_instances, merged_instances, predicted_instances
 from retclip.workflows.segment.decode_ahead import decoded
 from retclip.workflows.segment.describe_image import Description
@@ -39,7 +39,7 @@ from retclip.workflows.segment.segment_image import (
 )
 from retclip.workflows.segment.vocabulary import missing, prepare
 
-__all__ = ["Evaluation", "Evaluator", "Judged", "evaluate"]
+__all__ = ["Bootstrap", "Evaluation", "Evaluator", "Judged", "evaluate"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,15 +79,16 @@ class Evaluator:
     seen: the classes that count as seen in the figures, and only there; None = those that an in-vocabulary classifier
     was trained on, as the ensemble decides it.
     prepared: the source's classes, where they are prepared already.
+    bootstrap: how intervals are drawn.
     Raises DataError where the source has no classes, or `seen` names none of them.
     """
 
     def __init__(
         self, parts: Segmenter, source: ImageSource, seen: Vocabulary | None = None,
-        prepared: PreparedVocabulary | None = None,
+        prepared: PreparedVocabulary | None = None, bootstrap: Bootstrap = Bootstrap(),
     ) -> None:  # fmt: skip
         annotated = annotated_vocabulary(source)
-        self.parts, self.source, self.seen = parts, source, seen
+        self.parts, self.source, self.seen, self.bootstrap = parts, source, seen, bootstrap
         self.prepared = prepare(parts, annotated) if prepared is None else prepared
         self._groups = _seen(parts, self.prepared, seen)
         self._counters, self._failures = Counters(annotated.names, annotated.is_thing), list[Failure]()
@@ -114,7 +115,7 @@ class Evaluator:
         bad = (Failure(part.record, part.uri, part.reason) for part in total.bad)
         absent = tuple(match.name for match in missing(self.prepared))
         settings = _settings(self.parts, self._groups, self.seen)
-        figures = summary(self._counters, self._groups, absent, (*self._failures, *bad), settings)
+        figures = summary(self._counters, self._groups, absent, (*self._failures, *bad), settings, self.bootstrap)
         return replace(figures, passed_over=total.counts, assumed=total.assumed)
 
     def _described(self, images: Sequence[Image]) -> list[tuple[Image, Description]]:

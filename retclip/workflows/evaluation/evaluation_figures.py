@@ -9,16 +9,21 @@ two masks of a class are two segments or one decides both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from retclip.algorithms.average_precision import Precision, no_precision
+from retclip.algorithms.bootstrap import LEVEL
+from retclip.algorithms.calibration import Calibration, ReliabilityBin
 from retclip.algorithms.mean_iou import IoUResult
 from retclip.algorithms.panoptic_quality import MeanQuality
 from retclip.store.records import Failure
 from retclip.workflows.evaluation.counters import Counters
+from retclip.workflows.evaluation.image_table import class_figures, figures_of, intervals
 
+COUNTED_SEGMENTS = ("pq", "sq", "rq")  # the figures that a class of unknown kind leaves without a mean
 CONFUSED = 30  # pairs of classes that are told
 EXAMPLES = 3  # classes that a reason names
 NO_QUALITY = MeanQuality(None, None, None, 0)
@@ -39,6 +44,22 @@ class GroupFigures:
     rq: float | None
     map: float | None
     miou: float | None
+    fwiou: float | None = None
+    boundary_iou: float | None = None
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How intervals are drawn.
+
+    drawings: how many; 0 = no intervals.
+    seed: of the drawings; equal seeds give equal intervals.
+    level: the share of the drawings that an interval holds.
+    """
+
+    drawings: int = 1000
+    seed: int = 0
+    level: float = LEVEL
 
 
 @dataclass(frozen=True)
@@ -66,8 +87,14 @@ class Evaluation:
     map_small, map_medium, map_large: of things below 32 x 32 pixels, below 96 x 96, and larger.
     no_map: why no AP is counted at all; empty where it is.
     miou, pixel_accuracy, segment_accuracy: None where nothing is labelled.
+    fwiou: IoU weighted by the pixels of each class; boundary_iou: mean over the classes, near contours only.
+    calibration_error: of the scores of segments, percent; None where no segment has a score.
+    reliability: the curve behind it; scores and accuracies in [0, 1].
+    intervals: "all", "seen", "unseen" -> figure -> (low, high), over the images; None without a figure; not of AP.
+    bootstrap: how they were drawn.
     groups: "seen" and "unseen"; empty where nobody says which classes the fine-tuning saw.
-    per_class: class -> pq, sq, rq, ap, iou, tp, fp, fn and seen; None where a class does not occur, or nobody says.
+    per_class: class -> pq, sq, rq, ap, iou, boundary_iou, tp, fp, fn and seen; None where it does not occur, or nobody
+    says.
     confusion: the most pixels first.
     """
 
@@ -96,6 +123,12 @@ class Evaluation:
     no_pq: str = ""
     passed_over: Mapping[str, int] = field(default_factory=dict)  # reason -> how many
     assumed: Mapping[str, int] = field(default_factory=dict)  # reason -> how many images
+    fwiou: float | None = None
+    boundary_iou: float | None = None
+    calibration_error: float | None = None
+    reliability: tuple[ReliabilityBin, ...] = ()
+    intervals: Mapping[str, Mapping[str, tuple[float, float] | None]] = field(default_factory=dict)
+    bootstrap: Bootstrap | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -108,11 +141,15 @@ def summary(
     missing: tuple[str, ...],
     failures: tuple[Failure, ...],
     settings: Mapping[str, Any],
+    bootstrap: Bootstrap = Bootstrap(),
 ) -> Evaluation:
     """Return the figures.
 
     seen: (c,) in the order of the counters' names, whether the fine-tuning saw a class; None = unknown.
+    bootstrap: how the intervals are drawn.
     """
+    sums = counters.table.sums()
+    whole, of_class = figures_of(sums), class_figures(sums)
     quality, iou, no_pq = counters.quality, counters.confusion.result(), _no_quality(counters)
     classes = len(counters.names)
     precision = no_precision(classes) if counters.no_precision else counters.precision.result()
@@ -136,10 +173,17 @@ def summary(
         miou=_percent(iou.miou),
         pixel_accuracy=_percent(iou.accuracy),
         segment_accuracy=100 * counters.right / counters.judged if counters.judged else None,
+        fwiou=_number(whole["fwiou"][0]),
+        boundary_iou=_number(whole["boundary_iou"][0]),
+        calibration_error=None if no_pq else _percent(counters.calibration.error),
+        reliability=_reliability(counters.calibration) if not no_pq else (),
+        intervals=_intervals(counters, seen, bootstrap),
+        bootstrap=bootstrap if bootstrap.drawings else None,
         groups=_groups(counters, precision, iou, seen),
         per_class={
             name: {
                 **_class_row(counters, name, precision.per_class[index], iou.iou[index]),
+                "boundary_iou": _number(of_class["boundary_iou"][0, index]),
                 "seen": None if seen is None else bool(seen[index]),
             }
             for index, name in enumerate(counters.names)
@@ -166,7 +210,7 @@ def _no_quality(counters: Counters) -> str:
 def _groups(
     counters: Counters, precision: Precision, iou: IoUResult, seen: Sequence[bool] | None
 ) -> dict[str, GroupFigures]:
-    figures, names = {}, counters.names
+    figures, names, sums = {}, counters.names, counters.table.sums()
     for group, flag in () if seen is None else (("seen", True), ("unseen", False)):
         members = [index for index, value in enumerate(seen or ()) if bool(value) is flag]
         group_names = {names[index] for index in members}
@@ -175,17 +219,47 @@ def _groups(
         pq, sq, rq = map(_percent, (mean.pq, mean.sq, mean.rq))
         average = _percent(precision.mean(members)) if decided else None
         overlap = _percent(iou.mean(members))
-        figures[group] = GroupFigures(len(members), pq, sq, rq, average, overlap)
+        of_images = figures_of(sums, members)
+        fwiou, edges = _number(of_images["fwiou"][0]), _number(of_images["boundary_iou"][0])
+        figures[group] = GroupFigures(len(members), pq, sq, rq, average, overlap, fwiou, edges)
     return figures
+
+
+def _intervals(
+    counters: Counters, seen: Sequence[bool] | None, bootstrap: Bootstrap
+) -> dict[str, dict[str, tuple[float, float] | None]]:
+    """Return the intervals of all classes and of the groups, in percent."""
+    groups: dict[str, Collection[int] | None] = {"all": None}
+    for name, flag in () if seen is None else (("seen", True), ("unseen", False)):
+        groups[name] = [index for index, value in enumerate(seen or ()) if bool(value) is flag]
+    drawn = intervals(counters.table, groups, bootstrap.drawings, bootstrap.seed)
+    for name, members in groups.items():
+        of_group = counters.names if members is None else [counters.names[index] for index in members]
+        if not counters.unknown_kind.isdisjoint(of_group):
+            drawn[name] |= dict.fromkeys(COUNTED_SEGMENTS)
+    return {
+        name: {key: None if ends is None else (100 * ends[0], 100 * ends[1]) for key, ends in figures.items()}
+        for name, figures in drawn.items()
+        if figures
+    }
+
+
+def _reliability(calibration: Calibration) -> tuple[ReliabilityBin, ...]:
+    return calibration.curve if calibration.counts.any() else ()
+
+
+def _number(value: float) -> float | None:
+    """Return percent; None for nan."""
+    return None if math.isnan(value) else 100 * float(value)
 
 
 def _class_row(counters: Counters, name: str, ap: float | None, iou: float | None) -> dict[str, float | int | None]:
     """Return the figures of a class; those that count segments are None where its kind is unknown."""
     if name in counters.unknown_kind:
-        return {**dict.fromkeys(("pq", "sq", "rq", "ap")), "iou": _percent(iou), **dict.fromkeys(("tp", "fp", "fn"))}
+        return {**dict.fromkeys((*COUNTED_SEGMENTS, "ap")), "iou": _percent(iou), **dict.fromkeys(("tp", "fp", "fn"))}
     quality = counters.quality.per_class[name]
     counts = {"tp": quality.tp, "fp": quality.fp, "fn": quality.fn}
-    shares = {key: 100 * getattr(quality, key) if quality.counted else None for key in ("pq", "sq", "rq")}
+    shares = {key: 100 * getattr(quality, key) if quality.counted else None for key in COUNTED_SEGMENTS}
     return {**shares, "ap": _percent(ap), "iou": _percent(iou), **counts}
 
 

@@ -26,7 +26,10 @@ def test_right_masks_with_right_names_are_perfect(kit):
     assert (found.images, found.pq, found.sq, found.rq, found.miou) == (2, 100, 100, 100, 100)
     assert (found.pixel_accuracy, found.segment_accuracy) == (100, 100)
     assert (found.pq_things, found.pq_stuff) == (None, 100)
-    whole, nothing = dict.fromkeys(("pq", "sq", "rq", "iou"), 100), dict.fromkeys(("pq", "sq", "rq", "iou"))
+    counted = ("pq", "sq", "rq", "iou", "boundary_iou")
+    whole, nothing = dict.fromkeys(counted, 100), dict.fromkeys(counted)
+    assert (found.fwiou, found.boundary_iou) == (100, 100)
+    assert found.intervals["all"]["pq"] == (100, 100) and found.calibration_error is not None
     assert found.per_class["sky"] == {**whole, "ap": None, "tp": 2, "fp": 0, "fn": 0, "seen": None}
     assert found.per_class["car"] == {**nothing, "ap": None, "tp": 0, "fp": 0, "fn": 0, "seen": None}
     assert (found.map, found.map50, found.map75) == (None, None, None)  # no thing is annotated
@@ -40,8 +43,11 @@ def test_half_of_the_pixels_under_a_wrong_name(kit):
     # the two masks grow into one sky over everything: IoU 0.5 with the true sky is not above 0.5, so no match
     assert found.pq == 0
     none = {"pq": 0, "sq": 0, "rq": 0, "ap": None, "seen": None}
+    edges = {name: row.pop("boundary_iou") for name, row in found.per_class.items()}
     assert found.per_class["sky"] == {**none, "iou": 50, "tp": 0, "fp": 1, "fn": 1}
     assert found.per_class["grass"] == {**none, "iou": 0, "tp": 0, "fp": 0, "fn": 1}
+    assert 0 < edges["sky"] < 50 and edges["grass"] == 0 and found.boundary_iou == edges["sky"] / 2
+    assert found.fwiou == 25 and found.intervals["all"]["miou"] == (25, 25), "one image: every drawing is the same"
     assert found.confusion == (Confusion("grass", "sky", 16 * 12, 100.0),)
     assert (found.miou, found.pixel_accuracy, found.segment_accuracy) == (25, 50, 50)
 

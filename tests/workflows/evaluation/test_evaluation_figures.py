@@ -71,6 +71,7 @@ def test_groups_are_means_over_their_classes(counters):
 
 def test_a_row_per_class(counters):
     rows = told(counters).per_class
+    assert [row.pop("boundary_iou") for row in rows.values()] == [None] * 4, "no contour was counted"
     assert rows["car"] == pytest.approx(
         {"pq": 90, "sq": 90, "rq": 100, "ap": 100, "iou": 100 / 3, "tp": 2, "fp": 0, "fn": 0, "seen": None}
     )
@@ -95,5 +96,7 @@ def test_it_is_plain_data(counters):
         "rq": pytest.approx(200 / 3),
         "map": None,
         "miou": 50,
+        "fwiou": None,
+        "boundary_iou": None,
     }
     assert document["confusion"][2] == {"annotated": "bus", "predicted": None, "pixels": 1, "share": 50}

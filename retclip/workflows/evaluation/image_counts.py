@@ -1,0 +1,71 @@
+"""What is counted of one image, small enough to be kept of every image and written as a line of JSON.
+
+Every figure of an evaluation is computed from these counts alone, in the order of the images: of an evaluation that was
+stopped and went on, or of shards that were merged, the figures are the same to the last bit. Numbers are read back as
+they were written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from retclip.algorithms.average_precision import ClassInImage
+from retclip.errors import DataError
+from retclip.passed_over import BadPart, PassedOver
+
+TABLES = ("quality", "confusion", "boundary", "calibration")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageCounts:
+    """The counts of one image; classes by their index, only those that occur.
+
+    number: its position in the source, from 0.
+    quality: (class, TP, FP, FN, sum of the IoU over TP) of its segments.
+    confusion: (annotated class, predicted class, pixels), c = void.
+    boundary: (class, boundary pixels in both, in the truth, in the prediction).
+    calibration: (bin, segments, sum of their scores, right ones).
+    precision: of each class its predicted and annotated instances; None where they are not counted.
+    right, judged: annotated segments of the right class, and all of them.
+    accuracy: share of its labelled pixels with the right class, [0, 1]; None where none is labelled.
+    no_precision: why AP cannot be counted against it; empty where it can.
+    passed_over: what was left out of its annotation.
+    """
+
+    number: int
+    name: str
+    quality: Sequence[tuple[int, int, int, int, float]]
+    confusion: Sequence[tuple[int, int, int]]
+    boundary: Sequence[tuple[int, int, int, int]]
+    calibration: Sequence[tuple[int, int, float, int]]
+    precision: Mapping[int, ClassInImage] | None
+    right: int
+    judged: int
+    accuracy: float | None
+    no_precision: str = ""
+    passed_over: PassedOver = field(default_factory=PassedOver)
+
+    def as_line(self) -> str:
+        """Return one line of JSON, without a line end."""
+        precision = None if self.precision is None else [
+            [index, *entry.as_list()] for index, entry in sorted(self.precision.items())
+        ]  # fmt: skip
+        values = {key: getattr(self, key) for key in self.__dataclass_fields__}
+        return json.dumps({**values, "precision": precision, "passed_over": asdict(self.passed_over)})
+
+
+def counts_of_line(line: str) -> ImageCounts:
+    """Return the counts that a line holds. Raises DataError for anything else."""
+    try:
+        values: dict[str, Any] = json.loads(line)
+        precision, passed_over = values.pop("precision"), values.pop("passed_over")
+        tables: dict[str, Any] = {key: [tuple(row) for row in values.pop(key)] for key in TABLES}
+        entries = None if precision is None else {int(row[0]): ClassInImage.of_list(row[1:]) for row in precision}
+        left_out = PassedOver(**{**passed_over, "bad": tuple(BadPart(**part) for part in passed_over["bad"])})
+        return ImageCounts(**values, **tables, precision=entries, passed_over=left_out)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        todo = "evaluate again into a new folder, --out"
+        raise DataError("counts of an image, as `retclip evaluate` writes them", f"{line[:80]!r}", todo) from error
