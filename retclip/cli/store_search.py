@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-KEYS = ("distance", "class", "label_source", "dataset", "photo", "id")
-OTHERS = ("state", "trust", "score", "run", "box", "segment")
+FIGURES = ("distance", "trust")  # shown first where a segment has them
+KEYS = ("class", "label_source", "dataset", "photo", "id")
+OTHERS = ("state", "score", "run", "box", "segment")
 SHORT_ID = 8
 Space = Annotated[
     str | None, typer.Option(metavar="BACKBONE", help="Whose vectors, where the store holds several (or a space's id).")
@@ -116,8 +117,9 @@ def print_segments(table: SegmentTable, wide: bool = False) -> None:
         shown = {name: None if value is None else f"{value:.4f}" for name, value in figures.items()}
         names = {"photo": Path(one.image_uri).name or one.image, "id": str(one.id)[:SHORT_ID]}
         rows.append({**plain, **shown, **names, "box": ",".join(map(str, one.box))})
-    keys = KEYS if any(one.distance is not None for one in table) else KEYS[1:]
-    fitted_table(table.title, keys, (*OTHERS, *(("distance",) if keys != KEYS else ())), rows, wide)
+    first = [name for name in FIGURES if any(getattr(one, name) is not None for one in table)]
+    others = [name for name in FIGURES if name not in first]
+    fitted_table(table.title, (*first, *KEYS), (*OTHERS, *others), rows, wide)
 
 
 def _numbers(flag: str, text: str | None, count: int) -> tuple[int, ...] | None:

@@ -41,7 +41,8 @@ class SegmentReport:
         details, stored, (x0, y0, x1, y1) = self.details, self.details.stored, self.details.stored.box
         credit = details.credit
         scores = {"score": stored.score, "detector": stored.detector_score, "mask": stored.mask_score}
-        trust = [] if details.trust is None else [("trust", f"{details.trust:.3f}")]
+        suggested = f", {details.suggested} is nearer" if details.suggested else ""
+        trust = [] if details.trust is None else [("trust", f"{details.trust:.3f}{suggested}")]
         return [
             ("segment", str(stored.id)),
             ("class", f"{stored.class_name}, said by {stored.said_by}, {stored.labelled_by}"),

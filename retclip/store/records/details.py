@@ -58,7 +58,8 @@ class SegmentDetails:
     mask: the number of its mask, from 1 on.
     spaces: the backbones of which it has a vector.
     facts: everything that was said of it, oldest first.
-    trust: of its label, [0, 1]; None where the store does not know it.
+    trust: of its label, [0, 1], as of the last audit; None where the store does not know it.
+    suggested: the class that is nearer than its own, "" for none.
     """
 
     stored: StoredSegment
@@ -71,6 +72,7 @@ class SegmentDetails:
     spaces: tuple[str, ...]
     facts: tuple[SegmentFactRecord, ...]
     trust: float | None = None
+    suggested: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Make plain data for JSON."""

@@ -31,7 +31,7 @@ class ListedSegment:
     score: the proposer's objectness, [0, 1].
     run: the one that made its mask.
     distance: cosine distance, [0, 2], to what was searched; None without a search by vector.
-    trust: of its label, [0, 1]; None where the store does not know it.
+    trust: of its label, [0, 1], as of the last audit; None where the store does not know it.
     suggested: the class that an audit would give it, "" for none.
     note: whatever else the list says of it.
     """

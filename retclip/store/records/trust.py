@@ -8,6 +8,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+DOUBTFUL = 0.5  # trust below which another class is nearer
+
 
 @dataclass(frozen=True, eq=False)
 class JudgedSegments:

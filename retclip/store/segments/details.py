@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 from retclip.store.history import events
 from retclip.store.records import SegmentDetails, SegmentFactRecord
 from retclip.store.segments.filtering import state_of
+from retclip.store.segments.trust_columns import with_trust
 from retclip.store.sql.catalog import its_vector, joined, stored_segments
 from retclip.store.sql.tables import Category, Event, ImageCredit, ImageRow, Segment, SegmentFact, SegmentFeature, Space
 from retclip.types import PhotoCredit
@@ -25,7 +26,7 @@ def details(connection: Connection, point_id: UUID) -> SegmentDetails | None:
     query = joined(select(*columns).select_from(Segment)).outerjoin(
         ImageCredit, ImageCredit.image_id == Segment.image_id
     )
-    row = connection.execute(query.where(Segment.point_id == point_id)).one_or_none()
+    row = connection.execute(with_trust(query).where(Segment.point_id == point_id)).one_or_none()
     if row is None:
         return None
     return SegmentDetails(
@@ -34,6 +35,7 @@ def details(connection: Connection, point_id: UUID) -> SegmentDetails | None:
         image_size=(row.height, row.width),
         credit=PhotoCredit(row.author or "", row.licence or "", row.address or ""), ordinal=row.ordinal,
         mask=row.mask_no, spaces=_spaces(connection, row.id), facts=_facts(connection, row.id),
+        trust=row.trust, suggested=row.suggested or "",
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from retclip.store.records import SegmentFilter, SegmentPage
 from retclip.store.segments.categories import find_categories
 from retclip.store.segments.cursors import cursor_after, place_of
 from retclip.store.segments.trust import RULE
+from retclip.store.segments.trust_columns import first_space
 from retclip.store.sql.catalog import joined, living, pages, rows_in, visible
 from retclip.store.sql.tables import (
     ACTIVE,
@@ -218,7 +219,7 @@ def _stored_between(chosen: SegmentFilter) -> ColumnElement[bool]:
 def _trusted(connection: Connection, chosen: SegmentFilter) -> ColumnElement[bool]:
     """Make the condition of the trust in the first space, at the segment's revision; a segment without a trust meets
     no bound. Raises ConfigError where no trust was computed."""
-    space = connection.execute(select(func.min(SegmentTrust.space_id)).where(SegmentTrust.rule == RULE)).scalar_one()
+    space = connection.execute(first_space()).scalar_one()
     if space is None:
         todo = "compute it: retclip audit mislabels; or leave --min-trust and --max-trust out"
         raise ConfigError("a store that knows how far labels are trusted", "none computed yet", todo)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from retclip.store.records import ListedSegment
 from retclip.store.segments.filtering import state_of
+from retclip.store.segments.trust_columns import with_trust
 from retclip.store.sql.catalog import its_mask, joined, rows_in
 from retclip.store.sql.tables import Category, Dataset, ImageRow, Mask, Segment
 
@@ -26,7 +27,7 @@ def listed(connection: Connection, ids: Sequence[UUID]) -> list[ListedSegment]:
         .join(Dataset, Dataset.id == ImageRow.dataset_id)
         .join(Mask, its_mask())
     )
-    rows = {row.point_id: _listed(row) for row in rows_in(connection, query, Segment.point_id, ids)}
+    rows = {row.point_id: _listed(row) for row in rows_in(connection, with_trust(query), Segment.point_id, ids)}
     return [rows[one] for one in ids if one in rows]
 
 
@@ -43,5 +44,5 @@ def _listed(row: Any) -> ListedSegment:
         id=row.point_id, class_name=row.class_name, dataset=row.dataset, image=row.external_id, image_uri=row.uri,
         image_sha256=row.sha256, box=(row.x, row.y, row.x + row.width, row.y + row.height),
         label_source=row.label_source, state=state_of(row.status, row.state, row.retired_at), score=row.score,
-        run=row.run_id,
+        run=row.run_id, trust=row.trust, suggested=row.suggested or "",
     )  # fmt: skip

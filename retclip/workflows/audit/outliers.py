@@ -8,7 +8,7 @@ import numpy as np
 
 from retclip.progress import OnProgress, silent
 from retclip.store.feature_store import FeatureStore
-from retclip.store.records import ListedSegment, SegmentFilter
+from retclip.store.records import DOUBTFUL, ListedSegment, SegmentFilter
 from retclip.types import FeatureSpace
 from retclip.workflows.audit.trust import update_trust
 
@@ -51,7 +51,7 @@ def outliers(
     for segment in store.segments.listed(ids):
         spreads, median, label = by_id[segment.id]
         note = f"{spreads:.1f} spreads from its class, in which {median:.3f} is usual"
-        suggested = label.suggested if label.trust is not None and label.trust < 0.5 else None
+        suggested = label.suggested if label.trust is not None and label.trust < DOUBTFUL else None
         listed.append(
             replace(segment, distance=label.own_distance, trust=label.trust, suggested=suggested or "", note=note)
         )

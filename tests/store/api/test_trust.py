@@ -98,3 +98,21 @@ def test_neighbours_come_with_trust_and_the_doubted_stay_away(store, made) -> No
     assert fewer.ids[0].tolist() == [*near.ids[0, 1:], None] and fewer.trust is None
     assert fewer.classes[0, -1] == -1 and torch.isinf(fewer.distances[0, -1])
     assert first[1] in store.nearest(vectors, classes, 12, False, min_trust=1.0).ids  # nothing is known against it
+
+
+def test_lists_and_details_tell_the_trust_of_the_present_revision_and_the_nearer_class(store, made) -> None:
+    ids = made.ids(store, "image_id = 1")
+    car, road = ids["car", 0], ids["road", 0]
+    assert [one.trust for one in store.segments.listed([car, road])] == [None, None]  # nothing was computed
+    tree = next(row.id for row in store.classes.all() if row.name == "tree")
+    now = store.trust.segments()
+    rows = dict(zip(now.ids, judged(store, suggested=tree), strict=True))
+    store.trust.keep([rows[car], replace(rows[road], trust=0.75)], [])
+    listed = [(one.trust, one.suggested) for one in store.segments.listed([car, road])]
+    assert listed == [(0.25, "tree"), (0.75, "")]
+    for one, told in zip((car, road), listed, strict=True):
+        details = store.segments.details(one)
+        assert (details.trust, details.suggested) == told
+    store.segments.relabel([car], "tree", "ann")  # what was said of another label says nothing of this one
+    assert store.segments.details(car).trust is None
+    assert [(one.trust, one.suggested) for one in store.segments.listed([car])] == [(None, "")]
