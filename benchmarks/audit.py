@@ -12,6 +12,9 @@ corrected.
 
 Figure 6. With 10 % flipped, the vote without trust, weighted by it, and filtered by it (`--vote`).
 
+Frames. Wrong labels apart, and the same wrong label on every frame of a film (`--frames`): does it help to count photos
+that show nearly the same as one photo?
+
 Settings were chosen with other seeds (10 to 15), and on training photos alone. Nothing is tuned on what is evaluated.
 """
 
@@ -22,6 +25,7 @@ import json
 import shutil
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -34,7 +38,8 @@ from real_photos import take_folder
 import retclip
 from retclip.algorithms.label_trust import Labelled, mean_of_nearest
 from retclip.store.records import JudgedSegments
-from retclip.workflows.audit.trust import update_trust
+from retclip.workflows.audit.mislabels import grouped
+from retclip.workflows.audit.trust import judged_labels, update_trust
 
 ACTOR = "benchmarks/audit.py"
 NEIGHBOURS = 32  # of the class scores that cleanlab gets
@@ -201,6 +206,62 @@ def figure_6(store: Path, out: Path, preset: str, source: str, seed: int) -> Fig
     return found
 
 
+def wrong_on_frames(
+    segments: JudgedSegments, groups: NDArray[np.int64], share: float, seed: int
+) -> tuple[JudgedSegments, set[UUID]]:
+    """Flip labels, each with the nearest of its class in every other photo of its group, in groups of several photos;
+    returns what was flipped, too.
+
+    groups: (n,) int64, of the photo of each segment.
+    """
+    rng, categories, wrong = np.random.default_rng(seed), segments.categories.copy(), np.zeros(len(segments), bool)
+    numbers = np.unique(segments.categories)
+    for place in rng.permutation(len(segments)).tolist():
+        photos = np.unique(segments.images[groups == groups[place]])
+        if wrong.sum() >= share * len(segments):
+            break
+        if wrong[place] or len(photos) < 2:
+            continue
+        flipped, right = [place], segments.categories[place]
+        for photo in photos[photos != segments.images[place]]:
+            likes = np.flatnonzero((segments.images == photo) & (segments.categories == right) & ~wrong)
+            if len(likes):
+                flipped.append(int(likes[(segments.vectors[likes] @ segments.vectors[place]).argmax()]))
+        categories[flipped] = rng.choice(numbers[numbers != right])
+        wrong[flipped] = True
+    return replace(segments, categories=categories), {segments.ids[place] for place in np.flatnonzero(wrong)}
+
+
+def wrong_apart(segments: JudgedSegments, share: float, seed: int) -> tuple[JudgedSegments, set[UUID]]:
+    """Flip labels, each by itself; returns what was flipped, too."""
+    rng, categories, numbers = np.random.default_rng(seed), segments.categories.copy(), np.unique(segments.categories)
+    places = rng.choice(len(segments), round(share * len(segments)), replace=False).tolist()
+    for place in places:
+        categories[place] = rng.choice(numbers[numbers != segments.categories[place]])
+    return replace(segments, categories=categories), {segments.ids[place] for place in places}
+
+
+def frames_figure(store: Path, preset: str, seeds: list[int]) -> Figures:
+    """Trust by photos, and by groups of photos that show nearly the same, where wrong labels stand apart and where they
+    are repeated over frames. Nothing is stored."""
+    rows = defaultdict[tuple[str, str], list[Figures]](list)
+    with opened(store, preset) as memory:
+        frames, segments = memory.audit.frames(), memory.store.trust.segments()
+        groups = grouped(segments, frames).images
+        for seed in seeds:
+            made = {"apart": wrong_apart(segments, 0.05, seed),
+                    "on frames": wrong_on_frames(segments, groups, 0.05, seed)}  # fmt: skip
+            for kind, (flipped, wrong) in made.items():
+                for how, images in (("photos", segments.images), ("frames", groups)):
+                    labels = judged_labels(memory.store, replace(flipped, images=images))
+                    hits = np.array([label.id in wrong for label in labels])
+                    rows[kind, how].append(judged(np.arange(len(hits), dtype=np.float64), hits))
+    found: Figures = {"groups": frames.said()}
+    for (kind, how), some in rows.items():
+        found[f"wrong {kind}, trust by {how}"] = {key: float(np.mean([row[key] for row in some])) for key in some[0]}
+    return found
+
+
 def main() -> None:
     """Run what was asked for and write it down."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -211,6 +272,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--only", choices=["camvid", "miniature"])
     parser.add_argument("--vote", action="store_true", help="figure 6 alone")
+    parser.add_argument("--frames", action="store_true", help="the figure of frames alone")
     given = parser.parse_args()
     take_folder(given.out)
     camvid, scenes = f"label-maps:{given.data / 'camvid'}?split=", f"miniature.scenes:{given.out / 'scenes'}?split="
@@ -223,12 +285,13 @@ def main() -> None:
         store = given.out / name
         with retclip.open(store, preset=preset, create=True, missing_ok=True) as memory:
             memory.build(train)
-        found = (
-            figure_6(store, given.out, preset, val, given.seeds[0])
-            if given.vote
-            else figure_1(store, given.out, preset, val, given.seeds)
-        )
-        file = given.out / f"{name}{'_vote' if given.vote else ''}.json"
+        if given.frames:
+            kind, found = "_frames", frames_figure(store, preset, given.seeds)
+        elif given.vote:
+            kind, found = "_vote", figure_6(store, given.out, preset, val, given.seeds[0])
+        else:
+            kind, found = "", figure_1(store, given.out, preset, val, given.seeds)
+        file = given.out / f"{name}{kind}.json"
         file.write_text(json.dumps(found, indent=1), encoding="utf-8")
         print(json.dumps({key: found[key] for key in found if key != "runs"}, indent=1), flush=True)
 

@@ -7,6 +7,7 @@ correcting commands.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from retclip.types import FeatureSpace
     from retclip.workflows.audit.coverage import ThinClass
     from retclip.workflows.audit.duplicates import Duplicates
+    from retclip.workflows.audit.frames import PhotoGroups
     from retclip.workflows.audit.mislabels import Suspect
 
 LIMIT = 100
@@ -41,21 +43,35 @@ class Audit:
 
     def mislabels(
         self, filter: SegmentFilter | None = None, limit: int = LIMIT, space: str | None = None,
-        on_progress: OnProgress = silent,
+        frames: PhotoGroups | None = None, on_progress: OnProgress = silent,
     ) -> SegmentTable:  # fmt: skip
-        """List labels that are likely wrong, the least trusted first, each with the class that is nearer."""
-        found = self.suspects(filter, limit, space, on_progress)
-        return self._table([suspect.segment for suspect in found], "likely wrong labels, the least trusted first")
+        """List labels that are likely wrong, the least trusted first, each with the class that is nearer.
+
+        frames: what `frames` returned: photos of one group do not speak for each other.
+        """
+        found = self.suspects(filter, limit, space, frames, on_progress)
+        table = self._table([suspect.segment for suspect in found], "likely wrong labels, the least trusted first")
+        return table if frames is None else replace(table, notes=(*table.notes, frames.said()))
 
     def suspects(
         self, filter: SegmentFilter | None = None, limit: int = LIMIT, space: str | None = None,
-        on_progress: OnProgress = silent,
+        frames: PhotoGroups | None = None, on_progress: OnProgress = silent,
     ) -> list[Suspect]:  # fmt: skip
         """List what `mislabels` does, each with its nearest segments of the suggested class."""
         from retclip.workflows.audit.mislabels import mislabels
 
-        store = self._session.store
-        return mislabels(store, _filter(filter), _limit(limit), self._space(space), store.options.device, on_progress)
+        store, device = self._session.store, self._session.store.options.device
+        return mislabels(store, _filter(filter), _limit(limit), self._space(space), device, frames, on_progress)
+
+    def frames(self, bits: int = 24, on_progress: OnProgress = silent) -> PhotoGroups:
+        """Read the photos and group those that show nearly the same, for `mislabels` and `suspects`.
+
+        bits: of 128 in which the hashes of two photos may differ.
+        """
+        from retclip.workflows.audit.frames import photo_groups
+
+        _bound("bits", bits, 128)
+        return photo_groups(self._session.store, bits, on_progress)
 
     def outliers(
         self, filter: SegmentFilter | None = None, limit: int = LIMIT, space: str | None = None,

@@ -38,13 +38,20 @@ COLUMNS = ("segment", "class", "suggested", "trust", "why", "photo")
 def mislabels(
     at: options.Catalog, filters: options.Filters, limit: Limit = 100, space: Space = None, out: Out = None,
     html: Html = None,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="Photos that show nearly the same do not speak for each other.")
+    ] = False,
 ) -> None:  # fmt: skip
     """Labels that are likely wrong, the least trusted first: another class is nearer to the segment than its own. The
-    trust in every label is computed where it is not up to date."""
+    trust in every label is computed where it is not up to date. With --frames, a wrong label that is repeated over the
+    frames of a film is found, too: all photos are read, and that trust is not kept."""
     _check(out, html)
     with options.catalog(at) as memory:
         with ProgressLine() as line:
-            found = memory.audit.suspects(filters.filter(), limit, space, line)
+            groups = memory.audit.frames(on_progress=line) if frames else None
+            found = memory.audit.suspects(filters.filter(), limit, space, groups, line)
+        if groups is not None:
+            output.message(groups.said())
         table = memory.audit.table([one.segment for one in found], f"likely wrong labels of {at.store}")
         _write(memory.audit, table, found, out, html)
         _show(table, at.json)

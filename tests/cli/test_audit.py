@@ -25,6 +25,26 @@ def test_suspects_as_table_json_list_and_page(run, store, tmp_path):
     assert found[0]["suggested"] in run("audit", "mislabels", "--store", store).out
 
 
+def test_suspects_with_frames_say_how_photos_were_grouped(run, store):
+    told = run("audit", "mislabels", "--store", store, "--frames", "--json")
+    assert told.code == 0 and "6 photos are " in told.err and isinstance(json.loads(told.out)["segments"], list)
+    assert run("store", "search", "--store", store).out.startswith("class\t")  # that trust is not kept
+
+
+def test_search_and_show_tell_the_trust_once_it_was_computed(run, store):
+    assert run("store", "search", "--store", store).out.startswith("class\t")
+    told = json.loads(run("audit", "mislabels", "--store", store, "--json").out)["segments"]
+    found = json.loads(run("store", "search", "--store", store, "--max-trust", 0.4999, "--limit", 100, "--json").out)
+    trusts = {one["segment"]: (one["trust"], one["suggested"]) for one in found["segments"]}
+    assert trusts and trusts == {one["segment"]: (one["trust"], one["suggested"]) for one in told}
+    assert run("store", "search", "--store", store).out.startswith("trust\tclass\t")
+    first = told[0]
+    shown = run("store", "show", first["segment"], "--store", store).out
+    assert f"trust: {first['trust']:.3f}, {first['suggested']} is nearer" in shown
+    plain = json.loads(run("store", "show", first["segment"], "--store", store, "--json").out)
+    assert (plain["trust"], plain["suggested"]) == (first["trust"], first["suggested"])
+
+
 @pytest.mark.parametrize("name", ["outliers", "conflicts"])
 def test_other_lists_of_segments(run, store, name):
     assert isinstance(json.loads(run("audit", name, "--store", store, "--json").out)["segments"], list)

@@ -8,26 +8,23 @@ was is counted, never a failure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
 
-from retclip.algorithms.photo_hash import BITS, NEAR, SIDE, differing_bits, photo_hash
-from retclip.data.images import read_image, resized
-from retclip.errors import DataError, RetCLIPError
+from retclip.algorithms.photo_hash import BITS, NEAR, differing_bits
+from retclip.errors import RetCLIPError
 from retclip.plugin.contracts import SourceImage
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.feature_store import FeatureStore
 from retclip.store.records import JudgedSegments, ListedPhoto, ListedSegment, SegmentFilter
 from retclip.types import FeatureSpace
+from retclip.workflows.audit.hashed_photos import HashedPhotos, hashed_photos
 
 COPY = 0.005  # cosine distance of segments within which one is taken for a copy of the other
 BLOCK = 512  # rows compared with all at once
-GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # of red, green, blue (ITU-R BT.601)
 
 
 @dataclass(frozen=True)
@@ -72,22 +69,6 @@ class Duplicates:
     leaked: tuple[ListedPhoto, ...] | None = None
 
 
-@dataclass
-class _Hashed:
-    """Photos with their hashes, and those of their mirror images."""
-
-    photos: list[ListedPhoto] = field(default_factory=list)
-    plain: list[NDArray[np.bool_]] = field(default_factory=list)
-    mirrored: list[NDArray[np.bool_]] = field(default_factory=list)
-    failed: int = 0
-
-    def add(self, photo: ListedPhoto, pixels: NDArray[np.uint8]) -> None:
-        self.photos.append(photo)
-        grey = resized(pixels, (SIDE, SIDE)).astype(np.float32) @ GREY  # (9, 9)
-        self.plain.append(photo_hash(grey))
-        self.mirrored.append(photo_hash(grey[:, ::-1]))
-
-
 def duplicates(
     store: FeatureStore, chosen: SegmentFilter, limit: int, space: FeatureSpace | None = None, bits: int = NEAR,
     within: float = COPY, on_progress: OnProgress = silent,
@@ -101,7 +82,7 @@ def duplicates(
     Raises StoreMissing, SpaceMismatch, StoreDamaged, DataError for a filter of what the store does not have.
     """
     segments = store.trust.segments(space)
-    hashed = _of_store(store, on_progress)
+    hashed = hashed_photos(store, on_progress)
     photos = sorted(_pairs(hashed, hashed, bits, same=True), key=_alike)
     return Duplicates(
         tuple(photos[:limit]), tuple(_copies(store, segments, chosen, within)[:limit]), len(hashed.photos),
@@ -117,7 +98,7 @@ def leakage(
 
     name: of the source; total: its images, for the progress.
     """
-    hashed, other = _of_store(store, on_progress), _Hashed()
+    hashed, other = hashed_photos(store, on_progress), HashedPhotos()
     for number, record in enumerate(source):
         try:
             image = record.load()
@@ -135,27 +116,11 @@ def leakage(
     return Duplicates(pairs, (), len(hashed.photos), hashed.failed, compared, other.failed, leaked)
 
 
-def _of_store(store: FeatureStore, on_progress: OnProgress) -> _Hashed:
-    """Hash the store's photos where they still are what they were."""
-    hashed, photos = _Hashed(), store.segments.photos()
-    for number, photo in enumerate(photos):
-        try:
-            image = read_image(Path(photo.uri))
-        except DataError:
-            image = None
-        if image is None or image.sha256 != photo.sha256:
-            hashed.failed += 1
-        else:
-            hashed.add(photo, image.pixels)
-        on_progress(Progress("hash the stored photos", number + 1, len(photos), hashed.failed))
-    return hashed
-
-
 def _alike(pair: AlikePhotos) -> tuple[bool, int, int, int]:
     return not pair.same_file, pair.bits, pair.first.id, pair.second.id
 
 
-def _pairs(first: _Hashed, second: _Hashed, bits: int, same: bool = False) -> Iterator[AlikePhotos]:
+def _pairs(first: HashedPhotos, second: HashedPhotos, bits: int, same: bool = False) -> Iterator[AlikePhotos]:
     """Compare the photos of both, or those of one with each other."""
     if not first.photos or not second.photos:
         return

@@ -10,11 +10,11 @@ import numpy as np
 
 from retclip.progress import OnProgress, silent
 from retclip.store.feature_store import FeatureStore
-from retclip.store.records import JudgedLabel, JudgedSegments, ListedSegment, SegmentFilter
+from retclip.store.records import DOUBTFUL, JudgedLabel, JudgedSegments, ListedSegment, SegmentFilter
 from retclip.types import FeatureSpace
-from retclip.workflows.audit.trust import update_trust
+from retclip.workflows.audit.frames import PhotoGroups
+from retclip.workflows.audit.trust import judged_labels, update_trust
 
-DOUBTFUL = 0.5  # trust below which another class is nearer
 SHOWN = 3  # neighbours of the suggested class
 
 
@@ -32,23 +32,37 @@ class Suspect:
 
 def mislabels(
     store: FeatureStore, chosen: SegmentFilter, limit: int, space: FeatureSpace | None = None, device: str = "cpu",
-    on_progress: OnProgress = silent,
+    frames: PhotoGroups | None = None, on_progress: OnProgress = silent,
 ) -> list[Suspect]:  # fmt: skip
-    """List the most doubtful labels, the least trusted first, after the trust was brought up to date.
+    """List the most doubtful labels, the least trusted first.
+
+    Without `frames` the kept trust is brought up to date, and answers. With it, trust is computed from nothing with
+    each group as one photo, and is not kept.
 
     chosen: only of segments that it selects; trust is judged by all.
     limit: at most so many.
+    frames: groups of photos that do not speak for each other.
     Raises StoreMissing, SpaceMismatch, StoreDamaged, DataError for a filter of what the store does not have.
     """
-    update_trust(store, space, device, on_progress)
-    labels = {label.id: label for label in store.trust.labels(space) if (label.trust or 0.0) < DOUBTFUL}
-    labels = {one: label for one, label in labels.items() if label.trust is not None}
-    ids = store.segments.among(list(labels), chosen)[:limit]
-    near = nearest_of(store.trust.segments(space), [(one, labels[one].suggested or "") for one in ids], _names(store))
+    if frames is None:
+        update_trust(store, space, device, on_progress)
+        segments, labels = store.trust.segments(space), store.trust.labels(space)
+    else:
+        segments = grouped(store.trust.segments(space), frames)
+        labels = judged_labels(store, segments, device, on_progress)
+    doubtful = {label.id: label for label in labels if label.trust is not None and label.trust < DOUBTFUL}
+    ids = store.segments.among(list(doubtful), chosen)[:limit]
+    near = nearest_of(segments, [(one, doubtful[one].suggested or "") for one in ids], _names(store))
     return [
-        Suspect(_told(segment, labels[segment.id]), _listed(store, near[segment.id]))
+        Suspect(_told(segment, doubtful[segment.id]), _listed(store, near[segment.id]))
         for segment in store.segments.listed(ids)
     ]
+
+
+def grouped(segments: JudgedSegments, frames: PhotoGroups) -> JudgedSegments:
+    """Return segments with the first photo of its group in the place of each one's photo."""
+    images = [frames.groups.get(image, image) for image in segments.images.tolist()]
+    return replace(segments, images=np.array(images, dtype=np.int64))
 
 
 def nearest_of(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from retclip.algorithms.label_trust import ClassMeans, Labelled, class_means, updated_means
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.feature_store import FeatureStore
-from retclip.store.records import JudgedSegments, TrustRow
+from retclip.store.records import JudgedLabel, JudgedSegments, TrustRow
 from retclip.types import FeatureSpace
 
 BLOCK = 4096  # segments between two looks at the progress
@@ -73,6 +73,24 @@ def update_trust(
     store.trust.keep(rows, gone, space)
     absent = gone - set(now.rows.tolist())
     return TrustUpdate(len(now), len(fresh), changed, len(absent), _without(store, space))
+
+
+def judged_labels(
+    store: FeatureStore, segments: JudgedSegments, device: str = "cpu", on_progress: OnProgress = silent
+) -> list[JudgedLabel]:
+    """Judge the labels of segments from nothing, without keeping it, the least trusted first, those without a trust
+    last.
+
+    segments: all of a space; equal numbers of `images` do not speak for each other.
+    """
+    means = _means(_labelled(segments, device), np.arange(len(segments)), on_progress)
+    names = {row.id: row.name for row in store.classes.all()}
+    rows = _rows(segments, np.arange(len(segments)), means)
+    labels = [
+        JudgedLabel(one, names[row.category], row.trust, row.own, row.other, names.get(row.suggested or 0))
+        for one, row in zip(segments.ids, rows, strict=True)
+    ]
+    return sorted(labels, key=lambda label: (label.trust is None, label.trust or 0.0, label.id))
 
 
 def _nothing_changed(store: FeatureStore, space: FeatureSpace | None) -> TrustUpdate:
