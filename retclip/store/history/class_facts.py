@@ -20,7 +20,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from retclip.names import name_key
 from retclip.store.history import events
 from retclip.store.sql.catalog import pages
-from retclip.store.sql.chain_links import added_rows
+from retclip.store.sql.chain_links import add_linked
 from retclip.store.sql.tables import Category, CategoryAlias, ClassFact, Event
 
 COLUMNS = ("event_id", "category_id", "name", "alias", "is_thing", "merged_into_id", "present")
@@ -62,11 +62,8 @@ def add_facts(connection: Connection, event: int, facts: Sequence[Mapping[str, A
 
     facts: the columns of each, the same in all.
     """
-    if facts:
-        rows = [{"event_id": event, **fact} for fact in facts]
-        numbers = connection.execute(insert(ClassFact).returning(ClassFact.id), rows).scalars()
-        added_rows(connection).class_facts.setdefault(event, []).extend(numbers)
-        settle(connection, [fact["category_id"] for fact in facts])
+    add_linked(connection, "class_facts", event, facts)
+    settle(connection, [fact["category_id"] for fact in facts])
 
 
 def settle(connection: Connection, categories: Collection[int]) -> None:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from retclip.store.history import events
 from retclip.store.sql.catalog import joined, merged_into, rows_in, visible
+from retclip.store.sql.chain_links import add_linked
 from retclip.store.sql.tables import Event, RejectionFact, Segment, SegmentFact
 
 
@@ -35,9 +36,8 @@ def add_rejections(
     connection: Connection, event: int, segments: Sequence[int], category: int, holds: bool = True
 ) -> None:
     """Add the fact that segments are not of a class, or are no longer said not to be."""
-    rows = [{"event_id": event, "segment_id": one, "category_id": category, "holds": holds} for one in segments]
-    if rows:
-        connection.execute(insert(RejectionFact), rows)
+    rows = [{"segment_id": one, "category_id": category, "holds": holds} for one in segments]
+    add_linked(connection, "rejection_facts", event, rows)
 
 
 def rejections(connection: Connection, categories: Sequence[int] | None = None) -> list[Rejection]:

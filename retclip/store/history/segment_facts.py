@@ -16,11 +16,11 @@ from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from retclip.store.history import events
 from retclip.store.sql.catalog import pages
-from retclip.store.sql.chain_links import added_rows
+from retclip.store.sql.chain_links import add_linked
 from retclip.store.sql.tables import NORMAL, QUARANTINED, RETIRED, Event, Segment, SegmentFact
 from retclip.store.states import LabelSource
 
@@ -52,10 +52,7 @@ def add_facts(connection: Connection, event: int, facts: Sequence[Mapping[str, A
 
     facts: the columns of each, the same in all.
     """
-    if facts:
-        rows = [{"event_id": event, **fact} for fact in facts]
-        numbers = connection.execute(insert(SegmentFact).returning(SegmentFact.id), rows).scalars()
-        added_rows(connection).segment_facts.setdefault(event, []).extend(numbers)
+    add_linked(connection, "segment_facts", event, facts)
 
 
 def add_same_fact(connection: Connection, event: int, segment_ids: Sequence[int], **values: Any) -> list[int]:

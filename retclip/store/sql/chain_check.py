@@ -11,9 +11,8 @@ from sqlalchemy import Connection, Table, func, select
 
 from retclip.store.findings import BrokenLink, ChainState
 from retclip.store.sql.chain_links import (
-    CLASS_FACTS,
     EVENTS,
-    SEGMENT_FACTS,
+    FACTS,
     link_hash,
     newest_link,
     numbers_of,
@@ -28,7 +27,7 @@ PAGE = 5000  # rows that are held against their links at once
 HEAD_DIGITS = 8  # of a noted head at least
 Fault = tuple[LinkFault, str]
 Covered = tuple[int, int, int, int]  # first and last row, the number of the link, its event
-TABLES = (EVENTS, SEGMENT_FACTS, CLASS_FACTS)
+TABLES = (EVENTS, *FACTS.values())
 
 
 @dataclass(frozen=True)
@@ -129,11 +128,10 @@ def _links_after(connection: Connection, last: int) -> Sequence[Any]:
 def _link(row: Any) -> _Link:
     """Read the numbers of a link's rows; none where its text is unreadable, which its hash tells."""
     try:
-        segment_facts, class_facts = numbers_of(row.segment_facts), numbers_of(row.class_facts)
+        facts = [(table, numbers_of(row._mapping[column])) for column, table in FACTS.items()]
     except ValueError:
-        segment_facts, class_facts = [], []
-    events = [row.event_id] if row.adds_event else []
-    return _Link(row, ((EVENTS, events), (SEGMENT_FACTS, segment_facts), (CLASS_FACTS, class_facts)))
+        facts = []
+    return _Link(row, ((EVENTS, [row.event_id] if row.adds_event else []), *facts))
 
 
 def _contents(connection: Connection, links: Sequence[_Link]) -> dict[str, dict[int, bytes]]:

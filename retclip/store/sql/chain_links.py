@@ -21,10 +21,17 @@ from sqlalchemy import Column, Connection, Table, insert, or_, select
 
 from retclip.store.sql.row_checksum import sealed_columns
 from retclip.store.sql.row_digest import row_bytes, rows_digest
-from retclip.store.sql.tables import ChainLink, ClassFact, Event, SegmentFact
+from retclip.store.sql.tables import ChainLink, ClassFact, Event, RejectionFact, SegmentFact
 
 ADDED = "retclip_added"  # the execution option of a writing transaction's connection: its `AddedRows`
-EVENTS, SEGMENT_FACTS, CLASS_FACTS = Event.__table__, SegmentFact.__table__, ClassFact.__table__
+EVENTS = Event.__table__
+# The tables of facts, by the column of `chain_link` with the numbers of their rows, in the order of the digest. A table
+# of facts more: its column there, empty in all links before, and its rows noted where they are inserted.
+FACTS: Mapping[str, Table] = {
+    "segment_facts": SegmentFact.__table__,
+    "class_facts": ClassFact.__table__,
+    "rejection_facts": RejectionFact.__table__,
+}
 
 
 @dataclass
@@ -32,16 +39,15 @@ class AddedRows:
     """The rows of a chain that a transaction has added so far.
 
     events: their numbers.
-    segment_facts, class_facts: numbers by event.
+    facts: their numbers by column of `chain_link` and event.
     """
 
     events: set[int] = field(default_factory=set)
-    segment_facts: dict[int, list[int]] = field(default_factory=dict)
-    class_facts: dict[int, list[int]] = field(default_factory=dict)
+    facts: dict[str, dict[int, list[int]]] = field(default_factory=lambda: {column: {} for column in FACTS})
 
     def touched(self) -> list[int]:
         """List the events that rows were added to, ascending."""
-        return sorted({*self.events, *self.segment_facts, *self.class_facts})
+        return sorted(self.events.union(*self.facts.values()))
 
 
 def added_rows(connection: Connection) -> AddedRows:
@@ -50,21 +56,32 @@ def added_rows(connection: Connection) -> AddedRows:
     return rows
 
 
+def add_linked(connection: Connection, column: str, event: int, facts: Sequence[Mapping[str, Any]]) -> None:
+    """Insert facts of an event, and note them for the transaction's links.
+
+    column: of `chain_link`, for the facts' table.
+    facts: the other columns of each, the same in all.
+    """
+    table = FACTS[column]
+    if facts:
+        rows = [{"event_id": event, **fact} for fact in facts]
+        numbers = connection.execute(insert(table).returning(table.c.id), rows).scalars()
+        added_rows(connection).facts[column].setdefault(event, []).extend(numbers)
+
+
 def append_links(connection: Connection, added: AddedRows) -> None:
     """Append a link for each event that the transaction has added rows to. The caller holds the writers' lock."""
     number, previous = newest_link(connection)
     links = list[dict[str, Any]]()
     for event in added.touched():
-        segment_facts, class_facts = (sorted(ids.get(event, ())) for ids in (added.segment_facts, added.class_facts))
-        rows = [
-            *(read_rows(connection, EVENTS, [event]).values() if event in added.events else ()),
-            *read_rows(connection, SEGMENT_FACTS, segment_facts).values(),
-            *read_rows(connection, CLASS_FACTS, class_facts).values(),
-        ]
+        numbers = {column: sorted(ids.get(event, ())) for column, ids in added.facts.items()}
+        rows = list(read_rows(connection, EVENTS, [event]).values() if event in added.events else ())
+        for column, table in FACTS.items():
+            rows += read_rows(connection, table, numbers[column]).values()
         number += 1
         link = {
             "number": number, "event_id": event, "adds_event": event in added.events,
-            "segment_facts": ranges_text(segment_facts), "class_facts": ranges_text(class_facts),
+            **{column: ranges_text(ids) for column, ids in numbers.items()},
             "digest": rows_digest(rows), "previous": previous,
         }  # fmt: skip
         previous = link_hash(link)
@@ -84,7 +101,7 @@ def link_hash(link: Mapping[str, Any]) -> str:
 
     link: its columns; `hash` and `seal` are not covered.
     """
-    names = ("adds_event", "class_facts", "digest", "event_id", "number", "previous", "segment_facts")
+    names = sorted(("adds_event", "digest", "event_id", "number", "previous", *FACTS))
     return hashlib.sha256(row_bytes("chain_link", names, [link[name] for name in names])).hexdigest()
 
 

@@ -44,7 +44,7 @@ from retclip.store.states import (
     Word,
 )
 
-SCHEMA_HEAD = "0015"  # the newest migration; a test holds it against migrations/versions
+SCHEMA_HEAD = "0016"  # the newest migration; a test holds it against migrations/versions
 
 NORMAL, QUARANTINED, RETIRED = 0, 1, 2  # segment.status
 ACTIVE, DELETING, PURGED = 1, 2, 3  # image.state
@@ -465,6 +465,7 @@ class ChainLink(Sealed, Base):
     adds_event: Mapped[bool]  # whether the event's own row is among those that it added
     segment_facts: Mapped[str] = mapped_column(Text)  # their numbers: "1-350,360"
     class_facts: Mapped[str] = mapped_column(Text)
+    rejection_facts: Mapped[str] = mapped_column(Text, default="", server_default="")
     digest: Mapped[str] = mapped_column(String(64))  # of the event's row if it was added, then of the facts
     previous: Mapped[str] = mapped_column(String(64))  # the hash of the link before, "" of the first
     hash: Mapped[str] = mapped_column(String(64), unique=True)

@@ -80,6 +80,51 @@ def test_the_chain_of_events_comes_and_goes_with_the_data_there(light_work, made
     assert store.history.check_chain().whole and store.history.chain_head()[0] == 5
 
 
+def test_rejections_come_into_the_chain_and_out_of_it_with_the_data_there(light_work, made) -> None:
+    """Down: the chain is whole without them, old links as they were. Up: a link more for each event that rejects."""
+    store = light_work.open()
+    light_work.fill(store, [0])
+    ids = made.ids(store)
+    store.segments.reject([ids["road", 0], ids["road", 1]], "car", "ann")
+    store.classes.rename("car", "van", "ann")
+    store.segments.reject([ids["tree", 0]], "van", "bob")
+    hashes = made.ask(store, "SELECT hash FROM chain_link ORDER BY number")
+    facts = made.ask(store, "SELECT * FROM rejection_fact ORDER BY id")
+    schema.downgrade(store.engine, "0015")
+    assert made.ask(store, "SELECT hash FROM chain_link ORDER BY number")[0] == hashes[0]
+    assert made.ask(store, "SELECT COUNT(*) FROM chain_link") == [(4,)]
+    with pytest.raises(RetCLIPError, match="append-only"), transaction(store.engine, write=True) as connection:
+        connection.execute(text("UPDATE chain_link SET hash = previous"))
+    before = made.ask(store, "SELECT hash FROM chain_link ORDER BY number")
+    schema.upgrade(store.engine)
+    assert schema.differences(store.engine) == []
+    state = store.history.check_chain()
+    assert state.whole and state.links == 6
+    assert made.ask(store, "SELECT hash FROM chain_link ORDER BY number")[:4] == before
+    added = "SELECT number, event_id, adds_event, rejection_facts FROM chain_link WHERE number > 4 ORDER BY number"
+    assert [(*row[:2], bool(row[2]), row[3]) for row in made.ask(store, added)] == [
+        (5, 2, False, "1-2"), (6, 4, False, "3")
+    ]  # fmt: skip
+    assert made.ask(store, "SELECT * FROM rejection_fact ORDER BY id") == facts
+    with transaction(store.engine) as connection:
+        assert seals.broken_rows(connection) == {}
+    store.undo(4, "ann")
+    assert store.history.check_chain().whole and store.segments.rejected() == {"van": (ids["road", 0], ids["road", 1])}
+
+
+def test_what_was_changed_before_a_downgrade_is_still_told(light_work, made) -> None:
+    """A changed rejection is not hidden by the new hashes; nor is its link's."""
+    store = light_work.open()
+    light_work.fill(store, [0])
+    store.segments.reject([made.ids(store)["road", 0]], "car", "ann")
+    store.classes.rename("car", "van", "ann")
+    made.change_unguarded(store, "UPDATE rejection_fact SET holds = false", "rejection_fact")
+    schema.downgrade(store.engine, "0015")
+    schema.upgrade(store.engine)
+    broken = store.history.check_chain().broken
+    assert broken is not None and (broken.link, broken.fault) == (2, "changed")
+
+
 def test_upgrading_twice_changes_nothing(work) -> None:
     store = work.open()
     work.fill(store, range(3))
@@ -140,6 +185,7 @@ def test_check_sees_a_difference(sqlite_work) -> None:
         "UPDATE event SET reason = 'none'",
         "UPDATE segment_fact SET retired = true",
         "UPDATE chain_link SET hash = previous",
+        "UPDATE chain_link SET rejection_facts = '1'",
         "DELETE FROM chain_link",
     ],
 )
