@@ -30,10 +30,12 @@ class CorrectionList:
 
     segments: ids as they were written.
     classes: of each, "" where the file has no such column.
+    suggests: whether the file has classes in a column `suggested`, too.
     """
 
     segments: tuple[str, ...]
     classes: tuple[str, ...]
+    suggests: bool = False
 
     def labels(self, store: FeatureStore, file: str) -> dict[UUID, str]:
         """Map the segments to their classes. Raises DataError for unknown segments, for one without a class, and for
@@ -90,12 +92,19 @@ def read_list(file: str | PathLike[str], column: str = "class") -> CorrectionLis
     if not rows:
         raise DataError("a list with a segment", f"{path} with none", "nothing is to be done")
     classes = tuple(_cell(row.get(column)) for row in rows)
-    return CorrectionList(tuple(_cell(row[LIST_HEAD]) for row in rows), classes)
+    suggests = any(_cell(row.get("suggested")) for row in rows)
+    return CorrectionList(tuple(_cell(row[LIST_HEAD]) for row in rows), classes, suggests)
 
 
 def class_counts(store: FeatureStore, ids: Iterable[UUID]) -> dict[str, int]:
     """Count segments by what they are called now, the most frequent first."""
     return dict(Counter(segment.class_name for segment in store.segments.get(list(ids)).values()).most_common())
+
+
+def class_changes(store: FeatureStore, labels: Mapping[UUID, str]) -> dict[tuple[str, str], int]:
+    """Count segments by what they are called now and what they would be called, the most frequent first."""
+    stored = store.segments.get(list(labels))
+    return dict(Counter((segment.class_name, labels[number]) for number, segment in stored.items()).most_common())
 
 
 def _filtered(store: FeatureStore, chosen: SegmentFilter) -> list[UUID]:

@@ -153,7 +153,9 @@ def _write(
     audit: Audit, table: SegmentTable, suspects: Sequence[Suspect] | None, out: Path | None, html: Path | None
 ) -> None:
     if out is not None:
-        output.message(f"wrote {table.save(out)}: {len(table)} segments; correct with `retclip relabel --from {out}`")
+        suggested = all(segment.suggested for segment in table)
+        todo = f"retclip relabel --from {out} --suggested" if suggested else f"retclip quarantine --from {out}"
+        output.message(f"wrote {table.save(out)}: {len(table)} segments; after a look: `{todo}`")
     if html is not None:
         from retclip.workflows.audit.mislabels import Suspect
 

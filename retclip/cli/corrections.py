@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -65,8 +65,11 @@ def relabel(
             labels = listed.labels(memory.store, str(how.file))
         else:
             labels = labelled(memory.store, _meant(memory, named, filters, how), name)
-        if _confirmed(memory, list(labels), how, filters, at):
-            _tell("relabelled", memory.relabel(labels, why=how.why, new=new), at)
+        if _confirmed(memory, list(labels), how, filters, at, labels):
+            edit = memory.relabel(labels, why=how.why, new=new)
+            _tell("relabelled", edit, at)
+            if how.file is not None and name is None and not suggested and not edit.event and listed.suggests:
+                output.message(f"{how.file} suggests other classes: take them with --suggested")
 
 
 @options.spread
@@ -114,9 +117,15 @@ def _one_way(named: Sequence[str], filters: options.Filters, how: How) -> None:
         raise ConfigError("ids of segments, a list (--from) or a filter", " and ".join(ways) or "none of them", todo)
 
 
-def _confirmed(memory: RetCLIP, ids: Sequence[UUID], how: How, filters: options.Filters, at: options.Catalog) -> bool:
-    """Tell what would be changed, where that is asked for or must be; return whether to go on. Raises ConfigError where
-    --yes is missing."""
+def _confirmed(
+    memory: RetCLIP, ids: Sequence[UUID], how: How, filters: options.Filters, at: options.Catalog,
+    labels: Mapping[UUID, str] | None = None,
+) -> bool:  # fmt: skip
+    """Tell what would be changed, where that is asked for or must be; return whether to go on.
+
+    labels: of a relabelling, the class that each segment would get.
+    Raises ConfigError where --yes is missing.
+    """
     options.checked_sheet(how.sheet)
     needs_yes = filters.given or len(ids) > UNASKED
     if how.sheet is not None:
@@ -126,18 +135,28 @@ def _confirmed(memory: RetCLIP, ids: Sequence[UUID], how: How, filters: options.
         options.write_sheet(memory.search(filter=chosen, limit=len(ids)), how.sheet)
     if not how.dry_run and (how.yes or not needs_yes):
         return True
-    from retclip.corrections import class_counts
-
-    counts = class_counts(memory.store, ids)
-    if at.json:
-        output.data({"dry_run": True, "segments": len(ids), "classes": counts})
-    else:
-        output.table(f"{len(ids)} segments", ("class", "segments"), list(counts.items()))
+    _show_classes(memory, ids, labels, at)
     if how.dry_run:
         output.message(f"dry run: {len(ids)} segments meant, nothing was changed")
         return False
     todo = "look at the classes above (--sheet FILE.html shows the segments), then repeat with --yes"
     raise ConfigError("--yes for a filter, or for more than 100 segments", f"{len(ids)} segments without it", todo)
+
+
+def _show_classes(memory: RetCLIP, ids: Sequence[UUID], labels: Mapping[UUID, str] | None, at: options.Catalog) -> None:
+    """Show what the segments are called now, and what a relabelling would call them."""
+    from retclip.corrections import class_changes, class_counts
+
+    counts = class_counts(memory.store, ids)
+    changes = None if labels is None else class_changes(memory.store, labels)
+    if at.json:
+        becomes = {} if changes is None else {"becomes": [[*pair, count] for pair, count in changes.items()]}
+        output.data({"dry_run": True, "segments": len(ids), "classes": counts, **becomes})
+    elif changes is None:
+        output.table(f"{len(ids)} segments", ("class", "segments"), list(counts.items()))
+    else:
+        rows = [(*pair, count) for pair, count in changes.items()]
+        output.table(f"{len(ids)} segments", ("class", "becomes", "segments"), rows)
 
 
 def _tell(done: str, edit: Edit, at: options.Catalog) -> None:

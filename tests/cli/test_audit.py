@@ -21,7 +21,7 @@ def test_suspects_as_table_json_list_and_page(run, store, tmp_path):
     assert [row["segment"] for row in rows] == [one["segment"] for one in found]
     assert list(rows[0])[:2] == ["segment", "class"] and rows[0]["suggested"] == found[0]["suggested"]
     assert found[0]["segment"] in page.read_text(encoding="utf-8")
-    assert "retclip relabel --from" in told.err
+    assert f"`retclip relabel --from {out} --suggested`" in told.err
     assert found[0]["suggested"] in run("audit", "mislabels", "--store", store).out
 
 

@@ -58,6 +58,13 @@ def test_a_list_gives_each_its_class_in_one_event(run, folder, at, tmp_path):
         writer.writerows([("x", first, "sky", "sun"), ("y", second, "sky", "'-new one")])
     same = run("relabel", "--from", file, *at)
     assert same.code == 0 and "nothing changed; 2 were so already" in same.err
+    assert f"{file} suggests other classes: take them with --suggested" in same.err
+    planned = told(run("relabel", "--from", file, "--suggested", *at, "--dry-run", "--json"))
+    assert sorted(planned["becomes"]) == [["sky", "-new one", 1], ["sky", "sun", 1]] and planned["classes"] == {
+        "sky": 2
+    }
+    shown = run("relabel", "--from", file, "--suggested", *at, "--dry-run")
+    assert "becomes" in shown.out and "-new one" in shown.out
     unknown = run("relabel", "--from", file, "--suggested", *at)
     assert unknown.code == 3 and "--new" in unknown.err
     done = told(run("relabel", "--from", file, "--suggested", "--new", *at, "--json"))
