@@ -437,6 +437,7 @@ class RetCLIP:
         pictures: int = 12,
         on_progress: OnProgress = silent,
         bootstrap: Bootstrap | None = None,
+        predictions: str | PathLike[str] | None = None,
     ) -> Evaluation:
         """Segment an annotated source with its own classes and compare: PQ, SQ, RQ, mAP, mIoU, FWIoU, boundary IoU and
         the calibration of the scores, in percent, with intervals over the images.
@@ -444,21 +445,30 @@ class RetCLIP:
         seen: the classes that the fine-tuning saw, for figures apart (None = the in-vocabulary classifier's).
         report: write one HTML page, FILE.html or a folder; pictures: how many images it shows.
         bootstrap: how the intervals are drawn; None = 1,000 drawings of seed 0.
+        predictions: a COCO panoptic JSON of any tool, with its folder of PNGs, in the place of this memory's answers:
+        neither models nor a store are used; AP is not counted.
         Raises DataError where the source has no classes or no image could be used, and where `report` cannot be
         written, before the work; ConfigError, PluginError, WeightsMissing, StoreError.
         """
-        segmenter = self.session.segmenter()
+        segmenter = None if predictions is not None else self.session.segmenter()
+        from retclip.data.readers.coco.panoptic_predictions import PanopticPredictions
         from retclip.report.evaluation_page import EvaluationPage
         from retclip.workflows.building.source_classes import annotated_vocabulary
         from retclip.workflows.evaluation.evaluate import Bootstrap, Evaluator
+        from retclip.workflows.evaluation.stored_predictions import StoredEvaluator
 
         page = None if report is None else EvaluationPage(Path(report), pictures)
-        photos = self.source(source)
-        prepared = self.prepare(annotated_vocabulary(photos))
-        evaluator = Evaluator(segmenter, photos, as_vocabulary(seen), prepared, bootstrap or Bootstrap())
+        photos, named, drawn = self.source(source), as_vocabulary(seen), bootstrap or Bootstrap()
+        annotated = annotated_vocabulary(photos)
+        evaluator: Evaluator | StoredEvaluator
+        if segmenter is None:
+            stored = PanopticPredictions(Path(predictions or ""), photos.classes())
+            evaluator = StoredEvaluator(photos, stored, named, drawn, page is not None and pictures > 0)
+        else:
+            evaluator = Evaluator(segmenter, photos, named, self.prepare(annotated), drawn)
         for judged in evaluator.judged(on_progress):
             if page:
-                page.add(judged, prepared.vocabulary.names)
+                page.add(judged, annotated.names)
         evaluation = evaluator.evaluation()
         if page:
             page.write(evaluation, photos.address)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,9 +17,14 @@ from retclip.passed_over import by_reason
 
 if TYPE_CHECKING:
     from retclip.workflows.evaluation.evaluate import Evaluation
+    from retclip.workflows.evaluation.evaluation_figures import Bootstrap
 
 Seen = Annotated[
     str | None, typer.Option(help="Seen classes, a comma list or a file (default: the in-vocabulary classifier's).")
+]
+Predictions = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.json", help="COCO panoptic predictions of any tool, PNGs in the folder of its name."),
 ]
 PerClass = Annotated[bool, typer.Option("--per-class", help="The figures of every class, and what was mixed up.")]
 
@@ -54,6 +59,7 @@ def evaluate(
     per_class: PerClass = False,
     fill_missing: FillMissing = False,
     classifier: options.Classifiers = None,
+    predictions: Predictions = None,
 ) -> None:
     """Segment every image of SOURCE with its own classes and compare: PQ, SQ, RQ, mAP, mIoU, FWIoU and boundary IoU,
     with intervals, for all classes and for those that the fine-tuning saw and did not see apart."""
@@ -62,16 +68,19 @@ def evaluate(
     from retclip.workflows.evaluation.evaluation_figures import Bootstrap
 
     bootstrap = Bootstrap(intervals.drawings, intervals.seed)
-    with options.opened(
-        store, models.config, flags, missing_ok=not fill_missing, required=options.to_segment
-    ) as memory:
-        photos = memory.source(source)
-        names = annotated_vocabulary(photos)
-        fill = filled(memory, names) if fill_missing else None
-        if fill is None:
-            say_missing(memory, memory.prepare(names), store)
-        with output.told_when_stopped("stopped; nothing was written"), ProgressLine() as line:
-            evaluation = memory.evaluate(photos, seen, page.report, page.pictures, line, bootstrap)
+    if predictions is not None:
+        evaluation, fill = _stored(source, predictions, models.config, flags, seen, page, bootstrap), None
+    else:
+        with options.opened(
+            store, models.config, flags, missing_ok=not fill_missing, required=options.to_segment
+        ) as memory:
+            photos = memory.source(source)
+            names = annotated_vocabulary(photos)
+            fill = filled(memory, names) if fill_missing else None
+            if fill is None:
+                say_missing(memory, memory.prepare(names), store)
+            with output.told_when_stopped("stopped; nothing was written"), ProgressLine() as line:
+                evaluation = memory.evaluate(photos, seen, page.report, page.pictures, line, bootstrap)
     if models.json:
         output.data({**evaluation.as_dict(), "fill": fill.as_dict()} if fill else evaluation.as_dict())
     else:
@@ -87,6 +96,25 @@ def evaluate(
         raise PartialFailure(
             "every input to be usable", f"{len(unusable)} failures, first {unusable[0]}", "list them: --json"
         )
+
+
+def _stored(
+    source: str, predictions: Path, config: Path | None, flags: dict[str, Any], seen: str | None, page: Page,
+    bootstrap: Bootstrap,
+) -> Evaluation:  # fmt: skip
+    """Evaluate predictions on disk, without models and store."""
+    from retclip.engine import RetCLIP
+
+    with (
+        RetCLIP.open(None, config, flags) as memory,
+        output.told_when_stopped("stopped; nothing was written"),
+        ProgressLine() as line,
+    ):
+        evaluation = memory.evaluate(source, seen, page.report, page.pictures, line, bootstrap, predictions)
+    if unmatched := evaluation.settings["unmatched_classes"]:
+        shown = ", ".join(unmatched[:5])
+        output.message(f"{len(unmatched)} predicted classes are none of the source's and count as void, e.g. {shown}")
+    return evaluation
 
 
 FIGURES = (
@@ -119,7 +147,7 @@ def _print(evaluation: Evaluation, per_class: bool) -> None:
     else:
         sizes = (figure(size) for size in (evaluation.map_small, evaluation.map_medium, evaluation.map_large))
         output.message("AP of small things {}, of medium ones {}, of large ones {}".format(*sizes))
-    if not evaluation.groups:
+    if not evaluation.groups and "predictions" not in evaluation.settings:
         output.message("no in-vocabulary classifier took part: --seen says which classes count as seen")
 
 

@@ -79,7 +79,8 @@ class CheckedSource:
         if not isinstance(record.class_names, tuple | list | set | frozenset | None):
             raise broken(self._component, "class_names of a record, a tuple or None", f"{record.class_names!r}"[:80])
         load, digest = partial(self._loaded, record.load, record.uri), partial(self._digest, record)
-        return replace(record, load=load, file_digest=digest)
+        alone = None if record.load_truth is None else partial(self._read, record.load_truth, record.uri)
+        return replace(record, load=load, file_digest=digest, load_truth=alone)
 
     def _loaded(self, load: Callable[[], Image], uri: str) -> Image:
         image = self._read(load, uri)

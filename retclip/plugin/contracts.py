@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, runtime_check
 
 from pydantic import BaseModel, ConfigDict
 
+from retclip.passed_over import PassedOver
 from retclip.plugin.weights import Weights
 from retclip.types import (
     ClassScores,
@@ -24,6 +25,7 @@ from retclip.types import (
     MaskLogits,
     MaskProposals,
     Neighbours,
+    PanopticSegmentation,
     Role,
     SegmentFeatures,
     Vocabulary,
@@ -198,6 +200,14 @@ class SourceClass:
     native_id: int = -1  # the data set's own number
 
 
+@dataclass(frozen=True, eq=False)
+class AnnotationAlone:
+    """A photo's annotation, read without the photo. passed_over: what was left out of it."""
+
+    truth: PanopticSegmentation
+    passed_over: PassedOver
+
+
 @dataclass(frozen=True)
 class SourceImage:
     """One record of a source, cheap to list: pixels and annotation are read by `load` alone.
@@ -208,6 +218,7 @@ class SourceImage:
     file_digest: returns the sha256 of the file's bytes.
     class_names: the classes present, as far as the source knows without decoding; None = unknown.
     annotation_digest: changes when the annotation does; "" without annotation.
+    load_truth: reads the annotation that `load` gives, upright, without decoding the photo; None = only `load` can.
     """
 
     external_id: str
@@ -217,6 +228,7 @@ class SourceImage:
     class_names: tuple[str, ...] | None = None
     annotation_digest: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
+    load_truth: Callable[[], AnnotationAlone] | None = None
 
 
 @runtime_checkable

@@ -112,6 +112,8 @@ def _occurs(row: Mapping[str, Any]) -> bool:
 
 def _system(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the evaluated system in a few words."""
+    if "predictions" in settings:
+        return [("predictions", settings["predictions"]["file"])]
     parts = [(role, settings[role]["name"]) for role in ("proposer", "backbone", "keys") if role in settings]
     return [*parts, ("classifiers", ", ".join(classifier["name"] for classifier in settings["classifiers"]))]
 

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.usefixtures("own_plugins")
@@ -136,3 +137,29 @@ def test_classes_of_unknown_kind_have_dashes_and_a_reason_until_a_list_says_it(r
     ran = run("evaluate", f"label-maps:{root}?isthing={tmp_path / 'kinds.txt'}", *fixed, "--json")
     document = json.loads(ran.out)
     assert (document["pq"], document["pq_stuff"], document["no_pq"]) == (100, 100, "")
+
+
+def test_predictions_of_any_tool_need_neither_store_nor_model(run, tmp_path):
+    from retclip.data.panoptic_writer import PanopticWriter
+    from retclip.plugin.contracts import SourceClass
+    from retclip.types import PanopticSegmentation, SegmentInfo
+
+    label_map = np.repeat(np.array([[1, 1, 2, 2]], np.int32), 4, axis=0)
+    infos = tuple(SegmentInfo(i, name, False, 8) for i, name in ((1, "sky"), (2, "grass")))
+    for name in ("set", "other"):
+        writer = PanopticWriter(tmp_path / name, [SourceClass("sky", False), SourceClass("grass", False)])
+        writer.add("a", PanopticSegmentation(label_map, infos))
+        writer.close()
+    (tmp_path / "set" / "images").mkdir()
+    address, file = f"coco-panoptic:{tmp_path / 'set'}", tmp_path / "other" / "panoptic.json"
+    ran = run("evaluate", address, "--predictions", file, "--json")
+    assert ran.code == 0, ran.err
+    assert json.loads(ran.out)["pq"] == 100
+    document = json.loads(file.read_text())
+    document["categories"][1]["name"] = "unicorn"
+    file.write_text(json.dumps(document))
+    ran = run("evaluate", address, "--predictions", file)
+    assert ran.code == 0 and "1 predicted classes are none of the source's and count as void, e.g. unicorn" in ran.err
+    assert "predicted segments of classes that the annotation does not have" in ran.err
+    ran = run("evaluate", address, "--predictions", tmp_path / "nowhere.json")
+    assert (ran.code, ran.out) == (3, "")

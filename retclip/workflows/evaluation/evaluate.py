@@ -10,7 +10,7 @@ counted, and `evaluation_figures.py`, what is reported.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
 from retclip.algorithms.semantic_map import semantic_map
@@ -25,6 +25,7 @@ from retclip.workflows.building.source_classes import annotated_vocabulary
 from retclip.workflows.evaluation.counters import Counters, Prediction
 from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation, summary
 from retclip.workflows.evaluation.instances import annotated_instances, merged_instances, predicted_instances
+from retclip.workflows.evaluation.judged import Judged
 from retclip.workflows.segment.decode_ahead import decoded
 from retclip.workflows.segment.describe_image import Description
 from retclip.workflows.segment.in_groups import in_groups
@@ -40,23 +41,6 @@ from retclip.workflows.segment.segment_image import (
 from retclip.workflows.segment.vocabulary import missing, prepare
 
 __all__ = ["Bootstrap", "Evaluation", "Evaluator", "Judged", "evaluate"]
-
-
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """One evaluated image.
-
-    number: its position in the source, from 0, of `total`.
-    predicted: its panoptic map.
-    accuracy: share of its labelled pixels with the right class, [0, 1], None where none is labelled.
-    """
-
-    number: int
-    total: int
-    name: str
-    image: Image
-    predicted: PanopticSegmentation
-    accuracy: float | None
 
 
 def evaluate(

@@ -40,7 +40,7 @@ from retclip.errors import DataError
 from retclip.escaping import brief
 from retclip.names import checked_name
 from retclip.passed_over import BAD_OBJECTS, BAD_RECORDS, PassedOver, Tally
-from retclip.plugin.contracts import SourceClass, SourceImage
+from retclip.plugin.contracts import AnnotationAlone, SourceClass, SourceImage
 from retclip.types import Image, PanopticSegmentation, SegmentInfo
 
 UNANNOTATED = "photos without an annotation"
@@ -79,7 +79,7 @@ class CocoPanoptic:
         self._kept = frozenset(source_class.name for source_class in self._classes)
         self._tally = Tally()
         self._licences = licences(self._document)
-        self._annotations = _annotations(self._document, self.file, self._categories, self._tally)
+        self._annotations = read_annotations(self._document, self.file, self._categories, self._tally)
         folders = [self.photos] if settings.images else [self.photos, root]
         self._places = NamedPhotos(folders, (annotation.photo["file_name"] for annotation in self._annotations))
         self._frame = settings.orientation
@@ -107,13 +107,14 @@ class CocoPanoptic:
                 external_id=name,
                 uri=str(path),
                 load=partial(self._load, path, annotation),
+                load_truth=partial(self._load_truth, annotation) if self._frame == "upright" else None,
                 file_digest=partial(file_digest, path),
                 class_names=self._shown(annotation),
                 annotation_digest=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
                 extra=credit_of(annotation.photo, self._licences),
             )
 
-    def _shown(self, annotation: _Annotation) -> tuple[str, ...] | None:
+    def _shown(self, annotation: Annotation) -> tuple[str, ...] | None:
         """Return a photo's classes; None where the PNG holds segments and the JSON none, for which `load` has the
         error.
         """
@@ -126,20 +127,27 @@ class CocoPanoptic:
                 return None
         return tuple(source_class.name for source_class in self._classes if source_class.name in present)
 
-    def _load(self, path: Path, annotation: _Annotation) -> Image:
+    def _load(self, path: Path, annotation: Annotation) -> Image:
         photo = AnnotatedPhoto(read_image(path), self._frame)
         png = spelled(self.masks, annotation.png)
         truth = read_panoptic(png, annotation.segments, self._categories, photo.tally, annotation.dropped)
         expected = f"an annotation of size {photo.size} for {path}"
         photo.require_fit(truth.label_map.shape, expected, "match photo and PNG")
-        merged = (
-            with_whole_stuff(truth) if self._relisted else truth
-        )  # panopticapi counts a file's segments as they are
-        return photo.annotated(keep_classes(merged, self._kept))
+        return photo.annotated(self._chosen(truth))
+
+    def _load_truth(self, annotation: Annotation) -> AnnotationAlone:
+        tally = Tally()
+        png = spelled(self.masks, annotation.png)
+        truth = read_panoptic(png, annotation.segments, self._categories, tally, annotation.dropped)
+        return AnnotationAlone(self._chosen(truth), tally.total)
+
+    def _chosen(self, truth: PanopticSegmentation) -> PanopticSegmentation:
+        """Return the classes that were asked for; panopticapi counts a file's segments as they are."""
+        return keep_classes(with_whole_stuff(truth) if self._relisted else truth, self._kept)
 
 
 @dataclass(frozen=True)
-class _Annotation:
+class Annotation:
     """The JSON's record of a photo.
 
     photo: its image record.
@@ -225,15 +233,15 @@ def _categories(document: Mapping[str, Any], file: Path) -> dict[int, SourceClas
     return categories
 
 
-def _annotations(
+def read_annotations(
     document: Mapping[str, Any], file: Path, categories: Mapping[int, SourceClass], tally: Tally
-) -> list[_Annotation]:
+) -> list[Annotation]:
     """Return the annotations with their image records.
 
     tally: gets the unusable records and segments.
     """
     photos = photos_by_id(document, file, tally)
-    annotations: dict[str, _Annotation] = {}
+    annotations: dict[str, Annotation] = {}
     for number, record in enumerate(document["annotations"]):
         where = f"annotation {number} of {file}"
         try:
@@ -255,7 +263,7 @@ def _annotations(
 def _annotation(
     annotation: Mapping[str, Any], file: Path, where: str, photos: Mapping[Any, dict[str, Any]],
     categories: Mapping[int, SourceClass], tally: Tally,
-) -> _Annotation:  # fmt: skip
+) -> Annotation:  # fmt: skip
     """Return the annotation of a record. Raises KeyError, TypeError and DataError."""
     key, png, segments = (
         annotation["image_id"],
@@ -285,4 +293,4 @@ def _annotation(
             tally.fault(BAD_OBJECTS, record, str(file), bad_record(record, "id, category_id, iscrowd", error))
         else:
             good[number] = segment
-    return _Annotation(photo, png, tuple(good.values()), frozenset(dropped - good.keys()), annotation)
+    return Annotation(photo, png, tuple(good.values()), frozenset(dropped - good.keys()), annotation)

@@ -1,0 +1,129 @@
+"""Evaluates predictions that lie on disk, of any tool: COCO panoptic JSON and PNGs against an annotated source.
+
+No model and no store takes part, and photos are not decoded where the source reads its annotation without them. All
+figures are counted on the panoptic map, which is all that such files hold, so that mIoU differs from that of a semantic
+map; AP is not counted. A photo without a prediction is a failure, and counts nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, cast
+
+from retclip._version import __version__
+from retclip.algorithms.panoptic_matching import Labelled
+from retclip.data.readers.coco.panoptic_predictions import PanopticPredictions
+from retclip.errors import DataError
+from retclip.names import name_key
+from retclip.passed_over import PassedOver, Tally, passed_over_by
+from retclip.plugin.contracts import ImageSource, SourceImage
+from retclip.progress import OnProgress, Progress, silent
+from retclip.store.records import Failure
+from retclip.types import Image, PanopticSegmentation, Vocabulary
+from retclip.workflows.building.source_classes import annotated_vocabulary
+from retclip.workflows.evaluation.counters import Counters, Prediction
+from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation, summary
+from retclip.workflows.evaluation.image_counts import ImageCounts
+from retclip.workflows.evaluation.instances import Annotated
+from retclip.workflows.evaluation.judged import Judged
+
+NO_INSTANCES = "predictions on disk are panoptic maps, without instances of their own"
+
+
+class StoredEvaluator:
+    """Walk over an annotated source with `judged`, then ask for the `evaluation`.
+
+    predictions: read with the source's classes.
+    seen: the classes that count as seen in the figures; None = no groups.
+    bootstrap: how intervals are drawn.
+    photos: whether photos are decoded, for pictures.
+    Raises DataError where the source has no classes, or `seen` names none of them.
+    """
+
+    def __init__(
+        self, source: ImageSource, predictions: PanopticPredictions, seen: Vocabulary | None = None,
+        bootstrap: Bootstrap = Bootstrap(), photos: bool = False,
+    ) -> None:  # fmt: skip
+        annotated = annotated_vocabulary(source)
+        self.source, self.predictions, self.bootstrap, self.photos = source, predictions, bootstrap, photos
+        self.names = annotated.names
+        self._groups = None if seen is None else _seen(annotated, seen)
+        self._counters, self._failures = Counters(annotated.names, annotated.is_thing), list[Failure]()
+        self._tally = Tally(passed_over_by(source))
+
+    def judged(self, on_progress: OnProgress = silent) -> Iterator[Judged]:
+        """Count every image; yield those whose photo was decoded."""
+        for number, record in enumerate(self.source.images()):
+            try:
+                counts, judged = self._counted(number, record)
+            except DataError as error:
+                self._failures.append(Failure(record.external_id, record.uri, str(error)))
+            else:
+                self._counters.include(counts)
+                self._tally.add(counts.passed_over)
+                if judged is not None:
+                    yield judged
+            on_progress(Progress("evaluate", number + 1, len(self.source), len(self._failures)))
+
+    def evaluation(self) -> Evaluation:
+        """Return the figures of the evaluated images. Raises DataError where there is none."""
+        if not self._counters.images:
+            got = f"{len(self._failures)} that failed, first {self._failures[0]}" if self._failures else "none"
+            todo = "name the predictions of this data set and split with --predictions"
+            raise DataError(f"at least one image of {self.source.name} with a prediction", got, todo)
+        self._tally.add(self.predictions.passed_over())
+        total = self._tally.total
+        bad = (Failure(part.record, part.uri, part.reason) for part in total.bad)
+        failures = (*self._failures, *bad)
+        figures = summary(self._counters, self._groups, (), failures, self._settings(), self.bootstrap)
+        return replace(figures, passed_over=total.counts, assumed=total.assumed)
+
+    def _counted(self, number: int, record: SourceImage) -> tuple[ImageCounts, Judged | None]:
+        image = record.load() if self.photos or record.load_truth is None else None
+        truth, left_out = _truth(record, image)
+        stored = self.predictions.read(record.external_id)
+        prediction = Prediction(stored.labelled, None, None, stored.scored)
+        annotated = Annotated([], uncounted=NO_INSTANCES)
+        counts = self._counters.counted(prediction, truth, annotated, number, record.external_id)
+        tally = Tally(left_out, stored.passed_over)
+        judged = None
+        if image is not None:
+            predicted = _panoptic(stored.labelled)
+            judged = Judged(number, len(self.source), record.external_id, image, predicted, counts.accuracy)
+        return replace(counts, passed_over=tally.total), judged
+
+    def _settings(self) -> dict[str, Any]:
+        seen = None if self._groups is None else {"said_by": "the user", "classes": sum(self._groups)}
+        predictions = {"file": str(self.predictions.file), "sha256": self.predictions.digest}
+        unmatched = list(self.predictions.unmatched)
+        return {"retclip": __version__, "predictions": predictions, "unmatched_classes": unmatched, "seen": seen,
+                "map": "panoptic map"}  # fmt: skip
+
+
+def _truth(record: SourceImage, image: Image | None) -> tuple[PanopticSegmentation, PassedOver]:
+    if image is None:
+        alone = record.load_truth() if record.load_truth is not None else None
+        if alone is not None:
+            return alone.truth, alone.passed_over
+        image = record.load()
+    if image.truth is None:
+        raise DataError(f"an annotation for {image.uri}", "none", "evaluate on an annotated source")
+    return image.truth, image.passed_over
+
+
+def _panoptic(result: Labelled) -> PanopticSegmentation:
+    label_map = result.runs.replaced({segment.id: segment.id for segment in result.segments})
+    return PanopticSegmentation(label_map.astype("int32"), cast("tuple[Any, ...]", tuple(result.segments)))
+
+
+def _seen(annotated: Vocabulary, seen: Vocabulary) -> tuple[bool, ...]:
+    """Return per class whether any of its terms is named. Raises DataError where none is."""
+    terms = {name_key(term) for term in seen.terms}
+    flags = [False] * len(annotated)
+    for term, index in zip(annotated.terms, annotated.row_class.tolist(), strict=True):
+        flags[index] |= name_key(term) in terms
+    if not any(flags):
+        examples = ", ".join(annotated.names[:5])
+        raise DataError(f"seen classes of the source, e.g. {examples}", ", ".join(seen.names[:5]), "correct --seen")
+    return tuple(flags)
