@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from retclip.workflows.classes.fill_report import FillReport
     from retclip.workflows.doctor.doctor import DoctorReport
     from retclip.workflows.evaluation.evaluate import Bootstrap, Evaluation
+    from retclip.workflows.evaluation.run_folder import Part
     from retclip.workflows.explain.explanation import Explanation
     from retclip.workflows.explain.influence import Influence
     from retclip.workflows.training.finetune import FinetuneReport
@@ -429,7 +430,7 @@ class RetCLIP:
         """
         return self.store.history.difference(first, second)
 
-    def evaluate(
+    def evaluate(  # noqa: PLR0913  (the options of the command, each by its name)
         self,
         source: Source,
         seen: Names = None,
@@ -438,6 +439,8 @@ class RetCLIP:
         on_progress: OnProgress = silent,
         bootstrap: Bootstrap | None = None,
         predictions: str | PathLike[str] | None = None,
+        out: str | PathLike[str] | None = None,
+        part: Part | None = None,
     ) -> Evaluation:
         """Segment an annotated source with its own classes and compare: PQ, SQ, RQ, mAP, mIoU, FWIoU, boundary IoU and
         the calibration of the scores, in percent, with intervals over the images.
@@ -447,6 +450,8 @@ class RetCLIP:
         bootstrap: how the intervals are drawn; None = 1,000 drawings of seed 0.
         predictions: a COCO panoptic JSON of any tool, with its folder of PNGs, in the place of this memory's answers:
         neither models nor a store are used; AP is not counted.
+        out: a folder for the counts of each image and `run.json`; an evaluation that was stopped goes on there.
+        part: only these images, of one of several processes; `evaluate-merge` adds the folders up. It needs `out`.
         Raises DataError where the source has no classes or no image could be used, and where `report` cannot be
         written, before the work; ConfigError, PluginError, WeightsMissing, StoreError.
         """
@@ -455,8 +460,11 @@ class RetCLIP:
         from retclip.report.evaluation_page import EvaluationPage
         from retclip.workflows.building.source_classes import annotated_vocabulary
         from retclip.workflows.evaluation.evaluate import Bootstrap, Evaluator
+        from retclip.workflows.evaluation.run_folder import Part
         from retclip.workflows.evaluation.stored_predictions import StoredEvaluator
 
+        if part is not None and out is None:
+            raise ConfigError("a folder for the part of an evaluation", "none", "name it: --out FOLDER")
         page = None if report is None else EvaluationPage(Path(report), pictures)
         photos, named, drawn = self.source(source), as_vocabulary(seen), bootstrap or Bootstrap()
         annotated = annotated_vocabulary(photos)
@@ -466,10 +474,13 @@ class RetCLIP:
             evaluator = StoredEvaluator(photos, stored, named, drawn, page is not None and pictures > 0)
         else:
             evaluator = Evaluator(segmenter, photos, named, self.prepare(annotated), drawn)
+        run = None if out is None else evaluator.record_in(Path(out), photos.address, part or Part())
         for judged in evaluator.judged(on_progress):
             if page:
                 page.add(judged, annotated.names)
         evaluation = evaluator.evaluation()
+        if run:
+            run.write(evaluation)
         if page:
             page.write(evaluation, photos.address)
         return evaluation

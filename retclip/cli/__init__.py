@@ -26,6 +26,7 @@ from retclip.cli import (
     demo,
     doctor,
     evaluate,
+    evaluations,
     explain,
     fallback,
     finetune,
@@ -66,6 +67,8 @@ app.add_typer(fallback.app, name="fallback")
 app.command()(explain.explain)
 app.command()(influence.influence)
 app.command()(evaluate.evaluate)
+app.command()(evaluations.evaluate_merge)
+app.command()(evaluations.evaluate_diff)
 app.command()(finetune.finetune)
 app.command()(presets.presets)
 app.command()(doctor.doctor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +17,6 @@ from retclip.passed_over import by_reason
 
 if TYPE_CHECKING:
     from retclip.workflows.evaluation.evaluate import Evaluation
-    from retclip.workflows.evaluation.evaluation_figures import Bootstrap
 
 Seen = Annotated[
     str | None, typer.Option(help="Seen classes, a comma list or a file (default: the in-vocabulary classifier's).")
@@ -40,6 +39,16 @@ class Page:
 
 
 @dataclass(frozen=True)
+class Run:
+    """The folder of an evaluation."""
+
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep run.json and the counts of each image; goes on there.")
+    ] = None
+    part: Annotated[str | None, typer.Option(metavar="3/8", help="Only this part of the images, into --out.")] = None
+
+
+@dataclass(frozen=True)
 class Intervals:
     """How the intervals are drawn."""
 
@@ -55,6 +64,7 @@ def evaluate(
     setup: options.Setup,
     page: Page,
     intervals: Intervals,
+    run: Run,
     seen: Seen = None,
     per_class: PerClass = False,
     fill_missing: FillMissing = False,
@@ -66,10 +76,20 @@ def evaluate(
     store, models, flags = setup.store, setup.models, setup.models.flags(classifiers=classifier)
     from retclip.workflows.building.source_classes import annotated_vocabulary
     from retclip.workflows.evaluation.evaluation_figures import Bootstrap
+    from retclip.workflows.evaluation.run_folder import part_of_text
 
-    bootstrap = Bootstrap(intervals.drawings, intervals.seed)
+    bootstrap, part = (
+        Bootstrap(intervals.drawings, intervals.seed),
+        None if run.part is None else part_of_text(run.part),
+    )
+    stopped = output.told_when_stopped(STOPPED if run.out is None else output.GO_ON)
     if predictions is not None:
-        evaluation, fill = _stored(source, predictions, models.config, flags, seen, page, bootstrap), None
+        with options.without_store(models.config, flags) as memory, stopped, ProgressLine() as line:
+            evaluation = memory.evaluate(
+                source, seen, page.report, page.pictures, line, bootstrap, predictions, run.out, part
+            )
+        fill = None
+        _say_unmatched(evaluation)
     else:
         with options.opened(
             store, models.config, flags, missing_ok=not fill_missing, required=options.to_segment
@@ -79,12 +99,14 @@ def evaluate(
             fill = filled(memory, names) if fill_missing else None
             if fill is None:
                 say_missing(memory, memory.prepare(names), store)
-            with output.told_when_stopped("stopped; nothing was written"), ProgressLine() as line:
-                evaluation = memory.evaluate(photos, seen, page.report, page.pictures, line, bootstrap)
+            with stopped, ProgressLine() as line:
+                evaluation = memory.evaluate(
+                    photos, seen, page.report, page.pictures, line, bootstrap, None, run.out, part
+                )
     if models.json:
         output.data({**evaluation.as_dict(), "fill": fill.as_dict()} if fill else evaluation.as_dict())
     else:
-        _print(evaluation, per_class)
+        print_evaluation(evaluation, per_class)
     if evaluation.passed_over:
         output.message(f"passed over: {by_reason(evaluation.passed_over)}")
     output.say_assumed(evaluation.assumed)
@@ -92,38 +114,29 @@ def evaluate(
         from retclip.report.evaluation_page import page_file
 
         output.message(f"wrote {page_file(page.report)}")
+    if run.out:
+        output.message(f"wrote {run.out / 'run.json'}")
     if unusable := [*(fill.failures if fill else ()), *evaluation.failures]:
         raise PartialFailure(
             "every input to be usable", f"{len(unusable)} failures, first {unusable[0]}", "list them: --json"
         )
 
 
-def _stored(
-    source: str, predictions: Path, config: Path | None, flags: dict[str, Any], seen: str | None, page: Page,
-    bootstrap: Bootstrap,
-) -> Evaluation:  # fmt: skip
-    """Evaluate predictions on disk, without models and store."""
-    from retclip.engine import RetCLIP
-
-    with (
-        RetCLIP.open(None, config, flags) as memory,
-        output.told_when_stopped("stopped; nothing was written"),
-        ProgressLine() as line,
-    ):
-        evaluation = memory.evaluate(source, seen, page.report, page.pictures, line, bootstrap, predictions)
+def _say_unmatched(evaluation: Evaluation) -> None:
     if unmatched := evaluation.settings["unmatched_classes"]:
         shown = ", ".join(unmatched[:5])
         output.message(f"{len(unmatched)} predicted classes are none of the source's and count as void, e.g. {shown}")
-    return evaluation
 
 
+STOPPED = "stopped; nothing was written"
 FIGURES = (
     ("PQ", "pq"), ("SQ", "sq"), ("RQ", "rq"), ("mAP", "map"), ("mIoU", "miou"), ("FWIoU", "fwiou"),
     ("boundary IoU", "boundary_iou"),
 )  # fmt: skip
 
 
-def _print(evaluation: Evaluation, per_class: bool) -> None:
+def print_evaluation(evaluation: Evaluation, per_class: bool) -> None:
+    """Print the figures as tables, and what stands beside them on stderr."""
     titles, keys = zip(*FIGURES, strict=True)
     all_classes = ("all", len(evaluation.per_class), *(figure(getattr(evaluation, key)) for key in keys))
     groups = [

@@ -298,6 +298,15 @@ def opened(
         yield memory
 
 
+@contextmanager
+def without_store(config: Path | None, settings: dict[str, Any]) -> Iterator[RetCLIP]:
+    """An engine that opens no store, for what needs none."""
+    from retclip.engine import RetCLIP
+
+    with RetCLIP.open(None, config, settings) as memory:
+        yield memory
+
+
 def _without_store(components: Components) -> str:
     from retclip.preset_needs import all_presets, without_store
 

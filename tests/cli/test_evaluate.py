@@ -163,3 +163,26 @@ def test_predictions_of_any_tool_need_neither_store_nor_model(run, tmp_path):
     assert "predicted segments of classes that the annotation does not have" in ran.err
     ran = run("evaluate", address, "--predictions", tmp_path / "nowhere.json")
     assert (ran.code, ran.out) == (3, "")
+
+
+def test_kept_parts_are_merged_and_compared(evaluate, run, tmp_path):
+    fixed = ("--bootstrap", 30, "--json")
+    whole = json.loads(evaluate("--out", tmp_path / "whole", *fixed).out)
+    for index in (1, 2):
+        ran = evaluate("--out", tmp_path / f"{index}", "--part", f"{index}/2", *fixed)
+        assert ran.code == 0 and f"wrote {tmp_path / str(index) / 'run.json'}" in ran.err
+    ran = run("evaluate-merge", tmp_path / "1", tmp_path / "2", *fixed)
+    assert ran.code == 0, ran.err
+    document = json.loads(ran.out)
+    apart = ("settings", "absent_images")
+    assert {k: v for k, v in document.items() if k not in apart} == {k: v for k, v in whole.items() if k not in apart}
+    settings = json.loads((tmp_path / "whole" / "run.json").read_text())["configuration"]["settings"]
+    assert settings["store"]["events"] > 0 and len(settings["store"]["head"]) == 64 and "weights" in settings
+    ran = run("evaluate-merge", tmp_path / "1")
+    assert ran.code == 7 and "images in no part" in ran.err and cells(ran.out)[1][0] == "all"
+    ran = run("evaluate-diff", tmp_path / "whole", tmp_path / "1", "--bootstrap", 30)
+    assert ran.code == 0 and cells(ran.out)[1][:2] == ["all", "PQ"] and "left out" in ran.err
+    ran = evaluate("--out", tmp_path / "whole", "--seen", "sky", *fixed)
+    assert ran.code == 2 and "another configuration" in ran.err
+    assert evaluate("--part", "9/2", "--out", tmp_path / "x").code == 2
+    assert run("evaluate-diff", tmp_path / "whole", tmp_path).code == 2

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 from retclip.algorithms.semantic_map import semantic_map
@@ -18,14 +19,18 @@ from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.passed_over import Tally, passed_over_by
 from retclip.plugin.contracts import ANNOTATION, PATCHES, ImageSource, SourceImage
+from retclip.plugin.weight_digests import weight_digests
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.records import Failure
 from retclip.types import Image, PanopticSegmentation, Role, Vocabulary
 from retclip.workflows.building.source_classes import annotated_vocabulary
 from retclip.workflows.evaluation.counters import Counters, Prediction
 from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation, summary
+from retclip.workflows.evaluation.image_counts import ImageCounts
 from retclip.workflows.evaluation.instances import annotated_instances, merged_instances, predicted_instances
 from retclip.workflows.evaluation.judged import Judged
+from retclip.workflows.evaluation.kept_counts import KeptCounts
+from retclip.workflows.evaluation.run_folder import Configuration, Part, RunFolder
 from retclip.workflows.segment.decode_ahead import decoded
 from retclip.workflows.segment.describe_image import Description
 from retclip.workflows.segment.in_groups import in_groups
@@ -76,31 +81,50 @@ class Evaluator:
         self.prepared = prepare(parts, annotated) if prepared is None else prepared
         self._groups = _seen(parts, self.prepared, seen)
         self._counters, self._failures = Counters(annotated.names, annotated.is_thing), list[Failure]()
+        self._annotated, self.kept = annotated, KeptCounts(self._counters)
         self._tally = Tally(passed_over_by(source))
+
+    def record_in(self, folder: Path, address: str, part: Part = Part()) -> RunFolder:
+        """Write the counts of each image to a folder, and go on where they stop. address: of the source.
+
+        Raises ConfigError for the folder of another evaluation.
+        """
+        settings = {**self._settings(), **weights_and_store(self.parts)}
+        run = RunFolder.started(folder, self._configuration(address, settings), part)
+        self.kept = KeptCounts(self._counters, run)
+        return run
 
     def judged(self, on_progress: OnProgress = silent) -> Iterator[Judged]:
         """Yield every evaluated image; an image that cannot be used is a failure."""
-        records, at_once = decoded(self.source.images()), self.parts.settings.device.batch_size
-        for number, (record, answer) in enumerate(in_groups(records, at_once, self._described)):
+        records, at_once = decoded(self.kept.records(self.source)), self.parts.settings.device.batch_size
+        for done, (record, answer) in enumerate(in_groups(records, at_once, self._described), 1):
             try:
-                judged = self._judged(number, record, answer)
+                judged = self._judged(self.kept.next_number(), record, answer)
             except DataError as error:
                 self._failures.append(Failure(record.external_id, record.uri, str(error)))
             else:
-                self._tally.add(judged.image.passed_over)
                 yield judged
-            on_progress(Progress("evaluate", number + 1, len(self.source), len(self._failures)))
+            on_progress(Progress("evaluate", done, len(self.source), len(self._failures)))
 
     def evaluation(self) -> Evaluation:
         """Return the figures of the evaluated images. Raises DataError where there is none."""
-        if not self._counters.images:
+        if not self.kept.total(self._tally).images:
             raise _nothing(self.source, self._failures)
         total = self._tally.total
         bad = (Failure(part.record, part.uri, part.reason) for part in total.bad)
-        absent = tuple(match.name for match in missing(self.prepared))
-        settings = _settings(self.parts, self._groups, self.seen)
-        figures = summary(self._counters, self._groups, absent, (*self._failures, *bad), settings, self.bootstrap)
+        failures = (*self._failures, *bad)
+        figures = summary(self._counters, self._groups, self._missing(), failures, self._settings(), self.bootstrap)
         return replace(figures, passed_over=total.counts, assumed=total.assumed)
+
+    def _missing(self) -> tuple[str, ...]:
+        return tuple(match.name for match in missing(self.prepared))
+
+    def _settings(self) -> dict[str, Any]:
+        return _settings(self.parts, self._groups, self.seen)
+
+    def _configuration(self, address: str, settings: dict[str, Any]) -> Configuration:
+        names, kinds = self._annotated.names, self._annotated.is_thing
+        return Configuration(address, len(self.source), names, kinds, self._groups, self._missing(), settings)
 
     def _described(self, images: Sequence[Image]) -> list[tuple[Image, Description]]:
         for image in images:
@@ -111,13 +135,16 @@ class Evaluator:
     def _judged(self, number: int, record: SourceImage, answer: tuple[Image, Description] | DataError) -> Judged:
         if isinstance(answer, DataError):
             raise answer
-        predicted, accuracy = _count(self.parts, self.prepared, self._counters, *answer)
-        return Judged(number, len(self.source), record.external_id, answer[0], predicted, accuracy)
+        name = record.external_id
+        predicted, counts = _count(self.parts, self.prepared, self._counters, *answer, number, name)
+        self.kept.add(replace(counts, passed_over=answer[0].passed_over))
+        return Judged(number, len(self.source), name, answer[0], predicted, counts.accuracy)
 
 
 def _count(
-    parts: Segmenter, prepared: PreparedVocabulary, counters: Counters, image: Image, described: Description
-) -> tuple[PanopticSegmentation, float | None]:
+    parts: Segmenter, prepared: PreparedVocabulary, counters: Counters, image: Image, described: Description,
+    number: int, name: str,
+) -> tuple[PanopticSegmentation, ImageCounts]:  # fmt: skip
     truth, things = cast("PanopticSegmentation", image.truth), counters.is_thing
     proposals, evidence = decide(parts, image, prepared, described)
     combined = evidence.combined.to(proposals.masks.device)
@@ -129,7 +156,19 @@ def _count(
         else predicted_instances(proposals, combined, things, annotated, ANNOTATION in provides)
     )
     semantic = semantic_map(proposals.finest, combined, image.size).cpu().numpy()
-    return panoptic, counters.add(Prediction(panoptic, semantic, instances), truth, annotated)
+    return panoptic, counters.counted(Prediction(panoptic, semantic, instances), truth, annotated, number, name)
+
+
+def weights_and_store(parts: Segmenter) -> dict[str, Any]:
+    """Return the digests of the weights, and the state of the store: links and head of its chain of events."""
+    loaded = [parts.backbone, parts.proposer, *parts.classifiers]
+    loaded += [] if parts.second_backbone is None else [parts.second_backbone]
+    weights = {name: digest for part in loaded for name, digest in sorted(weight_digests(part.files).items())}
+    store = None
+    if parts.store is not None:
+        links, head = parts.store.history.chain_head()
+        store = {"events": links, "head": head}
+    return {"weights": weights, "store": store}
 
 
 def _seen(parts: Segmenter, prepared: PreparedVocabulary, seen: Vocabulary | None) -> tuple[bool, ...] | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
 from retclip._version import __version__
 from retclip.algorithms.panoptic_matching import Labelled
@@ -27,6 +28,8 @@ from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluatio
 from retclip.workflows.evaluation.image_counts import ImageCounts
 from retclip.workflows.evaluation.instances import Annotated
 from retclip.workflows.evaluation.judged import Judged
+from retclip.workflows.evaluation.kept_counts import KeptCounts
+from retclip.workflows.evaluation.run_folder import Configuration, Part, RunFolder
 
 NO_INSTANCES = "predictions on disk are panoptic maps, without instances of their own"
 
@@ -51,28 +54,39 @@ class StoredEvaluator:
         self._groups = None if seen is None else _seen(annotated, seen)
         self._counters, self._failures = Counters(annotated.names, annotated.is_thing), list[Failure]()
         self._tally = Tally(passed_over_by(source))
+        self._annotated, self.kept = annotated, KeptCounts(self._counters)
+
+    def record_in(self, folder: Path, address: str, part: Part = Part()) -> RunFolder:
+        """Write the counts of each image to a folder, and go on where they stop. address: of the source.
+
+        Raises ConfigError for the folder of another evaluation.
+        """
+        names, kinds = self._annotated.names, self._annotated.is_thing
+        configuration = Configuration(address, len(self.source), names, kinds, self._groups, (), self._settings())
+        run = RunFolder.started(folder, configuration, part)
+        self.kept = KeptCounts(self._counters, run)
+        return run
 
     def judged(self, on_progress: OnProgress = silent) -> Iterator[Judged]:
         """Count every image; yield those whose photo was decoded."""
-        for number, record in enumerate(self.source.images()):
+        for done, record in enumerate(self.kept.records(self.source), 1):
             try:
-                counts, judged = self._counted(number, record)
+                counts, judged = self._counted(self.kept.next_number(), record)
             except DataError as error:
                 self._failures.append(Failure(record.external_id, record.uri, str(error)))
             else:
-                self._counters.include(counts)
-                self._tally.add(counts.passed_over)
+                self.kept.add(counts)
                 if judged is not None:
                     yield judged
-            on_progress(Progress("evaluate", number + 1, len(self.source), len(self._failures)))
+            on_progress(Progress("evaluate", done, len(self.source), len(self._failures)))
 
     def evaluation(self) -> Evaluation:
         """Return the figures of the evaluated images. Raises DataError where there is none."""
-        if not self._counters.images:
+        if not self.kept.total(self._tally).images:
             got = f"{len(self._failures)} that failed, first {self._failures[0]}" if self._failures else "none"
             todo = "name the predictions of this data set and split with --predictions"
             raise DataError(f"at least one image of {self.source.name} with a prediction", got, todo)
-        self._tally.add(self.predictions.passed_over())
+        self._tally.add(self.predictions.passed_over(self.kept.names))
         total = self._tally.total
         bad = (Failure(part.record, part.uri, part.reason) for part in total.bad)
         failures = (*self._failures, *bad)
@@ -114,7 +128,7 @@ def _truth(record: SourceImage, image: Image | None) -> tuple[PanopticSegmentati
 
 def _panoptic(result: Labelled) -> PanopticSegmentation:
     label_map = result.runs.replaced({segment.id: segment.id for segment in result.segments})
-    return PanopticSegmentation(label_map.astype("int32"), cast("tuple[Any, ...]", tuple(result.segments)))
+    return PanopticSegmentation(label_map.astype("int32"), tuple(result.segments))
 
 
 def _seen(annotated: Vocabulary, seen: Vocabulary) -> tuple[bool, ...]:

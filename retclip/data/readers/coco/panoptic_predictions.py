@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from retclip.algorithms.label_runs import LabelRuns
 from retclip.algorithms.panoptic_matching import Labelled
 from retclip.data.images import image_bytes
 from retclip.data.photo_files import spelled
-from retclip.data.readers.coco.coco_panoptic import read_annotations, read_panoptic_runs
+from retclip.data.readers.coco.coco_panoptic import Annotation, read_annotations, read_panoptic_runs
 from retclip.documents import read_json
 from retclip.errors import DataError
 from retclip.escaping import brief
@@ -69,22 +69,22 @@ class PanopticPredictions:
         self._by_short = {
             Path(name).name: annotation for name, annotation in self._by_name.items() if short[Path(name).name] == 1
         }
-        self._asked: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._by_name)
 
-    def passed_over(self) -> PassedOver:
-        """Return the unusable records, and the predictions that nobody asked for."""
-        self._tally.skip(NEEDLESS, len(self) - len(self._asked))
-        return self._tally.total
+    def passed_over(self, photos: Iterable[str]) -> PassedOver:
+        """Return the unusable records, and the number of predictions of other photos. photos: all of the source."""
+        wanted = {annotation.png for photo in photos if (annotation := self._of(photo)) is not None}
+        tally = Tally(self._tally.total)
+        tally.skip(NEEDLESS, len(self) - len(wanted))
+        return tally.total
 
     def read(self, photo: str) -> StoredPrediction:
         """Return the prediction for a photo. photo: its file name. Raises DataError where there is none, or no map."""
-        annotation = self._by_name.get(_stem(photo)) or self._by_short.get(Path(_stem(photo)).name)
+        annotation = self._of(photo)
         if annotation is None:
             raise DataError(f"a prediction for {photo} in {self.file}", "none", "predict every photo of the source")
-        self._asked.add(annotation.png)
         tally = Tally()
         png = spelled(self.folder, annotation.png)
         runs, infos = read_panoptic_runs(png, annotation.segments, self._categories, tally, annotation.dropped)
@@ -97,16 +97,18 @@ class PanopticPredictions:
         scored = all(_score(scores[info.id], default=-1.0) >= 0 for info in kept)
         return StoredPrediction(Labelled(runs, kept), scored, tally.total)
 
+    def _of(self, photo: str) -> Annotation | None:
+        return self._by_name.get(_stem(photo)) or self._by_short.get(Path(_stem(photo)).name)
+
 
 def _document(file: Path) -> dict[str, Any]:
-    document = read_json(file, "COCO panoptic JSON of predictions")
+    document: Any = read_json(file, "COCO panoptic JSON of predictions")
     good = isinstance(document, dict) and isinstance(document.get("annotations"), list)
     if not good or not all(isinstance(document.get(key, []), list) for key in ("images", "categories")):
         got = brief(document) if not isinstance(document, dict) else f"keys {', '.join(map(str, document))}"[:200]
         todo = "name a COCO panoptic JSON: `annotations` with segments_info, and PNGs in the folder of its name"
         raise DataError(f"panoptic predictions in {file}", got, todo)
-    document.setdefault("images", [])
-    return document
+    return {"images": [], **document}
 
 
 def _categories(document: Mapping[str, Any], file: Path, classes: Sequence[SourceClass]) -> dict[Any, SourceClass]:

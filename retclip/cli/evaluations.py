@@ -1,0 +1,80 @@
+"""`retclip evaluate-merge | evaluate-diff`: the folders that `retclip evaluate --out` wrote, added up and compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retclip.cli import options, output
+from retclip.cli.evaluate import Intervals, PerClass, print_evaluation
+from retclip.cli.output import figure
+from retclip.errors import PartialFailure
+
+if TYPE_CHECKING:
+    from retclip.workflows.evaluation.evaluation_difference import Difference, EvaluationDifference
+
+Folders = Annotated[list[Path], typer.Argument(help="Folders that `retclip evaluate --out --part` wrote.")]
+TITLES = {
+    "pq": "PQ", "sq": "SQ", "rq": "RQ", "miou": "mIoU", "fwiou": "FWIoU", "boundary_iou": "boundary IoU",
+    "pixel_accuracy": "pixel accuracy", "iou": "IoU",
+}  # fmt: skip
+
+
+@options.spread
+def evaluate_merge(
+    folders: Folders, intervals: Intervals, json: options.Json = False, per_class: PerClass = False
+) -> None:
+    """Add up the parts of an evaluation: the figures are those of one evaluation of all images, to the last bit."""
+    from retclip.workflows.evaluation.evaluation_figures import Bootstrap
+    from retclip.workflows.evaluation.merge_parts import merge_parts
+
+    evaluation, absent = merge_parts(folders, Bootstrap(intervals.drawings, intervals.seed))
+    if json:
+        output.data({**evaluation.as_dict(), "absent_images": absent})
+    else:
+        print_evaluation(evaluation, per_class)
+    if absent or evaluation.failures:
+        got = f"{absent} images in no part and {len(evaluation.failures)} failures"
+        raise PartialFailure("every image of the source to be counted", got, "name every part; list failures: --json")
+
+
+@options.spread
+def evaluate_diff(
+    first: Annotated[Path, typer.Argument(help="A folder that `retclip evaluate --out` wrote.")],
+    second: Annotated[Path, typer.Argument(help="Another one, of the same images.")],
+    intervals: Intervals,
+    json: options.Json = False,
+) -> None:
+    """Per class what the second evaluation has otherwise, and whether it is more than noise: a paired bootstrap over
+    the images that both have."""
+    from retclip.workflows.evaluation.evaluation_difference import evaluation_difference
+    from retclip.workflows.evaluation.evaluation_figures import Bootstrap
+    from retclip.workflows.evaluation.run_folder import RunFolder
+
+    bootstrap = Bootstrap(intervals.drawings, intervals.seed)
+    changes = evaluation_difference(RunFolder.finished(first), RunFolder.finished(second), bootstrap)
+    if json:
+        output.data(changes.as_dict())
+    else:
+        _print(changes)
+    if changes.only_first or changes.only_second:
+        output.message(
+            f"left out: {changes.only_first} images of {first} alone, {changes.only_second} of {second} alone"
+        )
+
+
+def _print(changes: EvaluationDifference) -> None:
+    rows = [("all", *_cells(row)) for row in changes.whole]
+    rows += [(name, *_cells(row)) for name, of_class in changes.classes.items() for row in of_class if row.change]
+    columns = ("class", "figure", "first", "second", "change", "95 % of the drawings", "more than noise")
+    output.table(f"{changes.images} images", columns, rows)
+    beyond = sum(row.beyond_noise for of_class in changes.classes.values() for row in of_class)
+    output.message(f"{beyond} figures of classes change by more than noise; of 100 without a change about 5 seem to")
+
+
+def _cells(row: Difference) -> tuple[str, ...]:
+    ends = "-" if row.low is None or row.high is None else f"{row.low:+.1f}..{row.high:+.1f}"
+    change = "-" if row.change is None else f"{row.change:+.1f}"
+    return TITLES[row.figure], figure(row.first), figure(row.second), change, ends, "yes" if row.beyond_noise else "no"

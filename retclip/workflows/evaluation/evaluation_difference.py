@@ -1,0 +1,135 @@
+"""What differs between two evaluations of the same images, and whether it is more than noise: a paired bootstrap.
+
+Each drawing of images gives a figure of both systems, and their difference; where the interval of the differences holds
+no 0 the difference is more than the choice of the images explains. Of a hundred classes without any difference about
+five will seem to differ at 95 %.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retclip.algorithms.bootstrap import drawings, percentile_interval
+from retclip.errors import DataError
+from retclip.workflows.evaluation.evaluation_figures import Bootstrap
+from retclip.workflows.evaluation.image_table import FIGURES, ImageTable, class_figures, figures_of
+from retclip.workflows.evaluation.run_folder import RunFolder
+
+OF_CLASS = ("pq", "iou", "boundary_iou")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A figure of two evaluations, percent; change and interval in percentage points, above 0 = the second is better.
+
+    low, high: the ends of the interval; None where no drawing has the figure in both.
+    """
+
+    figure: str
+    first: float | None
+    second: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def change(self) -> float | None:
+        """Percentage points; None where one of the two is not there."""
+        return None if self.first is None or self.second is None else self.second - self.first
+
+    @property
+    def beyond_noise(self) -> bool:
+        """Whether the interval holds no 0."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {**asdict(self), "change": self.change, "beyond_noise": self.beyond_noise}
+
+
+@dataclass(frozen=True)
+class EvaluationDifference:
+    """The differences of two evaluations.
+
+    images: those that both counted; only_first, only_second: those that one of them did, which are left out.
+    whole: over all classes. classes: name -> its figures.
+    """
+
+    images: int
+    only_first: int
+    only_second: int
+    bootstrap: Bootstrap
+    whole: tuple[Difference, ...]
+    classes: Mapping[str, tuple[Difference, ...]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        classes = {name: [row.as_dict() for row in rows] for name, rows in self.classes.items()}
+        values = {key: getattr(self, key) for key in ("images", "only_first", "only_second")}
+        return {**values, "bootstrap": asdict(self.bootstrap), "all": [row.as_dict() for row in self.whole],
+                "classes": classes}  # fmt: skip
+
+
+def evaluation_difference(
+    first: RunFolder, second: RunFolder, bootstrap: Bootstrap = Bootstrap()
+) -> EvaluationDifference:
+    """Compare the figures over the images that both have, by name.
+
+    Raises DataError where the two have other classes, or no image in common.
+    """
+    names = first.configuration.names
+    if names != second.configuration.names:
+        got = f"{len(names)} in {first.folder}, {len(second.configuration.names)} others in {second.folder}"
+        raise DataError("evaluations of the same classes", got, "evaluate both on one source")
+    named = [{counts.name for counts in run.counts()} for run in (first, second)]
+    common = named[0] & named[1]
+    if not common:
+        got = f"none of {len(named[0])} in {first.folder} is in {second.folder}"
+        raise DataError("evaluations of the same images", got, "evaluate both on one source")
+    tables = [_table(run, common) for run in (first, second)]
+    once = [table.sums() for table in tables]
+    drawn: list[list[Mapping[str, NDArray[np.float64]]]] = [[], []]
+    of_class: list[list[Mapping[str, NDArray[np.float64]]]] = [[], []]
+    for weights in drawings(len(common), bootstrap.drawings, bootstrap.seed):
+        for side, table in enumerate(tables):
+            sums = table.sums(weights)
+            drawn[side].append(figures_of(sums))
+            of_class[side].append(class_figures(sums))
+    whole = [figures_of(sums) for sums in once]
+    single = [class_figures(sums) for sums in once]
+    rows = tuple(_difference(key, [side[key] for side in whole], drawn, 0, whole=True) for key in FIGURES)
+    classes = {
+        name: tuple(_difference(key, [side[key][:, index] for side in single], of_class, index) for key in OF_CLASS)
+        for index, name in enumerate(names)
+        if any(np.isfinite(side[key][0, index]) for side in single for key in OF_CLASS)
+    }
+    left = [len(part - common) for part in named]
+    return EvaluationDifference(len(common), left[0], left[1], bootstrap, rows, classes)
+
+
+def _table(run: RunFolder, names: set[str]) -> ImageTable:
+    """Return the counts of the images of that names, in the order of the names."""
+    counts = sorted((part for part in run.counts() if part.name in names), key=lambda part: part.name)
+    table = ImageTable(len(run.configuration.names))
+    for part in counts:
+        table.add(part)
+    return table
+
+
+def _difference(
+    figure: str, once: Sequence[NDArray[np.float64]], drawn: Sequence[Sequence[Mapping[str, NDArray[np.float64]]]],
+    index: int, whole: bool = False,
+) -> Difference:  # fmt: skip
+    columns = [
+        np.concatenate([part[figure] if whole else part[figure][:, index] for part in side] or [np.full(1, np.nan)])
+        for side in drawn
+    ]
+    ends = percentile_interval(columns[1] - columns[0])
+    low, high = (None, None) if ends is None else (100 * ends[0], 100 * ends[1])
+    first, second = (None if math.isnan(values[0]) else 100 * float(values[0]) for values in once)
+    return Difference(figure, first, second, low, high)

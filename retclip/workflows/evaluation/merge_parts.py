@@ -1,0 +1,62 @@
+"""Parts of an evaluation, added up: in the order of the images, so that the figures are those of one evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from retclip.errors import DataError
+from retclip.passed_over import Tally
+from retclip.store.records import Failure
+from retclip.workflows.evaluation.counters import Counters
+from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation, summary
+from retclip.workflows.evaluation.image_counts import ImageCounts
+from retclip.workflows.evaluation.run_folder import RunFolder
+
+
+def merge_parts(folders: Sequence[Path], bootstrap: Bootstrap = Bootstrap()) -> tuple[Evaluation, int]:
+    """Return the figures over all parts, and how many images of the source are in none of them.
+
+    Raises DataError where the parts are of different evaluations, two have the same image, or one is not finished;
+    ConfigError for a folder that is no evaluation.
+    """
+    runs = [RunFolder.finished(folder) for folder in folders]
+    failures = tuple(Failure(**failure) for run in runs for failure in run.failures())
+    owners = _owners(runs)
+    first = runs[0].configuration
+    counters, tally = first.counters(), Tally()
+    for counts in _in_order(runs, owners):
+        counters.include(counts)
+        tally.add(counts.passed_over)
+    _require_some(counters, folders)
+    evaluation = summary(counters, first.seen, first.missing, failures, first.settings, bootstrap)
+    total = tally.total
+    absent = first.images - len(owners) - len({failure.external_id for failure in failures})
+    return replace(evaluation, passed_over=total.counts, assumed=total.assumed), max(0, absent)
+
+
+def _owners(runs: Sequence[RunFolder]) -> dict[int, RunFolder]:
+    """Return the part that has each image, in the order of the images."""
+    owners: dict[int, RunFolder] = {}
+    for run in runs:
+        if run.configuration.digest != runs[0].configuration.digest:
+            todo = "merge parts of one evaluation; `configuration` in run.json says of which each is"
+            raise DataError(f"parts of the evaluation in {runs[0].folder}", f"another one in {run.folder}", todo)
+        for number in run.numbers:
+            if number in owners:
+                got = f"image {number} in {owners[number].folder} and {run.folder}"
+                raise DataError("each image in one part", got, "name each part once")
+            owners[number] = run
+    return dict(sorted(owners.items()))
+
+
+def _in_order(runs: Sequence[RunFolder], owners: dict[int, RunFolder]) -> Iterator[ImageCounts]:
+    streams = {id(run): run.counts() for run in runs}
+    return (next(streams[id(run)]) for run in owners.values())
+
+
+def _require_some(counters: Counters, folders: Sequence[Path]) -> None:
+    if not counters.images:
+        listed = ", ".join(map(str, folders))
+        raise DataError(f"at least one counted image in {listed}", "none", "finish the parts")
