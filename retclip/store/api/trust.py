@@ -11,6 +11,7 @@ import numpy as np
 
 from retclip.store.api.spaces import Spaces
 from retclip.store.archive.shards import Archive
+from retclip.store.history.rejections import not_of_own_class
 from retclip.store.index import wanted_points
 from retclip.store.index.sync import vectors_of
 from retclip.store.records import JudgedLabel, JudgedSegments, TrustRow, TrustState
@@ -33,11 +34,13 @@ class Trust:
         self._catalog, self._archive, self._spaces = transactions, archive, spaces
 
     def segments(self, space: FeatureSpace | None = None) -> JudgedSegments:
-        """Read the visible segments of a space with their vectors. Raises StoreDamaged, too."""
+        """Read the visible segments of a space with their vectors, without those that were rejected for their own
+        label. Raises StoreDamaged, too."""
         space_id, its_space = self._spaces.row_of(space)
+        rejected = set(self._catalog.read(not_of_own_class))
         points, parts = list[wanted_points.WantedPoint](), [np.empty((0, its_space.dim), dtype=np.float32)]
         for page in wanted_points.all_points(self._catalog.engine, space_id):
-            seen = [point for point in page if point.state == SEARCHABLE]
+            seen = [point for point in page if point.state == SEARCHABLE and point.segment_id not in rejected]
             points += seen
             parts.append(vectors_of(self._archive, its_space.dim, seen))
         values = [(one.segment_id, one.category_id, one.image_id, one.dataset_id, one.rev) for one in points]

@@ -63,6 +63,11 @@ def rejections(connection: Connection, categories: Sequence[int] | None = None) 
     ]
 
 
+def not_of_own_class(connection: Connection) -> list[int]:
+    """List the rows of the visible segments that were rejected for their own label: no members of their class."""
+    return [one.segment for one in rejections(connection) if one.category == one.label]
+
+
 def state(connection: Connection) -> tuple[int, int, int]:
     """Read what changes whenever a rejection might hold that did not, or the other way round."""
     newest: tuple[Any, ...] = tuple(

@@ -2,7 +2,8 @@
 up to date.
 
 A row says for which revision of its segment it was computed. So what came, went, or got another label since then is
-seen by comparing revisions, whichever command or undo did it.
+seen by comparing revisions, whichever command or undo did it. A segment that was rejected for its own label is no
+member of its class, so it has no trust and gives none.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, select
 from sqlalchemy.orm import aliased
 
+from retclip.store.history.rejections import not_of_own_class
 from retclip.store.records.trust import JudgedLabel, TrustRow, TrustState
 from retclip.store.sql.catalog import its_vector, joined, pages, rows_in, visible
 from retclip.store.sql.tables import Category, Segment, SegmentFeature, SegmentTrust
@@ -53,11 +55,14 @@ def keep(connection: Connection, space_id: int, rows: Sequence[TrustRow], gone: 
 
 def state(connection: Connection, space_id: int) -> TrustState:
     """Compare the rows of a space with what is visible now."""
-    with_vector = joined(select(func.count()).select_from(Segment))
+    with_vector = joined(select(Segment.id).select_from(Segment))
     with_vector = with_vector.join(SegmentFeature, its_vector(SegmentFeature, space_id)).where(visible())
     same = with_vector.join(SegmentTrust, and_(SegmentTrust.segment_id == Segment.id, _of(space_id)))
-    segments = int(connection.execute(with_vector).scalar_one())
-    judged = int(connection.execute(same.where(SegmentTrust.rev == Segment.rev)).scalar_one())
+    rejected = not_of_own_class(connection)
+    segments, judged = (
+        _count(connection, query) - sum(1 for _ in rows_in(connection, query, Segment.id, rejected))
+        for query in (with_vector, same.where(SegmentTrust.rev == Segment.rev))
+    )
     rows = int(connection.execute(select(func.count()).select_from(SegmentTrust).where(_of(space_id))).scalar_one())
     return TrustState(segments, judged, rows - judged)
 
@@ -72,8 +77,8 @@ def values(connection: Connection, ids: Sequence[UUID], space_id: int) -> dict[U
 
 
 def judged_labels(connection: Connection, space_id: int) -> list[JudgedLabel]:
-    """List the visible segments with a row of their present revision, the least trusted first, then those without a
-    trust."""
+    """List the visible members of classes with a row of their present revision, the least trusted first, then those
+    without a trust."""
     suggested = aliased(Category)
     columns: tuple[Any, ...] = (
         Segment.point_id, Category.name, SegmentTrust.trust, SegmentTrust.own_distance, SegmentTrust.other_distance,
@@ -82,8 +87,14 @@ def judged_labels(connection: Connection, space_id: int) -> list[JudgedLabel]:
     query = joined(select(*columns).select_from(Segment))
     query = query.join(SegmentTrust, and_(SegmentTrust.segment_id == Segment.id, SegmentTrust.rev == Segment.rev))
     query = query.outerjoin(suggested, suggested.id == SegmentTrust.suggested_id).where(_of(space_id), visible())
-    labels = [JudgedLabel(*row) for row in connection.execute(query)]
+    rejected = rows_in(connection, select(Segment.point_id), Segment.id, not_of_own_class(connection))
+    left_out = {row.point_id for row in rejected}
+    labels = [JudgedLabel(*row) for row in connection.execute(query) if row[0] not in left_out]
     return sorted(labels, key=lambda label: (label.trust is None, label.trust or 0.0, label.id))
+
+
+def _count(connection: Connection, query: Select[tuple[int]]) -> int:
+    return int(connection.execute(select(func.count()).select_from(query.subquery())).scalar_one())
 
 
 def _of(space_id: int) -> ColumnElement[bool]:

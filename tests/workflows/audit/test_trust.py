@@ -52,7 +52,9 @@ def test_every_visible_segment_is_judged_once(memory):
     assert len(values) == total - update.without and all(0 <= value <= 1 for value in values.values())
 
 
-@pytest.mark.parametrize("change", ["relabel", "quarantine", "release", "undo", "merge", "remove", "build"])
+@pytest.mark.parametrize(
+    "change", ["relabel", "quarantine", "release", "undo", "merge", "remove", "build", "reject", "accept"]
+)
 def test_an_update_equals_a_computation_from_nothing(memory, built, change):
     store = memory.store
     update_trust(store)
@@ -67,6 +69,13 @@ def test_an_update_equals_a_computation_from_nothing(memory, built, change):
         update_trust(store)
         assert len(rows(store)) == before - 2
         store.segments.release(hidden, ACTOR)
+    elif change == "reject":
+        store.segments.reject(ids_of(store, names[0])[:2], names[0], ACTOR)
+    elif change == "accept":
+        edit, before = store.segments.reject(ids_of(store, names[0])[:2], names[0], ACTOR), len(rows(store))
+        update_trust(store)
+        assert len(rows(store)) == before - 2
+        store.undo(edit.event, ACTOR)
     elif change == "undo":
         edit = relabelled(store)
         update_trust(store)
@@ -95,6 +104,23 @@ def test_a_wrong_label_is_the_first_suspect_and_its_own_class_is_suggested(memor
     update_trust(store)
     label = next(label for label in store.trust.labels() if label.id == sure.id)
     assert label.suggested == sure.class_name and label.trust < 0.5
+
+
+def test_a_segment_rejected_for_its_own_label_is_no_member_of_its_class(memory):
+    store = memory.store
+    update_trust(store)
+    name = max(store.classes.all(), key=lambda row: row.segments).name
+    rejected, other = ids_of(store, name)[0], ids_of(store, name)[1]
+    before = next(row for row in store.segments.coverage() if row.name == name)
+    store.segments.reject([other], next(row.name for row in store.classes.all() if row.name != name), ACTOR)
+    assert store.trust.state().current and other in store.trust.segments().ids  # of its own class it remains one
+    store.segments.reject([rejected], name, ACTOR)
+    assert rejected not in store.trust.segments().ids and rejected not in ids_of(store, name)
+    update_trust(store)
+    assert rejected not in store.trust.values([rejected, other]) and other in ids_of(store, name)
+    after = next(row for row in store.segments.coverage() if row.name == name)
+    assert (after.segments, after.images <= before.images) == (before.segments - 1, True)
+    assert after.segments == next(row.segments for row in store.classes.all() if row.name == name)
 
 
 def test_a_store_without_segments_is_refused(tmp_path):
