@@ -56,7 +56,7 @@ def _print_negative(example: NegativeExample) -> None:
     if example.barred:
         nearest = f"the nearest of {example.examples} negative examples, {str(example.nearest)[:SHORT_ID]}"
         kept = f"{example.barred} neighbours of {example.class_name} did not vote"
-        output.line(f"{kept}: {nearest} at {example.distance:.4f}, is at least as near", "  ")
+        output.line(f"{kept}: {nearest} at {example.distance:.4f}, is as near as they, or as the second", "  ")
 
 
 def _print_what_if(answer: WhatIf) -> None:

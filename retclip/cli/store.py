@@ -66,7 +66,8 @@ def reject(
     take_back: Annotated[bool, typer.Option("--take-back", help="It is not said any more.")] = False,
 ) -> None:
     """Say that a stored segment is not of a class: SEGMENT... NAME. It keeps its own label, and counts against the
-    class: of that class's segments only those vote that are nearer to a mask. Undone like any other change."""
+    class: of that class's segments only those vote that are nearer to a mask, and only where two are. Undone like any
+    other change."""
     *named, name = segments
     if not named:
         raise ConfigError("segments and a class: SEGMENT... NAME", repr(name), "name both, the class last")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from retclip.algorithms.negative_examples import barred_neighbours
+from retclip.algorithms.negative_examples import barred_voters
 from retclip.algorithms.retrieval_scores import retrieval_scores, trust_weights, voting
 from retclip.algorithms.vote_certainty import vote_certainty
 from retclip.algorithms.vote_shares import vote_rule, vote_shares
@@ -68,10 +68,9 @@ class Vote:
         others = {"per_class_best", "certainty_distance", "certainty_width", "trust", "least_trust"}
         rule = self.settings.model_dump(exclude=others)
         rule["aggregate"] = self.settings.per_class_best or self.settings.aggregate
-        classes, distances, negatives = self._trusted_classes(neighbours), neighbours.distances, neighbours.negatives
-        if negatives is not None:
-            barred = barred_neighbours(neighbours.classes, distances, negatives.classes, negatives.distances)  # (n, k)
-            classes = torch.where(barred, torch.full_like(classes, -1), classes)
+        classes, distances = self._trusted_classes(neighbours), neighbours.distances
+        if neighbours.negatives is not None:
+            classes = classes.masked_fill(barred_voters(neighbours), -1)  # (n, k)
         weights = self._weights(neighbours)  # (n, k)
         values = retrieval_scores(classes, distances, len(neighbours.supported), weights=weights, **rule)  # (n, c)
         shares = vote_shares(classes, distances, weights=weights, **rule)  # (n, k)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from retclip.algorithms.negative_examples import barred_neighbours
+from retclip.algorithms.negative_examples import barred_voters
 from retclip.errors import DataError
 from retclip.evidence import Evidence
 from retclip.store.feature_store import FeatureStore
@@ -22,6 +22,7 @@ from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanatio
 from retclip.workflows.explain.margin import Margin, margin
 from retclip.workflows.explain.replay import Voters, check_replay
 from retclip.workflows.explain.what_if import WhatIf, Without, what_if
+from retclip.workflows.segment.neighbours import of_masks
 
 TOP_CLASSES = 5
 
@@ -99,10 +100,7 @@ def segment_at(result: PanopticSegmentation, x: int, y: int) -> tuple[int, int |
 
 def _barred(near: Neighbours, n: int) -> list[bool]:
     """Return whether each neighbour of mask `n` is kept from voting by a negative example."""
-    if near.negatives is None:
-        return [False] * near.ids.shape[1]
-    against = near.negatives.classes, near.negatives.distances[[n]]
-    barred: list[bool] = barred_neighbours(near.classes[[n]], near.distances[[n]], *against)[0].tolist()
+    barred: list[bool] = barred_voters(of_masks(near, torch.tensor([n])))[0].tolist()
     return barred
 
 

@@ -38,7 +38,7 @@ class ExplainedNeighbour:
     class_then: its label at that time.
     stored: the segment as it is stored now, None where it is gone.
     share: its contribution to the retrieval score of its class; None where the classifier does not give it.
-    barred: whether a negative example of its class is at least as near, so that it did not vote.
+    barred: whether the negative examples of its class kept it from voting (`algorithms.negative_examples`).
     vector_run, vector_components: the run that made its vector in the searched space, which differs from the segment's
     own run where the space was added; None and empty where unknown.
     """
