@@ -124,7 +124,8 @@ def coverage(
     at: options.Catalog, filters: options.Filters, limit: Limit = 100,
     few: Annotated[int, typer.Option(min=1, help="Photos below which a class is told.")] = 5,
 ) -> None:  # fmt: skip
-    """Classes that little stands behind: few photos, one data set, one run."""
+    """Classes that little stands behind: few photos, one data set, one run; no vote in any answer that `segment
+    --trace` kept."""
     with options.catalog(at) as memory:
         found = memory.audit.coverage(filters.filter(), limit, few)
     if at.json:

@@ -42,6 +42,10 @@ class Traces:
         """List those of the segments that voted in any trace that is kept."""
         return self._catalog.read(traces.voted, ids)
 
+    def voting_classes(self) -> set[int]:
+        """List the classes, by row, of which any segment voted in a trace that is kept."""
+        return self._catalog.read(traces.voting_classes)
+
     def prune(self) -> int:
         """Forget those that have expired; returns how many."""
         return self._catalog.write(traces.prune)

@@ -69,3 +69,10 @@ def voted(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
     query = select(Segment.point_id).join(TraceVoter, TraceVoter.segment_id == Segment.id)
     query = query.join(Trace, Trace.id == TraceVoter.trace_id).where(Trace.expires_at > now()).distinct()
     return {row.point_id for row in rows_in(connection, query, Segment.point_id, ids)}
+
+
+def voting_classes(connection: Connection) -> set[int]:
+    """List the classes, by row, of which any segment voted in a trace that is kept, by the labels that hold now."""
+    query = select(Segment.category_id).join(TraceVoter, TraceVoter.segment_id == Segment.id)
+    query = query.join(Trace, Trace.id == TraceVoter.trace_id).where(Trace.expires_at > now()).distinct()
+    return set(connection.execute(query).scalars())

@@ -1,4 +1,4 @@
-"""Classes that little stands behind: few photos, one data set, one run."""
+"""Classes that little stands behind: few photos, one data set, one run; or that no kept answer made use of."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class ThinClass:
 
 
 def coverage(store: FeatureStore, chosen: SegmentFilter, limit: int, few: int = FEW) -> list[ThinClass]:
-    """List the classes that little stands behind, those with the fewest photos first.
+    """List the classes that little stands behind, those with the fewest photos first. Where answers were kept
+    (`segment --trace`), a class that voted in none of them is thin, too.
 
     chosen: of its conditions the classes count.
     limit: at most so many.
@@ -41,7 +42,11 @@ def coverage(store: FeatureStore, chosen: SegmentFilter, limit: int, few: int = 
     rows = [row for row in store.segments.coverage() if not wanted or row.id in wanted]
     several_datasets = len({name for row in rows for name in row.datasets}) > 1
     several_runs = len({run for row in rows for run in row.runs}) > 1
-    thin = [ThinClass(row, _reasons(row, few, several_datasets, several_runs)) for row in rows]
+    answers, voting = store.traces.count(), store.traces.voting_classes()
+    thin = [
+        ThinClass(row, (*_reasons(row, few, several_datasets, several_runs), *_no_vote(row, answers, voting)))
+        for row in rows
+    ]
     thin = [one for one in thin if one.reasons]
     return sorted(thin, key=lambda one: (one.coverage.images >= few, one.coverage.images))[:limit]
 
@@ -58,3 +63,10 @@ def _reasons(row: ClassCoverage, few: int, several_datasets: bool, several_runs:
     if several_runs and len(row.runs) == 1 and not (several_datasets and len(row.datasets) == 1):
         reasons.append(f"run {row.runs[0]} alone")
     return tuple(reasons)
+
+
+def _no_vote(row: ClassCoverage, answers: int, voting: set[int]) -> tuple[str, ...]:
+    """Say that a class with segments voted in none of the kept answers."""
+    if not answers or not row.segments or row.id in voting:
+        return ()
+    return (f"no vote in {answers} kept {'answer' if answers == 1 else 'answers'}",)

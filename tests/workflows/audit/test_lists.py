@@ -9,6 +9,7 @@ from retclip.errors import ConfigError, DataError
 from retclip.store.records import SegmentFilter
 from retclip.workflows.audit.conflicts import data_sets_disagree
 from retclip.workflows.audit.mislabels import nearest_of
+from retclip.workflows.audit.trust import update_trust
 
 EVERY = SegmentFilter()
 
@@ -133,3 +134,15 @@ def test_coverage_names_what_is_thin(memory, built):
     assert [one.coverage.name for one in memory.audit.coverage(SegmentFilter(classes=(name,)), few=100)] == [name]
     memory.build(built.source.replace("split=train&count=6", "split=val&count=1"))
     assert any("alone" in reason for one in memory.audit.coverage(few=1) for reason in one.reasons)
+
+
+def test_coverage_names_classes_that_voted_in_no_kept_answer(memory):
+    store, names = memory.store, [row.name for row in memory.store.classes.all() if row.segments]
+    assert memory.audit.coverage(few=1) == ()  # no answer was kept, so it says nothing of any class
+    update_trust(store)
+    voter = next(label.id for label in store.trust.labels() if label.class_name == names[0])
+    store.traces.keep(("a" * 64, "/a.png"), b"evidence", [voter], 1.0)
+    found = {one.coverage.name: one.reasons for one in memory.audit.coverage(few=1)}
+    assert found == dict.fromkeys(names[1:], ("no vote in 1 kept answer",))
+    store.segments.relabel([voter], names[1], "ann")  # a vote counts for the class that the segment has now
+    assert names[1] not in {one.coverage.name for one in memory.audit.coverage(few=1)}
