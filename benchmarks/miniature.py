@@ -4,7 +4,8 @@
 
 Runs the commands that a person would run (they are printed) and writes OUT/miniature.json, OUT/miniature.md and a page
 per system. The store comes first from annotated scenes of the same style (A), then from drawings of which only the
-names of what they show are known (B): there the proposer's masks get assigned labels. Weights, alpha, beta and gamma
+names of what they show are known (B): there the proposer's masks get assigned labels. Rows beside: trust in the vote of
+retrieval alone. Weights, alpha, beta and gamma
 are the presets'; nothing is chosen on these scenes.
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 from real_photos import command, take_folder
 
 SYSTEMS = {"FC-CLIP": "miniature-fc-clip", "retrieval alone": "miniature-retrieval", "RetCLIP": "miniature"}
+TRUST = ("weight", "filter")  # uses of trust in the vote of retrieval alone, for rows beside
 OTHER_STYLE = ("--set", "build.proposer=mask2former.queries")  # where there are no masks to take
 FIGURES = ("pq", "map", "miou")
 Figures = dict[str, Any]
@@ -47,6 +49,12 @@ def measured(out: Path, stored: int, shown: int) -> Figures:
             page = str(out / f"{preset}_{name}.html")
             answer, seconds = command("evaluate", test, "--preset", preset, "--store", store, "--report", page)
             row = system if preset == "miniature-fc-clip" else f"{system}, store {name}"
+            found["systems"][row] = {**groups(answer), "seconds": seconds}
+        command("audit", "mislabels", "--store", store)  # computes the trust
+        for use in TRUST:
+            vote = ("--set", f"plugin.retrieval.vote.trust={use}")
+            answer, seconds = command("evaluate", test, "--preset", SYSTEMS["retrieval alone"], *vote, "--store", store)
+            row = f"retrieval alone, trust as {use}, store {name}"
             found["systems"][row] = {**groups(answer), "seconds": seconds}
     return found
 
