@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -22,6 +22,7 @@ Meant = UUID | str | Iterable[UUID | str] | SegmentFilter | SegmentTable
 ID_DIGITS = 32
 PAGE = 5000  # segments of a filter that are read at once
 LIST_HEAD = "segment"
+PARTED_BY = ",;\t"
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,7 @@ class CorrectionList:
         if without:
             todo = "name the class with --to, take the column `suggested` with --suggested, or fill the column in"
             raise DataError(f"a class for each segment in {file}", f"{without} of {len(ids)} without", todo)
-        labels: dict[UUID, str] = {}
-        for segment, name in zip(ids, self.classes, strict=True):
-            if labels.setdefault(segment, name) != name:
-                raise DataError(f"one class for each segment in {file}", f"two for {segment}", "leave one out")
-        return labels
+        return _each_once(ids, self.classes, f" in {file}")
 
 
 def ids_of(store: FeatureStore, meant: Meant) -> list[UUID]:
@@ -66,11 +63,14 @@ def ids_of(store: FeatureStore, meant: Meant) -> list[UUID]:
     whole = {text: _whole(text) for text in several}
     short = [str(text) for text, number in whole.items() if number is None]
     found = dict(zip(short, store.segments.find(short), strict=True))
-    return [whole[text] or found[str(text)] for text in several]
+    ids = [whole[text] or found[str(text)] for text in several]
+    store.segments.count(SegmentFilter(ids=tuple(ids), states=()))  # refuses unknown ones
+    return ids
 
 
 def read_list(file: str | PathLike[str], column: str = "class") -> CorrectionList:
-    """Read a list in CSV: the columns `segment` and, where it has one, of classes; others are ignored.
+    """Read a list in CSV: the columns `segment` and, where it has one, of classes; others are ignored. Its first line
+    tells whether commas, semicolons or tabs part its columns.
 
     column: of the classes: `class` or `suggested`.
     Raises DataError for a file that cannot be read, and one without such a column.
@@ -78,19 +78,20 @@ def read_list(file: str | PathLike[str], column: str = "class") -> CorrectionLis
     path = Path(file)
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
+            head = lines.readline()
+            lines.seek(0)
+            reader = csv.DictReader(lines, delimiter=max(PARTED_BY, key=head.count))
             names = reader.fieldnames or []
             wanted = [LIST_HEAD, *([column] if column != "class" else [])]
             if missing := [name for name in wanted if name not in names]:
                 got = f"{', '.join(names)[:200] or 'nothing'} in {path}, without {', '.join(missing)}"
-                raise DataError(
-                    f"a CSV list with the columns {', '.join(wanted)}", got, "write its head in a first line"
-                )
+                todo = f"write the names of its columns into its first line, {' and '.join(wanted)} among them"
+                raise DataError(f"a CSV list with the columns {', '.join(wanted)}", got, todo)
             rows = [row for row in reader if any(row.values())]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError("a CSV list of segments", f"{path}: {error}", "check its name, and save it as UTF-8") from error
     if not rows:
-        raise DataError("a list with a segment", f"{path} with none", "nothing is to be done")
+        raise DataError("a list with a segment", f"{path} with none", "write the id of a segment in each line")
     classes = tuple(_cell(row.get(column)) for row in rows)
     suggests = any(_cell(row.get("suggested")) for row in rows)
     return CorrectionList(tuple(_cell(row[LIST_HEAD]) for row in rows), classes, suggests)
@@ -141,10 +142,29 @@ def labelled(store: FeatureStore, meant: Meant | Mapping[UUID | str, str], name:
     """Map the segments that are meant to their new classes.
 
     name: of the class of all; None: `meant` maps each to its own.
-    Raises DataError as `ids_of`.
+    Raises DataError as `ids_of`, and for a segment with two classes.
     """
     if isinstance(meant, Mapping):
-        return dict(zip(ids_of(store, list(meant)), meant.values(), strict=True))
+        return _each_once(ids_of(store, list(meant)), list(meant.values()))
     if name is None:
         raise DataError("the name of a class", "none", "give it, or a mapping of segments to classes")
     return dict.fromkeys(ids_of(store, meant), name)
+
+
+def require_classes(store: FeatureStore, names: Iterable[str]) -> None:
+    """Check that the store has classes. Raises DataError with the count of those that it does not have."""
+    there = {one.id for one in store.classes.all()}
+    several = list(dict.fromkeys(names))
+    unknown = [name for name in several if store.classes.id_of(name) not in there]
+    if unknown:
+        got = f"{len(unknown)} of {len(several)} unknown, the first {unknown[0]!r}"
+        raise DataError("classes of the store", got, "choose of `retclip class list`; or make them: --new")
+
+
+def _each_once(ids: Sequence[UUID], classes: Sequence[str], where: str = "") -> dict[UUID, str]:
+    """Map segments to their classes. Raises DataError for a segment with two."""
+    labels: dict[UUID, str] = {}
+    for segment, name in zip(ids, classes, strict=True):
+        if labels.setdefault(segment, name) != name:
+            raise DataError(f"one class for each segment{where}", f"two for {segment}", "leave one out")
+    return labels

@@ -38,9 +38,10 @@ class Chosen:
 
         segment = None if self.segment is None else memory.store.segments.find([self.segment])[0]
         return EventFilter(
-            tuple(map(Action, options.separated(self.actions))), self.actor, tuple(options.separated(self.classes)),
-            segment, self.run, options.moment("--since", self.since), options.moment("--until", self.until, last=True),
-            self.undone, self.limit,
+            tuple(map(Action, options.separated(self.actions, "--action"))), self.actor,
+            tuple(options.separated(self.classes, "--class")), segment, self.run,
+            options.moment("--since", self.since), options.moment("--until", self.until, last=True), self.undone,
+            self.limit,
         )  # fmt: skip
 
 

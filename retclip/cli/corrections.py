@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -56,7 +56,7 @@ def relabel(
         raise ConfigError("--suggested with a list (--from) and no class", "otherwise", "leave --suggested or --to out")
     if name is None and how.file is None:
         raise ConfigError("the class of the segments", "none", "write retclip relabel SEGMENT CLASS, or --to CLASS")
-    from retclip.corrections import labelled, read_list
+    from retclip.corrections import labelled, read_list, require_classes
 
     with options.catalog(at) as memory:
         if how.file is not None and name is None:
@@ -65,6 +65,8 @@ def relabel(
             labels = listed.labels(memory.store, str(how.file))
         else:
             labels = labelled(memory.store, _meant(memory, named, filters, how), name)
+        if not new:
+            require_classes(memory.store, labels.values())
         if _confirmed(memory, list(labels), how, filters, at, labels):
             edit = memory.relabel(labels, why=how.why, new=new)
             _tell("relabelled", edit, at)
@@ -80,7 +82,9 @@ def quarantine(at: options.Catalog, how: How, filters: options.Filters, segments
 
 @options.spread
 def release(at: options.Catalog, how: How, filters: options.Filters, segments: Segments = None) -> None:
-    """Let quarantined segments answer again (by a filter: --state quarantined)."""
+    """Let quarantined segments answer again. A filter without --state means the quarantined ones."""
+    if filters.given and filters.states is None:
+        filters = replace(filters, states=["quarantined"])
     _change(at, how, filters, segments, "released", lambda memory, ids: memory.release(ids, how.why))
 
 

@@ -81,12 +81,13 @@ class Filters:
         from retclip.store.records import SegmentFilter
         from retclip.store.states import LabelSource, SegmentStatus
 
-        words = separated(self.states)
+        words = separated(self.states, "--state")
         states = () if "all" in words else tuple(map(SegmentStatus, words or [SegmentStatus.VISIBLE]))
         return SegmentFilter(
-            None, tuple(separated(self.classes)), tuple(separated(self.datasets)), tuple(self.images or ()),
-            tuple(_number(text) for text in separated(self.runs)), states,
-            tuple(map(LabelSource, separated(self.label_sources))), self.min_score, self.max_score,
+            None, tuple(separated(self.classes, "--class")), tuple(separated(self.datasets, "--data-set")),
+            tuple(self.images or ()),
+            tuple(_number(text) for text in separated(self.runs, "--run")), states,
+            tuple(map(LabelSource, separated(self.label_sources, "--label-source"))), self.min_score, self.max_score,
             moment("--since", self.since), moment("--until", self.until, last=True), self.min_trust, self.max_trust,
         )  # fmt: skip
 
@@ -158,9 +159,17 @@ def write_sheet(table: SegmentTable, path: Path | None) -> None:
         output.message(f"wrote {table.save(path)}: {len(table)} segments")
 
 
-def separated(values: Sequence[str] | None) -> list[str]:
-    """Return the values of a repeated option, each of which may be a comma list."""
-    return [part.strip() for value in values or () for part in value.split(",") if part.strip()]
+def separated(values: Sequence[str] | None, flag: str) -> list[str]:
+    """Return the values of a repeated option, each of which may be a comma list; none where it is left out.
+
+    Raises ConfigError where it has no value: an empty variable of a script must not mean everything.
+    """
+    parts = [part.strip() for value in values or () for part in value.split(",") if part.strip()]
+    if values and not parts:
+        from retclip.errors import ConfigError
+
+        raise ConfigError(f"a value of {flag}", repr(values[0]), f"write one, or leave {flag} out")
+    return parts
 
 
 def _number(text: str) -> int:

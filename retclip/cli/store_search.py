@@ -80,7 +80,7 @@ def search(
 def show(
     segment: Annotated[str, typer.Argument(metavar="SEGMENT", help="Its id, or the first 8 digits or more of it.")],
     at: options.Catalog,
-    neighbours: Annotated[int, typer.Option(help="How many of the nearest segments are shown.")] = 8,
+    neighbours: Annotated[int, typer.Option(min=0, help="How many of the nearest segments are shown.")] = 8,
     space: Space = None,
     sheet: options.Sheet = None,
     wide: options.Wide = False,

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 import retclip
+from retclip.errors import DataError
 from retclip.store.records import SegmentFilter
 
 
@@ -59,11 +60,11 @@ def test_a_list_gives_each_its_class_in_one_event(run, folder, at, tmp_path):
     same = run("relabel", "--from", file, *at)
     assert same.code == 0 and "nothing changed; 2 were so already" in same.err
     assert f"{file} suggests other classes: take them with --suggested" in same.err
-    planned = told(run("relabel", "--from", file, "--suggested", *at, "--dry-run", "--json"))
+    planned = told(run("relabel", "--from", file, "--suggested", "--new", *at, "--dry-run", "--json"))
     assert sorted(planned["becomes"]) == [["sky", "-new one", 1], ["sky", "sun", 1]] and planned["classes"] == {
         "sky": 2
     }
-    shown = run("relabel", "--from", file, "--suggested", *at, "--dry-run")
+    shown = run("relabel", "--from", file, "--suggested", "--new", *at, "--dry-run")
     assert "becomes" in shown.out and "-new one" in shown.out
     unknown = run("relabel", "--from", file, "--suggested", *at)
     assert unknown.code == 3 and "--new" in unknown.err
@@ -165,3 +166,57 @@ def test_python_does_the_same(folder):
         assert memory.undo(gone.event).segments == gone.segments
         with pytest.raises(retclip.DataError, match="name of a class"):
             memory.relabel(skies)
+
+
+def test_a_dry_run_refuses_what_the_change_would_refuse(run, folder, at, tmp_path):
+    first, *_ = visible(folder, "sky")
+    unknown = "00000000-0000-0000-0000-000000000001"
+    for arguments in (("quarantine", unknown), ("relabel", first, unknown, "sun"), ("relabel", first, "dragon")):
+        done = run(*arguments, *at, "--dry-run")
+        assert done.code == 3 and "unknown" in done.err and "dry run" not in done.err
+    done = run("quarantine", first, "ffffffff", "eeeeeeee", *at)
+    assert done.code == 3 and "ffffffff, and 1 more unknown" in done.err
+    assert run("relabel", first, "dragon", *at, "--dry-run", "--new").code == 0
+
+
+def test_a_list_of_a_spreadsheet_may_part_its_columns_by_semicolons(run, folder, at, tmp_path):
+    first, second, *_ = visible(folder, "sky")
+    file = tmp_path / "list.csv"
+    for mark in (";", "\t", ","):
+        lines = ["segment,class", f"{first},sun", f'"{second[:8]}",sun', f"{first[:8]},sun"]
+        text = "\r\n".join(line.replace(",", mark) for line in lines)
+        file.write_bytes(b"\xef\xbb\xbf" + text.encode())
+        done = told(run("relabel", "--from", file, *at, "--json"))
+        assert done["segments"] == 2 and called(folder, [first, second]) == ["sun", "sun"]
+        assert run("undo", done["event"], *at).code == 0
+
+
+def test_a_segment_has_one_new_class_in_python_too(folder):
+    first, *_ = visible(folder, "sky")
+    with retclip.open(folder) as memory, pytest.raises(DataError, match="two for"):
+        memory.relabel({first: "sun", first[:8]: "grass"})
+
+
+def test_an_option_without_a_value_is_not_everything(run, folder, at):
+    count = len(visible(folder))
+    for command in (("quarantine", "--yes"), ("store", "search"), ("log",)):
+        done = run(*command, *at, "--class", "")
+        assert done.code == 2 and "leave --class out" in done.err
+    assert len(visible(folder)) == count
+
+
+def test_a_filter_releases_what_is_quarantined(run, folder, at):
+    ids = visible(folder, "sky")
+    assert run("quarantine", *ids, *at).code == 0 and not visible(folder, "sky")
+    assert told(run("release", "--class", "sky", "--yes", *at, "--json"))["segments"] == len(ids)
+    assert visible(folder, "sky") == ids
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("undo", "HUGE"), ("diff", "1", "HUGE"), ("log", "--at", "HUGE"), ("log", "--run", "HUGE"),
+     ("log", "--limit", "HUGE"), ("store", "search", "--run", "HUGE"), ("store", "search", "--limit", "HUGE")],
+)  # fmt: skip
+def test_a_number_that_no_database_holds_is_refused(run, folder, at, arguments):
+    done = run(*(str(10**25) if word == "HUGE" else word for word in arguments), *at)
+    assert done.code == 3 and "64 bits" in done.err

@@ -36,10 +36,10 @@ def place_of(cursor: str, question: Sequence[str], length: int) -> tuple[float |
         padded = cursor + "=" * (-len(cursor) % 4)
         asked, *place = json.loads(base64.urlsafe_b64decode(padded.encode("ascii")))
     except (ValueError, TypeError) as error:
-        raise _refused("a text that is none") from error
+        raise _refused(f"{cursor!r}, which is none") from error
     whole = len(place) == length and all(isinstance(part, int | float) for part in place)
     if not whole or not isinstance(asked, str):
-        raise _refused("a text that is none")
+        raise _refused("the cursor of another question, or of other filters")
     if asked != digest(*question)[:DIGITS]:
         raise _refused("the cursor of another question, or of other filters")
     return tuple(place)

@@ -139,7 +139,7 @@ def find_ids(connection: Connection, prefixes: Sequence[str]) -> list[UUID]:
     prefixes: hexadecimal digits, at least DIGITS of them, hyphens where they like.
     Raises DataError for a text that is none, an unknown id, and one that several segments share.
     """
-    found = []
+    found, unknown = [], list[str]()
     for text in prefixes:
         digits = text.replace("-", "").lower()
         if not DIGITS <= len(digits) <= 32 or set(digits) - set("0123456789abcdef"):
@@ -148,11 +148,13 @@ def find_ids(connection: Connection, prefixes: Sequence[str]) -> list[UUID]:
         low, high = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
         query = select(Segment.point_id).where(Segment.point_id.between(low, high)).order_by(Segment.point_id)
         ids = list(connection.execute(query.limit(SHOWN + 1)).scalars())
-        if not ids:
-            raise DataError("the id of a stored segment", text, "see `retclip explain` and `retclip store search`")
         if len(ids) > 1:
             raise DataError("the id of one segment", f"{text}, which begins {_shown(ids)}", "write more of its digits")
-        found.append(ids[0])
+        found += ids
+        unknown += [] if ids else [text]
+    if unknown:
+        got = f"{unknown[0]}, and {len(unknown) - 1} more unknown" if len(unknown) > 1 else unknown[0]
+        raise DataError("the id of a stored segment", got, "see `retclip explain` and `retclip store search`")
     return found
 
 

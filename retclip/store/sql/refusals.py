@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import DBAPIError, OperationalError, StatementError
 
-from retclip.errors import RetCLIPError, StoreBusy, StoreDamaged, StoreError, StoreUnreachable
+from retclip.errors import DataError, RetCLIPError, StoreBusy, StoreDamaged, StoreError, StoreUnreachable
 from retclip.store.findings import RESTORE
 
+TOO_LARGE = "too large to convert to SQLite INTEGER"  # its driver says so, before SQLite sees the number
+OUT_OF_RANGE = "22003"  # PostgreSQL's code for such a number
 REACH = "check that the database server runs and can be reached, then run the command again: what was stored stays"
 
 
@@ -76,17 +78,29 @@ REFUSALS = (
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn the database's refusals inside the block into StoreBusy, StoreDamaged, StoreUnreachable or StoreError."""
+    """Turn the database's refusals inside the block into StoreBusy, StoreDamaged, StoreUnreachable or StoreError, and
+    that of a number beyond 64 bits into DataError."""
     try:
         yield
     except DBAPIError as error:  # other errors of SQLAlchemy are mistakes of ours
+        if getattr(error.orig, "sqlstate", None) == OUT_OF_RANGE:
+            raise _too_large() from error
         raise as_store_error(error) from error
     except StatementError as error:
         if isinstance(error.orig, RetCLIPError):  # a column's own, of a word that it does not take
             raise error.orig from error
         raise
+    except OverflowError as error:
+        if TOO_LARGE not in str(error):  # another one, of a damaged number say
+            raise
+        raise _too_large() from error
     except UnicodeDecodeError as error:  # SQLite quotes what is hurt, and its driver cannot read the quotation
         raise StoreDamaged("a catalog that can be read", f"no text: {error}", RESTORE) from error
+
+
+def _too_large() -> DataError:
+    todo = "check the numbers of events and runs, and the limit, that were asked for"
+    return DataError("numbers of at most 64 bits", "a larger one", todo)
 
 
 def as_store_error(error: DBAPIError) -> StoreError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -45,6 +46,7 @@ UNCHAINED = (
     "an event or its facts are not what the program stored: compare with a backup (docs/team.md), and restore it where "
     "the change was not yours; nothing mends the chain"
 )
+NOTED = re.compile(r"[0-9a-fA-F]{8,64}")
 NOT_COMPARED = Finding("archive, index", False, "not compared: the catalog that says what they should hold is damaged",
                        "mend the catalog first")  # fmt: skip
 
@@ -96,10 +98,19 @@ def _chain(store: FeatureStore, noted: str | None) -> list[Finding]:
     found = f"{state.broken}; {shown}" if state.broken else shown
     findings = [Finding("chain of events", state.broken is None, found, UNCHAINED)]
     if state.since is not None:
-        later = f"noted {noted}: {state.since} links later" if state.since >= 0 else f"{noted} is the hash of no link"
-        cure = f"the end of the log was cut off or written anew since that head was noted: {RESTORE}"
-        findings.append(Finding("chain of events, noted head", state.since >= 0, later, cure))
+        findings.append(_noted_head(str(noted), state.since))
     return findings
+
+
+def _noted_head(noted: str, since: int) -> Finding:
+    """Return whether a noted head is in the chain. since: links after it; -1 where no link has that hash."""
+    what = "chain of events, noted head"
+    if not NOTED.fullmatch(noted.strip()):
+        cure = "write the head as this command or `retclip log --json` showed it, 8 of its digits at least"
+        return Finding(what, False, f"{noted!r} is no head: 8 to 64 hexadecimal digits", cure)
+    later = f"noted {noted}: {since} links later" if since >= 0 else f"{noted} is the hash of no link"
+    cure = f"the end of the log was cut off or written anew since that head was noted: {RESTORE}"
+    return Finding(what, since >= 0, later, cure)
 
 
 def unreadable(error: StoreDamaged) -> list[Finding]:

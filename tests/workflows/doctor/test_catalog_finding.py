@@ -134,3 +134,13 @@ def test_an_event_that_was_changed_with_its_checksum_is_told_by_the_chain(copied
         found = looked_at(copied, repair)
         assert found["catalog"].ok and found["history"].ok and not found["chain of events"].ok
         assert found["chain of events"].found.startswith("changed: link 1, event 1: ")
+
+
+@pytest.mark.parametrize("noted", ["", "abc", "zzzzzzzzzz"])
+def test_what_is_no_head_is_told_from_a_head_that_is_gone(copied, noted):
+    """Nobody restores a backup for a slip of the pen."""
+    findings = {one.what: one for one in check_store(copied, StoreOptions(), False, chain_head=noted)}
+    finding = findings["chain of events, noted head"]
+    assert not finding.ok and "is no head" in finding.found and "backup" not in finding.cure
+    findings = {one.what: one for one in check_store(copied, StoreOptions(), False, chain_head="0123456789")}
+    assert "backup" in findings["chain of events, noted head"].cure
