@@ -343,14 +343,16 @@ class RetCLIP:
 
         return fill_missing(filling, as_vocabulary(classes), again, on_progress)
 
-    def reject(self, segments: Sequence[UUID] | UUID, name: str, why: str = "", take_back: bool = False) -> Edit:
+    def reject(self, segments: Meant, name: str, why: str = "", take_back: bool = False) -> Edit:
         """Say that stored segments are not of a class: they count against it, whatever their own label.
 
+        segments: as in `quarantine`.
         name: of the class; why: for the history; take_back: it is not said any more.
         Raises DataError for an unknown segment or class, and where nothing changes.
         """
-        ids = list(segments) if isinstance(segments, Sequence) else [segments]
-        return self.store.segments.reject(ids, name, self.actor, not take_back, why)
+        from retclip.corrections import ids_of
+
+        return self.store.segments.reject(ids_of(self.store, segments), name, self.actor, not take_back, why)
 
     def relabel(
         self, segments: Meant | Mapping[UUID | str, str], name: str | None = None, why: str = "", new: bool = False

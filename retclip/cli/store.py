@@ -72,7 +72,7 @@ def reject(
     if not named:
         raise ConfigError("segments and a class: SEGMENT... NAME", repr(name), "name both, the class last")
     with options.catalog(at) as memory:
-        edit = memory.reject(memory.store.segments.find(named), name, why, take_back)
+        edit = memory.reject(named, name, why, take_back)
     if at.json:
         output.data(asdict(edit))
     said = "no longer said not to be" if take_back else "negative examples of"

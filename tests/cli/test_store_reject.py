@@ -88,3 +88,14 @@ def test_the_command_says_what_it_did_and_how_to_go_back(run, own_store, scene):
     assert re.search("segment.reject", run("log", "--store", own_store).out)
     with retclip.open(own_store, settings=SETTINGS) as memory:
         assert next(entry.reason for entry in memory.log() if entry.id == event) == "a cart"
+
+
+def test_segments_are_named_as_for_every_correction(own_store):
+    with retclip.open(own_store) as memory:
+        first = memory.search(limit=1)[0]
+        other = next(one.name for one in memory.classes.list() if one.name != first.class_name)
+        edit = memory.reject(str(first.id)[:8], other)
+        assert memory.store.segments.rejected() == {other: (first.id,)}
+        memory.undo(edit.event)
+        memory.reject(memory.search(limit=1), other)
+        assert memory.store.segments.rejected() == {other: (first.id,)}

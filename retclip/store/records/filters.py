@@ -53,8 +53,13 @@ class SegmentFilter:
             object.__setattr__(self, name, _values(getattr(self, name)))
         object.__setattr__(self, "states", tuple(SegmentStatus(state) for state in self.states))
         object.__setattr__(self, "label_sources", tuple(LabelSource(source) for source in self.label_sources))
+        for name in ("classes", "datasets", "images"):
+            _require_all(name, getattr(self, name), str, "texts")
+        _require_all("runs", self.runs, int, "whole numbers")
         if self.ids is not None:
-            object.__setattr__(self, "ids", tuple(dict.fromkeys(self.ids)))
+            ids = _values(self.ids)
+            _require_all("ids", ids, UUID, "UUIDs (`store.segments.find` reads shorter ones)")
+            object.__setattr__(self, "ids", ids)
         for name in ("since", "until"):
             object.__setattr__(self, name, _moment(getattr(self, name)))
         for low, high in BOUNDS:
@@ -82,20 +87,32 @@ class SegmentFilter:
 
 def _values(values: Any) -> tuple[Any, ...]:
     """Make a tuple of one value or several, each once, in order."""
+    if values is None:
+        return ()
     several = (values,) if isinstance(values, str | int) or not isinstance(values, Iterable) else tuple(values)
     return tuple(dict.fromkeys(several))
 
 
-def _moment(moment: datetime | None) -> datetime | None:
+def _require_all(name: str, values: tuple[Any, ...], kind: type, kinds: str) -> None:
+    """Raise ConfigError for a value of another kind."""
+    for value in values:
+        if not isinstance(value, kind):
+            raise ConfigError(f"{kinds} as `{name}`", repr(value), "see SegmentFilter")
+
+
+def _moment(moment: Any) -> datetime | None:
     if moment is None:
         return None
+    if not isinstance(moment, datetime):
+        todo = "write e.g. datetime(2026, 11, 29, tzinfo=UTC)"
+        raise ConfigError("a datetime as `since` or `until`", repr(moment), todo)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _check_shares(conditions: SegmentFilter, low: str, high: str) -> None:
     bounds = [getattr(conditions, name) for name in (low, high)]
     for name, bound in zip((low, high), bounds, strict=True):
-        if bound is not None and not (math.isfinite(bound) and 0 <= bound <= 1):
+        if bound is not None and not (isinstance(bound, int | float) and math.isfinite(bound) and 0 <= bound <= 1):
             raise ConfigError(f"{name} from 0 to 1", f"{bound}", "write e.g. 0.5")
     if None not in bounds and bounds[0] > bounds[1]:
         raise ConfigError(f"{low} at most {high}", f"{bounds[0]} and {bounds[1]}", "swap them")

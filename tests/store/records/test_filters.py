@@ -1,6 +1,6 @@
 """Filters: what they accept, how they are compared, and what cannot be."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
@@ -44,3 +44,18 @@ def test_moments_are_of_utc():
 def test_what_cannot_be_is_refused(wrong):
     with pytest.raises(ConfigError):
         SegmentFilter(**wrong)
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [{"classes": [3]}, {"images": [None]}, {"runs": ["1"]}, {"ids": ["10b1f272"]}, {"since": "2026-01-01"},
+     {"until": date(2026, 1, 1)}, {"min_score": "0.5"}],
+)  # fmt: skip
+def test_a_value_of_another_kind_is_refused_in_words(conditions) -> None:
+    with pytest.raises(ConfigError):
+        SegmentFilter(**conditions)
+
+
+def test_none_is_no_condition_and_a_single_value_a_list_of_it() -> None:
+    assert SegmentFilter(classes=None, runs=None) == SegmentFilter()
+    assert SegmentFilter(ids=UUID(int=1)).ids == (UUID(int=1),) and SegmentFilter(runs=2).runs == (2,)
