@@ -155,7 +155,7 @@ def test_a_store_of_another_schema_is_5(run, tmp_path):
     assert run("init", tmp_path / "store").code == 0
     with sqlite3.connect(tmp_path / "store" / "catalog.sqlite") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    assert_told(run("class", "list", "--store", tmp_path / "store"), 5, "revision 9999", "retclip db upgrade")
+    assert_told(run("class", "list", "--store", tmp_path / "store"), 5, "revision 9999", "install a newer retclip")
     ran = run("db", "current", "--store", tmp_path / "store")
     assert (ran.code, "9999" in ran.out) == (0, True)
 

@@ -39,11 +39,11 @@ def require_head(engine: Engine) -> None:
         revision = current_revision(connection)
     _refuse_earlier(revision)
     if revision != SCHEMA_HEAD:
-        raise StoreBehind(
-            f"schema revision {SCHEMA_HEAD}",
-            f"revision {revision}" if revision else "a database without RetCLIP's tables",
-            "run `retclip db upgrade --store DIR` (after a backup), or use the program version that wrote it",
-        )
+        got = f"revision {revision}" if revision else "a database without RetCLIP's tables"
+        todo = "run `retclip db upgrade --store DIR` (after a backup), or use the program version that wrote it"
+        if revision and revision > SCHEMA_HEAD:  # revisions are numbered in their order, all alike wide
+            got, todo = f"{got}, of a newer program", "install a newer retclip: the program version that wrote it"
+        raise StoreBehind(f"schema revision {SCHEMA_HEAD}", got, todo)
 
 
 def _refuse_earlier(revision: str | None) -> None:

@@ -88,7 +88,10 @@ def test_a_catalog_that_cannot_be_opened_is_told_with_what_to_do(copied, damage)
         assert not wrong.ok and "from a backup" in wrong.cure and "doctor" not in wrong.cure
 
 
-@pytest.mark.parametrize(("revision", "cure"), [("9999", "retclip db upgrade"), ("0009", "build its sources again")])
+@pytest.mark.parametrize(
+    ("revision", "cure"),
+    [("9999", "install a newer retclip"), ("0012", "retclip db upgrade"), ("0009", "build its sources again")],
+)
 def test_another_schema_is_told_as_such(copied, revision, cure):
     with FeatureStore.open(copied) as store, transaction(store.engine, write=True) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = :other"), {"other": revision})
