@@ -13,7 +13,7 @@ from retclip.store.states import Action
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
-    from retclip.store.records import Edit, EventFilter, HistoryEvent, SegmentState
+    from retclip.store.records import Edit, EventFilter, SegmentState
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,13 @@ def log(
     them."""
     with options.catalog(at) as memory:
         if as_of is None:
+            from retclip.store.records.history import EVENT_COLUMNS
+
             events = memory.log(chosen.filter(memory))
             if at.json:
                 output.data(events.as_dict())
             else:
-                output.table(f"events of {at.store}", EVENT_COLUMNS, [event_row(event) for event in events])
+                output.table(f"events of {at.store}", EVENT_COLUMNS, [event.cells() for event in events])
             return
         classes = memory.classes_at(as_of)
     if at.json:
@@ -117,18 +119,6 @@ def _shown(state: SegmentState | None) -> str:
     if state is None:
         return "not stored"
     return f"{state.class_name}, mask {state.mask}" + ("" if state.visible else ", not visible")
-
-
-EVENT_COLUMNS = ("event", "when", "who", "what", "of", "now", "segments", "undone by", "why", "before -> after")
-
-
-def event_row(event: HistoryEvent) -> tuple[object, ...]:
-    """Return an event's cells; of a fill also the data set of its photos."""
-    now = event.now or (event.dataset if event.action == Action.FILL else "")
-    return (
-        event.id, f"{event.at:%Y-%m-%d %H:%M}", event.actor, event.action, event.target, now or None,
-        event.segments or None, event.undone_by, event.reason or None, "; ".join(map(str, event.moves)) or None,
-    )  # fmt: skip
 
 
 def print_edit(done: Edit, json: bool) -> None:

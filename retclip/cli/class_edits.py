@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retclip.cli import options, output
-from retclip.cli.catalog import EVENT_COLUMNS, event_row, print_edit
+from retclip.cli.catalog import print_edit
 from retclip.cli.classes import app as class_app
 
 __all__ = ["class_app"]
@@ -75,7 +75,9 @@ def history(
     if at.json:
         output.data([event.as_dict() for event in events])
         return
-    output.table(f"changes in {at.store}", EVENT_COLUMNS, [event_row(event) for event in events])
+    from retclip.store.records.history import EVENT_COLUMNS
+
+    output.table(f"changes in {at.store}", EVENT_COLUMNS, [event.cells() for event in events])
 
 
 def _tell(message: str, done: Edit, at: options.Catalog) -> None:

@@ -38,7 +38,9 @@ def test_every_change_can_be_looked_up_and_undone(run, store, classes):
     assert classes()["heaven"] == before["sky"] + before["grass"]
     shown = run("class", "history", "--store", store)
     rows = [line.split("\t") for line in shown.out.splitlines()]
-    assert rows[0] == ["event", "when", "who", "what", "of", "now", "segments", "undone by"]
+    assert rows[0] == [
+        "event", "when", "who", "what", "of", "now", "segments", "undone by", "why", "before -> after", "masks by"
+    ]  # fmt: skip
     assert [row[3:6] for row in rows[1:]] == [["class.rename", "sky", "heaven"], ["class.merge", "grass", "heaven"]]
     assert rows[2][6] == str(before["grass"]), "how many segments changed"
     number = json.loads(run("class", "history", "grass", "--store", store, "--json").out)[-1]["id"]

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from html import escape
 from typing import Any, overload
 from uuid import UUID
 
 from retclip.errors import ConfigError
 from retclip.store.states import Action, SegmentStatus
 
+EVENT_COLUMNS = (
+    "event", "when", "who", "what", "of", "now", "segments", "undone by", "why", "before -> after", "masks by"
+)  # fmt: skip
+IN_NOTEBOOK = 50  # events, the newest
 ACTOR_WIDTH = 120  # characters that are kept of who did something
 
 
@@ -62,6 +67,15 @@ class HistoryEvent:
     reason: str = ""
     proposer: str = ""
     moves: tuple[SegmentMove, ...] = ()
+
+    def cells(self) -> tuple[object, ...]:
+        """Return a table's cells, by EVENT_COLUMNS; of a fill also the data set of its photos."""
+        now = self.now or (self.dataset if self.action == Action.FILL else "")
+        return (
+            self.id, f"{self.at:%Y-%m-%d %H:%M}", self.actor, self.action, self.target, now or None,
+            self.segments or None, self.undone_by, self.reason or None, "; ".join(map(str, self.moves)) or None,
+            (self.proposer or None) if self.action == Action.BUILD else None,
+        )  # fmt: skip
 
     def as_dict(self) -> dict[str, Any]:
         """Make plain data for JSON."""
@@ -122,6 +136,20 @@ class EventLog(Sequence[HistoryEvent]):
 
     def __getitem__(self, index: int | slice) -> HistoryEvent | tuple[HistoryEvent, ...]:
         return self.events[index]
+
+    def _repr_html_(self) -> str:
+        """Make a table of the newest events, without the columns that none of them fills."""
+        rows = [event.cells() for event in self.events[-IN_NOTEBOOK:]]
+        filled = [n for n in range(len(EVENT_COLUMNS)) if any(row[n] not in (None, "") for row in rows)]
+        head = "".join(f"<th>{escape(EVENT_COLUMNS[n])}</th>" for n in filled)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{'' if row[n] is None else escape(str(row[n]))}</td>" for n in filled) + "</tr>"
+            for row in rows
+        )
+        left = len(self) - len(rows)
+        more = f", the {left} before them left out" if left else ""
+        caption = f"{len(self)} events{more}; {self.links} links, head {self.head[:16] or 'none'}"
+        return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>"
 
     def as_dict(self) -> dict[str, Any]:
         """Make plain data for JSON."""

@@ -14,6 +14,7 @@ from retclip.names import MatchKind
 from retclip.store.records import (
     ClassMatch,
     Decisions,
+    EventLog,
     Failure,
     HistoryEvent,
     RunPlan,
@@ -73,3 +74,14 @@ def test_history_is_plain_data_for_json() -> None:
 
 def test_a_failure_is_told_with_its_image() -> None:
     assert str(Failure("a.jpg", "/x/a.jpg", "no pixels")) == "a.jpg: no pixels"
+
+
+def test_a_log_in_a_notebook_is_a_table_of_its_newest_events() -> None:
+    at = datetime(2026, 11, 29, 14, 30, tzinfo=UTC)
+    build = HistoryEvent(1, at, "run 1", Action.BUILD, "folder:<b>", proposer="regions.slic", segments=9)
+    rename = HistoryEvent(2, at, "ann", Action.RENAME, "car", "van")
+    page = EventLog((build, rename), 3, "ab" * 32)._repr_html_()
+    assert "2 events; 3 links, head abababababababab" in page and "folder:&lt;b&gt;" in page and "<b>" not in page
+    assert "<td>regions.slic</td>" in page and "<th>masks by</th>" in page and "undone by" not in page
+    many = EventLog((rename,) * 60, 60, "")._repr_html_()
+    assert many.count("<tr>") == 51 and "the 10 before them left out" in many and "masks by" not in many
