@@ -9,6 +9,7 @@ import torch
 
 from retclip.store.crash_points import armed
 from retclip.store.index import reconcile
+from retclip.store.records import SegmentFilter
 
 
 class Stopped(BaseException):
@@ -30,7 +31,10 @@ def near(store, made) -> set:
     vectors = torch.eye(made.dim)
     categories = [one.id for one in store.classes.all()]
     found = store.nearest(vectors, categories, 50, False)
-    return {one for row in found.ids for one in row}
+    nearest = {one for row in found.ids for one in row if one is not None}
+    searched = {hit for vector in vectors for hit in store.search(vector.numpy(), SegmentFilter(), 100).ids}
+    assert searched == nearest
+    return nearest
 
 
 CHANGES = {
