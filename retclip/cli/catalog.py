@@ -67,7 +67,7 @@ def log(
     them."""
     with options.catalog(at) as memory:
         if as_of is None:
-            from retclip.store.records.history import EVENT_COLUMNS
+            from retclip.store.records import EVENT_COLUMNS
 
             events = memory.log(chosen.filter(memory))
             if at.json:

@@ -75,7 +75,7 @@ def history(
     if at.json:
         output.data([event.as_dict() for event in events])
         return
-    from retclip.store.records.history import EVENT_COLUMNS
+    from retclip.store.records import EVENT_COLUMNS
 
     output.table(f"changes in {at.store}", EVENT_COLUMNS, [event.cells() for event in events])
 

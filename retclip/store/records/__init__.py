@@ -12,6 +12,7 @@ from retclip.store.records.exports import ExportedRun as ExportedRun
 from retclip.store.records.exports import ExportedSegment as ExportedSegment
 from retclip.store.records.filters import SegmentFilter as SegmentFilter
 from retclip.store.records.history import ACTOR_WIDTH as ACTOR_WIDTH
+from retclip.store.records.history import EVENT_COLUMNS as EVENT_COLUMNS
 from retclip.store.records.history import ClassChange as ClassChange
 from retclip.store.records.history import EventFilter as EventFilter
 from retclip.store.records.history import EventLog as EventLog
