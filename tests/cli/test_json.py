@@ -32,7 +32,7 @@ def evidence(run, built, tmp_path):
 def test_class_list(told, memory):
     found, ran = told("class", "list")
     assert {one["name"]: one["segments"] for one in found} == {one.name: one.segments for one in memory.classes.list()}
-    assert set(found[0]) == {"id", "name", "is_thing", "aliases", "segments", "images"}
+    assert set(found[0]) == {"id", "name", "is_thing", "aliases", "segments", "images", "negatives"}
     assert ran.err == ""
 
 

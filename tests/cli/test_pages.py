@@ -41,6 +41,9 @@ BESIDE = {  # begins so -> what is put behind it
 GATED = "retclip class add kayak kayaks/ --crops --thing --store street --check"
 ENDS = {  # begins so -> exit code, and what is said
     "retclip store add-space": (6, "retclip weights pull"),
+    "retclip store search --text": (2, "text tower"),  # an ImageNet network's
+    "retclip store show": (3, "retclip store search"),  # an id of another store
+    "retclip quarantine": (3, "retclip store search"),
     GATED: (8, "it was taken back"),  # the photos of kayaks show none
 }
 

@@ -44,6 +44,11 @@ OTHER = FeatureSpace("test.other", "none", "none", "area-1", 4)
 NAMES = ("road", "Car", "Traffic  light", "élan", "Ｔree")
 
 
+# Hashes of moments, and tables whose own tests run on both databases: test_chain_check, test_rejections, test_trust,
+# test_traces.
+ELSEWHERE = {"chain_link", "rejection_fact", "segment_trust", "trace", "trace_voter"}
+
+
 def contents(store: FeatureStore) -> dict[str, list[tuple[str, ...]]]:
     """Every table's rows, sorted, with numbers replaced by what they point at."""
     tables = Base.metadata.tables
@@ -187,8 +192,9 @@ def filled(both, made) -> list[FeatureStore]:
 def test_every_table_says_the_same(filled) -> None:
     sqlite, postgresql = (contents(store) for store in filled)
     assert set(sqlite) == set(Base.metadata.tables)
-    assert [name for name, rows in sqlite.items() if not rows] == [], "the work leaves no table empty"
-    for name, rows in sqlite.items():
+    compared = {name: rows for name, rows in sqlite.items() if name not in ELSEWHERE}
+    assert [name for name, rows in compared.items() if not rows] == [], "the work leaves no table empty"
+    for name, rows in compared.items():
         assert rows == postgresql[name], name
 
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sqlalchemy import Connection, select
-from torch import Tensor
 
 from retclip.store.archive.shards import Archive
 from retclip.store.history import rejections
@@ -22,6 +20,9 @@ from retclip.store.sql.catalog import its_vector, rows_in
 from retclip.store.sql.tables import Segment, SegmentFeature, Shard
 from retclip.store.sql.transactions import Transactions
 from retclip.types import Negatives, Neighbours
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,8 @@ class NegativeExamples:
         if not places:
             return near
         rows, classes = (list(column) for column in zip(*places, strict=True))
+        import torch  # here: the command line opens stores without it
+
         against = torch.from_numpy(stored.vectors[rows]).to(vectors.device)  # (m, d)
         distances = (1.0 - vectors.float() @ against.T).clamp(0.0, 2.0)  # (n, m)
         negatives = Negatives(stored.ids[rows], torch.tensor(classes, device=vectors.device), distances)

@@ -72,6 +72,7 @@ def test_a_sound_store_is_sound(copied):
         "archive",
         "index",
         "graph",
+        "traces",
     ]
     assert by_name(found)["graph"].ok
     assert by_name(found)["graph"].found == "none needed: up to 20000 vectors are searched one by one"
@@ -195,7 +196,7 @@ def two_spaces(copied):
 def test_every_space_is_checked_and_repaired(copied, built, two_spaces):
     found = check_store(copied, StoreOptions(), repair=False)
     of_each = [f"{what} reference.colour_texture" for what in ("space", "index of", "graph of")]
-    wanted = ["disk", "catalog", "schema", "history", "chain of events", "archive", *of_each * 2]
+    wanted = ["disk", "catalog", "schema", "history", "chain of events", "archive", *of_each * 2, "traces"]
     assert [finding.what.split(" (")[0] for finding in found] == wanted
     assert all(one.ok for one in found)
     with FeatureStore.open(copied) as store:

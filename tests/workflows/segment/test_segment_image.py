@@ -31,7 +31,7 @@ class NearGrass:
     def require_complete(self, space):
         self.space = space
 
-    def nearest(self, vectors, store_classes, k, per_class, space):
+    def nearest(self, vectors, store_classes, k, per_class, space, trusted, min_trust):
         assert space == self.space
         self.asked.append((vectors, store_classes, k, per_class))
         count = len(vectors)
