@@ -43,8 +43,9 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from retclip.audits import Audit
+    from retclip.checkup import doctor
     from retclip.config import Settings
-    from retclip.engine import RetCLIP, doctor
+    from retclip.engine import RetCLIP
     from retclip.namespaces import Classes, Matches, Spaces
     from retclip.plugin.checked_source import CheckedSource
     from retclip.progress import Progress
@@ -143,7 +144,7 @@ _HOMES = {  # imported when they are first asked for
     "StoreClass": "store.records",
     "StoreDifference": "store.records",
     "Vocabulary": "types",
-    "doctor": "engine",
+    "doctor": "checkup",
 }
 __all__ = [
     "AddSpaceReport",

@@ -14,23 +14,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from retclip.audits import Audit
+from retclip.checkup import check
 from retclip.config import Settings
 from retclip.data.inputs import Classes as Names
 from retclip.data.inputs import ImageInput, as_image, as_vocabulary, several
-from retclip.errors import ConfigError, PluginUnavailable, WeightsMissing
+from retclip.errors import ConfigError
 from retclip.namespaces import Classes, Matches, Source, Spaces, filling_of, opened, remember_first
 from retclip.plugin.checked_source import CheckedSource
 from retclip.progress import OnProgress, silent
 from retclip.result import SegmentationResult
-from retclip.session import Components, Session, account, store_options
+from retclip.session import Components, Session, account
 from retclip.workflows.segment.parts import PreparedVocabulary, voting_again
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from retclip.corrections import Meant
-    from retclip.evidence import Evidence
-    from retclip.plugin.contracts import NeighbourVote
     from retclip.report.segment_report import SegmentReport
     from retclip.report.segment_table import SegmentTable
     from retclip.store.feature_store import FeatureStore
@@ -197,10 +196,11 @@ class RetCLIP:
         from retclip.report.explanation import picture
         from retclip.workflows.explain.evidence_file import load_evidence
         from retclip.workflows.explain.explain import Again, explain, segment_at
+        from retclip.workflows.explain.recorded_voters import recorded_voters
 
         store, (decided, evidence) = self.session.without_store(), load_evidence(Path(result))
         number, mask = segment_at(decided, *at) if at is not None else (segment or 0, None)
-        again = Again(self._voters(evidence, bool(left_out)), left_out)
+        again = Again(recorded_voters(self.session.components.manager, evidence, bool(left_out)), left_out)
         return explain(store, decided, evidence, number, mask, partial(picture, store, decided), again)
 
     def trace(self, result: SegmentationResult, days: float | None = None) -> None:
@@ -227,18 +227,11 @@ class RetCLIP:
             count_given = "both" if segment is not None else "neither"
             raise ConfigError("one of SEGMENT and --run RUN", count_given, "give one")
         from retclip.workflows.explain.influence import influence
+        from retclip.workflows.explain.recorded_voters import recorded_voters
 
         (number,) = self.store.segments.find([str(segment)]) if segment is not None else (None,)
-        return influence(self.store, lambda evidence: self._voters(evidence, True), number, run)
-
-    def _voters(self, evidence: Evidence, required: bool) -> Mapping[str, NeighbourVote]:
-        """Return the classifiers that vote again. required: raise where one cannot, instead of returning none."""
-        try:
-            return self.session.components.voting_again(evidence.settings.get("classifiers", ()))
-        except (PluginUnavailable, ConfigError, WeightsMissing):
-            if required:
-                raise
-            return {}
+        manager = self.session.components.manager
+        return influence(self.store, partial(recorded_voters, manager), number, run)
 
     def build(
         self,
@@ -457,35 +450,11 @@ class RetCLIP:
         Raises DataError where the source has no classes or no image could be used, and where `report` cannot be
         written, before the work; ConfigError, PluginError, WeightsMissing, StoreError.
         """
-        segmenter = None if predictions is not None else self.session.segmenter()
-        from retclip.data.readers.coco.panoptic_predictions import PanopticPredictions
-        from retclip.report.evaluation_page import EvaluationPage
-        from retclip.workflows.building.source_classes import annotated_vocabulary
-        from retclip.workflows.evaluation.evaluate import Bootstrap, Evaluator
-        from retclip.workflows.evaluation.run_folder import Part
-        from retclip.workflows.evaluation.stored_predictions import StoredEvaluator
+        from retclip.evaluation_run import Answers, Output, evaluate
 
-        if part is not None and out is None:
-            raise ConfigError("a folder for the part of an evaluation", "none", "name it: --out FOLDER")
-        page = None if report is None else EvaluationPage(Path(report), pictures)
-        photos, named, drawn = self.source(source), as_vocabulary(seen), bootstrap or Bootstrap()
-        annotated = annotated_vocabulary(photos)
-        evaluator: Evaluator | StoredEvaluator
-        if segmenter is None:
-            stored = PanopticPredictions(Path(predictions or ""), photos.classes())
-            evaluator = StoredEvaluator(photos, stored, named, drawn, page is not None and pictures > 0)
-        else:
-            evaluator = Evaluator(segmenter, photos, named, self.prepare(annotated), drawn)
-        run = None if out is None else evaluator.record_in(Path(out), photos.address, part or Part())
-        for judged in evaluator.judged(on_progress):
-            if page:
-                page.add(judged, annotated.names)
-        evaluation = evaluator.evaluation()
-        if run:
-            run.write(evaluation)
-        if page:
-            page.write(evaluation, photos.address)
-        return evaluation
+        answers = Answers(seen, bootstrap, None if predictions is None else Path(predictions))
+        output = Output(None if report is None else Path(report), pictures, None if out is None else Path(out), part)
+        return evaluate(self.session, source, answers, output, on_progress)
 
     def finetune(
         self,
@@ -524,51 +493,4 @@ class RetCLIP:
         repair: make the index right where it differs from the catalog. A store that does not open: `retclip.doctor`.
         chain_head: the head of the chain of events as it was noted once (`log().head`), in full or from 8 digits on.
         """
-        return _doctor(self.session.components, repair, store=self.session.without_store(), chain_head=chain_head)
-
-
-def doctor(
-    store: str | PathLike[str] | None = None,
-    config_file: str | PathLike[str] | None = None,
-    settings: Mapping[str, Any] | None = None,
-    repair: bool = False,
-    chain_head: str | None = None,
-) -> DoctorReport:
-    """Check Python, torch, plugins and weights, and whether catalog, archive and index of a store agree.
-
-    store: its folder, None = none; it need not be one that opens.
-    config_file, settings: as `open` takes them.
-    repair: make the index right where it differs from the catalog.
-    chain_head: the head of the store's chain of events as it was noted once; that it is still there is checked, too.
-    Raises ConfigError; what is wrong is in the report.
-    """
-    if chain_head is not None and store is None:
-        raise ConfigError("--store DIR beside --chain-head", "none", "name the store that the head was noted of")
-    folder = None if store is None else Path(store)
-    components = Components.configured(folder, Path(config_file) if config_file else None, settings)
-    return _doctor(components, repair, folder, chain_head=chain_head)
-
-
-def _doctor(
-    components: Components,
-    repair: bool,
-    folder: Path | None = None,
-    store: FeatureStore | None = None,
-    chain_head: str | None = None,
-) -> DoctorReport:
-    from retclip.plugin.manager import PluginManager
-    from retclip.plugin.weights import cached_in
-    from retclip.workflows.doctor.doctor import DoctorReport, check_installation, check_open_store, check_store
-    from retclip.workflows.doctor.doctor_weights import check_weights
-
-    settings = components.settings
-    findings = check_installation(settings.plugins.disabled)
-    with cached_in(settings.weights.place):
-        manager = PluginManager.discover(settings.plugins.disabled)
-        findings += check_weights(manager.listed_weights(settings.of_component).values())
-    backbones = [info.full_name for info in manager.components("backbone")]
-    if store is not None:
-        findings += check_open_store(store, repair, backbones, chain_head)
-    elif folder is not None:
-        findings += check_store(folder, store_options(settings), repair, backbones, chain_head)
-    return DoctorReport(tuple(findings))
+        return check(self.session.components, repair, store=self.session.without_store(), chain_head=chain_head)

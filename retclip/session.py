@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +17,7 @@ from retclip.data.inputs import Classes, as_vocabulary
 from retclip.device import choose
 from retclip.errors import ConfigError, PluginUnavailable, StoreError, StoreMissing, WeightsMissing
 from retclip.plugin.checked_source import CheckedSource
-from retclip.plugin.contracts import LEVELS, NEIGHBOURS, NeighbourVote
+from retclip.plugin.contracts import LEVELS, NEIGHBOURS
 from retclip.plugin.local_files import PACKAGE, local_file
 from retclip.plugin.manager import PluginManager, text_threshold
 from retclip.plugin.pairing import Capable, check_pairing, needs_store
@@ -160,24 +160,6 @@ class Components:
                 info.distribution,
             )
         return self._loaded[key]
-
-    def voting_again(self, classifiers: Sequence[Mapping[str, Any]]) -> dict[str, NeighbourVote]:
-        """Return the classifiers that vote with neighbours, as a result's evidence says that they were set.
-
-        classifiers: name and settings of each (`Evidence.settings`).
-        Raises PluginUnavailable, and ConfigError for one that cannot vote again.
-        """
-        voters: dict[str, NeighbourVote] = {}
-        for each in classifiers:
-            info = self.manager.find("classifier", str(each["name"]))
-            if NEIGHBOURS not in info.component.needs:
-                continue
-            voter = self.manager.load("classifier", info.full_name, dict(each["settings"]), Device())
-            if not isinstance(voter, NeighbourVote):
-                todo = "ask without --without, or give it `vote` (`retclip.plugin.contracts.NeighbourVote`)"
-                raise ConfigError("a classifier that votes by its neighbours alone", info.full_name, todo)
-            voters[info.full_name] = voter
-        return voters
 
     def models(self, building: bool, device: Device | None = None) -> Models:
         """Return backbone and proposer for a workflow; a build has its own proposer.

@@ -1,0 +1,92 @@
+"""`memory.evaluate`: whose answers are compared with a source's annotation, and what is written of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retclip.data.inputs import Classes as Names
+from retclip.data.inputs import as_vocabulary
+from retclip.errors import ConfigError
+from retclip.namespaces import Source, opened
+from retclip.progress import OnProgress
+
+if TYPE_CHECKING:
+    from retclip.plugin.checked_source import CheckedSource
+    from retclip.session import Session
+    from retclip.workflows.evaluation.evaluate import Evaluator
+    from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation
+    from retclip.workflows.evaluation.run_folder import Part
+    from retclip.workflows.evaluation.stored_predictions import StoredEvaluator
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is compared with the annotation.
+
+    seen: the classes that the fine-tuning saw; None = the in-vocabulary classifier's.
+    bootstrap: how intervals are drawn; None = 1,000 drawings of seed 0.
+    predictions: a COCO panoptic JSON; None = the session's own answers.
+    """
+
+    seen: Names = None
+    bootstrap: Bootstrap | None = None
+    predictions: Path | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is written.
+
+    report: the page, FILE.html or a folder; None = none.
+    pictures: how many images it shows.
+    folder: of run.json and the counts of each image; None = none.
+    part: of the images, which needs the folder; None = all.
+    """
+
+    report: Path | None = None
+    pictures: int = 12
+    folder: Path | None = None
+    part: Part | None = None
+
+
+def evaluate(session: Session, source: Source, answers: Answers, output: Output, on_progress: OnProgress) -> Evaluation:
+    """Compare answers with the annotation of a source; see `RetCLIP.evaluate`."""
+    if answers.predictions is None:
+        session.segmenter()  # what is missing is told before a source is read
+    from retclip.report.evaluation_page import EvaluationPage
+    from retclip.workflows.building.source_classes import annotated_vocabulary
+    from retclip.workflows.evaluation.run_folder import Part
+
+    if output.part is not None and output.folder is None:
+        raise ConfigError("a folder for the part of an evaluation", "none", "name it: --out FOLDER")
+    page = None if output.report is None else EvaluationPage(output.report, output.pictures)
+    photos = opened(session, source)
+    names = annotated_vocabulary(photos).names
+    evaluator = _evaluator(session, photos, answers, page is not None and output.pictures > 0)
+    run = None if output.folder is None else evaluator.record_in(output.folder, photos.address, output.part or Part())
+    for judged in evaluator.judged(on_progress):
+        if page:
+            page.add(judged, names)
+    evaluation = evaluator.evaluation()
+    if run:
+        run.write(evaluation)
+    if page:
+        page.write(evaluation, photos.address)
+    return evaluation
+
+
+def _evaluator(session: Session, photos: CheckedSource, answers: Answers, decoded: bool) -> Evaluator | StoredEvaluator:
+    """Make what walks over the source. decoded: whether photos are needed where predictions lie on disk."""
+    from retclip.data.readers.coco.panoptic_predictions import PanopticPredictions
+    from retclip.workflows.building.source_classes import annotated_vocabulary
+    from retclip.workflows.evaluation.evaluate import Bootstrap, Evaluator
+    from retclip.workflows.evaluation.stored_predictions import StoredEvaluator
+
+    seen, bootstrap = as_vocabulary(answers.seen), answers.bootstrap or Bootstrap()
+    if answers.predictions is None:
+        prepared = session.prepared(annotated_vocabulary(photos))
+        return Evaluator(session.segmenter(), photos, seen, prepared, bootstrap)
+    predictions = PanopticPredictions(answers.predictions, photos.classes())
+    return StoredEvaluator(photos, predictions, seen, bootstrap, decoded)

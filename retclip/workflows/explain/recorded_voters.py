@@ -1,0 +1,42 @@
+"""The classifiers that voted for a kept answer, set as they were then: what deciding again needs of the plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from retclip.errors import ConfigError, PluginUnavailable, WeightsMissing
+from retclip.evidence import Evidence
+from retclip.plugin.contracts import NEIGHBOURS, NeighbourVote
+from retclip.plugin.manager import PluginManager
+from retclip.types import Device
+from retclip.workflows.explain.replay import Voters
+
+
+def recorded_voters(manager: PluginManager, evidence: Evidence, required: bool = True) -> Voters:
+    """Load the classifiers that voted with neighbours, by name.
+
+    required: raise where one cannot vote again, instead of returning none.
+    Raises PluginUnavailable, WeightsMissing, and ConfigError for one that cannot vote again.
+    """
+    try:
+        return _loaded(manager, evidence.settings.get("classifiers", ()))
+    except (PluginUnavailable, ConfigError, WeightsMissing):
+        if required:
+            raise
+        return {}
+
+
+def _loaded(manager: PluginManager, classifiers: Sequence[Mapping[str, Any]]) -> dict[str, NeighbourVote]:
+    """Load those that vote. classifiers: name and settings of each, as the evidence has them."""
+    voters: dict[str, NeighbourVote] = {}
+    for classifier in classifiers:
+        info = manager.find("classifier", str(classifier["name"]))
+        if NEIGHBOURS not in info.component.needs:
+            continue
+        voter = manager.load("classifier", info.full_name, dict(classifier["settings"]), Device())
+        if not isinstance(voter, NeighbourVote):
+            todo = "ask without --without, or give it `vote` (`retclip.plugin.contracts.NeighbourVote`)"
+            raise ConfigError("a classifier that votes by its neighbours alone", info.full_name, todo)
+        voters[info.full_name] = voter
+    return voters
