@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +17,12 @@ from retclip.errors import PartialFailure
 from retclip.passed_over import by_reason
 
 if TYPE_CHECKING:
+    from retclip.engine import RetCLIP
+    from retclip.plugin.checked_source import CheckedSource
+    from retclip.workflows.classes.fill_report import FillReport
     from retclip.workflows.evaluation.evaluate import Evaluation
+
+    Compare = Callable[..., Evaluation]
 
 Seen = Annotated[
     str | None, typer.Option(help="Seen classes, a comma list or a file (default: the in-vocabulary classifier's).")
@@ -73,40 +79,63 @@ def evaluate(
 ) -> None:
     """Segment every image of SOURCE with its own classes and compare: PQ, SQ, RQ, mAP, mIoU, FWIoU and boundary IoU,
     with intervals, for all classes and for those that the fine-tuning saw and did not see apart."""
-    store, models, flags = setup.store, setup.models, setup.models.flags(classifiers=classifier)
-    from retclip.workflows.building.source_classes import annotated_vocabulary
-    from retclip.workflows.evaluation.evaluation_figures import Bootstrap
-    from retclip.workflows.evaluation.run_folder import part_of_text
-
-    bootstrap, part = (
-        Bootstrap(intervals.drawings, intervals.seed),
-        None if run.part is None else part_of_text(run.part),
-    )
-    stopped = output.told_when_stopped(STOPPED if run.out is None else output.GO_ON)
+    flags, compare = setup.models.flags(classifiers=classifier), _comparison(seen, page, intervals, run)
     if predictions is not None:
-        with options.without_store(models.config, flags) as memory, stopped, ProgressLine() as line:
-            evaluation = memory.evaluate(
-                source, seen, page.report, page.pictures, line, bootstrap, predictions, run.out, part
-            )
-        fill = None
+        with options.without_store(setup.models.config, flags) as memory:
+            evaluation, fill = compare(memory, source, predictions), None
         _say_unmatched(evaluation)
     else:
-        with options.opened(
-            store, models.config, flags, missing_ok=not fill_missing, required=options.to_segment
-        ) as memory:
-            photos = memory.source(source)
-            names = annotated_vocabulary(photos)
-            fill = filled(memory, names) if fill_missing else None
-            if fill is None:
-                say_missing(memory, memory.prepare(names), store)
-            with stopped, ProgressLine() as line:
-                evaluation = memory.evaluate(
-                    photos, seen, page.report, page.pictures, line, bootstrap, None, run.out, part
-                )
-    if models.json:
+        evaluation, fill = _segmented(source, setup, flags, fill_missing, compare)
+    if setup.models.json:
         output.data({**evaluation.as_dict(), "fill": fill.as_dict()} if fill else evaluation.as_dict())
     else:
         print_evaluation(evaluation, per_class)
+    _say_written(evaluation, page, run)
+    if unusable := [*(fill.failures if fill else ()), *evaluation.failures]:
+        raise PartialFailure(
+            "every input to be usable", f"{len(unusable)} failures, first {unusable[0]}", "list them: --json"
+        )
+
+
+def _comparison(seen: str | None, page: Page, intervals: Intervals, run: Run) -> Compare:
+    """Return what compares answers with the annotation of a source: a memory's own, or predictions on disk.
+
+    Raises ConfigError for what is no --part.
+    """
+    from retclip.workflows.evaluation.evaluation_figures import Bootstrap
+    from retclip.workflows.evaluation.run_folder import part_of_text
+
+    bootstrap = Bootstrap(intervals.drawings, intervals.seed)
+    part = None if run.part is None else part_of_text(run.part)
+    stopped = STOPPED if run.out is None else output.GO_ON
+
+    def compare(memory: RetCLIP, source: str | CheckedSource, predictions: Path | None = None) -> Evaluation:
+        with output.told_when_stopped(stopped), ProgressLine() as line:
+            return memory.evaluate(
+                source, seen, page.report, page.pictures, line, bootstrap, predictions, run.out, part
+            )
+
+    return compare
+
+
+def _segmented(
+    source: str, setup: options.Setup, flags: dict[str, Any], fill_missing: bool, compare: Compare
+) -> tuple[Evaluation, FillReport | None]:
+    """Compare the store's own answers, filled before where that is asked for."""
+    from retclip.workflows.building.source_classes import annotated_vocabulary
+
+    config, required = setup.models.config, options.to_segment
+    with options.opened(setup.store, config, flags, missing_ok=not fill_missing, required=required) as memory:
+        photos = memory.source(source)
+        names = annotated_vocabulary(photos)
+        fill = filled(memory, names) if fill_missing else None
+        if fill is None:
+            say_missing(memory, memory.prepare(names), setup.store)
+        return compare(memory, photos), fill
+
+
+def _say_written(evaluation: Evaluation, page: Page, run: Run) -> None:
+    """Say what was passed over and assumed, and which files were written."""
     if evaluation.passed_over:
         output.message(f"passed over: {by_reason(evaluation.passed_over)}")
     output.say_assumed(evaluation.assumed)
@@ -116,10 +145,6 @@ def evaluate(
         output.message(f"wrote {page_file(page.report)}")
     if run.out:
         output.message(f"wrote {run.out / 'run.json'}")
-    if unusable := [*(fill.failures if fill else ()), *evaluation.failures]:
-        raise PartialFailure(
-            "every input to be usable", f"{len(unusable)} failures, first {unusable[0]}", "list them: --json"
-        )
 
 
 def _say_unmatched(evaluation: Evaluation) -> None:
