@@ -16,7 +16,6 @@ from typing import Any, cast
 
 from retclip.algorithms.semantic_map import semantic_map
 from retclip.errors import DataError
-from retclip.names import name_key
 from retclip.passed_over import Tally, passed_over_by
 from retclip.plugin.contracts import ANNOTATION, PATCHES, ImageSource, SourceImage
 from retclip.plugin.weight_digests import weight_digests
@@ -31,12 +30,12 @@ from retclip.workflows.evaluation.instances import annotated_instances, merged_i
 from retclip.workflows.evaluation.judged import Judged
 from retclip.workflows.evaluation.kept_counts import KeptCounts
 from retclip.workflows.evaluation.run_folder import Configuration, Part, RunFolder
+from retclip.workflows.evaluation.seen_classes import listed_as_seen
 from retclip.workflows.segment.decode_ahead import decoded
 from retclip.workflows.segment.describe_image import Description
 from retclip.workflows.segment.in_groups import in_groups
 from retclip.workflows.segment.parts import PreparedVocabulary, Segmenter
 from retclip.workflows.segment.segment_image import (
-    classes_with_terms,
     decide,
     describe_images,
     merge,
@@ -174,18 +173,12 @@ def weights_and_store(parts: Segmenter) -> dict[str, Any]:
 def _seen(parts: Segmenter, prepared: PreparedVocabulary, seen: Vocabulary | None) -> tuple[bool, ...] | None:
     """Return per class whether it counts as seen, None where that is unknown.
 
-    A class that has any term in common with the list is seen (method.md 1.7).
-
     seen: the list; None = the terms of an in-vocabulary classifier.
     """
     if seen is None:
         trained = any(component.component.role is Role.IN_VOCABULARY for component in parts.classifiers)
         return tuple(seen_classes(parts, prepared).tolist()) if trained else None
-    flags = classes_with_terms(prepared.vocabulary, {name_key(term) for term in seen.terms}).tolist()
-    if not any(flags):
-        examples = ", ".join(prepared.vocabulary.names[:5])
-        raise DataError(f"seen classes of the source, e.g. {examples}", ", ".join(seen.names[:5]), "correct --seen")
-    return tuple(flags)
+    return listed_as_seen(prepared.vocabulary, seen)
 
 
 def _settings(parts: Segmenter, groups: Sequence[bool] | None, seen: Vocabulary | None) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from retclip._version import __version__
 from retclip.algorithms.panoptic_matching import Labelled
 from retclip.data.readers.coco.panoptic_predictions import PanopticPredictions
 from retclip.errors import DataError
-from retclip.names import name_key
 from retclip.passed_over import PassedOver, Tally, passed_over_by
 from retclip.plugin.contracts import ImageSource, SourceImage
 from retclip.progress import OnProgress, Progress, silent
@@ -30,6 +29,7 @@ from retclip.workflows.evaluation.instances import Annotated
 from retclip.workflows.evaluation.judged import Judged
 from retclip.workflows.evaluation.kept_counts import KeptCounts
 from retclip.workflows.evaluation.run_folder import Configuration, Part, RunFolder
+from retclip.workflows.evaluation.seen_classes import listed_as_seen
 
 NO_INSTANCES = "predictions on disk are panoptic maps, without instances of their own"
 
@@ -51,7 +51,7 @@ class StoredEvaluator:
         annotated = annotated_vocabulary(source)
         self.source, self.predictions, self.bootstrap, self.photos = source, predictions, bootstrap, photos
         self.names = annotated.names
-        self._groups = None if seen is None else _seen(annotated, seen)
+        self._groups = None if seen is None else listed_as_seen(annotated, seen)
         self._counters, self._failures = Counters(annotated.names, annotated.is_thing), list[Failure]()
         self._tally = Tally(passed_over_by(source))
         self._annotated, self.kept = annotated, KeptCounts(self._counters)
@@ -129,15 +129,3 @@ def _truth(record: SourceImage, image: Image | None) -> tuple[PanopticSegmentati
 def _panoptic(result: Labelled) -> PanopticSegmentation:
     label_map = result.runs.replaced({segment.id: segment.id for segment in result.segments})
     return PanopticSegmentation(label_map.astype("int32"), tuple(result.segments))
-
-
-def _seen(annotated: Vocabulary, seen: Vocabulary) -> tuple[bool, ...]:
-    """Return per class whether any of its terms is named. Raises DataError where none is."""
-    terms = {name_key(term) for term in seen.terms}
-    flags = [False] * len(annotated)
-    for term, index in zip(annotated.terms, annotated.row_class.tolist(), strict=True):
-        flags[index] |= name_key(term) in terms
-    if not any(flags):
-        examples = ", ".join(annotated.names[:5])
-        raise DataError(f"seen classes of the source, e.g. {examples}", ", ".join(seen.names[:5]), "correct --seen")
-    return tuple(flags)
