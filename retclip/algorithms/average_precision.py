@@ -131,16 +131,6 @@ class AveragePrecision:
         self.classes = classes
         self._entries: dict[int, list[ClassInImage]] = {}  # by class
 
-    def add(
-        self,
-        predicted: Sequence[Instance],
-        annotated: Sequence[Instance],
-        absent: Collection[int] | None = None,
-        incomplete: Collection[int] = (),
-    ) -> None:
-        """Add one image. See `compared`."""
-        self.include(self.compared(predicted, annotated, absent, incomplete))
-
     def compared(
         self,
         predicted: Sequence[Instance],

@@ -27,7 +27,7 @@ def bar(start, stop, width=20):
 def ap(*images, classes=2):
     counted = AveragePrecision(classes)
     for predicted, annotated in images:
-        counted.add(predicted, annotated)
+        counted.include(counted.compared(predicted, annotated))
     return counted.result()
 
 
@@ -112,8 +112,8 @@ def test_where_an_image_says_what_was_looked_for_no_other_class_is_judged():
 
     def figures(absent, incomplete=()):
         counted = AveragePrecision(2)
-        counted.add([right, wrong, alarm], truth, absent, incomplete)
-        counted.add(*bus)
+        counted.include(counted.compared([right, wrong, alarm], truth, absent, incomplete))
+        counted.include(counted.compared(*bus))
         return counted.result().per_class
 
     assert figures(None) == (pytest.approx(0.5), pytest.approx(0.5)), "everything was looked for"
@@ -126,7 +126,7 @@ def test_where_an_image_says_what_was_looked_for_no_other_class_is_judged():
 def test_an_unmatched_prediction_of_an_incomplete_class_is_excused_and_a_match_counts():
     truth, half = [Instance(0, bar(0, 10))], Instance(0, bar(0, 8), 0.9)
     counted = AveragePrecision(1)
-    counted.add([half], truth, [], [0])
+    counted.include(counted.compared([half], truth, [], [0]))
     assert counted.result().ap == pytest.approx(0.7), "a match below IoU .85, above it nothing at all"
 
 
@@ -160,7 +160,7 @@ def test_crowds_and_areas_agree_with_pycocotools_run_on_whole_files(seed):
             {"image_id": image, "category_id": one.class_index, "segmentation": one.mask, "score": one.score}
             for one in predicted
         ]
-        counted.add(predicted, annotated)
+        counted.include(counted.compared(predicted, annotated))
     found, wanted = counted.result(), whole_files(truth, guesses)
     mine = (found.ap, found.ap50, found.ap75, found.small, found.medium, found.large)
     assert [-1 if one is None else one for one in mine] == pytest.approx(wanted, abs=1e-9)
@@ -206,7 +206,7 @@ def test_nothing_is_printed(capsys):
 def test_what_cannot_be_counted_is_refused_and_nothing_of_the_image_stays(predicted, told):
     counted = AveragePrecision(2)
     with pytest.raises(DataError, match=told):
-        counted.add(predicted, [Instance(0, bar(0, 10))])
+        counted.include(counted.compared(predicted, [Instance(0, bar(0, 10))]))
     assert counted.result().ap is None
 
 
@@ -220,10 +220,11 @@ def test_agrees_with_pycocotools_on_real_photos(shared_data):
     for image in truth["images"]:
         mine = [one for one in guesses if one["image_id"] == image["id"]]
         theirs = [one for one in truth["annotations"] if one["image_id"] == image["id"]]
-        counted.add(
+        image = counted.compared(
             [Instance(index[one["category_id"]], one["segmentation"], one["score"]) for one in mine],
             [Instance(index[one["category_id"]], one["segmentation"], is_crowd=bool(one["iscrowd"])) for one in theirs],
         )
+        counted.include(image)
     found = counted.result()
     assert (found.ap, found.ap50, found.ap75) == pytest.approx(
         [wanted[key] for key in ("AP", "AP50", "AP75")], abs=1e-9
