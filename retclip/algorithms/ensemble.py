@@ -12,6 +12,8 @@ A source *abstains* for a class or a mask where it has no evidence, which is not
 neighbour in reach, is scored by CLIP alone instead of being capped at (1 - gamma) s_clip. `unknown = "zero"` is the
 literal formula: an abstention counts as score 0. Either way a mask's scores depend on that mask alone.
 
+`ensembles` is the same for many alpha, beta and gamma at once, the axis s.
+
 Where retrieval says how certain it is of a mask, r in [0, 1], two things change there (the rule is ours; without that
 the paper's formula stays as it is):
 
@@ -33,6 +35,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from retclip.errors import ConfigError
 from retclip.shapes import check_choice
 from retclip.types import ClassScores, Role
 
@@ -81,18 +84,38 @@ def ensemble(
     Worked example, all sources present: a seen class weighs 0.12 s_ret + 0.28 s_clip + 0.60 s_iv, an unseen one
     0.21 s_ret + 0.49 s_clip + 0.30 s_iv. Without an in-vocabulary head s = s_oov.
     """
+    combined, void = ensembles(scores, seen, [weights], covered)
+    return combined[0], void
+
+
+def ensembles(
+    scores: Sequence[ClassScores],
+    seen: Bool[Tensor, "c"],
+    weights: Sequence[EnsembleWeights],
+    covered: Bool[Tensor, "n"] | None = None,
+) -> tuple[Float[Tensor, "s n c"], Float[Tensor, "n"]]:
+    """Return for each of s weights what `ensemble` returns, to the last bit; v (n,) is the same for all.
+
+    weights: at least one; they differ in alpha, beta and gamma alone. Raises ConfigError for others.
+    """
+    rules = {(each.form, each.unknown, each.renormalise) for each in weights}
+    if len(rules) != 1:
+        raise ConfigError("weights of one form and one rule", f"{len(rules)} of them", "combine each rule by itself")
+    ((form, unknown, renormalise),) = rules
     like = scores[0].values.to(_precision(scores))  # (n, c)
-    ret, clip, head = (_role_scores(scores, role, like, covered, weights.unknown) for role in ROLES)
-    alpha, beta, gamma = (like.new_tensor(weight) for weight in (weights.alpha, weights.beta, weights.gamma))  # ()
+    ret, clip, head = (_role_scores(scores, role, like, covered, unknown) for role in ROLES)
+    alpha, beta, gamma = (
+        like.new_tensor([getattr(each, name) for each in weights])[:, None, None] for name in ("alpha", "beta", "gamma")
+    )  # (s, 1, 1)
     certainty = _certainty(scores, like)  # (n, 1)
     if certainty is not None:
-        gamma = certainty + (1.0 - certainty) * gamma  # (n, 1)
+        gamma = certainty + (1.0 - certainty) * gamma  # (s, n, 1)
         ret = replace(ret, values=discounted(ret.values, clip.values, certainty))
-    gamma = _share(gamma, ret.valid, clip.valid)  # (n, c)
-    w = torch.where(seen.to(like.device), alpha, beta)  # (c,)
-    w = _share(w, ret.valid | clip.valid, head.valid)  # (n, c)
-    combined = combine(ret.values, clip.values, head.values, w, gamma, weights.form)  # (n, c)
-    if weights.form == "arithmetic" and weights.renormalise:
+    gamma = _share(gamma, ret.valid, clip.valid)  # (s, n, c)
+    w = torch.where(seen.to(like.device), alpha, beta)  # (s, 1, c)
+    w = _share(w, ret.valid | clip.valid, head.valid)  # (s, n, c)
+    combined = combine(ret.values, clip.values, head.values, w, gamma, form)  # (s, n, c)
+    if form == "arithmetic" and renormalise:
         combined = _to_sum_1(combined)
     void = _void(scores, like)  # (n,)
     return combined * (1.0 - void)[:, None], void
@@ -105,12 +128,12 @@ def combine(
     w: Float[Tensor, "..."],
     gamma: Float[Tensor, "..."],
     form: Form = "arithmetic",
-) -> Float[Tensor, "n c"]:
+) -> Float[Tensor, "*s n c"]:
     """Return s, the paper's formula (section 2.2; method.md 1.6).
 
     s_ret, s_clip, s_iv: (n, c) in [0, 1], scores by retrieval, by CLIP and by the in-vocabulary head.
-    w: (), (c,) or (n, c), the weight of retrieval and CLIP together; alpha for seen classes, beta for unseen ones.
-    gamma: (), (c,) or (n, c), the weight of retrieval beside CLIP.
+    w: (), (c,), (n, c) or (s, n, c), the weight of retrieval and CLIP together; alpha for seen classes, else beta.
+    gamma: as w, the weight of retrieval beside CLIP.
     Raises ConfigError for a form that does not exist.
 
     Worked example with w = 0.4, gamma = 0.3: of s_ret = 1, s_clip = 0.5, s_iv = 0.25 become s_oov = 0.65 and s = 0.41.
@@ -132,15 +155,15 @@ def discounted(
     return s_ret * (1.0 - (1.0 - certainty) * known)
 
 
-def _arithmetic(w: Tensor, s_oov: Tensor, s_iv: Tensor) -> Float[Tensor, "n c"]:
+def _arithmetic(w: Tensor, s_oov: Tensor, s_iv: Tensor) -> Float[Tensor, "*s n c"]:
     return w * s_oov + (1.0 - w) * s_iv
 
 
-def _geometric(w: Tensor, s_oov: Tensor, s_iv: Tensor) -> Float[Tensor, "n c"]:
+def _geometric(w: Tensor, s_oov: Tensor, s_iv: Tensor) -> Float[Tensor, "*s n c"]:
     """Return FC-CLIP's geometric form; 0 * log 0 counts as 0, so that a source with weight 0 cannot veto a class."""
-    w, zero = w.expand(s_iv.shape), torch.zeros_like(s_iv)  # (n, c)
-    logits = torch.where(w < 1.0, (1.0 - w) * s_iv.log(), zero) + torch.where(w > 0.0, w * s_oov.log(), zero)  # (n, c)
-    return torch.softmax(logits, dim=1).nan_to_num(0.0)  # (n, c); 0 where every class is vetoed
+    zero = torch.zeros_like(s_iv)  # (n, c)
+    logits = torch.where(w < 1.0, (1.0 - w) * s_iv.log(), zero) + torch.where(w > 0.0, w * s_oov.log(), zero)
+    return torch.softmax(logits, dim=-1).nan_to_num(0.0)  # (s, n, c); 0 where every class is vetoed
 
 
 FORMS: Mapping[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"arithmetic": _arithmetic, "geometric": _geometric}
@@ -184,17 +207,17 @@ def _role_scores(
     return _RoleScores(total / count.clamp(min=1.0), readable if literal else count > 0)
 
 
-def _share(weight: Tensor, valid: Tensor, other_valid: Tensor) -> Float[Tensor, "n c"]:
+def _share(weight: Tensor, valid: Tensor, other_valid: Tensor) -> Float[Tensor, "s n c"]:
     """Return the weight of one side of a sum: `weight` where both sides are valid, 1 where only this side can be.
 
-    weight: (), (c,) or (n, c) in [0, 1].
+    weight: (s, 1, 1), (s, 1, c), (s, n, 1) or (s, n, c) in [0, 1].
     valid, other_valid: (n, c) bool.
     """
     return torch.where(other_valid, torch.where(valid, weight, torch.zeros_like(weight)), torch.ones_like(weight))
 
 
-def _to_sum_1(scores: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
-    total = scores.sum(1, keepdim=True)  # (n, 1)
+def _to_sum_1(scores: Float[Tensor, "s n c"]) -> Float[Tensor, "s n c"]:
+    total = scores.sum(-1, keepdim=True)  # (s, n, 1)
     return torch.where(total > 0, scores / total.clamp(min=torch.finfo(scores.dtype).tiny), scores)
 
 

@@ -63,20 +63,45 @@ def panoptic_merge(
     """
     _, natural, device = count_and_size(masks)
     size = size or natural
-    best, labels = scores.max(dim=1) if scores.shape[1] else (void * 0, void.long())  # (n,), (n,)
-    candidates = ((best > thresholds.object_mask_threshold) & (best > void)).nonzero()[:, 0]  # (m,)
+    best, labels = best_classes(scores)  # (n,), (n,)
+    candidates = is_candidate(best, void, thresholds).nonzero()[:, 0]  # (m,)
     if not len(candidates):
         zeros = torch.zeros(size, dtype=torch.int32, device=device)  # (H, W)
         return zeros, zeros - 1, []
     owner, probability, present = _owners(masks, best, candidates, size)  # (H, W), (H, W), (m,)
     inside = probability >= thresholds.mask_threshold  # (H, W)
     won, areas = (torch.bincount(owner[where], minlength=len(candidates)) for where in (owner >= 0, inside))  # (m,)
-    valid = (areas > 0) & (present > 0) & (won / present.clamp(min=1) >= thresholds.overlap_threshold)  # (m,)
+    valid = survives(areas, won, present, thresholds)  # (m,)
     segments, ids = _segments(candidates[valid].tolist(), areas[valid].tolist(), best, labels, is_thing)
     segment_of = torch.zeros(len(candidates), dtype=torch.int32, device=device)  # (m,) segment id, 0 = dropped
     segment_of[valid] = torch.tensor(ids, dtype=torch.int32, device=device)
     label_map = torch.where(inside, segment_of[owner], 0).to(torch.int32)  # (H, W)
     return label_map, torch.where(label_map > 0, candidates[owner], -1).to(torch.int32), segments
+
+
+def best_classes(scores: Float[Tensor, "*s n c"]) -> tuple[Float[Tensor, "*s n"], Int64[Tensor, "*s n"]]:
+    """Return the best score of each mask, and its class; of equal ones the first."""
+    if not scores.shape[-1]:
+        return scores.new_zeros(scores.shape[:-1]), torch.zeros(scores.shape[:-1], dtype=torch.int64)
+    best, labels = scores.max(dim=-1)
+    return best, labels
+
+
+def is_candidate(
+    best: Float[Tensor, "*s n"], void: Float[Tensor, "n"], thresholds: MergeThresholds
+) -> Bool[Tensor, "*s n"]:
+    """Return step 1 of the module: which masks may become segments. best: as `best_classes` returns it."""
+    return (best > thresholds.object_mask_threshold) & (best > void)
+
+
+def survives(
+    areas: Int64[Tensor, "*s m"], won: Int64[Tensor, "*s m"], present: Int64[Tensor, "m"], thresholds: MergeThresholds
+) -> Bool[Tensor, "*s m"]:
+    """Return step 3 of the module: which candidates are left.
+
+    areas: pixels of each segment; won: those that the candidate has the highest score in; present: its original area.
+    """
+    return (areas > 0) & (present > 0) & (won / present.clamp(min=1) >= thresholds.overlap_threshold)
 
 
 def _owners(

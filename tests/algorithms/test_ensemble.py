@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retclip.algorithms.ensemble import EnsembleWeights, combine, ensemble
+from retclip.algorithms.ensemble import EnsembleWeights, combine, ensemble, ensembles
 from retclip.errors import ConfigError
 from retclip.types import ClassScores, Role
 
@@ -300,3 +300,27 @@ def test_a_formula_that_does_not_exist_is_refused(unhooked, wrong):
         one = torch.ones(1, 1)
         with pytest.raises(ConfigError, match="arithmetic, geometric"):
             module.combine(one, one, one, one, one, word)
+
+
+@pytest.mark.parametrize("form", ["arithmetic", "geometric"])
+def test_many_weights_at_once_are_each_alone_to_the_last_bit(form):
+    torch.manual_seed(4)
+    values = torch.rand(3, 7, 219).softmax(dim=-1)
+    certainty, speaks = torch.rand(7), torch.rand(7) > 0.3
+    found = [
+        ClassScores(values[0], torch.rand(219) > 0.2, RET, speaks=speaks, certainty=certainty),
+        ClassScores(values[1], torch.ones(219, dtype=torch.bool), CLIP),
+        ClassScores(values[2], torch.ones(219, dtype=torch.bool), HEAD, torch.rand(7)),
+    ]
+    seen, covered = torch.rand(219) > 0.5, torch.tensor([True] * 6 + [False])
+    many = [EnsembleWeights(*numbers, form=form) for numbers in torch.rand(40, 3).tolist()]
+    together, void = ensembles(found, seen, many, covered)
+    for each, rows in zip(many, together, strict=True):
+        alone, alone_void = ensemble(found, seen, each, covered)
+        assert torch.equal(rows, alone) and torch.equal(void, alone_void)
+
+
+def test_weights_of_two_rules_are_not_combined_at_once():
+    found = [source(CLIP, [[0.5, 0.5]])]
+    with pytest.raises(ConfigError, match="one form and one rule"):
+        ensembles(found, torch.tensor([True, True]), [EnsembleWeights(), EnsembleWeights(form="geometric")])

@@ -14,19 +14,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from retclip.algorithms.semantic_map import semantic_map
 from retclip.errors import DataError
 from retclip.passed_over import Tally, passed_over_by
-from retclip.plugin.contracts import ANNOTATION, PATCHES, ImageSource, SourceImage
+from retclip.plugin.contracts import ImageSource, SourceImage
 from retclip.plugin.weight_digests import weight_digests
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.records import Failure
 from retclip.types import Image, PanopticSegmentation, Role, Vocabulary
 from retclip.workflows.building.source_classes import annotated_vocabulary
-from retclip.workflows.evaluation.counters import Counters, Prediction
+from retclip.workflows.evaluation.answer_counts import answer_counts
+from retclip.workflows.evaluation.counters import Counters
 from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation, summary
 from retclip.workflows.evaluation.image_counts import ImageCounts
-from retclip.workflows.evaluation.instances import annotated_instances, merged_instances, predicted_instances
 from retclip.workflows.evaluation.judged import Judged
 from retclip.workflows.evaluation.kept_counts import KeptCounts
 from retclip.workflows.evaluation.run_folder import Configuration, Part, RunFolder
@@ -35,13 +34,8 @@ from retclip.workflows.segment.decode_ahead import decoded
 from retclip.workflows.segment.describe_image import Description
 from retclip.workflows.segment.in_groups import in_groups
 from retclip.workflows.segment.parts import PreparedVocabulary, Segmenter
-from retclip.workflows.segment.segment_image import (
-    decide,
-    describe_images,
-    merge,
-    provenance,
-    seen_classes,
-)
+from retclip.workflows.segment.score_masks import seen_classes
+from retclip.workflows.segment.segment_image import decide, describe_images, merge, provenance
 from retclip.workflows.segment.vocabulary import missing, prepare
 
 __all__ = ["Bootstrap", "Evaluation", "Evaluator", "Judged", "evaluate"]
@@ -144,18 +138,11 @@ def _count(
     parts: Segmenter, prepared: PreparedVocabulary, counters: Counters, image: Image, described: Description,
     number: int, name: str,
 ) -> tuple[PanopticSegmentation, ImageCounts]:  # fmt: skip
-    truth, things = cast("PanopticSegmentation", image.truth), counters.is_thing
+    truth, provides = cast("PanopticSegmentation", image.truth), parts.proposer.provides
     proposals, evidence = decide(parts, image, prepared, described)
-    combined = evidence.combined.to(proposals.masks.device)
-    annotated, provides = annotated_instances(truth, counters.index, things), parts.proposer.provides
     panoptic = merge(parts, evidence, proposals)
-    instances = (
-        merged_instances(panoptic, annotated)
-        if PATCHES in provides
-        else predicted_instances(proposals, combined, things, annotated, ANNOTATION in provides)
-    )
-    semantic = semantic_map(proposals.finest, combined, image.size).cpu().numpy()
-    return panoptic, counters.counted(Prediction(panoptic, semantic, instances), truth, annotated, number, name)
+    counts = answer_counts(counters, truth, panoptic, proposals, evidence.combined, provides, number, name)
+    return panoptic, counts
 
 
 def weights_and_store(parts: Segmenter) -> dict[str, Any]:

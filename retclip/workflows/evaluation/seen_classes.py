@@ -5,7 +5,7 @@ from __future__ import annotations
 from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.types import Vocabulary
-from retclip.workflows.segment.segment_image import classes_with_terms
+from retclip.workflows.segment.score_masks import classes_with_terms
 
 
 def listed_as_seen(classes: Vocabulary, seen: Vocabulary) -> tuple[bool, ...]:

@@ -15,31 +15,24 @@ import torch
 from torch import Tensor
 
 from retclip._version import __version__
-from retclip.algorithms.ensemble import EnsembleWeights, ensemble
+from retclip.algorithms.ensemble import EnsembleWeights
 from retclip.algorithms.panoptic_merge import MergeThresholds, panoptic_merge
 from retclip.algorithms.touching_pieces import join_touching_pieces
 from retclip.algorithms.void_specks import close_void_specks
-from retclip.device import inference
-from retclip.evidence import DecisionInputs, Evidence
-from retclip.names import name_key
-from retclip.plugin.calls import on_photos
-from retclip.plugin.checks import checked_scores
+from retclip.config_sections import SegmentSection
+from retclip.evidence import Evidence
 from retclip.plugin.contracts import PATCHES
-from retclip.types import DenseFeatures, Image, MaskProposals, PanopticSegmentation, Role, Vocabulary
+from retclip.types import DenseFeatures, Image, MaskProposals, PanopticSegmentation, Vocabulary
 from retclip.workflows.segment.describe_image import (
     Description,
-    addresses,
     key_features,
     keys_of,
     proposals_of,
     vectors_of,
 )
 from retclip.workflows.segment.masks import boxes
-from retclip.workflows.segment.neighbours import Searched, search_neighbours
 from retclip.workflows.segment.parts import Loaded, PreparedVocabulary, Segmenter
-from retclip.workflows.segment.score_rules import pruned, without_void_of_some
-from retclip.workflows.segment.tree_cut import Decided, at_best_cut
-from retclip.workflows.segment.vocabulary import needs_neighbours
+from retclip.workflows.segment.score_masks import decided, score_masks
 
 
 def segment_images(
@@ -76,106 +69,74 @@ def decide(
     parts: Segmenter, image: Image, prepared: PreparedVocabulary, described: Description
 ) -> tuple[MaskProposals, Evidence]:
     """Score every mask by every classifier and combine the scores; of a tree of masks return those of the best cut."""
-    settings, vocabulary = parts.settings, prepared.vocabulary
-    proposals, segments = described.proposals, described.segments
-    searched = search_neighbours(parts, prepared, described.keys) if needs_neighbours(parts) else None
-    neighbours = searched.voters if searched else None
-    scores = []
-    for classifier in parts.classifiers:
-        with inference(classifier.device), on_photos(classifier.name, addresses([image])):
-            answer = classifier.component.score(proposals, segments, vocabulary, neighbours)
-        answer = checked_scores(answer, len(proposals), vocabulary, classifier.name, neighbours)
-        scores.append(replace(answer, classifier=classifier.name))
-    possible, seen = _possible(proposals, vocabulary.names), seen_classes(parts, prepared)
-    scores = pruned(without_void_of_some(scores), possible, neighbours)
-    weights = EnsembleWeights(**settings.ensemble.model_dump())
-    combined, void = ensemble(scores, seen, weights, covered=segments.covered)
-    inputs = _inputs(searched, seen, segments.covered, possible) if searched else None
-    decided = Decided(proposals, neighbours, tuple(scores), combined, void, inputs)
-    if proposals.parents is not None:
-        cut = settings.segment
-        decided = at_best_cut(decided, proposals.parents, cut.own_scores, cut.mask_cost)
-    return decided.proposals, Evidence(
+    scored, settings = score_masks(parts, image, prepared, described), parts.settings
+    answer = decided(scored, EnsembleWeights(**settings.ensemble.model_dump()), settings.segment)
+    return answer.proposals, Evidence(
         image_sha256=image.sha256,
         image_uri=image.uri,
-        vocabulary=vocabulary,
-        neighbours=decided.neighbours,
-        scores=decided.scores,
-        combined=decided.combined,
-        void=decided.void,
-        boxes=boxes(decided.proposals),
+        vocabulary=prepared.vocabulary,
+        neighbours=answer.neighbours,
+        scores=answer.scores,
+        combined=answer.combined,
+        void=answer.void,
+        boxes=boxes(answer.proposals),
         settings=provenance(parts),
         matches=prepared.matches,
-        inputs=decided.inputs,
+        inputs=answer.inputs,
     )
 
 
 def merge(parts: Segmenter, evidence: Evidence, proposals: MaskProposals) -> PanopticSegmentation:
+    """Return the panoptic map of the masks that an evidence is about, see `merged_map`."""
+    patches = PATCHES in parts.proposer.provides
+    return merged_map(proposals, evidence.combined, evidence.void, evidence.vocabulary, parts.settings.segment, patches)
+
+
+def merged_map(
+    proposals: MaskProposals, combined: Tensor, void: Tensor, vocabulary: Vocabulary, settings: SegmentSection,
+    patches: bool,
+) -> PanopticSegmentation:  # fmt: skip
     """Return the panoptic map of overlapping masks, merged on a grid of at most `segment.merge_side`, at full size.
 
-    Of a proposer whose masks are patches, touching ones of one thing class are one instance.
+    combined: (n, c) scores, already multiplied by 1 - void; void: (n,).
+    patches: whether the masks are patches: then touching ones of one thing class are one instance.
     """
-    settings, size = parts.settings.segment, proposals.image_size
-    shrink = min(1.0, settings.merge_side / max(size))
-    grid = (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink)))
+    size = proposals.image_size
+    grid = merge_grid(size, settings)
     label_map, mask_map, records = panoptic_merge(
         proposals.finest,
-        evidence.combined.to(proposals.masks.device),  # backbone and proposer may work on different devices
-        evidence.void.to(proposals.masks.device),
-        torch.tensor([is_thing is not False for is_thing in evidence.vocabulary.is_thing]),
+        combined.to(proposals.masks.device),  # backbone and proposer may work on different devices
+        void.to(proposals.masks.device),
+        countable(vocabulary),
         size=grid,
-        thresholds=MergeThresholds(settings.object_mask_threshold, settings.overlap_threshold, settings.mask_threshold),
+        thresholds=merge_thresholds(settings),
     )
     specks = int(settings.smallest_void * grid[0] * grid[1])
     labels, origins = close_void_specks(label_map.cpu().numpy(), mask_map.cpu().numpy(), specks)
-    if PATCHES in parts.proposer.provides:
+    if patches:
         labels, records = join_touching_pieces(labels, records)
     rows, columns = ((np.arange(full) * small) // full for full, small in zip(size, grid, strict=True))
     full, origin = (grid_map[rows[:, None], columns[None, :]] for grid_map in (labels, origins))
     areas = np.bincount(full.ravel(), minlength=max((r.id for r in records), default=0) + 1)
-    names = evidence.vocabulary.names
+    names = vocabulary.names
     infos = (replace(r, class_name=names[r.class_index], area=int(areas[r.id])) for r in records)
     return PanopticSegmentation(full, tuple(info for info in infos if info.area > 0), origin)
 
 
-def _inputs(searched: Searched, seen: Tensor, covered: Tensor, possible: Tensor | None) -> DecisionInputs:
-    return DecisionInputs(
-        searched.beyond, searched.k, searched.further, searched.per_class, seen, covered.cpu(), possible
-    )
+def merge_grid(size: tuple[int, int], settings: SegmentSection) -> tuple[int, int]:
+    """Return the size (H, W) on which masks are merged. size: of the image."""
+    shrink = min(1.0, settings.merge_side / max(size))
+    return max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))
 
 
-def _possible(proposals: MaskProposals, names: tuple[str, ...]) -> Tensor | None:
-    """Return (n, c) bool, False for classes that a class-aware proposer did not detect (training-free path, paper 2.2).
-
-    A mask without a prompt, from a grid of points say, rules no class out; None where no mask has one.
-    """
-    prompts = proposals.prompts or ()
-    prompted = torch.tensor([prompt is not None for prompt in prompts], dtype=torch.bool)  # (n,)
-    if not prompted.any():
-        return None
-    detected = torch.tensor([name in prompts for name in names], dtype=torch.bool)  # (c,)
-    return detected[None] | ~prompted[:, None]  # (n, c)
+def merge_thresholds(settings: SegmentSection) -> MergeThresholds:
+    """Return the thresholds that are set."""
+    return MergeThresholds(settings.object_mask_threshold, settings.overlap_threshold, settings.mask_threshold)
 
 
-def seen_classes(parts: Segmenter, prepared: PreparedVocabulary) -> Tensor:
-    """Return (c,) bool, the classes that an in-vocabulary head was trained on (exact terms, FC-CLIP's rule, method.md
-    1.7).
-    """
-    trained = {
-        name_key(term)
-        for classifier in parts.classifiers
-        if classifier.component.role is Role.IN_VOCABULARY
-        for term in getattr(classifier.component, "trained_on", ())
-    }
-    return classes_with_terms(prepared.vocabulary, trained)
-
-
-def classes_with_terms(vocabulary: Vocabulary, keys: set[str]) -> Tensor:
-    """Return (c,) bool, the classes any of whose terms has its key among `keys`."""
-    matching = torch.zeros(len(vocabulary), dtype=torch.bool)
-    for term, row in zip(vocabulary.terms, vocabulary.row_class.tolist(), strict=True):
-        matching[row] |= name_key(term) in keys
-    return matching
+def countable(vocabulary: Vocabulary) -> Tensor:
+    """Return (c,) bool, which classes are things; those of which nobody says it are."""
+    return torch.tensor([is_thing is not False for is_thing in vocabulary.is_thing])
 
 
 def provenance(parts: Segmenter) -> dict[str, Any]:

@@ -1,0 +1,43 @@
+"""What is counted of one image's answer: its panoptic map, the semantic map of its scores, its instances."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from torch import Tensor
+
+from retclip.algorithms.semantic_map import semantic_map
+from retclip.plugin.contracts import ANNOTATION, PATCHES
+from retclip.types import MaskProposals, PanopticSegmentation
+from retclip.workflows.evaluation.counters import Counters, Prediction
+from retclip.workflows.evaluation.image_counts import ImageCounts
+from retclip.workflows.evaluation.instances import annotated_instances, merged_instances, predicted_instances
+
+
+def answer_counts(  # noqa: PLR0913  (an answer, its annotation, and where both are counted)
+    counters: Counters,
+    truth: PanopticSegmentation,
+    panoptic: PanopticSegmentation,
+    proposals: MaskProposals,
+    combined: Tensor,
+    provides: Collection[str],
+    number: int,
+    name: str,
+) -> ImageCounts:
+    """Return the counts of an image; nothing is added.
+
+    panoptic: its map.
+    combined: (n, c) the scores of its masks, already multiplied by 1 - void.
+    provides: what the proposer of the masks says of them.
+    number, name: of the image in its source.
+    Raises DataError where answer and annotation do not fit.
+    """
+    combined = combined.to(proposals.masks.device)
+    annotated = annotated_instances(truth, counters.index, counters.is_thing)
+    instances = (
+        merged_instances(panoptic, annotated)
+        if PATCHES in provides
+        else predicted_instances(proposals, combined, counters.is_thing, annotated, ANNOTATION in provides)
+    )
+    semantic = semantic_map(proposals.finest, combined, proposals.image_size).cpu().numpy()
+    return counters.counted(Prediction(panoptic, semantic, instances), truth, annotated, number, name)
