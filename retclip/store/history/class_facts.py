@@ -129,9 +129,10 @@ def _cached(connection: Connection, page: Sequence[int]) -> dict[int, ClassValue
 
 def _write(connection: Connection, category: int, cached: ClassValues, current: ClassValues) -> None:
     dropped = [key for key, alias in cached.aliases.items() if current.aliases.get(key) != alias]
-    connection.execute(
-        delete(CategoryAlias).where(CategoryAlias.category_id == category, CategoryAlias.alias_key.in_(dropped))
-    )
+    if dropped:
+        connection.execute(
+            delete(CategoryAlias).where(CategoryAlias.category_id == category, CategoryAlias.alias_key.in_(dropped))
+        )
     before = cached.columns  # only what differs is written: a class that gets its name again is locked against readers
     values = {name: value for name, value in current.columns.items() if value != before[name]}
     if values:

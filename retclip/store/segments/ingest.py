@@ -7,7 +7,7 @@ A crash before COMMIT leaves at most a shard file that nobody refers to; after i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
@@ -24,13 +24,12 @@ from retclip.store.history.rejections import add_rejections
 from retclip.store.ids import stored_name
 from retclip.store.records import OpenRun, UnitResult
 from retclip.store.segments.categories import add_alias_facts, add_stored_facts, ensure_categories, find_categories
-from retclip.store.segments.slots import Filling, NewFacts, SlotImage, fill_slots
+from retclip.store.segments.slots import Filling, SlotImage, fill_slots
 from retclip.store.sql.catalog import pages, rows_in
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import insert_or_keep, retry_while_busy, transaction
 from retclip.store.sql.tables import ImageCredit, ImageRow, Run, Unit
 from retclip.store.states import RunKind, UnitState
-from retclip.store.work.ledger import row_id
 from retclip.store.work.outbox import announce_changes
 from retclip.types import PhotoCredit
 
@@ -79,30 +78,45 @@ def _commit(
         if stored.ids:
             add_stored_facts(connection, event(), stored, classes.is_thing)
             add_alias_facts(connection, event, stored, classes.synonyms)
-        filling = Filling(run, event, stored.ids, NewFacts(connection, event))
+        filling = Filling(run, event, stored.ids)
         changed, masks, refilled = list[int](), dict[int, int](), list[int]()
         rows: dict[int, int] = {}
-        row_no = 0
         images = _image_ids(connection, run, results)
         shown_elsewhere = _finish_units(connection, run, images, results)
-        for result in results:
-            absent = tuple(name for name in result.absent if name_key(name) not in shown_elsewhere[result.key])
-            image = SlotImage(
-                images[result.image_sha256], result.image_sha256, result.prompts, absent, result.only_adds
-            )
-            filled = fill_slots(connection, filling, image, result.segments)
-            rows |= {segment: row for row, segment in enumerate(filled.ids, start=row_no) if segment is not None}
+        for turn in _turns(results):
+            slot_images = [_slot_image(images, result, shown_elsewhere[result.key]) for result, _ in turn]
+            filled = fill_slots(connection, filling, slot_images)
+            filled_rows = zip(filled.ids, (row for _, rows_of in turn for row in rows_of), strict=True)
+            rows |= {segment: row for segment, row in filled_rows if segment is not None}
             masks |= filled.masks
             refilled += filled.refilled
             changed += [*filled.masks, *filled.retired]
-            row_no += len(filled.ids)
-        filling.new_facts.write()
         if masks and _is_against(connection, run):
             add_rejections(connection, event(), sorted(masks), next(iter(stored.ids.values())))
         vector_rows.forget(connection, run.space_id, refilled)
         vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, masks, checksums)
         announce_changes(connection, changed)
         reach("before commit")
+
+
+def _turns(results: Sequence[UnitResult]) -> list[list[tuple[UnitResult, range]]]:
+    """Part the results so that a turn has no image twice, each with the rows of its segments in the shard: a later
+    result about an image sees the slots that an earlier one filled."""
+    turns: list[dict[str, tuple[UnitResult, range]]] = []
+    row = 0
+    for result in results:
+        rows = range(row, row := row + len(result.segments))
+        earlier = sum(result.image_sha256 in turn for turn in turns)  # an image takes the turns one after another
+        if earlier == len(turns):
+            turns.append({})
+        turns[earlier][result.image_sha256] = (result, rows)
+    return [list(turn.values()) for turn in turns]
+
+
+def _slot_image(images: Mapping[str, int], result: UnitResult, shown_elsewhere: Collection[str]) -> SlotImage:
+    absent = tuple(name for name in result.absent if name_key(name) not in shown_elsewhere)
+    sha256 = result.image_sha256
+    return SlotImage(images[sha256], sha256, result.segments, result.prompts, absent, result.only_adds)
 
 
 def _is_against(connection: Connection, run: OpenRun) -> bool:
@@ -138,19 +152,21 @@ def _image_ids(connection: Connection, run: OpenRun, results: Sequence[UnitResul
         if row.uri != results_of[row.sha256].uri and not results_of[row.sha256].only_adds:
             moved = update(ImageRow).where(ImageRow.id == row.id)
             connection.execute(moved.values(uri=results_of[row.sha256].uri))
-    for sha256, result in results_of.items():
-        if sha256 not in ids:
-            height, width = result.size
-            described = {
-                "dataset_id": run.dataset_id,
-                "external_id": stored_name(result.external_id),
-                "uri": result.uri,
-            }
-            ids[sha256] = row_id(
-                connection, ImageRow, {"sha256": sha256}, {**described, "width": width, "height": height}
-            )
+    new = [_image_row(run, sha256, results_of[sha256]) for sha256 in sorted(results_of.keys() - ids.keys())]
+    if new:  # in one order: two processes that insert the same images wait for each other, and not in a circle
+        connection.execute(insert_or_keep(connection, ImageRow), new)
+        rows = list(rows_in(connection, query, ImageRow.sha256, [row["sha256"] for row in new]))
+        ids |= {row.sha256: row.id for row in rows}
     _add_credits(connection, {ids[sha256]: result.credit for sha256, result in results_of.items() if result.credit})
     return ids
+
+
+def _image_row(run: OpenRun, sha256: str, result: UnitResult) -> dict[str, Any]:
+    """Make the columns of a new image."""
+    height, width = result.size
+    name = stored_name(result.external_id)
+    place = {"dataset_id": run.dataset_id, "external_id": name, "uri": result.uri}
+    return {"sha256": sha256, **place, "width": width, "height": height}
 
 
 def _add_credits(connection: Connection, credits: Mapping[int, PhotoCredit]) -> None:

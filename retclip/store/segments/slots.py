@@ -8,7 +8,7 @@ its undo leaves the facts of others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,15 +23,16 @@ from retclip.store.sql.tables import NORMAL, RETIRED, ImageRow, Mask, Proposer, 
 from retclip.store.states import LabelSource
 
 SLOT = (
-    Segment.id, Segment.prompt, Segment.ordinal, Segment.status, Segment.mask_no, Segment.category_id,
+    Segment.id, Segment.image_id, Segment.prompt, Segment.ordinal, Segment.status, Segment.mask_no, Segment.category_id,
     Segment.label_source, Segment.confidence,
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class SlotImage:
-    """The image whose slots are filled.
+    """An image whose slots are filled.
 
+    segments: those of the run, which fill the slots.
     prompts: the classes that the run looked for.
     absent: classes that the image does not show, says the source; their slots are emptied.
     only_adds: whether filled slots stay as they are, and slots without a segment are not emptied.
@@ -39,38 +40,10 @@ class SlotImage:
 
     id: int
     sha256: str
+    segments: Sequence[NewSegment]
     prompts: tuple[str, ...]
     absent: tuple[str, ...]
     only_adds: bool = False
-
-
-class NewFacts:
-    """Masks and facts of new segments, written at once for all images of a commit: a statement for each would take a
-    good part of a commit's time, and nobody reads them before its end."""
-
-    def __init__(self, connection: Connection, event: Callable[[], int]) -> None:
-        self._connection, self._event = connection, event
-        self._masks: list[dict[str, object]] = []
-        self._facts: list[dict[str, object]] = []
-        self._images: set[int] = set()
-
-    def begin(self, image: int) -> None:
-        """Start an image. If it was filled before in this commit, its facts are written first, to be read again."""
-        if image in self._images:
-            self.write()
-        self._images.add(image)
-
-    def add(self, mask: dict[str, object], fact: dict[str, object]) -> None:
-        """Collect the mask and the fact of a new segment."""
-        self._masks.append(mask)
-        self._facts.append(fact)
-
-    def write(self) -> None:
-        """Write what was collected."""
-        if self._masks:
-            self._connection.execute(insert(Mask), self._masks)
-            segment_facts.add_facts(self._connection, self._event(), self._facts)
-        self._masks, self._facts = [], []
 
 
 @dataclass(frozen=True)
@@ -79,20 +52,18 @@ class Filling:
 
     event: returns the number of the run's event, made with its first fact.
     categories: rows of classes by name.
-    new_facts: collects the facts of new segments.
     """
 
     run: OpenRun
     event: Callable[[], int]
     categories: Mapping[str, int]
-    new_facts: NewFacts
 
 
 @dataclass(frozen=True)
 class Filled:
-    """The slots of an image after a run.
+    """The slots of images after a run.
 
-    ids: rows of the run's segments, in their order; None for one whose slot stayed as it was.
+    ids: rows of the run's segments, image by image in their order; None for one whose slot stayed as it was.
     masks: the number of the mask of each.
     refilled: those that had a row before.
     retired: rows of slots that the run left empty.
@@ -104,64 +75,79 @@ class Filled:
     retired: list[int]
 
 
-def fill_slots(connection: Connection, filling: Filling, image: SlotImage, segments: Sequence[NewSegment]) -> Filled:
-    """Fill the slots of an image with the segments of a run."""
-    filling.new_facts.begin(image.id)
-    rows = _rows(connection, filling.run, image)
-    if image.only_adds:
-        return _add_to_slots(connection, filling, image, segments, {(row.prompt, row.ordinal): row for row in rows})
-    requested = {name_key(prompt) for prompt in image.prompts}
-    existing = {(row.prompt, row.ordinal): row for row in rows if row.prompt in requested}
-    slots = [(new, existing.pop((name_key(new.prompt), new.ordinal), None)) for new in segments]
-    inserted = iter(_insert(connection, filling, image, [new for new, old in slots if old is None]))
-    ids = [next(inserted) if old is None else int(old.id) for _, old in slots]
-    masks = _refill(connection, filling, [(new, old) for new, old in slots if old is not None])
-    absent = {name_key(name) for name in image.absent}  # only segments of this data set: others may know more
-    unshown = [row for row in rows if row.prompt in absent and row.dataset_id == filling.run.dataset_id]
-    surplus = [row.id for row in (*existing.values(), *unshown) if row.status != RETIRED]
-    if surplus:
-        segment_facts.add_same_fact(connection, filling.event(), surplus, present=False)
-    return Filled(ids, {segment: masks.get(segment, 1) for segment in ids}, list(masks), surplus)
+@dataclass(frozen=True)
+class _Slot:
+    """A slot and the segment that is to fill it.
 
-
-def _add_to_slots(
-    connection: Connection, filling: Filling, image: SlotImage, segments: Sequence[NewSegment],
-    existing: Mapping[tuple[str, int], Any],
-) -> Filled:  # fmt: skip
-    """Fill the slots of an image that have no segment, or a retired one."""
-    slots = [(new, existing.get((name_key(new.prompt), new.ordinal))) for new in segments]
-    inserted = iter(_insert(connection, filling, image, [new for new, old in slots if old is None]))
-    retired = [(new, old) for new, old in slots if old is not None and old.status == RETIRED]
-    taken_out = segment_facts.words_of(connection, [int(old.id) for _, old in retired], "retired")
-    retired = [(new, old) for new, old in retired if not taken_out.get(int(old.id))]  # a person's word outlives it
-    masks = _refill(connection, filling, retired, relabel=True)
-    ids = [next(inserted) if old is None else int(old.id) if old.id in masks else None for _, old in slots]
-    return Filled(ids, {row: masks.get(row, 1) for row in ids if row is not None}, list(masks), [])
-
-
-def _refill(
-    connection: Connection, filling: Filling, slots: Sequence[tuple[NewSegment, Any]], relabel: bool = False
-) -> dict[int, int]:
-    """Give filled slots the masks of the run; returns the mask's number by segment. An unchanged mask keeps its
-    number.
-
-    relabel: whether they also get the labels of the run, whatever they were called.
+    row: the slot's row, None for a new one.
     """
-    changed = [int(old.id) for new, old in slots if bytes(old.rle) != new.rle]
-    newest = _newest_masks(connection, changed)
-    masks = {int(old.id): newest[old.id] + 1 if old.id in newest else int(old.mask_no) for _, old in slots}
-    rows = [_mask(new, old.id, masks[old.id]) for new, old in slots if old.id in newest]
-    if rows:
-        connection.execute(insert(Mask), rows)
-    if slots:
-        facts = [
-            {
-                "segment_id": old.id,
-                **_drawn(filling.run, new, masks[old.id]),
-                **(_label(filling, new) if relabel else _changed_label(new, old)),
-            }
-            for new, old in slots
-        ]
+
+    image: SlotImage
+    new: NewSegment
+    row: Any
+
+    def stays(self, taken_out: Collection[int]) -> bool:
+        """Tell whether the slot keeps its segment. taken_out: rows that a person retired."""
+        return (
+            self.row is not None
+            and self.image.only_adds
+            and (self.row.status != RETIRED or self.row.id in taken_out)  # a person's word outlives the run
+        )
+
+
+def fill_slots(connection: Connection, filling: Filling, images: Sequence[SlotImage]) -> Filled:
+    """Fill the slots of images with the segments of a run, in the same few statements for one image or many.
+
+    images: each once.
+    """
+    rows_of = _rows(connection, filling.run, [image.id for image in images])
+    slots = [slot for image in images for slot in _slots(image, rows_of.get(image.id, ()))]
+    retired = [int(slot.row.id) for slot in slots if slot.image.only_adds and slot.row and slot.row.status == RETIRED]
+    taken_out = {row for row, out in segment_facts.words_of(connection, retired, "retired").items() if out}
+    inserted = iter(_insert(connection, filling, [slot for slot in slots if slot.row is None]))
+    masks = _refill(connection, filling, [slot for slot in slots if slot.row and not slot.stays(taken_out)])
+    ids = [
+        next(inserted) if slot.row is None else None if slot.stays(taken_out) else int(slot.row.id) for slot in slots
+    ]
+    emptied = [row for image in images for row in _emptied(filling.run, image, rows_of.get(image.id, ()))]
+    if emptied:
+        segment_facts.add_same_fact(connection, filling.event(), emptied, present=False)
+    return Filled(ids, {row: masks.get(row, 1) for row in ids if row is not None}, list(masks), emptied)
+
+
+def _slots(image: SlotImage, rows: Sequence[Any]) -> list[_Slot]:
+    """Pair the segments of an image with the rows of their slots."""
+    existing = {(row.prompt, row.ordinal): row for row in rows}
+    return [_Slot(image, new, existing.get((name_key(new.prompt), new.ordinal))) for new in image.segments]
+
+
+def _emptied(run: OpenRun, image: SlotImage, rows: Sequence[Any]) -> list[int]:
+    """List the rows of slots that a run leaves empty: of the classes that it looked for, and of those that the image
+    does not show, says its data set, which speaks for its own segments only: others may know more."""
+    if image.only_adds:
+        return []
+    filled = {(name_key(new.prompt), new.ordinal) for new in image.segments}
+    prompts, absent = ({name_key(name) for name in names} for names in (image.prompts, image.absent))
+    surplus = [row for row in rows if row.prompt in prompts and (row.prompt, row.ordinal) not in filled]
+    unshown = [row for row in rows if row.prompt in absent and row.dataset_id == run.dataset_id]
+    return [row.id for row in (*surplus, *unshown) if row.status != RETIRED]
+
+
+def _refill(connection: Connection, filling: Filling, slots: Sequence[_Slot]) -> dict[int, int]:
+    """Give filled slots the masks of the run; returns the mask's number by segment. An unchanged mask keeps its
+    number. Where a run only adds, the slot was retired, and gets the run's label, whatever it was called."""
+    changed = [int(slot.row.id) for slot in slots if slot.row and bytes(slot.row.rle) != slot.new.rle]
+    newest, facts = _newest_masks(connection, changed), list[dict[str, object]]()
+    masks, drawn = dict[int, int](), list[dict[str, object]]()
+    for image, new, old in ((slot.image, slot.new, slot.row) for slot in slots):
+        masks[old.id] = newest[old.id] + 1 if old.id in newest else int(old.mask_no)
+        if old.id in newest:
+            drawn.append(_mask(new, old.id, masks[old.id]))
+        label = _label(filling, new) if image.only_adds else _changed_label(new, old)
+        facts.append({"segment_id": old.id, **_drawn(filling.run, new, masks[old.id]), **label})
+    if drawn:
+        connection.execute(insert(Mask), drawn)
+    if facts:
         for same_columns in ([fact for fact in facts if ("confidence" in fact) == label] for label in (False, True)):
             segment_facts.add_facts(connection, filling.event(), same_columns)
         segment_facts.settle(connection, masks, moved=masks)
@@ -207,18 +193,21 @@ def photos_cut_twice(connection: Connection, run_id: int) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _rows(connection: Connection, run: OpenRun, image: SlotImage) -> Sequence[Any]:
-    """Read every segment of this proposer in the image, with the data set of the run that made its mask. The rows are
+def _rows(connection: Connection, run: OpenRun, images: Sequence[int]) -> dict[int, list[Any]]:
+    """Read every segment of this proposer in the images, with the data set of the run that made its mask. The rows are
     locked until the transaction ends: two runs must not number their masks alike."""
     query = (
         select(*SLOT, Mask.rle, Run.dataset_id)
         .join(Run, Run.id == Segment.run_id)
         .join(Mask, its_mask())
-        .where(Segment.image_id == image.id, Segment.proposer_id == run.proposer_id)
+        .where(Segment.proposer_id == run.proposer_id)
         .order_by(Segment.id)
         .with_for_update(of=Segment, key_share=True)
     )
-    return connection.execute(query).all()
+    rows: dict[int, list[Any]] = {}
+    for row in rows_in(connection, query, Segment.image_id, sorted(images)):
+        rows.setdefault(row.image_id, []).append(row)
+    return rows
 
 
 def _mask(new: NewSegment, segment: int, number: int) -> dict[str, object]:
@@ -249,22 +238,23 @@ def _changed_label(new: NewSegment, old: Any) -> dict[str, object]:
     return {"category_id": old.category_id, "label_source": new.label_source, "confidence": new.confidence}
 
 
-def _insert(connection: Connection, filling: Filling, image: SlotImage, segments: Sequence[NewSegment]) -> list[int]:
-    """Insert the rows of new segments at once, and collect their first facts. There are no others, so the rows need no
+def _insert(connection: Connection, filling: Filling, slots: Sequence[_Slot]) -> list[int]:
+    """Insert the rows of new segments with their masks and first facts. There are no others, so the rows need no
     settling."""
-    if not segments:
+    if not slots:
         return []
-    run = filling.run
-    labels = [_label(filling, new) for new in segments]
+    run, labels = filling.run, [_label(filling, slot.new) for slot in slots]
     rows = [
         {"point_id": segment_id(image.sha256, run.proposer, new.prompt, new.ordinal), "image_id": image.id,
          "proposer_id": run.proposer_id, "prompt": name_key(new.prompt), "ordinal": new.ordinal, **label,
          "labelled_by": f"run {run.id}", "run_id": run.id, "score": new.score, "detector_score": new.detector_score,
          "mask_score": new.mask_score}
-        for new, label in zip(segments, labels, strict=True)
+        for (image, new), label in zip(((slot.image, slot.new) for slot in slots), labels, strict=True)
     ]  # fmt: skip
     statement = insert(Segment).returning(Segment.id, sort_by_parameter_order=True)
     ids = list(connection.execute(statement, rows).scalars())
-    for row, new, label in zip(ids, segments, labels, strict=True):
-        filling.new_facts.add(_mask(new, row, 1), {"segment_id": row, **label, **_drawn(run, new, 1)})
+    drawn = [(row, slot.new, label) for row, slot, label in zip(ids, slots, labels, strict=True)]
+    connection.execute(insert(Mask), [_mask(new, row, 1) for row, new, _ in drawn])
+    facts = [{"segment_id": row, **label, **_drawn(run, new, 1)} for row, new, label in drawn]
+    segment_facts.add_facts(connection, filling.event(), facts)
     return ids

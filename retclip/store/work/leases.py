@@ -1,10 +1,9 @@
 """Leases: which process works on a unit, so that several builds of one store share the work (stores.md 4.2).
 
 A lease ends with the unit's result, with its run, and with the death of the process that took it. The death of a
-process
-on another machine cannot be seen: its lease ends 15 minutes after the last heartbeat, by the clock of the database if
-it is a server. An image on which the program dies is poison, too, and must not stop every run: the unit that a dead
-process was working on itself counts one attempt more. Units that only waited, or were with workers, do not.
+process on another machine cannot be seen: its lease ends 15 minutes after the last heartbeat, by the clock of the
+database if it is a server. An image on which the program dies is poison, too, and must not stop every run: the unit
+that a dead process was working on itself counts one attempt more. Units that only waited, or were with workers, do not.
 """
 
 from __future__ import annotations
