@@ -26,6 +26,7 @@ SLOT = (
     Segment.id, Segment.image_id, Segment.prompt, Segment.ordinal, Segment.status, Segment.mask_no, Segment.category_id,
     Segment.label_source, Segment.confidence,
 )  # fmt: skip
+POINTS = select(Segment.point_id, Segment.id)
 
 
 @dataclass(frozen=True)
@@ -251,8 +252,10 @@ def _insert(connection: Connection, filling: Filling, slots: Sequence[_Slot]) ->
          "mask_score": new.mask_score}
         for (image, new), label in zip(((slot.image, slot.new) for slot in slots), labels, strict=True)
     ]  # fmt: skip
-    statement = insert(Segment).returning(Segment.id, sort_by_parameter_order=True)
-    ids = list(connection.execute(statement, rows).scalars())
+    connection.execute(insert(Segment), rows)  # SQLite would return the ids of many rows in no certain order
+    points = [row["point_id"] for row in rows]
+    id_of = {row.point_id: row.id for row in rows_in(connection, POINTS, Segment.point_id, points)}
+    ids = [id_of[point] for point in points]
     drawn = [(row, slot.new, label) for row, slot, label in zip(ids, slots, labels, strict=True)]
     connection.execute(insert(Mask), [_mask(new, row, 1) for row, new, _ in drawn])
     facts = [{"segment_id": row, **label, **_drawn(run, new, 1)} for row, new, label in drawn]
