@@ -436,6 +436,7 @@ class RetCLIP:
         predictions: str | PathLike[str] | None = None,
         out: str | PathLike[str] | None = None,
         part: Part | None = None,
+        oracles: str | Sequence[str] = (),
     ) -> Evaluation:
         """Segment an annotated source with its own classes and compare: PQ, SQ, RQ, mAP, mIoU, FWIoU, boundary IoU and
         the calibration of the scores, in percent, with intervals over the images.
@@ -447,12 +448,16 @@ class RetCLIP:
         neither models nor a store are used; AP is not counted.
         out: a folder for the counts of each image and `run.json`; an evaluation that was stopped goes on there.
         part: only these images, of one of several processes; `evaluate-merge` adds the folders up. It needs `out`.
+        oracles: what is counted as well with the truth in the place of parts of the system: "masks", "labels",
+        "selection", several joined by +, or "all" (`oracles` of the answer says what each part costs).
         Raises DataError where the source has no classes or no image could be used, and where `report` cannot be
         written, before the work; ConfigError, PluginError, WeightsMissing, StoreError.
         """
         from retclip.evaluation_run import Answers, Output, evaluate
+        from retclip.workflows.evaluation.oracle import oracles_of
 
-        answers = Answers(seen, bootstrap, None if predictions is None else Path(predictions))
+        asked = oracles_of([oracles] if isinstance(oracles, str) else oracles)
+        answers = Answers(seen, bootstrap, None if predictions is None else Path(predictions), asked)
         output = Output(None if report is None else Path(report), pictures, None if out is None else Path(out), part)
         return evaluate(self.session, source, answers, output, on_progress)
 

@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from retclip.session import Session
     from retclip.workflows.evaluation.evaluate import Evaluator
     from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation
+    from retclip.workflows.evaluation.oracle import Oracle
+    from retclip.workflows.evaluation.oracle_answers import Oracles
     from retclip.workflows.evaluation.run_folder import Part
     from retclip.workflows.evaluation.stored_predictions import StoredEvaluator
+
+
+TRUE_MASKS = "reference.ground_truth"  # the proposer of the annotation's masks
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,13 @@ class Answers:
     seen: the classes that the fine-tuning saw; None = the in-vocabulary classifier's.
     bootstrap: how intervals are drawn; None = 1,000 drawings of seed 0.
     predictions: a COCO panoptic JSON; None = the session's own answers.
+    oracles: what is counted as well with the truth in the place of parts of the system.
     """
 
     seen: Names = None
     bootstrap: Bootstrap | None = None
     predictions: Path | None = None
+    oracles: tuple[Oracle, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,13 @@ def evaluate(session: Session, source: Source, answers: Answers, output: Output,
     return evaluation
 
 
+def _oracles(session: Session, asked: tuple[Oracle, ...]) -> Oracles | None:
+    """Return the oracles with the proposer of the annotation's masks. Raises PluginUnavailable where it is absent."""
+    from retclip.workflows.evaluation.oracle_answers import Oracles
+
+    return Oracles(asked, session.components.component("proposer", TRUE_MASKS)) if asked else None
+
+
 def _evaluator(session: Session, photos: CheckedSource, answers: Answers, decoded: bool) -> Evaluator | StoredEvaluator:
     """Make what walks over the source. decoded: whether photos are needed where predictions lie on disk."""
     from retclip.data.readers.coco.panoptic_predictions import PanopticPredictions
@@ -87,6 +101,9 @@ def _evaluator(session: Session, photos: CheckedSource, answers: Answers, decode
     seen, bootstrap = as_vocabulary(answers.seen), answers.bootstrap or Bootstrap()
     if answers.predictions is None:
         prepared = session.prepared(annotated_vocabulary(photos))
-        return Evaluator(session.segmenter(), photos, seen, prepared, bootstrap)
+        return Evaluator(session.segmenter(), photos, seen, prepared, bootstrap, _oracles(session, answers.oracles))
+    if answers.oracles:
+        todo = "leave --oracle or --predictions out"
+        raise ConfigError("oracles of this program's own answers", "predictions from a file", todo)
     predictions = PanopticPredictions(answers.predictions, photos.classes())
     return StoredEvaluator(photos, predictions, seen, bootstrap, decoded)

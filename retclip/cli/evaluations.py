@@ -13,7 +13,8 @@ from retclip.cli.output import figure
 from retclip.errors import PartialFailure
 
 if TYPE_CHECKING:
-    from retclip.workflows.evaluation.evaluation_difference import Difference, EvaluationDifference
+    from retclip.workflows.evaluation.evaluation_difference import EvaluationDifference
+    from retclip.workflows.evaluation.paired_differences import Difference
 
 Folders = Annotated[list[Path], typer.Argument(help="Folders that `retclip evaluate --out --part` wrote.")]
 TITLES = {

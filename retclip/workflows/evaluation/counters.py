@@ -9,6 +9,7 @@ is all they have. AP is counted on the instances, which may overlap, as may the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -94,7 +95,7 @@ class Counters:
         confusion = self.confusion.compared(semantic, classes)
         boundary = boundary_counts(semantic, classes, len(self.names))
         shown = (boundary.truth + boundary.predicted).nonzero()[0].tolist()
-        right, judged = self._judged(semantic, true)
+        called = self._called(semantic, true)
         annotated_pixels = sum(pixels for row, _, pixels in confusion if row < len(self.names))
         hits = sum(pixels for row, column, pixels in confusion if row == column < len(self.names))
         return ImageCounts(
@@ -105,10 +106,11 @@ class Counters:
             [(i, int(boundary.intersection[i]), int(boundary.truth[i]), int(boundary.predicted[i])) for i in shown],
             _calibration(matching) if prediction.scored else (),
             precision,
-            right,
-            judged,
+            sum(segments for index, name, segments in called if index == name),
+            sum(segments for _, _, segments in called),
             hits / annotated_pixels if annotated_pixels else None,
             annotated.uncounted,
+            called=called,
         )
 
     def include(self, counts: ImageCounts) -> None:
@@ -140,15 +142,17 @@ class Counters:
     def _class_of(self, segment: SegmentInfo) -> int:
         return self.index.get(name_key(segment.class_name), -1)
 
-    def _judged(self, semantic: NDArray[np.int64], truth: Labelled) -> tuple[int, int]:
-        """Return the annotated segments of the right class, and all of them."""
+    def _called(self, semantic: NDArray[np.int64], truth: Labelled) -> list[tuple[int, int, int]]:
+        """Return (annotated class, class that most pixels have, segments) of the annotated segments; c = none."""
         segments = [segment for segment in truth.segments if not segment.is_crowd and self._class_of(segment) >= 0]
         rows = truth.runs.replaced({segment.id: row for row, segment in enumerate(segments)}, -1)  # (H, W)
         columns = len(self.names) + 1
         pairs = (rows * columns + semantic + 1)[rows >= 0]
         votes = np.bincount(pairs, minlength=len(segments) * columns).reshape(len(segments), columns)
-        wanted = [self._class_of(segment) + 1 for segment in segments]
-        return int((votes.argmax(axis=1) == wanted).sum()) if segments else 0, len(segments)
+        most = votes.argmax(axis=1) if segments else np.zeros(0, dtype=np.int64)
+        names = np.where(most == 0, len(self.names), most - 1).tolist()
+        called = Counter(zip(map(self._class_of, segments), names, strict=True))
+        return [(annotated, name, number) for (annotated, name), number in sorted(called.items())]
 
 
 def _calibration(matching: Matching) -> list[tuple[int, int, float, int]]:

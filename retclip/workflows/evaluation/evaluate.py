@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from retclip.errors import DataError
 from retclip.passed_over import Tally, passed_over_by
@@ -28,7 +28,10 @@ from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluatio
 from retclip.workflows.evaluation.image_counts import ImageCounts
 from retclip.workflows.evaluation.judged import Judged
 from retclip.workflows.evaluation.kept_counts import KeptCounts
-from retclip.workflows.evaluation.run_folder import Configuration, Part, RunFolder
+from retclip.workflows.evaluation.oracle import Oracle
+from retclip.workflows.evaluation.oracle_answers import OracleImage, Oracles
+from retclip.workflows.evaluation.oracle_costs import OracleFigures, oracle_costs
+from retclip.workflows.evaluation.run_folder import Configuration, Part, RunFolder, oracle_folder
 from retclip.workflows.evaluation.seen_classes import listed_as_seen
 from retclip.workflows.segment.decode_ahead import decoded
 from retclip.workflows.segment.describe_image import Description
@@ -62,19 +65,25 @@ class Evaluator:
     was trained on, as the ensemble decides it.
     prepared: the source's classes, where they are prepared already.
     bootstrap: how intervals are drawn.
+    oracles: what is counted as well with the truth in the place of parts of the system.
     Raises DataError where the source has no classes, or `seen` names none of them.
     """
 
     def __init__(
         self, parts: Segmenter, source: ImageSource, seen: Vocabulary | None = None,
-        prepared: PreparedVocabulary | None = None, bootstrap: Bootstrap = Bootstrap(),
+        prepared: PreparedVocabulary | None = None, bootstrap: Bootstrap = Bootstrap(), oracles: Oracles | None = None,
     ) -> None:  # fmt: skip
         annotated = annotated_vocabulary(source)
         self.parts, self.source, self.seen, self.bootstrap = parts, source, seen, bootstrap
         self.prepared = prepare(parts, annotated) if prepared is None else prepared
         self._groups = _seen(parts, self.prepared, seen)
         self._counters, self._failures = Counters(annotated.names, annotated.is_thing), list[Failure]()
-        self._annotated, self.kept = annotated, KeptCounts(self._counters)
+        self._annotated, self.oracles = annotated, oracles
+        self._of_oracle: dict[Oracle, KeptCounts] = {
+            oracle: KeptCounts(Counters(annotated.names, annotated.is_thing))
+            for oracle in (oracles.asked if oracles else ())
+        }
+        self.kept = KeptCounts(self._counters, beside=tuple(self._of_oracle.values()))
         self._tally = Tally(passed_over_by(source))
 
     def record_in(self, folder: Path, address: str, part: Part = Part()) -> RunFolder:
@@ -84,7 +93,11 @@ class Evaluator:
         """
         settings = {**self._settings(), **weights_and_store(self.parts)}
         run = RunFolder.started(folder, self._configuration(address, settings), part)
-        self.kept = KeptCounts(self._counters, run)
+        for oracle in self._of_oracle:
+            configuration = self._configuration(address, {**settings, "oracle": oracle.name})
+            beside = RunFolder.started(oracle_folder(folder, oracle.name), configuration, part)
+            self._of_oracle[oracle] = KeptCounts(Counters(configuration.names, configuration.kinds), beside)
+        self.kept = KeptCounts(self._counters, run, beside=tuple(self._of_oracle.values()))
         return run
 
     def judged(self, on_progress: OnProgress = silent) -> Iterator[Judged]:
@@ -107,7 +120,12 @@ class Evaluator:
         bad = (Failure(part.record, part.uri, part.reason) for part in total.bad)
         failures = (*self._failures, *bad)
         figures = summary(self._counters, self._groups, self._missing(), failures, self._settings(), self.bootstrap)
-        return replace(figures, passed_over=total.counts, assumed=total.assumed)
+        return replace(figures, passed_over=total.counts, assumed=total.assumed, oracles=self._oracle_figures())
+
+    def _oracle_figures(self) -> tuple[OracleFigures, ...]:
+        of_oracle = {oracle.name: kept.total(Tally()) for oracle, kept in self._of_oracle.items()}
+        drawn = self.bootstrap
+        return oracle_costs(self._counters, of_oracle, self._groups, drawn.drawings, drawn.seed)
 
     def _missing(self) -> tuple[str, ...]:
         return tuple(match.name for match in missing(self.prepared))
@@ -119,30 +137,43 @@ class Evaluator:
         names, kinds = self._annotated.names, self._annotated.is_thing
         return Configuration(address, len(self.source), names, kinds, self._groups, self._missing(), settings)
 
-    def _described(self, images: Sequence[Image]) -> list[tuple[Image, Description]]:
+    def _described(self, images: Sequence[Image]) -> list[Described]:
         for image in images:
             if image.truth is None:
                 raise DataError(f"an annotation for {image.uri}", "none", "evaluate on an annotated source")
-        return list(zip(images, describe_images(self.parts, images, self.prepared), strict=True))
+        ours = describe_images(self.parts, images, self.prepared)
+        none: list[Description | None] = [None] * len(images)
+        true = self.oracles.describe_truth(self.parts, images, self.prepared, ours) if self.oracles else none
+        return [Described(*described) for described in zip(images, ours, true, strict=True)]
 
-    def _judged(self, number: int, record: SourceImage, answer: tuple[Image, Description] | DataError) -> Judged:
-        if isinstance(answer, DataError):
-            raise answer
-        name = record.external_id
-        predicted, counts = _count(self.parts, self.prepared, self._counters, *answer, number, name)
-        self.kept.add(replace(counts, passed_over=answer[0].passed_over))
-        return Judged(number, len(self.source), name, answer[0], predicted, counts.accuracy)
+    def _judged(self, number: int, record: SourceImage, described: Described | DataError) -> Judged:
+        if isinstance(described, DataError):
+            raise described
+        image, name, provides = described.image, record.external_id, self.parts.proposer.provides
+        truth = cast("PanopticSegmentation", image.truth)
+        proposals, evidence = decide(self.parts, image, self.prepared, described.ours)
+        panoptic = merge(self.parts, evidence, proposals)
+        counted = self._counters, truth, panoptic, proposals, evidence.combined, provides, number, name
+        counts = answer_counts(*counted)
+        of_oracle = list(self._oracle_counts(number, name, described))  # all, before any is kept
+        for kept, of_image in (*of_oracle, (self.kept, counts)):
+            kept.add(replace(of_image, passed_over=image.passed_over))
+        return Judged(number, len(self.source), name, image, panoptic, counts.accuracy)
+
+    def _oracle_counts(self, number: int, name: str, described: Described) -> Iterator[tuple[KeptCounts, ImageCounts]]:
+        if self.oracles is None:
+            return
+        parts, true_parts = self.parts, self.oracles.with_true_masks(self.parts)
+        asked = OracleImage(parts, true_parts, self.prepared, self._counters, *described)
+        yield from ((kept, asked.counts(oracle, number, name)) for oracle, kept in self._of_oracle.items())
 
 
-def _count(
-    parts: Segmenter, prepared: PreparedVocabulary, counters: Counters, image: Image, described: Description,
-    number: int, name: str,
-) -> tuple[PanopticSegmentation, ImageCounts]:  # fmt: skip
-    truth, provides = cast("PanopticSegmentation", image.truth), parts.proposer.provides
-    proposals, evidence = decide(parts, image, prepared, described)
-    panoptic = merge(parts, evidence, proposals)
-    counts = answer_counts(counters, truth, panoptic, proposals, evidence.combined, provides, number, name)
-    return panoptic, counts
+class Described(NamedTuple):
+    """An image with its proposed masks, and its true ones where an oracle takes them."""
+
+    image: Image
+    ours: Description
+    true: Description | None
 
 
 def weights_and_store(parts: Segmenter) -> dict[str, Any]:

@@ -7,49 +7,21 @@ five will seem to differ at 95 %.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retclip.algorithms.bootstrap import drawings, percentile_interval
+from retclip.algorithms.bootstrap import drawings
 from retclip.errors import DataError
 from retclip.workflows.evaluation.evaluation_figures import Bootstrap
 from retclip.workflows.evaluation.image_table import FIGURES, ImageTable, class_figures, figures_of
+from retclip.workflows.evaluation.paired_differences import Difference, difference
 from retclip.workflows.evaluation.run_folder import RunFolder
 
 OF_CLASS = ("pq", "iou", "boundary_iou")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A figure of two evaluations, percent; change and interval in percentage points, above 0 = the second is better.
-
-    low, high: the ends of the interval; None where no drawing has the figure in both.
-    """
-
-    figure: str
-    first: float | None
-    second: float | None
-    low: float | None
-    high: float | None
-
-    @property
-    def change(self) -> float | None:
-        """Percentage points; None where one of the two is not there."""
-        return None if self.first is None or self.second is None else self.second - self.first
-
-    @property
-    def beyond_noise(self) -> bool:
-        """Whether the interval holds no 0."""
-        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return {**asdict(self), "change": self.change, "beyond_noise": self.beyond_noise}
 
 
 @dataclass(frozen=True)
@@ -102,9 +74,9 @@ def evaluation_difference(
             of_class[side].append(class_figures(sums))
     whole = [figures_of(sums) for sums in once]
     single = [class_figures(sums) for sums in once]
-    rows = tuple(_difference(key, [side[key] for side in whole], drawn, 0, whole=True) for key in FIGURES)
+    rows = tuple(difference(key, [side[key] for side in whole], drawn, 0, whole=True) for key in FIGURES)
     classes = {
-        name: tuple(_difference(key, [side[key][:, index] for side in single], of_class, index) for key in OF_CLASS)
+        name: tuple(difference(key, [side[key][:, index] for side in single], of_class, index) for key in OF_CLASS)
         for index, name in enumerate(names)
         if any(np.isfinite(side[key][0, index]) for side in single for key in OF_CLASS)
     }
@@ -119,17 +91,3 @@ def _table(run: RunFolder, names: set[str]) -> ImageTable:
     for part in counts:
         table.add(part)
     return table
-
-
-def _difference(
-    figure: str, once: Sequence[NDArray[np.float64]], drawn: Sequence[Sequence[Mapping[str, NDArray[np.float64]]]],
-    index: int, whole: bool = False,
-) -> Difference:  # fmt: skip
-    columns = [
-        np.concatenate([part[figure] if whole else part[figure][:, index] for part in side] or [np.full(1, np.nan)])
-        for side in drawn
-    ]
-    ends = percentile_interval(columns[1] - columns[0])
-    low, high = (None, None) if ends is None else (100 * ends[0], 100 * ends[1])
-    first, second = (None if math.isnan(values[0]) else 100 * float(values[0]) for values in once)
-    return Difference(figure, first, second, low, high)

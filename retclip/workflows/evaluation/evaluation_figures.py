@@ -20,8 +20,10 @@ from retclip.algorithms.calibration import Calibration, ReliabilityBin
 from retclip.algorithms.mean_iou import IoUResult
 from retclip.algorithms.panoptic_quality import MeanQuality
 from retclip.store.records import Failure
+from retclip.workflows.evaluation.bias import SeenBias, seen_bias
 from retclip.workflows.evaluation.counters import Counters
 from retclip.workflows.evaluation.image_table import class_figures, figures_of, intervals
+from retclip.workflows.evaluation.oracle_costs import OracleFigures
 
 COUNTED_SEGMENTS = ("pq", "sq", "rq")  # the figures that a class of unknown kind leaves without a mean
 CONFUSED = 30  # pairs of classes that are told
@@ -92,6 +94,8 @@ class Evaluation:
     reliability: the curve behind it; scores and accuracies in [0, 1].
     intervals: "all", "seen", "unseen" -> figure -> (low, high), over the images; None without a figure; not of AP.
     bootstrap: how they were drawn.
+    bias: how far the answers lean towards seen classes; None where nobody says which are.
+    oracles: what the figures would be with the truth in the place of parts of the system, where it was asked.
     groups: "seen" and "unseen"; empty where nobody says which classes the fine-tuning saw.
     per_class: class -> pq, sq, rq, ap, iou, boundary_iou, tp, fp, fn and seen; None where it does not occur, or nobody
     says.
@@ -129,6 +133,8 @@ class Evaluation:
     reliability: tuple[ReliabilityBin, ...] = ()
     intervals: Mapping[str, Mapping[str, tuple[float, float] | None]] = field(default_factory=dict)
     bootstrap: Bootstrap | None = None
+    bias: SeenBias | None = None
+    oracles: tuple[OracleFigures, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -179,6 +185,9 @@ def summary(
         reliability=_reliability(counters.calibration) if not no_pq else (),
         intervals=_intervals(counters, seen, bootstrap),
         bootstrap=bootstrap if bootstrap.drawings else None,
+        bias=None
+        if seen is None
+        else seen_bias(counters.table, counters.names, seen, bootstrap.drawings, bootstrap.seed),
         groups=_groups(counters, precision, iou, seen),
         per_class={
             name: {

@@ -16,7 +16,7 @@ from retclip.algorithms.average_precision import ClassInImage
 from retclip.errors import DataError
 from retclip.passed_over import BadPart, PassedOver
 
-TABLES = ("quality", "confusion", "boundary", "calibration")
+TABLES = ("quality", "confusion", "boundary", "calibration", "called")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +33,7 @@ class ImageCounts:
     accuracy: share of its labelled pixels with the right class, [0, 1]; None where none is labelled.
     no_precision: why AP cannot be counted against it; empty where it can.
     passed_over: what was left out of its annotation.
+    called: (annotated class, class that most of its pixels have, segments) of the annotated segments, c = none.
     """
 
     number: int
@@ -47,6 +48,14 @@ class ImageCounts:
     accuracy: float | None
     no_precision: str = ""
     passed_over: PassedOver = field(default_factory=PassedOver)
+    called: Sequence[tuple[int, int, int]] = ()
+
+    @property
+    def panoptic_quality(self) -> float:
+        """The quality of its segments of all classes together, in [0, 1]: the sum of IoU over TP + FP / 2 + FN / 2; 1
+        where nothing is annotated and nothing was answered."""
+        tp, fp, fn, iou_sum = (sum(row[column] for row in self.quality) for column in range(1, 5))
+        return iou_sum / (tp + 0.5 * fp + 0.5 * fn) if tp + fp + fn else 1.0
 
     def as_line(self) -> str:
         """Return one line of JSON, without a line end."""

@@ -30,6 +30,7 @@ class ImageTable:
         self.classes, self.names = classes, list[str]()
         self._image, self._class = array("q"), array("q")
         self._values = [array("d") for _ in COLUMNS]
+        self._called = array("q")  # image, annotated class, class that it is called, segments; and so on
 
     def add(self, counts: ImageCounts) -> None:
         """Add an image."""
@@ -50,6 +51,8 @@ class ImageTable:
             self._class.append(index)
             for column, value in zip(self._values, values, strict=True):
                 column.append(value)
+        for pair in counts.called:
+            self._called.extend((len(self.names), *pair))
         self.names.append(counts.name)
 
     def sums(self, weights: NDArray[np.float64] | None = None) -> dict[str, NDArray[np.float64]]:
@@ -64,6 +67,10 @@ class ImageTable:
             name: np.asarray(drawn @ csr_array((np.array(values), places), shape=(images, self.classes)))
             for name, values in zip(COLUMNS, self._values, strict=True)
         }
+
+    def called(self) -> NDArray[np.int64]:
+        """Return (r, 4): image, annotated class, class that it is called (c = none), segments."""
+        return np.array(self._called, dtype=np.int64).reshape(-1, 4)
 
     def drawn(self, count: int, seed: int) -> Iterator[dict[str, NDArray[np.float64]]]:
         """Yield the sums of bootstrap drawings, some at a time."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from retclip.passed_over import Tally
 from retclip.plugin.contracts import ImageSource, SourceImage
@@ -18,9 +18,13 @@ class KeptCounts:
     counters: empty.
     run: the folder where the counts are written; None = they are added at once.
     part: of the images; the folder's own where there is one.
+    beside: the counts of the same images with something else, as of an oracle.
     """
 
-    def __init__(self, counters: Counters, run: RunFolder | None = None, part: Part = Part()) -> None:
+    def __init__(
+        self, counters: Counters, run: RunFolder | None = None, part: Part = Part(), beside: Sequence[KeptCounts] = ()
+    ) -> None:
+        self.beside = beside
         self._counters, self.run, self.part = counters, run, part if run is None else run.part
         self._tally, self._numbers = Tally(), deque[int]()
         self.names: list[str] = []  # of all records of the source, of other parts, too
@@ -29,19 +33,22 @@ class KeptCounts:
         """Yield the records of the part that are not counted yet. `next_number` tells the number of each, in turn."""
         for number, record in enumerate(source.images()):
             self.names.append(record.external_id)
-            if self.part.has(number) and (self.run is None or number not in self.run):
+            if self.part.has(number) and not all(number in kept for kept in (self, *self.beside)):
                 self._numbers.append(number)
                 yield record
+
+    def __contains__(self, number: int) -> bool:
+        return self.run is not None and number in self.run
 
     def next_number(self) -> int:
         """Return the number of the next record that was yielded."""
         return self._numbers.popleft()
 
     def add(self, counts: ImageCounts) -> None:
-        """Take the counts of an image."""
+        """Take the counts of an image; of one that lies in the folder already nothing is written."""
         if self.run is None:
             self._include(counts)
-        else:
+        elif counts.number not in self.run:
             self.run.append(counts)
 
     def total(self, tally: Tally) -> Counters:

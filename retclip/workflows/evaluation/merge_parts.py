@@ -12,7 +12,8 @@ from retclip.store.records import Failure
 from retclip.workflows.evaluation.counters import Counters
 from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation, summary
 from retclip.workflows.evaluation.image_counts import ImageCounts
-from retclip.workflows.evaluation.run_folder import RunFolder
+from retclip.workflows.evaluation.oracle_costs import oracle_costs
+from retclip.workflows.evaluation.run_folder import RunFolder, oracle_folder, oracles_in
 
 
 def merge_parts(folders: Sequence[Path], bootstrap: Bootstrap = Bootstrap()) -> tuple[Evaluation, int]:
@@ -31,9 +32,19 @@ def merge_parts(folders: Sequence[Path], bootstrap: Bootstrap = Bootstrap()) -> 
         tally.add(counts.passed_over)
     _require_some(counters, folders)
     evaluation = summary(counters, first.seen, first.missing, failures, first.settings, bootstrap)
+    of_oracle = {name: _of_oracle(folders, name) for name in oracles_in(folders[0])}
+    costs = oracle_costs(counters, of_oracle, first.seen, bootstrap.drawings, bootstrap.seed)
     total = tally.total
     absent = first.images - len(owners) - len({failure.external_id for failure in failures})
-    return replace(evaluation, passed_over=total.counts, assumed=total.assumed), max(0, absent)
+    return replace(evaluation, passed_over=total.counts, assumed=total.assumed, oracles=costs), max(0, absent)
+
+
+def _of_oracle(folders: Sequence[Path], oracle: str) -> Counters:
+    runs = [RunFolder.finished(oracle_folder(folder, oracle)) for folder in folders]
+    counters = runs[0].configuration.counters()
+    for counts in _in_order(runs, _owners(runs)):
+        counters.include(counts)
+    return counters
 
 
 def _owners(runs: Sequence[RunFolder]) -> dict[int, RunFolder]:

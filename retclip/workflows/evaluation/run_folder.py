@@ -26,8 +26,9 @@ from retclip.own_files import claim_folder, is_own_folder, written_whole
 from retclip.workflows.evaluation.counters import Counters
 from retclip.workflows.evaluation.evaluation_figures import Evaluation
 from retclip.workflows.evaluation.image_counts import ImageCounts, counts_of_line
+from retclip.workflows.evaluation.oracle import oracles_of
 
-KIND, COUNTS, RUN = "evaluation", "counts.jsonl", "run.json"
+KIND, COUNTS, RUN, ORACLES = "evaluation", "counts.jsonl", "run.json", "oracles"
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,17 @@ def part_of_text(text: str) -> Part:
     if not slash or not index.strip().isdecimal() or not of.strip().isdecimal() or not 1 <= int(index) <= int(of):
         raise ConfigError("a part, as 3/8 for the third of eight", repr(text), "correct --part")
     return Part(int(index), int(of))
+
+
+def oracle_folder(folder: Path, oracle: str) -> Path:
+    """Return where the counts of an oracle lie. folder: of the evaluation."""
+    return folder / ORACLES / oracle
+
+
+def oracles_in(folder: Path) -> list[str]:
+    """Return the oracles of which counts lie in the folder of an evaluation, in the order in which they are told."""
+    present = [path.name for path in (folder / ORACLES).glob("*") if (path / COUNTS).is_file()]
+    return [oracle.name for oracle in oracles_of(present)] if present else []
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,74 @@
+"""What each part of the system costs: the figures with the truth in its place, less those as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from retclip.workflows.evaluation.counters import Counters
+from retclip.workflows.evaluation.paired_differences import Difference, paired_differences
+
+SHOWN = ("pq", "sq", "rq", "miou", "fwiou", "boundary_iou", "pixel_accuracy")
+OF_SEGMENTS = ("pq", "sq", "rq")  # without a mean where a class is of unknown kind
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A figure with the truth in the place of a part of the system.
+
+    value: percent; None where it is not counted.
+    points: percentage points above the figure as it is: what the part costs.
+    interval: of the points, over the images (paired bootstrap); None without drawings.
+    """
+
+    value: float | None
+    points: float | None
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class OracleFigures:
+    """The figures of an oracle.
+
+    oracle: the parts that come from the truth, joined by +.
+    gains: "all", "seen", "unseen" -> figure -> value and points.
+    """
+
+    oracle: str
+    gains: Mapping[str, Mapping[str, Gain]]
+
+
+def oracle_costs(
+    counters: Counters, of_oracle: Mapping[str, Counters], seen: Sequence[bool] | None, count: int, seed: int
+) -> tuple[OracleFigures, ...]:
+    """Return what each oracle gains over the system as it is.
+
+    counters: as it is. of_oracle: of the same images, by the oracle's name.
+    seen: (c,) whether the fine-tuning saw a class; None = unknown.
+    count: bootstrap drawings; seed: of them.
+    """
+    groups: dict[str, Collection[int] | None] = {"all": None}
+    for name, flag in () if seen is None else (("seen", True), ("unseen", False)):
+        groups[name] = [index for index, value in enumerate(seen or ()) if bool(value) is flag]
+    return tuple(
+        OracleFigures(
+            name,
+            {
+                group: {row.figure: _gain(row, _decided(counters, groups[group])) for row in rows}
+                for group, rows in paired_differences(counters.table, of.table, groups, count, seed).items()
+            },
+        )
+        for name, of in of_oracle.items()
+    )
+
+
+def _decided(counters: Counters, members: Collection[int] | None) -> bool:
+    """Return whether it is known of each class of a group whether it is a thing."""
+    names = counters.names if members is None else [counters.names[index] for index in members]
+    return counters.unknown_kind.isdisjoint(names)
+
+
+def _gain(row: Difference, decided: bool) -> Gain:
+    if row.figure in OF_SEGMENTS and not decided:
+        return Gain(None, None, None)
+    return Gain(row.second, row.change, None if row.low is None or row.high is None else (row.low, row.high))
