@@ -1,6 +1,6 @@
 """The best subset of labelled masks, chosen with the truth at hand: what a perfect choice among them would answer.
 
-    things, one mask each:        the assignment of masks to true segments with the largest sum of IoU (Kuhn 1955)
+    things, one mask each:        the mask with the largest IoU; above 0.5 no mask is the largest of two true segments
     stuff, any number of masks:   masks in the order of the share of their pixels that is right, each as long as the IoU
                                   of all of them together grows
 
@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from retclip.algorithms.panoptic_matching import MATCH
 
@@ -42,9 +41,9 @@ def best_subset(
     classes: (s,) class index of each true segment.
     several: (s,) whether a segment may consist of several masks.
 
-    Worked example: a thing of 10 pixels, of which one mask shows 6 and nothing else, another one 8 and 4 pixels beside
-    it: IoU 6 / 10 = 0.6 and 8 / 14 = 0.57, so that the first is chosen. Were it stuff, the first would be right in each
-    of its pixels and be taken first; the second adds 2 right and 4 wrong pixels, 8 / 14 < 0.6, and is left out.
+    Worked example: a thing of 10 pixels, of which one mask shows the first 6 and nothing else, another one the last 8
+    and 4 pixels beside it: IoU 6 / 10 = 0.6 and 8 / 14 = 0.57, so that the first is chosen. Were it stuff, both would
+    be: together they show all 10 and 4 more, 10 / 14 = 0.71.
     """
     inside = truth >= 0  # (H, W)
     shown, segment_of = masks[:, inside], truth[inside]  # (n, p), (p,)
@@ -56,13 +55,12 @@ def best_subset(
     shares = overlap / np.maximum(area, 1)[:, None]  # (n, s)
     iou = overlap / np.maximum(area[:, None] + true_area[None, :] - overlap, 1)  # (n, s)
     chosen = np.full(len(masks), NOT_CHOSEN, dtype=np.int64)
-    single = (~several).nonzero()[0]
-    rows, columns = linear_sum_assignment(iou[:, single], maximize=True)
-    for mask, segment in zip(rows, single[columns], strict=True):
+    for segment in (~several).nonzero()[0].tolist() if len(masks) else ():
+        mask = int(iou[:, segment].argmax())
         if iou[mask, segment] > MATCH:
             chosen[mask] = segment
-    for segment in several.nonzero()[0]:
-        order = np.argsort(-shares[:, segment], kind="stable")
+    for segment in several.nonzero()[0].tolist():
+        order = np.argsort(-shares[:, segment], kind="stable").tolist()
         candidates = [mask for mask in order if overlap[mask, segment] and chosen[mask] == NOT_CHOSEN]
         chosen[_grown(shown, segment_of == segment, candidates)] = segment
     share = np.where(chosen >= 0, shares[np.arange(len(masks)), chosen], 0.0) if len(classes) else np.zeros(len(masks))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from retclip.cli import options, output
+from retclip.cli.evaluation_tables import print_evaluation
 from retclip.cli.fallback import FillMissing, filled, say_missing
-from retclip.cli.output import figure
 from retclip.cli.progress import ProgressLine
 from retclip.errors import PartialFailure
 from retclip.passed_over import by_reason
@@ -30,6 +30,12 @@ Seen = Annotated[
 Predictions = Annotated[
     Path | None,
     typer.Option(metavar="FILE.json", help="COCO panoptic predictions of any tool, PNGs in the folder of its name."),
+]
+Oracle = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--oracle", metavar="PARTS", help="What parts cost: masks, labels, selection, several with +, or all."
+    ),
 ]
 PerClass = Annotated[bool, typer.Option("--per-class", help="The figures of every class, and what was mixed up.")]
 
@@ -76,10 +82,11 @@ def evaluate(
     fill_missing: FillMissing = False,
     classifier: options.Classifiers = None,
     predictions: Predictions = None,
+    oracle: Oracle = None,
 ) -> None:
     """Segment every image of SOURCE with its own classes and compare: PQ, SQ, RQ, mAP, mIoU, FWIoU and boundary IoU,
     with intervals, for all classes and for those that the fine-tuning saw and did not see apart."""
-    flags, compare = setup.models.flags(classifiers=classifier), _comparison(seen, page, intervals, run)
+    flags, compare = setup.models.flags(classifiers=classifier), _comparison(seen, page, intervals, run, oracle or ())
     if predictions is not None:
         with options.without_store(setup.models.config, flags) as memory:
             evaluation, fill = compare(memory, source, predictions), None
@@ -97,7 +104,7 @@ def evaluate(
         )
 
 
-def _comparison(seen: str | None, page: Page, intervals: Intervals, run: Run) -> Compare:
+def _comparison(seen: str | None, page: Page, intervals: Intervals, run: Run, oracles: Sequence[str]) -> Compare:
     """Return what compares answers with the annotation of a source: a memory's own, or predictions on disk.
 
     Raises ConfigError for what is no --part.
@@ -112,7 +119,7 @@ def _comparison(seen: str | None, page: Page, intervals: Intervals, run: Run) ->
     def compare(memory: RetCLIP, source: str | CheckedSource, predictions: Path | None = None) -> Evaluation:
         with output.told_when_stopped(stopped), ProgressLine() as line:
             return memory.evaluate(
-                source, seen, page.report, page.pictures, line, bootstrap, predictions, run.out, part
+                source, seen, page.report, page.pictures, line, bootstrap, predictions, run.out, part, oracles
             )
 
     return compare
@@ -154,64 +161,3 @@ def _say_unmatched(evaluation: Evaluation) -> None:
 
 
 STOPPED = "stopped; nothing was written"
-FIGURES = (
-    ("PQ", "pq"), ("SQ", "sq"), ("RQ", "rq"), ("mAP", "map"), ("mIoU", "miou"), ("FWIoU", "fwiou"),
-    ("boundary IoU", "boundary_iou"),
-)  # fmt: skip
-
-
-def print_evaluation(evaluation: Evaluation, per_class: bool) -> None:
-    """Print the figures as tables, and what stands beside them on stderr."""
-    titles, keys = zip(*FIGURES, strict=True)
-    all_classes = ("all", len(evaluation.per_class), *(figure(getattr(evaluation, key)) for key in keys))
-    groups = [
-        (name, group.classes, *(figure(getattr(group, key)) for key in keys))
-        for name, group in evaluation.groups.items()
-    ]
-    output.table(f"{evaluation.images} images", ("", "classes", *titles), [all_classes, *groups])
-    _print_intervals(evaluation)
-    if per_class:
-        _print_classes(evaluation)
-    output.message(
-        f"PQ things {figure(evaluation.pq_things)}, stuff {figure(evaluation.pq_stuff)}  "
-        f"AP50 {figure(evaluation.map50)}  AP75 {figure(evaluation.map75)}  "
-        f"pixel accuracy {figure(evaluation.pixel_accuracy)}  segment accuracy {figure(evaluation.segment_accuracy)}  "
-        f"calibration error {figure(evaluation.calibration_error)}"
-    )
-    if evaluation.no_pq:
-        output.message(f"PQ and AP are not counted: {evaluation.no_pq}")
-    elif evaluation.no_map:
-        output.message(f"AP is not counted: {evaluation.no_map}")
-    else:
-        sizes = (figure(size) for size in (evaluation.map_small, evaluation.map_medium, evaluation.map_large))
-        output.message("AP of small things {}, of medium ones {}, of large ones {}".format(*sizes))
-    if not evaluation.groups and "predictions" not in evaluation.settings:
-        output.message("no in-vocabulary classifier took part: --seen says which classes count as seen")
-
-
-def _print_intervals(evaluation: Evaluation) -> None:
-    bootstrap = evaluation.bootstrap
-    if bootstrap is None:
-        return
-    shown = [(title, key) for title, key in FIGURES if key != "map"]
-    rows = [
-        (name, *("-" if (ends := of_group[key]) is None else f"{ends[0]:.1f}..{ends[1]:.1f}" for _, key in shown))
-        for name, of_group in evaluation.intervals.items()
-    ]
-    title = f"{100 * bootstrap.level:g} % intervals over images, {bootstrap.drawings} drawings of seed {bootstrap.seed}"
-    output.table(title, (f"{100 * bootstrap.level:g} %", *(title for title, _ in shown)), rows)
-
-
-def _print_classes(evaluation: Evaluation) -> None:
-    columns = ("class", "seen", "PQ", "SQ", "RQ", "AP", "IoU", "boundary IoU", "TP", "FP", "FN")
-    keys = ("pq", "sq", "rq", "ap", "iou", "boundary_iou", "tp", "fp", "fn")
-    rows = [
-        (name, _said(row["seen"]), *(figure(row[key]) for key in keys)) for name, row in evaluation.per_class.items()
-    ]
-    output.table("classes", columns, rows)
-    mixed = [(pair.annotated, pair.predicted or "-", pair.pixels, figure(pair.share)) for pair in evaluation.confusion]
-    output.table("what is taken for what", ("annotated", "taken for", "pixels", "% of the class"), mixed)
-
-
-def _said(seen: float | int | None) -> str:
-    return "-" if seen is None else "seen" if seen else "unseen"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retclip.cli import options, output
-from retclip.cli.evaluate import Intervals, PerClass, print_evaluation
+from retclip.cli.evaluate import Intervals, PerClass
+from retclip.cli.evaluation_tables import print_evaluation
 from retclip.cli.output import figure
 from retclip.errors import PartialFailure
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 pytestmark = pytest.mark.usefixtures("own_plugins")
+GROUPS = ("all", "seen", "unseen")
 
 
 @pytest.fixture
@@ -186,3 +187,28 @@ def test_kept_parts_are_merged_and_compared(evaluate, run, tmp_path):
     assert ran.code == 2 and "another configuration" in ran.err
     assert evaluate("--part", "9/2", "--out", tmp_path / "x").code == 2
     assert run("evaluate-diff", tmp_path / "whole", tmp_path).code == 2
+
+
+def test_what_parts_of_the_system_cost(run, built, tmp_path):
+    fixed = ("--store", built.store, "--proposer", "reference.superpixels", "--set", "store.index=resident")
+    ran = run("evaluate", built.source, *fixed, "--oracle", "masks,labels", "--oracle", "masks+labels",
+              "--seen", "sky", "--out", tmp_path / "kept")  # fmt: skip
+    assert ran.code == 0, ran.err
+    rows = cells(ran.out)
+    start = rows.index(["from the truth", "classes", "PQ", "points", "95 %", "mIoU", "points", "95 %"])
+    costs = {(one[0], one[1]): one for one in rows[start + 1 : start + 10]}
+    assert set(costs) == {(name, group) for name in ("masks", "labels", "masks+labels") for group in GROUPS}
+    whole = float(rows[1][2])
+    assert float(costs["masks+labels", "all"][2]) == pytest.approx(100, abs=0.05)
+    assert float(costs["masks", "all"][3]) == pytest.approx(float(costs["masks", "all"][2]) - whole, abs=0.11)
+    assert ["segments", "%", "95 %", "annotated"] in rows
+    merged = run("evaluate-merge", tmp_path / "kept")
+    assert cells(merged.out)[start : start + 10] == rows[start : start + 10], "kept, and read again"
+
+
+def test_an_unknown_part_and_an_oracle_of_predictions_are_refused(evaluate, tmp_path):
+    ran = evaluate("--oracle", "luck")
+    assert (ran.code, ran.out) == (2, "") and "name some of masks, labels, selection" in ran.err
+    (tmp_path / "predictions.json").write_text('{"annotations": []}')
+    ran = evaluate("--oracle", "masks", "--predictions", tmp_path / "predictions.json")
+    assert (ran.code, ran.out) == (2, "") and "leave --oracle or --predictions out" in ran.err

@@ -28,7 +28,7 @@ def counters():
     }
     found.confusion.add(np.array([[0, 1, 1, 1, -1]]), np.array([[0, 0, 1, 2, 2]]))
     mask = rle.encode(np.ones((2, 2), dtype=bool))
-    found.precision.add([Instance(1, mask, 0.9)], [Instance(1, mask), Instance(2, mask)])
+    found.precision.include(found.precision.compared([Instance(1, mask, 0.9)], [Instance(1, mask), Instance(2, mask)]))
     return found
 
 
