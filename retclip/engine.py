@@ -308,11 +308,12 @@ class RetCLIP:
         space: a backbone or a space's id, where the store holds several.
         Raises ConfigError, DataError, PluginError, WeightsMissing, StoreError.
         """
-        from retclip.segment_questions import SegmentQuestion, as_filter, as_path, search
+        from retclip.segment_questions import SegmentQuestion, as_path, search
+        from retclip.store.records import SegmentFilter
         from retclip.workflows.search.query_vector import Marked
 
         question = SegmentQuestion(text, image, segment, Marked(box, point, as_path(mask)), space)
-        return search(self.session, question, as_filter(filter), limit, cursor)
+        return search(self.session, question, filter or SegmentFilter(), limit, cursor)
 
     def show(self, segment: UUID | str, neighbours: int = 8, space: str | None = None) -> SegmentReport:
         """Tell everything that is known of a stored segment: origin, facts, the events behind them, its neighbours.

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from retclip.asked_space import backbone_of, chosen_space, require_text
 from retclip.data.inputs import ImageInput, as_image
-from retclip.errors import ConfigError, DataError, PluginUnavailable
-from retclip.plugin.contracts import TEXT
+from retclip.errors import ConfigError, DataError
 from retclip.report.segment_report import SegmentReport
 from retclip.report.segment_table import SegmentTable
 from retclip.store.records import ListedSegment, SegmentFilter
@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from retclip.plugin.contracts import Backbone
     from retclip.session import Session
     from retclip.store.feature_store import FeatureStore
     from retclip.types import FeatureSpace
-    from retclip.workflows.segment.parts import Loaded
 
 NEIGHBOURS = 8  # that a report shows
 STORED = "in the order in which they were stored"
@@ -49,13 +47,27 @@ class SegmentQuestion:
     space: str | None = None
 
     def __post_init__(self) -> None:
-        given = [name for name in ("text", "image", "segment") if getattr(self, name) is not None]
-        if len(given) > 1:
-            raise ConfigError("one of --text, --image and --segment", " and ".join(given), "give one")
+        asked = [name for name in ("text", "image", "segment") if getattr(self, name) is not None]
+        if len(asked) > 1:
+            raise ConfigError("one of --text, --image and --segment", " and ".join(asked), "give one")
         if self.marked.words and self.image is None:
             raise ConfigError("--image beside --box, --point and --mask", "none", "name the photo")
         if self.text is not None and not self.text.strip():
             raise ConfigError("words after --text", "none", "write e.g. --text 'a red car'")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question as a vector.
+
+    vector: (d,) float32 of unit length.
+    words: what was asked, for people and the cursor.
+    without: segments that are no answer to it.
+    """
+
+    vector: NDArray[np.float32]
+    words: tuple[str, ...]
+    without: tuple[UUID, ...] = ()
 
 
 def search(
@@ -65,72 +77,47 @@ def search(
     store = session.store
     if question.text is None and question.image is None and question.segment is None:
         page = store.segments.select(chosen, limit, cursor)
-        rows = _listed(session, page.ids, question.space)
+        rows = _listed(store, page.ids, chosen_space(session, question.space)) if page.ids else ()
         return SegmentTable(rows, STORED, page.next, store.segments.masks)
     space = chosen_space(session, question.space)
-    vector, words, without = _asked(session, question, space)
-    found = store.search(vector, chosen, limit, cursor, words, without, space)
-    distances = dict(zip(found.ids, found.distances, strict=True))
-    rows = tuple(replace(one, distance=distances[one.id]) for one in _listed(session, found.ids, space.id))
-    notes = (
-        [] if found.exact else ["the store is so large that its graph was walked: some of the nearest may be missing"]
-    )
-    return SegmentTable(
-        rows, f"nearest to {' '.join(words)}", found.next, store.segments.masks, (*notes, *_lacking(store, space))
-    )
+    return _nearest(store, space, _asked(session, question, space), chosen, limit, cursor)
 
 
 def show(session: Session, segment: UUID | str, neighbours: int, space: str | None) -> SegmentReport:
     """Tell everything that is known of a segment; see `RetCLIP.show`."""
     store, (number,) = session.store, session.store.segments.find([str(segment)])
-    details = store.segments.details(number)
-    (listed,) = _listed(session, [number], space) or (None,)
+    details, chosen = store.segments.details(number), chosen_space(session, space)
+    (listed,) = _listed(store, [number], chosen) or (None,)
     if details is None or listed is None:
         raise DataError("the id of a stored segment", str(segment), "see `retclip store search`")
     near = SegmentTable((), "it has no vector", None, store.segments.masks)
-    chosen = chosen_space(session, space)
-    if neighbours > 0 and store.segments.vectors([number], chosen):
-        question = SegmentQuestion(segment=number, space=chosen.id)
-        near = replace(search(session, question, SegmentFilter(), neighbours, None), next=None)
+    vectors = store.segments.vectors([number], chosen) if neighbours > 0 else {}
+    if vectors:
+        asked = Asked(vectors[number], ("segment", str(number)), (number,))
+        near = replace(_nearest(store, chosen, asked, SegmentFilter(), neighbours, None), next=None)
     return SegmentReport(replace(details, trust=listed.trust), listed, near)
 
 
-def chosen_space(session: Session, named: str | None) -> FeatureSpace:
-    """Return the feature space of a question: the named one, else that of the configured keys, else the only one.
-
-    named: a backbone, or the id of a space.
-    Raises StoreMissing for an empty store, SpaceMismatch where none or several are meant.
-    """
-    store, parts = session.store, session.settings.components
-    if named is not None:
-        return store.spaces.of_backbone(_full_name(session, named))
-    rows = store.spaces.rows()
-    if len(rows) == 1:
-        return rows[0][1]
-    return store.spaces.of_backbone(_full_name(session, parts.keys or parts.backbone))
+def _nearest(
+    store: FeatureStore, space: FeatureSpace, asked: Asked, chosen: SegmentFilter, limit: int, cursor: str | None
+) -> SegmentTable:
+    """Return a page of the segments that are nearest to a vector."""
+    page = store.search(asked.vector, chosen, limit, cursor, asked.words, asked.without, space)
+    distances = dict(zip(page.ids, page.distances, strict=True))
+    rows = tuple(replace(row, distance=distances[row.id]) for row in _listed(store, page.ids, space))
+    walked = "the store is so large that its graph was walked: some of the nearest may be missing"
+    notes = (*(() if page.exact else (walked,)), *_lacking(store, space))
+    return SegmentTable(rows, f"nearest to {' '.join(asked.words)}", page.next, store.segments.masks, notes)
 
 
-def _listed(session: Session, ids: Sequence[UUID], space: str | None) -> tuple[ListedSegment, ...]:
+def _listed(store: FeatureStore, ids: Sequence[UUID], space: FeatureSpace) -> tuple[ListedSegment, ...]:
     """Return segments as lists show them, with the trust in their labels where it was computed."""
-    rows = session.store.segments.listed(ids)
-    if not rows:
-        return ()
-    trust = session.store.trust.values(ids, chosen_space(session, space))
-    return tuple(replace(one, trust=trust.get(one.id)) for one in rows)
+    rows, trust = store.segments.listed(ids), store.trust.values(ids, space)
+    return tuple(replace(row, trust=trust.get(row.id)) for row in rows)
 
 
-def _full_name(session: Session, name: str) -> str:
-    """Return a backbone's full name; a name of none that is here unchanged: the store may know it."""
-    try:
-        return session.components.manager.find("backbone", name).full_name
-    except (PluginUnavailable, ConfigError):
-        return name
-
-
-def _asked(
-    session: Session, question: SegmentQuestion, space: FeatureSpace
-) -> tuple[NDArray[np.float32], tuple[str, ...], Sequence[UUID]]:
-    """Return the question's vector, its words, and the segments that are no answer to it."""
+def _asked(session: Session, question: SegmentQuestion, space: FeatureSpace) -> Asked:
+    """Return the question as a vector of a space."""
     store = session.store
     if question.segment is not None:
         (number,) = store.segments.find([str(question.segment)])
@@ -138,48 +125,17 @@ def _asked(
         if number not in vectors:
             todo = f"ask in another --space, or add the missing vectors: {store.spaces.command_to_add(space.backbone)}"
             raise DataError(f"a segment with a vector of {space.backbone}", f"{number}, which has none", todo)
-        return vectors[number], ("segment", str(number)), [number]
+        return Asked(vectors[number], ("segment", str(number)), (number,))
     if question.text is not None:
-        _require_text(session, space)
-        return text_vector(_backbone(session, space), question.text), ("text", repr(question.text)), ()
+        require_text(session, space)
+        return Asked(text_vector(backbone_of(session, space), question.text), ("text", repr(question.text)))
     image = as_image(question.image)
     models = vocabulary = None
     if question.marked.point is not None:
         models, vocabulary = session.segmenter(), session.prepared(None).vocabulary
-    vector = photo_vector(_backbone(session, space), image, question.marked, models, vocabulary)
+    vector = photo_vector(backbone_of(session, space), image, question.marked, models, vocabulary)
     name = Path(image.uri).name or "a photo"
-    return vector, (name, *question.marked.words, f"({image.sha256[:12]})"), ()
-
-
-def _require_text(session: Session, space: FeatureSpace) -> None:
-    """Raise ConfigError unless the space's backbone reads; which of the store's and of those installed do is named."""
-    manager, store = session.components.manager, session.store
-    readers = {info.full_name for info in manager.components("backbone") if TEXT in info.component.provides}
-    if space.backbone in readers:
-        return
-    stored = [row.backbone for _, row in store.spaces.rows() if row.backbone in readers]
-    got = f"vectors of {space.backbone}, which has none"
-    if stored:
-        raise ConfigError(
-            "a backbone with a text tower", got, f"ask in its space: --space {' or --space '.join(stored)}"
-        )
-    there = ", ".join(sorted(readers)) or "none that is installed"
-    command = store.spaces.command_to_add(min(readers)) if readers else "retclip plugins list"
-    todo = f"ask with --image or --segment, or add vectors of one that has: {there}; {command}"
-    raise ConfigError("a backbone with a text tower", got, todo)
-
-
-def _backbone(session: Session, space: FeatureSpace) -> Loaded[Backbone]:
-    """Return the space's backbone. Raises PluginUnavailable, WeightsMissing, and SpaceMismatch where its settings make
-    another space."""
-    components = session.components
-    components.manager.require_weights(
-        [components.manager.find("backbone", space.backbone)], components.settings.of_component
-    )
-    loaded: Loaded[Any] = components.component("backbone", space.backbone)
-    if loaded.component.space.id != space.id:
-        raise session.store.spaces.mismatch([(0, space)], loaded.component.space)
-    return loaded
+    return Asked(vector, (name, *question.marked.words, f"({image.sha256[:12]})"))
 
 
 def _lacking(store: FeatureStore, space: FeatureSpace) -> list[str]:
@@ -189,13 +145,8 @@ def _lacking(store: FeatureStore, space: FeatureSpace) -> list[str]:
     state = store.spaces.state(space)
     missing = state.lacking + state.without
     command = store.spaces.command_to_add(space.backbone)
-    told = f"{missing} of {state.total} segments have no vector of {space.backbone} and are not found by it: {command}"
-    return [told] if missing else []
-
-
-def as_filter(chosen: SegmentFilter | None) -> SegmentFilter:
-    """Return a filter, the visible segments where there is none."""
-    return SegmentFilter() if chosen is None else chosen
+    note = f"{missing} of {state.total} segments have no vector of {space.backbone} and are not found by it: {command}"
+    return [note] if missing else []
 
 
 def as_path(file: Any) -> Path | None:
