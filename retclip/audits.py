@@ -12,7 +12,8 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retclip.errors import ConfigError
+from retclip.asked_space import backbone_of, named_space, readers
+from retclip.errors import ConfigError, PluginUnavailable, SpaceMismatch, WeightsMissing
 from retclip.progress import OnProgress, silent
 from retclip.store.records import SegmentFilter
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from retclip.session import Session
     from retclip.store.records import ListedSegment
     from retclip.types import FeatureSpace
-    from retclip.workflows.audit.coverage import ThinClass
+    from retclip.workflows.audit.class_texts import TextPlace
+    from retclip.workflows.audit.coverage import ThinClasses
     from retclip.workflows.audit.duplicates import Duplicates
     from retclip.workflows.audit.frames import PhotoGroups
     from retclip.workflows.audit.mislabels import Suspect
@@ -49,8 +51,8 @@ class Audit:
 
         frames: what `frames` returned: photos of one group do not speak for each other.
         """
-        found = self.suspects(filter, limit, space, frames, on_progress)
-        table = self._table([suspect.segment for suspect in found], "likely wrong labels, the least trusted first")
+        suspects = self.suspects(filter, limit, space, frames, on_progress)
+        table = self._table([suspect.segment for suspect in suspects], "likely wrong labels, the least trusted first")
         return table if frames is None else replace(table, notes=(*table.notes, frames.said()))
 
     def suspects(
@@ -60,8 +62,10 @@ class Audit:
         """List what `mislabels` does, each with its nearest segments of the suggested class."""
         from retclip.workflows.audit.mislabels import mislabels
 
-        store, device = self._session.store, self._session.store.options.device
-        return mislabels(store, _filter(filter), _limit(limit), self._space(space), device, frames, on_progress)
+        store, chosen = self._session.store, filter or SegmentFilter()
+        return mislabels(
+            store, chosen, _limit(limit), self._space(space), store.options.device, frames, on_progress
+        )  # fmt: skip
 
     def frames(self, bits: int = 24, on_progress: OnProgress = silent) -> PhotoGroups:
         """Read the photos and group those that show nearly the same, for `mislabels` and `suspects`.
@@ -80,9 +84,9 @@ class Audit:
         """List segments that are far from everything of their class, the farthest first."""
         from retclip.workflows.audit.outliers import outliers
 
-        store = self._session.store
-        found = outliers(store, _filter(filter), _limit(limit), self._space(space), store.options.device, on_progress)
-        return self._table(found, "far from everything of their class")
+        store, chosen = self._session.store, filter or SegmentFilter()
+        far = outliers(store, chosen, _limit(limit), self._space(space), store.options.device, on_progress)
+        return self._table(far, "far from everything of their class")
 
     def conflicts(
         self, filter: SegmentFilter | None = None, limit: int = LIMIT, space: str | None = None, alike: float = 0.1
@@ -94,8 +98,9 @@ class Audit:
         from retclip.workflows.audit.conflicts import conflicts
 
         _bound("alike", alike, 2.0)
-        found = conflicts(self._session.store, _filter(filter), _limit(limit), self._space(space), alike)
-        return self._table(found, "labels that contradict each other")
+        store, chosen = self._session.store, filter or SegmentFilter()
+        contradicted = conflicts(store, chosen, _limit(limit), self._space(space), alike)
+        return self._table(contradicted, "labels that contradict each other")
 
     def duplicates(
         self, filter: SegmentFilter | None = None, limit: int = LIMIT, space: str | None = None,
@@ -109,21 +114,27 @@ class Audit:
         """
         from retclip.workflows.audit.duplicates import duplicates, leakage
 
-        store = self._session.store
+        store, chosen = self._session.store, filter or SegmentFilter()
         _bound("bits", bits, 128)
         _bound("within", within, 2.0)
         if against is not None:
             return leakage(store, against.images(), against.name, len(against), bits, on_progress)
-        return duplicates(store, _filter(filter), _limit(limit), self._space(space), bits, within, on_progress)
+        return duplicates(store, chosen, _limit(limit), self._space(space), bits, within, on_progress)
 
-    def coverage(self, filter: SegmentFilter | None = None, limit: int = LIMIT, few: int = 5) -> tuple[ThinClass, ...]:
+    def coverage(
+        self, filter: SegmentFilter | None = None, limit: int = LIMIT, few: int = 5, space: str | None = None
+    ) -> ThinClasses:
         """List the classes that little stands behind, those with the fewest photos first.
 
         few: photos below which a class is told, at least 1.
+        space: whose vectors are compared with the text of their class's name; None = the first that has a text tower.
         """
-        from retclip.workflows.audit.coverage import coverage
+        from retclip.workflows.audit.coverage import ThinClasses, coverage
 
-        return tuple(coverage(self._session.store, _filter(filter), _limit(limit), few))
+        store, chosen, limit = self._session.store, filter or SegmentFilter(), _limit(limit)
+        texts, notes = self._texts(self._space(space))
+        thin = coverage(store, chosen, limit, few, texts)
+        return ThinClasses(tuple(thin), notes)
 
     def table(self, segments: Sequence[ListedSegment], title: str) -> SegmentTable:
         """Make a table of listed segments."""
@@ -144,12 +155,23 @@ class Audit:
 
         return SegmentTable(tuple(segments), title, None, self._session.store.segments.masks)
 
+    def _texts(self, space: FeatureSpace | None) -> tuple[dict[int, TextPlace], tuple[str, ...]]:
+        """Compare the classes with their texts, or say why that cannot be."""
+        from retclip.workflows.audit.class_texts import text_places
+
+        spaces = [row for _, row in self._session.store.spaces.rows()] if space is None else [space]
+        reading = [space for space in spaces if space.backbone in readers(self._session)]
+        if not reading:
+            blind = ", ".join(dict.fromkeys(space.backbone for space in spaces))
+            return {}, (f"no class is compared with its text: {blind} has no text tower here",) if blind else ()
+        try:
+            backbone = backbone_of(self._session, reading[0])
+        except (PluginUnavailable, WeightsMissing, SpaceMismatch) as error:
+            return {}, (f"no class is compared with its text: {error}",)
+        return text_places(self._session.store, backbone)
+
     def _space(self, name: str | None) -> FeatureSpace | None:
-        return None if name is None else self._session.store.spaces.of_backbone(name)
-
-
-def _filter(filter: SegmentFilter | None) -> SegmentFilter:
-    return SegmentFilter() if filter is None else filter
+        return None if name is None else named_space(self._session, name)
 
 
 def _limit(limit: int) -> int:

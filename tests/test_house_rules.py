@@ -19,6 +19,7 @@ FLOORS = {  # the longest prefix counts
     "retclip": 0, "retclip._version": 0,
     "retclip.errors": 0, "retclip.types": 0, "retclip.evidence": 0, "retclip.shapes": 0,
     "retclip.names": 0, "retclip.limits": 0, "retclip.passed_over": 0, "retclip.progress": 0, "retclip.home": 0,
+    "retclip.quantities": 0,
     "retclip.algorithms": 1, "retclip.plugin": 1,
     "retclip.plugin.discovery": 2, "retclip.plugin.manager": 2, "retclip.plugin.conformance": 2,
     "retclip.plugin.scaffold": 2,
@@ -28,7 +29,7 @@ FLOORS = {  # the longest prefix counts
     "retclip.session": 4, "retclip.settings_file": 4, "retclip.namespaces": 4, "retclip.engine": 4,
     "retclip.result": 4, "retclip.segment_questions": 4, "retclip.audits": 4, "retclip.executors": 4,
     "retclip.corrections": 4, "retclip.report": 4, "retclip.preset_needs": 4, "retclip.checkup": 4,
-    "retclip.evaluation_run": 4,
+    "retclip.evaluation_run": 4, "retclip.asked_space": 4,
     "retclip.cli": 5, "retclip.web": 5,
 }  # fmt: skip
 APART = {"retclip.store", "retclip.data", "retclip.config"}  # of floor 2: none imports another

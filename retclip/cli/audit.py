@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,11 +12,14 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.progress import ProgressLine
+from retclip.quantities import quantity
 
 if TYPE_CHECKING:
     from retclip.audits import Audit
+    from retclip.engine import RetCLIP
     from retclip.report.segment_table import SegmentTable
-    from retclip.workflows.audit.duplicates import Duplicates
+    from retclip.store.records import ListedPhoto
+    from retclip.workflows.audit.duplicates import AlikePhotos, Duplicates
     from retclip.workflows.audit.mislabels import Suspect
 
 app = typer.Typer(help="What to look at in a store: likely wrong labels, copies, and more.", no_args_is_help=True)
@@ -23,116 +28,137 @@ Limit = Annotated[int, typer.Option("--limit", metavar="N", help="At most so man
 Space = Annotated[
     str | None, typer.Option("--space", metavar="NAME", help="A backbone, or a space's id, where there are several.")
 ]
-Out = Annotated[
-    Path | None,
-    typer.Option("--out", metavar="FILE.csv", help="Write the list, as `retclip relabel --from` and others take it."),
-]
-Html = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE.html", help="Write a page: crops, why, the commands to copy.")
-]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How long a list of segments is, in whose vectors, and where it is written."""
+
+    limit: Limit = 100
+    space: Space = None
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="Write the list, as `retclip relabel --from` and others take it."),
+    ] = None
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write a page: crops, why, the commands to copy.")
+    ] = None
+
+
 COLUMNS = ("segment", "class", "suggested", "trust", "why", "photo")
 
 
 @app.command("mislabels")
 @options.spread
 def mislabels(
-    at: options.Catalog, filters: options.Filters, limit: Limit = 100, space: Space = None, out: Out = None,
-    html: Html = None,
+    at: options.Catalog,
+    filters: options.Filters,
+    shown: Shown,
     frames: Annotated[
         bool, typer.Option("--frames", help="Photos that show nearly the same do not speak for each other.")
     ] = False,
-) -> None:  # fmt: skip
+) -> None:
     """Labels that are likely wrong, the least trusted first: another class is nearer to the segment than its own. The
     trust in every label is computed where it is not up to date. With --frames, a wrong label that is repeated over the
     frames of a film is found, too: all photos are read, and that trust is not kept."""
-    _check(out, html)
-    with options.catalog(at) as memory:
+    with _opened(at, shown) as memory:
         with ProgressLine() as line:
             groups = memory.audit.frames(on_progress=line) if frames else None
-            found = memory.audit.suspects(filters.filter(), limit, space, groups, line)
+            suspects = memory.audit.suspects(filters.filter(), shown.limit, shown.space, groups, line)
         if groups is not None:
             output.message(groups.said())
-        table = memory.audit.table([one.segment for one in found], f"likely wrong labels of {at.store}")
-        _write(memory.audit, table, found, out, html)
+        table = memory.audit.table([suspect.segment for suspect in suspects], f"likely wrong labels of {at.store}")
+        _write(memory.audit, table, suspects, shown)
         _show(table, at.json)
 
 
 @app.command("outliers")
 @options.spread
-def outliers(
-    at: options.Catalog, filters: options.Filters, limit: Limit = 100, space: Space = None, out: Out = None,
-    html: Html = None,
-) -> None:  # fmt: skip
+def outliers(at: options.Catalog, filters: options.Filters, shown: Shown) -> None:
     """Segments that are far from everything of their class, the farthest first."""
-    _check(out, html)
-    with options.catalog(at) as memory:
+    with _opened(at, shown) as memory:
         with ProgressLine() as line:
-            table = memory.audit.outliers(filters.filter(), limit, space, line)
-        _write(memory.audit, table, None, out, html)
+            table = memory.audit.outliers(filters.filter(), shown.limit, shown.space, line)
+        _write(memory.audit, table, None, shown)
         _show(table, at.json)
 
 
 @app.command("conflicts")
 @options.spread
 def conflicts(
-    at: options.Catalog, filters: options.Filters, limit: Limit = 100, space: Space = None, out: Out = None,
-    html: Html = None,
+    at: options.Catalog,
+    filters: options.Filters,
+    shown: Shown,
     alike: Annotated[float, typer.Option(help="Cosine distance within which data sets should agree.")] = 0.1,
-) -> None:  # fmt: skip
+) -> None:
     """Labels that contradict each other: one mask with two labels; data sets that disagree about what looks alike."""
-    _check(out, html)
-    with options.catalog(at) as memory:
-        table = memory.audit.conflicts(filters.filter(), limit, space, alike)
-        _write(memory.audit, table, None, out, html)
+    with _opened(at, shown) as memory:
+        table = memory.audit.conflicts(filters.filter(), shown.limit, shown.space, alike)
+        _write(memory.audit, table, None, shown)
         _show(table, at.json)
 
 
 @app.command("duplicates")
 @options.spread
 def duplicates(
-    at: options.Catalog, filters: options.Filters, limit: Limit = 100, space: Space = None, out: Out = None,
-    html: Html = None,
+    at: options.Catalog,
+    filters: options.Filters,
+    shown: Shown,
     against: Annotated[
         str | None,
         typer.Option("--against", metavar="SOURCE", help="Which photos of an evaluation source are in the store."),
     ] = None,
     bits: Annotated[int, typer.Option(help="Of 128, in which the hashes of photos may differ.")] = 24,
     within: Annotated[float, typer.Option(help="Cosine distance of near-identical segments.")] = 0.005,
-) -> None:  # fmt: skip
+) -> None:
     """Photos that look alike, and near-identical segments of different photos. With --against: leakage, the evaluation
     photos that are in the store. The list that --out writes holds the later stored copies."""
-    _check(out, html)
-    with options.catalog(at) as memory:
+    with _opened(at, shown) as memory:
         source = None if against is None else memory.source(against)
         with ProgressLine() as line:
-            found = memory.audit.duplicates(filters.filter(), limit, space, source, bits, within, line)
-        table = memory.audit.table(found.segments, f"near-identical segments of {at.store}")
-        _write(memory.audit, table, None, out, html)
+            copies = memory.audit.duplicates(filters.filter(), shown.limit, shown.space, source, bits, within, line)
+        table = memory.audit.table(copies.segments, f"near-identical segments of {at.store}")
+        _write(memory.audit, table, None, shown)
         if at.json:
-            output.data(_duplicates_data(found))
+            output.data(_duplicates_data(copies))
             return
-        rows = [(_named(pair.second), _named(pair.first), pair.bits, _how(pair)) for pair in found.photos]
+        rows = [(_photo(pair.second), _photo(pair.first), pair.bits, _how(pair)) for pair in copies.photos]
         output.table("photos that look alike", ("photo", "like the stored", "bits", ""), rows)
-        if found.leaked is None:
+        if copies.leaked is None:
             _show(table, False)
-        _tell_duplicates(found)
+        _say_compared(copies)
 
 
 @app.command("coverage")
 @options.spread
 def coverage(
-    at: options.Catalog, filters: options.Filters, limit: Limit = 100,
+    at: options.Catalog,
+    filters: options.Filters,
+    limit: Limit = 100,
+    space: Space = None,
     few: Annotated[int, typer.Option(min=1, help="Photos below which a class is told.")] = 5,
-) -> None:  # fmt: skip
-    """Classes that little stands behind: few photos, one data set, one run; no vote in any answer that `segment
-    --trace` kept."""
+) -> None:
+    """Classes that little stands behind: few photos, one data set, one run; a text that is farther from their segments
+    than another class's; no vote in any answer that `segment --trace` kept."""
     with options.catalog(at) as memory:
-        found = memory.audit.coverage(filters.filter(), limit, few)
+        classes = memory.audit.coverage(filters.filter(), limit, few, space)
+    for note in classes.notes:
+        output.message(f"note: {note}")
     if at.json:
-        output.data([one.as_dict() for one in found])
+        output.data([thin.as_dict() for thin in classes])
         return
-    rows = [(one.coverage.name, one.coverage.segments, one.coverage.images, "; ".join(one.reasons)) for one in found]
+    rows = [
+        (thin.coverage.name, thin.coverage.segments, thin.coverage.images, "; ".join(thin.reasons)) for thin in classes
+    ]
     output.table(f"thin classes of {at.store}", ("class", "segments", "photos", "why"), rows)
+
+
+@contextmanager
+def _opened(at: options.Catalog, shown: Shown) -> Iterator[RetCLIP]:
+    """Open the store once it is clear that the files can be written. Raises DataError, ConfigError."""
+    _check(shown.out, shown.html)
+    with options.catalog(at) as memory:
+        yield memory
 
 
 def _check(out: Path | None, html: Path | None) -> None:
@@ -150,18 +176,18 @@ def _check(out: Path | None, html: Path | None) -> None:
         check_sheet(path, flag)
 
 
-def _write(
-    audit: Audit, table: SegmentTable, suspects: Sequence[Suspect] | None, out: Path | None, html: Path | None
-) -> None:
-    if out is not None:
+def _write(audit: Audit, table: SegmentTable, suspects: Sequence[Suspect] | None, shown: Shown) -> None:
+    """Write the list and the page that are wanted. suspects: with their neighbours, None of a list without."""
+    count = quantity(len(table), "segment")
+    if shown.out is not None:
         suggested = all(segment.suggested for segment in table)
-        todo = f"retclip relabel --from {out} --suggested" if suggested else f"retclip quarantine --from {out}"
-        output.message(f"wrote {table.save(out)}: {len(table)} segments; after a look: `{todo}`")
-    if html is not None:
+        todo = f"relabel --from {shown.out} --suggested" if suggested else f"quarantine --from {shown.out}"
+        output.message(f"wrote {table.save(shown.out)}: {count}; after a look: `retclip {todo}`")
+    if shown.html is not None:
         from retclip.workflows.audit.mislabels import Suspect
 
-        rows = [Suspect(one, ()) for one in table] if suspects is None else suspects
-        output.message(f"wrote {audit.page(rows, html, table.title)}: {len(table)} segments")
+        rows = [Suspect(segment, ()) for segment in table] if suspects is None else suspects
+        output.message(f"wrote {audit.page(rows, shown.html, table.title)}: {count}")
 
 
 def _show(table: SegmentTable, json: bool) -> None:
@@ -169,37 +195,38 @@ def _show(table: SegmentTable, json: bool) -> None:
         output.data(table.as_dict())
         return
     rows = [
-        (str(one.id)[:8], one.class_name, one.suggested, "" if one.trust is None else f"{one.trust:.2f}", one.note,
-         f"{one.image} of {one.dataset}")
-        for one in table
+        (str(segment.id)[:8], segment.class_name, segment.suggested,
+         "" if segment.trust is None else f"{segment.trust:.2f}", segment.note, f"{segment.image} of {segment.dataset}")
+        for segment in table
     ]  # fmt: skip
     output.table(table.title, COLUMNS, rows)
 
 
-def _named(photo: Any) -> str:
+def _photo(photo: ListedPhoto) -> str:
     return f"{photo.external_id} of {photo.dataset}"
 
 
-def _how(pair: Any) -> str:
+def _how(pair: AlikePhotos) -> str:
     if pair.same_file:
         return "the same file"
     return "mirrored" if pair.mirrored else ""
 
 
-def _duplicates_data(found: Duplicates) -> dict[str, Any]:
-    leaked = None if found.leaked is None else [photo.as_dict() for photo in found.leaked]
+def _duplicates_data(copies: Duplicates) -> dict[str, Any]:
+    leaked = None if copies.leaked is None else [photo.as_dict() for photo in copies.leaked]
     return {
-        "photos": [pair.as_dict() for pair in found.photos], "segments": [one.as_dict() for one in found.segments],
-        "compared": found.compared, "gone": found.gone, "evaluation_photos": found.other,
-        "unusable": found.unusable, "leaked": leaked,
+        "photos": [pair.as_dict() for pair in copies.photos],
+        "segments": [segment.as_dict() for segment in copies.segments],
+        "compared": copies.compared, "gone": copies.gone, "evaluation_photos": copies.other,
+        "unusable": copies.unusable, "leaked": leaked,
     }  # fmt: skip
 
 
-def _tell_duplicates(found: Duplicates) -> None:
-    missing = f"; {found.gone} were not where they had been, and were not compared" if found.gone else ""
-    output.message(f"{found.compared} photos of the store were compared{missing}")
-    if found.leaked is not None:
-        unusable = f", {found.unusable} could not be read" if found.unusable else ""
-        same = sum(pair.same_file for pair in found.photos)
-        how = f"{same} are the same file, {len(found.leaked) - same} look like a stored one{unusable}"
-        output.message(f"{len(found.leaked)} of your {found.other} evaluation photos are in the store: {how}")
+def _say_compared(copies: Duplicates) -> None:
+    missing = f"; {copies.gone} were not where they had been, and were not compared" if copies.gone else ""
+    output.message(f"{copies.compared} photos of the store were compared{missing}")
+    if copies.leaked is not None:
+        unusable = f", {copies.unusable} could not be read" if copies.unusable else ""
+        same = sum(pair.same_file for pair in copies.photos)
+        how = f"{same} are the same file, {len(copies.leaked) - same} look like a stored one{unusable}"
+        output.message(f"{len(copies.leaked)} of your {copies.other} evaluation photos are in the store: {how}")

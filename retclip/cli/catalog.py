@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retclip.cli import options, output
+from retclip.quantities import quantity
 from retclip.store.states import Action
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def undo(
     with options.catalog(at) as memory:
         done = memory.undo(event)
     print_edit(done, at.json)
-    output.message(f"event {event} is undone; {done.segments} segments changed")
+    output.message(f"event {event} is undone; {quantity(done.segments, 'segment')} changed")
 
 
 @options.spread

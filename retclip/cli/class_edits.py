@@ -9,6 +9,7 @@ import typer
 from retclip.cli import options, output
 from retclip.cli.catalog import print_edit
 from retclip.cli.classes import app as class_app
+from retclip.quantities import quantity
 
 __all__ = ["class_app"]
 
@@ -82,6 +83,5 @@ def history(
 
 def _tell(message: str, done: Edit, at: options.Catalog) -> None:
     print_edit(done, at.json)
-    output.message(
-        f"{message}; {done.segments} segments changed. To go back: retclip undo {done.event} --store {at.store}"
-    )
+    changed = f"{quantity(done.segments, 'segment')} changed"
+    output.message(f"{message}; {changed}. To go back: retclip undo {done.event} --store {at.store}")

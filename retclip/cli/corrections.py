@@ -12,6 +12,7 @@ import typer
 
 from retclip.cli import options, output
 from retclip.errors import ConfigError
+from retclip.quantities import quantity
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
@@ -141,10 +142,12 @@ def _confirmed(
         return True
     _show_classes(memory, ids, labels, at)
     if how.dry_run:
-        output.message(f"dry run: {len(ids)} segments meant, nothing was changed")
+        output.message(f"dry run: {quantity(len(ids), 'segment')} meant, nothing was changed")
         return False
     todo = "look at the classes above (--sheet FILE.html shows the segments), then repeat with --yes"
-    raise ConfigError("--yes for a filter, or for more than 100 segments", f"{len(ids)} segments without it", todo)
+    raise ConfigError(
+        "--yes for a filter, or for more than 100 segments", f"{quantity(len(ids), 'segment')} without it", todo
+    )
 
 
 def _show_classes(memory: RetCLIP, ids: Sequence[UUID], labels: Mapping[UUID, str] | None, at: options.Catalog) -> None:
@@ -157,10 +160,10 @@ def _show_classes(memory: RetCLIP, ids: Sequence[UUID], labels: Mapping[UUID, st
         becomes = {} if changes is None else {"becomes": [[*pair, count] for pair, count in changes.items()]}
         output.data({"dry_run": True, "segments": len(ids), "classes": counts, **becomes})
     elif changes is None:
-        output.table(f"{len(ids)} segments", ("class", "segments"), list(counts.items()))
+        output.table(quantity(len(ids), "segment"), ("class", "segments"), list(counts.items()))
     else:
         rows = [(*pair, count) for pair, count in changes.items()]
-        output.table(f"{len(ids)} segments", ("class", "becomes", "segments"), rows)
+        output.table(quantity(len(ids), "segment"), ("class", "becomes", "segments"), rows)
 
 
 def _tell(done: str, edit: Edit, at: options.Catalog) -> None:
@@ -170,4 +173,6 @@ def _tell(done: str, edit: Edit, at: options.Catalog) -> None:
     if not edit.event:
         output.message(f"nothing changed{same}")
         return
-    output.message(f"{edit.segments} segments {done}{same}. To go back: retclip undo {edit.event} --store {at.store}")
+    output.message(
+        f"{quantity(edit.segments, 'segment')} {done}{same}. To go back: retclip undo {edit.event} --store {at.store}"
+    )

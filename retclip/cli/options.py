@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from retclip.cli import output
+from retclip.quantities import quantity
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -156,7 +157,7 @@ def checked_sheet(path: Path | None) -> None:
 def write_sheet(table: SegmentTable, path: Path | None) -> None:
     """Write a table where a sheet is wanted, and say so."""
     if path is not None:
-        output.message(f"wrote {table.save(path)}: {len(table)} segments")
+        output.message(f"wrote {table.save(path)}: {quantity(len(table), 'segment')}")
 
 
 def separated(values: Sequence[str] | None, flag: str) -> list[str]:

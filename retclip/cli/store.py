@@ -11,6 +11,7 @@ import typer
 from retclip.cli import options, output
 from retclip.cli.progress import ProgressLine
 from retclip.errors import ConfigError, DataError, PartialFailure
+from retclip.quantities import quantity
 
 if TYPE_CHECKING:
     from retclip.session import Components
@@ -76,7 +77,9 @@ def reject(
     if at.json:
         output.data(asdict(edit))
     said = "no longer said not to be" if take_back else "negative examples of"
-    output.message(f"{edit.segments} segments {said} {name}; to go back: retclip undo {edit.event} --store {at.store}")
+    output.message(
+        f"{quantity(edit.segments, 'segment')} {said} {name}; to go back: retclip undo {edit.event} --store {at.store}"
+    )
 
 
 @app.command("spaces")

@@ -103,8 +103,8 @@ def _lines(segment: ListedSegment) -> list[str]:
     figures = [] if segment.distance is None else [f"distance {segment.distance:.4f}"]
     figures += [] if segment.trust is None else [f"trust {segment.trust:.2f}"]
     photo = Path(segment.image_uri).name or segment.image
-    said = [f"{segment.state}, by {segment.label_source}", f"{photo} of {segment.dataset}"]
-    said.append(segment.note or f"run {segment.run}, score {segment.score:.2f}")
+    said = [f"{segment.state}, label: {segment.label_source}", f"{photo} of {segment.dataset}"]
+    said.append(segment.note or f"mask of run {segment.run}, score {segment.score:.2f}")
     return [*([", ".join(figures)] if figures else []), *said, str(segment.id)[:8]]
 
 

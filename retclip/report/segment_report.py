@@ -8,6 +8,7 @@ from typing import Any
 
 from retclip.data.images import make_folder
 from retclip.errors import DataError
+from retclip.quantities import quantity
 from retclip.report.html_page import filled, write_page
 from retclip.report.segment_crops import page_values
 from retclip.report.segment_table import SegmentTable, check_sheet
@@ -83,7 +84,7 @@ class SegmentReport:
         return {
             **page_values([self.segment], self.segment.class_name, near.masks), "lines": self.lines(),
             "facts": self.details.facts,
-            "near": page_values(near.segments, f"{len(near)} nearest visible segments", near.masks),
+            "near": page_values(near.segments, f"{quantity(len(near), 'visible segment')}, nearest first", near.masks),
         }  # fmt: skip
 
     def _repr_html_(self) -> str:

@@ -62,7 +62,9 @@ def test_duplicates_and_leakage(run, store, built):
 def test_coverage(run, store):
     found = json.loads(run("audit", "coverage", "--store", store, "--few", 50, "--json").out)
     assert found and all(one["reasons"] for one in found)
-    assert found[0]["class"] in run("audit", "coverage", "--store", store, "--few", 50).out
+    told = run("audit", "coverage", "--store", store, "--few", 50)
+    assert found[0]["class"] in told.out and found[0]["text_rank"] is None
+    assert told.err.count("no class is compared with its text: reference.colour_texture has no text tower") == 1
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_a_class_is_added_undone_and_removed(run, store, classes, photos):
     assert run(*added).code == 0 and classes()["kayak"] == 1
     number = json.loads(run("class", "history", "kayak", "--store", store, "--json").out)[-1]["id"]
     undone = run("undo", number, "--store", store)
-    assert undone.code == 0 and "1 segments" in undone.err and classes() == before
+    assert undone.code == 0 and "1 segment changed" in undone.err and classes() == before
     told = json.loads(run("class", "history", "kayak", "--store", store, "--json").out)
     assert [one["action"] for one in told] == ["class.add", "undo"], "also of a class that is gone"
     assert run(*added).code == 0 and classes()["kayak"] == 1, "what was undone may be done again"

@@ -138,7 +138,7 @@ def test_coverage_names_what_is_thin(memory, built):
 
 def test_coverage_names_classes_that_voted_in_no_kept_answer(memory):
     store, names = memory.store, [row.name for row in memory.store.classes.all() if row.segments]
-    assert memory.audit.coverage(few=1) == ()  # no answer was kept, so it says nothing of any class
+    assert memory.audit.coverage(few=1).classes == ()  # no answer was kept, so it says nothing of any class
     update_trust(store)
     voter = next(label.id for label in store.trust.labels() if label.class_name == names[0])
     store.traces.keep(("a" * 64, "/a.png"), b"evidence", [voter], 1.0)
