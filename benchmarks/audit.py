@@ -15,6 +15,8 @@ Figure 6. With 10 % flipped, the vote without trust, weighted by it, and filtere
 Frames. Wrong labels apart, and the same wrong label on every frame of a film (`--frames`): does it help to count photos
 that show nearly the same as one photo?
 
+Texts. Ten classes get each other's names (`--texts`): which classes are far from their text?
+
 Settings were chosen with other seeds (10 to 15), and on training photos alone. Nothing is tuned on what is evaluated.
 """
 
@@ -37,9 +39,11 @@ from real_photos import take_folder
 
 import retclip
 from retclip.algorithms.label_trust import Labelled, mean_of_nearest
+from retclip.algorithms.text_ranks import text_ranks
 from retclip.store.records import JudgedSegments
 from retclip.workflows.audit.mislabels import grouped
 from retclip.workflows.audit.trust import judged_labels, update_trust
+from retclip.workflows.segment.describe_image import text_of
 
 ACTOR = "benchmarks/audit.py"
 NEIGHBOURS = 32  # of the class scores that cleanlab gets
@@ -262,6 +266,34 @@ def frames_figure(store: Path, preset: str, seeds: list[int]) -> Figures:
     return found
 
 
+def texts_figure(store: Path, preset: str, seeds: list[int]) -> Figures:
+    """The share of classes that are told to be far from their text: with their own names, of ten that have each
+    other's, and of the rest beside these. Nothing is stored."""
+    with opened(store, preset) as memory:
+        space, segments = memory.store.spaces.first(), memory.store.trust.segments()
+        backbone = memory.session.components.component("backbone", space.backbone)
+        rows, labels = np.unique(segments.categories, return_inverse=True)
+        names = {row.id: row.name for row in memory.store.classes.all()}
+        text = text_of(backbone, [names[row] for row in rows.tolist()])
+    if text is None:
+        return {"text_tower": False}
+    vectors, classes = torch.from_numpy(segments.vectors), torch.from_numpy(labels)
+
+    def far(order: NDArray[np.int64]) -> NDArray[np.bool_]:
+        ranks, _ = text_ranks(vectors, classes, text[torch.from_numpy(order)], torch.arange(len(rows)))
+        return (ranks > 1).numpy()
+
+    told, others = [], []
+    for seed in seeds:
+        order, chosen = np.arange(len(rows)), np.random.default_rng(seed).choice(len(rows), 10, replace=False)
+        order[chosen] = np.roll(chosen, 1)
+        answer = far(order)
+        told.append(answer[chosen].mean())
+        others.append(np.delete(answer, chosen).mean())
+    return {"segments": len(segments), "classes": len(rows), "far_with_own_names": int(far(np.arange(len(rows))).sum()),
+            "of_the_exchanged": float(np.mean(told)), "of_the_others": float(np.mean(others))}  # fmt: skip
+
+
 def main() -> None:
     """Run what was asked for and write it down."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -273,6 +305,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["camvid", "miniature"])
     parser.add_argument("--vote", action="store_true", help="figure 6 alone")
     parser.add_argument("--frames", action="store_true", help="the figure of frames alone")
+    parser.add_argument("--texts", action="store_true", help="the figure of texts alone")
     given = parser.parse_args()
     take_folder(given.out)
     camvid, scenes = f"label-maps:{given.data / 'camvid'}?split=", f"miniature.scenes:{given.out / 'scenes'}?split="
@@ -287,6 +320,8 @@ def main() -> None:
             memory.build(train)
         if given.frames:
             kind, found = "_frames", frames_figure(store, preset, given.seeds)
+        elif given.texts:
+            kind, found = "_texts", texts_figure(store, preset, given.seeds)
         elif given.vote:
             kind, found = "_vote", figure_6(store, given.out, preset, val, given.seeds[0])
         else:

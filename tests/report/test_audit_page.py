@@ -29,6 +29,7 @@ def test_label_reason_neighbours_and_commands_stand_there(tmp_path):
     assert "hot dog" in text and "trust 0.25" in text and "why it is" in text and "0.125" in text
     assert f"retclip relabel {UUID(int=1)} &#39;hot dog&#39; --store &#39;{tmp_path / 'my store'}&#39;" in text
     assert f"retclip quarantine {UUID(int=1)}" in text and text.count("photo not found") == 2
+    assert "1 segment." in text and "label: annotation, mask of run 1; i.png of d" in text
 
 
 def test_without_a_suggestion_there_is_no_relabelling(tmp_path):
