@@ -200,18 +200,22 @@ class Components:
         info = self.manager.find("source", reader_of(address))
         return {"name": info.full_name, "version": info.version}
 
-    def class_file(self, named: str) -> Path:
+    def class_file(self, name_or_path: str) -> Path:
         """Return the path of a class file.
 
-        named: a path, `package:NAME/PATH`, or the name of one that a plugin brings; the plugin's, where it brings one.
+        name_or_path: a path, `package:NAME/PATH`, or the name of one that a plugin brings; the plugin's, where it brings one.
 
         Raises PluginUnavailable for a name that is neither, WeightsMissing for a package that is not here.
         """
-        is_path = Path(named).exists() or Path(named).suffix == CLASS_FILE_SUFFIX or len(Path(named).parts) > 1
-        if is_path or named.startswith(PACKAGE):
-            return local_file(named)
-        of_plugin = [info.full_name for info in self.manager.components("class_file") if info.plugin == named]
-        full_name = of_plugin[0] if len(of_plugin) == 1 else named
+        is_path = (
+            Path(name_or_path).exists()
+            or Path(name_or_path).suffix == CLASS_FILE_SUFFIX
+            or len(Path(name_or_path).parts) > 1
+        )
+        if is_path or name_or_path.startswith(PACKAGE):
+            return local_file(name_or_path)
+        of_plugin = [info.full_name for info in self.manager.components("class_file") if info.plugin == name_or_path]
+        full_name = of_plugin[0] if len(of_plugin) == 1 else name_or_path
         return Path(self.component("class_file", full_name, Device()).component.path)
 
     def source(self, address: str | CheckedSource) -> CheckedSource:

@@ -228,10 +228,12 @@ def _precision(scores: Sequence[ClassScores]) -> torch.dtype:
 
 def _certainty(scores: Sequence[ClassScores], like: Tensor) -> Float[Tensor, "n 1"] | None:
     """Return r, the mean certainty over the retrieval sources that give it; None where none does."""
-    given = [source.certainty for source in scores if source.role is Role.RETRIEVAL and source.certainty is not None]
-    if not given:
+    certainties = [
+        source.certainty for source in scores if source.role is Role.RETRIEVAL and source.certainty is not None
+    ]
+    if not certainties:
         return None
-    return torch.stack([certainty.to(like).clamp(0.0, 1.0) for certainty in given]).mean(0)[:, None]
+    return torch.stack([certainty.to(like).clamp(0.0, 1.0) for certainty in certainties]).mean(0)[:, None]
 
 
 def _void(scores: Sequence[ClassScores], like: Tensor) -> Float[Tensor, "n"]:

@@ -75,10 +75,10 @@ class ClassMeans:
         return torch.where(known, value, torch.full_like(value, torch.nan))
 
 
-def class_means(asked: Labelled, stored: Labelled, nearest: int = NEAREST) -> ClassMeans:
+def class_means(queries: Labelled, stored: Labelled, nearest: int = NEAREST) -> ClassMeans:
     """Compare each segment with its own class and with every other one, by blocks of one matrix product.
 
-    asked: n segments.
+    queries: n segments.
     stored: all segments, those that are asked for among them.
     nearest: m, at least 1.
 
@@ -86,19 +86,19 @@ def class_means(asked: Labelled, stored: Labelled, nearest: int = NEAREST) -> Cl
     at 0.25. The cat of its own photo does not count, so a = (0.2 + 0.4) / 2 = 0.3; dog: 0.2, cow: 0.25, so b = 0.2 and
     dog is suggested. trust = 0.2001 / 0.5002 = 0.400.
     """
-    count = len(asked)
-    own = torch.full((count,), torch.inf, device=asked.vectors.device)
-    other, suggested = own.clone(), torch.full_like(asked.classes, -1)
+    count = len(queries)
+    own = torch.full((count,), torch.inf, device=queries.vectors.device)
+    other, suggested = own.clone(), torch.full_like(queries.classes, -1)
     order = stored.classes.argsort(stable=True)
     stored = stored[order]
     numbers, sizes = torch.unique_consecutive(stored.classes, return_counts=True)
     step = max(1, SCORES // max(1, len(stored)))
     for start in range(0, count, step):
         rows = slice(start, start + step)
-        near = _near(asked[torch.arange(count, device=own.device)[rows]], stored)  # (b, n)
+        near = _near(queries[torch.arange(count, device=own.device)[rows]], stored)  # (b, n)
         for number, near_class in zip(numbers.tolist(), near.split(sizes.tolist(), dim=1), strict=True):
             mean = mean_of_nearest(near_class, nearest)  # (b,)
-            mine = asked.classes[rows] == number
+            mine = queries.classes[rows] == number
             own[rows] = torch.where(mine, mean, own[rows])
             better = ~mine & (mean < other[rows])
             other[rows] = torch.where(better, mean, other[rows])
@@ -107,29 +107,29 @@ def class_means(asked: Labelled, stored: Labelled, nearest: int = NEAREST) -> Cl
 
 
 def updated_means(
-    before: ClassMeans, asked: Labelled, stored: Labelled, touched: Tensor, nearest: int = NEAREST
+    before: ClassMeans, queries: Labelled, stored: Labelled, touched: Tensor, nearest: int = NEAREST
 ) -> tuple[ClassMeans, Bool[Tensor, " n"]]:
     """Bring means up to date after some classes won or lost segments; returns them, and which of them changed. They
     equal what `class_means` computes anew.
 
     before: of the same segments, whose classes and vectors are as they were.
-    asked: n segments.
+    queries: n segments.
     stored: all segments as they are now.
     touched: (t,) int64, the classes that won or lost a segment; every other class is as it was.
 
     A class that was not touched keeps its mean. So only means of touched classes are computed, and a segment whose
     suggested class was touched, and may be no longer the nearest, is compared with all again.
     """
-    is_touched = torch.isin(asked.classes, touched)
+    is_touched = torch.isin(queries.classes, touched)
     again = torch.isin(before.suggested, touched)
-    part = class_means(asked, stored[torch.isin(stored.classes, touched)], nearest)
+    part = class_means(queries, stored[torch.isin(stored.classes, touched)], nearest)
     own = torch.where(is_touched, part.own, before.own)
     ties = (part.other == before.other) & (part.suggested < before.suggested)  # of equal ones the smaller number
     nearer = (part.other < before.other) | ties
     other = torch.where(nearer, part.other, before.other)
     suggested = torch.where(nearer, part.suggested, before.suggested)
     if bool(again.any()):
-        whole = class_means(asked[again], stored, nearest)
+        whole = class_means(queries[again], stored, nearest)
         other[again], suggested[again] = whole.other, whole.suggested
     changed = (own != before.own) | (other != before.other) | (suggested != before.suggested)
     return ClassMeans(own, other, suggested), changed
@@ -144,9 +144,9 @@ def mean_of_nearest(distances: Float[Tensor, "b n"], nearest: int) -> Float[Tens
     return torch.where(members > 0, total / members.clamp(min=1), torch.full_like(total, torch.inf))
 
 
-def _near(asked: Labelled, stored: Labelled) -> Float[Tensor, "b n"]:
+def _near(queries: Labelled, stored: Labelled) -> Float[Tensor, "b n"]:
     """Compute cosine distances, inf within a photo."""
-    with torch.autocast(asked.vectors.device.type, enabled=False):
-        products = asked.vectors @ stored.vectors.T
+    with torch.autocast(queries.vectors.device.type, enabled=False):
+        products = queries.vectors @ stored.vectors.T
     distances = products.neg_().add_(1.0).clamp_(min=0.0)
-    return distances.masked_fill_(asked.photos[:, None] == stored.photos[None, :], torch.inf)
+    return distances.masked_fill_(queries.photos[:, None] == stored.photos[None, :], torch.inf)

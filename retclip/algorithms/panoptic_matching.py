@@ -67,14 +67,14 @@ def match_segments(predicted: Labelled, truth: Labelled, classes: Collection[str
     overlaps = label_overlaps(predicted.runs, truth.runs)
     matches = _matches(predictions, annotations, overlaps, predicted.runs.areas, truth.runs.areas)
     taken = {match.predicted.id for match in matches}
-    found = {match.annotated.id for match in matches}
+    matched = {match.annotated.id for match in matches}
     crowds = {segment.class_name: segment.id for segment in truth.segments if segment.is_crowd}  # the last one counts
     false_positives = tuple(
         segment
         for segment in predicted.segments
         if segment.id not in taken and not _is_excused(segment, crowds, overlaps, predicted.runs.areas[segment.id])
     )
-    missed = tuple(segment for segment in truth.segments if not segment.is_crowd and segment.id not in found)
+    missed = tuple(segment for segment in truth.segments if not segment.is_crowd and segment.id not in matched)
     return Matching(tuple(matches), false_positives, missed, overlaps)
 
 

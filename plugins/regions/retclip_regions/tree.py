@@ -99,8 +99,8 @@ def _superpixels(pixels: NDArray[np.uint8], settings: TreeSettings) -> NDArray[n
         max_num_iter=ITERATIONS,
         channel_axis=-1,
     )
-    found, number = np.unique(patches, return_inverse=True)
-    shuffled = np.random.default_rng(0).permutation(len(found))
+    patch_ids, number = np.unique(patches, return_inverse=True)
+    shuffled = np.random.default_rng(0).permutation(len(patch_ids))
     return shuffled[number].reshape(patches.shape)
 
 

@@ -48,11 +48,11 @@ class StageBackbone:
         digest = state_digest(stages.model.state_dict())
         stages.model.to(device.torch_device)
         self.batches = BatchSize(device)
-        said = (
+        preprocessing = (
             f"version {VERSION}: {stages.architecture}, strides {stages.strides}, sides {short_side} to {long_side} "
             f"bicubic, mean {stages.mean} and std {stages.std}"
         )
-        self.space = FeatureSpace(name, digest, said, "area-1", sum(stages.channels))
+        self.space = FeatureSpace(name, digest, preprocessing, "area-1", sum(stages.channels))
 
     def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
         """Return per image the stages side by side on the grid of the finest, (d, h, w) float32.

@@ -60,8 +60,8 @@ class Labels:
         members = membership(vocabulary).to(logits.segments.device)  # (c, l)
         shares = self._shares(logits)  # (n, l)
         values = (shares @ members.T).clamp(0.0, 1.0)  # (n, c)
-        asked = members.amax(0) if len(members) else shares.new_zeros(CLASSES)  # (l,)
-        inside = shares @ asked  # (n,)
+        members_of_any = members.amax(0) if len(members) else shares.new_zeros(CLASSES)  # (l,)
+        inside = shares @ members_of_any  # (n,)
         outside = self.settings.rest * (1.0 - inside).clamp(min=0.0)  # (n,)
         void = outside / (outside + inside).clamp(min=1e-12)  # (n,)
         covered, knows = segments.covered, members.sum(1) > 0

@@ -96,8 +96,8 @@ def _created(architecture: str) -> nn.Module:
     return model
 
 
-def _file(named: str) -> Path:
-    path = local_file(named)
+def _file(address: str) -> Path:
+    path = local_file(address)
     if not path.is_file():
         todo = "correct `weights`: a .safetensors or .pth file, package:NAME/PATH, or random"
         raise WeightsMissing(f"a file of weights {path}", "none there", todo)

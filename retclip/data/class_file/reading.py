@@ -83,12 +83,12 @@ def _manifest(archive: zipfile.ZipFile, path: Path) -> Manifest:
         raise _damaged(path, f"a zip of {', '.join(names[:6]) or 'nothing'}")
     total = sum(info.file_size for info in archive.infolist())
     check_size(total, current().unpacked_bytes, f"an unpacked class file: {path}", "limits.unpacked_mib")
-    found = parse_json(archive.read(MANIFEST).decode(), f"{MANIFEST} of {path}")
-    version = found.get("version") if isinstance(found, dict) and found.get("format") == FORMAT else None
+    content = parse_json(archive.read(MANIFEST).decode(), f"{MANIFEST} of {path}")
+    version = content.get("version") if isinstance(content, dict) and content.get("format") == FORMAT else None
     if isinstance(version, int) and version > VERSION:
         got, todo = f"version {version}", "use a newer RetCLIP, or ask for a file of this version"
         raise DataError(f"a class file of version {VERSION}: {path}", got, todo)
-    manifest = _checked(Manifest, found, f"{MANIFEST} of {path}")
+    manifest = _checked(Manifest, content, f"{MANIFEST} of {path}")
     if manifest.space.id != manifest.space.space.id:
         raise _damaged(path, f"space {manifest.space.id}, whose parts make {manifest.space.space.id}")
     return manifest
@@ -123,10 +123,12 @@ def _vectors(content: bytes, shape: tuple[int, int], path: Path) -> NDArray[np.f
     stream = io.BytesIO(content)
     if np.lib.format.read_magic(stream) != (1, 0):
         raise _damaged(path, f"a {VECTORS} of another version of npy")
-    found, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+    stored_shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
     size = len(content) - stream.tell()
-    if found != shape or fortran or dtype != np.dtype("<f2") or size != 2 * shape[0] * shape[1]:
-        raise _damaged(path, f"{VECTORS} of {found} {dtype}, {size} bytes, for {shape[0]} segments of {shape[1]}")
+    if stored_shape != shape or fortran or dtype != np.dtype("<f2") or size != 2 * shape[0] * shape[1]:
+        raise _damaged(
+            path, f"{VECTORS} of {stored_shape} {dtype}, {size} bytes, for {shape[0]} segments of {shape[1]}"
+        )
     vectors = np.frombuffer(content, "<f2", offset=stream.tell()).reshape(shape)
     lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
     wrong = np.flatnonzero(~((lengths >= LENGTHS[0]) & (lengths <= LENGTHS[1])))  # NaN is neither
@@ -145,12 +147,15 @@ def _check_references(contents: ClassFile, path: Path) -> None:
             if getattr(segment, what) >= end:
                 raise _damaged(path, f"line {n} of segments.jsonl, {what} {getattr(segment, what)} of {end}")
         _check_mask(segment, contents.photos[segment.photo], f"line {n} of segments.jsonl", path)
-    slots = [(one.photo, contents.origins[one.origin].proposer, one.prompt, one.ordinal) for one in contents.segments]
+    slots = [
+        (segment.photo, contents.origins[segment.origin].proposer, segment.prompt, segment.ordinal)
+        for segment in contents.segments
+    ]
     _once(slots, "slot", path)
 
 
 def _check_names(classes: Sequence[FileClass], path: Path) -> None:
-    distinct((term for one in classes for term in (one.name, *one.synonyms)), f"the names of {path}")
+    distinct((term for entry in classes for term in (entry.name, *entry.synonyms)), f"the names of {path}")
 
 
 def _check_mask(segment: FileSegment, photo: FilePhoto, where: str, path: Path) -> None:
@@ -159,8 +164,8 @@ def _check_mask(segment: FileSegment, photo: FilePhoto, where: str, path: Path) 
         raise _damaged(path, f"a photo of {photo.width} x {photo.height} pixels")
     measured = rle.measure({"size": [photo.height, photo.width], "counts": segment.counts})
     if measured != (segment.area, segment.box):
-        said = f"area {segment.area} and box {segment.box}"
-        raise _damaged(path, f"{where}, {said}, whose mask has area {measured[0]} and box {measured[1]}")
+        recorded = f"area {segment.area} and box {segment.box}"
+        raise _damaged(path, f"{where}, {recorded}, whose mask has area {measured[0]} and box {measured[1]}")
 
 
 def _once(things: Sequence[Any], what: str, path: Path) -> None:
@@ -168,9 +173,9 @@ def _once(things: Sequence[Any], what: str, path: Path) -> None:
         raise _damaged(path, f"a {what} that comes twice")
 
 
-def _checked(form: type[Checked], found: Any, where: str) -> Checked:
+def _checked(form: type[Checked], content: Any, where: str) -> Checked:
     try:
-        return form.model_validate(found)
+        return form.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"]))

@@ -74,7 +74,7 @@ def _lines(records: Sequence[Record]) -> bytes:
     their own.
     """
     plain = (record.model_dump(mode="json", by_alias=True, exclude_defaults=True) for record in records)
-    lines = (json.dumps(one, separators=(",", ":"), ensure_ascii=True, sort_keys=True) for one in plain)
+    lines = (json.dumps(record, separators=(",", ":"), ensure_ascii=True, sort_keys=True) for record in plain)
     return "".join(f"{line}\n" for line in lines).encode()
 
 

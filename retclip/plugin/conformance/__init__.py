@@ -80,8 +80,8 @@ def check_component(
     Raises what a component does right to refuse: ConfigError for a setting, DataError for a file that a setting names,
     WeightsDamaged for weights that are not whole; nothing else.
     """
-    given = device or Device()
-    trial = _Trial(info, settings or {}, replace(given, batch_size=max(BATCH, given.batch_size)), cache)
+    requested = device or Device()
+    trial = _Trial(info, settings or {}, replace(requested, batch_size=max(BATCH, requested.batch_size)), cache)
     results = [_attempt(SETTINGS, lambda: _check_settings(info)), _attempt(LOAD, trial.begin)]
     if not trial.loaded:
         return [*results, *(CheckResult(name, None, "it did not load") for name, _ in trial.promises())]

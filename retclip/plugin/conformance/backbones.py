@@ -56,7 +56,7 @@ def _check_cells(features: DenseFeatures) -> None:
         got = f"cells of {pixels[0]:.0f} x {pixels[1]:.0f} pixels of a wide photo"
         raise ContractBroken("a grid (d, h, w)", got, "do not exchange its rows and columns")
     if stride != UNSAID and not min(pixels) / STRIDE < stride < max(pixels) * STRIDE:  # also false for NaN
-        whole = " or ".join(f"{one:.1f}" for one in dict.fromkeys(pixels))
+        whole = " or ".join(f"{factor:.1f}" for factor in dict.fromkeys(pixels))
         todo = "state photo height / (grid rows * extent[0]): pixels of the photo, not of the resized one"
         raise ContractBroken(f"a stride of about {whole} pixels of the photo a cell", f"{stride:g}", todo)
 
@@ -74,9 +74,9 @@ def _batch(backbone: Any, _: ComponentInfo) -> None:
 def _vectors(backbone: Any, info: ComponentInfo) -> None:
     plain = [as_image(np.full((40, 60, 3), value, dtype=np.uint8)) for value in (0, 255)]
     for features in backbone.dense_features([*photos(), *plain]):
-        asked = masks()
-        segments = checked_segments(backbone.segment_vectors(features, asked), 3, backbone.space, info.full_name)
-        equal("masks as they came", masks(), asked, "copy before you write")
+        requested = masks()
+        segments = checked_segments(backbone.segment_vectors(features, requested), 3, backbone.space, info.full_name)
+        equal("masks as they came", masks(), requested, "copy before you write")
         if segments.vectors.requires_grad:
             raise ContractBroken("vectors without gradients", "requires_grad = True", "freeze the model, or detach")
         none = backbone.segment_vectors(features, torch.zeros(0, 6, 8))
@@ -186,15 +186,15 @@ def _areas(backbone: Any, info: ComponentInfo) -> object:
     features = backbone.dense_features(photos()[:1])[0]
     size = (int(features.grid.shape[1]), int(features.grid.shape[2]))
     weights = area_weights(masks().to(features.grid.device), size, features.extent)
-    found, wanted = backbone.weighted_vectors(features, weights), backbone.segment_vectors(features, masks())
-    equal("vectors of masks and of their weights", found.vectors[wanted.covered], wanted.vectors[wanted.covered])
+    weighted, plain = backbone.weighted_vectors(features, weights), backbone.segment_vectors(features, masks())
+    equal("vectors of masks and of their weights", weighted.vectors[plain.covered], plain.vectors[plain.covered])
     return None
 
 
 def answers(backbone: Any, _: ComponentInfo) -> list[Tensor]:
     """What it says of two photos, one of them wide, to be compared with what it says after it was loaded anew."""
-    found: Sequence[list[Tensor]] = [_vectors_of(backbone, one) for one in (photos()[0], quadrants(32, 96, 0))]
-    return [vectors for several in found for vectors in several]
+    vectors_of: Sequence[list[Tensor]] = [_vectors_of(backbone, batch) for batch in (photos()[0], quadrants(32, 96, 0))]
+    return [vectors for several in vectors_of for vectors in several]
 
 
 CHECKS = (

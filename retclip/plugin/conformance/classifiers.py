@@ -94,8 +94,10 @@ def _company(classifier: Any, info: ComponentInfo) -> object:
         picked = torch.tensor([n])
         logits = segments.label_logits
         own = None if logits is None else replace(logits, segments=logits.segments[picked])
-        one = replace(segments, vectors=segments.vectors[picked], covered=segments.covered[picked], label_logits=own)
-        alone = classifier.score(proposals.picked(picked), one, words, near and _picked(near, n)).values
+        selection = replace(
+            segments, vectors=segments.vectors[picked], covered=segments.covered[picked], label_logits=own
+        )
+        alone = classifier.score(proposals.picked(picked), selection, words, near and _picked(near, n)).values
         if bool(segments.covered[n]):
             equal("scores of a mask alone and among others", together[picked], alone, "score each mask by itself")
     return None

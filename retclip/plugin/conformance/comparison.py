@@ -30,9 +30,9 @@ def equal(what: str, first: Tensor, second: Tensor, todo: str = "make the compon
 
 def alike(first: Sequence[Tensor], second: Sequence[Tensor]) -> bool:
     """Return whether two lists of vectors (n, d) are the same, seen against what tells the first from one another."""
-    if [one.shape for one in first] != [one.shape for one in second]:
+    if [part.shape for part in first] != [part.shape for part in second]:
         return False
-    before, after = (torch.cat([one.double().cpu() for one in vectors]) for vectors in (first, second))
+    before, after = (torch.cat([part.double().cpu() for part in vectors]) for vectors in (first, second))
     if not before.numel():
         return True
     allowed = min(TOLERANCE, max(LEAST, OF_SPREAD * _spread(before)))

@@ -19,9 +19,9 @@ PLAIN = (str, bytes, int, float, complex, type(None), type)
 
 def networks(component: Any) -> list[nn.Module]:
     """Return the networks that a component holds in its attributes, none inside another, as far as they are found."""
-    found = list(_networks(component, DEPTH, set()))
-    inside = {id(part) for network in found for part in network.modules() if part is not network}
-    return [network for network in found if id(network) not in inside]
+    networks = list(_networks(component, DEPTH, set()))
+    inside = {id(part) for network in networks for part in network.modules() if part is not network}
+    return [network for network in networks if id(network) not in inside]
 
 
 def _networks(value: Any, depth: int, seen: set[int]) -> Iterator[nn.Module]:

@@ -64,18 +64,18 @@ def check_alignment(backbone: Backbone) -> str | None:
     """
     undecided = None
     for axis, size in SIZES.items():
-        found: dict[str, list[Evidence]] = {}
+        evidence_of: dict[str, list[Evidence]] = {}
         moved = [moved_in(backbone, size, seed, axis) for seed in SEEDS]
-        if _mean([one.beside for one in moved]) > BESIDE:
+        if _mean([move.beside for move in moved]) > BESIDE:
             got = f"beyond the `extent` of {PHOTOS[axis]} the grid changes most"
             todo = "pad below and to the right alone, and say in `extent` which share of the grid is photo"
             raise ContractBroken("the photo to lie at the start of the grid", got, todo)
-        for one in moved:
-            for name, parts in one.moves.items():
-                found.setdefault(name, []).extend(_evidence(parts, axis))
+        for move in moved:
+            for name, parts in move.moves.items():
+                evidence_of.setdefault(name, []).extend(_evidence(parts, axis))
         cells = moved[0].cells[axis]
-        for name in sorted(found, key=lambda name: name != "vectors"):
-            is_decided = bool(found[name]) and _judged(name, found[name], axis, cells)
+        for name in sorted(evidence_of, key=lambda name: name != "vectors"):
+            is_decided = bool(evidence_of[name]) and _judged(name, evidence_of[name], axis, cells)
             if name == "vectors" and not is_decided:
                 undecided = UNDECIDED
     return undecided
@@ -86,22 +86,23 @@ def _judged(name: str, several: Sequence[Evidence], axis: int, cells: float) -> 
     least = ON_PHOTO if name == "vectors" else ON_MAP
     photo, sides = PHOTOS[axis], SIDES[axis]
     for end, side in enumerate(sides):
-        if name == "vectors" and _mean(one.seen[end] for one in several) < SEEN:  # a level's cells may be coarser
+        # A level's cells may be coarser, so only vectors are judged.
+        if name == "vectors" and _mean(evidence.seen[end] for evidence in several) < SEEN:
             got = f"the {side} edge of {photo} is inverted, and {_of(name)} hardly change"
             raise ContractBroken("every part of a photo to be seen", got, "resize photos whole: crop nothing away")
     for which, ends in enumerate(SIDES):
         for end, side in enumerate(ends):
-            if _mean(one.on_photo[which][end] for one in several) < least:
+            if _mean(evidence.on_photo[which][end] for evidence in several) < least:
                 got = f"at the {side} of {photo} {_of(name)} hardly change when the photo does: they look at padding"
                 todo = "say in `extent` which share of the grid is photo, and give it to `area_weights`"
                 raise ContractBroken("masks to lie on the photo", got, todo)
-    along, across = _mean(one.along for one in several), _mean(one.across for one in several)
+    along, across = _mean(evidence.along for evidence in several), _mean(evidence.across for evidence in several)
     _check_direction(name, along, across, axis)
-    shift, allowed = _mean(one.shift for one in several), SHIFT + SHIFT_CELLS / cells
+    shift, allowed = _mean(evidence.shift for evidence in several), SHIFT + SHIFT_CELLS / cells
     if along >= CLEAR and abs(shift) > allowed:
         raise ContractBroken("masks to lie where the photo does", f"{_of(name)} about {abs(shift):.0%} aside", ASIDE)
     for end, side in enumerate(sides):
-        if along >= CLEAR and _mean(one.edges[end] for one in several) < -CLEAR:
+        if along >= CLEAR and _mean(evidence.edges[end] for evidence in several) < -CLEAR:
             got = f"where the {side} edge of {photo} changes, {_of(name)} change more at the {sides[1 - end]} edge"
             raise ContractBroken("masks to lie where the photo does", got, ASIDE)
     return along >= CLEAR

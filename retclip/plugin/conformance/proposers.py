@@ -70,8 +70,8 @@ def _contents(proposer: Any, info: ComponentInfo) -> object:
         return SHARES
     if {ANNOTATION, REGIONS} & set(info.component.provides):
         return "it goes by what was annotated or marked"
-    found = _proposals(proposer, mask_contents.photos(), info)
-    return mask_contents.check_contents([proposals.masks for proposals in found])
+    batches = _proposals(proposer, mask_contents.photos(), info)
+    return mask_contents.check_contents([proposals.masks for proposals in batches])
 
 
 def _named(proposer: Any, info: ComponentInfo) -> object:
@@ -158,8 +158,8 @@ def _patches(proposer: Any, info: ComponentInfo) -> object:  # noqa: ARG001  a c
 def _tree(proposer: Any, info: ComponentInfo) -> object:
     if LEVELS in info.component.needs:
         return SHARES
-    found = _proposals(proposer, photos(), info)
-    trees = [(proposals.masks.float(), proposals.parents) for proposals in found if proposals.parents is not None]
+    batches = _proposals(proposer, photos(), info)
+    trees = [(proposals.masks.float(), proposals.parents) for proposals in batches if proposals.parents is not None]
     if not trees:
         return "its masks are no tree"
     for masks, parents in trees:

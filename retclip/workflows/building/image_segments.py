@@ -74,18 +74,18 @@ def _labelled(
     """
     build, class_names = models.settings.build, unit.class_names
     if proposals.prompts is None and image.truth is not None:
-        named, share = majority_named(
+        labelled, share = majority_named(
             proposals, image.truth, class_names, build.majority_share, build.max_segments, tally
         )
         if build.annotated_masks:
-            named, share = with_annotated_masks(named, share, image.truth, class_names)
-        return _Labelled(named, LabelSource.ANNOTATION, share), None
+            labelled, share = with_annotated_masks(labelled, share, image.truth, class_names)
+        return _Labelled(labelled, LabelSource.ANNOTATION, share), None
     if proposals.prompts is None and naming.needed:
-        named, described, sure = naming.assigned(image, proposals, features, class_names)
-        return _Labelled(named, LabelSource.ASSIGNED, sure), described
-    named = best_first(_named(proposals, class_names, models.proposer.name), build.max_segments)
-    tally.skip(TOO_MANY, len(proposals) - len(named))
-    return _Labelled(named, _said_by(models, unit)), None
+        labelled, described, sure = naming.assigned(image, proposals, features, class_names)
+        return _Labelled(labelled, LabelSource.ASSIGNED, sure), described
+    labelled = best_first(_named(proposals, class_names, models.proposer.name), build.max_segments)
+    tally.skip(TOO_MANY, len(proposals) - len(labelled))
+    return _Labelled(labelled, _said_by(models, unit)), None
 
 
 def _count_annotated(models: Models, class_names: Sequence[str], image: Image, proposed: int, tally: Tally) -> None:

@@ -61,13 +61,13 @@ def majority_named(
 
 
 def with_annotated_masks(
-    named: MaskProposals, shares: Sequence[float], truth: PanopticSegmentation, class_names: Sequence[str]
+    labelled: MaskProposals, shares: Sequence[float], truth: PanopticSegmentation, class_names: Sequence[str]
 ) -> tuple[MaskProposals, list[float]]:
     """Return the masks of `majority_named`, then the annotation's own of those classes, with a share of 1 each.
 
     They are brought to the grid of the others; one that covers no half of any cell there is left out. Crowds are, too.
     """
-    height, width = named.masks.shape[1:]
+    height, width = labelled.masks.shape[1:]
     masks, names = list[Tensor](), list[str]()
     for segment in truth.segments:
         if segment.is_crowd or segment.class_name not in class_names:
@@ -75,15 +75,15 @@ def with_annotated_masks(
         visible = torch.from_numpy(truth.label_map == segment.id).float()[None, None]  # (1, 1, H, W)
         mask = interpolate(visible, (height, width), mode="area")[0, 0]  # (y, x)
         if bool((mask > 0.5).any()):
-            masks.append(mask.to(named.masks))
+            masks.append(mask.to(labelled.masks))
             names.append(segment.class_name)
     if not masks:
-        return named, list(shares)
+        return labelled, list(shares)
     both = replace(
-        named,
-        masks=torch.cat([named.masks, torch.stack(masks)]),
-        objectness=torch.cat([named.objectness, named.objectness.new_ones(len(masks))]),
-        prompts=(*(named.prompts or ()), *names),
+        labelled,
+        masks=torch.cat([labelled.masks, torch.stack(masks)]),
+        objectness=torch.cat([labelled.objectness, labelled.objectness.new_ones(len(masks))]),
+        prompts=(*(labelled.prompts or ()), *names),
         embeddings=None,
         logits=None,
         detector_scores=None,

@@ -95,8 +95,8 @@ def _chain(store: FeatureStore, noted: str | None) -> list[Finding]:
     """Return whether the chain of events is whole, and whether a noted head is in it."""
     state = store.history.check_chain(noted)
     shown = f"{state.links} links, head {state.head}" if state.links else "no event yet"
-    found = f"{state.broken}; {shown}" if state.broken else shown
-    findings = [Finding("chain of events", state.broken is None, found, UNCHAINED)]
+    state_text = f"{state.broken}; {shown}" if state.broken else shown
+    findings = [Finding("chain of events", state.broken is None, state_text, UNCHAINED)]
     if state.since is not None:
         findings.append(_noted_head(str(noted), state.since))
     return findings

@@ -58,10 +58,10 @@ def evaluation_difference(
     if names != second.configuration.names:
         got = f"{len(names)} in {first.folder}, {len(second.configuration.names)} others in {second.folder}"
         raise DataError("evaluations of the same classes", got, "evaluate both on one source")
-    named = [{counts.name for counts in run.counts()} for run in (first, second)]
-    common = named[0] & named[1]
+    images_of = [{counts.name for counts in run.counts()} for run in (first, second)]
+    common = images_of[0] & images_of[1]
     if not common:
-        got = f"none of {len(named[0])} in {first.folder} is in {second.folder}"
+        got = f"none of {len(images_of[0])} in {first.folder} is in {second.folder}"
         raise DataError("evaluations of the same images", got, "evaluate both on one source")
     tables = [_table(run, common) for run in (first, second)]
     once = [table.sums() for table in tables]
@@ -80,7 +80,7 @@ def evaluation_difference(
         for index, name in enumerate(names)
         if any(np.isfinite(side[key][0, index]) for side in single for key in OF_CLASS)
     }
-    left = [len(part - common) for part in named]
+    left = [len(part - common) for part in images_of]
     return EvaluationDifference(len(common), left[0], left[1], bootstrap, rows, classes)
 
 

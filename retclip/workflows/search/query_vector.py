@@ -32,17 +32,17 @@ class Marked:
     mask: Path | None = None
 
     def __post_init__(self) -> None:
-        given = [name for name in ("box", "point", "mask") if getattr(self, name) is not None]
-        if len(given) > 1:
+        regions = [name for name in ("box", "point", "mask") if getattr(self, name) is not None]
+        if len(regions) > 1:
             raise ConfigError(
-                "one of --box, --point and --mask", " and ".join(f"--{name}" for name in given), "give one"
+                "one of --box, --point and --mask", " and ".join(f"--{name}" for name in regions), "give one"
             )
 
     @property
     def words(self) -> tuple[str, ...]:
         """What is marked, in words: a mask by its path."""
-        given = {"box": self.box, "point": self.point, "mask": self.mask}
-        return tuple(f"{name} {value}" for name, value in given.items() if value is not None)
+        regions = {"box": self.box, "point": self.point, "mask": self.mask}
+        return tuple(f"{name} {value}" for name, value in regions.items() if value is not None)
 
 
 def text_vector(backbone: Loaded[Backbone], text: str) -> NDArray[np.float32]:

@@ -86,9 +86,9 @@ def require_store(parts: Segmenter) -> FeatureStore:
 def voting_again(classifiers: Sequence[Loaded[Classifier]]) -> dict[str, NeighbourVote]:
     """Return those that vote with neighbours and can say what they would with others, by name."""
     return {
-        one.name: one.component
-        for one in classifiers
-        if NEIGHBOURS in one.needs and isinstance(one.component, NeighbourVote)
+        fitted.name: fitted.component
+        for fitted in classifiers
+        if NEIGHBOURS in fitted.needs and isinstance(fitted.component, NeighbourVote)
     }
 
 

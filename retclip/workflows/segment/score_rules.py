@@ -33,9 +33,12 @@ def pruned(scores: Sequence[ClassScores], possible: Tensor | None, neighbours: N
     """
     if possible is None:
         return list(scores)
-    found = [replace(source, values=source.values * possible.to(source.values.device)) for source in scores]
+    possible_scores = [replace(source, values=source.values * possible.to(source.values.device)) for source in scores]
     if neighbours is None:
-        return found
+        return possible_scores
     classes = neighbours.classes.clamp(min=0)  # (n, k); where there is no neighbour, there is no share either
     voting = possible.to(classes.device).gather(1, classes)  # (n, k)
-    return [source if source.shares is None else replace(source, shares=source.shares * voting) for source in found]
+    return [
+        source if source.shares is None else replace(source, shares=source.shares * voting)
+        for source in possible_scores
+    ]

@@ -96,7 +96,11 @@ def matches_with(
     """
     names, threshold = list(classes), parts.matching_threshold
     matches = tuple(map(decided, match_labels(vocabulary, names, classes, None, threshold, rejected)))
-    if not compares_text(parts, vocabulary) or not names or all(one.how is not MatchKind.MISSING for one in matches):
+    if (
+        not compares_text(parts, vocabulary)
+        or not names
+        or all(match.how is not MatchKind.MISSING for match in matches)
+    ):
         return matches
     text = _text_of_classes(parts, names)
     return tuple(map(decided, match_labels(vocabulary, names, classes, text, threshold, rejected)))

@@ -64,11 +64,11 @@ def photos_by_id(document: Mapping[str, Any], file: Path, tally: Tally) -> dict[
 def licences(document: Mapping[str, Any]) -> dict[Any, str]:
     """The licences that a document lists, by id: name and address. One that cannot be read is left out."""
     listed = document.get("licenses")
-    found: dict[Any, str] = {}
-    for one in listed if isinstance(listed, list) else ():
-        if isinstance(one, dict) and isinstance(one.get("id"), int):
-            found[one["id"]] = ", ".join(text for key in ("name", "url") if (text := _said(one, key)))
-    return found
+    text_of: dict[Any, str] = {}
+    for record in listed if isinstance(listed, list) else ():
+        if isinstance(record, dict) and isinstance(record.get("id"), int):
+            text_of[record["id"]] = ", ".join(text for key in ("name", "url") if (text := _said(record, key)))
+    return text_of
 
 
 def credit_of(photo: Mapping[str, Any], listed: Mapping[Any, str]) -> dict[str, PhotoCredit]:

@@ -116,7 +116,7 @@ def _categories(document: Mapping[str, Any], file: Path, classes: Sequence[Sourc
     records = document.get("categories")
     if not records:
         return {source_class.native_id: source_class for source_class in classes}
-    named = {name_key(term): entry for entry in classes for term in (*entry.synonyms, entry.name)}
+    entry_of = {name_key(term): entry for entry in classes for term in (*entry.synonyms, entry.name)}
     numbered = {entry.native_id: entry for entry in classes}
     categories: dict[Any, SourceClass] = {}
     for record in records:
@@ -124,7 +124,7 @@ def _categories(document: Mapping[str, Any], file: Path, classes: Sequence[Sourc
             raise DataError(f"categories with an id in {file}", brief(record), "export the predictions again")
         name = record.get("name")
         by_number = numbered.get(record["id"], FOREIGN) if not isinstance(name, str) else FOREIGN
-        categories[record["id"]] = named.get(name_key(name), FOREIGN) if isinstance(name, str) else by_number
+        categories[record["id"]] = entry_of.get(name_key(name), FOREIGN) if isinstance(name, str) else by_number
     if all(entry is FOREIGN for entry in categories.values()):
         wanted, got = (
             ", ".join(entry.name for entry in classes[:5]),
