@@ -203,7 +203,7 @@ class Components:
     def class_file(self, name_or_path: str) -> Path:
         """Return the path of a class file.
 
-        name_or_path: a path, `package:NAME/PATH`, or the name of one that a plugin brings; the plugin's, where it brings one.
+        name_or_path: a path, `package:NAME/PATH`, or the name of a class file that a plugin brings.
 
         Raises PluginUnavailable for a name that is neither, WeightsMissing for a package that is not here.
         """
