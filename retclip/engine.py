@@ -196,11 +196,12 @@ class RetCLIP:
         from retclip.report.explanation import picture
         from retclip.workflows.explain.evidence_file import load_evidence
         from retclip.workflows.explain.explain import Again, explain, segment_at
-        from retclip.workflows.explain.recorded_voters import recorded_voters
+        from retclip.workflows.explain.recorded_voters import RecordedVoters
 
         store, (decided, evidence) = self.session.without_store(), load_evidence(Path(result))
         number, mask = segment_at(decided, *at) if at is not None else (segment or 0, None)
-        again = Again(recorded_voters(self.session.components.manager, evidence, bool(left_out)), left_out)
+        voters = RecordedVoters(self.session.components.manager)
+        again = Again(voters(evidence) if left_out else voters.or_none(evidence), left_out)
         return explain(store, decided, evidence, number, mask, partial(picture, store, decided), again)
 
     def trace(self, result: SegmentationResult, days: float | None = None) -> None:
@@ -221,17 +222,17 @@ class RetCLIP:
 
         segment: its id, or the first digits of it; run: the number of a run, for all segments that it stored; one of
         the two.
-        Raises ConfigError for both or neither, DataError for an unknown segment, and for traces of another version.
+        Raises ConfigError for both or neither, DataError for an unknown segment or run, and for traces of another
+        version.
         """
         if (segment is None) == (run is None):
             count_given = "both" if segment is not None else "neither"
             raise ConfigError("one of SEGMENT and --run RUN", count_given, "give one")
         from retclip.workflows.explain.influence import influence
-        from retclip.workflows.explain.recorded_voters import recorded_voters
+        from retclip.workflows.explain.recorded_voters import RecordedVoters
 
         (number,) = self.store.segments.find([str(segment)]) if segment is not None else (None,)
-        manager = self.session.components.manager
-        return influence(self.store, partial(recorded_voters, manager), number, run)
+        return influence(self.store, RecordedVoters(self.session.components.manager), number, run)
 
     def build(
         self,

@@ -1,10 +1,12 @@
-"""An explanation as one picture: the segment, the scores of each source, the vote, and the segments that voted."""
+"""An explanation as one picture: the segment, its margin, the scores of each source, the vote, the segments that voted,
+and the negative examples of their classes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from retclip.data import rle
 from retclip.data.images import write_png
 from retclip.errors import DataError
+from retclip.quantities import quantity
 from retclip.report.crops import CropCutter
 from retclip.report.palette import RGB, class_colours
 from retclip.report.sheet import GREY, Sheet, shortened
@@ -19,11 +22,13 @@ from retclip.store.feature_store import FeatureStore
 from retclip.store.records import StoredSegment
 from retclip.types import Image, PanopticSegmentation
 from retclip.workflows.building.provenance import told_weights
-from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation
+from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation, NegativeExample
 
 LEFT, GAP = 360, 14  # width of the column with the segment and its scores; between things
 SIDE, CAPTION, COLUMNS, SHOWN = 122, 108, 4, 12  # of a crop; under it; tiles a row; neighbours at most
 TILE = 2 * SIDE + 6  # a crop and beside it the whole photo
+ROW = SIDE + CAPTION + GAP  # from one row of tiles to the next
+HEADING = 30  # above the negative examples
 QUERY = 200  # height of the segment itself
 
 
@@ -35,22 +40,28 @@ def save_picture(path: Path, store: FeatureStore | None, result: PanopticSegment
 def picture(
     store: FeatureStore | None, result: PanopticSegmentation, why: Explanation, image: Image | None = None
 ) -> NDArray[np.uint8]:
-    """Return (H, W, 3) uint8: on the left the segment and its scores, on the right its neighbours, nearest first.
+    """Return (H, W, 3) uint8: on the left the segment, its margin and its scores, on the right its neighbours, nearest
+    first, and below them the nearest negative example of each class.
 
     image: the photo; None = it is read from its file, if that is still the same.
     """
     near = why.neighbours[:SHOWN]
     rows = max(1, -(-len(near) // COLUMNS))
-    height = max(160 + rows * (SIDE + CAPTION + GAP), 220 + QUERY + _height_of_scores(why))
+    more = HEADING + ROW if why.negatives else 0
+    height = max(160 + rows * ROW + more, 320 + QUERY + _height_of_scores(why))
     sheet = Sheet(LEFT + COLUMNS * (TILE + GAP), height)
     cutter = CropCutter({image.uri: image} if image is not None else {})
     colours = class_colours([*why.classes, why.segment.class_name])
     bottom = _query(sheet, cutter, result, why, colours)
     top = _vote(sheet, why)
+    tiles = _Tiles(sheet, cutter, store, colours)
     for number, neighbour in enumerate(near):
-        x, y = LEFT + number % COLUMNS * (TILE + GAP), top + number // COLUMNS * (SIDE + CAPTION + GAP)
-        _neighbour(sheet, cutter, store, neighbour, number + 1, (x, y), colours)
-    return sheet.pixels(max(bottom, top + rows * (SIDE + CAPTION + GAP)))
+        place = LEFT + number % COLUMNS * (TILE + GAP), top + number // COLUMNS * ROW
+        tiles.draw(place, neighbour.id, neighbour.stored, neighbour.class_then, _neighbour(neighbour, number + 1, why))
+    below = top + rows * ROW
+    if why.negatives:
+        _negatives(tiles, why.negatives, below)
+    return sheet.pixels(max(bottom, below + more))
 
 
 def _query(
@@ -66,7 +77,10 @@ def _query(
     photo = _Shown(why.image_uri, why.image_sha256, why.box, mask)
     y, half = 76, (LEFT - 3 * GAP) // 2
     _cut(sheet, cutter, photo, colours[segment.class_name], (GAP, y), (half, QUERY))
-    y = sheet.paragraph((GAP, y + QUERY + 8), why.verdict(), LEFT - 2 * GAP) + 10
+    y = sheet.paragraph((GAP, y + QUERY + 8), why.verdict(), LEFT - 2 * GAP) + 4
+    if why.margin is not None:
+        y = sheet.paragraph((GAP, y), f"margin: {why.margin.told(segment.class_name)}", LEFT - 2 * GAP)
+    y += 6
     for source, scores in {**why.scores, "together": why.combined}.items():
         sheet.text((GAP, y), source, size=14)
         y += 20
@@ -91,22 +105,55 @@ def _vote(sheet: Sheet, why: Explanation) -> int:
     return sheet.paragraph((LEFT, y), f"the rule: {why.vote.rule}", width, GREY) + 8
 
 
-def _neighbour(
-    sheet: Sheet, cutter: CropCutter, store: FeatureStore | None, neighbour: ExplainedNeighbour, rank: int,
-    place: tuple[int, int], colours: Mapping[str, RGB],
-) -> None:  # fmt: skip
-    stored, colour, (x, y) = neighbour.stored, colours.get(neighbour.class_then, GREY), place
-    if stored is None:
-        sheet.empty(place, (SIDE, SIDE), "gone")
-    else:
-        photo = _Shown(stored.image_uri, stored.image_sha256, stored.box, _mask(store, neighbour))
-        _cut(sheet, cutter, photo, colour, place, (SIDE, SIDE))
-    y += SIDE + 3
-    sheet.text((x, y), shortened(f"{rank}. {neighbour.class_then}", 34), size=14)
+class _Tiles(NamedTuple):
+    """Draws stored segments: a crop, the whole photo beside it, and a few lines."""
+
+    sheet: Sheet
+    cutter: CropCutter
+    store: FeatureStore | None
+    colours: Mapping[str, RGB]
+
+    def draw(
+        self, place: tuple[int, int], number: UUID, stored: StoredSegment | None, class_name: str, lines: Sequence[str]
+    ) -> None:
+        """Draw a segment, framed in the colour of a class. lines: a title, its figures, and where it comes from."""
+        x, y = place
+        if stored is None:
+            self.sheet.empty(place, (SIDE, SIDE), "gone")
+        else:
+            photo = _Shown(stored.image_uri, stored.image_sha256, stored.box, _mask(self.store, number))
+            _cut(self.sheet, self.cutter, photo, self.colours.get(class_name, GREY), place, (SIDE, SIDE))
+        y += SIDE + 3
+        title, figures, *others = lines
+        self.sheet.text((x, y), shortened(title, 34), size=14)
+        self.sheet.text((x, y + 18), figures, GREY)
+        for row, line in enumerate(others):
+            self.sheet.text((x, y + 34 + 14 * row), shortened(line, 42), GREY, 12)
+
+
+def _neighbour(neighbour: ExplainedNeighbour, rank: int, why: Explanation) -> tuple[str, ...]:
+    """Return the lines under a neighbour, which say, too, whether it has no vote, or is one that the margin names."""
+    marked = ", no vote" if neighbour.barred else ""
+    marked += ", in the margin" if why.margin is not None and neighbour.id in why.margin.segments else ""
     share = "" if neighbour.share is None else f"share {neighbour.share:.4f}, "
-    sheet.text((x, y + 18), f"{share}distance {neighbour.distance:.4f}", GREY)
-    for number, line in enumerate(_provenance(neighbour.class_then, stored)):
-        sheet.text((x, y + 34 + 14 * number), shortened(line, 42), GREY, 12)
+    figures = f"{share}distance {neighbour.distance:.4f}"
+    return f"{rank}. {neighbour.class_then}{marked}", figures, *_provenance(neighbour.class_then, neighbour.stored)
+
+
+def _negatives(tiles: _Tiles, negatives: Sequence[NegativeExample], top: int) -> None:
+    """Draw the nearest negative example of each class in a row, the nearest class first."""
+    shown = negatives[:COLUMNS]
+    note = f", of {COLUMNS} of {len(negatives)} classes" if len(negatives) > COLUMNS else ""
+    tiles.sheet.text((LEFT, top), f"nearest negative examples{note}: what a person said is not of the class", size=16)
+    stored = tiles.store.segments.get([example.nearest for example in shown]) if tiles.store else {}
+    for number, example in enumerate(shown):
+        segment = stored.get(example.nearest)
+        kept = f"it keeps {quantity(example.barred, 'neighbour')} from voting"
+        figures = f"distance {example.distance:.4f}, of {quantity(example.examples, 'example')}"
+        photo = () if segment is None else (f"stored as {segment.class_name}", Path(segment.image_uri).name)
+        place = LEFT + number * (TILE + GAP), top + HEADING
+        tiles.draw(place, example.nearest, segment, example.class_name,
+                   (f"not {example.class_name}", figures, kept, *photo))  # fmt: skip
 
 
 def _provenance(class_then: str, stored: StoredSegment | None) -> tuple[str, ...]:
@@ -126,8 +173,8 @@ def _provenance(class_then: str, stored: StoredSegment | None) -> tuple[str, ...
     )  # fmt: skip
 
 
-def _mask(store: FeatureStore | None, neighbour: ExplainedNeighbour) -> NDArray[np.bool_] | None:
-    mask = store.segments.mask(neighbour.id) if store else None
+def _mask(store: FeatureStore | None, number: UUID) -> NDArray[np.bool_] | None:
+    mask = store.segments.mask(number) if store else None
     if mask is None:
         return None
     counts, height, width = mask

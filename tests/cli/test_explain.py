@@ -133,3 +133,5 @@ def test_without_some_segments_the_answer_is_said_and_stands_in_json(run, built,
     assert ran.code == 3 and "the id of a stored segment, or its first digits" in ran.err
     ran = run(*explain, "--without-class", "dragon")
     assert ran.code == 3 and "a class of this result" in ran.err
+    ran = run(*explain, "--without-run", "99")
+    assert (ran.code, ran.out) == (3, "") and "99" in ran.err

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 import retclip
-from retclip.errors import ConfigError
+from retclip.errors import ConfigError, DataError
 
 SETTINGS = {"store": {"index": "resident"}, "components": {"proposer": "reference.ground_truth"}, "retrieval": {"k": 4}}
 ASKED = ("--set", "store.index=resident", "--proposer", "reference.ground_truth", "--set", "retrieval.k=4")
@@ -43,11 +43,25 @@ def test_influence_is_what_leaving_it_out_changes(own_store, scene):
         every = memory.influence(run=1)
         assert {record.segment for record in every.segments} == {info.id for info in result.segments}
         assert all(record.changed_pixels == record.pixels for record in every.segments)  # nothing would be left
-        assert memory.influence(run=99).segments == ()
+        with pytest.raises(DataError, match="99"):
+            memory.influence(run=99)
         ids = [near.id for near in result.explain(result.segments[0]).neighbours]
         assert memory.store.traces.voted(ids) == {
             near for near in ids if any(near in voters for voters in [voters_of(result)])
         }
+
+
+def test_classifiers_are_loaded_once_for_all_traces(own_store, scene, monkeypatch):
+    from retclip.workflows.explain import recorded_voters
+
+    loaded, original = [], recorded_voters._loaded
+    monkeypatch.setattr(recorded_voters, "_loaded", lambda *arguments: loaded.append(arguments) or original(*arguments))
+    with retclip.open(own_store, settings=SETTINGS) as memory:
+        result = memory.segment(scene)
+        memory.trace(result)
+        memory.trace(result)
+        assert memory.influence(run=1).traces == 2
+    assert len(loaded) == 1
 
 
 def voters_of(result):

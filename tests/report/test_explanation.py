@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from retclip.quantities import quantity
 from retclip.report import explanation
 from retclip.report.explanation import COLUMNS, GAP, LEFT, SHOWN, SIDE, TILE, picture, save_picture
 from retclip.report.palette import class_colours
 from retclip.types import Image as Photo
+from retclip.workflows.explain.explanation import NegativeExample
+from retclip.workflows.explain.margin import Margin
 
 
 @pytest.fixture
@@ -157,3 +160,40 @@ def test_a_class_of_which_a_source_cannot_speak_has_no_score_of_zero(memory, res
     name = next(iter(scores))
     picture(memory.store, result.panoptic, replace(why, unknown={source: [name]}))
     assert texts.count("unknown") == 1
+
+
+def test_the_margin_is_said_and_its_neighbours_and_those_without_a_vote_are_marked(memory, result, why, texts):
+    first, second, *others = why.neighbours
+    margin = Margin((first.id,), "dog", True, 1)
+    changed = replace(why, margin=margin, neighbours=(first, replace(second, barred=True), *others))
+    picture(memory.store, result.panoptic, changed)
+    said = " ".join(texts)
+    assert f"margin: dog without 1 neighbour: {str(first.id)[:8]}" in said
+    assert f"1. {first.class_then}, in the margin" in texts and f"2. {second.class_then}, no vote" in texts
+    assert said.count("in the margin") == said.count("no vote") == 1
+    texts.clear()
+    picture(memory.store, result.panoptic, replace(why, margin=None))
+    assert "margin" not in " ".join(texts)
+
+
+def test_negative_examples_are_drawn_below_the_neighbours(memory, result, why, texts):
+    names = list(why.classes)[: COLUMNS + 1]
+    ids = [near.id for near in why.neighbours]
+    negatives = tuple(NegativeExample(name, ids[n], 0.25, 3, n) for n, name in enumerate(names))
+    plain = picture(memory.store, result.panoptic, why)
+    texts.clear()
+    sheet = picture(memory.store, result.panoptic, replace(why, negatives=negatives))
+    for example in negatives[:COLUMNS]:
+        assert (
+            f"not {example.class_name}" in texts
+            and f"it keeps {quantity(example.barred, 'neighbour')} from voting" in texts
+        )
+    assert f"not {negatives[-1].class_name}" not in texts
+    assert texts.count("distance 0.2500, of 3 examples") == COLUMNS
+    assert f", of {COLUMNS} of {COLUMNS + 1} classes" in " ".join(texts)
+    assert f"stored as {why.neighbours[0].stored.class_name}" in texts
+    below = sheet[len(plain) :, LEFT : LEFT + SIDE]
+    assert len(below) > SIDE and (below == class_colours([*why.classes])[names[0]]).all(axis=2).sum() > 100
+    texts.clear()
+    picture(None, result.panoptic, replace(why, negatives=negatives[:1]))
+    assert texts.count("gone") == 1

@@ -20,7 +20,7 @@ from retclip.store.feature_store import FeatureStore
 from retclip.types import ClassScores, Neighbours, PanopticSegmentation
 from retclip.workflows.explain.evidence_file import evidence_bytes, load_evidence
 from retclip.workflows.explain.replay import Voters, check_replay, decide_again, label_of, rows_of
-from retclip.workflows.explain.what_if import Gone, decide_without, segments_of
+from retclip.workflows.explain.what_if import Gone, decide_without, of_runs, require_runs, segments_of
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Influence:
     @property
     def changed(self) -> tuple[InfluencedSegment, ...]:
         """Those that would be another class, all or in part."""
-        return tuple(one for one in self.segments if one.changed_pixels)
+        return tuple(segment for segment in self.segments if segment.changed_pixels)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -76,8 +76,8 @@ def keep_trace(store: FeatureStore, result: PanopticSegmentation, evidence: Evid
 def voters_of(evidence: Evidence) -> set[UUID]:
     """Return the stored segments that gave anything to the vote of any mask, or of its leaves."""
     parts = evidence.inputs.parts if evidence.inputs else None
-    found = _with_shares(evidence.neighbours, evidence.scores)
-    return found | (_with_shares(parts.neighbours, parts.scores) if parts else set())
+    voters = _with_shares(evidence.neighbours, evidence.scores)
+    return voters | (_with_shares(parts.neighbours, parts.scores) if parts else set())
 
 
 def influence(
@@ -86,22 +86,24 @@ def influence(
     """Return what a stored segment, or those of a run, did in the answers that the store keeps.
 
     voters: returns the classifiers that vote with neighbours, as an answer's evidence says that they were set.
-    Raises DataError for evidence that another version of a classifier made.
+    Raises DataError for a run that the store does not have, and for evidence that another version of a classifier made.
     """
     ids, runs = [segment] if segment else [], [run] if run is not None else []
-    found, photos = list[InfluencedSegment](), set[str]()
+    require_runs(store, runs)
+    segments, photos = list[InfluencedSegment](), set[str]()
     for number in store.traces.with_voters(ids, runs):
         trace = store.traces.read(number)
         if trace is None:  # it expired meanwhile
             continue
         result, evidence = load_evidence(trace.evidence)
-        gone = Gone(frozenset(ids) | _of_runs(store, evidence, runs), frozenset(), tuple(runs))
+        stored = of_runs(store, segments_of(evidence), runs) if runs else set[UUID]()
+        gone = Gone(frozenset(ids) | stored, frozenset(), tuple(runs))
         photos.add(trace.image_sha256)
-        found += [
+        segments += [
             InfluencedSegment(number, trace.at, trace.image_uri, *figures)
             for figures in _influenced(store, result, evidence, voters(evidence), gone)
         ]
-    return Influence(store.traces.count(), len(photos), tuple(found))
+    return Influence(store.traces.count(), len(photos), tuple(segments))
 
 
 def _influenced(
@@ -122,7 +124,7 @@ def _influenced(
     then = decide_again(evidence, rows, voters)
     voted = {masks[int(owner)] for owner in rows.owner[_rows_with(then.neighbours, then.scores, gone)].tolist()}
     decided, _, reasons = decide_without(store, evidence, rows, voters, gone)
-    was, now = (label_of(evidence, one.combined, one.void).tolist() for one in (then, decided))
+    was, now = (label_of(evidence, either.combined, either.void).tolist() for either in (then, decided))
     turned = {mask: label for mask, label, earlier in zip(masks, now, was, strict=True) if label != earlier}
     return [
         _figures(result, evidence, info.id, origins, turned, not reasons)
@@ -148,23 +150,16 @@ def _figures(
 
 def _rows_with(near: Neighbours, scores: tuple[ClassScores, ...], gone: Gone) -> np.ndarray[Any, Any]:
     """Return (r,) bool, the rows to whose vote something that is gone gave a share."""
-    there = np.array([[segment in gone.ids for segment in row] for row in near.ids], dtype=bool).reshape(near.ids.shape)
-    given = np.zeros(near.ids.shape, dtype=bool)
+    leaving = np.array([[segment in gone.ids for segment in row] for row in near.ids], dtype=bool)
+    voted = np.zeros(near.ids.shape, dtype=bool)
     for source in scores:
         if source.shares is not None:
-            given |= source.shares.cpu().numpy() > 0
-    return np.asarray((there & given).any(axis=1))
+            voted |= source.shares.cpu().numpy() > 0
+    return np.asarray((leaving.reshape(voted.shape) & voted).any(axis=1))
 
 
 def _with_shares(near: Neighbours | None, scores: tuple[ClassScores, ...]) -> set[UUID]:
     if near is None:
         return set()
     shares = [source.shares.cpu().numpy() > 0 for source in scores if source.shares is not None]
-    return {segment for given in shares for segment in near.ids[given] if segment is not None}
-
-
-def _of_runs(store: FeatureStore, evidence: Evidence, runs: list[int]) -> frozenset[UUID]:
-    if not runs:
-        return frozenset()
-    stored = store.segments.get(sorted(segments_of(evidence)))
-    return frozenset(number for number, segment in stored.items() if segment.run in runs)
+    return {segment for voted in shares for segment in near.ids[voted] if segment is not None}

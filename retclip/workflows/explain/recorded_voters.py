@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,18 +14,27 @@ from retclip.types import Device
 from retclip.workflows.explain.replay import Voters
 
 
-def recorded_voters(manager: PluginManager, evidence: Evidence, required: bool = True) -> Voters:
-    """Load the classifiers that voted with neighbours, by name.
+class RecordedVoters:
+    """Loads the classifiers that voted with neighbours, by name; those of equal settings once."""
 
-    required: raise where one cannot vote again, instead of returning none.
-    Raises PluginUnavailable, WeightsMissing, and ConfigError for one that cannot vote again.
-    """
-    try:
-        return _loaded(manager, evidence.settings.get("classifiers", ()))
-    except (PluginUnavailable, ConfigError, WeightsMissing):
-        if required:
-            raise
-        return {}
+    def __init__(self, manager: PluginManager) -> None:
+        self._manager, self._loaded = manager, dict[str, Voters]()
+
+    def __call__(self, evidence: Evidence) -> Voters:
+        """Return those of an answer. Raises PluginUnavailable, WeightsMissing, and ConfigError for one that cannot
+        vote again."""
+        classifiers = evidence.settings.get("classifiers", ())
+        key = json.dumps(classifiers, sort_keys=True, default=str)
+        if key not in self._loaded:
+            self._loaded[key] = _loaded(self._manager, classifiers)
+        return self._loaded[key]
+
+    def or_none(self, evidence: Evidence) -> Voters:
+        """Return the same, none where one cannot vote again."""
+        try:
+            return self(evidence)
+        except (PluginUnavailable, ConfigError, WeightsMissing):
+            return {}
 
 
 def _loaded(manager: PluginManager, classifiers: Sequence[Mapping[str, Any]]) -> dict[str, NeighbourVote]:

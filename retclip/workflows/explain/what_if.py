@@ -20,6 +20,7 @@ from torch import Tensor
 from retclip.errors import DataError
 from retclip.evidence import Evidence
 from retclip.store.feature_store import FeatureStore
+from retclip.store.records import SegmentFilter
 from retclip.workflows.explain.replay import (
     Decision,
     Rows,
@@ -135,9 +136,19 @@ def looked_up(store: FeatureStore | None, evidence: Evidence, without: Without) 
     if without.runs:
         if store is None:
             raise DataError("a store that knows which run stored a segment", "none", "open it: --store")
-        runs = {number: segment.run for number, segment in store.segments.get(sorted(known)).items()}
-        ids |= {segment for segment, run in runs.items() if run in without.runs}
+        require_runs(store, without.runs)
+        ids |= of_runs(store, known, without.runs)
     return Gone(frozenset(ids), _classes_named(evidence, without.classes), without.runs)
+
+
+def require_runs(store: FeatureStore, runs: Collection[int]) -> None:
+    """Raise DataError for a run that the store does not have."""
+    store.segments.count(SegmentFilter(runs=tuple(runs), states=()))
+
+
+def of_runs(store: FeatureStore, known: Collection[UUID], runs: Collection[int]) -> set[UUID]:
+    """Return those of the segments that the runs stored."""
+    return {segment for segment, stored in store.segments.get(sorted(known)).items() if stored.run in runs}
 
 
 def segments_of(evidence: Evidence) -> set[UUID]:
@@ -208,9 +219,8 @@ def _matching(store: FeatureStore | None, known: Collection[UUID], text: UUID | 
         if len(matching) == 1:
             return matching
         got = f"{text!r}, which {len(matching)} of the photo's {len(known)} neighbours begin with"
-        raise DataError(
-            "the id of a stored segment, or its first digits", got, "write more of it: explain --wide"
-        ) from None
+        todo = "write more of it" if matching else "copy one, or write the whole id of another segment"
+        raise DataError("the id of a stored segment, or its first digits", got, f"{todo}: explain --wide") from None
     if whole not in known and store is not None and not store.segments.get([whole]):
         raise DataError("the id of a stored segment", f"{whole}, which the store does not know", "see explain --wide")
     return [whole]

@@ -75,8 +75,10 @@ def test_the_answer_comes_from_a_file_too_and_segments_are_named_by_their_first_
         assert now.margin == again.margin and now.margin is not None
         document = again.as_dict()
         assert document["what_if"]["exact"] is True and document["margin"]["segments"]
-        with pytest.raises(DataError, match="the id of a stored segment, or its first digits"):
+        with pytest.raises(DataError, match=r"the id of a stored segment, or its first digits.*copy one"):
             memory.explain(result, one.id, without=["zz"])
+        with pytest.raises(DataError, match="neighbours begin with; write more of it"):
+            memory.explain(result, one.id, without=[shared_beginning(result)])
         with pytest.raises(DataError, match="which the store does not know"):
             memory.explain(result, one.id, without=[UUID(int=7)])
         with pytest.raises(DataError, match="a class of this result"):
@@ -104,14 +106,23 @@ def everything(result):
     return segments_of(result.evidence)
 
 
+def shared_beginning(result):
+    """The first digits that several of the photo's neighbours have in common."""
+    firsts = [str(segment)[0] for segment in everything(result)]
+    return max(firsts, key=firsts.count)
+
+
 def test_without_the_only_run_nothing_is_left_and_every_class_is_lost(own_store, scene):
     settings = {**SETTINGS, "retrieval": {"k": 60, "further": 60}}
     with opened(own_store, settings) as memory:
         result = memory.segment(scene)
         answer = memory.explain(result, result.segments[0].id, without_run=[1]).what_if
         assert answer.label is None and set(answer.lost) == set(result.evidence.vocabulary.names)
-        still = memory.explain(result, result.segments[0].id, without_run=[99]).what_if
+        memory.build("reference.scenes:" + str(own_store / "more") + "?split=val&count=1")
+        still = memory.explain(result, result.segments[0].id, without_run=[2]).what_if
         assert (still.left_out, still.changed, still.exact) == (0, False, True)
+        with pytest.raises(DataError, match="99"):
+            memory.explain(result, result.segments[0].id, without_run=[1, 99])
 
 
 def test_more_left_out_than_evidence_keeps_is_said(own_store, scene):
