@@ -35,12 +35,10 @@ def place_of(cursor: str, question: Sequence[str], length: int) -> tuple[float |
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         asked, *place = json.loads(base64.urlsafe_b64decode(padded.encode("ascii")))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise _refused(f"{cursor!r}, which is none") from error
-    whole = len(place) == length and all(isinstance(part, int | float) for part in place)
-    if not whole or not isinstance(asked, str):
-        raise _refused("the cursor of another question, or of other filters")
-    if asked != digest(*question)[:DIGITS]:
+    whole = len(place) == length and all(isinstance(part, int | float) and abs(part) < 2**63 for part in place)
+    if not whole or asked != digest(*question)[:DIGITS]:
         raise _refused("the cursor of another question, or of other filters")
     return tuple(place)
 
