@@ -321,7 +321,7 @@ class RetCLIP:
 
         segment: its id, or 8 digits of it or more.
         neighbours: how many of the nearest visible segments; space: as `search` takes it.
-        Raises DataError for an unknown one, StoreError.
+        Raises DataError for an unknown one, ConfigError for neighbours below 0, StoreError.
         """
         from retclip.segment_questions import show
 

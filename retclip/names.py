@@ -8,6 +8,8 @@ emoji. Control characters, lone surrogates, blanks and names too long for the ca
 
 from __future__ import annotations
 
+import csv
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,6 +26,22 @@ UNCASED = frozenset({"Lo", "Lm", "Mn", "Mc", "So", "Sk"})  # letters without cas
 FLAG, TAGS = "\U0001f3f4", range(0xE0020, 0xE0080)  # the flags of England, Scotland and Wales are a flag and tags
 BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")  # marks and letters that nobody sees
 SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))  # how a character is drawn
+
+
+def comma_list(text: str) -> list[str]:
+    """Return the parts of a comma list, without the blanks around them. A part that holds a comma stands in double
+    quotes, as in CSV (RFC 4180, section 2): `sky, "cup, paper"` has two.
+
+    Raises DataError for a quote that is not closed.
+    """
+    if '"' not in text:
+        return [part.strip() for part in text.split(",")]
+    closed = re.sub(r'"\s+(?=,|$)', '"', text)  # CSV allows no blank between a quote and its comma
+    try:
+        return [part.strip() for row in csv.reader([closed], skipinitialspace=True, strict=True) for part in row]
+    except csv.Error as error:
+        todo = """put a name with a comma in double quotes: 'sky, "cup, paper"'"""
+        raise DataError("a comma list", f"{brief(text)}: {error}", todo) from error
 
 
 def checked_name(name: Any, where: str) -> str:

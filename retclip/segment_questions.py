@@ -85,6 +85,8 @@ def search(
 
 def show(session: Session, segment: UUID | str, neighbours: int, space: str | None) -> SegmentReport:
     """Tell everything that is known of a segment; see `RetCLIP.show`."""
+    if neighbours < 0:
+        raise ConfigError("0 neighbours or more", str(neighbours), "write e.g. --neighbours 8")
     store, (number,) = session.store, session.store.segments.find([str(segment)])
     details, chosen = store.segments.details(number), chosen_space(session, space)
     (listed,) = _listed(store, [number], chosen) or (None,)

@@ -49,9 +49,9 @@ class LeftOut:
 
     def as_arguments(self) -> dict[str, Any]:
         """Return the arguments of `RetCLIP.explain`."""
-        segments = [part.strip() for text in self.without or () for part in text.split(",") if part.strip()]
         return {
-            "without": segments, "without_run": self.without_run or (), "without_class": self.without_class or (),
+            "without": options.separated(self.without, "--without"), "without_run": self.without_run or (),
+            "without_class": options.separated(self.without_class, "--without-class"),
         }  # fmt: skip
 
 

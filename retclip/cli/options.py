@@ -49,6 +49,7 @@ RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Also images t
 Wide = Annotated[bool, typer.Option("--wide", help="Every column, however narrow the terminal is.")]
 Json = Annotated[bool, typer.Option("--json", help="Data as JSON on stdout.")]
 Classes = Annotated[str | None, typer.Option(help="Only these: a comma list or a file.")]
+OF_CLASSES = """Of these classes; a name with a comma as '"cup, paper"'."""
 Sheet = Annotated[
     Path | None, typer.Option("--sheet", metavar="FILE", help="Write crops to an .html or .png, or a list to a .csv.")
 ]
@@ -56,9 +57,10 @@ Sheet = Annotated[
 
 @dataclass(frozen=True)
 class Filters:
-    """The options that select stored segments. Of several values any may hold; commas separate them, too."""
+    """The options that select stored segments. Of several values any may hold; commas separate them, too, and
+    a name with a comma stands in double quotes, as in CSV."""
 
-    classes: Annotated[list[str] | None, typer.Option("--class", metavar="NAME", help="Of these classes.")] = None
+    classes: Annotated[list[str] | None, typer.Option("--class", metavar="NAME", help=OF_CLASSES)] = None
     datasets: Annotated[list[str] | None, typer.Option("--data-set", metavar="NAME", help="Of these data sets.")] = None
     images: Annotated[
         list[str] | None, typer.Option("--of-image", metavar="ID", help="Of images, by id, address or sha256.")
@@ -163,9 +165,12 @@ def write_sheet(table: SegmentTable, path: Path | None) -> None:
 def separated(values: Sequence[str] | None, flag: str) -> list[str]:
     """Return the values of a repeated option, each of which may be a comma list; none where it is left out.
 
-    Raises ConfigError where it has no value: an empty variable of a script must not mean everything.
+    Raises ConfigError where it has no value: an empty variable of a script must not mean everything; DataError for a
+    quote that is not closed.
     """
-    parts = [part.strip() for value in values or () for part in value.split(",") if part.strip()]
+    from retclip.names import comma_list
+
+    parts = [part for value in values or () for part in comma_list(value) if part]
     if values and not parts:
         from retclip.errors import ConfigError
 

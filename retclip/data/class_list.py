@@ -1,4 +1,5 @@
-"""Class names as people write them: a comma list on the command line ("sky, car"), or a file (`class_entries`)."""
+"""Class names as people write them: a comma list on the command line ('sky, "cup, paper"'), or a file
+(`class_entries`)."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from retclip.data.class_entries import MOST as MOST
 from retclip.data.class_entries import ClassEntry, checked_entries, read_entries
+from retclip.names import comma_list
 from retclip.types import Vocabulary
 
 FILES = (  # no class is called so; those that cannot be read are refused as what they are
@@ -19,7 +21,7 @@ def read_vocabulary(text: str) -> Vocabulary:
     """Return the vocabulary of a comma list, or of a file of classes. Raises DataError."""
     if text.lower().endswith(FILES) or _is_file(text):
         return _vocabulary(read_entries(Path(text)))
-    return vocabulary_of(text.split(","))
+    return vocabulary_of(comma_list(text))
 
 
 def vocabulary_of(names: Sequence[str]) -> Vocabulary:

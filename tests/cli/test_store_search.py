@@ -1,10 +1,13 @@
 """`retclip store search | show` on the command line: every way to ask, every refusal, pages, sheets."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from retclip.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +122,34 @@ def test_what_cannot_be_is_refused_in_three_parts(run, store, memory, built, wro
     named = {"PHOTO": str(photo), "FIRST": str(memory.search(limit=1).ids[0])}
     done = run("store", "search", *store, *(named.get(part, part) for part in wrong))
     assert (done.code, done.out) == (code, "") and told in done.err and "to do" in done.err
+
+
+def test_neighbours_below_none_are_refused(run, store, memory):
+    first = memory.search(limit=1).ids[0]
+    done = run("store", "show", str(first), *store, "--neighbours", "-1")
+    assert (done.code, done.out) == (2, "") and "--neighbours" in done.err
+    with pytest.raises(ConfigError, match="0 neighbours or more"):
+        memory.show(first, neighbours=-1)
+    assert len(memory.show(first, neighbours=0).neighbours) == 0
+
+
+def test_a_class_with_a_comma_is_named_as_csv_quotes_it(run, store, memory, tmp_path):
+    name, other = "cup, paper", next(row.name for row in memory.store.classes.all() if row.segments)
+    folder = tmp_path / "own"
+    shutil.copytree(memory.session.folder, folder)
+    ids = [str(segment) for segment in memory.search(limit=2).ids]
+    assert run("relabel", *ids, "--to", name, "--new", "--store", folder).code == 0
+    asked = ("store", "search", "--store", folder, "--json", "--limit", 500)
+    found = json.loads(run(*asked, "--class", f'"{name}"').out)["segments"]
+    assert {one["segment"] for one in found} == set(ids)
+    several = json.loads(run(*asked, "--class", f'"{name}", {other}').out)["segments"]
+    assert {one["class"] for one in several} == {name, other}
+    assert run("audit", "coverage", "--store", folder, "--few", 50, "--class", f'"{name}"', "--json").code == 0
+    assert run("quarantine", "--class", f'"{name}"', "--yes", "--store", folder).code == 0
+    assert json.loads(run(*asked, "--class", f'"{name}"').out)["segments"] == []
+    assert run("log", "--class", f'"{name}"', "--store", folder).code == 0
+    done = run(*asked, "--class", '"cup, paper')
+    assert done.code == 3 and "double quotes" in done.err
 
 
 def test_a_mask_of_another_size_is_refused(run, store, built, tmp_path):

@@ -23,6 +23,15 @@ def test_a_comma_list():
     assert found.terms == found.names
 
 
+def test_a_name_with_a_comma_stands_in_double_quotes():
+    assert read_vocabulary('sky, "cup, paper" ,Car').names == ("sky", "cup, paper", "Car")
+    assert read_vocabulary('"the ""blue"" one"').names == ('the "blue" one',)
+    assert read_vocabulary('6" pipe, car').names == ('6" pipe', "car")
+    for text in ('sky, "cup, paper', '"cup" paper, sky'):
+        with pytest.raises(DataError, match="double quotes"):
+            read_vocabulary(text)
+
+
 def test_a_comma_list_longer_than_any_file_name():
     names = [f"class number {number}" for number in range(133)]
     assert read_vocabulary(", ".join(names)).names == tuple(names)
