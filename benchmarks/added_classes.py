@@ -9,7 +9,6 @@ Runs the commands that a person would run (they are printed) and writes OUT/adde
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from real_photos import ANNOTATED, Figures, command, evaluated, take_folder
+from real_photos import ANNOTATED, Figures, arguments, command, evaluated, take_folder
 from sqlalchemy import text
 
 import retclip
@@ -108,9 +107,7 @@ def mistakes(memory: Any, image: Any, names: list[str]) -> Iterator[tuple[float,
 
 def main() -> None:
     """Run both and write them down."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("/tmp/added_classes"))
+    parser = arguments(__doc__, "/tmp/added_classes")
     parser.add_argument("--preset", default="appearance", choices=["appearance", "photos"])
     given = parser.parse_args()
     camvid, store = f"label-maps:{given.data / 'camvid'}", given.out / "store"

@@ -22,7 +22,6 @@ Settings were chosen with other seeds (10 to 15), and on training photos alone. 
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import time
@@ -35,7 +34,7 @@ from uuid import UUID
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from real_photos import take_folder
+from real_photos import arguments, take_folder
 
 import retclip
 from retclip.algorithms.label_trust import Labelled, mean_of_nearest
@@ -296,9 +295,7 @@ def texts_figure(store: Path, preset: str, seeds: list[int]) -> Figures:
 
 def main() -> None:
     """Run what was asked for and write it down."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("/tmp/retclip_audit"))
+    parser = arguments(__doc__, "/tmp/retclip_audit")
     parser.add_argument("--scenes", type=int, default=1000, help="drawn scenes in the store")
     parser.add_argument("--shown", type=int, default=100, help="drawn scenes that are evaluated")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

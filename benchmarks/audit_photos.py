@@ -12,7 +12,6 @@ Leakage: a store of 50 photos, and an evaluation folder of 40 others and ten of 
 
 from __future__ import annotations
 
-import argparse
 import io
 import json
 import shutil
@@ -23,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
-from real_photos import take_folder
+from real_photos import arguments, take_folder
 
 import retclip
 from retclip.algorithms.photo_hash import NEAR, SIDE, differing_bits, photo_hash
@@ -123,10 +122,7 @@ def leakage(found: list[tuple[str, Photo]], out: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Run both and write them down."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("/tmp/retclip_audit_photos"))
-    given = parser.parse_args()
+    given = arguments(__doc__, "/tmp/retclip_audit_photos").parse_args()
     take_folder(given.out)
     found, halves = photos(given.data)
     answer = {"photos": len(found), "halves_among_them": halves, "changes": figure(found)}

@@ -9,7 +9,6 @@ OUT/own_photos.json has each class's share of each photo.
 
 from __future__ import annotations
 
-import argparse
 import html
 import json
 import shutil
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image as Pillow
-from real_photos import PHOTOS, take_folder
+from real_photos import PHOTOS, arguments, take_folder
 
 import retclip
 from retclip.data.inputs import as_image
@@ -85,10 +84,7 @@ def page(columns: dict[str, dict[str, tuple[str, Any]]]) -> str:
 
 def main() -> None:
     """Label the photos in each way and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data/photos"))
-    parser.add_argument("--out", type=Path, default=Path("/tmp/own_photos"))
-    given = parser.parse_args()
+    given = arguments(__doc__, "/tmp/own_photos", "../shared/data/photos").parse_args()
     take_folder(given.out)
     store = given.out / "store"
     shutil.rmtree(store, ignore_errors=True)

@@ -104,6 +104,14 @@ def table(found: Figures) -> str:
     return "\n".join([*lines, "", f"Seconds of processor time for a photo: {spent}", ""])
 
 
+def arguments(about: str | None, out: str, data: str = "../shared/data") -> argparse.ArgumentParser:
+    """The options that the benchmarks on photos share: --data and --out. about: what `--help` says."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path(data))
+    parser.add_argument("--out", type=Path, default=Path(out))
+    return parser
+
+
 def take_folder(out: Path) -> None:
     """Make the folder of the results; ends the program where it holds what no benchmark wrote."""
     try:
@@ -114,9 +122,7 @@ def take_folder(out: Path) -> None:
 
 def main() -> None:
     """Run everything and write it down."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--out", type=Path, default=Path("/tmp/real_photos"))
+    parser = arguments(__doc__, "/tmp/real_photos")
     parser.add_argument("--preset", default=PHOTOS, choices=[*OWN])
     parser.add_argument("--only", default="", choices=[*READERS], help="one data set, no seconds per photo")
     given = parser.parse_args()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from retclip.quantities import quantity
 from retclip.report import explanation
@@ -18,20 +18,6 @@ from retclip.workflows.explain.margin import Margin
 @pytest.fixture
 def why(result):
     return result.explain(result.segments[0])
-
-
-@pytest.fixture
-def texts(monkeypatch):
-    """Every text that is drawn."""
-    said = []
-    original = ImageDraw.ImageDraw.text
-
-    def text(self, place, text, *more, **options):
-        said.append(text)
-        return original(self, place, text, *more, **options)
-
-    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
-    return said
 
 
 def tile(sheet, why, number):

@@ -58,20 +58,6 @@ def patches(monkeypatch):
     return drawn
 
 
-@pytest.fixture
-def texts(monkeypatch):
-    """Every text that is drawn."""
-    said = []
-    original = ImageDraw.ImageDraw.text
-
-    def text(self, place, text, *more, **options):
-        said.append(text)
-        return original(self, place, text, *more, **options)
-
-    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
-    return said
-
-
 def inside(result, number, sheet):
     """The pixels of a segment that neither borders nor names cover: those of its colour's own hue."""
     ids = result.label_map

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from retclip.errors import ConfigError, DataError
 from retclip.report.segment_crops import IN_PICTURE, SIDE
@@ -24,19 +24,6 @@ def table(memory):
     segments = store.segments.listed(page.ids)
     rows = [replace(one, distance=0.125 * number, trust=0.5) for number, one in enumerate(segments)]
     return SegmentTable(tuple(rows), "the first of the store", page.next, store.segments.masks)
-
-
-@pytest.fixture
-def texts(monkeypatch):
-    said = []
-    original = ImageDraw.ImageDraw.text
-
-    def text(self, place, text, *more, **options):
-        said.append(text)
-        return original(self, place, text, *more, **options)
-
-    monkeypatch.setattr(ImageDraw.ImageDraw, "text", text)
-    return said
 
 
 def test_a_table_is_a_sequence_and_a_slice_is_a_table(table):
