@@ -62,8 +62,8 @@ def ids_of(store: FeatureStore, meant: Meant) -> list[UUID]:
     several = [meant] if isinstance(meant, UUID | str) else list(meant)
     whole = {text: _whole(text) for text in several}
     short = [str(text) for text, number in whole.items() if number is None]
-    found = dict(zip(short, store.segments.find(short), strict=True))
-    ids = [whole[text] or found[str(text)] for text in several]
+    by_beginning = dict(zip(short, store.segments.find(short), strict=True))
+    ids = [whole[text] or by_beginning[str(text)] for text in several]
     store.segments.count(SegmentFilter(ids=tuple(ids), states=()))  # refuses unknown ones
     return ids
 
@@ -153,7 +153,7 @@ def labelled(store: FeatureStore, meant: Meant | Mapping[UUID | str, str], name:
 
 def require_classes(store: FeatureStore, names: Iterable[str]) -> None:
     """Check that the store has classes. Raises DataError with the count of those that it does not have."""
-    there = {one.id for one in store.classes.all()}
+    there = {row.id for row in store.classes.all()}
     several = list(dict.fromkeys(names))
     unknown = [name for name in several if store.classes.id_of(name) not in there]
     if unknown:

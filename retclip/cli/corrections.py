@@ -50,9 +50,9 @@ def relabel(
     new: Annotated[bool, typer.Option("--new", help="Make the class where the store does not have it.")] = False,
 ) -> None:
     """Give stored segments another class; it outlives every rebuild."""
-    named, name = list(segments or ()), to
-    if to is None and named and not suggested:
-        name = named.pop()
+    ids, name = list(segments or ()), to
+    if to is None and ids and not suggested:
+        name = ids.pop()
     if suggested and (how.file is None or name is not None):
         raise ConfigError("--suggested with a list (--from) and no class", "otherwise", "leave --suggested or --to out")
     if name is None and how.file is None:
@@ -61,11 +61,11 @@ def relabel(
 
     with options.catalog(at) as memory:
         if how.file is not None and name is None:
-            _one_way(named, filters, how)
+            _one_way(ids, filters, how)
             listed = read_list(how.file, "suggested" if suggested else "class")
             labels = listed.labels(memory.store, str(how.file))
         else:
-            labels = labelled(memory.store, _meant(memory, named, filters, how), name)
+            labels = labelled(memory.store, _meant(memory, ids, filters, how), name)
         if not new:
             require_classes(memory.store, labels.values())
         if _confirmed(memory, list(labels), how, filters, at, labels):
@@ -105,18 +105,18 @@ def _change(
             _tell(done, change(memory, ids), at)
 
 
-def _meant(memory: RetCLIP, named: Sequence[str], filters: options.Filters, how: How) -> list[UUID]:
+def _meant(memory: RetCLIP, ids: Sequence[str], filters: options.Filters, how: How) -> list[UUID]:
     """List the segments that were named in one of the three ways. Raises ConfigError for none or several, DataError."""
     from retclip.corrections import ids_of, read_list
 
-    _one_way(named, filters, how)
+    _one_way(ids, filters, how)
     if how.file is not None:
         return list(dict.fromkeys(ids_of(memory.store, read_list(how.file).segments)))
-    return list(dict.fromkeys(ids_of(memory.store, filters.filter() if filters.given else named)))
+    return list(dict.fromkeys(ids_of(memory.store, filters.filter() if filters.given else ids)))
 
 
-def _one_way(named: Sequence[str], filters: options.Filters, how: How) -> None:
-    ways = [way for way, given in (("ids", named), ("--from", how.file), ("a filter", filters.given)) if given]
+def _one_way(ids: Sequence[str], filters: options.Filters, how: How) -> None:
+    ways = [way for way, used in (("ids", ids), ("--from", how.file), ("a filter", filters.given)) if used]
     if len(ways) != 1:
         todo = "name segments in one way"
         raise ConfigError("ids of segments, a list (--from) or a filter", " and ".join(ways) or "none of them", todo)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retclip.cli import options, output
+from retclip.quantities import quantity
 
 if TYPE_CHECKING:
     from retclip.workflows.explain.influence import Influence
@@ -24,25 +25,26 @@ def influence(
     """Say of which answers a stored segment was a voter, and which would be another class without it. Answers are those
     that `segment --trace` kept."""
     with options.catalog(at) as memory:
-        found = memory.influence(segment, run)
+        influenced = memory.influence(segment, run)
     if at.json:
-        output.data(found.as_dict())
+        output.data(influenced.as_dict())
         return
     columns = ("photo", "segment", "class", "pixels", "changed", "without", "trace")
     rows = [
         (
-            Path(one.image_uri).name, one.segment, one.class_name, one.pixels,
-            one.changed_pixels if one.exact else f"{one.changed_pixels} or more is not known",
-            (one.label_without or "no label") if one.changed_pixels else "", one.trace,
+            Path(voted.image_uri).name, voted.segment, voted.class_name, voted.pixels,
+            voted.changed_pixels if voted.exact else f"{voted.changed_pixels} or more is not known",
+            (voted.label_without or "no label") if voted.changed_pixels else "", voted.trace,
         )
-        for one in found.segments
+        for voted in influenced.segments
     ]  # fmt: skip
     output.table(f"what {segment or f'run {run}'} voted for", columns, rows)
-    output.message(_told(found))
+    output.message(_summary(influenced))
 
 
-def _told(found: Influence) -> str:
-    if not found.traces:
+def _summary(influence: Influence) -> str:
+    if not influence.traces:
         return "no answer is kept: retclip segment PHOTOS --trace"
-    voted = f"voted for {len(found.segments)} segments in {found.photos} photos of {found.traces} kept answers"
-    return f"{voted}; {len(found.changed)} would be another class without"
+    segments, photos = quantity(len(influence.segments), "segment"), quantity(influence.photos, "photo")
+    answers = quantity(influence.traces, "kept answer")
+    return f"voted for {segments} in {photos} of {answers}; {len(influence.changed)} would be another class without"

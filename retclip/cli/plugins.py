@@ -102,24 +102,24 @@ def info(
     output.table(section, ("setting", "default", "meaning"), rows)
 
 
-def _text_matching(info: ComponentInfo, given: Sequence[str]) -> dict[str, float | None]:
+def _text_matching(info: ComponentInfo, settings: Sequence[str]) -> dict[str, float | None]:
     """Return the threshold of label matching of a backbone that reads, with its settings; nothing of any other."""
     from retclip.plugin.contracts import TEXT
     from retclip.plugin.manager import checked_settings, text_threshold
 
     if TEXT not in info.component.provides:
         return {}
-    if not given and any(field.is_required() for field in info.component.settings.model_fields.values()):
+    if not settings and any(field.is_required() for field in info.component.settings.model_fields.values()):
         return {}  # it depends on settings that have no default
-    return {"text_threshold": text_threshold(info, checked_settings(info, _settings_of(given)))}
+    return {"text_threshold": text_threshold(info, checked_settings(info, _settings_of(settings)))}
 
 
-def _settings_of(given: Sequence[str]) -> dict[str, object]:
+def _settings_of(settings: Sequence[str]) -> dict[str, object]:
     """Return `--set KEY=VALUE` texts as nested dicts. Raises ConfigError."""
     from retclip.config import assignment, merged
 
     values: dict[str, object] = {}
-    for text in given:
+    for text in settings:
         values = merged(values, assignment(text))
     return values
 

@@ -69,11 +69,11 @@ def reject(
     """Say that a stored segment is not of a class: SEGMENT... NAME. It keeps its own label, and counts against the
     class: of that class's segments only those vote that are nearer to a mask, and only where two are. Undone like any
     other change."""
-    *named, name = segments
-    if not named:
+    *ids, name = segments
+    if not ids:
         raise ConfigError("segments and a class: SEGMENT... NAME", repr(name), "name both, the class last")
     with options.catalog(at) as memory:
-        edit = memory.reject(named, name, why, take_back)
+        edit = memory.reject(ids, name, why, take_back)
     if at.json:
         output.data(asdict(edit))
     said = "no longer said not to be" if take_back else "negative examples of"

@@ -111,13 +111,13 @@ def show(
 def print_segments(table: SegmentTable, wide: bool = False) -> None:
     """Print a table of segments on stdout. wide: every column."""
     rows = []
-    for one in table:
-        plain = one.as_dict()
-        figures = {"distance": one.distance, "trust": one.trust, "score": one.score}
+    for segment in table:
+        plain = segment.as_dict()
+        figures = {"distance": segment.distance, "trust": segment.trust, "score": segment.score}
         shown = {name: None if value is None else f"{value:.4f}" for name, value in figures.items()}
-        names = {"photo": Path(one.image_uri).name or one.image, "id": str(one.id)[:SHORT_ID]}
-        rows.append({**plain, **shown, **names, "box": ",".join(map(str, one.box))})
-    first = [name for name in FIGURES if any(getattr(one, name) is not None for one in table)]
+        names = {"photo": Path(segment.image_uri).name or segment.image, "id": str(segment.id)[:SHORT_ID]}
+        rows.append({**plain, **shown, **names, "box": ",".join(map(str, segment.box))})
+    first = [name for name in FIGURES if any(getattr(segment, name) is not None for segment in table)]
     others = [name for name in FIGURES if name not in first]
     fitted_table(table.title, (*first, *KEYS), (*OTHERS, *others), rows, wide)
 

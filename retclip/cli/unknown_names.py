@@ -20,12 +20,12 @@ def named_without_store(memory: RetCLIP, prepared: PreparedVocabulary) -> dict[s
     """Return of each class that a classifier scores by its name, without the store, that classifier."""
     from retclip.types import Role
 
-    found: dict[str, str] = {}
+    readers: dict[str, str] = {}
     for classifier in memory.session.segmenter().classifiers:
         if classifier.component.role is Role.CLIP:
-            told = _unknown(classifier, prepared) or {}
-            found |= {name: classifier.name for name in prepared.vocabulary.names if name not in {**told, **found}}
-    return found
+            passed = {*(_unknown(classifier, prepared) or {}), *readers}
+            readers |= {name: classifier.name for name in prepared.vocabulary.names if name not in passed}
+    return readers
 
 
 def say_unknown(memory: RetCLIP, prepared: PreparedVocabulary) -> None:
@@ -38,11 +38,11 @@ def say_unknown(memory: RetCLIP, prepared: PreparedVocabulary) -> None:
     for classifier in classifiers:
         if NEIGHBOURS in classifier.needs:
             continue
-        told = _unknown(classifier, prepared)
-        if told is None:
+        unknown = _unknown(classifier, prepared)
+        if unknown is None:
             return  # it reads any name
-        lacking &= told.keys()
-        reasons |= {name: f"{classifier.name}: {reason}" for name, reason in told.items()}
+        lacking &= unknown.keys()
+        reasons |= {name: f"{classifier.name}: {reason}" for name, reason in unknown.items()}
     voters = any(NEIGHBOURS in classifier.needs for classifier in classifiers)
     if not reasons:
         return
@@ -62,5 +62,5 @@ def _unknown(classifier: Loaded[Classifier], prepared: PreparedVocabulary) -> Ma
     if unknown is None:
         return None
     with at_work(classifier.name, "say which names it does not know"):
-        told: Mapping[str, str] = unknown(prepared.vocabulary)
-    return told
+        reasons: Mapping[str, str] = unknown(prepared.vocabulary)
+    return reasons

@@ -26,8 +26,8 @@ def write_audit_page(path: Path, suspects: Sequence[Suspect], title: str, store:
     """
     file = check_sheet(path, "--html")
     shown = suspects[:IN_PAGE]
-    every = [one for suspect in shown for one in (suspect.segment, *suspect.neighbours)]
-    crops = {crop.segment.id: crop for crop in cut_crops(list({one.id: one for one in every}.values()), masks)}
+    every = {segment.id: segment for suspect in shown for segment in (suspect.segment, *suspect.neighbours)}
+    crops = {crop.segment.id: crop for crop in cut_crops(list(every.values()), masks)}
     values = {
         "title": title, "count": len(suspects), "left_out": len(suspects) - len(shown),
         "rows": [_row(number + 1, suspect, crops, store) for number, suspect in enumerate(shown)],
@@ -45,7 +45,7 @@ def _row(rank: int, suspect: Suspect, crops: dict[Any, Crop], store: Path) -> di
     return {
         "rank": rank, "segment": segment, "picture": _picture(crops[segment.id]), "gone": GONE,
         "photo": Path(segment.image_uri).name or segment.image, "commands": _commands(segment, store),
-        "neighbours": [{"segment": one, "picture": _picture(crops[one.id])} for one in suspect.neighbours],
+        "neighbours": [{"segment": near, "picture": _picture(crops[near.id])} for near in suspect.neighbours],
     }  # fmt: skip
 
 

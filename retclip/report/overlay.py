@@ -145,8 +145,8 @@ def _patches(
     for segment in segments:
         lookup[segment.id : segment.id + 1] = classes[segment.class_name]
     step = max(1, int((ids.size / SAMPLED) ** 0.5))
-    some = ids[::step, ::step], painted[::step, ::step]
-    means = _means(some[1], np.where(edges[::step, ::step], len(classes), lookup[some[0]]), len(classes))
+    sampled = np.where(edges[::step, ::step], len(classes), lookup[ids[::step, ::step]])
+    means = _means(painted[::step, ::step], sampled, len(classes))
     rare = np.isnan(means[:, 0])  # classes of nothing but borders, or of very few pixels
     if rare.any():
         means[rare] = _means(painted, lookup[ids], len(classes))[rare]

@@ -13,10 +13,10 @@ from retclip.data import rle
 from retclip.store.feature_store import FeatureStore
 from retclip.store.records import JudgedSegments, ListedSegment, SegmentFilter
 from retclip.types import FeatureSpace
+from retclip.workflows.audit.nearest import nearest_allowed
 
 SAME_MASK = 0.9  # IoU
 ALIKE = 0.1  # cosine distance within which data sets should agree
-BLOCK = 512  # segments compared with all at once
 PAGE = 5000
 
 
@@ -31,11 +31,10 @@ def conflicts(
     Raises StoreMissing, SpaceMismatch, StoreDamaged, DataError for a filter of what the store does not have.
     """
     segments = store.trust.segments(space)
-    found = [*same_masks(store, segments), *data_sets_disagree(store, segments, alike)]
     first = dict[UUID, ListedSegment]()
-    for one in found:
-        first.setdefault(one.id, one)
-    return [first[one] for one in store.segments.among(list(first), chosen)[:limit]]
+    for segment in [*same_masks(store, segments), *data_sets_disagree(store, segments, alike)]:
+        first.setdefault(segment.id, segment)
+    return [first[number] for number in store.segments.among(list(first), chosen)[:limit]]
 
 
 def same_masks(store: FeatureStore, segments: JudgedSegments) -> list[ListedSegment]:
@@ -43,34 +42,31 @@ def same_masks(store: FeatureStore, segments: JudgedSegments) -> list[ListedSegm
     first; each names the other."""
     order = np.argsort(segments.images, kind="stable")
     bounds = np.flatnonzero(np.diff(segments.images[order])) + 1
-    found: list[tuple[float, ListedSegment]] = []
+    overlapping: list[tuple[float, ListedSegment]] = []
     for places in np.split(order, bounds):
         if len(set(segments.categories[places].tolist())) < 2:
             continue
         listed = store.segments.listed([segments.ids[place] for place in places])
-        pairs = [(one, other) for one, other in combinations(listed, 2)
-                 if one.class_name != other.class_name and _box_iou(one.box, other.box) >= SAME_MASK]  # fmt: skip
-        found += [told for pair in pairs for told in _overlap(store, *pair)]
-    found.sort(key=lambda one: (-one[0], one[1].id))
-    return [segment for _, segment in found]
+        pairs = [(first, second) for first, second in combinations(listed, 2)
+                 if first.class_name != second.class_name and _box_iou(first.box, second.box) >= SAME_MASK]  # fmt: skip
+        overlapping += [segment for pair in pairs for segment in _overlap(store, *pair)]
+    overlapping.sort(key=lambda entry: (-entry[0], entry[1].id))
+    return [segment for _, segment in overlapping]
 
 
 def data_sets_disagree(store: FeatureStore, segments: JudgedSegments, alike: float) -> list[ListedSegment]:
     """List the segments whose nearest segment of another data set has another label, the nearest first."""
     if len(set(segments.datasets.tolist())) < 2:
         return []
-    pairs: dict[UUID, tuple[float, UUID]] = {}
-    for start in range(0, len(segments), BLOCK):
-        rows = slice(start, start + BLOCK)
-        near = 1.0 - segments.vectors[rows] @ segments.vectors.T  # (b, n)
-        near[segments.datasets[rows, None] == segments.datasets[None]] = np.inf
-        columns = near.argmin(axis=1)
-        for number, column in enumerate(columns.tolist()):
-            distance, place = float(near[number, column]), start + number
-            if distance <= alike and segments.categories[place] != segments.categories[column]:
-                pairs[segments.ids[place]] = (max(0.0, distance), segments.ids[column])
-    ids = sorted(pairs, key=lambda one: (pairs[one][0], one))
-    others = {one.id: one for one in _listed(store, [other for _, other in pairs.values()])}
+    pairs = {
+        segments.ids[place]: (distance, segments.ids[other])
+        for place, other, distance in nearest_allowed(
+            segments, lambda rows: segments.datasets[None] == segments.datasets[rows, None], alike
+        )
+        if segments.categories[place] != segments.categories[other]
+    }
+    ids = sorted(pairs, key=lambda number: (pairs[number][0], number))
+    others = {other.id: other for other in _listed(store, [other for _, other in pairs.values()])}
     return [
         replace(segment, distance=pairs[segment.id][0], note=_disagreeing(others[pairs[segment.id][1]]))
         for segment in _listed(store, ids)
@@ -81,23 +77,25 @@ def _disagreeing(other: ListedSegment) -> str:
     return f"{other.dataset} calls the nearest {other.class_name}: {str(other.id)[:8]}"
 
 
-def _overlap(store: FeatureStore, one: ListedSegment, other: ListedSegment) -> list[tuple[float, ListedSegment]]:
-    masks = store.segments.masks([one.id, other.id])
-    first, second = (
-        rle.decode({"size": [masks[it.id][1], masks[it.id][2]], "counts": masks[it.id][0].decode()})
-        for it in (one, other)
+def _overlap(store: FeatureStore, first: ListedSegment, second: ListedSegment) -> list[tuple[float, ListedSegment]]:
+    """Return both with their IoU, each naming the other; none where they are not the same mask."""
+    pair, masks = (first, second), store.segments.masks([first.id, second.id])
+    records = [masks[segment.id] for segment in pair]
+    pixels, others = (
+        rle.decode({"size": [height, width], "counts": counts.decode()}) for counts, height, width in records
     )
-    iou = float((first & second).sum() / max(1, (first | second).sum()))
+    iou = float((pixels & others).sum() / max(1, (pixels | others).sum()))
     if iou < SAME_MASK:
         return []
     return [
-        (iou, replace(it, note=f"the same mask is {that.class_name}, too: {str(that.id)[:8]}, IoU {iou:.2f}"))
-        for it, that in ((one, other), (other, one))
+        (iou, replace(segment, note=f"the same mask is {other.class_name}, too: {str(other.id)[:8]}, IoU {iou:.2f}"))
+        for segment, other in zip(pair, reversed(pair), strict=True)
     ]
 
 
 def _listed(store: FeatureStore, ids: Sequence[UUID]) -> list[ListedSegment]:
-    return [one for start in range(0, len(ids), PAGE) for one in store.segments.listed(ids[start : start + PAGE])]
+    pages = (ids[start : start + PAGE] for start in range(0, len(ids), PAGE))
+    return [segment for page in pages for segment in store.segments.listed(page)]
 
 
 def _box_iou(first: tuple[int, int, int, int], second: tuple[int, int, int, int]) -> float:

@@ -22,9 +22,10 @@ from retclip.store.feature_store import FeatureStore
 from retclip.store.records import JudgedSegments, ListedPhoto, ListedSegment, SegmentFilter
 from retclip.types import FeatureSpace
 from retclip.workflows.audit.hashed_photos import HashedPhotos, hashed_photos
+from retclip.workflows.audit.nearest import nearest_allowed
 
 COPY = 0.005  # cosine distance of segments within which one is taken for a copy of the other
-BLOCK = 512  # rows compared with all at once
+BLOCK = 512  # photos compared with all at once
 
 
 @dataclass(frozen=True)
@@ -140,18 +141,14 @@ def _pairs(first: HashedPhotos, second: HashedPhotos, bits: int, same: bool = Fa
 
 def _copies(store: FeatureStore, segments: JudgedSegments, chosen: SegmentFilter, within: float) -> list[ListedSegment]:
     """List the segments that have a near-identical one in an earlier stored photo, the most alike first."""
-    pairs: dict[UUID, tuple[float, UUID]] = {}
-    for start in range(0, len(segments), BLOCK):
-        rows = slice(start, start + BLOCK)
-        near = 1.0 - segments.vectors[rows] @ segments.vectors.T  # (b, n)
-        earlier = segments.images[None] < segments.images[rows, None]
-        near[~earlier] = np.inf
-        columns = near.argmin(axis=1)
-        for number, column in enumerate(columns.tolist()):
-            if near[number, column] <= within:
-                pairs[segments.ids[start + number]] = (max(0.0, float(near[number, column])), segments.ids[column])
-    ids = sorted(_selected(store, pairs, chosen), key=lambda one: (pairs[one][0], one))
-    others = {one.id: one for one in store.segments.listed([pairs[one][1] for one in ids])}
+    pairs = {
+        segments.ids[place]: (distance, segments.ids[earlier])
+        for place, earlier, distance in nearest_allowed(
+            segments, lambda rows: segments.images[None] >= segments.images[rows, None], within
+        )
+    }
+    ids = sorted(_selected(store, pairs, chosen), key=lambda number: (pairs[number][0], number))
+    others = {other.id: other for other in store.segments.listed([pairs[number][1] for number in ids])}
     return [
         replace(segment, distance=pairs[segment.id][0], note=_copied(segment, others[pairs[segment.id][1]]))
         for segment in store.segments.listed(ids)
@@ -160,7 +157,7 @@ def _copies(store: FeatureStore, segments: JudgedSegments, chosen: SegmentFilter
 
 def _selected(store: FeatureStore, pairs: dict[UUID, tuple[float, UUID]], chosen: SegmentFilter) -> Sequence[UUID]:
     either = set(store.segments.among([*pairs, *(other for _, other in pairs.values())], chosen))
-    return [one for one, (_, other) in pairs.items() if one in either or other in either]
+    return [number for number, (_, other) in pairs.items() if number in either or other in either]
 
 
 def _copied(segment: ListedSegment, other: ListedSegment) -> str:

@@ -69,4 +69,4 @@ def _chains(hashed: HashedPhotos, bits: int) -> list[NDArray[np.int64]]:
         ends.append(others)
     edges = np.concatenate(starts), np.concatenate(ends)
     number, labels = connected_components(coo_array((np.ones(len(edges[0])), edges), shape=(count, count)), False)
-    return [np.flatnonzero(labels == one) for one in range(number)]
+    return [np.flatnonzero(labels == group) for group in range(number)]

@@ -52,7 +52,7 @@ def mislabels(
         labels = judged_labels(store, segments, device, on_progress)
     doubtful = {label.id: label for label in labels if label.trust is not None and label.trust < DOUBTFUL}
     ids = store.segments.among(list(doubtful), chosen)[:limit]
-    near = nearest_of(segments, [(one, doubtful[one].suggested or "") for one in ids], _names(store))
+    near = nearest_of(segments, [(number, doubtful[number].suggested or "") for number in ids], _names(store))
     return [
         Suspect(_told(segment, doubtful[segment.id]), _listed(store, near[segment.id]))
         for segment in store.segments.listed(ids)
@@ -73,15 +73,14 @@ def nearest_of(
     asked: segments, each with the name of a class.
     rows: of the classes, by name.
     """
-    places = {one: place for place, one in enumerate(segments.ids)}
-    found = {}
-    for one, name in asked:
-        place = places[one]
+    places, nearest = {number: place for place, number in enumerate(segments.ids)}, {}
+    for segment, name in asked:
+        place = places[segment]
         others = np.flatnonzero((segments.categories == rows[name]) & (segments.images != segments.images[place]))
         distances = 1.0 - segments.vectors[others] @ segments.vectors[place]
         order = np.argsort(distances, kind="stable")[:count]
-        found[one] = [(segments.ids[others[n]], float(max(0.0, distances[n]))) for n in order]
-    return found
+        nearest[segment] = [(segments.ids[others[n]], float(max(0.0, distances[n]))) for n in order]
+    return nearest
 
 
 def _names(store: FeatureStore) -> dict[str, int]:
@@ -96,4 +95,4 @@ def _told(segment: ListedSegment, label: JudgedLabel) -> ListedSegment:
 
 def _listed(store: FeatureStore, near: Sequence[tuple[UUID, float]]) -> tuple[ListedSegment, ...]:
     distances = dict(near)
-    return tuple(replace(one, distance=distances[one.id]) for one in store.segments.listed(list(distances)))
+    return tuple(replace(row, distance=distances[row.id]) for row in store.segments.listed(list(distances)))

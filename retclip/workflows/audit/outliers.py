@@ -44,7 +44,7 @@ def outliers(
             spreads = ((label.own_distance or 0.0) - median) / spread
             if spreads > SPREADS:
                 far.append((spreads, median, label))
-    far.sort(key=lambda one: (-one[0], one[2].id))
+    far.sort(key=lambda entry: (-entry[0], entry[2].id))
     by_id = {label.id: (spreads, median, label) for spreads, median, label in far}
     ids = store.segments.among(list(by_id), chosen)[:limit]
     listed = []

@@ -87,8 +87,8 @@ def judged_labels(
     names = {row.id: row.name for row in store.classes.all()}
     rows = _rows(segments, np.arange(len(segments)), means)
     labels = [
-        JudgedLabel(one, names[row.category], row.trust, row.own, row.other, names.get(row.suggested or 0))
-        for one, row in zip(segments.ids, rows, strict=True)
+        JudgedLabel(number, names[row.category], row.trust, row.own, row.other, names.get(row.suggested or 0))
+        for number, row in zip(segments.ids, rows, strict=True)
     ]
     return sorted(labels, key=lambda label: (label.trust is None, label.trust or 0.0, label.id))
 

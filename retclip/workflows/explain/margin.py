@@ -83,14 +83,14 @@ def _voters_by_weight(evidence: Evidence, rows: Rows, voters: Voters, label: int
     decided = decide_again(evidence, rows, voters)
     near = decided.neighbours
     shares = next((source.shares for source in decided.scores if source.shares is not None), None)
-    given = torch.zeros_like(near.distances) if shares is None else shares * rows.weight[:, None]
+    gifts = torch.zeros_like(near.distances) if shares is None else shares * rows.weight[:, None]
     ranks: dict[UUID, tuple[float, float]] = {}
     own = set[UUID]()
     for row, column in zip(*np.nonzero(near.classes.numpy() >= 0), strict=True):
         segment, is_own = near.ids[row, column], int(near.classes[row, column]) == label
         much, far = ranks.get(segment, (0.0, float("inf")))
         ranks[segment] = (
-            much - float(given[row, column]) * is_own, min(far, float(near.distances[row, column]))
+            much - float(gifts[row, column]) * is_own, min(far, float(near.distances[row, column]))
         )  # fmt: skip
         own |= {segment} if is_own else set()
     against = set(near.negatives.ids) if near.negatives else set()  # without one, others would vote, too
@@ -104,7 +104,7 @@ def _first_flip(
 ) -> tuple[tuple[UUID, ...], int] | None:
     """Return the first of the sets without which the label is another one, and that label."""
     size = max(1, BATCH_ROWS // len(rows.owner))
-    while batch := [one for one, _ in zip(sets, range(size), strict=False)]:
+    while batch := [segments for segments, _ in zip(sets, range(size), strict=False)]:
         repeated = rows.repeated(len(batch))
         decided = decide_again(evidence, repeated, voters, _places(rows, batch))
         labels = label_of(evidence, decided.combined, decided.void).tolist()
@@ -117,7 +117,8 @@ def _first_flip(
 def _places(rows: Rows, batch: Sequence[tuple[UUID, ...]]) -> NDArray[np.bool_]:
     """Return (b * r, m) bool, the places of each set in its own copy of the rows."""
     numbers: dict[UUID | None, int] = {}
-    codes = np.array([[numbers.setdefault(one, len(numbers)) for one in row] for row in rows.every.ids], dtype=np.int64)
+    ids = rows.every.ids
+    codes = np.array([[numbers.setdefault(segment, len(numbers)) for segment in row] for row in ids], dtype=np.int64)
     gone = np.zeros((len(batch), len(numbers)), dtype=bool)
     for place, segments in enumerate(batch):
         for segment in segments:
@@ -125,7 +126,7 @@ def _places(rows: Rows, batch: Sequence[tuple[UUID, ...]]) -> NDArray[np.bool_]:
                 gone[place, numbers[segment]] = True
     if None in numbers:
         gone[:, numbers[None]] = False
-    codes = codes.reshape(rows.every.ids.shape)
-    width = rows.every.ids.shape[1]
+    codes = codes.reshape(ids.shape)
+    width = ids.shape[1]
     answer: NDArray[np.bool_] = gone[:, codes].reshape(-1, width)
     return answer

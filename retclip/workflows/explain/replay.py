@@ -169,8 +169,8 @@ def check_replay(evidence: Evidence, voters: Voters, masks: Sequence[int]) -> No
     again = decide_again(evidence, rows_of(evidence, masks), voters)
     at = torch.tensor(list(masks), dtype=torch.int64)
     apart = max(
-        float((found - was).abs().max()) if found.numel() else 0.0
-        for found, was in ((again.combined, evidence.combined[at]), (again.void, evidence.void[at]))
+        float((now - was).abs().max()) if now.numel() else 0.0
+        for now, was in ((again.combined, evidence.combined[at]), (again.void, evidence.void[at]))
     )
     if not apart <= TOLERANCE:
         raise DataError(

@@ -83,9 +83,9 @@ class WhatIf:
     def verdict(self) -> str:
         """Return the answer in one sentence."""
         then, now = self.label_then or "no segment", self.label or "no segment"
-        told = f"without them {now}, instead of {then}" if self.changed else f"without them still {now}"
+        answer = f"without them {now}, instead of {then}" if self.changed else f"without them still {now}"
         moved = f"{self.left_out} of its neighbours go, {self.moved_up} further ones vote in their places"
-        return f"{told}: {moved}"
+        return f"{answer}: {moved}"
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def segments_of(evidence: Evidence) -> set[UUID]:
     parts = inputs.parts
     near = [evidence.neighbours, inputs.beyond]
     near += [parts.neighbours, parts.inputs.beyond] if parts else []
-    known = {segment for one in near if one is not None for segment in one.ids.ravel() if segment is not None}
+    known = {segment for rows in near if rows is not None for segment in rows.ids.ravel() if segment is not None}
     negatives = evidence.neighbours.negatives if evidence.neighbours else None
     return known | (set(negatives.ids) if negatives else set())
 
@@ -199,11 +199,11 @@ def _left(evidence: Evidence, gone: Gone) -> dict[int, int]:
     """Return of each class that loses a neighbour how many others of it the evidence names."""
     inputs = required_inputs(evidence)
     parts = inputs.parts
-    near = [one for one in (evidence.neighbours, inputs.beyond) if one is not None]
+    near = [rows for rows in (evidence.neighbours, inputs.beyond) if rows is not None]
     near += [parts.neighbours, parts.inputs.beyond] if parts else []
     members: dict[int, set[UUID]] = {}
-    for one in near:
-        for segment, category in zip(one.ids.ravel(), one.classes.cpu().numpy().ravel().tolist(), strict=True):
+    for rows in near:
+        for segment, category in zip(rows.ids.ravel(), rows.classes.cpu().numpy().ravel().tolist(), strict=True):
             if segment is not None:
                 members.setdefault(category, set()).add(segment)
     return {category: len(ids - gone.ids) for category, ids in members.items() if ids & gone.ids}
