@@ -117,6 +117,11 @@ class EnsembleSection(Section):
     form: Literal["arithmetic", "geometric"] = Field("arithmetic", description="the paper's, or FC-CLIP's")
     unknown: Literal["fallback", "zero"] = Field("fallback", description="a source that cannot say: drop it, or 0")
     renormalise: bool = Field(True, description="bring a mask's scores to sum 1 (arithmetic form)")
+    void: Literal["discount", "apart", "rival", "ignored"] = Field(
+        "discount",
+        description="a mask's probability v of no object. discount: scores times 1 - v, no object where v is above "
+        "the best (FC-CLIP); apart: where v is above 1 - v; rival: scores as they are, beside v; ignored: not asked",
+    )
 
 
 class SegmentSection(Section):

@@ -22,6 +22,9 @@ _FCCLIP_PARTS = {"backbone": "openclip.convnext_large", "proposer": "mask2former
 _FCCLIP_POOLING = {"openclip": {"convnext_large": {"pooling": "fcclip_or_area"}}}
 # The paper's own vote: min-max over the k retrieved, the best of a class's neighbours (method.md 7.4 D5, D6).
 _PAPER_VOTE = {"retrieval": {"vote": {"vote": "minmax", "aggregate": "max"}}}
+# Its literal formula (method.md 0, 7.4): a source that cannot say counts as 0, the sum stays as it is, "no object" is
+# one more class beside it, and the whole store is searched. What we think better are the settings' other values.
+_LITERAL = {"unknown": "zero", "renormalise": False, "void": "rival"}
 # Stores are built from detected boxes; the cross-data-set path takes surer ones than inference does (method.md 6.3).
 _DETECTED_STORE = {"proposer": "grounded_sam.boxes"}
 # The training-free path: ViT-L/14 (ViT-B/16: --backbone openclip.vit_b_16), boxes to masks, absent classes pruned.
@@ -57,14 +60,14 @@ ABOUT = {  # a line for whoever chooses among them
     "imagenet": "ImageNet's 1,000 classes by name over superpixels: no store; dog, car, espresso, not sky or person",
     "fc-clip": "FC-CLIP as published: mask queries, CLIP text, in-vocabulary head",
     "fc-clip-finetune": "FC-CLIP's recipe, for `retclip finetune`",
-    "retclip-cross-data-set": "the paper's best: FC-CLIP with retrieval (tables 1 and 4)",
+    "retclip-cross-data-set": "the paper's best: FC-CLIP with retrieval (tables 1 and 4), its literal formula",
     "clip": "training-free: detected boxes, CLIP text alone (table 2)",
     "retrieval": "training-free: detected boxes, retrieval alone (table 2)",
     "retclip-training-free": "training-free: detected boxes, CLIP text and retrieval (table 2)",
     "knn-clip": "kNN-CLIP: FC-CLIP with retrieval by a second backbone",
     "miniature-fc-clip": "fc-clip, small, trained on drawn scenes: of photos it knows little",
     "miniature-retrieval": "retrieval alone with the same small models",
-    "miniature": "retclip-cross-data-set with the same small models",
+    "miniature": "FC-CLIP with retrieval, with the same small models",
     "miniature-finetune": "how the small mask head was trained, for `retclip finetune`",
 }
 FOR_FINETUNING = ("fc-clip-finetune", "miniature-finetune")
@@ -118,7 +121,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "retclip-cross-data-set": {
         "components": {**_FCCLIP_PARTS, "classifiers": (VOTE, CLIP_TEXT, HEAD)},
         "build": _DETECTED_STORE,
-        "ensemble": {"alpha": 0.4, "beta": 0.7, "gamma": 0.3, "form": "arithmetic"},
+        "ensemble": {"alpha": 0.4, "beta": 0.7, "gamma": 0.3, "form": "arithmetic", **_LITERAL},
         "plugin": {**_FCCLIP_POOLING, **_PAPER_VOTE, "grounded_sam": {"boxes": {"box_threshold": 0.35}}},
     },
     # Table 2, three rows: CLIP alone, retrieval alone, both. gamma is not given there; table 4's is taken.
@@ -129,13 +132,14 @@ PRESETS: dict[str, dict[str, Any]] = {
     "retrieval": {
         "components": {**_TRAINING_FREE, "classifiers": (VOTE,)},
         "build": _DETECTED_STORE,
+        "ensemble": _LITERAL,
         "segment": {"use_prompts": True},
         "plugin": _PAPER_VOTE,
     },
     "retclip-training-free": {
         "components": {**_TRAINING_FREE, "classifiers": (VOTE, CLIP_TEXT)},
         "build": _DETECTED_STORE,
-        "ensemble": {"gamma": 0.3},
+        "ensemble": {"gamma": 0.3, **_LITERAL},
         "segment": {"use_prompts": True},
         "plugin": _PAPER_VOTE,
     },

@@ -4,8 +4,13 @@
     s     = w * s_oov + (1 - w) * s_iv          w = alpha for classes seen in fine-tuning, else beta       (arithmetic)
     s     = softmax over classes of (1 - w) * log s_iv + w * log s_oov                            (geometric, FC-CLIP)
 
-`combine` is that formula. Scores are then brought to sum 1 over the classes and multiplied by (1 - v), v being the
-probability of "no object".
+`combine` is that formula. What follows is ours or FC-CLIP's, and a setting each: scores are brought to sum 1 over the
+classes (`renormalise`), and "no object", of probability v, enters by `void`:
+
+    discount   s * (1 - v), and v beside the classes: no object where v is above the best of them   (FC-CLIP, default)
+    apart      s * (1 - v), and no object where v is above 1 - v, be the class as unsure as it may
+    rival      s as it is, and v beside the classes                                               (the paper's bare sum)
+    ignored    s as it is, v = 0: every mask is an object
 
 A source *abstains* for a class or a mask where it has no evidence, which is not a score of 0. With
 `unknown = "fallback"` its weight goes to the other sources there: a class without stored segments, or a mask without a
@@ -42,6 +47,8 @@ from retclip.types import ClassScores, Role
 Form = Literal["arithmetic", "geometric"]
 Unknown = Literal["fallback", "zero"]
 UNKNOWN: tuple[Unknown, ...] = ("fallback", "zero")
+Void = Literal["discount", "apart", "rival", "ignored"]
+VOID: tuple[Void, ...] = ("discount", "apart", "rival", "ignored")
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class EnsembleWeights:
     form: arithmetic (the paper) or geometric (FC-CLIP).
     unknown: what an abstention counts as, see the module.
     renormalise: whether arithmetic scores are scaled to sum 1 over the classes.
+    void: how "no object" enters, see the module.
     Raises ConfigError for a form or a rule that does not exist.
     """
 
@@ -62,10 +70,12 @@ class EnsembleWeights:
     form: Form = "arithmetic"
     unknown: Unknown = "fallback"
     renormalise: bool = True
+    void: Void = "discount"
 
     def __post_init__(self) -> None:
         check_choice("ensemble.form", self.form, FORMS)
         check_choice("ensemble.unknown", self.unknown, UNKNOWN)
+        check_choice("ensemble.void", self.void, VOID)
 
 
 def ensemble(
@@ -74,7 +84,7 @@ def ensemble(
     weights: EnsembleWeights,
     covered: Bool[Tensor, "n"] | None = None,
 ) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n"]]:
-    """Return the combined scores (n, c), already multiplied by 1 - v, and v (n,), both in [0, 1].
+    """Return the combined scores (n, c), by default already multiplied by 1 - v, and v (n,), both in [0, 1].
 
     scores: of each classifier, at least one.
     seen: (c,) True for classes of the fine-tuning vocabulary.
@@ -117,8 +127,19 @@ def ensembles(
     combined = combine(ret.values, clip.values, head.values, w, gamma, form)  # (s, n, c)
     if form == "arithmetic" and renormalise:
         combined = _to_sum_1(combined)
-    void = _void(scores, like)  # (n,)
-    return combined * (1.0 - void)[:, None], void
+    return _with_void(combined, _void(scores, like), weights.void)
+
+
+def _with_void(
+    combined: Float[Tensor, "n c"], v: Float[Tensor, "n"], rule: Void
+) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n"]]:
+    """Return the scores and what they are held against, by the rules of the module."""
+    if rule == "ignored":
+        return combined, torch.zeros_like(v)
+    if rule == "rival":
+        return combined, v
+    best = combined.amax(1) if rule == "apart" and combined.shape[1] else torch.ones_like(v)  # (n,)
+    return combined * (1.0 - v)[:, None], v * best
 
 
 def combine(

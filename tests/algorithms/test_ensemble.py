@@ -60,6 +60,28 @@ def test_the_geometric_form_by_hand():
     )
 
 
+@pytest.mark.parametrize(
+    ("rule", "scores", "rival"),
+    [
+        ("discount", [0.3, 0.15], 0.4),  # 0.6 of them; 0.4 is above 0.3: no object
+        ("apart", [0.3, 0.15], 0.2),  # 0.4 of the best, 0.5: below 0.3, for v is below one half
+        ("rival", [0.5, 0.25], 0.4),
+        ("ignored", [0.5, 0.25], 0.0),
+    ],
+)
+def test_how_no_object_enters(rule, scores, rival):
+    found = [source(CLIP, [[0.5, 0.25]]), source(HEAD, [[0.5, 0.25]], void=[0.4])]
+    values, void = ensemble(found, torch.tensor([True, False]), EnsembleWeights(renormalise=False, void=rule))
+    assert values[0].tolist() == pytest.approx(scores) and void.tolist() == pytest.approx([rival])
+
+
+@pytest.mark.parametrize("v", [0.49, 0.51])
+def test_apart_a_mask_is_no_object_where_v_is_above_one_half_however_unsure_its_class_is(v):
+    found = [source(HEAD, [[0.02, 0.01, 0.01]], void=[v])]
+    values, void = ensemble(found, torch.tensor([False] * 3), EnsembleWeights(renormalise=False, void="apart"))
+    assert bool(values.max() > void[0]) is (v < 0.5)
+
+
 def test_an_unknown_class_falls_back_or_is_capped():
     found = [source(RET, [[0.0, 0.5]], knows=[False, True]), source(CLIP, [[0.8, 0.2]])]
     # no segment of class 0 is stored: CLIP alone, 0.8; or literally 0.7 * 0.8 = 0.56
