@@ -20,6 +20,7 @@ from retclip.errors import (
     DataError,
     NamesTooLong,
     PartialFailure,
+    PartsMissing,
     PluginError,
     PluginFailed,
     PluginUnavailable,
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from retclip.progress import Progress
     from retclip.report.segment_report import SegmentReport
     from retclip.report.segment_table import SegmentTable
+    from retclip.reproduction.reproduce import reproduce
+    from retclip.reproduction.reproduction import Reproduction
     from retclip.result import SegmentationResult
     from retclip.store.records import (
         ClassChange,
@@ -124,6 +127,7 @@ _HOMES = {  # imported when they are first asked for
     "PreparedVocabulary": "workflows.segment.parts",
     "Progress": "progress",
     "RegressionReport": "workflows.classes.regression_figures",
+    "Reproduction": "reproduction.reproduction",
     "RetCLIP": "engine",
     "SegmentChange": "store.records",
     "SegmentDetails": "store.records",
@@ -145,6 +149,7 @@ _HOMES = {  # imported when they are first asked for
     "StoreDifference": "store.records",
     "Vocabulary": "types",
     "doctor": "checkup",
+    "reproduce": "reproduction.reproduce",
 }
 __all__ = [
     "AddSpaceReport",
@@ -184,6 +189,7 @@ __all__ = [
     "NamesTooLong",
     "PanopticSegmentation",
     "PartialFailure",
+    "PartsMissing",
     "PluginError",
     "PluginFailed",
     "PluginUnavailable",
@@ -191,6 +197,7 @@ __all__ = [
     "Progress",
     "Regression",
     "RegressionReport",
+    "Reproduction",
     "RetCLIP",
     "RetCLIPError",
     "SegmentChange",
@@ -225,6 +232,7 @@ __all__ = [
     "__version__",
     "doctor",
     "open",
+    "reproduce",
 ]
 
 

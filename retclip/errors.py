@@ -19,6 +19,7 @@
     |  |- SpaceIncomplete            5     segments without a vector of that backbone
     |- WeightsMissing                6     a weight file that is not on this machine
     |- WeightsDamaged                6     one that is not whole, or not the pinned one
+    |- PartsMissing                  6     weights, plugins or data that a table of the paper needs
     |- PartialFailure                7     the work is done, some inputs failed and are listed
     |- Regression                    8     what was added made other classes worse, and was taken back
 
@@ -138,6 +139,13 @@ class WeightsDamaged(RetCLIPError):
     another file than the pinned one."""
 
     exit_code = 6
+
+
+class PartsMissing(RetCLIPError):
+    """Weights, plugins or data that a table of the paper needs and that are not on this machine."""
+
+    exit_code = 6
+    reproduction: object | None = None  # the unfilled table, with the complete list: retclip.Reproduction
 
 
 class PartialFailure(RetCLIPError):

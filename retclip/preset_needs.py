@@ -60,10 +60,14 @@ def all_presets(settings: config.Settings, manager: PluginManager) -> list[Prese
     settings: for the folder of weights.
     """
     with cached_in(settings.weights.place):
-        return [_needs(name, config.load(None, {"preset": name}), manager) for name in PRESETS]
+        return [needs_of(name, config.load(None, {"preset": name}), manager) for name in PRESETS]
 
 
-def _needs(name: str, settings: config.Settings, manager: PluginManager) -> PresetNeeds:
+def needs_of(name: str, settings: config.Settings, manager: PluginManager) -> PresetNeeds:
+    """Return what settings need, be they a preset's alone or others on top of it.
+
+    name: of the preset.
+    """
     infos, lacking = _infos(settings, manager)
     weights: dict[str, Weights] = {}
     for info in (info for several in infos.values() for info in several):

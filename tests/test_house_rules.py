@@ -29,7 +29,7 @@ FLOORS = {  # the longest prefix counts
     "retclip.session": 4, "retclip.settings_file": 4, "retclip.namespaces": 4, "retclip.engine": 4,
     "retclip.result": 4, "retclip.segment_questions": 4, "retclip.audits": 4, "retclip.executors": 4,
     "retclip.corrections": 4, "retclip.report": 4, "retclip.preset_needs": 4, "retclip.checkup": 4,
-    "retclip.evaluation_run": 4, "retclip.asked_space": 4,
+    "retclip.evaluation_run": 4, "retclip.asked_space": 4, "retclip.reproduction": 4,
     "retclip.cli": 5, "retclip.web": 5,
 }  # fmt: skip
 APART = {"retclip.store", "retclip.data", "retclip.config"}  # of floor 2: none imports another

@@ -35,6 +35,7 @@ from retclip.cli import (
     output,
     plugins,
     presets,
+    reproduce,
     segment,
     store_search,
     streams,
@@ -69,6 +70,7 @@ app.command()(influence.influence)
 app.command()(evaluate.evaluate)
 app.command()(evaluations.evaluate_merge)
 app.command()(evaluations.evaluate_diff)
+app.command()(reproduce.reproduce)
 app.command()(finetune.finetune)
 app.command()(presets.presets)
 app.command()(doctor.doctor)
