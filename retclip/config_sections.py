@@ -120,7 +120,7 @@ class EnsembleSection(Section):
     void: Literal["discount", "apart", "rival", "ignored"] = Field(
         "discount",
         description="a mask's probability v of no object. discount: scores times 1 - v, no object where v is above "
-        "the best (FC-CLIP); apart: where v is above 1 - v; rival: scores as they are, beside v; ignored: not asked",
+        "the best (FC-CLIP); apart: where v is above one half; rival: scores as they are, beside v; ignored: not asked",
     )
 
 

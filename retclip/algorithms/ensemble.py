@@ -8,7 +8,7 @@
 classes (`renormalise`), and "no object", of probability v, enters by `void`:
 
     discount   s * (1 - v), and v beside the classes: no object where v is above the best of them   (FC-CLIP, default)
-    apart      s * (1 - v), and no object where v is above 1 - v, be the class as unsure as it may
+    apart      s * (1 - v), and no object where v is above one half, be the class as unsure as it may
     rival      s as it is, and v beside the classes                                               (the paper's bare sum)
     ignored    s as it is, v = 0: every mask is an object
 
@@ -49,6 +49,8 @@ Unknown = Literal["fallback", "zero"]
 UNKNOWN: tuple[Unknown, ...] = ("fallback", "zero")
 Void = Literal["discount", "apart", "rival", "ignored"]
 VOID: tuple[Void, ...] = ("discount", "apart", "rival", "ignored")
+DISCOUNTED: tuple[Void, ...] = ("discount", "apart")
+HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def ensemble(
 ) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n"]]:
     """Return the combined scores (n, c), by default already multiplied by 1 - v, and v (n,), both in [0, 1].
 
+    By other rules than the default v is what the scores are held against (`rivals`).
+
     scores: of each classifier, at least one.
     seen: (c,) True for classes of the fine-tuning vocabulary.
     covered: (n,) False where a mask covers no feature cell; such a mask is scored by the in-vocabulary head alone,
@@ -108,10 +112,10 @@ def ensembles(
 
     weights: at least one; they differ in alpha, beta and gamma alone. Raises ConfigError for others.
     """
-    rules = {(each.form, each.unknown, each.renormalise) for each in weights}
+    rules = {(each.form, each.unknown, each.renormalise, each.void) for each in weights}
     if len(rules) != 1:
         raise ConfigError("weights of one form and one rule", f"{len(rules)} of them", "combine each rule by itself")
-    ((form, unknown, renormalise),) = rules
+    ((form, unknown, renormalise, rule),) = rules
     like = scores[0].values.to(_precision(scores))  # (n, c)
     ret, clip, head = (_role_scores(scores, role, like, covered, unknown) for role in ROLES)
     alpha, beta, gamma = (
@@ -127,19 +131,18 @@ def ensembles(
     combined = combine(ret.values, clip.values, head.values, w, gamma, form)  # (s, n, c)
     if form == "arithmetic" and renormalise:
         combined = _to_sum_1(combined)
-    return _with_void(combined, _void(scores, like), weights.void)
+    v = _void(scores, like)  # (n,)
+    return combined * (1.0 - v)[:, None] if rule in DISCOUNTED else combined, rivals(v, rule)
 
 
-def _with_void(
-    combined: Float[Tensor, "n c"], v: Float[Tensor, "n"], rule: Void
-) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n"]]:
-    """Return the scores and what they are held against, by the rules of the module."""
+def rivals(v: Float[Tensor, "n"], rule: Void) -> Float[Tensor, "n"]:
+    """Return what the best score of a mask is held against: v, 0 where nothing can be no object, and apart 1 or 0.
+
+    Worked example: v = 0.4 and 0.6 are 0.4 and 0.6 by discount and rival, 0 and 1 apart, 0 and 0 ignored.
+    """
     if rule == "ignored":
-        return combined, torch.zeros_like(v)
-    if rule == "rival":
-        return combined, v
-    best = combined.amax(1) if rule == "apart" and combined.shape[1] else torch.ones_like(v)  # (n,)
-    return combined * (1.0 - v)[:, None], v * best
+        return torch.zeros_like(v)
+    return (v > HALF).to(v) if rule == "apart" else v
 
 
 def combine(

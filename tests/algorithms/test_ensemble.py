@@ -64,7 +64,7 @@ def test_the_geometric_form_by_hand():
     ("rule", "scores", "rival"),
     [
         ("discount", [0.3, 0.15], 0.4),  # 0.6 of them; 0.4 is above 0.3: no object
-        ("apart", [0.3, 0.15], 0.2),  # 0.4 of the best, 0.5: below 0.3, for v is below one half
+        ("apart", [0.3, 0.15], 0.0),  # v is below one half
         ("rival", [0.5, 0.25], 0.4),
         ("ignored", [0.5, 0.25], 0.0),
     ],
@@ -324,8 +324,9 @@ def test_a_formula_that_does_not_exist_is_refused(unhooked, wrong):
             module.combine(one, one, one, one, one, word)
 
 
+@pytest.mark.parametrize("rule", ["discount", "apart", "rival", "ignored"])
 @pytest.mark.parametrize("form", ["arithmetic", "geometric"])
-def test_many_weights_at_once_are_each_alone_to_the_last_bit(form):
+def test_many_weights_at_once_are_each_alone_to_the_last_bit(form, rule):
     torch.manual_seed(4)
     values = torch.rand(3, 7, 219).softmax(dim=-1)
     certainty, speaks = torch.rand(7), torch.rand(7) > 0.3
@@ -335,7 +336,7 @@ def test_many_weights_at_once_are_each_alone_to_the_last_bit(form):
         ClassScores(values[2], torch.ones(219, dtype=torch.bool), HEAD, torch.rand(7)),
     ]
     seen, covered = torch.rand(219) > 0.5, torch.tensor([True] * 6 + [False])
-    many = [EnsembleWeights(*numbers, form=form) for numbers in torch.rand(40, 3).tolist()]
+    many = [EnsembleWeights(*numbers, form=form, void=rule) for numbers in torch.rand(40, 3).tolist()]
     together, void = ensembles(found, seen, many, covered)
     for each, rows in zip(many, together, strict=True):
         alone, alone_void = ensemble(found, seen, each, covered)
@@ -344,5 +345,7 @@ def test_many_weights_at_once_are_each_alone_to_the_last_bit(form):
 
 def test_weights_of_two_rules_are_not_combined_at_once():
     found = [source(CLIP, [[0.5, 0.5]])]
+    with pytest.raises(ConfigError, match="one form and one rule"):
+        ensembles(found, torch.tensor([True, True]), [EnsembleWeights(), EnsembleWeights(void="rival")])
     with pytest.raises(ConfigError, match="one form and one rule"):
         ensembles(found, torch.tensor([True, True]), [EnsembleWeights(), EnsembleWeights(form="geometric")])
