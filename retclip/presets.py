@@ -67,7 +67,7 @@ ABOUT = {  # a line for whoever chooses among them
     "knn-clip": "kNN-CLIP: FC-CLIP with retrieval by a second backbone",
     "miniature-fc-clip": "fc-clip, small, trained on drawn scenes: of photos it knows little",
     "miniature-retrieval": "retrieval alone with the same small models",
-    "miniature": "FC-CLIP with retrieval, with the same small models",
+    "miniature": "retclip-cross-data-set with the same small models, and our answers where its formula is silent",
     "miniature-finetune": "how the small mask head was trained, for `retclip finetune`",
 }
 FOR_FINETUNING = ("fc-clip-finetune", "miniature-finetune")
