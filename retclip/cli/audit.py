@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,11 +76,7 @@ def mislabels(
 @options.spread
 def outliers(at: options.Catalog, filters: options.Filters, shown: Shown) -> None:
     """Segments that are far from everything of their class, the farthest first."""
-    with _opened(at, shown) as memory:
-        with ProgressLine() as line:
-            table = memory.audit.outliers(filters.filter(), shown.limit, shown.space, line)
-        _write(memory.audit, table, None, shown)
-        _show(table, at.json)
+    _print_list(at, shown, lambda audit, line: audit.outliers(filters.filter(), shown.limit, shown.space, line))
 
 
 @app.command("conflicts")
@@ -92,10 +88,7 @@ def conflicts(
     alike: Annotated[float, typer.Option(help="Cosine distance within which data sets should agree.")] = 0.1,
 ) -> None:
     """Labels that contradict each other: one mask with two labels; data sets that disagree about what looks alike."""
-    with _opened(at, shown) as memory:
-        table = memory.audit.conflicts(filters.filter(), shown.limit, shown.space, alike)
-        _write(memory.audit, table, None, shown)
-        _show(table, at.json)
+    _print_list(at, shown, lambda audit, _: audit.conflicts(filters.filter(), shown.limit, shown.space, alike))
 
 
 @app.command("duplicates")
@@ -151,6 +144,15 @@ def coverage(
         (thin.coverage.name, thin.coverage.segments, thin.coverage.images, "; ".join(thin.reasons)) for thin in classes
     ]
     output.table(f"thin classes of {at.store}", ("class", "segments", "photos", "why"), rows)
+
+
+def _print_list(at: options.Catalog, shown: Shown, listed: Callable[[Audit, ProgressLine], SegmentTable]) -> None:
+    """Print a list of segments, and write it where that is asked for."""
+    with _opened(at, shown) as memory:
+        with ProgressLine() as line:
+            table = listed(memory.audit, line)
+        _write(memory.audit, table, None, shown)
+        _show(table, at.json)
 
 
 @contextmanager

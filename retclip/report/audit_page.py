@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from retclip.data.images import make_folder
-from retclip.errors import DataError
 from retclip.report.html_page import jpeg_address, write_page
 from retclip.report.segment_crops import GONE, Crop, ReadsMasks, cut_crops
 from retclip.report.segment_table import check_sheet
@@ -32,11 +30,7 @@ def write_audit_page(path: Path, suspects: Sequence[Suspect], title: str, store:
         "title": title, "count": len(suspects), "left_out": len(suspects) - len(shown),
         "rows": [_row(number + 1, suspect, crops, store) for number, suspect in enumerate(shown)],
     }  # fmt: skip
-    make_folder(file.parent)
-    try:
-        write_page(file, "audit.html", values)
-    except OSError as error:
-        raise DataError(f"a file that can be written: {file}", str(error), "choose another name") from error
+    write_page(file, "audit.html", values)
     return file
 
 

@@ -74,12 +74,7 @@ class EvaluationPage:
 
     def write(self, evaluation: Evaluation, source: str) -> Path:
         """Write the page; returns the file. source: its address. Raises DataError where the file cannot be written."""
-        try:
-            write_page(self.file, "evaluation.html", _values(evaluation, source, self.shown))
-        except OSError as error:
-            raise DataError(
-                f"a page that can be written: {self.file}", str(error), "choose another --report"
-            ) from error
+        write_page(self.file, "evaluation.html", _values(evaluation, source, self.shown), "--report")
         return self.file
 
 

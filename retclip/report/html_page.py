@@ -12,6 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
+from retclip.data.images import make_folder
+from retclip.errors import DataError
 from retclip.escaping import one_line
 
 QUALITY = 82  # of a picture's JPEG
@@ -26,10 +28,18 @@ def filled(template: str, values: dict[str, Any]) -> str:
     return environment.get_template(template).render(values)
 
 
-def write_page(path: Path, template: str, values: dict[str, Any]) -> None:
-    """Fill `template` and write it to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(filled(template, values), encoding="utf-8")
+def write_page(path: Path, template: str, values: dict[str, Any], flag: str = "name") -> None:
+    """Fill `template` and write it to `path`, whose folder is made.
+
+    flag: how another place is chosen.
+    Raises DataError where the file cannot be written.
+    """
+    make_folder(path.parent)
+    text = filled(template, values)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"a file that can be written: {path}", str(error), f"choose another {flag}") from error
 
 
 def jpeg_address(pixels: NDArray[np.uint8]) -> str:

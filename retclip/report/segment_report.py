@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from retclip.data.images import make_folder
-from retclip.errors import DataError
 from retclip.quantities import quantity
 from retclip.report.html_page import filled, write_page
 from retclip.report.segment_crops import page_values
@@ -68,11 +66,7 @@ class SegmentReport:
         file = check_sheet(Path(path), "save()")
         if file.suffix.lower() not in (".html", ".htm"):
             return self._table().save(file)
-        make_folder(file.parent)
-        try:
-            write_page(file, "segment.html", self._values())
-        except OSError as error:
-            raise DataError(f"a file that can be written: {file}", str(error), "choose another name") from error
+        write_page(file, "segment.html", self._values())
         return file
 
     def _table(self) -> SegmentTable:

@@ -75,26 +75,26 @@ class SegmentTable(Sequence[ListedSegment]):
         """
         file = check_sheet(Path(path), "save()")
         kind = file.suffix.lower()
-        make_folder(file.parent)
-        try:
-            if kind == ".csv":
-                self._write_csv(file)
-            elif kind == ".png":
-                write_png(file, contact_sheet(self.segments, self.title, self.masks))
-            else:
-                write_page(file, "segments.html", page_values(self.segments, self.title, self.masks))
-        except OSError as error:
-            raise DataError(f"a file that can be written: {file}", str(error), "choose another name") from error
+        if kind == ".csv":
+            self._write_csv(file)
+        elif kind == ".png":
+            write_png(file, contact_sheet(self.segments, self.title, self.masks))
+        else:
+            write_page(file, "segments.html", page_values(self.segments, self.title, self.masks))
         return file
 
     def _write_csv(self, file: Path) -> None:
-        with (
-            written_whole(file) as place,
-            place.open("w", newline="", encoding="utf-8", errors="backslashreplace") as out,
-        ):
-            writer = csv.DictWriter(out, SEGMENTS_HEAD)
-            writer.writeheader()
-            writer.writerows(_row(segment) for segment in self.segments)
+        make_folder(file.parent)
+        try:
+            with (
+                written_whole(file) as place,
+                place.open("w", newline="", encoding="utf-8", errors="backslashreplace") as out,
+            ):
+                writer = csv.DictWriter(out, SEGMENTS_HEAD)
+                writer.writeheader()
+                writer.writerows(_row(segment) for segment in self.segments)
+        except OSError as error:
+            raise DataError(f"a file that can be written: {file}", str(error), "choose another name") from error
 
     def _repr_html_(self) -> str:
         return crops_html(self.segments[:IN_NOTEBOOK], repr(self).splitlines()[0].strip("<>"), self.masks)
