@@ -44,11 +44,12 @@ def mislabels(
     frames: groups of photos that do not speak for each other.
     Raises StoreMissing, SpaceMismatch, StoreDamaged, DataError for a filter of what the store does not have.
     """
+    segments = store.trust.segments(space)
     if frames is None:
-        update_trust(store, space, device, on_progress)
-        segments, labels = store.trust.segments(space), store.trust.labels(space)
+        update_trust(store, space, device, on_progress, segments)
+        labels = store.trust.labels(space)
     else:
-        segments = grouped(store.trust.segments(space), frames)
+        segments = grouped(segments, frames)
         labels = judged_labels(store, segments, device, on_progress)
     doubtful = {label.id: label for label in labels if label.trust is not None and label.trust < DOUBTFUL}
     ids = store.segments.among(list(doubtful), chosen)[:limit]

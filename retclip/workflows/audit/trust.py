@@ -42,17 +42,20 @@ class TrustUpdate:
 
 
 def update_trust(
-    store: FeatureStore, space: FeatureSpace | None = None, device: str = "cpu", on_progress: OnProgress = silent
-) -> TrustUpdate:
+    store: FeatureStore, space: FeatureSpace | None = None, device: str = "cpu", on_progress: OnProgress = silent,
+    segments: JudgedSegments | None = None,
+) -> TrustUpdate:  # fmt: skip
     """Bring the trust of a space's segments up to date.
 
     space: None for the first build's.
     device: torch's, for the products.
+    segments: of the space, where they are read already.
     Raises StoreMissing for an empty store, SpaceMismatch, StoreDamaged, StoreBusy.
     """
-    if store.trust.state(space).current:
-        return _nothing_changed(store, space)
-    now, kept = store.trust.segments(space), store.trust.kept(space)
+    state = store.trust.state(space)
+    if state.current:
+        return TrustUpdate(state.segments, 0, 0, 0, _without(store, space))
+    now, kept = store.trust.segments(space) if segments is None else segments, store.trust.kept(space)
     places = {int(row): place for place, row in enumerate(now.rows)}
     same = [row for row in kept if row.segment in places and now.revs[places[row.segment]] == row.rev]
     old = np.array([places[row.segment] for row in same], dtype=np.int64)  # (o,) places of those that stay
@@ -91,10 +94,6 @@ def judged_labels(
         for number, row in zip(segments.ids, rows, strict=True)
     ]
     return sorted(labels, key=lambda label: (label.trust is None, label.trust or 0.0, label.id))
-
-
-def _nothing_changed(store: FeatureStore, space: FeatureSpace | None) -> TrustUpdate:
-    return TrustUpdate(store.trust.state(space).segments, 0, 0, 0, _without(store, space))
 
 
 def _without(store: FeatureStore, space: FeatureSpace | None) -> int:

@@ -37,6 +37,13 @@ def test_a_wrong_label_comes_with_its_right_class_and_neighbours(memory):
     assert found.image not in {one.image for one in suspect.neighbours}
 
 
+def test_suspects_read_the_vectors_once(memory, monkeypatch):
+    read, original = [], type(memory.store.trust).segments
+    monkeypatch.setattr(type(memory.store.trust), "segments", lambda *arguments: read.append(1) or original(*arguments))
+    memory.suspects()
+    assert len(read) == 1
+
+
 def test_filters_and_limit_choose_among_suspects(memory):
     segment, _, wrong = made_wrong(memory)
     assert segment in memory.suspects(SegmentFilter(classes=(wrong,))).ids
