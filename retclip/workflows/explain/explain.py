@@ -7,6 +7,7 @@ says *now*; a neighbour that has been removed since is shown as gone.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,15 +70,16 @@ def explain(
     scores = {_source(source): _best(source.values[n], names, segment.class_index) for source in evidence.scores}
     unknown = {_source(source): _unknown(source, n, names) for source in evidence.scores}
     x0, y0, x1, y1 = (int(edge) for edge in evidence.boxes[n])
+    barred = [] if evidence.neighbours is None else _barred(evidence.neighbours, n)
     return Explanation(
         segment=segment, mask=n, masks=len(np.unique(parts)), mask_area=int((parts == n).sum()),
         box=(x0, y0, x1, y1), image_uri=evidence.image_uri, image_sha256=evidence.image_sha256,
-        neighbours=_neighbours(store, evidence, n, voter), scores=scores, unknown=unknown,
+        neighbours=_neighbours(store, evidence, n, voter, barred), scores=scores, unknown=unknown,
         combined=_best(evidence.combined[n], names, segment.class_index),
         void=float(evidence.void[n]), settings=dict(evidence.settings),
         match=next((candidate for candidate in evidence.matches if candidate.name == segment.class_name), None),
         vote=_vote(evidence, n, voter), classes=names, painter=painter,
-        negatives=_negatives(evidence, n), margin=_margin(evidence, n, again),
+        negatives=_negatives(evidence, n, barred), margin=_margin(evidence, n, again),
         what_if=_without(store, evidence, n, again),
     )  # fmt: skip
 
@@ -104,11 +106,14 @@ def _barred(near: Neighbours, n: int) -> list[bool]:
     return barred
 
 
-def _negatives(evidence: Evidence, n: int) -> tuple[NegativeExample, ...]:
+def _negatives(evidence: Evidence, n: int, voteless: Sequence[bool]) -> tuple[NegativeExample, ...]:
     near = evidence.neighbours
     if near is None or near.negatives is None:
         return ()
-    barred, examples = Counter(near.classes[n][torch.tensor(_barred(near, n))].tolist()), list[NegativeExample]()
+    barred, examples = (
+        Counter(near.classes[n][torch.tensor(voteless, dtype=torch.bool)].tolist()),
+        list[NegativeExample](),
+    )
     for index in sorted(set(near.negatives.classes.tolist())):
         columns = (near.negatives.classes == index).nonzero()[:, 0]
         first = int(columns[near.negatives.distances[n, columns].argmin()])
@@ -162,7 +167,7 @@ def _vote(evidence: Evidence, n: int, voter: ClassScores | None) -> Vote | None:
 
 
 def _neighbours(
-    store: FeatureStore | None, evidence: Evidence, n: int, voter: ClassScores | None
+    store: FeatureStore | None, evidence: Evidence, n: int, voter: ClassScores | None, barred: Sequence[bool]
 ) -> tuple[ExplainedNeighbour, ...]:
     near = evidence.neighbours
     if near is None or store is None:
@@ -170,7 +175,6 @@ def _neighbours(
     columns = [column for column in range(near.ids.shape[1]) if near.ids[n, column] is not None]
     ids = [near.ids[n, column] for column in columns]
     stored, unknown = store.segments.get(ids), VectorMaker(None, {})
-    barred = _barred(near, n)
     makers = store.segments.vector_makers(ids, str(evidence.settings.get("space", "")))
     return tuple(
         ExplainedNeighbour(
