@@ -2,6 +2,7 @@
 store of drawn scenes is built once for everything that only reads it."""
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -65,6 +66,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     with retclip.open(root / "store", create=True) as memory:
         memory.build(source)
     return Built(root / "store", source, root / "scenes")
+
+
+@pytest.fixture
+def own_store(built: Built, tmp_path: Path) -> Path:
+    """A copy of it, which a test may change."""
+    return shutil.copytree(built.store, tmp_path / "store")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """`class add NAME --not`: segments that never vote and count against the class alone; one event, one undo."""
 
 import json
-import shutil
 
 import pytest
 from PIL import Image as Pillow
@@ -10,11 +9,6 @@ import retclip
 from retclip.errors import DataError
 
 SETTINGS = {"store": {"index": "resident"}, "components": {"proposer": "reference.ground_truth"}, "retrieval": {"k": 6}}
-
-
-@pytest.fixture
-def own_store(built, tmp_path):
-    return shutil.copytree(built.store, tmp_path / "store")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """`segment --trace` and `retclip influence`: kept answers, who voted in them, what would be otherwise."""
 
 import json
-import shutil
 from datetime import timedelta
 
 import pytest
@@ -11,11 +10,6 @@ from retclip.errors import ConfigError, DataError
 
 SETTINGS = {"store": {"index": "resident"}, "components": {"proposer": "reference.ground_truth"}, "retrieval": {"k": 4}}
 ASKED = ("--set", "store.index=resident", "--proposer", "reference.ground_truth", "--set", "retrieval.k=4")
-
-
-@pytest.fixture
-def own_store(built, tmp_path):
-    return shutil.copytree(built.store, tmp_path / "store")
 
 
 def test_influence_is_what_leaving_it_out_changes(own_store, scene):

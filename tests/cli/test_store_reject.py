@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 
 import pytest
 
@@ -10,11 +9,6 @@ import retclip
 
 SETTINGS = {"store": {"index": "resident"}, "components": {"proposer": "reference.ground_truth"}, "retrieval": {"k": 6}}
 ASKED = ("--set", "store.index=resident", "--proposer", "reference.ground_truth", "--set", "retrieval.k=6")
-
-
-@pytest.fixture
-def own_store(built, tmp_path):
-    return shutil.copytree(built.store, tmp_path / "store")
 
 
 def test_a_rejected_segment_takes_the_votes_behind_it(own_store, scene):

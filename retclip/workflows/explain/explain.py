@@ -106,19 +106,17 @@ def _barred(near: Neighbours, n: int) -> list[bool]:
     return barred
 
 
-def _negatives(evidence: Evidence, n: int, voteless: Sequence[bool]) -> tuple[NegativeExample, ...]:
+def _negatives(evidence: Evidence, n: int, barred: Sequence[bool]) -> tuple[NegativeExample, ...]:
     near = evidence.neighbours
     if near is None or near.negatives is None:
         return ()
-    barred, examples = (
-        Counter(near.classes[n][torch.tensor(voteless, dtype=torch.bool)].tolist()),
-        list[NegativeExample](),
-    )
+    counts = Counter(near.classes[n][torch.tensor(barred, dtype=torch.bool)].tolist())
+    examples = list[NegativeExample]()
     for index in sorted(set(near.negatives.classes.tolist())):
         columns = (near.negatives.classes == index).nonzero()[:, 0]
         first = int(columns[near.negatives.distances[n, columns].argmin()])
         distance, name = float(near.negatives.distances[n, first]), evidence.vocabulary.names[index]
-        examples.append(NegativeExample(name, near.negatives.ids[first], distance, len(columns), barred[index]))
+        examples.append(NegativeExample(name, near.negatives.ids[first], distance, len(columns), counts[index]))
     return tuple(sorted(examples, key=lambda example: example.distance))
 
 

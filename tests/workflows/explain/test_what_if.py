@@ -1,6 +1,5 @@
 """What-if: without some stored segments the answer is what a store without them gives, from the evidence alone."""
 
-import shutil
 from dataclasses import replace
 from uuid import UUID
 
@@ -18,12 +17,6 @@ RULES = [
     {"retrieval": {"k": 3, "per_class": True}, "plugin": {"retrieval": {"vote": {"vote": "softmax"}}}},
     {"plugin": {"retrieval": {"vote": {"vote": "rank", "per_class_best": 2}}}},
 ]
-
-
-@pytest.fixture
-def own_store(built, tmp_path):
-    """A copy of the shared store, to take segments out of."""
-    return shutil.copytree(built.store, tmp_path / "store")
 
 
 def opened(folder, settings=SETTINGS):
