@@ -4,8 +4,8 @@ Up to `exact_below` points it scans. Beyond, a graph is walked that it builds it
 none unasked (stores.md 1.6), and what no graph holds is scanned in every search.
 
 Guards, each for something that was seen to happen (stores.md 1.6; more in `edge_shard`): every write is flushed before
-it is acknowledged (without flush a power loss costs the last writes); a batch is checked whole before it is sent (a bad
-one is half-applied).
+it is acknowledged (without flush a power loss costs the last writes) and looked at (a guarded update that a kill cut in
+its flush is passed over when it is repeated); a batch is checked whole before it is sent (a bad one is half-applied).
 """
 
 from __future__ import annotations
@@ -93,13 +93,11 @@ class EdgeIndex:
         check_space(self.folder, self.free_bytes)
         self._sizes, self._wrote = None, True
         self._note_outside(self._outside + len(points))
-        revisions = points.payload[:, REVISION]
         with engine_faults(self.folder):
-            for revision in np.unique(revisions).tolist():
-                rows = np.flatnonzero(revisions == revision)
-                for start in range(0, len(rows), BATCH):
-                    self._upsert(points, rows[start : start + BATCH], revision)
-            self._live().flush()
+            self._upsert_all(points, np.arange(len(points)))
+            if len(behind := self._behind(points)):
+                self.delete([points.ids[row] for row in behind.tolist()])
+                self._upsert_all(points, behind)
             self._release_maps(points.vectors.size * 2)
         if self._outside > max(self.exact_below, STEP):
             self._build_if_missing(self._points() // 4)  # a share: each step copies what was built before
@@ -185,6 +183,27 @@ class EdgeIndex:
         finally:
             self._shard = None
             self._lock.close()
+
+    def _upsert_all(self, points: Points, rows: NDArray[np.int64]) -> None:
+        """Write those rows of the points, revision by revision, and flush."""
+        revisions = points.payload[rows, REVISION]
+        for revision in np.unique(revisions).tolist():
+            alike = rows[revisions == revision]
+            for start in range(0, len(alike), BATCH):
+                self._upsert(points, alike[start : start + BATCH], revision)
+        self._live().flush()
+
+    def _behind(self, points: Points) -> NDArray[np.int64]:
+        """Find the rows of the points that are held at an earlier revision than was written. The engine flushes the
+        fields that the guard's condition is answered from before the integers themselves: after a kill between the two
+        the condition calls a point new that is old."""
+        held: dict[UUID, int] = {}
+        for start in range(0, len(points), BATCH):
+            ids = list(points.ids[start : start + BATCH])
+            records = self._live().retrieve(ids, with_payload=[PAYLOAD[REVISION]], with_vector=False)
+            held |= {UUID(str(record.id)): record.payload[PAYLOAD[REVISION]] for record in records}
+        written = points.payload[:, REVISION].tolist()
+        return np.flatnonzero([held[number] < rev for number, rev in zip(points.ids, written, strict=True)])
 
     def _upsert(self, points: Points, rows: NDArray[np.int64], revision: int) -> None:
         older = edge.Filter(must=[edge.FieldCondition("rev", range=edge.RangeFloat(lt=float(revision)))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import uuid
@@ -177,3 +178,35 @@ def test_a_shard_whose_making_was_stopped_gets_the_indexes_it_lacks(tmp_path, mo
     index = EdgeIndex.open(tmp_path, 4)
     assert set(index._shard.info().payload_schema) == set(PAYLOAD)
     index.close()
+
+
+def test_a_write_that_a_kill_cut_in_its_flush_is_made_whole_when_it_is_repeated(tmp_path: Path) -> None:
+    """The engine flushes the fields that the guard asks before the integers beside the vectors: put together here."""
+    index, first = EdgeIndex.open(tmp_path / "index", 8), points(50)
+    index.upsert(first)
+    index.close()
+    (integers,) = (tmp_path / "index").rglob("payload_storage")
+    shutil.copytree(integers, tmp_path / "before")
+    index = EdgeIndex.open(tmp_path / "index", 8)
+    payload = first.payload.copy()
+    payload[:7, PAYLOAD.index("cat")], payload[:7, PAYLOAD.index("rev")] = 3, 2
+    second = Points(first.ids[:7], -first.vectors[:7], payload[:7])
+    index.upsert(second)
+    index.close()
+    shutil.rmtree(integers)
+    shutil.copytree(tmp_path / "before", integers)
+    index = EdgeIndex.open(tmp_path / "index", 8)
+    assert held(index) == dict(zip(first.ids, first.payload.tolist(), strict=True)), "else nothing is tested"
+    index.upsert(second)
+    assert held(index) == dict(zip(first.ids, payload.tolist(), strict=True))
+    index.upsert(Points(first.ids[:7], first.vectors[:7], first.payload[:7]))  # an earlier revision changes nothing
+    assert held(index) == dict(zip(first.ids, payload.tolist(), strict=True))
+    vector = index.vectors(first.ids[:1])[first.ids[0]]
+    np.testing.assert_allclose(vector, second.vectors[0], atol=1e-3)
+    assert set(index.filtered(3, 0)) == set(first.ids[:7]) and index.count() == 50
+    index.close()
+
+
+def held(index: EdgeIndex) -> dict[uuid.UUID, list[int]]:
+    """The integers of each point."""
+    return {number: payload.tolist() for number, payload in index.scan()}
