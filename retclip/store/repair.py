@@ -9,10 +9,11 @@ from sqlalchemy import Connection, delete, or_, select
 
 from retclip.store.archive import vector_rows
 from retclip.store.archive.shards import Archive
+from retclip.store.archive.vector_rows import with_place
 from retclip.store.classes import fills
 from retclip.store.findings import Again
 from retclip.store.history import events, segment_facts
-from retclip.store.sql.catalog import its_vector, pages, rows_in
+from retclip.store.sql.catalog import pages, rows_in
 from retclip.store.sql.tables import RETIRED, Proposer, Run, Segment, SegmentFeature, Shard, Space, Unit
 from retclip.store.states import Action, RunKind
 from retclip.store.work.outbox import announce_changes
@@ -61,11 +62,8 @@ def build_again(connection: Connection, names: Sequence[str]) -> list[Again]:
 
 def _lost(connection: Connection, shards: Sequence[int], space_id: int) -> list[Any]:
     """Read the segments whose vector in a space lay in those shards, with the run that made it."""
-    query = (
-        select(Segment.id, Segment.image_id, Segment.prompt, Segment.status, Shard.run_id)
-        .join(SegmentFeature, its_vector(SegmentFeature, space_id))
-        .join(Shard, Shard.id == SegmentFeature.shard_id)
-    )
+    columns: tuple[Any, ...] = (Segment.id, Segment.image_id, Segment.prompt, Segment.status, Shard.run_id)
+    query = with_place(select(*columns).select_from(Segment), space_id)
     return list(rows_in(connection, query, Shard.id, shards))
 
 

@@ -13,7 +13,6 @@ from retclip.store.api.spaces import Spaces
 from retclip.store.archive.shards import Archive
 from retclip.store.history.rejections import not_of_own_class
 from retclip.store.index import wanted_points
-from retclip.store.index.sync import vectors_of
 from retclip.store.records import JudgedLabel, JudgedSegments, TrustRow, TrustState
 from retclip.store.segments import trust
 from retclip.store.sql.transactions import Transactions
@@ -42,7 +41,7 @@ class Trust:
         for page in wanted_points.all_points(self._catalog.engine, space_id):
             seen = [point for point in page if point.state == SEARCHABLE and point.segment_id not in rejected]
             points += seen
-            parts.append(vectors_of(self._archive, its_space.dim, seen))
+            parts.append(self._archive.vectors(seen, its_space.dim))
         values = [(one.segment_id, one.category_id, one.image_id, one.dataset_id, one.rev) for one in points]
         columns = np.array(values, dtype=np.int64).reshape(len(points), 5).T
         ids = tuple(point.point_id for point in points)

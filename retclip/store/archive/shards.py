@@ -10,7 +10,9 @@ import hashlib
 import io
 import zlib
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,22 @@ from retclip.store.crash_points import reach
 
 CURE = "restore it from a backup, or run `retclip doctor --store DIR --repair` and build its sources again"
 OPEN_SHARDS = 64  # memory maps kept open; a map costs a file handle, not memory
+
+
+class Place(Protocol):
+    """Where a vector lies."""
+
+    @property
+    def shard(self) -> str:
+        """The shard's name."""
+
+    @property
+    def row_no(self) -> int:
+        """The vector's row in it."""
+
+    @property
+    def crc32(self) -> int:
+        """The row's checksum, see `crc32`."""
 
 
 class Archive:
@@ -79,6 +97,18 @@ class Archive:
             )
         return stored
 
+    def vectors(self, places: Sequence[Place], dim: int) -> NDArray[np.float32]:
+        """Read vectors of any shards: (n, d) float32 of unit length, in the order of their places.
+
+        dim: numbers in a vector.
+        Raises StoreDamaged as `rows`.
+        """
+        return self._gathered(self.rows, places, np.empty((len(places), dim), dtype=np.float32))
+
+    def stored_vectors(self, places: Sequence[Place], dim: int) -> NDArray[np.float16]:
+        """Read vectors of any shards as they are stored: (n, d) float16. See `vectors`."""
+        return self._gathered(self.stored_rows, places, np.empty((len(places), dim), dtype=np.float16))
+
     def verify(self, sha256: str) -> bool:
         """Tell whether the shard exists and its bytes match its name."""
         path = self.path(sha256)
@@ -87,6 +117,18 @@ class Archive:
     def names(self) -> set[str]:
         """List the names of all shards on disk, referenced or not."""
         return {path.stem for path in self.folder.glob("??/*.npy")}
+
+    @staticmethod
+    def _gathered(read: Callable[..., Any], places: Sequence[Place], vectors: NDArray[Any]) -> NDArray[Any]:
+        """Fill `vectors` shard by shard, with what `read` returns of each."""
+        members: dict[str, list[int]] = {}
+        for number, place in enumerate(places):
+            members.setdefault(place.shard, []).append(number)
+        for shard, numbers in members.items():
+            rows = np.array([places[number].row_no for number in numbers], dtype=np.int64)
+            checksums = np.array([places[number].crc32 for number in numbers], dtype=np.int64)
+            vectors[numbers] = read(shard, rows, checksums)
+        return vectors
 
     def _make_folder(self, folder: Path) -> None:
         """Make a folder durably: a power loss that takes the folder takes its files, too."""

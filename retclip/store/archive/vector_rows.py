@@ -7,18 +7,26 @@ Once an earlier mask is current again, so are its vectors.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Select, delete, insert, select
 
 from retclip.store.archive.shards import Archive, crc32
 from retclip.store.records import OpenRun
-from retclip.store.sql.catalog import pages
+from retclip.store.sql.catalog import its_vector, pages
 from retclip.store.sql.tables import FeatureGap, Segment, SegmentFeature, Shard
 from retclip.store.work.ledger import row_id
 
 NO_SHARD = -1
+PLACE: tuple[Any, ...] = (Shard.sha256.label("shard"), SegmentFeature.row_no, SegmentFeature.crc32)
+
+
+def with_place(query: Select[Any], space_id: int) -> Select[Any]:
+    """Join a query of segments with the place of their vector in a space; the place's columns are PLACE."""
+    with_vector = query.join(SegmentFeature, its_vector(SegmentFeature, space_id))
+    return with_vector.join(Shard, Shard.id == SegmentFeature.shard_id)
 
 
 def archived(archive: Archive, vectors: NDArray[np.float32]) -> tuple[str | None, list[int]]:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
 from retclip.store.archive.shards import Archive
+from retclip.store.archive.vector_rows import PLACE, with_place
 from retclip.store.history import rejections
-from retclip.store.sql.catalog import its_vector, rows_in
-from retclip.store.sql.tables import Segment, SegmentFeature, Shard
+from retclip.store.sql.catalog import rows_in
+from retclip.store.sql.tables import Segment
 from retclip.store.sql.transactions import Transactions
 from retclip.types import Negatives, Neighbours
 
@@ -49,7 +50,7 @@ class NegativeExamples:
         vectors: (n, d) float32 of unit length.
         store_classes: per vocabulary class its row in the catalog, None without one.
         """
-        stored = self._stored(space_id)
+        stored = self._stored(space_id, vectors.shape[1])
         places = [
             (row, index)
             for row, category in enumerate(stored.categories)
@@ -66,31 +67,20 @@ class NegativeExamples:
         negatives = Negatives(stored.ids[rows], torch.tensor(classes, device=vectors.device), distances)
         return replace(near, negatives=negatives)
 
-    def _stored(self, space_id: int) -> _Stored:
+    def _stored(self, space_id: int, dim: int) -> _Stored:
         now, kept = self._catalog.read(rejections.state), self._read.get(space_id)
         if kept is None or kept[0] != now:
-            kept = self._read[space_id] = now, self._catalog.read(_read, self._archive, space_id)
+            kept = self._read[space_id] = now, self._catalog.read(_read, self._archive, space_id, dim)
         return kept[1]
 
 
-def _read(connection: Connection, archive: Archive, space_id: int) -> _Stored:
+def _read(connection: Connection, archive: Archive, space_id: int, dim: int) -> _Stored:
     every = rejections.rejections(connection)
-    columns: tuple[Any, ...] = (Segment.id, Shard.sha256, SegmentFeature.row_no, SegmentFeature.crc32)
-    query = (
-        select(*columns)
-        .join(SegmentFeature, its_vector(SegmentFeature, space_id))
-        .join(Shard, Shard.id == SegmentFeature.shard_id)
-    )
-    places = {row.id: row for row in rows_in(connection, query, Segment.id, sorted({one.segment for one in every}))}
-    kept = [one for one in every if one.segment in places]
-    vectors = np.zeros((len(kept), 0), np.float32)
-    if kept:
-        vectors = np.stack([_vector(archive, places[one.segment]) for one in kept])
+    query = with_place(select(Segment.id, *PLACE).select_from(Segment), space_id)
+    segments = sorted({rejection.segment for rejection in every})
+    places = {row.id: row for row in rows_in(connection, query, Segment.id, segments)}
+    kept = [rejection for rejection in every if rejection.segment in places]
     ids = np.empty(len(kept), dtype=object)
-    ids[:] = [one.point_id for one in kept]
-    return _Stored(ids, tuple(one.category for one in kept), vectors)
-
-
-def _vector(archive: Archive, place: Any) -> NDArray[np.float32]:
-    vector: NDArray[np.float32] = archive.rows(place.sha256, np.array([place.row_no]), np.array([place.crc32]))[0]
-    return vector
+    ids[:] = [rejection.point_id for rejection in kept]
+    vectors = archive.vectors([places[rejection.segment] for rejection in kept], dim)
+    return _Stored(ids, tuple(rejection.category for rejection in kept), vectors)

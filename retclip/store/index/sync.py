@@ -112,21 +112,8 @@ def _upsert(projection: Projection, points: Sequence[WantedPoint]) -> None:
 
 
 def archived(projection: Projection, points: Sequence[WantedPoint]) -> NDArray[np.float32]:
-    """Read the vectors of points, see `vectors_of`."""
-    return vectors_of(projection.archive, projection.index.dim, points)
-
-
-def vectors_of(archive: Archive, dim: int, points: Sequence[WantedPoint]) -> NDArray[np.float32]:
-    """Read the vectors of points, (n, d) float32 of unit length, shard by shard. Raises StoreDamaged."""
-    vectors = np.empty((len(points), dim), dtype=np.float32)
-    by_shard: dict[str, list[int]] = {}
-    for position, point in enumerate(points):
-        by_shard.setdefault(point.shard, []).append(position)
-    for shard, positions in by_shard.items():
-        rows = np.array([points[position].row_no for position in positions], dtype=np.int64)
-        checksums = np.array([points[position].crc32 for position in positions], dtype=np.int64)
-        vectors[positions] = archive.rows(shard, rows, checksums)
-    return vectors
+    """Read the vectors of points, (n, d) float32 of unit length. Raises StoreDamaged."""
+    return projection.archive.vectors(points, projection.index.dim)
 
 
 def payload_of(point: WantedPoint) -> list[int]:

@@ -14,9 +14,10 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, Select, func, select
 
-from retclip.store.sql.catalog import PAGE, its_vector, joined, living, rows_in
+from retclip.store.archive.vector_rows import PLACE, with_place
+from retclip.store.sql.catalog import PAGE, joined, living, rows_in
 from retclip.store.sql.engine import read
-from retclip.store.sql.tables import ImageRow, Segment, SegmentFeature, Shard
+from retclip.store.sql.tables import ImageRow, Segment
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,6 @@ def count(connection: Connection, space_id: int) -> int:
 def _wanted(space_id: int) -> Select[Any]:
     columns: tuple[Any, ...] = (
         Segment.id, Segment.point_id, Segment.category_id, Segment.image_id, ImageRow.dataset_id, Segment.status,
-        Segment.rev, Segment.run_id, Shard.sha256, SegmentFeature.row_no, SegmentFeature.crc32,
+        Segment.rev, Segment.run_id, *PLACE,
     )  # fmt: skip
-    return (
-        joined(select(*columns).select_from(Segment))
-        .join(SegmentFeature, its_vector(SegmentFeature, space_id))
-        .join(Shard, Shard.id == SegmentFeature.shard_id)
-        .where(living())
-    )
+    return with_place(joined(select(*columns).select_from(Segment)), space_id).where(living())

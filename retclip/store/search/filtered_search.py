@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from retclip.errors import ConfigError
+from retclip.store.archive.vector_rows import PLACE, with_place
 from retclip.store.index.sync import Projection
 from retclip.store.records import FoundPage, SegmentFilter
 from retclip.store.segments import filtering
 from retclip.store.segments.cursors import cursor_after, place_of
-from retclip.store.segments.stored_vectors import PLACE, read_vectors, with_place
 from retclip.store.sql.catalog import joined, pages, rows_in
 from retclip.store.sql.engine import read
 from retclip.store.sql.tables import Segment
@@ -226,6 +226,6 @@ def _all(connection: Connection, query: Select[Any]) -> list[Any]:
 
 
 def _distances(projection: Projection, vector: NDArray[np.float32], rows: Sequence[Any]) -> NDArray[np.float64]:
-    vectors = read_vectors(projection.archive, rows, projection.index.dim)
+    vectors = projection.archive.vectors(rows, projection.index.dim)
     cosines = vectors.astype(np.float64) @ vector.astype(np.float64)
     return np.asarray(np.round(np.clip(1.0 - cosines, 0.0, 2.0), DIGITS), dtype=np.float64)

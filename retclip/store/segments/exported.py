@@ -5,11 +5,9 @@ In the order of photos and slots, which is the same in every store that holds th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
 from retclip.store.archive.shards import Archive
@@ -38,7 +36,7 @@ def export(connection: Connection, archive: Archive, categories: Sequence[int], 
     segments = tuple(segment for segment, _ in there)
     numbers = {number for one in segments for number in (one.run, one.vector_run) if number is not None}
     dim = connection.execute(select(Space.dim).where(Space.id == space_id)).scalar_one()
-    vectors = _vectors(archive, [place for _, place in there], dim)
+    vectors = archive.stored_vectors([place for _, place in there], dim)
     return Export(segments, _runs(connection, sorted(numbers)), vectors, len(found) - len(there))
 
 
@@ -80,23 +78,6 @@ def _runs(connection: Connection, numbers: Sequence[int]) -> dict[int, ExportedR
         )
         for row in rows
     }  # fmt: skip
-
-
-def _vectors(archive: Archive, places: Sequence[Any], dim: int) -> NDArray[np.float16]:
-    """The vectors at those places, as they are stored."""
-    found = np.zeros((len(places), dim), np.float16)
-    for shard, members in _by_shard(places):
-        numbers = np.array([places[one].row_no for one in members], np.int64)
-        checksums = np.array([places[one].crc32 for one in members], np.int64)
-        found[members] = archive.stored_rows(shard, numbers, checksums)
-    return found
-
-
-def _by_shard(places: Sequence[Any]) -> Iterator[tuple[str, list[int]]]:
-    members: dict[str, list[int]] = {}
-    for number, place in enumerate(places):
-        members.setdefault(place.shard, []).append(number)
-    yield from members.items()
 
 
 def _segment(row: Any) -> ExportedSegment:

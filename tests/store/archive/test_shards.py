@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,28 @@ def test_rows_come_in_the_order_asked_for(archive: Archive) -> None:
     asked = np.array([3, 0, 3])
     found = archive.rows(archive.write(written), asked, checksums(written[asked]))
     np.testing.assert_allclose(found, written[asked], atol=6e-4)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A vector's place."""
+
+    shard: str
+    row_no: int
+    crc32: int
+
+
+def test_vectors_of_several_shards_come_in_the_order_of_their_places(archive: Archive) -> None:
+    written = [vectors(seed=0), vectors(seed=1)]
+    names = [archive.write(part) for part in written]
+    asked = [(0, 3), (1, 0), (0, 1), (1, 0)]
+    spots = [Spot(names[part], row, crc32(written[part][row].astype("<f2"))) for part, row in asked]
+    wanted = np.stack([written[part][row] for part, row in asked])
+    np.testing.assert_allclose(archive.vectors(spots, DIM), wanted, atol=6e-4)
+    np.testing.assert_array_equal(archive.stored_vectors(spots, DIM), wanted.astype(np.float16))
+    assert archive.vectors([], DIM).shape == (0, DIM)
+    with pytest.raises(StoreDamaged, match="checksums"):
+        archive.vectors([Spot(names[0], 3, spots[1].crc32)], DIM)
 
 
 def test_a_shard_is_named_by_its_bytes(archive: Archive) -> None:
