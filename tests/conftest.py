@@ -6,6 +6,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import jaxtyping
@@ -28,6 +29,33 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs the real-data packs in {SHARED}")
     return SHARED
+
+
+class Stopped(BaseException):
+    """The program ends here, as a kill would end it: no handler may catch it."""
+
+
+@pytest.fixture(scope="session")
+def stopped_at() -> Callable[[int, Callable[[], object]], bool]:
+    """`stopped_at(step, action)`: run an action, which ends with that step of the store's protocol; whether it came
+    so far."""
+    from retclip.store.crash_points import armed
+
+    def run(step: int, action: Callable[[], object]) -> bool:
+        numbers = count()
+
+        def reached(_: str) -> None:
+            if next(numbers) == step:
+                raise Stopped
+
+        try:
+            with armed(reached):
+                action()
+        except Stopped:
+            return True
+        return False
+
+    return run
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ or only the relay; in both cases SQL, archive and index must agree.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 import pytest
 
-from retclip.store.crash_points import armed
 from retclip.store.index import reconcile
 from retclip.store.repair import damaged_shards, shard_names
 from retclip.store.sql.engine import transaction
@@ -19,33 +18,6 @@ from retclip.types import FeatureSpace
 UNITS = range(5)
 SEGMENTS = 5 * 6
 SECOND = FeatureSpace("test.second", "none", "none", "area-1", 4)
-
-
-class Stopped(BaseException):
-    """The program ends here, as a kill would end it: no handler may catch it."""
-
-
-def stop_at(step: int) -> Callable[[str], None]:
-    count = iter(range(10**9))
-
-    def hook(_: str) -> None:
-        if next(count) == step:
-            raise Stopped
-
-    return hook
-
-
-def crash(work, step: int) -> bool:
-    """Run the job up to that step; whether it was stopped."""
-    store = work.open()
-    try:
-        with armed(stop_at(step)):
-            work.fill(store, UNITS)
-    except Stopped:
-        return True
-    finally:
-        work.close()
-    return False
 
 
 def state(work) -> tuple[int, set, list[str]]:
@@ -80,9 +52,11 @@ def undisturbed(tmp_path):
     return ids
 
 
-def survives(work, step: int, expected: set) -> bool:
+def survives(work, stopped_at, step: int, expected: set) -> bool:
     """Whether the run was stopped at that step; and what must hold after it, relayed and repeated."""
-    stopped = crash(work, step)
+    store = work.open()
+    stopped = stopped_at(step, lambda: work.fill(store, UNITS))
+    work.close()
     if stopped:
         total, held, wrong = _after_relay(work)
         assert wrong == [] and len(held) == total and held <= expected, f"only the relay after step {step}"
@@ -92,25 +66,25 @@ def survives(work, step: int, expected: set) -> bool:
     return stopped
 
 
-def test_every_step_can_be_the_last(sqlite_work, undisturbed) -> None:
+def test_every_step_can_be_the_last(sqlite_work, undisturbed, stopped_at) -> None:
     expected = undisturbed(sqlite_work)
     assert len(expected) == SEGMENTS
     base, step = sqlite_work.folder, 0
     while True:
         sqlite_work.folder = base.with_name(f"store{step}")
-        if not survives(sqlite_work, step, expected):
+        if not survives(sqlite_work, stopped_at, step, expected):
             break
         step += 1
     assert step > 15, "the protocol has more steps than that"
 
 
-def test_postgresql_survives_too(cluster, tmp_path, undisturbed, sqlite_work) -> None:
+def test_postgresql_survives_too(cluster, tmp_path, undisturbed, sqlite_work, stopped_at) -> None:
     """Every third step, each over an empty database."""
     expected = undisturbed(sqlite_work)
     for step in range(0, 60, 3):
         url = cluster.migrated()
         work = type(sqlite_work)(tmp_path / f"pg{step}", type(sqlite_work.options)(database=url))
-        if not survives(work, step, expected):
+        if not survives(work, stopped_at, step, expected):
             return
         cluster.give_back(url)
     raise AssertionError("the run never came to its end")
@@ -146,19 +120,14 @@ def add_space(store, made) -> None:
             made.give(store, run, SECOND, masks[:-1], masks[-1:])
 
 
-def test_adding_a_space_survives_every_step_too(work, made) -> None:
+def test_adding_a_space_survives_every_step_too(work, made, stopped_at) -> None:
     """Stopped after each step, the next run goes on with what lacks, and the first space does not notice. Over
     PostgreSQL after every fourth."""
     work.fill(work.open(), UNITS)
     work.close()
     first = state(work)
     for step in range(0, 10**9, 4 if work.options.database else 1):
-        store, stopped = work.open(), False
-        try:
-            with armed(stop_at(step)):
-                add_space(store, made)
-        except Stopped:
-            stopped = True
+        stopped = stopped_at(step, partial(add_space, work.open(), made))
         work.close()
         store = work.open()
         found = [one for one in store.spaces.all() if one.space == SECOND]

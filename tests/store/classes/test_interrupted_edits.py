@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 
-from retclip.store.crash_points import armed
 from retclip.store.index import reconcile
 from retclip.store.records import SegmentFilter
-
-
-class Stopped(BaseException):
-    """The program ends here, as a kill would end it: no handler may catch it."""
-
-
-def stop_at(step: int) -> Callable[[str], None]:
-    count = iter(range(10**9))
-
-    def hook(_: str) -> None:
-        if next(count) == step:
-            raise Stopped
-
-    return hook
 
 
 def near(store, made) -> set:
     """Every segment that any question returns."""
     vectors = torch.eye(made.dim)
-    categories = [one.id for one in store.classes.all()]
-    found = store.nearest(vectors, categories, 50, False)
-    nearest = {one for row in found.ids for one in row if one is not None}
+    categories = [store_class.id for store_class in store.classes.all()]
+    neighbours = store.nearest(vectors, categories, 50, False)
+    nearest = {segment for row in neighbours.ids for segment in row if segment is not None}
     searched = {hit for vector in vectors for hit in store.search(vector.numpy(), SegmentFilter(), 100).ids}
     assert searched == nearest
     return nearest
@@ -46,7 +31,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("kind", CHANGES)
-def test_every_step_can_be_the_last(work, made, kind: str) -> None:
+def test_every_step_can_be_the_last(work, made, stopped_at, kind: str) -> None:
     """For each step: a fresh segment is changed, the program stops there, another process opens the store."""
     work.fill(work.open(), range(4))
     work.close()
@@ -54,27 +39,22 @@ def test_every_step_can_be_the_last(work, made, kind: str) -> None:
     while stopped:
         store = work.open()
         assert len(near(store, made)) == 4 * 6
-        ids = [one for (prompt, _), one in made.ids(store, "image_id = 1").items() if prompt != "tree"]
+        ids = [segment for (prompt, _), segment in made.ids(store, "image_id = 1").items() if prompt != "tree"]
         if kind == "undo":
             store.segments.quarantine(ids, "ann")
-        before = {one.status + one.class_name for one in store.segments.get(ids).values()}
+        before = {segment.status + segment.class_name for segment in store.segments.get(ids).values()}
         links = len(store.history.log())
-        try:
-            with armed(stop_at(step)):
-                CHANGES[kind](store, ids)
-            stopped = False
-        except Stopped:
-            stopped = True
+        stopped = stopped_at(step, partial(CHANGES[kind], store, ids))
         work.close()
         store = work.open()
         known = store.segments.get(ids)
-        after = {one.status + one.class_name for one in known.values()}
+        after = {segment.status + segment.class_name for segment in known.values()}
         happened = len(store.history.log()) == links + 1
         assert happened or (stopped and after == before), f"half of it after step {step}"
-        hidden = {one for one, segment in known.items() if segment.status != "visible"}
+        hidden = {number for number, segment in known.items() if segment.status != "visible"}
         assert not hidden & near(store, made) and (len(hidden) == len(ids) or not hidden)
-        found = reconcile.differences(store.projection())
-        assert found.clean and found.pending == 0 and store.history.check_chain().whole
+        differences = reconcile.differences(store.projection())
+        assert differences.clean and differences.pending == 0 and store.history.check_chain().whole
         for event in reversed(store.history.log()[1:]):  # back to how it was, for the next step
             if event.undone_by is None and event.action != "undo":
                 store.undo(event.id, "ann")

@@ -7,7 +7,6 @@ import pytest
 from retclip.errors import ConfigError, DataError
 from retclip.names import MatchKind
 from retclip.store.classes import match_edits
-from retclip.store.crash_points import armed
 from retclip.store.sql.engine import transaction
 from retclip.store.work import leases
 from retclip.types import Vocabulary
@@ -86,26 +85,12 @@ def test_a_fill_is_taken_back_by_one_undo_and_not_made_again(world):
     assert world.stored() == before
 
 
-class Stopped(BaseException):
-    """The program ends here."""
-
-
-def test_stopped_after_any_step_a_second_run_finishes_and_one_undo_takes_all_back(world):
+def test_stopped_after_any_step_a_second_run_finishes_and_one_undo_takes_all_back(world, stopped_at):
     before = world.stored()
     whole, stopped = {**before, "kayak": 32, "puppy": 3}, True
     for step in range(100):
-        steps = iter(range(1000))
-
-        def stop(_, steps=steps, step=step):
-            if next(steps) == step:
-                raise Stopped
-
-        stopped = False
-        try:
-            with armed(stop):
-                world.fill("kayak", "puppy")
-        except Stopped:
-            stopped = True
+        stopped = stopped_at(step, lambda: world.fill("kayak", "puppy"))
+        if stopped:
             world.fill("kayak", "puppy")
         assert world.stored() == whole, step
         loaded = len(world.source.loaded)
@@ -119,6 +104,10 @@ def test_stopped_after_any_step_a_second_run_finishes_and_one_undo_takes_all_bac
         if not stopped:
             break
     assert step >= 6 and not stopped
+
+
+class Stopped(BaseException):
+    """The program ends here."""
 
 
 def test_stopped_between_the_last_photo_and_the_event_nothing_is_fetched_twice(world, monkeypatch):

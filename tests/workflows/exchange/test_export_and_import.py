@@ -3,6 +3,7 @@
 import json
 import zipfile
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from retclip.data.class_file.reading import read_class_file
 from retclip.data.images import read_image
 from retclip.errors import DataError, SpaceMismatch, StoreMissing
 from retclip.plugin import SourceClass
-from retclip.store.crash_points import armed
 from retclip.store.feature_store import FeatureStore
 from retclip.store.ids import segment_id
 from retclip.store.records import StoreOptions
@@ -312,35 +312,20 @@ def test_a_lost_shard_is_made_again_by_the_import(home, abroad, bring, file):
     assert not [one for one in check_open_store(abroad, False) if not one.ok and one.what != "disk"]
 
 
-class Stopped(BaseException):
-    """The program ends here."""
-
-
-def test_every_step_can_be_the_last(kit, home, bring, file, tmp_path):
+def test_every_step_can_be_the_last(kit, home, bring, file, tmp_path, stopped_at):
     """Stopped after each step and repeated: everything is there once, under one event."""
     for step in range(100):
         store = FeatureStore.create(tmp_path / f"store{step}")
-        left = iter(range(step, -1, -1))
-
-        def stop(_, left=left):
-            if next(left) == 0:
-                raise Stopped
-
-        try:
-            with armed(stop):
-                bring(store, file, at_once=2)
-        except Stopped:
+        stopped = stopped_at(step, partial(bring, store, file, at_once=2))
+        if stopped:
             store.close()
             store = FeatureStore.open(tmp_path / f"store{step}")
             bring(store, file, at_once=2)
-            done = False
-        else:
-            done = True
         events = store.history.log()
         findings = [one for one in check_open_store(store, False) if not one.ok and one.what != "disk"]
         assert (counted(store), len(events), findings) == ({"sky": 4, "grass": 2, "car": 2}, 1, [])
         store.close()
-        if done:
+        if not stopped:
             assert step > 10
             return
     raise AssertionError("the import never came to its end")
