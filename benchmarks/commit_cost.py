@@ -19,31 +19,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from made_up_images import image, plan, space_of
 
-from retclip.data import rle
 from retclip.store.feature_store import FeatureStore, StoreOptions
-from retclip.store.ids import digest, recipe_fingerprint, unit_key
-from retclip.store.records import NewSegment, RunPlan, UnitResult
+from retclip.store.records import UnitResult
 from retclip.types import FeatureSpace
 
 CLASSES, PER_CLASS, DIM, IMAGES_A_COMMIT = ("road", "car", "tree", "sky"), 3, 512, 16
-SPACE = FeatureSpace("made.up", "none", "none", "area-1", DIM)
-RECIPE = recipe_fingerprint("made.up", "1", {})
-RLE = rle.encode(np.tri(64, 64, dtype=bool))["counts"].encode()
+LABELS = CLASSES * PER_CLASS
 
 
-def unit(number: int) -> UnitResult:
+def unit(number: int, space: FeatureSpace) -> UnitResult:
     """The finished work of an image."""
-    sha, rng = digest("image", str(number)), np.random.default_rng(number)
-    segments = tuple(
-        NewSegment(name, ordinal, (0, 0, 64, 64), 2080, 1.0, RLE, "annotation", 1.0)
-        for name in CLASSES
-        for ordinal in range(PER_CLASS)
-    )
-    vectors = rng.normal(size=(len(segments), DIM)).astype(np.float32)
+    vectors = np.random.default_rng(number).normal(size=(len(LABELS), DIM)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    key, names = unit_key(sha, "a", RECIPE, SPACE.id, CLASSES), (f"{number}.jpg", f"/photos/{number}.jpg")
-    return UnitResult(key, digest("a", RECIPE), *names, sha, (64, 64), CLASSES, segments, vectors)
+    return image(number, LABELS, vectors, space)
 
 
 def timed(module: str, name: str, spent: list[float]) -> None:
@@ -69,23 +59,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=4000)
     parser.add_argument("--database", default="", help="A PostgreSQL URL; SQLite without.")
-    given = parser.parse_args()
+    options = parser.parse_args()
     chain: list[float] = []
     timed("retclip.store.sql.engine", "append_links", chain)
-    plan = RunPlan("build", "test:", "drawn", "made.up", "1", {}, RECIPE, SPACE, {}, "0")
+    space = space_of(DIM)
     with tempfile.TemporaryDirectory(prefix="retclip-commit-") as root:
         folder, spent, wall = Path(root) / "store", 0.0, 0.0
-        options = StoreOptions(database=given.database, index="resident")
-        with FeatureStore.create(folder, options) as store:
-            run = store.runs.start(plan)
-            for first in range(0, given.images, IMAGES_A_COMMIT):
-                units = [unit(number) for number in range(first, min(given.images, first + IMAGES_A_COMMIT))]
+        with FeatureStore.create(folder, StoreOptions(database=options.database, index="resident")) as store:
+            run = store.runs.start(plan(space))
+            for first in range(0, options.images, IMAGES_A_COMMIT):
+                units = [unit(number, space) for number in range(first, min(options.images, first + IMAGES_A_COMMIT))]
                 clock, real = time.process_time(), time.perf_counter()
                 store.runs.commit(run, units, dict.fromkeys(CLASSES, True))
                 spent, wall = spent + time.process_time() - clock, wall + time.perf_counter() - real
         catalog = folder / "catalog.sqlite"
         size = catalog.stat().st_size if catalog.exists() else 0
-    segments = given.images * len(CLASSES) * PER_CLASS
+    segments = options.images * len(LABELS)
     figures = {"segments": segments, "cpu_seconds": spent, "wall_seconds": wall, "bytes": size / segments}
     figures |= {"microseconds": 1e6 * spent / segments, "chain_percent": 100 * sum(chain) / spent}
     print(json.dumps({name: round(value, 2) for name, value in figures.items()}))

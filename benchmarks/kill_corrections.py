@@ -28,7 +28,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import count
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
@@ -342,7 +342,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="retclip-kills-") as root:
         clock = time.monotonic()
         tally = loop(Path(root), options.kills, options.seed)
-    print(json.dumps({**asdict(tally), "seconds": round(time.monotonic() - clock, 1)}))
+    print(json.dumps({**vars(tally), "seconds": round(time.monotonic() - clock, 1)}))
     sys.exit(1 if tally.wrong or tally.lost else 0)
 
 

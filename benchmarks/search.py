@@ -27,17 +27,17 @@ from uuid import UUID
 import numpy as np
 import torch
 from approximate_search import World, labels_of
+from made_up_images import PROPOSER, image, plan, space_of
 from numpy.typing import NDArray
 
-from retclip.data import rle
 from retclip.store.feature_store import FeatureStore, StoreOptions
-from retclip.store.ids import digest, recipe_fingerprint, segment_id, unit_key
+from retclip.store.ids import segment_id
 from retclip.store.index import edge_searches
-from retclip.store.records import NewSegment, RunPlan, SegmentFilter, UnitResult
-from retclip.store.states import IndexKind, LabelSource, RunKind, RunState, SegmentStatus
+from retclip.store.records import SegmentFilter, UnitResult
+from retclip.store.states import IndexKind, RunState, SegmentStatus
 from retclip.types import FeatureSpace
 
-PER_IMAGE, SIDE, GROUP, PROPOSER = 20, 16, 64, "made.up"
+PER_IMAGE, GROUP = 20, 64
 NO_GRAPH = 1 << 60
 WIDTHS = (256, 512, 1024, 2048)
 
@@ -59,21 +59,21 @@ class Truth:
     hidden: NDArray[np.bool_]
 
 
-def filled(folder: Path, given: argparse.Namespace, world: World, rng: np.random.Generator) -> Truth:
+def filled(folder: Path, options: argparse.Namespace, world: World, rng: np.random.Generator) -> Truth:
     """Fill a store and tell what is in it."""
-    labels = labels_of(given.segments, given.classes, rng)
+    labels = labels_of(options.segments, options.classes, rng)
     vectors, scores = world.members(labels, rng), np.round(rng.uniform(size=len(labels)), 3)
-    space, recipe = FeatureSpace("made.up", "none", "none", "area-1", given.dim), recipe_fingerprint(PROPOSER, "0", {})
     hidden, half, ids = np.arange(len(labels)) % 20 == 0, len(labels) // 2 // PER_IMAGE * PER_IMAGE, list[UUID]()
+    space = space_of(options.dim)
     with FeatureStore.create(folder, StoreOptions(index=IndexKind.RESIDENT)) as store:
         for name, first, last in (("first", 0, half), ("second", half, len(labels))):
-            run = store.runs.start(RunPlan(RunKind.BUILD, name, name, PROPOSER, "0", {}, recipe, space, {}, "0"))
+            run = store.runs.start(plan(space, name))
             for start in range(first, last, GROUP * PER_IMAGE):
                 begins = range(start, min(start + GROUP * PER_IMAGE, last), PER_IMAGE)
                 rows = [range(begin, min(begin + PER_IMAGE, last)) for begin in begins]
-                made = [image(part, labels[part], scores[part], vectors[part], space, recipe) for part in rows]
-                store.runs.commit(run, [unit for unit, _ in made], {})
-                ids += [one for _, several in made for one in several]
+                units = [unit(part, labels[part], vectors[part], space, scores[part]) for part in rows]
+                store.runs.commit(run, units, {})
+                ids += [number for committed in units for number in ids_of(committed)]
             store.runs.finish(run, RunState.FINISHED, {})
         store.segments.quarantine([ids[row] for row in np.flatnonzero(hidden).tolist()], "benchmark")
     archived = vectors.astype(np.float16).astype(np.float32)
@@ -81,28 +81,24 @@ def filled(folder: Path, given: argparse.Namespace, world: World, rng: np.random
     return Truth(ids, vectors, archived, labels, np.where(np.arange(len(labels)) < half, 1, 2), scores, hidden)
 
 
-def image(
-    rows: range, labels: NDArray[np.int64], scores: NDArray[np.float64], vectors: NDArray[np.float32],
-    space: FeatureSpace, recipe: str,
-) -> tuple[UnitResult, list[UUID]]:  # fmt: skip
-    """A made-up image of those rows, and the ids of its segments."""
-    sha, counted, segments, ids = digest("made up", str(rows[0])), dict[int, int](), list[NewSegment](), list[UUID]()
-    square, box = rle.encode(np.ones((SIDE, SIDE), dtype=bool))["counts"].encode(), (0, 0, SIDE, SIDE)
-    for label, score in zip(labels.tolist(), scores.tolist(), strict=True):
-        name, ordinal = f"class {label}", counted.get(label, 0)
-        counted[label] = ordinal + 1
-        annotation = LabelSource.ANNOTATION
-        segments.append(NewSegment(name, ordinal, box, SIDE * SIDE, score, square, annotation, 1.0))
-        ids.append(segment_id(sha, PROPOSER, name, ordinal))
-    names = tuple(sorted({one.prompt for one in segments}))
-    about = (f"{rows[0]}.png", "", sha, (SIDE, SIDE), names)
-    return UnitResult(unit_key(sha, "", recipe, space.id, names), recipe, *about, tuple(segments), vectors), ids
+def unit(
+    rows: range, labels: NDArray[np.int64], vectors: NDArray[np.float32], space: FeatureSpace,
+    scores: NDArray[np.float64],
+) -> UnitResult:  # fmt: skip
+    """A made-up image of those rows."""
+    return image(rows[0], [f"class {label}" for label in labels.tolist()], vectors, space, scores.tolist())
 
 
-def questions(given: argparse.Namespace, truth: Truth, world: World, rng: np.random.Generator) -> Any:
+def ids_of(committed: UnitResult) -> list[UUID]:
+    """The ids of an image's segments."""
+    sha = committed.image_sha256
+    return [segment_id(sha, PROPOSER, segment.prompt, segment.ordinal) for segment in committed.segments]
+
+
+def questions(options: argparse.Namespace, truth: Truth, world: World, rng: np.random.Generator) -> Any:
     """Labels (q,) and unit vectors (q, d)."""
-    alike = rng.integers(0, given.classes, given.questions // 2)
-    frequent = truth.labels[rng.integers(0, len(truth.labels), given.questions - len(alike))]
+    alike = rng.integers(0, options.classes, options.questions // 2)
+    frequent = truth.labels[rng.integers(0, len(truth.labels), options.questions - len(alike))]
     labels = np.concatenate([frequent, alike])
     return labels, world.members(labels, rng)
 
@@ -131,7 +127,7 @@ def nearest(vectors: NDArray[np.float32], keep: NDArray[np.bool_], vector: NDArr
 
 def measured(store: FeatureStore, truth: Truth, asked: Any, limit: int) -> dict[str, dict[str, Any]]:
     """Milliseconds and recall of each filter."""
-    row_of = {one: row for row, one in enumerate(truth.ids)}
+    row_of = {segment: row for row, segment in enumerate(truth.ids)}
     wall, cpu, of_archive, of_exact = ({name: list[float]() for name in filters(0, truth)} for _ in range(4))
     store.search(asked[1][0], SegmentFilter(), limit)  # opens index, archive and statements
     for label, vector in zip(asked[0].tolist(), asked[1], strict=True):
@@ -140,10 +136,10 @@ def measured(store: FeatureStore, truth: Truth, asked: Any, limit: int) -> dict[
             page = store.search(vector, chosen, limit)
             wall[name].append(1000 * (time.perf_counter() - clock))
             cpu[name].append(1000 * (time.process_time() - used))
-            found = {row_of[one] for one in page.ids}
+            returned = {row_of[segment] for segment in page.ids}
             for shares, vectors in ((of_archive, truth.archived), (of_exact, truth.exact)):
                 wanted = nearest(vectors, keep, vector, limit)
-                shares[name].append(len(found & wanted) / len(wanted) if wanted else float(not found))
+                shares[name].append(len(returned & wanted) / len(wanted) if wanted else float(not returned))
     return {
         name: {"p50_ms": round(float(np.percentile(times, 50)), 1), "p95_ms": round(float(np.percentile(times, 95)), 1),
                "cpu_ms": round(float(np.mean(cpu[name])), 1), "recall": round(float(np.mean(of_archive[name])), 4),
@@ -154,7 +150,7 @@ def measured(store: FeatureStore, truth: Truth, asked: Any, limit: int) -> dict[
 
 def walked(store: FeatureStore, truth: Truth, asked: Any, limit: int) -> dict[str, Any]:
     """Recall and milliseconds of a walk of the graph, by its width."""
-    index, row_of = store.projection().index, {one: row for row, one in enumerate(truth.ids)}
+    index, row_of = store.projection().index, {segment: row for row, segment in enumerate(truth.ids)}
     clock = time.perf_counter()
     index.optimize()
     answer: dict[str, Any] = {"graph_seconds": round(time.perf_counter() - clock, 1)}
@@ -165,8 +161,8 @@ def walked(store: FeatureStore, truth: Truth, asked: Any, limit: int) -> dict[st
         used = time.process_time()
         hits = index.search_where(queries, limit, {"st": [0]}, exact=False)
         spent = 1000 * (time.process_time() - used) / len(queries)
-        found = [{row_of[one] for one in row if one is not None} for row in hits.ids]
-        shares = [len(a & b) / len(b) for a, b in zip(found, wanted, strict=True)]
+        returned = [{row_of[segment] for segment in row if segment is not None} for row in hits.ids]
+        shares = [len(a & b) / len(b) for a, b in zip(returned, wanted, strict=True)]
         answer[f"hnsw_ef {width}"] = {"recall": round(float(np.mean(shares)), 4), "cpu_ms": round(spent, 1)}
     return answer
 
@@ -178,22 +174,22 @@ def main() -> None:
     for name, value in sizes:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--graph", action="store_true")
-    given = parser.parse_args()
+    options = parser.parse_args()
     rng, right = np.random.default_rng(0), True
     with tempfile.TemporaryDirectory(prefix="retclip-search-") as place:
-        world, clock = World.drawn(given.classes, given.dim, given.spread, rng), time.perf_counter()
-        truth = filled(Path(place) / "store", given, world, rng)
+        world, clock = World.drawn(options.classes, options.dim, options.spread, rng), time.perf_counter()
+        truth = filled(Path(place) / "store", options, world, rng)
         print(json.dumps({"segments": len(truth.ids), "fill_seconds": round(time.perf_counter() - clock)}), flush=True)
-        asked, options = questions(given, truth, world, rng), StoreOptions(exact_below=NO_GRAPH)
+        asked, engines = questions(options, truth, world, rng), StoreOptions(exact_below=NO_GRAPH)
         for kind in (IndexKind.EDGE, IndexKind.RESIDENT):
-            with FeatureStore.open(Path(place) / "store", replace(options, index=kind)) as store:
-                figures = measured(store, truth, asked, given.limit)
+            with FeatureStore.open(Path(place) / "store", replace(engines, index=kind)) as store:
+                figures = measured(store, truth, asked, options.limit)
             print(json.dumps({"index": str(kind), **figures}), flush=True)
             right &= all(figure["recall"] == 1 for name, figure in figures.items() if name != "no filter")
             right &= figures["no filter"]["recall_of_float32"] >= 0.98
-        if given.graph:
-            with FeatureStore.open(Path(place) / "store", options) as store:
-                print(json.dumps({"walk": walked(store, truth, asked, given.limit)}), flush=True)
+        if options.graph:
+            with FeatureStore.open(Path(place) / "store", engines) as store:
+                print(json.dumps({"walk": walked(store, truth, asked, options.limit)}), flush=True)
     sys.exit(0 if right else 1)
 
 
