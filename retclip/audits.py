@@ -52,7 +52,7 @@ class Audit:
         frames: what `frames` returned: photos of one group do not speak for each other.
         """
         suspects = self.suspects(filter, limit, space, frames, on_progress)
-        table = self._table([suspect.segment for suspect in suspects], "likely wrong labels, the least trusted first")
+        table = self.table([suspect.segment for suspect in suspects], "likely wrong labels, the least trusted first")
         return table if frames is None else replace(table, notes=(*table.notes, frames.said()))
 
     def suspects(
@@ -86,7 +86,7 @@ class Audit:
 
         store, chosen = self._session.store, filter or SegmentFilter()
         far = outliers(store, chosen, _limit(limit), self._space(space), store.options.device, on_progress)
-        return self._table(far, "far from everything of their class")
+        return self.table(far, "far from everything of their class")
 
     def conflicts(
         self, filter: SegmentFilter | None = None, limit: int = LIMIT, space: str | None = None, alike: float = 0.1
@@ -100,7 +100,7 @@ class Audit:
         _bound("alike", alike, 2.0)
         store, chosen = self._session.store, filter or SegmentFilter()
         contradicted = conflicts(store, chosen, _limit(limit), self._space(space), alike)
-        return self._table(contradicted, "labels that contradict each other")
+        return self.table(contradicted, "labels that contradict each other")
 
     def duplicates(
         self, filter: SegmentFilter | None = None, limit: int = LIMIT, space: str | None = None,
@@ -138,7 +138,9 @@ class Audit:
 
     def table(self, segments: Sequence[ListedSegment], title: str) -> SegmentTable:
         """Make a table of listed segments."""
-        return self._table(segments, title)
+        from retclip.report.segment_table import SegmentTable
+
+        return SegmentTable(tuple(segments), title, None, self._session.store.segments.masks)
 
     def page(self, suspects: Sequence[Suspect], path: str | PathLike[str], title: str) -> Path:
         """Write a page that shows each suspect with its neighbours and the command that corrects it; return its path.
@@ -149,11 +151,6 @@ class Audit:
 
         store = self._session.store
         return write_audit_page(Path(path), suspects, title, store.folder, store.segments.masks)
-
-    def _table(self, segments: Sequence[ListedSegment], title: str) -> SegmentTable:
-        from retclip.report.segment_table import SegmentTable
-
-        return SegmentTable(tuple(segments), title, None, self._session.store.segments.masks)
 
     def _texts(self, space: FeatureSpace | None) -> tuple[dict[int, TextPlace], tuple[str, ...]]:
         """Compare the classes with their texts, or say why that cannot be."""

@@ -57,7 +57,7 @@ class SegmentQuestion:
 
 
 @dataclass(frozen=True)
-class Asked:
+class QuestionVector:
     """A question as a vector.
 
     vector: (d,) float32 of unit length.
@@ -95,13 +95,18 @@ def show(session: Session, segment: UUID | str, neighbours: int, space: str | No
     near = SegmentTable((), "it has no vector", None, store.segments.masks)
     vectors = store.segments.vectors([number], chosen) if neighbours > 0 else {}
     if vectors:
-        asked = Asked(vectors[number], ("segment", str(number)), (number,))
+        asked = QuestionVector(vectors[number], ("segment", str(number)), (number,))
         near = replace(_nearest(store, chosen, asked, SegmentFilter(), neighbours, None), next=None)
     return SegmentReport(replace(details, trust=listed.trust), listed, near)
 
 
 def _nearest(
-    store: FeatureStore, space: FeatureSpace, asked: Asked, chosen: SegmentFilter, limit: int, cursor: str | None
+    store: FeatureStore,
+    space: FeatureSpace,
+    asked: QuestionVector,
+    chosen: SegmentFilter,
+    limit: int,
+    cursor: str | None,
 ) -> SegmentTable:
     """Return a page of the segments that are nearest to a vector."""
     page = store.search(asked.vector, chosen, limit, cursor, asked.words, asked.without, space)
@@ -118,7 +123,7 @@ def _listed(store: FeatureStore, ids: Sequence[UUID], space: FeatureSpace) -> tu
     return tuple(replace(row, trust=trust.get(row.id)) for row in rows)
 
 
-def _asked(session: Session, question: SegmentQuestion, space: FeatureSpace) -> Asked:
+def _asked(session: Session, question: SegmentQuestion, space: FeatureSpace) -> QuestionVector:
     """Return the question as a vector of a space."""
     store = session.store
     if question.segment is not None:
@@ -127,17 +132,17 @@ def _asked(session: Session, question: SegmentQuestion, space: FeatureSpace) -> 
         if number not in vectors:
             todo = f"ask in another --space, or add the missing vectors: {store.spaces.command_to_add(space.backbone)}"
             raise DataError(f"a segment with a vector of {space.backbone}", f"{number}, which has none", todo)
-        return Asked(vectors[number], ("segment", str(number)), (number,))
+        return QuestionVector(vectors[number], ("segment", str(number)), (number,))
     if question.text is not None:
         require_text(session, space)
-        return Asked(text_vector(backbone_of(session, space), question.text), ("text", repr(question.text)))
+        return QuestionVector(text_vector(backbone_of(session, space), question.text), ("text", repr(question.text)))
     image = as_image(question.image)
     models = vocabulary = None
     if question.marked.point is not None:
         models, vocabulary = session.segmenter(), session.prepared(None).vocabulary
     vector = photo_vector(backbone_of(session, space), image, question.marked, models, vocabulary)
     name = Path(image.uri).name or "a photo"
-    return Asked(vector, (name, *question.marked.words, f"({image.sha256[:12]})"))
+    return QuestionVector(vector, (name, *question.marked.words, f"({image.sha256[:12]})"))
 
 
 def _lacking(store: FeatureStore, space: FeatureSpace) -> list[str]:
