@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from retclip.engine import RetCLIP
     from retclip.namespaces import Classes, Matches, Spaces
     from retclip.plugin.checked_source import CheckedSource
+    from retclip.preset_comparison import PresetComparison
     from retclip.progress import Progress
     from retclip.report.segment_report import SegmentReport
     from retclip.report.segment_table import SegmentTable
@@ -125,6 +126,7 @@ _HOMES = {  # imported when they are first asked for
     "Matches": "namespaces",
     "PanopticSegmentation": "types",
     "PreparedVocabulary": "workflows.segment.parts",
+    "PresetComparison": "preset_comparison",
     "Progress": "progress",
     "RegressionReport": "workflows.classes.regression_figures",
     "Reproduction": "reproduction.reproduction",
@@ -194,6 +196,7 @@ __all__ = [
     "PluginFailed",
     "PluginUnavailable",
     "PreparedVocabulary",
+    "PresetComparison",
     "Progress",
     "Regression",
     "RegressionReport",

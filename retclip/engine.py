@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retclip.corrections import Meant
+    from retclip.preset_comparison import PresetComparison
     from retclip.report.segment_report import SegmentReport
     from retclip.report.segment_table import SegmentTable
     from retclip.store.feature_store import FeatureStore
@@ -439,6 +440,7 @@ class RetCLIP:
         out: str | PathLike[str] | None = None,
         part: Part | None = None,
         oracles: str | Sequence[str] = (),
+        workers: int = 1,
     ) -> Evaluation:
         """Segment an annotated source with its own classes and compare: PQ, SQ, RQ, mAP, mIoU, FWIoU, boundary IoU and
         the calibration of the scores, in percent, with intervals over the images.
@@ -452,16 +454,47 @@ class RetCLIP:
         part: only these images, of one of several processes; `evaluate-merge` adds the folders up. It needs `out`.
         oracles: what is counted as well with the truth in the place of parts of the system: "masks", "labels",
         "selection", several joined by +, or "all" (`oracles` of the answer says what each part costs).
+        workers: processes that share the images; the figures are those of one.
         Raises DataError where the source has no classes or no image could be used, and where `report` cannot be
         written, before the work; ConfigError, PluginError, WeightsMissing, StoreError.
         """
-        from retclip.evaluation_run import Answers, Output, evaluate
+        from retclip.evaluation_parts import evaluate_with
+        from retclip.evaluation_run import Answers, Output
         from retclip.workflows.evaluation.oracle import oracles_of
 
         asked = oracles_of([oracles] if isinstance(oracles, str) else oracles)
         answers = Answers(seen, bootstrap, None if predictions is None else Path(predictions), asked)
         output = Output(None if report is None else Path(report), pictures, None if out is None else Path(out), part)
-        return evaluate(self.session, source, answers, output, on_progress)
+        return evaluate_with(workers, self.session, source, answers, output, on_progress)
+
+    def compare(  # noqa: PLR0913  (as evaluate)
+        self,
+        source: Source,
+        presets: Sequence[str],
+        seen: Names = None,
+        report: str | PathLike[str] | None = None,
+        pictures: int = 12,
+        on_progress: OnProgress = silent,
+        bootstrap: Bootstrap | None = None,
+        out: str | PathLike[str] | None = None,
+        oracles: str | Sequence[str] = (),
+        workers: int = 1,
+    ) -> PresetComparison:
+        """Evaluate several presets on one source and this store, side by side, and compare each with the first.
+
+        presets: names; what else was set holds for each of them.
+        report: a page for each preset, its name behind that of the file, or in the folder.
+        out: each preset keeps its counts and `run.json` in a folder of its name below it.
+        The others, and what is raised: see `evaluate`. Raises ConfigError for less than two presets.
+        """
+        from retclip.evaluation_run import Answers, Output
+        from retclip.preset_comparison import compare
+        from retclip.workflows.evaluation.oracle import oracles_of
+
+        asked = oracles_of([oracles] if isinstance(oracles, str) else oracles)
+        answers = Answers(seen, bootstrap, None, asked)
+        output = Output(None if report is None else Path(report), pictures, None if out is None else Path(out))
+        return compare(self.session, presets, source, answers, output, workers, on_progress)
 
     def finetune(
         self,

@@ -50,12 +50,14 @@ class Output:
     pictures: how many images it shows.
     folder: of run.json and the counts of each image; None = none.
     part: of the images, which needs the folder; None = all.
+    counted: numbers of images that another folder has.
     """
 
     report: Path | None = None
     pictures: int = 12
     folder: Path | None = None
     part: Part | None = None
+    counted: frozenset[int] = frozenset()
 
 
 def evaluate(session: Session, source: Source, answers: Answers, output: Output, on_progress: OnProgress) -> Evaluation:
@@ -73,6 +75,7 @@ def evaluate(session: Session, source: Source, answers: Answers, output: Output,
     names = annotated_vocabulary(photos).names
     evaluator = _evaluator(session, photos, answers, page is not None and output.pictures > 0)
     run = None if output.folder is None else evaluator.record_in(output.folder, photos.address, output.part or Part())
+    evaluator.kept.counted_elsewhere = output.counted
     for judged in evaluator.judged(on_progress):
         if page:
             page.add(judged, names)

@@ -11,11 +11,17 @@ if TYPE_CHECKING:
     from retclip.workflows.evaluation.bias import SeenBias
     from retclip.workflows.evaluation.evaluation_figures import Evaluation
     from retclip.workflows.evaluation.oracle_costs import Gain, OracleFigures
+    from retclip.workflows.evaluation.paired_differences import Difference
 
 FIGURES = (
     ("PQ", "pq"), ("SQ", "sq"), ("RQ", "rq"), ("mAP", "map"), ("mIoU", "miou"), ("FWIoU", "fwiou"),
     ("boundary IoU", "boundary_iou"),
 )  # fmt: skip
+DIFFERENCE = ("figure", "first", "second", "change", "95 % of the drawings", "more than noise")
+TITLES = {
+    "pq": "PQ", "sq": "SQ", "rq": "RQ", "miou": "mIoU", "fwiou": "FWIoU", "boundary_iou": "boundary IoU",
+    "pixel_accuracy": "pixel accuracy", "iou": "IoU",
+}  # fmt: skip
 COSTS = (("PQ", "pq"), ("mIoU", "miou"))
 
 
@@ -32,7 +38,7 @@ def print_evaluation(evaluation: Evaluation, per_class: bool) -> None:
     if per_class:
         _print_classes(evaluation)
     if evaluation.oracles:
-        _print_oracles(evaluation.oracles)
+        print_oracles(evaluation.oracles)
     if evaluation.bias:
         _print_bias(evaluation.bias)
     output.message(
@@ -57,7 +63,7 @@ def _print_intervals(evaluation: Evaluation) -> None:
     if bootstrap is None:
         return
     shown = [(title, key) for title, key in FIGURES if key != "map"]
-    rows = [(name, *(_ends(of_group[key]) for _, key in shown)) for name, of_group in evaluation.intervals.items()]
+    rows = [(name, *(ends_text(of_group[key]) for _, key in shown)) for name, of_group in evaluation.intervals.items()]
     title = f"{100 * bootstrap.level:g} % intervals over images, {bootstrap.drawings} drawings of seed {bootstrap.seed}"
     output.table(title, (f"{100 * bootstrap.level:g} %", *(title for title, _ in shown)), rows)
 
@@ -82,11 +88,12 @@ def _print_bias(bias: SeenBias) -> None:
         ("unseen called a seen class", bias.unseen_as_seen, bias.unseen_as_seen_interval, bias.unseen),
         ("seen called an unseen class", bias.seen_as_unseen, bias.seen_as_unseen_interval, bias.seen),
     )
-    rows = [(name, figure(share), _ends(ends), segments) for name, share, ends, segments in directions]
+    rows = [(name, figure(share), ends_text(ends), segments) for name, share, ends, segments in directions]
     output.table("bias towards seen classes", ("segments", "%", "95 %", "annotated"), rows)
 
 
-def _print_oracles(oracles: tuple[OracleFigures, ...]) -> None:
+def print_oracles(oracles: tuple[OracleFigures, ...]) -> None:
+    """Print what parts of the system cost."""
     rows = [
         (oracle.oracle, group, *(text for _, key in COSTS for text in _cells(gains[key])))
         for oracle in oracles
@@ -102,5 +109,13 @@ def _cells(gain: Gain) -> tuple[str, str, str]:
     return figure(gain.value), points, ends
 
 
-def _ends(ends: tuple[float, float] | None) -> str:
+def ends_text(ends: tuple[float, float] | None) -> str:
+    """Return an interval for a cell: - for None."""
     return "-" if ends is None else f"{ends[0]:.1f}..{ends[1]:.1f}"
+
+
+def difference_cells(row: Difference) -> tuple[str, ...]:
+    """Return the cells of DIFFERENCE."""
+    ends = "-" if row.low is None or row.high is None else f"{row.low:+.1f}..{row.high:+.1f}"
+    change = "-" if row.change is None else f"{row.change:+.1f}"
+    return TITLES[row.figure], figure(row.first), figure(row.second), change, ends, "yes" if row.beyond_noise else "no"

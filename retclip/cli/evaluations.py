@@ -8,20 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retclip.cli import options, output
-from retclip.cli.evaluate import Intervals, PerClass
-from retclip.cli.evaluation_tables import print_evaluation
-from retclip.cli.output import figure
+from retclip.cli.evaluation_options import Intervals, PerClass
+from retclip.cli.evaluation_tables import DIFFERENCE, difference_cells, print_evaluation
 from retclip.errors import PartialFailure
 
 if TYPE_CHECKING:
     from retclip.workflows.evaluation.evaluation_difference import EvaluationDifference
-    from retclip.workflows.evaluation.paired_differences import Difference
 
 Folders = Annotated[list[Path], typer.Argument(help="Folders that `retclip evaluate --out --part` wrote.")]
-TITLES = {
-    "pq": "PQ", "sq": "SQ", "rq": "RQ", "miou": "mIoU", "fwiou": "FWIoU", "boundary_iou": "boundary IoU",
-    "pixel_accuracy": "pixel accuracy", "iou": "IoU",
-}  # fmt: skip
 
 
 @options.spread
@@ -68,15 +62,10 @@ def evaluate_diff(
 
 
 def _print(changes: EvaluationDifference) -> None:
-    rows = [("all", *_cells(row)) for row in changes.whole]
-    rows += [(name, *_cells(row)) for name, of_class in changes.classes.items() for row in of_class if row.change]
-    columns = ("class", "figure", "first", "second", "change", "95 % of the drawings", "more than noise")
-    output.table(f"{changes.images} images", columns, rows)
+    rows = [("all", *difference_cells(row)) for row in changes.whole]
+    rows += [
+        (name, *difference_cells(row)) for name, of_class in changes.classes.items() for row in of_class if row.change
+    ]
+    output.table(f"{changes.images} images", ("class", *DIFFERENCE), rows)
     beyond = sum(row.beyond_noise for of_class in changes.classes.values() for row in of_class)
     output.message(f"{beyond} figures of classes change by more than noise; of 100 without a change about 5 seem to")
-
-
-def _cells(row: Difference) -> tuple[str, ...]:
-    ends = "-" if row.low is None or row.high is None else f"{row.low:+.1f}..{row.high:+.1f}"
-    change = "-" if row.change is None else f"{row.change:+.1f}"
-    return TITLES[row.figure], figure(row.first), figure(row.second), change, ends, "yes" if row.beyond_noise else "no"

@@ -79,10 +79,10 @@ class Processes:
         spawn = get_context("spawn")  # a fork would copy a process that has threads and a GPU open
         stopped, self._stops[worker] = spawn.Pipe(duplex=False)
         with signals_held():  # the first pool starts a process that looks after locks
-            return ProcessPoolExecutor(1, mp_context=spawn, initializer=_prepare, initargs=(stopped,))
+            return ProcessPoolExecutor(1, mp_context=spawn, initializer=end_with_parent, initargs=(stopped,))
 
 
-def _prepare(stopped: Connection) -> None:
+def end_with_parent(stopped: Connection) -> None:
     """In the worker: the process ends when the parent has ended or says so; signals are the parent's business."""
     parent = parent_process()
     ends = [stopped, *((parent.sentinel,) if parent else ())]

@@ -212,3 +212,21 @@ def test_an_unknown_part_and_an_oracle_of_predictions_are_refused(evaluate, tmp_
     (tmp_path / "predictions.json").write_text('{"annotations": []}')
     ran = evaluate("--oracle", "masks", "--predictions", tmp_path / "predictions.json")
     assert (ran.code, ran.out) == (2, "") and "leave --oracle or --predictions out" in ran.err
+
+
+def test_presets_side_by_side(run, built, monkeypatch, tmp_path):
+    from retclip.presets import PRESETS
+
+    monkeypatch.setitem(PRESETS, "nearest", {**PRESETS["appearance"], "retrieval": {"k": 1}})
+    fixed = ("--store", built.store, "--set", "store.index=resident", "--preset", "appearance", "--bootstrap", 20)
+    ran = run("evaluate", built.source, *fixed, "--compare", "nearest", "--out", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    rows = cells(ran.out)
+    assert rows[0][:4] == ["preset", "classes", "PQ", "95 %"]
+    assert [one[:2] for one in rows[1:3]] == [["appearance", "all"], ["nearest", "all"]]
+    assert rows[3][:2] == ["preset", "figure"] and rows[4][:2] == ["nearest", "PQ"]
+    assert float(rows[4][3]) == float(rows[2][2])
+    document = json.loads(run("evaluate", built.source, *fixed, "--compare", "nearest", "--json").out)
+    assert set(document) == {"presets", "differences"} and set(document["presets"]) == {"appearance", "nearest"}
+    ran = run("evaluate", built.source, *fixed, "--compare", "nearest", "--part", "1/2", "--out", tmp_path / "part")
+    assert ran.code == 2 and "leave --part or --compare out" in ran.err

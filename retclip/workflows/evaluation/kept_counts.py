@@ -24,7 +24,7 @@ class KeptCounts:
     def __init__(
         self, counters: Counters, run: RunFolder | None = None, part: Part = Part(), beside: Sequence[KeptCounts] = ()
     ) -> None:
-        self.beside = beside
+        self.beside, self.counted_elsewhere = beside, frozenset[int]()  # images that another folder has
         self._counters, self.run, self.part = counters, run, part if run is None else run.part
         self._tally, self._numbers = Tally(), deque[int]()
         self.names: list[str] = []  # of all records of the source, of other parts, too
@@ -33,12 +33,15 @@ class KeptCounts:
         """Yield the records of the part that are not counted yet. `next_number` tells the number of each, in turn."""
         for number, record in enumerate(source.images()):
             self.names.append(record.external_id)
-            if self.part.has(number) and not all(number in kept for kept in (self, *self.beside)):
+            if self.part.has(number) and number not in self.counted_elsewhere and not self._has_everywhere(number):
                 self._numbers.append(number)
                 yield record
 
     def __contains__(self, number: int) -> bool:
         return self.run is not None and number in self.run
+
+    def _has_everywhere(self, number: int) -> bool:
+        return all(number in kept for kept in (self, *self.beside))
 
     def next_number(self) -> int:
         """Return the number of the next record that was yielded."""

@@ -28,7 +28,7 @@ from retclip.workflows.evaluation.evaluation_figures import Evaluation
 from retclip.workflows.evaluation.image_counts import ImageCounts, counts_of_line
 from retclip.workflows.evaluation.oracle import oracles_of
 
-KIND, COUNTS, RUN, ORACLES = "evaluation", "counts.jsonl", "run.json", "oracles"
+KIND, COUNTS, RUN, ORACLES, PARTS = "evaluation", "counts.jsonl", "run.json", "oracles", "parts"
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class RunFolder:
         self._places: dict[int, int] = {}  # of an image's line, by the image's number
 
     @classmethod
-    def started(cls, folder: Path, configuration: Configuration, part: Part) -> RunFolder:
+    def started(cls, folder: Path, configuration: Configuration, part: Part = Part()) -> RunFolder:
         """Make a folder, or take up one of the same configuration and part.
 
         Raises ConfigError for a folder of another evaluation, or of somebody else's, DataError for one that cannot be.

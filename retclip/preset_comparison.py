@@ -1,0 +1,90 @@
+"""`memory.compare`: several presets on one source and one store, side by side, and whether they differ by more than
+noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from retclip import config
+from retclip.errors import ConfigError
+from retclip.evaluation_parts import evaluate_with
+from retclip.namespaces import Source, opened
+from retclip.progress import OnProgress, Progress
+from retclip.session import Components, Session
+
+if TYPE_CHECKING:
+    from retclip.evaluation_run import Answers, Output
+    from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation
+    from retclip.workflows.evaluation.paired_differences import Difference
+
+
+@dataclass(frozen=True)
+class PresetComparison:
+    """Presets on the same images.
+
+    evaluations: preset -> its figures, in the order in which they were asked for.
+    differences: of each further preset to the first, over the images that both counted; above 0 = it is better.
+    """
+
+    evaluations: Mapping[str, Evaluation]
+    differences: Mapping[str, tuple[Difference, ...]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        differences = {name: [row.as_dict() for row in rows] for name, rows in self.differences.items()}
+        return {"presets": {name: one.as_dict() for name, one in self.evaluations.items()}, "differences": differences}
+
+
+def compare(
+    session: Session, presets: Sequence[str], source: Source, answers: Answers, output: Output, workers: int,
+    on_progress: OnProgress,
+) -> PresetComparison:  # fmt: skip
+    """Evaluate every preset; see `RetCLIP.compare`. What a preset lacks is told before the first one is evaluated."""
+    if len(presets) < 2 or len(set(presets)) < len(presets) or answers.predictions is not None:
+        got = ", ".join(presets) or "none"
+        raise ConfigError("two presets or more, each once, that answer themselves", got, "correct --compare")
+    if output.folder is None:
+        with TemporaryDirectory(prefix="retclip-") as name:
+            kept = replace(output, folder=Path(name))
+            return compare(session, presets, source, answers, kept, workers, on_progress)
+    sessions = {name: with_preset(session, name) for name in presets}
+    for other in sessions.values():
+        other.segmenter()
+    address, folder = opened(session, source).address, output.folder
+    evaluations = {}
+    for name, other in sessions.items():
+        on_progress(Progress("evaluate", message=f"preset {name}"))
+        page = None if output.report is None else _page_of(output.report, name)
+        kept = replace(output, folder=folder / name, report=page)
+        evaluations[name] = evaluate_with(workers, other, address, answers, kept, on_progress)
+    return PresetComparison(evaluations, _differences(folder, presets, answers.bootstrap))
+
+
+def with_preset(session: Session, preset: str) -> Session:
+    """Return a session of the same store with another preset; what else was set holds for it, too. It must not be
+    closed apart."""
+    components = session.components
+    given = config.merged(components.given, {"preset": preset})
+    return Session(Components.configured(session.folder, components.file, given), session.without_store())
+
+
+def _page_of(report: Path, preset: str) -> Path:
+    return report.with_name(f"{report.stem}-{preset}{report.suffix}") if report.suffix else report / preset
+
+
+def _differences(
+    folder: Path, presets: Sequence[str], bootstrap: Bootstrap | None
+) -> dict[str, tuple[Difference, ...]]:
+    from retclip.workflows.evaluation.evaluation_difference import evaluation_difference
+    from retclip.workflows.evaluation.evaluation_figures import Bootstrap
+    from retclip.workflows.evaluation.run_folder import RunFolder
+
+    runs = [RunFolder.finished(folder / name) for name in presets]
+    drawn = bootstrap or Bootstrap()
+    return {
+        name: evaluation_difference(runs[0], run, drawn).whole for name, run in zip(presets[1:], runs[1:], strict=True)
+    }
