@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from retclip.asked_space import backbone_of, named_space, readers
 from retclip.errors import ConfigError, PluginUnavailable, SpaceMismatch, WeightsMissing
+from retclip.kinds import checked_filter, checked_limit
 from retclip.progress import OnProgress, silent
 from retclip.store.records import SegmentFilter
 
@@ -62,9 +63,9 @@ class Audit:
         """List what `mislabels` does, each with its nearest segments of the suggested class."""
         from retclip.workflows.audit.mislabels import mislabels
 
-        store, chosen = self._session.store, filter or SegmentFilter()
+        store, chosen = self._session.store, checked_filter(filter, SegmentFilter)
         return mislabels(
-            store, chosen, _limit(limit), self._space(space), store.options.device, frames, on_progress
+            store, chosen, checked_limit(limit), self._space(space), store.options.device, frames, on_progress
         )  # fmt: skip
 
     def frames(self, bits: int = 24, on_progress: OnProgress = silent) -> PhotoGroups:
@@ -84,8 +85,8 @@ class Audit:
         """List segments that are far from everything of their class, the farthest first."""
         from retclip.workflows.audit.outliers import outliers
 
-        store, chosen = self._session.store, filter or SegmentFilter()
-        far = outliers(store, chosen, _limit(limit), self._space(space), store.options.device, on_progress)
+        store, chosen = self._session.store, checked_filter(filter, SegmentFilter)
+        far = outliers(store, chosen, checked_limit(limit), self._space(space), store.options.device, on_progress)
         return self.table(far, "far from everything of their class")
 
     def conflicts(
@@ -98,8 +99,8 @@ class Audit:
         from retclip.workflows.audit.conflicts import conflicts
 
         _bound("alike", alike, 2.0)
-        store, chosen = self._session.store, filter or SegmentFilter()
-        contradicted = conflicts(store, chosen, _limit(limit), self._space(space), alike)
+        store, chosen = self._session.store, checked_filter(filter, SegmentFilter)
+        contradicted = conflicts(store, chosen, checked_limit(limit), self._space(space), alike)
         return self.table(contradicted, "labels that contradict each other")
 
     def duplicates(
@@ -114,12 +115,12 @@ class Audit:
         """
         from retclip.workflows.audit.duplicates import duplicates, leakage
 
-        store, chosen = self._session.store, filter or SegmentFilter()
+        store, chosen = self._session.store, checked_filter(filter, SegmentFilter)
         _bound("bits", bits, 128)
         _bound("within", within, 2.0)
         if against is not None:
             return leakage(store, against.images(), against.name, len(against), bits, on_progress)
-        return duplicates(store, chosen, _limit(limit), self._space(space), bits, within, on_progress)
+        return duplicates(store, chosen, checked_limit(limit), self._space(space), bits, within, on_progress)
 
     def coverage(
         self, filter: SegmentFilter | None = None, limit: int = LIMIT, few: int = 5, space: str | None = None
@@ -131,7 +132,7 @@ class Audit:
         """
         from retclip.workflows.audit.coverage import ThinClasses, coverage
 
-        store, chosen, limit = self._session.store, filter or SegmentFilter(), _limit(limit)
+        store, chosen, limit = self._session.store, checked_filter(filter, SegmentFilter), checked_limit(limit)
         texts, notes = self._texts(self._space(space))
         thin = coverage(store, chosen, limit, few, texts)
         return ThinClasses(tuple(thin), notes)
@@ -169,12 +170,6 @@ class Audit:
 
     def _space(self, name: str | None) -> FeatureSpace | None:
         return None if name is None else named_space(self._session, name)
-
-
-def _limit(limit: int) -> int:
-    if limit < 1:
-        raise ConfigError("a limit of at least 1", f"{limit}", "write e.g. --limit 100")
-    return limit
 
 
 def _bound(name: str, value: float, largest: float) -> None:

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from retclip.errors import DataError
+from retclip.errors import ConfigError, DataError
+from retclip.escaping import brief
+from retclip.kinds import checked_kind
 from retclip.report.segment_table import SegmentTable
 from retclip.store.records import SegmentFilter
 
@@ -23,6 +25,7 @@ ID_DIGITS = 32
 PAGE = 5000  # segments of a filter that are read at once
 LIST_HEAD = "segment"
 PARTED_BY = ",;\t"
+WHO = "ids of segments, a SegmentFilter or a table of `search`"
 
 
 @dataclass(frozen=True)
@@ -49,17 +52,26 @@ class CorrectionList:
         return _each_once(ids, self.classes, f" in {file}")
 
 
+def meant_ids(store: FeatureStore, meant: Meant) -> list[UUID]:
+    """List the segments that are meant, as `ids_of`, where nobody was asked before. Raises ConfigError, too, for a
+    filter without a condition: it would change the whole store."""
+    if isinstance(meant, SegmentFilter) and meant.selects_all:
+        todo = "add a condition, or name the segments: `memory.search` lists them"
+        raise ConfigError("a filter with a condition", "one that selects every segment of the store", todo)
+    return ids_of(store, meant)
+
+
 def ids_of(store: FeatureStore, meant: Meant) -> list[UUID]:
     """List the segments that are meant.
 
     meant: ids, or 8 digits of them or more; a table; a filter.
-    Raises DataError for unknown ids with their count, and where none is meant.
+    Raises DataError for unknown ids with their count, and where none is meant; ConfigError for what names none.
     """
     if isinstance(meant, SegmentFilter):
         return _filtered(store, meant)
     if isinstance(meant, SegmentTable):
         return list(meant.ids)
-    several = [meant] if isinstance(meant, UUID | str) else list(meant)
+    several = _listed(meant)
     whole = {text: _whole(text) for text in several}
     short = [str(text) for text, number in whole.items() if number is None]
     by_beginning = dict(zip(short, store.segments.find(short), strict=True))
@@ -108,6 +120,28 @@ def class_changes(store: FeatureStore, labels: Mapping[UUID, str]) -> dict[tuple
     return dict(Counter((segment.class_name, labels[number]) for number, segment in stored.items()).most_common())
 
 
+def class_name(name: Any) -> str:
+    """Return the name of a class. Raises ConfigError for what is no text."""
+    return checked_kind(name, str, "the name of a class as text", "write e.g. 'car'")
+
+
+def checked_why(why: Any) -> str:
+    """Return a reason. Raises ConfigError for what is no text."""
+    return checked_kind(why, str, "the reason as text", "write e.g. why='blurred'")
+
+
+def _listed(meant: Any) -> list[UUID | str]:
+    """Return ids as a list. Raises ConfigError for what is none."""
+    several = [meant] if isinstance(meant, UUID | str) else meant
+    if isinstance(several, bytes) or not isinstance(several, Iterable):
+        raise ConfigError(WHO, brief(meant), "name the segments")
+    ids = list(several)
+    for number in ids:
+        if not isinstance(number, UUID | str):
+            raise ConfigError(WHO, f"{brief(number)} among them", "name each by its id, or by 8 digits of it or more")
+    return ids
+
+
 def _filtered(store: FeatureStore, chosen: SegmentFilter) -> list[UUID]:
     ids, after = list[UUID](), None
     while True:
@@ -142,13 +176,13 @@ def labelled(store: FeatureStore, meant: Meant | Mapping[UUID | str, str], name:
     """Map the segments that are meant to their new classes.
 
     name: of the class of all; None: `meant` maps each to its own.
-    Raises DataError as `ids_of`, and for a segment with two classes.
+    Raises as `meant_ids`, DataError for a segment with two classes, and ConfigError for a class that is no text.
     """
     if isinstance(meant, Mapping):
-        return _each_once(ids_of(store, list(meant)), list(meant.values()))
+        return _each_once(ids_of(store, list(meant)), [class_name(each) for each in meant.values()])
     if name is None:
         raise DataError("the name of a class", "none", "give it, or a mapping of segments to classes")
-    return dict.fromkeys(ids_of(store, meant), name)
+    return dict.fromkeys(meant_ids(store, meant), class_name(name))
 
 
 def require_classes(store: FeatureStore, names: Iterable[str]) -> None:

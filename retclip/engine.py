@@ -19,6 +19,7 @@ from retclip.config import Settings
 from retclip.data.inputs import Classes as Names
 from retclip.data.inputs import ImageInput, as_image, as_vocabulary, several
 from retclip.errors import ConfigError
+from retclip.kinds import checked_filter
 from retclip.namespaces import Classes, Matches, Source, Spaces, filling_of, opened, remember_first
 from retclip.plugin.checked_source import CheckedSource
 from retclip.progress import OnProgress, silent
@@ -315,7 +316,7 @@ class RetCLIP:
         from retclip.workflows.search.query_vector import Marked
 
         question = SegmentQuestion(text, image, segment, Marked(box, point, as_path(mask)), space)
-        return search(self.session, question, filter or SegmentFilter(), limit, cursor)
+        return search(self.session, question, checked_filter(filter, SegmentFilter), limit, cursor)
 
     def show(self, segment: UUID | str, neighbours: int = 8, space: str | None = None) -> SegmentReport:
         """Tell everything that is known of a stored segment: origin, facts, the events behind them, its neighbours.
@@ -346,44 +347,48 @@ class RetCLIP:
         name: of the class; why: for the history; take_back: it is not said any more.
         Raises DataError for an unknown segment or class, and where nothing changes.
         """
-        from retclip.corrections import ids_of
+        from retclip.corrections import checked_why, class_name, meant_ids
 
-        return self.store.segments.reject(ids_of(self.store, segments), name, self.actor, not take_back, why)
+        ids, name = meant_ids(self.store, segments), class_name(name)
+        return self.store.segments.reject(ids, name, self.actor, not take_back, checked_why(why))
 
     def relabel(
         self, segments: Meant | Mapping[UUID | str, str], name: str | None = None, why: str = "", new: bool = False
     ) -> Edit:
         """Give stored segments another class, in one event; it outlives every rebuild.
 
-        segments: ids, or 8 digits of them or more; a filter; a table of `search`; or a mapping of ids to classes.
+        segments: ids, or 8 digits of them or more; a filter with a condition; a table of `search`; or a mapping of ids
+        to classes.
         name: the class of all, or an alias; None with a mapping.
         why: the reason, for the log.
         new: make the class where the store does not have it.
-        Raises DataError for unknown segments or classes.
+        Raises DataError for unknown segments or classes; ConfigError for a filter without a condition, which is the
+        whole store, and for what names no segment or class.
         """
-        from retclip.corrections import labelled
+        from retclip.corrections import checked_why, labelled
 
-        return self.store.segments.relabel_each(labelled(self.store, segments, name), self.actor, why, new)
+        labels = labelled(self.store, segments, name)
+        return self.store.segments.relabel_each(labels, self.actor, checked_why(why), new)
 
     def quarantine(self, segments: Meant, why: str = "") -> Edit:
         """Keep segments out of every answer, whatever runs find, until they are released. segments, why: as `relabel`.
         Raises DataError for unknown segments."""
-        from retclip.corrections import ids_of
+        from retclip.corrections import checked_why, meant_ids
 
-        return self.store.segments.quarantine(ids_of(self.store, segments), self.actor, why)
+        return self.store.segments.quarantine(meant_ids(self.store, segments), self.actor, checked_why(why))
 
     def release(self, segments: Meant, why: str = "") -> Edit:
         """Let quarantined segments answer again. segments, why: as `relabel`. Raises DataError for unknown segments."""
-        from retclip.corrections import ids_of
+        from retclip.corrections import checked_why, meant_ids
 
-        return self.store.segments.release(ids_of(self.store, segments), self.actor, why)
+        return self.store.segments.release(meant_ids(self.store, segments), self.actor, checked_why(why))
 
     def retire(self, segments: Meant, why: str = "") -> Edit:
         """Take segments out: no run brings them back, only an undo does. segments, why: as `relabel`. Raises DataError
         for unknown segments."""
-        from retclip.corrections import ids_of
+        from retclip.corrections import checked_why, meant_ids
 
-        return self.store.segments.retire(ids_of(self.store, segments), self.actor, why)
+        return self.store.segments.retire(meant_ids(self.store, segments), self.actor, checked_why(why))
 
     def suspects(
         self, filter: SegmentFilter | None = None, limit: int = 100, space: str | None = None,
@@ -412,7 +417,7 @@ class RetCLIP:
         """
         from retclip.store.records import EventFilter
 
-        return self.store.history.log(filter or EventFilter())
+        return self.store.history.log(checked_filter(filter, EventFilter))
 
     def classes_at(self, event: int) -> tuple[StoreClass, ...]:
         """The classes as of an event, with the segments that were visible then. event: its number, as `log` tells it.

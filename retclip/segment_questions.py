@@ -12,6 +12,7 @@ from uuid import UUID
 from retclip.asked_space import backbone_of, chosen_space, require_text
 from retclip.data.inputs import ImageInput, as_image
 from retclip.errors import ConfigError, DataError
+from retclip.kinds import checked_kind
 from retclip.report.segment_report import SegmentReport
 from retclip.report.segment_table import SegmentTable
 from retclip.store.records import ListedSegment, SegmentFilter
@@ -52,6 +53,9 @@ class SegmentQuestion:
             raise ConfigError("one of --text, --image and --segment", " and ".join(asked), "give one")
         if self.marked.words and self.image is None:
             raise ConfigError("--image beside --box, --point and --mask", "none", "name the photo")
+        for name in ("text", "space"):
+            if (words := getattr(self, name)) is not None:
+                checked_kind(words, str, f"`{name}` as text", "write it in quotes")
         if self.text is not None and not self.text.strip():
             raise ConfigError("words after --text", "none", "write e.g. --text 'a red car'")
 

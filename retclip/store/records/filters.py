@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from retclip.errors import ConfigError
+from retclip.escaping import brief
 from retclip.store.states import LabelSource, SegmentStatus
 
 BOUNDS = (("min_score", "max_score"), ("min_trust", "max_trust"))
@@ -50,22 +51,28 @@ class SegmentFilter:
 
     def __post_init__(self) -> None:
         for name in LISTS:
-            object.__setattr__(self, name, _values(getattr(self, name)))
+            object.__setattr__(self, name, values_of(getattr(self, name)))
         object.__setattr__(self, "states", tuple(SegmentStatus(state) for state in self.states))
         object.__setattr__(self, "label_sources", tuple(LabelSource(source) for source in self.label_sources))
         for name in ("classes", "datasets", "images"):
-            _require_all(name, getattr(self, name), str, "texts")
-        _require_all("runs", self.runs, int, "whole numbers")
+            require_all(name, getattr(self, name), str, "texts")
+        require_all("runs", self.runs, int, "whole numbers")
         if self.ids is not None:
-            ids = _values(self.ids)
-            _require_all("ids", ids, UUID, "UUIDs (`store.segments.find` reads shorter ones)")
+            ids = values_of(self.ids)
+            require_all("ids", ids, UUID, "UUIDs (`store.segments.find` reads shorter ones)")
             object.__setattr__(self, "ids", ids)
         for name in ("since", "until"):
-            object.__setattr__(self, name, _moment(getattr(self, name)))
+            object.__setattr__(self, name, moment_of(getattr(self, name)))
         for low, high in BOUNDS:
             _check_shares(self, low, high)
         if self.since is not None and self.until is not None and self.since > self.until:
             raise ConfigError("a moment `since` before `until`", f"{self.since} and {self.until}", "swap them")
+
+    @property
+    def selects_all(self) -> bool:
+        """Tell whether there is no condition: every visible segment is selected, or every segment."""
+        of_states = self.any_state or self.states == (SegmentStatus.VISIBLE,)
+        return of_states and replace(self, states=()) == SegmentFilter(states=())
 
     @property
     def any_state(self) -> bool:
@@ -79,13 +86,13 @@ class SegmentFilter:
     def as_dict(self) -> dict[str, Any]:
         """Make plain data of the conditions that were set, for JSON."""
         unset = SegmentFilter.__dataclass_fields__
-        given = {name: value for name, value in asdict(self).items() if value != unset[name].default}
+        conditions = {name: value for name, value in asdict(self).items() if value != unset[name].default}
         if self.ids is not None:
-            given["ids"] = [str(one) for one in self.ids]
-        return {name: list(value) if isinstance(value, tuple) else _plain(value) for name, value in given.items()}
+            conditions["ids"] = [str(number) for number in self.ids]
+        return {name: list(value) if isinstance(value, tuple) else _plain(value) for name, value in conditions.items()}
 
 
-def _values(values: Any) -> tuple[Any, ...]:
+def values_of(values: Any) -> tuple[Any, ...]:
     """Make a tuple of one value or several, each once, in order."""
     if values is None:
         return ()
@@ -93,14 +100,15 @@ def _values(values: Any) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(several))
 
 
-def _require_all(name: str, values: tuple[Any, ...], kind: type, kinds: str) -> None:
+def require_all(name: str, values: tuple[Any, ...], kind: type, kinds: str) -> None:
     """Raise ConfigError for a value of another kind."""
     for value in values:
         if not isinstance(value, kind):
-            raise ConfigError(f"{kinds} as `{name}`", repr(value), "see SegmentFilter")
+            raise ConfigError(f"{kinds} as `{name}`", brief(value), "see the filter's conditions")
 
 
-def _moment(moment: Any) -> datetime | None:
+def moment_of(moment: Any) -> datetime | None:
+    """Make the moment UTC; one without a zone is. Raises ConfigError for what is no datetime."""
     if moment is None:
         return None
     if not isinstance(moment, datetime):

@@ -9,7 +9,8 @@ from html import escape
 from typing import Any, overload
 from uuid import UUID
 
-from retclip.errors import ConfigError
+from retclip.kinds import checked_kind, checked_limit
+from retclip.store.records.filters import moment_of, require_all, values_of
 from retclip.store.states import Action, SegmentStatus
 
 EVENT_COLUMNS = (
@@ -108,9 +109,16 @@ class EventFilter:
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "actions", tuple(Action(action) for action in self.actions))
-        if self.limit is not None and self.limit < 1:
-            raise ConfigError("a limit of at least 1", f"{self.limit}", "write e.g. 20")
+        object.__setattr__(self, "actions", tuple(Action(action) for action in values_of(self.actions)))
+        object.__setattr__(self, "classes", values_of(self.classes))
+        require_all("classes", self.classes, str, "texts")
+        for name, kind in (("actor", str), ("segment", UUID), ("run", int), ("undone", bool)):
+            if (value := getattr(self, name)) is not None:
+                checked_kind(value, kind, f"a value of the kind {kind.__name__} as `{name}`", "see EventFilter")
+        for name in ("since", "until"):
+            object.__setattr__(self, name, moment_of(getattr(self, name)))
+        if self.limit is not None:
+            checked_limit(self.limit)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Connection, Select, func, select
 
-from retclip.errors import ConfigError
+from retclip.kinds import checked_limit
 from retclip.store.archive.vector_rows import PLACE, with_place
 from retclip.store.index.sync import Projection
 from retclip.store.records import FoundPage, SegmentFilter
@@ -102,8 +102,7 @@ def nearest_page(projection: Projection, question: VectorQuestion, after: str | 
     Raises ConfigError for a limit or a cursor that cannot be, DataError for names that the store does not have,
     StoreDamaged.
     """
-    if question.limit < 1:
-        raise ConfigError("a limit of at least 1", f"{question.limit}", "write e.g. 20")
+    checked_limit(question.limit)
     place = (-1.0, 0, 0) if after is None else place_of(after, question.asked, 3)
     distance, row, seen = float(place[0]), int(place[1]), max(0, int(place[2]))
     ranking, exact = Ranking((distance, row)), True

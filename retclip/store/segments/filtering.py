@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, not_, or_, select
 
 from retclip.errors import ConfigError, DataError
+from retclip.kinds import checked_limit
 from retclip.names import name_key
 from retclip.store.ids import stored_name
 from retclip.store.records import SegmentFilter, SegmentPage
@@ -92,8 +93,7 @@ def select_page(connection: Connection, chosen: SegmentFilter, limit: int, after
     after: the cursor of the page before, None for the first page.
     Raises ConfigError for a limit or a cursor that cannot be; DataError as `conditions`, and for unknown ids.
     """
-    if limit < 1:
-        raise ConfigError("a limit of at least 1", f"{limit}", "write e.g. 20")
+    checked_limit(limit)
     question = (LIST, chosen.spelled())
     last = 0 if after is None else int(place_of(after, question, 1)[0])
     query = _filtered(connection, chosen, Segment.id, Segment.point_id).where(Segment.id > last)
