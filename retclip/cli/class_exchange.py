@@ -39,9 +39,10 @@ def export(
         done = memory.classes.export(file, None if every else classes, backbone)
     if at.json:
         output.data(done.as_dict())
+    negatives = f", {done.negatives} of them negative examples," if done.negatives else ""
     lacking = f"; {done.lacking} segments without a vector left out" if done.lacking else ""
     output.message(
-        f"{done.file}: {done.segments} segments of {len(done.classes)} classes from {done.photos} photos, "
+        f"{done.file}: {done.segments} segments{negatives} of {len(done.classes)} classes from {done.photos} photos, "
         f"{done.size / 1000:.0f} kB{lacking}; vectors of {done.space.backbone} (space {done.space.id}); "
         f"sha256 {done.sha256}"
     )
@@ -80,7 +81,8 @@ def _say(done: ImportReport, store: Path, seconds: float, looked: bool) -> None:
     verb = "would be stored" if done.dry_run else "stored"
     counts = f"{done.segments} segments of {len(done.per_class)} classes from {done.photos} photos {verb}"
     more = {
-        "were there already": done.present, "are being stored by another process": done.elsewhere,
+        "are negative examples from now on": done.negatives, "were there already": done.present,
+        "are being stored by another process": done.elsewhere,
         "not stored, for their photo is not at hand": done.without_photo,
         "dropped, for their mask meets no cell of the backbone": done.dropped,
     }  # fmt: skip

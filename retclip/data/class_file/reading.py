@@ -146,6 +146,8 @@ def _check_references(contents: ClassFile, path: Path) -> None:
         for what, end in ends.items():
             if getattr(segment, what) >= end:
                 raise _damaged(path, f"line {n} of segments.jsonl, {what} {getattr(segment, what)} of {end}")
+        if list(segment.against) != sorted({line for line in segment.against if line < len(contents.classes)}):
+            raise _damaged(path, f"line {n} of segments.jsonl, against {segment.against} of {len(contents.classes)}")
         _check_mask(segment, contents.photos[segment.photo], f"line {n} of segments.jsonl", path)
     slots = [
         (segment.photo, contents.origins[segment.origin].proposer, segment.prompt, segment.ordinal)

@@ -7,7 +7,7 @@ FILE, a zip whose members are not compressed:
     photos.jsonl     sha256, id, width, height, address, author, licence
     origins.jsonl    who made masks and labels: data set, source, proposer, its version and settings, components
     segments.jsonl   photo, origin and class (lines of the above, from 0), slot, box, area, COCO run lengths,
-                     label, scores
+                     label, scores, classes that it is a negative example of
     vectors.npy      (segments, dim) little-endian float16, a row per line of segments.jsonl, of unit length
 """
 
@@ -25,7 +25,8 @@ from retclip.escaping import one_line
 from retclip.names import LONGEST, checked_name
 from retclip.types import FeatureSpace
 
-FORMAT, VERSION = "retclip-classes", 1
+FORMAT, VERSION = "retclip-classes", 2
+WITH_NEGATIVES = 2  # the first version; a file without any is of version 1, which older programs read
 MANIFEST, VECTORS = "manifest.json", "vectors.npy"
 LABEL_SOURCES = ("annotation", "detector", "assigned", "person")
 
@@ -85,7 +86,7 @@ class Manifest(Record):
     """The manifest: what the file is, and what its other members must be."""
 
     format: Literal["retclip-classes"]
-    version: Literal[1]
+    version: Literal[1, 2]
     space: Space
     classes: Line
     photos: Line
@@ -144,6 +145,8 @@ class FileSegment(Record):
     box: x, y, width, height, in pixels of the upright photo; area: in pixels.
     counts: COCO compressed run lengths of the whole photo, column by column.
     score: the proposer's objectness, [0, 1]; detector_score, mask_score: what it was made of.
+    against: lines of the classes that it is a negative example of, ascending; where its own is among them it never
+    votes, and its label is only the place where it is kept.
     """
 
     photo: Line
@@ -159,6 +162,7 @@ class FileSegment(Record):
     score: Share
     detector_score: Share | None = None
     mask_score: Share | None = None
+    against: tuple[Line, ...] = Field((), strict=False)
 
 
 RECORDS: Mapping[str, type[Record]] = {

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from retclip.data.class_file.records import FORMAT, MANIFEST, RECORDS, VECTORS, VERSION, ClassFile, Record
+from retclip.data.class_file.records import FORMAT, MANIFEST, RECORDS, VECTORS, WITH_NEGATIVES, ClassFile, Record
 from retclip.errors import DataError
 from retclip.limits import check_size, current
 from retclip.own_files import require_replaceable, write_durably
@@ -47,7 +47,7 @@ def packed_class_file(contents: ClassFile) -> bytes:
     space = contents.space
     manifest = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": WITH_NEGATIVES if any(segment.against for segment in contents.segments) else 1,
         "space": {
             "id": space.id, "backbone": space.backbone, "weights": space.weights,
             "preprocessing": space.preprocessing, "pooling": space.pooling, "dim": space.dim,

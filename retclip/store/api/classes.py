@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from retclip.store.classes import additions, class_counts, class_edits, imports
-from retclip.store.records import Edit, HistoryEvent, StoreClass
+from retclip.store.records import Edit, HistoryEvent, OpenRun, StoreClass
 from retclip.store.segments.categories import find_category
 from retclip.store.sql.transactions import Transactions
 
@@ -76,13 +77,20 @@ class Classes:
         """
         return self._catalog.write(imports.note, sha256)
 
-    def finish_import(self, sha256: str, runs: Sequence[int]) -> int | None:
+    def unsaid_negatives(self, negatives: Mapping[str, Sequence[UUID]]) -> dict[str, list[UUID]]:
+        """List those negative examples, by class, of which nobody has said yet whether they are of it."""
+        return self._catalog.read(imports.unsaid, negatives)
+
+    def finish_import(
+        self, sha256: str, runs: Sequence[OpenRun], negatives: Mapping[str, Sequence[UUID]] | None = None
+    ) -> int | None:
         """End an import; returns the number of its event, None if it stored nothing.
 
         sha256: of the class file.
-        runs: rows of its runs.
+        runs: its runs.
+        negatives: by class, segments that were there before and are negative examples of it from now on.
         """
-        return self._catalog.write(imports.finish, sha256, runs)
+        return self._catalog.write(imports.finish, sha256, runs, negatives or {})
 
     def undo_unfinished(self, name: str, actor: str) -> list[int]:
         """Undo the additions of a class whose process died before they ended or were judged; returns their events."""

@@ -36,23 +36,14 @@ def add_rejections(
     connection: Connection, event: int, segments: Sequence[int], category: int, holds: bool = True
 ) -> None:
     """Add the fact that segments are not of a class, or are no longer said not to be."""
-    rows = [{"segment_id": one, "category_id": category, "holds": holds} for one in segments]
+    rows = [{"segment_id": segment, "category_id": category, "holds": holds} for segment in segments]
     add_linked(connection, "rejection_facts", event, rows)
 
 
 def rejections(connection: Connection, categories: Sequence[int] | None = None) -> list[Rejection]:
     """List the rejections that hold, by segment. categories: rows of classes; None = against all."""
-    query = (
-        select(RejectionFact.segment_id, RejectionFact.category_id, RejectionFact.holds)
-        .outerjoin(events.UNDO, events.UNDO.undoes == RejectionFact.event_id)
-        .where(events.UNDO.id.is_(None))
-        .order_by(RejectionFact.id)
-    )
-    newest = {(row.segment_id, row.category_id): row.holds for row in connection.execute(query)}
-    merged, asked = merged_into(connection), None if categories is None else set(categories)
-    holding = {(segment, merged.get(category, category)) for (segment, category), holds in newest.items() if holds}
-    if asked is not None:
-        holding = {pair for pair in holding if pair[1] in asked}
+    asked = None if categories is None else set(categories)
+    holding = {pair for pair, holds in words(connection).items() if holds and (asked is None or pair[1] in asked)}
     columns: tuple[Any, ...] = (Segment.id, Segment.point_id, Segment.category_id)
     shown = joined(select(*columns)).where(visible())
     there = {row.id: row for row in rows_in(connection, shown, Segment.id, sorted({pair[0] for pair in holding}))}
@@ -63,9 +54,25 @@ def rejections(connection: Connection, categories: Sequence[int] | None = None) 
     ]
 
 
+def words(connection: Connection) -> dict[tuple[int, int], bool]:
+    """Map segments and classes, by their rows, to the newest word that holds: whether the one is not of the other."""
+    query = (
+        select(RejectionFact.segment_id, RejectionFact.category_id, RejectionFact.holds)
+        .outerjoin(events.UNDO, events.UNDO.undoes == RejectionFact.event_id)
+        .where(events.UNDO.id.is_(None))
+        .order_by(RejectionFact.id)
+    )
+    newest = {(row.segment_id, row.category_id): row.holds for row in connection.execute(query)}
+    merged, said = merged_into(connection), dict[tuple[int, int], bool]()
+    for (segment, category), holds in newest.items():
+        pair = segment, merged.get(category, category)
+        said[pair] = holds or said.get(pair, False)
+    return said
+
+
 def not_of_own_class(connection: Connection) -> list[int]:
     """List the rows of the visible segments that were rejected for their own label: no members of their class."""
-    return [one.segment for one in rejections(connection) if one.category == one.label]
+    return [known.segment for known in rejections(connection) if known.category == known.label]
 
 
 def state(connection: Connection) -> tuple[int, int, int]:

@@ -23,6 +23,7 @@ class ExportedSegment:
     box: x, y, width, height, in pixels of the upright photo.
     rle: COCO compressed counts.
     run: that made its mask; vector_run: that made its vector, None without one.
+    against: rows of the exported classes that it is a negative example of. Its own class may be none of the exported.
     """
 
     category: int
@@ -44,6 +45,7 @@ class ExportedSegment:
     mask_score: float | None
     run: int
     vector_run: int | None
+    against: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class ExportedRun:
 
 @dataclass(frozen=True, eq=False)
 class Export:
-    """Segments of classes, with their vectors in one space, in the order of photos and slots.
+    """Segments of classes and their negative examples, with their vectors in one space, by photos and slots.
 
     runs: by row, those that the segments name.
     vectors: (n, d) float16, a row per segment.

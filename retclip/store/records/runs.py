@@ -110,6 +110,7 @@ class NewSegment:
     score: the proposer's objectness, [0, 1].
     detector_score, mask_score: its parts, [0, 1], None if there is no such model.
     class_name: the class of its label, "" = the prompt.
+    against: classes that it is a negative example of.
     """
 
     prompt: str
@@ -123,6 +124,7 @@ class NewSegment:
     detector_score: float | None = None
     mask_score: float | None = None
     class_name: str = ""
+    against: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

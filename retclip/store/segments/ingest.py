@@ -93,6 +93,8 @@ def _commit(
             changed += [*filled.masks, *filled.retired]
         if masks and _is_against(connection, run):
             add_rejections(connection, event(), sorted(masks), next(iter(stored.ids.values())))
+        for name, segments in _negatives(results, rows, masks).items():
+            add_rejections(connection, event(), segments, stored.ids[name])
         vector_rows.forget(connection, run.space_id, refilled)
         vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, masks, checksums)
         announce_changes(connection, changed)
@@ -132,7 +134,20 @@ def _stored_names(run: OpenRun, results: Sequence[UnitResult]) -> dict[str, None
     with segments, so that one without a segment leaves no class behind."""
     if run.kind not in (*ADDITIONS, RunKind.CLASS_IMPORT):
         return {prompt: None for result in results for prompt in result.prompts}
-    return {segment.label: None for result in results for segment in result.segments}
+    segments = [segment for result in results for segment in result.segments]
+    return dict.fromkeys(name for segment in segments for name in (segment.label, *segment.against))
+
+
+def _negatives(
+    results: Sequence[UnitResult], rows: Mapping[int, int], filled: Collection[int]
+) -> dict[str, list[int]]:  # fmt: skip
+    """List the filled slots that are negative examples of a class, by its name. rows: in the shard, by slot."""
+    segments = [segment for result in results for segment in result.segments]
+    negatives: dict[str, list[int]] = {}
+    for slot in sorted(filled):
+        for name in segments[rows[slot]].against if slot in rows else ():
+            negatives.setdefault(name, []).append(slot)
+    return negatives
 
 
 def _added_class(connection: Connection, run: OpenRun, results: Sequence[UnitResult]) -> int | None:

@@ -33,7 +33,8 @@ class ExportReport:
     """What was exported.
 
     sha256, size: of the file, bytes.
-    classes: segments by class.
+    classes: segments by class, without those that count against it alone.
+    negatives: negative examples of these classes, of the segments.
     lacking: segments that were left out because they have no vector in the space.
     """
 
@@ -45,6 +46,7 @@ class ExportReport:
     segments: int
     photos: int
     lacking: int
+    negatives: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -54,7 +56,7 @@ class ExportReport:
 def export_classes(
     store: FeatureStore, names: Sequence[str] | None, path: Path, space: FeatureSpace | None = None
 ) -> ExportReport:
-    """Write the visible segments of classes into a class file, whole or not at all.
+    """Write the visible segments of classes and their negative examples into a class file, whole or not at all.
 
     names: None = every class that has a segment.
     space: of the vectors, None = the first build's.
@@ -66,13 +68,14 @@ def export_classes(
     space_id, space = store.spaces.row_of(space)
     chosen = _chosen(store.classes.all(), names)
     export = store.segments.export([store_class.id for store_class in chosen], space_id)
-    counts = Counter(segment.category for segment in export.segments)
+    counts = Counter(segment.category for segment in export.segments if segment.category not in segment.against)
+    negatives = sum(bool(segment.against) for segment in export.segments)
     counted = {store_class.name: counts[store_class.id] for store_class in chosen}
     contents = class_file_of(export, chosen, space)
     sha256 = write_class_file(path, contents)
     return ExportReport(
         str(path), sha256, path.stat().st_size, space, counted, len(contents.segments), len(contents.photos),
-        export.lacking,
+        export.lacking, negatives,
     )  # fmt: skip
 
 
@@ -90,7 +93,7 @@ def class_file_of(export: Export, classes: Sequence[StoreClass], space: FeatureS
         origins.setdefault(key, origin)
         photo = photo_lines.setdefault(segment.image_sha256, len(photo_lines))
         origin_line = origin_lines.setdefault(key, len(origin_lines))
-        segments.append(_segment(segment, photo, origin_line, lines[segment.category]))
+        segments.append(_segment(segment, photo, origin_line, lines))
     return ClassFile(
         space, tuple(map(_class, classes)), tuple(photos.values()), tuple(origins.values()), tuple(segments),
         export.vectors,
@@ -100,7 +103,7 @@ def class_file_of(export: Export, classes: Sequence[StoreClass], space: FeatureS
 def _chosen(classes: Sequence[StoreClass], names: Sequence[str] | None) -> list[StoreClass]:
     """Return the classes of those names, by name. Raises DataError."""
     if names is None:
-        return [store_class for store_class in classes if store_class.segments]
+        return [store_class for store_class in classes if store_class.segments or store_class.negatives]
     by_key = {name_key(term): known for known in classes for term in (*known.aliases, known.name)}
     chosen: dict[int, StoreClass] = {}
     for name in names:
@@ -109,7 +112,7 @@ def _chosen(classes: Sequence[StoreClass], names: Sequence[str] | None) -> list[
             near = difflib.get_close_matches(name, [known.name for known in classes], 3)
             todo = f"did you mean {' or '.join(map(repr, near))}?" if near else "see `retclip class list`"
             raise DataError("a class of the store", repr(name), todo)
-        if not store_class.segments:
+        if not store_class.segments and not store_class.negatives:
             todo = "leave it out, or add it first: retclip class add"
             raise DataError("a class with segments to export", f"{store_class.name!r}, which has none", todo)
         chosen[store_class.id] = store_class
@@ -147,13 +150,19 @@ def _origin(segment: ExportedSegment, runs: Mapping[int, ExportedRun]) -> FileOr
     )  # fmt: skip
 
 
-def _segment(segment: ExportedSegment, photo: int, origin: int, line: int) -> FileSegment:
+def _segment(segment: ExportedSegment, photo: int, origin: int, lines: Mapping[int, int]) -> FileSegment:
+    """Return a segment. A negative example whose own class is not exported is kept in a class that it counts against.
+
+    lines: of the classes, by row.
+    """
+    against = sorted(lines[category] for category in segment.against)
+    line = lines[segment.category] if segment.category in lines else against[0]
     return FileSegment.model_validate(
         {
             "photo": photo, "origin": origin, "class": line, "prompt": segment.prompt, "ordinal": segment.ordinal,
             "box": segment.box, "area": segment.area, "counts": segment.rle.decode("ascii"),
             "label_source": str(segment.label_source), "confidence": segment.confidence, "score": segment.score,
-            "detector_score": segment.detector_score, "mask_score": segment.mask_score,
+            "detector_score": segment.detector_score, "mask_score": segment.mask_score, "against": against,
         }
     )  # fmt: skip
 

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,6 +108,7 @@ class _Import:
         self._is_thing = {file_class.name: file_class.thing for file_class in classes}
         self._synonyms = {file_class.name: file_class.synonyms for file_class in classes if file_class.synonyms}
         self._seen = 0
+        self._unsaid: dict[str, list[UUID]] = {}  # of segments that are there: of which class each is no example
 
     def planned(self) -> ImportReport:
         """Return what would be stored; nothing is written."""
@@ -118,11 +121,12 @@ class _Import:
     def stored(self, on_progress: OnProgress) -> ImportReport:
         """Store what is not there; the index follows also what an import before this one stored when it was stopped."""
         self._store.refresh()
-        units, runs = self._units(), list[int]()
-        goes_on = self._store.classes.note_of_import(self._contents.sha256) if units else {}
-        for origin in sorted({unit.origin for unit in units}):
+        units, runs = self._units(), list[OpenRun]()
+        origins = sorted({unit.origin for unit in units} or self._origins_of_unsaid())
+        goes_on = self._store.classes.note_of_import(self._contents.sha256) if origins else {}
+        for origin in origins:
             run = self._store.runs.start(self._plan(self._contents.origins[origin], goes_on))
-            runs.append(run.id)
+            runs.append(run)
             state = RunState.FAILED
             try:
                 with signs_of_life(self._store, run):
@@ -134,7 +138,7 @@ class _Import:
             finally:
                 self._store.runs.finish(run, state, {"segments": self.report.segments, "photos": self.report.photos})
             goes_on = self._store.classes.note_of_import(self._contents.sha256)
-        event = self._store.classes.finish_import(self._contents.sha256, runs) if runs else None
+        event = self._store.classes.finish_import(self._contents.sha256, runs, self._unsaid) if runs else None
         self.report = replace(self.report, event=event)
         return self.report
 
@@ -144,7 +148,20 @@ class _Import:
         segments = self._store.segments.get(ids)
         stored = {number for number, segment in segments.items() if segment.status != SegmentStatus.RETIRED}
         self.report = replace(self.report, present=sum(number in stored for number in ids))
+        said = dict[str, list[UUID]]()
+        for line, number in enumerate(ids):
+            for name in self._file_units.against(line) if number in stored else ():
+                said.setdefault(name, []).append(number)
+        self._unsaid = self._store.classes.unsaid_negatives(said) if said else {}
+        known = {number for several in self._unsaid.values() for number in several}
+        self.report = replace(self.report, negatives=self.report.negatives + len(known))
         return self._file_units.without(stored)
+
+    def _origins_of_unsaid(self) -> set[int]:
+        """Return the origin under whose run negative examples are recorded where no segment is stored."""
+        known = {number for several in self._unsaid.values() for number in several}
+        lines = (line for line, number in enumerate(self._file_units.ids) if number in known)
+        return {self._contents.segments[line].origin for line in islice(lines, 1)}
 
     def _plan(self, origin: FileOrigin, goes_on: Mapping[str, Any]) -> RunPlan:
         options = self._options
@@ -232,7 +249,8 @@ class _Import:
     def _count(self, lines: Sequence[int], photos: set[int]) -> None:
         per_class = dict(self.report.per_class)
         for line in lines:
-            name = self._file_units.class_name(line)
-            per_class[name] = per_class.get(name, 0) + 1
+            name, against = self._file_units.class_name(line), self._file_units.against(line)
+            per_class[name] = per_class.get(name, 0) + (name not in against)
         segments, seen = self.report.segments + len(lines), self.report.photos + len(photos)
-        self.report = replace(self.report, segments=segments, photos=seen, per_class=per_class)
+        negatives = self.report.negatives + sum(bool(self._file_units.against(line)) for line in lines)
+        self.report = replace(self.report, segments=segments, photos=seen, per_class=per_class, negatives=negatives)

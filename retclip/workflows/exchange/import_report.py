@@ -35,7 +35,8 @@ class ImportReport:
     sha256: of the file.
     event: its number for `retclip undo`, None where nothing was stored.
     segments, photos: stored now; of a dry run, those that would be.
-    per_class: these segments by class of the file.
+    per_class: these segments by class of the file, without those that count against it alone.
+    negatives: segments that are negative examples from now on, of classes of the file; some were there already.
     present: segments that were there already.
     elsewhere: segments that another process is storing.
     photos_found, photos_missing: of those that were looked for, which were at hand.
@@ -52,6 +53,7 @@ class ImportReport:
     segments: int = 0
     photos: int = 0
     per_class: Mapping[str, int] = field(default_factory=dict)
+    negatives: int = 0
     present: int = 0
     elsewhere: int = 0
     photos_found: int = 0

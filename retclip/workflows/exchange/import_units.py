@@ -68,9 +68,10 @@ class FileUnits:
 
     def content(self, unit: ImportUnit) -> str:
         """Return the digest of what the file says of a unit's segments."""
-        line_numbers = {"photo", "origin", "class_line"}
+        line_numbers = {"photo", "origin", "class_line", "against"}
         segments = [self.contents.segments[line].model_dump(mode="json", exclude=line_numbers) for line in unit.lines]
-        return digest(json.dumps(segments, sort_keys=True), *map(self.class_name, unit.lines))
+        negatives = [f"{line} not {name}" for line, n in enumerate(unit.lines) for name in self.against(n)]
+        return digest(json.dumps(segments, sort_keys=True), *map(self.class_name, unit.lines), *negatives)
 
     def key(self, unit: ImportUnit) -> str:
         """Return the key of a unit in the ledger."""
@@ -82,13 +83,17 @@ class FileUnits:
         """Return the class of the segment at a line."""
         return self.contents.classes[self.contents.segments[line].class_line].name
 
+    def against(self, line: int) -> tuple[str, ...]:
+        """Return the classes that the segment at a line is a negative example of."""
+        return tuple(self.contents.classes[other].name for other in self.contents.segments[line].against)
+
     def segment(self, line: int) -> NewSegment:
         """Return the segment at a line as the store takes it."""
         segment = self.contents.segments[line]
         return NewSegment(
             segment.prompt, segment.ordinal, segment.box, segment.area, segment.score, segment.counts.encode(),
             LabelSource(segment.label_source), segment.confidence, segment.detector_score, segment.mask_score,
-            self.class_name(line),
+            self.class_name(line), self.against(line),
         )  # fmt: skip
 
     def _id(self, line: int) -> UUID:

@@ -142,8 +142,24 @@ def test_foreign_files_are_refused(tmp_path):
 
 
 def test_a_later_version_says_so(file):
-    rezipped(file, {"manifest.json": json.dumps(manifest(file) | {"version": 2}).encode()})
-    refused(file, "version 1", "version 2", "newer RetCLIP")
+    rezipped(file, {"manifest.json": json.dumps(manifest(file) | {"version": 3}).encode()})
+    refused(file, "version 2", "version 3", "newer RetCLIP")
+
+
+def test_negative_examples_come_back_and_make_the_second_version(tmp_path, file):
+    """A program of the first version, which would let them vote, refuses the file."""
+    assert manifest(file)["version"] == 1
+    path, whole = tmp_path / "not.zip", contents()
+    segments = (segment(against=(0, 1)), *whole.segments[1:])
+    write_class_file(path, replace(whole, segments=segments))
+    assert manifest(path)["version"] == 2 and read_class_file(path).segments == segments
+
+
+@pytest.mark.parametrize("against", [(2,), (1, 0), (0, 0)])
+def test_a_negative_example_of_no_class_is_refused(tmp_path, against):
+    path, whole = tmp_path / "not.zip", contents()
+    write_class_file(path, replace(whole, segments=(segment(against=against), *whole.segments[1:])))
+    refused(path, "line 1 of segments.jsonl, against")
 
 
 def test_a_space_whose_parts_make_another_is_refused(file):

@@ -329,3 +329,71 @@ def test_every_step_can_be_the_last(kit, home, bring, file, tmp_path, stopped_at
             assert step > 10
             return
     raise AssertionError("the import never came to its end")
+
+
+@pytest.fixture
+def doubted(home, tmp_path):
+    """A file of cars alone: one that is a car, one that is none, and two patches of grass that are none."""
+    ids = {name: [number for number, _ in ids_of(home, name)] for name in ("car", "grass")}
+    home.segments.reject([ids["car"][0], *ids["grass"]], "car", "ann")
+    path = tmp_path / "cars.zip"
+    report = export_classes(home, ["car"], path)
+    assert (report.classes, report.segments, report.negatives) == ({"car": 1}, 4, 3)
+    return path
+
+
+def negatives_of(store):
+    return {one.name: one.negatives for one in store.classes.all() if one.negatives}
+
+
+def test_negative_examples_travel_with_their_class(home, abroad, bring, doubted, tmp_path):
+    report = bring(abroad, doubted)
+    assert (report.segments, report.negatives, report.per_class) == (4, 3, {"car": 1})
+    assert counted(abroad) == {"car": 1} and negatives_of(abroad) == {"car": 3}
+    assert sorted(abroad.segments.rejected()["car"]) == sorted(home.segments.rejected()["car"])
+    near = abroad.nearest(torch.eye(3), [abroad.classes.id_of("car")], 9, False)
+    there, here = near.negatives, home.nearest(torch.eye(3), [home.classes.id_of("car")], 9, False).negatives
+    assert sorted(there.distances.flatten().tolist()) == sorted(here.distances.flatten().tolist())
+    export_classes(abroad, ["car"], tmp_path / "again.zip")
+    assert (tmp_path / "again.zip").read_bytes() == doubted.read_bytes()
+    assert not bring(abroad, doubted).negatives
+    abroad.undo(report.event, "ann")
+    assert not counted(abroad) and not abroad.segments.rejected()
+
+
+def test_with_its_own_class_a_negative_example_keeps_its_label(home, abroad, bring, doubted, tmp_path):
+    assert export_classes(home, None, tmp_path / "all.zip").negatives == 3
+    bring(abroad, tmp_path / "all.zip")
+    assert counted(abroad) == counted(home) == {"sky": 4, "grass": 2, "car": 1}
+    assert negatives_of(abroad) == {"car": 3}
+
+
+def test_segments_that_are_there_become_negative_examples(kit, home, abroad, bring, doubted, world):
+    build_store(kit.parts(abroad), world, "home:/secret/place/photos?split=train")
+    assert bring(abroad, doubted, dry_run=True).negatives == 3 and not negatives_of(abroad)
+    report = bring(abroad, doubted)
+    assert (report.segments, report.present, report.negatives) == (0, 4, 3)
+    assert counted(abroad) == {"sky": 4, "grass": 2, "car": 1} and negatives_of(abroad) == {"car": 3}
+    again = bring(abroad, doubted)
+    assert (again.negatives, again.event) == (0, None)
+    abroad.undo(report.event, "ann")
+    assert counted(abroad)["car"] == 2 and not negatives_of(abroad)
+    assert bring(abroad, doubted).negatives == 3
+    abroad.segments.reject(abroad.segments.rejected()["car"], "car", "ann", holds=False)
+    assert bring(abroad, doubted).negatives == 0 and not negatives_of(abroad), "what a person said stays"
+
+
+def test_a_negative_example_votes_for_its_class_at_no_step(bring, doubted, tmp_path, stopped_at):
+    for step in range(100):
+        store = FeatureStore.create(tmp_path / f"store{step}")
+        stopped = stopped_at(step, partial(bring, store, doubted, at_once=1))
+        store.close()
+        with FeatureStore.open(tmp_path / f"store{step}") as store:
+            assert counted(store).get("car", 0) <= 1
+            bring(store, doubted)
+            assert counted(store) == {"car": 1} and negatives_of(store) == {"car": 3}
+            assert len(store.history.log()) == 1
+        if not stopped:
+            assert step > 10
+            return
+    raise AssertionError("the import never came to its end")
