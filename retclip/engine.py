@@ -446,12 +446,13 @@ class RetCLIP:
         part: Part | None = None,
         oracles: str | Sequence[str] = (),
         workers: int = 1,
+        figures: str | PathLike[str] | None = None,
     ) -> Evaluation:
         """Segment an annotated source with its own classes and compare: PQ, SQ, RQ, mAP, mIoU, FWIoU, boundary IoU and
         the calibration of the scores, in percent, with intervals over the images.
 
         seen: the classes that the fine-tuning saw, for figures apart (None = the in-vocabulary classifier's).
-        report: write one HTML page, FILE.html or a folder; pictures: how many images it shows.
+        report: write one HTML page, FILE.html or a folder; pictures: images it shows, and as many of the worst.
         bootstrap: how the intervals are drawn; None = 1,000 drawings of seed 0.
         predictions: a COCO panoptic JSON of any tool, with its folder of PNGs, in the place of this memory's answers:
         neither models nor a store are used; AP is not counted.
@@ -460,6 +461,7 @@ class RetCLIP:
         oracles: what is counted as well with the truth in the place of parts of the system: "masks", "labels",
         "selection", several joined by +, or "all" (`oracles` of the answer says what each part costs).
         workers: processes that share the images; the figures are those of one.
+        figures: a folder for classes, confusion, reliability and costs of parts as PNG and SVG.
         Raises DataError where the source has no classes or no image could be used, and where `report` cannot be
         written, before the work; ConfigError, PluginError, WeightsMissing, StoreError.
         """
@@ -469,7 +471,7 @@ class RetCLIP:
 
         asked = oracles_of([oracles] if isinstance(oracles, str) else oracles)
         answers = Answers(seen, bootstrap, None if predictions is None else Path(predictions), asked)
-        output = Output(None if report is None else Path(report), pictures, None if out is None else Path(out), part)
+        output = Output(_path(report), pictures, _path(out), part, figures=_path(figures))
         return evaluate_with(workers, self.session, source, answers, output, on_progress)
 
     def compare(  # noqa: PLR0913  (as evaluate)
@@ -484,11 +486,12 @@ class RetCLIP:
         out: str | PathLike[str] | None = None,
         oracles: str | Sequence[str] = (),
         workers: int = 1,
+        figures: str | PathLike[str] | None = None,
     ) -> PresetComparison:
         """Evaluate several presets on one source and this store, side by side, and compare each with the first.
 
         presets: names; what else was set holds for each of them.
-        report: a page for each preset, its name behind that of the file, or in the folder.
+        report, figures: for each preset, its name behind that of the file, or in the folder.
         out: each preset keeps its counts and `run.json` in a folder of its name below it.
         The others, and what is raised: see `evaluate`. Raises ConfigError for less than two presets.
         """
@@ -498,7 +501,7 @@ class RetCLIP:
 
         asked = oracles_of([oracles] if isinstance(oracles, str) else oracles)
         answers = Answers(seen, bootstrap, None, asked)
-        output = Output(None if report is None else Path(report), pictures, None if out is None else Path(out))
+        output = Output(_path(report), pictures, _path(out), figures=_path(figures))
         return compare(self.session, presets, source, answers, output, workers, on_progress)
 
     def finetune(
@@ -539,3 +542,7 @@ class RetCLIP:
         chain_head: the head of the chain of events as it was noted once (`log().head`), in full or from 8 digits on.
         """
         return check(self.session.components, repair, store=self.session.without_store(), chain_head=chain_head)
+
+
+def _path(name: str | PathLike[str] | None) -> Path | None:
+    return None if name is None else Path(name)

@@ -20,6 +20,7 @@ from retclip.store.states import IndexKind
 
 if TYPE_CHECKING:
     from retclip.executors.one_task_each import Tell
+    from retclip.plugin.checked_source import CheckedSource
     from retclip.workflows.evaluation.evaluation_figures import Evaluation
 
 ONE_THREAD = {"device": {"threads": 1}}
@@ -62,13 +63,14 @@ def evaluate_with(
     if answers.predictions is None:
         session.segmenter()  # what is missing is told before processes start
     photos = opened(session, source)
-    _count(workers, session, photos.address, len(photos), answers, output.folder, on_progress)
+    _count(workers, session, photos, answers, output, output.folder, on_progress)
     return evaluate(session, photos, answers, output, on_progress)
 
 
 def _count(
-    workers: int, session: Session, address: str, images: int, answers: Answers, folder: Path, on_progress: OnProgress
-) -> None:
+    workers: int, session: Session, photos: CheckedSource, answers: Answers, output: Output, folder: Path,
+    on_progress: OnProgress,
+) -> None:  # fmt: skip
     """Let processes count what is not counted yet, and put it into the folder."""
     from retclip.executors.one_task_each import one_task_each
     from retclip.own_files import claim_folder
@@ -78,7 +80,7 @@ def _count(
     claim_folder(folder, KIND)
     absorb_parts(folder)  # of an earlier start
     counted = counted_in(folder)
-    components = session.components
+    components, shown = session.components, output.report is not None
     settings = config.merged(components.given, ONE_THREAD)
     if session.folder is not None and components.settings.store.index == IndexKind.EDGE.value:
         settings = config.merged(settings, IN_MEMORY)
@@ -90,12 +92,12 @@ def _count(
         )
     tasks = [
         PartOfImages(
-            session.folder, settings, components.file, address, answers,
-            Output(folder=folder / PARTS / f"{n}-of-{workers}", part=Part(n, workers), counted=counted),
+            session.folder, settings, components.file, photos.address, answers,
+            Output(None, output.pictures, folder / PARTS / f"{n}-of-{workers}", Part(n, workers), counted, shown),
         )
         for n in range(1, workers + 1)
     ]  # fmt: skip
-    done: dict[int, Progress] = {}
+    done, images = dict[int, Progress](), len(photos)
 
     def told(now: tuple[int, Progress]) -> None:
         done[now[0]] = now[1]

@@ -51,6 +51,8 @@ class Output:
     folder: of run.json and the counts of each image; None = none.
     part: of the images, which needs the folder; None = all.
     counted: numbers of images that another folder has.
+    shown: whether pictures are kept, though this process writes no page.
+    figures: a folder for figures as PNG and SVG; None = none.
     """
 
     report: Path | None = None
@@ -58,6 +60,8 @@ class Output:
     folder: Path | None = None
     part: Part | None = None
     counted: frozenset[int] = frozenset()
+    shown: bool = False
+    figures: Path | None = None
 
 
 def evaluate(session: Session, source: Source, answers: Answers, output: Output, on_progress: OnProgress) -> Evaluation:
@@ -65,25 +69,33 @@ def evaluate(session: Session, source: Source, answers: Answers, output: Output,
     if answers.predictions is None:
         session.segmenter()  # what is missing is told before a source is read
     from retclip.report.evaluation_page import EvaluationPage
+    from retclip.report.figure_files import require_matplotlib, write_figures
+    from retclip.report.shown_images import ShownImages
     from retclip.workflows.building.source_classes import annotated_vocabulary
     from retclip.workflows.evaluation.run_folder import Part
 
     if output.part is not None and output.folder is None:
         raise ConfigError("a folder for the part of an evaluation", "none", "name it: --out FOLDER")
-    page = None if output.report is None else EvaluationPage(output.report, output.pictures)
+    page = None if output.report is None else EvaluationPage(output.report)
+    if output.figures is not None:
+        require_matplotlib()
     photos = opened(session, source)
     names = annotated_vocabulary(photos).names
-    evaluator = _evaluator(session, photos, answers, page is not None and output.pictures > 0)
+    keeps = output.shown or page is not None or (output.folder is not None and answers.predictions is None)
+    most = output.pictures if keeps else 0
+    evaluator = _evaluator(session, photos, answers, most > 0)
     run = None if output.folder is None else evaluator.record_in(output.folder, photos.address, output.part or Part())
     evaluator.kept.counted_elsewhere = output.counted
+    images = ShownImages(most, output.folder if most else None, session.without_store())
     for judged in evaluator.judged(on_progress):
-        if page:
-            page.add(judged, names)
+        images.add(judged, names)
     evaluation = evaluator.evaluation()
     if run:
         run.write(evaluation)
     if page:
-        page.write(evaluation, photos.address)
+        page.write(evaluation, photos.address, images)
+    if output.figures is not None:
+        write_figures(output.figures, evaluation)
     return evaluation
 
 

@@ -59,7 +59,8 @@ def compare(
     for name, other in sessions.items():
         on_progress(Progress("evaluate", message=f"preset {name}"))
         page = None if output.report is None else _page_of(output.report, name)
-        kept = replace(output, folder=folder / name, report=page)
+        figures = None if output.figures is None else output.figures / name
+        kept = replace(output, folder=folder / name, report=page, figures=figures)
         evaluations[name] = evaluate_with(workers, other, address, answers, kept, on_progress)
     return PresetComparison(evaluations, _differences(folder, presets, answers.bootstrap))
 

@@ -109,6 +109,8 @@ def _say_written(evaluation: Evaluation, comparison: Comparison) -> None:
         from retclip.report.evaluation_page import page_file
 
         output.message(f"wrote {page_file(comparison.page.report)}")
+    if comparison.page.figures:
+        output.message(f"wrote figures into {comparison.page.figures}")
     if comparison.run.out:
         output.message(f"wrote {comparison.run.out / 'run.json'}")
 

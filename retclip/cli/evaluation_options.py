@@ -46,7 +46,10 @@ class Page:
     report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write one HTML page, or into a folder.")] = (
         None
     )
-    pictures: Annotated[int, typer.Option(min=0, help="Images that the report shows.")] = 12
+    pictures: Annotated[int, typer.Option(min=0, help="Images that the report shows, and as many of the worst.")] = 12
+    figures: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the figures as PNG and SVG (retclip[figures]).")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ class Comparison:
         return {
             "seen": self.seen, "report": self.page.report, "pictures": self.page.pictures, "bootstrap": bootstrap,
             "out": self.run.out, "oracles": self.oracle or (), "workers": self.run.workers,
+            "figures": self.page.figures,
         }  # fmt: skip
 
     @property

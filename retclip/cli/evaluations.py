@@ -1,4 +1,4 @@
-"""`retclip evaluate-merge | evaluate-diff`: the folders that `retclip evaluate --out` wrote, added up and compared."""
+"""`retclip evaluate-merge | evaluate-diff | evaluate-report`: kept evaluations, added up, compared and shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retclip.cli import options, output
-from retclip.cli.evaluation_options import Intervals, PerClass
+from retclip.cli.evaluation_options import Intervals, Page, PerClass
 from retclip.cli.evaluation_tables import DIFFERENCE, difference_cells, print_evaluation
 from retclip.errors import PartialFailure
 
@@ -59,6 +59,17 @@ def evaluate_diff(
         output.message(
             f"left out: {changes.only_first} images of {first} alone, {changes.only_second} of {second} alone"
         )
+
+
+@options.spread
+def evaluate_report(
+    folder: Annotated[Path, typer.Argument(help="A folder that `retclip evaluate --out` wrote.")], page: Page
+) -> None:
+    """Write the page about a kept evaluation, and figures: no model and no store takes part."""
+    from retclip.report.evaluation_report import write_report
+
+    for path in write_report(folder, page.report, page.pictures, page.figures):
+        output.message(f"wrote {path}")
 
 
 def _print(changes: EvaluationDifference) -> None:

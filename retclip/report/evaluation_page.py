@@ -2,79 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from retclip.data.images import make_folder, resized
+from retclip.data.images import make_folder
 from retclip.errors import DataError
 from retclip.escaping import json_text
 from retclip.own_files import require_replaceable
-from retclip.report.html_page import jpeg_address, write_page
-from retclip.report.overlay import overlay
+from retclip.report.html_page import write_page
 from retclip.report.palette import class_colours
-from retclip.types import Image, PanopticSegmentation
-from retclip.workflows.evaluation.evaluate import Judged
+from retclip.report.shown_images import ShownImages
 from retclip.workflows.evaluation.evaluation_figures import Evaluation
 
-SIDE = 560  # longer side of a picture in pixels, so that names stay legible
 NAMES = ("pq", "sq", "rq", "map", "miou", "fwiou", "boundary_iou")
 TITLES = ("PQ", "SQ", "RQ", "mAP", "mIoU", "FWIoU", "boundary IoU")
 PAGE = "index.html"  # where a folder is named
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A row of the grid: three pictures as data addresses.
-
-    accuracy: percent of the labelled pixels; None where none is labelled.
-    """
-
-    name: str
-    photo: str
-    annotation: str
-    prediction: str
-    accuracy: float | None
-
-
 class EvaluationPage:
-    """Collects pictures while images are judged, evenly over the source, then writes the page.
+    """A page about an evaluation.
 
     path: the page where it ends in .html, else the folder of an index.html.
-    most: images that are shown.
 
     Raises DataError where the page could not be written, ConfigError where another one stands there: before the work.
     """
 
-    def __init__(self, path: Path, most: int) -> None:
+    def __init__(self, path: Path) -> None:
         self.file = page_file(path)
         make_folder(self.file.parent)
         if self.file.is_dir():
             raise DataError("a file to write, or a folder without .html at its end", str(self.file), "rename --report")
         require_replaceable(self.file, "--report")
-        self.most = most
-        self.shown: list[Shown] = []
 
-    def add(self, judged: Judged, names: Sequence[str]) -> None:
-        """Keep the image's pictures if it is one of those to be shown: every (total / most)th. names: the vocabulary,
-        which decides the colours."""
-        most, truth = min(self.most, judged.total), judged.image.truth
-        before, now = ((number * most) // max(1, judged.total) for number in (judged.number - 1, judged.number))
-        if not most or before == now or truth is None:
-            return
-        photo = _fitted(judged.image)
-        maps = (_scaled(segmentation, photo) for segmentation in (truth, judged.predicted))
-        annotated, predicted = (jpeg_address(overlay(photo, segmentation, names=names)) for segmentation in maps)
-        accuracy = None if judged.accuracy is None else 100 * judged.accuracy
-        self.shown.append(Shown(judged.name, jpeg_address(photo), annotated, predicted, accuracy))
-
-    def write(self, evaluation: Evaluation, source: str) -> Path:
+    def write(self, evaluation: Evaluation, source: str, images: ShownImages) -> Path:
         """Write the page; returns the file. source: its address. Raises DataError where the file cannot be written."""
-        write_page(self.file, "evaluation.html", _values(evaluation, source, self.shown), "--report")
+        write_page(self.file, "evaluation.html", _values(evaluation, source, images), "--report")
         return self.file
 
 
@@ -83,7 +46,7 @@ def page_file(path: Path) -> Path:
     return path if path.suffix.lower() in (".html", ".htm") else path / PAGE
 
 
-def _values(evaluation: Evaluation, source: str, shown: list[Shown]) -> dict[str, Any]:
+def _values(evaluation: Evaluation, source: str, images: ShownImages) -> dict[str, Any]:
     all_classes = {"classes": len(evaluation.per_class), **{name: getattr(evaluation, name) for name in NAMES}}
     occurring = {name: row for name, row in evaluation.per_class.items() if _occurs(row)}
     return {
@@ -96,9 +59,22 @@ def _values(evaluation: Evaluation, source: str, shown: list[Shown]) -> dict[str
         "classes": occurring,
         "absent": [name for name in evaluation.per_class if name not in occurring],
         "colours": {name: "rgb({},{},{})".format(*rgb) for name, rgb in class_colours(evaluation.per_class).items()},
-        "shown": shown,
+        "evenly": images.evenly,
+        "worst": [shown for shown in images.worst if shown.quality < 100],
+        "oracles": _oracle_bars(evaluation),
+        "costs": [("PQ", "pq"), ("mIoU", "miou")],
         "settings": json_text(evaluation.settings),
     }
+
+
+def _oracle_bars(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return a row for each group, oracle and figure: the figure as it is, and with the truth in place of parts."""
+    return [
+        {"group": group, "oracle": oracle.oracle, **{key: gains[key] for key in ("pq", "miou")}}
+        for group in (evaluation.oracles[0].gains if evaluation.oracles else ())
+        for oracle in evaluation.oracles
+        for gains in (oracle.gains[group],)
+    ]
 
 
 def _occurs(row: Mapping[str, Any]) -> bool:
@@ -111,20 +87,3 @@ def _system(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
         return [("predictions", settings["predictions"]["file"])]
     parts = [(role, settings[role]["name"]) for role in ("proposer", "backbone", "keys") if role in settings]
     return [*parts, ("classifiers", ", ".join(classifier["name"] for classifier in settings["classifiers"]))]
-
-
-def _fitted(image: Image) -> NDArray[np.uint8]:
-    """Return the photo with its longer side brought to SIDE; small drawings are enlarged as well."""
-    scale = SIDE / max(image.size)
-    return resized(image.pixels, (max(1, round(image.size[0] * scale)), max(1, round(image.size[1] * scale))))
-
-
-def _scaled(result: PanopticSegmentation, photo: NDArray[np.uint8]) -> PanopticSegmentation:
-    """Return the map at the photo's size, by nearest pixels; segments that vanish are left out."""
-    sizes = zip(photo.shape[:2], result.label_map.shape, strict=True)
-    rows, columns = ((np.arange(small) * full) // small for small, full in sizes)
-    label_map = result.label_map[rows[:, None], columns[None, :]]
-    ids, counts = np.unique(label_map, return_counts=True)
-    areas = dict(zip(ids.tolist(), counts.tolist(), strict=True))
-    infos = (replace(segment, area=areas[segment.id]) for segment in result.segments if segment.id in areas)
-    return PanopticSegmentation(label_map, tuple(infos))

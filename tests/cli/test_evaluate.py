@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 pytestmark = pytest.mark.usefixtures("own_plugins")
-GROUPS = ("all", "seen", "unseen")
+GROUPS, PAGES = ("all", "seen", "unseen"), ("first.html", "later.html")
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_the_report(evaluate, tmp_path, place, file):
     ran = evaluate("--report", tmp_path / place, "--pictures", "2", "--json")
     text = (tmp_path / file).read_text(encoding="utf-8")
     assert f"{json.loads(ran.out)['pq']:.1f}" in text
-    assert text.count("<img") == 6
+    assert text.split("evenly over the source")[-1].count("<img") == 6
     assert f"wrote {tmp_path / file}" in ran.err
 
 
@@ -230,3 +230,20 @@ def test_presets_side_by_side(run, built, monkeypatch, tmp_path):
     assert set(document) == {"presets", "differences"} and set(document["presets"]) == {"appearance", "nearest"}
     ran = run("evaluate", built.source, *fixed, "--compare", "nearest", "--part", "1/2", "--out", tmp_path / "part")
     assert ran.code == 2 and "leave --part or --compare out" in ran.err
+
+
+def test_a_page_and_figures_of_a_kept_evaluation(evaluate, run, tmp_path):
+    kept = tmp_path / "kept"
+    first = evaluate("--out", kept, "--report", tmp_path / "first.html", "--pictures", 2, "--oracle", "masks")
+    assert first.code == 0, first.err
+    before = {path: path.stat().st_mtime_ns for path in kept.rglob("*")}
+    ran = run(
+        "evaluate-report", kept, "--report", tmp_path / "later.html", "--pictures", 2, "--figures", tmp_path / "f"
+    )
+    assert (ran.code, ran.out) == (0, ""), ran.err
+    pages = [(tmp_path / name).read_text(encoding="utf-8").split("What produced this")[0] for name in PAGES]
+    assert pages[0] == pages[1], "the page of the kept counts is the page of the walk"
+    assert {path: path.stat().st_mtime_ns for path in kept.rglob("*")} == before
+    assert f"wrote {tmp_path / 'f' / 'parts.svg'}" in ran.err
+    ran = run("evaluate-report", tmp_path / "f")
+    assert ran.code == 2 and "the folder of an evaluation" in ran.err

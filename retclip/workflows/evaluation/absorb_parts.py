@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from retclip.workflows.evaluation.run_folder import COUNTS, PARTS, RunFolder, oracle_folder, oracles_in
+from retclip.workflows.evaluation.run_folder import COUNTS, PARTS, PICTURES, RunFolder, oracle_folder, oracles_in
 
 
 def parts_in(folder: Path) -> list[Path]:
@@ -26,7 +26,7 @@ def counted_in(folder: Path) -> frozenset[int]:
 
 
 def absorb_parts(folder: Path) -> int:
-    """Move the counts of the parts into the folder of the evaluation; return how many images they had.
+    """Move the counts and pictures of the parts into the folder of the evaluation; return how many images they had.
 
     Raises ConfigError where a part is of another evaluation, DataError where one is damaged.
     """
@@ -34,6 +34,9 @@ def absorb_parts(folder: Path) -> int:
     images = _absorbed(folder, parts)
     for oracle in sorted({oracle for part in parts for oracle in oracles_in(part)}):
         _absorbed(oracle_folder(folder, oracle), [oracle_folder(part, oracle) for part in parts])
+    for picture in (file for part in parts for file in (part / PICTURES).glob("*.json")):
+        (folder / PICTURES).mkdir(exist_ok=True)
+        picture.replace(folder / PICTURES / picture.name)
     shutil.rmtree(folder / PARTS, ignore_errors=True)
     return images
 

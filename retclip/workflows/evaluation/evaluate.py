@@ -158,7 +158,8 @@ class Evaluator:
         of_oracle = list(self._oracle_counts(number, name, described))  # all, before any is kept
         for kept, of_image in (*of_oracle, (self.kept, counts)):
             kept.add(replace(of_image, passed_over=image.passed_over))
-        return Judged(number, len(self.source), name, image, panoptic, counts.accuracy)
+        quality = counts.panoptic_quality
+        return Judged(number, len(self.source), name, image, panoptic, counts.accuracy, quality, evidence)
 
     def _oracle_counts(self, number: int, name: str, described: Described) -> Iterator[tuple[KeptCounts, ImageCounts]]:
         if self.oracles is None:

@@ -29,6 +29,7 @@ from retclip.workflows.evaluation.image_counts import ImageCounts, counts_of_lin
 from retclip.workflows.evaluation.oracle import oracles_of
 
 KIND, COUNTS, RUN, ORACLES, PARTS = "evaluation", "counts.jsonl", "run.json", "oracles", "parts"
+PICTURES = "pictures"  # below it: the images that a page shows
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,8 @@ class StoredEvaluator:
         judged = None
         if image is not None:
             predicted = _panoptic(stored.labelled)
-            judged = Judged(number, len(self.source), record.external_id, image, predicted, counts.accuracy)
+            accuracy, quality = counts.accuracy, counts.panoptic_quality
+            judged = Judged(number, len(self.source), record.external_id, image, predicted, accuracy, quality)
         return replace(counts, passed_over=tally.total), judged
 
     def _settings(self) -> dict[str, Any]:
