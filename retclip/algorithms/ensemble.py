@@ -231,12 +231,14 @@ def _role_scores(
     return _RoleScores(total / count.clamp(min=1.0), readable if literal else count > 0)
 
 
-def _share(weight: Tensor, valid: Tensor, other_valid: Tensor) -> Float[Tensor, "s n c"]:
+def _share(weight: Tensor, valid: Tensor, other_valid: Tensor) -> Float[Tensor, "s _n _c"]:
     """Return the weight of one side of a sum: `weight` where both sides are valid, 1 where only this side can be.
 
     weight: (s, 1, 1), (s, 1, c), (s, n, 1) or (s, n, c) in [0, 1].
     valid, other_valid: (n, c) bool.
     """
+    if bool((valid & other_valid).all()):
+        return weight  # spares an array for each of many weights
     return torch.where(other_valid, torch.where(valid, weight, torch.zeros_like(weight)), torch.ones_like(weight))
 
 

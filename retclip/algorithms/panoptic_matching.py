@@ -62,8 +62,8 @@ def match_segments(predicted: Labelled, truth: Labelled, classes: Collection[str
     """
     if predicted.runs.shape != truth.runs.shape:
         raise DataError(f"a prediction of size {truth.runs.shape}", f"{predicted.runs.shape}", "predict at full size")
-    predictions = _by_id(predicted, classes, "prediction")
-    annotations = _by_id(truth, classes, "annotation")
+    predictions = segments_by_id(predicted, classes, "prediction")
+    annotations = segments_by_id(truth, classes, "annotation")
     overlaps = label_overlaps(predicted.runs, truth.runs)
     matches = _matches(predictions, annotations, overlaps, predicted.runs.areas, truth.runs.areas)
     taken = {match.predicted.id for match in matches}
@@ -106,7 +106,7 @@ def _is_excused(
     return covered / area > MATCH
 
 
-def _by_id(result: Labelled, classes: Collection[str], role: str) -> dict[int, SegmentInfo]:
+def segments_by_id(result: Labelled, classes: Collection[str], role: str) -> dict[int, SegmentInfo]:
     """Return the segments by id. Raises DataError where they are not those of the map, or of another data set."""
     segments = {segment.id: segment for segment in result.segments}
     if result.runs.areas.keys() != segments.keys():
