@@ -84,7 +84,7 @@ def duplicates(
     """
     segments = store.trust.segments(space)
     hashed = hashed_photos(store, on_progress)
-    photos = sorted(_pairs(hashed, hashed, bits, same=True), key=_alike)
+    photos = sorted(alike_pairs(hashed, hashed, bits, same=True), key=most_alike)
     return Duplicates(
         tuple(photos[:limit]), tuple(_copies(store, segments, chosen, within)[:limit]), len(hashed.photos),
         hashed.failed,
@@ -99,17 +99,10 @@ def leakage(
 
     name: of the source; total: its images, for the progress.
     """
-    hashed, other = hashed_photos(store, on_progress), HashedPhotos()
-    for number, record in enumerate(source):
-        try:
-            image = record.load()
-        except RetCLIPError:
-            other.failed += 1
-            continue
-        other.add(ListedPhoto(-1 - number, record.external_id, name, record.uri, image.sha256, 0), image.pixels)
-        on_progress(Progress("hash the evaluation photos", number + 1, total, other.failed))
+    hashed = hashed_photos(store, on_progress)
+    other = hashed_source(source, name, total, "hash the evaluation photos", on_progress)
     nearest: dict[int, AlikePhotos] = {}
-    for pair in sorted(_pairs(hashed, other, bits), key=_alike):
+    for pair in sorted(alike_pairs(hashed, other, bits), key=most_alike):
         nearest.setdefault(pair.second.id, pair)
     pairs = tuple(nearest.values())
     leaked = tuple(pair.second for pair in sorted(pairs, key=lambda pair: -pair.second.id))
@@ -117,12 +110,29 @@ def leakage(
     return Duplicates(pairs, (), len(hashed.photos), hashed.failed, compared, other.failed, leaked)
 
 
-def _alike(pair: AlikePhotos) -> tuple[bool, int, int, int]:
+def hashed_source(
+    source: Iterable[SourceImage], name: str, total: int, task: str, on_progress: OnProgress
+) -> HashedPhotos:
+    """Hash the photos of a source; their ids count down from -1. name: of the source; task: for the progress."""
+    hashed = HashedPhotos()
+    for number, record in enumerate(source):
+        try:
+            image = record.load()
+        except RetCLIPError:
+            hashed.failed += 1
+            continue
+        hashed.add(ListedPhoto(-1 - number, record.external_id, name, record.uri, image.sha256, 0), image.pixels)
+        on_progress(Progress(task, number + 1, total, hashed.failed))
+    return hashed
+
+
+def most_alike(pair: AlikePhotos) -> tuple[bool, int, int, int]:
+    """Return what sorts pairs, the most alike first."""
     return not pair.same_file, pair.bits, pair.first.id, pair.second.id
 
 
-def _pairs(first: HashedPhotos, second: HashedPhotos, bits: int, same: bool = False) -> Iterator[AlikePhotos]:
-    """Compare the photos of both, or those of one with each other."""
+def alike_pairs(first: HashedPhotos, second: HashedPhotos, bits: int, same: bool = False) -> Iterator[AlikePhotos]:
+    """Yield the pairs of one photo of each that look alike. same: both are the same photos."""
     if not first.photos or not second.photos:
         return
     others = np.stack(second.plain)
