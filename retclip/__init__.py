@@ -92,6 +92,9 @@ if TYPE_CHECKING:
     from retclip.workflows.explain.what_if import WhatIf
     from retclip.workflows.segment.parts import PreparedVocabulary
     from retclip.workflows.training.finetune import FinetuneReport
+    from retclip.workflows.tuning.fused_evaluation import evaluate_fusion
+    from retclip.workflows.tuning.score_cache import ScoreCache
+    from retclip.workflows.tuning.tuning_report import TuningReport
 
 _HOMES = {  # imported when they are first asked for
     "AddSpaceReport": "workflows.building.add_space",
@@ -116,6 +119,9 @@ _HOMES = {  # imported when they are first asked for
     "FillReport": "workflows.classes.fill_report",
     "Finding": "workflows.doctor.catalog_finding",
     "FinetuneReport": "workflows.training.finetune",
+    "ScoreCache": "workflows.tuning.score_cache",
+    "TuningReport": "workflows.tuning.tuning_report",
+    "evaluate_fusion": "workflows.tuning.fused_evaluation",
     "EventFilter": "store.records",
     "EventLog": "store.records",
     "HistoryEvent": "store.records",
@@ -203,6 +209,7 @@ __all__ = [
     "Reproduction",
     "RetCLIP",
     "RetCLIPError",
+    "ScoreCache",
     "SegmentChange",
     "SegmentDetails",
     "SegmentFactRecord",
@@ -228,12 +235,14 @@ __all__ = [
     "StoreUnreachable",
     "Suspect",
     "ThinClass",
+    "TuningReport",
     "Vocabulary",
     "WeightsDamaged",
     "WeightsMissing",
     "WhatIf",
     "__version__",
     "doctor",
+    "evaluate_fusion",
     "open",
     "reproduce",
 ]

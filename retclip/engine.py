@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from retclip.workflows.explain.explanation import Explanation
     from retclip.workflows.explain.influence import Influence
     from retclip.workflows.training.finetune import FinetuneReport
+    from retclip.workflows.tuning.tuning_report import TuningReport
 
 
 class RetCLIP:
@@ -503,6 +504,44 @@ class RetCLIP:
         answers = Answers(seen, bootstrap, None, asked)
         output = Output(_path(report), pictures, _path(out), figures=_path(figures))
         return compare(self.session, presets, source, answers, output, workers, on_progress)
+
+    def tune(  # noqa: PLR0913  (the options of the command, each by its name)
+        self,
+        source: Source,
+        val: Source,
+        out: str | PathLike[str],
+        grid: str | Sequence[str] | Mapping[str, Any] | PathLike[str] = (),
+        figure: str = "pq",
+        trials: int | None = None,
+        seed: int = 0,
+        seen: Names = None,
+        bits: int = 24,
+        bootstrap: Bootstrap | None = None,
+        on_progress: OnProgress = silent,
+    ) -> TuningReport:
+        """Choose settings that decide after the models, by photos that the store does not have, and judge the choice on
+        held-out ones. Each photo goes through the models once; its scores are cached.
+
+        source: annotated photos to choose by; val: held-out ones.
+        out: a folder for the scores, run.json, settings.toml, settings.csv and a picture; a pass that was stopped goes
+        on there.
+        grid: what is tried: `NAME=VALUES` each (alpha=0:1:11), a mapping of names to values, or a TOML file; empty =
+        alpha, beta and gamma from 0 to 1 in steps of 0.1.
+        figure: that is to be as high as can be: pq, sq, rq, pq_things, pq_stuff, miou, fwiou, boundary_iou,
+        pixel_accuracy; of the classes apart e.g. unseen.pq.
+        trials: settings that Optuna tries in the grid's ranges; None = the whole grid. seed: of its search.
+        seen: the classes that the fine-tuning saw, for figures apart (None = the in-vocabulary classifier's).
+        bits: of 128 in which the hashes of photos may differ that are taken for the same one.
+        bootstrap: how the intervals of the held-out figures are drawn; None = 1,000 drawings of seed 0.
+        Raises DataError for photos that store, source and val share, ConfigError for a setting that cannot be tried and
+        for cached scores that do not fit, PluginError, WeightsMissing, StoreError.
+        """
+        from retclip.tuning_run import TuningRequest, tune
+
+        file = isinstance(grid, PathLike) or (isinstance(grid, str) and "=" not in grid)
+        tried = Path(str(grid)) if file else [grid] if isinstance(grid, str) else grid
+        request = TuningRequest(tried, figure, trials, seed, seen, bits, bootstrap)
+        return tune(self.session, source, val, Path(out), request, on_progress)
 
     def finetune(
         self,

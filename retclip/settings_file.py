@@ -42,6 +42,14 @@ def write_settings(store: Path, chosen: Mapping[str, Any], base: Path | None, pr
     return earlier
 
 
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """Return a settings file's text: these settings, every other one as a comment with its default.
+
+    settings: tables, with the preset.
+    """
+    return _told(settings)
+
+
 def lasting(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that a store remembers: those that its vectors and masks depend on.
 

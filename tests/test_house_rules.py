@@ -31,6 +31,7 @@ FLOORS = {  # the longest prefix counts
     "retclip.result": 4, "retclip.segment_questions": 4, "retclip.audits": 4, "retclip.executors": 4,
     "retclip.corrections": 4, "retclip.report": 4, "retclip.preset_needs": 4, "retclip.checkup": 4,
     "retclip.evaluation_run": 4, "retclip.asked_space": 4, "retclip.reproduction": 4,
+    "retclip.tuning_run": 4,
     "retclip.cli": 5, "retclip.web": 5,
 }  # fmt: skip
 APART = {"retclip.store", "retclip.data", "retclip.config"}  # of floor 2: none imports another
@@ -55,6 +56,7 @@ OWNERS = {
     "psutil": ("retclip/store/work/leases.py",),
     "accelerate": ("retclip/workflows/",),
     "matplotlib": ("retclip/report/",),
+    "optuna": ("retclip/workflows/tuning/search.py",),
     "httpx": ("retclip/workflows/weights/fetch_weights.py", "retclip/store/index/server.py"),
     "torchvision": ("plugins/", "retclip/workflows/doctor/doctor.py"),  # doctor asks for its version
 }

@@ -84,7 +84,12 @@ def test_the_surface_is_as_it_was_written_down():
 
 def test_every_name_is_exported_once_in_order_and_can_be_asked_for():
     functions = [name for name in retclip.__all__ if name[0].islower()]
-    assert sorted(set(retclip.__all__)) == list(retclip.__all__) and functions == ["doctor", "open", "reproduce"]
+    assert sorted(set(retclip.__all__)) == list(retclip.__all__) and functions == [
+        "doctor",
+        "evaluate_fusion",
+        "open",
+        "reproduce",
+    ]
     assert set(retclip.__all__) <= set(dir(retclip))
     assert all(getattr(retclip, name) is not None for name in retclip.__all__)
 

@@ -237,8 +237,11 @@ def _share(weight: Tensor, valid: Tensor, other_valid: Tensor) -> Float[Tensor, 
     weight: (s, 1, 1), (s, 1, c), (s, n, 1) or (s, n, c) in [0, 1].
     valid, other_valid: (n, c) bool.
     """
-    if bool((valid & other_valid).all()):
-        return weight  # spares an array for each of many weights
+    if len(valid) and bool((valid == valid[:1]).all() & (other_valid == other_valid[:1]).all()):
+        valid, other_valid = (
+            valid[:1],
+            other_valid[:1],
+        )  # (1, c) are enough for all masks
     return torch.where(other_valid, torch.where(valid, weight, torch.zeros_like(weight)), torch.ones_like(weight))
 
 

@@ -240,7 +240,8 @@ def _largest_ratios(best: NDArray[np.float32], low: NDArray[np.float32]) -> NDAr
     ratios = np.full((len(low), len(low)), np.inf)
     for i in np.flatnonzero(low > 0):
         ratios[:, i] = (best.astype(np.float64) / best[:, i : i + 1]).max(axis=0)
-    return (ratios * (1 + ROOM)).astype(np.float32)
+    with np.errstate(over="ignore"):  # a ratio that no float32 holds is as good as infinite
+        return (ratios * (1 + ROOM)).astype(np.float32)
 
 
 def _running(codes: NDArray[np.int32], width: int) -> NDArray[np.int64]:

@@ -39,6 +39,7 @@ from retclip.cli import (
     segment,
     store_search,
     streams,
+    tune,
     weights,
 )
 from retclip.errors import DataError, RetCLIPError, StoreMissing
@@ -72,6 +73,7 @@ app.command()(evaluations.evaluate_merge)
 app.command()(evaluations.evaluate_diff)
 app.command()(evaluations.evaluate_report)
 app.command()(reproduce.reproduce)
+app.command()(tune.tune)
 app.command()(finetune.finetune)
 app.command()(presets.presets)
 app.command()(doctor.doctor)

@@ -23,6 +23,7 @@ def answer_counts(  # noqa: PLR0913  (an answer, its annotation, and where both 
     provides: Collection[str],
     number: int,
     name: str,
+    precision: bool = True,
 ) -> ImageCounts:
     """Return the counts of an image; nothing is added.
 
@@ -30,14 +31,15 @@ def answer_counts(  # noqa: PLR0913  (an answer, its annotation, and where both 
     combined: (n, c) the scores of its masks, already multiplied by 1 - void.
     provides: what the proposer of the masks says of them.
     number, name: of the image in its source.
+    precision: whether AP is counted.
     Raises DataError where answer and annotation do not fit.
     """
     combined = combined.to(proposals.masks.device)
     annotated = annotated_instances(truth, counters.index, counters.is_thing)
-    instances = (
-        merged_instances(panoptic, annotated)
-        if PATCHES in provides
-        else predicted_instances(proposals, combined, counters.is_thing, annotated, ANNOTATION in provides)
-    )
+    instances = None
+    if precision and PATCHES in provides:
+        instances = merged_instances(panoptic, annotated)
+    elif precision:
+        instances = predicted_instances(proposals, combined, counters.is_thing, annotated, ANNOTATION in provides)
     semantic = semantic_map(proposals.finest, combined, proposals.image_size).cpu().numpy()
     return counters.counted(Prediction(panoptic, semantic, instances), truth, annotated, number, name)

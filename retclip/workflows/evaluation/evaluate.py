@@ -76,7 +76,7 @@ class Evaluator:
         annotated = annotated_vocabulary(source)
         self.parts, self.source, self.seen, self.bootstrap = parts, source, seen, bootstrap
         self.prepared = prepare(parts, annotated) if prepared is None else prepared
-        self._groups = _seen(parts, self.prepared, seen)
+        self._groups = seen_groups(parts, self.prepared, seen)
         self._counters, self._failures = Counters(annotated.names, annotated.is_thing), list[Failure]()
         self._annotated, self.oracles = annotated, oracles
         self._of_oracle: dict[Oracle, KeptCounts] = {
@@ -189,7 +189,7 @@ def weights_and_store(parts: Segmenter) -> dict[str, Any]:
     return {"weights": weights, "store": store}
 
 
-def _seen(parts: Segmenter, prepared: PreparedVocabulary, seen: Vocabulary | None) -> tuple[bool, ...] | None:
+def seen_groups(parts: Segmenter, prepared: PreparedVocabulary, seen: Vocabulary | None) -> tuple[bool, ...] | None:
     """Return per class whether it counts as seen, None where that is unknown.
 
     seen: the list; None = the terms of an in-vocabulary classifier.

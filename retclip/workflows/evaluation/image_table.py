@@ -34,19 +34,7 @@ class ImageTable:
 
     def add(self, counts: ImageCounts) -> None:
         """Add an image."""
-        rows: dict[int, list[float]] = {}
-        for index, *quality in counts.quality:
-            rows.setdefault(index, [0.0] * len(COLUMNS))[:4] = quality
-        for annotated, predicted, pixels in counts.confusion:
-            if annotated < self.classes:  # void of the truth counts nowhere
-                row = rows.setdefault(annotated, [0.0] * len(COLUMNS))
-                row[5] += pixels
-                row[4] += pixels if annotated == predicted else 0
-                if predicted < self.classes:
-                    rows.setdefault(predicted, [0.0] * len(COLUMNS))[6] += pixels
-        for index, *edges in counts.boundary:
-            rows.setdefault(index, [0.0] * len(COLUMNS))[7:] = edges
-        for index, values in rows.items():
+        for index, values in class_rows(counts, self.classes).items():
             self._image.append(len(self.names))
             self._class.append(index)
             for column, value in zip(self._values, values, strict=True):
@@ -77,6 +65,23 @@ class ImageTable:
         return (self.sums(weights) for weights in drawings(len(self.names), count, seed))
 
 
+def class_rows(counts: ImageCounts, classes: int) -> dict[int, list[float]]:
+    """Return of each class that occurs in an image its COLUMNS. classes: c, as many as there are in all."""
+    rows: dict[int, list[float]] = {}
+    for index, *quality in counts.quality:
+        rows.setdefault(index, [0.0] * len(COLUMNS))[:4] = quality
+    for annotated, predicted, pixels in counts.confusion:
+        if annotated < classes:  # void of the truth counts nowhere
+            row = rows.setdefault(annotated, [0.0] * len(COLUMNS))
+            row[5] += pixels
+            row[4] += pixels if annotated == predicted else 0
+            if predicted < classes:
+                rows.setdefault(predicted, [0.0] * len(COLUMNS))[6] += pixels
+    for index, *edges in counts.boundary:
+        rows.setdefault(index, [0.0] * len(COLUMNS))[7:] = edges
+    return rows
+
+
 def figures_of(
     sums: Mapping[str, NDArray[np.float64]], members: Collection[int] | None = None
 ) -> dict[str, NDArray[np.float64]]:
@@ -102,15 +107,22 @@ def figures_of(
 
 def class_figures(sums: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
     """Return pq, sq, rq, iou and boundary_iou -> (b, c) in [0, 1], nan where a class does not occur."""
-    tp, segments = sums["tp"], sums["tp"] + 0.5 * sums["fp"] + 0.5 * sums["fn"]
     union = sums["truth"] + sums["predicted"] - sums["both"]
+    return {
+        **quality_of_classes(sums),
+        "iou": _ratio(sums["both"], union),
+        "boundary_iou": boundary_iou(sums["edge_both"], sums["edge_truth"], sums["edge_predicted"]),
+    }
+
+
+def quality_of_classes(sums: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Return pq, sq and rq -> (b, c) in [0, 1], nan where a class does not occur."""
+    tp, segments = sums["tp"], sums["tp"] + 0.5 * sums["fp"] + 0.5 * sums["fn"]
     quality = np.divide(sums["iou_sum"], tp, out=np.zeros_like(tp), where=tp > 0)
     return {
         "pq": _ratio(sums["iou_sum"], segments),
         "sq": np.where(segments > 0, quality, np.nan),
         "rq": _ratio(tp, segments),
-        "iou": _ratio(sums["both"], union),
-        "boundary_iou": boundary_iou(sums["edge_both"], sums["edge_truth"], sums["edge_predicted"]),
     }
 
 

@@ -1,0 +1,191 @@
+"""The folder of cached scores: `scores.json` says of what they are, `texts.npz` has the vectors of the names, and each
+photo has a file (`scored_photo`).
+
+Killed and started again, a pass goes on with the photos that have no file yet. A cache is used only where it fits: the
+same source and classes, models and weights, and the store as it was. What may differ is what is tried on it: the
+ensemble, the vote, fewer neighbours, the merge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from retclip.documents import read_json
+from retclip.errors import ConfigError, DataError
+from retclip.escaping import json_text
+from retclip.own_files import claim_folder, is_own_folder, written_whole
+from retclip.types import FeatureSpace, Vocabulary
+from retclip.workflows.evaluation.counters import Counters
+from retclip.workflows.tuning.scored_photo import ScoredPhoto, load_scores, save_scores
+
+KIND, HEAD, TEXTS, VERSION = "scores", "scores.json", "texts.npz", 1
+
+
+@dataclass(frozen=True)
+class ScoresHead:
+    """Of what the scores are.
+
+    source: its address; images: how many it has.
+    names, kinds, synonyms: of its classes.
+    seen: (c,) the classes that an in-vocabulary head was trained on, as the ensemble reads them.
+    groups: (c,) the classes that count as seen in the figures; None = nobody says.
+    missing: classes that the store lacks.
+    provides: what the proposer says of its masks.
+    space: of the vectors, as its fields.
+    neighbours: how many were kept, of all classes or of each; 0 = nobody votes.
+    origin: models, weights, store and settings that the scores depend on.
+    settings: `ensemble`, `retrieval` and `segment` as they were set, and those of each classifier.
+    """
+
+    source: str
+    images: int
+    names: tuple[str, ...]
+    kinds: tuple[bool | None, ...]
+    synonyms: tuple[tuple[str, ...], ...]
+    seen: tuple[bool, ...]
+    groups: tuple[bool, ...] | None
+    missing: tuple[str, ...]
+    provides: tuple[str, ...]
+    space: Mapping[str, Any]
+    neighbours: int
+    origin: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """sha256 over everything but the settings that may be tried."""
+        fixed = {key: value for key, value in asdict(self).items() if key not in ("settings", "neighbours")}
+        return hashlib.sha256(json.dumps(fixed, sort_keys=True, default=str).encode()).hexdigest()
+
+    def differing(self, other: ScoresHead) -> list[str]:
+        """Return what differs between both, in words."""
+        first, second = (json.loads(json.dumps(asdict(head), default=str)) for head in (self, other))
+        names = [key for key in first if key not in ("settings", "neighbours", "origin") and first[key] != second[key]]
+        origins = first["origin"].keys() | second["origin"].keys()
+        return names + sorted(key for key in origins if first["origin"].get(key) != second["origin"].get(key))
+
+
+class ScoreCache:
+    """The cached scores of one source.
+
+    head: of what they are; folder: where they lie.
+    """
+
+    def __init__(self, folder: Path, head: ScoresHead, text: Tensor | None = None) -> None:
+        self.folder, self.head, self.text = folder, head, text
+
+    @classmethod
+    def started(cls, folder: Path, head: ScoresHead, text: Tensor | None) -> ScoreCache:
+        """Make a cache, or take up one that fits. text: (r, d) vectors of the names' terms; None = there are none.
+
+        Raises ConfigError for one that does not fit, DataError for one that cannot be read or written.
+        """
+        claim_folder(folder, KIND)
+        if (folder / HEAD).exists():
+            earlier = cls.opened(folder)
+            if earlier.head.digest != head.digest or earlier.head.neighbours < head.neighbours:
+                raise _unfit(folder, earlier.head, head)
+            return earlier
+        if text is not None:
+            with written_whole(folder / TEXTS) as temporary, temporary.open("wb") as file:
+                np.savez(file, text=text.float().cpu().numpy())
+        document = {"format": "retclip-scores", "version": VERSION, "digest": head.digest, **asdict(head)}
+        with written_whole(folder / HEAD) as temporary:
+            temporary.write_text(json_text(document) + "\n", encoding="utf-8")
+        return cls(folder, head, text)
+
+    @classmethod
+    def opened(cls, folder: Path) -> ScoreCache:
+        """Return the cache that lies in a folder; no model is needed. Raises ConfigError, DataError."""
+        if not is_own_folder(folder, KIND) or not (folder / HEAD).is_file():
+            todo = "name a folder of scores that `retclip tune --out` wrote, e.g. OUT/scores"
+            raise ConfigError("a folder of cached scores", str(folder), todo)
+        document = read_json(folder / HEAD, "head of cached scores")
+        if not isinstance(document, dict) or document.get("version") != VERSION:
+            got = document.get("version") if isinstance(document, dict) else type(document).__name__
+            todo = "remove the folder and tune again"
+            raise DataError(f"cached scores of version {VERSION}: {folder / HEAD}", f"version {got}", todo)
+        try:
+            head = _head_of(document)
+            text = None
+            if (folder / TEXTS).exists():
+                with np.load(folder / TEXTS, allow_pickle=False) as archive:
+                    text = torch.from_numpy(archive["text"])
+        except (KeyError, TypeError, ValueError, OSError) as error:
+            raise DataError(
+                f"a head of cached scores: {folder / HEAD}", str(error), "remove the folder and tune again"
+            ) from error
+        return cls(folder, head, text)
+
+    def path(self, number: int) -> Path:
+        """Return where the scores of a photo lie. number: its position in the source, from 0."""
+        return self.folder / f"{number:06}.npz"
+
+    def __contains__(self, number: int) -> bool:
+        return self.path(number).exists()
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the photos whose scores are there, rising."""
+        return sorted(int(path.stem) for path in self.folder.glob("[0-9]" * 6 + ".npz"))
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def save(self, photo: ScoredPhoto) -> None:
+        """Write the scores of a photo. Raises DataError where the disk is full, say."""
+        try:
+            save_scores(self.path(photo.number), photo)
+        except OSError as error:
+            raise DataError(f"a folder that can be written: {self.folder}", str(error), "make room") from error
+
+    def photos(self) -> Iterator[ScoredPhoto]:
+        """Yield the photos in the order of the source. Raises DataError for a damaged file."""
+        return (self.photo(number) for number in self.numbers)
+
+    def photo(self, number: int) -> ScoredPhoto:
+        """Return the scores of a photo. Raises DataError."""
+        return load_scores(self.path(number), self.space, torch.tensor(self.head.seen, dtype=torch.bool))
+
+    @cached_property
+    def space(self) -> FeatureSpace:
+        """The feature space of the masks' vectors."""
+        return FeatureSpace(**self.head.space)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The classes, with the text vectors of their terms."""
+        head = self.head
+        return Vocabulary(head.names, head.kinds, head.synonyms, self.text)
+
+    def counters(self) -> Counters:
+        """Return empty counters of the classes."""
+        return Counters(self.head.names, self.head.kinds)
+
+
+def _head_of(document: Mapping[str, Any]) -> ScoresHead:
+    values = {key: document[key] for key in ScoresHead.__dataclass_fields__}
+    for key in ("names", "kinds", "seen", "missing", "provides"):
+        values[key] = tuple(values[key])
+    values["synonyms"] = tuple(map(tuple, values["synonyms"]))
+    values["groups"] = None if values["groups"] is None else tuple(values["groups"])
+    return ScoresHead(**values)
+
+
+def _unfit(folder: Path, earlier: ScoresHead, head: ScoresHead) -> ConfigError:
+    todo = f"choose a new --out, or remove {folder}: the photos go through the models once more"
+    if earlier.digest == head.digest:
+        got = f"{earlier.neighbours} of each mask"
+        return ConfigError(f"cached scores with {head.neighbours} neighbours, the largest k that is asked", got, todo)
+    changed = ", ".join(earlier.differing(head))
+    return ConfigError("cached scores of this source, these models and this store", f"others: {changed} differ", todo)
