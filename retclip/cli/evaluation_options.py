@@ -48,7 +48,7 @@ class Page:
     )
     pictures: Annotated[int, typer.Option(min=0, help="Images that the report shows, and as many of the worst.")] = 12
     figures: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write the figures as PNG and SVG (retclip[figures]).")
+        Path | None, typer.Option(metavar="FOLDER", help="Write the figures as PNG and SVG; needs the extra `figures`.")
     ] = None
 
 
