@@ -49,9 +49,9 @@ def evaluated(store: Path, source: str, values: tuple[tuple[str, float], ...]) -
     settings = {"ensemble": {name.partition(".")[2]: number for name, number in values}}
     clock = time.monotonic()
     with retclip.open(store, settings=settings, preset=PRESET) as memory:
-        found = memory.evaluate(source, bootstrap=Bootstrap(drawings=0))
-    groups = {f"{group}.{key}": getattr(row, key) for group, row in found.groups.items() for key in FIGURES[:3]}
-    return {**{key: getattr(found, key) for key in FIGURES}, **groups}, time.monotonic() - clock
+        evaluation = memory.evaluate(source, bootstrap=Bootstrap(drawings=0))
+    groups = {f"{group}.{key}": getattr(row, key) for group, row in evaluation.groups.items() for key in FIGURES[:3]}
+    return {**{key: getattr(evaluation, key) for key in FIGURES}, **groups}, time.monotonic() - clock
 
 
 def main() -> None:

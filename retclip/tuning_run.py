@@ -130,8 +130,8 @@ def _write(report: TuningReport, folder: Path, session: Session, on_progress: On
 def chosen_settings(report: TuningReport, components: Components) -> dict[str, Any]:
     """Return all settings to work with as tables: those in effect that last, with the chosen ones above them."""
     written = config.read_file(components.file) if components.file else {}
-    given = config.merged(written, lasting(components.given))
-    return _without_none(config.merged({**given, "preset": components.settings.preset}, report.settings))
+    in_effect = config.merged(written, lasting(components.given))
+    return _without_none(config.merged({**in_effect, "preset": components.settings.preset}, report.settings))
 
 
 def unsaid(report: TuningReport, written: Path) -> list[str]:

@@ -65,13 +65,13 @@ def table_quality(
     matched = iou > MATCH
     excused = (void + _in_crowds(table, classes, annotation)) / np.maximum(areas, 1) > MATCH  # (s, g)
     wrong = there & ~matched.any(axis=2) & ~excused
-    found = matched.any(axis=1)  # (s, t)
+    recalled = matched.any(axis=1)  # (s, t)
     shape = len(labels), len(is_thing)
     tp, fn, iou_sum = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     for t, index in enumerate(annotation.classes.tolist()):
         if t != VOID and not annotation.crowd[t]:
-            tp[:, index] += found[:, t]
-            fn[:, index] += ~found[:, t]
+            tp[:, index] += recalled[:, t]
+            fn[:, index] += ~recalled[:, t]
             iou_sum[:, index] += np.where(matched[..., t], iou[..., t], 0.0).sum(axis=1)
     keys = (np.arange(shape[0])[:, None] * shape[1] + classes)[wrong]
     fp = np.bincount(keys, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
@@ -84,13 +84,13 @@ def _segments(
     """Return pixels (s, g, t) and class (s, g) of g segments, -1 = none: one of each mask of a thing, then one of each
     stuff class, of all its masks."""
     settings, masks, t = inside.shape
-    thing = surviving & is_thing[labels]  # (s, m)
-    stuff = surviving & ~thing
+    countable = surviving & is_thing[labels]  # (s, m)
+    stuff = surviving & ~countable
     kinds = np.unique(labels[stuff])  # (k,)
     table = np.zeros((settings, masks + len(kinds), t), dtype=np.int64)
     classes = np.full((settings, masks + len(kinds)), -1, dtype=np.int64)
-    table[:, :masks][thing] = inside[thing]
-    classes[:, :masks][thing] = labels[thing]
+    table[:, :masks][countable] = inside[countable]
+    classes[:, :masks][countable] = labels[countable]
     for n in range(masks):
         rows = stuff[:, n].nonzero()[0]
         slots = masks + np.searchsorted(kinds, labels[rows, n])

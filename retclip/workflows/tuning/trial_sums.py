@@ -62,8 +62,8 @@ class TrialSums:
         columns: dict[str, NDArray[np.float64]] = {}
         for prefix, members in self._members().items():
             columns |= {f"{prefix}{key}": of_all for key, of_all in self._of(members).items()}
-        for name, thing in PARTS.items():
-            members = [index for index, kind in enumerate(self.counters.is_thing) if kind is thing]
+        for name, countable in PARTS.items():
+            members = [index for index, kind in enumerate(self.counters.is_thing) if kind is countable]
             columns[name] = self._of(members)["pq"]
         names = [name for name in FIGURES if name in columns]
         rows = zip(*(columns[name].tolist() for name in names), strict=True)
