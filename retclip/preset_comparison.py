@@ -36,7 +36,8 @@ class PresetComparison:
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         differences = {name: [row.as_dict() for row in rows] for name, rows in self.differences.items()}
-        return {"presets": {name: one.as_dict() for name, one in self.evaluations.items()}, "differences": differences}
+        presets = {name: evaluation.as_dict() for name, evaluation in self.evaluations.items()}
+        return {"presets": presets, "differences": differences}
 
 
 def compare(

@@ -73,7 +73,7 @@ def _side_by_side(
         print_comparison(answer)
     if comparison.run.out:
         output.message(f"wrote a folder for each preset into {comparison.run.out}")
-    unusable = [failure for one in answer.evaluations.values() for failure in one.failures]
+    unusable = [failure for evaluation in answer.evaluations.values() for failure in evaluation.failures]
     _require_all_usable([*(fill.failures if fill else ()), *unusable])
 
 

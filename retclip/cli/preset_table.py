@@ -20,7 +20,7 @@ def print_comparison(comparison: PresetComparison) -> None:
     rows = [row for preset, evaluation in evaluations.items() for row in _rows(preset, evaluation)]
     output.table("presets", columns, rows)
     first = next(iter(evaluations))
-    differing = [(preset, *difference_cells(row)) for preset, of in comparison.differences.items() for row in of]
+    differing = [(preset, *difference_cells(row)) for preset, rows in comparison.differences.items() for row in rows]
     output.table(f"compared with {first}, over the same images", ("preset", *DIFFERENCE), differing)
     for preset, evaluation in evaluations.items():
         if evaluation.oracles:

@@ -120,7 +120,8 @@ def _terms(
     if evidence is None:
         return ()
     names = evidence.vocabulary.names
-    values = next((of.values for of in evidence.scores if source in (of.classifier, str(of.role))), evidence.combined)
+    of_source = [scores for scores in evidence.scores if source in (scores.classifier, str(scores.role))]
+    values = of_source[0].values if of_source else evidence.combined
     row = {name: float(values[mask, names.index(name)]) for name in asked if name in names}
     row |= dict(list(best.items())[:CLASSES])
     return tuple(sorted(row.items(), key=lambda pair: -pair[1]))

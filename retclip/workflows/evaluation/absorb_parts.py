@@ -22,7 +22,7 @@ def counted_in(folder: Path) -> frozenset[int]:
     if not (folder / COUNTS).is_file():
         return frozenset()
     folders = [folder, *(oracle_folder(folder, oracle) for oracle in oracles_in(folder))]
-    return frozenset.intersection(*(frozenset(RunFolder.finished(one).numbers) for one in folders))
+    return frozenset.intersection(*(frozenset(RunFolder.finished(counted).numbers) for counted in folders))
 
 
 def absorb_parts(folder: Path) -> int:

@@ -55,10 +55,10 @@ def oracle_costs(
             name,
             {
                 group: {row.figure: _gain(row, _decided(counters, groups[group])) for row in rows}
-                for group, rows in paired_differences(counters.table, of.table, groups, count, seed).items()
+                for group, rows in paired_differences(counters.table, true_counters.table, groups, count, seed).items()
             },
         )
-        for name, of in of_oracle.items()
+        for name, true_counters in of_oracle.items()
     )
 
 
