@@ -4,7 +4,8 @@
 
 Builds a store of the miniature's scenes, caches the scores of others (one pass through the models), draws alpha, beta
 and gamma at random, counts all settings, and evaluates five of them with `evaluate`, from the photos on. Prints a
-table; asserts that each of the five has the same figures to 1e-9.
+table; asserts that each of the five has the same figures to 1e-9. Scores that an earlier run cached must be of as many
+threads (OMP_NUM_THREADS): others round the models' numbers otherwise.
 """
 
 from __future__ import annotations
