@@ -164,3 +164,7 @@ class LabelMatch:
     similarity: float = 1.0  # cosine of the texts where `how` is text, [-1, 1]
     nearest: str | None = None  # what came nearest where nothing matched; where `how` is fallback, the class there
     dataset: str = ""  # where `how` is fallback: the data set it was fetched from
+
+    def as_dict(self) -> dict[str, str | float | None]:
+        """Plain data for JSON: which class stands for which name, and why."""
+        return {"name": self.name, "class": self.store_class, "how": str(self.how), "similarity": self.similarity}

@@ -11,6 +11,7 @@ from retclip.cli import options, output
 from retclip.cli.evaluation_options import Beside, Comparison, PerClass, Predictions
 from retclip.cli.evaluation_tables import print_evaluation
 from retclip.cli.fallback import FillMissing, filled, say_missing
+from retclip.cli.label_matches import said_matches
 from retclip.cli.preset_table import print_comparison
 from retclip.errors import PartialFailure
 from retclip.passed_over import by_reason
@@ -97,6 +98,7 @@ def _segmented(
         fill = filled(memory, names) if fill_missing else None
         if fill is None:
             say_missing(memory, memory.prepare(names), setup.store)
+        said_matches(memory, memory.prepare(names))
         return compare(memory, photos), fill
 
 

@@ -13,6 +13,7 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.fallback import FillMissing, filled, say_missing
+from retclip.cli.label_matches import said_matches
 from retclip.cli.progress import ProgressLine
 from retclip.cli.unknown_names import say_unknown
 from retclip.errors import ConfigError, DataError, PartialFailure
@@ -106,6 +107,7 @@ def segment(
 
         if fill is None:
             say_missing(memory, prepared, store)
+        matches = said_matches(memory, prepared)
         say_unknown(memory, prepared)
         records, beside = _records(memory, paths)
         stopped = output.told_when_stopped(f"stopped; what was segmented lies in {out}")
@@ -120,6 +122,7 @@ def segment(
     if json:
         failed = [vars(failure) for failure in done.failures]
         summary = {"out": str(out), "images": done.images, "failures": failed, "passed_over": beside}
+        summary["matches"] = matches
         output.data({**summary, "fill": fill.as_dict()} if fill else summary)
     output.message(f"{done.count} photos segmented into {out}{look}, {len(done.failures)} failed")
     if beside:

@@ -39,7 +39,7 @@ from retclip.workflows.segment.in_groups import in_groups
 from retclip.workflows.segment.parts import PreparedVocabulary, Segmenter
 from retclip.workflows.segment.score_masks import seen_classes
 from retclip.workflows.segment.segment_image import decide, describe_images, merge, provenance
-from retclip.workflows.segment.vocabulary import missing, prepare
+from retclip.workflows.segment.vocabulary import missing, prepare, used_matches
 
 __all__ = ["Bootstrap", "Evaluation", "Evaluator", "Judged", "evaluate"]
 
@@ -131,7 +131,8 @@ class Evaluator:
         return tuple(match.name for match in missing(self.prepared))
 
     def _settings(self) -> dict[str, Any]:
-        return _settings(self.parts, self._groups, self.seen)
+        matches = [match.as_dict() for match in used_matches(self.parts, self.prepared)]
+        return {**_settings(self.parts, self._groups, self.seen), "matches": matches}
 
     def _configuration(self, address: str, settings: dict[str, Any]) -> Configuration:
         names, kinds = self._annotated.names, self._annotated.is_thing

@@ -52,6 +52,12 @@ def missing(prepared: PreparedVocabulary) -> tuple[LabelMatch, ...]:
     return tuple(match for match in prepared.matches if match.how is MatchKind.MISSING)
 
 
+def used_matches(parts: Segmenter, prepared: PreparedVocabulary) -> tuple[LabelMatch, ...]:
+    """Return the matches with a class of another name, by synonym, text, a person's word or a fill, that votes use."""
+    own = (MatchKind.EXACT, MatchKind.MISSING)
+    return tuple(match for match in prepared.matches if match.how not in own) if needs_neighbours(parts) else ()
+
+
 def _is_thing(declared: bool | None, stored: StoreClass | None) -> bool:
     """Return whether a class is countable: as declared by user or data set, else as stored, else True."""
     if declared is not None:
