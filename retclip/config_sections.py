@@ -93,6 +93,11 @@ class RetrievalSection(Section):
 
     k: int = Field(32, ge=1, description="the paper does not say; our choice")
     per_class: bool = Field(False, description="k neighbours of each class instead of k of all")
+    scope: Literal["asked", "all"] = Field(
+        "asked",
+        description="where the k are searched; asked: among the classes that are asked for; all: in the whole store, "
+        "so that others take places and give no score (the paper's formula); not with per_class",
+    )
     further: int = Field(
         32,
         ge=0,

@@ -25,6 +25,7 @@ _PAPER_VOTE = {"retrieval": {"vote": {"vote": "minmax", "aggregate": "max"}}}
 # Its literal formula (method.md 0, 7.4): a source that cannot say counts as 0, the sum stays as it is, "no object" is
 # one more class beside it, and the whole store is searched. What we think better are the settings' other values.
 _LITERAL = {"unknown": "zero", "renormalise": False, "void": "rival"}
+_WHOLE_STORE = {"scope": "all"}
 # Stores are built from detected boxes; the cross-data-set path takes surer ones than inference does (method.md 6.3).
 _DETECTED_STORE = {"proposer": "grounded_sam.boxes"}
 # The training-free path: ViT-L/14 (ViT-B/16: --backbone openclip.vit_b_16), boxes to masks, absent classes pruned.
@@ -122,6 +123,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "components": {**_FCCLIP_PARTS, "classifiers": (VOTE, CLIP_TEXT, HEAD)},
         "build": _DETECTED_STORE,
         "ensemble": {"alpha": 0.4, "beta": 0.7, "gamma": 0.3, "form": "arithmetic", **_LITERAL},
+        "retrieval": _WHOLE_STORE,
         "plugin": {**_FCCLIP_POOLING, **_PAPER_VOTE, "grounded_sam": {"boxes": {"box_threshold": 0.35}}},
     },
     # Table 2, three rows: CLIP alone, retrieval alone, both. gamma is not given there; table 4's is taken.
@@ -133,6 +135,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "components": {**_TRAINING_FREE, "classifiers": (VOTE,)},
         "build": _DETECTED_STORE,
         "ensemble": _LITERAL,
+        "retrieval": _WHOLE_STORE,
         "segment": {"use_prompts": True},
         "plugin": _PAPER_VOTE,
     },
@@ -140,6 +143,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "components": {**_TRAINING_FREE, "classifiers": (VOTE, CLIP_TEXT)},
         "build": _DETECTED_STORE,
         "ensemble": {"gamma": 0.3, **_LITERAL},
+        "retrieval": _WHOLE_STORE,
         "segment": {"use_prompts": True},
         "plugin": _PAPER_VOTE,
     },

@@ -34,7 +34,8 @@ class Neighbours:
     """The stored segments nearest to each mask, nearest first.
 
     ids: (n, k) object, segment UUIDs, None = none.
-    classes: (n, k) int64 index into the vocabulary, -1 = none.
+    classes: (n, k) int64 index into the vocabulary, -1 = none; c, one behind the last, = a class that was not asked,
+    which takes a place among the k (`retrieval.scope` = all) and gives no score.
     distances: (n, k) float32 cosine distance 1 - similarity in [0, 2], inf = none.
     supported: (c,) bool, whether the store has any living segment of the class: "no neighbour" and "nothing to find"
     differ.

@@ -216,9 +216,11 @@ CHOICES = PublishedTable(
         _choice("ignored", "no object is not asked: ensemble.void = ignored", ensemble={"void": "ignored"}),
         _choice("discount-renormalised", "FC-CLIP's rule, and scores that sum to 1",
                 ensemble={"void": "discount", "renormalise": True}),
-        _choice("ours", "fallback and apart", ensemble=OURS),
+        _choice("asked", "neighbours among the classes that are asked for: retrieval.scope = asked",
+                retrieval={"scope": "asked"}),
+        _choice("ours", "fallback, apart and asked", ensemble=OURS, retrieval={"scope": "asked"}),
         _choice("ours-geometric", "the same, with FC-CLIP's geometric mix: ensemble.form = geometric",
-                ensemble={**OURS, "form": "geometric"}),
+                ensemble={**OURS, "form": "geometric"}, retrieval={"scope": "asked"}),
     ),
 )  # fmt: skip
 TABLES: Mapping[str, PublishedTable] = {table.name: table for table in (TABLE_1, TABLE_2, TABLE_3, TABLE_4, CHOICES)}

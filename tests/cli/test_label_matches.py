@@ -1,4 +1,4 @@
-"""Which class of the store stood for a name that is spelled otherwise is said, and stands in the data and in run.json."""
+"""Which class of the store stood for a name that is spelled otherwise is said, in the data and in run.json, too."""
 
 import json
 

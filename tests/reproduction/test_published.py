@@ -44,6 +44,7 @@ def test_rows_have_names_of_their_own_and_baselines_that_exist(table):
 
 def test_the_settings_of_each_choice_are_settings_and_differ_from_the_literal_formula():
     loaded = [load(None, merged({"preset": row.system.value}, row.settings)) for row in TABLES["choices"].rows]
+    assert loaded[0].retrieval.scope == "all"
     literal = loaded[0].ensemble
     assert (literal.unknown, literal.renormalise, literal.void) == ("zero", False, "rival")
     assert len({settings.model_dump_json() for settings in loaded}) == len(loaded)

@@ -74,6 +74,7 @@ class Vote:
         weights = self._weights(neighbours)  # (n, k)
         values = retrieval_scores(classes, distances, len(neighbours.supported), weights=weights, **rule)  # (n, c)
         shares = vote_shares(classes, distances, weights=weights, **rule)  # (n, k)
+        shares = shares.masked_fill(classes >= len(neighbours.supported), 0.0)  # classes that were not asked
         covered = covered.to(values.device)
         values, shares = (
             torch.where(covered[:, None], tensor, torch.zeros_like(tensor)) for tensor in (values, shares)

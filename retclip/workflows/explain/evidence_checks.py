@@ -135,7 +135,7 @@ def _check_neighbours(near: Neighbours, sizes: dict[str, int]) -> dict[str, int]
     classes = near.classes.numpy()
     check_shape("neighbour_classes", classes, "n k", sizes)
     _check_kind("neighbour_classes", classes)
-    _check_indices("neighbour_classes", classes, sizes["c"])
+    _check_indices("neighbour_classes", classes, sizes["c"] + 1)  # one more: a class that was not asked
     if near.negatives is not None:
         counted = check_shape("negative_ids", near.negatives.ids, "m")
         against = near.negatives.classes.numpy()

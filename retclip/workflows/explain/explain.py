@@ -26,6 +26,7 @@ from retclip.workflows.explain.what_if import WhatIf, Without, what_if
 from retclip.workflows.segment.neighbours import of_masks
 
 TOP_CLASSES = 5
+NOT_ASKED = "(not asked)"  # of a neighbour whose class is none of the vocabulary's
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,14 @@ def _vote(evidence: Evidence, n: int, voter: ClassScores | None) -> Vote | None:
     if voter is None or evidence.neighbours is None:
         return None
     near = evidence.neighbours.classes[n]
-    classes = sorted(set(near[near >= 0].tolist()))
-    values = {evidence.vocabulary.names[c]: float(voter.values[n, c]) for c in classes}
+    asked = (near >= 0) & (near < len(evidence.vocabulary))  # (k,)
+    values = {evidence.vocabulary.names[c]: float(voter.values[n, c]) for c in sorted(set(near[asked].tolist()))}
     return Vote(_source(voter), voter.rule, dict(sorted(values.items(), key=lambda pair: -pair[1])))
+
+
+def name_of(evidence: Evidence, index: int) -> str:
+    """Return the name of a neighbour's class: of one that was not asked in words."""
+    return evidence.vocabulary.names[index] if index < len(evidence.vocabulary) else NOT_ASKED
 
 
 def _neighbours(
@@ -178,7 +184,7 @@ def _neighbours(
         ExplainedNeighbour(
             id=near.ids[n, column],
             distance=float(near.distances[n, column]),
-            class_then=evidence.vocabulary.names[int(near.classes[n, column])],
+            class_then=name_of(evidence, int(near.classes[n, column])),
             stored=stored.get(near.ids[n, column]),
             share=None if voter is None or voter.shares is None else float(voter.shares[n, column]),
             vector_run=makers.get(near.ids[n, column], unknown).run,

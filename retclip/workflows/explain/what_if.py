@@ -299,6 +299,6 @@ def _votes(evidence: Evidence, decided: Decision, voters: Voters) -> dict[str, f
     near = decided.neighbours.classes[0]
     if voter is None:
         return {}
-    classes = sorted(set(near[near >= 0].tolist()))
+    classes = sorted(set(near[(near >= 0) & (near < len(evidence.vocabulary))].tolist()))
     values = {evidence.vocabulary.names[c]: float(voter.values[0, c]) for c in classes}
     return dict(sorted(values.items(), key=lambda pair: -pair[1]))

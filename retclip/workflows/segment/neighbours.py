@@ -49,9 +49,10 @@ def search_neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: 
     vectors, space = segments.vectors[segments.covered].float(), parts.keys.component.space
     trusted = any(getattr(classifier.component, "reads_trust", False) for classifier in parts.classifiers)
     wanted = (k + further) * (SPARE if settings.min_trust else 1)
-    nearest = require_store(parts).nearest(
-        vectors, prepared.store_classes, wanted, per_class, space, trusted, settings.min_trust
-    )
+    others = prepared.other_classes if settings.scope == "all" and not per_class else ()
+    classes = (*prepared.store_classes, *others)
+    nearest = require_store(parts).nearest(vectors, classes, wanted, per_class, space, trusted, settings.min_trust)
+    nearest = asked_alone(nearest, len(prepared.store_classes)) if others else nearest
     count, width = len(segments.covered), nearest.distances.shape[1]
     rows = segments.covered.nonzero()[:, 0].to(nearest.distances.device)  # (m,) the masks that were searched for
     ids = np.full((count, width), None, dtype=object)  # (n, k + further)
@@ -67,6 +68,20 @@ def search_neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: 
     if settings.min_trust:  # more were searched for than are kept
         beyond = parted(beyond, further, per_class)[0]
     return Searched(voters, beyond, k, further, per_class)
+
+
+def asked_alone(near: Neighbours, asked: int) -> Neighbours:
+    """Return the neighbours with one index, `asked`, for all classes that were not asked.
+
+    asked: c, the classes of the vocabulary, which come first.
+    """
+    negatives = near.negatives
+    if negatives is not None:
+        of_asked = negatives.classes < asked  # (m,)
+        ids, distances = negatives.ids[of_asked.cpu().numpy()], negatives.distances[:, of_asked]
+        negatives = replace(negatives, ids=ids, classes=negatives.classes[of_asked], distances=distances)
+        negatives = negatives if len(ids) else None
+    return replace(near, classes=near.classes.clamp(max=asked), supported=near.supported[:asked], negatives=negatives)
 
 
 def _spread(values: torch.Tensor, rows: torch.Tensor, name: str, count: int) -> torch.Tensor:

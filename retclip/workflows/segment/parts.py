@@ -108,8 +108,10 @@ class PreparedVocabulary:
     """A vocabulary with its text vectors, the match of each class, and the stored class it is matched to.
 
     store_classes: (c,) id of the stored class, None = none.
+    other_classes: ids of the stored classes with segments that stand for no name.
     """
 
     vocabulary: Vocabulary
     matches: tuple[LabelMatch, ...]
     store_classes: tuple[int | None, ...]
+    other_classes: tuple[int, ...] = ()

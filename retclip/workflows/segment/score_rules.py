@@ -36,7 +36,7 @@ def pruned(scores: Sequence[ClassScores], possible: Tensor | None, neighbours: N
     possible_scores = [replace(source, values=source.values * possible.to(source.values.device)) for source in scores]
     if neighbours is None:
         return possible_scores
-    classes = neighbours.classes.clamp(min=0)  # (n, k); where there is no neighbour, there is no share either
+    classes = neighbours.classes.clamp(0, possible.shape[1] - 1)  # (n, k); where none of them is, there is no share
     voting = possible.to(classes.device).gather(1, classes)  # (n, k)
     return [
         source if source.shares is None else replace(source, shares=source.shares * voting)

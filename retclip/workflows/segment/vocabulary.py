@@ -42,9 +42,9 @@ def prepare(parts: Segmenter, vocabulary: Vocabulary | None) -> PreparedVocabula
     rows = {row.name: row for row in stored}
     matched_rows = [rows[match.store_class] if match.store_class is not None else None for match in matches]
     kinds = tuple(map(_is_thing, vocabulary.is_thing, matched_rows))
-    return PreparedVocabulary(
-        replace(vocabulary, is_thing=kinds), matches, tuple(row.id if row else None for row in matched_rows)
-    )
+    ids = tuple(row.id if row else None for row in matched_rows)
+    others = tuple(row.id for row in stored if row.segments and row.id not in ids)
+    return PreparedVocabulary(replace(vocabulary, is_thing=kinds), matches, ids, others)
 
 
 def missing(prepared: PreparedVocabulary) -> tuple[LabelMatch, ...]:
