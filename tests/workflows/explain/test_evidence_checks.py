@@ -60,7 +60,7 @@ def test_an_index_beyond_its_array(refused, parts):
     masks, classes = arrays["combined"].shape
     refused("mask_map", mask_map=np.full_like(arrays["mask_map"], masks))
     refused("mask_map", mask_map=np.full_like(arrays["mask_map"], -2))
-    refused("neighbour_classes", neighbour_classes=np.full_like(arrays["neighbour_classes"], classes))
+    refused("neighbour_classes", neighbour_classes=np.full_like(arrays["neighbour_classes"], classes + 1))
     refused("without a class", neighbour_classes=np.full_like(arrays["neighbour_classes"], -1))
     for index in ({"proposal": masks}, {"class_index": classes}, {"proposal": -2}):
         refused("names mask", {"segments": [{**about["segments"][0], **index}]})
