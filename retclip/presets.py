@@ -26,6 +26,9 @@ _PAPER_VOTE = {"retrieval": {"vote": {"vote": "minmax", "aggregate": "max"}}}
 # one more class beside it, and the whole store is searched. What we think better are the settings' other values.
 _LITERAL = {"unknown": "zero", "renormalise": False, "void": "rival"}
 _WHOLE_STORE = {"scope": "all"}
+# Chosen on drawn validation scenes (benchmarks/README.md): FC-CLIP's mix with retrieval in its out-of-vocabulary part, so
+# that a head which never saw a class cannot outvote it, and whether there is an object is asked before which.
+_RETRIEVAL_IN_FCCLIP = {"alpha": 0.4, "beta": 0.8, "gamma": 0.3, "form": "geometric", "void": "apart"}
 # Stores are built from detected boxes; the cross-data-set path takes surer ones than inference does (method.md 6.3).
 _DETECTED_STORE = {"proposer": "grounded_sam.boxes"}
 # The training-free path: ViT-L/14 (ViT-B/16: --backbone openclip.vit_b_16), boxes to masks, absent classes pruned.
@@ -68,7 +71,7 @@ ABOUT = {  # a line for whoever chooses among them
     "knn-clip": "kNN-CLIP: FC-CLIP with retrieval by a second backbone",
     "miniature-fc-clip": "fc-clip, small, trained on drawn scenes: of photos it knows little",
     "miniature-retrieval": "retrieval alone with the same small models",
-    "miniature": "retclip-cross-data-set with the same small models, and our answers where its formula is silent",
+    "miniature": "what retclip-cross-data-set asks, mixed as FC-CLIP does, with the same small models",
     "miniature-finetune": "how the small mask head was trained, for `retclip finetune`",
 }
 FOR_FINETUNING = ("fc-clip-finetune", "miniature-finetune")
@@ -155,7 +158,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "ensemble": {"alpha": 0.4, "beta": 0.7, "gamma": 0.3, "form": "arithmetic"},
         "plugin": {**_FCCLIP_POOLING, "retrieval": {"vote": {"vote": "softmax"}}},
     },
-    # The same systems on the miniature: FC-CLIP, retrieval alone (the head still says what is no object), and RetCLIP.
+    # The same systems on the miniature: FC-CLIP, retrieval alone (the head still says what is no object), and both.
     "miniature-fc-clip": {
         "components": {**_MINIATURE_PARTS, "classifiers": (CLIP_TEXT, HEAD)},
         "ensemble": {"alpha": 0.4, "beta": 0.8, "gamma": 0.0, "form": "geometric"},
@@ -168,7 +171,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "miniature": {
         "components": {**_MINIATURE_PARTS, "classifiers": (VOTE, CLIP_TEXT, HEAD)},
-        "ensemble": {"alpha": 0.4, "beta": 0.7, "gamma": 0.3, "form": "arithmetic"},
+        "ensemble": _RETRIEVAL_IN_FCCLIP,
         "plugin": _MINIATURE,
     },
     # How the miniature's head was made, on two cores (plugins/miniature/README.md).

@@ -113,7 +113,7 @@ def _with(cell: Cell, settings: Mapping[str, Any]) -> Cell:
 def _filled(cell: Cell, folder: Path, table: PublishedTable, on_progress: OnProgress) -> Mapping[str, Any]:
     """Return the figures of a cell, run now or finished before. Raises ConfigError where another cell lies there."""
     place = folder / table.name / cell.row.name
-    _claim_plan(place.with_suffix(".json"), cell)
+    _claim_plan(place.with_name(f"{place.name}.json"), cell)
     if not (place / RUN).exists():
         store = None if cell.store is None else _built(cell.store, folder, on_progress)
         from retclip.engine import RetCLIP

@@ -1,6 +1,7 @@
 """A table filled on drawn scenes, killed and resumed; refused where something is missing or another one lies there."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,7 @@ import retclip
 from retclip.engine import RetCLIP
 from retclip.errors import ConfigError, PartsMissing
 from retclip.progress import silent
+from retclip.reproduction import published
 
 TINY = {"scenes": 2, "stored": 3}
 
@@ -28,10 +30,6 @@ def figures_of(out, row):
 def undisturbed(tmp_path_factory):
     """The figures of both rows, run in one go."""
     with pytest.MonkeyPatch.context() as patch:
-        from dataclasses import replace
-
-        from retclip.reproduction import published
-
         table = published.TABLE_1
         rows = (table.rows[0], table.rows[2])
         patch.setattr(published, "TABLES", {"table-1": replace(table, rows=rows)})
@@ -102,6 +100,18 @@ def test_killed_and_resumed_it_loses_the_running_cell_at_most(undisturbed, two_r
     assert [cell.ours for cell in report.cells] == [cell.ours for cell in undisturbed[1].cells]
     evaluated.clear()
     assert filled(out) == report and evaluated == []
+
+
+def test_rows_whose_names_differ_behind_a_point_lie_apart(tmp_path, monkeypatch):
+    table = published.TABLES["table-4"]
+    monkeypatch.setattr(published, "TABLES", {"table-4": replace(table, rows=table.rows[1:3])})
+    report = retclip.reproduce("table-4", "miniature", tmp_path, scenes=1, stored=2)
+    gammas = [
+        json.loads((tmp_path / "table-4" / cell.name / "run.json").read_text())["configuration"]["settings"]["ensemble"]
+        for cell in report.cells
+    ]
+    assert [ensemble["gamma"] for ensemble in gammas] == [0.1, 0.2]
+    assert len(list((tmp_path / "table-4").glob("*.json"))) == 2
 
 
 def test_a_folder_of_other_sizes_is_refused(undisturbed, two_rows, tmp_path):
