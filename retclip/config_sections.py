@@ -127,6 +127,9 @@ class EnsembleSection(Section):
         description="a mask's probability v of no object. discount: scores times 1 - v, no object where v is above "
         "the best (FC-CLIP); apart: where v is above one half; rival: scores as they are, beside v; ignored: not asked",
     )
+    void_correction: float = Field(
+        0.0, ge=0, le=1, description="c: v becomes v * (1 - c * CLIP's best score) (OVRCOAT: 0.5); 0: v as it is"
+    )
 
 
 class SegmentSection(Section):

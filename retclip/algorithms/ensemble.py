@@ -12,6 +12,11 @@ classes (`renormalise`), and "no object", of probability v, enters by `void`:
     rival      s as it is, and v beside the classes                                               (the paper's bare sum)
     ignored    s as it is, v = 0: every mask is an object
 
+Before that v may be corrected by how sure of a class CLIP is, c = `void_correction` (the rule of OVRCOAT,
+arXiv:2603.21386, with c = 0.5; 0, the default, leaves v alone):
+
+    v' = v * (1 - c * max over classes of r)          r = s_clip; s_ret of a mask of which CLIP says nothing
+
 A source *abstains* for a class or a mask where it has no evidence, which is not a score of 0. With
 `unknown = "fallback"` its weight goes to the other sources there: a class without stored segments, or a mask without a
 neighbour in reach, is scored by CLIP alone instead of being capped at (1 - gamma) s_clip. `unknown = "zero"` is the
@@ -63,6 +68,7 @@ class EnsembleWeights:
     unknown: what an abstention counts as, see the module.
     renormalise: whether arithmetic scores are scaled to sum 1 over the classes.
     void: how "no object" enters, see the module.
+    void_correction: c in [0, 1], how far a sure class speaks against "no object", see the module.
     Raises ConfigError for a form or a rule that does not exist.
     """
 
@@ -73,6 +79,12 @@ class EnsembleWeights:
     unknown: Unknown = "fallback"
     renormalise: bool = True
     void: Void = "discount"
+    void_correction: float = 0.0
+
+    @property
+    def rule(self) -> tuple[object, ...]:
+        """All but alpha, beta and gamma: what weights that are combined together share."""
+        return self.form, self.unknown, self.renormalise, self.void, self.void_correction
 
     def __post_init__(self) -> None:
         check_choice("ensemble.form", self.form, FORMS)
@@ -112,15 +124,16 @@ def ensembles(
 
     weights: at least one; they differ in alpha, beta and gamma alone. Raises ConfigError for others.
     """
-    rules = {(each.form, each.unknown, each.renormalise, each.void) for each in weights}
+    rules = {each.rule for each in weights}
     if len(rules) != 1:
         raise ConfigError("weights of one form and one rule", f"{len(rules)} of them", "combine each rule by itself")
-    ((form, unknown, renormalise, rule),) = rules
+    form, unknown, rule = weights[0].form, weights[0].unknown, weights[0].void
     like = scores[0].values.to(_precision(scores))  # (n, c)
     ret, clip, head = (_role_scores(scores, role, like, covered, unknown) for role in ROLES)
     alpha, beta, gamma = (
         like.new_tensor([getattr(each, name) for each in weights])[:, None, None] for name in ("alpha", "beta", "gamma")
     )  # (s, 1, 1)
+    v = corrected_void(_void(scores, like), _surest(ret, clip), weights[0].void_correction)  # (n,)
     certainty = _certainty(scores, like)  # (n, 1)
     if certainty is not None:
         gamma = certainty + (1.0 - certainty) * gamma  # (s, n, 1)
@@ -129,9 +142,8 @@ def ensembles(
     w = torch.where(seen.to(like.device), alpha, beta)  # (s, 1, c)
     w = _share(w, ret.valid | clip.valid, head.valid)  # (s, n, c)
     combined = combine(ret.values, clip.values, head.values, w, gamma, form)  # (s, n, c)
-    if form == "arithmetic" and renormalise:
+    if form == "arithmetic" and weights[0].renormalise:
         combined = _to_sum_1(combined)
-    v = _void(scores, like)  # (n,)
     return combined * (1.0 - v)[:, None] if rule in DISCOUNTED else combined, rivals(v, rule)
 
 
@@ -143,6 +155,18 @@ def rivals(v: Float[Tensor, "n"], rule: Void) -> Float[Tensor, "n"]:
     if rule == "ignored":
         return torch.zeros_like(v)
     return (v > HALF).to(v) if rule == "apart" else v
+
+
+def corrected_void(v: Float[Tensor, "n"], surest: Float[Tensor, "n"], correction: float) -> Float[Tensor, "n"]:
+    """Return v' in [0, 1], the probability of "no object" less what a sure class says against it; see the module.
+
+    surest: (n,) in [0, 1], the score of each mask's best class.
+    correction: c in [0, 1].
+
+    Worked example with c = 0.5: v = 0.6 of a mask whose best class has 0.5 becomes 0.6 * 0.75 = 0.45; without any
+    score it stays 0.6.
+    """
+    return v * (1.0 - correction * surest)
 
 
 def combine(
@@ -229,6 +253,13 @@ def _role_scores(
         count = count + valid.to(like.dtype)  # (n, c)
     literal = unknown == "zero" and bool(classifiers)
     return _RoleScores(total / count.clamp(min=1.0), readable if literal else count > 0)
+
+
+def _surest(ret: _RoleScores, clip: _RoleScores) -> Float[Tensor, "n"]:
+    """Return the score of each mask's best class by CLIP, by retrieval where CLIP says nothing."""
+    says = clip.valid.any(dim=1, keepdim=True)  # (n, 1)
+    values = torch.where(says, clip.values, ret.values)  # (n, c)
+    return values.amax(dim=1) if values.shape[1] else values.new_zeros(len(values))
 
 
 def _share(weight: Tensor, valid: Tensor, other_valid: Tensor) -> Float[Tensor, "s _n _c"]:

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retclip.algorithms.ensemble import EnsembleWeights, combine, ensemble, ensembles
+from retclip.algorithms.ensemble import EnsembleWeights, combine, corrected_void, ensemble, ensembles
 from retclip.errors import ConfigError
 from retclip.types import ClassScores, Role
 
@@ -80,6 +80,40 @@ def test_apart_a_mask_is_no_object_where_v_is_above_one_half_however_unsure_its_
     found = [source(HEAD, [[0.02, 0.01, 0.01]], void=[v])]
     values, void = ensemble(found, torch.tensor([False] * 3), EnsembleWeights(renormalise=False, void="apart"))
     assert bool(values.max() > void[0]) is (v < 0.5)
+
+
+def test_a_sure_class_takes_from_no_object():
+    # v = 0.6 and a best class of 0.5: 0.6 * (1 - 0.5 * 0.5) = 0.45
+    assert corrected_void(torch.tensor([0.6]), torch.tensor([0.5]), 0.5).tolist() == pytest.approx([0.45])
+    half = EnsembleWeights(renormalise=False, void_correction=0.5)
+    found = [source(CLIP, [[0.5, 0.25]]), source(HEAD, [[0.5, 0.25]], void=[0.6])]
+    values, void = ensemble(found, torch.tensor([True, True]), half)
+    assert void.tolist() == pytest.approx([0.45]) and values[0].tolist() == pytest.approx([0.275, 0.1375])
+    # apart it decides: 0.6 is no object, 0.45 is one
+    for correction, rival in ((0.0, 1.0), (0.5, 0.0)):
+        how = replace(half, void="apart", void_correction=correction)
+        assert ensemble(found, torch.tensor([True, True]), how)[1].tolist() == [rival]
+
+
+@settings(max_examples=100, deadline=None)
+@given(sources, st.sampled_from(["discount", "rival"]), shares, covers)
+def test_void_correction_agrees_with_loops(answers, rule, correction, covered):
+    """CLIP's best class speaks against "no object", retrieval's where CLIP abstains for the mask, nobody's else."""
+    found = [source(role, values, knows, said) for role, (values, knows, said) in answers.items()]
+    seen, how = torch.tensor([True, False, True]), EnsembleWeights(renormalise=False, void=rule)
+    flags_of = torch.tensor(covered)
+    plain, v = ensemble(found, seen, how, flags_of)
+    values, now = ensemble(found, seen, replace(how, void_correction=correction), flags_of)
+    for n in range(MASKS):
+        best = 0.0
+        for role in (RET, CLIP):  # the last that says something
+            if role in answers and covered[n] and any(answers[role][1]):
+                best = max(value for value, knows in zip(answers[role][0][n], answers[role][1], strict=True) if knows)
+        wanted = float(v[n]) * (1 - correction * best)
+        assert float(now[n]) == pytest.approx(wanted)
+        if rule == "rival" or v[n] == 1:
+            continue
+        assert values[n].tolist() == pytest.approx([x / (1 - float(v[n])) * (1 - wanted) for x in plain[n].tolist()])
 
 
 def test_an_unknown_class_falls_back_or_is_capped():
@@ -336,7 +370,8 @@ def test_many_weights_at_once_are_each_alone_to_the_last_bit(form, rule):
         ClassScores(values[2], torch.ones(219, dtype=torch.bool), HEAD, torch.rand(7)),
     ]
     seen, covered = torch.rand(219) > 0.5, torch.tensor([True] * 6 + [False])
-    many = [EnsembleWeights(*numbers, form=form, void=rule) for numbers in torch.rand(40, 3).tolist()]
+    rules = {"form": form, "void": rule, "void_correction": 0.5}
+    many = [EnsembleWeights(*numbers, **rules) for numbers in torch.rand(40, 3).tolist()]
     together, void = ensembles(found, seen, many, covered)
     for each, rows in zip(many, together, strict=True):
         alone, alone_void = ensemble(found, seen, each, covered)
@@ -349,3 +384,5 @@ def test_weights_of_two_rules_are_not_combined_at_once():
         ensembles(found, torch.tensor([True, True]), [EnsembleWeights(), EnsembleWeights(void="rival")])
     with pytest.raises(ConfigError, match="one form and one rule"):
         ensembles(found, torch.tensor([True, True]), [EnsembleWeights(), EnsembleWeights(form="geometric")])
+    with pytest.raises(ConfigError, match="one form and one rule"):
+        ensembles(found, torch.tensor([True, True]), [EnsembleWeights(), EnsembleWeights(void_correction=0.5)])

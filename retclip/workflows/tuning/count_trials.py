@@ -109,7 +109,7 @@ def _photo_counts(
     proposals, provides = photo.scored.proposals, cache.head.provides
     for group in groups_of(trials):
         scored = replace(photo, scored=rescorer.scored(photo.scored, trials[group[0]]))
-        for places in _alike(np.array(group), trials, _rule):
+        for places in _alike(np.array(group), trials, lambda trial: trial.weights.rule):
             tabled = np.array(
                 [not pixels and is_tabled(proposals, trials[place].segment, provides) for place in places], dtype=bool
             )
@@ -139,11 +139,6 @@ def _by_maps(
             if key not in counted:
                 counted[key] = counts_of_scores(cache, photo, combined, mixed.void, segment, precision=False)
             yield PhotoCounts(places[rows[alike]], counted[key])
-
-
-def _rule(trial: Trial) -> tuple[str, str, bool, str]:
-    weights = trial.weights
-    return weights.form, weights.unknown, weights.renormalise, weights.void
 
 
 def _alike(

@@ -24,7 +24,8 @@ from retclip.errors import ConfigError
 VOTE = "plugin.retrieval.vote"
 SHORT = {
     "alpha": "ensemble.alpha", "beta": "ensemble.beta", "gamma": "ensemble.gamma", "form": "ensemble.form",
-    "void": "ensemble.void", "unknown": "ensemble.unknown", "renormalise": "ensemble.renormalise", "k": "retrieval.k",
+    "void": "ensemble.void", "void_correction": "ensemble.void_correction", "unknown": "ensemble.unknown",
+    "renormalise": "ensemble.renormalise", "k": "retrieval.k",
     "vote": f"{VOTE}.vote", "aggregate": f"{VOTE}.aggregate", "temperature": f"{VOTE}.temperature",
     "max_distance": f"{VOTE}.max_distance", "certainty_distance": f"{VOTE}.certainty_distance",
     "certainty_width": f"{VOTE}.certainty_width", "scale": "plugin.zero_shot.clip_text.scale",
@@ -33,7 +34,7 @@ SHORT = {
 }  # fmt: skip
 NAMES = {full: short for short, full in SHORT.items()}
 SETTINGS = {  # of retclip.toml that scores are decided by after the models; `plugin.` stands for classifiers' own
-    "ensemble": ("alpha", "beta", "gamma", "form", "void", "unknown", "renormalise"),
+    "ensemble": ("alpha", "beta", "gamma", "form", "void", "void_correction", "unknown", "renormalise"),
     "retrieval": ("k",),
     "segment": (
         "object_mask_threshold", "overlap_threshold", "mask_threshold", "smallest_void", "mask_cost", "own_scores",

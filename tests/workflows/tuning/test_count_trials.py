@@ -27,6 +27,7 @@ def drawn(seed):
         "ensemble.form": rng.choice(["arithmetic", "geometric"]), "ensemble.unknown": rng.choice(["fallback", "zero"]),
         "ensemble.renormalise": rng.random() < 0.5,
         "ensemble.void": ("discount", "apart", "rival", "ignored", "rival")[seed],
+        "ensemble.void_correction": rng.choice([0.0, 0.5]),
         "retrieval.k": rng.choice([1, 3, 8, 32]),
         f"{VOTE}.vote": rng.choice(["minmax", "softmax", "rank"]), f"{VOTE}.temperature": rng.uniform(0.02, 0.3),
         f"{VOTE}.aggregate": rng.choice(["max", "mean"]), f"{VOTE}.max_distance": rng.choice([None, 0.3, 0.8]),
