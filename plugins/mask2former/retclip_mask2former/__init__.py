@@ -103,6 +103,13 @@ class InVocabularySettings(HeadSettings):
         description="coco-panoptic, or a file with a class a line, synonyms after commas; a file of weights that says "
         "it itself is believed first",
     )
+    temperature: float = Field(
+        1.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="divides the logits of the classes: above 1 the head is less sure which; its probability of no "
+        "object stays as it is",
+    )
 
 
 def weights_of(settings: HeadSettings) -> Sequence[Weights]:

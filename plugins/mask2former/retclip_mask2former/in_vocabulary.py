@@ -29,17 +29,22 @@ class InVocabulary:
 
     role = Role.IN_VOCABULARY
 
-    def __init__(self, void: Tensor, log_scale: Tensor, trained_on: Sequence[str], device: Device) -> None:
-        """void: (1, d), the vector of "no object". log_scale: the logarithm of the factor on the cosines."""
+    def __init__(
+        self, void: Tensor, log_scale: Tensor, trained_on: Sequence[str], device: Device, temperature: float = 1.0
+    ) -> None:
+        """void: (1, d), the vector of "no object". log_scale: the logarithm of the factor on the cosines.
+
+        temperature: divides the logits of the classes, above 0.
+        """
         self.void = void.to(device.torch_device)
         self.scale = clamped(log_scale).to(device.torch_device)
-        self.trained_on = tuple(trained_on)
+        self.trained_on, self.temperature = tuple(trained_on), temperature
 
     @classmethod
     def loaded(cls, settings: InVocabularySettings, device: Device) -> InVocabulary:
         """Return the classifier of the head that the settings name. Raises WeightsMissing, ConfigError, DataError."""
         void, log_scale, trained_on = load_void(settings)
-        return cls(void, log_scale, trained_on or read_terms(settings.trained_on), device)
+        return cls(void, log_scale, trained_on or read_terms(settings.trained_on), device, settings.temperature)
 
     def score(
         self,
@@ -48,7 +53,8 @@ class InVocabulary:
         vocabulary: Vocabulary,
         neighbours: Neighbours | None,  # noqa: ARG002
     ) -> ClassScores:
-        """Return values (n, c), the softmax over the classes, and void (n,), the probability of "no object" among all.
+        """Return values (n, c), the softmax over the classes at the temperature, and void (n,), the probability of "no
+        object" among all at temperature 1.
 
         Every class is known. Raises ConfigError where the proposals have no embeddings, or the vocabulary no text.
         """
@@ -65,7 +71,7 @@ class InVocabulary:
         rows = torch.as_tensor(vocabulary.row_class)
         classes = len(vocabulary)
         logits = class_logits(embeddings, vocabulary.text, rows, classes, self.void, self.scale)
-        values, void = logits[:, :-1].softmax(-1), logits.softmax(-1)[:, -1]
+        values, void = (logits[:, :-1] / self.temperature).softmax(-1), logits.softmax(-1)[:, -1]
         knows = torch.ones(classes, dtype=torch.bool, device=values.device)
         return ClassScores(values, knows, self.role, void, NAME)
 

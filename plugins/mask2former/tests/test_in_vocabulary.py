@@ -39,6 +39,16 @@ def test_probabilities_by_hand(classifier):
     assert found.role is Role.IN_VOCABULARY
 
 
+def test_a_temperature_makes_classes_less_sure_and_leaves_no_object_alone(saved, classifier):
+    warm = InVocabulary.loaded(InVocabularySettings(weights=str(saved), temperature=2.0), Device())
+    for each in (classifier, warm):
+        each.scale, each.void = torch.tensor(2.0), torch.eye(12)[3:4]
+    sky = torch.eye(12)[[0, 0]]
+    found, e = score(warm, sky), torch.tensor(1.0).exp()  # a logit of 2, over a temperature of 2
+    assert found.values[0].tolist() == pytest.approx([float(e / (e + 1)), float(1 / (e + 1))])
+    assert torch.equal(found.void, score(classifier, sky).void)
+
+
 def test_its_scores_and_its_void_go_through_the_ensemble(classifier):
     found = score(classifier, torch.randn(2, 12))
     combined, void = ensemble([found], torch.tensor([True, False]), EnsembleWeights())
