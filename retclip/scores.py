@@ -79,6 +79,8 @@ class ClassScores:
     rule: the rule of the vote in one line.
     certainty: (n,) float in [0, 1], how far each mask's scores are to be believed beside those of others
     (`algorithms.ensemble`); None where the classifier does not say.
+    shrinkage: (n, c) float in [0, 1], of a classifier that votes with neighbours: what is left of its weight for each
+    class, 0 where nothing speaks for the class (`algorithms.vote_shrinkage`); None where it has its whole weight.
     """
 
     values: Tensor
@@ -90,3 +92,4 @@ class ClassScores:
     shares: Tensor | None = None
     rule: str = ""
     certainty: Tensor | None = None
+    shrinkage: Tensor | None = None

@@ -30,6 +30,9 @@ the paper's formula stays as it is):
     gamma_n = r + (1 - r) * gamma                                  a certain vote decides alone, gamma is what is left
     s_ret_n = s_ret * (1 - (1 - r) * sum over classes of s_clip)   where it is not, what CLIP is sure of is taken off
 
+A retrieval source may also say by class how much of its weight is left, h in [0, 1] (`vote_shrinkage`): gamma_nc is
+h_nc gamma in the place of gamma, and a class for which nothing speaks is scored by CLIP alone, as by the fallback.
+
 The second is for classes that only one of the two can speak of: a store without cats votes for something else, however
 far that is, and its full vote would drown whoever knows cats.
 """
@@ -134,17 +137,31 @@ def ensembles(
         like.new_tensor([getattr(each, name) for each in weights])[:, None, None] for name in ("alpha", "beta", "gamma")
     )  # (s, 1, 1)
     v = corrected_void(_void(scores, like), _surest(ret, clip), weights[0].void_correction)  # (n,)
-    certainty = _certainty(scores, like)  # (n, 1)
+    certainty = _of_retrieval(scores, like, "certainty")  # (n,)
     if certainty is not None:
-        gamma = certainty + (1.0 - certainty) * gamma  # (s, n, 1)
-        ret = replace(ret, values=discounted(ret.values, clip.values, certainty))
-    gamma = _share(gamma, ret.valid, clip.valid)  # (s, n, c)
+        ret = replace(ret, values=discounted(ret.values, clip.values, certainty[:, None]))
+    gamma = _share(_gamma(gamma, scores, like), ret.valid, clip.valid)  # (s, n, c)
     w = torch.where(seen.to(like.device), alpha, beta)  # (s, 1, c)
     w = _share(w, ret.valid | clip.valid, head.valid)  # (s, n, c)
     combined = combine(ret.values, clip.values, head.values, w, gamma, form)  # (s, n, c)
     if form == "arithmetic" and weights[0].renormalise:
         combined = _to_sum_1(combined)
     return combined * (1.0 - v)[:, None] if rule in DISCOUNTED else combined, rivals(v, rule)
+
+
+def retrieval_weights(
+    scores: Sequence[ClassScores], weights: EnsembleWeights, covered: Bool[Tensor, "n"] | None = None
+) -> Float[Tensor, "n c"]:
+    """Return the gamma of each mask and class that `ensemble` mixes with, in [0, 1], for the same arguments.
+
+    Worked example: gamma = 0.4 with half of the vote's weight left for a class is 0.2; of a class that the store lacks
+    it is 0, where CLIP abstains and retrieval does not 1.
+    """
+    like = scores[0].values.to(_precision(scores))  # (n, c)
+    ret, clip = (_role_scores(scores, role, like, covered, weights.unknown) for role in (Role.RETRIEVAL, Role.CLIP))
+    gamma = _gamma(like.new_full((1, 1, 1), weights.gamma), scores, like)  # (1, ...)
+    valid = clip.valid | ret.valid  # (n, c); elsewhere nobody has a weight
+    return (_share(gamma, ret.valid, clip.valid).expand(1, *like.shape)[0] * valid).to(like)
 
 
 def rivals(v: Float[Tensor, "n"], rule: Void) -> Float[Tensor, "n"]:
@@ -286,14 +303,25 @@ def _precision(scores: Sequence[ClassScores]) -> torch.dtype:
     return reduce(torch.promote_types, (source.values.dtype for source in scores), torch.float32)
 
 
-def _certainty(scores: Sequence[ClassScores], like: Tensor) -> Float[Tensor, "n 1"] | None:
-    """Return r, the mean certainty over the retrieval sources that give it; None where none does."""
-    certainties = [
-        source.certainty for source in scores if source.role is Role.RETRIEVAL and source.certainty is not None
-    ]
-    if not certainties:
-        return None
-    return torch.stack([certainty.to(like).clamp(0.0, 1.0) for certainty in certainties]).mean(0)[:, None]
+def _gamma(gamma: Tensor, scores: Sequence[ClassScores], like: Tensor) -> Float[Tensor, "s _n _c"]:
+    """Return gamma as far as the retrieval sources leave it: by class their shrinkage, by mask their certainty.
+
+    gamma: (s, 1, 1).
+    """
+    shrinkage, certainty = (_of_retrieval(scores, like, name) for name in ("shrinkage", "certainty"))
+    if shrinkage is not None:
+        gamma = gamma * shrinkage  # (s, n, c)
+    return gamma if certainty is None else certainty[:, None] + (1.0 - certainty[:, None]) * gamma
+
+
+def _of_retrieval(scores: Sequence[ClassScores], like: Tensor, name: str) -> Tensor | None:
+    """Return the mean of what the retrieval sources say, in [0, 1]; None where none does.
+
+    name: `certainty`, (n,), or `shrinkage`, (n, c).
+    """
+    said = [getattr(source, name) for source in scores if source.role is Role.RETRIEVAL]
+    values = [numbers.to(like).clamp(0.0, 1.0) for numbers in said if numbers is not None]
+    return torch.stack(values).mean(0) if values else None
 
 
 def _void(scores: Sequence[ClassScores], like: Tensor) -> Float[Tensor, "n"]:

@@ -37,6 +37,8 @@ def print_explanation(why: Explanation, wide: bool = False) -> None:
         output.line(f"{source}: {cells}{_silent(why, source)}", "  ")
     if why.vote:
         output.line(f"the rule of {why.vote.classifier}: {why.vote.rule}", "  ")
+    if len(set(why.gamma.values())) > 1:  # one weight for all is the setting
+        output.line(f"gamma, the weight of the vote beside CLIP: {_best(why.gamma, segment.class_name)}", "  ")
     for example in why.negatives:
         _print_negative(example)
     if why.margin is not None:

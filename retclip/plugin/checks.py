@@ -155,6 +155,8 @@ def checked_scores(
             _check_shares("void", scores.void, "n", sizes)
         if scores.certainty is not None:
             _check_shares("certainty", scores.certainty, "n", sizes)
+        if scores.shrinkage is not None:
+            _check_shares("shrinkage", scores.shrinkage, "n c", sizes)
         for name, axis in (("knows", "c"), ("speaks", "n")):
             flags = getattr(scores, name)
             if flags is not None or name == "knows":

@@ -170,6 +170,31 @@ def test_certainty_agrees_with_loops(vote, stored, said, known, certainty, gamma
             assert found[n][c] == pytest.approx(wanted)
 
 
+def shrunk(values, left, knows=None):
+    return replace(source(RET, values, knows), shrinkage=torch.tensor(left, dtype=torch.float64))
+
+
+def test_what_is_left_of_a_vote_weighs_it_by_class():
+    # gamma 0.4: half of it for the first class, nothing for the second: 0.2 * 1 + 0.8 * 0.5 = 0.6, and CLIP's 0.5
+    found = [shrunk([[1.0, 0.75]], [[0.5, 0.0]]), source(CLIP, [[0.5, 0.5]])]
+    half = EnsembleWeights(gamma=0.4, renormalise=False)
+    assert combined(found, [False, False], half)[0] == pytest.approx([0.6, 0.5])
+    # a vote that stands alone keeps its whole weight: nobody else could have it
+    assert combined(found[:1], [False, False], half)[0] == pytest.approx([1.0, 0.75])
+
+
+@settings(max_examples=100, deadline=None)
+@given(matrix, flags, matrix, matrix, shares, st.sampled_from(["fallback", "zero"]))
+def test_what_is_left_agrees_with_loops(vote, stored, left, said, gamma, unknown):
+    how = EnsembleWeights(gamma=gamma, unknown=unknown, renormalise=False)
+    found = combined([shrunk(vote, left, stored), source(CLIP, said)], [False] * CLASSES, how)
+    for n in range(MASKS):
+        for c in range(CLASSES):
+            literal = 0.0 if unknown == "zero" else None
+            mine = vote[n][c] if stored[c] else literal
+            assert found[n][c] == pytest.approx(mixed(mine, said[n][c], gamma * left[n][c]))
+
+
 def mixed(a, b, weight):
     """Two sources, either of which may be silent (None)."""
     if a is None or b is None:
@@ -365,7 +390,9 @@ def test_many_weights_at_once_are_each_alone_to_the_last_bit(form, rule):
     values = torch.rand(3, 7, 219).softmax(dim=-1)
     certainty, speaks = torch.rand(7), torch.rand(7) > 0.3
     found = [
-        ClassScores(values[0], torch.rand(219) > 0.2, RET, speaks=speaks, certainty=certainty),
+        ClassScores(
+            values[0], torch.rand(219) > 0.2, RET, speaks=speaks, certainty=certainty, shrinkage=torch.rand(7, 219)
+        ),
         ClassScores(values[1], torch.ones(219, dtype=torch.bool), CLIP),
         ClassScores(values[2], torch.ones(219, dtype=torch.bool), HEAD, torch.rand(7)),
     ]

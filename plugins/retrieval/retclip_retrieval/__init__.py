@@ -41,6 +41,13 @@ class VoteSettings(Settings):
         "classifiers a certain vote decides, an uncertain one yields to them; None: `ensemble.gamma` alone weighs",
     )
     certainty_width: float = Field(0.08, gt=0, description="how fast certainty falls around that distance")
+    pseudo_neighbours: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="m: beside CLIP the vote weighs n / (n + m) of `ensemble.gamma` for a class of which n of the "
+        "mask's neighbours are, nothing where none is; 0: the whole gamma for every class",
+    )
     trust: Literal["none", "weight", "filter"] = Field(
         "none",
         description="of a stored segment's label, as `retclip audit mislabels` computes it; none: all vote alike; "

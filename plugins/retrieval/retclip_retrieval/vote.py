@@ -10,6 +10,7 @@ from retclip.algorithms.negative_examples import barred_voters
 from retclip.algorithms.retrieval_scores import retrieval_scores, trust_weights, voting
 from retclip.algorithms.vote_certainty import vote_certainty
 from retclip.algorithms.vote_shares import vote_rule, vote_shares
+from retclip.algorithms.vote_shrinkage import vote_shrinkage
 from retclip.errors import ConfigError
 from retclip.types import ClassScores, Role
 
@@ -51,7 +52,8 @@ class Vote:
 
         `knows` is `neighbours.supported`, the classes that the store has. A mask that covers no cell of the feature
         grid has no vector; its row is zero. `shares` (n, k) is each neighbour's contribution, `rule` the vote in words,
-        `certainty` (n,) by the nearest neighbour's distance where `certainty_distance` is set.
+        `certainty` (n,) by the nearest neighbour's distance where `certainty_distance` is set, `shrinkage` (n, c) by
+        how many neighbours each class has where `pseudo_neighbours` is.
         Raises ConfigError without neighbours.
         """
         if neighbours is None:
@@ -65,8 +67,7 @@ class Vote:
 
         covered: (n,) bool, False where a mask covers no cell of the feature grid.
         """
-        others = {"per_class_best", "certainty_distance", "certainty_width", "trust", "least_trust"}
-        rule = self.settings.model_dump(exclude=others)
+        rule = self.settings.model_dump(include={"vote", "aggregate", "temperature", "max_distance"})
         rule["aggregate"] = self.settings.per_class_best or self.settings.aggregate
         classes, distances = self._trusted_classes(neighbours), neighbours.distances
         if neighbours.negatives is not None:
@@ -83,6 +84,8 @@ class Vote:
         speaks = in_reach.any(dim=1) & covered  # (n,); without a neighbour in reach the vote abstains
         midpoint, width = self.settings.certainty_distance, self.settings.certainty_width
         certainty = None if midpoint is None else vote_certainty(distances, in_reach, midpoint, width)  # (n,)
+        pseudo = self.settings.pseudo_neighbours
+        shrinkage = vote_shrinkage(classes, in_reach & covered[:, None], values.shape[1], pseudo) if pseudo else None
         supported = neighbours.supported.to(values.device)
         return ClassScores(
             values,
@@ -93,6 +96,7 @@ class Vote:
             shares=shares,
             rule=vote_rule(**rule, trusted=self._trust_in_words()),
             certainty=certainty,
+            shrinkage=shrinkage,
         )
 
     def _trusted_classes(self, neighbours: Neighbours) -> Tensor:

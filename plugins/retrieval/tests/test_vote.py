@@ -160,3 +160,13 @@ def test_trust_weighs_or_filters_the_vote(settings, wanted):
 def test_a_store_without_trust_votes_as_ever():
     assert score(ABA, vote="rank", trust="weight").values.equal(score(ABA, vote="rank").values)
     assert score(ABA, vote="rank", trust="filter").values.equal(score(ABA, vote="rank").values)
+
+
+def test_what_is_left_of_its_weight_is_said_where_pseudo_neighbours_are_set():
+    assert score(ABA).shrinkage is None
+    near_two = near([[0, 1, 0], [0, -1, -1]], [[0.1, 0.2, 0.5], [0.1, inf, inf]])
+    found = score(near_two, pseudo_neighbours=2.0)
+    assert found.shrinkage[:, :2].tolist() == [pytest.approx([2 / 4, 1 / 3]), pytest.approx([1 / 3, 0])]
+    assert torch.equal(found.values, score(near_two).values), "votes stay what they are"
+    # who is out of reach does not vote, and so is not counted
+    assert score(near_two, pseudo_neighbours=2.0, max_distance=0.3).shrinkage[0, 0] == pytest.approx(1 / 3)

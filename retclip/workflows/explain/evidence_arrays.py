@@ -73,6 +73,8 @@ def put_scores(arrays: Arrays, prefix: str, scores: Sequence[ClassScores]) -> No
             arrays[f"{prefix}shares_{number}"] = source.shares.float().cpu().numpy()
         if source.certainty is not None:
             arrays[f"{prefix}certainty_{number}"] = source.certainty.float().cpu().numpy()
+        if source.shrinkage is not None:
+            arrays[f"{prefix}shrinkage_{number}"] = source.shrinkage.float().cpu().numpy()
 
 
 def scores_in(arrays: Mapping[str, NDArray[Any]], prefix: str, sources: Sequence[Source]) -> tuple[ClassScores, ...]:
@@ -88,6 +90,7 @@ def scores_in(arrays: Mapping[str, NDArray[Any]], prefix: str, sources: Sequence
             _optional(arrays, f"{prefix}shares_{number}"),
             source.rule,
             _optional(arrays, f"{prefix}certainty_{number}"),
+            _optional(arrays, f"{prefix}shrinkage_{number}"),
         )
         for number, source in enumerate(sources)
     )

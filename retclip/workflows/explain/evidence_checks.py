@@ -109,6 +109,8 @@ def _check_scores(scores: ClassScores, sizes: dict[str, int]) -> None:
         _check_numbers("void", scores.void, "n", sizes)
     if scores.certainty is not None:
         _check_numbers("certainty", scores.certainty, "n", sizes)
+    if scores.shrinkage is not None:
+        _check_numbers("shrinkage", scores.shrinkage, "n c", sizes)
     if scores.shares is not None:
         _check_numbers("shares", scores.shares, "n k", sizes)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from retclip.algorithms.ensemble import EnsembleWeights, retrieval_weights
 from retclip.algorithms.negative_examples import barred_voters
 from retclip.errors import DataError
 from retclip.evidence import Evidence
@@ -24,6 +25,7 @@ from retclip.workflows.explain.margin import Margin, margin
 from retclip.workflows.explain.replay import Voters, check_replay
 from retclip.workflows.explain.what_if import WhatIf, Without, what_if
 from retclip.workflows.segment.neighbours import of_masks
+from retclip.workflows.segment.tree_cut import scores_of_masks
 
 TOP_CLASSES = 5
 NOT_ASKED = "(not asked)"  # of a neighbour whose class is none of the vocabulary's
@@ -68,6 +70,7 @@ def explain(
     inside = result.label_map == segment.id
     parts = np.full(inside.sum(), n) if result.mask_map is None else result.mask_map[inside]
     names, voter = evidence.vocabulary.names, _voter(evidence)
+    combined = _best(evidence.combined[n], names, segment.class_index)
     scores = {_source(source): _best(source.values[n], names, segment.class_index) for source in evidence.scores}
     unknown = {_source(source): _unknown(source, n, names) for source in evidence.scores}
     x0, y0, x1, y1 = (int(edge) for edge in evidence.boxes[n])
@@ -76,13 +79,23 @@ def explain(
         segment=segment, mask=n, masks=len(np.unique(parts)), mask_area=int((parts == n).sum()),
         box=(x0, y0, x1, y1), image_uri=evidence.image_uri, image_sha256=evidence.image_sha256,
         neighbours=_neighbours(store, evidence, n, voter, barred), scores=scores, unknown=unknown,
-        combined=_best(evidence.combined[n], names, segment.class_index),
+        combined=combined,
         void=float(evidence.void[n]), settings=dict(evidence.settings),
         match=next((candidate for candidate in evidence.matches if candidate.name == segment.class_name), None),
         vote=_vote(evidence, n, voter), classes=names, painter=painter,
         negatives=_negatives(evidence, n, barred), margin=_margin(evidence, n, again),
-        what_if=_without(store, evidence, n, again),
+        what_if=_without(store, evidence, n, again), gamma=_gamma(evidence, n, tuple(combined)),
     )  # fmt: skip
+
+
+def _gamma(evidence: Evidence, mask: int, classes: Sequence[str]) -> dict[str, float]:
+    """Return the weight of retrieval beside CLIP by class; empty where no classifier voted or no weights are kept."""
+    weights, names = evidence.settings.get("ensemble"), evidence.vocabulary.names
+    if weights is None or evidence.inputs is None:
+        return {}
+    own = [scores_of_masks(source, torch.tensor([mask])) for source in evidence.scores]
+    row = retrieval_weights(own, EnsembleWeights(**weights), evidence.inputs.covered[[mask]])[0]
+    return {name: float(row[names.index(name)]) for name in classes}
 
 
 def segment_at(result: PanopticSegmentation, x: int, y: int) -> tuple[int, int | None]:

@@ -90,6 +90,8 @@ class Explanation:
     scores: class name -> score, per classifier, of the best classes and the chosen one.
     unknown: the classes that a classifier abstains for, per classifier.
     combined: class name -> score after the ensemble.
+    void: what the best of these was held against, after the ensemble: "no object" with its correction, by its rule.
+    gamma: class name -> the weight that retrieval had beside CLIP for it, for the classes of `combined`.
     vote: None where no classifier gives the shares of its neighbours.
     classes: the vocabulary.
     painter: draws it.
@@ -118,6 +120,7 @@ class Explanation:
     margin: Margin | None = None
     what_if: WhatIf | None = None
     negatives: tuple[NegativeExample, ...] = ()
+    gamma: dict[str, float] = field(default_factory=dict)
 
     def votes(self) -> dict[str, float]:
         """Return the vote of each class, its retrieval score, best first; empty where no neighbour voted.

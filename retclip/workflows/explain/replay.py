@@ -233,7 +233,7 @@ def _widened(near: Neighbours, width: int) -> Neighbours:
 def _joined(first: ClassScores, second: ClassScores) -> ClassScores:
     optional: dict[str, Any] = {
         name: torch.cat([getattr(first, name), getattr(second, name)])
-        for name in ("void", "speaks", "certainty")
+        for name in ("void", "speaks", "certainty", "shrinkage")
         if getattr(first, name) is not None and getattr(second, name) is not None
     }
     return replace(first, values=torch.cat([first.values, second.values]), **optional)

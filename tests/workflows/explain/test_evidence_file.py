@@ -41,6 +41,7 @@ def example(neighbours=True):
             shares=torch.rand(2, 2),
             rule="each counts",
             certainty=torch.rand(2),
+            shrinkage=torch.rand(2, 3),
         ),
         ClassScores(torch.rand(2, 3), torch.ones(3, dtype=torch.bool), Role.IN_VOCABULARY, torch.rand(2), "a.head"),
     )
@@ -83,6 +84,7 @@ def assert_equal(found, wanted):
         assert (one.role, one.classifier, one.rule) == (other.role, other.classifier, other.rule)
         assert same(one.values, other.values)
         assert same(one.shares, other.shares) and same(one.certainty, other.certainty)
+        assert same(one.shrinkage, other.shrinkage)
         assert same(one.knows, other.knows)
         assert same(one.void, other.void)
     assert (evidence.neighbours is None) == (good.neighbours is None)
@@ -105,7 +107,8 @@ def test_an_image_without_any_mask_is_read_back(tmp_path):
     empty = replace(
         evidence, neighbours=none, combined=torch.zeros(0, 3), void=torch.zeros(0), boxes=np.zeros((0, 4), np.int64),
         scores=tuple(
-            replace(one, values=torch.zeros(0, 3), void=None, shares=None, certainty=None) for one in evidence.scores
+            replace(one, values=torch.zeros(0, 3), void=None, shares=None, certainty=None, shrinkage=None)
+            for one in evidence.scores
         ),
     )  # fmt: skip
     wanted = PanopticSegmentation(np.zeros((2, 3), np.int32), ()), empty

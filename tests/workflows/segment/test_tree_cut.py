@@ -82,7 +82,7 @@ def test_everything_that_belongs_to_a_mask_goes_along():
     near = Neighbours(ids, torch.arange(10).reshape(5, 2) % 3, torch.rand(5, 2), torch.ones(3, dtype=torch.bool))
     said = ClassScores(
         values, torch.ones(3, dtype=torch.bool), Role.RETRIEVAL, void=torch.rand(5), speaks=torch.arange(5) % 2 == 0,
-        shares=torch.rand(5, 2), certainty=torch.rand(5),
+        shares=torch.rand(5, 2), certainty=torch.rand(5), shrinkage=torch.rand(5, 3),
     )  # fmt: skip
     masks = torch.zeros(5, 1, 4)
     masks[0, 0, 0] = masks[1, 0, 1] = masks[2, 0, :2] = masks[3, 0, 2:] = masks[4] = 1
@@ -94,7 +94,7 @@ def test_everything_that_belongs_to_a_mask_goes_along():
     assert found.void.tolist() == chosen and torch.equal(found.combined, combined[chosen])
     assert found.neighbours is not None and found.neighbours.ids.tolist() == ids[chosen].tolist()
     assert torch.equal(found.neighbours.distances, near.distances[chosen])
-    for name in ("values", "void", "speaks", "shares", "certainty"):
+    for name in ("values", "void", "speaks", "shares", "certainty", "shrinkage"):
         assert torch.equal(getattr(found.scores[0], name), getattr(said, name)[chosen])
 
 
