@@ -1,11 +1,12 @@
-"""Vote shrinkage: what is left of retrieval's weight for a class, by how many of a mask's neighbours speak for it.
+"""Vote shrinkage: what is left of retrieval's weight, by how a mask's neighbours agree and how many a class has.
 
-    h[c] = n_c / (n_c + m)                gamma of class c = h[c] * gamma
+    h[c] = a * n_c / (n_c + m)                gamma of class c = h[c] * gamma
 
-n_c is the number of voting neighbours of class c, so that of k neighbours both their number and their agreement count;
-m is the number of *pseudo-neighbours*, who say nothing: with n_c = m half of the weight is left. It is the factor by
-which the mean of n observations is shrunk towards a prior that is worth m of them; here the prior is what CLIP says.
-One neighbour among many others is weak evidence, where min-max gives it a score of up to 1.
+n_c is the number of voting neighbours of class c. The agreement a = max over classes of n_c / sum over classes of n_c
+is the share of the most frequent one: neighbours of eight classes are no evidence for any. m is the number of
+*pseudo-neighbours*, who say nothing: with n_c = m half of the weight is left. That is the factor by which the mean of n
+observations is shrunk towards a prior that is worth m of them; here the prior is what CLIP says. Each of the two can be
+left out, and then counts as 1.
 """
 
 from __future__ import annotations
@@ -16,19 +17,23 @@ from torch import Tensor
 
 
 def vote_shrinkage(
-    neighbour_classes: Int64[Tensor, "n k"], valid: Bool[Tensor, "n k"], classes: int, pseudo_neighbours: float
-) -> Float[Tensor, "n c"]:
-    """Return h of each mask and class in [0, 1); 0 for a class without a voting neighbour, so that CLIP alone has it.
+    neighbour_classes: Int64[Tensor, "n k"], valid: Bool[Tensor, "n k"], classes: int, pseudo_neighbours: float = 0.0,
+    agreement: bool = False,
+) -> Float[Tensor, "n c"]:  # fmt: skip
+    """Return h of each mask and class in [0, 1]; 0 for a mask without a voting neighbour, so that CLIP alone has it.
 
     neighbour_classes: (n, k) class index, -1 = none.
     valid: (n, k), which neighbours vote.
     classes: c, the number of classes.
-    pseudo_neighbours: m, above 0.
+    pseudo_neighbours: m, at least 0; above 0 a class without a voting neighbour has 0, too.
+    agreement: whether a counts.
 
-    Worked example with m = 2: six of eight neighbours are dogs, two are cats: 6/8 = 0.75 for dog, 2/4 = 0.5 for cat, 0
-    for any other class. Without neighbours 0 throughout.
+    Worked example: six of eight neighbours are dogs, two are cats. m = 2: 6/8 = 0.75 for dog, 2/4 = 0.5 for cat, 0 for
+    any other class. By agreement 6/8 = 0.75 for every class. Both: 0.5625 for dog, 0.375 for cat.
     """
     target = torch.where(valid, neighbour_classes, torch.full_like(neighbour_classes, classes))  # (n, k)
     bins = torch.zeros(len(target), classes + 1, device=target.device)  # (n, c + 1), the last for "none"
     counts = bins.scatter_add(1, target, torch.ones_like(target, dtype=bins.dtype))[:, :classes]  # (n, c)
-    return counts / (counts + pseudo_neighbours)
+    voters = counts.sum(dim=1, keepdim=True)  # (n, 1)
+    left = counts / (counts + pseudo_neighbours) if pseudo_neighbours else (voters > 0).to(counts).expand_as(counts)
+    return left * counts.amax(dim=1, keepdim=True) / voters.clamp(min=1.0) if agreement else left

@@ -48,6 +48,11 @@ class VoteSettings(Settings):
         description="m: beside CLIP the vote weighs n / (n + m) of `ensemble.gamma` for a class of which n of the "
         "mask's neighbours are, nothing where none is; 0: the whole gamma for every class",
     )
+    agreement: bool = Field(
+        False,
+        description="beside CLIP the vote weighs `ensemble.gamma` times the share of the mask's neighbours that are of "
+        "their most frequent class",
+    )
     trust: Literal["none", "weight", "filter"] = Field(
         "none",
         description="of a stored segment's label, as `retclip audit mislabels` computes it; none: all vote alike; "

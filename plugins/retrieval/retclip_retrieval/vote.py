@@ -52,8 +52,8 @@ class Vote:
 
         `knows` is `neighbours.supported`, the classes that the store has. A mask that covers no cell of the feature
         grid has no vector; its row is zero. `shares` (n, k) is each neighbour's contribution, `rule` the vote in words,
-        `certainty` (n,) by the nearest neighbour's distance where `certainty_distance` is set, `shrinkage` (n, c) by
-        how many neighbours each class has where `pseudo_neighbours` is.
+        `certainty` (n,) by the nearest neighbour's distance where `certainty_distance` is set, `shrinkage` (n, c) where
+        `pseudo_neighbours` or `agreement` is.
         Raises ConfigError without neighbours.
         """
         if neighbours is None:
@@ -84,8 +84,11 @@ class Vote:
         speaks = in_reach.any(dim=1) & covered  # (n,); without a neighbour in reach the vote abstains
         midpoint, width = self.settings.certainty_distance, self.settings.certainty_width
         certainty = None if midpoint is None else vote_certainty(distances, in_reach, midpoint, width)  # (n,)
-        pseudo = self.settings.pseudo_neighbours
-        shrinkage = vote_shrinkage(classes, in_reach & covered[:, None], values.shape[1], pseudo) if pseudo else None
+        pseudo, agreement = self.settings.pseudo_neighbours, self.settings.agreement
+        voters = in_reach & covered[:, None]  # (n, k)
+        shrinkage = None  # (n, c)
+        if pseudo or agreement:
+            shrinkage = vote_shrinkage(classes, voters, values.shape[1], pseudo, agreement)
         supported = neighbours.supported.to(values.device)
         return ClassScores(
             values,

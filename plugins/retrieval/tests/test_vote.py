@@ -168,5 +168,6 @@ def test_what_is_left_of_its_weight_is_said_where_pseudo_neighbours_are_set():
     found = score(near_two, pseudo_neighbours=2.0)
     assert found.shrinkage[:, :2].tolist() == [pytest.approx([2 / 4, 1 / 3]), pytest.approx([1 / 3, 0])]
     assert torch.equal(found.values, score(near_two).values), "votes stay what they are"
+    assert score(near_two, agreement=True).shrinkage[:, 3].tolist() == [pytest.approx(2 / 3), 1.0]
     # who is out of reach does not vote, and so is not counted
     assert score(near_two, pseudo_neighbours=2.0, max_distance=0.3).shrinkage[0, 0] == pytest.approx(1 / 3)

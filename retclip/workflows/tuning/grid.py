@@ -29,7 +29,7 @@ SHORT = {
     "vote": f"{VOTE}.vote", "aggregate": f"{VOTE}.aggregate", "temperature": f"{VOTE}.temperature",
     "max_distance": f"{VOTE}.max_distance", "certainty_distance": f"{VOTE}.certainty_distance",
     "certainty_width": f"{VOTE}.certainty_width", "pseudo_neighbours": f"{VOTE}.pseudo_neighbours",
-    "scale": "plugin.zero_shot.clip_text.scale",
+    "agreement": f"{VOTE}.agreement", "scale": "plugin.zero_shot.clip_text.scale",
     "object_mask_threshold": "segment.object_mask_threshold", "overlap_threshold": "segment.overlap_threshold",
     "mask_threshold": "segment.mask_threshold",
 }  # fmt: skip
