@@ -1,0 +1,154 @@
+"""Better than the paper's formula, on drawn scenes: `miniature-plus` against `miniature`, and what each part is worth.
+
+    python benchmarks/methods.py --out /tmp/methods [--stored 300] [--shown 200] [--ablated 100] [--split test]
+
+Stores are made as `miniature.py` makes them, from annotated scenes (A) and from drawings of which only names are known
+(B). The scores of the shown scenes are cached once per store; then every row of the table is decided on them as
+`evaluate` decides: the preset without each of its parts, and with each part that stayed out. Changes are paired, with
+95 % intervals over the scenes. `--split val` shows scenes to choose by; those of `test` are for judging once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import retclip
+from retclip.algorithms.ensemble import ensemble
+from retclip.own_files import claim_folder
+from retclip.tuning_run import classifier_with
+from retclip.workflows.evaluation.image_table import ImageTable
+from retclip.workflows.evaluation.paired_differences import Difference, paired_differences
+from retclip.workflows.tuning.cache_scores import cache_scores
+from retclip.workflows.tuning.count_trials import counts_of_scores
+from retclip.workflows.tuning.rescored import Rescorer
+from retclip.workflows.tuning.score_cache import ScoreCache
+from retclip.workflows.tuning.trials import Trial, Trials
+
+BASE, PLUS, ALONE = "miniature", "miniature-plus", "alone"
+NEIGHBOURS, DRAWINGS = 32, 1000
+SHOWN = {"PQ": ("all", "pq"), "unseen PQ": ("unseen", "pq"), "mIoU": ("all", "miou"), "unseen mIoU": ("unseen", "miou")}
+SOURCES = {"A": "split=store", "B": "split=store&style=drawing&labels=names"}
+BUILD = {"A": {}, "B": {"build": {"proposer": "mask2former.queries"}}}
+Settings = dict[str, Any]
+Answers = dict[str, dict[str, Difference]]
+PARTS: dict[str, Settings] = {  # of the preset, over `miniature`
+    "geometric mean": {"ensemble.form": "geometric"},
+    "CLIP's temperature": {"plugin.zero_shot.clip_text.scale": 25.0},
+    "rank vote of 8": {"plugin.retrieval.vote.vote": "rank", "retrieval.k": 8},
+    "no object apart": {"ensemble.void": "apart"},
+    "weight by agreement": {"plugin.retrieval.vote.agreement": True, "ensemble.gamma": 0.9},
+    "alpha and beta": {"ensemble.alpha": 0.45, "ensemble.beta": 0.75},
+}
+LEFT_OUT: dict[str, Settings] = {
+    "void correction, c = 0.25": {"ensemble.void_correction": 0.25},
+    "gamma by class, m = 1": {"plugin.retrieval.vote.pseudo_neighbours": 1.0},
+    "the head's temperature, 0.85": {"plugin.mask2former.in_vocabulary.temperature": 0.85},
+}
+
+
+def rows() -> dict[str, Settings]:
+    """The settings of each row over `miniature`, the preset first."""
+    whole = {name: value for part in PARTS.values() for name, value in part.items()}
+    without = {f"without {part}": {k: v for k, v in whole.items() if k not in PARTS[part]} for part in PARTS}
+    added = {f"with {part}": whole | values for part, values in LEFT_OUT.items()}
+    return {PLUS: whole, **without, **added, **{f"{part} {ALONE}": values for part, values in LEFT_OUT.items()}}
+
+
+def cached(out: Path, name: str, stored: int, shown: int, split: str) -> tuple[ScoreCache, dict[str, Trial], Rescorer]:
+    """The scores of the shown scenes with store `name`, and what is tried on them."""
+    scenes = f"miniature.scenes:{out / 'scenes'}?"
+    store = out / f"store_{name}"
+    if not store.exists():
+        with retclip.open(store, create=True, preset=BASE, settings=BUILD[name]) as memory:
+            memory.build(f"{scenes}{SOURCES[name]}&count={stored}")
+    with retclip.open(store, preset=PLUS) as memory:
+        wanted = memory.settings
+    with retclip.open(store, preset=BASE) as memory:
+        parts = memory.session.segmenter()
+        source = memory.source(f"{scenes}split={split}&count={shown}")
+        cache, _ = cache_scores(parts, source, out / f"{split}_{name}", NEIGHBOURS)
+        names = [classifier.name for classifier in parts.classifiers]
+        trials = Trials(memory.settings, names)
+        tried = {BASE: trials.as_set, **{row: trials.trial(tuple(values.items())) for row, values in rows().items()}}
+        preset = replace(Trials(wanted, names).as_set, values=tried[PLUS].values)
+        assert preset == tried[PLUS], f"preset {PLUS} is {preset}, its parts are {tried[PLUS]}"
+        return cache, tried, Rescorer(cache, classifier_with(memory.session.components))
+
+
+def counted(
+    cache: ScoreCache, tried: Mapping[str, Trial], rescorer: Rescorer, numbers: Sequence[int]
+) -> dict[str, ImageTable]:
+    """The counts of every row on some scenes."""
+    tables = {row: ImageTable(len(cache.head.names)) for row in tried}
+    for photo in map(cache.photo, numbers):
+        for row, trial in tried.items():
+            scored = rescorer.scored(photo.scored, trial)
+            combined, void = ensemble(scored.sources, scored.seen, trial.weights, scored.segments.covered)
+            mixed = replace(photo, scored=scored)
+            tables[row].add(counts_of_scores(cache, mixed, combined, void, trial.segment, precision=False))
+    return tables
+
+
+def changes(cache: ScoreCache, first: ImageTable, second: ImageTable) -> dict[str, Difference]:
+    """The changes from the first to the second, by the names in `SHOWN`."""
+    unseen = [index for index, seen in enumerate(cache.head.groups or ()) if not seen]
+    found = paired_differences(first, second, {"all": None, "unseen": unseen}, DRAWINGS, 0)
+    return {words: next(row for row in found[group] if row.figure == key) for words, (group, key) in SHOWN.items()}
+
+
+def judged(cache: ScoreCache, tried: Mapping[str, Trial], rescorer: Rescorer) -> Answers:
+    """The preset against `miniature` on all scenes."""
+    tables = counted(cache, {row: tried[row] for row in (BASE, PLUS)}, rescorer, cache.numbers)
+    return {PLUS: changes(cache, tables[BASE], tables[PLUS])}
+
+
+def ablated(cache: ScoreCache, tried: Mapping[str, Trial], rescorer: Rescorer, count: int) -> Answers:
+    """The rows of the parts on the first scenes: against the preset, and against `miniature` what stands alone."""
+    tables = counted(cache, tried, rescorer, cache.numbers[:count])
+    return {
+        row: changes(cache, tables[BASE if row.endswith(ALONE) else PLUS], tables[row])
+        for row in tried
+        if row not in (BASE, PLUS)
+    }
+
+
+def table(name: str, answers: Answers) -> str:
+    """The changes as Markdown."""
+    lines = [f"| store {name} | {' | '.join(SHOWN)} |", f"|---|{'---|' * len(SHOWN)}"]
+    for row, found in answers.items():
+        cells = [
+            f"{change.second or 0:.1f} ({change.change or 0:+.1f}: {change.low or 0:+.1f} to {change.high or 0:+.1f})"
+            for change in found.values()
+        ]
+        lines.append(f"| {row} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("/tmp/methods"))
+    parser.add_argument("--stored", type=int, default=300, help="scenes in each store")
+    parser.add_argument("--shown", type=int, default=200, help="scenes that the two presets are compared on")
+    parser.add_argument("--ablated", type=int, default=100, help="the first of them, for the rows of the parts")
+    parser.add_argument("--split", choices=("val", "test"), default="test")
+    parser.add_argument("--stores", nargs="+", choices=sorted(SOURCES), default=sorted(SOURCES))
+    asked = parser.parse_args()
+    claim_folder(asked.out, "benchmark")
+    for name in asked.stores:
+        cache, tried, rescorer = cached(asked.out, name, asked.stored, asked.shown, asked.split)
+        answers = judged(cache, tried, rescorer)
+        print(table(name, answers), flush=True)
+        answers |= ablated(cache, tried, rescorer, asked.ablated) if asked.ablated else {}
+        print(table(name, answers), flush=True)
+        plain = {row: {words: change.as_dict() for words, change in found.items()} for row, found in answers.items()}
+        (asked.out / f"methods_{asked.split}_{name}.json").write_text(json.dumps(plain, indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
