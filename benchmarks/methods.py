@@ -1,11 +1,12 @@
-"""Better than the paper's formula, on drawn scenes: `miniature-plus` against `miniature`, and what each part is worth.
+"""Better than the paper's formula, on drawn scenes: `miniature-plus` against the arithmetic sum, and its parts.
 
     python benchmarks/methods.py --out /tmp/methods [--stored 300] [--shown 200] [--ablated 100] [--split test]
 
 Stores are made as `miniature.py` makes them, from annotated scenes (A) and from drawings of which only names are known
 (B). The scores of the shown scenes are cached once per store; then every row of the table is decided on them as
-`evaluate` decides: the preset without each of its parts, and with each part that stayed out. Changes are paired, with
-95 % intervals over the scenes. `--split val` shows scenes to choose by; those of `test` are for judging once.
+`evaluate` decides: the preset without each of its parts, and with each part that stayed out (PQ alone). Changes are
+paired, with 95 % intervals over the scenes. `--split val` shows scenes to choose by; those of `test` are
+for judging once.
 """
 
 from __future__ import annotations
@@ -17,20 +18,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import retclip
+from retclip.algorithms.bootstrap import drawings, percentile_interval
 from retclip.algorithms.ensemble import ensemble
 from retclip.own_files import claim_folder
 from retclip.tuning_run import classifier_with
-from retclip.workflows.evaluation.image_table import ImageTable
+from retclip.workflows.evaluation.image_table import ImageTable, mean_of_numbers, quality_of_classes
 from retclip.workflows.evaluation.paired_differences import Difference, paired_differences
 from retclip.workflows.tuning.cache_scores import cache_scores
 from retclip.workflows.tuning.count_trials import counts_of_scores
 from retclip.workflows.tuning.rescored import Rescorer
 from retclip.workflows.tuning.score_cache import ScoreCache
+from retclip.workflows.tuning.table_counts import TableCounts
 from retclip.workflows.tuning.trials import Trial, Trials
 
 BASE, PLUS, ALONE = "miniature", "miniature-plus", "alone"
+# The formula with the paper's weights and FC-CLIP's rule of "no object", as `miniature` was when the preset was chosen.
+BEFORE = {"ensemble.alpha": 0.4, "ensemble.beta": 0.7, "ensemble.form": "arithmetic", "ensemble.void": "discount"}
 NEIGHBOURS, DRAWINGS = 32, 1000
+QUALITY = ("tp", "fp", "fn", "iou_sum")
 SHOWN = {"PQ": ("all", "pq"), "unseen PQ": ("unseen", "pq"), "mIoU": ("all", "miou"), "unseen mIoU": ("unseen", "miou")}
 SOURCES = {"A": "split=store", "B": "split=store&style=drawing&labels=names"}
 BUILD = {"A": {}, "B": {"build": {"proposer": "mask2former.queries"}}}
@@ -74,7 +83,10 @@ def cached(out: Path, name: str, stored: int, shown: int, split: str) -> tuple[S
         cache, _ = cache_scores(parts, source, out / f"{split}_{name}", NEIGHBOURS)
         names = [classifier.name for classifier in parts.classifiers]
         trials = Trials(memory.settings, names)
-        tried = {BASE: trials.as_set, **{row: trials.trial(tuple(values.items())) for row, values in rows().items()}}
+        tried = {
+            BASE: trials.trial(tuple(BEFORE.items())),
+            **{row: trials.trial(tuple((BEFORE | values).items())) for row, values in rows().items()},
+        }
         preset = replace(Trials(wanted, names).as_set, values=tried[PLUS].values)
         assert preset == tried[PLUS], f"preset {PLUS} is {preset}, its parts are {tried[PLUS]}"
         return cache, tried, Rescorer(cache, classifier_with(memory.session.components))
@@ -108,18 +120,49 @@ def judged(cache: ScoreCache, tried: Mapping[str, Trial], rescorer: Rescorer) ->
 
 
 def ablated(cache: ScoreCache, tried: Mapping[str, Trial], rescorer: Rescorer, count: int) -> Answers:
-    """The rows of the parts on the first scenes: against the preset, and against `miniature` what stands alone."""
-    tables = counted(cache, tried, rescorer, cache.numbers[:count])
+    """The rows of the parts on the first scenes: against the preset, and against `miniature` what stands alone.
+
+    PQ alone, from tables of pixels, which count what the maps would.
+    """
+    numbers = cache.numbers[:count]
+    counts = {row: np.zeros((len(numbers), len(QUALITY), len(cache.head.names))) for row in tried}
+    for place, photo in enumerate(map(cache.photo, numbers)):
+        for row, trial in tried.items():
+            mixed = replace(photo, scored=rescorer.scored(photo.scored, trial))
+            of_photo = TableCounts(cache, mixed, [trial.weights]).of(np.array([0]), trial.segment)
+            counts[row][place] = [getattr(of_photo, name)[0] for name in QUALITY]
+    unseen = np.flatnonzero(~np.array(cache.head.groups))
+    draws = np.concatenate([np.ones((1, len(numbers))), *drawings(len(numbers), DRAWINGS, 0)])
+    quality = {row: _quality(np.tensordot(draws, values, 1), unseen) for row, values in counts.items()}
     return {
-        row: changes(cache, tables[BASE if row.endswith(ALONE) else PLUS], tables[row])
+        row: {
+            words: _difference(quality[BASE if row.endswith(ALONE) else PLUS][words], quality[row][words])
+            for words in quality[row]
+        }
         for row in tried
         if row not in (BASE, PLUS)
     }
 
 
+def _quality(sums: NDArray[np.float64], unseen: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """PQ of all and of unseen classes in each drawing. sums: (b, 4, c)."""
+    groups = {"PQ": sums, "unseen PQ": sums[:, :, unseen]}
+    return {
+        words: mean_of_numbers(quality_of_classes({name: part[:, n] for n, name in enumerate(QUALITY)})["pq"])
+        for words, part in groups.items()
+    }
+
+
+def _difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> Difference:
+    """first, second: of all images, then of the drawings."""
+    low, high = percentile_interval(second[1:] - first[1:]) or (np.nan, np.nan)
+    return Difference("pq", 100 * float(first[0]), 100 * float(second[0]), 100 * low, 100 * high)
+
+
 def table(name: str, answers: Answers) -> str:
     """The changes as Markdown."""
-    lines = [f"| store {name} | {' | '.join(SHOWN)} |", f"|---|{'---|' * len(SHOWN)}"]
+    columns = list(SHOWN) if PLUS in answers else list(SHOWN)[:2]
+    lines = [f"| store {name} | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
     for row, found in answers.items():
         cells = [
             f"{change.second or 0:.1f} ({change.change or 0:+.1f}: {change.low or 0:+.1f} to {change.high or 0:+.1f})"
@@ -136,16 +179,19 @@ def main() -> None:
     parser.add_argument("--stored", type=int, default=300, help="scenes in each store")
     parser.add_argument("--shown", type=int, default=200, help="scenes that the two presets are compared on")
     parser.add_argument("--ablated", type=int, default=100, help="the first of them, for the rows of the parts")
+    parser.add_argument("--no-judge", dest="judge", action="store_false", help="the rows of the parts alone")
     parser.add_argument("--split", choices=("val", "test"), default="test")
     parser.add_argument("--stores", nargs="+", choices=sorted(SOURCES), default=sorted(SOURCES))
     asked = parser.parse_args()
     claim_folder(asked.out, "benchmark")
     for name in asked.stores:
         cache, tried, rescorer = cached(asked.out, name, asked.stored, asked.shown, asked.split)
-        answers = judged(cache, tried, rescorer)
-        print(table(name, answers), flush=True)
-        answers |= ablated(cache, tried, rescorer, asked.ablated) if asked.ablated else {}
-        print(table(name, answers), flush=True)
+        answers = judged(cache, tried, rescorer) if asked.judge else {}
+        if answers:
+            print(table(name, answers), flush=True)
+        parts = ablated(cache, tried, rescorer, asked.ablated) if asked.ablated else {}
+        print(table(name, parts), flush=True)
+        answers |= parts
         plain = {row: {words: change.as_dict() for words, change in found.items()} for row, found in answers.items()}
         (asked.out / f"methods_{asked.split}_{name}.json").write_text(json.dumps(plain, indent=1), encoding="utf-8")
 

@@ -26,8 +26,8 @@ _PAPER_VOTE = {"retrieval": {"vote": {"vote": "minmax", "aggregate": "max"}}}
 # one more class beside it, and the whole store is searched. What we think better are the settings' other values.
 _LITERAL = {"unknown": "zero", "renormalise": False, "void": "rival"}
 _WHOLE_STORE = {"scope": "all"}
-# Chosen on drawn validation scenes (benchmarks/README.md): FC-CLIP's mix with retrieval in its out-of-vocabulary part, so
-# that a head which never saw a class cannot outvote it, and whether there is an object is asked before which.
+# Chosen on drawn validation scenes (benchmarks/README.md): FC-CLIP's mix with retrieval in its out-of-vocabulary part,
+# so that a head which never saw a class cannot outvote it, and whether there is an object is asked before which.
 _RETRIEVAL_IN_FCCLIP = {"alpha": 0.4, "beta": 0.8, "gamma": 0.3, "form": "geometric", "void": "apart"}
 # Stores are built from detected boxes; the cross-data-set path takes surer ones than inference does (method.md 6.3).
 _DETECTED_STORE = {"proposer": "grounded_sam.boxes"}
