@@ -30,11 +30,11 @@ the paper's formula stays as it is):
     gamma_n = r + (1 - r) * gamma                                  a certain vote decides alone, gamma is what is left
     s_ret_n = s_ret * (1 - (1 - r) * sum over classes of s_clip)   where it is not, what CLIP is sure of is taken off
 
-A retrieval source may also say by class how much of its weight is left, h in [0, 1] (`vote_shrinkage`): gamma_nc is
-h_nc gamma in the place of gamma, and a class for which nothing speaks is scored by CLIP alone, as by the fallback.
-
 The second is for classes that only one of the two can speak of: a store without cats votes for something else, however
 far that is, and its full vote would drown whoever knows cats.
+
+A retrieval source may also say by class how much of its weight is left, h in [0, 1] (`vote_shrinkage`): gamma_nc is
+h_nc gamma in the place of gamma, and a class for which nothing speaks is scored by CLIP alone, as by the fallback.
 """
 
 from __future__ import annotations
@@ -286,10 +286,7 @@ def _share(weight: Tensor, valid: Tensor, other_valid: Tensor) -> Float[Tensor, 
     valid, other_valid: (n, c) bool.
     """
     if len(valid) and bool((valid == valid[:1]).all() & (other_valid == other_valid[:1]).all()):
-        valid, other_valid = (
-            valid[:1],
-            other_valid[:1],
-        )  # (1, c) are enough for all masks
+        valid, other_valid = valid[:1], other_valid[:1]  # (1, c) are enough for all masks
     return torch.where(other_valid, torch.where(valid, weight, torch.zeros_like(weight)), torch.ones_like(weight))
 
 
