@@ -167,8 +167,8 @@ def _image_ids(connection: Connection, run: OpenRun, results: Sequence[UnitResul
         if row.uri != results_of[row.sha256].uri and not results_of[row.sha256].only_adds:
             moved = update(ImageRow).where(ImageRow.id == row.id)
             connection.execute(moved.values(uri=results_of[row.sha256].uri))
-    new = [_image_row(run, sha256, results_of[sha256]) for sha256 in sorted(results_of.keys() - ids.keys())]
-    if new:  # in one order: two processes that insert the same images wait for each other, and not in a circle
+    new = [_image_row(run, sha256, result) for sha256, result in results_of.items() if sha256 not in ids]
+    if new:
         connection.execute(insert_or_keep(connection, ImageRow), new)
         rows = list(rows_in(connection, query, ImageRow.sha256, [row["sha256"] for row in new]))
         ids |= {row.sha256: row.id for row in rows}

@@ -11,7 +11,10 @@ from retclip.types import Role
 
 PRESET, SIZE = "miniature", "width=96&height=80"
 SETTINGS = {
-    "ensemble": {"void_correction": 0.5, "renormalise": False, "gamma": 0.6},
+    "ensemble": {
+        "alpha": 0.4, "beta": 0.7, "gamma": 0.6, "form": "arithmetic", "renormalise": False, "void": "discount",
+        "void_correction": 0.5,
+    },
     "plugin": {
         "retrieval": {"vote": {"pseudo_neighbours": 2.0, "agreement": True}},
         "mask2former": {"in_vocabulary": {"temperature": 1.5}},

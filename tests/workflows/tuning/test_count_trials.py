@@ -107,7 +107,7 @@ def test_void_islands_that_are_closed_are_counted_on_the_map(tuned, cache, load)
 
 
 def test_a_fusion_of_ones_own_is_evaluated_on_cached_scores(tuned, cache):
-    ours = {"ensemble": {"unknown": "fallback", "renormalise": True, "void": "discount"}}
+    ours = {"ensemble": {"form": "arithmetic", "unknown": "fallback", "renormalise": True, "void": "discount"}}
     with tuned.open(ours) as memory:
         (as_set,) = trials_of(memory, [()])
         wanted = memory.evaluate(tuned.address, bootstrap=NO_INTERVALS)
