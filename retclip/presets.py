@@ -26,9 +26,6 @@ _PAPER_VOTE = {"retrieval": {"vote": {"vote": "minmax", "aggregate": "max"}}}
 # one more class beside it, and the whole store is searched. What we think better are the settings' other values.
 _LITERAL = {"unknown": "zero", "renormalise": False, "void": "rival"}
 _WHOLE_STORE = {"scope": "all"}
-# Chosen on drawn validation scenes (benchmarks/README.md): FC-CLIP's mix with retrieval in its out-of-vocabulary part,
-# so that a head which never saw a class cannot outvote it, and whether there is an object is asked before which.
-_RETRIEVAL_IN_FCCLIP = {"alpha": 0.4, "beta": 0.8, "gamma": 0.3, "form": "geometric", "void": "apart"}
 # Stores are built from detected boxes; the cross-data-set path takes surer ones than inference does (method.md 6.3).
 _DETECTED_STORE = {"proposer": "grounded_sam.boxes"}
 _SURE_BOXES = {"boxes": {"box_threshold": 0.35}}
@@ -81,7 +78,7 @@ ABOUT = {  # a line for whoever chooses among them
     "knn-clip": "kNN-CLIP: FC-CLIP with retrieval by a second backbone",
     "miniature-fc-clip": "fc-clip, small, trained on drawn scenes: of photos it knows little",
     "miniature-retrieval": "retrieval alone with the same small models",
-    "miniature": "what retclip-cross-data-set asks, mixed as FC-CLIP does, with the same small models",
+    "miniature": "retclip-cross-data-set with the same small models, and our answers where its formula is silent",
     "miniature-plus": "miniature with the formula that was best on drawn validation scenes",
     "miniature-finetune": "how the small mask head was trained, for `retclip finetune`",
 }
@@ -190,7 +187,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "miniature": {
         "components": {**_MINIATURE_PARTS, "classifiers": (VOTE, CLIP_TEXT, HEAD)},
-        "ensemble": _RETRIEVAL_IN_FCCLIP,
+        "ensemble": {"alpha": 0.4, "beta": 0.7, "gamma": 0.3, "form": "arithmetic"},
         "plugin": _MINIATURE,
     },
     # The parts that helped on validation scenes, and a temperature that this CLIP needs.
