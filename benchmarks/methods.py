@@ -36,8 +36,6 @@ from retclip.workflows.tuning.table_counts import TableCounts
 from retclip.workflows.tuning.trials import Trial, Trials
 
 BASE, PLUS, ALONE = "miniature", "miniature-plus", "alone"
-# The formula with the paper's weights and FC-CLIP's rule of "no object", as `miniature` was when the preset was chosen.
-BEFORE = {"ensemble.alpha": 0.4, "ensemble.beta": 0.7, "ensemble.form": "arithmetic", "ensemble.void": "discount"}
 NEIGHBOURS, DRAWINGS = 32, 1000
 QUALITY = ("tp", "fp", "fn", "iou_sum")
 SHOWN = {"PQ": ("all", "pq"), "unseen PQ": ("unseen", "pq"), "mIoU": ("all", "miou"), "unseen mIoU": ("unseen", "miou")}
@@ -84,8 +82,8 @@ def cached(out: Path, name: str, stored: int, shown: int, split: str) -> tuple[S
         names = [classifier.name for classifier in parts.classifiers]
         trials = Trials(memory.settings, names)
         tried = {
-            BASE: trials.trial(tuple(BEFORE.items())),
-            **{row: trials.trial(tuple((BEFORE | values).items())) for row, values in rows().items()},
+            BASE: trials.as_set,
+            **{row: trials.trial(tuple(values.items())) for row, values in rows().items()},
         }
         preset = replace(Trials(wanted, names).as_set, values=tried[PLUS].values)
         assert preset == tried[PLUS], f"preset {PLUS} is {preset}, its parts are {tried[PLUS]}"
