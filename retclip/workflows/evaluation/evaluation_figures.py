@@ -14,6 +14,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from retclip.algorithms.average_precision import Precision, no_precision
 from retclip.algorithms.bootstrap import LEVEL
 from retclip.algorithms.calibration import Calibration, ReliabilityBin
@@ -21,6 +24,7 @@ from retclip.algorithms.mean_iou import IoUResult
 from retclip.algorithms.panoptic_quality import MeanQuality
 from retclip.store.records import Failure
 from retclip.workflows.evaluation.bias import SeenBias, seen_bias
+from retclip.workflows.evaluation.class_groups import class_groups
 from retclip.workflows.evaluation.counters import Counters
 from retclip.workflows.evaluation.image_table import class_figures, figures_of, intervals
 from retclip.workflows.evaluation.oracle_costs import OracleFigures
@@ -155,7 +159,7 @@ def summary(
     bootstrap: how the intervals are drawn.
     """
     sums = counters.table.sums()
-    whole, of_class = figures_of(sums), class_figures(sums)
+    whole = figures_of(sums)
     quality, iou, no_pq = counters.quality, counters.confusion.result(), _no_quality(counters)
     classes = len(counters.names)
     precision = no_precision(classes) if counters.no_precision else counters.precision.result()
@@ -185,23 +189,34 @@ def summary(
         reliability=_reliability(counters.calibration) if not no_pq else (),
         intervals=_intervals(counters, seen, bootstrap),
         bootstrap=bootstrap if bootstrap.drawings else None,
-        bias=None
-        if seen is None
-        else seen_bias(counters.table, counters.names, seen, bootstrap.drawings, bootstrap.seed),
+        bias=_bias(counters, seen, bootstrap),
         groups=_groups(counters, precision, iou, seen),
-        per_class={
-            name: {
-                **_class_row(counters, name, precision.per_class[index], iou.iou[index]),
-                "boundary_iou": _number(of_class["boundary_iou"][0, index]),
-                "seen": None if seen is None else bool(seen[index]),
-            }
-            for index, name in enumerate(counters.names)
-        },
+        per_class=_per_class(counters, precision, iou, class_figures(sums)["boundary_iou"][0], seen),
         confusion=_confusion(counters),
         missing=missing,
         failures=failures,
         settings=settings,
     )
+
+
+def _bias(counters: Counters, seen: Sequence[bool] | None, bootstrap: Bootstrap) -> SeenBias | None:
+    if seen is None:
+        return None
+    return seen_bias(counters.table, counters.names, seen, bootstrap.drawings, bootstrap.seed)
+
+
+def _per_class(
+    counters: Counters, precision: Precision, iou: IoUResult, edges: NDArray[np.float64], seen: Sequence[bool] | None
+) -> dict[str, ClassRow]:
+    """Return the figures of each class, by its name. edges: (c,) boundary IoU in [0, 1], nan without one."""
+    return {
+        name: {
+            **_class_row(counters, name, precision.per_class[index], iou.iou[index]),
+            "boundary_iou": _number(edges[index]),
+            "seen": None if seen is None else bool(seen[index]),
+        }
+        for index, name in enumerate(counters.names)
+    }
 
 
 def _no_quality(counters: Counters) -> str:
@@ -220,8 +235,7 @@ def _groups(
     counters: Counters, precision: Precision, iou: IoUResult, seen: Sequence[bool] | None
 ) -> dict[str, GroupFigures]:
     figures, names, sums = {}, counters.names, counters.table.sums()
-    for group, flag in () if seen is None else (("seen", True), ("unseen", False)):
-        members = [index for index, value in enumerate(seen or ()) if bool(value) is flag]
+    for group, members in class_groups(seen).items():
         group_names = {names[index] for index in members}
         decided = counters.unknown_kind.isdisjoint(group_names)
         mean = counters.quality.mean(names=group_names) if decided else NO_QUALITY
@@ -238,9 +252,7 @@ def _intervals(
     counters: Counters, seen: Sequence[bool] | None, bootstrap: Bootstrap
 ) -> dict[str, dict[str, tuple[float, float] | None]]:
     """Return the intervals of all classes and of the groups, in percent."""
-    groups: dict[str, Collection[int] | None] = {"all": None}
-    for name, flag in () if seen is None else (("seen", True), ("unseen", False)):
-        groups[name] = [index for index, value in enumerate(seen or ()) if bool(value) is flag]
+    groups: dict[str, Collection[int] | None] = {"all": None, **class_groups(seen)}
     drawn = intervals(counters.table, groups, bootstrap.drawings, bootstrap.seed)
     for name, members in groups.items():
         of_group = counters.names if members is None else [counters.names[index] for index in members]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from retclip.workflows.evaluation.class_groups import class_groups
 from retclip.workflows.evaluation.counters import Counters
 from retclip.workflows.evaluation.paired_differences import Difference, paired_differences
 
@@ -47,9 +48,7 @@ def oracle_costs(
     seen: (c,) whether the fine-tuning saw a class; None = unknown.
     count: bootstrap drawings; seed: of them.
     """
-    groups: dict[str, Collection[int] | None] = {"all": None}
-    for name, flag in () if seen is None else (("seen", True), ("unseen", False)):
-        groups[name] = [index for index, value in enumerate(seen or ()) if bool(value) is flag]
+    groups: dict[str, Collection[int] | None] = {"all": None, **class_groups(seen)}
     return tuple(
         OracleFigures(
             name,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retclip.algorithms.table_quality import QualityCounts
+from retclip.workflows.evaluation.class_groups import GROUPS, class_groups
 from retclip.workflows.evaluation.counters import Counters
 from retclip.workflows.evaluation.image_counts import ImageCounts
 from retclip.workflows.evaluation.image_table import (
@@ -28,7 +29,6 @@ from retclip.workflows.evaluation.image_table import (
 QUALITY = ("pq", "sq", "rq")  # what tables of pixels are enough for
 PIXELS = ("miou", "fwiou", "boundary_iou", "pixel_accuracy")
 PARTS = {"pq_things": True, "pq_stuff": False}
-GROUPS = {"seen": True, "unseen": False}
 FIGURES = (
     *QUALITY, *PARTS, *PIXELS, *(f"{group}.{key}" for group in GROUPS for key in (*QUALITY, *PIXELS[:3])),
 )  # fmt: skip
@@ -70,10 +70,7 @@ class TrialSums:
         return [{name: _percent(number) for name, number in zip(names, row, strict=True)} for row in rows]
 
     def _members(self) -> dict[str, list[int] | None]:
-        groups: dict[str, list[int] | None] = {"": None}
-        for group, flag in () if self.groups is None else GROUPS.items():
-            groups[f"{group}."] = [index for index, seen in enumerate(self.groups or ()) if bool(seen) is flag]
-        return groups
+        return {"": None, **{f"{group}.": members for group, members in class_groups(self.groups).items()}}
 
     def _of(self, members: Collection[int] | None) -> Mapping[str, NDArray[np.float64]]:
         chosen = {
