@@ -470,8 +470,7 @@ class RetCLIP:
         from retclip.evaluation_run import Answers, Output
         from retclip.workflows.evaluation.oracle import oracles_of
 
-        asked = oracles_of([oracles] if isinstance(oracles, str) else oracles)
-        answers = Answers(seen, bootstrap, None if predictions is None else Path(predictions), asked)
+        answers = Answers(seen, bootstrap, _path(predictions), oracles_of(oracles))
         output = Output(_path(report), pictures, _path(out), part, figures=_path(figures))
         return evaluate_with(workers, self.session, source, answers, output, on_progress)
 
@@ -500,8 +499,7 @@ class RetCLIP:
         from retclip.preset_comparison import compare
         from retclip.workflows.evaluation.oracle import oracles_of
 
-        asked = oracles_of([oracles] if isinstance(oracles, str) else oracles)
-        answers = Answers(seen, bootstrap, None, asked)
+        answers = Answers(seen, bootstrap, None, oracles_of(oracles))
         output = Output(_path(report), pictures, _path(out), figures=_path(figures))
         return compare(self.session, presets, source, answers, output, workers, on_progress)
 
@@ -538,9 +536,7 @@ class RetCLIP:
         """
         from retclip.tuning_run import TuningRequest, tune
 
-        file = isinstance(grid, PathLike) or (isinstance(grid, str) and "=" not in grid)
-        tried = Path(str(grid)) if file else [grid] if isinstance(grid, str) else grid
-        request = TuningRequest(tried, figure, trials, seed, seen, bits, bootstrap)
+        request = TuningRequest(grid, figure, trials, seed, seen, bits, bootstrap)
         return tune(self.session, source, val, Path(out), request, on_progress)
 
     def finetune(

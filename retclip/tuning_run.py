@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from retclip.session import Session
     from retclip.workflows.evaluation.evaluation_figures import Bootstrap
     from retclip.workflows.segment.parts import Loaded
+    from retclip.workflows.tuning.grid import Axis
     from retclip.workflows.tuning.trials import ClassifierWith
     from retclip.workflows.tuning.tuning_report import TuningReport
 
@@ -37,7 +38,7 @@ KIND, RUN, SETTINGS, TABLE, SURFACE = "tuning", "run.json", "settings.toml", "se
 class TuningRequest:
     """What is to be tuned.
 
-    grid: `NAME=VALUES` each, a mapping of names to values, or a TOML file; empty = alpha, beta, gamma in steps of 0.1.
+    grid: as `RetCLIP.tune` takes it.
     figure: that is to be as high as can be.
     trials: settings that Optuna tries; None = the whole grid is tried.
     seed: of Optuna's search.
@@ -46,7 +47,7 @@ class TuningRequest:
     bootstrap: of the held-out figures; None = 1,000 drawings of seed 0.
     """
 
-    grid: Sequence[str] | Mapping[str, Any] | PathLike[str] = ()
+    grid: str | Sequence[str] | Mapping[str, Any] | PathLike[str] = ()
     figure: str = "pq"
     trials: int | None = None
     seed: int = 0
@@ -60,17 +61,12 @@ def tune(
 ) -> TuningReport:
     """Choose settings and write what came of it; see `RetCLIP.tune`."""
     from retclip.workflows.evaluation.evaluation_figures import Bootstrap
-    from retclip.workflows.tuning.grid import axes_of, axes_of_table
     from retclip.workflows.tuning.search import OptunaSearch
     from retclip.workflows.tuning.tune import TuningJob, check_figure
     from retclip.workflows.tuning.tune import tune as tuned
 
     check_figure(request.figure)
-    grid = request.grid
-    if isinstance(grid, Mapping):
-        axes = axes_of_table(grid)
-    else:
-        axes = axes_of((), Path(grid)) if isinstance(grid, PathLike) else axes_of(grid)
+    axes = _axes(request.grid)
     if request.trials is not None and request.trials < 1:
         raise ConfigError("at least one trial", f"{request.trials}", "write e.g. --trials 200")
     search = None if request.trials is None else OptunaSearch(request.trials, request.seed)
@@ -83,6 +79,17 @@ def tune(
     report = tuned(parts, job, classifier_with(session.components), on_progress)
     _write(report, folder, session, on_progress)
     return report
+
+
+def _axes(grid: str | Sequence[str] | Mapping[str, Any] | PathLike[str]) -> tuple[Axis, ...]:
+    """Return what is tried; a text without "=" is a file. Raises ConfigError."""
+    from retclip.workflows.tuning.grid import axes_of, axes_of_table
+
+    if isinstance(grid, Mapping):
+        return axes_of_table(grid)
+    if isinstance(grid, PathLike) or (isinstance(grid, str) and "=" not in grid):
+        return axes_of((), Path(grid))
+    return axes_of([grid] if isinstance(grid, str) else grid)
 
 
 def classifier_with(components: Components) -> ClassifierWith:

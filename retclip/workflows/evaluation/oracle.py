@@ -39,14 +39,15 @@ EACH = (
 )  # fmt: skip
 
 
-def oracles_of(names: Iterable[str]) -> tuple[Oracle, ...]:
+def oracles_of(names: str | Iterable[str]) -> tuple[Oracle, ...]:
     """Return the oracles of that names, each once, in the order of EACH.
 
-    names: comma lists of `masks`, `labels`, `selection`, of several with +, or `all` for EACH.
+    names: a comma list, or several, of `masks`, `labels`, `selection`, of several with +, or `all` for EACH.
     Raises ConfigError for another word.
     """
     chosen: dict[Oracle, None] = {}
-    for name in (part.strip() for text in names for part in text.split(",")):
+    lists = [names] if isinstance(names, str) else names
+    for name in (part.strip() for text in lists for part in text.split(",")):
         words = [word.strip() for word in name.split("+")]
         if name == ALL:
             chosen |= dict.fromkeys(EACH)
