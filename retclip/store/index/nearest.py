@@ -67,11 +67,13 @@ def _translate(
     ids = np.full(shape, None, dtype=object)
     classes = np.full(shape, -1, dtype=np.int64)
     distances = np.full(shape, np.inf, dtype=np.float32)
-    for row, column in zip(*np.nonzero(np.isfinite(hits.distances)), strict=True):
-        several = meanings.get(visible.get(hits.ids[row, column], -1), [])
-        for position, index in enumerate(several):
-            ids[row, column, position], classes[row, column, position] = hits.ids[row, column], index
-            distances[row, column, position] = hits.distances[row, column]
+    places = np.nonzero(np.isfinite(hits.distances))
+    near, nothing = hits.ids[places], [-1] * width
+    padded = {category: (several + nothing)[:width] for category, several in meanings.items()}
+    meant = np.array([padded.get(visible.get(point_id, -1), nothing) for point_id in near], dtype=np.int64)
+    classes[places] = meant = meant.reshape(len(near), width)
+    ids[places] = np.where(meant >= 0, near[:, None], np.array(None))
+    distances[places] = np.where(meant >= 0, hits.distances[places][:, None], np.inf)
     flat = (len(ids), shape[1] * width)  # written out: -1 cannot be inferred where there are no masks
     return _nearest_first(ids.reshape(flat), classes.reshape(flat), distances.reshape(flat))
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retclip.store.index import resident
+from retclip.store.index import resident, sorted_rows
 from retclip.store.index.protocol import PAYLOAD, Hits, Points
 from retclip.store.index.resident import ResidentIndex
 
@@ -56,8 +56,9 @@ def clamped(rows: list[list[tuple]]) -> list[list[tuple]]:
 
 @pytest.fixture(params=[False, True], ids=["float32", "bfloat16 first"])
 def rounding(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resident, "COARSE_FROM", 20)
-    monkeypatch.setattr(resident, "bfloat16_is_faster", lambda *_: request.param)
+    monkeypatch.setattr(sorted_rows, "COARSE_FROM", 20)
+    monkeypatch.setattr(resident, "BESIDE", 40)  # so that some cases are sorted, some beside, some both
+    monkeypatch.setattr(sorted_rows, "bfloat16_is_faster", lambda *_: request.param)
 
 
 @pytest.mark.usefixtures("rounding")
@@ -122,11 +123,41 @@ def test_the_whole_matrix_is_not_copied_because_one_class_is_not_asked_for(monke
 
     def seen(queries, keys, *rest):
         searched.append((keys.data_ptr(), len(keys)))
-        return resident_search(queries, keys, *rest)
+        return whole_search(queries, keys, *rest)
 
-    resident_search = resident.exact_top_k
-    monkeypatch.setattr(resident, "exact_top_k", seen)
+    whole_search = sorted_rows.exact_top_k
+    monkeypatch.setattr(sorted_rows, "exact_top_k", seen)
     index = ResidentIndex(DIM)
     index.upsert(world(150, 5, 150))
+    index.sort()
     index.search(torch.eye(DIM), 3, [0, 1, 2, 3])
-    assert searched == [(index._vectors.data_ptr(), 150)]
+    assert searched == [(index._sorted.vectors.data_ptr(), 150)]
+
+
+@pytest.mark.usefixtures("rounding")
+def test_what_is_written_after_the_rows_were_sorted_is_found_and_what_went_is_not() -> None:
+    """Points change class, state and vector, go and come, an old revision comes late: as if all had come at once."""
+    old, new = world(150, 5, 150), world(150, 6, 150)
+    changed, gone, came = np.arange(0, 30), np.arange(30, 38), np.arange(120, 150)
+    index, once = ResidentIndex(DIM), ResidentIndex(DIM)
+    index.upsert(part(old, np.arange(120)))
+    index.sort()
+    payload = new.payload.copy()
+    payload[:, REV] = 2
+    moved = Points(old.ids, new.vectors, payload)
+    index.upsert(part(moved, changed))
+    index.upsert(part(old, changed))
+    index.delete([old.ids[n] for n in gone] * 2)
+    index.upsert(part(old, came))
+    once.upsert(part(moved, changed))
+    once.upsert(part(old, np.arange(38, 150)))
+    asked = torch.nn.functional.normalize(torch.randn(4, DIM, generator=torch.Generator().manual_seed(1)), dim=1)
+    for _ in range(2):
+        assert index.count() == once.count() == 142 and dict(index.scan()).keys() == dict(once.scan()).keys()
+        assert set(index.filtered(2, 0)) == set(once.filtered(2, 0))
+        assert told(index.search(asked, 30, [0, 1, 2])) == told(once.search(asked, 30, [0, 1, 2]))
+        assert told(index.search(asked, 30)) == told(once.search(asked, 30))
+        assert told(index.search_per_class(asked, 4, [3, 0])) == told(once.search_per_class(asked, 4, [3, 0]))
+        held, wanted = index.vectors(old.ids), once.vectors(old.ids)
+        assert held.keys() == wanted.keys() and all((held[one] == wanted[one]).all() for one in held)
+        index.sort()

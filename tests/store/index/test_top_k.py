@@ -10,10 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retclip.store.index import resident, top_k
+from retclip.store.index import top_k
 from retclip.store.index.coarse_keys import Coarse, coarse_error
-from retclip.store.index.resident import ResidentIndex
-from retclip.store.index.top_k import exact_top_k, exact_top_k_per_group
+from retclip.store.index.top_k import exact_top_k
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -23,7 +22,6 @@ def small_blocks() -> Iterator[None]:
         patch.setattr(top_k, "BLOCK", 8)
         patch.setattr(top_k, "CHUNK", 64)
         patch.setattr(top_k, "SPARE", 10)
-        patch.setattr(resident, "COARSE_FROM", 64)
         yield
 
 
@@ -82,26 +80,6 @@ def test_more_equal_vectors_than_any_list_of_candidates_holds(coarse: bool) -> N
         same_as_a_full_product(one, keys, k, Coarse.of(keys) if coarse else None, order=order)
 
 
-@settings(max_examples=80, deadline=None)
-@given(
-    st.integers(1, 300), st.integers(0, 6), st.integers(0, 4), st.integers(0, 2**31), st.integers(0, 12), st.booleans()
-)  # fmt: skip
-def test_each_group_for_itself_by_one_product(count, k, asked, seed, labels, ties) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    keys = torch.nn.functional.normalize(torch.randn(count, 6, generator=generator))
-    keys = keys[torch.randint(0, max(1, count // 4), (count,), generator=generator)] if ties else keys
-    queries = torch.nn.functional.normalize(torch.randn(asked, 6, generator=generator))
-    label, order = torch.randint(0, 8, (count,), generator=generator), torch.randperm(count, generator=generator)
-    groups = [(label == number).nonzero()[:, 0] for number in range(labels)]  # those above 7 are empty
-    values, columns = exact_top_k_per_group(queries, keys, k, groups, order)
-    assert values.shape == columns.shape == (asked, labels, k)
-    for number, group in enumerate(groups):
-        wanted = reference(queries, keys, k, np.isin(np.arange(count), group.numpy()), order)
-        missing = max(0, k - len(group))
-        assert values[:, number].tolist() == [row + [-torch.inf] * missing for row in wanted[0]]
-        assert columns[:, number].tolist() == [row + [-1] * missing for row in wanted[1]]
-
-
 def test_a_program_that_wants_quick_products_gets_exact_answers_all_the_same() -> None:
     """Autocast, and torch's setting by which float32 products may be made of rounded numbers."""
     generator = torch.Generator().manual_seed(0)
@@ -153,25 +131,3 @@ def test_the_error_bound_holds(dim: int) -> None:
     bound = coarse_error(rough, (one - one.bfloat16().float()).norm(dim=1)[:, None], Coarse.of(other).rounding, dim)
     assert ((rough - one @ other.T).abs() < bound).all()
     assert bound.max() < 0.02
-
-
-def test_the_index_uses_its_coarse_copy_only_while_it_is_true(monkeypatch: pytest.MonkeyPatch) -> None:
-    import uuid
-
-    from retclip.store.index.protocol import PAYLOAD, Points
-
-    monkeypatch.setattr(resident, "bfloat16_is_faster", lambda *_: True)
-    vectors = np.random.default_rng(0).normal(size=(200, 8)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    ids = [uuid.UUID(int=n + 1) for n in range(200)]
-    payload = np.zeros((200, len(PAYLOAD)), dtype=np.int64)
-    index = ResidentIndex(8)
-    index.upsert(Points(ids, vectors, payload))
-    asked = torch.from_numpy(vectors[:3])
-    assert index.search(asked, 1).ids[:, 0].tolist() == ids[:3]
-    index.delete(ids[:1])
-    assert index.search(asked, 1).ids[1:, 0].tolist() == ids[1:3]
-    assert index.search(asked, 1).ids[0, 0] != ids[0]
-    payload[:, PAYLOAD.index("rev")] = 1
-    index.upsert(Points(ids[:1], vectors[:1], payload[:1]))
-    assert index.search(asked, 1).ids[:, 0].tolist() == ids[:3]
