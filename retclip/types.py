@@ -11,15 +11,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retclip.mask_proposals import MaskLogits as MaskLogits  # these are words of the field like those below
+from retclip.mask_proposals import MaskMap as MaskMap
+from retclip.mask_proposals import MaskProposals as MaskProposals
 from retclip.passed_over import PassedOver
-from retclip.scores import ClassScores as ClassScores  # these are words of the field like those below
+from retclip.scores import ClassScores as ClassScores
 from retclip.scores import Negatives as Negatives
 from retclip.scores import Neighbours as Neighbours
 from retclip.scores import Role as Role
@@ -154,73 +157,6 @@ class DenseFeatures:
     stride: float = 1.0  # pixels of the photo (not of the resized one) per cell; 1.0 also where nobody said
     levels: Mapping[str, Tensor] = field(default_factory=dict)
     extent: tuple[float, float] = (1.0, 1.0)
-
-
-@dataclass(frozen=True, eq=False)
-class MaskLogits:
-    """Masks before the sigmoid in a network's padded input, its frame: there, logits and probabilities interpolate to
-    different masks.
-
-    values: (n, y, x) float over the whole frame.
-    frame: (H, W) of the network's input in its pixels.
-    inner: (h, w), the part of the frame that is photo; the rest, right and below, is padding.
-    """
-
-    values: Tensor
-    frame: tuple[int, int]
-    inner: tuple[int, int]
-
-
-@dataclass(frozen=True, eq=False)
-class MaskProposals:
-    """The mask proposals of one image.
-
-    masks: (n, y, x) float in [0, 1], covering the whole image on any grid.
-    objectness: (n,) float in [0, 1].
-    prompts: per mask the class name it was detected for, or None.
-    embeddings: (n, e) the proposer's own embedding of each mask, for an in-vocabulary head.
-    logits: the same masks before the sigmoid.
-    detector_scores: (n,) float in [0, 1], the detector's score; recorded, while objectness decides.
-    mask_scores: (n,) float in [0, 1], the IoU that the mask model predicts; recorded, while objectness decides.
-    parents: (n,) int64 of a tree of masks, the index of each one's parent, which comes after it, -1 = none: the masks
-    of a parent's children add up to its own, and class scores choose which of them become segments
-    (`algorithms.mask_tree`). None = each stands for itself.
-    """
-
-    masks: Tensor
-    objectness: Tensor
-    image_size: tuple[int, int]  # (H, W)
-    prompts: tuple[str | None, ...] | None = None
-    embeddings: Tensor | None = None
-    logits: MaskLogits | None = None
-    detector_scores: Tensor | None = None
-    mask_scores: Tensor | None = None
-    parents: Tensor | None = None
-
-    def __len__(self) -> int:
-        return int(self.masks.shape[0])
-
-    def picked(self, chosen: Tensor) -> MaskProposals:
-        """Return the proposals with the given indices, no tree any more.
-
-        chosen: (m,) int64, in the order of the result.
-        """
-        at, prompts, logits = chosen.to(self.masks.device), self.prompts, self.logits
-        optional = {name: getattr(self, name) for name in ("embeddings", "detector_scores", "mask_scores")}
-        return replace(
-            self,
-            masks=self.masks[at],
-            objectness=self.objectness[at],
-            prompts=tuple(prompts[int(n)] for n in chosen) if prompts is not None else None,
-            logits=replace(logits, values=logits.values[at]) if logits is not None else None,
-            parents=None,
-            **{name: values[chosen.to(values.device)] for name, values in optional.items() if values is not None},
-        )
-
-    @property
-    def finest(self) -> Tensor | MaskLogits:
-        """The masks in the form that upsamples best: logits where there are any."""
-        return self.masks if self.logits is None else self.logits
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ FLOORS = {  # the longest prefix counts
     "retclip": 0, "retclip._version": 0,
     "retclip.errors": 0, "retclip.types": 0, "retclip.evidence": 0, "retclip.shapes": 0,
     "retclip.names": 0, "retclip.limits": 0, "retclip.passed_over": 0, "retclip.progress": 0, "retclip.home": 0,
-    "retclip.quantities": 0,
+    "retclip.quantities": 0, "retclip.mask_proposals": 0,
     "retclip.algorithms": 1, "retclip.plugin": 1,
     "retclip.plugin.discovery": 2, "retclip.plugin.manager": 2, "retclip.plugin.conformance": 2,
     "retclip.plugin.scaffold": 2,

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from retclip.algorithms.mask_frames import count_and_size, pixel_probabilities
-from retclip.types import MaskLogits
+from retclip.types import MaskLogits, MaskMap
 
 BATCH, CHUNK = 16, 1 << 24  # masks upsampled at once, and pixels of them: 64 MB of float32
 
@@ -37,7 +37,7 @@ class Instances:
 
 
 def instance_selection(
-    masks: Float[Tensor, "n y x"] | MaskLogits,
+    masks: Float[Tensor, "n y x"] | MaskMap | MaskLogits,
     scores: Float[Tensor, "n c"],
     is_thing: Bool[Tensor, "c"],
     size: tuple[int, int] | None = None,
@@ -45,7 +45,7 @@ def instance_selection(
 ) -> Instances:
     """Return the instances, best pair of mask and class first.
 
-    masks: (n, y, x) probabilities in [0, 1], or logits in a padded frame.
+    masks: (n, y, x) probabilities in [0, 1], a map of masks, or logits in a padded frame.
     scores: (n, c) in [0, 1], already multiplied by 1 - void.
     is_thing: (c,) True for countable classes.
     size: (H, W) of the returned masks; None = that of `masks`.
@@ -63,7 +63,7 @@ def instance_selection(
 
 
 def instances_in_parts(
-    masks: Float[Tensor, "n y x"] | MaskLogits,
+    masks: Float[Tensor, "n y x"] | MaskMap | MaskLogits,
     scores: Float[Tensor, "n c"],
     is_thing: Bool[Tensor, "c"],
     size: tuple[int, int],

@@ -12,18 +12,20 @@ import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from retclip.types import MaskLogits
+from retclip.types import MaskLogits, MaskMap
 
 
 def pixel_probabilities(
-    masks: Float[Tensor, "n y x"] | MaskLogits, indices: Int64[Tensor, "m"], size: tuple[int, int]
+    masks: Float[Tensor, "n y x"] | MaskMap | MaskLogits, indices: Int64[Tensor, "m"], size: tuple[int, int]
 ) -> Float[Tensor, "m H W"]:
     """Return the masks of the given indices as probabilities in [0, 1], float32.
 
-    masks: (n, y, x) probabilities over the photo, or logits in a padded frame.
+    masks: (n, y, x) probabilities over the photo, a map of masks, or logits in a padded frame.
     indices: (m,) of the masks, in the order of the result.
     size: (H, W) of the result in pixels; it covers the photo.
     """
+    if isinstance(masks, MaskMap):
+        return _resized((masks.owners == indices.to(masks.owners.device)[:, None, None]).float(), size)  # (m, H, W)
     if not isinstance(masks, MaskLogits):
         return _resized(masks[indices].float(), size)  # (m, H, W)
     height, width = masks.inner
@@ -55,8 +57,12 @@ def sampled(values: Float[Tensor, "n y x"], y: Float[Tensor, "H"], x: Float[Tens
     return F.grid_sample(values[:, None], points, padding_mode="border", align_corners=False)[:, 0]  # (n, H, W)
 
 
-def count_and_size(masks: Float[Tensor, "n y x"] | MaskLogits) -> tuple[int, tuple[int, int], torch.device]:
+def count_and_size(
+    masks: Float[Tensor, "n y x"] | MaskMap | MaskLogits,
+) -> tuple[int, tuple[int, int], torch.device]:
     """Return the number n of masks, their own size (H, W) over the photo, and their device."""
+    if isinstance(masks, MaskMap):
+        return masks.count, (int(masks.owners.shape[0]), int(masks.owners.shape[1])), masks.owners.device
     if isinstance(masks, MaskLogits):
         return len(masks.values), masks.inner, masks.values.device
     return len(masks), (int(masks.shape[1]), int(masks.shape[2])), masks.device

@@ -16,17 +16,20 @@ from torch import Tensor
 
 from retclip.algorithms.mask_frames import sampled
 from retclip.algorithms.precision import at_least_float32
+from retclip.types import MaskMap
+
+SPARSE = 16  # so many times fewer weights than cells and masks: then a sparse product is the faster one
 
 
 def area_weights(
-    masks: Float[Tensor, "n y x"],
+    masks: Float[Tensor, "n y x"] | MaskMap,
     size: tuple[int, int],
     extent: tuple[float, float] = (1.0, 1.0),
     steps: int = 0,
 ) -> Float[Tensor, "n h w"]:
     """Return the share of each grid cell that each mask covers, in [0, 1], exact for any ratio of the two grids.
 
-    masks: (n, y, x) in [0, 1], on any grid over the whole image.
+    masks: (n, y, x) in [0, 1], on any grid over the whole image; or a map of them, which takes one pass for all.
     size: (h, w) of the feature grid.
     extent: share of the feature grid's rows and columns that the image covers, in (0, 1]; cells beyond it are padding
     and get 0.
@@ -36,9 +39,15 @@ def area_weights(
     Worked example: one row of masks (1, 0, 0) onto 2 cells; each cell is 1.5 mask pixels wide, so the first is covered
     by 1 / 1.5 = 2/3 and the second by 0.
     """
+    grid = masks.owners.shape if isinstance(masks, MaskMap) else masks.shape[1:]
+    rows, columns = (_overlap(*sides, steps) for sides in zip(grid, size, extent, strict=True))  # (h, y), (w, x)
+    if isinstance(masks, MaskMap):
+        return _map_weights(masks, rows.to(masks.owners.device), columns.to(masks.owners.device))
     masks = at_least_float32(masks)
-    rows = _overlap(masks.shape[1], size[0], extent[0], steps).to(masks)  # (h, y)
-    columns = _overlap(masks.shape[2], size[1], extent[1], steps).to(masks)  # (w, x)
+    whole = extent == (1.0, 1.0) and not any(fine % coarse for fine, coarse in zip(grid, size, strict=True))
+    if whole and not steps and len(masks):
+        return F.avg_pool2d(masks, (grid[0] // size[0], grid[1] // size[1]))  # every mask cell lies in one cell
+    rows, columns = rows.to(masks), columns.to(masks)
     with torch.autocast(masks.device.type, enabled=False):
         return rows @ masks @ columns.T  # (h, y) (n, y, x) (x, w) -> (n, h, w)
 
@@ -73,13 +82,30 @@ def mask_pooling(
     weights: (n, h, w), not negative.
     eps: added to the divisor; FC-CLIP has 1e-8.
     """
-    grid, weights = at_least_float32(grid), at_least_float32(weights)
-    totals = weights.sum(dim=(1, 2))  # (n,)
+    cells, shares = at_least_float32(grid).flatten(1).T, at_least_float32(weights).flatten(1)  # (h * w, d), (n, h * w)
+    totals = shares.sum(dim=1)  # (n,)
     covered = totals > 0  # (n,)
     with torch.autocast(grid.device.type, enabled=False):
-        sums = torch.einsum("nhw,dhw->nd", weights.to(grid.dtype), grid)  # (n, d)
-    divisor = torch.where(covered, totals + eps, torch.ones_like(totals)).to(grid.dtype)  # (n,)
+        sums = _product(shares.to(cells.dtype), cells)  # (n, d)
+    divisor = torch.where(covered, totals + eps, torch.ones_like(totals)).to(cells.dtype)  # (n,)
     return sums / divisor[:, None], covered
+
+
+def _product(shares: Float[Tensor, "n m"], cells: Float[Tensor, "m d"]) -> Float[Tensor, "n d"]:
+    """Return shares @ cells; on a CPU without the zeros where there are few others, as of masks that part a photo."""
+    if shares.device.type == "cpu" and shares.count_nonzero() * SPARSE < shares.numel():
+        product: Tensor = torch.sparse.mm(shares.to_sparse(), cells)
+        return product
+    return shares @ cells
+
+
+def _map_weights(masks: MaskMap, rows: Float[Tensor, "h y"], columns: Float[Tensor, "w x"]) -> Float[Tensor, "n h w"]:
+    """Return `area_weights` of a map: every pair of a feature cell and a mask cell that overlap counts once."""
+    (h, y), (w, x) = rows.nonzero(as_tuple=True), columns.nonzero(as_tuple=True)  # (a,) each, (b,) each
+    cells, shape = len(rows) * len(columns), (masks.count + 1, len(rows), len(columns))
+    place = (masks.owners[y][:, x] + 1) * cells + h[:, None] * len(columns) + w  # (a, b)
+    shares = rows[h, y][:, None] * columns[w, x]  # (a, b) float64
+    return torch.bincount(place.flatten(), shares.flatten(), minlength=cells * shape[0]).view(shape)[1:].float()
 
 
 def _overlap(fine: int, coarse: int, extent: float, steps: int) -> Float[Tensor, "coarse fine"]:

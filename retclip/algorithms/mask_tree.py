@@ -22,6 +22,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from retclip.algorithms.mask_pooling import area_weights
+from retclip.types import MaskMap
 
 ROOT = -1  # the parent of a node that has none
 
@@ -53,13 +54,26 @@ def summed_up(values: Float[Tensor, "m ..."], parents: Int64[Tensor, "n"]) -> Fl
 
 
 def tree_weights(
-    masks: Float[Tensor, "n y x"],
+    masks: Float[Tensor, "n y x"] | MaskMap,
     parents: Int64[Tensor, "n"],
     size: tuple[int, int],
     extent: tuple[float, float] = (1.0, 1.0),
+    steps: int = 0,
 ) -> Float[Tensor, "n h w"]:
     """Return `area_weights` of every mask of a tree, computed for the leaves and summed up; equal but for rounding."""
-    return summed_up(area_weights(masks[leaves(parents).to(masks.device)], size, extent), parents)
+    below = leaves(parents)  # (n,)
+    if isinstance(masks, MaskMap):
+        return summed_up(area_weights(masks, size, extent, steps)[below.to(masks.owners.device)], parents)
+    return summed_up(area_weights(masks[below.to(masks.device)], size, extent, steps), parents)
+
+
+def tree_areas(masks: Float[Tensor, "n y x"] | MaskMap, parents: Int64[Tensor, "n"]) -> Float[Tensor, "n"]:
+    """Return the area of every mask of a tree in cells."""
+    below = leaves(parents)  # (n,)
+    if isinstance(masks, MaskMap):
+        cells = torch.bincount(masks.owners.flatten() + 1, minlength=masks.count + 1)[1:]  # (n,)
+        return summed_up(cells[below.to(cells.device)].float(), parents)
+    return summed_up(masks[below.to(masks.device)].sum(dim=(1, 2)), parents)
 
 
 def tree_evidence(

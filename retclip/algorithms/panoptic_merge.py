@@ -18,7 +18,9 @@ from jaxtyping import Bool, Float, Int32, Int64
 from torch import Tensor
 
 from retclip.algorithms.mask_frames import count_and_size, pixel_probabilities
-from retclip.types import MaskLogits, SegmentInfo
+from retclip.algorithms.mask_maps import map_bands
+from retclip.mask_proposals import NOBODY
+from retclip.types import MaskLogits, MaskMap, SegmentInfo
 
 CHUNK = 1 << 24  # pixels of full-size masks looked at together: 64 MB of float32
 PRESENT = 0.5  # the probability from which FC-CLIP counts a pixel to a mask's original area
@@ -42,7 +44,7 @@ FCCLIP = MergeThresholds()
 
 
 def panoptic_merge(
-    masks: Float[Tensor, "n y x"] | MaskLogits,
+    masks: Float[Tensor, "n y x"] | MaskMap | MaskLogits,
     scores: Float[Tensor, "n c"],
     void: Float[Tensor, "n"],
     is_thing: Bool[Tensor, "c"],
@@ -55,7 +57,7 @@ def panoptic_merge(
     is the mask that covers most of the segment. Masks on another grid are upsampled a few at a time, so the memory peak
     does not grow with n.
 
-    masks: (n, y, x) probabilities in [0, 1], or logits in a padded frame.
+    masks: (n, y, x) probabilities in [0, 1], a map of masks, or logits in a padded frame.
     scores: (n, c) in [0, 1], already multiplied by 1 - void.
     void: (n,) probability of "no object", in [0, 1].
     is_thing: (c,) True for countable classes.
@@ -68,7 +70,11 @@ def panoptic_merge(
     if not len(candidates):
         zeros = torch.zeros(size, dtype=torch.int32, device=device)  # (H, W)
         return zeros, zeros - 1, []
-    owner, probability, present = _owners(masks, best, candidates, size)  # (H, W), (H, W), (m,)
+    owner, probability, present = (  # (H, W), (H, W), (m,)
+        _owners_of_map(masks, best, candidates, size)
+        if isinstance(masks, MaskMap)
+        else _owners(masks, best, candidates, size)
+    )
     inside = probability >= thresholds.mask_threshold  # (H, W)
     won, areas = (torch.bincount(owner[where], minlength=len(candidates)) for where in (owner >= 0, inside))  # (m,)
     valid = survives(areas, won, present, thresholds)  # (m,)
@@ -130,6 +136,27 @@ def _owners(
         owner = torch.where(higher, first + start, owner)
         present.append((probabilities >= PRESENT).sum(dim=(1, 2)))  # (b,)
     return owner, probability, torch.cat(present)
+
+
+def _owners_of_map(
+    masks: MaskMap, best: Float[Tensor, "n"], candidates: Int64[Tensor, "m"], size: tuple[int, int]
+) -> tuple[Int64[Tensor, "H W"], Float[Tensor, "H W"], Int64[Tensor, "m"]]:
+    """Return what `_owners` does: at a pixel all masks but the few around it have a probability of 0."""
+    position = candidates.new_full((masks.count + 1,), NOBODY)  # (n + 1,) of each mask, the last of no mask
+    position[candidates] = torch.arange(len(candidates), device=candidates.device)
+    bands, present = [], torch.zeros_like(candidates)
+    for around, shares in map_bands(masks, size):  # (k, h, W), (k, h, W)
+        owner, probability = torch.zeros_like(around[0]), torch.zeros_like(shares[0])  # (h, W): the first, with nothing
+        highest = torch.zeros_like(probability)
+        for place, share in zip(position[around], shares, strict=True):
+            value = best[candidates[place]] * share
+            wins = (place >= 0) & ((value > highest) | ((value == highest) & (place < owner)))
+            owner, highest = torch.where(wins, place, owner), torch.where(wins, value, highest)
+            probability = torch.where(wins, share, probability)
+            present += torch.bincount(place[(place >= 0) & (share >= PRESENT)], minlength=len(candidates))
+        bands.append((owner, probability))
+    owner, probability = (torch.cat(parts) for parts in zip(*bands, strict=True))
+    return owner, probability, present
 
 
 def _segments(

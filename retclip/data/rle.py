@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from retclip.algorithms.label_runs import runs_of_map
 from retclip.errors import DataError
 from retclip.limits import current
 
+Box = tuple[int, int, int, int]
 OUTLINE = 25  # the longest outline of a polygon is a photo's most pixels over this: it is drawn at five times its size
+
+
+class MeasuredMask(NamedTuple):
+    """A mask on a photo's pixels. area: in pixels; box: (x, y, width, height), all 0 where it is empty; counts: COCO's
+    compressed text."""
+
+    area: int
+    box: Box
+    counts: bytes
 
 
 def encode(pixels: NDArray[np.bool_]) -> dict[str, Any]:
     """Return (H, W) bool as {"size": [H, W], "counts": text}, COCO's compressed form."""
     encoded = coco.encode(np.asfortranarray(pixels, dtype=np.uint8))
     return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
+
+
+def encode_map(owners: NDArray[np.int64], count: int) -> Iterator[MeasuredMask]:
+    """Yield `count` masks that do not overlap, as `encode` and `measure` would, in one pass over all of them.
+
+    owners: (H, W), the index of the mask that each pixel belongs to, -1 = none.
+    """
+    height, width = owners.shape
+    runs = runs_of_map(np.ascontiguousarray(owners.T, dtype=np.int32))  # COCO goes column by column
+    order = np.argsort(runs.ids, kind="stable")
+    starts, ends = runs.begins[order], (runs.begins + runs.lengths)[order]
+    bounds = np.searchsorted(runs.ids[order], np.arange(count + 1))
+    for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        edges = np.stack([starts[first:last], ends[first:last]], axis=1).ravel()
+        counts = np.diff(edges, prepend=0, append=height * width)
+        listed = {"size": [height, width], "counts": (counts if counts[-1] else counts[:-1]).tolist()}
+        text = coco.frPyObjects(listed, height, width)["counts"]
+        yield MeasuredMask(*_measured(starts[first:last], ends[first:last], height), text)
 
 
 def decode(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
@@ -31,7 +60,7 @@ def decode(mask: Mapping[str, Any]) -> NDArray[np.bool_]:
     return np.repeat(values, runs).reshape(width, height).T
 
 
-def measure(mask: Mapping[str, Any]) -> tuple[int, tuple[int, int, int, int]]:
+def measure(mask: Mapping[str, Any]) -> tuple[int, Box]:
     """Return a mask's area in pixels and its box (x, y, width, height), all 0 for an empty mask; nothing is drawn.
 
     Raises as `decode`.
@@ -40,7 +69,11 @@ def measure(mask: Mapping[str, Any]) -> tuple[int, tuple[int, int, int, int]]:
     edges = np.cumsum(np.asarray(runs, dtype=np.int64))
     starts, ends = edges[:-1:2], edges[1::2]  # of the runs of 1, from pixel to pixel, column by column
     filled = ends > starts
-    starts, ends = starts[filled], ends[filled]
+    return _measured(starts[filled], ends[filled], height)
+
+
+def _measured(starts: NDArray[np.int64], ends: NDArray[np.int64], height: int) -> tuple[int, Box]:
+    """Return area and box of runs of pixels, none of them empty, in columns of that height."""
     if not len(ends):
         return 0, (0, 0, 0, 0)
     left, right = starts[0] // height, (ends[-1] - 1) // height

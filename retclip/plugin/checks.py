@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from retclip.errors import ContractBroken, ShapeError
+from retclip.mask_proposals import NOBODY
 from retclip.plugin.calls import reason_of
 from retclip.shapes import check_flags, check_range, check_shape
 from retclip.types import (
@@ -22,6 +23,7 @@ from retclip.types import (
     Image,
     LabelLogits,
     MaskLogits,
+    MaskMap,
     MaskProposals,
     Neighbours,
     Role,
@@ -65,27 +67,41 @@ def checked_proposals(answer: Any, images: Sequence[Image], component: str) -> l
 
 
 def _check_masks(proposals: MaskProposals) -> None:
-    sizes = _check_numbers("masks", proposals.masks, "n y x")
+    if isinstance(proposals.form, MaskMap):
+        _check_map(proposals.form)
+        sizes = {"n": len(proposals)}
+    else:
+        sizes = _check_numbers("masks", proposals.form, "n y x")
+        check_range("masks", proposals.form, 0.0, 1.0, ROUNDING)
     _check_shares("objectness", proposals.objectness, "n", sizes)
     for name in ("detector_scores", "mask_scores"):
         scores = getattr(proposals, name)
         if scores is not None:
             _check_shares(name, scores, "n", sizes)
-    if 0 in proposals.masks.shape[1:]:
-        raise ShapeError("masks (n, y, x) with y and x above 0", f"{tuple(proposals.masks.shape)}", "")
-    check_range("masks", proposals.masks, 0.0, 1.0, ROUNDING)
+    if 0 in proposals.grid:
+        raise ShapeError("masks (n, y, x) with y and x above 0", f"y and x {proposals.grid}", "")
     if proposals.embeddings is not None:
         _check_numbers("embeddings", proposals.embeddings, "n e", {"n": sizes["n"]})
     if proposals.logits is not None:
         _check_logits(proposals.logits, sizes["n"])
     if proposals.parents is not None:
         _check_parents(proposals.parents, sizes["n"])
+        if isinstance(proposals.form, MaskMap):
+            _check_leaves(proposals.form, proposals.parents)
     if proposals.prompts is not None:
         if not isinstance(proposals.prompts, tuple | list) or len(proposals.prompts) != sizes["n"]:
             raise ShapeError(f"{sizes['n']} prompts", _amount(proposals.prompts), "")
         invalid = [prompt for prompt in proposals.prompts if prompt is not None and not isinstance(prompt, str)]
         if invalid:
             raise ShapeError("prompts that are names or None", _kind(invalid[0]), "")
+
+
+def _check_map(masks: MaskMap) -> None:
+    _check_tensor("the owners of a mask map", masks.owners)
+    check_shape("the owners of a mask map", masks.owners, "y x")
+    if str(masks.owners.dtype) != "torch.int64":
+        raise ShapeError("the owners of a mask map, int64", f"{masks.owners.dtype}", "")
+    check_range("the owners of a mask map", masks.owners, NOBODY, masks.count - 1)
 
 
 def _check_parents(parents: Any, masks: int) -> None:
@@ -96,6 +112,12 @@ def _check_parents(parents: Any, masks: int) -> None:
     wrong = [(node, above) for node, above in enumerate(parents.tolist()) if above != -1 and not node < above < masks]
     if wrong:
         raise ShapeError("parents that come after their children, -1 for none", f"{wrong[0][1]} of {wrong[0][0]}", "")
+
+
+def _check_leaves(masks: MaskMap, parents: Tensor) -> None:
+    above = sorted({*parents.tolist()} & {*masks.owners.unique().tolist()} - {NOBODY})
+    if above:
+        raise ShapeError("cells that masks without children own", f"cells of {above[0]}, which has some", "")
 
 
 def _check_logits(logits: MaskLogits, masks: int) -> None:

@@ -133,6 +133,9 @@ class AreaPooling(Protocol):
 
         Weights add up as masks do: a tree of masks is weighed by its leaves alone.
 
+        A backbone whose masks begin and end at multiples of a cell's part says so by an attribute `area_steps`, as
+        `area_weights` takes it.
+
         weights: (n, h, w) `algorithms.mask_pooling.area_weights` of the masks on the feature grid.
         """
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retclip.algorithms.mask_pooling import area_weights, fcclip_weights, mask_pooling
+from retclip.types import MaskMap
 
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 9))
 seeds = st.integers(0, 2**31)
@@ -164,3 +165,21 @@ def test_with_steps_every_share_is_a_multiple_and_none_of_the_area_is_lost(mask_
     assert (found * 2**16 == (found * 2**16).round()).all()
     assert (found.sum(dim=0) == 1).all(), "masks that part the image part every cell"
     assert (found - exact).abs().max() <= 2 * 2 * 9 / 512  # two edges, two axes, nine pixels, half a step each
+
+
+@settings(max_examples=100, deadline=None)
+@given(sizes, sizes, st.sampled_from([(1.0, 1.0), (0.75, 0.9)]), st.sampled_from([0, 256]), seeds)
+def test_a_map_of_masks_covers_what_its_masks_do(mask_size, size, extent, steps, seed):
+    owners = torch.from_numpy(np.random.default_rng(seed).integers(-1, 3, mask_size))
+    masks = MaskMap(owners, 4)
+    found, wanted = (area_weights(form, size, extent, steps) for form in (masks, masks.drawn()))
+    assert found.dtype == torch.float32 and torch.allclose(found, wanted, atol=1e-6)
+    assert not steps or torch.equal(found, wanted), "with steps every sum is exact"
+
+
+def test_masks_that_part_a_grid_are_pooled_without_their_zeros():
+    """Each cell belongs to one of 64 masks; the sums are of whole numbers, which float32 holds exactly."""
+    weights = MaskMap(torch.arange(64).reshape(8, 8), 65).drawn()
+    grid = torch.arange(3 * 64, dtype=torch.float32).reshape(3, 8, 8)
+    means, covered = mask_pooling(grid, weights)
+    assert torch.equal(means[:64], grid.flatten(1).T) and covered.tolist() == [True] * 64 + [False]

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retclip.algorithms.mask_pooling import area_weights
-from retclip.algorithms.mask_tree import best_cut, doubt, leaves, summed_up, tree_evidence, tree_weights
+from retclip.algorithms.mask_tree import best_cut, doubt, leaves, summed_up, tree_areas, tree_evidence, tree_weights
+from retclip.types import MaskMap
 
 PARENTS = torch.tensor([2, 2, 4, 4, -1])
 
@@ -109,3 +110,12 @@ def test_weights_are_those_of_each_mask_on_its_own(parents, seed):
     masks = summed_up((owner == torch.arange(count)[:, None, None]).float(), parents)
     found = tree_weights(masks, parents, (4, 5), (0.9, 1.0))
     assert torch.allclose(found, area_weights(masks, (4, 5), (0.9, 1.0)), atol=1e-5)
+
+
+def test_a_map_of_leaves_has_the_weights_and_areas_of_a_tree():
+    owners, parents = torch.tensor([[0, 0, 1], [2, 1, -1]]), torch.tensor([3, 3, -1, -1])
+    masks = MaskMap(owners, 4)
+    drawn = masks.drawn(parents)
+    assert tree_areas(masks, parents).tolist() == tree_areas(drawn, parents).tolist() == [2, 2, 1, 4]
+    found, wanted = (tree_weights(form, parents, (3, 2), (0.9, 1.0)) for form in (masks, drawn))
+    assert torch.allclose(found, wanted, atol=1e-6)

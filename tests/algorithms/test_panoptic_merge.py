@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retclip.algorithms.panoptic_merge import MergeThresholds, panoptic_merge
-from retclip.types import SegmentInfo
+from retclip.types import MaskMap, SegmentInfo
 
 CLASSES, SIZE = 3, (3, 4)
 THINGS = torch.tensor([True, False, False])
+seeds = st.integers(0, 2**31)
 eighths = st.integers(0, 8).map(lambda i: i / 8)  # exact, so that ties are ties and thresholds are met exactly
 
 
@@ -158,3 +159,18 @@ def test_no_mask_or_no_class_is_all_void(n, c):
     flags = torch.zeros(c, dtype=torch.bool)
     label_map, mask_map, segments = panoptic_merge(torch.ones(n, 2, 2), torch.ones(n, c), torch.zeros(n), flags, (3, 5))
     assert label_map.tolist() == [[0] * 5] * 3 and mask_map.tolist() == [[-1] * 5] * 3 and segments == []
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.tuples(st.integers(1, 5), st.integers(1, 5)), st.tuples(*[st.sampled_from([1, 2, 4])] * 2), thresholds, seeds)
+def test_a_map_of_masks_is_merged_as_its_masks_are(grid, factors, limits, seed):
+    """Numbers that float32 holds exactly, so that ties are ties; several masks have one score, and one has no cell."""
+    generator = torch.Generator().manual_seed(seed)
+    masks = MaskMap(torch.randint(-1, 4, grid, generator=generator), 5)
+    scores = torch.randint(0, 5, (5, CLASSES), generator=generator) / 4
+    rest = torch.randint(0, 3, (5,), generator=generator) / 4, THINGS
+    size = (grid[0] * factors[0], grid[1] * factors[1])
+    found, wanted = (
+        panoptic_merge(form, scores, *rest, size, MergeThresholds(**limits)) for form in (masks, masks.drawn())
+    )
+    assert torch.equal(found[0], wanted[0]) and torch.equal(found[1], wanted[1]) and found[2] == wanted[2]

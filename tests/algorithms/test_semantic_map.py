@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from retclip.algorithms import semantic_map as module
 from retclip.algorithms.semantic_map import semantic_map
+from retclip.types import MaskMap
 
 eighths = st.integers(0, 8).map(lambda i: i / 8)  # sums of products of eighths are exact: ties are ties
 sizes = st.tuples(st.integers(1, 8), st.integers(1, 8))
@@ -92,3 +93,13 @@ def test_classes_in_several_portions_are_the_same_map(monkeypatch):
     whole = semantic_map(masks, scores, (6, 8))
     monkeypatch.setattr(module, "CHUNK", 3 * 12 + 5)  # three classes at a time, and a rest of two
     assert torch.equal(semantic_map(masks, scores, (6, 8)), whole)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(st.integers(1, 5), st.integers(1, 5)), st.sampled_from([1, 2]), st.integers(0, 3), seeds)
+def test_a_map_of_masks_speaks_as_its_masks_do(grid, factor, classes, seed):
+    generator = torch.Generator().manual_seed(seed)
+    masks = MaskMap(torch.randint(-1, 3, grid, generator=generator), 3)
+    scores = torch.randint(0, 9, (3, classes), generator=generator) / 8
+    size = (grid[0] * factor, grid[1] * factor)
+    assert torch.equal(semantic_map(masks, scores, size), semantic_map(masks.drawn(), scores, size))

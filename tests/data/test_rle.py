@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from pycocotools import mask as coco
 
-from retclip.data.rle import decode, encode, fill_polygons, measure
+from retclip.data.rle import decode, encode, encode_map, fill_polygons, measure
 from retclip.errors import DataError
 from retclip.limits import MIB
 
@@ -170,3 +170,12 @@ def test_a_measured_mask_is_what_is_drawn(seed):
         assert (x, y, x + width - 1, y + height - 1) == (columns.min(), rows.min(), columns.max(), rows.max())
     else:
         assert (x, y, width, height) == (0, 0, 0, 0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(arrays(np.int64, array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(-1, 3)))
+def test_a_map_of_masks_is_encoded_and_measured_as_its_masks_are(owners):
+    for n, (area, box, counts) in enumerate(encode_map(owners, 5)):
+        wanted = encode(owners == n)
+        assert counts.decode() == wanted["counts"]
+        assert (area, box) == measure(wanted)

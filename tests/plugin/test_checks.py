@@ -21,6 +21,7 @@ from retclip.types import (
     Image,
     LabelLogits,
     MaskLogits,
+    MaskMap,
     MaskProposals,
     Neighbours,
     Role,
@@ -346,3 +347,20 @@ def test_label_logits_are_checked_too():
             checked_segments(replace(SEGMENTS, label_logits=replace(logits, **change)), 2, SPACE, "x.y")
     with pytest.raises(ContractBroken, match="LabelLogits"):
         checked_segments(replace(SEGMENTS, label_logits=torch.zeros(2, 3)), 2, SPACE, "x.y")
+
+
+def test_a_map_of_masks_is_checked_as_a_map():
+    owners = torch.tensor([[0, 0, 2], [-1, 1, 1]])
+    good = MaskProposals(MaskMap(owners, 3), torch.ones(3), (4, 6), parents=torch.tensor([-1, -1, -1]))
+    assert checked_proposals([good], [IMAGE], "good.plugin") == [good]
+    wrong = {
+        "int64": MaskMap(owners.int(), 3), "axes (y x)": MaskMap(owners[0], 3), "[-1, 1]": MaskMap(owners, 2),
+        "a torch tensor": MaskMap(owners.numpy(), 3), "y and x above 0": MaskMap(owners[:0], 3),
+    }  # fmt: skip
+    for what, masks in wrong.items():
+        proposals = MaskProposals(masks, torch.ones(masks.count), (4, 6))
+        assert what in refused(checked_proposals, [proposals], [IMAGE]), what
+    fewer = good.replaced(objectness=torch.ones(2), parents=None)
+    assert "n is 3" in refused(checked_proposals, [fewer], [IMAGE])
+    parent = good.replaced(parents=torch.tensor([2, 2, -1]))
+    assert "cells of 2, which has some" in refused(checked_proposals, [parent], [IMAGE])

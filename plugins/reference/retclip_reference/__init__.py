@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from retclip.plugin import ANNOTATION, PATCHES, REGIONS, WHOLE, Component, Settings, impl
+from retclip.plugin import ANNOTATION, AREAS, PATCHES, REGIONS, WHOLE, Component, Settings, impl
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import Backbone, ImageSource, MaskProposer
@@ -113,7 +113,8 @@ def _load_scenes(settings: ScenesSettings, device: Device) -> ImageSource:  # no
 def retclip_backbones() -> Iterable[Component[Backbone]]:
     """Announce `reference.colour_texture`."""
     summary = "soft histograms of colour, texture and surroundings; exact, no weights, no text tower"
-    return [Component("colour_texture", summary, ColourTextureSettings, _load_colour_texture)]
+    areas = frozenset({AREAS})
+    return [Component("colour_texture", summary, ColourTextureSettings, _load_colour_texture, provides=areas)]
 
 
 @impl

@@ -45,6 +45,8 @@ MASKS_AT_ONCE = 4
 class ColourTexture:
     """Images to histograms, masks to unit vectors. No weights, no text tower."""
 
+    area_steps = EDGE_STEPS
+
     def __init__(self, settings: ColourTextureSettings, device: Device) -> None:
         self.settings = settings
         self.device = device
@@ -74,8 +76,12 @@ class ColourTexture:
         """
         grid, device = features.grid, features.grid.device
         weights = _covered_shares(masks.to(device), (grid.shape[1], grid.shape[2]), features.extent)  # (n, h, w)
-        histograms, covered = mask_pooling(grid.double(), weights.double())  # (n, d), (n,)
-        squares = histograms * self._shares.to(device)
+        return self.weighted_vectors(features, weights)
+
+    def weighted_vectors(self, features: DenseFeatures, weights: Tensor) -> SegmentFeatures:
+        """Return vectors (n, d) as `segment_vectors`. weights: (n, h, w) share of each cell that each mask covers."""
+        histograms, covered = mask_pooling(features.grid.double(), _rounded(weights, COVER).double())  # (n, d), (n,)
+        squares = histograms * self._shares.to(weights.device)
         lengths = _rounded(squares.sum(dim=1, keepdim=True), LENGTH).clamp(min=2.0**-LENGTH)  # 1 but for the rounding
         return SegmentFeatures(torch.sqrt(squares / lengths).float(), covered, self.space)
 

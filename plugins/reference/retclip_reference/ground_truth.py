@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from retclip.errors import DataError
-from retclip.types import DenseFeatures, Image, MaskProposals, Vocabulary
+from retclip.types import DenseFeatures, Image, MaskMap, MaskProposals, Vocabulary
 from retclip_reference.area_resize import area_resized
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ class GroundTruth:
     ) -> list[MaskProposals]:
         """Return one entry per image: its annotated segments as binary masks, objectness 1, in the annotation's order.
 
-        The grid is the label map's, (y, x) = (H, W). Where a side is longer than `side` it is smaller, and a value is
-        the segment's share of the cell's pixels. Crowd regions, classes outside the vocabulary and segments of fewer
-        than `min_area` pixels are left out. Raises DataError for an image without annotation.
+        They are a map of the label map's size. Where a side of that is longer than `side` the grid is smaller, and a
+        value is the segment's share of the cell's pixels. Crowd regions, classes outside the vocabulary and segments of
+        fewer than `min_area` pixels are left out. Raises DataError for an image without annotation.
         """
         return [self._masks(image, set(vocabulary.names)) for image in images]
 
@@ -61,11 +61,17 @@ class GroundTruth:
             prompts=tuple(segment.class_name for segment in segments),
         )
 
-    def _on_grid(self, label_map: NDArray[np.int32], ids: Sequence[int]) -> Tensor:
-        """(n, y, x) float32, one mask after the other, so that a large photo costs one full-size mask at a time."""
+    def _on_grid(self, label_map: NDArray[np.int32], ids: Sequence[int]) -> Tensor | MaskMap:
+        """(n, y, x) float32, one mask after the other, so that a large photo costs one full-size mask at a time; or a
+        map where it is small enough."""
         height, width = label_map.shape
         shrink = min(1.0, self.side / max(height, width))
         size = (max(1, round(height * shrink)), max(1, round(width * shrink)))
+        if size == (height, width):
+            numbers, place = np.unique(label_map, return_inverse=True)
+            index = {segment_id: n for n, segment_id in enumerate(ids)}
+            of_number = np.array([index.get(number, -1) for number in numbers.tolist()], dtype=np.int64)
+            return MaskMap(torch.from_numpy(of_number[place]).to(self.device.torch_device), len(ids))
         masks = torch.empty(len(ids), *size, device=self.device.torch_device)
         for n, segment_id in enumerate(ids):
             masks[n] = torch.from_numpy(area_resized((label_map == segment_id).astype(np.float32), size).copy())

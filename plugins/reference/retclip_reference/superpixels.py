@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from skimage.segmentation import slic
 
-from retclip.types import DenseFeatures, Image, MaskProposals, Vocabulary
+from retclip.types import DenseFeatures, Image, MaskMap, MaskProposals, Vocabulary
 from retclip_reference import appearance
 from retclip_reference.area_resize import area_resized
 from retclip_reference.fixed_point import gaussian, on_grid
@@ -38,17 +38,16 @@ class Superpixels:
         vocabulary: Vocabulary,  # noqa: ARG002
         features: Sequence[DenseFeatures],  # noqa: ARG002
     ) -> list[MaskProposals]:
-        """Return one entry per image: binary masks (n, y, x) that partition the image, objectness 1.
+        """Return one entry per image: binary masks that part the image, as a map (y, x), objectness 1.
 
         The grid is the image's own, or that of the image reduced where a side is longer than `side`.
         """
         return [self._masks(image) for image in images]
 
     def _masks(self, image: Image) -> MaskProposals:
-        patches = superpixel_map(image.pixels, self.settings)  # (y, x)
-        masks = torch.from_numpy(patches[None] == np.arange(patches.max() + 1)[:, None, None])
-        device = self.device.torch_device
-        return MaskProposals(masks.to(device, torch.float32), torch.ones(len(masks), device=device), image.size)
+        patches = torch.from_numpy(superpixel_map(image.pixels, self.settings)).to(self.device.torch_device)  # (y, x)
+        masks = MaskMap(patches, int(patches.max()) + 1)
+        return MaskProposals(masks, torch.ones(masks.count, device=patches.device), image.size)
 
 
 def superpixel_map(pixels: NDArray[np.uint8], settings: SuperpixelSettings) -> NDArray[np.int64]:

@@ -19,8 +19,8 @@ from skimage.segmentation import slic
 
 from retclip.algorithms.mask_tree import summed_up
 from retclip.data.images import resized
-from retclip.types import DenseFeatures, Image, MaskProposals, Vocabulary
-from retclip_regions.ward import borders, ward_tree, without_smaller
+from retclip.types import DenseFeatures, Image, MaskMap, MaskProposals, Vocabulary
+from retclip_regions.ward import borders, nearest_above, ward_tree, without_smaller
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,7 +46,7 @@ class RegionTree:
         vocabulary: Vocabulary,  # noqa: ARG002
         features: Sequence[DenseFeatures],
     ) -> list[MaskProposals]:
-        """Return one entry per image: binary masks (n, y, x), a tree of them (`parents`), objectness 1.
+        """Return one entry per image: a tree of binary masks (`parents`), its leaves as a map (y, x), objectness 1.
 
         Smaller regions come before the larger ones that they became part of. The grid is the image's own, or that of
         the image reduced where a side is longer than `side`.
@@ -60,16 +60,13 @@ class RegionTree:
         colours = _means(rgb2lab(pixels).reshape(-1, 3), regions, areas) / LAB  # (m, 3)
         deep = _feature_means(features, regions) * self.settings.features**0.5  # (m, d)
         parents = ward_tree(np.concatenate([colours, deep], axis=1), areas, borders(regions))  # (n,)
-        members = summed_up(
-            torch.eye(len(areas)), torch.from_numpy(parents)
-        )  # (n, m) 1 where a superpixel is part of it
-        share = (members.numpy() @ areas) / areas.sum()  # (n,)
-        stays = without_smaller(parents, share, self.settings.smallest)  # (n,)
-        masks = members[torch.from_numpy(stays)][:, torch.from_numpy(regions)]  # (n', y, x)
+        sizes = summed_up(torch.from_numpy(areas), torch.from_numpy(parents)).numpy()  # (n,)
+        stays = without_smaller(parents, sizes / areas.sum(), self.settings.smallest)  # (n,)
         device, count = self.device.torch_device, int(stays.sum())
         number = np.append(np.cumsum(stays) - 1, -1)  # (n + 1,) of each node among those that stay; the last for "none"
+        owner = number[nearest_above(parents, stays)][regions]  # (y, x)
         return MaskProposals(
-            masks.to(device),
+            MaskMap(torch.from_numpy(owner).to(device), count),
             torch.ones(count, device=device),
             image.size,
             parents=torch.from_numpy(number[parents[stays]]),

@@ -85,6 +85,19 @@ def without_smaller(parents: NDArray[np.int64], areas: Floats, smallest: float) 
     return np.where(parents >= 0, areas[parents] >= smallest, True)
 
 
+def nearest_above(parents: NDArray[np.int64], stays: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return (n,) for each node itself where it stays, else the nearest one above it that does.
+
+    stays: (n,) bool, of `without_smaller`.
+
+    Worked example: parents 2, 2, 3, -1 of which the last two stay: 2, 2, 2, 3.
+    """
+    nearest = np.arange(len(parents))
+    for node in np.flatnonzero(~stays)[::-1]:  # a parent comes after its children: here it has its own
+        nearest[node] = nearest[parents[node]]
+    return nearest
+
+
 def _costs(mean: Floats, area: Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
     apart = ((mean[first] - mean[second]) ** 2).sum(axis=1)
     costs: Floats = area[first] * area[second] / (area[first] + area[second]) * apart

@@ -19,7 +19,7 @@ from retclip.plugin.conformance.mask_alignment import check_alignment
 from retclip.plugin.conformance.mask_moves import cells_of
 from retclip.plugin.contracts import AREAS, TEXT
 from retclip.plugin.discovery import ComponentInfo
-from retclip.types import DenseFeatures, FeatureSpace, Image, SegmentFeatures
+from retclip.types import DenseFeatures, FeatureSpace, Image, MaskMap, SegmentFeatures
 
 COMPANY = "let no answer depend on what else is in the batch: no statistics over it, no padding to its largest"
 UNSAID = 1.0  # the stride of whoever leaves it out
@@ -185,9 +185,11 @@ def _areas(backbone: Any, info: ComponentInfo) -> object:
         return Kept("it does not claim that a mask's vector follows from the share of each cell")
     features = backbone.dense_features(photos()[:1])[0]
     size = (int(features.grid.shape[1]), int(features.grid.shape[2]))
-    weights = area_weights(masks().to(features.grid.device), size, features.extent)
-    weighted, plain = backbone.weighted_vectors(features, weights), backbone.segment_vectors(features, masks())
-    equal("vectors of masks and of their weights", weighted.vectors[plain.covered], plain.vectors[plain.covered])
+    halves = MaskMap(torch.arange(8).expand(6, 8) // 4, 2)  # as a proposer gives masks that do not overlap
+    for form, drawn in ((masks(), masks()), (halves, halves.drawn())):
+        weights = area_weights(form.to(features.grid.device), size, features.extent, getattr(backbone, "area_steps", 0))
+        weighted, plain = backbone.weighted_vectors(features, weights), backbone.segment_vectors(features, drawn)
+        equal("vectors of masks and of their weights", weighted.vectors[plain.covered], plain.vectors[plain.covered])
     return None
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from retclip.data import rle
 from retclip.errors import ContractBroken, DataError
 from retclip.names import name_key
 from retclip.passed_over import CROWDS, TOO_MANY, Tally
@@ -21,10 +21,10 @@ from retclip.store.records import NewSegment, UnitResult
 from retclip.store.states import LabelSource
 from retclip.types import DenseFeatures, Image, MaskProposals, SegmentFeatures
 from retclip.workflows.building.label_assignment import LabelAssignment
-from retclip.workflows.building.majority_naming import majority_named, with_annotated_masks
+from retclip.workflows.building.majority_naming import annotated_masks, majority_named
 from retclip.workflows.building.units import Unit
 from retclip.workflows.segment.describe_image import key_features, keys_of, proposals_of
-from retclip.workflows.segment.masks import best_first, binary, box
+from retclip.workflows.segment.masks import best_first, painted
 from retclip.workflows.segment.parts import Models
 
 if TYPE_CHECKING:
@@ -46,21 +46,23 @@ def image_segments(models: Models, unit: Unit, image: Image, naming: LabelAssign
     _count_annotated(models, class_names, image, len(proposals), tally)
     labelled, described = _labelled(models, unit, image, proposals, features, naming, tally)
     (key_grid,) = key_features(models, [image], [features])
-    vectors = keys_of(models, image, key_grid, labelled.proposals, described)
-    segments, indices = _segments(labelled, vectors.covered.tolist())
-    result = _result(models, unit, image, segments, vectors.vectors[indices].float().cpu().numpy(), tally)
-    return result, len(labelled.proposals) - len(indices)
+    keys = [keys_of(models, image, key_grid, part, described) for part in labelled.parts]
+    vectors = torch.cat([part.vectors for part in keys])  # (n, d)
+    segments, indices = _segments(labelled, torch.cat([part.covered for part in keys]).tolist())
+    result = _result(models, unit, image, segments, vectors[indices].float().cpu().numpy(), tally)
+    return result, len(vectors) - len(indices)
 
 
 @dataclass(frozen=True, eq=False)
 class _Labelled:
-    """Masks with a class each, best first.
+    """Masks with a class each.
 
+    parts: the masks, best first; where the annotation's own are stored beside them, those are a part of their own.
     said_by: the source of the labels.
     confidence: of each label; empty where the proposer labels its masks, whose objectness counts then.
     """
 
-    proposals: MaskProposals
+    parts: tuple[MaskProposals, ...]
     said_by: LabelSource
     confidence: Sequence[float] = ()
 
@@ -77,15 +79,16 @@ def _labelled(
         labelled, share = majority_named(
             proposals, image.truth, class_names, build.majority_share, build.max_segments, tally
         )
-        if build.annotated_masks:
-            labelled, share = with_annotated_masks(labelled, share, image.truth, class_names)
-        return _Labelled(labelled, LabelSource.ANNOTATION, share), None
+        if not build.annotated_masks:
+            return _Labelled((labelled,), LabelSource.ANNOTATION, share), None
+        own = annotated_masks(labelled, image.truth, class_names)
+        return _Labelled((labelled, own), LabelSource.ANNOTATION, [*share, *[1.0] * len(own)]), None
     if proposals.prompts is None and naming.needed:
         labelled, described, sure = naming.assigned(image, proposals, features, class_names)
-        return _Labelled(labelled, LabelSource.ASSIGNED, sure), described
+        return _Labelled((labelled,), LabelSource.ASSIGNED, sure), described
     labelled = best_first(_named(proposals, class_names, models.proposer.name), build.max_segments)
     tally.skip(TOO_MANY, len(proposals) - len(labelled))
-    return _Labelled(labelled, _said_by(models, unit)), None
+    return _Labelled((labelled,), _said_by(models, unit)), None
 
 
 def _count_annotated(models: Models, class_names: Sequence[str], image: Image, proposed: int, tally: Tally) -> None:
@@ -127,22 +130,21 @@ def _named(proposals: MaskProposals, class_names: Sequence[str], component: str)
 
 def _segments(labelled: _Labelled, covered: Sequence[bool]) -> tuple[list[NewSegment], list[int]]:
     """Return the segments to store, numbered per class by falling objectness, and the indices of their proposals."""
-    proposals, sure, said_by = labelled.proposals, labelled.confidence, labelled.said_by
-    objectness = _within(proposals.objectness)
-    behind = _behind(proposals)
+    parts, sure, said_by = labelled.parts, labelled.confidence, labelled.said_by
+    objectness = np.concatenate([_within(part.objectness) for part in parts])  # (n,)
+    masks = [mask for part in parts for mask in painted(part)]
+    names = [str(name) for part in parts for name in part.prompts or ("",) * len(part)]
+    behind = [scores for part in parts for scores in _behind(part)]
     ordinals: dict[str, int] = {}
     segments, indices = [], []
     for n in np.argsort(-objectness, kind="stable").tolist():
-        pixels = binary(proposals, n)
-        area = int(pixels.sum())
-        if not covered[n] or area == 0:
+        if not covered[n] or masks[n].area == 0:
             continue
-        prompt = str(proposals.prompts[n]) if proposals.prompts else ""
-        ordinal = ordinals[name_key(prompt)] = ordinals.get(name_key(prompt), -1) + 1
+        ordinal = ordinals[name_key(names[n])] = ordinals.get(name_key(names[n]), -1) + 1
         score = float(objectness[n])
         confidence = min(1.0, sure[n]) if sure else score
-        counts = rle.encode(pixels)["counts"].encode()
-        segments.append(NewSegment(prompt, ordinal, box(pixels), area, score, counts, said_by, confidence, *behind[n]))
+        area, box, counts = masks[n]
+        segments.append(NewSegment(names[n], ordinal, box, area, score, counts, said_by, confidence, *behind[n]))
         indices.append(n)
     return segments, indices
 

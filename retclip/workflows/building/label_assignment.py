@@ -86,7 +86,7 @@ class LabelAssignment:
         names = tuple(present_names[name_key(vocabulary.names[int(labels[n])])] for n in keep)
         at = keep.to(segments.vectors.device)
         kept_segments = replace(segments, vectors=segments.vectors[at], covered=segments.covered[at])
-        return replace(proposals.picked(keep), prompts=names), kept_segments, confidence[keep].tolist()
+        return proposals.picked(keep).replaced(prompts=names), kept_segments, confidence[keep].tolist()
 
     def _of(self, names: Sequence[str]) -> Vocabulary:
         return Vocabulary(tuple(names), tuple(self.is_thing.get(name, True) for name in names))

@@ -8,20 +8,18 @@ beside them, so that no class is lost that is the majority nowhere.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn.functional import interpolate
 
 from retclip.algorithms.majority_labels import SILENT, Majority, class_votes, majority_labels
 from retclip.algorithms.mask_tree import leaves
 from retclip.annotated_objects import ObjectMask
 from retclip.passed_over import TOO_MANY, Tally
-from retclip.types import MaskProposals, PanopticSegmentation
-from retclip.workflows.segment.masks import binary
+from retclip.types import MaskMap, MaskProposals, PanopticSegmentation
+from retclip.workflows.segment.masks import binary, owners_of_pixels
 
 UNDECIDED = "masks without a majority of the annotation"
 OUTSIDE = "masks mostly outside the annotation"
@@ -57,39 +55,27 @@ def majority_named(
     tally.skip(TOO_MANY, max(0, len(kept) - most))
     kept = kept[:most]
     prompts = tuple(names[majority.label[n]] for n in kept.tolist())
-    return replace(proposals.picked(kept), prompts=prompts), majority.share[kept.numpy()].tolist()
+    return proposals.picked(kept).replaced(prompts=prompts), majority.share[kept.numpy()].tolist()
 
 
-def with_annotated_masks(
-    labelled: MaskProposals, shares: Sequence[float], truth: PanopticSegmentation, class_names: Sequence[str]
-) -> tuple[MaskProposals, list[float]]:
-    """Return the masks of `majority_named`, then the annotation's own of those classes, with a share of 1 each.
+def annotated_masks(labelled: MaskProposals, truth: PanopticSegmentation, class_names: Sequence[str]) -> MaskProposals:
+    """Return the annotation's own masks of those classes.
 
-    They are brought to the grid of the others; one that covers no half of any cell there is left out. Crowds are, too.
+    They are brought to the grid of the others, `labelled`; one that covers no half of any cell there is left out.
+    Crowds are, too.
     """
-    height, width = labelled.masks.shape[1:]
-    masks, names = list[Tensor](), list[str]()
+    height, width = labelled.grid
+    masks, names = [torch.zeros(0, height, width)], list[str]()
     for segment in truth.segments:
         if segment.is_crowd or segment.class_name not in class_names:
             continue
         visible = torch.from_numpy(truth.label_map == segment.id).float()[None, None]  # (1, 1, H, W)
-        mask = interpolate(visible, (height, width), mode="area")[0, 0]  # (y, x)
+        mask = interpolate(visible, (height, width), mode="area")[0]  # (1, y, x)
         if bool((mask > 0.5).any()):
-            masks.append(mask.to(labelled.masks))
+            masks.append(mask)
             names.append(segment.class_name)
-    if not masks:
-        return labelled, list(shares)
-    both = replace(
-        labelled,
-        masks=torch.cat([labelled.masks, torch.stack(masks)]),
-        objectness=torch.cat([labelled.objectness, labelled.objectness.new_ones(len(masks))]),
-        prompts=(*(labelled.prompts or ()), *names),
-        embeddings=None,
-        logits=None,
-        detector_scores=None,
-        mask_scores=None,
-    )
-    return both, [*shares, *[1.0] * len(masks)]
+    both = torch.cat(masks).to(labelled.device)  # (m, y, x)
+    return MaskProposals(both, both.new_ones(len(names)), labelled.image_size, tuple(names))
 
 
 def _majority(
@@ -100,11 +86,7 @@ def _majority(
     names: (c,) classes that vote.
     """
     class_map = _class_map(truth, names)  # (H, W)
-    votes = np.zeros((len(proposals), len(names)), np.int64)  # (n, c)
-    area = np.zeros(len(proposals), np.int64)  # (n,)
-    for n in range(len(proposals)):
-        pixels = binary(proposals, n)  # (H, W)
-        area[n], votes[n] = np.count_nonzero(pixels), class_votes(pixels, class_map, len(names))
+    area, votes = _votes(proposals, class_map, len(names))  # (n,), (n, c)
     voters = votes.sum(axis=1)  # (n,)
     on_top = majority_labels(votes, voters, area, threshold)
     undecided = np.flatnonzero((on_top.label == SILENT) & ~on_top.outside)  # (m,)
@@ -116,6 +98,23 @@ def _majority(
     complete = majority_labels(votes[undecided], voters[undecided], area[undecided], threshold)
     on_top.label[undecided], on_top.share[undecided] = complete.label, complete.share
     return on_top
+
+
+def _votes(
+    proposals: MaskProposals, class_map: NDArray[np.int32], classes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return (n,) the pixels of each mask, and (n, c) how many of them show each class."""
+    if isinstance(proposals.finest, MaskMap):
+        owners = owners_of_pixels(proposals.finest, proposals.image_size)  # (H, W)
+        shown = ((owners + 1) * (classes + 1) + class_map + 1).ravel()  # a pair of mask and class, none of both first
+        votes = np.bincount(shown, minlength=(len(proposals) + 1) * (classes + 1)).reshape(-1, classes + 1)[1:]
+        return votes.sum(axis=1), votes[:, 1:]
+    votes = np.zeros((len(proposals), classes), np.int64)  # (n, c)
+    area = np.zeros(len(proposals), np.int64)  # (n,)
+    for n in range(len(proposals)):
+        pixels = binary(proposals, n)  # (H, W)
+        area[n], votes[n] = np.count_nonzero(pixels), class_votes(pixels, class_map, classes)
+    return area, votes
 
 
 def _class_map(truth: PanopticSegmentation, names: Sequence[str]) -> NDArray[np.int32]:

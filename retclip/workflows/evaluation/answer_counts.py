@@ -34,7 +34,7 @@ def answer_counts(  # noqa: PLR0913  (an answer, its annotation, and where both 
     precision: whether AP is counted.
     Raises DataError where answer and annotation do not fit.
     """
-    combined = combined.to(proposals.masks.device)
+    combined = combined.to(proposals.device)
     annotated = annotated_instances(truth, counters.index, counters.is_thing)
     instances = None
     if precision and PATCHES in provides:

@@ -106,7 +106,7 @@ class OracleImage:
         if self._quality(panoptic) < self._quality(merged):
             panoptic = merged
         right = torch.from_numpy(labels == self._true_labels(proposals))  # (n,)
-        combined = (evidence.combined * right[:, None]).to(proposals.masks.device)
+        combined = (evidence.combined * right[:, None]).to(proposals.device)
         semantic = semantic_map(proposals.finest, combined, proposals.image_size).cpu().numpy()
         annotated = annotated_instances(self.truth, self.counters.index, self.counters.is_thing)
         prediction = Prediction(panoptic, semantic, merged_instances(panoptic, annotated))
@@ -194,7 +194,7 @@ def _relabelled(evidence: Evidence, true: Tensor, certain: bool) -> Evidence:
 def _with_embeddings(true: MaskProposals, ours: MaskProposals) -> MaskProposals:
     if ours.embeddings is None or not len(ours):
         return true
-    grid = tuple(int(side) for side in ours.masks.shape[1:])
+    grid = ours.grid
     theirs, own = (_on_grid(proposals, (grid[0], grid[1])).reshape(len(proposals), -1) for proposals in (true, ours))
     both = theirs.astype(np.float32) @ own.T.astype(np.float32)  # (t, n)
     union = theirs.sum(axis=1)[:, None] + own.sum(axis=1)[None, :] - both

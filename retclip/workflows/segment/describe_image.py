@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from retclip.algorithms.mask_pooling import area_weights
 from retclip.algorithms.mask_tree import tree_weights
 from retclip.device import inference
 from retclip.plugin.calls import at_work, on_photos
 from retclip.plugin.checks import checked_features, checked_proposals, checked_segments, checked_text
 from retclip.plugin.contracts import AREAS, AreaPooling, Backbone
-from retclip.types import DenseFeatures, Image, MaskProposals, SegmentFeatures, Vocabulary
+from retclip.types import DenseFeatures, Image, MaskMap, MaskProposals, SegmentFeatures, Vocabulary
 from retclip.workflows.segment.parts import Loaded, Models
 
 if TYPE_CHECKING:
@@ -85,17 +86,26 @@ def pooled(
 ) -> SegmentFeatures:
     """Return a unit vector per mask in that backbone's space. Raises DataError, ContractBroken.
 
-    Of a tree of masks only the leaves are weighed where the backbone provides `AREAS`; their weights add up.
+    Where the backbone provides `AREAS`, masks that do not overlap are weighed all at once, and of a tree of masks only
+    the leaves, whose weights add up.
     """
-    parents, masks = proposals.parents, proposals.masks
+    summable = proposals.parents is not None or isinstance(proposals.form, MaskMap)
     with inference(backbone.device), on_photos(backbone.name, addresses([image])):
-        if parents is not None and AREAS in backbone.provides:
-            size = (int(features.grid.shape[1]), int(features.grid.shape[2]))
-            weights = tree_weights(masks.to(features.grid.device), parents, size, features.extent)  # (n, h, w)
-            segments = cast("AreaPooling", backbone.component).weighted_vectors(features, weights)
+        if summable and AREAS in backbone.provides:
+            component = cast("AreaPooling", backbone.component)
+            weights = _weights(proposals, features, getattr(component, "area_steps", 0))  # (n, h, w)
+            segments = component.weighted_vectors(features, weights)
         else:
-            segments = backbone.component.segment_vectors(features, masks, proposals.logits)
+            segments = backbone.component.segment_vectors(features, proposals.masks, proposals.logits)
     return checked_segments(segments, len(proposals), backbone.component.space, backbone.name)
+
+
+def _weights(proposals: MaskProposals, features: DenseFeatures, steps: int) -> Tensor:
+    """Return (n, h, w), the share of each cell that each mask covers. steps: as `area_weights` takes it."""
+    masks, size = proposals.form.to(features.grid.device), (int(features.grid.shape[1]), int(features.grid.shape[2]))
+    if proposals.parents is None:
+        return area_weights(masks, size, features.extent, steps)
+    return tree_weights(masks, proposals.parents, size, features.extent, steps)
 
 
 def text_of(backbone: Loaded[Backbone], names: Sequence[str]) -> Tensor | None:

@@ -60,7 +60,7 @@ def _described(
     parts: Segmenter, image: Image, features: DenseFeatures, key_grid: DenseFeatures, proposals: MaskProposals
 ) -> Description:
     if not parts.settings.segment.use_prompts:  # what an annotation or a detector calls a mask must not leak in
-        proposals = replace(proposals, prompts=None)
+        proposals = proposals.replaced(prompts=None)
     segments = vectors_of(parts, image, features, proposals)
     return Description(proposals, segments, keys_of(parts, image, key_grid, proposals, segments))
 
@@ -105,8 +105,8 @@ def merged_map(
     grid = merge_grid(size, settings)
     label_map, mask_map, records = panoptic_merge(
         proposals.finest,
-        combined.to(proposals.masks.device),  # backbone and proposer may work on different devices
-        void.to(proposals.masks.device),
+        combined.to(proposals.device),  # backbone and proposer may work on different devices
+        void.to(proposals.device),
         countable(vocabulary),
         size=grid,
         thresholds=merge_thresholds(settings),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from retclip.algorithms.mask_tree import best_cut, doubt, leaves, summed_up, tree_evidence
+from retclip.algorithms.mask_tree import best_cut, doubt, leaves, tree_areas, tree_evidence
 from retclip.evidence import DecisionInputs, TreeParts
 from retclip.types import ClassScores, MaskProposals, Neighbours
 from retclip.workflows.segment.neighbours import of_masks
@@ -47,8 +47,7 @@ def at_best_cut(decided: Decided, parents: Tensor, own: float, cost: float) -> D
     """
     proposals, combined = decided.proposals, decided.combined
     parents = parents.cpu()
-    of_leaves = proposals.masks[leaves(parents).to(proposals.masks.device)].sum(dim=(1, 2))  # (m,)
-    areas = summed_up(of_leaves, parents).to(combined.device).clamp(min=1e-6)  # (n,); a mask may be empty
+    areas = tree_areas(proposals.form, parents).to(combined.device).clamp(min=1e-6)  # (n,); a mask may be empty
     scores = torch.cat([combined, decided.void.to(combined)[:, None]], dim=1)  # (n, c + 1)
     evidence = tree_evidence(scores, areas, parents, own)  # (n, c + 1)
     chosen = best_cut(evidence, areas, parents, cost * doubt(scores, areas, parents) ** 2)  # (m,)

@@ -96,7 +96,7 @@ def load_scores(path: Path, space: FeatureSpace, seen: Tensor) -> ScoredPhoto:
 
 def _put_masks(arrays: Arrays, proposals: MaskProposals) -> dict[str, Any]:
     arrays["objectness"] = proposals.objectness.float().cpu().numpy()
-    logits, grid = proposals.logits, tuple(proposals.masks.shape[1:])
+    logits, grid = proposals.logits, proposals.grid
     if logits is not None:
         arrays["logits"] = logits.values.float().cpu().numpy()
     if logits is None or not torch.equal(_masks_of(logits, grid), proposals.masks):

@@ -12,10 +12,10 @@ from retclip.config import load
 from retclip.passed_over import Tally
 from retclip.store.sql import catalog, tables
 from retclip.store.sql.engine import transaction
-from retclip.types import FeatureSpace, MaskProposals, PanopticSegmentation, SegmentInfo
+from retclip.types import FeatureSpace, MaskMap, MaskProposals, PanopticSegmentation, SegmentInfo
 from retclip.workflows.building.add_space import add_space
 from retclip.workflows.building.build_store import build_store
-from retclip.workflows.building.majority_naming import OUTSIDE, UNDECIDED, majority_named, with_annotated_masks
+from retclip.workflows.building.majority_naming import OUTSIDE, UNDECIDED, annotated_masks, majority_named
 from retclip.workflows.classes.add_class import add_class
 from retclip.workflows.classes.addition import Addition
 
@@ -149,13 +149,22 @@ def test_of_a_tree_the_leaves_are_named():
 def test_annotated_masks_beside_patches_on_their_grid():
     truth = annotation(["11111111", "11111111", "11111233", "11111433"], ("sky", "car", "grass", "car"), crowds=(4,))
     patches = replace(masks((0, 2, 0, 4), size=(2, 4)), image_size=(4, 8))
-    labelled, share = majority_named(patches, truth, CLASSES, 0.5, 300, Tally())
-    both, shares = with_annotated_masks(labelled, share, truth, ("sky", "car", "grass"))
+    labelled, _ = majority_named(patches, truth, CLASSES, 0.5, 300, Tally())
+    own = annotated_masks(labelled, truth, ("sky", "car", "grass"))
     # the car is one pixel of a cell of four and is lost; the crowd never counts
-    assert both.prompts == ("sky", "sky", "grass") and shares == [share[0], 1.0, 1.0]
-    assert both.masks[1].tolist() == [[1.0] * 4, [1.0, 1.0, 0.5, 0.0]] and len(both.objectness) == 3
-    only, _ = with_annotated_masks(labelled, share, truth, ("car",))
-    assert only.prompts == ("sky",), "nothing to add"
+    assert own.prompts == ("sky", "grass") and own.objectness.tolist() == [1.0, 1.0]
+    assert own.masks[0].tolist() == [[1.0] * 4, [1.0, 1.0, 0.5, 0.0]]
+    assert len(annotated_masks(labelled, truth, ("car",))) == 0, "nothing to add"
+
+
+@pytest.mark.parametrize("grid", [(4, 8), (3, 5)])
+def test_a_map_of_masks_is_named_as_its_masks_are(grid):
+    """Random regions on the photo's grid and on a coarser one, some of them nowhere, with and without overlaps."""
+    owners = torch.randint(-1, 5, grid, generator=torch.Generator().manual_seed(sum(grid)))
+    as_map = MaskProposals(MaskMap(owners, 6), torch.ones(6), (4, 8))
+    drawn = MaskProposals(as_map.masks, torch.ones(6), (4, 8))
+    for truth in (overlapping(), annotation(["11100222", "11133222"] * 2, ("sky", "car", "grass"), crowds=(2,))):
+        assert named(as_map, truth, threshold=0.3) == named(drawn, truth, threshold=0.3)
 
 
 # What a build makes of it. The picture's left half is one class, its right half another.

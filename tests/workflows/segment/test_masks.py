@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retclip.types import MaskLogits, MaskProposals
-from retclip.workflows.segment.masks import best_first, binary, box, boxes
+from retclip.types import MaskLogits, MaskMap, MaskProposals
+from retclip.workflows.segment.masks import best_first, binary, box, boxes, painted
 
 grids = st.tuples(st.integers(1, 7), st.integers(1, 7)).flatmap(
     lambda size: st.lists(
@@ -104,3 +104,14 @@ def test_few_enough_stay_as_they_came():
     assert best_first(given, 2) is given
     one = best_first(proposals([0.1, 0.9]), 1)
     assert (one.prompts, one.detector_scores, one.mask_scores) == (None, None, None)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.tuples(st.integers(1, 6), st.integers(1, 6)), st.sampled_from([1, 2, 4]), st.integers(0, 2**31))
+def test_a_map_of_masks_is_painted_as_its_masks_are(grid, factor, seed):
+    owners = torch.randint(-1, 3, grid, generator=torch.Generator().manual_seed(seed))
+    as_map = MaskProposals(MaskMap(owners, 4), torch.ones(4), (grid[0] * factor, grid[1] * factor))
+    drawn = replace(as_map, prompts=None)
+    assert isinstance(as_map.form, MaskMap) and not isinstance(drawn.form, MaskMap)
+    assert boxes(as_map).tolist() == boxes(drawn).tolist()
+    assert list(painted(as_map)) == list(painted(drawn))
