@@ -1,5 +1,7 @@
 """Better than the paper's formula, on drawn scenes: `miniature-plus` against the arithmetic sum, and its parts.
 
+The sum is the preset `miniature` with the paper's weights and FC-CLIP's rule for "no object".
+
     python benchmarks/methods.py --out /tmp/methods [--stored 300] [--shown 200] [--ablated 100] [--split test]
 
 Stores are made as `miniature.py` makes them, from annotated scenes (A) and from drawings of which only names are known
@@ -42,6 +44,7 @@ SHOWN = {"PQ": ("all", "pq"), "unseen PQ": ("unseen", "pq"), "mIoU": ("all", "mi
 SOURCES = {"A": "split=store", "B": "split=store&style=drawing&labels=names"}
 BUILD = {"A": {}, "B": {"build": {"proposer": "mask2former.queries"}}}
 Settings = dict[str, Any]
+SUM = {"ensemble": {"beta": 0.7, "gamma": 0.3, "form": "arithmetic", "void": "discount"}}
 Answers = dict[str, dict[str, Difference]]
 PARTS: dict[str, Settings] = {  # of the preset, over `miniature`
     "geometric mean": {"ensemble.form": "geometric"},
@@ -75,7 +78,7 @@ def cached(out: Path, name: str, stored: int, shown: int, split: str) -> tuple[S
             memory.build(f"{scenes}{SOURCES[name]}&count={stored}")
     with retclip.open(store, preset=PLUS) as memory:
         wanted = memory.settings
-    with retclip.open(store, preset=BASE) as memory:
+    with retclip.open(store, preset=BASE, settings=SUM) as memory:
         parts = memory.session.segmenter()
         source = memory.source(f"{scenes}split={split}&count={shown}")
         cache, _ = cache_scores(parts, source, out / f"{split}_{name}", NEIGHBOURS)

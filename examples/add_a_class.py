@@ -2,8 +2,8 @@
 
     python add_a_class.py
 
-With photos of yours: `memory.classes.add("fox", "foxes/", marks=retclip.Marks(crops=True))` for a folder of photos that
-show a fox and little else; boxes, points and masks of it are marks, too. The README's pictures are made by this script.
+With photos of yours: `memory.classes.add("umbrella", "umbrellas/", marks=retclip.Marks(crops=True))` for a folder of photos that
+show an umbrella and little else; boxes, points and masks of it are marks, too. The README's pictures are made by this script.
 """
 
 import numpy as np
@@ -12,10 +12,10 @@ from PIL import Image
 import retclip
 
 THINGS = "&things=bear&things=butterfly&things=cat&things=doughnut"
-STORED = f"miniature.scenes:scenes?split=store&count=6{THINGS}"  # none of them shows a fox
-FOXES = "miniature.scenes:scenes?split=store&seed=1&count=2&things=fox"  # in two pictures
-PHOTO = f"miniature.scenes:scenes?split=demo&seed=11&count=1{THINGS}&things=fox"
-NAMES = ["bear", "brick wall", "butterfly", "cat", "doughnut", "fox"]
+STORED = f"miniature.scenes:scenes?split=store&count=6{THINGS}"  # none of them shows an umbrella
+UMBRELLAS = "miniature.scenes:scenes?split=store&seed=1&count=2&things=umbrella"  # in two pictures
+PHOTO = f"miniature.scenes:scenes?split=demo&seed=11&count=1{THINGS}&things=umbrella"
+NAMES = ["bear", "brick wall", "butterfly", "cat", "doughnut", "umbrella"]
 
 
 def add_a_class() -> None:
@@ -26,13 +26,13 @@ def add_a_class() -> None:
 
         before = memory.segment(photo, NAMES)
         print("before:", before)
-        added = memory.classes.add("fox", FOXES)
-        print("added:", added.runs[0].segments, "segments of foxes")
+        added = memory.classes.add("umbrella", UMBRELLAS)
+        print("added:", added.runs[0].segments, "segments of umbrellas")
         after = memory.segment(photo, NAMES)
         print("after:", after)
 
-        fox = next(segment for segment in after.segments if segment.class_name == "fox")
-        why = after.explain(fox)
+        umbrella = next(segment for segment in after.segments if segment.class_name == "umbrella")
+        why = after.explain(umbrella)
         print("why:", why.verdict())
         for near in why.neighbours[:3]:
             print(f"  {near.class_then} at distance {near.distance:.3f}, of {near.stored and near.stored.image_uri}")

@@ -153,6 +153,11 @@ class SegmentSection(Section):
     own_scores: float = Field(
         0.1, ge=0, le=1, description="of a tree of masks: weight of a mask's own scores beside those of its parts"
     )
+    unasked: Literal["left out", "compete"] = Field(
+        "left out",
+        description="stored classes that are not asked for; compete: they are scored, too, and what they win stays "
+        "without a label, so that a short list of names is not forced on everything",
+    )
     use_prompts: bool = Field(False, description="drop classes that a prompted proposer never found (paper 2.2)")
     without_store: bool = Field(
         False, description="where there is no store, classifiers that vote with one are left out, if others remain"

@@ -52,6 +52,14 @@ _PLUS_VOTE = {"vote": "rank", "aggregate": "max", "agreement": True}
 _PLUS: dict[str, Any] = {
     "retrieval": {"k": 8},
     "ensemble": {"alpha": 0.45, "beta": 0.75, "gamma": 0.9, "form": "geometric", "void": "apart"},
+    "segment": {"unasked": "compete"},
+}
+# FC-CLIP's mix with the paper's vote beside CLIP's text, chosen on drawn validation scenes: a head that never saw a
+# class cannot outvote it, whether there is an object is asked before which, and what is stored but not asked competes,
+# so that an object is not named after the nearest of a few names.
+_RETRIEVAL_IN_FCCLIP: dict[str, Any] = {
+    "ensemble": {"alpha": 0.4, "beta": 0.8, "gamma": 0.5, "form": "geometric", "void": "apart"},
+    "segment": {"unasked": "compete"},
 }
 
 # No weights: superpixels, colour and texture, retrieval alone. Rank vote and k chosen by cross-validation on CamVid's
@@ -78,7 +86,7 @@ ABOUT = {  # a line for whoever chooses among them
     "knn-clip": "kNN-CLIP: FC-CLIP with retrieval by a second backbone",
     "miniature-fc-clip": "fc-clip, small, trained on drawn scenes: of photos it knows little",
     "miniature-retrieval": "retrieval alone with the same small models",
-    "miniature": "retclip-cross-data-set with the same small models, and our answers where its formula is silent",
+    "miniature": "retclip-cross-data-set with the same small models, mixed as FC-CLIP mixes",
     "miniature-plus": "miniature with the formula that was best on drawn validation scenes",
     "miniature-finetune": "how the small mask head was trained, for `retclip finetune`",
 }
@@ -187,7 +195,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "miniature": {
         "components": {**_MINIATURE_PARTS, "classifiers": (VOTE, CLIP_TEXT, HEAD)},
-        "ensemble": {"alpha": 0.4, "beta": 0.7, "gamma": 0.3, "form": "arithmetic"},
+        **_RETRIEVAL_IN_FCCLIP,
         "plugin": _MINIATURE,
     },
     # The parts that helped on validation scenes, and a temperature that this CLIP needs.

@@ -53,7 +53,7 @@ class SegmentationResult:
         """
         from retclip.report.overlay import overlay
 
-        return overlay(self.image.pixels, self.panoptic, alpha, self.evidence.vocabulary.names, legend)
+        return overlay(self.image.pixels, self.panoptic, alpha, self.evidence.vocabulary.without_rest.names, legend)
 
     def explain(self, segment: SegmentInfo | int, without: Without | None = None) -> Explanation:
         """Explain a segment's label by its largest mask: the neighbours in the store and the scores of each classifier.
@@ -89,7 +89,7 @@ class SegmentationResult:
         """
         from retclip.report.result_writer import ResultWriter
 
-        with ResultWriter(Path(folder), self.evidence.vocabulary, overlays) as writer:
+        with ResultWriter(Path(folder), self.evidence.vocabulary.without_rest, overlays) as writer:
             writer.add(self, name)
         return Path(folder)
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and listing plugins or print
     from retclip.regions import Region
 
 
+REST = "(not asked)"  # the class of what is stored and was not asked for
 SHOWN_NAMES = 5  # of a vocabulary as text
 
 
@@ -196,12 +197,14 @@ class Vocabulary:
     is_thing: (c,) countable or not; None = not stated, then the store decides, else it is a thing.
     synonyms: per class, without the name itself.
     text: (r, d) unit vectors, a row per term; None where the backbone has no text tower.
+    has_rest: whether the last class is the rest, what was not asked for: a mask that it wins stays without a label.
     """
 
     names: tuple[str, ...]
     is_thing: tuple[bool | None, ...]
     synonyms: tuple[tuple[str, ...], ...] = ()
     text: Tensor | None = None
+    has_rest: bool = False
 
     def __len__(self) -> int:
         return len(self.names)
@@ -209,6 +212,20 @@ class Vocabulary:
     def __repr__(self) -> str:
         more = ", ..." if len(self) > SHOWN_NAMES else ""
         return f"<Vocabulary of {len(self)} classes: {', '.join(self.names[:SHOWN_NAMES])}{more}>"
+
+    @property
+    def asked(self) -> int:
+        """How many of the classes, the first, were asked for."""
+        return len(self.names) - self.has_rest
+
+    @property
+    def without_rest(self) -> Vocabulary:
+        """The classes that were asked for."""
+        if not self.has_rest:
+            return self
+        synonyms = self.synonyms[:-1]
+        text = None if self.text is None else self.text[: len(self.terms) - 1 - len(self.synonyms[-1])]
+        return Vocabulary(self.names[:-1], self.is_thing[:-1], synonyms, text)
 
     @cached_property
     def terms(self) -> tuple[str, ...]:

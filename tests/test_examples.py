@@ -55,8 +55,8 @@ def test_a_photo_that_is_not_there_is_told(run) -> None:
 def test_a_class_is_added_and_taken_back(run, tmp_path: Path) -> None:
     told = run("add_a_class.py")
     lines = dict(line.split(": ", 1) for line in told.splitlines() if not line.startswith(" "))
-    assert "fox" not in lines["before"] and "1 fox" in lines["after"]
-    assert lines["undone"] == lines["before"] and lines["why"].startswith("fox, and so says the vote")
+    assert "umbrella" not in lines["before"] and "1 umbrella" in lines["after"]
+    assert lines["undone"] == lines["before"] and lines["why"].startswith("umbrella, and so says the vote")
     seen = np.asarray(Pillow.open(tmp_path / "before_after.png"))
     assert not np.array_equal(seen[:, 256:512], seen[:, 512:])
     for name in ("before_after.png", "why.png"):
@@ -79,7 +79,7 @@ def test_the_notebook_runs_from_above_to_below(tmp_path: Path) -> None:
     NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     pages = [output.data["text/html"] for output in shown if "text/html" in output.get("data", {})]
-    assert ["fox" in page for page in pages] == [False, True]
+    assert ["umbrella" in page for page in pages] == [False, True]
     assert any(output.data["text/plain"].startswith("<Explanation") for output in shown if "data" in output)
     assert [output.text for output in shown if output.output_type == "stream"][-1].startswith("PQ ")
     assert (tmp_path / "store").is_dir(), "it works in the folder that it is run in"

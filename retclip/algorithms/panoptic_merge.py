@@ -85,6 +85,24 @@ def panoptic_merge(
     return label_map, torch.where(label_map > 0, candidates[owner], -1).to(torch.int32), segments
 
 
+def against_rest(
+    scores: Float[Tensor, "n c"], void: Float[Tensor, "n"], asked: int
+) -> tuple[Float[Tensor, "n a"], Float[Tensor, "n"]]:
+    """Return the scores of the classes that were asked for, and what the best of them is held against.
+
+    What is stored and was not asked for may compete as the last class, the rest (`segment.unasked`). A mask that it
+    wins is no object, so it takes no pixel from another.
+
+    asked: a, how many of the classes, the first, were asked for.
+
+    Worked example with a = 1: scores (0.4, 0.5) beside v = 0.3 become 0.4 against 0.5; (0.4, 0.2) become 0.4 against
+    0.3.
+    """
+    if asked == scores.shape[1]:
+        return scores, void
+    return scores[:, :asked], torch.maximum(void, scores[:, asked:].amax(dim=1).to(void))
+
+
 def best_classes(scores: Float[Tensor, "*s n c"]) -> tuple[Float[Tensor, "*s n"], Int64[Tensor, "*s n"]]:
     """Return the best score of each mask, and its class; of equal ones the first."""
     if not scores.shape[-1]:

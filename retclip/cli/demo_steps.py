@@ -17,12 +17,12 @@ from retclip.report.overlay import overlay
 from retclip.result import SegmentationResult
 from retclip.types import SegmentInfo
 
-ADDED = "fox"  # unseen by the fine-tuning, and at first also absent from the store
+ADDED = "umbrella"  # unseen by the fine-tuning, and at first also absent from the store
 SEEN = (
     "airplane", "apple", "banana", "basketball", "bear", "butterfly", "cactus", "camera", "car", "cat", "chair", "cow",
 )  # fmt: skip
 UNSEEN = (
-    ADDED, "giraffe", "parrot", "snake", "turtle", "bicycle", "taxi", "rocket", "doughnut", "pineapple", "umbrella",
+    ADDED, "giraffe", "parrot", "snake", "turtle", "fox", "bicycle", "taxi", "rocket", "doughnut", "pineapple",
     "house",
 )  # fmt: skip
 SYSTEMS = {"FC-CLIP": "miniature-fc-clip", "retrieval alone": "miniature-retrieval", "RetCLIP": "miniature"}

@@ -28,7 +28,7 @@ def small_png(pixels: NDArray[np.uint8]) -> bytes:
 def result_html(result: SegmentationResult) -> str:
     """Return the overlay, and for each class its colour, number of segments, share of the photo and best score."""
     shares = class_shares(result.panoptic)
-    colours = class_colours([*result.evidence.vocabulary.names, *(each.name for each in shares)])
+    colours = class_colours([*result.evidence.vocabulary.without_rest.names, *(each.name for each in shares)])
     best: dict[str, float] = {}
     for segment in result.segments:
         best[segment.class_name] = max(segment.score, best.get(segment.class_name, 0.0))

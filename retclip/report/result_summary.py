@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from retclip.algorithms.panoptic_merge import against_rest
 from retclip.evidence import Evidence
 from retclip.names import MatchKind
 from retclip.types import PanopticSegmentation
@@ -104,9 +105,10 @@ def why_nothing(evidence: Evidence) -> Nothing:
         return Nothing.NO_MASKS
     if not any(bool(scores.knows.any()) for scores in evidence.scores):
         return Nothing.NO_NAMES
-    best = evidence.combined.max(dim=1).values if evidence.combined.shape[1] else evidence.void * 0
-    if not bool((best > evidence.void).any()):
-        return Nothing.NO_OBJECT if bool(evidence.void.any()) else Nothing.TOO_UNSURE
+    combined, void = against_rest(evidence.combined, evidence.void, evidence.vocabulary.asked)
+    best = combined.max(dim=1).values if combined.shape[1] else void * 0
+    if not bool((best > void).any()):
+        return Nothing.NO_OBJECT if bool(void.any()) else Nothing.TOO_UNSURE
     threshold = float(evidence.settings.get("segment", {}).get("object_mask_threshold", 0.0))
     return Nothing.OVERLAPPED if bool((best > threshold).any()) else Nothing.TOO_UNSURE
 
@@ -116,10 +118,11 @@ def told_nothing(evidence: Evidence) -> str:
     reason = why_nothing(evidence)
     if reason in (Nothing.NO_MASKS, Nothing.NO_NAMES):
         return reason
-    best, classes = evidence.combined.max(dim=1)
+    combined, void = against_rest(evidence.combined, evidence.void, evidence.vocabulary.asked)
+    best, classes = combined.max(dim=1)
     mask = int(best.argmax())
     name = evidence.vocabulary.names[int(classes[mask])]
-    beside = f" beside {float(evidence.void[mask]):.2f} for none" if reason is Nothing.NO_OBJECT else ""
+    beside = f" beside {float(void[mask]):.2f} for none" if reason is Nothing.NO_OBJECT else ""
     return f"{reason} (surest: {name} {float(best[mask]):.2f}{beside})"
 
 

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retclip.algorithms.panoptic_merge import MergeThresholds, panoptic_merge
+from retclip.algorithms.panoptic_merge import MergeThresholds, against_rest, panoptic_merge
 from retclip.types import MaskMap, SegmentInfo
 
 CLASSES, SIZE = 3, (3, 4)
@@ -47,6 +47,16 @@ def test_a_hand_worked_row():
     assert label_map.tolist() == [[1, 1, 1, 2]], "1 of 2 is not less than 0.5"
     assert mask_map.tolist() == [[0, 0, 0, 1]]
     assert segments[1] == SegmentInfo(2, "", False, 1, 0.5, class_index=1, proposal=1)
+
+
+def test_a_mask_that_the_rest_wins_is_no_object():
+    scores, void = torch.tensor([[0.4, 0.5], [0.4, 0.2], [0.4, 0.4]]), torch.tensor([0.3, 0.3, 0.1])
+    asked, rivals = against_rest(scores, void, 1)
+    assert torch.equal(asked, torch.tensor([[0.4]] * 3)) and torch.equal(rivals, torch.tensor([0.5, 0.3, 0.4]))
+    masks = torch.ones(3, 1, 2)
+    *_, segments = panoptic_merge(masks, asked, rivals, torch.tensor([True]))
+    assert [segment.proposal for segment in segments] == [1], "equal is not better"
+    assert all(same is whole for same, whole in zip(against_rest(scores, void, 2), (scores, void), strict=True))
 
 
 def test_masks_that_lose_to_no_object_or_to_the_threshold_do_not_compete():

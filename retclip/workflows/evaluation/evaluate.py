@@ -154,7 +154,8 @@ class Evaluator:
         truth = cast("PanopticSegmentation", image.truth)
         proposals, evidence = decide(self.parts, image, self.prepared, described.ours)
         panoptic = merge(self.parts, evidence, proposals)
-        counted = self._counters, truth, panoptic, proposals, evidence.combined, provides, number, name
+        combined = evidence.combined[:, : evidence.vocabulary.asked]
+        counted = self._counters, truth, panoptic, proposals, combined, provides, number, name
         counts = answer_counts(*counted)
         of_oracle = list(self._oracle_counts(number, name, described))  # all, before any is kept
         for kept, of_image in (*of_oracle, (self.kept, counts)):
@@ -197,7 +198,7 @@ def seen_groups(parts: Segmenter, prepared: PreparedVocabulary, seen: Vocabulary
     """
     if seen is None:
         trained = any(component.component.role is Role.IN_VOCABULARY for component in parts.classifiers)
-        return tuple(seen_classes(parts, prepared).tolist()) if trained else None
+        return tuple(seen_classes(parts, prepared.vocabulary).tolist()) if trained else None
     return listed_as_seen(prepared.vocabulary, seen)
 
 

@@ -97,7 +97,7 @@ class OracleImage:
         proposals, evidence = self._decided(oracle)
         merged, provides = merge(parts, evidence, proposals), parts.proposer.provides
         if not oracle.selection:
-            combined = evidence.combined
+            combined = evidence.combined[:, : evidence.vocabulary.asked]
             return answer_counts(self.counters, self.truth, merged, proposals, combined, provides, number, name)
         if self.ours.proposals.parents is not None and not oracle.masks:
             proposals, evidence = self._decided(oracle, whole_tree=True)
@@ -106,7 +106,7 @@ class OracleImage:
         if self._quality(panoptic) < self._quality(merged):
             panoptic = merged
         right = torch.from_numpy(labels == self._true_labels(proposals))  # (n,)
-        combined = (evidence.combined * right[:, None]).to(proposals.device)
+        combined = (evidence.combined * right[:, None])[:, : evidence.vocabulary.asked].to(proposals.device)
         semantic = semantic_map(proposals.finest, combined, proposals.image_size).cpu().numpy()
         annotated = annotated_instances(self.truth, self.counters.index, self.counters.is_thing)
         prediction = Prediction(panoptic, semantic, merged_instances(panoptic, annotated))

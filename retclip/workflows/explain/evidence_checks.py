@@ -43,6 +43,7 @@ class About(BaseModel):
     names: tuple[str, ...]
     is_thing: tuple[bool | None, ...]
     synonyms: tuple[tuple[str, ...], ...]
+    has_rest: bool = False
     scores: tuple[Source, ...]
     settings: dict[str, Any]
     matches: tuple[LabelMatch, ...]
@@ -60,6 +61,8 @@ def check_evidence(result: PanopticSegmentation, evidence: Evidence) -> None:
     words = evidence.vocabulary
     if len(words.is_thing) != len(words) or len(words.synonyms) not in (0, len(words)):
         raise ValueError(f"{len(words)} names, {len(words.is_thing)} kinds, synonyms of {len(words.synonyms)}")
+    if words.has_rest and not len(words):
+        raise ValueError("a rest of no classes")
     sizes = _check_numbers("combined", evidence.combined, "n c", {"c": len(words)})
     _check_numbers("void", evidence.void, "n", sizes)
     check_shape("boxes", evidence.boxes, "n 4", sizes)

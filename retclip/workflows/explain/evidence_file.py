@@ -125,6 +125,7 @@ def _about(result: PanopticSegmentation, evidence: Evidence) -> dict[str, Any]:
         "names": vocabulary.names,
         "is_thing": vocabulary.is_thing,
         "synonyms": vocabulary.synonyms,
+        "has_rest": vocabulary.has_rest,
         "scores": [
             {"role": source.role, "classifier": source.classifier, "rule": source.rule} for source in evidence.scores
         ],
@@ -145,7 +146,7 @@ def _evidence(arrays: dict[str, NDArray[Any]], about: About) -> Evidence:
     return Evidence(
         image_sha256=about.image_sha256,
         image_uri=about.image_uri,
-        vocabulary=Vocabulary(about.names, about.is_thing, about.synonyms),
+        vocabulary=Vocabulary(about.names, about.is_thing, about.synonyms, has_rest=about.has_rest),
         neighbours=neighbours_in(arrays, "neighbour") if "neighbour_ids" in arrays else None,
         scores=scores_in(arrays, "", about.scores),
         combined=torch.from_numpy(arrays["combined"]),

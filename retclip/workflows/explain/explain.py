@@ -19,7 +19,7 @@ from retclip.errors import DataError
 from retclip.evidence import Evidence
 from retclip.store.feature_store import FeatureStore
 from retclip.store.records import VectorMaker
-from retclip.types import ClassScores, Neighbours, PanopticSegmentation
+from retclip.types import REST, ClassScores, Neighbours, PanopticSegmentation
 from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation, NegativeExample, Painter, Vote
 from retclip.workflows.explain.margin import Margin, margin
 from retclip.workflows.explain.replay import Voters, check_replay
@@ -28,7 +28,6 @@ from retclip.workflows.segment.neighbours import of_masks
 from retclip.workflows.segment.tree_cut import scores_of_masks
 
 TOP_CLASSES = 5
-NOT_ASKED = "(not asked)"  # of a neighbour whose class is none of the vocabulary's
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def _vote(evidence: Evidence, n: int, voter: ClassScores | None) -> Vote | None:
 
 def name_of(evidence: Evidence, index: int) -> str:
     """Return the name of a neighbour's class: of one that was not asked in words."""
-    return evidence.vocabulary.names[index] if index < len(evidence.vocabulary) else NOT_ASKED
+    return evidence.vocabulary.names[index] if index < len(evidence.vocabulary) else REST
 
 
 def _neighbours(

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from retclip.algorithms.voting_places import voting_places
-from retclip.types import Neighbours, SegmentFeatures
+from retclip.types import Negatives, Neighbours, SegmentFeatures
 from retclip.workflows.segment.parts import PreparedVocabulary, Segmenter, require_store
 
 NOTHING = {
@@ -49,10 +49,12 @@ def search_neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: 
     vectors, space = segments.vectors[segments.covered].float(), parts.keys.component.space
     trusted = any(getattr(classifier.component, "reads_trust", False) for classifier in parts.classifiers)
     wanted = (k + further) * (SPARE if settings.min_trust else 1)
-    others = prepared.other_classes if settings.scope == "all" and not per_class else ()
-    classes = (*prepared.store_classes, *others)
+    others = () if settings.scope != "all" or per_class else prepared.other_classes
+    others = tuple(number for number in others if number not in prepared.rest)
+    classes = (*prepared.store_classes, *prepared.rest, *others)
     nearest = require_store(parts).nearest(vectors, classes, wanted, per_class, space, trusted, settings.min_trust)
-    nearest = asked_alone(nearest, len(prepared.store_classes)) if others else nearest
+    nearest = as_one_class(nearest, len(prepared.store_classes), len(prepared.rest)) if prepared.rest else nearest
+    nearest = asked_alone(nearest, len(prepared.scored)) if others else nearest
     count, width = len(segments.covered), nearest.distances.shape[1]
     rows = segments.covered.nonzero()[:, 0].to(nearest.distances.device)  # (m,) the masks that were searched for
     ids = np.full((count, width), None, dtype=object)  # (n, k + further)
@@ -68,6 +70,24 @@ def search_neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: 
     if settings.min_trust:  # more were searched for than are kept
         beyond = parted(beyond, further, per_class)[0]
     return Searched(voters, beyond, k, further, per_class)
+
+
+def as_one_class(near: Neighbours, first: int, count: int) -> Neighbours:
+    """Return the neighbours with `count` classes from `first` on as one, the rest; those behind them move up.
+
+    Worked example: of classes 0 to 5 the two from 2 on become 2, 4 and 5 become 3 and 4. A negative example of one of
+    them is left out, for it says nothing against the others.
+    """
+    last, supported, negatives = first + count - 1, near.supported, near.negatives
+    rest = supported[first : last + 1].any()[None]  # (1,)
+    if negatives is not None:
+        kept = (negatives.classes < first) | (negatives.classes > last)  # (m,)
+        moved = torch.where(negatives.classes > last, negatives.classes - count + 1, negatives.classes)
+        negatives = Negatives(negatives.ids[kept.cpu().numpy()], moved[kept], negatives.distances[:, kept])
+        negatives = negatives if len(negatives.ids) else None
+    classes = torch.where(near.classes > last, near.classes - count + 1, near.classes.clamp(max=first))  # (n, k)
+    supported = torch.cat([supported[:first], rest, supported[last + 1 :]])
+    return replace(near, classes=classes, supported=supported, negatives=negatives)
 
 
 def asked_alone(near: Neighbours, asked: int) -> Neighbours:

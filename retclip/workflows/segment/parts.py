@@ -109,9 +109,18 @@ class PreparedVocabulary:
 
     store_classes: (c,) id of the stored class, None = none.
     other_classes: ids of the stored classes with segments that stand for no name.
+    rest: ids of those that compete for masks as one class more, the rest (`segment.unasked`).
+    with_rest: the vocabulary with that class behind it; None = there is none.
     """
 
     vocabulary: Vocabulary
     matches: tuple[LabelMatch, ...]
     store_classes: tuple[int | None, ...]
     other_classes: tuple[int, ...] = ()
+    rest: tuple[int, ...] = ()
+    with_rest: Vocabulary | None = None
+
+    @property
+    def scored(self) -> Vocabulary:
+        """The classes that masks are scored for: those asked, then the rest where there is one."""
+        return self.with_rest or self.vocabulary

@@ -65,11 +65,11 @@ def score_masks(parts: Segmenter, image: Image, prepared: PreparedVocabulary, de
     neighbours = searched.voters if searched else None
     masks = described.proposals, described.segments
     scores = tuple(
-        scores_by(classifier, *masks, prepared.vocabulary, neighbours, addresses([image]))
+        scores_by(classifier, *masks, prepared.scored, neighbours, addresses([image]))
         for classifier in parts.classifiers
     )
-    possible = _possible(described.proposals, prepared.vocabulary.names)
-    return ScoredMasks(*masks, scores, searched, seen_classes(parts, prepared), possible)
+    possible = _possible(described.proposals, prepared.scored.names)
+    return ScoredMasks(*masks, scores, searched, seen_classes(parts, prepared.scored), possible)
 
 
 def scores_by(
@@ -105,7 +105,7 @@ def cut_where_tree(
     return at_best_cut(whole, scored.proposals.parents, cut.own_scores, cut.mask_cost)
 
 
-def seen_classes(parts: Segmenter, prepared: PreparedVocabulary) -> Tensor:
+def seen_classes(parts: Segmenter, vocabulary: Vocabulary) -> Tensor:
     """Return (c,) bool, the classes that an in-vocabulary head was trained on (exact terms, FC-CLIP's rule, method.md
     1.7).
     """
@@ -115,7 +115,7 @@ def seen_classes(parts: Segmenter, prepared: PreparedVocabulary) -> Tensor:
         if classifier.component.role is Role.IN_VOCABULARY
         for term in getattr(classifier.component, "trained_on", ())
     }
-    return classes_with_terms(prepared.vocabulary, trained)
+    return classes_with_terms(vocabulary, trained)
 
 
 def classes_with_terms(vocabulary: Vocabulary, keys: set[str]) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from retclip._version import __version__
 from retclip.algorithms.ensemble import EnsembleWeights
-from retclip.algorithms.panoptic_merge import MergeThresholds, panoptic_merge
+from retclip.algorithms.panoptic_merge import MergeThresholds, against_rest, panoptic_merge
 from retclip.algorithms.touching_pieces import join_touching_pieces
 from retclip.algorithms.void_specks import close_void_specks
 from retclip.config_sections import SegmentSection
@@ -74,7 +74,7 @@ def decide(
     return answer.proposals, Evidence(
         image_sha256=image.sha256,
         image_uri=image.uri,
-        vocabulary=prepared.vocabulary,
+        vocabulary=prepared.scored,
         neighbours=answer.neighbours,
         scores=answer.scores,
         combined=answer.combined,
@@ -99,15 +99,17 @@ def merged_map(
     """Return the panoptic map of overlapping masks, merged on a grid of at most `segment.merge_side`, at full size.
 
     combined: (n, c) scores, already multiplied by 1 - void; void: (n,).
+    vocabulary: of the c classes; a mask that its rest wins is no object.
     patches: whether the masks are patches: then touching ones of one thing class are one instance.
     """
     size = proposals.image_size
     grid = merge_grid(size, settings)
+    combined, void = against_rest(combined, void, vocabulary.asked)
     label_map, mask_map, records = panoptic_merge(
         proposals.finest,
         combined.to(proposals.device),  # backbone and proposer may work on different devices
         void.to(proposals.device),
-        countable(vocabulary),
+        countable(vocabulary)[: vocabulary.asked],
         size=grid,
         thresholds=merge_thresholds(settings),
     )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import torch
 
 from retclip.algorithms.label_matching import match_labels
 from retclip.errors import ConfigError, NamesTooLong
@@ -14,7 +17,7 @@ from retclip.plugin.contracts import NEIGHBOURS
 from retclip.plugin.pairing import Capable, check_pairing
 from retclip.store.records import ClassMatch, Decisions, StoreClass
 from retclip.store.states import Decision
-from retclip.types import Vocabulary
+from retclip.types import REST, Vocabulary
 from retclip.workflows.segment.describe_image import text_of
 from retclip.workflows.segment.parts import Models, PreparedVocabulary, Segmenter, require_store
 
@@ -43,8 +46,44 @@ def prepare(parts: Segmenter, vocabulary: Vocabulary | None) -> PreparedVocabula
     matched_rows = [rows[match.store_class] if match.store_class is not None else None for match in matches]
     kinds = tuple(map(_is_thing, vocabulary.is_thing, matched_rows))
     ids = tuple(row.id if row else None for row in matched_rows)
-    others = tuple(row.id for row in stored if row.segments and row.id not in ids)
-    return PreparedVocabulary(replace(vocabulary, is_thing=kinds), matches, ids, others)
+    others = tuple(row for row in stored if row.segments and row.id not in ids)
+    vocabulary = replace(vocabulary, is_thing=kinds)
+    rest = rest_of(parts, vocabulary, others) if parts.settings.segment.unasked == "compete" else ()
+    with_rest = _with_rest(parts, vocabulary, rest) if rest else None
+    other_ids, rest_ids = (tuple(row.id for row in rows) for rows in (others, rest))
+    return PreparedVocabulary(vocabulary, matches, ids, other_ids, rest_ids, with_rest)
+
+
+def rest_of(parts: Models, vocabulary: Vocabulary, others: Sequence[StoreClass]) -> tuple[StoreClass, ...]:
+    """Return the stored classes that compete for masks with the names that are asked.
+
+    One that a name may mean does not: it is spelled like one of the vocabulary's terms, or its text is as near to one
+    as a match by text asks for. Nor does a name that the backbone would truncate.
+
+    vocabulary: with text, where the backbone reads.
+    others: the classes that stand for no name of it.
+    """
+    spelled = {name_key(term) for term in vocabulary.terms}
+    free = [row for row in others if spelled.isdisjoint(map(name_key, (row.name, *row.aliases)))]
+    text = _text_of_classes(parts, [row.name for row in free]) if free and vocabulary.text is not None else None
+    if text is None or vocabulary.text is None or not len(vocabulary):
+        return tuple(free)
+    nearest = (text @ vocabulary.text.to(text).T).amax(dim=1)  # (o,)
+    limit = parts.matching_threshold if compares_text(parts, vocabulary) else math.inf
+    kept = (nearest < limit) & (text.norm(dim=1) > 0)  # (o,); a name that is too long has a row of zeros
+    return tuple(row for row, keeps in zip(free, kept.tolist(), strict=True) if keeps)
+
+
+def _with_rest(parts: Models, vocabulary: Vocabulary, rest: Sequence[StoreClass]) -> Vocabulary:
+    """Return the vocabulary with one class more, whose terms are the names of the rest; it is no thing.
+
+    Its own name has no text: the row of the first term stands there twice, which changes no best term.
+    """
+    names = tuple(row.name for row in rest)
+    text, own = text_of(parts.backbone, names), vocabulary.text
+    rows = None if text is None or own is None else torch.cat([own, text[:1].to(own), text.to(own)])
+    synonyms = (*(vocabulary.synonyms or ((),) * len(vocabulary)), names)
+    return Vocabulary((*vocabulary.names, REST), (*vocabulary.is_thing, False), synonyms, rows, has_rest=True)
 
 
 def missing(prepared: PreparedVocabulary) -> tuple[LabelMatch, ...]:

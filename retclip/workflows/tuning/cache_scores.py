@@ -46,7 +46,7 @@ def cache_scores(
     """
     prepared = prepare(parts, annotated_vocabulary(source))
     head = scores_head(parts, source, neighbours, seen, prepared)
-    cache = ScoreCache.started(folder, head, prepared.vocabulary.text)
+    cache = ScoreCache.started(folder, head, prepared.scored.text)
     kept = parts.settings.retrieval.model_copy(update={"k": cache.head.neighbours or 1, "further": 0})
     settings = parts.settings.model_copy(update={"retrieval": kept})
     walk = _Walk(replace(parts, settings=settings), source, prepared, cache)
@@ -86,9 +86,10 @@ def scores_head(
     words = prepared.vocabulary
     return ScoresHead(
         source.address, len(source), words.names, annotated.is_thing, words.synonyms or ((),) * len(words),
-        tuple(seen_classes(parts, prepared).tolist()), seen_groups(parts, prepared, seen),
+        tuple(seen_classes(parts, prepared.scored).tolist()), seen_groups(parts, prepared, seen),
         tuple(match.name for match in missing(prepared)), tuple(sorted(parts.proposer.provides)),
         asdict(parts.backbone.component.space), neighbours if votes else 0, _plain(origin), _plain(settings),
+        prepared.scored.synonyms[-1] if prepared.rest else (),
     )  # fmt: skip
 
 

@@ -97,8 +97,8 @@ def counts_of_scores(
         decided.proposals, decided.combined, decided.void, cache.vocabulary, segment, PATCHES in provides
     )
     counts = answer_counts(
-        cache.counters(), photo.truth, panoptic, decided.proposals, decided.combined, provides, photo.number,
-        photo.name, precision,
+        cache.counters(), photo.truth, panoptic, decided.proposals, decided.combined[:, : cache.vocabulary.asked],
+        provides, photo.number, photo.name, precision,
     )  # fmt: skip
     return replace(counts, passed_over=photo.passed_over)
 
@@ -107,11 +107,12 @@ def _photo_counts(
     cache: ScoreCache, photo: ScoredPhoto, trials: Sequence[Trial], rescorer: Rescorer, pixels: bool
 ) -> Iterator[PhotoCounts]:
     proposals, provides = photo.scored.proposals, cache.head.provides
+    tables = not pixels and not cache.vocabulary.has_rest
     for group in groups_of(trials):
         scored = replace(photo, scored=rescorer.scored(photo.scored, trials[group[0]]))
         for places in _alike(np.array(group), trials, lambda trial: trial.weights.rule):
             tabled = np.array(
-                [not pixels and is_tabled(proposals, trials[place].segment, provides) for place in places], dtype=bool
+                [tables and is_tabled(proposals, trials[place].segment, provides) for place in places], dtype=bool
             )
             if tabled.any():
                 yield from _by_tables(cache, scored, trials, places[tabled])

@@ -24,7 +24,7 @@ from retclip.documents import read_json
 from retclip.errors import ConfigError, DataError
 from retclip.escaping import json_text
 from retclip.own_files import claim_folder, is_own_folder, written_whole
-from retclip.types import FeatureSpace, Vocabulary
+from retclip.types import REST, FeatureSpace, Vocabulary
 from retclip.workflows.evaluation.counters import Counters
 from retclip.workflows.tuning.scored_photo import ScoredPhoto, load_scores, save_scores
 
@@ -45,6 +45,8 @@ class ScoresHead:
     neighbours: how many were kept, of all classes or of each; 0 = nobody votes.
     origin: models, weights, store and settings that the scores depend on.
     settings: `ensemble`, `retrieval` and `segment` as they were set, and those of each classifier.
+    rest: stored classes that are none of the source's and compete as one class more, which `seen` has, too
+    (`segment.unasked`).
     """
 
     source: str
@@ -60,6 +62,7 @@ class ScoresHead:
     neighbours: int
     origin: Mapping[str, Any]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    rest: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -164,9 +167,12 @@ class ScoreCache:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The classes, with the text vectors of their terms."""
+        """The classes that masks are scored for, with the text vectors of their terms."""
         head = self.head
-        return Vocabulary(head.names, head.kinds, head.synonyms, self.text)
+        if not head.rest:
+            return Vocabulary(head.names, head.kinds, head.synonyms, self.text)
+        names, kinds, synonyms = (*head.names, REST), (*head.kinds, False), (*head.synonyms, head.rest)
+        return Vocabulary(names, kinds, synonyms, self.text, has_rest=True)
 
     def counters(self) -> Counters:
         """Return empty counters of the classes."""
@@ -174,8 +180,9 @@ class ScoreCache:
 
 
 def _head_of(document: Mapping[str, Any]) -> ScoresHead:
-    values = {key: document[key] for key in ScoresHead.__dataclass_fields__}
-    for key in ("names", "kinds", "seen", "missing", "provides"):
+    values = {key: document[key] for key in ScoresHead.__dataclass_fields__ if key != "rest"}
+    values["rest"] = document.get("rest", ())  # not in caches from before
+    for key in ("names", "kinds", "seen", "missing", "provides", "rest"):
         values[key] = tuple(values[key])
     values["synonyms"] = tuple(map(tuple, values["synonyms"]))
     values["groups"] = None if values["groups"] is None else tuple(values["groups"])

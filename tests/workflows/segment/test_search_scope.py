@@ -1,11 +1,16 @@
-"""Neighbours from the whole store: classes that were not asked take places and widen the min-max, and score nothing."""
+"""Neighbours from the whole store: classes that were not asked take places and widen the min-max, and score nothing; or
+they compete as one class more, and what that wins stays without a label."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 import retclip
+from retclip.types import REST, Negatives, Neighbours
 from retclip.workflows.explain.evidence_file import load_evidence, save_evidence
+from retclip.workflows.segment.neighbours import as_one_class
 
 K = 6
 ASKED = ["sky", "tree"]
@@ -64,3 +69,43 @@ def test_it_is_explained_and_asked_what_if(built, scene, tmp_path):
         save_evidence(tmp_path / "a.evidence.npz", result.panoptic, result.evidence)
         _, again = load_evidence(tmp_path / "a.evidence.npz")
         assert torch.equal(again.neighbours.classes, result.evidence.neighbours.classes)
+
+
+def test_classes_become_one_and_those_behind_move_up():
+    negatives = Negatives(np.array(["a", "b", "c"], dtype=object), torch.tensor([1, 3, 5]), torch.rand(1, 3))
+    near = Neighbours(
+        np.full((1, 6), "x", dtype=object), torch.tensor([[5, 0, 2, 3, 4, -1]]), torch.rand(1, 6),
+        torch.tensor([True, False, False, True, True, False]), negatives,
+    )  # fmt: skip
+    found = as_one_class(near, 2, 2)
+    assert found.classes.tolist() == [[4, 0, 2, 2, 3, -1]]
+    assert found.supported.tolist() == [True, False, True, True, False]
+    assert found.negatives.classes.tolist() == [1, 4] and found.negatives.ids.tolist() == ["a", "c"]
+    assert as_one_class(replace(near, negatives=None), 2, 2).negatives is None
+
+
+def test_what_the_rest_wins_stays_without_a_label(built, scene, tmp_path):
+    settings = {"store": {"index": "resident"}, "components": {"proposer": "reference.superpixels"}}
+    competing = {**settings, "segment": {"unasked": "compete"}}
+    with retclip.open(built.store, settings=settings) as memory:
+        every, forced = memory.segment(scene), memory.segment(scene, ASKED)
+    with retclip.open(built.store, settings=competing) as memory:
+        result = memory.segment(scene, ASKED)
+        name_of = {0: None} | {segment.id: segment.class_name for segment in every.segments}
+        wanted = np.vectorize(lambda number: name_of[number] in ASKED)(every.label_map)
+        assert (forced.label_map > 0).mean() > 0.9 > wanted.mean() > 0.1, "two names are forced on everything"
+        labelled = result.label_map > 0
+        assert not (labelled & ~wanted).any(), "what another class of the store wins has no label"
+        assert labelled.sum() > 0.8 * wanted.sum()
+        assert {segment.class_name for segment in result.segments} <= set(ASKED)
+        assert result.evidence.vocabulary.names == (*ASKED, REST)
+        largest = max(result.segments, key=lambda segment: segment.area)
+        why = result.explain(largest)
+        own = [near.id for near in why.neighbours if near.class_then == largest.class_name][:1]
+        assert memory.explain(result, largest.id, without=own).what_if.left_out == 1
+        result.save(tmp_path)
+        save_evidence(tmp_path / "a.evidence.npz", result.panoptic, result.evidence)
+        _, again = load_evidence(tmp_path / "a.evidence.npz")
+        assert again.vocabulary.has_rest and torch.equal(again.combined, result.evidence.combined)
+        assert REST not in (tmp_path / "panoptic.json").read_text()
+        assert memory.segment(scene).evidence.vocabulary.asked == len(every.evidence.vocabulary), "nothing is left"

@@ -13,9 +13,16 @@ from retclip.errors import ConfigError, DataError, NamesTooLong, SpaceMismatch
 from retclip.names import MatchKind
 from retclip.plugin import NEIGHBOURS, TEXT
 from retclip.store.records import ClassMatch, Decisions, StoreClass
-from retclip.types import Vocabulary
+from retclip.types import REST, Vocabulary
 from retclip.workflows.segment.describe_image import text_of
-from retclip.workflows.segment.vocabulary import compares_text, matches_with, missing, needs_neighbours, prepare
+from retclip.workflows.segment.vocabulary import (
+    compares_text,
+    matches_with,
+    missing,
+    needs_neighbours,
+    prepare,
+    rest_of,
+)
 
 STORED = [
     StoreClass(3, "car", True, ("automobile",), 5, 2),
@@ -237,3 +244,34 @@ def test_names_match_by_text_above_what_the_user_says_or_else_the_backbone(world
     (match,) = matches_with(parts, vocabulary, {"car": (), "Young dog": ()}, {})
     assert match.store_class == matched
     assert (match.similarity > 0) is compares_text(parts, vocabulary), "texts that cannot match are not compared"
+
+
+def test_what_is_stored_and_not_asked_competes_as_one_class_more(kit):
+    rows = [*STORED, StoreClass(4, "auto", True, ("saloon",), 2, 1)]
+    parts = kit.parts(kit.StoredNames(rows), classifiers=[kit.Classifier([[1.0]])])
+    assert prepare(parts, names("sky")).scored.names == ("sky",), "off by default"
+    segment = parts.settings.segment.model_copy(update={"unasked": "compete"})
+    parts = replace(parts, settings=parts.settings.model_copy(update={"segment": segment}))
+    found = prepare(parts, names("sky", "van", synonyms=((), ("Saloon",)), things=(None, None)))
+    assert found.vocabulary.names == ("sky", "van") and found.store_classes == (1, 4)
+    assert found.scored.names == ("sky", "van", REST) and found.scored.has_rest and found.scored.asked == 2
+    assert found.scored.synonyms == ((), ("Saloon",), ("car", "thing nobody described")) and found.rest == (3, 9)
+    assert found.scored.is_thing == (False, True, False)
+    found = prepare(parts, names("sky", "car", synonyms=((), ("auto",))))
+    assert found.rest == (9,), "a class that is spelled like a synonym may be what is meant"
+    assert found.other_classes == (9, 4)
+    everything = prepare(parts, None)
+    assert everything.scored is everything.vocabulary and everything.rest == ()
+
+
+def test_a_class_whose_text_is_near_to_a_name_does_not_compete(kit, monkeypatch):
+    rows = {"sky": (1.0, 0.0), "car": (0.0, 1.0), "ghost": (0.6, 0.8), "thing nobody described": (0.96, 0.28)}
+    table = torch.tensor(list(rows.values()))
+    read = lambda backbone, terms: table[[list(rows).index(term) for term in terms]]  # noqa: E731
+    monkeypatch.setattr("retclip.workflows.segment.vocabulary.text_of", read)
+    parts = kit.parts(kit.StoredNames(STORED), classifiers=[kit.Classifier([[1.0]])])
+    vocabulary = replace(names("sky"), text=table[:1])
+    others = [STORED[0], STORED[3]]
+    assert [row.name for row in rest_of(parts, vocabulary, others)] == ["car"], "0.96 is above 0.95"
+    alike = parts.settings.model_copy(update={"matching": MatchingSection(threshold=1.0)})
+    assert len(rest_of(replace(parts, settings=alike), vocabulary, others)) == 2

@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from retclip.workflows.evaluation.evaluation_figures import Bootstrap
+from retclip.workflows.tuning.cache_scores import cache_scores
 from retclip.workflows.tuning.count_trials import count_trials, counts_of
 from retclip.workflows.tuning.fused_evaluation import evaluate_fusion, evaluation_of
 from retclip.workflows.tuning.held_out import settings_of
 from retclip.workflows.tuning.rescored import Rescorer
+from retclip.workflows.tuning.score_cache import ScoreCache
 from retclip.workflows.tuning.table_counts import is_tabled
 from retclip.workflows.tuning.trial_sums import FIGURES
 from retclip.workflows.tuning.trials import Trials
@@ -128,3 +130,24 @@ def test_a_fusion_of_ones_own_is_evaluated_on_cached_scores(tuned, cache):
     nothing = evaluate_fusion(cache, lambda photo: (torch.zeros(len(photo.scored.proposals), len(cache.head.names)),
                                                     torch.ones(len(photo.scored.proposals))))  # fmt: skip
     assert nothing.pq == 0 and nothing.settings["fusion"] == "<lambda>"
+
+
+def test_what_is_stored_and_not_annotated_competes_in_the_cache_as_in_evaluate(tuned, load, tmp_path):
+    address = f"{tuned.address}&things=bear&things=butterfly"
+    with tuned.open() as memory:
+        cache, _ = cache_scores(memory.session.segmenter(), memory.source(address), tmp_path / "scores", 32)
+        wanted = memory.evaluate(address, bootstrap=NO_INTERVALS)
+        (trial,) = trials_of(memory, [()])
+    cache = ScoreCache.opened(cache.folder)
+    assert cache.vocabulary.has_rest and cache.head.rest and not set(cache.head.rest) & set(cache.head.names)
+    counts = [counts_of(cache, photo, trial, Rescorer(cache, load)) for photo in cache.photos()]
+    whole = evaluation_of(cache, counts, settings_of(cache, trial), NO_INTERVALS)
+    (quality,) = count_trials(cache, [trial], Rescorer(cache, load), pixels=False).figures()
+    assert same(whole.pq, wanted.pq) and same(whole.miou, wanted.miou) and same(whole.map, wanted.map)
+    assert same(quality["pq"], wanted.pq)
+    other = tuple({f"{VOTE}.vote": "rank", "retrieval.k": 8}.items())  # asked again, of the rest as of the others
+    with tuned.open() as memory:
+        (trial,) = trials_of(memory, [other])
+    with tuned.open(trial.nested) as memory:
+        wanted = memory.evaluate(address, bootstrap=NO_INTERVALS)
+    assert same(count_trials(cache, [trial], Rescorer(cache, load), pixels=True).figures()[0]["miou"], wanted.miou)
