@@ -2,8 +2,9 @@
 
     python add_a_class.py
 
-With photos of yours: `memory.classes.add("umbrella", "umbrellas/", marks=retclip.Marks(crops=True))` for a folder of photos that
-show an umbrella and little else; boxes, points and masks of it are marks, too. The README's pictures are made by this script.
+With photos of yours: `memory.classes.add("umbrella", "umbrellas/", marks=retclip.Marks(crops=True))` for a folder of
+photos that show an umbrella and little else; boxes, points and masks of it are marks, too. The README's pictures are
+made by this script.
 """
 
 import numpy as np
