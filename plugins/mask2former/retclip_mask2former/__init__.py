@@ -6,7 +6,7 @@ Listing components imports this module, so it must not import torch or transform
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -90,6 +90,9 @@ class QueriesSettings(HeadSettings):
         "fcclip_convnext_large",
         description="fcclip_convnext_large, fcclip_rn50x64, a .safetensors file (FC-CLIP's names or this plugin's), or "
         "random: a new head, for `retclip finetune` alone",
+    )
+    precision: Literal["float32", "device"] = Field(
+        "float32", description="of the products: float32 as FC-CLIP does, or that of device.dtype"
     )
     sizes: HeadSizes = Field(HeadSizes(), description="of a new head")
     loss: LossSettings = Field(LossSettings(), description="of the fine-tuning")

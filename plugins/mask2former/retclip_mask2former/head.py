@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +21,9 @@ from transformers.models.mask2former.modeling_mask2former import (
 
 from retclip.algorithms.precision import at_least_float32
 from retclip.algorithms.text_scores import text_logits
+from retclip.plugin.pointwise import with_pointwise_linear
+from retclip_mask2former.deformable_attention import DeformableAttention
+from retclip_mask2former.masked_attention import decoded
 
 LEVELS = ("res2", "res3", "res4", "res5")
 STRIDES = (4, 8, 16, 32)
@@ -63,9 +67,9 @@ class HeadShape:
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """The predictions of the L decoder layers and the one before them; the last is the final one.
+    """The predictions of the L decoder layers and the one before them, or of the last alone, which is the final one.
 
-    masks: L + 1 times (b, q, H/4, W/4) logits.
+    masks: (b, q, H/4, W/4) logits each.
     embeddings: (b, q, embed) each, not normalised.
     pixels: the mask features (b, mask, H/4, W/4).
     levels: the pixel decoder's three feature maps, coarse to fine.
@@ -85,6 +89,8 @@ class MaskHead(nn.Module):
         self.shape = shape
         config = shape.config
         self.pixel_decoder = Mask2FormerPixelDecoder(config, list(shape.channels))
+        for layer in self.pixel_decoder.encoder.layers:
+            layer.self_attn = DeformableAttention(layer.self_attn)
         self.transformer = Mask2FormerTransformerModule(in_features=shape.feature, config=config)
         self.pooled_projection = nn.Sequential(nn.LayerNorm(shape.mask), nn.Linear(shape.mask, shape.hidden))
         sizes = (shape.hidden, shape.hidden, shape.hidden, shape.embed)
@@ -92,22 +98,27 @@ class MaskHead(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(1 / 0.07).log())
         self.void = nn.Parameter(torch.randn(1, shape.embed))
         nn.init.normal_(self.pixel_decoder.level_embed)  # transformers leaves it to whatever memory holds
+        with_pointwise_linear(self)
 
-    def forward(self, levels: Mapping[str, Tensor], every_layer: bool = False) -> Predictions:
+    def forward(self, levels: Mapping[str, Tensor], every_layer: bool = False, exact: bool = True) -> Predictions:
         """Return the predictions.
 
         levels: res2 .. res5, each (b, channels, H/s, W/s), float32 or finer.
-        every_layer: whether the embeddings of every layer are computed, as training needs; else only the last.
+        every_layer: whether every layer's predictions are computed, as training needs; else only the last.
+        exact: whether the pixel decoder stays float32 in mixed precision, as FC-CLIP's does (method.md 2.1).
         """
         maps = [at_least_float32(levels[name]) for name in LEVELS]
-        with torch.autocast(maps[0].device.type, enabled=False):  # it stays float32 in mixed precision (method.md 2.1)
-            decoded = self.pixel_decoder(maps)
-        pixels = decoded.mask_features
-        output = self.transformer(list(decoded.multi_scale_features), pixels)
-        layers = list(zip(output.intermediate_hidden_states, output.masks_queries_logits, strict=True))
-        embeddings = [self.embedded(q, masks, pixels) for q, masks in (layers if every_layer else layers[-1:])]
-        masks = tuple(output.masks_queries_logits)
-        return Predictions(masks, tuple(embeddings), pixels, tuple(decoded.multi_scale_features))
+        with float32_products(maps[0], exact):
+            output = self.pixel_decoder(maps)
+        pixels, coarser = output.mask_features, tuple(output.multi_scale_features)
+        layers = self._every_layer(coarser, pixels) if every_layer else [decoded(self.transformer, coarser, pixels)]
+        embeddings = tuple(self.embedded(queries, masks, pixels) for queries, masks in layers)
+        return Predictions(tuple(masks for _, masks in layers), embeddings, pixels, coarser)
+
+    def _every_layer(self, levels: Sequence[Tensor], pixels: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return queries and masks of every layer, by transformers' own decoder."""
+        output = self.transformer(list(levels), pixels)
+        return list(zip(output.intermediate_hidden_states, output.masks_queries_logits, strict=True))
 
     def embedded(self, queries: Tensor, masks: Tensor, pixels: Tensor) -> Tensor:
         """Return (b, q, embed): the queries plus the mean of the mask features inside their masks (method.md 1.5).
@@ -146,6 +157,11 @@ def class_logits(
     class_of = torch.cat((row_class.to(embeddings.device), row_class.new_tensor([classes]).to(embeddings.device)))
     unit = nn.functional.normalize(embeddings, dim=-1)  # (n, d)
     return text_logits(unit, rows, class_of, classes + 1, 1.0) * scale
+
+
+def float32_products(like: Tensor, exact: bool) -> AbstractContextManager[object]:
+    """Return a context without mixed precision on a tensor's device; one that changes nothing where not `exact`."""
+    return torch.autocast(like.device.type, enabled=False) if exact else nullcontext()
 
 
 def clamped(log_scale: Tensor) -> Tensor:

@@ -13,26 +13,29 @@ from retclip.errors import ConfigError
 from retclip.plugin.batches import BatchSize
 from retclip.types import DenseFeatures, Device, Image, MaskLogits, MaskProposals, Vocabulary
 from retclip_mask2former.checkpoint import load_head
-from retclip_mask2former.head import LEVELS, STRIDES, MaskHead, channels_of, class_logits
+from retclip_mask2former.head import LEVELS, STRIDES, MaskHead, channels_of, class_logits, float32_products
 
 if TYPE_CHECKING:
-    from retclip_mask2former import HeadSettings
+    from retclip_mask2former import QueriesSettings
 
 NAME = "mask2former.queries"
 
 
 class MaskQueries:
-    """A proposer whose masks have logits and embeddings, for FC-CLIP's rules and its in-vocabulary head."""
+    """A proposer whose masks have logits and embeddings, for FC-CLIP's rules and its in-vocabulary head.
 
-    def __init__(self, head: MaskHead, device: Device) -> None:
-        self.device = device
+    exact: whether the head computes in float32 whatever the device's precision is.
+    """
+
+    def __init__(self, head: MaskHead, device: Device, exact: bool = True) -> None:
+        self.device, self.exact = device, exact
         self.head = head.to(device.torch_device)
         self.batches = BatchSize(device)
 
     @classmethod
-    def loaded(cls, settings: HeadSettings, device: Device) -> MaskQueries:
+    def loaded(cls, settings: QueriesSettings, device: Device) -> MaskQueries:
         """Return a proposer with the head that the settings name. Raises WeightsMissing, ConfigError, DataError."""
-        return cls(load_head(settings)[0], device)
+        return cls(load_head(settings)[0], device, settings.precision == "float32")
 
     def propose(
         self,
@@ -60,9 +63,10 @@ class MaskQueries:
             .float()
             for name in LEVELS
         }
-        with torch.autocast(levels["res5"].device.type, enabled=False):  # float32 as in FC-CLIP (method.md 2.1)
-            outputs = self.head(levels)
-        return list(zip(outputs.masks[-1].unbind(), outputs.embeddings[-1].unbind(), strict=True))
+        with float32_products(levels["res5"], self.exact):  # as in FC-CLIP (method.md 2.1)
+            outputs = self.head(levels, exact=self.exact)
+        masks, embeddings = outputs.masks[-1].float(), outputs.embeddings[-1].float()
+        return list(zip(masks.unbind(), embeddings.unbind(), strict=True))
 
     def _check(self, features: DenseFeatures) -> None:
         channels, expected = tuple(channels_of(features.levels)), self.head.shape.channels

@@ -35,13 +35,13 @@ def test_the_scale_is_clamped_at_a_hundred(head):
     assert float(head.scale.detach()) == 100.0
 
 
-def test_every_reading_is_told_when_it_is_asked_for(head, features):
+def test_every_layer_is_predicted_when_it_is_asked_for(head, features):
     levels = {name: level[None] for name, level in features().levels.items()}
     with torch.inference_mode():
         last, every = head(levels), head(levels, every_layer=True)
-    assert len(last.masks) == len(every.masks) == 4  # before the first of three layers, and after each
-    assert [len(one.embeddings) for one in (last, every)] == [1, 4]
-    assert torch.allclose(last.embeddings[-1], every.embeddings[-1])
+    for predictions, count in ((last, 1), (every, 4)):  # before the first of three layers, and after each
+        assert len(predictions.masks) == len(predictions.embeddings) == count
+    assert torch.allclose(last.embeddings[-1], every.embeddings[-1], atol=1e-6)
     assert every.masks[-1].shape == (1, 6, 16, 24)
     assert every.embeddings[-1].shape == (1, 6, 12)
 

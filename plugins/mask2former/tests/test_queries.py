@@ -86,3 +86,20 @@ def test_features_of_another_backbone_are_refused(proposer, features):
 
 def test_no_images_no_answers(proposer):
     assert propose(proposer, [], WORDS, []) == []
+
+
+def test_the_head_stays_float32_in_mixed_precision_unless_it_follows_the_device(saved, features):
+    def masks(precision, dtype):
+        settings = {"weights": str(saved), "precision": precision}
+        loaded = PluginManager.discover().load("proposer", "mask2former.queries", settings, Device(dtype=dtype))
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
+            (proposals,) = propose(loaded, [image()], WORDS, [features()])
+        return proposals.embeddings, proposals.logits.values
+
+    exact = masks("float32", "float32")
+    assert all(torch.equal(*pair) for pair in zip(masks("float32", "bfloat16"), exact, strict=True))
+    assert all(torch.equal(*pair) for pair in zip(masks("device", "float32"), exact, strict=True))
+    rounded = masks("device", "bfloat16")
+    assert rounded[0].dtype == rounded[1].dtype == torch.float32
+    assert not torch.equal(rounded[1], exact[1])
+    assert torch.nn.functional.cosine_similarity(rounded[0], exact[0]).min() > 0.99

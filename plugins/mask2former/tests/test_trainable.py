@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from retclip_mask2former import HeadSettings, HeadSizes, LossSettings, QueriesSettings
+from retclip_mask2former import HeadSizes, LossSettings, QueriesSettings
 from retclip_mask2former.head import POINTS, MaskHead
 from retclip_mask2former.initialisation import initialise
 from retclip_mask2former.queries import MaskQueries
@@ -71,7 +71,7 @@ def test_a_step_is_a_function_of_its_generator(model, features):
 def test_what_is_saved_is_read_again_as_the_same_proposer(model, features, tmp_path):
     model.save(tmp_path / "head.safetensors", ["car", "auto", "sky"])
     model.eval()
-    loaded = MaskQueries.loaded(HeadSettings(weights=str(tmp_path / "head.safetensors")), Device())
+    loaded = MaskQueries.loaded(QueriesSettings(weights=str(tmp_path / "head.safetensors")), Device())
     image = Image(torch.zeros(64, 96, 3, dtype=torch.uint8).numpy(), "0" * 64)
     with torch.no_grad():
         pair = [one.propose([image], vocabulary(), [features()])[0] for one in (model.proposer(), loaded)]
