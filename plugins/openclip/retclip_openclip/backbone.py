@@ -17,6 +17,8 @@ from retclip.algorithms.mask_pooling import area_weights, fcclip_weights
 from retclip.errors import ConfigError
 from retclip.plugin.batches import BatchSize
 from retclip.plugin.checkpoints import state_digest
+from retclip.plugin.pointwise import with_pointwise_linear
+from retclip.plugin.resting_weights import rest_rounded
 from retclip.plugin.weights import cache_folder_if_any
 from retclip.types import DenseFeatures, Device, FeatureSpace, Image, MaskLogits, SegmentFeatures
 from retclip_openclip import preprocessing
@@ -42,7 +44,7 @@ class OpenClip:
         digest = state_digest(model.visual.state_dict())
         self.mean, self.std = normalisation(settings)
         self.model: Any = model.to(device.torch_device)
-        self.tower = tower_of(self.model.visual, settings)
+        self.tower = tower_of(with_pointwise_linear(self.model.visual), settings)
         if self.tower.pads and device.torch_device.startswith("cuda"):
             self.model.visual.to(memory_format=torch.channels_last)  # convolutions only; no gain on the CPU
         self.batches = BatchSize(device)
@@ -52,6 +54,7 @@ class OpenClip:
             else open_clip.SimpleTokenizer(context_length=self.model.context_length)
         )
         self.space = FeatureSpace(name, digest, self._preprocessing(), f"{settings.pooling}-1", self._dim())
+        rest_rounded(self.model.visual, device)
         self._folder = cache_folder_if_any()
 
     def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
