@@ -50,9 +50,7 @@ class DeformableAttention(nn.Module):
         """
         b, s, d = hidden_states.shape
         asking, grid = hidden_states + position_embeddings, (self.heads, self.levels, self.points)
-        with torch.autocast(
-            asking.device.type, enabled=False
-        ):  # bfloat16 has too few bits for places
+        with torch.autocast(asking.device.type, enabled=False):  # bfloat16 has too few bits for places
             weights = self.attention_weights(asking).view(b, s, self.heads, -1).softmax(-1).view(b, s, *grid)
             offsets = self._offsets(asking).view(b, s, 2, *grid)
         sizes = reference_points.new_tensor([(width, height) for height, width in spatial_shapes_list])  # (l, 2)

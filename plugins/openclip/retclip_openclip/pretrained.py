@@ -21,6 +21,7 @@ from retclip.errors import ConfigError
 from retclip.plugin.checkpoints import read_state, without_prefix
 from retclip.plugin.local_files import local_file
 from retclip.plugin.model_files import model_file
+from retclip.plugin.new_models import NoRandomNumbers
 from retclip.plugin.weights import WeightFile, Weights, hub
 from retclip.plugin.whole_weights import fill
 from retclip_openclip import CHECKPOINT, OPENAI_FILES, RANDOM, is_file, weights_of
@@ -57,9 +58,13 @@ def listed_weights(model: str, tag: str) -> Weights:
 def model_with_weights(settings: OpenClipSettings) -> nn.Module:
     """The CLIP model, float32, frozen, on the CPU. Raises WeightsMissing, WeightsDamaged, ConfigError."""
     state = _state(settings)
-    model = _new_model(settings)
-    if state is not None:
-        fill(model, state, f"{settings.pretrained} as {settings.model}", beside=OPENAI)
+    if state is None:
+        model = _new_model(settings)
+    else:
+        with NoRandomNumbers():
+            model = _new_model(settings)
+        state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+        fill(model, state, f"{settings.pretrained} as {settings.model}", beside=OPENAI, assign=True)
     return model.float().eval().requires_grad_(False)
 
 
