@@ -7,9 +7,10 @@ pixel decoder); the head that turns queries into vectors in CLIP's space is FC-C
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -89,7 +90,8 @@ class MaskHead(nn.Module):
         self.shape = shape
         config = shape.config
         self.pixel_decoder = Mask2FormerPixelDecoder(config, list(shape.channels))
-        for layer in self.pixel_decoder.encoder.layers:
+        layers: Iterable[Any] = self.pixel_decoder.encoder.layers
+        for layer in layers:
             layer.self_attn = DeformableAttention(layer.self_attn)
         self.transformer = Mask2FormerTransformerModule(in_features=shape.feature, config=config)
         self.pooled_projection = nn.Sequential(nn.LayerNorm(shape.mask), nn.Linear(shape.mask, shape.hidden))

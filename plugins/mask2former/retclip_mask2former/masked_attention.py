@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from jaxtyping import Bool, Float
@@ -46,7 +47,8 @@ def decoded(
     decoder, b = module.decoder, len(pixels)
     embed, norm = decoder.mask_predictor.mask_embedder, decoder.layernorm
     queries, places = (table.weight.expand(b, -1, -1) for table in (module.queries_features, module.queries_embedder))
-    for number, layer in enumerate(decoder.layers):
+    layers = cast("Sequence[Mask2FormerMaskedAttentionDecoderLayer]", decoder.layers)
+    for number, layer in enumerate(layers):
         level = read[number % len(read)]
         inside = embed(norm(queries)) @ level.pixels >= 0  # (b, q, cells): where the probability reaches a half
         queries = _layer(layer, queries, places, level, inside | ~inside.any(-1, keepdim=True))

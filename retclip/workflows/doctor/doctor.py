@@ -11,10 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from retclip.config_sections import DeviceSection
+from retclip.device import choose
 from retclip.errors import RetCLIPError, StoreDamaged
 from retclip.plugin.manager import PluginManager
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.findings import Again
+from retclip.store.index.coarse_keys import bfloat16_is_faster
 from retclip.store.records import SpaceState
 from retclip.store.states import RunKind
 from retclip.workflows.doctor.catalog_finding import DoctorReport, Finding, catalog_findings, unreadable
@@ -22,6 +25,7 @@ from retclip.workflows.doctor.index_finding import graph_findings, index_finding
 
 MORE = re.compile(r" and \d+ more(\?|$)")  # as `data.source_address.shown_address` says it of several paths
 __all__ = ["DoctorReport", "Finding", "check_installation", "check_open_store", "check_store"]
+PROBED = 768  # numbers in the vectors that are multiplied on trial
 FREE_BYTES = 2 << 30  # below this an embedded index may die by SIGBUS while it optimises (stores.md 1.6)
 
 
@@ -29,6 +33,7 @@ def check_installation(disabled: Sequence[str] = ()) -> list[Finding]:
     """Check Python, torch with torchvision, and every plugin that is not disabled."""
     python = ".".join(map(str, sys.version_info[:3]))
     findings = [Finding("python", sys.version_info >= (3, 11), python, "use Python 3.11 or newer"), _torch()]
+    findings += [_precision()] if findings[-1].ok else []
     manager = PluginManager.discover(disabled)
     findings += [Finding(f"{info.kind} {info.full_name}", True, info.version) for info in manager.components()]
     for failure in manager.failures:
@@ -52,6 +57,15 @@ def _torch() -> Finding:
         cure = "install both in one call: pip install --force-reinstall torch torchvision"
         return Finding("torch", False, f"{type(error).__name__}: {error}", cure)
     return Finding("torch", True, ", ".join(versions))
+
+
+def _precision() -> Finding:
+    """Say what `device.dtype = "auto"` takes here, and where the other precision would be faster."""
+    chosen = choose(DeviceSection())
+    detail = f"device.dtype = auto takes {chosen.dtype} on {chosen.torch_device}"
+    if chosen.dtype == "float32" and bfloat16_is_faster(chosen.torch_device, PROBED):
+        detail += "; products in bfloat16 were faster when tried: device.dtype = bfloat16 takes them, at rounded scores"
+    return Finding("precision", True, detail)
 
 
 def check_store(
