@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from retclip.store.index.coarse_keys import bfloat16_is_faster
+from retclip.algorithms.precision import bfloat16_is_faster
 from retclip.store.index.protocol import PAYLOAD, Hits, Points
 from retclip.store.index.resident import ResidentIndex
 from retclip.store.index.sorted_rows import SortedRows

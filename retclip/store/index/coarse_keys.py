@@ -1,4 +1,4 @@
-"""Keys rounded to bfloat16, how far their products may be from the true ones, and whether they are worth their memory.
+"""Keys rounded to bfloat16, how far their products may be from the true ones.
 
 Let q' and x' be the unit vectors q and x rounded. By Cauchy and Schwarz |qx - q'x'| <= |q - q'| |x| + |q'| |x - x'|,
 which is known, because the roundings are; the result itself is rounded by at most 2^-8 of it.
@@ -6,9 +6,7 @@ which is known, because the roundings are; the result itself is rounded by at mo
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -45,28 +43,6 @@ def coarse_error(scores: Tensor, query_rounding: Tensor, key_rounding: float, di
     """
     factors = query_rounding + (1 + 2.0**-8) * key_rounding
     return factors + 2.0**-8 * (scores.abs() + 2.0**-5) + dim * 2.0**-23  # the result's rounding, float32's sums
-
-
-@cache
-def bfloat16_is_faster(device: str, dim: int) -> bool:
-    """Try once whether this CPU multiplies bfloat16 clearly faster than float32. It decides time, not answers.
-
-    False on another device: it may round its sums in between, and float32 is fast there.
-    """
-    if torch.device(device).type != "cpu":
-        return False
-    queries = torch.ones(64, dim, device=device)
-    keys = torch.ones(4096, dim, device=device)
-    pairs = ((queries, keys), (queries.bfloat16(), keys.bfloat16()))
-    rounds = [[_seconds(*pair) for pair in pairs] for _ in range(9)]  # in turns, so that both meet a busy moment
-    single, half = (min(times) for times in zip(*rounds, strict=True))
-    return bool(half < 0.7 * single)
-
-
-def _seconds(queries: Tensor, keys: Tensor) -> float:
-    clock = time.perf_counter()
-    queries @ keys.T
-    return time.perf_counter() - clock
 
 
 def distances(exact: Tensor, rounded: Tensor) -> Tensor:

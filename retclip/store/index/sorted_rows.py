@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from retclip.store.index.coarse_keys import Coarse, bfloat16_is_faster
+from retclip.algorithms.precision import bfloat16_is_faster
+from retclip.store.index.coarse_keys import Coarse
 from retclip.store.index.exact_products import nearest_first
 from retclip.store.index.protocol import CLASS, PAYLOAD, STATE
 from retclip.store.index.top_k import exact_top_k

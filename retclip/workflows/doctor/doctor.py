@@ -11,13 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from retclip.algorithms.precision import bfloat16_is_faster
 from retclip.config_sections import DeviceSection
 from retclip.device import choose
 from retclip.errors import RetCLIPError, StoreDamaged
 from retclip.plugin.manager import PluginManager
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.findings import Again
-from retclip.store.index.coarse_keys import bfloat16_is_faster
 from retclip.store.records import SpaceState
 from retclip.store.states import RunKind
 from retclip.workflows.doctor.catalog_finding import DoctorReport, Finding, catalog_findings, unreadable
