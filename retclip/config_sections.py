@@ -30,7 +30,10 @@ class StoreSection(Section):
         30.0, gt=0, allow_inf_nan=False, description="seconds in which the server must answer a call, tries included"
     )
     exact_below: int = Field(
-        20_000, ge=0, description="points that the embedded index may scan exactly; for more it builds a graph"
+        20_000,
+        ge=0,
+        description="points that the embedded index may scan exactly; more are searched exactly in memory while they "
+        "fit, else by a graph",
     )
 
 

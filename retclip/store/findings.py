@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from retclip.store.states import LinkFault, RunKind
+from retclip.store.states import IndexKind, LinkFault, RunKind
 
 RESTORE = "restore the catalog from a backup (docs/team.md); `retclip doctor --store DIR` says what is hurt"
 
@@ -113,6 +113,33 @@ class Differences:
     def clean(self) -> bool:
         """Tell whether index and truth agree."""
         return not (self.missing or self.orphan or self.stale or self.damaged or self.unfindable)
+
+
+@dataclass(frozen=True)
+class SearchWay:
+    """How a process searches a space.
+
+    Where a machine multiplies bfloat16 quickly, an exact search in memory is quicker than a scan of the embedded index
+    at any size, and than a walk of its graph up to the memory's limit (benchmarks/README.md); of few vectors no copy is
+    worth its loading.
+
+    kind: the engine that is set.
+    points: vectors of the space.
+    bytes: they take in memory.
+    memory: bytes that they may take.
+    exact_below: points up to which the embedded index scans.
+    """
+
+    kind: IndexKind
+    points: int
+    bytes: int
+    memory: int
+    exact_below: int
+
+    @property
+    def in_memory(self) -> bool:
+        """Tell whether an index in memory answers instead of the embedded one."""
+        return self.kind == IndexKind.EDGE and self.points > self.exact_below and self.bytes <= self.memory
 
 
 @dataclass(frozen=True)

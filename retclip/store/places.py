@@ -4,7 +4,8 @@ STORE/retclip.toml        settings (retclip.config reads it)
 STORE/identity            a UUID that the catalog holds too: a folder and a database of two stores never meet
 STORE/catalog.sqlite      SQL, unless `database` names a server
 STORE/archive/            float16 shards, named by content; made last, so its presence says that the store is whole
-STORE/index/              the embedded vector index, one folder per feature space and version; can be deleted
+STORE/index/              the embedded vector index, one folder per feature space and version, and NAME.rows, which an
+                          index in memory maps; can be deleted
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from retclip.store import repair
 from retclip.store.api.spaces import Spaces
 from retclip.store.archive.shards import Archive
-from retclip.store.findings import Again, CatalogState, Differences, Graph
+from retclip.store.findings import Again, CatalogState, Differences, Graph, SearchWay
 from retclip.store.history import class_facts, rebuild, segment_facts
 from retclip.store.index.indexes import Indexes
 from retclip.store.index.protocol import VectorIndex
@@ -78,6 +78,16 @@ class Maintenance:
         that contradicts itself, StoreBusy, StoreUnreachable."""
         return differences(self._projection(space))
 
+    def copy_differences(self, space: FeatureSpace) -> Differences | None:
+        """Compare the index in memory that answers for a space with SQL and the archive; None if none does. Raises
+        StoreDamaged."""
+        projection = self._indexes.copy(*self._spaces.row_of(space))
+        return None if projection is None else differences(projection)
+
+    def drop_copy(self, space: FeatureSpace) -> None:
+        """Remove the rows of an index in memory that are kept beside the store; the next question makes them again."""
+        self._indexes.drop_copy(self._spaces.row_of(space)[0])
+
     def repair_index(self, space: FeatureSpace) -> Differences:
         """Repair a space's index, point by point; returns the differences. Raises as `index_differences`."""
         return reconcile(self._projection(space), repair=True)
@@ -95,6 +105,10 @@ class Maintenance:
         StoreError."""
         self.drop_index(space)
         return self._indexes.of(*self._spaces.row_of(space)).projection.index.count()
+
+    def way(self, space: FeatureSpace) -> SearchWay:
+        """Tell how this process searches a space."""
+        return self._indexes.way(*self._spaces.row_of(space))
 
     def graph(self, space: FeatureSpace, build: bool = False) -> Graph | None:
         """Tell how many vectors the graph of a space's embedded index holds; None for an index without one.

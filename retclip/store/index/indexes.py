@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -24,7 +24,9 @@ from retclip.errors import (
     StoreUnreachable,
 )
 from retclip.store.archive.shards import Archive
+from retclip.store.findings import SearchWay
 from retclip.store.index import sync, wanted_points
+from retclip.store.index.kept_files import SUFFIX, remove_kept
 from retclip.store.index.reconcile import catch_up
 from retclip.store.records import StoreOptions
 from retclip.store.sql.engine import read
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 SERVER_PAUSE = 60.0  # seconds until a server that did not answer gets the next change
 MEMORY_SHARE = 0.5  # of the machine's memory that vectors may fill which stand in for an index
+NUMBER = 6  # bytes of a vector's number there: float32, and bfloat16 for the first pass
 Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
 
@@ -67,7 +70,8 @@ class Indexes:
     def __init__(self, folder: Path, options: StoreOptions, engine: Engine, archive: Archive) -> None:
         self.folder, self.options, self.engine, self.archive = folder, options, engine, archive
         self._open: dict[int, OpenIndex] = {}
-        self._stand_ins: dict[int, OpenIndex] = {}  # in memory, for questions, where the index cannot be used
+        self._stand_ins: dict[int, OpenIndex] = {}  # in memory, for questions, in the place of the index
+        self._ways: dict[int, SearchWay] = {}  # how each space is searched
         self._warned: set[tuple[int, str]] = set()  # space and fault of the warnings so far
         self._not_before: dict[int, float] = {}  # when a server that did not answer is asked again
 
@@ -105,13 +109,16 @@ class Indexes:
     def ask(self, space_id: int, space: FeatureSpace, question: Callable[[sync.Projection], Answer]) -> Answer:
         """Ask an index, brought up to date with the changes of other processes.
 
-        Other processes update a server themselves; an index in this process, or held by it, they cannot reach. If the
-        index cannot be used (another process holds it, its files are damaged or another user's, its server is gone), an
-        index in memory answers, with a warning.
+        Other processes update a server themselves; an index in this process, or held by it, they cannot reach. Beside
+        an embedded index of many vectors one in memory answers, exactly, as long as it fits (`way`). It does so, too,
+        with a warning, if the index cannot be used: another process holds it, its files are damaged or another user's,
+        its server is gone.
 
         question: called with the index and the truth behind it; its answer is returned.
         Raises StoreUnreachable, StoreMissing, and the index's own error if memory does not suffice.
         """
+        if space_id not in self._stand_ins and self.way(space_id, space).in_memory:
+            self._open_copy(space_id, space)
         if space_id not in self._stand_ins:
             try:
                 return question(self._current(space_id, space).projection)
@@ -121,6 +128,27 @@ class Indexes:
                 self._stand_in(space_id, space, error)
         self._stand_ins[space_id].follow()
         return question(self._stand_ins[space_id].projection)
+
+    def way(self, space_id: int, space: FeatureSpace) -> SearchWay:
+        """Tell how this process searches a space; decided once."""
+        if space_id not in self._ways:
+            points = read(self.engine, partial(wanted_points.count, space_id=space_id))
+            self._ways[space_id] = SearchWay(
+                self.options.index, points, points * space.dim * NUMBER, int(_memory() * MEMORY_SHARE),
+                self.options.exact_below,
+            )  # fmt: skip
+        return self._ways[space_id]
+
+    def copy(self, space_id: int, space: FeatureSpace) -> sync.Projection | None:
+        """Open the index in memory that answers for a space, for its check; None if none does."""
+        if self.options.index == IndexKind.RESIDENT:
+            return self._current(space_id, space).projection
+        if not self.way(space_id, space).in_memory:
+            return None
+        opened = self._stand_ins.get(space_id) or self._opened(space_id, space, IndexKind.RESIDENT)
+        self._stand_ins[space_id] = opened
+        opened.follow()
+        return opened.projection
 
     def follow(self, spaces: list[tuple[int, FeatureSpace]]) -> None:
         """Let the index of each of these spaces follow what is pending. A fault is a warning: what is stored is stored.
@@ -167,6 +195,7 @@ class Indexes:
         cannot be removed."""
         if space_id in self._open:
             self._open.pop(space_id).projection.index.close()
+        self.drop_copy(space_id)
         version = read(self.engine, partial(ledger.active_version, space_id=space_id))
         if self.options.index == IndexKind.EDGE and version is not None:
             files = self.folder / "index" / version[1]
@@ -174,6 +203,16 @@ class Indexes:
             if files.exists():
                 todo = "remove it as the user whom it belongs to; it is made again from the archive"
                 raise StoreError(f"a folder that can be removed: {files}", "one that cannot", todo)
+
+    def drop_copy(self, space_id: int) -> None:
+        """Remove the kept rows of a space; the next question loads them again."""
+        if space_id in self._stand_ins:
+            self._stand_ins.pop(space_id).projection.index.close()
+        if self.options.index == IndexKind.RESIDENT and space_id in self._open:
+            self._open.pop(space_id).projection.index.close()
+        version = read(self.engine, partial(ledger.active_version, space_id=space_id))
+        if version is not None:
+            remove_kept(self._kept(version[1]))
 
     def close(self) -> None:
         """Give every index's lock back."""
@@ -203,11 +242,19 @@ class Indexes:
                 space.backbone, error.expected, error.got, error.todo,
             )  # fmt: skip
 
+    def _open_copy(self, space_id: int, space: FeatureSpace) -> None:
+        """Open an index in memory to be asked; where the archive cannot be read, the embedded one is."""
+        try:
+            self._stand_ins[space_id] = self._opened(space_id, space, IndexKind.RESIDENT)
+        except StoreDamaged as error:
+            log.warning("the embedded index is searched, not a copy of its vectors in memory: %s", error.got)
+            self._ways[space_id] = replace(self._ways[space_id], memory=0)
+
     def _stand_in(self, space_id: int, space: FeatureSpace, error: StoreError) -> None:
         """Load a stand-in in memory. It stays until this process ends, so that a builder gets its lock back at any
         time."""
-        points = read(self.engine, partial(wanted_points.count, space_id=space_id))
-        if self.options.index == IndexKind.RESIDENT or points * space.dim * 4 > _memory() * MEMORY_SHARE:
+        way = self.way(space_id, space)
+        if self.options.index == IndexKind.RESIDENT or way.bytes > way.memory:
             raise error
         opened = self._stand_ins[space_id] = self._opened(space_id, space, IndexKind.RESIDENT)
         cure = "" if isinstance(error, StoreBusy) else f". To mend it: {error.todo}"
@@ -220,6 +267,8 @@ class Indexes:
         version = read(self.engine, partial(ledger.active_version, space_id=space_id))
         if version is None:
             raise StoreMissing(f"an index of {space.backbone}", "none", "build into the store first")
+        if kind == IndexKind.RESIDENT and follow:
+            return self._resident(space_id, space, version)
         index = self._index(space, version[1], kind)
         homes = {IndexKind.EDGE: IndexKind.EDGE, IndexKind.SERVER: self.options.qdrant_url}
         home = homes.get(kind)  # None for one in this process
@@ -231,6 +280,17 @@ class Indexes:
             index.close()
             raise
         return opened
+
+    def _resident(self, space_id: int, space: FeatureSpace, version: tuple[int, str]) -> OpenIndex:
+        from retclip.store.index.resident_copy import open_copy
+
+        def projection_of(index: VectorIndex) -> sync.Projection:
+            return sync.Projection(self.engine, self.archive, index, space_id, version[0], None)
+
+        return OpenIndex(*open_copy(projection_of, self._kept(version[1]), space.dim, self.options.device))
+
+    def _kept(self, name: str) -> Path:
+        return self.folder / "index" / f"{name}{SUFFIX}"
 
     def _index(self, space: FeatureSpace, name: str, kind: IndexKind) -> VectorIndex:
         if kind == IndexKind.EDGE:

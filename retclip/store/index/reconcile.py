@@ -43,10 +43,16 @@ def catch_up(projection: Projection) -> int:
             reconcile(projection, repair=True)
         if home != projection.home:
             write(engine, partial(ledger.set_home, version_id=version, home=projection.home))
-    if projection.index.count() < read(engine, partial(wanted_points.count, space_id=projection.space_id)):
+    if lacks_points(projection):
         sync.load_all(projection)
     projection.index.keep_up()
     return newest
+
+
+def lacks_points(projection: Projection) -> bool:
+    """Tell whether an index holds fewer points than it should."""
+    wanted = read(projection.engine, partial(wanted_points.count, space_id=projection.space_id))
+    return projection.index.count() < wanted
 
 
 def differences(projection: Projection, check_vectors: bool = True) -> Differences:

@@ -69,10 +69,15 @@ def follow_since(projection: Projection, last_row: int) -> int:
 
 
 def load_all(projection: Projection) -> int:
-    """Put every point that SQL names into the index (an empty one, or one that lives in memory); returns the count."""
+    """Put every point that SQL names into the index (an empty one, or one that lives in memory); returns the count.
+
+    One in memory nobody else writes, and it sees later what is announced meanwhile, so nothing is read twice."""
     total = 0
     for page in wanted_points.all_points(projection.engine, projection.space_id):
-        follow(projection, [point.segment_id for point in page], page)
+        if projection.durable:
+            follow(projection, [point.segment_id for point in page], page)
+        else:
+            _upsert(projection, page)
         total += len(page)
     return total
 

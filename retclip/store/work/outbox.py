@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from sqlalchemy import Connection, func, insert, select, update
 
+from retclip.store.ids import digest
 from retclip.store.sql.catalog import pages
 from retclip.store.sql.columns import now
 from retclip.store.sql.engine import one_writer_at_a_time
@@ -61,6 +62,13 @@ def newest_row(connection: Connection, version_id: int) -> int:
     """Find the newest row of a version, 0 without any."""
     query = select(func.coalesce(func.max(Outbox.id), 0)).where(Outbox.version_id == version_id)
     return connection.execute(query).scalar_one()
+
+
+def mark_of(connection: Connection, version_id: int, row_id: int) -> str | None:
+    """Compute what tells a row from one of that number in another catalog; None without such a row."""
+    query = select(Outbox.segment_ids, Outbox.created_at).where(Outbox.version_id == version_id, Outbox.id == row_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else digest(row[1].isoformat(), row[0].hex())
 
 
 def pending_count(connection: Connection, version_id: int) -> int:

@@ -21,7 +21,7 @@ from retclip.store.findings import Again
 from retclip.store.records import SpaceState
 from retclip.store.states import RunKind
 from retclip.workflows.doctor.catalog_finding import DoctorReport, Finding, catalog_findings, unreadable
-from retclip.workflows.doctor.index_finding import graph_findings, index_finding
+from retclip.workflows.doctor.index_finding import copy_findings, graph_findings, index_finding
 
 MORE = re.compile(r" and \d+ more(\?|$)")  # as `data.source_address.shown_address` says it of several paths
 __all__ = ["DoctorReport", "Finding", "check_installation", "check_open_store", "check_store"]
@@ -166,13 +166,15 @@ def _spaces(store: FeatureStore, repair: bool, archive_whole: bool) -> list[Find
     if len(spaces) == 1:
         space = spaces[0].space
         of_index = index_finding(store, space, "index", repair, archive_whole)
-        return [of_index, *graph_findings(store, space, "graph", repair)]
+        graph = graph_findings(store, space, "graph", repair)
+        return [of_index, *graph, *copy_findings(store, space, "search", repair)]
     findings = []
     for state in spaces:
         name = f"{state.space.backbone} ({state.space.id[:8]})"
         findings.append(_complete(store, state, name))
         findings.append(index_finding(store, state.space, f"index of {name}", repair, archive_whole))
         findings += graph_findings(store, state.space, f"graph of {name}", repair)
+        findings += copy_findings(store, state.space, f"search in {name}", repair)
     return findings
 
 

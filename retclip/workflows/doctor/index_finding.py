@@ -22,7 +22,7 @@ def index_finding(store: FeatureStore, space: FeatureSpace, name: str, repair: b
     archive_whole: whether it may be rebuilt from the archive.
     """
     if store.options.index == IndexKind.RESIDENT:
-        return Finding(name, True, "in memory: loaded from the archive whenever it is needed")
+        return Finding(name, True, "in memory: loaded from the archive, or mapped where its rows are kept")
     try:
         differences = _looked(store, space)
         if differences.clean:
@@ -61,6 +61,28 @@ def graph_findings(store: FeatureStore, space: FeatureSpace, name: str, repair: 
     if graph.due:
         message += ": searches read the others one by one"
     return [Finding(name, not graph.due, message, f"retclip doctor --store {store.folder} --repair")]
+
+
+def copy_findings(store: FeatureStore, space: FeatureSpace, name: str, repair: bool) -> list[Finding]:
+    """Return how a space of many vectors is searched, and how the copy in memory that answers differs from the catalog;
+    with `repair`, it is made again."""
+    way = store.maintenance.way(space)
+    if way.kind == IndexKind.SERVER or way.points <= way.exact_below:
+        return []
+    if way.kind == IndexKind.EDGE and not way.in_memory:
+        why = f"exact search would take {way.bytes >> 20} MB of memory, and {way.memory >> 20} may be taken"
+        return [Finding(name, True, f"by the graph: {why}")]
+    try:
+        differences = store.maintenance.copy_differences(space)
+        if differences is not None and not differences.clean and repair:
+            store.maintenance.drop_copy(space)
+            differences = store.maintenance.copy_differences(space)
+    except StoreError as error:
+        return [Finding(name, False, f"{error.got} (expected {error.expected})", error.todo)]
+    if differences is None:
+        return []
+    said = f"exact, in memory ({way.bytes >> 20} of the {way.memory >> 20} MB that may be taken): {_said(differences)}"
+    return [Finding(name, differences.clean, said, _repair(store))]
 
 
 def _looked(store: FeatureStore, space: FeatureSpace) -> Differences:

@@ -2,13 +2,16 @@
 
 import shutil
 
+import numpy as np
 import pytest
+from safetensors import safe_open
 
 from retclip.errors import StoreBusy, StoreDamaged, StoreError
 from retclip.store.feature_store import FeatureStore, StoreOptions
+from retclip.store.index import indexes, kept_rows
 from retclip.store.index.edge import EdgeIndex
 from retclip.store.index.reconcile import differences
-from retclip.workflows.doctor.index_finding import index_finding
+from retclip.workflows.doctor.index_finding import copy_findings, index_finding
 
 
 @pytest.fixture
@@ -117,3 +120,27 @@ def test_a_server_s_collection_that_stays_wrong_is_to_be_deleted_by_its_owner(bu
         monkeypatch.setattr(type(opened.projection().index), "filtered", lambda *_: iter(()))
         check = found(opened, repair=True)
         assert not check.ok and f"delete the collection {opened.spaces.all()[0].index}" in check.cure
+
+
+def test_how_many_vectors_are_searched_is_told_and_a_wrong_copy_is_made_again(built, tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_rows, "KEPT_FROM", 1)
+    monkeypatch.setattr(kept_rows, "FREE_BYTES", 0)
+    folder = shutil.copytree(built.store, tmp_path / "store")
+    with FeatureStore.open(folder) as few:
+        assert copy_findings(few, few.spaces.first(), "search", False) == []
+    for repair in (False, True, False):
+        with FeatureStore.open(folder, StoreOptions(exact_below=2)) as many:
+            (finding,) = copy_findings(many, many.spaces.first(), "search", repair)
+        assert finding.ok and finding.found.startswith("exact, in memory"), finding
+        if not repair:
+            (path,) = (folder / "index").glob("*.rows")
+            with safe_open(path, "pt") as file:
+                stored = file.get_tensor("vectors").numpy().tobytes()
+            path.write_bytes(path.read_bytes().replace(stored, np.roll(np.frombuffer(stored, "f4"), 1).tobytes()))
+            with FeatureStore.open(folder, StoreOptions(exact_below=2)) as many:
+                (finding,) = copy_findings(many, many.spaces.first(), "search", False)
+            assert not finding.ok and " damaged" in finding.found and finding.cure.endswith("--repair")
+    monkeypatch.setattr(indexes, "_memory", lambda: 1)
+    with FeatureStore.open(folder, StoreOptions(exact_below=2)) as many:
+        (finding,) = copy_findings(many, many.spaces.first(), "search", False)
+    assert finding.ok and finding.found.startswith("by the graph")
