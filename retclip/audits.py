@@ -12,7 +12,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retclip.asked_space import backbone_of, named_space, readers
+from retclip.asked_space import backbone_of, chosen_space, named_space, readers
 from retclip.errors import ConfigError, PluginUnavailable, SpaceMismatch, WeightsMissing
 from retclip.kinds import checked_filter, checked_limit
 from retclip.progress import OnProgress, silent
@@ -37,8 +37,8 @@ class Audit:
     """Audits of a store. Nothing is changed but the kept trust in labels, which is computed where it is needed.
 
     The parameters of all methods: filter, only segments that it selects (None = every visible one); limit, at most so
-    many; space, a backbone or a space's id where the store holds several. They raise ConfigError, DataError and
-    StoreError.
+    many; space, a backbone or a space's id where the store holds several (None = that of the configured keys, as in a
+    search). They raise ConfigError, DataError and StoreError.
     """
 
     def __init__(self, session: Session) -> None:
@@ -133,7 +133,7 @@ class Audit:
         from retclip.workflows.audit.coverage import ThinClasses, coverage
 
         store, chosen, limit = self._session.store, checked_filter(filter, SegmentFilter), checked_limit(limit)
-        texts, notes = self._texts(self._space(space))
+        texts, notes = self._texts(None if space is None else named_space(self._session, space))
         thin = coverage(store, chosen, limit, few, texts)
         return ThinClasses(tuple(thin), notes)
 
@@ -169,7 +169,8 @@ class Audit:
         return text_places(self._session.store, backbone)
 
     def _space(self, name: str | None) -> FeatureSpace | None:
-        return None if name is None else named_space(self._session, name)
+        """Return the space in which a search would ask, too; None for an empty store."""
+        return chosen_space(self._session, name) if name is not None or self._session.store.spaces.rows() else None
 
 
 def _bound(name: str, value: float, largest: float) -> None:

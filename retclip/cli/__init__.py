@@ -7,6 +7,7 @@ back), 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP. Commands import wh
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -45,6 +46,10 @@ from retclip.cli import (
 from retclip.errors import DataError, RetCLIPError, StoreMissing
 from retclip.escaping import HarmlessFormatter
 from retclip.workflows.training.stop_signal import RaisingStopSignal, exit_code
+
+COLLECTED = (
+    20_000  # new objects between two collections, not 700: what imports make stays, and was looked through often
+)
 
 app = typer.Typer(
     name="retclip",
@@ -105,6 +110,7 @@ def common(
 
 def main() -> None:
     """The program's entry: errors become three parts on stderr and an exit code."""
+    gc.set_threshold(COLLECTED)
     streams.guard()
     streams.reserve_stdout()
     with RaisingStopSignal() as stop:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 
-from packaging.requirements import Requirement
-
 PREFIX = "retclip-"  # of their distributions; the extra `all` names them
 CURE = "pip install 'retclip[all]' (from a checkout: pip install -r requirements.txt)"
 
 
 def absent_plugins() -> tuple[str, ...]:
     """Name the plugins of this project that are not installed; none where retclip itself is only on the path."""
+    from packaging.requirements import Requirement
+
     try:
         required = [Requirement(line).name for line in importlib.metadata.requires("retclip") or ()]
     except importlib.metadata.PackageNotFoundError:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pluggy
-from packaging.requirements import Requirement
 from pydantic import BaseModel
 
 from retclip._version import __version__
@@ -113,6 +112,8 @@ def _announced(entry: Any, distribution: str, version: str) -> list[ComponentInf
 def _check_version(distribution: Any) -> None:
     """Raises RuntimeError where the distribution asks for another retclip than this: pip's warning scrolled by long
     ago, and what such a plugin does when it is imported would be named after something else."""
+    from packaging.requirements import Requirement
+
     for line in getattr(distribution, "requires", None) or ():
         requirement = Requirement(line)
         applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})

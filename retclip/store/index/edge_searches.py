@@ -9,7 +9,7 @@ from typing import Any
 import qdrant_edge as edge
 
 from retclip.store.index.nearest_in_classes import Found, Row
-from retclip.store.index.protocol import WIDE_SEARCH, WIDEST_SEARCH
+from retclip.store.index.protocol import WIDEST_SEARCH
 
 WIDE_WITHIN = 512  # in one class the links are fewer: with this 0.97 to 0.98 are found (benchmarks/README.md)
 ALL_CLASSES = 1 << 20
@@ -38,7 +38,7 @@ class EdgeSearches:
 
     def walk(self, rows: Sequence[Row], k: int) -> Found:
         """See Engine."""
-        return self._query(rows, k, None, edge.SearchParams(hnsw_ef=max(WIDE_SEARCH, k)))
+        return self._query(rows, k, None, edge.SearchParams(hnsw_ef=max(WIDEST_SEARCH, k)))
 
     def walk_within(self, rows: Sequence[Row], k: int, classes: Sequence[int]) -> Found:
         """See Engine."""

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import logging
 import time
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from retclip.errors import StoreError, StoreUnreachable
 from retclip.store.sql.refusals import REACH
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 PATIENCE = 60.0  # seconds for which a server that was there is waited for
 LONGEST_PAUSE = 5.0
@@ -80,6 +83,8 @@ def was_committed(engine: Engine, number: str, error: DBAPIError) -> bool:
 
 
 def _waited_for(engine: Engine) -> Connection:
+    from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
     retrying = Retrying(
         retry=retry_if_exception_type(OperationalError),
         stop=stop_after_delay(PATIENCE),

@@ -7,6 +7,8 @@ deferred begin that turns into a write fails with BUSY_SNAPSHOT instead of waiti
 from __future__ import annotations
 
 import os
+import random
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +20,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import NullPool
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
 
 from retclip.errors import ConfigError, StoreBusy, StoreDamaged, StoreError
 from retclip.store.findings import RESTORE
@@ -31,6 +32,7 @@ from retclip.store.sql.seals import broken_rows, seal_rows
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "trusted_schema=OFF")
 POSTGRES_OPTIONS = "-c lock_timeout=2s -c statement_timeout=120s -c idle_in_transaction_session_timeout=60s"
 TRIES = 5  # of a transaction that other writers are in the way of
+LONGEST_PAUSE = 1.0  # seconds between two of them
 Done = TypeVar("Done")
 WRITERS = 0x52657443  # the number of our advisory lock; any will do, as long as it stays
 URL_FORMS = "a database URL like sqlite:////DIR/catalog.sqlite or postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME"
@@ -156,8 +158,14 @@ def _or_damage(engine: Engine, action: Callable[[], Done]) -> Done:
 def retry_while_busy(action: Callable[[], Done]) -> Done:
     """Run a transaction, again while other writers are in its way, and after a connection that broke before its COMMIT.
     Raises StoreBusy, StoreUnreachable, StoreError."""
-    again = retry_if_exception_type((StoreBusy, ConnectionLost))
-    return Retrying(retry=again, stop=stop_after_attempt(TRIES), wait=wait_random(0, 1), reraise=True)(action)
+    with suppress(StoreBusy, ConnectionLost):
+        return action()
+    from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random  # only where it is needed
+
+    again, pause = retry_if_exception_type((StoreBusy, ConnectionLost)), LONGEST_PAUSE
+    time.sleep(random.uniform(0, pause))
+    tries = Retrying(retry=again, stop=stop_after_attempt(TRIES - 1), wait=wait_random(0, pause), reraise=True)
+    return tries(action)
 
 
 def insert_or_keep(connection: Connection, table: type[DeclarativeBase]) -> Insert:

@@ -1,4 +1,7 @@
-"""The schema's revision: read it, compare it, bring it up to date. Never migrates without being asked."""
+"""The schema's revision: read it, compare it, bring it up to date. Never migrates without being asked.
+
+Alembic is loaded only to migrate and to compare: a command that meets the right revision needs none of it.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +9,8 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, inspect, text
 
 from retclip.errors import StoreBehind
@@ -22,6 +19,9 @@ from retclip.store.sql.engine import transaction
 from retclip.store.sql.refusals import refusals
 from retclip.store.sql.seals import seal_rows
 from retclip.store.sql.tables import SCHEMA_HEAD
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 EARLIER = {f"{number:04}" for number in range(1, 10)}  # revisions of the layout before facts; nothing was released
 
@@ -57,16 +57,23 @@ def _refuse_earlier(revision: str | None) -> None:
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Run all missing migrations in one transaction, checksums of the changed rows included. Raises StoreBehind,
     StoreError."""
+    from alembic import command
+
     _run(engine, lambda config: command.upgrade(config, revision))
 
 
 def downgrade(engine: Engine, revision: str) -> None:
     """Take migrations back down to `revision` ("base" for none)."""
+    from alembic import command
+
     _run(engine, lambda config: command.downgrade(config, revision))
 
 
 def differences(engine: Engine) -> list[str]:
     """Compare the database with `store.sql.tables`; an empty list if they agree."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
     with transaction(engine) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "render_as_batch": True})
         return [str(difference) for difference in compare_metadata(context, Base.metadata)]
@@ -74,6 +81,8 @@ def differences(engine: Engine) -> list[str]:
 
 def newest_revision() -> str | None:
     """Find the newest migration in the package."""
+    from alembic.script import ScriptDirectory
+
     return ScriptDirectory.from_config(alembic_config()).get_current_head()
 
 
@@ -88,6 +97,8 @@ def _folder() -> str:
 
 def alembic_config() -> Config:
     """Make Alembic's configuration for the migrations that ship with the package."""
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", _folder())
     return config
@@ -96,6 +107,8 @@ def alembic_config() -> Config:
 @contextmanager
 def _foreign_revision() -> Iterator[None]:
     """Turn a revision that this program's migrations do not know into StoreBehind."""
+    from alembic.util.exc import CommandError
+
     try:
         yield
     except CommandError as error:

@@ -40,7 +40,7 @@ def patient(monkeypatch):
         monkeypatch.setattr(connections, "PATIENCE", seconds)
         monkeypatch.setattr(connections, "LONGEST_PAUSE", 0.01)
 
-    monkeypatch.setattr(module, "wait_random", lambda *_: lambda _state: 0.0)
+    monkeypatch.setattr(module, "LONGEST_PAUSE", 0.0)
     return wait
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import ndimage
 
 from retclip.data.annotated_photo import AnnotatedPhoto
 from retclip.data.images import ReadOnce, read_png
@@ -76,6 +75,8 @@ class LabelMapSource(MapPairs):
             source_class, pixels = self._by_id[native_id], classes == native_id
             parts = np.ones(np.count_nonzero(pixels), dtype=np.int32)  # the component of each of its pixels
             if source_class.is_thing and self.settings.components:
+                from scipy import ndimage
+
                 parts = ndimage.label(pixels, structure=EIGHT)[0][pixels]
             areas = np.bincount(parts)
             large = np.flatnonzero(areas >= max(1, self.settings.min_area if source_class.is_thing else 1))
