@@ -24,9 +24,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from retclip.algorithms.precision import bfloat16_is_faster
 from retclip.own_files import sync_path
 from retclip.store.crash_points import reach
-from retclip.store.index.coarse_keys import Coarse, bfloat16_is_faster
+from retclip.store.index.coarse_keys import Coarse
 from retclip.store.index.kept_files import writing
 from retclip.store.index.sorted_rows import SortedRows, coarse_of
 
