@@ -151,7 +151,13 @@ class SegmentSection(Section):
         0.04,
         ge=0,
         allow_inf_nan=False,
-        description="of a tree of masks: what each costs, as share of a photo, times doubt squared; more: larger masks",
+        description="of a tree of masks: what each costs, as share of a photo, times a power of doubt; more: larger masks",
+    )
+    doubt_power: float = Field(
+        2.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="of a tree of masks: that power of doubt, 1 less the mean score of the best class; 0: none",
     )
     own_scores: float = Field(
         0.1, ge=0, le=1, description="of a tree of masks: weight of a mask's own scores beside those of its parts"

@@ -93,13 +93,21 @@ ABOUT = {  # a line for whoever chooses among them
 FOR_FINETUNING = ("fc-clip-finetune", "miniature-finetune")
 
 # A network that pip installs (plugins/timm) over a tree of regions. Its vote is that of `appearance`; the certainty of
-# a vote, and what a store holds, by cross-validation on training photos (benchmarks/README.md).
+# a vote, what a store holds, and how a photo is cut, by cross-validation on training photos (benchmarks/README.md).
 _PHOTOS: dict[str, Any] = {
     **_APPEARANCE,
     # Cut as photos are asked, every patch of a photo, and what is annotated as a whole.
-    "build": {"proposer": "regions.tree", "max_segments": 1200, "annotated_masks": True},
-    "segment": {**_APPEARANCE["segment"], "without_store": True},  # who reads names alone does without
-    "plugin": {"retrieval": {"vote": {"vote": "rank", "certainty_distance": 0.45}}},
+    "build": {"proposer": "regions.tree", "max_segments": 1200, "annotated_masks": True, "majority_share": 0.8},
+    "segment": {
+        **_APPEARANCE["segment"],
+        "mask_cost": 0.16,
+        "doubt_power": 3.0,
+        "without_store": True,  # who reads names alone does without
+    },
+    "plugin": {
+        "regions": {"tree": {"superpixels": "graph", "count": 700}},
+        "retrieval": {"vote": {"vote": "rank", "certainty_distance": 0.45}},
+    },
 }
 
 PRESETS: dict[str, dict[str, Any]] = {

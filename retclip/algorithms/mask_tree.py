@@ -4,14 +4,15 @@ A tree of masks is a forest of nested ones: the masks of a node's children add u
 mask (its area, its weights on a feature grid, the votes of its pixels) is therefore computed for the leaves alone and
 summed up. A *cut* is a set of nodes that covers every leaf once. The best one has the largest
 
-    sum over its nodes n of  share(n) * max over classes of e[n, class]  -  cost * doubt^2
+    sum over its nodes n of  share(n) * max over classes of e[n, class]  -  cost * doubt^power
     e[n] = own * s[n] + (1 - own) * mean over the leaves l below n, weighted by area, of s[l]
     doubt = 1 - mean over all leaves l, weighted by area, of max over classes of s[l, class]
 
 where share is the area as a share of all leaves and s the class scores. The leaves' mean alone never speaks for a whole
 more than for its parts, each of which may take another class. So each mask costs as much as a score of 1 on a share of
 the photo: a whole is taken where its parts agree nearly as well as each for itself, or where its own scores are clearer
-than theirs. The less sure a photo's leaves are, the more of what tells them apart is chance, and the more a mask costs.
+than theirs. The less sure a photo's leaves are, the more of what tells them apart is chance, and the more a mask costs; a larger
+power parts sure photos from unsure ones further.
 Stuff and things go through the same cut; what becomes of masks of one class is the merge's affair. The rule is ours.
 """
 
@@ -109,7 +110,7 @@ def best_cut(
 
     evidence: (n, c) e of the module's formula.
     areas: (n,) of the masks, any unit.
-    cost: of each mask, a share of the photo, 0 or more; the module's cost * doubt^2.
+    cost: of each mask, a share of the photo, 0 or more; the module's cost * doubt^power.
 
     Worked example: two leaves of half the photo each, e = (0.8, 0.2) and (0.4, 0.6), under a node with their mean,
     (0.6, 0.4). The parts have 0.5 * 0.8 + 0.5 * 0.6 - 2 cost = 0.7 - 2 cost, the whole 0.6 - cost: at a cost of 0.1

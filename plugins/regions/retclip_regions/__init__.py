@@ -6,7 +6,7 @@ Listing components imports this module, so it must not import torch or scikit-im
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -22,10 +22,19 @@ class TreeSettings(Settings):
 
     Chosen on the training photos of benchmarks/real_photos.py alone (benchmarks/README.md)."""
 
-    count: int = Field(
-        600, ge=1, description="about how many superpixels the tree grows from; at most twice as many masks"
+    superpixels: Literal["slic", "graph"] = Field(
+        "slic", description="slic: compact ones of about one size; graph: those that edges part, thin ones too"
     )
-    compactness: float = Field(10.0, gt=0, description="larger: squarer superpixels; smaller: they follow the colours")
+    count: int = Field(
+        600, ge=1, description="about how many leaves the tree has (graph: at most); at most twice as many masks"
+    )
+    compactness: float = Field(
+        10.0, gt=0, description="slic: larger: squarer superpixels; smaller: they follow the colours"
+    )
+    scale: float = Field(50.0, gt=0, description="graph: larger: larger superpixels")
+    speck: float = Field(
+        0.00017, ge=0, lt=1, description="graph: smaller superpixels go to a neighbour, in shares of the photo"
+    )
     side: int = Field(400, ge=16, description="longer side of the photo that is cut, in pixels, at most")
     features: float = Field(
         8.0, ge=0, description="weight of the backbone's features beside the colours; 0: colours alone"

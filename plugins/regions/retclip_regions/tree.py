@@ -1,6 +1,8 @@
 """`regions.tree`: superpixels, merged two by two into larger regions until the photo is one; every region is a mask.
 
-1. SLIC superpixels (Achanta et al., SLIC superpixels, PAMI 2012) of the photo on a small grid.
+1. Superpixels of the photo on a small grid: SLIC's (Achanta et al., SLIC superpixels, PAMI 2012), or those of the graph
+   of pixels (Felzenszwalb and Huttenlocher, Efficient graph-based image segmentation, IJCV 2004), which keep what is thin
+   and long apart from what is behind it.
 2. Each has its mean colour (CIE L*a*b*) and the mean of the backbone's feature grid, brought to unit length.
 3. Regions that touch are merged by Ward's criterion on both (`ward.py`).
 
@@ -15,12 +17,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from skimage.color import rgb2lab
-from skimage.segmentation import slic
+from skimage.segmentation import felzenszwalb, slic
 
 from retclip.algorithms.mask_tree import summed_up
 from retclip.data.images import resized
 from retclip.types import DenseFeatures, Image, MaskMap, MaskProposals, Vocabulary
-from retclip_regions.ward import borders, nearest_above, ward_tree, without_smaller
+from retclip_regions.ward import borders, nearest_above, not_merged_first, ward_tree, without_smaller
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 LAB = 30.0  # of L*a*b*, as far apart as two feature vectors at a distance of 1: the weight 1 of both
 ITERATIONS = 5  # of SLIC: more move few borders
+SMOOTHED = 0.5  # sigma in pixels, before the graph of pixels is made: enough against the noise of JPEG
 
 
 class RegionTree:
@@ -62,6 +65,8 @@ class RegionTree:
         parents = ward_tree(np.concatenate([colours, deep], axis=1), areas, borders(regions))  # (n,)
         sizes = summed_up(torch.from_numpy(areas), torch.from_numpy(parents)).numpy()  # (n,)
         stays = without_smaller(parents, sizes / areas.sum(), self.settings.smallest)  # (n,)
+        if self.settings.superpixels == "graph":
+            stays &= not_merged_first(parents, len(areas), self.settings.count)
         device, count = self.device.torch_device, int(stays.sum())
         number = np.append(np.cumsum(stays) - 1, -1)  # (n + 1,) of each node among those that stay; the last for "none"
         owner = number[nearest_above(parents, stays)][regions]  # (y, x)
@@ -87,7 +92,14 @@ def _superpixels(pixels: NDArray[np.uint8], settings: TreeSettings) -> NDArray[n
     They are numbered in no order of place: whoever takes the first few of equal objectness, as a build with a limit
     does, gets some from everywhere.
     """
-    patches = slic(
+    patches = _of_graph(pixels, settings) if settings.superpixels == "graph" else _of_slic(pixels, settings)
+    patch_ids, number = np.unique(patches, return_inverse=True)
+    shuffled = np.random.default_rng(0).permutation(len(patch_ids))
+    return shuffled[number].reshape(patches.shape)
+
+
+def _of_slic(pixels: NDArray[np.uint8], settings: TreeSettings) -> NDArray[np.int64]:
+    patches: NDArray[np.int64] = slic(
         pixels,
         n_segments=settings.count,
         compactness=settings.compactness,
@@ -96,9 +108,15 @@ def _superpixels(pixels: NDArray[np.uint8], settings: TreeSettings) -> NDArray[n
         max_num_iter=ITERATIONS,
         channel_axis=-1,
     )
-    patch_ids, number = np.unique(patches, return_inverse=True)
-    shuffled = np.random.default_rng(0).permutation(len(patch_ids))
-    return shuffled[number].reshape(patches.shape)
+    return patches
+
+
+def _of_graph(pixels: NDArray[np.uint8], settings: TreeSettings) -> NDArray[np.int64]:
+    least = round(settings.speck * pixels.shape[0] * pixels.shape[1])
+    patches: NDArray[np.int64] = felzenszwalb(
+        pixels, scale=settings.scale, sigma=SMOOTHED, min_size=least, channel_axis=-1
+    )
+    return patches
 
 
 def _means(values: NDArray[np.float64], regions: NDArray[np.int64], areas: NDArray[np.float64]) -> NDArray[np.float64]:

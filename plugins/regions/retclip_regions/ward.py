@@ -98,6 +98,21 @@ def nearest_above(parents: NDArray[np.int64], stays: NDArray[np.bool_]) -> NDArr
     return nearest
 
 
+def not_merged_first(parents: NDArray[np.int64], regions: int, most: int) -> NDArray[np.bool_]:
+    """Return (n,) bool, the nodes that stay where a tree has at most so many leaves: those that the first merges left.
+
+    The first merges are those that cost least, so that each leaf is a union of regions that look alike.
+
+    parents: (n,) of `ward_tree`.
+    regions: how many it began with.
+    most: leaves, 1 or more; where regions do not touch there may be more.
+
+    Worked example: of the parents 3, 3, 4, 4, -1 (three regions) with most = 2 nodes 2, 3 and 4 stay: 0 and 1 are one.
+    """
+    first = regions + max(0, regions - most)  # the first union that is no leaf
+    return (parents < 0) | (parents >= first)
+
+
 def _costs(mean: Floats, area: Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
     apart = ((mean[first] - mean[second]) ** 2).sum(axis=1)
     costs: Floats = area[first] * area[second] / (area[first] + area[second]) * apart

@@ -85,6 +85,24 @@ def test_padding_of_the_grid_is_left_out():
     assert overlap(everywhere, slice(0, 15)) > 0.8
 
 
+def test_the_graph_keeps_what_is_thin_apart():
+    """A pole of three pixels before a noisy wall: compact superpixels of 150 pixels lose it, edges part it."""
+    noise = np.random.default_rng(0).integers(-3, 4, (60, 90, 1))
+    pixels = (np.full((60, 90, 3), 120) + noise).astype(np.uint8)
+    pixels[:, 40:43] = 220
+    compact, by_edges = (proposed(pixels, superpixels=name, count=36) for name in ("slic", "graph"))
+    assert overlap(by_edges, slice(40, 43)) > 0.9 > 0.7 > overlap(compact, slice(40, 43))
+
+
+@pytest.mark.parametrize("count", [1, 7])
+def test_the_graph_has_at_most_so_many_leaves(photo, count):
+    found = proposed(photo(50, 70).pixels, superpixels="graph", scale=1, speck=0, smallest=0, count=count)
+    below = leaves(found.parents)
+    assert int(below.sum()) == count and len(found) == 2 * count - 1
+    assert torch.equal(found.masks[below].sum(0), torch.ones(50, 70))
+    assert torch.equal(summed_up(found.masks[below], found.parents), found.masks)
+
+
 def test_small_regions_are_left_to_larger_ones(photo):
     pixels = photo(50, 70).pixels
     found = proposed(pixels, count=50, smallest=0.1)
@@ -95,8 +113,9 @@ def test_small_regions_are_left_to_larger_ones(photo):
     assert bool((found.masks[~below].mean((1, 2)) >= 0.1).all())
 
 
+@pytest.mark.parametrize("superpixels", ["slic", "graph"])
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (900, 20)])
-def test_photos_of_any_size(photo, size):
-    found = proposed(photo(*size).pixels)
+def test_photos_of_any_size(photo, size, superpixels):
+    found = proposed(photo(*size).pixels, superpixels=superpixels)
     assert found.image_size == size and max(found.masks.shape[1:]) <= 400
     assert torch.equal(found.masks[leaves(found.parents)].sum(0), torch.ones(found.masks.shape[1:]))

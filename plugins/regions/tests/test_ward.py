@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from retclip_regions.ward import borders, ward_tree, without_smaller
+from retclip_regions.ward import borders, not_merged_first, ward_tree, without_smaller
 
 
 def slow(means, areas, touching):
@@ -59,3 +59,11 @@ def test_regions_that_are_too_small_are_no_masks_of_their_own():
     assert without_smaller(parents, areas, 0.0).all()
     assert without_smaller(parents, areas, 0.2).all()  # their union is no smaller than that
     assert without_smaller(parents, areas, 0.3).tolist() == [False, False, True, True, True]
+
+
+def test_the_cheapest_merges_make_the_leaves():
+    parents = np.array([3, 3, 4, 4, -1])
+    assert not_merged_first(parents, 3, 3).all() and not_merged_first(parents, 3, 9).all()
+    assert not_merged_first(parents, 3, 2).tolist() == [False, False, True, True, True]
+    assert not_merged_first(parents, 3, 1).tolist() == [False, False, False, False, True]
+    assert not_merged_first(np.array([-1, -1]), 2, 1).all()  # they do not touch: none was merged

@@ -84,7 +84,9 @@ def scores_by(
 
 
 def decided(scored: ScoredMasks, weights: EnsembleWeights, cut: SegmentSection) -> Decided:
-    """Mix the scores, and of a tree of masks choose the best cut. cut: its settings `own_scores` and `mask_cost`."""
+    """Mix the scores, and of a tree of masks choose the best cut. cut: its settings `own_scores`, `mask_cost` and
+    `doubt_power`.
+    """
     scores = scored.sources
     combined, void = ensemble(scores, scored.seen, weights, covered=scored.segments.covered)
     return cut_where_tree(scored, scores, combined, void, cut)
@@ -102,7 +104,7 @@ def cut_where_tree(
     whole = Decided(scored.proposals, scored.neighbours, tuple(scores), combined, void, inputs)
     if scored.proposals.parents is None:
         return whole
-    return at_best_cut(whole, scored.proposals.parents, cut.own_scores, cut.mask_cost)
+    return at_best_cut(whole, scored.proposals.parents, cut.own_scores, cut.mask_cost, cut.doubt_power)
 
 
 def seen_classes(parts: Segmenter, vocabulary: Vocabulary) -> Tensor:

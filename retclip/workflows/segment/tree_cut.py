@@ -37,20 +37,21 @@ class Decided:
     inputs: DecisionInputs | None = None
 
 
-def at_best_cut(decided: Decided, parents: Tensor, own: float, cost: float) -> Decided:
+def at_best_cut(decided: Decided, parents: Tensor, own: float, cost: float, power: float = 2.0) -> Decided:
     """Return the masks of the best cut, flat; their combined scores and void are mixed with those of their parts.
 
     decided: of a tree of masks.
     parents: (n,) int64, `MaskProposals.parents`.
     own: weight of a mask's own scores beside its parts', in [0, 1].
     cost: of each mask where nothing is sure, a share of the photo (`algorithms.mask_tree`).
+    power: of the doubt that the cost is multiplied by, 0 or more.
     """
     proposals, combined = decided.proposals, decided.combined
     parents = parents.cpu()
     areas = tree_areas(proposals.form, parents).to(combined.device).clamp(min=1e-6)  # (n,); a mask may be empty
     scores = torch.cat([combined, decided.void.to(combined)[:, None]], dim=1)  # (n, c + 1)
     evidence = tree_evidence(scores, areas, parents, own)  # (n, c + 1)
-    chosen = best_cut(evidence, areas, parents, cost * doubt(scores, areas, parents) ** 2)  # (m,)
+    chosen = best_cut(evidence, areas, parents, cost * doubt(scores, areas, parents) ** power)  # (m,)
     of_chosen = evidence[chosen.to(evidence.device)]  # (m, c + 1)
     return Decided(
         proposals.picked(chosen),

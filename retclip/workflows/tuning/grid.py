@@ -38,7 +38,8 @@ SETTINGS = {  # of retclip.toml that scores are decided by after the models; `pl
     "ensemble": ("alpha", "beta", "gamma", "form", "void", "void_correction", "unknown", "renormalise"),
     "retrieval": ("k",),
     "segment": (
-        "object_mask_threshold", "overlap_threshold", "mask_threshold", "smallest_void", "mask_cost", "own_scores",
+        "object_mask_threshold", "overlap_threshold", "mask_threshold", "smallest_void", "mask_cost", "doubt_power",
+        "own_scores",
     ),
 }  # fmt: skip
 PAPER = ("alpha=0:1:11", "beta=0:1:11", "gamma=0:1:11")  # what table 4 varies

@@ -62,6 +62,16 @@ def test_cost_and_own_scores_decide(kit):
     assert (car.class_name, car.area) == ("car", 16 * 24)
 
 
+@pytest.mark.parametrize(("power", "chosen"), [(0.0, ["grass"]), (1.0, ["sky", "grass"]), (9.0, ["sky", "grass"])])
+def test_the_power_of_doubt_decides(kit, power, chosen):
+    """Halves against everything: 0.775 - 2 cost against 0.625 - cost; 0.2 * 0.225 is below the 0.15 that parts them."""
+    segment = {"mask_cost": 0.2, "own_scores": 0.0, "doubt_power": power}
+    settings = load(None, {"device": {"name": "cpu"}, "segment": segment})
+    parts = kit.parts(kit.StoredNames(), tree, [kit.Classifier(AGREEING)], settings)
+    result, _ = segment_images(parts, [kit.picture()], prepare(parts, NAMES))[0]
+    assert [one.class_name for one in result.segments] == chosen
+
+
 def test_the_same_masks_without_parents_all_compete(kit):
     flat = segmented(kit, kit.picture(), lambda image, _: replace(tree(image), parents=None))
     assert [one.class_name for one in flat[0].segments] == ["car"] and len(flat[1].combined) == 5
