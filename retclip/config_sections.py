@@ -151,7 +151,7 @@ class SegmentSection(Section):
         0.04,
         ge=0,
         allow_inf_nan=False,
-        description="of a tree of masks: what each costs, as share of a photo, times a power of doubt; more: larger masks",
+        description="of a tree of masks: what each costs, share of a photo, times a power of doubt; more: larger masks",
     )
     doubt_power: float = Field(
         2.0,

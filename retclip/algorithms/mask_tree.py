@@ -11,9 +11,9 @@ summed up. A *cut* is a set of nodes that covers every leaf once. The best one h
 where share is the area as a share of all leaves and s the class scores. The leaves' mean alone never speaks for a whole
 more than for its parts, each of which may take another class. So each mask costs as much as a score of 1 on a share of
 the photo: a whole is taken where its parts agree nearly as well as each for itself, or where its own scores are clearer
-than theirs. The less sure a photo's leaves are, the more of what tells them apart is chance, and the more a mask costs; a larger
-power parts sure photos from unsure ones further.
-Stuff and things go through the same cut; what becomes of masks of one class is the merge's affair. The rule is ours.
+than theirs. The less sure a photo's leaves are, the more of what tells them apart is chance, and the more a mask costs;
+a larger power parts sure photos from unsure ones further. Stuff and things go through the same cut; what becomes of
+masks of one class is the merge's affair. The rule is ours.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`regions.tree`: superpixels, merged two by two into larger regions until the photo is one; every region is a mask.
 
 1. Superpixels of the photo on a small grid: SLIC's (Achanta et al., SLIC superpixels, PAMI 2012), or those of the graph
-   of pixels (Felzenszwalb and Huttenlocher, Efficient graph-based image segmentation, IJCV 2004), which keep what is thin
-   and long apart from what is behind it.
+   of pixels (Felzenszwalb and Huttenlocher, Efficient graph-based image segmentation, IJCV 2004), which keep what is
+   thin and long apart from what is behind it.
 2. Each has its mean colour (CIE L*a*b*) and the mean of the backbone's feature grid, brought to unit length.
 3. Regions that touch are merged by Ward's criterion on both (`ward.py`).
 
