@@ -2,17 +2,22 @@
 
 Probabilities on a grid over the photo are resized bilinearly. Logits on a network's padded input (its frame) are
 upsampled to the frame's pixels, cropped to the photo, resized to the requested size, and only then put through the
-sigmoid.
+sigmoid (`mask_tiles`).
 """
 
 from __future__ import annotations
+
+from math import isqrt
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from retclip.algorithms.mask_tiles import SIDE, mask_tiles
 from retclip.types import MaskLogits, MaskMap
+
+TOGETHER = 1 << 20  # pixels of masks that are upsampled together: they stay in a processor's cache
 
 
 def pixel_probabilities(
@@ -25,12 +30,16 @@ def pixel_probabilities(
     size: (H, W) of the result in pixels; it covers the photo.
     """
     if isinstance(masks, MaskMap):
-        return _resized((masks.owners == indices.to(masks.owners.device)[:, None, None]).float(), size)  # (m, H, W)
-    if not isinstance(masks, MaskLogits):
-        return _resized(masks[indices].float(), size)  # (m, H, W)
-    height, width = masks.inner
-    framed = _resized(masks.values[indices].float(), masks.frame)  # (m, H_frame, W_frame)
-    return _resized(framed[:, :height, :width], size).sigmoid()  # (m, H, W)
+        masks = (masks.owners == indices.to(masks.owners.device)[:, None, None]).float()  # (m, y, x)
+        indices = torch.arange(len(indices), device=masks.device)
+    if not isinstance(masks, MaskLogits) and tuple(masks.shape[1:]) == tuple(size):
+        return masks[indices].float()
+    device = masks.values.device if isinstance(masks, MaskLogits) else masks.device
+    side = max(SIDE, isqrt(TOGETHER // max(1, len(indices))))
+    probabilities = torch.empty(len(indices), *size, device=device)  # (m, H, W)
+    for tile in mask_tiles(masks, size, side):
+        probabilities[:, tile.rows, tile.columns] = tile.probabilities(indices)
+    return probabilities
 
 
 def grid_probabilities(logits: MaskLogits, size: tuple[int, int]) -> Float[Tensor, "n y x"]:
@@ -66,9 +75,3 @@ def count_and_size(
     if isinstance(masks, MaskLogits):
         return len(masks.values), masks.inner, masks.values.device
     return len(masks), (int(masks.shape[1]), int(masks.shape[2])), masks.device
-
-
-def _resized(masks: Float[Tensor, "n y x"], size: tuple[int, int]) -> Float[Tensor, "n H W"]:
-    if tuple(masks.shape[1:]) == tuple(size) or not len(masks):
-        return masks.new_zeros(0, *size) if not len(masks) else masks
-    return F.interpolate(masks[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]

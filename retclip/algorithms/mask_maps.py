@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from retclip.algorithms.mask_tiles import nearest_cells
 from retclip.mask_proposals import NOBODY
 from retclip.types import MaskMap
 
@@ -40,7 +41,7 @@ def map_bands(masks: MaskMap, size: tuple[int, int]) -> Iterator[tuple[Int64[Ten
         yield masks.owners[None], torch.ones(1, *size, device=masks.owners.device)
         return
     (above, below, down), (left, right, across) = (
-        _nearest(*sides) for sides in zip(masks.owners.shape, size, strict=True)
+        nearest_cells(*sides) for sides in zip(masks.owners.shape, size, strict=True)
     )
     x1 = across.to(masks.owners.device)  # (W,)
     x0 = 1 - x1
@@ -55,11 +56,3 @@ def map_bands(masks: MaskMap, size: tuple[int, int]) -> Iterator[tuple[Int64[Ten
         for corner in (3, 2, 1):
             owners[corner].masked_fill_((owners[:corner] == owners[corner]).any(dim=0), NOBODY)
         yield owners, shares
-
-
-def _nearest(cells: int, pixels: int) -> tuple[Int64[Tensor, "p"], Int64[Tensor, "p"], Float[Tensor, "p"]]:
-    """Return the two cells that each pixel lies between, and the share of the second, rounded as torch does."""
-    scale = torch.tensor(cells / pixels, dtype=torch.float32).double()
-    place = ((torch.arange(pixels) + 0.5) * scale - 0.5).float().clamp(min=0)  # (p,)
-    first = place.long()  # (p,)
-    return first, (first + 1).clamp(max=cells - 1), place - first

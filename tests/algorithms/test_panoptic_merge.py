@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retclip.algorithms.mask_frames import pixel_probabilities
 from retclip.algorithms.panoptic_merge import MergeThresholds, against_rest, panoptic_merge
 from retclip.types import MaskMap, SegmentInfo
 
@@ -158,7 +158,7 @@ def test_every_map_is_a_panoptic_segmentation(found, limits):
 @given(proposals(), st.tuples(st.integers(1, 9), st.integers(1, 9)))
 def test_masks_on_another_grid_are_resized_as_if_before(found, size):
     masks, scores, void = found
-    full = torch.zeros(0, *size) if not len(masks) else F.interpolate(masks[None], size=size, mode="bilinear")[0]
+    full = pixel_probabilities(masks, torch.arange(len(masks)), size)
     *maps, segments = panoptic_merge(masks, scores, void, THINGS, size)
     *wanted_maps, wanted = panoptic_merge(full, scores, void, THINGS)
     assert all(torch.equal(one, other) for one, other in zip(maps, wanted_maps, strict=True)) and segments == wanted
