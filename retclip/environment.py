@@ -24,6 +24,17 @@ def variable(key: str) -> str | None:
     return next((value for name, value in os.environ.items() if name.upper() == variable_name and value), None)
 
 
+def let_threads_rest() -> None:
+    """Have NumPy's products run in one thread, whatever was said, and torch's threads sleep while they wait.
+
+    NumPy's are small here: their threads would wait for one another, and on a machine with other work that takes many
+    times as long as the products. Both libraries read this once, when they are loaded, so it belongs to the start of a
+    program. Whoever set OMP_WAIT_POLICY is heard.
+    """
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def password_of_postgresql() -> bool:
     """Whether the environment holds a password that PostgreSQL's client gives to whatever server it talks to."""
     return bool(os.environ.get("PGPASSWORD"))

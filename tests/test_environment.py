@@ -1,8 +1,12 @@
 """The names of environment variables: any case counts, a misspelt one is told, of two spellings neither wins."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
-from retclip.environment import check_variables, variable
+from retclip.environment import check_variables, let_threads_rest, variable
 from retclip.errors import ConfigError
 
 TABLES = {"preset": (), "retrieval": ("k", "per_class"), "store": ("index",), "plugin": ()}
@@ -53,3 +57,25 @@ def test_other_variables_are_passed_over(monkeypatch):
     for name in ("RETCLIP_CONFIG", "RETCLIP_TEST_X", "OTHER_RETCLIP_X", "RETCLIPX", "RETCLIP_PLUGIN__A__B__C"):
         monkeypatch.setenv(name, "x")
     check_variables(TABLES)
+
+
+def test_numpy_takes_one_thread_and_whoever_chose_how_torchs_wait_is_heard(monkeypatch):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "8")
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    let_threads_rest()
+    assert (os.environ["OPENBLAS_NUM_THREADS"], os.environ["OMP_WAIT_POLICY"]) == ("1", "PASSIVE")
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    let_threads_rest()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
+def test_the_program_says_so_before_numpy_or_torch_is_loaded():
+    """After that nobody reads it."""
+    code = (
+        "import sys, os, retclip.cli; assert not {'numpy', 'torch'} & {*sys.modules}\n"
+        "sys.argv = ['retclip', '--help']\n"
+        "try: retclip.cli.main()\n"
+        "except SystemExit: print(os.environ['OPENBLAS_NUM_THREADS'], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.split()[-1:] == ["1"], done.stderr

@@ -43,6 +43,7 @@ from retclip.cli import (
     tune,
     weights,
 )
+from retclip.environment import let_threads_rest
 from retclip.errors import DataError, RetCLIPError, StoreMissing
 from retclip.escaping import HarmlessFormatter
 from retclip.workflows.training.stop_signal import RaisingStopSignal, exit_code
@@ -111,6 +112,7 @@ def common(
 def main() -> None:
     """The program's entry: errors become three parts on stderr and an exit code."""
     gc.set_threshold(COLLECTED)
+    let_threads_rest()
     streams.guard()
     streams.reserve_stdout()
     with RaisingStopSignal() as stop:
