@@ -1,9 +1,9 @@
 """Time per photo and memory as the store and the vocabulary grow: preset `appearance`, photos of 480 x 360.
 
-    python benchmarks/growth.py FOLDER [--sizes 10000 100000 400000] [--classes 10 100 1000 5000] [--plot docs/images]
+    python benchmarks/growth.py FOLDER [--sizes 10000 100000 400000] [--classes 10 100 1000 4096] [--plot docs/images]
 
 FOLDER keeps the stores, which are filled once through the store's own door (0.6 s of the processor for 1,000 segments):
-one of each size with 50 classes, and one of 20,000 segments with 5,000 classes. Each is then opened by a process of its
+one of each size with 50 classes, and one of 20,000 segments with 4,096 classes. Each is then opened by a process of its
 own, which segments the same made-up photo four times. Prints a table: seconds of the processor of the first photo,
 which opens the index; of a later one, and of the search in it; memory that is the process's own, and with what is
 mapped from files. --plot draws it. Fails where a photo's segments differ between two of its rounds.
@@ -45,9 +45,8 @@ def filled(folder: Path, segments: int, classes: int) -> Path:
 
     if not (folder / "whole").exists():
         large_store.CLASSES = classes
-        with retclip.open(
-            folder, preset="appearance", create=True, settings={"store": {"index": "resident"}}
-        ) as memory:
+        settings = {"store": {"index": "resident"}}
+        with retclip.open(folder, preset="appearance", create=True, settings=settings) as memory:
             large_store.fill(memory.store, memory.session.builder().keys.component.space, segments)
         (folder / "whole").touch()
     return folder
@@ -69,15 +68,15 @@ def measure(folder: Path, classes: int, index: str) -> dict[str, float]:
 
     FeatureStore.nearest = timed  # type: ignore[method-assign]
     names, image, times, answers = [f"class {number}" for number in range(classes)], photo(), [], []
-    with retclip.open(folder, settings={"store": {"index": index}}) as memory:
+    with retclip.open(folder, preset="appearance", settings={"store": {"index": index}}) as memory:
         for _ in range(ROUNDS):
             clock = time.process_time()
             result = memory.segment(image, names)
             times.append(time.process_time() - clock)
             answers.append([(segment.class_name, segment.area) for segment in result.segments])
+        used = psutil.Process().memory_full_info()
     if any(answer != answers[0] for answer in answers):
         raise ValueError("the same photo has other segments the second time")
-    used = psutil.Process().memory_full_info()
     return {
         "first": times[0], "later": median(times[1:]), "first search": searched[0], "search": median(searched[1:]),
         "own MB": used.uss / 2**20, "with files MB": used.rss / 2**20,
@@ -126,7 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 400_000])
-    parser.add_argument("--classes", type=int, nargs="+", default=[10, 100, 1000, 5000])
+    parser.add_argument("--classes", type=int, nargs="+", default=[10, 100, 1000, 4096])
     parser.add_argument("--index", default="edge")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)

@@ -16,6 +16,7 @@ from retclip.plugin.calls import at_work, on_photos
 from retclip.plugin.checks import checked_features, checked_proposals, checked_segments, checked_text
 from retclip.plugin.contracts import AREAS, AreaPooling, Backbone
 from retclip.types import DenseFeatures, Image, MaskMap, MaskProposals, SegmentFeatures, Vocabulary
+from retclip.workflows.segment.kept_text import kept_text
 from retclip.workflows.segment.parts import Loaded, Models
 
 if TYPE_CHECKING:
@@ -109,10 +110,15 @@ def _weights(proposals: MaskProposals, features: DenseFeatures, steps: int) -> T
 
 
 def text_of(backbone: Loaded[Backbone], names: Sequence[str]) -> Tensor | None:
-    """Return a unit vector per name, None from a backbone without a text tower. Raises PluginFailed, ContractBroken."""
-    with inference(backbone.device), at_work(backbone.name, f"read {len(names)} names"):
-        vectors = backbone.component.text_vectors(names)
-    return checked_text(vectors, len(names), backbone.component.space, backbone.name)
+    """Return a unit vector per name, None from a backbone without a text tower; those of many names are kept for the
+    next run. Raises PluginFailed, ContractBroken."""
+
+    def read() -> Tensor | None:
+        with inference(backbone.device), at_work(backbone.name, f"read {len(names)} names"):
+            vectors = backbone.component.text_vectors(names)
+        return checked_text(vectors, len(names), backbone.component.space, backbone.name)
+
+    return kept_text(backbone, names, read)
 
 
 def addresses(images: Sequence[Image]) -> list[str]:
