@@ -134,10 +134,10 @@ def ablated(cache: ScoreCache, tried: Mapping[str, Trial], rescorer: Rescorer, c
             counts[row][place] = [getattr(of_photo, name)[0] for name in QUALITY]
     unseen = np.flatnonzero(~np.array(cache.head.groups))
     draws = np.concatenate([np.ones((1, len(numbers))), *drawings(len(numbers), DRAWINGS, 0)])
-    quality = {row: _quality(np.tensordot(draws, values, 1), unseen) for row, values in counts.items()}
+    quality = {row: quality_of(np.tensordot(draws, values, 1), unseen) for row, values in counts.items()}
     return {
         row: {
-            words: _difference(quality[BASE if row.endswith(ALONE) else PLUS][words], quality[row][words])
+            words: difference(quality[BASE if row.endswith(ALONE) else PLUS][words], quality[row][words])
             for words in quality[row]
         }
         for row in tried
@@ -145,7 +145,7 @@ def ablated(cache: ScoreCache, tried: Mapping[str, Trial], rescorer: Rescorer, c
     }
 
 
-def _quality(sums: NDArray[np.float64], unseen: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+def quality_of(sums: NDArray[np.float64], unseen: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
     """PQ of all and of unseen classes in each drawing. sums: (b, 4, c)."""
     groups = {"PQ": sums, "unseen PQ": sums[:, :, unseen]}
     return {
@@ -154,7 +154,7 @@ def _quality(sums: NDArray[np.float64], unseen: NDArray[np.int64]) -> dict[str, 
     }
 
 
-def _difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> Difference:
+def difference(first: NDArray[np.float64], second: NDArray[np.float64]) -> Difference:
     """first, second: of all images, then of the drawings."""
     low, high = percentile_interval(second[1:] - first[1:]) or (np.nan, np.nan)
     return Difference("pq", 100 * float(first[0]), 100 * float(second[0]), 100 * low, 100 * high)

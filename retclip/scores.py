@@ -4,9 +4,11 @@ exports both and explains the axes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +44,7 @@ class Neighbours:
     negatives: None = no class of the vocabulary has a negative example.
     trust: (n, k) float32 in [0, 1], how far the label of each is to be trusted, NaN = not known; None where nothing
     that votes reads it (`Classifier.reads_trust`).
+    vectors: (d,) float32 of unit length by segment; None where no classifier reads them (`Classifier.reads_vectors`).
     """
 
     ids: NDArray[np.object_]
@@ -50,6 +53,7 @@ class Neighbours:
     supported: Tensor
     negatives: Negatives | None = None
     trust: Tensor | None = None
+    vectors: Mapping[UUID, NDArray[np.float32]] | None = None
 
     @property
     def places(self) -> dict[str, Tensor]:
@@ -81,6 +85,8 @@ class ClassScores:
     (`algorithms.ensemble`); None where the classifier does not say.
     shrinkage: (n, c) float in [0, 1], of a classifier that votes with neighbours: what is left of its weight for each
     class, 0 where nothing speaks for the class (`algorithms.vote_shrinkage`); None where it has its whole weight.
+    effects: (n, k) float in [-1, 1], of a classifier that neighbours teach: what the value of each neighbour's class
+    would lose without it, 0 where it taught nothing; None where the classifier does not say.
     """
 
     values: Tensor
@@ -93,3 +99,4 @@ class ClassScores:
     rule: str = ""
     certainty: Tensor | None = None
     shrinkage: Tensor | None = None
+    effects: Tensor | None = None

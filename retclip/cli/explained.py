@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation, NegativeExample
     from retclip.workflows.explain.what_if import WhatIf
 
-KEYS = ("share", "distance", "label", "said by", "photo", "id")  # of a neighbour; label: what it was called then
+KEYS = (
+    "share",
+    "effect",
+    "distance",
+    "label",
+    "said by",
+    "photo",
+    "id",
+)  # of a neighbour; label: what it was called then
 OTHERS = ("state", "detector", "mask", "made by", "weights", "box", "segment")
 NOW = "label now"  # empty where it still is
 SHORT_ID, SHOWN_CLASSES = 8, 5
@@ -107,7 +115,8 @@ def _row(near: ExplainedNeighbour) -> dict[str, Any]:
     from retclip.workflows.building.provenance import told_weights
 
     share = None if near.share is None else f"{near.share:.4f}"
-    figures = {"share": share, "distance": f"{near.distance:.4f}", "label": near.class_then}
+    effect = None if near.effect is None else f"{near.effect:+.4f}"
+    figures = {"share": share, "effect": effect, "distance": f"{near.distance:.4f}", "label": near.class_then}
     names = {"id": str(near.id)[:SHORT_ID], "segment": near.id}
     cells = {**dict.fromkeys((*KEYS, *OTHERS, NOW)), **figures, **names}
     stored = near.stored

@@ -187,6 +187,8 @@ def checked_scores(
                 check_flags(name, flags)
         if scores.shares is not None:
             _check_votes(scores.shares, scores.values, neighbours)
+        if scores.effects is not None:
+            _check_effects(scores.effects, neighbours)
     void = None if scores.void is None else scores.void.float().clamp(0.0, 1.0)
     shares = None if scores.shares is None else scores.shares.float().clamp(0.0, 1.0)
     answer: ClassScores = replace(scores, values=scores.values.float().clamp(0.0, 1.0), void=void, shares=shares)
@@ -279,6 +281,14 @@ def _check_votes(shares: Any, values: Tensor, neighbours: Neighbours | None) -> 
     apart = (summed[:, :-1] - values.float()).abs()
     if bool((apart > SHARES_TOLERANCE).any()) or bool((summed[:, -1] > 0).any()):
         raise ShapeError("shares that sum to their class's value", f"sums that are {apart.max():g} apart", "")
+
+
+def _check_effects(effects: Any, neighbours: Neighbours | None) -> None:
+    if neighbours is None:
+        raise ShapeError("no effects where there are no neighbours", _kind(effects), "")
+    rows, neighbour_count = neighbours.classes.shape
+    _check_numbers("effects", effects, "n k", {"n": rows, "k": neighbour_count})
+    check_range("effects", effects, -1.0, 1.0, ROUNDING)
 
 
 def _check_unit(subject: str, vectors: Tensor) -> None:

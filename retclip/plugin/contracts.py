@@ -164,8 +164,9 @@ class Classifier(Protocol):
         An in-vocabulary classifier also has `trained_on`, the terms of its fine-tuning vocabulary (C_train in the
         paper), which alpha and beta need. One that needs neighbours may have `neighbours_per_class`, an integer: above
         0, at least so many of each class are searched for, instead of `retrieval.k` of all classes together; and
-        `reads_trust`: if True, neighbours come with the trust in their labels. One that
-        abstains for some names may have `unknown(vocabulary)`, which returns of each such class the reason, for users.
+        `reads_trust`: if True, neighbours come with the trust in their labels; `reads_vectors`: if True, with their
+        vectors. One that abstains for some names may have `unknown(vocabulary)`, which returns of each such class the
+        reason, for users.
         """
 
     def score(

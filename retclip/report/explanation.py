@@ -136,7 +136,8 @@ def _neighbour(neighbour: ExplainedNeighbour, rank: int, why: Explanation) -> tu
     marked = ", no vote" if neighbour.barred else ""
     marked += ", in the margin" if why.margin is not None and neighbour.id in why.margin.segments else ""
     share = "" if neighbour.share is None else f"share {neighbour.share:.4f}, "
-    figures = f"{share}distance {neighbour.distance:.4f}"
+    effect = "" if neighbour.effect is None else f"effect {neighbour.effect:+.4f}, "
+    figures = f"{share}{effect}distance {neighbour.distance:.4f}"
     return f"{rank}. {neighbour.class_then}{marked}", figures, *_provenance(neighbour.class_then, neighbour.stored)
 
 

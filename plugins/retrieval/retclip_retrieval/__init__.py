@@ -1,6 +1,8 @@
 """`retrieval.vote`: the labels of the nearest stored segments vote (paper, section 2.2). No model, no weights.
 
-Listing components imports this module, so it must not import torch; read next: `vote.py`.
+`retrieval.fitted`: they teach a linear layer for one photo.
+
+Listing components imports this module, so it must not import torch; read next: `vote.py`, `fitted.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from retclip.plugin import NEIGHBOURS, Component, Settings, impl
+from retclip.plugin import NEIGHBOURS, TEXT, Component, Settings, impl
 
 if TYPE_CHECKING:
     from retclip.plugin.contracts import Classifier
@@ -70,6 +72,20 @@ class VoteSettings(Settings):
     )
 
 
+class FittedSettings(Settings):
+    """How a linear layer is fitted to a photo; the formulas stand in `retclip.algorithms.image_fusion`."""
+
+    nearest: int = Field(8, ge=1, description="so many of each mask's neighbours teach the layer")
+    ridge: float = Field(1.0, gt=0, description="the ridge; more: nearer to the mean of what each class was taught by")
+    temperature: float = Field(0.02, gt=0, description="of the softmax over the layer's answers")
+
+
+def _load_fitted(settings: FittedSettings, device: Device) -> Classifier:
+    from retclip_retrieval.fitted import Fitted
+
+    return Fitted(settings, device)
+
+
 def _load(settings: VoteSettings, device: Device) -> Classifier:
     from retclip_retrieval.vote import Vote
 
@@ -78,6 +94,10 @@ def _load(settings: VoteSettings, device: Device) -> Classifier:
 
 @impl
 def retclip_classifiers() -> Iterable[Component[Classifier]]:
-    """Announce `retrieval.vote`."""
+    """Announce `retrieval.vote` and `retrieval.fitted`."""
     summary = "scores from the labels of the nearest stored segments"
-    return [Component("vote", summary, VoteSettings, _load, needs=frozenset({NEIGHBOURS}))]
+    fitted = "scores by a linear layer that the photo's nearest stored segments and the names teach"
+    return [
+        Component("vote", summary, VoteSettings, _load, needs=frozenset({NEIGHBOURS})),
+        Component("fitted", fitted, FittedSettings, _load_fitted, needs=frozenset({NEIGHBOURS, TEXT})),
+    ]

@@ -12,6 +12,12 @@ def info():
     return PluginManager.discover().find("classifier", "retrieval.vote")
 
 
+def test_the_layer_of_a_photo_keeps_its_contract():
+    fitted = PluginManager.discover().find("classifier", "retrieval.fitted")
+    assert [finding for finding in check_component(fitted) if finding.ok is not True] == []
+    assert fitted.component.needs == {"neighbours", "text"}
+
+
 def test_it_keeps_its_contract(info):
     assert [one for one in check_component(info) if one.ok is not True] == []
 
@@ -23,9 +29,9 @@ def test_it_keeps_its_contract_with_every_vote(info, vote, aggregate):
     assert [one for one in found if one.ok is not True] == []
 
 
-def test_it_is_the_only_component_and_needs_neighbours(info):
+def test_both_components_need_neighbours(info):
     found = [one.full_name for one in PluginManager.discover().components() if one.plugin == "retrieval"]
-    assert found == ["retrieval.vote"]
+    assert found == ["retrieval.vote", "retrieval.fitted"]
     assert info.component.needs == {"neighbours"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any, cast
+from uuid import UUID
 
 import numpy as np
 import torch
@@ -30,7 +31,9 @@ def _inputs(
     classes = torch.tensor([[0, 1, 0], [-1, -1, -1], [1, -1, -1]])[:count]
     distances = torch.tensor([[0.1, 0.2, 0.4], [torch.inf] * 3, [0.3, torch.inf, torch.inf]])[:count]
     ids = np.full((count, 3), None, dtype=object)
-    near = Neighbours(ids, classes, distances, torch.tensor([True, True, False]))
+    stored = {UUID(int=number): vector for number, vector in enumerate(text.flip(0).numpy())}
+    ids[classes.numpy() >= 0] = list(stored)[: int((classes >= 0).sum())]
+    near = Neighbours(ids, classes, distances, torch.tensor([True, True, False]), vectors=stored)
     proposals = MaskProposals(masks()[:count], torch.ones(count), (48, 64))
     neighbours = near if NEIGHBOURS in info.component.needs else None
     labels = _label_logits(count, generator) if LABELS in info.component.needs else None

@@ -75,6 +75,8 @@ def put_scores(arrays: Arrays, prefix: str, scores: Sequence[ClassScores]) -> No
             arrays[f"{prefix}certainty_{number}"] = source.certainty.float().cpu().numpy()
         if source.shrinkage is not None:
             arrays[f"{prefix}shrinkage_{number}"] = source.shrinkage.float().cpu().numpy()
+        if source.effects is not None:
+            arrays[f"{prefix}effects_{number}"] = source.effects.float().cpu().numpy()
 
 
 def scores_in(arrays: Mapping[str, NDArray[Any]], prefix: str, sources: Sequence[Source]) -> tuple[ClassScores, ...]:
@@ -91,6 +93,7 @@ def scores_in(arrays: Mapping[str, NDArray[Any]], prefix: str, sources: Sequence
             source.rule,
             _optional(arrays, f"{prefix}certainty_{number}"),
             _optional(arrays, f"{prefix}shrinkage_{number}"),
+            _optional(arrays, f"{prefix}effects_{number}"),
         )
         for number, source in enumerate(sources)
     )

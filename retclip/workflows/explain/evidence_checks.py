@@ -114,6 +114,8 @@ def _check_scores(scores: ClassScores, sizes: dict[str, int]) -> None:
         _check_numbers("certainty", scores.certainty, "n", sizes)
     if scores.shrinkage is not None:
         _check_numbers("shrinkage", scores.shrinkage, "n c", sizes)
+    if scores.effects is not None:
+        _check_numbers("effects", scores.effects, "n k", sizes)
     if scores.shares is not None:
         _check_numbers("shares", scores.shares, "n k", sizes)
 

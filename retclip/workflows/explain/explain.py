@@ -192,6 +192,7 @@ def _neighbours(
     ids = [near.ids[n, column] for column in columns]
     stored, unknown = store.segments.get(ids), VectorMaker(None, {})
     makers = store.segments.vector_makers(ids, str(evidence.settings.get("space", "")))
+    taught = next((source.effects for source in evidence.scores if source.effects is not None), None)
     return tuple(
         ExplainedNeighbour(
             id=near.ids[n, column],
@@ -199,6 +200,7 @@ def _neighbours(
             class_then=name_of(evidence, int(near.classes[n, column])),
             stored=stored.get(near.ids[n, column]),
             share=None if voter is None or voter.shares is None else float(voter.shares[n, column]),
+            effect=None if taught is None else float(taught[n, column]),
             vector_run=makers.get(near.ids[n, column], unknown).run,
             vector_components=makers.get(near.ids[n, column], unknown).components,
             barred=bool(barred[column]),

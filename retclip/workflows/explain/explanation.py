@@ -38,6 +38,7 @@ class ExplainedNeighbour:
     class_then: its label at that time.
     stored: the segment as it is stored now, None where it is gone.
     share: its contribution to the retrieval score of its class; None where the classifier does not give it.
+    effect: what its class would lose without it, by a classifier that neighbours teach; None where there is none.
     barred: whether the negative examples of its class kept it from voting (`algorithms.negative_examples`).
     vector_run, vector_components: the run that made its vector in the searched space, which differs from the segment's
     own run where the space was added; None and empty where unknown.
@@ -51,6 +52,7 @@ class ExplainedNeighbour:
     vector_run: int | None = None
     vector_components: Mapping[str, Any] = field(default_factory=dict)
     barred: bool = False
+    effect: float | None = None
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def rows_of(evidence: Evidence, masks: Sequence[int]) -> Rows:
     at = torch.tensor(list(masks), dtype=torch.int64)
     every = of_masks(side_by_side(neighbours, inputs.beyond), at)
     possible = None if inputs.possible is None else inputs.possible[at]
-    plain = tuple(scores_of_masks(replace(source, shares=None), at) for source in evidence.scores)
+    plain = tuple(scores_of_masks(replace(source, shares=None, effects=None), at) for source in evidence.scores)
     rows = Rows(every, plain, inputs.covered[at], possible, torch.arange(len(at)), torch.ones(len(at)))
     parts = inputs.parts
     if parts is None:
@@ -110,7 +110,7 @@ def rows_of(evidence: Evidence, masks: Sequence[int]) -> Rows:
     return Rows(
         _stacked(every, leaves),
         tuple(
-            _joined(first, scores_of_masks(replace(second, shares=None), leaf_rows))
+            _joined(first, scores_of_masks(replace(second, shares=None, effects=None), leaf_rows))
             for first, second in zip(plain, parts.scores, strict=True)
         ),
         torch.cat([rows.covered, parts.inputs.covered[leaf_rows]]),

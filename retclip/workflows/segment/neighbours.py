@@ -53,6 +53,9 @@ def search_neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: 
     others = tuple(number for number in others if number not in prepared.rest)
     classes = (*prepared.store_classes, *prepared.rest, *others)
     nearest = require_store(parts).nearest(vectors, classes, wanted, per_class, space, trusted, settings.min_trust)
+    if any(getattr(classifier.component, "reads_vectors", False) for classifier in parts.classifiers):
+        found = [segment for segment in dict.fromkeys(nearest.ids.ravel().tolist()) if segment is not None]
+        nearest = replace(nearest, vectors=require_store(parts).segments.vectors(found, space) if found else {})
     nearest = as_one_class(nearest, len(prepared.store_classes), len(prepared.rest)) if prepared.rest else nearest
     nearest = asked_alone(nearest, len(prepared.scored)) if others else nearest
     count, width = len(segments.covered), nearest.distances.shape[1]

@@ -99,6 +99,8 @@ def inputs_of_masks(inputs: DecisionInputs, masks: Tensor) -> DecisionInputs:
 
 def scores_of_masks(scores: ClassScores, masks: Tensor) -> ClassScores:
     """Return the scores of some masks. masks: (m,) int64."""
-    optional = {name: getattr(scores, name) for name in ("void", "speaks", "shares", "certainty", "shrinkage")}
+    optional = {
+        name: getattr(scores, name) for name in ("void", "speaks", "shares", "certainty", "shrinkage", "effects")
+    }
     picked = {name: rows[masks.to(rows.device)] for name, rows in optional.items() if rows is not None}
     return replace(scores, values=scores.values[masks.to(scores.values.device)], **picked)
