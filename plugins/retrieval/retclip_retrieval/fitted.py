@@ -27,7 +27,7 @@ class Fitted:
     """A classifier that fits a layer to each photo (`retclip.algorithms.image_fusion`)."""
 
     role = Role.RETRIEVAL
-    reads_vectors = True
+    reads_vectors, masks_together = True, True
 
     def __init__(self, settings: FittedSettings, device: Device) -> None:  # noqa: ARG002  runs where its inputs are
         self.settings = settings
@@ -39,7 +39,9 @@ class Fitted:
         vocabulary: Vocabulary,
         neighbours: Neighbours | None,
     ) -> ClassScores:
-        """Return (n, c) probabilities; every class is known, by its text alone where nothing of it was retrieved.
+        """Return (n, c) probabilities; a class that is stored and was not retrieved is told by its text alone.
+
+        `knows` is `neighbours.supported`, and a mask without a neighbour abstains, as in the vote.
 
         A neighbour that negative examples bar does not teach. A mask that covers no cell of the feature grid has no
         vector; its row is zero. Raises ConfigError without neighbours, their vectors or the names' text, and where
@@ -58,9 +60,10 @@ class Fitted:
         fitted = image_fusion(retrieved, classes.to(vectors.device), text, self.settings.ridge)
         values = fused_scores(fitted, vectors, self.settings.temperature)  # (n, c)
         values = torch.where(segments.covered[:, None], values, torch.zeros_like(values))
-        knows = torch.ones(len(vocabulary), dtype=torch.bool, device=values.device)
         effects = self._effects(fitted, segments, neighbours, list(taught))
-        return ClassScores(values, knows, self.role, classifier=NAME, speaks=segments.covered, effects=effects)
+        speaks = segments.covered & (neighbours.classes >= 0).any(dim=1).to(segments.covered.device)  # (n,)
+        knows = neighbours.supported.to(values.device)
+        return ClassScores(values, knows, self.role, classifier=NAME, speaks=speaks, effects=effects)
 
     def _effects(
         self, fitted: ImageFusion, segments: SegmentFeatures, neighbours: Neighbours, order: list[UUID]

@@ -91,6 +91,8 @@ def _company(classifier: Any, info: ComponentInfo) -> object:
     """A mask has its scores, alone and among others."""
     if classifier.role is Role.IN_VOCABULARY:
         return HEAD
+    if getattr(classifier, "masks_together", False):
+        return "it says that it judges the masks of a photo together"
     proposals, segments, words, near = _inputs(info)
     together = classifier.score(proposals, segments, words, near).values
     for n in range(len(segments.covered)):
