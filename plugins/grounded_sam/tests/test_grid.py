@@ -1,8 +1,11 @@
 """SAM's automatic masks: the library's own, coarser, best first."""
 
+import copy
+import statistics
+
 import pytest
 import torch
-from retclip_grounded_sam import GridSettings
+from retclip_grounded_sam import GridSettings, automatic_masks
 from retclip_grounded_sam.grid import Grid
 from retclip_grounded_sam.sam import sam_of
 from segment_anything import SamAutomaticMaskGenerator
@@ -11,6 +14,7 @@ from retclip.errors import ConfigError, WeightsDamaged
 from retclip.plugin.checks import checked_proposals
 from retclip.types import Device, Vocabulary
 
+MEDIANS = {"pred_iou_thresh": "predicted_iou", "stability_score_thresh": "stability_score"}
 LOOSE = {"points_per_side": 4, "pred_iou_thresh": 0.0, "stability_score_thresh": 0.0}
 
 
@@ -20,19 +24,63 @@ def propose(sam, image, **more):
         return checked_proposals(proposer.propose([image], Vocabulary((), ()), []), [image], "grounded_sam.grid")[0]
 
 
+def of_the_generator(sam, image, **settings):
+    """Masks (n, H, W) and predicted IoUs of segment-anything's own generator, best first."""
+    records = SamAutomaticMaskGenerator(sam, **{**LOOSE, **settings}).generate(image.pixels)
+    records.sort(key=lambda record: -record["predicted_iou"])
+    return torch.stack([torch.from_numpy(record["segmentation"]) for record in records]), [
+        record["predicted_iou"] for record in records
+    ]
+
+
 def test_they_are_the_generator_s_own(sam, photo):
     image = photo(48, 80)
-    found = propose(sam, image)
-    wanted = sorted(
-        SamAutomaticMaskGenerator(sam, **LOOSE).generate(image.pixels), key=lambda one: -one["predicted_iou"]
-    )
-    assert len(found) == len(wanted) > 0
-    assert torch.equal(found.masks.bool(), torch.stack([torch.from_numpy(one["segmentation"]) for one in wanted]))
-    assert found.objectness.tolist() == pytest.approx(
-        [min(1, max(0, one["predicted_iou"])) for one in wanted], abs=1e-6
-    )
-    assert found.prompts is None and found.detector_scores is None
-    assert torch.equal(found.mask_scores, found.objectness)
+    proposals = propose(sam, image)
+    masks, quality = of_the_generator(sam, image)
+    assert len(proposals) == len(masks) > 0
+    assert torch.equal(proposals.masks.bool(), masks)
+    assert proposals.objectness.tolist() == pytest.approx([min(1, max(0, share)) for share in quality], abs=1e-6)
+    assert proposals.prompts is None and proposals.detector_scores is None
+    assert torch.equal(proposals.mask_scores, proposals.objectness)
+
+
+@pytest.mark.parametrize("chunk", [1, 1 << 23])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"points_per_batch": 3},
+        {"box_nms_thresh": 0.95},
+        {"pred_iou_thresh": "median"},
+        {"stability_score_thresh": "median", "stability_score_offset": 0.05},
+        {"crop_n_layers": 1, "crop_nms_thresh": 0.9, "box_nms_thresh": 0.95},
+    ],
+    ids=lambda settings: " ".join(settings),
+)
+def test_settings_choose_the_masks_that_the_generator_s_choose(sam, photo, monkeypatch, settings, chunk):
+    monkeypatch.setattr(automatic_masks, "CHUNK", chunk)
+    image = photo(48, 80)
+    sam = copy.deepcopy(sam)
+    sam.mask_decoder.iou_prediction_head.layers[-1].bias.data += 0.5  # a random one predicts less than nothing
+    for name in settings.keys() & MEDIANS.keys():  # so that half of them stay
+        loose = {**LOOSE, **settings, "box_nms_thresh": 1.0, name: 0.0}
+        records = SamAutomaticMaskGenerator(sam, **loose).generate(image.pixels)
+        median = statistics.median(record[MEDIANS[name]] for record in records)
+        settings = {**settings, "box_nms_thresh": 1.0, name: median}
+        assert 0 < len(of_the_generator(sam, image, **settings)[0]) < len(records)
+    masks, quality = of_the_generator(sam, image, **settings)
+    assert len(masks) > 0
+    proposals = propose(sam, image, **settings)
+    assert torch.equal(proposals.masks.bool(), masks)
+    assert proposals.objectness.tolist() == pytest.approx([min(1, max(0, share)) for share in quality], abs=1e-6)
+
+
+def test_holes_and_islands_go_by_the_generator_s_function(sam, photo):
+    pytest.importorskip("cv2")
+    image, settings = photo(48, 80), {"min_mask_region_area": 30, "box_nms_thresh": 0.95}
+    masks, _ = of_the_generator(sam, image, **settings)
+    plain, _ = of_the_generator(sam, image, box_nms_thresh=0.95)
+    assert masks.shape != plain.shape or not torch.equal(masks, plain)
+    assert torch.equal(propose(sam, image, **settings).masks.bool(), masks)
 
 
 def test_a_large_photo_has_masks_on_a_coarse_grid(sam, photo):
