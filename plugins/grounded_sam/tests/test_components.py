@@ -56,7 +56,7 @@ def test_settings_that_cannot_be_are_refused(settings):
 def test_sam_s_published_parameters_are_the_defaults():
     given = find("grid").component.settings().model_dump()
     wanted = {
-        "points_per_side": 32, "points_per_batch": 64, "pred_iou_thresh": 0.88, "stability_score_thresh": 0.95,
+        "points_per_side": 32, "pred_iou_thresh": 0.88, "stability_score_thresh": 0.95,
         "stability_score_offset": 1.0, "box_nms_thresh": 0.7, "crop_n_layers": 0, "crop_nms_thresh": 0.7,
         "crop_overlap_ratio": 512 / 1500, "min_mask_region_area": 0,
     }  # fmt: skip
