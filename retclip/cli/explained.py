@@ -15,15 +15,8 @@ if TYPE_CHECKING:
     from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation, NegativeExample
     from retclip.workflows.explain.what_if import WhatIf
 
-KEYS = (
-    "share",
-    "effect",
-    "distance",
-    "label",
-    "said by",
-    "photo",
-    "id",
-)  # of a neighbour; label: what it was called then
+KEYS = ("share", "distance", "label", "said by", "photo", "id")  # of a neighbour; label: what it was called then
+EFFECT = "effect"  # of a layer that was fitted to the photo
 OTHERS = ("state", "detector", "mask", "made by", "weights", "box", "segment")
 NOW = "label now"  # empty where it still is
 SHORT_ID, SHOWN_CLASSES = 8, 5
@@ -56,6 +49,8 @@ def print_explanation(why: Explanation, wide: bool = False) -> None:
     rows = [_row(near) for near in why.neighbours]
     renamed = any(row[NOW] for row in rows)
     keys, optional = ((*KEYS, NOW), OTHERS) if renamed else (KEYS, (*OTHERS, NOW))
+    if any(row[EFFECT] for row in rows):
+        keys = (EFFECT, *keys)
     fitted_table("neighbours, nearest first", keys, optional, rows, wide)
     for run, components in sorted(_runs(why).items()):
         output.message(f"  run {run}, {components}")
@@ -116,9 +111,9 @@ def _row(near: ExplainedNeighbour) -> dict[str, Any]:
 
     share = None if near.share is None else f"{near.share:.4f}"
     effect = None if near.effect is None else f"{near.effect:+.4f}"
-    figures = {"share": share, "effect": effect, "distance": f"{near.distance:.4f}", "label": near.class_then}
+    figures = {"share": share, EFFECT: effect, "distance": f"{near.distance:.4f}", "label": near.class_then}
     names = {"id": str(near.id)[:SHORT_ID], "segment": near.id}
-    cells = {**dict.fromkeys((*KEYS, *OTHERS, NOW)), **figures, **names}
+    cells = {**dict.fromkeys((*KEYS, EFFECT, *OTHERS, NOW)), **figures, **names}
     stored = near.stored
     if stored is None:
         return {**cells, NOW: "gone"}
