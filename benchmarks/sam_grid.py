@@ -63,7 +63,10 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     from retclip_grounded_sam import GridSettings
     from retclip_grounded_sam.automatic_masks import AutomaticMasks
     from retclip_grounded_sam.sam import quick
+    from retclip_grounded_sam.sam_masks import SamMasks
     from segment_anything import SamAutomaticMaskGenerator, SamPredictor, sam_model_registry
+
+    from retclip.types import Device
 
     torch.manual_seed(0)
     sam = sam_model_registry["vit_b"]().eval().requires_grad_(False)
@@ -73,10 +76,10 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     settings = {"points_per_side": asked.points, "pred_iou_thresh": asked.threshold or 0.0, **LOOSE}
     with torch.inference_mode():
         if asked.only == "threshold":
-            _, quality = AutomaticMasks(sam, GridSettings(**settings)).masks(pixels)
+            _, quality = AutomaticMasks(SamMasks(sam, Device()), GridSettings(**settings)).masks(pixels)
             return {"threshold": float(quality.quantile(1 - asked.kept))}
         if asked.only == "retclip":
-            automatic = AutomaticMasks(quick(sam), GridSettings(**settings, side=max(pixels.shape)))
+            automatic = AutomaticMasks(SamMasks(quick(sam), Device()), GridSettings(**settings, side=max(pixels.shape)))
             work = lambda: automatic.masks(pixels)[0].bool().numpy()  # noqa: E731
         else:
             generator = SamAutomaticMaskGenerator(sam, **settings)

@@ -15,15 +15,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from jaxtyping import Bool, Float, Int64
-from segment_anything import SamAutomaticMaskGenerator, SamPredictor
+from segment_anything import SamAutomaticMaskGenerator
 from segment_anything.utils import amg
 from torch import Tensor
 from torchvision.ops import box_area, nms
 
 if TYPE_CHECKING:
-    from segment_anything.modeling import Sam
-
     from retclip_grounded_sam import GridSettings
+    from retclip_grounded_sam.sam_masks import SamMasks
 
 CHUNK = 1 << 23  # pixels painted together: 32 MB of float32
 
@@ -72,10 +71,13 @@ class Candidates:
 
 
 class AutomaticMasks:
-    """A SAM on its device, prompted with a grid of points in the photo and, where asked, in crops of it."""
+    """A SAM prompted with a grid of points in the photo and, where asked, in crops of it.
 
-    def __init__(self, sam: Sam, settings: GridSettings) -> None:
-        self.sam, self.settings, self.predictor = sam, settings, SamPredictor(sam)
+    sam_masks: the SAM on its device.
+    """
+
+    def __init__(self, sam_masks: SamMasks, settings: GridSettings) -> None:
+        self.sam_masks, self.settings, self.threshold = sam_masks, settings, float(sam_masks.sam.mask_threshold)
         self.points = amg.build_all_layer_point_grids(settings.points_per_side, settings.crop_n_layers, 1)
 
     def masks(self, pixels: np.ndarray) -> tuple[Float[Tensor, "n y x"], Float[Tensor, "n"]]:
@@ -103,37 +105,33 @@ class AutomaticMasks:
     def _of_crop(self, pixels: np.ndarray, box: tuple[int, ...], layer: int, number: int) -> tuple[Crop, Candidates]:
         """Return the masks of one crop, without duplicates."""
         x0, y0, x1, y1 = box
-        self.predictor.set_image(np.ascontiguousarray(pixels[y0:y1, x0:x1]))
-        crop = Crop((x0, y0, x1, y1), tuple(self.predictor.input_size))
+        embedding = self.sam_masks.embedded(pixels[y0:y1, x0:x1])
+        crop = Crop((x0, y0, x1, y1), self.sam_masks.framed((y1 - y0, x1 - x0)))
         points = self.points[layer] * np.array(crop.size)[None, ::-1]
-        places = torch.as_tensor(self.predictor.transform.apply_coords(points, crop.size), device=self.sam.device)
-        batches = [
-            self._stable(logits, quality, crop, number, (pixels.shape[0], pixels.shape[1]))
-            for logits, quality in map(self._decoded, places.split(self.settings.points_per_batch))
-        ]
-        self.predictor.reset_image()
-        found = Candidates.joined(batches)
-        return crop, found.picked(nms(found.boxes.float(), found.quality, self.settings.box_nms_thresh))
+        places = torch.as_tensor(self.sam_masks.resize.apply_coords(points, crop.size), device=embedding.device)
+        candidates = Candidates.joined(
+            [
+                self._stable(*self._decoded(embedding, batch), crop, number, (pixels.shape[0], pixels.shape[1]))
+                for batch in places.split(self.settings.points_per_batch)
+            ]
+        )
+        kept = nms(candidates.boxes.float(), candidates.quality, self.settings.box_nms_thresh)
+        return crop, candidates.picked(kept)
 
-    def _decoded(self, places: Float[Tensor, "p 2"]) -> tuple[Float[Tensor, "n s s"], Float[Tensor, "n"]]:
+    def _decoded(
+        self, embedding: Tensor, places: Float[Tensor, "p 2"]
+    ) -> tuple[Float[Tensor, "n s s"], Float[Tensor, "n"]]:
         """Return the three masks of each point whose predicted IoU is high enough."""
         labels = torch.ones(len(places), 1, dtype=torch.int, device=places.device)
-        sparse, dense = self.sam.prompt_encoder(points=(places[:, None], labels), boxes=None, masks=None)
-        logits, quality = self.sam.mask_decoder(
-            image_embeddings=self.predictor.features,
-            image_pe=self.sam.prompt_encoder.get_dense_pe(),
-            sparse_prompt_embeddings=sparse,
-            dense_prompt_embeddings=dense,
-            multimask_output=True,
-        )
-        logits, quality = logits.float().flatten(0, 1), quality.float().flatten()
+        logits, quality = self.sam_masks.alternatives(embedding, None, (places[:, None], labels), multimask=True)
+        logits, quality = logits.flatten(0, 1), quality.flatten()
         least = self.settings.pred_iou_thresh
         good = quality > least if least > 0 else torch.ones_like(quality, dtype=torch.bool)
         return logits[good], quality[good]
 
     def _stable(self, logits: Tensor, quality: Tensor, crop: Crop, number: int, size: tuple[int, int]) -> Candidates:
         """Return those whose pixels hardly depend on the threshold, and that no edge of the crop cuts off."""
-        threshold, offset = self.sam.mask_threshold, self.settings.stability_score_offset
+        threshold, offset = self.threshold, self.settings.stability_score_offset
         stable, boxes = [torch.zeros(0, dtype=torch.bool, device=logits.device)], [logits.new_zeros(0, 4).long()]
         for part in logits.split(_together(crop.size)):
             pixels = self._enlarged(part, crop)  # (m, h, w) logits
@@ -148,7 +146,7 @@ class AutomaticMasks:
         return Candidates(logits, quality, in_photo, torch.full_like(quality, number, dtype=torch.long)).picked(kept)
 
     def _enlarged(self, logits: Float[Tensor, "m s s"], crop: Crop) -> Float[Tensor, "m h w"]:
-        pixels: Tensor = self.sam.postprocess_masks(logits[:, None], crop.framed, crop.size)[:, 0]
+        pixels: Tensor = self.sam_masks.sam.postprocess_masks(logits[:, None], crop.framed, crop.size)[:, 0]
         return pixels
 
     def _painted(
@@ -160,7 +158,7 @@ class AutomaticMasks:
         for number, logits in of_crops:
             crop = crops[number]
             for part in logits.split(_together(size)):
-                inside = self._enlarged(part, crop) > self.sam.mask_threshold
+                inside = self._enlarged(part, crop) > self.threshold
                 yield amg.uncrop_masks(inside, list(crop.box), *size)
 
     def _coarse(self, masks: Bool[Tensor, "m H W"]) -> Float[Tensor, "m y x"]:

@@ -61,7 +61,7 @@ class Boxes:
 
     def _masks(self, image: Image, boxes: Tensor) -> tuple[Tensor, Tensor]:
         """Return mask logits (m, side/4, side/4) in SAM's padded input and predicted IoU (m,), one mask per box."""
-        embedding = self.masks.embedded(image)
+        embedding = self.masks.embedded(image.pixels)
         scaled = self.masks.resize.apply_boxes_torch(boxes.to(embedding.device), image.size)
         decoded = self.batches.run(list(scaled), lambda batch: self._decoded(embedding, torch.stack(list(batch))))
         masks, quality = zip(*decoded, strict=True)

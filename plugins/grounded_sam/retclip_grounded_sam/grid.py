@@ -12,6 +12,7 @@ from retclip.errors import ConfigError
 from retclip.types import DenseFeatures, Device, Image, MaskProposals, Vocabulary
 from retclip_grounded_sam.automatic_masks import AutomaticMasks
 from retclip_grounded_sam.sam import load_sam
+from retclip_grounded_sam.sam_masks import SamMasks
 
 if TYPE_CHECKING:
     from segment_anything.modeling import Sam
@@ -26,7 +27,7 @@ class Grid:
         if settings.min_mask_region_area and find_spec("cv2") is None:
             todo = "pip install opencv-python-headless, or set min_mask_region_area = 0"
             raise ConfigError("opencv, which removes small holes and islands", "no module cv2", todo)
-        self.automatic = AutomaticMasks(sam.to(device.torch_device), settings)
+        self.automatic = AutomaticMasks(SamMasks(sam, device), settings)
 
     @classmethod
     def load(cls, settings: GridSettings, device: Device) -> Grid:

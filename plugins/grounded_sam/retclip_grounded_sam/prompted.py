@@ -58,7 +58,7 @@ class Prompted:
         regions = [region for region in image.regions if region.class_name in names]
         if not regions:
             return no_masks(image)
-        embedding = self.masks.embedded(image)
+        embedding = self.masks.embedded(image.pixels)
         results: list[tuple[Tensor, Tensor]] = [(embedding, embedding)] * len(regions)
         for group in _same_prompt_form(regions):  # batched by form, because padding would change SAM's masks
             members = [regions[n] for n in group]
