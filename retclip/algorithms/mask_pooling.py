@@ -9,6 +9,8 @@ rule (bilinear sampling, then > 0), kept for agreement: at stride 32 it loses 94
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 from jaxtyping import Bool, Float
@@ -39,15 +41,15 @@ def area_weights(
     Worked example: one row of masks (1, 0, 0) onto 2 cells; each cell is 1.5 mask pixels wide, so the first is covered
     by 1 / 1.5 = 2/3 and the second by 0.
     """
-    grid = masks.owners.shape if isinstance(masks, MaskMap) else masks.shape[1:]
-    rows, columns = (_overlap(*sides, steps) for sides in zip(grid, size, extent, strict=True))  # (h, y), (w, x)
     if isinstance(masks, MaskMap):
-        return _map_weights(masks, rows.to(masks.owners.device), columns.to(masks.owners.device))
+        device, grid = masks.owners.device, masks.owners.shape
+        return _map_weights(masks, *(side.to(device) for side in _overlaps(grid, size, extent, steps)))
     masks = at_least_float32(masks)
+    grid = masks.shape[1:]
     whole = extent == (1.0, 1.0) and not any(fine % coarse for fine, coarse in zip(grid, size, strict=True))
     if whole and not steps and len(masks):
         return F.avg_pool2d(masks, (grid[0] // size[0], grid[1] // size[1]))  # every mask cell lies in one cell
-    rows, columns = rows.to(masks), columns.to(masks)
+    rows, columns = (side.to(masks) for side in _overlaps(grid, size, extent, steps))  # (h, y), (w, x)
     with torch.autocast(masks.device.type, enabled=False):
         return rows @ masks @ columns.T  # (h, y) (n, y, x) (x, w) -> (n, h, w)
 
@@ -106,6 +108,14 @@ def _map_weights(masks: MaskMap, rows: Float[Tensor, "h y"], columns: Float[Tens
     place = (masks.owners[y][:, x] + 1) * cells + h[:, None] * len(columns) + w  # (a, b)
     shares = rows[h, y][:, None] * columns[w, x]  # (a, b) float64
     return torch.bincount(place.flatten(), shares.flatten(), minlength=cells * shape[0]).view(shape)[1:].float()
+
+
+def _overlaps(
+    grid: Sequence[int], size: tuple[int, int], extent: tuple[float, float], steps: int
+) -> tuple[Float[Tensor, "h y"], Float[Tensor, "w x"]]:
+    """Return `_overlap` of the rows and of the columns."""
+    rows, columns = (_overlap(*sides, steps) for sides in zip(grid, size, extent, strict=True))
+    return rows, columns
 
 
 def _overlap(fine: int, coarse: int, extent: float, steps: int) -> Float[Tensor, "coarse fine"]:

@@ -48,9 +48,8 @@ from retclip.errors import DataError, RetCLIPError, StoreMissing
 from retclip.escaping import HarmlessFormatter
 from retclip.workflows.training.stop_signal import RaisingStopSignal, exit_code
 
-COLLECTED = (
-    20_000  # new objects between two collections, not 700: what imports make stays, and was looked through often
-)
+# New objects between two collections, not 700: what imports make stays, and was looked through often.
+COLLECTED = 20_000
 
 app = typer.Typer(
     name="retclip",
