@@ -69,13 +69,29 @@ def rows() -> dict[str, Settings]:
     return {PLUS: whole, **without, **added, **{f"{part} {ALONE}": values for part, values in LEFT_OUT.items()}}
 
 
-def cached(out: Path, name: str, stored: int, shown: int, split: str) -> tuple[ScoreCache, dict[str, Trial], Rescorer]:
-    """The scores of the shown scenes with store `name`, and what is tried on them."""
-    scenes = f"miniature.scenes:{out / 'scenes'}?"
-    store = out / f"store_{name}"
+def built(out: Path, name: str, stored: int) -> tuple[str, Path]:
+    """The address of all scenes, and the store `name`, made where it is not there yet."""
+    scenes, store = f"miniature.scenes:{out / 'scenes'}?", out / f"store_{name}"
     if not store.exists():
         with retclip.open(store, create=True, preset=BASE, settings=BUILD[name]) as memory:
             memory.build(f"{scenes}{SOURCES[name]}&count={stored}")
+    return scenes, store
+
+
+def options(about: str, out: Path, shown: int, split: str) -> argparse.ArgumentParser:
+    """The options of a comparison on cached scenes, with these defaults."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=out)
+    parser.add_argument("--stored", type=int, default=300, help="scenes in each store")
+    parser.add_argument("--shown", type=int, default=shown, help="scenes that are counted")
+    parser.add_argument("--split", choices=("val", "test"), default=split)
+    parser.add_argument("--stores", nargs="+", choices=sorted(SOURCES), default=sorted(SOURCES))
+    return parser
+
+
+def cached(out: Path, name: str, stored: int, shown: int, split: str) -> tuple[ScoreCache, dict[str, Trial], Rescorer]:
+    """The scores of the shown scenes with store `name`, and what is tried on them."""
+    scenes, store = built(out, name, stored)
     with retclip.open(store, preset=PLUS) as memory:
         wanted = memory.settings
     with retclip.open(store, preset=BASE, settings=SUM) as memory:
@@ -175,14 +191,9 @@ def table(name: str, answers: Answers) -> str:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("/tmp/methods"))
-    parser.add_argument("--stored", type=int, default=300, help="scenes in each store")
-    parser.add_argument("--shown", type=int, default=200, help="scenes that the two presets are compared on")
+    parser = options(__doc__, Path("/tmp/methods"), 200, "test")
     parser.add_argument("--ablated", type=int, default=100, help="the first of them, for the rows of the parts")
     parser.add_argument("--no-judge", dest="judge", action="store_false", help="the rows of the parts alone")
-    parser.add_argument("--split", choices=("val", "test"), default="test")
-    parser.add_argument("--stores", nargs="+", choices=sorted(SOURCES), default=sorted(SOURCES))
     asked = parser.parse_args()
     claim_folder(asked.out, "benchmark")
     for name in asked.stores:

@@ -9,7 +9,6 @@ of one of these and the vote. Changes of PQ against the vote are paired, with 95
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +16,12 @@ from uuid import UUID
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  (torch's own convention)
-from methods import BUILD, DRAWINGS, QUALITY, SOURCES, difference, quality_of
+from methods import DRAWINGS, QUALITY, built, difference, options, quality_of
 from torch import Tensor
 
 import retclip
 from retclip.algorithms.bootstrap import drawings
-from retclip.algorithms.image_fusion import fused_scores, image_fusion
+from retclip.algorithms.image_fusion import class_texts, fused_scores, image_fusion
 from retclip.algorithms.prototypes import prototype_scores, prototypes
 from retclip.own_files import claim_folder
 from retclip.types import Role, Vocabulary
@@ -49,10 +47,7 @@ class Stored:
 
 def cached(out: Path, name: str, stored: int, shown: int, split: str) -> tuple[ScoreCache, Trial, Stored]:
     """The scores of the shown scenes with store `name`, the preset, and what is stored."""
-    scenes, store = f"miniature.scenes:{out / 'scenes'}?", out / f"store_{name}"
-    if not store.exists():
-        with retclip.open(store, create=True, preset=PRESET, settings=BUILD[name]) as memory:
-            memory.build(f"{scenes}{SOURCES[name]}&count={stored}")
+    scenes, store = built(out, name, stored)
     with retclip.open(store, preset=PRESET) as memory:
         parts = memory.session.segmenter()
         source = memory.source(f"{scenes}split={split}&count={shown}")
@@ -71,8 +66,7 @@ def cached(out: Path, name: str, stored: int, shown: int, split: str) -> tuple[S
 def retrievals(cache: ScoreCache, stored: Stored) -> dict[str, Retrieval]:
     """The rows of the table."""
     words = cache.vocabulary
-    text = torch.zeros(len(words), stored.vectors.shape[1])
-    text = F.normalize(text.index_add(0, torch.as_tensor(words.row_class), words.text.float()), dim=1)
+    text = class_texts(words.text.float(), torch.as_tensor(words.row_class), len(words))
     means, of_three = (prototypes(stored.vectors, stored.classes, count) for count in (1, 3))
 
     def fitted(scored: ScoredMasks) -> Tensor:
@@ -111,13 +105,7 @@ def with_retrieval(scored: ScoredMasks, rule: Retrieval) -> ScoredMasks:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("/tmp/taught"))
-    parser.add_argument("--stored", type=int, default=300, help="scenes in each store")
-    parser.add_argument("--shown", type=int, default=100, help="scenes that the rows are counted on")
-    parser.add_argument("--split", choices=("val", "test"), default="val")
-    parser.add_argument("--stores", nargs="+", choices=sorted(SOURCES), default=sorted(SOURCES))
-    asked = parser.parse_args()
+    asked = options(__doc__, Path("/tmp/taught"), 100, "val").parse_args()
     claim_folder(asked.out, "benchmark")
     for name in asked.stores:
         cache, trial, stored = cached(asked.out, name, asked.stored, asked.shown, asked.split)

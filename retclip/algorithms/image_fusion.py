@@ -64,6 +64,14 @@ def image_fusion(
     return ImageFusion(rows, inverse, inverse @ F.one_hot(labels, count).double())
 
 
+def class_texts(text: Float[Tensor, "r d"], row_class: Int64[Tensor, "r"], classes: int) -> Float[Tensor, "c d"]:
+    """Return a unit vector of each class, the mean of its terms.
+
+    text: (r, d) unit vectors of names and synonyms; row_class: (r,) the class of each.
+    """
+    return F.normalize(text.new_zeros(classes, text.shape[1]).index_add(0, row_class, text), dim=1)
+
+
 def fused_logits(fitted: ImageFusion, vectors: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
     """Return W v of each mask, float64. vectors: (n, d) unit length."""
     return vectors.double() @ fitted.rows.T @ fitted.dual

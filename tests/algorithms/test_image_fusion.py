@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retclip.algorithms.image_fusion import fused_logits, fused_scores, image_fusion, without_each
+from retclip.algorithms.image_fusion import class_texts, fused_logits, fused_scores, image_fusion, without_each
 
 
 def drawn(seed, segments=5, count=3, dim=4):
@@ -65,3 +65,9 @@ def test_a_class_that_nothing_shows_is_told_by_its_text():
     retrieved, classes, text, _ = drawn(3)
     scores = fused_scores(image_fusion(retrieved, classes, text, 1.0), text[2:], 0.02)
     assert int(scores.argmax()) == 2 and float(scores.sum()) == pytest.approx(1.0)
+
+
+def test_a_class_s_text_is_the_unit_mean_of_its_terms():
+    text = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
+    means = class_texts(text, torch.tensor([0, 0, 1]), 2)
+    assert torch.allclose(means, torch.tensor([[0.5**0.5, 0.5**0.5], [0.6, 0.8]]))

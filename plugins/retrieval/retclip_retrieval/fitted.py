@@ -7,9 +7,8 @@ from uuid import UUID
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812  (torch's own convention)
 
-from retclip.algorithms.image_fusion import ImageFusion, fused_scores, image_fusion, without_each
+from retclip.algorithms.image_fusion import ImageFusion, class_texts, fused_scores, image_fusion, without_each
 from retclip.algorithms.negative_examples import barred_voters
 from retclip.errors import ConfigError
 from retclip.types import ClassScores, Role
@@ -60,15 +59,18 @@ class Fitted:
         fitted = image_fusion(retrieved, classes.to(vectors.device), text, self.settings.ridge)
         values = fused_scores(fitted, vectors, self.settings.temperature)  # (n, c)
         values = torch.where(segments.covered[:, None], values, torch.zeros_like(values))
-        effects = self._effects(fitted, segments, neighbours, list(taught))
+        effects = self._effects(fitted, values, segments, neighbours, list(taught))
         speaks = segments.covered & (neighbours.classes >= 0).any(dim=1).to(segments.covered.device)  # (n,)
         knows = neighbours.supported.to(values.device)
         return ClassScores(values, knows, self.role, classifier=NAME, speaks=speaks, effects=effects)
 
     def _effects(
-        self, fitted: ImageFusion, segments: SegmentFeatures, neighbours: Neighbours, order: list[UUID]
+        self, fitted: ImageFusion, values: Tensor, segments: SegmentFeatures, neighbours: Neighbours, order: list[UUID]
     ) -> Tensor:
-        """Return (n, k) what the score of each neighbour's class loses without it. order: of the fitted rows."""
+        """Return (n, k) what the score of each neighbour's class loses without it.
+
+        values: (n, c) the scores; order: of the fitted rows.
+        """
         effects, row_of = torch.zeros_like(neighbours.distances), {segment: row for row, segment in enumerate(order)}
         for n in segments.covered.nonzero()[:, 0].tolist():
             places = [(k, row_of[segment]) for k, segment in enumerate(neighbours.ids[n]) if segment in row_of]
@@ -77,7 +79,7 @@ class Fitted:
             columns, rows = torch.tensor(places, device=fitted.rows.device).T  # (r,), (r,)
             vector, labels = segments.vectors[n], neighbours.classes[n].to(fitted.rows.device)[columns][:, None]
             left = torch.softmax(without_each(fitted, vector, rows) / self.settings.temperature, dim=1)  # (r, c)
-            own = fused_scores(fitted, vector[None], self.settings.temperature)[0][labels[:, 0].clamp(min=0)]  # (r,)
+            own = values[n][labels[:, 0].clamp(min=0)]  # (r,)
             change = own - left.gather(1, labels.clamp(min=0))[:, 0].to(own)
             effects[n, columns.to(effects.device)] = change.clamp(-1.0, 1.0).to(effects)
         return effects
@@ -110,5 +112,4 @@ class Fitted:
             todo = "choose a backbone with a text tower, or drop the classifier"
             raise ConfigError(f"text vectors for classifier '{NAME}'", f"none of {segments.space.backbone}", todo)
         rows = torch.as_tensor(vocabulary.row_class, device=segments.vectors.device)
-        text = vocabulary.text.to(segments.vectors)
-        return F.normalize(text.new_zeros(len(vocabulary), text.shape[1]).index_add(0, rows, text), dim=1)
+        return class_texts(vocabulary.text.to(segments.vectors), rows, len(vocabulary))
