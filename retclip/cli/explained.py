@@ -111,7 +111,7 @@ def _row(near: ExplainedNeighbour) -> dict[str, Any]:
 
     share = None if near.share is None else f"{near.share:.4f}"
     effect = None if near.effect is None else f"{near.effect:+.4f}"
-    figures = {"share": share, EFFECT: effect, "distance": f"{near.distance:.4f}", "label": near.class_then}
+    figures = {"share": share, EFFECT: effect, "distance": f"{near.distance:.4f}", "label": near.label}
     names = {"id": str(near.id)[:SHORT_ID], "segment": near.id}
     cells = {**dict.fromkeys((*KEYS, EFFECT, *OTHERS, NOW)), **figures, **names}
     stored = near.stored
@@ -120,7 +120,7 @@ def _row(near: ExplainedNeighbour) -> dict[str, Any]:
     scores = {"detector": stored.detector_score, "mask": stored.mask_score}
     return {
         **cells,
-        NOW: stored.class_name if stored.class_name != near.class_then else None,
+        NOW: near.renamed,
         "said by": f"{stored.said_by} {stored.labelled_by}",
         "photo": Path(stored.image_uri).name,
         "state": stored.status,

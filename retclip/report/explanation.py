@@ -138,7 +138,7 @@ def _neighbour(neighbour: ExplainedNeighbour, rank: int, why: Explanation) -> tu
     share = "" if neighbour.share is None else f"share {neighbour.share:.4f}, "
     effect = "" if neighbour.effect is None else f"effect {neighbour.effect:+.4f}, "
     figures = f"{share}{effect}distance {neighbour.distance:.4f}"
-    return f"{rank}. {neighbour.class_then}{marked}", figures, *_provenance(neighbour.class_then, neighbour.stored)
+    return f"{rank}. {neighbour.label}{marked}", figures, *_provenance(neighbour)
 
 
 def _negatives(tiles: _Tiles, negatives: Sequence[NegativeExample], top: int) -> None:
@@ -157,13 +157,14 @@ def _negatives(tiles: _Tiles, negatives: Sequence[NegativeExample], top: int) ->
                    (f"not {example.class_name}", figures, kept, *photo))  # fmt: skip
 
 
-def _provenance(class_then: str, stored: StoredSegment | None) -> tuple[str, ...]:
+def _provenance(neighbour: ExplainedNeighbour) -> tuple[str, ...]:
     """Return a neighbour's label source, photo and data set, proposer and its scores, and weights."""
+    stored = neighbour.stored
     if stored is None:
         return ("no longer in the store",)
     detector, mask = stored.detector_score, stored.mask_score
     behind = {"detector": detector, "mask": mask} if (detector, mask) != (None, None) else {"score": stored.score}
-    now = "" if stored.class_name == class_then else f", now {stored.class_name}"
+    now = "" if neighbour.renamed is None else f", now {neighbour.renamed}"
     return (
         f"said by {stored.said_by}, {stored.labelled_by}{now}",
         f"{Path(stored.image_uri).name}",

@@ -132,7 +132,7 @@ def _neighbours(why: Explanation) -> tuple[VotingNeighbour, ...]:
     cutter = CropCutter()
     return tuple(
         VotingNeighbour(
-            near.class_then, near.distance, near.share, Path(near.stored.image_uri).name if near.stored else "gone",
+            near.label, near.distance, near.share, Path(near.stored.image_uri).name if near.stored else "gone",
             _picture(cutter, near),
         )
         for near in voted[:NEIGHBOURS]

@@ -21,7 +21,7 @@ from retclip.errors import ConfigError, DataError
 from retclip.names import LabelMatch
 from retclip.own_files import require_replaceable
 from retclip.store.records import StoredSegment
-from retclip.types import SegmentInfo
+from retclip.types import REST, SegmentInfo
 from retclip.workflows.explain.margin import Margin
 from retclip.workflows.explain.what_if import WhatIf
 
@@ -53,6 +53,20 @@ class ExplainedNeighbour:
     vector_components: Mapping[str, Any] = field(default_factory=dict)
     barred: bool = False
     effect: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Its label at that time; of one that was not asked for what it is stored as, too."""
+        if self.stored is None or self.class_then != REST:
+            return self.class_then
+        return f"{self.stored.class_name} {REST}"
+
+    @property
+    def renamed(self) -> str | None:
+        """What it is called now, None where it is called so still, is gone, or was not asked for."""
+        if self.stored is None or self.class_then in (REST, self.stored.class_name):
+            return None
+        return self.stored.class_name
 
 
 @dataclass(frozen=True)

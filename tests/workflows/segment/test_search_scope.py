@@ -64,6 +64,8 @@ def test_it_is_explained_and_asked_what_if(built, scene, tmp_path):
         assert set(why.votes()) <= set(ASKED)
         near = [one for one in why.neighbours if one.class_then == "(not asked)"]
         assert all(one.share == 0.0 and one.stored.class_name not in ASKED for one in near)
+        assert near and [one.label for one in near] == [f"{one.stored.class_name} (not asked)" for one in near]
+        assert {one.renamed for one in near} == {None}  # nobody gave it another label since
         own = [one.id for one in why.neighbours if one.class_then == segment.class_name][:1]
         assert memory.explain(result, segment.id, without=own).what_if.left_out == 1
         save_evidence(tmp_path / "a.evidence.npz", result.panoptic, result.evidence)
