@@ -67,7 +67,6 @@ def retrievals(cache: ScoreCache, stored: Stored) -> dict[str, Retrieval]:
     """The rows of the table."""
     words = cache.vocabulary
     text = class_texts(words.text.float(), torch.as_tensor(words.row_class), len(words))
-    means, of_three = (prototypes(stored.vectors, stored.classes, count) for count in (1, 3))
 
     def fitted(scored: ScoredMasks) -> Tensor:
         ids = scored.neighbours.ids[:, :NEAREST].ravel().tolist()
@@ -76,12 +75,20 @@ def retrievals(cache: ScoreCache, stored: Stored) -> dict[str, Retrieval]:
         return fused_scores(layer, scored.segments.vectors, TEMPERATURE)
 
     alone: dict[str, Retrieval] = {
-        "class means": lambda scored: prototype_scores(scored.segments.vectors, means, len(words), TEMPERATURE),
-        "k-means of 3": lambda scored: prototype_scores(scored.segments.vectors, of_three, len(words), TEMPERATURE),
+        "class means": of_prototypes(stored, len(words), 1),
+        "k-means of 3": of_prototypes(stored, len(words), 3),
         "layer of the photo": fitted,
     }
     beside = {f"{name}, beside the vote": _beside(rule) for name, rule in alone.items()}
     return {"the vote": voted, **{f"{name}, instead of the vote": rule for name, rule in alone.items()}, **beside}
+
+
+def of_prototypes(stored: Stored, classes: int, count: int) -> Retrieval:
+    """Scores by `count` prototypes of each class."""
+    of_each = [prototypes(stored.vectors[stored.classes == label].numpy(), count) for label in range(classes)]
+    owners = torch.tensor([label for label, found in enumerate(of_each) for _ in found])
+    table = torch.from_numpy(np.stack([each.vector for found in of_each for each in found]))
+    return lambda scored: prototype_scores(1.0 - scored.segments.vectors @ table.T, owners, classes, TEMPERATURE)
 
 
 def voted(scored: ScoredMasks) -> Tensor:

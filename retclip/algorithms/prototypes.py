@@ -4,9 +4,10 @@
     k-means   p_1 .. p_m = the centres of k-means over the class's unit vectors, brought to unit length
     s_c       = softmax over the classes with a prototype of  max over the prototypes p of c of cos(v, p) / t
 
-A class with no more vectors than `count` keeps each as its own prototype. Segments in quarantine and negative examples
-are not to be among the vectors: who collects them leaves them out. `Prototypes.members` traces each prototype back to
-the vectors that it is made of. k-means is scipy's, seeded, so that the same vectors give the same prototypes.
+A class with no more different vectors than `count` keeps each as its own prototype. Segments in quarantine and those
+that were rejected for their own label are not to be among the vectors: who collects them leaves them out.
+`Prototype.members` traces each back to the vectors that it is made of. k-means is scikit-learn's, seeded, so that the
+same vectors give the same prototypes.
 """
 
 from __future__ import annotations
@@ -17,77 +18,70 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from numpy.typing import NDArray
-from scipy.cluster.vq import kmeans2
 from torch import Tensor
 
-ITERATIONS, SEED = 20, 0
+SEED = 0
 
 
 @dataclass(frozen=True, eq=False)
-class Prototypes:
-    """The prototypes of some classes.
+class Prototype:
+    """A prototype of a class.
 
-    vectors: (p, d) float32 of unit length.
-    classes: (p,) int64 the class of each.
-    members: for each the indices of the vectors that it is made of, rising.
+    vector: (d,) float32 of unit length.
+    members: (m,) int64 which of the class's vectors it is made of, the nearest to it first.
     """
 
-    vectors: Tensor
-    classes: Tensor
-    members: tuple[NDArray[np.int64], ...]
+    vector: NDArray[np.float32]
+    members: NDArray[np.int64]
 
 
-def prototypes(vectors: Float[Tensor, "m d"], classes: Int64[Tensor, "m"], count: int) -> Prototypes:
-    """Return at most `count` prototypes of each class, class by class.
+def prototypes(vectors: Float[np.ndarray, "m d"], count: int) -> tuple[Prototype, ...]:
+    """Return at most `count` prototypes of a class, that with the most members first.
 
-    vectors: (m, d) unit length.
-    classes: (m,) class index of each.
+    vectors: (m, d) float32 of unit length, of the class's segments.
     count: at least 1; 1 = the mean.
 
-    Worked example: (1, 0) and (0, 1) of one class have the mean (0.5, 0.5), so the prototype (0.707, 0.707) of both.
+    Worked example: (1, 0) and (0, 1) have the mean (0.5, 0.5), so with count = 1 the prototype (0.707, 0.707) of both.
     """
-    of_each, labels = classes.cpu().numpy(), list[int]()
-    centres, members = list[NDArray[np.float32]](), list[NDArray[np.int64]]()
-    for label in np.unique(of_each).tolist():
-        at = np.flatnonzero(of_each == label)
-        for part in _parts(vectors[torch.from_numpy(at)].float().cpu().numpy(), count):
-            centre = vectors[torch.from_numpy(at[part])].float().cpu().numpy().mean(axis=0)
-            centres.append(centre / max(float(np.linalg.norm(centre)), 1e-12))
-            members.append(at[part])
-            labels.append(label)
-    table = np.stack(centres) if centres else np.zeros((0, vectors.shape[1]), dtype=np.float32)
-    return Prototypes(
-        torch.from_numpy(table).to(vectors.device), torch.tensor(labels, dtype=torch.int64), tuple(members)
-    )
+    parts = sorted(_parts(vectors, count), key=lambda part: (-len(part), int(part[0])))
+    return tuple(_prototype(vectors, part) for part in parts)
 
 
 def prototype_scores(
-    vectors: Float[Tensor, "n d"], found: Prototypes, classes: int, temperature: float
+    distances: Float[Tensor, "n p"], owners: Int64[Tensor, "p"], classes: int, temperature: float
 ) -> Float[Tensor, "n c"]:
     """Return s_c of the module for each mask; a class without a prototype scores 0.
 
-    vectors: (n, d) unit length, of the masks.
+    distances: (n, p) cosine distance of each mask to each prototype, inf = the mask has no vector; then it scores 0.
+    owners: (p,) the class of each prototype.
     classes: c, the number of classes.
     temperature: t, above 0.
 
-    Worked example with t = 0.5: cosines 1 and 0.5 with the prototypes of two classes are 2 and 1 over t, so the scores
-    0.731 and 0.269.
+    Worked example with t = 0.5: distances 0 and 0.5 to the prototypes of two classes are cosines of 1 and 0.5, so 2 and
+    1 over t, and the scores 0.731 and 0.269.
     """
-    best = vectors.new_full((len(vectors), classes), -torch.inf)  # (n, c)
-    if not len(found.vectors):
+    best = distances.new_full((len(distances), classes), -torch.inf)  # (n, c)
+    if not len(owners):
         return torch.zeros_like(best)
-    cosines = vectors @ found.vectors.to(vectors).T  # (n, p)
-    target = found.classes.to(vectors.device).expand(len(vectors), -1)  # (n, p)
-    return torch.softmax(best.scatter_reduce(1, target, cosines, reduce="amax") / temperature, dim=1)
+    target = owners.to(distances.device).expand(len(distances), -1)  # (n, p)
+    best = best.scatter_reduce(1, target, 1.0 - distances, reduce="amax")  # (n, c)
+    return torch.softmax(best / temperature, dim=1).nan_to_num(0.0)  # a row of -inf alone is 0/0
 
 
 def _parts(vectors: NDArray[np.float32], count: int) -> list[NDArray[np.int64]]:
-    """Return the indices of the vectors of each prototype."""
-    number = len(vectors)
-    if count == 1:
-        return [np.arange(number)]
-    if number <= count:
-        return [np.array([n]) for n in range(number)]
-    _, labels = kmeans2(vectors.astype(np.float64), count, iter=ITERATIONS, minit="++", seed=SEED, missing="warn")
-    parts = [np.flatnonzero(labels == n) for n in range(count)]
-    return [part for part in parts if len(part)]
+    """Return which vectors each prototype is made of, rising."""
+    if not len(vectors) or count == 1:
+        return [np.arange(len(vectors))] if len(vectors) else []
+    different, labels = np.unique(vectors, axis=0, return_inverse=True)
+    if len(different) > count:
+        from sklearn.cluster import KMeans  # here: it takes a second, and means do without
+
+        means = KMeans(count, random_state=SEED, n_init=1)
+        labels = means.fit_predict(vectors.astype(np.float64))
+    return [np.flatnonzero(labels == n) for n in np.unique(labels)]
+
+
+def _prototype(vectors: NDArray[np.float32], part: NDArray[np.int64]) -> Prototype:
+    mean = vectors[part].mean(axis=0, dtype=np.float64)  # (d,)
+    vector = (mean / max(float(np.linalg.norm(mean)), 1e-12)).astype(np.float32)
+    return Prototype(vector, part[np.argsort(-(vectors[part] @ vector), kind="stable")])
