@@ -32,6 +32,22 @@ class Negatives:
 
 
 @dataclass(frozen=True, eq=False)
+class ClassPrototypes:
+    """The prototypes of the vocabulary's classes: vectors that stand for stored segments (`algorithms.prototypes`).
+
+    classes: (p,) int64 index into the vocabulary.
+    sizes: (p,) int64, how many stored segments each is made of.
+    members: (p, m) object, the UUIDs of those of them that are nearest to it, nearest first, None = it has no more.
+    distances: (n, p) float32 cosine distance of each mask, inf = the mask has no vector.
+    """
+
+    classes: Tensor
+    sizes: Tensor
+    members: NDArray[np.object_]
+    distances: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Neighbours:
     """The stored segments nearest to each mask, nearest first.
 
@@ -45,6 +61,7 @@ class Neighbours:
     trust: (n, k) float32 in [0, 1], how far the label of each is to be trusted, NaN = not known; None where nothing
     that votes reads it (`Classifier.reads_trust`).
     vectors: (d,) float32 of unit length by segment; None where no classifier reads them (`Classifier.reads_vectors`).
+    prototypes: None where no classifier reads them (`Classifier.prototypes_per_class`).
     """
 
     ids: NDArray[np.object_]
@@ -54,6 +71,7 @@ class Neighbours:
     negatives: Negatives | None = None
     trust: Tensor | None = None
     vectors: Mapping[UUID, NDArray[np.float32]] | None = None
+    prototypes: ClassPrototypes | None = None
 
     @property
     def places(self) -> dict[str, Tensor]:

@@ -22,6 +22,7 @@ from retclip.mask_proposals import MaskLogits as MaskLogits  # these are words o
 from retclip.mask_proposals import MaskMap as MaskMap
 from retclip.mask_proposals import MaskProposals as MaskProposals
 from retclip.passed_over import PassedOver
+from retclip.scores import ClassPrototypes as ClassPrototypes
 from retclip.scores import ClassScores as ClassScores
 from retclip.scores import Negatives as Negatives
 from retclip.scores import Neighbours as Neighbours

@@ -34,13 +34,14 @@ from retclip.store.index.indexes import Indexes
 from retclip.store.index.negatives import NegativeExamples
 from retclip.store.places import check_identity, find_store, is_store, make_store
 from retclip.store.records import Edit, FoundPage, SegmentFilter, StoreOptions, VocabularyState
+from retclip.store.segments.stored_prototypes import StoredPrototypes
 from retclip.store.sql.transactions import Transactions
 from retclip.types import FeatureSpace
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from retclip.types import Neighbours
+    from retclip.types import ClassPrototypes, Neighbours
 
 __all__ = ["FeatureStore", "StoreOptions"]
 
@@ -70,6 +71,7 @@ class FeatureStore:
         self.segments = Segments(self._catalog, self.archive, self.spaces)
         self.traces = Traces(self._catalog)
         self._negatives = NegativeExamples(self._catalog, self.archive)
+        self._prototypes = StoredPrototypes(self._catalog, self.archive)
         self.runs = Runs(self._catalog, self.archive, self._indexes, self.spaces)
         self.trust = Trust(self._catalog, self.archive, self.spaces)
         self.maintenance = Maintenance(self._catalog, self.archive, self._indexes, self.spaces)
@@ -145,6 +147,20 @@ class FeatureStore:
         near = self._indexes.ask(*row, lambda index: nearest(index, vectors, store_classes, k, per_class))
         near = self.trust.of_neighbours(near, row[1], min_trust, trusted) if trusted or min_trust else near
         return self._negatives.beside(near, vectors, store_classes, row[0])
+
+    def prototypes(
+        self, vectors: Tensor, store_classes: Sequence[int | None], count: int, space: FeatureSpace | None = None
+    ) -> ClassPrototypes:
+        """Return the prototypes of the vocabulary's classes, of their visible segments, and how near they are.
+
+        vectors, store_classes, space: as `nearest` takes them.
+        count: prototypes of each class at most, at least 1; 1 = its mean.
+        Raises SpaceMismatch, StoreDamaged.
+        """
+        rows = self.spaces.rows()
+        if not rows:  # nothing is stored yet: other sources decide alone
+            return self._prototypes.near(vectors, (), count, 0)
+        return self._prototypes.near(vectors, store_classes, count, self.spaces.choose(rows, space)[0])
 
     def search(
         self, vector: NDArray[np.float32], chosen: SegmentFilter, limit: int, after: str | None = None,
