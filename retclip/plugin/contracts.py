@@ -165,8 +165,9 @@ class Classifier(Protocol):
         paper), which alpha and beta need. One that needs neighbours may have `neighbours_per_class`, an integer: above
         0, at least so many of each class are searched for, instead of `retrieval.k` of all classes together; and
         `reads_trust`: if True, neighbours come with the trust in their labels; `reads_vectors`: if True, with their
-        vectors. `masks_together`: if True, the scores of a mask may depend on the photo's other masks. One that
-        abstains for some names may have `unknown(vocabulary)`, which returns of each such class the reason, for users.
+        vectors; `prototypes_per_class`, an integer: above 0, with at most so many prototypes of each class.
+        `masks_together`: if True, the scores of a mask may depend on the photo's other masks. One that abstains for
+        some names may have `unknown(vocabulary)`, which returns of each such class the reason, for users.
         """
 
     def score(

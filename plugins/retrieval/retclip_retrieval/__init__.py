@@ -1,8 +1,9 @@
 """`retrieval.vote`: the labels of the nearest stored segments vote (paper, section 2.2). No model, no weights.
 
-`retrieval.fitted`: they teach a linear layer for one photo.
+`retrieval.prototypes`: what stands for all stored segments of a class is compared, its mean or its centres.
+`retrieval.fitted`: the nearest segments teach a linear layer for one photo.
 
-Listing components imports this module, so it must not import torch; read next: `vote.py`, `fitted.py`.
+Listing components imports this module, so it must not import torch; read next: `vote.py`, `prototypes.py`, `fitted.py`.
 """
 
 from __future__ import annotations
@@ -72,6 +73,17 @@ class VoteSettings(Settings):
     )
 
 
+class PrototypesSettings(Settings):
+    """How a class is summed up, and how near it is; the formulas stand in `retclip.algorithms.prototypes`."""
+
+    per_class: int = Field(
+        1, ge=1, description="1: the mean of each class; m: the centres of k-means of m, where it has more segments"
+    )
+    temperature: float = Field(
+        0.02, gt=0, description="of the softmax over the classes; smaller trusts the nearest prototype more"
+    )
+
+
 class FittedSettings(Settings):
     """How a linear layer is fitted to a photo; the formulas stand in `retclip.algorithms.image_fusion`."""
 
@@ -86,6 +98,12 @@ def _load_fitted(settings: FittedSettings, device: Device) -> Classifier:
     return Fitted(settings, device)
 
 
+def _load_prototypes(settings: PrototypesSettings, device: Device) -> Classifier:
+    from retclip_retrieval.prototypes import Prototypes
+
+    return Prototypes(settings, device)
+
+
 def _load(settings: VoteSettings, device: Device) -> Classifier:
     from retclip_retrieval.vote import Vote
 
@@ -94,10 +112,12 @@ def _load(settings: VoteSettings, device: Device) -> Classifier:
 
 @impl
 def retclip_classifiers() -> Iterable[Component[Classifier]]:
-    """Announce `retrieval.vote` and `retrieval.fitted`."""
+    """Announce `retrieval.vote`, `retrieval.prototypes` and `retrieval.fitted`."""
     summary = "scores from the labels of the nearest stored segments"
+    means = "scores from the nearest mean or centre of each class's stored segments"
     fitted = "scores by a linear layer that the photo's nearest stored segments and the names teach"
     return [
         Component("vote", summary, VoteSettings, _load, needs=frozenset({NEIGHBOURS})),
+        Component("prototypes", means, PrototypesSettings, _load_prototypes, needs=frozenset({NEIGHBOURS})),
         Component("fitted", fitted, FittedSettings, _load_fitted, needs=frozenset({NEIGHBOURS, TEXT})),
     ]

@@ -31,9 +31,16 @@ def test_it_keeps_its_contract_with_every_vote(info, vote, aggregate):
     assert [one for one in found if one.ok is not True] == []
 
 
-def test_both_components_need_neighbours(info):
+def test_prototypes_keep_their_contract():
+    prototypes = PluginManager.discover().find("classifier", "retrieval.prototypes")
+    findings = {finding.check: finding.ok for finding in check_component(prototypes, {"per_class": 2})}
+    assert [check for check, ok in findings.items() if ok is not True] == ["the vote alone"]
+    assert findings["the vote alone"] is None, "it does not vote"
+
+
+def test_all_components_need_neighbours(info):
     found = [one.full_name for one in PluginManager.discover().components() if one.plugin == "retrieval"]
-    assert sorted(found) == ["retrieval.fitted", "retrieval.vote"]
+    assert sorted(found) == ["retrieval.fitted", "retrieval.prototypes", "retrieval.vote"]
     assert info.component.needs == {"neighbours"}
 
 

@@ -16,7 +16,16 @@ from retclip.plugin.conformance.comparison import equal
 from retclip.plugin.conformance.examples import masks, vocabulary
 from retclip.plugin.contracts import LABELS, NEIGHBOURS, Classifier, NeighbourVote
 from retclip.plugin.discovery import ComponentInfo
-from retclip.types import FeatureSpace, LabelLogits, MaskProposals, Neighbours, Role, SegmentFeatures, Vocabulary
+from retclip.types import (
+    ClassPrototypes,
+    FeatureSpace,
+    LabelLogits,
+    MaskProposals,
+    Neighbours,
+    Role,
+    SegmentFeatures,
+    Vocabulary,
+)
 
 
 def _inputs(
@@ -33,11 +42,21 @@ def _inputs(
     ids = np.full((count, 3), None, dtype=object)
     stored = {UUID(int=number): vector for number, vector in enumerate(text.flip(0).numpy())}
     ids[classes.numpy() >= 0] = list(stored)[: int((classes >= 0).sum())]
-    near = Neighbours(ids, classes, distances, torch.tensor([True, True, False]), vectors=stored)
+    supported = torch.tensor([True, True, False])
+    near = Neighbours(
+        ids, classes, distances, supported, vectors=stored, prototypes=_prototypes(text, vectors, covered)
+    )
     proposals = MaskProposals(masks()[:count], torch.ones(count), (48, 64))
     neighbours = near if NEIGHBOURS in info.component.needs else None
     labels = _label_logits(count, generator) if LABELS in info.component.needs else None
     return proposals, SegmentFeatures(vectors, covered, space, labels), vocabulary(text), neighbours
+
+
+def _prototypes(text: Tensor, vectors: Tensor, covered: Tensor) -> ClassPrototypes:
+    """Return made-up prototypes, two of the first class and one of the second."""
+    members = np.full((3, 1), UUID(int=0), dtype=object)
+    distances = (1.0 - vectors @ text[:3].T).masked_fill(~covered[:, None], torch.inf)  # (n, 3)
+    return ClassPrototypes(torch.tensor([0, 0, 1]), torch.tensor([2, 1, 4]), members, distances)
 
 
 def _label_logits(count: int, generator: torch.Generator) -> LabelLogits:
@@ -110,7 +129,8 @@ def _company(classifier: Any, info: ComponentInfo) -> object:
 
 def _picked(near: Neighbours, n: int) -> Neighbours:
     places: dict[str, Any] = {name: values[[n]] for name, values in near.places.items()}
-    return replace(near, ids=near.ids[[n]], **places)
+    prototypes = near.prototypes and replace(near.prototypes, distances=near.prototypes.distances[[n]])
+    return replace(near, ids=near.ids[[n]], prototypes=prototypes, **places)
 
 
 def _order(classifier: Any, info: ComponentInfo) -> object:
@@ -137,7 +157,8 @@ def _order(classifier: Any, info: ComponentInfo) -> object:
 def _reordered(near: Neighbours) -> Neighbours:
     places = torch.tensor([ORDER.index(n) for n in range(len(ORDER))])
     classes = torch.where(near.classes < 0, near.classes, places[near.classes.clamp(min=0)])
-    return replace(near, classes=classes, supported=near.supported[list(ORDER)])
+    prototypes = near.prototypes and replace(near.prototypes, classes=places[near.prototypes.classes])
+    return replace(near, classes=classes, supported=near.supported[list(ORDER)], prototypes=prototypes)
 
 
 def answers(classifier: Any, info: ComponentInfo) -> list[Tensor] | str:

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from retclip.algorithms.voting_places import voting_places
-from retclip.types import Negatives, Neighbours, SegmentFeatures
+from retclip.errors import ConfigError
+from retclip.types import ClassPrototypes, Negatives, Neighbours, SegmentFeatures
 from retclip.workflows.segment.parts import PreparedVocabulary, Segmenter, require_store
 
 NOTHING = {
@@ -56,6 +57,7 @@ def search_neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: 
     if any(getattr(classifier.component, "reads_vectors", False) for classifier in parts.classifiers):
         found = [segment for segment in dict.fromkeys(nearest.ids.ravel().tolist()) if segment is not None]
         nearest = replace(nearest, vectors=require_store(parts).segments.vectors(found, space) if found else {})
+    prototypes = _prototypes(parts, prepared, vectors)
     nearest = as_one_class(nearest, len(prepared.store_classes), len(prepared.rest)) if prepared.rest else nearest
     nearest = asked_alone(nearest, len(prepared.scored)) if others else nearest
     count, width = len(segments.covered), nearest.distances.shape[1]
@@ -65,14 +67,33 @@ def search_neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: 
     spread: dict[str, Any] = {name: _spread(values, rows, name, count) for name, values in nearest.places.items()}
     negatives = nearest.negatives
     if negatives is not None:
-        far = torch.full((count, len(negatives.ids)), torch.inf, device=negatives.distances.device)  # (n, m)
-        far[rows] = negatives.distances
-        negatives = replace(negatives, distances=far)
+        negatives = replace(negatives, distances=_spread(negatives.distances, rows, "distances", count))
+    if prototypes is not None:
+        prototypes = replace(prototypes, distances=_spread(prototypes.distances, rows, "distances", count))
     every = replace(nearest, ids=ids, negatives=negatives, **spread)
     voters, beyond = parted(every, k, per_class)
+    voters = replace(voters, prototypes=prototypes)  # those behind them need none
     if settings.min_trust:  # more were searched for than are kept
         beyond = parted(beyond, further, per_class)[0]
     return Searched(voters, beyond, k, further, per_class)
+
+
+def _prototypes(parts: Segmenter, prepared: PreparedVocabulary, vectors: torch.Tensor) -> ClassPrototypes | None:
+    """Return the prototypes of the classes that are scored, those of the rest as of one class; None where no classifier
+    reads them.
+
+    vectors: (m, d) of the masks.
+    """
+    of_each = max(getattr(classifier.component, "prototypes_per_class", 0) for classifier in parts.classifiers)
+    if of_each <= 0:
+        return None
+    if parts.settings.retrieval.min_trust:
+        todo = "set retrieval.min_trust = 0 and quarantine what is not to be trusted, or drop the classifier"
+        got = f"retrieval.min_trust = {parts.settings.retrieval.min_trust:g}"
+        raise ConfigError("prototypes of every visible segment, whatever the trust in its label", got, todo)
+    classes, space = (*prepared.store_classes, *prepared.rest), parts.keys.component.space
+    found = require_store(parts).prototypes(vectors, classes, of_each, space)
+    return replace(found, classes=found.classes.clamp(max=len(prepared.scored) - 1))
 
 
 def as_one_class(near: Neighbours, first: int, count: int) -> Neighbours:
@@ -159,4 +180,8 @@ def of_masks(near: Neighbours, masks: torch.Tensor) -> Neighbours:
     if negatives is not None:
         negatives = replace(negatives, distances=negatives.distances[masks.to(negatives.distances.device)])
     rows: dict[str, Any] = {name: values[at] for name, values in near.places.items()}
-    return replace(near, ids=near.ids[masks.cpu().numpy()], negatives=negatives, **rows)
+    prototypes = near.prototypes
+    if prototypes is not None:
+        prototypes = replace(prototypes, distances=prototypes.distances[masks.to(prototypes.distances.device)])
+    picked = near.ids[masks.cpu().numpy()]
+    return replace(near, ids=picked, negatives=negatives, prototypes=prototypes, **rows)

@@ -70,9 +70,10 @@ def scores_head(
     components = [classifier.component for classifier in parts.classifiers]
     of_each = any(getattr(component, "neighbours_per_class", 0) for component in components)
     trusted = any(getattr(component, "reads_trust", False) for component in components)
+    prototypes = max((getattr(component, "prototypes_per_class", 0) for component in components), default=0)
     searched = {
         "neighbours of each class": retrieval.per_class or of_each, "trust in labels": trusted,
-        "min_trust": retrieval.min_trust,
+        "prototypes of each class": prototypes, "min_trust": retrieval.min_trust,
     }  # fmt: skip
     origin = {
         **{key: value for key, value in made_by.items() if key not in TRIED},

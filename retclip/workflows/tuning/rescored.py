@@ -73,12 +73,16 @@ class Rescorer:
         wanted = {
             "neighbours of each class": getattr(classifier.component, "neighbours_per_class", 0) > 0,
             "trust in labels": bool(getattr(classifier.component, "reads_trust", False)),
+            "prototypes of each class": getattr(classifier.component, "prototypes_per_class", 0),
         }
         kept: Mapping[str, Any] = self._head.settings["neighbours"]
         for words, needed in wanted.items():
-            if needed and not kept[words]:
+            cached = kept.get(words, 0)
+            if needed and cached != needed:
                 todo = "set it for the whole run (--set), with a new --out, instead of in the grid"
-                raise ConfigError(f"a vote by the neighbours that are cached, without {words}", classifier.name, todo)
+                with_them = f"with {cached}" if cached else "without"
+                expected = f"a vote by the neighbours that are cached, {with_them} {words}"
+                raise ConfigError(expected, classifier.name, todo)
 
 
 def groups_of(trials: Sequence[Trial]) -> Iterator[list[int]]:

@@ -104,6 +104,18 @@ def test_a_vote_by_other_neighbours_than_those_that_are_cached_is_refused(tuned,
         run(memory, tuned, tmp_path / "out", ["plugin.retrieval.vote.per_class_best=0,2"])
 
 
+def test_prototypes_are_asked_again_as_they_are_cached_and_no_others(tuned, tmp_path):
+    parts = ("retrieval.vote", "retrieval.prototypes", "zero_shot.clip_text", "mask2former.in_vocabulary")
+    asked = {"components": {"classifiers": parts}, "plugin": {"retrieval": {"prototypes": {"per_class": 2}}}}
+    grid = ["plugin.retrieval.prototypes.temperature=0.02,0.2", "k=4,8"]
+    with tuned.open(asked) as memory:
+        with pytest.raises(ConfigError, match="with 2 prototypes of each class"):
+            run(memory, tuned, tmp_path / "no", ["plugin.retrieval.prototypes.per_class=1,3"])
+        report = run(memory, tuned, tmp_path / "out", grid)
+    with tuned.open({**asked, **report.settings}) as memory:
+        assert memory.evaluate(tuned.address).pq == pytest.approx(report.best.figures["pq"], abs=1e-9)
+
+
 def test_without_optuna_the_extra_is_named(tuned, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     with tuned.open() as memory, pytest.raises(ConfigError, match=r"optuna.*pip install 'retclip\[tune\]'"):
