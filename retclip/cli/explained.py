@@ -19,7 +19,7 @@ KEYS = ("share", "distance", "label", "said by", "photo", "id")  # of a neighbou
 EFFECT = "effect"  # of a layer that was fitted to the photo
 OTHERS = ("state", "detector", "mask", "made by", "weights", "box", "segment")
 NOW = "label now"  # empty where it still is
-SHORT_ID, SHOWN_CLASSES = 8, 5
+SHORT_ID, SHOWN_CLASSES, SHOWN_MEMBERS = 8, 5, 4
 
 
 def print_explanation(why: Explanation, wide: bool = False) -> None:
@@ -40,6 +40,8 @@ def print_explanation(why: Explanation, wide: bool = False) -> None:
         output.line(f"the rule of {why.vote.classifier}: {why.vote.rule}", "  ")
     if len(set(why.gamma.values())) > 1:  # one weight for all is the setting
         output.line(f"gamma, the weight of the vote beside CLIP: {_best(why.gamma, segment.class_name)}", "  ")
+    for near in why.prototypes:
+        output.line(f"nearest prototype: {near.told(len(near.members) if wide else SHOWN_MEMBERS)}", "  ")
     for example in why.negatives:
         _print_negative(example)
     if why.margin is not None:

@@ -135,3 +135,18 @@ def test_without_some_segments_the_answer_is_said_and_stands_in_json(run, built,
     assert ran.code == 3 and "a class of this result" in ran.err
     ran = run(*explain, "--without-run", "99")
     assert (ran.code, ran.out) == (3, "") and "99" in ran.err
+
+
+def test_the_nearest_prototypes_are_said_with_what_they_are_made_of(run, built, tmp_path):
+    source = built.source.replace("count=6", "count=1")
+    options = ("--store", built.store, *RESIDENT, "--classifier", "retrieval.prototypes")
+    assert run("segment", source, *options, "--out", tmp_path / "out").code == 0
+    evidence = next((tmp_path / "out").glob("*.evidence.npz"))
+    ran = run("explain", evidence, "--segment", "1", "--store", built.store)
+    lines = [line.strip() for line in ran.out.splitlines() if "nearest prototype" in line]
+    assert ran.code == 0 and 3 <= len(lines) <= 4
+    assert all(
+        re.fullmatch(r"nearest prototype: .+, the mean, at 0\.\d{4}: of \d+ segments?, .+", line) for line in lines
+    )
+    refused = run("explain", evidence, "--segment", "1", "--store", built.store, "--without-class", "sky")
+    assert refused.code == 3 and "by their neighbours alone" in refused.err and "Traceback" not in refused.err

@@ -10,7 +10,7 @@ from retclip_retrieval import FittedSettings
 from retclip_retrieval.fitted import Fitted
 
 import retclip
-from retclip.errors import ConfigError
+from retclip.errors import ConfigError, DataError
 from retclip.types import Device, FeatureSpace, MaskProposals, Negatives, Neighbours, Role, SegmentFeatures, Vocabulary
 from retclip.workflows.explain.evidence_file import load_evidence, save_evidence
 
@@ -78,7 +78,9 @@ def test_in_a_photo_it_is_the_same_every_time_and_an_explanation_has_the_effects
         assert torch.equal(first.evidence.combined, second.evidence.combined)
         why = first.explain(first.segments[0])
         assert any(neighbour.effect for neighbour in why.neighbours)
-        assert all(neighbour.share is None for neighbour in why.neighbours)
+        assert all(neighbour.share is None for neighbour in why.neighbours) and why.margin is None
+        with pytest.raises(DataError, match="vote by their neighbours alone"):
+            memory.explain(first, first.segments[0].id, without=[why.neighbours[0].id])
         save = tmp_path / "photo.evidence.npz"
         save_evidence(save, first.panoptic, first.evidence)
         _, kept = load_evidence(save)

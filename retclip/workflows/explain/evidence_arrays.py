@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from retclip.evidence import DecisionInputs, TreeParts
-from retclip.types import ClassScores, Negatives, Neighbours
+from retclip.types import ClassPrototypes, ClassScores, Negatives, Neighbours
 from retclip.workflows.explain.evidence_checks import InputNumbers, Source
 
 Arrays = dict[str, NDArray[Any]]
@@ -23,33 +23,57 @@ LEAF = "leaf_"  # begins the names of what belongs to the leaves of a tree of ma
 
 
 def put_neighbours(arrays: Arrays, prefix: str, near: Neighbours) -> None:
-    """Write neighbours into arrays whose names begin with `prefix`; which negative examples there are is the same for
-    all."""
-    texts = [str(segment_id or "") for segment_id in near.ids.ravel()]
-    arrays[f"{prefix}_ids"] = np.array(texts, dtype="U36").reshape(near.ids.shape)
+    """Write neighbours into arrays whose names begin with `prefix`; which negative examples and prototypes there are is
+    the same for all."""
+    arrays[f"{prefix}_ids"] = _as_text(near.ids)
     arrays[f"{prefix}_classes"] = near.classes.cpu().numpy()
     arrays[f"{prefix}_distances"] = near.distances.float().cpu().numpy()
     if near.negatives is not None:
         arrays["negative_ids"] = np.array([str(segment) for segment in near.negatives.ids], dtype="U36")
         arrays["negative_classes"] = near.negatives.classes.cpu().numpy()
         arrays[f"{prefix}_negatives"] = near.negatives.distances.float().cpu().numpy()
+    if near.prototypes is not None:
+        arrays["prototype_classes"] = near.prototypes.classes.cpu().numpy()
+        arrays["prototype_sizes"] = near.prototypes.sizes.cpu().numpy()
+        arrays["prototype_members"] = _as_text(near.prototypes.members)
+        arrays[f"{prefix}_prototypes"] = near.prototypes.distances.float().cpu().numpy()
     if near.trust is not None:
         arrays[f"{prefix}_trust"] = near.trust.float().cpu().numpy()
 
 
 def neighbours_in(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Neighbours:
     """Read what `put_neighbours` wrote."""
-    texts = arrays[f"{prefix}_ids"]
-    ids = np.full(texts.shape, None, dtype=object)
-    for place in zip(*np.nonzero(texts != ""), strict=True):
-        ids[place] = UUID(str(texts[place]))
     return Neighbours(
-        ids,
+        _as_ids(arrays[f"{prefix}_ids"]),
         torch.from_numpy(arrays[f"{prefix}_classes"]),
         torch.from_numpy(arrays[f"{prefix}_distances"]),
         torch.from_numpy(arrays["supported"]),
         _negatives_in(arrays, prefix),
         _optional(arrays, f"{prefix}_trust"),
+        prototypes=_prototypes_in(arrays, prefix),
+    )
+
+
+def _as_text(ids: NDArray[np.object_]) -> NDArray[np.str_]:
+    """Return ids as text, "" for none."""
+    return np.array([str(segment or "") for segment in ids.ravel()], dtype="U36").reshape(ids.shape)
+
+
+def _as_ids(texts: NDArray[Any]) -> NDArray[np.object_]:
+    ids = np.full(texts.shape, None, dtype=object)
+    for place in zip(*np.nonzero(texts != ""), strict=True):
+        ids[place] = UUID(str(texts[place]))
+    return ids
+
+
+def _prototypes_in(arrays: Mapping[str, NDArray[Any]], prefix: str) -> ClassPrototypes | None:
+    if f"{prefix}_prototypes" not in arrays:
+        return None
+    return ClassPrototypes(
+        torch.from_numpy(arrays["prototype_classes"]),
+        torch.from_numpy(arrays["prototype_sizes"]),
+        _as_ids(arrays["prototype_members"]),
+        torch.from_numpy(arrays[f"{prefix}_prototypes"]),
     )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from retclip.evidence import DecisionInputs, Evidence, TreeParts
 from retclip.names import LabelMatch
 from retclip.shapes import check_flags, check_shape
-from retclip.types import ClassScores, Neighbours, PanopticSegmentation, Role, SegmentInfo
+from retclip.types import ClassPrototypes, ClassScores, Neighbours, PanopticSegmentation, Role, SegmentInfo
 
 
 class Source(BaseModel):
@@ -152,9 +152,24 @@ def _check_neighbours(near: Neighbours, sizes: dict[str, int]) -> dict[str, int]
         if (against < 0).any():
             raise ValueError("negative examples of no class")
         _check_numbers("negatives", near.negatives.distances, "n m", {"n": sizes["n"], **counted})
+    if near.prototypes is not None:
+        _check_prototypes(near.prototypes, {axis: sizes[axis] for axis in "nc"})
     if ((near.ids != None) != (classes >= 0)).any():  # noqa: E711  (each of an array)
         raise ValueError("neighbours without a class, or classes without a neighbour")
     return sizes
+
+
+def _check_prototypes(near: ClassPrototypes, sizes: dict[str, int]) -> None:
+    counted = check_shape("prototype_classes", near.classes, "p")
+    owners, members = near.classes.numpy(), near.sizes.numpy()
+    check_shape("prototype_sizes", members, "p", counted)
+    for name, numbers in (("prototype_classes", owners), ("prototype_sizes", members)):
+        _check_kind(name, numbers)
+    _check_indices("prototype_classes", owners, sizes["c"])
+    if (owners < 0).any() or (members < 1).any():
+        raise ValueError("prototypes of no class, or of no segment")
+    check_shape("prototype_members", near.members, "p m", counted)
+    _check_numbers("prototypes", near.distances, "n p", {"n": sizes["n"], **counted})
 
 
 def _check_numbers(name: str, array: Tensor, axes: str, sizes: dict[str, int]) -> dict[str, int]:

@@ -22,6 +22,7 @@ from retclip.store.records import VectorMaker
 from retclip.types import REST, ClassScores, Neighbours, PanopticSegmentation
 from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation, NegativeExample, Painter, Vote
 from retclip.workflows.explain.margin import Margin, margin
+from retclip.workflows.explain.near_prototypes import near_prototypes
 from retclip.workflows.explain.replay import Voters, check_replay
 from retclip.workflows.explain.what_if import WhatIf, Without, what_if
 from retclip.workflows.segment.neighbours import of_masks
@@ -84,6 +85,7 @@ def explain(
         vote=_vote(evidence, n, voter), classes=names, painter=painter,
         negatives=_negatives(evidence, n, barred), margin=_margin(evidence, n, again),
         what_if=_without(store, evidence, n, again), gamma=_gamma(evidence, n, tuple(combined)),
+        prototypes=near_prototypes(store, evidence, n, segment.class_name),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from retclip.own_files import require_replaceable
 from retclip.store.records import StoredSegment
 from retclip.types import REST, SegmentInfo
 from retclip.workflows.explain.margin import Margin
+from retclip.workflows.explain.near_prototypes import NearPrototype
 from retclip.workflows.explain.what_if import WhatIf
 
 SHOWN_VOTES = 5  # classes in a line of text
@@ -114,6 +115,8 @@ class Explanation:
     margin: which neighbours would have to go for another label; None where nobody votes again.
     what_if: the answer without the stored segments that were named.
     negatives: of each class with negative examples the nearest one, the nearest class first.
+    prototypes: of the nearest classes and of the label the nearest prototype, nearest first; empty where no classifier
+    read them.
     """
 
     segment: SegmentInfo
@@ -137,6 +140,7 @@ class Explanation:
     what_if: WhatIf | None = None
     negatives: tuple[NegativeExample, ...] = ()
     gamma: dict[str, float] = field(default_factory=dict)
+    prototypes: tuple[NearPrototype, ...] = ()
 
     def votes(self) -> dict[str, float]:
         """Return the vote of each class, its retrieval score, best first; empty where no neighbour voted.
@@ -162,8 +166,12 @@ class Explanation:
         return ", ".join(parts)
 
     def verdict(self) -> str:
-        """Return in one sentence what the vote alone says beside the label."""
+        """Return in one sentence what the vote alone says beside the label, without a vote what prototypes say."""
         label, votes = self.segment.class_name, self.votes()
+        if not votes and self.prototypes:
+            first = self.prototypes[0].class_name
+            beside = "and its prototype is the nearest" if first == label else f"but a prototype of {first} is nearer"
+            return f"{label}, {beside}"
         if not votes:
             near = "what each neighbour gave is not known" if self.neighbours else "no stored segment voted"
             return f"{label}; {near}"
@@ -186,6 +194,7 @@ class Explanation:
         document = {name: asdict(value) if isinstance(value, records) else value for name, value in plain.items()}
         neighbours = [asdict(near) for near in self.neighbours]
         document["negatives"] = [asdict(example) for example in self.negatives]
+        document["prototypes"] = [asdict(near) for near in self.prototypes]
         added = {"neighbours": neighbours, "counts": self.counts(), "verdict": self.verdict()}
         return {**document, **added, "margin": _plain(self.margin), "what_if": _plain(self.what_if)}
 

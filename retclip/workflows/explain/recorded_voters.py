@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from retclip.errors import ConfigError, PluginUnavailable, WeightsMissing
+from retclip.errors import ConfigError, DataError, PluginUnavailable, WeightsMissing
 from retclip.evidence import Evidence
 from retclip.plugin.contracts import NEIGHBOURS, NeighbourVote
 from retclip.plugin.manager import PluginManager
 from retclip.types import Device
-from retclip.workflows.explain.replay import Voters
+from retclip.workflows.explain.replay import Voters, no_replay
 
 
 class RecordedVoters:
@@ -21,8 +21,8 @@ class RecordedVoters:
         self._manager, self._loaded = manager, dict[str, Voters]()
 
     def __call__(self, evidence: Evidence) -> Voters:
-        """Return those of an answer. Raises PluginUnavailable, WeightsMissing, and ConfigError for one that cannot
-        vote again."""
+        """Return those of an answer. Raises PluginUnavailable, ConfigError, WeightsMissing, and DataError for one that
+        cannot vote again."""
         classifiers = evidence.settings.get("classifiers", ())
         key = json.dumps(classifiers, sort_keys=True, default=str)
         if key not in self._loaded:
@@ -33,7 +33,7 @@ class RecordedVoters:
         """Return the same, none where one cannot vote again."""
         try:
             return self(evidence)
-        except (PluginUnavailable, ConfigError, WeightsMissing):
+        except (PluginUnavailable, ConfigError, DataError, WeightsMissing):
             return {}
 
 
@@ -46,7 +46,6 @@ def _loaded(manager: PluginManager, classifiers: Sequence[Mapping[str, Any]]) ->
             continue
         voter = manager.load("classifier", info.full_name, dict(classifier["settings"]), Device())
         if not isinstance(voter, NeighbourVote):
-            todo = "ask without --without, or give it `vote` (`retclip.plugin.contracts.NeighbourVote`)"
-            raise ConfigError("a classifier that votes by its neighbours alone", info.full_name, todo)
+            raise no_replay([info.full_name])
         voters[info.full_name] = voter
     return voters

@@ -20,7 +20,7 @@ from retclip.algorithms.ensemble import EnsembleWeights, ensemble
 from retclip.errors import DataError
 from retclip.evidence import DecisionInputs, Evidence
 from retclip.plugin.contracts import NeighbourVote
-from retclip.types import ClassScores, Negatives, Neighbours
+from retclip.types import ClassScores, Negatives, Neighbours, Role
 from retclip.workflows.segment.neighbours import NOTHING, chosen_places, of_masks, parted, side_by_side
 from retclip.workflows.segment.score_rules import lacking, pruned, without_void_of_some
 from retclip.workflows.segment.tree_cut import scores_of_masks
@@ -91,7 +91,7 @@ def rows_of(evidence: Evidence, masks: Sequence[int]) -> Rows:
     if neighbours is None:
         raise _no_vote()
     at = torch.tensor(list(masks), dtype=torch.int64)
-    every = of_masks(side_by_side(neighbours, inputs.beyond), at)
+    every = replace(of_masks(side_by_side(neighbours, inputs.beyond), at), prototypes=None)  # no voter reads them
     possible = None if inputs.possible is None else inputs.possible[at]
     plain = tuple(scores_of_masks(replace(source, shares=None, effects=None), at) for source in evidence.scores)
     rows = Rows(every, plain, inputs.covered[at], possible, torch.arange(len(at)), torch.ones(len(at)))
@@ -104,7 +104,7 @@ def rows_of(evidence: Evidence, masks: Sequence[int]) -> Rows:
     if not len(leaf_rows):
         return rows
     owner = position[parts.owner[leaf_rows]]
-    leaves = of_masks(side_by_side(parts.neighbours, parts.inputs.beyond), leaf_rows)
+    leaves = replace(of_masks(side_by_side(parts.neighbours, parts.inputs.beyond), leaf_rows), prototypes=None)
     divided = torch.bincount(owner, minlength=len(at)) > 0
     below = parts.inputs.possible
     return Rows(
@@ -165,7 +165,14 @@ def label_of(evidence: Evidence, combined: Tensor, void: Tensor) -> Tensor:
 
 
 def check_replay(evidence: Evidence, voters: Voters, masks: Sequence[int]) -> None:
-    """Check that deciding again with the same neighbours gives the same scores. Raises DataError otherwise."""
+    """Check that deciding again with the same neighbours gives the same scores.
+
+    Raises DataError otherwise, and where stored segments decided by more than their vote, as in prototypes.
+    """
+    further = [source.classifier for source in evidence.scores if source.role is Role.RETRIEVAL]
+    fixed = [name for name in further if name not in voters]
+    if fixed:
+        raise no_replay(fixed)
     again = decide_again(evidence, rows_of(evidence, masks), voters)
     at = torch.tensor(list(masks), dtype=torch.int64)
     apart = max(
@@ -178,6 +185,13 @@ def check_replay(evidence: Evidence, voters: Voters, masks: Sequence[int]) -> No
             f"scores that differ by {apart:g}: another version of {', '.join(voters)} made them",
             "segment the image again",
         )
+
+
+def no_replay(classifiers: Sequence[str]) -> DataError:
+    """Return the error for an answer in which these classifiers took part, which do not vote by neighbours alone."""
+    got = f"{', '.join(classifiers)}, whose scores depend on more of the store than evidence keeps"
+    todo = "for an answer without stored segments quarantine them, segment again, and release them"
+    return DataError("an answer by classifiers that vote by their neighbours alone", got, todo)
 
 
 def void_uncertain(scores: Sequence[ClassScores], supported: Tensor) -> bool:

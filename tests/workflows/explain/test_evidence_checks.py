@@ -55,6 +55,22 @@ def test_floats_where_something_is_counted_and_numbers_where_flags_are(refused, 
     refused("no float", combined=parts[0]["combined"].astype(np.int64))
 
 
+def test_prototypes_that_do_not_fit(refused, parts, tmp_path):
+    masks, classes = parts[0]["combined"].shape
+    good = {
+        "prototype_classes": np.array([0, classes - 1]), "prototype_sizes": np.array([3, 1]),
+        "prototype_members": np.full((2, 1), "", dtype="U36"), "neighbour_prototypes": np.zeros((masks, 2), np.float32),
+    }  # fmt: skip
+    np.savez(tmp_path / "whole.npz", **{**parts[0], **good})
+    assert load_evidence(tmp_path / "whole.npz")[1].neighbours.prototypes.sizes.tolist() == [3, 1]
+    for name, values in good.items():
+        refused("", **{**good, name: values[:-1]})
+    refused("prototype_classes", **{**good, "prototype_classes": np.array([0, classes])})
+    refused("of no class", **{**good, "prototype_classes": np.array([-1, 0])})
+    refused("of no segment", **{**good, "prototype_sizes": np.array([3, 0])})
+    refused("no float", **{**good, "neighbour_prototypes": np.zeros((masks, 2), np.int64)})
+
+
 def test_an_index_beyond_its_array(refused, parts):
     arrays, about = parts
     masks, classes = arrays["combined"].shape

@@ -16,7 +16,7 @@ from retclip import limits
 from retclip.errors import DataError
 from retclip.evidence import Evidence
 from retclip.names import LabelMatch, MatchKind
-from retclip.types import ClassScores, Neighbours, PanopticSegmentation, Role, SegmentInfo, Vocabulary
+from retclip.types import ClassPrototypes, ClassScores, Neighbours, PanopticSegmentation, Role, SegmentInfo, Vocabulary
 from retclip.workflows.explain.evidence_file import load_evidence, photo_of, save_evidence
 
 NAMES = ("sky", "Straße", "写真")
@@ -30,6 +30,7 @@ def example(neighbours=True):
         torch.tensor([[0, 1], [2, -1]]),
         torch.tensor([[0.25, 0.5], [1.5, torch.inf]]),
         torch.tensor([True, True, False]),
+        prototypes=ClassPrototypes(torch.tensor([0, 2]), torch.tensor([5, 1]), ids[::-1], torch.rand(2, 2)),
     )
     scores = (
         ClassScores(
@@ -92,6 +93,11 @@ def assert_equal(found, wanted):
         near, good_near = evidence.neighbours, good.neighbours
         assert near.ids.tolist() == good_near.ids.tolist()
         assert all(same(getattr(near, one), getattr(good_near, one)) for one in ("classes", "distances", "supported"))
+        assert (near.prototypes is None) == (good_near.prototypes is None)
+        if good_near.prototypes is not None:
+            found, wanted = near.prototypes, good_near.prototypes
+            assert found.members.tolist() == wanted.members.tolist()
+            assert all(same(getattr(found, one), getattr(wanted, one)) for one in ("classes", "distances", "sizes"))
 
 
 @pytest.mark.parametrize("neighbours", [True, False])
