@@ -165,6 +165,14 @@ class LabelMatch:
     nearest: str | None = None  # what came nearest where nothing matched; where `how` is fallback, the class there
     dataset: str = ""  # where `how` is fallback: the data set it was fetched from
 
+    @property
+    def is_of_another_name(self) -> bool:
+        """Whether the class is called otherwise than the user calls it: in the store, or where it was fetched."""
+        found = (self.store_class, self.nearest if self.how is MatchKind.FALLBACK else None)
+        return any(name is not None and name_key(name) != name_key(self.name) for name in found)
+
     def as_dict(self) -> dict[str, str | float | None]:
-        """Plain data for JSON: which class stands for which name, and why."""
-        return {"name": self.name, "class": self.store_class, "how": str(self.how), "similarity": self.similarity}
+        """Plain data for JSON: which class stands for which name, and why; of one that was fetched also what it is
+        called in which data set."""
+        stands = {"name": self.name, "class": self.store_class, "how": str(self.how), "similarity": self.similarity}
+        return {**stands, "fetched": self.nearest, "dataset": self.dataset} if self.dataset else stands

@@ -20,13 +20,14 @@ def said_matches(memory: RetCLIP, prepared: PreparedVocabulary) -> list[dict[str
 
     matches = used_matches(memory.session.segmenter(), prepared)
     rules = {
-        MatchKind.SYNONYM: "a synonym", MatchKind.MAP: "a person's word", MatchKind.FALLBACK: "fetched for it",
+        MatchKind.SYNONYM: "a synonym", MatchKind.MAP: "a person's word", MatchKind.FALLBACK: "fetched",
         MatchKind.TEXT: "by text",
     }  # fmt: skip
     for match in matches[:SHOWN]:
         how_near = f", similarity {match.similarity:.3f}" if match.how is MatchKind.TEXT else ""
+        fetched = f" as {match.nearest!r} of {match.dataset}" if match.how is MatchKind.FALLBACK else ""
         stands = f"{match.store_class!r} of the store stands for {match.name!r}"
-        output.message(f"note: {stands} ({rules[match.how]}{how_near})")
+        output.message(f"note: {stands} ({rules[match.how]}{fetched}{how_near})")
     if matches[SHOWN:]:
         output.message(f"note: and {len(matches) - SHOWN} other classes for other names (all: --json)")
     if any(match.how is MatchKind.TEXT for match in matches):

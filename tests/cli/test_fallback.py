@@ -60,6 +60,8 @@ def test_segmenting_says_what_is_missing_and_fills_only_when_asked(segment, told
     assert states(document["fill"]) == wanted and classes(told)["moon"] > 0
     assert "moon: " in said and "of 'sun' of scenes (synonym)" in said
     assert "missing 'unicorn': nothing is called so" in said and "reads no text" in said and "no segments" not in said
+    assert "'moon' of the store stands for 'moon' (fetched as 'sun' of scenes)" in said
+    assert "stands for 'ball'" not in said, "it was fetched under the name that it has everywhere"
     again, said = segment("--fill-missing")
     assert [one["images"] for one in again["fill"]["outcomes"]] == [0] * 5 and "fill ball" not in said
 

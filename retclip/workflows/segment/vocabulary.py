@@ -93,8 +93,10 @@ def missing(prepared: PreparedVocabulary) -> tuple[LabelMatch, ...]:
 
 def used_matches(parts: Segmenter, prepared: PreparedVocabulary) -> tuple[LabelMatch, ...]:
     """Return the matches with a class of another name, by synonym, text, a person's word or a fill, that votes use."""
+    if not needs_neighbours(parts):
+        return ()
     own = (MatchKind.EXACT, MatchKind.MISSING)
-    return tuple(match for match in prepared.matches if match.how not in own) if needs_neighbours(parts) else ()
+    return tuple(match for match in prepared.matches if match.how not in own and match.is_of_another_name)
 
 
 def _is_thing(declared: bool | None, stored: StoreClass | None) -> bool:
