@@ -1,5 +1,6 @@
 """An evaluation by several processes on this machine: each counts its part of the images, as `--part` does, in a folder
-below the evaluation's own; the counts are then one evaluation's, to the last bit."""
+below the evaluation's own; the counts are then one evaluation's, to the last bit where that computes on as many
+threads."""
 
 from __future__ import annotations
 
@@ -81,7 +82,7 @@ def _count(
     absorb_parts(folder)  # of an earlier start
     counted = counted_in(folder)
     components, shown = session.components, output.report is not None
-    settings = config.merged(components.given, ONE_THREAD)
+    settings = components.given if components.settings.device.threads else config.merged(components.given, ONE_THREAD)
     if session.folder is not None and components.settings.store.index == IndexKind.EDGE.value:
         settings = config.merged(settings, IN_MEMORY)
         on_progress(
