@@ -7,7 +7,6 @@ with RetCLIP.open("store") as memory:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -23,7 +22,7 @@ from retclip.kinds import checked_filter
 from retclip.namespaces import Classes, Matches, Source, Spaces, filling_of, opened, remember_first
 from retclip.plugin.checked_source import CheckedSource
 from retclip.progress import OnProgress, silent
-from retclip.result import SegmentationResult
+from retclip.result import SegmentationResult, painter
 from retclip.session import Components, Session, account
 from retclip.workflows.segment.parts import PreparedVocabulary, voting_again
 
@@ -196,7 +195,6 @@ class RetCLIP:
         left_out = Without(tuple(without), tuple(without_run), tuple(without_class))
         if isinstance(result, SegmentationResult):
             return result.explain_at(*at, left_out) if at is not None else result.explain(segment or 0, left_out)
-        from retclip.report.explanation import picture
         from retclip.workflows.explain.evidence_file import load_evidence
         from retclip.workflows.explain.explain import Again, explain, segment_at
         from retclip.workflows.explain.recorded_voters import RecordedVoters
@@ -205,7 +203,7 @@ class RetCLIP:
         number, mask = segment_at(decided, *at) if at is not None else (segment or 0, None)
         voters = RecordedVoters(self.session.components.manager)
         again = Again(voters(evidence) if left_out else voters.or_none(evidence), left_out)
-        return explain(store, decided, evidence, number, mask, partial(picture, store, decided), again)
+        return explain(store, decided, evidence, number, mask, painter(store, decided), again)
 
     def trace(self, result: SegmentationResult, days: float | None = None) -> None:
         """Keep the evidence of a result in the store, for `influence`.

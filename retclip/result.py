@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
 
 from retclip.evidence import Evidence
 from retclip.types import Image, PanopticSegmentation, SegmentInfo
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from retclip.plugin.contracts import NeighbourVote
     from retclip.report.result_writer import Overlays
     from retclip.store.feature_store import FeatureStore
-    from retclip.workflows.explain.explanation import Explanation
+    from retclip.workflows.explain.explanation import Explanation, Painter
     from retclip.workflows.explain.what_if import Without
 
 
@@ -79,7 +78,15 @@ class SegmentationResult:
         from retclip.workflows.explain.what_if import Without
 
         again = Again(self.voters, without or Without())
-        return explain(self.store, self.panoptic, self.evidence, segment_id, mask, self._painter(), again)
+        return explain(
+            self.store,
+            self.panoptic,
+            self.evidence,
+            segment_id,
+            mask,
+            painter(self.store, self.panoptic, self.image),
+            again,
+        )
 
     def save(self, folder: str | Path, name: str | None = None, overlays: Overlays = "both") -> Path:
         """Write panoptic PNG + COCO JSON, overlays and evidence under `folder`, and return it.
@@ -99,11 +106,6 @@ class SegmentationResult:
 
         show_picture(self.overlay())
 
-    def _painter(self) -> partial[NDArray[np.uint8]]:
-        from retclip.report.explanation import picture
-
-        return partial(picture, self.store, self.panoptic, image=self.image)
-
     def _repr_png_(self) -> bytes:
         from retclip.report.notebook import small_png
 
@@ -120,3 +122,17 @@ class SegmentationResult:
         height, width = self.image.size
         name = Path(self.image.uri).name or self.image.sha256[:12]
         return f"<SegmentationResult of {name}, {width} x {height} pixels: {summary_line(self.panoptic)}>"
+
+
+def painter(store: FeatureStore | None, panoptic: PanopticSegmentation, image: Image | None = None) -> Painter:
+    """Return what draws an explanation. How is imported when a picture is asked for: most are read as text.
+
+    image: the photo; None = it is read from its file, if that is still the same.
+    """
+
+    def painted(why: Explanation) -> NDArray[np.uint8]:
+        from retclip.report.explanation import picture
+
+        return picture(store, panoptic, why, image)
+
+    return painted

@@ -15,9 +15,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from retclip.mask_proposals import MaskLogits as MaskLogits  # these are words of the field like those below
 from retclip.mask_proposals import MaskMap as MaskMap
 from retclip.mask_proposals import MaskProposals as MaskProposals
@@ -28,7 +25,9 @@ from retclip.scores import Negatives as Negatives
 from retclip.scores import Neighbours as Neighbours
 from retclip.scores import Role as Role
 
-if TYPE_CHECKING:  # torch takes seconds to import, and listing plugins or printing help must not wait for it
+if TYPE_CHECKING:  # torch takes seconds to import, NumPy a tenth: help and lists must not wait for either
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from retclip.annotated_objects import AnnotatedObjects
@@ -237,6 +236,8 @@ class Vocabulary:
     @cached_property
     def row_class(self) -> NDArray[np.int64]:
         """(r,) the class index of each term."""
+        import numpy as np  # the catalog's commands read these types, and no array
+
         synonyms = self.synonyms or ((),) * len(self.names)
         return np.repeat(np.arange(len(self.names)), [1 + len(more) for more in synonyms])
 

@@ -7,6 +7,7 @@ back), 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP. Commands import wh
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 import signal
@@ -48,8 +49,9 @@ from retclip.errors import DataError, RetCLIPError, StoreMissing
 from retclip.escaping import HarmlessFormatter
 from retclip.workflows.training.stop_signal import RaisingStopSignal, exit_code
 
-# New objects between two collections, not 700: what imports make stays, and was looked through often.
-COLLECTED = 20_000
+# New objects between two collections, and of these between two of older objects, not 700 and 10: what imports make
+# stays, and was looked through often.
+COLLECTED = 20_000, 50
 
 app = typer.Typer(
     name="retclip",
@@ -110,7 +112,8 @@ def common(
 
 def main() -> None:
     """The program's entry: errors become three parts on stderr and an exit code."""
-    gc.set_threshold(COLLECTED)
+    gc.set_threshold(*COLLECTED)
+    atexit.register(gc.freeze)  # what is left then ends with the process: no search for circles, a quarter of a second
     let_threads_rest()
     streams.guard()
     streams.reserve_stdout()

@@ -11,8 +11,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
-import numpy as np
-
 from retclip.errors import DataError
 from retclip.names import checked_name, distinct
 from retclip.plugin.calls import at_work, on_photos, reason_of
@@ -83,6 +81,8 @@ class CheckedSource:
         return replace(record, load=load, file_digest=digest, load_truth=alone)
 
     def _loaded(self, load: Callable[[], Image], uri: str) -> Image:
+        import numpy as np  # who lists or changes classes decodes no photo
+
         image = self._read(load, uri)
         if not isinstance(image, Image) or not isinstance(image.pixels, np.ndarray):
             raise broken(self._component, "an Image", type(image).__name__)

@@ -7,41 +7,39 @@ methods stand by subject in `retclip.store.api`; no connection leaves the store.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from retclip.errors import SpaceMismatch
 from retclip.shapes import check_shape
-from retclip.store.api.classes import Classes
-from retclip.store.api.history import History
-from retclip.store.api.maintenance import Maintenance
-from retclip.store.api.matches import Matches
-from retclip.store.api.runs import Runs
-from retclip.store.api.segments import Segments
-from retclip.store.api.spaces import Spaces
-from retclip.store.api.traces import Traces
-from retclip.store.api.trust import Trust
-from retclip.store.archive.shards import Archive
-from retclip.store.classes.undo import undo, undo_all
-from retclip.store.classes.vocabulary_state import vocabulary_state
-from retclip.store.index import sync
-from retclip.store.index.indexes import Indexes
-from retclip.store.index.negatives import NegativeExamples
-from retclip.store.places import check_identity, find_store, is_store, make_store
+from retclip.store.places import ARCHIVE, check_identity, find_store, is_store, make_store
 from retclip.store.records import Edit, FoundPage, SegmentFilter, StoreOptions, VocabularyState
-from retclip.store.segments.stored_prototypes import StoredPrototypes
 from retclip.store.sql.transactions import Transactions
-from retclip.types import FeatureSpace
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
-    from retclip.types import ClassPrototypes, Neighbours
+    from retclip.store.api.classes import Classes
+    from retclip.store.api.history import History
+    from retclip.store.api.maintenance import Maintenance
+    from retclip.store.api.matches import Matches
+    from retclip.store.api.runs import Runs
+    from retclip.store.api.segments import Segments
+    from retclip.store.api.spaces import Spaces
+    from retclip.store.api.traces import Traces
+    from retclip.store.api.trust import Trust
+    from retclip.store.archive.shards import Archive
+    from retclip.store.index.indexes import Indexes
+    from retclip.store.index.negatives import NegativeExamples
+    from retclip.store.index.sync import Projection
+    from retclip.store.segments.stored_prototypes import StoredPrototypes
+    from retclip.types import ClassPrototypes, FeatureSpace, Neighbours
 
 __all__ = ["FeatureStore", "StoreOptions"]
 
@@ -49,32 +47,12 @@ __all__ = ["FeatureStore", "StoreOptions"]
 class FeatureStore:
     """An open store. Use `create` or `open`, and `close` it (or use it as a context manager).
 
-    classes: list and change the classes.
-    matches: decisions about requested names.
-    segments: masks with their labels and origins.
-    spaces: the feature spaces of the vectors.
-    history: the events, and the store as of any of them.
-    runs: runs and their units of work.
-    maintenance: checks and repairs.
-    traces: the evidence of answers, kept for a while.
-    trust: how far the label of each segment is to be trusted.
+    What belongs to a subject is imported when the subject is first asked for: a list of classes opens no index.
     """
 
     def __init__(self, folder: Path, options: StoreOptions, engine: Engine) -> None:
         self.folder, self.options, self.engine = folder, options, engine
-        self.archive = Archive(folder / "archive")
-        self._indexes = Indexes(folder, options, engine, self.archive)
-        self._catalog = Transactions(engine, self._indexes.follow_edit)
-        self.classes, self.matches = Classes(self._catalog), Matches(self._catalog)
-        self.history = History(self._catalog)
-        self.spaces = Spaces(folder, self._catalog, self.archive, self._indexes)
-        self.segments = Segments(self._catalog, self.archive, self.spaces)
-        self.traces = Traces(self._catalog)
-        self._negatives = NegativeExamples(self._catalog, self.archive)
-        self._prototypes = StoredPrototypes(self._catalog, self.archive)
-        self.runs = Runs(self._catalog, self.archive, self._indexes, self.spaces)
-        self.trust = Trust(self._catalog, self.archive, self.spaces)
-        self.maintenance = Maintenance(self._catalog, self.archive, self._indexes, self.spaces)
+        self._catalog = Transactions(engine, lambda: self._indexes.follow_edit())
 
     @classmethod
     def create(cls, folder: Path, options: StoreOptions | None = None, exist_ok: bool = False) -> FeatureStore:
@@ -110,8 +88,97 @@ class FeatureStore:
 
     def close(self) -> None:
         """Release the indexes' locks and the database connections."""
-        self._indexes.close()
+        if "_indexes" in vars(self):  # nobody asked for one otherwise
+            self._indexes.close()
         self.engine.dispose()
+
+    @cached_property
+    def classes(self) -> Classes:
+        """List and change the classes."""
+        from retclip.store.api.classes import Classes
+
+        return Classes(self._catalog)
+
+    @cached_property
+    def matches(self) -> Matches:
+        """Decisions about requested names."""
+        from retclip.store.api.matches import Matches
+
+        return Matches(self._catalog)
+
+    @cached_property
+    def segments(self) -> Segments:
+        """Masks with their labels and origins."""
+        from retclip.store.api.segments import Segments
+
+        return Segments(self._catalog, self.archive, self.spaces)
+
+    @cached_property
+    def spaces(self) -> Spaces:
+        """The feature spaces of the vectors."""
+        from retclip.store.api.spaces import Spaces
+
+        return Spaces(self.folder, self._catalog, self.archive, self._indexes)
+
+    @cached_property
+    def history(self) -> History:
+        """The events, and the store as of any of them."""
+        from retclip.store.api.history import History
+
+        return History(self._catalog)
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Runs and their units of work."""
+        from retclip.store.api.runs import Runs
+
+        return Runs(self._catalog, self.archive, self._indexes, self.spaces)
+
+    @cached_property
+    def maintenance(self) -> Maintenance:
+        """Checks and repairs."""
+        from retclip.store.api.maintenance import Maintenance
+
+        return Maintenance(self._catalog, self.archive, self._indexes, self.spaces)
+
+    @cached_property
+    def traces(self) -> Traces:
+        """The evidence of answers, kept for a while."""
+        from retclip.store.api.traces import Traces
+
+        return Traces(self._catalog)
+
+    @cached_property
+    def trust(self) -> Trust:
+        """How far the label of each segment is to be trusted."""
+        from retclip.store.api.trust import Trust
+
+        return Trust(self._catalog, self.archive, self.spaces)
+
+    @cached_property
+    def archive(self) -> Archive:
+        """The shards of vectors."""
+        from retclip.store.archive.shards import Archive
+
+        return Archive(self.folder / ARCHIVE)
+
+    @cached_property
+    def _indexes(self) -> Indexes:
+        from retclip.store.index.indexes import Indexes
+
+        return Indexes(self.folder, self.options, self.engine, self.archive)
+
+    @cached_property
+    def _negatives(self) -> NegativeExamples:
+        from retclip.store.index.negatives import NegativeExamples
+
+        return NegativeExamples(self._catalog, self.archive)
+
+    @cached_property
+    def _prototypes(self) -> StoredPrototypes:
+        from retclip.store.segments.stored_prototypes import StoredPrototypes
+
+        return StoredPrototypes(self._catalog, self.archive)
 
     def check_identity(self) -> None:
         """Raise StoreError if the catalog is another store's."""
@@ -119,6 +186,8 @@ class FeatureStore:
 
     def vocabulary_state(self) -> VocabularyState:
         """Read the state that a prepared vocabulary depends on; while it is the same, so are the names."""
+        from retclip.store.classes.vocabulary_state import vocabulary_state
+
         return self._catalog.read(vocabulary_state)
 
     def nearest(
@@ -190,17 +259,21 @@ class FeatureStore:
         actor: who does it, for the event of the undo.
         Raises DataError for an unknown event, one that was undone already, and an undo itself.
         """
+        from retclip.store.classes.undo import undo
+
         return self._catalog.edit(undo, event, actor)
 
     def undo_all(self, events: Sequence[int], actor: str) -> tuple[int, ...]:
         """Undo events, the last of them first, all or none; returns the events that this adds. Raises as `undo`."""
+        from retclip.store.classes.undo import undo_all
+
         return self._catalog.edit(undo_all, events, actor) if events else ()
 
     def refresh(self) -> None:
         """Let every index follow whatever is pending; see `Indexes.refresh`."""
         self._indexes.refresh()
 
-    def projection(self, space: FeatureSpace | None = None, follow: bool = True) -> sync.Projection:
+    def projection(self, space: FeatureSpace | None = None, follow: bool = True) -> Projection:
         """Open the index of a space with the truth it follows, for the store's own checks and tests.
 
         space: None for the first build's.

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, Insert, RootTransaction, create_engine, event, make_url
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import NullPool
@@ -171,6 +171,8 @@ def retry_while_busy(action: Callable[[], Done]) -> Done:
 def insert_or_keep(connection: Connection, table: type[DeclarativeBase]) -> Insert:
     """Make an INSERT that leaves an existing row alone, also one that another process is just inserting."""
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # only where it is the catalog's: it imports every driver's part
+
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
 
@@ -186,6 +188,8 @@ def insert_or_change(
     """
     keys, changes = list(table.__table__.primary_key), {**changes, SEAL: None}
     if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
         row = postgresql.insert(table).values(**new)
         return row.on_conflict_do_update(index_elements=keys, set_=changes)
     return sqlite.insert(table).values(**new).on_conflict_do_update(index_elements=keys, set_=changes)

@@ -16,7 +16,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import psutil
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from retclip.store.ids import stored_name
@@ -184,6 +183,8 @@ def _machine() -> str:
 def _began(number: int) -> str | None:
     """Read when a process began; None if there is none. In ticks since the machine started if the system has them: the
     clock may be set meanwhile."""
+    import psutil  # asked of a lease alone, and imported by every command that knows of leases
+
     try:
         process = psutil.Process(number)
         if process.status() == psutil.STATUS_ZOMBIE:

@@ -6,9 +6,9 @@ segment ids: the relay (`store.index.sync`) reads what is true *now*, so rows ma
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 
-import numpy as np
 from sqlalchemy import Connection, func, insert, select, update
 
 from retclip.store.ids import digest
@@ -36,7 +36,7 @@ def announce(connection: Connection, versions: Sequence[int], segment_ids: Seque
     in memory, which remembers the newest number it has seen, misses none that comes late."""
     one_writer_at_a_time(connection)
     rows = [
-        {"version_id": version, "segment_ids": np.asarray(page, dtype="<i8").tobytes()}
+        {"version_id": version, "segment_ids": struct.pack(f"<{len(page)}q", *page)}
         for version in versions
         for page in pages(segment_ids, SEGMENTS_PER_ROW)
     ]
@@ -84,4 +84,6 @@ def mark_done(connection: Connection, row_ids: Sequence[int]) -> None:
 
 
 def _segment_ids(blobs: Sequence[bytes]) -> list[int]:
+    import numpy as np  # where an index follows; who only announces a change needs none
+
     return [int(number) for number in np.unique(np.frombuffer(b"".join(blobs), dtype="<i8"))]

@@ -15,8 +15,6 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from retclip.data.images import png_bytes, write_png
-from retclip.data.viewer import show_picture
 from retclip.errors import ConfigError, DataError
 from retclip.names import LabelMatch
 from retclip.own_files import require_replaceable
@@ -208,11 +206,15 @@ class Explanation:
         if file.suffix.lower() != ".png":
             raise DataError("a file name that ends in .png", repr(str(path)), "write e.g. save('why.png')")
         require_replaceable(file, "save()")
+        from retclip.data.images import write_png  # most explanations are read as text, and decode no picture
+
         write_png(file, self._painted())
         return file
 
     def show(self) -> None:
         """Open the picture in a notebook, else in the desktop's viewer. Raises ConfigError where there is neither."""
+        from retclip.data.viewer import show_picture
+
         show_picture(self._painted())
 
     def _painted(self) -> NDArray[np.uint8]:
@@ -221,6 +223,8 @@ class Explanation:
         return self.painter(self)
 
     def _repr_png_(self) -> bytes | None:
+        from retclip.data.images import png_bytes
+
         return png_bytes(self._painted()) if self.painter else None
 
     def __repr__(self) -> str:
