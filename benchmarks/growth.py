@@ -1,9 +1,9 @@
 """Time per photo and memory as the store and the vocabulary grow: preset `appearance`, photos of 480 x 360.
 
-    python benchmarks/growth.py FOLDER [--sizes 10000 100000 400000] [--classes 10 100 1000 4096] [--plot docs/images]
+    python benchmarks/growth.py FOLDER [--sizes 10000 100000 400000] [--classes 10 100 1000 5000] [--plot docs/images]
 
 FOLDER keeps the stores, which are filled once through the store's own door (0.6 s of the processor for 1,000 segments):
-one of each size with 50 classes, and one of 20,000 segments with 4,096 classes. Each is then opened by a process of its
+one of each size with 50 classes, and one of 20,000 segments with 5,000 classes. Each is then opened by a process of its
 own, which segments the same made-up photo four times. Prints a table: seconds of the processor of the first photo,
 which opens the index; of a later one, and of the search in it; memory that is the process's own, and with what is
 mapped from files. --plot draws it. Fails where a photo's segments differ between two of its rounds.
@@ -125,7 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 400_000])
-    parser.add_argument("--classes", type=int, nargs="+", default=[10, 100, 1000, 4096])
+    parser.add_argument("--classes", type=int, nargs="+", default=[10, 100, 1000, 5000])
     parser.add_argument("--index", default="edge")
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)

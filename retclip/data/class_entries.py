@@ -25,7 +25,7 @@ from retclip.errors import DataError
 from retclip.escaping import brief
 from retclip.names import checked_name, distinct, name_key
 
-MOST = 4096  # classes of a list
+MOST = 8192  # classes of a list; more is another file than a list of classes
 NAME = ("name", "class", "class_name", "display_name", "displayname", "label", "category", "classes", "labels")
 TERMS, COUNTS = ("synonyms", "prompt_names"), ("isthing", "is_thing", "thing")
 NUMBER = ("id", "idx", "index", "number", "value", "class_id", "category_id", "label_id")
@@ -85,7 +85,8 @@ def checked_entries(entries: Sequence[ClassEntry], where: str) -> list[ClassEntr
         checked.append(ClassEntry(shown, synonyms, entry.is_thing, entry.number))
     distinct((entry.name for entry in checked), where)
     if not 0 < len(checked) <= MOST:
-        raise DataError(f"1 to {MOST} classes in {where}", f"{len(checked)}", "name at least one class")
+        todo = "ask for a part of them" if checked else "name at least one class"
+        raise DataError(f"1 to {MOST} classes in {where}", f"{len(checked)}", todo)
     return checked
 
 

@@ -151,9 +151,9 @@ def test_a_comma_list_with_a_hole_is_refused(text):
 
 def test_the_limits_themselves_are_allowed_and_one_more_is_not():
     names = [f"c{number}" for number in range(MOST)]
-    assert len(vocabulary_of(names)) == MOST == 4096
+    assert len(vocabulary_of(names)) == MOST == 8192
     assert vocabulary_of(["a" * LONGEST]).names == ("a" * 200,)
-    with pytest.raises(DataError, match="4097"):
+    with pytest.raises(DataError, match="8193; ask for a part"):
         vocabulary_of([*names, "one more"])
 
 
