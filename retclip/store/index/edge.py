@@ -1,7 +1,8 @@
 """Qdrant Edge: the vector index in this process.
 
 Up to `exact_below` points it scans. Beyond, a graph is walked that it builds itself as points come: the engine builds
-none unasked (stores.md 1.6), and what no graph holds is scanned in every search.
+none unasked (stores.md 1.6), and what no graph holds is scanned in every search. Where a copy in memory answers in its
+place none is built.
 
 Guards, each for something that was seen to happen (stores.md 1.6; more in `edge_shard`): every write is flushed before
 it is acknowledged (without flush a power loss costs the last writes) and looked at (a guarded update that a kill cut in
@@ -55,19 +56,25 @@ class EdgeIndex:
 
     rounding = HALF_ROUNDING
 
-    def __init__(self, folder: Path, shard: Any, lock: IO[str], dim: int, exact_below: int, free_bytes: int) -> None:
+    def __init__(
+        self, folder: Path, shard: Any, lock: IO[str], dim: int, exact_below: int, graph_from: int, free_bytes: int
+    ) -> None:
         self.folder, self.dim, self.exact_below, self.free_bytes = folder, dim, exact_below, free_bytes
+        self.graph_from = graph_from
         self._shard, self._lock, self._unreleased = shard, lock, 0
         self._sizes: Mapping[int, int] | None = None  # of the classes, until the next write
         self._outside = edge_graph.outside(folder, shard)  # points that the graph lacks, at most
         self._wrote, self._builds_graph = False, True
 
     @classmethod
-    def open(cls, folder: Path, dim: int, exact_below: int = 20_000, free_bytes: int = FREE_BYTES) -> EdgeIndex:
+    def open(
+        cls, folder: Path, dim: int, exact_below: int = 20_000, graph_from: int = 0, free_bytes: int = FREE_BYTES
+    ) -> EdgeIndex:
         """Open the index in `folder`, made if it does not exist.
 
         dim: numbers in a vector.
         exact_below: up to so many points a search scans instead of walking the graph.
+        graph_from: up to so many points no graph is built, because something else answers.
         free_bytes: to be left free on the disk.
         Raises StoreBusy, StoreDamaged, SpaceMismatch, and StoreError for a folder that cannot be written.
         """
@@ -85,7 +92,7 @@ class EdgeIndex:
         except BaseException:
             lock.close()
             raise
-        return cls(folder, shard, lock, dim, exact_below, free_bytes)
+        return cls(folder, shard, lock, dim, exact_below, graph_from, free_bytes)
 
     def upsert(self, points: Points) -> None:
         """See VectorIndex. The guard compares with one number per update, so a batch goes revision by revision."""
@@ -158,7 +165,7 @@ class EdgeIndex:
     def graph(self) -> Graph:
         """See VectorIndex."""
         points = self.count()
-        return Graph(points, points - min(self._outside, points), self.exact_below)
+        return Graph(points, points - min(self._outside, points), max(self.exact_below, self.graph_from))
 
     def keep_up(self) -> None:
         """See VectorIndex."""
@@ -224,9 +231,9 @@ class EdgeIndex:
             shard.close()
 
     def _build_if_missing(self, limit: int) -> None:
-        """Build the graph if it misses more than `limit` points. After a failure or a stop this process tries no more:
-        answers are right without the graph, and `doctor` reports it."""
-        if self._outside <= limit or not self._builds_graph:
+        """Build the graph if it is needed and misses more than `limit` points. After a failure or a stop this process
+        tries no more: answers are right without the graph, and `doctor` reports it."""
+        if self._outside <= limit or not self._builds_graph or self._points() <= self.graph_from:
             return
         self._builds_graph = False
         try:

@@ -296,7 +296,10 @@ class Indexes:
         if kind == IndexKind.EDGE:
             from retclip.store.index.edge import EdgeIndex
 
-            return EdgeIndex.open(self.folder / "index" / name, space.dim, exact_below=self.options.exact_below)
+            copied = int(_memory() * MEMORY_SHARE) // (space.dim * NUMBER)  # points of a copy in memory
+            return EdgeIndex.open(
+                self.folder / "index" / name, space.dim, exact_below=self.options.exact_below, graph_from=copied
+            )
         if kind == IndexKind.SERVER:
             from retclip.store.index.server import ServerIndex
 

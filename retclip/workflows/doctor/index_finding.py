@@ -56,7 +56,7 @@ def graph_findings(store: FeatureStore, space: FeatureSpace, name: str, repair: 
     if graph is None:
         return []
     if graph.points <= graph.outside:
-        return [Finding(name, True, f"none needed: up to {graph.outside} vectors are searched one by one")]
+        return [Finding(name, True, f"none needed: up to {graph.outside} vectors are searched without one")]
     message = f"{graph.indexed} of {graph.points} vectors are in it"
     if graph.due:
         message += ": searches read the others one by one"

@@ -115,11 +115,18 @@ def test_indexes_in_memory_are_loaded_for_who_asks_alone(sqlite_work, made) -> N
 SMALL, UNITS = StoreOptions(exact_below=10), range(1, 13)  # 72 segments: below a kilobyte the engine builds none
 
 
+@pytest.fixture
+def little_memory(monkeypatch) -> None:
+    """A machine whose memory holds no copy of the vectors, so that a graph is needed."""
+    monkeypatch.setattr(indexes, "_memory", lambda: 0)
+
+
 def in_graph(store) -> int:
     """What the engine says of the first space's index."""
     return store.projection().index._live().info().indexed_vectors_count
 
 
+@pytest.mark.usefixtures("little_memory")
 def test_a_build_that_ends_leaves_the_graph_built(sqlite_work, made) -> None:
     """Before, nothing ever built it: at 200,000 segments every question was a scan."""
     sqlite_work.options = SMALL
@@ -134,6 +141,21 @@ def test_a_build_that_ends_leaves_the_graph_built(sqlite_work, made) -> None:
     assert reconcile.differences(store.projection()).clean
 
 
+def test_where_a_copy_in_memory_answers_no_graph_is_built(sqlite_work, monkeypatch) -> None:
+    sqlite_work.options = SMALL
+    monkeypatch.setattr(indexes, "_memory", lambda: 2 * 72 * 8 * 6)  # half of it holds the 72 vectors of 8 numbers
+    store = sqlite_work.open()
+    store.runs.finish(sqlite_work.fill(store, UNITS), "finished", {})
+    state = store.maintenance.graph(store.spaces.first(), build=False)
+    assert in_graph(store) == 0 and (state.points, state.outside, state.due) == (72, 72, False)
+    monkeypatch.setattr(indexes, "_memory", lambda: 2 * 71 * 8 * 6)
+    sqlite_work.close()
+    store = sqlite_work.open()
+    store.runs.finish(sqlite_work.fill(store, [13]), "finished", {})
+    assert in_graph(store) == 78, "the copy no longer fits"
+
+
+@pytest.mark.usefixtures("little_memory")
 def test_who_stops_a_build_does_not_wait_for_the_graph(sqlite_work, made) -> None:
     sqlite_work.options = SMALL
     store = sqlite_work.open()
@@ -141,6 +163,7 @@ def test_who_stops_a_build_does_not_wait_for_the_graph(sqlite_work, made) -> Non
     assert in_graph(store) == 0
 
 
+@pytest.mark.usefixtures("little_memory")
 def test_a_load_and_an_edit_leave_the_graph_built(sqlite_work, made) -> None:
     sqlite_work.options = SMALL
     store = sqlite_work.open()

@@ -8,7 +8,7 @@ from sqlalchemy import text
 import retclip
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.history import events, segment_facts
-from retclip.store.index import edge_graph
+from retclip.store.index import edge_graph, indexes
 from retclip.store.sql.engine import transaction
 from retclip.store.states import Action
 from retclip.workflows.classes.add_class import add_class
@@ -61,7 +61,8 @@ def test_torch_without_its_package_is_one_line_with_a_cure(monkeypatch):
     assert "install both in one call" in found.cure
 
 
-def test_a_sound_store_is_sound(copied):
+def test_a_sound_store_is_sound(copied, monkeypatch):
+    monkeypatch.setattr(indexes, "_memory", lambda: 0)  # else as many as it holds
     found = check_store(copied, StoreOptions(), repair=False)
     assert [one.what for one in found] == [
         "disk",
@@ -75,7 +76,7 @@ def test_a_sound_store_is_sound(copied):
         "traces",
     ]
     assert by_name(found)["graph"].ok
-    assert by_name(found)["graph"].found == "none needed: up to 20000 vectors are searched one by one"
+    assert by_name(found)["graph"].found == "none needed: up to 20000 vectors are searched without one"
     assert by_name(found)["schema"].ok
     assert by_name(found)["archive"] == Finding(
         "archive",
@@ -281,7 +282,8 @@ def test_of_removed_segments_alone_nothing_is_left_to_do(world):
     assert archive_of(world.parts.store.folder, repair=False).ok
 
 
-def test_a_graph_that_was_never_built_is_told_and_repaired(copied):
+def test_a_graph_that_was_never_built_is_told_and_repaired(copied, monkeypatch):
+    monkeypatch.setattr(indexes, "_memory", lambda: 0)  # no copy in memory answers in its place
     options = StoreOptions(exact_below=5)
     found = by_name(check_store(copied, options, repair=False))["graph"]
     assert not found.ok and found.cure == f"retclip doctor --store {copied} --repair"
@@ -294,6 +296,7 @@ def test_a_graph_that_was_never_built_is_told_and_repaired(copied):
 
 
 def test_a_graph_that_cannot_be_built_says_why(copied, monkeypatch):
+    monkeypatch.setattr(indexes, "_memory", lambda: 0)
     monkeypatch.setattr(edge_graph.sys, "executable", "/bin/false")
     found = by_name(check_store(copied, StoreOptions(exact_below=5), repair=True))["graph"]
     assert not found.ok and "exit code 1" in found.found and "make room" in found.cure
