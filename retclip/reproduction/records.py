@@ -19,7 +19,8 @@ class Record:
 
     group: TRAINED or FREE: which tables it belongs beside.
     pq, map, miou: percent; None = not stated.
-    year: of the publication; 0 = not known to us. venue: "" = not known to us.
+    year: of the publication, of the arXiv's first version where there is no other.
+    venue: where it was published; "repository" = no paper of these figures is known to us.
     trained_on: what was fitted, beside the frozen models' own training.
     sees: the evidence at test time: which photos a store or bank was made of, and who made their masks.
     public: whether code and weights are public.
@@ -65,7 +66,7 @@ RECORDS: tuple[Record, ...] = (
     Record("SCLIP", FREE, None, None, 16.1, 2024, "ECCV", _NOTHING, _CLIP_ONLY, True, _BANK_README),
     Record("ClearCLIP", FREE, None, None, 16.7, 2024, "ECCV", _NOTHING, _CLIP_ONLY, True, _BANK_README),
     Record("NACLIP", FREE, None, None, 17.4, 2025, "WACV", _NOTHING, _CLIP_ONLY, True, _BANK_README),
-    Record("RF-CLIP", FREE, None, None, 21.0, 0, "", _NOTHING, _CLIP_ONLY, True, _BANK_README),
+    Record("RF-CLIP", FREE, None, None, 21.0, 2026, "AAAI", _NOTHING, _CLIP_ONLY, True, _BANK_README),
     Record("ProxyCLIP", FREE, None, None, 19.7, 2024, "ECCV", _NOTHING, "class names, and DINO beside CLIP", True,
            _BANK_README),
     Record("Trident", FREE, None, None, 21.9, 2025, "ICCV", _NOTHING, "class names, and DINO and SAM beside CLIP",
@@ -78,19 +79,19 @@ RECORDS: tuple[Record, ...] = (
            _BANK_README),
     Record("ReME", FREE, None, None, 28.2, 2025, "ICCV", _NOTHING, "a bank of refined pairs of segment and text",
            True, _BANK_README),
-    Record("CorrCLIPv2 L, synthetic bank", FREE, None, None, 34.9, 2026, "", _NOTHING,
+    Record("CorrCLIPv2 L, synthetic bank", FREE, None, None, 34.9, 2026, "repository", _NOTHING,
            "a bank of synthetic images without labels", True, "zdk258/CorrCLIP README"),
-    Record("CorrCLIPv2 L, bank from COCO", FREE, None, None, 36.5, 2026, "", _NOTHING,
+    Record("CorrCLIPv2 L, bank from COCO", FREE, None, None, 36.5, 2026, "repository", _NOTHING,
            "a bank of COCO's photos without labels", True, "zdk258/CorrCLIP README"),
-    Record("SAM 3, class names", FREE, None, None, 31.8, 2025, "", _NOTHING, "all 150 class names", True,
+    Record("SAM 3, class names", FREE, None, None, 31.8, 2025, "arXiv", _NOTHING, "all 150 class names", True,
            _BANK_README),
     Record("SegEarth-OV3 (SAM 3)", FREE, None, None, 37.5, 2025, "arXiv", _NOTHING, "all 150 class names", True,
            _BANK_README),
-    Record("ConceptBank (SAM 3)", FREE, None, None, 43.3, 2026, "", _NOTHING,
+    Record("ConceptBank (SAM 3)", FREE, None, None, 43.3, 2026, "arXiv", _NOTHING,
            "photos of the test's domain with annotated masks", True, _BANK_README),
-    Record("OpenWorldSAM", TRAINED, None, None, 60.4, 2025, "", "COCO-Stuff", _BY_IMAGE, True, "GinnyXiao/OpenWorldSAM",
-           _BY_IMAGE),
-    Record("SegRAG (SAM 3), five references", FREE, None, None, 54.77, 2026, "", _NOTHING, _BY_IMAGE, True,
+    Record("OpenWorldSAM", TRAINED, None, None, 60.4, 2025, "arXiv", "COCO-Stuff", _BY_IMAGE, True,
+           "GinnyXiao/OpenWorldSAM", _BY_IMAGE),
+    Record("SegRAG (SAM 3), five references", FREE, None, None, 54.77, 2026, "arXiv", _NOTHING, _BY_IMAGE, True,
            "its src/segrag/modeling/sam3_points.py", _BY_IMAGE),
 )  # fmt: skip
 
