@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from retclip.checkup import doctor
     from retclip.config import Settings
     from retclip.engine import RetCLIP
+    from retclip.kept_evaluations import MergedEvaluation, evaluate_diff, evaluate_merge, evaluate_report
     from retclip.namespaces import Classes, Matches, Spaces
     from retclip.plugin.checked_source import CheckedSource
     from retclip.preset_comparison import PresetComparison
@@ -83,7 +84,10 @@ if TYPE_CHECKING:
     from retclip.workflows.classes.marks import Marks
     from retclip.workflows.classes.regression_figures import RegressionReport
     from retclip.workflows.doctor.catalog_finding import DoctorReport, Finding
-    from retclip.workflows.evaluation.evaluation_figures import Evaluation
+    from retclip.workflows.evaluation.evaluation_difference import EvaluationDifference
+    from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation
+    from retclip.workflows.evaluation.paired_differences import Difference
+    from retclip.workflows.evaluation.run_folder import Part
     from retclip.workflows.exchange.export_classes import ExportReport
     from retclip.workflows.exchange.import_report import ClassesMet, ImportReport
     from retclip.workflows.explain.explanation import Explanation
@@ -100,16 +104,19 @@ _HOMES = {  # imported when they are first asked for
     "AddSpaceReport": "workflows.building.add_space",
     "Addition": "workflows.classes.addition",
     "AdditionReport": "workflows.classes.addition",
+    "Bootstrap": "workflows.evaluation.evaluation_figures",
     "BuildReport": "workflows.building.build_loop",
     "CheckedSource": "plugin.checked_source",
     "ClassChange": "store.records",
     "ClassMatch": "store.records",
     "Classes": "namespaces",
     "ClassesMet": "workflows.exchange.import_report",
+    "Difference": "workflows.evaluation.paired_differences",
     "DoctorReport": "workflows.doctor.catalog_finding",
     "Edit": "store.records",
     "Estimate": "workflows.building.estimate_build",
     "Evaluation": "workflows.evaluation.evaluation_figures",
+    "EvaluationDifference": "workflows.evaluation.evaluation_difference",
     "Explanation": "workflows.explain.explanation",
     "Influence": "workflows.explain.influence",
     "Margin": "workflows.explain.margin",
@@ -121,7 +128,10 @@ _HOMES = {  # imported when they are first asked for
     "FinetuneReport": "workflows.training.finetune",
     "ScoreCache": "workflows.tuning.score_cache",
     "TuningReport": "workflows.tuning.tuning_report",
+    "evaluate_diff": "kept_evaluations",
     "evaluate_fusion": "workflows.tuning.fused_evaluation",
+    "evaluate_merge": "kept_evaluations",
+    "evaluate_report": "kept_evaluations",
     "EventFilter": "store.records",
     "EventLog": "store.records",
     "HistoryEvent": "store.records",
@@ -130,7 +140,9 @@ _HOMES = {  # imported when they are first asked for
     "ListedSegment": "store.records",
     "Marks": "workflows.classes.marks",
     "Matches": "namespaces",
+    "MergedEvaluation": "kept_evaluations",
     "PanopticSegmentation": "types",
+    "Part": "workflows.evaluation.run_folder",
     "PreparedVocabulary": "workflows.segment.parts",
     "PresetComparison": "preset_comparison",
     "Progress": "progress",
@@ -164,6 +176,7 @@ __all__ = [
     "Addition",
     "AdditionReport",
     "Audit",
+    "Bootstrap",
     "BuildReport",
     "CheckedSource",
     "ClassChange",
@@ -173,11 +186,13 @@ __all__ = [
     "ConfigError",
     "ContractBroken",
     "DataError",
+    "Difference",
     "DoctorReport",
     "Duplicates",
     "Edit",
     "Estimate",
     "Evaluation",
+    "EvaluationDifference",
     "EventFilter",
     "EventLog",
     "Explanation",
@@ -194,8 +209,10 @@ __all__ = [
     "Margin",
     "Marks",
     "Matches",
+    "MergedEvaluation",
     "NamesTooLong",
     "PanopticSegmentation",
+    "Part",
     "PartialFailure",
     "PartsMissing",
     "PluginError",
@@ -242,7 +259,10 @@ __all__ = [
     "WhatIf",
     "__version__",
     "doctor",
+    "evaluate_diff",
     "evaluate_fusion",
+    "evaluate_merge",
+    "evaluate_report",
     "open",
     "reproduce",
 ]

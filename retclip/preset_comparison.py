@@ -33,6 +33,9 @@ class PresetComparison:
     evaluations: Mapping[str, Evaluation]
     differences: Mapping[str, tuple[Difference, ...]]
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {', '.join(f'{name}: {one!r}' for name, one in self.evaluations.items())}>"
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         differences = {name: [row.as_dict() for row in rows] for name, rows in self.differences.items()}

@@ -26,7 +26,7 @@ FLOORS = {  # the longest prefix counts
     "retclip.store": 2, "retclip.data": 2, "retclip.config": 2, "retclip.config_sections": 2, "retclip.presets": 2,
     "retclip.device": 2, "retclip.environment": 2, "retclip.secret_addresses": 2,
     "retclip.migrations": 2, "retclip.workflows": 3,
-    "retclip.evaluation_parts": 4, "retclip.preset_comparison": 4,
+    "retclip.evaluation_parts": 4, "retclip.kept_evaluations": 4, "retclip.preset_comparison": 4,
     "retclip.session": 4, "retclip.settings_file": 4, "retclip.namespaces": 4, "retclip.engine": 4,
     "retclip.result": 4, "retclip.segment_questions": 4, "retclip.audits": 4, "retclip.executors": 4,
     "retclip.corrections": 4, "retclip.report": 4, "retclip.preset_needs": 4, "retclip.checkup": 4,

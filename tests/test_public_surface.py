@@ -86,7 +86,10 @@ def test_every_name_is_exported_once_in_order_and_can_be_asked_for():
     functions = [name for name in retclip.__all__ if name[0].islower()]
     assert sorted(set(retclip.__all__)) == list(retclip.__all__) and functions == [
         "doctor",
+        "evaluate_diff",
         "evaluate_fusion",
+        "evaluate_merge",
+        "evaluate_report",
         "open",
         "reproduce",
     ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from retclip.engine import RetCLIP
     from retclip.plugin.checked_source import CheckedSource
     from retclip.preset_comparison import PresetComparison
-    from retclip.workflows.evaluation.evaluation_figures import Evaluation
+    from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation
 
 STOPPED = "stopped; nothing was written"
 
@@ -72,6 +72,12 @@ class Intervals:
     ] = 1000
     seed: Annotated[int, typer.Option(min=0, help="Of the drawings.")] = 0
 
+    def bootstrap(self) -> Bootstrap:
+        """How they are drawn, for the workflows."""
+        from retclip.workflows.evaluation.evaluation_figures import Bootstrap
+
+        return Bootstrap(self.drawings, self.seed)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -102,13 +108,10 @@ class Comparison:
             return memory.compare(source, presets, on_progress=line, **self._common())
 
     def _common(self) -> dict[str, Any]:
-        from retclip.workflows.evaluation.evaluation_figures import Bootstrap
-
-        bootstrap = Bootstrap(self.intervals.drawings, self.intervals.seed)
         return {
-            "seen": self.seen, "report": self.page.report, "pictures": self.page.pictures, "bootstrap": bootstrap,
-            "out": self.run.out, "oracles": self.oracle or (), "workers": self.run.workers,
-            "figures": self.page.figures,
+            "seen": self.seen, "report": self.page.report, "pictures": self.page.pictures,
+            "bootstrap": self.intervals.bootstrap(), "out": self.run.out, "oracles": self.oracle or (),
+            "workers": self.run.workers, "figures": self.page.figures,
         }  # fmt: skip
 
     @property

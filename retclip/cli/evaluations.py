@@ -23,12 +23,12 @@ def evaluate_merge(
     folders: Folders, intervals: Intervals, json: options.Json = False, per_class: PerClass = False
 ) -> None:
     """Add up the parts of an evaluation: the figures are those of one evaluation of all images, to the last bit."""
-    from retclip.workflows.evaluation.evaluation_figures import Bootstrap
-    from retclip.workflows.evaluation.merge_parts import merge_parts
+    from retclip.kept_evaluations import evaluate_merge as merged
 
-    evaluation, absent = merge_parts(folders, Bootstrap(intervals.drawings, intervals.seed))
+    merge = merged(folders, intervals.bootstrap())
+    evaluation, absent = merge.evaluation, merge.absent_images
     if json:
-        output.data({**evaluation.as_dict(), "absent_images": absent})
+        output.data(merge.as_dict())
     else:
         print_evaluation(evaluation, per_class)
     if absent or evaluation.failures:
@@ -45,12 +45,9 @@ def evaluate_diff(
 ) -> None:
     """Per class what the second evaluation has otherwise, and whether it is more than noise: a paired bootstrap over
     the images that both have."""
-    from retclip.workflows.evaluation.evaluation_difference import evaluation_difference
-    from retclip.workflows.evaluation.evaluation_figures import Bootstrap
-    from retclip.workflows.evaluation.run_folder import RunFolder
+    from retclip.kept_evaluations import evaluate_diff as difference
 
-    bootstrap = Bootstrap(intervals.drawings, intervals.seed)
-    changes = evaluation_difference(RunFolder.finished(first), RunFolder.finished(second), bootstrap)
+    changes = difference(first, second, intervals.bootstrap())
     if json:
         output.data(changes.as_dict())
     else:
@@ -66,9 +63,9 @@ def evaluate_report(
     folder: Annotated[Path, typer.Argument(help="A folder that `retclip evaluate --out` wrote.")], page: Page
 ) -> None:
     """Write the page about a kept evaluation, and figures: no model and no store takes part."""
-    from retclip.report.evaluation_report import write_report
+    from retclip.kept_evaluations import evaluate_report as write
 
-    for path in write_report(folder, page.report, page.pictures, page.figures):
+    for path in write(folder, page.report, page.pictures, page.figures):
         output.message(f"wrote {path}")
 
 
@@ -78,5 +75,6 @@ def _print(changes: EvaluationDifference) -> None:
         (name, *difference_cells(row)) for name, of_class in changes.classes.items() for row in of_class if row.change
     ]
     output.table(f"{changes.images} images", ("class", *DIFFERENCE), rows)
-    beyond = sum(row.beyond_noise for of_class in changes.classes.values() for row in of_class)
-    output.message(f"{beyond} figures of classes change by more than noise; of 100 without a change about 5 seem to")
+    output.message(
+        f"{changes.beyond_noise} figures of classes change by more than noise; of 100 without a change about 5 seem to"
+    )

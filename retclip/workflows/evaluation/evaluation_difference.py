@@ -39,6 +39,15 @@ class EvaluationDifference:
     whole: tuple[Difference, ...]
     classes: Mapping[str, tuple[Difference, ...]]
 
+    def __repr__(self) -> str:
+        told = ", ".join(f"{row.figure} {row.said}" for row in self.whole if row.figure in ("pq", "miou"))
+        return f"<{type(self).__name__} over {self.images} images: {told}; {self.beyond_noise} of classes beyond noise>"
+
+    @property
+    def beyond_noise(self) -> int:
+        """How many figures of classes change by more than noise."""
+        return sum(row.beyond_noise for rows in self.classes.values() for row in rows)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         classes = {name: [row.as_dict() for row in rows] for name, rows in self.classes.items()}

@@ -140,6 +140,11 @@ class Evaluation:
     bias: SeenBias | None = None
     oracles: tuple[OracleFigures, ...] = ()
 
+    def __repr__(self) -> str:
+        values = (("PQ", self.pq), ("mAP", self.map), ("mIoU", self.miou))
+        told = ", ".join(f"{title} {'-' if value is None else f'{value:.1f}'}" for title, value in values)
+        return f"<{type(self).__name__} of {self.images} images, {len(self.per_class)} classes: {told}>"
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return asdict(self)

@@ -37,6 +37,12 @@ class Difference:
         """Whether the interval holds no 0."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
+    @property
+    def said(self) -> str:
+        """The change in words: +1.2 (+0.4..+2.0); - where there is none."""
+        ends = "" if self.low is None or self.high is None else f" ({self.low:+.1f}..{self.high:+.1f})"
+        return "-" if self.change is None else f"{self.change:+.1f}{ends}"
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {**asdict(self), "change": self.change, "beyond_noise": self.beyond_noise}
