@@ -234,7 +234,9 @@ class DeviceSection(Section):
 class WeightsSection(Section):
     """Where weights lie, and whether they may be fetched."""
 
-    folder: str = Field("", description="where weights and text vectors lie; empty: ~/.cache/retclip")
+    folder: str = Field(
+        "", description="where weights, text vectors and what builds remember of files lie; empty: ~/.cache/retclip"
+    )
     offline: bool = Field(False, description="never touch the network")
     token: SecretStr = Field(SecretStr(""), description="a Hugging Face token; better in RETCLIP_WEIGHTS__TOKEN")
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from retclip.data.file_bytes import ReadOnce
 from retclip.data.images import file_digest, read_image
 from retclip.data.photo_files import photos_in
 from retclip.errors import DataError
@@ -62,7 +63,8 @@ class ImageFolder:
         for path in self._paths:
             name = str(path.relative_to(self._root)) if path.is_relative_to(self._root) else path.name
             path = path.absolute()  # stored with each photo, and read from elsewhere later
-            yield SourceImage(name, str(path), partial(read_image, path), partial(file_digest, path))
+            file = ReadOnce(path)
+            yield SourceImage(name, str(path), partial(read_image, file), partial(file_digest, file))
 
     def _find(self, pattern: str, recursive: bool) -> tuple[list[Path], Path]:
         try:

@@ -10,10 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-import os
-import stat
 import warnings
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +19,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, ImageCms, PngImagePlugin, UnidentifiedImageError, features
 from PIL import Image as Pillow
 
+from retclip.data.file_bytes import ReadOnce, image_bytes
+from retclip.data.file_memory import remembered
 from retclip.data.orientation import turned
 from retclip.data.rgb_png import png_size, rgb_samples
 from retclip.data.sample_depth import eight_bit
@@ -41,15 +40,21 @@ SUFFIXES = frozenset(ending for endings in ENDINGS.values() for ending in ending
 log = logging.getLogger(__name__)
 
 
-def read_image(path: Path, limits: Limits | None = None) -> Image:
-    """Decode a file. Raises DataError, naming the file, for anything that is no well-formed photo within the limits."""
+def read_image(file: Path | ReadOnce, limits: Limits | None = None) -> Image:
+    """Decode a file, whose bytes are held no longer then. Raises DataError, naming the file, for anything that is no
+    well-formed photo within the limits.
+    """
     limits = limits or current()
-    return decode(image_bytes(path, limits), str(path), limits)
+    content = file.taken() if isinstance(file, ReadOnce) else image_bytes(file, limits)
+    return decode(content, str(file), limits)
 
 
-def file_digest(path: Path, limits: Limits | None = None) -> str:
-    """Return the sha256 of a file's bytes, the photo's identity. Raises DataError."""
-    return hashlib.sha256(image_bytes(path, limits)).hexdigest()
+def file_digest(file: Path | ReadOnce) -> str:
+    """Return the sha256 of a file's bytes, the photo's identity: recalled where the file is known, else read. Raises
+    DataError.
+    """
+    once = file if isinstance(file, ReadOnce) else ReadOnce(file)
+    return remembered(once, "sha256", lambda: hashlib.sha256(once.content).hexdigest())
 
 
 def decode(content: bytes, uri: str, limits: Limits | None = None) -> Image:
@@ -76,21 +81,6 @@ def from_array(pixels: Any, uri: str = "array") -> Image:
     array = np.ascontiguousarray(array)
     identity = hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()
     return Image(array, identity, uri)
-
-
-class ReadOnce:
-    """A file whose bytes are read when they are first needed, and then kept."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    @cached_property
-    def content(self) -> bytes:
-        """Return the file's bytes. Raises DataError."""
-        return image_bytes(self.path)
-
-    def __str__(self) -> str:
-        return str(self.path)
 
 
 def read_png(path: Path | ReadOnce) -> NDArray[np.uint8]:
@@ -155,24 +145,6 @@ def resized(pixels: NDArray[np.uint8], size: tuple[int, int], bicubic: bool = Fa
         return pixels
     kernel = Pillow.Resampling.BICUBIC if bicubic else Pillow.Resampling.BILINEAR
     return np.asarray(Pillow.fromarray(pixels).resize((size[1], size[0]), kernel), dtype=np.uint8)
-
-
-def image_bytes(path: Path, limits: Limits | None = None) -> bytes:
-    """Return the file's bytes; never blocks on a pipe and never reads more than the limit. Raises DataError."""
-    limits = limits or current()
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
-    except (OSError, ValueError) as error:
-        raise _refused(str(path), str(error), "a readable file", "check the path and its permissions") from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)  # fdopen would refuse a folder in its own words
-        raise _refused(str(path), "a folder, pipe or device", "a regular file", "name a photo")
-    with os.fdopen(descriptor, "rb") as file:
-        check_size(status.st_size, limits.file_bytes, f"an image file: {path}", "limits.file_mib")
-        if not status.st_size:
-            raise _refused(str(path), "an empty file", "a photo", "copy it again")
-        return file.read(limits.file_bytes + 1)  # it may grow meanwhile
 
 
 def _pixels(content: bytes, uri: str, limits: Limits) -> tuple[NDArray[np.uint8], int]:

@@ -15,12 +15,13 @@ from pathlib import Path
 
 from retclip.config import Settings
 from retclip.config_sections import StoreSection, WeightsSection
+from retclip.data.file_memory import remembering
 from retclip.errors import DataError, SpaceMismatch
 from retclip.plugin.contracts import SourceImage
 from retclip.session import Components
 from retclip.workflows.building.label_assignment import LabelAssignment
 from retclip.workflows.building.unit_work import Outcome, outcome_of
-from retclip.workflows.building.units import Unit, storable
+from retclip.workflows.building.units import Unit, memory_of, storable
 from retclip.workflows.segment.decode_ahead import decoded
 
 
@@ -78,6 +79,10 @@ class Worker:
     def work(self, tickets: Sequence[Ticket]) -> list[Outcome]:
         """One outcome per ticket. Raises what concerns every image: PluginError, WeightsMissing, SpaceMismatch."""
         naming = self._ready()
+        with remembering(memory_of(self._job.settings)):
+            return self._outcomes(naming, tickets)
+
+    def _outcomes(self, naming: LabelAssignment, tickets: Sequence[Ticket]) -> list[Outcome]:
         units, outcomes = [], []
         for ticket in tickets:
             try:

@@ -1,7 +1,14 @@
 """What is dear is done once a command: names are prepared once, a source is opened once."""
 
-import pytest
+import json
+import os
+from collections import Counter
+from pathlib import Path
 
+import pytest
+from PIL import Image
+
+from retclip.data import file_bytes
 from retclip.plugin.manager import PluginManager
 from retclip.workflows.segment import vocabulary
 
@@ -78,27 +85,44 @@ def test_an_addition_opens_every_source_once_and_its_probe(run, counted, scenes,
     assert opened == ["reference.scenes"] * 2
 
 
-def test_a_build_reads_each_photo_and_each_map_twice_and_a_further_one_no_photo_to_decode(
-    run, labelled, tmp_path, monkeypatch
-):
-    """Once to know what is there and whether it is done, once to work on it; nothing is kept between."""
-    from collections import Counter
-
-    from retclip.data import images
-
+@pytest.fixture
+def reads(labelled, monkeypatch):
+    """How often each file of a data set was opened for its bytes; its files count as old ones."""
     root, whole = labelled
     (root / "labels" / "b.png").write_bytes(whole)
-    read, original = Counter(), images.image_bytes
+    counted, original = Counter(), os.open
 
-    def counting(path, limits=None):
-        read[path.relative_to(root).as_posix()] += 1
-        return original(path, limits)
+    def counting(path, *arguments, **more):
+        if Path(path).is_relative_to(root):
+            counted[Path(path).relative_to(root).as_posix()] += 1
+        return original(path, *arguments, **more)
 
-    monkeypatch.setattr(images, "image_bytes", counting)
-    command = ("build", f"label-maps:{root}", "--store", tmp_path / "store")
+    monkeypatch.setattr(os, "open", counting)
+    monkeypatch.setattr(file_bytes, "SETTLED", -1.0)
+    return counted
+
+
+def test_a_build_reads_each_photo_and_each_map_once_and_a_further_one_none(run, labelled, reads, tmp_path):
+    root, _ = labelled
+    command = ("build", f"label-maps:{root}", "--store", tmp_path / "store", "--set", f"weights.folder={tmp_path}")
     assert run(*command).code == 0
-    files = [f"{folder}/{name}.png" for folder in ("images", "labels") for name in "ab"]
-    assert read == dict.fromkeys(files, 2)
-    read.clear()
+    assert reads == {f"{folder}/{name}.png": 1 for folder in ("images", "labels") for name in "ab"}
+    reads.clear()
+    assert run(*command).code == run(*command, "--dry-run").code == 0
+    assert not reads
+
+
+@pytest.mark.parametrize("folder", ["images", "labels"])
+def test_a_file_that_changed_is_worked_on_again_whatever_its_time_and_no_other(run, labelled, reads, tmp_path, folder):
+    root, _ = labelled
+    command = ("build", f"label-maps:{root}", "--store", tmp_path / "store", "--set", f"weights.folder={tmp_path}")
     assert run(*command).code == 0
-    assert read == dict.fromkeys(files, 1)
+    reads.clear()
+    changed = root / folder / "a.png"
+    status = changed.stat()
+    mode, colour = ("RGB", (60, 90, 30)) if folder == "images" else ("L", 0)
+    Image.new(mode, (96, 64), colour).save(changed)
+    os.utime(changed, ns=(status.st_atime_ns, status.st_mtime_ns))
+    told = json.loads(run(*command, "--json").out)
+    assert (told["images"], told["skipped"]) == (1, 1)
+    assert reads == dict.fromkeys(("images/a.png", "labels/a.png"), 1)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
+from pathlib import Path
 from typing import Any
 
 from retclip.errors import StoreError
@@ -21,7 +22,7 @@ from retclip.store.feature_store import FeatureStore
 from retclip.store.records import Failure, OpenRun, UnitResult, Wanted
 from retclip.workflows.building.label_assignment import LabelAssignment
 from retclip.workflows.building.unit_work import Executor, Outcome, Task
-from retclip.workflows.building.units import Planned, Search, Unit, plan_units, record_failure, storable_text
+from retclip.workflows.building.units import Planned, Search, Unit, memory_of, plan_units, record_failure, storable_text
 from retclip.workflows.segment.parts import Parts
 
 SIGN_OF_LIFE = 60.0  # seconds between two renewals of the leases, which end after 15 minutes
@@ -101,6 +102,11 @@ class BuildLoop:
         self._failures = list[Failure]()
         self._tally = Tally(passed_over_by(source))
         self._out: dict[int, _Group] = {}
+
+    @property
+    def memory(self) -> Path | None:
+        """The folder in which it is remembered what files gave; None where the user has no home."""
+        return memory_of(self._parts.settings)
 
     @property
     def store(self) -> FeatureStore:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from retclip._version import __version__
+from retclip.data.file_memory import remembering
 from retclip.data.source_address import absolute_address
 from retclip.errors import DataError
 from retclip.plugin.contracts import ImageSource
@@ -94,7 +95,7 @@ def carry_out(loop: BuildLoop, on_progress: OnProgress = silent, start: Starter 
     """
     state = RunState.FAILED
     try:
-        with signs_of_life(loop.store, loop.run), start(loop.naming) as executor:
+        with remembering(loop.memory), signs_of_life(loop.store, loop.run), start(loop.naming) as executor:
             loop.work_through(executor, on_progress)
         state = RunState.FINISHED
     except KeyboardInterrupt:

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 
+from retclip.data.file_memory import remembering
 from retclip.passed_over import PassedOver, passed_over_by
 from retclip.plugin.contracts import ImageSource, SourceImage
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.records import Failure
 from retclip.workflows.building.build_store import names_for, run_plan
 from retclip.workflows.building.unit_work import Outcome, outcome_of
-from retclip.workflows.building.units import Planned, Search, Unit, plan_units, present
+from retclip.workflows.building.units import Planned, Search, Unit, memory_of, plan_units, present
 from retclip.workflows.segment.decode_ahead import decoded
 from retclip.workflows.segment.parts import Parts, Segmenter
 
@@ -108,9 +109,10 @@ def _plan(parts: Segmenter, source: ImageSource, address: str, names: Sequence[s
     """
     records, first = source.images(), 0
     planned = _planned_against(parts, source, address, names) if isinstance(parts, Parts) else None
-    while chunk := list(islice(records, CHUNK)):
-        yield planned(chunk, first) if planned else _all_to_do(chunk, names, first)
-        first += len(chunk)
+    with remembering(memory_of(parts.settings)):
+        while chunk := list(islice(records, CHUNK)):
+            yield planned(chunk, first) if planned else _all_to_do(chunk, names, first)
+            first += len(chunk)
 
 
 def _planned_against(

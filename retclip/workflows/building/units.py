@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
+from retclip.config import Settings
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceImage
+from retclip.plugin.weights import cache_folder_if_any, cached_in
 from retclip.store.feature_store import FeatureStore
 from retclip.store.ids import digest, failed_key, unit_key
 from retclip.store.records import Failure, OpenRun
@@ -105,6 +108,12 @@ def plan_units(
     todo = tuple(unit for unit in units if unit.key not in done and unit.key not in poison)
     failures += [poison[unit.key] for unit in units if unit.key in poison]
     return Planned(todo, sum(unit.key in done for unit in units) + copies, empty, tuple(failures), states.suspects)
+
+
+def memory_of(settings: Settings) -> Path | None:
+    """Return the folder in which builds remember what files gave; None where the user has no home."""
+    with cached_in(settings.weights.place):
+        return cache_folder_if_any()
 
 
 def storable(record: SourceImage) -> SourceImage:

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retclip.data.class_choice import data_set_name
-from retclip.data.images import SUFFIXES, ReadOnce, read_png
+from retclip.data.file_bytes import ReadOnce
+from retclip.data.images import SUFFIXES, read_png
 from retclip.data.readers.label_maps.id_map_source import IdMapSource
 from retclip.data.readers.label_maps.map_pairs import UNUSED, MapSettings, Pairs, with_maps
 from retclip.errors import DataError

@@ -21,6 +21,7 @@ from typing import Any
 from retclip.data.annotated_photo import AnnotatedPhoto, frame_digest
 from retclip.data.class_choice import chosen, data_set_name, keep_classes
 from retclip.data.class_kinds import with_kinds, with_whole_stuff
+from retclip.data.file_bytes import ReadOnce
 from retclip.data.flags import as_flag, as_whole
 from retclip.data.images import file_digest, read_image
 from retclip.data.photo_files import NamedPhotos
@@ -97,6 +98,7 @@ class CocoInstances:
         read_as = frame_digest(self._frame)
         for key, photo in self._photos.items():
             path, objects = self._places.path(photo["file_name"]), self._objects.get(key, [])
+            file = ReadOnce(path)
             present = {self._categories[record["category_id"]].name for _, record in objects}
             canonical = json.dumps(
                 [[record for _, record in objects], kinds, sorted(self._kept), *read_as], sort_keys=True
@@ -104,15 +106,17 @@ class CocoInstances:
             yield SourceImage(
                 external_id=photo["file_name"],
                 uri=str(path),
-                load=partial(self._load, path, photo, objects),
-                file_digest=partial(file_digest, path),
+                load=partial(self._load, file, photo, objects),
+                file_digest=partial(file_digest, file),
                 class_names=tuple(source_class.name for source_class in self._classes if source_class.name in present),
                 annotation_digest=hashlib.sha256(canonical.encode()).hexdigest(),
                 extra=credit_of(photo, self._licences),
             )
 
-    def _load(self, path: Path, record: Mapping[str, Any], objects: Sequence[tuple[int, Mapping[str, Any]]]) -> Image:
-        photo = AnnotatedPhoto(read_image(path), self._frame)
+    def _load(
+        self, file: ReadOnce, record: Mapping[str, Any], objects: Sequence[tuple[int, Mapping[str, Any]]]
+    ) -> Image:
+        photo = AnnotatedPhoto(read_image(file), self._frame)
         check_size(record, photo, str(self.file))
         masks = (self._object(number, record, photo) for number, record in objects)  # one by one: they are large
         truth = painted((mask for mask in masks if mask is not None), photo.size, photo.tally)

@@ -22,6 +22,7 @@ from retclip.algorithms.label_runs import LabelRuns, runs_of_colours
 from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes
 from retclip.data.class_kinds import with_kinds, with_whole_stuff
+from retclip.data.file_bytes import ReadOnce
 from retclip.data.flags import as_flag, as_whole
 from retclip.data.images import file_digest, read_image, read_png
 from retclip.data.photo_files import NamedPhotos, inside_name, spelled
@@ -102,13 +103,14 @@ class CocoPanoptic:
         for annotation in self._annotations:
             name = annotation.photo["file_name"]
             path = self._places.path(name)
+            file = ReadOnce(path)
             content = [annotation.record, kinds, sorted(self._kept), *frame_digest(self._frame)]
             yield SourceImage(
                 external_id=name,
                 uri=str(path),
-                load=partial(self._load, path, annotation),
+                load=partial(self._load, file, annotation),
                 load_truth=partial(self._load_truth, annotation) if self._frame == "upright" else None,
-                file_digest=partial(file_digest, path),
+                file_digest=partial(file_digest, file),
                 class_names=self._shown(annotation),
                 annotation_digest=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
                 extra=credit_of(annotation.photo, self._licences),
@@ -127,11 +129,11 @@ class CocoPanoptic:
                 return None
         return tuple(source_class.name for source_class in self._classes if source_class.name in present)
 
-    def _load(self, path: Path, annotation: Annotation) -> Image:
-        photo = AnnotatedPhoto(read_image(path), self._frame)
+    def _load(self, file: ReadOnce, annotation: Annotation) -> Image:
+        photo = AnnotatedPhoto(read_image(file), self._frame)
         png = spelled(self.masks, annotation.png)
         truth = read_panoptic(png, annotation.segments, self._categories, photo.tally, annotation.dropped)
-        expected = f"an annotation of size {photo.size} for {path}"
+        expected = f"an annotation of size {photo.size} for {file}"
         photo.require_fit(truth.label_map.shape, expected, "match photo and PNG")
         return photo.annotated(self._chosen(truth))
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from retclip.algorithms.label_runs import LabelRuns
 from retclip.algorithms.panoptic_matching import Labelled
-from retclip.data.images import image_bytes
+from retclip.data.file_bytes import image_bytes
 from retclip.data.photo_files import spelled
 from retclip.data.readers.coco.coco_panoptic import Annotation, read_annotations, read_panoptic_runs
 from retclip.documents import read_json

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from retclip.data.class_choice import data_set_name
-from retclip.data.images import ReadOnce, read_deep_png
+from retclip.data.file_bytes import ReadOnce
+from retclip.data.images import read_deep_png
 from retclip.data.photo_files import not_a_photo
 from retclip.data.readers.label_maps.id_map_source import VOID, IdMapSource
 from retclip.data.readers.label_maps.map_pairs import UNUSED, MapSettings, Pairs, with_maps

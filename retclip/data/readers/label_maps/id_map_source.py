@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retclip.data.annotated_photo import AnnotatedPhoto
-from retclip.data.images import ReadOnce
+from retclip.data.file_bytes import ReadOnce
 from retclip.data.readers.label_maps.map_pairs import MapPairs
 from retclip.errors import DataError
 from retclip.types import PanopticSegmentation, SegmentInfo

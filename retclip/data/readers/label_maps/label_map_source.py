@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from retclip.data.annotated_photo import AnnotatedPhoto
-from retclip.data.images import ReadOnce, read_png
+from retclip.data.file_bytes import ReadOnce
+from retclip.data.images import read_png
 from retclip.data.readers.label_maps.map_pairs import MapPairs, MapSettings, Pairs
 from retclip.errors import DataError
 from retclip.passed_over import Tally

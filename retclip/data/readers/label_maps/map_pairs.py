@@ -12,10 +12,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from retclip._version import __version__
 from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, keep_classes
 from retclip.data.class_kinds import with_kinds, with_whole_stuff
-from retclip.data.images import ReadOnce, file_digest, read_image
+from retclip.data.file_bytes import ReadOnce
+from retclip.data.file_memory import remembered
+from retclip.data.images import file_digest, read_image
 from retclip.data.photo_files import UNREAD, composed, photos_in
 from retclip.errors import DataError
 from retclip.passed_over import PassedOver, Tally
@@ -85,52 +88,66 @@ class MapPairs(ABC):
 
     def images(self) -> Iterator[SourceImage]:
         """Yield the records in the order of the pairs, by file name."""
-        for photo, label in self._pairs:
-            listed = ReadOnce(label) if isinstance(label, Path) else None
-            yield SourceImage(
-                external_id=str(photo.relative_to(self._root)),
-                uri=str(photo),
-                load=partial(self._load, photo, label),
-                file_digest=partial(file_digest, photo),
-                class_names=self._present(listed),
-                annotation_digest=self._digest(listed),
-            )
-
-    def _present(self, label: ReadOnce | None) -> tuple[str, ...] | None:
-        """Return the classes in a map; None where it is unreadable or has unknown numbers only, for which `load` has
-        the error.
-        """
-        if label is None:
-            return None
-        try:
-            numbers = self.numbers(label)
-        except DataError:
-            return None
-        if numbers and numbers.isdisjoint(self._by_id):
-            return None
-        return tuple(source_class.name for source_class in self._classes if source_class.native_id in numbers)
-
-    def _digest(self, label: ReadOnce | None) -> str:
-        if label is None:
-            return "unreadable"
-        try:
-            content = hashlib.sha256(label.content).hexdigest()
-        except DataError:
-            return "unreadable"
         classes = sorted(
             (source_class.native_id, source_class.name, source_class.is_thing) for source_class in self._by_id.values()
         )
-        annotation = [content, classes, sorted(self._kept), self.reading(), *frame_digest(self._frame)]
-        return hashlib.sha256(json.dumps(annotation).encode()).hexdigest()
+        read_by = _digest([__version__, type(self).__qualname__, classes, self.reading()])
+        for path, map_path in self._pairs:
+            photo, label = ReadOnce(path), ReadOnce(map_path) if isinstance(map_path, Path) else map_path
+            content, numbers = self._listed(label, read_by)
+            annotation = [content, classes, sorted(self._kept), self.reading(), *frame_digest(self._frame)]
+            yield SourceImage(
+                external_id=str(path.relative_to(self._root)),
+                uri=str(path),
+                load=partial(self._load, photo, label),
+                file_digest=partial(file_digest, photo),
+                class_names=self._present(numbers),
+                annotation_digest=_digest(annotation) if content else "unreadable",
+            )
 
-    def _load(self, path: Path, label: Path | DataError) -> Image:
+    def _listed(self, label: ReadOnce | DataError, read_by: str) -> tuple[str, Sequence[int] | None]:
+        """Return the sha256 of a map's file and the map's numbers: "" where the file, None where the map is unreadable.
+
+        read_by: what decides the numbers beside the file.
+        """
+        if isinstance(label, DataError):
+            return "", None
+        try:
+            content, numbers = remembered(label, f"map numbers {read_by}", partial(self._content_and_numbers, label))
+        except DataError:
+            return "", None
+        return content, numbers
+
+    def _content_and_numbers(self, label: ReadOnce) -> tuple[str, list[int] | None]:
+        content = hashlib.sha256(label.content).hexdigest()
+        try:
+            return content, sorted(self.numbers(label))
+        except DataError:
+            return content, None
+
+    def _present(self, numbers: Sequence[int] | None) -> tuple[str, ...] | None:
+        """Return the classes of a map's numbers; None where it is unreadable or has unknown numbers only, for which
+        `load` has the error.
+        """
+        if numbers is None or (numbers and self._by_id.keys().isdisjoint(numbers)):
+            return None
+        return tuple(source_class.name for source_class in self._classes if source_class.native_id in numbers)
+
+    def _load(self, file: ReadOnce, label: ReadOnce | DataError) -> Image:
         if isinstance(label, DataError):
             raise DataError(label.expected, label.got, label.todo)
-        photo = AnnotatedPhoto(read_image(path), self._frame)
-        truth = self.truth(ReadOnce(label), photo)
-        expected = f"a map of size {photo.size} for {path}"
+        photo = AnnotatedPhoto(read_image(file), self._frame)
+        try:
+            truth = self.truth(label, photo)
+        finally:
+            label.let_go()
+        expected = f"a map of size {photo.size} for {file}"
         photo.require_fit(truth.label_map.shape, expected, f"correct {label}")
         return photo.annotated(keep_classes(with_whole_stuff(truth), self._kept))
+
+
+def _digest(facts: Any) -> str:
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def matched_pairs(photos: Path, labels: Path) -> Pairs:

@@ -24,6 +24,7 @@ from pydantic import Field
 from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes, text_digest
 from retclip.data.class_kinds import with_kinds, with_whole_stuff
+from retclip.data.file_bytes import ReadOnce
 from retclip.data.images import file_digest, read_image, read_png
 from retclip.data.photo_files import UNREAD, photos_in
 from retclip.data.readers.coco.coco_records import first_of
@@ -124,20 +125,20 @@ class OpenImages:
         """Yield the records by id, or in the list's order."""
         for key, path in self._photos.items():
             shown = sorted(self._said[key] & self._kept, key=self._places.__getitem__)
-            masks = self._masks.get(key, ())
+            masks, file = self._masks.get(key, ()), ReadOnce(path)
             parts = [*shown, *(f"{file.name} {name}" for file, name in masks)]
             parts += [*frame_digest(self._frame), *sorted(self._stuff & self._kept)] if masks else []
             yield SourceImage(
                 external_id=key,
                 uri=str(path),
-                load=partial(self._load, path, masks) if self._annotated else partial(read_image, path),
-                file_digest=partial(file_digest, path),
+                load=partial(self._load, file, masks) if self._annotated else partial(read_image, file),
+                file_digest=partial(file_digest, file),
                 class_names=tuple(shown),
                 annotation_digest=text_digest(parts),
             )
 
-    def _load(self, path: Path, masks: Sequence[Mask]) -> Image:
-        photo = AnnotatedPhoto(read_image(path), self._frame)
+    def _load(self, file: ReadOnce, masks: Sequence[Mask]) -> Image:
+        photo = AnnotatedPhoto(read_image(file), self._frame)
         objects = (self._object(file, name, photo) for file, name in masks)
         truth = painted((annotated for annotated in objects if annotated is not None), photo.size, photo.tally)
         return photo.annotated(keep_classes(with_whole_stuff(truth), self._kept))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retclip.data.annotated_photo import AnnotatedPhoto
+from retclip.data.file_bytes import ReadOnce
 from retclip.data.images import read_png
 from retclip.data.photo_files import composed, photos_in
 from retclip.errors import DataError
@@ -83,7 +84,7 @@ def _by_stem(place: Path, beside: bool) -> dict[str, list[Path]]:
     return masks
 
 
-def read_object(file: Path, photo: AnnotatedPhoto) -> NDArray[np.bool_]:
+def read_object(file: Path | ReadOnce, photo: AnnotatedPhoto) -> NDArray[np.bool_]:
     """Return (H, W) bool, True where the PNG is not 0, in the frame of the photo's annotation. Raises DataError."""
     samples = read_png(file)
     if samples.ndim == 3 and samples.shape[2] == 4:

@@ -25,6 +25,7 @@ from pydantic import Field, model_validator
 
 from retclip.data.annotated_photo import AnnotatedPhoto, Frame, FrameSettings, frame_digest
 from retclip.data.class_kinds import KindSettings, with_kinds, with_whole_stuff
+from retclip.data.file_bytes import ReadOnce
 from retclip.data.image_folder import ImageFolder, ImageFolderSettings
 from retclip.data.images import file_digest
 from retclip.data.photo_files import composed
@@ -63,7 +64,7 @@ class RegionsSettings(FrameSettings, KindSettings, ImageFolderSettings):
 class Marked:
     """The marks of a photo: a mask's file or the error that it has none, or the marks of a table."""
 
-    mask: Path | DataError | None = None
+    mask: Path | ReadOnce | DataError | None = None
     marks: tuple[Mark, ...] = ()
 
 
@@ -105,6 +106,8 @@ class Regions:
         """Yield the records in the photos' order."""
         for record in self._records:
             marked = self._marked.get(record.uri, Marked())
+            if isinstance(marked.mask, Path):
+                marked = replace(marked, mask=ReadOnce(marked.mask))
             regions = tuple(self._region(mark.region) for mark in marked.marks)
             names = {region.class_name for region in regions} or (set(self._spelled.values()) if marked.mask else set())
             yield replace(
@@ -127,6 +130,8 @@ class Regions:
         if marked.mask is not None:
             (name,) = self._spelled.values()
             mask = read_object(marked.mask, photo)
+            if isinstance(marked.mask, ReadOnce):
+                marked.mask.let_go()
             return photo.annotated(painted([AnnotatedObject(name, name not in self._stuff, mask)], photo.size))
         for mark in marked.marks:
             check_size(mark.photo, photo, mark.where)

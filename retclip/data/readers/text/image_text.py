@@ -12,7 +12,7 @@ import glob
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -23,7 +23,8 @@ from pydantic import Field
 from retclip.data.class_choice import AnnotatedSettings, chosen, text_digest
 from retclip.data.class_kinds import with_kinds
 from retclip.data.class_list import read_vocabulary
-from retclip.data.images import decode, file_digest, read_image
+from retclip.data.file_bytes import ReadOnce
+from retclip.data.images import file_digest, read_image
 from retclip.data.readers.text.caption_words import CaptionWords
 from retclip.data.readers.text.folder_pairs import holds_pairs
 from retclip.data.readers.text.pair_files import read_pairs
@@ -31,7 +32,6 @@ from retclip.data.readers.text.pairs import BadPair, Pair
 from retclip.errors import DataError
 from retclip.passed_over import BAD_RECORDS, PassedOver, Tally
 from retclip.plugin.contracts import SourceClass, SourceImage
-from retclip.types import Image
 
 KINDS = (".csv", ".tsv", ".parquet", ".tar")
 UNNAMED = "images whose text names no class"
@@ -191,31 +191,23 @@ def _key_digest(key: str) -> bytes:
 
 
 def _record(key: str, pair: Pair, names: tuple[str, ...]) -> SourceImage:
-    path = Path(pair.uri)
+    file = ReadOnce(pair.uri, partial(_content, pair.read, pair.where)) if pair.read else ReadOnce(Path(pair.uri))
     return SourceImage(
         external_id=key,
         uri=pair.uri,
-        load=partial(_decoded, pair) if pair.read else partial(read_image, path),
-        file_digest=partial(_digest, pair) if pair.read else partial(file_digest, path),
+        load=partial(read_image, file),
+        file_digest=partial(file_digest, file),
         class_names=names,
         annotation_digest=text_digest(names),
         extra={"text": "\n".join(pair.texts)},
     )
 
 
-def _content(pair: Pair) -> bytes:
+def _content(read: Callable[[], bytes], where: str) -> bytes:
     try:
-        return pair.read() if pair.read else b""
+        return read()
     except OSError as error:
-        raise DataError(f"the image of {pair.where}", str(error), "check the file") from error
-
-
-def _decoded(pair: Pair) -> Image:
-    return decode(_content(pair), pair.uri)
-
-
-def _digest(pair: Pair) -> str:
-    return hashlib.sha256(_content(pair)).hexdigest()
+        raise DataError(f"the image of {where}", str(error), "check the file") from error
 
 
 def _files(path: str) -> list[Path]:

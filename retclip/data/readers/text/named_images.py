@@ -9,6 +9,7 @@ from pathlib import Path
 
 from retclip.data.class_choice import AnnotatedSettings, chosen, text_digest
 from retclip.data.class_kinds import with_kinds
+from retclip.data.file_bytes import ReadOnce
 from retclip.data.images import file_digest, read_image
 from retclip.plugin.contracts import SourceClass, SourceImage
 
@@ -48,11 +49,12 @@ class NamedImages:
         """Yield the records in the data set's order, their classes in that of `classes`."""
         for image in self._images:
             names = sorted(self._places.keys() & image.class_names, key=self._places.__getitem__)
+            file = ReadOnce(image.path)
             yield SourceImage(
                 external_id=image.external_id,
                 uri=str(image.path),
-                load=partial(read_image, image.path),
-                file_digest=partial(file_digest, image.path),
+                load=partial(read_image, file),
+                file_digest=partial(file_digest, file),
                 class_names=tuple(names),
                 annotation_digest=text_digest(names),
             )

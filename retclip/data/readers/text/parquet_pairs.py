@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from retclip.data.images import image_bytes
+from retclip.data.file_bytes import image_bytes
 from retclip.data.readers.text.pairs import BadPair, Pair, named_pair, places_of, texts_of, tried
 from retclip.errors import ConfigError, DataError
 from retclip.limits import check_size, current

@@ -1,0 +1,141 @@
+"""A file's bytes: read within the limits, and once for everybody who needs them.
+
+A build needs a photo twice: its digest says whether it is finished, and some photos later it is decoded. In between
+the bytes are held, of as many files as ROOM holds; those of more are read again.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from retclip.errors import DataError
+from retclip.limits import MIB, Limits, check_size, current
+
+ROOM = 128 * MIB  # bytes of all files that are held at a time
+SETTLED = 2.0  # seconds, the coarsest clock of a file system (FAT's): a younger file may change and keep its time
+
+
+def image_bytes(path: Path, limits: Limits | None = None) -> bytes:
+    """Return the file's bytes; never blocks on a pipe and never reads more than the limit. Raises DataError."""
+    limits = limits or current()
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:
+        raise _refused(path, str(error), "a readable file", "check the path and its permissions") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)  # fdopen would refuse a folder in its own words
+        raise _refused(path, "a folder, pipe or device", "a regular file", "name a photo")
+    with os.fdopen(descriptor, "rb") as file:
+        check_size(status.st_size, limits.file_bytes, f"an image file: {path}", "limits.file_mib")
+        if not status.st_size:
+            raise _refused(path, "an empty file", "a photo", "copy it again")
+        return file.read(limits.file_bytes + 1)  # it may grow meanwhile
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a file system says of a file's content without reading it: if none of it changed, the content did not.
+
+    changed_ns: of the inode, which no program can set back; on Windows the time of creation.
+    """
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+    changed_ns: int
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return a file's stamp; None where there is none, or none that can be asked."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+class ReadOnce:
+    """A file whose bytes are read when they are first needed, and held until they are taken.
+
+    path: of the file; of a photo in an archive the place that `read` reads, for messages.
+    read: returns the bytes; None = the file's own.
+
+    `stamp` is the file's before its bytes were read; None where they were not, or the file was too young.
+    """
+
+    def __init__(self, path: Path | str, read: Callable[[], bytes] | None = None) -> None:
+        self.path, self._read, self._content = path, read, b""
+        self._leave: Callable[[], object] = _nothing
+        self.stamp: Stamp | None = None
+
+    @property
+    def content(self) -> bytes:
+        """Return the bytes, and hold them where there is room. Raises DataError."""
+        if self._content:
+            return self._content
+        content = self._fresh()
+        if _room.taken(len(content)):
+            self._content, self._leave = content, weakref.finalize(self, _room.left, len(content))
+        return content
+
+    def taken(self) -> bytes:
+        """Return the bytes and hold them no longer. Raises DataError."""
+        content = self._content or self._fresh()
+        self.let_go()
+        return content
+
+    def let_go(self) -> None:
+        """Hold the bytes no longer; whoever needs them again reads them."""
+        self._content = b""
+        self._leave()
+
+    def _fresh(self) -> bytes:
+        if self._read is not None:
+            return self._read()
+        path = Path(self.path)
+        stamp, now = stamp_of(path), time.time()
+        is_settled = stamp is not None and max(stamp.modified_ns, stamp.changed_ns) < (now - SETTLED) * 1e9
+        self.stamp = stamp if is_settled else None
+        return image_bytes(path)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+class _Room:
+    """How many bytes are held, by all files of the process."""
+
+    def __init__(self, size: int) -> None:
+        self._free, self._lock = size, threading.Lock()
+
+    def taken(self, size: int) -> bool:
+        """Take so much room; False, and nothing taken, where there is less."""
+        with self._lock:
+            fits = size <= self._free
+            self._free -= size if fits else 0
+            return fits
+
+    def left(self, size: int) -> None:
+        """Give so much back."""
+        with self._lock:
+            self._free += size
+
+
+_room = _Room(ROOM)
+
+
+def _nothing() -> None:
+    """Nothing is held, and nothing to give back."""
+
+
+def _refused(path: Path, got: str, expected: str, todo: str) -> DataError:
+    return DataError(f"{expected}: {path}", got, todo)

@@ -1,0 +1,129 @@
+"""What was computed from files, remembered as long as they stay as they were: a photo's digest, a map's classes.
+
+A finished build that is started again would otherwise read every photo and decode every label map to learn that
+nothing is to do. Remembered is what a file with this stamp gave (place, size, times, inode), as Git's index does it; a
+file that was written less than two seconds before it was read is not remembered, for it could change and keep its time.
+The memory is a file in the cache folder: without it, or where it is damaged, everything is computed again.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import astuple
+from pathlib import Path
+from typing import Any, TypeVar
+
+from retclip.data.file_bytes import ReadOnce, Stamp, stamp_of
+
+Answer = TypeVar("Answer")
+NAME = "files.sqlite"
+LARGEST = 512 << 20  # bytes, of some two million files; a larger memory is begun anew
+WAIT = 2.0  # seconds for another process that is writing
+TABLE = """CREATE TABLE IF NOT EXISTS computed (
+    path BLOB, what TEXT, stamp TEXT, value TEXT, PRIMARY KEY (path, what)) WITHOUT ROWID"""
+log = logging.getLogger(__name__)
+
+
+class FileMemory:
+    """A memory in a folder, shared by processes and threads. Raises sqlite3.Error and OSError when it is opened."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / NAME
+        if path.exists() and path.stat().st_size > LARGEST:
+            path.unlink()
+        self._lock = threading.Lock()
+        self._catalog = sqlite3.connect(path, WAIT, isolation_level=None, check_same_thread=False)
+        try:
+            self._catalog.execute("PRAGMA journal_mode = WAL")
+            self._catalog.execute("PRAGMA synchronous = NORMAL")
+            self._catalog.execute(TABLE)
+        except sqlite3.Error:
+            self._catalog.close()
+            raise
+
+    def recalled(self, path: Path, what: str, stamp: Stamp) -> Any:
+        """Return what was computed from the file when it had that stamp; None where nothing was."""
+        query = "SELECT value FROM computed WHERE path = ? AND what = ? AND stamp = ?"
+        with self._lock:
+            row = self._catalog.execute(query, (os.fsencode(path), what, _text(stamp))).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def remember(self, path: Path, what: str, stamp: Stamp, value: Any) -> None:
+        """Note what was computed from the file with that stamp."""
+        row = os.fsencode(path), what, _text(stamp), json.dumps(value)
+        with self._lock:
+            self._catalog.execute("INSERT OR REPLACE INTO computed VALUES (?, ?, ?, ?)", row)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._catalog.close()
+
+
+_current: FileMemory | None = None
+
+
+@contextmanager
+def remembering(folder: Path | None) -> Iterator[None]:
+    """Recall and remember in this block, in all threads of the process.
+
+    folder: of the memory; None = without one.
+    """
+    global _current
+    earlier, memory = _current, None if folder is None else _opened(folder)
+    _current = memory
+    try:
+        yield
+    finally:
+        _current = earlier
+        if memory is not None:
+            memory.close()
+
+
+def remembered(file: ReadOnce, what: str, compute: Callable[[], Answer]) -> Answer:
+    """Return what `compute` makes of a file's bytes: recalled where the file did not change since, else computed.
+
+    what: names it, with everything else that decides it.
+    compute: returns plain data for JSON; None is not remembered.
+    """
+    memory, path = _current, file.path
+    if memory is None or not isinstance(path, Path):
+        return compute()
+    with suppress(sqlite3.Error, ValueError):
+        known = None if (stamp := stamp_of(path)) is None else memory.recalled(path, what, stamp)
+        if known is not None:
+            answer: Answer = known
+            return answer
+    answer = compute()
+    if file.stamp is not None and answer is not None:
+        with suppress(sqlite3.Error, ValueError):
+            memory.remember(path, what, file.stamp, answer)
+    return answer
+
+
+def _opened(folder: Path) -> FileMemory | None:
+    """Return the memory; a damaged one is begun anew, and one that cannot be written is none."""
+    for _ in range(2):
+        try:
+            return FileMemory(folder)
+        except sqlite3.OperationalError as error:  # locked, or no place to write
+            log.info("files are read again: %s", error)
+            return None
+        except sqlite3.DatabaseError:  # no database, or a damaged one
+            with suppress(OSError):
+                (folder / NAME).unlink()
+        except OSError as error:
+            log.info("files are read again: %s", error)
+            return None
+    return None
+
+
+def _text(stamp: Stamp) -> str:
+    return " ".join(map(str, astuple(stamp)))

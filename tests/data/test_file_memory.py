@@ -1,0 +1,93 @@
+"""What a file gave is recalled while its stamp is the same, by every process, and computed where anything is wrong."""
+
+import os
+import sqlite3
+
+import pytest
+
+from retclip.data import file_bytes
+from retclip.data.file_bytes import ReadOnce
+from retclip.data.file_memory import NAME, remembered, remembering
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.setattr(file_bytes, "SETTLED", -1.0)  # files of a test are young
+    (tmp_path / "a").write_bytes(b"12345")
+    return tmp_path / "a"
+
+
+def computed(file, what="length"):
+    """Whether it was computed, and the answer."""
+    calls, once = [], ReadOnce(file)
+
+    def compute():
+        calls.append(what)
+        return [len(once.content), once.content.decode()]
+
+    answer = remembered(once, what, compute)
+    return bool(calls), answer
+
+
+def test_what_a_file_gave_is_recalled_until_the_file_changes(file, tmp_path):
+    with remembering(tmp_path / "memory"):
+        assert computed(file) == (True, [5, "12345"])
+        assert computed(file) == (False, [5, "12345"])
+        assert computed(file, "another") == (True, [5, "12345"])
+        status = file.stat()
+        file.write_bytes(b"54321")
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # as a copy with its times would be
+        assert computed(file) == (True, [5, "54321"])
+    with remembering(tmp_path / "memory"):  # as another process
+        assert computed(file) == (False, [5, "54321"])
+    assert computed(file)[0], "outside the block nothing is recalled"
+
+
+def test_a_young_file_is_not_remembered(file, tmp_path, monkeypatch):
+    monkeypatch.setattr(file_bytes, "SETTLED", 3600.0)
+    with remembering(tmp_path / "memory"):
+        assert computed(file)[0] and computed(file)[0]
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_remembered_as_it_is_now(file, tmp_path):
+    with remembering(tmp_path / "memory"):
+        once = ReadOnce(file)
+        content = once.content
+        file.write_bytes(b"54321")
+        assert remembered(once, "content", content.decode) == "12345"
+        assert remembered(ReadOnce(file), "content", lambda: "computed") == "computed"
+
+
+def test_errors_and_nothing_are_not_remembered(file, tmp_path):
+    def failing():
+        raise ValueError("no number")
+
+    with remembering(tmp_path / "memory"):
+        once = ReadOnce(file)
+        assert once.content and remembered(once, "nothing", lambda: None) is None
+        assert remembered(once, "nothing", lambda: 1) == 1
+        with pytest.raises(ValueError, match="no number"):
+            remembered(once, "a number", failing)
+
+
+@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + b"\xff" * 4096])
+def test_a_damaged_memory_is_begun_anew(file, tmp_path, content):
+    (tmp_path / "memory").mkdir()
+    (tmp_path / "memory" / NAME).write_bytes(content)
+    with remembering(tmp_path / "memory"):
+        assert computed(file) == (True, [5, "12345"])
+        assert computed(file) == (False, [5, "12345"])
+
+
+def test_without_a_place_or_with_a_memory_that_fails_everything_is_computed(file, tmp_path):
+    for folder in (None, file / "below a file"):
+        with remembering(folder):
+            assert computed(file)[0] and computed(file)[0]
+    with remembering(tmp_path / "memory"):
+        assert computed(file)[0]
+        with sqlite3.connect(tmp_path / "memory" / NAME) as catalog:
+            catalog.execute("UPDATE computed SET value = 'no json'")
+        assert computed(file) == (True, [5, "12345"])
+        with sqlite3.connect(tmp_path / "memory" / NAME) as catalog:
+            catalog.execute("DROP TABLE computed")
+        assert computed(file) == (True, [5, "12345"])
