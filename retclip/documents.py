@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 import re
 import stat
 from pathlib import Path
@@ -16,6 +17,18 @@ from retclip.errors import DataError
 def read_text(file: Path, kind: str, most: int | None = None, setting: str = "limits.document_mib") -> str:
     """Return a text in UTF-8, with or without a byte order mark, or in UTF-16 with one.
 
+    Parameters and errors are those of `read_bytes`.
+    """
+    content = read_bytes(file, kind, most, setting)
+    try:
+        return content.decode(encoding_of(content))
+    except ValueError as error:
+        raise _unreadable(file, kind, error) from error
+
+
+def read_bytes(file: Path, kind: str, most: int | None = None, setting: str = "limits.document_mib") -> bytes:
+    """Return a file's bytes.
+
     kind: of the file, for errors.
     most: bytes; None = the limit of documents.
     setting: the setting of that limit.
@@ -25,11 +38,18 @@ def read_text(file: Path, kind: str, most: int | None = None, setting: str = "li
     try:
         check_file(file)
         with file.open("rb") as stream:
-            content = stream.read(allowed + 1)
-            limits.check_size(max(len(content), file.stat().st_size), allowed, f"{kind}: {file}", setting)
-        return content.decode(encoding_of(content))
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or a name that no file can have
-        raise DataError(f"a readable {kind}: {file}", str(error), "check the path; save it as UTF-8") from error
+            size = os.fstat(stream.fileno()).st_size
+            content = stream.read(min(size, allowed) + 1)  # not `allowed`: Python takes the memory before it reads
+            if len(content) > size:  # it grew meanwhile
+                content += stream.read(allowed + 1 - len(content))
+            limits.check_size(max(len(content), size), allowed, f"{kind}: {file}", setting)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise _unreadable(file, kind, error) from error
+    return content
+
+
+def _unreadable(file: Path, kind: str, error: Exception) -> DataError:
+    return DataError(f"a readable {kind}: {file}", str(error), "check the path; save it as UTF-8")
 
 
 def encoding_of(content: bytes) -> str:

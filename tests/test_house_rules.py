@@ -44,6 +44,7 @@ OWNERS = {
     "PIL": ("retclip/data/images.py", "retclip/data/viewer.py", "retclip/data/scene_", "retclip/report/", "plugins/"),
     "kornia_rs": ("retclip/data/rgb_png.py",),
     "pycocotools": ("retclip/data/rle.py", "retclip/algorithms/average_precision.py"),  # its COCOeval is the formula
+    "msgspec": ("retclip/data/readers/coco/raw_records.py",),
     "jinja2": ("retclip/report/html_page.py",),
     "typer": ("retclip/cli/",),
     "yaml": ("retclip/data/class_entries.py",),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -27,6 +28,7 @@ from retclip.data.images import file_digest, read_image
 from retclip.data.photo_files import NamedPhotos
 from retclip.data.readers.coco.coco_panoptic import CocoPanopticSettings
 from retclip.data.readers.coco.coco_records import (
+    NAME,
     as_text,
     bad_record,
     check_size,
@@ -64,7 +66,7 @@ class CocoInstances:
         self.photos = (
             Path(settings.images).absolute() if settings.images else first_of(photos, f"photos of {self.file}")
         )
-        document = _named(read_document(self.file, "instances"))
+        document = read_document(self.file, "instances")
         self._lvis = is_lvis(document, self.file)
         categories = real_categories(categories_of(document, self.file), document, self.file)
         classes = with_kinds(list(categories.values()), settings)
@@ -73,7 +75,8 @@ class CocoInstances:
         self._kept = frozenset(source_class.name for source_class in self._classes)
         self._tally = Tally()
         self._licences = licences(document)
-        self._photos = photos_by_id(document, self.file, self._tally)
+        self._photos = photos_by_id(document["images"], self.file, self._tally, _name)
+        self._records = document["annotations"]
         self._objects = objects_of(document, self.file, self._categories, self._photos, self._tally)
         folders = [self.photos] if settings.images else [self.photos, root]
         names = (photo["file_name"] for photo in self._photos.values())
@@ -97,28 +100,25 @@ class CocoInstances:
         kinds = sorted((key, category.name, category.is_thing) for key, category in self._categories.items())
         read_as = frame_digest(self._frame)
         for key, photo in self._photos.items():
-            path, objects = self._places.path(photo["file_name"]), self._objects.get(key, [])
+            path, numbers = self._places.path(photo["file_name"]), self._objects.get(key, ())
             file = ReadOnce(path)
-            present = {self._categories[record["category_id"]].name for _, record in objects}
-            canonical = json.dumps(
-                [[record for _, record in objects], kinds, sorted(self._kept), *read_as], sort_keys=True
-            )
+            objects = [self._records[number] for number in numbers]
+            present = {self._categories[record["category_id"]].name for record in objects}
+            canonical = json.dumps([objects, kinds, sorted(self._kept), *read_as], sort_keys=True)
             yield SourceImage(
                 external_id=photo["file_name"],
                 uri=str(path),
-                load=partial(self._load, file, photo, objects),
+                load=partial(self._load, file, photo, numbers),
                 file_digest=partial(file_digest, file),
                 class_names=tuple(source_class.name for source_class in self._classes if source_class.name in present),
                 annotation_digest=hashlib.sha256(canonical.encode()).hexdigest(),
                 extra=credit_of(photo, self._licences),
             )
 
-    def _load(
-        self, file: ReadOnce, record: Mapping[str, Any], objects: Sequence[tuple[int, Mapping[str, Any]]]
-    ) -> Image:
+    def _load(self, file: ReadOnce, record: Mapping[str, Any], numbers: Sequence[int]) -> Image:
         photo = AnnotatedPhoto(read_image(file), self._frame)
         check_size(record, photo, str(self.file))
-        masks = (self._object(number, record, photo) for number, record in objects)  # one by one: they are large
+        masks = (self._object(number, self._records[number], photo) for number in numbers)  # one by one: they are large
         truth = painted((mask for mask in masks if mask is not None), photo.size, photo.tally)
         if truth.objects and (self._lvis or ABSENT in record):
             truth = replace(truth, objects=looked_for(truth.objects, record, self._categories, self.file))
@@ -144,12 +144,11 @@ def stated_area(record: Mapping[str, Any]) -> float | None:
     return float(area)
 
 
-def _named(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the document in which images without `file_name` (LVIS) have the end of their `coco_url` as one."""
-    for image in document["images"]:
-        if isinstance(image, dict) and "file_name" not in image and isinstance(image.get("coco_url"), str):
-            image["file_name"] = "/".join(image["coco_url"].split("/")[-2:])
-    return document
+def _name(image: Any) -> Any:
+    """Return the `file_name` of an image's record; where there is none (LVIS), the end of its `coco_url`."""
+    if isinstance(image, dict) and NAME not in image and isinstance(image.get("coco_url"), str):
+        return "/".join(image["coco_url"].split("/")[-2:])
+    return image[NAME]
 
 
 def categories_of(document: Mapping[str, Any], file: Path) -> dict[int, SourceClass]:
@@ -179,13 +178,13 @@ def _spaced(value: Any) -> str:
 
 def objects_of(
     document: Mapping[str, Any], file: Path, categories: Mapping[int, Any], photos: Mapping[Any, Any], tally: Tally
-) -> Mapping[Any, list[tuple[int, dict[str, Any]]]]:
-    """Return (place in the file, record) of each object by its image's id.
+) -> Mapping[Any, Sequence[int]]:
+    """Return the places in the file, from 0 on, of each image's objects, by its id.
 
     categories, photos: the known ones, by id.
     tally: gets the objects of no known category or image.
     """
-    objects: defaultdict[Any, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    objects: defaultdict[Any, array[int]] = defaultdict(lambda: array("q"))
     for number, record in enumerate(document["annotations"]):
         where = f"annotation {number} of {file}"
         try:
@@ -196,7 +195,7 @@ def objects_of(
             tally.fault(BAD_OBJECTS, where, str(file), incomplete)
             continue
         if all(is_known):
-            objects[image].append((number, record))
+            objects[image].append(number)
             continue
         expected, value = ("a known category", category) if not is_known[0] else ("an image", image)
         todo = "write both as numbers" if _otherwise(value) in (photos if is_known[0] else categories) else "add it"

@@ -72,15 +72,15 @@ class CocoPanoptic:
             Path(settings.images).absolute() if settings.images else first_of(photos, f"the photos of {self.file}")
         )
         self.masks = self.file.with_suffix("")
-        self._document = read_document(self.file, "panoptic")
-        categories = real_categories(_categories(self._document, self.file), self._document, self.file)
+        document = read_document(self.file, "panoptic")
+        categories = real_categories(_categories(document, self.file), document, self.file)
         classes = with_kinds(list(categories.values()), settings)
         self._categories = dict(zip(categories, classes, strict=True))
         self._classes, self._relisted = chosen(classes, settings), bool(settings.isthing)
         self._kept = frozenset(source_class.name for source_class in self._classes)
         self._tally = Tally()
-        self._licences = licences(self._document)
-        self._annotations = read_annotations(self._document, self.file, self._categories, self._tally)
+        self._licences = licences(document)
+        self._annotations = read_annotations(document, self.file, self._categories, self._tally)
         folders = [self.photos] if settings.images else [self.photos, root]
         self._places = NamedPhotos(folders, (annotation.photo["file_name"] for annotation in self._annotations))
         self._frame = settings.orientation
@@ -103,25 +103,27 @@ class CocoPanoptic:
         for annotation in self._annotations:
             name = annotation.photo["file_name"]
             path = self._places.path(name)
-            file = ReadOnce(path)
-            content = [annotation.record, kinds, sorted(self._kept), *frame_digest(self._frame)]
+            record, file = annotation.record, ReadOnce(path)
+            content = [record, kinds, sorted(self._kept), *frame_digest(self._frame)]
             yield SourceImage(
                 external_id=name,
                 uri=str(path),
                 load=partial(self._load, file, annotation),
                 load_truth=partial(self._load_truth, annotation) if self._frame == "upright" else None,
                 file_digest=partial(file_digest, file),
-                class_names=self._shown(annotation),
+                class_names=self._shown(annotation, record),
                 annotation_digest=hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest(),
                 extra=credit_of(annotation.photo, self._licences),
             )
 
-    def _shown(self, annotation: Annotation) -> tuple[str, ...] | None:
+    def _shown(self, annotation: Annotation, record: Mapping[str, Any]) -> tuple[str, ...] | None:
         """Return a photo's classes; None where the PNG holds segments and the JSON none, for which `load` has the
         error.
+
+        record: the annotation's.
         """
-        present = {self._categories[segment["category_id"]].name for segment in annotation.segments}
-        if not annotation.segments:
+        present = {self._categories[segment["category_id"]].name for segment in annotation.segments_in(record)}
+        if not annotation.places:
             try:
                 if read_png(spelled(self.masks, annotation.png))[..., :3].any():
                     return None
@@ -148,22 +150,37 @@ class CocoPanoptic:
         return keep_classes(with_whole_stuff(truth) if self._relisted else truth, self._kept)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Annotation:
-    """The JSON's record of a photo.
+    """The JSON's annotation of a photo.
 
     photo: its image record.
     png: the map's name.
-    segments: the usable ones.
+    places: of the usable segments among those of its record.
     dropped: ids of the unusable ones, which the tally lists already.
-    record: the whole record.
+    records: the file's; number: which of them is this one's.
     """
 
     photo: Mapping[str, Any]
     png: str
-    segments: tuple[Mapping[str, Any], ...]
+    places: tuple[int, ...]
     dropped: frozenset[int]
-    record: Mapping[str, Any]
+    records: Sequence[Mapping[str, Any]]
+    number: int
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """The whole record, parsed anew."""
+        return self.records[self.number]
+
+    @property
+    def segments(self) -> tuple[Mapping[str, Any], ...]:
+        """The usable segments, parsed anew."""
+        return self.segments_in(self.record)
+
+    def segments_in(self, record: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+        """Return the usable segments of the annotation's record."""
+        return tuple(record["segments_info"][place] for place in self.places)
 
 
 def read_panoptic(
@@ -242,12 +259,13 @@ def read_annotations(
 
     tally: gets the unusable records and segments.
     """
-    photos = photos_by_id(document, file, tally)
+    photos = photos_by_id(document["images"], file, tally)
     annotations: dict[str, Annotation] = {}
     for number, record in enumerate(document["annotations"]):
         where = f"annotation {number} of {file}"
         try:
-            annotation = _annotation(record, file, where, photos, categories, tally)
+            photo, png, places, dropped = _annotation(record, file, where, photos, categories, tally)
+            annotation = Annotation(photo, png, places, dropped, document["annotations"], number)
             name = annotation.photo["file_name"]
             if name in annotations:
                 raise DataError(f"one annotation per photo in {where}", f"{name!r} twice", "remove one")
@@ -263,10 +281,10 @@ def read_annotations(
 
 
 def _annotation(
-    annotation: Mapping[str, Any], file: Path, where: str, photos: Mapping[Any, dict[str, Any]],
+    annotation: Mapping[str, Any], file: Path, where: str, photos: Mapping[Any, Mapping[str, Any]],
     categories: Mapping[int, SourceClass], tally: Tally,
-) -> Annotation:  # fmt: skip
-    """Return the annotation of a record. Raises KeyError, TypeError and DataError."""
+) -> tuple[Mapping[str, Any], str, tuple[int, ...], frozenset[int]]:  # fmt: skip
+    """Return photo, PNG's name, usable segments and ids of the others. Raises KeyError, TypeError and DataError."""
     key, png, segments = (
         annotation["image_id"],
         inside_name(as_text(annotation["file_name"]), where),
@@ -277,7 +295,7 @@ def _annotation(
     photo = photos.get(key, {"file_name": Path(png).with_suffix(".jpg").as_posix()} if not photos else None)
     if photo is None:
         raise DataError(f"an image for {where}", f"image_id {brief(key)}, which is not there", "add it to `images`")
-    good, dropped = dict[int, Mapping[str, Any]](), set[int]()
+    good, dropped = dict[int, int](), set[int]()
     for place, segment in enumerate(segments):
         record = f"segment {place} of {where}"
         try:
@@ -294,5 +312,5 @@ def _annotation(
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             tally.fault(BAD_OBJECTS, record, str(file), bad_record(record, "id, category_id, iscrowd", error))
         else:
-            good[number] = segment
-    return Annotation(photo, png, tuple(good.values()), frozenset(dropped - good.keys()), annotation)
+            good[number] = place
+    return photo, png, tuple(good.values()), frozenset(dropped - good.keys())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from retclip.data.annotated_photo import AnnotatedPhoto
 from retclip.data.photo_files import inside_name
-from retclip.documents import read_json
+from retclip.data.readers.coco.raw_records import is_list, read_records
 from retclip.errors import DataError
 from retclip.escaping import brief, one_line
 from retclip.names import distinct, spaced
@@ -18,35 +19,64 @@ from retclip.plugin.contracts import CREDIT, SourceClass
 from retclip.types import PhotoCredit
 
 log = logging.getLogger(__name__)
+NAME = "file_name"  # in a photo's record
 CREDIT_WIDTH = 900  # characters that are kept of a licence's name, of an address
 
 
 def read_document(file: Path, kind: str) -> dict[str, Any]:
-    """Read a COCO JSON with its lists of images, categories and annotations. Raises DataError.
+    """Read a COCO JSON with its lists of images, categories and annotations, and its licenses. Raises DataError.
+
+    Images and annotations are parsed whenever they are asked for (`raw_records`).
 
     kind: of the file, for the error: "panoptic" or "instances".
     """
-    document = read_json(file, "COCO JSON")
+    document = read_records(file, "COCO JSON")
     if not isinstance(document, dict):
         document = {}
     document.setdefault("images", [])
-    strange = [key for key in ("images", "categories", "annotations") if not isinstance(document.get(key), list)]
+    strange = [key for key in ("images", "categories", "annotations") if not is_list(document.get(key))]
     if strange:
         raise DataError(f"a list of {strange[0]} in {file}", "something else", f"use a COCO *{kind}* file")
     return document
 
 
-def photos_by_id(document: Mapping[str, Any], file: Path, tally: Tally) -> dict[Any, dict[str, Any]]:
+class PhotoRecord(Mapping[str, Any]):
+    """The record of a photo. Of a hundred thousand only the names are kept; the rest is parsed when it is asked for.
+
+    name: its `file_name`, whatever the record says.
+    records: the file's; number: which of them is this one's.
+    """
+
+    __slots__ = ("_name", "_number", "_records")
+
+    def __init__(self, name: str, records: Sequence[Mapping[str, Any]], number: int) -> None:
+        self._name, self._records, self._number = name, records, number
+
+    def __getitem__(self, key: str) -> Any:
+        return self._name if key == NAME else self._records[self._number][key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._records[self._number], NAME: self._name})
+
+    def __len__(self) -> int:
+        return len(self._records[self._number].keys() | {NAME})
+
+
+def photos_by_id(
+    images: Sequence[Any], file: Path, tally: Tally, name_of: Callable[[Any], Any] = itemgetter(NAME)
+) -> dict[Any, PhotoRecord]:
     """Return the image records by their ids, each with a `file_name` of its own below the data set's folder.
 
+    images: the file's records.
     tally: gets the unusable records.
+    name_of: a record's `file_name`; raises KeyError or TypeError where it has none.
     """
-    photos: dict[Any, dict[str, Any]] = {}
+    photos: dict[Any, PhotoRecord] = {}
     names: set[str] = set()
-    for number, record in enumerate(document["images"]):
+    for number, record in enumerate(images):
         where = f"image {number} of {file}"
         try:
-            name = inside_name(as_text(record["file_name"]), where)
+            name = inside_name(as_text(name_of(record)), where)
             if record["id"] in photos:
                 raise DataError(f"different image ids in {where}", f"{brief(record['id'])} twice", "remove one")
             if name in names:
@@ -57,7 +87,7 @@ def photos_by_id(document: Mapping[str, Any], file: Path, tally: Tally) -> dict[
             tally.fault(BAD_RECORDS, where, str(file), error)
         else:
             names.add(name)
-            photos[record["id"]] = {**record, "file_name": name}
+            photos[record["id"]] = PhotoRecord(name, images, number)
     return photos
 
 
@@ -99,12 +129,13 @@ def real_categories(
     heads = {
         spaced(head) for key, head in above.items() if isinstance(head, str) and spaced(head) != categories[key].name
     }
-    annotated = set(_annotated(document))
     roots = {
         key
         for key, category in categories.items()
-        if category.name in heads and str(above[key] or "none").casefold() == "none" and key not in annotated
+        if category.name in heads and str(above[key] or "none").casefold() == "none"
     }
+    if roots:
+        roots.difference_update(_annotated(document))
     if roots:
         names = ", ".join(categories[key].name for key in sorted(roots))
         log.info("left out, as they only head other categories and nothing is annotated as them: %s", names)

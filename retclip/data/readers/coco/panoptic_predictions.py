@@ -18,10 +18,9 @@ import numpy as np
 
 from retclip.algorithms.label_runs import LabelRuns
 from retclip.algorithms.panoptic_matching import Labelled
-from retclip.data.file_bytes import image_bytes
 from retclip.data.photo_files import spelled
 from retclip.data.readers.coco.coco_panoptic import Annotation, read_annotations, read_panoptic_runs
-from retclip.documents import read_json
+from retclip.data.readers.coco.raw_records import is_list, read_records
 from retclip.errors import DataError
 from retclip.escaping import brief
 from retclip.names import name_key
@@ -55,7 +54,8 @@ class PanopticPredictions:
     def __init__(self, file: Path, classes: Sequence[SourceClass]) -> None:
         self.file, self.folder = file.absolute(), file.absolute().with_suffix("")
         document = _document(file)
-        self.digest = hashlib.sha256(image_bytes(file)).hexdigest()
+        with file.open("rb") as stream:
+            self.digest = hashlib.file_digest(stream, "sha256").hexdigest()
         categories = _categories(document, file, classes)
         self.unmatched = tuple(
             str(record.get("name", record.get("id"))) for record in document.get("categories", ())
@@ -87,8 +87,9 @@ class PanopticPredictions:
             raise DataError(f"a prediction for {photo} in {self.file}", "none", "predict every photo of the source")
         tally = Tally()
         png = spelled(self.folder, annotation.png)
-        runs, infos = read_panoptic_runs(png, annotation.segments, self._categories, tally, annotation.dropped)
-        scores = {int(segment["id"]): segment.get("score") for segment in annotation.segments}
+        segments = annotation.segments
+        runs, infos = read_panoptic_runs(png, segments, self._categories, tally, annotation.dropped)
+        scores = {int(segment["id"]): segment.get("score") for segment in segments}
         foreign = [info.id for info in infos if not info.class_name]
         tally.skip(FOREIGN_SEGMENTS, len(foreign))
         if foreign:
@@ -102,9 +103,9 @@ class PanopticPredictions:
 
 
 def _document(file: Path) -> dict[str, Any]:
-    document: Any = read_json(file, "COCO panoptic JSON of predictions")
-    good = isinstance(document, dict) and isinstance(document.get("annotations"), list)
-    if not good or not all(isinstance(document.get(key, []), list) for key in ("images", "categories")):
+    document: Any = read_records(file, "COCO panoptic JSON of predictions")
+    good = isinstance(document, dict) and is_list(document.get("annotations"))
+    if not good or not all(is_list(document.get(key, [])) for key in ("images", "categories")):
         got = brief(document) if not isinstance(document, dict) else f"keys {', '.join(map(str, document))}"[:200]
         todo = "name a COCO panoptic JSON: `annotations` with segments_info, and PNGs in the folder of its name"
         raise DataError(f"panoptic predictions in {file}", got, todo)

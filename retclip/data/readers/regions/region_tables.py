@@ -206,11 +206,11 @@ def _box(x: float, y: float, width: float, height: float, where: str) -> Box:
 def _coco_boxes(file: Path, tally: Tally) -> list[Mark]:
     """Return the boxes without crowds: the box of several objects marks none of them."""
     document = read_document(file, "instances")
-    categories, photos = categories_of(document, file), photos_by_id(document, file, tally)
+    categories, photos = categories_of(document, file), photos_by_id(document["images"], file, tally)
     marks, crowds = [], 0
-    for key, objects in objects_of(document, file, categories, photos, tally).items():
-        for number, record in objects:
-            where = f"annotation {number} of {file}"
+    for key, numbers in objects_of(document, file, categories, photos, tally).items():
+        for number in numbers:
+            record, where = document["annotations"][number], f"annotation {number} of {file}"
             try:
                 if crowd_flag(record, where):
                     crowds += 1

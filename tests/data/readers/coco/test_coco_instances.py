@@ -107,15 +107,16 @@ def test_masks_of_real_photos_agree_with_pycocotools():
     reference = COCO(str(file))
     source = CocoInstances(CocoPanopticSettings(path=str(SHARED), split="val"))
     checked = 0
-    for record, (key, objects) in zip(source.images(), source._objects.items(), strict=False):
+    for record, (key, numbers) in zip(source.images(), source._objects.items(), strict=False):
         truth = record.load().truth if reference.loadImgs([key])[0]["file_name"] == record.external_id else None
         if truth is None:
             continue
-        for number, (_, one) in enumerate(objects, start=1):
+        objects = [source._records[number] for number in numbers]
+        for number, one in enumerate(objects, start=1):
             mask = reference.annToMask(one).astype(bool)
             mine = truth.label_map == number
             assert not (mine & ~mask).any()  # nothing outside its mask, and all that no other object covers
-            others = np.logical_or.reduce([reference.annToMask(o).astype(bool) for _, o in objects if o is not one]
+            others = np.logical_or.reduce([reference.annToMask(o).astype(bool) for o in objects if o is not one]
                                           or [np.zeros_like(mask)])  # fmt: skip
             assert (mine | ~mask | others).all()
             checked += 1
