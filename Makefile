@@ -1,10 +1,11 @@
-# make demo   set everything up and run the main job
+# make demo   set everything up and run the main job; TORCH_INDEX=ADDRESS sets it up without CUDA (README, Install)
 # make test   set everything up, check style and types, run the tests
 # make pictures   draw the README's pictures anew
 # make miniature   train the models that ship anew, from nothing (1.5 h on two cores)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TORCH_INDEX ?=
 MINIATURE ?= miniature_out
 WORKERS ?= auto
 READY := $(VENV)/.ready
@@ -18,7 +19,10 @@ help:
 $(READY): pyproject.toml requirements.txt constraints.txt $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "retclip needs Python 3.11 or newer")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -c constraints.txt
+	@test -n "$(TORCH_INDEX)" || test "$$(uname -sm)" != "Linux x86_64" || command -v nvidia-smi > /dev/null || \
+	  echo "no GPU: 4.6 of the 6.8 GiB of this install are for one; README, Install, says how to leave them out"
+	$(BIN)/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
+	  -r requirements.txt -c constraints.txt
 	touch $@
 
 demo: $(READY)

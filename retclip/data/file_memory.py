@@ -39,32 +39,32 @@ class FileMemory:
         if path.exists() and path.stat().st_size > LARGEST:
             path.unlink()
         self._lock = threading.Lock()
-        self._catalog = sqlite3.connect(path, WAIT, isolation_level=None, check_same_thread=False)
+        self._database = sqlite3.connect(path, WAIT, isolation_level=None, check_same_thread=False)
         try:
-            self._catalog.execute("PRAGMA journal_mode = WAL")
-            self._catalog.execute("PRAGMA synchronous = NORMAL")
-            self._catalog.execute(TABLE)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            self._database.execute(TABLE)
         except sqlite3.Error:
-            self._catalog.close()
+            self._database.close()
             raise
 
     def recalled(self, path: Path, what: str, stamp: Stamp) -> Any:
         """Return what was computed from the file when it had that stamp; None where nothing was."""
         query = "SELECT value FROM computed WHERE path = ? AND what = ? AND stamp = ?"
         with self._lock:
-            row = self._catalog.execute(query, (os.fsencode(path), what, _text(stamp))).fetchone()
+            row = self._database.execute(query, (os.fsencode(path), what, _text(stamp))).fetchone()
         return None if row is None else json.loads(row[0])
 
     def remember(self, path: Path, what: str, stamp: Stamp, value: Any) -> None:
         """Note what was computed from the file with that stamp."""
         row = os.fsencode(path), what, _text(stamp), json.dumps(value)
         with self._lock:
-            self._catalog.execute("INSERT OR REPLACE INTO computed VALUES (?, ?, ?, ?)", row)
+            self._database.execute("INSERT OR REPLACE INTO computed VALUES (?, ?, ?, ?)", row)
 
     def close(self) -> None:
         """Close the file."""
         with self._lock:
-            self._catalog.close()
+            self._database.close()
 
 
 _current: FileMemory | None = None
