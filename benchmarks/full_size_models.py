@@ -97,7 +97,7 @@ def settings_of(system: str, folder: Path, chosen: argparse.Namespace) -> dict[s
     """Settings of a run without a store: CLIP's text scores, and FC-CLIP's half where the backbone has maps."""
     backbone = system.partition("+")[0]
     name = backbone.partition(".")[2]
-    model: dict[str, Any] = {"pretrained": "random", "cache_text": False}
+    model: dict[str, Any] = {"pretrained": "random"}
     if chosen.side:
         model |= {"short_side": chosen.side, "long_side": 2 * chosen.side}
     plugin: dict[str, Any] = {"openclip": {name: model}}

@@ -54,7 +54,6 @@ def opened(folder: Path, side: int, dtype: str) -> Any:
     queries = {**head, "precision": "device"}
     model = {
         "pretrained": str(folder / "clip.safetensors"),
-        "cache_text": False,
         "short_side": side,
         "long_side": 2 * side,
     }

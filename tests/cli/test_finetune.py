@@ -26,7 +26,7 @@ def small(tmp_path):
     lines = ['preset = "fc-clip-finetune"', "[device]", 'name = "cpu"', "[finetune]"]
     lines += [f"{key} = {value}" for key, value in SMALL.items()]
     lines += ["[plugin.openclip.convnext_large]", 'model = "small"', f'config = "{clip}"', 'pretrained = "random"',
-              "short_side = 64", "long_side = 64", "cache_text = false", 'templates = "plain"']  # fmt: skip
+              "short_side = 64", "long_side = 64", 'templates = "plain"']  # fmt: skip
     lines += ["[plugin.mask2former.queries.sizes]", *(f"{key} = {value}" for key, value in SIZES.items())]
     lines += ["[plugin.mask2former.queries.loss]", "points = 64"]
     path = tmp_path / "small.toml"

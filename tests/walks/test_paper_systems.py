@@ -47,7 +47,7 @@ def weights(tmp_path_factory):
         encoder_feedforward=16, decoder_layers=3, feedforward=16,
     )  # fmt: skip
     save_head(MaskHead(shape), folder / "head.safetensors", ["sky", "grass"])
-    clip = {"pretrained": "random", "cache_text": False, "short_side": 64, "long_side": 128, "templates": "plain"}
+    clip = {"pretrained": "random", "short_side": 64, "long_side": 128, "templates": "plain"}
     head = {"weights": str(folder / "head.safetensors")}
     return {
         "openclip": {

@@ -20,7 +20,7 @@ def memory(detector_folder, sam_file, tmp_path):
     config.write_text(json.dumps({"embed_dim": 12, "vision_cfg": VIT, "text_cfg": TEXT}))
     clip = {"pretrained": "random", "model": "vit", "config": str(config), "short_side": 32, "long_side": 64}
     boxes = {"detector": str(detector_folder), "sam": str(sam_file), "box_threshold": 0.05}
-    plugins = {"openclip": {"vit_l_14": {**clip, "cache_text": False}}, "grounded_sam": {"boxes": boxes}}
+    plugins = {"openclip": {"vit_l_14": clip}, "grounded_sam": {"boxes": boxes}}
     settings = {"preset": "retclip-training-free", "plugin": plugins}
     with retclip.open(tmp_path / "store", settings=settings, create=True) as opened:
         yield opened

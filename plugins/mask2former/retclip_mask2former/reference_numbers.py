@@ -70,7 +70,7 @@ class Reference:
             architecture["vision_cfg"]["timm_model_kwargs"] = shape
         short, long = sorted(self.config["net_hw"])
         return {
-            "model": self.config["clip_model_name"], "config": architecture, "pooling": "fcclip", "cache_text": False,
+            "model": self.config["clip_model_name"], "config": architecture, "pooling": "fcclip",
             "pretrained": str(self.folder / "state.safetensors"), "short_side": short, "long_side": long,
         }  # fmt: skip
 

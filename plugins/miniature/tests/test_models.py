@@ -27,7 +27,7 @@ def test_the_head_was_taught_the_seen_classes_alone():
 
 def shipped_clip():
     settings = {"model": "small", "config": str(MODELS / "clip.json"), "pretrained": str(MODELS / "clip.safetensors"),
-                "short_side": 128, "long_side": 128, "cache_text": False}  # fmt: skip
+                "short_side": 128, "long_side": 128}  # fmt: skip
     return PluginManager.discover().load("backbone", "openclip.model", settings, Device())
 
 

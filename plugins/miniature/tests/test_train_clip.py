@@ -43,7 +43,7 @@ def test_two_steps_leave_files_that_the_openclip_plugin_reads(tmp_path, capsys):
     assert json.loads((tmp_path / "clip.json").read_text()) == ARCHITECTURE
     assert (tmp_path / "clip.safetensors").stat().st_size < 9e6
     settings = {"model": "small", "config": str(tmp_path / "clip.json"), "short_side": 128, "long_side": 256,
-                "pretrained": str(tmp_path / "clip.safetensors"), "cache_text": False}  # fmt: skip
+                "pretrained": str(tmp_path / "clip.safetensors")}  # fmt: skip
     backbone = PluginManager.discover().load("backbone", "openclip.model", settings, Device())
     text = backbone.text_vectors(["fox", "grass"])
     (features,) = backbone.dense_features([Image(draw(0, SEVERAL, 0)[0], "0" * 64)])

@@ -44,7 +44,6 @@ class OpenClipSettings(Settings):
         "clearclip", description="ViT only: the last block (method.md 4.1)"
     )
     templates: Literal["vild", "plain"] = Field("vild", description="FC-CLIP's 14 sentences a name, or the name alone")
-    cache_text: bool = Field(True, description="keep text vectors on disk, by text, model and weights")
 
 
 class ConvNextLargeSettings(OpenClipSettings):

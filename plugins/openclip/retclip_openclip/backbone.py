@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import open_clip
@@ -19,13 +17,12 @@ from retclip.plugin.batches import BatchSize
 from retclip.plugin.checkpoints import state_digest
 from retclip.plugin.pointwise import with_pointwise_linear
 from retclip.plugin.resting_weights import rest_rounded
-from retclip.plugin.weights import cache_folder_if_any
 from retclip.types import DenseFeatures, Device, FeatureSpace, Image, MaskLogits, SegmentFeatures
 from retclip_openclip import preprocessing
 from retclip_openclip.convnext import ConvNextTower
 from retclip_openclip.pretrained import model_with_weights, normalisation
 from retclip_openclip.resnet import ResNetTower
-from retclip_openclip.text import TEMPLATES, TextCache, check_names, encoded
+from retclip_openclip.text import TEMPLATES, check_names, encoded
 from retclip_openclip.vit import VitTower
 
 if TYPE_CHECKING:
@@ -55,7 +52,6 @@ class OpenClip:
         )
         self.space = FeatureSpace(name, digest, self._preprocessing(), f"{settings.pooling}-1", self._dim())
         rest_rounded(self.model.visual, device)
-        self._folder = cache_folder_if_any()
 
     def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
         """Return one entry per image; images of the same input size share a batch."""
@@ -96,12 +92,7 @@ class OpenClip:
             return torch.zeros(0, self.space.dim)
         templates = TEMPLATES[self.settings.templates]
         check_names(names, templates, self.tokenizer, self.settings.model)
-
-        def encode(batch: list[str]) -> Tensor:
-            return encoded(batch, templates, self._sentences)
-
-        vectors = self.cache.vectors(names, encode) if self.cache else encode(list(names))
-        return vectors.to(self.device.torch_device)
+        return encoded(names, templates, self._sentences).to(self.device.torch_device)
 
     def _input(self, image: Image) -> tuple[Tensor, preprocessing.Frame]:
         size = target_size(image.size, self.settings.short_side, self.settings.long_side)
@@ -133,7 +124,7 @@ class OpenClip:
 
     def _sentences(self, sentences: list[str]) -> Tensor:
         tokens = self.tokenizer(sentences).to(self.device.torch_device)
-        with torch.autocast(tokens.device.type, enabled=False):  # text vectors are cached, so they are exact
+        with torch.autocast(tokens.device.type, enabled=False):  # text vectors are kept, so they are exact
             vectors: Tensor = self.model.encode_text(tokens)
         return vectors
 
@@ -152,18 +143,6 @@ class OpenClip:
             f"version {VERSION}: sides {settings.short_side} to {settings.long_side} bilinear, mean {mean}, std {std}, "
             f"{fit} to {self.tower.multiple}{last}"
         )
-
-    @cached_property
-    def cache(self) -> TextCache | None:
-        """The cache of this model's text vectors, None where caching is off.
-
-        Its key needs a digest of the text tower, so it is opened with the first names.
-        """
-        if not self.settings.cache_text or self._folder is None:
-            return None
-        text = {key: tensor for key, tensor in self.model.state_dict().items() if not key.startswith("visual.")}
-        parts = f"{VERSION} {self.settings.model} {self.settings.templates} {state_digest(text)}"
-        return TextCache(self._folder, hashlib.sha256(parts.encode()).hexdigest()[:32])
 
 
 def _covered(weights: Tensor) -> Tensor:

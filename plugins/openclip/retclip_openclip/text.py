@@ -1,4 +1,4 @@
-"""Text vectors of class names by FC-CLIP's prompt ensembling, cached on disk (method.md 1.4).
+"""Text vectors of class names by FC-CLIP's prompt ensembling (method.md 1.4).
 
 Every name is put into 14 templates; each sentence's vector is normalised, and their mean is normalised again. Every
 name and synonym is a row of its own, and a class scores the best of its rows.
@@ -6,17 +6,11 @@ name and synonym is a row of its own, and a class scores the best of its rows.
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from retclip.names import LONGEST
@@ -71,44 +65,3 @@ def check_names(names: Sequence[str], templates: Sequence[str], tokenizer: Any, 
     longer_ids = tokens(long, limit + MOST_BYTES) if long else ids[:0]
     check_read_whole(dict(zip(long, (longer_ids != filler).sum(dim=1).tolist(), strict=True)), limit, model)
     tell_read_alike(dict(zip(names, ids.tolist(), strict=True)), model)
-
-
-class TextCache:
-    """A file of one model's text vectors; a damaged file counts as empty and is written anew."""
-
-    def __init__(self, folder: Path, key: str) -> None:
-        self.path = folder / "text" / f"{key}.safetensors"
-
-    def vectors(self, names: Sequence[str], encode: Callable[[list[str]], Tensor]) -> Tensor:
-        """Return (r, d), from the file where it has them; the others are encoded and added.
-
-        encode: maps m names to vectors (m, d).
-        """
-        cached = self._read()
-        missing = [name for name in dict.fromkeys(names) if _key(name) not in cached]
-        if missing:
-            vectors = encode(missing).cpu()
-            cached |= {_key(name): row.clone() for name, row in zip(missing, vectors, strict=True)}
-            self._write(cached)
-        return torch.stack([cached[_key(name)] for name in names])
-
-    def _read(self) -> dict[str, Tensor]:
-        try:
-            return dict(load_file(self.path))
-        except (OSError, SafetensorError, ValueError):
-            return {}
-
-    def _write(self, vectors: dict[str, Tensor]) -> None:
-        """Write the file atomically; without write access the vectors are encoded again at the next start."""
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(vectors, temporary)
-            temporary.replace(self.path)
-        except (OSError, SafetensorError):
-            with suppress(OSError):
-                temporary.unlink()
-
-
-def _key(name: str) -> str:
-    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()

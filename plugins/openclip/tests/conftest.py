@@ -33,7 +33,7 @@ def given(tmp_path):
         path = tmp_path / f"{family}.json"
         path.write_text(json.dumps(config))
         sides = {"short_side": SIDES[family], "long_side": 4 * SIDES[family]}
-        base = {"model": family, "config": str(path), "pretrained": "random", "cache_text": False}
+        base = {"model": family, "config": str(path), "pretrained": "random"}
         return {**base, **sides, **more}
 
     return settings

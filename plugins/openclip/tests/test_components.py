@@ -21,7 +21,7 @@ def test_the_components_are_these():
 @pytest.mark.parametrize("family", ["vit", "convnext", "resnet"])
 @pytest.mark.parametrize("pooling", ["area", "fcclip", "fcclip_or_area"])
 def test_a_small_model_of_each_family_keeps_its_contract(family, pooling, given, tmp_path):
-    settings = given(family, pooling=pooling, cache_text=True)
+    settings = given(family, pooling=pooling)
     found = check_component(find("model"), settings, cache=tmp_path)
     broken = [one for one in found if one.ok is not True]
     assert broken == []

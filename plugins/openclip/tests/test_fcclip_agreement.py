@@ -32,7 +32,6 @@ def reference(request, tmp_path):
         "pooling": "fcclip",
         "short_side": min(config["net_hw"]),
         "long_side": 2560,
-        "cache_text": False,
     }
     backbone = PluginManager.discover().load("backbone", "openclip.model", settings, Device())
     image = Image(np.load(folder / "image.npy"), "0" * 64)

@@ -1,4 +1,4 @@
-"""Names to vectors: templates and means by hand, the file on the disk, what makes it invalid."""
+"""Names to vectors: templates and means by hand, OpenCLIP's own numbers, names that are too long."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from retclip_openclip import OpenClipSettings, text_threshold
-from retclip_openclip.text import TEMPLATES, TextCache, check_names, encoded
+from retclip_openclip.text import TEMPLATES, check_names, encoded
 
 from retclip.errors import NamesTooLong
 
@@ -37,42 +37,6 @@ def test_more_sentences_than_a_batch_come_in_order():
     assert sizes == [128, 128, 44]
 
 
-def test_what_was_encoded_once_is_read_and_never_asked_again(tmp_path):
-    asked = []
-
-    def encode(names):
-        asked.append(names)
-        return torch.tensor([[float(len(name)), 1.0] for name in names])
-
-    first = TextCache(tmp_path, "key").vectors(["sky", "car", "sky"], encode)
-    again = TextCache(tmp_path, "key").vectors(["car", "tree", "sky"], encode)
-    assert asked == [["sky", "car"], ["tree"]]
-    assert first[:, 0].tolist() == [3, 3, 3]
-    assert again[:, 0].tolist() == [3, 4, 3]
-    TextCache(tmp_path, "another model").vectors(["sky"], encode)
-    assert asked[-1] == ["sky"]
-
-
-def test_a_damaged_file_is_made_anew(tmp_path):
-    cache = TextCache(tmp_path, "key")
-    cache.path.parent.mkdir()
-    cache.path.write_bytes(b"no tensors")
-    assert cache.vectors(["sky"], lambda names: torch.ones(len(names), 2)).tolist() == [[1, 1]]
-    assert TextCache(tmp_path, "key").vectors(["sky"], lambda _: torch.zeros(0)).tolist() == [[1, 1]]
-
-
-def test_a_folder_that_cannot_be_written_costs_nothing_but_time(tmp_path):
-    (tmp_path / "text").write_text("a file where the folder would be")
-    assert TextCache(tmp_path, "key").vectors(["sky"], lambda names: torch.ones(len(names), 2)).tolist() == [[1, 1]]
-
-
-def test_the_cache_follows_templates_and_text_weights(built):
-    one, plain = built("vit", cache_text=True), built("vit", cache_text=True, templates="plain")
-    assert one.cache.path != plain.cache.path
-    assert built("vit", cache_text=True).cache.path == one.cache.path
-    assert built("vit", cache_text=True, dense="sclip").cache.path == one.cache.path  # the image side's own business
-
-
 def test_the_vectors_are_openclip_s_encode_text(built):
     backbone = built("resnet", templates="plain")
     tokens = backbone.tokenizer(["a dog", "the sea"])
@@ -86,7 +50,7 @@ LONG = "a very small dog " * 20  # 80 words, each of them a token
 
 
 def test_names_that_the_model_would_cut_are_refused(built):
-    backbone = built("resnet", cache_text=True)
+    backbone = built("resnet")
     for ending in ("left", "right"):
         with pytest.raises(NamesTooLong, match="at most 77 tokens for resnet"):
             backbone.text_vectors(["dog", f"{LONG} {ending}"])

@@ -110,13 +110,13 @@ def _weights(proposals: MaskProposals, features: DenseFeatures, steps: int) -> T
 
 
 def text_of(backbone: Loaded[Backbone], names: Sequence[str]) -> Tensor | None:
-    """Return a unit vector per name, None from a backbone without a text tower; those of many names are kept for the
-    next run. Raises PluginFailed, ContractBroken."""
+    """Return a unit vector per name, None from a backbone without a text tower; they are kept for the next run. Raises
+    PluginFailed, ContractBroken."""
 
-    def read() -> Tensor | None:
-        with inference(backbone.device), at_work(backbone.name, f"read {len(names)} names"):
-            vectors = backbone.component.text_vectors(names)
-        return checked_text(vectors, len(names), backbone.component.space, backbone.name)
+    def read(some: Sequence[str]) -> Tensor | None:
+        with inference(backbone.device), at_work(backbone.name, f"read {len(some)} names"):
+            vectors = backbone.component.text_vectors(some)
+        return checked_text(vectors, len(some), backbone.component.space, backbone.name)
 
     return kept_text(backbone, names, read)
 

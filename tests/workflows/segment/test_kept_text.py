@@ -15,6 +15,7 @@ from retclip.workflows.segment.kept_text import kept_text
 from retclip.workflows.segment.parts import Loaded
 
 NAMES = [f"class {number}" for number in range(80)]
+ALIKE = ("Käfer", "KÄFER")  # two names that the backbone reads alike
 
 
 class Reader:
@@ -23,9 +24,11 @@ class Reader:
     def __init__(self) -> None:
         self.space, self.reads = SimpleNamespace(id="space", dim=4), 0
 
-    def read(self, names=NAMES) -> torch.Tensor:
+    def read(self, names) -> torch.Tensor:
         self.reads += 1
-        return torch.randn(len(names), 4, generator=torch.Generator().manual_seed(len(names)))
+        self.asked = list(names)
+        return torch.stack([torch.randn(4, generator=torch.Generator().manual_seed(len(name) + 1000 * self.reads)) if
+                            name not in ALIKE else torch.ones(4) for name in names])  # fmt: skip
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def backbone(tmp_path):
 
 
 def ask(backbone, names=NAMES) -> torch.Tensor:
-    return kept_text(backbone, names, lambda: backbone.component.read(names))
+    return kept_text(backbone, names, backbone.component.read)
 
 
 def test_the_second_run_reads_a_file(backbone) -> None:
@@ -45,7 +48,7 @@ def test_the_second_run_reads_a_file(backbone) -> None:
     assert torch.equal(ask(backbone), first) and backbone.component.reads == 1
 
 
-def test_other_names_settings_weights_or_precision_are_read_anew(backbone) -> None:
+def test_by_other_settings_weights_or_precision_they_are_read_anew(backbone) -> None:
     ask(backbone)
     others = [
         replace(backbone, settings={"templates": 8}), replace(backbone, version="2"), replace(backbone, name="test.b"),
@@ -54,17 +57,34 @@ def test_other_names_settings_weights_or_precision_are_read_anew(backbone) -> No
     for number, other in enumerate(others):
         ask(other)
         assert backbone.component.reads == number + 2
-    ask(backbone, NAMES[::-1])
     backbone.files["w"].write_bytes(b"other weights")
     ask(backbone)
-    assert backbone.component.reads == len(others) + 3
+    assert backbone.component.reads == len(others) + 2
 
 
-def test_few_names_and_a_backbone_without_weights_are_read_each_time(backbone, tmp_path) -> None:
+def test_a_name_more_is_read_alone_and_the_order_is_that_of_the_names(backbone) -> None:
+    first = ask(backbone)
+    longer = ask(backbone, [*NAMES[::-1], "kayak", "class 3"])
+    assert backbone.component.asked == ["kayak"]
+    assert torch.equal(longer[:80], first.flip(0)) and torch.equal(longer[81], first[3])
+    assert torch.equal(ask(backbone, ["kayak"]), longer[80:81]) and backbone.component.reads == 2
+
+
+def test_a_backbone_without_weights_is_read_each_time(backbone, tmp_path) -> None:
     for _ in range(2):
-        ask(backbone, NAMES[:5])
         ask(replace(backbone, files={}))
-    assert backbone.component.reads == 4 and not (tmp_path / "cache").exists()
+    assert backbone.component.reads == 2 and not (tmp_path / "cache").exists()
+
+
+def test_a_backbone_without_a_text_tower_has_none(backbone) -> None:
+    assert kept_text(backbone, NAMES, lambda _: None) is None
+
+
+def test_kept_names_that_are_read_alike_are_told(backbone, caplog) -> None:
+    for name in ALIKE:
+        ask(backbone, [name])
+    ask(backbone, ["Käfer", "class 1", "KÄFER"])
+    assert "test.clip reads these names alike" in caplog.text and "'KÄFER'" in caplog.text
 
 
 @pytest.mark.parametrize("damage", [b"", b"x" * 40, None])
@@ -74,17 +94,28 @@ def test_a_damaged_file_is_not_believed(backbone, tmp_path, damage) -> None:
     whole = bytearray(path.read_bytes())
     whole[-3] ^= 1
     path.write_bytes(bytes(whole) if damage is None else damage)
-    assert torch.equal(ask(backbone), first) and backbone.component.reads == 2
-    assert torch.equal(ask(backbone), first) and backbone.component.reads == 2
+    again = ask(backbone)
+    assert backbone.component.reads == 2 and not torch.equal(again, first), "the reader counts"
+    assert torch.equal(ask(backbone), again) and backbone.component.reads == 2
 
 
 def test_a_folder_that_cannot_be_written_costs_no_answer(backbone, tmp_path) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
-    assert torch.equal(ask(backbone), ask(backbone)) and backbone.component.reads == 2
+    assert ask(backbone).shape == ask(backbone).shape == (80, 4) and backbone.component.reads == 2
 
 
 def test_old_files_go(backbone, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(module, "FILES", 2)
-    for count in (70, 71, 72):
-        ask(backbone, NAMES[:count])
-    assert len(list((tmp_path / "cache" / "text").iterdir())) == 2
+    for version in "123":
+        ask(replace(backbone, version=version))
+        ask(replace(backbone, version=version), ["kayak"])
+    assert len(list((tmp_path / "cache" / "text").iterdir())) == 2, "a file for each, written anew for a name more"
+
+
+def test_a_file_of_too_many_names_is_begun_anew(backbone, monkeypatch) -> None:
+    monkeypatch.setattr(module, "MOST", 80)
+    ask(backbone)
+    ask(backbone, ["kayak"])
+    ask(backbone, ["kayak"])
+    ask(backbone, NAMES[:1])
+    assert backbone.component.reads == 3
