@@ -46,14 +46,6 @@ _MINIATURE = {
     "mask2former": {"queries": _MINIATURE_HEAD, "in_vocabulary": _MINIATURE_HEAD},
 }
 
-# Better than the paper's formula on drawn validation scenes (benchmarks/README.md): FC-CLIP's geometric mean with
-# retrieval in it; a vote whose scores sum to 1, of fewer neighbours, which weighs as much as these agree.
-_PLUS_VOTE = {"vote": "rank", "aggregate": "max", "agreement": True}
-_PLUS: dict[str, Any] = {
-    "retrieval": {"k": 8},
-    "ensemble": {"alpha": 0.45, "beta": 0.75, "gamma": 0.9, "form": "geometric", "void": "apart"},
-    "segment": {"unasked": "compete"},
-}
 # FC-CLIP's mix with the paper's vote beside CLIP's text, chosen on drawn validation scenes: a head that never saw a
 # class cannot outvote it, whether there is an object is asked before which, and what is stored but not asked competes,
 # so that an object is not named after the nearest of a few names.
@@ -61,6 +53,10 @@ _RETRIEVAL_IN_FCCLIP: dict[str, Any] = {
     "ensemble": {"alpha": 0.4, "beta": 0.8, "gamma": 0.5, "form": "geometric", "void": "apart"},
     "segment": {"unasked": "compete"},
 }
+
+# A vote whose scores sum to 1, as CLIP's do, in the place of the paper's: beside a temperature of CLIP it was better on
+# drawn validation scenes (benchmarks/README.md).
+_PLUS_VOTE = {"vote": "rank", "aggregate": "max"}
 
 # No weights: superpixels, colour and texture, retrieval alone. Rank vote and k chosen by cross-validation on CamVid's
 # training images (benchmarks/README.md): histograms need no min-max, their distances have a scale. Specks that
@@ -153,10 +149,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "retrieval": _WHOLE_STORE,
         "plugin": {**_FCCLIP_POOLING, **_PAPER_VOTE, "grounded_sam": _SURE_BOXES},
     },
-    # The same models with the parts that helped the miniature. Not measured: its weights need published weights to be
-    # chosen by, and CLIP keeps its own scale, for the miniature's temperature belongs to the miniature.
+    # The same models with what helped the miniature. Not measured: its weights need published weights to be chosen by;
+    # CLIP keeps its own scale, for the miniature's temperature belongs to the miniature.
     "retclip-plus": {
-        **_PLUS,
+        **_RETRIEVAL_IN_FCCLIP,
         "components": {**_FCCLIP_PARTS, "classifiers": (VOTE, CLIP_TEXT, HEAD)},
         "build": _DETECTED_STORE,
         "plugin": {**_FCCLIP_POOLING, "retrieval": {"vote": _PLUS_VOTE}, "grounded_sam": _SURE_BOXES},
@@ -206,9 +202,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         **_RETRIEVAL_IN_FCCLIP,
         "plugin": _MINIATURE,
     },
-    # The parts that helped on validation scenes, and a temperature that this CLIP needs.
+    # The vote that helped on validation scenes, and a temperature that this CLIP needs.
     "miniature-plus": {
-        **_PLUS,
+        **_RETRIEVAL_IN_FCCLIP,
         "components": {**_MINIATURE_PARTS, "classifiers": (VOTE, CLIP_TEXT, HEAD)},
         "plugin": {
             **_MINIATURE,
