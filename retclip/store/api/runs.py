@@ -71,9 +71,12 @@ class Runs:
         """Send a heartbeat, due every few minutes."""
         self._catalog.write(leases.renew, run)
 
-    def begin_unit(self, run: OpenRun, key: str) -> None:
-        """Note that this process itself works on a unit that the run has leased, "" for none."""
-        self._catalog.write(leases.begin, run, key)
+    def begin_unit(self, run: OpenRun, key: str, ended: str = "") -> None:
+        """Note that this process itself works on a unit that the run has leased, "" for none, and no longer on another.
+
+        ended: the other one.
+        """
+        self._catalog.note(leases.begin, run, key, ended)
 
     def record_failure(self, run: OpenRun, key: str, failure: Failure) -> None:
         """Count one more failed attempt at a unit."""

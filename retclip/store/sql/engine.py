@@ -84,15 +84,16 @@ def _read_only(catalog: Path) -> bool:
 
 
 @contextmanager
-def transaction(engine: Engine, write: bool = False) -> Iterator[Connection]:
+def transaction(engine: Engine, write: bool = False, durable: bool = True) -> Iterator[Connection]:
     """Run the block in a transaction, committed at its end, with checksums for the rows that it wrote, and the links
     of the events and facts among them (`chain_links`).
 
     write: lock SQLite for writing at the start, and compute links and checksums.
+    durable: wait until SQLite's commit survives a power loss.
     Raises StoreBusy, StoreDamaged, StoreUnreachable or StoreError on the database's refusal.
     """
     added = AddedRows()
-    options = {"retclip_write": write, **({ADDED: added} if write else {})}
+    options = {"retclip_write": write, "retclip_durable": durable, **({ADDED: added} if write else {})}
     with refusals(), connected(engine).execution_options(**options) as connection:
         with _rolled_back(connection.begin()) as begun:
             yield connection
@@ -130,12 +131,15 @@ def read(engine: Engine, question: Callable[[Connection], Done]) -> Done:
     return _or_damage(engine, once)
 
 
-def write(engine: Engine, change: Callable[[Connection], Done]) -> Done:
+def write(engine: Engine, change: Callable[[Connection], Done], durable: bool = True) -> Done:
     """Change the catalog in a transaction of its own, repeated by `retry_while_busy`. Raises whatever the change
-    raises."""
+    raises.
+
+    durable: as `transaction` takes it.
+    """
 
     def once() -> Done:
-        with transaction(engine, write=True) as connection:
+        with transaction(engine, write=True, durable=durable) as connection:
             return change(connection)
 
     return _or_damage(engine, once)
@@ -215,5 +219,9 @@ def _prepare_to_read(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    write = connection.get_execution_options().get("retclip_write", False)
+    options = connection.get_execution_options()
+    write = options.get("retclip_write", False)
+    if write:  # a pooled connection may come from the other kind
+        level = "FULL" if options.get("retclip_durable", True) else "NORMAL"
+        connection.exec_driver_sql(f"PRAGMA synchronous={level}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -39,6 +39,12 @@ class Transactions:
         StoreBusy, StoreUnreachable, StoreError."""
         return write(self.engine, lambda connection: change(connection, *args, **options))
 
+    def note(
+        self, change: Callable[Concatenate[Connection, Params], Answer], *args: Params.args, **options: Params.kwargs
+    ) -> Answer:
+        """As `write`, of what a power loss may take: SQLite does not wait for the disk. A kill takes nothing."""
+        return write(self.engine, lambda connection: change(connection, *args, **options), durable=False)
+
     def edit(
         self, change: Callable[Concatenate[Connection, Params], Answer], *args: Params.args, **options: Params.kwargs
     ) -> Answer:

@@ -88,9 +88,13 @@ def take(connection: Connection, run: OpenRun, units: Sequence[Wanted], afresh: 
     return Taken(frozenset(leased), frozenset(held), tuple(lost_units))
 
 
-def begin(connection: Connection, run: OpenRun, key: str) -> None:
-    """Note that this process itself works on a unit that the run has leased, "" for none."""
-    own = (Unit.run_id == run.id, Unit.state == UnitState.LEASED, Unit.owner == me(), (Unit.key == key) | Unit.begun)
+def begin(connection: Connection, run: OpenRun, key: str, ended: str = "") -> None:
+    """Note that this process itself works on a unit that the run has leased, "" for none, and no longer on another.
+
+    ended: the other one. Both are found by their keys: a run may have a hundred thousand units.
+    """
+    both = Unit.key.in_([key, ended])
+    own = (Unit.run_id == run.id, Unit.state == UnitState.LEASED, Unit.owner == me(), both)
     connection.execute(update(Unit).where(*own).values(begun=Unit.key == key))
 
 

@@ -102,6 +102,7 @@ class BuildLoop:
         self._failures = list[Failure]()
         self._tally = Tally(passed_over_by(source))
         self._out: dict[int, _Group] = {}
+        self._begun = ""  # the unit that this process works on
 
     @property
     def memory(self) -> Path | None:
@@ -172,7 +173,8 @@ class BuildLoop:
         return mine
 
     def _begin(self, key: str) -> None:
-        self._parts.store.runs.begin_unit(self.run, key)
+        self._parts.store.runs.begin_unit(self.run, key, self._begun)
+        self._begun = key
 
     def _take(self, task: Task, outcome: Outcome) -> None:
         group, counted = self._out[task.number], self._counted

@@ -12,7 +12,7 @@ from retclip.errors import ConfigError, RetCLIPError, StoreBusy, StoreError
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.sql import engine as module
 from retclip.store.sql import schema
-from retclip.store.sql.engine import open_engine, transaction
+from retclip.store.sql.engine import open_engine, transaction, write
 
 SECRET = "hunter2secret"
 
@@ -81,6 +81,15 @@ def test_sqlite_is_set_up_to_be_safe(sqlite_work) -> None:
         "busy_timeout": 5000,
         "trusted_schema": 0,
     }
+
+
+def test_only_what_a_power_loss_may_take_does_not_wait_for_the_disk(sqlite_work) -> None:
+    engine = sqlite_work.open().engine
+
+    def waits(connection):
+        return connection.exec_driver_sql("PRAGMA synchronous").scalar()
+
+    assert [write(engine, waits, durable=durable) for durable in (True, False, True)] == [2, 1, 2]
 
 
 def test_postgresql_is_set_up_to_be_polite(cluster) -> None:

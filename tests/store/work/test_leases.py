@@ -93,13 +93,13 @@ def test_only_what_the_dead_was_working_on_is_suspect_and_counts_an_attempt(conn
         assert leases.suspects(connection, ["a", "b"]) == set()
         assert leases.take(connection, run, [A, B]).mine == {"a", "b"}
     leases.begin(connection, run, "a")
-    leases.begin(connection, run, "b")
+    leases.begin(connection, run, "b", "a")
     killed(connection)
     assert leases.suspects(connection, ["a", "b"]) == {"b"}
     assert leases.take(connection, run, [A, B]).mine == {"a", "b"}
     assert rows(connection) == [("a", "leased", 0, leases.me()), ("b", "leased", 1, leases.me())]
     leases.begin(connection, run, "b")
-    leases.begin(connection, run, "")  # it has come to its end, and is being stored
+    leases.begin(connection, run, "", "b")  # it has come to its end, and is being stored
     killed(connection)
     assert leases.take(connection, run, [A, B]).mine == {"a", "b"}
     assert rows(connection) == [("a", "leased", 0, leases.me()), ("b", "leased", 1, leases.me())]
