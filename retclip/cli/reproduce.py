@@ -45,6 +45,10 @@ def reproduce(
         "ADEChallengeData2016"
     ),
     open_images: Annotated[Path, typer.Option(metavar="DIR", help="Open Images.")] = Path("open-images"),
+    names: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The names by which ADE20K's classes are asked: FC-CLIP's list."),
+    ] = None,
     scenes: Annotated[int, typer.Option(min=1, help="On the miniature: scenes that are judged.")] = 100,
     stored: Annotated[int, typer.Option(min=1, help="On the miniature: scenes in each store.")] = 300,
     settings: options.Set = None,
@@ -59,8 +63,8 @@ def reproduce(
     try:
         with output.told_when_stopped(), ProgressLine() as line:
             report = fill(
-                table.value, on.value, out, partial, ade20k=ade20k, open_images=open_images, scenes=scenes,
-                stored=stored, settings=nested, on_progress=line,
+                table.value, on.value, out, partial, ade20k=ade20k, open_images=open_images, names=names,
+                scenes=scenes, stored=stored, settings=nested, on_progress=line,
             )  # fmt: skip
     except PartsMissing as error:
         _tell(cast("Reproduction", error.reproduction), json)

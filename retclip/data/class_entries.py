@@ -1,7 +1,7 @@
 """Classes as a file lists them: lines, a table, JSON or YAML. Another form is refused, and not read as names.
 
 car, automobile | thing        a line of a text file: name, synonyms, and whether it is countable
-0:wall,walls                   FC-CLIP's own lines are read too
+0:wall,walls                   FC-CLIP's own lines are read too; its `3:invalid_class_id` is no class
 # a remark                     a line of its own; any other # belongs to the name: "C# book", "#1 jersey"
 id,name,isthing                a head makes a .csv or .tsv a table: a column of names, perhaps of synonyms and isthing
 [{"name", "isthing", "synonyms" or "prompt_names"}], or the same under "classes" or "categories", in JSON
@@ -30,6 +30,7 @@ NAME = ("name", "class", "class_name", "display_name", "displayname", "label", "
 TERMS, COUNTS = ("synonyms", "prompt_names"), ("isthing", "is_thing", "thing")
 NUMBER = ("id", "idx", "index", "number", "value", "class_id", "category_id", "label_id")
 NUMBERED = re.compile(r"^(\d+)\s*:\s*")
+NO_CLASS = "invalid_class_id"  # how FC-CLIP's lists call a number that no class has
 KINDS = {"thing": True, "things": True, "stuff": False}
 FORMS = "write a name a line, a .csv with a column `name`, JSON or a YOLO data.yaml"
 FOREIGN = (  # how the first line of another form begins, and which form that is
@@ -125,12 +126,14 @@ def _from_lines(text: str, path: Path) -> list[ClassEntry]:
     for line in lines:
         numbered = NUMBERED.match(line)
         names, bar, kind = NUMBERED.sub("", line).partition("|")
-        if not (names or bar):
+        if numbered and names.strip() == NO_CLASS:
             continue
         kind = kind.partition("#")[0].strip().lower()
         if bar and kind not in KINDS:
             raise ValueError(f"{kind!r} after '|' in line {line!r}; write thing or stuff")
-        name, *synonyms = (term for term in names.split(",") if term.strip())
+        name, *synonyms = [term for term in names.split(",") if term.strip()] or [""]
+        if not name:
+            raise _refused(path, "a line without a name", line, "name each class")
         if synonyms and name.strip().isdecimal():
             raise _refused(path, "a table without a head", line)
         number = int(numbered[1]) if numbered else None

@@ -22,6 +22,8 @@ class DataSet:
 
 
 ADE20K_PAGE = "http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip"
+ADE20K_CLASSES = 150
+ADE20K_NAMES = "fcclip/data/datasets/ade20k_150_with_prompt_eng.txt of bytedance/fc-clip"
 DATA_SETS: Mapping[str, DataSet] = {
     "coco-panoptic": DataSet(
         "ADE20K val, panoptic",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retclip import config
@@ -14,7 +15,8 @@ from retclip.errors import DataError, PluginUnavailable
 from retclip.plugin.weights import Weights, cached_in, folder_of
 from retclip.preset_needs import needs_of
 from retclip.reproduction.cells import Cell
-from retclip.reproduction.data_sets import data_set_of
+from retclip.reproduction.data_sets import ADE20K_CLASSES, ADE20K_NAMES, data_set_of
+from retclip.reproduction.worlds import PAPER, World
 from retclip.session import Components
 
 if TYPE_CHECKING:
@@ -25,10 +27,10 @@ if TYPE_CHECKING:
 class MissingPart:
     """Something that is not here.
 
-    kind: weights, plugin or data.
+    kind: weights, plugin, data or names.
     name: of the weights, the plugin or the data set.
     what: what is missing, in words; how: how to get it; where: where it goes.
-    rows: names of the rows that need it.
+    rows: names of the rows that need it; empty where they run without it, and `what` says how.
     """
 
     kind: str
@@ -49,6 +51,17 @@ def missing_parts(cells: Iterable[Cell]) -> tuple[MissingPart, ...]:
             rows = (*(earlier.rows if earlier else ()), cell.row.name)
             parts[part.kind, part.name] = replace(part, rows=tuple(dict.fromkeys(rows)))
     return tuple(parts.values())
+
+
+def names_left_out(world: World, names: Path | None) -> tuple[MissingPart, ...]:
+    """Return FC-CLIP's names for the paper's data, where no list of them is given: rows run without it."""
+    if world.name != PAPER or names is not None:
+        return ()
+    what = (
+        f"the 403 names that it asks for the {ADE20K_CLASSES} classes, several a class; without them the rows ask "
+        "those of the JSON, and their figures are with other names than the published ones"
+    )
+    return (MissingPart("names", "FC-CLIP's, of ADE20K", what, ADE20K_NAMES, "anywhere: --names FILE", ()),)
 
 
 def missing_for(cell: Cell, parts: Sequence[MissingPart]) -> tuple[MissingPart, ...]:

@@ -19,13 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 from retclip._version import __version__
 from retclip.config import merged
+from retclip.data.class_entries import read_entries
+from retclip.data.class_names import names_digest
 from retclip.documents import read_json
-from retclip.errors import ConfigError, PartsMissing
+from retclip.errors import ConfigError, DataError, PartsMissing
 from retclip.escaping import json_text
 from retclip.own_files import claim_folder, require_own_folder, written_whole
 from retclip.progress import OnProgress, Progress, silent
 from retclip.reproduction.cells import Cell, StorePlan, cells_of
-from retclip.reproduction.missing_parts import MissingPart, missing_for, missing_parts
+from retclip.reproduction.data_sets import ADE20K_CLASSES, ADE20K_NAMES
+from retclip.reproduction.missing_parts import MissingPart, missing_for, missing_parts, names_left_out
 from retclip.reproduction.published import FIGURES, PublishedTable, table_named
 from retclip.reproduction.reproduction import CellResult, Reproduction, reproduction_of
 from retclip.reproduction.worlds import PAPER, Places, Sizes, world_named
@@ -45,6 +48,7 @@ def reproduce(  # noqa: PLR0913  (the options of the command, each by its name)
     *,
     ade20k: str | PathLike[str] = Places.ade20k,
     open_images: str | PathLike[str] = Places.open_images,
+    names: str | PathLike[str] | None = None,
     scenes: int = Sizes.scenes,
     stored: int = Sizes.stored,
     settings: Mapping[str, Any] | None = None,
@@ -57,17 +61,21 @@ def reproduce(  # noqa: PLR0913  (the options of the command, each by its name)
     out: a folder of ours; what was finished there is not run again.
     partial: run the rows for which everything is here, instead of none where something is missing.
     ade20k, open_images: the folders of the paper's data sets.
+    names: a list of the names that ADE20K's 150 classes are asked by, FC-CLIP's own; None = those of the JSON.
     scenes, stored: of the drawn world, how many are judged, and how many are in each store.
     settings: nested, above those of every row: device, weights.
-    Raises PartsMissing, with the complete list, before anything is computed; ConfigError for an unknown table, and for
-    a folder of another reproduction; and what builds and evaluations raise.
+    Raises DataError for a list of names that cannot be read or has not 150; PartsMissing, with the complete list,
+    before anything is computed; ConfigError for an unknown table, and for a folder of another reproduction; and what
+    builds and evaluations raise.
     """
     facts, folder = table_named(table), Path(out).absolute()
     require_own_folder(folder, KIND)
-    world = world_named(on, folder, Places(Path(ade20k), Path(open_images)), Sizes(scenes, stored))
+    listed = None if names is None else _of_ade20k(Path(names))
+    world = world_named(on, folder, Places(Path(ade20k), Path(open_images), listed), Sizes(scenes, stored))
     cells = [_with(cell, settings or {}) for cell in cells_of(facts, world)]
-    missing = missing_parts(cells)
-    if missing and (not partial or all(missing_for(cell, missing) for cell in cells)):
+    needed = missing_parts(cells)
+    missing = (*needed, *names_left_out(world, listed))
+    if needed and (not partial or all(missing_for(cell, needed) for cell in cells)):
         raise parts_missing(reproduction_of(facts, world, [unfilled(cell, missing) for cell in cells], missing))
     claim_folder(folder, KIND)
     if not (folder / SETTINGS).exists():
@@ -86,9 +94,18 @@ def reproduce(  # noqa: PLR0913  (the options of the command, each by its name)
     return reproduction
 
 
+def _of_ade20k(names: Path) -> Path:
+    """Return the list of names. Raises DataError where it cannot be read, or has another number of classes."""
+    listed = len(read_entries(names))
+    if listed != ADE20K_CLASSES:
+        todo = f"name {ADE20K_NAMES}, or a list like it"
+        raise DataError(f"a line for each of ADE20K's {ADE20K_CLASSES} classes in {names}", f"{listed}", todo)
+    return names
+
+
 def parts_missing(reproduction: Reproduction) -> PartsMissing:
     """Return the error for a table of which parts are missing; it carries the unfilled table."""
-    several = reproduction.missing
+    several = [part for part in reproduction.missing if part.rows]
     names = "; ".join(f"{part.kind} {part.name}" for part in several)
     todo = "see the list: how to get each, and where it goes; --partial runs the rows that lack nothing, "
     error = PartsMissing(
@@ -151,7 +168,8 @@ def _claim_plan(note: Path, cell: Cell) -> None:
 
 def _plan(planned: Cell | StorePlan) -> dict[str, Any]:
     """Return what decides the figures of a cell, or the segments of a store, as plain data."""
-    plan = {**asdict(planned), "retclip": __version__}
+    address = planned.test if isinstance(planned, Cell) else planned.address
+    plan = {**asdict(planned), "names": names_digest(address), "retclip": __version__}
     return {key: value for key, value in plan.items() if key not in ("row", "stand_ins")}
 
 

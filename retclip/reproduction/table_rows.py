@@ -65,7 +65,8 @@ MISSING_COLUMNS = ("missing", "what", "how to get it", "where it goes", "rows")
 def missing_rows(report: Reproduction) -> list[tuple[str, ...]]:
     """Return a row of text per missing part."""
     return [
-        (f"{part.kind} {part.name}", part.what, part.how, part.where, ", ".join(part.rows)) for part in report.missing
+        (f"{part.kind} {part.name}", part.what, part.how, part.where, ", ".join(part.rows) or "none must have it")
+        for part in report.missing
     ]
 
 

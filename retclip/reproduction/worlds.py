@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from retclip.errors import ConfigError
 from retclip.presets import PRESETS
@@ -50,10 +51,12 @@ class Places:
 
     ade20k: the challenge's folder, with the panoptic JSON and PNGs of its validation photos beside it.
     open_images: the folder that the reader `open-images` takes.
+    names: the list of names that ADE20K's classes are asked by; None = those of its JSON.
     """
 
     ade20k: Path = Path("ADEChallengeData2016")
     open_images: Path = Path("open-images")
+    names: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,11 @@ def world_named(name: str, out: Path, places: Places = Places(), sizes: Sizes = 
     """Return a world. out: the folder of the reproduction, where scenes are drawn. Raises ConfigError."""
     if name == PAPER:
         return paper_world(places)
-    if name == MINIATURE:
+    if name == MINIATURE and places.names is None:
         return miniature_world(out / "scenes", sizes)
+    if name == MINIATURE:
+        todo = "leave --names out, or run on the paper's data"
+        raise ConfigError("drawn scenes, whose classes have their own names", f"--names {places.names}", todo)
     raise ConfigError(f"a world, {PAPER} or {MINIATURE}", repr(name), "correct --on")
 
 
@@ -82,11 +88,13 @@ def paper_world(places: Places) -> World:
     """Return the paper's own data and models (method.md 5.1, 6.1)."""
     ade, open_images = places.ade20k.absolute(), places.open_images.absolute()
     head = {"weights": "fcclip_rn50x64"}
+    names = "" if places.names is None else f"&{urlencode({'names': places.names.absolute()}, safe='/')}"
     return World(
         PAPER,
-        f"coco-panoptic:{ade}?annotations={ade / 'ade20k_panoptic_val.json'}&images={ade / 'images' / 'validation'}",
+        f"coco-panoptic:{ade}?annotations={ade / 'ade20k_panoptic_val.json'}&images={ade / 'images' / 'validation'}"
+        f"{names}",
         {
-            Base.ADE20K: Photos(f"ade20k:{ade}?split=training"),
+            Base.ADE20K: Photos(f"ade20k:{ade}?split=training{names}"),
             Base.OPEN_IMAGES: Photos(f"open-images:{open_images}?split=train&kind=labels"),
         },
         {system: {"preset": system.value} for system in System},

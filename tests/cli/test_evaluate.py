@@ -1,6 +1,7 @@
 """`retclip evaluate`: three rows of figures, classes on request, the page, and who says what is seen."""
 
 import json
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -247,3 +248,25 @@ def test_a_page_and_figures_of_a_kept_evaluation(evaluate, run, tmp_path):
     assert f"wrote {tmp_path / 'f' / 'parts.svg'}" in ran.err
     ran = run("evaluate-report", tmp_path / "f")
     assert ran.code == 2 and "the folder of an evaluation" in ran.err
+
+
+def test_the_names_that_are_asked_are_kept_with_their_digest(run, labelled, tmp_path):
+    root, whole = labelled
+    (root / "labels" / "b.png").write_bytes(whole)
+    fixed = ("--store", tmp_path / "store", "--proposer", "reference.ground_truth", "--set", "store.index=resident")
+    run("build", f"label-maps:{root}", "--store", tmp_path / "store")
+    file = tmp_path / "names.txt"
+    file.write_text("0:heaven,sky\n1:lawn,grass,meadow\n")
+    asked = ("evaluate", f"label-maps:{root}?names={file}", *fixed, "--out", tmp_path / "kept", "--json")
+    ran = run(*asked)
+    assert ran.code == 0 and list(json.loads(ran.out)["per_class"]) == ["heaven", "lawn"], ran.err
+    assert "'grass' of the store stands for 'lawn' (a synonym)" in ran.err
+    settings = json.loads((tmp_path / "kept" / "run.json").read_text())["configuration"]["settings"]
+    told = {"classes": 2, "terms": 5, "list": {"file": str(file), "sha256": sha256(file.read_bytes()).hexdigest()}}
+    assert {key: value for key, value in settings["names"].items() if key != "sha256"} == told
+    file.write_text("0:heaven,sky\n1:lawn,grass\n")
+    ran = run(*asked)
+    assert ran.code == 2 and "another configuration" in ran.err
+    file.write_text("0:heaven,sky\n3:lawn,grass\n")
+    ran = run(*asked)
+    assert (ran.code, ran.out) == (3, "") and "number 3, which no class has, none for 1 ('grass')" in ran.err

@@ -45,3 +45,23 @@ def test_on_the_miniature_a_table_is_filled(run, tmp_path, monkeypatch):
 
 def test_an_unknown_table(run, tmp_path):
     assert run("reproduce", "table-9", "--out", tmp_path / "out").code == 2
+
+
+def test_the_names_that_are_asked(run, tmp_path):
+    paper = ("reproduce", "table-1", "--out", tmp_path / "out", "--ade20k", tmp_path / "ade", "--json")
+    without = json.loads(run(*paper).out)
+    (told,) = [part for part in without["missing"] if part["kind"] == "names"]
+    assert "ade20k_150_with_prompt_eng.txt of bytedance/fc-clip" in told["how"] and told["rows"] == []
+    assert "with other names than the published ones" in told["what"] and "&names=" not in without["test"]
+    file = tmp_path / "names.txt"
+    file.write_text("".join(f"{number}:class {number},thing {number}\n" for number in range(1, 151)))
+    given = json.loads(run(*paper, "--names", file).out)
+    assert all(part["kind"] != "names" for part in given["missing"]) and given["test"].endswith(f"&names={file}")
+    assert len(given["missing"]) == len(without["missing"]) - 1
+    ran = run("reproduce", "table-1", "--on", "miniature", "--out", tmp_path / "out", "--names", file)
+    assert (ran.code, ran.out) == (2, "") and "leave --names out" in ran.err
+    file.write_text("1:wall\n2:road\n")
+    ran = run(*paper, "--names", file)
+    assert (
+        (ran.code, ran.out) == (3, "") and "each of ADE20K's 150 classes" in ran.err and "bytedance/fc-clip" in ran.err
+    )

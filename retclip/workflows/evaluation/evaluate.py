@@ -23,6 +23,7 @@ from retclip.store.records import Failure
 from retclip.types import Image, PanopticSegmentation, Role, Vocabulary
 from retclip.workflows.building.source_classes import annotated_vocabulary
 from retclip.workflows.evaluation.answer_counts import answer_counts
+from retclip.workflows.evaluation.asked_names import asked_names
 from retclip.workflows.evaluation.counters import Counters
 from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation, summary
 from retclip.workflows.evaluation.image_counts import ImageCounts
@@ -91,7 +92,8 @@ class Evaluator:
 
         Raises ConfigError for the folder of another evaluation.
         """
-        settings = {**self._settings(), **weights_and_store(self.parts)}
+        asked = asked_names(address, self._annotated)
+        settings = {**self._settings(), **weights_and_store(self.parts), "names": asked}
         run = RunFolder.started(folder, self._configuration(address, settings), part)
         for oracle in self._of_oracle:
             configuration = self._configuration(address, {**settings, "oracle": oracle.name})

@@ -22,6 +22,7 @@ from typing import Any
 from retclip.data.annotated_photo import AnnotatedPhoto, frame_digest
 from retclip.data.class_choice import chosen, data_set_name, keep_classes
 from retclip.data.class_kinds import with_kinds, with_whole_stuff
+from retclip.data.class_names import with_names
 from retclip.data.file_bytes import ReadOnce
 from retclip.data.flags import as_flag, as_whole
 from retclip.data.images import file_digest, read_image
@@ -69,7 +70,7 @@ class CocoInstances:
         document = read_document(self.file, "instances")
         self._lvis = is_lvis(document, self.file)
         categories = real_categories(categories_of(document, self.file), document, self.file)
-        classes = with_kinds(list(categories.values()), settings)
+        classes = with_kinds(with_names(list(categories.values()), settings), settings)
         self._categories = dict(zip(categories, classes, strict=True))
         self._classes = chosen(classes, settings)
         self._kept = frozenset(source_class.name for source_class in self._classes)

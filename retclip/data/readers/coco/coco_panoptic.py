@@ -22,6 +22,7 @@ from retclip.algorithms.label_runs import LabelRuns, runs_of_colours
 from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes
 from retclip.data.class_kinds import with_kinds, with_whole_stuff
+from retclip.data.class_names import NameSettings, with_names
 from retclip.data.file_bytes import ReadOnce
 from retclip.data.flags import as_flag, as_whole
 from retclip.data.images import file_digest, read_image, read_png
@@ -48,7 +49,7 @@ UNANNOTATED = "photos without an annotation"
 DISAGREE = "export both again"
 
 
-class CocoPanopticSettings(FrameSettings, AnnotatedSettings):
+class CocoPanopticSettings(FrameSettings, NameSettings, AnnotatedSettings):
     """Where annotation and photos of a COCO panoptic data set lie."""
 
     annotations: str = Field("", description="the JSON file, if it lies elsewhere")
@@ -74,7 +75,7 @@ class CocoPanoptic:
         self.masks = self.file.with_suffix("")
         document = read_document(self.file, "panoptic")
         categories = real_categories(_categories(document, self.file), document, self.file)
-        classes = with_kinds(list(categories.values()), settings)
+        classes = with_kinds(with_names(list(categories.values()), settings), settings)
         self._categories = dict(zip(categories, classes, strict=True))
         self._classes, self._relisted = chosen(classes, settings), bool(settings.isthing)
         self._kept = frozenset(source_class.name for source_class in self._classes)

@@ -16,6 +16,7 @@ from retclip._version import __version__
 from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_digest
 from retclip.data.class_choice import AnnotatedSettings, chosen, keep_classes
 from retclip.data.class_kinds import with_kinds, with_whole_stuff
+from retclip.data.class_names import NameSettings, with_names
 from retclip.data.file_bytes import ReadOnce
 from retclip.data.file_memory import remembered
 from retclip.data.images import file_digest, read_image
@@ -29,7 +30,7 @@ Pair = tuple[Path, Path | DataError]  # photo, its map or why there is none
 UNUSED = "maps without a photo"
 
 
-class MapSettings(FrameSettings, AnnotatedSettings):
+class MapSettings(FrameSettings, NameSettings, AnnotatedSettings):
     """Settings of every source of photos and maps."""
 
 
@@ -52,7 +53,7 @@ class MapPairs(ABC):
     ) -> None:
         self.name, self._root, self._pairs, self._beside = name, root, pairs.pairs, pairs.passed_over
         self._frame = settings.orientation
-        classes = with_kinds(listed, settings)
+        classes = with_kinds(with_names(listed, settings), settings)
         self._by_id: Mapping[int, SourceClass] = {source_class.native_id: source_class for source_class in classes}
         self._classes = chosen(classes, settings)
         self._kept = frozenset(source_class.name for source_class in self._classes)

@@ -1,0 +1,21 @@
+"""The names that an evaluation asks, for its `run.json`: a class scores the best of its terms, so that they decide the
+figures as the classes do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from retclip.data.class_names import names_digest
+from retclip.types import Vocabulary
+
+
+def asked_names(address: str, vocabulary: Vocabulary) -> dict[str, Any]:
+    """Return how many terms are asked, the sha256 over them, and the file that says them where one does.
+
+    address: of the source; vocabulary: its classes. Raises DataError where that file cannot be read.
+    """
+    terms = [[name, *more] for name, more in zip(vocabulary.names, vocabulary.synonyms, strict=True)]
+    digest = hashlib.sha256(json.dumps(terms).encode()).hexdigest()
+    return {"classes": len(vocabulary), "terms": len(vocabulary.terms), "sha256": digest, "list": names_digest(address)}
