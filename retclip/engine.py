@@ -489,7 +489,7 @@ class RetCLIP:
         """Evaluate several presets on one source and this store, side by side, and compare each with the first.
 
         presets: names; what else was set holds for each of them.
-        report, figures: for each preset, its name behind that of the file, or in the folder.
+        report, figures: of each preset, its name behind the file's or in the folder; the page itself shows all.
         out: each preset keeps its counts and `run.json` in a folder of its name below it.
         The others, and what is raised: see `evaluate`. Raises ConfigError for less than two presets.
         """

@@ -18,6 +18,7 @@ from retclip.session import Components, Session
 
 if TYPE_CHECKING:
     from retclip.evaluation_run import Answers, Output
+    from retclip.workflows.evaluation.evaluation_difference import EvaluationDifference
     from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation
     from retclip.workflows.evaluation.paired_differences import Difference
 
@@ -47,7 +48,8 @@ def compare(
     session: Session, presets: Sequence[str], source: Source, answers: Answers, output: Output, workers: int,
     on_progress: OnProgress,
 ) -> PresetComparison:  # fmt: skip
-    """Evaluate every preset; see `RetCLIP.compare`. What a preset lacks is told before the first one is evaluated."""
+    """Evaluate every preset; see `RetCLIP.compare`. What a preset lacks, and a page that cannot be written, is told
+    before the first one is evaluated."""
     if len(presets) < 2 or len(set(presets)) < len(presets) or answers.predictions is not None:
         got = ", ".join(presets) or "none"
         raise ConfigError("two presets or more, each once, that answer themselves", got, "correct --compare")
@@ -58,15 +60,23 @@ def compare(
     sessions = {name: with_preset(session, name) for name in presets}
     for other in sessions.values():
         other.segmenter()
+    from retclip.report.comparison_page import ComparisonPage
+    from retclip.report.shown_images import ShownImages
+
+    whole = None if output.report is None else ComparisonPage(output.report)
+    pages = {} if output.report is None else {name: _page_of(output.report, name) for name in presets}
     address, folder = opened(session, source).address, output.folder
     evaluations = {}
     for name, other in sessions.items():
         on_progress(Progress("evaluate", message=f"preset {name}"))
-        page = None if output.report is None else _page_of(output.report, name)
         figures = None if output.figures is None else output.figures / name
-        kept = replace(output, folder=folder / name, report=page, figures=figures)
+        kept = replace(output, folder=folder / name, report=pages.get(name), figures=figures)
         evaluations[name] = evaluate_with(workers, other, address, answers, kept, on_progress)
-    return PresetComparison(evaluations, _differences(folder, presets, answers.bootstrap))
+    differences = _differences(folder, presets, answers.bootstrap)
+    if whole is not None:
+        images = {name: ShownImages(output.pictures, store=None).of_folder(folder / name).evenly for name in presets}
+        whole.write(evaluations, differences, address, pages, images)
+    return PresetComparison(evaluations, {name: changes.whole for name, changes in differences.items()})
 
 
 def with_preset(session: Session, preset: str) -> Session:
@@ -78,18 +88,19 @@ def with_preset(session: Session, preset: str) -> Session:
 
 
 def _page_of(report: Path, preset: str) -> Path:
-    return report.with_name(f"{report.stem}-{preset}{report.suffix}") if report.suffix else report / preset
+    """Return the page of one preset: beside the page of all, or in a folder below its folder."""
+    from retclip.report.evaluation_page import page_file
+
+    is_page = page_file(report) == report
+    return report.with_name(f"{report.stem}-{preset}{report.suffix}") if is_page else page_file(report / preset)
 
 
-def _differences(
-    folder: Path, presets: Sequence[str], bootstrap: Bootstrap | None
-) -> dict[str, tuple[Difference, ...]]:
+def _differences(folder: Path, presets: Sequence[str], bootstrap: Bootstrap | None) -> dict[str, EvaluationDifference]:
+    """Return what each further preset has otherwise than the first, over the images that both counted."""
     from retclip.workflows.evaluation.evaluation_difference import evaluation_difference
     from retclip.workflows.evaluation.evaluation_figures import Bootstrap
     from retclip.workflows.evaluation.run_folder import RunFolder
 
     runs = [RunFolder.finished(folder / name) for name in presets]
     drawn = bootstrap or Bootstrap()
-    return {
-        name: evaluation_difference(runs[0], run, drawn).whole for name, run in zip(presets[1:], runs[1:], strict=True)
-    }
+    return {name: evaluation_difference(runs[0], run, drawn) for name, run in zip(presets[1:], runs[1:], strict=True)}

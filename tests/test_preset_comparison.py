@@ -1,5 +1,7 @@
 """Presets side by side: the same figures as each alone, one folder for each, and what is refused."""
 
+import re
+
 import pytest
 
 import retclip
@@ -35,7 +37,8 @@ def test_each_preset_has_the_figures_that_it_has_alone(memory, presets, tmp_path
     assert comparison.evaluations["appearance"].as_dict() == memory.evaluate(SCENES, bootstrap=DRAWN).as_dict()
     assert comparison.evaluations["nearest"].settings["retrieval"]["k"] == 1
     assert {path.parent.name for path in (tmp_path / "out").glob("*/run.json")} == set(presets)
-    assert {path.name for path in tmp_path.glob("*.html")} == {"page-appearance.html", "page-nearest.html"}
+    names = {"page.html", "page-appearance.html", "page-nearest.html"}
+    assert {path.name for path in tmp_path.glob("*.html")} == names
     rows = {row.figure: row for row in comparison.differences["nearest"]}
     first, second = (one.pq for one in comparison.evaluations.values())
     assert (rows["pq"].first, rows["pq"].second) == pytest.approx((first, second))
@@ -52,3 +55,45 @@ def test_what_a_preset_lacks_is_told_before_the_work(memory, tmp_path):
     with pytest.raises((ConfigError, PluginError)):
         memory.compare(SCENES, ["appearance", "no such preset"], out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_one_page_shows_the_presets_side_by_side(memory, presets, tmp_path):
+    comparison = memory.compare(SCENES, presets, bootstrap=DRAWN, report=tmp_path / "site.v1", pictures=1, seen="sky")
+    page = (tmp_path / "site.v1" / "index.html").read_text(encoding="utf-8")
+    for name in presets:
+        assert (
+            f'<a href="{name}/index.html">{name}</a>' in page and (tmp_path / "site.v1" / name / "index.html").is_file()
+        )
+    first, second = comparison.evaluations.values()
+    rows = re.findall(r"<tr><td class=.text preset.>.*?</tr>", page, re.DOTALL)
+    assert len(rows) == 6, "each preset for all classes, seen and unseen ones"
+    for row, evaluation in zip(rows[:2], (first, second), strict=True):
+        low, high = evaluation.intervals["all"]["pq"]
+        assert f">{evaluation.pq:.1f}<small>{low:.1f} to {high:.1f}</small>" in row
+    better = rows[second.pq > first.pq]
+    assert f'<td class="best">{max(first.pq, second.pq):.1f}' in better
+    (change,) = [row for row in comparison.differences["nearest"] if row.figure == "miou"]
+    assert f"{change.low:+.1f} to {change.high:+.1f}" in page and "nearest less appearance" in page
+    assert page.count("<img") == 4, "a photo, its annotation and two answers"
+    shown = page.split("<h2>Classes</h2>")[1]
+    assert f"{second.per_class['sky']['iou']:.1f}</td>" in shown and shown.count('class="badge seen"') == 1
+
+
+def test_a_page_of_somebody_else_is_told_before_the_work(memory, presets, tmp_path):
+    (tmp_path / "page.html").write_text("<p>mine</p>")
+    with pytest.raises(ConfigError, match="--report"):
+        memory.compare(SCENES, presets, out=tmp_path / "out", report=tmp_path / "page.html")
+    assert not (tmp_path / "out").exists() and (tmp_path / "page.html").read_text() == "<p>mine</p>"
+
+
+def test_a_preset_that_knows_no_seen_classes_stands_beside_one_that_does(memory, presets, tmp_path):
+    from dataclasses import replace
+
+    from retclip.report.comparison_page import ComparisonPage
+
+    first, second = memory.compare(SCENES, presets, bootstrap=DRAWN, seen="sky").evaluations.values()
+    blind = {name: {**row, "seen": None} for name, row in first.per_class.items()}
+    evaluations = {"blind": replace(first, groups={}, per_class=blind), "other": second}
+    page = ComparisonPage(tmp_path / "page.html").write(evaluations, {}, "scenes", {}, {}).read_text(encoding="utf-8")
+    assert re.findall(r"preset.>([^<]*)</td>", page) == ["blind", "other", "other", "other"]
+    assert page.count('class="badge seen"') == 1 and "<a " not in page

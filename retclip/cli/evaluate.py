@@ -72,6 +72,10 @@ def _side_by_side(
         output.data({**answer.as_dict(), "fill": fill.as_dict()} if fill else answer.as_dict())
     else:
         print_comparison(answer)
+    if comparison.page.report:
+        from retclip.report.evaluation_page import page_file
+
+        output.message(f"wrote {page_file(comparison.page.report)}, and a page for each preset beside it")
     if comparison.run.out:
         output.message(f"wrote a folder for each preset into {comparison.run.out}")
     unusable = [failure for evaluation in answer.evaluations.values() for failure in evaluation.failures]

@@ -29,11 +29,7 @@ class EvaluationPage:
     """
 
     def __init__(self, path: Path) -> None:
-        self.file = page_file(path)
-        make_folder(self.file.parent)
-        if self.file.is_dir():
-            raise DataError("a file to write, or a folder without .html at its end", str(self.file), "rename --report")
-        require_replaceable(self.file, "--report")
+        self.file = ready_page(path)
 
     def write(self, evaluation: Evaluation, source: str, images: ShownImages) -> Path:
         """Write the page; returns the file. source: its address. Raises DataError where the file cannot be written."""
@@ -46,13 +42,26 @@ def page_file(path: Path) -> Path:
     return path if path.suffix.lower() in (".html", ".htm") else path / PAGE
 
 
+def ready_page(path: Path) -> Path:
+    """Return the page's file, whose folder is made.
+
+    Raises DataError where it could not be written, ConfigError where another page stands there.
+    """
+    file = page_file(path)
+    make_folder(file.parent)
+    if file.is_dir():
+        raise DataError("a file to write, or a folder without .html at its end", str(file), "rename --report")
+    require_replaceable(file, "--report")
+    return file
+
+
 def _values(evaluation: Evaluation, source: str, images: ShownImages) -> dict[str, Any]:
     all_classes = {"classes": len(evaluation.per_class), **{name: getattr(evaluation, name) for name in NAMES}}
-    occurring = {name: row for name, row in evaluation.per_class.items() if _occurs(row)}
+    occurring = {name: row for name, row in evaluation.per_class.items() if occurs(row)}
     return {
         "source": source,
         "found": evaluation,
-        "system": _system(evaluation.settings),
+        "system": system_of(evaluation.settings),
         "rows": [("all", all_classes), *((name, vars(group)) for name, group in evaluation.groups.items())],
         "map": evaluation.settings.get("map", "semantic map"),
         "columns": list(zip(TITLES, NAMES, strict=True)),
@@ -77,11 +86,12 @@ def _oracle_bars(evaluation: Evaluation) -> list[dict[str, Any]]:
     ]
 
 
-def _occurs(row: Mapping[str, Any]) -> bool:
+def occurs(row: Mapping[str, Any]) -> bool:
+    """Return whether a class is in annotation or answer. row: its figures."""
     return any(row[key] is not None for key in ("pq", "iou", "ap"))
 
 
-def _system(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
+def system_of(settings: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return the evaluated system in a few words."""
     if "predictions" in settings:
         return [("predictions", settings["predictions"]["file"])]
