@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from retclip.own_files import write_durably
+from retclip.plugin.read_names import tell_read_alike
 from retclip.plugin.weights import cached_in
 from retclip.types import Device
 from retclip.workflows.segment import kept_text as module
@@ -62,6 +67,61 @@ def test_by_other_settings_weights_or_precision_they_are_read_anew(backbone) -> 
     assert backbone.component.reads == len(others) + 2
 
 
+def test_other_weights_of_the_same_size_and_time_are_told_apart(backbone, tmp_path) -> None:
+    ask(backbone)
+    weights, other = backbone.files["w"], tmp_path / "other.bin"
+    before = weights.stat()
+    other.write_bytes(b"WEIGHTS")
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    shutil.copy2(other, tmp_path / "copy.bin")
+    (tmp_path / "copy.bin").replace(weights)  # as rsync -t does
+    assert (weights.stat().st_size, weights.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    ask(backbone)
+    assert backbone.component.reads == 2
+    written = weights.stat()
+    while weights.stat().st_ctime_ns == written.st_ctime_ns:  # the kernel's clock ticks every few ms
+        other.write_bytes(b"Weights")
+        os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+        shutil.copy2(other, weights)  # as cp -p does: into the same inode
+    after = weights.stat()
+    assert (after.st_ino, after.st_size, after.st_mtime_ns) == (written.st_ino, before.st_size, before.st_mtime_ns)
+    ask(backbone)
+    assert backbone.component.reads == 3
+
+
+def test_by_another_version_of_a_text_library_they_are_read_anew(backbone, monkeypatch) -> None:
+    ask(backbone)
+    monkeypatch.setattr(module.metadata, "version", lambda _: "0.0")
+    ask(backbone)
+    assert backbone.component.reads == 2
+
+
+def test_names_that_another_process_keeps_meanwhile_stay(backbone) -> None:
+    def read(names) -> torch.Tensor:
+        ask(backbone, ["paddle"])
+        return backbone.component.read(names)
+
+    kept_text(backbone, ["kayak"], read)
+    ask(backbone, ["kayak", "paddle"])
+    assert backbone.component.reads == 2, "each of them once"
+
+
+def test_who_writes_holds_the_lock(backbone, tmp_path, monkeypatch) -> None:
+    held = []
+
+    def write(path, content) -> None:
+        with (tmp_path / "cache" / ".text.lock").open() as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held.append(path)
+        write_durably(path, content)
+
+    monkeypatch.setattr(module, "write_durably", write)
+    ask(backbone)
+    assert len(held) == 1
+    with (tmp_path / "cache" / ".text.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def test_a_name_more_is_read_alone_and_the_order_is_that_of_the_names(backbone) -> None:
     first = ask(backbone)
     longer = ask(backbone, [*NAMES[::-1], "kayak", "class 3"])
@@ -85,6 +145,17 @@ def test_kept_names_that_are_read_alike_are_told(backbone, caplog) -> None:
         ask(backbone, [name])
     ask(backbone, ["Käfer", "class 1", "KÄFER"])
     assert "test.clip reads these names alike" in caplog.text and "'KÄFER'" in caplog.text
+
+
+def test_names_that_the_tower_tells_of_are_told_once(backbone, caplog) -> None:
+    def read(names) -> torch.Tensor:
+        tell_read_alike({name: [7] for name in names}, "the tower")
+        return torch.ones(len(names), 4)
+
+    kept_text(backbone, ["zebu", "ZEBU"], read)
+    assert caplog.text.count("reads these names alike") == 1 and "the tower" in caplog.text
+    kept_text(backbone, ["zebu", "ZEBU"], read)
+    assert caplog.text.count("reads these names alike") == 2 and "test.clip" in caplog.text, "now the tower reads none"
 
 
 @pytest.mark.parametrize("damage", [b"", b"x" * 40, None])
