@@ -114,17 +114,14 @@ class MapPairs(ABC):
         if isinstance(label, DataError):
             return "", None
         try:
-            content, numbers = remembered(label, f"map numbers {read_by}", partial(self._content_and_numbers, label))
-        except DataError:
-            return "", None
-        return content, numbers
+            content, numbers = remembered(label, f"numbers of a map {read_by}", partial(self._read, label))
+            return content, numbers
+        except DataError:  # not remembered: another limit or decoder may read the map
+            return _digest_of(label), None
 
-    def _content_and_numbers(self, label: ReadOnce) -> tuple[str, list[int] | None]:
+    def _read(self, label: ReadOnce) -> tuple[str, list[int]]:
         content = hashlib.sha256(label.content).hexdigest()
-        try:
-            return content, sorted(self.numbers(label))
-        except DataError:
-            return content, None
+        return content, sorted(self.numbers(label))
 
     def _present(self, numbers: Sequence[int] | None) -> tuple[str, ...] | None:
         """Return the classes of a map's numbers; None where it is unreadable or has unknown numbers only, for which
@@ -145,6 +142,13 @@ class MapPairs(ABC):
         expected = f"a map of size {photo.size} for {file}"
         photo.require_fit(truth.label_map.shape, expected, f"correct {label}")
         return photo.annotated(keep_classes(with_whole_stuff(truth), self._kept))
+
+
+def _digest_of(label: ReadOnce) -> str:
+    try:
+        return file_digest(label)
+    except DataError:
+        return ""
 
 
 def _digest(facts: Any) -> str:

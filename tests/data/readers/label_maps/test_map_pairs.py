@@ -5,9 +5,12 @@ import pytest
 from PIL import ExifTags
 from PIL import Image as Pillow
 
+from retclip.data import file_bytes
+from retclip.data.file_memory import remembering
 from retclip.data.images import read_png
 from retclip.data.readers.label_maps.map_pairs import MapPairs, MapSettings, matched_pairs
 from retclip.errors import DataError
+from retclip.limits import Limits
 from retclip.passed_over import TURNED_STORED, TURNED_UPRIGHT
 from retclip.plugin.contracts import SourceClass
 from retclip.types import PanopticSegmentation, SegmentInfo
@@ -56,6 +59,31 @@ def test_the_digest_changes_with_the_map_the_classes_and_the_reading(folder, mon
     Pillow.fromarray(np.ones((4, 6, 3), np.uint8)).save(folder / "maps" / "a.png")
     digests.add(next(opened(folder).images()).annotation_digest)
     assert len(digests) == 4
+
+
+def test_a_map_that_a_limit_refused_is_read_when_the_limit_is_raised(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(file_bytes, "SETTLED", -1.0)  # files of a test are young
+    reads = []
+
+    class Map(Whole):
+        def numbers(self, file):
+            reads.append(file)
+            return {7} if read_png(file).any() else {7, 8}
+
+    def answers():
+        pairs = matched_pairs(folder / "photos", folder / "maps")
+        source = Map("x", folder / "photos", [SourceClass("fox", True, native_id=7)], pairs, MapSettings(path="x"))
+        return [(one.class_names, one.annotation_digest) for one in source.images()]
+
+    without = answers()
+    with remembering(tmp_path / "memory"):
+        with monkeypatch.context() as patch:
+            patch.setattr("retclip.data.images.current", lambda: Limits(image_pixels=10))
+            refused = answers()
+        assert refused == [(None, digest) for _, digest in without]
+        assert answers() == without
+        reads.clear()
+        assert answers() == without and not reads, "what could be read is remembered"
 
 
 def test_a_photo_without_a_map_costs_that_photo(folder):
