@@ -35,18 +35,9 @@ class FileMemory:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / NAME
-        if path.exists() and path.stat().st_size > LARGEST:
-            path.unlink()
-        self._lock = threading.Lock()
-        self._database = sqlite3.connect(path, WAIT, isolation_level=None, check_same_thread=False)
-        try:
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.execute(TABLE)
-        except sqlite3.Error:
-            self._database.close()
-            raise
+        self._path, self._lock, self._was_damaged = folder / NAME, threading.Lock(), False
+        self._database = _connected(self._path)
+        self._inode = self._path.stat().st_ino
 
     def recalled(self, path: Path, what: str, stamp: Stamp) -> Any:
         """Return what was computed from the file when it had that stamp; None where nothing was."""
@@ -60,6 +51,21 @@ class FileMemory:
         row = os.fsencode(path), what, _text(stamp), json.dumps(value)
         with self._lock:
             self._database.execute("INSERT OR REPLACE INTO computed VALUES (?, ?, ?, ?)", row)
+
+    def begin_anew(self) -> None:
+        """Leave a damaged file for an empty one, or for the one that another process has put in its place meanwhile.
+
+        Once: where the second is damaged too, the disk is. Raises sqlite3.Error and OSError.
+        """
+        with self._lock:
+            if self._was_damaged:
+                return
+            self._was_damaged = True
+            is_replaced = self._path.exists() and self._path.stat().st_ino != self._inode
+            self._database.close()
+            if not is_replaced:
+                _remove(self._path)
+            self._database = _connected(self._path)
 
     def close(self) -> None:
         """Close the file."""
@@ -96,14 +102,14 @@ def remembered(file: ReadOnce, what: str, compute: Callable[[], Answer]) -> Answ
     memory, path = _current, file.path
     if memory is None or not isinstance(path, Path):
         return compute()
-    with suppress(sqlite3.Error, ValueError):
+    with _passing_over_faults(memory):
         known = None if (stamp := stamp_of(path)) is None else memory.recalled(path, what, stamp)
         if known is not None:
             answer: Answer = known
             return answer
     answer = compute()
     if file.stamp is not None and answer is not None:
-        with suppress(sqlite3.Error, ValueError):
+        with _passing_over_faults(memory):
             memory.remember(path, what, file.stamp, answer)
     return answer
 
@@ -118,11 +124,50 @@ def _opened(folder: Path) -> FileMemory | None:
             return None
         except sqlite3.DatabaseError:  # no database, or a damaged one
             with suppress(OSError):
-                (folder / NAME).unlink()
+                _remove(folder / NAME)
         except OSError as error:
             log.info("files are read again: %s", error)
             return None
     return None
+
+
+@contextmanager
+def _passing_over_faults(memory: FileMemory) -> Iterator[None]:
+    """Go on after what the memory could not do; a damaged one is begun anew."""
+    try:
+        yield
+    except (sqlite3.Error, ValueError) as error:
+        if type(error) is sqlite3.DatabaseError:  # its kinds are of a locked, a full or a closed one
+            with suppress(sqlite3.Error, OSError):
+                memory.begin_anew()
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, WAIT, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        database.execute(TABLE)
+        ((size,),) = database.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+        if size > LARGEST:
+            _empty(database)
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
+
+
+def _empty(database: sqlite3.Connection) -> None:
+    """Forget everything within the file, which other processes may have open; while they write, it stays as it is."""
+    with suppress(sqlite3.OperationalError):
+        database.execute("DELETE FROM computed")
+        database.execute("VACUUM")
+
+
+def _remove(path: Path) -> None:
+    """Remove a damaged memory, with the files beside it, which would be taken for the next one's."""
+    for end in ("", "-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
 
 
 def _text(stamp: Stamp) -> str:

@@ -5,9 +5,9 @@ import sqlite3
 
 import pytest
 
-from retclip.data import file_bytes
+from retclip.data import file_bytes, file_memory
 from retclip.data.file_bytes import ReadOnce
-from retclip.data.file_memory import NAME, remembered, remembering
+from retclip.data.file_memory import NAME, FileMemory, remembered, remembering
 
 
 @pytest.fixture
@@ -77,6 +77,53 @@ def test_a_damaged_memory_is_begun_anew(file, tmp_path, content):
     with remembering(tmp_path / "memory"):
         assert computed(file) == (True, [5, "12345"])
         assert computed(file) == (False, [5, "12345"])
+
+
+@pytest.fixture
+def damaged(file, tmp_path):
+    """The folder of a memory whose first pages are whole: it opens."""
+    folder = tmp_path / "memory"
+    memory = FileMemory(folder)
+    for number in range(300):
+        memory.remember(tmp_path / str(number), "length", file_bytes.stamp_of(file), "x" * 100)
+    memory.close()
+    content = (folder / NAME).read_bytes()
+    assert len(content) > 5 * 4096
+    (folder / NAME).write_bytes(content[:8192] + b"\xff" * (len(content) - 8192))
+    return folder
+
+
+def test_damage_behind_the_first_pages_is_begun_anew_when_it_is_met(file, damaged):
+    with remembering(damaged):
+        assert computed(file) == (True, [5, "12345"])
+        assert computed(file) == (False, [5, "12345"])
+    with remembering(damaged):
+        assert computed(file) == (False, [5, "12345"])
+    with sqlite3.connect(damaged / NAME) as catalog:
+        assert catalog.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_who_meets_the_damage_later_takes_what_another_has_begun_anew(file, damaged):
+    with remembering(damaged):
+        with remembering(damaged):  # as another process
+            assert computed(file, "theirs")[0]
+        assert computed(file, "ours")[0]
+        assert not computed(file, "theirs")[0]
+    with remembering(damaged):
+        assert not computed(file, "ours")[0] and not computed(file, "theirs")[0]
+
+
+def test_a_memory_that_is_too_large_is_emptied_for_all_who_have_it_open(file, tmp_path, monkeypatch):
+    with remembering(tmp_path / "memory"):
+        assert computed(file, "ours")[0]
+        with monkeypatch.context() as patch:
+            patch.setattr(file_memory, "LARGEST", 0)
+            with remembering(tmp_path / "memory"):  # as another process
+                assert computed(file, "theirs")[0]
+        assert not computed(file, "theirs")[0]
+        assert computed(file, "ours")[0]
+    with remembering(tmp_path / "memory"):
+        assert not computed(file, "ours")[0] and not computed(file, "theirs")[0]
 
 
 def test_without_a_place_or_with_a_memory_that_fails_everything_is_computed(file, tmp_path):
