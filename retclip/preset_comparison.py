@@ -61,10 +61,12 @@ def compare(
     for other in sessions.values():
         other.segmenter()
     from retclip.report.comparison_page import ComparisonPage
+    from retclip.report.evaluation_page import ready_page
     from retclip.report.shown_images import ShownImages
 
     whole = None if output.report is None else ComparisonPage(output.report)
-    pages = {} if output.report is None else {name: _page_of(output.report, name) for name in presets}
+    report = output.report
+    pages = {} if report is None else {name: ready_page(_page_of(report, name)) for name in presets}
     address, folder = opened(session, source).address, output.folder
     evaluations = {}
     for name, other in sessions.items():

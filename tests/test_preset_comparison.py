@@ -86,6 +86,19 @@ def test_a_page_of_somebody_else_is_told_before_the_work(memory, presets, tmp_pa
     assert not (tmp_path / "out").exists() and (tmp_path / "page.html").read_text() == "<p>mine</p>"
 
 
+@pytest.mark.parametrize(
+    ("report", "second"), [("page.html", "page-nearest.html"), ("site", "site/nearest/index.html")]
+)
+def test_a_preset_s_page_of_somebody_else_is_told_before_the_work(memory, presets, tmp_path, report, second):
+    (tmp_path / second).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / second).write_text("<p>mine</p>")
+    told = []
+    with pytest.raises(ConfigError, match=re.escape(second)):
+        memory.compare(SCENES, presets, out=tmp_path / "out", report=tmp_path / report, on_progress=told.append)
+    assert not told and not (tmp_path / "out").exists() and not list(tmp_path.rglob("*appearance*.html"))
+    assert (tmp_path / second).read_text() == "<p>mine</p>"
+
+
 def test_a_preset_that_knows_no_seen_classes_stands_beside_one_that_does(memory, presets, tmp_path):
     from dataclasses import replace
 
