@@ -19,7 +19,7 @@ from retclip.errors import ConfigError, PluginUnavailable, StoreError, StoreMiss
 from retclip.plugin.checked_source import CheckedSource
 from retclip.plugin.contracts import LEVELS, NEIGHBOURS
 from retclip.plugin.local_files import PACKAGE, local_file
-from retclip.plugin.manager import PluginManager, text_threshold
+from retclip.plugin.manager import PluginManager, checked_settings, text_threshold
 from retclip.plugin.pairing import Capable, check_pairing, needs_store
 from retclip.plugin.weights import files_used
 from retclip.store.feature_store import FeatureStore, StoreOptions
@@ -233,7 +233,9 @@ class Components:
         fields, section = info.component.settings.model_fields, self.settings.data
         shared = {key: getattr(section, key) for key in section.model_fields_set if key in fields}
         merged = config.merged(config.merged(shared, self.settings.of_component(info.full_name)), options)
-        source = CheckedSource(self.manager.load("source", info.full_name, merged, Device()), info.full_name, address)
+        checked = checked_settings(info, merged)
+        loaded = self.manager.load("source", info.full_name, merged, Device())
+        source = CheckedSource(loaded, info.full_name, address, checked)
         source.classes()
         return source
 

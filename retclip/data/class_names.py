@@ -14,7 +14,6 @@ from pathlib import Path
 from pydantic import Field
 
 from retclip.data.class_entries import ClassEntry, read_entries
-from retclip.data.source_address import parse_address
 from retclip.documents import read_text
 from retclip.errors import DataError
 from retclip.names import name_key
@@ -48,16 +47,16 @@ def with_names(classes: Sequence[SourceClass], settings: NameSettings) -> list[S
     return [replace(one, name=new.name, synonyms=new.synonyms) for one, new in zip(classes, called, strict=True)]
 
 
-def names_digest(address: str) -> dict[str, str] | None:
-    """Return path and sha256 (of the text in UTF-8) of the list of names in an address, None where there is none.
+def names_digest(settings: object) -> dict[str, str] | None:
+    """Return path and sha256 (of the text in UTF-8) of the list that settings name, None where they name none.
 
-    address: reader:path?names=FILE. Raises DataError where the file cannot be read.
+    settings: of any reader; what one calls `names` that has no `NameSettings` is its own, and no list.
+    Raises DataError where the file cannot be read.
     """
-    names = parse_address(address)[1].get("names", "")
-    if not isinstance(names, str) or not names:
+    if not isinstance(settings, NameSettings) or not settings.names:
         return None
-    content = read_text(Path(names), "class list").encode(errors="surrogatepass")
-    return {"file": names, "sha256": hashlib.sha256(content).hexdigest()}
+    content = read_text(Path(settings.names), "class list").encode(errors="surrogatepass")
+    return {"file": settings.names, "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def _by_number(entries: Sequence[ClassEntry], classes: Sequence[SourceClass], listed: Path) -> dict[int, ClassEntry]:

@@ -11,6 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
+
 from retclip.errors import DataError
 from retclip.names import checked_name, distinct
 from retclip.plugin.calls import at_work, on_photos, reason_of
@@ -26,10 +28,14 @@ class CheckedSource:
     """A source with checked answers; attributes beside the contract are passed through.
 
     address: `reader:path?split=NAME`, with which it was opened, so that a run records it and a worker opens it again.
+    reader_settings: with which its reader was loaded; None where nobody says them.
     """
 
-    def __init__(self, source: ImageSource, component: str, address: str = "") -> None:
+    def __init__(
+        self, source: ImageSource, component: str, address: str = "", reader_settings: BaseModel | None = None
+    ) -> None:
         self._source, self._component, self.address = source, component, address
+        self.reader_settings = reader_settings
         self._classes: tuple[SourceClass, ...] | None = None
 
     @property

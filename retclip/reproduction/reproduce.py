@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from retclip._version import __version__
 from retclip.config import merged
 from retclip.data.class_entries import read_entries
-from retclip.data.class_names import names_digest
+from retclip.data.class_names import NameSettings, names_digest
+from retclip.data.source_address import parse_address
 from retclip.documents import read_json
 from retclip.errors import ConfigError, DataError, PartsMissing
 from retclip.escaping import json_text
@@ -169,7 +170,8 @@ def _claim_plan(note: Path, cell: Cell) -> None:
 def _plan(planned: Cell | StorePlan) -> dict[str, Any]:
     """Return what decides the figures of a cell, or the segments of a store, as plain data."""
     address = planned.test if isinstance(planned, Cell) else planned.address
-    plan = {**asdict(planned), "names": names_digest(address), "retclip": __version__}
+    named = NameSettings.model_validate({"names": parse_address(address)[1].get("names", "")})  # readers of ours alone
+    plan = {**asdict(planned), "names": names_digest(named), "retclip": __version__}
     return {key: value for key, value in plan.items() if key not in ("row", "stand_ins")}
 
 

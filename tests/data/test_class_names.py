@@ -7,7 +7,7 @@ import pytest
 from retclip.data.class_kinds import KindSettings, with_kinds
 from retclip.data.class_names import NameSettings, names_digest, with_names
 from retclip.errors import DataError
-from retclip.plugin.contracts import SourceClass
+from retclip.plugin.contracts import Settings, SourceClass
 
 CLASSES = [
     SourceClass("wall", False, (), 0),
@@ -81,8 +81,15 @@ def test_the_digest_is_that_of_the_file(tmp_path):
     file = tmp_path / "names.txt"
     file.write_text("0:wall\n")
     wanted = {"file": str(file), "sha256": hashlib.sha256(b"0:wall\n").hexdigest()}
-    assert names_digest(f"coco-panoptic:coco?split=val&names={file}") == wanted
-    assert names_digest("coco-panoptic:coco?split=val") is None
+    assert names_digest(NameSettings(names=str(file))) == wanted
+    assert names_digest(NameSettings()) is None and names_digest(None) is None
+
+
+def test_what_another_reader_calls_names_is_no_list():
+    class Options(Settings):
+        names: str = "latin"
+
+    assert names_digest(Options(names="english")) is None
 
 
 def test_panoptic_annotations_are_called_alike(coco, tmp_path):

@@ -8,14 +8,17 @@ import json
 from typing import Any
 
 from retclip.data.class_names import names_digest
+from retclip.plugin.checked_source import CheckedSource
+from retclip.plugin.contracts import ImageSource
 from retclip.types import Vocabulary
 
 
-def asked_names(address: str, vocabulary: Vocabulary) -> dict[str, Any]:
+def asked_names(source: ImageSource, vocabulary: Vocabulary) -> dict[str, Any]:
     """Return how many terms are asked, the sha256 over them, and the file that says them where one does.
 
-    address: of the source; vocabulary: its classes. Raises DataError where that file cannot be read.
+    source: whose reader may name that file; vocabulary: its classes. Raises DataError where that file cannot be read.
     """
     terms = [[name, *more] for name, more in zip(vocabulary.names, vocabulary.synonyms, strict=True)]
     digest = hashlib.sha256(json.dumps(terms).encode()).hexdigest()
-    return {"classes": len(vocabulary), "terms": len(vocabulary.terms), "sha256": digest, "list": names_digest(address)}
+    listed = names_digest(source.reader_settings) if isinstance(source, CheckedSource) else None
+    return {"classes": len(vocabulary), "terms": len(vocabulary.terms), "sha256": digest, "list": listed}

@@ -92,7 +92,7 @@ class Evaluator:
 
         Raises ConfigError for the folder of another evaluation.
         """
-        asked = asked_names(address, self._annotated)
+        asked = asked_names(self.source, self._annotated)
         settings = {**self._settings(), **weights_and_store(self.parts), "names": asked}
         run = RunFolder.started(folder, self._configuration(address, settings), part)
         for oracle in self._of_oracle:
