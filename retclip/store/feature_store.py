@@ -44,6 +44,35 @@ if TYPE_CHECKING:
 __all__ = ["FeatureStore", "StoreOptions"]
 
 
+class _Vectors:
+    """The archive and the indexes of a store, made when they are first asked for.
+
+    It does not know the store, which so ends with its last reference, and gives the locks of its indexes back.
+    """
+
+    def __init__(self, folder: Path, options: StoreOptions, engine: Engine) -> None:
+        self._folder, self._options, self._engine = folder, options, engine
+
+    @cached_property
+    def archive(self) -> Archive:
+        from retclip.store.archive.shards import Archive
+
+        return Archive(self._folder / ARCHIVE)
+
+    @cached_property
+    def indexes(self) -> Indexes:
+        from retclip.store.index.indexes import Indexes
+
+        return Indexes(self._folder, self._options, self._engine, self.archive)
+
+    def follow_edit(self) -> None:
+        self.indexes.follow_edit()
+
+    def close(self) -> None:
+        if "indexes" in vars(self):  # nobody asked for one otherwise
+            self.indexes.close()
+
+
 class FeatureStore:
     """An open store. Use `create` or `open`, and `close` it (or use it as a context manager).
 
@@ -52,7 +81,8 @@ class FeatureStore:
 
     def __init__(self, folder: Path, options: StoreOptions, engine: Engine) -> None:
         self.folder, self.options, self.engine = folder, options, engine
-        self._catalog = Transactions(engine, lambda: self._indexes.follow_edit())
+        self._vectors = _Vectors(folder, options, engine)
+        self._catalog = Transactions(engine, self._vectors.follow_edit)
 
     @classmethod
     def create(cls, folder: Path, options: StoreOptions | None = None, exist_ok: bool = False) -> FeatureStore:
@@ -88,8 +118,7 @@ class FeatureStore:
 
     def close(self) -> None:
         """Release the indexes' locks and the database connections."""
-        if "_indexes" in vars(self):  # nobody asked for one otherwise
-            self._indexes.close()
+        self._vectors.close()
         self.engine.dispose()
 
     @cached_property
@@ -155,18 +184,14 @@ class FeatureStore:
 
         return Trust(self._catalog, self.archive, self.spaces)
 
-    @cached_property
+    @property
     def archive(self) -> Archive:
         """The shards of vectors."""
-        from retclip.store.archive.shards import Archive
+        return self._vectors.archive
 
-        return Archive(self.folder / ARCHIVE)
-
-    @cached_property
+    @property
     def _indexes(self) -> Indexes:
-        from retclip.store.index.indexes import Indexes
-
-        return Indexes(self.folder, self.options, self.engine, self.archive)
+        return self._vectors.indexes
 
     @cached_property
     def _negatives(self) -> NegativeExamples:

@@ -206,7 +206,7 @@ def test_a_misspelt_component_in_the_settings_is_2(run, built, photos):
     ran = run("segment", photos / "good.png", *given, "--set", "plugin.retreival.vote.vote=rank")
     assert_told(ran, 2, "[plugin.retreival]", "did you mean 'retrieval'?")
     ran = run("segment", photos / "good.png", *given, "--set", "plugin.retrieval.vte.vote=rank")
-    assert_told(ran, 2, "[plugin.retrieval.vte]", "its components: fitted, vote")
+    assert_told(ran, 2, "[plugin.retrieval.vte]", "its components: fitted, prototypes, vote")
 
 
 def test_a_mistake_in_what_a_check_was_given_is_not_the_plugins(run):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import threading
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -36,6 +38,24 @@ def test_create_then_open(work, made) -> None:
         assert store.spaces.first() == made.space
         assert store.segments.get(list(known)) == known and len(known) == 6
         assert store.projection().index.count() == 6
+
+
+def test_a_store_that_nobody_holds_ends_without_the_garbage_collector(sqlite_work, made) -> None:
+    """A circle would keep the lock of its index, and the next build of the same program would wait for itself."""
+    store = FeatureStore.create(sqlite_work.folder, sqlite_work.options)
+    store.runs.finish(made.commit(store, made.unit(1)), "finished", {})
+    store.classes.rename("car", "auto", "ann")
+    store.nearest(query(), [1, 2], 3, False, made.space)
+    store.prototypes(query(), [1, 2], 1, made.space)
+    assert None not in (store.matches, store.history, store.traces, store.trust, store.maintenance)
+    ended = weakref.ref(store)
+    gc.disable()
+    try:
+        del store
+        assert ended() is None
+        FeatureStore.open(sqlite_work.folder).projection()  # the lock is free
+    finally:
+        gc.enable()
 
 
 def test_a_store_is_not_made_twice(sqlite_work, made) -> None:

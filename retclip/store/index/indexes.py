@@ -73,6 +73,7 @@ class Indexes:
         self._stand_ins: dict[int, OpenIndex] = {}  # in memory, for questions, in the place of the index
         self._ways: dict[int, SearchWay] = {}  # how each space is searched
         self._warned: set[tuple[int, str]] = set()  # space and fault of the warnings so far
+        self._asked: set[int] = set()  # spaces whose embedded index has answered
         self._not_before: dict[int, float] = {}  # when a server that did not answer is asked again
 
     def of(self, space_id: int, space: FeatureSpace, follow: bool = True) -> OpenIndex:
@@ -121,7 +122,9 @@ class Indexes:
             self._open_copy(space_id, space)
         if space_id not in self._stand_ins:
             try:
-                return question(self._current(space_id, space).projection)
+                projection = self._current(space_id, space).projection
+                self._tell_without_graph(space_id, space, projection)
+                return question(projection)
             except (StoreMissing, StoreUnreachable):
                 raise
             except StoreError as error:
@@ -240,6 +243,19 @@ class Indexes:
                 "what was stored is stored, but the vector index of %s could not follow: expected %s; got %s. It "
                 "follows with the next command that can use it; to mend it: %s",
                 space.backbone, error.expected, error.got, error.todo,
+            )  # fmt: skip
+
+    def _tell_without_graph(self, space_id: int, space: FeatureSpace, projection: sync.Projection) -> None:
+        """Warn once where neither a copy in memory answers nor a graph: the store came from a larger machine, say."""
+        if self.options.index != IndexKind.EDGE or space_id in self._asked:
+            return
+        self._asked.add(space_id)
+        graph = projection.index.graph()
+        if graph is not None and graph.due:
+            log.warning(
+                "%d of %d vectors of %s are in no graph, and memory holds no copy of them: each search reads them one "
+                "by one. To build the graph: retclip doctor --store %s --repair",
+                graph.points - graph.indexed, graph.points, space.backbone, self.folder,
             )  # fmt: skip
 
     def _open_copy(self, space_id: int, space: FeatureSpace) -> None:

@@ -141,7 +141,7 @@ def test_a_build_that_ends_leaves_the_graph_built(sqlite_work, made) -> None:
     assert reconcile.differences(store.projection()).clean
 
 
-def test_where_a_copy_in_memory_answers_no_graph_is_built(sqlite_work, monkeypatch) -> None:
+def test_where_a_copy_in_memory_answers_no_graph_is_built(sqlite_work, monkeypatch, caplog) -> None:
     sqlite_work.options = SMALL
     monkeypatch.setattr(indexes, "_memory", lambda: 2 * 72 * 8 * 6)  # half of it holds the 72 vectors of 8 numbers
     store = sqlite_work.open()
@@ -151,6 +151,9 @@ def test_where_a_copy_in_memory_answers_no_graph_is_built(sqlite_work, monkeypat
     monkeypatch.setattr(indexes, "_memory", lambda: 2 * 71 * 8 * 6)
     sqlite_work.close()
     store = sqlite_work.open()
+    for _ in range(2):
+        store.nearest(torch.eye(8)[:1], [1], 3, False)
+    assert [line for line in said(caplog) if "72 of 72 vectors" in line and "--repair" in line] == said(caplog)[:1]
     store.runs.finish(sqlite_work.fill(store, [13]), "finished", {})
     assert in_graph(store) == 78, "the copy no longer fits"
 
