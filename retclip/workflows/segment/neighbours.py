@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from retclip.algorithms.voting_places import voting_places
 from retclip.errors import ConfigError
 from retclip.types import ClassPrototypes, Negatives, Neighbours, SegmentFeatures
+from retclip.workflows.segment.neighbour_wants import NeighbourWants
 from retclip.workflows.segment.parts import PreparedVocabulary, Segmenter, require_store
 
 NOTHING = {
@@ -43,21 +44,20 @@ def search_neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: 
     Where a classifier reads so many of each class, they are searched for by class.
     """
     settings = parts.settings.retrieval
-    of_each = max(getattr(classifier.component, "neighbours_per_class", 0) for classifier in parts.classifiers)
-    per_class = settings.per_class or of_each > 0
-    k = max(of_each, settings.k if settings.per_class else 0) or settings.k
+    wants = NeighbourWants.of(classifier.component for classifier in parts.classifiers)
+    per_class = settings.per_class or wants.per_class > 0
+    k = max(wants.per_class, settings.k if settings.per_class else 0) or settings.k
     further = min(settings.further, k)  # as many again can be lost without a trace; more would only cost room
     vectors, space = segments.vectors[segments.covered].float(), parts.keys.component.space
-    trusted = any(getattr(classifier.component, "reads_trust", False) for classifier in parts.classifiers)
     wanted = (k + further) * (SPARE if settings.min_trust else 1)
     others = () if settings.scope != "all" or per_class else prepared.other_classes
     others = tuple(number for number in others if number not in prepared.rest)
     classes = (*prepared.store_classes, *prepared.rest, *others)
-    nearest = require_store(parts).nearest(vectors, classes, wanted, per_class, space, trusted, settings.min_trust)
-    if any(getattr(classifier.component, "reads_vectors", False) for classifier in parts.classifiers):
+    nearest = require_store(parts).nearest(vectors, classes, wanted, per_class, space, wants.trust, settings.min_trust)
+    if wants.vectors:
         found = [segment for segment in dict.fromkeys(nearest.ids.ravel().tolist()) if segment is not None]
         nearest = replace(nearest, vectors=require_store(parts).segments.vectors(found, space) if found else {})
-    prototypes = _prototypes(parts, prepared, vectors)
+    prototypes = _prototypes(parts, prepared, vectors, wants.prototypes) if wants.prototypes > 0 else None
     nearest = as_one_class(nearest, len(prepared.store_classes), len(prepared.rest)) if prepared.rest else nearest
     nearest = asked_alone(nearest, len(prepared.scored)) if others else nearest
     count, width = len(segments.covered), nearest.distances.shape[1]
@@ -78,15 +78,12 @@ def search_neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: 
     return Searched(voters, beyond, k, further, per_class)
 
 
-def _prototypes(parts: Segmenter, prepared: PreparedVocabulary, vectors: torch.Tensor) -> ClassPrototypes | None:
-    """Return the prototypes of the classes that are scored, those of the rest as of one class; None where no classifier
-    reads them.
+def _prototypes(parts: Segmenter, prepared: PreparedVocabulary, vectors: torch.Tensor, of_each: int) -> ClassPrototypes:
+    """Return the prototypes of the classes that are scored, those of the rest as of one class.
 
     vectors: (m, d) of the masks.
+    of_each: prototypes of each class at most.
     """
-    of_each = max(getattr(classifier.component, "prototypes_per_class", 0) for classifier in parts.classifiers)
-    if of_each <= 0:
-        return None
     if parts.settings.retrieval.min_trust:
         todo = "set retrieval.min_trust = 0 and quarantine what is not to be trusted, or drop the classifier"
         got = f"retrieval.min_trust = {parts.settings.retrieval.min_trust:g}"

@@ -22,6 +22,7 @@ from retclip.workflows.evaluation.evaluate import seen_groups, weights_and_store
 from retclip.workflows.segment.decode_ahead import decoded
 from retclip.workflows.segment.describe_image import Description
 from retclip.workflows.segment.in_groups import in_groups
+from retclip.workflows.segment.neighbour_wants import NeighbourWants
 from retclip.workflows.segment.parts import PreparedVocabulary, Segmenter
 from retclip.workflows.segment.score_masks import score_masks, seen_classes
 from retclip.workflows.segment.segment_image import describe_images, provenance
@@ -67,13 +68,10 @@ def scores_head(
     annotated = annotated_vocabulary(source)
     made_by, retrieval = provenance(parts), parts.settings.retrieval
     votes = any(NEIGHBOURS in classifier.needs for classifier in parts.classifiers)
-    components = [classifier.component for classifier in parts.classifiers]
-    of_each = any(getattr(component, "neighbours_per_class", 0) for component in components)
-    trusted = any(getattr(component, "reads_trust", False) for component in components)
-    prototypes = max((getattr(component, "prototypes_per_class", 0) for component in components), default=0)
+    wants = NeighbourWants.of(classifier.component for classifier in parts.classifiers)
     searched = {
-        "neighbours of each class": retrieval.per_class or of_each, "trust in labels": trusted,
-        "prototypes of each class": prototypes, "min_trust": retrieval.min_trust,
+        "neighbours of each class": retrieval.per_class or wants.per_class > 0, "trust in labels": wants.trust,
+        "prototypes of each class": wants.prototypes, "min_trust": retrieval.min_trust,
     }  # fmt: skip
     origin = {
         **{key: value for key, value in made_by.items() if key not in TRIED},

@@ -13,6 +13,7 @@ from typing import Any
 from retclip.errors import ConfigError
 from retclip.plugin.contracts import NEIGHBOURS, Classifier
 from retclip.types import Vocabulary
+from retclip.workflows.segment.neighbour_wants import NeighbourWants
 from retclip.workflows.segment.neighbours import Searched, parted, side_by_side
 from retclip.workflows.segment.parts import Loaded
 from retclip.workflows.segment.score_masks import ScoredMasks, scores_by
@@ -70,11 +71,11 @@ class Rescorer:
 
     def _check_vote(self, classifier: Loaded[Classifier]) -> None:
         """Refuse a vote that reads other neighbours than those that are cached."""
+        wants = NeighbourWants.of([classifier.component])
         wanted = {
-            "neighbours of each class": getattr(classifier.component, "neighbours_per_class", 0) > 0,
-            "trust in labels": bool(getattr(classifier.component, "reads_trust", False)),
-            "prototypes of each class": getattr(classifier.component, "prototypes_per_class", 0),
-        }
+            "neighbours of each class": wants.per_class > 0, "trust in labels": wants.trust,
+            "prototypes of each class": wants.prototypes,
+        }  # fmt: skip
         kept: Mapping[str, Any] = self._head.settings["neighbours"]
         for words, needed in wanted.items():
             cached = kept.get(words, 0)
