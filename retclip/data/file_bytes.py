@@ -28,15 +28,15 @@ def image_bytes(path: Path, limits: Limits | None = None) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
-        raise _refused(path, str(error), "a readable file", "check the path and its permissions") from error
+        raise refused(path, str(error), "a readable file", "check the path and its permissions") from error
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)  # fdopen would refuse a folder in its own words
-        raise _refused(path, "a folder, pipe or device", "a regular file", "name a photo")
+        raise refused(path, "a folder, pipe or device", "a regular file", "name a photo")
     with os.fdopen(descriptor, "rb") as file:
         check_size(status.st_size, limits.file_bytes, f"an image file: {path}", "limits.file_mib")
         if not status.st_size:
-            raise _refused(path, "an empty file", "a photo", "copy it again")
+            raise refused(path, "an empty file", "a photo", "copy it again")
         return file.read(limits.file_bytes + 1)  # it may grow meanwhile
 
 
@@ -137,5 +137,6 @@ def _nothing() -> None:
     """Nothing is held, and nothing to give back."""
 
 
-def _refused(path: Path, got: str, expected: str, todo: str) -> DataError:
-    return DataError(f"{expected}: {path}", got, todo)
+def refused(file: Path | str, got: str, expected: str, todo: str) -> DataError:
+    """Return the error for a file that is not what was expected."""
+    return DataError(f"{expected}: {file}", got, todo)

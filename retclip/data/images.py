@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, ImageCms, PngImagePlugin, UnidentifiedImageError, features
 from PIL import Image as Pillow
 
-from retclip.data.file_bytes import ReadOnce, image_bytes
+from retclip.data.file_bytes import ReadOnce, image_bytes, refused
 from retclip.data.file_memory import remembered
 from retclip.data.orientation import turned
 from retclip.data.rgb_png import png_size, rgb_samples
@@ -95,7 +95,7 @@ def read_png(path: Path | ReadOnce) -> NDArray[np.uint8]:
         depth = content[24]  # of the header; Pillow stretches 2- and 4-bit grey to 0..255 and halves 16-bit colour
         if image.mode not in ("L", "P", "RGB", "RGBA", "1") or (depth not in (1, 8) and image.mode != "P"):
             got = f"mode {image.mode}, {depth} bits"
-            raise _refused(str(path), got, "8-bit labels", "save labels as 8-bit grey, palette or RGB")
+            raise refused(str(path), got, "8-bit labels", "save labels as 8-bit grey, palette or RGB")
         return np.asarray(image, dtype=np.uint8)
 
 
@@ -103,7 +103,7 @@ def read_deep_png(path: Path | ReadOnce) -> NDArray[np.int32]:
     """Return the raw samples of a grey label PNG of 8 or 16 bits, (H, W) int32. Raises DataError."""
     with _pillow(_content(path), str(path), current(), ("PNG",)) as image:
         if image.mode not in ("L", "I", "I;16"):
-            raise _refused(str(path), f"mode {image.mode}", "grey labels of 8 or 16 bits", "save labels as grey")
+            raise refused(str(path), f"mode {image.mode}", "grey labels of 8 or 16 bits", "save labels as grey")
         return np.asarray(image).astype(np.int32)
 
 
@@ -162,7 +162,7 @@ def _upright(image: Pillow.Image, uri: str) -> tuple[NDArray[np.uint8], int]:
     except DataError:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds for damaged data
-        raise _refused(uri, f"{type(error).__name__}: {error}", "a whole photo", "copy or export it again") from error
+        raise refused(uri, f"{type(error).__name__}: {error}", "a whole photo", "copy or export it again") from error
     return np.ascontiguousarray(upright), orientation
 
 
@@ -181,12 +181,12 @@ def _pillow(content: bytes, uri: str, limits: Limits, formats: tuple[str, ...]) 
     except DataError:
         raise
     except UnidentifiedImageError as error:
-        raise _refused(uri, "none of these formats", ", ".join(formats), "convert it, or leave it out") from error
+        raise refused(uri, "none of these formats", ", ".join(formats), "convert it, or leave it out") from error
     except Pillow.DecompressionBombError as error:  # from the header, far above our own limit
         todo = "make the photo smaller, or raise limits.image_pixels and image_side"
-        raise _refused(uri, str(error), f"at most {limits.image_pixels / 1e6:g} megapixels", todo) from error
+        raise refused(uri, str(error), f"at most {limits.image_pixels / 1e6:g} megapixels", todo) from error
     except Exception as error:  # Pillow's decoders raise many kinds for damaged data
-        raise _refused(uri, f"{type(error).__name__}: {error}", "a whole photo", "copy or export it again") from error
+        raise refused(uri, f"{type(error).__name__}: {error}", "a whole photo", "copy or export it again") from error
     return image
 
 
@@ -195,10 +195,10 @@ def _check_size(size: tuple[int, int], uri: str, limits: Limits) -> None:
     shown = f"{width} x {height} pixels"
     if width * height > limits.image_pixels or max(size) > limits.image_side:
         allowed = f"at most {limits.image_pixels / 1e6:g} megapixels and {limits.image_side} a side"
-        raise _refused(uri, shown, allowed, "make the photo smaller, or raise limits.image_pixels and image_side")
+        raise refused(uri, shown, allowed, "make the photo smaller, or raise limits.image_pixels and image_side")
     if max(size) > limits.image_aspect * min(size):
         todo = "crop the photo, or raise limits.image_aspect"
-        raise _refused(uri, shown, f"an aspect of at most {limits.image_aspect:g}", todo)
+        raise refused(uri, shown, f"an aspect of at most {limits.image_aspect:g}", todo)
 
 
 def _rgb(image: Pillow.Image, uri: str) -> Pillow.Image:
@@ -238,7 +238,3 @@ def _from_cmyk(image: Pillow.Image) -> Pillow.Image:
         except (ImageCms.PyCMSError, OSError) as error:
             log.warning("its colour profile cannot be used (%s); plain conversion", error)
     return image.convert("RGB")
-
-
-def _refused(uri: str, got: str, expected: str, todo: str) -> DataError:
-    return DataError(f"{expected}: {uri}", got, todo)

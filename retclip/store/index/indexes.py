@@ -137,7 +137,7 @@ class Indexes:
         if space_id not in self._ways:
             points = read(self.engine, partial(wanted_points.count, space_id=space_id))
             self._ways[space_id] = SearchWay(
-                self.options.index, points, points * space.dim * NUMBER, int(_memory() * MEMORY_SHARE),
+                self.options.index, points, points * space.dim * NUMBER, _room(),
                 self.options.exact_below,
             )  # fmt: skip
         return self._ways[space_id]
@@ -312,7 +312,7 @@ class Indexes:
         if kind == IndexKind.EDGE:
             from retclip.store.index.edge import EdgeIndex
 
-            copied = int(_memory() * MEMORY_SHARE) // (space.dim * NUMBER)  # points of a copy in memory
+            copied = _room() // (space.dim * NUMBER)  # points of a copy in memory
             return EdgeIndex.open(
                 self.folder / "index" / name, space.dim, exact_below=self.options.exact_below, graph_from=copied
             )
@@ -326,6 +326,11 @@ class Indexes:
         from retclip.store.index.resident import ResidentIndex
 
         return ResidentIndex(space.dim, device=self.options.device)
+
+
+def _room() -> int:
+    """Bytes that vectors may fill which stand in for an index."""
+    return int(_memory() * MEMORY_SHARE)
 
 
 def _memory() -> int:

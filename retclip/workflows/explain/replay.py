@@ -91,7 +91,7 @@ def rows_of(evidence: Evidence, masks: Sequence[int]) -> Rows:
     if neighbours is None:
         raise _no_vote()
     at = torch.tensor(list(masks), dtype=torch.int64)
-    every = replace(of_masks(side_by_side(neighbours, inputs.beyond), at), prototypes=None)  # no voter reads them
+    every = _near(neighbours, inputs.beyond, at)
     possible = None if inputs.possible is None else inputs.possible[at]
     plain = tuple(scores_of_masks(replace(source, shares=None, effects=None), at) for source in evidence.scores)
     rows = Rows(every, plain, inputs.covered[at], possible, torch.arange(len(at)), torch.ones(len(at)))
@@ -104,7 +104,7 @@ def rows_of(evidence: Evidence, masks: Sequence[int]) -> Rows:
     if not len(leaf_rows):
         return rows
     owner = position[parts.owner[leaf_rows]]
-    leaves = replace(of_masks(side_by_side(parts.neighbours, parts.inputs.beyond), leaf_rows), prototypes=None)
+    leaves = _near(parts.neighbours, parts.inputs.beyond, leaf_rows)
     divided = torch.bincount(owner, minlength=len(at)) > 0
     below = parts.inputs.possible
     return Rows(
@@ -211,6 +211,11 @@ def required_inputs(evidence: Evidence) -> DecisionInputs:
     if evidence.inputs is None:
         raise _no_vote()
     return evidence.inputs
+
+
+def _near(voters: Neighbours, beyond: Neighbours, masks: Tensor) -> Neighbours:
+    """Return the neighbours of some masks, those that vote and those behind them; prototypes no voter reads."""
+    return replace(of_masks(side_by_side(voters, beyond), masks), prototypes=None)
 
 
 def _no_vote() -> DataError:
