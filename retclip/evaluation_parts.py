@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from retclip import config
 from retclip.errors import ConfigError, DataError
-from retclip.evaluation_run import Answers, Output, evaluate
+from retclip.evaluation_run import Answers, Output, evaluate, require_written
 from retclip.namespaces import Source, opened
 from retclip.progress import OnProgress, Progress
 from retclip.session import Components, Session
@@ -63,6 +63,7 @@ def evaluate_with(
             return evaluate_with(workers, session, source, answers, kept, on_progress)
     if answers.predictions is None:
         session.segmenter()  # what is missing is told before processes start
+    require_written(output)
     photos = opened(session, source)
     _count(workers, session, photos, answers, output, output.folder, on_progress)
     return evaluate(session, photos, answers, output, on_progress)

@@ -64,21 +64,31 @@ class Output:
     figures: Path | None = None
 
 
+def require_written(output: Output) -> None:
+    """Check, before the work, that page and figures can be written. Raises ConfigError and DataError."""
+    from retclip.report.evaluation_page import ready_page
+    from retclip.report.figure_files import require_figures
+
+    if output.report is not None:
+        ready_page(output.report)
+    if output.figures is not None:
+        require_figures(output.figures)
+
+
 def evaluate(session: Session, source: Source, answers: Answers, output: Output, on_progress: OnProgress) -> Evaluation:
     """Compare answers with the annotation of a source; see `RetCLIP.evaluate`."""
     if answers.predictions is None:
         session.segmenter()  # what is missing is told before a source is read
     from retclip.report.evaluation_page import EvaluationPage
-    from retclip.report.figure_files import require_matplotlib, write_figures
+    from retclip.report.figure_files import write_figures
     from retclip.report.shown_images import ShownImages
     from retclip.workflows.building.source_classes import annotated_vocabulary
     from retclip.workflows.evaluation.run_folder import Part
 
     if output.part is not None and output.folder is None:
         raise ConfigError("a folder for the part of an evaluation", "none", "name it: --out FOLDER")
+    require_written(output)
     page = None if output.report is None else EvaluationPage(output.report)
-    if output.figures is not None:
-        require_matplotlib()
     photos = opened(session, source)
     names = annotated_vocabulary(photos).names
     keeps = output.shown or page is not None or (output.folder is not None and answers.predictions is None)

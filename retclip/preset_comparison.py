@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from retclip import config
 from retclip.errors import ConfigError
 from retclip.evaluation_parts import evaluate_with
+from retclip.evaluation_run import require_written
 from retclip.namespaces import Source, opened
 from retclip.progress import OnProgress, Progress
 from retclip.session import Components, Session
@@ -48,8 +49,8 @@ def compare(
     session: Session, presets: Sequence[str], source: Source, answers: Answers, output: Output, workers: int,
     on_progress: OnProgress,
 ) -> PresetComparison:  # fmt: skip
-    """Evaluate every preset; see `RetCLIP.compare`. What a preset lacks, and a page that cannot be written, is told
-    before the first one is evaluated."""
+    """Evaluate every preset; see `RetCLIP.compare`. What a preset lacks, and a page or figures that cannot be written,
+    is told before the first one is evaluated."""
     if len(presets) < 2 or len(set(presets)) < len(presets) or answers.predictions is not None:
         got = ", ".join(presets) or "none"
         raise ConfigError("two presets or more, each once, that answer themselves", got, "correct --compare")
@@ -61,22 +62,20 @@ def compare(
     for other in sessions.values():
         other.segmenter()
     from retclip.report.comparison_page import ComparisonPage
-    from retclip.report.evaluation_page import ready_page
     from retclip.report.shown_images import ShownImages
 
-    whole = None if output.report is None else ComparisonPage(output.report)
-    report = output.report
-    pages = {} if report is None else {name: ready_page(_page_of(report, name)) for name in presets}
-    address, folder = opened(session, source).address, output.folder
-    evaluations = {}
+    folder, whole = output.folder, None if output.report is None else ComparisonPage(output.report)
+    outputs = {name: _of_preset(output, folder, name) for name in presets}
+    for each in outputs.values():
+        require_written(each)
+    address, evaluations = opened(session, source).address, {}
     for name, other in sessions.items():
         on_progress(Progress("evaluate", message=f"preset {name}"))
-        figures = None if output.figures is None else output.figures / name
-        kept = replace(output, folder=folder / name, report=pages.get(name), figures=figures)
-        evaluations[name] = evaluate_with(workers, other, address, answers, kept, on_progress)
+        evaluations[name] = evaluate_with(workers, other, address, answers, outputs[name], on_progress)
     differences = _differences(folder, presets, answers.bootstrap)
     if whole is not None:
         images = {name: ShownImages(output.pictures, store=None).of_folder(folder / name).evenly for name in presets}
+        pages = {name: each.report for name, each in outputs.items() if each.report is not None}
         whole.write(evaluations, differences, address, pages, images)
     return PresetComparison(evaluations, {name: changes.whole for name, changes in differences.items()})
 
@@ -87,6 +86,13 @@ def with_preset(session: Session, preset: str) -> Session:
     components = session.components
     given = config.merged(components.given, {"preset": preset})
     return Session(Components.configured(session.folder, components.file, given), session.without_store())
+
+
+def _of_preset(output: Output, folder: Path, preset: str) -> Output:
+    """Return where what is said of one preset goes. folder: of all counts."""
+    page = None if output.report is None else _page_of(output.report, preset)
+    figures = None if output.figures is None else output.figures / preset
+    return replace(output, folder=folder / preset, report=page, figures=figures)
 
 
 def _page_of(report: Path, preset: str) -> Path:

@@ -99,6 +99,27 @@ def test_a_preset_s_page_of_somebody_else_is_told_before_the_work(memory, preset
     assert (tmp_path / second).read_text() == "<p>mine</p>"
 
 
+def test_figures_of_somebody_else_are_told_before_the_work(memory, presets, tmp_path):
+    (tmp_path / "figures" / "nearest").mkdir(parents=True)
+    (tmp_path / "figures" / "nearest" / "mine.png").write_bytes(b"mine")
+    told = []
+    with pytest.raises(ConfigError, match="--figures"):
+        memory.compare(SCENES, presets, out=tmp_path / "out", figures=tmp_path / "figures", on_progress=told.append)
+    assert not told and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_one_evaluation_tells_foreign_figures_before_the_work_too(memory, tmp_path, workers):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "mine.png").write_bytes(b"mine")
+    told = []
+    with pytest.raises(ConfigError, match="--figures"):
+        memory.evaluate(
+            SCENES, out=tmp_path / "out", figures=tmp_path / "figures", workers=workers, on_progress=told.append
+        )
+    assert not told and not (tmp_path / "out").exists()
+
+
 def test_a_preset_that_knows_no_seen_classes_stands_beside_one_that_does(memory, presets, tmp_path):
     from dataclasses import replace
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from retclip.data.images import make_folder
 from retclip.errors import ConfigError
-from retclip.own_files import claim_folder
+from retclip.own_files import claim_folder, require_own_folder
 from retclip.workflows.evaluation.evaluation_figures import Evaluation
 
 if TYPE_CHECKING:
@@ -26,6 +26,13 @@ def require_matplotlib() -> None:
         import matplotlib  # noqa: F401
     except ImportError as error:
         raise ConfigError("matplotlib, for figures", str(error), "pip install 'retclip[figures]'") from error
+
+
+def require_figures(folder: Path) -> None:
+    """Check that figures can be drawn, and may be written there: before the work, not after it. Raises ConfigError, and
+    DataError for a folder that cannot be read."""
+    require_matplotlib()
+    require_own_folder(folder, KIND, "--figures")
 
 
 def write_figures(folder: Path, evaluation: Evaluation) -> list[Path]:
