@@ -130,5 +130,7 @@ def _evaluator(session: Session, photos: CheckedSource, answers: Answers, decode
     if answers.oracles:
         todo = "leave --oracle or --predictions out"
         raise ConfigError("oracles of this program's own answers", "predictions from a file", todo)
-    predictions = PanopticPredictions(answers.predictions, photos.classes())
+    predictions = PanopticPredictions(
+        answers.predictions, photos.classes(), lambda: (record.external_id for record in photos.images())
+    )
     return StoredEvaluator(photos, predictions, seen, bootstrap, decoded)

@@ -105,12 +105,19 @@ def _entries(path: Path) -> list[ClassEntry]:
 
 
 class _Plain(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML without aliases: a few lines of them can stand for more names than any memory holds."""
+    """YAML without aliases, a few lines of which can stand for more names than any memory holds, and without a key
+    that comes twice, whose first value would be lost."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError(f"an alias, *{self.peek_event().anchor}; write out what it stands for")
         return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        mapping = super().construct_mapping(node, deep)
+        if len(mapping) < len(node.value):
+            raise yaml.YAMLError("a key twice in one mapping; remove one")
+        return mapping
 
 
 def _is_remark(line: str) -> bool:
@@ -186,10 +193,22 @@ def _from_table(rows: Sequence[tuple[int, Row]], name_at: int) -> list[ClassEntr
         if not terms:
             raise ValueError(f"no name in row {number}")
         is_thing = as_flag(cells[2]) if cells[2] else None
-        entries.append(
-            ClassEntry(terms[0], tuple(terms[1:]), is_thing, int(cells[3]) if cells[3].isdecimal() else None)
-        )
+        entries.append(ClassEntry(terms[0], tuple(terms[1:]), is_thing, _number(cells[3], number)))
     return entries
+
+
+def _number(cell: str, row: int) -> int | None:
+    """Return the number in a cell: "7" or, as spreadsheets write it, "7.0"; None for an empty one or another code.
+
+    Raises ValueError for a number that is none of a class: names would be counted from 0 in its place.
+    """
+    try:
+        number = float(cell)
+    except ValueError:  # "n01443537"
+        return None
+    if not (number >= 0 and number.is_integer()):
+        raise ValueError(f"the number {brief(cell)} in row {row}, not a whole one from 0 on")
+    return int(number)
 
 
 def _column(head: Row, usual: Sequence[str]) -> int | None:

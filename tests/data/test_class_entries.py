@@ -63,6 +63,13 @@ def test_numbers_before_names_are_kept_in_every_form(tmp_path):
     assert [one.number for one in entries(tmp_path, "id,name\nn01,sky\n", "b.csv")] == [None]
 
 
+def test_numbers_of_spreadsheets_are_those_numbers_and_others_are_refused(tmp_path):
+    assert [one.number for one in entries(tmp_path, "id,name\n1.0,sky\n2.0,grass\n", "a.csv")] == [1, 2]
+    for wrong in ("-1", "1.5", "inf", "nan"):
+        with pytest.raises(DataError, match="row 3, not a whole one"):
+            entries(tmp_path, f"id,name\n1,sky\n{wrong},grass\n", "a.csv")
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_what_windows_calls_unicode_text_is_read(tmp_path, encoding, end):
@@ -71,7 +78,9 @@ def test_what_windows_calls_unicode_text_is_read(tmp_path, encoding, end):
         assert [one.name for one in entries(tmp_path, end.join(lines), name, encoding)] == names
 
 
-@pytest.mark.parametrize("names", ["[yes, cat]", "[cat, ~]", "[1.5]", "[[cat]]", "{0: cat, '0': dog}", "{a: cat}"])
+@pytest.mark.parametrize(
+    "names", ["[yes, cat]", "[cat, ~]", "[1.5]", "[[cat]]", "{0: cat, '0': dog}", "{0: cat, 0: dog}", "{a: cat}"]
+)
 def test_a_yaml_of_what_is_no_name_is_refused(tmp_path, names):
     with pytest.raises(DataError, match=r"a\.yaml"):
         entries(tmp_path, f"names: {names}\n", "a.yaml")

@@ -228,3 +228,32 @@ def test_a_photo_without_an_annotation_is_counted(coco):
     coco.save()
     source = CocoPanoptic(CocoPanopticSettings(path=str(coco.root)))
     assert len(source) == 1 and source.passed_over().counts == {"photos without an annotation": 1}
+
+
+def test_an_id_of_two_segments_of_other_classes_is_void_and_of_one_class_stays(coco):
+    segments = coco.document["annotations"][0]["segments_info"]
+    coco.document["annotations"][0]["segments_info"] = [*segments, {**segments[0]}, {**segments[1], "category_id": 1}]
+    coco.document["annotations"][0]["segments_info"].append(dict(segments[1]))
+    coco.save()
+    source = CocoPanoptic(CocoPanopticSettings(path=str(coco.root)))
+    first = next(iter(source.images())).load()
+    assert [(one.class_name, one.area) for one in first.truth.segments] == [("cat", 12)]
+    assert not first.truth.label_map[:, 4:].any()
+    assert source.passed_over().counts == {"objects that cannot be read": 3}
+
+
+def test_a_map_of_two_photos_is_nobody_s(coco):
+    coco.document["annotations"][1]["file_name"] = coco.document["annotations"][0]["file_name"]
+    coco.save()
+    source = CocoPanoptic(CocoPanopticSettings(path=str(coco.root)))
+    assert list(source.images()) == [] and source.passed_over().counts["records that cannot be read"] == 1
+    assert "for several" in source.passed_over().bad[0].reason
+
+
+@pytest.mark.parametrize("value", [True, None])
+def test_yes_and_null_are_no_ids(coco, value):
+    coco.document["images"][0]["id"] = value
+    coco.document["annotations"][1]["segments_info"][0]["category_id"] = value
+    coco.save()
+    tally = CocoPanoptic(CocoPanopticSettings(path=str(coco.root))).passed_over()
+    assert [part.record.split(" of ")[0] for part in tally.bad if "is no id" in part.reason] == ["image 0", "segment 0"]

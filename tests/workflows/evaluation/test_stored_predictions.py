@@ -9,6 +9,7 @@ from PIL import Image
 
 import retclip
 from retclip.data.panoptic_writer import PanopticWriter
+from retclip.data.readers.coco.panoptic_predictions import PanopticPredictions
 from retclip.errors import DataError
 from retclip.plugin.contracts import SourceClass
 from retclip.types import PanopticSegmentation, SegmentInfo
@@ -184,3 +185,55 @@ def test_agrees_with_panopticapi_on_real_photos(shared_data, tmp_path):
     assert (found.pq_things, found.pq_stuff) == pytest.approx(
         (100 * wanted["Things"]["pq"], 100 * wanted["Stuff"]["pq"]), abs=1e-10
     )
+
+
+def two_photos(root, names, maps):
+    """A data set of two photos, or predictions for them. maps: one for each photo, None = the photo is left out."""
+    folder, records = root / "panoptic", {"images": [], "annotations": []}
+    for number, (name, label_map) in enumerate(zip(names, maps, strict=True)):
+        if label_map is None:
+            continue
+        photo, png = root / "images" / name, folder / f"{name}.png"
+        for path in (photo, png):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((*TRUTH.shape, 3), np.uint8)).save(photo)
+        Image.fromarray(np.stack([label_map, *[np.zeros_like(label_map)] * 2], -1).astype(np.uint8)).save(png)
+        segments = [{"id": 4, "category_id": 4}, {"id": 9, "category_id": 17}]
+        records["images"].append({"id": number, "file_name": name})
+        records["annotations"].append({"image_id": number, "file_name": f"{name}.png", "segments_info": segments})
+    categories = [{"id": one.native_id, "name": one.name, "isthing": int(one.is_thing)} for one in CLASSES]
+    (root / "panoptic.json").write_text(json.dumps({**records, "categories": categories}))
+    return root
+
+
+def test_a_prediction_of_another_folder_s_photo_stands_in_for_none(tmp_path):
+    names = ("A/x.jpg", "B/x.jpg")
+    data_set = two_photos(tmp_path / "set", names, (TRUTH, TRUTH))
+    other = two_photos(tmp_path / "other", names, (TRUTH, None))
+    found = evaluate(f"coco-panoptic:{data_set}", other / "panoptic.json")
+    assert found.images == 1 and [one.external_id for one in found.failures] == ["B/x.jpg"]
+
+
+def test_photos_that_differ_in_their_ending_have_predictions_of_their_own(tmp_path):
+    names = ("x.jpg", "x.png")
+    data_set = two_photos(tmp_path / "set", names, (TRUTH, TRUTH))
+    swapped = np.where(TRUTH == 4, 9, np.where(TRUTH == 9, 4, 0))
+    other = two_photos(tmp_path / "other", names, (TRUTH, swapped))
+    found = evaluate(f"coco-panoptic:{data_set}", other / "panoptic.json")
+    assert (found.images, found.failures) == (2, ())  # of each class one right; x.png's sky is called cat, its cat sky
+    assert found.pq == pytest.approx(100 * 1 / (1 + 0.5 + 0.5))
+
+
+def test_a_number_of_two_categories_is_refused(data_set, predictions):
+    with pytest.raises(DataError, match="4 twice"):
+        evaluate(data_set, changed(predictions, lambda d: d["categories"][1].update(id=4)))
+
+
+def test_a_class_is_found_by_its_name_before_another_s_synonym_and_by_no_shared_synonym(predictions):
+    lynx = SourceClass("lynx", True, synonyms=("cat", "feline"), native_id=18)
+    house_cat = SourceClass("cat", True, synonyms=("feline",), native_id=17)
+    read = PanopticPredictions(predictions, [CLASSES[0], house_cat, lynx], tuple).read("a.jpg")
+    assert [one.class_name for one in read.labelled.segments] == ["sky", "cat"]
+    changed(predictions, lambda d: d["categories"][1].update(name="feline"))
+    with pytest.raises(DataError, match="a synonym of 'cat' and 'lynx'"):
+        PanopticPredictions(predictions, [CLASSES[0], house_cat, lynx], tuple)

@@ -30,6 +30,7 @@ from retclip.data.photo_files import NamedPhotos
 from retclip.data.readers.coco.coco_panoptic import CocoPanopticSettings
 from retclip.data.readers.coco.coco_records import (
     NAME,
+    as_id,
     as_text,
     bad_record,
     check_size,
@@ -189,7 +190,7 @@ def objects_of(
     for number, record in enumerate(document["annotations"]):
         where = f"annotation {number} of {file}"
         try:
-            category, image = record["category_id"], record["image_id"]
+            category, image = as_id(record["category_id"]), as_id(record["image_id"])
             is_known = (category in categories, image in photos)
         except (KeyError, TypeError) as error:
             incomplete = bad_record(where, "image_id, category_id, segmentation", error)

@@ -28,6 +28,7 @@ from retclip.data.flags import as_flag, as_whole
 from retclip.data.images import file_digest, read_image, read_png
 from retclip.data.photo_files import NamedPhotos, inside_name, spelled
 from retclip.data.readers.coco.coco_records import (
+    as_id,
     as_text,
     bad_record,
     credit_of,
@@ -261,7 +262,7 @@ def read_annotations(
     tally: gets the unusable records and segments.
     """
     photos = photos_by_id(document["images"], file, tally)
-    annotations: dict[str, Annotation] = {}
+    annotations, maps = dict[str, Annotation](), dict[str, str | None]()
     for number, record in enumerate(document["annotations"]):
         where = f"annotation {number} of {file}"
         try:
@@ -270,13 +271,19 @@ def read_annotations(
             name = annotation.photo["file_name"]
             if name in annotations:
                 raise DataError(f"one annotation per photo in {where}", f"{name!r} twice", "remove one")
+            if png in maps:
+                annotations.pop(maps[png] or "", None)  # nobody can tell whose map it is
+                maps[png] = None
+                raise DataError(
+                    f"a map for each photo in {where}", f"{png!r} for several", "write each photo's own map"
+                )
         except (KeyError, TypeError) as error:
             incomplete = bad_record(where, "image_id, file_name and segments_info", error)
             tally.fault(BAD_RECORDS, where, str(file), incomplete)
         except DataError as error:
             tally.fault(BAD_RECORDS, where, str(file), error)
         else:
-            annotations[name] = annotation
+            annotations[name], maps[png] = annotation, name
     tally.skip(UNANNOTATED, max(0, len(photos) - len(annotations)))
     return list(annotations.values())
 
@@ -287,7 +294,7 @@ def _annotation(
 ) -> tuple[Mapping[str, Any], str, tuple[int, ...], frozenset[int]]:  # fmt: skip
     """Return photo, PNG's name, usable segments and ids of the others. Raises KeyError, TypeError and DataError."""
     key, png, segments = (
-        annotation["image_id"],
+        as_id(annotation["image_id"]),
         inside_name(as_text(annotation["file_name"]), where),
         annotation["segments_info"],
     )
@@ -301,10 +308,13 @@ def _annotation(
         record = f"segment {place} of {where}"
         try:
             number = as_whole(segment["id"])
+            repeated = number in dropped
             dropped.add(number)
-            if number <= 0 or number in good:
+            if number <= 0 or repeated:
+                if number in good and segments[good[number]]["category_id"] != segment["category_id"]:
+                    del good[number]  # nobody can tell whose pixels these are
                 raise DataError(f"different segment ids above 0 in {record}", f"{number}", "number them anew")
-            if segment["category_id"] not in categories:
+            if as_id(segment["category_id"]) not in categories:
                 got = f"category {brief(segment['category_id'])}"
                 raise DataError(f"a known category in {record}", got, "add it to `categories`")
             as_flag(segment.get("iscrowd") or 0)

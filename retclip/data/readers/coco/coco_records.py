@@ -76,9 +76,9 @@ def photos_by_id(
     for number, record in enumerate(images):
         where = f"image {number} of {file}"
         try:
-            name = inside_name(as_text(name_of(record)), where)
-            if record["id"] in photos:
-                raise DataError(f"different image ids in {where}", f"{brief(record['id'])} twice", "remove one")
+            name, key = inside_name(as_text(name_of(record)), where), as_id(record["id"])
+            if key in photos:
+                raise DataError(f"different image ids in {where}", f"{brief(key)} twice", "remove one")
             if name in names:
                 raise DataError(f"one image per photo in {where}", f"{name!r} twice", "join the two under one id")
         except (KeyError, TypeError) as error:
@@ -87,7 +87,7 @@ def photos_by_id(
             tally.fault(BAD_RECORDS, where, str(file), error)
         else:
             names.add(name)
-            photos[record["id"]] = PhotoRecord(name, images, number)
+            photos[key] = PhotoRecord(name, images, number)
     return photos
 
 
@@ -175,6 +175,14 @@ def as_text(value: Any) -> str:
     """Return the text itself. Raises TypeError for any other value, and for an empty text."""
     if not isinstance(value, str) or not value:
         raise TypeError(f"{brief(value)} is no text")
+    return value
+
+
+def as_id(value: Any) -> Any:
+    """Return an id by which records refer to each other. Raises TypeError for yes, no and null: Python takes yes for
+    1."""
+    if value is None or isinstance(value, bool):
+        raise TypeError(f"{brief(value)} is no id")
     return value
 
 

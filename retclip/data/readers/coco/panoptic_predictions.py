@@ -2,15 +2,17 @@
 
 `categories` and `images` may be missing, as in files for COCO's server: classes are then those of the annotation by
 their numbers, and a PNG belongs to the photo of its name. Where categories have names, names decide: a class of the
-annotation by its name or a synonym. A segment of any other class becomes void and is counted.
+annotation by its name or else a synonym. A segment of any other class becomes void and is counted. A photo's prediction
+is the one of its file name, else the only one of that name with another ending or in another folder, if it can be no
+other photo's.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import numpy as np
 
 from retclip.algorithms.label_runs import LabelRuns
 from retclip.algorithms.panoptic_matching import Labelled
-from retclip.data.photo_files import spelled
+from retclip.data.photo_files import composed, spelled
 from retclip.data.readers.coco.coco_panoptic import Annotation, read_annotations, read_panoptic_runs
 from retclip.data.readers.coco.raw_records import is_list, read_records
 from retclip.errors import DataError
@@ -46,12 +48,13 @@ class PanopticPredictions:
 
     file: the JSON; the PNGs lie in the folder of its name.
     classes: of the annotation.
+    photos: returns the file names of all photos of the source; asked once, where a photo has no prediction of its name.
     unmatched: names of predicted classes that the annotation does not have.
     digest: sha256 of the JSON.
     Raises DataError for a file that holds no predictions, or none of a class of the annotation.
     """
 
-    def __init__(self, file: Path, classes: Sequence[SourceClass]) -> None:
+    def __init__(self, file: Path, classes: Sequence[SourceClass], photos: Callable[[], Iterable[str]]) -> None:
         self.file, self.folder = file.absolute(), file.absolute().with_suffix("")
         document = _document(file)
         with file.open("rb") as stream:
@@ -64,11 +67,8 @@ class PanopticPredictions:
         self._tally = Tally()
         annotations = read_annotations(document, self.file, categories, self._tally)
         self._categories = categories
-        self._by_name = {_stem(annotation.photo["file_name"]): annotation for annotation in annotations}
-        short = Counter(Path(name).name for name in self._by_name)
-        self._by_short = {
-            Path(name).name: annotation for name, annotation in self._by_name.items() if short[Path(name).name] == 1
-        }
+        self._by_name = {composed(annotation.photo["file_name"]): annotation for annotation in annotations}
+        self._photos = photos
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -99,7 +99,36 @@ class PanopticPredictions:
         return StoredPrediction(Labelled(runs, kept), scored, tally.total)
 
     def _of(self, photo: str) -> Annotation | None:
-        return self._by_name.get(_stem(photo)) or self._by_short.get(Path(_stem(photo)).name)
+        name = composed(photo)
+        return self._by_name.get(name) or self._by_name.get(self._alike.get(name, ""))
+
+    @cached_property
+    def _alike(self) -> Mapping[str, str]:
+        return alike(map(composed, self._photos()), self._by_name)
+
+
+def alike(photos: Iterable[str], predicted: Iterable[str]) -> dict[str, str]:
+    """Return the predicted name of each photo that has none of its own name but one that differs in the ending or, if
+    none does, in the folders alone. Names that several photos or predictions could be meant by stand for none.
+
+    >>> alike(["a.jpg", "A/x.jpg", "B/x.jpg", "val/y.jpg"], ["a.png", "A/x.jpg", "y.png"])
+    {'a.jpg': 'a.png', 'val/y.jpg': 'y.png'}
+    """
+    named_by, found_by = set(photos), set(predicted)
+    pairs: dict[str, str] = {}
+    for part in (_short, _stem):  # the surer one last
+        named, found = _grouped(named_by, part), _grouped(found_by, part)
+        both = named.keys() & found.keys()
+        pairs |= {named[key][0]: found[key][0] for key in both if len(named[key]) == len(found[key]) == 1}
+    return pairs
+
+
+def _grouped(names: Iterable[str], part: Callable[[str], str]) -> dict[str, list[str]]:
+    """Return the names by what `part` leaves of each."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names):
+        groups.setdefault(part(name), []).append(name)
+    return groups
 
 
 def _document(file: Path) -> dict[str, Any]:
@@ -117,15 +146,17 @@ def _categories(document: Mapping[str, Any], file: Path, classes: Sequence[Sourc
     records = document.get("categories")
     if not records:
         return {source_class.native_id: source_class for source_class in classes}
-    entry_of = {name_key(term): entry for entry in classes for term in (*entry.synonyms, entry.name)}
     numbered = {entry.native_id: entry for entry in classes}
+    class_of = _named(classes, file)
     categories: dict[Any, SourceClass] = {}
     for record in records:
-        if not isinstance(record, dict) or not isinstance(record.get("id"), int):
+        number = record.get("id") if isinstance(record, dict) else None
+        if not isinstance(number, int) or isinstance(number, bool):
             raise DataError(f"categories with an id in {file}", brief(record), "export the predictions again")
+        if number in categories:
+            raise DataError(f"different category ids in {file}", f"{number} twice", "remove one")
         name = record.get("name")
-        by_number = numbered.get(record["id"], FOREIGN) if not isinstance(name, str) else FOREIGN
-        categories[record["id"]] = entry_of.get(name_key(name), FOREIGN) if isinstance(name, str) else by_number
+        categories[number] = class_of(name) if isinstance(name, str) else numbered.get(number, FOREIGN)
     if all(entry is FOREIGN for entry in categories.values()):
         wanted, got = (
             ", ".join(entry.name for entry in classes[:5]),
@@ -135,8 +166,33 @@ def _categories(document: Mapping[str, Any], file: Path, classes: Sequence[Sourc
     return categories
 
 
+def _named(classes: Sequence[SourceClass], file: Path) -> Callable[[str], SourceClass]:
+    """Return what finds the annotation's class of a name: the class of that name, else of that synonym.
+
+    It raises DataError for a synonym of several classes. file: for the error.
+    """
+    named = {name_key(entry.name): [entry] for entry in classes}
+    meant: dict[str, list[SourceClass]] = {}
+    for entry in classes:
+        for key in {name_key(term) for term in entry.synonyms}:
+            meant.setdefault(key, []).append(entry)
+
+    def class_of(name: str) -> SourceClass:
+        found = named.get(name_key(name)) or meant.get(name_key(name), [FOREIGN])
+        if len(found) > 1:
+            both = " and ".join(repr(entry.name) for entry in found[:2])
+            raise DataError(f"names of one class each in {file}", f"{name!r}, a synonym of {both}", "write which one")
+        return found[0]
+
+    return class_of
+
+
 def _stem(name: str) -> str:
     return Path(name).with_suffix("").as_posix()
+
+
+def _short(name: str) -> str:
+    return Path(_stem(name)).name
 
 
 def _score(value: Any, default: float) -> float:
