@@ -7,11 +7,27 @@ fast as of columns that lie side by side.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 BLOCK = 16  # columns per maximum
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What may be among the k best of its row.
+
+    rows, columns: (m,) int64.
+    scores: (m,) float32.
+    likely: (m,) bool, at least k of each row: those that reach its k-th largest maximum.
+    """
+
+    rows: Tensor
+    columns: Tensor
+    scores: Tensor
+    likely: Tensor
 
 
 def in_blocks(scores: Tensor, block: int) -> Tensor:
@@ -20,9 +36,8 @@ def in_blocks(scores: Tensor, block: int) -> Tensor:
     return scores[:, : blocks * block].view(len(scores), block, blocks)
 
 
-def above_kth(scores: Tensor, k: int, error: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-    """Find rows and columns (m,) of the scores that may be among the k best of their row, each known up to an error.
-    Scores of -inf are none.
+def above_kth(scores: Tensor, k: int, error: Callable[[Tensor], Tensor]) -> Candidates:
+    """Find the scores that may be among the k best of their row, each known up to an error. Scores of -inf are none.
 
     scores: (q, w).
     k: at most w.
@@ -30,24 +45,31 @@ def above_kth(scores: Tensor, k: int, error: Callable[[Tensor], Tensor]) -> tupl
     """
     if not k or not len(scores):
         nothing = torch.zeros(0, dtype=torch.int64, device=scores.device)
-        return nothing, nothing
+        return Candidates(nothing, nothing, nothing.float(), nothing.bool())
     grouped, width = in_blocks(scores, BLOCK), scores.shape[1] // BLOCK
     if width < k:
-        limits = _limits(scores.float(), k, error)  # (q,)
-        return _reaching(scores, limits)
+        kth = _kth(scores.float(), k)  # (q,)
+        rows, columns = _reaching(scores, kth - 2 * error(kth))
+        return _candidates(scores, rows, columns, kth)
     maxima = grouped.amax(dim=1).float()  # (q, b)
-    limits = _limits(maxima, k, error)  # of k different columns, so not above the k-th best of all
+    kth = _kth(maxima, k)  # (q,), of k different columns, so not above the k-th best of all
+    limits = kth - 2 * error(kth)  # (q,)
     rows, blocks = _reaching(maxima, limits)
     pairs, places = _reaching(grouped[rows, :, blocks], limits[rows])
     rest_rows, rest = _reaching(scores[:, width * BLOCK :], limits)
-    columns = places * width + blocks[pairs]
-    return torch.cat([rows[pairs], rest_rows]), torch.cat([columns, rest + width * BLOCK])
+    columns = torch.cat([places * width + blocks[pairs], rest + width * BLOCK])
+    return _candidates(scores, torch.cat([rows[pairs], rest_rows]), columns, kth)
 
 
-def _limits(scores: Tensor, k: int, error: Callable[[Tensor], Tensor]) -> Tensor:
-    """Compute the least score (q,) that may be the k-th best of scores (q, w) float32."""
-    kth = scores.amax(dim=1) if k == 1 else scores.topk(k, dim=1).values[:, -1]
-    return kth - 2 * error(kth)
+def _candidates(scores: Tensor, rows: Tensor, columns: Tensor, kth: Tensor) -> Candidates:
+    """Make the candidates at those places of the scores (q, w). kth: (q,)."""
+    values = scores[rows, columns].float()  # (m,)
+    return Candidates(rows, columns, values, values >= kth[rows])
+
+
+def _kth(scores: Tensor, k: int) -> Tensor:
+    """Find the k-th largest (q,) of scores (q, w) float32."""
+    return scores.amax(dim=1) if k == 1 else scores.topk(k, dim=1).values[:, -1]
 
 
 def _reaching(scores: Tensor, limits: Tensor) -> tuple[Tensor, Tensor]:

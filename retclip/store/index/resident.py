@@ -181,10 +181,8 @@ class ResidentIndex:
 def _hits(near: NearRows, width: int) -> Hits:
     """Turn the nearest rows into hits, `width` places for each query."""
     hits, some = empty_hits(len(near.classes), width), near.classes[:, :width] >= 0
-    places, count = np.nonzero(some), some.shape[1]
-    packed = near.ids[:, :width][places].astype(">u8").view("V16").ravel().tolist()
-    points = {number: UUID(bytes=number) for number in set(packed)}  # the same ones are near many queries
-    hits.ids[:, :count][places] = [points[number] for number in packed]
+    count = some.shape[1]
+    hits.ids[:, :count] = np.where(some, near.points[:, :width], np.array(None))
     hits.classes[:, :count] = np.where(some, near.classes[:, :width], -1)
     distances = np.clip(np.float32(1) - near.similarities[:, :width], 0.0, 2.0)
     hits.distances[:, :count] = np.where(some, distances, np.inf)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 import numpy as np
 import torch
@@ -31,11 +32,13 @@ class NearRows:
     similarities: (q, m) float32, -inf for none.
     ids: (q, m, 2) uint64, the halves of each id.
     classes: (q, m) int64, -1 for none.
+    points: (q, m) object, the id as UUID; anything for none.
     """
 
     similarities: NDArray[np.float32]
     ids: NDArray[np.uint64]
     classes: NDArray[np.int64]
+    points: NDArray[np.object_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +58,15 @@ class SortedRows:
     ranks: Tensor
     coarse: Coarse | None
     starts: Mapping[int, slice] = field(init=False)  # the rows of each class
+    _points: NDArray[np.object_] = field(init=False)  # (n,) the UUID of each row that was ever found
+    _is_made: NDArray[np.bool_] = field(init=False)  # (n,) whether it was
 
     def __post_init__(self) -> None:
         classes, first = np.unique(self.payload[:, CLASS], return_index=True)
         bounds = [*first.tolist(), len(self.payload)]
         object.__setattr__(self, "starts", dict(zip(classes.tolist(), map(slice, bounds, bounds[1:]), strict=True)))
+        object.__setattr__(self, "_points", np.zeros(len(self.ids), dtype=object))
+        object.__setattr__(self, "_is_made", np.zeros(len(self.ids), dtype=bool))
 
     @classmethod
     def of(cls, ids: NDArray[np.uint64], payload: NDArray[np.int64], vectors: Tensor) -> SortedRows:
@@ -115,14 +122,21 @@ class SortedRows:
 
     def _rows(self, similarities: NDArray[np.float32], columns: NDArray[np.int64]) -> NearRows:
         classes = np.where(columns >= 0, self.payload[columns, CLASS], -1)
-        return NearRows(similarities, self.ids[columns], classes)
+        return NearRows(similarities, self.ids[columns], classes, self.points(columns))
+
+    def points(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
+        """Return the ids of rows, of any shape. An object a row is made once: the same ones are near many queries."""
+        missing = np.unique(rows[~self._is_made[rows]])
+        self._points[missing] = [UUID(int=high << 64 | low) for high, low in self.ids[missing].tolist()]
+        self._is_made[missing] = True
+        return self._points[rows]
 
 
 def merged(parts: Sequence[NearRows], k: int) -> NearRows:
     """Merge the nearest of several sets of rows to the k nearest of all; of equal ones the smaller id first."""
     if len(parts) == 1:
         return parts[0]
-    names = ("similarities", "ids", "classes")
+    names = ("similarities", "ids", "classes", "points")
     return _first(NearRows(*(np.concatenate([getattr(part, name) for part in parts], axis=1) for name in names)), k)
 
 
@@ -137,7 +151,7 @@ def merged_per_class(parts: Sequence[NearRows], k: int) -> NearRows:
         by = np.argsort(classes, kind="stable")
         place[row, by] = np.arange(width) - np.searchsorted(classes[by], classes[by])
     similarities = np.where(place < k, every.similarities, np.float32(-np.inf))
-    return _first(NearRows(similarities, every.ids, np.where(place < k, every.classes, -1)), width)
+    return _first(NearRows(similarities, every.ids, np.where(place < k, every.classes, -1), every.points), width)
 
 
 def _first(near: NearRows, k: int) -> NearRows:
@@ -148,6 +162,7 @@ def _first(near: NearRows, k: int) -> NearRows:
         np.take_along_axis(near.similarities, by, axis=1),
         np.take_along_axis(near.ids, by[..., None], axis=1),
         np.take_along_axis(near.classes, by, axis=1),
+        np.take_along_axis(near.points, by, axis=1),
     )
 
 
@@ -166,6 +181,6 @@ def coarse_of(vectors: Tensor) -> Coarse | None:
 
 
 def _none(queries: int) -> NearRows:
-    return NearRows(
-        np.zeros((queries, 0), np.float32), np.zeros((queries, 0, 2), np.uint64), np.zeros((queries, 0), np.int64)
-    )
+    shape = queries, 0
+    ids, points = np.zeros((*shape, 2), np.uint64), np.zeros(shape, object)
+    return NearRows(np.zeros(shape, np.float32), ids, np.zeros(shape, np.int64), points)

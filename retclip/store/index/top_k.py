@@ -89,8 +89,8 @@ def _all_candidates(
     scores = product(query, keys)  # (1, n)
     if allowed is not None:
         scores = scores.masked_fill(~allowed, -torch.inf)
-    rows, columns = above_kth(scores, k, lambda _: fine_error(query))
-    return rows + row, columns
+    found = above_kth(scores, k, lambda _: fine_error(query))
+    return found.rows + row, found.columns
 
 
 def _top_k(queries: Tensor, keys: Tensor, k: int, allowed: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,9 @@
 
 Keys sorted by class have a slice for each class. A slice's scores are searched while they are still in the processor's
 cache, so all classes cost hardly more than the product of all keys.
+
+What costs beside it is to score candidates exactly: so first those that are likely to be among the k best, and of the
+others only what is still within the error of the k-th best of those, which is then known exactly: e below it, not 2e.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 import torch
 from torch import Tensor
 
-from retclip.store.index.block_maxima import above_kth
+from retclip.store.index.block_maxima import Candidates, above_kth
 from retclip.store.index.coarse_keys import Coarse, coarse_error, distances
 from retclip.store.index.exact_products import best, fine_error, product, rescored
 
@@ -43,15 +46,16 @@ def exact_top_k_per_slice(
     if allowed is not None:
         hidden = torch.zeros(len(keys), device=keys.device).masked_fill(~allowed, -torch.inf)
     search = _Search(queries, keys, k, coarse, hidden)
-    none = torch.zeros(0, dtype=torch.int64, device=keys.device)
-    cells, columns = [none], [none]
-    for batch in _batches(slices):
-        part_cells, part_columns = search.candidates(slices, batch)
-        cells.append(part_cells)
-        columns.append(part_columns)
-    cell, column = torch.cat(cells), torch.cat(columns)
-    values = rescored(queries, keys, cell // max(1, len(slices)), column)
-    top, where = best(cell, column, values, order, k, len(queries) * len(slices))
+    cell, column, rough, likely = search.candidates(slices)
+    groups, values = max(1, len(slices)), torch.full_like(rough, -torch.inf)  # (m,)
+    values[likely] = rescored(queries, keys, cell[likely] // groups, column[likely])
+    cells = len(queries) * len(slices)
+    kth = best(cell[likely], column[likely], values[likely], order, k, cells)[0][:, -1]  # (q * g,)
+    limits = kth - search.error(kth.view(len(queries), len(slices)).T).T.flatten()  # (q * g,)
+    rest = ~likely & (rough >= limits[cell])  # (m,)
+    values[rest] = rescored(queries, keys, cell[rest] // groups, column[rest])
+    known = likely | rest  # (m,)
+    top, where = best(cell[known], column[known], values[known], order, k, cells)
     return top.view(len(queries), len(slices), k), where.view(len(queries), len(slices), k)
 
 
@@ -65,35 +69,49 @@ class _Search:
             self.rounded = queries.bfloat16(), coarse.keys
             self.rounding = distances(queries, self.rounded[0])  # (q,)
 
-    def candidates(self, slices: Sequence[slice], batch: range) -> tuple[Tensor, Tensor]:
-        """Collect cells, query * g + slice, and columns (m,) of all that may be among the k best of a query in one of
-        some neighbouring slices."""
-        if (coarse := self.coarse) is not None:
+    def error(self, scores: Tensor) -> Tensor:
+        """Bound how far a candidate's score near those, (..., q), may be from the truth, whichever product found it."""
+        if self.coarse is None:
+            return self.fine.expand_as(scores)
+        return torch.maximum(self._coarse_error(scores), self.fine)
 
-            def error(kth: Tensor) -> Tensor:
-                return coarse_error(kth, self.rounding, coarse.rounding, coarse.keys.shape[1])
+    def candidates(self, slices: Sequence[slice]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Collect all that may be among the k best of a query in a slice: cells, query * g + slice, and columns (m,),
+        rough scores, and whether they are likely to be."""
+        none = torch.zeros(0, dtype=torch.int64, device=self.fine.device)
+        cells, columns, scores, likely = [none], [none], [none.float()], [none.bool()]
+        for batch in _batches(slices):
+            for number, found in zip(batch, self._of_batch(slices, batch), strict=True):
+                cells.append(found.rows * len(slices) + number)
+                columns.append(found.columns + slices[number].start)
+                scores.append(found.scores)
+                likely.append(found.likely)
+        return torch.cat(cells), torch.cat(columns), torch.cat(scores), torch.cat(likely)
 
-            cells, columns = self._above(slices, batch, *self.rounded, error)
-            if len(cells) <= CROWDED * self.k * len(batch) * len(self.fine):
-                return cells, columns
+    def _of_batch(self, slices: Sequence[slice], batch: range) -> list[Candidates]:
+        """Collect the candidates in each of some neighbouring slices; columns from its start."""
+        if self.coarse is not None:
+            found = self._above(slices, batch, *self.rounded, self._coarse_error)
+            if sum(len(each.rows) for each in found) <= CROWDED * self.k * len(batch) * len(self.fine):
+                return found
         return self._above(slices, batch, *self.exact, lambda _: self.fine)
 
     def _above(
         self, slices: Sequence[slice], batch: range, queries: Tensor, keys: Tensor, error: Callable[[Tensor], Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """See `candidates`; error: of the scores, see `above_kth`."""
-        span, cells, columns = slice(slices[batch[0]].start, slices[batch[-1]].stop), list[Tensor](), list[Tensor]()
+    ) -> list[Candidates]:
+        """See `_of_batch`; error: of the scores, see `above_kth`."""
+        span = slice(slices[batch[0]].start, slices[batch[-1]].stop)
         scores = product(queries, keys[span])  # (q, w)
         if self.hidden is not None:
             scores += self.hidden[span].to(scores.dtype)
-        for number in batch:
-            start, stop = slices[number].start, slices[number].stop
-            rows, places = above_kth(
-                scores[:, start - span.start : stop - span.start], min(self.k, stop - start), error
-            )
-            cells.append(rows * len(slices) + number)
-            columns.append(places + start)
-        return torch.cat(cells), torch.cat(columns)
+        parts = (slice(slices[number].start - span.start, slices[number].stop - span.start) for number in batch)
+        return [above_kth(scores[:, part], min(self.k, part.stop - part.start), error) for part in parts]
+
+    def _coarse_error(self, scores: Tensor) -> Tensor:
+        """Bound how far coarse scores near those, (..., q), may be from the true ones."""
+        if self.coarse is None:
+            raise ValueError("no rounded keys")  # the caller knows
+        return coarse_error(scores, self.rounding, self.coarse.rounding, self.coarse.keys.shape[1])
 
 
 def _batches(slices: Sequence[slice]) -> Iterator[range]:

@@ -161,3 +161,14 @@ def test_what_is_written_after_the_rows_were_sorted_is_found_and_what_went_is_no
         held, wanted = index.vectors(old.ids), once.vectors(old.ids)
         assert held.keys() == wanted.keys() and all((held[one] == wanted[one]).all() for one in held)
         index.sort()
+
+
+def test_an_id_is_made_once_and_is_the_one_that_was_written() -> None:
+    points = world(60, 7, 60)
+    index = ResidentIndex(DIM, "cpu")
+    index.upsert(points)
+    index.sort()
+    asked = torch.from_numpy(points.vectors[:4])
+    first, again = index.search(asked, 3), index.search(asked, 5)
+    assert {point for point in again.ids.ravel() if point is not None} <= set(points.ids)
+    assert all(one is other for one, other in zip(first.ids.ravel(), again.ids[:, :3].ravel(), strict=True))

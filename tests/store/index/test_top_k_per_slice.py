@@ -58,3 +58,25 @@ def test_each_slice_for_itself_by_one_product(coarse: bool, monkeypatch: pytest.
 def test_no_slice_at_all() -> None:
     values, columns = exact_top_k_per_slice(torch.eye(3), torch.eye(3), 2, [])
     assert values.shape == columns.shape == (3, 0, 2)
+
+
+def test_only_what_may_still_be_among_the_best_is_scored_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounded keys leave candidates within 2e of the k-th best; once that is known exactly, those within e of it."""
+    generator = torch.Generator().manual_seed(3)
+    keys = torch.nn.functional.normalize(torch.randn(4000, 64, generator=generator))
+    queries = torch.nn.functional.normalize(torch.randn(8, 64, generator=generator))
+    scored, exactly = [], top_k_per_slice.rescored
+    found, candidates = [], top_k_per_slice._Search.candidates
+
+    def counted(queries, keys, rows, columns):
+        scored.append(len(rows))
+        return exactly(queries, keys, rows, columns)
+
+    monkeypatch.setattr(top_k_per_slice, "rescored", counted)
+    collect = lambda *asked: found.append(candidates(*asked)) or found[-1]  # noqa: E731
+    monkeypatch.setattr(top_k_per_slice._Search, "candidates", collect)
+    slices = [slice(0, 1500), slice(1500, 4000)]
+    exact_top_k_per_slice(queries, keys, 5, slices, Coarse.of(keys))
+    likely, rest = scored
+    assert likely >= 8 * 2 * 5  # k of each query in each slice
+    assert likely + rest < len(found[0][0])
