@@ -35,6 +35,15 @@ def let_threads_rest() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def give_photos_back() -> None:
+    """Have Pillow take the memory of a photo in blocks of 64 MiB, so that it goes back to the system with the photo.
+
+    Smaller blocks than 32 MiB are kept by glibc for the thread that decodes, 200 MB after one of 50 megapixels. Pillow
+    reads this when it is loaded. Whoever set PILLOW_BLOCK_SIZE is heard.
+    """
+    os.environ.setdefault("PILLOW_BLOCK_SIZE", "64m")
+
+
 def password_of_postgresql() -> bool:
     """Whether the environment holds a password that PostgreSQL's client gives to whatever server it talks to."""
     return bool(os.environ.get("PGPASSWORD"))

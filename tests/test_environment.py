@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from retclip.environment import check_variables, let_threads_rest, variable
+from retclip.environment import check_variables, give_photos_back, let_threads_rest, variable
 from retclip.errors import ConfigError
 
 TABLES = {"preset": (), "retrieval": ("k", "per_class"), "store": ("index",), "plugin": ()}
@@ -69,13 +69,22 @@ def test_numpy_takes_one_thread_and_whoever_chose_how_torchs_wait_is_heard(monke
     assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
+def test_whoever_chose_pillows_blocks_is_heard(monkeypatch):
+    monkeypatch.delenv("PILLOW_BLOCK_SIZE", raising=False)
+    give_photos_back()
+    assert os.environ["PILLOW_BLOCK_SIZE"] == "64m"
+    monkeypatch.setenv("PILLOW_BLOCK_SIZE", "1m")
+    give_photos_back()
+    assert os.environ["PILLOW_BLOCK_SIZE"] == "1m"
+
+
 def test_the_program_says_so_before_numpy_or_torch_is_loaded():
     """After that nobody reads it."""
     code = (
-        "import sys, os, retclip.cli; assert not {'numpy', 'torch'} & {*sys.modules}\n"
+        "import sys, os, retclip.cli; assert not {'numpy', 'torch', 'PIL'} & {*sys.modules}\n"
         "sys.argv = ['retclip', '--help']\n"
         "try: retclip.cli.main()\n"
-        "except SystemExit: print(os.environ['OPENBLAS_NUM_THREADS'], file=sys.stderr)"
+        "except SystemExit: print(os.environ['OPENBLAS_NUM_THREADS'], os.environ['PILLOW_BLOCK_SIZE'], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stderr.split()[-1:] == ["1"], done.stderr
+    assert done.stderr.split()[-2:] == ["1", "64m"], done.stderr

@@ -37,15 +37,17 @@ def map_bands(masks: MaskMap, size: tuple[int, int]) -> Iterator[tuple[Int64[Ten
     Worked example: two cells side by side, of the masks 0 and 1, on four pixels: the first has mask 0 with 1, the
     second 0 with 0.75 and 1 with 0.25, the third 0 with 0.25 and 1 with 0.75, the last 1 with 1.
     """
+    rows_together = max(1, BAND // size[1])
     if tuple(masks.owners.shape) == tuple(size):
-        yield masks.owners[None], torch.ones(1, *size, device=masks.owners.device)
+        for owners in masks.owners.split(rows_together):
+            yield owners[None], torch.ones(1, *owners.shape, device=owners.device)
         return
     (above, below, down), (left, right, across) = (
         nearest_cells(*sides) for sides in zip(masks.owners.shape, size, strict=True)
     )
     x1 = across.to(masks.owners.device)  # (W,)
     x0 = 1 - x1
-    for rows in torch.arange(size[0]).split(max(1, BAND // size[1])):
+    for rows in torch.arange(size[0]).split(rows_together):
         upper, lower = masks.owners[above[rows]], masks.owners[below[rows]]  # (h, x) each
         owners = torch.stack([upper[:, left], upper[:, right], lower[:, left], lower[:, right]])  # (4, h, W)
         y1 = down[rows].to(x1)[:, None]  # (h, 1)

@@ -11,6 +11,7 @@ The mask of each pixel is returned too: a stuff segment may consist of hundreds 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -25,6 +26,8 @@ from retclip.types import MaskLogits, MaskMap, SegmentInfo
 
 PRESENT = 0.5  # the probability from which FC-CLIP counts a pixel to a mask's original area
 SLACK = 1e-5  # by how much rounding may lift a mask above its bounds
+# Rows and columns of a part of the photo, of its pixels (h, w) the candidate, and that mask's probability there.
+Piece = tuple[slice, slice, Int64[Tensor, "h w"], Float[Tensor, "h w"]]
 
 
 @dataclass(frozen=True)
@@ -71,19 +74,13 @@ def panoptic_merge(
     if not len(candidates):
         zeros = torch.zeros(size, dtype=torch.int32, device=device)  # (H, W)
         return zeros, zeros - 1, []
-    owner, probability, present = (  # (H, W), (H, W), (m,)
-        _owners_of_map(masks, best, candidates, size)
-        if isinstance(masks, MaskMap)
-        else _owners(masks, best, candidates, size)
-    )
-    inside = probability >= thresholds.mask_threshold  # (H, W)
-    won, areas = (torch.bincount(owner[where], minlength=len(candidates)) for where in (owner >= 0, inside))  # (m,)
+    owner, won, areas, present = _owners(masks, best, candidates, size, thresholds.mask_threshold)
     valid = survives(areas, won, present, thresholds)  # (m,)
     segments, ids = _segments(candidates[valid].tolist(), areas[valid].tolist(), best, labels, is_thing)
-    segment_of = torch.zeros(len(candidates), dtype=torch.int32, device=device)  # (m,) segment id, 0 = dropped
-    segment_of[valid] = torch.tensor(ids, dtype=torch.int32, device=device)
-    label_map = torch.where(inside, segment_of[owner], 0).to(torch.int32)  # (H, W)
-    return label_map, torch.where(label_map > 0, candidates[owner], -1).to(torch.int32), segments
+    segment_of, mask_of = owner.new_zeros(len(valid) + 1), owner.new_full((len(valid) + 1,), NOBODY)  # the last: void
+    segment_of[:-1][valid], mask_of[:-1][valid] = owner.new_tensor(ids), candidates[valid].to(owner)
+    label_map, mask_map = (table.index_select(0, owner.view(-1)).view(size) for table in (segment_of, mask_of))
+    return label_map, mask_map, segments
 
 
 def against_rest(
@@ -130,37 +127,57 @@ def survives(
 
 
 def _owners(
+    masks: Float[Tensor, "n y x"] | MaskMap | MaskLogits,
+    best: Float[Tensor, "n"],
+    candidates: Int64[Tensor, "m"],
+    size: tuple[int, int],
+    mask_threshold: float,
+) -> tuple[Int32[Tensor, "H W"], Int64[Tensor, "m"], Int64[Tensor, "m"], Int64[Tensor, "m"]]:
+    """Return per pixel its candidate, and per candidate the pixels won, those of its segment, and its original area.
+
+    A pixel's candidate is the one with the highest score * probability, the first of equals, as a position in
+    `candidates`; m where its probability is below `mask_threshold`. The original area counts the pixels whose
+    probability reaches PRESENT. The pixels are counted piece by piece, so that the only map is one of 4 bytes a pixel.
+    """
+    count, present = len(candidates), torch.zeros_like(candidates)
+    owner = torch.empty(size, dtype=torch.int32, device=candidates.device)  # (H, W)
+    counts = candidates.new_zeros(2 * count)  # of each candidate the pixels below the threshold, then those from it on
+    given = best, candidates, size, present
+    pieces = _pieces_of_map(masks, *given) if isinstance(masks, MaskMap) else _pieces(masks, *given)
+    for rows, columns, place, probability in pieces:
+        inside = probability >= mask_threshold  # (h, w)
+        owner[rows, columns] = torch.where(inside, place, count)
+        counts += torch.bincount((2 * place + inside).flatten(), minlength=2 * count)
+    outside, areas = counts.view(count, 2).unbind(dim=1)  # (m,), (m,)
+    return owner, outside + areas, areas, present
+
+
+def _pieces(
     masks: Float[Tensor, "n y x"] | MaskLogits,
     best: Float[Tensor, "n"],
     candidates: Int64[Tensor, "m"],
     size: tuple[int, int],
-) -> tuple[Int64[Tensor, "H W"], Float[Tensor, "H W"], Int64[Tensor, "m"]]:
-    """Return per pixel its candidate and that mask's probability there, and per candidate its original area.
-
-    A pixel's candidate is the one with the highest score * probability, the first of equals, as a position in
-    `candidates`. The original area counts the pixels whose probability reaches PRESENT.
-    """
-    owner = torch.zeros(size, dtype=torch.int64, device=candidates.device)  # (H, W)
-    probability = torch.zeros(size, dtype=torch.float32, device=candidates.device)  # (H, W)
-    present, score = torch.zeros_like(candidates), best[candidates].float()  # (m,), (m,)
+    present: Int64[Tensor, "m"],
+) -> Iterator[Piece]:
+    """Yield each tile's candidates and their probabilities; the original areas are added to `present`."""
+    score = best[candidates].float()  # (m,)
     for tile in mask_tiles(masks, size):
-        area = (tile.rows.stop - tile.rows.start) * (tile.columns.stop - tile.columns.start)
+        shape = tile.rows.stop - tile.rows.start, tile.columns.stop - tile.columns.start
         least, most = (bound[candidates] for bound in tile.bounds())  # (m,), (m,)
         may_win = (most > 0) & (score * most >= (score * least).max() * (1 - SLACK))  # (m,)
         unclear = (least < PRESENT + SLACK) & (
             most > PRESENT - SLACK
         )  # (m,) whether all of the tile is present, or none
-        present += area * (least >= PRESENT + SLACK)
+        present += shape[0] * shape[1] * (least >= PRESENT + SLACK)
         places = (may_win | unclear).nonzero()[:, 0]  # (b,)
         if not len(places):
+            yield tile.rows, tile.columns, candidates.new_zeros(shape), score.new_zeros(shape)
             continue
         probabilities = tile.probabilities(candidates[places])  # (b, h, w)
         counted = unclear[places]  # (b,)
         present[places[counted]] += probabilities[counted].ge_(PRESENT).sum(dim=(1, 2)).long()
         place, likely = _winners(score[places, None, None] * probabilities, probabilities)  # (h, w), (h, w)
-        owner[tile.rows, tile.columns] = torch.where(likely > 0, places[place], 0)
-        probability[tile.rows, tile.columns] = likely
-    return owner, probability, present
+        yield tile.rows, tile.columns, torch.where(likely > 0, places[place], 0), likely
 
 
 def _winners(
@@ -175,13 +192,17 @@ def _winners(
     return place, probabilities.gather(0, place[None])[0]
 
 
-def _owners_of_map(
-    masks: MaskMap, best: Float[Tensor, "n"], candidates: Int64[Tensor, "m"], size: tuple[int, int]
-) -> tuple[Int64[Tensor, "H W"], Float[Tensor, "H W"], Int64[Tensor, "m"]]:
-    """Return what `_owners` does: at a pixel all masks but the few around it have a probability of 0."""
+def _pieces_of_map(
+    masks: MaskMap,
+    best: Float[Tensor, "n"],
+    candidates: Int64[Tensor, "m"],
+    size: tuple[int, int],
+    present: Int64[Tensor, "m"],
+) -> Iterator[Piece]:
+    """Yield what `_pieces` does of bands: at a pixel all masks but the few around it have a probability of 0."""
     position = candidates.new_full((masks.count + 1,), NOBODY)  # (n + 1,) of each mask, the last of no mask
     position[candidates] = torch.arange(len(candidates), device=candidates.device)
-    bands, present = [], torch.zeros_like(candidates)
+    start = 0
     for around, shares in map_bands(masks, size):  # (k, h, W), (k, h, W)
         owner, probability = torch.zeros_like(around[0]), torch.zeros_like(shares[0])  # (h, W): the first, with nothing
         highest = torch.zeros_like(probability)
@@ -191,9 +212,8 @@ def _owners_of_map(
             owner, highest = torch.where(wins, place, owner), torch.where(wins, value, highest)
             probability = torch.where(wins, share, probability)
             present += torch.bincount(place[(place >= 0) & (share >= PRESENT)], minlength=len(candidates))
-        bands.append((owner, probability))
-    owner, probability = (torch.cat(parts) for parts in zip(*bands, strict=True))
-    return owner, probability, present
+        rows = slice(start, start := start + len(owner))
+        yield rows, slice(0, size[1]), owner, probability
 
 
 def _segments(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from retclip.algorithms.pixel_counts import row_bands
 from retclip.types import SegmentInfo
 
 
@@ -42,14 +43,28 @@ def join_touching_pieces(
 def _groups(label_map: NDArray[np.int32], segments: Sequence[SegmentInfo]) -> list[int]:
     """Return for each segment the position of the first one that it is connected with, which may be itself."""
     classes = np.array([-1, *(segment.class_index if segment.is_thing else -1 for segment in segments)])
-    borders = [(label_map[:, :-1], label_map[:, 1:]), (label_map[:-1], label_map[1:])]  # right of, below
-    left, right = (np.concatenate([pair[side].ravel() for pair in borders]) for side in (0, 1))
-    same = (left != right) & (classes[left] == classes[right]) & (classes[left] >= 0)
-    ends, count = (left[same] - 1, right[same] - 1), len(segments)
-    touching = coo_array((np.ones(len(ends[0]), dtype=bool), ends), shape=(count, count))
+    count = len(segments)
+    pairs = np.concatenate([_touching(label_map, classes, rows) for rows in row_bands(label_map.shape)])  # (p,)
+    ends = np.divmod(pairs, max(1, count))
+    touching = coo_array((np.ones(len(pairs), dtype=bool), ends), shape=(count, count))
     _, group = connected_components(touching, directed=False)  # (m,)
     _, first, inverse = np.unique(group, return_index=True, return_inverse=True)
     return list(first[inverse].tolist())
+
+
+def _touching(label_map: NDArray[np.int32], classes: NDArray[np.int64], rows: slice) -> NDArray[np.int64]:
+    """Return the pairs of segments of one thing class that touch within some rows or across their lower edge, as one
+    number each: the first's position times the number of segments, plus the second's.
+
+    classes: by id, -1 = no thing.
+    """
+    here = label_map[rows.start : rows.stop + 1]
+    borders = [(here[:, :-1], here[:, 1:]), (here[:-1], here[1:])]  # right of, below
+    left, right = (np.concatenate([pair[side].ravel() for pair in borders]) for side in (0, 1))
+    differing = left != right
+    left, right = left[differing].astype(np.int64), right[differing]
+    same = (classes[left] == classes[right]) & (classes[left] >= 0)
+    return np.unique((left[same] - 1) * (len(classes) - 1) + right[same] - 1)
 
 
 def _joined(pieces: Sequence[SegmentInfo], new_id: int) -> SegmentInfo:

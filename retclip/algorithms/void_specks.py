@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from retclip.algorithms.pixel_counts import label_counts
+
 
 def close_void_specks(
     label_map: NDArray[np.int32], mask_map: NDArray[np.int32], largest: int
@@ -28,22 +30,29 @@ def close_void_specks(
     void = label_map == 0  # (H, W)
     if largest <= 0 or not void.any() or void.all():
         return label_map, mask_map
-    components, _ = ndimage.label(void)  # (H, W), 0 = labelled
-    small = np.bincount(components.ravel()) <= largest  # (components + 1,)
+    components, count = ndimage.label(void)  # (H, W), 0 = labelled
+    small = label_counts(components, count + 1) <= largest  # (components + 1,)
     small[0] = False
-    specks = small[components]  # (H, W)
-    if not specks.any():
+    pending = np.flatnonzero(small[components])  # (m,) in the flat maps
+    del components, void
+    if not len(pending):
         return label_map, mask_map
-    labels, masks = np.pad(label_map, 1), np.pad(mask_map, 1, constant_values=-1)  # (H + 2, W + 2), a border of void
-    steps = (-labels.shape[1], -1, 1, labels.shape[1])  # in the flat map: above, left, right, below
+    labels, masks, width = label_map.copy(), mask_map.copy(), label_map.shape[1]
     flat_labels, flat_masks = labels.ravel(), masks.ravel()
-    pending = np.flatnonzero(np.pad(specks, 1))  # (m,)
     while len(pending):  # from the rim inwards; every component has a labelled side, as not all of the map is void
-        around = pending[:, None] + np.array(steps)  # (m, 4)
-        first = (flat_labels[around] > 0).argmax(axis=1)  # (m,)
-        origin = around[np.arange(len(pending)), first]  # (m,)
-        rim = flat_labels[origin] > 0  # (m,)
-        values = flat_labels[origin[rim]], flat_masks[origin[rim]]
+        around, inside = _neighbours(pending, width, labels.size)  # (m, 4), (m, 4)
+        is_labelled = inside & (flat_labels[around] > 0)  # (m, 4)
+        first = is_labelled.argmax(axis=1)  # (m,)
+        rim = is_labelled.any(axis=1)  # (m,)
+        origin = around[rim, first[rim]]
+        values = flat_labels[origin], flat_masks[origin]
         flat_labels[pending[rim]], flat_masks[pending[rim]] = values
         pending = pending[~rim]
-    return labels[1:-1, 1:-1].copy(), masks[1:-1, 1:-1].copy()
+    return labels, masks
+
+
+def _neighbours(places: NDArray[np.int64], width: int, pixels: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the places above, left, right and below in a flat map, 0 where it ends, and whether there are any."""
+    column = places % width  # (m,)
+    inside = np.stack([places >= width, column > 0, column < width - 1, places < pixels - width], axis=1)  # (m, 4)
+    return np.where(inside, places[:, None] + np.array([-width, -1, 1, width]), 0), inside

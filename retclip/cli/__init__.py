@@ -44,7 +44,7 @@ from retclip.cli import (
     tune,
     weights,
 )
-from retclip.environment import let_threads_rest
+from retclip.environment import give_photos_back, let_threads_rest
 from retclip.errors import DataError, RetCLIPError, StoreMissing
 from retclip.escaping import HarmlessFormatter
 from retclip.workflows.training.stop_signal import RaisingStopSignal, exit_code
@@ -115,6 +115,7 @@ def main() -> None:
     gc.set_threshold(*COLLECTED)
     atexit.register(gc.freeze)  # what is left then ends with the process: no search for circles, a quarter of a second
     let_threads_rest()
+    give_photos_back()
     streams.guard()
     streams.reserve_stdout()
     with RaisingStopSignal() as stop:

@@ -179,8 +179,9 @@ def _all(
 
     done, size = _Done(), memory.settings.device.batch_size
     answers = in_groups(decoded(records), size, lambda images: memory.segment(list(images), prepared))
-    names = result_names([(record.uri, record.external_id) for record in records])
-    for name, (record, answer) in zip(names, answers, strict=True):
+    names = iter(result_names([(record.uri, record.external_id) for record in records]))
+    for record, answer in answers:
+        name = next(names)  # not zipped: `zip` holds a result until the next one is made
         try:
             if isinstance(answer, DataError):
                 raise answer
@@ -192,6 +193,7 @@ def _all(
                 done.images.append(_as_dict(record, answer, stem, writer))
         except DataError as error:
             done.failures.append(Failure(record.external_id, record.uri, str(error)))
+        del answer  # before the next one is made
         failed = len(done.failures)
         line(Progress("segment", done.count + failed, len(records), failed))
     return done

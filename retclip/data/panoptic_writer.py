@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from retclip.algorithms.pixel_counts import box
 from retclip.data.images import make_folder, write_png
 from retclip.documents import read_text
 from retclip.errors import DataError
@@ -67,8 +69,7 @@ class PanopticWriter:
         label_map = result.label_map
         if label_map.min(initial=0) < 0 or label_map.max(initial=0) > LARGEST_ID:
             raise DataError(f"segment ids in 0..{LARGEST_ID}", f"{label_map.min()}..{label_map.max()}", "renumber")
-        colours = np.stack([label_map % 256, label_map // 256 % 256, label_map // 65536], axis=-1).astype(np.uint8)
-        write_png(self.folder / self.name / f"{stem}.png", colours)
+        write_png(self.folder / self.name / f"{stem}.png", _colours(label_map))
         height, width = label_map.shape
         image = {"file_name": photo or f"{stem}.jpg", "height": height, "width": width}
         self._stems[image["file_name"]] = stem
@@ -95,8 +96,8 @@ class PanopticWriter:
         for segment in result.segments:
             if segment.class_name not in self._ids:
                 raise DataError("a class that was announced", repr(segment.class_name), "give all classes at the start")
-            box, area = boxes[segment.id]
-            record = {"id": segment.id, "category_id": self._ids[segment.class_name], "area": area, "bbox": box}
+            bounds, area = boxes[segment.id]
+            record = {"id": segment.id, "category_id": self._ids[segment.class_name], "area": area, "bbox": bounds}
             infos.append({**record, "iscrowd": int(segment.is_crowd), "score": round(segment.score, 6)})
         return infos
 
@@ -134,12 +135,16 @@ def _earlier(path: Path) -> _Earlier:
         ) from error
 
 
+def _colours(label_map: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Return (H, W, 3): id = red + 256 green + 65536 blue, so the lower three bytes of each."""
+    lowest_first = np.ascontiguousarray(label_map, dtype="<i4").view(np.uint8)  # (H, 4 W)
+    return np.ascontiguousarray(lowest_first.reshape(*label_map.shape, 4)[..., :3])
+
+
 def _boxes(result: PanopticSegmentation) -> dict[int, tuple[list[int], int]]:
     """Return [x, y, width, height] and the area by segment id, counted in the map."""
-    boxes: dict[int, tuple[list[int], int]] = {segment.id: ([0, 0, 0, 0], 0) for segment in result.segments}
+    boxes = {}
     for segment in result.segments:
-        rows, columns = np.nonzero(result.label_map == segment.id)
-        if len(rows):
-            x, y = int(columns.min()), int(rows.min())
-            boxes[segment.id] = ([x, y, int(columns.max()) - x + 1, int(rows.max()) - y + 1], len(rows))
+        pixels = result.label_map == segment.id
+        boxes[segment.id] = list(box(pixels)), int(np.count_nonzero(pixels))
     return boxes

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from retclip.algorithms.pixel_counts import label_counts, label_sums, row_bands
 from retclip.escaping import one_line
 from retclip.report.palette import RGB, class_colours, shade
 from retclip.report.result_summary import labelled_share, percent
@@ -24,7 +25,7 @@ from retclip.types import PanopticSegmentation, SegmentInfo
 
 WHITE, BLACK, GREY = (255, 255, 255), (20, 20, 24), (110, 110, 118)
 LEAST_VOID = 0.005  # share of the photo from which the legend speaks of it
-ROWS, SAMPLED = 256, 2_000_000  # rows painted together; pixels out of which a patch's mean is taken, about
+SAMPLED = 2_000_000  # pixels out of which a patch's mean is taken, about
 Box = tuple[float, float, float, float]
 
 
@@ -45,20 +46,17 @@ def overlay(
     """
     height, width = result.label_map.shape
     largest = max((segment.id for segment in result.segments), default=0)
-    ids = np.where(result.label_map <= largest, result.label_map, 0)
+    has_others = result.label_map.max(initial=0) > largest
+    ids = np.where(result.label_map <= largest, result.label_map, 0) if has_others else result.label_map
     colours = class_colours([*names, *(segment.class_name for segment in result.segments)])
     painted = _painted(pixels, ids, _shades(result.segments, colours, largest), alpha)
     edges = _borders(ids)
-    sheet = Image.fromarray(np.where(edges[..., None], np.uint8(255), painted))
     size = max(11, min(26, round(min(height, width) / 26)))
-    _write_names(sheet, result, ids, size)
-    if not legend:
-        return np.asarray(sheet)
-    strip = _legend(result, _patches(painted, ids, edges, result.segments), (width, height), size)
-    joined = Image.new("RGB", (width, height + strip.height), WHITE)
-    joined.paste(sheet, (0, 0))
-    joined.paste(strip, (0, height))
-    return np.asarray(joined)
+    strip = _legend(result, _patches(painted, ids, edges, result.segments), (width, height), size) if legend else None
+    painted[edges] = WHITE
+    del edges
+    _write_names(painted, result, ids, size)
+    return painted if strip is None else np.concatenate([painted, np.asarray(strip)])
 
 
 def _shades(segments: Iterable[SegmentInfo], colours: Mapping[str, RGB], largest: int) -> NDArray[np.float32]:
@@ -74,12 +72,12 @@ def _shades(segments: Iterable[SegmentInfo], colours: Mapping[str, RGB], largest
 def _painted(
     pixels: NDArray[np.uint8], ids: NDArray[np.int32], shades: NDArray[np.float32], alpha: float
 ) -> NDArray[np.uint8]:
-    grey = np.asarray(Image.fromarray(pixels).convert("L"))  # (H, W)
-    counts = np.bincount(ids.ravel(), minlength=len(shades))
-    means = np.bincount(ids.ravel(), grey.ravel(), len(shades)) / counts.clip(min=1)
+    grey = np.empty(ids.shape, dtype=np.uint8)
+    for rows in row_bands(ids.shape):
+        grey[rows] = np.asarray(Image.fromarray(pixels[rows]).convert("L"))
+    means = label_sums(ids, grey, len(shades)) / label_counts(ids, len(shades)).clip(min=1)
     painted = pixels.copy()
-    for start in range(0, len(ids), ROWS):
-        rows = slice(start, start + ROWS)
+    for rows in row_bands(ids.shape):
         detail = (1 - alpha) * (grey[rows] - means.astype(np.float32)[ids[rows]])  # of mean 0 in each segment
         coloured = (shades[ids[rows]] + detail[..., None]).round().clip(0, 255).astype(np.uint8)
         painted[rows] = np.where((ids[rows] > 0)[..., None], coloured, pixels[rows])
@@ -94,13 +92,13 @@ def _borders(ids: NDArray[np.int32]) -> NDArray[np.bool_]:
     return edge
 
 
-def _write_names(sheet: Image.Image, result: PanopticSegmentation, ids: NDArray[np.int32], size: int) -> None:
+def _write_names(painted: NDArray[np.uint8], result: PanopticSegmentation, ids: NDArray[np.int32], size: int) -> None:
     """Write the names, the largest first, at the deepest point of each segment; a name that would hide another is left
     out.
     """
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(size)
+    draw, font = ImageDraw.Draw(Image.new("RGB", (1, 1))), ImageFont.load_default(size)  # which measures only
     occupied: list[Box] = []
-    slices = ndimage.find_objects(ids)
+    (height, width), slices = ids.shape, ndimage.find_objects(ids)
     for segment in sorted(result.segments, key=lambda each: -each.area):
         where = slices[segment.id - 1] if segment.id <= len(slices) else None
         if where is None or segment.area < 6 * size * size:
@@ -108,12 +106,21 @@ def _write_names(sheet: Image.Image, result: PanopticSegmentation, ids: NDArray[
         x, y = _deepest(ids[where] == segment.id)
         centre = (x + where[1].start, y + where[0].start)
         name = one_line(segment.class_name)
-        box = _kept_inside(draw.textbbox(centre, name, font, anchor="mm"), sheet.size)
+        box = _kept_inside(draw.textbbox(centre, name, font, anchor="mm"), (width, height))
         if any(_overlap(box, name_box) for name_box in occupied):
             continue
         occupied.append(box)
-        middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-        draw.text(middle, name, WHITE, font, anchor="mm", stroke_width=max(2, size // 8), stroke_fill=BLACK)
+        _write_name(painted, name, box, font, size)
+
+
+def _write_name(painted: NDArray[np.uint8], name: str, box: Box, font: Font, size: int) -> None:
+    """Write a name in the middle of a box: only the rows around it become a picture of Pillow's, a copy."""
+    rows = slice(max(0, int(box[1]) - size), int(box[3]) + 1 + size)
+    sheet, middle = Image.fromarray(painted[rows]), ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2 - rows.start)
+    ImageDraw.Draw(sheet).text(
+        middle, name, WHITE, font, anchor="mm", stroke_width=max(2, size // 8), stroke_fill=BLACK
+    )
+    painted[rows] = np.asarray(sheet)
 
 
 def _deepest(mask: NDArray[np.bool_]) -> tuple[int, int]:
@@ -141,11 +148,11 @@ def _patches(
 ) -> dict[str, tuple[int, int, int]]:
     """Return each class's mean colour as painted, without borders, the largest class first."""
     classes = {name: number for number, name in enumerate(_areas(segments))}
-    lookup = np.full(int(ids.max(initial=0)) + 1, len(classes))
+    lookup = np.full(int(ids.max(initial=0)) + 1, len(classes), dtype=np.int32)
     for segment in segments:
         lookup[segment.id : segment.id + 1] = classes[segment.class_name]
     step = max(1, int((ids.size / SAMPLED) ** 0.5))
-    sampled = np.where(edges[::step, ::step], len(classes), lookup[ids[::step, ::step]])
+    sampled = np.where(edges[::step, ::step], np.int32(len(classes)), lookup[ids[::step, ::step]])
     means = _means(painted[::step, ::step], sampled, len(classes))
     rare = np.isnan(means[:, 0])  # classes of nothing but borders, or of very few pixels
     if rare.any():
@@ -154,11 +161,13 @@ def _patches(
     return {name: (int(means[n, 0]), int(means[n, 1]), int(means[n, 2])) for name, n in classes.items()}
 
 
-def _means(painted: NDArray[np.uint8], groups: NDArray[np.int64], count: int) -> NDArray[np.float64]:
-    """Return (count, 3), the mean colour of each group of pixels, NaN for an empty group; other groups are left out."""
-    flat = groups.ravel()
-    pixels = np.bincount(flat, minlength=count)[:count, None]
-    sums = np.stack([np.bincount(flat, painted[..., axis].ravel(), count)[:count] for axis in range(3)], axis=1)
+def _means(painted: NDArray[np.uint8], groups: NDArray[np.int32], count: int) -> NDArray[np.float64]:
+    """Return (count, 3), the mean colour of each group of pixels, NaN for an empty group; other groups are left out.
+
+    groups: (H, W), those that are left out have `count`.
+    """
+    pixels = label_counts(groups, count + 1)[:count, None]
+    sums = np.stack([label_sums(groups, painted[..., axis], count + 1)[:count] for axis in range(3)], axis=1)
     return np.where(pixels > 0, sums / pixels.clip(min=1), np.nan)
 
 

@@ -60,3 +60,5 @@ def test_bands_make_no_difference(monkeypatch):
     whole = owner_map(masks, (23, 31))
     monkeypatch.setattr(mask_maps, "BAND", 40)
     assert len(list(map_bands(masks, (23, 31)))) == 23 and torch.equal(owner_map(masks, (23, 31)), whole)
+    cells = maps((23, 31), 2)
+    assert len(list(map_bands(cells, (23, 31)))) == 23 and torch.equal(owner_map(cells, (23, 31)), cells.owners)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
+from retclip.algorithms import pixel_counts
 from retclip.algorithms.touching_pieces import join_touching_pieces
 from retclip.types import SegmentInfo
 
@@ -48,6 +49,11 @@ def test_a_hand_worked_row():
 )
 def test_who_is_joined(rows, classes, wanted):
     assert joined(rows, classes)[0].tolist() == wanted
+
+
+def test_pieces_that_touch_across_two_bands_are_joined(monkeypatch):
+    monkeypatch.setattr(pixel_counts, "BAND", 1)
+    assert joined([[1, 0], [2, 0], [3, 0]], [CAR, CAR, DOG])[0].tolist() == [[1, 0], [1, 0], [2, 0]]
 
 
 @settings(deadline=None)

@@ -1,6 +1,7 @@
 """What the writer writes, the reader reads back without a change: on random maps, at the largest id, on real photos."""
 
 import json
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -181,3 +182,16 @@ def test_the_reader_needs_only_the_png_and_its_segments(tmp_path):
     written(tmp_path, one)
     segments = json.loads((tmp_path / "panoptic.json").read_text())["annotations"][0]["segments_info"]
     same(read_panoptic(tmp_path / "panoptic" / "0.png", segments, {c.native_id: c for c in CLASSES}), one)
+
+
+def test_writing_takes_few_bytes_a_pixel(tmp_path):
+    """A copy of the map's three colours and what goes to Pillow; it took 24 bytes and more."""
+    label_map = np.zeros((2000, 1000), dtype=np.int32)
+    label_map[500:] = 2
+    found = PanopticSegmentation(label_map, (SegmentInfo(2, CLASSES[0].name, True, 1_500_000),))
+    writer = PanopticWriter(tmp_path, CLASSES)
+    tracemalloc.start()
+    writer.add("0", found)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak / label_map.size < 8

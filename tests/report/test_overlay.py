@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -229,3 +230,13 @@ def test_a_name_that_is_wider_than_the_photo_keeps_its_end(texts):
 def test_a_line_break_in_a_name_does_not_stop_the_picture(texts):
     overlay(photo(), halves(left="sky\nand more", right="\x1b[31m"))
     assert "sky\\nand more 33 %" in texts and "\\x1b[31m 33 %" in texts
+
+
+def test_an_overlay_takes_few_bytes_a_pixel():
+    """Two copies of the photo, one with the legend below it, and bands of it; it took 20 bytes and more."""
+    pixels, result = photo(4000, 2000), halves(4000, 2000)
+    tracemalloc.start()
+    overlay(pixels, result)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak / result.label_map.size < 10

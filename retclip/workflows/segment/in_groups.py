@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
@@ -21,10 +22,17 @@ def in_groups(
     """Yield each record, in order, with the result of `work` for its image, or the reason why there is none."""
     waiting = iter(records)
     while group := list(islice(waiting, size)):
-        images = [image for _, image in group if isinstance(image, Image)]
-        answers = iter(_tried(images, work))
-        for record, image in group:
-            yield record, next(answers) if isinstance(image, Image) else image
+        yield from _answered(group, work)
+
+
+def _answered(
+    group: list[tuple[SourceImage, Image | DataError]], work: Callable[[Sequence[Image]], Sequence[Answer]]
+) -> Iterator[tuple[SourceImage, Answer | DataError]]:
+    """Yield the results of a group, and hold none that was yielded: with its photo it may take 550 MB."""
+    answers = deque(_tried([image for _, image in group if isinstance(image, Image)], work))
+    while group:
+        record, image = group.pop(0)
+        yield record, answers.popleft() if isinstance(image, Image) else image
 
 
 def _tried(images: Sequence[Image], work: Callable[[Sequence[Image]], Sequence[Answer]]) -> list[Answer | DataError]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from retclip.algorithms.mask_frames import pixel_probabilities
 from retclip.algorithms.mask_maps import owner_map
+from retclip.algorithms.pixel_counts import box
 from retclip.data import rle
 from retclip.types import MaskMap, MaskProposals
 
@@ -36,15 +37,6 @@ def owners_of_pixels(masks: MaskMap, size: tuple[int, int]) -> NDArray[np.int64]
     """Return (H, W) the mask of each pixel as `binary` paints them, -1 = none."""
     owners: NDArray[np.int64] = owner_map(masks, size).cpu().numpy()
     return owners
-
-
-def box(pixels: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Return (x, y, width, height) of the pixels that are set; (0, 0, 0, 0) where none is."""
-    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
-    if not len(rows):
-        return 0, 0, 0, 0
-    x, y = int(columns[0]), int(rows[0])
-    return x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1
 
 
 def boxes(proposals: MaskProposals) -> NDArray[np.int64]:

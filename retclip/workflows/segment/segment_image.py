@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from retclip._version import __version__
 from retclip.algorithms.ensemble import EnsembleWeights
 from retclip.algorithms.panoptic_merge import MergeThresholds, against_rest, panoptic_merge
+from retclip.algorithms.pixel_counts import label_counts
 from retclip.algorithms.touching_pieces import join_touching_pieces
 from retclip.algorithms.void_specks import close_void_specks
 from retclip.config_sections import SegmentSection
@@ -115,14 +117,23 @@ def merged_map(
     )
     specks = int(settings.smallest_void * grid[0] * grid[1])
     labels, origins = close_void_specks(label_map.cpu().numpy(), mask_map.cpu().numpy(), specks)
+    del label_map, mask_map  # of 50 megapixels 200 MB each
     if patches:
         labels, records = join_touching_pieces(labels, records)
-    rows, columns = ((np.arange(full) * small) // full for full, small in zip(size, grid, strict=True))
-    full, origin = (grid_map[rows[:, None], columns[None, :]] for grid_map in (labels, origins))
-    areas = np.bincount(full.ravel(), minlength=max((r.id for r in records), default=0) + 1)
+    labels, origins = _repeated(labels, size), _repeated(origins, size)
+    areas = label_counts(labels, max((r.id for r in records), default=0) + 1)
     names = vocabulary.names
     infos = (replace(r, class_name=names[r.class_index], area=int(areas[r.id])) for r in records)
-    return PanopticSegmentation(full, tuple(info for info in infos if info.area > 0), origin)
+    return PanopticSegmentation(labels, tuple(info for info in infos if info.area > 0), origins)
+
+
+def _repeated(grid_map: NDArray[np.int32], size: tuple[int, int]) -> NDArray[np.int32]:
+    """Return the map at the size (H, W) of the image: each pixel has what the cell behind it has."""
+    if grid_map.shape == size:
+        return grid_map
+    rows, columns = ((np.arange(full) * small) // full for full, small in zip(size, grid_map.shape, strict=True))
+    repeated: NDArray[np.int32] = grid_map[rows[:, None], columns[None, :]]
+    return repeated
 
 
 def merge_grid(size: tuple[int, int], settings: SegmentSection) -> tuple[int, int]:

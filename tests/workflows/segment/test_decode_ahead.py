@@ -2,10 +2,12 @@
 
 import threading
 
+import numpy as np
 import pytest
 
 from retclip.errors import DataError
 from retclip.plugin import SourceImage
+from retclip.types import Image
 from retclip.workflows.segment.decode_ahead import decoded
 
 
@@ -61,6 +63,18 @@ def test_only_as_many_records_are_taken_as_may_wait():
     assert records.asked == [0, 1, 2, 3]
     running.close()
     assert len(records.loaded) <= 4
+
+
+@pytest.mark.parametrize(("megapixels", "waiting"), [(50, 0), (25, 1), (24, 2), (1, 2)])
+def test_of_large_images_fewer_wait(megapixels, waiting):
+    """48 megapixels together, and two images."""
+    pixels = np.broadcast_to(np.uint8(0), (megapixels * 1000, 1000, 3))  # which takes no memory
+    records = Records([Image(pixels, str(n)) for n in range(10)])
+    running = decoded(records)
+    for number in range(3):
+        next(running)
+        assert len(records.asked) == number + 1 + waiting
+    running.close()
 
 
 def test_stopping_early_leaves_no_thread_behind():

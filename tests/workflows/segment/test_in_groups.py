@@ -1,5 +1,7 @@
 """Groups: order kept, sizes as asked, one bad image named and the others answered."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -66,3 +68,20 @@ def test_another_error_is_not_kept_quiet():
 def test_nothing_in_nothing_out():
     assert answers("", 2, list) == []
     assert answers("AB", 2, list) == [("A", "A"), ("B", "B")]
+
+
+def test_no_image_and_no_answer_is_held_while_the_next_is_made():
+    """Of 50 megapixels they take 550 MB; a set serves as an answer, for a text cannot be watched."""
+    watched, alive = [], []
+
+    def work(images):
+        alive.append(sum(one() is not None for one in watched))
+        made = [{one.sha256} for one in images]
+        watched.extend(weakref.ref(one) for one in images)
+        return made
+
+    records = ((record(name), image(name)) for name in "abc")
+    for _, answer in in_groups(records, 1, work):
+        watched.append(weakref.ref(answer))
+        del answer
+    assert alive == [0, 0, 0]

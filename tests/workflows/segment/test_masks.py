@@ -8,8 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retclip.algorithms.pixel_counts import box
 from retclip.types import MaskLogits, MaskMap, MaskProposals
-from retclip.workflows.segment.masks import best_first, binary, box, boxes, painted
+from retclip.workflows.segment.masks import best_first, binary, boxes, painted
 
 grids = st.tuples(st.integers(1, 7), st.integers(1, 7)).flatmap(
     lambda size: st.lists(
