@@ -63,17 +63,31 @@ def stamp_of(path: Path) -> Stamp | None:
     return Stamp(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
+@dataclass(frozen=True)
+class Part:
+    """Where in a file that holds several photos the bytes of one lie.
+
+    file: it, whose stamp stands for them.
+    name: of the place, unique in the file; the same one always has the same bytes while the file does not change.
+    """
+
+    file: Path
+    name: str
+
+
 class ReadOnce:
     """A file whose bytes are read when they are first needed, and held until they are taken.
 
     path: of the file; of a photo in an archive the place that `read` reads, for messages.
     read: returns the bytes; None = the file's own.
+    part: where `read` reads; None = nobody knows which files its bytes depend on.
 
-    `stamp` is the file's before its bytes were read; None where they were not, or the file was too young.
+    `stamp` is that of the file, or of the part's, before its bytes were read; None where they were not, or the file was
+    too young.
     """
 
-    def __init__(self, path: Path | str, read: Callable[[], bytes] | None = None) -> None:
-        self.path, self._read, self._content = path, read, b""
+    def __init__(self, path: Path | str, read: Callable[[], bytes] | None = None, part: Part | None = None) -> None:
+        self.path, self.part, self._read, self._content = path, part, read, b""
         self._leave: Callable[[], object] = _nothing
         self.stamp: Stamp | None = None
 
@@ -99,16 +113,25 @@ class ReadOnce:
         self._leave()
 
     def _fresh(self) -> bytes:
-        if self._read is not None:
-            return self._read()
-        path = Path(self.path)
-        stamp, now = stamp_of(path), time.time()
-        is_settled = stamp is not None and max(stamp.modified_ns, stamp.changed_ns) < (now - SETTLED) * 1e9
-        self.stamp = stamp if is_settled else None
-        return image_bytes(path)
+        self.stamp = None if self.stamped is None else _settled(self.stamped)
+        return image_bytes(Path(self.path)) if self._read is None else self._read()
+
+    @property
+    def stamped(self) -> Path | None:
+        """The file whose stamp stands for the bytes; None where there is none."""
+        if self._read is None:
+            return Path(self.path)
+        return None if self.part is None else self.part.file
 
     def __str__(self) -> str:
         return str(self.path)
+
+
+def _settled(path: Path) -> Stamp | None:
+    """Return a file's stamp; None also where it is too young to say that the content is the same."""
+    stamp, now = stamp_of(path), time.time()
+    is_settled = stamp is not None and max(stamp.modified_ns, stamp.changed_ns) < (now - SETTLED) * 1e9
+    return stamp if is_settled else None
 
 
 class _Room:

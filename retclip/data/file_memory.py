@@ -99,9 +99,10 @@ def remembered(file: ReadOnce, what: str, compute: Callable[[], Answer]) -> Answ
     what: names it, with everything else that decides it.
     compute: returns plain data for JSON; None is not remembered.
     """
-    memory, path = _current, file.path
-    if memory is None or not isinstance(path, Path):
+    memory, path = _current, file.stamped
+    if memory is None or path is None:
         return compute()
+    what = what if file.part is None else f"{what} of {file.part.name}"
     with _passing_over_faults(memory):
         known = None if (stamp := stamp_of(path)) is None else memory.recalled(path, what, stamp)
         if known is not None:

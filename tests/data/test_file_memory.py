@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from retclip.data import file_bytes, file_memory
-from retclip.data.file_bytes import ReadOnce
+from retclip.data.file_bytes import Part, ReadOnce
 from retclip.data.file_memory import NAME, FileMemory, remembered, remembering
 
 
@@ -138,3 +138,22 @@ def test_without_a_place_or_with_a_memory_that_fails_everything_is_computed(file
         with sqlite3.connect(tmp_path / "memory" / NAME) as catalog:
             catalog.execute("DROP TABLE computed")
         assert computed(file) == (True, [5, "12345"])
+
+
+def test_a_part_is_recalled_by_its_place_until_the_file_that_holds_it_changes(file, tmp_path):
+    def digest(name, start):
+        once = ReadOnce(f"{file}#{name}", lambda: file.read_bytes()[start : start + 2], Part(file, f"bytes {start}"))
+        return remembered(once, "text", lambda: once.content.decode())
+
+    def nothing():
+        raise AssertionError("it is read again")
+
+    with remembering(tmp_path / "memory"):
+        assert (digest("a", 0), digest("a", 2)) == ("12", "34"), "one name, two places"
+        known = ReadOnce(f"{file}#a", nothing, Part(file, "bytes 2"))
+        assert remembered(known, "text", nothing) == "34"
+        file.write_bytes(b"543210")
+        assert digest("a", 2) == "32"
+        anywhere = ReadOnce(f"{file}#a", lambda: b"x")
+        assert remembered(anywhere, "text", anywhere.content.decode) == "x"
+        assert remembered(anywhere, "text", lambda: "again") == "again", "nobody knows on which files it depends"

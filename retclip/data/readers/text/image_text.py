@@ -191,7 +191,8 @@ def _key_digest(key: str) -> bytes:
 
 
 def _record(key: str, pair: Pair, names: tuple[str, ...]) -> SourceImage:
-    file = ReadOnce(pair.uri, partial(_content, pair.read, pair.where)) if pair.read else ReadOnce(Path(pair.uri))
+    read = partial(_content, pair.read, pair.where) if pair.read else None
+    file = ReadOnce(pair.uri if read else Path(pair.uri), read, pair.part)
     return SourceImage(
         external_id=key,
         uri=pair.uri,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from retclip.data.file_bytes import Part
 from retclip.data.photo_files import inside_name, spelled
 from retclip.data.readers.text.table_columns import column_place
 from retclip.errors import DataError
@@ -24,6 +25,7 @@ class Pair:
     texts: as the file writes them.
     uri: an image file where `read` is None, else the place that `read` reads.
     where: the record, for errors.
+    part: where `read` reads, if that is in one file alone.
     """
 
     key: str
@@ -31,6 +33,7 @@ class Pair:
     uri: str
     read: Callable[[], bytes] | None
     where: str
+    part: Part | None = None
 
 
 @dataclass(frozen=True)

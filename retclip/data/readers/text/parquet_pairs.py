@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from retclip.data.file_bytes import image_bytes
+from retclip.data.file_bytes import Part, image_bytes
 from retclip.data.readers.text.pairs import BadPair, Pair, named_pair, places_of, texts_of, tried
 from retclip.errors import ConfigError, DataError
 from retclip.limits import check_size, current
@@ -39,10 +39,12 @@ def parquet_pairs(file: Path, image: str, text: str) -> Iterator[Pair | BadPair]
             number = 0
             for group in range(table.num_row_groups):
                 names_at = _name_columns(table, group, image_at, file)
+                is_inside = _holds_every_image(table, group, image_at)
                 for place, (name, text_scalar) in enumerate(_cells(file, table, group, names_at, image_at, text_at)):
                     number += 1
                     read = partial(_cell, file, image_at, group, place, number)
-                    pair = partial(_row, file, name, text_scalar, number, read)
+                    part = Part(file, f"{image_at} of row {number}") if is_inside else None
+                    pair = partial(_row, file, name, text_scalar, number, read, part)
                     yield tried(f"row {number} of {file}", pair)
     except (OSError, ArrowException, UnicodeDecodeError) as error:
         raise DataError(f"a readable Parquet file: {file}", str(error), "write it again") from error
@@ -126,17 +128,28 @@ def _name_columns(table: Any, group: int, image: str, file: Path) -> list[str]:
 
 def _all_null(table: Any, group: int, leaf: str) -> bool:
     """Return whether a row group has no value of a column, by its statistics."""
+    return _nulls(table, group, leaf) == int(table.metadata.row_group(group).num_rows)
+
+
+def _holds_every_image(table: Any, group: int, image: str) -> bool:
+    """Return whether no row of a group has its image in a file beside: none has a path, or all have bytes."""
+    return not _leaves(table, group, {f"{image}.path"}) or _nulls(table, group, f"{image}.bytes") == 0
+
+
+def _nulls(table: Any, group: int, leaf: str) -> int | None:
+    """Return how many rows of a group have no value of a column, by its statistics; None where there are none."""
     row_group = table.metadata.row_group(group)
     columns = (row_group.column(place) for place in range(row_group.num_columns))
     counts = next((column.statistics for column in columns if column.path_in_schema == leaf), None)
-    return counts is not None and counts.has_null_count and counts.null_count == row_group.num_rows
+    return int(counts.null_count) if counts is not None and counts.has_null_count else None
 
 
-def _row(file: Path, image: Any, text_scalar: Any, number: int, read: Callable[[], bytes]) -> Pair:
+def _row(file: Path, image: Any, text_scalar: Any, number: int, read: Callable[[], bytes], part: Part | None) -> Pair:
     """Return the pair of a row. Raises DataError.
 
     image: a file name, also as {"path"}; None where it is not listed or null, for which `read` has the error.
     text_scalar: of its text.
+    part: where `read` reads, if no file beside can be meant.
     """
     name = image.get("path") if isinstance(image, dict) else image
     text = _text(text_scalar, f"row {number} of {file}")
@@ -145,7 +158,7 @@ def _row(file: Path, image: Any, text_scalar: Any, number: int, read: Callable[[
     texts = texts_of(text)
     if texts is None:
         raise DataError(f"a text in row {number} of {file}", f"{text!r}"[:80], "complete the row")
-    return Pair(str(number), texts, f"{file}#{number}", read, f"row {number} of {file}")
+    return Pair(str(number), texts, f"{file}#{number}", read, f"row {number} of {file}", part)
 
 
 def _text(text_scalar: Any, where: str) -> Any:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from retclip.data.file_bytes import Part
 from retclip.data.images import SUFFIXES
 from retclip.data.readers.text.pairs import TEXT, BadPair, Pair, texts_of, tried
 from retclip.documents import parse_json
@@ -99,7 +100,9 @@ def _shard_pair(file: Path, archive: tarfile.TarFile, stem: str, parts: dict[str
     except (ValueError, KeyError, TypeError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DataError(f"a text in UTF-8, or JSON with a caption, in {where}", got, "correct the sample") from error
-    return Pair(stem, texts, f"{file}#{image.name}", partial(_member, file, image.offset_data, image.size), where)
+    start, size = image.offset_data, image.size
+    part = Part(file, f"bytes {start} to {start + size}")
+    return Pair(stem, texts, f"{file}#{image.name}", partial(_member, file, start, size), where, part)
 
 
 def _from_json(document: Any, key: str) -> tuple[str, ...]:

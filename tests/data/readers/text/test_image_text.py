@@ -8,6 +8,9 @@ import pytest
 from PIL import Image as Pillow
 from pyarrow import parquet
 
+from retclip.data import file_bytes
+from retclip.data.file_memory import remembering
+from retclip.data.readers.text import parquet_pairs, tar_pairs
 from retclip.data.readers.text.image_text import ImageText, ImageTextSettings
 from retclip.errors import DataError
 
@@ -163,3 +166,35 @@ def test_captions_and_images_of_null_end_no_walk(pairs):
 def test_a_split_is_refused(pairs):
     with pytest.raises(DataError, match=r"no split.*'train'"):
         opened(pairs, split="train")
+
+
+def test_the_photos_of_known_shards_are_not_read_for_their_digests(tmp_path, monkeypatch):
+    """In a tar file, as bytes in Parquet, and in a struct; a photo beside a Parquet file is read each time."""
+    monkeypatch.setattr(file_bytes, "SETTLED", -1.0)  # files of a test are young
+    (tmp_path / "words.txt").write_text("fox\nowl\n")
+    shard(tmp_path / "0.tar")
+    kind = pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()})
+    mixed = [{"bytes": b"a", "path": "a.png"}, {"path": "b.png"}]
+    (tmp_path / "b.png").write_bytes(b"before")
+    for name, images, of in (
+        ("1", [b"x", b"y"], None),
+        ("2", [{"bytes": b"z", "path": "p"}] * 2, kind),
+        ("3", mixed, kind),
+    ):
+        table = pyarrow.table({"image": pyarrow.array(images, of), "text": ["owl", "fox"]})
+        parquet.write_table(table, tmp_path / f"{name}.parquet")
+    source, reads = opened(tmp_path), []
+    cell, member = parquet_pairs._cell, tar_pairs._member
+    monkeypatch.setattr(parquet_pairs, "_cell", lambda file, *place: reads.append(file.name) or cell(file, *place))
+    monkeypatch.setattr(tar_pairs, "_member", lambda file, *place: reads.append(file.name) or member(file, *place))
+    with remembering(tmp_path / "memory"):
+        first = [record.file_digest() for record in source.images()]
+        assert reads == ["0.tar", *["1.parquet"] * 2, *["2.parquet"] * 2, *["3.parquet"] * 2]
+        reads.clear()
+        assert [record.file_digest() for record in source.images()] == first and reads == ["3.parquet"] * 2
+        (tmp_path / "b.png").write_bytes(b"after")
+        again = [record.file_digest() for record in source.images()]
+        assert again[:-1] == first[:-1] and again[-1] != first[-1]
+        shard(tmp_path / "0.tar", stem="t")
+        reads.clear()
+        assert [record.file_digest() for record in source.images()][:1] == first[:1] and reads[0] == "0.tar"
