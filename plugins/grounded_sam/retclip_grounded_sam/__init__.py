@@ -93,7 +93,7 @@ class GridSettings(SamSettings):
     """SAM's automatic masks, with its published parameters (method.md 6.4)."""
 
     points_per_side: int = Field(32, ge=1, description="points along each side of the photo")
-    points_per_batch: int = Field(16, ge=1, description="points decoded together")
+    points_per_batch: int = Field(16, ge=1, description="points decoded together; halved where memory runs out")
     pred_iou_thresh: float = Field(0.88, ge=0, le=1, description="masks below this predicted IoU are dropped")
     stability_score_thresh: float = Field(0.95, ge=0, le=1, description="masks less stable than this are dropped")
     stability_score_offset: float = Field(1.0, ge=0, description="how far the threshold is moved for that")

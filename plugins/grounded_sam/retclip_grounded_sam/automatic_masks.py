@@ -20,6 +20,8 @@ from segment_anything.utils import amg
 from torch import Tensor
 from torchvision.ops import box_area, nms
 
+from retclip.plugin.batches import BatchSize
+
 if TYPE_CHECKING:
     from retclip_grounded_sam import GridSettings
     from retclip_grounded_sam.sam_masks import SamMasks
@@ -78,6 +80,9 @@ class AutomaticMasks:
 
     def __init__(self, sam_masks: SamMasks, settings: GridSettings) -> None:
         self.sam_masks, self.settings, self.threshold = sam_masks, settings, float(sam_masks.sam.mask_threshold)
+        self.together = BatchSize(
+            sam_masks.device, settings.points_per_batch, "plugin.grounded_sam.grid.points_per_batch"
+        )
         self.points = amg.build_all_layer_point_grids(settings.points_per_side, settings.crop_n_layers, 1)
 
     def masks(self, pixels: np.ndarray) -> tuple[Float[Tensor, "n y x"], Float[Tensor, "n"]]:
@@ -109,12 +114,11 @@ class AutomaticMasks:
         crop = Crop((x0, y0, x1, y1), self.sam_masks.framed((y1 - y0, x1 - x0)))
         points = self.points[layer] * np.array(crop.size)[None, ::-1]
         places = torch.as_tensor(self.sam_masks.resize.apply_coords(points, crop.size), device=embedding.device)
-        candidates = Candidates.joined(
-            [
-                self._stable(*self._decoded(embedding, batch), crop, number, (pixels.shape[0], pixels.shape[1]))
-                for batch in places.split(self.settings.points_per_batch)
-            ]
+        size = pixels.shape[0], pixels.shape[1]
+        parts = self.together.of_slices(
+            places, lambda batch: self._stable(*self._decoded(embedding, batch), crop, number, size)
         )
+        candidates = Candidates.joined(parts)
         kept = nms(candidates.boxes.float(), candidates.quality, self.settings.box_nms_thresh)
         return crop, candidates.picked(kept)
 

@@ -133,3 +133,27 @@ def test_tensors_of_something_else_are_refused(sam):
     del state["mask_decoder.iou_token.weight"]
     with pytest.raises(WeightsDamaged, match=r"Sam in mine.*1 missing: mask_decoder\.iou_token\.weight"):
         sam_of(state, "mine")
+
+
+def test_fewer_points_are_decoded_together_where_memory_runs_out(sam, photo, caplog):
+    """The same masks, of points two at a time; a machine that has no memory for one says so."""
+    image, settings = photo(48, 80), GridSettings(**LOOSE, points_per_batch=7)
+    automatic = Grid(sam, settings, Device()).automatic
+    decoded, sizes = automatic.sam_masks.alternatives, []
+
+    def decode(embedding, boxes, points, multimask):
+        sizes.append(len(points[0]))
+        if sizes[-1] > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return decoded(embedding, boxes, points, multimask)
+
+    automatic.sam_masks.alternatives, most = decode, 2
+    with torch.inference_mode():
+        masks, _ = automatic.masks(image.pixels)
+        wanted, _ = Grid(sam, GridSettings(**{**LOOSE, "points_per_batch": 1}), Device()).automatic.masks(image.pixels)
+        assert torch.equal(masks, wanted) and len(masks)
+        assert sizes[:2] == [7, 3] and set(sizes[2:]) == {1} and len(sizes) == 2 + 16
+        assert "plugin.grounded_sam.grid.points_per_batch = 1" in caplog.text
+        most = 0
+        with pytest.raises(torch.OutOfMemoryError):
+            automatic.masks(image.pixels)
