@@ -94,12 +94,16 @@ def incomplete(name: str, where: str, todo: str = AGAIN) -> WeightsDamaged:
 
 
 def misfits(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, list[str]]:
-    """Return the names that are missing, left over, or of another shape; empty where the state fits the model."""
+    """Return the names that are missing, left over, of another shape, or whole numbers in the place of fractions (as
+    quantised weights are, without their scale); empty where the state fits the model."""
     shared = expected.keys() & state.keys()
     differing = {
         "missing": expected.keys() - state.keys(),
         "left over": state.keys() - expected.keys(),
         "of another shape": {key for key in shared if expected[key].shape != state[key].shape},
+        "of whole numbers": {
+            key for key in shared if expected[key].is_floating_point() and not state[key].is_floating_point()
+        },
     }
     return {fault: sorted(keys) for fault, keys in differing.items() if keys}
 

@@ -43,6 +43,13 @@ def test_what_is_wrong_is_told_by_name():
     assert misfits(model().state_dict(), model().state_dict()) == {}
 
 
+def test_whole_numbers_are_no_weights_but_may_be_counted_in():
+    quantised = {**model().state_dict(), "0.weight": torch.ones(3, 2, dtype=torch.int8)}
+    assert misfits(model().state_dict(), quantised) == {"of whole numbers": ["0.weight"]}
+    counted = {"steps": torch.tensor(7)}
+    assert misfits(counted, counted) == {}
+
+
 def test_many_names_are_shortened():
     error = refused(require_whole, {"missing": [f"layer.{n}" for n in range(18)], "left over": []}, "a model in y")
     assert error.got == "18 missing: layer.0, layer.1, layer.2 and 15 more"
