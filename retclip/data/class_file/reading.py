@@ -164,7 +164,10 @@ def _check_mask(segment: FileSegment, photo: FilePhoto, where: str, path: Path) 
     most = current()
     if max(photo.width, photo.height) > most.image_side or photo.width * photo.height > most.image_pixels:
         raise _damaged(path, f"a photo of {photo.width} x {photo.height} pixels")
-    measured = rle.measure({"size": [photo.height, photo.width], "counts": segment.counts})
+    try:
+        measured = rle.measure({"size": [photo.height, photo.width], "counts": segment.counts})
+    except DataError as error:
+        raise _damaged(path, f"{where}, for {error.expected}: {error.got}") from error
     if measured != (segment.area, segment.box):
         recorded = f"area {segment.area} and box {segment.box}"
         raise _damaged(path, f"{where}, {recorded}, whose mask has area {measured[0]} and box {measured[1]}")

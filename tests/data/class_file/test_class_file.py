@@ -254,3 +254,10 @@ def test_no_segment_at_all(tmp_path):
     empty = replace(contents(0), vectors=np.zeros((0, 4), np.float16))
     write_class_file(tmp_path / "none.zip", empty)
     assert read_class_file(tmp_path / "none.zip").segments == ()
+
+
+def test_a_mask_of_another_photo_s_size_is_told_with_file_and_line(file):
+    with zipfile.ZipFile(file) as archive:
+        photos = archive.read("photos.jsonl").replace(b'"width":8', b'"width":9')
+    forged(file, "photos.jsonl", photos)
+    refused(file, str(file), "line 1 of segments.jsonl", "6 x 9 pixels")
