@@ -32,4 +32,18 @@ def said_matches(memory: RetCLIP, prepared: PreparedVocabulary) -> list[dict[str
         output.message(f"note: and {len(matches) - SHOWN} other classes for other names (all: --json)")
     if any(match.how is MatchKind.TEXT for match in matches):
         output.message("note: where that is wrong: retclip fallback map NAME CLASS, or --set matching.threshold=1")
+    for store_class, names in list(_shared(prepared).items() if matches else ())[:SHOWN]:
+        told = ", ".join(map(repr, names))
+        output.message(
+            f"note: the store cannot tell {told} apart: each is its {store_class!r}; the first named wins a tie"
+        )
     return [match.as_dict() for match in matches]
+
+
+def _shared(prepared: PreparedVocabulary) -> dict[str, list[str]]:
+    """Return the classes of the store that stand for several names, with these."""
+    names: dict[str, list[str]] = {}
+    for match in prepared.matches:
+        if match.store_class is not None:
+            names.setdefault(match.store_class, []).append(match.name)
+    return {store_class: asked for store_class, asked in names.items() if len(asked) > 1}

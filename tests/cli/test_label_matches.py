@@ -25,6 +25,15 @@ def test_segment_says_that_a_synonym_stood_for_a_name(run, store, tmp_path):
     assert json.loads(ran.out)["matches"] == told
 
 
+def test_names_that_one_class_of_the_store_stands_for_are_said(run, store, tmp_path):
+    photo = next((tmp_path / "home").glob("*.png"))
+    (tmp_path / "names.txt").write_text("automobile, car\nsky\ncar\n")
+    asked = ("segment", photo, "--store", store, "--out", tmp_path / "out", "--classes")
+    said = run(*asked, tmp_path / "names.txt").err
+    assert "note: the store cannot tell 'automobile', 'car' apart: each is its 'car'" in said
+    assert "cannot tell" not in run(*asked, "car,sky").err
+
+
 def test_evaluate_keeps_the_matches_in_its_settings_and_in_run_json(run, store, tmp_path):
     assert run("class", "rename", "car", "motorcar", "--store", store).code == 0
     source = f"reference.scenes:{tmp_path / 'val'}?split=val&count=1&{SIZE}"
