@@ -32,7 +32,7 @@ FLOORS = {  # the longest prefix counts
     "retclip.corrections": 4, "retclip.report": 4, "retclip.preset_needs": 4, "retclip.checkup": 4,
     "retclip.evaluation_run": 4, "retclip.asked_space": 4, "retclip.reproduction": 4,
     "retclip.tuning_run": 4,
-    "retclip.cli": 5, "retclip.web": 5,
+    "retclip.cli": 5, "retclip.web": 5, "retclip.__main__": 5,
 }  # fmt: skip
 APART = {"retclip.store", "retclip.data", "retclip.config"}  # of floor 2: none imports another
 OWNERS = {

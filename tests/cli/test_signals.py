@@ -3,12 +3,15 @@
 import os
 import shutil
 import signal
+import sys
+from types import SimpleNamespace
 
 import psutil
 import pytest
 from sqlalchemy import text
 
 import retclip
+from retclip import __main__ as entry
 from retclip.store.sql.engine import transaction
 from retclip.workflows.building.build_loop import BuildLoop
 
@@ -106,3 +109,14 @@ def test_every_long_command_ends_so(run, built, tmp_path, monkeypatch, place, co
     assert told in ran.err
     assert rows(store, "SELECT count(*) FROM unit WHERE state = 'leased'") == [(0,)]
     assert rows(store, "SELECT count(*) FROM run WHERE state = 'running'") == [(0,)]
+
+
+def test_ctrl_c_while_the_program_is_imported_tells_no_traceback(monkeypatch):
+    def pressed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "retclip.cli", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [SimpleNamespace(find_spec=pressed), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+    assert ended.value.code == CODES[signal.SIGINT]
