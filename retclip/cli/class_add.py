@@ -10,7 +10,7 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.build import finish
-from retclip.cli.class_kind import kind_of
+from retclip.cli.class_kind import kind_of, tell_other_kind
 from retclip.cli.class_sources import STDIN, MarkOptions, with_stdin
 from retclip.cli.progress import ProgressLine
 from retclip.errors import ConfigError
@@ -79,6 +79,7 @@ def add(
             addition = memory.classes.plan_negatives(name, listed, marks)
         else:
             addition = memory.classes.plan(name, listed, thing, marks)
+            tell_other_kind(memory, addition)
         if thing is None and not negative:
             addition = replace(addition, is_thing=kind_of(memory, addition, STDIN in sources))
         if marks:

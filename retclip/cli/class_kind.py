@@ -21,12 +21,7 @@ def kind_of(memory: RetCLIP, addition: Addition, stdin_is_list: bool) -> bool | 
 
     stdin_is_list: stdin brings photos, no answers.
     """
-    stored = (
-        store_class.is_thing
-        for store_class in memory.classes
-        if addition.is_called(store_class.name, *store_class.aliases)
-    )
-    if addition.kind is not None or any(is_thing is not None for is_thing in stored):
+    if addition.kind is not None or _stored_kinds(memory, addition):
         return None
     if not stdin_is_list and sys.stdin.isatty() and sys.stderr.isatty():
         return _asked(addition.name)
@@ -35,6 +30,20 @@ def kind_of(memory: RetCLIP, addition: Addition, stdin_is_list: bool) -> bool | 
     )
     output.message("      it will count as a thing. Say it with --thing or --stuff; later: retclip undo, and add again")
     return None
+
+
+def tell_other_kind(memory: RetCLIP, addition: Addition) -> None:
+    """Say that the class stays what it is in the store, where flag or sources call it otherwise."""
+    kind = addition.kind
+    if kind is not None and (not kind) in _stored_kinds(memory, addition):
+        stays = "stuff" if kind else "a thing"
+        output.message(f"note: the store knows {addition.name!r} as {stays}, and so it stays")
+
+
+def _stored_kinds(memory: RetCLIP, addition: Addition) -> set[bool]:
+    """Return whether the store's class of that name is countable, nothing where it does not know."""
+    called = (one for one in memory.classes if addition.is_called(one.name, *one.aliases))
+    return {one.is_thing for one in called if one.is_thing is not None}
 
 
 def _asked(name: str) -> bool | None:

@@ -58,6 +58,16 @@ def test_a_kind_that_is_given_is_neither_asked_nor_said(add, flag, kind):
     assert "nobody says" not in add("cat")[1], "the store knows it now"
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "stays"), [("--thing", "--stuff", "a thing"), ("--stuff", "--thing", "stuff")]
+)
+def test_a_kind_other_than_the_store_s_is_said_to_change_nothing(add, first, then, stays):
+    kind, told = add("cat", first)
+    assert "it stays" not in told
+    again, told = add("cat", then)
+    assert again is kind and f"the store knows 'cat' as {stays}, and so it stays" in told
+
+
 def test_an_annotated_source_that_says_it_is_believed(run, tmp_path):
     address = f"reference.scenes:{tmp_path / 'scenes'}?split=train&count=2&width=96&height=64"
     assert run("init", tmp_path / "s").code == 0
