@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from retclip.asked_space import backbone_of, chosen_space, named_space, readers
 from retclip.errors import ConfigError, PluginUnavailable, SpaceMismatch, WeightsMissing
+from retclip.escaping import brief
 from retclip.kinds import checked_filter, checked_limit
 from retclip.progress import OnProgress, silent
 from retclip.store.records import SegmentFilter
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from retclip.workflows.audit.coverage import ThinClasses
     from retclip.workflows.audit.duplicates import Duplicates
     from retclip.workflows.audit.frames import PhotoGroups
-    from retclip.workflows.audit.mislabels import Suspect
+    from retclip.workflows.audit.mislabels import Ranking, Suspect
 
 LIMIT = 100
 
@@ -46,27 +47,29 @@ class Audit:
 
     def mislabels(
         self, filter: SegmentFilter | None = None, limit: int = LIMIT, space: str | None = None,
-        frames: PhotoGroups | None = None, on_progress: OnProgress = silent,
+        frames: PhotoGroups | None = None, on_progress: OnProgress = silent, by: Ranking | None = None,
     ) -> SegmentTable:  # fmt: skip
-        """List labels that are likely wrong, the least trusted first, each with the class that is nearer.
+        """List labels that are likely wrong, the likeliest first, each with the class that it would rather be.
 
         frames: what `frames` returned: photos of one group do not speak for each other.
+        by: "doubt" or "trust"; None = doubt where classes have at least 5 segments in the mean, else trust.
         """
-        suspects = self.suspects(filter, limit, space, frames, on_progress)
-        table = self.table([suspect.segment for suspect in suspects], "likely wrong labels, the least trusted first")
+        suspects = self.suspects(filter, limit, space, frames, on_progress, by)
+        table = self.table([suspect.segment for suspect in suspects], "likely wrong labels, the likeliest first")
         return table if frames is None else replace(table, notes=(*table.notes, frames.said()))
 
     def suspects(
         self, filter: SegmentFilter | None = None, limit: int = LIMIT, space: str | None = None,
-        frames: PhotoGroups | None = None, on_progress: OnProgress = silent,
+        frames: PhotoGroups | None = None, on_progress: OnProgress = silent, by: Ranking | None = None,
     ) -> list[Suspect]:  # fmt: skip
         """List what `mislabels` does, each with its nearest segments of the suggested class."""
-        from retclip.workflows.audit.mislabels import mislabels
+        from retclip.workflows.audit.mislabels import RANKINGS, Judging, mislabels
 
         store, chosen = self._session.store, checked_filter(filter, SegmentFilter)
-        return mislabels(
-            store, chosen, checked_limit(limit), self._space(space), store.options.device, frames, on_progress
-        )  # fmt: skip
+        if by is not None and by not in RANKINGS:
+            raise ConfigError("doubt or trust to rank by", brief(by), "choose one, or leave it out")
+        how, device = Judging(frames, by), store.options.device
+        return mislabels(store, chosen, checked_limit(limit), self._space(space), device, how, on_progress)
 
     def frames(self, bits: int = 24, on_progress: OnProgress = silent) -> PhotoGroups:
         """Read the photos and group those that show nearly the same, for `mislabels` and `suspects`.

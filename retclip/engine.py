@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from retclip.store.feature_store import FeatureStore
     from retclip.store.records import Edit, EventFilter, EventLog, SegmentFilter, StoreClass, StoreDifference
     from retclip.workflows.audit.frames import PhotoGroups
+    from retclip.workflows.audit.mislabels import Ranking
     from retclip.workflows.building.build_loop import BuildReport
     from retclip.workflows.building.estimate_build import Estimate
     from retclip.workflows.classes.fill_report import FillReport
@@ -391,15 +392,16 @@ class RetCLIP:
 
     def suspects(
         self, filter: SegmentFilter | None = None, limit: int = 100, space: str | None = None,
-        frames: PhotoGroups | None = None, on_progress: OnProgress = silent,
+        frames: PhotoGroups | None = None, on_progress: OnProgress = silent, by: Ranking | None = None,
     ) -> SegmentTable:  # fmt: skip
-        """List labels that are likely wrong, the least trusted first; see `memory.audit` for this and other audits.
+        """List labels that are likely wrong, the likeliest first; see `memory.audit` for this and other audits.
 
         filter: only segments that it selects, None = every visible one; space: a backbone, where there are several.
         frames: of `memory.audit.frames()`: photos that show nearly the same do not speak for each other.
-        Raises DataError for a filter of what the store does not have, StoreError.
+        by: "doubt" or "trust", None = the better one for a store of its size.
+        Raises ConfigError for another ranking, DataError for a filter of what the store does not have, StoreError.
         """
-        return self.audit.mislabels(filter, limit, space, frames, on_progress)
+        return self.audit.mislabels(filter, limit, space, frames, on_progress, by)
 
     def undo(self, event: int) -> Edit:
         """Take a change of the store back, in whatever order. event: its number, as `log` and reports tell it.

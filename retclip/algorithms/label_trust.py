@@ -23,6 +23,7 @@ invented. a = b = 0: 1/2. e is what float16 vectors leave open: copies are equal
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -89,21 +90,32 @@ def class_means(queries: Labelled, stored: Labelled, nearest: int = NEAREST) -> 
     count = len(queries)
     own = torch.full((count,), torch.inf, device=queries.vectors.device)
     other, suggested = own.clone(), torch.full_like(queries.classes, -1)
-    order = stored.classes.argsort(stable=True)
-    stored = stored[order]
-    numbers, sizes = torch.unique_consecutive(stored.classes, return_counts=True)
-    step = max(1, SCORES // max(1, len(stored)))
-    for start in range(0, count, step):
-        rows = slice(start, start + step)
-        near = _near(queries[torch.arange(count, device=own.device)[rows]], stored)  # (b, n)
-        for number, near_class in zip(numbers.tolist(), near.split(sizes.tolist(), dim=1), strict=True):
-            mean = mean_of_nearest(near_class, nearest)  # (b,)
-            mine = queries.classes[rows] == number
-            own[rows] = torch.where(mine, mean, own[rows])
-            better = ~mine & (mean < other[rows])
-            other[rows] = torch.where(better, mean, other[rows])
-            suggested[rows] = torch.where(better, torch.full_like(suggested[rows], number), suggested[rows])
+    for rows, number, mean in _means_by_class(queries, stored, nearest):
+        mine = queries.classes[rows] == number
+        own[rows] = torch.where(mine, mean, own[rows])
+        better = ~mine & (mean < other[rows])
+        other[rows] = torch.where(better, mean, other[rows])
+        suggested[rows] = torch.where(better, torch.full_like(suggested[rows], number), suggested[rows])
     return ClassMeans(own, other, suggested)
+
+
+def distances_to_classes(
+    queries: Labelled, stored: Labelled, numbers: Int64[Tensor, " c"], nearest: int = NEAREST
+) -> Float[Tensor, "n c"]:
+    """Compute the mean distance of each segment to every class, a of its own class and those that b is the least of.
+
+    queries: n segments.
+    stored: all segments, those that are asked for among them.
+    numbers: (c,) every number in `stored.classes`, ascending.
+    nearest: m, at least 1.
+    Returns float32; inf = no segment of the class in another photo. Of x in the worked example of `class_means`: cat
+    0.3, dog 0.2, cow 0.25.
+    """
+    found = torch.full((len(queries), len(numbers)), torch.inf, device=queries.vectors.device)
+    columns = {number: column for column, number in enumerate(numbers.tolist())}
+    for rows, number, mean in _means_by_class(queries, stored, nearest):
+        found[rows, columns[number]] = mean
+    return found
 
 
 def updated_means(
@@ -142,6 +154,18 @@ def mean_of_nearest(distances: Float[Tensor, "b n"], nearest: int) -> Float[Tens
     total = torch.where(there, best, torch.zeros_like(best)).sum(1)
     members = there.sum(1)
     return torch.where(members > 0, total / members.clamp(min=1), torch.full_like(total, torch.inf))
+
+
+def _means_by_class(queries: Labelled, stored: Labelled, nearest: int) -> Iterator[tuple[slice, int, Tensor]]:
+    """Yield rows of segments, a class, and their (b,) mean distances to it, by blocks of one matrix product."""
+    stored = stored[stored.classes.argsort(stable=True)]
+    numbers, sizes = torch.unique_consecutive(stored.classes, return_counts=True)
+    step = max(1, SCORES // max(1, len(stored)))
+    for start in range(0, len(queries), step):
+        rows = slice(start, min(start + step, len(queries)))
+        near = _near(queries[torch.arange(rows.start, rows.stop, device=queries.vectors.device)], stored)  # (b, n)
+        for number, near_class in zip(numbers.tolist(), near.split(sizes.tolist(), dim=1), strict=True):
+            yield rows, number, mean_of_nearest(near_class, nearest)
 
 
 def _near(queries: Labelled, stored: Labelled) -> Float[Tensor, "b n"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from retclip.report.segment_table import SegmentTable
     from retclip.store.records import ListedPhoto
     from retclip.workflows.audit.duplicates import AlikePhotos, Duplicates
-    from retclip.workflows.audit.mislabels import Suspect
+    from retclip.workflows.audit.mislabels import Ranking, Suspect
 
 app = typer.Typer(help="What to look at in a store: likely wrong labels, copies, and more.", no_args_is_help=True)
 
@@ -45,6 +46,13 @@ class Shown:
     ] = None
 
 
+class RankBy(StrEnum):
+    """What ranks labels that are likely wrong."""
+
+    DOUBT = "doubt"
+    TRUST = "trust"
+
+
 COLUMNS = ("segment", "class", "suggested", "trust", "why", "photo")
 
 
@@ -54,17 +62,23 @@ def mislabels(
     at: options.Catalog,
     filters: options.Filters,
     shown: Shown,
+    by: Annotated[
+        RankBy | None,
+        typer.Option(help="What ranks; without it doubt, where classes have segments enough, else trust."),
+    ] = None,
     frames: Annotated[
         bool, typer.Option("--frames", help="Photos that show nearly the same do not speak for each other.")
     ] = False,
 ) -> None:
-    """Labels that are likely wrong, the least trusted first: another class is nearer to the segment than its own. The
-    trust in every label is computed where it is not up to date. With --frames, a wrong label that is repeated over the
-    frames of a film is found, too: all photos are read, and that trust is not kept."""
+    """Labels that are likely wrong, the likeliest first: those that are doubted by all that is known of the segment,
+    or, by trust, those of which another class is nearer. The trust in every label is computed where it is not up to
+    date. With --frames, a wrong label that is repeated over the frames of a film is found, too: all photos are read,
+    and that trust is not kept."""
     with _opened(at, shown) as memory:
         with ProgressLine() as line:
             groups = memory.audit.frames(on_progress=line) if frames else None
-            suspects = memory.audit.suspects(filters.filter(), shown.limit, shown.space, groups, line)
+            ranking: Ranking | None = None if by is None else by.value
+            suspects = memory.audit.suspects(filters.filter(), shown.limit, shown.space, groups, line, ranking)
         if groups is not None:
             output.message(groups.said())
         table = memory.audit.table([suspect.segment for suspect in suspects], f"likely wrong labels of {at.store}")

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retclip.algorithms import label_trust
-from retclip.algorithms.label_trust import ROUNDING, Labelled, class_means, mean_of_nearest, updated_means
+from retclip.algorithms.label_trust import (
+    ROUNDING,
+    Labelled,
+    class_means,
+    distances_to_classes,
+    mean_of_nearest,
+    updated_means,
+)
 
 
 def labelled(rows):
@@ -29,6 +36,16 @@ def test_the_worked_example():
     assert means.other.tolist() == pytest.approx([0.2], abs=1e-6)
     assert means.suggested.tolist() == [DOG]
     assert means.trust().tolist() == pytest.approx([0.2001 / 0.5002], abs=1e-5)
+
+
+def test_distances_to_every_class(monkeypatch):
+    stored = labelled(WORKED)
+    monkeypatch.setattr(label_trust, "SCORES", 2 * len(stored))  # two segments in a block
+    found = distances_to_classes(stored[torch.tensor([0, 2, 6])], stored, torch.tensor([CAT, DOG, COW]), nearest=2)
+    assert found[0].tolist() == pytest.approx([0.3, 0.2, 0.25], abs=1e-6)
+    assert torch.isinf(found[2]).tolist() == [False, False, True]  # the only cow
+    means = class_means(stored, stored, nearest=2)
+    assert found[:, 0].tolist()[:2] == pytest.approx(means.own[[0, 2]].tolist(), abs=1e-6)
 
 
 def test_a_class_of_three_is_not_suspicious_for_being_rare():

@@ -25,6 +25,17 @@ def test_suspects_as_table_json_list_and_page(run, store, tmp_path):
     assert found[0]["suggested"] in run("audit", "mislabels", "--store", store).out
 
 
+def test_suspects_by_doubt_and_by_trust(run, store):
+    found = json.loads(run("store", "search", "--store", store, "--limit", 100, "--json").out)["segments"]
+    first, other = found[0], next(one["class"] for one in found if one["class"] != found[0]["class"])
+    assert run("relabel", first["segment"], other, "--store", store).code == 0
+    doubted = json.loads(run("audit", "mislabels", "--store", store, "--by", "doubt", "--json").out)["segments"]
+    assert first["segment"] in {one["segment"] for one in doubted}
+    assert all("that it is wrong" in one["note"] and one["suggested"] for one in doubted)
+    trusted = json.loads(run("audit", "mislabels", "--store", store, "--by", "trust", "--json").out)["segments"]
+    assert all("its nearest" in one["note"] for one in trusted)
+
+
 def test_suspects_with_frames_say_how_photos_were_grouped(run, store):
     told = run("audit", "mislabels", "--store", store, "--frames", "--json")
     assert told.code == 0 and "6 photos are " in told.err and isinstance(json.loads(told.out)["segments"], list)
@@ -73,6 +84,7 @@ def test_coverage(run, store):
         (["mislabels", "--out", "s.txt"], 3, ".csv"),
         (["mislabels", "--html", "s.png"], 3, ".html"),
         (["mislabels", "--limit", 0], 2, "at least 1"),
+        (["mislabels", "--by", "fear"], 2, "fear"),
         (["mislabels", "--class", "narwhal"], 3, "narwhal"),
         (["duplicates", "--bits", 200], 2, "from 0 to 128"),
         (["conflicts", "--alike", 3], 2, "from 0 to 2"),

@@ -48,6 +48,11 @@ class Segments:
         """Read the masks of segments as `mask` does; unknown ids are left out."""
         return self._catalog.read(listed.masks, ids)
 
+    def mask_boxes(self, ids: Sequence[UUID]) -> dict[UUID, tuple[int, ...]]:
+        """Read the boxes of segments' masks, in pixels: (x, y, width, height, pixels of the mask, image width, image
+        height); unknown ids are left out."""
+        return self._catalog.read(listed.mask_boxes, ids)
+
     def details(self, segment_id: UUID) -> SegmentDetails | None:
         """Read everything that is known of a segment; None for an unknown one."""
         return self._catalog.read(details.details, segment_id)

@@ -46,6 +46,7 @@ from retclip.store.records.spaces import StoredPhoto as StoredPhoto
 from retclip.store.records.spaces import VectorMaker as VectorMaker
 from retclip.store.records.traces import KeptTrace as KeptTrace
 from retclip.store.records.trust import DOUBTFUL as DOUBTFUL
+from retclip.store.records.trust import DoubtedLabel as DoubtedLabel
 from retclip.store.records.trust import JudgedLabel as JudgedLabel
 from retclip.store.records.trust import JudgedSegments as JudgedSegments
 from retclip.store.records.trust import TrustRow as TrustRow

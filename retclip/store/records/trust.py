@@ -95,3 +95,17 @@ class JudgedLabel:
     own_distance: float | None
     other_distance: float | None
     suggested: str | None
+
+
+@dataclass(frozen=True)
+class DoubtedLabel:
+    """The doubt in the label of a segment, for people.
+
+    doubt: how likely the label is wrong, [0, 1].
+    suggested: the likeliest other class.
+    """
+
+    id: UUID
+    class_name: str
+    doubt: float
+    suggested: str

@@ -1,4 +1,4 @@
-"""Segments as lists show them, whatever their state, and their masks."""
+"""Segments as lists show them, whatever their state, their masks, and the boxes of these."""
 
 from __future__ import annotations
 
@@ -37,6 +37,15 @@ def masks(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, tuple[bytes
     query = query.join(ImageRow, ImageRow.id == Segment.image_id).join(Mask, its_mask())
     rows = rows_in(connection, query, Segment.point_id, ids)
     return {row.point_id: (bytes(row.rle), row.height, row.width) for row in rows}
+
+
+def mask_boxes(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, tuple[int, ...]]:
+    """Read the boxes of masks: (x, y, width, height, pixels of the mask, image width, image height); unknown ids are
+    left out."""
+    columns: tuple[Any, ...] = (Mask.x, Mask.y, Mask.width, Mask.height, Mask.area, ImageRow.width, ImageRow.height)
+    query = select(Segment.point_id, *columns).select_from(Segment)
+    query = query.join(ImageRow, ImageRow.id == Segment.image_id).join(Mask, its_mask())
+    return {row[0]: tuple(row[1:]) for row in rows_in(connection, query, Segment.point_id, ids)}
 
 
 def _listed(row: Any) -> ListedSegment:

@@ -1,20 +1,27 @@
-"""The labels that are most likely wrong: another class is nearer to the segment than its own."""
+"""The labels that are most likely wrong: those that are doubted most, or trusted least.
+
+Doubt (`label_doubt`) finds more of them where classes have segments enough; else trust (`label_trust`) ranks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 from uuid import UUID
 
 import numpy as np
 
 from retclip.progress import OnProgress, silent
 from retclip.store.feature_store import FeatureStore
-from retclip.store.records import DOUBTFUL, JudgedLabel, JudgedSegments, ListedSegment, SegmentFilter
+from retclip.store.records import DOUBTFUL, JudgedSegments, ListedSegment, SegmentFilter
 from retclip.types import FeatureSpace
+from retclip.workflows.audit.doubt import can_be_doubted, doubted_labels
 from retclip.workflows.audit.frames import PhotoGroups
 from retclip.workflows.audit.trust import judged_labels, update_trust
 
+Ranking = Literal["doubt", "trust"]
+RANKINGS: tuple[Ranking, ...] = ("doubt", "trust")
 SHOWN = 3  # neighbours of the suggested class
 
 
@@ -24,38 +31,50 @@ class Suspect:
 
     segment: with its trust, the suggested class and what speaks for it.
     neighbours: the nearest segments of the suggested class in other photos, nearest first, with their distances.
+    doubt: how likely the label is wrong, [0, 1]; None where trust ranked.
     """
 
     segment: ListedSegment
     neighbours: tuple[ListedSegment, ...]
+    doubt: float | None = None
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How labels are judged.
+
+    frames: groups of photos that do not speak for each other, each counting as one photo; None: every photo by itself.
+    by: what ranks; None: doubt where classes have segments enough for it, else trust.
+    """
+
+    frames: PhotoGroups | None = None
+    by: Ranking | None = None
 
 
 def mislabels(
     store: FeatureStore, chosen: SegmentFilter, limit: int, space: FeatureSpace | None = None, device: str = "cpu",
-    frames: PhotoGroups | None = None, on_progress: OnProgress = silent,
+    how: Judging = Judging(), on_progress: OnProgress = silent,
 ) -> list[Suspect]:  # fmt: skip
-    """List the most doubtful labels, the least trusted first.
+    """List the labels that are most likely wrong, the likeliest first.
 
-    Without `frames` the kept trust is brought up to date, and answers. With it, trust is computed from nothing with
-    each group as one photo, and is not kept.
-
-    chosen: only of segments that it selects; trust is judged by all.
+    chosen: only of segments that it selects; labels are judged by all.
     limit: at most so many.
-    frames: groups of photos that do not speak for each other.
+    how: the kept trust is brought up to date where it has no `frames`; what is computed with these is not kept.
     Raises StoreMissing, SpaceMismatch, StoreDamaged, DataError for a filter of what the store does not have.
     """
     segments = store.trust.segments(space)
-    if frames is None:
+    if how.frames is None:
         update_trust(store, space, device, on_progress, segments)
-        labels = store.trust.labels(space)
     else:
-        segments = grouped(segments, frames)
-        labels = judged_labels(store, segments, device, on_progress)
-    doubtful = {label.id: label for label in labels if label.trust is not None and label.trust < DOUBTFUL}
-    ids = store.segments.among(list(doubtful), chosen)[:limit]
-    near = nearest_of(segments, [(number, doubtful[number].suggested or "") for number in ids], _names(store))
+        segments = grouped(segments, how.frames)
+    if how.by == "doubt" or (how.by is None and can_be_doubted(segments)):
+        found = _doubted(store, segments, device, on_progress)
+    else:
+        found = _distrusted(store, segments, space, how.frames is None, device, on_progress)
+    ids = store.segments.among(list(found), chosen)[:limit]
+    near = nearest_of(segments, [(number, found[number].suggested) for number in ids], _names(store))
     return [
-        Suspect(_told(segment, doubtful[segment.id]), _listed(store, near[segment.id]))
+        Suspect(found[segment.id].told(segment), _listed(store, near[segment.id]), found[segment.id].doubt)
         for segment in store.segments.listed(ids)
     ]
 
@@ -88,10 +107,44 @@ def _names(store: FeatureStore) -> dict[str, int]:
     return {row.name: row.id for row in store.classes.all()}
 
 
-def _told(segment: ListedSegment, label: JudgedLabel) -> ListedSegment:
-    note = f"its nearest {label.suggested} at {label.other_distance:.3f}, of {label.class_name} at "
-    note += f"{label.own_distance:.3f}"
-    return replace(segment, trust=label.trust, suggested=label.suggested or "", note=note)
+@dataclass(frozen=True)
+class _Found:
+    """Why a label is suspected."""
+
+    suggested: str
+    note: str
+    doubt: float | None = None
+    trust: float | None = None
+
+    def told(self, segment: ListedSegment) -> ListedSegment:
+        trust = segment.trust if self.trust is None else self.trust
+        return replace(segment, trust=trust, suggested=self.suggested, note=self.note)
+
+
+def _doubted(
+    store: FeatureStore, segments: JudgedSegments, device: str, on_progress: OnProgress
+) -> dict[UUID, _Found]:  # fmt: skip
+    labels = doubted_labels(store, segments, device, on_progress)
+    return {
+        label.id: _Found(
+            label.suggested, f"{label.suggested} is likelier, {label.doubt:.2f} that it is wrong", label.doubt
+        )
+        for label in labels
+    }
+
+
+def _distrusted(
+    store: FeatureStore, segments: JudgedSegments, space: FeatureSpace | None, keep: bool, device: str,
+    on_progress: OnProgress,
+) -> dict[UUID, _Found]:  # fmt: skip
+    labels = store.trust.labels(space) if keep else judged_labels(store, segments, device, on_progress)
+    found = {}
+    for label in labels:
+        if label.trust is not None and label.trust < DOUBTFUL:
+            note = f"its nearest {label.suggested} at {label.other_distance:.3f}, of {label.class_name} at "
+            note += f"{label.own_distance:.3f}"
+            found[label.id] = _Found(label.suggested or "", note, trust=label.trust)
+    return found
 
 
 def _listed(store: FeatureStore, near: Sequence[tuple[UUID, float]]) -> tuple[ListedSegment, ...]:

@@ -7,7 +7,9 @@ import pytest
 
 from retclip.errors import ConfigError, DataError
 from retclip.store.records import SegmentFilter
+from retclip.workflows.audit import doubt
 from retclip.workflows.audit.conflicts import data_sets_disagree
+from retclip.workflows.audit.doubt import can_be_doubted, doubted_labels
 from retclip.workflows.audit.mislabels import nearest_of
 from retclip.workflows.audit.trust import update_trust
 
@@ -53,6 +55,40 @@ def test_filters_and_limit_choose_among_suspects(memory):
         memory.suspects(SegmentFilter(classes=("narwhal",)))
     with pytest.raises(ConfigError, match="at least 1"):
         memory.suspects(limit=0)
+
+
+def test_doubt_ranks_where_it_is_asked_for(memory):
+    segment, right, wrong = made_wrong(memory)
+    suspects = memory.audit.suspects(by="doubt")
+    doubts = [one.doubt for one in suspects]
+    assert doubts == sorted(doubts, reverse=True) and all(0 < doubt <= 1 for doubt in doubts)
+    found = next(one for one in suspects if one.segment.id == segment)
+    assert found.segment.class_name == wrong and found.segment.suggested == right and right in found.segment.note
+    assert found.segment.trust < 0.5 and {one.class_name for one in found.neighbours} == {right}
+    assert all(one.doubt is None for one in memory.audit.suspects(by="trust"))
+    with pytest.raises(ConfigError, match="doubt or trust"):
+        memory.suspects(by="fear")
+
+
+def test_without_a_ranking_the_size_of_the_store_decides(memory, monkeypatch):
+    segments = memory.store.trust.segments()
+    mean = len(segments) / len(set(segments.categories.tolist()))
+    monkeypatch.setattr(doubt, "ENOUGH", mean)
+    assert can_be_doubted(segments) and memory.suspects().ids == memory.suspects(by="doubt").ids
+    monkeypatch.setattr(doubt, "ENOUGH", mean + 0.01)
+    assert not can_be_doubted(segments) and memory.suspects().ids == memory.suspects(by="trust").ids
+
+
+def test_doubt_by_blocks_is_the_same(memory, monkeypatch):
+    segment, _, _ = made_wrong(memory)
+    segments = memory.store.trust.segments()
+    whole = doubted_labels(memory.store, segments)
+    monkeypatch.setattr(doubt, "BLOCK", 7)
+    parts = doubted_labels(memory.store, segments)
+    assert [label.id for label in parts] == [label.id for label in whole] and whole[0].id == segment
+    assert [label.doubt for label in parts] == pytest.approx([label.doubt for label in whole], abs=1e-4)
+    monkeypatch.setattr(doubt, "FITTED", len(segments) // 2)  # fitted to every third, all are judged
+    assert doubted_labels(memory.store, segments)[0].id == segment
 
 
 def test_trust_bounds_are_refused_before_it_was_computed(memory):
