@@ -28,7 +28,9 @@ class RowAttention(Attention):  # type: ignore[misc]  # segment-anything has no 
         rows = q.unflatten(1, (height, width))  # (n, y, x, d)
         down = get_rel_pos(height, height, self.rel_pos_h)  # (y, y, d)
         across = get_rel_pos(width, width, self.rel_pos_w)  # (x, x, d)
-        read = torch.stack([self._row(rows[:, y], k, v, down[y], across) for y in range(height)], dim=1)
+        read = torch.empty_like(rows)  # made before: small results kept between large ones would hold the heap open
+        for y in range(height):
+            read[:, y] = self._row(rows[:, y], k, v, down[y], across)
         read = read.view(b, self.num_heads, height, width, -1).permute(0, 2, 3, 1, 4).flatten(3)
         return cast("Tensor", self.proj(read))
 
