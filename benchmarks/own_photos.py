@@ -2,8 +2,9 @@
 
     python benchmarks/own_photos.py --data ../shared/data/photos --out /tmp/own_photos
 
-Writes OUT/index.html: each photo labelled by names alone, by the starter memory with one weight for vote and labels (as
-gamma 0.5 has it), and by the starter memory as the preset has it. Nothing is annotated: the page is to be looked at.
+Writes OUT/index.html: each photo labelled by names alone, by the starter memory with the names forced on everything
+(`segment.unasked` = left out), and by the starter memory as the preset has it: what is stored and was not asked for
+competes. Nothing is annotated: the page is to be looked at.
 OUT/own_photos.json has each class's share of each photo.
 """
 
@@ -36,10 +37,10 @@ NAMES = {
     "china.jpg": "building, sky, tree, palace",
     "flower.jpg": "flower, leaf, daisy, grass",
 }
-CONSTANT = {"ensemble": {"gamma": 0.5}, "plugin": {"retrieval": {"vote": {"certainty_distance": None}}}}
+FORCED = {"segment": {"unasked": "left out"}}
 COLUMNS = {
     "names alone": (False, {}),
-    "starter memory, one weight": (True, CONSTANT),
+    "starter memory, names forced on everything": (True, FORCED),
     "starter memory": (True, {}),
 }
 WIDTH = 480  # pixels of a picture
@@ -85,12 +86,15 @@ def page(columns: dict[str, dict[str, tuple[str, Any]]]) -> str:
 def main() -> None:
     """Label the photos in each way and write the page."""
     given = arguments(__doc__, "/tmp/own_photos", "../shared/data/photos").parse_args()
+    photos = {file: given.data / file for file in NAMES if (given.data / file).is_file()}
+    if missing := sorted(NAMES.keys() - photos.keys()):
+        got = f"no {', '.join(missing)} in {given.data}"
+        raise SystemExit(f"expected {len(NAMES)} photos; got {got}; name their folder (--data)")
     take_folder(given.out)
     store = given.out / "store"
     shutil.rmtree(store, ignore_errors=True)
     with retclip.open(store, preset=PHOTOS, create=True) as memory:
         memory.classes.import_("starter")
-    photos = {file: given.data / file for file in NAMES if (given.data / file).is_file()}
     columns = {
         name: column(store if stored else None, settings, photos) for name, (stored, settings) in COLUMNS.items()
     }

@@ -63,7 +63,7 @@ _PLUS_VOTE = {"vote": "rank", "aggregate": "max"}
 # FC-CLIP's rule leaves between superpixels (12 x 12 pixels of a 640 x 480 photo) are closed.
 _APPEARANCE: dict[str, Any] = {
     "retrieval": {"k": 8},
-    "segment": {"smallest_void": 0.0005},
+    "segment": {"smallest_void": 0.0005, "unasked": "compete"},
     "plugin": {"retrieval": {"vote": {"vote": "rank"}}},
 }
 

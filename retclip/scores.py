@@ -61,6 +61,8 @@ class Neighbours:
     that votes reads it (`Classifier.reads_trust`).
     vectors: (d,) float32 of unit length by segment; None where no classifier reads them (`Classifier.reads_vectors`).
     prototypes: None where no classifier reads them (`Classifier.prototypes_per_class`).
+    of_rest: (n, k) int64, of a neighbour of the rest (`Vocabulary.has_rest`) the number of its own class among those of
+    the rest, -1 for others; None without a rest, or where so many neighbours of each class are read.
     """
 
     ids: NDArray[np.object_]
@@ -71,12 +73,14 @@ class Neighbours:
     trust: Tensor | None = None
     vectors: Mapping[UUID, NDArray[np.float32]] | None = None
     prototypes: ClassPrototypes | None = None
+    of_rest: Tensor | None = None
 
     @property
     def places(self) -> dict[str, Tensor]:
         """The tensors with a value for each place, by name."""
-        both = {"classes": self.classes, "distances": self.distances}
-        return both if self.trust is None else {**both, "trust": self.trust}
+        optional = {"trust": self.trust, "of_rest": self.of_rest}
+        there = {name: values for name, values in optional.items() if values is not None}
+        return {"classes": self.classes, "distances": self.distances, **there}
 
 
 class Role(StrEnum):

@@ -59,11 +59,12 @@ def vote_shares(
 
 def vote_rule(
     vote: Vote = "minmax", aggregate: Aggregate = "max", temperature: float = 0.07, max_distance: float | None = None,
-    trusted: str = "",
+    trusted: str = "", rest: bool = False,
 ) -> str:  # fmt: skip
     """Return the rule of the vote as one sentence for users.
 
     trusted: the part that trust in labels has, in words; empty: none.
+    rest: whether what was not asked for competes (`best_of_rest`).
     """
     vote_of_neighbour, score_of_class = {
         "minmax": (
@@ -77,6 +78,6 @@ def vote_rule(
         scaled = "" if vote == "minmax" else ", brought to sum 1"
         score_of_class = f"the mean of its {aggregate} nearest{scaled}"
     limit = "" if max_distance is None else f"; none beyond distance {max_distance:g}"
-    return (
-        f"each neighbour counts {vote_of_neighbour}; a class scores {score_of_class}{limit}{trusted and f'; {trusted}'}"
-    )
+    best = "; of what was not asked for the best class" if rest else ""
+    doubt = trusted and f"; {trusted}"
+    return f"each neighbour counts {vote_of_neighbour}; a class scores {score_of_class}{limit}{doubt}{best}"

@@ -201,25 +201,30 @@ def _all(
 
 def _tell(photo: str, answer: SegmentationResult, done: _Done) -> None:
     """Print a line for a photo: its classes, or why there are none."""
-    from retclip.report.result_summary import summary_line, told_nothing, why_nothing
+    from retclip.report.result_summary import summary_line, told_nothing, unasked_classes, why_nothing
 
     done.count += 1
-    done.refuses |= any(scores.void is not None for scores in answer.evidence.scores)
+    evidence = answer.evidence
+    done.refuses |= evidence.vocabulary.has_rest or any(scores.void is not None for scores in evidence.scores)
     counts = Counter(segment.class_name for segment in answer.segments if segment.is_thing)
     done.repeated = done.repeated or next((f"{n} {name}" for name, n in counts.most_common(1) if n > 1), "")
+    unasked = unasked_classes(evidence)
+    looks = f"; elsewhere like {_some(unasked)}, not asked for" if unasked else ""
     if answer.segments:
-        output.message(f"{photo}: {summary_line(answer.panoptic)}")
+        output.message(f"{photo}: {summary_line(answer.panoptic)}{looks}")
     else:
-        done.nothing[photo] = why_nothing(answer.evidence)
-        output.message(f"{photo}: nothing labelled: {told_nothing(answer.evidence)}")
+        done.nothing[photo] = why_nothing(evidence)
+        output.message(f"{photo}: nothing labelled: {told_nothing(evidence)}{looks}")
 
 
 def _as_dict(record: SourceImage, answer: SegmentationResult, name: str, writer: ResultWriter) -> dict[str, Any]:
-    from retclip.report.result_summary import as_dict, told_nothing
+    from retclip.report.result_summary import as_dict, told_nothing, unasked_classes
 
     files = {kind: str(path) for kind, path in writer.files(name).items()}
     nothing = None if answer.segments else told_nothing(answer.evidence)
-    return {"name": name, "uri": record.uri, **as_dict(answer.panoptic), "nothing": nothing, "files": files}
+    unasked = list(unasked_classes(answer.evidence))
+    seen = {**as_dict(answer.panoptic), "unasked": unasked, "nothing": nothing}
+    return {"name": name, "uri": record.uri, **seen, "files": files}
 
 
 def _warn(done: _Done, preset: str, knows: Sequence[str], store: Path) -> None:

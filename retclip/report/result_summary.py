@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -23,6 +24,7 @@ class Nothing(StrEnum):
     NO_MASKS = "no mask was found in the photo"
     NO_NAMES = "none of the classifiers knows any of these names"
     NO_OBJECT = "the models took every mask for no object"
+    NOT_ASKED = "every mask looks more like what is stored and was not asked for"
     TOO_UNSURE = "no mask scored high enough"
     OVERLAPPED = "no mask kept enough of its pixels beside the others"
 
@@ -103,11 +105,14 @@ def why_nothing(evidence: Evidence) -> Nothing:
     """Return why a result has no segments: the rule that took the last mask, read off the scores."""
     if not len(evidence.combined):
         return Nothing.NO_MASKS
-    if not any(bool(scores.knows.any()) for scores in evidence.scores):
+    asked = evidence.vocabulary.asked
+    if not any(bool(scores.knows[:asked].any()) for scores in evidence.scores):
         return Nothing.NO_NAMES
-    combined, void = against_rest(evidence.combined, evidence.void, evidence.vocabulary.asked)
+    combined, void = against_rest(evidence.combined, evidence.void, asked)
     best = combined.max(dim=1).values if combined.shape[1] else void * 0
     if not bool((best > void).any()):
+        if bool((best > evidence.void.to(best)).any()):
+            return Nothing.NOT_ASKED
         return Nothing.NO_OBJECT if bool(void.any()) else Nothing.TOO_UNSURE
     threshold = float(evidence.settings.get("segment", {}).get("object_mask_threshold", 0.0))
     return Nothing.OVERLAPPED if bool((best > threshold).any()) else Nothing.TOO_UNSURE
@@ -122,8 +127,29 @@ def told_nothing(evidence: Evidence) -> str:
     best, classes = combined.max(dim=1)
     mask = int(best.argmax())
     name = evidence.vocabulary.names[int(classes[mask])]
-    beside = f" beside {float(void[mask]):.2f} for none" if reason is Nothing.NO_OBJECT else ""
+    beside = f" beside {float(void[mask]):.2f} for none" if reason in (Nothing.NO_OBJECT, Nothing.NOT_ASKED) else ""
     return f"{reason} (surest: {name} {float(best[mask]):.2f}{beside})"
+
+
+def unasked_classes(evidence: Evidence) -> tuple[str, ...]:
+    """Return the stored classes that were not asked for and took masks from those that were (`segment.unasked`).
+
+    The order is by the boxes of their masks, largest first. None where nothing competed, or no vote says whose it is.
+    """
+    near, words = evidence.neighbours, evidence.vocabulary
+    shares = next((scores.shares for scores in evidence.scores if scores.shares is not None), None)
+    if not words.has_rest or near is None or near.of_rest is None or shares is None:
+        return ()
+    asked, void = against_rest(evidence.combined, evidence.void, words.asked)
+    rest = evidence.combined[:, -1]
+    lost = (rest > 0) & (rest >= void) & (rest >= asked.amax(dim=1))  # (n,)
+    x0, y0, x1, y1 = evidence.boxes.T
+    areas: Counter[int] = Counter()
+    for mask, area in enumerate(((x1 - x0) * (y1 - y0)).tolist()):
+        own = near.of_rest[mask]
+        voting = own[(own >= 0) & (shares[mask] > 0)] if lost[mask] else own[:0]
+        areas.update({int(voting[0]): area} if len(voting) else {})
+    return tuple(words.synonyms[-1][number] for number, _ in areas.most_common())
 
 
 def unknown_names(evidence: Evidence) -> tuple[str, ...]:

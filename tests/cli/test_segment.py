@@ -57,8 +57,21 @@ def test_names_that_nobody_knows_label_nothing_and_it_is_said_why(segment, built
 
 def test_a_preset_that_cannot_say_none_of_these_says_so_where_the_names_are_few(segment, built):
     photo = built.photos / "train_0_0000.png"
-    assert "has no answer 'none of these'" in segment(photo, "--classes", "sky, grass").err
+    plainly = ("--set", "segment.unasked='left out'")
+    assert "has no answer 'none of these'" in segment(photo, "--classes", "sky, grass", *plainly).err
     assert "has no answer" not in segment(photo).err
+
+
+def test_what_was_not_asked_for_keeps_its_pixels_and_is_named(segment, built):
+    photo = built.photos / "train_0_0000.png"
+    ran = segment(photo, "--classes", "sky, tree", "--json")
+    everything = segment(photo, "--json")
+    (few,), (every,) = (json.loads(each.out)["images"] for each in (ran, everything))
+    assert set(few["classes"]) <= {"sky", "tree"} and few["labelled"] < every["labelled"]
+    assert few["unasked"] and set(few["unasked"]) <= set(every["classes"]) - {"sky", "tree"}
+    assert f"elsewhere like {few['unasked'][0]}" in ran.err and "not asked for" in ran.err
+    assert "none of these" not in ran.err
+    assert every["unasked"] == [] and "not asked for" not in everything.err
 
 
 def test_patches_are_not_counted_as_if_they_were_objects(segment, run, built, tmp_path):

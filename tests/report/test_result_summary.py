@@ -9,7 +9,7 @@ import torch
 from retclip.evidence import Evidence
 from retclip.report import result_summary
 from retclip.report.result_summary import Nothing, as_dict, class_shares, labelled_share, summary_line, why_nothing
-from retclip.types import ClassScores, PanopticSegmentation, Role, SegmentInfo, Vocabulary
+from retclip.types import REST, ClassScores, Neighbours, PanopticSegmentation, Role, SegmentInfo, Vocabulary
 
 
 def segmented(*parts, size=(10, 10)):
@@ -86,6 +86,34 @@ def evidence(values, void=0.0, knows=True, **settings):
         "", "", Vocabulary(names, (None,) * classes), None, (scores,), combined, torch.full((masks,), void),
         np.zeros((masks, 4), dtype=np.int64), settings,
     )  # fmt: skip
+
+
+def against_the_rest(values, own, shares, boxes):
+    """Evidence of one asked class and the rest, cat and tree; own: (n, k) which of them each neighbour is of."""
+    near, votes = torch.tensor(own), torch.tensor(shares)
+    ids = np.full(near.shape, "x", dtype=object)
+    neighbours = Neighbours(ids, (near >= 0).long(), votes, torch.ones(2).bool(), of_rest=near)
+    given, words = evidence(values), Vocabulary(("sky", REST), (False, False), ((), ("cat", "tree")), has_rest=True)
+    scores = (replace(given.scores[0], shares=votes),)
+    return replace(given, vocabulary=words, neighbours=neighbours, scores=scores, boxes=np.array(boxes))
+
+
+def test_who_was_not_asked_and_won_is_named_the_largest_first():
+    """The first mask is sky's, the second a cat's by its voter, the third, larger, a tree's: the cat has no share."""
+    values, boxes = [[0.6, 0.3], [0.2, 0.7], [0.1, 0.5]], [[0, 0, 9, 9], [0, 0, 2, 2], [0, 0, 3, 3]]
+    own, shares = [[-1, 1], [0, -1], [0, 1]], [[0.6, 0.3], [0.7, 0.2], [0.0, 0.5]]
+    found = against_the_rest(values, own, shares, boxes)
+    assert result_summary.unasked_classes(found) == ("tree", "cat")
+    assert result_summary.unasked_classes(replace(found, neighbours=replace(found.neighbours, of_rest=None))) == ()
+    assert result_summary.unasked_classes(evidence([[0.2, 0.3]])) == ()
+
+
+def test_where_what_was_not_asked_wins_everything_that_is_the_reason():
+    given = against_the_rest([[0.2, 0.7]], [[0]], [[0.7]], [[0, 0, 1, 1]])
+    assert why_nothing(given) is Nothing.NOT_ASKED
+    assert result_summary.told_nothing(given).endswith("not asked for (surest: sky 0.20 beside 0.70 for none)")
+    knows = torch.tensor([False, True])
+    assert why_nothing(replace(given, scores=(replace(given.scores[0], knows=knows),))) is Nothing.NO_NAMES
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from retclip.algorithms.best_of_rest import best_of_rest, rest_apart
 from retclip.algorithms.negative_examples import barred_voters
 from retclip.algorithms.retrieval_scores import retrieval_scores, trust_weights, voting
 from retclip.algorithms.vote_certainty import vote_certainty
@@ -72,10 +73,7 @@ class Vote:
         classes, distances = self._trusted_classes(neighbours), neighbours.distances
         if neighbours.negatives is not None:
             classes = classes.masked_fill(barred_voters(neighbours), -1)  # (n, k)
-        weights = self._weights(neighbours)  # (n, k)
-        values = retrieval_scores(classes, distances, len(neighbours.supported), weights=weights, **rule)  # (n, c)
-        shares = vote_shares(classes, distances, weights=weights, **rule)  # (n, k)
-        shares = shares.masked_fill(classes >= len(neighbours.supported), 0.0)  # classes that were not asked
+        values, shares = self._values(neighbours, classes, rule)  # (n, c), (n, k)
         covered = covered.to(values.device)
         values, shares = (
             torch.where(covered[:, None], tensor, torch.zeros_like(tensor)) for tensor in (values, shares)
@@ -97,10 +95,23 @@ class Vote:
             classifier=NAME,
             speaks=speaks,
             shares=shares,
-            rule=vote_rule(**rule, trusted=self._trust_in_words()),
+            rule=vote_rule(**rule, trusted=self._trust_in_words(), rest=neighbours.of_rest is not None),
             certainty=certainty,
             shrinkage=shrinkage,
         )
+
+    def _values(self, neighbours: Neighbours, classes: Tensor, rule: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Return the scores (n, c) and each neighbour's share (n, k). classes: (n, k) of those that may vote."""
+        count, distances, weights = len(neighbours.supported), neighbours.distances, self._weights(neighbours)
+        if neighbours.of_rest is not None:
+            classes = rest_apart(classes, neighbours.of_rest, count)
+        every = max(count, int(classes.max()) + 1) if classes.numel() else count  # c + 1 + classes of the rest
+        values = retrieval_scores(classes, distances, every, weights=weights, **rule)  # (n, every)
+        shares = vote_shares(classes, distances, weights=weights, **rule)  # (n, k)
+        shares = shares.masked_fill(classes == count, 0.0)  # classes that were not asked
+        if neighbours.of_rest is not None:
+            return best_of_rest(values, shares, classes, count)
+        return values[:, :count], shares
 
     def _trusted_classes(self, neighbours: Neighbours) -> Tensor:
         """Return the classes (n, k) of the neighbours that may vote, -1 elsewhere."""

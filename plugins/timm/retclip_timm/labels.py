@@ -12,7 +12,7 @@ many things, and whoever asks for espresso is told nothing instead. a, T and r w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -60,6 +60,9 @@ class Labels:
         members = membership(vocabulary).to(logits.segments.device)  # (c, l)
         shares = self._shares(logits)  # (n, l)
         values = (shares @ members.T).clamp(0.0, 1.0)  # (n, c)
+        if vocabulary.has_rest:  # each of its terms is a class of its own: the best of them, not all of them together
+            of_terms = membership_of(vocabulary.synonyms[-1]).to(shares)  # (t, l)
+            values[:, -1] = (shares @ of_terms.T).amax(dim=1).clamp(0.0, 1.0)
         members_of_any = members.amax(0) if len(members) else shares.new_zeros(CLASSES)  # (l,)
         inside = shares @ members_of_any  # (n,)
         outside = self.settings.rest * (1.0 - inside).clamp(min=0.0)  # (n,)
@@ -82,8 +85,15 @@ class Labels:
 
 def membership(vocabulary: Vocabulary) -> Float[Tensor, "c l"]:
     """Return (c, 1000), 1 where any term of a class stands for one of the 1,000."""
+    rows = torch.from_numpy(vocabulary.row_class)[:, None].expand(-1, CLASSES)  # (r, l)
     members = torch.zeros(len(vocabulary), CLASSES)
-    for term, row in zip(vocabulary.terms, vocabulary.row_class.tolist(), strict=True):
+    return members.scatter_reduce(0, rows, membership_of(vocabulary.terms), reduce="amax")
+
+
+def membership_of(terms: Sequence[str]) -> Float[Tensor, "t l"]:
+    """Return (t, 1000), 1 where a term stands for one of the 1,000."""
+    members = torch.zeros(len(terms), CLASSES)
+    for row, term in enumerate(terms):
         known = classes_of(term)
         if known is not None and known.classes:
             members[row, list(known.classes)] = 1.0

@@ -1,6 +1,6 @@
 """Names by a network's own labels: scores by hand, what is none of the names, the contract, the last map of masks."""
 
-from math import exp
+from math import exp, log
 
 import pytest
 import torch
@@ -70,6 +70,15 @@ def test_synonyms_count_and_no_label_twice():
     found = score(logits_of({TABBY: 0.0}), words=words)
     assert found.knows.tolist() == [True, False]
     assert float(found.values[0, 0]) == pytest.approx(1, abs=1e-5)
+
+
+def test_of_what_was_not_asked_for_the_best_class_counts_not_all_of_them():
+    """Espresso 0.4, daisy and tabby 0.3 each: the rest has 0.3, and is not more likely than espresso."""
+    words = Vocabulary(("espresso", "the rest"), (True, False), ((), ("daisy", "tabby")), has_rest=True)
+    shares = {ESPRESSO: 0.4, 985: 0.3, TABBY: 0.3}
+    logits = logits_of({label: log(share) for label, share in shares.items()})
+    found = score(logits, words=words, temperature=1, photo_share=0)
+    assert found.values[0].tolist() == pytest.approx([0.4, 0.3], abs=1e-5)
 
 
 def test_a_mask_without_a_cell_is_not_spoken_of():

@@ -39,6 +39,8 @@ def put_neighbours(arrays: Arrays, prefix: str, near: Neighbours) -> None:
         arrays[f"{prefix}_prototypes"] = near.prototypes.distances.float().cpu().numpy()
     if near.trust is not None:
         arrays[f"{prefix}_trust"] = near.trust.float().cpu().numpy()
+    if near.of_rest is not None:
+        arrays[f"{prefix}_of_rest"] = near.of_rest.cpu().numpy()
 
 
 def neighbours_in(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Neighbours:
@@ -51,6 +53,7 @@ def neighbours_in(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Neighbours
         _negatives_in(arrays, prefix),
         _optional(arrays, f"{prefix}_trust"),
         prototypes=_prototypes_in(arrays, prefix),
+        of_rest=_optional(arrays, f"{prefix}_of_rest"),
     )
 
 

@@ -143,6 +143,11 @@ def _check_neighbours(near: Neighbours, sizes: dict[str, int]) -> dict[str, int]
     check_shape("neighbour_classes", classes, "n k", sizes)
     _check_kind("neighbour_classes", classes)
     _check_indices("neighbour_classes", classes, sizes["c"] + 1)  # one more: a class that was not asked
+    if near.of_rest is not None:
+        own = near.of_rest.numpy()
+        check_shape("neighbour_of_rest", own, "n k", sizes)
+        _check_kind("neighbour_of_rest", own)
+        _check_indices("neighbour_of_rest", own, np.iinfo(np.int64).max)
     if near.negatives is not None:
         counted = check_shape("negative_ids", near.negatives.ids, "m")
         against = near.negatives.classes.numpy()

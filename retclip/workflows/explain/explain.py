@@ -111,7 +111,8 @@ def segment_at(result: PanopticSegmentation, x: int, y: int) -> tuple[int, int |
         raise DataError(f"a pixel inside {width} x {height}", f"({x}, {y})", "count from the upper left, x first")
     segment_id = int(result.label_map[y, x])
     if not segment_id:
-        raise DataError("a labelled pixel", f"({x}, {y}), which no segment covers", "choose another, see the overlay")
+        todo = "choose another, see the overlay, or ask for more names"
+        raise DataError("a labelled pixel", f"({x}, {y}), which no segment covers", todo)
     return segment_id, None if result.mask_map is None else int(result.mask_map[y, x])
 
 

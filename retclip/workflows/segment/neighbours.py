@@ -19,6 +19,7 @@ NOTHING = {
     "classes": -1,
     "distances": float("inf"),
     "trust": float("nan"),
+    "of_rest": -1,
 }  # what stands at a place without a neighbour
 SPARE = 2  # times as many are searched for where the less trusted drop out
 
@@ -58,7 +59,8 @@ def search_neighbours(parts: Segmenter, prepared: PreparedVocabulary, segments: 
         found = [segment for segment in dict.fromkeys(nearest.ids.ravel().tolist()) if segment is not None]
         nearest = replace(nearest, vectors=require_store(parts).segments.vectors(found, space) if found else {})
     prototypes = _prototypes(parts, prepared, vectors, wants.prototypes) if wants.prototypes > 0 else None
-    nearest = as_one_class(nearest, len(prepared.store_classes), len(prepared.rest)) if prepared.rest else nearest
+    if prepared.rest:
+        nearest = as_one_class(nearest, len(prepared.store_classes), len(prepared.rest), per_class)
     nearest = asked_alone(nearest, len(prepared.scored)) if others else nearest
     count, width = len(segments.covered), nearest.distances.shape[1]
     rows = segments.covered.nonzero()[:, 0].to(nearest.distances.device)  # (m,) the masks that were searched for
@@ -93,11 +95,13 @@ def _prototypes(parts: Segmenter, prepared: PreparedVocabulary, vectors: torch.T
     return replace(found, classes=found.classes.clamp(max=len(prepared.scored) - 1))
 
 
-def as_one_class(near: Neighbours, first: int, count: int) -> Neighbours:
+def as_one_class(near: Neighbours, first: int, count: int, per_class: bool = False) -> Neighbours:
     """Return the neighbours with `count` classes from `first` on as one, the rest; those behind them move up.
 
-    Worked example: of classes 0 to 5 the two from 2 on become 2, 4 and 5 become 3 and 4. A negative example of one of
-    them is left out, for it says nothing against the others.
+    per_class: whether the neighbours are the nearest of each class; then the rest keeps none of its own apart.
+
+    Worked example: of classes 0 to 5 the two from 2 on become 2, 4 and 5 become 3 and 4; `of_rest` is 0 of what was 2,
+    1 of what was 3. A negative example of one of them is left out, for it says nothing against the others.
     """
     last, supported, negatives = first + count - 1, near.supported, near.negatives
     rest = supported[first : last + 1].any()[None]  # (1,)
@@ -107,8 +111,10 @@ def as_one_class(near: Neighbours, first: int, count: int) -> Neighbours:
         negatives = Negatives(negatives.ids[kept.cpu().numpy()], moved[kept], negatives.distances[:, kept])
         negatives = negatives if len(negatives.ids) else None
     classes = torch.where(near.classes > last, near.classes - count + 1, near.classes.clamp(max=first))  # (n, k)
+    own = torch.where((near.classes >= first) & (near.classes <= last), near.classes - first, -1)  # (n, k)
     supported = torch.cat([supported[:first], rest, supported[last + 1 :]])
-    return replace(near, classes=classes, supported=supported, negatives=negatives)
+    of_rest = None if per_class else own
+    return replace(near, classes=classes, supported=supported, negatives=negatives, of_rest=of_rest)
 
 
 def asked_alone(near: Neighbours, asked: int) -> Neighbours:

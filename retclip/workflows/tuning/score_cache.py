@@ -28,7 +28,7 @@ from retclip.types import REST, FeatureSpace, Vocabulary
 from retclip.workflows.evaluation.counters import Counters
 from retclip.workflows.tuning.scored_photo import ScoredPhoto, load_scores, save_scores
 
-KIND, HEAD, TEXTS, VERSION = "scores", "scores.json", "texts.npz", 1
+KIND, HEAD, TEXTS, VERSION = "scores", "scores.json", "texts.npz", 2
 
 
 @dataclass(frozen=True)

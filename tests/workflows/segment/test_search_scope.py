@@ -16,12 +16,13 @@ K = 6
 ASKED = ["sky", "tree"]
 
 
-def opened(folder, scope, vote="minmax"):
+def opened(folder, scope, vote="minmax", unasked="left out"):
     settings = {
         "store": {"index": "resident"},
         "components": {"proposer": "reference.superpixels"},
         "retrieval": {"k": K, "scope": scope},
         "ensemble": {"renormalise": False},
+        "segment": {"unasked": unasked},
         "plugin": {"retrieval": {"vote": {"vote": vote}}},
     }
     return retclip.open(folder, settings=settings)
@@ -81,17 +82,37 @@ def test_classes_become_one_and_those_behind_move_up():
     )  # fmt: skip
     found = as_one_class(near, 2, 2)
     assert found.classes.tolist() == [[4, 0, 2, 2, 3, -1]]
+    assert found.of_rest.tolist() == [[-1, -1, 0, 1, -1, -1]], "two classes of the rest"
+    assert as_one_class(near, 2, 2, per_class=True).of_rest is None
     assert found.supported.tolist() == [True, False, True, True, False]
     assert found.negatives.classes.tolist() == [1, 4] and found.negatives.ids.tolist() == ["a", "c"]
     assert as_one_class(replace(near, negatives=None), 2, 2).negatives is None
 
 
+@pytest.mark.parametrize("vote", ["minmax", "rank", "softmax"])
+def test_the_rest_scores_what_its_best_class_would_if_every_class_were_asked(built, scene, vote, tmp_path):
+    with opened(built.store, "all", vote) as plain:
+        every = plain.segment(scene).evidence
+    with opened(built.store, "all", vote, "compete") as memory:
+        result = memory.segment(scene, ASKED)
+    found, names = result.evidence, every.vocabulary.names
+    rest = [column for column, name in enumerate(names) if name not in ASKED]
+    assert len(rest) > 1 and torch.equal(found.neighbours.distances, every.neighbours.distances)
+    assert torch.allclose(found.scores[0].values[:, -1], every.scores[0].values[:, rest].amax(1))
+    voting = torch.where(found.neighbours.classes == len(ASKED), found.scores[0].shares, torch.zeros(1)).sum(1)
+    assert torch.allclose(voting, found.scores[0].values[:, -1]), "who did not make the score has no share"
+    assert found.scores[0].rule.endswith("of what was not asked for the best class")
+    save_evidence(tmp_path / "a.evidence.npz", result.panoptic, found)
+    _, again = load_evidence(tmp_path / "a.evidence.npz")
+    assert torch.equal(again.neighbours.of_rest, found.neighbours.of_rest)
+    assert torch.equal(again.inputs.beyond.of_rest, found.inputs.beyond.of_rest)
+
+
 def test_what_the_rest_wins_stays_without_a_label(built, scene, tmp_path):
     settings = {"store": {"index": "resident"}, "components": {"proposer": "reference.superpixels"}}
-    competing = {**settings, "segment": {"unasked": "compete"}}
-    with retclip.open(built.store, settings=settings) as memory:
+    with retclip.open(built.store, settings={**settings, "segment": {"unasked": "left out"}}) as memory:
         every, forced = memory.segment(scene), memory.segment(scene, ASKED)
-    with retclip.open(built.store, settings=competing) as memory:
+    with retclip.open(built.store, settings={**settings, "segment": {"unasked": "compete"}}) as memory:
         result = memory.segment(scene, ASKED)
         name_of = {0: None} | {segment.id: segment.class_name for segment in every.segments}
         wanted = np.vectorize(lambda number: name_of[number] in ASKED)(every.label_map)
