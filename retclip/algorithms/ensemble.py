@@ -24,14 +24,16 @@ literal formula: an abstention counts as score 0. Either way a mask's scores dep
 
 `ensembles` is the same for many alpha, beta and gamma at once, the axis s.
 
-Where retrieval says how certain it is of a mask, r in [0, 1], two things change there (the rule is ours; without that
+Where retrieval says how certain it is of a mask, r in [0, 1], three things change there (the rule is ours; without that
 the paper's formula stays as it is):
 
     gamma_n = r + (1 - r) * gamma                                  a certain vote decides alone, gamma is what is left
     s_ret_n = s_ret * (1 - (1 - r) * sum over classes of s_clip)   where it is not, what CLIP is sure of is taken off
+    v_n     = (1 - r) * v, of a v that is CLIP's                   what is certainly stored is an object, whatever it is
 
 The second is for classes that only one of the two can speak of: a store without cats votes for something else, however
-far that is, and its full vote would drown whoever knows cats.
+far that is, and its full vote would drown whoever knows cats. The third is for pictures that CLIP, or a network's own
+labels, take for nothing that was asked: a store that holds their like knows better.
 
 A retrieval source may also say by class how much of its weight is left, h in [0, 1] (`vote_shrinkage`): gamma_nc is
 h_nc gamma in the place of gamma, and a class for which nothing speaks is scored by CLIP alone, as by the fallback.
@@ -136,8 +138,8 @@ def ensembles(
     alpha, beta, gamma = (
         like.new_tensor([getattr(each, name) for each in weights])[:, None, None] for name in ("alpha", "beta", "gamma")
     )  # (s, 1, 1)
-    v = corrected_void(_void(scores, like), _surest(ret, clip), weights[0].void_correction)  # (n,)
     certainty = _of_retrieval(scores, like, "certainty")  # (n,)
+    v = corrected_void(_void(scores, like, certainty), _surest(ret, clip), weights[0].void_correction)  # (n,)
     if certainty is not None:
         ret = replace(ret, values=discounted(ret.values, clip.values, certainty[:, None]))
     gamma = _share(_gamma(gamma, scores, like), ret.valid, clip.valid)  # (s, n, c)
@@ -321,7 +323,12 @@ def _of_retrieval(scores: Sequence[ClassScores], like: Tensor, name: str) -> Ten
     return torch.stack(values).mean(0) if values else None
 
 
-def _void(scores: Sequence[ClassScores], like: Tensor) -> Float[Tensor, "n"]:
-    """Return v, the mean probability of "no object" over the sources that give it; 0 where none does."""
-    voids = [source.void.to(like).clamp(0.0, 1.0) for source in scores if source.void is not None]  # (n,) each
+def _void(scores: Sequence[ClassScores], like: Tensor, certainty: Tensor | None) -> Float[Tensor, "n"]:
+    """Return v, the mean probability of "no object" over the sources that give it; 0 where none does.
+
+    certainty: (n,) of retrieval, in [0, 1], by which CLIP's are less.
+    """
+    left = {} if certainty is None else {Role.CLIP: 1.0 - certainty}  # (n,) of each role
+    given = ((source.role, source.void) for source in scores if source.void is not None)
+    voids = [void.to(like).clamp(0.0, 1.0) * left.get(role, 1.0) for role, void in given]  # (n,) each
     return torch.stack(voids).mean(0) if voids else like.new_zeros(len(like))  # (n,)

@@ -157,6 +157,16 @@ def test_an_uncertain_vote_yields_to_who_knows_a_class_that_the_store_lacks():
     assert combined([far], [False, False])[0] == pytest.approx([1.0, 0.0])  # nobody else: it decides as it is
 
 
+def test_what_is_certainly_stored_is_an_object_whatever_labels_say():
+    """Labels take both masks for none of the names; the store is certain of one. v of a head stays as it is."""
+    labels = source(CLIP, [[0.1, 0.0], [0.1, 0.0]], void=[0.8, 0.8])
+    vote = certain([[1.0, 0.0], [1.0, 0.0]], [0.75, 0.0], [True, True])
+    weights, seen = EnsembleWeights(gamma=0.0), torch.tensor([False, False])
+    assert ensemble([vote, labels], seen, weights)[1].tolist() == pytest.approx([0.25 * 0.8, 0.8])
+    head = source(HEAD, [[0.1, 0.0], [0.1, 0.0]], void=[0.8, 0.8])
+    assert ensemble([vote, head], seen, weights)[1].tolist() == pytest.approx([0.8, 0.8])
+
+
 @settings(max_examples=100, deadline=None)
 @given(matrix, flags, matrix, flags, st.lists(shares, min_size=MASKS, max_size=MASKS), shares)
 def test_certainty_agrees_with_loops(vote, stored, said, known, certainty, gamma):
