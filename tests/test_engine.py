@@ -43,7 +43,7 @@ def test_of_several_photos_there_is_a_result_each_in_their_order(plain, built):
 def test_classes_may_be_a_path(plain, built, tmp_path):
     (tmp_path / "names.txt").write_text("sky\ngrass\n")
     result = plain.segment(built.photos / "train_0_0000.png", tmp_path / "names.txt")
-    assert result.evidence.vocabulary.names == ("sky", "grass")
+    assert result.evidence.vocabulary.without_rest.names == ("sky", "grass")
 
 
 def test_a_preset_is_named_and_goes_before_the_one_in_the_settings(built):
@@ -111,7 +111,7 @@ def test_an_open_store_knows_what_another_one_changed(built, tmp_path):
         assert one.prepare(names) is kept
         other.store.classes.add_alias("sky", "heaven", "ann")
         assert missing(one.prepare(names)) == ()
-        assert one.segment(photo, names).evidence.vocabulary.names == ("heaven", "grass")
+        assert one.segment(photo, names).evidence.vocabulary.without_rest.names == ("heaven", "grass")
         other.store.classes.remove("grass", "ann")
         assert [match.name for match in missing(one.prepare(names))] == ["grass"]
         assert "grass" not in one.prepare(None).vocabulary.names

@@ -100,10 +100,10 @@ def test_a_folder_of_something_else_and_a_damaged_photo_are_refused(tuned, tmp_p
     with pytest.raises(DataError, match=r"000000\.npz.*remove it and tune again"):
         next(cache.photos())
     head = (copy / "scores.json").read_text()
-    (copy / "scores.json").write_text(head.replace('"version": 1', '"version": 2'))
-    with pytest.raises(DataError, match=r"version 1.*version 2.*tune again"):
+    (copy / "scores.json").write_text(head.replace('"version": 2', '"version": 3'))
+    with pytest.raises(DataError, match=r"version 2.*version 3.*tune again"):
         ScoreCache.opened(copy)
-    (copy / "scores.json").write_text('{"version": 1}')
+    (copy / "scores.json").write_text('{"version": 2}')
     with pytest.raises(DataError, match="a head of cached scores"):
         ScoreCache.opened(copy)
 
