@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from retclip.store.records import Failure
     from retclip.workflows.segment.parts import PreparedVocabulary
 
+LOOKS = 3  # classes that were not asked for, of a photo
 SHOWN = 5  # photos, or classes of a store, that a line names
 FEW = 5  # names; of so few, it is likely that none fits much of a photo
 
@@ -209,7 +210,7 @@ def _tell(photo: str, answer: SegmentationResult, done: _Done) -> None:
     counts = Counter(segment.class_name for segment in answer.segments if segment.is_thing)
     done.repeated = done.repeated or next((f"{n} {name}" for name, n in counts.most_common(1) if n > 1), "")
     unasked = unasked_classes(evidence)
-    looks = f"; elsewhere like {_some(unasked)}, not asked for" if unasked else ""
+    looks = f"; elsewhere like {', '.join(unasked[:LOOKS])}, not asked for" if unasked else ""
     if answer.segments:
         output.message(f"{photo}: {summary_line(answer.panoptic)}{looks}")
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -13,7 +14,7 @@ from scipy import ndimage
 from retclip.algorithms.panoptic_merge import against_rest
 from retclip.evidence import Evidence
 from retclip.names import MatchKind
-from retclip.types import PanopticSegmentation
+from retclip.types import ClassScores, Neighbours, PanopticSegmentation
 
 NAMED = 8  # classes in a line; the rest are counted
 
@@ -134,22 +135,41 @@ def told_nothing(evidence: Evidence) -> str:
 def unasked_classes(evidence: Evidence) -> tuple[str, ...]:
     """Return the stored classes that were not asked for and took masks from those that were (`segment.unasked`).
 
-    The order is by the boxes of their masks, largest first. None where nothing competed, or no vote says whose it is.
+    The order is by the boxes of their masks, largest first; a mask that was cut from a tree is what each of its parts
+    is. None where nothing competed, or no vote says whose it is.
     """
     near, words = evidence.neighbours, evidence.vocabulary
-    shares = next((scores.shares for scores in evidence.scores if scores.shares is not None), None)
-    if not words.has_rest or near is None or near.of_rest is None or shares is None:
+    if not words.has_rest or near is None or near.of_rest is None:
         return ()
     asked, void = against_rest(evidence.combined, evidence.void, words.asked)
     rest = evidence.combined[:, -1]
-    lost = (rest > 0) & (rest >= void) & (rest >= asked.amax(dim=1))  # (n,)
+    lost = ((rest > 0) & (rest >= void) & (rest >= asked.amax(dim=1))).tolist()  # (n,)
     x0, y0, x1, y1 = evidence.boxes.T
+    boxes = ((x1 - x0) * (y1 - y0)).tolist()
+    parts = None if evidence.inputs is None else evidence.inputs.parts
+    cut = dict.fromkeys(parts.owner.tolist()) if parts is not None else {}
+    alone = _named_by_rest(near, evidence.scores)
+    looks = [(mask, 1.0, name) for mask, name in enumerate(alone) if mask not in cut]
+    if parts is not None:
+        of_parts = _named_by_rest(parts.neighbours, parts.scores)
+        looks += zip(parts.owner.tolist(), parts.shares.tolist(), of_parts, strict=True)
     areas: Counter[int] = Counter()
-    for mask, area in enumerate(((x1 - x0) * (y1 - y0)).tolist()):
-        own = near.of_rest[mask]
-        voting = own[(own >= 0) & (shares[mask] > 0)] if lost[mask] else own[:0]
-        areas.update({int(voting[0]): area} if len(voting) else {})
+    for mask, share, number in looks:
+        if lost[mask] and number is not None:
+            areas[number] += round(boxes[mask] * share)
     return tuple(words.synonyms[-1][number] for number, _ in areas.most_common())
+
+
+def _named_by_rest(near: Neighbours, scores: Sequence[ClassScores]) -> list[int | None]:
+    """Return of each mask which class of the rest voted it away, None where another class has more votes."""
+    vote = next((source for source in scores if source.shares is not None), None)
+    if vote is None or vote.shares is None or near.of_rest is None:
+        return [None] * len(near.classes)
+    won = (vote.values[:, -1] >= vote.values.amax(dim=1))[:, None]  # (n, 1)
+    voting = won & (near.of_rest >= 0) & (vote.shares > 0)  # (n, k)
+    first = voting.int().argmax(dim=1, keepdim=True)  # (n, 1)
+    own = near.of_rest.gather(1, first)[:, 0].tolist() if near.of_rest.shape[1] else []
+    return [number if some else None for number, some in zip(own, voting.any(dim=1).tolist(), strict=False)]
 
 
 def unknown_names(evidence: Evidence) -> tuple[str, ...]:

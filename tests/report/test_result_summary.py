@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from retclip.evidence import Evidence
+from retclip.evidence import DecisionInputs, Evidence, TreeParts
 from retclip.report import result_summary
 from retclip.report.result_summary import Nothing, as_dict, class_shares, labelled_share, summary_line, why_nothing
 from retclip.types import REST, ClassScores, Neighbours, PanopticSegmentation, Role, SegmentInfo, Vocabulary
@@ -106,6 +106,20 @@ def test_who_was_not_asked_and_won_is_named_the_largest_first():
     assert result_summary.unasked_classes(found) == ("tree", "cat")
     assert result_summary.unasked_classes(replace(found, neighbours=replace(found.neighbours, of_rest=None))) == ()
     assert result_summary.unasked_classes(evidence([[0.2, 0.3]])) == ()
+
+
+def test_a_mask_that_was_cut_from_a_tree_looks_like_its_parts():
+    """A lost mask of 100 pixels, nearest to a tree: half of it is a cat, a third a tree, the rest of it is sky."""
+    found = against_the_rest([[0.1, 0.5]], [[1]], [[0.5]], [[0, 0, 10, 10]])
+    leaves = against_the_rest(
+        [[0.1, 0.8], [0.2, 0.6], [0.9, 0.1]], [[1], [0], [1]], [[0.8], [0.6], [0.1]], [[0] * 4] * 3
+    )
+    parts = TreeParts(
+        torch.tensor([0, 0, 0]), torch.tensor([0.33, 0.5, 0.17]), 0.1, leaves.neighbours, leaves.scores, None
+    )
+    inputs = DecisionInputs(found.neighbours, 1, 0, False, torch.zeros(2).bool(), torch.ones(1).bool(), parts=parts)
+    assert result_summary.unasked_classes(found) == ("tree",)
+    assert result_summary.unasked_classes(replace(found, inputs=inputs)) == ("cat", "tree")
 
 
 def test_where_what_was_not_asked_wins_everything_that_is_the_reason():
