@@ -188,11 +188,19 @@ def still_supported(store: FeatureStore | None, evidence: Evidence, gone: Gone) 
     if store is None:
         shown = ", ".join(names[c] for c in suspected[:SHOWN])
         return supported, [f"whether the store would have another segment of {shown}: open it"]
-    stored_names = {match.name: match.store_class for match in evidence.matches}
     counts = store.segments.visible_by_class(without=sorted(gone.ids), without_runs=gone.runs)
     for c in suspected:
-        supported[c] = counts.get(stored_names.get(names[c]) or names[c], 0) > 0
+        supported[c] = any(counts.get(name, 0) > 0 for name in _stored_names(evidence, c))
     return supported, []
+
+
+def _stored_names(evidence: Evidence, index: int) -> Sequence[str]:
+    """Return the names of the stored classes that a class of the vocabulary stands for; of the rest there are many."""
+    words = evidence.vocabulary
+    if index >= words.asked:
+        return words.synonyms[index]
+    name = words.names[index]
+    return [next((match.store_class for match in evidence.matches if match.name == name), None) or name]
 
 
 def _left(evidence: Evidence, gone: Gone) -> dict[int, int]:

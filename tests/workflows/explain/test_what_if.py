@@ -56,6 +56,23 @@ def test_without_its_nearest_voters_a_mask_gets_what_a_store_without_them_gives_
         assert changed or rule["plugin"]["retrieval"]["vote"].get("per_class_best")
 
 
+def test_what_was_not_asked_for_is_lost_only_with_its_last_class(own_store, scene):
+    """All of it that the photo's masks are near goes; the store holds more of its classes."""
+    with opened(own_store, {**SETTINGS, "segment": {"unasked": "compete"}}) as memory:
+        result = memory.segment(scene, ["sky", "grass"])
+        words, near, beyond = result.evidence.vocabulary, result.evidence.neighbours, result.evidence.inputs.beyond
+        gone = {
+            one for each in (near, beyond) for one in each.ids[(each.classes == words.asked).numpy()] if one is not None
+        }
+        left = memory.store.segments.visible_by_class(without=sorted(gone))
+        assert any(left.get(name) for name in words.synonyms[-1])
+        answer = memory.explain(result, result.segments[0].id, without=sorted(gone)).what_if
+        assert answer.lost == ()
+        for name in words.synonyms[-1]:
+            memory.classes.remove(name)
+        assert memory.explain(result, result.segments[0].id, without=sorted(gone)).what_if.lost == ("(not asked)",)
+
+
 def test_the_answer_comes_from_a_file_too_and_segments_are_named_by_their_first_digits(own_store, scene, tmp_path):
     with opened(own_store) as memory:
         result = memory.segment(scene)
