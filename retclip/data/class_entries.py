@@ -202,6 +202,8 @@ def _number(cell: str, row: int) -> int | None:
 
     Raises ValueError for a number that is none of a class: names would be counted from 0 in its place.
     """
+    if cell.isdecimal():
+        return int(cell)  # a fraction of 8 bytes holds no number above 2**53 exactly
     try:
         number = float(cell)
     except ValueError:  # "n01443537"

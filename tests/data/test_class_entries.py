@@ -65,6 +65,7 @@ def test_numbers_before_names_are_kept_in_every_form(tmp_path):
 
 def test_numbers_of_spreadsheets_are_those_numbers_and_others_are_refused(tmp_path):
     assert [one.number for one in entries(tmp_path, "id,name\n1.0,sky\n2.0,grass\n", "a.csv")] == [1, 2]
+    assert [one.number for one in entries(tmp_path, f"id,name\n{2**53 + 1},sky\n", "b.csv")] == [2**53 + 1]
     for wrong in ("-1", "1.5", "inf", "nan"):
         with pytest.raises(DataError, match="row 3, not a whole one"):
             entries(tmp_path, f"id,name\n1,sky\n{wrong},grass\n", "a.csv")
