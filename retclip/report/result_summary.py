@@ -112,7 +112,7 @@ def why_nothing(evidence: Evidence) -> Nothing:
     combined, void = against_rest(evidence.combined, evidence.void, asked)
     best = combined.max(dim=1).values if combined.shape[1] else void * 0
     if not bool((best > void).any()):
-        if bool((best > evidence.void.to(best)).any()):
+        if bool((void > evidence.void.to(void)).any()):  # the rest was above what the models say
             return Nothing.NOT_ASKED
         return Nothing.NO_OBJECT if bool(void.any()) else Nothing.TOO_UNSURE
     threshold = float(evidence.settings.get("segment", {}).get("object_mask_threshold", 0.0))
@@ -163,13 +163,13 @@ def unasked_classes(evidence: Evidence) -> tuple[str, ...]:
 def _named_by_rest(near: Neighbours, scores: Sequence[ClassScores]) -> list[int | None]:
     """Return of each mask which class of the rest voted it away, None where another class has more votes."""
     vote = next((source for source in scores if source.shares is not None), None)
-    if vote is None or vote.shares is None or near.of_rest is None:
+    if vote is None or vote.shares is None or near.of_rest is None or not near.of_rest.shape[1]:
         return [None] * len(near.classes)
     won = (vote.values[:, -1] >= vote.values.amax(dim=1))[:, None]  # (n, 1)
     voting = won & (near.of_rest >= 0) & (vote.shares > 0)  # (n, k)
     first = voting.int().argmax(dim=1, keepdim=True)  # (n, 1)
-    own = near.of_rest.gather(1, first)[:, 0].tolist() if near.of_rest.shape[1] else []
-    return [number if some else None for number, some in zip(own, voting.any(dim=1).tolist(), strict=False)]
+    own = near.of_rest.gather(1, first)[:, 0].tolist()
+    return [number if some else None for number, some in zip(own, voting.any(dim=1).tolist(), strict=True)]
 
 
 def unknown_names(evidence: Evidence) -> tuple[str, ...]:

@@ -122,6 +122,20 @@ def test_a_mask_that_was_cut_from_a_tree_looks_like_its_parts():
     assert result_summary.unasked_classes(replace(found, inputs=inputs)) == ("cat", "tree")
 
 
+def test_where_no_mask_has_a_neighbour_nothing_is_named():
+    given = against_the_rest([[0.2, 0.7]], [[0]], [[0.7]], [[0, 0, 1, 1]])
+    near, votes = given.neighbours, torch.zeros(1, 0)
+    nobody = replace(near, ids=near.ids[:, :0], classes=votes.long(), distances=votes, of_rest=votes.long())
+    scores = (replace(given.scores[0], shares=votes),)
+    assert result_summary.unasked_classes(replace(given, neighbours=nobody, scores=scores)) == ()
+
+
+def test_where_no_asked_class_has_a_vote_what_was_not_asked_is_the_reason_and_no_model():
+    given = against_the_rest([[0.0, 0.7]], [[0]], [[0.7]], [[0, 0, 1, 1]])
+    assert why_nothing(given) is Nothing.NOT_ASKED
+    assert why_nothing(replace(given, void=torch.tensor([0.9]))) is Nothing.NO_OBJECT
+
+
 def test_where_what_was_not_asked_wins_everything_that_is_the_reason():
     given = against_the_rest([[0.2, 0.7]], [[0]], [[0.7]], [[0, 0, 1, 1]])
     assert why_nothing(given) is Nothing.NOT_ASKED
