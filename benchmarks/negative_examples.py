@@ -85,6 +85,15 @@ def taken_for(store: str, preset: str, scenes: str, pair: tuple[str, str]) -> di
     return counted
 
 
+def changes_of_iou(before: Path, after: Path) -> dict[str, dict[str, Any]]:
+    """The IoU of every class before and after, percent, with its change and the interval of it, percentage points.
+
+    before, after: folders of the evaluations.
+    """
+    compared = command("evaluate-diff", str(before), str(after))[0]["classes"]
+    return {name: row for name, rows in compared.items() for row in rows if row["figure"] == "iou"}
+
+
 def names_of(memory: retclip.RetCLIP, scenes: str) -> retclip.Vocabulary:
     """Every class of the scenes."""
     classes = memory.source(scenes).classes()
@@ -106,23 +115,28 @@ def main() -> None:
     command("build", f"{scenes}split=store&count={given.stored}", "--preset", "miniature", "--store", store)
     chosen, test = f"{scenes}split=val&count={given.chosen}", f"{scenes}split=test&count={given.shown}"
     pair = confused_pair(command("evaluate", chosen, *preset)[0]["confusion"])
-    before, confused = command("evaluate", test, *preset)[0], [taken_for(store, given.preset, test, pair)]
+    kept = [given.out / "before", given.out / "after"]
+    before = command("evaluate", test, *preset, "--out", str(kept[0]))[0]
+    confused = [taken_for(store, given.preset, test, pair)]
     with retclip.open(store, preset=given.preset) as memory:
         folders = examples(memory, chosen, pair, given.out / "examples")
     for name, folder in folders.items():
         marks = ("--masks", str(folder / "masks"), "--not")
         command("class", "add", name, str(folder / "photos"), *marks, *preset)
-    after = command("evaluate", test, *preset)[0]
+    after = command("evaluate", test, *preset, "--out", str(kept[1]))[0]
     confused.append(taken_for(store, given.preset, test, pair))
-    iou = {name: (row["iou"], after["per_class"][name]["iou"]) for name, row in before["per_class"].items()}
-    lost = {name: was - now for name, (was, now) in iou.items() if None not in (was, now) and name not in pair}
+    iou = changes_of_iou(*kept)
+    lost = {name: -row["change"] for name, row in iou.items() if row["change"] is not None and name not in pair}
     summary = {
         "preset": given.preset, "pair": pair,
         "examples": {name: len(list((folder / "masks").iterdir())) for name, folder in folders.items()},
         "confused": confused,
-        "iou_of_the_pair": {name: iou[name] for name in pair},
+        "iou": {name: row for name, row in iou.items() if row["change"]},
         "most_lost_by_another": max(((loss, name) for name, loss in lost.items()), default=None),
         "others_that_lost_more_than_half_a_point": sorted(name for name, loss in lost.items() if loss > 0.5),
+        "others_that_lost_beyond_noise": sorted(
+            name for name in lost if iou[name]["high"] is not None and iou[name]["high"] < 0
+        ),
         "miou": (before["miou"], after["miou"]), "pq": (before["pq"], after["pq"]),
     }  # fmt: skip
     (given.out / "negative_examples.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
