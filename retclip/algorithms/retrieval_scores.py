@@ -21,11 +21,12 @@ Trust: with weights w_i in [0, 1] neighbour i votes w_i u_i in the place of u_i;
 again, minmax is not, so a class whose only neighbours are doubted scores less. Minimum, maximum and ranks stay those of
 all neighbours. `trust_weights` makes weights of the trust in the neighbours' labels (`label_trust`):
 
-    w_i = min(1, trust_i / (1 - trust_i)) ** 2
+    w_i = min(1, odds(trust_i) / odds(least)) ** 2,    odds(t) = t / (1 - t)
 
-which is (b / a) ** 2 where another class is nearer to the stored segment (b) than its own (a), and 1 elsewhere: a label
-that nothing contradicts keeps its whole vote. A neighbour without a trust votes whole, for nothing is known against it.
-All weights 0: no class scores.
+odds(trust) is b / a, another class's distance over the own one's. From `least` on a label votes whole. At least = 1/2
+that is wherever no other class is nearer; but right labels of classes that look alike lie below it, too, and the more
+so where wrong labels have taken their like away, so that a bound below 1/2 is better (docs/audit.md). A neighbour
+without a trust votes whole, for nothing is known against it. All weights 0: no class scores.
 """
 
 from __future__ import annotations
@@ -86,16 +87,17 @@ def retrieval_scores(  # noqa: PLR0913  the settings of the vote
     return bins.scatter_reduce(1, target, units, reduce=REDUCTIONS[aggregate], include_self=False)[:, :classes]
 
 
-def trust_weights(trust: Float[Tensor, "n k"]) -> Float[Tensor, "n k"]:
+def trust_weights(trust: Float[Tensor, "n k"], least: float) -> Float[Tensor, "n k"]:
     """Return the weights of votes by the trust in their labels, [0, 1].
 
     trust: (n, k) in [0, 1], NaN = not known.
+    least: trust in [0, 1] from which a label votes whole; 0: all do.
 
-    Worked example: trust 0.25 says that another class is three times as near, so the vote counts (1/3) ** 2 = 1/9; 0.6,
-    and not known, count 1.
+    Worked example: trust 0.25 has the odds 1/3. With least = 0.5, odds 1, the vote counts (1/3) ** 2 = 1/9; with least
+    = 0.4, odds 2/3, (1/2) ** 2 = 1/4; with least = 0.2 it counts 1, as 0.6 and what is not known always do here.
     """
-    odds = trust / (1.0 - trust).clamp(min=1e-12)  # (n, k)
-    return odds.clamp(max=1.0).square().nan_to_num(1.0)
+    ratio = trust * (1.0 - least) / ((1.0 - trust) * least)  # (n, k); 0 / 0 where both are 0, or both 1: whole
+    return ratio.clamp(max=1.0).square().nan_to_num(1.0)
 
 
 def voting(

@@ -158,9 +158,13 @@ def test_a_vote_that_does_not_exist_is_refused(unhooked, setting, word):
 
 def test_trust_weighs_votes_as_the_worked_example_says():
     trust = torch.tensor([[0.25, 0.6, math.nan, 0.5, 0.0, 1.0]])
-    assert trust_weights(trust).tolist()[0] == pytest.approx([1 / 9, 1, 1, 1, 0, 1])
+    assert trust_weights(trust, 0.5).tolist()[0] == pytest.approx([1 / 9, 1, 1, 1, 0, 1])
+    assert trust_weights(trust, 0.4).tolist()[0] == pytest.approx([1 / 4, 1, 1, 1, 0, 1])
+    assert trust_weights(trust, 0.2).tolist()[0] == pytest.approx([1, 1, 1, 1, 0, 1])
+    assert trust_weights(trust, 0.0).tolist()[0] == [1, 1, 1, 1, 1, 1]  # none is trusted less
+    assert trust_weights(trust, 1.0).tolist()[0] == [0, 0, 1, 0, 0, 1]
     classes, distances = torch.tensor([[0, 1, 0]]), torch.tensor([[0.1, 0.2, 0.5]])
-    weights = trust_weights(torch.tensor([[0.25, 0.6, math.nan]]))
+    weights = trust_weights(torch.tensor([[0.25, 0.6, math.nan]]), 0.5)
     found = retrieval_scores(classes, distances, 3, "rank", weights=weights)
     assert found.tolist()[0] == pytest.approx([11 / 23, 12 / 23, 0.0])
     best = retrieval_scores(classes, distances, 3, weights=weights)

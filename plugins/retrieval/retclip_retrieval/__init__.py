@@ -59,11 +59,14 @@ class VoteSettings(Settings):
     trust: Literal["none", "weight", "filter"] = Field(
         "none",
         description="of a stored segment's label, as `retclip audit mislabels` computes it; none: all vote alike; "
-        "weight: a vote counts min(1, trust / (1 - trust)) squared; filter: below `least_trust` no vote. A segment "
-        "without one votes whole",
+        "weight: below `least_trust` a vote counts the square of trust / (1 - trust) over the same of `least_trust`; "
+        "filter: below it no vote. A segment without a trust votes whole",
     )
     least_trust: float = Field(
-        0.45, ge=0, le=1, description="trust = filter only; 0.5: another class is as near to the segment as its own"
+        0.4,
+        ge=0,
+        le=1,
+        description="from which on a label votes whole; 0.5: another class is as near to the segment as its own",
     )
     per_class_best: int = Field(
         0,

@@ -122,11 +122,12 @@ class Vote:
     def _weights(self, neighbours: Neighbours) -> Tensor | None:
         if self.settings.trust != "weight" or neighbours.trust is None:
             return None
-        return trust_weights(neighbours.trust)
+        return trust_weights(neighbours.trust, self.settings.least_trust)
 
     def _trust_in_words(self) -> str:
+        least = f"{self.settings.least_trust:g}"
         return {
             "none": "",
-            "weight": "times min(1, trust / (1 - trust)) squared, the trust in its label",
-            "filter": f"none whose label is trusted less than {self.settings.least_trust:g}",
+            "weight": f"less where its label is trusted less than {least}, by the square of the odds of both",
+            "filter": f"none whose label is trusted less than {least}",
         }[self.settings.trust]

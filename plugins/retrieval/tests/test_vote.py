@@ -141,10 +141,12 @@ DOUBTED = replace(ABA, trust=torch.tensor([[0.25, 0.6, float("nan")]]))
     [
         ({"vote": "rank"}, [9 / 13, 4 / 13, 0, 0]),  # off: nobody asks for trust
         (
-            {"vote": "rank", "trust": "weight"},
+            {"vote": "rank", "trust": "weight", "least_trust": 0.5},
             [11 / 23, 12 / 23, 0, 0],
         ),  # the first counts 1/9, the third, unknown, whole
-        ({"trust": "weight"}, [1 / 9, 0.75, 0, 0]),
+        ({"trust": "weight", "least_trust": 0.5}, [1 / 9, 0.75, 0, 0]),
+        ({"trust": "weight", "least_trust": 0.25}, [1, 0.75, 0, 0]),  # trusted enough
+        ({"trust": "weight"}, [1 / 4, 0.75, 0, 0]),  # odds 1/3 over 2/3
         ({"vote": "rank", "trust": "filter"}, [2 / 5, 3 / 5, 0, 0]),  # b and the second a remain: 1/2 and 1/3
         ({"vote": "rank", "trust": "filter", "least_trust": 0.2}, [9 / 13, 4 / 13, 0, 0]),
     ],
