@@ -52,7 +52,8 @@ class Audit:
         """List labels that are likely wrong, the likeliest first, each with the class that it would rather be.
 
         frames: what `frames` returned: photos of one group do not speak for each other.
-        by: "doubt" or "trust"; None = doubt where classes have at least 5 segments in the mean, else trust.
+        by: "doubt" or "trust"; None = doubt where classes have at least 5 segments in the mean, and
+        the store at most 20,000, else trust.
         """
         suspects = self.suspects(filter, limit, space, frames, on_progress, by)
         table = self.table([suspect.segment for suspect in suspects], "likely wrong labels, the likeliest first")

@@ -64,7 +64,7 @@ def mislabels(
     shown: Shown,
     by: Annotated[
         RankBy | None,
-        typer.Option(help="What ranks; without it doubt, where classes have segments enough, else trust."),
+        typer.Option(help="What ranks; else doubt where classes have 5 segments and the store at most 20,000."),
     ] = None,
     frames: Annotated[
         bool, typer.Option("--frames", help="Photos that show nearly the same do not speak for each other.")

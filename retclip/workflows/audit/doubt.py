@@ -21,8 +21,12 @@ ENOUGH = 5.0  # segments of a class, in the mean, from which on a rule can be fi
 
 
 def can_be_doubted(segments: JudgedSegments) -> bool:
-    """Tell whether the classes of a store have enough segments to fit a rule to."""
-    return len(segments) >= ENOUGH * max(1, len(np.unique(segments.categories)))
+    """Tell whether the classes of a store have enough segments to fit a rule to, and not more than it is fitted to.
+
+    Doubt is computed anew each time, four times as long as trust, which is kept: too long for a store that is larger,
+    unless somebody asks for it.
+    """
+    return FITTED >= len(segments) >= ENOUGH * max(1, len(np.unique(segments.categories)))
 
 
 def doubted_labels(

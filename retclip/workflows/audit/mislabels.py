@@ -1,6 +1,7 @@
 """The labels that are most likely wrong: those that are doubted most, or trusted least.
 
-Doubt (`label_doubt`) finds more of them where classes have segments enough; else trust (`label_trust`) ranks.
+Doubt (`label_doubt`) finds more of them where classes have segments enough; else, and in large stores, trust
+(`label_trust`) ranks.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class Judging:
     """How labels are judged.
 
     frames: groups of photos that do not speak for each other, each counting as one photo; None: every photo by itself.
-    by: what ranks; None: doubt where classes have segments enough for it, else trust.
+    by: what ranks; None: doubt where there are segments enough for it and not too many, else trust.
     """
 
     frames: PhotoGroups | None = None

@@ -75,6 +75,9 @@ def test_without_a_ranking_the_size_of_the_store_decides(memory, monkeypatch):
     mean = len(segments) / len(set(segments.categories.tolist()))
     monkeypatch.setattr(doubt, "ENOUGH", mean)
     assert can_be_doubted(segments) and memory.suspects().ids == memory.suspects(by="doubt").ids
+    monkeypatch.setattr(doubt, "FITTED", len(segments) - 1)
+    assert not can_be_doubted(segments), "too many to be judged anew each time"
+    monkeypatch.setattr(doubt, "FITTED", len(segments))
     monkeypatch.setattr(doubt, "ENOUGH", mean + 0.01)
     assert not can_be_doubted(segments) and memory.suspects().ids == memory.suspects(by="trust").ids
 
