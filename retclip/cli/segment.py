@@ -174,6 +174,7 @@ def _all(
     traced: TraceOptions,
 ) -> _Done:
     from retclip.report.result_names import result_names
+    from retclip.report.result_summary import unasked_classes
     from retclip.store.records import Failure
     from retclip.workflows.segment.decode_ahead import decoded
     from retclip.workflows.segment.in_groups import in_groups
@@ -189,9 +190,10 @@ def _all(
             stem = writer.add(answer, name)
             if traced.trace:
                 memory.trace(answer, traced.trace_days)
-            _tell(name.photo, answer, done)
+            unasked = unasked_classes(answer.evidence)
+            _tell(name.photo, answer, unasked, done)
             if json:
-                done.images.append(_as_dict(record, answer, stem, writer))
+                done.images.append(_as_dict(record, answer, unasked, stem, writer))
         except DataError as error:
             done.failures.append(Failure(record.external_id, record.uri, str(error)))
         del answer  # before the next one is made
@@ -200,16 +202,15 @@ def _all(
     return done
 
 
-def _tell(photo: str, answer: SegmentationResult, done: _Done) -> None:
-    """Print a line for a photo: its classes, or why there are none."""
-    from retclip.report.result_summary import summary_line, told_nothing, unasked_classes, why_nothing
+def _tell(photo: str, answer: SegmentationResult, unasked: Sequence[str], done: _Done) -> None:
+    """Print a line for a photo: its classes, or why there are none. unasked: what else of the store it looks like."""
+    from retclip.report.result_summary import summary_line, told_nothing, why_nothing
 
     done.count += 1
     evidence = answer.evidence
     done.refuses |= evidence.vocabulary.has_rest or any(scores.void is not None for scores in evidence.scores)
     counts = Counter(segment.class_name for segment in answer.segments if segment.is_thing)
     done.repeated = done.repeated or next((f"{n} {name}" for name, n in counts.most_common(1) if n > 1), "")
-    unasked = unasked_classes(evidence)
     looks = f"; elsewhere like {', '.join(unasked[:LOOKS])}, not asked for" if unasked else ""
     if answer.segments:
         output.message(f"{photo}: {summary_line(answer.panoptic)}{looks}")
@@ -218,13 +219,14 @@ def _tell(photo: str, answer: SegmentationResult, done: _Done) -> None:
         output.message(f"{photo}: nothing labelled: {told_nothing(evidence)}{looks}")
 
 
-def _as_dict(record: SourceImage, answer: SegmentationResult, name: str, writer: ResultWriter) -> dict[str, Any]:
-    from retclip.report.result_summary import as_dict, told_nothing, unasked_classes
+def _as_dict(
+    record: SourceImage, answer: SegmentationResult, unasked: Sequence[str], name: str, writer: ResultWriter
+) -> dict[str, Any]:
+    from retclip.report.result_summary import as_dict, told_nothing
 
     files = {kind: str(path) for kind, path in writer.files(name).items()}
     nothing = None if answer.segments else told_nothing(answer.evidence)
-    unasked = list(unasked_classes(answer.evidence))
-    seen = {**as_dict(answer.panoptic), "unasked": unasked, "nothing": nothing}
+    seen = {**as_dict(answer.panoptic), "unasked": list(unasked), "nothing": nothing}
     return {"name": name, "uri": record.uri, **seen, "files": files}
 
 

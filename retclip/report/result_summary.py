@@ -147,12 +147,11 @@ def unasked_classes(evidence: Evidence) -> tuple[str, ...]:
     x0, y0, x1, y1 = evidence.boxes.T
     boxes = ((x1 - x0) * (y1 - y0)).tolist()
     parts = None if evidence.inputs is None else evidence.inputs.parts
-    cut = dict.fromkeys(parts.owner.tolist()) if parts is not None else {}
-    alone = _named_by_rest(near, evidence.scores)
-    looks = [(mask, 1.0, name) for mask, name in enumerate(alone) if mask not in cut]
+    owners = [] if parts is None else parts.owner.tolist()  # (l,)
+    cut, alone = frozenset(owners), _voted_away(near, evidence.scores)
+    looks = [(mask, 1.0, number) for mask, number in enumerate(alone) if mask not in cut]
     if parts is not None:
-        of_parts = _named_by_rest(parts.neighbours, parts.scores)
-        looks += zip(parts.owner.tolist(), parts.shares.tolist(), of_parts, strict=True)
+        looks += zip(owners, parts.shares.tolist(), _voted_away(parts.neighbours, parts.scores), strict=True)
     areas: Counter[int] = Counter()
     for mask, share, number in looks:
         if lost[mask] and number is not None:
@@ -160,7 +159,7 @@ def unasked_classes(evidence: Evidence) -> tuple[str, ...]:
     return tuple(words.synonyms[-1][number] for number, _ in areas.most_common())
 
 
-def _named_by_rest(near: Neighbours, scores: Sequence[ClassScores]) -> list[int | None]:
+def _voted_away(near: Neighbours, scores: Sequence[ClassScores]) -> list[int | None]:
     """Return of each mask which class of the rest voted it away, None where another class has more votes."""
     vote = next((source for source in scores if source.shares is not None), None)
     if vote is None or vote.shares is None or near.of_rest is None or not near.of_rest.shape[1]:

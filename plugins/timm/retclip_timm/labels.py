@@ -57,12 +57,13 @@ class Labels:
             got = f"none of {segments.space.backbone}" if logits is None else f"those of {logits.labels}"
             todo = "use it together with --backbone timm.lite0, or leave the classifier out"
             raise ConfigError(f"logits of ImageNet's classes for {NAME}", got, todo)
-        members = membership(vocabulary).to(logits.segments.device)  # (c, l)
+        of_terms = terms_membership(vocabulary.terms)  # (r, l)
+        members = of_classes(of_terms, vocabulary).to(logits.segments.device)  # (c, l)
         shares = self._shares(logits)  # (n, l)
         values = (shares @ members.T).clamp(0.0, 1.0)  # (n, c)
         if vocabulary.has_rest:  # each of its terms is a class of its own: the best of them, not all of them together
-            of_terms = membership_of(vocabulary.synonyms[-1]).to(shares)  # (t, l)
-            values[:, -1] = (shares @ of_terms.T).amax(dim=1).clamp(0.0, 1.0)
+            of_rest = of_terms[-len(vocabulary.synonyms[-1]) :].to(shares)  # (t, l)
+            values[:, -1] = (shares @ of_rest.T).amax(dim=1).clamp(0.0, 1.0)
         members_of_any = members.amax(0) if len(members) else shares.new_zeros(CLASSES)  # (l,)
         inside = shares @ members_of_any  # (n,)
         outside = self.settings.rest * (1.0 - inside).clamp(min=0.0)  # (n,)
@@ -73,7 +74,7 @@ class Labels:
 
     def unknown(self, vocabulary: Vocabulary) -> Mapping[str, str]:
         """Return of each class that it abstains for the reason."""
-        known = membership(vocabulary).sum(1) > 0
+        known = of_classes(terms_membership(vocabulary.terms), vocabulary).sum(1) > 0
         lacking = [name for name, is_known in zip(vocabulary.names, known.tolist(), strict=True) if not is_known]
         return {name: (classes_of(name) or NamedClasses(())).why or NONE_OF_THEM for name in lacking}
 
@@ -83,15 +84,17 @@ class Labels:
         return torch.softmax(mixed / temperature, dim=1)
 
 
-def membership(vocabulary: Vocabulary) -> Float[Tensor, "c l"]:
-    """Return (c, 1000), 1 where any term of a class stands for one of the 1,000."""
+def of_classes(of_terms: Float[Tensor, "r l"], vocabulary: Vocabulary) -> Float[Tensor, "c l"]:
+    """Return (c, 1000), 1 where any term of a class stands for one of the 1,000.
+
+    of_terms: (r, 1000), the same of each of its terms.
+    """
     rows = torch.from_numpy(vocabulary.row_class)[:, None].expand(-1, CLASSES)  # (r, l)
-    members = torch.zeros(len(vocabulary), CLASSES)
-    return members.scatter_reduce(0, rows, membership_of(vocabulary.terms), reduce="amax")
+    return torch.zeros(len(vocabulary), CLASSES).scatter_reduce(0, rows, of_terms, reduce="amax")
 
 
-def membership_of(terms: Sequence[str]) -> Float[Tensor, "t l"]:
-    """Return (t, 1000), 1 where a term stands for one of the 1,000."""
+def terms_membership(terms: Sequence[str]) -> Float[Tensor, "r l"]:
+    """Return (r, 1000), 1 where a term stands for one of the 1,000."""
     members = torch.zeros(len(terms), CLASSES)
     for row, term in enumerate(terms):
         known = classes_of(term)

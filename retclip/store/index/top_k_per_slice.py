@@ -46,13 +46,14 @@ def exact_top_k_per_slice(
     if allowed is not None:
         hidden = torch.zeros(len(keys), device=keys.device).masked_fill(~allowed, -torch.inf)
     search = _Search(queries, keys, k, coarse, hidden)
-    cell, column, rough, likely = search.candidates(slices)
-    groups, values = max(1, len(slices)), torch.full_like(rough, -torch.inf)  # (m,)
+    found = search.candidates(slices)
+    cell, column, likely = found.rows, found.columns, found.likely  # (m,) each
+    groups, values = max(1, len(slices)), torch.full_like(found.scores, -torch.inf)  # (m,)
     values[likely] = rescored(queries, keys, cell[likely] // groups, column[likely])
     cells = len(queries) * len(slices)
     kth = best(cell[likely], column[likely], values[likely], order, k, cells)[0][:, -1]  # (q * g,)
     limits = kth - search.error(kth.view(len(queries), len(slices)).T).T.flatten()  # (q * g,)
-    rest = ~likely & (rough >= limits[cell])  # (m,)
+    rest = ~likely & (found.scores >= limits[cell])  # (m,)
     values[rest] = rescored(queries, keys, cell[rest] // groups, column[rest])
     known = likely | rest  # (m,)
     top, where = best(cell[known], column[known], values[known], order, k, cells)
@@ -75,18 +76,16 @@ class _Search:
             return self.fine.expand_as(scores)
         return torch.maximum(self._coarse_error(scores), self.fine)
 
-    def candidates(self, slices: Sequence[slice]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Collect all that may be among the k best of a query in a slice: cells, query * g + slice, and columns (m,),
-        rough scores, and whether they are likely to be."""
+    def candidates(self, slices: Sequence[slice]) -> Candidates:
+        """Collect all that may be among the k best of a query in a slice; rows are cells, query * g + slice, columns
+        those of the keys."""
         none = torch.zeros(0, dtype=torch.int64, device=self.fine.device)
-        cells, columns, scores, likely = [none], [none], [none.float()], [none.bool()]
+        parts = [(none, none, none.float(), none.bool())]
         for batch in _batches(slices):
             for number, found in zip(batch, self._of_batch(slices, batch), strict=True):
-                cells.append(found.rows * len(slices) + number)
-                columns.append(found.columns + slices[number].start)
-                scores.append(found.scores)
-                likely.append(found.likely)
-        return torch.cat(cells), torch.cat(columns), torch.cat(scores), torch.cat(likely)
+                cells, columns = found.rows * len(slices) + number, found.columns + slices[number].start
+                parts.append((cells, columns, found.scores, found.likely))
+        return Candidates(*map(torch.cat, zip(*parts, strict=True)))
 
     def _of_batch(self, slices: Sequence[slice], batch: range) -> list[Candidates]:
         """Collect the candidates in each of some neighbouring slices; columns from its start."""

@@ -79,4 +79,4 @@ def test_only_what_may_still_be_among_the_best_is_scored_exactly(monkeypatch: py
     exact_top_k_per_slice(queries, keys, 5, slices, Coarse.of(keys))
     likely, rest = scored
     assert likely >= 8 * 2 * 5  # k of each query in each slice
-    assert likely + rest < len(found[0][0])
+    assert likely + rest < len(found[0].rows)
