@@ -10,9 +10,9 @@ from sqlalchemy import CheckConstraint, select, update
 from retclip.errors import ConfigError, StoreDamaged
 from retclip.store import states
 from retclip.store.feature_store import FeatureStore, StoreOptions
-from retclip.store.sql.columns import OneOf
+from retclip.store.sql.columns import Base, OneOf
 from retclip.store.sql.engine import transaction
-from retclip.store.sql.tables import Base, Run, Unit
+from retclip.store.sql.tables import Run, Unit
 from retclip.store.states import RunKind, RunState, UnitState, Word
 
 WORDS = [
