@@ -1,4 +1,4 @@
-"""Loading of complete weights: no tensor missing, left over or of another shape.
+"""Loading of complete weights: no tensor missing, left over, of another shape or with a number that is none.
 
 Model libraries fill missing tensors with random numbers, log it and continue: the vectors of such a model are noise,
 and other noise at every start. Every loader of ours loads its tensors through this module.
@@ -19,6 +19,7 @@ from retclip.errors import RetCLIPError, WeightsDamaged
 from retclip.plugin.batches import out_of_memory
 
 SHOWN = 3  # names of each kind in a message
+NOT_FINITE = "with NaN or infinite numbers"
 AGAIN = "get them again (retclip weights pull | import), or name the model that these weights are of"
 
 
@@ -40,7 +41,9 @@ def pretrained(load: Callable[..., Any], folder: Path, beside: Sequence[str] = (
         "left over": sorted(key for key in report["unexpected_keys"] if not key.startswith(tuple(beside))),
         "of another shape": sorted(key for key, *_ in report["mismatched_keys"]),
     }
-    require_whole(lacking, f"{type(model).__name__} in {folder}")
+    where = f"{type(model).__name__} in {folder}"
+    require_whole(lacking, where)
+    require_whole({NOT_FINITE: not_finite(model.state_dict())}, where)
     return model.eval().requires_grad_(False)
 
 
@@ -94,8 +97,8 @@ def incomplete(name: str, where: str, todo: str = AGAIN) -> WeightsDamaged:
 
 
 def misfits(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, list[str]]:
-    """Return the names that are missing, left over, of another shape, or whole numbers in the place of fractions (as
-    quantised weights are, without their scale); empty where the state fits the model."""
+    """Return the names that are missing, left over, of another shape, whole numbers in the place of fractions (as
+    quantised weights are, without their scale), or not finite; empty where the state fits the model."""
     shared = expected.keys() & state.keys()
     differing = {
         "missing": expected.keys() - state.keys(),
@@ -104,8 +107,22 @@ def misfits(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict
         "of whole numbers": {
             key for key in shared if expected[key].is_floating_point() and not state[key].is_floating_point()
         },
+        NOT_FINITE: not_finite(state),
     }
     return {fault: sorted(keys) for fault, keys in differing.items() if keys}
+
+
+def not_finite(state: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of tensors that hold NaN or an infinite number, as a fraction too large for 16 bits becomes."""
+    return sorted(key for key, value in state.items() if value.is_floating_point() and not _is_finite(value))
+
+
+def _is_finite(values: Tensor) -> bool:
+    if not values.numel():
+        return True
+    wide = values if values.element_size() > 1 else values.float()  # PyTorch compares no numbers of 8 bits
+    ends = torch.stack(torch.aminmax(wide))  # both are NaN where one number is; a tenth of isfinite's time
+    return bool(ends.isfinite().all())
 
 
 def _shortened(names: Sequence[str]) -> str:

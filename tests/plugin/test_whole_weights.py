@@ -1,4 +1,5 @@
-"""A model with a tensor missing, left over or of another shape is refused with the names; its library would go on."""
+"""A model with a tensor missing, left over, of another shape or not finite is refused with the names; its library
+would go on."""
 
 import logging
 
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 
 from retclip.errors import WeightsDamaged
-from retclip.plugin.whole_weights import companion, fill, misfits, pretrained, require_whole
+from retclip.plugin.whole_weights import companion, fill, misfits, not_finite, pretrained, require_whole
 
 
 def model():
@@ -50,6 +51,21 @@ def test_whole_numbers_are_no_weights_but_may_be_counted_in():
     assert misfits(counted, counted) == {}
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float32])
+def test_a_number_that_is_none_is_told_by_its_tensor(number, kind):
+    state = {key: value.to(kind) for key, value in model().state_dict().items()}
+    state["0.weight"][1, 0] = number
+    error = refused(fill, model(), state, "x.safetensors")
+    assert error.got == "1 with NaN or infinite numbers: 0.weight" and "retclip weights pull" in error.todo
+
+
+def test_finite_numbers_of_any_type_are_taken():
+    small, none = torch.ones(2).to(torch.float8_e4m3fn), torch.ones(0)
+    assert not_finite({"largest": torch.tensor([65504.0, -65504.0]).half(), "small": small, "none": none}) == []
+    assert not_finite({"small": (small.float() * float("nan")).to(torch.float8_e4m3fn)}) == ["small"]
+
+
 def test_many_names_are_shortened():
     error = refused(require_whole, {"missing": [f"layer.{n}" for n in range(18)], "left over": []}, "a model in y")
     assert error.got == "18 missing: layer.0, layer.1, layer.2 and 15 more"
@@ -86,6 +102,18 @@ def test_a_folder_whose_weights_are_whole_is_frozen_and_nothing_is_said(tmp_path
 def test_what_the_library_made_up_is_refused(report, told, tmp_path):
     error = refused(pretrained, Library.from_pretrained, tmp_path, beside=("head.",), **report)
     assert error.got == told and str(tmp_path) in error.expected
+
+
+def test_what_the_library_read_is_finite_or_refused(tmp_path):
+    class Overflown(Library):
+        @classmethod
+        def from_pretrained(cls, folder, **options):
+            found, report = super().from_pretrained(folder, **options)
+            found[1].bias.data[2] = 70_000.0
+            return found.half().float(), report
+
+    error = refused(pretrained, Overflown.from_pretrained, tmp_path)
+    assert error.got == "1 with NaN or infinite numbers: 1.bias" and str(tmp_path) in error.expected
 
 
 def test_files_that_the_library_cannot_read_are_told_in_three_parts(tmp_path):

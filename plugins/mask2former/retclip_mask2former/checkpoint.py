@@ -14,7 +14,7 @@ from retclip.errors import ConfigError, WeightsDamaged
 from retclip.plugin.checkpoints import read_metadata, read_state, write_safetensors
 from retclip.plugin.model_files import model_file
 from retclip.plugin.training import RANDOM
-from retclip.plugin.whole_weights import fill, incomplete, require_whole
+from retclip.plugin.whole_weights import NOT_FINITE, fill, incomplete, not_finite, require_whole
 from retclip_mask2former import PUBLISHED, HeadSettings
 from retclip_mask2former.head import POINTS, HeadShape, MaskHead
 
@@ -141,7 +141,8 @@ def load_void(settings: HeadSettings) -> tuple[Tensor, Tensor, tuple[str, ...]]:
     names = {"void": "void", "void_embedding.weight": "void", "logit_scale": "logit_scale"}
     names["sem_seg_head.predictor.logit_scale"] = "logit_scale"
     tensors = {names[key]: value.float() for key, value in read_state(path, names.__contains__).items()}
-    require_whole({"missing": sorted({"void", "logit_scale"} - tensors.keys())}, f"a mask head in {path}", CHECKPOINTS)
+    lacking = {"missing": sorted({"void", "logit_scale"} - tensors.keys()), NOT_FINITE: not_finite(tensors)}
+    require_whole(lacking, f"a mask head in {path}", CHECKPOINTS)
     return tensors["void"], tensors["logit_scale"], trained_on_of(path)
 
 

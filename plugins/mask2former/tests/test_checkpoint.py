@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from retclip_mask2former import HeadSettings
-from retclip_mask2former.checkpoint import head_of, load_head, our_name, our_state, save_head, shape_of
+from retclip_mask2former.checkpoint import head_of, load_head, load_void, our_name, our_state, save_head, shape_of
 from retclip_mask2former.head import MaskHead
 from safetensors.torch import save_file
 
@@ -72,6 +72,14 @@ def test_a_missing_an_unknown_and_a_misshapen_tensor_are_told(head, tmp_path):
         head_of(state)
     with pytest.raises(WeightsDamaged, match=r"1 missing: pixel_decoder\.adapter_1"):
         head_of({"weight": torch.ones(1)})
+
+
+@pytest.mark.parametrize("name", ["void", "logit_scale"])
+def test_the_vector_of_no_object_is_finite_or_refused(name, head, tmp_path):
+    path = tmp_path / "head.safetensors"
+    save_file({**head.state_dict(), name: head.state_dict()[name] * float("inf")}, path)
+    with pytest.raises(WeightsDamaged, match=f"1 with NaN or infinite numbers: {name}"):
+        load_void(HeadSettings(weights=str(path)))
 
 
 def test_files_that_are_none_are_told(tmp_path):

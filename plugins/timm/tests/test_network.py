@@ -81,3 +81,11 @@ def test_weights_of_another_network_are_refused_by_name(tmp_path):
         network.network("convnext_atto", str(tmp_path / "other.safetensors"), (16,))
     with pytest.raises(WeightsMissing):
         network.network("convnext_atto", str(tmp_path / "none.safetensors"), (16,))
+
+
+def test_weights_that_are_not_finite_are_refused_by_name(tmp_path):
+    state = network.network("resnet10t", "random", (16,)).model.state_dict()
+    state["conv1.0.weight"][0, 0, 0, 0] = float("nan")
+    save_file(state, tmp_path / "nan.safetensors")
+    with pytest.raises(WeightsDamaged, match=r"1 with NaN or infinite numbers: conv1\.0\.weight"):
+        network.network("resnet10t", str(tmp_path / "nan.safetensors"), (16,))

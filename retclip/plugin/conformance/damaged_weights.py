@@ -21,11 +21,12 @@ from retclip.plugin.checkpoints import read_metadata, read_state, write_safetens
 from retclip.plugin.conformance import CheckResult
 from retclip.plugin.discovery import ComponentInfo
 from retclip.plugin.manager import PluginManager
+from retclip.plugin.whole_weights import NOT_FINITE
 from retclip.types import Device
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 1\n"
 PAGE = "<!DOCTYPE html>\n<html><head><title>Log in</title></head></html>\n"
-OF_TENSORS = ("missing", "left over", "of another shape")
+OF_TENSORS = ("missing", "left over", "of another shape", NOT_FINITE)
 DAMAGES = (*OF_TENSORS, "cut short", "a pointer", "a page", "gone")
 
 
@@ -56,8 +57,8 @@ def check_refusals(
 
 def damaged_copies(weights: Path, into: Path) -> Iterator[tuple[str, Path]]:
     """Of a .safetensors file, or a folder with a model.safetensors, one copy after the other, each below `into`, with
-    what was done to it: a tensor missing, one left over, one of another shape, the file cut short, something else in
-    its place, or nothing there any more."""
+    what was done to it: a tensor missing, one left over, one of another shape, one with a NaN, the file cut short,
+    something else in its place, or nothing there any more."""
     for damage in DAMAGES:
         folder = into / damage.replace(" ", "-")
         if weights.is_dir():
@@ -89,4 +90,8 @@ def _changed(tensors: dict[str, Tensor], damage: str) -> dict[str, Tensor]:
         return {name: tensor for name, tensor in tensors.items() if name != largest}
     if damage == "left over":
         return {**tensors, f"{largest}.more": torch.zeros(1)}
+    if damage == NOT_FINITE:
+        numbers = tensors[largest].clone()
+        numbers.view(-1)[-1] = float("nan")
+        return {**tensors, largest: numbers}
     return {**tensors, largest: torch.cat((tensors[largest], tensors[largest]))}
