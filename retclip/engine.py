@@ -555,12 +555,14 @@ class RetCLIP:
         val: validate on it while training. classes: only these; their synonyms count.
         Raises ConfigError, DataError, PluginError, WeightsMissing.
         """
+        from retclip.own_files import require_writable
         from retclip.report.training_curve import write_curve
         from retclip.workflows.training.finetune import accelerator_of, finetune
         from retclip.workflows.training.finetune_job import finetune_job, trainable
         from retclip.workflows.training.training_run import read_metrics
 
         components, vocabulary = self.session.components, as_vocabulary(classes)
+        require_writable(Path(out), "--out")
         trainable(components)  # what is missing is told before a data set is read
         photos, validation = self.source(source), None if val is None else self.source(val)
         job = finetune_job(components, photos, Path(out), validation, vocabulary, fresh)

@@ -65,12 +65,16 @@ class Output:
 
 
 def require_written(output: Output) -> None:
-    """Check, before the work, that page and figures can be written. Raises ConfigError and DataError."""
+    """Check, before the work, that page, folder and figures can be written. Raises ConfigError and DataError."""
+    from retclip.own_files import require_own_folder
     from retclip.report.evaluation_page import ready_page
     from retclip.report.figure_files import require_figures
+    from retclip.workflows.evaluation.run_folder import KIND
 
     if output.report is not None:
         ready_page(output.report)
+    if output.folder is not None:
+        require_own_folder(output.folder, KIND)
     if output.figures is not None:
         require_figures(output.figures)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from retclip.errors import ConfigError, DataError
 
@@ -36,11 +37,12 @@ def is_own_folder(folder: Path, kind: str) -> bool:
 
 
 def require_own_folder(folder: Path, kind: str, flag: str = "--out") -> None:
-    """Refuse a folder of somebody else's: one that is neither new, nor empty, nor marked.
+    """Refuse a folder of somebody else's, one that is neither new, nor empty, nor marked, and one that takes no file.
 
     flag: how another folder is chosen.
-    Raises ConfigError, and DataError for a folder that cannot be read.
+    Raises ConfigError, and DataError for a folder that cannot be read or written.
     """
+    require_writable(folder, flag)
     try:
         holds = sorted({path.name for path in folder.iterdir()} - LITTER) if folder.is_dir() else []
     except OSError as error:
@@ -61,6 +63,22 @@ def claim_folder(folder: Path, kind: str, flag: str = "--out") -> None:
         raise DataError(f"a folder for {kind}: {folder}", str(error), f"choose another with {flag}") from error
 
 
+def require_writable(folder: Path, flag: str) -> None:
+    """Refuse a folder in which no file can be made: before the work, not after it.
+
+    folder: may be new, and is not made here.
+    flag: how another place is chosen.
+    Raises DataError.
+    """
+    nearest = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+    try:
+        with TemporaryFile(dir=nearest):  # tried, not asked: a file system has more reasons than its permission bits
+            pass
+    except OSError as error:
+        expected, got = f"a folder in which files can be made: {folder}", f"{nearest}: {error.strerror}"
+        raise DataError(expected, got, f"choose another place for {flag}; nothing was written") from error
+
+
 def is_own_file(path: Path) -> bool:
     """Tell whether RetCLIP wrote that file: a picture, a page, a list of failures."""
     with path.open("rb") as file:
@@ -70,10 +88,16 @@ def is_own_file(path: Path) -> bool:
 
 
 def require_replaceable(path: Path, flag: str) -> None:
-    """Refuse a file that holds what somebody else wrote. Raises ConfigError, and DataError for one that cannot be read.
+    """Refuse a file that holds what somebody else wrote, or that cannot be written: before the work, not after it.
 
-    flag: how another name is chosen."""
+    flag: how another name is chosen.
+    Raises ConfigError for somebody else's, and DataError for one that cannot be read or written, or is no file.
+    """
+    require_writable(path.parent, flag)
     try:
+        if path.exists() and not (path.is_file() and os.access(path, os.W_OK)):
+            got = f"{path}, {'which is read-only' if path.is_file() else 'a folder or device'}"
+            raise DataError("a file to write", got, f"choose another name for {flag}; nothing was written")
         foreign = path.is_file() and path.stat().st_size > 0 and not is_own_file(path)
     except OSError as error:
         raise DataError(f"a file that can be read: {path}", str(error), f"choose another name for {flag}") from error

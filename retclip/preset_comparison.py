@@ -66,8 +66,7 @@ def compare(
 
     folder, whole = output.folder, None if output.report is None else ComparisonPage(output.report)
     outputs = {name: _of_preset(output, folder, name) for name in presets}
-    for each in outputs.values():
-        require_written(each)
+    require_each_written(output, presets)
     address, evaluations = opened(session, source).address, {}
     for name, other in sessions.items():
         on_progress(Progress("evaluate", message=f"preset {name}"))
@@ -88,11 +87,22 @@ def with_preset(session: Session, preset: str) -> Session:
     return Session(Components.configured(session.folder, components.file, given), session.without_store())
 
 
-def _of_preset(output: Output, folder: Path, preset: str) -> Output:
-    """Return where what is said of one preset goes. folder: of all counts."""
+def require_each_written(output: Output, presets: Sequence[str]) -> None:
+    """Check, before the work, that what is said of all presets and of each can be written. Raises ConfigError and
+    DataError."""
+    from retclip.report.evaluation_page import ready_page
+
+    if output.report is not None:
+        ready_page(output.report)
+    for name in presets:
+        require_written(_of_preset(output, output.folder, name))
+
+
+def _of_preset(output: Output, folder: Path | None, preset: str) -> Output:
+    """Return where what is said of one preset goes. folder: of all counts, None = none is kept."""
     page = None if output.report is None else _page_of(output.report, preset)
     figures = None if output.figures is None else output.figures / preset
-    return replace(output, folder=folder / preset, report=page, figures=figures)
+    return replace(output, folder=None if folder is None else folder / preset, report=page, figures=figures)
 
 
 def _page_of(report: Path, preset: str) -> Path:

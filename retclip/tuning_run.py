@@ -17,7 +17,7 @@ from retclip.data.inputs import as_vocabulary
 from retclip.errors import ConfigError
 from retclip.escaping import json_text
 from retclip.namespaces import Source, opened
-from retclip.own_files import claim_folder, written_whole
+from retclip.own_files import claim_folder, require_own_folder, written_whole
 from retclip.progress import OnProgress, Progress
 from retclip.session import Components
 from retclip.settings_file import lasting, settings_text
@@ -65,6 +65,7 @@ def tune(
     from retclip.workflows.tuning.tune import TuningJob, check_figure
     from retclip.workflows.tuning.tune import tune as tuned
 
+    require_own_folder(folder, KIND)  # before the work, not after it
     check_figure(request.figure)
     axes = _axes(request.grid)
     if request.trials is not None and request.trials < 1:

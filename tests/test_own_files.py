@@ -55,7 +55,7 @@ def test_of_many_files_some_are_named(tmp_path):
 
 def test_a_file_in_the_folders_place(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="choose another with --out"):
+    with pytest.raises(DataError, match="choose another place for --out"):
         claim_folder(tmp_path / "file", "results")
 
 

@@ -49,7 +49,8 @@ def evaluate(
             evaluation, fill = comparison.figures(memory, source, predictions), None
         _say_unmatched(evaluation)
     else:
-        evaluation, fill = _segmented(source, setup, flags, fill_missing, comparison.figures)
+        ready, figures = comparison.require_written, comparison.figures
+        evaluation, fill = _segmented(source, setup, flags, fill_missing, ready, figures)
     if setup.models.json:
         output.data({**evaluation.as_dict(), "fill": fill.as_dict()} if fill else evaluation.as_dict())
     else:
@@ -67,7 +68,10 @@ def _side_by_side(
     def of_presets(memory: RetCLIP, photos: CheckedSource) -> PresetComparison:
         return comparison.of_presets(memory, photos, [memory.settings.preset, *further])
 
-    answer, fill = _segmented(source, setup, flags, fill_missing, of_presets)
+    def ready(memory: RetCLIP) -> None:
+        comparison.require_written(memory, further)
+
+    answer, fill = _segmented(source, setup, flags, fill_missing, ready, of_presets)
     if setup.models.json:
         output.data({**answer.as_dict(), "fill": fill.as_dict()} if fill else answer.as_dict())
     else:
@@ -89,14 +93,16 @@ def _require_all_usable(failures: Sequence[Failure]) -> None:
 
 
 def _segmented(
-    source: str, setup: options.Setup, flags: dict[str, Any], fill_missing: bool,
+    source: str, setup: options.Setup, flags: dict[str, Any], fill_missing: bool, ready: Callable[[RetCLIP], None],
     compare: Callable[[RetCLIP, CheckedSource], Answer],
 ) -> tuple[Answer, FillReport | None]:  # fmt: skip
-    """Compare the store's own answers, filled before where that is asked for."""
+    """Compare the store's own answers, filled before where that is asked for. ready: raises where what is said of them
+    could not be written, before the store is filled."""
     from retclip.workflows.building.source_classes import annotated_vocabulary
 
     config, required = setup.models.config, options.to_segment
     with options.opened(setup.store, config, flags, missing_ok=not fill_missing, required=required) as memory:
+        ready(memory)
         photos = memory.source(source)
         names = annotated_vocabulary(photos)
         fill = filled(memory, names) if fill_missing else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -106,6 +107,19 @@ class Comparison:
             raise ConfigError("all images where presets are compared", "--part", "leave --part or --compare out")
         with output.told_when_stopped(self._when_stopped), ProgressLine() as line:
             return memory.compare(source, presets, on_progress=line, **self._common())
+
+    def require_written(self, memory: RetCLIP, further: Sequence[str] = ()) -> None:
+        """Check, before the work, that page, folder and figures can be written. Raises ConfigError and DataError.
+
+        further: presets beside the chosen one."""
+        from retclip.evaluation_run import Output, require_written
+        from retclip.preset_comparison import require_each_written
+
+        output = Output(self.page.report, folder=self.run.out, figures=self.page.figures)
+        if further:
+            require_each_written(output, [memory.settings.preset, *further])
+        else:
+            require_written(output)
 
     def _common(self) -> dict[str, Any]:
         return {

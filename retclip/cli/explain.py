@@ -12,7 +12,6 @@ from retclip.cli import options, output
 from retclip.cli.explained import print_explanation
 from retclip.cli.fallback import say_missing
 from retclip.errors import ConfigError
-from retclip.own_files import require_replaceable
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,7 @@ def explain(
     scores of each source; and which neighbours would have to go for another label. With --without, --without-run or
     --without-class also the answer as it would be: no model is loaded for it."""
     from retclip.workflows.explain.evidence_file import SUFFIX
+    from retclip.workflows.explain.explanation import check_picture
 
     decided, models = target.name.endswith(SUFFIX), setup.models
     choices = {
@@ -79,7 +79,7 @@ def explain(
         got = f"{target.name}, which tells of what was decided already, with {', '.join(chosen)}"
         raise ConfigError("a photo where models or classes are chosen", got, "leave them out, or name the photo")
     if picture:
-        require_replaceable(picture, "--picture")
+        check_picture(picture, "--picture")
     flags, required = models.flags(classifiers=classifier), options.nothing if decided else options.to_segment
     with options.opened(setup.store, models.config, flags, required=required) as memory:
         if decided:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from retclip.data.images import make_folder
 from retclip.errors import DataError
 from retclip.escaping import json_text
 from retclip.own_files import require_replaceable
@@ -43,12 +42,11 @@ def page_file(path: Path) -> Path:
 
 
 def ready_page(path: Path) -> Path:
-    """Return the page's file, whose folder is made.
+    """Return the page's file, whose folder may be new.
 
     Raises DataError where it could not be written, ConfigError where another page stands there.
     """
     file = page_file(path)
-    make_folder(file.parent)
     if file.is_dir():
         raise DataError("a file to write, or a folder without .html at its end", str(file), "rename --report")
     require_replaceable(file, "--report")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from retclip.documents import read_json
 from retclip.report.evaluation_page import EvaluationPage
-from retclip.report.figure_files import require_matplotlib, write_figures
+from retclip.report.figure_files import require_figures, write_figures
 from retclip.report.shown_images import ShownImages
 from retclip.workflows.evaluation.evaluation_figures import Bootstrap
 from retclip.workflows.evaluation.merge_parts import merge_parts
@@ -29,7 +29,7 @@ def write_report(
     run = RunFolder.finished(folder)
     run.failures()
     if figures is not None:
-        require_matplotlib()
+        require_figures(figures)
     target = EvaluationPage(page or folder / PAGE)
     drawn = read_json(folder / RUN, "run of an evaluation")["configuration"]["bootstrap"]
     evaluation, _ = merge_parts([folder], Bootstrap(**drawn) if drawn else Bootstrap(0))

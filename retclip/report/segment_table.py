@@ -112,13 +112,12 @@ def check_sheet(path: Path, flag: str = "--sheet") -> Path:
     """Check before the work that a list can be written there.
 
     flag: how another name is chosen.
-    Raises DataError for an ending that is none of KINDS, ConfigError for a file that RetCLIP did not make.
+    Raises DataError for an ending that is none of KINDS and a place that cannot be written, ConfigError for a file that
+    RetCLIP did not make.
     """
     if path.suffix.lower() not in KINDS:
         todo = f"write e.g. segments.html for {flag}"
         raise DataError("a file name that ends in .html, .png or .csv", repr(str(path)), todo)
-    if path.is_dir():
-        raise DataError("a file to write", f"{path}, a folder", f"choose another name for {flag}")
     require_replaceable(path, flag)
     return path
 

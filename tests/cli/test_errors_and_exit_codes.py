@@ -186,10 +186,10 @@ def test_places_that_cannot_be_written_are_told(run, built, tmp_path, photos):
     (tmp_path / "file").write_text("in the way")
     store = ("--store", built.store, "--set", "store.index=resident")
     good, below = photos / "good.png", tmp_path / "file" / "x.png"
-    assert_told(run("segment", good, *store, "--out", tmp_path / "file"), 3, "a folder for results")
+    assert_told(run("segment", good, *store, "--out", tmp_path / "file"), 3, "a folder in which files can be made")
     ran = run("explain", good, *store, "--at", "5,5", "--picture", below)
     assert ran.code == 3 and "Traceback" not in ran.err
-    assert_told(run("demo", "--out", tmp_path / "file"), 3, "a folder for demo")
+    assert_told(run("demo", "--out", tmp_path / "file"), 3, "a folder in which files can be made")
     assert_told(run("plugins", "new", "mine", "--folder", tmp_path / "file"), 2, "a folder that can be written")
 
 

@@ -159,7 +159,7 @@ def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path):
     with pytest.raises(DataError, match="rename --report"):
         EvaluationPage(tmp_path / "page.html")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(DataError, match="a folder for results"):
+    with pytest.raises(DataError, match="a folder in which files can be made"):
         EvaluationPage(tmp_path / "file" / "page.html")
 
 

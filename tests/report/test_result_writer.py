@@ -120,7 +120,7 @@ def test_a_later_run_into_the_same_folder_replaces_its_own_photos_only(tmp_path,
 
 def test_a_folder_that_cannot_be_made(tmp_path, result):
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="choose another with --out"):
+    with pytest.raises(DataError, match="choose another place for --out"):
         ResultWriter(tmp_path / "file" / "out", result.evidence.vocabulary)
 
 

@@ -20,6 +20,7 @@ from retclip.data.source_address import is_plain, parse_address
 from retclip.errors import DataError, RetCLIPError
 from retclip.escaping import one_line
 from retclip.names import name_key
+from retclip.own_files import require_replaceable
 from retclip.store.feature_store import FeatureStore
 from retclip.store.records import Export, ExportedRun, ExportedSegment, StoreClass
 from retclip.types import FeatureSpace
@@ -65,6 +66,7 @@ def export_classes(
     """
     if path.suffix.lower() != SUFFIX:
         raise DataError(f"a class file's name that ends in {SUFFIX}", repr(str(path)), f"write e.g. classes{SUFFIX}")
+    require_replaceable(path, "the class file")  # before the work, not after it
     space_id, space = store.spaces.row_of(space)
     chosen = _chosen(store.classes.all(), names)
     export = store.segments.export([store_class.id for store_class in chosen], space_id)

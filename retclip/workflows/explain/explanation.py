@@ -202,10 +202,7 @@ class Explanation:
         Raises DataError for a name that does not end in .png, and where the file cannot be written; ConfigError for a
         file that RetCLIP did not make.
         """
-        file = Path(path)
-        if file.suffix.lower() != ".png":
-            raise DataError("a file name that ends in .png", repr(str(path)), "write e.g. save('why.png')")
-        require_replaceable(file, "save()")
+        file = check_picture(Path(path), "save()")
         from retclip.data.images import write_png  # most explanations are read as text, and decode no picture
 
         write_png(file, self._painted())
@@ -238,3 +235,16 @@ def _plain(value: Margin | WhatIf | None) -> dict[str, Any] | None:
     if value is None:
         return None
     return {**asdict(value), "changed": value.changed} if isinstance(value, WhatIf) else asdict(value)
+
+
+def check_picture(path: Path, flag: str) -> Path:
+    """Check before the work that a picture can be written there.
+
+    flag: how another name is chosen.
+    Raises DataError for a name that does not end in .png and a place that cannot be written, ConfigError for a file
+    that RetCLIP did not make.
+    """
+    if path.suffix.lower() != ".png":
+        raise DataError("a file name that ends in .png", repr(str(path)), f"write e.g. why.png for {flag}")
+    require_replaceable(path, flag)
+    return path
