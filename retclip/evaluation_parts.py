@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from retclip import config
 from retclip.errors import ConfigError, DataError
-from retclip.evaluation_run import Answers, Output, evaluate, require_written
+from retclip.evaluation_run import Answers, Output, evaluate, require_same, require_written
 from retclip.namespaces import Source, opened
 from retclip.progress import OnProgress, Progress
 from retclip.session import Components, Session
@@ -77,10 +77,12 @@ def _count(
     from retclip.executors.one_task_each import one_task_each
     from retclip.own_files import claim_folder
     from retclip.workflows.evaluation.absorb_parts import absorb_parts, counted_in
-    from retclip.workflows.evaluation.run_folder import KIND, PARTS, Part
+    from retclip.workflows.evaluation.run_folder import COUNTS, KIND, PARTS, Part
 
     claim_folder(folder, KIND)
     absorb_parts(folder)  # of an earlier start
+    if (folder / COUNTS).is_file():
+        require_same(session, photos, answers, folder)
     counted = counted_in(folder)
     components, shown = session.components, output.report is not None
     settings = components.given if components.settings.device.threads else config.merged(components.given, ONE_THREAD)

@@ -113,6 +113,12 @@ def evaluate(session: Session, source: Source, answers: Answers, output: Output,
     return evaluation
 
 
+def require_same(session: Session, photos: CheckedSource, answers: Answers, folder: Path) -> None:
+    """Check that the evaluation which was begun in a folder is this one, before processes go on with it. Raises
+    ConfigError."""
+    _evaluator(session, photos, answers, decoded=False).record_in(folder, photos.address)
+
+
 def _oracles(session: Session, asked: tuple[Oracle, ...]) -> Oracles | None:
     """Return the oracles with the proposer of the annotation's masks. Raises PluginUnavailable where it is absent."""
     from retclip.workflows.evaluation.oracle_answers import Oracles

@@ -11,6 +11,7 @@ from retclip.own_files import claim_folder
 from retclip.workflows.evaluation.absorb_parts import absorb_parts, counted_in
 from retclip.workflows.evaluation.evaluation_figures import Bootstrap
 from retclip.workflows.evaluation.run_folder import KIND, Part
+from retclip.workflows.segment import segment_image
 
 SETTINGS = {"store": {"index": "resident"}, "components": {"proposer": "reference.superpixels"}}
 DRAWN = Bootstrap(50, 3)
@@ -49,6 +50,27 @@ def test_parts_become_one(evaluate, tmp_path):
     assert absorb_parts(tmp_path / "all") == 5
     assert evaluate(out=tmp_path / "all").as_dict() == evaluate().as_dict()
     assert absorb_parts(tmp_path / "all") == 0
+
+
+def test_another_evaluation_is_refused_before_workers_start(evaluate, tmp_path, monkeypatch):
+    evaluate(out=tmp_path / "kept", workers=2)
+    monkeypatch.setattr("retclip.executors.one_task_each.one_task_each", lambda *_: pytest.fail("workers were started"))
+    monkeypatch.setattr(segment_image, "__version__", "9.9")
+    with pytest.raises(ConfigError, match=r"settings\.retclip is '9.9', it began with '"):
+        evaluate(out=tmp_path / "kept", workers=2)
+    assert not (tmp_path / "kept" / "parts").exists()
+
+
+def test_another_precision_is_another_evaluation(tmp_path):
+    def evaluate(precision):
+        settings = {**SETTINGS, "device": {"name": "cpu", "dtype": precision}}
+        with retclip.open(tmp_path / "store", create=True, settings=settings) as memory:
+            memory.build("reference.scenes:scenes?split=train&count=2")
+            return memory.evaluate(f"{SCENES}&seed=4", "sky", bootstrap=DRAWN, out=tmp_path / "kept")
+
+    evaluate("float32")
+    with pytest.raises(ConfigError, match=r"settings\.precision\.\S+ is 'bfloat16', it began with 'float32'"):
+        evaluate("bfloat16")
 
 
 def test_what_several_workers_cannot_do_is_refused(evaluate, tmp_path):

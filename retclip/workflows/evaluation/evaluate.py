@@ -37,7 +37,7 @@ from retclip.workflows.evaluation.seen_classes import listed_as_seen
 from retclip.workflows.segment.decode_ahead import decoded
 from retclip.workflows.segment.describe_image import Description
 from retclip.workflows.segment.in_groups import in_groups
-from retclip.workflows.segment.parts import PreparedVocabulary, Segmenter
+from retclip.workflows.segment.parts import Loaded, PreparedVocabulary, Segmenter
 from retclip.workflows.segment.score_masks import seen_classes
 from retclip.workflows.segment.segment_image import decide, describe_images, merge, provenance
 from retclip.workflows.segment.vocabulary import missing, prepare, used_matches
@@ -93,7 +93,8 @@ class Evaluator:
         Raises ConfigError for the folder of another evaluation.
         """
         asked = asked_names(self.source, self._annotated)
-        settings = {**self._settings(), **weights_and_store(self.parts), "names": asked}
+        precision = {part.name: part.device.dtype for part in _loaded(self.parts)}
+        settings = {**self._settings(), **weights_and_store(self.parts), "names": asked, "precision": precision}
         run = RunFolder.started(folder, self._configuration(address, settings), part)
         for oracle in self._of_oracle:
             configuration = self._configuration(address, {**settings, "oracle": oracle.name})
@@ -183,14 +184,17 @@ class Described(NamedTuple):
 
 def weights_and_store(parts: Segmenter) -> dict[str, Any]:
     """Return the digests of the weights, and the state of the store: links and head of its chain of events."""
-    loaded = [parts.backbone, parts.proposer, *parts.classifiers]
-    loaded += [] if parts.second_backbone is None else [parts.second_backbone]
-    weights = {name: digest for part in loaded for name, digest in sorted(weight_digests(part.files).items())}
+    weights = {name: digest for part in _loaded(parts) for name, digest in sorted(weight_digests(part.files).items())}
     store = None
     if parts.store is not None:
         links, head = parts.store.history.chain_head()
         store = {"events": links, "head": head}
     return {"weights": weights, "store": store}
+
+
+def _loaded(parts: Segmenter) -> list[Loaded[Any]]:
+    loaded: list[Loaded[Any]] = [parts.backbone, parts.proposer, *parts.classifiers]
+    return loaded if parts.second_backbone is None else [*loaded, parts.second_backbone]
 
 
 def seen_groups(parts: Segmenter, prepared: PreparedVocabulary, seen: Vocabulary | None) -> tuple[bool, ...] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from retclip.errors import DataError
@@ -53,7 +53,9 @@ def _owners(runs: Sequence[RunFolder]) -> dict[int, RunFolder]:
     for run in runs:
         if run.configuration.digest != runs[0].configuration.digest:
             todo = "merge parts of one evaluation; `configuration` in run.json says of which each is"
-            raise DataError(f"parts of the evaluation in {runs[0].folder}", f"another one in {run.folder}", todo)
+            changes = run.configuration.differing(asdict(runs[0].configuration))
+            got = f"another one in {run.folder}: {changes}"
+            raise DataError(f"parts of the evaluation in {runs[0].folder}", got, todo)
         for number in run.numbers:
             if number in owners:
                 got = f"image {number} in {owners[number].folder} and {run.folder}"

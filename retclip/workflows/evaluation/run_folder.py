@@ -29,6 +29,7 @@ from retclip.workflows.evaluation.image_counts import ImageCounts, counts_of_lin
 from retclip.workflows.evaluation.oracle import oracles_of
 
 KIND, COUNTS, RUN, ORACLES, PARTS = "evaluation", "counts.jsonl", "run.json", "oracles", "parts"
+SHOWN = 3  # changes that a message names
 PICTURES = "pictures"  # below it: the images that a page shows
 
 
@@ -80,6 +81,16 @@ class Configuration:
         """sha256 over everything."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, default=str).encode()).hexdigest()
 
+    def differing(self, earlier: Mapping[str, Any]) -> str:
+        """Return what is otherwise than in the configuration that a folder was begun with, "" = nothing.
+
+        earlier: that configuration as plain data.
+        """
+        now, before = (_flat(json.loads(json.dumps(plain, default=str))) for plain in (asdict(self), earlier))
+        keys = [key for key in {**now, **before} if now.get(key) != before.get(key)]
+        more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+        return "; ".join(_change(key, now.get(key), before.get(key)) for key in keys[:SHOWN]) + more
+
     def counters(self) -> Counters:
         """Return empty counters of the classes."""
         return Counters(self.names, self.kinds)
@@ -108,7 +119,9 @@ class RunFolder:
             earlier = _head(run.file)
             if (earlier.get("digest"), earlier.get("part")) != (configuration.digest, asdict(part)):
                 todo = "choose a new --out, or evaluate as before: `configuration` in run.json says how"
-                raise ConfigError(f"the evaluation that was begun in {folder}", "another configuration or part", todo)
+                changes = configuration.differing(earlier.get("configuration") or {}) or _of(part, earlier.get("part"))
+                got = f"another configuration or part: {changes}"
+                raise ConfigError(f"the evaluation that was begun in {folder}", got, todo)
         run._find_lines(cut=True)
         return run
 
@@ -206,3 +219,22 @@ def _head(file: Path) -> dict[str, Any]:
             f"the head of an evaluation's counts: {file}", f"{line[:80]!r}", "choose a new --out"
         ) from error
     return head if isinstance(head, dict) else {}
+
+
+def _flat(nested: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return nested tables as dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return flat
+
+
+def _change(key: str, now: Any, before: Any) -> str:
+    if isinstance(now, list) or isinstance(before, list):
+        return f"{key} differs"
+    return f"{key} is {now!r}, it began with {before!r}"
+
+
+def _of(part: Part, earlier: Any) -> str:
+    words = f"{earlier['index']}/{earlier['of']}" if isinstance(earlier, Mapping) and len(earlier) == 2 else "another"
+    return f"the part is {part.index}/{part.of}, it began with {words}"

@@ -11,6 +11,7 @@ from retclip.data.panoptic_writer import PanopticWriter
 from retclip.errors import ConfigError, DataError
 from retclip.plugin.contracts import SourceClass
 from retclip.types import PanopticSegmentation, SegmentInfo
+from retclip.workflows.evaluation import stored_predictions
 from retclip.workflows.evaluation.evaluation_difference import evaluation_difference
 from retclip.workflows.evaluation.evaluation_figures import Bootstrap
 from retclip.workflows.evaluation.merge_parts import merge_parts
@@ -111,6 +112,24 @@ def test_a_folder_of_another_evaluation_is_refused(drawn_set, tmp_path):
         evaluate(drawn_set, tmp_path / "mine")
     with pytest.raises(ConfigError, match="--out FOLDER"):
         evaluate(drawn_set, part=Part(1, 2))
+
+
+def test_the_refusal_names_what_differs(drawn_set, tmp_path, monkeypatch):
+    evaluate(drawn_set, tmp_path / "a", Part(1, 2))
+    with pytest.raises(ConfigError, match="the part is 2/2, it began with 1/2"):
+        evaluate(drawn_set, tmp_path / "a", Part(2, 2))
+    with pytest.raises(ConfigError, match=r"settings\.predictions\.file is .+; settings\.predictions\.sha256 is"):
+        evaluate(drawn_set, tmp_path / "a", Part(1, 2), "perfect")
+    monkeypatch.setattr(stored_predictions, "__version__", "9.9")
+    changed = f"settings.retclip is '9.9', it began with '{retclip.__version__}'"
+    with pytest.raises(ConfigError) as refused:
+        evaluate(drawn_set, tmp_path / "a", Part(1, 2))
+    assert refused.value.got == f"another configuration or part: {changed}"
+    assert refused.value.exit_code == 2 and "choose a new --out" in refused.value.todo
+    evaluate(drawn_set, tmp_path / "b", Part(2, 2))
+    with pytest.raises(DataError) as refused:
+        merge_parts([tmp_path / "a", tmp_path / "b"])
+    assert refused.value.got == f"another one in {tmp_path / 'b'}: {changed}"
 
 
 def test_merged_parts_are_the_whole_to_the_last_bit(drawn_set, tmp_path):
