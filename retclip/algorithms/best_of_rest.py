@@ -6,7 +6,8 @@ vocabulary, the rest. Each of them votes for itself, as if it had been asked for
     s_ret[rest] = max over the classes r of the rest of s_ret[r]
 
 A vote that sums would else add up what many classes say, and win against a class that each of them loses to. With a
-vote in which a class scores its best neighbour this is the best neighbour of the rest, as without it. The rule is ours.
+vote in which a class scores its best neighbour this is the best neighbour of the rest, as without it. What else is
+counted by class, as the vote's weight (`vote_shrinkage`), is that of the class which speaks. The rule is ours.
 """
 
 from __future__ import annotations
@@ -31,6 +32,28 @@ def rest_apart(
     return torch.where(neighbour_classes == classes - 1, numbers + classes + 1, neighbour_classes)
 
 
+def speaker_of_rest(values: Float[Tensor, "n v"], classes: int) -> Int64[Tensor, " n"]:
+    """Return the number of the class that speaks for the rest, of equal ones the first; c where no neighbour is of it.
+
+    values: (n, v) scores of classes as `rest_apart` numbers them, v at least c.
+    classes: c.
+    """
+    none = values.new_zeros(len(values), 1)  # (n, 1) in the place of number c, which is not the rest's
+    return torch.cat([none, values[:, classes + 1 :]], dim=1).argmax(dim=1) + classes
+
+
+def of_speaker(by_class: Float[Tensor, "n w"], speaker: Int64[Tensor, " n"], classes: int) -> Float[Tensor, "n c"]:
+    """Return what is counted by class (n, c), of the rest that of the class which speaks for it.
+
+    by_class: (n, w) of classes as `rest_apart` numbers them, w above c; at c what holds where none speaks.
+    speaker: (n,) as `speaker_of_rest` returns it.
+    classes: c.
+
+    Worked example with c = 2: of (0.6, 0, 0, 0.5, 0.2) and the speaker 3 it is (0.6, 0.5).
+    """
+    return torch.cat([by_class[:, : classes - 1], by_class.gather(1, speaker[:, None])], dim=1)
+
+
 def best_of_rest(
     values: Float[Tensor, "n v"], shares: Float[Tensor, "n k"], neighbour_classes: Int64[Tensor, "n k"], classes: int
 ) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n k"]]:
@@ -45,7 +68,8 @@ def best_of_rest(
     pavement, 0.2 and 0.1 for wall. The rest has 0.3, of pavement alone (of equal ones the first), so it is road; added
     up it would have 0.6.
     """
-    none = values.new_zeros(len(values), 1)  # (n, 1) where no neighbour is of the rest
-    best, winner = torch.cat([none, values[:, classes + 1 :]], dim=1).max(dim=1)  # (n,), (n,)
-    silent = (neighbour_classes > classes) & (neighbour_classes - classes != winner[:, None])  # (n, k)
-    return torch.cat([values[:, : classes - 1], best[:, None]], dim=1), shares.masked_fill(silent, 0.0)
+    speaker = speaker_of_rest(values, classes)  # (n,)
+    silent = (neighbour_classes > classes) & (neighbour_classes != speaker[:, None])  # (n, k)
+    spoken = torch.nn.functional.pad(values, (0, 1))  # (n, v + 1), a copy with room for number c
+    spoken[:, classes] = 0.0
+    return of_speaker(spoken, speaker, classes), shares.masked_fill(silent, 0.0)

@@ -6,7 +6,8 @@ n_c is the number of voting neighbours of class c. The agreement a = max over cl
 is the share of the most frequent one: neighbours of eight classes are no evidence for any. m is the number of
 *pseudo-neighbours*, who say nothing: with n_c = m half of the weight is left. That is the factor by which the mean of n
 observations is shrunk towards a prior that is worth m of them; here the prior is what CLIP says. Each of the two can be
-left out, and then counts as 1.
+left out, and then counts as 1. Where what was not asked for competes, each of its stored classes counts for itself, as
+if it had been asked for, and the rest has the h of the one that speaks for it (`best_of_rest`).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retclip.algorithms.best_of_rest import best_of_rest, rest_apart
+from retclip.algorithms.best_of_rest import best_of_rest, of_speaker, rest_apart, speaker_of_rest
 from retclip.algorithms.retrieval_scores import retrieval_scores
 from retclip.algorithms.vote_shares import vote_shares
 
@@ -32,6 +32,14 @@ def test_without_a_neighbour_of_the_rest_it_has_no_vote():
     classes = rest_apart(torch.tensor([[0, 2]]), torch.tensor([[-1, -1]]), 2)
     found, shares = best_of_rest(torch.tensor([[0.6, 0.0, 0.4]]), torch.tensor([[0.6, 0.0]]), classes, 2)
     assert found[0].tolist() == pytest.approx([0.6, 0.0]) and shares[0].tolist() == pytest.approx([0.6, 0.0])
+
+
+def test_what_is_counted_by_class_is_that_of_the_speaker():
+    by_class = torch.tensor([[0.6, 0.0, 0.1, 0.5, 0.2]])
+    assert of_speaker(by_class, torch.tensor([3]), 2)[0].tolist() == pytest.approx([0.6, 0.5])
+    assert speaker_of_rest(by_class, 2).tolist() == [3]
+    assert speaker_of_rest(by_class[:, :2], 2).tolist() == [2], "no neighbour is of the rest"
+    assert of_speaker(by_class[:, :3], torch.tensor([2]), 2)[0].tolist() == pytest.approx([0.6, 0.1])
 
 
 @settings(max_examples=80, deadline=None)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from retclip.algorithms.best_of_rest import best_of_rest, rest_apart
+from retclip.algorithms.best_of_rest import best_of_rest, of_speaker, rest_apart, speaker_of_rest
 from retclip.algorithms.negative_examples import barred_voters
 from retclip.algorithms.retrieval_scores import retrieval_scores, trust_weights, voting
 from retclip.algorithms.vote_certainty import vote_certainty
@@ -73,7 +73,9 @@ class Vote:
         classes, distances = self._trusted_classes(neighbours), neighbours.distances
         if neighbours.negatives is not None:
             classes = classes.masked_fill(barred_voters(neighbours), -1)  # (n, k)
-        values, shares = self._values(neighbours, classes, rule)  # (n, c), (n, k)
+        if neighbours.of_rest is not None:
+            classes = rest_apart(classes, neighbours.of_rest, len(neighbours.supported))
+        values, shares, speaker = self._values(neighbours, classes, rule)  # (n, c), (n, k), (n,)
         covered = covered.to(values.device)
         values, shares = (
             torch.where(covered[:, None], tensor, torch.zeros_like(tensor)) for tensor in (values, shares)
@@ -82,11 +84,7 @@ class Vote:
         speaks = in_reach.any(dim=1) & covered  # (n,); without a neighbour in reach the vote abstains
         midpoint, width = self.settings.certainty_distance, self.settings.certainty_width
         certainty = None if midpoint is None else vote_certainty(distances, in_reach, midpoint, width)  # (n,)
-        pseudo, agreement = self.settings.pseudo_neighbours, self.settings.agreement
-        voters = in_reach & covered[:, None]  # (n, k)
-        shrinkage = None  # (n, c)
-        if pseudo or agreement:
-            shrinkage = vote_shrinkage(classes, voters, values.shape[1], pseudo, agreement)
+        shrinkage = self._shrinkage(classes, in_reach & covered[:, None], speaker, values.shape[1])  # (n, c)
         supported = neighbours.supported.to(values.device)
         return ClassScores(
             values,
@@ -100,18 +98,35 @@ class Vote:
             shrinkage=shrinkage,
         )
 
-    def _values(self, neighbours: Neighbours, classes: Tensor, rule: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        """Return the scores (n, c) and each neighbour's share (n, k). classes: (n, k) of those that may vote."""
+    def _values(
+        self, neighbours: Neighbours, classes: Tensor, rule: dict[str, Any]
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the scores (n, c), each neighbour's share (n, k), and the class (n,) that speaks for the rest, None
+        without one. classes: (n, k) of those that may vote, of the rest each for itself."""
         count, distances, weights = len(neighbours.supported), neighbours.distances, self._weights(neighbours)
-        if neighbours.of_rest is not None:
-            classes = rest_apart(classes, neighbours.of_rest, count)
-        every = max(count, int(classes.max()) + 1) if classes.numel() else count  # c + 1 + classes of the rest
+        every = _highest(classes, count)
         values = retrieval_scores(classes, distances, every, weights=weights, **rule)  # (n, every)
         shares = vote_shares(classes, distances, weights=weights, **rule)  # (n, k)
         shares = shares.masked_fill(classes == count, 0.0)  # classes that were not asked
-        if neighbours.of_rest is not None:
-            return best_of_rest(values, shares, classes, count)
-        return values[:, :count], shares
+        if neighbours.of_rest is None:
+            return values[:, :count], shares, None
+        return *best_of_rest(values, shares, classes, count), speaker_of_rest(values, count)
+
+    def _shrinkage(self, classes: Tensor, voters: Tensor, speaker: Tensor | None, count: int) -> Tensor | None:
+        """Return what is left of the vote's weight (n, c), None where all is.
+
+        classes: (n, k), of the rest each for itself.
+        voters: (n, k) which of them vote.
+        speaker: (n,) the class that speaks for the rest, None without one.
+        count: c.
+        """
+        pseudo, agreement = self.settings.pseudo_neighbours, self.settings.agreement
+        if not (pseudo or agreement):
+            return None
+        if speaker is None:
+            return vote_shrinkage(classes, voters, count, pseudo, agreement)
+        asked, every = classes != count, max(count + 1, _highest(classes, count))
+        return of_speaker(vote_shrinkage(classes, voters & asked, every, pseudo, agreement), speaker, count)
 
     def _trusted_classes(self, neighbours: Neighbours) -> Tensor:
         """Return the classes (n, k) of the neighbours that may vote, -1 elsewhere."""
@@ -131,3 +146,8 @@ class Vote:
             "weight": f"less where its label is trusted less than {least}, by the square of the odds of both",
             "filter": f"none whose label is trusted less than {least}",
         }[self.settings.trust]
+
+
+def _highest(classes: Tensor, count: int) -> int:
+    """Return how many numbers classes (n, k) have: c, or c + 1 and those of the rest."""
+    return max(count, int(classes.max()) + 1) if classes.numel() else count

@@ -173,3 +173,24 @@ def test_what_is_left_of_its_weight_is_said_where_pseudo_neighbours_are_set():
     assert score(near_two, agreement=True).shrinkage[:, 3].tolist() == [pytest.approx(2 / 3), 1.0]
     # who is out of reach does not vote, and so is not counted
     assert score(near_two, pseudo_neighbours=2.0, max_distance=0.3).shrinkage[0, 0] == pytest.approx(1 / 3)
+
+
+ROADS = [0, 0, 0, 1, 1, 1, 1, 1]  # three roads; of the rest two pavements, a wall, a fence and a bridge
+NEAREST = [0.1, 0.2, 0.3, 0.15, 0.25, 0.4, 0.45, 0.5]
+
+
+@pytest.mark.parametrize("vote", ["minmax", "softmax", "rank"])
+def test_each_class_of_the_rest_counts_its_own_neighbours(vote):
+    """As if each had been asked for: a = 3/8, and with m = 2 the rest has the 2/4 of the pavements, which speak."""
+    asked = near([[0, 0, 0, 1, 1, 2, 3, 4]], [NEAREST], (True,) * 5)
+    rest = replace(near([ROADS], [NEAREST], (True, True)), of_rest=torch.tensor([[-1, -1, -1, 4, 4, 9, 2, 7]]))
+    words = Vocabulary(("road", "(not asked)"), (False, False), has_rest=True)
+    for given in ({"pseudo_neighbours": 2.0}, {"agreement": True}, {"pseudo_neighbours": 2.0, "agreement": True}):
+        each = Vote(VoteSettings(vote=vote, **given), Device()).vote(asked, torch.tensor([True]))
+        found = score(rest, words=words, vote=vote, **given)
+        assert found.shrinkage[0].tolist() == pytest.approx(each.shrinkage[0, :2].tolist())
+        assert found.values[0].tolist() == pytest.approx(each.values[0, :2].tolist())
+    assert found.shrinkage[0].tolist() == pytest.approx([3 / 5 * 3 / 8, 2 / 4 * 3 / 8])
+    none = replace(near([[0, 0, -1]], [[0.1, 0.2, inf]], (True, True)), of_rest=torch.tensor([[-1, -1, -1]]))
+    assert score(none, words=words, vote=vote, agreement=True).shrinkage[0].tolist() == [1.0, 1.0]
+    assert score(none, words=words, vote=vote, pseudo_neighbours=2.0).shrinkage[0].tolist() == [0.5, 0.0]
