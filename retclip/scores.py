@@ -22,7 +22,8 @@ class Negatives:
 
     ids: (m,) object, segment UUIDs; one that is against several classes is there for each.
     classes: (m,) int64 index into the vocabulary, the class that it counts against.
-    distances: (n, m) float32 cosine distance of each mask, inf = the mask has no vector.
+    distances: (n, m) float32 decorrelated distance of each mask in [0, 2] (`algorithms.decorrelation`), inf = the mask
+    has no vector.
     """
 
     ids: NDArray[np.object_]
@@ -61,6 +62,8 @@ class Neighbours:
     that votes reads it (`Classifier.reads_trust`).
     vectors: (d,) float32 of unit length by segment; None where no classifier reads them (`Classifier.reads_vectors`).
     prototypes: None where no classifier reads them (`Classifier.prototypes_per_class`).
+    decorrelated: (n, k) float32 in [0, 2], of a neighbour whose class has negative examples the distance that is
+    compared with theirs, inf elsewhere; None where there is none, and of versions that compared cosine distances.
     of_rest: (n, k) int64, of a neighbour of the rest (`Vocabulary.has_rest`) the number of its own class among those of
     the rest, -1 for others; None without a rest, or where so many neighbours of each class are read.
     """
@@ -74,11 +77,12 @@ class Neighbours:
     vectors: Mapping[UUID, NDArray[np.float32]] | None = None
     prototypes: ClassPrototypes | None = None
     of_rest: Tensor | None = None
+    decorrelated: Tensor | None = None
 
     @property
     def places(self) -> dict[str, Tensor]:
         """The tensors with a value for each place, by name."""
-        optional = {"trust": self.trust, "of_rest": self.of_rest}
+        optional = {"trust": self.trust, "of_rest": self.of_rest, "decorrelated": self.decorrelated}
         there = {name: values for name, values in optional.items() if values is not None}
         return {"classes": self.classes, "distances": self.distances, **there}
 

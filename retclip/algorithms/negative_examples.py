@@ -7,6 +7,9 @@ So the votes behind a negative example are taken away, and all of a class of whi
 a negative example is as near as the second of the positives, a single one that lies nearer by chance does not decide.
 A neighbour that is an example itself, rejected for its own label, neither votes nor counts.
 
+Distances are decorrelated ones (`decorrelation`): by the cosine distance an example was near to little of what is
+mistaken as it was, and as near to much that is right (benchmarks/README.md).
+
 A neighbour that is barred has no vote, whatever the rule (`retrieval_scores`): the others are scaled, ranked and summed
 as if it had not been found, so that shares still sum to scores. A class without negative examples loses nothing; of one
 with one neighbour alone that neighbour votes where it is nearer; one whose every neighbour is barred scores 0; a mask
@@ -34,9 +37,9 @@ def barred_neighbours(
     """Return whether each neighbour is barred by the negative examples of its class.
 
     neighbour_classes: (n, k) class index, -1 = none.
-    distances: (n, k) cosine distance in [0, 2], inf = none.
+    distances: (n, k) decorrelated distance in [0, 2], inf = none.
     negative_classes: (m,) class index that each negative example counts against.
-    negative_distances: (n, m) its cosine distance from each mask.
+    negative_distances: (n, m) its decorrelated distance from each mask.
     are_examples: (n, k) which neighbours are themselves negative examples of their class; None = none is.
 
     Worked example: distances (0.1, 0.2, 0.3, 0.5) of classes (a, b, a, a). With a negative example of a at 0.4 the
@@ -68,4 +71,5 @@ def barred_voters(near: Neighbours) -> Bool[Tensor, "n k"]:
     rows = zip(near.ids.tolist(), near.classes.tolist(), strict=True)
     own = [[place in examples for place in zip(ids, classes, strict=True)] for ids, classes in rows]
     are_examples = torch.tensor(own, dtype=torch.bool, device=near.classes.device).reshape(near.classes.shape)
-    return barred_neighbours(near.classes, near.distances, against.classes, against.distances, are_examples)
+    distances = near.distances if near.decorrelated is None else near.decorrelated  # of earlier versions the cosine one
+    return barred_neighbours(near.classes, distances, against.classes, against.distances, are_examples)

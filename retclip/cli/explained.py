@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 KEYS = ("share", "distance", "label", "said by", "photo", "id")  # of a neighbour; label: what it was called then
 EFFECT = "effect"  # of a layer that was fitted to the photo
-OTHERS = ("state", "detector", "mask", "made by", "weights", "box", "segment")
+OTHERS = ("decorrelated", "state", "detector", "mask", "made by", "weights", "box", "segment")
 NOW = "label now"  # empty where it still is
 SHORT_ID, SHOWN_CLASSES, SHOWN_MEMBERS = 8, 5, 4
 
@@ -63,7 +63,8 @@ def _print_negative(example: NegativeExample) -> None:
     if example.barred:
         nearest = f"the nearest of {example.examples} negative examples, {str(example.nearest)[:SHORT_ID]}"
         kept = f"{example.barred} neighbours of {example.class_name} did not vote"
-        output.line(f"{kept}: {nearest} at {example.distance:.4f}, is as near as they, or as the second", "  ")
+        where = f"at {example.distance:.4f}, decorrelated"
+        output.line(f"{kept}: {nearest} {where}, is as near as they, or as the second", "  ")
 
 
 def _print_what_if(answer: WhatIf) -> None:
@@ -114,7 +115,8 @@ def _row(near: ExplainedNeighbour) -> dict[str, Any]:
     share = None if near.share is None else f"{near.share:.4f}"
     effect = None if near.effect is None else f"{near.effect:+.4f}"
     figures = {"share": share, EFFECT: effect, "distance": f"{near.distance:.4f}", "label": near.label}
-    names = {"id": str(near.id)[:SHORT_ID], "segment": near.id}
+    again = None if near.decorrelated is None else f"{near.decorrelated:.4f}"
+    names = {"id": str(near.id)[:SHORT_ID], "segment": near.id, "decorrelated": again}
     cells = {**dict.fromkeys((*KEYS, EFFECT, *OTHERS, NOW)), **figures, **names}
     stored = near.stored
     if stored is None:

@@ -150,7 +150,7 @@ def _negatives(tiles: _Tiles, negatives: Sequence[NegativeExample], top: int) ->
     for number, example in enumerate(shown):
         segment = stored.get(example.nearest)
         kept = f"it keeps {quantity(example.barred, 'neighbour')} from voting"
-        figures = f"distance {example.distance:.4f}, of {quantity(example.examples, 'example')}"
+        figures = f"{example.distance:.4f} decorrelated, of {quantity(example.examples, 'example')}"
         photo = () if segment is None else (f"stored as {segment.class_name}", Path(segment.image_uri).name)
         place = LEFT + number * (TILE + GAP), top + HEADING
         tiles.draw(place, example.nearest, segment, example.class_name,

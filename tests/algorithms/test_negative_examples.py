@@ -1,5 +1,6 @@
 """Negative examples: the worked example, the degenerate cases, and a loop as reference."""
 
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -57,6 +58,15 @@ def test_an_example_of_its_own_class_neither_votes_nor_counts():
     assert voters(torch.tensor([[0.3001]]), "c") == [[True, False, True, True]]  # it is no second one
     assert voters(torch.tensor([[0.3, 0.5]]), "c", "d") == [[False, False, True, True]]  # the only one that is left
     assert voters(torch.tensor([[0.6]]), "b") == [[False] * 4]  # an example against a class that is not its own
+
+
+def test_what_is_compared_is_decorrelated_and_of_earlier_evidence_the_cosine_distance():
+    ids = np.array([["a", "b", "c", "d"]], dtype=object)
+    against = Negatives(np.array(["e"], dtype=object), torch.tensor([0]), torch.tensor([[0.4]]))
+    near = Neighbours(ids, CLASSES, DISTANCES, torch.ones(2, dtype=torch.bool), negatives=against)
+    assert barred_voters(near).tolist() == [[False, False, False, True]]
+    again = torch.tensor([[0.7, inf, 0.2, 0.3]])
+    assert barred_voters(replace(near, decorrelated=again)).tolist() == [[True, False, False, False]]
 
 
 def test_without_negative_examples_nobody_is_barred():

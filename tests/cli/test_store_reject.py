@@ -44,6 +44,29 @@ def test_a_rejected_segment_takes_the_votes_behind_it(own_store, scene):
         assert [s.class_name for s in third.segments] == [s.class_name for s in result.segments]
 
 
+@pytest.mark.parametrize("per_class", [False, True])
+def test_beside_negative_examples_an_answer_without_neighbours_is_what_the_store_gives(own_store, scene, per_class):
+    settings = {**SETTINGS, "retrieval": {"k": 6, "per_class": per_class}}
+    with retclip.open(own_store, settings=settings) as memory:
+        words = memory.prepare(None)
+        first = memory.segment(scene, words)
+        near = first.explain(first.segments[0]).neighbours
+        others = [one.id for one in near if one.class_then != first.segments[0].class_name]
+        memory.reject(others[:2], first.segments[0].class_name)
+        result = memory.segment(scene, words)
+        for one in result.segments[:3]:
+            gone = [each.id for each in result.explain(one).neighbours[:2]]
+            answer = memory.explain(result, one.id, without=gone).what_if
+            edit = memory.store.segments.quarantine(gone, "t")
+            after = memory.segment(scene, words)
+            memory.undo(edit.event)
+            names = result.evidence.vocabulary.names
+            assert answer.exact
+            for name, value in answer.combined.items():
+                now = float(after.evidence.combined[one.proposal, names.index(name)])
+                assert value == pytest.approx(now, abs=1e-4), name
+
+
 def test_evidence_files_keep_negative_examples(own_store, scene, tmp_path):
     from retclip.workflows.explain.evidence_file import load_evidence, save_evidence
 
@@ -57,6 +80,8 @@ def test_evidence_files_keep_negative_examples(own_store, scene, tmp_path):
         was, now = result.evidence.neighbours.negatives, evidence.neighbours.negatives
         assert list(now.ids) == list(was.ids) and now.classes.tolist() == was.classes.tolist()
         assert now.distances.tolist() == was.distances.tolist()
+        places = [each.neighbours.decorrelated.tolist() for each in (evidence, result.evidence)]
+        assert places[0] == places[1]
         number = result.segments[0].id
         assert memory.explain(tmp_path / "a.evidence.npz", number).negatives == result.explain(number).negatives
 

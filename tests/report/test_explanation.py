@@ -175,7 +175,7 @@ def test_negative_examples_are_drawn_below_the_neighbours(memory, result, why, t
             and f"it keeps {quantity(example.barred, 'neighbour')} from voting" in texts
         )
     assert f"not {negatives[-1].class_name}" not in texts
-    assert texts.count("distance 0.2500, of 3 examples") == COLUMNS
+    assert texts.count("0.2500 decorrelated, of 3 examples") == COLUMNS
     assert f", of {COLUMNS} of {COLUMNS + 1} classes" in " ".join(texts)
     assert f"stored as {why.neighbours[0].stored.class_name}" in texts
     below = sheet[len(plain) :, LEFT : LEFT + SIDE]

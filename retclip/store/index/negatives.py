@@ -1,7 +1,7 @@
 """The negative examples beside the neighbours of a question: their vectors come from the archive, compared exactly.
 
 Negative examples are few, so they are no index's affair: one small product, of vectors that are read once for each
-state of the history.
+state of the history. The neighbours of their classes are measured again as they are, decorrelated.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from sqlalchemy import Connection, select
 from retclip.store.archive.shards import Archive
 from retclip.store.archive.vector_rows import PLACE, with_place
 from retclip.store.history import rejections
+from retclip.store.segments.decorrelations import Decorrelations
+from retclip.store.segments.stored_vectors import vectors_of
 from retclip.store.sql.catalog import rows_in
 from retclip.store.sql.tables import Segment
 from retclip.store.sql.transactions import Transactions
@@ -40,6 +42,7 @@ class NegativeExamples:
 
     def __init__(self, transactions: Transactions, archive: Archive) -> None:
         self._catalog, self._archive = transactions, archive
+        self._decorrelations = Decorrelations(transactions, archive)
         self._read: dict[int, tuple[tuple[int, int, int], _Stored]] = {}
 
     def beside(
@@ -62,10 +65,38 @@ class NegativeExamples:
         rows, classes = (list(column) for column in zip(*places, strict=True))
         import torch  # here: the command line opens stores without it
 
-        against = torch.from_numpy(stored.vectors[rows]).to(vectors.device)  # (m, d)
-        distances = (1.0 - vectors.float() @ against.T).clamp(0.0, 2.0)  # (n, m)
-        negatives = Negatives(stored.ids[rows], torch.tensor(classes, device=vectors.device), distances)
-        return replace(near, negatives=negatives)
+        from retclip.algorithms.decorrelation import decorrelated
+
+        matrix = self._decorrelations.of_space(space_id, vectors.shape[1]).to(vectors.device)
+        asked = decorrelated(vectors.float(), matrix)  # (n, d)
+        against = decorrelated(torch.from_numpy(stored.vectors[rows]).to(vectors.device), matrix)  # (m, d)
+        owners = torch.tensor(classes, device=vectors.device)
+        negatives = Negatives(stored.ids[rows], owners, (1.0 - asked @ against.T).clamp(0.0, 2.0))
+        again = self._of_neighbours(near, asked, matrix, owners, space_id)
+        return replace(near, negatives=negatives, decorrelated=again)
+
+    def _of_neighbours(self, near: Neighbours, asked: Tensor, matrix: Tensor, classes: Tensor, space_id: int) -> Tensor:
+        """Return (n, k) the decorrelated distance of the neighbours of these classes, inf of others.
+
+        asked: (n, d) float32 of unit length, the vectors that were asked, decorrelated.
+        """
+        import torch
+
+        from retclip.algorithms.decorrelation import decorrelated
+
+        answer = torch.full_like(near.distances, torch.inf)
+        of_class = torch.isin(near.classes, classes.to(near.classes.device))  # (n, k)
+        ids = near.ids[of_class.cpu().numpy()]
+        found = self._catalog.read(vectors_of, self._archive, list(dict.fromkeys(ids)), space_id, len(matrix))
+        if not found:
+            return answer
+        column = {segment: number for number, segment in enumerate(found)}
+        table = decorrelated(torch.from_numpy(np.stack(list(found.values()))).to(asked), matrix)  # (s, d)
+        distances = torch.nn.functional.pad((1.0 - asked @ table.T).clamp(0.0, 2.0), (0, 1), value=torch.inf)
+        columns = torch.tensor([column.get(segment, -1) for segment in ids], device=asked.device)
+        rows = of_class.nonzero()[:, 0].to(asked.device)
+        answer[of_class] = distances[rows, columns].to(answer)
+        return answer
 
     def _stored(self, space_id: int, dim: int) -> _Stored:
         now, kept = self._catalog.read(rejections.state), self._read.get(space_id)

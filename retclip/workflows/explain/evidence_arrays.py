@@ -39,6 +39,8 @@ def put_neighbours(arrays: Arrays, prefix: str, near: Neighbours) -> None:
         arrays[f"{prefix}_prototypes"] = near.prototypes.distances.float().cpu().numpy()
     if near.trust is not None:
         arrays[f"{prefix}_trust"] = near.trust.float().cpu().numpy()
+    if near.decorrelated is not None:
+        arrays[f"{prefix}_decorrelated"] = near.decorrelated.float().cpu().numpy()
     if near.of_rest is not None:
         arrays[f"{prefix}_of_rest"] = near.of_rest.cpu().numpy()
 
@@ -54,6 +56,7 @@ def neighbours_in(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Neighbours
         _optional(arrays, f"{prefix}_trust"),
         prototypes=_prototypes_in(arrays, prefix),
         of_rest=_optional(arrays, f"{prefix}_of_rest"),
+        decorrelated=_optional(arrays, f"{prefix}_decorrelated"),
     )
 
 

@@ -138,6 +138,8 @@ def _check_neighbours(near: Neighbours, sizes: dict[str, int]) -> dict[str, int]
     _check_numbers("neighbour_distances", near.distances, "n k", sizes)
     if near.trust is not None:
         _check_numbers("neighbour_trust", near.trust, "n k", sizes)
+    if near.decorrelated is not None:
+        _check_numbers("neighbour_decorrelated", near.decorrelated, "n k", sizes)
     _check_flags("supported", near.supported, "c", sizes)
     classes = near.classes.numpy()
     check_shape("neighbour_classes", classes, "n k", sizes)

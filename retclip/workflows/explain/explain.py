@@ -6,6 +6,7 @@ says *now*; a neighbour that has been removed since is shown as gone.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -207,6 +208,12 @@ def _neighbours(
             vector_run=makers.get(near.ids[n, column], unknown).run,
             vector_components=makers.get(near.ids[n, column], unknown).components,
             barred=bool(barred[column]),
+            decorrelated=_decorrelated(near, n, column),
         )
         for column in columns
     )
+
+
+def _decorrelated(near: Neighbours, n: int, column: int) -> float | None:
+    far = float("inf") if near.decorrelated is None else float(near.decorrelated[n, column])
+    return far if math.isfinite(far) else None

@@ -39,6 +39,7 @@ class ExplainedNeighbour:
     share: its contribution to the retrieval score of its class; None where the classifier does not give it.
     effect: what its class would lose without it, by a classifier that neighbours teach; None where there is none.
     barred: whether the negative examples of its class kept it from voting (`algorithms.negative_examples`).
+    decorrelated: the distance that was compared with theirs; None where its class has none.
     vector_run, vector_components: the run that made its vector in the searched space, which differs from the segment's
     own run where the space was added; None and empty where unknown.
     """
@@ -51,6 +52,7 @@ class ExplainedNeighbour:
     vector_run: int | None = None
     vector_components: Mapping[str, Any] = field(default_factory=dict)
     barred: bool = False
+    decorrelated: float | None = None
     effect: float | None = None
 
     @property
@@ -72,6 +74,7 @@ class ExplainedNeighbour:
 class NegativeExample:
     """The nearest negative example of a class: a stored segment that a person said is not of it.
 
+    distance: decorrelated, of the mask (`algorithms.decorrelation`).
     examples: how many the class has; barred: how many of the mask's neighbours it kept from voting.
     """
 

@@ -20,6 +20,7 @@ NOTHING = {
     "distances": float("inf"),
     "trust": float("nan"),
     "of_rest": -1,
+    "decorrelated": float("inf"),
 }  # what stands at a place without a neighbour
 SPARE = 2  # times as many are searched for where the less trusted drop out
 
