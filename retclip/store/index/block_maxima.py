@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 BLOCK = 16  # columns per maximum
+LOWEST = torch.finfo(torch.float32).min  # what every score reaches that is one
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,21 @@ def in_blocks(scores: Tensor, block: int) -> Tensor:
     return scores[:, : blocks * block].view(len(scores), block, blocks)
 
 
+def block_maxima(grouped: Tensor) -> Tensor:
+    """Return the largest of each block (q, b) of scores (q, block, b), in their own precision.
+
+    On a CPU the bits of bfloat16 are compared as whole numbers, in half the time: they rise with the numbers from 0 on,
+    and fall with those below it.
+    """
+    if grouped.dtype != torch.bfloat16 or grouped.device.type != "cpu":
+        return grouped.amax(dim=1)
+    bits = grouped.view(torch.int16)
+    largest = bits.amax(dim=1)
+    if int(largest.min()) < 0:  # a block of negative numbers alone
+        largest = torch.where(largest < 0, bits.amin(dim=1), largest)
+    return largest.view(torch.bfloat16)
+
+
 def above_kth(scores: Tensor, k: int, error: Callable[[Tensor], Tensor]) -> Candidates:
     """Find the scores that may be among the k best of their row, each known up to an error. Scores of -inf are none.
 
@@ -51,7 +68,7 @@ def above_kth(scores: Tensor, k: int, error: Callable[[Tensor], Tensor]) -> Cand
         kth = _kth(scores.float(), k)  # (q,)
         rows, columns = _reaching(scores, kth - 2 * error(kth))
         return _candidates(scores, rows, columns, kth)
-    maxima = grouped.amax(dim=1).float()  # (q, b)
+    maxima = block_maxima(grouped).float()  # (q, b)
     kth = _kth(maxima, k)  # (q,), of k different columns, so not above the k-th best of all
     limits = kth - 2 * error(kth)  # (q,)
     rows, blocks = _reaching(maxima, limits)
@@ -69,10 +86,14 @@ def _candidates(scores: Tensor, rows: Tensor, columns: Tensor, kth: Tensor) -> C
 
 def _kth(scores: Tensor, k: int) -> Tensor:
     """Find the k-th largest (q,) of scores (q, w) float32."""
-    return scores.amax(dim=1) if k == 1 else scores.topk(k, dim=1).values[:, -1]
+    if k == 1:
+        return scores.amax(dim=1)
+    if scores.device.type == "cpu":  # a quarter of topk's time
+        return torch.from_numpy(np.partition(scores.numpy(), -k, axis=1)[:, -k])
+    return scores.topk(k, dim=1).values[:, -1]
 
 
 def _reaching(scores: Tensor, limits: Tensor) -> tuple[Tensor, Tensor]:
     """Find rows and columns of the scores (q, w) that reach the limit (q,) of their row, and are scores."""
-    rows, columns = ((scores >= limits[:, None]) & (scores > -torch.inf)).nonzero(as_tuple=True)
+    rows, columns = (scores >= limits[:, None].clamp(min=LOWEST)).nonzero(as_tuple=True)
     return rows, columns

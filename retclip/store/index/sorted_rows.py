@@ -126,8 +126,11 @@ class SortedRows:
 
     def points(self, rows: NDArray[np.int64]) -> NDArray[np.object_]:
         """Return the ids of rows, of any shape. An object a row is made once: the same ones are near many queries."""
-        missing = np.unique(rows[~self._is_made[rows]])
-        self._points[missing] = [UUID(int=high << 64 | low) for high, low in self.ids[missing].tolist()]
+        wanted = np.zeros(len(self), dtype=bool)
+        wanted[rows] = True
+        missing = np.flatnonzero(wanted & ~self._is_made)
+        high, low = self.ids[missing].T.tolist()  # two lists: one for each id would set the garbage collector to work
+        self._points[missing] = [UUID(int=first << 64 | last) for first, last in zip(high, low, strict=True)]
         self._is_made[missing] = True
         return self._points[rows]
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from retclip.store.index.block_maxima import above_kth, in_blocks
+from retclip.store.index.block_maxima import above_kth, block_maxima, in_blocks
 from retclip.store.index.coarse_keys import Coarse, coarse_error, distances
 from retclip.store.index.exact_products import best, fine_error, product, rescored
 
@@ -120,7 +120,7 @@ def _block_top_k(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
         values, columns = scores.float().topk(min(k, width), dim=1)
         return values, columns
     grouped = in_blocks(scores, BLOCK)  # (q, BLOCK, b)
-    chosen = grouped.amax(dim=1).float().topk(k, dim=1, sorted=False).indices  # (q, k) blocks
+    chosen = block_maxima(grouped).float().topk(k, dim=1, sorted=False).indices  # (q, k) blocks
     candidates = grouped.gather(2, chosen[:, None].expand(-1, BLOCK, -1)).reshape(queries, BLOCK * k)
     rest = scores[:, blocks * BLOCK :]  # (q, r), r < BLOCK
     values, places = torch.cat([candidates, rest], dim=1).float().topk(k, dim=1)

@@ -18,7 +18,7 @@ from retclip.store.index.block_maxima import Candidates, above_kth
 from retclip.store.index.coarse_keys import Coarse, coarse_error, distances
 from retclip.store.index.exact_products import best, fine_error, product, rescored
 
-SPAN = 8192  # keys of one product, unless a slice has more
+SPAN = 16_384  # keys of one product, unless a slice has more
 GAP = 512  # keys between two slices that are multiplied for nothing rather than apart
 CROWDED = 64  # candidates for each of the k, on average, from which the finer product leaves fewer
 
