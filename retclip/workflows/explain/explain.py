@@ -24,7 +24,7 @@ from retclip.types import REST, ClassScores, Neighbours, PanopticSegmentation
 from retclip.workflows.explain.explanation import ExplainedNeighbour, Explanation, NegativeExample, Painter, Vote
 from retclip.workflows.explain.margin import Margin, margin
 from retclip.workflows.explain.near_prototypes import near_prototypes
-from retclip.workflows.explain.replay import Voters, check_replay
+from retclip.workflows.explain.replay import Voters, replayed
 from retclip.workflows.explain.what_if import WhatIf, Without, what_if
 from retclip.workflows.segment.neighbours import of_masks
 from retclip.workflows.segment.tree_cut import scores_of_masks
@@ -76,6 +76,7 @@ def explain(
     unknown = {_source(source): _unknown(source, n, names) for source in evidence.scores}
     x0, y0, x1, y1 = (int(edge) for edge in evidence.boxes[n])
     barred = [] if evidence.neighbours is None else _barred(evidence.neighbours, n)
+    smallest, otherwise = _decided_again(store, evidence, n, again)
     return Explanation(
         segment=segment, mask=n, masks=len(np.unique(parts)), mask_area=int((parts == n).sum()),
         box=(x0, y0, x1, y1), image_uri=evidence.image_uri, image_sha256=evidence.image_sha256,
@@ -84,8 +85,8 @@ def explain(
         void=float(evidence.void[n]), settings=dict(evidence.settings),
         match=next((candidate for candidate in evidence.matches if candidate.name == segment.class_name), None),
         vote=_vote(evidence, n, voter), classes=names, painter=painter,
-        negatives=_negatives(evidence, n, barred), margin=_margin(evidence, n, again),
-        what_if=_without(store, evidence, n, again), gamma=_gamma(evidence, n, tuple(combined)),
+        negatives=_negatives(evidence, n, barred), margin=smallest, what_if=otherwise,
+        gamma=_gamma(evidence, n, tuple(combined)),
         prototypes=near_prototypes(store, evidence, n, segment.class_name),
     )  # fmt: skip
 
@@ -137,18 +138,19 @@ def _negatives(evidence: Evidence, n: int, barred: Sequence[bool]) -> tuple[Nega
     return tuple(sorted(examples, key=lambda example: example.distance))
 
 
-def _margin(evidence: Evidence, n: int, again: Again | None) -> Margin | None:
-    if again is None or not again.voters or evidence.inputs is None:
-        return None
+def _decided_again(
+    store: FeatureStore | None, evidence: Evidence, n: int, again: Again | None
+) -> tuple[Margin | None, WhatIf | None]:
+    if again is None or not (again.voters or again.without):
+        return None, None
     try:
-        check_replay(evidence, again.voters, [n])
-    except DataError:  # another version voted; who asks for an answer without something is told
-        return None
-    return margin(evidence, n, again.voters)
-
-
-def _without(store: FeatureStore | None, evidence: Evidence, n: int, again: Again | None) -> WhatIf | None:
-    return what_if(store, evidence, n, again.voters, again.without) if again and again.without else None
+        rows, then = replayed(evidence, again.voters, [n])
+    except DataError:  # another version voted, or none
+        if again.without:
+            raise
+        return None, None
+    answer = what_if(store, evidence, n, rows, again.voters, again.without) if again.without else None
+    return margin(evidence, n, rows, then, again.voters) if again.voters else None, answer
 
 
 def _best(row: torch.Tensor, names: tuple[str, ...], class_index: int) -> dict[str, float]:

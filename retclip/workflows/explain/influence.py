@@ -19,7 +19,7 @@ from retclip.evidence import Evidence
 from retclip.store.feature_store import FeatureStore
 from retclip.types import ClassScores, Neighbours, PanopticSegmentation
 from retclip.workflows.explain.evidence_file import evidence_bytes, load_evidence
-from retclip.workflows.explain.replay import Voters, check_replay, decide_again, label_of, rows_of
+from retclip.workflows.explain.replay import Voters, label_of, replayed
 from retclip.workflows.explain.what_if import Gone, decide_without, of_runs, require_runs, segments_of
 
 
@@ -119,9 +119,7 @@ def _influenced(
     masks = sorted({int(mask) for mask in np.unique(origins)} - {-1})
     if not masks:
         return []
-    check_replay(evidence, voters, masks)
-    rows = rows_of(evidence, masks)
-    then = decide_again(evidence, rows, voters)
+    rows, then = replayed(evidence, voters, masks)
     voted = {masks[int(owner)] for owner in rows.owner[_rows_with(then.neighbours, then.scores, gone)].tolist()}
     decided, _, reasons = decide_without(store, evidence, rows, voters, gone)
     was, now = (label_of(evidence, either.combined, either.void).tolist() for either in (then, decided))

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from retclip.evidence import Evidence
-from retclip.workflows.explain.replay import Rows, Voters, decide_again, label_of, required_inputs, rows_of
+from retclip.workflows.explain.replay import Decision, Rows, Voters, decide_again, label_of, required_inputs
 
 TRIED = 600  # sets of one size at most
 BATCH_ROWS = 4000  # rows that are decided together
@@ -51,16 +51,15 @@ class Margin:
         return f"{self.label or 'no segment'} without {at_most}{size} {few}: {shown}{more}"
 
 
-def margin(evidence: Evidence, mask: int, voters: Voters) -> Margin | None:
+def margin(evidence: Evidence, mask: int, rows: Rows, then: Decision, voters: Voters) -> Margin | None:
     """Return the margin of a mask's label; None for a mask without a label or without voters.
 
+    rows, then: what decides it, and its decision as it was (`replayed`).
+    voters: the classifiers that vote with neighbours, as they were set then.
     Classes of which the store would have no segment left are not looked at: a few neighbours are not all of a class.
     """
-    if evidence.neighbours is None:
-        return None
     label = int(label_of(evidence, evidence.combined[[mask]], evidence.void[[mask]])[0])
-    rows = rows_of(evidence, [mask])
-    ids, own = _voters_by_weight(evidence, rows, voters, label)
+    ids, own = _voters_by_weight(rows, then, label)
     if label < 0 or not ids:
         return None
     largest = min(len(ids), required_inputs(evidence).further)
@@ -78,11 +77,10 @@ def margin(evidence: Evidence, mask: int, voters: Voters) -> Margin | None:
     return Margin((), None, False, largest)
 
 
-def _voters_by_weight(evidence: Evidence, rows: Rows, voters: Voters, label: int) -> tuple[list[UUID], list[UUID]]:
+def _voters_by_weight(rows: Rows, then: Decision, label: int) -> tuple[list[UUID], list[UUID]]:
     """Return the voters of all rows, and those of the label's class, who gives it most first."""
-    decided = decide_again(evidence, rows, voters)
-    near = decided.neighbours
-    shares = next((source.shares for source in decided.scores if source.shares is not None), None)
+    near = then.neighbours
+    shares = next((source.shares for source in then.scores if source.shares is not None), None)
     gifts = torch.zeros_like(near.distances) if shares is None else shares * rows.weight[:, None]
     ranks: dict[UUID, tuple[float, float]] = {}
     own = set[UUID]()

@@ -45,15 +45,6 @@ class Rows:
     owner: Tensor
     weight: Tensor
 
-    def without_negatives(self, gone: Collection[UUID]) -> Rows:
-        """Return the rows without some negative examples."""
-        negatives = self.every.negatives
-        if negatives is None or not any(segment in gone for segment in negatives.ids):
-            return self
-        kept = [column for column, segment in enumerate(negatives.ids) if segment not in gone]
-        ids, classes, far = negatives.ids[kept], negatives.classes[kept], negatives.distances[:, kept]
-        return replace(self, every=replace(self.every, negatives=Negatives(ids, classes, far)))
-
     def repeated(self, times: int) -> Rows:
         """Return the rows so many times over, each time as other masks."""
         at = torch.arange(len(self.owner)).repeat(times)
@@ -120,6 +111,16 @@ def rows_of(evidence: Evidence, masks: Sequence[int]) -> Rows:
     )
 
 
+def without_negatives(near: Neighbours, gone: Collection[UUID]) -> Neighbours:
+    """Return the neighbours beside which some negative examples are no longer there."""
+    negatives = near.negatives
+    if negatives is None or not any(segment in gone for segment in negatives.ids):
+        return near
+    kept = [column for column, segment in enumerate(negatives.ids) if segment not in gone]
+    left = Negatives(negatives.ids[kept], negatives.classes[kept], negatives.distances[:, kept])
+    return replace(near, negatives=left)
+
+
 def decide_again(
     evidence: Evidence, rows: Rows, voters: Voters, dropped: NDArray[np.bool_] | None = None,
     supported: Tensor | None = None,
@@ -164,16 +165,19 @@ def label_of(evidence: Evidence, combined: Tensor, void: Tensor) -> Tensor:
     return torch.where((best > threshold) & (best > void), labels, torch.full_like(labels, -1))
 
 
-def check_replay(evidence: Evidence, voters: Voters, masks: Sequence[int]) -> None:
-    """Check that deciding again with the same neighbours gives the same scores.
+def replayed(evidence: Evidence, voters: Voters, masks: Sequence[int]) -> tuple[Rows, Decision]:
+    """Return what decides these masks, and their decision with the same neighbours.
 
-    Raises DataError otherwise, and where stored segments decided by more than their vote, as in prototypes.
+    Raises DataError where it gives other scores than then, where stored segments decided by more than their vote, as in
+    prototypes, and for evidence that keeps too little.
     """
+    required_inputs(evidence)
     further = [source.classifier for source in evidence.scores if source.role is Role.RETRIEVAL]
     fixed = [name for name in further if name not in voters]
     if fixed:
         raise no_replay(fixed)
-    again = decide_again(evidence, rows_of(evidence, masks), voters)
+    rows = rows_of(evidence, masks)
+    again = decide_again(evidence, rows, voters)
     at = torch.tensor(list(masks), dtype=torch.int64)
     apart = max(
         float((now - was).abs().max()) if now.numel() else 0.0
@@ -185,6 +189,7 @@ def check_replay(evidence: Evidence, voters: Voters, masks: Sequence[int]) -> No
             f"scores that differ by {apart:g}: another version of {', '.join(voters)} made them",
             "segment the image again",
         )
+    return rows, again
 
 
 def no_replay(classifiers: Sequence[str]) -> DataError:

@@ -9,7 +9,7 @@ masks the cut stays. `exact` is False, with reasons, where the evidence does not
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import numpy as np
@@ -25,12 +25,11 @@ from retclip.workflows.explain.replay import (
     Decision,
     Rows,
     Voters,
-    check_replay,
     decide_again,
     label_of,
     required_inputs,
-    rows_of,
     void_uncertain,
+    without_negatives,
 )
 
 SHOWN = 5  # classes of the new answer
@@ -97,15 +96,16 @@ class Gone:
     runs: tuple[int, ...] = ()
 
 
-def what_if(store: FeatureStore | None, evidence: Evidence, mask: int, voters: Voters, without: Without) -> WhatIf:
+def what_if(
+    store: FeatureStore | None, evidence: Evidence, mask: int, rows: Rows, voters: Voters, without: Without
+) -> WhatIf:
     """Return the answer for a mask without some stored segments.
 
+    rows: what decides it (`replayed`).
     voters: the classifiers that vote with neighbours, as they were set then.
-    Raises DataError for evidence that keeps too little, and for segments, runs or classes that are not known.
+    Raises DataError for segments, runs or classes that are not known.
     """
-    required_inputs(evidence)
-    check_replay(evidence, voters, [mask])
-    gone, rows = looked_up(store, evidence, without), rows_of(evidence, [mask])
+    gone = looked_up(store, evidence, without)
     decided, supported, reasons = decide_without(store, evidence, rows, voters, gone)
     label, label_then = _names_of(evidence, decided, mask)
     names = evidence.vocabulary.names
@@ -124,7 +124,8 @@ def decide_without(
     not known."""
     dropped = places_of(rows, gone)
     supported, unsure = still_supported(store, evidence, gone)
-    decided = decide_again(evidence, rows.without_negatives(gone.ids), voters, dropped, supported)
+    left = replace(rows, every=without_negatives(rows.every, gone.ids))
+    decided = decide_again(evidence, left, voters, dropped, supported)
     reasons = (*_short_rows(evidence, rows, dropped), *unsure, *_void_reason(evidence, supported))
     return decided, supported, reasons
 

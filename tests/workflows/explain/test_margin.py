@@ -8,9 +8,15 @@ import pytest
 import torch
 
 import retclip
+from retclip.errors import DataError
 from retclip.workflows.explain.margin import margin
+from retclip.workflows.explain.replay import decide_again, replayed, rows_of
 
 SETTINGS = {"store": {"index": "resident"}, "components": {"proposer": "reference.ground_truth"}}
+
+
+def of_mask(evidence, mask, voters):
+    return margin(evidence, mask, *replayed(evidence, voters, [mask]), voters)
 
 
 @pytest.mark.parametrize("vote", ["minmax", "rank"])
@@ -45,7 +51,7 @@ def test_of_many_voters_the_greedy_set_is_said_to_be_an_upper_bound(built, scene
     settings = {**SETTINGS, "retrieval": {"k": 8}, "plugin": {"retrieval": {"vote": {"vote": "rank"}}}}
     with retclip.open(built.store, settings=settings) as memory:
         result = memory.segment(scene)
-        found = [margin(result.evidence, one.proposal, result.voters) for one in result.segments]
+        found = [of_mask(result.evidence, one.proposal, result.voters) for one in result.segments]
         turned = [(one, each) for one, each in zip(result.segments, found, strict=True) if each.segments]
         assert turned and not any(each.exact for _, each in turned if len(each.segments) > 1)
         for one, each in turned:
@@ -62,7 +68,10 @@ def test_without_voters_there_is_none(built, scene):
         mask = result.segments[0].proposal
         nobody = replace(result.evidence.neighbours, ids=np.full_like(result.evidence.neighbours.ids, None))
         nobody = replace(nobody, classes=torch.full_like(nobody.classes, -1))
-        assert margin(replace(result.evidence, neighbours=None), mask, result.voters) is None
+        with pytest.raises(DataError, match="keeps what a vote needs"):
+            of_mask(replace(result.evidence, neighbours=None), mask, result.voters)
         inputs = replace(result.evidence.inputs, beyond=nobody)
         alone = replace(result.evidence, neighbours=nobody, inputs=inputs)
-        assert margin(alone, mask, result.voters) is None
+        rows = rows_of(alone, [mask])
+        then = decide_again(alone, rows, result.voters)
+        assert margin(alone, mask, rows, then, result.voters) is None
