@@ -22,8 +22,8 @@ def influence(
     ] = None,
     run: Annotated[int | None, typer.Option(help="Instead: every segment that this run stored.")] = None,
 ) -> None:
-    """Say of which answers a stored segment was a voter, and which would be another class without it. Answers are those
-    that `segment --trace` kept."""
+    """Say in which answers a stored segment voted, or kept others from voting as a negative example, and which would be
+    another class without it. Answers are those that `segment --trace` kept."""
     with options.catalog(at) as memory:
         influenced = memory.influence(segment, run)
     if at.json:
@@ -38,7 +38,7 @@ def influence(
         )
         for voted in influenced.segments
     ]  # fmt: skip
-    output.table(f"what {segment or f'run {run}'} voted for", columns, rows)
+    output.table(f"where {segment or f'run {run}'} took part", columns, rows)
     output.message(_summary(influenced))
 
 
@@ -47,4 +47,4 @@ def _summary(influence: Influence) -> str:
         return "no answer is kept: retclip segment PHOTOS --trace"
     segments, photos = quantity(len(influence.segments), "segment"), quantity(influence.photos, "photo")
     answers = quantity(influence.traces, "kept answer")
-    return f"voted for {segments} in {photos} of {answers}; {len(influence.changed)} would be another class without"
+    return f"took part in {segments} of {photos}, of {answers}; {len(influence.changed)} would be another class without"

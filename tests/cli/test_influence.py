@@ -45,6 +45,35 @@ def test_influence_is_what_leaving_it_out_changes(own_store, scene):
         }
 
 
+def test_a_negative_example_takes_part_where_it_keeps_others_from_voting(own_store, scene):
+    with retclip.open(own_store, settings=SETTINGS) as memory:
+        words = memory.prepare(None)
+        first = memory.segment(scene, words)
+        memory.trace(first)
+        one = first.segments[0]
+        example = first.explain(one).neighbours[0]
+        other = next(name for name in first.evidence.vocabulary.names if name != example.class_then)
+        memory.reject(example.id, other)
+        assert {each.trace for each in memory.influence(example.id).segments} == {1}, "an earlier vote counts still"
+        memory.reject(example.id, one.class_name)
+        result = memory.segment(scene, words)
+        memory.trace(result)
+        found = [record for record in memory.influence(example.id).segments if record.trace == 2]
+        barred = {
+            info.id
+            for info in result.segments
+            if any(near.barred and near.id != example.id for near in result.explain(info).neighbours)
+        }
+        assert barred and {record.segment for record in found} == barred
+        for record in found:
+            answer = memory.explain(result, record.segment, without=[example.id]).what_if
+            assert (record.changed_pixels == record.pixels) == answer.changed
+        assert any(record.changed_pixels for record in found)
+        memory.reject(example.id, one.class_name, take_back=True)
+        memory.reject(example.id, other, take_back=True)
+        assert {each.trace for each in memory.influence(example.id).segments} == {1}, "no example any more"
+
+
 def test_classifiers_are_loaded_once_for_all_traces(own_store, scene, monkeypatch):
     from retclip.workflows.explain import recorded_voters
 

@@ -30,6 +30,10 @@ class Traces:
         """Count those that have not expired."""
         return self._catalog.read(traces.count)
 
+    def numbers(self) -> list[int]:
+        """List those that have not expired, oldest first."""
+        return self._catalog.read(traces.numbers)
+
     def with_voters(self, ids: Sequence[UUID] = (), runs: Sequence[int] = ()) -> list[int]:
         """List the traces in which any of these segments voted, or any that these runs stored, oldest first."""
         return self._catalog.read(traces.with_voters, ids, runs)

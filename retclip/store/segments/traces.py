@@ -56,6 +56,11 @@ def with_voters(connection: Connection, ids: Sequence[UUID], runs: Sequence[int]
     return sorted(found)
 
 
+def numbers(connection: Connection) -> list[int]:
+    """List the traces that have not expired, oldest first."""
+    return list(connection.execute(select(Trace.id).where(Trace.expires_at > now()).order_by(Trace.id)).scalars())
+
+
 def read(connection: Connection, number: int) -> KeptTrace | None:
     """Read a trace; None where it was forgotten meanwhile."""
     row = connection.execute(select(Trace.__table__).where(Trace.id == number)).one_or_none()

@@ -1,13 +1,14 @@
 """Influence: which kept answers a stored segment, or a run's segments, took part in, and which they decided.
 
-Read from the traces that `segment --trace` keeps: it voted where its share of some mask's vote is above 0, and it
-decided where the mask would have another label without it (`what_if`).
+Read from the traces that `segment --trace` keeps: it took part where its share of some mask's vote is above 0, or
+where, as a negative example, it kept a neighbour from voting that would vote without it; and it decided where the mask
+would have another label without it (`what_if`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -15,17 +16,18 @@ from uuid import UUID
 
 import numpy as np
 
+from retclip.algorithms.negative_examples import barred_voters
 from retclip.evidence import Evidence
 from retclip.store.feature_store import FeatureStore
 from retclip.types import ClassScores, Neighbours, PanopticSegmentation
 from retclip.workflows.explain.evidence_file import evidence_bytes, load_evidence
-from retclip.workflows.explain.replay import Voters, label_of, replayed
+from retclip.workflows.explain.replay import Voters, label_of, replayed, without_negatives
 from retclip.workflows.explain.what_if import Gone, decide_without, of_runs, require_runs, segments_of
 
 
 @dataclass(frozen=True)
 class InfluencedSegment:
-    """A segment of a kept answer in whose vote the stored ones took part.
+    """A segment of a kept answer in whose vote the stored ones took part, or from whose vote they kept others.
 
     trace: its number; at: when it was kept.
     segment: its id in the label map.
@@ -49,8 +51,8 @@ class InfluencedSegment:
 class Influence:
     """What stored segments did in the kept answers.
 
-    traces: how many answers the store keeps; photos: of how many of them they voted.
-    segments: of these answers, those in whose vote they took part.
+    traces: how many answers the store keeps; photos: of how many of them they took part.
+    segments: of these answers, those in whose vote they took part, or from which they kept others.
     """
 
     traces: int
@@ -90,20 +92,29 @@ def influence(
     """
     ids, runs = [segment] if segment else [], [run] if run is not None else []
     require_runs(store, runs)
+    voted = set(store.traces.with_voters(ids, runs))
     segments, photos = list[InfluencedSegment](), set[str]()
-    for number in store.traces.with_voters(ids, runs):
+    for number in _with_part(store, voted, ids, runs):
         trace = store.traces.read(number)
         if trace is None:  # it expired meanwhile
             continue
         result, evidence = load_evidence(trace.evidence)
         stored = of_runs(store, segments_of(evidence), runs) if runs else set[UUID]()
         gone = Gone(frozenset(ids) | stored, frozenset(), tuple(runs))
-        photos.add(trace.image_sha256)
-        segments += [
-            InfluencedSegment(number, trace.at, trace.image_uri, *figures)
-            for figures in _influenced(store, result, evidence, voters(evidence), gone)
-        ]
+        found = _influenced(store, result, evidence, voters(evidence), gone)
+        photos |= {trace.image_sha256} if found or number in voted else set()
+        segments += [InfluencedSegment(number, trace.at, trace.image_uri, *figures) for figures in found]
     return Influence(store.traces.count(), len(photos), tuple(segments))
+
+
+def _with_part(store: FeatureStore, voted: Collection[int], ids: Sequence[UUID], runs: Sequence[int]) -> list[int]:
+    """Return the traces in which these segments, or those of the runs, may have taken part.
+
+    voted: those in which they voted. Which one a negative example kept others from voting in, only the evidence says.
+    """
+    rejected = {segment for of_class in store.segments.rejected().values() for segment in of_class}
+    examples = rejected & set(ids) or (of_runs(store, rejected, runs) if runs else set())
+    return store.traces.numbers() if examples else sorted(voted)
 
 
 def _influenced(
@@ -120,7 +131,8 @@ def _influenced(
     if not masks:
         return []
     rows, then = replayed(evidence, voters, masks)
-    voted = {masks[int(owner)] for owner in rows.owner[_rows_with(then.neighbours, then.scores, gone)].tolist()}
+    taking_part = _rows_with(then.neighbours, then.scores, gone) | _rows_kept_from(then.neighbours, gone)
+    voted = {masks[int(owner)] for owner in rows.owner[taking_part].tolist()}
     decided, _, reasons = decide_without(store, evidence, rows, voters, gone)
     was, now = (label_of(evidence, either.combined, either.void).tolist() for either in (then, decided))
     turned = {mask: label for mask, label, earlier in zip(masks, now, was, strict=True) if label != earlier}
@@ -154,6 +166,13 @@ def _rows_with(near: Neighbours, scores: tuple[ClassScores, ...], gone: Gone) ->
         if source.shares is not None:
             voted |= source.shares.cpu().numpy() > 0
     return np.asarray((leaving.reshape(voted.shape) & voted).any(axis=1))
+
+
+def _rows_kept_from(near: Neighbours, gone: Gone) -> np.ndarray[Any, Any]:
+    """Return (r,) bool, the rows in which negative examples that are gone kept others from voting."""
+    freed = barred_voters(near) & ~barred_voters(without_negatives(near, gone.ids))  # (r, k)
+    others = np.array([[segment not in gone.ids for segment in row] for row in near.ids], dtype=bool)
+    return np.asarray((freed.cpu().numpy() & others.reshape(freed.shape)).any(axis=1))
 
 
 def _with_shares(near: Neighbours | None, scores: tuple[ClassScores, ...]) -> set[UUID]:
