@@ -32,8 +32,8 @@ class StoreSection(Section):
     exact_below: int = Field(
         20_000,
         ge=0,
-        description="points that the embedded index may scan exactly; more are searched exactly in memory while they "
-        "fit, else by a graph",
+        description="points that the embedded index may scan where memory has no room for a copy of them, which is "
+        "searched exactly; more are searched by a graph then",
     )
 
 

@@ -33,6 +33,7 @@ from retclip.store.index.protocol import (
     REVISION,
     Hits,
     Points,
+    as_uuid,
     check_points,
     gathered,
     payload_row,
@@ -138,21 +139,21 @@ class EdgeIndex:
     def scan(self) -> Iterator[tuple[UUID, NDArray[np.int64]]]:
         """See VectorIndex."""
         for record in self._scroll(with_payload=True):
-            yield UUID(str(record.id)), payload_row(record.payload)
+            yield as_uuid(record.id), payload_row(record.payload)
 
     def filtered(self, category: int, state: int) -> Iterator[UUID]:
         """See VectorIndex."""
         of_class = edge.FieldCondition("cat", match=edge.MatchValue(category))
         condition = edge.Filter(must=[edge.FieldCondition("st", match=edge.MatchValue(state)), of_class])
         for record in self._scroll(with_payload=False, filter=condition):
-            yield UUID(str(record.id))
+            yield as_uuid(record.id)
 
     def vectors(self, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
         """See VectorIndex."""
         with engine_faults(self.folder):
             records = self._live().retrieve(list(ids), with_payload=False, with_vector=True)
             return {
-                UUID(str(record.id)): np.asarray(record.vector, dtype=np.float32)
+                as_uuid(record.id): np.asarray(record.vector, dtype=np.float32)
                 for record in records
                 if isinstance(record.vector, list)  # a point that lost its vector has something else there
             }
@@ -208,7 +209,7 @@ class EdgeIndex:
         for start in range(0, len(points), BATCH):
             ids = list(points.ids[start : start + BATCH])
             records = self._live().retrieve(ids, with_payload=[PAYLOAD[REVISION]], with_vector=False)
-            held |= {UUID(str(record.id)): record.payload[PAYLOAD[REVISION]] for record in records}
+            held |= {as_uuid(record.id): record.payload[PAYLOAD[REVISION]] for record in records}
         written = points.payload[:, REVISION].tolist()
         return np.flatnonzero([held[number] < rev for number, rev in zip(points.ids, written, strict=True)])
 

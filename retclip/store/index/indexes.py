@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 SERVER_PAUSE = 60.0  # seconds until a server that did not answer gets the next change
 MEMORY_SHARE = 0.5  # of the machine's memory that vectors may fill which stand in for an index
+COPIED_ABOVE = 128  # vectors; of fewer a copy in memory saves nobody time (benchmarks/README.md)
 NUMBER = 6  # bytes of a vector's number there: float32, and bfloat16 for the first pass
 Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
@@ -111,9 +112,9 @@ class Indexes:
         """Ask an index, brought up to date with the changes of other processes.
 
         Other processes update a server themselves; an index in this process, or held by it, they cannot reach. Beside
-        an embedded index of many vectors one in memory answers, exactly, as long as it fits (`way`). It does so, too,
-        with a warning, if the index cannot be used: another process holds it, its files are damaged or another user's,
-        its server is gone.
+        an embedded index of more than a few vectors one in memory answers, exactly, as long as it fits (`way`). It does
+        so, too, with a warning, if the index cannot be used: another process holds it, its files are damaged or another
+        user's, its server is gone.
 
         question: called with the index and the truth behind it; its answer is returned.
         Raises StoreUnreachable, StoreMissing, and the index's own error if memory does not suffice.
@@ -136,10 +137,8 @@ class Indexes:
         """Tell how this process searches a space; decided once."""
         if space_id not in self._ways:
             points = read(self.engine, partial(wanted_points.count, space_id=space_id))
-            self._ways[space_id] = SearchWay(
-                self.options.index, points, points * space.dim * NUMBER, _room(),
-                self.options.exact_below,
-            )  # fmt: skip
+            above = min(self.options.exact_below, COPIED_ABOVE)
+            self._ways[space_id] = SearchWay(self.options.index, points, points * space.dim * NUMBER, _room(), above)
         return self._ways[space_id]
 
     def copy(self, space_id: int, space: FeatureSpace) -> sync.Projection | None:

@@ -32,7 +32,7 @@ from retclip.store.index.kept_files import writing
 from retclip.store.index.sorted_rows import SortedRows, coarse_of
 
 FORMAT = "1"
-KEPT_FROM = 4096  # rows from which mapping a file is worth writing it
+KEPT_FROM = 512  # rows from which mapping a file is worth writing it
 FREE_BYTES = 1 << 30  # to be left free on the disk
 log = logging.getLogger(__name__)
 

@@ -173,10 +173,17 @@ def gathered(parts: Sequence[Sequence[Sequence[Any]]], queries: int, width: int)
     """
     hits = empty_hits(queries, width)
     for row in range(queries):
-        points = [point for part in parts for point in part[row]]
-        points.sort(key=lambda point: (-point.score, str(point.id)))
-        for column, point in enumerate(points):
-            hits.ids[row, column] = UUID(str(point.id))
-            hits.classes[row, column] = point.payload[PAYLOAD[CLASS]]
-            hits.distances[row, column] = min(2.0, max(0.0, 1.0 - point.score))
+        points = [(-p.score, as_uuid(p.id), p.payload[PAYLOAD[CLASS]]) for part in parts for p in part[row]]
+        if not points:
+            continue
+        points.sort()  # of equal scores the smaller id first
+        negated, ids, classes = zip(*points, strict=True)
+        hits.ids[row, : len(points)] = ids
+        hits.classes[row, : len(points)] = classes
+        hits.distances[row, : len(points)] = np.clip(1.0 + np.array(negated), 0.0, 2.0)
     return hits
+
+
+def as_uuid(point_id: Any) -> UUID:
+    """Return an engine's id of a point, a UUID or its text."""
+    return point_id if isinstance(point_id, UUID) else UUID(str(point_id))

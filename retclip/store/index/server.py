@@ -22,6 +22,7 @@ from retclip.store.index.protocol import (
     WIDEST_SEARCH,
     Hits,
     Points,
+    as_uuid,
     check_points,
     gathered,
     payload_row,
@@ -104,7 +105,7 @@ class ServerIndex:
 
     def scan(self) -> Iterator[tuple[UUID, NDArray[np.int64]]]:
         """See VectorIndex."""
-        yield from self._scroll(lambda record: (UUID(str(record.id)), payload_row(record.payload)), with_payload=True)
+        yield from self._scroll(lambda record: (as_uuid(record.id), payload_row(record.payload)), with_payload=True)
 
     def filtered(self, category: int, state: int) -> Iterator[UUID]:
         """See VectorIndex."""
@@ -113,7 +114,7 @@ class ServerIndex:
             for key, number in (("cat", category), ("st", state))
         )
         condition = models.Filter(must=[of_state, of_class])
-        yield from self._scroll(lambda record: UUID(str(record.id)), scroll_filter=condition, with_payload=False)
+        yield from self._scroll(lambda record: as_uuid(record.id), scroll_filter=condition, with_payload=False)
 
     def vectors(self, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
         """See VectorIndex."""
@@ -264,7 +265,7 @@ def _shape(about: models.CollectionInfo) -> tuple[int | None, Mapping[str, Any]]
 
 def _vectors(records: Sequence[models.Record]) -> dict[UUID, NDArray[np.float32]]:
     stored = {record.id: record.vector for record in records if isinstance(record.vector, list)}
-    return {UUID(str(point_id)): np.asarray(vector, np.float32) for point_id, vector in stored.items()}
+    return {as_uuid(point_id): np.asarray(vector, np.float32) for point_id, vector in stored.items()}
 
 
 def _filter(classes: Sequence[int] | None) -> models.Filter:

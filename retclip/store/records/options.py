@@ -13,7 +13,7 @@ class StoreOptions:
 
     database: an SQLAlchemy URL, "" for SQLite in the store's folder.
     qdrant_timeout: seconds in which a server must answer a call, tries included.
-    exact_below: points that the embedded index may scan; for more it builds a graph.
+    exact_below: points that the embedded index may scan where memory has no room for a copy; more get a graph.
     device: where a resident index lives.
     """
 

@@ -67,7 +67,7 @@ def copy_findings(store: FeatureStore, space: FeatureSpace, name: str, repair: b
     """Return how a space of many vectors is searched, and how the copy in memory that answers differs from the catalog;
     with `repair`, it is made again."""
     way = store.maintenance.way(space)
-    if way.kind == IndexKind.SERVER or way.points <= way.exact_below:
+    if way.kind == IndexKind.SERVER or not way.many:
         return []
     if way.kind == IndexKind.EDGE and not way.in_memory:
         why = f"exact search would take {way.bytes >> 20} MB of memory, and {way.memory >> 20} may be taken"

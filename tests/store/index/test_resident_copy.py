@@ -260,8 +260,17 @@ def test_beside_an_embedded_index_of_many_vectors_memory_answers_while_it_fits(s
     assert not searched and not store.maintenance.way(made.space).in_memory
     sqlite_work.close()
     monkeypatch.undo()
-    sqlite_work.options = StoreOptions(exact_below=18)
+    sqlite_work.options = StoreOptions()
     assert not sqlite_work.open().maintenance.way(made.space).in_memory, "few are scanned"
+
+
+def test_a_copy_answers_from_fewer_vectors_than_the_embedded_index_may_scan(sqlite_work, made, monkeypatch) -> None:
+    filled(sqlite_work, made)
+    sqlite_work.close()
+    for few, in_memory in ((18, False), (17, True)):
+        monkeypatch.setattr(indexes, "COPIED_ABOVE", few)
+        assert sqlite_work.open().maintenance.way(made.space).in_memory == in_memory
+        sqlite_work.close()
 
 
 def test_a_damaged_archive_leaves_the_embedded_index_to_answer(sqlite_work, made, monkeypatch) -> None:
