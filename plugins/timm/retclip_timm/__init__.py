@@ -44,6 +44,11 @@ class Lite0Settings(Settings):
     weights: str = Field(LITE0.name, description="efficientnet_lite0, or a .safetensors or .pth file of that network")
     short_side: int = Field(448, ge=32, description="the shorter side is resized to about this, in pixels")
     long_side: int = Field(896, ge=32, description="but the longer side to no more than about this, in pixels")
+    labels_side: int | None = Field(
+        None,
+        ge=32,
+        description="the shorter side for timm.labels, as large as objects were in training",
+    )
 
 
 class ModelSettings(Settings):
@@ -80,10 +85,12 @@ def weights_of(settings: Lite0Settings) -> Sequence[Weights]:
 
 def _load_lite0(settings: Lite0Settings, device: Device) -> Backbone:
     from retclip_timm.backbone import StageBackbone
-    from retclip_timm.lite0 import head_of, lite0
+    from retclip_timm.lite0 import head_of, lite0, quicken
 
     stages = lite0(settings.weights)
-    return StageBackbone("timm.lite0", stages, settings.short_side, settings.long_side, device, head_of(stages))
+    quicken(stages)
+    sides = settings.short_side, settings.long_side
+    return StageBackbone("timm.lite0", stages, *sides, device, head_of(stages), settings.labels_side)
 
 
 def _load_model(settings: ModelSettings, device: Device) -> Backbone:

@@ -8,6 +8,7 @@ Each stage is brought to unit length by itself, so that none outweighs another b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
@@ -18,11 +19,11 @@ from retclip.algorithms.input_size import fitted_size, target_size
 from retclip.algorithms.mask_pooling import area_weights, mask_pooling
 from retclip.data.images import resized
 from retclip.plugin.batches import BatchSize
-from retclip.plugin.checkpoints import state_digest
 from retclip.plugin.grid_features import grid_features, normalised
 from retclip.types import DenseFeatures, Device, FeatureSpace, Image, LabelLogits, MaskLogits, SegmentFeatures
 from retclip_timm.network import Head, Stages
 
+LABEL_STAGE = "last stage for labels"  # the level that holds it where labels look at the photo at a size of their own
 VERSION = "1"  # raised whenever a number of this module changes: vectors of two versions do not compare
 
 
@@ -32,6 +33,7 @@ class StageBackbone:
     name: the component's full name.
     short_side, long_side: pixels; the photo's sides after the resize.
     head: for the network's own labels; None = they are not asked for. Vectors are the same with and without.
+    labels_side: pixels, the shorter side for these labels alone; None = `short_side`.
     """
 
     def __init__(
@@ -42,26 +44,33 @@ class StageBackbone:
         long_side: int,
         device: Device,
         head: Head | None = None,
+        labels_side: int | None = None,
     ) -> None:
         self.stages, self.short_side, self.long_side, self.device = stages, short_side, long_side, device
-        self.head = head
-        digest = state_digest(stages.model.state_dict())
+        self.head, self.labels_side = head, labels_side or short_side
         stages.model.to(device.torch_device)
         self.batches = BatchSize(device)
         preprocessing = (
             f"version {VERSION}: {stages.architecture}, strides {stages.strides}, sides {short_side} to {long_side} "
             f"bicubic, mean {stages.mean} and std {stages.std}"
         )
-        self.space = FeatureSpace(name, digest, preprocessing, "area-1", sum(stages.channels))
+        self.space = FeatureSpace(name, stages.digest, preprocessing, "area-1", sum(stages.channels))
 
     def dense_features(self, images: Sequence[Image]) -> list[DenseFeatures]:
         """Return per image the stages side by side on the grid of the finest, (d, h, w) float32.
 
         A coarser stage is repeated there: averaged over a mask that is the same as on its own grid. Images that come
-        out the same size go through the network together.
+        out the same size go through the network together. Where labels have a size of their own, each entry has the
+        last stage at that size, too, as a level.
         """
-        inputs = [self._input(image) for image in images]
-        return grid_features(images, inputs, self.batches, self._grids, self.space)
+        described = self._at_side(images, self.short_side)
+        if self.head is None or self.labels_side == self.short_side:
+            return described
+        small = self._at_side(images, self.labels_side)
+        return [
+            replace(large, levels={LABEL_STAGE: self._last_stage(other.grid)})
+            for large, other in zip(described, small, strict=True)
+        ]
 
     def segment_vectors(
         self,
@@ -77,29 +86,36 @@ class StageBackbone:
         """Return vectors (n, d) as `segment_vectors`. weights: (n, h, w) share of each cell that each mask covers."""
         means, covered = mask_pooling(features.grid, weights)  # (n, d), (n,)
         units = [F.normalize(part, dim=-1) for part in means.float().split(self.stages.channels, dim=1)]  # (n, d_i)
-        labels = None if self.head is None else self._label_logits(self.head, features.grid, weights)
+        labels = None if self.head is None else self._label_logits(self.head, features, weights)
         return SegmentFeatures(F.normalize(torch.cat(units, dim=1), dim=-1), covered, self.space, labels)
 
     def text_vectors(self, names: Sequence[str]) -> Tensor | None:  # noqa: ARG002
         """Return None: the network cannot read."""
         return None
 
-    def _label_logits(self, head: Head, grid: Float[Tensor, "d h w"], weights: Float[Tensor, "n h w"]) -> LabelLogits:
-        """Return the logits of masks and image, from the mean of the last map over each.
-
-        The last stage is repeated on the grid of the finest; there a cell of its own grid is a square of cells.
-        """
-        step = self.stages.strides[-1] // self.stages.strides[0]
-        stage = grid[-self.stages.channels[-1] :, ::step, ::step]  # (d_l, h_l, w_l)
-        last = head.last(stage[None])[0]  # (e, h_l, w_l)
-        cells = weights.unflatten(2, (-1, step)).unflatten(1, (-1, step)).mean(dim=(2, 4))  # (n, h_l, w_l)
+    def _label_logits(self, head: Head, features: DenseFeatures, weights: Float[Tensor, "n h w"]) -> LabelLogits:
+        """Return the logits of masks and image, from the mean of the last map over each."""
+        stage = features.levels.get(LABEL_STAGE)  # (d_l, h_l, w_l)
+        last = head.last((self._last_stage(features.grid) if stage is None else stage)[None])[0]  # (e, h_l, w_l)
+        cells = area_weights(weights, (last.shape[1], last.shape[2]))  # (n, h_l, w_l)
         means, _ = mask_pooling(last, cells)  # (n, e)
         whole = last.mean(dim=(1, 2))[None]  # (1, e)
         logits = head.classifier(torch.cat([means.to(whole), whole])).float()  # (n + 1, l)
         return LabelLogits(head.labels, logits[:-1], logits[-1])
 
-    def _input(self, image: Image) -> Float[Tensor, "3 H W"]:
-        size = fitted_size(target_size(image.size, self.short_side, self.long_side), max(self.stages.strides))
+    def _last_stage(self, grid: Float[Tensor, "d h w"]) -> Float[Tensor, "d_l h_l w_l"]:
+        """Return the last stage on its own grid, of which each cell is a square of cells of the finest."""
+        step = self.stages.strides[-1] // self.stages.strides[0]
+        return grid[-self.stages.channels[-1] :, ::step, ::step]
+
+    def _at_side(self, images: Sequence[Image], side: int) -> list[DenseFeatures]:
+        """Return one entry per image, whose shorter side is `side` pixels."""
+        inputs = [self._input(image, side) for image in images]
+        return grid_features(images, inputs, self.batches, self._grids, self.space)
+
+    def _input(self, image: Image, side: int) -> Float[Tensor, "3 H W"]:
+        longest = round(side * self.long_side / self.short_side)
+        size = fitted_size(target_size(image.size, side, longest), max(self.stages.strides))
         return normalised(resized(image.pixels, size, bicubic=True), self.stages.mean, self.stages.std)
 
     def _grids(self, inputs: Sequence[Tensor]) -> list[Tensor]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 
+import torch
+from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from retclip.plugin.checkpoints import file_digest
 from retclip.plugin.model_files import model_file
@@ -43,6 +47,26 @@ def head_of(stages: Stages) -> Head:
     """Return what comes after the last stage of that network: 1,280 channels, then ImageNet's 1,000 classes."""
     model = stages.model
     return Head(LIST, nn.Sequential(model.conv_head, model.bn2), model.classifier)
+
+
+def quicken(stages: Stages) -> None:
+    """Change that network so that it takes about half the time on a CPU, and what it returns by rounding alone.
+
+    Its batch norms become part of the convolutions, whose numbers are laid out as they are read.
+    """
+    _fold_norms(stages.model)
+    stages.model.to(memory_format=torch.channels_last)
+
+
+def _fold_norms(module: nn.Module) -> None:
+    """Fold each batch norm into the convolution before it; its activation stays in its place."""
+    children = list(module.named_children())
+    for (name, convolution), (after, norm) in pairwise(children):
+        if isinstance(convolution, nn.Conv2d) and isinstance(norm, BatchNormAct2d):
+            setattr(module, name, fuse_conv_bn_eval(convolution, norm))
+            setattr(module, after, norm.act)
+    for _, child in children:
+        _fold_norms(child)
 
 
 def timm_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from retclip.errors import ConfigError, WeightsMissing
-from retclip.plugin.checkpoints import read_pickled, read_state
+from retclip.plugin.checkpoints import read_pickled, read_state, state_digest
 from retclip.plugin.local_files import local_file
 from retclip.plugin.weights import is_pickled
 from retclip.plugin.whole_weights import fill
@@ -33,6 +33,7 @@ class Stages:
     strides: pixels per cell of each stage, ascending.
     channels: of each stage.
     mean, std: per colour, of values in [0, 1], as the network was trained.
+    digest: of its weights as they were loaded.
     """
 
     model: Any
@@ -42,6 +43,7 @@ class Stages:
     channels: tuple[int, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    digest: str
 
     def __call__(self, values: Tensor) -> list[Tensor]:
         """Return the stages (b, d_i, h_i, w_i) float32 of inputs (b, 3, H, W), H and W multiples of the last stride."""
@@ -115,4 +117,5 @@ def _cut(model: Any, architecture: str, strides: Sequence[int]) -> Stages:
     indices = tuple(last[stride] for stride in wanted)
     channels = tuple(int(model.feature_info[index]["num_chs"]) for index in indices)
     trained = model.default_cfg
-    return Stages(model, architecture, indices, wanted, channels, tuple(trained["mean"]), tuple(trained["std"]))
+    mean, std, digest = tuple(trained["mean"]), tuple(trained["std"]), state_digest(model.state_dict())
+    return Stages(model, architecture, indices, wanted, channels, mean, std, digest)

@@ -19,7 +19,7 @@ class Nested(torch.nn.Module):
 
 
 def nested(short_side=2):
-    stages = Stages(Nested(), "nested", (0, 1), (1, 2), (2, 1), (0.0,) * 3, (1 / 255,) * 3)
+    stages = Stages(Nested(), "nested", (0, 1), (1, 2), (2, 1), (0.0,) * 3, (1 / 255,) * 3, "a" * 64)
     return StageBackbone("timm.nested", stages, short_side, 2 * short_side, Device())
 
 
@@ -55,6 +55,7 @@ def test_a_coarse_stage_repeated_averages_as_on_its_own_grid(photo):
     ("name", "settings"),
     [
         ("timm.lite0", {"short_side": 64, "long_side": 128}),
+        ("timm.lite0", {"short_side": 96, "long_side": 192, "labels_side": 64}),
         ("timm.model", {"architecture": "resnet10t", "short_side": 64, "long_side": 128}),
         ("timm.model", {"architecture": "vit_tiny_patch16_224", "short_side": 64, "long_side": 128}),
     ],

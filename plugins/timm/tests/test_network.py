@@ -34,6 +34,18 @@ def test_a_file_in_timm_s_own_names_is_read_too(tmp_path):
     assert all(torch.equal(found[key], state[key]) for key in state)
 
 
+def test_norms_that_are_folded_change_the_numbers_by_rounding_alone():
+    plain, quick = lite0.lite0(LITE0.name), lite0.lite0(LITE0.name)
+    lite0.quicken(quick)
+    values = torch.randn(1, 3, 96, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        assert torch.allclose(quick.model(values), plain.model(values), atol=1e-3)
+        for found, wanted in zip(quick(values), plain(values), strict=True):
+            assert torch.allclose(found, wanted, atol=1e-3) and wanted.abs().max() > 1
+    assert quick.digest == plain.digest
+    assert not [name for name, module in quick.model.named_modules() if isinstance(module, torch.nn.BatchNorm2d)]
+
+
 def test_another_file_in_the_wheel_s_place_is_refused(tmp_path, monkeypatch):
     other = tmp_path / "models" / "efficientnet-lite0-57934424.pth"
     other.parent.mkdir()
