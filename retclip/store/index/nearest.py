@@ -28,8 +28,8 @@ def nearest(
     alive = read(projection.engine, question)
     supported = torch.tensor([category in alive for category in store_classes], dtype=torch.bool)
     hits = _search(projection, vectors, [category for category in categories if category in alive], k, per_class)
-    point_ids = list(dict.fromkeys(point_id for point_id in hits.ids.ravel() if point_id is not None))
-    visible = read(projection.engine, partial(catalog.visible_classes, ids=point_ids))
+    found = {point_id.int: point_id for point_id in hits.ids.ravel().tolist() if point_id is not None}
+    visible = read(projection.engine, partial(catalog.visible_classes, ids=list(found.values())))
     ids, classes, distances = _translate(hits, visible, store_classes)
     device = vectors.device
     return Neighbours(
@@ -57,7 +57,7 @@ def _translate(
     hits: Hits, visible: dict[UUID, int], store_classes: Sequence[int | None]
 ) -> tuple[NDArray[np.object_], NDArray[np.int64], NDArray[np.float32]]:
     """Translate hits into the vocabulary's class numbers, nearest first; a hit is repeated if two classes share its
-    label."""
+    label. Ids are looked up as integers: a UUID is hashed and compared in Python, and there are thousands a photo."""
     meanings: dict[int, list[int]] = {}
     for index, category in enumerate(store_classes):
         if category is not None:
@@ -70,7 +70,8 @@ def _translate(
     places = np.nonzero(np.isfinite(hits.distances))
     near, nothing = hits.ids[places], [-1] * width
     padded = {category: (several + nothing)[:width] for category, several in meanings.items()}
-    meant = np.array([padded.get(visible.get(point_id, -1), nothing) for point_id in near], dtype=np.int64)
+    meaning = {point_id.int: padded.get(category, nothing) for point_id, category in visible.items()}
+    meant = np.array([meaning.get(point_id.int, nothing) for point_id in near.tolist()], dtype=np.int64)
     classes[places] = meant = meant.reshape(len(near), width)
     ids[places] = np.where(meant >= 0, near[:, None], np.array(None))
     distances[places] = np.where(meant >= 0, hits.distances[places][:, None], np.inf)
