@@ -18,6 +18,11 @@ DRAWN = Bootstrap(50, 3)
 SCENES = "reference.scenes:scenes?split=val&count=5"
 
 
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the scenes are drawn there
+
+
 @pytest.fixture
 def evaluate(tmp_path):
     with retclip.open(tmp_path / "store", create=True, settings=SETTINGS) as memory:

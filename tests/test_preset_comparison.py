@@ -15,7 +15,8 @@ FURTHER = {"k": 1}
 
 
 @pytest.fixture
-def memory(tmp_path):
+def memory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the scenes are drawn there
     with retclip.open(tmp_path / "store", create=True, settings=SETTINGS, preset="appearance") as memory:
         memory.build("reference.scenes:scenes?split=train&count=4")
         yield memory

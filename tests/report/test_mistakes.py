@@ -40,8 +40,9 @@ def test_crowds_and_classes_of_nobody_are_no_mistakes():
     assert mistakes_of(judged(truth, segmentation([1, 1, 1, 1], ["sea"])), NAMES, None) == ()
 
 
-def test_the_reason_is_that_of_explain(tmp_path):
+def test_the_reason_is_that_of_explain(tmp_path, monkeypatch):
     """The store does not know kites by that name: what else is near votes for them, and is told."""
+    monkeypatch.chdir(tmp_path)  # the scenes are drawn there
     settings = {"store": {"index": "resident"}, "components": {"proposer": "reference.ground_truth"}}
     with retclip.open(tmp_path / "store", create=True, settings=settings, preset="appearance") as memory:
         memory.build("reference.scenes:scenes?split=train&count=3")
