@@ -22,6 +22,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import numpy as np
@@ -32,7 +33,7 @@ from numpy.typing import NDArray
 
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.ids import segment_id
-from retclip.store.index import edge_searches
+from retclip.store.index import edge_searches, indexes
 from retclip.store.records import SegmentFilter, UnitResult
 from retclip.store.states import IndexKind, RunState, SegmentStatus
 from retclip.types import FeatureSpace
@@ -182,7 +183,10 @@ def main() -> None:
         print(json.dumps({"segments": len(truth.ids), "fill_seconds": round(time.perf_counter() - clock)}), flush=True)
         asked, engines = questions(options, truth, world, rng), StoreOptions(exact_below=NO_GRAPH)
         for kind in (IndexKind.EDGE, IndexKind.RESIDENT):
-            with FeatureStore.open(Path(place) / "store", replace(engines, index=kind)) as store:
+            with (
+                patch.object(indexes, "MEMORY_SHARE", 0.0),  # else a copy in memory answers for the embedded index
+                FeatureStore.open(Path(place) / "store", replace(engines, index=kind)) as store,
+            ):
                 figures = measured(store, truth, asked, options.limit)
             print(json.dumps({"index": str(kind), **figures}), flush=True)
             right &= all(figure["recall"] == 1 for name, figure in figures.items() if name != "no filter")
