@@ -48,7 +48,7 @@ def block_maxima(grouped: Tensor) -> Tensor:
         return grouped.amax(dim=1)
     bits = grouped.view(torch.int16)
     largest = bits.amax(dim=1)
-    if int(largest.min()) < 0:  # a block of negative numbers alone
+    if largest.numel() and int(largest.min()) < 0:  # a block of negative numbers alone
         largest = torch.where(largest < 0, bits.amin(dim=1), largest)
     return largest.view(torch.bfloat16)
 

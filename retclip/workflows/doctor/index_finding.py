@@ -70,8 +70,8 @@ def copy_findings(store: FeatureStore, space: FeatureSpace, name: str, repair: b
     if way.kind == IndexKind.SERVER or not way.many:
         return []
     if way.kind == IndexKind.EDGE and not way.in_memory:
-        why = f"exact search would take {way.bytes >> 20} MB of memory, and {way.memory >> 20} may be taken"
-        return [Finding(name, True, f"by the graph: {why}")]
+        why = f"a copy in memory would take {way.bytes >> 20} MB, and {way.memory >> 20} may be taken"
+        return [Finding(name, True, f"by the embedded index: {why}")]
     try:
         differences = store.maintenance.copy_differences(space)
         if differences is not None and not differences.clean and repair:

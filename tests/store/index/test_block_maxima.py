@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from retclip.store.index.block_maxima import BLOCK, above_kth, block_maxima, in_blocks
 
 NUMBERS = st.one_of(st.floats(-2, 2, width=16), st.sampled_from([0.0, -0.0, -np.inf, -1e-38, 3e38, -3e38]))
-SCORES = arrays(np.float32, st.tuples(st.integers(1, 3), st.integers(BLOCK, 5 * BLOCK)), elements=NUMBERS)
+SCORES = arrays(np.float32, st.tuples(st.integers(0, 3), st.integers(BLOCK, 5 * BLOCK)), elements=NUMBERS)
 
 
 @pytest.mark.parametrize("precision", [torch.bfloat16, torch.float32])

@@ -143,4 +143,4 @@ def test_how_many_vectors_are_searched_is_told_and_a_wrong_copy_is_made_again(bu
     monkeypatch.setattr(indexes, "_memory", lambda: 1)
     with FeatureStore.open(folder, StoreOptions(exact_below=2)) as many:
         (finding,) = copy_findings(many, many.spaces.first(), "search", False)
-    assert finding.ok and finding.found.startswith("by the graph")
+    assert finding.ok and finding.found.startswith("by the embedded index")
