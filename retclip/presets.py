@@ -101,6 +101,7 @@ _PHOTOS: dict[str, Any] = {
         "without_store": True,  # who reads names alone does without
     },
     "plugin": {
+        "timm": {"lite0": {"finer_side": 640}},
         "regions": {"tree": {"superpixels": "graph", "count": 700}},
         "retrieval": {"vote": {"vote": "rank", "certainty_distance": 0.45}},
     },

@@ -44,10 +44,8 @@ class Lite0Settings(Settings):
     weights: str = Field(LITE0.name, description="efficientnet_lite0, or a .safetensors or .pth file of that network")
     short_side: int = Field(448, ge=32, description="the shorter side is resized to about this, in pixels")
     long_side: int = Field(896, ge=32, description="but the longer side to no more than about this, in pixels")
-    labels_side: int | None = Field(
-        None,
-        ge=32,
-        description="the shorter side for timm.labels, as large as objects were in training",
+    finer_side: int | None = Field(
+        None, ge=32, description="the shorter side for the stage of stride 16, which sees details; none: as short_side"
     )
 
 
@@ -90,7 +88,7 @@ def _load_lite0(settings: Lite0Settings, device: Device) -> Backbone:
     stages = lite0(settings.weights)
     quicken(stages)
     sides = settings.short_side, settings.long_side
-    return StageBackbone("timm.lite0", stages, *sides, device, head_of(stages), settings.labels_side)
+    return StageBackbone("timm.lite0", stages, *sides, device, head_of(stages), settings.finer_side)
 
 
 def _load_model(settings: ModelSettings, device: Device) -> Backbone:

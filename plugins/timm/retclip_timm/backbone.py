@@ -2,13 +2,16 @@
 
     v = unit(unit(mean over the mask of stage 1), unit(mean over the mask of stage 2), ...)
 
-Each stage is brought to unit length by itself, so that none outweighs another by the size of its numbers.
+Each stage is brought to unit length by itself, so that none outweighs another by the size of its numbers. The stages
+before the last may be of a larger copy of the photo: they see details, the last one whole things, of the size that they
+had in training.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 import torch.nn.functional as F  # noqa: N812  (torch's own convention)
@@ -23,7 +26,7 @@ from retclip.plugin.grid_features import grid_features, normalised
 from retclip.types import DenseFeatures, Device, FeatureSpace, Image, LabelLogits, MaskLogits, SegmentFeatures
 from retclip_timm.network import Head, Stages
 
-LABEL_STAGE = "last stage for labels"  # the level that holds it where labels look at the photo at a size of their own
+LAST_STAGE = "last stage"  # the level that holds it, on its own grid, where the others are of a larger photo
 VERSION = "1"  # raised whenever a number of this module changes: vectors of two versions do not compare
 
 
@@ -33,7 +36,7 @@ class StageBackbone:
     name: the component's full name.
     short_side, long_side: pixels; the photo's sides after the resize.
     head: for the network's own labels; None = they are not asked for. Vectors are the same with and without.
-    labels_side: pixels, the shorter side for these labels alone; None = `short_side`.
+    finer_side: pixels, the shorter side for the stages before the last; None = `short_side`.
     """
 
     def __init__(
@@ -44,15 +47,16 @@ class StageBackbone:
         long_side: int,
         device: Device,
         head: Head | None = None,
-        labels_side: int | None = None,
+        finer_side: int | None = None,
     ) -> None:
         self.stages, self.short_side, self.long_side, self.device = stages, short_side, long_side, device
-        self.head, self.labels_side = head, labels_side or short_side
+        self.head, self.finer_side = head, finer_side or short_side
         stages.model.to(device.torch_device)
         self.batches = BatchSize(device)
+        finer = f", finer stages {finer_side}" if self.finer_side != short_side else ""
         preprocessing = (
-            f"version {VERSION}: {stages.architecture}, strides {stages.strides}, sides {short_side} to {long_side} "
-            f"bicubic, mean {stages.mean} and std {stages.std}"
+            f"version {VERSION}: {stages.architecture}, strides {stages.strides}, sides {short_side} to {long_side}"
+            f"{finer} bicubic, mean {stages.mean} and std {stages.std}"
         )
         self.space = FeatureSpace(name, stages.digest, preprocessing, "area-1", sum(stages.channels))
 
@@ -60,17 +64,20 @@ class StageBackbone:
         """Return per image the stages side by side on the grid of the finest, (d, h, w) float32.
 
         A coarser stage is repeated there: averaged over a mask that is the same as on its own grid. Images that come
-        out the same size go through the network together. Where labels have a size of their own, each entry has the
-        last stage at that size, too, as a level.
+        out the same size go through the network together. Where the finer stages are of a larger photo, the last one is
+        interpolated on their grid, for whoever shares it, and a level beside it, of which the vectors are made.
         """
-        described = self._at_side(images, self.short_side)
-        if self.head is None or self.labels_side == self.short_side:
+        described = self._at_side(images, self.short_side, self.stages)
+        if self.finer_side == self.short_side:
             return described
-        small = self._at_side(images, self.labels_side)
-        return [
-            replace(large, levels={LABEL_STAGE: self._last_stage(other.grid)})
-            for large, other in zip(described, small, strict=True)
-        ]
+        finer = self._at_side(images, self.finer_side, self.stages.without_last())
+        return [self._joined(*both) for both in zip(finer, described, strict=True)]
+
+    def _joined(self, finer: DenseFeatures, described: DenseFeatures) -> DenseFeatures:
+        """Put the last stage of a photo behind the finer ones of a larger copy, between its cells interpolated."""
+        last = self._last_stage(described)  # (d_l, h_l, w_l)
+        repeated = F.interpolate(last[None], finer.grid.shape[1:], mode="bilinear")[0]  # (d_l, h, w)
+        return replace(finer, grid=torch.cat([finer.grid, repeated]), levels={LAST_STAGE: last})
 
     def segment_vectors(
         self,
@@ -85,41 +92,47 @@ class StageBackbone:
     def weighted_vectors(self, features: DenseFeatures, weights: Float[Tensor, "n h w"]) -> SegmentFeatures:
         """Return vectors (n, d) as `segment_vectors`. weights: (n, h, w) share of each cell that each mask covers."""
         means, covered = mask_pooling(features.grid, weights)  # (n, d), (n,)
-        units = [F.normalize(part, dim=-1) for part in means.float().split(self.stages.channels, dim=1)]  # (n, d_i)
-        labels = None if self.head is None else self._label_logits(self.head, features, weights)
+        parts = list(means.float().split(self.stages.channels, dim=1))  # (n, d_i) of each stage
+        last = self._last_stage(features)  # (d_l, h_l, w_l)
+        cells = area_weights(weights, (last.shape[1], last.shape[2]))  # (n, h_l, w_l)
+        if LAST_STAGE in features.levels:  # its own cells do not begin where the finer ones do
+            parts[-1] = mask_pooling(last, cells)[0].float()
+        units = [F.normalize(part, dim=-1) for part in parts]
+        labels = None if self.head is None else self._label_logits(self.head, last, cells)
         return SegmentFeatures(F.normalize(torch.cat(units, dim=1), dim=-1), covered, self.space, labels)
 
     def text_vectors(self, names: Sequence[str]) -> Tensor | None:  # noqa: ARG002
         """Return None: the network cannot read."""
         return None
 
-    def _label_logits(self, head: Head, features: DenseFeatures, weights: Float[Tensor, "n h w"]) -> LabelLogits:
+    def _label_logits(
+        self, head: Head, stage: Float[Tensor, "d_l h_l w_l"], cells: Float[Tensor, "n h_l w_l"]
+    ) -> LabelLogits:
         """Return the logits of masks and image, from the mean of the last map over each."""
-        stage = features.levels.get(LABEL_STAGE)  # (d_l, h_l, w_l)
-        last = head.last((self._last_stage(features.grid) if stage is None else stage)[None])[0]  # (e, h_l, w_l)
-        cells = area_weights(weights, (last.shape[1], last.shape[2]))  # (n, h_l, w_l)
+        last = head.last(stage[None])[0]  # (e, h_l, w_l)
         means, _ = mask_pooling(last, cells)  # (n, e)
         whole = last.mean(dim=(1, 2))[None]  # (1, e)
         logits = head.classifier(torch.cat([means.to(whole), whole])).float()  # (n + 1, l)
         return LabelLogits(head.labels, logits[:-1], logits[-1])
 
-    def _last_stage(self, grid: Float[Tensor, "d h w"]) -> Float[Tensor, "d_l h_l w_l"]:
-        """Return the last stage on its own grid, of which each cell is a square of cells of the finest."""
+    def _last_stage(self, features: DenseFeatures) -> Float[Tensor, "d_l h_l w_l"]:
+        """Return the last stage on its own grid; without a level of it, each of its cells is a square of the finest."""
         step = self.stages.strides[-1] // self.stages.strides[0]
-        return grid[-self.stages.channels[-1] :, ::step, ::step]
+        repeated = features.grid[-self.stages.channels[-1] :, ::step, ::step]
+        return features.levels.get(LAST_STAGE, repeated)
 
-    def _at_side(self, images: Sequence[Image], side: int) -> list[DenseFeatures]:
-        """Return one entry per image, whose shorter side is `side` pixels."""
+    def _at_side(self, images: Sequence[Image], side: int, stages: Stages) -> list[DenseFeatures]:
+        """Return some stages side by side, one entry per image, whose shorter side is `side` pixels."""
         inputs = [self._input(image, side) for image in images]
-        return grid_features(images, inputs, self.batches, self._grids, self.space)
+        return grid_features(images, inputs, self.batches, partial(self._grids, stages), self.space)
 
     def _input(self, image: Image, side: int) -> Float[Tensor, "3 H W"]:
         longest = round(side * self.long_side / self.short_side)
         size = fitted_size(target_size(image.size, side, longest), max(self.stages.strides))
         return normalised(resized(image.pixels, size, bicubic=True), self.stages.mean, self.stages.std)
 
-    def _grids(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+    def _grids(self, stages: Stages, inputs: Sequence[Tensor]) -> list[Tensor]:
         """Return (d, h, w) of each input (3, H, W), all of one size."""
-        maps = self.stages(torch.stack(list(inputs)).to(self.device.torch_device))  # (b, d_i, h_i, w_i)
+        maps = stages(torch.stack(list(inputs)).to(self.device.torch_device))  # (b, d_i, h_i, w_i)
         finest = max((stage.shape[-2:] for stage in maps), key=lambda size: size[0])
         return list(torch.cat([F.interpolate(stage, finest, mode="nearest") for stage in maps], dim=1).unbind())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,11 @@ class Stages:
             values, indices=list(self.indices), norm=True, stop_early=True, intermediates_only=True
         )
         return [stage.float() for stage in maps]
+
+    def without_last(self) -> Stages:
+        """Return the stages before the last; what only that one needs is not computed."""
+        fewer = {name: getattr(self, name)[:-1] for name in ("indices", "strides", "channels")}
+        return replace(self, **fewer)
 
 
 @dataclass(frozen=True, eq=False)

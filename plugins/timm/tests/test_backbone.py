@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from retclip_timm import LITE0
 from retclip_timm.backbone import StageBackbone
+from retclip_timm.lite0 import head_of, lite0
 from retclip_timm.network import Stages, network
 
 from retclip.plugin.conformance import check_component
@@ -55,7 +57,7 @@ def test_a_coarse_stage_repeated_averages_as_on_its_own_grid(photo):
     ("name", "settings"),
     [
         ("timm.lite0", {"short_side": 64, "long_side": 128}),
-        ("timm.lite0", {"short_side": 96, "long_side": 192, "labels_side": 64}),
+        ("timm.lite0", {"short_side": 64, "long_side": 128, "finer_side": 96}),
         ("timm.model", {"architecture": "resnet10t", "short_side": 64, "long_side": 128}),
         ("timm.model", {"architecture": "vit_tiny_patch16_224", "short_side": 64, "long_side": 128}),
     ],
@@ -84,3 +86,29 @@ def test_photos_of_one_size_go_through_the_network_together(photo):
     assert seen[:2] == [(2, 3, 64, 96), (1, 3, 96, 64)]
     assert all(torch.allclose(a.grid, b.grid, atol=1e-4) for a, b in zip(together, alone, strict=True))
     assert together[0].grid.shape == (768, 4, 6) and together[0].stride == 16
+
+
+def test_finer_stages_are_of_a_larger_photo_and_the_last_with_its_labels_is_not(photo):
+    """The last stage has 2 x 3 cells, the finer one 8 x 12 at twice the side; the second mask is one of the former."""
+    network, image = lite0(LITE0.name), photo(64, 96)
+    masks = torch.zeros(2, 64, 96)
+    masks[0, 10:50, 5:70], masks[1, :32, :32] = 1, 1
+    head, device = head_of(network), Device()
+    sides = ((64, None), (128, None), (64, 128))
+    small, large, both = (StageBackbone("timm.lite0", network, s, 2 * s, device, head, finer) for s, finer in sides)
+    with torch.inference_mode():
+        found, coarse, fine = (
+            backbone.segment_vectors(backbone.dense_features([image])[0], masks) for backbone in (both, small, large)
+        )
+        grid = both.dense_features([image])[0].grid
+    first, last = found.vectors.split((112, 320), dim=1)
+    assert torch.allclose(first, fine.vectors[:, :112], atol=1e-5)
+    assert torch.allclose(last, coarse.vectors[:, 112:], atol=1e-5)
+    assert torch.allclose(found.label_logits.segments, coarse.label_logits.segments, atol=1e-4)
+    assert torch.allclose(found.label_logits.image, coarse.label_logits.image, atol=1e-4)
+    assert grid.shape == (432, 8, 12) and len({both.space.id, small.space.id, large.space.id}) == 3
+    deep = grid[
+        112:, :, 0
+    ]  # (320, 8): the first of 2 cells up to its centre, the last from its centre on, between them both
+    assert torch.equal(deep[:, 0], deep[:, 1]) and not torch.allclose(deep[:, 0], deep[:, 7])
+    assert torch.allclose(deep[:, 3] + deep[:, 4], deep[:, 0] + deep[:, 7], atol=1e-5)

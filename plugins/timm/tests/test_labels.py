@@ -143,23 +143,6 @@ def test_a_mask_of_everything_has_the_logits_of_the_network_itself(network, phot
     assert found.label_logits.labels == "imagenet-1k"
 
 
-def test_labels_look_at_a_size_of_their_own_and_vectors_stay(network, photo):
-    """The grid of 128 x 192 has cells of 16 pixels; the corner mask covers a cell of the labels' own 2 x 3."""
-    image, head = photo(64, 96), head_of(network)
-    masks = torch.zeros(2, 64, 96)
-    masks[0], masks[1, :32, :32] = 1, 1
-    with torch.inference_mode():
-        both = StageBackbone("timm.lite0", network, 128, 256, Device(), head, labels_side=64)
-        large, small = (StageBackbone("timm.lite0", network, side, 2 * side, Device(), head) for side in (128, 64))
-        found, wide, narrow = (
-            backbone.segment_vectors(backbone.dense_features([image])[0], masks) for backbone in (both, large, small)
-        )
-    assert both.space == large.space and torch.equal(found.vectors, wide.vectors)
-    assert torch.allclose(found.label_logits.segments, narrow.label_logits.segments, atol=1e-4)
-    assert torch.allclose(found.label_logits.image, narrow.label_logits.image, atol=1e-4)
-    assert not torch.allclose(found.label_logits.image, wide.label_logits.image, atol=0.1)
-
-
 def test_labels_change_neither_vectors_nor_their_space(network, photo):
     masks = torch.ones(1, 4, 4)
     plain, labelled = (
