@@ -44,8 +44,8 @@ class Lite0Settings(Settings):
     weights: str = Field(LITE0.name, description="efficientnet_lite0, or a .safetensors or .pth file of that network")
     short_side: int = Field(448, ge=32, description="the shorter side is resized to about this, in pixels")
     long_side: int = Field(896, ge=32, description="but the longer side to no more than about this, in pixels")
-    finer_side: int | None = Field(
-        None, ge=32, description="the shorter side for the stage of stride 16, which sees details; none: as short_side"
+    finer_side: int = Field(
+        0, ge=0, description="the shorter side for the stage of stride 16, which sees details; 0: as short_side"
     )
 
 

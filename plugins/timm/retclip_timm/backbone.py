@@ -36,7 +36,7 @@ class StageBackbone:
     name: the component's full name.
     short_side, long_side: pixels; the photo's sides after the resize.
     head: for the network's own labels; None = they are not asked for. Vectors are the same with and without.
-    finer_side: pixels, the shorter side for the stages before the last; None = `short_side`.
+    finer_side: pixels, the shorter side for the stages before the last; 0 = `short_side`.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class StageBackbone:
         long_side: int,
         device: Device,
         head: Head | None = None,
-        finer_side: int | None = None,
+        finer_side: int = 0,
     ) -> None:
         self.stages, self.short_side, self.long_side, self.device = stages, short_side, long_side, device
         self.head, self.finer_side = head, finer_side or short_side

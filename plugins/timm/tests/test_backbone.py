@@ -94,7 +94,7 @@ def test_finer_stages_are_of_a_larger_photo_and_the_last_with_its_labels_is_not(
     masks = torch.zeros(2, 64, 96)
     masks[0, 10:50, 5:70], masks[1, :32, :32] = 1, 1
     head, device = head_of(network), Device()
-    sides = ((64, None), (128, None), (64, 128))
+    sides = ((64, 0), (128, 0), (64, 128))
     small, large, both = (StageBackbone("timm.lite0", network, s, 2 * s, device, head, finer) for s, finer in sides)
     with torch.inference_mode():
         found, coarse, fine = (

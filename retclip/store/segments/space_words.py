@@ -38,12 +38,15 @@ def described(differing: Sequence[Difference], which: int) -> str:
 
 
 def settings_to_repeat(settings: Mapping[str, Any], differing: Sequence[Difference]) -> str:
-    """Return options for the settings whose values the first space's differing words name; for all where none is.
+    """Return options for the settings whose values the first space's differing words name, and for those that are off,
+    of which words say nothing; for all where none is named.
 
     settings: those that the first space was made with, by their full keys.
     """
     words = " ".join(first for _, first, _ in differing)
     named = {key: value for key, value in settings.items() if _names(words, key, value)}
+    if named:
+        named |= {key: value for key, value in settings.items() if value in (0, False, "")}
     return " ".join(f"--set {shlex.quote(f'{key}={_text(value)}')}" for key, value in (named or settings).items())
 
 

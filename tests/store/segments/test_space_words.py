@@ -30,6 +30,12 @@ def test_the_settings_that_the_words_name_are_repeated():
     )
 
 
+def test_a_setting_that_is_off_is_repeated_though_no_word_names_it():
+    other = space(preprocessing="version 1: net, sides 448 to 896, finer 640 bicubic, mean 0.5")
+    said = settings_to_repeat({**SETTINGS, "plugin.own.net.finer": 0}, differences(space(), other))
+    assert said.endswith("--set plugin.own.net.long_side=896 --set plugin.own.net.finer=0")
+
+
 def test_all_are_where_the_words_name_none():
     said = settings_to_repeat({"plugin.own.net.mode": "a b"}, differences(space(), space(pooling="other")))
     assert said == "--set 'plugin.own.net.mode=a b'"
