@@ -74,6 +74,20 @@ def test_a_negative_example_takes_part_where_it_keeps_others_from_voting(own_sto
         assert {each.trace for each in memory.influence(example.id).segments} == {1}, "no example any more"
 
 
+def test_of_an_answer_without_votes_it_says_nothing(own_store, scene):
+    with retclip.open(own_store, settings=SETTINGS) as memory:
+        near = memory.segment(scene).explain(1).neighbours[0]
+        memory.reject(near.id, near.class_then)
+    prototypes = {**SETTINGS, "components": {**SETTINGS["components"], "classifiers": ["retrieval.prototypes"]}}
+    with retclip.open(own_store, settings=prototypes) as memory:
+        result = memory.segment(scene, memory.prepare(None))
+        assert near.id in result.evidence.neighbours.negatives.ids
+        memory.trace(result)
+        found = memory.influence(near.id)
+        assert (found.traces, found.photos, found.segments) == (1, 0, ())
+        assert memory.influence(run=1).segments == ()
+
+
 def test_classifiers_are_loaded_once_for_all_traces(own_store, scene, monkeypatch):
     from retclip.workflows.explain import recorded_voters
 

@@ -92,13 +92,15 @@ def influence(
     """
     ids, runs = [segment] if segment else [], [run] if run is not None else []
     require_runs(store, runs)
-    voted = set(store.traces.with_voters(ids, runs))
+    voted, examples = set(store.traces.with_voters(ids, runs)), _examples(store, ids, runs)
     segments, photos = list[InfluencedSegment](), set[str]()
-    for number in _with_part(store, voted, ids, runs):
+    for number in store.traces.numbers() if examples else sorted(voted):
         trace = store.traces.read(number)
         if trace is None:  # it expired meanwhile
             continue
         result, evidence = load_evidence(trace.evidence)
+        if number not in voted and not _beside_votes(examples, evidence):
+            continue
         stored = of_runs(store, segments_of(evidence), runs) if runs else set[UUID]()
         gone = Gone(frozenset(ids) | stored, frozenset(), tuple(runs))
         found = _influenced(store, result, evidence, voters(evidence), gone)
@@ -107,14 +109,19 @@ def influence(
     return Influence(store.traces.count(), len(photos), tuple(segments))
 
 
-def _with_part(store: FeatureStore, voted: Collection[int], ids: Sequence[UUID], runs: Sequence[int]) -> list[int]:
-    """Return the traces in which these segments, or those of the runs, may have taken part.
-
-    voted: those in which they voted. Which one a negative example kept others from voting in, only the evidence says.
-    """
+def _examples(store: FeatureStore, ids: Sequence[UUID], runs: Sequence[int]) -> set[UUID]:
+    """Return which of these segments, or of those of the runs, are negative examples: in whatever answer they may have
+    kept others from voting."""
     rejected = {segment for of_class in store.segments.rejected().values() for segment in of_class}
-    examples = rejected & set(ids) or (of_runs(store, rejected, runs) if runs else set())
-    return store.traces.numbers() if examples else sorted(voted)
+    return rejected & set(ids) or (of_runs(store, rejected, runs) if runs else set())
+
+
+def _beside_votes(examples: Collection[UUID], evidence: Evidence) -> bool:
+    """Tell whether any of these negative examples stood beside the neighbours of an answer in which these voted."""
+    near, votes = evidence.neighbours, any(source.shares is not None for source in evidence.scores)
+    if near is None or near.negatives is None or evidence.inputs is None or not votes:
+        return False
+    return any(segment in examples for segment in near.negatives.ids)
 
 
 def _influenced(
