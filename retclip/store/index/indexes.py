@@ -262,7 +262,11 @@ class Indexes:
         try:
             self._stand_ins[space_id] = self._opened(space_id, space, IndexKind.RESIDENT)
         except StoreDamaged as error:
-            log.warning("the embedded index is searched, not a copy of its vectors in memory: %s", error.got)
+            log.warning(
+                "the embedded index is searched, not a copy of its vectors in memory: expected %s; got %s. To mend it: "
+                "%s",
+                error.expected, error.got, error.todo,
+            )  # fmt: skip
             self._ways[space_id] = replace(self._ways[space_id], memory=0)
 
     def _stand_in(self, space_id: int, space: FeatureSpace, error: StoreError) -> None:
