@@ -225,7 +225,8 @@ def _flat(nested: Mapping[str, Any], above: str = "") -> dict[str, Any]:
     """Return nested tables as dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in nested.items():
-        flat |= _flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+        nests = isinstance(value, Mapping) and value  # an empty table differs from none
+        flat |= _flat(value, f"{above}{key}.") if nests else {f"{above}{key}": value}
     return flat
 
 

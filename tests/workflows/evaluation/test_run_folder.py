@@ -1,6 +1,7 @@
 """Evaluations that are kept: stopped at any byte, in parts, merged, compared; figures are the same to the last bit."""
 
 import json
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from retclip.workflows.evaluation import stored_predictions
 from retclip.workflows.evaluation.evaluation_difference import evaluation_difference
 from retclip.workflows.evaluation.evaluation_figures import Bootstrap
 from retclip.workflows.evaluation.merge_parts import merge_parts
-from retclip.workflows.evaluation.run_folder import Part, RunFolder, part_of_text
+from retclip.workflows.evaluation.run_folder import Configuration, Part, RunFolder, part_of_text
 
 NAMES = ("sky", "cat", "sea")
 DRAWN = Bootstrap(60, 4)
@@ -130,6 +131,12 @@ def test_the_refusal_names_what_differs(drawn_set, tmp_path, monkeypatch):
     with pytest.raises(DataError) as refused:
         merge_parts([tmp_path / "a", tmp_path / "b"])
     assert refused.value.got == f"another one in {tmp_path / 'b'}: {changed}"
+
+
+def test_an_empty_table_differs_from_none():
+    now = Configuration("x:y", 1, ("sky",), (False,), None, (), {"k": 1, "weights": {}})
+    assert now.differing(asdict(replace(now, settings={"k": 1}))) == "settings.weights is {}, it began with None"
+    assert now.differing(asdict(now)) == ""
 
 
 def test_merged_parts_are_the_whole_to_the_last_bit(drawn_set, tmp_path):
