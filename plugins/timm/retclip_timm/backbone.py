@@ -94,11 +94,13 @@ class StageBackbone:
         means, covered = mask_pooling(features.grid, weights)  # (n, d), (n,)
         parts = list(means.float().split(self.stages.channels, dim=1))  # (n, d_i) of each stage
         last = self._last_stage(features)  # (d_l, h_l, w_l)
-        cells = area_weights(weights, (last.shape[1], last.shape[2]))  # (n, h_l, w_l)
-        if LAST_STAGE in features.levels:  # its own cells do not begin where the finer ones do
-            parts[-1] = mask_pooling(last, cells)[0].float()
+        labels = None
+        if self.head is not None or LAST_STAGE in features.levels:
+            cells = area_weights(weights, (last.shape[1], last.shape[2]))  # (n, h_l, w_l)
+            if LAST_STAGE in features.levels:  # its own cells do not begin where the finer ones do
+                parts[-1] = mask_pooling(last, cells)[0].float()
+            labels = None if self.head is None else self._label_logits(self.head, last, cells)
         units = [F.normalize(part, dim=-1) for part in parts]
-        labels = None if self.head is None else self._label_logits(self.head, last, cells)
         return SegmentFeatures(F.normalize(torch.cat(units, dim=1), dim=-1), covered, self.space, labels)
 
     def text_vectors(self, names: Sequence[str]) -> Tensor | None:  # noqa: ARG002

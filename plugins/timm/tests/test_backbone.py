@@ -2,7 +2,8 @@
 
 import pytest
 import torch
-from retclip_timm import LITE0
+from pydantic import ValidationError
+from retclip_timm import LITE0, Lite0Settings
 from retclip_timm.backbone import StageBackbone
 from retclip_timm.lite0 import head_of, lite0
 from retclip_timm.network import Stages, network
@@ -88,6 +89,12 @@ def test_photos_of_one_size_go_through_the_network_together(photo):
     assert together[0].grid.shape == (768, 4, 6) and together[0].stride == 16
 
 
+@pytest.mark.parametrize("side", [-1, 1, 31])
+def test_a_finer_side_below_a_cell_is_refused(side):
+    with pytest.raises(ValidationError, match="finer_side"):
+        Lite0Settings(finer_side=side)
+
+
 def test_finer_stages_are_of_a_larger_photo_and_the_last_with_its_labels_is_not(photo):
     """The last stage has 2 x 3 cells, the finer one 8 x 12 at twice the side; the second mask is one of the former."""
     network, image = lite0(LITE0.name), photo(64, 96)
@@ -107,8 +114,6 @@ def test_finer_stages_are_of_a_larger_photo_and_the_last_with_its_labels_is_not(
     assert torch.allclose(found.label_logits.segments, coarse.label_logits.segments, atol=1e-4)
     assert torch.allclose(found.label_logits.image, coarse.label_logits.image, atol=1e-4)
     assert grid.shape == (432, 8, 12) and len({both.space.id, small.space.id, large.space.id}) == 3
-    deep = grid[
-        112:, :, 0
-    ]  # (320, 8): the first of 2 cells up to its centre, the last from its centre on, between them both
+    deep = grid[112:, :, 0]  # (320, 8) from 2 cells: one up to its centre, the other from its centre on
     assert torch.equal(deep[:, 0], deep[:, 1]) and not torch.allclose(deep[:, 0], deep[:, 7])
     assert torch.allclose(deep[:, 3] + deep[:, 4], deep[:, 0] + deep[:, 7], atol=1e-5)
