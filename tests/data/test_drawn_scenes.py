@@ -58,7 +58,7 @@ def test_a_damaged_picture_is_written_again_and_a_whole_one_is_left_alone(tmp_pa
 
 def test_a_folder_that_cannot_be_written_is_a_data_error(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(DataError, match="choose another with `path`"):
+    with pytest.raises(DataError, match="choose another place for `path`"):
         next(source(tmp_path / "file" / "below").images())
 
 

@@ -134,7 +134,7 @@ def test_an_export_reads_back_as_the_same_maps(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_a_data_error(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(DataError, match="choose another with `path`"):
+    with pytest.raises(DataError, match="choose another place for `path`"):
         next(source(tmp_path / "file" / "below").images())
 
 

@@ -143,7 +143,7 @@ def test_narrow_pictures_of_either_kind_can_be_drawn(tmp_path, width, height):
 
 def test_a_folder_that_cannot_be_written_is_a_data_error(tmp_path):
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(DataError, match="choose another with `path`"):
+    with pytest.raises(DataError, match="choose another place for `path`"):
         next(source(tmp_path / "file" / "below").images())
     (tmp_path / "scenes" / "train_0_0000.png").mkdir(parents=True)  # a folder where the picture should be
     with pytest.raises(DataError, match="a folder to write scenes into"):
