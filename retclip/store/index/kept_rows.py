@@ -99,10 +99,11 @@ def keep(path: Path, rows: SortedRows, last_row: int, mark: str) -> bool:
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> str:
-    """Compute a checksum of what decides which vectors are candidates and whose they are: all but the exact vectors,
-    which are twice as large as the rest, are read for candidates alone, and are compared by `doctor`."""
+    """Compute a checksum of what decides which vectors are candidates and whose they are: of everything, but beside a
+    coarse copy not of the exact vectors, which are twice as large as the rest, are read for candidates alone, and are
+    compared by `doctor`."""
     crc = 0
     for name, tensor in sorted(tensors.items()):
-        if name != "vectors":
+        if name != "vectors" or "coarse" not in tensors:
             crc = zlib.crc32(tensor.contiguous().view(torch.uint8).numpy().data, crc)
     return str(crc)

@@ -133,19 +133,20 @@ def test_a_catalog_restored_from_a_backup_is_not_answered_from_a_newer_copy(sqli
         assert seen == fresh(sqlite_work)
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "header", "ids", "another format"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "header", "ids", "vectors", "another format"])
 def test_a_damaged_file_is_not_used(sqlite_work, made, monkeypatch, damage: str) -> None:
     sqlite_work.options = StoreOptions(index="resident")
     wanted = answers(filled(sqlite_work, made))
     sqlite_work.close()
     (path,) = kept(sqlite_work.folder)
     whole = path.read_bytes()
-    if damage == "ids":
+    if damage in ("ids", "vectors"):
         store = sqlite_work.open()
-        packed = store.projection().index._sorted.ids.tobytes()
+        packed = np.asarray(getattr(store.projection().index._sorted, damage)).tobytes()
         sqlite_work.close()
-        whole = whole.replace(packed, bytes([packed[0] ^ 1]) + packed[1:])
-    cut = {"cut": whole[:-9], "empty": b"", "header": b"\xff" * 16 + whole[16:], "ids": whole}
+        assert packed in whole
+        whole = whole.replace(packed, packed[:3] + bytes([packed[3] ^ 0x80]) + packed[4:])  # of a number its sign
+    cut = {"cut": whole[:-9], "empty": b"", "header": b"\xff" * 16 + whole[16:]}
     path.write_bytes(cut.get(damage, whole))
     if damage == "another format":
         monkeypatch.setattr(kept_rows, "FORMAT", "2")

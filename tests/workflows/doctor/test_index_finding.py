@@ -8,7 +8,7 @@ from safetensors import safe_open
 
 from retclip.errors import StoreBusy, StoreDamaged, StoreError
 from retclip.store.feature_store import FeatureStore, StoreOptions
-from retclip.store.index import indexes, kept_rows
+from retclip.store.index import indexes, kept_rows, sorted_rows
 from retclip.store.index.edge import EdgeIndex
 from retclip.store.index.reconcile import differences
 from retclip.workflows.doctor.index_finding import copy_findings, index_finding
@@ -125,6 +125,9 @@ def test_a_server_s_collection_that_stays_wrong_is_to_be_deleted_by_its_owner(bu
 def test_how_many_vectors_are_searched_is_told_and_a_wrong_copy_is_made_again(built, tmp_path, monkeypatch):
     monkeypatch.setattr(kept_rows, "KEPT_FROM", 1)
     monkeypatch.setattr(kept_rows, "FREE_BYTES", 0)
+    monkeypatch.setattr(sorted_rows, "COARSE_FROM", 1)  # beside a coarse copy doctor alone compares the exact vectors
+    for module in (kept_rows, sorted_rows):
+        monkeypatch.setattr(module, "bfloat16_is_faster", lambda *_: True)
     folder = shutil.copytree(built.store, tmp_path / "store")
     with FeatureStore.open(folder) as few:
         assert copy_findings(few, few.spaces.first(), "search", False) == []
