@@ -171,6 +171,18 @@ def merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def dotted(tables: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested tables as one, by dotted keys; an empty table is an entry, for it differs from none.
+
+    above: what stands before each key.
+    """
+    flat: dict[str, Any] = {}
+    for key, value in tables.items():
+        nests = isinstance(value, Mapping) and value
+        flat |= dotted(value, f"{above}{key}.") if nests else {f"{above}{key}": value}
+    return flat
+
+
 def _tables() -> dict[str, list[str]]:
     """The keys of each table, none of a plain setting or of the plugins' table."""
     fields = Settings.model_fields.items()

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from retclip import config
-from retclip.config import Settings, assignment, find_file, load, merged, parsed, read_file
+from retclip.config import Settings, assignment, dotted, find_file, load, merged, parsed, read_file
 from retclip.errors import ConfigError
 from retclip.presets import APPEARANCE, PRESETS
 
@@ -159,6 +159,11 @@ def test_merging_goes_table_by_table_and_changes_neither_side():
     assert merged(low, high) == {"a": {"x": 1, "y": 5}, "b": {"z": 1}}
     assert low == {"a": {"x": 1, "y": 2}, "b": 3}
     assert high == {"a": {"y": 5}, "b": {"z": 1}}
+
+
+def test_nested_tables_become_dotted_keys_and_an_empty_one_stays():
+    assert dotted({"a": {"x": 1, "y": {"z": None}}, "b": {}, "c": []}) == {"a.x": 1, "a.y.z": None, "b": {}, "c": []}
+    assert dotted({}) == {} and dotted({"x": 1}, "above.") == {"above.x": 1}
 
 
 def test_the_file_is_the_one_named_then_the_environments_then_the_stores_then_this_folders(tmp_path, monkeypatch):

@@ -106,14 +106,12 @@ def _row(setting: TriedSetting, names: list[str], keys: list[str]) -> tuple[str,
     return ("", *values, *(shown(setting.figures[key]) for key in keys))
 
 
-def _as_options(tables: Mapping[str, Any], prefix: str = "") -> str:
+def _as_options(tables: Mapping[str, Any]) -> str:
     """Return settings as a person types them; none is left out."""
-    parts = [
-        _as_options(entry, f"{prefix}{key}.") if isinstance(entry, Mapping) else f"--set {prefix}{key}={_typed(entry)}"
-        for key, entry in tables.items()
-        if entry is not None
-    ]
-    return " ".join(parts)
+    from retclip.config import dotted
+
+    given = {key: entry for key, entry in dotted(tables).items() if entry not in (None, {})}
+    return " ".join(f"--set {key}={_typed(entry)}" for key, entry in given.items())
 
 
 def _typed(entry: Any) -> str:

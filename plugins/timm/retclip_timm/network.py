@@ -54,8 +54,7 @@ class Stages:
 
     def without_last(self) -> Stages:
         """Return the stages before the last; what only that one needs is not computed."""
-        fewer = {name: getattr(self, name)[:-1] for name in ("indices", "strides", "channels")}
-        return replace(self, **fewer)
+        return replace(self, indices=self.indices[:-1], strides=self.strides[:-1], channels=self.channels[:-1])
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,7 +46,7 @@ def settings_to_repeat(settings: Mapping[str, Any], differing: Sequence[Differen
     words = " ".join(first for _, first, _ in differing)
     named = {key: value for key, value in settings.items() if _names(words, key, value)}
     if named:
-        named |= {key: value for key, value in settings.items() if value in (0, False, "")}
+        named |= {key: value for key, value in settings.items() if value in (0, "")}  # False, too
     return " ".join(f"--set {shlex.quote(f'{key}={_text(value)}')}" for key, value in (named or settings).items())
 
 

@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from retclip.config import dotted
 from retclip.documents import read_json
 from retclip.errors import ConfigError, DataError
 from retclip.escaping import json_text
@@ -86,7 +87,7 @@ class Configuration:
 
         earlier: that configuration as plain data.
         """
-        now, before = (_flat(json.loads(json.dumps(plain, default=str))) for plain in (asdict(self), earlier))
+        now, before = (dotted(json.loads(json.dumps(plain, default=str))) for plain in (asdict(self), earlier))
         keys = [key for key in {**now, **before} if now.get(key) != before.get(key)]
         more = f" and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
         return "; ".join(_change(key, now.get(key), before.get(key)) for key in keys[:SHOWN]) + more
@@ -219,15 +220,6 @@ def _head(file: Path) -> dict[str, Any]:
             f"the head of an evaluation's counts: {file}", f"{line[:80]!r}", "choose a new --out"
         ) from error
     return head if isinstance(head, dict) else {}
-
-
-def _flat(nested: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return nested tables as dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        nests = isinstance(value, Mapping) and value  # an empty table differs from none
-        flat |= _flat(value, f"{above}{key}.") if nests else {f"{above}{key}": value}
-    return flat
 
 
 def _change(key: str, now: Any, before: Any) -> str:

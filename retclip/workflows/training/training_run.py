@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from retclip.config import dotted
 from retclip.errors import ConfigError, DataError
 from retclip.own_files import write_durably
 from retclip.types import Vocabulary
@@ -79,7 +80,7 @@ class TrainingRun:
             (self.folder / name).unlink(missing_ok=True)
 
     def _compare(self, earlier: Mapping[str, Any]) -> None:
-        now, before = _flat(self.settings), _flat(earlier)
+        now, before = dotted(self.settings), dotted(earlier)
         for key in sorted(now.keys() | before.keys()):
             if now.get(key) != before.get(key):
                 got = f"{key} = {now.get(key)!r}, it began with {before.get(key)!r}"
@@ -121,11 +122,3 @@ def _read(path: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(f"the settings of a run in {path}", str(error), "begin anew: --fresh") from error
-
-
-def _flat(nested: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Return nested tables as dotted keys."""
-    metrics: dict[str, Any] = {}
-    for key, value in nested.items():
-        metrics |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
-    return metrics

@@ -18,7 +18,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from retclip.config import parsed, read_file
+from retclip.config import dotted, parsed, read_file
 from retclip.errors import ConfigError
 
 VOTE = "plugin.retrieval.vote"
@@ -155,14 +155,4 @@ def _table(file: Path) -> Mapping[str, Any]:
     table = read_file(file).get("grid")
     if not isinstance(table, dict) or not table:
         raise ConfigError(f"a table [grid] in {file}", "none", 'write e.g. [grid] and alpha = "0:1:11" below it')
-    flat: dict[str, Any] = {}
-    _flatten(table, "", flat)
-    return flat
-
-
-def _flatten(table: Mapping[str, Any], prefix: str, flat: dict[str, Any]) -> None:
-    for key, entry in table.items():
-        if isinstance(entry, Mapping):
-            _flatten(entry, f"{prefix}{key}.", flat)
-        else:
-            flat[f"{prefix}{key}"] = entry
+    return {name: entry for name, entry in dotted(table).items() if entry != {}}
