@@ -14,6 +14,10 @@ the photo: a whole is taken where its parts agree nearly as well as each for its
 than theirs. The less sure a photo's leaves are, the more of what tells them apart is chance, and the more a mask costs;
 a larger power parts sure photos from unsure ones further. Stuff and things go through the same cut; what becomes of
 masks of one class is the merge's affair. The rule is ours.
+
+A semantic map asks for a class of each pixel, not for whole masks, so the chosen ones need not speak alone: as in
+FC-CLIP's semantic output (`semantic_map`) every mask that a pixel lies in says its scores, up to the chosen one. What
+lies above was not worth a mask, and says nothing.
 """
 
 from __future__ import annotations
@@ -134,3 +138,25 @@ def best_cut(
         if is_open[node] and whole[node]:
             chosen.append(node)
     return torch.tensor(chosen[::-1], dtype=torch.int64)
+
+
+def scores_up_to_cut(
+    scores: Float[Tensor, "n c"], chosen: Int64[Tensor, "m"], parents: Int64[Tensor, "n"]
+) -> Float[Tensor, "l c"]:
+    """Return for every leaf the mean score of the masks that it lies in, from itself up to the chosen one.
+
+    scores: (n, c) class scores.
+    chosen: (m,) nodes of a cut.
+    parents: as `leaves` takes it.
+
+    Worked example: leaves 0 and 1 under node 2 with the scores 0.2, 0.6 and 0.4, leaf 3 with 1, both under node 4 with
+    0: of the cut (2, 3) leaf 0 has (0.2 + 0.4) / 2 = 0.3, leaf 1 has 0.5, and leaf 3 has 1.
+    """
+    sums, counts = scores.clone(), [1] * len(parents)
+    cut = set(chosen.tolist())
+    for node, parent in reversed(list(enumerate(parents.tolist()))):  # a parent comes after its children
+        if parent != ROOT and node not in cut:
+            sums[node] += sums[parent]
+            counts[node] += counts[parent]
+    below = leaves(parents).to(scores.device)  # (n,)
+    return sums[below] / torch.tensor(counts, dtype=scores.dtype, device=scores.device)[below, None]

@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retclip.algorithms.mask_pooling import area_weights
-from retclip.algorithms.mask_tree import best_cut, doubt, leaves, summed_up, tree_areas, tree_evidence, tree_weights
+from retclip.algorithms.mask_tree import (
+    best_cut,
+    doubt,
+    leaves,
+    scores_up_to_cut,
+    summed_up,
+    tree_areas,
+    tree_evidence,
+    tree_weights,
+)
 from retclip.types import MaskMap
 
 PARENTS = torch.tensor([2, 2, 4, 4, -1])
@@ -119,3 +128,25 @@ def test_a_map_of_leaves_has_the_weights_and_areas_of_a_tree():
     assert tree_areas(masks, parents).tolist() == tree_areas(drawn, parents).tolist() == [2, 2, 1, 4]
     found, wanted = (tree_weights(form, parents, (3, 2), (0.9, 1.0)) for form in (masks, drawn))
     assert torch.allclose(found, wanted, atol=1e-6)
+
+
+def test_scores_up_to_a_cut_by_hand():
+    scores = torch.tensor([[0.2], [0.6], [0.4], [1.0], [0.0]])
+    found = scores_up_to_cut(scores, torch.tensor([2, 3]), PARENTS)
+    assert torch.allclose(found, torch.tensor([[0.3], [0.5], [1.0]]))
+    assert torch.equal(scores_up_to_cut(scores, torch.tensor([0, 1, 3]), PARENTS), scores[[0, 1, 3]])
+    assert scores_up_to_cut(torch.zeros(0, 2), torch.zeros(0, dtype=torch.int64), PARENTS[:0]).shape == (0, 2)
+
+
+@settings(deadline=None, max_examples=40)
+@given(trees(), st.randoms(use_true_random=False))
+def test_scores_up_to_any_cut_are_means_of_the_masks_around_each_leaf(parents, random):
+    scores = torch.tensor([[random.random(), random.random()] for _ in parents])
+    for cut in cuts(parents):
+        expected = []
+        for leaf in leaves(parents).nonzero()[:, 0].tolist():
+            way = [leaf]
+            while way[-1] not in cut:
+                way.append(int(parents[way[-1]]))
+            expected.append(scores[way].mean(dim=0))
+        assert torch.allclose(scores_up_to_cut(scores, torch.tensor(cut), parents), torch.stack(expected))

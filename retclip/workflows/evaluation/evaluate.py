@@ -155,11 +155,10 @@ class Evaluator:
             raise described
         image, name, provides = described.image, record.external_id, self.parts.proposer.provides
         truth = cast("PanopticSegmentation", image.truth)
-        proposals, evidence = decide(self.parts, image, self.prepared, described.ours)
-        panoptic = merge(self.parts, evidence, proposals)
-        combined = evidence.combined[:, : evidence.vocabulary.asked]
-        counted = self._counters, truth, panoptic, proposals, combined, provides, number, name
-        counts = answer_counts(*counted)
+        answer, evidence = decide(self.parts, image, self.prepared, described.ours)
+        panoptic = merge(self.parts, evidence, answer.proposals)
+        asked = evidence.vocabulary.asked
+        counts = answer_counts(self._counters, truth, panoptic, answer, asked, provides, number, name)
         of_oracle = list(self._oracle_counts(number, name, described))  # all, before any is kept
         for kept, of_image in (*of_oracle, (self.kept, counts)):
             kept.add(replace(of_image, passed_over=image.passed_over))

@@ -30,6 +30,7 @@ from retclip.workflows.segment.describe_image import Description
 from retclip.workflows.segment.masks import binary
 from retclip.workflows.segment.parts import Loaded, PreparedVocabulary, Segmenter
 from retclip.workflows.segment.segment_image import decide, describe_images, merge
+from retclip.workflows.segment.tree_cut import Decided
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,37 +95,38 @@ class OracleImage:
     def counts(self, oracle: Oracle, number: int, name: str) -> ImageCounts:
         """Return the counts of what the oracle answers. number, name: of the image in its source."""
         parts = self.true_parts if oracle.masks else self.parts
-        proposals, evidence = self._decided(oracle)
+        answer, evidence = self._decided(oracle)
+        proposals, asked = answer.proposals, evidence.vocabulary.asked
         merged, provides = merge(parts, evidence, proposals), parts.proposer.provides
         if not oracle.selection:
-            combined = evidence.combined[:, : evidence.vocabulary.asked]
-            return answer_counts(self.counters, self.truth, merged, proposals, combined, provides, number, name)
+            return answer_counts(self.counters, self.truth, merged, answer, asked, provides, number, name)
         if self.ours.proposals.parents is not None and not oracle.masks:
-            proposals, evidence = self._decided(oracle, whole_tree=True)
+            answer, evidence = self._decided(oracle, whole_tree=True)
+            proposals = answer.proposals
         labels = _labels(evidence)
         panoptic = self._chosen(proposals, labels, PATCHES in provides)
         if self._quality(panoptic) < self._quality(merged):
             panoptic = merged
         right = torch.from_numpy(labels == self._true_labels(proposals))  # (n,)
-        combined = (evidence.combined * right[:, None])[:, : evidence.vocabulary.asked].to(proposals.device)
+        combined = (evidence.combined * right[:, None])[:, :asked].to(proposals.device)
         semantic = semantic_map(proposals.finest, combined, proposals.image_size).cpu().numpy()
         annotated = annotated_instances(self.truth, self.counters.index, self.counters.is_thing)
         prediction = Prediction(panoptic, semantic, merged_instances(panoptic, annotated))
         return self.counters.counted(prediction, self.truth, annotated, number, name)
 
-    def _decided(self, oracle: Oracle, whole_tree: bool = False) -> tuple[MaskProposals, Evidence]:
+    def _decided(self, oracle: Oracle, whole_tree: bool = False) -> tuple[Decided, Evidence]:
         """Return masks and scores. whole_tree: every mask of a tree by its own scores, no cut."""
         parts, described = (self.true_parts, self.true) if oracle.masks else (self.parts, self.ours)
         described = cast("Description", described)
         if whole_tree:
             described = replace(described, proposals=replace(described.proposals, parents=None))
-        proposals, evidence = decide(parts, self.image, self.prepared, described)
+        answer, evidence = decide(parts, self.image, self.prepared, described)
         if oracle.masks:
             evidence = _always_objects(evidence)
         if oracle.labels:
-            true = torch.from_numpy(self._true_labels(proposals)).to(evidence.combined.device)
+            true = torch.from_numpy(self._true_labels(answer.proposals)).to(evidence.combined.device)
             evidence = _relabelled(evidence, true, certain=oracle.masks)
-        return proposals, evidence
+        return replace(answer, combined=evidence.combined, void=evidence.void, uncut=None), evidence
 
     def _true_labels(self, proposals: MaskProposals) -> NDArray[np.int64]:
         """Return (n,) the class that most annotated pixels of each mask show, -1 where none is annotated."""

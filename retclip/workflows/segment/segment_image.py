@@ -35,6 +35,7 @@ from retclip.workflows.segment.describe_image import (
 from retclip.workflows.segment.masks import boxes
 from retclip.workflows.segment.parts import Loaded, PreparedVocabulary, Segmenter
 from retclip.workflows.segment.score_masks import decided, score_masks
+from retclip.workflows.segment.tree_cut import Decided
 
 
 def segment_images(
@@ -43,8 +44,8 @@ def segment_images(
     """Return of each image its panoptic map, at its own size, and the evidence for each mask's label."""
     answers = []
     for image, described in zip(images, describe_images(parts, images, prepared), strict=True):
-        proposals, evidence = decide(parts, image, prepared, described)
-        answers.append((merge(parts, evidence, proposals), evidence))
+        answer, evidence = decide(parts, image, prepared, described)
+        answers.append((merge(parts, evidence, answer.proposals), evidence))
     return answers
 
 
@@ -69,11 +70,11 @@ def _described(
 
 def decide(
     parts: Segmenter, image: Image, prepared: PreparedVocabulary, described: Description
-) -> tuple[MaskProposals, Evidence]:
+) -> tuple[Decided, Evidence]:
     """Score every mask by every classifier and combine the scores; of a tree of masks return those of the best cut."""
     scored, settings = score_masks(parts, image, prepared, described), parts.settings
     answer = decided(scored, EnsembleWeights(**settings.ensemble.model_dump()), settings.segment)
-    return answer.proposals, Evidence(
+    return answer, Evidence(
         image_sha256=image.sha256,
         image_uri=image.uri,
         vocabulary=prepared.scored,

@@ -8,11 +8,11 @@ What is left is an ordinary set of masks that do not overlap: what follows, evid
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from retclip.algorithms.mask_tree import best_cut, doubt, leaves, tree_areas, tree_evidence
+from retclip.algorithms.mask_tree import best_cut, doubt, leaves, scores_up_to_cut, tree_areas, tree_evidence
 from retclip.evidence import DecisionInputs, TreeParts
 from retclip.types import ClassScores, MaskProposals, Neighbours
 from retclip.workflows.segment.neighbours import of_masks
@@ -27,6 +27,7 @@ class Decided:
 
     combined: (n, c) scores of the ensemble, already multiplied by 1 - void.
     void: (n,) its probability of "no object".
+    uncut: of masks that were chosen from a tree; None = they were proposed as they are.
     """
 
     proposals: MaskProposals
@@ -35,6 +36,30 @@ class Decided:
     combined: Tensor
     void: Tensor
     inputs: DecisionInputs | None = None
+    uncut: Uncut | None = None
+
+    def semantic_scores(self) -> tuple[MaskProposals, Tensor]:
+        """Return what a semantic map is made of: masks, and their class scores, (n, c).
+
+        Of masks that were cut from a tree these are its leaves, with what every mask that they lie in says, up to the
+        chosen one (`algorithms.mask_tree`).
+        """
+        if self.uncut is None:
+            return self.proposals, self.combined
+        tree, parents, chosen = self.uncut
+        below = leaves(parents).nonzero()[:, 0]  # (l,)
+        return tree.proposals.picked(below), scores_up_to_cut(tree.combined, chosen, parents)
+
+
+class Uncut(NamedTuple):
+    """A tree of masks before it was cut.
+
+    parents: (n,) int64; chosen: (m,) int64, the masks of the cut.
+    """
+
+    tree: Decided
+    parents: Tensor
+    chosen: Tensor
 
 
 def at_best_cut(decided: Decided, parents: Tensor, own: float, cost: float, power: float = 2.0) -> Decided:
@@ -60,6 +85,7 @@ def at_best_cut(decided: Decided, parents: Tensor, own: float, cost: float, powe
         of_chosen[:, :-1],
         of_chosen[:, -1].to(decided.void),
         None if decided.inputs is None else _inputs_of_cut(decided, chosen, areas, parents, own),
+        Uncut(decided, parents, chosen),
     )
 
 

@@ -97,8 +97,8 @@ def counts_of_scores(
         decided.proposals, decided.combined, decided.void, cache.vocabulary, segment, PATCHES in provides
     )
     counts = answer_counts(
-        cache.counters(), photo.truth, panoptic, decided.proposals, decided.combined[:, : cache.vocabulary.asked],
-        provides, photo.number, photo.name, precision,
+        cache.counters(), photo.truth, panoptic, decided, cache.vocabulary.asked, provides, photo.number, photo.name,
+        precision,
     )  # fmt: skip
     return replace(counts, passed_over=photo.passed_over)
 

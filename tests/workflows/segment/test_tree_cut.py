@@ -153,3 +153,24 @@ def test_what_is_no_object_is_parted_from_what_is():
     assert decided.proposals.masks[:, 0].argmax(dim=1).tolist() == [0, 2, 4]
     assert decided.combined[:, 0].tolist() == pytest.approx([0.9, 0.05, 0.05])
     assert decided.void.tolist() == pytest.approx([0.1, 0.95, 0.95])
+
+
+def test_of_a_semantic_map_every_mask_up_to_the_chosen_one_speaks():
+    """One mask is worth it, of the first class; the half of it that is of the second keeps that in the semantic map."""
+    combined = torch.tensor([[0.9, 0.1], [0.2, 0.8], [0.9, 0.1], [0.9, 0.1], [0.9, 0.0]])
+    masks = torch.zeros(5, 1, 8)
+    for row, (start, end) in enumerate(((0, 6), (6, 7), (0, 7), (7, 8), (0, 8))):
+        masks[row, :, start:end] = 1
+    proposals = MaskProposals(masks, torch.ones(5), (1, 8), parents=PARENTS)
+    cut = at_best_cut(Decided(proposals, None, (), combined, torch.zeros(5)), PARENTS, own=0.1, cost=4.0)
+    assert len(cut.proposals) == 1 and int(cut.combined.argmax()) == 0
+    of_pixels, scores = cut.semantic_scores()
+    assert torch.equal(of_pixels.masks, masks[[0, 1, 3]])
+    expected = [[(0.9 + 0.9 + 0.9) / 3, 0.2 / 3], [2.0 / 3, 0.9 / 3], [0.9, 0.05]]
+    assert torch.allclose(scores, torch.tensor(expected))
+
+
+def test_masks_of_no_tree_make_a_semantic_map_themselves():
+    proposals = MaskProposals(torch.ones(1, 2, 2), torch.ones(1), (2, 2))
+    combined = torch.tensor([[0.3, 0.6]])
+    assert Decided(proposals, None, (), combined, torch.zeros(1)).semantic_scores() == (proposals, combined)
