@@ -157,7 +157,8 @@ def _pixels(content: bytes, uri: str, limits: Limits) -> tuple[NDArray[np.uint8]
     with _pillow(content, uri, limits, FORMATS) as image:
         if getattr(image, "is_animated", False):  # counting a TIFF's pages would walk them all, damaged ones too
             log.info("%s has several frames; the first is used", uri)
-        return _upright(image, uri)
+        pixels, orientation = _upright(image, uri)
+        return pixels, _tiff_orientation(content) if image.format == "TIFF" else orientation
 
 
 def _upright(image: Pillow.Image, uri: str) -> tuple[NDArray[np.uint8], int]:
@@ -210,7 +211,10 @@ def _rgb(image: Pillow.Image, uri: str) -> Pillow.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I") or image.mode == "F":
-        return Pillow.fromarray(eight_bit(np.asarray(image), uri)).convert("RGB")
+        samples = np.asarray(image)
+        if image.mode == "I;16" and getattr(image, "tag_v2", {}).get(ExifTags.Base.PhotometricInterpretation) == 0:
+            samples = 65535 - samples  # a TIFF in which 0 is white, which Pillow turns round at 8 bits only
+        return Pillow.fromarray(eight_bit(samples, uri)).convert("RGB")
     if image.mode == "CMYK":
         return _from_cmyk(image)
     if "A" in image.mode or "transparency" in image.info:
@@ -229,6 +233,14 @@ def _orientation(image: Pillow.Image) -> int:
     except Exception:  # Pillow's parser raises many kinds, and none makes the photo unreadable
         log.warning("damaged EXIF data; the photo is taken as it lies")
         return 1
+
+
+def _tiff_orientation(content: bytes) -> int:
+    """The orientation of a TIFF: Pillow turns its pixels while it decodes them, and takes the tag out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Pillow.open(io.BytesIO(content), formats=("TIFF",)) as undecoded:
+            return _orientation(undecoded)
 
 
 def _from_cmyk(image: Pillow.Image) -> Pillow.Image:

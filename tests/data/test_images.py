@@ -43,8 +43,9 @@ def pixels_of(image, kind="PNG", **options):
     [("PNG", {}), ("WEBP", {"lossless": True}), ("TIFF", {}), ("TIFF", {"compression": "tiff_deflate"})],
 )
 def test_each_exif_orientation_is_undone_to_the_pixel(kind, options, orientation):
-    found = pixels_of(Pillow.fromarray(NOISE), kind, orientation=orientation, **options)
-    assert np.array_equal(found, UPRIGHT[orientation](NOISE))
+    found = decode(saved(Pillow.fromarray(NOISE), kind, orientation=orientation, **options), "photo")
+    assert np.array_equal(found.pixels, UPRIGHT[orientation](NOISE))
+    assert found.orientation == orientation  # also of a TIFF, which Pillow turns itself
 
 
 @pytest.mark.parametrize("orientation", UPRIGHT)
@@ -83,6 +84,16 @@ def test_big_endian_sixteen_bit_grey_is_the_same_photo():
     big = saved(Pillow.frombytes("I;16B", (8, 8), ramp.astype(">u2").tobytes()), "TIFF")
     assert big != little
     assert np.array_equal(decode(big, "big").pixels, decode(little, "little").pixels)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_tiff_in_which_zero_is_white_is_turned_round(dtype):
+    ramp = np.linspace(0, np.iinfo(dtype).max, 64).astype(dtype).reshape(8, 8)
+    black = saved(Pillow.fromarray(ramp), "TIFF")
+    entry = (262).to_bytes(2, "little") + b"\x03\x00\x01\x00\x00\x00"  # PhotometricInterpretation, one short
+    assert black.count(entry + b"\x01\x00") == 1
+    white = black.replace(entry + b"\x01\x00", entry + b"\x00\x00")
+    assert np.array_equal(decode(white, "white").pixels, 255 - decode(black, "black").pixels)
 
 
 def test_a_float_tiff_is_scaled_by_its_own_range():
