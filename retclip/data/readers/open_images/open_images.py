@@ -25,10 +25,11 @@ from retclip.data.annotated_photo import AnnotatedPhoto, FrameSettings, frame_di
 from retclip.data.class_choice import AnnotatedSettings, chosen, data_set_name, keep_classes, text_digest
 from retclip.data.class_kinds import with_kinds, with_whole_stuff
 from retclip.data.file_bytes import ReadOnce
-from retclip.data.images import file_digest, read_image, read_png
+from retclip.data.images import file_digest, read_image
 from retclip.data.photo_files import UNREAD, photos_in
 from retclip.data.readers.coco.coco_records import first_of
 from retclip.data.readers.open_images.open_images_tables import all_above, read_names, read_parents, read_rows
+from retclip.data.readers.regions.drawn_mask import drawn_mask
 from retclip.data.readers.regions.painted_objects import AnnotatedObject, painted
 from retclip.documents import lines_of, read_text
 from retclip.errors import DataError
@@ -157,17 +158,16 @@ def _pixels(file: Path, photo: AnnotatedPhoto) -> NDArray[np.bool_]:
 
     Raises DataError for a mask of another shape than the photo's.
     """
-    samples = read_png(file)
-    grey = samples if samples.ndim == 2 else samples.max(axis=-1)
-    if not photo.fits_shape((height := grey.shape[0], width := grey.shape[1])):
+    mask = drawn_mask(file)
+    if not photo.fits_shape((height := mask.shape[0], width := mask.shape[1])):
         todo = photo.cure_shape((height, width), "match photo and mask")
         expected = f"a mask of the shape of {photo.image.uri}, {photo.size[1]} x {photo.size[0]} pixels: {file}"
         raise DataError(expected, f"{width} x {height} pixels", todo)
     rows, columns = (
         ((np.arange(length) + 0.5) * side / length).astype(int)
-        for length, side in zip(photo.size, grey.shape, strict=True)
+        for length, side in zip(photo.size, mask.shape, strict=True)
     )
-    return np.asarray(grey[rows[:, None], columns] > 0, dtype=np.bool_)
+    return np.asarray(mask[rows[:, None], columns], dtype=np.bool_)
 
 
 def _table(root: Path, pattern: str, expected: str) -> Path:

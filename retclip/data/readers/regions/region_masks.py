@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from retclip.data.annotated_photo import AnnotatedPhoto
 from retclip.data.file_bytes import ReadOnce
-from retclip.data.images import read_png
 from retclip.data.photo_files import composed, photos_in
+from retclip.data.readers.regions.drawn_mask import drawn_mask
 from retclip.errors import DataError
 from retclip.passed_over import BAD_RECORDS, Tally
 
@@ -86,10 +86,7 @@ def _by_stem(place: Path, beside: bool) -> dict[str, list[Path]]:
 
 def read_object(file: Path | ReadOnce, photo: AnnotatedPhoto) -> NDArray[np.bool_]:
     """Return (H, W) bool, True where the PNG is not 0, in the frame of the photo's annotation. Raises DataError."""
-    samples = read_png(file)
-    if samples.ndim == 3 and samples.shape[2] == 4:
-        raise DataError(f"a mask without transparency: {file}", "four channels", "save it as grey, palette or RGB")
-    mask = np.asarray(samples.any(axis=2) if samples.ndim == 3 else samples != 0, dtype=bool)
+    mask = drawn_mask(file)
     photo.require_fit(mask.shape, f"a mask of the photo's size {photo.size}: {file}", "match photo and mask")
     if not mask.any():
         raise DataError(f"an object in the mask {file}", "0 everywhere", "draw it in any other value, or remove it")
