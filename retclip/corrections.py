@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from retclip.data.readers.text.text_tables import usable_rows
 from retclip.errors import ConfigError, DataError
 from retclip.escaping import brief
 from retclip.kinds import checked_kind
+from retclip.names import name_key
+from retclip.passed_over import Tally
 from retclip.report.segment_table import SegmentTable
 from retclip.store.records import SegmentFilter
 
@@ -24,7 +26,6 @@ Meant = UUID | str | Iterable[UUID | str] | SegmentFilter | SegmentTable
 ID_DIGITS = 32
 PAGE = 5000  # segments of a filter that are read at once
 LIST_HEAD = "segment"
-PARTED_BY = ",;\t"
 WHO = "ids of segments, a SegmentFilter or a table of `search`"
 
 
@@ -81,32 +82,41 @@ def ids_of(store: FeatureStore, meant: Meant) -> list[UUID]:
 
 
 def read_list(file: str | PathLike[str], column: str = "class") -> CorrectionList:
-    """Read a list in CSV: the columns `segment` and, where it has one, of classes; others are ignored. Its first line
-    tells whether commas, semicolons or tabs part its columns.
+    """Read a list in CSV: the columns `segment` and, where it has one, of classes; others are ignored. It is read as
+    every table is (`text_tables`).
 
     column: of the classes: `class` or `suggested`.
-    Raises DataError for a file that cannot be read, and one without such a column.
+    Raises DataError for a file that cannot be read, one without such a column or with two, and for a row that cannot be
+    read, of which nobody knows what it would say.
     """
-    path = Path(file)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            head = lines.readline()
-            lines.seek(0)
-            reader = csv.DictReader(lines, delimiter=max(PARTED_BY, key=head.count))
-            names = reader.fieldnames or []
-            wanted = [LIST_HEAD, *([column] if column != "class" else [])]
-            if missing := [name for name in wanted if name not in names]:
-                got = f"{', '.join(names)[:200] or 'nothing'} in {path}, without {', '.join(missing)}"
-                todo = f"write the names of its columns into its first line, {' and '.join(wanted)} among them"
-                raise DataError(f"a CSV list with the columns {', '.join(wanted)}", got, todo)
-            rows = [row for row in reader if any(row.values())]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError("a CSV list of segments", f"{path}: {error}", "check its name, and save it as UTF-8") from error
-    if not rows:
+    path, tally = Path(file), Tally()
+    rows = usable_rows(path, tally)
+    head = next(rows)[1]
+    segment_at = _column(head, LIST_HEAD, column, path)
+    class_at = None if column == "class" and "class" not in map(name_key, head) else _column(head, column, column, path)
+    suggested_at = next((at for at, name in enumerate(head) if name_key(name) == "suggested"), None)
+    cells = [row for _, row in rows]
+    if bad := tally.total.bad:
+        got = f"{len(bad)} that cannot be read, first {bad[0].reason}"
+        raise DataError(f"rows of segments in {path}", got, "correct them; nothing was changed")
+    if not cells:
         raise DataError("a list with a segment", f"{path} with none", "write the id of a segment in each line")
-    classes = tuple(_cell(row.get(column)) for row in rows)
-    suggests = any(_cell(row.get("suggested")) for row in rows)
-    return CorrectionList(tuple(_cell(row[LIST_HEAD]) for row in rows), classes, suggests)
+    segments, classes, suggested = (
+        tuple(_cell(row[at]) if at is not None and at < len(row) else "" for row in cells)
+        for at in (segment_at, class_at, suggested_at)
+    )
+    return CorrectionList(segments, classes, any(suggested))
+
+
+def _column(head: Sequence[str], name: str, column: str, path: Path) -> int:
+    """Return the place of a column. Raises DataError where there is none, or are two."""
+    places = [at for at, title in enumerate(head) if name_key(title) == name]
+    if len(places) == 1:
+        return places[0]
+    wanted = ", ".join((LIST_HEAD, *([column] if column != "class" else [])))
+    found = f"{len(places)} columns {name}" if places else f"without {name}"
+    todo = f"write the names of its columns into its first line, {name} among them, once"
+    raise DataError(f"a CSV list with the columns {wanted}", f"{', '.join(head)[:200]} in {path}, {found}", todo)
 
 
 def class_counts(store: FeatureStore, ids: Iterable[UUID]) -> dict[str, int]:

@@ -81,6 +81,9 @@ def test_a_list_gives_each_its_class_in_one_event(run, folder, at, tmp_path):
         ("segment,class\n", "with none"),
         ("segment,note\n{0},x\n", "1 of 1 without"),
         ("segment,class\n{0},sky\n{0},sun\n", "two for"),
+        ("segment,class,class\n{0},sky,sun\n", "2 columns class"),
+        ("segment,class\n{0},sky,sun\n", "2 cells in row 2"),
+        ('segment,class\n{0},"sun\n{0},sun\n{0},sun\n', "well-formed quotes in line 2"),
         ("segment,class\n{0},sky\n00000000-0000-5000-8000-000000000000,sky\n", "1 of 2 unknown"),
     ],
 )
@@ -189,6 +192,24 @@ def test_a_list_of_a_spreadsheet_may_part_its_columns_by_semicolons(run, folder,
         done = told(run("relabel", "--from", file, *at, "--json"))
         assert done["segments"] == 2 and called(folder, [first, second]) == ["sun", "sun"]
         assert run("undo", done["event"], *at).code == 0
+
+
+def test_a_list_is_read_as_every_table_is(run, folder, at, tmp_path):
+    first, second, *_ = visible(folder, "sky")
+    file = tmp_path / "list.csv"
+    text = f"\r\nSegment, Class\r\n{first}, sun\r\n{second}, sun\r\n"
+    for content in (text.encode(), text.encode("utf-16"), b"sep=;\r\n" + text.replace(",", ";").strip().encode()):
+        file.write_bytes(content)
+        done = told(run("relabel", "--from", file, *at, "--json"))
+        assert done["segments"] == 2 and called(folder, [first, second]) == ["sun", "sun"]
+        assert run("undo", done["event"], *at).code == 0
+
+
+def test_an_open_quote_swallows_no_segment_of_a_list(run, folder, at, tmp_path):
+    first, second, *_ = skies = visible(folder, "sky")
+    (tmp_path / "list.csv").write_text(f'segment,note\n{first},"x\n{second},y\n')
+    done = run("quarantine", "--from", tmp_path / "list.csv", *at)
+    assert done.code == 3 and "1 that cannot be read" in done.err and visible(folder, "sky") == skies
 
 
 def test_a_segment_has_one_new_class_in_python_too(folder):
