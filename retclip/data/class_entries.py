@@ -26,9 +26,17 @@ from retclip.escaping import brief
 from retclip.names import checked_name, distinct, name_key
 
 MOST = 8192  # classes of a list; more is another file than a list of classes
-NAME = ("name", "class", "class_name", "display_name", "displayname", "label", "category", "classes", "labels")
+NAME = (  # what may be a number, too, comes last
+    "name", "displayname", "classname", "categoryname", "labelname", "class", "label", "category", "classes", "labels",
+)  # fmt: skip
 TERMS, COUNTS = ("synonyms", "prompt_names"), ("isthing", "is_thing", "thing")
-NUMBER = ("id", "idx", "index", "number", "value", "class_id", "category_id", "label_id")
+NUMBER = (
+    "id", "idx", "index", "number", "value", "no", "nr", "pixel",
+    *(f"{what}{number}" for what in ("class", "label", "category", "pixel", "train")
+      for number in ("id", "idx", "index", "number", "value", "no", "nr")),
+    "class", "label", "category",  # beside a column of names
+)  # fmt: skip
+SEPARATORS = re.compile(r"[\s_.-]")  # of the words of a title
 NUMBERED = re.compile(r"^(\d+)\s*:\s*")
 NO_CLASS = "invalid_class_id"  # how FC-CLIP's lists call a number that no class has
 KINDS = {"thing": True, "things": True, "stuff": False}
@@ -95,7 +103,7 @@ def _entries(path: Path) -> list[ClassEntry]:
     check_file(path)  # what is no file is no table either
     kind = path.suffix.lower()
     table = list(table_rows(path)) if kind in (".csv", ".tsv") else []
-    if table and (name_at := _column(table[0][1], NAME)) is not None:
+    if table and (name_at := column_of(table[0][1], NAME)) is not None:
         return _from_table(table, name_at)
     _check_headless(table, path)
     text = read_text(path, "class list")
@@ -181,7 +189,7 @@ def _refused(path: Path, form: str, line: str, todo: str = FORMS) -> DataError:
 def _from_table(rows: Sequence[tuple[int, Row]], name_at: int) -> list[ClassEntry]:
     """Return the classes of a table; the terms of a cell are split as in a line, or by semicolons."""
     head = rows[0][1]
-    places = [name_at, *(_column(head, usual) for usual in (TERMS, COUNTS, NUMBER))]
+    places = [name_at, *(column_of(head, usual, name_at) for usual in (TERMS, COUNTS, NUMBER))]
     entries: list[ClassEntry] = []
     for number, row in rows[1:]:
         if isinstance(row, DataError):
@@ -213,9 +221,14 @@ def _number(cell: str, row: int) -> int | None:
     return int(number)
 
 
-def _column(head: Row, usual: Sequence[str]) -> int | None:
-    keys = [] if isinstance(head, DataError) else [name_key(cell) for cell in head]
-    return next((keys.index(name) for name in usual if name in keys), None)
+def column_of(head: Row, usual: Sequence[str], other: int | None = None) -> int | None:
+    """Return the place of the first usual title in a table's head, None without one. "Class ID" is class_id, too.
+
+    other: a place that is another column's.
+    """
+    keys = [] if isinstance(head, DataError) else [SEPARATORS.sub("", name_key(cell)) for cell in head]
+    wanted = (keys.index(key) for name in usual if (key := SEPARATORS.sub("", name)) in keys)
+    return next((place for place in wanted if place != other), None)
 
 
 def _from_yaml(document: Any) -> list[ClassEntry]:

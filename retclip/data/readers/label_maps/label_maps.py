@@ -16,6 +16,7 @@ from typing import Any
 
 from retclip.data.class_choice import data_set_name
 from retclip.data.class_entries import read_entries
+from retclip.data.class_numbers import class_numbers
 from retclip.data.flags import as_flag, as_whole
 from retclip.data.readers.coco.coco_records import first_of
 from retclip.data.readers.label_maps.label_map_source import LabelMapSettings, LabelMapSource
@@ -50,13 +51,9 @@ def read_classes(listed: Path) -> tuple[list[SourceClass], int | None]:
     if listed.suffix == ".json":
         return _read_json(listed)
     entries = read_entries(listed)
-    numbers = [entry.number for entry in entries if entry.number is not None] or list(range(len(entries)))
-    if len(numbers) < len(entries):
-        lacking = next(entry.name for entry in entries if entry.number is None)
-        raise DataError(f"a number for each class or for none in {listed}", f"none for {lacking!r}", "add it")
     classes = [
         SourceClass(entry.name, entry.is_thing, entry.synonyms, number)
-        for entry, number in zip(entries, numbers, strict=True)
+        for entry, number in zip(entries, class_numbers(entries, listed), strict=True)
     ]
     return _checked(classes, listed), None
 
