@@ -11,26 +11,35 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from retclip.store.index.row_sums import RowSums
+
 PART = 1 << 17  # keys rounded at once
 
 
 @dataclass(frozen=True, eq=False)
 class Coarse:
-    """Keys rounded to bfloat16.
+    """Keys rounded to bfloat16, and what the exact ones are held to before they are believed.
 
     keys: (n, d) bfloat16.
     rounding: the largest distance |x - x'| of a key to its rounded self.
+    sums: of the exact keys.
     """
 
     keys: Tensor
     rounding: float
+    sums: RowSums
 
     @classmethod
     def of(cls, keys: Tensor) -> Coarse:
         """Round a copy of unit vectors (n, d) float32."""
         rounded = keys.bfloat16()
         parts = (slice(start, start + PART) for start in range(0, len(keys), PART))
-        return cls(rounded, max(float(distances(keys[part], rounded[part]).max()) for part in parts))
+        rounding = max(float(distances(keys[part], rounded[part]).max()) for part in parts)
+        return cls(rounded, rounding, RowSums.of(keys))
+
+    def of_rows(self, rows: Tensor) -> Coarse:
+        """Take some of the keys: (m,) int64."""
+        return Coarse(self.keys[rows], self.rounding, self.sums.of_rows(rows.numpy()))
 
 
 def coarse_error(scores: Tensor, query_rounding: Tensor, key_rounding: float, dim: int) -> Tensor:

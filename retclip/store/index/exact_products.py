@@ -7,6 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from retclip.store.index.row_sums import RowSums
+
 PAIRS = 1 << 14  # keys scored in float64 at once
 COLLECTED = 256  # of these copied at once: 768 KB of 768 numbers, which stay in the processor's cache
 
@@ -28,31 +30,38 @@ def _quick_products() -> bool:
         return True
 
 
-def rescored(queries: Tensor, keys: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Compute the float32 products (m,) of those pairs, summed in float64: to the last bit, but for one in 10^8."""
+def rescored(queries: Tensor, keys: Tensor, rows: Tensor, columns: Tensor, sums: RowSums | None = None) -> Tensor:
+    """Compute the float32 products (m,) of those pairs, summed in float64: to the last bit, but for one in 10^8.
+
+    sums: what keys on the CPU are held to. Raises RowsDamaged.
+    """
     values, by = torch.empty(len(rows), device=keys.device), torch.argsort(rows, stable=True)
     counts, on_cpu = torch.bincount(rows, minlength=len(queries)).tolist(), keys.device.type == "cpu"
     shape = COLLECTED, keys.shape[1]
     memory = np.empty(shape, np.float32), np.empty(shape, np.float64)  # once for all
-    for query, pairs in zip(queries.double(), torch.split(by, counts), strict=True):
-        for part in torch.split(pairs, COLLECTED if on_cpu else PAIRS):
-            exact = (
-                _products_on_cpu(keys, columns[part], query, *memory)
-                if on_cpu
-                else keys[columns[part]].double() @ query
-            )
-            values[part] = exact.float()
+    with np.errstate(all="ignore"):  # what is damaged may be any number, or none
+        for query, pairs in zip(queries.double(), torch.split(by, counts), strict=True):
+            for part in torch.split(pairs, COLLECTED if on_cpu else PAIRS):
+                exact = (
+                    _products_on_cpu(keys, columns[part], query, sums, *memory)
+                    if on_cpu
+                    else keys[columns[part]].double() @ query
+                )
+                values[part] = exact.float()
     return values
 
 
 def _products_on_cpu(
-    keys: Tensor, columns: Tensor, query: Tensor, collected: NDArray[np.float32], wide: NDArray[np.float64]
-) -> Tensor:
+    keys: Tensor, columns: Tensor, query: Tensor, sums: RowSums | None, collected: NDArray[np.float32],
+    wide: NDArray[np.float64],
+) -> Tensor:  # fmt: skip
     """Compute products (m,) in float64. The keys are collected and widened in memory that is there already, which takes
     a third of the time; each is summed by itself, so that equal ones have equal products wherever they stand."""
     count = len(columns)
     np.take(keys.numpy(), columns.numpy(), axis=0, out=collected[:count], mode="clip")
     np.copyto(wide[:count], collected[:count])
+    if sums is not None:
+        sums.hold(columns.numpy(), wide[:count])
     return torch.from_numpy(np.vecdot(wide[:count], query.numpy()))
 
 

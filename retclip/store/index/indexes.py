@@ -28,6 +28,7 @@ from retclip.store.findings import SearchWay
 from retclip.store.index import sync, wanted_points
 from retclip.store.index.kept_files import SUFFIX, remove_kept
 from retclip.store.index.reconcile import catch_up
+from retclip.store.index.row_sums import RowsDamaged
 from retclip.store.records import StoreOptions
 from retclip.store.sql.engine import read
 from retclip.store.states import IndexKind
@@ -75,6 +76,7 @@ class Indexes:
         self._ways: dict[int, SearchWay] = {}  # how each space is searched
         self._warned: set[tuple[int, str]] = set()  # space and fault of the warnings so far
         self._asked: set[int] = set()  # spaces whose embedded index has answered
+        self._disbelieved: set[int] = set()  # spaces whose kept rows were damaged
         self._not_before: dict[int, float] = {}  # when a server that did not answer is asked again
 
     def of(self, space_id: int, space: FeatureSpace, follow: bool = True) -> OpenIndex:
@@ -114,11 +116,18 @@ class Indexes:
         Other processes update a server themselves; an index in this process, or held by it, they cannot reach. Beside
         an embedded index of more than a few vectors one in memory answers, exactly, as long as it fits (`way`). It does
         so, too, with a warning, if the index cannot be used: another process holds it, its files are damaged or another
-        user's, its server is gone.
+        user's, its server is gone. Where kept rows turn out to be damaged, they go and the question is asked again.
 
         question: called with the index and the truth behind it; its answer is returned.
         Raises StoreUnreachable, StoreMissing, and the index's own error if memory does not suffice.
         """
+        try:
+            return self._answered(space_id, space, question)
+        except RowsDamaged as error:
+            self._disbelieve(space_id, space, error)
+            return self._answered(space_id, space, question)
+
+    def _answered(self, space_id: int, space: FeatureSpace, question: Callable[[sync.Projection], Answer]) -> Answer:
         if space_id not in self._stand_ins and self.way(space_id, space).in_memory:
             self._open_copy(space_id, space)
         if space_id not in self._stand_ins:
@@ -306,7 +315,21 @@ class Indexes:
         def projection_of(index: VectorIndex) -> sync.Projection:
             return sync.Projection(self.engine, self.archive, index, space_id, version[0], None)
 
-        return OpenIndex(*open_copy(projection_of, self._kept(version[1]), space.dim, self.options.device))
+        opened = partial(open_copy, projection_of, self._kept(version[1]), space.dim, self.options.device)
+        try:
+            return OpenIndex(*opened(believed=space_id not in self._disbelieved))
+        except RowsDamaged as error:
+            self._disbelieve(space_id, space, error)
+            return OpenIndex(*opened(believed=False))
+
+    def _disbelieve(self, space_id: int, space: FeatureSpace, error: RowsDamaged) -> None:
+        """Remove kept rows that are damaged, and map none of that space again that this process did not write."""
+        log.warning(
+            "the rows that are kept of %s are damaged, so they are made again from the archive: expected %s; got %s",
+            space.backbone, error.expected, error.got,
+        )  # fmt: skip
+        self._disbelieved.add(space_id)
+        self.drop_copy(space_id)
 
     def _kept(self, name: str) -> Path:
         return self.folder / "index" / f"{name}{SUFFIX}"

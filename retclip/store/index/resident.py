@@ -137,9 +137,10 @@ class ResidentIndex:
         self.__init__(self.dim, str(self.device))  # type: ignore[misc]
 
     def sort(self) -> SortedRows:
-        """Sort all rows by class, and return them."""
+        """Sort all rows by class, and return them. Raises RowsDamaged."""
         ids, payload, vectors = self._new.ids, self._new.payload, self._new.vectors
         if self._sorted is not None:
+            self._sorted.hold_all()
             alive = np.flatnonzero(~self._gone)
             ids = np.concatenate([self._sorted.ids[alive], ids])
             payload = np.concatenate([self._sorted.payload[alive], payload])

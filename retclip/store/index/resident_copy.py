@@ -17,7 +17,7 @@ from retclip.store.work import outbox
 
 
 def open_copy(
-    projection_of: Callable[[ResidentIndex], Projection], path: Path, dim: int, device: str
+    projection_of: Callable[[ResidentIndex], Projection], path: Path, dim: int, device: str, believed: bool = True
 ) -> tuple[Projection, int]:
     """Open an index in memory, brought up to date; returns the newest row of the outbox that it has seen, too. Its rows
     are kept, in the place of those that were, where much has changed since.
@@ -25,9 +25,10 @@ def open_copy(
     projection_of: puts the truth beside an index.
     path: the file of the kept rows.
     dim: numbers in a vector.
-    Raises StoreDamaged if the archive must be read and cannot.
+    believed: False to read SQL and the archive, whatever is kept.
+    Raises StoreDamaged if the archive must be read and cannot; RowsDamaged if kept rows are, and were believed.
     """
-    opened = _mapped(projection_of, path, dim, device)
+    opened = _mapped(projection_of, path, dim, device) if believed else None
     if opened is not None:
         index, projection, last_row = opened
         if not lacks_points(projection) and index.is_sorted():

@@ -80,7 +80,7 @@ class SortedRows:
         return len(self.ids)
 
     def nearest(self, queries: Tensor, k: int, allowed: NDArray[np.bool_]) -> NearRows:
-        """Find the k nearest of the allowed rows: (q, up to k).
+        """Find the k nearest of the allowed rows: (q, up to k). Raises RowsDamaged.
 
         allowed: (n,) bool.
         """
@@ -88,14 +88,14 @@ class SortedRows:
         if not total or not len(queries):
             return _none(len(queries))
         mask = None if total == len(allowed) else torch.from_numpy(allowed).to(self.vectors.device)
-        coarse = self.coarse if total >= COARSE_FROM else None
-        similarities, columns = exact_top_k(queries, self.vectors, min(k, total), coarse, mask, self.ranks)
+        similarities, columns = exact_top_k(queries, self.vectors, min(k, total), self.coarse, mask, self.ranks)
         return self._rows(similarities.cpu().numpy(), columns.cpu().numpy())
 
     def nearest_per_class(
         self, queries: Tensor, k: int, classes: Sequence[int], allowed: NDArray[np.bool_]
     ) -> NearRows:
-        """Find the k nearest of the allowed rows of each class: (q, classes * k), nearest first over all."""
+        """Find the k nearest of the allowed rows of each class: (q, classes * k), nearest first over all. Raises
+        RowsDamaged."""
         slices = [self.starts[category] for category in sorted(set(classes)) if category in self.starts]
         if not slices or not len(queries):
             return _none(len(queries))
@@ -107,6 +107,11 @@ class SortedRows:
         values, places = similarities.flatten(1).cpu().numpy(), columns.flatten(1).cpu().numpy()  # (q, c * k)
         by = np.argsort(nearest_first(values, self.ranks.cpu().numpy()[places]), axis=1)
         return self._rows(np.take_along_axis(values, by, axis=1), np.take_along_axis(places, by, axis=1))
+
+    def hold_all(self) -> None:
+        """Hold every vector to its sum, where it is to be believed only then. Raises RowsDamaged."""
+        if self.coarse is not None:
+            self.coarse.sums.hold_all(self.vectors)
 
     def allowed(self, where: Mapping[str, Sequence[int]]) -> NDArray[np.bool_]:
         """Mark the rows whose integers are among the allowed ones, see `VectorIndex.search_where`: (n,) bool."""

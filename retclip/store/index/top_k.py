@@ -44,15 +44,16 @@ def exact_top_k(
     coarse: of the same keys; then the queries must be of unit length, too.
     allowed: (n,) bool, the keys that may be found; None = all.
     order: (n,) int64, of keys with equal products the smaller comes first; None = the column.
+    Raises RowsDamaged for a key that is not what its copy was made of.
     """
     if allowed is not None and COPIED * int(allowed.sum()) < len(keys):
         chosen = allowed.nonzero()[:, 0]  # (m,)
-        fewer = Coarse(coarse.keys[chosen], coarse.rounding) if coarse is not None else None
+        fewer = coarse.of_rows(chosen) if coarse is not None else None
         ranks = chosen if order is None else order[chosen]
         values, columns = exact_top_k(queries, keys[chosen], k, fewer, None, ranks)
         return values, chosen[columns]
     rows, columns = _candidates(queries, keys, k, coarse, allowed)
-    values = rescored(queries, keys, rows, columns)
+    values = rescored(queries, keys, rows, columns, None if coarse is None else coarse.sums)
     return best(rows, columns, values, order, k, len(queries))
 
 
@@ -73,6 +74,7 @@ def _candidates(
     rows, places = ((rough >= limit[:, None]) & ~crowded[:, None]).nonzero(as_tuple=True)  # (m,)
     parts, again = [(rows, columns[rows, places])], crowded.nonzero()[:, 0]
     if coarse is not None and len(again):
+        coarse.sums.hold_all(keys)  # a product of all would pass over one that was damaged
         rows, columns = _candidates(queries[again], keys, k, None, allowed)
         parts.append((again[rows], columns))
     elif len(again):

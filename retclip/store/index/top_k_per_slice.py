@@ -41,6 +41,7 @@ def exact_top_k_per_slice(
     coarse: of the same keys; then the queries must be of unit length, too.
     allowed: (n,) bool, the keys that may be found; None = all.
     order: (n,) int64, of keys with equal products the smaller comes first; None = the column.
+    Raises RowsDamaged for a key that is not what its copy was made of.
     """
     hidden = None
     if allowed is not None:
@@ -48,13 +49,14 @@ def exact_top_k_per_slice(
     search = _Search(queries, keys, k, coarse, hidden)
     found = search.candidates(slices)
     cell, column, likely = found.rows, found.columns, found.likely  # (m,) each
+    sums = None if coarse is None else coarse.sums
     groups, values = max(1, len(slices)), torch.full_like(found.scores, -torch.inf)  # (m,)
-    values[likely] = rescored(queries, keys, cell[likely] // groups, column[likely])
+    values[likely] = rescored(queries, keys, cell[likely] // groups, column[likely], sums)
     cells = len(queries) * len(slices)
     kth = best(cell[likely], column[likely], values[likely], order, k, cells)[0][:, -1]  # (q * g,)
     limits = kth - search.error(kth.view(len(queries), len(slices)).T).T.flatten()  # (q * g,)
     rest = ~likely & (found.scores >= limits[cell])  # (m,)
-    values[rest] = rescored(queries, keys, cell[rest] // groups, column[rest])
+    values[rest] = rescored(queries, keys, cell[rest] // groups, column[rest], sums)
     known = likely | rest  # (m,)
     top, where = best(cell[known], column[known], values[known], order, k, cells)
     return top.view(len(queries), len(slices), k), where.view(len(queries), len(slices), k)
@@ -93,6 +95,8 @@ class _Search:
             found = self._above(slices, batch, *self.rounded, self._coarse_error)
             if sum(len(each.rows) for each in found) <= CROWDED * self.k * len(batch) * len(self.fine):
                 return found
+            span = slice(slices[batch[0]].start, slices[batch[-1]].stop)
+            self.coarse.sums.hold_all(self.exact[1], span)  # a product of all would pass over one that was damaged
         return self._above(slices, batch, *self.exact, lambda _: self.fine)
 
     def _above(

@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
+from retclip.errors import StoreDamaged
 from retclip.store.archive.shards import Archive
 from retclip.store.crash_points import armed
 from retclip.store.feature_store import FeatureStore, StoreOptions
-from retclip.store.index import indexes, kept_files, kept_rows, resident
+from retclip.store.index import indexes, kept_files, kept_rows, resident, sorted_rows
 from retclip.store.index.resident import ResidentIndex
 
 ASKED = torch.nn.functional.normalize(torch.randn(3, 8, generator=torch.Generator().manual_seed(0)), dim=1)
@@ -153,6 +155,125 @@ def test_a_damaged_file_is_not_used(sqlite_work, made, monkeypatch, damage: str)
     assert answers(sqlite_work.open()) == wanted
     assert kept_rows.load(path, torch.device("cpu"), lambda _: None) is None, "stale, because nothing has that mark"
     assert not path.exists()
+
+
+@pytest.fixture
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A coarse copy of few rows, too."""
+    monkeypatch.setattr(sorted_rows, "COARSE_FROM", 1)
+    for module in (kept_rows, sorted_rows):
+        monkeypatch.setattr(module, "bfloat16_is_faster", lambda *_: True)
+
+
+def damaged(path: Path, kind: str) -> None:
+    """Change the vectors in a file of kept rows."""
+    with safe_open(path, "pt") as file:
+        assert "coarse" in file.keys(), "nothing else guards the vectors"  # noqa: SIM118
+        stored = file.get_tensor("vectors").numpy().tobytes()
+    other = np.frombuffer(stored, np.uint8).copy()
+    bits = other.view(np.uint32).reshape(-1, 8)  # a row each
+    if kind == "rolled":
+        bits[:] = np.roll(bits, 1, axis=0)
+    elif kind == "zeroed":
+        bits[:] = 0
+    else:
+        largest = np.abs(bits.view(np.float32)).argmax(axis=1)
+        bits[np.arange(len(bits)), largest] ^= np.uint32({"signs": 1 << 31, "exponents": 1 << 30}[kind])
+    whole = path.read_bytes()
+    assert whole.count(stored) == 1
+    path.write_bytes(whole.replace(stored, other.tobytes()))
+
+
+@pytest.mark.usefixtures("coarse")
+@pytest.mark.parametrize("kind", ["signs", "exponents", "rolled", "zeroed"])
+@pytest.mark.parametrize("index", ["resident", "edge"])
+def test_damaged_vectors_beside_a_coarse_copy_change_no_answer(sqlite_work, made, caplog, index, kind) -> None:
+    sqlite_work.options = StoreOptions(index=index, exact_below=10)
+    wanted = answers(filled(sqlite_work, made))
+    sqlite_work.close()
+    (path,) = kept(sqlite_work.folder)
+    damaged(path, kind)
+    assert answers(sqlite_work.open()) == wanted
+    sqlite_work.close()
+    (told,) = (one.getMessage() for one in caplog.records if one.name == "retclip.store.index.indexes")
+    assert "are damaged, so they are made again from the archive" in told
+    caplog.clear()
+    assert len(kept(sqlite_work.folder)) == 1
+    assert answers(sqlite_work.open()) == wanted and not caplog.records
+
+
+@pytest.mark.usefixtures("coarse")
+def test_damaged_vectors_are_not_written_again_as_whole_ones(sqlite_work, made, monkeypatch, caplog) -> None:
+    """Where much has changed since, the rows are sorted anew, and their sums would be those of the damage."""
+    sqlite_work.options = StoreOptions(index="resident")
+    store = filled(sqlite_work, made)
+    answers(store)
+    sqlite_work.close()
+    made.commit(sqlite_work.open(), made.unit(4))
+    sqlite_work.close()
+    (path,) = kept(sqlite_work.folder)
+    damaged(path, "signs")
+    monkeypatch.setattr(resident, "BESIDE", 2)
+    seen = answers(sqlite_work.open())
+    assert seen == fresh(sqlite_work) and "are damaged" in caplog.text
+
+
+@pytest.mark.usefixtures("coarse")
+def test_without_the_archive_damaged_vectors_are_an_error_with_file_and_cure(sqlite_work, made) -> None:
+    sqlite_work.options = StoreOptions(index="resident")
+    answers(filled(sqlite_work, made))
+    sqlite_work.close()
+    (path,) = kept(sqlite_work.folder)
+    damaged(path, "signs")
+    for shard in (sqlite_work.folder / "archive").rglob("*.npy"):
+        shard.unlink()
+    for _ in range(2):
+        with pytest.raises(StoreDamaged, match=r"\.npy.*restore it") as raised:
+            answers(sqlite_work.open())
+        assert "archive" in str(raised.value)
+        sqlite_work.close()
+
+
+@pytest.mark.usefixtures("coarse")
+def test_a_damaged_file_that_stays_is_not_believed_the_second_time(sqlite_work, made, monkeypatch) -> None:
+    """In a folder that cannot be written, say."""
+    sqlite_work.options = StoreOptions(index="resident")
+    wanted = answers(filled(sqlite_work, made))
+    sqlite_work.close()
+    (path,) = kept(sqlite_work.folder)
+    damaged(path, "signs")
+    before = path.read_bytes()
+    monkeypatch.setattr(indexes, "remove_kept", lambda _: None)
+    monkeypatch.setattr(kept_rows, "FREE_BYTES", 1 << 60)
+    store = sqlite_work.open()
+    assert answers(store) == wanted == answers(store) and path.read_bytes() == before
+
+
+@pytest.mark.usefixtures("coarse")
+def test_where_the_coarse_copy_is_not_used_the_vectors_are_compared_when_they_are_mapped(
+    sqlite_work, made, monkeypatch, caplog
+) -> None:
+    sqlite_work.options = StoreOptions(index="resident")
+    wanted = answers(filled(sqlite_work, made))
+    sqlite_work.close()
+    (path,) = kept(sqlite_work.folder)
+    damaged(path, "signs")
+    for module in (kept_rows, sorted_rows):
+        monkeypatch.setattr(module, "bfloat16_is_faster", lambda *_: False)
+    assert answers(sqlite_work.open()) == wanted and "their checksum is another one" in caplog.text
+
+
+@pytest.mark.usefixtures("coarse")
+def test_what_the_header_says_is_in_the_checksum(sqlite_work, made, caplog) -> None:
+    """A smaller rounding would leave out candidates."""
+    sqlite_work.options = StoreOptions(index="resident")
+    wanted = answers(filled(sqlite_work, made))
+    sqlite_work.close()
+    (path,) = kept(sqlite_work.folder)
+    whole, said = path.read_bytes(), b'"rounding":"0.00'
+    place = whole.index(said) + len(said)
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    assert answers(sqlite_work.open()) == wanted and "their checksum is another one" in caplog.text
 
 
 def test_it_may_stop_after_every_step(sqlite_work, made) -> None:

@@ -68,9 +68,9 @@ def test_only_what_may_still_be_among_the_best_is_scored_exactly(monkeypatch: py
     scored, exactly = [], top_k_per_slice.rescored
     found, candidates = [], top_k_per_slice._Search.candidates
 
-    def counted(queries, keys, rows, columns):
+    def counted(queries, keys, rows, *rest):
         scored.append(len(rows))
-        return exactly(queries, keys, rows, columns)
+        return exactly(queries, keys, rows, *rest)
 
     monkeypatch.setattr(top_k_per_slice, "rescored", counted)
     collect = lambda *asked: found.append(candidates(*asked)) or found[-1]  # noqa: E731
