@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from retclip.data.flags import as_flag
+from retclip.data.readers.text.table_columns import title_key
 from retclip.data.readers.text.text_tables import Row, table_rows
 from retclip.documents import check_file, lines_of, parse_json, read_text
 from retclip.errors import DataError
@@ -36,7 +37,6 @@ NUMBER = (
       for number in ("id", "idx", "index", "number", "value", "no", "nr")),
     "class", "label", "category",  # beside a column of names
 )  # fmt: skip
-SEPARATORS = re.compile(r"[\s_.-]")  # of the words of a title
 NUMBERED = re.compile(r"^(\d+)\s*:\s*")
 NO_CLASS = "invalid_class_id"  # how FC-CLIP's lists call a number that no class has
 KINDS = {"thing": True, "things": True, "stuff": False}
@@ -226,8 +226,8 @@ def column_of(head: Row, usual: Sequence[str], other: int | None = None) -> int 
 
     other: a place that is another column's.
     """
-    keys = [] if isinstance(head, DataError) else [SEPARATORS.sub("", name_key(cell)) for cell in head]
-    wanted = (keys.index(key) for name in usual if (key := SEPARATORS.sub("", name)) in keys)
+    keys = [] if isinstance(head, DataError) else [title_key(cell) for cell in head]
+    wanted = (keys.index(key) for name in usual if (key := title_key(name)) in keys)
     return next((place for place in wanted if place != other), None)
 
 

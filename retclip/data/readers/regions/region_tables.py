@@ -22,13 +22,19 @@ from retclip.data.photo_files import slashed
 from retclip.data.readers.coco.coco_instances import categories_of, crowd_flag, objects_of
 from retclip.data.readers.coco.coco_records import photos_by_id, read_document
 from retclip.data.readers.text.label_table import FILE, LABEL
-from retclip.data.readers.text.table_columns import column_place
+from retclip.data.readers.text.table_columns import column_place, count_unread, title_key
 from retclip.data.readers.text.text_tables import usable_rows
 from retclip.errors import DataError
 from retclip.escaping import brief
 from retclip.names import checked_name, name_key
 from retclip.passed_over import BAD_OBJECTS, BAD_ROWS, CROWDS, Tally
 from retclip.regions import Box, Point, Region
+
+POSITIVE, OBJECT = "positive", "object"
+CALLED = {  # what these columns are called, too
+    **dict.fromkeys(("ispositive", "foreground", "isforeground"), POSITIVE),
+    **dict.fromkeys(("objectid", "instance", "instanceid"), OBJECT),
+}
 
 
 @dataclass(frozen=True)
@@ -109,17 +115,17 @@ def read_points(file: Path, class_name: str, tally: Tally) -> list[Mark]:
     """
     objects: dict[tuple[str, str, str], list[tuple[_Row, Point]]] = {}
     beside: dict[tuple[str, str], list[tuple[_Row, Point]]] = {}
-    for number, row in enumerate(_rows(file, ("x", "y"), class_name, tally)):
-        numbered = "object" in row.cells
+    for number, row in enumerate(_rows(file, ("x", "y"), class_name, tally, (POSITIVE, OBJECT))):
+        numbered = OBJECT in row.cells
         try:
             point = _point(row)
-            if numbered and not row.cells["object"]:
+            if numbered and not row.cells[OBJECT]:
                 raise DataError(f"an object's number or name in {row.where}", "an empty cell", "complete the row")
         except DataError as error:
             tally.fault(BAD_ROWS, row.where, str(file), error)
             continue
         if numbered or point.positive:
-            key = row.image, name_key(row.class_name), row.cells["object"] if numbered else str(number)
+            key = row.image, name_key(row.class_name), row.cells[OBJECT] if numbered else str(number)
             objects.setdefault(key, []).append((row, point))
         else:
             beside.setdefault((row.image, name_key(row.class_name)), []).append((row, point))
@@ -151,10 +157,13 @@ def _fractions(got: str, where: str) -> DataError:
     return DataError(f"pixels in {where}", f"fractions of 0 to 1, {got}", todo)
 
 
-def _rows(file: Path, needed: tuple[str, ...], class_name: str, tally: Tally) -> Iterator[_Row]:
+def _rows(
+    file: Path, needed: tuple[str, ...], class_name: str, tally: Tally, more: tuple[str, ...] = ()
+) -> Iterator[_Row]:
+    """Yield the rows of a table. needed, more: the columns of numbers, and those that may be there."""
     rows = usable_rows(file, tally)
     names = next(rows)[1]
-    head = [name_key(cell) for cell in names]
+    head = [CALLED.get(title_key(cell), title_key(cell)) for cell in names]
     lacking = [column for column in needed if column not in head]
     if lacking:
         got = f"{', '.join(names)[:200]}, without {', '.join(lacking)}"
@@ -162,9 +171,11 @@ def _rows(file: Path, needed: tuple[str, ...], class_name: str, tally: Tally) ->
     if len(set(head)) < len(head):
         raise DataError(f"different columns in {file}", ", ".join(names), "rename one")
     image_at = column_place(names, "", FILE, file, "the column image")
-    class_at = next((head.index(name_key(name)) for name in LABEL if name_key(name) in head), None)
+    class_at = next((head.index(title_key(name)) for name in LABEL if title_key(name) in head), None)
     if class_at is None and not class_name:
         raise DataError(f"a column `class` in {file}, or shows=CLASS in the address", "neither", "say what is marked")
+    read = {image_at, class_at, *(head.index(column) for column in (*needed, *more) if column in head)}
+    count_unread(names, read, tally)
     for where, row in rows:
         try:
             yield _row(where, head, row, image_at, class_name if class_at is None else class_at)
@@ -187,7 +198,7 @@ def _row(where: str, head: Sequence[str], row: Sequence[str], image_at: int, sho
 
 
 def _positive(row: _Row) -> bool:
-    text = row.cells.get("positive", "1")
+    text = row.cells.get(POSITIVE, "1")
     try:
         return as_flag(text)
     except ValueError as error:

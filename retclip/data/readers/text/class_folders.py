@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from retclip.data.class_choice import AnnotatedSettings, data_set_name
@@ -13,6 +14,7 @@ from retclip.passed_over import PassedOver, Tally
 from retclip.plugin.contracts import SourceClass
 
 IN_NO_FOLDER = "photos in no class's folder"
+SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev"})
 
 
 class ClassFolders(NamedImages):
@@ -31,6 +33,7 @@ class ClassFolders(NamedImages):
         self._tally.skip(IN_NO_FOLDER, len(photos_in(folder)[0]))
         if not images:
             raise DataError(f"photos in the folders of {folder}", "none", "put each class's photos into its folder")
+        _check_splits(folder, images)
         name = data_set_name(root, settings.split)
         super().__init__(name, [SourceClass(name, None) for name in by_name], images, settings)
 
@@ -57,6 +60,15 @@ def _folders(folder: Path) -> dict[str, Path]:
     if not folders:
         raise DataError(f"a folder for each class in {folder}", "no folder", "check path and split")
     return folders
+
+
+def _check_splits(folder: Path, images: Sequence[NamedImage]) -> None:
+    """Check that the classes are not the parts of a data set, with the classes' folders below. Raises DataError."""
+    below = [image.path.relative_to(folder).parts for image in images]
+    if all(parts[0].casefold() in SPLITS and len(parts) > 2 for parts in below):
+        split, inner, *_ = below[0]
+        got = f"{split!r}, in which photos lie in {inner!r} and other folders"
+        raise DataError(f"a folder for each class in {folder}", got, f"name the part: ?split={split}")
 
 
 def _class_name(place: Path) -> str:

@@ -20,7 +20,7 @@ from retclip.data.class_choice import AnnotatedSettings, data_set_name
 from retclip.data.photo_files import NamedPhotos, inside_name
 from retclip.data.readers.coco.coco_records import only_one
 from retclip.data.readers.text.named_images import NamedImage, NamedImages
-from retclip.data.readers.text.table_columns import column_place
+from retclip.data.readers.text.table_columns import column_place, count_unread
 from retclip.data.readers.text.text_tables import usable_rows
 from retclip.errors import DataError
 from retclip.names import checked_name, name_key
@@ -28,7 +28,9 @@ from retclip.passed_over import BAD_ROWS, PassedOver, Tally
 from retclip.plugin.contracts import SourceClass
 
 FILE = ("file", "file_name", "filename", "image", "path")
-LABEL = ("label", "labels", "class", "classes", "category", "tags")
+LABEL = (  # names before what may be numbers
+    "class_name", "label_name", "category_name", "label", "labels", "class", "classes", "category", "tags",
+)  # fmt: skip
 
 
 class LabelTableSettings(AnnotatedSettings):
@@ -77,6 +79,7 @@ def read_rows(table: Path, settings: LabelTableSettings, tally: Tally) -> Iterat
     head = next(rows)[1]
     file_at = column_place(head, settings.file_column, FILE, table, "file_column")
     label_at = column_place(head, settings.label_column, LABEL, table, "label_column")
+    count_unread(head, (file_at, label_at), tally)
     for where, row in rows:
         try:
             if len(row) <= max(file_at, label_at):

@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from retclip.errors import DataError
 from retclip.names import name_key
+from retclip.passed_over import Tally
+
+SEPARATORS = re.compile(r"[\s_.-]")  # of the words of a title
+
+
+def title_key(title: str) -> str:
+    """Return the key of a column's title: "Class ID", "class_id" and "ClassId" are one.
+
+    >>> title_key("Class ID"), title_key("class_id")
+    ('classid', 'classid')
+    """
+    return SEPARATORS.sub("", name_key(title))
+
+
+def count_unread(head: Sequence[str], read: Collection[int | None], tally: Tally) -> None:
+    """Count the columns that are not read: what a table says there has no effect, and its author may think it has.
+
+    read: places of the others.
+    """
+    for at, title in enumerate(head):
+        if at not in read and title.strip():
+            tally.skip(f"columns that are not read ({title.strip()})")
 
 
 def column_place(head: Sequence[str], chosen: str, usual: Sequence[str], file: Path, settings: str) -> int:
     """Return the place of a column in a head.
 
-    Capitals and spaces do not count, except where they tell columns apart.
+    Capitals, spaces and underscores do not count, except where they tell columns apart.
 
     chosen: its name; "" = the first usual one.
     usual: names of such a column.
@@ -20,9 +43,9 @@ def column_place(head: Sequence[str], chosen: str, usual: Sequence[str], file: P
 
     Raises DataError where the head has no such column, or several.
     """
-    keys = [name_key(column) for column in head]
+    keys = [title_key(column) for column in head]
     names = (chosen,) if chosen else usual
-    place = next((keys.index(name_key(name)) for name in names if name_key(name) in keys), None)
+    place = next((keys.index(title_key(name)) for name in names if title_key(name) in keys), None)
     if place is None:
         expected = f"a column {chosen!r}" if chosen else f"one of the columns {', '.join(usual)}"
         got = ", ".join(head)[:80] or "no columns"

@@ -29,6 +29,23 @@ def test_a_column_says_the_class_and_tabs_part_cells(tmp_path):
     assert [one.region.class_name for one in read_boxes(file, "owl", Tally())] == ["red fox"], "the file knows better"
 
 
+def test_a_column_that_is_not_read_is_counted(tmp_path):
+    tally = Tally()
+    read_boxes(table(tmp_path, "image,species,x,y,width,height,positive\na.png,owl,1,2,3,4,0\n"), "fox", tally)
+    assert tally.total.counts == {"columns that are not read (species)": 1, "columns that are not read (positive)": 1}
+    file = table(tmp_path, "image,x,y,Is Positive,object_id\na.png,1,2,yes,7\na.png,3,4,no,7\n")
+    (mark,) = read_points(file, "fox", tally := Tally())
+    assert mark.region.points == (Point(1, 2), Point(3, 4, positive=False)) and not tally.total
+
+
+@pytest.mark.parametrize("title", ["class_name", "Class Name", "category_name", "className"])
+def test_names_go_before_numbers_of_classes(tmp_path, title):
+    file = table(tmp_path, f"image,class,{title},x,y,width,height\na.png,3,owl,1,2,3,4\n")
+    marks = read_boxes(file, "fox", tally := Tally())
+    assert [one.region.class_name for one in marks] == ["owl"]
+    assert tally.total.counts == {"columns that are not read (class)": 1}
+
+
 def test_boxes_of_a_coco_json(tmp_path):
     document = {
         "images": [{"id": 3, "file_name": "sub/a.png"}, {"id": 4, "file_name": "b.png"}],

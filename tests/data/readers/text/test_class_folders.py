@@ -37,6 +37,13 @@ def test_a_split_is_a_folder_above_and_classes_can_be_left_out(tmp_path, photo):
     assert found == {"fox/a.png": (), "owl/b.png": ("owl",)}
 
 
+def test_the_parts_of_a_data_set_are_no_classes(tmp_path, photo, refused):
+    photo(tmp_path, "val/owl/c.png", "Train/fox/a.png")
+    refused(lambda: folders(tmp_path), "a folder for each class", "'Train'", "?split=Train")
+    photo(tmp_path, "car/a.png")  # a train is a class beside a car
+    assert [one.name for one in folders(tmp_path).classes()] == ["Train", "car", "val"]
+
+
 FOLDERS = {
     "no folder": (lambda root, _: None, "nowhere"),
     "no class folder": (lambda root, photo: photo(root, "nowhere/a.png"), "no folder"),

@@ -113,3 +113,12 @@ def test_of_two_tables_none_is_taken_in_silence(tmp_path, photo):
         table(tmp_path, "file,label\na.png,fox\n")
     named = table(tmp_path, "file,label\na.png,fox\n", table="labels.tsv")
     assert next(named.images()).class_names == ("owl",)
+
+
+def test_columns_that_are_not_read_are_counted_and_names_go_before_numbers(tmp_path, photo):
+    photo(tmp_path, "a.png")
+    source = table(tmp_path, "idx,file,class,class_name,confidence\n0,a.png,3,fox,0\n")
+    assert [one.name for one in source.classes()] == ["fox"]
+    assert list(source.passed_over().counts) == [
+        f"columns that are not read ({title})" for title in ("idx", "class", "confidence")
+    ]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from retclip.data.readers.text.table_columns import column_place
+from retclip.data.readers.text.table_columns import column_place, count_unread
 from retclip.errors import DataError
+from retclip.passed_over import Tally
 
 FILE, USUAL = Path("a.csv"), ("image", "file")
 
@@ -14,7 +15,7 @@ FILE, USUAL = Path("a.csv"), ("image", "file")
     ("head", "named", "place"),
     [
         (["n", "file", "image"], "", 2), (["n", " File "], "", 1), (["image", "My  Photo"], "my photo", 1),
-        (["file", "FILE"], "file", 0),
+        (["file", "FILE"], "file", 0), (["n", "Image_"], "", 1), (["image", "my_photo"], "My Photo", 1),
     ],
 )  # fmt: skip
 def test_the_given_name_counts_else_the_first_usual_one(head, named, place):
@@ -41,3 +42,9 @@ def test_a_column_that_is_missing_is_told(head, named, words):
     with pytest.raises(DataError) as caught:
         column_place(head, named, USUAL, FILE, "image_column")
     assert all(word in str(caught.value) for word in (*words, "a.csv", "image_column"))
+
+
+def test_columns_that_nobody_reads_are_counted_by_their_titles():
+    tally = Tally()
+    count_unread(["image", " Species ", "", "score"], {0, None}, tally)
+    assert tally.total.counts == {"columns that are not read (Species)": 1, "columns that are not read (score)": 1}
