@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 # The reasons that several readers or workflows share: plural nouns, as a closing line shows them before their count.
 CROWDS = "crowds"
@@ -56,6 +57,11 @@ class PassedOver:
 
     def __bool__(self) -> bool:
         return bool(self.counts or self.bad or self.assumed)
+
+    @classmethod
+    def of_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """Read what `dataclasses.asdict` made of one."""
+        return cls(**{**plain, "bad": tuple(BadPart(**part) for part in plain["bad"])})
 
 
 class Tally:

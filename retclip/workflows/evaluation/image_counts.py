@@ -14,7 +14,7 @@ from typing import Any
 
 from retclip.algorithms.average_precision import ClassInImage
 from retclip.errors import DataError
-from retclip.passed_over import BadPart, PassedOver
+from retclip.passed_over import PassedOver
 
 TABLES = ("quality", "confusion", "boundary", "calibration", "called")
 
@@ -73,8 +73,7 @@ def counts_of_line(line: str) -> ImageCounts:
         precision, passed_over = values.pop("precision"), values.pop("passed_over")
         tables: dict[str, Any] = {key: [tuple(row) for row in values.pop(key)] for key in TABLES}
         entries = None if precision is None else {int(row[0]): ClassInImage.of_list(row[1:]) for row in precision}
-        left_out = PassedOver(**{**passed_over, "bad": tuple(BadPart(**part) for part in passed_over["bad"])})
-        return ImageCounts(**values, **tables, precision=entries, passed_over=left_out)
+        return ImageCounts(**values, **tables, precision=entries, passed_over=PassedOver.of_dict(passed_over))
     except (ValueError, KeyError, TypeError, IndexError) as error:
         todo = "evaluate again into a new folder, --out"
         raise DataError("counts of an image, as `retclip evaluate` writes them", f"{line[:80]!r}", todo) from error

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from retclip.evidence import DecisionInputs, TreeParts
 from retclip.types import ClassPrototypes, ClassScores, Negatives, Neighbours
-from retclip.workflows.explain.evidence_checks import InputNumbers, Source
+from retclip.workflows.explain.evidence_checks import SCORE_AXES, InputNumbers, Source
 
 Arrays = dict[str, NDArray[Any]]
+REQUIRED = ("values", "knows")  # arrays that every classifier gives
 LEAF = "leaf_"  # begins the names of what belongs to the leaves of a tree of masks
 
 
@@ -26,23 +27,16 @@ def put_neighbours(arrays: Arrays, prefix: str, near: Neighbours) -> None:
     """Write neighbours into arrays whose names begin with `prefix`; which negative examples and prototypes there are is
     the same for all."""
     arrays[f"{prefix}_ids"] = _as_text(near.ids)
-    arrays[f"{prefix}_classes"] = near.classes.cpu().numpy()
-    arrays[f"{prefix}_distances"] = near.distances.float().cpu().numpy()
+    arrays |= {f"{prefix}_{name}": plain(values) for name, values in near.places.items()}
     if near.negatives is not None:
         arrays["negative_ids"] = np.array([str(segment) for segment in near.negatives.ids], dtype="U36")
-        arrays["negative_classes"] = near.negatives.classes.cpu().numpy()
-        arrays[f"{prefix}_negatives"] = near.negatives.distances.float().cpu().numpy()
+        arrays["negative_classes"] = plain(near.negatives.classes)
+        arrays[f"{prefix}_negatives"] = plain(near.negatives.distances)
     if near.prototypes is not None:
-        arrays["prototype_classes"] = near.prototypes.classes.cpu().numpy()
-        arrays["prototype_sizes"] = near.prototypes.sizes.cpu().numpy()
+        arrays["prototype_classes"] = plain(near.prototypes.classes)
+        arrays["prototype_sizes"] = plain(near.prototypes.sizes)
         arrays["prototype_members"] = _as_text(near.prototypes.members)
-        arrays[f"{prefix}_prototypes"] = near.prototypes.distances.float().cpu().numpy()
-    if near.trust is not None:
-        arrays[f"{prefix}_trust"] = near.trust.float().cpu().numpy()
-    if near.decorrelated is not None:
-        arrays[f"{prefix}_decorrelated"] = near.decorrelated.float().cpu().numpy()
-    if near.of_rest is not None:
-        arrays[f"{prefix}_of_rest"] = near.of_rest.cpu().numpy()
+        arrays[f"{prefix}_prototypes"] = plain(near.prototypes.distances)
 
 
 def neighbours_in(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Neighbours:
@@ -53,10 +47,10 @@ def neighbours_in(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Neighbours
         torch.from_numpy(arrays[f"{prefix}_distances"]),
         torch.from_numpy(arrays["supported"]),
         _negatives_in(arrays, prefix),
-        _optional(arrays, f"{prefix}_trust"),
+        optional(arrays, f"{prefix}_trust"),
         prototypes=_prototypes_in(arrays, prefix),
-        of_rest=_optional(arrays, f"{prefix}_of_rest"),
-        decorrelated=_optional(arrays, f"{prefix}_decorrelated"),
+        of_rest=optional(arrays, f"{prefix}_of_rest"),
+        decorrelated=optional(arrays, f"{prefix}_decorrelated"),
     )
 
 
@@ -93,20 +87,8 @@ def _negatives_in(arrays: Mapping[str, NDArray[Any]], prefix: str) -> Negatives 
 def put_scores(arrays: Arrays, prefix: str, scores: Sequence[ClassScores]) -> None:
     """Write the scores of every classifier into arrays whose names begin with `prefix`."""
     for number, source in enumerate(scores):
-        arrays[f"{prefix}values_{number}"] = source.values.float().cpu().numpy()
-        arrays[f"{prefix}knows_{number}"] = source.knows.cpu().numpy()
-        if source.void is not None:
-            arrays[f"{prefix}void_{number}"] = source.void.float().cpu().numpy()
-        if source.speaks is not None:
-            arrays[f"{prefix}speaks_{number}"] = source.speaks.cpu().numpy()
-        if source.shares is not None:
-            arrays[f"{prefix}shares_{number}"] = source.shares.float().cpu().numpy()
-        if source.certainty is not None:
-            arrays[f"{prefix}certainty_{number}"] = source.certainty.float().cpu().numpy()
-        if source.shrinkage is not None:
-            arrays[f"{prefix}shrinkage_{number}"] = source.shrinkage.float().cpu().numpy()
-        if source.effects is not None:
-            arrays[f"{prefix}effects_{number}"] = source.effects.float().cpu().numpy()
+        given = {name: getattr(source, name) for name in SCORE_AXES}
+        arrays |= {f"{prefix}{name}_{number}": plain(values) for name, values in given.items() if values is not None}
 
 
 def scores_in(arrays: Mapping[str, NDArray[Any]], prefix: str, sources: Sequence[Source]) -> tuple[ClassScores, ...]:
@@ -116,14 +98,9 @@ def scores_in(arrays: Mapping[str, NDArray[Any]], prefix: str, sources: Sequence
             torch.from_numpy(arrays[f"{prefix}values_{number}"]),
             torch.from_numpy(arrays[f"{prefix}knows_{number}"]),
             source.role,
-            _optional(arrays, f"{prefix}void_{number}"),
-            source.classifier,
-            _optional(arrays, f"{prefix}speaks_{number}"),
-            _optional(arrays, f"{prefix}shares_{number}"),
-            source.rule,
-            _optional(arrays, f"{prefix}certainty_{number}"),
-            _optional(arrays, f"{prefix}shrinkage_{number}"),
-            _optional(arrays, f"{prefix}effects_{number}"),
+            classifier=source.classifier,
+            rule=source.rule,
+            **{name: optional(arrays, f"{prefix}{name}_{number}") for name in SCORE_AXES if name not in REQUIRED},
         )
         for number, source in enumerate(sources)
     )
@@ -132,13 +109,12 @@ def scores_in(arrays: Mapping[str, NDArray[Any]], prefix: str, sources: Sequence
 def put_inputs(arrays: Arrays, inputs: DecisionInputs, prefix: str = "") -> None:
     """Write what a decision needs to be made again, the parts of its masks too."""
     put_neighbours(arrays, f"{prefix}beyond", inputs.beyond)
-    arrays["seen"] = inputs.seen.cpu().numpy()
-    arrays[f"{prefix}covered"] = inputs.covered.cpu().numpy()
+    arrays["seen"], arrays[f"{prefix}covered"] = plain(inputs.seen), plain(inputs.covered)
     if inputs.possible is not None:
-        arrays[f"{prefix}possible"] = inputs.possible.cpu().numpy()
+        arrays[f"{prefix}possible"] = plain(inputs.possible)
     if inputs.parts is not None:
         parts = inputs.parts
-        arrays[f"{LEAF}owner"], arrays[f"{LEAF}shares"] = parts.owner.cpu().numpy(), parts.shares.float().cpu().numpy()
+        arrays[f"{LEAF}owner"], arrays[f"{LEAF}shares"] = plain(parts.owner), plain(parts.shares)
         put_neighbours(arrays, f"{LEAF}neighbour", parts.neighbours)
         put_scores(arrays, LEAF, parts.scores)
         put_inputs(arrays, parts.inputs, LEAF)
@@ -165,10 +141,17 @@ def inputs_in(
         numbers.per_class,
         torch.from_numpy(arrays["seen"]),
         torch.from_numpy(arrays[f"{prefix}covered"]),
-        _optional(arrays, f"{prefix}possible"),
+        optional(arrays, f"{prefix}possible"),
         parts,
     )
 
 
-def _optional(arrays: Mapping[str, NDArray[Any]], name: str) -> Tensor | None:
+def optional(arrays: Mapping[str, NDArray[Any]], name: str) -> Tensor | None:
+    """Return an array as a tensor, None where it was not written."""
     return torch.from_numpy(arrays[name]) if name in arrays else None
+
+
+def plain(values: Tensor) -> NDArray[Any]:
+    """Return a tensor as the array that is written: of floats float32."""
+    array: NDArray[Any] = (values.float() if values.is_floating_point() else values).cpu().numpy()
+    return array

@@ -16,6 +16,13 @@ from retclip.names import LabelMatch
 from retclip.shapes import check_flags, check_shape
 from retclip.types import ClassPrototypes, ClassScores, Neighbours, PanopticSegmentation, Role, SegmentInfo
 
+SCORE_AXES = {  # of the arrays of a ClassScores; all but the first two may be absent
+    "values": "n c", "knows": "c", "void": "n", "speaks": "n", "shares": "n k", "certainty": "n", "shrinkage": "n c",
+    "effects": "n k",
+}  # fmt: skip
+SCORE_FLAGS = ("knows", "speaks")
+ALL = int(np.iinfo(np.int64).max)  # indices of nobody knows how many
+
 
 class Source(BaseModel):
     """A classifier whose scores are in the evidence."""
@@ -65,8 +72,7 @@ def check_evidence(result: PanopticSegmentation, evidence: Evidence) -> None:
         raise ValueError("a rest of no classes")
     sizes = _check_numbers("combined", evidence.combined, "n c", {"c": len(words)})
     _check_numbers("void", evidence.void, "n", sizes)
-    check_shape("boxes", evidence.boxes, "n 4", sizes)
-    _check_kind("boxes", evidence.boxes)
+    _check_integers("boxes", evidence.boxes, "n 4", sizes)
     _check_map(result, sizes["n"], len(words))
     if evidence.neighbours is not None:
         sizes = _check_neighbours(evidence.neighbours, sizes)
@@ -90,11 +96,8 @@ def _check_inputs(inputs: DecisionInputs, sizes: dict[str, int]) -> None:
 
 
 def _check_parts(parts: TreeParts, sizes: dict[str, int]) -> None:
-    leaves = check_shape("leaf_owner", parts.owner, "n")
-    owners = parts.owner.numpy()
-    _check_kind("leaf_owner", owners)
-    _check_indices("leaf_owner", owners, sizes["n"])
-    if (owners < 0).any():
+    leaves = _check_integers("leaf_owner", parts.owner, "n", below=sizes["n"])
+    if bool((parts.owner < 0).any()):
         raise ValueError("leaves of no mask")
     _check_numbers("leaf_shares", parts.shares, "n", leaves)
     sizes = _check_neighbours(parts.neighbours, {**leaves, "c": sizes["c"]})
@@ -104,29 +107,16 @@ def _check_parts(parts: TreeParts, sizes: dict[str, int]) -> None:
 
 
 def _check_scores(scores: ClassScores, sizes: dict[str, int]) -> None:
-    _check_numbers("values", scores.values, "n c", sizes)
-    _check_flags("knows", scores.knows, "c", sizes)
-    if scores.speaks is not None:
-        _check_flags("speaks", scores.speaks, "n", sizes)
-    if scores.void is not None:
-        _check_numbers("void", scores.void, "n", sizes)
-    if scores.certainty is not None:
-        _check_numbers("certainty", scores.certainty, "n", sizes)
-    if scores.shrinkage is not None:
-        _check_numbers("shrinkage", scores.shrinkage, "n c", sizes)
-    if scores.effects is not None:
-        _check_numbers("effects", scores.effects, "n k", sizes)
-    if scores.shares is not None:
-        _check_numbers("shares", scores.shares, "n k", sizes)
+    for name, axes in SCORE_AXES.items():
+        values = getattr(scores, name)
+        if values is not None:
+            (_check_flags if name in SCORE_FLAGS else _check_numbers)(name, values, axes, sizes)
 
 
 def _check_map(result: PanopticSegmentation, masks: int, classes: int) -> None:
-    sizes = check_shape("label_map", result.label_map, "H W")
-    _check_kind("label_map", result.label_map)
+    sizes = _check_integers("label_map", result.label_map, "H W")
     if result.mask_map is not None:
-        check_shape("mask_map", result.mask_map, "H W", sizes)
-        _check_kind("mask_map", result.mask_map)
-        _check_indices("mask_map", result.mask_map, masks)
+        _check_integers("mask_map", result.mask_map, "H W", sizes, below=masks)
     for segment in result.segments:
         if not -1 <= segment.proposal < masks or not -1 <= segment.class_index < classes:
             got = f"mask {segment.proposal} of {masks} and class {segment.class_index} of {classes}"
@@ -135,45 +125,30 @@ def _check_map(result: PanopticSegmentation, masks: int, classes: int) -> None:
 
 def _check_neighbours(near: Neighbours, sizes: dict[str, int]) -> dict[str, int]:
     sizes = check_shape("neighbour_ids", near.ids, "n k", sizes)
-    _check_numbers("neighbour_distances", near.distances, "n k", sizes)
-    if near.trust is not None:
-        _check_numbers("neighbour_trust", near.trust, "n k", sizes)
-    if near.decorrelated is not None:
-        _check_numbers("neighbour_decorrelated", near.decorrelated, "n k", sizes)
     _check_flags("supported", near.supported, "c", sizes)
-    classes = near.classes.numpy()
-    check_shape("neighbour_classes", classes, "n k", sizes)
-    _check_kind("neighbour_classes", classes)
-    _check_indices("neighbour_classes", classes, sizes["c"] + 1)  # one more: a class that was not asked
-    if near.of_rest is not None:
-        own = near.of_rest.numpy()
-        check_shape("neighbour_of_rest", own, "n k", sizes)
-        _check_kind("neighbour_of_rest", own)
-        _check_indices("neighbour_of_rest", own, np.iinfo(np.int64).max)
+    for name, values in near.places.items():
+        if name in ("classes", "of_rest"):
+            most = sizes["c"] + 1 if name == "classes" else ALL  # one more: a class that was not asked
+            _check_integers(f"neighbour_{name}", values, "n k", sizes, below=most)
+        else:
+            _check_numbers(f"neighbour_{name}", values, "n k", sizes)
     if near.negatives is not None:
         counted = check_shape("negative_ids", near.negatives.ids, "m")
-        against = near.negatives.classes.numpy()
-        check_shape("negative_classes", against, "m", counted)
-        _check_kind("negative_classes", against)
-        _check_indices("negative_classes", against, sizes["c"])
-        if (against < 0).any():
+        _check_integers("negative_classes", near.negatives.classes, "m", counted, below=sizes["c"])
+        if bool((near.negatives.classes < 0).any()):
             raise ValueError("negative examples of no class")
         _check_numbers("negatives", near.negatives.distances, "n m", {"n": sizes["n"], **counted})
     if near.prototypes is not None:
         _check_prototypes(near.prototypes, {axis: sizes[axis] for axis in "nc"})
-    if ((near.ids != None) != (classes >= 0)).any():  # noqa: E711  (each of an array)
+    if ((near.ids != None) != (near.classes.numpy() >= 0)).any():  # noqa: E711  (each of an array)
         raise ValueError("neighbours without a class, or classes without a neighbour")
     return sizes
 
 
 def _check_prototypes(near: ClassPrototypes, sizes: dict[str, int]) -> None:
-    counted = check_shape("prototype_classes", near.classes, "p")
-    owners, members = near.classes.numpy(), near.sizes.numpy()
-    check_shape("prototype_sizes", members, "p", counted)
-    for name, numbers in (("prototype_classes", owners), ("prototype_sizes", members)):
-        _check_kind(name, numbers)
-    _check_indices("prototype_classes", owners, sizes["c"])
-    if (owners < 0).any() or (members < 1).any():
+    counted = _check_integers("prototype_classes", near.classes, "p", below=sizes["c"])
+    _check_integers("prototype_sizes", near.sizes, "p", counted)
+    if bool((near.classes < 0).any() or (near.sizes < 1).any()):
         raise ValueError("prototypes of no class, or of no segment")
     check_shape("prototype_members", near.members, "p m", counted)
     _check_numbers("prototypes", near.distances, "n p", {"n": sizes["n"], **counted})
@@ -185,17 +160,18 @@ def _check_numbers(name: str, array: Tensor, axes: str, sizes: dict[str, int]) -
     return check_shape(name, array, axes, sizes)
 
 
-def _check_flags(name: str, array: Tensor, axes: str, sizes: dict[str, int]) -> None:
+def _check_flags(name: str, array: Tensor, axes: str, sizes: dict[str, int]) -> dict[str, int]:
     check_flags(name, array)
-    check_shape(name, array, axes, sizes)
+    return check_shape(name, array, axes, sizes)
 
 
-def _check_kind(name: str, array: Any) -> None:
-    if array.dtype.kind not in "iu":
-        raise ValueError(f"{name} of dtype {array.dtype}, which counts nothing")
-
-
-def _check_indices(name: str, array: Any, count: int) -> None:
-    """Check that indices are below `count`; -1 = none."""
-    if array.size and not -1 <= int(np.min(array)) <= int(np.max(array)) < count:
-        raise ValueError(f"{name} from {np.min(array)} to {np.max(array)}, of {count}")
+def _check_integers(
+    name: str, array: Any, axes: str, sizes: dict[str, int] | None = None, below: int | None = None
+) -> dict[str, int]:
+    """Check whole numbers; indices where `below` says of how many: -1 = none."""
+    sizes, whole = check_shape(name, array, axes, sizes), np.asarray(array)
+    if whole.dtype.kind not in "iu":
+        raise ValueError(f"{name} of dtype {whole.dtype}, which counts nothing")
+    if below is not None and whole.size and not -1 <= int(whole.min()) <= int(whole.max()) < below:
+        raise ValueError(f"{name} from {whole.min()} to {whole.max()}, of {below}")
+    return sizes

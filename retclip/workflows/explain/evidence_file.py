@@ -25,6 +25,7 @@ from retclip.types import PanopticSegmentation, Vocabulary
 from retclip.workflows.explain.evidence_arrays import (
     inputs_in,
     neighbours_in,
+    plain,
     put_inputs,
     put_neighbours,
     put_scores,
@@ -53,15 +54,15 @@ def evidence_bytes(result: PanopticSegmentation, evidence: Evidence) -> bytes:
         "about": np.array(json.dumps(_about(result, evidence))),
         "label_map": result.label_map,
         "boxes": evidence.boxes,
-        "combined": evidence.combined.float().cpu().numpy(),
-        "void": evidence.void.float().cpu().numpy(),
+        "combined": plain(evidence.combined),
+        "void": plain(evidence.void),
     }
     put_scores(arrays, "", evidence.scores)
     if result.mask_map is not None:
         arrays["mask_map"] = result.mask_map
     if evidence.neighbours:
         put_neighbours(arrays, "neighbour", evidence.neighbours)
-        arrays["supported"] = evidence.neighbours.supported.cpu().numpy()
+        arrays["supported"] = plain(evidence.neighbours.supported)
     if evidence.inputs:
         put_inputs(arrays, evidence.inputs)
     file = io.BytesIO()

@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from retclip.algorithms.mask_frames import grid_probabilities
 from retclip.errors import DataError
 from retclip.own_files import written_whole
-from retclip.passed_over import BadPart, PassedOver
+from retclip.passed_over import PassedOver
 from retclip.types import (
     FeatureSpace,
     LabelLogits,
@@ -29,13 +28,19 @@ from retclip.types import (
     SegmentFeatures,
     SegmentInfo,
 )
-from retclip.workflows.explain.evidence_arrays import neighbours_in, put_neighbours, put_scores, scores_in
+from retclip.workflows.explain.evidence_arrays import (
+    Arrays,
+    neighbours_in,
+    optional,
+    plain,
+    put_neighbours,
+    put_scores,
+    scores_in,
+)
 from retclip.workflows.explain.evidence_checks import Source
 from retclip.workflows.segment.neighbours import Searched, parted, side_by_side
 from retclip.workflows.segment.score_masks import ScoredMasks
 from retclip.workflows.tuning.object_arrays import objects_in, put_objects
-
-Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +73,7 @@ def save_scores(path: Path, photo: ScoredPhoto) -> None:
         **_put_truth(arrays, photo.truth),
     }  # fmt: skip
     if photo.keys is not None:
-        arrays["keys"] = photo.keys.float().cpu().numpy()
+        arrays["keys"] = plain(photo.keys)
     with written_whole(path) as temporary, temporary.open("wb") as file:
         np.savez(file, about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
 
@@ -83,11 +88,10 @@ def load_scores(path: Path, space: FeatureSpace, seen: Tensor) -> ScoredPhoto:
         with np.load(path, allow_pickle=False) as archive:
             arrays: Arrays = dict(archive)
         about = json.loads(str(arrays["about"]))
-        left_out = about["passed_over"]
-        passed_over = PassedOver(**{**left_out, "bad": tuple(BadPart(**part) for part in left_out["bad"])})
+        passed_over = PassedOver.of_dict(about["passed_over"])
         return ScoredPhoto(
             about["number"], about["name"], about["image_sha256"], _scored_in(arrays, about, space, seen),
-            _truth_in(arrays, about), _optional(arrays, "keys"), passed_over,
+            _truth_in(arrays, about), optional(arrays, "keys"), passed_over,
         )  # fmt: skip
     except Exception as error:  # zipfile, zlib, json and numpy raise many kinds for damaged files
         todo = "remove it and tune again: this photo alone goes through the models once more"
@@ -95,16 +99,16 @@ def load_scores(path: Path, space: FeatureSpace, seen: Tensor) -> ScoredPhoto:
 
 
 def _put_masks(arrays: Arrays, proposals: MaskProposals) -> dict[str, Any]:
-    arrays["objectness"] = proposals.objectness.float().cpu().numpy()
+    arrays["objectness"] = plain(proposals.objectness)
     logits, grid = proposals.logits, proposals.grid
     if logits is not None:
-        arrays["logits"] = logits.values.float().cpu().numpy()
+        arrays["logits"] = plain(logits.values)
     if logits is None or not torch.equal(_masks_of(logits, grid), proposals.masks):
-        arrays["masks"] = proposals.masks.float().cpu().numpy()
+        arrays["masks"] = plain(proposals.masks)
     for name in ("embeddings", "parents"):
         values = getattr(proposals, name)
         if values is not None:
-            arrays[name] = (values.float() if values.is_floating_point() else values).cpu().numpy()
+            arrays[name] = plain(values)
     framed = None if logits is None else {"frame": logits.frame, "inner": logits.inner}
     return {"image_size": proposals.image_size, "grid": grid, "logits": framed, "prompts": proposals.prompts}
 
@@ -118,7 +122,7 @@ def _masks_in(arrays: Arrays, about: dict[str, Any]) -> MaskProposals:
     logits = None
     if framed is not None:
         logits = MaskLogits(torch.from_numpy(arrays["logits"]), tuple(framed["frame"]), tuple(framed["inner"]))
-    masks = _optional(arrays, "masks")
+    masks = optional(arrays, "masks")
     if masks is None and logits is not None:
         masks = _masks_of(logits, tuple(about["grid"]))
     if masks is None:
@@ -126,24 +130,24 @@ def _masks_in(arrays: Arrays, about: dict[str, Any]) -> MaskProposals:
     height, width = about["image_size"]
     return MaskProposals(
         masks, torch.from_numpy(arrays["objectness"]), (height, width),
-        None if about["prompts"] is None else tuple(about["prompts"]), _optional(arrays, "embeddings"), logits,
-        parents=_optional(arrays, "parents"),
+        None if about["prompts"] is None else tuple(about["prompts"]), optional(arrays, "embeddings"), logits,
+        parents=optional(arrays, "parents"),
     )  # fmt: skip
 
 
 def _put_scored(arrays: Arrays, scored: ScoredMasks) -> dict[str, Any]:
-    arrays["vectors"] = scored.segments.vectors.float().cpu().numpy()
-    arrays["covered"] = scored.segments.covered.cpu().numpy()
+    arrays["vectors"] = plain(scored.segments.vectors)
+    arrays["covered"] = plain(scored.segments.covered)
     put_scores(arrays, "", scored.scores)
     labels, searched = scored.segments.label_logits, scored.searched
     if labels is not None:
-        arrays["label_segments"] = labels.segments.float().cpu().numpy()
-        arrays["label_image"] = labels.image.float().cpu().numpy()
+        arrays["label_segments"] = plain(labels.segments)
+        arrays["label_image"] = plain(labels.image)
     if scored.possible is not None:
-        arrays["possible"] = scored.possible.cpu().numpy()
+        arrays["possible"] = plain(scored.possible)
     if searched is not None:
         put_neighbours(arrays, "neighbour", side_by_side(searched.voters, searched.beyond))
-        arrays["supported"] = searched.voters.supported.cpu().numpy()
+        arrays["supported"] = plain(searched.voters.supported)
     return {
         "scores": [{"role": s.role, "classifier": s.classifier, "rule": s.rule} for s in scored.scores],
         "labels": None if labels is None else labels.labels,
@@ -165,7 +169,7 @@ def _scored_in(arrays: Arrays, about: dict[str, Any], space: FeatureSpace, seen:
     if numbers is not None:
         every = neighbours_in(arrays, "neighbour")
         searched = Searched(*parted(every, numbers["k"], numbers["per_class"]), **numbers)
-    return ScoredMasks(_masks_in(arrays, about), segments, scores, searched, seen, _optional(arrays, "possible"))
+    return ScoredMasks(_masks_in(arrays, about), segments, scores, searched, seen, optional(arrays, "possible"))
 
 
 def _put_truth(arrays: Arrays, truth: PanopticSegmentation) -> dict[str, Any]:
@@ -180,7 +184,3 @@ def _truth_in(arrays: Arrays, about: dict[str, Any]) -> PanopticSegmentation:
     segments = tuple(SegmentInfo(**segment) for segment in about["segments"])
     objects = None if about["objects"] is None else objects_in(arrays, about["objects"])
     return PanopticSegmentation(arrays["label_map"], segments, objects=objects)
-
-
-def _optional(arrays: Arrays, name: str) -> Tensor | None:
-    return torch.from_numpy(arrays[name]) if name in arrays else None
