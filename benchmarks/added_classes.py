@@ -78,7 +78,8 @@ def incremental(address: str, store: Path, preset: str) -> Figures:
 
 def most_confident_mistake(address: str, store: Path, picture: Path) -> Figures:
     """Explain the wrong label with the highest score, on annotated masks of at least 2,000 pixels."""
-    from retclip.report.explanation import save_picture
+    from retclip.data.images import write_png
+    from retclip.report.explanation import picture as drawn
     from retclip.workflows.explain.explain import explain
 
     settings = {"components": {"proposer": ANNOTATED}}
@@ -88,7 +89,7 @@ def most_confident_mistake(address: str, store: Path, picture: Path) -> Figures:
         found = (one for record in source.images() for one in mistakes(memory, record.load(), names))
         score, result, segment, mask, wanted = max(found, key=lambda one: one[0])
         why = explain(memory.store, result.panoptic, result.evidence, segment.id, mask)
-        save_picture(picture, memory.store, result.panoptic, why)
+        write_png(picture, drawn(memory.store, result.panoptic, why))
         return {"image": Path(why.image_uri).name, "truth": wanted, "label": segment.class_name, "score": score,
                 "votes": why.votes(), "picture": picture.name}  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 import json
 import os
 import re
@@ -70,6 +71,11 @@ def check_file(file: Path) -> None:
 def lines_of(text: str) -> list[str]:
     """Return the lines of a text, split where editors show an end: a vertical tab in a name splits no names."""
     return re.split("\r\n|\r|\n", text)
+
+
+def json_digest(value: Any) -> str:
+    """Return the sha256 of a value as JSON, whatever the order of its keys; what JSON has no word for is text."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def read_json(file: Path, kind: str) -> Any:

@@ -83,7 +83,7 @@ def evaluate(session: Session, source: Source, answers: Answers, output: Output,
     """Compare answers with the annotation of a source; see `RetCLIP.evaluate`."""
     if answers.predictions is None:
         session.segmenter()  # what is missing is told before a source is read
-    from retclip.report.evaluation_page import EvaluationPage
+    from retclip.report.evaluation_page import ready_page, write_evaluation
     from retclip.report.figure_files import write_figures
     from retclip.report.shown_images import ShownImages
     from retclip.workflows.building.source_classes import annotated_vocabulary
@@ -92,7 +92,7 @@ def evaluate(session: Session, source: Source, answers: Answers, output: Output,
     if output.part is not None and output.folder is None:
         raise ConfigError("a folder for the part of an evaluation", "none", "name it: --out FOLDER")
     require_written(output)
-    page = None if output.report is None else EvaluationPage(output.report)
+    page = None if output.report is None else ready_page(output.report)
     photos = opened(session, source)
     names = annotated_vocabulary(photos).names
     keeps = output.shown or page is not None or (output.folder is not None and answers.predictions is None)
@@ -107,7 +107,7 @@ def evaluate(session: Session, source: Source, answers: Answers, output: Output,
     if run:
         run.write(evaluation)
     if page:
-        page.write(evaluation, photos.address, images)
+        write_evaluation(page, evaluation, photos.address, images)
     if output.figures is not None:
         write_figures(output.figures, evaluation)
     return evaluation

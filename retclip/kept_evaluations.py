@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from retclip.workflows.evaluation.evaluation_difference import EvaluationDifference
     from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation
 
-PICTURES = 12  # that a page shows
+PAGE, PICTURES = "report.html", 12  # where no page is named; images that it shows
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,22 @@ def evaluate_report(
     Raises ConfigError for a folder that is no evaluation, and where another page stands there or matplotlib is absent;
     DataError where the evaluation was not finished or the page cannot be written.
     """
-    from retclip.report.evaluation_report import write_report
+    from retclip.documents import read_json
+    from retclip.report.evaluation_page import ready_page, write_evaluation
+    from retclip.report.figure_files import require_figures, write_figures
+    from retclip.report.shown_images import ShownImages
+    from retclip.workflows.evaluation.evaluation_figures import Bootstrap
+    from retclip.workflows.evaluation.merge_parts import merge_parts
+    from retclip.workflows.evaluation.run_folder import RUN, RunFolder
 
-    return write_report(
-        Path(folder), None if report is None else Path(report), pictures, None if figures is None else Path(figures)
-    )
+    kept, of_figures = Path(folder), None if figures is None else Path(figures)
+    run = RunFolder.finished(kept)
+    run.failures()
+    if of_figures is not None:
+        require_figures(of_figures)
+    page = ready_page(kept / PAGE if report is None else Path(report))
+    drawn = read_json(kept / RUN, "run of an evaluation")["configuration"]["bootstrap"]
+    evaluation, _ = merge_parts([kept], Bootstrap(**drawn) if drawn else Bootstrap(0))
+    images = ShownImages(pictures, store=None).of_folder(kept)
+    written = [write_evaluation(page, evaluation, run.configuration.source, images)]
+    return [*written, *(write_figures(of_figures, evaluation) if of_figures is not None else ())]

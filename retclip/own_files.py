@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
 from retclip.errors import ConfigError, DataError
+from retclip.escaping import json_text
 
 PROGRAM, RESULTS = "RetCLIP", "results"
 FAILURES_HEAD = ("external_id", "uri", "reason", "attempts")
@@ -113,6 +115,13 @@ def written_whole(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.tmp")
     yield temporary
     temporary.replace(path)
+
+
+def write_json(path: Path, document: Any) -> Path:
+    """Write a document as JSON, whole or not at all; returns the file."""
+    with written_whole(path) as temporary:
+        temporary.write_text(json_text(document) + "\n", encoding="utf-8")
+    return path
 
 
 def write_durably(path: Path, content: bytes, reached: Callable[[str], None] = lambda _: None) -> None:

@@ -61,10 +61,11 @@ def compare(
     sessions = {name: with_preset(session, name) for name in presets}
     for other in sessions.values():
         other.segmenter()
-    from retclip.report.comparison_page import ComparisonPage
+    from retclip.report.comparison_page import write_comparison
+    from retclip.report.evaluation_page import ready_page
     from retclip.report.shown_images import ShownImages
 
-    folder, whole = output.folder, None if output.report is None else ComparisonPage(output.report)
+    folder, whole = output.folder, None if output.report is None else ready_page(output.report)
     outputs = {name: _of_preset(output, folder, name) for name in presets}
     require_each_written(output, presets)
     address, evaluations = opened(session, source).address, {}
@@ -75,7 +76,7 @@ def compare(
     if whole is not None:
         images = {name: ShownImages(output.pictures, store=None).of_folder(folder / name).evenly for name in presets}
         pages = {name: each.report for name, each in outputs.items() if each.report is not None}
-        whole.write(evaluations, differences, address, pages, images)
+        write_comparison(whole, evaluations, differences, address, pages, images)
     return PresetComparison(evaluations, {name: changes.whole for name, changes in differences.items()})
 
 

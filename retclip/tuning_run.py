@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +13,8 @@ from retclip import config
 from retclip.data.inputs import Classes as Names
 from retclip.data.inputs import as_vocabulary
 from retclip.errors import ConfigError
-from retclip.escaping import json_text
 from retclip.namespaces import Source, opened
-from retclip.own_files import claim_folder, require_own_folder, written_whole
+from retclip.own_files import claim_folder, require_own_folder, write_json, written_whole
 from retclip.progress import OnProgress, Progress
 from retclip.session import Components
 from retclip.settings_file import lasting, settings_text
@@ -111,15 +108,13 @@ def classifier_with(components: Components) -> ClassifierWith:
 
 def _write(report: TuningReport, folder: Path, session: Session, on_progress: OnProgress) -> None:
     """Write run.json, the settings, the table, and the surface where it can be drawn."""
+    from retclip.workflows.evaluation.run_folder import circumstances
+
     document = {
         "format": "retclip-tuning", "version": 1, **report.as_dict(),
-        "circumstances": {
-            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": platform.node(), "system": platform.platform(), "python": platform.python_version(),
-        },
+        "circumstances": circumstances(),
     }  # fmt: skip
-    with written_whole(folder / RUN) as temporary:
-        temporary.write_text(json_text(document) + "\n", encoding="utf-8")
+    write_json(folder / RUN, document)
     with written_whole(folder / SETTINGS) as temporary:
         temporary.write_text(settings_text(chosen_settings(report, session.components)), encoding="utf-8")
     for name in unsaid(report, folder / SETTINGS):

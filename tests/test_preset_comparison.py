@@ -124,11 +124,11 @@ def test_one_evaluation_tells_foreign_figures_before_the_work_too(memory, tmp_pa
 def test_a_preset_that_knows_no_seen_classes_stands_beside_one_that_does(memory, presets, tmp_path):
     from dataclasses import replace
 
-    from retclip.report.comparison_page import ComparisonPage
+    from retclip.report.comparison_page import write_comparison
 
     first, second = memory.compare(SCENES, presets, bootstrap=DRAWN, seen="sky").evaluations.values()
     blind = {name: {**row, "seen": None} for name, row in first.per_class.items()}
     evaluations = {"blind": replace(first, groups={}, per_class=blind), "other": second}
-    page = ComparisonPage(tmp_path / "page.html").write(evaluations, {}, "scenes", {}, {}).read_text(encoding="utf-8")
+    page = write_comparison(tmp_path / "page.html", evaluations, {}, "scenes", {}, {}).read_text(encoding="utf-8")
     assert re.findall(r"preset.>([^<]*)</td>", page) == ["blind", "other", "other", "other"]
     assert page.count('class="badge seen"') == 1 and "<a " not in page

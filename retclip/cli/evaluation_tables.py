@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from retclip.cli import output
 from retclip.cli.output import figure
+from retclip.workflows.evaluation.figure_titles import COLUMNS, COSTS, TITLES
 
 if TYPE_CHECKING:
     from retclip.workflows.evaluation.bias import SeenBias
@@ -13,27 +14,17 @@ if TYPE_CHECKING:
     from retclip.workflows.evaluation.oracle_costs import Gain, OracleFigures
     from retclip.workflows.evaluation.paired_differences import Difference
 
-FIGURES = (
-    ("PQ", "pq"), ("SQ", "sq"), ("RQ", "rq"), ("mAP", "map"), ("mIoU", "miou"), ("FWIoU", "fwiou"),
-    ("boundary IoU", "boundary_iou"),
-)  # fmt: skip
 DIFFERENCE = ("figure", "first", "second", "change", "95 % of the drawings", "more than noise")
-TITLES = {
-    "pq": "PQ", "sq": "SQ", "rq": "RQ", "miou": "mIoU", "fwiou": "FWIoU", "boundary_iou": "boundary IoU",
-    "pixel_accuracy": "pixel accuracy", "iou": "IoU",
-}  # fmt: skip
-COSTS = (("PQ", "pq"), ("mIoU", "miou"))
 
 
 def print_evaluation(evaluation: Evaluation, per_class: bool) -> None:
     """Print the figures as tables, and what stands beside them on stderr."""
-    titles, keys = zip(*FIGURES, strict=True)
-    all_classes = ("all", len(evaluation.per_class), *(figure(getattr(evaluation, key)) for key in keys))
+    all_classes = ("all", len(evaluation.per_class), *(figure(getattr(evaluation, key)) for key in COLUMNS))
     groups = [
-        (name, group.classes, *(figure(getattr(group, key)) for key in keys))
+        (name, group.classes, *(figure(getattr(group, key)) for key in COLUMNS))
         for name, group in evaluation.groups.items()
     ]
-    output.table(f"{evaluation.images} images", ("", "classes", *titles), [all_classes, *groups])
+    output.table(f"{evaluation.images} images", ("", "classes", *COLUMNS.values()), [all_classes, *groups])
     _print_intervals(evaluation)
     if per_class:
         _print_classes(evaluation)
@@ -62,10 +53,10 @@ def _print_intervals(evaluation: Evaluation) -> None:
     bootstrap = evaluation.bootstrap
     if bootstrap is None:
         return
-    shown = [(title, key) for title, key in FIGURES if key != "map"]
-    rows = [(name, *(ends_text(of_group[key]) for _, key in shown)) for name, of_group in evaluation.intervals.items()]
+    shown = [key for key in COLUMNS if key != "map"]
+    rows = [(name, *(ends_text(of_group[key]) for key in shown)) for name, of_group in evaluation.intervals.items()]
     title = f"{100 * bootstrap.level:g} % intervals over images, {bootstrap.drawings} drawings of seed {bootstrap.seed}"
-    output.table(title, (f"{100 * bootstrap.level:g} %", *(title for title, _ in shown)), rows)
+    output.table(title, (f"{100 * bootstrap.level:g} %", *(COLUMNS[key] for key in shown)), rows)
 
 
 def _print_classes(evaluation: Evaluation) -> None:
@@ -95,11 +86,11 @@ def _print_bias(bias: SeenBias) -> None:
 def print_oracles(oracles: tuple[OracleFigures, ...]) -> None:
     """Print what parts of the system cost."""
     rows = [
-        (oracle.oracle, group, *(text for _, key in COSTS for text in _cells(gains[key])))
+        (oracle.oracle, group, *(text for key in COSTS for text in _cells(gains[key])))
         for oracle in oracles
         for group, gains in oracle.gains.items()
     ]
-    columns = ["from the truth", "classes", *(text for title, _ in COSTS for text in (title, "points", "95 %"))]
+    columns = ["from the truth", "classes", *(text for title in COSTS.values() for text in (title, "points", "95 %"))]
     output.table("what parts of the system cost, in points of the figure as it is", columns, rows)
 
 

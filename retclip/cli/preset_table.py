@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retclip.cli import output
-from retclip.cli.evaluation_tables import DIFFERENCE, FIGURES, difference_cells, ends_text, print_oracles
+from retclip.cli.evaluation_tables import DIFFERENCE, difference_cells, ends_text, print_oracles
 from retclip.cli.output import figure
+from retclip.workflows.evaluation.figure_titles import COLUMNS
 
 if TYPE_CHECKING:
     from retclip.preset_comparison import PresetComparison
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def print_comparison(comparison: PresetComparison) -> None:
     """Print the presets as one table, then each one's difference to the first."""
-    columns = ["preset", "classes", *(cell for title, _ in FIGURES for cell in (title, "95 %"))]
+    columns = ["preset", "classes", *(cell for title in COLUMNS.values() for cell in (title, "95 %"))]
     evaluations = comparison.evaluations
     rows = [row for preset, evaluation in evaluations.items() for row in _rows(preset, evaluation)]
     output.table("presets", columns, rows)
@@ -31,7 +32,7 @@ def print_comparison(comparison: PresetComparison) -> None:
 def _rows(preset: str, evaluation: Evaluation) -> list[tuple[str, ...]]:
     groups = {"all": evaluation, **evaluation.groups}
     return [
-        (preset, group, *(cell for _, key in FIGURES for cell in _cells(evaluation, group, getattr(figures, key), key)))
+        (preset, group, *(cell for key in COLUMNS for cell in _cells(evaluation, group, getattr(figures, key), key)))
         for group, figures in groups.items()
     ]
 

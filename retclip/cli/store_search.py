@@ -110,12 +110,14 @@ def show(
 
 def print_segments(table: SegmentTable, wide: bool = False) -> None:
     """Print a table of segments on stdout. wide: every column."""
+    from retclip.report.segment_crops import photo_name
+
     rows = []
     for segment in table:
         plain = segment.as_dict()
         figures = {"distance": segment.distance, "trust": segment.trust, "score": segment.score}
         shown = {name: None if value is None else f"{value:.4f}" for name, value in figures.items()}
-        names = {"photo": Path(segment.image_uri).name or segment.image, "id": str(segment.id)[:SHORT_ID]}
+        names = {"photo": photo_name(segment), "id": str(segment.id)[:SHORT_ID]}
         rows.append({**plain, **shown, **names, "box": ",".join(map(str, segment.box))})
     first = [name for name in FIGURES if any(getattr(segment, name) is not None for segment in table)]
     others = [name for name in FIGURES if name not in first]

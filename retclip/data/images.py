@@ -152,6 +152,12 @@ def resized(pixels: NDArray[np.uint8], size: tuple[int, int], bicubic: bool = Fa
     return np.asarray(Pillow.fromarray(pixels).resize((size[1], size[0]), kernel), dtype=np.uint8)
 
 
+def fitted(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Return the picture (H, W, 3) with its longer side brought to `side` pixels; a small one is enlarged."""
+    scale = side / max(pixels.shape[:2])
+    return resized(pixels, (max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale))))
+
+
 def _pixels(content: bytes, uri: str, limits: Limits) -> tuple[NDArray[np.uint8], int]:
     """The upright pixels, and the EXIF orientation that says how the file's own were turned for it."""
     with _pillow(content, uri, limits, FORMATS) as image:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from retclip.report.html_page import jpeg_address, write_page
-from retclip.report.segment_crops import GONE, Crop, ReadsMasks, cut_crops
+from retclip.report.html_page import write_page
+from retclip.report.segment_crops import GONE, Crop, ReadsMasks, cut_crops, photo_name
 from retclip.report.segment_table import check_sheet
 from retclip.store.records import ListedSegment
 from retclip.workflows.audit.mislabels import Suspect
@@ -37,14 +37,10 @@ def write_audit_page(path: Path, suspects: Sequence[Suspect], title: str, store:
 def _row(rank: int, suspect: Suspect, crops: dict[Any, Crop], store: Path) -> dict[str, Any]:
     segment = suspect.segment
     return {
-        "rank": rank, "segment": segment, "picture": _picture(crops[segment.id]), "gone": GONE,
-        "photo": Path(segment.image_uri).name or segment.image, "commands": _commands(segment, store),
-        "neighbours": [{"segment": near, "picture": _picture(crops[near.id])} for near in suspect.neighbours],
+        "rank": rank, "segment": segment, "picture": crops[segment.id].address, "gone": GONE,
+        "photo": photo_name(segment), "commands": _commands(segment, store),
+        "neighbours": [{"segment": near, "picture": crops[near.id].address} for near in suspect.neighbours],
     }  # fmt: skip
-
-
-def _picture(crop: Crop) -> str | None:
-    return None if crop.pixels is None else jpeg_address(crop.pixels)
 
 
 def _commands(segment: ListedSegment, store: Path) -> list[str]:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retclip.escaping import json_text
-from retclip.report.evaluation_page import NAMES, TITLES, occurs, ready_page, system_of
+from retclip.report.evaluation_page import occurs, system_of
 from retclip.report.html_page import write_page
-from retclip.report.palette import class_colours
+from retclip.report.palette import class_colours, css_colour
 from retclip.workflows.evaluation.evaluation_difference import EvaluationDifference
+from retclip.workflows.evaluation.figure_titles import COLUMNS, TITLES
 
 if TYPE_CHECKING:
     from retclip.report.shown_images import ShownImage
@@ -19,53 +20,36 @@ if TYPE_CHECKING:
     from retclip.workflows.evaluation.paired_differences import Difference
 
 OF_CLASS = (("PQ", "pq"), ("IoU", "iou"))
-LABELS = dict(zip(NAMES, TITLES, strict=True)) | {"pixel_accuracy": "pixel accuracy"}
 
 
-class ComparisonPage:
-    """A page about several presets on the same images.
+def write_comparison(
+    file: Path, evaluations: Mapping[str, Evaluation], differences: Mapping[str, EvaluationDifference], source: str,
+    pages: Mapping[str, Path], images: Mapping[str, Sequence[ShownImage]],
+) -> Path:  # fmt: skip
+    """Write the page about several presets on the same images; returns it.
 
-    path: the page where it ends in .html, else the folder of an index.html.
-
-    Raises DataError where the page could not be written, ConfigError where another one stands there: before the work.
+    file: of the page, from `ready_page`.
+    evaluations: of each preset, the first one's first.
+    differences: of each further preset to the first.
+    source: its address.
+    pages: of each preset its own page, which this one links.
+    images: of each preset those that are shown.
+    Raises DataError where the file cannot be written.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.file = ready_page(path)
-
-    def write(
-        self, evaluations: Mapping[str, Evaluation], differences: Mapping[str, EvaluationDifference], source: str,
-        pages: Mapping[str, Path], images: Mapping[str, Sequence[ShownImage]],
-    ) -> Path:  # fmt: skip
-        """Write the page; returns the file.
-
-        evaluations: of each preset, the first one's first.
-        differences: of each further preset to the first.
-        source: its address.
-        pages: of each preset its own page, which this one links.
-        images: of each preset those that are shown.
-        Raises DataError where the file cannot be written.
-        """
-        values = {**self._values(evaluations, differences, source, pages), "pictures": _pictures(images)}
-        write_page(self.file, "comparison.html", values, "--report")
-        return self.file
-
-    def _values(
-        self, evaluations: Mapping[str, Evaluation], differences: Mapping[str, EvaluationDifference], source: str,
-        pages: Mapping[str, Path],
-    ) -> dict[str, Any]:  # fmt: skip
-        first = next(iter(evaluations.values()))
-        links = {name: page.relative_to(self.file.parent).as_posix() for name, page in pages.items()}
-        return {
-            "source": source, "evaluations": evaluations, "first": next(iter(evaluations)), "links": links,
-            "found": first, "systems": {name: system_of(one.settings) for name, one in evaluations.items()},
-            "columns": list(zip(TITLES, NAMES, strict=True)), "groups": _groups(evaluations),
-            "changes": {name: _bars(changes) for name, changes in differences.items()},
-            "together": differences, "of_class": OF_CLASS, "classes": _classes(evaluations, differences),
-            "grouped": any(one.groups for one in evaluations.values()),
-            "colours": {name: "rgb({},{},{})".format(*rgb) for name, rgb in class_colours(first.per_class).items()},
-            "settings": {name: json_text(evaluation.settings) for name, evaluation in evaluations.items()},
-        }  # fmt: skip
+    first = next(iter(evaluations.values()))
+    values = {
+        "source": source, "evaluations": evaluations, "first": next(iter(evaluations)),
+        "links": {name: page.relative_to(file.parent).as_posix() for name, page in pages.items()},
+        "found": first, "systems": {name: system_of(one.settings) for name, one in evaluations.items()},
+        "columns": [(title, key) for key, title in COLUMNS.items()], "groups": _groups(evaluations),
+        "changes": {name: _bars(changes) for name, changes in differences.items()},
+        "together": differences, "of_class": OF_CLASS, "classes": _classes(evaluations, differences),
+        "grouped": any(one.groups for one in evaluations.values()), "pictures": _pictures(images),
+        "colours": {name: css_colour(rgb) for name, rgb in class_colours(first.per_class).items()},
+        "settings": {name: json_text(evaluation.settings) for name, evaluation in evaluations.items()},
+    }  # fmt: skip
+    write_page(file, "comparison.html", values, "--report")
+    return file
 
 
 def _groups(evaluations: Mapping[str, Evaluation]) -> list[tuple[str, list[Row]]]:
@@ -76,7 +60,7 @@ def _groups(evaluations: Mapping[str, Evaluation]) -> list[tuple[str, list[Row]]
 
 @dataclass(frozen=True)
 class Row:
-    """A preset in the table. cells: for each of NAMES the figure, its interval, and whether it is the best."""
+    """A preset in the table. cells: for each of COLUMNS the figure, its interval, and whether it is the best."""
 
     preset: str
     cells: tuple[tuple[float | None, tuple[float, float] | None, bool], ...]
@@ -87,12 +71,12 @@ def _rows(group: str, evaluations: Mapping[str, Evaluation]) -> list[Row]:
     known = {name: figures for name, figures in of_preset.items() if figures is not None}
     best = {
         key: max((getattr(one, key) for one in known.values() if getattr(one, key) is not None), default=None)
-        for key in NAMES
+        for key in COLUMNS
     }
     return [
         Row(name, tuple(
             (value, evaluations[name].intervals.get(group, {}).get(key), value is not None and value == best[key])
-            for key in NAMES
+            for key in COLUMNS
             for value in (getattr(figures, key),)
         ))
         for name, figures in known.items()
@@ -120,7 +104,7 @@ def _bars(changes: EvaluationDifference) -> list[ChangeBar]:
 def _bar(row: Difference, most: float) -> ChangeBar:
     change = 0.0 if row.change is None else row.change
     ends = (change if row.low is None else row.low, change if row.high is None else row.high, change)
-    return ChangeBar(LABELS.get(row.figure, row.figure), row, *(50 + 48 * end / most for end in ends))
+    return ChangeBar(TITLES[row.figure], row, *(50 + 48 * end / most for end in ends))
 
 
 def _classes(

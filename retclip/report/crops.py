@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from retclip.data import rle
 from retclip.data.images import read_image, resized
 from retclip.errors import DataError
 from retclip.types import Image
@@ -81,6 +82,17 @@ class CropCutter:
             while len(self._images) > CACHE_IMAGES:
                 self._images.pop(next(iter(self._images)))
         return self._images.get(uri)
+
+
+def stored_mask(mask: tuple[bytes, int, int] | None) -> NDArray[np.bool_] | None:
+    """Return (H, W) bool of what a store holds of a mask: run lengths, height, width; None where they are damaged."""
+    if mask is None:
+        return None
+    counts, height, width = mask
+    try:
+        return rle.decode({"size": [height, width], "counts": counts.decode()})
+    except (DataError, UnicodeDecodeError):
+        return None
 
 
 def _faded(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

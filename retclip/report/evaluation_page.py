@@ -10,30 +10,23 @@ from retclip.errors import DataError
 from retclip.escaping import json_text
 from retclip.own_files import require_replaceable
 from retclip.report.html_page import write_page
-from retclip.report.palette import class_colours
+from retclip.report.palette import class_colours, css_colour
 from retclip.report.shown_images import ShownImages
 from retclip.workflows.evaluation.evaluation_figures import Evaluation
+from retclip.workflows.evaluation.figure_titles import COLUMNS, COSTS
 
-NAMES = ("pq", "sq", "rq", "map", "miou", "fwiou", "boundary_iou")
-TITLES = ("PQ", "SQ", "RQ", "mAP", "mIoU", "FWIoU", "boundary IoU")
 PAGE = "index.html"  # where a folder is named
 
 
-class EvaluationPage:
-    """A page about an evaluation.
+def write_evaluation(file: Path, evaluation: Evaluation, source: str, images: ShownImages) -> Path:
+    """Write the page about an evaluation; returns it.
 
-    path: the page where it ends in .html, else the folder of an index.html.
-
-    Raises DataError where the page could not be written, ConfigError where another one stands there: before the work.
+    file: of the page, from `ready_page`.
+    source: its address.
+    Raises DataError where the file cannot be written.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.file = ready_page(path)
-
-    def write(self, evaluation: Evaluation, source: str, images: ShownImages) -> Path:
-        """Write the page; returns the file. source: its address. Raises DataError where the file cannot be written."""
-        write_page(self.file, "evaluation.html", _values(evaluation, source, images), "--report")
-        return self.file
+    write_page(file, "evaluation.html", _values(evaluation, source, images), "--report")
+    return file
 
 
 def page_file(path: Path) -> Path:
@@ -54,7 +47,7 @@ def ready_page(path: Path) -> Path:
 
 
 def _values(evaluation: Evaluation, source: str, images: ShownImages) -> dict[str, Any]:
-    all_classes = {"classes": len(evaluation.per_class), **{name: getattr(evaluation, name) for name in NAMES}}
+    all_classes = {"classes": len(evaluation.per_class), **{name: getattr(evaluation, name) for name in COLUMNS}}
     occurring = {name: row for name, row in evaluation.per_class.items() if occurs(row)}
     return {
         "source": source,
@@ -62,14 +55,14 @@ def _values(evaluation: Evaluation, source: str, images: ShownImages) -> dict[st
         "system": system_of(evaluation.settings),
         "rows": [("all", all_classes), *((name, vars(group)) for name, group in evaluation.groups.items())],
         "map": evaluation.settings.get("map", "semantic map"),
-        "columns": list(zip(TITLES, NAMES, strict=True)),
+        "columns": [(title, key) for key, title in COLUMNS.items()],
         "classes": occurring,
         "absent": [name for name in evaluation.per_class if name not in occurring],
-        "colours": {name: "rgb({},{},{})".format(*rgb) for name, rgb in class_colours(evaluation.per_class).items()},
+        "colours": {name: css_colour(rgb) for name, rgb in class_colours(evaluation.per_class).items()},
         "evenly": images.evenly,
         "worst": [shown for shown in images.worst if shown.quality < 100],
         "oracles": _oracle_bars(evaluation),
-        "costs": [("PQ", "pq"), ("mIoU", "miou")],
+        "costs": [(title, key) for key, title in COSTS.items()],
         "settings": json_text(evaluation.settings),
     }
 
@@ -77,7 +70,7 @@ def _values(evaluation: Evaluation, source: str, images: ShownImages) -> dict[st
 def _oracle_bars(evaluation: Evaluation) -> list[dict[str, Any]]:
     """Return a row for each group, oracle and figure: the figure as it is, and with the truth in place of parts."""
     return [
-        {"group": group, "oracle": oracle.oracle, **{key: gains[key] for key in ("pq", "miou")}}
+        {"group": group, "oracle": oracle.oracle, **{key: gains[key] for key in COSTS}}
         for group in (evaluation.oracles[0].gains if evaluation.oracles else ())
         for oracle in evaluation.oracles
         for gains in (oracle.gains[group],)

@@ -11,11 +11,8 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from retclip.data import rle
-from retclip.data.images import write_png
-from retclip.errors import DataError
 from retclip.quantities import quantity
-from retclip.report.crops import CropCutter
+from retclip.report.crops import CropCutter, stored_mask
 from retclip.report.palette import RGB, class_colours
 from retclip.report.sheet import GREY, Sheet, shortened
 from retclip.store.feature_store import FeatureStore
@@ -30,11 +27,6 @@ TILE = 2 * SIDE + 6  # a crop and beside it the whole photo
 ROW = SIDE + CAPTION + GAP  # from one row of tiles to the next
 HEADING = 30  # above the negative examples
 QUERY = 200  # height of the segment itself
-
-
-def save_picture(path: Path, store: FeatureStore | None, result: PanopticSegmentation, why: Explanation) -> None:
-    """Write the explanation as a PNG."""
-    write_png(path, picture(store, result, why))
 
 
 def picture(
@@ -121,7 +113,8 @@ class _Tiles(NamedTuple):
         if stored is None:
             self.sheet.empty(place, (SIDE, SIDE), "gone")
         else:
-            photo = _Shown(stored.image_uri, stored.image_sha256, stored.box, _mask(self.store, number))
+            mask = stored_mask(self.store.segments.mask(number)) if self.store else None
+            photo = _Shown(stored.image_uri, stored.image_sha256, stored.box, mask)
             _cut(self.sheet, self.cutter, photo, self.colours.get(class_name, GREY), place, (SIDE, SIDE))
         y += SIDE + 3
         title, figures, *others = lines
@@ -167,23 +160,12 @@ def _provenance(neighbour: ExplainedNeighbour) -> tuple[str, ...]:
     now = "" if neighbour.renamed is None else f", now {neighbour.renamed}"
     return (
         f"said by {stored.said_by}, {stored.labelled_by}{now}",
-        f"{Path(stored.image_uri).name}",
+        Path(stored.image_uri).name,
         f"of {stored.dataset}",
         f"{stored.proposer} {stored.proposer_version}",
         " ".join([*(f"{name} {value:.2f}" for name, value in behind.items() if value is not None),
                   f"weights {told_weights(stored.components, 'proposer')}"]),
     )  # fmt: skip
-
-
-def _mask(store: FeatureStore | None, number: UUID) -> NDArray[np.bool_] | None:
-    mask = store.segments.mask(number) if store else None
-    if mask is None:
-        return None
-    counts, height, width = mask
-    try:
-        return rle.decode({"size": [height, width], "counts": counts.decode()})
-    except DataError:
-        return None
 
 
 class _Shown(NamedTuple):

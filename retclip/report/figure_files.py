@@ -10,6 +10,7 @@ from retclip.data.images import make_folder
 from retclip.errors import ConfigError
 from retclip.own_files import claim_folder, require_own_folder
 from retclip.workflows.evaluation.evaluation_figures import Evaluation
+from retclip.workflows.evaluation.figure_titles import COSTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 KIND, DOTS, KINDS = "figures", 150, ("png", "svg")
 SEEN, UNSEEN, BEFORE, GAIN, LOSS = "#4b83b8", "#d98a32", "#9dbbd8", "#f0a94f", "#d0675c"
 ROW, MOST_CONFUSED = 0.22, 20  # inches of a bar; pairs of classes
-COSTS = (("pq", "PQ"), ("miou", "mIoU"))
 
 
 def require_matplotlib() -> None:
@@ -118,7 +118,7 @@ def _reliability(axes: Axes, evaluation: Evaluation) -> None:
 def _parts(axes: Axes, evaluation: Evaluation) -> None:
     rows = [
         (f"{oracle.oracle}, {title}", gain.value, gain.points)
-        for key, title in COSTS[::-1]
+        for key, title in reversed(COSTS.items())
         for oracle in evaluation.oracles[::-1]
         for gain in (oracle.gains["all"][key],)
         if gain.value is not None and gain.points is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from retclip.data.images import resized
+from retclip.data.images import fitted
 from retclip.errors import DataError
 from retclip.names import name_key
 from retclip.report.crops import CropCutter
@@ -144,5 +144,4 @@ def _picture(cutter: CropCutter, near: ExplainedNeighbour) -> str | None:
     crop = None if stored is None else cutter.cut(stored.image_uri, stored.image_sha256, stored.box)
     if crop is None or not crop.size:
         return None
-    scale = CROP / max(crop.shape[:2])
-    return jpeg_address(resized(crop, (max(1, round(crop.shape[0] * scale)), max(1, round(crop.shape[1] * scale)))))
+    return jpeg_address(fitted(crop, CROP))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from retclip.data.images import png_bytes, resized
+from retclip.data.images import fitted, png_bytes
 from retclip.report.html_page import filled
-from retclip.report.palette import class_colours
+from retclip.report.palette import class_colours, css_colour
 from retclip.report.result_summary import class_shares, labelled_share, percent
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ SIDE = 800  # longer side of a picture in pixels: a notebook keeps all that it s
 
 def small_png(pixels: NDArray[np.uint8]) -> bytes:
     """Return (H, W, 3) uint8 as PNG, its longer side brought to at most SIDE."""
-    scale = min(1.0, SIDE / max(pixels.shape[:2]))
-    return png_bytes(resized(pixels, (max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale)))))
+    return png_bytes(fitted(pixels, min(SIDE, max(pixels.shape[:2]))))
 
 
 def result_html(result: SegmentationResult) -> str:
@@ -33,7 +32,7 @@ def result_html(result: SegmentationResult) -> str:
     for segment in result.segments:
         best[segment.class_name] = max(segment.score, best.get(segment.class_name, 0.0))
     rows = [
-        {"name": each.name, "colour": "rgb({},{},{})".format(*colours[each.name]), "count": each.segments,
+        {"name": each.name, "colour": css_colour(colours[each.name]), "count": each.segments,
          "share": percent(each.share), "score": best[each.name]}
         for each in shares
     ]  # fmt: skip

@@ -83,6 +83,11 @@ def class_colours(names: Iterable[str]) -> dict[str, RGB]:
     return {name: assigned[name_key(name)] for name in listed}
 
 
+def css_colour(colour: RGB) -> str:
+    """Return a colour as a page's style sheet spells it."""
+    return "rgb({},{},{})".format(*colour)
+
+
 def shade(colour: RGB, number: int) -> RGB:
     """The class's colour as instance `number` (0, 1, ...) wears it: itself, then darker and lighter by turns. Every
     shade is nearer to its own class's colour than to that of any of 44 other classes."""

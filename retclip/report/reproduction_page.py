@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from retclip.escaping import json_text, one_line
-from retclip.own_files import written_whole
+from retclip.escaping import one_line
+from retclip.own_files import write_json, written_whole
 from retclip.report.html_page import write_page
 from retclip.reproduction.reproduction import Reproduction
 from retclip.reproduction.table_rows import (
@@ -24,11 +24,9 @@ from retclip.reproduction.table_rows import (
 def write_reproduction(report: Reproduction, stem: Path) -> tuple[Path, ...]:
     """Write STEM.json, STEM.md and STEM.html; return them."""
     files = tuple(stem.with_name(stem.name + suffix) for suffix in (".json", ".md", ".html"))
-    for file, text in zip(
-        files, (json_text(report.as_dict()) + "\n", one_line(markdown(report), keep="\n")), strict=False
-    ):
-        with written_whole(file) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+    write_json(files[0], report.as_dict())
+    with written_whole(files[1]) as temporary:
+        temporary.write_text(one_line(markdown(report), keep="\n"), encoding="utf-8")
     tables = [("", columns_of(report), rows_of(report))]
     tables += [("Missing here", MISSING_COLUMNS, missing_rows(report))] if report.missing else []
     records = "Records of others on ADE20K-150, with what each was allowed to see"

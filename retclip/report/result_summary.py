@@ -13,7 +13,6 @@ from scipy import ndimage
 
 from retclip.algorithms.panoptic_merge import against_rest
 from retclip.evidence import Evidence
-from retclip.names import MatchKind
 from retclip.types import ClassScores, Neighbours, PanopticSegmentation
 
 NAMED = 8  # classes in a line; the rest are counted
@@ -169,8 +168,3 @@ def _voted_away(near: Neighbours, scores: Sequence[ClassScores]) -> list[int | N
     first = voting.int().argmax(dim=1, keepdim=True)  # (n, 1)
     own = near.of_rest.gather(1, first)[:, 0].tolist()
     return [number if some else None for number, some in zip(own, voting.any(dim=1).tolist(), strict=True)]
-
-
-def unknown_names(evidence: Evidence) -> tuple[str, ...]:
-    """Return the names that the store has nothing for."""
-    return tuple(match.name for match in evidence.matches if match.how is MatchKind.MISSING)

@@ -11,12 +11,10 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from retclip.data import rle
-from retclip.data.images import resized
-from retclip.errors import DataError
-from retclip.report.crops import CropCutter
+from retclip.data.images import fitted
+from retclip.report.crops import CropCutter, stored_mask
 from retclip.report.html_page import filled, jpeg_address
-from retclip.report.palette import RGB, class_colours
+from retclip.report.palette import RGB, class_colours, css_colour
 from retclip.report.sheet import GREY, Sheet, shortened
 from retclip.store.records import ListedSegment
 
@@ -40,6 +38,11 @@ class Crop:
     pixels: NDArray[np.uint8] | None
     colour: RGB
 
+    @property
+    def address(self) -> str | None:
+        """The crop as a data address for a page; None where the photo is no longer there."""
+        return None if self.pixels is None else jpeg_address(self.pixels)
+
 
 def cut_crops(segments: Sequence[ListedSegment], masks: ReadsMasks | None) -> list[Crop]:
     """Cut the crops of segments from their photos, each of which is decoded once."""
@@ -48,9 +51,9 @@ def cut_crops(segments: Sequence[ListedSegment], masks: ReadsMasks | None) -> li
     cut: dict[int, NDArray[np.uint8] | None] = {}
     for number in sorted(range(len(segments)), key=lambda number: segments[number].image_uri):
         segment = segments[number]
-        mask = _decoded(stored.get(segment.id))
+        mask = stored_mask(stored.get(segment.id))
         pixels = cutter.cut(segment.image_uri, segment.image_sha256, segment.box, mask)
-        cut[number] = None if pixels is None or not pixels.size else _fitted(pixels)
+        cut[number] = None if pixels is None or not pixels.size else fitted(pixels, SIDE)
     return [Crop(segment, cut[number], colours[segment.class_name]) for number, segment in enumerate(segments)]
 
 
@@ -60,6 +63,11 @@ def page_values(segments: Sequence[ListedSegment], title: str, masks: ReadsMasks
         "title": title, "count": len(segments), "left_out": max(0, len(segments) - IN_PAGE),
         "cards": [_card(number + 1, crop) for number, crop in enumerate(cut_crops(segments[:IN_PAGE], masks))],
     }  # fmt: skip
+
+
+def photo_name(segment: ListedSegment) -> str:
+    """Return the file name of a segment's photo, else the id of its image."""
+    return Path(segment.image_uri).name or segment.image
 
 
 def crops_html(segments: Sequence[ListedSegment], title: str, masks: ReadsMasks | None) -> str:
@@ -102,8 +110,7 @@ def _lines(segment: ListedSegment) -> list[str]:
     """Return distance and trust, state and label source, photo and data set, note or run, the beginning of the id."""
     figures = [] if segment.distance is None else [f"distance {segment.distance:.4f}"]
     figures += [] if segment.trust is None else [f"trust {segment.trust:.2f}"]
-    photo = Path(segment.image_uri).name or segment.image
-    said = [f"{segment.state}, label: {segment.label_source}", f"{photo} of {segment.dataset}"]
+    said = [f"{segment.state}, label: {segment.label_source}", f"{photo_name(segment)} of {segment.dataset}"]
     said.append(segment.note or f"mask of run {segment.run}, score {segment.score:.2f}")
     return [*([", ".join(figures)] if figures else []), *said, str(segment.id)[:8]]
 
@@ -111,24 +118,6 @@ def _lines(segment: ListedSegment) -> list[str]:
 def _card(rank: int, crop: Crop) -> dict[str, Any]:
     """Return what a card of the page shows."""
     return {
-        "rank": rank, "segment": crop.segment, "id": str(crop.segment.id),
-        "photo": Path(crop.segment.image_uri).name or crop.segment.image,
-        "colour": "rgb({},{},{})".format(*crop.colour), "gone": GONE,
-        "picture": None if crop.pixels is None else jpeg_address(crop.pixels),
+        "rank": rank, "segment": crop.segment, "id": str(crop.segment.id), "photo": photo_name(crop.segment),
+        "colour": css_colour(crop.colour), "gone": GONE, "picture": crop.address,
     }  # fmt: skip
-
-
-def _fitted(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a crop whose longer side is SIDE; small ones are enlarged, too."""
-    scale = SIDE / max(pixels.shape[:2])
-    return resized(pixels, (max(1, round(pixels.shape[0] * scale)), max(1, round(pixels.shape[1] * scale))))
-
-
-def _decoded(mask: tuple[bytes, int, int] | None) -> NDArray[np.bool_] | None:
-    if mask is None:
-        return None
-    counts, height, width = mask
-    try:
-        return rle.decode({"size": [height, width], "counts": counts.decode()})
-    except (DataError, UnicodeDecodeError):
-        return None

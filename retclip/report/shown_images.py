@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
-from retclip.data.images import make_folder, resized
+from retclip.data.images import fitted, make_folder
 from retclip.documents import read_json
 from retclip.errors import DataError
-from retclip.escaping import json_text
-from retclip.own_files import written_whole
+from retclip.own_files import write_json
 from retclip.report.html_page import jpeg_address
-from retclip.report.mistakes import Mistake, ScoreTerm, VotingNeighbour, mistakes_of
+from retclip.report.mistakes import Mistake, mistakes_of
 from retclip.report.overlay import overlay
-from retclip.types import Image, PanopticSegmentation
+from retclip.types import PanopticSegmentation
 from retclip.workflows.evaluation.run_folder import PICTURES
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ class ShownImages:
         self._images[shown.number] = shown
         if self.folder is not None:
             make_folder(self.folder)
-            with written_whole(self.folder / f"{shown.number:07d}.json") as temporary:
-                temporary.write_text(json_text(asdict(shown)) + "\n", encoding="utf-8")
+            write_json(self.folder / f"{shown.number:07d}.json", asdict(shown))
         self._trim()
 
     @property
@@ -120,7 +119,7 @@ def _rank(shown: ShownImage) -> tuple[float, int]:
 
 
 def _shown(judged: Judged, names: Sequence[str], evenly: bool, store: FeatureStore | None) -> ShownImage:
-    photo = _fitted(judged.image)
+    photo = fitted(judged.image.pixels, SIDE)
     maps = [_scaled(part, photo) for part in (judged.image.truth, judged.predicted) if part is not None]
     annotated, predicted = (jpeg_address(overlay(photo, segmentation, names=names)) for segmentation in maps)
     accuracy = None if judged.accuracy is None else 100 * judged.accuracy
@@ -133,30 +132,11 @@ def _shown(judged: Judged, names: Sequence[str], evenly: bool, store: FeatureSto
 
 def _read(file: Path) -> ShownImage:
     """Return what a file keeps. Raises DataError where it is damaged."""
-    values: dict[str, Any] = read_json(file, "picture of an evaluation")
+    values = read_json(file, "picture of an evaluation")
     try:
-        mistakes = tuple(
-            Mistake(
-                **{
-                    **mistake,
-                    "terms": tuple(
-                        ScoreTerm(term["source"], tuple((str(name), float(score)) for name, score in term["scores"]))
-                        for term in mistake["terms"]
-                    ),
-                    "neighbours": tuple(VotingNeighbour(**near) for near in mistake["neighbours"]),
-                }
-            )
-            for mistake in values["mistakes"]
-        )
-        return ShownImage(**{**values, "mistakes": mistakes})
-    except (KeyError, TypeError, ValueError) as error:
+        return TypeAdapter(ShownImage).validate_python(values)
+    except ValidationError as error:
         raise DataError(f"a picture that an evaluation kept: {file}", str(error), "delete it") from error
-
-
-def _fitted(image: Image) -> NDArray[np.uint8]:
-    """Return the photo with its longer side brought to SIDE; small drawings are enlarged as well."""
-    scale = SIDE / max(image.size)
-    return resized(image.pixels, (max(1, round(image.size[0] * scale)), max(1, round(image.size[1] * scale))))
 
 
 def _scaled(result: PanopticSegmentation, photo: NDArray[np.uint8]) -> PanopticSegmentation:

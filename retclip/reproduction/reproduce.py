@@ -25,7 +25,7 @@ from retclip.data.source_address import parse_address
 from retclip.documents import read_json
 from retclip.errors import ConfigError, DataError, PartsMissing
 from retclip.escaping import json_text
-from retclip.own_files import claim_folder, require_own_folder, written_whole
+from retclip.own_files import claim_folder, require_own_folder, write_json
 from retclip.progress import OnProgress, Progress, silent
 from retclip.reproduction.cells import Cell, StorePlan, cells_of
 from retclip.reproduction.data_sets import ADE20K_CLASSES, ADE20K_NAMES
@@ -154,7 +154,7 @@ def _built(plan: StorePlan, folder: Path, on_progress: OnProgress) -> Path:
     store.parent.mkdir(exist_ok=True)
     with RetCLIP.open(store, folder / SETTINGS, plan.settings, create=True) as memory:
         memory.build(plan.address, on_progress=on_progress)
-    _write_json(note, content)
+    write_json(note, content)
     return store
 
 
@@ -164,7 +164,7 @@ def _claim_plan(note: Path, cell: Cell) -> None:
         _require_same(note, content)
         return
     note.parent.mkdir(exist_ok=True)
-    _write_json(note, content)
+    write_json(note, content)
 
 
 def _plan(planned: Cell | StorePlan) -> dict[str, Any]:
@@ -200,8 +200,3 @@ def _write(reproduction: Reproduction, folder: Path) -> None:
     from retclip.report.reproduction_page import write_reproduction
 
     write_reproduction(reproduction, folder / reproduction.table)
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    with written_whole(path) as temporary:
-        temporary.write_text(json_text(content) + "\n", encoding="utf-8")

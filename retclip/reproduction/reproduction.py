@@ -11,7 +11,6 @@ from retclip.reproduction.published import PublishedTable
 from retclip.reproduction.records import Record, records_of
 from retclip.reproduction.worlds import PAPER, World
 
-TITLES = {"pq": "PQ", "map": "mAP", "miou": "mIoU"}
 Figures = Mapping[str, float | None]
 
 

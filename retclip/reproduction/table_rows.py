@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from retclip.reproduction.reproduction import TITLES, CellResult, Reproduction
+from retclip.reproduction.reproduction import CellResult, Reproduction
+from retclip.workflows.evaluation.figure_titles import TITLES
 
 ABSENT = "-"
 OTHER_DATA = (

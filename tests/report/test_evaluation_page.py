@@ -8,7 +8,7 @@ import pytest
 
 from retclip.algorithms.calibration import ReliabilityBin
 from retclip.errors import DataError
-from retclip.report.evaluation_page import EvaluationPage
+from retclip.report.evaluation_page import ready_page, write_evaluation
 from retclip.report.shown_images import ShownImages
 from retclip.store.records import Failure
 from retclip.types import Image, PanopticSegmentation, SegmentInfo
@@ -63,11 +63,11 @@ def judged(number=0, total=1, size=(20, 40), accuracy=0.5):
 
 
 def written(page, found, source="label-maps:x", images=None):
-    return page.write(found, source, images or ShownImages(0)).read_text(encoding="utf-8")
+    return write_evaluation(ready_page(page), found, source, images or ShownImages(0)).read_text(encoding="utf-8")
 
 
 def test_the_figures_and_nothing_unescaped(tmp_path):
-    text = written(EvaluationPage(tmp_path / "deep" / "page.html"), evaluation(), "label-maps:<i>x?split=val")
+    text = written(tmp_path / "deep" / "page.html", evaluation(), "label-maps:<i>x?split=val")
     for told in (
         "31.3",
         "9.9",
@@ -102,7 +102,7 @@ def test_without_groups_confusion_failures_it_is_shorter_and_says_why(tmp_path):
         "per_class": per_class,
         "settings": settings,
     }
-    text = written(EvaluationPage(tmp_path / "page.html"), evaluation(**changes))
+    text = written(tmp_path / "page.html", evaluation(**changes))
     assert "--seen" in text and "stub.keys" in text
     assert "badge unseen" not in text and "taken for" not in text and "could not be used" not in text
 
@@ -110,10 +110,10 @@ def test_without_groups_confusion_failures_it_is_shorter_and_says_why(tmp_path):
 def test_intervals_and_the_reliability_curve(tmp_path):
     curve = (ReliabilityBin(0.0, 0.5, 0, None, None), ReliabilityBin(0.5, 1.0, 8, 0.75, 0.5))
     drawn = {"intervals": {"all": {"pq": (29.04, 33.06)}}, "bootstrap": Bootstrap(500, 3), "reliability": curve}
-    text = written(EvaluationPage(tmp_path / "page.html"), evaluation(**drawn, calibration_error=25.0))
+    text = written(tmp_path / "page.html", evaluation(**drawn, calibration_error=25.0))
     assert "<small>29.0 to 33.1</small>" in text and "95 % of 500 bootstrap" in text
     assert "8 segments, mean score 0.75, right 0.50" in text and text.count("<circle") == 1
-    text = written(EvaluationPage(tmp_path / "other.html"), evaluation())
+    text = written(tmp_path / "other.html", evaluation())
     assert "<circle" not in text and "<small>" not in text
 
 
@@ -121,7 +121,7 @@ def test_pictures_are_inside_the_page_which_needs_no_other_file(tmp_path):
     images = ShownImages(3)
     images.add(judged(), ())
     images.add(judged(1, 2, accuracy=None, size=(900, 1300)), ())
-    text = written(EvaluationPage(tmp_path / "folder"), evaluation(), images=images)
+    text = written(tmp_path / "folder", evaluation(), images=images)
     assert len(re.findall(r'<img src="data:image/jpeg;base64,[A-Za-z0-9+/=]+"', text)) == 6
     assert not re.search(r'(src|href)="(?!data:)', text)
     assert "right pixels 50 %" in text
@@ -136,7 +136,7 @@ def test_the_worst_images_with_their_mistakes(tmp_path):
     ))  # fmt: skip
     images = ShownImages(3)
     images.add(replace(image, predicted=predicted), ("sky", "<b>car", "sea"))
-    text = written(EvaluationPage(tmp_path / "page.html"), evaluation(), images=images)
+    text = written(tmp_path / "page.html", evaluation(), images=images)
     assert "The worst images" in text and "quality 25" in text
     assert "is called" in text and "with a score of 0.62" in text and "<b>car" not in text
     assert text.count("<img") == 6, "it is the only image, the worst and one of the others"
@@ -146,40 +146,36 @@ def test_what_parts_cost_and_the_bias_have_their_sections(tmp_path):
     rows = {"pq": Gain(60.0, 28.74, (20.0, 35.0)), "miou": Gain(None, None, None)}
     bias = SeenBias(40.0, None, 5, 0, (30.0, 50.0), None, (Crossing("<b>car", "sky", 2),))
     changes = {"oracles": (OracleFigures("masks", {"all": rows}),), "bias": bias}
-    text = written(EvaluationPage(tmp_path / "page.html"), evaluation(**changes))
+    text = written(tmp_path / "page.html", evaluation(**changes))
     assert "What each part costs" in text and "+28.7<small>+20.0 to +35.0</small>" in text
     assert "--a:31.3%;--b:60.0%" in text
     assert "Towards seen classes" in text and "&lt;b&gt;car called sky (2)" in text
-    text = written(EvaluationPage(tmp_path / "other.html"), evaluation())
+    text = written(tmp_path / "other.html", evaluation())
     assert "What each part costs" not in text and "Towards seen classes" not in text
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path):
     (tmp_path / "page.html").mkdir()
     with pytest.raises(DataError, match="rename --report"):
-        EvaluationPage(tmp_path / "page.html")
+        ready_page(tmp_path / "page.html")
     (tmp_path / "file").write_text("x")
     with pytest.raises(DataError, match="a folder in which files can be made"):
-        EvaluationPage(tmp_path / "file" / "page.html")
+        ready_page(tmp_path / "file" / "page.html")
 
 
 def test_a_page_that_cannot_be_written_after_all_is_told(tmp_path):
-    page = EvaluationPage(tmp_path / "page.html")
-    page.file.mkdir()
+    page = ready_page(tmp_path / "page.html")
+    page.mkdir()
     with pytest.raises(DataError, match="choose another --report"):
-        page.write(evaluation(), "x", ShownImages(0))
+        write_evaluation(page, evaluation(), "x", ShownImages(0))
 
 
 def test_why_no_ap_is_counted_stands_beside_the_figures(tmp_path):
-    text = (
-        EvaluationPage(tmp_path)
-        .write(evaluation(no_map="nobody looked"), "coco:x", ShownImages(0))
-        .read_text(encoding="utf-8")
-    )
+    text = written(tmp_path, evaluation(no_map="nobody looked"))
     assert "It is not counted here: nobody looked." in text
 
 
 def test_why_no_pq_is_counted_stands_beside_the_figures(tmp_path):
     found = evaluation(no_pq="nobody says it", no_map="nobody says it")
-    text = EvaluationPage(tmp_path).write(found, "coco:x", ShownImages(0)).read_text(encoding="utf-8")
+    text = written(tmp_path, found)
     assert text.count("nobody says it") == 1 and "PQ and mAP are not counted here: nobody says it." in text

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from retclip.quantities import quantity
 from retclip.report import explanation
-from retclip.report.explanation import COLUMNS, GAP, LEFT, SHOWN, SIDE, TILE, picture, save_picture
+from retclip.report.explanation import COLUMNS, GAP, LEFT, SHOWN, SIDE, TILE, picture
 from retclip.report.palette import class_colours
 from retclip.types import Image as Photo
 from retclip.workflows.explain.explanation import NegativeExample
@@ -117,12 +116,6 @@ def test_a_neighbour_that_was_renamed_since_says_so(memory, result, why, texts):
 def test_without_neighbours_there_is_still_a_picture(memory, result, why):
     alone = replace(why, neighbours=(), vote=None)
     assert picture(memory.store, result.panoptic, alone).shape[0] >= 200
-
-
-def test_it_is_saved_as_a_png_in_a_folder_made_for_it(memory, result, why, tmp_path):
-    path = tmp_path / "deep" / "why.png"
-    save_picture(path, memory.store, result.panoptic, why)
-    assert (np.asarray(Image.open(path)) == picture(memory.store, result.panoptic, why)).all()
 
 
 def test_it_says_who_made_each_neighbour_how_sure_and_with_which_weights(memory, result, why, texts):

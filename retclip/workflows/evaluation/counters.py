@@ -10,7 +10,7 @@ is all they have. AP is counted on the instances, which may overlap, as may the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -125,6 +125,11 @@ class Counters:
         self.no_precision = self.no_precision or counts.no_precision
         self.right, self.judged, self.images = self.right + counts.right, self.judged + counts.judged, self.images + 1
         self.table.add(counts)
+
+    def decided(self, members: Collection[int] | None = None) -> bool:
+        """Tell whether it is known of each class whether it is a thing. members: only of these; None = of all."""
+        names = self.names if members is None else [self.names[index] for index in members]
+        return self.unknown_kind.isdisjoint(names)
 
     def _quality(self, matching: Matching) -> list[tuple[int, int, int, int, float]]:
         qualities = PanopticQuality(self.quality.is_thing)

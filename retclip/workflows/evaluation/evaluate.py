@@ -119,11 +119,11 @@ class Evaluator:
         """Return the figures of the evaluated images. Raises DataError where there is none."""
         if not self.kept.total(self._tally).images:
             raise _nothing(self.source, self._failures)
-        total = self._tally.total
-        bad = (Failure(part.record, part.uri, part.reason) for part in total.bad)
-        failures = (*self._failures, *bad)
-        figures = summary(self._counters, self._groups, self._missing(), failures, self._settings(), self.bootstrap)
-        return replace(figures, passed_over=total.counts, assumed=total.assumed, oracles=self._oracle_figures())
+        figures = summary(
+            self._counters, self._groups, self._missing(), self._failures, self._settings(), self.bootstrap,
+            self._tally.total,
+        )  # fmt: skip
+        return replace(figures, oracles=self._oracle_figures())
 
     def _oracle_figures(self) -> tuple[OracleFigures, ...]:
         of_oracle = {oracle.name: kept.total(Tally()) for oracle, kept in self._of_oracle.items()}

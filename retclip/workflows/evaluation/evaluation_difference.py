@@ -12,13 +12,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retclip.algorithms.bootstrap import drawings
 from retclip.errors import DataError
 from retclip.workflows.evaluation.evaluation_figures import Bootstrap
-from retclip.workflows.evaluation.image_table import FIGURES, ImageTable, class_figures, figures_of
-from retclip.workflows.evaluation.paired_differences import Difference, difference
+from retclip.workflows.evaluation.image_table import FIGURES, Figures, ImageTable, class_figures, figures_of
+from retclip.workflows.evaluation.paired_differences import Difference, differences
 from retclip.workflows.evaluation.run_folder import RunFolder
 
 OF_CLASS = ("pq", "iou", "boundary_iou")
@@ -74,18 +73,17 @@ def evaluation_difference(
         raise DataError("evaluations of the same images", got, "evaluate both on one source")
     tables = [_table(run, common) for run in (first, second)]
     once = [table.sums() for table in tables]
-    drawn: list[list[Mapping[str, NDArray[np.float64]]]] = [[], []]
-    of_class: list[list[Mapping[str, NDArray[np.float64]]]] = [[], []]
+    drawn: list[list[Figures]] = [[], []]
+    of_class: list[list[Figures]] = [[], []]
     for weights in drawings(len(common), bootstrap.drawings, bootstrap.seed):
         for side, table in enumerate(tables):
             sums = table.sums(weights)
             drawn[side].append(figures_of(sums))
             of_class[side].append(class_figures(sums))
-    whole = [figures_of(sums) for sums in once]
+    rows = differences([figures_of(sums) for sums in once], drawn, FIGURES)
     single = [class_figures(sums) for sums in once]
-    rows = tuple(difference(key, [side[key] for side in whole], drawn, 0, whole=True) for key in FIGURES)
     classes = {
-        name: tuple(difference(key, [side[key][:, index] for side in single], of_class, index) for key in OF_CLASS)
+        name: differences(single, of_class, OF_CLASS, index)
         for index, name in enumerate(names)
         if any(np.isfinite(side[key][0, index]) for side in single for key in OF_CLASS)
     }

@@ -22,14 +22,14 @@ from retclip.algorithms.bootstrap import LEVEL
 from retclip.algorithms.calibration import Calibration, ReliabilityBin
 from retclip.algorithms.mean_iou import IoUResult
 from retclip.algorithms.panoptic_quality import MeanQuality
+from retclip.passed_over import PassedOver
 from retclip.store.records import Failure
 from retclip.workflows.evaluation.bias import SeenBias, seen_bias
 from retclip.workflows.evaluation.class_groups import class_groups
 from retclip.workflows.evaluation.counters import Counters
-from retclip.workflows.evaluation.image_table import class_figures, figures_of, intervals
+from retclip.workflows.evaluation.image_table import COUNTED_SEGMENTS, class_figures, figures_of, intervals
 from retclip.workflows.evaluation.oracle_costs import OracleFigures
 
-COUNTED_SEGMENTS = ("pq", "sq", "rq")  # the figures that a class of unknown kind leaves without a mean
 CONFUSED = 30  # pairs of classes that are told
 EXAMPLES = 3  # classes that a reason names
 NO_QUALITY = MeanQuality(None, None, None, 0)
@@ -154,14 +154,17 @@ def summary(
     counters: Counters,
     seen: Sequence[bool] | None,
     missing: tuple[str, ...],
-    failures: tuple[Failure, ...],
+    failures: Sequence[Failure],
     settings: Mapping[str, Any],
     bootstrap: Bootstrap = Bootstrap(),
+    left_out: PassedOver = PassedOver(),
 ) -> Evaluation:
     """Return the figures.
 
     seen: (c,) in the order of the counters' names, whether the fine-tuning saw a class; None = unknown.
+    failures: of images; the bad parts of `left_out` are added.
     bootstrap: how the intervals are drawn.
+    left_out: what was passed over in annotation and predictions.
     """
     sums = counters.table.sums()
     whole = figures_of(sums)
@@ -199,8 +202,10 @@ def summary(
         per_class=_per_class(counters, precision, iou, class_figures(sums)["boundary_iou"][0], seen),
         confusion=_confusion(counters),
         missing=missing,
-        failures=failures,
+        failures=(*failures, *(Failure(part.record, part.uri, part.reason) for part in left_out.bad)),
         settings=settings,
+        passed_over=left_out.counts,
+        assumed=left_out.assumed,
     )
 
 
@@ -242,7 +247,7 @@ def _groups(
     figures, names, sums = {}, counters.names, counters.table.sums()
     for group, members in class_groups(seen).items():
         group_names = {names[index] for index in members}
-        decided = counters.unknown_kind.isdisjoint(group_names)
+        decided = counters.decided(members)
         mean = counters.quality.mean(names=group_names) if decided else NO_QUALITY
         pq, sq, rq = map(_percent, (mean.pq, mean.sq, mean.rq))
         average = _percent(precision.mean(members)) if decided else None
@@ -260,8 +265,7 @@ def _intervals(
     groups: dict[str, Collection[int] | None] = {"all": None, **class_groups(seen)}
     drawn = intervals(counters.table, groups, bootstrap.drawings, bootstrap.seed)
     for name, members in groups.items():
-        of_group = counters.names if members is None else [counters.names[index] for index in members]
-        if not counters.unknown_kind.isdisjoint(of_group):
+        if not counters.decided(members):
             drawn[name] |= dict.fromkeys(COUNTED_SEGMENTS)
     return {
         name: {key: None if ends is None else (100 * ends[0], 100 * ends[1]) for key, ends in figures.items()}

@@ -20,6 +20,7 @@ from retclip.workflows.evaluation.image_counts import ImageCounts
 
 COLUMNS = ("tp", "fp", "fn", "iou_sum", "both", "truth", "predicted", "edge_both", "edge_truth", "edge_predicted")
 FIGURES = ("pq", "sq", "rq", "miou", "fwiou", "boundary_iou", "pixel_accuracy")
+COUNTED_SEGMENTS = ("pq", "sq", "rq")  # those that a class of unknown kind leaves without a mean
 Figures = Mapping[str, NDArray[np.float64]]
 
 

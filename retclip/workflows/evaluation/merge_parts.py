@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from retclip.errors import DataError
-from retclip.passed_over import Tally
+from retclip.passed_over import PassedOver, Tally
 from retclip.store.records import Failure
 from retclip.workflows.evaluation.counters import Counters
 from retclip.workflows.evaluation.evaluation_figures import Bootstrap, Evaluation, summary
-from retclip.workflows.evaluation.image_counts import ImageCounts
 from retclip.workflows.evaluation.oracle_costs import oracle_costs
 from retclip.workflows.evaluation.run_folder import RunFolder, oracle_folder, oracles_in
 
@@ -24,27 +23,30 @@ def merge_parts(folders: Sequence[Path], bootstrap: Bootstrap = Bootstrap()) -> 
     """
     runs = [RunFolder.finished(folder) for folder in folders]
     failures = tuple(Failure(**failure) for run in runs for failure in run.failures())
-    owners = _owners(runs)
     first = runs[0].configuration
-    counters, tally = first.counters(), Tally()
-    for counts in _in_order(runs, owners):
+    counters, left_out = _added_up(runs)
+    if not counters.images:
+        raise DataError(f"at least one counted image in {', '.join(map(str, folders))}", "none", "finish the parts")
+    told = replace(left_out, bad=())  # `failures` lists them
+    evaluation = summary(counters, first.seen, first.missing, failures, first.settings, bootstrap, told)
+    of_oracle = {
+        name: _added_up([RunFolder.finished(oracle_folder(folder, name)) for folder in folders])[0]
+        for name in oracles_in(folders[0])
+    }
+    costs = oracle_costs(counters, of_oracle, first.seen, bootstrap.drawings, bootstrap.seed)
+    absent = first.images - counters.images - len({failure.external_id for failure in failures})
+    return replace(evaluation, oracles=costs), max(0, absent)
+
+
+def _added_up(runs: Sequence[RunFolder]) -> tuple[Counters, PassedOver]:
+    """Return the sums over the parts in the order of the images, and what was left out of their annotation."""
+    counters, tally = runs[0].configuration.counters(), Tally()
+    streams = {id(run): run.counts() for run in runs}
+    for run in _owners(runs).values():
+        counts = next(streams[id(run)])
         counters.include(counts)
         tally.add(counts.passed_over)
-    _require_some(counters, folders)
-    evaluation = summary(counters, first.seen, first.missing, failures, first.settings, bootstrap)
-    of_oracle = {name: _of_oracle(folders, name) for name in oracles_in(folders[0])}
-    costs = oracle_costs(counters, of_oracle, first.seen, bootstrap.drawings, bootstrap.seed)
-    total = tally.total
-    absent = first.images - len(owners) - len({failure.external_id for failure in failures})
-    return replace(evaluation, passed_over=total.counts, assumed=total.assumed, oracles=costs), max(0, absent)
-
-
-def _of_oracle(folders: Sequence[Path], oracle: str) -> Counters:
-    runs = [RunFolder.finished(oracle_folder(folder, oracle)) for folder in folders]
-    counters = runs[0].configuration.counters()
-    for counts in _in_order(runs, _owners(runs)):
-        counters.include(counts)
-    return counters
+    return counters, tally.total
 
 
 def _owners(runs: Sequence[RunFolder]) -> dict[int, RunFolder]:
@@ -62,14 +64,3 @@ def _owners(runs: Sequence[RunFolder]) -> dict[int, RunFolder]:
                 raise DataError("each image in one part", got, "name each part once")
             owners[number] = run
     return dict(sorted(owners.items()))
-
-
-def _in_order(runs: Sequence[RunFolder], owners: dict[int, RunFolder]) -> Iterator[ImageCounts]:
-    streams = {id(run): run.counts() for run in runs}
-    return (next(streams[id(run)]) for run in owners.values())
-
-
-def _require_some(counters: Counters, folders: Sequence[Path]) -> None:
-    if not counters.images:
-        listed = ", ".join(map(str, folders))
-        raise DataError(f"at least one counted image in {listed}", "none", "finish the parts")

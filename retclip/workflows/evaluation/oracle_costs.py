@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from retclip.workflows.evaluation.class_groups import class_groups
 from retclip.workflows.evaluation.counters import Counters
+from retclip.workflows.evaluation.image_table import COUNTED_SEGMENTS
 from retclip.workflows.evaluation.paired_differences import Difference, paired_differences
-
-SHOWN = ("pq", "sq", "rq", "miou", "fwiou", "boundary_iou", "pixel_accuracy")
-OF_SEGMENTS = ("pq", "sq", "rq")  # without a mean where a class is of unknown kind
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def oracle_costs(
         OracleFigures(
             name,
             {
-                group: {row.figure: _gain(row, _decided(counters, groups[group])) for row in rows}
+                group: {row.figure: _gain(row, counters.decided(groups[group])) for row in rows}
                 for group, rows in paired_differences(counters.table, true_counters.table, groups, count, seed).items()
             },
         )
@@ -61,13 +59,7 @@ def oracle_costs(
     )
 
 
-def _decided(counters: Counters, members: Collection[int] | None) -> bool:
-    """Return whether it is known of each class of a group whether it is a thing."""
-    names = counters.names if members is None else [counters.names[index] for index in members]
-    return counters.unknown_kind.isdisjoint(names)
-
-
 def _gain(row: Difference, decided: bool) -> Gain:
-    if row.figure in OF_SEGMENTS and not decided:
+    if row.figure in COUNTED_SEGMENTS and not decided:
         return Gain(None, None, None)
     return Gain(row.second, row.change, None if row.low is None or row.high is None else (row.low, row.high))

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from retclip.algorithms.bootstrap import drawings, percentile_interval
 from retclip.workflows.evaluation.image_table import FIGURES, Figures, ImageTable, figures_of
 
+NOTHING = np.full(1, np.nan)  # in the place of figures of no drawing
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -65,29 +67,32 @@ def paired_differences(
             for name, members in groups.items():
                 drawn[name][side].append(figures_of(sums, members))
     return {
-        name: tuple(
-            difference(key, [figures_of(sums, members)[key] for sums in once], drawn[name], 0, whole=True)
-            for key in FIGURES
-        )
+        name: differences([figures_of(sums, members) for sums in once], drawn[name], FIGURES)
         for name, members in groups.items()
     }
 
 
-def difference(
-    figure: str, once: Sequence[NDArray[np.float64]], drawn: Sequence[Sequence[Mapping[str, NDArray[np.float64]]]],
-    index: int, whole: bool = False,
-) -> Difference:  # fmt: skip
-    """Return the difference of a figure, from the figures of all images and those of each drawing.
+def differences(
+    once: Sequence[Figures], drawn: Sequence[Sequence[Figures]], figures: Sequence[str], column: int | None = None
+) -> tuple[Difference, ...]:
+    """Return the differences of some figures, from those of all images and those of each drawing.
 
     once, drawn: of the first and of the second system; image_table.figures_of, or class_figures.
-    index: of the class.
-    whole: whether the figures are means over the classes.
+    column: the class; None = the figures are means over the classes.
     """
-    columns = [
-        np.concatenate([part[figure] if whole else part[figure][:, index] for part in side] or [np.full(1, np.nan)])
-        for side in drawn
-    ]
-    ends = percentile_interval(columns[1] - columns[0])
-    low, high = (None, None) if ends is None else (100 * ends[0], 100 * ends[1])
-    first, second = (None if math.isnan(values[0]) else 100 * float(values[0]) for values in once)
-    return Difference(figure, first, second, low, high)
+    rows = []
+    for figure in figures:
+        first, second = (_percent(_column(of_system[figure], column)[0]) for of_system in once)
+        columns = [np.concatenate([_column(part[figure], column) for part in side] or [NOTHING]) for side in drawn]
+        ends = percentile_interval(columns[1] - columns[0])
+        low, high = (None, None) if ends is None else (100 * ends[0], 100 * ends[1])
+        rows.append(Difference(figure, first, second, low, high))
+    return tuple(rows)
+
+
+def _percent(value: float) -> float | None:
+    return None if math.isnan(value) else 100 * float(value)
+
+
+def _column(values: NDArray[np.float64], column: int | None) -> NDArray[np.float64]:
+    return values if column is None else values[:, column]

@@ -9,7 +9,6 @@ stands apart in `run.json`, under `circumstances`.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -19,11 +18,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from retclip.config import dotted
-from retclip.documents import read_json
+from retclip.documents import json_digest, read_json
 from retclip.errors import ConfigError, DataError
-from retclip.escaping import json_text
-from retclip.own_files import claim_folder, is_own_folder, written_whole
+from retclip.own_files import claim_folder, is_own_folder, write_json
 from retclip.workflows.evaluation.counters import Counters
 from retclip.workflows.evaluation.evaluation_figures import Evaluation
 from retclip.workflows.evaluation.image_counts import ImageCounts, counts_of_line
@@ -54,6 +54,14 @@ def part_of_text(text: str) -> Part:
     return Part(int(index), int(of))
 
 
+def circumstances() -> dict[str, str]:
+    """Return when and where something was computed: what differs between equal runs."""
+    return {
+        "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": platform.node(), "system": platform.platform(), "python": platform.python_version(),
+    }  # fmt: skip
+
+
 def oracle_folder(folder: Path, oracle: str) -> Path:
     """Return where the counts of an oracle lie. folder: of the evaluation."""
     return folder / ORACLES / oracle
@@ -80,7 +88,7 @@ class Configuration:
     @property
     def digest(self) -> str:
         """sha256 over everything."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, default=str).encode()).hexdigest()
+        return json_digest(asdict(self))
 
     def differing(self, earlier: Mapping[str, Any]) -> str:
         """Return what is otherwise than in the configuration that a folder was begun with, "" = nothing.
@@ -134,12 +142,9 @@ class RunFolder:
             raise ConfigError("the folder of an evaluation", str(folder), todo)
         head = _head(folder / COUNTS)
         try:
-            values = dict(head["configuration"])
-            for key in ("names", "kinds", "missing"):
-                values[key] = tuple(values[key])
-            values["seen"] = None if values["seen"] is None else tuple(values["seen"])
-            run = cls(folder, Configuration(**values), Part(**head["part"]))
-        except (KeyError, TypeError) as error:
+            configuration = TypeAdapter(Configuration).validate_python(head.get("configuration"))
+            run = cls(folder, configuration, TypeAdapter(Part).validate_python(head.get("part")))
+        except ValidationError as error:
             raise DataError(
                 f"the head of an evaluation's counts: {folder / COUNTS}", str(error), "evaluate again"
             ) from error
@@ -179,24 +184,17 @@ class RunFolder:
             "part": asdict(self.part),
             "configuration": {**asdict(self.configuration), "bootstrap": figures["bootstrap"]},
             "figures": {key: value for key, value in figures.items() if key != "settings"},
-            "circumstances": {
-                "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-                "machine": platform.node(), "system": platform.platform(), "python": platform.python_version(),
-            },
-        }  # fmt: skip
-        with written_whole(self.folder / RUN) as temporary:
-            temporary.write_text(json_text(document) + "\n", encoding="utf-8")
-        return self.folder / RUN
+            "circumstances": circumstances(),
+        }
+        return write_json(self.folder / RUN, document)
 
     def failures(self) -> Sequence[Mapping[str, Any]]:
         """Return the failures that run.json lists. Raises DataError where the evaluation was not finished."""
         if not (self.folder / RUN).is_file():
             todo = "finish it: run the same command again"
             raise DataError(f"a finished evaluation in {self.folder}", f"{len(self)} images, and no {RUN}", todo)
-        failures: Sequence[Mapping[str, Any]] = read_json(self.folder / RUN, "run of an evaluation")["figures"][
-            "failures"
-        ]
-        return failures
+        figures: Mapping[str, Any] = read_json(self.folder / RUN, "run of an evaluation")["figures"]
+        return list(figures["failures"])
 
     def _find_lines(self, cut: bool) -> None:
         """Find the lines of the images. cut: remove what is behind the last whole one."""

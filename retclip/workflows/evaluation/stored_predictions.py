@@ -87,11 +87,8 @@ class StoredEvaluator:
             todo = "name the predictions of this data set and split with --predictions"
             raise DataError(f"at least one image of {self.source.name} with a prediction", got, todo)
         self._tally.add(self.predictions.passed_over(self.kept.names))
-        total = self._tally.total
-        bad = (Failure(part.record, part.uri, part.reason) for part in total.bad)
-        failures = (*self._failures, *bad)
-        figures = summary(self._counters, self._groups, (), failures, self._settings(), self.bootstrap)
-        return replace(figures, passed_over=total.counts, assumed=total.assumed)
+        told, settings = self._tally.total, self._settings()
+        return summary(self._counters, self._groups, (), self._failures, settings, self.bootstrap, told)
 
     def _counted(self, number: int, record: SourceImage) -> tuple[ImageCounts, Judged | None]:
         image = record.load() if self.photos or record.load_truth is None else None

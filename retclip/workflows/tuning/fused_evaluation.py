@@ -50,5 +50,5 @@ def evaluation_of(
         tally.add(counts.passed_over)
     if not counters.images:
         raise DataError(f"at least one cached photo in {cache.folder}", "none", "tune again")
-    figures = summary(counters, cache.head.groups, cache.head.missing, (), settings, bootstrap)
-    return replace(figures, passed_over=tally.total.counts, assumed=tally.total.assumed)
+    told = replace(tally.total, bad=())  # the pass that cached the scores listed them
+    return summary(counters, cache.head.groups, cache.head.missing, (), settings, bootstrap, told)

@@ -8,7 +8,6 @@ ensemble, the vote, fewer neighbours, the merge.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,14 +17,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 
-from retclip.documents import read_json
+from retclip.documents import json_digest, read_json
 from retclip.errors import ConfigError, DataError
-from retclip.escaping import json_text
-from retclip.own_files import claim_folder, is_own_folder, written_whole
+from retclip.own_files import claim_folder, is_own_folder, write_json, written_whole
 from retclip.types import REST, FeatureSpace, Vocabulary
 from retclip.workflows.evaluation.counters import Counters
+from retclip.workflows.explain.evidence_arrays import plain
 from retclip.workflows.tuning.scored_photo import ScoredPhoto, load_scores, save_scores
 
 KIND, HEAD, TEXTS, VERSION = "scores", "scores.json", "texts.npz", 2
@@ -68,7 +68,7 @@ class ScoresHead:
     def digest(self) -> str:
         """sha256 over everything but the settings that may be tried."""
         fixed = {key: value for key, value in asdict(self).items() if key not in ("settings", "neighbours")}
-        return hashlib.sha256(json.dumps(fixed, sort_keys=True, default=str).encode()).hexdigest()
+        return json_digest(fixed)
 
     def differing(self, other: ScoresHead) -> list[str]:
         """Return what differs between both, in words."""
@@ -101,10 +101,9 @@ class ScoreCache:
             return earlier
         if text is not None:
             with written_whole(folder / TEXTS) as temporary, temporary.open("wb") as file:
-                np.savez(file, text=text.float().cpu().numpy())
+                np.savez(file, text=plain(text))
         document = {"format": "retclip-scores", "version": VERSION, "digest": head.digest, **asdict(head)}
-        with written_whole(folder / HEAD) as temporary:
-            temporary.write_text(json_text(document) + "\n", encoding="utf-8")
+        write_json(folder / HEAD, document)
         return cls(folder, head, text)
 
     @classmethod
@@ -119,12 +118,12 @@ class ScoreCache:
             todo = "remove the folder and tune again"
             raise DataError(f"cached scores of version {VERSION}: {folder / HEAD}", f"version {got}", todo)
         try:
-            head = _head_of(document)
+            head = TypeAdapter(ScoresHead).validate_python(document)
             text = None
             if (folder / TEXTS).exists():
                 with np.load(folder / TEXTS, allow_pickle=False) as archive:
                     text = torch.from_numpy(archive["text"])
-        except (KeyError, TypeError, ValueError, OSError) as error:
+        except (KeyError, ValueError, OSError) as error:
             raise DataError(
                 f"a head of cached scores: {folder / HEAD}", str(error), "remove the folder and tune again"
             ) from error
@@ -177,16 +176,6 @@ class ScoreCache:
     def counters(self) -> Counters:
         """Return empty counters of the classes."""
         return Counters(self.head.names, self.head.kinds)
-
-
-def _head_of(document: Mapping[str, Any]) -> ScoresHead:
-    values = {key: document[key] for key in ScoresHead.__dataclass_fields__ if key != "rest"}
-    values["rest"] = document.get("rest", ())  # not in caches from before
-    for key in ("names", "kinds", "seen", "missing", "provides", "rest"):
-        values[key] = tuple(values[key])
-    values["synonyms"] = tuple(map(tuple, values["synonyms"]))
-    values["groups"] = None if values["groups"] is None else tuple(values["groups"])
-    return ScoresHead(**values)
 
 
 def _unfit(folder: Path, earlier: ScoresHead, head: ScoresHead) -> ConfigError:
