@@ -91,14 +91,17 @@ class StageBackbone:
 
     def weighted_vectors(self, features: DenseFeatures, weights: Float[Tensor, "n h w"]) -> SegmentFeatures:
         """Return vectors (n, d) as `segment_vectors`. weights: (n, h, w) share of each cell that each mask covers."""
-        means, covered = mask_pooling(features.grid, weights)  # (n, d), (n,)
-        parts = list(means.float().split(self.stages.channels, dim=1))  # (n, d_i) of each stage
-        last = self._last_stage(features)  # (d_l, h_l, w_l)
+        grid, channels = features.grid, self.stages.channels
+        last, apart = self._last_stage(features), LAST_STAGE in features.levels  # (d_l, h_l, w_l)
+        if apart:  # the last stage's own cells do not begin where the finer ones do
+            grid, channels = grid[: -channels[-1]], channels[:-1]
+        means, covered = mask_pooling(grid, weights)  # (n, d), (n,)
+        parts = list(means.float().split(channels, dim=1))  # (n, d_i) of each stage
         labels = None
-        if self.head is not None or LAST_STAGE in features.levels:
+        if self.head is not None or apart:
             cells = area_weights(weights, (last.shape[1], last.shape[2]))  # (n, h_l, w_l)
-            if LAST_STAGE in features.levels:  # its own cells do not begin where the finer ones do
-                parts[-1] = mask_pooling(last, cells)[0].float()
+            if apart:
+                parts.append(mask_pooling(last, cells)[0].float())
             labels = None if self.head is None else self._label_logits(self.head, last, cells)
         units = [F.normalize(part, dim=-1) for part in parts]
         return SegmentFeatures(F.normalize(torch.cat(units, dim=1), dim=-1), covered, self.space, labels)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import torch
+from timm.layers.conv2d_same import Conv2dSame
 from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -17,6 +18,7 @@ from retclip.plugin.model_files import model_file
 from retclip.plugin.pins import require_digest
 from retclip_timm import LITE0, PUBLISHED
 from retclip_timm.class_names import LIST
+from retclip_timm.cropped_conv import CroppedConv
 from retclip_timm.network import Head, Stages, network
 
 ARCHITECTURE, STRIDES = "tf_efficientnet_lite0", (16, 32)
@@ -52,9 +54,11 @@ def head_of(stages: Stages) -> Head:
 def quicken(stages: Stages) -> None:
     """Change that network so that it takes about half the time on a CPU, and what it returns by rounding alone.
 
-    Its batch norms become part of the convolutions, whose numbers are laid out as they are read.
+    Its batch norms become part of the convolutions, whose numbers are laid out as they are read, and whose input is not
+    copied to be padded.
     """
     _fold_norms(stages.model)
+    _pad_evenly(stages.model)
     stages.model.to(memory_format=torch.channels_last)
 
 
@@ -67,6 +71,14 @@ def _fold_norms(module: nn.Module) -> None:
             setattr(module, after, norm.act)
     for _, child in children:
         _fold_norms(child)
+
+
+def _pad_evenly(module: nn.Module) -> None:
+    for name, child in list(module.named_children()):
+        if isinstance(child, Conv2dSame):
+            setattr(module, name, CroppedConv(child))
+        else:
+            _pad_evenly(child)
 
 
 def timm_names(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
