@@ -196,8 +196,9 @@ class FeatureStore:
     @cached_property
     def _negatives(self) -> NegativeExamples:
         from retclip.store.index.negatives import NegativeExamples
+        from retclip.store.segments.readable_vectors import ReadableVectors
 
-        return NegativeExamples(self._catalog, self.archive)
+        return NegativeExamples(self._catalog, ReadableVectors(self.archive, self._indexes.vectors))
 
     @cached_property
     def _prototypes(self) -> StoredPrototypes:

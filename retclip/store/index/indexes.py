@@ -6,12 +6,13 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
 
 from sqlalchemy import Engine
 
@@ -36,6 +37,9 @@ from retclip.store.work import ledger
 from retclip.types import FeatureSpace
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from retclip.store.index.protocol import VectorIndex
 
 SERVER_PAUSE = 60.0  # seconds until a server that did not answer gets the next change
@@ -141,6 +145,11 @@ class Indexes:
                 self._stand_in(space_id, space, error)
         self._stand_ins[space_id].follow()
         return question(self._stand_ins[space_id].projection)
+
+    def vectors(self, space_id: int, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
+        """Read the vectors (d,) that the index of a space holds of some ids. Raises as `ask`."""
+        space = dict(read(self.engine, ledger.spaces))[space_id]
+        return self.ask(space_id, space, partial(_vectors, ids=ids))
 
     def way(self, space_id: int, space: FeatureSpace) -> SearchWay:
         """Tell how this process searches a space; decided once."""
@@ -352,6 +361,14 @@ class Indexes:
         from retclip.store.index.resident import ResidentIndex
 
         return ResidentIndex(space.dim, device=self.options.device)
+
+
+def _vectors(projection: sync.Projection, ids: Sequence[UUID]) -> dict[UUID, NDArray[np.float32]]:
+    from retclip.store.index.resident import ResidentIndex
+
+    if isinstance(projection.index, ResidentIndex):
+        projection.index.hold_all()
+    return projection.index.vectors(ids)
 
 
 def _room() -> int:

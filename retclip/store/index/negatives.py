@@ -1,4 +1,5 @@
-"""The negative examples beside the neighbours of a question: their vectors come from the archive, compared exactly.
+"""The negative examples beside the neighbours of a question: their vectors come from the archive, compared exactly;
+where it is damaged from the index, which found the neighbours (`readable_vectors`).
 
 Negative examples are few, so they are no index's affair: one small product, of vectors that are read once for each
 state of the history. The neighbours of their classes are measured again as they are, decorrelated.
@@ -8,17 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
-from retclip.store.archive.shards import Archive
 from retclip.store.archive.vector_rows import PLACE, with_place
 from retclip.store.history import rejections
 from retclip.store.segments.decorrelations import Decorrelations
-from retclip.store.segments.stored_vectors import vectors_of
+from retclip.store.segments.readable_vectors import ReadableVectors
 from retclip.store.sql.catalog import rows_in
 from retclip.store.sql.tables import Segment
 from retclip.store.sql.transactions import Transactions
@@ -40,9 +41,9 @@ class _Stored:
 class NegativeExamples:
     """Finds how near the negative examples are, of a store and its history as it is now."""
 
-    def __init__(self, transactions: Transactions, archive: Archive) -> None:
-        self._catalog, self._archive = transactions, archive
-        self._decorrelations = Decorrelations(transactions, archive)
+    def __init__(self, transactions: Transactions, readable: ReadableVectors) -> None:
+        self._catalog, self._readable = transactions, readable
+        self._decorrelations = Decorrelations(transactions, readable)
         self._read: dict[int, tuple[tuple[int, int, int], _Stored]] = {}
 
     def beside(
@@ -87,11 +88,12 @@ class NegativeExamples:
         answer = torch.full_like(near.distances, torch.inf)
         of_class = torch.isin(near.classes, classes.to(near.classes.device))  # (n, k)
         ids = near.ids[of_class.cpu().numpy()]
-        found = self._catalog.read(vectors_of, self._archive, list(dict.fromkeys(ids)), space_id, len(matrix))
+        found = self._catalog.read(_places, list(dict.fromkeys(ids)), space_id)
         if not found:
             return answer
-        column = {segment: number for number, segment in enumerate(found)}
-        table = decorrelated(torch.from_numpy(np.stack(list(found.values()))).to(asked), matrix)  # (s, d)
+        column = {row.point_id: number for number, row in enumerate(found)}
+        table = torch.from_numpy(self._readable.every(found, space_id, len(matrix))).to(asked)
+        table = decorrelated(table, matrix)  # (s, d)
         distances = torch.nn.functional.pad((1.0 - asked @ table.T).clamp(0.0, 2.0), (0, 1), value=torch.inf)
         columns = torch.tensor([column.get(segment, -1) for segment in ids], device=asked.device)
         rows = of_class.nonzero()[:, 0].to(asked.device)
@@ -101,17 +103,27 @@ class NegativeExamples:
     def _stored(self, space_id: int, dim: int) -> _Stored:
         now, kept = self._catalog.read(rejections.state), self._read.get(space_id)
         if kept is None or kept[0] != now:
-            kept = self._read[space_id] = now, self._catalog.read(_read, self._archive, space_id, dim)
+            known, rows = self._catalog.read(_rejected, space_id)
+            ids = np.empty(len(known), dtype=object)
+            ids[:] = [rejection.point_id for rejection in known]
+            vectors = self._readable.every(rows, space_id, dim)
+            kept = now, _Stored(ids, tuple(rejection.category for rejection in known), vectors)
+            self._read[space_id] = kept
         return kept[1]
 
 
-def _read(connection: Connection, archive: Archive, space_id: int, dim: int) -> _Stored:
+def _rejected(connection: Connection, space_id: int) -> tuple[list[rejections.Rejection], list[Any]]:
+    """Read the rejections of segments that have a vector in a space, with the places of these."""
     every = rejections.rejections(connection)
-    query = with_place(select(Segment.id, *PLACE).select_from(Segment), space_id)
     segments = sorted({rejection.segment for rejection in every})
-    places = {row.id: row for row in rows_in(connection, query, Segment.id, segments)}
-    kept = [rejection for rejection in every if rejection.segment in places]
-    ids = np.empty(len(kept), dtype=object)
-    ids[:] = [rejection.point_id for rejection in kept]
-    vectors = archive.vectors([places[rejection.segment] for rejection in kept], dim)
-    return _Stored(ids, tuple(rejection.category for rejection in kept), vectors)
+    places = {row.point_id: row for row in rows_in(connection, _with_places(space_id), Segment.id, segments)}
+    kept = [rejection for rejection in every if rejection.point_id in places]
+    return kept, [places[rejection.point_id] for rejection in kept]
+
+
+def _places(connection: Connection, ids: Sequence[UUID], space_id: int) -> list[Any]:
+    return list(rows_in(connection, _with_places(space_id), Segment.point_id, ids))
+
+
+def _with_places(space_id: int) -> Select[Any]:
+    return with_place(select(Segment.point_id, *PLACE).select_from(Segment), space_id)

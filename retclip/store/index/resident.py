@@ -136,11 +136,16 @@ class ResidentIndex:
         """Give the memory back."""
         self.__init__(self.dim, str(self.device))  # type: ignore[misc]
 
+    def hold_all(self) -> None:
+        """Hold the vectors that were kept to their sums: `vectors` reads them as they are. Raises RowsDamaged."""
+        if self._sorted is not None:
+            self._sorted.hold_all()
+
     def sort(self) -> SortedRows:
         """Sort all rows by class, and return them. Raises RowsDamaged."""
         ids, payload, vectors = self._new.ids, self._new.payload, self._new.vectors
+        self.hold_all()
         if self._sorted is not None:
-            self._sorted.hold_all()
             alive = np.flatnonzero(~self._gone)
             ids = np.concatenate([self._sorted.ids[alive], ids])
             payload = np.concatenate([self._sorted.payload[alive], payload])

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, select
 
-from retclip.store.archive.shards import Archive
 from retclip.store.archive.vector_rows import PLACE, with_place
 from retclip.store.history import rejections
+from retclip.store.segments.readable_vectors import ReadableVectors
 from retclip.store.sql.tables import Outbox, Segment
 from retclip.store.sql.transactions import Transactions
 
@@ -28,8 +28,8 @@ State = tuple[int, ...]
 class Decorrelations:
     """Computes the decorrelation of each space once, and again where other vectors are in its sample."""
 
-    def __init__(self, transactions: Transactions, archive: Archive) -> None:
-        self._catalog, self._archive = transactions, archive
+    def __init__(self, transactions: Transactions, readable: ReadableVectors) -> None:
+        self._catalog, self._readable = transactions, readable
         self._kept: dict[int, tuple[State, Sequence[Any], Tensor]] = {}
 
     def of_space(self, space_id: int, dim: int) -> Tensor:
@@ -38,16 +38,16 @@ class Decorrelations:
         if kept is None or kept[0] != now:
             places = self._catalog.read(_places, space_id)
             unchanged = kept is not None and kept[1] == places
-            matrix = kept[2] if kept is not None and unchanged else self._computed(places, dim)
+            matrix = kept[2] if kept is not None and unchanged else self._computed(places, space_id, dim)
             kept = self._kept[space_id] = now, places, matrix
         return kept[2]
 
-    def _computed(self, places: Sequence[Any], dim: int) -> Tensor:
+    def _computed(self, places: Sequence[Any], space_id: int, dim: int) -> Tensor:
         import torch  # here: the command line opens stores without it
 
         from retclip.algorithms.decorrelation import decorrelation
 
-        return decorrelation(torch.from_numpy(self._archive.vectors(places, dim)))
+        return decorrelation(torch.from_numpy(self._readable.some(places, space_id, dim)))
 
 
 def _state(connection: Connection) -> State:
@@ -57,5 +57,5 @@ def _state(connection: Connection) -> State:
 
 
 def _places(connection: Connection, space_id: int) -> list[Any]:
-    query = with_place(select(*PLACE).select_from(Segment), space_id)
+    query = with_place(select(Segment.point_id, *PLACE).select_from(Segment), space_id)
     return list(connection.execute(query.order_by(Segment.point_id).limit(SAMPLED)))

@@ -18,9 +18,9 @@ def computed(monkeypatch):
     """How many vectors each decorrelation was made of."""
     counts, whole = [], Decorrelations._computed
 
-    def counted(self, places, dim):
+    def counted(self, places, *rest):
         counts.append(len(places))
-        return whole(self, places, dim)
+        return whole(self, places, *rest)
 
     monkeypatch.setattr(Decorrelations, "_computed", counted)
     return counts
