@@ -67,7 +67,7 @@ def check_variables(tables: Mapping[str, Sequence[str]]) -> None:
 def nearest_key(key: str, keys: Sequence[str]) -> str:
     """A hint for a misspelt key: the nearest one, or all of them."""
     near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(keys)}"
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(keys) or 'none'}"
 
 
 def _nearest(key: str, tables: Mapping[str, Sequence[str]]) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from retclip.errors import ConfigError, DataError
 from retclip.escaping import json_text
+from retclip.quantities import some
 
 PROGRAM, RESULTS = "RetCLIP", "results"
 FAILURES_HEAD = ("external_id", "uri", "reason", "attempts")
@@ -50,9 +51,10 @@ def require_own_folder(folder: Path, kind: str, flag: str = "--out") -> None:
     except OSError as error:
         raise DataError(f"a folder for {kind}: {folder}", str(error), f"choose another with {flag}") from error
     if holds and not is_own_folder(folder, kind):
-        examples = ", ".join(holds[:3]) + (f" and {len(holds) - 3} more" if len(holds) > 3 else "")
         todo = f"choose a new folder with {flag}; nothing was written"
-        raise ConfigError(f"a new folder, or one that RetCLIP made: {kind}", f"{folder}, which holds {examples}", todo)
+        raise ConfigError(
+            f"a new folder, or one that RetCLIP made: {kind}", f"{folder}, which holds {some(holds, 3)}", todo
+        )
 
 
 def claim_folder(folder: Path, kind: str, flag: str = "--out") -> None:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from retclip.store.feature_store import FeatureStore
     from retclip.types import FeatureSpace
 
-NEIGHBOURS = 8  # that a report shows
 STORED = "in the order in which they were stored"
 
 

@@ -12,7 +12,6 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.progress import ProgressLine
-from retclip.errors import DataError, PartialFailure
 from retclip.passed_over import by_reason
 
 if TYPE_CHECKING:
@@ -124,10 +123,4 @@ def finish(reports: list[BuildReport], store: Path, json: bool) -> None:
             + (f"; passed over: {by_reason(report.passed_over)}" if report.passed_over else "")
         )
         output.say_assumed(report.assumed)
-    if failures:
-        kind = PartialFailure if any(report.images or report.skipped for report in reports) else DataError
-        raise kind(
-            "every input to be usable",
-            f"{len(failures)} failures, first {failures[0]}",
-            f"see {listing}",
-        )
+    output.require_usable(failures, f"see {listing}", any(report.images or report.skipped for report in reports))

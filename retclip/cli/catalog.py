@@ -100,8 +100,8 @@ def diff(
         output.data(changes.as_dict())
         return
     classes = [
-        (change.before, _names(change.aliases_before), change.merged_before, change.after, _names(change.aliases_after),
-         change.merged_after)
+        (change.before, ", ".join(change.aliases_before), change.merged_before,
+         change.after, ", ".join(change.aliases_after), change.merged_after)
         for change in changes.classes
     ]  # fmt: skip
     columns = ("class", "aliases", "merged into", "then", "aliases then", "merged into then")
@@ -109,10 +109,6 @@ def diff(
     counted = Counter((_shown(change.before), _shown(change.after)) for change in changes.segments)
     rows = [(before, after, count) for (before, after), count in sorted(counted.items())]
     output.table(f"segments of {at.store}, event {first} and event {second}", ("was", "then", "segments"), rows)
-
-
-def _names(aliases: tuple[str, ...]) -> str:
-    return ", ".join(aliases)
 
 
 def _shown(state: SegmentState | None) -> str:

@@ -11,6 +11,7 @@ import typer
 from retclip.cli import options, output
 from retclip.cli.build import run_with_progress
 from retclip.errors import ConfigError, DataError, PartialFailure
+from retclip.quantities import some
 
 if TYPE_CHECKING:
     from retclip.workflows.exchange.import_report import ClassesMet, ImportReport
@@ -97,19 +98,16 @@ def _say(done: ImportReport, store: Path, seconds: float, looked: bool) -> None:
 
 def _say_classes(met: ClassesMet) -> None:
     if met.new:
-        output.message(f"new: {_some(met.new)}")
+        output.message(f"new: {some(met.new, SHOWN)}")
     if met.joined:
         joined = [mine if mine == theirs else f"{theirs} (as {mine})" for theirs, mine in met.joined.items()]
-        output.message(f"the store has already, and they are joined: {_some(joined)}")
+        output.message(f"the store has already, and they are joined: {some(joined, SHOWN)}")
     for synonym, theirs, mine in met.taken[:SHOWN]:
         output.message(f"{synonym!r}, in the file another name of {theirs!r}, stays a name of {mine!r}")
     if met.kinds:
-        output.message(f"thing or stuff otherwise than the file says, as this store said first: {_some(met.kinds)}")
-
-
-def _some(names: list[str] | tuple[str, ...]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
+        output.message(
+            f"thing or stuff otherwise than the file says, as this store said first: {some(met.kinds, SHOWN)}"
+        )
 
 
 def _exit(done: ImportReport, listing: Path) -> None:

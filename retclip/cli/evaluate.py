@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -13,18 +13,17 @@ from retclip.cli.evaluation_tables import print_evaluation
 from retclip.cli.fallback import FillMissing, filled, say_missing
 from retclip.cli.label_matches import said_matches
 from retclip.cli.preset_table import print_comparison
-from retclip.errors import PartialFailure
 from retclip.passed_over import by_reason
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
     from retclip.plugin.checked_source import CheckedSource
     from retclip.preset_comparison import PresetComparison
-    from retclip.store.records import Failure
     from retclip.workflows.classes.fill_report import FillReport
     from retclip.workflows.evaluation.evaluate import Evaluation
 
 Answer = TypeVar("Answer")
+LISTED = "list them: --json"
 
 
 @options.spread
@@ -56,7 +55,7 @@ def evaluate(
     else:
         print_evaluation(evaluation, per_class)
     _say_written(evaluation, comparison)
-    _require_all_usable([*(fill.failures if fill else ()), *evaluation.failures])
+    output.require_usable([*(fill.failures if fill else ()), *evaluation.failures], LISTED)
 
 
 def _side_by_side(
@@ -83,13 +82,7 @@ def _side_by_side(
     if comparison.run.out:
         output.message(f"wrote a folder for each preset into {comparison.run.out}")
     unusable = [failure for evaluation in answer.evaluations.values() for failure in evaluation.failures]
-    _require_all_usable([*(fill.failures if fill else ()), *unusable])
-
-
-def _require_all_usable(failures: Sequence[Failure]) -> None:
-    if failures:
-        got = f"{len(failures)} failures, first {failures[0]}"
-        raise PartialFailure("every input to be usable", got, "list them: --json")
+    output.require_usable([*(fill.failures if fill else ()), *unusable], LISTED)
 
 
 def _segmented(

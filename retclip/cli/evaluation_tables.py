@@ -95,9 +95,12 @@ def print_oracles(oracles: tuple[OracleFigures, ...]) -> None:
 
 
 def _cells(gain: Gain) -> tuple[str, str, str]:
-    points = "-" if gain.points is None else f"{gain.points:+.1f}"
-    ends = "-" if gain.interval is None else f"{gain.interval[0]:+.1f}..{gain.interval[1]:+.1f}"
-    return figure(gain.value), points, ends
+    return figure(gain.value), *_change_cells(gain.points, *(gain.interval or (None, None)))
+
+
+def _change_cells(change: float | None, low: float | None, high: float | None) -> tuple[str, str]:
+    ends = "-" if low is None or high is None else f"{low:+.1f}..{high:+.1f}"
+    return "-" if change is None else f"{change:+.1f}", ends
 
 
 def ends_text(ends: tuple[float, float] | None) -> str:
@@ -107,6 +110,5 @@ def ends_text(ends: tuple[float, float] | None) -> str:
 
 def difference_cells(row: Difference) -> tuple[str, ...]:
     """Return the cells of DIFFERENCE."""
-    ends = "-" if row.low is None or row.high is None else f"{row.low:+.1f}..{row.high:+.1f}"
-    change = "-" if row.change is None else f"{row.change:+.1f}"
-    return TITLES[row.figure], figure(row.first), figure(row.second), change, ends, "yes" if row.beyond_noise else "no"
+    change, noise = _change_cells(row.change, row.low, row.high), "yes" if row.beyond_noise else "no"
+    return TITLES[row.figure], figure(row.first), figure(row.second), *change, noise

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from retclip.cli import output
 from retclip.cli.fitted_table import fitted_table
 from retclip.names import MatchKind
+from retclip.quantities import some
 
 if TYPE_CHECKING:
     from retclip.names import LabelMatch
@@ -96,8 +97,7 @@ def _silent(why: Explanation, source: str) -> str:
         return ""
     if len(names) == len(why.classes):
         return " (it can say nothing of this mask)"
-    more = f" and {len(names) - SHOWN_CLASSES} more" if len(names) > SHOWN_CLASSES else ""
-    return f" (it can say nothing of {', '.join(names[:SHOWN_CLASSES])}{more})"
+    return f" (it can say nothing of {some(names, SHOWN_CLASSES)})"
 
 
 def _matched(match: LabelMatch) -> str:

@@ -10,7 +10,6 @@ import typer
 from retclip.cli import options, output
 from retclip.cli.build import run_with_progress
 from retclip.cli.unknown_names import named_without_store
-from retclip.errors import DataError, PartialFailure
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
@@ -168,11 +167,7 @@ def _finish(report: FillReport, setup: options.Setup) -> None:
         output.table("names", columns, rows)
     output.message(summary_line(report))
     listing = output.write_failures(setup.store / "failures.csv", report.failures)
-    if report.failures:
-        kind = PartialFailure if any(outcome.images for outcome in report.outcomes) else DataError
-        raise kind(
-            "every input to be usable", f"{len(report.failures)} failures, first {report.failures[0]}", f"see {listing}"
-        )
+    output.require_usable(report.failures, f"see {listing}", any(outcome.images for outcome in report.outcomes))
 
 
 def _why(outcome: Outcome, threshold: float | None) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 
 from retclip.cli import streams
-from retclip.errors import RetCLIPError
+from retclip.errors import DataError, PartialFailure, RetCLIPError
 from retclip.escaping import json_text, one_line, spreadsheet_cell
 from retclip.own_files import FAILURES_HEAD, replaceable
 from retclip.passed_over import by_reason
@@ -96,6 +96,17 @@ def figure(value: float | int | None) -> str:
     if value is None:
         return "-"
     return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def require_usable(failures: Sequence[Failure], todo: str, any_used: bool = True, inputs: str = "every input") -> None:
+    """Exit with PartialFailure's code where something could not be used, with DataError's where nothing could.
+
+    todo: what to do then.
+    inputs: what should have been usable.
+    """
+    if failures:
+        got = f"{len(failures)} failures, first {failures[0]}"
+        raise (PartialFailure if any_used else DataError)(f"{inputs} to be usable", got, todo)
 
 
 def write_failures(path: Path, failures: Sequence[Failure]) -> Path:

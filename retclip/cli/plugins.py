@@ -21,11 +21,9 @@ app = typer.Typer(help="Components and the distributions they come from.", no_ar
 
 def _manager() -> PluginManager:
     from retclip.config import load
-    from retclip.plugin.manager import PluginManager
+    from retclip.session import plugins_of
 
-    settings = load()
-    section = settings.plugins
-    return PluginManager.discover(section.disabled, strict=section.strict, cache=settings.weights.place)
+    return plugins_of(load())
 
 
 def _find(manager: PluginManager, name: str, kind: str | None) -> ComponentInfo:
@@ -111,17 +109,7 @@ def _text_matching(info: ComponentInfo, settings: Sequence[str]) -> dict[str, fl
         return {}
     if not settings and any(field.is_required() for field in info.component.settings.model_fields.values()):
         return {}  # it depends on settings that have no default
-    return {"text_threshold": text_threshold(info, checked_settings(info, _settings_of(settings)))}
-
-
-def _settings_of(settings: Sequence[str]) -> dict[str, object]:
-    """Return `--set KEY=VALUE` texts as nested dicts. Raises ConfigError."""
-    from retclip.config import assignment, merged
-
-    values: dict[str, object] = {}
-    for text in settings:
-        values = merged(values, assignment(text))
-    return values
+    return {"text_threshold": text_threshold(info, checked_settings(info, options.with_settings({}, settings)))}
 
 
 @app.command()
@@ -140,7 +128,7 @@ def check(
     from retclip.plugin.manager import checked_settings
 
     info = _find(_manager(), name, kind)
-    shared = {**({"path": path} if path else {}), **_settings_of(settings or ())}
+    shared = {**({"path": path} if path else {}), **options.with_settings({}, settings)}
     checked_settings(info, shared)  # what the user gave is the user's mistake, not the plugin's
     loaded = load()
     findings = check_component(info, shared, choose(loaded.device, info.kind), loaded.weights.place)

@@ -20,6 +20,7 @@ from retclip.errors import ConfigError, DataError, PartialFailure
 from retclip.own_files import RESULTS, require_own_folder
 from retclip.passed_over import Tally, by_reason, passed_over_by
 from retclip.progress import Progress
+from retclip.quantities import some
 
 if TYPE_CHECKING:
     from retclip.engine import RetCLIP
@@ -234,21 +235,15 @@ def _warn(done: _Done, preset: str, knows: Sequence[str], store: Path) -> None:
     """Say which photos stayed empty, and what can be done about each reason."""
     from retclip.report.result_summary import Nothing
 
-    empty, names = f"{len(done.nothing)} of {done.count}", _some(done.nothing)
+    empty, names = f"{len(done.nothing)} of {done.count}", some(done.nothing, SHOWN)
     output.message(f"warning: nothing was labelled in {empty} photos: {names}")
     for reason, count in Counter(done.nothing.values()).items():
         output.message(f"  {reason}: {count} photos")
     if Nothing.NO_NAMES in done.nothing.values():
-        holds = f"the store {store} holds {_some(knows)}" if knows else f"the store {store} is empty"
+        holds = f"the store {store} holds {some(knows, SHOWN)}" if knows else f"the store {store} is empty"
         output.message(f"  the preset {preset} reads no names, it knows only what a store holds; {holds}")
         output.message(f"  add what you ask for: retclip class add NAME PHOTOS --crops --store {store}")
         output.message("  or choose a preset that reads any name: retclip presets")
-
-
-def _some(names: Sequence[str] | dict[str, Any]) -> str:
-    """Return the first few names, and the number of the others."""
-    examples = ", ".join(list(names)[:SHOWN])
-    return f"{examples} and {len(names) - SHOWN} more" if len(names) > SHOWN else examples
 
 
 def _exit(listing: Path, done: _Done, failures: Sequence[Failure]) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.progress import ProgressLine
-from retclip.errors import ConfigError, DataError, PartialFailure
+from retclip.errors import ConfigError
 from retclip.quantities import quantity
 
 if TYPE_CHECKING:
@@ -108,12 +108,7 @@ def _as_dict(state: SpaceState, index: str) -> dict[str, Any]:
 
 
 def _exit(report: AddSpaceReport, left: SpaceState, listing: Path) -> None:
-    if not report.failures:
-        return
     todo = f"see {listing}"
     if left.lacking:
         todo += "; repair the photos and repeat, or let their segments go without a vector: --accept-failed"
-    kind = PartialFailure if left.segments else DataError
-    raise kind(
-        "every photo and mask to be usable", f"{len(report.failures)} failures, first {report.failures[0]}", todo
-    )
+    output.require_usable(report.failures, todo, left.segments > 0, "every photo and mask")

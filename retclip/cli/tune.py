@@ -11,10 +11,11 @@ import typer
 
 from retclip.cli import options, output
 from retclip.cli.evaluation_options import Intervals, Seen
+from retclip.cli.evaluation_tables import difference_cells
 from retclip.cli.fallback import say_missing
 from retclip.cli.output import figure as shown
 from retclip.cli.progress import ProgressLine
-from retclip.errors import ConfigError, PartialFailure
+from retclip.errors import ConfigError
 
 if TYPE_CHECKING:
     from retclip.workflows.tuning.tuning_report import TriedSetting, TuningReport
@@ -85,9 +86,7 @@ def tune(
     for name in ("run.json", "settings.toml", "settings.csv", "surface.png", "surface.svg"):
         if (out / name).exists():
             output.message(f"wrote {out / name}")
-    if report.failures:
-        got = f"{len(report.failures)} failures, first {report.failures[0]}"
-        raise PartialFailure("every input to be usable", got, "list them: --json")
+    output.require_usable(report.failures, "list them: --json")
 
 
 def _print(report: TuningReport) -> None:
@@ -120,11 +119,7 @@ def _typed(entry: Any) -> str:
 
 def _print_held_out(report: TuningReport) -> None:
     held_out = report.held_out
-    rows = []
-    for row in held_out.change.whole:
-        ends = "-" if row.low is None or row.high is None else f"{row.low:+.1f}..{row.high:+.1f}"
-        change = "-" if row.change is None else f"{row.change:+.1f}"
-        rows.append((row.figure, shown(row.first), shown(row.second), change, ends))
+    rows = [(row.figure, *difference_cells(row)[1:5]) for row in held_out.change.whole]
     columns = ("", "as set", "chosen", "change", "interval")
     output.table(f"{held_out.before.images} held-out photos", columns, rows)
     if not report.best.values:

@@ -31,21 +31,18 @@ def _known(
 ) -> Iterator[tuple[Settings, dict[str, list[Weights]]]]:
     """Weights by name, and by the component that needs them, with the folder of the settings."""
     from retclip.config import find_file, load
-    from retclip.plugin.manager import PluginManager
     from retclip.plugin.weights import cached_in
+    from retclip.session import plugins_of
 
     chosen_settings = load(
         find_file(None, config), options.Models(preset=preset, settings=list(settings or ())).flags()
     )
-    place = chosen_settings.weights.place
-    manager = PluginManager.discover(
-        chosen_settings.plugins.disabled, strict=chosen_settings.plugins.strict, cache=place
-    )
+    manager = plugins_of(chosen_settings)
     sets: dict[str, list[Weights]] = {name: [weights] for name, weights in manager.published().items()}
     for component, needed in manager.weights(chosen_settings.of_component).items():
         sets[component] = list(needed)
         sets.update({weights.name: [weights] for weights in needed})
-    with cached_in(place):
+    with cached_in(chosen_settings.weights.place):
         yield chosen_settings, sets
 
 

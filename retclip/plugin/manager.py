@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from retclip.environment import nearest_key
 from retclip.errors import ConfigError, ContractBroken, PluginUnavailable, RetCLIPError
 from retclip.plugin import contracts
 from retclip.plugin.bundle import CURE, absent_plugins
@@ -179,9 +180,7 @@ def checked_settings(info: ComponentInfo, settings: Mapping[str, Any]) -> BaseMo
         key = ".".join(str(part) for part in first["loc"]) or "?"
         keys = list(model.model_fields)
         if first["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(key, keys, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(keys) or 'none'}"
-            raise ConfigError(f"a setting of {info.full_name}", repr(key), hint) from error
+            raise ConfigError(f"a setting of {info.full_name}", repr(key), nearest_key(key, keys)) from error
         got = "nothing" if first["type"] == "missing" else repr(first.get("input"))
         raise ConfigError(f"{info.full_name}, {key}: {first['msg']}", got, "correct the setting") from error
 

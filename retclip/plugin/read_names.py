@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from retclip.errors import NamesTooLong
+from retclip.quantities import some
 
 SHOWN = 3  # names that a message shows
 log = logging.getLogger(__name__)
@@ -26,10 +27,9 @@ def check_read_whole(tokens: Mapping[str, int], limit: int, model: str) -> None:
     """
     long = {name: count for name, count in tokens.items() if count > limit}
     if long:
-        examples = ", ".join(f"{name[:60]!r} with {count} tokens" for name, count in list(long.items())[:SHOWN])
-        more = f" and {len(long) - SHOWN} more" if len(long) > SHOWN else ""
+        examples = some([f"{name[:60]!r} with {count} tokens" for name, count in long.items()], SHOWN)
         todo = "shorten it (a class of the store: retclip class rename), or leave it out"
-        error = NamesTooLong(f"names of at most {limit} tokens for {model}", f"{examples}{more}", todo)
+        error = NamesTooLong(f"names of at most {limit} tokens for {model}", examples, todo)
         error.names = tuple(long)
         raise error
 
@@ -56,5 +56,4 @@ def _warn(text: str) -> None:
 
 
 def _shown(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{', '.join(repr(name[:60]) for name in names[:SHOWN])}{more}"
+    return some([repr(name[:60]) for name in names], SHOWN)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from retclip.errors import RetCLIPError, WeightsDamaged
 from retclip.plugin.batches import out_of_memory
+from retclip.quantities import some
 
 SHOWN = 3  # names of each kind in a message
 NOT_FINITE = "with NaN or infinite numbers"
@@ -86,7 +87,7 @@ def require_whole(lacking: Mapping[str, Sequence[str]], where: str, todo: str = 
     lacking: names by what is wrong with them, as `misfits` returns them.
     where: the model and its file.
     """
-    report = "; ".join(f"{len(names)} {fault}: {_shortened(names)}" for fault, names in lacking.items() if names)
+    report = "; ".join(f"{len(names)} {fault}: {some(names, SHOWN)}" for fault, names in lacking.items() if names)
     if report:
         raise WeightsDamaged(f"every tensor of {where}, and no other", report, todo)
 
@@ -123,11 +124,6 @@ def _is_finite(values: Tensor) -> bool:
     wide = values if values.element_size() > 1 else values.float()  # PyTorch compares no numbers of 8 bits
     ends = torch.stack(torch.aminmax(wide))  # both are NaN where one number is; a tenth of isfinite's time
     return bool(ends.isfinite().all())
-
-
-def _shortened(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(names[:SHOWN]) + more
 
 
 def _first_line(error: Exception) -> str:

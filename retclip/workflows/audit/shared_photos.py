@@ -13,6 +13,7 @@ from retclip.algorithms.photo_hash import NEAR
 from retclip.errors import DataError
 from retclip.plugin.contracts import ImageSource
 from retclip.progress import OnProgress, Progress, silent
+from retclip.quantities import some
 from retclip.store.feature_store import FeatureStore
 from retclip.workflows.audit.duplicates import AlikePhotos, alike_pairs, hashed_source, most_alike
 from retclip.workflows.audit.hashed_photos import HashedPhotos, hashed_photos
@@ -86,8 +87,7 @@ def _of_store(store: FeatureStore, on_progress: OnProgress) -> Group:
 
 
 def _refusal(known: Group, asked: Group, shared: Sequence[str], bits: int) -> DataError:
-    more = f" and {len(shared) - SHOWN} more" if len(shared) > SHOWN else ""
-    got = f"{len(shared)} of {asked.name} are in {known.name}: {', '.join(shared[:SHOWN])}{more}"
+    got = f"{len(shared)} of {asked.name} are in {known.name}: {some(shared, SHOWN)}"
     todo = (
         "take a split whose photos are neither in the store nor held out; where these are other photos that only look "
         f"alike, compare more strictly than --bits {bits}"

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,8 +25,9 @@ from retclip.plugin.contracts import Backbone
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.feature_store import FeatureStore
 from retclip.store.records import AddedVectors, Failure, OpenRun, RunPlan, StoredMask, StoredPhoto
-from retclip.store.states import GapReason, RunKind, RunState
+from retclip.store.states import GapReason, RunKind
 from retclip.types import Image
+from retclip.workflows.building.build_loop import ended_with
 from retclip.workflows.building.mask_vectors import mask_vectors
 from retclip.workflows.building.provenance import records
 from retclip.workflows.building.stored_photos import OpenSource, photos_missing_vectors
@@ -83,19 +85,9 @@ def add_space(
     """
     run = store.runs.start(_plan(backbone, commit_images, accept_failed, weights_place), new_space=True)
     loop = _Loop(store, backbone, run, accept_failed)
-    state = RunState.FAILED
-    try:
+    with ended_with(store, run, loop.counts):
         loop.work_through(photos_missing_vectors(store, run.space_id, open_source), commit_images, on_progress)
-        state = RunState.FINISHED
-    except KeyboardInterrupt:
-        state = RunState.INTERRUPTED
-        raise
-    finally:
-        left = store.spaces.state(backbone.component.space)
-        report = replace(loop.report, lacking=left.lacking)
-        counts = asdict(replace(report, failures=())) | {"failures": len(report.failures)}
-        store.runs.finish(run, state, counts)
-    return report
+    return loop.report
 
 
 def _plan(backbone: Loaded[Backbone], commit_images: int, accept_failed: bool, place: Path | None) -> RunPlan:
@@ -130,6 +122,11 @@ class _Loop:
             finally:  # also on Ctrl-C: what is done is kept
                 self._commit(results)
             on_progress(self.report.progress)
+
+    def counts(self) -> dict[str, Any]:
+        """Return the counts for the run's row, with what is left to do now."""
+        self.report = replace(self.report, lacking=self._store.spaces.state(self._backbone.component.space).lacking)
+        return asdict(replace(self.report, failures=())) | {"failures": len(self.report.failures)}
 
     def _commit(self, results: Sequence[AddedVectors]) -> None:
         if results:

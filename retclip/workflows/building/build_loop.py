@@ -7,7 +7,7 @@ leased, processed, and committed when its last unit is finished.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
@@ -20,12 +20,27 @@ from retclip.plugin.contracts import ImageSource
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.feature_store import FeatureStore
 from retclip.store.records import Failure, OpenRun, UnitResult, Wanted
+from retclip.store.states import RunState
 from retclip.workflows.building.label_assignment import LabelAssignment
 from retclip.workflows.building.unit_work import Executor, Outcome, Task
 from retclip.workflows.building.units import Planned, Search, Unit, memory_of, plan_units, record_failure, storable_text
 from retclip.workflows.segment.parts import Parts
 
 SIGN_OF_LIFE = 60.0  # seconds between two renewals of the leases, which end after 15 minutes
+
+
+@contextmanager
+def ended_with(store: FeatureStore, run: OpenRun, counts: Callable[[], Mapping[str, Any]]) -> Iterator[None]:
+    """End a run with the block: finished, interrupted by a signal, or failed. counts: for its row, as they are then."""
+    state = RunState.FAILED
+    try:
+        yield
+        state = RunState.FINISHED
+    except KeyboardInterrupt:
+        state = RunState.INTERRUPTED
+        raise
+    finally:
+        store.runs.finish(run, state, counts())
 
 
 @dataclass(frozen=True)

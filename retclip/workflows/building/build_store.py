@@ -21,8 +21,8 @@ from retclip.plugin.contracts import ImageSource
 from retclip.progress import OnProgress, silent
 from retclip.store.ids import recipe_fingerprint
 from retclip.store.records import RunPlan
-from retclip.store.states import RunKind, RunState
-from retclip.workflows.building.build_loop import BuildLoop, BuildReport, signs_of_life
+from retclip.store.states import RunKind
+from retclip.workflows.building.build_loop import BuildLoop, BuildReport, ended_with, signs_of_life
 from retclip.workflows.building.label_assignment import LabelAssignment
 from retclip.workflows.building.provenance import components
 from retclip.workflows.building.source_classes import require_annotation, source_names
@@ -93,16 +93,13 @@ def carry_out(loop: BuildLoop, on_progress: OnProgress = silent, start: Starter 
     Raises StoreError and PluginError; a bad image is a failure in the report, not an exception. On KeyboardInterrupt
     the finished images are committed first.
     """
-    state = RunState.FAILED
-    try:
-        with remembering(loop.memory), signs_of_life(loop.store, loop.run), start(loop.naming) as executor:
-            loop.work_through(executor, on_progress)
-        state = RunState.FINISHED
-    except KeyboardInterrupt:
-        state = RunState.INTERRUPTED
-        raise
-    finally:
-        loop.store.runs.finish(loop.run, state, loop.report.counts())
+    with (
+        ended_with(loop.store, loop.run, lambda: loop.report.counts()),
+        remembering(loop.memory),
+        signs_of_life(loop.store, loop.run),
+        start(loop.naming) as executor,
+    ):
+        loop.work_through(executor, on_progress)
     return loop.report
 
 

@@ -28,9 +28,9 @@ from retclip.plugin.contracts import Backbone, ImageSource
 from retclip.progress import OnProgress, Progress, silent
 from retclip.store.feature_store import FeatureStore
 from retclip.store.records import Failure, OpenRun, RunPlan, UnitResult, Wanted
-from retclip.store.states import CLASS_FILE, RunKind, RunState, SegmentStatus
+from retclip.store.states import CLASS_FILE, RunKind, SegmentStatus
 from retclip.types import PhotoCredit
-from retclip.workflows.building.build_loop import signs_of_life
+from retclip.workflows.building.build_loop import ended_with, signs_of_life
 from retclip.workflows.building.mask_vectors import mask_vectors
 from retclip.workflows.building.provenance import records
 from retclip.workflows.building.units import storable_text
@@ -127,20 +127,15 @@ class _Import:
         for origin in origins:
             run = self._store.runs.start(self._plan(self._contents.origins[origin], goes_on))
             runs.append(run)
-            state = RunState.FAILED
-            try:
-                with signs_of_life(self._store, run):
-                    self._work_through(run, [unit for unit in units if unit.origin == origin], len(units), on_progress)
-                state = RunState.FINISHED
-            except KeyboardInterrupt:
-                state = RunState.INTERRUPTED
-                raise
-            finally:
-                self._store.runs.finish(run, state, {"segments": self.report.segments, "photos": self.report.photos})
+            with ended_with(self._store, run, self._counts), signs_of_life(self._store, run):
+                self._work_through(run, [unit for unit in units if unit.origin == origin], len(units), on_progress)
             goes_on = self._store.classes.note_of_import(self._contents.sha256)
         event = self._store.classes.finish_import(self._contents.sha256, runs, self._unsaid) if runs else None
         self.report = replace(self.report, event=event)
         return self.report
+
+    def _counts(self) -> dict[str, int]:
+        return {"segments": self.report.segments, "photos": self.report.photos}
 
     def _units(self) -> list[ImportUnit]:
         """Return the units with a segment that the store does not have; counts the others."""
