@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from retclip.data.annotated_photo import AnnotatedPhoto
+from retclip.data.flags import as_whole
 from retclip.data.photo_files import inside_name
 from retclip.data.readers.coco.raw_records import is_list, read_records
 from retclip.errors import DataError
@@ -144,31 +145,41 @@ def real_categories(
     return real
 
 
-def _annotated(document: Mapping[str, Any]) -> Iterator[int]:
+def _annotated(document: Mapping[str, Any]) -> Iterator[float]:
     """Yield the category ids of the annotations; malformed records are left to their reader."""
     for annotation in document["annotations"]:
         inner = annotation.get("segments_info", [annotation]) if isinstance(annotation, dict) else []
         for record in inner if isinstance(inner, list) else []:
-            if isinstance(record, dict) and isinstance(record.get("category_id"), int):
+            if isinstance(record, dict) and isinstance(record.get("category_id"), int | float):
                 yield record["category_id"]
 
 
 def check_size(record: Mapping[str, Any], photo: AnnotatedPhoto, where: str) -> None:
     """Check that a photo is as large as its record states: the record's coordinates would be other pixels.
 
-    record: may leave the size out.
+    record: may leave the size out, or one side.
     where: the record's owner, for the error.
 
     Raises DataError.
     """
-    numbers = [record.get(key) for key in ("height", "width")]
-    height, width = (int(n) if isinstance(n, int | float) and 0 < n < 1e9 else 0 for n in numbers)
-    if not (height and width) or photo.fits((height, width)):
+    stated = [_side(record.get(key)) for key in ("height", "width")]
+    height, width = (side or own for side, own in zip(stated, photo.size, strict=True))
+    if not any(stated) or photo.fits((height, width)):
         return
     image = f"image {record.get('id')!r} ({record.get('file_name')}) of {where}"
     expected = f"a photo of {width} x {height} pixels, as {image} says"
     got = f"{photo.image.uri}, {photo.size[1]} x {photo.size[0]} pixels"
     raise DataError(expected, got, photo.cure((height, width), "use the photo that was annotated"))
+
+
+def _side(value: Any) -> int:
+    """Return a stated length in pixels, also of "640"; 0 where none is stated."""
+    try:
+        length = as_whole(value) if isinstance(value, str) else value
+    except (ValueError, OverflowError):
+        return 0
+    is_length = isinstance(length, int | float) and not isinstance(length, bool) and 0 < length < 1e9
+    return int(length) if is_length else 0
 
 
 def as_text(value: Any) -> str:

@@ -12,12 +12,16 @@ from retclip.data.annotated_photo import AnnotatedPhoto
 from retclip.data.rle import decode, fill_polygons
 from retclip.errors import DataError
 from retclip.escaping import brief
+from retclip.passed_over import CUT
+
+SLACK = 1.0  # pixels that marks may reach out of a photo: programs count corners differently
 
 
 def read_mask(segmentation: Any, photo: AnnotatedPhoto, where: str) -> NDArray[np.bool_]:
     """Return (H, W) bool, in the frame of the photo's annotation.
 
-    segmentation: a list of polygons [x, y, x, y, ...] in pixels, or {"size", "counts"}.
+    segmentation: a list of polygons [x, y, x, y, ...] in pixels, or {"size", "counts"}. What reaches out of the photo
+    is cut, and counted: the corners may be those of a larger copy.
     where: the record, for errors.
 
     Raises DataError.
@@ -29,7 +33,17 @@ def read_mask(segmentation: Any, photo: AnnotatedPhoto, where: str) -> NDArray[n
             raise DataError(f"{error.expected} in {where}", error.got, error.todo) from error
         photo.require_fit(mask.shape, f"a mask of the photo's size {photo.size} in {where}", "match photo and mask")
         return mask
-    return fill_polygons(_polygons(segmentation, where), photo.size)
+    polygons = _polygons(segmentation, where)
+    if any(_reaches_out(polygon, photo.size) for polygon in polygons):
+        photo.tally.skip(CUT)
+    return fill_polygons(polygons, photo.size)
+
+
+def _reaches_out(polygon: list[float], size: tuple[int, int]) -> bool:
+    """Return whether a corner lies more than SLACK outside the photo. size: (H, W)."""
+    height, width = size
+    x, y = polygon[::2], polygon[1::2]
+    return min(*x, *y) < -SLACK or max(x) > width + SLACK or max(y) > height + SLACK
 
 
 def _polygons(polygons: Any, where: str) -> list[list[float]]:

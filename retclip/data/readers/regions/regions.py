@@ -30,6 +30,7 @@ from retclip.data.image_folder import ImageFolder, ImageFolderSettings
 from retclip.data.images import file_digest
 from retclip.data.photo_files import composed
 from retclip.data.readers.coco.coco_records import check_size
+from retclip.data.readers.regions.object_masks import SLACK
 from retclip.data.readers.regions.painted_objects import AnnotatedObject, painted
 from retclip.data.readers.regions.region_masks import is_mask, masks_of, read_object
 from retclip.data.readers.regions.region_tables import Mark, read_boxes, read_points
@@ -39,8 +40,6 @@ from retclip.passed_over import BAD_ROWS, PassedOver, Tally
 from retclip.plugin.contracts import SourceClass, SourceImage
 from retclip.regions import Box, Region
 from retclip.types import Image, PanopticSegmentation
-
-SLACK = 1.0  # pixels that a box may reach out of the photo: other programs count corners otherwise
 
 
 class RegionsSettings(FrameSettings, KindSettings, ImageFolderSettings):

@@ -73,10 +73,16 @@ def test_a_photo_of_another_size_than_its_record_says_is_refused(refused):
     )
 
 
+@pytest.mark.parametrize("said", [{"height": 300}, {"width": "400"}, {"height": "300", "width": "400"}])
+def test_a_side_alone_and_a_number_as_text_state_a_size_too(refused, said):
+    refused(lambda: check_size({"id": 3, **said}, photo(), "a.json"), "image 3", str(next(iter(said.values()))))
+
+
 @pytest.mark.parametrize(
     "said",
-    [{}, {"height": 75, "width": 100}, {"height": 75.0, "width": 100.0}, {"height": 300}, {"height": 0, "width": 0},
-     {"height": None, "width": None}, {"height": "300", "width": "400"}, {"height": float("nan"), "width": 5}],
+    [{}, {"height": 75, "width": 100}, {"height": 75.0, "width": 100.0}, {"height": 75}, {"height": 0, "width": 0},
+     {"height": None, "width": None}, {"height": "75", "width": "100"}, {"height": float("nan"), "width": 100},
+     {"height": -1, "width": True}, {"height": "high", "width": "1.5"}],
 )  # fmt: skip
 def test_a_record_need_not_say_its_photo_s_size(said):
     check_size({"id": 3, "file_name": "a.png", **said}, photo(), "a.json")
@@ -101,7 +107,8 @@ def kept(categories, *annotated, key="category_id"):
 @pytest.mark.parametrize("key", ["category_id", "segments_info"])
 def test_a_category_that_only_heads_the_others_is_left_out(key, refused):
     assert kept(CATEGORIES, 1, 2, key=key) == [1, 2]
-    refused(lambda: kept(CATEGORIES, 0, 1, key=key), "'Fish' and 'fish'", "the categories of a.json")
+    for head in (0, 0.0):
+        refused(lambda head=head: kept(CATEGORIES, head, 1, key=key), "'Fish' and 'fish'", "the categories of a.json")
 
 
 def test_a_category_of_its_own_stays_annotated_or_not(refused):

@@ -8,6 +8,7 @@ from retclip.data.images import from_array
 from retclip.data.readers.regions.object_masks import read_mask
 from retclip.data.rle import encode
 from retclip.errors import DataError
+from retclip.passed_over import CUT
 
 
 def photo(height, width):
@@ -31,3 +32,13 @@ def test_polygons_and_run_lengths_agree():
 def test_a_mask_of_another_size_names_its_record():
     with pytest.raises(DataError, match="annotation 4"):
         read_mask(encode(np.ones((3, 3), bool)), PHOTO, "annotation 4")
+
+
+@pytest.mark.parametrize(("out", "count"), [(0, 0), (1, 0), (1.5, 1), (40, 1)])
+def test_an_object_that_reaches_out_of_its_photo_is_cut_and_counted(out, count):
+    for corners in ([2, 1, 10 + out, 1, 10 + out, 6, 2, 6], [-out, 1, 10, 1, 10, 6, -out, 6],
+                    [2, -out, 10, -out, 10, 6], [2, 1, 10, 8 + out, 2, 8 + out]):  # fmt: skip
+        reading = photo(8, 10)
+        mask = read_mask([corners, [1, 1, 4, 1, 4, 4]], reading, "x")
+        assert mask.shape == (8, 10) and mask.any()
+        assert reading.tally.total.counts == ({CUT: 1} if count else {})
