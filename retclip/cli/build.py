@@ -13,6 +13,7 @@ import typer
 from retclip.cli import options, output
 from retclip.cli.progress import ProgressLine
 from retclip.passed_over import by_reason
+from retclip.quantities import quantity
 
 if TYPE_CHECKING:
     from retclip.plugin.checked_source import CheckedSource
@@ -122,5 +123,8 @@ def finish(reports: list[BuildReport], store: Path, json: bool) -> None:
             + (f"; {report.elsewhere} are being worked on by another process" if report.elsewhere else "")
             + (f"; passed over: {by_reason(report.passed_over)}" if report.passed_over else "")
         )
+        if report.displaced:
+            gave_way = quantity(report.displaced, "segment")
+            output.message(f"{gave_way} stored before gave way: these are of the same photos and classes")
         output.say_assumed(report.assumed)
     output.require_usable(failures, f"see {listing}", any(report.images or report.skipped for report in reports))

@@ -59,6 +59,16 @@ def stored(store):
     return ask
 
 
+def test_a_second_list_of_boxes_takes_the_place_of_the_first_and_says_so(add, stored, foxes, tmp_path):
+    for number, size in enumerate((10, 20)):
+        (tmp_path / f"{number}.csv").write_text(f"image,x,y,width,height\nf0.png,0,10,{size},20\n")
+    report, told = add(foxes / "f0.png", "--boxes", tmp_path / "0.csv")
+    assert report["displaced"] == 0 and "gave way" not in told
+    report, told = add(foxes / "f0.png", "--boxes", tmp_path / "1.csv")
+    assert report["displaced"] == 1 and "1 segment stored before gave way" in told
+    assert [area for area, *_ in stored()[0]] == [400]
+
+
 def test_several_crops_are_one_run(add, foxes, stored):
     report, told = add(*sorted(foxes.iterdir()), "--crops", "--thing")
     assert (report["images"], report["segments"]) == (3, 3) and "masks by reference.whole_image" in told

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from retclip.store.api.spaces import Spaces
 from retclip.store.archive.shards import Archive
 from retclip.store.index.indexes import Indexes
-from retclip.store.records import Failure, OpenRun, RunPlan, Taken, UnitResult, UnitStates, Wanted
+from retclip.store.records import Committed, Failure, OpenRun, RunPlan, Taken, UnitResult, UnitStates, Wanted
 from retclip.store.segments.ingest import commit_units
 from retclip.store.segments.slots import images_with_slots, photos_cut_twice
 from retclip.store.sql.engine import one_writer_at_a_time
@@ -88,8 +88,8 @@ class Runs:
         results: Sequence[UnitResult],
         is_thing: Mapping[str, bool | None],
         synonyms: Mapping[str, Sequence[str]] = {},
-    ) -> int:
-        """Store finished units and let the indexes follow; returns the number of segments.
+    ) -> Committed:
+        """Store finished units and let the indexes follow.
 
         is_thing: by class name whether it is a thing; None if the source does not say.
         synonyms: by class name its further names, which become aliases where no class has them.

@@ -31,6 +31,7 @@ from retclip.store.records.matches import VocabularyState as VocabularyState
 from retclip.store.records.options import StoreOptions as StoreOptions
 from retclip.store.records.photos import ClassCoverage as ClassCoverage
 from retclip.store.records.photos import ListedPhoto as ListedPhoto
+from retclip.store.records.runs import Committed as Committed
 from retclip.store.records.runs import Failure as Failure
 from retclip.store.records.runs import NewSegment as NewSegment
 from retclip.store.records.runs import OpenRun as OpenRun

@@ -103,6 +103,19 @@ class Taken:
 
 
 @dataclass(frozen=True)
+class Committed:
+    """The result of a commit.
+
+    segments: the number of the units' segments.
+    displaced: how many segments that were there have another mask now, or are retired: the units found the same classes
+    in the same photos.
+    """
+
+    segments: int
+    displaced: int
+
+
+@dataclass(frozen=True)
 class NewSegment:
     """A segment to be stored.
 

@@ -22,7 +22,7 @@ from retclip.store.crash_points import reach
 from retclip.store.history import events
 from retclip.store.history.rejections import add_rejections
 from retclip.store.ids import stored_name
-from retclip.store.records import OpenRun, UnitResult
+from retclip.store.records import Committed, OpenRun, UnitResult
 from retclip.store.segments.categories import add_alias_facts, add_stored_facts, ensure_categories, find_categories
 from retclip.store.segments.slots import Filling, SlotImage, fill_slots
 from retclip.store.sql.catalog import pages, rows_in
@@ -39,9 +39,8 @@ ADDITIONS = (RunKind.CLASS_ADD, RunKind.CLASS_FILL)  # kinds of runs that store 
 def commit_units(
     engine: Engine, archive: Archive, run: OpenRun, results: Sequence[UnitResult], is_thing: Mapping[str, bool | None],
     synonyms: Mapping[str, Sequence[str]] = {},
-) -> int:  # fmt: skip
-    """Store the results in one shard and one transaction, tried again while another process writes; returns the number
-    of segments.
+) -> Committed:  # fmt: skip
+    """Store the results in one shard and one transaction, tried again while another process writes.
 
     is_thing: by class name; None if the source does not say.
     synonyms: by class name; they become aliases where no class has them.
@@ -51,9 +50,9 @@ def commit_units(
     shard, checksums = vector_rows.archived(archive, vectors)
     reach("shard written")
     classes = _ClassData(is_thing, synonyms)
-    retry_while_busy(lambda: _commit(engine, run, results, shard, vectors.shape[1], checksums, classes))
+    displaced = retry_while_busy(lambda: _commit(engine, run, results, shard, vectors.shape[1], checksums, classes))
     reach("committed")
-    return len(vectors)
+    return Committed(len(vectors), displaced)
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,9 @@ class _ClassData:
 def _commit(
     engine: Engine, run: OpenRun, results: Sequence[UnitResult], shard: str | None, dim: int,
     checksums: Sequence[int], classes: _ClassData,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
+    """Write the results; returns how many slots in use have another mask now, or none."""
+    displaced = 0
     with transaction(engine, write=True) as connection:
         shard_id = vector_rows.shard_id(connection, run, shard, len(checksums), dim)
         stored = ensure_categories(connection, _stored_names(run, results))
@@ -90,6 +91,7 @@ def _commit(
             rows |= {segment: row for segment, row in filled_rows if segment is not None}
             masks |= filled.masks
             refilled += filled.refilled
+            displaced += filled.displaced
             changed += [*filled.masks, *filled.retired]
         if masks and _is_against(connection, run):
             add_rejections(connection, event(), sorted(masks), next(iter(stored.ids.values())))
@@ -99,6 +101,7 @@ def _commit(
         vector_rows.point_at_rows(connection, run.space_id, shard_id, rows, masks, checksums)
         announce_changes(connection, changed)
         reach("before commit")
+    return displaced
 
 
 def _turns(results: Sequence[UnitResult]) -> list[list[tuple[UnitResult, range]]]:

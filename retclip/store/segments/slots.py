@@ -68,12 +68,14 @@ class Filled:
     masks: the number of the mask of each.
     refilled: those that had a row before.
     retired: rows of slots that the run left empty.
+    displaced: how many slots in use have another mask now, or are empty.
     """
 
     ids: Sequence[int | None]
     masks: Mapping[int, int]
     refilled: list[int]
     retired: list[int]
+    displaced: int
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,11 @@ class _Slot:
     image: SlotImage
     new: NewSegment
     row: Any
+
+    @property
+    def is_redrawn(self) -> bool:
+        """Tell whether the slot had another mask."""
+        return self.row is not None and bytes(self.row.rle) != self.new.rle
 
     def stays(self, taken_out: Collection[int]) -> bool:
         """Tell whether the slot keeps its segment. taken_out: rows that a person retired."""
@@ -106,14 +113,16 @@ def fill_slots(connection: Connection, filling: Filling, images: Sequence[SlotIm
     retired = [int(slot.row.id) for slot in slots if slot.image.only_adds and slot.row and slot.row.status == RETIRED]
     taken_out = {row for row, out in segment_facts.words_of(connection, retired, "retired").items() if out}
     inserted = iter(_insert(connection, filling, [slot for slot in slots if slot.row is None]))
-    masks = _refill(connection, filling, [slot for slot in slots if slot.row and not slot.stays(taken_out)])
+    filled_anew = [slot for slot in slots if slot.row and not slot.stays(taken_out)]
+    masks = _refill(connection, filling, filled_anew)
     ids = [
         next(inserted) if slot.row is None else None if slot.stays(taken_out) else int(slot.row.id) for slot in slots
     ]
     emptied = [row for image in images for row in _emptied(filling.run, image, rows_of.get(image.id, ()))]
     if emptied:
         segment_facts.add_same_fact(connection, filling.event(), emptied, present=False)
-    return Filled(ids, {row: masks.get(row, 1) for row in ids if row is not None}, list(masks), emptied)
+    displaced = len(emptied) + sum(slot.row.status != RETIRED and slot.is_redrawn for slot in filled_anew)
+    return Filled(ids, {row: masks.get(row, 1) for row in ids if row is not None}, list(masks), emptied, displaced)
 
 
 def _slots(image: SlotImage, rows: Sequence[Any]) -> list[_Slot]:
@@ -137,7 +146,7 @@ def _emptied(run: OpenRun, image: SlotImage, rows: Sequence[Any]) -> list[int]:
 def _refill(connection: Connection, filling: Filling, slots: Sequence[_Slot]) -> dict[int, int]:
     """Give filled slots the masks of the run; returns the mask's number by segment. An unchanged mask keeps its
     number. Where a run only adds, the slot was retired, and gets the run's label, whatever it was called."""
-    changed = [int(slot.row.id) for slot in slots if slot.row and bytes(slot.row.rle) != slot.new.rle]
+    changed = [int(slot.row.id) for slot in slots if slot.is_redrawn]
     newest, facts = _newest_masks(connection, changed), list[dict[str, object]]()
     masks, drawn = dict[int, int](), list[dict[str, object]]()
     for image, new, old in ((slot.image, slot.new, slot.row) for slot in slots):

@@ -51,6 +51,8 @@ class BuildReport:
     empty: images without one of the classes.
     elsewhere: images leased by another process.
     dropped: masks that cover no feature cell or no pixel.
+    displaced: segments stored before that have another mask now, or are retired, for these are of the same photos and
+    classes; a photo that the source has twice may have displaced its own.
     passed_over: what else was left out, by reason.
     assumed: images used under an assumption, by reason.
     bad_parts: of `failures` the rows, records and objects.
@@ -65,6 +67,7 @@ class BuildReport:
     empty: int = 0
     elsewhere: int = 0
     dropped: int = 0
+    displaced: int = 0
     bad_parts: int = 0
     per_class: Mapping[str, int] = field(default_factory=dict)
     passed_over: Mapping[str, int] = field(default_factory=dict)
@@ -88,7 +91,7 @@ class BuildReport:
 
     def counts(self) -> dict[str, Any]:
         """Return the counts for the run's row."""
-        names = ("total", "images", "segments", "skipped", "empty", "elsewhere", "dropped")
+        names = ("total", "images", "segments", "skipped", "empty", "elsewhere", "dropped", "displaced")
         counts = {"passed_over": dict(self.passed_over), "assumed": dict(self.assumed)}
         return {**{name: getattr(self, name) for name in names}, "failures": len(self.failures), **counts}
 
@@ -217,7 +220,8 @@ class BuildLoop:
     def _commit(self, number: int) -> None:
         results = self._out.pop(number).results
         if results:
-            self._parts.store.runs.commit(self.run, results, self.naming.is_thing)
+            committed = self._parts.store.runs.commit(self.run, results, self.naming.is_thing)
+            self._counted = replace(self._counted, displaced=self._counted.displaced + committed.displaced)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from retclip.errors import RetCLIPError
 from retclip.store.feature_store import FeatureStore, StoreOptions
 from retclip.store.ids import segment_id
 from retclip.store.index import reconcile
+from retclip.store.records import Committed
 from retclip.store.sql.engine import transaction
 from retclip.store.sql.tables import Segment
 
@@ -116,6 +117,21 @@ def test_surplus_slots_are_retired_and_come_back_alive(store: FeatureStore, made
     assert set(held(store)) == {row[1] for row in full.values()} and agree(store)
 
 
+def test_how_many_segments_gave_way_is_told(store: FeatureStore, made) -> None:
+    """Two records of one photo say the same class: nothing of the first is lost without a word."""
+
+    def committed(*units) -> Committed:
+        return store.runs.commit(store.runs.start(made.plan()), units, {})
+
+    first, other = made.unit(1, ("car",), 3), replace(made.unit(1, ("car",), 2), key="other", external_id="copy.png")
+    redrawn = replace(other, segments=tuple(replace(one, rle=one.rle + b"0") for one in other.segments))
+    assert committed(first) == Committed(segments=3, displaced=0)
+    assert committed(first) == Committed(segments=3, displaced=0), "the same masks"
+    assert committed(redrawn) == Committed(segments=2, displaced=3), "two are drawn anew, one is retired"
+    assert committed(first) == Committed(segments=3, displaced=2), "what was retired takes nobody's place"
+    assert committed(made.unit(2, ("car",), 3), redrawn, first) == Committed(segments=8, displaced=5)
+
+
 def test_only_the_prompts_that_were_asked_for_are_replaced(store: FeatureStore, made) -> None:
     made.commit(store, made.unit(1))
     made.commit(store, made.unit(1, classes=("car",), per_class=1))
@@ -131,7 +147,7 @@ def test_a_class_that_is_found_no_more(store: FeatureStore, made) -> None:
     nothing = replace(made.unit(1, classes=("car",)), segments=(), vectors=np.zeros((0, made.dim), dtype=np.float32))
     shards = store.archive.names()
     run = store.runs.start(made.plan())
-    assert store.runs.commit(run, [nothing], {}) == 0
+    assert store.runs.commit(run, [nothing], {}) == Committed(segments=0, displaced=2)
     assert {slot[0] for slot, row in slots(store).items() if row[2] == 2} == {"car"}
     assert store.archive.names() == shards, "no empty shard"
     assert made.ask(store, "SELECT segments FROM unit WHERE key = :key", key=nothing.key) == [(0,)]

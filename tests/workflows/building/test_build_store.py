@@ -185,9 +185,10 @@ def relabelled(image, **names):
 def test_a_corrected_annotation_replaces_the_old_one_and_back_again(fresh, build, kit):
     wrong, other = kit.picture("sky", "car"), kit.picture("grass", "sand")
     right = relabelled(wrong, car="grass")
-    build([wrong, other])
+    assert build([wrong, other]).displaced == 0
     assert counts(fresh) == {"sky": 1, "car": 1, "grass": 1, "sand": 1}
-    assert build([right, other]).skipped == 1
+    again = build([right, other])
+    assert (again.skipped, again.displaced, again.counts()["displaced"]) == (1, 1, 1)
     assert counts(fresh) == {"sky": 1, "grass": 2, "sand": 1}, "no car is left"
     assert build([wrong, other]).segments == 2
     assert counts(fresh) == {"sky": 1, "car": 1, "grass": 1, "sand": 1}
