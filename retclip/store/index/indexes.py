@@ -27,6 +27,7 @@ from retclip.errors import (
 from retclip.store.archive.shards import Archive
 from retclip.store.findings import SearchWay
 from retclip.store.index import sync, wanted_points
+from retclip.store.index.followed import NOTE, FollowedNote
 from retclip.store.index.kept_files import SUFFIX, remove_kept
 from retclip.store.index.reconcile import catch_up
 from retclip.store.index.row_sums import RowsDamaged
@@ -309,7 +310,8 @@ class Indexes:
         index = self._index(space, version[1], kind)
         homes = {IndexKind.EDGE: IndexKind.EDGE, IndexKind.SERVER: self.options.qdrant_url}
         home = homes.get(kind)  # None for one in this process
-        opened = OpenIndex(sync.Projection(self.engine, self.archive, index, space_id, version[0], home))
+        note = self._note(*version) if kind == IndexKind.EDGE else None
+        opened = OpenIndex(sync.Projection(self.engine, self.archive, index, space_id, version[0], home, note))
         try:
             if follow:
                 opened.last_row = catch_up(opened.projection)
@@ -339,6 +341,9 @@ class Indexes:
         )  # fmt: skip
         self._disbelieved.add(space_id)
         self.drop_copy(space_id)
+
+    def _note(self, version_id: int, name: str) -> FollowedNote:
+        return FollowedNote(self.engine, version_id, self.folder / "index" / name / NOTE)
 
     def _kept(self, name: str) -> Path:
         return self.folder / "index" / f"{name}{SUFFIX}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence, Set
 from functools import partial
 from typing import Any
@@ -26,18 +27,22 @@ from retclip.store.work.outbox import newest_row, pending_count
 # the vector was brought to length 1: one step of the last bit, relative, and the smallest float16 where it is nearly 0.
 # Two such vectors are at most 5e-7 apart in cosine distance; a flipped bit above the last one is seen.
 STEP, SMALLEST = 2.0**-10, 2.0**-24
+log = logging.getLogger(__name__)
 
 
 def catch_up(projection: Projection) -> int:
     """Bring an index that was just opened up to date; returns the newest outbox row it has seen.
 
     What a crash left in the outbox is applied. If another engine followed last, its rows are marked done, so the index
-    is compared whole. A new one, one deleted by hand, and one whose loading was stopped halfway is loaded.
+    is compared whole; so is one that followed another catalog than this one, see `followed`. A new one, one deleted by
+    hand, and one whose loading was stopped halfway is loaded.
     """
     engine, version = projection.engine, projection.version_id
     newest = read(engine, partial(newest_row, version_id=version))
     home = read(engine, partial(ledger.home_of, version_id=version))
     if projection.durable:
+        if projection.note is not None and not projection.note.fits():
+            _compare(projection)
         sync.relay(projection)
         if home not in (None, projection.home):
             reconcile(projection, repair=True)
@@ -45,8 +50,22 @@ def catch_up(projection: Projection) -> int:
             write(engine, partial(ledger.set_home, version_id=version, home=projection.home))
     if lacks_points(projection):
         sync.load_all(projection)
+    if projection.note is not None and not projection.note.path.exists():
+        projection.note.write(newest)
     projection.index.keep_up()
     return newest
+
+
+def _compare(projection: Projection) -> None:
+    """Compare an index that followed another catalog, as far as is known, and make it right."""
+    if projection.note is not None:
+        projection.note.forget()
+    if projection.index.count() and not (found := reconcile(projection, repair=True)).clean:
+        wrong = sum(map(len, (found.missing, found.orphan, found.stale, found.damaged, found.unfindable)))
+        log.warning(
+            "the vector index had followed another state of the catalog, one from before it was restored, say: it was "
+            "compared with catalog and archive, and %d of its vectors were made right", wrong,
+        )  # fmt: skip
 
 
 def lacks_points(projection: Projection) -> bool:
@@ -90,7 +109,10 @@ def reconcile(projection: Projection, repair: bool) -> Differences:
     repair: relay pending rows first, make the index right, record the differences; False: only compare.
     Raises StoreDamaged for an index that contradicts itself.
     """
+    newest = read(projection.engine, partial(newest_row, version_id=projection.version_id))
     if repair and projection.durable:
+        if projection.note is not None:
+            projection.note.forget()
         sync.relay(projection)
     difference = differences(projection)
     if repair:
@@ -107,6 +129,8 @@ def reconcile(projection: Projection, repair: bool) -> Differences:
         }
         noted = insert(ReconcileRun).values(**row, **values)
         write(projection.engine, lambda connection: connection.execute(noted))
+        if projection.note is not None:
+            projection.note.write(newest)
     return difference
 
 

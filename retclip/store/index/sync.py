@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from retclip.store.archive.shards import Archive
 from retclip.store.crash_points import reach
 from retclip.store.index import wanted_points
+from retclip.store.index.followed import FollowedNote
 from retclip.store.index.protocol import PAYLOAD, Points, VectorIndex
 from retclip.store.index.wanted_points import WantedPoint
 from retclip.store.sql import catalog
@@ -37,6 +38,7 @@ class Projection:
     space_id: int
     version_id: int
     home: str | None  # where the index lies; None: in this process, so it must not mark rows done for the one on disk
+    note: FollowedNote | None = None  # of an index in the store's folder
 
     @property
     def durable(self) -> bool:
@@ -53,6 +55,8 @@ def relay(projection: Projection) -> int:
         )
         if not rows:
             return total
+        if projection.note is not None:
+            projection.note.advance(rows[-1])
         follow(projection, segment_ids)
         reach("index written")
         write(projection.engine, partial(mark_done, row_ids=rows))
